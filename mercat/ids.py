@@ -1,0 +1,173 @@
+"""Ids: 63-bit Snowflakes inside, a prefix and Crockford base 32 outside.
+
+    sign 0 | 41 bits milliseconds since 2026-01-01 | 10 bits bucket | 6 bits worker | 6 bits sequence
+
+The bucket is the owning user's, so an order id alone says which shard holds it. Source of the scheme:
+Twitter's Snowflake (2010); of the alphabet: Douglas Crockford, Base 32.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from typing import ClassVar, TypeVar
+
+EPOCH_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
+BUCKETS = 1_024
+WORKERS = 64
+_SEQUENCES = 64
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+_VALUES = {letter: value for value, letter in enumerate(_ALPHABET)} | {"i": 1, "l": 1, "o": 0}
+_DIGITS = 13
+
+
+class Id(int):
+    """A number that knows how it is shown: `OrderId(7)` is `ord_0000000000007`."""
+
+    prefix: ClassVar[str] = ""
+
+    def __str__(self) -> str:
+        n = int(self)
+        pairs = _PAIRS
+        return (
+            f"{self.prefix}_{_ALPHABET[n >> 60]}{pairs[n >> 50 & 1023]}{pairs[n >> 40 & 1023]}"
+            f"{pairs[n >> 30 & 1023]}{pairs[n >> 20 & 1023]}{pairs[n >> 10 & 1023]}{pairs[n & 1023]}"
+        )
+
+    __repr__ = __str__
+
+    @property
+    def bucket(self) -> int:
+        return self >> 12 & (BUCKETS - 1)
+
+
+Kind = TypeVar("Kind", bound=Id)
+
+
+class ProductId(Id):
+    prefix = "prod"
+
+
+class SkuId(Id):
+    prefix = "sku"
+
+
+class OfferId(Id):
+    prefix = "off"
+
+
+class CategoryId(Id):
+    prefix = "cat"
+
+
+class SellerId(Id):
+    prefix = "sel"
+
+
+class UserId(Id):
+    prefix = "usr"
+
+
+class AddressId(Id):
+    prefix = "adr"
+
+
+class PaymentMethodId(Id):
+    prefix = "pm"
+
+
+class CartId(Id):
+    prefix = "cart"
+
+
+class CheckoutId(Id):
+    prefix = "chk"
+
+
+class OrderId(Id):
+    prefix = "ord"
+
+
+class LineId(Id):
+    prefix = "oli"
+
+
+class PaymentId(Id):
+    prefix = "pay"
+
+
+class RefundId(Id):
+    prefix = "ref"
+
+
+class LocationId(Id):
+    prefix = "loc"
+
+
+class ShipmentId(Id):
+    prefix = "shp"
+
+
+class ReturnId(Id):
+    prefix = "ret"
+
+
+class ReviewId(Id):
+    prefix = "rev"
+
+
+def parse(kind: type[Kind], shown: str) -> Kind:
+    """The id behind `prod_…`; ValueError for anything else."""
+    prefix, _, digits = shown.partition("_")
+    if prefix != kind.prefix or len(digits) != _DIGITS:
+        raise ValueError(f"not a {kind.prefix}_ id")
+    number = 0
+    for letter in digits.lower():
+        value = _VALUES.get(letter)
+        if value is None:
+            raise ValueError(f"not a {kind.prefix}_ id")
+        number = number << 5 | value
+    if number >> 63:
+        raise ValueError(f"not a {kind.prefix}_ id")
+    return kind(number)
+
+
+class Maker:
+    """Makes ids that no other worker makes. A worker's number is leased (see kit.workers)."""
+
+    def __init__(self, worker: int, milliseconds: Callable[[], int] | None = None) -> None:
+        self.worker = worker
+        self._milliseconds = milliseconds or (lambda: time.time_ns() // 1_000_000)
+        self._last = 0
+        self._sequence = 0
+
+    def __call__(self, kind: type[Kind], bucket: int | None = None) -> Kind:
+        """A new id. A full millisecond borrows the next one; a clock that went back is not followed."""
+        now = self._milliseconds()
+        if now > self._last:
+            self._last, self._sequence = now, 0
+        else:
+            self._sequence += 1
+            if self._sequence == _SEQUENCES:
+                self._last, self._sequence = self._last + 1, 0
+        if bucket is None:
+            bucket = random.getrandbits(10)
+        return kind((self._last - EPOCH_MS) << 22 | bucket << 12 | self.worker << 6 | self._sequence)
+
+    @property
+    def spent_until_ms(self) -> int:
+        """No id made so far has a later time; what the lease must outlive."""
+        return self._last
+
+
+_maker = Maker(0)
+
+
+def work_as(worker: int) -> None:
+    """From now on `new` makes ids as this worker."""
+    global _maker
+    _maker = Maker(worker)
+
+
+def new(kind: type[Kind], bucket: int | None = None) -> Kind:
+    return _maker(kind, bucket)

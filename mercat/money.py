@@ -1,0 +1,61 @@
+"""Money: an integer of minor units with an ISO 4217 currency; only doors show decimals."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+EXPONENTS = {"BHD": 3, "CLP": 0, "ISK": 0, "JOD": 3, "JPY": 0, "KRW": 0, "KWD": 3, "OMR": 3, "TND": 3, "VND": 0}
+_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
+MINOR_MAX = 2**40  # about 11 billion dollars in cents: more than any total, far from overflow
+
+
+def exponent(currency: str) -> int:
+    """Decimals of a currency: USD 2, JPY 0, KWD 3. Source: ISO 4217, list one."""
+    return EXPONENTS.get(currency, 2)
+
+
+def minor(amount: Decimal, currency: str) -> int:
+    """79.99 USD is 7999. ValueError where the currency has no such fraction, or the amount is absurd."""
+    if not amount.is_finite():
+        raise ValueError("an amount must be a number")
+    if abs(amount) > MINOR_MAX:
+        raise ValueError("the amount is too large")
+    scaled = amount.scaleb(exponent(currency))
+    if scaled != scaled.to_integral_value():
+        raise ValueError(f"{currency} has {exponent(currency)} decimals")
+    if abs(scaled) > MINOR_MAX:
+        raise ValueError("the amount is too large")
+    return int(scaled)
+
+
+def shown(amount: int, currency: str) -> float | int:
+    """7999 USD is 79.99: the nearest double, which JSON prints as those digits."""
+    digits = exponent(currency)
+    return amount / 10**digits if digits else amount
+
+
+def words(amount: int, currency: str) -> str:
+    """7999 USD is "$79.99": what a page says."""
+    digits = exponent(currency)
+    whole, part = divmod(abs(amount), 10**digits)
+    number = f"{whole:,}" + (f".{part:0{digits}d}" if digits else "")
+    sign = "-" if amount < 0 else ""
+    return f"{sign}{_SIGNS[currency]}{number}" if currency in _SIGNS else f"{sign}{number} {currency}"
+
+
+def allocate(amount: int, weights: Sequence[int]) -> list[int]:
+    """Splits an amount by weights so that the parts add up to it: largest remainder (Hamilton's method),
+    the earlier part first where remainders tie."""
+    total = sum(weights)
+    if total == 0:
+        return [0] * len(weights)
+    shares = [divmod(amount * weight, total) for weight in weights]
+    parts = [whole for whole, _ in shares]
+    by_remainder = sorted(range(len(parts)), key=lambda i: (-shares[i][1], i))
+    for i in by_remainder[: amount - sum(parts)]:
+        parts[i] += 1
+    return parts
+
+
+def tax(amount: int, rate_ppm: int) -> int:
+    """Tax on a non-negative amount, half up; the rate in parts per million (8.25 % is 82,500)."""
+    return (amount * rate_ppm + 500_000) // 1_000_000
