@@ -171,3 +171,8 @@ def work_as(worker: int) -> None:
 
 def new(kind: type[Kind], bucket: int | None = None) -> Kind:
     return _maker(kind, bucket)
+
+
+def spent_until_ms() -> int:
+    """No id made by this worker has a later time."""
+    return _maker.spent_until_ms

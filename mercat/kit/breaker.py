@@ -1,0 +1,56 @@
+"""A circuit breaker for what the shop can do without: fails fast while a neighbour is ill.
+
+After `failures` in a row it opens for `rest_s`; then one caller may try (half open). An operator can
+switch it off by hand before a sale.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+import structlog
+
+from mercat.kit import observe
+from mercat.kit.refusals import Overloaded, Refusal
+
+T = TypeVar("T")
+log = structlog.get_logger("mercat.breaker")
+
+
+class Breaker:
+    def __init__(self, name: str, *, timeout_s: float = 0.5, failures: int = 5, rest_s: float = 5.0) -> None:
+        self.name = name
+        self.off = False
+        self._timeout_s = timeout_s
+        self._failures_max = failures
+        self._rest_s = rest_s
+        self._failures = 0
+        self._open_until = 0.0
+
+    @property
+    def state(self) -> str:
+        """closed (all is well), open (resting), or off (by hand)."""
+        if self.off:
+            return "off"
+        return "open" if asyncio.get_running_loop().time() < self._open_until else "closed"
+
+    async def ask(self, work: Awaitable[T], otherwise: T) -> T:
+        """What `work` answers in time; `otherwise` when it fails, hangs, or the breaker is open."""
+        if self.state != "closed":
+            if asyncio.iscoroutine(work):
+                work.close()
+            return otherwise
+        try:
+            answer = await asyncio.wait_for(work, self._timeout_s)
+        except Exception as error:
+            if isinstance(error, Refusal) and not isinstance(error, Overloaded):
+                return otherwise  # it works; it only said no
+            self._failures += 1
+            if self._failures >= self._failures_max:
+                self._open_until = asyncio.get_running_loop().time() + self._rest_s
+                self._failures = self._failures_max - 1  # half open afterwards: one failure opens it again
+                observe.breaker_opened.labels(self.name).inc()
+                log.warning("breaker opened", service=self.name, reason=type(error).__name__)
+            return otherwise
+        self._failures = 0
+        return answer

@@ -1,0 +1,137 @@
+"""Many callers, one statement.
+
+While one batch is in flight the next one gathers, so a batch is whatever arrived meanwhile: one ask
+when the shop is quiet (no added wait), hundreds at the peak. Nothing is timed and nothing is tuned.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+import asyncpg
+import structlog
+
+from mercat.kit.refusals import Overloaded, Unavailable
+
+Ask = TypeVar("Ask")
+Answer = TypeVar("Answer")
+log = structlog.get_logger("mercat.coalesce")
+_ROLLED_BACK_TRIES = 20
+
+
+class Coalescer(Generic[Ask, Answer]):
+    """Turns `flush(asks) -> answers` into `await coalescer(ask) -> answer`.
+
+    `flush` is one transaction and returns one answer an ask, in the same order. An answer that is an
+    exception is raised to that caller alone. `weigh` gives an ask's rows where they are many.
+    """
+
+    def __init__(
+        self,
+        flush: Callable[[list[Ask]], Awaitable[Sequence[Answer | Exception]]],
+        *,
+        batch_max: int = 500,
+        waiting_max: int = 20_000,
+        patience_s: float = 10.0,
+        weigh: Callable[[Ask], int] = lambda _: 1,
+    ) -> None:
+        self._flush = flush
+        self._batch_max = batch_max
+        self._waiting_max = waiting_max
+        self._patience_s = patience_s
+        self._weigh = weigh
+        self._waiting: deque[tuple[Ask, asyncio.Future[Answer], float]] = deque()
+        self._draining: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def __call__(self, ask: Ask) -> Answer:
+        if self._closed or len(self._waiting) >= self._waiting_max:
+            raise Overloaded
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = loop.create_future()
+        self._waiting.append((ask, answer, loop.time()))
+        if self._draining is None or self._draining.done():
+            self._draining = loop.create_task(self._drain())
+        return await answer
+
+    async def close(self) -> None:
+        """Answers whoever waits, then refuses."""
+        self._closed = True
+        if self._draining:
+            await asyncio.wait([self._draining])
+
+    def _next(self) -> list[tuple[Ask, asyncio.Future[Answer]]]:
+        batch: list[tuple[Ask, asyncio.Future[Answer]]] = []
+        too_old = asyncio.get_running_loop().time() - self._patience_s
+        rows = 0
+        while self._waiting and rows < self._batch_max:
+            ask, caller, since = self._waiting.popleft()
+            if caller.done():
+                continue  # gave up before we began: nothing was done for it
+            if since < too_old:
+                caller.set_exception(Overloaded())
+                continue
+            rows += self._weigh(ask)
+            batch.append((ask, caller))
+        return batch
+
+    async def _drain(self) -> None:
+        batch: list[tuple[Ask, asyncio.Future[Answer]]] = []
+        try:
+            while batch := self._next():
+                answers = await self._answers([ask for ask, _ in batch])
+                for (_, caller), answer in zip(batch, answers, strict=True):
+                    if caller.done():
+                        continue  # gave up waiting; the work is done all the same
+                    if isinstance(answer, Exception):
+                        caller.set_exception(answer)
+                    else:
+                        caller.set_result(answer)
+        except BaseException as died:
+            # A drain that dies must not leave anybody waiting; the next ask starts a new one.
+            for caller in [caller for _, caller in batch] + [caller for _, caller, _ in self._waiting]:
+                if not caller.done():
+                    caller.set_exception(Unavailable())
+            self._waiting.clear()
+            if not isinstance(died, Exception):
+                raise
+            log.exception("a batch was answered wrongly")
+
+    async def _answers(self, asks: list[Ask], tries: int = _ROLLED_BACK_TRIES) -> Sequence[Answer | Exception]:
+        try:
+            answers = await self._flush(asks)
+        except asyncpg.TransactionRollbackError as error:  # deadlock, serialization: nothing happened
+            return await self._answers(asks, tries - 1) if tries else [error] * len(asks)
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+            # One ask spoiled the statement, which the database undid: find it by halving, and only it fails.
+            if len(asks) == 1:
+                return [error]
+            middle = len(asks) // 2
+            return [*await self._answers(asks[:middle]), *await self._answers(asks[middle:])]
+        except AWAY as error:
+            # Unknown whether it happened: asks are idempotent, so whoever cares asks again.
+            return [_unavailable(error) for _ in asks]
+        except Exception as error:
+            log.exception("a batch failed", asks=len(asks))
+            return [error] * len(asks)
+        assert len(answers) == len(asks), "a flush answers every ask"
+        return answers
+
+
+AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+)
+"""What is raised when the database is away (SQLSTATE 08, 57, or no answer)."""
+
+
+def _unavailable(error: BaseException) -> Unavailable:
+    away = Unavailable()
+    away.__cause__ = error
+    return away

@@ -1,0 +1,53 @@
+"""Token buckets at the door, kept in Valkey so that all workers share them.
+
+The generic cell rate algorithm: one number a key, the time at which its bucket is full again.
+Source: ITU-T I.371, annex A.
+"""
+
+from typing import NamedTuple
+
+from mercat.kit.valkey import Store
+
+_TAKE = """
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local out = {}
+for i = 1, #KEYS do
+  local step, burst = tonumber(ARGV[i * 2 - 1]), tonumber(ARGV[i * 2])
+  local full = tonumber(redis.call('GET', KEYS[i]) or now)
+  if full < now then full = now end
+  local wait = full + step - burst * step - now
+  if wait > 0 then
+    out[i] = {0, math.ceil(wait), 0}
+  else
+    full = full + step
+    redis.call('SET', KEYS[i], full, 'PX', math.max(1, math.ceil(full - now)))
+    out[i] = {1, 0, math.floor((burst * step - (full - now)) / step)}
+  end
+end
+return out
+"""
+
+
+class Limit(NamedTuple):
+    """So many requests a second on average, so many at once."""
+
+    rate: float
+    burst: int
+
+
+class Verdict(NamedTuple):
+    allowed: bool
+    retry_after_s: float
+    remaining: int
+
+
+class Limits:
+    def __init__(self, cache: Store) -> None:
+        self._cache = cache
+
+    async def take(self, *buckets: tuple[str, Limit]) -> list[Verdict]:
+        """One token from each bucket."""
+        args = [number for _, limit in buckets for number in (1000 / limit.rate, limit.burst)]
+        rows = await self._cache.run(_TAKE, [f"limit:{key}" for key, _ in buckets], args)
+        return [Verdict(bool(allowed), wait / 1000, left) for allowed, wait, left in rows]

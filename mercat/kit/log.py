@@ -1,0 +1,317 @@
+"""The event log: what a transaction told reaches followers once it is committed, in the order of the commits.
+
+A statement tells a fact with `events.tell(kind, body)`, which puts it into PostgreSQL's write-ahead log:
+no outbox table, and what is rolled back was never said. The relay streams the WAL through a replication
+slot and appends to `events.log`; followers read on from their positions. (At scale it appends to Kafka.)
+"""
+
+import asyncio
+import struct
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import asyncpg
+import psycopg2
+import psycopg2.extras
+import structlog
+
+from mercat.events import AnyEvent, Event
+from mercat.kit import observe, sql, wire
+
+Method = TypeVar("Method", bound=Callable[..., Awaitable[None]])
+queries = sql.load("mercat.kit")
+log = structlog.get_logger("mercat.log")
+_decoder = wire.decoder(AnyEvent)
+_FACTS_MAX = 1_000
+_SILENT_MAX = 20_000
+_TRIES = 5
+PARTITION = 1_000_000
+
+
+class Fact(NamedTuple):
+    """A message of the WAL and its place: the end of its commit, and the how manieth of that commit."""
+
+    commit: int
+    number: int
+    kind: str
+    body: str
+
+
+class Relay:
+    """Moves facts from the WAL to the log. One a shop; a second one finds the slot taken and waits."""
+
+    def __init__(self, db: asyncpg.Pool, replication: dict[str, Any], wake: "Bell", slot: str = "mercat") -> None:
+        self._db = db
+        self._replication = replication
+        self._bell = wake
+        self._slot = slot
+
+    async def open_slot(self) -> None:
+        """From here on nothing told is lost: the slot holds the WAL until the relay has read it."""
+        if not await self._db.fetchval(queries.slot_exists, self._slot):
+            await self._db.execute(queries.open_slot, self._slot)
+
+    async def run(self) -> None:
+        """For ever; starts again after any failure."""
+        while True:
+            try:
+                await self.open_slot()
+                await self._stream()
+            except (psycopg2.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                log.warning("the relay starts again", reason=str(error).strip()[:200])
+                await asyncio.sleep(0.2)
+
+    async def _stream(self) -> None:
+        commit, facts, last_id = await self._db.fetchrow(queries.relayed) or ("0/0", 0, 0)
+        done = (_lsn(commit), facts)
+        connection: Any = await asyncio.to_thread(
+            psycopg2.connect,
+            connection_factory=psycopg2.extras.LogicalReplicationConnection,
+            **self._replication,
+        )
+        readable = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        try:
+            cursor: Any = connection.cursor()
+            cursor.start_replication(
+                slot_name=self._slot,
+                options={"proto_version": "1", "publication_names": "relay", "messages": "true"},
+                status_interval=5,
+            )
+            loop.add_reader(connection.fileno(), readable.set)
+            reading = _Transactions()
+            while True:
+                readable.clear()
+                batch = reading.take(cursor, _FACTS_MAX)
+                if fresh := [fact for fact in batch if (fact.commit, fact.number) > done]:
+                    last_id = await self._append(fresh, last_id)
+                    done = (fresh[-1].commit, fresh[-1].number)
+                    observe.facts_relayed.inc(len(fresh))
+                    self._bell.ring(last_id)
+                if reading.emptied:
+                    confirmed = reading.ended if reading.inside else max(reading.ended, cursor.wal_end)
+                    cursor.send_feedback(flush_lsn=confirmed)
+                    await _wait(readable, 2.0)
+                    if not readable.is_set():
+                        cursor.send_feedback(flush_lsn=confirmed, reply=True)
+        finally:
+            loop.remove_reader(connection.fileno())
+            connection.close()
+
+    async def _append(self, facts: list[Fact], last_id: int) -> int:
+        ids = range(last_id + 1, last_id + len(facts) + 1)
+        await make_partitions(self._db, ids[-1])
+        last = facts[-1]
+        kinds, bodies = [fact.kind for fact in facts], [fact.body for fact in facts]
+        await self._db.execute(queries.append, list(ids), kinds, bodies, _text(last.commit), last.number, ids[-1])
+        return ids[-1]
+
+
+class _Transactions:
+    """Reads pgoutput: Begin 'B', Message 'M', Commit 'C'.
+    Source: PostgreSQL manual, Logical Replication Message Formats."""
+
+    def __init__(self) -> None:
+        self.inside = False
+        self.emptied = False
+        self.ended = 0
+        self._commit = 0
+        self._number = 0
+
+    def take(self, cursor: Any, most: int) -> list[Fact]:
+        facts: list[Fact] = []
+        self.emptied = False
+        while len(facts) < most:
+            message = cursor.read_message()
+            if message is None:
+                self.emptied = True
+                break
+            data: bytes = message.payload
+            tag = data[:1]
+            if tag == b"B":
+                self.inside, self._number = True, 0
+                (self._commit,) = struct.unpack_from(">Q", data, 1)
+            elif tag == b"M":
+                kind, _, content = data[10:].partition(b"\0")
+                self._number += 1
+                facts.append(Fact(self._commit, self._number, kind.decode(), content[4:].decode()))
+            elif tag == b"C":
+                self.inside = False
+                (self.ended,) = struct.unpack_from(">Q", data, 10)
+        return facts
+
+
+def _lsn(shown: str) -> int:
+    high, _, low = shown.partition("/")
+    return int(high, 16) << 32 | int(low, 16)
+
+
+def _text(lsn: int) -> str:
+    return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}"
+
+
+async def make_partitions(db: asyncpg.Pool, up_to: int) -> None:
+    """A partition for every id up to `up_to`, and the next one."""
+    made = _made.setdefault(id(db), set())
+    for number in (up_to // PARTITION, up_to // PARTITION + 1):
+        if number not in made:
+            low, high = number * PARTITION, (number + 1) * PARTITION
+            await db.execute(
+                f"create table if not exists events.log_{number:06d} partition of events.log "
+                f"for values from ({low}) to ({high})"
+            )
+            made.add(number)
+
+
+_made: dict[int, set[int]] = {}
+
+
+async def drop_partitions(db: asyncpg.Pool, followers: Sequence[str]) -> None:
+    """Drops the partitions that every follower has passed."""
+    slowest = await db.fetchval(queries.slowest, list(followers)) or 0
+    for row in await db.fetch(queries.partitions):
+        if (int(row["name"].removeprefix("log_")) + 1) * PARTITION <= slowest:
+            await db.execute(f"drop table events.{row['name']}")
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+class Bell:
+    """Tells followers that the log has grown, and how far."""
+
+    def __init__(self) -> None:
+        self.last_id = 0
+        self._grown: asyncio.Event = asyncio.Event()
+
+    def ring(self, last_id: int) -> None:
+        self.last_id = last_id
+        self._grown.set()
+        self._grown = asyncio.Event()
+
+    async def beyond(self, position: int, seconds: float) -> None:
+        if self.last_id <= position:
+            await _wait(self._grown, seconds)
+
+
+def on(event: type[Event], *, outside: bool = False) -> Callable[[Method], Method]:
+    """Marks a method as a consumer of a kind of fact. It gets the connection of the transaction that also
+    moves its position, and a list, so that it too can be one statement; it must not mind a fact twice.
+
+    `outside`: its work is not in PostgreSQL (an index, mail): it gets the list alone, and the position
+    moves after it has returned."""
+
+    def mark(method: Method) -> Method:
+        method.consumes = event  # type: ignore[attr-defined]
+        method.outside = outside  # type: ignore[attr-defined]
+        return method
+
+    return mark
+
+
+class Follower:
+    """One service's reading of the log. A failing one delays no other."""
+
+    def __init__(self, name: str, service: object, db: asyncpg.Pool, reader: asyncpg.Pool) -> None:
+        """`db`: the service's own pool; `reader`: one that may read the log."""
+        self.name = name
+        self._service = service
+        self._db = db
+        self._reader = reader
+        self._consumers = consumers(service)
+        self._kinds = [event.__name__ for event in self._consumers]
+        self._position: int | None = None
+        self._stored = 0
+
+    async def run(self, bell: Bell) -> None:
+        """For ever. Wakes when the log grows, and looks by itself every two seconds."""
+        while True:
+            try:
+                moved = await self.step()
+            except Exception as error:
+                log.warning("a follower tries again", follower=self.name, reason=repr(error)[:200])
+                self._position = None
+                await asyncio.sleep(0.5)
+                continue
+            if not moved:
+                await bell.beyond(self._position or 0, 2.0)
+
+    async def step(self) -> bool:
+        """Digests what is next; False when there is nothing."""
+        if self._position is None:
+            self._stored = int(await self._reader.fetchval(queries.position, self.name))
+            self._position = self._stored
+        _, _, last = await self._reader.fetchrow(queries.relayed) or ("", 0, 0)
+        observe.follower_lag.labels(self.name).set(last - self._position)
+        if last <= self._position:
+            return False
+        rows = await self._reader.fetch(queries.read_on, self._position, last, self._kinds, _FACTS_MAX)
+        to = rows[-1]["id"] if len(rows) == _FACTS_MAX else last
+        if not rows and to - self._stored < _SILENT_MAX:
+            self._position = to  # nothing of ours: remembered here, written with the next work
+            return True
+        await self._digest([(row["id"], row["kind"], row["body"]) for row in rows], to)
+        return True
+
+    async def _digest(self, rows: list[tuple[int, str, str]], to: int, tries: int = 1) -> None:
+        """Halves a batch that fails down to the one fact, which is parked after five tries."""
+        try:
+            await self._commit(rows, to)
+            return
+        except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
+            raise
+        except Exception as error:
+            if len(rows) > 1:
+                middle = len(rows) // 2
+                await self._digest(rows[:middle], rows[middle - 1][0])
+                await self._digest(rows[middle:], to)
+            elif rows and tries < _TRIES:
+                await asyncio.sleep(0.05 * tries)
+                await self._digest(rows, to, tries + 1)
+            elif rows:
+                fact, kind, body = rows[0]
+                await self._reader.execute(queries.park, self.name, fact, kind, body, repr(error)[:1_000])
+                observe.facts_parked.labels(self.name).inc()
+                log.error("a fact was parked", follower=self.name, fact=fact, kind=kind, reason=repr(error)[:300])
+                await self._commit([], to)
+            else:
+                raise
+
+    async def _commit(self, rows: list[tuple[int, str, str]], to: int) -> None:
+        events = [_decoder.decode(body) for _, _, body in rows]
+        by_type: dict[type[Event], list[Event]] = defaultdict(list)
+        for event in events:
+            by_type[type(event)].append(event)
+        for event, method in self._consumers.items():
+            if method.outside and event in by_type:
+                await method(self._service, by_type[event])
+        async with self._db.acquire() as connection, connection.transaction():
+            if not await connection.fetchval(queries.move_on, self.name, self._stored, to):
+                self._position = None  # another process told this service first
+                return
+            for event, method in self._consumers.items():
+                if not method.outside and event in by_type:
+                    await method(self._service, connection, by_type[event])
+        self._position = self._stored = to
+
+
+def consumers(service: object) -> dict[type[Event], Any]:
+    methods = [method for kind in type(service).__mro__ for method in vars(kind).values()]
+    return {method.consumes: method for method in methods if hasattr(method, "consumes")}
+
+
+async def deliver(connection: Any, events: Iterable[AnyEvent], services: Iterable[Any]) -> None:
+    """Hands events to every consumer of these services, one call a kind: for tests and for filling anew."""
+    by_type: dict[type[Event], list[Event]] = defaultdict(list)
+    for event in events:
+        by_type[type(event)].append(event)
+    for service in services:
+        for event, method in consumers(service).items():
+            if event in by_type:
+                given = (by_type[event],) if method.outside else (connection, by_type[event])
+                await method(service, *given)

@@ -1,0 +1,51 @@
+"""What the shop says of itself: metrics for Prometheus, and logs as JSON lines without personal data."""
+
+import logging
+import sys
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+
+requests = Counter("mercat_requests_total", "Requests answered.", ["route", "status"])
+request_seconds = Histogram(
+    "mercat_request_seconds",
+    "Time from a request's arrival to its answer.",
+    ["route"],
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)
+orders_placed = Counter("mercat_orders_placed_total", "Orders confirmed.")
+order_value = Counter("mercat_order_value_minor_total", "Value of confirmed orders, minor units.", ["currency"])
+checkouts_refused = Counter("mercat_checkouts_refused_total", "Checkouts refused, by code.", ["code"])
+checkouts_recovered = Counter("mercat_checkouts_recovered_total", "Checkouts taken over after a crash.")
+facts_relayed = Counter("mercat_facts_relayed_total", "Facts moved from the WAL to the log.")
+facts_parked = Counter("mercat_facts_parked_total", "Facts no follower could digest.", ["follower"])
+follower_lag = Gauge(
+    "mercat_follower_lag_facts", "Facts told and not yet followed.", ["follower"], multiprocess_mode="mostrecent"
+)
+slot_lag = Gauge(
+    "mercat_slot_lag_bytes", "WAL that waits for the relay.", multiprocess_mode="mostrecent"
+)
+breaker_opened = Counter("mercat_breaker_opened_total", "Times a breaker opened.", ["service"])
+
+
+def metrics() -> bytes:
+    """All processes' numbers in Prometheus' text form (they share PROMETHEUS_MULTIPROC_DIR)."""
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+def set_up_logs(level: int = logging.INFO) -> None:
+    """JSON lines on standard error."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

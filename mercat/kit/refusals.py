@@ -1,0 +1,115 @@
+"""Saying no. A refusal is expected, has a code for machines and its docstring for people.
+
+Anything else that is raised is a bug: it is logged, and the caller sees only "internal error".
+"""
+
+import re
+from typing import Any, ClassVar
+
+
+class Refusal(Exception):
+    """Something went wrong on our side. Nothing was changed; please try again."""
+
+    status: ClassVar[int] = 500
+    retry_after: ClassVar[int | None] = None
+
+    def __init__(self, message: str = "", **facts: Any) -> None:
+        """Facts go into the problem document beside the code: `pointer="/quantity"`, `available=3`."""
+        super().__init__(message or (type(self).__doc__ or "").strip())
+        self.facts = facts
+
+    @classmethod
+    def code(cls) -> str:
+        """`AlreadyReviewed` is `already_reviewed` on the wire."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+    @classmethod
+    def named(cls, code: str) -> type["Refusal"]:
+        """The refusal class with this code: how a remote caller gets back what was raised."""
+        family = [cls]
+        for member in family:
+            family += member.__subclasses__()
+        return next((member for member in family if member.code() == code), cls)
+
+    def problem(self) -> dict[str, Any]:
+        """As RFC 9457 says: `{"type", "title", "status", "detail", "code", "pointer"?, …}`."""
+        return {
+            "type": f"/problems/{self.code()}",
+            "title": (type(self).__doc__ or "").strip().split("\n")[0],
+            "status": self.status,
+            "detail": str(self),
+            "code": self.code(),
+            **self.facts,
+        }
+
+
+class Invalid(Refusal):
+    """That does not make sense."""
+
+    status = 422
+
+
+class BadRequest(Refusal):
+    """The request is not one we can read."""
+
+    status = 400
+
+
+class SignInFirst(Refusal):
+    """Sign in first."""
+
+    status = 401
+
+
+class Forbidden(Refusal):
+    """Your account may not do this."""
+
+    status = 403
+
+
+class NotFound(Refusal):
+    """There is no such thing."""
+
+    status = 404
+
+
+class Conflict(Refusal):
+    """That cannot be done in the present state."""
+
+    status = 409
+
+
+class TooLarge(Refusal):
+    """That is more than one request may carry (1 MB)."""
+
+    status = 413
+
+
+class Stale(Refusal):
+    """It has changed since you read it. Read it again, then try again."""
+
+    status = 412
+
+
+class ConditionMissing(Refusal):
+    """Say which version you mean: send its ETag as If-Match."""
+
+    status = 428
+
+
+class TooManyRequests(Refusal):
+    """You are asking faster than the shop can serve you. Wait a moment."""
+
+    status = 429
+    retry_after = 1
+
+
+class Overloaded(Refusal):
+    """The shop is full at the moment. Nothing was changed; try again shortly."""
+
+    status = 503
+    retry_after = 1
+
+
+class Unavailable(Overloaded):
+    """A part of the shop is restarting. Nothing is lost; try again shortly."""

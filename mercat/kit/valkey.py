@@ -1,0 +1,70 @@
+"""Valkey in two roles: `store` keeps what must survive (carts, sessions), `cache` may forget.
+
+Commands of concurrent requests travel in one pipeline: the same idea as the coalescer's, and by it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from valkey.asyncio import Valkey
+from valkey.asyncio.retry import Retry
+from valkey.backoff import ConstantBackoff
+from valkey.exceptions import NoScriptError, ValkeyError
+
+from mercat.kit.coalesce import Coalescer
+from mercat.kit.refusals import Unavailable
+
+Command = tuple[Any, ...]
+
+
+class Store:
+    """A Valkey server. `await store.do("HGETALL", key)`; a script is `await store.run(SCRIPT, keys, args)`."""
+
+    def __init__(self, url: str) -> None:
+        self.client: Valkey = Valkey.from_url(
+            url,
+            protocol=2,
+            socket_timeout=5,
+            socket_connect_timeout=2,
+            retry=Retry(ConstantBackoff(0.05), 2),
+            retry_on_error=[ConnectionError],
+        )
+        self._together: Coalescer[Command, Any] = Coalescer(self._pipeline, batch_max=500)
+        self._hashes: dict[str, str] = {}
+
+    async def do(self, *command: Any) -> Any:
+        return await self._together(command)
+
+    async def run(self, script: str, keys: Sequence[Any], args: Sequence[Any]) -> Any:
+        """Runs a Lua script by its hash; loads it where the server does not know it (any more)."""
+        sha = self._hashes.get(script) or await self._load(script)
+        try:
+            return await self._together(("EVALSHA", sha, len(keys), *keys, *args))
+        except NoScriptError:
+            sha = await self._load(script)
+            return await self._together(("EVALSHA", sha, len(keys), *keys, *args))
+
+    async def _load(self, script: str) -> str:
+        sha = await self._together(("SCRIPT LOAD", script))
+        self._hashes[script] = sha.decode() if isinstance(sha, bytes) else sha
+        return self._hashes[script]
+
+    async def _pipeline(self, commands: list[Command]) -> list[Any]:
+        try:
+            if len(commands) == 1:
+                try:
+                    return [await self.client.execute_command(*commands[0])]
+                except NoScriptError as error:
+                    return [error]
+            async with self.client.pipeline(transaction=False) as pipe:
+                for command in commands:
+                    pipe.execute_command(*command)
+                return await pipe.execute(raise_on_error=False)
+        except (ValkeyError, OSError) as error:
+            away = Unavailable()
+            away.__cause__ = error
+            return [away] * len(commands)
+
+    async def close(self) -> None:
+        await self._together.close()
+        await self.client.aclose()

@@ -1,0 +1,317 @@
+"""Methods over HTTP, both ways, from one table of routes.
+
+    API = [Route("POST", "/products/{product_id}/reviews", Reviews.write), ...]
+
+`serve(API, reviews)` answers them and `remote(Reviews, API, http)` calls them, so a caller cannot
+tell whether the service it was given lives in this process. The public door is such a table too.
+"""
+
+import inspect
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Literal, TypeVar, cast, get_origin, get_type_hints
+from urllib.parse import quote
+
+import asyncpg
+import httpx
+import msgspec
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route as Endpoint
+
+from mercat.ids import Id, SellerId, UserId
+from mercat.kit import observe, wire
+from mercat.kit.refusals import BadRequest, Forbidden, Invalid, NotFound, Refusal, SignInFirst, TooLarge
+
+Service = TypeVar("Service")
+Place = Literal["path", "query", "filters", "body", "caller", "request"]
+Needs = Literal["nobody", "guest", "member", "seller", "operator"]
+log = structlog.get_logger("mercat.web")
+BODY_BYTES_MAX = 1_000_000
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who asks, as the door verified it."""
+
+    user_id: UserId
+    roles: frozenset[str] = frozenset({"guest"})
+    seller_id: SellerId | None = None
+    email: str | None = None
+    name: str = ""
+
+    @property
+    def guest(self) -> bool:
+        return "guest" in self.roles
+
+
+class Filters(msgspec.Struct):
+    """Base of structs that travel in the query string; a field's encoded name is the parameter's."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An answer with a status, headers, or bytes of its own; any other answer is JSON with the usual status."""
+
+    body: Any = None
+    status: int | None = None
+    headers: dict[str, str] = {}
+    raw: bytes | None = None
+    media_type: str = "application/json"
+
+
+class Route:
+    """A method and where it lives on the wire. Its type hints say where each argument travels."""
+
+    def __init__(
+        self,
+        verb: str,
+        path: str,
+        method: Callable[..., Awaitable[Any]],
+        *,
+        needs: Needs = "nobody",
+        status: int | None = None,
+        summary: str = "",
+    ) -> None:
+        self.verb, self.path, self.method, self.name = verb, path, method, method.__name__
+        self.needs: Needs = needs
+        self.status = status or (201 if verb == "POST" else 200)
+        self.summary = summary or (inspect.getdoc(method) or "").split("\n\n")[0].replace("\n", " ")
+        self.signature = inspect.signature(method)
+        self.hints = get_type_hints(method)
+        self.answer = self.hints.pop("return", None)
+        self.places = {name: _place(name, hint, path) for name, hint in self.hints.items()}
+        self.body = next((self.hints[name] for name in self.at("body")), None)
+        self.filters = next((self.hints[name] for name in self.at("filters")), None)
+        self.plain = msgspec.defstruct(
+            f"{self.name}_arguments",
+            [_field(self.signature.parameters[name], self.hints[name]) for name in self.at("path", "query")],
+            kw_only=True,
+        )
+
+    def at(self, *places: Place) -> list[str]:
+        return [name for name, place in self.places.items() if place in places]
+
+
+def _place(name: str, hint: Any, path: str) -> Place:
+    if f"{{{name}}}" in path or f"{{{name}:" in path:
+        return "path"
+    if hint in (Caller, Caller | None):
+        return "caller"
+    if hint is Request:
+        return "request"
+    if isinstance(hint, type) and issubclass(hint, Filters):
+        return "filters"
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return "body"
+    if get_origin(hint) in (list, dict):
+        return "body"
+    return "query"
+
+
+def _field(parameter: inspect.Parameter, hint: Any) -> tuple[str, Any] | tuple[str, Any, Any]:
+    required = parameter.default is inspect.Parameter.empty
+    return (parameter.name, hint) if required else (parameter.name, hint, parameter.default)
+
+
+Authenticate = Callable[[Request], Awaitable[Caller | None]]
+
+
+def serve(
+    api: Iterable[Route], service: object, *, prefix: str = "", authenticate: "Authenticate | None" = None
+) -> list[Endpoint]:
+    """The service's methods as endpoints. Without `authenticate` the caller is the one in the
+    `x-mercat-caller` header: such routes are internal and never stand on a public port."""
+    who = authenticate or _trusted
+    return [
+        Endpoint(prefix + route.path, _endpoint(route, service, who, prefix), methods=[route.verb])
+        for route in api
+    ]
+
+
+def _endpoint(
+    route: Route, service: object, authenticate: Authenticate, prefix: str
+) -> Callable[[Request], Awaitable[Response]]:
+    method = getattr(service, route.name)
+    body = wire.decoder(route.body) if route.body else None
+    body_name = next(iter(route.at("body")), "")
+    callers = route.at("caller")
+    optional_caller = bool(callers) and route.hints[callers[0]] is not Caller
+    requests = route.at("request")
+    filter_names = route.at("filters")
+    plain_names = route.at("path", "query")
+    label = f"{route.verb} {prefix}{route.path}"
+    seconds = observe.request_seconds.labels(label)
+    counted: dict[int, Any] = {}
+
+    async def answer(request: Request) -> Response:
+        arguments: dict[str, Any] = {}
+        if callers or route.needs != "nobody":
+            caller = await authenticate(request)
+            _check(route.needs, caller, optional=optional_caller)
+            for name in callers:
+                arguments[name] = caller
+        if plain_names:
+            given = {**request.query_params, **request.path_params}
+            arguments |= msgspec.structs.asdict(_plain(route, given))
+        for name in filter_names:
+            arguments[name] = _filters(route.filters, request)
+        for name in requests:
+            arguments[name] = request
+        if body:
+            arguments[body_name] = body.decode(await read(request))
+        return respond(await method(**arguments), route.status)
+
+    async def endpoint(request: Request) -> Response:
+        began = time.perf_counter()
+        response = await answered(answer, request)
+        status = response.status_code
+        count = counted.get(status)
+        if count is None:
+            count = counted[status] = observe.requests.labels(label, str(status))
+        count.inc()
+        seconds.observe(time.perf_counter() - began)
+        return response
+
+    return endpoint
+
+
+async def answered(answer: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
+    """The answer, or the problem document that says why there is none."""
+    try:
+        return await answer(request)
+    except Refusal as refusal:
+        return problem(refusal)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # malformed, or valid JSON of another shape
+        return problem(malformed(error))
+    except asyncpg.DataError as error:  # what only the database could tell: a NUL in a text, say
+        return problem(Invalid(str(error).split("\n")[0]))
+    except ClientDisconnect:
+        return Response(status_code=499)
+    except Exception:
+        log.exception("a request failed", path=request.url.path)
+        return problem(Refusal())
+
+
+def malformed(error: Exception) -> Invalid:
+    """A decoding error as a refusal that points to the field: `…- at `$.quantity`` is `/quantity`."""
+    said = str(error)
+    what, _, place = said.partition(" - at `")
+    if not place:
+        missing = re.search(r"missing required field `(.*?)`", said)
+        return Invalid(said, pointer=f"/{missing[1]}" if missing else "")
+    path = place.rstrip("`").removeprefix("key in ").removeprefix("$").replace("[...]", "")
+    pointer = re.sub(r"\[(\d+)\]", r"/\1", path).replace(".", "/")
+    if missing := re.search(r"missing required field `(.*?)`", what):
+        pointer += f"/{missing[1]}"
+    return Invalid(what, pointer=pointer)
+
+
+def _check(needs: Needs, caller: Caller | None, *, optional: bool) -> None:
+    if needs == "nobody" and optional:
+        return
+    if caller is None:
+        raise SignInFirst
+    if needs == "member" and caller.guest:
+        raise SignInFirst("Sign in with an account of your own: a guest session cannot do this.")
+    if needs in ("seller", "operator") and needs not in caller.roles:
+        raise Forbidden(f"Only a {needs} may do this.")
+
+
+def _plain(route: Route, given: Mapping[str, Any]) -> Any:
+    for name in route.at("path"):
+        hint = route.hints[name]
+        if isinstance(hint, type) and issubclass(hint, Id):
+            try:
+                wire.convert(given[name], hint)
+            except msgspec.ValidationError:
+                raise NotFound from None  # an id that cannot exist names nothing
+    try:
+        return wire.convert(given, route.plain, strict=False)
+    except msgspec.ValidationError as error:
+        raise malformed(error) from None
+
+
+def _filters(kind: Any, request: Request) -> Any:
+    """Query parameters to a struct: a list field takes every value, another field the last one."""
+    given: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        values = request.query_params.getlist(field.encode_name)
+        if values:
+            given[field.encode_name] = values if _is_list(field.type) else values[-1]
+    try:
+        return wire.convert(given, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise malformed(error) from None
+
+
+def _is_list(hint: Any) -> bool:
+    return hint is list or get_origin(hint) is list
+
+
+async def _trusted(request: Request) -> Caller | None:
+    given = request.headers.get("x-mercat-caller")
+    return wire.decode(given, Caller) if given else None
+
+
+async def read(request: Request) -> bytes:
+    """The body, refused beyond 1 MB before it is read."""
+    length = request.headers.get("content-length")
+    if length and length.isdigit() and int(length) > BODY_BYTES_MAX:
+        raise TooLarge
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            raise TooLarge
+    if not body:
+        raise BadRequest("This request needs a JSON body.")
+    return bytes(body)
+
+
+def respond(answer: object, status: int = 200) -> Response:
+    if isinstance(answer, Response):
+        return answer
+    if isinstance(answer, Answer):
+        content = answer.raw if answer.raw is not None else wire.encode(answer.body)
+        return Response(content, answer.status or status, dict(answer.headers), answer.media_type)
+    return Response(wire.encode(answer), status, media_type="application/json")
+
+
+def problem(refusal: Refusal) -> Response:
+    headers = {"Retry-After": str(refusal.facts.get("retry_after", refusal.retry_after))} if (
+        refusal.retry_after or "retry_after" in refusal.facts
+    ) else None
+    return Response(wire.encode(refusal.problem()), refusal.status, headers, "application/problem+json")
+
+
+def remote(service: type[Service], api: Iterable[Route], http: httpx.AsyncClient) -> Service:
+    """A stand-in with the service's methods, each a call over HTTP."""
+    methods = {route.name: _call(route, http) for route in api}
+    return cast(Service, type(f"Remote{service.__name__}", (), methods)())
+
+
+def _call(route: Route, http: httpx.AsyncClient) -> Callable[..., Awaitable[Any]]:
+    caller = next(iter(route.at("caller")), None)
+
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        given = route.signature.bind(None, *args, **kwargs).arguments
+        who = given.get(caller) if caller else None
+        try:
+            response = await http.request(
+                route.verb,
+                re.sub(r"\{(\w+)(:\w+)?\}", lambda m: quote(str(given[m[1]]), safe=""), route.path),
+                params={name: str(given[name]) for name in route.at("query") if given.get(name) is not None},
+                headers={"x-mercat-caller": wire.text(who)} if who else None,
+                content=b"".join(wire.encode(given[name]) for name in route.at("body")),
+            )
+        except httpx.TransportError as error:
+            raise Refusal.named("unavailable")() from error
+        if response.is_success:
+            return wire.decode(response.content, route.answer) if route.answer else None
+        said = msgspec.json.decode(response.content)
+        plain = {"type", "title", "status", "detail", "code"}
+        facts = {name: value for name, value in said.items() if name not in plain}
+        raise Refusal.named(said["code"])(said["detail"], **facts)
+
+    return call

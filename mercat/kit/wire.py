@@ -1,0 +1,48 @@
+"""JSON and rows to structs and back, with our ids shown as `prod_…` on the wire."""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from mercat.ids import Id, parse
+
+Kind = TypeVar("Kind")
+
+
+def _encode_ours(value: object) -> object:
+    if isinstance(value, Id):
+        return str(value)
+    raise NotImplementedError(f"no JSON for {type(value).__name__}")
+
+
+def _decode_ours(kind: type, value: object) -> object:
+    if issubclass(kind, Id):
+        if isinstance(value, str):
+            return parse(kind, value)
+        if isinstance(value, int):
+            return kind(value)
+        raise ValueError(f"expected a {kind.prefix}_ id")
+    if issubclass(kind, frozenset):
+        return kind(value)  # type: ignore[arg-type]
+    raise NotImplementedError(f"no reading of {kind.__name__}")
+
+
+encoder = msgspec.json.Encoder(enc_hook=_encode_ours)
+encode = encoder.encode
+
+
+def text(value: object) -> str:
+    """JSON as PostgreSQL's json and jsonb parameters want it."""
+    return encode(value).decode()
+
+
+def decoder(kind: type[Kind]) -> msgspec.json.Decoder[Kind]:
+    return msgspec.json.Decoder(kind, dec_hook=_decode_ours)
+
+
+def decode(data: bytes | str, kind: type[Kind]) -> Kind:
+    return msgspec.json.decode(data, type=kind, dec_hook=_decode_ours)
+
+
+def convert(value: Any, kind: type[Kind], *, strict: bool = True) -> Kind:
+    return msgspec.convert(value, kind, dec_hook=_decode_ours, strict=strict)

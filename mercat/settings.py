@@ -1,0 +1,101 @@
+"""Every setting there is, with its default. An environment variable `MERCAT_<NAME>` sets it."""
+
+import hmac
+import os
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process of the shop is told. Times are in seconds."""
+
+    postgres_host: str = ""
+    """A host name, or the folder of a local socket."""
+    postgres_port: int = 5432
+    postgres_database: str = "mercat"
+    store_url: str = "unix:///tmp/mercat-store.sock"
+    """Valkey that keeps carts and sessions (append-only, never evicts)."""
+    cache_url: str = "unix:///tmp/mercat-cache.sock"
+    """Valkey that may forget: products, limits."""
+    data: Path = Path("data")
+    """The folder of this shop: index, pictures, mailbox."""
+    secret_key: str = "development"
+    """What passwords of roles and signatures are derived from. `mercat serve` makes one a shop."""
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 2
+    currency: str = "USD"
+    """The one currency the shop sells in."""
+    pool_size: int = 4
+    """Connections a service and process opens at most."""
+    tax_rate_ppm: int = 0
+    """Tax where no destination rule says otherwise, in parts per million."""
+    account_rate: float = 50
+    """Requests a second an account may make on average."""
+    account_burst: int = 200
+    address_rate: float = 50
+    """Requests a second an address may make on average; loopback is not limited unless `limit_loopback`."""
+    address_burst: int = 400
+    limit_loopback: bool = False
+    secure_cookies: bool = False
+    """Behind TLS: cookies are sent over TLS only."""
+    product_cache_s: float = 5
+    """How stale a cached product may be when pub/sub is cut."""
+    reservation_s: float = 900
+    """How long an abandoned checkout holds its stock."""
+    quote_s: float = 600
+    lease_s: float = 15
+    provider_timeout_s: float = 8
+    sandbox_hang_s: float = 5
+    """How long the sandbox provider hangs before it times out."""
+    decide_within_s: float = 60
+    """A checkout that cannot be carried out is undone after this."""
+    mail_from: str = "shop@mercat.example"
+    services: str = ""
+    """Which services live in this process (empty: all)."""
+    addresses: dict[str, str] = {}
+    """Where other services live: name to URL (`MERCAT_<NAME>_URL`)."""
+
+    def database(self) -> dict[str, Any]:
+        return {"host": self.postgres_host, "port": self.postgres_port, "database": self.postgres_database}
+
+    def replication(self) -> dict[str, Any]:
+        """What psycopg2's replication connection wants."""
+        return {
+            "host": self.postgres_host,
+            "port": self.postgres_port,
+            "dbname": self.postgres_database,
+            "user": "mercat_events",
+            "password": self.secret("mercat_events"),
+        }
+
+    def secret(self, name: str) -> str:
+        """A password or key of its own for each name, derived from the one secret (HMAC-SHA-256)."""
+        return hmac.new(self.secret_key.encode(), name.encode(), sha256).hexdigest()
+
+    def key(self, name: str) -> bytes:
+        return bytes.fromhex(self.secret(name))
+
+    def address_of(self, service: str) -> str | None:
+        return self.addresses.get(service)
+
+
+def load(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from `MERCAT_…` variables; one that is misspelt or of the wrong kind is refused by name."""
+    given = {
+        name: environment[f"MERCAT_{name.upper()}"]
+        for name in Settings.__struct_fields__
+        if f"MERCAT_{name.upper()}" in environment
+    }
+    addresses = {
+        name.removeprefix("MERCAT_").removesuffix("_URL").lower(): url
+        for name, url in environment.items()
+        if name.startswith("MERCAT_") and name.endswith("_URL") and name not in ("MERCAT_STORE_URL", "MERCAT_CACHE_URL")
+    }
+    return msgspec.convert(
+        {**given, "addresses": addresses}, Settings, strict=False, dec_hook=lambda kind, value: kind(value)
+    )
