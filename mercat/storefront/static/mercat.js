@@ -1,0 +1,63 @@
+// What plain HTML cannot do: a button that is pressed once, and a quiet word when the line is down.
+(() => {
+  const root = document.documentElement;
+  root.classList.add("js");
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!form.matches("[data-once]")) return;
+    if (form.dataset.sent) {
+      event.preventDefault();
+      return;
+    }
+    form.dataset.sent = "yes";
+    const button = event.submitter;
+    // After the event: a button disabled during it would not be sent with the form.
+    setTimeout(() => {
+      for (const each of form.querySelectorAll("button")) each.disabled = true;
+      if (button) button.setAttribute("aria-busy", "true");
+    });
+  });
+
+  // Back from the next page, the browser may show this one as it was left: pressed.
+  window.addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    for (const form of document.querySelectorAll("[data-sent]")) {
+      delete form.dataset.sent;
+      for (const each of form.querySelectorAll("button")) {
+        each.disabled = false;
+        each.removeAttribute("aria-busy");
+      }
+    }
+  });
+
+  const line = () => {
+    const word = document.getElementById("offline");
+    if (word) word.hidden = navigator.onLine;
+  };
+  window.addEventListener("online", line);
+  window.addEventListener("offline", line);
+  line();
+
+  const box = document.querySelector(".find input");
+  const list = document.getElementById("suggest");
+  if (box && list) {
+    const close = () => list.replaceChildren();
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && list.firstElementChild) {
+        close();
+        box.focus();
+      }
+      if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+      const stops = [box, ...list.querySelectorAll("a")];
+      const at = stops.indexOf(document.activeElement);
+      const next = stops[at + (event.key === "ArrowDown" ? 1 : -1)];
+      if (at < 0 || !next) return;
+      event.preventDefault();
+      next.focus();
+    });
+    document.addEventListener("click", (event) => {
+      if (!event.target.closest(".find")) close();
+    });
+  }
+})();
