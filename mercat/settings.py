@@ -94,7 +94,9 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
     addresses = {
         name.removeprefix("MERCAT_").removesuffix("_URL").lower(): url
         for name, url in environment.items()
-        if name.startswith("MERCAT_") and name.endswith("_URL") and name not in ("MERCAT_STORE_URL", "MERCAT_CACHE_URL")
+        if name.startswith("MERCAT_")
+        and name.endswith("_URL")
+        and name not in ("MERCAT_STORE_URL", "MERCAT_CACHE_URL")
     }
     return msgspec.convert(
         {**given, "addresses": addresses}, Settings, strict=False, dec_hook=lambda kind, value: kind(value)

@@ -41,7 +41,8 @@ class Breaker:
                 work.close()
             return otherwise
         try:
-            answer = await asyncio.wait_for(work, self._timeout_s)
+            async with asyncio.timeout(self._timeout_s):
+                answer = await work
         except Exception as error:
             if isinstance(error, Refusal) and not isinstance(error, Overloaded):
                 return otherwise  # it works; it only said no

@@ -43,7 +43,10 @@ class Building:
         if service not in self._pools:
             role = f"mercat_{service}"
             pool = await database.open_pool(
-                self.settings.database(), role=role, password=self.settings.secret(role), most=self.settings.pool_size
+                self.settings.database(),
+                role=role,
+                password=self.settings.secret(role),
+                most=self.settings.pool_size,
             )
             self._pools[service] = pool
             self.stack.push_async_callback(_close, pool)

@@ -98,7 +98,9 @@ class Coalescer(Generic[Ask, Answer]):
                 raise
             log.exception("a batch was answered wrongly")
 
-    async def _answers(self, asks: list[Ask], tries: int = _ROLLED_BACK_TRIES) -> Sequence[Answer | Exception]:
+    async def _answers(
+        self, asks: list[Ask], tries: int = _ROLLED_BACK_TRIES
+    ) -> Sequence[Answer | Exception]:
         try:
             answers = await self._flush(asks)
         except asyncpg.TransactionRollbackError as error:  # deadlock, serialization: nothing happened

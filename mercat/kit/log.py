@@ -9,7 +9,7 @@ import asyncio
 import struct
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import asyncpg
 import psycopg2
@@ -18,11 +18,12 @@ import structlog
 
 from mercat.events import AnyEvent, Event
 from mercat.kit import observe, sql, wire
+from mercat.kit.coalesce import AWAY
 
 Method = TypeVar("Method", bound=Callable[..., Awaitable[None]])
 queries = sql.load("mercat.kit")
 log = structlog.get_logger("mercat.log")
-_decoder = wire.decoder(AnyEvent)
+_decoder: Any = wire.decoder(cast(type[Any], AnyEvent))
 _FACTS_MAX = 1_000
 _SILENT_MAX = 20_000
 _TRIES = 5
@@ -41,7 +42,9 @@ class Fact(NamedTuple):
 class Relay:
     """Moves facts from the WAL to the log. One a shop; a second one finds the slot taken and waits."""
 
-    def __init__(self, db: asyncpg.Pool, replication: dict[str, Any], wake: "Bell", slot: str = "mercat") -> None:
+    def __init__(
+        self, db: asyncpg.Pool, replication: dict[str, Any], wake: "Bell", slot: str = "mercat"
+    ) -> None:
         self._db = db
         self._replication = replication
         self._bell = wake
@@ -104,7 +107,9 @@ class Relay:
         await make_partitions(self._db, ids[-1])
         last = facts[-1]
         kinds, bodies = [fact.kind for fact in facts], [fact.body for fact in facts]
-        await self._db.execute(queries.append, list(ids), kinds, bodies, _text(last.commit), last.number, ids[-1])
+        await self._db.execute(
+            queries.append, list(ids), kinds, bodies, _text(last.commit), last.number, ids[-1]
+        )
         return ids[-1]
 
 
@@ -176,8 +181,10 @@ async def drop_partitions(db: asyncpg.Pool, followers: Sequence[str]) -> None:
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
+    # Not wait_for: before Python 3.12 it can swallow a cancellation.
     try:
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await event.wait()
     except TimeoutError:
         return
 
@@ -263,7 +270,7 @@ class Follower:
         try:
             await self._commit(rows, to)
             return
-        except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
+        except AWAY:
             raise
         except Exception as error:
             if len(rows) > 1:
@@ -277,7 +284,9 @@ class Follower:
                 fact, kind, body = rows[0]
                 await self._reader.execute(queries.park, self.name, fact, kind, body, repr(error)[:1_000])
                 observe.facts_parked.labels(self.name).inc()
-                log.error("a fact was parked", follower=self.name, fact=fact, kind=kind, reason=repr(error)[:300])
+                log.error(
+                    "a fact was parked", follower=self.name, fact=fact, kind=kind, reason=repr(error)[:300]
+                )
                 await self._commit([], to)
             else:
                 raise

@@ -14,17 +14,20 @@ request_seconds = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
 orders_placed = Counter("mercat_orders_placed_total", "Orders confirmed.")
-order_value = Counter("mercat_order_value_minor_total", "Value of confirmed orders, minor units.", ["currency"])
+order_value = Counter(
+    "mercat_order_value_minor_total", "Value of confirmed orders, minor units.", ["currency"]
+)
 checkouts_refused = Counter("mercat_checkouts_refused_total", "Checkouts refused, by code.", ["code"])
 checkouts_recovered = Counter("mercat_checkouts_recovered_total", "Checkouts taken over after a crash.")
 facts_relayed = Counter("mercat_facts_relayed_total", "Facts moved from the WAL to the log.")
 facts_parked = Counter("mercat_facts_parked_total", "Facts no follower could digest.", ["follower"])
 follower_lag = Gauge(
-    "mercat_follower_lag_facts", "Facts told and not yet followed.", ["follower"], multiprocess_mode="mostrecent"
+    "mercat_follower_lag_facts",
+    "Facts told and not yet followed.",
+    ["follower"],
+    multiprocess_mode="mostrecent",
 )
-slot_lag = Gauge(
-    "mercat_slot_lag_bytes", "WAL that waits for the relay.", multiprocess_mode="mostrecent"
-)
+slot_lag = Gauge("mercat_slot_lag_bytes", "WAL that waits for the relay.", multiprocess_mode="mostrecent")
 breaker_opened = Counter("mercat_breaker_opened_total", "Times a breaker opened.", ["service"])
 
 

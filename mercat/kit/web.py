@@ -279,9 +279,11 @@ def respond(answer: object, status: int = 200) -> Response:
 
 
 def problem(refusal: Refusal) -> Response:
-    headers = {"Retry-After": str(refusal.facts.get("retry_after", refusal.retry_after))} if (
-        refusal.retry_after or "retry_after" in refusal.facts
-    ) else None
+    headers = (
+        {"Retry-After": str(refusal.facts.get("retry_after", refusal.retry_after))}
+        if (refusal.retry_after or "retry_after" in refusal.facts)
+        else None
+    )
     return Response(wire.encode(refusal.problem()), refusal.status, headers, "application/problem+json")
 
 

@@ -1,0 +1,164 @@
+"""What the event log promises to those who tell and to those who follow."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from mercat import ids
+from mercat.events import OrderDelivered, RatingChanged
+from mercat.kit import wire
+from mercat.kit.log import Bell, Follower, Relay, on
+
+TEA, CUP = ids.ProductId(1), ids.ProductId(2)
+
+
+class Listener:
+    def __init__(self):
+        self.heard = []
+
+    @on(RatingChanged)
+    async def hear(self, db, events):
+        self.heard += [event.product_id for event in events]
+
+
+def fact(product_id):
+    return RatingChanged(product_id=product_id, version=1, rating=5, review_count=1)
+
+
+async def tell(connection, *events):
+    for event in events:
+        await connection.execute("select events.tell_json($1, $2)", type(event).__name__, wire.text(event))
+
+
+@pytest.fixture
+async def events_pool(pool):
+    return await pool("events")
+
+
+@pytest.fixture
+def relaying(settings, events_pool):
+    @asynccontextmanager
+    async def relaying():
+        relay = Relay(events_pool, settings.replication(), Bell(), slot=f"relay_{settings.postgres_database}")
+        await relay.open_slot()
+        task = asyncio.create_task(relay.run())
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    return relaying
+
+
+async def until(check, timeout=10):
+    async with asyncio.timeout(timeout):
+        while not (answer := await check()):
+            await asyncio.sleep(0)
+    return answer
+
+
+@pytest.fixture
+async def follower(events_pool):
+    async def follower(service, name="reviews"):
+        return Follower(name, service, events_pool, events_pool)
+
+    return follower
+
+
+async def logged(db):
+    return [row["body"] for row in await db.fetch("select body from events.log order by id")]
+
+
+async def test_a_follower_hears_what_it_listens_for_once_and_in_order(db, relaying, follower):
+    listener = Listener()
+    following = await follower(listener)
+    async with relaying():
+        delivered = OrderDelivered(order_id=ids.OrderId(1), user_id=ids.UserId(2), product_ids=[TEA])
+        await tell(db, fact(TEA), delivered, fact(CUP))
+        await until(lambda: db.fetchval("select count(*) = 3 from events.log"))
+
+    while await following.step():
+        pass
+    assert listener.heard == [TEA, CUP]
+
+    again = await follower(listener)
+    while await again.step():
+        pass
+    assert listener.heard == [TEA, CUP]
+
+
+async def test_facts_come_in_the_order_of_their_commits(db, relaying, follower):
+    listener = Listener()
+    async with relaying():
+        async with db.acquire() as early:
+            writing = early.transaction()
+            await writing.start()
+            await early.execute("select pg_current_xact_id()")  # has the older number, commits last
+            await tell(db, fact(TEA))
+            await tell(early, fact(CUP))
+            await writing.commit()
+        await until(lambda: db.fetchval("select count(*) = 2 from events.log"))
+
+    await (await follower(listener)).step()
+    assert listener.heard == [TEA, CUP]
+
+
+async def test_what_is_rolled_back_was_never_said(db, relaying):
+    async with relaying():
+        async with db.acquire() as connection:
+            writing = connection.transaction()
+            await writing.start()
+            await tell(connection, fact(TEA))
+            await writing.rollback()
+        await tell(db, fact(CUP))
+        await until(lambda: db.fetchval("select count(*) = 1 from events.log"))
+    assert str(CUP) in (await logged(db))[0]
+
+
+async def test_a_relay_that_died_before_confirming_repeats_nothing(db, relaying, monkeypatch):
+    monkeypatch.setattr(
+        "psycopg2.extras.ReplicationCursor.send_feedback", lambda *a, **k: None, raising=False
+    )
+    async with relaying():
+        await tell(db, *[fact(ids.ProductId(n)) for n in range(5)])
+        await until(lambda: db.fetchval("select count(*) = 5 from events.log"))
+    async with relaying():
+        await tell(db, fact(ids.ProductId(99)))
+        await until(lambda: db.fetchval("select count(*) = 6 from events.log"))
+    assert len(set(await logged(db))) == 6
+
+
+async def test_a_follower_that_fails_is_told_again_and_then_parks_the_one_fact(db, relaying, follower):
+    class Clumsy(Listener):
+        @on(RatingChanged)
+        async def hear(self, db, events):
+            if any(event.product_id == TEA for event in events):
+                raise RuntimeError("tea is too hot")
+            await super().hear(db, events)
+
+    async with relaying():
+        await tell(db, fact(CUP), fact(TEA), fact(ids.ProductId(3)))
+        await until(lambda: db.fetchval("select count(*) = 3 from events.log"))
+
+    listener = Clumsy()
+    while await (await follower(listener)).step():
+        pass
+    assert listener.heard == [CUP, ids.ProductId(3)]
+    assert "too hot" in await db.fetchval("select reason from events.parked")
+
+
+async def test_work_outside_the_database_comes_before_the_position(db, relaying, follower):
+    class Index:
+        applied: list[int] = []
+
+        @on(RatingChanged, outside=True)
+        async def index(self, events):
+            self.applied += [int(event.product_id) for event in events]
+
+    async with relaying():
+        await tell(db, fact(TEA))
+        await until(lambda: db.fetchval("select count(*) = 1 from events.log"))
+    index = Index()
+    await (await follower(index)).step()
+    assert index.applied == [TEA]
+    assert await db.fetchval("select at from events.position where follower = 'reviews'") == 1
