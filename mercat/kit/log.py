@@ -310,7 +310,7 @@ class Follower:
 
 
 def consumers(service: object) -> dict[type[Event], Any]:
-    methods = [method for kind in type(service).__mro__ for method in vars(kind).values()]
+    methods = [method for kind in reversed(type(service).__mro__) for method in vars(kind).values()]
     return {method.consumes: method for method in methods if hasattr(method, "consumes")}
 
 
