@@ -6,6 +6,8 @@ from importlib.resources import files
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
+import asyncpg
+
 from mercat.kit.wire import convert
 
 Row = TypeVar("Row")
@@ -25,11 +27,11 @@ def schema(service: str) -> str:
     return files(service).joinpath("schema.sql").read_text()
 
 
-def row(kind: type[Row], record: Mapping[str, Any]) -> Row:
+def row(kind: type[Row], record: asyncpg.Record | Mapping[str, Any]) -> Row:
     return convert(dict(record), kind)
 
 
-def rows(kind: type[Row], records: Iterable[Mapping[str, Any]]) -> list[Row]:
+def rows(kind: type[Row], records: Iterable[asyncpg.Record | Mapping[str, Any]]) -> list[Row]:
     return [row(kind, record) for record in records]
 
 

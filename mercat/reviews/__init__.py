@@ -1,0 +1,36 @@
+"""Reviews: what buyers say of products, and what it comes to in stars.
+
+A buyer has one review a product, marked verified once it was delivered to them. Others import from here only.
+"""
+
+from mercat.reviews.api import API
+from mercat.reviews.messages import (
+    AlreadyReviewed,
+    NewReview,
+    NotABuyer,
+    OldReview,
+    OwnReview,
+    Page,
+    Rating,
+    Review,
+    Sort,
+    Start,
+    Votes,
+)
+from mercat.reviews.service import Reviews
+
+__all__ = [
+    "API",
+    "AlreadyReviewed",
+    "NewReview",
+    "NotABuyer",
+    "OldReview",
+    "OwnReview",
+    "Page",
+    "Rating",
+    "Review",
+    "Reviews",
+    "Sort",
+    "Start",
+    "Votes",
+]

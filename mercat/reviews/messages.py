@@ -1,0 +1,91 @@
+"""What reviews are told and what they answer."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from mercat.ids import ProductId, ReviewId, UserId
+from mercat.kit.refusals import Conflict, Forbidden
+
+Stars = Annotated[int, Meta(ge=1, le=5)]
+Title = Annotated[str, Meta(max_length=200)]
+Body = Annotated[str, Meta(max_length=5_000, pattern=r"\S")]
+Histogram = Annotated[list[Annotated[int, Meta(ge=0, le=10**12)]], Meta(min_length=5, max_length=5)]
+"""How many gave one, two, three, four and five stars."""
+Sort = Literal["newest", "helpful", "stars"]
+
+
+class NewReview(Struct, frozen=True):
+    stars: Stars
+    body: Body
+    title: Title = ""
+
+
+class Review(Struct, frozen=True):
+    review_id: ReviewId
+    product_id: ProductId
+    author: str
+    stars: int
+    title: str
+    body: str
+    verified: bool
+    """An order with it was delivered to the author."""
+    helpful: int
+    unhelpful: int
+    written_at: datetime
+
+
+class Page(Struct, frozen=True):
+    reviews: list[Review]
+    total: int
+    """Reviews written here; a product's review count also has those it came with."""
+    next: ReviewId | None = None
+    """What to ask for as `after`."""
+
+
+class Rating(Struct, frozen=True):
+    rating: float = 0
+    """The mean, not rounded."""
+    review_count: int = 0
+    histogram: list[int] = [0, 0, 0, 0, 0]
+    version: int = 0
+
+
+class Votes(Struct, frozen=True):
+    helpful: int
+    unhelpful: int
+
+
+class Start(Struct, frozen=True):
+    """The stars a product came with."""
+
+    product_id: ProductId
+    histogram: Histogram
+
+
+class OldReview(Struct, frozen=True):
+    """A review that was written elsewhere, and who found it helpful there."""
+
+    product_id: ProductId
+    user_id: UserId
+    author: str
+    stars: Stars
+    body: Body
+    written_at: datetime
+    title: Title = ""
+    verified: bool = True
+    helpful: list[UserId] = []
+    unhelpful: list[UserId] = []
+
+
+class AlreadyReviewed(Conflict):
+    """You have already reviewed this product."""
+
+
+class NotABuyer(Forbidden):
+    """Only people who bought this product here can review it."""
+
+
+class OwnReview(Forbidden):
+    """You cannot vote on your own review."""

@@ -1,0 +1,189 @@
+import asyncio
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import asyncpg
+
+from mercat import ids
+from mercat.events import OrderCancelled, OrderDelivered, OrderPlaced
+from mercat.ids import ProductId, ReviewId, UserId
+from mercat.kit import clock, sql
+from mercat.kit.coalesce import Coalescer
+from mercat.kit.log import on
+from mercat.kit.refusals import Invalid, NotFound
+from mercat.kit.web import Caller
+from mercat.reviews.messages import (
+    AlreadyReviewed,
+    NewReview,
+    NotABuyer,
+    OldReview,
+    OwnReview,
+    Page,
+    Rating,
+    Review,
+    Sort,
+    Start,
+    Votes,
+)
+
+queries = sql.load("mercat.reviews")
+_ROWS_MAX = 2_000
+_SORTED: dict[Sort, str] = {
+    "newest": queries.newest,
+    "helpful": queries.most_helpful,
+    "stars": queries.most_stars,
+}
+
+
+class Ask(NamedTuple):
+    review_id: ReviewId
+    product_id: ProductId
+    user_id: UserId
+    author: str
+    stars: int
+    title: str
+    body: str
+    written_at: datetime
+    vouched: bool | None = None
+    """Verified or not, for a review brought along; None: we know who bought what."""
+
+
+class Reviews:
+    def __init__(self, db: asyncpg.Pool) -> None:
+        self._db = db
+        self._write: Coalescer[Ask, Review] = Coalescer(self._write_many)
+
+    async def write(self, caller: Caller, product_id: ProductId, review: NewReview) -> Review:
+        """A buyer's one review of a product. Refuses: already_reviewed, not_a_buyer."""
+        return await self._write(
+            Ask(
+                ids.new(ReviewId),
+                product_id,
+                caller.user_id,
+                caller.name,
+                review.stars,
+                review.title.strip(),
+                review.body.strip(),
+                clock.now(),
+            )
+        )
+
+    async def newest(
+        self, product_id: ProductId, limit: int = 20, after: ReviewId | None = None, sort: Sort = "newest"
+    ) -> Page:
+        """A page of a product's reviews; `after` is the last one of the page before."""
+        if not 1 <= limit <= 100:
+            raise Invalid("A page has 1 to 100 reviews.", pointer="/limit")
+        if sort not in _SORTED:
+            raise Invalid("Reviews sort by newest, helpful or stars.", pointer="/sort")
+        rated, rows = await asyncio.gather(
+            self._db.fetchrow(queries.rating, product_id),
+            self._db.fetch(_SORTED[sort], product_id, after, limit + 1),
+        )
+        reviews = sql.rows(Review, rows[:limit])
+        more = reviews[-1].review_id if len(rows) > limit else None
+        return Page(reviews, rated["written"] if rated else 0, more)
+
+    async def rating(self, product_id: ProductId) -> Rating:
+        """What all reviews of a product come to, with those it came with."""
+        row = await self._db.fetchrow(queries.rating, product_id)
+        return sql.row(Rating, row) if row else Rating()
+
+    async def helpful(self, caller: Caller, review_id: ReviewId, yes: bool = True) -> Votes:
+        """Says that a review helped, or did not. Saying it again changes nothing."""
+        await self._db.execute(queries.vote_many, [review_id], [caller.user_id], [yes])
+        row = await self._db.fetchrow(queries.votes, review_id)
+        if row is None:
+            raise NotFound
+        if row["user_id"] == caller.user_id:
+            raise OwnReview
+        return sql.row(Votes, row)
+
+    async def start(self, starts: list[Start]) -> None:
+        """Sets the stars that products came with, to which those written here are added."""
+        last = {start.product_id: start.histogram for start in starts}
+        for rows in _some((product_id, *histogram) for product_id, histogram in last.items()):
+            await self._db.execute(queries.start_many, *sql.columns(rows))
+
+    async def seed(self, reviews: list[OldReview]) -> int:
+        """Brings along reviews from elsewhere, as many rows a statement as is good; answers how many were
+        new. Nobody's own review is replaced."""
+        new = 0
+        for old in _some(reviews):
+            asks = [
+                Ask(
+                    ids.new(ReviewId),
+                    review.product_id,
+                    review.user_id,
+                    review.author,
+                    review.stars,
+                    review.title,
+                    review.body,
+                    review.written_at,
+                    review.verified,
+                )
+                for review in old
+            ]
+            rows = await self._db.fetch(queries.write_many, *sql.columns(asks))
+            written = {row["review_id"] for row in rows}
+            new += len(written)
+            votes = [
+                (ask.review_id, voter, yes)
+                for ask, review in zip(asks, old, strict=True)
+                if ask.review_id in written
+                for voters, yes in ((review.helpful, True), (review.unhelpful, False))
+                for voter in voters
+            ]
+            for some in _some(votes):
+                await self._db.execute(queries.vote_many, *sql.columns(some))
+        return new
+
+    @on(OrderPlaced)
+    async def remember_purchases(self, db: asyncpg.Connection, events: list[OrderPlaced]) -> None:
+        bought = [
+            (event.user_id, line.product_id, event.order_id) for event in events for line in event.lines
+        ]
+        await db.execute(queries.remember_purchases, *sql.columns(bought, 3))
+
+    @on(OrderCancelled)
+    async def forget_purchases(self, db: asyncpg.Connection, events: list[OrderCancelled]) -> None:
+        cancelled = [(event.user_id, event.order_id) for event in events]
+        await db.execute(queries.forget_purchases, *sql.columns(cancelled))
+
+    @on(OrderDelivered)
+    async def remember_deliveries(self, db: asyncpg.Connection, events: list[OrderDelivered]) -> None:
+        delivered = [
+            (event.user_id, product, event.order_id) for event in events for product in event.product_ids
+        ]
+        user_ids, product_ids, order_ids = sql.columns(delivered, 3)
+        await db.execute(queries.remember_deliveries, user_ids, product_ids, order_ids)
+        await db.execute(queries.verify, user_ids, product_ids)
+
+    async def _write_many(self, asks: list[Ask]) -> list[Review | Exception]:
+        rows = {row["review_id"]: row for row in await self._db.fetch(queries.write_many, *sql.columns(asks))}
+        return [_answer(ask, rows.get(ask.review_id)) for ask in asks]
+
+
+def _answer(ask: Ask, row: asyncpg.Record | None) -> Review | Exception:
+    if row is None:
+        return AlreadyReviewed()
+    if not row["written"]:
+        return NotABuyer()
+    return Review(
+        review_id=ask.review_id,
+        product_id=ask.product_id,
+        author=ask.author,
+        stars=ask.stars,
+        title=ask.title,
+        body=ask.body,
+        verified=row["verified"],
+        helpful=0,
+        unhelpful=0,
+        written_at=ask.written_at,
+    )
+
+
+def _some(rows: Iterable[Any]) -> Iterable[list[Any]]:
+    every = list(rows)
+    return (every[at : at + _ROWS_MAX] for at in range(0, len(every), _ROWS_MAX))
