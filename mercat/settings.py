@@ -41,6 +41,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Requests a second an address may make on average; loopback is not limited unless `limit_loopback`."""
     address_burst: int = 400
     limit_loopback: bool = False
+    proxies: str = ""
+    """Addresses (between spaces) of our own proxies, whose `X-Forwarded-For` is believed."""
+    requests_at_once: int = 1000
+    """What a worker answers at the same time; beyond it requests are refused at once (503)."""
     secure_cookies: bool = False
     """Behind TLS: cookies are sent over TLS only."""
     product_cache_s: float = 5

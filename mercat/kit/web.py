@@ -23,13 +23,14 @@ from starlette.routing import Route as Endpoint
 
 from mercat.ids import Id, SellerId, UserId
 from mercat.kit import observe, wire
-from mercat.kit.refusals import BadRequest, Forbidden, Invalid, NotFound, Refusal, SignInFirst, TooLarge
+from mercat.kit.refusals import Forbidden, Invalid, NotFound, Refusal, SignInFirst, TooLarge
 
 Service = TypeVar("Service")
 Place = Literal["path", "query", "filters", "body", "caller", "request"]
 Needs = Literal["nobody", "guest", "member", "seller", "operator"]
 log = structlog.get_logger("mercat.web")
 BODY_BYTES_MAX = 1_000_000
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -184,6 +185,8 @@ async def answered(answer: Callable[[Request], Awaitable[Response]], request: Re
         return problem(refusal)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:  # malformed, or valid JSON of another shape
         return problem(malformed(error))
+    except RecursionError:  # how msgspec says that JSON is nested too deeply
+        return problem(Invalid("This is nested too deeply."))
     except asyncpg.DataError as error:  # what only the database could tell: a NUL in a text, say
         return problem(Invalid(str(error).split("\n")[0]))
     except ClientDisconnect:
@@ -254,7 +257,7 @@ async def _trusted(request: Request) -> Caller | None:
     return wire.decode(given, Caller) if given else None
 
 
-async def read(request: Request) -> bytes:
+async def read(request: Request, *, needed: bool = True) -> bytes:
     """The body, refused beyond 1 MB before it is read."""
     length = request.headers.get("content-length")
     if length and length.isdigit() and int(length) > BODY_BYTES_MAX:
@@ -264,8 +267,10 @@ async def read(request: Request) -> bytes:
         body += chunk
         if len(body) > BODY_BYTES_MAX:
             raise TooLarge
-    if not body:
-        raise BadRequest("This request needs a JSON body.")
+    if not body and needed:
+        raise Invalid("This request needs a JSON body.")
+    if b"\\u0000" in body and _NUL.search(body):
+        raise Invalid("A text may not contain the NUL character.")
     return bytes(body)
 
 
@@ -297,7 +302,7 @@ def _call(route: Route, http: httpx.AsyncClient) -> Callable[..., Awaitable[Any]
     caller = next(iter(route.at("caller")), None)
 
     async def call(*args: Any, **kwargs: Any) -> Any:
-        given = route.signature.bind(None, *args, **kwargs).arguments
+        given = route.signature.bind(*args, **kwargs).arguments
         who = given.get(caller) if caller else None
         try:
             response = await http.request(
