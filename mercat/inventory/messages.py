@@ -1,0 +1,37 @@
+"""What inventory is asked and what it answers."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from mercat.ids import OfferId
+from mercat.kit.refusals import Conflict
+
+Quantity = Annotated[int, Meta(ge=0, le=10_000_000)]
+
+
+class Line(Struct, frozen=True):
+    """So many of an offer."""
+
+    offer_id: OfferId
+    quantity: int
+
+
+class Stock(Struct, frozen=True):
+    """What stands on the shelf, what of it is held for somebody, and what can still be sold."""
+
+    offer_id: OfferId
+    on_hand: int
+    reserved: int
+    available: int
+    version: int
+
+
+class Count(Struct, frozen=True):
+    """A seller counted the shelf: so many are there."""
+
+    quantity: Quantity
+
+
+class OutOfStock(Conflict):
+    """There are not that many left."""

@@ -1,0 +1,185 @@
+-- name: look
+-- What the asked offers have, where, and at which version. Decides nothing by itself.
+select offer_id, location_id, on_hand - reserved - safety as available, version
+from inventory.stock where offer_id = any($1::bigint[]);
+
+-- name: stock
+select offer_id, sum(on_hand)::int as on_hand, sum(reserved)::int as reserved,
+    greatest(sum(on_hand - reserved - safety), 0)::int as available, sum(version)::int as version
+from inventory.stock where offer_id = any($1::bigint[]) group by offer_id;
+
+-- name: answers
+-- What these checkouts were told before.
+select checkout_id, state, refusal::text from inventory.reservation where checkout_id = any($1::bigint[]);
+
+-- name: reserve
+-- The brief's optimistic lock, once a batch: rows are locked in one sorted order, and one whose version moved
+-- or whose availability fell is lost; asks that touch a lost row are not placed and come back as `lost`.
+-- $1-$4 a row touched: offer, location, version read, units wanted. $5-$9 an ask: checkout, offers, locations,
+-- quantities (array literals), refusal (null: placed).
+with touched as materialized (
+    select s.offer_id, s.location_id,
+        s.version = w.version and s.on_hand - s.reserved - s.safety >= w.units as held
+    from unnest($1::bigint[], $2::bigint[], $3::int[], $4::int[]) as w (offer_id, location_id, version, units)
+    join inventory.stock s on s.offer_id = w.offer_id and s.location_id = w.location_id
+    order by s.offer_id, s.location_id
+    for update of s
+), lost as materialized (
+    select coalesce(array_agg(offer_id) filter (where not held), '{}') as offers from touched
+), ask as materialized (
+    select a.checkout_id, a.offers::bigint[], a.locations::bigint[], a.quantities::int[], a.refusal::jsonb,
+        a.leaned::bigint[]
+    from unnest($5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
+        as a (checkout_id, offers, locations, quantities, refusal, leaned)
+), unsure as materialized (
+    select coalesce(array_agg(o), '{}') as offers
+    from ask a, lost, unnest(a.offers) o where a.offers && lost.offers
+), placed as (
+    insert into inventory.reservation (checkout_id, state, offer_ids, location_ids, quantities, refusal)
+    select a.checkout_id, case when a.refusal is null then 'held' else 'refused' end,
+        a.offers, a.locations, a.quantities, a.refusal
+    from ask a, lost, unsure
+    where not (a.offers && lost.offers) and not (a.leaned && unsure.offers)
+    order by a.checkout_id
+    on conflict do nothing
+    returning checkout_id, state, offer_ids, location_ids, quantities
+), summed as (
+    select u.offer_id, u.location_id, sum(u.quantity)::int as units
+    from placed p, unnest(p.offer_ids, p.location_ids, p.quantities) as u (offer_id, location_id, quantity)
+    where p.state = 'held'
+    group by 1, 2
+), taken as (
+    update inventory.stock s set reserved = s.reserved + m.units, version = s.version + 1
+    from summed m
+    where s.offer_id = m.offer_id and s.location_id = m.location_id
+    returning s.offer_id, s.version, s.on_hand - s.reserved - s.safety as available, s.low_mark, m.units
+), crossed as (
+    select events.tell('StockChanged', jsonb_build_object('event', 'StockChanged', 'offer_id', offer_id,
+        'version', version, 'available', available, 'low', available <= low_mark))
+    from taken where (available <= 0 or available <= low_mark) and available + units > low_mark
+        or available <= 0 and available + units > 0
+)
+select checkout_id, (select count(*) from crossed) as told from placed;
+
+-- name: confirm
+-- Sold: what was held leaves the shelf. Availability stays as it was, and so does the version.
+with asked as materialized (
+    select r.checkout_id, r.state
+    from inventory.reservation r
+    where r.checkout_id = any($1::bigint[])
+    order by r.checkout_id
+    for update
+), sold as (
+    update inventory.reservation r set state = 'sold'
+    where r.checkout_id = any($1::bigint[]) and r.state = 'held' and (select count(*) from asked) >= 0
+    returning r.checkout_id, r.offer_ids, r.location_ids, r.quantities
+), summed as materialized (
+    select u.offer_id, u.location_id, sum(u.quantity)::int as units
+    from sold, unnest(sold.offer_ids, sold.location_ids, sold.quantities) as u (offer_id, location_id, quantity)
+    group by 1, 2
+), locked as materialized (
+    select s.offer_id, s.location_id from inventory.stock s
+    where s.offer_id in (select offer_id from summed)
+    order by s.offer_id, s.location_id
+    for update
+), left_shelf as (
+    update inventory.stock s set on_hand = s.on_hand - m.units, reserved = s.reserved - m.units
+    from summed m
+    where s.offer_id = m.offer_id and s.location_id = m.location_id and (select count(*) from locked) > 0
+), moved as (
+    insert into inventory.movement (kind, reference, offer_ids, location_ids, quantities)
+    select 'sold', checkout_id::text, offer_ids, location_ids, array(select -q from unnest(quantities) q)
+    from sold
+)
+select checkout_id, state from asked
+union all
+select checkout_id, 'sold' from sold;
+
+-- name: release
+-- Undo: what was held is free again; where nothing was, a tombstone makes a late reserve refused.
+with buried as (
+    insert into inventory.reservation (checkout_id, state, offer_ids, location_ids, quantities)
+    select c, 'released', '{}', '{}', '{}' from unnest($1::bigint[]) c order by c
+    on conflict do nothing
+    returning checkout_id
+), freed as (
+    update inventory.reservation r set state = 'released'
+    from (
+        select checkout_id from inventory.reservation
+        where checkout_id = any($1::bigint[]) and state = 'held'
+        order by checkout_id for update
+    ) held
+    where r.checkout_id = held.checkout_id and r.state = 'held'
+    returning r.checkout_id, r.offer_ids, r.location_ids, r.quantities
+), summed as materialized (
+    select u.offer_id, u.location_id, sum(u.quantity)::int as units
+    from freed, unnest(freed.offer_ids, freed.location_ids, freed.quantities) as u (offer_id, location_id, quantity)
+    group by 1, 2
+), locked as materialized (
+    select s.offer_id, s.location_id from inventory.stock s
+    where s.offer_id in (select offer_id from summed)
+    order by s.offer_id, s.location_id
+    for update
+), back as (
+    update inventory.stock s set reserved = s.reserved - m.units, version = s.version + 1
+    from summed m
+    where s.offer_id = m.offer_id and s.location_id = m.location_id and (select count(*) from locked) > 0
+    returning s.offer_id, s.version, s.on_hand - s.reserved - s.safety as available, s.low_mark, m.units
+), crossed as (
+    select events.tell('StockChanged', jsonb_build_object('event', 'StockChanged', 'offer_id', offer_id,
+        'version', version, 'available', available, 'low', available <= low_mark))
+    from back where available > 0 and available - units <= 0
+)
+select (select count(*) from buried) as buried, (select count(*) from freed) as freed,
+    (select count(*) from crossed) as told;
+
+-- name: receive
+-- Goods come in (or come back): once a reference. $4: the seller they belong to.
+with act as (
+    insert into inventory.movement (kind, reference, offer_ids, location_ids, quantities)
+    select $1, $2, $3::bigint[], array_fill(1::bigint, array[cardinality($3::bigint[])]), $4::int[]
+    on conflict do nothing
+    returning offer_ids, quantities
+), item as (
+    select u.offer_id, sum(u.quantity)::int as quantity
+    from act, unnest(act.offer_ids, act.quantities) as u (offer_id, quantity) group by 1 order by 1
+), shelved as (
+    insert into inventory.stock as s (offer_id, on_hand, seller_id)
+    select offer_id, quantity, $5::bigint from item order by offer_id
+    on conflict (offer_id, location_id) do update
+        set on_hand = s.on_hand + excluded.on_hand, version = s.version + 1
+    returning s.offer_id, s.version, s.on_hand - s.reserved - s.safety as available, s.low_mark, s.on_hand
+)
+select count(events.tell('StockChanged', jsonb_build_object('event', 'StockChanged', 'offer_id', k.offer_id,
+    'version', k.version, 'available', k.available, 'low', k.available <= k.low_mark))) as told
+from shelved k join item using (offer_id)
+where k.available > 0 and k.available - item.quantity <= 0;
+
+-- name: count
+-- A seller's count of one shelf, if it is theirs and still at the version they saw.
+with shelf as (
+    select offer_id, location_id, on_hand, version from inventory.stock
+    where offer_id = $1 and location_id = 1 and seller_id = $2 and version = $4 and reserved <= $3
+    for update
+), counted as (
+    update inventory.stock s set on_hand = $3, version = s.version + 1
+    from shelf where s.offer_id = shelf.offer_id and s.location_id = shelf.location_id
+    returning s.*, s.on_hand - s.reserved - s.safety as available, shelf.on_hand as before
+), moved as (
+    insert into inventory.movement (kind, reference, offer_ids, location_ids, quantities)
+    select 'counted', offer_id || '/' || version, array[offer_id], array[location_id], array[on_hand - before]
+    from counted
+), told as (
+    select events.tell('StockChanged', jsonb_build_object('event', 'StockChanged', 'offer_id', offer_id,
+        'version', version, 'available', available, 'low', available <= low_mark))
+    from counted
+    where (available > 0) <> (before - reserved - safety > 0)
+        or (available <= low_mark) <> (before - reserved - safety <= low_mark)
+)
+select offer_id, on_hand, reserved, greatest(available, 0) as available, version,
+    (select count(*) from told) as told
+from counted;
+
+-- name: owned
+select offer_id, on_hand, reserved, greatest(on_hand - reserved - safety, 0) as available, version
+from inventory.stock where offer_id = any($1::bigint[]) and seller_id = $2 and location_id = 1;

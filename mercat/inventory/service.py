@@ -1,0 +1,168 @@
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from mercat.ids import EPOCH_MS, CheckoutId, OfferId, SellerId
+from mercat.inventory.messages import Count, Line, OutOfStock, Stock
+from mercat.inventory.rules import Ask, Place, Share, share_out
+from mercat.kit import clock, sql
+from mercat.kit.coalesce import Coalescer
+from mercat.kit.refusals import NotFound, Overloaded, Stale
+
+queries = sql.load("mercat.inventory")
+_ROUNDS_MAX = 100
+_FRESH_MS = 2_000
+
+
+class Inventory:
+    def __init__(self, db: asyncpg.Pool) -> None:
+        self._db = db
+        self._reserve: Coalescer[Ask, None] = Coalescer(
+            self._reserve_many, batch_max=1_000, weigh=lambda ask: len(ask.lines)
+        )
+        self._confirm: Coalescer[int, str] = Coalescer(self._confirm_many)
+        self._release: Coalescer[int, None] = Coalescer(self._release_many)
+        self._stock: Coalescer[Sequence[OfferId], dict[OfferId, Stock]] = Coalescer(
+            self._stock_many, batch_max=2_000, weigh=len
+        )
+
+    async def stock(self, offer_ids: list[OfferId]) -> dict[OfferId, Stock]:
+        """What stands where, now; offers without a shelf are left out."""
+        return await self._stock(offer_ids)
+
+    async def reserve(self, checkout_id: CheckoutId, lines: list[Line]) -> None:
+        """Holds every line for this checkout, or none and raises OutOfStock(offer_id, available)."""
+        wanted: dict[int, int] = {}
+        for line in lines:
+            wanted[line.offer_id] = wanted.get(line.offer_id, 0) + line.quantity
+        await self._reserve(Ask(checkout_id, tuple(wanted.items())))
+
+    async def confirm(self, checkout_id: CheckoutId) -> None:
+        """Sold: what was held leaves the shelf. Raises NotFound if nothing was held for this checkout."""
+        if await self._confirm(checkout_id) != "sold":
+            raise NotFound("Nothing is held for this checkout.")
+
+    async def release(self, checkout_id: CheckoutId) -> None:
+        """Frees what is held; a reserve that comes later is refused. What was sold stays sold."""
+        await self._release(checkout_id)
+
+    async def receive(self, reference: str, items: list[Line], seller_id: SellerId | None = None) -> None:
+        """Goods come in, once a reference."""
+        await self._come_in("received", reference, items, seller_id)
+
+    async def put_back(self, reference: str, items: list[Line]) -> None:
+        """Sold goods come back to the shelf, once a reference."""
+        await self._come_in("returned", reference, items, None)
+
+    async def _come_in(self, kind: str, reference: str, items: list[Line], seller_id: int | None) -> None:
+        offers, quantities = [line.offer_id for line in items], [line.quantity for line in items]
+        await self._db.execute(queries.receive, kind, reference, offers, quantities, seller_id)
+
+    async def count(self, seller_id: SellerId, offer_id: OfferId, version: int, count: Count) -> Stock:
+        """Sets what a seller counted, if nobody changed the shelf since (Stale otherwise)."""
+        row = await self._db.fetchrow(queries.count, offer_id, seller_id, count.quantity, version)
+        if row is None:
+            [now] = await self.owned(seller_id, [offer_id]) or [None]
+            if now is None:
+                raise NotFound("You have no such offer.")
+            raise Stale(version=now.version, on_hand=now.on_hand, reserved=now.reserved)
+        return _stock(row)
+
+    async def owned(self, seller_id: SellerId, offer_ids: list[OfferId]) -> list[Stock]:
+        """The shelves of these offers that belong to this seller."""
+        return [_stock(row) for row in await self._db.fetch(queries.owned, offer_ids, seller_id)]
+
+    async def _reserve_many(self, asks: list[Ask]) -> list[None | Exception]:
+        answers: dict[int, None | Exception] = {}
+        fresh_since = int(clock.now().timestamp() * 1000) - EPOCH_MS - _FRESH_MS
+        if any(ask.checkout_id >> 22 < fresh_since for ask in asks):  # asked before, perhaps
+            answers |= await self._answers([ask.checkout_id for ask in asks])
+        waiting = [ask for ask in asks if ask.checkout_id not in answers]
+        for _ in range(_ROUNDS_MAX):
+            if not waiting:
+                return [answers[ask.checkout_id] for ask in asks]
+            answers |= await self._round(waiting)
+            waiting = [ask for ask in waiting if ask.checkout_id not in answers]
+        return [answers.get(ask.checkout_id, Overloaded()) for ask in asks]
+
+    async def _round(self, asks: list[Ask]) -> dict[int, None | Exception]:
+        """One read, one decision, one write; asks whose rows changed meanwhile stay unanswered."""
+        offers = list({offer for ask in asks for offer, _ in ask.lines})
+        rows = await self._db.fetch(queries.look, offers)
+        available: dict[Place, int] = {(row[0], row[1]): row[2] for row in rows}
+        versions: dict[Place, int] = {(row[0], row[1]): row[3] for row in rows}
+        shares = share_out(asks, available)
+
+        units: dict[Place, int] = {}
+        for share in shares:
+            for place, quantity in share.taken:
+                units[place] = units.get(place, 0) + quantity
+        touched = [(place[0], place[1], versions[place], quantity) for place, quantity in units.items()]
+        written = [_written(ask, share) for ask, share in zip(asks, shares, strict=True)]
+        placed = {
+            row[0]
+            for row in await self._db.fetch(
+                queries.reserve, *sql.columns(touched, 4), *sql.columns(written)
+            )
+        }
+        answers: dict[int, None | Exception] = {
+            ask.checkout_id: _refusal(share.short_offer, share.short_left) if share.refused else None
+            for ask, share in zip(asks, shares, strict=True)
+            if ask.checkout_id in placed
+        }
+        if len(placed) < len(asks):
+            answers |= await self._answers([ask.checkout_id for ask in asks if ask.checkout_id not in placed])
+        return answers
+
+    async def _answers(self, checkout_ids: list[int]) -> dict[int, None | Exception]:
+        answers: dict[int, None | Exception] = {}
+        for checkout_id, state, refusal in await self._db.fetch(queries.answers, checkout_ids):
+            if state in ("held", "sold"):
+                answers[checkout_id] = None
+            else:
+                said: dict[str, int] = json.loads(refusal) if refusal else {}
+                answers[checkout_id] = _refusal(said.get("offer_id", 0), said.get("available", 0))
+        return answers
+
+    async def _confirm_many(self, checkout_ids: list[int]) -> list[str | Exception]:
+        states: dict[int, str] = {row[0]: row[1] for row in await self._db.fetch(queries.confirm, checkout_ids)}
+        return [states.get(checkout_id, "unknown") for checkout_id in checkout_ids]
+
+    async def _release_many(self, checkout_ids: list[int]) -> list[None | Exception]:
+        await self._db.execute(queries.release, checkout_ids)
+        return [None] * len(checkout_ids)
+
+    async def _stock_many(self, asks: list[Sequence[OfferId]]) -> list[dict[OfferId, Stock] | Exception]:
+        rows = await self._db.fetch(queries.stock, list({offer for ask in asks for offer in ask}))
+        found = {row["offer_id"]: _stock(row) for row in rows}
+        return [{offer: found[offer] for offer in ask if offer in found} for ask in asks]
+
+
+def _written(ask: Ask, share: Share) -> tuple[Any, ...]:
+    """An ask as the statement takes it: arrays as literals, for a batch's arrays differ in length."""
+    if share.refused:
+        refusal = json.dumps({"offer_id": int(share.short_offer), "available": share.short_left})
+        return (ask.checkout_id, "{}", "{}", "{}", refusal, _literal(offer for offer, _ in ask.lines))
+    return (
+        ask.checkout_id,
+        _literal(place[0] for place, _ in share.taken),
+        _literal(place[1] for place, _ in share.taken),
+        _literal(quantity for _, quantity in share.taken),
+        None,
+        "{}",
+    )
+
+
+def _literal(numbers: Any) -> str:
+    return "{" + ",".join(map(int.__repr__, numbers)) + "}"
+
+
+def _refusal(offer_id: int, available: int) -> OutOfStock:
+    left = f"Only {available} left." if available else "It is sold out."
+    return OutOfStock(left, offer_id=OfferId(offer_id), available=available)
+
+
+def _stock(row: Any) -> Stock:
+    return Stock(OfferId(row["offer_id"]), row["on_hand"], row["reserved"], row["available"], row["version"])
