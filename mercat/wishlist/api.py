@@ -1,0 +1,8 @@
+from mercat.kit.web import Route
+from mercat.wishlist.service import Wishlist
+
+API = [
+    Route("GET", "/people/{user_id}/items", Wishlist.items),
+    Route("PUT", "/people/{user_id}/items/{product_id}", Wishlist.put),
+    Route("DELETE", "/people/{user_id}/items/{product_id}", Wishlist.drop),
+]

@@ -1,0 +1,345 @@
+"""What reviews promises, whether it lives in this process or behind HTTP."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from mercat import ids
+from mercat.events import (
+    OrderCancelled,
+    OrderDelivered,
+    OrderLine,
+    OrderPlaced,
+    RatingChanged,
+    ReviewWritten,
+)
+from mercat.ids import OrderId, ProductId, ReviewId, UserId
+from mercat.kit import wire
+from mercat.kit.log import deliver
+from mercat.kit.refusals import Invalid, NotFound
+from mercat.kit.web import Caller, remote, serve
+from mercat.reviews import (
+    API,
+    AlreadyReviewed,
+    NewReview,
+    NotABuyer,
+    OldReview,
+    OwnReview,
+    Rating,
+    Reviews,
+    Start,
+    Votes,
+)
+
+TEA, CUP = ProductId(1), ProductId(2)
+ANN = Caller(UserId(11), frozenset({"shopper"}), name="Ann")
+BOB = Caller(UserId(12), frozenset({"shopper"}), name="Bob")
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+async def local(pool):
+    return Reviews(await pool("reviews"))
+
+
+@pytest.fixture(params=["in process", "over http"])
+async def reviews(request, local):
+    if request.param == "in process":
+        yield local
+    else:
+        app = httpx.ASGITransport(Starlette(routes=serve(API, local)))
+        async with httpx.AsyncClient(transport=app, base_url="http://reviews") as http:
+            yield remote(Reviews, API, http)
+
+
+def placed(order, buyer, *products):
+    lines = [
+        OrderLine(
+            order_line_id=ids.LineId(number),
+            product_id=product,
+            offer_id=ids.OfferId(product),
+            seller_id=ids.SellerId(1),
+            title="Tea",
+            quantity=1,
+            unit_price=500,
+            total=500,
+        )
+        for number, product in enumerate(products)
+    ]
+    return OrderPlaced(
+        order_id=OrderId(order),
+        checkout_id=ids.CheckoutId(order),
+        cart_id=ids.CartId(order),
+        user_id=buyer.user_id,
+        email="ann@example.com",
+        total=500 * len(lines),
+        currency="USD",
+        lines=lines,
+        placed_at=NOON,
+    )
+
+
+def cancelled(order, buyer):
+    return OrderCancelled(order_id=OrderId(order), user_id=buyer.user_id)
+
+
+def delivered(order, buyer, *products):
+    return OrderDelivered(order_id=OrderId(order), user_id=buyer.user_id, product_ids=list(products))
+
+
+def old(number, stars=5, product=TEA, at=NOON, **more):
+    return OldReview(product, UserId(1_000 + number), f"Reader {number}", stars, "Fine.", at, **more)
+
+
+@pytest.fixture
+def heard(db, local):
+    async def heard(*events):
+        for event in events:
+            await deliver(db, [event], [local])
+
+    return heard
+
+
+@pytest.fixture
+async def bought(heard):
+    """Ann and Bob have both bought the tea."""
+    await heard(placed(1, ANN, TEA), placed(2, BOB, TEA))
+
+
+async def test_a_review_is_read_back_as_it_was_written(reviews, bought):
+    written = await reviews.write(ANN, TEA, NewReview(stars=4, title=" Lovely ", body="Hot & good."))
+
+    page = await reviews.newest(TEA)
+    assert page.reviews == [written]
+    assert (page.total, page.next) == (1, None)
+    assert (written.author, written.title, written.stars, written.verified) == ("Ann", "Lovely", 4, False)
+    assert await reviews.rating(TEA) == Rating(4.0, 1, [0, 0, 0, 1, 0], 1)
+    assert (await reviews.newest(CUP)).reviews == []
+    assert await reviews.rating(CUP) == Rating()
+
+
+async def test_only_buyers_write(reviews, bought):
+    with pytest.raises(NotABuyer, match="bought this product"):
+        await reviews.write(ANN, CUP, NewReview(stars=5, body="Never had it."))
+    assert (await reviews.newest(CUP)).total == 0
+
+
+async def test_a_buyer_reviews_a_product_once(reviews, bought):
+    await reviews.write(ANN, TEA, NewReview(stars=5, body="Lovely."))
+    with pytest.raises(AlreadyReviewed):
+        await reviews.write(ANN, TEA, NewReview(stars=1, body="Changed my mind."))
+    assert await reviews.rating(TEA) == Rating(5.0, 1, [0, 0, 0, 0, 1], 1)
+
+
+async def test_a_cancelled_order_takes_the_right_back_unless_another_gives_it(reviews, heard):
+    await heard(placed(1, ANN, TEA), placed(2, BOB, TEA), placed(3, BOB, TEA))
+    await heard(cancelled(1, ANN), cancelled(2, BOB), placed(1, ANN, TEA))  # heard again: still cancelled
+
+    with pytest.raises(NotABuyer):
+        await reviews.write(ANN, TEA, NewReview(stars=5, body="Lovely."))
+    await reviews.write(BOB, TEA, NewReview(stars=5, body="Lovely."))
+
+
+async def test_a_delivery_verifies_what_is_written_after_it_and_before_it(reviews, heard, bought):
+    before = await reviews.write(ANN, TEA, NewReview(stars=5, body="It will be lovely."))
+    assert not before.verified
+
+    await heard(delivered(1, ANN, TEA), delivered(1, ANN, TEA), delivered(2, BOB, TEA))
+    after = await reviews.write(BOB, TEA, NewReview(stars=5, body="It was lovely."))
+
+    assert after.verified
+    assert [review.verified for review in (await reviews.newest(TEA)).reviews] == [True, True]
+
+
+async def test_writing_waits_for_a_delivery_that_is_being_heard(reviews, local, db, bought):
+    async with db.acquire() as follower:
+        hearing = follower.transaction()
+        await hearing.start()
+        await deliver(follower, [delivered(1, ANN, TEA)], [local])
+        writing = asyncio.create_task(reviews.write(ANN, TEA, NewReview(stars=5, body="Lovely.")))
+        async with asyncio.timeout(10):
+            while not await db.fetchval("select exists (select from pg_locks where not granted)"):
+                pass
+        await hearing.commit()
+    assert (await writing).verified
+
+
+async def test_writing_tells_the_review_and_what_all_come_to(reviews, bought, told):
+    await reviews.start([Start(TEA, [1, 0, 0, 0, 1])])
+    first = await reviews.write(ANN, TEA, NewReview(stars=5, body="Lovely."))
+    with pytest.raises(AlreadyReviewed):
+        await reviews.write(ANN, TEA, NewReview(stars=5, body="Lovely."))
+    second = await reviews.write(BOB, TEA, NewReview(stars=2, body="Cold."))
+
+    heard = await told()
+    assert [fact for fact in heard if isinstance(fact, ReviewWritten)] == [
+        ReviewWritten(
+            review_id=review.review_id,
+            product_id=TEA,
+            user_id=who.user_id,
+            stars=review.stars,
+            verified=False,
+        )
+        for review, who in ((first, ANN), (second, BOB))
+    ]
+    assert [fact for fact in heard if isinstance(fact, RatingChanged)] == [
+        RatingChanged(product_id=TEA, version=1, rating=11 / 3, review_count=3, histogram=[1, 0, 0, 0, 2]),
+        RatingChanged(product_id=TEA, version=2, rating=13 / 4, review_count=4, histogram=[1, 1, 0, 0, 2]),
+    ]
+
+
+async def test_a_start_can_be_set_again_and_is_told_only_where_people_wrote(reviews, bought, told):
+    start = [Start(TEA, [1, 2, 3, 4, 5]), Start(CUP, [0, 0, 0, 0, 0])]
+    await reviews.start(start)
+    await reviews.start(start)
+    assert await told() == []
+    assert await reviews.rating(TEA) == Rating(55 / 15, 15, [1, 2, 3, 4, 5], 0)
+
+    await reviews.write(ANN, TEA, NewReview(stars=1, body="Cold."))
+    await reviews.start(start)
+    await reviews.start([Start(TEA, [0, 0, 0, 0, 1])])
+    ratings = [fact for fact in await told() if isinstance(fact, RatingChanged)]
+    assert [(fact.version, fact.histogram) for fact in ratings] == [
+        (1, [2, 2, 3, 4, 5]),
+        (2, [1, 0, 0, 0, 1]),
+    ]
+
+
+async def test_old_reviews_are_brought_along_once(reviews, told):
+    brought = [old(1, 5, helpful=[UserId(1), UserId(2)]), old(2, 3, unhelpful=[UserId(1)]), old(3, 4, CUP)]
+    assert await reviews.seed(brought) == 3
+    assert await reviews.seed(brought) == 0
+
+    assert await reviews.rating(TEA) == Rating(4.0, 2, [0, 0, 1, 0, 1], 1)
+    by_name = {review.author: review for review in (await reviews.newest(TEA)).reviews}
+    assert (by_name["Reader 1"].helpful, by_name["Reader 1"].unhelpful) == (2, 0)
+    assert (by_name["Reader 2"].helpful, by_name["Reader 2"].unhelpful) == (0, 1)
+    assert by_name["Reader 1"].verified
+    assert by_name["Reader 1"].written_at == NOON
+    facts = [type(fact).__name__ for fact in await told()]
+    assert (facts.count("ReviewWritten"), facts.count("RatingChanged")) == (3, 2)
+
+
+async def test_a_person_has_one_voice_and_may_change_their_mind(reviews, bought):
+    review = await reviews.write(ANN, TEA, NewReview(stars=5, body="Lovely."))
+
+    assert await reviews.helpful(BOB, review.review_id) == Votes(1, 0)
+    assert await reviews.helpful(BOB, review.review_id) == Votes(1, 0)
+    assert await reviews.helpful(BOB, review.review_id, yes=False) == Votes(0, 1)
+    with pytest.raises(OwnReview):
+        await reviews.helpful(ANN, review.review_id)
+    with pytest.raises(NotFound):
+        await reviews.helpful(BOB, ReviewId(99))
+    [read] = (await reviews.newest(TEA)).reviews
+    assert (read.helpful, read.unhelpful) == (0, 1)
+
+
+async def test_a_crowd_of_voters_is_counted_exactly(reviews, bought):
+    review = await reviews.write(ANN, TEA, NewReview(stars=5, body="Lovely."))
+    crowd = [Caller(UserId(100 + number % 20)) for number in range(60)]
+    await asyncio.gather(*(reviews.helpful(voter, review.review_id) for voter in crowd))
+    assert (await reviews.newest(TEA)).reviews[0].helpful == 20
+
+
+async def walk(reviews, sort):
+    after, seen = None, []
+    while True:
+        page = await reviews.newest(TEA, 3, after, sort)
+        assert page.total == 10
+        seen += page.reviews
+        if page.next is None:
+            return seen
+        after = page.next
+
+
+async def test_every_sort_pages_through_all_reviews(reviews):
+    def people(count, first):
+        return [UserId(first + number) for number in range(count)]
+
+    # The share of those it helped counts, and how many there were: 6 of 6 beats 1 of 1 and 60 of 100.
+    votes = {2: (6, 0), 5: (60, 40), 7: (1, 0), 8: (0, 3)}
+    await reviews.seed(
+        [
+            old(
+                number,
+                1 + number % 5,
+                at=NOON + timedelta(days=number // 2),
+                helpful=people(votes.get(number, (0, 0))[0], 1),
+                unhelpful=people(votes.get(number, (0, 0))[1], 500),
+            )
+            for number in range(10)
+        ]
+    )
+    newest = await walk(reviews, "newest")
+    assert len({review.review_id for review in newest}) == 10
+    assert [review.written_at for review in newest] == sorted((r.written_at for r in newest), reverse=True)
+
+    stars = [review.stars for review in await walk(reviews, "stars")]
+    assert stars == [5, 5, 4, 4, 3, 3, 2, 2, 1, 1]
+
+    helpful = [review.author for review in await walk(reviews, "helpful")]
+    assert helpful[:3] == ["Reader 2", "Reader 5", "Reader 7"]
+    assert len(set(helpful)) == 10
+
+
+@pytest.mark.parametrize("limit", [0, 101, -1])
+async def test_a_page_of_another_size_is_refused(reviews, limit):
+    with pytest.raises(Invalid):
+        await reviews.newest(TEA, limit)
+
+
+async def test_a_crowd_is_answered_in_a_few_statements(reviews, local, heard, monkeypatch):
+    buyers = [Caller(UserId(100 + number)) for number in range(90)]
+    await heard(*(placed(number, buyer, TEA) for number, buyer in enumerate(buyers)))
+    batches = []
+    flush = local._write._flush
+    monkeypatch.setattr(local._write, "_flush", lambda asks: batches.append(len(asks)) or flush(asks))
+
+    asks = [reviews.write(buyers[n % 90], TEA, NewReview(stars=3, body="Well.")) for n in range(100)]
+    stranger = reviews.write(ANN, TEA, NewReview(stars=1, body="Bad."))
+    answers = await asyncio.gather(*asks, stranger, return_exceptions=True)
+
+    assert sum(batches) == 101
+    assert len(batches) <= 5
+    assert sum(isinstance(answer, AlreadyReviewed) for answer in answers) == 10
+    assert isinstance(answers[-1], NotABuyer)
+    assert await reviews.rating(TEA) == Rating(3.0, 90, [0, 0, 90, 0, 0], (await reviews.rating(TEA)).version)
+
+
+@pytest.mark.parametrize(
+    ("body", "caller", "status", "code", "pointer"),
+    [
+        (b'{"stars": 6, "body": "x"}', ANN, 422, "invalid", "/stars"),
+        (b'{"stars": true, "body": "x"}', ANN, 422, "invalid", "/stars"),
+        (b'{"stars": 4.5, "body": "x"}', ANN, 422, "invalid", "/stars"),
+        (b'{"stars": 5}', ANN, 422, "invalid", "/body"),
+        (b'{"stars": 5, "body": "  "}', ANN, 422, "invalid", "/body"),
+        (b'{"stars": 5, "body": "%s"}' % (b"x" * 5_001), ANN, 422, "invalid", "/body"),
+        (b'{"stars": 5, "body": "x", "title": "%s"}' % (b"x" * 201), ANN, 422, "invalid", "/title"),
+        (b'{"stars": ', ANN, 422, "invalid", None),
+        (b'{"stars": 5, "body": "\\u0000x"}', ANN, 422, "invalid", None),
+        (b'{"stars": 5, "body": "x"}', None, 401, "sign_in_first", None),
+        (b"x" * 1_000_001, ANN, 413, "too_large", None),
+    ],
+)
+async def test_nonsense_gets_a_problem_and_writes_nothing(local, bought, body, caller, status, code, pointer):
+    app = httpx.ASGITransport(Starlette(routes=serve(API, local)))
+    async with httpx.AsyncClient(transport=app, base_url="http://reviews") as http:
+        headers = {"x-mercat-caller": wire.text(caller)} if caller else {}
+        answer = await http.post(f"/products/{TEA}/reviews", content=body, headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+    if pointer:
+        assert answer.json()["pointer"] == pointer
+    assert (await local.newest(TEA)).reviews == []
+
+
+async def test_sorting_by_nonsense_is_refused(local):
+    app = httpx.ASGITransport(Starlette(routes=serve(API, local)))
+    async with httpx.AsyncClient(transport=app, base_url="http://reviews") as http:
+        answer = await http.get(f"/products/{TEA}/reviews", params={"sort": "loudest"})
+    assert (answer.status_code, answer.json()["pointer"]) == (422, "/sort")

@@ -1,0 +1,87 @@
+"""What a wishlist promises, whether it lives in this process or behind HTTP."""
+
+import asyncio
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from mercat.ids import ProductId, UserId
+from mercat.kit.refusals import NotFound
+from mercat.kit.web import remote, serve
+from mercat.wishlist import API, ITEMS_MAX, Wishlist, WishlistFull
+
+ANN, BOB = UserId(11), UserId(12)
+TEA, CUP = ProductId(1), ProductId(2)
+
+
+@pytest.fixture
+async def local(pool):
+    return Wishlist(await pool("wishlist"))
+
+
+@pytest.fixture
+async def http(local):
+    app = httpx.ASGITransport(Starlette(routes=serve(API, local)))
+    async with httpx.AsyncClient(transport=app, base_url="http://wishlist") as http:
+        yield http
+
+
+@pytest.fixture(params=["in process", "over http"])
+def wishlist(request, local, http):
+    return local if request.param == "in process" else remote(Wishlist, API, http)
+
+
+async def kept(wishlist, user=ANN):
+    return [item.product_id for item in await wishlist.items(user)]
+
+
+async def test_what_is_kept_is_found_again_the_newest_first(wishlist):
+    await wishlist.put(ANN, TEA)
+    await wishlist.put(ANN, CUP)
+    assert await kept(wishlist) == [CUP, TEA]
+    assert await kept(wishlist, BOB) == []
+
+
+async def test_keeping_and_dropping_again_change_nothing(wishlist):
+    await wishlist.put(ANN, TEA)
+    [first] = await wishlist.items(ANN)
+    await wishlist.put(ANN, TEA)
+    assert await wishlist.items(ANN) == [first]
+
+    await wishlist.put(ANN, CUP)
+    await wishlist.drop(ANN, TEA)
+    await wishlist.drop(ANN, TEA)
+    await wishlist.drop(BOB, CUP)
+    assert await kept(wishlist) == [CUP]
+
+
+async def test_a_list_holds_so_many_things_whoever_hurries(wishlist, db):
+    fill = "insert into wishlist.item select $1, 1000 + n, now() from generate_series(1, $2) n"
+    await db.execute(fill, ANN, ITEMS_MAX - 3)
+    await db.execute("insert into wishlist.list values ($1, $2)", ANN, ITEMS_MAX - 3)
+
+    puts = [wishlist.put(ANN, ProductId(number)) for number in range(1, 11)]
+    answers = await asyncio.gather(*puts, return_exceptions=True)
+
+    assert sorted(map(str, filter(None, answers))) == [str(WishlistFull())] * 7
+    assert len(await kept(wishlist)) == ITEMS_MAX
+    in_it = next(iter(await kept(wishlist)))
+    await wishlist.put(ANN, in_it)  # is there already, so there is nothing to refuse
+    await wishlist.drop(ANN, in_it)
+    await wishlist.put(ANN, ProductId(99))
+    assert len(await kept(wishlist)) == ITEMS_MAX
+
+
+async def test_the_count_follows_a_crowd_of_puts_and_drops(wishlist, db):
+    await asyncio.gather(
+        *(wishlist.put(ANN, ProductId(number % 5 + 1)) for number in range(30)),
+        *(wishlist.drop(ANN, ProductId(number % 3 + 1)) for number in range(30)),
+    )
+    count = "select items from wishlist.list where user_id = $1"
+    assert await db.fetchval(count, ANN) == len(await kept(wishlist)) >= 2
+
+
+async def test_an_id_that_cannot_be_names_nothing(http):
+    answer = await http.put("/people/usr_0000000000001/items/nonsense")
+    assert (answer.status_code, answer.json()["code"]) == (404, NotFound.code())
