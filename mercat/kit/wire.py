@@ -19,7 +19,7 @@ def _decode_ours(kind: type, value: object) -> object:
     if issubclass(kind, Id):
         if isinstance(value, str):
             return parse(kind, value)
-        if isinstance(value, int):
+        if isinstance(value, int) and not value >> 63:
             return kind(value)
         raise ValueError(f"expected a {kind.prefix}_ id")
     if issubclass(kind, frozenset):
