@@ -1,0 +1,39 @@
+"""Search: every product for sale, found by its words, narrowed by its facets, counted by category.
+
+It owns no truth and no table: an index in a folder, filled by the facts that the catalogue tells
+(`ProductChanged`) and built anew from the catalogue when it is lost. Any process may ask; one process, in the
+back, writes. Others import from here only.
+"""
+
+from mercat.search.api import API
+from mercat.search.messages import (
+    Card,
+    Count,
+    Department,
+    Facets,
+    Found,
+    Query,
+    Relaxed,
+    Seller,
+    Sort,
+    StarCount,
+    Suggestions,
+)
+from mercat.search.service import Everything, Search
+
+__all__ = [
+    "API",
+    "Card",
+    "Count",
+    "Department",
+    "Everything",
+    "Facets",
+    "Found",
+    "Query",
+    "Relaxed",
+    "Search",
+    "Seller",
+    "Sort",
+    "StarCount",
+    "Suggestions",
+]

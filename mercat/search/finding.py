@@ -1,0 +1,348 @@
+"""Finding: a query answered from one state of the index.
+
+Facets are disjunctive. What no filter of its own narrows is counted in one pass over the products found; for
+each other facet there is one more pass, over what would be found without its own filter.
+"""
+
+import base64
+import binascii
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Raw
+from tantivy import DocAddress, FieldType, Occur, Order, Searcher
+from tantivy import Query as Clause
+
+from mercat import money
+from mercat.kit.refusals import Invalid
+from mercat.search import words
+from mercat.search.index import SCHEMA, SPLIT
+from mercat.search.messages import (
+    LIMIT_MAX,
+    PAGE_MAX,
+    Count,
+    Department,
+    Facets,
+    Found,
+    Query,
+    Relaxed,
+    Sort,
+    StarCount,
+    Suggestions,
+)
+from mercat.search.words import Word
+
+FACET_MAX = 100
+DEPARTMENTS_MAX = 60_000
+PRICE_BOUNDS = (25, 50, 100)
+STARS = (4, 3, 2, 1)
+_BUCKETS = 1_000
+_SPELLINGS = 30
+_TYPED_MAX = 100
+_KEYS: dict[Sort, tuple[str, Order]] = {
+    "price_asc": ("by_price", Order.Asc),
+    "price_desc": ("by_price", Order.Desc),
+    "rating": ("by_rating", Order.Desc),
+    "newest": ("by_age", Order.Desc),
+}
+_OF_ALL = ("by_rating", Order.Desc)
+"""With no words every product is as relevant: the better rating comes first."""
+
+
+class Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """Where a walk has come to: at `key`, of whose products those in `seen` have been shown; or, by relevance,
+    after so many products."""
+
+    sort: Sort
+    page: int
+    key: int
+    seen: list[int] = []
+
+    def shown(self) -> str:
+        return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
+
+
+def _cursor(shown: str, sort: Sort) -> Cursor:
+    try:
+        packed = base64.urlsafe_b64decode(shown + "=" * (-len(shown) % 4))
+        cursor = msgspec.json.decode(packed, type=Cursor)
+    except (ValueError, binascii.Error):
+        raise Invalid("This is not a cursor of ours.", pointer="/cursor") from None
+    if cursor.sort != sort:
+        raise Invalid("This cursor belongs to another sort.", pointer="/cursor")
+    if not (0 <= cursor.key < 2**64 and all(0 <= product < 2**63 for product in cursor.seen)):
+        raise Invalid("This is not a cursor of ours.", pointer="/cursor")
+    return cursor
+
+
+class Clauses(NamedTuple):
+    """A query as the engine takes it: what always holds, and the filter of each facet that has one."""
+
+    text: Clause | None
+    always: list[Clause]
+    chosen: dict[str, Clause]
+
+    def without(self, facet: str | None = None) -> Clause:
+        needed = [*self.always, *(clause for name, clause in self.chosen.items() if name != facet)]
+        if self.text is None and not needed:
+            return words.term("for_sale", True)
+        parts = [(Occur.Must, Clause.const_score_query(clause, 0.0)) for clause in needed]
+        if self.text is not None:
+            parts.append((Occur.Must, self.text))
+        return parts[0][1] if len(parts) == 1 else Clause.boolean_query(parts)
+
+
+class Finding:
+    def __init__(self, searcher: Searcher, currency: str) -> None:
+        self._searcher = searcher
+        self._unit = 10 ** money.exponent(currency)
+
+    def find(self, query: Query) -> Found:
+        if not (1 <= query.page <= PAGE_MAX and 1 <= query.limit <= LIMIT_MAX):
+            raise Invalid("Pages are counted from 1 to 1,000, of at most 100 products.", pointer="/page")
+        asked = words.read(query.q)
+        if not asked:
+            return self._page(query, None if not query.q.strip() else Clause.empty_query())
+        found = self._page(query, words.query(self._searcher, asked))
+        if found.total or self._count(words.query(self._searcher, asked)):
+            return found
+        return self._relaxed(query, asked) or found
+
+    def _page(self, query: Query, text: Clause | None) -> Found:
+        clauses = self._clauses(query, text)
+        facets, total = self._facets(clauses)
+        by_key = _KEYS.get(query.sort) or (None if text is not None else _OF_ALL)
+        cursor = _cursor(query.cursor, query.sort) if query.cursor else None
+        page = cursor.page if cursor else query.page
+        skipped = 0 if cursor else (query.page - 1) * query.limit
+        asked = clauses.without()
+        if by_key is None:
+            skipped = cursor.key if cursor else skipped
+            hits = self._best(asked, query.limit, skipped) if skipped < total else []
+            more = skipped + len(hits) < total
+            after = Cursor(query.sort, page + 1, skipped + len(hits)) if more else None
+        else:
+            hits, more = self._sorted(asked, by_key, query.limit, skipped, cursor)
+            after = self._after(query.sort, page, hits, cursor) if more else None
+        return Found(
+            results=[self._card(address) for _, address in hits],
+            total=total,
+            page=page,
+            total_pages=-(-total // query.limit),
+            facets=facets,
+            next_cursor=after.shown() if after else None,
+        )
+
+    def _best(self, asked: Clause, limit: int, skipped: int) -> list[tuple[Any, DocAddress]]:
+        """By score; where it ties, the better rating. A ranker that has learnt takes its candidates here."""
+        return self._searcher.search(asked, limit, count=False, offset=skipped, weight_by_field="prior").hits
+
+    def _sorted(
+        self, asked: Clause, by_key: tuple[str, Order], limit: int, skipped: int, cursor: Cursor | None
+    ) -> tuple[list[tuple[Any, DocAddress]], bool]:
+        """A page by a key, and whether there is more."""
+        field, order = by_key
+        if cursor:
+            low, high = (cursor.key, None) if order == Order.Asc else (None, cursor.key)
+            beyond = Clause.range_query(SCHEMA, field, FieldType.Unsigned, low, high)
+            parts = [(Occur.Must, asked), (Occur.Must, beyond)]
+            parts += [(Occur.MustNot, words.term("product_id", product)) for product in cursor.seen]
+            asked = Clause.boolean_query(parts)
+        hits = self._searcher.search(
+            asked, limit + 1, count=False, order_by_field=field, order=order, offset=skipped
+        ).hits
+        return hits[:limit], len(hits) > limit
+
+    def _after(
+        self, sort: Sort, page: int, hits: list[tuple[Any, DocAddress]], cursor: Cursor | None
+    ) -> Cursor:
+        key = hits[-1][0]
+        seen = self._searcher.fast_field_values(
+            "product_id", [address for each, address in hits if each == key]
+        )
+        before = cursor.seen if cursor and cursor.key == key else []
+        return Cursor(sort, page + 1, key, before + [int(product or 0) for product in seen])
+
+    def _clauses(self, query: Query, text: Clause | None) -> Clauses:
+        always: list[Clause] = []
+        if query.in_stock is not None:
+            always.append(words.term("in_stock", query.in_stock))
+        if query.seller_id is not None:
+            always.append(words.term("seller_id", int(query.seller_id)))
+        chosen: dict[str, Clause] = {}
+        if query.brand:
+            chosen["brands"] = words.some([words.term("brand", brand) for brand in query.brand])
+        if query.category:
+            chosen["categories"] = words.some([words.term("category", slug) for slug in query.category])
+        if query.price_min is not None or query.price_max is not None:
+            chosen["price_ranges"] = _prices(query.price_min, query.price_max)
+        if query.rating_min is not None:
+            chosen["ratings"] = Clause.range_query(SCHEMA, "rating", FieldType.Float, query.rating_min)
+        return Clauses(text, always, chosen)
+
+    def _facets(self, clauses: Clauses) -> tuple[Facets, int]:
+        """The counts, and how many products there are."""
+        counted = self._aggregations()
+        free = {name: how for name, how in counted.items() if name not in clauses.chosen}
+        asked = clauses.without()
+        answer: dict[str, Any] = self._searcher.aggregate(asked, free) if free else {}
+        for name in clauses.chosen:
+            answer |= self._searcher.aggregate(clauses.without(name), {name: counted[name]})
+        buckets: dict[str, list[dict[str, Any]]] = {name: part["buckets"] for name, part in answer.items()}
+        stars = [int(bucket["doc_count"]) for bucket in buckets["ratings"]]
+        whole = next((name for name in ("price_ranges", "ratings") if name in free), None)
+        total = sum(int(bucket["doc_count"]) for bucket in buckets[whole]) if whole else self._count(asked)
+        facets = Facets(
+            brands=_counts(buckets["brands"]),
+            price_ranges=[
+                Count(value, int(bucket["doc_count"]))
+                for value, bucket in zip(_PRICE_NAMES, buckets["price_ranges"], strict=True)
+            ],
+            categories=_counts(buckets["categories"]),
+            ratings=[StarCount(star, sum(stars[star:])) for star in STARS],
+        )
+        return facets, total
+
+    def _aggregations(self) -> dict[str, Any]:
+        bounds = [bound * self._unit for bound in PRICE_BOUNDS]
+        prices = [
+            {"to": bounds[0]},
+            *({"from": low, "to": high} for low, high in pairwise(bounds)),
+            {"from": bounds[-1]},
+        ]
+        stars = [{"to": 1}, *({"from": star, "to": star + 1} for star in (1, 2, 3)), {"from": 4}]
+        return {
+            "brands": {"terms": {"field": "brand", "size": _BUCKETS, "segment_size": _BUCKETS}},
+            "categories": {"terms": {"field": "category", "size": _BUCKETS, "segment_size": _BUCKETS}},
+            "price_ranges": {"range": {"field": "price", "ranges": prices}},
+            "ratings": {"range": {"field": "rating", "ranges": stars}},
+        }
+
+    def _count(self, asked: Clause) -> int:
+        return int(self._searcher.search(asked, 1).count or 0)  # type: ignore[attr-defined]
+
+    def _card(self, address: DocAddress) -> Raw:
+        return Raw(self._searcher.doc(address)["card"][0])
+
+    def category_counts(self) -> dict[str, int]:
+        """How many products are in each category that has some, descendants' included."""
+        size = {"field": "category", "size": DEPARTMENTS_MAX, "segment_size": DEPARTMENTS_MAX}
+        answer: dict[str, Any] = self._searcher.aggregate(
+            words.term("for_sale", True), {"categories": {"terms": size}}
+        )
+        return {bucket["key"]: int(bucket["doc_count"]) for bucket in answer["categories"]["buckets"]}
+
+    def _relaxed(self, query: Query, asked: list[Word]) -> Found | None:
+        """For words that nothing has together: spelling mended, then what the nearest product has of them."""
+        kept, dropped = self._spelt(asked)
+        if kept and not self._count(words.query(self._searcher, kept)):
+            shared = self._most(kept)
+            dropped += [word.written for word in kept if word not in shared]
+            kept = shared
+        if not kept:
+            return None
+        found = self._page(query, words.query(self._searcher, kept))
+        return msgspec.structs.replace(
+            found, relaxed=Relaxed(" ".join(word.written for word in kept), dropped)
+        )
+
+    def _spelt(self, asked: list[Word]) -> tuple[list[Word], list[str]]:
+        """The words that some product has, unknown ones mended where that is possible, and what is left."""
+        kept: list[Word] = []
+        dropped: list[str] = []
+        for word in asked:
+            if self._count(words.query(self._searcher, [word])):
+                kept.append(word)
+            elif (mended := self._mended(word.written)) is not None:
+                kept.append(mended)
+            else:
+                dropped.append(word.written)
+        return kept, dropped
+
+    def _mended(self, written: str) -> Word | None:
+        """The word of a title that is one letter away, two for a long one."""
+        for distance in range(1, words.slips(written) + 1):
+            near = Clause.fuzzy_term_query(SCHEMA, "words", written, distance)
+            votes: dict[str, int] = {}
+            for _, address in self._searcher.search(
+                near, _SPELLINGS, count=False, order_by_field="by_rating"
+            ).hits:
+                card = msgspec.json.decode(self._card(address), type=_Named)
+                for each in set(words.plain(f"{card.title} {card.brand or ''}")):
+                    if words.apart(each, written) <= distance:
+                        votes[each] = votes.get(each, 0) + 1
+            if votes:
+                best = max(votes, key=lambda each: (votes[each], each))
+                return next(iter(words.read(best)), None)
+        return None
+
+    def _most(self, asked: list[Word]) -> list[Word]:
+        """Those of the words that the best of the products with the most of them has."""
+        for least in range(len(asked) - 1, 0, -1):
+            hits = self._best(words.query(self._searcher, asked, least), 1, 0)
+            if hits:
+                (product,) = self._searcher.fast_field_values("product_id", [hits[0][1]])
+                itself = words.term("product_id", product)
+                return [
+                    word for word in asked if self._count(words.every([itself, words.weighed(word.stem)]))
+                ]
+        return []
+
+    def suggest(self, q: str, limit: int) -> Suggestions:
+        typed = words.clean(q)[:_TYPED_MAX].lstrip().lower()
+        *before, last = words.plain(typed) or [""]
+        if not last:
+            return Suggestions([], [], [], [])
+        said = [words.term("words", word) for word in before]
+        whole = " ".join(before)
+        completions = self._searcher.terms_with_prefix(
+            "words", last, words.every(said) if said else None, limit
+        )
+        return Suggestions(
+            words=[f"{whole} {word}".lstrip() for word, _ in completions],
+            products=self._starting(said, last, limit),
+            categories=[Department(*known) for known in self._known("c", typed, limit)],
+            brands=[brand for (brand,) in self._known("b", typed, limit)],
+        )
+
+    def _starting(self, said: list[Clause], last: str, limit: int) -> list[Raw]:
+        """Products with these words and one that begins so, or nearly so."""
+        for distance in range(words.slips(last) + 1):
+            begun = Clause.fuzzy_term_query(SCHEMA, "words", last, distance, prefix=True)
+            hits = self._searcher.search(
+                words.every([*said, begun]), limit, count=False, order_by_field="by_rating"
+            ).hits
+            if hits:
+                return [self._card(address) for _, address in hits]
+        return []
+
+    def _known(self, kind: str, typed: str, limit: int) -> list[list[str]]:
+        """Brands or categories that begin so, the largest first."""
+        terms = self._searcher.terms_with_prefix("completions", f"{kind}{SPLIT}{typed}", limit=limit * 2)
+        known = [term.split(SPLIT)[2:] for term, _ in terms]
+        return [each for place, each in enumerate(known) if each not in known[:place]][:limit]
+
+
+class _Named(msgspec.Struct):
+    title: str
+    brand: str | None = None
+
+
+_PRICE_NAMES = [
+    *(f"{low}-{high}" for low, high in pairwise((0, *PRICE_BOUNDS))),
+    f"{PRICE_BOUNDS[-1]}-",
+]
+
+
+def _counts(buckets: list[dict[str, Any]]) -> list[Count]:
+    counts = [Count(bucket["key"], int(bucket["doc_count"])) for bucket in buckets]
+    return sorted(counts, key=lambda each: (-each.count, each.value))[:FACET_MAX]
+
+
+def _prices(low: int | None, high: int | None) -> Clause:
+    low = 0 if low is None else min(max(low, 0), money.MINOR_MAX)
+    high = money.MINOR_MAX if high is None else min(high, money.MINOR_MAX)
+    if high < low:
+        return Clause.empty_query()
+    return Clause.range_query(SCHEMA, "price", FieldType.Unsigned, low, high)

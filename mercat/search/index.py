@@ -1,0 +1,386 @@
+"""The index on disk: what is kept of a product, who writes it, and how readers notice.
+
+    <folder>/current -> <form>-<number>     a symbolic link, replaced in one step: nobody sees half an index
+    <folder>/<form>-<number>/               one tantivy index; `form` changes with the fields below
+
+One process writes. Readers in any process look at one file's stat at most every 50 ms; the index itself is
+mapped into memory, so all of them share the pages of the operating system.
+"""
+
+import os
+import shutil
+import time
+import zlib
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+from tantivy import (
+    Document as Entry,
+)
+from tantivy import (
+    Filter,
+    Index,
+    IndexWriter,
+    Query,
+    Schema,
+    SchemaBuilder,
+    Searcher,
+    TextAnalyzer,
+    TextAnalyzerBuilder,
+    Tokenizer,
+)
+
+from mercat import money
+from mercat.events import Document, ProductChanged
+from mercat.kit import wire
+from mercat.kit.refusals import Unavailable
+from mercat.search.messages import Card, Seller
+
+log = structlog.get_logger("mercat.search")
+GLANCE_S = 0.05
+WORD_LETTERS_MAX = 40
+PROSE_LETTERS_MAX = 20_000
+SPLIT = "\x1f"
+_HEAP_BYTES = 30_000_000
+_GOLDEN = 0x9E37_79B9_7F4A_7C15  # 2**64 / golden ratio: Fibonacci hashing (Knuth, TAOCP 3, 6.4)
+
+FIELDS = (
+    # what is searched: stemmed
+    ("title", "text", {"tokenizer_name": "english", "index_option": "position"}),
+    ("description", "text", {"tokenizer_name": "english", "index_option": "freq"}),
+    ("brand_words", "text", {"tokenizer_name": "english", "index_option": "freq"}),
+    ("tags", "text", {"tokenizer_name": "english", "index_option": "freq"}),
+    ("departments", "text", {"tokenizer_name": "english", "index_option": "freq"}),
+    # what is completed and spelt: as written
+    ("words", "text", {"tokenizer_name": "plain", "index_option": "basic"}),
+    ("completions", "text", {"tokenizer_name": "raw", "index_option": "basic"}),
+    # what is filtered and counted
+    ("brand", "text", {"tokenizer_name": "raw", "index_option": "basic", "fast": True}),
+    ("category", "text", {"tokenizer_name": "raw", "index_option": "basic", "fast": True}),
+    ("external_id", "text", {"tokenizer_name": "raw", "index_option": "basic"}),
+    ("seller_id", "unsigned", {"indexed": True}),
+    ("price", "unsigned", {"fast": True}),
+    ("rating", "float", {"fast": True}),
+    ("in_stock", "boolean", {"indexed": True}),
+    ("for_sale", "boolean", {"indexed": True}),
+    # what is sorted by: the product's own number makes every key its own, nearly
+    ("by_price", "unsigned", {"fast": True}),
+    ("by_rating", "unsigned", {"fast": True}),
+    ("by_age", "unsigned", {"fast": True}),
+    ("prior", "float", {"fast": True}),
+    # who it is, and what is shown
+    ("product_id", "unsigned", {"indexed": True, "fast": True}),
+    ("version", "unsigned", {"fast": True}),
+    ("card", "bytes", {"stored": True}),
+)
+
+
+def _schema() -> Schema:
+    builder = SchemaBuilder()
+    for name, kind, options in FIELDS:
+        getattr(builder, f"add_{kind}_field")(name, **options)
+    return builder.build()
+
+
+def _analyzer(*, stemmed: bool) -> TextAnalyzer:
+    builder = TextAnalyzerBuilder(Tokenizer.simple()).filter(Filter.remove_long(WORD_LETTERS_MAX))
+    builder = builder.filter(Filter.lowercase()).filter(Filter.ascii_fold())
+    return (builder.filter(Filter.stemmer("english")) if stemmed else builder).build()
+
+
+SCHEMA = _schema()
+ENGLISH, PLAIN = _analyzer(stemmed=True), _analyzer(stemmed=False)
+FORM = f"{zlib.crc32(repr(FIELDS).encode()):08x}"
+
+
+class Broken(Exception):
+    """The index cannot be read or written as it stands."""
+
+
+@contextmanager
+def mishaps() -> Generator[None]:
+    """Whatever the engine throws becomes `Broken`: a panic of Rust is not even an Exception in Python."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as error:
+        raise Broken(str(error)) from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise Broken(str(error)) from error
+
+
+def _open(path: Path, *, create: bool = False) -> Index:
+    index = Index(SCHEMA, str(path)) if create else Index.open(str(path))
+    index.register_tokenizer("english", ENGLISH)
+    index.register_tokenizer("plain", PLAIN)
+    index.config_reader("manual")
+    index.reload()
+    return index
+
+
+class Folder:
+    """Where the shop's index is."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.pointer = path / "current"
+        self.meta = str(self.pointer / "meta.json")
+
+    def current(self) -> Path | None:
+        """The index in use; None where there is none of today's form."""
+        try:
+            name = os.readlink(self.pointer)
+        except OSError:
+            return None
+        return self.path / name if name.startswith(FORM) else None
+
+    def there(self) -> bool:
+        return self.current() is not None and os.path.exists(self.meta)
+
+    def beside(self) -> Path:
+        """A new, empty place for the next index. What else lies there and is not in use goes."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.sweep()
+        fresh = self.path / f"{FORM}-{time.time_ns()}"
+        fresh.mkdir()
+        return fresh
+
+    def use(self, path: Path) -> None:
+        link = self.path / "next"
+        link.unlink(missing_ok=True)
+        link.symlink_to(path.name)
+        link.replace(self.pointer)
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Removes what is not in use. Readers that still have it open keep it until they let go."""
+        used = self.current()
+        for path in self.path.iterdir():
+            if path.is_dir() and not path.is_symlink() and path != used:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def sound(self) -> bool:
+        """Whether the index in use can be opened and read."""
+        path = self.current()
+        if path is None:
+            return False
+        try:
+            with mishaps():
+                searcher = _open(path).searcher()
+                hits = searcher.search(Query.all_query(), 3, order_by_field="by_rating").hits
+                for _, address in hits:
+                    searcher.doc(address)
+                names = [name for name, _, options in FIELDS if options.get("fast")]
+                searcher.aggregate(
+                    Query.all_query(), {name: {"value_count": {"field": name}} for name in names}
+                )
+        except Broken as error:
+            log.error("the index is broken", index=path.name, reason=str(error)[:300])
+            return False
+        return True
+
+
+class Reader:
+    """The newest state of the index that this process has noticed."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._looked = float("-inf")
+        self._seen: tuple[int, int] | None = None
+        self._path: Path | None = None
+        self._index: Index | None = None
+        self._searcher: Searcher | None = None
+        self.state = 0
+        """Raised whenever there is something new to see."""
+
+    def searcher(self) -> Searcher:
+        now = time.monotonic()
+        if now - self._looked >= GLANCE_S or self._searcher is None:
+            self._looked = now
+            self._glance()
+        if self._searcher is None:
+            raise Unavailable("Search is being set up. Nothing is lost; try again shortly.")
+        return self._searcher
+
+    def _glance(self) -> None:
+        try:
+            meta = os.stat(self._folder.meta)
+        except OSError:
+            return  # gone: what is open still serves until it has been built anew
+        seen = (meta.st_ino, meta.st_mtime_ns)
+        path = self._folder.current()
+        if seen == self._seen or path is None:
+            return
+        try:
+            with mishaps():
+                if path == self._path and self._index:
+                    self._index.reload()
+                else:
+                    self._index, self._path = _open(path), path
+                self._searcher = self._index.searcher()
+        except Broken as error:
+            log.warning("the index cannot be read", index=path.name, reason=str(error)[:300])
+            return
+        self._seen = seen
+        self.state += 1
+
+
+class Writer:
+    """Writes one index. Not for two threads at once; the lock file keeps other processes out."""
+
+    def __init__(self, path: Path, *, create: bool = False) -> None:
+        self.path = path
+        with mishaps():
+            self._index = _open(path, create=create)
+        self._writer: IndexWriter | None = None
+
+    def apply(self, changes: Sequence[ProductChanged]) -> int:
+        """Writes what is newer than what is there, and returns how much that was. When it returns, it is on
+        disk. Told twice, or late, it changes nothing; half a batch is never seen."""
+        newest: dict[int, ProductChanged] = {}
+        for change in changes:
+            known = newest.get(change.product_id)
+            if known is None or change.version > known.version:
+                newest[int(change.product_id)] = change
+        entries = {product_id: _entry(change) for product_id, change in newest.items()}
+        with mishaps():
+            stored = self._versions(list(newest))
+            fresh = [
+                product for product, change in newest.items() if change.version > stored.get(product, -1)
+            ]
+            if fresh:
+                try:
+                    self._write({product: entries[product] for product in fresh})
+                except BaseException:
+                    self._writer = None  # dropped with all that was not committed
+                    raise
+        return len(fresh)
+
+    def _write(self, entries: dict[int, Entry]) -> None:
+        if self._writer is None:
+            self._writer = self._index.writer(_HEAP_BYTES, 1)
+        for product_id, entry in entries.items():
+            self._writer.delete_documents_by_term("product_id", product_id)
+            self._writer.add_document(entry)
+        self._writer.commit()
+        self._index.reload()
+
+    def _versions(self, products: list[int]) -> dict[int, int]:
+        searcher = self._index.searcher()
+        if not searcher.num_docs:
+            return {}
+        found = searcher.search(
+            Query.term_set_query(SCHEMA, "product_id", products), len(products), count=False
+        )
+        addresses = [address for _, address in found.hits]
+        ids = searcher.fast_field_values("product_id", addresses)
+        versions = searcher.fast_field_values("version", addresses)
+        return {int(product or 0): int(version or 0) for product, version in zip(ids, versions, strict=True)}
+
+    def rest(self) -> None:
+        """Finishes merging and gives memory and threads back; the next batch takes them again."""
+        writer, self._writer = self._writer, None
+        if writer:
+            with mishaps():
+                writer.wait_merging_threads()
+
+
+def _entry(change: ProductChanged) -> Entry:
+    """A product as the index keeps it. What is not for sale any more leaves its version behind, so that an
+    older fact cannot bring it back."""
+    entry = Entry()
+    product = change.document
+    entry.add_unsigned("product_id", change.product_id)
+    entry.add_unsigned("version", change.version)
+    entry.add_boolean("for_sale", product is not None)
+    if product is None:
+        return entry
+    entry.add_text("title", product.title)
+    entry.add_text("description", product.description[:PROSE_LETTERS_MAX])
+    entry.add_text("words", product.title)
+    for tag in product.tags:
+        entry.add_text("tags", tag)
+    for name in product.category_names:
+        entry.add_text("departments", name)
+    for slug in {product.category, *product.categories}:
+        entry.add_text("category", slug)
+    if product.brand:
+        entry.add_text("brand", product.brand)
+        entry.add_text("brand_words", product.brand)
+        entry.add_text("words", product.brand)
+        entry.add_text("completions", SPLIT.join(("b", product.brand.lower(), product.brand)))
+    for completion in _department_completions(product):
+        entry.add_text("completions", completion)
+    if product.external_id:
+        entry.add_text("external_id", product.external_id)
+    entry.add_unsigned("seller_id", product.seller_id)
+    entry.add_unsigned("price", product.price)
+    entry.add_float("rating", float(product.rating))
+    entry.add_boolean("in_stock", product.in_stock)
+    entry.add_unsigned("by_price", _by_price(product))
+    entry.add_unsigned("by_rating", _by_rating(product))
+    entry.add_unsigned("by_age", _by_age(product))
+    entry.add_float("prior", _prior(product))
+    entry.add_bytes("card", _card(product))
+    return entry
+
+
+def _department_completions(product: Document) -> Iterator[str]:
+    """The category under every beginning by which somebody may know it: "digital cameras", "cameras"."""
+    if product.category_names:
+        name = product.category_names[-1]
+        words = name.lower().split()
+        for start in range(len(words)):
+            yield SPLIT.join(("c", " ".join(words[start:]), product.category, name))
+
+
+def _tie(product: Document, bits: int) -> int:
+    """The product's number, scattered: equal prices rarely have equal keys."""
+    return (product.product_id * _GOLDEN & (2**64 - 1)) >> (64 - bits)
+
+
+def _by_price(product: Document) -> int:
+    return min(product.price, 2**40 - 1) << 24 | _tie(product, 24)
+
+
+def _by_rating(product: Document) -> int:
+    """Rating, then how many gave it, then how well it sells."""
+    rating = int(min(max(product.rating, 0), 5) * 1_000)
+    reviews = min(max(product.review_count, 0), 2**20 - 1)
+    popularity = min(max(product.popularity, 0).bit_length(), 31)
+    return ((rating << 20 | reviews) << 5 | popularity) << 26 | _tie(product, 26)
+
+
+def _by_age(product: Document) -> int:
+    milliseconds = int(product.created_at.timestamp() * 1_000)
+    return min(max(milliseconds, 0), 2**42 - 1) << 22 | _tie(product, 22)
+
+
+def _prior(product: Document) -> float:
+    """Scores are multiplied by log2(2 + prior), here 1 to 1.02: enough to decide between equals by rating,
+    and between those by sales; too little to beat a better match."""
+    rating = min(max(product.rating, 0), 5) / 5
+    sales = min(max(product.popularity, 0).bit_length(), 31) / 31
+    return 2 ** (1 + 0.02 * rating + 0.000_01 * sales) - 2
+
+
+def _card(product: Document) -> bytes:
+    return wire.encode(
+        Card(
+            product_id=product.product_id,
+            title=product.title,
+            price=money.shown(product.price, product.currency),
+            currency=product.currency,
+            rating=product.rating,
+            review_count=product.review_count,
+            image_url=product.image_url,
+            in_stock=product.in_stock,
+            seller=Seller(product.seller_id, product.seller_name),
+            category=product.category,
+            brand=product.brand,
+            external_id=product.external_id,
+        )
+    )

@@ -1,0 +1,117 @@
+"""What search is asked and what it answers."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Raw, Struct
+
+from mercat.ids import ProductId, SellerId
+from mercat.kit import wire
+
+Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
+PAGE_MAX = 1_000
+LIMIT_MAX = 100
+Words = Annotated[str, Meta(max_length=20_000)]
+Page = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
+Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
+
+
+class Query(Struct, frozen=True, kw_only=True):
+    """What a shopper looks for. No words: everything that passes the filters. Prices are minor units of the
+    shop's currency, both ends included; several brands, or several categories, mean any of them."""
+
+    q: Words = ""
+    price_min: int | None = None
+    price_max: int | None = None
+    brand: list[str] = []
+    category: list[str] = []
+    rating_min: float | None = None
+    in_stock: bool | None = None
+    seller_id: SellerId | None = None
+    sort: Sort = "relevance"
+    page: Page = 1
+    limit: Limit = 20
+    cursor: str | None = None
+    """Goes on where an answer's `next_cursor` says; `page` is then not looked at."""
+
+
+class Seller(Struct, frozen=True):
+    seller_id: SellerId
+    name: str
+
+
+class Card(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A product in a list. The price is decimal, as the public answers show it."""
+
+    product_id: ProductId
+    title: str
+    price: float
+    currency: str
+    rating: float
+    review_count: int
+    image_url: str
+    in_stock: bool
+    seller: Seller
+    category: str
+    brand: str | None
+    external_id: str | None = None
+
+
+class Count(Struct, frozen=True):
+    value: str
+    count: int
+
+
+class StarCount(Struct, frozen=True):
+    """So many products have at least this many stars."""
+
+    value: int
+    count: int
+
+
+class Facets(Struct, frozen=True):
+    """How many products each choice would leave. A facet does not mind its own filter."""
+
+    brands: list[Count]
+    price_ranges: list[Count]
+    categories: list[Count]
+    ratings: list[StarCount]
+
+
+class Relaxed(Struct, frozen=True):
+    """Nothing has all the words asked for, so these were looked for instead."""
+
+    q: str
+    """The words that were looked for: spelling mended, hopeless ones left out."""
+    dropped: list[str]
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """A page of products. Each is the bytes of a card, ready to be sent on."""
+
+    results: list[Raw]
+    total: int
+    page: int
+    total_pages: int
+    facets: Facets
+    next_cursor: str | None = None
+    relaxed: Relaxed | None = None
+
+    def cards(self) -> list[Card]:
+        """The products, for those who want to look inside."""
+        return [wire.decode(bytes(card), Card) for card in self.results]
+
+
+class Department(Struct, frozen=True):
+    """A category as a suggestion."""
+
+    slug: str
+    name: str
+
+
+class Suggestions(Struct, frozen=True):
+    """What the first letters may become."""
+
+    words: list[str]
+    products: list[Raw]
+    categories: list[Department]
+    brands: list[str]

@@ -1,0 +1,140 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import structlog
+
+from mercat.events import ProductChanged
+from mercat.kit.log import on
+from mercat.search.finding import Finding
+from mercat.search.index import Broken, Folder, Reader, Writer
+from mercat.search.messages import Found, Query, Suggestions
+
+log = structlog.get_logger("mercat.search")
+Everything = Callable[[], AsyncIterator[Sequence[ProductChanged]]]
+SUGGESTIONS_MAX = 20
+_REST_S = 5.0
+_RETRY_S = 0.2
+
+
+class Search:
+    """Answers anywhere; writes in the one process that follows the log.
+
+    A question costs a millisecond or two, so it is answered where it is asked; writing, which waits for the
+    disk, has a thread."""
+
+    def __init__(self, folder: Path, currency: str = "USD") -> None:
+        self._currency = currency
+        self._folder = Folder(folder)
+        self._reader = Reader(self._folder)
+        self._writing = asyncio.Lock()
+        self._rebuilding = asyncio.Lock()
+        self._writer: Writer | None = None
+        self._beside: Writer | None = None
+        self._in_doubt = True
+        self._idle: asyncio.TimerHandle | None = None
+        self._resting: asyncio.Task[None] | None = None
+        self._counts: tuple[int, dict[str, int]] = (-1, {})
+
+    async def find(self, query: Query) -> Found:
+        """Products that have the words and pass the filters, a page of them, and what each facet counts."""
+        return self._finding().find(query)
+
+    async def suggest(self, q: str, limit: int = 8) -> Suggestions:
+        """What these first letters may become: words, products, categories, brands."""
+        return self._finding().suggest(q, min(max(limit, 1), SUGGESTIONS_MAX))
+
+    async def category_counts(self) -> dict[str, int]:
+        """How many products a category has, by slug, descendants' included. Empty ones are left out."""
+        finding = self._finding()
+        if self._counts[0] != self._reader.state:
+            self._counts = (self._reader.state, finding.category_counts())
+        return self._counts[1]
+
+    def _finding(self) -> Finding:
+        return Finding(self._reader.searcher(), self._currency)
+
+    @on(ProductChanged, outside=True)
+    async def index(self, events: list[ProductChanged]) -> None:
+        """Returns once it is on disk and readers can see it. While there is no index that can be written, it
+        waits for one: facts are not to blame for that, and must not be parked."""
+        while True:
+            if await self._written(events):
+                return
+            await asyncio.sleep(_RETRY_S)
+
+    async def _written(self, events: Sequence[ProductChanged]) -> bool:
+        async with self._writing:
+            try:
+                writers = [writer for writer in (await self._current(), self._beside) if writer]
+                for writer in writers:
+                    await asyncio.to_thread(writer.apply, events)
+            except Broken as error:
+                log.warning("the index cannot be written", reason=str(error)[:300])
+                self._writer, self._in_doubt = None, True
+                return False
+            self._rest_later()
+            return bool(writers)
+
+    async def _current(self) -> Writer | None:
+        path = self._folder.current()
+        if path is None:
+            self._writer = None
+        elif self._writer is None or self._writer.path != path:
+            self._writer = await asyncio.to_thread(Writer, path)
+        return self._writer
+
+    def _rest_later(self) -> None:
+        """When nothing has come for a while, the writer's memory and threads are given back."""
+        if self._idle:
+            self._idle.cancel()
+        self._idle = asyncio.get_running_loop().call_later(_REST_S, self._rest_now)
+
+    def _rest_now(self) -> None:
+        self._resting = asyncio.create_task(self._rest())
+
+    async def _rest(self) -> None:
+        async with self._writing:
+            if self._writer:
+                await asyncio.to_thread(self._writer.rest)
+
+    async def keep(self, everything: Everything, every_s: float = 5.0) -> None:
+        """A duty of the process that writes: builds the index where there is none that can be read.
+        `everything`: all products as they stand, from whoever owns them, in batches."""
+        await self.mend(everything)
+        await asyncio.sleep(every_s)
+
+    async def mend(self, everything: Everything) -> bool:
+        """Builds the index anew if it is missing, of an older form, or broken; True if it was."""
+        if self._folder.there() and (not self._in_doubt or await asyncio.to_thread(self._folder.sound)):
+            self._in_doubt = False
+            return False
+        count = await self.rebuild(everything())
+        log.info("the index was built anew", products=count)
+        return True
+
+    async def rebuild(self, products: AsyncIterator[Sequence[ProductChanged]]) -> int:
+        """Builds an index beside the one in use and puts it in its place. What changes meanwhile goes to
+        both, the newer version wins, and readers see the old one until the new one is whole."""
+        async with self._rebuilding:
+            written = 0
+            fresh = await asyncio.to_thread(lambda: Writer(self._folder.beside(), create=True))
+            self._beside = fresh
+            try:
+                async for batch in products:
+                    async with self._writing:
+                        written += await asyncio.to_thread(fresh.apply, batch)
+                async with self._writing:
+                    if self._writer:
+                        await asyncio.to_thread(self._writer.rest)
+                    await asyncio.to_thread(self._folder.use, fresh.path)
+                    self._writer, self._in_doubt = fresh, False
+                    self._rest_later()
+            finally:
+                self._beside = None
+        return written
+
+    async def close(self) -> None:
+        if self._idle:
+            self._idle.cancel()
+        await self._rest()
