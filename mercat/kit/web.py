@@ -236,10 +236,13 @@ def _plain(route: Route, given: Mapping[str, Any]) -> Any:
 
 
 def _filters(kind: Any, request: Request) -> Any:
-    """Query parameters to a struct: a list field takes every value, another field the last one."""
+    """Query parameters to a struct: a list field takes every value, another field the last one. An empty
+    `filters[…]`, as a form sends it, is none."""
     given: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
         values = request.query_params.getlist(field.encode_name)
+        if field.encode_name.endswith("]"):
+            values = [value for value in values if value]
         if values:
             given[field.encode_name] = values if _is_list(field.type) else values[-1]
     try:
