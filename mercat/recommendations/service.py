@@ -1,0 +1,135 @@
+from collections.abc import Awaitable, Callable, Iterable
+from itertools import islice
+from typing import Any
+
+import asyncpg
+
+from mercat.events import OrderPlaced, ProductChanged
+from mercat.ids import ProductId, UserId
+from mercat.kit import sql
+from mercat.kit.log import on
+from mercat.kit.refusals import Invalid
+from mercat.recommendations import rules
+from mercat.recommendations.messages import SHELF_MAX
+
+queries = sql.load("mercat.recommendations")
+_COMPANIONS_MAX = 2_000
+"""Pairs weighed for an answer, shared among the products it starts from."""
+_RECENT_MAX = 20
+_PAIRS_MAX = 20_000
+"""Pairs counted by one statement."""
+Source = Callable[[list[int], int], Awaitable[list[int]]]
+
+
+class Recommendations:
+    def __init__(self, db: asyncpg.Pool) -> None:
+        self._db = db
+
+    async def bought_together(self, product_id: ProductId, limit: int = 12) -> list[ProductId]:
+        """What is bought with it; where orders say too little, what is like it."""
+        return await _shelf(limit, [product_id], self._with([product_id]), self._like(product_id))
+
+    async def goes_with(self, product_ids: list[ProductId], limit: int = 12) -> list[ProductId]:
+        """What is bought with all of these, a cart say; where orders say too little, what is popular."""
+        given = list(dict.fromkeys(product_ids))[: rules.BASKET_MAX]
+        return await _shelf(limit, given, self._with(given), self._popular, self._well_rated)
+
+    async def similar(self, product_id: ProductId, limit: int = 12) -> list[ProductId]:
+        """What is of its category and near its price, its brand preferred."""
+        return await _shelf(limit, [product_id], self._like(product_id))
+
+    async def for_you(self, user_id: UserId, limit: int = 12) -> list[ProductId]:
+        """What goes with a person's recent purchases and is not among them; without any, what is popular."""
+        baskets = await self._db.fetch(queries.recent_baskets, user_id)
+        bought = list(dict.fromkeys(product for row in baskets for product in row["products"]))
+        if not bought:
+            return await self.popular(limit)
+        sources = (self._with(bought[:_RECENT_MAX]), self._like(bought[0]), self._popular, self._well_rated)
+        return await _shelf(limit, bought, *sources)
+
+    async def popular(self, limit: int = 12) -> list[ProductId]:
+        """What most orders had; before there are any, what is rated best."""
+        return await _shelf(limit, [], self._popular, self._well_rated)
+
+    @on(OrderPlaced)
+    async def learn(self, db: asyncpg.Connection, events: list[OrderPlaced]) -> None:
+        """Counts each order once, however often it is told."""
+        baskets = {event.order_id: rules.basket(event) for event in events}
+        told = [(event.user_id, event.order_id, _array(baskets[event.order_id])) for event in events]
+        known = await db.fetch(queries.remember_baskets, *sql.columns(told))
+        fresh = [baskets[row["order_id"]] for row in known]
+        if not fresh:
+            return
+        await db.execute(queries.count_sold, *sql.columns(rules.sold(fresh).items()))
+        for pairs in _some((*pair, orders) for pair, orders in rules.met(fresh).items()):
+            await db.execute(queries.count_pairs, *sql.columns(pairs))
+
+    @on(ProductChanged)
+    async def know_products(self, db: asyncpg.Connection, events: list[ProductChanged]) -> None:
+        newest: dict[ProductId, ProductChanged] = {}
+        for event in events:
+            if event.product_id not in newest or newest[event.product_id].version < event.version:
+                newest[event.product_id] = event
+        await db.execute(queries.know_products, *sql.columns(map(_product, newest.values())))
+
+    def _with(self, given: Iterable[int]) -> Source:
+        products = list(given)
+
+        async def source(but: list[int], limit: int) -> list[int]:
+            companions = _COMPANIONS_MAX // max(1, len(products))
+            return _ids(await self._db.fetch(queries.together, products, but, limit, companions))
+
+        return source
+
+    def _like(self, product_id: int) -> Source:
+        async def source(but: list[int], limit: int) -> list[int]:
+            return _ids(await self._db.fetch(queries.similar, product_id, but, limit))
+
+        return source
+
+    async def _popular(self, but: list[int], limit: int) -> list[int]:
+        return _ids(await self._db.fetch(queries.popular, but, limit))
+
+    async def _well_rated(self, but: list[int], limit: int) -> list[int]:
+        return _ids(await self._db.fetch(queries.well_rated, but, limit))
+
+
+async def _shelf(limit: int, but: Iterable[int], *sources: Source) -> list[ProductId]:
+    """Fills a shelf from the first source, then the next; nothing twice, nothing of `but`."""
+    if not 1 <= limit <= SHELF_MAX:
+        raise Invalid(f"A shelf shows 1 to {SHELF_MAX} products.", pointer="/limit")
+    shelf: list[int] = []
+    left_out = list(but)
+    for source in sources:
+        if len(shelf) < limit:
+            shelf += await source(left_out + shelf, limit - len(shelf))
+    return [ProductId(product) for product in shelf]
+
+
+def _ids(rows: Iterable[Any]) -> list[int]:
+    return [row["product_id"] for row in rows]
+
+
+def _array(products: list[int]) -> str:
+    return "{" + ",".join(map(str, products)) + "}"
+
+
+def _product(event: ProductChanged) -> tuple[Any, ...]:
+    known = event.document
+    if known is None:
+        return event.product_id, event.version, "", "", 0, 0.0, 0, False
+    return (
+        event.product_id,
+        event.version,
+        known.category,
+        known.brand or "",
+        known.price,
+        known.rating,
+        known.review_count,
+        known.in_stock,
+    )
+
+
+def _some(rows: Iterable[tuple[Any, ...]]) -> Iterable[list[tuple[Any, ...]]]:
+    rest = iter(rows)
+    return iter(lambda: list(islice(rest, _PAIRS_MAX)), [])

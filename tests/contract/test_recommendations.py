@@ -1,0 +1,223 @@
+"""What recommendations promise, whether they live in this process or behind HTTP."""
+
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from mercat import ids
+from mercat.events import Document, OrderLine, OrderPlaced, ProductChanged
+from mercat.ids import OrderId, ProductId, UserId
+from mercat.kit.log import deliver
+from mercat.kit.refusals import Invalid
+from mercat.kit.web import remote, serve
+from mercat.recommendations import API, Recommendations
+from mercat.recommendations.rules import BASKET_MAX, basket, met, sold
+
+ANN, BOB, EVE = UserId(11), UserId(12), UserId(13)
+TEA, CUP, POT, MILK, SPOON, LAMP = map(ProductId, range(1, 7))
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def product(product_id, version=1, **more):
+    known = Document(
+        product_id=product_id,
+        offer_id=ids.OfferId(product_id),
+        seller_id=ids.SellerId(1),
+        seller_name="Bob",
+        title="Tea",
+        description="",
+        currency="USD",
+        created_at=NOON,
+        **{"price": 1_000, "category": f"own-{int(product_id)}", "in_stock": True, **more},
+    )
+    return ProductChanged(product_id=product_id, version=version, document=known)
+
+
+def gone(product_id, version):
+    return ProductChanged(product_id=product_id, version=version)
+
+
+def placed(order, buyer, *products):
+    lines = [
+        OrderLine(
+            order_line_id=ids.LineId(number),
+            product_id=ProductId(each),
+            offer_id=ids.OfferId(each),
+            seller_id=ids.SellerId(1),
+            title="Tea",
+            quantity=1,
+            unit_price=500,
+            total=500,
+        )
+        for number, each in enumerate(products)
+    ]
+    return OrderPlaced(
+        order_id=OrderId(order),
+        checkout_id=ids.CheckoutId(order),
+        cart_id=ids.CartId(order),
+        user_id=buyer,
+        email="ann@example.com",
+        total=500,
+        currency="USD",
+        lines=lines,
+        placed_at=NOON,
+    )
+
+
+@pytest.fixture
+async def local(pool):
+    return Recommendations(await pool("recommendations"))
+
+
+@pytest.fixture
+async def http(local):
+    app = httpx.ASGITransport(Starlette(routes=serve(API, local)))
+    async with httpx.AsyncClient(transport=app, base_url="http://recommendations") as http:
+        yield http
+
+
+@pytest.fixture(params=["in process", "over http"])
+def shelves(request, local, http):
+    return local if request.param == "in process" else remote(Recommendations, API, http)
+
+
+@pytest.fixture
+async def heard(pool, local):
+    mine = await pool("recommendations")
+
+    async def heard(*events):
+        async with mine.acquire() as connection, connection.transaction():
+            await deliver(connection, events, [local])
+
+    return heard
+
+
+@pytest.fixture
+async def catalogue(heard):
+    await heard(*(product(each) for each in (TEA, CUP, POT, MILK, SPOON, LAMP)))
+
+
+async def test_what_is_bought_together_stands_together(shelves, heard, catalogue):
+    await heard(
+        placed(1, ANN, TEA, CUP), placed(2, BOB, CUP, TEA), placed(3, EVE, TEA, POT), placed(4, EVE, LAMP)
+    )
+
+    assert await shelves.bought_together(TEA) == [CUP, POT]
+    assert await shelves.bought_together(CUP) == [TEA]
+    assert await shelves.bought_together(TEA, limit=1) == [CUP]
+    assert await shelves.bought_together(LAMP) == []
+    assert await shelves.bought_together(ProductId(99)) == []
+
+
+async def test_what_everybody_buys_says_little(shelves, heard, catalogue):
+    """Milk is in every basket, so it met tea as often as the cup did: the cup says more (cosine)."""
+    await heard(placed(1, ANN, TEA, CUP, MILK), placed(2, ANN, TEA, CUP, MILK))
+    await heard(*(placed(10 + number, BOB, MILK, LAMP) for number in range(7)))
+
+    assert await shelves.bought_together(TEA) == [CUP, MILK]
+
+
+async def test_an_order_told_again_counts_once(shelves, heard, catalogue, db):
+    orders = [placed(1, ANN, TEA, CUP), placed(2, ANN, TEA, POT), placed(3, ANN, TEA, POT)]
+    await heard(*orders, *orders)
+    await heard(*orders)
+
+    counted = await db.fetch("select other_id, orders from recommendations.pair where product_id = $1", TEA)
+    assert dict(counted) == {CUP: 1, POT: 2}
+    assert await db.fetchval("select orders from recommendations.sold where product_id = $1", TEA) == 3
+    assert await shelves.bought_together(TEA) == [POT, CUP]
+
+
+async def test_what_is_sold_out_or_gone_is_left_out_everywhere(shelves, heard, catalogue):
+    shelf = {"category": "kitchen"}
+    await heard(*(product(each, 2, **shelf) for each in (TEA, CUP, POT, MILK)))
+    await heard(placed(1, ANN, TEA, CUP, POT, MILK))
+    await heard(product(CUP, 3, in_stock=False, **shelf), gone(POT, 3))
+
+    assert await shelves.bought_together(TEA) == [MILK]
+    assert await shelves.similar(TEA) == [MILK]
+    assert CUP not in await shelves.popular()
+    assert POT not in await shelves.goes_with([TEA])
+
+
+async def test_an_older_word_never_overwrites_a_newer(shelves, heard, catalogue):
+    await heard(placed(1, ANN, TEA, CUP))
+    await heard(product(CUP, 3), product(CUP, 2, in_stock=False))
+    await heard(product(CUP, 2, in_stock=False))
+    assert await shelves.bought_together(TEA) == [CUP]
+
+
+async def test_a_short_shelf_is_filled_with_what_is_alike_and_nothing_twice(shelves, heard, catalogue):
+    await heard(*(product(each, 2, category="kitchen") for each in (TEA, CUP, POT, SPOON)))
+    await heard(placed(1, ANN, TEA, CUP), placed(2, ANN, TEA, LAMP), placed(3, ANN, TEA, LAMP))
+
+    shelf = await shelves.bought_together(TEA)
+    assert shelf[:2] == [LAMP, CUP]
+    assert sorted(shelf[2:]) == [POT, SPOON]
+
+
+async def test_alike_is_the_same_category_a_near_price_and_better_the_same_brand(shelves, heard):
+    await heard(
+        product(TEA, category="tea", price=1_000, brand="Leaf"),
+        product(CUP, category="tea", price=1_100, brand="Other"),
+        product(POT, category="tea", price=900, brand="Leaf"),
+        product(MILK, category="tea", price=5_000, brand="Leaf"),
+        product(SPOON, category="tea", price=1_100, brand="Other", rating=5.0, review_count=500),
+        product(LAMP, category="lamps", price=1_000, brand="Leaf"),
+    )
+    assert await shelves.similar(TEA) == [POT, SPOON, CUP, MILK]
+
+
+async def test_alike_looks_at_the_nearest_prices_of_a_large_category(shelves, heard):
+    await heard(*(product(ProductId(price), category="tea", price=price) for price in range(1, 1_001)))
+    near = await shelves.similar(ProductId(500), 20)
+    assert sorted(near) == sorted({*range(490, 511)} - {500})
+
+
+async def test_you_see_what_goes_with_what_you_bought_but_not_what_you_have(shelves, heard, catalogue):
+    await heard(
+        placed(1, BOB, TEA, CUP), placed(2, BOB, TEA, CUP), placed(3, EVE, LAMP), placed(4, EVE, LAMP)
+    )
+    await heard(placed(5, ANN, TEA))
+
+    shelf = await shelves.for_you(ANN, 3)
+    assert shelf[:2] == [CUP, LAMP]  # what goes with it, then what is popular
+    assert TEA not in await shelves.for_you(ANN)
+    assert len(set(await shelves.for_you(ANN))) == len(await shelves.for_you(ANN)) == 5
+
+
+async def test_a_stranger_sees_what_is_popular_and_before_that_what_is_rated_best(shelves, heard, catalogue):
+    await heard(product(MILK, 2, rating=4.5, review_count=900), product(POT, 2, rating=5.0, review_count=1))
+    assert (await shelves.popular(2)) == [MILK, POT]
+
+    await heard(placed(1, ANN, LAMP), placed(2, BOB, LAMP, CUP))
+    assert await shelves.for_you(EVE, 4) == [LAMP, CUP, MILK, POT]
+
+
+async def test_a_cart_is_asked_as_a_whole(shelves, heard, catalogue):
+    await heard(placed(1, ANN, TEA, CUP, POT), placed(2, BOB, TEA, MILK), placed(3, BOB, CUP, POT))
+    assert (await shelves.goes_with([TEA, CUP], 2)) == [POT, MILK]
+    assert len(await shelves.goes_with([], 6)) == 6  # an empty cart sees what is popular
+
+
+@pytest.mark.parametrize("limit", [0, 101])
+async def test_a_shelf_of_another_length_is_refused(shelves, limit):
+    with pytest.raises(Invalid):
+        await shelves.popular(limit)
+
+
+async def test_a_huge_order_teaches_by_its_first_fifty_products(shelves, heard, db):
+    many = [ProductId(number) for number in range(1, 201)]
+    await heard(*(product(each) for each in many))
+    await heard(placed(1, ANN, *many, *many))
+    assert await db.fetchval("select count(*) from recommendations.pair") == BASKET_MAX * (BASKET_MAX - 1)
+    assert len(await shelves.bought_together(ProductId(1), 100)) == BASKET_MAX - 1
+    assert await shelves.bought_together(ProductId(60)) == []
+
+
+def test_counting_is_plain():
+    assert basket(placed(1, ANN, CUP, TEA, CUP)) == [CUP, TEA]
+    assert sold([[1, 2], [2]]) == {1: 1, 2: 2}
+    assert met([[3, 1, 2], [2, 1], [1]]) == {(1, 2): 2, (1, 3): 1, (2, 3): 1}
