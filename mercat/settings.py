@@ -51,6 +51,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How stale a cached product may be when pub/sub is cut."""
     reservation_s: float = 900
     """How long an abandoned checkout holds its stock."""
+    commission_ppm: int = 100_000
+    """What the shop keeps of a seller's goods, in parts per million."""
     quote_s: float = 600
     lease_s: float = 15
     provider_timeout_s: float = 8

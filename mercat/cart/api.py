@@ -1,0 +1,13 @@
+from mercat.cart.service import Cart
+from mercat.kit.web import Route
+
+API = [
+    Route("POST", "/carts/{user_id}/lines/{offer_id}", Cart.add),
+    Route("PATCH", "/carts/{user_id}/lines/{item}", Cart.change),
+    Route("DELETE", "/carts/{user_id}/lines/{item}", Cart.remove),
+    Route("GET", "/carts/{user_id}/basket", Cart.basket),
+    Route("GET", "/carts/{user_id}", Cart.show),
+    Route("GET", "/carts/{user_id}/count", Cart.count),
+    Route("POST", "/carts/{member}/merge/{guest}", Cart.merge),
+    Route("POST", "/carts/{user_id}/spend/{cart_id}", Cart.spend),
+]

@@ -1,0 +1,62 @@
+"""What a cart is asked and what it answers. Amounts are integers of minor units."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from mercat.ids import CartId, OfferId, ProductId
+from mercat.kit.refusals import Conflict
+
+LINES_MAX = 500
+QUANTITY_MAX = 9_999
+
+
+class BasketLine(Struct, frozen=True):
+    """A line as it was put in."""
+
+    offer_id: OfferId
+    quantity: int
+    price_at_add: int
+
+
+class Basket(Struct, frozen=True):
+    """A cart as checkout takes it: no look-ups, no prices of today."""
+
+    cart_id: CartId
+    lines: list[BasketLine]
+
+
+class CartLine(Struct, frozen=True, kw_only=True):
+    product_id: ProductId
+    offer_id: OfferId
+    title: str
+    quantity: int
+    price: int
+    price_at_add: int
+    line_total: int
+    image_url: str
+    seller_name: str = ""
+    added: datetime | None = None
+
+
+class Problem(Struct, frozen=True, omit_defaults=True):
+    """What stands between this cart and buying: price_changed, sold_out, not_enough, not_for_sale."""
+
+    code: str
+    offer_id: OfferId
+    detail: str
+    available: int | None = None
+    price: int | None = None
+
+
+class CartView(Struct, frozen=True):
+    cart_id: CartId
+    items: list[CartLine]
+    subtotal: int
+    item_count: int
+    currency: str
+    problems: list[Problem]
+
+
+class CartFull(Conflict):
+    """A cart holds 500 different things at most."""

@@ -1,0 +1,127 @@
+"""What happens to a cart in Valkey, each an atomic script.
+
+KEYS of all: the cart, its id, the set of changed carts. A cart without an id is one that Valkey does not know
+(new, or lost): scripts answer nil then, and the caller rebuilds it first.
+"""
+
+_CHANGED = """
+local function changed(cart, id, dirty, user, ttl)
+  local t = redis.call('TIME')
+  redis.call('ZADD', dirty, t[1] * 1000000 + t[2], user)
+  redis.call('EXPIRE', cart, ttl)
+  redis.call('EXPIRE', id, ttl)
+end
+"""
+
+# ARGV: user, ttl, field, quantity to add, price, added, most a line, most lines. Answers 1, or 0 where it is full.
+ADD = (
+    _CHANGED
+    + """
+if redis.call('EXISTS', KEYS[2]) == 0 then return nil end
+local old = redis.call('HGET', KEYS[1], ARGV[3])
+local qty = tonumber(ARGV[4])
+local line = {qty = qty, price = tonumber(ARGV[5]), added = ARGV[6]}
+if old then
+  line = cjson.decode(old)
+  line.qty = line.qty + qty
+elseif redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[8]) then
+  return 0
+end
+if line.qty > tonumber(ARGV[7]) then line.qty = tonumber(ARGV[7]) end
+redis.call('HSET', KEYS[1], ARGV[3], cjson.encode(line))
+changed(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2])
+return 1
+"""
+)
+
+# ARGV: user, ttl, field, quantity (0 removes). Answers 1, or 0 where there is no such line.
+CHANGE = (
+    _CHANGED
+    + """
+if redis.call('EXISTS', KEYS[2]) == 0 then return nil end
+local old = redis.call('HGET', KEYS[1], ARGV[3])
+if not old then return 0 end
+local qty = tonumber(ARGV[4])
+if qty == 0 then
+  redis.call('HDEL', KEYS[1], ARGV[3])
+else
+  local line = cjson.decode(old)
+  line.qty = qty
+  redis.call('HSET', KEYS[1], ARGV[3], cjson.encode(line))
+end
+changed(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2])
+return 1
+"""
+)
+
+# Answers the id and the lines.
+SHOW = """
+local id = redis.call('GET', KEYS[2])
+if not id then return nil end
+return {id, redis.call('HGETALL', KEYS[1])}
+"""
+
+# ARGV: user, ttl, id, then field and line pairs. Only where Valkey does not know the cart.
+REBUILD = """
+if redis.call('SET', KEYS[2], ARGV[3], 'NX', 'EX', ARGV[2]) then
+  for i = 4, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+  redis.call('EXPIRE', KEYS[1], ARGV[2])
+end
+return 1
+"""
+
+# ARGV: user, ttl, the id that is spent, the next id, then field and quantity pairs that were bought.
+SPEND = (
+    _CHANGED
+    + """
+if redis.call('GET', KEYS[2]) ~= ARGV[3] then return 0 end
+for i = 5, #ARGV, 2 do
+  local old = redis.call('HGET', KEYS[1], ARGV[i])
+  if old then
+    local line = cjson.decode(old)
+    line.qty = line.qty - tonumber(ARGV[i + 1])
+    if line.qty > 0 then
+      redis.call('HSET', KEYS[1], ARGV[i], cjson.encode(line))
+    else
+      redis.call('HDEL', KEYS[1], ARGV[i])
+    end
+  end
+end
+redis.call('SET', KEYS[2], ARGV[4])
+changed(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2])
+return 1
+"""
+)
+
+# KEYS also: the other cart, its id. ARGV: user, ttl, other user, most a line. Moves all lines of the other cart.
+MERGE = (
+    _CHANGED
+    + """
+if redis.call('EXISTS', KEYS[2]) == 0 then return nil end
+local lines = redis.call('HGETALL', KEYS[4])
+for i = 1, #lines, 2 do
+  local line = cjson.decode(lines[i + 1])
+  local old = redis.call('HGET', KEYS[1], lines[i])
+  if old then
+    local mine = cjson.decode(old)
+    mine.qty = math.min(mine.qty + line.qty, tonumber(ARGV[4]))
+    line = mine
+  end
+  redis.call('HSET', KEYS[1], lines[i], cjson.encode(line))
+end
+if #lines > 0 then
+  redis.call('DEL', KEYS[4])
+  changed(KEYS[4], KEYS[5], KEYS[3], ARGV[3], ARGV[2])
+  changed(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2])
+end
+return #lines / 2
+"""
+)
+
+# KEYS: the set of changed carts. ARGV: user and time pairs that were copied; later changes stay in the set.
+COPIED = """
+for i = 1, #ARGV, 2 do
+  if redis.call('ZSCORE', KEYS[1], ARGV[i]) == ARGV[i + 1] then redis.call('ZREM', KEYS[1], ARGV[i]) end
+end
+return 1
+"""

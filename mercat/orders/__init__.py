@@ -1,0 +1,35 @@
+"""Orders: what was bought, paid and confirmed, and what became of it.
+
+An order's row decides: cancelling, shipping and returning are one compare-and-set on it. Every table starts
+its key with the bucket of the owning user, so an order id alone says which shard holds it.
+"""
+
+from mercat.orders.api import API
+from mercat.orders.messages import (
+    NewOrder,
+    NotCancellable,
+    NotReturnable,
+    NotShippable,
+    Order,
+    OrderLineView,
+    OrderRefused,
+    Page,
+    Summary,
+    Taken,
+)
+from mercat.orders.service import Orders
+
+__all__ = [
+    "API",
+    "NewOrder",
+    "NotCancellable",
+    "NotReturnable",
+    "NotShippable",
+    "Order",
+    "OrderLineView",
+    "OrderRefused",
+    "Orders",
+    "Page",
+    "Summary",
+    "Taken",
+]

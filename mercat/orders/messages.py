@@ -1,0 +1,115 @@
+"""What orders are asked and what they answer. Amounts are integers of minor units."""
+
+from datetime import date, datetime
+from typing import Any
+
+from msgspec import Struct
+
+from mercat.events import OrderLine
+from mercat.ids import CartId, CheckoutId, LineId, OfferId, OrderId, ProductId, SellerId, UserId
+from mercat.kit.refusals import Conflict
+
+
+class NewOrder(Struct, frozen=True, kw_only=True):
+    """An order as checkout decided it: paid, and nothing left to look up."""
+
+    order_id: OrderId
+    user_id: UserId
+    checkout_id: CheckoutId
+    cart_id: CartId
+    email: str
+    lines: list[OrderLine]
+    subtotal: int
+    discount: int
+    shipping: int
+    tax: int
+    total: int
+    currency: str
+    shipping_method: str
+    estimated_delivery: date
+    address: dict[str, str]
+    placed_at: datetime
+
+
+class OrderLineView(Struct, frozen=True, kw_only=True):
+    order_line_id: LineId
+    product_id: ProductId
+    offer_id: OfferId
+    seller_id: SellerId
+    title: str
+    image_url: str
+    quantity: int
+    shipped: int
+    delivered: int
+    returned: int
+    unit_price: int
+    total: int
+
+
+class Happening(Struct, frozen=True):
+    """Something in the life of an order."""
+
+    what: str
+    who: str
+    at: datetime
+    detail: dict[str, Any] = {}
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    order_id: OrderId
+    user_id: UserId
+    status: str
+    email: str
+    subtotal: int
+    discount: int
+    shipping: int
+    tax: int
+    total: int
+    currency: str
+    shipping_method: str
+    estimated_delivery: date | None
+    address: dict[str, str]
+    created_at: datetime
+    checkout_id: CheckoutId
+    lines: list[OrderLineView]
+    history: list[Happening]
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    order_id: OrderId
+    status: str
+    total: int
+    currency: str
+    created_at: datetime
+    item_count: int = 0
+    title: str = ""
+    image_url: str = ""
+
+
+class Page(Struct, frozen=True):
+    orders: list[Summary]
+    total: int
+    next_cursor: str | None = None
+
+
+class Taken(Struct, frozen=True):
+    """So many of an order's line."""
+
+    order_line_id: LineId
+    quantity: int
+
+
+class OrderRefused(Conflict):
+    """This order was given up before it was made."""
+
+
+class NotCancellable(Conflict):
+    """Something of this order is on its way already, so it cannot be cancelled. You can return it."""
+
+
+class NotShippable(Conflict):
+    """This cannot be shipped: it was cancelled, or shipped already."""
+
+
+class NotReturnable(Conflict):
+    """Only what has been shipped and not yet returned can be returned."""

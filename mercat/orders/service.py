@@ -1,0 +1,275 @@
+from typing import Any
+
+import asyncpg
+import msgspec
+from asyncpg.pool import PoolConnectionProxy
+
+from mercat.events import OrderPlaced, ParcelMoved
+from mercat.ids import LineId, OrderId, SellerId, ShipmentId, UserId, parse
+from mercat.kit import observe, sql, wire
+from mercat.kit.coalesce import Coalescer
+from mercat.kit.log import on
+from mercat.kit.refusals import Invalid, NotFound, Unavailable
+from mercat.orders.messages import (
+    Happening,
+    NewOrder,
+    NotCancellable,
+    NotReturnable,
+    NotShippable,
+    Order,
+    OrderLineView,
+    OrderRefused,
+    Page,
+    Summary,
+    Taken,
+)
+from mercat.orders.rules import Progress, status_of
+
+queries = sql.load("mercat.orders")
+_LAST = 2**63 - 1
+
+
+class Orders:
+    def __init__(self, db: asyncpg.Pool) -> None:
+        self._db = db
+        self._create: Coalescer[NewOrder, str] = Coalescer(
+            self._create_many, batch_max=1_500, weigh=lambda order: 1 + len(order.lines)
+        )
+
+    async def create(self, order: NewOrder) -> None:
+        """Places a paid order, once; OrderRefused where it was given up before."""
+        if await self._create(order) == "refused":
+            raise OrderRefused
+
+    async def refuse(self, order: NewOrder) -> None:
+        """Gives an order up before it is made: a create that comes later is refused. Raises NotCancellable
+        where it was made already."""
+        status = await self._db.fetchval(
+            queries.refuse,
+            order.order_id.bucket,
+            order.order_id,
+            order.user_id,
+            order.checkout_id,
+            order.cart_id,
+            order.placed_at,
+        )
+        if status != "refused":
+            raise NotCancellable
+
+    async def order(self, order_id: OrderId, user_ids: list[UserId]) -> Order:
+        """One of these people's orders (a member, and the guests they were); NotFound for another's."""
+        row = await self._db.fetchrow(queries.order, order_id.bucket, order_id, user_ids)
+        if row is None:
+            raise NotFound("There is no such order.")
+        placed = Happening("confirmed", "shopper", row["created_at"])
+        return sql.row(
+            Order,
+            {
+                **row,
+                "address": msgspec.json.decode(row["address"]),
+                "lines": wire.decode(row["lines"], list[OrderLineView]),
+                "history": [placed, *wire.decode(row["history"], list[Happening])],
+            },
+        )
+
+    async def list_of(self, user_ids: list[UserId], page: int = 1, limit: int = 20, cursor: str | None = None) -> Page:
+        """Newest first."""
+        before = _LAST
+        if cursor:
+            try:
+                before, page = parse(OrderId, cursor), 1
+            except ValueError:
+                raise Invalid("This cursor is not one of ours.", pointer="/cursor") from None
+        buckets = sorted({user_id.bucket for user_id in user_ids})
+        rows = await self._db.fetch(queries.list_of, buckets, user_ids, before, limit + 1, (page - 1) * limit)
+        total = await self._db.fetchval(queries.count_of, buckets, user_ids)
+        return _page(rows, limit, total)
+
+    async def newest(self, before: OrderId | None = None, limit: int = 50) -> Page:
+        """Everybody's, for the operator's desk."""
+        rows = await self._db.fetch(queries.newest, before or _LAST, limit + 1)
+        return _page(rows, limit, len(rows))
+
+    async def cancel(self, order_id: OrderId, user_ids: list[UserId], who: str) -> Order:
+        """Decides a cancellation: the order as it now is; NotCancellable once anything has shipped."""
+        await self._db.execute(queries.cancel, order_id.bucket, order_id, user_ids, who)
+        order = await self.order(order_id, user_ids)
+        if order.status != "cancelled":
+            raise NotCancellable
+        return order
+
+    async def ship(
+        self, order_id: OrderId, seller_id: SellerId, shipment_id: ShipmentId, lines: list[Taken]
+    ) -> UserId:
+        """Decides that a seller's lines are shipped, once a shipment; answers whose order it is."""
+        async with self._db.acquire() as db, db.transaction():
+            order = await self._lock(db, order_id)
+            if await db.fetchval(queries.happened, order_id.bucket, order_id, f"shipped/{int(shipment_id)}"):
+                return UserId(order["user_id"])
+            rows = {row["order_line_id"]: dict(row) for row in await db.fetch(queries.lines, order_id.bucket, order_id)}
+            if not any(row["seller_id"] == seller_id for row in rows.values()):
+                raise NotFound("You have no such order.")
+            if order["status"] not in ("confirmed", "partially_shipped"):
+                raise NotShippable
+            for taken in lines:
+                row = rows.get(taken.order_line_id)
+                if row is None or row["seller_id"] != seller_id:
+                    raise NotFound("This order has no such line of yours.", pointer="/lines")
+                if row["shipped"] + taken.quantity > row["quantity"]:
+                    raise NotShippable("More than was ordered, or shipped already.", pointer="/lines")
+                row["shipped"] += taken.quantity
+            detail = {"shipment_id": shipment_id, "lines": lines}
+            await self._settle(db, order_id, order, rows, f"shipped/{int(shipment_id)}", "shipped", "seller", detail)
+            return UserId(order["user_id"])
+
+    async def arrived(self, order_id: OrderId, shipment_id: ShipmentId, lines: list[Taken]) -> None:
+        """A shipment was delivered, once a shipment."""
+        async with self._db.acquire() as db, db.transaction():
+            await self._arrived(db, order_id, shipment_id, [(line.order_line_id, line.quantity) for line in lines])
+
+    @on(ParcelMoved)
+    async def follow_parcels(self, db: PoolConnectionProxy, events: list[ParcelMoved]) -> None:
+        for event in events:
+            if event.status == "delivered":
+                lines = [(line.order_line_id, line.quantity) for line in event.lines]
+                await self._arrived(db, event.order_id, event.shipment_id, lines)
+
+    async def return_(self, order_id: OrderId, user_ids: list[UserId], reference: str, lines: list[Taken]) -> list[Taken]:
+        """Decides a return, once a reference, and answers its lines; NotReturnable beyond what was shipped."""
+        async with self._db.acquire() as db, db.transaction():
+            order = await self._lock(db, order_id)
+            if order["user_id"] not in user_ids:
+                raise NotFound("There is no such order.")
+            if said := await db.fetchval(queries.happened, order_id.bucket, order_id, reference):
+                return wire.convert(msgspec.json.decode(said)["lines"], list[Taken])
+            rows = {row["order_line_id"]: dict(row) for row in await db.fetch(queries.lines, order_id.bucket, order_id)}
+            for taken in lines:
+                row = rows.get(taken.order_line_id)
+                if row is None:
+                    raise NotFound("This order has no such line.", pointer="/lines")
+                if order["status"] == "cancelled" or row["returned"] + taken.quantity > row["shipped"]:
+                    raise NotReturnable(pointer="/lines")
+                row["returned"] += taken.quantity
+            await self._settle(db, order_id, order, rows, reference, "returned", "shopper", {"lines": lines})
+            return lines
+
+    async def _arrived(
+        self, db: Any, order_id: OrderId, shipment_id: ShipmentId, lines: list[tuple[LineId, int]]
+    ) -> None:
+        order = await self._lock(db, order_id)
+        reference = f"delivered/{int(shipment_id)}"
+        if await db.fetchval(queries.happened, order_id.bucket, order_id, reference):
+            return
+        rows = {row["order_line_id"]: dict(row) for row in await db.fetch(queries.lines, order_id.bucket, order_id)}
+        for line_id, quantity in lines:
+            if row := rows.get(line_id):
+                row["delivered"] = min(row["shipped"], row["delivered"] + quantity)
+        await self._settle(
+            db, order_id, order, rows, reference, "delivered", "carrier", {"shipment_id": shipment_id}
+        )
+
+    async def _lock(self, db: Any, order_id: OrderId) -> Any:
+        order = await db.fetchrow(queries.lock, order_id.bucket, order_id)
+        if order is None:
+            raise NotFound("There is no such order.")
+        return order
+
+    async def _settle(
+        self,
+        db: Any,
+        order_id: OrderId,
+        order: Any,
+        rows: dict[int, dict[str, Any]],
+        reference: str,
+        what: str,
+        who: str,
+        detail: dict[str, Any],
+    ) -> None:
+        """Writes how far the lines have come, the status they add up to, and what happened."""
+        bucket = order_id.bucket
+        changed = [(n, row["shipped"], row["delivered"], row["returned"]) for n, row in rows.items()]
+        await db.execute(queries.set_lines, bucket, order_id, *sql.columns(changed, 4))
+        status = status_of(Progress(row["quantity"], row["shipped"], row["delivered"]) for row in rows.values())
+        if order["status"] != "cancelled" and status != order["status"]:
+            await db.execute(queries.set_status, bucket, order_id, status)
+            if status == "delivered":
+                await db.execute(queries.tell_delivered, bucket, order_id, order["user_id"])
+        await db.execute(queries.note, bucket, order_id, reference, what, who, wire.text(detail))
+
+    async def _create_many(self, orders: list[NewOrder]) -> list[str | Exception]:
+        heads = [
+            (
+                order.order_id.bucket,
+                order.order_id,
+                order.user_id,
+                order.checkout_id,
+                order.cart_id,
+                order.email,
+                order.subtotal,
+                order.discount,
+                order.shipping,
+                order.tax,
+                order.total,
+                order.currency,
+                order.shipping_method,
+                order.estimated_delivery,
+                wire.text(order.address),
+                order.placed_at,
+                wire.text(_placed(order)),
+            )
+            for order in orders
+        ]
+        lines = [
+            (
+                order.order_id.bucket,
+                order.order_id,
+                line.order_line_id,
+                line.product_id,
+                line.offer_id,
+                line.seller_id,
+                line.title,
+                line.image_url,
+                line.quantity,
+                line.unit_price,
+                line.total,
+            )
+            for order in orders
+            for line in order.lines
+        ]
+        rows = await self._db.fetch(queries.create_many, *sql.columns(heads), *sql.columns(lines, 11))
+        made = {row[0] for row in rows}
+        for order in orders:
+            if order.order_id in made:
+                observe.orders_placed.inc()
+                observe.order_value.labels(order.currency).inc(order.total)
+        answers = dict.fromkeys(made, "confirmed")
+        if len(made) < len(orders):
+            known = [(order.order_id.bucket, order.order_id) for order in orders if order.order_id not in made]
+            answers |= dict(await self._db.fetch(queries.states, *sql.columns(known)))
+        return [answers.get(order.order_id) or Unavailable() for order in orders]
+
+
+def _placed(order: NewOrder) -> OrderPlaced:
+    return OrderPlaced(
+        order_id=order.order_id,
+        checkout_id=order.checkout_id,
+        cart_id=order.cart_id,
+        user_id=order.user_id,
+        email=order.email,
+        total=order.total,
+        currency=order.currency,
+        lines=order.lines,
+        placed_at=order.placed_at,
+        subtotal=order.subtotal,
+        discount=order.discount,
+        shipping=order.shipping,
+        tax=order.tax,
+        shipping_method=order.shipping_method,
+        estimated_delivery=order.estimated_delivery.isoformat(),
+        address=order.address,
+    )
+
+
+def _page(rows: list[Any], limit: int, total: int) -> Page:
+    orders = sql.rows(Summary, rows[:limit])
+    return Page(orders, total, str(orders[-1].order_id) if len(rows) > limit else None)

@@ -1,0 +1,8 @@
+from mercat.kit.web import Route
+from mercat.pricing.service import Pricing
+
+API = [
+    Route("POST", "/totals", Pricing.total, status=200),
+    Route("POST", "/quotes", Pricing.seal),
+    Route("GET", "/quotes/{quote_id}", Pricing.honour),
+]
