@@ -10,7 +10,7 @@ import inspect
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Literal, TypeVar, cast, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, cast, get_origin, get_type_hints
 from urllib.parse import quote
 
 import asyncpg
@@ -52,7 +52,7 @@ class Filters(msgspec.Struct):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """An answer with a status, headers, or bytes of its own; any other answer is JSON with the usual status."""
+    """An answer with a status, headers or bytes of its own; any other is JSON with the usual status."""
 
     body: Any = None
     status: int | None = None
@@ -79,7 +79,7 @@ class Route:
         self.status = status or (201 if verb == "POST" else 200)
         self.summary = summary or (inspect.getdoc(method) or "").split("\n\n")[0].replace("\n", " ")
         self.signature = inspect.signature(method)
-        self.hints = get_type_hints(method)
+        self.hints = get_type_hints(method, include_extras=True)
         self.answer = self.hints.pop("return", None)
         self.places = {name: _place(name, hint, path) for name, hint in self.hints.items()}
         self.body = next((self.hints[name] for name in self.at("body")), None)
@@ -97,6 +97,8 @@ class Route:
 def _place(name: str, hint: Any, path: str) -> Place:
     if f"{{{name}}}" in path or f"{{{name}:" in path:
         return "path"
+    if get_origin(hint) is Annotated:
+        hint = hint.__origin__
     if hint in (Caller, Caller | None):
         return "caller"
     if hint is Request:
