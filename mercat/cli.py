@@ -1,0 +1,130 @@
+"""The command `mercat`. Each command imports what it needs when it runs, so that `serve` stays small."""
+
+import os
+import subprocess
+import sys
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mercat.embedded import Connection, Home, Program, Supervisor, Trouble, connected, programs
+
+app = typer.Typer(
+    name="mercat",
+    help="A marketplace on one machine: `mercat serve` opens it, Ctrl-C closes it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Data = Annotated[
+    Path,
+    typer.Option(
+        "--data", envvar="MERCAT_DATA", metavar="DIR", help="The folder that holds everything of this shop."
+    ),
+]
+_HERE = Path("data")
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where to answer HTTP.")] = 8000,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer requests.")] = 2,
+    data: Data = _HERE,
+    only: Annotated[
+        str, typer.Option(metavar="SERVICE,…", help="Run only these services here; the others are elsewhere.")
+    ] = "",
+) -> None:
+    """Open the shop: PostgreSQL, Valkey, the web workers and the one in the back. Ctrl-C closes it."""
+    more = {"MERCAT_SERVICES": only} if only else {}
+    worker = (sys.executable, "-m", "mercat.worker")
+    children = [Program(f"web worker {n}", (*worker, "web"), more) for n in range(1, workers + 1)]
+    children.append(Program("back worker", (*worker, "back"), more))
+    before = [Program("migration", (sys.executable, "-m", "mercat.cli", "migrate", "--quiet"))]
+    supervisor = Supervisor(
+        Home(data), children, before=before, host=host, port=port, opened=lambda shop: _welcome(shop)
+    )
+    raise typer.Exit(supervisor.run())
+
+
+def _welcome(shop: Connection) -> None:
+    typer.echo(f"The shop is open: http://{shop.host}:{shop.port}  (Ctrl-C closes it)", err=True)
+
+
+@app.command()
+def migrate(
+    data: Data = _HERE,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing when it went well.")] = False,
+) -> None:
+    """Bring the database to this version. `serve` does it by itself; doing it twice changes nothing."""
+    import asyncio
+
+    import asyncpg
+
+    from mercat import settings
+    from mercat.migrate import migrate as migrate_schemas
+
+    async def run(shop: Connection) -> None:
+        owner = await asyncpg.connect(**shop.postgres())
+        try:
+            await migrate_schemas(owner, settings.load({**os.environ, **shop.environment()}))
+        finally:
+            await owner.close()
+
+    with connected(Home(data), "mercat migrate") as shop:
+        asyncio.run(run(shop))
+    if not quiet:
+        typer.echo("The database is up to date.", err=True)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def psql(context: typer.Context, data: Data = _HERE) -> None:
+    """Open PostgreSQL's own shell on this shop's database. Arguments after `--` go to psql."""
+    with connected(Home(data), "mercat psql") as shop:
+        command = [str(programs() / "psql"), *context.args]
+        raise typer.Exit(run_in_front(command, shop.libpq()))
+
+
+def run_in_front(command: list[str], environment: dict[str, str]) -> int:
+    """Run a program that has the terminal: Ctrl-C is for it, not for us."""
+    import signal
+
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return subprocess.call(
+            command,
+            env={**os.environ, **environment},
+            preexec_fn=lambda: signal.signal(signal.SIGINT, former),
+        )
+    finally:
+        signal.signal(signal.SIGINT, former)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mercat {version_of('mercat')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """A marketplace on one machine: `mercat serve` opens it, Ctrl-C closes it."""
+
+
+def main() -> None:
+    try:
+        app()
+    except Trouble as trouble:
+        typer.echo(str(trouble), err=True)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

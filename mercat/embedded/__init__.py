@@ -1,0 +1,27 @@
+"""The engines of one machine, and the processes of a shop on it. Nothing else knows that they are embedded.
+
+Home("data").running()                      the shop that runs there, or None
+with connected(Home("data")) as shop: …     that shop, else engines for as long as the block runs
+with temporary() as home, engines(home) …   engines that leave nothing behind, for tests and benchmarks
+Supervisor(home, [Program(…), …]).run()     a whole shop until somebody stops it
+ready()                                     what a worker says to its supervisor
+"""
+
+from mercat.embedded.engines import connected, engines
+from mercat.embedded.home import Connection, Home, Trouble, temporary
+from mercat.embedded.postgres import programs
+from mercat.embedded.ready import ready
+from mercat.embedded.supervisor import Program, Supervisor
+
+__all__ = [
+    "Connection",
+    "Home",
+    "Program",
+    "Supervisor",
+    "Trouble",
+    "connected",
+    "engines",
+    "programs",
+    "ready",
+    "temporary",
+]

@@ -1,0 +1,284 @@
+"""The folder of one shop: its lock, its secret, its address for other commands."""
+
+import contextlib
+import errno
+import fcntl
+import hmac
+import json
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Generator, Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from mercat.embedded.processes import wait_until
+
+OWNER = "mercat"
+"""The database, and the role that owns it (a superuser; services have roles of their own)."""
+PORT = 5432
+ELSEWHERE = Path("/var/lib/mercat")
+_FREE_BYTES = 512 * 1024 * 1024
+_SOCKET_PATH_MAX = 100  # the kernel takes 107 bytes; PostgreSQL's lock file beside the socket is longer
+
+
+class Trouble(Exception):
+    """What keeps a shop from starting, in one line that says what to do."""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How to reach the engines of a shop that runs now."""
+
+    data: str
+    secret_key: str
+    postgres_host: str
+    postgres_port: int
+    postgres_database: str
+    store_url: str
+    cache_url: str
+    supervisor: int
+    host: str = ""
+    port: int = 0
+    """Where it answers HTTP; 0 when only the engines run."""
+    open: bool = False
+    """Every worker has been ready once."""
+
+    def environment(self) -> dict[str, str]:
+        """The `MERCAT_…` variables that processes of this shop read their settings from."""
+        told = {
+            "DATA": self.data,
+            "SECRET_KEY": self.secret_key,
+            "POSTGRES_HOST": self.postgres_host,
+            "POSTGRES_PORT": str(self.postgres_port),
+            "POSTGRES_DATABASE": self.postgres_database,
+            "STORE_URL": self.store_url,
+            "CACHE_URL": self.cache_url,
+        }
+        if self.port:
+            told |= {"HOST": self.host, "PORT": str(self.port)}
+        return {f"MERCAT_{name}": value for name, value in told.items()}
+
+    def postgres(self, role: str = OWNER) -> dict[str, Any]:
+        """Keyword arguments for `asyncpg.connect` and `psycopg2.connect` alike."""
+        return {
+            "host": self.postgres_host,
+            "port": self.postgres_port,
+            "database": self.postgres_database,
+            "user": role,
+            "password": derive(self.secret_key, role),
+        }
+
+    def dsn(self, role: str = OWNER) -> str:
+        password = derive(self.secret_key, role)
+        socket = quote(self.postgres_host, safe="")
+        return f"postgresql://{role}:{password}@/{self.postgres_database}?host={socket}&port={self.postgres_port}"
+
+    def libpq(self, role: str = OWNER) -> dict[str, str]:
+        """Environment for `psql` and `pgbench`, so that no password shows in a list of processes."""
+        return {
+            "PGHOST": self.postgres_host,
+            "PGPORT": str(self.postgres_port),
+            "PGDATABASE": self.postgres_database,
+            "PGUSER": role,
+            "PGPASSWORD": derive(self.secret_key, role),
+        }
+
+
+def derive(key: str, name: str) -> str:
+    """A password of its own for each name, the same as `settings.Settings.secret` makes."""
+    return hmac.new(key.encode(), name.encode(), sha256).hexdigest()
+
+
+class Home:
+    """`Home(path)` makes the folder when it is not there; nothing is started."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path).absolute()
+        try:
+            # Root's PostgreSQL runs as another account, which must be able to walk through.
+            self.path.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+            self.path = self.path.resolve()
+            self.logs.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise Trouble(f"The data folder {self.path} cannot be used: {error.strerror}.") from None
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "log"
+
+    def secret(self, name: str) -> str:
+        return derive(self.key, name)
+
+    @property
+    def key(self) -> str:
+        """The one secret of this shop; every password is derived from it, so nothing else is stored."""
+        path = self.path / "secret.key"
+        if not path.exists():
+            if self.place("postgres") or (self.path / "postgres").exists():
+                raise Trouble(f"{path} is gone, and without it nobody can sign in to the shop's PostgreSQL.")
+            write_private(path, secrets.token_hex(32))
+        return path.read_text().strip()
+
+    def place(self, name: str) -> Path | None:
+        """A folder that belongs to this shop and lies outside of it."""
+        recorded = read_json(self.path / "places.json").get(name)
+        return Path(recorded) if recorded else None
+
+    def record_place(self, name: str, place: Path) -> None:
+        path = self.path / "places.json"
+        write_private(path, json.dumps(read_json(path) | {name: str(place)}, indent=2))
+
+    def sockets(self) -> Path:
+        """A folder with a path short enough for sockets."""
+        folder = self.path / "run"
+        if (
+            len(os.fsencode(folder / "postgres" / f".s.PGSQL.{PORT}")) <= _SOCKET_PATH_MAX
+            and self._is_open_to_all()
+        ):
+            folder.mkdir(mode=0o711, exist_ok=True)
+            return folder
+        recorded = self.place("sockets")
+        # Whoever finds the name free in a common folder could have taken it.
+        if (
+            recorded
+            and recorded.is_dir()
+            and not recorded.is_symlink()
+            and recorded.stat().st_uid == os.geteuid()
+        ):
+            return recorded
+        folder = Path(tempfile.mkdtemp(prefix="mercat-", dir="/tmp"))
+        folder.chmod(0o711)
+        self.record_place("sockets", folder)
+        return folder
+
+    def _is_open_to_all(self) -> bool:
+        """Whether other accounts can walk into the folder; only root's PostgreSQL needs that."""
+        return os.geteuid() != 0 or all(
+            folder.stat().st_mode & 0o001 for folder in (self.path, *self.path.parents)
+        )
+
+    def check_space(self, folder: Path | None = None) -> None:
+        free = shutil.disk_usage(folder or self.path).free
+        if free < _FREE_BYTES:
+            raise Trouble(
+                f"The disk is full: {free // 2**20} MB are left for {folder or self.path}, "
+                f"and a shop needs {_FREE_BYTES // 2**20} MB to start."
+            )
+
+    @contextlib.contextmanager
+    def lock(self, purpose: str) -> Generator[None]:
+        """Only one process at a time runs engines on this folder. The lock goes with its process."""
+        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            # Another command may be looking whether somebody is here, which takes the lock for an instant.
+            if not wait_until(lambda: _try_lock(descriptor, fcntl.LOCK_EX), 0.5):
+                raise Trouble(self._whose())
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{purpose} (process {os.getpid()})".encode(), 0)
+            self._address.unlink(missing_ok=True)
+            try:
+                yield
+            finally:
+                self._address.unlink(missing_ok=True)
+        finally:
+            os.close(descriptor)
+
+    def _whose(self) -> str:
+        holder = (self.path / "lock").read_text().strip() or "another process"
+        connection = self.running()
+        at = f" on http://{connection.host}:{connection.port}" if connection and connection.port else ""
+        return (
+            f"The data folder {self.path} is in use by {holder}{at}. Stop it, or choose another with --data."
+        )
+
+    @property
+    def _address(self) -> Path:
+        return self.path / "shop.json"
+
+    def running(self) -> Connection | None:
+        """The shop that runs here, or the engines that some command started here."""
+        try:
+            descriptor = os.open(self.path / "lock", os.O_RDONLY)
+        except OSError:
+            return None
+        try:
+            if _try_lock(descriptor, fcntl.LOCK_SH):
+                return None
+        finally:
+            os.close(descriptor)
+        known = read_json(self._address)
+        known.pop("postgres_dsn", None)
+        return Connection(secret_key=self.key, **known) if known else None
+
+    def announce(self, connection: Connection) -> None:
+        """From now on other commands find the shop."""
+        public = asdict(connection)
+        del public["secret_key"]
+        write_private(self._address, json.dumps(public | {"postgres_dsn": connection.dsn()}, indent=2))
+
+
+@contextlib.contextmanager
+def temporary() -> Generator[Home]:
+    """A home for one test or benchmark; nothing of it stays."""
+    folder = Path(tempfile.mkdtemp(prefix="mercat-"))
+    folder.chmod(0o711)
+    home = Home(folder)
+    try:
+        yield home
+    finally:
+        remove(home)
+
+
+def remove(home: Home) -> None:
+    """Delete a shop with everything it keeps elsewhere."""
+    for place in ("postgres", "sockets"):
+        if folder := home.place(place):
+            shutil.rmtree(folder.parent if place == "postgres" else folder, ignore_errors=True)
+    shutil.rmtree(home.path, ignore_errors=True)
+
+
+def _try_lock(descriptor: int, how: int) -> bool:
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            return False
+        raise Trouble(f"The data folder lies on a file system that cannot lock: {error.strerror}.") from None
+    return True
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+
+
+def write_private(path: Path, text: str, owner: tuple[int, int] | None = None) -> None:
+    """Whole or not at all, and for its owner only."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    try:
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if owner:
+            os.chown(new, *owner)
+        new.replace(path)
+    except OSError as error:
+        raise Trouble(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def write_if_changed(path: Path, text: str, owner: tuple[int, int] | None = None) -> None:
+    if not path.exists() or path.read_text() != text:
+        write_private(path, text, owner)
+
+
+def environment_for(connection: Connection, more: Mapping[str, str]) -> dict[str, str]:
+    return {**os.environ, **connection.environment(), **more}

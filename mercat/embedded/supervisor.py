@@ -1,0 +1,371 @@
+"""`mercat serve`: one light process that starts engines and workers, restarts what dies, and stops it all.
+
+It knows no service and sleeps in `select` until a signal, a child or a restart that is due wakes it.
+"""
+
+import contextlib
+import errno
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import FrameType
+
+from mercat.embedded.engine import Engine
+from mercat.embedded.engines import Engines
+from mercat.embedded.home import Connection, Home, Trouble, environment_for
+from mercat.embedded.postgres import strays
+from mercat.embedded.processes import dying_with_us
+from mercat.embedded.ready import READY
+
+DRAIN_S = 10
+_FIRST_DELAY_S, _LAST_DELAY_S = 0.2, 4.0
+_SETTLED_S = 10
+_ALARM_DEATHS, _ALARM_S = 10, 60
+_HOPELESS_STARTS = 3
+_LOG_CHECK_S = 60
+
+
+@dataclass(frozen=True)
+class Program:
+    """A process to run: a worker that says `ready()`, or a step that ends by itself."""
+
+    name: str
+    argv: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+class _Stop(Exception):
+    """Somebody asked us to stop."""
+
+
+class Worker:
+    """Started like an engine: `start`, `ready`, `ask_to_stop`."""
+
+    def __init__(self, program: Program, connection: Connection) -> None:
+        self.program = program
+        self.connection = connection
+        self.name = self.title = program.name
+        self.process: subprocess.Popen[bytes] | None = None
+        self.pipe: int | None = None
+        self._said = False
+
+    def start(self) -> None:
+        self.close()
+        self._said = False
+        self.pipe, told = os.pipe()
+        os.set_blocking(self.pipe, False)
+        try:
+            self.process = subprocess.Popen(
+                list(self.program.argv),
+                stdin=subprocess.DEVNULL,
+                env=environment_for(self.connection, {**self.program.environment, READY: str(told)}),
+                pass_fds=[told],
+                start_new_session=True,
+                preexec_fn=dying_with_us(signal.SIGKILL),
+            )
+        except OSError as error:
+            raise Trouble(f"{self.name} cannot be run: {error}.") from None
+        finally:
+            os.close(told)
+
+    def ready(self) -> bool:
+        if not self._said and self.pipe is not None:
+            with contextlib.suppress(BlockingIOError):
+                self._said = bool(os.read(self.pipe, 64))
+                self.close()
+        return self._said
+
+    def ask_to_stop(self, hurry: bool = False) -> None:
+        if self.process and self.process.poll() is None:
+            if hurry:
+                os.killpg(self.process.pid, signal.SIGKILL)
+            else:
+                self.process.terminate()
+
+    def last_words(self) -> str:
+        return "what it said is above"
+
+    def close(self) -> None:
+        if self.pipe is not None:
+            os.close(self.pipe)
+            self.pipe = None
+
+
+class Child:
+    """An engine or a worker that is to be kept alive."""
+
+    def __init__(self, what: Engine | Worker) -> None:
+        self.what = what
+        self.deaths: deque[float] = deque(maxlen=_ALARM_DEATHS)
+        self.attempts = 0
+        """Starts since it last lived for a while."""
+        self.started_at = 0.0
+        self.due: float | None = None
+        """When to start it again; None while it runs."""
+        self.was_ready = False
+        self.alarmed_at = -_ALARM_S * 1.0
+
+    @property
+    def alive(self) -> bool:
+        return self.what.process is not None and self.what.process.poll() is None
+
+    def start(self) -> None:
+        self.due = None
+        self.started_at = time.monotonic()
+        self.was_ready = False
+        self.what.start()
+
+    def bury(self, now: float) -> None:
+        if now - self.started_at > _SETTLED_S:
+            self.attempts = 0
+        delay = min(_FIRST_DELAY_S * 2**self.attempts, _LAST_DELAY_S)
+        self.attempts += 1
+        self.deaths.append(now)
+        self.due = now + delay
+
+    @property
+    def keeps_dying(self) -> bool:
+        return len(self.deaths) == _ALARM_DEATHS and self.deaths[-1] - self.deaths[0] <= _ALARM_S
+
+    def how_it_died(self) -> str:
+        code = self.what.process.poll() if self.what.process else None
+        if code is None:
+            return "could not be started"
+        return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _print(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+class Supervisor:
+    """`Supervisor(home, workers).run()` returns the exit code when everything has stopped.
+
+    `before` are steps that run once, in order, between engines and workers (migrate, demo goods).
+    `opened` is called when every worker is ready; `say` gets one line for each thing that happens.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        workers: Sequence[Program],
+        *,
+        before: Sequence[Program] = (),
+        host: str = "",
+        port: int = 0,
+        opened: Callable[[Connection], None] = lambda _: None,
+        say: Callable[[str], None] = _print,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.home = home
+        self.programs = workers
+        self.before = before
+        self.host, self.port = host, port
+        self.opened, self.say = opened, say
+        self.engines = Engines(home, settings)
+        self._engines = [Child(engine) for engine in self.engines.all]
+        self._workers: list[Child] = []
+        self._asked = 0
+        self._closing = False
+
+    def run(self) -> int:
+        try:
+            with self._signals(), self.home.lock("mercat serve"):
+                if self.port:
+                    check_port(self.host, self.port)
+                try:
+                    self._open()
+                    while True:
+                        self._pause(self._until_due())
+                        self._restart_dead()
+                except _Stop:
+                    self.say("Stopping …")
+                finally:
+                    self._close()
+        except _Stop:
+            return 0
+        except Trouble as trouble:
+            self.say(str(trouble))
+            return 1
+        return 0
+
+    # Opening
+
+    def _open(self) -> None:
+        begun = time.monotonic()
+        self.home.check_space()
+        for child in self._engines:
+            child.start()
+        if remark := self.engines.postgres.remark:
+            left = list(strays())
+            more = f" ({len(left)} folders there belong to shops that are gone)" if left else ""
+            self.say(f"{remark}{more}.")
+        self._wait_first(self._engines)
+        self.say(f"PostgreSQL and Valkey are ready after {time.monotonic() - begun:.1f} s.")
+        connection = self.engines.connection(self.host, self.port)
+        self.home.announce(connection)
+        for step in self.before:
+            self._run_step(step, connection)
+        self._workers = [Child(Worker(program, connection)) for program in self.programs]
+        for child in self._workers:
+            child.start()
+        self._wait_first(self._workers)
+        connection = replace(connection, open=True)
+        self.home.announce(connection)
+        self.opened(connection)
+
+    def _wait_first(self, children: Sequence[Child]) -> None:
+        """Until each has been ready. An engine that dies first is trouble; a worker may try three times."""
+        while not all(child.was_ready for child in children):
+            # Engines are asked; a worker's pipe and a dying child wake us by themselves.
+            self._pause(0.01 if children is self._engines else self._until_due())
+            for child in children:
+                if child.alive:
+                    child.was_ready = child.was_ready or child.what.ready()
+                elif child.due is None:
+                    if isinstance(child.what, Engine):
+                        child.what.check()
+                    if child.attempts + 1 >= _HOPELESS_STARTS:
+                        how = child.how_it_died()
+                        raise Trouble(
+                            f"{child.what.title} does not start ({how}): {child.what.last_words()}."
+                        )
+            self._restart_dead()
+
+    def _run_step(self, step: Program, connection: Connection) -> None:
+        worker = Child(Worker(step, connection))
+        worker.start()
+        try:
+            while worker.alive:
+                self._pause(self._until_due())
+                self._restart_dead()
+        except _Stop:
+            self._end([worker], DRAIN_S)
+            raise
+        finally:
+            worker.what.close() if isinstance(worker.what, Worker) else None
+        if worker.what.process and worker.what.process.returncode:
+            raise Trouble(f"{step.name} failed ({worker.how_it_died()}): {worker.what.last_words()}.")
+
+    # Keeping alive
+
+    def _restart_dead(self) -> None:
+        now = time.monotonic()
+        for child in (*self._engines, *self._workers):
+            if child.due is None and not child.alive:
+                how = child.how_it_died()
+                child.bury(now)
+                self._tell(child, how, now)
+            if child.due is not None and child.due <= now:
+                try:
+                    child.start()
+                except Trouble as trouble:
+                    self.say(str(trouble))
+            elif child.alive and not child.was_ready and isinstance(child.what, Worker):
+                child.was_ready = child.what.ready()
+
+    def _tell(self, child: Child, how: str, now: float) -> None:
+        title = child.what.title
+        if not child.keeps_dying:
+            self.say(f"{title} died ({how}); it is started again.")
+        elif now - child.alarmed_at > _ALARM_S:
+            child.alarmed_at = now
+            self.say(
+                f"{title} has died {_ALARM_DEATHS} times within a minute ({how}): {child.what.last_words()}. "
+                f"It is tried every {_LAST_DELAY_S:.0f} s."
+            )
+
+    def _until_due(self) -> float:
+        due = [child.due for child in (*self._engines, *self._workers) if child.due is not None]
+        return max(0.0, min(due) - time.monotonic()) if due else _LOG_CHECK_S
+
+    def _pause(self, seconds: float) -> None:
+        """Sleep until something happens; a stop that was asked for ends the sleep and what it waits for."""
+        if self._asked and not self._closing:
+            raise _Stop
+        pipes = [
+            child.what.pipe
+            for child in self._workers
+            if isinstance(child.what, Worker) and child.what.pipe is not None and child.alive
+        ]
+        awake, _, _ = select.select([self._bell, *pipes], [], [], seconds)
+        if self._bell in awake:
+            with contextlib.suppress(BlockingIOError):
+                self._bell.recv(4096)
+        if not awake:
+            for child in self._engines:
+                child.what.rotate_log() if isinstance(child.what, Engine) else None
+        if self._asked and not self._closing:
+            raise _Stop
+
+    # Closing
+
+    def _close(self) -> None:
+        """Workers first, so that what they began is written; engines last."""
+        self._closing = True
+        self._end(self._workers, DRAIN_S)
+        for child in self._workers:
+            if isinstance(child.what, Worker):
+                child.what.close()
+        self._end(self._engines, 3 * DRAIN_S)
+
+    def _end(self, children: Sequence[Child], patience: float) -> None:
+        asked_before = self._asked
+        for child in children:
+            child.what.ask_to_stop()
+        end = time.monotonic() + patience
+        closing, self._closing = self._closing, True
+        while any(child.alive for child in children):
+            if time.monotonic() >= end or self._asked > asked_before:
+                for child in children:
+                    child.what.ask_to_stop(hurry=True)
+                end, asked_before = time.monotonic() + 5, self._asked
+            self._pause(0.2)
+        self._closing = closing
+
+    # Signals
+
+    @contextlib.contextmanager
+    def _signals(self) -> Generator[None]:
+        """Signals ring a bell that `_pause` hears; nothing else happens in their handlers."""
+        self._bell, ringer = socket.socketpair()
+        self._bell.setblocking(False)
+        ringer.setblocking(False)
+        stops = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        handlers = {number: signal.signal(number, self._ask) for number in stops}
+        handlers[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
+        before = signal.set_wakeup_fd(ringer.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            self._bell.close()
+            ringer.close()
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self._asked += 1
+
+
+def check_port(host: str, port: int) -> None:
+    """Workers share their port, so two shops could too: the first to ask learns whether it is free."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise Trouble(
+                f"Port {port} of {host} is in use. Choose another with --port (make run PORT=…)."
+            ) from None
+        raise Trouble(f"Port {port} of {host} cannot be opened: {error.strerror}.") from None
