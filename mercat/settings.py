@@ -61,6 +61,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     decide_within_s: float = 60
     """A checkout that cannot be carried out is undone after this."""
     mail_from: str = "shop@mercat.example"
+    smtp_url: str = ""
+    """Where mail goes: `smtp://[user:password@]host[:port]` (STARTTLS where the server offers it) or `smtps://…`;
+    empty: it stays in the mailbox at /dev/mail."""
+    public_url: str = ""
+    """Where people reach the shop, for links in mails (empty: its host and port)."""
     services: str = ""
     """Which services live in this process (empty: all)."""
     addresses: dict[str, str] = {}
@@ -86,6 +91,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def key(self, name: str) -> bytes:
         return bytes.fromhex(self.secret(name))
 
+    def link(self, path: str) -> str:
+        """A page of the shop as people outside reach it."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/") + path
+
     def address_of(self, service: str) -> str | None:
         return self.addresses.get(service)
 
@@ -102,7 +111,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         for name, url in environment.items()
         if name.startswith("MERCAT_")
         and name.endswith("_URL")
-        and name not in ("MERCAT_STORE_URL", "MERCAT_CACHE_URL")
+        and name.removeprefix("MERCAT_").lower() not in Settings.__struct_fields__
     }
     return msgspec.convert(
         {**given, "addresses": addresses}, Settings, strict=False, dec_hook=lambda kind, value: kind(value)
