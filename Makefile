@@ -1,0 +1,56 @@
+# Everything runs from .venv, which `scripts/setup` makes and keeps up to date.
+PORT ?= 8000
+DATA ?= data
+DEMO ?= 1
+NAME ?= checkout
+T ?=
+export PYTHON
+BIN := .venv/bin
+DEMO_FLAG := $(if $(filter 0 no false,$(DEMO)),--no-demo,--demo)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint format bench chromium setup setup-test clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: setup  ## open the shop on http://127.0.0.1:8000 (PORT=8900, DATA=dir, DEMO=0 for an empty one)
+	@exec $(BIN)/mercat serve --port $(PORT) --data "$(DATA)" $(DEMO_FLAG)
+
+test: setup-test  ## all checks and tests; T=faults/test_supervisor.py for some tests only
+	@$(MAKE) --no-print-directory chromium || echo "The browser tests will be skipped."
+	@$(if $(T),true,$(MAKE) --no-print-directory check)
+	@$(BIN)/pytest tests/$(T)
+
+check: setup-test  ## style, types, and who may import whom
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports
+
+lint: check
+
+format: setup-test  ## put the code in order
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: setup  ## measure: NAME=browse, checkout, search, import
+	@$(BIN)/mercat bench $(NAME)
+
+chromium:  ## the browser for the browser tests, where root and apt can install it
+	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; then :; \
+	elif [ "$$(id -u)" != 0 ]; then echo "Chromium is not installed, and only root can install it."; exit 1; \
+	elif ! command -v apt-get >/dev/null; then echo "Chromium is not installed, and this machine has no apt-get."; exit 1; \
+	else echo "Installing Chromium (once) ..."; \
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1 \
+	|| { echo "Chromium could not be installed by apt-get."; exit 1; }; fi
+
+setup:
+	@scripts/setup run
+
+setup-test:
+	@scripts/setup test
+
+clean:  ## remove what can be made again (.venv, .tools, caches); the shop's data stays
+	rm -rf .venv .tools .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
