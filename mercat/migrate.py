@@ -1,6 +1,5 @@
 """Creates and updates every service's schema and role. Running it again changes nothing."""
 
-import importlib.util
 import re
 from pathlib import Path
 
@@ -37,8 +36,6 @@ async def migrate(superuser: asyncpg.Connection, settings: Settings) -> None:
         async with superuser.transaction():
             await superuser.execute(sql.schema("mercat.kit"))
         for service in SERVICES:
-            if importlib.util.find_spec(f"mercat.{service}") is None:
-                continue
             async with superuser.transaction():
                 await superuser.execute(f"create schema if not exists {service}")
                 if has_tables(service):
@@ -51,9 +48,7 @@ async def migrate(superuser: asyncpg.Connection, settings: Settings) -> None:
 
 
 def has_tables(service: str) -> bool:
-    spec = importlib.util.find_spec(f"mercat.{service}")
-    folders = spec.submodule_search_locations if spec else None
-    return bool(folders) and Path(folders[0], "schema.sql").is_file()
+    return Path(__file__).with_name(service).joinpath("schema.sql").is_file()
 
 
 async def _create_role(

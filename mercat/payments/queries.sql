@@ -1,7 +1,7 @@
 -- name: record_many
 -- What the provider said of each charge, with its journal entry; an answer that stands already is the answer.
 with asked as materialized (
-    select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[],
+    select distinct on (checkout_id) * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[],
         $8::text[], $9::text[], $10::text[], $11::text[])
         as a (payment_id, checkout_id, order_id, amount, currency, status, reason, action, parts, accounts, amounts)
 ), recorded as (

@@ -1,0 +1,13 @@
+from mercat.checkout.service import Checkout
+from mercat.kit.web import Route
+
+API = [
+    Route("POST", "/quotes", Checkout.quote),
+    Route("POST", "/checkouts", Checkout.buy, status=200),
+    Route("POST", "/challenges/{ticket}", Checkout.challenge, status=200),
+    Route("POST", "/checkouts/{checkout_id}", Checkout.resume, status=200),
+    Route("POST", "/orders/{order_id}/cancel", Checkout.cancel, status=200),
+    Route("POST", "/shipments", Checkout.ship),
+    Route("POST", "/shipments/{shipment_id}/events", Checkout.track),
+    Route("POST", "/orders/{order_id}/returns", Checkout.return_),
+]

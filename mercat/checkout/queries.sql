@@ -1,0 +1,130 @@
+-- name: begin_many
+-- Those that begin; the others have the key or the cart of another checkout.
+with fresh as (
+    insert into checkout.checkout (checkout_id, user_id, key, fingerprint, cart_id, record, begun_at)
+    select c, u, k, f, t, r::json, b
+    from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bytea[], $5::bigint[], $6::text[], $7::timestamptz[])
+        as a (c, u, k, f, t, r, b)
+    order by c
+    on conflict do nothing
+    returning checkout_id, begun_at
+)
+insert into checkout.running (checkout_id, lease_until, begun_at)
+select checkout_id, begun_at + $8::interval, begun_at from fresh
+returning checkout_id;
+
+-- name: standing
+-- What stands under these people's keys.
+select c.user_id, c.key, c.checkout_id, c.fingerprint, c.record::text, a.status, a.body,
+    r.fence, r.lease_until, r.direction, r.reason::text, r.waits_until
+from unnest($1::bigint[], $2::text[]) as k (user_id, key)
+join checkout.checkout c on c.user_id = k.user_id and c.key = k.key
+left join checkout.answer a on a.checkout_id = c.checkout_id
+left join checkout.running r on r.checkout_id = c.checkout_id;
+
+-- name: of_cart
+select c.checkout_id, c.record::text, a.status from checkout.checkout c
+left join checkout.answer a on a.checkout_id = c.checkout_id
+where c.cart_id = $1;
+
+-- name: take_over
+-- The lease of one checkout, if it is free: nobody works on it, or it waits for the shopper.
+update checkout.running set fence = fence + 1, lease_until = $2::timestamptz + $3::interval, tries = tries + 1
+where checkout_id = $1 and fence = $4 and (lease_until < $2 or waits_until is not null)
+returning fence, direction, reason::text, begun_at;
+
+-- name: take_over_lapsed
+-- Checkouts that nobody works on any more: a crash left them, or their shopper walked away.
+update checkout.running r set fence = r.fence + 1, lease_until = $1::timestamptz + $2::interval, tries = r.tries + 1
+from (
+    select checkout_id from checkout.running
+    where lease_until < $1 and coalesce(waits_until, '-infinity') < $1 and parked is null
+    order by checkout_id limit $3 for update skip locked
+) lapsed
+join checkout.checkout c on c.checkout_id = lapsed.checkout_id
+where r.checkout_id = lapsed.checkout_id
+returning r.checkout_id, r.fence, r.direction, r.reason::text, r.waits_until, r.begun_at, r.tries, c.record::text,
+    c.user_id, c.key;
+
+-- name: decide_many
+-- The direction, once, by whoever holds the fence.
+update checkout.running r set direction = a.direction, reason = a.reason::json
+from unnest($1::bigint[], $2::int[], $3::text[], $4::text[]) as a (checkout_id, fence, direction, reason)
+where r.checkout_id = a.checkout_id and r.fence = a.fence and coalesce(r.direction, a.direction) = a.direction
+returning r.checkout_id;
+
+-- name: turn_back
+-- Forward becomes undo only where the order was refused for good first.
+update checkout.running set direction = 'undo', reason = $3::json
+where checkout_id = $1 and fence = $2
+returning checkout_id;
+
+-- name: wait
+-- It waits for the shopper: no lease, and an end.
+update checkout.running set waits_until = coalesce(waits_until, $3), lease_until = $4
+where checkout_id = $1 and fence = $2
+returning checkout_id;
+
+-- name: finish_many
+-- The final answer, by whoever holds the fence; a refusal gives the cart back.
+with asked as materialized (
+    select * from unnest($1::bigint[], $2::int[], $3::smallint[], $4::bytea[], $5::timestamptz[])
+        as a (checkout_id, fence, status, body, at)
+), locked as materialized (
+    select r.checkout_id from checkout.running r
+    where r.checkout_id = any($1::bigint[]) order by r.checkout_id for update
+), ended as (
+    delete from checkout.running r using asked a
+    where r.checkout_id = a.checkout_id and r.fence = a.fence and (select count(*) from locked) >= 0
+    returning a.checkout_id, a.status, a.body, a.at
+), freed as (
+    update checkout.checkout set cart_id = null
+    where checkout_id = any (array(select checkout_id from ended where status <> 201))
+)
+insert into checkout.answer (checkout_id, status, body, at)
+select checkout_id, status, body, at from ended
+returning checkout_id;
+
+-- name: answers
+select checkout_id, status, body from checkout.answer where checkout_id = any($1::bigint[]);
+
+-- name: by_id
+select c.user_id, c.key, c.checkout_id, c.fingerprint, c.record::text, a.status, a.body,
+    r.fence, r.lease_until, r.direction, r.reason::text, r.waits_until
+from checkout.checkout c
+left join checkout.answer a on a.checkout_id = c.checkout_id
+left join checkout.running r on r.checkout_id = c.checkout_id
+where c.checkout_id = $1;
+
+-- name: park
+update checkout.running set parked = $3 where checkout_id = $1 and fence = $2;
+
+-- name: parked
+select checkout_id, tries, parked, begun_at from checkout.running where parked is not null order by checkout_id;
+
+-- name: prune
+-- Keys are kept for 24 hours, then forgotten together with their answers; never a running one.
+with old as (
+    select c.checkout_id from checkout.checkout c
+    join checkout.answer a on a.checkout_id = c.checkout_id and a.status <> 201
+    where c.checkout_id < $1 limit 5000
+), answers as (
+    delete from checkout.answer where checkout_id in (select checkout_id from old)
+)
+delete from checkout.checkout where checkout_id in (select checkout_id from old);
+
+-- name: undoing_begin
+insert into checkout.undoing (reference, order_id, record, lease_until)
+values ($1, $2, $3::json, $4) on conflict (reference) do nothing;
+
+-- name: undoing_done
+update checkout.undoing set done_at = $2 where reference = $1 and done_at is null;
+
+-- name: undoing_lapsed
+update checkout.undoing u set lease_until = $1::timestamptz + $2::interval, tries = tries + 1
+from (
+    select reference from checkout.undoing where done_at is null and lease_until < $1
+    order by reference limit 50 for update skip locked
+) lapsed
+where u.reference = lapsed.reference
+returning u.reference, u.order_id, u.record::text;

@@ -1,0 +1,46 @@
+create schema if not exists checkout;
+
+-- What begin committed: all that later steps need. A replay reads nothing else. `cart_id` is emptied by a refusal,
+-- so that at most one running or confirmed checkout stands for a cart.
+create table if not exists checkout.checkout (
+    checkout_id bigint      primary key,
+    user_id     bigint      not null,
+    key         text        not null,
+    fingerprint bytea       not null,
+    cart_id     bigint      unique,
+    record      json        not null,
+    begun_at    timestamptz not null,
+    unique (user_id, key)
+);
+
+-- Checkouts on their way: who works on one holds its lease and its fence; the direction is decided once.
+create table if not exists checkout.running (
+    checkout_id bigint      primary key,
+    fence       integer     not null default 1,
+    lease_until timestamptz not null,
+    direction   text        check (direction in ('forward', 'undo')),
+    reason      json,
+    waits_until timestamptz,
+    tries       integer     not null default 0,
+    begun_at    timestamptz not null,
+    parked      text
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
+
+-- The final answer, byte for byte as it was given.
+create table if not exists checkout.answer (
+    checkout_id bigint      primary key,
+    status      smallint    not null,
+    body        bytea       not null,
+    at          timestamptz not null
+);
+
+-- Cancellations and returns: sagas of the same kind, begun here and run again until they are done.
+create table if not exists checkout.undoing (
+    reference   text        primary key,
+    order_id    bigint      not null,
+    record      json        not null,
+    lease_until timestamptz not null,
+    tries       integer     not null default 0,
+    done_at     timestamptz
+);
+create index if not exists undoing_open on checkout.undoing (lease_until) where done_at is null;

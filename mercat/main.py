@@ -1,0 +1,149 @@
+"""The whole shop on one page: who there is, and who asks whom.
+
+With no settings but the engines', everything lives in one process group. The same code with one URL a
+neighbour (`MERCAT_<NAME>_URL`) is one service of many; nothing else changes.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+
+from mercat import (
+    accounts,
+    cart,
+    catalog,
+    checkout,
+    fulfilment,
+    gateway,
+    inventory,
+    notifications,
+    orders,
+    payments,
+    pricing,
+    recommendations,
+    reviews,
+    search,
+    sellers,
+    storefront,
+    wishlist,
+)
+from mercat.events import ProductChanged
+from mercat.ids import ProductId
+from mercat.kit.breaker import Breaker
+from mercat.kit.building import Building
+from mercat.settings import Settings
+
+_DOCUMENTS_MAX = 1_000
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Every service, wherever it lives."""
+
+    building: Building
+    breakers: dict[str, Breaker]
+    accounts: accounts.Accounts
+    catalog: catalog.Catalog
+    search: search.Search
+    sellers: sellers.Sellers
+    inventory: inventory.Inventory
+    payments: payments.Payments
+    orders: orders.Orders
+    pricing: pricing.Pricing
+    fulfilment: fulfilment.Fulfilment
+    cart: cart.Cart
+    checkout: checkout.Checkout
+    reviews: reviews.Reviews
+    wishlist: wishlist.Wishlist
+    recommendations: recommendations.Recommendations
+    notifications: notifications.Notifications
+
+    @property
+    def settings(self) -> Settings:
+        return self.building.settings
+
+
+async def assemble(settings: Settings, stack: AsyncExitStack) -> Shop:
+    """One line a service; those who ask stand below those they ask."""
+    shop = Building(settings, stack)
+    place, store, cache = shop.place, shop.store, shop.cache
+    people = await place("accounts", accounts.Accounts, accounts.API, lambda db: accounts.Accounts(db, store, settings))
+    goods = await place("catalog", catalog.Catalog, catalog.API, lambda db: catalog.Catalog(db, cache, settings))
+    found = await place(
+        "search", search.Search, search.API, lambda _: search.Search(settings.data / "search", settings.currency)
+    )
+    traders = await place("sellers", sellers.Sellers, sellers.API, sellers.Sellers)
+    stock = await place("inventory", inventory.Inventory, inventory.API, inventory.Inventory)
+    till = await place(
+        "payments",
+        payments.Payments,
+        payments.API,
+        lambda db: payments.Payments(db, payments.Sandbox(db, settings.sandbox_hang_s), settings),
+    )
+    book = await place("orders", orders.Orders, orders.API, orders.Orders)
+    prices = pricing.Pricing(settings)
+    post = await place(
+        "fulfilment", fulfilment.Fulfilment, fulfilment.API, lambda db: fulfilment.Fulfilment(db, settings)
+    )
+    said = await place("reviews", reviews.Reviews, reviews.API, reviews.Reviews)
+    wishes = await place("wishlist", wishlist.Wishlist, wishlist.API, wishlist.Wishlist)
+    shelves = await place(
+        "recommendations", recommendations.Recommendations, recommendations.API, recommendations.Recommendations
+    )
+    mail = await place(
+        "notifications",
+        notifications.Notifications,
+        notifications.API,
+        lambda db: notifications.Notifications(db, settings),
+    )
+    basket = await place("cart", cart.Cart, cart.API, lambda db: cart.Cart(db, store, goods, stock, settings))
+    buying = await place(
+        "checkout",
+        checkout.Checkout,
+        checkout.API,
+        lambda db: checkout.Checkout(db, people, goods, basket, prices, post, stock, till, book, settings),
+    )
+    breakers = {name: Breaker(name) for name in ("reviews", "wishlist", "recommendations", "search", "notifications")}
+    return Shop(
+        building=shop,
+        breakers=breakers,
+        accounts=people,
+        catalog=goods,
+        search=found,
+        sellers=traders,
+        inventory=stock,
+        payments=till,
+        orders=book,
+        pricing=prices,
+        fulfilment=post,
+        cart=basket,
+        checkout=buying,
+        reviews=said,
+        wishlist=wishes,
+        recommendations=shelves,
+        notifications=mail,
+    )
+
+
+async def products(goods: catalog.Catalog) -> AsyncIterator[Sequence[ProductChanged]]:
+    """Everything for sale, in pages: what fills an index anew."""
+    after = ProductId(0)
+    while page := await goods.documents(after, _DOCUMENTS_MAX):
+        yield page
+        after = page[-1].product_id
+
+
+async def work_in_the_back(shop: Shop) -> None:
+    """What the one back process does: the relay, the followers, and everything that is done by and by."""
+    building = shop.building
+    building.duty("checkout recovery", shop.checkout.saga.keep_recovering)
+    building.duty("cancellations and returns", shop.checkout.keep_undoing)
+    building.duty("cart copies", shop.cart.keep_copying)
+    await building.work_in_the_back()
+
+
+async def answer_the_door(shop: Shop) -> Starlette:
+    """The public application: pages for people, JSON for machines, and nothing internal."""
+    raise NotImplementedError

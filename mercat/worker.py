@@ -1,0 +1,77 @@
+"""One process of the shop: `python -m mercat.worker web` answers requests, `… back` does the rest."""
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+
+import uvloop
+
+
+def _count_together(data: Path) -> None:
+    """All processes keep their numbers in one folder, so that any of them can show all."""
+    folder = data / "metrics"
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(folder))
+
+
+async def _web(stop: asyncio.Event) -> None:
+    from granian.constants import Interfaces
+    from granian.server.embed import Server
+
+    from mercat import main, settings
+    from mercat.embedded import ready
+
+    told = settings.load()
+    async with AsyncExitStack() as stack:
+        shop = await main.assemble(told, stack)
+        await shop.building.lease_worker()
+        app = await main.answer_the_door(shop)
+        server = Server(
+            app, address=told.host, port=told.port, interface=Interfaces.ASGI, log_enabled=False, backlog=2_048
+        )
+        serving = asyncio.create_task(server.serve())
+        ready()
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if not serving.done():
+            server.stop()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(8):
+                    await serving
+
+
+async def _back(stop: asyncio.Event) -> None:
+    from mercat import main, settings
+    from mercat.embedded import ready
+
+    async with AsyncExitStack() as stack:
+        shop = await main.assemble(settings.load(), stack)
+        await shop.building.lease_worker()
+        await main.work_in_the_back(shop)
+        ready()
+        await stop.wait()
+
+
+async def _run(part: str) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await (_web if part == "web" else _back)(stop)
+
+
+def main() -> None:
+    part = sys.argv[1] if len(sys.argv) > 1 else ""
+    if part not in ("web", "back"):
+        raise SystemExit("usage: python -m mercat.worker web|back")
+    _count_together(Path(os.environ.get("MERCAT_DATA", "data")))
+    from mercat.kit.observe import set_up_logs
+
+    set_up_logs()
+    uvloop.run(_run(part))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""What payments promise: one charge a checkout, every entry balanced, and undoing in any order."""
+
+import asyncio
+
+import asyncpg
+import httpx
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.applications import Starlette
+
+from mercat import ids
+from mercat.kit.refusals import NotFound
+from mercat.kit.web import remote, serve
+from mercat.payments import (
+    API,
+    Charge,
+    Outcome,
+    PaymentDeclined,
+    Payments,
+    PaymentUnavailable,
+    Sandbox,
+    SellerPart,
+)
+from mercat.payments.messages import RefundTooLarge
+from mercat.payments.rules import capture, refund
+
+BOB, EVE = ids.SellerId(7), ids.SellerId(8)
+
+
+@pytest.fixture
+async def local(pool, settings):
+    db = await pool("payments")
+    quick = msgspec.structs.replace(settings, provider_timeout_s=0.2)
+    return Payments(db, Sandbox(db, hang_s=0.5), quick)
+
+
+@pytest.fixture(params=["in process", "over http"])
+async def payments(request, local):
+    if request.param == "in process":
+        yield local
+    else:
+        app = httpx.ASGITransport(Starlette(routes=serve(API, local)))
+        async with httpx.AsyncClient(transport=app, base_url="http://payments") as http:
+            yield remote(Payments, API, http)
+
+
+def charge(token="tok_visa", amount=10_000):
+    return Charge(
+        checkout_id=ids.new(ids.CheckoutId),
+        order_id=ids.new(ids.OrderId),
+        amount=amount,
+        currency="USD",
+        token=token,
+        sellers=[SellerPart(BOB, amount - 3_000), SellerPart(EVE, 2_000)],
+        shipping=599,
+        tax=401,
+    )
+
+
+async def balances(payments):
+    return {line.account: line.balance for line in await payments.trial_balance()}
+
+
+async def charged_at_the_provider(db):
+    return await db.fetchval("select count(*) from payments.sandbox_charge where state = 'charged'")
+
+
+async def test_a_charge_is_booked_where_it_belongs(payments):
+    ask = charge()
+    await payments.charge(ask)
+    [payment] = await payments.of_order(ask.order_id)
+    assert (payment.status, payment.amount, payment.refunds) == ("captured", 10_000, [])
+    assert await balances(payments) == {
+        "provider": 10_000,
+        f"seller:{int(BOB)}": -6_300,
+        f"seller:{int(EVE)}": -1_800,
+        "commission": -900,
+        "shipping": -599,
+        "tax": -401,
+    }
+
+
+async def test_asked_often_it_is_charged_once(payments, db):
+    ask = charge()
+    answers = await asyncio.gather(*(payments.charge(ask) for _ in range(20)))
+    assert len({answer.payment_id for answer in answers}) == 1
+    assert await charged_at_the_provider(db) == 1
+    assert (await balances(payments))["provider"] == 10_000
+
+
+async def test_a_declined_card_is_final(payments):
+    ask = charge("tok_declined")
+    for _ in range(2):
+        with pytest.raises(PaymentDeclined, match="No money has moved"):
+            await payments.charge(ask)
+    assert await payments.of_order(ask.order_id) == []
+
+
+@pytest.mark.parametrize(("token", "ends"), [("tok_timeout_charged", None), ("tok_timeout_uncharged", PaymentUnavailable)])
+async def test_after_a_timeout_the_provider_is_asked_what_happened(payments, db, token, ends):
+    ask = charge(token)
+    for _ in range(2):
+        if ends:
+            with pytest.raises(ends):
+                await payments.charge(ask)
+        else:
+            await payments.charge(ask)
+    assert await charged_at_the_provider(db) == (0 if ends else 1)
+
+
+@pytest.mark.parametrize(("outcome", "paid"), [("approve", True), ("fail", False)])
+async def test_a_challenge_waits_for_the_shopper(payments, clock_ahead, outcome, paid):
+    ask = charge("tok_3ds")
+    first = await payments.charge(ask)
+    assert first.next_action
+    clock_ahead(10)
+    assert (await payments.charge(ask)).next_action  # nothing has happened yet
+    ticket = first.next_action.url.rsplit("/", 1)[1]
+    assert await payments.answer_challenge(ticket, Outcome(outcome)) == ask.checkout_id
+    if paid:
+        assert (await payments.charge(ask)).next_action is None
+    else:
+        with pytest.raises(PaymentDeclined):
+            await payments.charge(ask)
+    with pytest.raises(NotFound):
+        await payments.answer_challenge("forged", Outcome("approve"))
+
+
+async def test_a_void_gives_back_what_was_charged_once(payments):
+    ask = charge()
+    await payments.charge(ask)
+    for _ in range(2):
+        await payments.void(ask.checkout_id, ask.order_id)
+    assert set((await balances(payments)).values()) == {0}
+
+
+async def test_a_void_before_a_late_charge_undoes_it(payments, db):
+    ask = charge()
+    await payments.void(ask.checkout_id, ask.order_id)
+    with pytest.raises(PaymentDeclined):
+        await payments.charge(ask)
+    assert await charged_at_the_provider(db) == 0
+
+
+async def test_refunds_never_exceed_the_capture(payments):
+    ask = charge()
+    await payments.charge(ask)
+    for _ in range(2):
+        await payments.refund(ask.order_id, 4_000, "return/1")
+    asks = [payments.refund(ask.order_id, 4_000, f"return/{n}") for n in range(2, 6)]
+    answers = await asyncio.gather(*asks, return_exceptions=True)
+    assert sorted(type(answer).__name__ for answer in answers) == ["Refund", *["RefundTooLarge"] * 3]
+    await payments.refund(ask.order_id, 2_000, "return/9")
+    assert set((await balances(payments)).values()) == {0}
+    with pytest.raises(RefundTooLarge):
+        await payments.refund(ask.order_id, 1, "return/10")
+
+
+async def test_the_database_refuses_an_entry_of_one_side(db):
+    with pytest.raises(asyncpg.CheckViolationError, match="entry_balances"):
+        await db.execute(
+            "insert into payments.entry (kind, reference, currency, accounts, amounts) "
+            "values ('capture', 1, 'USD', '{provider,tax}', '{100,-99}')"
+        )
+
+
+@given(
+    st.lists(st.integers(0, 10**7), min_size=1, max_size=6),
+    st.integers(0, 10**5),
+    st.integers(0, 10**5),
+    st.lists(st.integers(1, 10**6), max_size=5),
+)
+def test_every_entry_balances_and_full_refunds_leave_nothing(parts, shipping, tax, slices):
+    total = sum(parts) + shipping + tax
+    ask = msgspec.structs.replace(
+        charge(),
+        amount=total,
+        shipping=shipping,
+        tax=tax,
+        sellers=[SellerPart(ids.SellerId(n), part) for n, part in enumerate(parts)],
+    )
+    captured = capture(ask, 100_000)
+    assert sum(captured[1]) == 0
+    left, before, sums = total, 0, list(captured[1])
+    for amount in [*slices, total]:
+        amount = min(amount, left)
+        accounts, amounts = refund(captured, before, amount)
+        assert accounts == captured[0]
+        assert sum(amounts) == 0
+        sums = [a + b for a, b in zip(sums, amounts, strict=True)]
+        left, before = left - amount, before + amount
+    assert set(sums) == {0}
