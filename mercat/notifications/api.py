@@ -1,0 +1,7 @@
+from mercat.kit.web import Route
+from mercat.notifications.service import Notifications
+
+API = [
+    Route("GET", "/mailbox", Notifications.mailbox),
+    Route("POST", "/mails/{mail_id}/again", Notifications.again, status=200),
+]

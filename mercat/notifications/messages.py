@@ -1,0 +1,19 @@
+"""What notifications answer."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+
+class Mail(Struct, frozen=True):
+    mail_id: int
+    kind: str
+    """order_confirmed, order_cancelled, parcel_shipped, parcel_delivered or welcome."""
+    recipient: str
+    subject: str
+    body: str
+    at: datetime
+    sent_at: datetime | None
+    tries: int
+    failure: str | None
+    """Why it was not sent the last time; without `sent_at` and with tries left it is tried again."""
