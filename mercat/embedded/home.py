@@ -119,7 +119,7 @@ class Home:
         """The one secret of this shop; every password is derived from it, so nothing else is stored."""
         path = self.path / "secret.key"
         if not path.exists():
-            if self.place("postgres") or (self.path / "postgres").exists():
+            if (self.place("postgres") or self.path / "postgres").exists():
                 raise Trouble(f"{path} is gone, and without it nobody can sign in to the shop's PostgreSQL.")
             write_private(path, secrets.token_hex(32))
         return path.read_text().strip()

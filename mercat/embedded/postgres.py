@@ -178,7 +178,9 @@ class Postgres(Engine):
         version = (self.folder / "PG_VERSION").read_text().strip()
         if version != VERSION:
             raise Trouble(f"{self.folder} was made by PostgreSQL {version}; this is {VERSION}.")
-        self._forget_stranger()
+        # None of ours lives now, and whoever has the postmaster's old number, a zombie or a stranger, would be
+        # taken for it. (That nobody still uses the files PostgreSQL also learns from its shared memory.)
+        (self.folder / "postmaster.pid").unlink(missing_ok=True)
         settings = {**self.settings, "unix_socket_directories": str(self.sockets)}
         lines = [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in settings.items()]
         write_if_changed(self.folder / "postgresql.conf", _CONF_HEAD + "".join(lines), self.account)
@@ -225,12 +227,6 @@ class Postgres(Engine):
         with contextlib.suppress(OSError):
             return os.readlink(f"/proc/{process.pid}/cwd") == str(self.folder)
         return False
-
-    def _forget_stranger(self) -> None:
-        """After a crash another process may have got the postmaster's number; PostgreSQL would give way."""
-        lines = self._pid_file()
-        if lines and lines[0].isdigit() and Process.of(int(lines[0])):
-            (self.folder / "postmaster.pid").unlink()
 
     def _clear_sockets(self) -> None:
         folder = self.sockets
