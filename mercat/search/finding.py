@@ -51,8 +51,8 @@ _OF_ALL = ("by_rating", Order.Desc)
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
-    """Where a walk has come to: at `key`, of whose products those in `seen` have been shown; or, by relevance,
-    after so many products."""
+    """Where a walk has come to: at `key`, of whose products those in `seen` have been shown; or, by
+    relevance, after so many products."""
 
     sort: Sort
     page: int
@@ -71,7 +71,9 @@ def _cursor(shown: str, sort: Sort) -> Cursor:
         raise Invalid("This is not a cursor of ours.", pointer="/cursor") from None
     if cursor.sort != sort:
         raise Invalid("This cursor belongs to another sort.", pointer="/cursor")
-    if not (0 <= cursor.key < 2**64 and all(0 <= product < 2**63 for product in cursor.seen)):
+    if not (
+        cursor.page > 0 and 0 <= cursor.key < 2**64 and all(0 <= product < 2**63 for product in cursor.seen)
+    ):
         raise Invalid("This is not a cursor of ours.", pointer="/cursor")
     return cursor
 
@@ -190,33 +192,29 @@ class Finding:
         for name in clauses.chosen:
             answer |= self._searcher.aggregate(clauses.without(name), {name: counted[name]})
         buckets: dict[str, list[dict[str, Any]]] = {name: part["buckets"] for name, part in answer.items()}
-        stars = [int(bucket["doc_count"]) for bucket in buckets["ratings"]]
-        whole = next((name for name in ("price_ranges", "ratings") if name in free), None)
-        total = sum(int(bucket["doc_count"]) for bucket in buckets[whole]) if whole else self._count(asked)
+        prices, stars = _by_bound(buckets["price_ranges"]), _by_bound(buckets["ratings"])
+        whole = prices if "price_ranges" in free else stars if "ratings" in free else None
         facets = Facets(
             brands=_counts(buckets["brands"]),
             price_ranges=[
-                Count(value, int(bucket["doc_count"]))
-                for value, bucket in zip(_PRICE_NAMES, buckets["price_ranges"], strict=True)
+                Count(f"{low}-{high or ''}", prices.get(low * self._unit, 0))
+                for low, high in pairwise((0, *PRICE_BOUNDS, None))
             ],
             categories=_counts(buckets["categories"]),
-            ratings=[StarCount(star, sum(stars[star:])) for star in STARS],
+            ratings=[
+                StarCount(star, sum(stars.get(each, 0) for each in STARS if each >= star)) for star in STARS
+            ],
         )
+        total = self._count(asked) if whole is None else sum(whole.values())
         return facets, total
 
     def _aggregations(self) -> dict[str, Any]:
         bounds = [bound * self._unit for bound in PRICE_BOUNDS]
-        prices = [
-            {"to": bounds[0]},
-            *({"from": low, "to": high} for low, high in pairwise(bounds)),
-            {"from": bounds[-1]},
-        ]
-        stars = [{"to": 1}, *({"from": star, "to": star + 1} for star in (1, 2, 3)), {"from": 4}]
         return {
             "brands": {"terms": {"field": "brand", "size": _BUCKETS, "segment_size": _BUCKETS}},
             "categories": {"terms": {"field": "category", "size": _BUCKETS, "segment_size": _BUCKETS}},
-            "price_ranges": {"range": {"field": "price", "ranges": prices}},
-            "ratings": {"range": {"field": "rating", "ranges": stars}},
+            "price_ranges": {"range": {"field": "price", "ranges": _ranges(bounds)}},
+            "ratings": {"range": {"field": "rating", "ranges": _ranges(sorted(STARS))}},
         }
 
     def _count(self, asked: Clause) -> int:
@@ -236,6 +234,9 @@ class Finding:
     def _relaxed(self, query: Query, asked: list[Word]) -> Found | None:
         """For words that nothing has together: spelling mended, then what the nearest product has of them."""
         kept, dropped = self._spelt(asked)
+        known = [word for word in kept if word in asked]
+        if 0 < len(known) < len(kept) and not self._count(words.query(self._searcher, kept)):
+            kept, dropped = known, [word.written for word in asked if word not in known]
         if kept and not self._count(words.query(self._searcher, kept)):
             shared = self._most(kept)
             dropped += [word.written for word in kept if word not in shared]
@@ -329,10 +330,15 @@ class _Named(msgspec.Struct):
     brand: str | None = None
 
 
-_PRICE_NAMES = [
-    *(f"{low}-{high}" for low, high in pairwise((0, *PRICE_BOUNDS))),
-    f"{PRICE_BOUNDS[-1]}-",
-]
+def _ranges(bounds: list[int]) -> list[dict[str, int]]:
+    """What lies below the first bound, between each two, and from the last one up; lower ends included."""
+    between = [{"from": low, "to": high} for low, high in pairwise(bounds)]
+    return [{"to": bounds[0]}, *between, {"from": bounds[-1]}]
+
+
+def _by_bound(buckets: list[dict[str, Any]]) -> dict[int, int]:
+    """The counts of ranges, by the range's lower end. (An empty index answers no ranges at all.)"""
+    return {int(bucket.get("from", 0)): int(bucket["doc_count"]) for bucket in buckets}
 
 
 def _counts(buckets: list[dict[str, Any]]) -> list[Count]:

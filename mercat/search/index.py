@@ -9,12 +9,14 @@ mapped into memory, so all of them share the pages of the operating system.
 
 import os
 import shutil
+import struct
 import time
 import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import structlog
 from tantivy import (
     Document as Entry,
@@ -104,7 +106,7 @@ def mishaps() -> Generator[None]:
     """Whatever the engine throws becomes `Broken`: a panic of Rust is not even an Exception in Python."""
     try:
         yield
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, struct.error) as error:
         raise Broken(str(error)) from error
     except BaseException as error:
         if type(error).__name__ != "PanicException":
@@ -163,24 +165,56 @@ class Folder:
                 shutil.rmtree(path, ignore_errors=True)
 
     def sound(self) -> bool:
-        """Whether the index in use can be opened and read."""
+        """Whether the index in use can be opened, and its files are as they were written."""
         path = self.current()
         if path is None:
             return False
         try:
             with mishaps():
-                searcher = _open(path).searcher()
-                hits = searcher.search(Query.all_query(), 3, order_by_field="by_rating").hits
-                for _, address in hits:
-                    searcher.doc(address)
-                names = [name for name, _, options in FIELDS if options.get("fast")]
-                searcher.aggregate(
-                    Query.all_query(), {name: {"value_count": {"field": name}} for name in names}
-                )
+                _open(path)
+                _check_files(path)
         except Broken as error:
             log.error("the index is broken", index=path.name, reason=str(error)[:300])
             return False
         return True
+
+
+_PARTS = ("idx", "pos", "term", "fast", "fieldnorm", "store")
+
+
+class _Segment(msgspec.Struct):
+    segment_id: str
+
+
+class _Meta(msgspec.Struct):
+    segments: list[_Segment]
+
+
+class _Footer(msgspec.Struct):
+    crc: int
+
+
+def _check_files(path: Path) -> None:
+    meta = (path / "meta.json").read_bytes()
+    try:
+        for segment in msgspec.json.decode(meta, type=_Meta).segments:
+            name = segment.segment_id.replace("-", "")
+            for file in [path / f"{name}.{part}" for part in _PARTS] + list(path.glob(f"{name}.*.del")):
+                _check(file)
+    except FileNotFoundError:
+        if (path / "meta.json").read_bytes() == meta:
+            raise
+        _check_files(path)  # merged away while we looked
+
+
+def _check(file: Path) -> None:
+    """A file of the engine ends in a footer of JSON, its length and a magic number; the footer has the CRC of
+    what stands before it. Source: tantivy, src/directory/footer.rs."""
+    content = memoryview(file.read_bytes())
+    length, _ = struct.unpack("<II", content[-8:])
+    body, footer = content[: -8 - length], content[-8 - length : -8]
+    if zlib.crc32(body) != msgspec.json.decode(footer, type=_Footer).crc:
+        raise OSError(f"{file.name} is not as it was written")
 
 
 class Reader:
@@ -240,6 +274,8 @@ class Writer:
     def apply(self, changes: Sequence[ProductChanged]) -> int:
         """Writes what is newer than what is there, and returns how much that was. When it returns, it is on
         disk. Told twice, or late, it changes nothing; half a batch is never seen."""
+        if not changes:
+            return 0
         newest: dict[int, ProductChanged] = {}
         for change in changes:
             known = newest.get(change.product_id)
@@ -262,8 +298,9 @@ class Writer:
     def _write(self, entries: dict[int, Entry]) -> None:
         if self._writer is None:
             self._writer = self._index.writer(_HEAP_BYTES, 1)
-        for product_id, entry in entries.items():
-            self._writer.delete_documents_by_term("product_id", product_id)
+        # by query: tantivy-py 0.27 takes a number given to delete_documents_by_term for a signed one
+        self._writer.delete_documents_by_query(_of(list(entries)))
+        for entry in entries.values():
             self._writer.add_document(entry)
         self._writer.commit()
         self._index.reload()
@@ -272,9 +309,7 @@ class Writer:
         searcher = self._index.searcher()
         if not searcher.num_docs:
             return {}
-        found = searcher.search(
-            Query.term_set_query(SCHEMA, "product_id", products), len(products), count=False
-        )
+        found = searcher.search(_of(products), len(products), count=False)
         addresses = [address for _, address in found.hits]
         ids = searcher.fast_field_values("product_id", addresses)
         versions = searcher.fast_field_values("version", addresses)
@@ -286,6 +321,10 @@ class Writer:
         if writer:
             with mishaps():
                 writer.wait_merging_threads()
+
+
+def _of(products: list[int]) -> Query:
+    return Query.term_set_query(SCHEMA, "product_id", products)
 
 
 def _entry(change: ProductChanged) -> Entry:

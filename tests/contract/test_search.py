@@ -1,0 +1,241 @@
+"""What search promises, whether it lives in this process or behind HTTP."""
+
+import asyncio
+import shutil
+from datetime import UTC, datetime
+
+import httpx
+import msgspec
+import pytest
+from search_shelf import batches, gone, product
+from starlette.applications import Starlette
+
+from mercat.ids import ProductId, SellerId
+from mercat.kit.log import deliver
+from mercat.kit.refusals import Invalid, Unavailable
+from mercat.kit.web import remote, serve
+from mercat.search import API, Card, Count, Query, Relaxed, Search, Seller
+
+
+@pytest.fixture
+async def local(tmp_path):
+    search = Search(tmp_path / "index")
+    await search.rebuild(batches())
+    yield search
+    await search.close()
+
+
+@pytest.fixture(params=["in process", "over http"])
+async def search(request, local):
+    if request.param == "in process":
+        yield local
+    else:
+        app = httpx.ASGITransport(Starlette(routes=serve(API, local)))
+        async with httpx.AsyncClient(transport=app, base_url="http://search") as http:
+            yield remote(Search, API, http)
+
+
+async def tell(search, *facts):
+    await deliver(None, facts, [search])
+
+
+async def until(search, query, condition):
+    """Asks until the answer is as expected; a change is there within a second."""
+    async with asyncio.timeout(1):
+        while True:
+            found = await search.find(query)
+            if condition(found):
+                return found
+            await asyncio.sleep(0)
+
+
+TEA = product(
+    1,
+    "Green tea",
+    brand="Acme",
+    category="tea",
+    categories=["drinks", "tea"],
+    category_names=["Drinks", "Tea"],
+    price=7_999,
+    rating=4.5,
+    review_count=12,
+    image_url="/media/tea.jpg",
+    external_id="ext-1",
+    created_at=datetime(2026, 5, 1, tzinfo=UTC),
+)
+CUP = product(2, "Tea cup", category="cups", categories=["cups"], price=500, in_stock=False)
+
+
+async def test_a_product_is_found_as_it_was_told(local, search):
+    await tell(local, TEA, CUP)
+
+    found = await until(search, Query(q="green tea"), lambda found: found.total)
+    assert found.cards() == [
+        Card(
+            product_id=ProductId(1),
+            title="Green tea",
+            price=79.99,
+            currency="USD",
+            rating=4.5,
+            review_count=12,
+            image_url="/media/tea.jpg",
+            in_stock=True,
+            seller=Seller(SellerId(1), "Bob's"),
+            category="tea",
+            brand="Acme",
+            external_id="ext-1",
+        )
+    ]
+    assert found.facets.categories == [Count("drinks", 1), Count("tea", 1)]
+
+
+async def test_a_card_is_ready_to_be_sent(local, search):
+    await tell(local, CUP)
+    found = await until(search, Query(), lambda found: found.total)
+    assert msgspec.json.decode(found.results[0]) == {
+        "product_id": "prod_0000000000002",
+        "title": "Tea cup",
+        "price": 5.0,
+        "currency": "USD",
+        "rating": 0.0,
+        "review_count": 0,
+        "image_url": "",
+        "in_stock": False,
+        "seller": {"seller_id": "sel_0000000000001", "name": "Bob's"},
+        "category": "cups",
+        "brand": None,
+    }
+
+
+async def test_a_change_reaches_every_process_within_a_second(local, tmp_path):
+    elsewhere = Search(tmp_path / "index")
+    await tell(local, TEA)
+    await until(elsewhere, Query(q="green"), lambda found: found.total == 1)
+    await tell(local, product(1, "Black tea", version=2, price=100))
+    found = await until(elsewhere, Query(q="black"), lambda found: found.total == 1)
+    assert found.cards()[0].price == 1.0
+    await tell(local, gone(1, version=3))
+    await until(elsewhere, Query(), lambda found: found.total == 0)
+
+
+async def test_counts_of_categories_are_the_totals_of_their_lists(local, search):
+    await tell(local, TEA, CUP, product(3))
+    await until(search, Query(), lambda found: found.total == 3)
+    counts = await search.category_counts()
+    assert counts == {"drinks": 1, "tea": 1, "cups": 1, "uncategorised": 1}
+    for slug, count in counts.items():
+        assert (await search.find(Query(category=[slug]))).total == count
+
+
+async def test_counts_follow_changes(local, search):
+    await tell(local, CUP)
+    await until(search, Query(), lambda found: found.total == 1)
+    assert await search.category_counts() == {"cups": 1}
+    await tell(local, gone(2, version=2))
+    await until(search, Query(), lambda found: found.total == 0)
+    assert await search.category_counts() == {}
+
+
+async def test_a_walk_goes_on_from_page_to_page(local, search):
+    await tell(local, *(product(n, price=n) for n in range(1, 8)))
+    await until(search, Query(), lambda found: found.total == 7)
+    first = await search.find(Query(sort="price_desc", limit=4))
+    rest = await search.find(Query(sort="price_desc", limit=4, cursor=first.next_cursor))
+    assert [card.price for card in first.cards() + rest.cards()] == [0.07, 0.06, 0.05, 0.04, 0.03, 0.02, 0.01]
+    assert rest.next_cursor is None
+    with pytest.raises(Invalid):
+        await search.find(Query(sort="newest", cursor=first.next_cursor))
+
+
+async def test_what_was_asked_instead_is_said(local, search):
+    await tell(local, TEA)
+    found = await until(search, Query(q="green tee purple"), lambda found: found.total)
+    assert found.relaxed == Relaxed("green", ["tee", "purple"])
+
+
+async def test_suggestions(local, search):
+    await tell(local, TEA)
+    await until(search, Query(), lambda found: found.total)
+    given = await search.suggest("gre")
+    assert given.words == ["green"]
+    assert [msgspec.json.decode(each)["product_id"] for each in given.products] == ["prod_0000000000001"]
+
+
+async def test_an_index_that_is_lost_is_built_anew(tmp_path):
+    def everything():
+        return batches([TEA], [CUP])
+
+    search = Search(tmp_path / "index")
+    with pytest.raises(Unavailable):
+        await search.find(Query())
+    assert await search.mend(everything)
+    assert (await search.find(Query())).total == 2
+    assert not await search.mend(everything)
+
+    await search.close()
+    shutil.rmtree(tmp_path / "index")
+    assert await search.mend(everything)
+    await until(search, Query(), lambda found: found.total == 2)
+    await search.close()
+
+
+async def test_an_index_that_is_broken_is_built_anew(tmp_path):
+    search = Search(tmp_path / "index")
+    await search.rebuild(batches([TEA]))
+    await search.close()
+    for file in (tmp_path / "index" / "current").glob("*.term"):
+        file.write_bytes(b"nonsense")
+
+    again = Search(tmp_path / "index")
+    with pytest.raises(Unavailable):
+        await again.find(Query())
+    assert await again.mend(lambda: batches([TEA]))
+    assert (await again.find(Query(q="tea"))).total == 1
+    await again.close()
+
+
+async def test_facts_wait_for_an_index_to_be_built(tmp_path):
+    """Nothing is written before the whole is there: a lost index must not come back with one product."""
+    search = Search(tmp_path / "index")
+    telling = asyncio.create_task(tell(search, CUP))
+    done, _ = await asyncio.wait([telling], timeout=0.05)
+    assert not done
+    await search.mend(lambda: batches([TEA]))
+    await telling
+    await until(search, Query(), lambda found: found.total == 2)
+    await search.close()
+
+
+async def test_what_changes_during_a_rebuild_is_in_the_new_index(local):
+    await tell(local, TEA, CUP)
+
+    async def slow():
+        yield [TEA]
+        await tell(local, product(1, "Black tea", version=2), product(3, "Pot"))
+        yield [CUP, TEA]
+        await tell(local, gone(2, version=2))
+
+    assert await local.rebuild(slow()) == 2
+    found = await until(local, Query(q=""), lambda found: found.total == 2)
+    assert {card.title for card in found.cards()} == {"Black tea", "Pot"}
+
+
+async def test_a_rebuild_that_fails_leaves_the_index_as_it_was(local):
+    await tell(local, TEA)
+
+    async def torn():
+        yield [CUP]
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        await local.rebuild(torn())
+    await tell(local, product(3, "Pot"))
+    await until(local, Query(), lambda found: found.total == 2)
+
+
+async def test_memory_is_given_back_when_nothing_comes(local, monkeypatch):
+    monkeypatch.setattr("mercat.search.service._REST_S", 0)
+    await tell(local, TEA)
+    await until(local, Query(), lambda found: local._writer._writer is None)
+    await tell(local, CUP)
+    await until(local, Query(), lambda found: found.total == 2)

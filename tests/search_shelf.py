@@ -1,0 +1,49 @@
+"""Products for search's tests, and an index to put them in."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mercat.events import Document, ProductChanged
+from mercat.ids import OfferId, ProductId, SellerId
+from mercat.search.finding import Finding
+from mercat.search.index import Folder, Writer
+
+
+def product(number: int, title: str = "Tea", version: int = 1, **more: Any) -> ProductChanged:
+    given = {
+        "offer_id": OfferId(number),
+        "seller_id": SellerId(1),
+        "seller_name": "Bob's",
+        "description": "",
+        "price": 1_000,
+        "currency": "USD",
+        "created_at": datetime(2026, 1, 1, tzinfo=UTC),
+        "in_stock": True,
+        **more,
+    }
+    document = Document(product_id=ProductId(number), title=title, **given)
+    return ProductChanged(product_id=ProductId(number), version=version, document=document)
+
+
+def gone(number: int, version: int) -> ProductChanged:
+    return ProductChanged(product_id=ProductId(number), version=version)
+
+
+def put(folder: Path, changes: Sequence[ProductChanged]) -> Writer:
+    """A new index with these products, in use."""
+    where = Folder(folder)
+    writer = Writer(where.beside(), create=True)
+    writer.apply(changes)
+    where.use(writer.path)
+    return writer
+
+
+def finding(writer: Writer, currency: str = "USD") -> Finding:
+    return Finding(writer._index.searcher(), currency)
+
+
+async def batches(*changes: Sequence[ProductChanged]) -> AsyncIterator[Sequence[ProductChanged]]:
+    for batch in changes:
+        yield batch

@@ -1,0 +1,135 @@
+"""Walking through a list by cursor while the shop changes: nothing twice, nothing left out."""
+
+import base64
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from search_shelf import finding, gone, product, put
+
+from mercat.kit.refusals import Invalid
+from mercat.search import Query, index
+
+SORTS = ["price_asc", "price_desc", "rating", "newest"]
+
+
+def shelf(rng, numbers, version=1):
+    return [
+        product(
+            number,
+            rng.choice(["green tea", "black tea", "tea pot"]),
+            version=version,
+            price=rng.choice([100, 200, 200, 999]),
+            rating=rng.choice([0, 3.5, 4.5]),
+            created_at=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=rng.randrange(3)),
+        )
+        for number in numbers
+    ]
+
+
+def walk(writer, query, between=lambda: None):
+    """Every product by cursor, changing the shop between pages."""
+    seen, cursor = [], None
+    while True:
+        found = finding(writer).find(Query(**query, cursor=cursor))
+        seen += [card.product_id for card in found.cards()]
+        if (cursor := found.next_cursor) is None:
+            return seen
+        between()
+
+
+@pytest.mark.parametrize("same_keys", [False, True])
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("q", ["", "tea"])
+def test_a_walk_sees_everything_once_while_the_shop_changes(tmp_path, monkeypatch, sort, q, same_keys):
+    if same_keys:  # even where products share a whole key
+        monkeypatch.setattr(index, "_tie", lambda product, bits: 0)
+    rng = random.Random(7)
+    writer = put(tmp_path, shelf(rng, range(1, 61)))
+    version = 1
+
+    def change():
+        nonlocal version
+        version += 1
+        still = rng.sample(range(1, 61), 5)
+        writer.apply(
+            [
+                *shelf(rng, range(100, 110), version),  # others come and move
+                gone(100 + version % 10, version + 1),
+                *(same(number, version) for number in still),  # and these are written anew, unmoved
+            ]
+        )
+
+    originals = {each.product_id: each for each in shelf(random.Random(7), range(1, 61))}
+
+    def same(number, version):
+        return type(originals[number])(
+            product_id=originals[number].product_id, version=version, document=originals[number].document
+        )
+
+    seen = walk(writer, {"sort": sort, "q": q, "limit": 7}, change)
+    still = [number for number in seen if number <= 60]
+    assert sorted(still) == list(range(1, 61))
+    assert version > 5
+
+
+@pytest.mark.parametrize("sort", [*SORTS, "relevance"])
+@pytest.mark.parametrize("q", ["", "tea"])
+def test_a_walk_and_the_pages_agree(tmp_path, sort, q):
+    writer = put(tmp_path, shelf(random.Random(3), range(1, 51)))
+    pages = []
+    for page in range(1, 9):
+        found = finding(writer).find(Query(sort=sort, q=q, limit=7, page=page))
+        assert (found.total, found.total_pages, found.page) == (50, 8, page)
+        pages += [card.product_id for card in found.cards()]
+    assert walk(writer, {"sort": sort, "q": q, "limit": 7}) == pages
+    assert finding(writer).find(Query(sort=sort, q=q, limit=7, page=9)).results == []
+
+
+def test_totals_and_facets_of_a_later_page_are_those_of_the_first(tmp_path):
+    writer = put(tmp_path, shelf(random.Random(3), range(1, 51)))
+    first = finding(writer).find(Query(sort="price_asc", limit=20))
+    second = finding(writer).find(Query(sort="price_asc", limit=20, cursor=first.next_cursor))
+    assert (second.total, second.total_pages, second.page) == (50, 3, 2)
+    assert second.facets == first.facets
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "x",
+        "é",
+        "!" * 5_000,
+        base64.urlsafe_b64encode(b"{}").decode(),
+        base64.urlsafe_b64encode(b'["price_asc",2,-1]').decode(),
+        base64.urlsafe_b64encode(b'["price_asc",2,18446744073709551616]').decode(),
+        base64.urlsafe_b64encode(b'["price_asc",2,1,[-1]]').decode(),
+        base64.urlsafe_b64encode(b'["newest",2,1]').decode(),
+        base64.urlsafe_b64encode(b'["price_asc",0,1]').decode(),
+    ],
+)
+def test_a_cursor_that_is_not_ours_is_refused(tmp_path, cursor):
+    writer = put(tmp_path, [product(1)])
+    with pytest.raises(Invalid) as refused:
+        finding(writer).find(Query(sort="price_asc", cursor=cursor))
+    assert refused.value.facts == {"pointer": "/cursor"}
+
+
+def test_a_forged_offset_is_harmless(tmp_path):
+    writer = put(tmp_path, [product(1)])
+    forged = base64.urlsafe_b64encode(b'["relevance",2,18446744073709551615]').decode()
+    assert finding(writer).find(Query(q="tea", cursor=forged)).results == []
+
+
+@pytest.mark.parametrize("wrong", [{"page": 0}, {"page": 1_001}, {"limit": 0}, {"limit": 101}])
+def test_pages_have_bounds(tmp_path, wrong):
+    with pytest.raises(Invalid):
+        finding(put(tmp_path, [])).find(Query(**wrong))
+
+
+def test_the_last_page_that_has_a_number(tmp_path):
+    writer = put(tmp_path, [product(n) for n in range(1, 1_003)])
+    last = finding(writer).find(Query(sort="newest", limit=1, page=1_000))
+    beyond = finding(writer).find(Query(sort="newest", limit=1, cursor=last.next_cursor))
+    assert (len(last.results), beyond.page, len(beyond.results)) == (1, 1_001, 1)
+    assert beyond.next_cursor

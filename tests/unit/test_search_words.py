@@ -1,0 +1,188 @@
+"""What a shopper types, and what comes of it."""
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from search_shelf import finding, product, put
+
+from mercat.search import Department, Query, Relaxed, Suggestions, words
+
+
+@pytest.fixture
+def shop(tmp_path):
+    return put(
+        tmp_path,
+        [
+            product(1, "Bluetooth Headphones", brand="Acme", description="over the ear"),
+            product(2, "Leather case", description="for bluetooth headphones and a charger"),
+            product(3, "Brother TN-2110 toner cartridge", brand="Brother"),
+            product(4, "Kingston microSD card 16 GB", brand="Kingston"),
+            product(5, "Laptop bag", tags=["briefcase"], category="bags", category_names=["Travel", "Bags"]),
+            product(6, "Café press", description="brews coffee", rating=4.0),
+            product(7, "Coffee press", rating=3.0, popularity=9),
+            product(8, "Coffee press", rating=4.5),
+            product(9, "Coffee press", rating=4.5, popularity=1_000),
+            product(10, "Charging cable for a laptop"),
+        ],
+    )
+
+
+def ids(shop, q, **more):
+    return [int(card.product_id) for card in finding(shop).find(Query(q=q, **more)).cards()]
+
+
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        ("headphone", [1, 2]),
+        ("HEADPHONES bluetooth", [1, 2]),
+        ("cafe", [6]),
+        ("CAFÉ", [6]),
+        ("briefcases", [5]),
+        ("travel", [5]),
+        ("brother", [3]),
+        ("tn2110", [3]),
+        ("tn 2110", [3]),
+        ("tn-2110 toner", [3]),
+        ("micro sd card", [4]),
+        ("a bag for the laptop", [5]),
+        ("the", [1]),
+    ],
+)
+def test_words_are_found_however_they_are_written(shop, q, found):
+    answer = finding(shop).find(Query(q=q))
+    assert [int(card.product_id) for card in answer.cards()] == found
+    assert answer.relaxed is None
+
+
+def test_ties_go_to_the_better_rating_then_to_what_sells(shop):
+    assert ids(shop, "coffee press") == [9, 8, 7, 6]
+    assert ids(shop, "")[:3] == [9, 8, 6]
+
+
+def test_the_title_counts_more_than_the_description(tmp_path):
+    shop = put(
+        tmp_path, [product(1, "Pot", description="tea", rating=5.0), product(2, "Tea", description="pot")]
+    )
+    assert ids(shop, "tea") == [2, 1]
+
+
+def test_words_in_a_row_count_more(tmp_path):
+    shop = put(
+        tmp_path, [product(1, "Case with a phone in it", rating=5.0), product(2, "Orange phone case for it")]
+    )
+    assert ids(shop, "phone case") == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("q", "instead"),
+    [
+        ("hedphones", Relaxed("headphones", [])),
+        ("blutooth haedphones", Relaxed("bluetooth headphones", [])),
+        ("coffee prses", Relaxed("coffee press", [])),
+        ("laptop bag purple", Relaxed("laptop bag", ["purple"])),
+        ("laptop headphones", None),
+        ("please find me a laptop bag", Relaxed("laptop bag", ["please", "find", "me"])),
+        ("qqqq", None),
+        ("xyzzy plugh", None),
+    ],
+)
+def test_nothing_found_is_tried_again_with_less(shop, q, instead):
+    answer = finding(shop).find(Query(q=q))
+    if q == "laptop headphones":
+        assert answer.relaxed in (Relaxed("laptop", ["headphones"]), Relaxed("headphones", ["laptop"]))
+        assert answer.total == 2
+    else:
+        assert answer.relaxed == instead
+        assert bool(answer.total) == bool(instead)
+
+
+def test_a_filter_that_leaves_nothing_relaxes_nothing(shop):
+    answer = finding(shop).find(Query(q="headphones", price_min=1_000_000))
+    assert (answer.total, answer.relaxed) == (0, None)
+    assert sum(each.count for each in answer.facets.price_ranges) == 2
+
+
+@pytest.mark.parametrize(
+    "q",
+    [
+        '"',
+        '"tea',
+        "(((",
+        ") OR (",
+        "title:tea AND NOT [1 TO 2] ^5 ~2 *",
+        "\0",
+        "tea\0pot",
+        "😀",
+        "\ud800",
+        "a" * 10_000,
+        "tea " * 2_500,
+        " ".join(f"w{n}" for n in range(3_000)),
+        "\u202e\u200b\ufeff",
+        "' or 1=1 --",
+        "<script>",
+        "%00",
+        "\\",
+        "1" * 400,
+        "tea\x1fpot",
+        "İstanbul ß ﬁ",
+    ],
+)
+def test_hostile_words_are_only_words(shop, q):
+    answer = finding(shop).find(Query(q=q))
+    assert answer.total == len(answer.results) or answer.total > 20
+    finding(shop).suggest(q, 8)
+
+
+@settings(max_examples=200, deadline=None)
+@given(q=st.text(max_size=60), brand=st.text(max_size=10), cursor=st.none())
+def test_any_text_is_answered(tmp_path_factory, q, brand, cursor):
+    shop = _shops.setdefault(
+        "one", put(tmp_path_factory.mktemp("index"), [product(1, "Tea pot", brand="Acme")])
+    )
+    finding(shop).find(Query(q=q, brand=[brand], category=[q], cursor=cursor))
+    finding(shop).suggest(q, 3)
+
+
+_shops = {}
+
+
+@given(st.text("abc", max_size=6), st.text("abc", max_size=6))
+def test_letters_apart(one, other):
+    """Against the definition: the fewest single steps that lead from one word to the other."""
+    assert words.apart(one, other) == words.apart(other, one)
+    assert (words.apart(one, other) == 0) == (one == other)
+    assert abs(len(one) - len(other)) <= words.apart(one, other) <= max(len(one), len(other))
+    assert (words.apart(one, other) == 1) == (other in steps(one))
+
+
+def steps(word):
+    cuts = [(word[:at], word[at:]) for at in range(len(word) + 1)]
+    left_out = {a + b[1:] for a, b in cuts if b}
+    changed = {a + letter + b[1:] for a, b in cuts if b for letter in "abc"}
+    put_in = {a + letter + b for a, b in cuts for letter in "abc"}
+    swapped = {a + b[1] + b[0] + b[2:] for a, b in cuts if len(b) > 1}
+    return (left_out | changed | put_in | swapped) - {word}
+
+
+def test_suggestions_complete_what_is_typed(shop):
+    given = finding(shop).suggest("Laptop b", 8)
+    assert given.words == ["laptop bag"]
+    assert [msgspec.json.decode(each)["title"] for each in given.products] == ["Laptop bag"]
+
+    assert finding(shop).suggest("bro", 8).brands == ["Brother"]
+    assert finding(shop).suggest("ba", 8).categories == [Department("bags", "Bags")]
+    assert finding(shop).suggest("coff", 2).words == ["coffee"]
+    assert len(finding(shop).suggest("coff", 2).products) == 2
+
+
+def test_suggestions_forgive_a_slip(shop):
+    near = finding(shop).suggest("hedphon", 8).products
+    assert [msgspec.json.decode(each)["title"] for each in near] == ["Bluetooth Headphones"]
+
+
+@pytest.mark.parametrize("q", ["", " ", "!", "zzzz"])
+def test_nothing_typed_suggests_nothing(shop, q):
+    given = finding(shop).suggest(q, 8)
+    assert given == Suggestions([], [], [], [])
