@@ -18,19 +18,24 @@ _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml",
 
 COUNTRIES = [
     ("US", "United States"),
+    ("AU", "Australia"),
     ("AT", "Austria"),
     ("BE", "Belgium"),
     ("CA", "Canada"),
-    ("DE", "Germany"),
     ("DK", "Denmark"),
-    ("ES", "Spain"),
+    ("FI", "Finland"),
     ("FR", "France"),
-    ("GB", "United Kingdom"),
+    ("DE", "Germany"),
     ("IE", "Ireland"),
     ("IT", "Italy"),
+    ("JP", "Japan"),
     ("NL", "Netherlands"),
+    ("NO", "Norway"),
     ("PT", "Portugal"),
+    ("ES", "Spain"),
     ("SE", "Sweden"),
+    ("CH", "Switzerland"),
+    ("GB", "United Kingdom"),
 ]
 
 CARDS = [

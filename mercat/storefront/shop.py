@@ -1,0 +1,565 @@
+"""The pages that are the same for everybody: home, departments, lists, search, product; and what robots read."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+from xml.sax.saxutils import escape
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mercat import money
+from mercat.catalog import Catalog, Product, ProductOffer, Variant
+from mercat.events import Document
+from mercat.fulfilment import Fulfilment, ShippingMethod
+from mercat.ids import ProductId, SkuId
+from mercat.kit import wire
+from mercat.kit.breaker import Breaker
+from mercat.kit.refusals import NotFound, Refusal
+from mercat.recommendations import Recommendations
+from mercat.reviews import Review, Reviews
+from mercat.search import Card, Found, Query, Search, Suggestions
+from mercat.storefront import render
+from mercat.storefront.aisles import Aisle, Aisles
+from mercat.storefront.visit import Visits, number, shown_id
+
+_A_PAGE = 24
+_A_SHELF = 5
+_REVIEWS = 10
+_PAGES_MAX = 1_000
+_SITEMAP_PART = 1_000
+_SITEMAP_PARTS_MAX = 50
+_SORTS = [
+    ("relevance", "Best match"),
+    ("price_asc", "Price, low to high"),
+    ("price_desc", "Price, high to low"),
+    ("rating", "Best rated"),
+    ("newest", "Newest"),
+]
+_PRICES = ("0-25", "25-50", "50-100", "100-")
+
+
+class Tile(NamedTuple):
+    """A product as a list shows it."""
+
+    product_id: ProductId
+    title: str
+    price: int
+    currency: str
+    rating: float
+    review_count: int
+    image_url: str
+    in_stock: bool
+    seller_name: str
+
+
+class Choice(NamedTuple):
+    value: str
+    name: str
+    count: int
+    on: bool
+
+
+class Link(NamedTuple):
+    name: str
+    url: str
+    count: int = 0
+    here: bool = False
+
+
+class Chip(NamedTuple):
+    words: str
+    url: str
+
+
+class Listing(NamedTuple):
+    """A page of a list."""
+
+    products: list[Tile]
+    total: int
+    page: int
+    pages: int
+
+    @property
+    def first(self) -> int:
+        return (self.page - 1) * _A_PAGE + 1
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.products) - 1
+
+
+class Option(NamedTuple):
+    name: str
+    choices: list[dict[str, Any]]
+
+
+class Asked:
+    """What the address of a list asks for. What makes no sense in it is left out."""
+
+    def __init__(self, request: Request, base: str) -> None:
+        given = request.query_params
+        self.base = base
+        self.q = given.get("q", "").replace("\0", "").strip()[:200]
+        self.brands = [brand for brand in dict.fromkeys(given.getlist("brand")) if brand][:20]
+        self.price = given.get("price", "") if given.get("price") in _PRICES else ""
+        rating = given.get("rating", "")
+        self.rating = rating if rating in ("1", "2", "3", "4") else ""
+        self.stock = given.get("stock") == "1"
+        self.sort = next((sort for sort, _ in _SORTS if sort == given.get("sort")), "relevance")
+        self.page = number(given.get("page"), 1, 1, _PAGES_MAX)
+
+    @property
+    def filters(self) -> list[tuple[str, str]]:
+        given = [("brand", brand) for brand in self.brands]
+        given += [("price", self.price)] if self.price else []
+        given += [("rating", self.rating)] if self.rating else []
+        return given + ([("stock", "1")] if self.stock else [])
+
+    def url(
+        self, *, but: tuple[str, str] | None = None, page: int = 1, filters: bool = True, base: str | None = None
+    ) -> str:
+        """This list's address, without one filter, or without all, or on another page."""
+        given = [("q", self.q)] if self.q else []
+        given += [each for each in self.filters if each != but] if filters else []
+        given += [("sort", self.sort)] if self.sort != "relevance" else []
+        given += [("page", str(page))] if page > 1 else []
+        return (base or self.base) + (f"?{urlencode(given)}" if given else "")
+
+    def query(self, category: str | None, currency: str) -> Query:
+        low, _, high = self.price.partition("-")
+        unit = 10 ** money.exponent(currency)
+        return Query(
+            q=self.q,
+            price_min=int(low) * unit if low else None,
+            price_max=int(high) * unit - 1 if high else None,
+            brand=self.brands,
+            category=[category] if category else [],
+            rating_min=float(self.rating) if self.rating else None,
+            in_stock=True if self.stock else None,
+            sort=self.sort,  # type: ignore[arg-type]
+            page=self.page,
+            limit=_A_PAGE,
+        )
+
+
+class Shop:
+    def __init__(
+        self,
+        visits: Visits,
+        aisles: Aisles,
+        *,
+        catalog: Catalog,
+        search: Search,
+        reviews: Reviews,
+        recommendations: Recommendations,
+        fulfilment: Fulfilment,
+        breakers: dict[str, Breaker],
+        currency: str,
+    ) -> None:
+        self._visits = visits
+        self._aisles = aisles
+        self._catalog = catalog
+        self._search = search
+        self._reviews = reviews
+        self._recommendations = recommendations
+        self._fulfilment = fulfilment
+        self._breakers = breakers
+        self._currency = currency
+
+    async def home(self, request: Request) -> Response:
+        cheap = 25 * 10 ** money.exponent(self._currency) - 1
+        popular, rated, newest, bargains = await asyncio.gather(
+            self._shelf(self._recommendations.popular(8)),
+            self._list(Query(sort="rating", in_stock=True, limit=_A_SHELF)),
+            self._list(Query(sort="newest", in_stock=True, limit=_A_SHELF)),
+            self._list(Query(sort="rating", in_stock=True, price_max=cheap, limit=_A_SHELF)),
+        )
+        window = popular if len(popular) >= 6 else rated + newest
+        return await self._visits.everybodys(
+            request,
+            "home.html",
+            ["home"],
+            window=list({each.product_id: each for each in window}.values()),
+            rated=rated,
+            newest=newest,
+            cheap=bargains,
+        )
+
+    async def departments(self, request: Request) -> Response:
+        aisles = await self._aisles.all()
+        tree = [aisle for aisle in aisles.values() if aisle.parent is None and aisle.product_count]
+        tree.sort(key=lambda aisle: (-aisle.product_count, aisle.name))
+        return await self._visits.everybodys(
+            request, "departments.html", ["departments"], tree=tree, department="*"
+        )
+
+    async def category(self, request: Request) -> Response:
+        slug = request.path_params["slug"]
+        aisle = (await self._aisles.all()).get(slug)
+        if aisle is None:
+            raise NotFound("There is no such department. It may have been renamed.")
+        return await self._listing(request, Asked(request, f"/c/{slug}"), aisle)
+
+    async def search(self, request: Request) -> Response:
+        return await self._listing(request, Asked(request, "/search"), None)
+
+    async def _listing(self, request: Request, asked: Asked, aisle: Aisle | None) -> Response:
+        found = await self._search.find(asked.query(aisle.slug if aisle else None, self._currency))
+        products = [_tile(card) for card in found.cards()]
+        relaxed = None
+        if found.relaxed:
+            # Nothing had all the words: what came instead is shown as that, not as what was asked for.
+            relaxed = {
+                "q": found.relaxed.q,
+                "url": f"/search?{urlencode({'q': found.relaxed.q})}",
+                "products": products[:8],
+            }
+        elif not products and asked.q and not asked.filters and aisle:
+            everywhere = await self._list(Query(q=asked.q, limit=8))
+            relaxed = {"q": asked.q, "url": asked.url(base="/search"), "products": everywhere}
+        shown = Listing([], 0, 1, 1) if found.relaxed else Listing(products, found.total, asked.page, found.total_pages)
+        heading = f"“{asked.q}”" if asked.q else (aisle.name if aisle else "All products")
+        if aisle and asked.q:
+            heading += f" in {aisle.name}"
+        kept = [each for each in [("q", asked.q), *asked.filters] if each[1]]
+        keys = [f"category-{aisle.slug}"] if aisle else ["search"]
+        return await self._visits.everybodys(
+            request,
+            "listing.html",
+            [*keys, *(f"product-{each.product_id}" for each in products)],
+            q=asked.q,
+            heading=heading,
+            category=aisle,
+            path=aisle.path if aisle else [],
+            department=aisle.path[0].slug if aisle else None,
+            base=asked.base,
+            canonical=asked.base + (f"?page={asked.page}" if aisle and asked.page > 1 else ""),
+            indexed=bool(aisle) and not asked.q and not asked.filters and asked.sort == "relevance",
+            sort=asked.sort,
+            default_sort="relevance",
+            sorts=_SORTS,
+            children=await self._children(asked, found, aisle),
+            facets=self._facets(asked, found),
+            price_on=bool(asked.price),
+            rating_on=bool(asked.rating),
+            stock_on=asked.stock,
+            kept=kept,
+            chips=[Chip(self._filter_words(name, value), asked.url(but=(name, value))) for name, value in asked.filters],
+            clear=asked.url(filters=False),
+            page_url=lambda page: asked.url(page=page),
+            found=shown,
+            relaxed=relaxed,
+        )
+
+    async def _children(self, asked: Asked, found: Found, aisle: Aisle | None) -> list[Link]:
+        """Where one can go on from here: what is below this category, or the departments that have something."""
+        counts = {each.value: each.count for each in found.facets.categories}
+        aisles = await self._aisles.all()
+        below = aisle.children if aisle else [each for each in aisles.values() if each.parent is None]
+        links = [
+            Link(each.name, asked.url(base=f"/c/{each.slug}"), counts.get(each.slug, each.product_count))
+            for each in below
+            if counts.get(each.slug, each.product_count if not asked.q and not asked.filters else 0)
+        ]
+        links.sort(key=lambda link: -link.count)
+        if aisle and not links and aisle.parent:
+            return [
+                Link(each.name, asked.url(base=f"/c/{each.slug}"), each.product_count, each is aisle)
+                for each in aisle.parent.children
+                if each.product_count
+            ]
+        return links
+
+    def _facets(self, asked: Asked, found: Found) -> dict[str, list[Choice]]:
+        facets = found.facets
+        brands = [Choice(each.value, each.value, each.count, each.value in asked.brands) for each in facets.brands]
+        listed = {each.value for each in brands}
+        gone = [Choice(brand, brand, 0, on=True) for brand in asked.brands if brand not in listed]
+        brands.sort(key=lambda choice: not choice.on)
+        return {
+            "prices": [
+                Choice(each.value, self._filter_words("price", each.value), each.count, each.value == asked.price)
+                for each in facets.price_ranges
+            ],
+            "brands": gone + brands,
+            "ratings": [
+                Choice(str(each.value), str(each.value), each.count, str(each.value) == asked.rating)
+                for each in facets.ratings
+            ],
+        }
+
+    def _filter_words(self, name: str, value: str) -> str:
+        match name:
+            case "price":
+                low, _, high = value.partition("-")
+                unit = 10 ** money.exponent(self._currency)
+                lowest, highest = (
+                    money.words(int(amount or 0) * unit, self._currency).removesuffix(".00") for amount in (low, high)
+                )
+                if not high:
+                    return f"{lowest} and more"
+                return f"Under {highest}" if low == "0" else f"{lowest} to {highest}"
+            case "rating":
+                return f"{value} {'star' if value == '1' else 'stars'} and up"
+            case "stock":
+                return "In stock only"
+            case _:
+                return value
+
+    async def suggest(self, request: Request) -> Response:
+        q = request.query_params.get("q", "").replace("\0", "").strip()[:100]
+        none = Suggestions([], [], [], [])
+        found = await self._breakers["search"].ask(self._search.suggest(q, 5), none) if len(q) > 1 else none
+        response = self._visits.fragment(
+            request,
+            "suggest.html",
+            words=found.words,
+            categories=found.categories[:2],
+            products=[_tile(wire.decode(bytes(card), Card)) for card in found.products],
+        )
+        response.headers["Cache-Control"] = "public, max-age=5"
+        return response
+
+    # -- the product
+
+    async def product(self, request: Request) -> Response:
+        product_id: ProductId = shown_id(request.path_params["product_id"], ProductId)
+        breaker, none = self._breakers["reviews"], None
+        product, page, together, similar, delivery = await asyncio.gather(
+            self._catalog.product(product_id),
+            breaker.ask(self._reviews.newest(product_id, _REVIEWS), none),
+            self._shelf(self._recommendations.bought_together(product_id, _A_SHELF)),
+            self._shelf(self._recommendations.similar(product_id, _A_SHELF)),
+            self._delivery(),
+        )
+        variant = _variant(product, request.query_params.get("variant"))
+        offers = sorted(variant.offers if variant else product.offers, key=lambda offer: (not offer.in_stock, offer.price))
+        offer = offers[0] if offers else None
+        if product.offer_id and not request.query_params.get("variant"):
+            offer = next((each for each in offers if each.offer_id == product.offer_id), offer)
+        canonical = render.href(product)
+        images = [{"url": image.url, "alt": image.alt} for image in product.images]
+        origin = f"{request.url.scheme}://{request.url.netloc}"
+        aisle = (await self._aisles.all()).get(product.category)
+        return await self._visits.everybodys(
+            request,
+            "product.html",
+            [f"product-{product_id}"],
+            product=product,
+            offer=offer,
+            others=[each for each in offers if each is not offer],
+            options=_options(product, variant, canonical),
+            images=images or [{"url": product.image_url, "alt": ""}],
+            path=aisle.path if aisle else [],
+            department=aisle.path[0].slug if aisle else None,
+            delivery=delivery,
+            histogram=_histogram(product.histogram),
+            reviews=page.reviews if page else [],
+            together=together,
+            similar=[each for each in similar if each not in together],
+            linked=_linked(product, offer, images, page.reviews if page else [], origin + canonical, origin),
+            canonical=canonical,
+        )
+
+    async def _delivery(self) -> ShippingMethod | None:
+        try:
+            methods = await self._fulfilment.methods("US", "")
+        except Refusal:
+            return None
+        return next(iter(methods), None)
+
+    async def _shelf(self, wanted: Any) -> list[Tile]:
+        none: list[ProductId] = []
+        found = await self._breakers["recommendations"].ask(wanted, none)
+        return [_tile(each) for each in await self._catalog.cards(found)] if found else []
+
+    async def _list(self, query: Query) -> list[Tile]:
+        found = await self._breakers["search"].ask(self._search.find(query), None)
+        return [_tile(card) for card in found.cards()] if found else []
+
+    # -- what robots read
+
+    async def robots(self, request: Request) -> Response:
+        closed = ("account", "cart", "checkout", "desk", "dev", "fragments", "operator", "orders", "sandbox", "wishlist")
+        lines = ["User-agent: *", *(f"Disallow: /{each}" for each in closed)]
+        lines.append(f"Sitemap: {request.url.scheme}://{request.url.netloc}/sitemap.xml")
+        return _file("\n".join(lines) + "\n", "text/plain; charset=utf-8")
+
+    async def sitemap(self, request: Request) -> Response:
+        origin = f"{request.url.scheme}://{request.url.netloc}"
+        total = (await self._search.find(Query(limit=1))).total
+        parts = min(-(-total // _SITEMAP_PART), _SITEMAP_PARTS_MAX)
+        urls = [f"{origin}/sitemap/pages.xml", *(f"{origin}/sitemap/{part}.xml" for part in range(1, parts + 1))]
+        return _file(_xml("sitemapindex", "sitemap", urls), "application/xml")
+
+    async def sitemap_part(self, request: Request) -> Response:
+        origin, part = f"{request.url.scheme}://{request.url.netloc}", request.path_params["part"]
+        if part == "pages":
+            paths = ["/", "/departments", "/help", *(f"/c/{slug}" for slug in await self._aisles.all())]
+        else:
+            at = number(part, 0, 0, _SITEMAP_PARTS_MAX)
+            if not at:
+                raise NotFound
+            first = (at - 1) * 10 + 1
+            paths = []
+            for page in range(first, first + 10):
+                found = await self._search.find(Query(sort="newest", page=page, limit=_SITEMAP_PART // 10))
+                paths += [render.href(card) for card in found.cards()]
+                if page >= found.total_pages:
+                    break
+        return _file(_xml("urlset", "url", [origin + path for path in paths]), "application/xml")
+
+    async def help(self, request: Request) -> Response:
+        return await self._visits.everybodys(request, "help.html", ["help"])
+
+    async def static(self, request: Request) -> Response:
+        found = self._visits.statics.find(request.path_params["name"])
+        if found is None:
+            raise NotFound
+        content, kind, tag = found
+        fresh = request.url.query == tag
+        kept = "public, max-age=31536000, immutable" if fresh else "public, max-age=300"
+        return Response(content, headers={"Cache-Control": kept, "ETag": f'"{tag}"'}, media_type=kind)
+
+
+def pages(visits: Visits, aisles: Aisles, **services: Any) -> list[Route]:
+    shop = Shop(visits, aisles, **services)
+    return [
+        visits.route("/", shop.home),
+        visits.route("/departments", shop.departments),
+        visits.route("/c/{slug}", shop.category),
+        visits.route("/search", shop.search),
+        visits.route("/fragments/suggest", shop.suggest),
+        visits.route("/p/{product_id}", shop.product),
+        visits.route("/help", shop.help),
+        visits.route("/robots.txt", shop.robots),
+        visits.route("/sitemap.xml", shop.sitemap),
+        visits.route("/sitemap/{part}.xml", shop.sitemap_part),
+        visits.route("/static/{name}", shop.static),
+        # Last of its kind: the words behind the id are only for reading, but not to stand over `/review`.
+        visits.route("/p/{product_id}/{words}", shop.product),
+    ]
+
+
+def _tile(product: Card | Document) -> Tile:
+    card = isinstance(product, Card)
+    return Tile(
+        product.product_id,
+        product.title,
+        money.minor(Decimal(str(product.price)), product.currency) if card else int(product.price),
+        product.currency,
+        product.rating,
+        product.review_count,
+        product.image_url,
+        product.in_stock,
+        product.seller.name if isinstance(product, Card) else product.seller_name,
+    )
+
+
+def _variant(product: Product, asked: str | None) -> Variant | None:
+    """The one asked for; else the one whose offer is featured, if there is something to choose."""
+    if len(product.variants) < 2:
+        return None
+    if asked:
+        sku_id = shown_id(asked, SkuId)
+        chosen = next((each for each in product.variants if each.sku_id == sku_id), None)
+        if chosen is None:
+            raise NotFound("This product has no such variant.")
+        return chosen
+    featured = (each for each in product.variants if any(o.offer_id == product.offer_id for o in each.offers))
+    return next(featured, product.variants[0])
+
+
+def _options(product: Product, here: Variant | None, canonical: str) -> list[Option]:
+    """For each option its values, each a link to the variant that differs from this one least."""
+    if here is None:
+        return []
+    options: list[Option] = []
+    for name, values in product.options.items():
+        choices: list[dict[str, Any]] = []
+        for value in values:
+            fitting = [each for each in product.variants if each.options.get(name) == value]
+            if not fitting:
+                continue
+            wanted = here.options | {name: value}
+            nearest = max(fitting, key=lambda each: sum(each.options.get(k) == v for k, v in wanted.items()))
+            choices.append(
+                {
+                    "value": value,
+                    "url": f"{canonical}?variant={nearest.sku_id}",
+                    "here": here.options.get(name) == value,
+                    "gone": not any(offer.in_stock for offer in nearest.offers),
+                }
+            )
+        options.append(Option(name, choices))
+    return options
+
+
+def _histogram(counts: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Stars, how many, percent; five stars first."""
+    total = sum(counts)
+    return [(star, counts[star - 1], round(100 * counts[star - 1] / total)) for star in (5, 4, 3, 2, 1)] if total else []
+
+
+def _linked(
+    product: Product,
+    offer: ProductOffer | None,
+    images: list[dict[str, str]],
+    reviews: list[Review],
+    url: str,
+    origin: str,
+) -> dict[str, Any]:
+    """The product as schema.org describes one."""
+    said: dict[str, Any] = {
+        "@context": "https://schema.org",
+        "@type": "Product",
+        "name": product.title,
+        "description": product.description[:1_000],
+        "sku": str(product.product_id),
+        "url": url,
+        "image": [render.absolute(image["url"], origin) for image in images],
+    }
+    if product.brand:
+        said["brand"] = {"@type": "Brand", "name": product.brand}
+    if offer:
+        said["offers"] = {
+            "@type": "Offer",
+            "price": render.decimal(offer.price, offer.currency),
+            "priceCurrency": offer.currency,
+            "availability": f"https://schema.org/{'InStock' if offer.in_stock else 'OutOfStock'}",
+            "seller": {"@type": "Organization", "name": offer.seller_name},
+            "url": url,
+        }
+    if product.review_count:
+        said["aggregateRating"] = {
+            "@type": "AggregateRating",
+            "ratingValue": round(product.rating, 1),
+            "reviewCount": product.review_count,
+        }
+    if reviews:
+        said["review"] = [
+            {
+                "@type": "Review",
+                "reviewRating": {"@type": "Rating", "ratingValue": each.stars},
+                "author": {"@type": "Person", "name": each.author or "A buyer"},
+                "reviewBody": each.body[:1_000],
+                "datePublished": date.isoformat(each.written_at.date()),
+            }
+            for each in reviews[:3]
+        ]
+    return said
+
+
+def _xml(root: str, each: str, urls: list[str]) -> str:
+    rows = "".join(f"<{each}><loc>{escape(url)}</loc></{each}>" for url in urls)
+    start = '<?xml version="1.0" encoding="UTF-8"?>'
+    return f'{start}<{root} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{rows}</{root}>'
+
+
+def _file(content: str, kind: str) -> Response:
+    return Response(content, headers={"Cache-Control": "public, max-age=300"}, media_type=kind)
