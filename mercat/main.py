@@ -69,10 +69,17 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> Shop:
     """One line a service; those who ask stand below those they ask."""
     shop = Building(settings, stack)
     place, store, cache = shop.place, shop.store, shop.cache
-    people = await place("accounts", accounts.Accounts, accounts.API, lambda db: accounts.Accounts(db, store, settings))
-    goods = await place("catalog", catalog.Catalog, catalog.API, lambda db: catalog.Catalog(db, cache, settings))
+    people = await place(
+        "accounts", accounts.Accounts, accounts.API, lambda db: accounts.Accounts(db, store, settings)
+    )
+    goods = await place(
+        "catalog", catalog.Catalog, catalog.API, lambda db: catalog.Catalog(db, cache, settings)
+    )
     found = await place(
-        "search", search.Search, search.API, lambda _: search.Search(settings.data / "search", settings.currency)
+        "search",
+        search.Search,
+        search.API,
+        lambda _: search.Search(settings.data / "search", settings.currency),
     )
     traders = await place("sellers", sellers.Sellers, sellers.API, sellers.Sellers)
     stock = await place("inventory", inventory.Inventory, inventory.API, inventory.Inventory)
@@ -90,7 +97,10 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> Shop:
     said = await place("reviews", reviews.Reviews, reviews.API, reviews.Reviews)
     wishes = await place("wishlist", wishlist.Wishlist, wishlist.API, wishlist.Wishlist)
     shelves = await place(
-        "recommendations", recommendations.Recommendations, recommendations.API, recommendations.Recommendations
+        "recommendations",
+        recommendations.Recommendations,
+        recommendations.API,
+        recommendations.Recommendations,
     )
     mail = await place(
         "notifications",
@@ -105,7 +115,9 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> Shop:
         checkout.API,
         lambda db: checkout.Checkout(db, people, goods, basket, prices, post, stock, till, book, settings),
     )
-    breakers = {name: Breaker(name) for name in ("reviews", "wishlist", "recommendations", "search", "notifications")}
+    breakers = {
+        name: Breaker(name) for name in ("reviews", "wishlist", "recommendations", "search", "notifications")
+    }
     return Shop(
         building=shop,
         breakers=breakers,

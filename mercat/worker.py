@@ -30,7 +30,12 @@ async def _web(stop: asyncio.Event) -> None:
         await shop.building.lease_worker()
         app = await main.answer_the_door(shop)
         server = Server(
-            app, address=told.host, port=told.port, interface=Interfaces.ASGI, log_enabled=False, backlog=2_048
+            app,
+            address=told.host,
+            port=told.port,
+            interface=Interfaces.ASGI,
+            log_enabled=False,
+            backlog=2_048,
         )
         serving = asyncio.create_task(server.serve())
         ready()

@@ -93,7 +93,9 @@ class Afterwards:
         """A carrier saw a parcel; the last one delivered makes the order delivered."""
         if caller.seller_id is None:
             raise Forbidden
-        shipment = await self._fulfilment.seen(caller.seller_id, shipment_id, ask.status, ask.location, ask.at)
+        shipment = await self._fulfilment.seen(
+            caller.seller_id, shipment_id, ask.status, ask.location, ask.at
+        )
         if ask.status == "delivered":
             lines = [Taken(line.order_line_id, line.quantity) for line in shipment.lines]
             await self._orders.arrived(shipment.order_id, shipment_id, lines)
@@ -118,7 +120,9 @@ class Afterwards:
 
     async def keep_undoing(self) -> None:
         """Runs again what a crash left half given back; only what the order's row decided is carried out."""
-        rows = await self._db.fetch(queries.undoing_lapsed, clock.now(), timedelta(seconds=self._settings.lease_s))
+        rows = await self._db.fetch(
+            queries.undoing_lapsed, clock.now(), timedelta(seconds=self._settings.lease_s)
+        )
         for row in rows:
             try:
                 await self._take_up_undoing(row)

@@ -126,7 +126,9 @@ class Saga:
         try:
             await self._orders.create(order)
         except OrderRefused:  # given up for good, so the money goes back
-            reason = refused(PaymentUnavailable("Your order could not be stored, so your money was given back."))
+            reason = refused(
+                PaymentUnavailable("Your order could not be stored, so your money was given back.")
+            )
             if not await self._db.fetchval(queries.turn_back, order.checkout_id, fence, _reason(reason)):
                 raise CheckoutInProgress from None
             return await self._undo(record, fence, reason)
@@ -188,7 +190,9 @@ class Saga:
         if row["direction"] == "forward" and late:
             await self._forward_or_give_up(record, row["fence"])
         elif row["direction"] is None and row["waits_until"]:
-            await self.turn(record, row["fence"], refused(PaymentDeclined("The payment was not confirmed in time.")))
+            await self.turn(
+                record, row["fence"], refused(PaymentDeclined("The payment was not confirmed in time."))
+            )
         elif row["direction"] is None and late:
             await self.turn(record, row["fence"], refused(PaymentUnavailable()))
         else:

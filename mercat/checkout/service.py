@@ -9,7 +9,16 @@ from mercat.accounts import Accounts, Address
 from mercat.cart import Basket, Cart
 from mercat.catalog import Catalog, Offer
 from mercat.checkout.afterwards import Afterwards
-from mercat.checkout.messages import Buy, CartEmpty, CheckoutInProgress, KeyReused, PriceChanged, Quote, Record, Said
+from mercat.checkout.messages import (
+    Buy,
+    CartEmpty,
+    CheckoutInProgress,
+    KeyReused,
+    PriceChanged,
+    Quote,
+    Record,
+    Said,
+)
 from mercat.checkout.saga import Saga, decided, patiently, pending
 from mercat.events import OrderLine
 from mercat.fulfilment import Fulfilment, ShippingMethod
@@ -68,11 +77,23 @@ class Checkout(Afterwards):
         address = await self._address(caller.user_id, shipping_address_id)
         method = await self._method(address, shipping_method)
         offers = await self._for_sale(basket)
-        lines = [PricedLine(line.offer_id, line.quantity, offers[line.offer_id].price) for line in basket.lines]
+        lines = [
+            PricedLine(line.offer_id, line.quantity, offers[line.offer_id].price) for line in basket.lines
+        ]
         totals = await self._total(lines, address, method)
-        expires_at = datetime.fromtimestamp(clock.now().timestamp() + self._settings.quote_s, tz=clock.now().tzinfo)
+        expires_at = datetime.fromtimestamp(
+            clock.now().timestamp() + self._settings.quote_s, tz=clock.now().tzinfo
+        )
         quote_id = await self._pricing.seal(
-            Quoted(caller.user_id, basket.cart_id, shipping_address_id, shipping_method, lines, totals, expires_at)
+            Quoted(
+                caller.user_id,
+                basket.cart_id,
+                shipping_address_id,
+                shipping_method,
+                lines,
+                totals,
+                expires_at,
+            )
         )
         return Quote(
             quote_id=quote_id,
@@ -88,7 +109,9 @@ class Checkout(Afterwards):
     async def buy(self, caller: Caller, key: str, ask: Buy) -> Said:
         """Buys what is in the caller's cart, once a key. The answer to a key never changes once it is final."""
         if not 1 <= len(key) <= _KEY_MAX or not key.isprintable():
-            raise BadRequest("Idempotency-Key must be 1 to 255 printable characters.", pointer="/Idempotency-Key")
+            raise BadRequest(
+                "Idempotency-Key must be 1 to 255 printable characters.", pointer="/Idempotency-Key"
+            )
         fingerprint = blake2b(wire.encode(ask), digest_size=16).digest()
         try:
             record = await self._prepare(caller, ask)
@@ -133,7 +156,9 @@ class Checkout(Afterwards):
         if standing["status"] is not None:
             return Said(standing["status"], standing["body"], replayed=True)
         checkout_id, fence = standing["checkout_id"], standing["fence"]
-        taken = fence and await self._db.fetchrow(queries.take_over, checkout_id, clock.now(), self.saga.lease, fence)
+        taken = fence and await self._db.fetchrow(
+            queries.take_over, checkout_id, clock.now(), self.saga.lease, fence
+        )
         if not taken:
             if answer := await self._answer(checkout_id):
                 return answer
@@ -198,7 +223,9 @@ class Checkout(Afterwards):
             quoted = await self._honoured(caller, ask, basket)
             lines, totals = quoted.lines, quoted.totals
         else:
-            lines = [PricedLine(line.offer_id, line.quantity, offers[line.offer_id].price) for line in basket.lines]
+            lines = [
+                PricedLine(line.offer_id, line.quantity, offers[line.offer_id].price) for line in basket.lines
+            ]
             totals = await self._total(lines, address, method)
         if ask.expected_total is not None and ask.expected_total != totals.total:
             currency = self._settings.currency
@@ -302,7 +329,9 @@ class Checkout(Afterwards):
         return await self._db.fetchrow(queries.standing, [user_id], [key])
 
     async def _begin_many(self, asks: list[_Begin]) -> list[bool | Exception]:
-        begun = {row[0] for row in await self._db.fetch(queries.begin_many, *sql.columns(asks), self.saga.lease)}
+        begun = {
+            row[0] for row in await self._db.fetch(queries.begin_many, *sql.columns(asks), self.saga.lease)
+        }
         return [ask.checkout_id in begun for ask in asks]
 
 

@@ -103,9 +103,7 @@ class Inventory:
         written = [_written(ask, share) for ask, share in zip(asks, shares, strict=True)]
         placed = {
             row[0]
-            for row in await self._db.fetch(
-                queries.reserve, *sql.columns(touched, 4), *sql.columns(written)
-            )
+            for row in await self._db.fetch(queries.reserve, *sql.columns(touched, 4), *sql.columns(written))
         }
         answers: dict[int, None | Exception] = {
             ask.checkout_id: _refusal(share.short_offer, share.short_left) if share.refused else None
@@ -127,7 +125,9 @@ class Inventory:
         return answers
 
     async def _confirm_many(self, checkout_ids: list[int]) -> list[str | Exception]:
-        states: dict[int, str] = {row[0]: row[1] for row in await self._db.fetch(queries.confirm, checkout_ids)}
+        states: dict[int, str] = {
+            row[0]: row[1] for row in await self._db.fetch(queries.confirm, checkout_ids)
+        }
         return [states.get(checkout_id, "unknown") for checkout_id in checkout_ids]
 
     async def _release_many(self, checkout_ids: list[int]) -> list[None | Exception]:

@@ -72,7 +72,9 @@ class Orders:
             },
         )
 
-    async def list_of(self, user_ids: list[UserId], page: int = 1, limit: int = 20, cursor: str | None = None) -> Page:
+    async def list_of(
+        self, user_ids: list[UserId], page: int = 1, limit: int = 20, cursor: str | None = None
+    ) -> Page:
         """Newest first."""
         before = _LAST
         if cursor:
@@ -106,7 +108,10 @@ class Orders:
             order = await self._lock(db, order_id)
             if await db.fetchval(queries.happened, order_id.bucket, order_id, f"shipped/{int(shipment_id)}"):
                 return UserId(order["user_id"])
-            rows = {row["order_line_id"]: dict(row) for row in await db.fetch(queries.lines, order_id.bucket, order_id)}
+            rows = {
+                row["order_line_id"]: dict(row)
+                for row in await db.fetch(queries.lines, order_id.bucket, order_id)
+            }
             if not any(row["seller_id"] == seller_id for row in rows.values()):
                 raise NotFound("You have no such order.")
             if order["status"] not in ("confirmed", "partially_shipped"):
@@ -119,13 +124,17 @@ class Orders:
                     raise NotShippable("More than was ordered, or shipped already.", pointer="/lines")
                 row["shipped"] += taken.quantity
             detail = {"shipment_id": shipment_id, "lines": lines}
-            await self._settle(db, order_id, order, rows, f"shipped/{int(shipment_id)}", "shipped", "seller", detail)
+            await self._settle(
+                db, order_id, order, rows, f"shipped/{int(shipment_id)}", "shipped", "seller", detail
+            )
             return UserId(order["user_id"])
 
     async def arrived(self, order_id: OrderId, shipment_id: ShipmentId, lines: list[Taken]) -> None:
         """A shipment was delivered, once a shipment."""
         async with self._db.acquire() as db, db.transaction():
-            await self._arrived(db, order_id, shipment_id, [(line.order_line_id, line.quantity) for line in lines])
+            await self._arrived(
+                db, order_id, shipment_id, [(line.order_line_id, line.quantity) for line in lines]
+            )
 
     @on(ParcelMoved)
     async def follow_parcels(self, db: PoolConnectionProxy, events: list[ParcelMoved]) -> None:
@@ -134,7 +143,9 @@ class Orders:
                 lines = [(line.order_line_id, line.quantity) for line in event.lines]
                 await self._arrived(db, event.order_id, event.shipment_id, lines)
 
-    async def return_(self, order_id: OrderId, user_ids: list[UserId], reference: str, lines: list[Taken]) -> list[Taken]:
+    async def return_(
+        self, order_id: OrderId, user_ids: list[UserId], reference: str, lines: list[Taken]
+    ) -> list[Taken]:
         """Decides a return, once a reference, and answers its lines; NotReturnable beyond what was shipped."""
         async with self._db.acquire() as db, db.transaction():
             order = await self._lock(db, order_id)
@@ -142,7 +153,10 @@ class Orders:
                 raise NotFound("There is no such order.")
             if said := await db.fetchval(queries.happened, order_id.bucket, order_id, reference):
                 return wire.convert(msgspec.json.decode(said)["lines"], list[Taken])
-            rows = {row["order_line_id"]: dict(row) for row in await db.fetch(queries.lines, order_id.bucket, order_id)}
+            rows = {
+                row["order_line_id"]: dict(row)
+                for row in await db.fetch(queries.lines, order_id.bucket, order_id)
+            }
             for taken in lines:
                 row = rows.get(taken.order_line_id)
                 if row is None:
@@ -164,7 +178,10 @@ class Orders:
         reference = f"delivered/{int(shipment_id)}"
         if await db.fetchval(queries.happened, order_id.bucket, order_id, reference):
             return
-        rows = {row["order_line_id"]: dict(row) for row in await db.fetch(queries.lines, order_id.bucket, order_id)}
+        rows = {
+            row["order_line_id"]: dict(row)
+            for row in await db.fetch(queries.lines, order_id.bucket, order_id)
+        }
         for line_id, quantity in lines:
             if row := rows.get(line_id):
                 row["delivered"] = min(row["shipped"], row["delivered"] + quantity)
@@ -193,7 +210,9 @@ class Orders:
         bucket = order_id.bucket
         changed = [(n, row["shipped"], row["delivered"], row["returned"]) for n, row in rows.items()]
         await db.execute(queries.set_lines, bucket, order_id, *sql.columns(changed, 4))
-        status = status_of(Progress(row["quantity"], row["shipped"], row["delivered"]) for row in rows.values())
+        status = status_of(
+            Progress(row["quantity"], row["shipped"], row["delivered"]) for row in rows.values()
+        )
         if order["status"] != "cancelled" and status != order["status"]:
             await db.execute(queries.set_status, bucket, order_id, status)
             if status == "delivered":
@@ -248,7 +267,9 @@ class Orders:
                 observe.order_value.labels(order.currency).inc(order.total)
         answers = dict.fromkeys(made, "confirmed")
         if len(made) < len(orders):
-            known = [(order.order_id.bucket, order.order_id) for order in orders if order.order_id not in made]
+            known = [
+                (order.order_id.bucket, order.order_id) for order in orders if order.order_id not in made
+            ]
             answers |= dict(await self._db.fetch(queries.states, *sql.columns(known)))
         return [answers.get(order.order_id) or Unavailable() for order in orders]
 

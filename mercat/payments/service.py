@@ -58,9 +58,13 @@ class Payments:
         An answer with a next action is not: ask again when the shopper has acted."""
         asked_at = (charge.checkout_id >> 22) + EPOCH_MS
         state: State | None = None
-        if clock.now().timestamp() * 1000 - asked_at > _FRESH_MS:  # asked before, perhaps: first see what became of it
+        if (
+            clock.now().timestamp() * 1000 - asked_at > _FRESH_MS
+        ):  # asked before, perhaps: first see what became of it
             if (stands := await self._payment(charge.checkout_id)) and stands["status"] != "action_required":
-                return self._answer(stands["payment_id"], stands["status"], stands["reason"], charge.checkout_id)
+                return self._answer(
+                    stands["payment_id"], stands["status"], stands["reason"], charge.checkout_id
+                )
             state = await self._provider.look_up(charge.checkout_id)
             state = None if state == "unknown" else state
         reason = ""

@@ -62,4 +62,6 @@ def total(basket: Basket, otherwise: int = 0) -> Totals:
     amounts = [line.unit_price * line.quantity for line in basket.lines]
     subtotal = sum(amounts)
     tax = money.tax(subtotal, tax_rate(basket.country, basket.region, otherwise))
-    return Totals(subtotal, 0, basket.shipping, tax, subtotal + basket.shipping + tax, money.allocate(tax, amounts))
+    return Totals(
+        subtotal, 0, basket.shipping, tax, subtotal + basket.shipping + tax, money.allocate(tax, amounts)
+    )

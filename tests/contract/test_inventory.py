@@ -153,7 +153,9 @@ def test_sharing_out_a_batch_is_sharing_out_one_by_one(available, wishes):
     asks = [Ask(n, tuple(wish.items())) for n, wish in enumerate(wishes)]
     left = dict(available)
     for ask, share in zip(asks, share_out(asks, available), strict=True):
-        total = {offer: sum(units for place, units in left.items() if place[0] == offer) for offer in (1, 2, 3, 4)}
+        total = {
+            offer: sum(units for place, units in left.items() if place[0] == offer) for offer in (1, 2, 3, 4)
+        }
         possible = all(total[offer] >= quantity for offer, quantity in ask.lines)
         assert share.refused != possible
         for place, units in share.taken:

@@ -98,7 +98,9 @@ async def test_a_declined_card_is_final(payments):
     assert await payments.of_order(ask.order_id) == []
 
 
-@pytest.mark.parametrize(("token", "ends"), [("tok_timeout_charged", None), ("tok_timeout_uncharged", PaymentUnavailable)])
+@pytest.mark.parametrize(
+    ("token", "ends"), [("tok_timeout_charged", None), ("tok_timeout_uncharged", PaymentUnavailable)]
+)
 async def test_after_a_timeout_the_provider_is_asked_what_happened(payments, db, token, ends):
     ask = charge(token)
     for _ in range(2):

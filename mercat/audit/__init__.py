@@ -1,0 +1,9 @@
+"""The audit: conservation laws of stock and money, stated as SQL and checked over live data.
+
+It reads every schema, by a role of its own that can write nothing: the one exception to the rule that nobody
+reads another's tables.
+"""
+
+from mercat.audit.audit import Finding, Law, audit, prove
+
+__all__ = ["Finding", "Law", "audit", "prove"]

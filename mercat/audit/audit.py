@@ -1,0 +1,69 @@
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import asyncpg
+from msgspec import Struct
+
+_HEADING = re.compile(r"^-- (?:law|break): (.+)\n", re.MULTILINE)
+_HERE = Path(__file__).parent
+
+
+class Law(NamedTuple):
+    name: str
+    statement: str
+
+
+class Finding(Struct, frozen=True):
+    """A law, the rows it was checked on, and how many broke it."""
+
+    law: str
+    checked: int
+    violations: int
+
+
+def laws() -> list[Law]:
+    return [Law(name, text) for name, text in _named("laws.sql")]
+
+
+def breaks() -> dict[str, str]:
+    """For each law a statement that breaks it: the audit must notice."""
+    return dict(_named("breaks.sql"))
+
+
+def _named(file: str) -> list[tuple[str, str]]:
+    _, *parts = _HEADING.split((_HERE / file).read_text())
+    return [(name.strip(), text.strip()) for name, text in zip(parts[::2], parts[1::2], strict=True)]
+
+
+async def audit(db: asyncpg.Connection, chosen: Sequence[Law] | None = None) -> list[Finding]:
+    """All laws over one snapshot of live data."""
+    async with db.transaction(isolation="repeatable_read", readonly=chosen is None):
+        return [await _check(db, law) for law in chosen or laws()]
+
+
+async def _check(db: asyncpg.Connection, law: Law) -> Finding:
+    row = await db.fetchrow(law.statement)
+    assert row is not None
+    return Finding(law.name, row["checked"], row["violations"])
+
+
+async def prove(owner: asyncpg.Connection) -> list[Finding]:
+    """Breaks each law in a transaction that is rolled back; `violations` is what the audit noticed, and 0 means
+    that it noticed nothing. Constraints that would refuse the damage are lifted inside that transaction."""
+    broken = breaks()
+    findings: list[Finding] = []
+    for law in laws():
+        damage = owner.transaction()
+        await damage.start()
+        try:
+            await owner.execute("set local session_replication_role = replica")
+            await owner.execute("set local lock_timeout = '5s'")
+            before = await _check(owner, law)
+            await owner.execute(broken[law.name])
+            after = await _check(owner, law)
+            findings.append(Finding(law.name, after.checked, after.violations - before.violations))
+        finally:
+            await damage.rollback()
+    return findings

@@ -1,0 +1,83 @@
+-- break: stock is never oversold
+alter table inventory.stock drop constraint never_oversold;
+insert into inventory.stock (offer_id, location_id, on_hand, reserved) values (-1, 1, 1, 2);
+
+-- break: stock on hand is the sum of its movements
+insert into inventory.stock (offer_id, location_id, on_hand) values (-1, 1, 5);
+
+-- break: stock reserved is the sum of live reservations
+insert into inventory.reservation (checkout_id, state, offer_ids, location_ids, quantities)
+values (-1, 'held', '{-1}', '{1}', '{2}');
+
+-- break: what was sold left the shelf once
+insert into inventory.reservation (checkout_id, state, offer_ids, location_ids, quantities)
+values (-1, 'sold', '{-1}', '{1}', '{2}');
+
+-- break: a held reservation belongs to a running checkout
+insert into inventory.reservation (checkout_id, state, offer_ids, location_ids, quantities, at)
+values (-1, 'held', '{-1}', '{1}', '{2}', now() - interval '1 hour');
+
+-- break: order lines add up to the order
+insert into orders.orders (bucket, order_id, user_id, checkout_id, cart_id, status, subtotal, total, placed_at)
+values (0, -1, -1, -1, -1, 'confirmed', 100, 100, now());
+
+-- break: order totals add up
+alter table orders.orders drop constraint total_adds_up;
+insert into orders.orders (bucket, order_id, user_id, checkout_id, cart_id, status, subtotal, total, placed_at)
+values (0, -1, -1, -1, -1, 'confirmed', 100, 99, now());
+
+-- break: an order has one captured payment of its total
+insert into orders.orders (bucket, order_id, user_id, checkout_id, cart_id, status, subtotal, total, placed_at)
+values (0, -1, -1, -1, -1, 'confirmed', 100, 100, now());
+
+-- break: an order has one confirmed reservation of exactly its lines
+insert into inventory.reservation (checkout_id, state, offer_ids, location_ids, quantities)
+values (-1, 'sold', '{-1}', '{1}', '{2}');
+
+-- break: every journal entry sums to zero
+alter table payments.entry drop constraint entry_balances;
+insert into payments.entry (kind, reference, currency, accounts, amounts)
+values ('capture', -1, 'USD', '{provider,tax}', '{5,-4}');
+
+-- break: the trial balance is zero
+alter table payments.entry drop constraint entry_balances;
+insert into payments.entry (kind, reference, currency, accounts, amounts)
+values ('capture', -1, 'XTS', '{provider,tax}', '{5,-4}');
+
+-- break: every capture and refund is booked
+insert into payments.payment (payment_id, checkout_id, order_id, amount, currency, status)
+values (-1, -1, -1, 100, 'USD', 'captured');
+
+-- break: refunds never exceed captures
+alter table payments.payment drop constraint refunds_within_capture;
+insert into payments.payment (payment_id, checkout_id, order_id, amount, refunded, currency, status)
+values (-1, -1, -1, 100, 101, 'USD', 'captured');
+
+-- break: every capture belongs to an order or is refunded
+insert into payments.payment (payment_id, checkout_id, order_id, amount, currency, status)
+values (-1, -1, -1, 100, 'USD', 'captured');
+
+-- break: a cancelled order is refunded
+insert into orders.orders (bucket, order_id, user_id, checkout_id, cart_id, status, subtotal, total, placed_at)
+values (0, -1, -1, -1, -1, 'cancelled', 100, 100, now());
+
+-- break: nothing stays undecided for longer than fifteen minutes
+insert into checkout.running (checkout_id, lease_until, begun_at) values (-1, now(), now() - interval '1 hour');
+
+-- break: one order a key
+insert into checkout.checkout (checkout_id, user_id, key, fingerprint, record, begun_at)
+values (-1, -1, 'k', '', '{}', now());
+insert into orders.orders (bucket, order_id, user_id, checkout_id, cart_id, status, placed_at)
+values (0, -1, -1, -1, -1, 'confirmed', now()), (0, -2, -1, -1, -2, 'confirmed', now());
+
+-- break: one order a cart
+insert into orders.orders (bucket, order_id, user_id, checkout_id, cart_id, status, placed_at)
+values (0, -1, -1, -1, -1, 'confirmed', now()), (0, -2, -1, -2, -1, 'confirmed', now());
+
+-- break: what a shopper was told stands
+insert into checkout.checkout (checkout_id, user_id, key, fingerprint, record, begun_at)
+values (-1, -1, 'k', '', '{}', now());
+insert into checkout.answer (checkout_id, status, body, at) values (-1, 201, '{}', now());
+
+-- break: one successful charge a checkout at the provider
+insert into payments.sandbox_charge (key, amount, currency, token, state) values (-1, 100, 'USD', 'tok_visa', 'charged');

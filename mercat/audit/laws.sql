@@ -1,0 +1,143 @@
+-- law: stock is never oversold
+-- Every law yields how many rows it checked and how many broke it.
+select count(*) as checked, count(*) filter (where reserved < 0 or reserved > on_hand) as violations
+from inventory.stock;
+
+-- law: stock on hand is the sum of its movements
+with moved as (
+    select offer_id, location_id, sum(quantity) as units
+    from inventory.movement, unnest(offer_ids, location_ids, quantities) as u (offer_id, location_id, quantity)
+    group by 1, 2
+)
+select count(*) as checked, count(*) filter (where coalesce(s.on_hand, 0) <> coalesce(m.units, 0)) as violations
+from inventory.stock s full join moved m using (offer_id, location_id);
+
+-- law: stock reserved is the sum of live reservations
+with held as (
+    select offer_id, location_id, sum(quantity) as units
+    from inventory.reservation, unnest(offer_ids, location_ids, quantities) as u (offer_id, location_id, quantity)
+    where state = 'held'
+    group by 1, 2
+)
+select count(*) as checked, count(*) filter (where coalesce(s.reserved, 0) <> coalesce(h.units, 0)) as violations
+from inventory.stock s full join held h using (offer_id, location_id);
+
+-- law: what was sold left the shelf once
+select count(*) as checked, count(*) filter (where m.reference is null) as violations
+from inventory.reservation r
+left join inventory.movement m on m.reference = r.checkout_id::text and m.kind = 'sold'
+where r.state = 'sold';
+
+-- law: a held reservation belongs to a running checkout
+select count(*) as checked, count(*) filter (where c.checkout_id is null) as violations
+from inventory.reservation r
+left join checkout.running c on c.checkout_id = r.checkout_id
+where r.state = 'held' and r.at < now() - interval '30 seconds';
+
+-- law: order lines add up to the order
+with lines as (
+    select bucket, order_id, sum(total) as subtotal, bool_and(total = unit_price * quantity) as sound
+    from orders.line group by 1, 2
+)
+select count(*) as checked,
+    count(*) filter (where l.subtotal is distinct from o.subtotal or not l.sound) as violations
+from orders.orders o left join lines l using (bucket, order_id) where o.status <> 'refused';
+
+-- law: order totals add up
+select count(*) as checked, count(*) filter (where total
+    <> subtotal - discount + shipping + case when prices_include_tax then 0 else tax end) as violations
+from orders.orders where status <> 'refused';
+
+-- law: an order has one captured payment of its total
+with paid as (
+    select order_id, count(*) as payments, sum(amount) as amount
+    from payments.payment where status = 'captured' group by 1
+)
+select count(*) as checked,
+    count(*) filter (where p.payments is distinct from 1 or p.amount is distinct from o.total) as violations
+from orders.orders o left join paid p using (order_id) where o.status <> 'refused';
+
+-- law: an order has one confirmed reservation of exactly its lines
+with sold as (
+    select r.checkout_id, u.offer_id, sum(u.quantity) as units
+    from inventory.reservation r, unnest(r.offer_ids, r.quantities) as u (offer_id, quantity)
+    where r.state = 'sold' group by 1, 2
+), bought as (
+    select o.checkout_id, l.offer_id, sum(l.quantity) as units
+    from orders.orders o join orders.line l using (bucket, order_id) where o.status <> 'refused' group by 1, 2
+)
+select count(*) as checked, count(*) filter (where s.units is distinct from b.units) as violations
+from sold s full join bought b using (checkout_id, offer_id)
+where not exists (select from checkout.running r where r.checkout_id = coalesce(s.checkout_id, b.checkout_id));
+
+-- law: every journal entry sums to zero
+select count(*) as checked,
+    count(*) filter (where (select sum(a) from unnest(amounts) a) <> 0 or cardinality(accounts) <> cardinality(amounts))
+        as violations
+from payments.entry;
+
+-- law: the trial balance is zero
+select count(*) as checked, count(*) filter (where balance <> 0) as violations
+from (select currency, sum(a) as balance from payments.entry, unnest(amounts) a group by currency) b;
+
+-- law: every capture and refund is booked
+select count(*) as checked, count(*) filter (where e.reference is null) as violations
+from (
+    select checkout_id as reference, 'capture' as kind, amount from payments.payment where status = 'captured'
+    union all
+    select refund_id, 'refund', -amount from payments.refund where status = 'done'
+) money
+left join payments.entry e on e.reference = money.reference and e.kind = money.kind and e.amounts[1] = money.amount;
+
+-- law: refunds never exceed captures
+with back as (select payment_id, sum(amount) as amount from payments.refund group by 1)
+select count(*) as checked,
+    count(*) filter (where coalesce(b.amount, 0) > p.amount or coalesce(b.amount, 0) <> p.refunded) as violations
+from payments.payment p left join back b using (payment_id) where p.status = 'captured';
+
+-- law: every capture belongs to an order or is refunded
+select count(*) as checked,
+    count(*) filter (where p.refunded < p.amount and o.order_id is null) as violations
+from payments.payment p
+left join orders.orders o on o.order_id = p.order_id and o.status not in ('refused')
+where p.status = 'captured'
+    and not exists (select from checkout.running r where r.checkout_id = p.checkout_id);
+
+-- law: a cancelled order is refunded
+select count(*) as checked, count(*) filter (where p.refunded is distinct from o.total) as violations
+from orders.orders o
+left join payments.payment p on p.order_id = o.order_id and p.status = 'captured'
+where o.status = 'cancelled' and not exists (
+    select from checkout.undoing u where u.order_id = o.order_id and u.done_at is null);
+
+-- law: nothing stays undecided for longer than fifteen minutes
+select count(*) as checked,
+    count(*) filter (where begun_at < now() - interval '16 minutes' and parked is null) as violations
+from checkout.running;
+
+-- law: one order a key
+select count(*) as checked, count(*) filter (where orders > 1) as violations
+from (
+    select c.user_id, c.key, count(o.order_id) as orders
+    from checkout.checkout c join orders.orders o on o.checkout_id = c.checkout_id and o.status <> 'refused'
+    group by 1, 2
+) k;
+
+-- law: one order a cart
+select count(*) as checked, count(*) filter (where orders > 1) as violations
+from (select cart_id, count(*) as orders from orders.orders where status <> 'refused' group by 1) c;
+
+-- law: what a shopper was told stands
+select count(*) as checked,
+    count(*) filter (where (a.status = 201) <> (o.order_id is not null)) as violations
+from checkout.answer a
+join checkout.checkout c using (checkout_id)
+left join orders.orders o on o.checkout_id = a.checkout_id and o.status <> 'refused';
+
+-- law: one successful charge a checkout at the provider
+select count(*) as checked,
+    count(*) filter (where p.payment_id is null or p.amount <> s.amount or p.refunded <> s.refunded) as violations
+from payments.sandbox_charge s
+left join payments.payment p on p.checkout_id = s.key and p.status = 'captured'
+where s.state = 'charged' and not exists (select from checkout.running r where r.checkout_id = s.key)
+    and not exists (select from payments.refund f where f.payment_id = p.payment_id and f.status = 'pending');
