@@ -86,18 +86,24 @@ class Clauses(NamedTuple):
     chosen: dict[str, Clause]
 
     def without(self, facet: str | None = None) -> Clause:
-        needed = [*self.always, *(clause for name, clause in self.chosen.items() if name != facet)]
-        if self.text is None and not needed:
+        if not self.narrow(facet):
             return words.term("for_sale", True)
+        needed = [*self.always, *(clause for name, clause in self.chosen.items() if name != facet)]
         parts = [(Occur.Must, Clause.const_score_query(clause, 0.0)) for clause in needed]
         if self.text is not None:
             parts.append((Occur.Must, self.text))
         return parts[0][1] if len(parts) == 1 else Clause.boolean_query(parts)
 
+    def narrow(self, facet: str | None = None) -> bool:
+        """Whether anything is asked at all."""
+        return self.text is not None or bool(self.always) or any(name != facet for name in self.chosen)
+
 
 class Finding:
-    def __init__(self, searcher: Searcher, currency: str) -> None:
+    def __init__(self, searcher: Searcher, currency: str, counted: dict[str, Any] | None = None) -> None:
+        """`counted` remembers what was counted of all products in this state of the index."""
         self._searcher = searcher
+        self._counted: dict[str, Any] = {} if counted is None else counted
         self._unit = 10 ** money.exponent(currency)
 
     def find(self, query: Query) -> Found:
@@ -188,9 +194,9 @@ class Finding:
         counted = self._aggregations()
         free = {name: how for name, how in counted.items() if name not in clauses.chosen}
         asked = clauses.without()
-        answer: dict[str, Any] = self._searcher.aggregate(asked, free) if free else {}
+        answer = self._aggregate(asked, free, clauses.narrow()) if free else {}
         for name in clauses.chosen:
-            answer |= self._searcher.aggregate(clauses.without(name), {name: counted[name]})
+            answer |= self._aggregate(clauses.without(name), {name: counted[name]}, clauses.narrow(name))
         buckets: dict[str, list[dict[str, Any]]] = {name: part["buckets"] for name, part in answer.items()}
         prices, stars = _by_bound(buckets["price_ranges"]), _by_bound(buckets["ratings"])
         whole = prices if "price_ranges" in free else stars if "ratings" in free else None
@@ -207,6 +213,15 @@ class Finding:
         )
         total = self._count(asked) if whole is None else sum(whole.values())
         return facets, total
+
+    def _aggregate(self, asked: Clause, counts: dict[str, Any], narrow: bool) -> dict[str, Any]:
+        """The answer to `counts`; remembered where it is about all products: any list of a category asks."""
+        if narrow:
+            return self._searcher.aggregate(asked, counts)
+        missing = {name: how for name, how in counts.items() if name not in self._counted}
+        if missing:
+            self._counted.update(self._searcher.aggregate(asked, missing))
+        return {name: self._counted[name] for name in counts}
 
     def _aggregations(self) -> dict[str, Any]:
         bounds = [bound * self._unit for bound in PRICE_BOUNDS]
@@ -226,10 +241,9 @@ class Finding:
     def category_counts(self) -> dict[str, int]:
         """How many products are in each category that has some, descendants' included."""
         size = {"field": "category", "size": DEPARTMENTS_MAX, "segment_size": DEPARTMENTS_MAX}
-        answer: dict[str, Any] = self._searcher.aggregate(
-            words.term("for_sale", True), {"categories": {"terms": size}}
-        )
-        return {bucket["key"]: int(bucket["doc_count"]) for bucket in answer["categories"]["buckets"]}
+        every = words.term("for_sale", True)
+        answer = self._aggregate(every, {"every_category": {"terms": size}}, narrow=False)
+        return {bucket["key"]: int(bucket["doc_count"]) for bucket in answer["every_category"]["buckets"]}
 
     def _relaxed(self, query: Query, asked: list[Word]) -> Found | None:
         """For words that nothing has together: spelling mended, then what the nearest product has of them."""

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import structlog
@@ -227,8 +228,8 @@ class Reader:
         self._path: Path | None = None
         self._index: Index | None = None
         self._searcher: Searcher | None = None
-        self.state = 0
-        """Raised whenever there is something new to see."""
+        self.counted: dict[str, Any] = {}
+        """What has been counted of all products, while they are what they are; another state, another one."""
 
     def searcher(self) -> Searcher:
         now = time.monotonic()
@@ -259,7 +260,7 @@ class Reader:
             log.warning("the index cannot be read", index=path.name, reason=str(error)[:300])
             return
         self._seen = seen
-        self.state += 1
+        self.counted = {}
 
 
 class Writer:

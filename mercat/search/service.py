@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
@@ -12,7 +13,10 @@ from mercat.search.messages import Found, Query, Suggestions
 
 log = structlog.get_logger("mercat.search")
 Everything = Callable[[], AsyncIterator[Sequence[ProductChanged]]]
+Answer = TypeVar("Answer")
 SUGGESTIONS_MAX = 20
+AT_ONCE_MAX = 100_000
+"""Products up to which a question is answered on the spot: 1 ms at 40,000, for the broadest words."""
 _REST_S = 5.0
 _RETRY_S = 0.2
 
@@ -20,8 +24,8 @@ _RETRY_S = 0.2
 class Search:
     """Answers anywhere; writes in the one process that follows the log.
 
-    A question costs a millisecond or two, so it is answered where it is asked; writing, which waits for the
-    disk, has a thread."""
+    A question to a small index costs about a millisecond, so it is answered on the spot; a large one, and
+    writing, which waits for the disk, have threads."""
 
     def __init__(self, folder: Path, currency: str = "USD") -> None:
         self._currency = currency
@@ -34,25 +38,26 @@ class Search:
         self._in_doubt = True
         self._idle: asyncio.TimerHandle | None = None
         self._resting: asyncio.Task[None] | None = None
-        self._counts: tuple[int, dict[str, int]] = (-1, {})
 
     async def find(self, query: Query) -> Found:
         """Products that have the words and pass the filters, a page of them, and what each facet counts."""
-        return self._finding().find(query)
+        return await self._answer(lambda finding: finding.find(query))
 
     async def suggest(self, q: str, limit: int = 8) -> Suggestions:
         """What these first letters may become: words, products, categories, brands."""
-        return self._finding().suggest(q, min(max(limit, 1), SUGGESTIONS_MAX))
+        most = min(max(limit, 1), SUGGESTIONS_MAX)
+        return await self._answer(lambda finding: finding.suggest(q, most))
 
     async def category_counts(self) -> dict[str, int]:
         """How many products a category has, by slug, descendants' included. Empty ones are left out."""
-        finding = self._finding()
-        if self._counts[0] != self._reader.state:
-            self._counts = (self._reader.state, finding.category_counts())
-        return self._counts[1]
+        return await self._answer(lambda finding: finding.category_counts())
 
-    def _finding(self) -> Finding:
-        return Finding(self._reader.searcher(), self._currency)
+    async def _answer(self, ask: Callable[[Finding], Answer]) -> Answer:
+        searcher = self._reader.searcher()
+        finding = Finding(searcher, self._currency, self._reader.counted)
+        if searcher.num_docs <= AT_ONCE_MAX:
+            return ask(finding)
+        return await asyncio.to_thread(ask, finding)
 
     @on(ProductChanged, outside=True)
     async def index(self, events: list[ProductChanged]) -> None:

@@ -136,6 +136,14 @@ async def test_counts_follow_changes(local, search):
     assert await search.category_counts() == {}
 
 
+async def test_a_large_index_is_asked_in_threads(local, monkeypatch):
+    await tell(local, TEA, CUP)
+    await until(local, Query(), lambda found: found.total == 2)
+    monkeypatch.setattr("mercat.search.service.AT_ONCE_MAX", 1)
+    answers = await asyncio.gather(*(local.find(Query(q=q)) for q in ["green tea", "tea cup", "tea"] * 20))
+    assert [found.total for found in answers] == [1, 1, 2] * 20
+
+
 async def test_a_walk_goes_on_from_page_to_page(local, search):
     await tell(local, *(product(n, price=n) for n in range(1, 8)))
     await until(search, Query(), lambda found: found.total == 7)

@@ -135,17 +135,16 @@ def test_hostile_words_are_only_words(shop, q):
     finding(shop).suggest(q, 8)
 
 
+@pytest.fixture(scope="module")
+def one_pot(tmp_path_factory):
+    return put(tmp_path_factory.mktemp("index"), [product(1, "Tea pot", brand="Acme")])
+
+
 @settings(max_examples=200, deadline=None)
-@given(q=st.text(max_size=60), brand=st.text(max_size=10), cursor=st.none())
-def test_any_text_is_answered(tmp_path_factory, q, brand, cursor):
-    shop = _shops.setdefault(
-        "one", put(tmp_path_factory.mktemp("index"), [product(1, "Tea pot", brand="Acme")])
-    )
-    finding(shop).find(Query(q=q, brand=[brand], category=[q], cursor=cursor))
-    finding(shop).suggest(q, 3)
-
-
-_shops = {}
+@given(q=st.text(max_size=60), brand=st.text(max_size=10))
+def test_any_text_is_answered(one_pot, q, brand):
+    finding(one_pot).find(Query(q=q, brand=[brand], category=[q]))
+    finding(one_pot).suggest(q, 3)
 
 
 @given(st.text("abc", max_size=6), st.text("abc", max_size=6))
