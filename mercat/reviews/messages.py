@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from mercat.ids import ProductId, ReviewId, UserId
 from mercat.kit.refusals import Conflict, Forbidden
@@ -48,7 +48,7 @@ class Rating(Struct, frozen=True):
     rating: float = 0
     """The mean, not rounded."""
     review_count: int = 0
-    histogram: list[int] = [0, 0, 0, 0, 0]
+    histogram: list[int] = field(default_factory=lambda: [0] * 5)
     version: int = 0
 
 
