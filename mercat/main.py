@@ -153,6 +153,8 @@ async def work_in_the_back(shop: Shop) -> None:
     building.duty("checkout recovery", shop.checkout.saga.keep_recovering)
     building.duty("cancellations and returns", shop.checkout.keep_undoing)
     building.duty("cart copies", shop.cart.keep_copying)
+    if building.settings.smtp_url:
+        building.duty("mail", shop.notifications.deliver)
     await building.work_in_the_back()
 
 
