@@ -31,8 +31,9 @@ class Recommendations:
 
     async def goes_with(self, product_ids: list[ProductId], limit: int = 12) -> list[ProductId]:
         """What is bought with all of these, a cart say; where orders say too little, what is popular."""
-        given = list(dict.fromkeys(product_ids))[: rules.BASKET_MAX]
-        return await _shelf(limit, given, self._with(given), self._popular, self._well_rated)
+        given = list(dict.fromkeys(product_ids))
+        together = self._with(given[: rules.BASKET_MAX])
+        return await _shelf(limit, given, together, self._popular, self._well_rated)
 
     async def similar(self, product_id: ProductId, limit: int = 12) -> list[ProductId]:
         """What is of its category and near its price, its brand preferred."""

@@ -215,6 +215,7 @@ async def test_a_huge_order_teaches_by_its_first_fifty_products(shelves, heard, 
     assert await db.fetchval("select count(*) from recommendations.pair") == BASKET_MAX * (BASKET_MAX - 1)
     assert len(await shelves.bought_together(ProductId(1), 100)) == BASKET_MAX - 1
     assert await shelves.bought_together(ProductId(60)) == []
+    assert await shelves.goes_with(many, 10) == []  # what is in the cart is never proposed for it
 
 
 def test_counting_is_plain():
