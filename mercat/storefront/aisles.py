@@ -49,7 +49,9 @@ class Aisles:
 
     async def departments(self) -> list[Department]:
         """The topmost, the fullest first."""
-        roots = [aisle for aisle in (await self.all()).values() if aisle.parent is None and aisle.product_count]
+        roots = [
+            aisle for aisle in (await self.all()).values() if aisle.parent is None and aisle.product_count
+        ]
         roots.sort(key=lambda aisle: (-aisle.product_count, aisle.name))
         return [Department(aisle.slug, aisle.name, aisle.product_count) for aisle in roots]
 

@@ -159,7 +159,9 @@ class Buying:
                 if said.status < 400:
                     return self._follow(request, after, said)
                 given, refused = _filled(ask), _trouble(said)
-        return await self._desk(request, caller, given, refused=refused, status=200 if refused is None else 402)
+        return await self._desk(
+            request, caller, given, refused=refused, status=200 if refused is None else 402
+        )
 
     async def totals(self, request: Request) -> Response:
         """The page again for what was chosen so far: the script takes delivery and totals out of it."""
@@ -187,7 +189,9 @@ class Buying:
                 )
             if ask.expected_total is None:
                 given = form | _filled(ask)
-                refused = Trouble("Please check the total", "Here is what delivery and tax come to.", _UNMOVED)
+                refused = Trouble(
+                    "Please check the total", "Here is what delivery and tax come to.", _UNMOVED
+                )
                 return await self._desk(request, caller, given, refused=refused, key=key)
             ask = await self._remember(caller, key, ask)
         said = await self._buy(caller, key, ask)
@@ -258,7 +262,11 @@ class Buying:
             return self._visits.go(request, "/cart")
         addresses = await self._accounts.addresses(caller.user_id)
         saved = await self._accounts.payment_methods(caller.user_id)
-        form = {"address": str(addresses[0].address_id) if addresses else "", "country": "US", "method": ""} | given
+        form = {
+            "address": str(addresses[0].address_id) if addresses else "",
+            "country": "US",
+            "method": "",
+        } | given
         form.setdefault("card", str(saved[0].payment_method_id) if saved else render.CARDS[0][0])
         chosen = next((each for each in addresses if str(each.address_id) == form["address"]), None)
         if chosen:
@@ -424,13 +432,20 @@ def problems(view: CartView) -> dict[OfferId, Problem]:
         title = item.title if item else "Something in your cart"
         match each.code:
             case "price_changed" if item and each.price is not None:
-                was, is_now = money.words(item.price_at_add, view.currency), money.words(each.price, view.currency)
-                found[each.offer_id] = Problem(f"{title}: the price went from {was} to {is_now}.", "Price changed")
+                was, is_now = (
+                    money.words(item.price_at_add, view.currency),
+                    money.words(each.price, view.currency),
+                )
+                found[each.offer_id] = Problem(
+                    f"{title}: the price went from {was} to {is_now}.", "Price changed"
+                )
             case "sold_out":
                 found[each.offer_id] = Problem(f"{title} is sold out. Remove it to go on.", "Sold out")
             case "not_enough":
                 left = f"only {each.available} left" if each.available else "not that many left"
-                found[each.offer_id] = Problem(f"{title}: {left}. Lower the quantity to go on.", left.capitalize())
+                found[each.offer_id] = Problem(
+                    f"{title}: {left}. Lower the quantity to go on.", left.capitalize()
+                )
             case "not_for_sale":
                 words = f"{title} is not for sale any more. Remove it to go on."
                 found[each.offer_id] = Problem(words, "Not for sale any more")
@@ -557,5 +572,6 @@ def _say(code: str, detail: str) -> Trouble:
                 "Press the button again: you cannot be charged twice.",
             )
         case _:
-            return Trouble("This order was not placed", detail, _UNMOVED, "Change what it says, then press again.")
-
+            return Trouble(
+                "This order was not placed", detail, _UNMOVED, "Change what it says, then press again."
+            )

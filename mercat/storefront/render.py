@@ -40,10 +40,22 @@ COUNTRIES = [
 
 CARDS = [
     ("tok_visa", "Visa that works", "The bank says yes at once."),
-    ("tok_3ds", "Visa that asks first", "The bank shows a page of its own where you approve or refuse (3-D Secure)."),
+    (
+        "tok_3ds",
+        "Visa that asks first",
+        "The bank shows a page of its own where you approve or refuse (3-D Secure).",
+    ),
     ("tok_declined", "Card that is declined", "The bank says no. Nothing is charged and the cart stays."),
-    ("tok_timeout_charged", "Bank that answers late, paid", "Silence at first; then it turns out that you paid, once."),
-    ("tok_timeout_uncharged", "Bank that never answers", "Silence; then it turns out that nothing was charged."),
+    (
+        "tok_timeout_charged",
+        "Bank that answers late, paid",
+        "Silence at first; then it turns out that you paid, once.",
+    ),
+    (
+        "tok_timeout_uncharged",
+        "Bank that never answers",
+        "Silence; then it turns out that nothing was charged.",
+    ),
 ]
 
 _STATES = {

@@ -121,7 +121,12 @@ class Asked:
         return given + ([("stock", "1")] if self.stock else [])
 
     def url(
-        self, *, but: tuple[str, str] | None = None, page: int = 1, filters: bool = True, base: str | None = None
+        self,
+        *,
+        but: tuple[str, str] | None = None,
+        page: int = 1,
+        filters: bool = True,
+        base: str | None = None,
     ) -> str:
         """This list's address, without one filter, or without all, or on another page."""
         given = [("q", self.q)] if self.q else []
@@ -195,7 +200,7 @@ class Shop:
         tree = [aisle for aisle in aisles.values() if aisle.parent is None and aisle.product_count]
         tree.sort(key=lambda aisle: (-aisle.product_count, aisle.name))
         return await self._visits.everybodys(
-            request, "departments.html", ["departments"], tree=tree, department="*"
+            request, "departments.html", ["categories"], tree=tree, department="*"
         )
 
     async def category(self, request: Request) -> Response:
@@ -222,16 +227,20 @@ class Shop:
         elif not products and asked.q and not asked.filters and aisle:
             everywhere = await self._list(Query(q=asked.q, limit=8))
             relaxed = {"q": asked.q, "url": asked.url(base="/search"), "products": everywhere}
-        shown = Listing([], 0, 1, 1) if found.relaxed else Listing(products, found.total, asked.page, found.total_pages)
+        shown = (
+            Listing([], 0, 1, 1)
+            if found.relaxed
+            else Listing(products, found.total, asked.page, found.total_pages)
+        )
         heading = f"“{asked.q}”" if asked.q else (aisle.name if aisle else "All products")
         if aisle and asked.q:
             heading += f" in {aisle.name}"
         kept = [each for each in [("q", asked.q), *asked.filters] if each[1]]
-        keys = [f"category-{aisle.slug}"] if aisle else ["search"]
+        keys = ["products", f"category/{aisle.slug}"] if aisle else ["search"]
         return await self._visits.everybodys(
             request,
             "listing.html",
-            [*keys, *(f"product-{each.product_id}" for each in products)],
+            [*keys, *(str(each.product_id) for each in products)],
             q=asked.q,
             heading=heading,
             category=aisle,
@@ -249,7 +258,10 @@ class Shop:
             rating_on=bool(asked.rating),
             stock_on=asked.stock,
             kept=kept,
-            chips=[Chip(self._filter_words(name, value), asked.url(but=(name, value))) for name, value in asked.filters],
+            chips=[
+                Chip(self._filter_words(name, value), asked.url(but=(name, value)))
+                for name, value in asked.filters
+            ],
             clear=asked.url(filters=False),
             page_url=lambda page: asked.url(page=page),
             found=shown,
@@ -277,13 +289,17 @@ class Shop:
 
     def _facets(self, asked: Asked, found: Found) -> dict[str, list[Choice]]:
         facets = found.facets
-        brands = [Choice(each.value, each.value, each.count, each.value in asked.brands) for each in facets.brands]
+        brands = [
+            Choice(each.value, each.value, each.count, each.value in asked.brands) for each in facets.brands
+        ]
         listed = {each.value for each in brands}
         gone = [Choice(brand, brand, 0, on=True) for brand in asked.brands if brand not in listed]
         brands.sort(key=lambda choice: not choice.on)
         return {
             "prices": [
-                Choice(each.value, self._filter_words("price", each.value), each.count, each.value == asked.price)
+                Choice(
+                    each.value, self._filter_words("price", each.value), each.count, each.value == asked.price
+                )
                 for each in facets.price_ranges
             ],
             "brands": gone + brands,
@@ -299,7 +315,8 @@ class Shop:
                 low, _, high = value.partition("-")
                 unit = 10 ** money.exponent(self._currency)
                 lowest, highest = (
-                    money.words(int(amount or 0) * unit, self._currency).removesuffix(".00") for amount in (low, high)
+                    money.words(int(amount or 0) * unit, self._currency).removesuffix(".00")
+                    for amount in (low, high)
                 )
                 if not high:
                     return f"{lowest} and more"
@@ -338,7 +355,9 @@ class Shop:
             self._delivery(),
         )
         variant = _variant(product, request.query_params.get("variant"))
-        offers = sorted(variant.offers if variant else product.offers, key=lambda offer: (not offer.in_stock, offer.price))
+        offers = sorted(
+            variant.offers if variant else product.offers, key=lambda offer: (not offer.in_stock, offer.price)
+        )
         offer = offers[0] if offers else None
         if product.offer_id and not request.query_params.get("variant"):
             offer = next((each for each in offers if each.offer_id == product.offer_id), offer)
@@ -349,7 +368,7 @@ class Shop:
         return await self._visits.everybodys(
             request,
             "product.html",
-            [f"product-{product_id}"],
+            [str(product_id), f"category/{product.category}"],
             product=product,
             offer=offer,
             others=[each for each in offers if each is not offer],
@@ -385,7 +404,18 @@ class Shop:
     # -- what robots read
 
     async def robots(self, request: Request) -> Response:
-        closed = ("account", "cart", "checkout", "desk", "dev", "fragments", "operator", "orders", "sandbox", "wishlist")
+        closed = (
+            "account",
+            "cart",
+            "checkout",
+            "desk",
+            "dev",
+            "fragments",
+            "operator",
+            "orders",
+            "sandbox",
+            "wishlist",
+        )
         lines = ["User-agent: *", *(f"Disallow: /{each}" for each in closed)]
         lines.append(f"Sitemap: {request.url.scheme}://{request.url.netloc}/sitemap.xml")
         return _file("\n".join(lines) + "\n", "text/plain; charset=utf-8")
@@ -394,7 +424,10 @@ class Shop:
         origin = f"{request.url.scheme}://{request.url.netloc}"
         total = (await self._search.find(Query(limit=1))).total
         parts = min(-(-total // _SITEMAP_PART), _SITEMAP_PARTS_MAX)
-        urls = [f"{origin}/sitemap/pages.xml", *(f"{origin}/sitemap/{part}.xml" for part in range(1, parts + 1))]
+        urls = [
+            f"{origin}/sitemap/pages.xml",
+            *(f"{origin}/sitemap/{part}.xml" for part in range(1, parts + 1)),
+        ]
         return _file(_xml("sitemapindex", "sitemap", urls), "application/xml")
 
     async def sitemap_part(self, request: Request) -> Response:
@@ -503,7 +536,11 @@ def _options(product: Product, here: Variant | None, canonical: str) -> list[Opt
 def _histogram(counts: Sequence[int]) -> list[tuple[int, int, int]]:
     """Stars, how many, percent; five stars first."""
     total = sum(counts)
-    return [(star, counts[star - 1], round(100 * counts[star - 1] / total)) for star in (5, 4, 3, 2, 1)] if total else []
+    return (
+        [(star, counts[star - 1], round(100 * counts[star - 1] / total)) for star in (5, 4, 3, 2, 1)]
+        if total
+        else []
+    )
 
 
 def _linked(

@@ -91,6 +91,11 @@ class Visits:
             raise Forbidden(f"Only a {role} may see this page.")
         return caller
 
+    def token(self, request: Request) -> str:
+        """The session's token, as the door read it."""
+        visit = request.scope.get("mercat.visit")
+        return visit.token if visit else ""
+
     def start(self, request: Request, caller: Caller, token: str, lifetime_s: int) -> None:
         """From this request on the browser has this session."""
         request.scope["mercat.started"] = caller

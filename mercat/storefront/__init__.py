@@ -1,0 +1,80 @@
+"""The storefront: pages for shoppers, sellers and operators.
+
+    shop.py            home, departments, lists, search, product: the same for everybody, for any cache to keep
+    buying.py          cart, checkout, the sandbox bank
+    tracking.py        orders and their parcels
+    account.py         signing in, the account, wishlist, reviews
+    desk_seller.py     what sellers do
+    desk_operator.py   how the shop does
+    visit.py           who came, what form they sent, how a page goes back; csrf.py, render.py
+
+It owns no data and decides nothing: it asks services and renders what they say. Pages work before any script.
+"""
+
+from collections.abc import Callable
+
+import asyncpg
+from starlette.routing import Route
+
+from mercat.kit.valkey import Store
+from mercat.kit.web import Authenticate
+from mercat.storefront import account, buying, desk_operator, desk_seller, shop, tracking
+from mercat.storefront.aisles import Aisles
+from mercat.storefront.desk_operator import Audit
+from mercat.storefront.services import Services
+from mercat.storefront.visit import Visits
+
+__all__ = ["Services", "pages"]
+
+
+def pages(
+    services: Services,
+    *,
+    authenticate: Authenticate,
+    session_cookie: Callable[[str, int], str],
+    store: Store,
+    events: asyncpg.Pool,
+    audit: Audit,
+) -> list[Route]:
+    """All pages. The last route answers every other address with a page that says so: put it behind the API's.
+
+    `session_cookie(token, lifetime_s)` writes the door's cookie; `store` keeps what was asked with a checkout's
+    key; `events` reads how far followers are, and `audit` checks the laws, for the operator's desk."""
+    settings = services.settings
+    aisles = Aisles(services.catalog, services.search, services.breakers["search"])
+    visits = Visits(
+        authenticate=authenticate,
+        departments=aisles.departments,
+        session_cookie=session_cookie,
+        secret=settings.key("forms"),
+        secure=settings.secure_cookies,
+    )
+    return [
+        *account.pages(visits, services),
+        *buying.pages(
+            visits,
+            accounts=services.accounts,
+            cart=services.cart,
+            catalog=services.catalog,
+            checkout=services.checkout,
+            fulfilment=services.fulfilment,
+            payments=services.payments,
+            pricing=services.pricing,
+            store=store,
+        ),
+        *tracking.pages(visits, services),
+        *desk_seller.pages(visits, aisles, services),
+        *desk_operator.pages(visits, services, events, audit),
+        *shop.pages(
+            visits,
+            aisles,
+            catalog=services.catalog,
+            search=services.search,
+            reviews=services.reviews,
+            recommendations=services.recommendations,
+            fulfilment=services.fulfilment,
+            breakers=services.breakers,
+            currency=settings.currency,
+        ),
+        visits.route("/{path:path}", visits.nowhere, "GET", "POST"),
+    ]

@@ -1,0 +1,465 @@
+"""The seller's desk: products with price, stock and status, a list to upload, and orders to ship."""
+
+import csv
+import io
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mercat import money
+from mercat.catalog import Catalog, NewProduct, Offer
+from mercat.checkout import Ship, ShippedLine, Track
+from mercat.fulfilment import SellerOrder
+from mercat.ids import LineId, OfferId, OrderId, SellerId, ShipmentId
+from mercat.inventory import Count, Line, Stock
+from mercat.kit import wire
+from mercat.kit.refusals import Invalid, Refusal
+from mercat.kit.web import Caller
+from mercat.storefront.aisles import Aisles
+from mercat.storefront.services import Services
+from mercat.storefront.visit import Trouble, Visits, shown_id, trouble
+
+_A_PAGE = 50
+_ROWS_MAX = 2_000
+_NEXT = ("in_transit", "out_for_delivery", "delivered", "exception")
+_PLAIN_COLUMNS = {"title", "description", "category", "brand", "price", "quantity", "image", "external_id"}
+_SAID = {
+    "price": "The new price stands, everywhere.",
+    "stock": "The stock is set.",
+    "status": "Done: shoppers see it so from now on.",
+    "shipped": "Shipped. The buyer sees the parcel and its tracking number.",
+    "marked": "Marked. The buyer sees it on the order.",
+}
+
+
+class Row(NamedTuple):
+    """An offer on the desk."""
+
+    offer_id: OfferId
+    product_id: Any
+    title: str
+    image_url: str
+    price: int
+    currency: str
+    status: str
+    on_hand: int
+    reserved: int
+    version: int
+
+
+class BadRow(NamedTuple):
+    row: int
+    column: str
+    words: str
+
+
+class Report(NamedTuple):
+    """What became of an uploaded list."""
+
+    taken: int
+    bad: list[BadRow]
+
+
+class SellerDesk:
+    def __init__(self, visits: Visits, aisles: Aisles, shop: Services) -> None:
+        self._visits = visits
+        self._aisles = aisles
+        self._shop = shop
+        self._catalog: Catalog = shop.catalog
+        self._currency = shop.settings.currency
+
+    async def sell(
+        self, request: Request, refused: Refusal | None = None, form: dict[str, str] | None = None
+    ) -> Response:
+        caller = await self._visits.caller(request)
+        if caller and caller.seller_id is not None:
+            return self._visits.go(request, "/desk")
+        return await self._visits.page(
+            request,
+            "sell.html",
+            refused.status if refused else 200,
+            caller=caller,
+            form=form or {},
+            errors={},
+            refused=trouble(refused) if refused else None,
+        )
+
+    async def open_shop(self, request: Request) -> Response:
+        form = await self._visits.form(request)
+        caller = await self._visits.member(request)
+        name = form.get("name", "").strip()
+        try:
+            if not 0 < len(name) <= 80:
+                raise Invalid("A shop's name has 1 to 80 characters.")
+            seller_id = await self._shop.sellers.register(caller.user_id, name)
+            await self._shop.accounts.grant(caller.user_id, "seller", seller_id)
+        except Refusal as refused:
+            return await self.sell(request, refused, form)
+        return self._visits.go(request, "/desk")
+
+    # -- products
+
+    async def products(self, request: Request, refused: Trouble | None = None, status: int = 200) -> Response:
+        _, seller_id = await self._seller(request)
+        after = request.query_params.get("after")
+        offers = await self._catalog.of_seller(
+            seller_id, shown_id(after, OfferId) if after else None, _A_PAGE
+        )
+        owned = await self._shop.inventory.owned(seller_id, [offer.offer_id for offer in offers])
+        stock = {each.offer_id: each for each in owned}
+        return await self._page(
+            request,
+            "products",
+            seller_id,
+            status,
+            offers=[_row(offer, stock.get(offer.offer_id)) for offer in offers],
+            after=offers[-1].offer_id if len(offers) == _A_PAGE else None,
+            currency=self._currency,
+            said=_SAID.get(request.query_params.get("said", "")),
+            refused=refused,
+        )
+
+    async def change_offer(self, request: Request) -> Response:
+        form = await self._visits.form(request)
+        _, seller_id = await self._seller(request)
+        offer_id = shown_id(request.path_params["offer_id"], OfferId)
+        try:
+            price = self._minor(form["price"]) if "price" in form else None
+            status: Any = form.get("status")
+            if status not in (None, "active", "paused", "draft"):
+                raise Invalid("A status is active, paused or draft.")
+            await self._catalog.change_offer(seller_id, offer_id, price, status)
+        except Refusal as refused:
+            return await self.products(request, trouble(refused), refused.status)
+        return self._visits.go(
+            request, f"/desk?said={'price' if price is not None else 'status'}#row-{offer_id}"
+        )
+
+    async def count(self, request: Request) -> Response:
+        form = await self._visits.form(request)
+        _, seller_id = await self._seller(request)
+        offer_id = shown_id(request.path_params["offer_id"], OfferId)
+        try:
+            counted = Count(_whole(form.get("quantity", ""), "The stock", 10_000_000))
+            version = _whole(form.get("version", ""), "The version", 2**62)
+            await self._shop.inventory.count(seller_id, offer_id, version, counted)
+        except Refusal as refused:
+            words = Trouble(
+                str(refused),
+                "Below is the stock as it is now: somebody bought meanwhile, or you counted elsewhere.",
+            )
+            return await self.products(
+                request, words if refused.status == 412 else trouble(refused), refused.status
+            )
+        return self._visits.go(request, f"/desk?said=stock#row-{offer_id}")
+
+    async def new(
+        self,
+        request: Request,
+        form: dict[str, str] | None = None,
+        errors: dict[str, str] | None = None,
+        refused: Refusal | None = None,
+    ) -> Response:
+        _, seller_id = await self._seller(request)
+        aisles = sorted((await self._aisles.all()).values(), key=lambda aisle: aisle.name)
+        return await self._page(
+            request,
+            "new",
+            seller_id,
+            refused.status if refused else (422 if errors else 200),
+            form=form or {},
+            errors=errors or {},
+            categories=aisles,
+            currency=self._currency,
+            refused=trouble(refused) if refused else None,
+        )
+
+    async def list_product(self, request: Request) -> Response:
+        form = await self._visits.form(request)
+        _, seller_id = await self._seller(request)
+        try:
+            draft, quantity = self._draft(form)
+        except _BadFieldError as bad:
+            return await self.new(request, form, {bad.column: bad.words})
+        try:
+            await self._list(seller_id, draft, quantity)
+        except Refusal as refused:
+            return await self.new(request, form, refused=refused)
+        return self._visits.go(request, "/desk")
+
+    async def upload(
+        self, request: Request, report: Report | None = None, refused: Refusal | None = None
+    ) -> Response:
+        _, seller_id = await self._seller(request)
+        status = refused.status if refused else (422 if report and report.bad else 200)
+        trouble_ = trouble(refused) if refused else None
+        return await self._page(request, "upload", seller_id, status, report=report, refused=trouble_)
+
+    async def take_list(self, request: Request) -> Response:
+        _, seller_id = await self._seller(request)
+        content = await self._visits.upload(request, "file")
+        try:
+            rows = _rows(content)
+        except Refusal as refused:
+            return await self.upload(request, refused=refused)
+        return await self.upload(request, await self._take(seller_id, rows))
+
+    async def _take(self, seller_id: SellerId, rows: list[dict[str, str]]) -> Report:
+        """Each row by itself: a bad one never keeps a good one out."""
+        taken, bad = 0, list[BadRow]()
+        for number, row in enumerate(rows, start=2):  # the heading is row 1
+            try:
+                draft, quantity = self._draft(row)
+                await self._list(seller_id, draft, quantity)
+                taken += 1
+            except _BadFieldError as error:
+                bad.append(BadRow(number, error.column, error.words))
+            except Refusal as refusal:
+                pointer = str(refusal.facts.get("pointer", "")).strip("/")
+                bad.append(BadRow(number, pointer, str(refusal)))
+        return Report(taken, bad)
+
+    async def _list(self, seller_id: SellerId, draft: NewProduct, quantity: int) -> None:
+        seller = await self._shop.sellers.seller(seller_id)
+        listed = await self._catalog.create(seller_id, seller.name, draft)
+        line = Line(listed.offer_id, quantity)
+        await self._shop.inventory.receive(f"listed/{int(listed.offer_id)}", [line], seller_id)
+
+    def _draft(self, given: dict[str, str]) -> tuple[NewProduct, int]:
+        """A product out of a form or a row of a list."""
+        given = {name: value.strip() for name, value in given.items()}
+        for column, words in (
+            ("title", "Say what it is."),
+            ("description", "Describe it."),
+            ("category", "Choose a department."),
+        ):
+            if not given.get(column):
+                raise _BadFieldError(column, words)
+        try:
+            price = self._minor(given.get("price", ""))
+        except Invalid as error:
+            raise _BadFieldError("price", str(error)) from None
+        try:
+            quantity = _whole(given.get("quantity", ""), "The quantity", 1_000_000)
+        except Invalid as error:
+            raise _BadFieldError("quantity", str(error)) from None
+        image = given.get("image", "")
+        if image and not image.startswith(("https://", "http://")):
+            raise _BadFieldError("image", "A picture's address starts with https://.")
+        draft = {
+            "title": given["title"],
+            "description": given["description"],
+            "category": given["category"],
+            "brand": given.get("brand") or None,
+            "price": price,
+            "currency": self._currency,
+            "attributes": _attributes(given),
+            "images": [image] if image else [],
+        }
+        if given.get("external_id"):
+            draft["external_id"] = given["external_id"]
+        return wire.convert(draft, NewProduct), quantity
+
+    def _minor(self, given: str) -> int:
+        try:
+            price = money.minor(Decimal(given.strip()), self._currency)
+        except (InvalidOperation, ValueError):
+            raise Invalid("A price is a number such as 12.50.", pointer="/price") from None
+        if price < 0:
+            raise Invalid("A price is not negative.", pointer="/price")
+        return price
+
+    # -- orders to ship
+
+    async def orders(self, request: Request, refused: Trouble | None = None, status: int = 200) -> Response:
+        _, seller_id = await self._seller(request)
+        orders = await self._shop.fulfilment.orders_of_seller(seller_id, limit=_A_PAGE)
+        return await self._page(
+            request,
+            "orders",
+            seller_id,
+            status,
+            orders=[_order(order) for order in orders],
+            said=_SAID.get(request.query_params.get("said", "")),
+            refused=refused,
+        )
+
+    async def ship(self, request: Request) -> Response:
+        form = await self._visits.form(request)
+        caller, _ = await self._seller(request)
+        order_id = shown_id(request.path_params["order_id"], OrderId)
+        try:
+            lines = [
+                ShippedLine(shown_id(name.removeprefix("q-"), LineId), quantity)
+                for name, value in form.items()
+                if name.startswith("q-") and (quantity := _whole(value, "How many are packed", 9_999))
+            ]
+            if not lines:
+                raise Invalid("Pack at least one thing.")
+            parcel = {
+                "order_id": order_id,
+                "lines": lines,
+                "carrier": form.get("carrier", "").strip(),
+                "tracking_number": form.get("tracking_number", "").strip(),
+            }
+            if not parcel["carrier"] or not parcel["tracking_number"]:
+                raise Invalid(
+                    "Say the carrier and the tracking number: the buyer wants to follow the parcel."
+                )
+            await self._shop.checkout.ship(caller, Ship(**parcel))
+        except Refusal as refused:
+            return await self.orders(request, trouble(refused), refused.status)
+        return self._visits.go(request, "/desk/orders?said=shipped")
+
+    async def mark(self, request: Request) -> Response:
+        form = await self._visits.form(request)
+        caller, _ = await self._seller(request)
+        shipment_id = shown_id(request.path_params["shipment_id"], ShipmentId)
+        try:
+            seen = wire.convert(
+                {"status": form.get("status"), "location": form.get("location") or None}, Track
+            )
+            await self._shop.checkout.track(caller, shipment_id, seen)
+        except Refusal as refused:
+            return await self.orders(request, trouble(refused), refused.status)
+        return self._visits.go(request, "/desk/orders?said=marked")
+
+    async def _seller(self, request: Request) -> tuple[Caller, SellerId]:
+        caller = await self._visits.with_role(request, "seller")
+        assert caller.seller_id is not None
+        return caller, caller.seller_id
+
+    async def _page(
+        self, request: Request, here: str, seller_id: SellerId, status: int, **shown: Any
+    ) -> Response:
+        seller = await self._shop.sellers.seller(seller_id)
+        base = {"desk": "seller", "desk_name": seller.name, "here": here}
+        return await self._visits.page(request, f"desk_{here}.html", status, **(base | shown))
+
+
+class _BadFieldError(Exception):
+    """A field that cannot be used, and why."""
+
+    def __init__(self, column: str, words: str) -> None:
+        self.column, self.words = column, words
+
+
+def pages(visits: Visits, aisles: Aisles, shop: Services) -> list[Route]:
+    desk = SellerDesk(visits, aisles, shop)
+    return [
+        visits.route("/sell", desk.sell),
+        visits.route("/sell", desk.open_shop, "POST"),
+        visits.route("/desk", desk.products),
+        visits.route("/desk/offers/{offer_id}", desk.change_offer, "POST"),
+        visits.route("/desk/stock/{offer_id}", desk.count, "POST"),
+        visits.route("/desk/new", desk.new),
+        visits.route("/desk/new", desk.list_product, "POST"),
+        visits.route("/desk/upload", desk.upload),
+        visits.route("/desk/upload", desk.take_list, "POST"),
+        visits.route("/desk/orders", desk.orders),
+        visits.route("/desk/orders/{order_id}/ship", desk.ship, "POST"),
+        visits.route("/desk/shipments/{shipment_id}", desk.mark, "POST"),
+    ]
+
+
+def _row(offer: Offer, stock: Stock | None) -> Row:
+    return Row(
+        offer.offer_id,
+        offer.product_id,
+        offer.title,
+        offer.image_url,
+        offer.price,
+        offer.currency,
+        offer.status,
+        stock.on_hand if stock else 0,
+        stock.reserved if stock else 0,
+        stock.version if stock else 0,
+    )
+
+
+def _order(order: SellerOrder) -> dict[str, Any]:
+    """An order as the packing table needs it: what is left to ship, and what each parcel may do next."""
+    lines = [
+        {
+            "order_line_id": line.order_line_id,
+            "title": line.title,
+            "quantity": line.quantity,
+            "left": max(0, line.quantity - line.shipped) if order.status != "cancelled" else 0,
+        }
+        for line in order.lines
+    ]
+    return {
+        "order_id": order.order_id,
+        "placed_at": order.placed_at,
+        "status": order.status,
+        "address": order.address,
+        "estimated_delivery": order.estimated_delivery,
+        "lines": lines,
+        "open": any(line["left"] for line in lines),
+        "shipments": [
+            {
+                "shipment_id": parcel.shipment_id,
+                "carrier": parcel.carrier,
+                "tracking_number": parcel.tracking_number,
+                "status": parcel.status,
+                "next": _following(parcel.status),
+            }
+            for parcel in order.shipments
+        ],
+    }
+
+
+def _following(status: str) -> list[str]:
+    if status == "delivered":
+        return []
+    way = _NEXT[:3]
+    return [*(way[way.index(status) + 1 :] if status in way else way), "exception"]
+
+
+def _whole(given: str, what: str, most: int) -> int:
+    given = given.strip()
+    if not (given.isascii() and given.isdigit() and len(given) < 20 and int(given) <= most):
+        raise Invalid(f"{what} is a whole number from 0 to {most:,}.")
+    return int(given)
+
+
+def _attributes(given: dict[str, str]) -> dict[str, str]:
+    """From the form's lines `Colour: blue`, or a list's other columns."""
+    found = {
+        name: value for name, value in given.items() if name not in _PLAIN_COLUMNS | {"attributes"} and value
+    }
+    for line in given.get("attributes", "").splitlines():
+        name, colon, value = line.partition(":")
+        if colon and name.strip() and value.strip():
+            found[name.strip()] = value.strip()
+    return found
+
+
+def _rows(content: bytes) -> list[dict[str, str]]:
+    """The rows of a CSV file by column name."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Invalid("The file is not UTF-8. Save it as “CSV UTF-8”.") from None
+    if not text.strip():
+        raise Invalid("The file is empty.")
+    if "\0" in text:
+        raise Invalid("The file has a character (NUL) that no text may have. Is it a CSV file?")
+    try:
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        columns = [name.strip().lower() for name in reader.fieldnames or []]
+        missing = [
+            name for name in ("title", "description", "category", "price", "quantity") if name not in columns
+        ]
+        if missing:
+            raise Invalid(f"These columns are missing: {', '.join(missing)}.")
+        reader.fieldnames = columns
+        rows = [{name: value or "" for name, value in row.items() if isinstance(name, str)} for row in reader]
+    except csv.Error as error:
+        raise Invalid(f"This is not a CSV file: {error}.") from None
+    if len(rows) > _ROWS_MAX:
+        raise Invalid(f"A list has at most {_ROWS_MAX:,} rows here; use the importer for more.")
+    return rows
