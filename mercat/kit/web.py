@@ -30,6 +30,7 @@ Place = Literal["path", "query", "filters", "body", "caller", "request"]
 Needs = Literal["nobody", "guest", "member", "seller", "operator"]
 log = structlog.get_logger("mercat.web")
 BODY_BYTES_MAX = 1_000_000
+_THROWN_AWAY_MAX = 32_000_000
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -263,15 +264,21 @@ async def _trusted(request: Request) -> Caller | None:
 
 
 async def read(request: Request, *, needed: bool = True) -> bytes:
-    """The body, refused beyond 1 MB before it is read."""
-    length = request.headers.get("content-length")
-    if length and length.isdigit() and int(length) > BODY_BYTES_MAX:
+    """The body, refused beyond 1 MB. Of what is too large some is read and thrown away, for many clients do
+    not listen before they have sent everything."""
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > _THROWN_AWAY_MAX:
         raise TooLarge
     body = bytearray()
+    size = 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
+        size += len(chunk)
+        if size > _THROWN_AWAY_MAX:
             raise TooLarge
+        if size <= BODY_BYTES_MAX:
+            body += chunk
+    if size > BODY_BYTES_MAX:
+        raise TooLarge
     if not body and needed:
         raise Invalid("This request needs a JSON body.")
     if b"\\u0000" in body and _NUL.search(body):
