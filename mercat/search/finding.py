@@ -112,8 +112,9 @@ class Finding:
         asked = words.read(query.q)
         if not asked:
             return self._page(query, None if not query.q.strip() else Clause.empty_query())
-        found = self._page(query, words.query(self._searcher, asked))
-        if found.total or self._count(words.query(self._searcher, asked)):
+        text = words.query(self._searcher, asked)
+        found = self._page(query, text)
+        if found.total or self._count(text):
             return found
         return self._relaxed(query, asked) or found
 

@@ -45,6 +45,7 @@ log = structlog.get_logger("mercat.search")
 GLANCE_S = 0.05
 WORD_LETTERS_MAX = 40
 PROSE_LETTERS_MAX = 20_000
+DETAIL_LETTERS_MAX = 500
 SPLIT = "\x1f"
 _HEAP_BYTES = 30_000_000
 _GOLDEN = 0x9E37_79B9_7F4A_7C15  # 2**64 / golden ratio: Fibonacci hashing (Knuth, TAOCP 3, 6.4)
@@ -56,6 +57,7 @@ FIELDS = (
     ("brand_words", "text", {"tokenizer_name": "english", "index_option": "freq"}),
     ("tags", "text", {"tokenizer_name": "english", "index_option": "freq"}),
     ("departments", "text", {"tokenizer_name": "english", "index_option": "freq"}),
+    ("details", "text", {"tokenizer_name": "english", "index_option": "freq"}),
     # what is completed and spelt: as written
     ("words", "text", {"tokenizer_name": "plain", "index_option": "basic"}),
     ("completions", "text", {"tokenizer_name": "raw", "index_option": "basic"}),
@@ -343,6 +345,8 @@ def _entry(change: ProductChanged) -> Entry:
     entry.add_text("words", product.title)
     for tag in product.tags:
         entry.add_text("tags", tag)
+    for detail in _details(product):
+        entry.add_text("details", detail)
     for name in product.category_names:
         entry.add_text("departments", name)
     for slug in {product.category, *product.categories}:
@@ -366,6 +370,15 @@ def _entry(change: ProductChanged) -> Entry:
     entry.add_float("prior", _prior(product))
     entry.add_bytes("card", _card(product))
     return entry
+
+
+def _details(product: Document) -> Iterator[str]:
+    """Attributes in words: "Bluetooth" of a connection, and "wireless charging" where that is true."""
+    for name, value in product.attributes.items():
+        if isinstance(value, str):
+            yield value[:DETAIL_LETTERS_MAX]
+        elif value is True:
+            yield name.replace("_", " ")
 
 
 def _department_completions(product: Document) -> Iterator[str]:

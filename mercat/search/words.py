@@ -12,7 +12,14 @@ from mercat.search.index import ENGLISH, PLAIN, SCHEMA
 
 LETTERS_MAX = 2_000
 WORDS_MAX = 16
-WEIGHTS = {"title": 3.0, "brand_words": 1.0, "departments": 1.0, "tags": 1.0, "description": 1.0}
+WEIGHTS = {
+    "title": 3.0,
+    "brand_words": 1.0,
+    "departments": 2.0,
+    "tags": 1.0,
+    "description": 1.0,
+    "details": 0.05,
+}
 ALL_IN_TITLE = 0.5
 IN_A_ROW = 1.0
 SMALL = frozenset(("a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"))

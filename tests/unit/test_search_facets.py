@@ -12,14 +12,14 @@ from search_shelf import finding, gone, product, put
 from mercat.ids import SellerId
 from mercat.search import Count, Query, StarCount
 
-WORDS = ["tea", "cup", "pot", "mug"]
+VOCABULARY = ["tea", "cup", "pot", "mug"]
 BRANDS = ["Acme", "acme", 'Böhm & "Co"', "9"]
 TREE = {"kitchen": ["kitchen"], "cups": ["kitchen", "cups"], "garden": ["garden"], "uncategorised": []}
 RANGES = {"0-25": (0, 2_500), "25-50": (2_500, 5_000), "50-100": (5_000, 10_000), "100-": (10_000, math.inf)}
 
 prices = st.integers(0, 12_000) | st.sampled_from([2_499, 2_500, 4_999, 5_000, 9_999, 10_000])
 ratings = st.integers(0, 50).map(lambda tenths: tenths / 10)
-some_words = st.lists(st.sampled_from(WORDS), max_size=3).map(" ".join)
+some_words = st.lists(st.sampled_from(VOCABULARY), max_size=3).map(" ".join)
 
 
 @st.composite
@@ -32,7 +32,7 @@ def shops(draw):
                 number,
                 draw(some_words.filter(bool)),
                 description=draw(some_words),
-                tags=draw(st.lists(st.sampled_from(WORDS), max_size=1)),
+                tags=draw(st.lists(st.sampled_from(VOCABULARY), max_size=1)),
                 brand=draw(st.none() | st.sampled_from(BRANDS)),
                 category=category,
                 categories=TREE[category],

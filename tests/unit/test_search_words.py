@@ -23,7 +23,9 @@ def shop(tmp_path):
             product(7, "Coffee press", rating=3.0, popularity=9),
             product(8, "Coffee press", rating=4.5),
             product(9, "Coffee press", rating=4.5, popularity=1_000),
-            product(10, "Charging cable for a laptop"),
+            product(
+                10, "Laptop cable", attributes={"colour": "Space grey", "quick_charging": True, "x": 3.0}
+            ),
         ],
     )
 
@@ -42,6 +44,8 @@ def ids(shop, q, **more):
         ("briefcases", [5]),
         ("travel", [5]),
         ("brother", [3]),
+        ("space grey cable", [10]),
+        ("quick charge", [10]),
         ("tn2110", [3]),
         ("tn 2110", [3]),
         ("tn-2110 toner", [3]),
