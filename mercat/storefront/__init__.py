@@ -8,7 +8,7 @@
     desk_operator.py   how the shop does
     visit.py           who came, what form they sent, how a page goes back; csrf.py, render.py
 
-It owns no data and decides nothing: it asks services and renders what they say. Pages work before any script.
+It owns no data and decides nothing: it asks services and renders what they say. No page needs a script.
 """
 
 from collections.abc import Callable
@@ -36,10 +36,10 @@ def pages(
     events: asyncpg.Pool,
     audit: Audit,
 ) -> list[Route]:
-    """All pages. The last route answers every other address with a page that says so: put it behind the API's.
+    """All pages. The last route answers every other address with a page that says so: put it behind the API.
 
-    `session_cookie(token, lifetime_s)` writes the door's cookie; `store` keeps what was asked with a checkout's
-    key; `events` reads how far followers are, and `audit` checks the laws, for the operator's desk."""
+    `session_cookie(token, lifetime_s)` writes the door's cookie; `store` keeps what was asked with a key of
+    checkout's; `events` reads how far followers are, and `audit` checks the laws, for the operator's desk."""
     settings = services.settings
     aisles = Aisles(services.catalog, services.search, services.breakers["search"])
     visits = Visits(

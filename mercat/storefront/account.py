@@ -1,4 +1,4 @@
-"""Who somebody is: signing in and out, the account, the wishlist, reviews; and the two fragments of the head."""
+"""Who somebody is: signing in and out, the account, wishlist, reviews; and the two fragments of the head."""
 
 import msgspec
 from starlette.requests import Request

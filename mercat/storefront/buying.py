@@ -61,7 +61,7 @@ class _Refused(msgspec.Struct):
     expected_total: float | None = None
 
 
-class _Wrong(Exception):  # noqa: N818 - it is an answer, not an error
+class _Wrong(Exception):
     """The form cannot be used as it is: what is wrong, by field."""
 
     def __init__(self, errors: dict[str, str]) -> None:

@@ -1,9 +1,9 @@
 """Forms come from our own pages only.
 
-A page for one person carries a token in each form: the signed twin of a cookie that only such pages set. A page
-for everybody (product, search) is the same bytes for all and can carry none; its forms pass when the browser
-itself says that they were sent by our own page (`Sec-Fetch-Site`, or `Origin`). Whatever another site sends,
-with a token or without, is refused.
+A page for one person carries a token in each form: the signed twin of a cookie that only such pages set.
+A page for everybody (product, search) is the same bytes for all and can carry none; its forms pass when the
+browser itself says that they were sent by our own page (`Sec-Fetch-Site`, or `Origin`). Whatever another site
+sends, with a token or without, is refused.
 """
 
 import hmac
@@ -20,7 +20,7 @@ _LIFETIME_S = 30 * 86_400
 
 
 class PageTooOld(Forbidden):
-    """This page was open too long, or came from elsewhere. Nothing was done: load it again and press once more."""
+    """This page was open too long, or came from elsewhere. Nothing was done: load it again, then press."""
 
 
 class Csrf:

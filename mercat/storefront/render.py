@@ -78,7 +78,7 @@ _STATES = {
     "pending": ("warn", "under way"),
     "voided": ("", "not charged"),
     "declined": ("bad", "declined"),
-    "closed": ("good", "Closed"),
+    "closed": ("good", "Closed: all is well"),
     "half_open": ("warn", "Trying again"),
     "open": ("bad", "Open"),
 }

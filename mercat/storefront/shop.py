@@ -1,4 +1,4 @@
-"""The pages that are the same for everybody: home, departments, lists, search, product; and what robots read."""
+"""What is the same for everybody: home, departments, lists, search, product; and what robots read."""
 
 import asyncio
 from collections.abc import Sequence
@@ -269,7 +269,7 @@ class Shop:
         )
 
     async def _children(self, asked: Asked, found: Found, aisle: Aisle | None) -> list[Link]:
-        """Where one can go on from here: what is below this category, or the departments that have something."""
+        """Where one can go on from here: what is below this category, or the departments."""
         counts = {each.value: each.count for each in found.facets.categories}
         aisles = await self._aisles.all()
         below = aisle.children if aisle else [each for each in aisles.values() if each.parent is None]

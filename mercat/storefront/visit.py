@@ -1,4 +1,4 @@
-"""What every page shares: who came, what form they sent, and how a page, a fragment or a refusal goes back."""
+"""What every page shares: who came, what form they sent, how a page, a fragment or a refusal goes back."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
@@ -142,7 +142,7 @@ class Visits:
     async def everybodys(
         self, request: Request, name: str, /, keys: Sequence[str], status: int = 200, **shown: Any
     ) -> Response:
-        """A page that is the same for all: caches may keep it, and are told by `keys` what to purge it with."""
+        """A page that is the same for all: caches may keep it, and purge it by any of `keys`."""
         headers = {"Cache-Control": _PUBLIC, "Surrogate-Key": " ".join(keys)}
         return HTMLResponse(await self._written(request, name, {"request": None, **shown}), status, headers)
 
