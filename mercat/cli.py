@@ -1,15 +1,14 @@
-"""The command `mercat`. Each command imports what it needs when it runs, so that `serve` stays small."""
+"""The command `mercat`. Each command imports what it needs when it runs, so that all start at once."""
 
 import os
 import subprocess
-import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mercat.embedded import Connection, Home, Program, Supervisor, Trouble, connected, programs
+from mercat.embedded import Connection, Home, Trouble, connected, programs
 
 app = typer.Typer(
     name="mercat",
@@ -34,24 +33,17 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer requests.")] = 2,
     data: Data = _HERE,
+    demo: Annotated[
+        bool, typer.Option("--demo/--no-demo", help="Fill an empty shop with demo goods.")
+    ] = False,
     only: Annotated[
         str, typer.Option(metavar="SERVICE,…", help="Run only these services here; the others are elsewhere.")
     ] = "",
 ) -> None:
     """Open the shop: PostgreSQL, Valkey, the web workers and the one in the back. Ctrl-C closes it."""
-    more = {"MERCAT_SERVICES": only} if only else {}
-    worker = (sys.executable, "-m", "mercat.worker")
-    children = [Program(f"web worker {n}", (*worker, "web"), more) for n in range(1, workers + 1)]
-    children.append(Program("back worker", (*worker, "back"), more))
-    before = [Program("migration", (sys.executable, "-m", "mercat.cli", "migrate", "--quiet"))]
-    supervisor = Supervisor(
-        Home(data), children, before=before, host=host, port=port, opened=lambda shop: _welcome(shop)
-    )
-    raise typer.Exit(supervisor.run())
+    from mercat.serve import Plan
 
-
-def _welcome(shop: Connection) -> None:
-    typer.echo(f"The shop is open: http://{shop.host}:{shop.port}  (Ctrl-C closes it)", err=True)
+    Plan(str(data), host, port, workers, only, demo).carry_out()
 
 
 @app.command()

@@ -10,7 +10,7 @@ ready()                                     what a worker says to its supervisor
 from mercat.embedded.engines import connected, engines
 from mercat.embedded.home import Connection, Home, Trouble, temporary
 from mercat.embedded.postgres import programs
-from mercat.embedded.ready import ready
+from mercat.embedded.readiness import ready
 from mercat.embedded.supervisor import Program, Supervisor
 
 __all__ = [

@@ -46,7 +46,7 @@ SETTINGS = {
     "wal_compression": "off",  # this build has neither lz4 nor zstd, and pglz costs more than it saves
     "wal_buffers": "16MB",
     "min_wal_size": "80MB",
-    "max_wal_size": "2GB",
+    "max_wal_size": "1GB",  # after a crash it is replayed at some 200 MB/s, and a restart may take 5 s
     "checkpoint_timeout": "10min",
     "checkpoint_completion_target": "0.9",
     # One small machine with a solid-state disk, many short statements.
@@ -178,8 +178,8 @@ class Postgres(Engine):
         version = (self.folder / "PG_VERSION").read_text().strip()
         if version != VERSION:
             raise Trouble(f"{self.folder} was made by PostgreSQL {version}; this is {VERSION}.")
-        # None of ours lives now, and whoever has the postmaster's old number, a zombie or a stranger, would be
-        # taken for it. (That nobody still uses the files PostgreSQL also learns from its shared memory.)
+        # None of ours lives, and whoever has the postmaster's old number, a zombie or a stranger, would be
+        # taken for it. (That its files are in use PostgreSQL also learns from its shared memory.)
         (self.folder / "postmaster.pid").unlink(missing_ok=True)
         settings = {**self.settings, "unix_socket_directories": str(self.sockets)}
         lines = [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in settings.items()]

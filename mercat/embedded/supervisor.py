@@ -22,7 +22,7 @@ from mercat.embedded.engines import Engines
 from mercat.embedded.home import Connection, Home, Trouble, environment_for
 from mercat.embedded.postgres import strays
 from mercat.embedded.processes import dying_with_us
-from mercat.embedded.ready import READY
+from mercat.embedded.readiness import READY
 
 DRAIN_S = 10
 _FIRST_DELAY_S, _LAST_DELAY_S = 0.2, 4.0

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -123,6 +124,33 @@ def test_a_command_leaves_its_children_the_way_to_the_shop(home: Home) -> None:
         )
         assert shop.postgres_host in told
         assert shop.postgres()["password"] in told
+
+
+class TestCommand:
+    """The command line on a home."""
+
+    def mercat(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "-m", "mercat.cli", *words], capture_output=True, text=True)
+
+    def test_psql_starts_what_it_needs_and_gives_the_exit_code_of_psql(self, home: Home) -> None:
+        done = self.mercat("psql", "--data", str(home.path), "--", "-Atc", "select current_user")
+        assert (done.stdout, done.returncode) == ("mercat\n", 0)
+        assert self.mercat("psql", "--data", str(home.path), "--", "-c", "select nonsense").returncode == 1
+        assert home.running() is None
+
+    def test_serve_says_in_one_line_that_its_port_or_folder_is_in_use(self, home: Home) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            words = ("serve", "--data", str(home.path), "--port", str(taken.getsockname()[1]))
+            done = self.mercat(*words)
+            assert done.returncode == 1
+            assert done.stderr.splitlines() == [
+                f"Port {words[-1]} of 127.0.0.1 is in use. Choose another with --port (make run PORT=…)."
+            ]
+            with engines(home, "mercat import"):
+                done = self.mercat(*words)
+            assert done.returncode == 1
+            assert "is in use by mercat import" in done.stderr
+            assert done.stderr.count("\n") == 1
 
 
 def test_a_set_up_that_was_cut_off_starts_anew(home: Home) -> None:
