@@ -47,6 +47,7 @@ WORD_LETTERS_MAX = 40
 PROSE_LETTERS_MAX = 20_000
 DETAIL_LETTERS_MAX = 500
 SPLIT = "\x1f"
+_PATIENCE_S = 1.0
 _HEAP_BYTES = 30_000_000
 _GOLDEN = 0x9E37_79B9_7F4A_7C15  # 2**64 / golden ratio: Fibonacci hashing (Knuth, TAOCP 3, 6.4)
 
@@ -225,7 +226,7 @@ class Reader:
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
-        self._looked = float("-inf")
+        self.look_again()
         self._seen: tuple[int, int] | None = None
         self._path: Path | None = None
         self._index: Index | None = None
@@ -235,12 +236,15 @@ class Reader:
 
     def searcher(self) -> Searcher:
         now = time.monotonic()
-        if now - self._looked >= GLANCE_S or self._searcher is None:
+        if now - self._looked >= GLANCE_S:
             self._looked = now
             self._glance()
         if self._searcher is None:
             raise Unavailable("Search is being set up. Nothing is lost; try again shortly.")
         return self._searcher
+
+    def look_again(self) -> None:
+        self._looked = float("-inf")
 
     def _glance(self) -> None:
         try:
@@ -260,6 +264,7 @@ class Reader:
                 self._searcher = self._index.searcher()
         except Broken as error:
             log.warning("the index cannot be read", index=path.name, reason=str(error)[:300])
+            self._looked += _PATIENCE_S
             return
         self._seen = seen
         self.counted = {}

@@ -1,4 +1,5 @@
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -7,8 +8,9 @@ import structlog
 
 from mercat.events import ProductChanged
 from mercat.kit.log import on
+from mercat.kit.refusals import Unavailable
 from mercat.search.finding import Finding
-from mercat.search.index import Broken, Folder, Reader, Writer
+from mercat.search.index import Broken, Folder, Reader, Writer, mishaps
 from mercat.search.messages import Found, Query, Suggestions
 
 log = structlog.get_logger("mercat.search")
@@ -19,6 +21,7 @@ AT_ONCE_MAX = 100_000
 """Products up to which a question is answered on the spot: 1 ms at 40,000, for the broadest words."""
 _REST_S = 5.0
 _RETRY_S = 0.2
+_TRUST_S = 300.0
 
 
 class Search:
@@ -36,6 +39,7 @@ class Search:
         self._writer: Writer | None = None
         self._beside: Writer | None = None
         self._in_doubt = True
+        self._checked = 0.0
         self._idle: asyncio.TimerHandle | None = None
         self._resting: asyncio.Task[None] | None = None
 
@@ -55,9 +59,14 @@ class Search:
     async def _answer(self, ask: Callable[[Finding], Answer]) -> Answer:
         searcher = self._reader.searcher()
         finding = Finding(searcher, self._currency, self._reader.counted)
-        if searcher.num_docs <= AT_ONCE_MAX:
-            return ask(finding)
-        return await asyncio.to_thread(ask, finding)
+        try:
+            with mishaps():
+                if searcher.num_docs <= AT_ONCE_MAX:
+                    return ask(finding)
+                return await asyncio.to_thread(ask, finding)
+        except Broken as error:
+            log.exception("a question could not be answered")
+            raise Unavailable from error
 
     @on(ProductChanged, outside=True)
     async def index(self, events: list[ProductChanged]) -> None:
@@ -111,12 +120,18 @@ class Search:
 
     async def mend(self, everything: Everything) -> bool:
         """Builds the index anew if it is missing, of an older form, or broken; True if it was."""
-        if self._folder.there() and (not self._in_doubt or await asyncio.to_thread(self._folder.sound)):
-            self._in_doubt = False
+        if self._folder.there() and (not self._doubted() or await asyncio.to_thread(self._folder.sound)):
+            self._trust()
             return False
         count = await self.rebuild(everything())
         log.info("the index was built anew", products=count)
         return True
+
+    def _trust(self) -> None:
+        self._in_doubt, self._checked = False, time.monotonic()
+
+    def _doubted(self) -> bool:
+        return self._in_doubt or time.monotonic() - self._checked > _TRUST_S
 
     async def rebuild(self, products: AsyncIterator[Sequence[ProductChanged]]) -> int:
         """Builds an index beside the one in use and puts it in its place. What changes meanwhile goes to
@@ -133,7 +148,9 @@ class Search:
                     if self._writer:
                         await asyncio.to_thread(self._writer.rest)
                     await asyncio.to_thread(self._folder.use, fresh.path)
-                    self._writer, self._in_doubt = fresh, False
+                    self._writer = fresh
+                    self._trust()
+                    self._reader.look_again()
                     self._rest_later()
             finally:
                 self._beside = None

@@ -11,7 +11,8 @@ from search_shelf import batches, gone, product
 from starlette.applications import Starlette
 
 from mercat.ids import ProductId, SellerId
-from mercat.kit.log import deliver
+from mercat.kit import wire
+from mercat.kit.log import Bell, Follower, Relay, deliver
 from mercat.kit.refusals import Invalid, Unavailable
 from mercat.kit.web import remote, serve
 from mercat.search import API, Card, Count, Query, Relaxed, Search, Seller
@@ -239,6 +240,26 @@ async def test_a_rebuild_that_fails_leaves_the_index_as_it_was(local):
         await local.rebuild(torn())
     await tell(local, product(3, "Pot"))
     await until(local, Query(), lambda found: found.total == 2)
+
+
+async def test_facts_reach_the_index_through_the_log(local, settings, db, pool):
+    events, bell = await pool("events"), Bell()
+    relay = Relay(events, settings.replication(), bell, slot=f"relay_{settings.postgres_database}")
+    await relay.open_slot()
+    follower = Follower("search", local, await pool("search"), events)
+    working = [asyncio.create_task(work) for work in (relay.run(), follower.run(bell))]
+    for fact in (TEA, CUP, gone(2, version=2)):
+        await db.execute("select events.tell_json($1, $2)", type(fact).__name__, wire.text(fact))
+    async with asyncio.timeout(10):
+        while (
+            position := await db.fetchval("select at from events.position where follower = 'search'")
+        ) != 3:
+            assert (position or 0) <= 3
+    found = await until(local, Query(), lambda found: found.total == 1)
+    assert found.cards()[0].title == "Green tea"
+    for task in working:
+        task.cancel()
+    await asyncio.gather(*working, return_exceptions=True)
 
 
 async def test_memory_is_given_back_when_nothing_comes(local, monkeypatch):

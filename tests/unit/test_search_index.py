@@ -135,7 +135,7 @@ def test_a_reader_keeps_answering_from_an_index_that_was_lost(tmp_path):
     reader = Reader(Folder(tmp_path))
     assert reader.searcher().num_docs == 1
     (tmp_path / "current").unlink()
-    reader._looked = 0
+    reader.look_again()
     assert reader.searcher().num_docs == 1
     with pytest.raises(Unavailable):
         Reader(Folder(tmp_path)).searcher()
