@@ -201,11 +201,7 @@ class Postgres(Engine):
         )
 
     def last_words(self) -> str:
-        for line in self.log_lines():
-            for mark in ("PANIC:", "FATAL:", "error:"):
-                if mark in line:
-                    return line.partition(mark)[2].strip()
-        return "it said nothing"
+        return _reason(self.log_lines()) or "it said nothing"
 
     def end_leftovers(self, folder: Path) -> None:
         lines = self._pid_file()
@@ -264,8 +260,7 @@ class Postgres(Engine):
         if done.returncode:
             with self.log.open("a") as log:
                 log.write(done.stdout)
-            said = [line for line in done.stdout.splitlines() if "error:" in line or "FATAL:" in line]
-            reason = said[-1].strip() if said else f"exit code {done.returncode}"
+            reason = _reason(done.stdout.splitlines()[::-1]) or f"exit code {done.returncode}"
             raise Trouble(f"PostgreSQL's files cannot be made: {reason} ({self.log})")
 
     def _succeeds(self, argv: Sequence[str | Path]) -> bool:
@@ -318,6 +313,15 @@ def _known_elsewhere(folder: Path, home: Home) -> Path:
             )
         write_private(belongs, str(home.path))
     return folder
+
+
+def _reason(lines: Sequence[str]) -> str:
+    """The first complaint; the newest line comes first."""
+    for line in lines:
+        for mark in ("PANIC:", "FATAL:", "error:"):
+            if mark in line:
+                return line.partition(mark)[2].strip()
+    return ""
 
 
 def strays() -> Iterator[Path]:

@@ -142,8 +142,9 @@ class Child:
 
 
 def _print(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # a closed terminal does not close the shop
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
 
 
 class Supervisor:
@@ -339,7 +340,9 @@ class Supervisor:
         self._bell, ringer = socket.socketpair()
         self._bell.setblocking(False)
         ringer.setblocking(False)
-        stops = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        stops = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # `nohup` asks to stay
+            stops.append(signal.SIGHUP)
         handlers = {number: signal.signal(number, self._ask) for number in stops}
         handlers[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
         before = signal.set_wakeup_fd(ringer.fileno(), warn_on_full_buffer=False)

@@ -269,8 +269,8 @@ def test_a_private_folder_stays_private(tmp_path: Path) -> None:
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
     home = Home(private / "data")
-    shop = Shop(home).opens()
     try:
+        shop = Shop(home).opens()
         shop.sql("create table kept as select 7 as it")
         said = shop.stop()
         elsewhere = home.place("postgres")
