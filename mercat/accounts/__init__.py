@@ -1,0 +1,27 @@
+"""Accounts: who people are, how they sign in, where parcels go and how they pay.
+
+Passwords are argon2id hashes, sessions live in Valkey under the hash of their token, and of a card only the
+provider's token is kept. A guest is a person too: they have a user id and may do all that buying needs.
+"""
+
+from mercat.accounts.api import API
+from mercat.accounts.messages import (
+    Address,
+    EmailTaken,
+    NewAddress,
+    PaymentMethod,
+    Session,
+    WrongPassword,
+)
+from mercat.accounts.service import Accounts
+
+__all__ = [
+    "API",
+    "Accounts",
+    "Address",
+    "EmailTaken",
+    "NewAddress",
+    "PaymentMethod",
+    "Session",
+    "WrongPassword",
+]

@@ -1,0 +1,16 @@
+from mercat.accounts.service import Accounts
+from mercat.kit.web import Route
+
+API = [
+    Route("POST", "/guests", Accounts.guest),
+    Route("GET", "/sessions/{token}", Accounts.who),
+    Route("DELETE", "/sessions/{token}", Accounts.sign_out),
+    Route("PUT", "/people/{user_id}/roles/{role}", Accounts.grant),
+    Route("GET", "/people/{user_id}/guests", Accounts.guests_of),
+    Route("POST", "/people/{user_id}/addresses", Accounts.add_address),
+    Route("GET", "/people/{user_id}/addresses", Accounts.addresses),
+    Route("GET", "/people/{user_id}/addresses/{address_id}", Accounts.address),
+    Route("POST", "/people/{user_id}/payment-methods/{token}", Accounts.add_payment_method),
+    Route("GET", "/people/{user_id}/payment-methods", Accounts.payment_methods),
+    Route("GET", "/people/{user_id}/ways/{address_id}/{payment_method_id}", Accounts.ways),
+]

@@ -1,0 +1,238 @@
+import asyncio
+import secrets
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import asyncpg
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+
+from mercat import ids
+from mercat.accounts.messages import Address, EmailTaken, NewAddress, PaymentMethod, Session, WrongPassword
+from mercat.accounts.rules import CARDS, looks_like_a_card_number
+from mercat.ids import AddressId, PaymentMethodId, SellerId, UserId
+from mercat.kit import clock, sql, wire
+from mercat.kit.coalesce import Coalescer
+from mercat.kit.limits import Limit, Limits
+from mercat.kit.refusals import Conflict, Invalid, NotFound, SignInFirst, TooManyRequests
+from mercat.kit.valkey import Store
+from mercat.kit.web import Caller
+from mercat.settings import Settings
+
+queries = sql.load("mercat.accounts")
+_SESSION_S = 30 * 24 * 3_600
+_GUESSES = Limit(rate=0.2, burst=20)
+_HASHING_AT_ONCE = 2
+_PEOPLE = (
+    ("ann@example.com", "Ann", ["shopper"]),
+    ("bob@example.com", "Bob", ["shopper"]),
+    ("ops@example.com", "Olga", ["shopper", "operator"]),
+)
+
+
+class _WaysAsk(NamedTuple):
+    user_id: int
+    address_id: int
+    payment_method_id: int
+
+
+class TooMany(Conflict):
+    """You have kept fifty of these already. That is the most there can be."""
+
+
+class Accounts:
+    def __init__(self, db: asyncpg.Pool, store: Store, settings: Settings) -> None:
+        self._db = db
+        self._store = store
+        self._settings = settings
+        self._limits = Limits(store)
+        self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+        self._nobody = self._hasher.hash(secrets.token_hex())
+        self._hashing = asyncio.Semaphore(_HASHING_AT_ONCE)
+        self._ways: Coalescer[_WaysAsk, Any] = Coalescer(self._ways_many)
+        self._add_address: Coalescer[tuple[Any, ...], bool] = Coalescer(self._add_addresses)
+        self._add_method: Coalescer[tuple[Any, ...], bool] = Coalescer(self._add_methods)
+
+    async def register(self, email: str, password: str, name: str, guest: UserId | None = None) -> UserId:
+        """Opens an account; EmailTaken where there is one. What the guest kept becomes this person's."""
+        user_id = await self._open(email, password, name, ["shopper"])
+        if user_id is None:
+            raise EmailTaken(pointer="/email")
+        if guest:
+            await self._db.execute(queries.claim, guest, user_id)
+        return user_id
+
+    async def _open(self, email: str, password: str, name: str, roles: list[str]) -> UserId | None:
+        async with self._hashing:
+            hashed = await asyncio.to_thread(self._hasher.hash, password)
+        row = await self._db.fetchrow(queries.open, ids.new(UserId), email.strip(), name, hashed, roles)
+        return UserId(row["user_id"]) if row else None
+
+    async def sign_in(self, email: str, password: str, guest: Caller | None = None) -> Session:
+        """A new session. An unknown e-mail takes as long as a wrong password, and is refused alike."""
+        [verdict] = await self._limits.take((f"sign-in:{sha256(email.lower().encode()).hexdigest()}", _GUESSES))
+        if not verdict.allowed:
+            raise TooManyRequests("Too many attempts for this address.", retry_after=int(verdict.retry_after_s) + 1)
+        person = await self._db.fetchrow(queries.by_email, email.strip())
+        async with self._hashing:
+            right = await asyncio.to_thread(self._verify, person["password"] if person else self._nobody, password)
+        if person is None or not right:
+            raise WrongPassword
+        user_id = UserId(person["user_id"])
+        before = guest.user_id if guest and guest.guest else None
+        if before:
+            await self._db.execute(queries.claim, before, user_id)
+        return await self._begin(_caller(person), before)
+
+    def _verify(self, hashed: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(hashed, password)
+        except (VerifyMismatchError, InvalidHashError):
+            return False
+
+    async def guest(self) -> Session:
+        """A session for somebody who has not signed in; no row is written."""
+        return await self._begin(Caller(ids.new(UserId)))
+
+    async def _begin(self, caller: Caller, guest: UserId | None = None) -> Session:
+        token = secrets.token_urlsafe(32)
+        await self._store.do("SET", _key(token), wire.encode(caller), "EX", _SESSION_S)
+        if not caller.guest:
+            await self._store.do("SADD", f"sessions:{caller.user_id}", _key(token))
+            await self._store.do("EXPIRE", f"sessions:{caller.user_id}", _SESSION_S)
+        return Session(token, caller.user_id, _in(_SESSION_S), guest)
+
+    async def who(self, token: str) -> Caller | None:
+        """Whose session this is; None for one that ended or never was."""
+        kept = await self._store.do("GET", _key(token))
+        return wire.decode(kept, Caller) if kept else None
+
+    async def sign_out(self, token: str) -> None:
+        await self._store.do("DEL", _key(token))
+
+    async def grant(self, user_id: UserId, role: str, seller_id: SellerId | None = None) -> None:
+        """Gives a role; running sessions have it at once."""
+        person = await self._db.fetchrow(queries.grant, user_id, role, seller_id)
+        if person is None:
+            raise SignInFirst("Open an account first.")
+        caller = wire.encode(_caller(person))
+        for key in await self._store.do("SMEMBERS", f"sessions:{user_id}"):
+            await self._store.do("SET", key, caller, "XX", "KEEPTTL")
+
+    async def guests_of(self, user_id: UserId) -> list[UserId]:
+        """The guests this person was."""
+        return [UserId(row["guest_id"]) for row in await self._db.fetch(queries.guests_of, user_id)]
+
+    async def add_address(self, user_id: UserId, address: NewAddress) -> AddressId:
+        address_id = ids.new(AddressId, user_id.bucket)
+        row = (
+            user_id,
+            address_id,
+            address.name,
+            address.line1,
+            address.line2,
+            address.city,
+            address.region,
+            address.postal_code,
+            address.country.upper(),
+            address.phone,
+        )
+        if not await self._add_address(row):
+            raise TooMany
+        return address_id
+
+    async def addresses(self, user_id: UserId) -> list[Address]:
+        return sql.rows(Address, await self._db.fetch(queries.addresses, user_id))
+
+    async def address(self, user_id: UserId, address_id: AddressId) -> Address:
+        """One of this person's addresses; NotFound for another's."""
+        row = await self._db.fetchrow(queries.claimed_ways, user_id, address_id)
+        if row is None:
+            raise NotFound("You have no such address.", pointer="/shipping_address_id")
+        return sql.row(Address, row)
+
+    async def add_payment_method(self, user_id: UserId, token: str) -> PaymentMethodId:
+        """Keeps a provider's token. Card numbers do not belong here, and are not even repeated in a refusal."""
+        if looks_like_a_card_number(token):
+            raise Invalid("This looks like a card number. Send the provider's token instead.", pointer="/token")
+        if token not in CARDS:
+            raise Invalid("The provider knows no such token.", pointer="/token")
+        method_id = ids.new(PaymentMethodId, user_id.bucket)
+        if not await self._add_method((user_id, method_id, token)):
+            raise TooMany
+        return method_id
+
+    async def payment_methods(self, user_id: UserId) -> list[PaymentMethod]:
+        rows = await self._db.fetch(queries.payment_methods, user_id)
+        return [_method(row["payment_method_id"], row["token"]) for row in rows]
+
+    async def ways(
+        self, user_id: UserId, address_id: AddressId, payment_method_id: PaymentMethodId
+    ) -> tuple[Address, PaymentMethod]:
+        """Where it goes and how it is paid, both this person's; NotFound points to the one that is not."""
+        row = await self._ways(_WaysAsk(user_id, address_id, payment_method_id))
+        if row["address_id"] is None:
+            address = await self.address(user_id, address_id)
+        else:
+            address = Address(
+                address_id=AddressId(row["address_id"]),
+                name=row["name"],
+                line1=row["line1"],
+                line2=row["line2"],
+                city=row["city"],
+                region=row["region"],
+                postal_code=row["postal_code"],
+                country=row["country"],
+                phone=row["phone"],
+            )
+        if row["payment_method_id"] is None:
+            claimed = await self._db.fetchrow(queries.claimed_method, user_id, payment_method_id)
+            if claimed is None:
+                raise NotFound("You have no such payment method.", pointer="/payment_method_id")
+            return address, _method(claimed["payment_method_id"], claimed["token"])
+        return address, _method(row["payment_method_id"], row["token"])
+
+    async def seed(self, password: str = "mercat") -> dict[str, UserId]:
+        """The people of the demo, by e-mail; once."""
+        for email, name, roles in _PEOPLE:
+            await self._open(email, password, name, roles)
+        found = {email: await self._db.fetchrow(queries.by_email, email) for email, _, _ in _PEOPLE}
+        return {email: UserId(person["user_id"]) for email, person in found.items() if person}
+
+    async def _ways_many(self, asks: list[_WaysAsk]) -> list[Any]:
+        answers: list[Any] = [None] * len(asks)
+        for row in await self._db.fetch(queries.ways, *sql.columns(asks)):
+            answers[row["n"] - 1] = row
+        return answers
+
+    async def _add_addresses(self, rows: list[tuple[Any, ...]]) -> list[bool | Exception]:
+        kept = {row[0] for row in await self._db.fetch(queries.add_addresses, *sql.columns(rows))}
+        return [row[1] in kept for row in rows]
+
+    async def _add_methods(self, rows: list[tuple[Any, ...]]) -> list[bool | Exception]:
+        kept = {row[0] for row in await self._db.fetch(queries.add_payment_methods, *sql.columns(rows))}
+        return [row[1] in kept for row in rows]
+
+
+def _key(token: str) -> str:
+    return "session:" + sha256(token.encode()).hexdigest()
+
+
+def _in(seconds: float) -> datetime:
+    return clock.now() + timedelta(seconds=seconds)
+
+
+def _caller(person: Any) -> Caller:
+    seller_id = person["seller_id"]
+    return Caller(
+        UserId(person["user_id"]),
+        frozenset(person["roles"]),
+        SellerId(seller_id) if seller_id else None,
+        person["email"],
+        person["name"],
+    )
+
+
+def _method(method_id: int, token: str) -> PaymentMethod:
+    return PaymentMethod(PaymentMethodId(method_id), token, *CARDS.get(token, ("Card", "", token)))

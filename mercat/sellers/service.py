@@ -1,0 +1,62 @@
+import asyncpg
+
+from mercat import ids
+from mercat.ids import SellerId, UserId
+from mercat.kit import sql
+from mercat.kit.refusals import Invalid, NotFound
+from mercat.sellers.messages import NameTaken, Seller
+
+queries = sql.load("mercat.sellers")
+_NAME_MAX = 100
+
+
+class Sellers:
+    def __init__(self, db: asyncpg.Pool) -> None:
+        self._db = db
+
+    async def register(self, user_id: UserId, name: str) -> SellerId:
+        """A person becomes a seller; asked again, they are the seller they are."""
+        name = _good(name)
+        if standing := await self.of_user(user_id):
+            return standing.seller_id
+        made = await self._db.fetchrow(queries.register, ids.new(SellerId), user_id, name)
+        if made:
+            return SellerId(made["seller_id"])
+        if standing := await self.of_user(user_id):
+            return standing.seller_id
+        raise NameTaken(pointer="/name")
+
+    async def by_name(self, name: str, user_id: UserId | None = None) -> SellerId:
+        """The seller of this name, made if there is none: for imports, which know no person. With a person,
+        a seller that nobody has becomes theirs."""
+        name = _good(name)
+        made = await self._db.fetchrow(queries.register, ids.new(SellerId), user_id, name)
+        if made:
+            return SellerId(made["seller_id"])
+        row = await self._db.fetchrow(queries.by_name, name)
+        if row is None:
+            raise NameTaken(pointer="/name")
+        if user_id:
+            await self._db.execute(queries.adopt, row["seller_id"], user_id)
+        return SellerId(row["seller_id"])
+
+    async def of_user(self, user_id: UserId) -> Seller | None:
+        row = await self._db.fetchrow(queries.of_user, user_id)
+        return sql.row(Seller, row) if row else None
+
+    async def seller(self, seller_id: SellerId) -> Seller:
+        rows = await self._db.fetch(queries.sellers, [seller_id])
+        if not rows:
+            raise NotFound("There is no such seller.")
+        return sql.row(Seller, rows[0])
+
+    async def names(self, seller_ids: list[SellerId]) -> dict[SellerId, str]:
+        rows = await self._db.fetch(queries.sellers, seller_ids)
+        return {SellerId(row["seller_id"]): row["name"] for row in rows}
+
+
+def _good(name: str) -> str:
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= _NAME_MAX:
+        raise Invalid(f"A seller's name has 1 to {_NAME_MAX} characters.", pointer="/name")
+    return name
