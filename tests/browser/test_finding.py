@@ -1,0 +1,82 @@
+"""Search and its filters, with scripts and without."""
+
+import re
+
+from playwright.sync_api import expect
+
+
+def count(page) -> int:
+    return int(re.search(r"of ([\d,]+)", page.locator("#results .bar p").inner_text())[1].replace(",", ""))
+
+
+def test_a_filter_narrows_the_list_without_a_reload(visit):
+    page = visit()
+    page.goto("/search")
+    everything = count(page)
+    page.evaluate("window.here = true")
+    page.locator("#filters label:has(input[name=price])").first.click()
+    page.wait_for_url("**/search?price=0-25")
+    expect(page.locator(".chips")).to_contain_text("Under $25")
+    expect(page.locator("#price-0-25")).to_be_checked()
+    fewer = count(page)
+    assert 0 < fewer < everything
+    assert page.evaluate("window.here") is True, "the page was loaded anew"
+    page.locator(".chips a").first.click()
+    page.wait_for_url("**/search")
+    assert count(page) == everything
+
+
+def test_the_same_filter_without_scripts(visit):
+    page = visit(scripts=False)
+    page.goto("/search")
+    everything = count(page)
+    page.locator("#price-0-25").check()
+    page.get_by_role("button", name="Apply").click()
+    page.wait_for_url(re.compile("price=0-25"))
+    assert 0 < count(page) < everything
+
+
+def test_filters_on_a_phone_open_and_close(visit):
+    page = visit(390)
+    page.goto("/search")
+    expect(page.locator("#filters")).to_be_hidden()
+    page.get_by_role("link", name="Filters").click()
+    expect(page.locator("#filters")).to_be_visible()
+    page.get_by_role("link", name="Close filters").click()
+    expect(page.locator("#filters")).to_be_hidden()
+
+
+def test_counts_are_what_the_list_then_has(visit):
+    page = visit()
+    page.goto("/search")
+    promised = int(page.locator("#filters label:has(#price-25-50) .count").inner_text().replace(",", ""))
+    page.goto("/search?price=25-50")
+    assert count(page) == promised
+
+
+def test_suggestions_come_while_typing_and_by_arrow_keys(visit):
+    page = visit()
+    page.goto("/search?stock=1&sort=rating")
+    word = re.search(r"[A-Za-z]{4,}", page.locator("#results .name").first.inner_text())[0]
+    box = page.get_by_role("searchbox")
+    box.press_sequentially(word[:4])
+    expect(page.locator("#suggest a").first).to_be_visible()
+    box.press("ArrowDown")
+    expect(page.locator("#suggest a").first).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(box).to_be_focused()
+    expect(page.locator("#suggest a")).to_have_count(0)
+
+
+def test_nothing_found_is_a_page_with_a_way_on(visit):
+    page = visit()
+    page.goto("/search?q=zzzzqqqq")
+    expect(page.get_by_text("Nothing found for")).to_be_visible()
+    expect(page.locator("main").get_by_role("link", name="All departments")).to_be_visible()
+
+
+def test_a_page_beyond_the_last_leads_back(visit):
+    page = visit()
+    page.goto("/search?page=999")
+    page.get_by_role("link", name="To the first page").click()
+    expect(page.locator("#results .card").first).to_be_visible()

@@ -1,0 +1,108 @@
+"""A seller lists, a shopper buys, the seller ships, the shopper sees the parcel; and what is refused on the way."""
+
+import uuid
+
+from browser.steps import fill_in, press_until_ordered, sign_in
+from playwright.sync_api import expect
+
+
+def test_from_a_new_product_to_a_parcel_that_arrives(visit):
+    bob, shopper = visit(), visit()
+    sign_in(bob, "bob", "/desk")
+    name = f"Teapot {uuid.uuid4().hex[:8]}"
+    bob.goto("/desk/new")
+    bob.get_by_label("Title").fill(name)
+    bob.get_by_label("Description").fill("Holds one litre. Does not drip.")
+    bob.get_by_label("Price").fill("24.50")
+    bob.get_by_label("How many are there").fill("3")
+    bob.get_by_role("button", name="Put it on sale").click()
+    bob.wait_for_url("**/desk")
+    row = bob.locator("tr", has_text=name)
+    expect(row).to_contain_text("On sale")
+    row.get_by_label(f"Price of {name}").fill("22.50")
+    row.get_by_role("button", name="Save price").click()
+    expect(bob.locator(".notice")).to_contain_text("new price")
+
+    shopper.goto(bob.locator("tr", has_text=name).get_by_role("link", name=name).get_attribute("href"))
+    expect(shopper.locator(".cost")).to_have_text("$22.50")
+    expect(shopper.locator(".buy .stock")).to_have_text("In stock")
+    shopper.get_by_label("Quantity").fill("2")
+    shopper.locator(".tocart button").click()
+    expect(shopper.locator("#added")).to_contain_text("Added")
+    shopper.goto("/checkout")
+    fill_in(shopper)
+    order_id = press_until_ordered(shopper)
+
+    order = bob.locator(f"li.parcel:has(form[action*='{order_id}'])")
+
+    def until(page, path, what):
+        page.goto(path)
+        for _ in range(60):
+            if what.count():
+                return
+            page.wait_for_timeout(250)
+            page.goto(path)
+        raise AssertionError(f"{path} never showed it")
+
+    until(bob, "/desk/orders", order)
+    expect(order).to_contain_text("14 Mill Lane")
+    order.get_by_label("Carrier").fill("UPS")
+    order.get_by_label("Tracking number").fill("1Z999AA1")
+    order.get_by_role("button", name="Ship it").click()
+    expect(bob.locator(".notice").first).to_contain_text("Shipped")
+
+    until(shopper, f"/orders/{order_id}", shopper.get_by_text("1Z999AA1"))
+    expect(shopper.get_by_text("Cancel this order")).to_have_count(0)
+    parcel = bob.locator("li.parcel", has_text="1Z999AA1")
+    until(bob, "/desk/orders", parcel)
+    parcel.get_by_label("What happened").select_option("delivered")
+    parcel.get_by_role("button", name="Mark").click()
+    expect(bob.locator(".notice").first).to_contain_text("Marked")
+    until(shopper, f"/orders/{order_id}", shopper.get_by_role("heading", level=1, name="Delivered"))
+
+
+def test_a_list_with_bad_rows_takes_the_good_ones_and_names_the_bad(visit):
+    bob = visit()
+    sign_in(bob, "bob", "/desk/upload")
+    mark = uuid.uuid4().hex[:8]
+    rows = [
+        "title,description,category,price,quantity,Colour",
+        f"Mug {mark},Holds tea.,kitchen,9.50,4,blue",
+        f"Cup {mark},Holds tea.,kitchen,cheap,4,red",
+        ",No title.,kitchen,1.00,1,",
+        f"Jug {mark},Holds more.,kitchen,12.00,many,",
+    ]
+    file = {"name": "list.csv", "mimeType": "text/csv", "buffer": "\n".join(rows).encode()}
+    bob.get_by_label("CSV file").set_input_files(file)
+    bob.get_by_role("button", name="Upload").click()
+    expect(bob.locator(".notice")).to_contain_text("1 of 4 rows are listed")
+    bad = bob.locator(".notice tbody tr")
+    expect(bad).to_have_count(3)
+    expect(bad.nth(0)).to_contain_text("price")
+    expect(bad.nth(1)).to_contain_text("title")
+    expect(bad.nth(2)).to_contain_text("quantity")
+    bob.goto("/desk")
+    expect(bob.get_by_role("link", name=f"Mug {mark}")).to_be_visible()
+
+
+def test_stock_counted_meanwhile_is_not_overwritten(visit):
+    bob = visit()
+    sign_in(bob, "bob", "/desk")
+    other = bob.context.new_page()
+    other.goto("/desk")
+    first = "form[action^='/desk/stock/']"
+    other.locator(first).first.locator("input[name=quantity]").fill("41")
+    other.locator(first).first.get_by_role("button").click()
+    expect(other.locator(".notice")).to_contain_text("The stock is set")
+    bob.locator(first).first.locator("input[name=quantity]").fill("7")
+    bob.locator(first).first.get_by_role("button").click()
+    expect(bob.get_by_role("alert")).to_contain_text("changed")
+    expect(bob.locator(first).first.locator("input[name=quantity]")).to_have_value("41")
+
+
+def test_an_operator_checks_the_laws(visit):
+    ops = visit()
+    sign_in(ops, "ops", "/operator/laws")
+    ops.get_by_role("button", name="Check all laws").click()
+    expect(ops.get_by_role("status").filter(has_text="law")).to_contain_text("Every law holds.")
+    assert ops.locator("tbody tr").count() > 10
