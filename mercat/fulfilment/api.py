@@ -1,0 +1,10 @@
+from mercat.fulfilment.service import Fulfilment
+from mercat.kit.web import Route
+
+API = [
+    Route("GET", "/methods/{country}", Fulfilment.methods),
+    Route("POST", "/shipments/{shipment_id}", Fulfilment.open),
+    Route("POST", "/sellers/{seller_id}/shipments/{shipment_id}/events", Fulfilment.seen),
+    Route("GET", "/orders/{order_id}/shipments", Fulfilment.of_order),
+    Route("GET", "/sellers/{seller_id}/orders", Fulfilment.orders_of_seller),
+]

@@ -1,0 +1,188 @@
+from collections import defaultdict
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from mercat.events import OrderCancelled, OrderLine, OrderPlaced
+from mercat.fulfilment.messages import (
+    AddressNotServed,
+    OutOfOrder,
+    SellerLine,
+    SellerOrder,
+    Shipment,
+    ShipmentEvent,
+    ShippedLine,
+    ShippingMethod,
+)
+from mercat.fulfilment.rules import WAY, arrives, price, zone_of
+from mercat.ids import LineId, OrderId, SellerId, ShipmentId, UserId
+from mercat.kit import clock, sql, wire
+from mercat.kit.log import on
+from mercat.kit.refusals import Invalid, NotFound
+from mercat.settings import Settings
+
+queries = sql.load("mercat.fulfilment")
+_LAST = 2**63 - 1
+
+
+class Fulfilment:
+    def __init__(self, db: asyncpg.Pool, settings: Settings) -> None:
+        self._db = db
+        self._currency = settings.currency
+
+    async def methods(self, country: str, region: str = "") -> list[ShippingMethod]:
+        """How parcels can go there; AddressNotServed where they cannot."""
+        zone = zone_of(country)
+        if zone is None:
+            raise AddressNotServed(pointer="/shipping_address_id")
+        today = clock.now().date()
+        offered = (
+            ("standard", "Standard delivery", zone.standard, zone.standard_days),
+            ("express", "Express delivery", zone.express, zone.express_days),
+        )
+        return [
+            ShippingMethod(code, name, price(cents, self._currency), self._currency, arrives(today, days), days)
+            for code, name, cents, days in offered
+        ]
+
+    async def open(
+        self,
+        shipment_id: ShipmentId,
+        order_id: OrderId,
+        user_id: UserId,
+        seller_id: SellerId,
+        lines: list[tuple[LineId, int]],
+        carrier: str,
+        tracking_number: str,
+    ) -> Shipment:
+        """A parcel was handed over; once a shipment."""
+        packed = wire.text([ShippedLine(line, quantity) for line, quantity in lines])
+        await self._db.execute(
+            queries.open, shipment_id, order_id, user_id, seller_id, carrier, tracking_number, packed, clock.now()
+        )
+        await self._db.execute(queries.progress, [order_id])
+        return await self._shipment(shipment_id, seller_id)
+
+    async def seen(
+        self,
+        seller_id: SellerId,
+        shipment_id: ShipmentId,
+        status: str,
+        location: str | None = None,
+        at: datetime | None = None,
+    ) -> Shipment:
+        """A carrier saw the parcel. Seen there already changes nothing; backwards is OutOfOrder."""
+        if status not in WAY:
+            raise Invalid("A parcel cannot be that.", pointer="/status")
+        moment = at or clock.now()
+        if moment.tzinfo is None:
+            raise Invalid("A time needs its zone.", pointer="/at")
+        moved = await self._db.fetch(
+            queries.seen, shipment_id, seller_id, status, WAY[status], location or "", moment
+        )
+        shipment = await self._shipment(shipment_id, seller_id)
+        if moved:
+            await self._db.execute(queries.progress, [shipment.order_id])
+        elif shipment.status != status:
+            raise OutOfOrder
+        return shipment
+
+    async def of_order(self, order_id: OrderId) -> list[Shipment]:
+        return [_shipment(row) for row in await self._db.fetch(queries.shipments, [order_id], None)]
+
+    async def orders_of_seller(
+        self, seller_id: SellerId, status: str | None = None, after: OrderId | None = None, limit: int = 50
+    ) -> list[SellerOrder]:
+        """What a seller has to pack, the newest first; only their own lines."""
+        rows = await self._db.fetch(queries.orders_of_seller, seller_id, status, after or _LAST, limit)
+        parcels: dict[int, list[Shipment]] = defaultdict(list)
+        for row in await self._db.fetch(queries.shipments, [row["order_id"] for row in rows], seller_id):
+            parcels[row["order_id"]].append(_shipment(row))
+        return [_seller_order(row, parcels[row["order_id"]]) for row in rows]
+
+    @on(OrderPlaced)
+    async def take_orders(self, db: PoolConnectionProxy, events: list[OrderPlaced]) -> None:
+        rows: list[tuple[Any, ...]] = []
+        for event in events:
+            by_seller: dict[SellerId, list[OrderLine]] = defaultdict(list)
+            for line in event.lines:
+                by_seller[line.seller_id].append(line)
+            address = wire.text(event.address)
+            rows += [
+                (
+                    seller,
+                    event.order_id,
+                    event.placed_at,
+                    event.currency,
+                    wire.text([_line(line) for line in lines]),
+                    address,
+                    event.estimated_delivery,
+                )
+                for seller, lines in by_seller.items()
+            ]
+        await db.execute(queries.take_orders, *sql.columns(rows, 7))
+        await db.execute(queries.progress, [event.order_id for event in events])
+
+    @on(OrderCancelled)
+    async def cancel_orders(self, db: PoolConnectionProxy, events: list[OrderCancelled]) -> None:
+        await db.execute(queries.cancel_orders, [event.order_id for event in events])
+
+    async def _shipment(self, shipment_id: ShipmentId, seller_id: SellerId) -> Shipment:
+        row = await self._db.fetchrow(queries.shipment, shipment_id, seller_id)
+        if row is None:
+            raise NotFound("You have no such shipment.")
+        return _shipment(row)
+
+
+def _line(line: OrderLine) -> SellerLine:
+    return SellerLine(
+        order_line_id=line.order_line_id,
+        product_id=line.product_id,
+        offer_id=line.offer_id,
+        title=line.title,
+        quantity=line.quantity,
+        unit_price=line.unit_price,
+        total=line.total,
+        image_url=line.image_url,
+    )
+
+
+def _shipment(row: Any) -> Shipment:
+    lines = wire.decode(row["lines"], list[ShippedLine])
+    events = wire.decode(row["events"], list[ShipmentEvent])
+    return sql.row(Shipment, {**row, "lines": lines, "events": events})
+
+
+def _seller_order(row: Any, shipments: list[Shipment]) -> SellerOrder:
+    sent: dict[LineId, int] = defaultdict(int)
+    for shipment in shipments:
+        for line in shipment.lines:
+            sent[line.order_line_id] += line.quantity
+    known = [sql.row(SellerLine, line) for line in wire.decode(row["lines"], list[dict[str, Any]])]
+    lines = [
+        SellerLine(
+            order_line_id=line.order_line_id,
+            product_id=line.product_id,
+            offer_id=line.offer_id,
+            title=line.title,
+            quantity=line.quantity,
+            unit_price=line.unit_price,
+            total=line.total,
+            image_url=line.image_url,
+            shipped=sent[line.order_line_id],
+        )
+        for line in known
+    ]
+    address = wire.decode(row["address"], dict[str, str])
+    return SellerOrder(
+        order_id=OrderId(row["order_id"]),
+        placed_at=row["placed_at"],
+        status=row["status"],
+        currency=row["currency"],
+        lines=lines,
+        address=address,
+        estimated_delivery=row["estimated_delivery"],
+        shipments=shipments,
+    )
