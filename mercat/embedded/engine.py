@@ -33,6 +33,7 @@ class Engine(ABC):
         self.home = home
         self.name = name
         self.process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
 
     @property
     def log(self) -> Path:
@@ -52,6 +53,7 @@ class Engine(ABC):
     def spawn(self, argv: Sequence[str | Path], user: tuple[int, int] | None = None) -> None:
         self.rotate_log()
         with open(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
+            self._log_start = log.tell()
             self.process = subprocess.Popen(
                 [str(word) for word in argv],
                 stdin=subprocess.DEVNULL,
@@ -107,10 +109,11 @@ class Engine(ABC):
                 os.truncate(self.log, 0)
 
     def log_lines(self) -> list[str]:
-        """The newest lines, the last one first."""
+        """The newest lines since the last start, the last one first."""
         try:
             with self.log.open("rb") as log:
-                log.seek(max(0, self.log.stat().st_size - 8192))
+                size = self.log.stat().st_size
+                log.seek(max(self._log_start if size >= self._log_start else 0, size - 8192))
                 return log.read().decode(errors="replace").splitlines()[::-1]
         except OSError:
             return []

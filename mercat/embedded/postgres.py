@@ -316,8 +316,8 @@ def _known_elsewhere(folder: Path, home: Home) -> Path:
 
 
 def _reason(lines: Sequence[str]) -> str:
-    """The first complaint; the newest line comes first."""
-    for line in lines:
+    """The newest complaint (the first of these lines), but a full disk explains all others."""
+    for line in sorted(lines, key=lambda line: "No space left" not in line):
         for mark in ("PANIC:", "FATAL:", "error:"):
             if mark in line:
                 return line.partition(mark)[2].strip()
