@@ -43,6 +43,7 @@ class Engines:
             engine.ask_to_stop()
         for engine in self.all:
             engine.wait_stopped()
+        self.home.drop_sockets()
 
 
 @contextlib.contextmanager

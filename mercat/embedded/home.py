@@ -156,6 +156,12 @@ class Home:
         self.record_place("sockets", folder)
         return folder
 
+    def drop_sockets(self) -> None:
+        """When the engines have stopped: nothing of ours stays in a common folder."""
+        recorded = self.place("sockets")
+        if recorded and recorded == self.sockets():
+            shutil.rmtree(recorded, ignore_errors=True)
+
     def _is_open_to_all(self) -> bool:
         """Whether other accounts can walk into the folder; only root's PostgreSQL needs that."""
         return os.geteuid() != 0 or all(

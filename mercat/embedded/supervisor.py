@@ -317,6 +317,7 @@ class Supervisor:
             if isinstance(child.what, Worker):
                 child.what.close()
         self._end(self._engines, 3 * DRAIN_S)
+        self.home.drop_sockets()
 
     def _end(self, children: Sequence[Child], patience: float) -> None:
         asked_before = self._asked
