@@ -61,7 +61,8 @@ class Paths(BaseRoute):
         node.verbs[entry.verb] = entry.handler
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        ours = scope["type"] == "http" and scope["path"].startswith(self._prefix)
+        path = scope["path"] if scope["type"] == "http" else ""
+        ours = path.startswith(self._prefix) and path[len(self._prefix) :][:1] in ("", "/")
         return (Match.FULL if ours else Match.NONE), {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -101,8 +101,9 @@ class Door:
         self._inside_max = settings.requests_at_once
         self._ids = count()
         self._process = secrets.token_hex(6)
+        self._secure = settings.secure_cookies
         headers = dict(_SECURITY)
-        if settings.secure_cookies:
+        if self._secure:
             headers["strict-transport-security"] = "max-age=31536000; includeSubDomains"
         self._headers: Headers = [(name.encode(), value.encode()) for name, value in headers.items()]
         self._policies: dict[str, bytes] = {
@@ -166,6 +167,9 @@ class Door:
             _refuse_empty(await self._take([self._account_bucket(caller.user_id)]))
         visit.caller, visit.asked = caller, True
         return caller
+
+    def session_cookie(self, token: str, lifetime_s: int) -> str:
+        return session_cookie(token, lifetime_s, secure=self._secure)
 
     def _account_bucket(self, user_id: UserId) -> Bucket:
         return f"account:{int(user_id)}", self._account
@@ -358,6 +362,12 @@ def refuse_other_sites(request: Request) -> None:
         ours = True
     if not ours:
         raise Forbidden("This came from another site's page. Use a bearer token instead of the cookie.")
+
+
+def token_of(request: Request) -> str:
+    """The session's token, from wherever it came."""
+    visit: Visit = request.scope["mercat.visit"]
+    return visit.token
 
 
 def session_cookie(token: str, lifetime_s: int, *, secure: bool) -> str:

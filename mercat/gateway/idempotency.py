@@ -15,7 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message
 
-from mercat.kit.refusals import BadRequest, Conflict, Invalid
+from mercat.checkout import KeyReused
+from mercat.kit.refusals import BadRequest, Conflict
 from mercat.kit.valkey import Store
 from mercat.kit.web import Caller, answered, read
 
@@ -31,10 +32,6 @@ if kept then return kept end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return false
 """
-
-
-class KeyReused(Invalid):
-    """This Idempotency-Key was used for another request. Use a new key for a new request."""
 
 
 class RequestInProgress(Conflict):

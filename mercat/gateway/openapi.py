@@ -6,8 +6,7 @@ from decimal import Decimal
 from http import HTTPStatus
 from importlib.metadata import version
 from importlib.resources import files
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
+from typing import Any, Literal
 
 import msgspec
 from jinja2 import Environment, StrictUndefined
@@ -43,10 +42,11 @@ _INTRODUCTION = """\
 Everything a shopper or a seller can do at Mercat. Amounts are decimal numbers in the currency beside them;
 ids are opaque strings; times are ISO 8601 in UTC.
 
-Send a session's token as `Authorization: Bearer …` (`POST /sessions`, or `POST /sessions/guest` to buy without
-an account). A refusal is `application/problem+json` (RFC 9457) with a stable `code`, and a `pointer` to the field
-where there is one. Unsafe requests may carry an `Idempotency-Key`: the same key again gets the same answer.
-Reads carry an `ETag`; lists take `limit` (1 to 100), `page`, or the `cursor` that the page before gave.
+Send a session's token as `Authorization: Bearer …` (`POST /sessions`, or `POST /sessions/guest` to buy
+without an account). A refusal is `application/problem+json` (RFC 9457) with a stable `code`, and a `pointer`
+to the field where there is one. Unsafe requests may carry an `Idempotency-Key`: the same key again gets the
+same answer. Reads carry an `ETag`; lists take `limit` (1 to 100), `page`, or the `cursor` that the page
+before gave.
 """
 
 
@@ -303,8 +303,10 @@ def markdown(table: Sequence[PublicRoute], prefix: str) -> str:
     """docs/api.md."""
     parts = ["# The API", "", _INTRODUCTION]
     parts.append(
-        f"This page is generated from the table of routes (`mercat/gateway/routes.py`); every name and shape is in\n"
-        f"`{prefix}/openapi.json`, and to read at `{prefix}/docs`. All paths below start with `{prefix}`.\n"
+        "This page is generated from the table of routes in `mercat/gateway/routes.py` (`python -m\n"
+        "mercat.gateway` writes it); every name and shape is in\n"
+        f"`{prefix}/openapi.json`, and to read at `{prefix}/docs`. All paths below start with\n"
+        f"`{prefix}`.\n"
     )
     for tag, what in TAGS.items():
         parts += [f"## {tag}", "", what, "", "| route | what it does | needs | answers | refuses |"]
@@ -314,10 +316,9 @@ def markdown(table: Sequence[PublicRoute], prefix: str) -> str:
                 continue
             codes = ", ".join(f"{status} `{code}`" for status, code in refusals(route) if status != 429)
             statuses = ", ".join(str(status) for status in (route.status, *route.also))
-            parts.append(
-                f"| `{route.verb} {_with_parameters(route)}` | {route.summary} | {_NEEDS[route.needs] or 'nothing'} "
-                f"| {statuses} | {codes} |"
-            )
+            needs = _NEEDS[route.needs] or "nothing"
+            cells = (f"`{route.verb} {_with_parameters(route)}`", route.summary, needs, statuses, codes)
+            parts.append(f"| {' | '.join(cells)} |")
         parts.append("")
     parts += [
         "## At the root",

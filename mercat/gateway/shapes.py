@@ -1,12 +1,14 @@
 """What the public API takes and shows, in the names that clients rely on. Amounts here are decimals."""
 
+import re
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Literal
+from decimal import Decimal
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from mercat import money
+from mercat.accounts import Address, PaymentMethod
 from mercat.ids import (
     AddressId,
     CartId,
@@ -18,7 +20,6 @@ from mercat.ids import (
     PaymentMethodId,
     ProductId,
     RefundId,
-    ReturnId,
     ReviewId,
     SellerId,
     ShipmentId,
@@ -27,7 +28,7 @@ from mercat.ids import (
 )
 from mercat.kit.refusals import Invalid
 from mercat.kit.web import Filters
-from mercat.search import Card, Facets
+from mercat.search import Card, Facets, Relaxed
 
 LIMIT_MAX = 100
 PAGE_MAX = 1_000
@@ -35,25 +36,35 @@ Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 Page = Annotated[int, Meta(ge=1, le=PAGE_MAX, description="Beyond the last page there is the cursor.")]
 Cursor = Annotated[str, Meta(max_length=500)]
 Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
+OrderStatus = Literal["confirmed", "partially_shipped", "shipped", "delivered", "cancelled"]
 Amount = float
+FewLimit = Annotated[int, Meta(ge=1, le=20)]
+Words = Annotated[str, Meta(max_length=1_000)]
 Price = Annotated[Raw, Meta(extra_json_schema={"type": "number", "minimum": 0})]
 Quantity = Annotated[int, Meta(ge=1, le=9_999)]
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
 Email = Annotated[str, Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
-NUMBER_CHARACTERS_MAX = 40
+_NUMBER = re.compile(rb"-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?")
+
+
+def given(number: Raw) -> bool:
+    return bytes(number) != b"null"
 
 
 def minor(given: Raw | Decimal, currency: str, pointer: str) -> int:
-    """The decimal number a client sent, in minor units; Invalid for what the currency cannot pay."""
+    """The amount a client sent, in minor units; Invalid for what is no amount of this currency."""
     try:
         if isinstance(given, Raw):
             digits = bytes(given)
-            if len(digits) > NUMBER_CHARACTERS_MAX or not digits[:1].lstrip(b"-").isdigit() | (digits[:1] == b"-"):
-                raise Invalid("A price is a number.", pointer=pointer)
+            if not _NUMBER.fullmatch(digits):
+                raise ValueError("a number is needed")
             given = Decimal(digits.decode())
-        return money.minor(given, currency)
-    except (ValueError, InvalidOperation) as error:
+        amount = money.minor(given, currency)
+        if amount < 0:
+            raise ValueError("it is less than nothing")
+    except ValueError as error:
         raise Invalid(f"This is no price: {error}.", pointer=pointer) from None
+    return amount
 
 
 # -- browsing
@@ -71,7 +82,7 @@ class ProductsAsk(Paging):
 
 
 class SearchAsk(Paging):
-    q: Annotated[str, Meta(max_length=1_000)] = ""
+    q: Words = ""
     price_min: Decimal | None = field(default=None, name="filters[price_min]")
     price_max: Decimal | None = field(default=None, name="filters[price_max]")
     brand: list[str] = field(default_factory=list[str], name="filters[brand]")
@@ -108,6 +119,8 @@ class ResultsShown(Struct, frozen=True):
     total_pages: int
     next_cursor: str | None
     facets: Facets
+    relaxed: Relaxed | None
+    """What was looked for instead, where nothing has all the words."""
 
 
 class SellerShown(Struct, frozen=True):
@@ -227,6 +240,7 @@ class CartLineShown(Struct, frozen=True, kw_only=True):
 class CartProblem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     code: str
     offer_id: OfferId
+    detail: str
     available: int | None = None
     price: Amount | None = None
 
@@ -266,6 +280,15 @@ class QuoteShown(Struct, frozen=True, kw_only=True):
     total: Amount
     currency: str
     expires_at: datetime
+
+
+class CheckoutAsk(Struct, frozen=True):
+    shipping_address_id: AddressId
+    payment_method_id: PaymentMethodId
+    shipping_method: Annotated[str, Meta(min_length=1, max_length=40)]
+    quote_id: Annotated[str, Meta(max_length=60_000)] | None = None
+    email: Email | None = None
+    expected_total: Price = field(default_factory=lambda: Raw(b"null"))
 
 
 class NextActionShown(Struct, frozen=True):
@@ -330,7 +353,7 @@ class PaymentShown(Struct, frozen=True, kw_only=True):
 
 class ParcelEventShown(Struct, frozen=True):
     status: str
-    location: str | None
+    location: str
     at: datetime
 
 
@@ -374,23 +397,6 @@ class OrderShown(Struct, frozen=True, kw_only=True):
     history: list[HappeningShown]
 
 
-class LineAsk(Struct, frozen=True):
-    order_line_id: LineId
-    quantity: Quantity
-
-
-Lines = Annotated[list[LineAsk], Meta(min_length=1, max_length=200)]
-
-
-class ReturnAsk(Struct, frozen=True):
-    lines: Lines
-    reason: Annotated[str, Meta(max_length=1_000)] = ""
-
-
-class ReturnShown(Struct, frozen=True, kw_only=True):
-    return_id: ReturnId
-
-
 # -- people
 
 
@@ -400,7 +406,7 @@ class NewAccount(Struct, frozen=True):
     name: Name
 
 
-class AccountShown(Struct, frozen=True):
+class AccountMade(Struct, frozen=True):
     user_id: UserId
 
 
@@ -423,7 +429,15 @@ class Me(Struct, frozen=True):
     seller_id: SellerId | None
 
 
-class AddressShown(Struct, frozen=True):
+class AddressesShown(Struct, frozen=True):
+    addresses: list[Address]
+
+
+class PaymentMethodsShown(Struct, frozen=True):
+    payment_methods: list[PaymentMethod]
+
+
+class AddressMade(Struct, frozen=True):
     address_id: AddressId
 
 
@@ -435,10 +449,16 @@ class PaymentMethodMade(Struct, frozen=True):
     payment_method_id: PaymentMethodId
 
 
-class WishShown(Struct, frozen=True, kw_only=True):
+class WishShown(Struct, frozen=True):
     product_id: ProductId
     added_at: datetime
     product: Card | None
+    """None: it is not for sale any more."""
+
+
+class Wished(Struct, frozen=True):
+    product_id: ProductId
+    wished: bool
 
 
 class WishlistShown(Struct, frozen=True):
@@ -449,7 +469,7 @@ class WishlistShown(Struct, frozen=True):
 
 
 class NewSeller(Struct, frozen=True):
-    name: Name
+    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S")]
 
 
 class SellerMade(Struct, frozen=True):
@@ -472,14 +492,14 @@ class ListingAsk(Struct, frozen=True, kw_only=True):
     images: Annotated[list[Annotated[str, Meta(max_length=2_000)]], Meta(max_length=20)] = []
 
 
-class ListingShown(Struct, frozen=True):
+class ListingMade(Struct, frozen=True):
     product_id: ProductId
     sku_id: SkuId
     offer_id: OfferId
 
 
 class OfferChange(Struct, frozen=True):
-    price: Price = field(default_factory=lambda: Raw(b""))
+    price: Price = field(default_factory=lambda: Raw(b"null"))
     status: Literal["active", "paused", "draft"] | None = None
 
 
@@ -490,6 +510,13 @@ class SellerOfferShown(Struct, frozen=True, kw_only=True):
     price: Amount
     currency: str
     status: str
+    quantity: int
+    available: int
+
+
+class SellerOffersShown(Struct, frozen=True):
+    offers: list[SellerOfferShown]
+    next_cursor: str | None
 
 
 class StockShown(Struct, frozen=True, kw_only=True):
@@ -520,8 +547,9 @@ class SellerOrderShown(Struct, frozen=True, kw_only=True):
     created_at: datetime
     currency: str
     lines: list[SellerLineShown]
-    shipping_address: dict[str, Any]
-    shipments: list[ShipmentId]
+    shipping_address: dict[str, str]
+    estimated_delivery: str
+    shipments: list[ShipmentShown]
 
 
 class SellerOrdersShown(Struct, frozen=True):
@@ -529,18 +557,5 @@ class SellerOrdersShown(Struct, frozen=True):
     next_cursor: str | None
 
 
-class ShipmentAsk(Struct, frozen=True):
-    order_id: OrderId
-    lines: Lines
-    carrier: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S")]
-    tracking_number: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S")]
-
-
 class ShipmentMade(Struct, frozen=True):
     shipment_id: ShipmentId
-
-
-class ParcelSeen(Struct, frozen=True):
-    status: Literal["shipped", "in_transit", "out_for_delivery", "delivered", "exception"]
-    location: Annotated[str, Meta(max_length=200)] | None = None
-    at: datetime | None = None

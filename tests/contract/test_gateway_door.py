@@ -88,8 +88,12 @@ class Shop:
             Entry(route.verb, route.path, replays.wrap(route.name, handler.endpoint))
             for route, handler in zip(API, handlers, strict=True)
         ]
-        app.router.routes += [Paths("/api/", [entry._replace(path="/v1" + entry.path) for entry in entries])]
-        app.router.routes += [Page("/stream", stream), Page("/broken", broken), Page("/form", form, methods=["POST"])]
+        app.router.routes += [Paths("/api", [entry._replace(path="/v1" + entry.path) for entry in entries])]
+        app.router.routes += [
+            Page("/stream", stream),
+            Page("/broken", broken),
+            Page("/form", form, methods=["POST"]),
+        ]
 
     async def who(self, token: str) -> Caller | None:
         return PEOPLE.get(token)
@@ -127,7 +131,9 @@ def shop(settings: Settings, cache: Store, store: Store) -> Shop:
 
 
 def limited(settings: Settings, **more: object) -> Settings:
-    return msgspec.structs.replace(settings, account_burst=3, account_rate=0.5, address_burst=5, address_rate=0.5, **more)
+    return msgspec.structs.replace(
+        settings, account_burst=3, account_rate=0.5, address_burst=5, address_rate=0.5, **more
+    )
 
 
 async def test_every_answer_has_an_id_and_the_security_headers(shop: Shop) -> None:
@@ -145,7 +151,9 @@ async def test_every_answer_has_an_id_and_the_security_headers(shop: Shop) -> No
         assert odd.headers["x-request-id"] != "a b"
 
 
-async def test_behind_tls_browsers_are_told_to_stay_there(settings: Settings, cache: Store, store: Store) -> None:
+async def test_behind_tls_browsers_are_told_to_stay_there(
+    settings: Settings, cache: Store, store: Store
+) -> None:
     shop = Shop(msgspec.structs.replace(settings, secure_cookies=True), cache, store)
     async with shop.client() as client:
         assert "max-age=" in (await client.get("/api/v1/nothing")).headers["strict-transport-security"]
@@ -178,7 +186,9 @@ async def test_behind_tls_browsers_are_told_to_stay_there(settings: Settings, ca
         ("GET", "/broken", 500, "refusal"),
     ],
 )
-async def test_what_is_not_there_is_a_problem_document(shop: Shop, verb: str, path: str, status: int, code: str) -> None:
+async def test_what_is_not_there_is_a_problem_document(
+    shop: Shop, verb: str, path: str, status: int, code: str
+) -> None:
     async with shop.client() as client:
         said = await client.request(verb, path)
     assert (said.status_code, said.json()["code"]) == (status, code)
@@ -234,13 +244,17 @@ async def test_a_read_is_tagged_and_not_sent_again(shop: Shop) -> None:
     async with shop.client("ann") as client:
         first = await client.get(f"/api/v1/products/{CUP}")
         assert first.headers["etag"].startswith('W/"')
-        again = await client.get(f"/api/v1/products/{CUP}", headers={"if-none-match": f'"other", {first.headers["etag"]}'})
+        again = await client.get(
+            f"/api/v1/products/{CUP}", headers={"if-none-match": f'"other", {first.headers["etag"]}'}
+        )
         assert (again.status_code, again.content) == (304, b"")
         assert again.headers["cache-control"] == "public, max-age=2"
         assert again.headers["etag"] == first.headers["etag"]
         assert "content-length" not in again.headers
         await client.post(f"/api/v1/products/{CUP}/takes", json={"quantity": 1})
-        changed = await client.get(f"/api/v1/products/{CUP}", headers={"if-none-match": first.headers["etag"]})
+        changed = await client.get(
+            f"/api/v1/products/{CUP}", headers={"if-none-match": first.headers["etag"]}
+        )
         assert changed.status_code == 200
         assert changed.headers["etag"] != first.headers["etag"]
         assert "etag" not in (await client.get("/api/v1/nothing")).headers
@@ -288,7 +302,9 @@ async def test_who_asks_and_who_may(shop: Shop) -> None:
         ({"origin": "http://evil", "authorization": "Bearer ann"}, 201),
     ],
 )
-async def test_another_sites_page_cannot_use_the_cookie(shop: Shop, headers: dict[str, str], status: int) -> None:
+async def test_another_sites_page_cannot_use_the_cookie(
+    shop: Shop, headers: dict[str, str], status: int
+) -> None:
     async with shop.client(cookies={"mercat_session": "ann"}) as browser:
         said = await browser.post(f"/api/v1/products/{CUP}/takes", json={"quantity": 1}, headers=headers)
         assert said.status_code == status
@@ -321,7 +337,9 @@ async def test_loopback_is_limited_where_that_is_set(settings: Settings, cache: 
         assert [(await near.get("/nothing")).status_code for _ in range(6)][-1] == 429
 
 
-async def test_only_our_own_proxy_says_who_is_behind_it(settings: Settings, cache: Store, store: Store) -> None:
+async def test_only_our_own_proxy_says_who_is_behind_it(
+    settings: Settings, cache: Store, store: Store
+) -> None:
     shop = Shop(limited(settings, proxies="10.0.0.1"), cache, store)
     async with shop.client(address="10.0.0.1") as proxied:
         for number in range(9):
@@ -332,7 +350,9 @@ async def test_only_our_own_proxy_says_who_is_behind_it(settings: Settings, cach
         assert said[-1].status_code == 429
 
 
-async def test_an_account_is_limited_whatever_its_address(settings: Settings, cache: Store, store: Store) -> None:
+async def test_an_account_is_limited_whatever_its_address(
+    settings: Settings, cache: Store, store: Store
+) -> None:
     first, second = Shop(limited(settings), cache, store), Shop(limited(settings), cache, store)
     async with first.client("ann") as here, second.client("ann") as there, first.client("bob") as bob:
         assert [(await here.get("/api/v1/mine")).status_code for _ in range(3)] == [200] * 3
@@ -405,5 +425,7 @@ async def test_while_the_first_runs_the_second_is_told_to_wait(shop: Shop) -> No
         assert second.headers["retry-after"] == "1"
         shop.shelf.go.set()
         assert (await slow).status_code == 201
-        assert (await ann.post(take, json={"quantity": 9}, headers=key)).headers["idempotent-replayed"] == "true"
+        assert (await ann.post(take, json={"quantity": 9}, headers=key)).headers[
+            "idempotent-replayed"
+        ] == "true"
     assert shop.shelf.taken == [9]

@@ -1,0 +1,378 @@
+"""Bad input on every route of the table: a problem document, never a 500. The whole shop, on real engines."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from typing import Any, get_origin
+
+import httpx
+import msgspec
+import pytest
+from openapi_spec_validator import validate
+
+from mercat import gateway, main
+from mercat.gateway.openapi import PublicRoute, document, refusals
+from mercat.gateway.routes import PREFIX, TABLE
+from mercat.ids import CheckoutId, Id, ProductId
+from mercat.kit.refusals import Refusal
+from mercat.settings import Settings
+
+BODIES: dict[str, dict[str, Any]] = {
+    "add_item": {"product_id": "prod_0000000000001", "quantity": 1},
+    "change_item": {"quantity": 1},
+    "quote": {"shipping_address_id": "adr_0000000000001", "shipping_method": "standard"},
+    "buy": {
+        "shipping_address_id": "adr_0000000000001",
+        "payment_method_id": "pm_0000000000001",
+        "shipping_method": "standard",
+        "quote_id": "quo_x",
+        "email": "ann@example.com",
+        "expected_total": 1,
+    },
+    "return_items": {"lines": [{"order_line_id": "oli_0000000000001", "quantity": 1}], "reason": "late"},
+    "register": {"email": "new@example.com", "password": "correct horse", "name": "New"},
+    "sign_in": {"email": "ann@example.com", "password": "wrong"},
+    "add_address": {
+        "name": "Ann",
+        "line1": "1 Lane",
+        "line2": "",
+        "city": "Boston",
+        "region": "MA",
+        "postal_code": "02110",
+        "country": "US",
+        "phone": "1",
+    },
+    "add_payment_method": {"token": "tok_visa"},
+    "review": {"stars": 5, "title": "Good", "body": "Very good."},
+    "register_seller": {"name": "A seller"},
+    "list_product": {
+        "title": "Cup",
+        "description": "A cup.",
+        "category": "cups",
+        "brand": "Ours",
+        "price": 12.5,
+        "currency": "USD",
+        "quantity": 3,
+        "attributes": {"colour": "red"},
+        "images": [],
+    },
+    "change_offer": {"price": 3, "status": "paused"},
+    "count_stock": {"quantity": 3},
+    "ship": {
+        "order_id": "ord_0000000000001",
+        "lines": [{"order_line_id": "oli_0000000000001", "quantity": 1}],
+        "carrier": "Post",
+        "tracking_number": "1",
+    },
+    "parcel_seen": {"status": "delivered", "location": "Boston", "at": "2026-11-23T00:00:00Z"},
+    "answer_challenge": {"outcome": "approve"},
+}
+"""A well-formed body a route."""
+
+QUERIES: dict[str, dict[str, str]] = {"shipping_methods": {"address_id": "adr_0000000000001"}}
+"""The parameters that a route cannot do without."""
+
+WRONG: list[Any] = [
+    None,
+    True,
+    [[]],
+    {"a": {}},
+    -1,
+    1.5,
+    10**30,
+    "",
+    "\0",
+    "x" * 100_000,
+    "\U0001f375\u202e'\"<>;--",
+]
+"""What a field may be sent instead."""
+
+ODD_TEXTS = [
+    "",
+    "abc",
+    "-1",
+    "0",
+    "1.5",
+    "NaN",
+    "Infinity",
+    "1e999",
+    "9" * 40,
+    "'\"<>;--",
+    "\U0001f375",
+    "x" * 5_000,
+    "true",
+]
+"""What a parameter may be."""
+
+
+def is_id(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Id)
+
+
+def path_of(route: PublicRoute, **given: str) -> str:
+    """The route's path, with ids that nothing has."""
+
+    def fill(match: re.Match[str]) -> str:
+        name = match[1]
+        if name in given:
+            return given[name]
+        hint = route.hints[name]
+        return str(hint(1)) if is_id(hint) else "prod_0000000000001"
+
+    return PREFIX + re.sub(r"\{(\w+)\}", fill, route.path)
+
+
+def named(route: PublicRoute) -> str:
+    return f"{route.verb} {route.path}"
+
+
+def fields(kind: Any) -> list[msgspec.structs.FieldInfo]:
+    return list(msgspec.structs.fields(kind))
+
+
+class People(msgspec.Struct):
+    """A client each: nobody, a shopper, a seller."""
+
+    nobody: httpx.AsyncClient
+    shopper: httpx.AsyncClient
+    seller: httpx.AsyncClient
+
+    def who_may(self, route: PublicRoute) -> httpx.AsyncClient:
+        return self.seller if route.needs == "seller" else self.shopper
+
+
+@pytest.fixture
+async def people(settings: Settings) -> AsyncIterator[People]:
+    async with AsyncExitStack() as stack:
+        shop = await main.assemble(settings, stack)
+        await main.work_in_the_back(shop)
+        app: Any = await main.answer_the_door(shop)
+
+        def client(token: str = "") -> httpx.AsyncClient:
+            headers = {"authorization": f"Bearer {token}"} if token else {}
+            transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+            return httpx.AsyncClient(transport=transport, base_url="http://shop", headers=headers, timeout=30)
+
+        async with client() as nobody:
+            tokens: list[str] = []
+            for name in ("ann", "bob"):
+                account = {"email": f"{name}@example.com", "password": "mercat-test", "name": name}
+                assert (await nobody.post(f"{PREFIX}/accounts", json=account)).status_code == 201
+                said = await nobody.post(f"{PREFIX}/sessions", json=account)
+                assert said.status_code == 201
+                tokens.append(said.json()["token"])
+            nobody.cookies.clear()
+            async with client(tokens[0]) as shopper, client(tokens[1]) as seller:
+                assert (await seller.post(f"{PREFIX}/sellers", json={"name": "Bob's"})).status_code == 201
+                yield People(nobody, shopper, seller)
+
+
+def check(said: httpx.Response, what: object) -> None:
+    """No bug was found; and a refusal is a problem document."""
+    assert said.status_code < 500, (what, said.status_code, said.text[:300])
+    if said.status_code >= 400:
+        problem = said.json()
+        assert said.headers["content-type"] == "application/problem+json", what
+        assert problem["status"] == said.status_code, what
+        assert re.fullmatch(r"[a-z0-9_]+", problem["code"]), what
+        assert problem["detail"], what
+        assert problem["type"] == f"/problems/{problem['code']}", what
+        assert problem["title"], what
+
+
+async def send(client: httpx.AsyncClient, route: PublicRoute, path: str = "", **more: Any) -> httpx.Response:
+    """A well-formed request but for `more`."""
+    if route.body and "content" not in more and "json" not in more:
+        more["json"] = BODIES[route.name]
+    more["params"] = [*QUERIES.get(route.name, {}).items(), *more.pop("params", [])]
+    headers: dict[str, str] = {"idempotency-key": "one"} if route.keyed else {}
+    if route.name == "count_stock":
+        headers["if-match"] = '"1"'
+    headers |= more.pop("headers", {})
+    return await client.request(route.verb, path or path_of(route), headers=headers, **more)
+
+
+async def test_who_is_nobody_or_the_wrong_one_is_told_so(people: People) -> None:
+    for route in TABLE:
+        said = await send(people.nobody, route)
+        check(said, named(route))
+        if route.needs != "nobody":
+            assert (said.status_code, said.json()["code"]) == (401, "sign_in_first"), named(route)
+        if route.needs == "seller":
+            said = await send(people.shopper, route)
+            assert (said.status_code, said.json()["code"]) == (403, "forbidden"), named(route)
+
+
+async def test_ids_that_nothing_has(people: People) -> None:
+    for route in TABLE:
+        for name in route.at("path"):
+            other = str(CheckoutId(1))
+            for odd in (
+                "nonsense",
+                other,
+                "0",
+                "-1",
+                "%00",
+                "%FF%FE",
+                "x" * 3_000,
+                "prod_zzzzzzzzzzzzz",
+                "..%2f..",
+                "%20",
+            ):
+                said = await send(people.who_may(route), route, path_of(route, **{name: odd}))
+                check(said, (named(route), odd))
+                assert said.status_code == 404, (named(route), odd, said.text)
+            said = await send(people.who_may(route), route)
+            check(said, named(route))
+            if route.name not in ("unwish", "remove_item"):
+                assert said.status_code == 404, (named(route), said.text)
+
+
+async def test_bad_parameters(people: People) -> None:
+    def parameters(route: PublicRoute) -> Iterator[str]:
+        yield from route.at("query")
+        if route.filters:
+            yield from (field.encode_name for field in fields(route.filters))
+
+    for route in TABLE:
+        client = people.who_may(route)
+        for name in parameters(route):
+            for odd in ODD_TEXTS:
+                said = await send(client, route, params=[(name, odd)])
+                check(said, (named(route), name, odd))
+                twice = await send(client, route, params=[(name, odd), (name, odd)])
+                check(twice, (named(route), name, odd))
+            for query in (f"{name}=%00", f"{name}=%FF%FE", f"{name}=%", f"{name}", f"{name}=a;b&&=&{name}"):
+                check(await client.get(f"{path_of(route)}?{query}"), (named(route), query))
+            wrong = {
+                "limit": ["0", "101", "-1", "x", "1.5", "", "true"],
+                "page": ["0", "-1", "x", "1001", "1e2", ""],
+            }
+            wrong["sort"] = ["upwards", "", "PRICE_ASC"]
+            if name not in wrong:
+                continue
+            for odd in wrong[name]:
+                if name == "page" and odd == "1001" and route.name == "orders":
+                    pass
+                if route.at("path"):
+                    continue  # the unknown id comes first
+                said = await send(client, route, params=[(name, odd)])
+                assert said.status_code == 422, (named(route), name, odd, said.text)
+                assert said.json()["pointer"] == f"/{name}", (named(route), name, odd, said.text)
+
+
+async def test_bad_bodies(people: People) -> None:
+    for route in TABLE:
+        if not route.body:
+            continue
+        client = people.who_may(route)
+        whole = BODIES[route.name]
+        text = json.dumps(whole)
+        for content in (
+            b"",
+            b"{",
+            b"[]",
+            b"null",
+            b"1",
+            b'"x"',
+            b"\xff\xfe\x00",
+            text[:-1].encode(),
+            text.encode("utf-16"),
+        ):
+            said = await send(client, route, content=content)
+            check(said, (named(route), content))
+            assert (said.status_code, said.json()["code"]) == (422, "invalid"), (
+                named(route),
+                content,
+                said.text,
+            )
+        nested = b'{"deep": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+        assert (await send(client, route, content=nested)).status_code == 422, named(route)
+        large = await send(client, route, content=b'{"x": "' + b"x" * 10_000_000 + b'"}')
+        check(large, named(route))
+        assert (large.status_code, large.json()["code"]) == (413, "too_large")
+        check(await send(client, route, headers={"content-type": "text/xml"}), named(route))
+        check(
+            await send(client, route, headers={"content-type": "multipart/form-data"}, content=text),
+            named(route),
+        )
+        assert not any(is_id(get_origin(field.type)) for field in fields(route.body))
+        for field in fields(route.body):
+            name = field.encode_name
+            if field.required:
+                said = await send(
+                    client, route, json={key: value for key, value in whole.items() if key != name}
+                )
+                check(said, (named(route), name))
+                assert said.status_code == 422, (named(route), name, said.text)
+                assert said.json()["pointer"] == f"/{name}", (named(route), name, said.text)
+            for odd in WRONG:
+                said = await send(client, route, json={**whole, name: odd})
+                check(said, (named(route), name, str(odd)[:20]))
+            for content in (text[:-1] + f', "{name}": NaN}}', text[:-1] + f', "{name}": 1e999}}'):
+                said = await send(client, route, content=content.encode())
+                check(said, (named(route), content))
+                assert said.status_code == 422, (named(route), content, said.text)
+            for odd in ({"a": {"b": []}}, [[]]):
+                said = await send(client, route, json={**whole, name: odd})
+                assert said.status_code == 422, (named(route), name, odd, said.text)
+                assert said.json()["pointer"].startswith(f"/{name}"), (named(route), name, odd, said.text)
+
+
+async def test_unknown_methods_and_paths(people: People) -> None:
+    for path in sorted({path_of(route) for route in TABLE}):
+        there = {route.verb for route in TABLE if path_of(route) == path}
+        for verb in {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW"} - there:
+            said = await people.seller.request(verb, path)
+            check(said, (verb, path))
+            assert said.status_code == 405, (verb, path)
+            assert there <= set(said.headers["allow"].split(", "))
+        for odd in (path + "/", path + "/more/of/it", path.upper()):
+            said = await people.seller.get(odd)
+            check(said, odd)
+
+
+async def test_every_refusal_that_the_table_names_exists() -> None:
+    for route in TABLE:
+        for status, code in refusals(route):
+            assert Refusal.named(code).code() == code, (named(route), code)
+            assert 400 <= status < 500
+
+
+async def test_the_document_is_openapi_and_names_every_route(people: People) -> None:
+    said = (await people.nobody.get(f"{PREFIX}/openapi.json")).json()
+    assert said["openapi"] == "3.1.0"
+    validate(said)
+    there = {(verb.upper(), path) for path, verbs in said["paths"].items() for verb in verbs}
+    assert there == {(route.verb, route.path) for route in TABLE}
+    assert document(TABLE, PREFIX) == said
+    card = said["components"]["schemas"]["Card"]["properties"]
+    assert card["price"] == {"type": "number"}
+    assert card["product_id"]["pattern"] == "^prod_[0-9a-z]{13}$"
+    search = {parameter["name"]: parameter for parameter in said["paths"]["/search"]["get"]["parameters"]}
+    assert search["filters[price_min]"]["schema"]["anyOf"][0] == {"type": "number"}
+
+
+async def test_the_page_for_people_names_every_route(people: People) -> None:
+    said = await people.nobody.get(f"{PREFIX}/docs")
+    assert said.headers["content-type"].startswith("text/html")
+    for route in TABLE:
+        assert f"</b> {route.path}" in said.text
+    assert "<script" not in said.text
+    assert "style=" not in said.text
+    styles = await people.nobody.get(f"{PREFIX}/docs.css")
+    assert styles.headers["content-type"].startswith("text/css")
+
+
+def test_the_written_page_is_the_tables() -> None:
+    from pathlib import Path
+
+    written = Path(gateway.__file__).parents[2] / "docs" / "api.md"
+    from mercat.gateway.openapi import markdown
+
+    assert written.read_text() == markdown(TABLE, PREFIX)
+
+
+def test_ids_are_shown_with_their_prefix() -> None:
+    assert path_of(next(route for route in TABLE if route.name == "product")).endswith(str(ProductId(1)))
