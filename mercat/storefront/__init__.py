@@ -1,6 +1,6 @@
 """The storefront: pages for shoppers, sellers and operators.
 
-    shop.py            home, departments, lists, search, product: the same for everybody, for any cache to keep
+    shop.py            home, departments, lists, search, product: the same for all, for any cache to keep
     buying.py          cart, checkout, the sandbox bank
     tracking.py        orders and their parcels
     account.py         signing in, the account, wishlist, reviews

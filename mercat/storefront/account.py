@@ -185,21 +185,16 @@ class Account:
         if caller is None or caller.guest:
             to = f"/signin?next=/p/{product_id}"
             if request.headers.get("hx-request"):
-                said = {
-                    "tone": "warn",
-                    "words": "Your wishlist is kept in your account.",
-                    "url": to,
-                    "link": "Sign in",
-                }
-                return self._visits.fragment(request, "said.html", **said)
+                return self._visits.say(
+                    request, "warn", "Your wishlist is kept in your account.", to, "Sign in"
+                )
             return self._visits.go(request, to)
         if form.get("drop"):
             await self._shop.wishlist.drop(caller.user_id, product_id)
             return self._visits.go(request, "/wishlist")
         await self._shop.wishlist.put(caller.user_id, product_id)
         if request.headers.get("hx-request"):
-            said = {"tone": "good", "words": "Saved to your wishlist.", "url": "/wishlist", "link": "See it"}
-            return self._visits.fragment(request, "said.html", **said)
+            return self._visits.say(request, "good", "Saved to your wishlist.", "/wishlist", "See it")
         return self._visits.go(request, "/wishlist")
 
     # -- reviews
@@ -255,8 +250,7 @@ class Account:
         if caller is None or caller.guest:
             if not fragment:
                 return self._visits.go(request, f"/signin?next={back.partition('#')[0]}")
-            said = {"tone": "warn", "words": "Votes need an account.", "url": "/signin", "link": "Sign in"}
-            return self._visits.fragment(request, "said.html", **said)
+            return self._visits.say(request, "warn", "Votes need an account.", "/signin", "Sign in")
         try:
             votes = await self._shop.reviews.helpful(
                 caller, shown_id(request.path_params["review_id"], ReviewId)
@@ -264,15 +258,13 @@ class Account:
         except Forbidden as refused:
             if not fragment:
                 raise
-            return self._visits.fragment(
-                request, "said.html", tone="warn", words=str(refused), url="", link=""
-            )
+            return self._visits.say(request, "warn", str(refused))
         if not fragment:
             return self._visits.go(request, back)
         words = (
             f"Thank you. {votes.helpful} {'person' if votes.helpful == 1 else 'people'} found this helpful."
         )
-        return self._visits.fragment(request, "said.html", tone="good", words=words, url="", link="")
+        return self._visits.say(request, "good", words)
 
     # -- the mailbox of the demonstration
 

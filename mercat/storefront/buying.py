@@ -292,7 +292,7 @@ class Buying:
             addresses=addresses,
             methods=methods,
             saved=saved,
-            cards=render.CARDS,
+            cards=[card for card in render.CARDS if card[0] not in {each.token for each in saved}],
             countries=render.COUNTRIES,
             quote=due,
             key=key or uuid.uuid4().hex,

@@ -87,7 +87,7 @@ class OperatorDesk:
 
     async def _page(self, request: Request, here: str, name: str, **shown: Any) -> Response:
         caller = await self._visits.with_role(request, "operator")
-        base = {"desk": "operator", "desk_name": caller.name, "here": here}
+        base: dict[str, Any] = {"desk": "operator", "desk_name": caller.name, "here": here}
         return await self._visits.page(request, name, **(base | shown))
 
 

@@ -11,9 +11,9 @@ from starlette.routing import Route
 
 from mercat import money
 from mercat.catalog import Catalog, NewProduct, Offer
-from mercat.checkout import Ship, ShippedLine, Track
+from mercat.checkout import Ship, Track
 from mercat.fulfilment import SellerOrder
-from mercat.ids import LineId, OfferId, OrderId, SellerId, ShipmentId
+from mercat.ids import OfferId, OrderId, SellerId, ShipmentId
 from mercat.inventory import Count, Line, Stock
 from mercat.kit import wire
 from mercat.kit.refusals import Invalid, Refusal
@@ -293,23 +293,24 @@ class SellerDesk:
         order_id = shown_id(request.path_params["order_id"], OrderId)
         try:
             lines = [
-                ShippedLine(shown_id(name.removeprefix("q-"), LineId), quantity)
+                {"order_line_id": name.removeprefix("q-"), "quantity": quantity}
                 for name, value in form.items()
                 if name.startswith("q-") and (quantity := _whole(value, "How many are packed", 9_999))
             ]
             if not lines:
                 raise Invalid("Pack at least one thing.")
-            parcel = {
-                "order_id": order_id,
-                "lines": lines,
-                "carrier": form.get("carrier", "").strip(),
-                "tracking_number": form.get("tracking_number", "").strip(),
-            }
-            if not parcel["carrier"] or not parcel["tracking_number"]:
+            carrier, number = form.get("carrier", "").strip(), form.get("tracking_number", "").strip()
+            if not carrier or not number:
                 raise Invalid(
                     "Say the carrier and the tracking number: the buyer wants to follow the parcel."
                 )
-            await self._shop.checkout.ship(caller, Ship(**parcel))
+            parcel: dict[str, Any] = {
+                "order_id": order_id,
+                "lines": lines,
+                "carrier": carrier,
+                "tracking_number": number,
+            }
+            await self._shop.checkout.ship(caller, wire.convert(parcel, Ship))
         except Refusal as refused:
             return await self.orders(request, trouble(refused), refused.status)
         return self._visits.go(request, "/desk/orders?said=shipped")
@@ -336,7 +337,7 @@ class SellerDesk:
         self, request: Request, here: str, seller_id: SellerId, status: int, **shown: Any
     ) -> Response:
         seller = await self._shop.sellers.seller(seller_id)
-        base = {"desk": "seller", "desk_name": seller.name, "here": here}
+        base: dict[str, Any] = {"desk": "seller", "desk_name": seller.name, "here": here}
         return await self._visits.page(request, f"desk_{here}.html", status, **(base | shown))
 
 

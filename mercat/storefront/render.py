@@ -1,11 +1,12 @@
 """How pages are written: one Jinja environment, and the filters that say money, dates and states in words."""
 
+import gzip
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -29,9 +30,13 @@ COUNTRIES = [
     ("IE", "Ireland"),
     ("IT", "Italy"),
     ("JP", "Japan"),
+    ("MX", "Mexico"),
     ("NL", "Netherlands"),
+    ("NZ", "New Zealand"),
     ("NO", "Norway"),
     ("PT", "Portugal"),
+    ("SG", "Singapore"),
+    ("KR", "South Korea"),
     ("ES", "Spain"),
     ("SE", "Sweden"),
     ("CH", "Switzerland"),
@@ -39,23 +44,15 @@ COUNTRIES = [
 ]
 
 CARDS = [
-    ("tok_visa", "Visa that works", "The bank says yes at once."),
+    ("tok_visa", "Visa ending in 4242", "Works. The bank says yes at once."),
     (
         "tok_3ds",
-        "Visa that asks first",
-        "The bank shows a page of its own where you approve or refuse (3-D Secure).",
+        "Mastercard ending in 3155",
+        "Asks first. The bank shows a page of its own where you approve or refuse (3-D Secure).",
     ),
-    ("tok_declined", "Card that is declined", "The bank says no. Nothing is charged and the cart stays."),
-    (
-        "tok_timeout_charged",
-        "Bank that answers late, paid",
-        "Silence at first; then it turns out that you paid, once.",
-    ),
-    (
-        "tok_timeout_uncharged",
-        "Bank that never answers",
-        "Silence; then it turns out that nothing was charged.",
-    ),
+    ("tok_declined", "Visa ending in 0002", "Is declined. Nothing is charged and the cart stays."),
+    ("tok_timeout_charged", "Visa ending in 6975", "Hangs, then turns out to have paid, once."),
+    ("tok_timeout_uncharged", "Visa ending in 6983", "Hangs, then turns out not to have paid."),
 ]
 
 _STATES = {
@@ -87,6 +84,11 @@ _STATES = {
 def state(status: str) -> str:
     """`out_for_delivery` is "Out for delivery"."""
     return _STATES[status][1] if status in _STATES else status.replace("_", " ").capitalize()
+
+
+def low(status: str) -> str:
+    """A state within a sentence."""
+    return state(status).lower()
 
 
 def badge(status: str) -> Markup:
@@ -196,24 +198,32 @@ def href(product: Any) -> str:
     return f"/p/{product.product_id}/{slug(product.title)}".rstrip("/")
 
 
+class Static(NamedTuple):
+    """A file: as it is, and as it travels."""
+
+    content: bytes
+    small: bytes
+    kind: str
+    tag: str
+
+
 class Statics:
     """The files pages need, kept in memory, each under an address that changes when it does."""
 
     def __init__(self) -> None:
-        self._files = {
-            path.name: (path.read_bytes(), _TYPES[path.suffix]) for path in (_HERE / "static").iterdir()
-        }
-        self._tags = {
-            name: blake2b(content, digest_size=6).hexdigest() for name, (content, _) in self._files.items()
-        }
+        self._files = {path.name: _static(path) for path in (_HERE / "static").iterdir()}
 
     def url(self, name: str) -> str:
-        return f"/static/{name}?{self._tags[name]}"
+        return f"/static/{name}?{self._files[name].tag}"
 
-    def find(self, name: str) -> tuple[bytes, str, str] | None:
-        """Content, type and tag."""
-        found = self._files.get(name)
-        return (*found, self._tags[name]) if found else None
+    def find(self, name: str) -> Static | None:
+        return self._files.get(name)
+
+
+def _static(path: Path) -> Static:
+    content = path.read_bytes()
+    tag = blake2b(content, digest_size=6).hexdigest()
+    return Static(content, gzip.compress(content, mtime=0), _TYPES[path.suffix], tag)
 
 
 def environment(statics: Statics, token: Callable[[Any], str]) -> Environment:
@@ -226,8 +236,9 @@ def environment(statics: Statics, token: Callable[[Any], str]) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals |= {"static": statics.url, "token": token}
-    made.filters |= {
+    helpers: dict[str, Any] = {"static": statics.url, "token": token}
+    made.globals.update(helpers)
+    filters: dict[str, Callable[..., Any]] = {
         "absolute": absolute,
         "address": address,
         "badge": badge,
@@ -245,6 +256,7 @@ def environment(statics: Statics, token: Callable[[Any], str]) -> Environment:
         "short": short,
         "state": state,
         "window": window,
-        "words": lambda status: state(status).lower(),
+        "words": low,
     }
+    made.filters.update(filters)
     return made

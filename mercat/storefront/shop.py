@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -57,14 +58,16 @@ class Tile(NamedTuple):
     seller_name: str
 
 
-class Choice(NamedTuple):
+@dataclass(frozen=True)
+class Choice:
     value: str
     name: str
     count: int
     on: bool
 
 
-class Link(NamedTuple):
+@dataclass(frozen=True)
+class Link:
     name: str
     url: str
     count: int = 0
@@ -454,10 +457,13 @@ class Shop:
         found = self._visits.statics.find(request.path_params["name"])
         if found is None:
             raise NotFound
-        content, kind, tag = found
-        fresh = request.url.query == tag
-        kept = "public, max-age=31536000, immutable" if fresh else "public, max-age=300"
-        return Response(content, headers={"Cache-Control": kept, "ETag": f'"{tag}"'}, media_type=kind)
+        kept = (
+            "public, max-age=31536000, immutable" if request.url.query == found.tag else "public, max-age=300"
+        )
+        headers = {"Cache-Control": kept, "ETag": f'W/"{found.tag}"', "Vary": "Accept-Encoding"}
+        if "gzip" not in request.headers.get("accept-encoding", ""):
+            return Response(found.content, headers=headers, media_type=found.kind)
+        return Response(found.small, headers={**headers, "Content-Encoding": "gzip"}, media_type=found.kind)
 
 
 def pages(visits: Visits, aisles: Aisles, **services: Any) -> list[Route]:

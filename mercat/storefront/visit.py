@@ -153,6 +153,12 @@ class Visits:
         self._finish(request, response)
         return response
 
+    def say(
+        self, request: Request, tone: str, words: str, url: str = "", link: str = "", *, status: int = 200
+    ) -> Response:
+        """A sentence where the script asked for one; `tone` is good, warn or bad."""
+        return self.fragment(request, "said.html", status, tone=tone, words=words, url=url, link=link)
+
     def go(self, request: Request, url: str) -> Response:
         """Done; look there. (After a form: 303, so that a reload sends nothing twice.)"""
         response = RedirectResponse(url, 303)
@@ -206,8 +212,7 @@ class Visits:
         if refusal.status >= 500:
             words += " If you were paying: look at your orders first, a payment is never taken twice."
         if request.headers.get("hx-request"):
-            said = {"tone": "bad", "words": str(refusal), "url": "", "link": ""}
-            response = self.fragment(request, "said.html", refusal.status, **said)
+            response = self.say(request, "bad", str(refusal), status=refusal.status)
         else:
             links = [("/", "To the shop"), ("/orders", "Your orders")]
             if request.method == "GET" and refusal.status in (429, 500, 503):
