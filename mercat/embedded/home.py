@@ -142,14 +142,7 @@ class Home:
         ):
             folder.mkdir(mode=0o711, exist_ok=True)
             return folder
-        recorded = self.place("sockets")
-        # Whoever finds the name free in a common folder could have taken it.
-        if (
-            recorded
-            and recorded.is_dir()
-            and not recorded.is_symlink()
-            and recorded.stat().st_uid == os.geteuid()
-        ):
+        if recorded := self._own_short_folder():
             return recorded
         folder = Path(tempfile.mkdtemp(prefix="mercat-", dir="/tmp"))
         folder.chmod(0o711)
@@ -158,9 +151,14 @@ class Home:
 
     def drop_sockets(self) -> None:
         """When the engines have stopped: nothing of ours stays in a common folder."""
-        recorded = self.place("sockets")
-        if recorded and recorded == self.sockets():
+        if recorded := self._own_short_folder():
             shutil.rmtree(recorded, ignore_errors=True)
+
+    def _own_short_folder(self) -> Path | None:
+        """The recorded one; whoever finds its name free in a common folder could have taken it."""
+        folder = self.place("sockets")
+        ours = folder and folder.is_dir() and not folder.is_symlink() and folder.stat().st_uid == os.geteuid()
+        return folder if ours else None
 
     def _is_open_to_all(self) -> bool:
         """Whether other accounts can walk into the folder; only root's PostgreSQL needs that."""
