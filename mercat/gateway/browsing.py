@@ -178,7 +178,9 @@ def _product(product: Product, said: Page) -> shapes.ProductShown:
         review_count=product.review_count,
         image_url=product.image_url,
         in_stock=product.in_stock,
-        seller=None,
+        seller=(
+            None if product.seller_id is None else shapes.SellerShown(product.seller_id, product.seller_name)
+        ),
         category=product.category,
         brand=product.brand,
         external_id=UNSET if product.external_id is None else product.external_id,

@@ -6,7 +6,7 @@ from decimal import Decimal
 from http import HTTPStatus
 from importlib.metadata import version
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 from jinja2 import Environment, StrictUndefined
@@ -231,7 +231,7 @@ class Described:
         said = document(table, prefix)
         self._document = msgspec.json.format(wire.encode(said), indent=2)
         self._page = page(said, table, prefix).encode()
-        self._styles = files(__package__).joinpath("docs.css").read_bytes()
+        self._styles = files("mercat.gateway").joinpath("docs.css").read_bytes()
 
     async def openapi(self, request: Request) -> Response:
         return self._kept(self._document, "application/json")
@@ -249,11 +249,12 @@ class Described:
 def page(said: Schema, table: Sequence[PublicRoute], prefix: str) -> str:
     """The document for people: plain HTML that needs no script."""
     pages = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    pages.filters["shape"] = lambda schema: shape(schema, said["components"]["schemas"])
-    pages.filters["needs"] = lambda route: _NEEDS[route.needs]
-    pages.filters["refusals"] = refusals
-    pages.filters["id"] = _anchor
-    return pages.from_string(files(__package__).joinpath("docs.html").read_text()).render(
+    filters = cast(dict[str, Any], pages.filters)
+    filters["shape"] = lambda schema: shape(schema, said["components"]["schemas"])
+    filters["needs"] = lambda route: _NEEDS[route.needs]
+    filters["refusals"] = refusals
+    filters["id"] = _anchor
+    return pages.from_string(files("mercat.gateway").joinpath("docs.html").read_text()).render(
         document=said, table=table, tags=TAGS, prefix=prefix
     )
 

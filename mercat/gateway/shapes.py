@@ -479,7 +479,7 @@ class SellerMade(Struct, frozen=True):
 
 class ListingAsk(Struct, frozen=True, kw_only=True):
     title: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
-    description: Annotated[str, Meta(max_length=50_000)]
+    description: Annotated[str, Meta(max_length=20_000)]
     category: Annotated[str, Meta(min_length=1, max_length=200)]
     price: Price
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
