@@ -208,6 +208,8 @@ class Buying:
         if caller is None or ask is None:
             return self._visits.go(request, "/orders")
         said = await self._buy(caller, key, ask)
+        if said.status == 202 and "seen" in request.query_params:
+            return Response(status_code=204, headers={"Cache-Control": "private, no-store"})
         if said.status == 202:
             answer = wire.decode(said.body, _Answer)
             return await self._visits.page(

@@ -78,12 +78,17 @@ class Tracking:
         payments, shipments = await asyncio.gather(
             self._shop.payments.of_order(order_id), self._shop.fulfilment.of_order(order_id)
         )
+        events = sum(len(each.events) for each in shipments)
+        seen = f"{order.status}-{events}-{sum(len(each.refunds) for each in payments)}"
+        if request.query_params.get("seen") == seen and request.headers.get("hx-request"):
+            return Response(status_code=204, headers={"Cache-Control": "private, no-store"})
         names = await self._shop.sellers.names(list({line.seller_id for line in order.lines}))
         return await self._visits.page(
             request,
             "order.html",
             status,
             order=order,
+            seen=seen,
             payments=payments,
             headline=_HEADLINES.get(order.status, render.state(order.status)),
             thanks=request.query_params.get("placed") == "1" and order.status != "cancelled",
