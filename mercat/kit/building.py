@@ -10,7 +10,7 @@ import httpx
 import structlog
 from starlette.routing import BaseRoute
 
-from mercat.kit import database
+from mercat.kit import database, sql
 from mercat.kit.coalesce import Coalescer
 from mercat.kit.log import Bell, Follower, Relay, consumers, drop_partitions
 from mercat.kit.valkey import Store
@@ -19,6 +19,7 @@ from mercat.kit.workers import Lease
 from mercat.settings import Settings
 
 Service = TypeVar("Service")
+queries = sql.load("mercat.kit")
 log = structlog.get_logger("mercat.building")
 
 
@@ -68,6 +69,10 @@ class Building:
     def duty(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Something the back process does for ever: recovery, janitors."""
         self._duties.append((name, work))
+
+    async def lags(self) -> list[Any]:
+        """How far each follower is behind, and what it has parked."""
+        return list(await (await self.pool("events")).fetch(queries.lags))
 
     async def lease_worker(self) -> Lease:
         lease = Lease(await self.pool("events"))

@@ -1,0 +1,41 @@
+"""Catalogue: what there is to buy. Products have variants (SKUs) that sellers offer at a price.
+
+A product shows its featured offer: the cheapest that is active and in stock. Every change raises a product's
+version and tells the whole of it once.
+"""
+
+from mercat.catalog.api import API
+from mercat.catalog.importing import BadRow, Progress, import_file
+from mercat.catalog.messages import (
+    Category,
+    Image,
+    ImportRow,
+    ImportVariant,
+    Listed,
+    NewProduct,
+    Offer,
+    Place,
+    Product,
+    ProductOffer,
+    Variant,
+)
+from mercat.catalog.service import Catalog
+
+__all__ = [
+    "API",
+    "BadRow",
+    "Catalog",
+    "Category",
+    "Image",
+    "ImportRow",
+    "ImportVariant",
+    "Listed",
+    "NewProduct",
+    "Offer",
+    "Place",
+    "Product",
+    "ProductOffer",
+    "Progress",
+    "Variant",
+    "import_file",
+]

@@ -1,0 +1,153 @@
+-- name: categories
+select category_id, slug, name, parent_id, slugs, names from catalog.category order by names;
+
+-- name: add_categories
+insert into catalog.category (category_id, slug, name, parent_id, slugs, names)
+select i, s, n, p, string_to_array(ss, '/'), string_to_array(ns, E'\x1f')
+from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[]) as c (i, s, n, p, ss, ns)
+on conflict do nothing;
+
+-- name: known
+select p.external_id, p.product_id, p.content from catalog.product p
+where p.seller_id = $1 and p.external_id = any($2::text[]);
+
+-- name: stage
+-- Rows of an import wait here for the statements that take them in.
+create temporary table if not exists staged_product (
+    product_id bigint, seller_id bigint, external_id text, title text, description text, category_id bigint,
+    brand text, attributes text, options text, tags text[], images text, rating float8, review_count int,
+    histogram int[], popularity int, content bytea, created_at timestamptz
+) on commit delete rows;
+
+-- name: stage_offers
+create temporary table if not exists staged_offer (
+    offer_id bigint, sku_id bigint, seller_id bigint, seller_name text, external_id text, key text, options text,
+    price bigint, currency text, status text, in_stock boolean
+) on commit delete rows;
+
+-- name: take_products
+insert into catalog.product as p (product_id, seller_id, external_id, title, description, category_id, brand,
+    attributes, options, tags, images, rating, review_count, histogram, popularity, content, created_at)
+select product_id, seller_id, external_id, title, description, category_id, brand, attributes::jsonb,
+    options::jsonb, tags, images::jsonb, rating, review_count, histogram, popularity, content, created_at
+from staged_product
+order by external_id
+on conflict (seller_id, external_id) do update set title = excluded.title, description = excluded.description,
+    category_id = excluded.category_id, brand = excluded.brand, attributes = excluded.attributes,
+    options = excluded.options, tags = excluded.tags, images = excluded.images,
+    rating = case when p.rating_version = 0 then excluded.rating else p.rating end,
+    review_count = case when p.rating_version = 0 then excluded.review_count else p.review_count end,
+    histogram = case when p.rating_version = 0 then excluded.histogram else p.histogram end,
+    popularity = excluded.popularity, content = excluded.content
+    where p.content is distinct from excluded.content
+returning product_id;
+
+-- name: take_skus
+insert into catalog.sku (sku_id, product_id, key, options)
+select s.sku_id, p.product_id, s.key, s.options::jsonb
+from staged_offer s join catalog.product p on p.seller_id = s.seller_id and p.external_id = s.external_id
+where p.product_id = any($1::bigint[])
+order by p.product_id, s.key
+on conflict (product_id, key) do update set options = excluded.options
+    where catalog.sku.options <> excluded.options;
+
+-- name: take_offers
+-- A price or status that a seller has set since stays theirs: an import only opens offers and moves its own prices.
+insert into catalog.offer as o (offer_id, sku_id, product_id, seller_id, seller_name, price, currency, status, in_stock)
+select s.offer_id, k.sku_id, p.product_id, s.seller_id, s.seller_name, s.price, s.currency, s.status, s.in_stock
+from staged_offer s
+join catalog.product p on p.seller_id = s.seller_id and p.external_id = s.external_id
+join catalog.sku k on k.product_id = p.product_id and k.key = s.key
+where p.product_id = any($1::bigint[])
+order by s.offer_id
+on conflict (sku_id, seller_id) do update set price = excluded.price, currency = excluded.currency,
+    status = case when o.status = 'draft' then excluded.status else o.status end
+    where excluded.price > 0;
+
+-- name: tell
+-- Raises the version of these products and tells each of them whole, once.
+with locked as materialized (
+    select product_id from catalog.product where product_id = any($1::bigint[]) order by product_id for update
+), raised as (
+    update catalog.product p set version = p.version + 1 from locked l where p.product_id = l.product_id
+    returning p.*
+)
+select count(events.tell_json('ProductChanged', jsonb_build_object('event', 'ProductChanged',
+    'product_id', r.product_id, 'version', r.version, 'document', catalog.document(r::catalog.product))::text)) as told
+from raised r;
+
+-- name: add_product
+insert into catalog.product (product_id, seller_id, external_id, title, description, category_id, brand, attributes,
+    options, tags, images, created_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb, $10, $11::jsonb, $12);
+
+-- name: add_sku
+insert into catalog.sku (sku_id, product_id, key, options) values ($1, $2, '', '{}');
+
+-- name: add_offer
+insert into catalog.offer (offer_id, sku_id, product_id, seller_id, seller_name, price, currency, status, in_stock)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9);
+
+-- name: change_offer
+update catalog.offer set price = coalesce($3, price), status = coalesce($4, status),
+    currency = case when $3::bigint is not null then $5 else currency end
+where offer_id = $1 and seller_id = $2
+returning product_id;
+
+-- name: offers
+select o.offer_id, o.product_id, o.sku_id, o.seller_id, o.seller_name, p.title, k.options::text, o.price, o.currency,
+    o.status, o.in_stock, coalesce(p.images -> 0 ->> 'url', '') as image_url
+from catalog.offer o join catalog.product p on p.product_id = o.product_id join catalog.sku k on k.sku_id = o.sku_id
+where o.offer_id = any($1::bigint[]);
+
+-- name: of_seller
+select o.offer_id, o.product_id, o.sku_id, o.seller_id, o.seller_name, p.title, k.options::text, o.price, o.currency,
+    o.status, o.in_stock, coalesce(p.images -> 0 ->> 'url', '') as image_url
+from catalog.offer o join catalog.product p on p.product_id = o.product_id join catalog.sku k on k.sku_id = o.sku_id
+where o.seller_id = $1 and o.offer_id < $2
+order by o.offer_id desc
+limit $3;
+
+-- name: featured
+select (catalog.featured($1::bigint)).offer_id;
+
+-- name: product
+select p.product_id, p.external_id, p.title, p.description, p.brand, p.attributes::text, p.options::text, p.tags,
+    p.images::text, p.rating, p.review_count, p.histogram, p.created_at, p.version, c.slug as category,
+    c.slugs, c.names, (catalog.featured(p.product_id)).offer_id as featured,
+    (select json_agg(json_build_object('sku_id', k.sku_id, 'options', k.options, 'offers', (
+        select coalesce(json_agg(json_build_object('offer_id', o.offer_id, 'sku_id', o.sku_id, 'price', o.price,
+            'currency', o.currency, 'in_stock', o.in_stock, 'seller_id', o.seller_id, 'seller_name', o.seller_name)
+            order by o.in_stock desc, o.price, o.offer_id), '[]')
+        from catalog.offer o where o.sku_id = k.sku_id and o.status = 'active')) order by k.sku_id)
+    from catalog.sku k where k.product_id = p.product_id)::text as variants
+from catalog.product p join catalog.category c using (category_id)
+where p.product_id = $1;
+
+-- name: cards
+select p.product_id, catalog.document(p)::text as document from catalog.product p where p.product_id = any($1::bigint[]);
+
+-- name: documents
+select p.product_id, p.version, catalog.document(p)::text as document
+from catalog.product p where p.product_id > $1 order by p.product_id limit $2;
+
+-- name: stock_changed
+-- Offers whose stock state turned, by facts newer than what they know.
+with changed as (
+    update catalog.offer o set in_stock = s.available > 0, stock_version = s.version
+    from unnest($1::bigint[], $2::int[], $3::int[]) as s (offer_id, version, available)
+    where o.offer_id = s.offer_id and o.stock_version < s.version
+    returning o.product_id, o.in_stock
+)
+select distinct product_id from changed;
+
+-- name: rating_changed
+update catalog.product p set rating = r.rating, review_count = r.reviews, rating_version = r.version,
+    histogram = string_to_array(r.histogram, ',')::int[]
+from unnest($1::bigint[], $2::int[], $3::float8[], $4::int[], $5::text[]) as r (product_id, version, rating, reviews,
+    histogram)
+where p.product_id = r.product_id and p.rating_version < r.version
+returning p.product_id;
+
+-- name: histograms
+select product_id, histogram from catalog.product where product_id > $1 and review_count > 0 order by product_id limit $2;

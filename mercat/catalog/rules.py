@@ -1,0 +1,33 @@
+"""Slugs and paths: decisions without IO."""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+
+from mercat.catalog.messages import ImportRow
+from mercat.kit import wire
+
+UNCATEGORISED = "uncategorised"
+_OTHER = re.compile(r"[^a-z0-9]+")
+_SLUG_MAX = 80
+
+
+def slug_of(name: str) -> str:
+    """Cell Phones & More: cell-phones-more."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return _OTHER.sub("-", plain).strip("-")[:_SLUG_MAX] or "category"
+
+
+def free_slug(path: Sequence[str], taken: Mapping[str, tuple[str, ...]]) -> str:
+    """The last name's slug; where another category has it, with its parent's before, and then a number."""
+    own = slug_of(path[-1])
+    parent = slug_of(path[-2]) if len(path) > 1 else own
+    tries = [own, f"{parent}-{own}", *(f"{parent}-{own}-{n}" for n in range(2, 1_000))]
+    wanted = tuple(path)
+    return next(slug for slug in tries if taken.get(slug, wanted) == wanted)
+
+
+def content_of(row: ImportRow) -> bytes:
+    """A fingerprint of all that a row says: the same row again changes nothing."""
+    return blake2b(wire.encode(row), digest_size=16).digest()

@@ -1,0 +1,493 @@
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
+from typing import Any, NamedTuple
+
+import asyncpg
+import msgspec
+import structlog
+from asyncpg.pool import PoolConnectionProxy
+
+from mercat import ids
+from mercat.catalog.messages import (
+    Category,
+    Image,
+    ImportRow,
+    Listed,
+    NewProduct,
+    Offer,
+    Place,
+    Product,
+    Variant,
+)
+from mercat.catalog.rules import UNCATEGORISED, content_of, free_slug, slug_of
+from mercat.events import Document, ProductChanged, RatingChanged, StockChanged
+from mercat.ids import CategoryId, OfferId, ProductId, SellerId, SkuId
+from mercat.kit import clock, sql, wire
+from mercat.kit.coalesce import Coalescer
+from mercat.kit.log import on
+from mercat.kit.refusals import Invalid, NotFound
+from mercat.kit.valkey import Store
+from mercat.settings import Settings
+
+queries = sql.load("mercat.catalog")
+log = structlog.get_logger("mercat.catalog")
+BUSTED = "mercat:product"
+_LAST = 2**63 - 1
+_HERE_MAX = 5_000
+_decode_product = wire.decoder(Product).decode
+Receive = Callable[[str, list[tuple[OfferId, int]], SellerId], Awaitable[None]]
+
+
+class Taken(NamedTuple):
+    """What became of a batch of rows."""
+
+    added: int
+    changed: int
+    unchanged: int
+
+
+class _Variant(NamedTuple):
+    offer_id: OfferId
+    sku_id: SkuId
+    quantity: int
+
+
+class Catalog:
+    def __init__(self, db: asyncpg.Pool, cache: Store, settings: Settings) -> None:
+        self._db = db
+        self._cache = cache
+        self._settings = settings
+        self._offers: Coalescer[Sequence[OfferId], dict[OfferId, Offer]] = Coalescer(
+            self._offers_many, batch_max=2_000, weigh=len
+        )
+        self._here: dict[ProductId, tuple[float, Product]] = {}
+        self._listeners: list[Callable[[ProductId], None]] = [self._forget]
+        self._paths: dict[str, tuple[str, ...]] = {}
+        self._by_path: dict[tuple[str, ...], CategoryId] = {}
+
+    async def create(self, seller_id: SellerId, seller_name: str, draft: NewProduct) -> Listed:
+        """Lists a product with one variant; it can be bought when this returns (stock is inventory's)."""
+        self._check_for_sale(draft.status, draft.price, draft.currency)
+        category_id = await self._category(draft.category)
+        listed = Listed(ids.new(ProductId), ids.new(SkuId), ids.new(OfferId))
+        images = [Image(url, draft.title) for url in draft.images] or [_drawn(listed.product_id, draft.title)]
+        async with self._db.acquire() as db, db.transaction():
+            try:
+                await db.execute(
+                    queries.add_product,
+                    listed.product_id,
+                    seller_id,
+                    draft.external_id,
+                    draft.title,
+                    draft.description,
+                    category_id,
+                    draft.brand,
+                    wire.text(draft.attributes),
+                    "{}",
+                    draft.tags,
+                    wire.text(images),
+                    clock.now(),
+                )
+            except asyncpg.UniqueViolationError:
+                raise Invalid("You have a product with this external id.", pointer="/external_id") from None
+            await db.execute(queries.add_sku, listed.sku_id, listed.product_id)
+            await db.execute(
+                queries.add_offer,
+                listed.offer_id,
+                listed.sku_id,
+                listed.product_id,
+                seller_id,
+                seller_name,
+                draft.price,
+                draft.currency,
+                draft.status,
+                False,
+            )
+            await db.execute(queries.tell, [listed.product_id])
+        return listed
+
+    async def change_offer(
+        self, seller_id: SellerId, offer_id: OfferId, price: int | None = None, status: str | None = None
+    ) -> Offer:
+        """A seller's new price or status for their offer, known everywhere at once."""
+        async with self._db.acquire() as db, db.transaction():
+            standing = (await self._offers_many([[offer_id]], db))[0].get(offer_id)
+            if standing is None or standing.seller_id != seller_id:
+                raise NotFound("You have no such offer.")
+            currency = standing.currency if price is None else self._settings.currency
+            self._check_for_sale(
+                status or standing.status, standing.price if price is None else price, currency
+            )
+            product_id = await db.fetchval(queries.change_offer, offer_id, seller_id, price, status, currency)
+            await db.execute(queries.tell, [product_id])
+        await self._bust([ProductId(product_id)])
+        return (await self._offers_many([[offer_id]]))[0][offer_id]
+
+    def _check_for_sale(self, status: str, price: int, currency: str) -> None:
+        if status == "active" and price <= 0:
+            raise Invalid("What is for sale needs a price.", pointer="/price")
+        if status == "active" and currency != self._settings.currency:
+            raise Invalid(
+                f"This shop sells in {self._settings.currency}. Offers in {currency} stay drafts.",
+                pointer="/currency",
+            )
+
+    async def offers(self, offer_ids: list[OfferId]) -> dict[OfferId, Offer]:
+        """Offers as they are now, from the database; many callers, one statement."""
+        return await self._offers(offer_ids)
+
+    async def of_seller(
+        self, seller_id: SellerId, after: OfferId | None = None, limit: int = 50
+    ) -> list[Offer]:
+        """A seller's offers, the newest first."""
+        return [
+            _offer(row) for row in await self._db.fetch(queries.of_seller, seller_id, after or _LAST, limit)
+        ]
+
+    async def featured(self, product_id: ProductId) -> OfferId:
+        """The offer that is bought when a product is; NotFound where nothing of it is for sale."""
+        offer_id = await self._db.fetchval(queries.featured, product_id)
+        if offer_id is None:
+            raise NotFound("There is no such product for sale.")
+        return OfferId(offer_id)
+
+    async def product(self, product_id: ProductId) -> Product:
+        """Everything about a product, at most five seconds old, and less once anybody changed it."""
+        held = self._here.get(product_id)
+        if held and held[0] > monotonic():
+            return held[1]
+        key = f"product:{product_id}"
+        try:
+            kept = await self._cache.do("GET", key)
+        except Exception:
+            kept = None  # a cache that is away costs time, not answers
+        product = _decode_product(kept) if kept else await self._product(product_id)
+        if not kept:
+            await self._keep(key, product)
+        if len(self._here) >= _HERE_MAX:
+            self._here.clear()
+        # Half here and half there, so that both together stay inside what is promised.
+        self._here[product_id] = (monotonic() + self._settings.product_cache_s / 2, product)
+        return product
+
+    async def _keep(self, key: str, product: Product) -> None:
+        life = max(1, int(self._settings.product_cache_s * 500))
+        try:
+            await self._cache.do("SET", key, wire.encode(product), "PX", life)
+        except Exception as error:
+            log.warning("a product could not be cached", reason=repr(error)[:100])
+
+    async def _product(self, product_id: ProductId) -> Product:
+        row = await self._db.fetchrow(queries.product, product_id)
+        if row is None:
+            raise NotFound("There is no such product.")
+        return _product(row)
+
+    async def cards(self, product_ids: list[ProductId]) -> list[Document]:
+        """Products as shelves show them, in the order asked; those not for sale are left out."""
+        rows = await self._db.fetch(queries.cards, product_ids)
+        found = {row["product_id"]: wire.decode(row["document"], Document) for row in rows if row["document"]}
+        return [found[product_id] for product_id in product_ids if product_id in found]
+
+    async def categories(self) -> list[Category]:
+        return [
+            Category(CategoryId(row["category_id"]), row["slug"], row["name"], _category_id(row["parent_id"]))
+            for row in await self._db.fetch(queries.categories)
+        ]
+
+    async def documents(self, after: ProductId, limit: int = 1_000) -> list[ProductChanged]:
+        """All products by id, a page at a time: what an index is filled with anew."""
+        return [
+            ProductChanged(
+                product_id=ProductId(row["product_id"]),
+                version=row["version"],
+                document=wire.decode(row["document"], Document) if row["document"] else None,
+            )
+            for row in await self._db.fetch(queries.documents, after, limit)
+        ]
+
+    async def histograms(self, after: ProductId, limit: int = 1_000) -> list[tuple[ProductId, list[int]]]:
+        """The ratings that products came with, by id, a page at a time."""
+        rows = await self._db.fetch(queries.histograms, after, limit)
+        return [(ProductId(row["product_id"]), row["histogram"]) for row in rows]
+
+    async def take(
+        self, rows: list[ImportRow], seller_id: SellerId, seller_name: str, stock: int, receive: Receive
+    ) -> Taken:
+        """Takes a batch of rows from elsewhere into the catalogue, by their external ids. The same rows again
+        change nothing. Goods are received before they can be bought; goods of a batch that died in between
+        belong to no offer and harm nobody."""
+        unique = {row.external_id: row for row in rows}
+        standing = {
+            row["external_id"]: row["content"]
+            for row in await self._db.fetch(queries.known, seller_id, list(unique))
+        }
+        contents = {external_id: content_of(row) for external_id, row in unique.items()}
+        work = [row for key, row in unique.items() if standing.get(key) != contents[key]]
+        if not work:
+            return Taken(0, 0, len(unique))
+        categories = await self._categories({tuple(row.category_path) for row in work})
+        variants = {
+            row.external_id: [_variant(variant.quantity, stock) for variant in row.variants] for row in work
+        }
+        goods = [
+            (variant.offer_id, variant.quantity)
+            for row in work
+            if row.external_id not in standing
+            for variant in variants[row.external_id]
+            if variant.quantity
+        ]
+        if goods:
+            await receive(f"import/{int(goods[0][0])}", goods, seller_id)
+        async with self._db.acquire() as db, db.transaction():
+            await db.execute(queries.stage)
+            await db.execute(queries.stage_offers)
+            await db.copy_records_to_table(
+                "staged_product",
+                records=[
+                    self._staged(
+                        row, seller_id, categories[tuple(row.category_path)], contents[row.external_id]
+                    )
+                    for row in work
+                ],
+            )
+            await db.copy_records_to_table(
+                "staged_offer",
+                records=[
+                    staged
+                    for row in work
+                    for staged in self._staged_offers(row, variants[row.external_id], seller_id, seller_name)
+                ],
+            )
+            touched = [row["product_id"] for row in await db.fetch(queries.take_products)]
+            await db.execute(queries.take_skus, touched)
+            await db.execute(queries.take_offers, touched)
+            await db.execute(queries.tell, touched)
+        added = sum(1 for row in work if row.external_id not in standing)
+        return Taken(added, len(work) - added, len(unique) - len(work))
+
+    def _staged(
+        self, row: ImportRow, seller_id: SellerId, category_id: CategoryId, content: bytes
+    ) -> tuple[Any, ...]:
+        product_id = ids.new(ProductId)
+        images = [Image(url, row.title) for url in row.images] or [_drawn(product_id, row.title)]
+        return (
+            product_id,
+            seller_id,
+            row.external_id,
+            row.title,
+            row.description,
+            category_id,
+            row.brand,
+            wire.text(row.attributes),
+            wire.text(row.options),
+            row.tags,
+            wire.text(images),
+            row.rating,
+            row.review_count,
+            row.histogram,
+            row.popularity,
+            content,
+            row.released or clock.now(),
+        )
+
+    def _staged_offers(
+        self, row: ImportRow, variants: list[_Variant], seller_id: SellerId, seller_name: str
+    ) -> list[tuple[Any, ...]]:
+        shop = self._settings.currency
+        return [
+            (
+                known.offer_id,
+                known.sku_id,
+                seller_id,
+                seller_name,
+                row.external_id,
+                variant.sku or "/".join(f"{name}={value}" for name, value in sorted(variant.options.items())),
+                wire.text(variant.options),
+                variant.price,
+                row.currency,
+                "active" if variant.price > 0 and row.currency == shop else "draft",
+                known.quantity > 0,
+            )
+            for variant, known in zip(row.variants, variants, strict=True)
+        ]
+
+    async def _category(self, said: str) -> CategoryId:
+        """The category of this slug or name; made where there is none."""
+        if not said.strip() or said == UNCATEGORISED:
+            return CategoryId(0)
+        await self._learn_categories()
+        for path, category_id in self._by_path.items():
+            if self._paths.get(said) == path:
+                return category_id
+        for path, category_id in self._by_path.items():
+            if slug_of(path[-1]) == slug_of(said):
+                return category_id
+        path = (said.strip(),)
+        return (await self._categories({path}))[path]
+
+    async def _categories(self, paths: set[tuple[str, ...]]) -> dict[tuple[str, ...], CategoryId]:
+        """Categories by their names from the root; those that are missing are made, parents first."""
+        wanted = {path[:depth] for path in paths for depth in range(1, len(path) + 1)}
+        if wanted - self._by_path.keys():
+            await self._learn_categories()
+        while missing := sorted(wanted - self._by_path.keys(), key=len):
+            depth = len(missing[0])
+            rows: list[tuple[Any, ...]] = []
+            taken = dict(self._paths)
+            for path in (path for path in missing if len(path) == depth):
+                slug = free_slug(path, taken)
+                taken[slug] = path
+                parent = self._by_path.get(path[:-1])
+                slugs = [self._slug(path[:n]) for n in range(1, depth)] + [slug]
+                rows.append((ids.new(CategoryId), slug, path[-1], parent, "/".join(slugs), "\x1f".join(path)))
+            await self._db.execute(queries.add_categories, *sql.columns(rows))
+            await self._learn_categories()
+        return {path: self._by_path[path] if path else CategoryId(0) for path in paths}
+
+    def _slug(self, path: tuple[str, ...]) -> str:
+        return next(slug for slug, known in self._paths.items() if known == path)
+
+    async def _learn_categories(self) -> None:
+        rows = await self._db.fetch(queries.categories)
+        self._paths = {row["slug"]: tuple(row["names"]) for row in rows}
+        self._by_path = {tuple(row["names"]): CategoryId(row["category_id"]) for row in rows}
+
+    @on(StockChanged)
+    async def follow_stock(self, db: PoolConnectionProxy, events: list[StockChanged]) -> None:
+        newest = {event.offer_id: event for event in sorted(events, key=lambda event: event.version)}
+        rows = [(event.offer_id, event.version, event.available) for event in newest.values()]
+        await self._tell_changed(db, await db.fetch(queries.stock_changed, *sql.columns(rows)))
+
+    @on(RatingChanged)
+    async def follow_ratings(self, db: PoolConnectionProxy, events: list[RatingChanged]) -> None:
+        newest = {event.product_id: event for event in sorted(events, key=lambda event: event.version)}
+        rows = [
+            (
+                event.product_id,
+                event.version,
+                event.rating,
+                event.review_count,
+                ",".join(map(str, event.histogram)),
+            )
+            for event in newest.values()
+        ]
+        await self._tell_changed(db, await db.fetch(queries.rating_changed, *sql.columns(rows)))
+
+    async def _tell_changed(self, db: PoolConnectionProxy, rows: list[Any]) -> None:
+        changed = [ProductId(row["product_id"]) for row in rows]
+        if changed:
+            await db.execute(queries.tell, changed)
+            await self._bust(changed)
+
+    async def _bust(self, product_ids: list[ProductId]) -> None:
+        """Every worker forgets these at once; should the message be lost, they forget within five seconds."""
+        try:
+            for product_id in product_ids:
+                await self._cache.do("DEL", f"product:{product_id}")
+                await self._cache.do("PUBLISH", BUSTED, str(product_id))
+        except Exception as error:
+            log.warning("caches were not told", reason=repr(error)[:100])
+        for product_id in product_ids:
+            self._forget(product_id)
+
+    def _forget(self, product_id: ProductId) -> None:
+        self._here.pop(product_id, None)
+
+    def on_change(self, listener: Callable[[ProductId], None]) -> None:
+        """Calls back in this process when a product has changed in any."""
+        self._listeners.append(listener)
+
+    async def listen(self) -> None:
+        """Hears of changes in other processes, for ever. While nobody can be heard, everything is forgotten
+        by its age."""
+        async with self._cache.client.pubsub() as pubsub:
+            await pubsub.subscribe(BUSTED)
+            async for message in pubsub.listen():
+                if message["type"] == "message":
+                    self._hear(message["data"].decode())
+        await asyncio.sleep(0)
+
+    def _hear(self, shown: str) -> None:
+        try:
+            product_id = ids.parse(ProductId, shown)
+        except ValueError:
+            return
+        for listener in self._listeners:
+            listener(product_id)
+
+    async def _offers_many(
+        self, asks: Sequence[Sequence[OfferId]], db: Any = None
+    ) -> list[dict[OfferId, Offer]]:
+        wanted = list({offer_id for ask in asks for offer_id in ask})
+        rows = await (db or self._db).fetch(queries.offers, wanted)
+        found = {row["offer_id"]: _offer(row) for row in rows}
+        return [{offer_id: found[offer_id] for offer_id in ask if offer_id in found} for ask in asks]
+
+
+def _variant(quantity: int | None, stock: int) -> _Variant:
+    return _Variant(ids.new(OfferId), ids.new(SkuId), stock if quantity is None else quantity)
+
+
+def _category_id(number: int | None) -> CategoryId | None:
+    return None if number is None else CategoryId(number)
+
+
+def _drawn(product_id: ProductId, title: str) -> Image:
+    """What has no picture gets a drawn one."""
+    return Image(f"/media/art/{product_id}.svg", title)
+
+
+def _offer(row: Any) -> Offer:
+    options = row["options"]
+    title = row["title"]
+    if options != "{}":
+        title += " (" + ", ".join(msgspec.json.decode(options, type=dict[str, str]).values()) + ")"
+    return Offer(
+        OfferId(row["offer_id"]),
+        ProductId(row["product_id"]),
+        SkuId(row["sku_id"]),
+        SellerId(row["seller_id"]),
+        row["seller_name"],
+        title,
+        row["price"],
+        row["currency"],
+        row["status"],
+        row["in_stock"],
+        row["image_url"],
+    )
+
+
+def _product(row: Any) -> Product:
+    variants = wire.decode(row["variants"], list[Variant]) if row["variants"] else []
+    offers = [offer for variant in variants for offer in variant.offers]
+    featured = next((offer for offer in offers if offer.offer_id == row["featured"]), None)
+    images = wire.decode(row["images"], list[Image])
+    return Product(
+        product_id=ProductId(row["product_id"]),
+        offer_id=featured.offer_id if featured else None,
+        title=row["title"],
+        description=row["description"],
+        price=featured.price if featured else None,
+        currency=featured.currency if featured else "USD",
+        rating=row["rating"],
+        review_count=row["review_count"],
+        histogram=list(row["histogram"]),
+        image_url=images[0].url if images else "",
+        images=images,
+        in_stock=bool(featured and featured.in_stock),
+        seller_id=featured.seller_id if featured else None,
+        seller_name=featured.seller_name if featured else "",
+        category=row["category"],
+        category_path=[Place(slug, name) for slug, name in zip(row["slugs"], row["names"], strict=True)],
+        brand=row["brand"],
+        external_id=row["external_id"],
+        attributes=msgspec.json.decode(row["attributes"]),
+        options=msgspec.json.decode(row["options"], type=dict[str, list[str]]),
+        tags=list(row["tags"]),
+        variants=variants,
+        offers=offers,
+        created_at=row["created_at"],
+        version=row["version"],
+    )

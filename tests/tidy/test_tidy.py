@@ -1,0 +1,89 @@
+"""The shape of the code itself: what no reviewer should have to look for."""
+
+import ast
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import get_args
+
+import asyncpg
+import msgspec
+import pytest
+
+from mercat import events
+from mercat.kit import sql
+from mercat.migrate import SERVICES
+from mercat.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+WITH_SQL = [service for service in SERVICES if (ROOT / "mercat" / service / "queries.sql").is_file()]
+WITH_TABLES = [service for service in SERVICES if (ROOT / "mercat" / service / "schema.sql").is_file()]
+DOORS = [*SERVICES, "pricing", "gateway", "storefront"]
+
+
+@pytest.mark.parametrize("service", ["kit", *WITH_SQL])
+async def test_every_statement_is_valid_against_the_schema_as_its_own_role(service, pool):
+    db = await pool("events" if service == "kit" else service)
+    async with db.acquire() as connection:
+        for name, statement in vars(sql.load(f"mercat.{service}")).items():
+            try:
+                if "create temporary table" in statement:
+                    await connection.execute(statement)
+                await connection.prepare(statement)
+            except asyncpg.PostgresError as error:
+                pytest.fail(f"{service}.{name}: {error}")
+
+
+@pytest.mark.parametrize("service", WITH_TABLES)
+async def test_a_role_can_reach_its_own_schema_only(service, pool, db):
+    own = await pool(service)
+    tables = await db.fetch(
+        "select schemaname || '.' || tablename as name, schemaname from pg_tables "
+        "where schemaname = any($1::text[]) or schemaname = 'events'",
+        list(WITH_TABLES),
+    )
+    assert len(tables) > 20
+    for table in tables:
+        if table["schemaname"] != service:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await own.execute(f"select from {table['name']} limit 1")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await own.execute("insert into events.log (id, kind, body) values (1, 'x', '{}')")
+
+
+@pytest.mark.parametrize("service", WITH_SQL)
+def test_a_service_reads_only_its_own_schema(service):
+    others = set(SERVICES) - {service}
+    for statement in vars(sql.load(f"mercat.{service}")).values():
+        code = re.sub(r"--[^\n]*|'[^']*'|/\*.*?\*/", "", statement)
+        named = re.findall(r"\b(?:from|join|into|update|table)\s+(\w+)\.\w+", code)
+        assert not others & set(named)
+
+
+def test_a_service_is_imported_by_its_door_only():
+    for path in (ROOT / "mercat").rglob("*.py"):
+        home = ".".join(path.relative_to(ROOT).parts[:2])
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                inside = [door for door in DOORS if node.module.startswith(f"mercat.{door}.")]
+                assert not inside or home == f"mercat.{inside[0]}", f"{path}: import from mercat.{inside[0]}"
+
+
+@pytest.mark.parametrize("service", DOORS)
+def test_a_door_says_what_is_behind_it(service):
+    assert import_module(f"mercat.{service}").__doc__
+
+
+def test_every_fact_is_documented():
+    page = (ROOT / "docs" / "events.md").read_text()
+    for fact in get_args(events.AnyEvent):
+        assert f"`{fact.__name__}`" in page
+        for field in msgspec.structs.fields(fact):
+            assert f"`{field.name}`" in page, f"docs/events.md: {fact.__name__}.{field.name}"
+
+
+def test_every_setting_is_documented():
+    page = (ROOT / "docs" / "settings.md").read_text()
+    for field in msgspec.structs.fields(Settings):
+        name = f"MERCAT_{field.name.upper()}" if field.name != "addresses" else "MERCAT_<NAME>_URL"
+        assert f"`{name}`" in page
