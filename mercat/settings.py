@@ -34,9 +34,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Connections a service and process opens at most."""
     tax_rate_ppm: int = 0
     """Tax where no destination rule says otherwise, in parts per million."""
-    account_rate: float = 50
+    account_rate: float = 100
     """Requests a second an account may make on average."""
-    account_burst: int = 200
+    account_burst: int = 3_000
     address_rate: float = 50
     """Requests a second an address may make on average; loopback is not limited unless `limit_loopback`."""
     address_burst: int = 400
