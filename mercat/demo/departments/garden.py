@@ -1,0 +1,138 @@
+"""For balconies, beds and window sills."""
+
+from mercat.demo.kinds import Department, Kind, colour, detail, flag, number, text
+
+GARDEN = Department(
+    name="Garden",
+    brands=(
+        "Greenhollow",
+        "Mossgate",
+        "Potting Lane",
+        "Fernwhistle",
+        "Spadewell",
+        "Thornmeadow",
+        "Rootbarrow",
+        "Dewcroft",
+        "Willowbarn",
+        "Sproutley",
+    ),
+    closes=(
+        "A card explains its care through the year.",
+        "Should anything arrive broken, we send another.",
+        "Packed in straw and cardboard, and sent early in the week.",
+        "Made to be left outside, though it will thank you for a shed.",
+        "Our gardeners answer questions by mail, with pictures if you like.",
+    ),
+    praise=(
+        "Arrived in perfect shape and is growing already.",
+        "Good weight in the hand, and it looks handsome.",
+        "The neighbours asked where it is from.",
+        "Well packed, not a leaf was bent.",
+        "Solid, will outlive me.",
+        "Just what the balcony was missing.",
+    ),
+    gripes=(
+        "Smaller than in the picture.",
+        "Two leaves were brown on arrival.",
+        "The paint chips if you drop it.",
+        "Came a few days late.",
+        "Needs more light than the card says.",
+    ),
+    kinds=(
+        Kind(
+            name="House Plants",
+            picture="plant",
+            nouns=("Aloe", "Rubber Plant", "Cactus", "Peace Lily", "Snake Plant", "Fig Tree"),
+            title="{brand} {model} {Noun} in a {Pot} Pot, {height} cm",
+            facts=(
+                text("pot", "Pot", "Terracotta", "Stoneware", "Ceramic", "Recycled Plastic"),
+                number("height", "Height (cm)", 20, 35, 50, 70, lift=0.25),
+                text("light", "Light", "Bright Light", "Half Shade", "Shade"),
+                flag(
+                    "pets",
+                    "Safe for pets",
+                    "It is harmless to cats and dogs.",
+                    0.5,
+                    "Keep it out of reach of cats and dogs.",
+                ),
+                colour("Terracotta", "White", "Sage", "Slate", "Ochre", "Navy", "Grey", varies=0.3),
+            ),
+            price=(24, 0.4),
+            opens=(
+                "A {noun} of about {height} cm, grown slowly and used to a living room.",
+                "The {noun} is a good first plant: it forgives holidays.",
+            ),
+            says=(
+                "{pets}",
+                "It likes {light} and a glass of water a week.",
+                "The {pot} pot has a hole and a saucer.",
+                "Turn it by a quarter each Sunday and it grows straight.",
+                "It is potted in soil without peat.",
+            ),
+            tags=("indoor", "green", "low maintenance", "decoration"),
+        ),
+        Kind(
+            name="Watering",
+            picture="can",
+            nouns=("Watering Can", "Long-Spout Watering Can", "Indoor Watering Can"),
+            title="{brand} {model} {volume}-litre {Noun}",
+            facts=(
+                number("volume", "Volume (l)", 1, 1.5, 3, 5, 9, lift=0.2),
+                text(
+                    "material",
+                    "Material",
+                    "Galvanised Steel",
+                    "Powder-Coated Steel",
+                    "Copper",
+                    "Recycled Plastic",
+                ),
+                number("weight", "Weight (g)", 320, 540, 890, 1_400),
+                flag(
+                    "rose",
+                    "Rose included",
+                    "The brass rose makes fine rain and unscrews for cleaning.",
+                    0.7,
+                    "The slim spout reaches between leaves.",
+                ),
+                colour("Forest", "Sky", "Ochre", "Sage", "Slate", "Terracotta", "Cream", varies=0.4, most=3),
+            ),
+            price=(27, 0.4),
+            opens=(
+                "A {noun} for {volume} litres that pours without a gulp.",
+                "The {brand} {model} hangs level in the hand, full or empty.",
+            ),
+            says=(
+                "{rose}",
+                "It is made of {material} and weighs {weight} g.",
+                "The seams are folded and soldered, so they stay tight.",
+                "It looks good enough to be left standing about.",
+            ),
+            tags=("balcony", "plants", "outdoor", "tools"),
+        ),
+        Kind(
+            name="Hand Tools",
+            picture="trowel",
+            nouns=("Trowel", "Hand Fork", "Transplanting Trowel", "Weeding Fork"),
+            title="{brand} {model} {Steel} {Noun}",
+            facts=(
+                text("steel", "Material", "Carbon Steel", "Stainless Steel", "Bronze", lift=0.25),
+                text("handle", "Handle", "Ash", "Beech", "Cork", "Recycled Plastic"),
+                number("length", "Length (cm)", 26, 29, 32, 36),
+                detail("soil", "heavy clay", "stony ground", "raised beds", "pots and tubs"),
+                colour("Red", "Forest", "Ochre", "Navy", "Terracotta", "Black", varies=0.15),
+            ),
+            price=(19, 0.35),
+            opens=(
+                "A {noun} forged from {steel}, made for {soil}.",
+                "The {model} is {length} cm long, with a handle of {handle} that warms in the hand.",
+            ),
+            says=(
+                "Blade and neck are one piece, so it does not bend.",
+                "A leather loop hangs it by the door.",
+                "The edge can be sharpened with a file.",
+                "The handle is oiled, not varnished.",
+            ),
+            tags=("tools", "planting", "outdoor", "gift"),
+        ),
+    ),
+)

@@ -1,0 +1,104 @@
+"""How a kind of goods is described, so that any number of plausible things of it can be made.
+
+Templates are filled with facts: `{material}` is the fact as a sentence says it ("stoneware"), `{Material}`
+as a title does ("Stoneware"), `{Material_}` begins a sentence. `{brand}`, `{model}` and `{noun}` are always
+there; books have an `{author}`, and what goes with another thing a `{fits}`.
+"""
+
+from msgspec import Struct
+
+Value = str | float | bool
+
+
+class Fact(Struct, frozen=True):
+    """Something that differs between things of a kind; the earlier values are the commoner."""
+
+    key: str
+    label: str
+    """The attribute's name; a fact without one is for sentences only."""
+    values: tuple[Value, ...]
+    texts: tuple[str, ...]
+    unit: str = ""
+    lift: float = 0.0
+    """How much more each next value costs."""
+    varies: float = 0.0
+    """How often it is left to the buyer, as an option."""
+    most: int = 4
+    shares: tuple[float, ...] | None = None
+
+
+class Kind(Struct, frozen=True):
+    """A leaf of the category tree, or what goes with its things (`extra`)."""
+
+    name: str
+    picture: str
+    nouns: tuple[str, ...]
+    title: str
+    facts: tuple[Fact, ...]
+    price: tuple[float, float]
+    """Median and spread (sigma) of a log-normal law."""
+    opens: tuple[str, ...]
+    says: tuple[str, ...]
+    tags: tuple[str, ...]
+    extra: "Kind | None" = None
+    names: tuple[str, ...] = ()
+    """Patterns of proper titles, such as books have, over `first` and `second`."""
+    first: tuple[str, ...] = ()
+    second: tuple[str, ...] = ()
+
+
+class Department(Struct, frozen=True):
+    name: str
+    brands: tuple[str, ...]
+    closes: tuple[str, ...]
+    """How a description may end."""
+    praise: tuple[str, ...]
+    gripes: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+
+
+def text(key: str, label: str, *values: str, lift: float = 0.0, varies: float = 0.0, most: int = 4) -> Fact:
+    return Fact(key, label, values, values, "", lift, varies, most)
+
+
+def number(
+    key: str,
+    label: str,
+    *values: float,
+    unit: str = "",
+    lift: float = 0.0,
+    varies: float = 0.0,
+    most: int = 3,
+) -> Fact:
+    return Fact(
+        key,
+        label,
+        tuple(map(float, values)),
+        tuple(f"{value:,g}" for value in values),
+        unit,
+        lift,
+        varies,
+        most,
+    )
+
+
+def flag(key: str, label: str, phrase: str, share: float, otherwise: str = "") -> Fact:
+    """A yes or no, and what templates say of each."""
+    return Fact(key, label, (True, False), (phrase, otherwise), shares=(share, 1 - share))
+
+
+def detail(key: str, *values: str) -> Fact:
+    return Fact(key, "", values, values)
+
+
+def colour(*names: str, varies: float = 0.25, most: int = 3) -> Fact:
+    return Fact("colour", "Colour", names, names, varies=varies, most=most)
+
+
+def tint(*names: str) -> Fact:
+    """A colour for the picture only: jam is not sold by it."""
+    return Fact("colour", "", names, names)
+
+
+def listed(words: str) -> tuple[str, ...]:
+    return tuple(words.split("|"))
