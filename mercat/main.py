@@ -4,10 +4,12 @@ With no settings but the engines', everything lives in one process group. The sa
 neighbour (`MERCAT_<NAME>_URL`) is one service of many; nothing else changes.
 """
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+import asyncpg
 from starlette.applications import Starlette
 
 from mercat import (
@@ -29,10 +31,11 @@ from mercat import (
     storefront,
     wishlist,
 )
+from mercat.audit import Finding, audit
 from mercat.events import ProductChanged
 from mercat.ids import ProductId
 from mercat.kit.breaker import Breaker
-from mercat.kit.building import Building
+from mercat.kit.building import Building, for_ever
 from mercat.settings import Settings
 
 _DOCUMENTS_MAX = 1_000
@@ -153,11 +156,66 @@ async def work_in_the_back(shop: Shop) -> None:
     building.duty("checkout recovery", shop.checkout.saga.keep_recovering)
     building.duty("cancellations and returns", shop.checkout.keep_undoing)
     building.duty("cart copies", shop.cart.keep_copying)
+    building.duty("mail", shop.notifications.deliver)
+    building.duty("search index", lambda: shop.search.keep(lambda: products(shop.catalog)))
     if building.settings.smtp_url:
         building.duty("mail", shop.notifications.deliver)
     await building.work_in_the_back()
 
 
-async def answer_the_door(shop: Shop) -> Starlette:
+async def answer_the_door(shop: Shop) -> gateway.Door:
     """The public application: pages for people, JSON for machines, and nothing internal."""
-    raise NotImplementedError
+    building = shop.building
+    building.start(for_ever("news of products", shop.catalog.listen))
+    app = Starlette(exception_handlers=gateway.errors())
+    door = gateway.Door(app, shop.settings)
+    door.open(shop.accounts.who, building.cache)
+    app.router.routes += gateway.public(shop, door, building.store, lambda: ready(shop))
+    app.router.routes += storefront.pages(
+        shop,
+        authenticate=door.authenticate,
+        session_cookie=door.session_cookie,
+        store=building.store,
+        events=await building.pool("events"),
+        audit=lambda: audit_of(shop.settings),
+    )
+    return door
+
+
+async def ready(shop: Shop) -> dict[str, bool]:
+    """Of each thing that selling needs: is it there?"""
+    building = shop.building
+
+    async def database() -> None:
+        await (await building.pool("checkout")).fetchval("select 1")
+
+    async def index() -> None:
+        await shop.search.suggest("a", 1)
+
+    parts: dict[str, Awaitable[object]] = {
+        "database": database(),
+        "store": building.store.do("PING"),
+        "search": index(),
+    }
+    answers = await asyncio.gather(*(_answers(part) for part in parts.values()))
+    return dict(zip(parts, answers, strict=True))
+
+
+async def _answers(part: Awaitable[object]) -> bool:
+    try:
+        async with asyncio.timeout(2):
+            await part
+    except Exception:
+        return False
+    return True
+
+
+async def audit_of(settings: Settings) -> list[Finding]:
+    """The laws over live data, by the role that can only read."""
+    reader = await asyncpg.connect(
+        **settings.database(), user="mercat_audit", password=settings.secret("mercat_audit")
+    )
+    try:
+        return await audit(reader)
+    finally:
+        await reader.close()

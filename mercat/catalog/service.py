@@ -1,4 +1,3 @@
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import Any, NamedTuple
@@ -402,12 +401,8 @@ class Catalog:
     async def listen(self) -> None:
         """Hears of changes in other processes, for ever. While nobody can be heard, everything is forgotten
         by its age."""
-        async with self._cache.client.pubsub() as pubsub:
-            await pubsub.subscribe(BUSTED)
-            async for message in pubsub.listen():
-                if message["type"] == "message":
-                    self._hear(message["data"].decode())
-        await asyncio.sleep(0)
+        async for shown in self._cache.hear(BUSTED):
+            self._hear(shown)
 
     def _hear(self, shown: str) -> None:
         try:

@@ -148,7 +148,8 @@ class Saga:
         order = record.order
         until = order.placed_at + timedelta(seconds=self._settings.reservation_s)
         await self._db.fetchval(queries.wait, order.checkout_id, fence, until, clock.now())
-        return pending(record, next_action)
+        url = self._settings.link(next_action.url)
+        return pending(record, NextAction(next_action.type, url))
 
     async def _direct(self, checkout_id: CheckoutId, fence: int, direction: str, reason: Said | None) -> None:
         said = _reason(reason) if reason else None

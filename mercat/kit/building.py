@@ -102,16 +102,17 @@ class Building:
                 names.append(name)
                 self.start(Follower(name, service, await self.pool(name), events).run(bell))
         for name, work in self._duties:
-            self.start(_for_ever(name, work))
+            self.start(for_ever(name, work))
 
         async def tidy_log() -> None:
             await drop_partitions(events, names)
             await asyncio.sleep(60)
 
-        self.start(_for_ever("log partitions", tidy_log))
+        self.start(for_ever("log partitions", tidy_log))
 
 
-async def _for_ever(name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def for_ever(name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """A duty: begun again whenever it ends, and after a second when it fails."""
     while True:
         try:
             await work()

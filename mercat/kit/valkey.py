@@ -3,7 +3,7 @@
 Commands of concurrent requests travel in one pipeline: the same idea as the coalescer's, and by it.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from valkey.asyncio import Valkey
@@ -21,6 +21,7 @@ class Store:
     """A Valkey server. `await store.do("HGETALL", key)`; a script is `await store.run(SCRIPT, keys, args)`."""
 
     def __init__(self, url: str) -> None:
+        self._url = url
         self.client: Valkey = Valkey.from_url(
             url,
             protocol=2,
@@ -64,6 +65,18 @@ class Store:
             away = Unavailable()
             away.__cause__ = error
             return [away] * len(commands)
+
+    async def hear(self, channel: str) -> AsyncIterator[str]:
+        """What is published on a channel from now on, for as long as the connection lasts."""
+        patient: Valkey = Valkey.from_url(self._url, protocol=2, socket_connect_timeout=2)
+        try:
+            async with patient.pubsub() as pubsub:
+                await pubsub.subscribe(channel)
+                async for message in pubsub.listen():
+                    if message["type"] == "message":
+                        yield message["data"].decode()
+        finally:
+            await patient.aclose()
 
     async def close(self) -> None:
         await self._together.close()
