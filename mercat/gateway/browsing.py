@@ -64,7 +64,11 @@ class Browsing:
 
     async def categories(self) -> Answer:
         """All categories, with how many products each has, its descendants' included."""
-        known, counts = await asyncio.gather(self._known_categories(), self._shop.search.category_counts())
+        nothing: dict[str, int] = {}
+        known, counts = await asyncio.gather(
+            self._known_categories(),
+            self._shop.breakers["search"].ask(self._shop.search.category_counts(), nothing),
+        )
         shown = [
             shapes.CategoryShown(
                 category.category_id,

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 from http import HTTPStatus
 from importlib.metadata import version
 from importlib.resources import files
@@ -99,7 +98,7 @@ def document(table: Sequence[PublicRoute], prefix: str) -> Schema:
     schemas, components = msgspec.json.schema_components(
         list(used), schema_hook=_ours, ref_template="#/components/schemas/{name}"
     )
-    schema_of = dict(zip(used, schemas, strict=True))
+    schema_of = dict(zip(used, map(_decimals_as_numbers, schemas), strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in table:
         paths.setdefault(route.path, {})[route.verb.lower()] = _operation(route, schema_of)
@@ -131,9 +130,18 @@ def _ours(kind: type) -> Schema:
             "pattern": f"^{kind.prefix}_[0-9a-z]{{13}}$",
             "examples": [str(kind(0x1234567890ABCDE))],
         }
-    if issubclass(kind, Decimal):
-        return {"type": "number"}
     raise NotImplementedError(f"no schema for {kind.__name__}")
+
+
+def _decimals_as_numbers(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_decimals_as_numbers(one) for one in cast(list[Any], schema)]
+    if not isinstance(schema, dict):
+        return schema
+    given = cast(Schema, schema)
+    if given.get("format") == "decimal":
+        return {"type": "number"}
+    return {name: _decimals_as_numbers(value) for name, value in given.items()}
 
 
 def _parameters(route: Route) -> Iterable[tuple[str, Any, Schema]]:

@@ -65,12 +65,11 @@ class Selling:
     ) -> shapes.SellerOfferShown:
         """Another price, on sale, paused or a draft: at once."""
         seller_id = _seller(caller)
-        price = None
-        if shapes.given(change.price):
-            offer = (await self._shop.catalog.offers([offer_id])).get(offer_id)
-            if offer is None or offer.seller_id != seller_id:
-                raise NotFound("You have no such offer.")
-            price = shapes.minor(change.price, offer.currency, "/price")
+        price = (
+            shapes.minor(change.price, self._shop.settings.currency, "/price")
+            if shapes.given(change.price)
+            else None
+        )
         offer = await self._shop.catalog.change_offer(seller_id, offer_id, price, change.status)
         [shelf] = await self._shop.inventory.owned(seller_id, [offer_id]) or [None]
         return _offer(offer, shelf)

@@ -483,13 +483,15 @@ class ListingAsk(Struct, frozen=True, kw_only=True):
     category: Annotated[str, Meta(min_length=1, max_length=200)]
     price: Price
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
-    quantity: Annotated[int, Meta(ge=0, le=1_000_000)]
+    quantity: Annotated[int, Meta(ge=0, le=10_000_000)]
     brand: Annotated[str, Meta(max_length=200)] | None = None
     attributes: Annotated[
         dict[Annotated[str, Meta(max_length=100)], Annotated[str, Meta(max_length=2_000)] | float | bool],
         Meta(max_length=100),
     ] = {}
-    images: Annotated[list[Annotated[str, Meta(max_length=2_000)]], Meta(max_length=20)] = []
+    images: Annotated[
+        list[Annotated[str, Meta(max_length=2_000, pattern=r"^(https?://|/)")]], Meta(max_length=20)
+    ] = []
 
 
 class ListingMade(Struct, frozen=True):
@@ -524,10 +526,6 @@ class StockShown(Struct, frozen=True, kw_only=True):
     quantity: int
     reserved: int
     available: int
-
-
-class CountAsk(Struct, frozen=True):
-    quantity: Annotated[int, Meta(ge=0, le=1_000_000)]
 
 
 class SellerLineShown(Struct, frozen=True, kw_only=True):

