@@ -33,6 +33,7 @@ def walk(writer, query, between=lambda: None):
     while True:
         found = finding(writer).find(Query(**query, cursor=cursor))
         seen += [card.product_id for card in found.cards()]
+        assert len(seen) < 1_000, "a walk that does not end"
         if (cursor := found.next_cursor) is None:
             return seen
         between()
