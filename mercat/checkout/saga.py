@@ -101,7 +101,7 @@ class Saga:
         except OutOfStock as short:
             for n, line in enumerate(order.lines):
                 if line.offer_id == short.facts.get("offer_id"):
-                    facts = {**short.facts, "pointer": f"/items/{n}", "title": line.title}
+                    facts = {**short.facts, "pointer": f"/items/{n}", "product": line.title}
                     left = short.facts.get("available")
                     said = f"Only {left} of {line.title} left." if left else f"{line.title} is sold out."
                     raise OutOfStock(f"{said} Nothing was charged.", **facts) from None

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 import asyncpg
 import structlog
+from asyncpg.exceptions._base import DataError as ArgumentError  # pyright: ignore
 
 from mercat.kit.refusals import Overloaded, Unavailable
 
@@ -105,7 +106,7 @@ class Coalescer(Generic[Ask, Answer]):
             answers = await self._flush(asks)
         except asyncpg.TransactionRollbackError as error:  # deadlock, serialization: nothing happened
             return await self._answers(asks, tries - 1) if tries else [error] * len(asks)
-        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+        except (*WRONG_VALUE, asyncpg.IntegrityConstraintViolationError) as error:
             # One ask spoiled the statement, which the database undid: find it by halving, and only it fails.
             if len(asks) == 1:
                 return [error]
@@ -120,6 +121,9 @@ class Coalescer(Generic[Ask, Answer]):
         assert len(answers) == len(asks), "a flush answers every ask"
         return answers
 
+
+WRONG_VALUE = (asyncpg.DataError, ArgumentError)
+"""What is raised for a value that PostgreSQL (SQLSTATE 22), or the client before it, cannot take."""
 
 AWAY = (
     asyncpg.PostgresConnectionError,

@@ -68,7 +68,7 @@ class Store:
 
     async def hear(self, channel: str) -> AsyncIterator[str]:
         """What is published on a channel from now on, for as long as the connection lasts."""
-        patient: Valkey = Valkey.from_url(self._url, protocol=2, socket_connect_timeout=2)
+        patient: Valkey = Valkey.from_url(self._url, protocol=2, socket_timeout=None, socket_connect_timeout=2)
         try:
             async with patient.pubsub() as pubsub:
                 await pubsub.subscribe(channel)

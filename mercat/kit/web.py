@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeVar, cast, get_origin, get_type_hints
 from urllib.parse import quote
 
-import asyncpg
 import httpx
 import msgspec
 import structlog
@@ -23,7 +22,8 @@ from starlette.routing import Route as Endpoint
 
 from mercat.ids import Id, SellerId, UserId
 from mercat.kit import observe, wire
-from mercat.kit.refusals import Forbidden, Invalid, NotFound, Refusal, SignInFirst, TooLarge
+from mercat.kit.coalesce import AWAY, WRONG_VALUE
+from mercat.kit.refusals import Forbidden, Invalid, NotFound, Refusal, SignInFirst, TooLarge, Unavailable
 
 Service = TypeVar("Service")
 Place = Literal["path", "query", "filters", "body", "caller", "request"]
@@ -190,8 +190,11 @@ async def answered(answer: Callable[[Request], Awaitable[Response]], request: Re
         return problem(malformed(error))
     except RecursionError:  # how msgspec says that JSON is nested too deeply
         return problem(Invalid("This is nested too deeply."))
-    except asyncpg.DataError as error:  # what only the database could tell: a NUL in a text, say
+    except WRONG_VALUE as error:  # what only the database could tell: a NUL in a text, say
         return problem(Invalid(str(error).split("\n")[0]))
+    except AWAY as error:
+        log.warning("a part of the shop is away", path=request.url.path, reason=repr(error)[:200])
+        return problem(Unavailable())
     except ClientDisconnect:
         return Response(status_code=499)
     except Exception:
