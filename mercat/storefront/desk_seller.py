@@ -23,7 +23,7 @@ from mercat.storefront.services import Services
 from mercat.storefront.visit import Trouble, Visits, shown_id, trouble
 
 _A_PAGE = 50
-_ROWS_MAX = 2_000
+_ROWS_MAX = 500
 _NEXT = ("in_transit", "out_for_delivery", "delivered", "exception")
 _PLAIN_COLUMNS = {"title", "description", "category", "brand", "price", "quantity", "image", "external_id"}
 _SAID = {

@@ -223,6 +223,7 @@ class Visits:
                     request,
                     "error.html",
                     refusal.status,
+                    code=refusal.status,
                     title=title,
                     words=words,
                     links=links,

@@ -21,7 +21,7 @@ def test_from_a_new_product_to_a_parcel_that_arrives(visit):
     expect(row).to_contain_text("On sale")
     row.get_by_label(f"Price of {name}").fill("22.50")
     row.get_by_role("button", name="Save price").click()
-    expect(bob.locator(".notice")).to_contain_text("new price")
+    expect(bob.locator("main .notice")).to_contain_text("new price")
 
     shopper.goto(bob.locator("tr", has_text=name).get_by_role("link", name=name).get_attribute("href"))
     expect(shopper.locator(".cost")).to_have_text("$22.50")
@@ -49,7 +49,7 @@ def test_from_a_new_product_to_a_parcel_that_arrives(visit):
     order.get_by_label("Carrier").fill("UPS")
     order.get_by_label("Tracking number").fill("1Z999AA1")
     order.get_by_role("button", name="Ship it").click()
-    expect(bob.locator(".notice").first).to_contain_text("Shipped")
+    expect(bob.locator("main .notice").first).to_contain_text("Shipped")
 
     until(shopper, f"/orders/{order_id}", shopper.get_by_text("1Z999AA1"))
     expect(shopper.get_by_text("Cancel this order")).to_have_count(0)
@@ -57,7 +57,7 @@ def test_from_a_new_product_to_a_parcel_that_arrives(visit):
     until(bob, "/desk/orders", parcel)
     parcel.get_by_label("What happened").select_option("delivered")
     parcel.get_by_role("button", name="Mark").click()
-    expect(bob.locator(".notice").first).to_contain_text("Marked")
+    expect(bob.locator("main .notice").first).to_contain_text("Marked")
     until(shopper, f"/orders/{order_id}", shopper.get_by_role("heading", level=1, name="Delivered"))
 
 
@@ -75,8 +75,8 @@ def test_a_list_with_bad_rows_takes_the_good_ones_and_names_the_bad(visit):
     file = {"name": "list.csv", "mimeType": "text/csv", "buffer": "\n".join(rows).encode()}
     bob.get_by_label("CSV file").set_input_files(file)
     bob.get_by_role("button", name="Upload").click()
-    expect(bob.locator(".notice")).to_contain_text("1 of 4 rows are listed")
-    bad = bob.locator(".notice tbody tr")
+    expect(bob.locator("main .notice")).to_contain_text("1 of 4 rows are listed")
+    bad = bob.locator("main .notice tbody tr")
     expect(bad).to_have_count(3)
     expect(bad.nth(0)).to_contain_text("price")
     expect(bad.nth(1)).to_contain_text("title")
@@ -93,7 +93,7 @@ def test_stock_counted_meanwhile_is_not_overwritten(visit):
     first = "form[action^='/desk/stock/']"
     other.locator(first).first.locator("input[name=quantity]").fill("41")
     other.locator(first).first.get_by_role("button").click()
-    expect(other.locator(".notice")).to_contain_text("The stock is set")
+    expect(other.locator("main .notice")).to_contain_text("The stock is set")
     bob.locator(first).first.locator("input[name=quantity]").fill("7")
     bob.locator(first).first.get_by_role("button").click()
     expect(bob.get_by_role("alert")).to_contain_text("changed")
