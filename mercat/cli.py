@@ -58,11 +58,13 @@ def migrate(
 
     from mercat import settings
     from mercat.migrate import migrate as migrate_schemas
+    from mercat.migrate import open_slot
 
     async def run(shop: Connection) -> None:
         owner = await asyncpg.connect(**shop.postgres())
         try:
             await migrate_schemas(owner, settings.load({**os.environ, **shop.environment()}))
+            await open_slot(owner)
         finally:
             await owner.close()
 
@@ -70,6 +72,86 @@ def migrate(
         asyncio.run(run(shop))
     if not quiet:
         typer.echo("The database is up to date.", err=True)
+
+
+@app.command("import")
+def import_(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE…", exists=True, dir_okay=False, help="JSON lines (.gz too) or CSV."),
+    ],
+    seller: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose goods these are (else one seller a file).")
+    ] = None,
+    stock: Annotated[int, typer.Option(min=0, help="Units of each where the file does not say.")] = 100,
+    rename: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="THEIRS=OURS", help="A column of the file that is called otherwise here."),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where bad rows are written, as JSON lines.")
+    ] = None,
+    data: Data = _HERE,
+) -> None:
+    """Take files of products into the catalogue. Doing it again changes nothing; docs/import.md has the fields."""
+    from mercat.filling import import_into
+
+    columns = dict(pair.split("=", 1) for pair in rename or [] if "=" in pair)
+    with connected(Home(data), "mercat import") as shop:
+        import_into(shop, files, seller, stock, columns, report or data / "import-report.jsonl")
+
+
+@app.command()
+def generate(
+    products: Annotated[int, typer.Option(min=1, max=100_000_000, help="How many.")] = 2_400,
+    seed: Annotated[int, typer.Option(help="Another seed, other products.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write (standard output otherwise; .gz is packed).")
+    ] = None,
+) -> None:
+    """Make up products as JSON lines, to be taken with `mercat import`."""
+    from mercat.filling import generate_into
+
+    generate_into(products, seed, out)
+
+
+@app.command()
+def audit(
+    data: Data = _HERE,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    prove: Annotated[
+        bool, typer.Option("--prove", help="Break each law in a transaction that is rolled back.")
+    ] = False,
+) -> None:
+    """Check the laws of stock and money over live data. Exits with 1 where one is broken."""
+    from mercat.showing import audit_of
+
+    with connected(Home(data), "mercat audit") as shop:
+        raise typer.Exit(audit_of(shop, as_json=as_json, prove=prove))
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="browse, checkout or import.")],
+    seconds: Annotated[float, typer.Option(min=1, max=600, help="How long each measurement lasts.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Measure a shop of its own, beside a floor that this machine reaches in the same run, and audit it."""
+    from mercat.showing import bench_of
+
+    raise typer.Exit(bench_of(name, seconds, as_json=as_json))
+
+
+@app.command()
+def simulate(
+    seed: Annotated[int, typer.Option(help="The first seed.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, max=10_000, help="How many, one after another.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Crash checkouts at their steps, let them recover, and audit; the same seed does the same again."""
+    from mercat.showing import simulate_of
+
+    raise typer.Exit(simulate_of(seed, seeds, as_json=as_json))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -26,6 +26,7 @@ SERVICES = (
 )
 """Everyone with tables, or who follows the log."""
 
+queries = sql.load("mercat.kit")
 _LOCK = 7_264_001  # one migration at a time, whoever starts it
 
 
@@ -45,6 +46,12 @@ async def migrate(superuser: asyncpg.Connection, settings: Settings) -> None:
             await _reader_roles(superuser, settings)
     finally:
         await superuser.execute("select pg_advisory_unlock($1)", _LOCK)
+
+
+async def open_slot(superuser: asyncpg.Connection) -> None:
+    """From here on no fact is lost, though the relay may start later: the slot holds the WAL for it."""
+    if not await superuser.fetchval(queries.slot_exists, "mercat"):
+        await superuser.execute(queries.open_slot, "mercat")
 
 
 def has_tables(service: str) -> bool:

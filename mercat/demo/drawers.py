@@ -5,6 +5,7 @@ from itertools import combinations
 from math import log
 
 from mercat.demo.kinds import Department, Fact, Kind
+from mercat.demo.pictures import PATTERNS
 
 SLOTS = 2_048
 _PROPER = {"Bluetooth": "Bluetooth", "T-Shirt": "T-shirt", "Earl": "Earl", "Grey": "Grey"}
@@ -57,6 +58,8 @@ class ReadyKind:
         self.picture, self.title = kind.picture, kind.title
         self.names, self.first, self.second = kind.names, kind.first, kind.second
         self.nouns = [ways(noun) for noun in kind.nouns]
+        turns, rests = kind.looks
+        self.looks = [list(range(rest, PATTERNS, turns)) for rest in rests or [0] * len(kind.nouns)]
         self.noun_drawer = zipf(len(kind.nouns), 0.6)
         self.facts = [ReadyFact(fact) for fact in kind.facts]
         self.coloured = any(fact.key == "colour" and fact.label for fact in kind.facts)

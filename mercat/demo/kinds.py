@@ -40,6 +40,8 @@ class Kind(Struct, frozen=True):
     opens: tuple[str, ...]
     says: tuple[str, ...]
     tags: tuple[str, ...]
+    looks: tuple[int, tuple[int, ...]] = (1, ())
+    """Which patterns suit each noun: those that leave this rest when divided by the first number."""
     extra: "Kind | None" = None
     names: tuple[str, ...] = ()
     """Patterns of proper titles, such as books have, over `first` and `second`."""

@@ -46,30 +46,32 @@ _BACKDROPS = (
 _POSES = ("", ' transform="translate(800) scale(-1 1)"', ' transform="translate(-84 -76) scale(1.2)"')
 POSES = len(_POSES)
 BACKDROPS = len(_BACKDROPS)
+PATTERNS = 12
+"""More there are not: silhouettes look at the rest by 2, 3 or 4."""
 _COLOUR_CODES = list(COLOURS.values())
 _SEED_MAX = 10**9
 _TITLE_MAX = 200
 
-# Which words of a title or a category tell the silhouette; the first that is found last in the title wins.
+# Which words of a title or a category tell the silhouette.
 _WORDS = {
     "monitor": "monitor display screen tv television projector",
     "laptop": "laptop notebook-computer macbook ultrabook chromebook computer desktop tablet keyboard",
     "phone": "phone smartphone iphone handset mobile",
-    "case": "case cover sleeve protector skin holster",
-    "charger": "charger cable adapter adaptor usb power battery hub lead",
+    "case": "case sleeve shell protector skin holster",
+    "charger": "charger cable adapter adaptor battery batteries ups cord",
     "headphones": "headphone headphones headset earbuds earphones earphone",
     "speaker": "speaker speakers soundbar radio stereo",
     "camera": "camera lens webcam camcorder",
     "watch": "watch smartwatch clock tracker",
     "mug": "mug cup teacup beaker",
-    "pan": "pan saucepan pot cookware wok skillet casserole",
+    "pan": "pan saucepan cookware wok skillet casserole",
     "kettle": "kettle teapot jug",
-    "lamp": "lamp light lantern bulb candle",
+    "lamp": "lamp lights lantern bulb candle candleholder t-light",
     "chair": "chair stool armchair sofa bench seat furniture",
     "cushion": "cushion pillow blanket throw quilt",
-    "towel": "towel sheet linen duvet napkin",
+    "towel": "towel linen duvet napkin",
     "book": "book novel paperback hardback books dvd album",
-    "shirt": "shirt tee t-shirt top blouse dress",
+    "shirt": "shirt tee t-shirt blouse dress",
     "hoodie": "hoodie jumper sweater jacket coat cardigan fleece",
     "trousers": "trousers jeans chinos shorts leggings pants",
     "shoe": "shoe shoes boot boots trainer trainers sandal slipper",
@@ -90,15 +92,21 @@ _WORDS = {
     "tube": "shampoo conditioner toothpaste serum gel",
     "plant": "plant fern palm succulent flower flowers herb",
     "can": "watering hose sprinkler",
-    "trowel": "trowel fork secateurs spade tool tools screwdriver hammer",
-    "pen": "pen pencil marker highlighter ink",
-    "notebook": "notebook journal diary planner notepad paper",
-    "tray": "organiser organizer tray holder file folder stapler",
+    "trowel": "trowel fork secateurs tool tools screwdriver hammer",
+    "pen": "pen pencil marker highlighter",
+    "notebook": "notebook journal diary planner notepad paper label labels folder",
+    "tray": "organiser organizer tray stapler",
     "pouch": "coffee beans rice pasta flour",
     "tin": "tea tin canister",
-    "jar": "honey jam marmalade jar chutney sauce",
-    "bar": "chocolate bar biscuit biscuits snack",
+    "jar": "honey jam marmalade jar chutney",
+    "bar": "chocolate biscuit",
     "oil": "oil vinegar wine syrup",
+    "cartridge": "cartridge toner ink drum",
+    "printer": "printer copier scanner fax multifunction multifunctional laserjet",
+    "chip": "chip processor cpu motherboard module ram ssd drive disk hdd graphics",
+    "router": "router switch modem network server gateway",
+    "ornament": "ornament decoration bauble heart garland christmas star bunting",
+    "frame": "frame picture sign cards poster wrap mirror plaque print",
 }
 _KIND_OF = {word: kind for kind, words in _WORDS.items() for word in words.split()}
 _WORD = re.compile(r"[a-z]+(?:-[a-z]+)*")
@@ -118,10 +126,11 @@ def draw(kind: str, seed: int, title: str) -> str:
         top, bottom = mixed(top, "#8a8478", 0.16), mixed(bottom, "#8a8478", 0.3)
     backdrop_colour = _gradient("b", ' x2="0" y2="1"', (0, top), (1, bottom))
     body_colour = _gradient("m", "", (0, tones.light), (0.45, tones.base), (1, tones.dark))
-    name = escape(_printable(title)[:_TITLE_MAX])
+    name = escape(_printable(title)[:_TITLE_MAX].strip())
+    named = f"<title>{name}</title>" if name else ""
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" width="800" height="800" viewBox="0 0 800 800" role="img">'
-        f"<title>{name}</title><defs>{backdrop_colour}{body_colour}"
+        f"{named}<defs>{backdrop_colour}{body_colour}"
         '<radialGradient id="s"><stop stop-color="#1d1a14" stop-opacity=".34"/>'
         '<stop offset=".6" stop-color="#1d1a14" stop-opacity=".12"/>'
         '<stop offset="1" stop-color="#1d1a14" stop-opacity="0"/></radialGradient>'
@@ -142,15 +151,18 @@ def draw_from_path(path: str, query: str) -> str:
 
 
 def kind_of(title: str, category: str = "") -> str:
-    """Which silhouette suits a product of which only words are known: what the title ends on says what it is
-    ("Case for a phone" is a case, so words after "for" or "with" do not count); then the category's."""
-    for text in (
-        re.split(r"\b(?:for|with)\b", title.lower()[:1_000], maxsplit=1)[0],
-        category.lower()[:1_000],
-    ):
-        for word in reversed(_WORD.findall(text)):
+    """Which silhouette suits a product of which only words are known. The first words of a title that mean
+    something say it, and the last of them if they follow each other: a phone case is a case, and so is a case
+    for a phone. Where the title says nothing the category may."""
+    for text in (title, category):
+        found = ""
+        for word in _WORD.findall(text[:_TITLE_MAX].lower()):
             if kind := _KIND_OF.get(word) or _KIND_OF.get(word.removesuffix("s")):
-                return kind
+                found = kind
+            elif found:
+                break
+        if found:
+            return found
     return "box"
 
 
@@ -159,7 +171,7 @@ def seed_of(text: str) -> int:
     rest = crc32(text.encode("utf-8", "replace"))
     rest, colour = divmod(rest, len(COLOURS))
     rest, backdrop = divmod(rest, BACKDROPS)
-    return seed_for(colour, backdrop, 0, rest % 12)
+    return seed_for(colour, backdrop, 0, rest % PATTERNS)
 
 
 def seed_for(colour: int, backdrop: int, pose: int, pattern: int) -> int:

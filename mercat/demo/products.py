@@ -105,7 +105,7 @@ class _Workshop:
 
     def make(self, number: int) -> ProductRow:
         rand = self.random.random
-        kind, fill = self._thing()
+        kind, fill, looks = self._thing()
         choice = self._choose(kind, fill)
         title = kind.title.format_map(fill)
         if kind.coloured and "Colour" not in choice.options and rand() < 0.4:
@@ -127,19 +127,19 @@ class _Workshop:
             [fill["noun"], *kind.tags[tag : tag + 2]],
             choice.options,
             variants,
-            self._images(external_id, kind.picture, choice.tints),
+            self._images(external_id, kind.picture, looks, choice.tints),
             histogram,
             _DAYS[int(rand() * len(_DAYS))],
             self.seller_drawer[int(rand() * SLOTS)],
             sum(histogram) * 6 + int(rand() * 60),
         )
 
-    def _thing(self) -> tuple[ReadyKind, dict[str, str]]:
-        """Of which kind it is, and its brand, noun and name."""
+    def _thing(self) -> tuple[ReadyKind, dict[str, str], list[int]]:
+        """Of which kind it is; its brand, noun and name; the patterns that suit it."""
         rand = self.random.random
         kind = self.kinds[self.kind_drawer[int(rand() * SLOTS)]]
         maker = kind.brand_drawer[int(rand() * SLOTS)]
-        nouns = kind.nouns[kind.noun_drawer[int(rand() * SLOTS)]]
+        what = kind.noun_drawer[int(rand() * SLOTS)]
         fill = {"brand": kind.brands[maker]}
         if kind.names:
             fill["model"] = self._name(kind)
@@ -154,12 +154,11 @@ class _Workshop:
             fill["fits"] = f"{fill['brand']} {fill['model']} {kind.nouns[0][0]}"
             kind = kind.extra
             fill["brand"] = kind.brands[kind.brand_drawer[int(rand() * SLOTS)]]
-            nouns = kind.nouns[what]
         else:
             fill["model"] = self._range(kind, maker, kind.made[maker])
             kind.made[maker] += 1
-        fill["Noun"], fill["noun"], fill["Noun_"] = nouns
-        return kind, fill
+        fill["Noun"], fill["noun"], fill["Noun_"] = kind.nouns[what]
+        return kind, fill, kind.looks[what]
 
     def _choose(self, kind: ReadyKind, fill: dict[str, str]) -> _Choice:
         rand = self.random.random
@@ -247,11 +246,13 @@ class _Workshop:
         shape = _SHAPES[self.shape_drawer[int(rand() * SLOTS)]]
         return [int(share * count + rand()) for share in shape]
 
-    def _images(self, external_id: str, picture: str, tints: Sequence[str]) -> list[str]:
+    def _images(
+        self, external_id: str, picture: str, looks: Sequence[int], tints: Sequence[str]
+    ) -> list[str]:
         """One a colour, and often a closer look."""
         rand = self.random.random
         where = f"/media/art/{external_id}.svg?k={picture}&s="
-        backdrop, pattern = int(rand() * BACKDROPS), int(rand() * 12)
+        backdrop, pattern = int(rand() * BACKDROPS), looks[int(rand() * len(looks))]
         pose = 1 if rand() < 0.25 else 0
         seeds = [seed_for(_TINTS[tint], backdrop, pose, pattern) for tint in tints]
         if rand() < 0.6:

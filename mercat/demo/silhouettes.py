@@ -1041,6 +1041,109 @@ def oil(t: Tones, v: int) -> str:
     )
 
 
+def cartridge(t: Tones, v: int) -> str:
+    return (
+        _shadow(230, 622)
+        + _p("M190 360h420q18 0 18 18v196q0 42-42 42H214q-42 0-42-42V378q0-18 18-18z", t.ink)
+        + _p("M230 268h250q22 0 22 22v70H208v-70q0-22 22-22z", "#43474d")
+        + _r(540, 316, 62, 50, 10, "#43474d")
+        + _r(172, 430, 456, 116, 0, t.body)
+        + _c(252, 488, 30, t.paper)
+        + _p("M252 462q22 26 22 36a22 20 0 0 1-44 0q0-10 22-36z", t.deep)
+        + _r(312, 468, 200, 14, 7, t.paper)
+        + _r(312, 496, 130, 11, 5, t.glow)
+        + (_r(236, 290, 90, 14, 7, t.metal) if v % 2 else _r(360, 286, 110, 44, 8, t.deep))
+        + _p("M190 378h24v236q-24-6-24-40z", _WHITE, _FAINT)
+    )
+
+
+def printer(t: Tones, v: int) -> str:
+    return (
+        _shadow(280, 632)
+        + _p("M256 170h260l38 38v160H256z", t.paper)
+        + _p("M516 170l38 38h-38z", "#d8d2c4")
+        + _line("M296 226h180M296 262h180M296 298h120", "#cfc8b8", 9)
+        + _r(150, 330, 500, 268, 40, t.body)
+        + _p("M150 400q0-70 60-70h380q60 0 60 70z", t.light)
+        + _r(216, 452, 368, 40, 12, t.ink)
+        + _p("M244 474h312l34 138H210z", t.paper)
+        + (_r(276, 510, 248, 62, 6, t.partner) if v % 2 else _line("M276 516h248M268 548h180", "#cfc8b8", 9))
+        + _r(500, 358, 106, 36, 8, t.ink)
+        + _c(196, 376, 12, t.partner)
+    )
+
+
+def chip(t: Tones, v: int) -> str:
+    if v % 2:
+        return (
+            _shadow(290, 560)
+            + _p("M110 290h580v196H420v22h-32v-22H110z", t.body)
+            + _p("M110 486h278v30H128q-18 0-18-18zM420 486h270v12q0 18-18 18H420z", "#d6b25a")
+            + _line("M132 500h240M440 500h236", t.deep, 14, ' stroke-dasharray="3 17"')
+            + "".join(_r(x, 330, 96, 110, 8, t.ink) for x in (150, 272, 434, 556))
+            + _p("M110 290h580v14H110z", _WHITE, _SHINE)
+        )
+    pins = "".join(f"M{x} 196v408M196 {x}h408" for x in range(268, 560, 44))
+    return (
+        _shadow(210, 640)
+        + _line(pins, "#d6b25a", 16)
+        + _r(226, 226, 348, 348, 26, t.dark)
+        + _r(226, 226, 348, 338, 26, t.body)
+        + _r(292, 292, 216, 216, 18, t.metal)
+        + _p("M310 292h110L292 440V310q0-18 18-18z", _WHITE, ' fill-opacity=".4"')
+        + _c(478, 478, 10, t.deep)
+    )
+
+
+def router(t: Tones, v: int) -> str:
+    lights = "".join(_c(x, 540, 9, t.partner if x % 3 else t.glow) for x in (220, 260, 300, 340))
+    aerials = "" if v % 2 else _line("M224 460l-40-250M576 460l40-250M400 460V190", t.ink, 22)
+    return (
+        _shadow(300, 620)
+        + aerials
+        + _p("M190 440h420l60 60H130z", t.light)
+        + _r(130, 486, 540, 120, 26, t.body)
+        + _r(130, 570, 540, 36, 18, _BLACK, _FAINT)
+        + lights
+        + "".join(_r(x, 520, 42, 38, 6, t.ink) for x in range(420, 640, 54))
+        + _line("M300 466h200", t.dark, 8)
+    )
+
+
+def ornament(t: Tones, v: int) -> str:
+    if v % 2:
+        return (
+            _shadow(150, 690)
+            + _line("M400 300q-40-90 0-150t0-70", t.wood, 8)
+            + _p(
+                "M400 620Q180 470 180 350q0-110 106-110 80 0 114 76 34-76 114-76 106 0 106 110 0 120-220 270z",
+                t.body,
+            )
+            + _p("M240 300q20-34 66-34-50 26-50 90-10 10-20 0-8-30 4-56z", _WHITE, _SHINE)
+            + _c(400, 312, 12, t.deep)
+        )
+    return (
+        _shadow(150, 690)
+        + _line("M400 220q-30-50 0-90t0-50", t.wood, 8)
+        + _r(364, 204, 72, 58, 12, "#d6b25a")
+        + _c(400, 440, 190, t.body)
+        + _p("M214 406q186 90 372 0l4 56q-190 96-380 0z", t.partner)
+        + _dots((446,), 270, 65, 5, 22, t.paper, ".9")
+        + _e(326, 334, 46, 28, _WHITE, ' fill-opacity=".4" transform="rotate(-36 326 334)"')
+    )
+
+
+def frame(t: Tones, v: int) -> str:
+    return (
+        _shadow(220, 676)
+        + _r(198, 130, 404, 536, 10, t.deep)
+        + _r(198, 124, 404, 532, 10, t.wood if v % 3 == 0 else t.body)
+        + _r(226, 152, 348, 476, 2, t.paper)
+        + _picture(t, v, 274, 208, 252, 364)
+        + _p("M226 152h160L226 440z", _WHITE, _SHINE)
+    )
+
+
 def box(t: Tones, v: int) -> str:
     return (
         _shadow(270, 652)
@@ -1064,6 +1167,6 @@ SILHOUETTES: dict[str, Callable[[Tones, int], str]] = {
         mug, pan, kettle, lamp, chair, cushion, towel, book,
         shirt, hoodie, trousers, shoe, hat, bag, block, bear, puzzle, car,
         ball, dumbbell, tent, flask, mat, cream, perfume, soap, tube, plant, can, trowel,
-        pen, notebook, tray, pouch, tin, jar, bar, oil, box,
+        pen, notebook, tray, cartridge, printer, chip, router, ornament, frame, pouch, tin, jar, bar, oil, box,
     )
 }  # fmt: skip

@@ -137,6 +137,7 @@ BEAUTY = Department(
             name="Hair Care",
             picture="tube",
             nouns=("Shampoo", "Conditioner", "Hair Serum", "Hair Mask"),
+            looks=(2, (1, 1, 1, 0)),
             title="{brand} {model} {Noun} for {Hair}, {volume} ml",
             facts=(
                 text("hair", "Hair type", "Fine Hair", "Curly Hair", "Dry Hair", "All Hair"),

@@ -188,6 +188,7 @@ ELECTRONICS = Department(
                 name="Laptops",
                 picture="bag",
                 nouns=("Sleeve", "Carry Case", "Slim Briefcase", "Padded Sleeve"),
+                looks=(2, (1, 1, 1, 1)),
                 title="{brand} {Noun} for {fits}",
                 facts=(
                     text("material", "Material", "Wool Felt", "Neoprene", "Waxed Cotton", "Cork"),
@@ -261,6 +262,7 @@ ELECTRONICS = Department(
                 "Smart Speaker",
                 "Kitchen Radio",
             ),
+            looks=(2, (1, 0, 1, 1, 0)),
             title="{brand} {model} {Noun}, {power} W",
             facts=(
                 number("power", "Power (W)", 10, 20, 30, 60, lift=0.25),
@@ -326,6 +328,7 @@ ELECTRONICS = Department(
                 name="Cameras",
                 picture="bag",
                 nouns=("Camera Bag", "Padded Bag", "Camera Backpack"),
+                looks=(2, (1, 1, 0)),
                 title="{brand} {Noun} for {fits}",
                 facts=(colour("Black", "Sand", "Terracotta", "Forest", varies=0.3),),
                 price=(29, 0.4),

@@ -43,6 +43,7 @@ GARDEN = Department(
             name="House Plants",
             picture="plant",
             nouns=("Aloe", "Rubber Plant", "Cactus", "Peace Lily", "Snake Plant", "Fig Tree"),
+            looks=(3, (0, 1, 2, 1, 0, 1)),
             title="{brand} {model} {Noun} in a {Pot} Pot, {height} cm",
             facts=(
                 text("pot", "Pot", "Terracotta", "Stoneware", "Ceramic", "Recycled Plastic"),
@@ -113,6 +114,7 @@ GARDEN = Department(
             name="Hand Tools",
             picture="trowel",
             nouns=("Trowel", "Hand Fork", "Transplanting Trowel", "Weeding Fork"),
+            looks=(2, (0, 1, 0, 1)),
             title="{brand} {model} {Steel} {Noun}",
             facts=(
                 text("steel", "Material", "Carbon Steel", "Stainless Steel", "Bronze", lift=0.25),

@@ -118,6 +118,7 @@ GROCERY = Department(
                 "Blackcurrant Jam",
                 "Orange Marmalade",
             ),
+            looks=(4, (0, 1, 0, 2, 3, 2)),
             title="{brand} {model} {Noun}, {weight} g",
             facts=(
                 number("weight", "Weight (g)", 220, 340, 500, lift=0.3),
@@ -174,6 +175,7 @@ GROCERY = Department(
             name="Oil & Vinegar",
             picture="oil",
             nouns=("Olive Oil", "Rapeseed Oil", "Apple Vinegar", "Walnut Oil", "Balsamic Vinegar"),
+            looks=(2, (1, 0, 0, 0, 1)),
             title="{brand} {model} {Press} {Noun}",
             facts=(
                 number("volume", "Volume (ml)", 250, 500, 750, unit="ml", lift=0.45, varies=0.3, most=3),

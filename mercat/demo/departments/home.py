@@ -91,6 +91,7 @@ HOME = Department(
             name="Cookware",
             picture="pan",
             nouns=("Frying Pan", "Casserole", "Saucepan", "Sauté Pan", "Stockpot"),
+            looks=(2, (0, 1, 0, 0, 1)),
             title="{brand} {model} {Material} {Noun}",
             facts=(
                 text(
@@ -164,6 +165,7 @@ HOME = Department(
             name="Lamps",
             picture="lamp",
             nouns=("Table Lamp", "Desk Lamp", "Bedside Lamp", "Reading Lamp"),
+            looks=(2, (0, 1, 0, 1)),
             title="{brand} {model} {Noun} with {Material} Shade",
             facts=(
                 text("material", "Material", "Linen", "Metal", "Paper", "Glass", "Cotton"),
@@ -198,6 +200,7 @@ HOME = Department(
             name="Chairs",
             picture="chair",
             nouns=("Dining Chair", "Office Chair", "Armchair", "Lounge Chair"),
+            looks=(2, (0, 1, 0, 0)),
             title="{brand} {model} {Noun} in {Cloth}",
             facts=(
                 text("cloth", "Upholstery", "Wool", "Linen", "Velvet", "Leather", lift=0.15),

@@ -44,6 +44,7 @@ SPORTS = Department(
             name="Balls",
             picture="ball",
             nouns=("Football", "Basketball", "Volleyball", "Gym Ball"),
+            looks=(3, (1, 0, 2, 2)),
             title="{brand} {model} {Noun} in {Cover}",
             facts=(
                 text("size", "Size", "3", "4", "5", "6", "7", varies=0.4, most=3),
@@ -75,6 +76,7 @@ SPORTS = Department(
             name="Weights",
             picture="dumbbell",
             nouns=("Dumbbell", "Kettlebell", "Dumbbell Pair", "Adjustable Dumbbell"),
+            looks=(2, (0, 1, 0, 0)),
             title="{brand} {model} {Noun}, {weight} kg",
             facts=(
                 number("weight", "Weight (kg)", 2, 4, 8, 12, 16, 24, lift=0.3),

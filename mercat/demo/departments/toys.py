@@ -69,6 +69,7 @@ TOYS = Department(
             name="Soft Toys",
             picture="bear",
             nouns=("Teddy Bear", "Plush Rabbit", "Soft Toy Bear", "Cuddly Bunny"),
+            looks=(2, (0, 1, 0, 1)),
             title="{brand} {model} {Noun}, {height} cm",
             facts=(
                 number("height", "Height (cm)", 18, 25, 32, 45, lift=0.25),
@@ -132,6 +133,7 @@ TOYS = Department(
             name="Toy Vehicles",
             picture="car",
             nouns=("Toy Car", "Tipper Truck", "Push-Along Car", "Delivery Van"),
+            looks=(2, (0, 1, 0, 1)),
             title="{brand} {model} {Material} {Noun}",
             facts=(
                 text("material", "Material", "Beech", "Birch", "Recycled Plastic", "Tin"),

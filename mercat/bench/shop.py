@@ -1,0 +1,81 @@
+"""A shop of the benchmark's own: a real `mercat serve` in a temporary folder, closed and deleted afterwards."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import httpx
+
+from mercat import settings
+from mercat.audit import Finding, audit
+from mercat.embedded import Connection, Home
+from mercat.main import Shop, assemble
+
+_OPEN_WITHIN_S = 90.0
+
+
+@asynccontextmanager
+async def opened(workers: int = 2, demo: bool = False) -> AsyncIterator[Connection]:
+    """Opens a shop, and closes it at the end."""
+    with tempfile.TemporaryDirectory(prefix="mercat-bench-") as folder:
+        Path(folder).chmod(0o755)
+        port = _free_port()
+        command = [sys.executable, "-m", "mercat.cli", "serve", "--port", str(port), "--workers", str(workers)]
+        command += ["--data", folder, "--demo" if demo else "--no-demo"]
+        log = Path(folder, "serve.log").open("wb")
+        shop = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
+        try:
+            await _until_ready(port, shop, Path(folder, "serve.log"))
+            connection = Home(Path(folder)).running()
+            assert connection, "a shop that is ready is running"
+            yield connection
+        finally:
+            if shop.returncode is None:
+                shop.send_signal(signal.SIGINT)
+            await shop.wait()
+            log.close()
+
+
+async def _until_ready(port: int, shop: asyncio.subprocess.Process, log: Path) -> None:
+    async with asyncio.timeout(_OPEN_WITHIN_S), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        while True:
+            if shop.returncode is not None:
+                raise RuntimeError(f"the shop did not open:\n{log.read_text()[-3_000:]}")
+            try:
+                if (await http.get("/ready")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.1)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@asynccontextmanager
+async def staff(connection: Connection) -> AsyncIterator[Shop]:
+    """The services of a running shop, for setting a scene quickly: the verbs, not the HTTP around them."""
+    told = settings.load({**os.environ, **connection.environment()})
+    async with AsyncExitStack() as stack:
+        shop = await assemble(told, stack)
+        await shop.building.lease_worker()
+        yield shop
+
+
+async def audited(connection: Connection) -> list[Finding]:
+    """The audit of a running shop, by its reading role."""
+    reader = await asyncpg.connect(**connection.postgres("mercat_audit"))
+    try:
+        return await audit(reader)
+    finally:
+        await reader.close()

@@ -1,0 +1,94 @@
+"""What `mercat audit`, `bench` and `simulate` say: a table for people, one JSON object for machines.
+
+With `--json` the last line of standard output is the object; everything else goes to standard error."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mercat.audit import Finding, audit, prove
+from mercat.embedded import Connection
+
+_console = Console(stderr=True)
+
+
+def audit_of(shop: Connection, *, as_json: bool, prove: bool) -> int:
+    """Exits with 1 where a law is broken; with `prove`, where the audit failed to notice one."""
+    findings = asyncio.run(_prove(shop) if prove else _audit(shop))
+    wrong = [finding for finding in findings if (finding.violations == 0 if prove else finding.violations)]
+    if as_json:
+        typer.echo(msgspec.json.encode({"violations": len(wrong) if prove else _sum(findings), "laws": findings}))
+    else:
+        _console.print(_table(findings, "noticed" if prove else "violations", wrong))
+        said = "the audit missed" if prove else "broken"
+        _console.print(f"[red]{len(wrong)} laws {said}." if wrong else "[green]All laws hold." if not prove else "[green]Every broken law was noticed.")
+    return 1 if wrong else 0
+
+
+def _sum(findings: Sequence[Finding]) -> int:
+    return sum(finding.violations for finding in findings)
+
+
+async def _audit(shop: Connection) -> list[Finding]:
+    reader = await asyncpg.connect(**shop.postgres("mercat_audit"))
+    try:
+        return await audit(reader)
+    finally:
+        await reader.close()
+
+
+async def _prove(shop: Connection) -> list[Finding]:
+    owner = await asyncpg.connect(**shop.postgres())
+    try:
+        return await prove(owner)
+    finally:
+        await owner.close()
+
+
+def _table(findings: Sequence[Finding], word: str, wrong: Sequence[Finding]) -> Table:
+    table = Table("law", "checked", word)
+    for finding in findings:
+        style = "red" if finding in wrong else None
+        table.add_row(finding.law, f"{finding.checked:,}", f"{finding.violations:,}", style=style)
+    return table
+
+
+def bench_of(name: str, seconds: float, *, as_json: bool) -> int:
+    from mercat.bench import NAMES, run
+
+    if name not in NAMES:
+        _console.print(f"There is no benchmark {name!r}. There are: {', '.join(NAMES)}.")
+        return 2
+    report = asyncio.run(run(name, seconds)).shown()
+    if as_json:
+        typer.echo(msgspec.json.encode(report))
+    else:
+        _show(report)
+    if report["audit_violations"]:
+        _console.print("[red]A law is broken, so there is no result.")
+        return 1
+    return 0
+
+
+def simulate_of(seed: int, seeds: int, *, as_json: bool) -> int:
+    from mercat.simulate import simulate
+
+    report = asyncio.run(simulate(seed, seeds))
+    if as_json:
+        typer.echo(msgspec.json.encode(report))
+    else:
+        _show(report)
+    return 1 if report["violations"] else 0
+
+
+def _show(report: dict[str, Any]) -> None:
+    table = Table("what", "how much")
+    for name, value in report.items():
+        table.add_row(name, f"{value:,}" if isinstance(value, int | float) else str(value))
+    _console.print(table)
