@@ -1105,7 +1105,7 @@ def router(t: Tones, v: int) -> str:
         + _r(130, 486, 540, 120, 26, t.body)
         + _r(130, 570, 540, 36, 18, _BLACK, _FAINT)
         + lights
-        + "".join(_r(x, 520, 42, 38, 6, t.ink) for x in range(420, 640, 54))
+        + "".join(_r(x, 520, 42, 38, 6, t.ink) for x in range(400, 630, 52))
         + _line("M300 466h200", t.dark, 8)
     )
 

@@ -18,7 +18,7 @@ BEAUTY = Department(
         "Clearmere",
         "Velvettarn",
         "Honeymyrtle",
-        "Thistle & Fig",
+        "Thistle & Quince",
         "Iriswell",
     ),
     closes=(
@@ -115,7 +115,7 @@ BEAUTY = Department(
             nouns=("Soap Bar", "Bath Soap", "Shaving Soap", "Hand Soap"),
             title="{brand} {model} {Oil} {Noun}, {weight} g",
             facts=(
-                text("oil", "Oil", "Olive", "Shea", "Coconut", "Hemp"),
+                text("oil", "Oil", "Almond", "Shea", "Coconut", "Hemp"),
                 _SCENT,
                 number("weight", "Weight (g)", 90, 120, 150, 250, lift=0.2),
                 tint("Cream", "Sage", "Rose", "Plum", "Sky", "Ochre"),

@@ -112,7 +112,7 @@ BOOKS = Department(
                 "More {a}: {b}",
             ),
             first=listed(
-                "Bread|Soup|One Pot|Sunday Lunch|Noodles|Pickles|Cakes|Beans & Grains|The Green Kitchen|Small Plates|Slow Roasts|Breakfast|Dumplings|Picnics|Fish|Salads|Stews|Pastry|Street Food|Preserves"
+                "Bread|Soup|One Pot|Sunday Lunch|Noodles|Pickles|Cakes|Beans & Grains|Green Suppers|Small Plates|Slow Roasts|Breakfast|Dumplings|Picnics|Fish|Salads|Stews|Pastry|Street Food|Preserves"
             ),
             second=listed(
                 "80 recipes for weekdays|100 recipes from one stove|Cooking with the seasons|A cook's notebook|Recipes from four grandmothers|Dinner in half an hour|For two and for twenty|From the market to the table|Recipes and stories|60 ways to feed friends|The essential guide|Plain and good"
@@ -203,7 +203,7 @@ BOOKS = Department(
             nouns=("Picture Book", "Bedtime Story", "Read-Aloud Book"),
             title="{model} by {author}",
             names=(
-                "The {a} and the {b}",
+                "{a} and the {b}",
                 "{a} Finds a {b}",
                 "Goodnight, {a}: The {b} Story",
                 "How {a} Lost the {b}",

@@ -91,7 +91,7 @@ CLOTHING = Department(
         Kind(
             name="Hoodies & Jumpers",
             picture="hoodie",
-            nouns=("Hoodie", "Zip Hoodie", "Sweatshirt", "Fleece Jacket"),
+            nouns=("Hoodie", "Zip Hoodie", "Sweatshirt", "Zip Jacket"),
             looks=(2, (0, 1, 0, 1)),
             title="{brand} {model} {Material} {Noun}",
             facts=(
@@ -146,7 +146,7 @@ CLOTHING = Department(
         Kind(
             name="Shoes",
             picture="shoe",
-            nouns=("Trainers", "Walking Boots", "Running Shoes", "Canvas Shoes", "Trail Shoes"),
+            nouns=("Trainers", "Walking Boots", "Running Shoes", "Everyday Shoes", "Trail Shoes"),
             title="{brand} {model} {Material} {Noun}",
             facts=(
                 text("material", "Material", "Canvas", "Leather", "Suede", "Recycled Mesh", lift=0.15),
