@@ -2,6 +2,7 @@
 
 import uuid
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 from starlette.requests import Request
@@ -394,7 +395,9 @@ class Buying:
         if said.status != 202:
             return self._visits.go(request, _order_url(said))
         step = _with_way_back(wire.decode(said.body, _Answer).next_action, key)
-        return self._visits.go(request, step.url if step else f"/checkout/pending/{key}")
+        # Another house's page is a link on ours: a form of ours may lead to our own addresses only.
+        ours = step is not None and step.url.startswith("/")
+        return self._visits.go(request, step.url if step and ours else f"/checkout/pending/{key}")
 
     # A page's key and what was asked with it stay together: pressed twice, or followed up later, the same key
     # comes with the same ask, whatever the second form said.
@@ -506,7 +509,11 @@ def _order_url(said: Said) -> str:
 
 
 def _with_way_back(step: NextAction | None, key: str) -> NextAction | None:
-    return step and NextAction(step.type, f"{step.url}?back=/checkout/pending/{key}")
+    """Where the shopper has to go; the sandbox bank is a page of this shop, and is told the way back."""
+    path = urlsplit(step.url).path if step else ""
+    if step is None or not path.startswith("/sandbox/3ds/"):
+        return step
+    return NextAction(step.type, f"{path}?back=/checkout/pending/{key}")
 
 
 def _trouble(said: Said) -> Trouble:

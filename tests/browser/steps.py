@@ -54,8 +54,8 @@ def choose_card(page: Page, token: str) -> None:
 def press_until_ordered(page: Page) -> str:
     """Places the order, agreeing to a new total where there is one; the order's id."""
     page.locator("#due button").click()
-    page.wait_for_load_state()
-    if page.get_by_text("Please check the total").or_(page.get_by_text("The total has changed")).count():
+    expect(page.locator("#refused, .way").first).to_be_visible()
+    if page.get_by_text("The total has changed").count():
         page.locator("#due button").click()
     page.wait_for_url(re.compile(r"/orders/ord_"))
     return page.url.rsplit("/", 1)[1].partition("?")[0]

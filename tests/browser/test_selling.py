@@ -1,4 +1,4 @@
-"""A seller lists, a shopper buys, the seller ships, the shopper sees the parcel; and what is refused on the way."""
+"""A seller lists, a shopper buys, the seller ships, the shopper sees the parcel; and what is refused."""
 
 import uuid
 
