@@ -3,6 +3,7 @@
 import pytest
 from browser.conftest import DESK, PHONE
 from browser.steps import fill_in, press_until_ordered, put_in_cart, sign_in
+from playwright.sync_api import expect
 
 PUBLIC = ["/", "/departments", "/search", "/search?q=zzzzqqqq", "/help", "/search?page=999"]
 GUEST = ["/cart", "/signin", "/register", "/orders", "/sell", "/nowhere"]
@@ -15,7 +16,7 @@ def inspect(page, faults, paths):
     found = {}
     for path in paths:
         page.goto(path)
-        page.wait_for_function("document.querySelector('.tools a[hx-get*=greeting]') === null")
+        expect(page.locator(".tools a[hx-get*=greeting]")).to_have_count(0)
         if wrong := faults(page):
             found[path] = wrong
     return found
@@ -24,8 +25,8 @@ def inspect(page, faults, paths):
 def test_the_inspection_notices(browser, faults):
     page = browser.new_page()
     page.set_content(
-        "<body style='background:#fff'><h1>one</h1><h1>two</h1><p style='color:#aaa'>pale</p><input><img src=x>"
-        "<button></button><p id=x>x</p><p id=x>x</p><div style='width:3000px'>wide</div>"
+        "<body style='background:#fff'><h1>one</h1><h1>two</h1><p style='color:#aaa'>pale</p><input>"
+        "<img src=x><button></button><p id=x>x</p><p id=x>x</p><div style='width:3000px'>wide</div>"
     )
     said = " ".join(faults(page))
     for what in ("2 h1", "contrast", "no label", "no alt", "says nothing", "twice", "px wide", "no main"):
@@ -97,7 +98,7 @@ def test_a_policy_without_exceptions_breaks_nothing(visit):
     title = put_in_cart(page)
     for path in ("/", "/cart", "/checkout", "/search?q=a"):
         page.goto(path)
-        page.wait_for_function("document.querySelector('.tools a[hx-get*=greeting]') === null")
+        expect(page.locator(".tools a[hx-get*=greeting]")).to_have_count(0)
     policy = page.request.get("/").headers["content-security-policy"]
     assert "unsafe" not in policy
     assert said == []
