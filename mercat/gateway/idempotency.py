@@ -70,16 +70,20 @@ class Replays:
         self._store = store
         self._authenticate = authenticate
 
-    def wrap(self, name: str, handler: Handler) -> Handler:
-        """The same handler, that answers a key it has answered with what it said then."""
+    def wrap(self, name: str, handler: Handler, *, anybody: bool = False) -> Handler:
+        """The same handler, that answers a key it has answered with what it said then. `anybody`: the route
+        is open to who has no session; their key counts with the very same request only."""
 
         async def answer(request: Request) -> Response:
             key = key_of(request)
             caller = await self._authenticate(request) if key else None
-            if key is None or caller is None:
+            if key is None or (caller is None and not anybody):
                 return await handler(request)  # nobody: the route itself says what it thinks of that
             body = await read(request, needed=False)
-            return await self._once(f"once:{int(caller.user_id)}:{name}:{key}", request, body, handler)
+            target = f"{request.url.path}?{request.url.query}\n".encode()
+            fingerprint = blake2b(target + body, digest_size=16).hexdigest()
+            whose = str(int(caller.user_id)) if caller else fingerprint
+            return await self._once(f"once:{whose}:{name}:{key}", fingerprint, request, body, handler)
 
         async def keyed(request: Request) -> Response:
             if "idempotency-key" not in request.headers:
@@ -88,9 +92,9 @@ class Replays:
 
         return keyed
 
-    async def _once(self, place: str, request: Request, body: bytes, handler: Handler) -> Response:
-        target = f"{request.url.path}?{request.url.query}\n".encode()
-        fingerprint = blake2b(target + body, digest_size=16).hexdigest()
+    async def _once(
+        self, place: str, fingerprint: str, request: Request, body: bytes, handler: Handler
+    ) -> Response:
         running = msgspec.json.encode(Kept(fingerprint))
         found = await self._store.run(_BEGIN, [place], [running, RUNNING_S * 1000])
         if found:

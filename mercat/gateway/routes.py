@@ -251,7 +251,7 @@ def public(shop: Services, door: Door, store: Store, ready: Ready) -> list[BaseR
         for route, served in zip(table, serve(table, service, prefix=PREFIX, authenticate=who), strict=True):
             handler: Handler = served.endpoint
             if route.verb != "GET" and route.name not in UNKEYED:
-                handler = replays.wrap(route.name, handler)
+                handler = replays.wrap(route.name, handler, anybody=route.needs == "nobody")
             entries.append(Entry(route.verb, f"/v1{route.path}", handler))
     described = Described(TABLE, PREFIX)
     entries += [

@@ -299,7 +299,8 @@ class NextActionShown(Struct, frozen=True):
 class CheckoutShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
     order_id: OrderId
     status: Literal["confirmed", "pending"]
-    total: Amount
+    total: Amount | None = None
+    currency: str | None = None
     estimated_delivery: date | None = None
     next_action: NextActionShown | None = None
 

@@ -217,6 +217,20 @@ async def test_from_listing_to_return(people: Any) -> None:
     assert (order["status"], order["payments"][0]["amount"]) == ("confirmed", quote["total"])
     await bob("GET", f"/orders/{order_id}", 404)
 
+    # Her bank wants to ask her first; what it was told is the answer to the same key.
+    careful = (await ann("POST", "/payment-methods", 201, json={"token": "tok_3ds"}))["payment_method_id"]
+    await ann("POST", "/cart/items", 200, json={"offer_id": offer_id, "quantity": 1})
+    asks = {**way, "payment_method_id": careful}
+    key = {"idempotency-key": uuid.uuid4().hex}
+    waiting = await ann("POST", "/orders/checkout", 202, json=asks, headers=key)
+    assert (waiting["status"], waiting["next_action"]["type"]) == ("pending", "three_d_secure")
+    told = await people.nobody.post(waiting["next_action"]["url"], json={"outcome": "fail"})
+    assert told.headers["content-type"] == "application/problem+json"
+    declined = await ann("POST", "/orders/checkout", 402, json=asks, headers=key)
+    assert (declined["code"], declined.headers["idempotent-replayed"]) == ("payment_declined", "true")
+    assert (await ann("GET", "/orders", 200))["total"] == 1
+    assert (await ann("DELETE", f"/cart/items/{offer_id}", 200))["items"] == []
+
     # Bob sees the order, counts his shelf, and ships.
     async def to_pack() -> Any:
         return (await bob("GET", "/seller/orders", 200))["orders"]
@@ -345,6 +359,28 @@ async def test_the_shop_does_without_what_hangs(people: Any, monkeypatch: pytest
         assert (await nobody("GET", f"/products/{product_id}/reviews", 200))["total"] == 0
         assert asked == before, "an open breaker does not even ask"
         await ann("POST", "/cart/items", 200, json={"product_id": product_id, "quantity": 1})
+
+
+async def test_an_account_is_opened_once_a_key(people: Any) -> None:
+    cleo = {"email": "cleo@example.com", "password": "mercat-test", "name": "Cleo"}
+    key = {"idempotency-key": "cleo"}
+    first = await people.nobody.post(f"{PREFIX}/accounts", json=cleo, headers=key)
+    again = await people.nobody.post(f"{PREFIX}/accounts", json=cleo, headers=key)
+    assert (again.status_code, again.content, again.headers["idempotent-replayed"]) == (
+        201,
+        first.content,
+        "true",
+    )
+    taken = await people.nobody.post(f"{PREFIX}/accounts", json=cleo)
+    assert (taken.status_code, taken.json()["code"], taken.json()["pointer"]) == (
+        409,
+        "email_taken",
+        "/email",
+    )
+    dora = await people.nobody.post(
+        f"{PREFIX}/accounts", json={**cleo, "email": "dora@example.com"}, headers=key
+    )
+    assert dora.status_code == 201
 
 
 async def test_the_root_is_for_those_who_look_after_the_shop(people: Any) -> None:
