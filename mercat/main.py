@@ -32,6 +32,7 @@ from mercat import (
     wishlist,
 )
 from mercat.audit import Finding, audit
+from mercat.demo import draw_from_path
 from mercat.events import ProductChanged
 from mercat.ids import ProductId
 from mercat.kit.breaker import Breaker
@@ -178,6 +179,7 @@ async def answer_the_door(shop: Shop) -> gateway.Door:
         store=building.store,
         events=await building.pool("events"),
         audit=lambda: audit_of(shop.settings),
+        draw=draw_from_path,
     )
     return door
 

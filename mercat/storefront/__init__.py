@@ -35,11 +35,13 @@ def pages(
     store: Store,
     events: asyncpg.Pool,
     audit: Audit,
+    draw: shop.Draw,
 ) -> list[Route]:
     """All pages. The last route answers every other address with a page that says so: put it behind the API.
 
     `session_cookie(token, lifetime_s)` writes the door's cookie; `store` keeps what was asked with a key of
-    checkout's; `events` reads how far followers are, and `audit` checks the laws, for the operator's desk."""
+    checkout's; `events` reads how far followers are and `audit` checks the laws, for the operator's desk;
+    `draw` makes pictures of what came without."""
     settings = services.settings
     aisles = Aisles(services.catalog, services.search, services.breakers["search"])
     visits = Visits(
@@ -75,6 +77,7 @@ def pages(
             fulfilment=services.fulfilment,
             breakers=services.breakers,
             currency=settings.currency,
+            draw=draw,
         ),
         visits.route("/{path:path}", visits.nowhere, "GET", "POST"),
     ]

@@ -1,10 +1,11 @@
 """What is the same for everybody: home, departments, lists, search, product; and what robots read."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from xml.sax.saxutils import escape
@@ -34,6 +35,8 @@ _REVIEWS = 10
 _PAGES_MAX = 1_000
 _SITEMAP_PART = 1_000
 _SITEMAP_PARTS_MAX = 50
+_DRAWN_MAX = 1_000
+_QUERY_MAX = 2_000
 _SORTS = [
     ("relevance", "Best match"),
     ("price_asc", "Price, low to high"),
@@ -42,6 +45,10 @@ _SORTS = [
     ("newest", "Newest"),
 ]
 _PRICES = ("0-25", "25-50", "50-100", "100-")
+
+
+Draw = Callable[[str, str], str]
+"""The picture (SVG) of what follows `/media/art/`: path and query."""
 
 
 class Tile(NamedTuple):
@@ -168,6 +175,7 @@ class Shop:
         fulfilment: Fulfilment,
         breakers: dict[str, Breaker],
         currency: str,
+        draw: Draw,
     ) -> None:
         self._visits = visits
         self._aisles = aisles
@@ -178,6 +186,7 @@ class Shop:
         self._fulfilment = fulfilment
         self._breakers = breakers
         self._currency = currency
+        self._draw = lru_cache(maxsize=_DRAWN_MAX)(draw)
 
     async def home(self, request: Request) -> Response:
         cheap = 25 * 10 ** money.exponent(self._currency) - 1
@@ -450,6 +459,12 @@ class Shop:
                     break
         return _file(_xml("urlset", "url", [origin + path for path in paths]), "application/xml")
 
+    async def art(self, request: Request) -> Response:
+        """A drawn picture: the same address is the same picture."""
+        drawn = self._draw(request.path_params["path"], request.url.query[:_QUERY_MAX])
+        headers = {"Cache-Control": "public, max-age=86400", "Surrogate-Key": "art"}
+        return Response(drawn, headers=headers, media_type="image/svg+xml")
+
     async def help(self, request: Request) -> Response:
         return await self._visits.everybodys(request, "help.html", ["help"])
 
@@ -480,6 +495,7 @@ def pages(visits: Visits, aisles: Aisles, **services: Any) -> list[Route]:
         visits.route("/sitemap.xml", shop.sitemap),
         visits.route("/sitemap/{part}.xml", shop.sitemap_part),
         visits.route("/static/{name}", shop.static),
+        visits.route("/media/art/{path:path}", shop.art),
         # Last of its kind: the words behind the id are only for reading, but not to stand over `/review`.
         visits.route("/p/{product_id}/{words}", shop.product),
     ]

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from mercat.embedded import Connection
+
 CHROMIUM = Path("/usr/bin/chromium")
 _QUIET = [
     "--no-sandbox",
@@ -30,13 +32,16 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(browser: Browser, shop: Any) -> Iterator[Callable[..., Page]]:
+def visit(browser: Browser, open_shop: Connection) -> Iterator[Callable[..., Page]]:
     """Somebody new in the shop: `visit(width=390, scripts=False)` is their page."""
     contexts: list[BrowserContext] = []
 
     def come(width: int = DESK, *, scripts: bool = True, **more: Any) -> Page:
         context = browser.new_context(
-            base_url=shop.url, viewport={"width": width, "height": 900}, java_script_enabled=scripts, **more
+            base_url=f"http://127.0.0.1:{open_shop.port}",
+            viewport={"width": width, "height": 900},
+            java_script_enabled=scripts,
+            **more,
         )
         context.set_default_timeout(15_000)
         contexts.append(context)
