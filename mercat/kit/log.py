@@ -246,7 +246,13 @@ class Follower:
                 await asyncio.sleep(0.5)
                 continue
             if not moved:
+                await self._write_down()
                 await bell.beyond(self._position or 0, 2.0)
+
+    async def _write_down(self) -> None:
+        """Where it has got to without work of its own: written once when it rests, so others can see it."""
+        if self._position is not None and self._position != self._stored:
+            await self._commit([], self._position)
 
     async def step(self) -> bool:
         """Digests what is next; False when there is nothing."""
