@@ -21,8 +21,9 @@ PHONE, DESK = 390, 1_280
 expect.set_options(timeout=15_000)
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+@pytest.fixture(scope="module")
+def browser(open_shop: Connection) -> Iterator[Browser]:
+    """One a module: while it is open no other event loop can run in this thread. So the shop opens first."""
     if not CHROMIUM.exists():
         pytest.skip(f"there is no {CHROMIUM}: apt-get install chromium")
     with sync_playwright() as playwright:
