@@ -398,7 +398,12 @@ async def test_a_price_that_changed_is_a_new_answer(people: Any) -> None:
     nobody, bob = people.nobody, people.seller
     listed = (await bob.post(f"{PREFIX}/seller/products", json=CUP)).json()
     path = f"{PREFIX}/products/{listed['product_id']}"
-    first = await nobody.get(path)
+
+    async def in_stock() -> Any:
+        said = await nobody.get(path)
+        return said if said.json()["in_stock"] else None
+
+    first = await until(in_stock)
     same = await nobody.get(path, headers={"if-none-match": first.headers["etag"]})
     assert same.status_code == 304
     await bob.patch(f"{PREFIX}/seller/offers/{listed['offer_id']}", json={"price": 11})
