@@ -316,7 +316,12 @@ class Shop:
             ],
             "brands": gone + brands,
             "ratings": [
-                Choice(str(each.value), str(each.value), each.count, str(each.value) == asked.rating)
+                Choice(
+                    str(each.value),
+                    self._filter_words("rating", str(each.value)),
+                    each.count,
+                    str(each.value) == asked.rating,
+                )
                 for each in facets.ratings
             ],
         }
@@ -389,6 +394,10 @@ class Shop:
             path=aisle.path if aisle else [],
             department=aisle.path[0].slug if aisle else None,
             delivery=delivery,
+            # What is chosen above is not told again as if it were fixed.
+            details={
+                name: value for name, value in product.attributes.items() if name not in product.options
+            },
             histogram=_histogram(product.histogram),
             reviews=page.reviews if page else [],
             together=together,
