@@ -23,7 +23,12 @@ _console = Console(stderr=True)
 
 
 def import_into(
-    shop: Connection, files: Sequence[Path], seller: str | None, stock: int, columns: Mapping[str, str], report: Path
+    shop: Connection,
+    files: Sequence[Path],
+    seller: str | None,
+    stock: int,
+    columns: Mapping[str, str],
+    report: Path,
 ) -> None:
     """Imports with a bar a file; bad rows go to the report, and the first few to the screen."""
     asyncio.run(_import(shop, files, seller, stock, columns, report))
@@ -62,7 +67,9 @@ async def _import(
                 progress=lambda far: bars.update(tasks[far.file], completed=far.read),
             )
     for each in done:
-        said = f"{each.added:,} added, {each.changed:,} changed, {each.unchanged:,} as before, {each.bad:,} bad"
+        said = (
+            f"{each.added:,} added, {each.changed:,} changed, {each.unchanged:,} as before, {each.bad:,} bad"
+        )
         _console.print(f"{each.file.name}: {said}")
     _console.print(f"Done in {time.perf_counter() - began:.1f} s.")
     if bad_rows:

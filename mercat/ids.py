@@ -17,7 +17,10 @@ WORKERS = 64
 _SEQUENCES = 64
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
-_VALUES = {letter: value for value, letter in enumerate(_ALPHABET)} | {"i": 1, "l": 1, "o": 0}
+# Crockford's letters as `int(…, 32)` reads them; what he does not know, and what Python forgives, is no digit.
+_AS_PYTHON = dict.fromkeys(map(ord, "uU_+- \t\n\r\f\v"), "!")
+for _letter, _digit in zip(_ALPHABET + "ilo", "0123456789abcdefghijklmnopqrstuv" + "110", strict=True):
+    _AS_PYTHON |= {ord(_letter): _digit, ord(_letter.upper()): _digit}
 _DIGITS = 13
 
 
@@ -121,12 +124,10 @@ def parse(kind: type[Kind], shown: str) -> Kind:
     prefix, _, digits = shown.partition("_")
     if prefix != kind.prefix or len(digits) != _DIGITS:
         raise ValueError(f"not a {kind.prefix}_ id")
-    number = 0
-    for letter in digits.lower():
-        value = _VALUES.get(letter)
-        if value is None:
-            raise ValueError(f"not a {kind.prefix}_ id")
-        number = number << 5 | value
+    try:
+        number = int(digits.translate(_AS_PYTHON), 32)
+    except ValueError:
+        raise ValueError(f"not a {kind.prefix}_ id") from None
     if number >> 63:
         raise ValueError(f"not a {kind.prefix}_ id")
     return kind(number)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import asyncpg
 from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
 
 from mercat import (
     accounts,
@@ -91,7 +92,9 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> Shop:
         "payments",
         payments.Payments,
         payments.API,
-        lambda db: payments.Payments(db, payments.Sandbox(db, settings.sandbox_hang_s), settings),
+        lambda db: payments.Payments(
+            db, payments.Sandbox(db, settings.sandbox_hang_s, settings.provider_timeout_s), settings
+        ),
     )
     book = await place("orders", orders.Orders, orders.API, orders.Orders)
     prices = pricing.Pricing(settings)
@@ -168,11 +171,18 @@ async def answer_the_door(shop: Shop) -> gateway.Door:
     """The public application: pages for people, JSON for machines, and nothing internal."""
     building = shop.building
     building.start(for_ever("news of products", shop.catalog.listen))
-    app = Starlette(exception_handlers=gateway.errors())
-    door = gateway.Door(app, shop.settings)
+    pages = Starlette(exception_handlers=gateway.errors())
+
+    async def rooms(scope: Scope, receive: Receive, send: Send) -> None:
+        # The API answers every error itself, so it needs none of the layers that pages have around them.
+        machine = scope["type"] == "http" and scope["path"].startswith("/api/")
+        await (api.handle if machine else pages)(scope, receive, send)
+
+    door = gateway.Door(rooms, shop.settings)
     door.open(shop.accounts.who, building.cache)
-    app.router.routes += gateway.public(shop, door, building.store, lambda: ready(shop))
-    app.router.routes += storefront.pages(
+    api, *root = gateway.public(shop, door, building.store, lambda: ready(shop))
+    pages.router.routes += root
+    pages.router.routes += storefront.pages(
         shop,
         authenticate=door.authenticate,
         session_cookie=door.session_cookie,

@@ -29,7 +29,9 @@ _REVIEWED = 600
 _REVIEWS = 3
 
 
-async def open_demo(shop: Shop, count: int = DEMO_PRODUCTS, say: Callable[[str], None] = lambda _: None) -> int:
+async def open_demo(
+    shop: Shop, count: int = DEMO_PRODUCTS, say: Callable[[str], None] = lambda _: None
+) -> int:
     """People, sellers, goods, stock and reviews for a shop that has no goods yet; answers how many it took."""
     people = await shop.accounts.seed()
     bob = people["bob@example.com"]
@@ -164,7 +166,9 @@ async def _main() -> None:
         await shop.building.lease_worker()
         taken = await open_demo(shop)
     if taken:
-        sys.stderr.write(f"{taken:,} demo products are on the shelves after {time.perf_counter() - began:.1f} s.\n")
+        sys.stderr.write(
+            f"{taken:,} demo products are on the shelves after {time.perf_counter() - began:.1f} s.\n"
+        )
 
 
 if __name__ == "__main__":

@@ -36,7 +36,12 @@ def serve(plan: Plan) -> int:
     if plan.demo:
         before.append(Program("demo shop", (sys.executable, "-m", "mercat.opening")))
     return Supervisor(
-        Home(plan.data), workers, before=before, host=plan.host, port=plan.port, opened=lambda shop: welcome(shop, plan.demo)
+        Home(plan.data),
+        workers,
+        before=before,
+        host=plan.host,
+        port=plan.port,
+        opened=lambda shop: welcome(shop, plan.demo),
     ).run()
 
 

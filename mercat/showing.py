@@ -23,11 +23,19 @@ def audit_of(shop: Connection, *, as_json: bool, prove: bool) -> int:
     findings = asyncio.run(_prove(shop) if prove else _audit(shop))
     wrong = [finding for finding in findings if (finding.violations == 0 if prove else finding.violations)]
     if as_json:
-        typer.echo(msgspec.json.encode({"violations": len(wrong) if prove else _sum(findings), "laws": findings}))
+        typer.echo(
+            msgspec.json.encode({"violations": len(wrong) if prove else _sum(findings), "laws": findings})
+        )
     else:
         _console.print(_table(findings, "noticed" if prove else "violations", wrong))
         said = "the audit missed" if prove else "broken"
-        _console.print(f"[red]{len(wrong)} laws {said}." if wrong else "[green]All laws hold." if not prove else "[green]Every broken law was noticed.")
+        _console.print(
+            f"[red]{len(wrong)} laws {said}."
+            if wrong
+            else "[green]All laws hold."
+            if not prove
+            else "[green]Every broken law was noticed."
+        )
     return 1 if wrong else 0
 
 

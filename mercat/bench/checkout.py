@@ -20,7 +20,7 @@ from mercat.main import Shop
 
 _BUYERS = 2_000
 _OFFERS = 400
-_AT_ONCE = 256
+_AT_ONCE = 512
 _REFILL_PAUSE_S = 0.002
 
 
@@ -153,7 +153,11 @@ async def _invite(shop: Shop) -> list[Buyer]:
         async with places:
             guest = await shop.accounts.guest()
             address = NewAddress(
-                name="Ann Shopper", line1=f"{n} Long Street", city="Springfield", postal_code="12345", country="US"
+                name="Ann Shopper",
+                line1=f"{n} Long Street",
+                city="Springfield",
+                postal_code="12345",
+                country="US",
             )
             address_id = await shop.accounts.add_address(guest.user_id, address)
             method_id = await shop.accounts.add_payment_method(guest.user_id, "tok_visa")

@@ -37,7 +37,11 @@ async def importing(seconds: float) -> Report:
         p50_ms=first * 1_000,
         p99_ms=first * 1_000,
         audit_violations=sum(finding.violations for finding in findings),
-        more={"seconds": round(first, 2), "seconds_again": round(again, 2), "peak_mb": round(peak / 1_024, 1)},
+        more={
+            "seconds": round(first, 2),
+            "seconds_again": round(again, 2),
+            "peak_mb": round(peak / 1_024, 1),
+        },
     )
 
 

@@ -27,7 +27,16 @@ async def opened(workers: int = 2, demo: bool = False) -> AsyncIterator[Connecti
     with tempfile.TemporaryDirectory(prefix="mercat-bench-") as folder:
         Path(folder).chmod(0o755)
         port = _free_port()
-        command = [sys.executable, "-m", "mercat.cli", "serve", "--port", str(port), "--workers", str(workers)]
+        command = [
+            sys.executable,
+            "-m",
+            "mercat.cli",
+            "serve",
+            "--port",
+            str(port),
+            "--workers",
+            str(workers),
+        ]
         command += ["--data", folder, "--demo" if demo else "--no-demo"]
         log = Path(folder, "serve.log").open("wb")
         shop = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
@@ -44,7 +53,10 @@ async def opened(workers: int = 2, demo: bool = False) -> AsyncIterator[Connecti
 
 
 async def _until_ready(port: int, shop: asyncio.subprocess.Process, log: Path) -> None:
-    async with asyncio.timeout(_OPEN_WITHIN_S), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+    async with (
+        asyncio.timeout(_OPEN_WITHIN_S),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,
+    ):
         while True:
             if shop.returncode is not None:
                 raise RuntimeError(f"the shop did not open:\n{log.read_text()[-3_000:]}")

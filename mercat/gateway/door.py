@@ -213,7 +213,9 @@ class Taker:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._breaker = Breaker("limits", timeout_s=0.5)
-        self._together: Coalescer[Sequence[Bucket], list[Verdict]] = Coalescer(self._flush, weigh=len)
+        self._together: Coalescer[Sequence[Bucket], list[Verdict]] = Coalescer(
+            self._flush, weigh=len, turns=False
+        )
 
     async def take(self, buckets: Sequence[Bucket]) -> list[Verdict]:
         try:

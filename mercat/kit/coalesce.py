@@ -7,7 +7,9 @@ when the shop is quiet (no added wait), hundreds at the peak. Nothing is timed a
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from typing import Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 import asyncpg
 import structlog
@@ -36,25 +38,35 @@ class Coalescer(Generic[Ask, Answer]):
         waiting_max: int = 20_000,
         patience_s: float = 10.0,
         weigh: Callable[[Ask], int] = lambda _: 1,
+        turns: bool = True,
     ) -> None:
+        """`turns`: its batches wait for a turn among all of this process, so that while a few statements run
+        the other batches grow. Nobody waits in a quiet shop; only what is quick without one goes without."""
         self._flush = flush
         self._batch_max = batch_max
         self._waiting_max = waiting_max
         self._patience_s = patience_s
         self._weigh = weigh
+        self._turns = turns
         self._waiting: deque[tuple[Ask, asyncio.Future[Answer], float]] = deque()
         self._draining: asyncio.Task[None] | None = None
         self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __call__(self, ask: Ask) -> Answer:
         if self._closed or len(self._waiting) >= self._waiting_max:
             raise Overloaded
-        loop = asyncio.get_running_loop()
+        loop = self._loop or self._remember_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((ask, answer, loop.time()))
         if self._draining is None or self._draining.done():
             self._draining = loop.create_task(self._drain())
         return await answer
+
+    def _remember_loop(self) -> asyncio.AbstractEventLoop:
+        """Asking for the running loop is a system call in Python 3.11; a coalescer lives on one loop."""
+        self._loop = asyncio.get_running_loop()
+        return self._loop
 
     async def close(self) -> None:
         """Answers whoever waits, then refuses."""
@@ -64,7 +76,7 @@ class Coalescer(Generic[Ask, Answer]):
 
     def _next(self) -> list[tuple[Ask, asyncio.Future[Answer]]]:
         batch: list[tuple[Ask, asyncio.Future[Answer]]] = []
-        too_old = asyncio.get_running_loop().time() - self._patience_s
+        too_old = (self._loop or self._remember_loop()).time() - self._patience_s
         rows = 0
         while self._waiting and rows < self._batch_max:
             ask, caller, since = self._waiting.popleft()
@@ -80,8 +92,11 @@ class Coalescer(Generic[Ask, Answer]):
     async def _drain(self) -> None:
         batch: list[tuple[Ask, asyncio.Future[Answer]]] = []
         try:
-            while batch := self._next():
-                answers = await self._answers([ask for ask, _ in batch])
+            while self._waiting:
+                async with _turns(self._loop or self._remember_loop()) if self._turns else nullcontext():
+                    if not (batch := self._next()):
+                        break
+                    answers = await self._answers([ask for ask, _ in batch])
                 for (_, caller), answer in zip(batch, answers, strict=True):
                     if caller.done():
                         continue  # gave up waiting; the work is done all the same
@@ -120,6 +135,16 @@ class Coalescer(Generic[Ask, Answer]):
             return [error] * len(asks)
         assert len(answers) == len(asks), "a flush answers every ask"
         return answers
+
+
+_AT_ONCE = 2
+_turnstiles: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+def _turns(loop: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
+    if loop not in _turnstiles:
+        _turnstiles[loop] = asyncio.Semaphore(_AT_ONCE)
+    return _turnstiles[loop]
 
 
 WRONG_VALUE = (asyncpg.DataError, ArgumentError)

@@ -30,7 +30,7 @@ class Store:
             retry=Retry(ConstantBackoff(0.05), 2),
             retry_on_error=[ConnectionError],
         )
-        self._together: Coalescer[Command, Any] = Coalescer(self._pipeline, batch_max=500)
+        self._together: Coalescer[Command, Any] = Coalescer(self._pipeline, batch_max=500, turns=False)
         self._hashes: dict[str, str] = {}
 
     async def do(self, *command: Any) -> Any:
@@ -68,7 +68,9 @@ class Store:
 
     async def hear(self, channel: str) -> AsyncIterator[str]:
         """What is published on a channel from now on, for as long as the connection lasts."""
-        patient: Valkey = Valkey.from_url(self._url, protocol=2, socket_timeout=None, socket_connect_timeout=2)
+        patient: Valkey = Valkey.from_url(
+            self._url, protocol=2, socket_timeout=None, socket_connect_timeout=2
+        )
         try:
             async with patient.pubsub() as pubsub:
                 await pubsub.subscribe(channel)

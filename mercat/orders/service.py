@@ -261,10 +261,10 @@ class Orders:
         ]
         rows = await self._db.fetch(queries.create_many, *sql.columns(heads), *sql.columns(lines, 11))
         made = {row[0] for row in rows}
-        for order in orders:
-            if order.order_id in made:
-                observe.orders_placed.inc()
-                observe.order_value.labels(order.currency).inc(order.total)
+        observe.orders_placed.inc(len(made))
+        observe.order_value.labels(orders[0].currency).inc(
+            sum(order.total for order in orders if order.order_id in made)
+        )
         answers = dict.fromkeys(made, "confirmed")
         if len(made) < len(orders):
             known = [

@@ -35,9 +35,10 @@ class _Ask(NamedTuple):
 class Sandbox:
     """The provider's side. `key` is the idempotency key; a known key is answered as it was first."""
 
-    def __init__(self, db: asyncpg.Pool, hang_s: float) -> None:
+    def __init__(self, db: asyncpg.Pool, hang_s: float, timeout_s: float = 8.0) -> None:
+        """`timeout_s`: how long its caller waits for it at most."""
         self._db = db
-        self._hang_s = hang_s
+        self._hang_s = min(hang_s, timeout_s)
         self._charge: Coalescer[_Ask, State] = Coalescer(self._charge_many)
 
     async def charge(self, key: CheckoutId, amount: int, currency: str, token: str) -> State:

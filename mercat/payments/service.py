@@ -1,4 +1,3 @@
-import asyncio
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -70,10 +69,9 @@ class Payments:
         reason = ""
         if state is None:
             try:
-                async with asyncio.timeout(self._settings.provider_timeout_s):
-                    state = await self._provider.charge(
-                        charge.checkout_id, charge.amount, charge.currency, charge.token
-                    )
+                state = await self._provider.charge(
+                    charge.checkout_id, charge.amount, charge.currency, charge.token
+                )
             except TimeoutError:
                 state, _ = await self._provider.cancel(charge.checkout_id)
                 reason = "unavailable"
