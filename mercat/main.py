@@ -179,7 +179,7 @@ async def answer_the_door(shop: Shop) -> gateway.Door:
         await (api.handle if machine else pages)(scope, receive, send)
 
     door = gateway.Door(rooms, shop.settings)
-    door.open(shop.accounts.who, building.cache)
+    door.open(shop.accounts.who, building.cache, storefront.refuse)
     api, *root = gateway.public(shop, door, building.store, lambda: ready(shop))
     pages.router.routes += root
     pages.router.routes += storefront.pages(

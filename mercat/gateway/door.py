@@ -58,6 +58,8 @@ _SECURITY = {
 
 Headers = list[tuple[bytes, bytes]]
 Bucket = tuple[str, Limit]
+Refuse = Callable[[Scope, Refusal], ASGIApp]
+"""How a request that may not come in is told so."""
 
 
 class MethodNotAllowed(Refusal):
@@ -110,12 +112,14 @@ class Door:
             name: f'"{name}";q={limit.burst};w={ceil(limit.burst / limit.rate)}'.encode()
             for name, limit in (("account", self._account), ("address", self._address))
         }
+        self._refuse: Refuse = _as_problem
         self._who: Who | None = None
         self._take: Callable[[Sequence[Bucket]], Awaitable[list[Verdict]]] | None = None
         self._users: dict[str, UserId] = {}
 
-    def open(self, who: Who, cache: Store) -> None:
+    def open(self, who: Who, cache: Store, refuse: Refuse | None = None) -> None:
         self._who = who
+        self._refuse = refuse or _as_problem
         self._take = Taker(Limits(cache)).take
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -130,14 +134,14 @@ class Door:
         reply = _Reply(self._headers, visit, scope["method"], given.if_none_match, send)
         began = time.perf_counter()
         if self._inside >= self._inside_max and scope["path"] not in _ALWAYS_OPEN:
-            await problem(Overloaded())(scope, receive, reply)
+            await self._refuse(scope, Overloaded())(scope, receive, reply)
             return
         self._inside += 1
         try:
             try:
                 await self._count(visit, self._address_of(scope, given), reply)
             except TooManyRequests as refusal:
-                await problem(refusal)(scope, receive, reply)
+                await self._refuse(scope, refusal)(scope, receive, reply)
                 return
             await self._app(scope, receive, reply)
         finally:
@@ -204,6 +208,10 @@ class Door:
             reply.more.append((b"ratelimit-policy", self._policies[name]))
             reply.more.append((b"ratelimit", said))
         _refuse_empty(verdicts)
+
+
+def _as_problem(scope: Scope, refusal: Refusal) -> ASGIApp:
+    return problem(refusal)
 
 
 class Taker:

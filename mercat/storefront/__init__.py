@@ -22,9 +22,9 @@ from mercat.storefront import account, buying, desk_operator, desk_seller, shop,
 from mercat.storefront.aisles import Aisles
 from mercat.storefront.desk_operator import Audit
 from mercat.storefront.services import Services
-from mercat.storefront.visit import Visits
+from mercat.storefront.visit import Visits, refuse
 
-__all__ = ["Services", "pages"]
+__all__ = ["Services", "pages", "refuse"]
 
 
 def pages(

@@ -1,7 +1,10 @@
 """The operator's desk: how the shop does, everybody's orders, and whether its laws hold."""
 
+import re
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from itertools import pairwise
+from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 import asyncpg
@@ -10,11 +13,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mercat.ids import OrderId
-from mercat.kit import clock, sql
+from mercat.kit import observe, sql
 from mercat.storefront.services import Services
 from mercat.storefront.visit import Visits, shown_id
 
 _A_PAGE = 100
+_LOOKS_MAX = 61
+_PLACED = re.compile(rb"^mercat_orders_placed_total (\S+)", re.MULTILINE)
 queries = sql.load("mercat.kit")
 
 
@@ -41,31 +46,54 @@ class Following(NamedTuple):
     parked: int
 
 
+class Pulse:
+    """Orders a second between the looks that somebody took at this process, the latest few."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque(maxlen=_LOOKS_MAX)
+        self.total = 0
+
+    def beat(self) -> list[float]:
+        found = _PLACED.search(observe.metrics())
+        self.total = int(float(found[1])) if found else 0
+        self._seen.append((monotonic(), self.total))
+        looks = list(self._seen)
+        return [
+            (total - before) / max(at - earlier, 0.001) for (earlier, before), (at, total) in pairwise(looks)
+        ]
+
+
 class OperatorDesk:
     def __init__(self, visits: Visits, shop: Services, events: asyncpg.Pool, audit: Audit) -> None:
         self._visits = visits
         self._shop = shop
         self._events = events
         self._audit = audit
+        self._pulse = Pulse()
 
     async def overview(self, request: Request) -> Response:
         await self._visits.with_role(request, "operator")
         rows = await self._events.fetch(queries.lags)
         followers = [Following(row["follower"], row["at"], row["behind"], row["parked"]) for row in rows]
-        newest = (await self._shop.orders.newest(None, _A_PAGE)).orders
-        since = clock.now() - timedelta(minutes=1)
-        lately = [order for order in newest if order.created_at > since]
-        recent = f"{len(lately)}+" if len(lately) == _A_PAGE else str(len(lately))
+        rates = self._pulse.beat()
         worst = max((each.lag for each in followers), default=0)
         tallies = [
-            ("Orders in the last minute", recent),
+            ("Orders a second", f"{rates[-1]:,.1f}" if rates else "…"),
+            ("Orders since the shop opened", f"{self._pulse.total:,}"),
             ("Slowest follower is behind by", f"{worst:,} facts"),
             ("Parked facts", f"{sum(each.parked for each in followers):,}"),
             ("Open breakers", str(sum(each.state == "open" for each in self._shop.breakers.values()))),
         ]
         breakers = sorted((name, each.state) for name, each in self._shop.breakers.items())
         return await self._page(
-            request, "overview", "operator.html", tallies=tallies, followers=followers, breakers=breakers
+            request,
+            "overview",
+            "operator.html",
+            tallies=tallies,
+            followers=followers,
+            curve=_curve(rates),
+            highest=f"{max(rates, default=0):,.1f}",
+            breakers=breakers,
         )
 
     async def orders(self, request: Request) -> Response:
@@ -99,3 +127,10 @@ def pages(visits: Visits, shop: Services, events: asyncpg.Pool, audit: Audit) ->
         visits.route("/operator/laws", desk.laws),
         visits.route("/operator/laws", desk.check_laws, "POST"),
     ]
+
+
+def _curve(rates: Sequence[float]) -> str:
+    """Points of a line in a field of 60 by 20, the latest at the right."""
+    highest = max(rates, default=0) or 1
+    first = _LOOKS_MAX - 1 - len(rates)
+    return " ".join(f"{first + n},{19 - 18 * rate / highest:.1f}" for n, rate in enumerate(rates))

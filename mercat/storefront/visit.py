@@ -1,27 +1,30 @@
 """What every page shares: who came, what form they sent, how a page, a fragment or a refusal goes back."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import msgspec
 import structlog
-from starlette.datastructures import FormData, UploadFile
+from jinja2 import Environment
+from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
+from starlette.types import Scope
 
 from mercat.ids import Id
 from mercat.kit import wire
 from mercat.kit.refusals import BadRequest, Forbidden, NotFound, Refusal, SignInFirst, TooLarge
-from mercat.kit.web import BODY_BYTES_MAX, Authenticate, Caller, malformed
+from mercat.kit.web import BODY_BYTES_MAX, Authenticate, Caller, malformed, problem
 from mercat.storefront import render
 from mercat.storefront.csrf import Csrf
 
 Handler = Callable[[Request], Awaitable[Response]]
 _PRIVATE = "private, no-store"
-# Five seconds in all: no page may say longer what was true.
-_PUBLIC = "public, max-age=3, stale-while-revalidate=2"
+# Four seconds in all: what a page says of price and stock may be five seconds old at most.
+_PUBLIC = "public, max-age=2, stale-while-revalidate=2"
 _FIELDS_MAX = 1_200
 log = structlog.get_logger("mercat.storefront")
 
@@ -205,7 +208,7 @@ class Visits:
 
     async def refused(self, request: Request, refusal: Refusal) -> Response:
         """A page that says why there is none, and where to go on."""
-        title = _WORDS.get(refusal.status, "Something went wrong on our side")
+        title = _WORDS.get(refusal.status, "This page could not be shown")
         if 400 <= refusal.status < 500 and refusal.status not in _WORDS:
             title = "That did not work"
         words = str(refusal)
@@ -236,10 +239,29 @@ class Visits:
         return response
 
     def _bare(self, title: str, words: str) -> str:
-        return self._templates.get_template("bare.html").render(title=title, words=words)
+        return self._templates.get_template("bare.html").render(title=title, words=words, again=0)
 
     async def nowhere(self, request: Request) -> Response:
         raise NotFound("The address may be mistyped, or the product is no longer listed.")
+
+
+def refuse(scope: Scope, refusal: Refusal) -> Response:
+    """What the door turns away before a page is asked: for people a page that comes back by itself, for
+    machines the problem document."""
+    headers = Headers(scope=scope)
+    if scope["path"].startswith("/api/") or "text/html" not in headers.get("accept", ""):
+        return problem(refusal)
+    again = max(3, int(refusal.facts.get("retry_after", refusal.retry_after) or 0))
+    shown = {"title": _WORDS[refusal.status], "words": str(refusal), "again": again}
+    if scope["method"] != "GET":
+        shown["again"] = 0
+    page = _plain().get_template("bare.html").render(**shown)
+    return HTMLResponse(page, refusal.status, {"Cache-Control": _PRIVATE, "Retry-After": str(again)})
+
+
+@cache
+def _plain() -> Environment:
+    return render.environment(render.Statics(), lambda _: "")
 
 
 def shown_id(given: str, kind: type[Any]) -> Any:
