@@ -86,14 +86,14 @@ def import_(
     stock: Annotated[int, typer.Option(min=0, help="Units of each where the file does not say.")] = 100,
     rename: Annotated[
         list[str] | None,
-        typer.Option("--map", metavar="THEIRS=OURS", help="A column of the file that is called otherwise here."),
+        typer.Option("--map", metavar="THEIRS=OURS", help="A column that is called otherwise here."),
     ] = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where bad rows are written, as JSON lines.")
     ] = None,
     data: Data = _HERE,
 ) -> None:
-    """Take files of products into the catalogue. Doing it again changes nothing; docs/import.md has the fields."""
+    """Take files of products into the catalogue. Again, nothing changes; docs/import.md has the fields."""
     from mercat.filling import import_into
 
     columns = dict(pair.split("=", 1) for pair in rename or [] if "=" in pair)
@@ -106,7 +106,8 @@ def generate(
     products: Annotated[int, typer.Option(min=1, max=100_000_000, help="How many.")] = 2_400,
     seed: Annotated[int, typer.Option(help="Another seed, other products.")] = 1,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to write (standard output otherwise; .gz is packed).")
+        Path | None,
+        typer.Option(metavar="FILE", help="Where to write, packed if .gz (else standard output)."),
     ] = None,
 ) -> None:
     """Make up products as JSON lines, to be taken with `mercat import`."""

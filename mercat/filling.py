@@ -89,8 +89,7 @@ def generate_into(count: int, seed: int, out: Path | None) -> None:
     if out is None:
         _write(count, seed, sys.stdout.buffer)
         return
-    opened = gzip.open(out, "wb", compresslevel=1) if out.name.endswith(".gz") else out.open("wb")
-    with opened as file:
+    with gzip.open(out, "wb", compresslevel=1) if out.name.endswith(".gz") else out.open("wb") as file:
         _write(count, seed, cast(IO[Any], file))
     _console.print(f"{count:,} products in {out}.")
 

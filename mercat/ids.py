@@ -17,10 +17,10 @@ WORKERS = 64
 _SEQUENCES = 64
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
-# Crockford's letters as `int(…, 32)` reads them; what he does not know, and what Python forgives, is no digit.
-_AS_PYTHON = dict.fromkeys(map(ord, "uU_+- \t\n\r\f\v"), "!")
+# Crockford's letters as `int(…, 32)` reads them; what he does not know and Python forgives is no digit.
+_as_python = dict.fromkeys(map(ord, "uU_+- \t\n\r\f\v"), "!")
 for _letter, _digit in zip(_ALPHABET + "ilo", "0123456789abcdefghijklmnopqrstuv" + "110", strict=True):
-    _AS_PYTHON |= {ord(_letter): _digit, ord(_letter.upper()): _digit}
+    _as_python |= {ord(_letter): _digit, ord(_letter.upper()): _digit}
 _DIGITS = 13
 
 
@@ -125,7 +125,7 @@ def parse(kind: type[Kind], shown: str) -> Kind:
     if prefix != kind.prefix or len(digits) != _DIGITS:
         raise ValueError(f"not a {kind.prefix}_ id")
     try:
-        number = int(digits.translate(_AS_PYTHON), 32)
+        number = int(digits.translate(_as_python), 32)
     except ValueError:
         raise ValueError(f"not a {kind.prefix}_ id") from None
     if number >> 63:

@@ -7,7 +7,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -32,7 +32,7 @@ _REVIEWS = 3
 async def open_demo(
     shop: Shop, count: int = DEMO_PRODUCTS, say: Callable[[str], None] = lambda _: None
 ) -> int:
-    """People, sellers, goods, stock and reviews for a shop that has no goods yet; answers how many it took."""
+    """People, sellers, goods, stock and reviews for a shop without goods; answers how many it took."""
     people = await shop.accounts.seed()
     bob = people["bob@example.com"]
     sellers: dict[str, SellerId] = {}
@@ -107,7 +107,7 @@ def _person(name: str) -> UserId:
     return UserId(int.from_bytes(blake2b(name.encode(), digest_size=4).digest()))
 
 
-def receiver(shop: Shop) -> Callable[[str, list[tuple[OfferId, int]], SellerId], object]:
+def receiver(shop: Shop) -> Callable[[str, list[tuple[OfferId, int]], SellerId], Awaitable[None]]:
     async def receive(reference: str, goods: list[tuple[OfferId, int]], seller_id: SellerId) -> None:
         await shop.inventory.receive(reference, [Line(offer, units) for offer, units in goods], seller_id)
 

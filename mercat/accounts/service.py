@@ -71,12 +71,15 @@ class Accounts:
 
     async def sign_in(self, email: str, password: str, guest: Caller | None = None) -> Session:
         """A new session. An unknown e-mail takes as long as a wrong password, and is refused alike."""
-        [verdict] = await self._limits.take((f"sign-in:{sha256(email.lower().encode()).hexdigest()}", _GUESSES))
+        bucket = f"sign-in:{sha256(email.lower().encode()).hexdigest()}"
+        [verdict] = await self._limits.take((bucket, _GUESSES))
         if not verdict.allowed:
-            raise TooManyRequests("Too many attempts for this address.", retry_after=int(verdict.retry_after_s) + 1)
+            wait = int(verdict.retry_after_s) + 1
+            raise TooManyRequests("Too many attempts for this address.", retry_after=wait)
         person = await self._db.fetchrow(queries.by_email, email.strip())
         async with self._hashing:
-            right = await asyncio.to_thread(self._verify, person["password"] if person else self._nobody, password)
+            hashed = person["password"] if person else self._nobody
+            right = await asyncio.to_thread(self._verify, hashed, password)
         if person is None or not right:
             raise WrongPassword
         user_id = UserId(person["user_id"])
@@ -153,9 +156,9 @@ class Accounts:
         return sql.row(Address, row)
 
     async def add_payment_method(self, user_id: UserId, token: str) -> PaymentMethodId:
-        """Keeps a provider's token. Card numbers do not belong here, and are not even repeated in a refusal."""
+        """Keeps a provider's token. Card numbers do not belong here, nor into the words of a refusal."""
         if looks_like_a_card_number(token):
-            raise Invalid("This looks like a card number. Send the provider's token instead.", pointer="/token")
+            raise Invalid("This looks like a card number. Send the provider's token.", pointer="/token")
         if token not in CARDS:
             raise Invalid("The provider knows no such token.", pointer="/token")
         method_id = ids.new(PaymentMethodId, user_id.bucket)

@@ -50,7 +50,7 @@ async def _check(db: asyncpg.Connection, law: Law) -> Finding:
 
 
 async def prove(owner: asyncpg.Connection) -> list[Finding]:
-    """Breaks each law in a transaction that is rolled back; `violations` is what the audit noticed, and 0 means
+    """Breaks each law in a transaction that is rolled back; `violations` is what the audit noticed, 0 means
     that it noticed nothing. Constraints that would refuse the damage are lifted inside that transaction."""
     broken = breaks()
     findings: list[Finding] = []

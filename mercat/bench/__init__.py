@@ -1,6 +1,7 @@
 """Benchmarks: what the shop does, beside a floor that the same machine reaches in the same run.
 
-Each starts a shop of its own in a temporary folder, measures, and audits it: with a broken law there is no result.
+Each starts a shop of its own in a temporary folder, measures it and audits it: with a broken law there is no
+result.
 """
 
 from mercat.bench.report import Report

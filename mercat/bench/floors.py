@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
@@ -17,10 +18,11 @@ _CLIENTS = (8, 16, 32, 64)
 
 
 async def orders_in_sql(connection: Connection, seconds: int = 4) -> float:
-    """pgbench with one order (the same rows) a transaction, at its best client count; transactions a second."""
+    """pgbench with one order (the same rows) a transaction, at its best client count; a second."""
     owner = await asyncpg.connect(**connection.postgres())
     await owner.execute("create database floor")
-    floor = await asyncpg.connect(**{**connection.postgres(), "database": "floor"})
+    there: dict[str, Any] = {**connection.postgres(), "database": "floor"}
+    floor = await asyncpg.connect(**there)
     await floor.execute((_HERE / "floor.sql").read_text())
     await floor.close()
     try:
@@ -47,7 +49,7 @@ async def _pgbench(connection: Connection, clients: int, seconds: int) -> float:
 
 
 async def raw_asgi(body_bytes: int, workers: int = 2, seconds: float = 4) -> float:
-    """A bare ASGI application that answers so many bytes of JSON, behind the same server; requests a second."""
+    """A bare ASGI application that answers so many bytes of JSON, behind the same server; a second."""
     port = 20_000 + os.getpid() % 20_000
     command = [sys.executable, "-m", "mercat.bench.raw", str(port), str(body_bytes)]
     servers = [await asyncio.create_subprocess_exec(*command) for _ in range(workers)]

@@ -1,4 +1,4 @@
-"""The floor of everything over HTTP: `python -m mercat.bench.raw PORT BYTES`, an application that does nothing."""
+"""The floor of everything over HTTP: `python -m mercat.bench.raw PORT BYTES`, which does nothing."""
 
 import sys
 from typing import Any

@@ -1,4 +1,4 @@
-"""A shop of the benchmark's own: a real `mercat serve` in a temporary folder, closed and deleted afterwards."""
+"""A shop of the benchmark's own: a real `mercat serve` in a temporary folder, gone afterwards."""
 
 import asyncio
 import os
@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -22,7 +22,7 @@ _OPEN_WITHIN_S = 90.0
 
 
 @asynccontextmanager
-async def opened(workers: int = 2, demo: bool = False) -> AsyncIterator[Connection]:
+async def opened(workers: int = 2, demo: bool = False) -> AsyncGenerator[Connection]:
     """Opens a shop, and closes it at the end."""
     with tempfile.TemporaryDirectory(prefix="mercat-bench-") as folder:
         Path(folder).chmod(0o755)
@@ -75,7 +75,7 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def staff(connection: Connection) -> AsyncIterator[Shop]:
+async def staff(connection: Connection) -> AsyncGenerator[Shop]:
     """The services of a running shop, for setting a scene quickly: the verbs, not the HTTP around them."""
     told = settings.load({**os.environ, **connection.environment()})
     async with AsyncExitStack() as stack:

@@ -1,7 +1,7 @@
 """Cart: what a shopper means to buy, in Valkey, with a durable copy in PostgreSQL within five seconds.
 
 `cart:{user_id}` is a hash, one field an offer, `{"qty", "price", "added"}`; prices in minor units. A cart has
-an id, which is spent by an order: at most one order a cart id. A cart that Valkey lost is rebuilt from its copy.
+an id, which an order spends: at most one order a cart id. What Valkey lost is rebuilt from its copy.
 """
 
 from mercat.cart.api import API

@@ -13,7 +13,7 @@ local function changed(cart, id, dirty, user, ttl)
 end
 """
 
-# ARGV: user, ttl, field, quantity to add, price, added, most a line, most lines. Answers 1, or 0 where it is full.
+# ARGV: user, ttl, field, quantity to add, price, added, most a line, most lines. Answers 1, or 0 if it is full.
 ADD = (
     _CHANGED
     + """
@@ -93,7 +93,7 @@ return 1
 """
 )
 
-# KEYS also: the other cart, its id. ARGV: user, ttl, other user, most a line. Moves all lines of the other cart.
+# KEYS also: the other cart, its id. ARGV: user, ttl, other user, most a line. Moves the other cart's lines.
 MERGE = (
     _CHANGED
     + """

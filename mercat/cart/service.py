@@ -109,7 +109,7 @@ class Cart:
         return sum(line.quantity for line in (await self.basket(user_id)).lines)
 
     async def merge(self, guest: UserId, member: UserId) -> None:
-        """Everything in the guest's cart moves to the member's, quantities added; once, whoever asks again."""
+        """Everything in the guest's cart moves to the member's, quantities added; once."""
         await self.basket(guest)  # a guest's cart that Valkey lost comes back first
         other = (f"cart:{guest}", f"cart_id:{guest}")
         await self._run(scripts.MERGE, member, str(guest), QUANTITY_MAX, more_keys=other)

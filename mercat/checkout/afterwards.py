@@ -1,5 +1,5 @@
-"""What happens to an order afterwards: cancel, ship, track, return. The order's row decides; what follows from
-its decision is begun durably and run again until it is done."""
+"""What happens to an order afterwards: cancel, ship, track, return. The order's row decides; what follows
+from its decision is begun durably and run again until it is done."""
 
 import asyncio
 from datetime import timedelta
@@ -60,7 +60,7 @@ class Afterwards:
         return [caller.user_id, *await self._accounts.guests_of(caller.user_id)]
 
     async def cancel(self, caller: Caller, order_id: OrderId) -> Order:
-        """Before anything has shipped: money back, goods back. Again: the same answer, and no other refund."""
+        """Before anything has shipped: money back, goods back. Again: the same answer, no other refund."""
         people = await self.people(caller)
         order = await self._orders.order(order_id, people)
         await self._begin_undoing(f"cancel/{int(order_id)}", _everything(order))
@@ -157,8 +157,8 @@ def _everything(order: Order) -> Undoing:
 
 
 def _part(order: Order, taken: list[Taken]) -> Undoing:
-    """Goods and their share of the tax; what delivery cost is not given back. The last unit's share of the tax
-    takes the rest, so that returns never add up to more than was paid."""
+    """Goods and their share of the tax; what delivery cost is not given back. The last unit's share of the
+    tax takes the rest, so that returns never add up to more than was paid."""
     lines = {line.order_line_id: line for line in order.lines}
     goods = sum(lines[t.order_line_id].unit_price * t.quantity for t in taken if t.order_line_id in lines)
     returned = sum(line.unit_price * line.returned for line in order.lines)

@@ -23,7 +23,7 @@ class Buy(Struct, frozen=True):
     quote_id: Annotated[str, Meta(max_length=60_000)] | None = None
     email: Annotated[str, Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = None
     expected_total: int | None = None
-    """Minor units; where it differs from the total of now, the answer is price_changed and nothing is bought."""
+    """Minor units; where it differs from the total of now, it is price_changed and nothing is bought."""
 
 
 class Said(Struct, frozen=True):
@@ -100,4 +100,4 @@ class CheckoutInProgress(Conflict):
 
 
 class PriceChanged(Conflict):
-    """The total is not what you expected. Nothing was bought: accept the new total, or go back to the cart."""
+    """The total is not what you expected. Nothing was bought: accept the new one, or go back to the cart."""

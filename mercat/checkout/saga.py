@@ -250,7 +250,7 @@ def refused(refusal: Refusal) -> Said:
 
 
 def pending(record: Record, next_action: NextAction | None = None) -> Said:
-    said = {"status": "pending", "order_id": record.order.order_id}
+    said: dict[str, object] = {"status": "pending", "order_id": record.order.order_id}
     if next_action:
         said["next_action"] = next_action
     return Said(202, wire.encode(said), retry_after=1)

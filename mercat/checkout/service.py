@@ -107,7 +107,7 @@ class Checkout(Afterwards):
         )
 
     async def buy(self, caller: Caller, key: str, ask: Buy) -> Said:
-        """Buys what is in the caller's cart, once a key. The answer to a key never changes once it is final."""
+        """Buys what is in the caller's cart, once a key. A key's answer never changes once it is final."""
         if not 1 <= len(key) <= _KEY_MAX or not key.isprintable():
             raise BadRequest(
                 "Idempotency-Key must be 1 to 255 printable characters.", pointer="/Idempotency-Key"

@@ -23,8 +23,10 @@ NEAR = Zone(1_299, 7, 2_999, 3)
 FAR = Zone(1_999, 10, 4_499, 4)
 ZONES = (
     {"US": HOME, "CA": NEAR, "MX": NEAR}
-    | dict.fromkeys(("AT", "BE", "CH", "DE", "DK", "ES", "FI", "FR", "GB", "IE", "IT", "NL", "NO", "PT", "SE"), NEAR)
-    | dict.fromkeys(("AU", "JP", "KR", "NZ", "SG"), FAR)
+    | dict.fromkeys(
+        ["AT", "BE", "CH", "DE", "DK", "ES", "FI", "FR", "GB", "IE", "IT", "NL", "NO", "PT", "SE"], NEAR
+    )
+    | dict.fromkeys(["AU", "JP", "KR", "NZ", "SG"], FAR)
 )
 
 

@@ -43,7 +43,9 @@ class Fulfilment:
             ("express", "Express delivery", zone.express, zone.express_days),
         )
         return [
-            ShippingMethod(code, name, price(cents, self._currency), self._currency, arrives(today, days), days)
+            ShippingMethod(
+                code, name, price(cents, self._currency), self._currency, arrives(today, days), days
+            )
             for code, name, cents, days in offered
         ]
 
@@ -60,7 +62,15 @@ class Fulfilment:
         """A parcel was handed over; once a shipment."""
         packed = wire.text([ShippedLine(line, quantity) for line, quantity in lines])
         await self._db.execute(
-            queries.open, shipment_id, order_id, user_id, seller_id, carrier, tracking_number, packed, clock.now()
+            queries.open,
+            shipment_id,
+            order_id,
+            user_id,
+            seller_id,
+            carrier,
+            tracking_number,
+            packed,
+            clock.now(),
         )
         await self._db.execute(queries.progress, [order_id])
         return await self._shipment(shipment_id, seller_id)

@@ -74,8 +74,8 @@ class Inventory:
         """The shelves of these offers that belong to this seller."""
         return [_stock(row) for row in await self._db.fetch(queries.owned, offer_ids, seller_id)]
 
-    async def _reserve_many(self, asks: list[Ask]) -> list[None | Exception]:
-        answers: dict[int, None | Exception] = {}
+    async def _reserve_many(self, asks: list[Ask]) -> list[Exception | None]:
+        answers: dict[int, Exception | None] = {}
         fresh_since = int(clock.now().timestamp() * 1000) - EPOCH_MS - _FRESH_MS
         if any(ask.checkout_id >> 22 < fresh_since for ask in asks):  # asked before, perhaps
             answers |= await self._answers([ask.checkout_id for ask in asks])
@@ -87,7 +87,7 @@ class Inventory:
             waiting = [ask for ask in waiting if ask.checkout_id not in answers]
         return [answers.get(ask.checkout_id, Overloaded()) for ask in asks]
 
-    async def _round(self, asks: list[Ask]) -> dict[int, None | Exception]:
+    async def _round(self, asks: list[Ask]) -> dict[int, Exception | None]:
         """One read, one decision, one write; asks whose rows changed meanwhile stay unanswered."""
         offers = list({offer for ask in asks for offer, _ in ask.lines})
         rows = await self._db.fetch(queries.look, offers)
@@ -105,7 +105,7 @@ class Inventory:
             row[0]
             for row in await self._db.fetch(queries.reserve, *sql.columns(touched, 4), *sql.columns(written))
         }
-        answers: dict[int, None | Exception] = {
+        answers: dict[int, Exception | None] = {
             ask.checkout_id: _refusal(share.short_offer, share.short_left) if share.refused else None
             for ask, share in zip(asks, shares, strict=True)
             if ask.checkout_id in placed
@@ -114,8 +114,8 @@ class Inventory:
             answers |= await self._answers([ask.checkout_id for ask in asks if ask.checkout_id not in placed])
         return answers
 
-    async def _answers(self, checkout_ids: list[int]) -> dict[int, None | Exception]:
-        answers: dict[int, None | Exception] = {}
+    async def _answers(self, checkout_ids: list[int]) -> dict[int, Exception | None]:
+        answers: dict[int, Exception | None] = {}
         for checkout_id, state, refusal in await self._db.fetch(queries.answers, checkout_ids):
             if state in ("held", "sold"):
                 answers[checkout_id] = None
@@ -130,7 +130,7 @@ class Inventory:
         }
         return [states.get(checkout_id, "unknown") for checkout_id in checkout_ids]
 
-    async def _release_many(self, checkout_ids: list[int]) -> list[None | Exception]:
+    async def _release_many(self, checkout_ids: list[int]) -> list[Exception | None]:
         await self._db.execute(queries.release, checkout_ids)
         return [None] * len(checkout_ids)
 

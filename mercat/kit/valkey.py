@@ -18,7 +18,7 @@ Command = tuple[Any, ...]
 
 
 class Store:
-    """A Valkey server. `await store.do("HGETALL", key)`; a script is `await store.run(SCRIPT, keys, args)`."""
+    """A Valkey server. `await store.do("HGETALL", key)`; a script: `await store.run(SCRIPT, keys, args)`."""
 
     def __init__(self, url: str) -> None:
         self._url = url

@@ -146,7 +146,7 @@ class Orders:
     async def return_(
         self, order_id: OrderId, user_ids: list[UserId], reference: str, lines: list[Taken]
     ) -> list[Taken]:
-        """Decides a return, once a reference, and answers its lines; NotReturnable beyond what was shipped."""
+        """Decides a return, once a reference, and answers its lines; NotReturnable beyond what shipped."""
         async with self._db.acquire() as db, db.transaction():
             order = await self._lock(db, order_id)
             if order["user_id"] not in user_ids:
@@ -265,12 +265,12 @@ class Orders:
         observe.order_value.labels(orders[0].currency).inc(
             sum(order.total for order in orders if order.order_id in made)
         )
-        answers = dict.fromkeys(made, "confirmed")
+        answers: dict[int, str] = dict.fromkeys(made, "confirmed")
         if len(made) < len(orders):
             known = [
                 (order.order_id.bucket, order.order_id) for order in orders if order.order_id not in made
             ]
-            answers |= dict(await self._db.fetch(queries.states, *sql.columns(known)))
+            answers |= {row[0]: row[1] for row in await self._db.fetch(queries.states, *sql.columns(known))}
         return [answers.get(order.order_id) or Unavailable() for order in orders]
 
 

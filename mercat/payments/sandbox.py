@@ -71,7 +71,8 @@ class Sandbox:
         await self._db.execute(queries.sandbox_refund, key, charge, amount)
 
     async def _charge_many(self, asks: list[_Ask]) -> list[State | Exception]:
-        states: dict[int, State] = dict(await self._db.fetch(queries.sandbox_charge, *sql.columns(asks)))
+        made = await self._db.fetch(queries.sandbox_charge, *sql.columns(asks))
+        states: dict[int, State] = {row[0]: row[1] for row in made}
         if len(states) < len(asks):
             known = [ask.key for ask in asks if ask.key not in states]
             states |= {row[0]: row[1] for row in await self._db.fetch(queries.sandbox_look, known)}

@@ -84,7 +84,7 @@ class Api:
 
 async def until(check: Callable[[], Awaitable[Any]], seconds: float = 15) -> Any:
     async with asyncio.timeout(seconds):
-        while not (found := await check()):  # noqa: ASYNC110
+        while not (found := await check()):
             await asyncio.sleep(0.02)
         return found
 

@@ -131,7 +131,8 @@ async def test_a_crowd_over_two_workers_buys_exactly_what_there_is(pool, local, 
     assert {type(answer) for answer in answers} == {type(None), OutOfStock}
     assert await left(local) == 0
     held = await db.fetchval(
-        "select sum(q) from inventory.reservation, unnest(offer_ids, quantities) u (o, q) where state = 'held' and o = $1",
+        "select sum(q) from inventory.reservation, unnest(offer_ids, quantities) u (o, q) "
+        "where state = 'held' and o = $1",
         TEA,
     )
     assert held == 500

@@ -149,7 +149,8 @@ async def test_a_follower_that_fails_is_told_again_and_then_parks_the_one_fact(d
 
 async def test_work_outside_the_database_comes_before_the_position(db, relaying, follower):
     class Index:
-        applied: list[int] = []
+        def __init__(self):
+            self.applied = []
 
         @on(RatingChanged, outside=True)
         async def index(self, events):
