@@ -13,7 +13,7 @@ local function changed(cart, id, dirty, user, ttl)
 end
 """
 
-# ARGV: user, ttl, field, quantity to add, price, added, most a line, most lines. Answers 1, or 0 if it is full.
+# ARGV: user, ttl, field, quantity to add, price, added, most a line, most lines. Answers 1; 0 if it is full.
 ADD = (
     _CHANGED
     + """

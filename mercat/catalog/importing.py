@@ -1,4 +1,4 @@
-"""Takes files of products into the catalogue: streamed, in batches, with a report of every row that is bad."""
+"""Takes files of products into the catalogue: streamed, in batches, with a report of every bad row."""
 
 import csv
 import gzip
@@ -55,7 +55,7 @@ async def import_file(
     progress: Callable[[Progress], None],
     rename: Mapping[str, str] | None = None,
 ) -> Progress:
-    """Reads one file to its end. Rows are committed in batches, so a run that was cut off is simply run again.
+    """Reads one file to its end. Rows are committed in batches: a run that was cut off is simply run again.
     `rename` maps a column of the file to one of ours."""
     done = Progress(file, 0, file.stat().st_size)
     source: Source | None = None

@@ -1,4 +1,4 @@
-"""How each kind of file says a product. A row becomes an ImportRow, or is refused with the field and the reason.
+"""How each kind of file says a product. A row becomes an ImportRow, or is refused with field and reason.
 
 Files known by their fields, without flags: our own (of `mercat generate`), an Icecat-like catalogue, a
 retailer's products with a category path, books with ratings, and stock codes with prices. Anything else is

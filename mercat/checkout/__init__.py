@@ -1,7 +1,8 @@
 """Checkout: the saga that turns a cart into a paid order, or into a refusal that moved nothing.
 
 It reads like the business: begin, reserve, charge, create, confirm, finish. Every step is idempotent by
-checkout id, so a crash is recovered by running it again from the top; `service.py` says the rules that make this true.
+checkout id, so a crash is recovered by running it again from the top; `saga.py` says the rules that make this
+true.
 """
 
 from mercat.checkout.api import API

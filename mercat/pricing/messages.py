@@ -48,4 +48,4 @@ class Quoted(Struct, frozen=True):
 
 
 class QuoteExpired(Conflict):
-    """This quote no longer holds: it is too old, or the cart, address or delivery changed. Ask for a new one."""
+    """This quote no longer holds: it is old, or the cart, address or delivery changed. Ask for a new one."""
