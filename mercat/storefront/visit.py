@@ -252,7 +252,7 @@ def refuse(scope: Scope, refusal: Refusal) -> Response:
     if scope["path"].startswith("/api/") or "text/html" not in headers.get("accept", ""):
         return problem(refusal)
     again = max(3, int(refusal.facts.get("retry_after", refusal.retry_after) or 0))
-    shown = {"title": _WORDS[refusal.status], "words": str(refusal), "again": again}
+    shown = {"title": _WORDS.get(refusal.status, "One moment, please"), "words": str(refusal), "again": again}
     if scope["method"] != "GET":
         shown["again"] = 0
     page = _plain().get_template("bare.html").render(**shown)

@@ -21,6 +21,10 @@ def test_a_filter_narrows_the_list_without_a_reload(visit):
     fewer = count(page)
     assert 0 < fewer < everything
     assert page.evaluate("window.here") is True, "the page was loaded anew"
+    page.go_back()
+    expect(page.locator(".chips")).to_have_count(0)
+    assert count(page) == everything
+    page.go_forward()
     page.locator(".chips a").first.click()
     page.wait_for_url("**/search")
     assert count(page) == everything
