@@ -8,8 +8,14 @@ from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::
 on conflict do nothing;
 
 -- name: known
-select p.external_id, p.product_id, p.content from catalog.product p
+select p.external_id, p.product_id, p.content,
+    array(select k.key from catalog.sku k where k.product_id = p.product_id) as keys
+from catalog.product p
 where p.seller_id = $1 and p.external_id = any($2::text[]);
+
+-- name: lock
+-- Whoever changes products or their offers locks the products first, in this order.
+select product_id from catalog.product where product_id = any($1::bigint[]) order by product_id for update;
 
 -- name: stage
 -- Rows of an import wait here for the statements that take them in.
@@ -22,7 +28,7 @@ create temporary table if not exists staged_product (
 -- name: stage_offers
 create temporary table if not exists staged_offer (
     offer_id bigint, sku_id bigint, seller_id bigint, seller_name text, external_id text, key text, options text,
-    price bigint, currency text, status text, in_stock boolean
+    price bigint, currency text, status text, in_stock boolean, stock_version int
 ) on commit delete rows;
 
 -- name: take_products
@@ -52,17 +58,19 @@ on conflict (product_id, key) do update set options = excluded.options
     where catalog.sku.options <> excluded.options;
 
 -- name: take_offers
--- A price or status that a seller has set since stays theirs: an import only opens offers and moves its own prices.
-insert into catalog.offer as o (offer_id, sku_id, product_id, seller_id, seller_name, price, currency, status, in_stock)
-select s.offer_id, k.sku_id, p.product_id, s.seller_id, s.seller_name, s.price, s.currency, s.status, s.in_stock
+-- An offer whose price or status the seller has changed since is theirs: an import leaves it as it is.
+insert into catalog.offer as o (offer_id, sku_id, product_id, seller_id, seller_name, price, currency, status, in_stock,
+    stock_version)
+select s.offer_id, k.sku_id, p.product_id, s.seller_id, s.seller_name, s.price, s.currency, s.status, s.in_stock,
+    s.stock_version
 from staged_offer s
 join catalog.product p on p.seller_id = s.seller_id and p.external_id = s.external_id
 join catalog.sku k on k.product_id = p.product_id and k.key = s.key
 where p.product_id = any($1::bigint[])
 order by s.offer_id
 on conflict (sku_id, seller_id) do update set price = excluded.price, currency = excluded.currency,
-    status = case when o.status = 'draft' then excluded.status else o.status end
-    where excluded.price > 0;
+    status = excluded.status
+    where not o.by_hand and excluded.price > 0;
 
 -- name: tell
 -- Raises the version of these products and tells each of them whole, once.
@@ -89,10 +97,12 @@ insert into catalog.offer (offer_id, sku_id, product_id, seller_id, seller_name,
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- name: change_offer
-update catalog.offer set price = coalesce($3, price), status = coalesce($4, status),
-    currency = case when $3::bigint is not null then $5 else currency end
-where offer_id = $1 and seller_id = $2
-returning product_id;
+update catalog.offer set price = $2, status = $3, currency = $4, by_hand = true where offer_id = $1;
+
+-- name: lock_of_offer
+select product_id from catalog.product
+where product_id = (select product_id from catalog.offer where offer_id = $1 and seller_id = $2)
+for update;
 
 -- name: offers
 select o.offer_id, o.product_id, o.sku_id, o.seller_id, o.seller_name, p.title, k.options::text, o.price, o.currency,
@@ -133,13 +143,21 @@ from catalog.product p where p.product_id > $1 order by p.product_id limit $2;
 
 -- name: stock_changed
 -- Offers whose stock state turned, by facts newer than what they know.
-with changed as (
-    update catalog.offer o set in_stock = s.available > 0, stock_version = s.version
+with fresh as materialized (
+    select o.offer_id, o.product_id, s.version, s.available > 0 as in_stock
     from unnest($1::bigint[], $2::int[], $3::int[]) as s (offer_id, version, available)
-    where o.offer_id = s.offer_id and o.stock_version < s.version
-    returning o.product_id, o.in_stock
+    join catalog.offer o using (offer_id)
+    where o.stock_version < s.version
+), locked as materialized (
+    select product_id from catalog.product where product_id in (select product_id from fresh)
+    order by product_id for update
+), changed as (
+    update catalog.offer o set in_stock = f.in_stock, stock_version = f.version
+    from fresh f
+    where o.offer_id = f.offer_id and o.stock_version < f.version and (select count(*) from locked) > 0
+    returning o.product_id, old.in_stock as before, new.in_stock as now
 )
-select distinct product_id from changed;
+select distinct product_id from changed where before <> now;
 
 -- name: rating_changed
 update catalog.product p set rating = r.rating, review_count = r.reviews, rating_version = r.version,

@@ -4,8 +4,9 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
+from itertools import chain, count
 
-from mercat.catalog.messages import ImportRow
+from mercat.catalog.messages import ImportRow, ImportVariant
 from mercat.kit import wire
 
 UNCATEGORISED = "uncategorised"
@@ -23,7 +24,7 @@ def free_slug(path: Sequence[str], taken: Mapping[str, tuple[str, ...]]) -> str:
     """The last name's slug; where another category has it, with its parent's before, and then a number."""
     own = slug_of(path[-1])
     parent = slug_of(path[-2]) if len(path) > 1 else own
-    tries = [own, f"{parent}-{own}", *(f"{parent}-{own}-{n}" for n in range(2, 1_000))]
+    tries = chain([own, f"{parent}-{own}"], (f"{parent}-{own}-{n}" for n in count(2)))
     wanted = tuple(path)
     return next(slug for slug in tries if taken.get(slug, wanted) == wanted)
 
@@ -31,3 +32,8 @@ def free_slug(path: Sequence[str], taken: Mapping[str, tuple[str, ...]]) -> str:
 def content_of(row: ImportRow) -> bytes:
     """A fingerprint of all that a row says: the same row again changes nothing."""
     return blake2b(wire.encode(row), digest_size=16).digest()
+
+
+def key_of(variant: ImportVariant) -> str:
+    """What tells a variant from the others of its product, and finds it again in the next import."""
+    return variant.sku or "/".join(f"{name}={value}" for name, value in sorted(variant.options.items()))

@@ -9,6 +9,7 @@ create table if not exists catalog.category (
     slugs       text[] not null,
     names       text[] not null
 );
+create unique index if not exists category_names on catalog.category (names);
 insert into catalog.category (category_id, slug, name, slugs, names)
 values (0, 'uncategorised', 'Uncategorised', '{uncategorised}', '{Uncategorised}') on conflict do nothing;
 
@@ -54,6 +55,7 @@ create table if not exists catalog.offer (
     status        text    not null check (status in ('active', 'paused', 'draft')),
     in_stock      boolean not null default false,
     stock_version integer not null default 0,
+    by_hand       boolean not null default false,  -- its seller has changed the price or status
     unique (sku_id, seller_id),
     constraint active_has_a_price check (status <> 'active' or price > 0)
 );

@@ -1,6 +1,6 @@
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import asyncpg
 import msgspec
@@ -12,14 +12,16 @@ from mercat.catalog.messages import (
     Category,
     Image,
     ImportRow,
+    ImportVariant,
     Listed,
     NewProduct,
     Offer,
     Place,
     Product,
+    Status,
     Variant,
 )
-from mercat.catalog.rules import UNCATEGORISED, content_of, free_slug, slug_of
+from mercat.catalog.rules import UNCATEGORISED, content_of, free_slug, key_of, slug_of
 from mercat.events import Document, ProductChanged, RatingChanged, StockChanged
 from mercat.ids import CategoryId, OfferId, ProductId, SellerId, SkuId
 from mercat.kit import clock, sql, wire
@@ -27,6 +29,7 @@ from mercat.kit.coalesce import Coalescer
 from mercat.kit.log import on
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.kit.valkey import Store
+from mercat.money import MINOR_MAX
 from mercat.settings import Settings
 
 queries = sql.load("mercat.catalog")
@@ -46,10 +49,17 @@ class Taken(NamedTuple):
     unchanged: int
 
 
+class _Standing(NamedTuple):
+    product_id: int
+    content: bytes | None
+    keys: list[str]
+
+
 class _Variant(NamedTuple):
     offer_id: OfferId
     sku_id: SkuId
     quantity: int
+    key: str
 
 
 class Catalog:
@@ -63,6 +73,7 @@ class Catalog:
         self._here: dict[ProductId, tuple[float, Product]] = {}
         self._listeners: list[Callable[[ProductId], None]] = [self._forget]
         self._paths: dict[str, tuple[str, ...]] = {}
+        self._slugs: dict[tuple[str, ...], str] = {}
         self._by_path: dict[tuple[str, ...], CategoryId] = {}
 
     async def create(self, seller_id: SellerId, seller_name: str, draft: NewProduct) -> Listed:
@@ -111,19 +122,29 @@ class Catalog:
     ) -> Offer:
         """A seller's new price or status for their offer, known everywhere at once."""
         async with self._db.acquire() as db, db.transaction():
-            standing = (await self._offers_many([[offer_id]], db))[0].get(offer_id)
-            if standing is None or standing.seller_id != seller_id:
+            product_id = await db.fetchval(queries.lock_of_offer, offer_id, seller_id)
+            if product_id is None:
                 raise NotFound("You have no such offer.")
-            currency = standing.currency if price is None else self._settings.currency
-            self._check_for_sale(
-                status or standing.status, standing.price if price is None else price, currency
+            standing = (await self._offers_many([[offer_id]], db))[0][offer_id]
+            changed = msgspec.structs.replace(
+                standing,
+                price=standing.price if price is None else price,
+                currency=standing.currency if price is None else self._settings.currency,
+                status=status or standing.status,
             )
-            product_id = await db.fetchval(queries.change_offer, offer_id, seller_id, price, status, currency)
+            if changed == standing:
+                return standing
+            self._check_for_sale(changed.status, changed.price, changed.currency)
+            await db.execute(queries.change_offer, offer_id, changed.price, changed.status, changed.currency)
             await db.execute(queries.tell, [product_id])
         await self._bust([ProductId(product_id)])
-        return (await self._offers_many([[offer_id]]))[0][offer_id]
+        return changed
 
     def _check_for_sale(self, status: str, price: int, currency: str) -> None:
+        if status not in get_args(Status):
+            raise Invalid(f"A status is one of {', '.join(get_args(Status))}.", pointer="/status")
+        if not 0 <= price <= MINOR_MAX:
+            raise Invalid("This price is negative or absurd.", pointer="/price")
         if status == "active" and price <= 0:
             raise Invalid("What is for sale needs a price.", pointer="/price")
         if status == "active" and currency != self._settings.currency:
@@ -181,7 +202,7 @@ class Catalog:
         row = await self._db.fetchrow(queries.product, product_id)
         if row is None:
             raise NotFound("There is no such product.")
-        return _product(row)
+        return _product(row, self._settings.currency)
 
     async def cards(self, product_ids: list[ProductId]) -> list[Document]:
         """Products as shelves show them, in the order asked; those not for sale are left out."""
@@ -219,34 +240,46 @@ class Catalog:
         belong to no offer and harm nobody."""
         unique = {row.external_id: row for row in rows}
         standing = {
-            row["external_id"]: row["content"]
+            row["external_id"]: _Standing(row["product_id"], row["content"], row["keys"])
             for row in await self._db.fetch(queries.known, seller_id, list(unique))
         }
         contents = {external_id: content_of(row) for external_id, row in unique.items()}
-        work = [row for key, row in unique.items() if standing.get(key) != contents[key]]
+        work = [
+            row
+            for external_id, row in unique.items()
+            if external_id not in standing or standing[external_id].content != contents[external_id]
+        ]
         if not work:
             return Taken(0, 0, len(unique))
         categories = await self._categories({tuple(row.category_path) for row in work})
         variants = {
-            row.external_id: [_variant(variant.quantity, stock) for variant in row.variants] for row in work
+            row.external_id: [_variant(variant, stock) for variant in row.variants] for row in work
         }
         goods = [
             (variant.offer_id, variant.quantity)
             for row in work
-            if row.external_id not in standing
             for variant in variants[row.external_id]
             if variant.quantity
+            and (row.external_id not in standing or variant.key not in standing[row.external_id].keys)
         ]
         if goods:
             await receive(f"import/{int(goods[0][0])}", goods, seller_id)
         async with self._db.acquire() as db, db.transaction():
+            known = [standing[row.external_id].product_id for row in work if row.external_id in standing]
+            await db.execute(queries.lock, known)
             await db.execute(queries.stage)
             await db.execute(queries.stage_offers)
             await db.copy_records_to_table(
                 "staged_product",
                 records=[
-                    self._staged(
-                        row, seller_id, categories[tuple(row.category_path)], contents[row.external_id]
+                    _staged(
+                        row,
+                        ProductId(standing[row.external_id].product_id)
+                        if row.external_id in standing
+                        else ids.new(ProductId),
+                        seller_id,
+                        categories[tuple(row.category_path)],
+                        contents[row.external_id],
                     )
                     for row in work
                 ],
@@ -266,31 +299,6 @@ class Catalog:
         added = sum(1 for row in work if row.external_id not in standing)
         return Taken(added, len(work) - added, len(unique) - len(work))
 
-    def _staged(
-        self, row: ImportRow, seller_id: SellerId, category_id: CategoryId, content: bytes
-    ) -> tuple[Any, ...]:
-        product_id = ids.new(ProductId)
-        images = [Image(url, row.title) for url in row.images] or [_drawn(product_id, row.title)]
-        return (
-            product_id,
-            seller_id,
-            row.external_id,
-            row.title,
-            row.description,
-            category_id,
-            row.brand,
-            wire.text(row.attributes),
-            wire.text(row.options),
-            row.tags,
-            wire.text(images),
-            row.rating,
-            row.review_count,
-            row.histogram,
-            row.popularity,
-            content,
-            row.released or clock.now(),
-        )
-
     def _staged_offers(
         self, row: ImportRow, variants: list[_Variant], seller_id: SellerId, seller_name: str
     ) -> list[tuple[Any, ...]]:
@@ -302,12 +310,13 @@ class Catalog:
                 seller_id,
                 seller_name,
                 row.external_id,
-                variant.sku or "/".join(f"{name}={value}" for name, value in sorted(variant.options.items())),
+                known.key,
                 wire.text(variant.options),
                 variant.price,
                 row.currency,
                 "active" if variant.price > 0 and row.currency == shop else "draft",
                 known.quantity > 0,
+                int(known.quantity > 0),
             )
             for variant, known in zip(row.variants, variants, strict=True)
         ]
@@ -317,9 +326,8 @@ class Catalog:
         if not said.strip() or said == UNCATEGORISED:
             return CategoryId(0)
         await self._learn_categories()
-        for path, category_id in self._by_path.items():
-            if self._paths.get(said) == path:
-                return category_id
+        if path := self._paths.get(said):
+            return self._by_path[path]
         for path, category_id in self._by_path.items():
             if slug_of(path[-1]) == slug_of(said):
                 return category_id
@@ -339,18 +347,16 @@ class Catalog:
                 slug = free_slug(path, taken)
                 taken[slug] = path
                 parent = self._by_path.get(path[:-1])
-                slugs = [self._slug(path[:n]) for n in range(1, depth)] + [slug]
+                slugs = [self._slugs[path[:n]] for n in range(1, depth)] + [slug]
                 rows.append((ids.new(CategoryId), slug, path[-1], parent, "/".join(slugs), "\x1f".join(path)))
             await self._db.execute(queries.add_categories, *sql.columns(rows))
             await self._learn_categories()
         return {path: self._by_path[path] if path else CategoryId(0) for path in paths}
 
-    def _slug(self, path: tuple[str, ...]) -> str:
-        return next(slug for slug, known in self._paths.items() if known == path)
-
     async def _learn_categories(self) -> None:
         rows = await self._db.fetch(queries.categories)
         self._paths = {row["slug"]: tuple(row["names"]) for row in rows}
+        self._slugs = {path: slug for slug, path in self._paths.items()}
         self._by_path = {tuple(row["names"]): CategoryId(row["category_id"]) for row in rows}
 
     @on(StockChanged)
@@ -375,17 +381,19 @@ class Catalog:
         await self._tell_changed(db, await db.fetch(queries.rating_changed, *sql.columns(rows)))
 
     async def _tell_changed(self, db: PoolConnectionProxy, rows: list[Any]) -> None:
-        changed = [ProductId(row["product_id"]) for row in rows]
-        if changed:
-            await db.execute(queries.tell, changed)
-            await self._bust(changed)
+        if rows:
+            await db.execute(queries.tell, [row["product_id"] for row in rows])
+
+    @on(ProductChanged, outside=True)
+    async def follow_itself(self, events: list[ProductChanged]) -> None:
+        """Whatever changed a product, and in whichever process: once it is committed, caches forget it."""
+        await self._bust(list({event.product_id for event in events}))
 
     async def _bust(self, product_ids: list[ProductId]) -> None:
         """Every worker forgets these at once; should the message be lost, they forget within five seconds."""
         try:
-            for product_id in product_ids:
-                await self._cache.do("DEL", f"product:{product_id}")
-                await self._cache.do("PUBLISH", BUSTED, str(product_id))
+            await self._cache.do("DEL", *(f"product:{product_id}" for product_id in product_ids))
+            await self._cache.do("PUBLISH", BUSTED, " ".join(map(str, product_ids)))
         except Exception as error:
             log.warning("caches were not told", reason=repr(error)[:100])
         for product_id in product_ids:
@@ -405,12 +413,9 @@ class Catalog:
             self._hear(shown)
 
     def _hear(self, shown: str) -> None:
-        try:
-            product_id = ids.parse(ProductId, shown)
-        except ValueError:
-            return
-        for listener in self._listeners:
-            listener(product_id)
+        for product_id in (ids.parse(ProductId, each) for each in shown.split()):
+            for listener in self._listeners:
+                listener(product_id)
 
     async def _offers_many(
         self, asks: Sequence[Sequence[OfferId]], db: Any = None
@@ -421,8 +426,34 @@ class Catalog:
         return [{offer_id: found[offer_id] for offer_id in ask if offer_id in found} for ask in asks]
 
 
-def _variant(quantity: int | None, stock: int) -> _Variant:
-    return _Variant(ids.new(OfferId), ids.new(SkuId), stock if quantity is None else quantity)
+def _variant(variant: ImportVariant, stock: int) -> _Variant:
+    quantity = stock if variant.quantity is None else variant.quantity
+    return _Variant(ids.new(OfferId), ids.new(SkuId), quantity, key_of(variant))
+
+
+def _staged(
+    row: ImportRow, product_id: ProductId, seller_id: SellerId, category_id: CategoryId, content: bytes
+) -> tuple[Any, ...]:
+    images = [Image(url, row.title) for url in row.images] or [_drawn(product_id, row.title)]
+    return (
+        product_id,
+        seller_id,
+        row.external_id,
+        row.title,
+        row.description,
+        category_id,
+        row.brand,
+        wire.text(row.attributes),
+        wire.text(row.options),
+        row.tags,
+        wire.text(images),
+        row.rating,
+        row.review_count,
+        row.histogram,
+        row.popularity,
+        content,
+        row.released or clock.now(),
+    )
 
 
 def _category_id(number: int | None) -> CategoryId | None:
@@ -454,7 +485,7 @@ def _offer(row: Any) -> Offer:
     )
 
 
-def _product(row: Any) -> Product:
+def _product(row: Any, currency: str) -> Product:
     variants = wire.decode(row["variants"], list[Variant]) if row["variants"] else []
     offers = [offer for variant in variants for offer in variant.offers]
     featured = next((offer for offer in offers if offer.offer_id == row["featured"]), None)
@@ -465,7 +496,7 @@ def _product(row: Any) -> Product:
         title=row["title"],
         description=row["description"],
         price=featured.price if featured else None,
-        currency=featured.currency if featured else "USD",
+        currency=featured.currency if featured else currency,
         rating=row["rating"],
         review_count=row["review_count"],
         histogram=list(row["histogram"]),

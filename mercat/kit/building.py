@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 
 from mercat.kit import database, sql
 from mercat.kit.coalesce import Coalescer
-from mercat.kit.log import Bell, Follower, Relay, consumers, drop_partitions
+from mercat.kit.log import Bell, Desk, Follower, Relay, consumers, drop_partitions
 from mercat.kit.valkey import Store
 from mercat.kit.web import Route, remote, serve
 from mercat.kit.workers import Lease
@@ -94,13 +94,13 @@ class Building:
     async def work_in_the_back(self) -> None:
         """Relay, followers and duties: one process of the shop does these."""
         events = await self.pool("events")
-        bell = Bell()
+        bell, desk = Bell(), Desk()
         self.start(Relay(events, self.settings.replication(), bell).run())
         names: list[str] = []
         for name, service in self.here.items():
             if consumers(service):
                 names.append(name)
-                self.start(Follower(name, service, await self.pool(name), events).run(bell))
+                self.start(Follower(name, service, await self.pool(name), events, desk).run(bell))
         for name, work in self._duties:
             self.start(for_ever(name, work))
 

@@ -6,6 +6,7 @@
     account.py         signing in, the account, wishlist, reviews
     desk_seller.py     what sellers do
     desk_operator.py   how the shop does
+    shared.py          a page for everybody is written once a second
     visit.py           who came, what form they sent, how a page goes back; csrf.py, render.py
 
 It owns no data and decides nothing: it asks services and renders what they say. No page needs a script.

@@ -27,6 +27,7 @@ from mercat.reviews import Review, Reviews
 from mercat.search import Card, Found, Query, Search, Suggestions
 from mercat.storefront import render
 from mercat.storefront.aisles import Aisle, Aisles
+from mercat.storefront.shared import Shared
 from mercat.storefront.visit import Visits, number, shown_id
 
 _A_PAGE = 24
@@ -491,22 +492,23 @@ class Shop:
 
 
 def pages(visits: Visits, aisles: Aisles, **services: Any) -> list[Route]:
-    shop = Shop(visits, aisles, **services)
+    shop, shared = Shop(visits, aisles, **services), Shared()
+    services["catalog"].on_change(shared.forget)
     return [
-        visits.route("/", shop.home),
-        visits.route("/departments", shop.departments),
-        visits.route("/c/{slug}", shop.category),
-        visits.route("/search", shop.search),
+        visits.route("/", shared.wrap(shop.home)),
+        visits.route("/departments", shared.wrap(shop.departments)),
+        visits.route("/c/{slug}", shared.wrap(shop.category)),
+        visits.route("/search", shared.wrap(shop.search)),
         visits.route("/fragments/suggest", shop.suggest),
-        visits.route("/p/{product_id}", shop.product),
-        visits.route("/help", shop.help),
+        visits.route("/p/{product_id}", shared.wrap(shop.product)),
+        visits.route("/help", shared.wrap(shop.help)),
         visits.route("/robots.txt", shop.robots),
         visits.route("/sitemap.xml", shop.sitemap),
         visits.route("/sitemap/{part}.xml", shop.sitemap_part),
         visits.route("/static/{name}", shop.static),
         visits.route("/media/art/{path:path}", shop.art),
         # Last of its kind: the words behind the id are only for reading, but not to stand over `/review`.
-        visits.route("/p/{product_id}/{words}", shop.product),
+        visits.route("/p/{product_id}/{words}", shared.wrap(shop.product)),
     ]
 
 
