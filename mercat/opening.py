@@ -62,7 +62,7 @@ def _batches(rows: Iterator[demo.ProductRow], size: int) -> Iterator[list[demo.P
 
 def _read(row: demo.ProductRow) -> ImportRow:
     raw = msgspec.to_builtins(row)
-    return recognise(raw).read(raw)
+    return recognise([raw]).read(raw)
 
 
 async def start_ratings(shop: Shop) -> None:
@@ -124,7 +124,7 @@ async def import_files(
     bad: Callable[[BadRow], None],
     progress: Callable[[Progress], None],
 ) -> list[Progress]:
-    """Takes files of products, one after another."""
+    """Takes files of products, one after another. Raises NotProducts for a file that holds none."""
     known: dict[str, SellerId] = {}
 
     async def seller_of(name: str) -> SellerId:
@@ -146,8 +146,7 @@ async def import_files(
         )
         for file in files
     ]
-    if any(each.added for each in done):
-        await start_ratings(shop)
+    await start_ratings(shop)  # also where nothing is new: a run that was cut off may not have come so far
     return done
 
 

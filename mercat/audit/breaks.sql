@@ -81,3 +81,15 @@ insert into checkout.answer (checkout_id, status, body, at) values (-1, 201, '{}
 
 -- break: one successful charge a checkout at the provider
 insert into payments.sandbox_charge (key, amount, currency, token, state) values (-1, 100, 'USD', 'tok_visa', 'charged');
+
+-- break: one letter a fact and channel
+alter table notifications.mail drop constraint mail_pkey;
+insert into notifications.mail (subject_id, kind, channel, recipient, facts, made_at)
+select -1, 'confirmation', 'mail', 'x@example.com', '{}', now() from generate_series(1, 2);
+
+-- break: ratings are the sum of their reviews
+insert into reviews.rating (product_id, version, written) values (-1, 1, '{0,0,0,0,1}');
+
+-- break: products show the ratings that reviews told
+insert into reviews.rating (product_id, version, written) values (-1, 1, '{0,0,0,0,1}');
+insert into catalog.product (product_id, seller_id, title, category_id, created_at) values (-1, -1, 'x', 0, now());

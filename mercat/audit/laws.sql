@@ -141,3 +141,25 @@ from payments.sandbox_charge s
 left join payments.payment p on p.checkout_id = s.key and p.status = 'captured'
 where s.state = 'charged' and not exists (select from checkout.running r where r.checkout_id = s.key)
     and not exists (select from payments.refund f where f.payment_id = p.payment_id and f.status = 'pending');
+
+-- law: one letter a fact and channel
+select count(*) as checked, count(*) filter (where letters > 1) as violations
+from (select count(*) as letters from notifications.mail group by subject_id, kind, channel) m;
+
+-- law: ratings are the sum of their reviews
+with counted as (
+    select product_id, array[count(*) filter (where stars = 1), count(*) filter (where stars = 2),
+        count(*) filter (where stars = 3), count(*) filter (where stars = 4), count(*) filter (where stars = 5)] as stars
+    from reviews.review group by 1
+)
+select count(*) as checked,
+    count(*) filter (where coalesce(r.written, '{0,0,0,0,0}') <> coalesce(c.stars, '{0,0,0,0,0}')) as violations
+from reviews.rating r full join counted c using (product_id);
+
+-- law: products show the ratings that reviews told
+-- What was written within the last half minute may still be on its way.
+select count(*) as checked,
+    count(*) filter (where p.review_count <> (select sum(a + b) from unnest(r.start, r.written) u (a, b))) as violations
+from reviews.rating r join catalog.product p using (product_id)
+where (select sum(a) from unnest(r.written) a) > 0 and not exists (
+    select from reviews.review w where w.product_id = r.product_id and w.written_at > now() - interval '30 seconds');

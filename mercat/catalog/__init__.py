@@ -5,7 +5,7 @@ version and tells the whole of it once.
 """
 
 from mercat.catalog.api import API
-from mercat.catalog.importing import BadRow, Progress, import_file
+from mercat.catalog.importing import BadRow, NotProducts, Progress, import_file
 from mercat.catalog.messages import (
     Category,
     Image,
@@ -32,6 +32,7 @@ __all__ = [
     "ImportVariant",
     "Listed",
     "NewProduct",
+    "NotProducts",
     "Offer",
     "Place",
     "Product",

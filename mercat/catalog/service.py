@@ -252,9 +252,7 @@ class Catalog:
         if not work:
             return Taken(0, 0, len(unique))
         categories = await self._categories({tuple(row.category_path) for row in work})
-        variants = {
-            row.external_id: [_variant(variant, stock) for variant in row.variants] for row in work
-        }
+        variants = {row.external_id: [_variant(variant, stock) for variant in row.variants] for row in work}
         goods = [
             (variant.offer_id, variant.quantity)
             for row in work
