@@ -78,7 +78,7 @@ def migrate(
 def import_(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE…", exists=True, dir_okay=False, help="JSON lines (.gz too) or CSV."),
+        typer.Argument(metavar="FILE…", help="JSON lines (.gz too) or CSV."),
     ],
     seller: Annotated[
         str | None, typer.Option(metavar="NAME", help="Whose goods these are (else one seller a file).")
@@ -96,9 +96,15 @@ def import_(
     """Take files of products into the catalogue. Again, nothing changes; docs/import.md has the fields."""
     from mercat.filling import import_into
 
-    columns = dict(pair.split("=", 1) for pair in rename or [] if "=" in pair)
+    for pair in rename or []:
+        if "=" not in pair:
+            raise typer.BadParameter(
+                f"{pair} is not THEIRS=OURS, as in --map name=title.", param_hint="--map"
+            )
+    columns = dict(pair.split("=", 1) for pair in rename or [])
     with connected(Home(data), "mercat import") as shop:
-        import_into(shop, files, seller, stock, columns, report or data / "import-report.jsonl")
+        wanted = report or data / "import-report.jsonl"
+        raise typer.Exit(import_into(shop, files, seller, stock, columns, wanted))
 
 
 @app.command()

@@ -15,11 +15,13 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mercat import catalog, settings
-from mercat.embedded import Connection
+from mercat.embedded import Connection, Trouble
+from mercat.kit.refusals import Refusal
 from mercat.main import assemble
 from mercat.opening import import_files, rows
 
-_console = Console(stderr=True)
+_console = Console(stderr=True, markup=False, highlight=False)
+_SHOWN = 5
 
 
 def import_into(
@@ -29,9 +31,16 @@ def import_into(
     stock: int,
     columns: Mapping[str, str],
     report: Path,
-) -> None:
-    """Imports with a bar a file; bad rows go to the report, and the first few to the screen."""
-    asyncio.run(_import(shop, files, seller, stock, columns, report))
+) -> int:
+    """Imports with a bar a file; bad rows go to the report, and the first few to the screen. Answers what the
+    command exits with: 1 where a file could not be read to its end."""
+    try:
+        return asyncio.run(_import(shop, files, seller, stock, columns, report))
+    except KeyboardInterrupt:
+        _console.print("Stopped. The same command again goes on from here.", style="yellow")
+        return 130
+    except (catalog.NotProducts, Refusal) as refused:
+        raise Trouble(str(refused)) from None
 
 
 async def _import(
@@ -41,18 +50,22 @@ async def _import(
     stock: int,
     columns: Mapping[str, str],
     report: Path,
-) -> None:
+) -> int:
     began = time.perf_counter()
     bad_rows = 0
-    with report.open("wb") as written, _bars() as bars:
-        tasks = {file: bars.add_task(file.name, total=file.stat().st_size) for file in files}
+    sizes = [_size(file) for file in files]
+    with _opened(report) as written, _bars() as bars:
+        tasks = {file: bars.add_task(file.name, total=size) for file, size in zip(files, sizes, strict=True)}
 
         def bad(row: catalog.BadRow) -> None:
             nonlocal bad_rows
             bad_rows += 1
             written.write(msgspec.json.encode(row._asdict()) + b"\n")
-            if bad_rows <= 5:
-                bars.console.print(f"[yellow]{row.file}, line {row.line}: {row.field or 'row'} {row.reason}")
+            if bad_rows <= _SHOWN:
+                said = f"{row.file}, line {row.line}: {row.field or 'the row'} {row.reason}"
+                bars.console.print(said, style="yellow")
+            elif bad_rows == _SHOWN + 1:
+                bars.console.print("and more", style="yellow")
 
         async with AsyncExitStack() as stack:
             shop = await assemble(settings.load({**os.environ, **connection.environment()}), stack)
@@ -67,20 +80,51 @@ async def _import(
                 progress=lambda far: bars.update(tasks[far.file], completed=far.read),
             )
     for each in done:
-        said = (
-            f"{each.added:,} added, {each.changed:,} changed, {each.unchanged:,} as before, {each.bad:,} bad"
-        )
-        _console.print(f"{each.file.name}: {said}")
+        said = {
+            "added": each.added,
+            "changed": each.changed,
+            "as before": each.unchanged,
+            "left out": each.bad,
+        }
+        counts = ", ".join(f"{count:,} {words}" for words, count in said.items() if count)
+        _console.print(f"{each.file.name}: {counts or 'nothing in it'}")
+        if each.broken:
+            _console.print(f"{each.file.name}: {each.broken}.", style="red")
     _console.print(f"Done in {time.perf_counter() - began:.1f} s.")
     if bad_rows:
-        _console.print(f"[yellow]{bad_rows:,} rows were left out; {report} says which and why.")
+        rows = "1 row was" if bad_rows == 1 else f"{bad_rows:,} rows were"
+        _console.print(f"{rows} left out; {report} says which and why.", style="yellow", soft_wrap=True)
     else:
         report.unlink(missing_ok=True)
+    return 1 if any(each.broken for each in done) else 0
+
+
+def _size(file: Path) -> int:
+    """How large it is; Trouble where it cannot be read at all."""
+    try:
+        with file.open("rb"):
+            return file.stat().st_size
+    except FileNotFoundError:
+        raise Trouble(f"There is no file {file}.") from None
+    except OSError as error:
+        raise Trouble(f"{file} cannot be read: {(error.strerror or str(error)).lower()}.") from None
+
+
+def _opened(report: Path) -> IO[bytes]:
+    try:
+        return report.open("wb")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise Trouble(f"The report {report} cannot be written: {reason}.") from None
 
 
 def _bars() -> Progress:
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn(), console=_console
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TimeElapsedColumn(),
+        console=_console,
     )
 
 

@@ -1,11 +1,11 @@
-"""Takes files of products into the catalogue: streamed, in batches, with a report of every row that is bad."""
+"""Takes files of products into the catalogue: streamed, in batches, with a report of every bad row."""
 
 import csv
 import gzip
 import io
 import sqlite3
 import zlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import chain, islice
 from pathlib import Path
@@ -75,8 +75,8 @@ async def import_file(
     progress: Callable[[Progress], None],
     rename: Mapping[str, str] | None = None,
 ) -> Progress:
-    """Reads one file to its end, in memory that does not grow with it. Rows are committed in batches, so a run
-    that was cut off is simply run again. `rename` maps a column of the file to one of ours."""
+    """Reads one file to its end, in memory that does not grow with it. Rows are committed in batches, so a
+    run that was cut off is simply run again. `rename` maps a column of the file to one of ours."""
     done = Progress(file, 0, file.stat().st_size)
     waiting: dict[str, list[ImportRow]] = {}
     default = seller or seller_name(file)
@@ -157,7 +157,7 @@ class _Seen:
         self._db.close()
 
 
-def _readable(file: Path, head: list[Read]) -> list[Raw]:
+def _readable(file: Path, head: list[Read]) -> Sequence[Raw]:
     """The rows by which a file is recognised; raises where it holds no products at all."""
     rows = [row for _, row in head if not isinstance(row, BadField)]
     if not head:
@@ -186,16 +186,16 @@ def _renamed(rows: Iterator[Read], rename: Mapping[str, str]) -> Iterator[Read]:
 
 
 def _rows(raw: io.BufferedReader) -> Iterator[Read]:
-    """Line numbers and rows; a line that cannot be read is a BadField. Raises _Broken where the file breaks off."""
+    """Line numbers and rows; a line that cannot be read is a BadField. Raises _Broken where the file
+    breaks off."""
     packed = raw.peek(2)[:2] == b"\x1f\x8b"
     stream: Any = gzip.open(raw) if packed else raw
     lines = _lines(stream)
     try:
-        first = next(lines, None)
-        if first is None:
-            return
-        is_json = not isinstance(first, BadField) and first[1].lstrip()[:1] in (b"{", b"[")
-        yield from (_json if is_json else _csv)(chain([first], lines))
+        first = next((each for each in lines if each[1].strip()), None)
+        if first:
+            is_json = first[1].lstrip()[:1] in (b"{", b"[")
+            yield from (_json if is_json else _csv)(chain([first], lines))
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         reason = "it breaks off" if isinstance(error, EOFError) else "it is damaged"
         raise _Broken(f"{reason} in the middle; what was read before is taken") from None

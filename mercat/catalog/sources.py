@@ -62,7 +62,8 @@ def _text(raw: Raw, field: str, most: int = _TEXT_MAX, *, needed: bool = False) 
 
 
 def _kind(value: object) -> str:
-    return {dict: "an object", list: "a list", bool: "true or false"}.get(type(value), "something else")
+    kinds: list[tuple[type, str]] = [(bool, "true or false"), (list, "a list"), (dict, "an object")]
+    return next((name for kind, name in kinds if isinstance(value, kind)), "something else")
 
 
 def _whole(raw: Raw, field: str, most: int, what: str = "a whole number") -> int:
@@ -129,9 +130,9 @@ def _attributes(raw: Raw) -> dict[str, Attribute]:
     for name, part in list(cast(dict[str, Any], value).items())[:_ATTRIBUTES_MAX]:
         if isinstance(part, str):
             part = _plain_text(part)[:2_000]
-        if isinstance(part, bool) or (isinstance(part, int | float) and abs(part) < 2**63) or part:
-            if isinstance(part, str | int | float):
-                kept[_plain_text(name)[:200]] = part
+        number = isinstance(part, int | float) and abs(part) < 2**63
+        if number or (isinstance(part, str) and part):
+            kept[_plain_text(name)[:200]] = part
     return kept
 
 

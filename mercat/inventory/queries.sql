@@ -148,12 +148,12 @@ with act as (
     select offer_id, quantity, $5::bigint from item order by offer_id
     on conflict (offer_id, location_id) do update
         set on_hand = s.on_hand + excluded.on_hand, version = s.version + 1
-    returning s.offer_id, s.version, s.on_hand - s.reserved - s.safety as available, s.low_mark, s.on_hand
+    returning s.offer_id, s.version, s.low_mark, new.on_hand - new.reserved - new.safety as available,
+        coalesce(old.on_hand - old.reserved - old.safety, 0) as before
 )
-select count(events.tell('StockChanged', jsonb_build_object('event', 'StockChanged', 'offer_id', k.offer_id,
-    'version', k.version, 'available', k.available, 'low', k.available <= k.low_mark))) as told
-from shelved k join item using (offer_id)
-where k.available > 0 and k.available - item.quantity <= 0;
+select count(events.tell('StockChanged', jsonb_build_object('event', 'StockChanged', 'offer_id', offer_id,
+    'version', version, 'available', available, 'low', available <= low_mark))) as told
+from shelved where available > 0 and before <= 0;
 
 -- name: count
 -- A seller's count of one shelf, if it is theirs and still at the version they saw.
