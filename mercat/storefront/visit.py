@@ -208,6 +208,8 @@ class Visits:
 
     async def refused(self, request: Request, refusal: Refusal) -> Response:
         """A page that says why there is none, and where to go on."""
+        if request.headers.get("content-type", "").startswith("application/json"):
+            return problem(refusal)  # a program asks
         title = _WORDS.get(refusal.status, "This page could not be shown")
         if 400 <= refusal.status < 500 and refusal.status not in _WORDS:
             title = "That did not work"
