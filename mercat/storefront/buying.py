@@ -19,7 +19,7 @@ from mercat.ids import AddressId, OfferId, OrderId, PaymentMethodId, ProductId
 from mercat.kit import clock, wire
 from mercat.kit.refusals import Invalid, Refusal
 from mercat.kit.valkey import Store
-from mercat.kit.web import Caller
+from mercat.kit.web import Caller, answered, read
 from mercat.payments import NextAction, Outcome, Payments
 from mercat.pricing import Basket, PricedLine, Pricing
 from mercat.storefront import render
@@ -233,10 +233,7 @@ class Buying:
         """The shopper's yes or no; a program sends it as JSON."""
         ticket = request.path_params["ticket"]
         if request.headers.get("content-type", "").startswith("application/json"):
-            outcome = wire.decode(await request.body(), Outcome)
-            said = await self._checkout.challenge(ticket, outcome)
-            kind = "application/json" if said.status < 400 else "application/problem+json"
-            return Response(said.body, said.status, {"Cache-Control": "private, no-store"}, kind)
+            return await answered(self._bank_is_told, request)
         form = await self._visits.form(request)
         outcome = wire.convert({"outcome": form.get("outcome")}, Outcome)
         back = inside(form.get("back") or "/orders")
@@ -247,6 +244,12 @@ class Buying:
         if said.status < 400 and said.status != 202:
             return self._visits.go(request, _order_url(said))
         return self._visits.go(request, back)
+
+    async def _bank_is_told(self, request: Request) -> Response:
+        outcome = wire.decode(await read(request), Outcome)
+        said = await self._checkout.challenge(request.path_params["ticket"], outcome)
+        kind = "application/json" if said.status < 400 else "application/problem+json"
+        return Response(said.body, said.status, {"Cache-Control": "private, no-store"}, kind)
 
     async def _desk(
         self,
