@@ -28,6 +28,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 2
+    log_level: str = "warning"
+    """What is said on standard error: debug (every request), info, warning or error."""
     currency: str = "USD"
     """The one currency the shop sells in."""
     pool_size: int = 4

@@ -82,9 +82,10 @@ def main() -> None:
     if part not in ("web", "back"):
         raise SystemExit("usage: python -m mercat.worker web|back")
     _count_together(Path(os.environ.get("MERCAT_DATA", "data")))
+    from mercat import settings
     from mercat.kit.observe import set_up_logs
 
-    set_up_logs()
+    set_up_logs(settings.load().log_level)
     uvloop.run(_run(part))
 
 

@@ -160,11 +160,14 @@ with fresh as materialized (
 select distinct product_id from changed where before <> now;
 
 -- name: rating_changed
+with locked as materialized (
+    select product_id from catalog.product where product_id = any($1::bigint[]) order by product_id for update
+)
 update catalog.product p set rating = r.rating, review_count = r.reviews, rating_version = r.version,
     histogram = string_to_array(r.histogram, ',')::int[]
 from unnest($1::bigint[], $2::int[], $3::float8[], $4::int[], $5::text[]) as r (product_id, version, rating, reviews,
     histogram)
-where p.product_id = r.product_id and p.rating_version < r.version
+where p.product_id = r.product_id and p.rating_version < r.version and (select count(*) from locked) > 0
 returning p.product_id;
 
 -- name: histograms

@@ -37,6 +37,7 @@ log = structlog.get_logger("mercat.catalog")
 BUSTED = "mercat:product"
 _LAST = 2**63 - 1
 _HERE_MAX = 5_000
+_ROLLED_BACK_TRIES = 20
 _decode_product = wire.decoder(Product).decode
 Receive = Callable[[str, list[tuple[OfferId, int]], SellerId], Awaitable[None]]
 
@@ -262,40 +263,48 @@ class Catalog:
         ]
         if goods:
             await receive(f"import/{int(goods[0][0])}", goods, seller_id)
+        known = [standing[row.external_id].product_id for row in work if row.external_id in standing]
+        products = [
+            _staged(
+                row,
+                ProductId(standing[row.external_id].product_id)
+                if row.external_id in standing
+                else ids.new(ProductId),
+                seller_id,
+                categories[tuple(row.category_path)],
+                contents[row.external_id],
+            )
+            for row in work
+        ]
+        offers = [
+            staged
+            for row in work
+            for staged in self._staged_offers(row, variants[row.external_id], seller_id, seller_name)
+        ]
+        for tried in range(1, _ROLLED_BACK_TRIES + 1):
+            try:
+                await self._put(known, products, offers)
+                break
+            except asyncpg.TransactionRollbackError:  # a deadlock with a follower: nothing happened
+                if tried == _ROLLED_BACK_TRIES:
+                    raise
+        added = sum(1 for row in work if row.external_id not in standing)
+        return Taken(added, len(work) - added, len(unique) - len(work))
+
+    async def _put(
+        self, known: list[int], products: list[tuple[Any, ...]], offers: list[tuple[Any, ...]]
+    ) -> None:
+        """One commit of an import: what is new or changed, and the facts that say so."""
         async with self._db.acquire() as db, db.transaction():
-            known = [standing[row.external_id].product_id for row in work if row.external_id in standing]
             await db.execute(queries.lock, known)
             await db.execute(queries.stage)
             await db.execute(queries.stage_offers)
-            await db.copy_records_to_table(
-                "staged_product",
-                records=[
-                    _staged(
-                        row,
-                        ProductId(standing[row.external_id].product_id)
-                        if row.external_id in standing
-                        else ids.new(ProductId),
-                        seller_id,
-                        categories[tuple(row.category_path)],
-                        contents[row.external_id],
-                    )
-                    for row in work
-                ],
-            )
-            await db.copy_records_to_table(
-                "staged_offer",
-                records=[
-                    staged
-                    for row in work
-                    for staged in self._staged_offers(row, variants[row.external_id], seller_id, seller_name)
-                ],
-            )
+            await db.copy_records_to_table("staged_product", records=products)
+            await db.copy_records_to_table("staged_offer", records=offers)
             touched = [row["product_id"] for row in await db.fetch(queries.take_products)]
             await db.execute(queries.take_skus, touched)
             await db.execute(queries.take_offers, touched)
             await db.execute(queries.tell, touched)
-        added = sum(1 for row in work if row.external_id not in standing)
-        return Taken(added, len(work) - added, len(unique) - len(work))
 
     def _staged_offers(
         self, row: ImportRow, variants: list[_Variant], seller_id: SellerId, seller_name: str

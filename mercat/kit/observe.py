@@ -56,8 +56,8 @@ def metrics() -> bytes:
     return generate_latest(registry)
 
 
-def set_up_logs(level: int = logging.INFO) -> None:
-    """JSON lines on standard error."""
+def set_up_logs(level: str) -> None:
+    """JSON lines on standard error, from this level on."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -66,7 +66,7 @@ def set_up_logs(level: int = logging.INFO) -> None:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )

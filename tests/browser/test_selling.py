@@ -61,6 +61,37 @@ def test_from_a_new_product_to_a_parcel_that_arrives(visit):
     until(shopper, f"/orders/{order_id}", shopper.get_by_role("heading", level=1, name="Delivered"))
 
 
+def test_a_picture_that_never_comes_leaves_the_drawn_one(visit):
+    bob = visit()
+    sign_in(bob, "bob", "/desk")
+    pages = {}
+    for name, picture in (
+        ("lost", "http://127.0.0.1:9/lost.png"),
+        ("there", f"{bob.url.partition('/desk')[0]}/media/art/x.svg"),
+    ):
+        bob.goto("/desk/new")
+        title = f"Poster {name} {uuid.uuid4().hex[:8]}"
+        bob.get_by_label("Title").fill(title)
+        bob.get_by_label("Description").fill("To hang up.")
+        bob.get_by_label("Price").fill("5")
+        bob.get_by_label("How many are there").fill("1")
+        bob.get_by_label("Picture's address").fill(picture)
+        bob.get_by_role("button", name="Put it on sale").click()
+        bob.wait_for_url("**/desk")
+        pages[name] = bob.get_by_role("link", name=title).get_attribute("href")
+    widths = {}
+    for name, url in pages.items():
+        for scripts in (True, False):
+            page = visit(scripts=scripts)
+            page.goto(url)
+            drawn, photo = page.locator(".gallery .pic > img"), page.locator(".gallery .over img")
+            expect(drawn).to_be_visible()
+            assert drawn.evaluate("(image) => image.naturalWidth") > 0
+            widths[name, scripts] = photo.evaluate("(image) => image.getBoundingClientRect().width")
+    assert widths["lost", True] == widths["lost", False] == 0
+    assert widths["there", True] == widths["there", False] > 100
+
+
 def test_a_list_with_bad_rows_takes_the_good_ones_and_names_the_bad(visit):
     bob = visit()
     sign_in(bob, "bob", "/desk/upload")

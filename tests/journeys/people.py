@@ -83,9 +83,7 @@ class Person:
         return await self.post("/cart/items", {"offer_id": offer_id, "quantity": quantity})
 
     async def tries_to_buy(self, key: str | None = None, **more: Any) -> httpx.Response:
-        return await self.ask(
-            "POST", "/orders/checkout", self.way | more, idempotency_key=key or new_key()
-        )
+        return await self.ask("POST", "/orders/checkout", self.way | more, idempotency_key=key or new_key())
 
     async def buys(self, **more: Any) -> Any:
         """The order that is in the cart, bought."""

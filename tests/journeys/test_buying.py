@@ -185,6 +185,7 @@ async def test_a_bank_that_asks_and_is_told_no(town, bea):
 async def test_a_forged_ticket_of_the_bank_is_nobodys(town, open_shop):
     url = f"http://127.0.0.1:{open_shop.port}/sandbox/3ds/forged"
     assert code(await town.http.post(url, json={"outcome": "approve"})) == (404, "not_found")
+    assert (await town.http.post(url, json={"outcome": "perhaps"})).status_code == 422
 
 
 async def _through_the_timeout(town, bea, card):
