@@ -1,0 +1,44 @@
+"""Valkey loses everything between putting in and buying."""
+
+import httpx
+from journeys.people import Town, code, until
+
+from mercat import settings
+from mercat.bench.shop import audited, opened
+from mercat.kit.valkey import Store
+
+
+async def test_a_cart_comes_back_from_its_copy():
+    async with opened(workers=1) as shop:
+        base = f"http://127.0.0.1:{shop.port}/api/v1"
+        async with httpx.AsyncClient(base_url=base, timeout=30) as http:
+            town = Town(http)
+            bea = await town.seller()
+            tea = await bea.lists(quantity=5)
+            account = {"email": "mia@example.org", "password": "mercat-test", "name": "Mia"}
+            await town.nobody.post("/accounts", account)
+            mia = await (await town.signed_in(account["email"], account["password"])).ready()
+            await mia.puts(tea["offer_id"], 2)
+            await mia.buys()
+            cart = await mia.puts(tea["offer_id"], 3)
+            store = Store(settings.load(shop.environment()).store_url)
+
+            async def copied() -> bool:
+                return not await store.do("ZCARD", "carts:changed")
+
+            assert await until(copied) < 5
+            await store.client.flushall()
+            await store.close()
+            http.cookies.clear()
+            assert code(await mia.ask("GET", "/cart")) == (401, "sign_in_first")
+            mia.token = (await town.signed_in(account["email"], account["password"])).token
+            back = await mia.cart()
+            assert (back["cart_id"], back["items"]) == (cart["cart_id"], cart["items"])
+            assert (await mia.buys())["lines"][0]["quantity"] == 3
+            assert await _stock(town, bea, tea) == 0
+            assert [finding for finding in await audited(shop) if finding.violations] == []
+
+
+async def _stock(town, bea, tea):
+    product = await town.nobody.get(f"/products/{tea['product_id']}")
+    return 0 if not product["in_stock"] else 1
