@@ -27,7 +27,7 @@ create temporary table if not exists staged_product (
 
 -- name: stage_offers
 create temporary table if not exists staged_offer (
-    offer_id bigint, sku_id bigint, seller_id bigint, seller_name text, external_id text, key text, options text,
+    offer_id bigint, sku_id bigint, seller_id bigint, seller_name text, external_id text, key text, place int, options text,
     price bigint, currency text, status text, in_stock boolean, stock_version int
 ) on commit delete rows;
 
@@ -49,13 +49,13 @@ on conflict (seller_id, external_id) do update set title = excluded.title, descr
 returning product_id;
 
 -- name: take_skus
-insert into catalog.sku (sku_id, product_id, key, options)
-select s.sku_id, p.product_id, s.key, s.options::jsonb
+insert into catalog.sku as k (sku_id, product_id, key, place, options)
+select s.sku_id, p.product_id, s.key, s.place, s.options::jsonb
 from staged_offer s join catalog.product p on p.seller_id = s.seller_id and p.external_id = s.external_id
 where p.product_id = any($1::bigint[])
 order by p.product_id, s.key
-on conflict (product_id, key) do update set options = excluded.options
-    where catalog.sku.options <> excluded.options;
+on conflict (product_id, key) do update set options = excluded.options, place = excluded.place
+    where (k.options, k.place) is distinct from (excluded.options, excluded.place);
 
 -- name: take_offers
 -- An offer whose price or status the seller has changed since is theirs: an import leaves it as it is.
@@ -129,7 +129,7 @@ select p.product_id, p.external_id, p.title, p.description, p.brand, p.attribute
         select coalesce(json_agg(json_build_object('offer_id', o.offer_id, 'sku_id', o.sku_id, 'price', o.price,
             'currency', o.currency, 'in_stock', o.in_stock, 'seller_id', o.seller_id, 'seller_name', o.seller_name)
             order by o.in_stock desc, o.price, o.offer_id), '[]')
-        from catalog.offer o where o.sku_id = k.sku_id and o.status = 'active')) order by k.sku_id)
+        from catalog.offer o where o.sku_id = k.sku_id and o.status = 'active')) order by k.place, k.sku_id)
     from catalog.sku k where k.product_id = p.product_id)::text as variants
 from catalog.product p join catalog.category c using (category_id)
 where p.product_id = $1;

@@ -318,6 +318,7 @@ class Catalog:
                 seller_name,
                 row.external_id,
                 known.key,
+                place,
                 wire.text(variant.options),
                 variant.price,
                 row.currency,
@@ -325,7 +326,7 @@ class Catalog:
                 known.quantity > 0,
                 int(known.quantity > 0),
             )
-            for variant, known in zip(row.variants, variants, strict=True)
+            for place, (variant, known) in enumerate(zip(row.variants, variants, strict=True))
         ]
 
     async def _category(self, said: str) -> CategoryId:
@@ -495,6 +496,7 @@ def _offer(row: Any) -> Offer:
 def _product(row: Any, currency: str) -> Product:
     variants = wire.decode(row["variants"], list[Variant]) if row["variants"] else []
     offers = [offer for variant in variants for offer in variant.offers]
+    offers.sort(key=lambda offer: (not offer.in_stock, offer.price, offer.offer_id))
     featured = next((offer for offer in offers if offer.offer_id == row["featured"]), None)
     images = wire.decode(row["images"], list[Image])
     return Product(
