@@ -8,9 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from mercat.checkout import Return
 from mercat.fulfilment import Shipment
 from mercat.ids import OrderId, SellerId
-from mercat.kit.refusals import Refusal
+from mercat.kit import wire
+from mercat.kit.refusals import Conflict, Invalid, Refusal
 from mercat.orders import Order, OrderLineView
 from mercat.storefront import render
 from mercat.storefront.services import Services
@@ -96,6 +98,8 @@ class Tracking:
             moving=order.status in ("confirmed", "partially_shipped", "shipped"),
             parcels=_parcels(order, shipments, names),
             cancellable=order.status == "confirmed",
+            returnable=[] if order.status == "cancelled" else _returnable(order),
+            returned=_returned(order),
             way=_way(order),
             refused=refused,
         )
@@ -118,6 +122,37 @@ class Tracking:
             return await self.order(request, words, refusal.status)
         return self._visits.go(request, f"/orders/{order_id}")
 
+    async def send_back(self, request: Request) -> Response:
+        form = await self._visits.form(request)
+        caller = await self._visits.caller(request)
+        order_id = shown_id(request.path_params["order_id"], OrderId)
+        if caller is None:
+            return self._visits.go(request, "/orders")
+        order = await self._shop.orders.order(order_id, await self._shop.checkout.people(caller))
+        try:
+            if form.get("returned") != str(_returned(order)):
+                raise Conflict(
+                    "Something was returned since this page was opened. Look at the order as it is."
+                )
+            lines = [
+                {"order_line_id": line.order_line_id, "quantity": quantity}
+                for line, most in _returnable(order)
+                if (quantity := number(form.get(f"q-{line.order_line_id}"), 0, 0, most))
+            ]
+            if not lines:
+                raise Invalid("Say how many of what you send back.")
+            ask = wire.convert({"lines": lines, "reason": form.get("reason", "")[:1_000]}, Return)
+            await self._shop.checkout.return_(caller, order_id, ask)
+        except Refusal as refusal:
+            words = Trouble(
+                "Nothing was returned",
+                str(refusal),
+                "Nothing was refunded by this; what was refunded before stays so.",
+                "Look at the order below, then try again.",
+            )
+            return await self.order(request, words, refusal.status)
+        return self._visits.go(request, f"/orders/{order_id}")
+
 
 def pages(visits: Visits, shop: Services) -> list[Route]:
     tracking = Tracking(visits, shop)
@@ -125,7 +160,17 @@ def pages(visits: Visits, shop: Services) -> list[Route]:
         visits.route("/orders", tracking.orders),
         visits.route("/orders/{order_id}", tracking.order),
         visits.route("/orders/{order_id}/cancel", tracking.cancel, "POST"),
+        visits.route("/orders/{order_id}/return", tracking.send_back, "POST"),
     ]
+
+
+def _returnable(order: Order) -> list[tuple[OrderLineView, int]]:
+    """Lines of which something is out and has not come back, and how many of each."""
+    return [(line, line.shipped - line.returned) for line in order.lines if line.shipped > line.returned]
+
+
+def _returned(order: Order) -> int:
+    return sum(line.returned for line in order.lines)
 
 
 def _way(order: Order) -> list[Step]:

@@ -60,6 +60,14 @@ def test_from_a_new_product_to_a_parcel_that_arrives(visit):
     expect(bob.locator("main .notice").first).to_contain_text("Marked")
     until(shopper, f"/orders/{order_id}", shopper.get_by_role("heading", level=1, name="Delivered"))
 
+    shopper.get_by_text("Return something").click()
+    shopper.get_by_label(name, exact=False).last.fill("1")
+    shopper.get_by_role("button", name="Return it and refund me").click()
+    expect(shopper.locator(".way").first).to_contain_text("Something was returned")
+    expect(shopper.locator("aside")).to_contain_text("refund")
+    shopper.get_by_text("Return something").click()
+    expect(shopper.get_by_label("at most 1", exact=False)).to_be_visible()
+
 
 def test_a_picture_that_never_comes_leaves_the_drawn_one(visit):
     bob = visit()
