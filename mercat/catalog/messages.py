@@ -111,6 +111,7 @@ class Product(Struct, frozen=True, kw_only=True):
     tags: list[str]
     variants: list[Variant]
     offers: list[ProductOffer]
+    """Of all variants; those in stock first, then the cheapest."""
     created_at: datetime
     version: int
 

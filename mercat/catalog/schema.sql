@@ -41,6 +41,7 @@ create table if not exists catalog.sku (
     product_id bigint not null references catalog.product,
     key        text   not null default '',
     options    jsonb  not null default '{}',
+    place      integer not null default 0,  -- among its product's
     unique (product_id, key)
 );
 

@@ -1,0 +1,595 @@
+"""What imports promise: every kind of file, every bad row reported, one result however often they run."""
+
+import asyncio
+import gzip
+import json
+import tracemalloc
+from contextlib import AsyncExitStack
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from mercat import demo, main
+from mercat.catalog import NotProducts
+from mercat.embedded import Connection, Trouble
+from mercat.events import ProductChanged, StockChanged
+from mercat.filling import import_into
+from mercat.ids import OfferId, ProductId
+from mercat.kit.log import deliver
+from mercat.opening import import_files, rows
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+CATALOGUE = {
+    "id": "1399",
+    "title": "HP 80 Original Cyan",
+    "model": "80",
+    "brand": "HP",
+    "description": "Ink",
+    "price_cents": 12_595,
+    "currency": "USD",
+    "ean": ["0882780756328"],
+    "released": "2006-07-01",
+    "type_derived": "pc case",
+    "image": "http://img.example/1.jpg",
+    "image_high": "http://img.example/2.jpg",
+    "attributes": {"type": "Original", "width": 56.0, "wireless": False},
+}
+RETAILER = {
+    "id": "bb1",
+    "title": "Phone",
+    "description": "Rings",
+    "brand": "AT&T",
+    "category_path": ["Cell Phones", "Prepaid"],
+    "price_cents": 4_999,
+    "currency": "USD",
+    "image": "https://img.example/p.jpg",
+    "popularity": 21_449,
+}
+BOOK = {
+    "id": "gb1",
+    "title": "The Hunger Games",
+    "authors": ["Suzanne Collins"],
+    "isbn13": "9780439023480",
+    "year": 2008,
+    "language": "eng",
+    "ratings_count": 10,
+    "ratings_hist": [0, 0, 0, 5, 5],
+    "image": "https://img.example/b.jpg",
+}
+STOCK_CODE = {
+    "stock_code": "10002",
+    "description": "INFLATABLE POLITICAL GLOBE",
+    "price_pence_median": 85,
+    "currency": "GBP",
+}
+PLAIN = {"external_id": "p1", "title": "Pot", "price": 12.5, "quantity": 3, "category": "Kitchen > Pots"}
+
+
+class Importer:
+    """Imports into one shop, and remembers what was said of bad rows."""
+
+    def __init__(self, shop, folder):
+        self.shop = shop
+        self.folder = folder
+        self.bad = []
+
+    async def __call__(self, file, **options):
+        self.bad.clear()
+        options.setdefault("progress", lambda far: None)
+        [done] = await import_files(self.shop, [file], bad=self.bad.append, **options)
+        return done
+
+    def file(self, name, *given):
+        path = self.folder / name
+        lines = [row if isinstance(row, bytes) else json.dumps(row).encode() for row in given]
+        path.write_bytes(b"\n".join(lines) + b"\n")
+        return path
+
+    def said(self):
+        return [(row.line, row.field, row.reason) for row in self.bad]
+
+
+@pytest.fixture
+async def importer(settings, tmp_path):
+    async with AsyncExitStack() as stack:
+        yield Importer(await main.assemble(settings, stack), tmp_path)
+
+
+@pytest.fixture
+def shelf(db):
+    """What stands in the shop, in words that do not depend on ids."""
+
+    async def shelf(seller):
+        found = await db.fetch(
+            """
+            select p.external_id, p.title, p.description, p.brand, p.attributes::text, p.options::text,
+                p.tags, c.names as category, p.rating, p.review_count, p.popularity, k.key,
+                k.options::text as variant,
+                o.price, o.currency, o.status, o.in_stock, s.on_hand
+            from catalog.product p join catalog.category c using (category_id)
+            join catalog.sku k using (product_id) join catalog.offer o using (sku_id)
+            left join inventory.stock s using (offer_id)
+            where o.seller_name = $1 order by p.external_id, k.place
+            """,
+            seller,
+        )
+        return [dict(row) for row in found]
+
+    return shelf
+
+
+@pytest.fixture
+def changes(told):
+    async def changes():
+        return [fact for fact in await told() if isinstance(fact, ProductChanged)]
+
+    return changes
+
+
+def generated(count, folder, name="generated.jsonl"):
+    path = folder / name
+    path.write_bytes(b"".join(rows(count)))
+    return path
+
+
+async def test_a_catalogue_of_electronics(importer, shelf):
+    done = await importer(importer.file("catalogue.jsonl", CATALOGUE))
+    assert (done.added, done.bad) == (1, 0)
+    [row] = await shelf("Catalogue")
+    assert (row["external_id"], row["brand"], row["category"]) == ("1399", "HP", ["PC case"])
+    assert (row["price"], row["currency"], row["status"]) == (12_595, "USD", "active")
+    assert (row["in_stock"], row["on_hand"]) == (True, 100)
+    assert json.loads(row["attributes"]) == CATALOGUE["attributes"]
+    [change] = await importer.shop.catalog.documents(ProductId(0))
+    assert change.document.image_url == "http://img.example/1.jpg"
+    assert change.document.created_at.isoformat() == "2006-07-01T00:00:00+00:00"
+
+
+async def test_a_retailer_with_a_category_path(importer, shelf):
+    await importer(importer.file("bestbuy-products.jsonl", RETAILER))
+    [row] = await shelf("Bestbuy Products")
+    assert (row["category"], row["popularity"]) == (["Cell Phones", "Prepaid"], 21_449)
+    assert (row["price"], row["status"], row["on_hand"]) == (4_999, "active", 100)
+
+
+async def test_books_come_as_drafts_with_their_ratings(importer, shelf):
+    await importer(importer.file("books.jsonl", BOOK))
+    [row] = await shelf("Books")
+    assert (row["price"], row["status"], row["category"]) == (0, "draft", ["Books"])
+    assert (row["rating"], row["review_count"], row["brand"]) == (4.5, 10, "Suzanne Collins")
+    [change] = await importer.shop.catalog.documents(ProductId(0))
+    assert change.document is None
+    # Reviews know the stars it came with, so that new ones are added to them.
+    assert (await importer.shop.reviews.rating(change.product_id)).review_count == 10
+
+
+async def test_stock_codes_in_pounds_come_as_drafts_that_sell_once_priced(importer, shelf, changes):
+    file = importer.file("retail-items.jsonl", STOCK_CODE)
+    await importer(file)
+    [row] = await shelf("Retail Items")
+    assert (row["title"], row["price"], row["currency"]) == ("Inflatable Political Globe", 85, "GBP")
+    assert row["status"] == "draft"
+
+    seller = await importer.shop.sellers.by_name("Retail Items")
+    [offer] = await importer.shop.catalog.of_seller(seller)
+    await importer.shop.catalog.change_offer(seller, offer.offer_id, 120, "active")
+    [change] = await importer.shop.catalog.documents(ProductId(0))
+    assert (change.document.price, change.document.currency, change.document.in_stock) == (120, "USD", True)
+    assert (await importer.shop.inventory.stock([offer.offer_id]))[offer.offer_id].available == 100
+
+    # The file again, and the file with another price: what the seller has set stays.
+    assert (await importer(file)).unchanged == 1
+    dearer = importer.file("retail-items.jsonl", {**STOCK_CODE, "price_pence_median": 99})
+    assert (await importer(dearer)).changed == 1
+    [row] = await shelf("Retail Items")
+    assert (row["price"], row["currency"], row["status"]) == (120, "USD", "active")
+
+
+async def test_generated_products_with_variants_and_their_sellers(importer, shelf):
+    done = await importer(generated(60, importer.folder))
+    assert (done.added, done.bad) == (60, 0)
+    wanted = [row for row in demo.products(60) if demo.SELLERS[row.seller] == demo.SELLERS[0]]
+    found = await shelf(demo.SELLERS[0])
+    assert wanted
+    assert [(row["external_id"], row["price"], row["on_hand"] or 0) for row in found] == [
+        (row.external_id, variant.price, variant.quantity) for row in wanted for variant in row.variants
+    ]
+    assert all(row["in_stock"] == bool(row["on_hand"]) for row in found)
+
+
+async def test_plain_columns_as_json_and_as_csv_say_the_same(importer, shelf):
+    await importer(importer.file("a.jsonl", PLAIN), seller="A")
+    heading = b"\xef\xbb\xbfexternal_id,title,price,quantity,category"
+    await importer(importer.file("b.csv", heading, b"p1,Pot,12.50,3,Kitchen > Pots"), seller="B")
+    [a], [b] = await shelf("A"), await shelf("B")
+    assert a == b
+    assert (a["price"], a["on_hand"], a["category"]) == (1_250, 3, ["Kitchen", "Pots"])
+
+
+async def test_csv_with_quotes_semicolons_missing_columns_and_broken_rows(importer, shelf):
+    file = importer.file(
+        "shop.csv",
+        b"external_id;title;price;attributes.Colour;tags",
+        b'1;"A ""big"" pot;',
+        b'of two lines";5.00;Red;"a, b"',
+        b"2;Cup",
+        b"",
+        b"3;Bowl;1,50",
+        b"4;Jug;1.505",
+        b"5;Caf\xe9;1",
+        b"6;Too;1;many;columns;here",
+        b"7;;1",
+    )
+    done = await importer(file, seller="A")
+    assert (done.added, done.bad) == (2, 5)
+    pot, cup = await shelf("A")
+    assert (pot["title"], pot["price"], pot["tags"]) == ('A "big" pot;\nof two lines', 500, ["a", "b"])
+    assert json.loads(pot["attributes"]) == {"Colour": "Red"}
+    assert (cup["title"], cup["price"], cup["status"]) == ("Cup", 0, "draft")
+    assert [row[:2] for row in importer.said()] == [
+        (6, "price"),
+        (7, "price"),
+        (8, ""),
+        (9, ""),
+        (10, "title"),
+    ]
+
+
+async def test_columns_that_are_called_otherwise(importer, shelf):
+    file = importer.file("theirs.csv", b"sku,name,cost", b"1,Pot,5")
+    await importer(file, rename={"sku": "external_id", "name": "title", "cost": "price"}, stock=7)
+    [row] = await shelf("Theirs")
+    assert (row["external_id"], row["title"], row["price"], row["on_hand"]) == ("1", "Pot", 500, 7)
+
+
+async def test_the_same_file_again_changes_nothing_and_tells_nothing(importer, shelf, told):
+    file = generated(300, importer.folder)
+    first = await importer(file)
+    assert first.added == 300
+    before, facts = await shelf(demo.SELLERS[0]), len(await told())
+    again = await importer(file)
+    assert (again.added, again.changed, again.unchanged) == (0, 0, 300)
+    assert await shelf(demo.SELLERS[0]) == before
+    assert len(await told()) == facts
+
+
+async def test_what_changed_in_the_file_changes_in_the_shop_and_is_told_once(importer, shelf, changes):
+    await importer(importer.file("a.jsonl", PLAIN, {**PLAIN, "external_id": "p2"}), seller="A")
+    done = await importer(
+        importer.file("a.jsonl", {**PLAIN, "price": 11, "quantity": 99}, {**PLAIN, "external_id": "p2"}),
+        seller="A",
+    )
+    assert (done.changed, done.unchanged) == (1, 1)
+    row, _ = await shelf("A")
+    assert (row["price"], row["on_hand"]) == (1_100, 3)  # stock is counted in the shop, not in the file
+    facts = await changes()
+    assert [fact.version for fact in facts] == [1, 1, 2]
+    assert facts[-1].document.price == 1_100
+
+
+async def test_a_variant_that_is_new_in_the_file_comes_with_its_stock(importer, shelf):
+    [raw] = [json.loads(line) for line in islice(rows(1), 1)]
+    first = {**raw, "seller": "A", "variants": [raw["variants"][0]]}
+    second = {
+        **first,
+        "variants": [{"options": {"Size": "XL"}, "price": 5, "quantity": 8, "sku": "xl"}, *first["variants"]],
+    }
+    await importer(importer.file("a.jsonl", first))
+    await importer(importer.file("a.jsonl", second))
+    found = await shelf("A")
+    assert [(row["key"], row["on_hand"], row["in_stock"]) for row in found] == [
+        ("xl", 8, True),
+        (raw["variants"][0]["sku"], raw["variants"][0]["quantity"], True),
+    ]
+
+
+class Cut(Exception):
+    """The power fails."""
+
+
+@pytest.mark.parametrize("after", [1, 2])
+@pytest.mark.parametrize("where", ["between batches", "before the commit"])
+async def test_cut_off_anywhere_and_run_again_is_as_good_as_one_run(
+    importer, shelf, changes, after, where, monkeypatch
+):
+    lines = list(islice(rows(1_100), 1_100))
+    file = importer.folder / "a.jsonl"
+    file.write_bytes(b"".join(lines))
+    count = 0
+
+    def cut(*_):
+        nonlocal count
+        count += 1
+        if count == after:
+            raise Cut
+
+    if where == "between batches":
+        with pytest.raises(Cut):
+            await importer(file, seller="A", progress=cut)
+    else:
+        receive = importer.shop.inventory.receive
+
+        async def dies(reference, items, seller_id):
+            await receive(reference, items, seller_id)
+            cut()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(importer.shop.inventory, "receive", dies)
+            with pytest.raises(Cut):
+                await importer(file, seller="A")
+    kept = len({row["external_id"] for row in await shelf("A")})
+    assert kept == 500 * (after if where == "between batches" else after - 1)
+
+    again = await importer(file, seller="A")
+    assert (again.unchanged, again.added) == (kept, 1_100 - kept)
+    assert len(await changes()) == 1_100
+    await importer(file, seller="B")
+    assert await shelf("A") == await shelf("B")
+
+
+async def test_two_imports_of_one_file_at_once_are_as_good_as_one(importer, settings, shelf, changes):
+    file = generated(1_200, importer.folder)
+    async with AsyncExitStack() as stack:
+        other = Importer(await main.assemble(settings, stack), importer.folder)
+        await asyncio.gather(importer(file, seller="A"), other(file, seller="A"))
+    facts = await changes()
+    assert len(facts) == 1_200
+    assert {fact.version for fact in facts} == {1}
+    await importer(file, seller="B")
+    assert await shelf("A") == await shelf("B")
+
+
+BAD_VALUES = [
+    (PLAIN, {"title": None}, "title", "is missing"),
+    (PLAIN, {"title": ""}, "title", "is missing"),
+    (PLAIN, {"title": "\x00"}, "title", "is missing"),
+    (PLAIN, {"title": ["x"]}, "title", "is not a text but a list"),
+    (PLAIN, {"title": True}, "title", "is not a text but true or false"),
+    (PLAIN, {"title": "x" * 501}, "title", "is longer than 500 characters"),
+    (PLAIN, {"title": 10**40}, "title", "is an absurd number"),
+    (PLAIN, {"external_id": {}}, "external_id", "is not a text but an object"),
+    (PLAIN, {"price": -1}, "price", "is negative"),
+    (PLAIN, {"price": "cheap"}, "price", "is not a number such as 79.99"),
+    (PLAIN, {"price": "NaN"}, "price", "is not a price: an amount must be a number"),
+    (PLAIN, {"price": "1e999999"}, "price", "is not a price: the amount is too large"),
+    (PLAIN, {"price": [1]}, "price", "is not a number such as 79.99"),
+    (PLAIN, {"price": 1.234}, "price", "is not a price: USD has 2 decimals"),
+    (PLAIN, {"currency": "dollars"}, "currency", "is not a currency such as USD"),
+    (PLAIN, {"quantity": -1}, "quantity", "is negative"),
+    (PLAIN, {"quantity": 1.5}, "quantity", "is not a whole number"),
+    (PLAIN, {"quantity": 10**12}, "quantity", "is absurdly large"),
+    (PLAIN, {"seller": {"name": "x"}}, "seller", "is not a text but an object"),
+    (PLAIN, {"tags": [1]}, "tags", "is not a list of texts"),
+    (PLAIN, {"attributes": [1]}, "attributes", "is not an object"),
+    (CATALOGUE, {"price_cents": "12.50"}, "price_cents", "is not a whole number of minor units"),
+    (CATALOGUE, {"price_cents": 10**30}, "price_cents", "is absurdly large"),
+    (CATALOGUE, {"price_cents": True}, "price_cents", "is not a whole number of minor units"),
+    (CATALOGUE, {"released": "yesterday"}, "released", "is not a date such as 2026-11-23"),
+    (CATALOGUE, {"released": "0001-01-01T00:00:00+14:00"}, "released", "is not a date of our time"),
+    (RETAILER, {"category_path": "Phones"}, "category_path", "is not a list of texts"),
+    (RETAILER, {"popularity": 2**40}, "popularity", "is absurdly large"),
+    (BOOK, {"ratings_hist": [1, 2]}, "ratings_hist", "is not five counts, of one to five stars"),
+    (BOOK, {"ratings_hist": [2**31, 0, 0, 0, 0]}, "ratings_hist", "is not five counts, of one to five stars"),
+    (BOOK, {"year": "long ago"}, "year", "is not a year"),
+    (BOOK, {"authors": "me"}, "authors", "is not a list of texts"),
+    (STOCK_CODE, {"description": None}, "description", "is missing"),
+]
+OURS = {"external_id": "o1", "title": "Pot", "variants": [{"price": 100, "quantity": 1}]}
+BAD_VALUES += [
+    (OURS, {"variants": []}, "variants", "is not a list of 1 to 200 variants"),
+    (OURS, {"variants": [1]}, "variants", "holds something that is not an object"),
+    (OURS, {"variants": [{"price": -1}]}, "variants[0].price", "is negative"),
+    (OURS, {"variants": [{"price": 1, "quantity": 2**40}]}, "variants[0].quantity", "is absurdly large"),
+    (
+        OURS,
+        {"variants": [{"price": 1}, {"price": 2}]},
+        "variants",
+        "are not told apart: each needs a sku or options of its own",
+    ),
+    (OURS, {"variants": [{"price": 1, "options": [1]}]}, "variants[0].options", "is not an object"),
+    (OURS, {"options": {"Size": "L"}}, "Size", "is not a list of texts"),
+]
+
+
+async def test_every_bad_value_is_reported_and_the_good_rows_come_in(importer):
+    """One shop for all of them: file by file, the good row first."""
+    for good, change, field, reason in BAD_VALUES:
+        await importer(
+            importer.file("bad.jsonl", good, {**good, **change}), seller=None if field == "seller" else "A"
+        )
+        assert importer.said() == [(2, field, reason)], (change, importer.said())
+
+
+async def test_hostile_rows_harm_nobody(importer, shelf):
+    odd = {
+        **PLAIN,
+        "external_id": "odd",
+        "title": "Pot\x00 [bold]<b>",
+        "description": "y" * 1_000_000,
+        "category": " > ".join("deep" + "é" * 300 for _ in range(40)),
+        "attributes": {
+            "a\x00": "b\x00",
+            "big": 10**60,
+            "deep": {"x": 1},
+            "n": 2**62,
+            "": "e",
+            "l" * 999: True,
+        },
+        "tags": "t" * 5_000,
+        "image_url": "javascript:alert(1)",
+    }
+    done = await importer(
+        importer.file(
+            "hostile.jsonl",
+            PLAIN,
+            b'{"external_id": "long", "title": "' + b"x" * 10_000_000 + b'"}',
+            b"[" * 100_000,
+            b'{"external_id": "\\ud800", "title": "x"}',
+            b"\xff\xfe\x00",
+            b"17",
+            b'{"external_id": "half"',
+            odd,
+            {**PLAIN, "title": "Pot again"},
+            {**PLAIN, "external_id": "last"},
+        ),
+        seller="A",
+    )
+    assert (done.added, done.bad) == (3, 7)
+    assert [row[0] for row in importer.said()] == [2, 3, 4, 5, 6, 7, 9]
+    assert importer.said()[0][2] == "is longer than 4 MB"
+    assert importer.said()[-1][2] == "is the same product as line 1"
+    found = {row["external_id"]: row for row in await shelf("A")}
+    assert set(found) == {"p1", "odd", "last"}
+    assert (found["odd"]["title"], len(found["odd"]["category"])) == ("Pot [bold]<b>", 8)
+    assert json.loads(found["odd"]["attributes"])["n"] == 2**62
+    assert await importer.shop.catalog.product(
+        (await importer.shop.catalog.documents(ProductId(0)))[1].product_id
+    )
+
+
+async def test_a_long_line_of_csv_is_left_out_alone(importer):
+    file = importer.file("a.csv", b"external_id,title", b"1,Pot", b"2," + b"x" * 10_000_000, b"3,Cup")
+    done = await importer(file)
+    assert (done.added, importer.said()) == (2, [(3, "", "is longer than 4 MB")])
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+async def test_a_packed_file_that_breaks_in_the_middle(importer, damage):
+    lines = b"".join(rows(2_000))
+    packed = bytearray(gzip.compress(lines))
+    if damage == "cut":
+        packed = packed[: len(packed) * 2 // 3]
+    else:
+        packed[len(packed) * 2 // 3] ^= 0xFF
+    file = importer.folder / "broken.jsonl.gz"
+    file.write_bytes(packed)
+    done = await importer(file)
+    assert "in the middle" in done.broken
+    assert 500 < done.added < 2_000
+
+    file.write_bytes(gzip.compress(lines))
+    again = await importer(file)
+    assert (again.broken, again.added + again.unchanged + again.changed) == ("", 2_000)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("empty.jsonl", b"", "empty.jsonl is empty."),
+        ("stores.jsonl", b'{"id": 1, "name": "Shop"}\n', "no field 'title', but id, name"),
+        ("list.csv", b"code,name\n1,Pot\n", "no field 'title', but code, name"),
+        ("array.json", b'[{"title": "x"}]\n', "line 1 is not a JSON object"),
+        ("cut.jsonl.gz", gzip.compress(b"x" * 1_000)[:15], "is empty"),
+    ],
+)
+async def test_a_file_without_products_is_refused_in_one_line(importer, name, content, reason):
+    file = importer.folder / name
+    file.write_bytes(content)
+    with pytest.raises(NotProducts, match=reason):
+        await importer(file)
+
+
+async def test_one_seller_a_file_or_the_one_that_is_named(importer, shelf):
+    await importer(importer.file("garden_tools.jsonl", PLAIN), stock=5)
+    assert len(await shelf("Garden Tools")) == 1
+    await importer(importer.file("garden_tools.jsonl", {**PLAIN, "seller": "Cy"}), seller="Dee")
+    assert (len(await shelf("Dee")), len(await shelf("Cy"))) == (1, 0)
+    await importer(importer.file("garden_tools.jsonl", {**PLAIN, "seller": "Cy", "quantity": None}), stock=5)
+    [row] = await shelf("Cy")
+    assert row["on_hand"] == 5
+    await importer(importer.file("nothing.jsonl", {**PLAIN, "quantity": ""}), stock=0)
+    [row] = await shelf("Nothing")
+    assert (row["in_stock"], row["on_hand"], row["status"]) == (False, None, "active")
+
+
+async def test_stock_of_an_import_is_for_sale_and_tells_of_a_product_only_once(importer, told, changes, db):
+    await importer(importer.file("a.jsonl", PLAIN))
+    [change] = await importer.shop.catalog.documents(ProductId(0))
+    offer = OfferId(change.document.offer_id)
+    shelf = (await importer.shop.inventory.stock([offer]))[offer]
+    assert (shelf.available, change.document.in_stock) == (3, True)
+    arrived = [fact for fact in await told() if isinstance(fact, StockChanged)]
+    assert [(fact.offer_id, fact.available) for fact in arrived] == [(offer, 3)]
+    async with db.acquire() as connection:
+        await deliver(connection, arrived, [importer.shop.catalog])
+    assert len(await changes()) == 1  # the delivery was known with the product
+
+
+async def test_memory_does_not_grow_with_the_file(importer):
+    async def peak(count):
+        file = importer.folder / "long.jsonl"
+        with file.open("wb") as out:
+            for n in range(count):
+                row = {**PLAIN, "external_id": f"{count}-{n}", "description": f"{n:09}" * 300}
+                out.write(json.dumps(row).encode() + b"\n")
+        tracemalloc.start()
+        try:
+            assert (await importer(file)).added == count
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    await peak(600)  # whatever is made once
+    assert await peak(3_000) < await peak(1_000) + 2_000_000
+
+
+class Connected(NamedTuple):
+    """The address of a running shop, with the test's own database."""
+
+    engines: Connection
+    database: str
+
+    def environment(self):
+        return {**self.engines.environment(), "MERCAT_POSTGRES_DATABASE": self.database}
+
+
+async def test_the_command_says_what_it_did_and_where_the_bad_rows_are(settings, engines, tmp_path, capfd):
+    good = tmp_path / "[bold]shop[nobody].jsonl"
+    good.write_text(json.dumps(PLAIN) + "\n" + json.dumps({**PLAIN, "external_id": ""}) + "\n")
+    packed = tmp_path / "packed.jsonl.gz"
+    packed.write_bytes(gzip.compress(b"".join(rows(900)))[:-20])
+    report = tmp_path / "report.jsonl"
+    shop = Connected(engines, settings.postgres_database)
+
+    def run(*files):
+        return asyncio.to_thread(import_into, shop, files, None, 100, {}, report)
+
+    assert await run(good) == 0
+    said = " ".join(capfd.readouterr().err.split())
+    assert "[bold]shop[nobody].jsonl, line 2: external_id is missing" in said
+    assert "[bold]shop[nobody].jsonl: 1 added, 1 left out" in said
+    reported = json.loads(report.read_text())
+    assert reported == {"file": good.name, "line": 2, "field": "external_id", "reason": "is missing"}
+
+    assert await run(packed) == 1
+    assert "packed.jsonl.gz: it breaks off in the middle" in " ".join(capfd.readouterr().err.split())
+    assert not report.exists()
+    for nothing in (tmp_path / "nothing.jsonl", tmp_path):
+        with pytest.raises(Trouble, match=r"There is no file|cannot be read: is a directory"):
+            await run(nothing)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data is not here: the real files are not imported")
+@pytest.mark.parametrize(
+    ("name", "products", "bad", "sellable"),
+    [
+        ("catalogue", 19_406, 0, True),
+        ("bestbuy-products", 3_291, 0, True),
+        ("books", 10_000, 0, False),
+        ("retail-items", 3_905, 165, False),
+    ],
+)
+async def test_the_real_files(importer, db, name, products, bad, sellable):
+    file = SHARED / f"{name}.jsonl.gz"
+    with gzip.open(file) as packed:
+        lines = list(islice(packed, 700))
+    sample = importer.folder / file.name
+    sample.write_bytes(gzip.compress(b"".join(lines)))
+    done = await importer(sample)
+    assert done.added + done.bad == min(700, products + bad)
+    assert {(row.field, row.reason) for row in importer.bad} <= {("description", "is missing")}
+    statuses = await db.fetch("select status, count(*) from catalog.offer group by 1")
+    assert [row["status"] for row in statuses] == ["active" if sellable else "draft"]
+    assert (await importer(sample)).unchanged == done.added
