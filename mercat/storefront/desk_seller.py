@@ -18,12 +18,15 @@ from mercat.inventory import Count, Line, Stock
 from mercat.kit import wire
 from mercat.kit.refusals import Invalid, Refusal
 from mercat.kit.web import Caller
+from mercat.storefront import render
 from mercat.storefront.aisles import Aisles
 from mercat.storefront.services import Services
 from mercat.storefront.visit import Trouble, Visits, shown_id, trouble
 
 _A_PAGE = 50
 _ROWS_MAX = 500
+_EXPORT_PAGE = 500
+_EXPORT_PAGES_MAX = 100
 _NEXT = ("in_transit", "out_for_delivery", "delivered", "exception")
 _PLAIN_COLUMNS = {"title", "description", "category", "brand", "price", "quantity", "image", "external_id"}
 _SAID = {
@@ -121,6 +124,38 @@ class SellerDesk:
             said=_SAID.get(request.query_params.get("said", "")),
             refused=refused,
         )
+
+    async def export(self, request: Request) -> Response:
+        """The seller's offers as a CSV file."""
+        _, seller_id = await self._seller(request)
+        file = io.StringIO(newline="")
+        writer = csv.writer(file)
+        writer.writerow(["offer_id", "title", "price", "currency", "status", "stock", "held"])
+        after: OfferId | None = None
+        for _ in range(_EXPORT_PAGES_MAX):
+            offers = await self._catalog.of_seller(seller_id, after, _EXPORT_PAGE)
+            owned = await self._shop.inventory.owned(seller_id, [offer.offer_id for offer in offers])
+            stock = {each.offer_id: each for each in owned}
+            for row in (_row(offer, stock.get(offer.offer_id)) for offer in offers):
+                price = render.decimal(row.price, row.currency)
+                cells = [
+                    row.offer_id,
+                    _cell(row.title),
+                    price,
+                    row.currency,
+                    row.status,
+                    row.on_hand,
+                    row.reserved,
+                ]
+                writer.writerow(cells)
+            if len(offers) < _EXPORT_PAGE:
+                break
+            after = offers[-1].offer_id
+        headers = {
+            "Content-Disposition": 'attachment; filename="products.csv"',
+            "Cache-Control": "private, no-store",
+        }
+        return Response(file.getvalue().encode(), headers=headers, media_type="text/csv; charset=utf-8")
 
     async def change_offer(self, request: Request) -> Response:
         form = await self._visits.form(request)
@@ -354,6 +389,7 @@ def pages(visits: Visits, aisles: Aisles, shop: Services) -> list[Route]:
         visits.route("/sell", desk.sell),
         visits.route("/sell", desk.open_shop, "POST"),
         visits.route("/desk", desk.products),
+        visits.route("/desk/products.csv", desk.export),
         visits.route("/desk/offers/{offer_id}", desk.change_offer, "POST"),
         visits.route("/desk/stock/{offer_id}", desk.count, "POST"),
         visits.route("/desk/new", desk.new),
@@ -418,6 +454,11 @@ def _following(status: str) -> list[str]:
         return []
     way = _NEXT[:3]
     return [*(way[way.index(status) + 1 :] if status in way else way), "exception"]
+
+
+def _cell(text: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def _whole(given: str, what: str, most: int) -> int:

@@ -1,5 +1,6 @@
 """A seller lists, a shopper buys, the seller ships, the shopper sees the parcel; and what is refused."""
 
+import csv
 import uuid
 
 from browser.steps import fill_in, press_until_ordered, sign_in
@@ -122,6 +123,10 @@ def test_a_list_with_bad_rows_takes_the_good_ones_and_names_the_bad(visit):
     expect(bad.nth(2)).to_contain_text("quantity")
     bob.goto("/desk")
     expect(bob.get_by_role("link", name=f"Mug {mark}")).to_be_visible()
+    exported = list(csv.DictReader(bob.request.get("/desk/products.csv").text().splitlines()))
+    [mug] = [row for row in exported if row["title"] == f"Mug {mark}"]
+    assert (mug["price"], mug["stock"], mug["status"]) == ("9.50", "4", "active")
+    assert len({row["offer_id"] for row in exported}) == len(exported) > 50
 
 
 def test_stock_counted_meanwhile_is_not_overwritten(visit):
