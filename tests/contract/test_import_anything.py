@@ -1,0 +1,184 @@
+"""Imports of rows that nobody thought of, and of the examples in docs/import.md."""
+
+import json
+import random
+import re
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from mercat import main
+from mercat.events import ProductChanged
+from mercat.opening import import_files, rows
+
+PAGE = Path(__file__).parents[2] / "docs" / "import.md"
+SEEDS = {
+    "own": json.loads(next(iter(rows(1)))),
+    "catalogue": {
+        "id": "1",
+        "title": "Ink",
+        "model": "80",
+        "brand": "HP",
+        "description": "Cyan",
+        "price_cents": 500,
+        "currency": "USD",
+        "ean": ["0882780756328"],
+        "released": "2006-07-01",
+        "type_derived": "toner cartridge",
+        "image": "http://img.example/1.jpg",
+        "attributes": {"type": "Original", "width": 56.0, "wireless": False},
+    },
+    "retailer": {
+        "id": "1",
+        "title": "Phone",
+        "description": "Rings",
+        "brand": "AT&T",
+        "category_path": ["Cell Phones", "Prepaid"],
+        "price_cents": 500,
+        "currency": "USD",
+        "popularity": 7,
+    },
+    "books": {
+        "id": "1",
+        "title": "Emma",
+        "authors": ["Jane Austen"],
+        "year": 1815,
+        "language": "eng",
+        "ratings_count": 3,
+        "ratings_hist": [0, 0, 1, 1, 1],
+    },
+    "codes": {"stock_code": "1", "description": "GLOBE", "price_pence_median": 85, "currency": "GBP"},
+    "plain": {
+        "external_id": "1",
+        "title": "Pot",
+        "price": "12.50",
+        "currency": "USD",
+        "quantity": 3,
+        "category": "Kitchen > Pots",
+        "tags": "a,b",
+        "attributes.Colour": "red",
+        "image_url": "https://img.example/p.jpg",
+    },
+}
+ODD = (
+    *(None, True, False, 0, -1, 1, 2**31, 2**63, 2**64, -(2**70), 10**30, 0.1, -0.0, 1e300, 1e-300, 17.5),
+    *(
+        "",
+        " ",
+        "\x00",
+        "a\x00b",
+        "\x1f",
+        "/",
+        ">>|",
+        "é" * 90,
+        "x" * 30_000,
+        "\u202e",
+        "\U0001f375",
+        "{}",
+        "\\",
+        "'",
+    ),
+    *(
+        "NaN",
+        "Infinity",
+        "-1",
+        "1e999",
+        "1,5",
+        "٣",
+        "0x10",
+        "9999-99-99",
+        "0001-01-01",
+        "9999-12-31T23:59:59+14:00",
+    ),
+    *([], [[]], [None], [1, 2, 3, 4, 5], [2**31] * 5, ["a", "a"], ["\x00"], ["x"] * 300, [{}]),
+    *({}, {"": ""}, {"a\x00": "b\x00"}, {"a": {"b": 1}}, {"a": [1]}, {"a": None}, {"price": -1}),
+)
+
+
+def bent(value, chance):
+    """The value, or one near it, or something quite different; also deep inside."""
+    if isinstance(value, dict) and value and chance.random() < 0.7:
+        name = chance.choice(list(value))
+        return {**value, name: bent(value[name], chance)}
+    if isinstance(value, list) and value and chance.random() < 0.7:
+        place = chance.randrange(len(value))
+        return chance.choice(
+            ([*value[:place], bent(value[place], chance), *value[place + 1 :]], [*value, *value], value[1:])
+        )
+    return chance.choice(ODD)
+
+
+def bent_rows(seed, chance, count):
+    yield seed
+    key = next(name for name in ("external_id", "id", "stock_code") if name in seed)
+    for n in range(count):
+        row = {**seed, key: f"row {n}"}
+        for _ in range(chance.choice((1, 1, 1, 2, 4))):
+            name = chance.choice(list(row))
+            row[name] = bent(row[name], chance)
+        if chance.random() < 0.1:
+            row.pop(chance.choice(list(row)))
+        yield row
+
+
+@pytest.fixture
+async def shop(settings):
+    async with AsyncExitStack() as stack:
+        yield await main.assemble(settings, stack)
+
+
+@pytest.mark.parametrize("kind", SEEDS)
+async def test_whatever_a_row_holds_it_comes_in_or_is_reported(shop, told, tmp_path, kind):
+    """Each file twice: every row is counted, every fact decodes strictly, the second time nothing changes."""
+    count = 1_500
+    given = list(bent_rows(SEEDS[kind], random.Random(kind), count))
+    file = tmp_path / f"{kind}.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in given))
+    bad = []
+
+    async def again():
+        bad.clear()
+        [done] = await import_files(shop, [file], seller=None, bad=bad.append, progress=lambda far: None)
+        return done
+
+    async def changes():
+        return [fact for fact in await told() if isinstance(fact, ProductChanged)]
+
+    done = await again()
+    assert done.added + done.bad == len(given)
+    assert len(bad) == done.bad == len({row.line for row in bad})
+    assert all(row.reason for row in bad)
+    assert 200 < done.added < count
+    facts = await changes()
+    assert len({fact.product_id for fact in facts}) == len(facts) == done.added
+
+    done = await again()
+    assert (done.added, done.changed) == (0, 0)
+    assert await changes() == facts
+
+
+async def test_what_the_page_shows_is_taken_as_it_says(shop, tmp_path):
+    page = PAGE.read_text()
+    [own] = re.findall(r"```json\n(.+?)```", page, re.DOTALL)
+    table = re.search(r"(?:^    .+\n)+", page[page.index("## Plain columns") :], re.MULTILINE)
+    assert table
+    (tmp_path / "own.jsonl").write_text(json.dumps(json.loads(own)))
+    (tmp_path / "plain-columns.csv").write_text(re.sub("^    ", "", table.group(), flags=re.MULTILINE))
+    bad = []
+    done = await import_files(
+        shop,
+        [tmp_path / "own.jsonl", tmp_path / "plain-columns.csv"],
+        bad=bad.append,
+        progress=lambda far: None,
+    )
+    assert bad == []
+    assert [file.added for file in done] == [1, 2]
+    products = await shop.catalog.documents(0)
+    documents = {change.document.external_id: change.document for change in products}
+    assert (documents["M-1"].seller_name, documents["M-1"].price) == ("Kiln & Co", 1_299)
+    assert (documents["T-1"].seller_name, documents["T-1"].price) == ("Plain Columns", 799)
+    assert documents["T-1"].category_names == ["Food", "Tea"]
+    assert documents["T-1"].attributes == {"Colour": "green"}
+    stock = await shop.inventory.stock([documents["T-2"].offer_id])
+    assert stock[documents["T-2"].offer_id].available == 100
