@@ -95,7 +95,7 @@ class Building:
         """Relay, followers and duties: one process of the shop does these."""
         events = await self.pool("events")
         bell, desk = Bell(), Desk()
-        self.start(Relay(events, self.settings.replication(), bell).run())
+        self.start(Relay(events, self.settings.replication(), bell, desk=desk).run())
         names: list[str] = []
         for name, service in self.here.items():
             if consumers(service):

@@ -26,6 +26,7 @@ log = structlog.get_logger("mercat.log")
 _decoder: Any = wire.decoder(cast(type[Any], AnyEvent))
 _FACTS_MAX = 2_000
 _GATHER_S = 0.04  # what comes meanwhile is one batch and one commit; far inside the second that is promised
+_DESK_MAX = 6_000
 _SILENT_MAX = 20_000
 _TRIES = 5
 PARTITION = 1_000_000
@@ -44,11 +45,17 @@ class Relay:
     """Moves facts from the WAL to the log. One a shop; a second one finds the slot taken and waits."""
 
     def __init__(
-        self, db: asyncpg.Pool, replication: dict[str, Any], wake: "Bell", slot: str = "mercat"
+        self,
+        db: asyncpg.Pool,
+        replication: dict[str, Any],
+        wake: "Bell",
+        slot: str = "mercat",
+        desk: "Desk | None" = None,
     ) -> None:
         self._db = db
         self._replication = replication
         self._bell = wake
+        self._desk = desk or Desk()
         self._slot = slot
 
     async def open_slot(self) -> None:
@@ -92,6 +99,7 @@ class Relay:
                     last_id = await self._append(fresh, last_id)
                     done = (fresh[-1].commit, fresh[-1].number)
                     observe.facts_relayed.inc(len(fresh))
+                    self._desk.lay(last_id - len(fresh) + 1, fresh)
                     self._bell.ring(last_id)
                     await asyncio.sleep(_GATHER_S / 2)
                 if reading.emptied:
@@ -223,19 +231,40 @@ def on(event: type[Event], *, outside: bool = False) -> Callable[[Method], Metho
     return mark
 
 
+Row = tuple[int, str, str]
+"""A fact in the log: its number, kind and body."""
+
+
 class Desk:
-    """Facts that were decoded lately: the followers of a process come by at about the same time."""
+    """The newest facts, as the relay laid them here: followers of its process need not fetch them from the
+    log one by one, nor decode each for itself. What is not here any more stands in the log."""
 
     def __init__(self) -> None:
-        self._lately: dict[int, AnyEvent] = {}
+        self._rows: dict[int, Row] = {}
+        self._decoded: dict[int, AnyEvent] = {}
+        self.last = 0
+
+    def lay(self, first: int, facts: Sequence[Fact]) -> None:
+        """Facts that are in the log for good, from number `first` on."""
+        if first != self.last + 1 or len(self._rows) > _DESK_MAX:
+            self._rows.clear()
+            self._decoded.clear()
+        for number, fact in enumerate(facts, first):
+            self._rows[number] = (number, fact.kind, fact.body)
+        self.last = first + len(facts) - 1
+
+    def after(self, position: int) -> list[Row] | None:
+        """What follows a position, up to a batch; None where the log has to be asked."""
+        if position + 1 not in self._rows:
+            return None
+        return [self._rows[n] for n in range(position + 1, min(self.last, position + _FACTS_MAX) + 1)]
 
     def read(self, fact: int, body: str) -> AnyEvent:
-        if known := self._lately.get(fact):
-            return known
-        if len(self._lately) >= 2 * _FACTS_MAX:
-            self._lately.clear()
-        event: AnyEvent = _decoder.decode(body)
-        self._lately[fact] = event
+        event = self._decoded.get(fact)
+        if event is None:
+            event = self._decoded[fact] = _decoder.decode(body)
+        if len(self._decoded) > _DESK_MAX:
+            self._decoded.clear()
         return event
 
 
@@ -281,19 +310,30 @@ class Follower:
         if self._position is None:
             self._stored = int(await self._reader.fetchval(queries.position, self.name))
             self._position = self._stored
-        _, _, last = await self._reader.fetchrow(queries.relayed) or ("", 0, 0)
-        observe.follower_lag.labels(self.name).set(last - self._position)
-        if last <= self._position:
-            return False
-        rows = await self._reader.fetch(queries.read_on, self._position, last, self._kinds, _FACTS_MAX)
-        to = rows[-1]["id"] if len(rows) == _FACTS_MAX else last
+        held = self._desk.after(self._position)
+        if held:
+            rows, to = [row for row in held if row[1] in self._kinds], held[-1][0]
+            observe.follower_lag.labels(self.name).set(self._desk.last - self._position)
+        else:
+            rows, to = await self._from_log(self._position)
+            if to <= self._position:
+                return False
         if not rows and to - self._stored < _SILENT_MAX:
             self._position = to  # nothing of ours: remembered here, written with the next work
             return True
-        await self._digest([(row["id"], row["kind"], row["body"]) for row in rows], to)
+        await self._digest(rows, to)
         return True
 
-    async def _digest(self, rows: list[tuple[int, str, str]], to: int, tries: int = 1) -> None:
+    async def _from_log(self, position: int) -> tuple[list[Row], int]:
+        _, _, last = await self._reader.fetchrow(queries.relayed) or ("", 0, 0)
+        observe.follower_lag.labels(self.name).set(last - position)
+        if last <= position:
+            return [], last
+        found = await self._reader.fetch(queries.read_on, position, last, self._kinds, _FACTS_MAX)
+        rows = [(row["id"], row["kind"], row["body"]) for row in found]
+        return rows, rows[-1][0] if len(rows) == _FACTS_MAX else last
+
+    async def _digest(self, rows: list[Row], to: int, tries: int = 1) -> None:
         """Halves a batch that fails down to the one fact, which is parked after five tries."""
         try:
             await self._commit(rows, to)
@@ -319,7 +359,7 @@ class Follower:
             else:
                 raise
 
-    async def _commit(self, rows: list[tuple[int, str, str]], to: int) -> None:
+    async def _commit(self, rows: list[Row], to: int) -> None:
         events = [self._desk.read(fact, body) for fact, _, body in rows]
         by_type: dict[type[Event], list[Event]] = defaultdict(list)
         for event in events:
