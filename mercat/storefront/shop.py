@@ -493,7 +493,8 @@ class Shop:
 
 def pages(visits: Visits, aisles: Aisles, **services: Any) -> list[Route]:
     shop, shared = Shop(visits, aisles, **services), Shared()
-    services["catalog"].on_change(shared.forget)
+    if isinstance(catalog := services["catalog"], Catalog):
+        catalog.on_change(shared.forget)  # one that lives elsewhere does not call back: pages age by themselves
     return [
         visits.route("/", shared.wrap(shop.home)),
         visits.route("/departments", shared.wrap(shop.departments)),
