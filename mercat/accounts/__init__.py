@@ -7,8 +7,10 @@ provider's token is kept. A guest is a person too: they have a user id and may d
 from mercat.accounts.api import API
 from mercat.accounts.messages import (
     Address,
+    Credentials,
     EmailTaken,
     NewAddress,
+    NewPerson,
     PaymentMethod,
     Session,
     WrongPassword,
@@ -19,8 +21,10 @@ __all__ = [
     "API",
     "Accounts",
     "Address",
+    "Credentials",
     "EmailTaken",
     "NewAddress",
+    "NewPerson",
     "PaymentMethod",
     "Session",
     "WrongPassword",

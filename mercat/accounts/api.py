@@ -2,6 +2,8 @@ from mercat.accounts.service import Accounts
 from mercat.kit.web import Route
 
 API = [
+    Route("POST", "/people", Accounts.register),
+    Route("POST", "/sessions", Accounts.sign_in),
     Route("POST", "/guests", Accounts.guest),
     Route("GET", "/sessions/{token}", Accounts.who),
     Route("DELETE", "/sessions/{token}", Accounts.sign_out),

@@ -12,6 +12,17 @@ Text = Annotated[str, Meta(min_length=1, max_length=200)]
 Maybe = Annotated[str, Meta(max_length=200)]
 
 
+class NewPerson(Struct, frozen=True):
+    email: str
+    password: str
+    name: str
+
+
+class Credentials(Struct, frozen=True):
+    email: str
+    password: str
+
+
 class NewAddress(Struct, frozen=True, kw_only=True):
     """Where parcels go. `country` is ISO 3166-1 alpha-2."""
 

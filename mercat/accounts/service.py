@@ -9,7 +9,16 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 from mercat import ids
-from mercat.accounts.messages import Address, EmailTaken, NewAddress, PaymentMethod, Session, WrongPassword
+from mercat.accounts.messages import (
+    Address,
+    Credentials,
+    EmailTaken,
+    NewAddress,
+    NewPerson,
+    PaymentMethod,
+    Session,
+    WrongPassword,
+)
 from mercat.accounts.rules import CARDS, looks_like_a_card_number
 from mercat.ids import AddressId, PaymentMethodId, SellerId, UserId
 from mercat.kit import clock, sql, wire
@@ -54,9 +63,9 @@ class Accounts:
         self._add_address: Coalescer[tuple[Any, ...], bool] = Coalescer(self._add_addresses)
         self._add_method: Coalescer[tuple[Any, ...], bool] = Coalescer(self._add_methods)
 
-    async def register(self, email: str, password: str, name: str, guest: UserId | None = None) -> UserId:
+    async def register(self, person: NewPerson, guest: UserId | None = None) -> UserId:
         """Opens an account; EmailTaken where there is one. What the guest kept becomes this person's."""
-        user_id = await self._open(email, password, name, ["shopper"])
+        user_id = await self._open(person.email, person.password, person.name, ["shopper"])
         if user_id is None:
             raise EmailTaken(pointer="/email")
         if guest:
@@ -69,8 +78,9 @@ class Accounts:
         row = await self._db.fetchrow(queries.open, ids.new(UserId), email.strip(), name, hashed, roles)
         return UserId(row["user_id"]) if row else None
 
-    async def sign_in(self, email: str, password: str, guest: Caller | None = None) -> Session:
+    async def sign_in(self, credentials: Credentials, guest: Caller | None = None) -> Session:
         """A new session. An unknown e-mail takes as long as a wrong password, and is refused alike."""
+        email, password = credentials.email, credentials.password
         bucket = f"sign-in:{sha256(email.lower().encode()).hexdigest()}"
         [verdict] = await self._limits.take((bucket, _GUESSES))
         if not verdict.allowed:

@@ -16,9 +16,9 @@ from mercat.fulfilment import Fulfilment, Shipment
 from mercat.ids import OrderId, ReturnId, ShipmentId, UserId
 from mercat.inventory import Inventory, Line
 from mercat.kit import clock, sql, wire
-from mercat.kit.refusals import Forbidden
+from mercat.kit.refusals import Forbidden, NotFound
 from mercat.kit.web import Caller
-from mercat.orders import Order, Orders, Taken
+from mercat.orders import NotCancellable, NotReturnable, Order, Orders, Taken
 from mercat.payments import Payments
 from mercat.settings import Settings
 
@@ -66,7 +66,7 @@ class Afterwards:
         await self._begin_undoing(f"cancel/{int(order_id)}", _everything(order))
         try:
             order = await self._orders.cancel(order_id, people, "shopper")
-        except Exception:
+        except NotCancellable:  # nothing else says that it was not decided: the answer may have been lost
             await self._done(f"cancel/{int(order_id)}")
             raise
         await self._undo(f"cancel/{int(order_id)}", _everything(order))
@@ -111,8 +111,8 @@ class Afterwards:
         undoing = _part(order, taken)
         await self._begin_undoing(reference, undoing)
         try:
-            await self._orders.return_(order_id, people, reference, taken)
-        except Exception:
+            await self._orders.return_(order_id, reference, taken)
+        except (NotReturnable, NotFound):
             await self._done(reference)
             raise
         await self._undo(reference, undoing)

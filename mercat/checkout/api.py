@@ -2,6 +2,7 @@ from mercat.checkout.service import Checkout
 from mercat.kit.web import Route
 
 API = [
+    Route("POST", "/people", Checkout.people, status=200),
     Route("POST", "/quotes", Checkout.quote),
     Route("POST", "/checkouts", Checkout.buy, status=200),
     Route("POST", "/challenges/{ticket}", Checkout.challenge, status=200),

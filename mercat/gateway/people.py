@@ -1,6 +1,6 @@
 from starlette.requests import Request
 
-from mercat.accounts import NewAddress, Session
+from mercat.accounts import Credentials, NewAddress, NewPerson, Session
 from mercat.gateway import shapes
 from mercat.gateway.door import expired_cookie, session_cookie, token_of
 from mercat.gateway.services import Services
@@ -18,14 +18,16 @@ class People:
     async def register(self, caller: Caller | None, account: shapes.NewAccount) -> shapes.AccountMade:
         """Opens an account. It starts no session; what a guest has in the cart comes along."""
         guest = _guest(caller)
-        user_id = await self._shop.accounts.register(account.email, account.password, account.name, guest)
+        person = NewPerson(account.email, account.password, account.name)
+        user_id = await self._shop.accounts.register(person, guest)
         if guest is not None:
             await self._shop.cart.merge(guest, user_id)
         return shapes.AccountMade(user_id)
 
     async def sign_in(self, caller: Caller | None, credentials: shapes.SignIn) -> Answer:
         """Starts a session: the token for programs, the same as a cookie for browsers."""
-        session = await self._shop.accounts.sign_in(credentials.email, credentials.password, caller)
+        given = Credentials(credentials.email, credentials.password)
+        session = await self._shop.accounts.sign_in(given, caller)
         if session.guest is not None:
             await self._shop.cart.merge(session.guest, session.user_id)
         return self._begun(session)

@@ -405,11 +405,12 @@ def _by_price(product: Document) -> int:
 
 
 def _by_rating(product: Document) -> int:
-    """Rating, then how many gave it, then how well it sells."""
-    rating = int(min(max(product.rating, 0), 5) * 1_000)
-    reviews = min(max(product.review_count, 0), 2**20 - 1)
+    """Rating, then how many gave it, then how well it sells. A millionth of a star tells means of hundreds of
+    reviews apart."""
+    rating = int(min(max(product.rating, 0), 5) * 1_000_000)
+    reviews = min(max(product.review_count, 0), 2**17 - 1)
     popularity = min(max(product.popularity, 0).bit_length(), 31)
-    return ((rating << 20 | reviews) << 5 | popularity) << 26 | _tie(product, 26)
+    return ((rating << 17 | reviews) << 5 | popularity) << 19 | _tie(product, 19)
 
 
 def _by_age(product: Document) -> int:

@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mercat.accounts import Session
+from mercat.accounts import Credentials, NewPerson, Session
 from mercat.ids import ProductId, ReviewId
 from mercat.kit import clock, wire
 from mercat.kit.refusals import Forbidden, Refusal
@@ -77,9 +77,8 @@ class Account:
         form = await self._visits.form(request)
         guest = await self._visits.caller(request)
         try:
-            session = await self._shop.accounts.sign_in(
-                form.get("email", ""), form.get("password", ""), guest
-            )
+            given = Credentials(form.get("email", ""), form.get("password", ""))
+            session = await self._shop.accounts.sign_in(given, guest)
         except Refusal as refused:
             return await self._in(request, registering=False, form=form, refused=refused)
         await self._come_along(guest, session)
@@ -100,8 +99,8 @@ class Account:
         caller = await self._visits.caller(request)
         guest = caller.user_id if caller and caller.guest else None
         try:
-            await self._shop.accounts.register(email, password, name.strip(), guest)
-            session = await self._shop.accounts.sign_in(email, password, caller)
+            await self._shop.accounts.register(NewPerson(email, password, name.strip()), guest)
+            session = await self._shop.accounts.sign_in(Credentials(email, password), caller)
         except Refusal as refused:
             return await self._in(request, registering=True, form=form, refused=refused)
         await self._come_along(caller, session)
