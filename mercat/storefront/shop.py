@@ -494,7 +494,7 @@ class Shop:
 def pages(visits: Visits, aisles: Aisles, **services: Any) -> list[Route]:
     shop, shared = Shop(visits, aisles, **services), Shared()
     if isinstance(catalog := services["catalog"], Catalog):
-        catalog.on_change(shared.forget)  # one that lives elsewhere does not call back: pages age by themselves
+        catalog.on_change(shared.forget)  # one elsewhere does not call back: pages age by themselves
     return [
         visits.route("/", shared.wrap(shop.home)),
         visits.route("/departments", shared.wrap(shop.departments)),
