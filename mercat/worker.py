@@ -10,6 +10,9 @@ from pathlib import Path
 
 import uvloop
 
+_PATIENT = 5
+"""Whoever buys comes first on a full machine; what is done by and by gathers into larger batches meanwhile."""
+
 
 def _count_together(data: Path) -> None:
     """All processes keep their numbers in one folder, so that any of them can show all."""
@@ -51,6 +54,7 @@ async def _web(stop: asyncio.Event) -> None:
 
 
 async def _back(stop: asyncio.Event) -> None:
+    os.nice(_PATIENT)
     from mercat import main, settings
     from mercat.embedded import ready
 
