@@ -159,26 +159,22 @@ async def test_whatever_a_row_holds_it_comes_in_or_is_reported(shop, told, tmp_p
 
 
 async def test_what_the_page_shows_is_taken_as_it_says(shop, tmp_path):
-    page = PAGE.read_text()
-    [own] = re.findall(r"```json\n(.+?)```", page, re.DOTALL)
-    table = re.search(r"(?:^    .+\n)+", page[page.index("## Plain columns") :], re.MULTILINE)
-    assert table
-    (tmp_path / "own.jsonl").write_text(json.dumps(json.loads(own)))
-    (tmp_path / "plain-columns.csv").write_text(re.sub("^    ", "", table.group(), flags=re.MULTILINE))
+    section = PAGE.read_text().partition("## Plain columns")[2]
+    shown = re.findall(r"(?:^    .+\n)+", section, re.MULTILINE)[:2]
+    files = [tmp_path / "examples.csv", tmp_path / "examples.jsonl"]
+    for file, block in zip(files, shown, strict=True):
+        file.write_text(re.sub("^    ", "", block, flags=re.MULTILINE))
     bad = []
-    done = await import_files(
-        shop,
-        [tmp_path / "own.jsonl", tmp_path / "plain-columns.csv"],
-        bad=bad.append,
-        progress=lambda far: None,
-    )
+    as_csv, as_json = await import_files(shop, files, seller=None, bad=bad.append, progress=lambda far: None)
     assert bad == []
-    assert [file.added for file in done] == [1, 2]
-    products = await shop.catalog.documents(0)
-    documents = {change.document.external_id: change.document for change in products}
-    assert (documents["M-1"].seller_name, documents["M-1"].price) == ("Kiln & Co", 1_299)
-    assert (documents["T-1"].seller_name, documents["T-1"].price) == ("Plain Columns", 799)
-    assert documents["T-1"].category_names == ["Food", "Tea"]
-    assert documents["T-1"].attributes == {"Colour": "green"}
-    stock = await shop.inventory.stock([documents["T-2"].offer_id])
-    assert stock[documents["T-2"].offer_id].available == 100
+    assert (as_csv.added, as_json.unchanged) == (2, 2)
+
+    pot = {
+        offer.title: offer for offer in await shop.catalog.of_seller(await shop.sellers.by_name("Examples"))
+    }
+    priced, unpriced = pot["Pot, 3 litres"], pot["Pot, 5 litres"]
+    assert (priced.status, priced.price, unpriced.status) == ("active", 2_450, "draft")
+    stock = await shop.inventory.stock([priced.offer_id, unpriced.offer_id])
+    assert [stock[offer.offer_id].available for offer in (priced, unpriced)] == [12, 100]
+    [card] = await shop.catalog.cards([priced.product_id])
+    assert (card.category_names, card.attributes) == (["Kitchen", "Pots"], {"Colour": "Red"})
