@@ -13,12 +13,12 @@ from mercat import ids
 from mercat.accounts import Accounts
 from mercat.checkout.messages import Return, Returned, Ship, Track
 from mercat.fulfilment import Fulfilment, Shipment
-from mercat.ids import OrderId, ReturnId, ShipmentId, UserId
+from mercat.ids import OrderId, ReturnId, SellerId, ShipmentId, UserId
 from mercat.inventory import Inventory, Line
 from mercat.kit import clock, sql, wire
 from mercat.kit.refusals import Forbidden, NotFound
 from mercat.kit.web import Caller
-from mercat.orders import NotCancellable, NotReturnable, Order, Orders, Taken
+from mercat.orders import NotCancellable, NotReturnable, NotShippable, Order, Orders, Taken
 from mercat.payments import Payments
 from mercat.settings import Settings
 
@@ -32,6 +32,14 @@ class Undoing(Struct, frozen=True):
     order_id: OrderId
     amount: int
     lines: list[Line]
+
+
+class Sending(Struct, frozen=True):
+    """A parcel that a seller hands over."""
+
+    shipment_id: ShipmentId
+    seller_id: SellerId
+    ask: Ship
 
 
 class Afterwards:
@@ -63,7 +71,7 @@ class Afterwards:
         """Before anything has shipped: money back, goods back. Again: the same answer, no other refund."""
         people = await self.people(caller)
         order = await self._orders.order(order_id, people)
-        await self._begin_undoing(f"cancel/{int(order_id)}", _everything(order))
+        await self._begin_following(f"cancel/{int(order_id)}", order_id, _everything(order))
         try:
             order = await self._orders.cancel(order_id, people, "shopper")
         except NotCancellable:  # nothing else says that it was not decided: the answer may have been lost
@@ -77,17 +85,30 @@ class Afterwards:
         if caller.seller_id is None:
             raise Forbidden
         shipment_id = ids.new(ShipmentId, ask.order_id.bucket)
+        reference = f"ship/{int(shipment_id)}"
+        sending = Sending(shipment_id, caller.seller_id, ask)
+        await self._begin_following(reference, ask.order_id, sending)
+        try:
+            return await self._send(reference, sending)
+        except (NotShippable, NotFound):
+            await self._done(reference)
+            raise
+
+    async def _send(self, reference: str, sending: Sending) -> Shipment:
+        ask = sending.ask
         taken = [Taken(line.order_line_id, line.quantity) for line in ask.lines]
-        user_id = await self._orders.ship(ask.order_id, caller.seller_id, shipment_id, taken)
-        return await self._fulfilment.open(
-            shipment_id,
+        user_id = await self._orders.ship(ask.order_id, sending.seller_id, sending.shipment_id, taken)
+        shipment = await self._fulfilment.open(
+            sending.shipment_id,
             ask.order_id,
             user_id,
-            caller.seller_id,
+            sending.seller_id,
             [(line.order_line_id, line.quantity) for line in ask.lines],
             ask.carrier,
             ask.tracking_number,
         )
+        await self._done(reference)
+        return shipment
 
     async def track(self, caller: Caller, shipment_id: ShipmentId, ask: Track) -> Shipment:
         """A carrier saw a parcel; the last one delivered makes the order delivered."""
@@ -109,7 +130,7 @@ class Afterwards:
         taken = [Taken(line.order_line_id, line.quantity) for line in ask.lines]
         reference = f"return/{int(return_id)}"
         undoing = _part(order, taken)
-        await self._begin_undoing(reference, undoing)
+        await self._begin_following(reference, order_id, undoing)
         try:
             await self._orders.return_(order_id, reference, taken)
         except (NotReturnable, NotFound):
@@ -119,7 +140,8 @@ class Afterwards:
         return Returned(return_id)
 
     async def keep_undoing(self) -> None:
-        """Runs again what a crash left half given back; only what the order's row decided is carried out."""
+        """Runs again what a crash left half given back or half sent; only what the order's row decided is
+        carried out."""
         rows = await self._db.fetch(
             queries.undoing_lapsed, clock.now(), timedelta(seconds=self._settings.lease_s)
         )
@@ -127,20 +149,24 @@ class Afterwards:
             try:
                 await self._take_up_undoing(row)
             except Exception:
-                log.exception("an order could not be given back yet", reference=row["reference"])
+                log.exception("what follows for an order could not be done yet", reference=row["reference"])
         if not rows:
             await asyncio.sleep(1)
 
     async def _take_up_undoing(self, row: Any) -> None:
-        reference, undoing = row["reference"], wire.decode(row["record"], Undoing)
-        if await self._orders.decided(undoing.order_id, reference.split("/")[0], reference):
-            await self._undo(reference, undoing)
-        else:
+        reference, order_id = row["reference"], OrderId(row["order_id"])
+        what, _, number = reference.partition("/")
+        said = f"shipped/{number}" if what == "ship" else reference
+        if not await self._orders.decided(order_id, what, said):
             await self._done(reference)
+        elif what == "ship":
+            await self._send(reference, wire.decode(row["record"], Sending))
+        else:
+            await self._undo(reference, wire.decode(row["record"], Undoing))
 
-    async def _begin_undoing(self, reference: str, undoing: Undoing) -> None:
+    async def _begin_following(self, reference: str, order_id: OrderId, record: Undoing | Sending) -> None:
         until = clock.now() + timedelta(seconds=self._settings.lease_s)
-        await self._db.execute(queries.undoing_begin, reference, undoing.order_id, wire.text(undoing), until)
+        await self._db.execute(queries.undoing_begin, reference, order_id, wire.text(record), until)
 
     async def _undo(self, reference: str, undoing: Undoing) -> None:
         if undoing.amount:

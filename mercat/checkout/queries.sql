@@ -99,11 +99,8 @@ where c.checkout_id = $1;
 -- name: park
 update checkout.running set parked = $3 where checkout_id = $1 and fence = $2;
 
--- name: parked
-select checkout_id, tries, parked, begun_at from checkout.running where parked is not null order by checkout_id;
-
 -- name: prune
--- Keys are kept for 24 hours, then forgotten together with their answers; never a running one.
+-- Refused purchases are kept for a day, then forgotten together with their keys; orders keep theirs.
 with old as (
     select c.checkout_id from checkout.checkout c
     join checkout.answer a on a.checkout_id = c.checkout_id and a.status <> 201
@@ -111,7 +108,8 @@ with old as (
 ), answers as (
     delete from checkout.answer where checkout_id in (select checkout_id from old)
 )
-delete from checkout.checkout where checkout_id in (select checkout_id from old);
+delete from checkout.checkout where checkout_id in (select checkout_id from old)
+returning checkout_id;
 
 -- name: undoing_begin
 insert into checkout.undoing (reference, order_id, record, lease_until)

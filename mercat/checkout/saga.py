@@ -18,7 +18,7 @@ import structlog
 from mercat import money
 from mercat.cart import Cart
 from mercat.checkout.messages import CheckoutInProgress, Record, Said
-from mercat.ids import CheckoutId
+from mercat.ids import EPOCH_MS, CheckoutId
 from mercat.inventory import Inventory, Line, OutOfStock
 from mercat.kit import clock, observe, sql, wire
 from mercat.kit.coalesce import Coalescer
@@ -173,6 +173,16 @@ class Saga:
         while await self.recover():
             pass
         await asyncio.sleep(1)
+
+    async def forget_old(self) -> int:
+        """A refusal's key is good for a day; answers how many were forgotten."""
+        day_ago = int((clock.now() - timedelta(days=1)).timestamp() * 1_000) - EPOCH_MS
+        return len(await self._db.fetch(queries.prune, day_ago << 22))
+
+    async def keep_forgetting(self) -> None:
+        while await self.forget_old():
+            pass
+        await asyncio.sleep(600)
 
     async def _recover(self, row: Any) -> None:
         record = wire.decode(row["record"], Record)

@@ -34,7 +34,7 @@ create table if not exists checkout.answer (
     at          timestamptz not null
 );
 
--- Cancellations and returns: sagas of the same kind, begun here and run again until they are done.
+-- Cancellations, returns and parcels: sagas of the same kind, begun here and run again until they are done.
 create table if not exists checkout.undoing (
     reference   text        primary key,
     order_id    bigint      not null,

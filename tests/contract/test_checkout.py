@@ -1,0 +1,482 @@
+"""What checkout promises: whatever breaks at whatever step, the shopper gets one answer, pays once or not at
+all, and the books balance."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import msgspec
+import pytest
+from both_ways import WAYS, reached
+
+from mercat import ids, main
+from mercat.accounts import NewAddress
+from mercat.audit import audit
+from mercat.catalog import NewProduct
+from mercat.checkout import (
+    API,
+    Buy,
+    CartEmpty,
+    Checkout,
+    CheckoutInProgress,
+    KeyReused,
+    PriceChanged,
+    Return,
+    Ship,
+    Track,
+)
+from mercat.checkout.messages import Record, ShippedLine
+from mercat.inventory import Line, OutOfStock
+from mercat.kit import wire
+from mercat.kit.refusals import BadRequest, NotFound
+from mercat.kit.web import Caller
+from mercat.orders import NotCancellable
+from mercat.payments import Outcome
+from mercat.pricing import QuoteExpired
+
+HOME = NewAddress(name="Ann", line1="1 Lane", city="Boston", region="MA", postal_code="02110", country="US")
+LAPSED = 20  # seconds after which nobody holds a lease of now
+GIVEN_UP = 80
+WALKED_AWAY = 1_000
+
+
+class Crash(BaseException):
+    """The process is gone: nothing that it would have done after this happens."""
+
+
+class Scene:
+    """A shop with ten tins of tea, and a shopper with two of them in the cart."""
+
+    def __init__(self, shop, db):
+        self.shop, self.checkout, self.db = shop, shop.checkout, db
+        self.seller = ids.new(ids.SellerId)
+
+    async def open(self):
+        draft = NewProduct(title="Tea", description="", category="tea", price=1_000, currency="USD")
+        listed = await self.shop.catalog.create(self.seller, "Bob's", draft)
+        self.tea = listed.offer_id
+        await self.shop.inventory.receive("opening", [Line(self.tea, 10)], self.seller)
+        self.ann = Caller(ids.new(ids.UserId), email="ann@example.org")
+        await self.shop.cart.add(self.ann.user_id, self.tea, 2)
+        return self
+
+    async def ask(self, token="tok_visa", **more):
+        address = await self.shop.accounts.add_address(self.ann.user_id, HOME)
+        method = await self.shop.accounts.add_payment_method(self.ann.user_id, token)
+        return Buy(address, method, "standard", **more)
+
+    async def left(self):
+        stock = (await self.shop.inventory.stock([self.tea]))[self.tea]
+        return stock.on_hand, stock.reserved
+
+    async def charged(self):
+        """How many charges stand at the provider, not given back."""
+        return await self.db.fetchval(
+            "select count(*) from payments.sandbox_charge where state = 'charged' and refunded < amount"
+        )
+
+    async def orders(self):
+        return (await self.shop.orders.list_of([self.ann.user_id])).orders
+
+    async def in_cart(self):
+        return sum(line.quantity for line in (await self.shop.cart.basket(self.ann.user_id)).lines)
+
+    async def answers(self):
+        return await self.db.fetch("select status, body from checkout.answer")
+
+    async def settled(self):
+        assert await self.db.fetchval("select count(*) from checkout.running") == 0
+        async with self.db.acquire() as db:
+            assert [law for law in await audit(db) if law.violations] == []
+
+    async def must_have_bought(self, units=2):
+        assert [(order.status, order.total) for order in await self.orders()] == [("confirmed", 2_624)]
+        assert await self.left() == (10 - units, 0)
+        assert await self.charged() == 1
+        assert await self.in_cart() == 0
+        assert [row["status"] for row in await self.answers()] == [201]
+        await self.settled()
+
+    async def must_have_bought_nothing(self):
+        assert await self.orders() == []
+        assert await self.left() == (10, 0)
+        assert await self.charged() == 0
+        assert await self.in_cart() == 2
+        await self.settled()
+
+
+class Breaks:
+    """Stands before a part of the shop, and breaks once at one of its verbs: before it, or after it was done
+    but before it could answer."""
+
+    def __init__(self, inside, verb, moment, error):
+        self.inside, self.verb, self.moment, self.error, self.broke = inside, verb, moment, error, False
+
+    def __getattr__(self, name):
+        work = getattr(self.inside, name)
+        return self._broken(work) if name == self.verb and not self.broke else work
+
+    def __call__(self, *asked):
+        return (self._broken(self.inside) if not self.broke else self.inside)(*asked)
+
+    def _broken(self, work):
+        async def breaks(*args, **more):
+            self.broke = True
+            if self.moment == "after":
+                await work(*args, **more)
+            raise self.error
+
+        return breaks
+
+
+def break_at(owner, part, verb, moment, error=Crash):
+    breaks = Breaks(getattr(owner, part), verb, moment, error)
+    setattr(owner, part, breaks)
+    return breaks
+
+
+@pytest.fixture
+async def scene(settings, db):
+    async with AsyncExitStack() as stack:
+        yield await Scene(await main.assemble(settings, stack), db).open()
+
+
+@pytest.fixture(params=WAYS)
+async def checkout(request, scene):
+    async with reached(request.param, Checkout, API, scene.checkout) as checkout:
+        yield checkout
+
+
+# -- buying
+
+
+async def test_a_key_is_a_purchase_and_its_answer_never_changes(scene, checkout):
+    ask = await scene.ask()
+    first = await checkout.buy(scene.ann, "k1", ask)
+    assert (first.status, first.replayed) == (201, False)
+    assert msgspec.json.decode(first.body)["total"] == 26.24
+    again = await checkout.buy(scene.ann, "k1", ask)
+    assert (again.status, again.replayed, again.body) == (201, True, first.body)
+    with pytest.raises(KeyReused):
+        await checkout.buy(scene.ann, "k1", msgspec.structs.replace(ask, shipping_method="express"))
+    with pytest.raises(CartEmpty):
+        await checkout.buy(scene.ann, "k2", ask)
+    await scene.must_have_bought()
+
+
+async def test_what_is_refused_before_it_begins_is_not_remembered(scene, checkout):
+    ask = await scene.ask()
+    for key in ("", "k" * 256, "a\tb"):
+        with pytest.raises(BadRequest):
+            await checkout.buy(scene.ann, key, ask)
+    with pytest.raises(NotFound):
+        await checkout.buy(
+            scene.ann, "k1", msgspec.structs.replace(ask, payment_method_id=ids.PaymentMethodId(1))
+        )
+    with pytest.raises(PriceChanged) as changed:
+        await checkout.buy(scene.ann, "k1", msgspec.structs.replace(ask, expected_total=1))
+    assert (changed.value.facts["expected_total"], changed.value.facts["total"]) == (0.01, 26.24)
+    assert (
+        await checkout.buy(scene.ann, "k1", msgspec.structs.replace(ask, expected_total=2_624))
+    ).status == 201
+
+
+async def test_a_quote_is_honoured_for_what_it_says(scene, checkout, clock_ahead):
+    ask = await scene.ask()
+    quote = await checkout.quote(scene.ann, ask.shipping_address_id, "standard")
+    quoted = msgspec.structs.replace(ask, quote_id=quote.quote_id)
+    await scene.shop.catalog.change_offer(scene.seller, scene.tea, price=9_999)
+    with pytest.raises(QuoteExpired):
+        await checkout.buy(scene.ann, "k1", msgspec.structs.replace(quoted, shipping_method="express"))
+    clock_ahead(601)
+    with pytest.raises(QuoteExpired):
+        await checkout.buy(scene.ann, "k1", quoted)
+    clock_ahead(0)
+    assert (await checkout.buy(scene.ann, "k1", quoted)).status == 201
+    await scene.must_have_bought()
+
+
+async def test_what_is_not_for_sale_is_not_bought(scene, checkout):
+    await scene.shop.catalog.change_offer(scene.seller, scene.tea, status="paused")
+    with pytest.raises(OutOfStock):
+        await checkout.buy(scene.ann, "k1", await scene.ask())
+    await scene.must_have_bought_nothing()
+
+
+@pytest.mark.parametrize(
+    ("token", "status", "code"),
+    [("tok_declined", 402, "payment_declined"), ("tok_timeout_uncharged", 402, "payment_unavailable")],
+)
+async def test_a_refusal_is_an_answer_too(scene, token, status, code):
+    ask = await scene.ask(token)
+    first = await scene.checkout.buy(scene.ann, "k1", ask)
+    assert (first.status, msgspec.json.decode(first.body)["code"]) == (status, code)
+    again = await scene.checkout.buy(scene.ann, "k1", ask)
+    assert (again.body, again.replayed) == (first.body, True)
+    await scene.must_have_bought_nothing()
+    assert (await scene.checkout.buy(scene.ann, "k2", await scene.ask())).status == 201
+
+
+async def test_an_old_copy_of_a_cart_is_not_bought_again(scene):
+    ask = await scene.ask()
+    await scene.shop.cart.copy_changed()
+    assert (await scene.checkout.buy(scene.ann, "k1", ask)).status == 201
+    await scene.shop.building.store.client.flushall()  # before the emptied cart was copied
+    assert await scene.in_cart() == 2
+    with pytest.raises(CartEmpty, match="bought already"):
+        await scene.checkout.buy(scene.ann, "k2", ask)
+    await scene.must_have_bought()
+
+
+# -- crashes
+
+FORWARD = [
+    ("_inventory", "reserve"),
+    ("_payments", "charge"),
+    ("_decide", "__call__"),
+    ("_orders", "create"),
+    ("_inventory", "confirm"),
+    ("_cart", "spend"),
+    ("_finish", "__call__"),
+]
+BACK = [("_decide", "__call__"), ("_payments", "void"), ("_inventory", "release"), ("_finish", "__call__")]
+
+
+async def _crashes(scene, ask, part, verb, moment):
+    breaks = break_at(scene.checkout.saga, part, verb, moment)
+    with pytest.raises(Crash):
+        await scene.checkout.buy(scene.ann, "k1", ask)
+    assert breaks.broke
+    return ask
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize(("part", "verb"), FORWARD)
+async def test_a_crash_at_any_step_of_buying_is_carried_on(scene, clock_ahead, part, verb, moment):
+    ask = await _crashes(scene, await scene.ask(), part, verb, moment)
+    assert await scene.checkout.saga.recover() == 0  # its lease still runs
+    clock_ahead(LAPSED)
+    await scene.checkout.saga.recover()
+    await scene.must_have_bought()
+    assert (await scene.checkout.buy(scene.ann, "k1", ask)).replayed
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize(("part", "verb"), BACK)
+async def test_a_crash_at_any_step_of_undoing_is_carried_on(scene, clock_ahead, part, verb, moment):
+    ask = await _crashes(scene, await scene.ask("tok_declined"), part, verb, moment)
+    clock_ahead(LAPSED)
+    await scene.checkout.saga.recover()
+    await scene.must_have_bought_nothing()
+    said = await scene.checkout.buy(scene.ann, "k1", ask)
+    assert (said.status, said.replayed) == (402, True)
+
+
+async def test_the_shoppers_own_retry_carries_on_what_a_crash_left(scene, clock_ahead):
+    ask = await _crashes(scene, await scene.ask(), "_orders", "create", "before")
+    with pytest.raises(CheckoutInProgress):
+        await scene.checkout.buy(scene.ann, "k1", ask)
+    with pytest.raises(CheckoutInProgress):
+        await scene.checkout.buy(scene.ann, "another key, the same cart", ask)
+    clock_ahead(LAPSED)
+    assert (await scene.checkout.buy(scene.ann, "k1", ask)).status == 201
+    await scene.must_have_bought()
+
+
+async def test_a_purchase_that_could_not_be_decided_in_time_is_undone(scene, clock_ahead):
+    ask = await _crashes(scene, await scene.ask(), "_payments", "charge", "after")
+    clock_ahead(GIVEN_UP)
+    assert await scene.checkout.saga.recover() == 1
+    await scene.must_have_bought_nothing()
+    said = await scene.checkout.buy(scene.ann, "k1", ask)
+    assert msgspec.json.decode(said.body)["code"] == "payment_unavailable"
+
+
+async def test_the_lost_answer_of_a_part_that_restarts_is_asked_for_again(scene):
+    from mercat.kit.refusals import Unavailable
+
+    ask = await scene.ask()
+    for part, verb in FORWARD[3:]:
+        break_at(scene.checkout.saga, part, verb, "after", Unavailable())
+    assert (await scene.checkout.buy(scene.ann, "k1", ask)).status == 201
+    await scene.must_have_bought()
+
+
+async def test_the_longest_holder_of_an_old_lease_cannot_finish(scene, clock_ahead):
+    ask = await scene.ask()
+    paused, go_on = asyncio.Event(), asyncio.Event()
+    saga, charge = scene.checkout.saga, scene.shop.payments.charge
+
+    class Slow:
+        def __getattr__(self, name):
+            return getattr(scene.shop.payments, name)
+
+        async def charge(self, asked):
+            paid = await charge(asked)
+            if not paused.is_set():
+                paused.set()
+                await go_on.wait()
+            return paid
+
+    saga._payments = Slow()
+    slow = asyncio.create_task(scene.checkout.buy(scene.ann, "k1", ask))
+    await paused.wait()
+    row = await scene.db.fetchrow(
+        "select r.fence, c.record::text from checkout.running r join checkout.checkout c using (checkout_id)"
+    )
+    clock_ahead(GIVEN_UP)
+    await saga.recover()  # somebody else decided to undo, while we thought that we were winning
+    go_on.set()
+    said = await slow
+    assert (said.status, said.replayed) == (402, True)
+    with pytest.raises(CheckoutInProgress):
+        await saga.carry_out(wire.decode(row["record"], Record), row["fence"])
+    assert await scene.charged() == 0
+    assert [answer["status"] for answer in await scene.answers()] == [402]
+
+
+async def test_an_abandoned_challenge_ends_and_a_late_yes_charges_nothing(scene, checkout, clock_ahead):
+    ask = await scene.ask("tok_3ds")
+    waiting = await checkout.buy(scene.ann, "k1", ask)
+    assert (waiting.status, waiting.retry_after) == (202, 1)
+    ticket = msgspec.json.decode(waiting.body)["next_action"]["url"].rsplit("/", 1)[1]
+    assert await scene.left() == (10, 2)
+    clock_ahead(GIVEN_UP)
+    assert await scene.checkout.saga.recover() == 0  # fifteen minutes are the shopper's
+    clock_ahead(WALKED_AWAY)
+    assert await scene.checkout.saga.recover() == 1
+    late = await checkout.challenge(ticket, Outcome("approve"))
+    assert (late.status, msgspec.json.decode(late.body)["code"]) == (402, "payment_declined")
+    await scene.must_have_bought_nothing()
+
+
+async def test_a_challenge_that_is_met_goes_on(scene, checkout):
+    ask = await scene.ask("tok_3ds")
+    waiting = await checkout.buy(scene.ann, "k1", ask)
+    ticket = msgspec.json.decode(waiting.body)["next_action"]["url"].rsplit("/", 1)[1]
+    assert (await checkout.buy(scene.ann, "k1", ask)).body == waiting.body
+    assert (await checkout.challenge(ticket, Outcome("approve"))).status == 201
+    await scene.must_have_bought()
+
+
+# -- afterwards
+
+
+async def _bought(scene):
+    await scene.checkout.buy(scene.ann, "bought", await scene.ask())
+    [order] = await scene.orders()
+    return await scene.shop.orders.order(order.order_id, [scene.ann.user_id])
+
+
+async def _refunds(scene, order):
+    [payment] = await scene.shop.payments.of_order(order.order_id)
+    return [refund.amount for refund in payment.refunds]
+
+
+async def test_cancelling_gives_back_once(scene, checkout):
+    order = await _bought(scene)
+    for _ in range(2):
+        assert (await checkout.cancel(scene.ann, order.order_id)).status == "cancelled"
+    assert await _refunds(scene, order) == [order.total]
+    assert await scene.left() == (10, 0)
+    with pytest.raises(NotFound):
+        await checkout.cancel(Caller(ids.new(ids.UserId)), order.order_id)
+    await scene.settled()
+
+
+UNDO = [
+    ("_orders", "cancel", "after"),
+    ("_payments", "refund", "before"),
+    ("_payments", "refund", "after"),
+    ("_inventory", "put_back", "before"),
+    ("_inventory", "put_back", "after"),
+]
+
+
+@pytest.mark.parametrize(("part", "verb", "moment"), UNDO)
+@pytest.mark.parametrize("error", [Crash, ConnectionResetError])
+async def test_a_cancellation_that_broke_off_is_carried_on(scene, clock_ahead, part, verb, moment, error):
+    order = await _bought(scene)
+    break_at(scene.checkout, part, verb, moment, error)
+    with pytest.raises(error):
+        await scene.checkout.cancel(scene.ann, order.order_id)
+    clock_ahead(LAPSED)
+    await scene.checkout.keep_undoing()
+    assert await _refunds(scene, order) == [order.total]
+    assert await scene.left() == (10, 0)
+    assert await scene.db.fetchval("select count(*) from checkout.undoing where done_at is null") == 0
+    await scene.settled()
+
+
+async def test_a_cancellation_that_was_not_decided_gives_nothing_back(scene, clock_ahead):
+    order = await _bought(scene)
+    break_at(scene.checkout, "_orders", "cancel", "before")
+    with pytest.raises(Crash):
+        await scene.checkout.cancel(scene.ann, order.order_id)
+    clock_ahead(LAPSED)
+    await scene.checkout.keep_undoing()
+    assert await _refunds(scene, order) == []
+    assert (await scene.shop.orders.order(order.order_id, [scene.ann.user_id])).status == "confirmed"
+    assert (await scene.checkout.cancel(scene.ann, order.order_id)).status == "cancelled"
+    assert await _refunds(scene, order) == [order.total]
+    assert await scene.left() == (10, 0)
+
+
+def _parts(order, quantity):
+    return [ShippedLine(order.lines[0].order_line_id, quantity)]
+
+
+async def test_a_parcel_from_the_shelf_to_the_door_and_back(scene, checkout):
+    order = await _bought(scene)
+    bob = Caller(ids.new(ids.UserId), frozenset({"seller"}), scene.seller)
+    shipment = await checkout.ship(bob, Ship(order.order_id, _parts(order, 2), "Post", "T-1"))
+    with pytest.raises(NotCancellable):
+        await checkout.cancel(scene.ann, order.order_id)
+    await checkout.track(bob, shipment.shipment_id, Track("delivered"))
+    assert (await scene.shop.orders.order(order.order_id, [scene.ann.user_id])).status == "delivered"
+    assert (await checkout.return_(scene.ann, order.order_id, Return(_parts(order, 1)))).return_id
+    assert await _refunds(scene, order) == [1_062]
+    assert await scene.left() == (9, 0)
+    await scene.settled()
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize(
+    ("part", "verb"), [("_orders", "return_"), ("_payments", "refund"), ("_inventory", "put_back")]
+)
+async def test_a_return_that_broke_off_is_carried_on_where_it_was_decided(
+    scene, clock_ahead, part, verb, moment
+):
+    order = await _bought(scene)
+    bob = Caller(ids.new(ids.UserId), frozenset({"seller"}), scene.seller)
+    await scene.checkout.ship(bob, Ship(order.order_id, _parts(order, 2), "Post", "T-1"))
+    break_at(scene.checkout, part, verb, moment, ConnectionResetError)
+    with pytest.raises(ConnectionResetError):
+        await scene.checkout.return_(scene.ann, order.order_id, Return(_parts(order, 2)))
+    clock_ahead(LAPSED)
+    await scene.checkout.keep_undoing()
+    decided = (part, moment) != ("_orders", "before")
+    assert await _refunds(scene, order) == ([2_125] if decided else [])
+    assert await scene.left() == (10 if decided else 8, 0)
+    await scene.settled()
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize(("part", "verb"), [("_orders", "ship"), ("_fulfilment", "open")])
+async def test_a_parcel_whose_seller_broke_off_is_carried_on(scene, clock_ahead, part, verb, moment):
+    order = await _bought(scene)
+    bob = Caller(ids.new(ids.UserId), frozenset({"seller"}), scene.seller)
+    break_at(scene.checkout, part, verb, moment)
+    with pytest.raises(Crash):
+        await scene.checkout.ship(bob, Ship(order.order_id, _parts(order, 2), "Post", "T-1"))
+    clock_ahead(LAPSED)
+    await scene.checkout.keep_undoing()
+    shipments = await scene.shop.fulfilment.of_order(order.order_id)
+    now = await scene.shop.orders.order(order.order_id, [scene.ann.user_id])
+    decided = (part, moment) != ("_orders", "before")
+    assert now.status == ("shipped" if decided else "confirmed")
+    assert [parcel.tracking_number for parcel in shipments] == (["T-1"] if decided else [])
+
+
+async def test_the_people_one_was_before_are_ones_own(scene, checkout):
+    guest = Caller(ids.new(ids.UserId))
+    assert await checkout.people(guest) == [guest.user_id]
