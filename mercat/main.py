@@ -158,6 +158,7 @@ async def work_in_the_back(shop: Shop) -> None:
     """What the one back process does: the relay, the followers, and everything that is done by and by."""
     building = shop.building
     building.duty("checkout recovery", shop.checkout.saga.keep_recovering)
+    building.duty("old keys", shop.checkout.saga.keep_forgetting)
     building.duty("cancellations and returns", shop.checkout.keep_undoing)
     building.duty("cart copies", shop.cart.keep_copying)
     building.duty("mail", shop.notifications.deliver)

@@ -10,7 +10,7 @@ import httpx
 import structlog
 from starlette.routing import BaseRoute
 
-from mercat.kit import database, sql
+from mercat.kit import database, observe, sql
 from mercat.kit.coalesce import Coalescer
 from mercat.kit.log import Bell, Desk, Follower, Relay, consumers, drop_partitions
 from mercat.kit.valkey import Store
@@ -106,7 +106,8 @@ class Building:
 
         async def tidy_log() -> None:
             await drop_partitions(events, names)
-            await asyncio.sleep(60)
+            observe.slot_lag.set(await events.fetchval(queries.slot_lag, "mercat") or 0)
+            await asyncio.sleep(10)
 
         self.start(for_ever("log partitions", tidy_log))
 

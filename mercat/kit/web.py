@@ -31,6 +31,8 @@ Needs = Literal["nobody", "guest", "member", "seller", "operator"]
 log = structlog.get_logger("mercat.web")
 BODY_BYTES_MAX = 1_000_000
 _THROWN_AWAY_MAX = 32_000_000
+IN_BODY = "in the body"
+"""`Annotated[str, IN_BODY]`: a text that has no place in an address: a secret, or anything with a slash in it."""
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -99,6 +101,8 @@ def _place(name: str, hint: Any, path: str) -> Place:
     if f"{{{name}}}" in path or f"{{{name}:" in path:
         return "path"
     if get_origin(hint) is Annotated:
+        if IN_BODY in hint.__metadata__:
+            return "body"
         hint = hint.__origin__
     if hint in (Caller, Caller | None):
         return "caller"
