@@ -59,6 +59,10 @@ class Scene:
         await self.shop.cart.add(self.ann.user_id, self.tea, 2)
         return self
 
+    async def another(self):
+        """The same shop with other tea, and another shopper."""
+        return await Scene(self.shop, self.db).open()
+
     async def ask(self, token="tok_visa", **more):
         address = await self.shop.accounts.add_address(self.ann.user_id, HOME)
         method = await self.shop.accounts.add_payment_method(self.ann.user_id, token)
@@ -71,7 +75,9 @@ class Scene:
     async def charged(self):
         """How many charges stand at the provider, not given back."""
         return await self.db.fetchval(
-            "select count(*) from payments.sandbox_charge where state = 'charged' and refunded < amount"
+            "select count(*) from payments.sandbox_charge p join checkout.checkout c on c.checkout_id = p.key "
+            "where c.user_id = $1 and p.state = 'charged' and p.refunded < p.amount",
+            self.ann.user_id,
         )
 
     async def orders(self):
@@ -81,7 +87,11 @@ class Scene:
         return sum(line.quantity for line in (await self.shop.cart.basket(self.ann.user_id)).lines)
 
     async def answers(self):
-        return await self.db.fetch("select status, body from checkout.answer")
+        return await self.db.fetch(
+            "select a.status, a.body from checkout.answer a join checkout.checkout c using (checkout_id) "
+            "where c.user_id = $1",
+            self.ann.user_id,
+        )
 
     async def settled(self):
         assert await self.db.fetchval("select count(*) from checkout.running") == 0
@@ -216,6 +226,18 @@ async def test_a_refusal_is_an_answer_too(scene, token, status, code):
     assert (await scene.checkout.buy(scene.ann, "k2", await scene.ask())).status == 201
 
 
+async def test_a_refusal_is_forgotten_after_a_day_and_an_order_is_not(scene, clock_ahead):
+    declined, paid = await scene.ask("tok_declined"), await scene.ask()
+    saga = scene.shop.checkout.saga
+    assert (await scene.shop.checkout.buy(scene.ann, "k1", declined)).status == 402
+    assert (await scene.shop.checkout.buy(scene.ann, "k2", paid)).status == 201
+    assert await saga.forget_old() == 0
+    clock_ahead(25 * 3_600)
+    assert await saga.forget_old() == 1
+    assert [row["status"] for row in await scene.answers()] == [201]
+    assert (await scene.shop.checkout.buy(scene.ann, "k2", paid)).replayed
+
+
 async def test_an_old_copy_of_a_cart_is_not_bought_again(scene):
     ask = await scene.ask()
     await scene.shop.cart.copy_changed()
@@ -249,7 +271,6 @@ async def _crashes(scene, ask, part, verb, moment):
     return ask
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize(("part", "verb"), FORWARD)
 async def test_a_crash_at_any_step_of_buying_is_carried_on(scene, clock_ahead, part, verb, moment):
     ask = await _crashes(scene, await scene.ask(), part, verb, moment)
@@ -260,7 +281,6 @@ async def test_a_crash_at_any_step_of_buying_is_carried_on(scene, clock_ahead, p
     assert (await scene.checkout.buy(scene.ann, "k1", ask)).replayed
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize(("part", "verb"), BACK)
 async def test_a_crash_at_any_step_of_undoing_is_carried_on(scene, clock_ahead, part, verb, moment):
     ask = await _crashes(scene, await scene.ask("tok_declined"), part, verb, moment)
@@ -393,11 +413,10 @@ UNDO = [
 
 
 @pytest.mark.parametrize(("part", "verb", "moment"), UNDO)
-@pytest.mark.parametrize("error", [Crash, ConnectionResetError])
-async def test_a_cancellation_that_broke_off_is_carried_on(scene, clock_ahead, part, verb, moment, error):
+async def test_a_cancellation_that_broke_off_is_carried_on(scene, clock_ahead, part, verb, moment):
     order = await _bought(scene)
-    break_at(scene.checkout, part, verb, moment, error)
-    with pytest.raises(error):
+    break_at(scene.checkout, part, verb, moment, ConnectionResetError)
+    with pytest.raises(ConnectionResetError):
         await scene.checkout.cancel(scene.ann, order.order_id)
     clock_ahead(LAPSED)
     await scene.checkout.keep_undoing()
@@ -439,7 +458,6 @@ async def test_a_parcel_from_the_shelf_to_the_door_and_back(scene, checkout):
     await scene.settled()
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize(
     ("part", "verb"), [("_orders", "return_"), ("_payments", "refund"), ("_inventory", "put_back")]
 )
@@ -460,7 +478,6 @@ async def test_a_return_that_broke_off_is_carried_on_where_it_was_decided(
     await scene.settled()
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize(("part", "verb"), [("_orders", "ship"), ("_fulfilment", "open")])
 async def test_a_parcel_whose_seller_broke_off_is_carried_on(scene, clock_ahead, part, verb, moment):
     order = await _bought(scene)
