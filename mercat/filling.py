@@ -55,7 +55,15 @@ async def _import(
     bad_rows = 0
     sizes = [_size(file) for file in files]
     with _opened(report) as written, _bars() as bars:
-        tasks = {file: bars.add_task(file.name, total=size) for file, size in zip(files, sizes, strict=True)}
+        tasks = {
+            file: bars.add_task(file.name, total=size or None, start=False)
+            for file, size in zip(files, sizes, strict=True)
+        }
+
+        def progress(far: catalog.Progress) -> None:
+            bars.start_task(tasks[far.file])
+            bars.update(tasks[far.file], completed=far.read)
+
 
         def bad(row: catalog.BadRow) -> None:
             nonlocal bad_rows
@@ -77,7 +85,7 @@ async def _import(
                 stock=stock,
                 rename=columns,
                 bad=bad,
-                progress=lambda far: bars.update(tasks[far.file], completed=far.read),
+                progress=progress,
             )
     for each in done:
         said = {

@@ -88,10 +88,11 @@ async def import_file(
             added=done.added + taken.added,
             changed=done.changed + taken.changed,
             unchanged=done.unchanged + taken.unchanged,
-            read=raw.tell(),
+            read=raw.tell() if raw.seekable() else 0,
         )
         progress(done)
 
+    progress(done)
     with file.open("rb") as raw, closing(_Seen()) as seen:
         rows = _renamed(_rows(raw), rename or {})
         head: list[Read] = []

@@ -289,7 +289,7 @@ class Cut(Exception):
     """The power fails."""
 
 
-@pytest.mark.parametrize("after", [1, 2])
+@pytest.mark.parametrize("after", [2, 3])
 @pytest.mark.parametrize("where", ["between batches", "before the commit"])
 async def test_cut_off_anywhere_and_run_again_is_as_good_as_one_run(
     importer, shelf, changes, after, where, monkeypatch
@@ -320,7 +320,7 @@ async def test_cut_off_anywhere_and_run_again_is_as_good_as_one_run(
             with pytest.raises(Cut):
                 await importer(file, seller="A")
     kept = len({row["external_id"] for row in await shelf("A")})
-    assert kept == 500 * (after if where == "between batches" else after - 1)
+    assert kept == 500 * (after - 1)
 
     again = await importer(file, seller="A")
     assert (again.unchanged, again.added) == (kept, 1_100 - kept)
