@@ -64,7 +64,6 @@ async def _import(
             bars.start_task(tasks[far.file])
             bars.update(tasks[far.file], completed=far.read)
 
-
         def bad(row: catalog.BadRow) -> None:
             nonlocal bad_rows
             bad_rows += 1
