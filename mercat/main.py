@@ -157,21 +157,29 @@ async def products(goods: catalog.Catalog) -> AsyncIterator[Sequence[ProductChan
 async def work_in_the_back(shop: Shop) -> None:
     """What the one back process does: the relay, the followers, and everything that is done by and by."""
     building = shop.building
-    building.duty("checkout recovery", shop.checkout.saga.keep_recovering)
-    building.duty("old keys", shop.checkout.saga.keep_forgetting)
-    building.duty("cancellations and returns", shop.checkout.keep_undoing)
-    building.duty("cart copies", shop.cart.keep_copying)
-    building.duty("mail", shop.notifications.deliver)
-    building.duty("search index", lambda: shop.search.keep(lambda: products(shop.catalog)))
-    if building.settings.smtp_url:
+    if "checkout" in building.here:
+        building.duty("checkout recovery", shop.checkout.saga.keep_recovering)
+        building.duty("old keys", shop.checkout.saga.keep_forgetting)
+        building.duty("cancellations and returns", shop.checkout.keep_undoing)
+    if "cart" in building.here:
+        building.duty("cart copies", shop.cart.keep_copying)
+    if "notifications" in building.here and building.settings.smtp_url:
         building.duty("mail", shop.notifications.deliver)
+    if "search" in building.here:
+        building.duty("search index", lambda: shop.search.keep(lambda: products(shop.catalog)))
     await building.work_in_the_back()
+
+
+def answer_neighbours(shop: Shop) -> Starlette:
+    """The application of a process that has some services only: their internal routes, and nothing public."""
+    return Starlette(routes=shop.building.internal_routes)
 
 
 async def answer_the_door(shop: Shop) -> gateway.Door:
     """The public application: pages for people, JSON for machines, and nothing internal."""
     building = shop.building
-    building.start(for_ever("news of products", shop.catalog.listen))
+    if "catalog" in building.here:
+        building.start(for_ever("news of products", shop.catalog.listen))
     pages = Starlette(exception_handlers=gateway.errors())
 
     async def rooms(scope: Scope, receive: Receive, send: Send) -> None:

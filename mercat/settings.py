@@ -97,6 +97,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """A page of the shop as people outside reach it."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/") + path
 
+    def only(self) -> frozenset[str]:
+        """The services of this process, where it does not have all of them."""
+        return frozenset(name.strip() for name in self.services.split(",") if name.strip())
+
     def address_of(self, service: str) -> str | None:
         return self.addresses.get(service)
 

@@ -32,7 +32,7 @@ async def _web(stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         shop = await main.assemble(told, stack)
         await shop.building.lease_worker()
-        app = await main.answer_the_door(shop)
+        app = main.answer_neighbours(shop) if told.only() else await main.answer_the_door(shop)
         server = Server(
             app,
             address=told.host,

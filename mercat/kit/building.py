@@ -58,8 +58,11 @@ class Building:
     ) -> Service:
         """The service, made here, unless `MERCAT_<NAME>_URL` says that it lives elsewhere."""
         if url := self.settings.address_of(name):
-            client = httpx.AsyncClient(base_url=url, timeout=10)
+            client = httpx.AsyncClient(base_url=f"{url.rstrip('/')}/internal/{name}", timeout=10)
             return remote(kind, api, await self.stack.enter_async_context(client))
+        only = self.settings.only()
+        if only and name not in only:
+            raise SystemExit(f"{name} does not live here: say where, with MERCAT_{name.upper()}_URL.")
         service = make(await self.pool(name))
         self.here[name] = service
         self.stack.push_async_callback(_drain, service)
