@@ -63,7 +63,8 @@ order by o.order_id desc
 limit $4;
 
 -- name: progress
--- The status of a seller's order, from what its shipments carry.
+-- The status of a seller's order, from what its shipments carry. It only grows: parcels never come back, and
+-- of two that are opened at once the one that saw less must not have the last word.
 with sent as (
     select s.seller_id, s.order_id, sum((l ->> 'quantity')::int) as units,
         sum((l ->> 'quantity')::int) filter (where s.status = 'delivered') as arrived
@@ -75,8 +76,13 @@ with sent as (
     from fulfilment.seller_order o, jsonb_array_elements(o.lines) l
     where o.order_id = any($1::bigint[])
     group by 1, 2
+), reached as (
+    select seller_id, order_id, case when s.arrived >= w.units then 'delivered'
+        when s.units >= w.units then 'shipped' else 'partially_shipped' end as status
+    from sent s join wanted w using (seller_id, order_id)
 )
-update fulfilment.seller_order o set status = case
-    when s.arrived >= w.units then 'delivered' when s.units >= w.units then 'shipped' else 'partially_shipped' end
-from sent s join wanted w using (seller_id, order_id)
-where o.seller_id = s.seller_id and o.order_id = s.order_id and o.status <> 'cancelled';
+update fulfilment.seller_order o set status = r.status
+from reached r
+where o.seller_id = r.seller_id and o.order_id = r.order_id and o.status <> 'cancelled'
+    and array_position('{to_ship,partially_shipped,shipped,delivered}'::text[], r.status)
+        > array_position('{to_ship,partially_shipped,shipped,delivered}'::text[], o.status);

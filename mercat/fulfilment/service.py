@@ -93,10 +93,9 @@ class Fulfilment:
             queries.seen, shipment_id, seller_id, status, WAY[status], location or "", moment
         )
         shipment = await self._shipment(shipment_id, seller_id)
-        if moved:
-            await self._db.execute(queries.progress, [shipment.order_id])
-        elif shipment.status != status:
+        if not moved and shipment.status != status:
             raise OutOfOrder
+        await self._db.execute(queries.progress, [shipment.order_id])  # the first time it may have died here
         return shipment
 
     async def of_order(self, order_id: OrderId) -> list[Shipment]:

@@ -32,7 +32,7 @@ log = structlog.get_logger("mercat.web")
 BODY_BYTES_MAX = 1_000_000
 _THROWN_AWAY_MAX = 32_000_000
 IN_BODY = "in the body"
-"""`Annotated[str, IN_BODY]`: a text that has no place in an address: a secret, or anything with a slash in it."""
+"""`Annotated[str, IN_BODY]`: a text that does not belong into an address: a secret, a name with a slash."""
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 

@@ -16,7 +16,15 @@ select seller_id, user_id, name, status, since from sellers.seller where user_id
 select seller_id, user_id, name, status, since from sellers.seller where lower(name) = lower($1);
 
 -- name: adopt
-update sellers.seller set user_id = $2 where seller_id = $1 and user_id is null returning seller_id;
+with adopted as (
+    update sellers.seller set user_id = $2
+    where seller_id = $1 and user_id is null
+        and not exists (select from sellers.seller other where other.user_id = $2)
+    returning seller_id, user_id, name
+)
+select seller_id, events.tell('SellerRegistered', jsonb_build_object(
+    'event', 'SellerRegistered', 'seller_id', seller_id, 'user_id', user_id, 'name', name)) as told
+from adopted;
 
 -- name: sellers
 select seller_id, user_id, name, status, since from sellers.seller where seller_id = any($1::bigint[]);

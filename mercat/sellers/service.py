@@ -1,9 +1,12 @@
+from typing import Annotated
+
 import asyncpg
 
 from mercat import ids
 from mercat.ids import SellerId, UserId
 from mercat.kit import sql
 from mercat.kit.refusals import Invalid, NotFound
+from mercat.kit.web import IN_BODY
 from mercat.sellers.messages import NameTaken, Seller
 
 queries = sql.load("mercat.sellers")
@@ -26,19 +29,19 @@ class Sellers:
             return standing.seller_id
         raise NameTaken(pointer="/name")
 
-    async def by_name(self, name: str, user_id: UserId | None = None) -> SellerId:
+    async def by_name(self, name: Annotated[str, IN_BODY], user_id: UserId | None = None) -> SellerId:
         """The seller of this name, made if there is none: for imports, which know no person. With a person,
-        a seller that nobody has becomes theirs."""
+        a seller that nobody has becomes theirs; NameTaken for another's."""
         name = _good(name)
         made = await self._db.fetchrow(queries.register, ids.new(SellerId), user_id, name)
         if made:
             return SellerId(made["seller_id"])
-        row = await self._db.fetchrow(queries.by_name, name)
-        if row is None:
-            raise NameTaken(pointer="/name")
-        if user_id:
-            await self._db.execute(queries.adopt, row["seller_id"], user_id)
-        return SellerId(row["seller_id"])
+        standing = await self._db.fetchrow(queries.by_name, name)
+        if standing and (user_id is None or standing["user_id"] == user_id):
+            return SellerId(standing["seller_id"])
+        if standing and await self._db.fetchrow(queries.adopt, standing["seller_id"], user_id):
+            return SellerId(standing["seller_id"])
+        raise NameTaken(pointer="/name")
 
     async def of_user(self, user_id: UserId) -> Seller | None:
         row = await self._db.fetchrow(queries.of_user, user_id)
