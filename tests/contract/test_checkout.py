@@ -54,7 +54,7 @@ class Scene:
         draft = NewProduct(title="Tea", description="", category="tea", price=1_000, currency="USD")
         listed = await self.shop.catalog.create(self.seller, "Bob's", draft)
         self.tea = listed.offer_id
-        await self.shop.inventory.receive("opening", [Line(self.tea, 10)], self.seller)
+        await self.shop.inventory.receive(f"opening/{self.tea}", [Line(self.tea, 10)], self.seller)
         self.ann = Caller(ids.new(ids.UserId), email="ann@example.org")
         await self.shop.cart.add(self.ann.user_id, self.tea, 2)
         return self
@@ -75,8 +75,8 @@ class Scene:
     async def charged(self):
         """How many charges stand at the provider, not given back."""
         return await self.db.fetchval(
-            "select count(*) from payments.sandbox_charge p join checkout.checkout c on c.checkout_id = p.key "
-            "where c.user_id = $1 and p.state = 'charged' and p.refunded < p.amount",
+            "select count(*) from payments.sandbox_charge p join checkout.checkout c on c.checkout_id = p.key"
+            " where c.user_id = $1 and p.state = 'charged' and p.refunded < p.amount",
             self.ann.user_id,
         )
 
@@ -272,23 +272,27 @@ async def _crashes(scene, ask, part, verb, moment):
 
 
 @pytest.mark.parametrize(("part", "verb"), FORWARD)
-async def test_a_crash_at_any_step_of_buying_is_carried_on(scene, clock_ahead, part, verb, moment):
-    ask = await _crashes(scene, await scene.ask(), part, verb, moment)
-    assert await scene.checkout.saga.recover() == 0  # its lease still runs
-    clock_ahead(LAPSED)
-    await scene.checkout.saga.recover()
-    await scene.must_have_bought()
-    assert (await scene.checkout.buy(scene.ann, "k1", ask)).replayed
+async def test_a_crash_at_any_step_of_buying_is_carried_on(scene, clock_ahead, part, verb):
+    for turn, moment in enumerate(("before", "after"), 1):
+        scene = await scene.another()
+        ask = await _crashes(scene, await scene.ask(), part, verb, moment)
+        assert await scene.checkout.saga.recover() == 0  # its lease still runs
+        clock_ahead(LAPSED * turn)
+        await scene.checkout.saga.recover()
+        await scene.must_have_bought()
+        assert (await scene.checkout.buy(scene.ann, "k1", ask)).replayed
 
 
 @pytest.mark.parametrize(("part", "verb"), BACK)
-async def test_a_crash_at_any_step_of_undoing_is_carried_on(scene, clock_ahead, part, verb, moment):
-    ask = await _crashes(scene, await scene.ask("tok_declined"), part, verb, moment)
-    clock_ahead(LAPSED)
-    await scene.checkout.saga.recover()
-    await scene.must_have_bought_nothing()
-    said = await scene.checkout.buy(scene.ann, "k1", ask)
-    assert (said.status, said.replayed) == (402, True)
+async def test_a_crash_at_any_step_of_undoing_is_carried_on(scene, clock_ahead, part, verb):
+    for turn, moment in enumerate(("before", "after"), 1):
+        scene = await scene.another()
+        ask = await _crashes(scene, await scene.ask("tok_declined"), part, verb, moment)
+        clock_ahead(LAPSED * turn)
+        await scene.checkout.saga.recover()
+        await scene.must_have_bought_nothing()
+        said = await scene.checkout.buy(scene.ann, "k1", ask)
+        assert (said.status, said.replayed) == (402, True)
 
 
 async def test_the_shoppers_own_retry_carries_on_what_a_crash_left(scene, clock_ahead):
@@ -461,37 +465,39 @@ async def test_a_parcel_from_the_shelf_to_the_door_and_back(scene, checkout):
 @pytest.mark.parametrize(
     ("part", "verb"), [("_orders", "return_"), ("_payments", "refund"), ("_inventory", "put_back")]
 )
-async def test_a_return_that_broke_off_is_carried_on_where_it_was_decided(
-    scene, clock_ahead, part, verb, moment
-):
-    order = await _bought(scene)
-    bob = Caller(ids.new(ids.UserId), frozenset({"seller"}), scene.seller)
-    await scene.checkout.ship(bob, Ship(order.order_id, _parts(order, 2), "Post", "T-1"))
-    break_at(scene.checkout, part, verb, moment, ConnectionResetError)
-    with pytest.raises(ConnectionResetError):
-        await scene.checkout.return_(scene.ann, order.order_id, Return(_parts(order, 2)))
-    clock_ahead(LAPSED)
-    await scene.checkout.keep_undoing()
-    decided = (part, moment) != ("_orders", "before")
-    assert await _refunds(scene, order) == ([2_125] if decided else [])
-    assert await scene.left() == (10 if decided else 8, 0)
-    await scene.settled()
+async def test_a_return_that_broke_off_is_carried_on_where_it_was_decided(scene, clock_ahead, part, verb):
+    for turn, moment in enumerate(("before", "after"), 1):
+        scene = await scene.another()
+        order = await _bought(scene)
+        bob = Caller(ids.new(ids.UserId), frozenset({"seller"}), scene.seller)
+        await scene.checkout.ship(bob, Ship(order.order_id, _parts(order, 2), "Post", "T-1"))
+        break_at(scene.checkout, part, verb, moment, ConnectionResetError)
+        with pytest.raises(ConnectionResetError):
+            await scene.checkout.return_(scene.ann, order.order_id, Return(_parts(order, 2)))
+        clock_ahead(LAPSED * turn)
+        await scene.checkout.keep_undoing()
+        decided = (part, moment) != ("_orders", "before")
+        assert await _refunds(scene, order) == ([2_125] if decided else [])
+        assert await scene.left() == (10 if decided else 8, 0)
+        await scene.settled()
 
 
 @pytest.mark.parametrize(("part", "verb"), [("_orders", "ship"), ("_fulfilment", "open")])
-async def test_a_parcel_whose_seller_broke_off_is_carried_on(scene, clock_ahead, part, verb, moment):
-    order = await _bought(scene)
-    bob = Caller(ids.new(ids.UserId), frozenset({"seller"}), scene.seller)
-    break_at(scene.checkout, part, verb, moment)
-    with pytest.raises(Crash):
-        await scene.checkout.ship(bob, Ship(order.order_id, _parts(order, 2), "Post", "T-1"))
-    clock_ahead(LAPSED)
-    await scene.checkout.keep_undoing()
-    shipments = await scene.shop.fulfilment.of_order(order.order_id)
-    now = await scene.shop.orders.order(order.order_id, [scene.ann.user_id])
-    decided = (part, moment) != ("_orders", "before")
-    assert now.status == ("shipped" if decided else "confirmed")
-    assert [parcel.tracking_number for parcel in shipments] == (["T-1"] if decided else [])
+async def test_a_parcel_whose_seller_broke_off_is_carried_on(scene, clock_ahead, part, verb):
+    for turn, moment in enumerate(("before", "after"), 1):
+        scene = await scene.another()
+        order = await _bought(scene)
+        bob = Caller(ids.new(ids.UserId), frozenset({"seller"}), scene.seller)
+        break_at(scene.checkout, part, verb, moment)
+        with pytest.raises(Crash):
+            await scene.checkout.ship(bob, Ship(order.order_id, _parts(order, 2), "Post", "T-1"))
+        clock_ahead(LAPSED * turn)
+        await scene.checkout.keep_undoing()
+        shipments = await scene.shop.fulfilment.of_order(order.order_id)
+        now = await scene.shop.orders.order(order.order_id, [scene.ann.user_id])
+        decided = (part, moment) != ("_orders", "before")
+        assert now.status == ("shipped" if decided else "confirmed")
+        assert [parcel.tracking_number for parcel in shipments] == (["T-1"] if decided else [])
 
 
 async def test_the_people_one_was_before_are_ones_own(scene, checkout):

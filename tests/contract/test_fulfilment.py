@@ -2,10 +2,8 @@
 
 from datetime import UTC, date, datetime
 
-import msgspec
 import pytest
 from both_ways import WAYS, reached
-
 from hypothesis import given
 from hypothesis import strategies as st
 

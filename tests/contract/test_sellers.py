@@ -38,7 +38,8 @@ async def test_an_imported_seller_can_become_somebodys(sellers):
     assert await sellers.by_name("Harbour & Hill / Best") == made
     assert await sellers.by_name("Harbour & Hill / Best", BOB) == made
     assert (await sellers.of_user(BOB)).seller_id == made
-    await sellers.by_name("Harbour & Hill / Best", ANN)  # it is Bob's already
+    with pytest.raises(NameTaken):
+        await sellers.by_name("Harbour & Hill / Best", ANN)
     assert await sellers.of_user(ANN) is None
 
 
