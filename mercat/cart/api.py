@@ -3,8 +3,8 @@ from mercat.kit.web import Route
 
 API = [
     Route("POST", "/carts/{user_id}/lines/{offer_id}", Cart.add),
-    Route("PATCH", "/carts/{user_id}/lines/{item}", Cart.change),
-    Route("DELETE", "/carts/{user_id}/lines/{item}", Cart.remove),
+    Route("PATCH", "/carts/{user_id}/lines/{item:path}", Cart.change),
+    Route("DELETE", "/carts/{user_id}/lines/{item:path}", Cart.remove),
     Route("GET", "/carts/{user_id}/basket", Cart.basket),
     Route("GET", "/carts/{user_id}", Cart.show),
     Route("GET", "/carts/{user_id}/count", Cart.count),

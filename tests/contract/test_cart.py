@@ -1,0 +1,189 @@
+"""What the cart promises: nothing put in is lost, what was bought is out, and an id is spent once."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+from both_ways import WAYS, reached
+
+from mercat import ids, main
+from mercat.cart import API, Cart, CartFull
+from mercat.catalog import NewProduct
+from mercat.inventory import Line
+from mercat.kit.refusals import NotFound
+
+BOB = ids.SellerId(7)
+
+
+@pytest.fixture
+async def shop(settings):
+    async with AsyncExitStack() as stack:
+        yield await main.assemble(settings, stack)
+
+
+@pytest.fixture
+async def goods(shop):
+    """Tea, a cup and a pot: their products and offers."""
+    listed = []
+    for title, price, units in (("Tea", 1_000, 10), ("Cup", 500, 2), ("Pot", 4_000, 0)):
+        draft = NewProduct(title=title, description="", category="tea", price=price, currency="USD")
+        listed.append(await shop.catalog.create(BOB, "Bob's", draft))
+        if units:
+            await shop.inventory.receive(title, [Line(listed[-1].offer_id, units)], BOB)
+    return listed
+
+
+@pytest.fixture(params=WAYS)
+async def cart(request, shop):
+    async with reached(request.param, Cart, API, shop.cart) as cart:
+        yield cart
+
+
+@pytest.fixture
+def ann():
+    return ids.new(ids.UserId)
+
+
+def quantities(basket):
+    return {line.offer_id: line.quantity for line in basket.lines}
+
+
+async def loses_everything(shop):
+    await shop.building.store.client.flushall()
+
+
+async def test_adding_adds_to_what_is_there(cart, goods, ann):
+    tea, cup, _ = (each.offer_id for each in goods)
+    await asyncio.gather(*(cart.add(ann, tea, 1) for _ in range(20)))
+    view = await cart.add(ann, cup, 2)
+    assert (view.item_count, view.subtotal, view.problems) == (22, 21_000, view.problems)
+    assert {item.offer_id: item.line_total for item in view.items} == {tea: 20_000, cup: 1_000}
+    assert await cart.count(ann) == 22
+    assert (await cart.add(ann, tea, 9_999)).item_count == 9_999 + 2
+    with pytest.raises(NotFound):
+        await cart.add(ann, ids.OfferId(5), 1)
+
+
+async def test_what_stands_between_a_cart_and_buying_is_said(cart, goods, ann, shop):
+    tea, cup, pot = (each.offer_id for each in goods)
+    for offer, quantity in ((tea, 1), (cup, 3), (pot, 1)):
+        await cart.add(ann, offer, quantity)
+    await shop.catalog.change_offer(BOB, tea, price=900)
+    view = await cart.show(ann)
+    assert {(each.offer_id, each.code, each.available, each.price) for each in view.problems} == {
+        (tea, "price_changed", None, 900),
+        (cup, "not_enough", 2, None),
+        (pot, "sold_out", 0, None),
+    }
+    assert [(item.price_at_add, item.price) for item in view.items if item.offer_id == tea] == [(1_000, 900)]
+
+
+async def test_a_line_is_named_by_its_product_or_its_offer(cart, goods, ann):
+    tea, cup, pot = goods
+    await cart.add(ann, tea.offer_id, 1)
+    await cart.add(ann, cup.offer_id, 1)
+    assert (await cart.change(ann, str(tea.product_id), 5)).item_count == 6
+    assert (await cart.change(ann, str(tea.offer_id), 2)).item_count == 3
+    assert (await cart.change(ann, str(tea.offer_id), 0)).item_count == 1
+    assert (await cart.remove(ann, str(cup.product_id))).items == []
+    for unknown in (str(pot.product_id), str(pot.offer_id), "off_", "nonsense", "a b/c"):
+        with pytest.raises(NotFound):
+            await cart.change(ann, unknown, 1)
+        with pytest.raises(NotFound):
+            await cart.remove(ann, unknown)
+
+
+async def test_a_cart_has_an_end(shop, goods, ann, monkeypatch):
+    monkeypatch.setattr("mercat.cart.service.LINES_MAX", 2)
+    tea, cup, pot = (each.offer_id for each in goods)
+    await shop.cart.add(ann, tea, 1)
+    await shop.cart.add(ann, cup, 1)
+    with pytest.raises(CartFull):
+        await shop.cart.add(ann, pot, 1)
+    assert (await shop.cart.add(ann, tea, 1)).item_count == 3
+
+
+async def test_a_guests_cart_moves_once(cart, goods, ann):
+    tea, cup, _ = (each.offer_id for each in goods)
+    guest = ids.new(ids.UserId)
+    await cart.add(ann, tea, 1)
+    await cart.add(guest, tea, 2)
+    await cart.add(guest, cup, 3)
+    await asyncio.gather(*(cart.merge(guest, ann) for _ in range(3)))
+    assert quantities(await cart.basket(ann)) == {tea: 3, cup: 3}
+    assert (await cart.basket(guest)).lines == []
+    await cart.add(guest, tea, 9_999)
+    await cart.merge(guest, ann)
+    assert quantities(await cart.basket(ann)) == {tea: 9_999, cup: 3}
+
+
+async def test_what_was_bought_is_out_and_the_rest_goes_on_under_another_id(cart, goods, ann):
+    tea, cup, pot = (each.offer_id for each in goods)
+    await cart.add(ann, tea, 3)
+    await cart.add(ann, cup, 1)
+    before = await cart.basket(ann)
+    await cart.add(ann, pot, 1)  # put in while the purchase ran
+    for _ in range(2):  # a replay takes nothing more
+        await cart.spend(ann, before.cart_id, [Line(tea, 2), Line(cup, 1)])
+        after = await cart.basket(ann)
+        assert quantities(after) == {tea: 1, pot: 1}
+        assert after.cart_id != before.cart_id
+
+
+async def test_what_valkey_lost_comes_back_from_its_copy(cart, goods, ann, shop):
+    tea, cup, _ = (each.offer_id for each in goods)
+    guest = ids.new(ids.UserId)
+    await cart.add(ann, tea, 2)
+    await cart.add(guest, cup, 1)
+    before = await cart.basket(ann)
+    assert await shop.cart.copy_changed() == 2
+    assert await shop.cart.copy_changed() == 0
+    await loses_everything(shop)
+    assert await cart.basket(ann) == before
+    await loses_everything(shop)
+    await cart.add(ann, tea, 1)  # adding before looking brings back what was there
+    assert quantities(await cart.basket(ann)) == {tea: 3}
+    await loses_everything(shop)
+    await cart.merge(guest, ann)
+    assert quantities(await cart.basket(ann)) == {tea: 2, cup: 1}
+
+
+async def test_an_emptied_cart_stays_empty_after_a_loss(shop, goods, ann):
+    tea = goods[0].offer_id
+    await shop.cart.add(ann, tea, 2)
+    await shop.cart.copy_changed()
+    await shop.cart.spend(ann, (await shop.cart.basket(ann)).cart_id, [Line(tea, 2)])
+    spent = await shop.cart.basket(ann)
+    await shop.cart.copy_changed()
+    await loses_everything(shop)
+    assert await shop.cart.basket(ann) == spent
+    assert spent.lines == []
+
+
+async def test_a_guests_cart_that_moved_does_not_come_back_after_a_loss(shop, goods, ann):
+    tea = goods[0].offer_id
+    guest = ids.new(ids.UserId)
+    await shop.cart.add(guest, tea, 2)
+    await shop.cart.copy_changed()
+    await shop.cart.merge(guest, ann)
+    await shop.cart.copy_changed()
+    await loses_everything(shop)
+    await shop.cart.merge(guest, ann)
+    assert quantities(await shop.cart.basket(ann)) == {tea: 2}
+
+
+async def test_an_older_copy_never_replaces_a_newer_one(shop, goods, ann, db):
+    tea = goods[0].offer_id
+    await shop.cart.add(ann, tea, 2)
+    await shop.cart.copy_changed()
+    await db.execute("update cart.copy set seq = seq + 1000000000000, lines = '{}'")
+    await shop.cart.add(ann, tea, 1)
+    await shop.cart.copy_changed()
+    assert await db.fetchval("select lines::text from cart.copy") == "{}"
+
+
+async def test_every_shopper_has_a_cart_of_their_own(cart, goods, ann):
+    eve = ids.new(ids.UserId)
+    await cart.add(ann, goods[0].offer_id, 1)
+    assert (await cart.basket(eve)).lines == []
+    assert (await cart.basket(eve)).cart_id != (await cart.basket(ann)).cart_id
