@@ -2,6 +2,7 @@
 
 import re
 
+from browser.steps import open_a_product
 from playwright.sync_api import expect
 
 
@@ -77,6 +78,26 @@ def test_nothing_found_is_a_page_with_a_way_on(visit):
     page.goto("/search?q=zzzzqqqq")
     expect(page.get_by_text("Nothing found for")).to_be_visible()
     expect(page.locator("main").get_by_role("link", name="All departments")).to_be_visible()
+
+
+def test_a_press_that_is_not_answered_is_said(visit):
+    page = visit()
+    open_a_product(page)
+    page.route("**/cart/items", lambda route: route.abort())
+    page.locator(".tocart button").click()
+    expect(page.get_by_text("The shop did not answer")).to_be_visible()
+    page.unroute("**/cart/items")
+    page.route("**/cart/items", lambda route: route.fulfill(status=503, body="full"))
+    page.locator(".tocart button").click()
+    expect(page.get_by_text("The shop did not answer")).to_be_visible()
+    page.unroute("**/cart/items")
+    page.locator(".tocart button").click()
+    expect(page.locator("#added")).to_contain_text("Added to your cart")
+    expect(page.get_by_text("The shop did not answer")).to_be_hidden()
+    page.context.set_offline(True)
+    expect(page.get_by_text("You seem to be offline")).to_be_visible()
+    page.context.set_offline(False)
+    expect(page.get_by_text("You seem to be offline")).to_be_hidden()
 
 
 def test_a_page_beyond_the_last_leads_back(visit):

@@ -39,6 +39,21 @@
   window.addEventListener("offline", line);
   line();
 
+  // A press that was not answered must not look like one that was.
+  const word = document.getElementById("unanswered");
+  const pressed = (event) => event.detail.requestConfig?.verb !== "get";
+  const unanswered = (event) => {
+    if (word && pressed(event) && !(event.detail.xhr.status >= 400 && event.detail.xhr.status < 500)) {
+      word.hidden = false;
+      word.scrollIntoView({ block: "nearest" });
+    }
+  };
+  document.addEventListener("htmx:sendError", unanswered);
+  document.addEventListener("htmx:responseError", unanswered);
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (word && pressed(event)) word.hidden = true;
+  });
+
   const box = document.querySelector(".find input");
   const list = document.getElementById("suggest");
   if (box && list) {
