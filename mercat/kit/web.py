@@ -85,6 +85,7 @@ class Route:
         self.hints = get_type_hints(method, include_extras=True)
         self.answer = self.hints.pop("return", None)
         self.places = {name: _place(name, hint, path) for name, hint in self.hints.items()}
+        assert len(self.at("body")) <= 1, f"{self.name}: two bodies cannot travel"
         self.body = next((self.hints[name] for name in self.at("body")), None)
         self.filters = next((self.hints[name] for name in self.at("filters")), None)
         self.plain = msgspec.defstruct(
