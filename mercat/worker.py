@@ -11,7 +11,7 @@ from pathlib import Path
 import uvloop
 
 _PATIENT = 5
-"""Whoever buys comes first on a full machine; what is done by and by gathers into larger batches meanwhile."""
+"""Whoever buys comes first on a full machine; what is done by and by gathers into larger batches."""
 
 
 def _count_together(data: Path) -> None:
