@@ -112,8 +112,11 @@ delete from checkout.checkout where checkout_id in (select checkout_id from old)
 returning checkout_id;
 
 -- name: undoing_begin
-insert into checkout.undoing (reference, order_id, record, lease_until)
-values ($1, $2, $3::json, $4) on conflict (reference) do nothing;
+-- What was closed is opened again: it was not decided then, and may be now.
+insert into checkout.undoing as u (reference, order_id, record, lease_until)
+values ($1, $2, $3::json, $4)
+on conflict (reference) do update set done_at = null, lease_until = excluded.lease_until
+    where u.done_at is not null;
 
 -- name: undoing_done
 update checkout.undoing set done_at = $2 where reference = $1 and done_at is null;
