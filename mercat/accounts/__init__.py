@@ -13,6 +13,7 @@ from mercat.accounts.messages import (
     NewPerson,
     PaymentMethod,
     Session,
+    TooMany,
     WrongPassword,
 )
 from mercat.accounts.service import Accounts
@@ -27,5 +28,6 @@ __all__ = [
     "NewPerson",
     "PaymentMethod",
     "Session",
+    "TooMany",
     "WrongPassword",
 ]

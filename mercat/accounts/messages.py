@@ -73,3 +73,7 @@ class EmailTaken(Conflict):
 
 class WrongPassword(SignInFirst):
     """E-mail address or password is wrong."""
+
+
+class TooMany(Conflict):
+    """You have kept fifty of these already. That is the most there can be."""

@@ -27,9 +27,12 @@ returning user_id, email, name, roles, seller_id;
 -- name: add_addresses
 insert into accounts.address (user_id, address_id, name, line1, line2, city, region, postal_code, country, phone)
 select u, a, n, l1, l2, c, r, p, co, ph
-from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-    $9::text[], $10::text[]) as x (u, a, n, l1, l2, c, r, p, co, ph)
-where (select count(*) from accounts.address b where b.user_id = u) < 50
+from (
+    select *, row_number() over (partition by u order by a) as nth
+    from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+        $9::text[], $10::text[]) as x (u, a, n, l1, l2, c, r, p, co, ph)
+) as asked
+where (select count(*) from accounts.address b where b.user_id = u) + nth <= 50
 returning address_id;
 
 -- name: addresses
@@ -40,8 +43,12 @@ order by address_id;
 
 -- name: add_payment_methods
 insert into accounts.payment_method (user_id, payment_method_id, token)
-select u, p, t from unnest($1::bigint[], $2::bigint[], $3::text[]) as x (u, p, t)
-where (select count(*) from accounts.payment_method m where m.user_id = u) < 50
+select u, p, t
+from (
+    select *, row_number() over (partition by u order by p) as nth
+    from unnest($1::bigint[], $2::bigint[], $3::text[]) as x (u, p, t)
+) as asked
+where (select count(*) from accounts.payment_method m where m.user_id = u) + nth <= 50
 returning payment_method_id;
 
 -- name: payment_methods

@@ -11,7 +11,24 @@ CARDS = {
 }
 """The sandbox's tokens: brand, last four digits, and what they do."""
 
+PASSWORD_MIN = 6
+PASSWORD_MAX = 200
+EMAIL_MAX = 254  # RFC 5321, 4.5.3.1.3
+NAME_MAX = 200
+
+_EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 _CARD_NUMBER = re.compile(r"(?:\d[ -]?){12,19}")
+
+
+def wrong_with(email: str, password: str, name: str) -> tuple[str, str] | None:
+    """What keeps an account from being opened, and the field it is in; None where nothing does."""
+    if len(email) > EMAIL_MAX or not _EMAIL.fullmatch(email):
+        return "Write an e-mail address, such as ann@example.com.", "/email"
+    if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
+        return f"A password has {PASSWORD_MIN} to {PASSWORD_MAX} characters.", "/password"
+    if not name.strip() or len(name) > NAME_MAX:
+        return f"A name has 1 to {NAME_MAX} characters.", "/name"
+    return None
 
 
 def looks_like_a_card_number(text: str) -> bool:

@@ -2,7 +2,7 @@ import asyncio
 import secrets
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import asyncpg
 from argon2 import PasswordHasher
@@ -17,20 +17,22 @@ from mercat.accounts.messages import (
     NewPerson,
     PaymentMethod,
     Session,
+    TooMany,
     WrongPassword,
 )
-from mercat.accounts.rules import CARDS, looks_like_a_card_number
+from mercat.accounts.rules import CARDS, looks_like_a_card_number, wrong_with
 from mercat.ids import AddressId, PaymentMethodId, SellerId, UserId
 from mercat.kit import clock, sql, wire
 from mercat.kit.coalesce import Coalescer
 from mercat.kit.limits import Limit, Limits
-from mercat.kit.refusals import Conflict, Invalid, NotFound, SignInFirst, TooManyRequests
+from mercat.kit.refusals import Invalid, NotFound, SignInFirst, TooManyRequests
 from mercat.kit.valkey import Store
-from mercat.kit.web import Caller
+from mercat.kit.web import IN_BODY, Caller
 from mercat.settings import Settings
 
 queries = sql.load("mercat.accounts")
-_SESSION_S = 30 * 24 * 3_600
+_DAY_S = 24 * 3_600
+_SESSION_S = 30 * _DAY_S
 _GUESSES = Limit(rate=0.2, burst=20)
 _HASHING_AT_ONCE = 2
 _PEOPLE = (
@@ -44,10 +46,6 @@ class _WaysAsk(NamedTuple):
     user_id: int
     address_id: int
     payment_method_id: int
-
-
-class TooMany(Conflict):
-    """You have kept fifty of these already. That is the most there can be."""
 
 
 class Accounts:
@@ -65,7 +63,10 @@ class Accounts:
 
     async def register(self, person: NewPerson, guest: UserId | None = None) -> UserId:
         """Opens an account; EmailTaken where there is one. What the guest kept becomes this person's."""
-        user_id = await self._open(person.email, person.password, person.name, ["shopper"])
+        email, name = person.email.strip(), person.name.strip()
+        if wrong := wrong_with(email, person.password, name):
+            raise Invalid(wrong[0], pointer=wrong[1])
+        user_id = await self._open(email, person.password, name, ["shopper"])
         if user_id is None:
             raise EmailTaken(pointer="/email")
         if guest:
@@ -75,18 +76,18 @@ class Accounts:
     async def _open(self, email: str, password: str, name: str, roles: list[str]) -> UserId | None:
         async with self._hashing:
             hashed = await asyncio.to_thread(self._hasher.hash, password)
-        row = await self._db.fetchrow(queries.open, ids.new(UserId), email.strip(), name, hashed, roles)
+        row = await self._db.fetchrow(queries.open, ids.new(UserId), email, name, hashed, roles)
         return UserId(row["user_id"]) if row else None
 
     async def sign_in(self, credentials: Credentials, guest: Caller | None = None) -> Session:
         """A new session. An unknown e-mail takes as long as a wrong password, and is refused alike."""
-        email, password = credentials.email, credentials.password
+        email, password = credentials.email.strip(), credentials.password
         bucket = f"sign-in:{sha256(email.lower().encode()).hexdigest()}"
         [verdict] = await self._limits.take((bucket, _GUESSES))
         if not verdict.allowed:
             wait = int(verdict.retry_after_s) + 1
             raise TooManyRequests("Too many attempts for this address.", retry_after=wait)
-        person = await self._db.fetchrow(queries.by_email, email.strip())
+        person = await self._db.fetchrow(queries.by_email, email)
         async with self._hashing:
             hashed = person["password"] if person else self._nobody
             right = await asyncio.to_thread(self._verify, hashed, password)
@@ -96,7 +97,12 @@ class Accounts:
         before = guest.user_id if guest and guest.guest else None
         if before:
             await self._db.execute(queries.claim, before, user_id)
-        return await self._begin(_caller(person), before)
+        session = await self._begin(_caller(person), before)
+        # A role granted while the password was looked at did not find this session.
+        now = await self._db.fetchrow(queries.by_email, email)
+        if now and _caller(now) != _caller(person):
+            await self._update_sessions(_caller(now))
+        return session
 
     def _verify(self, hashed: str, password: str) -> bool:
         try:
@@ -116,22 +122,35 @@ class Accounts:
             await self._store.do("EXPIRE", f"sessions:{caller.user_id}", _SESSION_S)
         return Session(token, caller.user_id, _in(_SESSION_S), guest)
 
-    async def who(self, token: str) -> Caller | None:
-        """Whose session this is; None for one that ended or never was."""
+    async def who(self, token: Annotated[str, IN_BODY]) -> Caller | None:
+        """Whose session this is; None for one that ended or never was. A guest's lasts as long again."""
         kept = await self._store.do("GET", _key(token))
-        return wire.decode(kept, Caller) if kept else None
+        if not kept:
+            return None
+        caller = wire.decode(kept, Caller)
+        if caller.guest and _age_s(caller.user_id) > _DAY_S:  # younger ones have nearly all of their time
+            await self._store.do("EXPIRE", _key(token), _SESSION_S)
+        return caller
 
-    async def sign_out(self, token: str) -> None:
-        await self._store.do("DEL", _key(token))
+    async def sign_out(self, token: Annotated[str, IN_BODY]) -> None:
+        """Ends a session; one that ended already stays so."""
+        kept = await self._store.do("GETDEL", _key(token))
+        if kept:
+            user_id = wire.decode(kept, Caller).user_id
+            await self._store.do("SREM", f"sessions:{user_id}", _key(token))
 
     async def grant(self, user_id: UserId, role: str, seller_id: SellerId | None = None) -> None:
         """Gives a role; running sessions have it at once."""
         person = await self._db.fetchrow(queries.grant, user_id, role, seller_id)
         if person is None:
             raise SignInFirst("Open an account first.")
-        caller = wire.encode(_caller(person))
-        for key in await self._store.do("SMEMBERS", f"sessions:{user_id}"):
-            await self._store.do("SET", key, caller, "XX", "KEEPTTL")
+        await self._update_sessions(_caller(person))
+
+    async def _update_sessions(self, caller: Caller) -> None:
+        ours = f"sessions:{caller.user_id}"
+        for key in await self._store.do("SMEMBERS", ours):
+            if not await self._store.do("SET", key, wire.encode(caller), "XX", "KEEPTTL"):
+                await self._store.do("SREM", ours, key)
 
     async def guests_of(self, user_id: UserId) -> list[UserId]:
         """The guests this person was."""
@@ -165,7 +184,7 @@ class Accounts:
             raise NotFound("You have no such address.", pointer="/shipping_address_id")
         return sql.row(Address, row)
 
-    async def add_payment_method(self, user_id: UserId, token: str) -> PaymentMethodId:
+    async def add_payment_method(self, user_id: UserId, token: Annotated[str, IN_BODY]) -> PaymentMethodId:
         """Keeps a provider's token. Card numbers do not belong here, nor into the words of a refusal."""
         if looks_like_a_card_number(token):
             raise Invalid("This looks like a card number. Send the provider's token.", pointer="/token")
@@ -230,6 +249,11 @@ class Accounts:
 
 def _key(token: str) -> str:
     return "session:" + sha256(token.encode()).hexdigest()
+
+
+def _age_s(guest: UserId) -> float:
+    """How long ago a guest first came: ids carry their time."""
+    return clock.now().timestamp() - ((guest >> 22) + ids.EPOCH_MS) / 1_000
 
 
 def _in(seconds: float) -> datetime:
