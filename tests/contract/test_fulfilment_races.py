@@ -10,6 +10,7 @@ from mercat import ids
 from mercat.events import OrderCancelled, OrderLine, OrderPlaced
 from mercat.fulfilment import API, AddressNotServed, Fulfilment, OutOfOrder
 from mercat.fulfilment.rules import WAY, ZONES, price
+from mercat.gateway.routes import PREFIX
 from mercat.ids import LineId, OrderId, SellerId, ShipmentId, UserId
 from mercat.kit.clock import clock
 from mercat.kit.log import deliver
@@ -186,3 +187,11 @@ async def test_a_status_is_walked_by_key(fulfilment, heard):
     assert await statuses(fulfilment, status="cancelled") == {5: "cancelled", 3: "cancelled"}
     assert await statuses(fulfilment, status="cancelled", after=OrderId(5)) == {3: "cancelled"}
     assert list(await statuses(fulfilment, status="to_ship", limit=2)) == [7, 6]
+
+
+async def test_a_seller_can_ask_for_every_status_that_is_shown(people):
+    for status in ("to_ship", "partially_shipped", "shipped", "delivered", "cancelled"):
+        answer = await people.seller.get(f"{PREFIX}/seller/orders", params={"status": status})
+        assert (answer.status_code, answer.json()["orders"]) == (200, [])
+    answer = await people.seller.get(f"{PREFIX}/seller/orders", params={"status": "confirmed"})
+    assert (answer.status_code, answer.json()["pointer"]) == (422, "/status")
