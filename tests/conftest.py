@@ -28,12 +28,18 @@ from mercat.migrate import migrate
 from mercat.settings import Settings, load
 
 _numbers = itertools.count()
+# Here nothing is meant to outlive the engine; what must (tests/faults) starts whole shops, with fsync on.
+_FOR_TESTS = {
+    "max_replication_slots": "50",
+    "fsync": "off",
+    "full_page_writes": "off",
+}
 
 
 @pytest.fixture(scope="session")
 def engines() -> Iterator[Connection]:
     """PostgreSQL and both Valkeys, in a folder that goes with them."""
-    with temporary() as home, started(home, settings={"max_replication_slots": "50"}) as connection:
+    with temporary() as home, started(home, settings=_FOR_TESTS) as connection:
         yield connection
 
 
