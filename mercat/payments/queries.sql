@@ -43,6 +43,9 @@ with found as (
 insert into payments.entry (kind, reference, currency, accounts, amounts)
 select 'capture', checkout_id, currency, array['provider', 'shopper'], array[$2::bigint, -$2::bigint] from found;
 
+-- name: lock_payment
+select payment_id from payments.payment where payment_id = $1 for update;
+
 -- name: begin_refund
 -- Counts the refund against the capture first: the constraint refuses what was not captured. Once a reference.
 with known as (
@@ -107,13 +110,14 @@ on conflict (key) do update set state = case when c.state = 'challenged' then 'c
 returning state, amount;
 
 -- name: sandbox_refund
-with counted as (
-    update payments.sandbox_charge set refunded = refunded + $3
-    where key = $2 and state = 'charged' and not exists (select from payments.sandbox_refund where key = $1)
-    returning key
+-- The key first: who comes second with it finds it taken, and gives nothing back again.
+with made as (
+    insert into payments.sandbox_refund (key, charge, amount)
+    select $1, c.key, $3 from payments.sandbox_charge c where c.key = $2 and c.state = 'charged'
+    on conflict do nothing
+    returning charge, amount
 )
-insert into payments.sandbox_refund (key, charge, amount) select $1, key, $3 from counted
-on conflict do nothing;
+update payments.sandbox_charge c set refunded = c.refunded + made.amount from made where c.key = made.charge;
 
 -- name: refunded_before
 select coalesce(sum(amount), 0)::bigint from payments.refund where payment_id = $1 and refund_id < $2;

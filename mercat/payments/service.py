@@ -165,14 +165,14 @@ class Payments:
         return [said.get(record.checkout_id) or Unavailable() for record in records]
 
     async def _refund(self, payment: Any, amount: int, reference: str) -> Refund:
-        try:
-            row = await self._db.fetchrow(
-                queries.begin_refund, ids.new(RefundId), payment["payment_id"], reference, amount
-            )
-        except asyncpg.CheckViolationError:
-            raise RefundTooLarge from None
-        except asyncpg.UniqueViolationError:  # the same refund began elsewhere meanwhile
-            row = await self._db.fetchrow(queries.begin_refund, 0, payment["payment_id"], reference, amount)
+        async with self._db.acquire() as db, db.transaction():
+            await db.execute(queries.lock_payment, payment["payment_id"])  # one refund of it after another
+            try:
+                row = await db.fetchrow(
+                    queries.begin_refund, ids.new(RefundId), payment["payment_id"], reference, amount
+                )
+            except asyncpg.CheckViolationError:
+                raise RefundTooLarge from None
         if row is None:
             raise NotFound("Nothing was paid for this order.")
         refund_id = RefundId(row["refund_id"])

@@ -160,6 +160,14 @@ async def test_refunds_never_exceed_the_capture(payments):
         await payments.refund(ask.order_id, 1, "return/10")
 
 
+async def test_one_refund_asked_for_by_many_at_once_is_one(payments):
+    ask = charge()
+    await payments.charge(ask)
+    refunds = await asyncio.gather(*(payments.refund(ask.order_id, 10_000, "cancel/1") for _ in range(8)))
+    assert len({refund.refund_id for refund in refunds}) == 1
+    assert set((await balances(payments)).values()) == {0}
+
+
 async def test_the_database_refuses_an_entry_of_one_side(db):
     with pytest.raises(asyncpg.CheckViolationError, match="entry_balances"):
         await db.execute(
