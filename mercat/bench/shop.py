@@ -23,33 +23,31 @@ _OPEN_WITHIN_S = 90.0
 
 @asynccontextmanager
 async def opened(workers: int = 2, demo: bool = False) -> AsyncGenerator[Connection]:
-    """Opens a shop, and closes it at the end."""
+    """Opens a shop of its own, and closes it at the end."""
     with tempfile.TemporaryDirectory(prefix="mercat-bench-") as folder:
         Path(folder).chmod(0o755)
-        port = _free_port()
-        command = [
-            sys.executable,
-            "-m",
-            "mercat.cli",
-            "serve",
-            "--port",
-            str(port),
-            "--workers",
-            str(workers),
-        ]
-        command += ["--data", folder, "--demo" if demo else "--no-demo"]
-        log = Path(folder, "serve.log").open("wb")
-        shop = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
-        try:
-            await _until_ready(port, shop, Path(folder, "serve.log"))
-            connection = Home(Path(folder)).running()
-            assert connection, "a shop that is ready is running"
+        async with serving(Path(folder), workers, demo) as connection:
             yield connection
-        finally:
-            if shop.returncode is None:
-                shop.send_signal(signal.SIGINT)
-            await shop.wait()
-            log.close()
+
+
+@asynccontextmanager
+async def serving(folder: Path, workers: int = 2, demo: bool = False) -> AsyncGenerator[Connection]:
+    """Opens the shop of a folder, and closes it at the end."""
+    port = _free_port()
+    command = [sys.executable, "-m", "mercat.cli", "serve", "--data", str(folder)]
+    command += ["--port", str(port), "--workers", str(workers), "--demo" if demo else "--no-demo"]
+    log = Path(folder, "serve.log").open("wb")
+    shop = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
+    try:
+        await _until_ready(port, shop, Path(folder, "serve.log"))
+        connection = Home(folder).running()
+        assert connection, "a shop that is ready is running"
+        yield connection
+    finally:
+        if shop.returncode is None:
+            shop.send_signal(signal.SIGINT)
+        await shop.wait()
+        log.close()
 
 
 async def _until_ready(port: int, shop: asyncio.subprocess.Process, log: Path) -> None:
