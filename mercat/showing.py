@@ -85,8 +85,10 @@ def bench_of(name: str, seconds: float, *, as_json: bool) -> int:
 
 
 def simulate_of(seed: int, seeds: int, *, as_json: bool) -> int:
+    from mercat.kit.observe import set_up_logs
     from mercat.simulate import simulate
 
+    set_up_logs("critical")  # what dies says so, and is meant to
     report = asyncio.run(simulate(seed, seeds))
     if as_json:
         typer.echo(msgspec.json.encode(report))

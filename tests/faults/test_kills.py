@@ -105,7 +105,9 @@ def family(root):
     found = {root}
     for _ in rows:
         found |= {int(pid) for pid, parent, *_ in rows if int(parent) in found}
-    return {int(pid): args for pid, _, *rest in rows if int(pid) in found for args in [rest[0] if rest else ""]}
+    return {
+        int(pid): args for pid, _, *rest in rows if int(pid) in found for args in [rest[0] if rest else ""]
+    }
 
 
 def victim(root, what):
