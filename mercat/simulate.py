@@ -55,7 +55,7 @@ class Crash(Exception):
 
 
 class Plan:
-    """Where a process dies: at the how manieth statement of a name, before or after it. `met`: where it did."""
+    """Where a process dies: at the how manieth statement of a name, before or after. `met`: where it did."""
 
     def __init__(self, dice: random.Random, names: list[str]) -> None:
         chosen = dice.sample(names, k=dice.randint(2, 6))
