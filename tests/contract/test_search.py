@@ -193,7 +193,8 @@ async def test_an_index_that_is_broken_is_built_anew(tmp_path):
     await search.rebuild(batches([TEA]))
     await search.close()
     for file in (tmp_path / "index" / "current").glob("*.term"):
-        file.write_bytes(b"nonsense")
+        (file.parent / "harm").write_bytes(b"nonsense")
+        (file.parent / "harm").replace(file)  # not in place: this process has it mapped
 
     again = Search(tmp_path / "index")
     with pytest.raises(Unavailable):
