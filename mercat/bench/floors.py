@@ -14,7 +14,7 @@ from mercat.bench.load import Load, request
 from mercat.embedded import Connection, programs
 
 _HERE = Path(__file__).parent
-_CLIENTS = (8, 16, 32, 64)
+_CLIENTS = (8, 16, 32)
 
 
 async def orders_in_sql(connection: Connection, seconds: int = 4) -> float:
