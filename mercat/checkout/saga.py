@@ -31,7 +31,7 @@ T = TypeVar("T")
 queries = sql.load("mercat.checkout")
 log = structlog.get_logger("mercat.checkout")
 _TAKE_OVER_MAX = 50
-_TRIES_MAX = 200
+_TRIES_MAX = 20  # at the pace of leases: five minutes
 
 
 class Decision(NamedTuple):

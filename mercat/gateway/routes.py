@@ -110,6 +110,14 @@ BUYING = [
         needs="guest",
         refuses=["not_returnable"],
     ),
+    PublicRoute(
+        "POST",
+        "/payments/webhooks/{provider}",
+        Buying.provider_notice,
+        tag="Buying",
+        status=200,
+        refuses=["bad_signature", "not_found"],
+    ),
 ]
 
 PEOPLE = [
@@ -223,8 +231,8 @@ SELLING = [
 
 TABLE = [*BROWSING, *BUYING, *PEOPLE, *OPINIONS, *SELLING]
 _NOT_KEPT = {"Cache-Control": "no-store"}
-UNKEYED = frozenset({"buy", "sign_in", "guest", "sign_out"})
-"""Checkout keeps keys of its own; a session's token is not kept where it could be read."""
+UNKEYED = frozenset({"buy", "sign_in", "guest", "sign_out", "provider_notice"})
+"""Checkout keeps keys of its own, a notice has an id; a session's token is not kept where it could be read."""
 
 
 Ready = Callable[[], Awaitable[dict[str, bool]]]

@@ -344,6 +344,13 @@ class RefundShown(Struct, frozen=True):
     status: str
 
 
+class NoticeTaken(Struct, frozen=True):
+    """A provider's notice was signed; `duplicate`: it was seen to before."""
+
+    received: bool = True
+    duplicate: bool = False
+
+
 class PaymentShown(Struct, frozen=True, kw_only=True):
     payment_id: PaymentId
     status: str
