@@ -57,6 +57,7 @@ class Relay:
         self._bell = wake
         self._desk = desk or Desk()
         self._slot = slot
+        self._partitions: set[int] = set()
 
     async def open_slot(self) -> None:
         """From here on nothing told is lost: the slot holds the WAL until the relay has read it."""
@@ -81,8 +82,6 @@ class Relay:
             connection_factory=psycopg2.extras.LogicalReplicationConnection,
             **self._replication,
         )
-        readable = asyncio.Event()
-        loop = asyncio.get_running_loop()
         try:
             cursor: Any = connection.cursor()
             cursor.start_replication(
@@ -90,10 +89,8 @@ class Relay:
                 options={"proto_version": "1", "publication_names": "relay", "messages": "true"},
                 status_interval=5,
             )
-            loop.add_reader(connection.fileno(), readable.set)
             reading = _Transactions()
             while True:
-                readable.clear()
                 batch = reading.take(cursor, _FACTS_MAX)
                 if fresh := [fact for fact in batch if (fact.commit, fact.number) > done]:
                     last_id = await self._append(fresh, last_id)
@@ -105,22 +102,31 @@ class Relay:
                 if reading.emptied:
                     confirmed = reading.ended if reading.inside else max(reading.ended, cursor.wal_end)
                     cursor.send_feedback(flush_lsn=confirmed)
-                    await _wait(readable, 2.0)
-                    if not readable.is_set():
+                    if not await _readable(connection.fileno(), 2.0):
                         cursor.send_feedback(flush_lsn=confirmed, reply=True)
         finally:
-            loop.remove_reader(connection.fileno())
             connection.close()
 
     async def _append(self, facts: list[Fact], last_id: int) -> int:
         ids = range(last_id + 1, last_id + len(facts) + 1)
-        await make_partitions(self._db, ids[-1])
+        await self._make_partitions(ids[-1])
         last = facts[-1]
         kinds, bodies = [fact.kind for fact in facts], [fact.body for fact in facts]
         await self._db.execute(
             queries.append, list(ids), kinds, bodies, _text(last.commit), last.number, ids[-1]
         )
         return ids[-1]
+
+    async def _make_partitions(self, up_to: int) -> None:
+        """A partition for every id up to `up_to`, and the next one."""
+        for number in (up_to // PARTITION, up_to // PARTITION + 1):
+            if number not in self._partitions:
+                low, high = number * PARTITION, (number + 1) * PARTITION
+                await self._db.execute(
+                    f"create table if not exists events.log_{number:06d} partition of events.log "
+                    f"for values from ({low}) to ({high})"
+                )
+                self._partitions.add(number)
 
 
 class _Transactions:
@@ -166,28 +172,25 @@ def _text(lsn: int) -> str:
     return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}"
 
 
-async def make_partitions(db: asyncpg.Pool, up_to: int) -> None:
-    """A partition for every id up to `up_to`, and the next one."""
-    made = _made.setdefault(id(db), set())
-    for number in (up_to // PARTITION, up_to // PARTITION + 1):
-        if number not in made:
-            low, high = number * PARTITION, (number + 1) * PARTITION
-            await db.execute(
-                f"create table if not exists events.log_{number:06d} partition of events.log "
-                f"for values from ({low}) to ({high})"
-            )
-            made.add(number)
-
-
-_made: dict[int, set[int]] = {}
-
-
 async def drop_partitions(db: asyncpg.Pool, followers: Sequence[str]) -> None:
     """Drops the partitions that every follower has passed."""
     slowest = await db.fetchval(queries.slowest, list(followers)) or 0
     for row in await db.fetch(queries.partitions):
         if (int(row["name"].removeprefix("log_")) + 1) * PARTITION <= slowest:
             await db.execute(f"drop table events.{row['name']}")
+
+
+async def _readable(number: int, seconds: float) -> bool:
+    """Whether there is something to read, or nothing for so long. Watched only here: a reader that stays
+    would wake the loop without end while what came is being written."""
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(number, readable.set)
+    try:
+        await _wait(readable, seconds)
+    finally:
+        loop.remove_reader(number)
+    return readable.is_set()
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
