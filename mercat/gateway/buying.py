@@ -102,7 +102,8 @@ class Buying:
     async def provider_notice(self, provider: str, request: Request) -> shapes.NoticeTaken:
         """Where a payment provider tells that something happened, signed: `Stripe-Signature`, or
         `Mercat-Signature` of the sandbox. The checkout goes on; twice changes nothing."""
-        signature = request.headers.get(f"{'mercat' if provider == 'sandbox' else provider}-signature", "")
+        header = "stripe-signature" if provider == "stripe" else "mercat-signature"
+        signature = request.headers.get(header, "")
         heard = await self._shop.checkout.hear(Letter(provider, await read(request, needed=False), signature))
         return shapes.NoticeTaken(duplicate=heard.done)
 

@@ -232,7 +232,7 @@ SELLING = [
 TABLE = [*BROWSING, *BUYING, *PEOPLE, *OPINIONS, *SELLING]
 _NOT_KEPT = {"Cache-Control": "no-store"}
 UNKEYED = frozenset({"buy", "sign_in", "guest", "sign_out", "provider_notice"})
-"""Checkout keeps keys of its own, a notice has an id; a session's token is not kept where it could be read."""
+"""Checkout keeps keys of its own, a notice has an id, and a session's token is not kept in the open."""
 
 
 Ready = Callable[[], Awaitable[dict[str, bool]]]
