@@ -128,8 +128,13 @@ class Stripe:
     async def look_up(self, ask: Ask, reference: str) -> Answer:
         if not reference:
             return await self._find(ask)
-        async with _answers():
-            return _answer(await self._stripe.v1.payment_intents.retrieve_async(reference))
+        try:
+            async with _answers():
+                return _answer(await self._stripe.v1.payment_intents.retrieve_async(reference))
+        except stripe.InvalidRequestError as no:
+            if no.code != "resource_missing":
+                raise
+            return Answer("unknown")
 
     async def cancel(self, ask: Ask, reference: str) -> Answer:
         """An intent that is cancelled can never be paid. Where none is found, the key is used up: then what
@@ -285,14 +290,17 @@ def _answer(intent: Any) -> Answer:
     url = step.redirect_to_url.url if step and step.type == "redirect_to_url" else ""
     failed = intent.last_payment_error
     amount = ours(intent.amount_received or intent.amount, intent.currency.upper())
-    return Answer(
-        _STATES.get(intent.status, "unknown"), intent.id, amount, (failed and failed.code) or "", url
-    )
+    return Answer(_STATES.get(intent.status, "unknown"), intent.id, amount, _why(failed), url)
 
 
 def _declined(no: "stripe.CardError") -> Answer:
     intent = getattr(no.error, "payment_intent", None)
-    return Answer("declined", intent.id if intent else "", reason=no.code or "")
+    return Answer("declined", intent.id if intent else "", reason=_why(no.error) or no.code or "")
+
+
+def _why(error: Any) -> str:
+    """The bank's reason, or Stripe's: a word such as insufficient_funds."""
+    return _noted(error, "decline_code") or _noted(error, "code")
 
 
 def _listed(intent: Any) -> Listed:
@@ -319,7 +327,7 @@ def _checkout(metadata: Any) -> CheckoutId | None:
 def _noted(metadata: Any, name: str) -> str:
     """What we wrote on one of their objects; their own type of it is no dict."""
     try:
-        return str(metadata[name])
+        return str(metadata[name] or "")
     except (KeyError, TypeError):
         return ""
 
