@@ -5,7 +5,6 @@ idempotency key is answered as it was the first time, so an answer that was lost
 good for a day, and after that the list of intents is searched by our checkout's id, which each one carries.
 """
 
-import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -22,8 +21,6 @@ from mercat.kit import clock
 from mercat.payments.provider import Answer, Ask, Away, BadSignature, Listed, Notice, State
 from mercat.settings import Settings
 
-TOKEN = re.compile(r"pm_[A-Za-z0-9_]{1,250}")
-"""What Stripe's own form gives for a card."""
 TOLERANCE_S = 300
 _KEY_LIVES = timedelta(hours=23)
 _LOST = timedelta(minutes=10)
@@ -43,6 +40,8 @@ _STATES: dict[str, State] = {
     "requires_confirmation": "declined",
     "canceled": "cancelled",
 }
+_NOT_TOLD = frozenset(("fraudulent", "lost_card", "merchant_blacklist", "pickup_card", "stolen_card"))
+"""Reasons that Stripe asks not to tell whoever holds the card."""
 stripe.enable_telemetry = False
 _signatures: Any = stripe.WebhookSignature  # its decorators hide from a checker what it is
 
@@ -300,7 +299,8 @@ def _declined(no: "stripe.CardError") -> Answer:
 
 def _why(error: Any) -> str:
     """The bank's reason, or Stripe's: a word such as insufficient_funds."""
-    return _noted(error, "decline_code") or _noted(error, "code")
+    why = _noted(error, "decline_code") or _noted(error, "code")
+    return "generic_decline" if why in _NOT_TOLD else why
 
 
 def _listed(intent: Any) -> Listed:

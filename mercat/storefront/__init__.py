@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from mercat.kit.valkey import Store
 from mercat.kit.web import Authenticate
-from mercat.storefront import account, buying, desk_operator, desk_seller, shop, tracking
+from mercat.storefront import account, buying, desk_operator, desk_seller, render, shop, tracking
 from mercat.storefront.aisles import Aisles
 from mercat.storefront.desk_operator import Audit
 from mercat.storefront.services import Services
@@ -63,6 +63,7 @@ def pages(
             fulfilment=services.fulfilment,
             payments=services.payments,
             pricing=services.pricing,
+            cards=render.cards(settings),
             store=store,
         ),
         *tracking.pages(visits, services),
