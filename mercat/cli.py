@@ -138,6 +138,19 @@ def audit(
 
 
 @app.command()
+def reconcile(
+    data: Data = _HERE,
+    hours: Annotated[float, typer.Option(min=0.1, max=24 * 90, help="How far back.")] = 48,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Compare our books with the payment provider's. A difference opens a case, and exits with 1."""
+    from mercat.showing import reconcile_of
+
+    with connected(Home(data), "mercat reconcile") as shop:
+        raise typer.Exit(reconcile_of(shop, hours, as_json=as_json))
+
+
+@app.command()
 def bench(
     name: Annotated[str, typer.Argument(metavar="NAME", help="browse, checkout or import.")],
     seconds: Annotated[float, typer.Option(min=1, max=600, help="How long each measurement lasts.")] = 10,

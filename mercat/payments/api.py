@@ -11,6 +11,7 @@ API = [
     Route("POST", "/notices/heard", Payments.heard, status=200),
     Route("POST", "/notices/unheard", Payments.unheard, status=200),
     Route("GET", "/cases", Payments.cases),
+    Route("POST", "/reconciled", Payments.reconcile, status=200),
     Route("POST", "/cases/{case_id}/resolved", Payments.resolve, status=200),
     Route("GET", "/challenges/{ticket}", Payments.challenged),
     Route("POST", "/challenges/{ticket}", Payments.answer_challenge),

@@ -6,6 +6,7 @@
     account.py         signing in, the account, wishlist, reviews
     desk_seller.py     what sellers do
     desk_operator.py   how the shop does
+    desk_money.py      its money, and what recovery has given up
     shared.py          a page for everybody is written once a second
     visit.py           who came, what form they sent, how a page goes back; csrf.py, render.py
 
@@ -19,7 +20,7 @@ from starlette.routing import Route
 
 from mercat.kit.valkey import Store
 from mercat.kit.web import Authenticate
-from mercat.storefront import account, buying, desk_operator, desk_seller, render, shop, tracking
+from mercat.storefront import account, buying, desk_money, desk_operator, desk_seller, render, shop, tracking
 from mercat.storefront.aisles import Aisles
 from mercat.storefront.desk_operator import Audit
 from mercat.storefront.services import Services
@@ -69,6 +70,7 @@ def pages(
         *tracking.pages(visits, services),
         *desk_seller.pages(visits, aisles, services),
         *desk_operator.pages(visits, services, events, audit),
+        *desk_money.pages(visits, services),
         *shop.pages(
             visits,
             aisles,

@@ -9,7 +9,13 @@ PUBLIC = ["/", "/departments", "/search", "/search?q=zzzzqqqq", "/help", "/searc
 GUEST = ["/cart", "/signin", "/register", "/orders", "/sell", "/nowhere"]
 MEMBER = ["/account", "/wishlist", "/orders", "/checkout"]
 SELLER = ["/desk", "/desk/new", "/desk/upload", "/desk/orders"]
-OPERATOR = ["/operator", "/operator/orders", "/operator/laws"]
+OPERATOR = [
+    "/operator",
+    "/operator/orders",
+    "/operator/money",
+    "/operator/parked",
+    "/operator/laws",
+]
 
 
 def inspect(page, faults, paths):
