@@ -598,6 +598,13 @@ def _say(code: str, detail: str, reason: str = "") -> Trouble:
                 _UNMOVED,
                 "Look at the total below. If you agree, press the button again.",
             )
+        case "address_not_served":
+            return Trouble(
+                "We do not deliver to this address yet",
+                "",
+                _UNMOVED,
+                "Choose another address. Your cart is as it was.",
+            )
         case "cart_empty":
             return Trouble(
                 "Your cart is empty",
