@@ -18,6 +18,7 @@ from mercat import (
     cart,
     catalog,
     checkout,
+    flashsale,
     fulfilment,
     gateway,
     inventory,
@@ -64,6 +65,7 @@ class Shop:
     wishlist: wishlist.Wishlist
     recommendations: recommendations.Recommendations
     notifications: notifications.Notifications
+    flashsale: flashsale.FlashSales
 
     @property
     def settings(self) -> Settings:
@@ -122,6 +124,13 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> Shop:
         checkout.API,
         lambda db: checkout.Checkout(db, people, goods, basket, prices, post, stock, till, book, settings),
     )
+    sales = await place(
+        "flashsale",
+        flashsale.FlashSales,
+        flashsale.API,
+        lambda db: flashsale.FlashSales(db, store, goods, stock, buying, settings),
+    )
+    buying.gate = flashsale.Gate(sales)
     breakers = {
         name: Breaker(name) for name in ("reviews", "wishlist", "recommendations", "search", "notifications")
     }
@@ -143,6 +152,7 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> Shop:
         wishlist=wishes,
         recommendations=shelves,
         notifications=mail,
+        flashsale=sales,
     )
 
 
@@ -161,6 +171,8 @@ async def work_in_the_back(shop: Shop) -> None:
         building.duty("checkout recovery", shop.checkout.saga.keep_recovering)
         building.duty("old keys", shop.checkout.saga.keep_forgetting)
         building.duty("cancellations and returns", shop.checkout.keep_undoing)
+    if "flashsale" in building.here:
+        building.duty("flash sales", shop.flashsale.releaser.keep_releasing)
     if "cart" in building.here:
         building.duty("cart copies", shop.cart.keep_copying)
     if "notifications" in building.here and building.settings.smtp_url:

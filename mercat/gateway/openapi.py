@@ -18,12 +18,13 @@ from mercat.kit import wire
 from mercat.kit.refusals import Refusal
 from mercat.kit.web import Needs, Route
 
-Tag = Literal["Browsing", "Buying", "People", "Selling", "Opinions"]
+Tag = Literal["Browsing", "Buying", "People", "Selling", "Opinions", "Flash sales"]
 Schema = dict[str, Any]
 
 TAGS: dict[Tag, str] = {
     "Browsing": "Categories, products and search. Open to everybody; the same page for everyone.",
     "Buying": "The cart, quotes, checkout and orders. A guest session is enough.",
+    "Flash sales": "Few units, many people: a queue with a verifiable draw, a pass when it is your turn.",
     "People": "Accounts, sessions, addresses and ways to pay.",
     "Selling": "A seller's products, stock, orders and shipments.",
     "Opinions": "Reviews, the wishlist and recommendations.",

@@ -1,0 +1,46 @@
+"""Flash sales: a few units, many people. Waiting room, verifiable draw, passes, and what was promised kept.
+
+    service.py    the verbs: sales, joining the queue, one's place, using a turn, what operators do
+    releaser.py   the one that lets people in, once a second, and brings back what an engine lost
+    gate.py       what checkout asks before it begins, in every process that sells
+
+Everybody who waits reads one small document and computes from it; PostgreSQL alone says whose turn it is.
+"""
+
+from mercat.flashsale.api import API
+from mercat.flashsale.gate import Gate
+from mercat.flashsale.messages import (
+    Act,
+    Claim,
+    Done,
+    FlashPassExpired,
+    FlashPassInvalid,
+    FlashPassRequired,
+    NewSale,
+    Place,
+    Sale,
+    SaleExists,
+    SaleId,
+    SaleOver,
+    SoldOut,
+)
+from mercat.flashsale.service import FlashSales
+
+__all__ = [
+    "API",
+    "Act",
+    "Claim",
+    "Done",
+    "FlashPassExpired",
+    "FlashPassInvalid",
+    "FlashPassRequired",
+    "FlashSales",
+    "Gate",
+    "NewSale",
+    "Place",
+    "Sale",
+    "SaleExists",
+    "SaleId",
+    "SaleOver",
+    "SoldOut",
+]

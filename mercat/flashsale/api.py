@@ -1,0 +1,14 @@
+from mercat.flashsale.service import FlashSales
+from mercat.kit.web import Route
+
+API = [
+    Route("POST", "/sales", FlashSales.create),
+    Route("GET", "/sales", FlashSales.sales),
+    Route("GET", "/sales/{sale_id}", FlashSales.sale),
+    Route("POST", "/sales/{sale_id}/queue", FlashSales.join),
+    Route("GET", "/sales/{sale_id}/queue", FlashSales.place),
+    Route("GET", "/watched", FlashSales.watched),
+    Route("POST", "/claims", FlashSales.claim, status=200),
+    Route("POST", "/sales/{sale_id}/acts", FlashSales.act),
+    Route("GET", "/sales/{sale_id}/acts", FlashSales.acts),
+]
