@@ -11,6 +11,7 @@ from mercat.flashsale.api import API
 from mercat.flashsale.gate import Gate
 from mercat.flashsale.messages import (
     Act,
+    BuyerLimit,
     Claim,
     Done,
     FlashPassExpired,
@@ -29,6 +30,7 @@ from mercat.flashsale.service import FlashSales
 __all__ = [
     "API",
     "Act",
+    "BuyerLimit",
     "Claim",
     "Done",
     "FlashPassExpired",

@@ -71,7 +71,7 @@ select user_id from gone;
 
 -- name: claimed
 select place, checkout_id, claimed_at from flashsale.turn
-where sale_id = $1 and state = 'claimed' order by place limit 10000;
+where sale_id = $1 and state = 'claimed' and place = coalesce($2, place) order by place limit 10000;
 
 -- name: settle
 -- What checkouts came to: bought, or the turn is its owner's again while its time lasts.

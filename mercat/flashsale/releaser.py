@@ -94,7 +94,7 @@ class Releaser:
             if sale["starts_at"] <= now:
                 await self._open(sale_id, joined if sale["queue"] else 0, now)
             return
-        await self._settle(sale_id, now)
+        await self.settle(sale_id)
         gone = await self._db.fetch(queries.lapse, sale_id, now, _GRACE)
         await self._out_of_line(sale_id, [row["user_id"] for row in gone])
         pace = rules.pace(sale["pace"], health) if health else sale["pace"]
@@ -162,11 +162,12 @@ class Releaser:
 
     # -- turns
 
-    async def _settle(self, sale_id: str, now: datetime) -> None:
-        """What became of the checkouts that turns were claimed for."""
-        claimed = await self._db.fetch(queries.claimed, sale_id)
+    async def settle(self, sale_id: str, place: int | None = None) -> int:
+        """What became of the checkouts that turns (or this one) were claimed for; answers how many ended."""
+        now = clock.now()
+        claimed = await self._db.fetch(queries.claimed, sale_id, place)
         if not claimed:
-            return
+            return 0
         came_to = await self._checkout.outcomes([CheckoutId(row["checkout_id"]) for row in claimed])
         ended: list[tuple[int, int, bool]] = []
         for row in claimed:
@@ -178,6 +179,7 @@ class Releaser:
         if ended:
             settled = await self._db.fetch(queries.settle, sale_id, *sql.columns(ended), now)
             await self._out_of_line(sale_id, [row["user_id"] for row in settled if row["state"] == "lapsed"])
+        return len(ended)
 
     async def _release(self, sale_id: str, now: datetime) -> None:
         """The next in line, as many as the rate, the ceiling and the units that nobody holds allow."""
@@ -209,9 +211,9 @@ class Releaser:
             released = await self._db.fetchval(
                 queries.release, sale_id, sale["serving"], serving, *sql.columns(turns), units, now, until
             )
-            self._allowance[sale_id] -= released or 0
-            if released is None or released == places:
-                return  # else some of these places were empty: on to the next
+            if released is None:
+                return  # somebody else was here
+            self._allowance[sale_id] -= released  # places of nobody cost nothing
 
     async def _read(self, statement: str, sale_id: str) -> Any:
         return await self._db.fetchrow(statement, sale_id)

@@ -72,7 +72,7 @@ class Health(NamedTuple):
 
 _SLOW_S = 1.5
 _FAILED_SHARE = 0.05
-_PACE_MIN = 0.05
+PACE_MIN = 0.05
 
 
 def pace(before: float, health: Health) -> float:
@@ -80,7 +80,7 @@ def pace(before: float, health: Health) -> float:
     a tenth a second while it does well. (Additive increase, multiplicative decrease: Chiu and Jain 1989.)"""
     failing = health.failed > _FAILED_SHARE * max(health.answers, 20)
     if failing or health.p99_s > _SLOW_S or health.overdue > 20:
-        return max(_PACE_MIN, before / 2)
+        return max(PACE_MIN, before / 2)
     return min(1.0, before + 0.1)
 
 

@@ -17,6 +17,7 @@ from mercat.flashsale.messages import (
     FlashPassExpired,
     FlashPassInvalid,
     FlashPassRequired,
+    FlashPassUnderWay,
     NewSale,
     NotPossible,
     NotStarted,
@@ -265,7 +266,14 @@ class FlashSales:
             raise FlashPassInvalid(sale_id=claim.sale_id)
         if read.until < clock.now().timestamp():
             raise FlashPassExpired(sale_id=claim.sale_id)
-        return await self._claims(msgspec.structs.replace(claim, place=read.place))
+        placed = msgspec.structs.replace(claim, place=read.place)
+        try:
+            return await self._claims(placed)
+        except FlashPassUnderWay:
+            # The purchase that has this pass may have been refused a moment ago: then it is free again.
+            if await self.releaser.settle(claim.sale_id, read.place):
+                return await self._claims(placed)
+            raise
 
     async def _rush(self, row: Any, claim: Claim) -> str:
         if _state(row) == "sold_out":
@@ -324,7 +332,7 @@ class FlashSales:
         if turn["state"] == "used":
             return FlashPassInvalid("This pass was used.", **facts)
         if turn["state"] == "claimed":
-            return FlashPassInvalid("A purchase with this pass is under way. Wait for it.", **facts)
+            return FlashPassUnderWay(**facts)
         return BuyerLimit(**facts)
 
     # -- the operator
