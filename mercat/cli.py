@@ -139,14 +139,17 @@ def audit(
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="browse, checkout or import.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="browse, checkout, flash or import.")],
     seconds: Annotated[float, typer.Option(min=1, max=600, help="How long each measurement lasts.")] = 10,
+    people: Annotated[
+        int, typer.Option(min=0, max=2_000_000, help="flash: how many stand in line (0: as fits the time).")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Measure a shop of its own, beside a floor that this machine reaches in the same run, and audit it."""
     from mercat.showing import bench_of
 
-    raise typer.Exit(bench_of(name, seconds, as_json=as_json))
+    raise typer.Exit(bench_of(name, seconds, people, as_json=as_json))
 
 
 @app.command()

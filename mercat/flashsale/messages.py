@@ -11,7 +11,7 @@ from mercat.kit.refusals import Conflict
 
 SaleId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 Why = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
-Deed = Literal["pause", "resume", "rate", "ceiling", "units", "end"]
+Deed = Literal["start", "pause", "resume", "rate", "ceiling", "units", "end"]
 State = Literal["planned", "open", "paused", "sold_out", "ended"]
 
 

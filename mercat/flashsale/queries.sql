@@ -184,11 +184,13 @@ select user_id, state, until, checkout_id, units from flashsale.turn where sale_
 with done as (
     update flashsale.sale set
         state = case $3 when 'pause' then 'paused' when 'resume' then 'open' when 'end' then 'ended' else state end,
+        starts_at = case $3 when 'start' then $6 else starts_at end,
         rate = case $3 when 'rate' then $4 else rate end,
         ceiling = case $3 when 'ceiling' then $4 else ceiling end,
         units = case $3 when 'units' then units + $4 else units end,
         ended_at = case $3 when 'end' then $6 else ended_at end
-    where sale_id = $1 and case $3 when 'pause' then state = 'open' when 'resume' then state = 'paused'
+    where sale_id = $1 and case $3 when 'start' then state = 'planned'
+        when 'pause' then state = 'open' when 'resume' then state = 'paused'
         else state <> 'ended' end
     returning sale_id
 )

@@ -338,7 +338,7 @@ class FlashSales:
     # -- the operator
 
     async def act(self, caller: Caller, sale_id: str, act: Act) -> Sale:
-        """Pause, resume, another rate or ceiling, more units, an early end: recorded with who and why."""
+        """Start now, pause, resume, another rate or ceiling, more units, an early end: kept with who and why."""
         row = await self._row(sale_id)
         if (act.amount is None) == (act.what in ("rate", "ceiling", "units")):
             raise Invalid("Say how many, where a number is changed.", pointer="/amount")
