@@ -42,6 +42,7 @@ from mercat.kit.building import Building, for_ever
 from mercat.settings import Settings
 
 _DOCUMENTS_MAX = 1_000
+_SWITCHES_S = 2
 
 
 @dataclass(frozen=True)
@@ -192,6 +193,7 @@ async def answer_the_door(shop: Shop) -> gateway.Door:
     building = shop.building
     if "catalog" in building.here:
         building.start(for_ever("news of products", shop.catalog.listen))
+    building.start(for_ever("switches", lambda: _mind_switches(shop)))
     pages = Starlette(exception_handlers=gateway.errors())
 
     async def rooms(scope: Scope, receive: Receive, send: Send) -> None:
@@ -213,6 +215,25 @@ async def answer_the_door(shop: Shop) -> gateway.Door:
         draw=draw_from_path,
     )
     return door
+
+
+async def certify(shop: Shop, sale_id: str) -> flashsale.Certified:
+    """The certificate of a sale, with what the audit finds behind it."""
+    found = await audit_of(shop.settings)
+    laws = [
+        flashsale.Law(each.law, each.checked, each.violations)
+        for each in found
+        if "flash" in each.law or "stock" in each.law
+    ]
+    return await shop.flashsale.certify(sale_id, laws)
+
+
+async def _mind_switches(shop: Shop) -> None:
+    """What an operator switched off for a sale's sake is off in every process, and on again afterwards."""
+    off = set(await shop.flashsale.switched_off())
+    for name, breaker in shop.breakers.items():
+        breaker.off = name in off
+    await asyncio.sleep(_SWITCHES_S)
 
 
 async def ready(shop: Shop) -> dict[str, bool]:

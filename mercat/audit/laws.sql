@@ -207,15 +207,15 @@ join checkout.checkout c on c.checkout_id = o.checkout_id;
 
 -- law: flash passes are released in queue order
 with turns as (
-    select t.sale_id, t.user_id, t.place, t.number, t.released_at, s.serving, s.drawn, s.queue,
+    select t.sale_id, t.user_id, t.place, t.number, t.released_at, s.serving, s.drawn,
         max(t.released_at) over (partition by t.sale_id order by t.place) as latest
-    from flashsale.turn t join flashsale.sale s using (sale_id)
+    from flashsale.turn t join flashsale.sale s using (sale_id) where s.queue
 ), passed_over as (
     select k.sale_id from flashsale.ticket k join flashsale.sale s using (sale_id)
     where s.queue and k.number > s.drawn and k.number <= s.serving and not exists (
         select from flashsale.turn t where t.sale_id = k.sale_id and t.user_id = k.user_id)
 )
 select count(*) as checked,
-    count(*) filter (where released_at < latest or place > serving or queue and place > drawn and number <> place)
+    count(*) filter (where released_at < latest or place > serving or place > drawn and number <> place)
         + (select count(*) from passed_over) as violations
 from turns;

@@ -6,7 +6,7 @@ import asyncio
 import heapq
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from math import ceil
 from typing import Any, NamedTuple
@@ -23,12 +23,12 @@ from mercat.bench.report import Report
 from mercat.bench.shop import audited, opened, staff
 from mercat.catalog import NewProduct
 from mercat.embedded import Connection
-from mercat.flashsale import Act, NewSale
+from mercat.flashsale import Act, Certified, NewSale
 from mercat.ids import OfferId, SellerId, UserId
 from mercat.inventory import Line
 from mercat.kit import clock, wire
 from mercat.kit.web import Caller
-from mercat.main import Shop
+from mercat.main import Shop, certify
 
 _SALE, _RUSH = "bench", "rush"
 _UNITS = 1_000
@@ -86,6 +86,36 @@ async def flash(seconds: float, people: int = 0) -> Report:
     )
 
 
+class Rehearsal(NamedTuple):
+    certified: Certified
+    violations: int
+
+
+async def rehearse(people: int, units: int, rate: float, say: Callable[[str], None]) -> Rehearsal:
+    """A whole sale with made-up people, in a shop of its own that can be watched."""
+    async with opened() as connection, staff(connection) as shop:
+        owner = await asyncpg.connect(**connection.postgres())
+        await shop.accounts.seed()
+        say(f"A shop of its own: http://{connection.host}:{connection.port}/flash/{_SALE}")
+        say("The control room, as ops@example.com with the password mercat: /operator/flash")
+        offer = await _stock(shop, "A lamp that few will have", units)
+        await _make(shop, _SALE, offer, queue=True, units=units, rate=rate)
+        sale = await shop.flashsale.sale(_SALE)
+        say(f"{units:,} units. The commitment to the draw: {sale.commitment}")
+        crowd = await _invite(shop, people)
+        await _join(connection, shop, crowd, 5)
+        say(f"{people:,} people wait for the start.")
+        ran = await _run_through(connection, shop, owner, crowd, offer, say)
+        say(f"From the first pass to sold out: {ran['first_pass_to_sold_out_s']} s.")
+        verdict = await shop.flashsale.verify(_SALE)
+        say("; ".join(verdict.wrong) or f"The draw is right: {verdict.checked:,} places recomputed.")
+        await shop.flashsale.act(_OPERATOR, _SALE, Act("end", "The rehearsal is over."))
+        certified = await certify(shop, _SALE)
+        findings = await audited(connection)
+        await owner.close()
+    return Rehearsal(certified, sum(finding.violations for finding in findings))
+
+
 # -- setting the scene
 
 
@@ -103,14 +133,16 @@ async def _stock(shop: Shop, title: str, units: int) -> OfferId:
     return listed.offer_id
 
 
-async def _make(shop: Shop, sale_id: str, offer: OfferId, *, queue: bool, units: int = _UNITS) -> None:
+async def _make(
+    shop: Shop, sale_id: str, offer: OfferId, *, queue: bool, units: int = _UNITS, rate: float = _RATE
+) -> None:
     ahead = timedelta(hours=1) if queue else timedelta()
     sale = NewSale(
         sale_id=sale_id,
         offer_id=offer,
         units=units,
         starts_at=clock.now() + ahead,
-        rate=_RATE,
+        rate=rate,
         ceiling=_UNITS,
         window_s=_WINDOW_S,
         per_card=None,
@@ -192,10 +224,16 @@ async def _look_up(connection: Connection, crowd: list[Person], seconds: float) 
 class _Seen(msgspec.Struct):
     state: str
     left: int
+    serving: int
 
 
 async def _run_through(
-    connection: Connection, shop: Shop, owner: asyncpg.Connection, crowd: list[Person], offer: OfferId
+    connection: Connection,
+    shop: Shop,
+    owner: asyncpg.Connection,
+    crowd: list[Person],
+    offer: OfferId,
+    say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """From the start until everybody is told that it is sold out. A fifth of those let in do nothing."""
     loop = asyncio.get_running_loop()
@@ -207,7 +245,7 @@ async def _run_through(
     at_once = asyncio.Semaphore(32)
     began = loop.time()
     await shop.flashsale.act(_OPERATOR, _SALE, Act("start", "The bench begins."))
-    drawn = first = told = 0.0
+    drawn = first = told = spoke = 0.0
     seen_turns = 0
     base = f"http://127.0.0.1:{connection.port}/api/v1"
     async with httpx.AsyncClient(base_url=base, timeout=30) as http:
@@ -230,6 +268,7 @@ async def _run_through(
             document = msgspec.json.decode((await http.get(f"/flash-sales/{_SALE}")).content, type=_Seen)
             if not drawn and document.state != "planned":
                 drawn = loop.time() - began
+                say(f"Open, and drawn, after {drawn:.1f} s.")
             rows = await owner.fetch(
                 "select place, user_id from flashsale.turn where sale_id = $1 and place > $2 order by place",
                 _SALE,
@@ -243,6 +282,9 @@ async def _run_through(
                     task = asyncio.create_task(buys(tokens[row["user_id"]]))
                     buying.add(task)
                     task.add_done_callback(buying.discard)
+            if loop.time() > spoke + 2:
+                spoke = loop.time()
+                say(f"{spoke - began:5.0f} s   served to {document.serving:,}   {document.left:,} left")
             if document.state == "sold_out":
                 told = loop.time()
                 break

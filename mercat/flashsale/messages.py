@@ -82,6 +82,83 @@ class Place(Struct, frozen=True, kw_only=True, omit_defaults=True):
     pass_until: datetime | UnsetType = UNSET
 
 
+class Law(Struct, frozen=True):
+    """A law that was checked, on how many rows, and how many broke it."""
+
+    law: str
+    checked: int
+    violations: int
+
+
+class Deeds(Struct, frozen=True):
+    """What an operator did."""
+
+    at: int
+    who: str
+    what: str
+    amount: int | None
+    why: str
+
+
+class Turn(Struct, frozen=True):
+    """Who was let in, by place and number: when, and what became of it."""
+
+    place: int
+    number: int
+    at: int
+    state: str
+
+
+class Certificate(Struct, frozen=True, kw_only=True):
+    """What a sale was. Times are seconds since 1970; `turns` are in the order of their places."""
+
+    sale_id: str
+    title: str
+    offer_id: OfferId
+    state: str
+    units: int
+    sold: int
+    joined: int
+    drawn: int
+    commitment: str
+    seed: str
+    roll: str
+    passes: int
+    used: int
+    lapsed: int
+    opened_at: int
+    sold_out_at: int | None
+    ended_at: int | None
+    turns: list[Turn]
+    acts: list[Deeds]
+    laws: list[Law]
+    made_at: int
+
+
+class Certified(Struct, frozen=True):
+    """A certificate, our signature of its canonical form (RFC 8785), and the key to check it (Ed25519)."""
+
+    certificate: Certificate
+    signature: str
+    key: str
+
+
+class Verdict(Struct, frozen=True):
+    """What recomputing a draw found: how many places were checked, and what is wrong."""
+
+    drawn: int
+    checked: int
+    wrong: list[str]
+
+
+class Signed(Struct, frozen=True):
+    """A document as bytes, with our signature of them."""
+
+    body: bytes
+    signature: str
+    key: str
+
+
 class Ticket(Struct, frozen=True):
     """What a ticket says, under our seal."""
 

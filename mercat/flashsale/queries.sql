@@ -203,3 +203,22 @@ insert into flashsale.action (sale_id, who, what, why) values ($1, $2, $3, $4);
 
 -- name: actions
 select at, who, what, amount, why from flashsale.action where sale_id = $1 order by action_id desc limit $2;
+
+-- name: switch_off
+-- What the shop can do without while this sale lasts.
+update flashsale.sale set switched_off = $2::text[] where sale_id = $1 returning sale_id;
+
+-- name: counts
+select count(*) as issued, count(*) filter (where state = 'used') as used,
+    count(*) filter (where state = 'lapsed') as lapsed, count(*) filter (where state in ('issued', 'claimed')) as open
+from flashsale.turn where sale_id = $1;
+
+-- name: turns
+select place, number, user_id, state, units, quantity, extract(epoch from released_at)::bigint as released
+from flashsale.turn where sale_id = $1 and place > $2 order by place limit $3;
+
+-- name: certify
+update flashsale.sale set certificate = $2::json where sale_id = $1 returning sale_id;
+
+-- name: tickets_kept
+select count(*) from flashsale.ticket where sale_id = $1 and number <= $2;

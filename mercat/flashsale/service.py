@@ -12,12 +12,16 @@ from mercat.flashsale import rules
 from mercat.flashsale.messages import (
     Act,
     BuyerLimit,
+    Certificate,
+    Certified,
     Claim,
+    Deeds,
     Done,
     FlashPassExpired,
     FlashPassInvalid,
     FlashPassRequired,
     FlashPassUnderWay,
+    Law,
     NewSale,
     NotPossible,
     NotStarted,
@@ -26,15 +30,19 @@ from mercat.flashsale.messages import (
     Sale,
     SaleExists,
     SaleOver,
+    Signed,
     SoldOut,
     State,
     Ticket,
+    Turn,
+    Verdict,
     Watched,
 )
 from mercat.flashsale.releaser import Releaser, gate_key, numbers_key, queue_key
+from mercat.flashsale.signature import Signer, canonical
 from mercat.ids import OfferId, ProductId, UserId
 from mercat.inventory import Inventory
-from mercat.kit import clock, signing, sql
+from mercat.kit import clock, signing, sql, wire
 from mercat.kit.coalesce import Coalescer
 from mercat.kit.refusals import Invalid, NotFound, SignInFirst, Unavailable
 from mercat.kit.valkey import Store
@@ -44,6 +52,8 @@ from mercat.settings import Settings
 queries = sql.load("mercat.flashsale")
 _FRESH_S = 0.5
 _ACTS_MAX = 200
+_PAGE = 5_000
+_TURNS_MAX = 50_000
 
 JOIN = """
 local n = redis.call('ZSCORE', KEYS[1], ARGV[1])
@@ -86,6 +96,8 @@ class FlashSales:
         self._store = store
         self._catalog = catalog
         self._inventory = inventory
+        self._signer = Signer(settings.key("flash certificates"))
+        self._documents: dict[str, tuple[Any, Signed]] = {}
         self._secret = settings.key("flash sales")
         self._view: dict[str, Any] = {}
         self._draws: dict[str, rules.Draw] = {}
@@ -128,6 +140,7 @@ class FlashSales:
         )
         if made is None:
             raise SaleExists
+        await self._store.do("SET", numbers_key(sale.sale_id), 0, "NX")  # from here on people may join
         self._seen_at = -1e9
         return await self.sale(sale.sale_id)
 
@@ -146,6 +159,103 @@ class FlashSales:
             for row in (await self._rows()).values()
             if row["state"] != "ended"
         ]
+
+    async def document(self, sale_id: str) -> Signed:
+        """The same as bytes, signed, so that whoever gets it from a cache can trust it."""
+        row = await self._row(sale_id)
+        kept = self._documents.get(sale_id)
+        if kept is None or kept[0] is not row:
+            body = wire.encode(_shown(row))
+            kept = self._documents[sale_id] = (row, Signed(body, self._signer.sign(body), self._signer.key))
+        return kept[1]
+
+    async def switched_off(self) -> list[str]:
+        """What the shop does without at the moment, for a sale's sake."""
+        rows = (await self._rows()).values()
+        return sorted({name for row in rows if row["state"] != "ended" for name in row["switched_off"]})
+
+    async def switch_off(self, caller: Caller, sale_id: str, names: list[str]) -> None:
+        """Has the shop do without these until the sale ends; none: with all again."""
+        if not await self._db.fetchval(queries.switch_off, sale_id, names):
+            raise NotFound("There is no such sale.")
+        said = f"Without {', '.join(names)}." if names else "With everything again."
+        await self._db.execute(queries.note, sale_id, _name(caller), "switch", said)
+        self._seen_at = -1e9
+
+    # -- afterwards
+
+    async def verify(self, sale_id: str) -> Verdict:
+        """Recomputes the draw from what is public: seed, list, and every place that was given."""
+        row: Any = await self._db.fetchrow(queries.sale, sale_id)
+        if row is None or row["drawn"] is None:
+            raise NotFound("There is no such sale, or it has not been drawn.")
+        wrong: list[str] = []
+        if rules.commitment(row["seed"]) != row["commitment"]:
+            wrong.append("The seed is not the one that was promised.")
+        if await self.releaser.roll(sale_id, row["drawn"]) != row["roll"]:
+            wrong.append("The list of those who joined before the start is not the one that was drawn.")
+        draw = rules.Draw(row["seed"], row["roll"], row["drawn"])
+        places = bytearray(row["drawn"])
+        for number in range(1, row["drawn"] + 1):
+            places[draw.place_of(number) - 1] += 1
+            if number % 5_000 == 0:
+                await asyncio.sleep(0)
+        if any(count != 1 for count in places):
+            wrong.append("The draw does not give everybody a place of their own.")
+        after, checked = 0, 0
+        while page := await self._db.fetch(queries.turns, sale_id, after, _PAGE):
+            wrong += [
+                f"Place {turn['place']} was given to number {turn['number']}."
+                for turn in page
+                if row["queue"] and draw.place_of(turn["number"]) != turn["place"]
+            ]
+            after, checked = page[-1]["place"], checked + len(page)
+        return Verdict(row["drawn"], row["drawn"] + checked, wrong[:100])
+
+    async def certify(self, sale_id: str, laws: list[Law]) -> Certified:
+        """What the sale was, signed and kept. `laws`: what the audit found, behind it."""
+        row: Any = await self._db.fetchrow(queries.sale, sale_id)
+        if row is None or row["drawn"] is None:
+            raise NotFound("There is no such sale, or it has not begun.")
+        counts: Any = await self._db.fetchrow(queries.counts, sale_id)
+        turns = await self._db.fetch(queries.turns, sale_id, 0, _TURNS_MAX)
+        certificate = Certificate(
+            sale_id=sale_id,
+            title=row["title"],
+            offer_id=OfferId(row["offer_id"]),
+            state=_state(row),
+            units=row["units"],
+            sold=row["sold"],
+            joined=row["joined"],
+            drawn=row["drawn"],
+            commitment=row["commitment"].hex(),
+            seed=row["seed"].hex(),
+            roll=row["roll"].hex(),
+            passes=counts["issued"],
+            used=counts["used"],
+            lapsed=counts["lapsed"],
+            opened_at=int(row["opened_at"].timestamp()),
+            sold_out_at=_seconds(row["sold_out_at"]),
+            ended_at=_seconds(row["ended_at"]),
+            turns=[Turn(turn["place"], turn["number"], turn["released"], turn["state"]) for turn in turns],
+            acts=[
+                Deeds(int(act.at.timestamp()), act.who, act.what, act.amount, act.why)
+                for act in await self.acts(sale_id)
+            ],
+            laws=laws,
+            made_at=int(clock.now().timestamp()),
+        )
+        signature = self._signer.sign(canonical(msgspec.to_builtins(certificate, enc_hook=str)))
+        certified = Certified(certificate, signature, self._signer.key)
+        await self._db.execute(queries.certify, sale_id, wire.text(certified))
+        return certified
+
+    async def certificate(self, sale_id: str) -> Certified:
+        """The certificate, once it was made: when the sale was finished."""
+        row = await self._row(sale_id)
+        if row["certificate"] is None:
+            raise NotFound("This sale has no certificate yet: it is made when the sale is finished.")
+        return wire.decode(row["certificate"], Certified)
 
     # -- the queue
 
@@ -338,7 +448,7 @@ class FlashSales:
     # -- the operator
 
     async def act(self, caller: Caller, sale_id: str, act: Act) -> Sale:
-        """Start now, pause, resume, another rate or ceiling, more units, an early end: kept with who and why."""
+        """Start now, pause, resume, another rate or ceiling, more units, the end: kept with who and why."""
         row = await self._row(sale_id)
         if (act.amount is None) == (act.what in ("rate", "ceiling", "units")):
             raise Invalid("Say how many, where a number is changed.", pointer="/amount")
@@ -353,7 +463,7 @@ class FlashSales:
         done = await self._db.fetchval(
             queries.act,
             sale_id,
-            caller.email or str(caller.user_id),
+            _name(caller),
             act.what,
             act.amount,
             act.why,
@@ -423,6 +533,14 @@ def _shown(row: Any) -> Sale:
         seed=row["seed"].hex() if drawn else None,
         roll=row["roll"].hex() if drawn else None,
     )
+
+
+def _name(caller: Caller) -> str:
+    return caller.email or caller.name or str(caller.user_id)
+
+
+def _seconds(at: datetime | None) -> int | None:
+    return int(at.timestamp()) if at else None
 
 
 def _state(row: Any) -> State:

@@ -18,7 +18,18 @@ class Flash:
 
     async def sale(self, sale_id: str) -> Answer:
         """The sale as everybody sees it: who is served, how fast, what is left. Poll this, once a second."""
-        return _public(await self._shop.flashsale.sale(sale_id), f"flash-sale-{sale_id}")
+        signed = await self._shop.flashsale.document(sale_id)
+        headers = {
+            "Cache-Control": _FOR_A_SECOND,
+            "Surrogate-Key": f"flash-sale-{sale_id}",
+            "Signature-Ed25519": signed.signature,
+            "Signature-Key": signed.key,
+        }
+        return Answer(raw=signed.body, headers=headers)
+
+    async def certificate(self, sale_id: str) -> Answer:
+        """What a finished sale was: units, passes, the order of release, the draw, the laws; signed."""
+        return _public(await self._shop.flashsale.certificate(sale_id), f"flash-sale-{sale_id}")
 
     async def join(self, caller: Caller, sale_id: str) -> Answer:
         """Joins the queue; again answers with the place one has (200)."""

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.routing import Route as Endpoint
 
-from mercat.flashsale import Place, Sale
+from mercat.flashsale import Certified, Place, Sale
 from mercat.gateway import shapes
 from mercat.gateway.browsing import Browsing
 from mercat.gateway.buying import Buying
@@ -128,6 +128,14 @@ FLASH = [
         Flash.sale,
         tag="Flash sales",
         shows=Sale,
+        refuses=["not_found"],
+    ),
+    PublicRoute(
+        "GET",
+        "/flash-sales/{sale_id}/certificate",
+        Flash.certificate,
+        tag="Flash sales",
+        shows=Certified,
         refuses=["not_found"],
     ),
     PublicRoute(

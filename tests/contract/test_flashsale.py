@@ -22,6 +22,8 @@ from mercat.flashsale import (
     SaleExists,
     SaleOver,
     SoldOut,
+    canonical,
+    genuine,
 )
 from mercat.flashsale.messages import NotPossible, NotStarted, Pass
 from mercat.flashsale.rules import Draw
@@ -509,3 +511,76 @@ def test_every_refusal_of_the_till_is_one():
         issubclass(each, NotAdmitted) for each in (FlashPassRequired, FlashPassInvalid, BuyerLimit, SoldOut)
     )
     assert wire.encode(SoldOut().problem())
+
+
+# -- what anybody can check
+
+
+async def test_the_document_and_the_certificate_are_signed(scene):
+    await scene.opens(stock=1, starts_in=-1)
+    people, _ = await scene.crowd(2)
+    await scene.tick()
+    await scene.buys(people[0], await scene.pass_of(people[0]))
+    await scene.tick()
+    signed = await scene.sales.document(SALE)
+    assert genuine(signed.key, signed.signature, signed.body)
+    assert not genuine(signed.key, signed.signature, signed.body.replace(b'"left":0', b'"left":1'))
+    assert not (await scene.sales.verify(SALE)).wrong
+    await main.certify(scene.shop, SALE)
+    scene.look()
+    said = msgspec.json.decode(wire.encode(await scene.sales.certificate(SALE)))
+    assert genuine(said["key"], said["signature"], canonical(said["certificate"]))
+    assert (said["certificate"]["sold"], said["certificate"]["used"]) == (1, 1)
+    assert said["certificate"]["laws"]
+    said["certificate"]["sold"] = 2
+    assert not genuine(said["key"], said["signature"], canonical(said["certificate"]))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "update flashsale.ticket set user_id = 1 where number = 3",
+        "delete from flashsale.ticket where number = 3",
+        "update flashsale.sale set roll = sha256('x')",
+        "alter table flashsale.sale drop constraint sale_check1; update flashsale.sale set seed = 'y'",
+        "update flashsale.turn set number = 8 where place = 2",
+    ],
+)
+async def test_a_draw_that_was_tampered_with_is_noticed(scene, clock_ahead, damage):
+    await scene.opens(starts_in=60, rate=3)
+    await scene.crowd(10)
+    clock_ahead(61)
+    await scene.tick()
+    await scene.tick()
+    assert not (await scene.sales.verify(SALE)).wrong
+    damage = damage.replace("sale_check1", await _seed_check(scene))
+    async with scene.db.acquire() as owner:
+        harm = owner.transaction()
+        await harm.start()
+        await owner.execute(damage)
+        scene.sales._db = scene.releaser._db = _Only(owner)
+        assert (await scene.sales.verify(SALE)).wrong
+        await harm.rollback()
+
+
+class _Only:
+    """One connection as a pool: it sees what its transaction did."""
+
+    def __init__(self, connection):
+        self.fetch, self.fetchrow, self.fetchval = connection.fetch, connection.fetchrow, connection.fetchval
+
+
+async def _seed_check(scene):
+    return await scene.db.fetchval(
+        "select conname from pg_constraint where conrelid = 'flashsale.sale'::regclass"
+        " and pg_get_constraintdef(oid) like '%sha256%'"
+    )
+
+
+async def test_what_is_switched_off_for_a_sale_is_on_again_afterwards(scene):
+    await scene.opens()
+    await scene.sales.switch_off(OPERATOR, SALE, ["reviews", "wishlist"])
+    assert await scene.sales.switched_off() == ["reviews", "wishlist"]
+    await scene.sales.act(OPERATOR, SALE, Act("end", "Done."))
+    assert await scene.sales.switched_off() == []
+    assert "reviews" in [each.why for each in await scene.sales.acts(SALE)][1]
