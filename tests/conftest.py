@@ -1,7 +1,6 @@
-"""Real engines for every test: one PostgreSQL and one pair of Valkeys a run, one empty database a test."""
+"""Real engines for every test: one PostgreSQL and one pair of Valkeys a run, emptied before each test."""
 
 import asyncio
-import itertools
 import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -27,7 +26,6 @@ from mercat.kit.valkey import Store
 from mercat.migrate import migrate
 from mercat.settings import Settings, load
 
-_numbers = itertools.count()
 # Here nothing is meant to outlive the engine; what must (tests/faults) starts whole shops, with fsync on.
 _FOR_TESTS = {
     "max_replication_slots": "50",
@@ -44,46 +42,74 @@ def engines() -> Iterator[Connection]:
 
 
 @pytest.fixture(scope="session")
-def template(engines: Connection) -> Settings:
-    """A database with every schema, to be copied for each test."""
-    told = load({**os.environ, **engines.environment(), "MERCAT_POSTGRES_DATABASE": "template_mercat"})
-    asyncio.run(_migrate(engines, told))
-    return msgspec.structs.replace(told, sandbox_hang_s=0.05)
+def furnished(engines: Connection) -> tuple[Settings, dict[str, list[asyncpg.Record]]]:
+    """A database with every schema, and the rows that each table was made with."""
+    settings = load({**os.environ, **engines.environment()})
+    seeds = asyncio.run(_furnish(engines, settings))
+    return msgspec.structs.replace(settings, sandbox_hang_s=0.05), seeds
 
 
-async def _migrate(engines: Connection, settings: Settings) -> None:
-    maintenance = await asyncpg.connect(**engines.postgres())
-    await maintenance.execute("create database template_mercat")
-    await maintenance.close()
-    owner = await asyncpg.connect(**{**engines.postgres(), "database": "template_mercat"})
+async def _furnish(engines: Connection, settings: Settings) -> dict[str, list[asyncpg.Record]]:
+    owner = await asyncpg.connect(**engines.postgres())
     await migrate(owner, settings)
+    tables = await owner.fetch(
+        "select c.oid::regclass::text as name from pg_class c "
+        "where c.relkind in ('r', 'p') and not c.relispartition "
+        "and c.relnamespace::regnamespace::text !~ '^(pg_|information_schema)'"
+    )
+    seeds = {row["name"]: await owner.fetch(f"select * from {row['name']}") for row in tables}
     await owner.close()
+    return seeds
 
 
 @pytest.fixture
-async def settings(engines: Connection, template: Settings, tmp_path: Path) -> AsyncIterator[Settings]:
-    """An empty shop: a database of its own with every schema, and empty Valkeys."""
-    name = f"test_{next(_numbers)}"
-    maintenance = await asyncpg.connect(**engines.postgres())
-    await maintenance.execute(f"create database {name} template template_mercat")
-    for url in (template.store_url, template.cache_url):
+async def settings(
+    engines: Connection, furnished: tuple[Settings, dict[str, list[asyncpg.Record]]], tmp_path: Path
+) -> AsyncIterator[Settings]:
+    """An empty shop: every schema with the rows it was made with, and empty Valkeys.
+
+    Emptying takes milliseconds; a database of its own for each test would take a third of a second."""
+    settings, seeds = furnished
+    owner = await asyncpg.connect(**engines.postgres())
+    await _send_everybody_home(owner)
+    await _empty(owner, seeds)
+    for url in (settings.store_url, settings.cache_url):
         store = Store(url)
         await store.client.flushall()
         await store.close()
-    yield msgspec.structs.replace(template, postgres_database=name, data=tmp_path)
-    for _ in range(200):
-        active = (
-            "select pg_terminate_backend(active_pid) from pg_replication_slots where database = $1 and active"
+    yield msgspec.structs.replace(settings, data=tmp_path)
+    await _send_everybody_home(owner)
+    await owner.close()
+
+
+async def _send_everybody_home(owner: asyncpg.Connection) -> None:
+    others = (
+        "select pg_terminate_backend(pid) from pg_stat_activity "
+        "where datname = current_database() and pid <> pg_backend_pid()"
+    )
+    async with asyncio.timeout(20):
+        while await owner.fetch(others):
+            pass
+    await owner.execute("select pg_drop_replication_slot(slot_name) from pg_replication_slots")
+
+
+async def _empty(owner: asyncpg.Connection, seeds: dict[str, list[asyncpg.Record]]) -> None:
+    partitions = await owner.fetch(
+        "select inhrelid::regclass::text as name from pg_inherits where inhparent = 'events.log'::regclass"
+    )
+    async with owner.transaction():
+        # Foreign keys rest meanwhile, so the order does not matter.
+        await owner.execute("set local session_replication_role = replica")
+        await owner.execute(
+            "".join(f"drop table {row['name']};" for row in partitions)
+            + "".join(f"delete from {table};" for table in seeds)
         )
-        await maintenance.execute(active, name)
-        try:
-            drop = "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = $1"
-            await maintenance.execute(drop, name)
-            break
-        except asyncpg.ObjectInUseError:
-            continue
-    await maintenance.execute(f"drop database {name} (force)")
-    await maintenance.close()
+        for table, rows in seeds.items():
+            if rows:
+                schema, _, name = table.partition(".")
+                await owner.copy_records_to_table(
+                    name, schema_name=schema, records=rows, columns=list(rows[0].keys())
+                )
 
 
 @pytest.fixture
@@ -127,7 +153,7 @@ async def db(engines: Connection, settings: Settings) -> AsyncIterator[asyncpg.P
 async def told(settings: Settings, db: asyncpg.Pool) -> Callable[[], Awaitable[list[events.AnyEvent]]]:
     """What the shop has told since the test began: read from the WAL, and decoded strictly, so that the SQL
     which tells a fact and the class that names it cannot drift apart."""
-    slot = f"told_{settings.postgres_database}"
+    slot = "told"
     await db.execute(log.queries.open_slot, slot)
     decoder = wire.decoder(events.AnyEvent)
     heard: list[events.AnyEvent] = []

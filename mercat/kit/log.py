@@ -57,6 +57,7 @@ class Relay:
         self._bell = wake
         self._desk = desk or Desk()
         self._slot = slot
+        self._partitions: set[int] = set()
 
     async def open_slot(self) -> None:
         """From here on nothing told is lost: the slot holds the WAL until the relay has read it."""
@@ -114,13 +115,24 @@ class Relay:
 
     async def _append(self, facts: list[Fact], last_id: int) -> int:
         ids = range(last_id + 1, last_id + len(facts) + 1)
-        await make_partitions(self._db, ids[-1])
+        await self._make_partitions(ids[-1])
         last = facts[-1]
         kinds, bodies = [fact.kind for fact in facts], [fact.body for fact in facts]
         await self._db.execute(
             queries.append, list(ids), kinds, bodies, _text(last.commit), last.number, ids[-1]
         )
         return ids[-1]
+
+    async def _make_partitions(self, up_to: int) -> None:
+        """A partition for every id up to `up_to`, and the next one."""
+        for number in (up_to // PARTITION, up_to // PARTITION + 1):
+            if number not in self._partitions:
+                low, high = number * PARTITION, (number + 1) * PARTITION
+                await self._db.execute(
+                    f"create table if not exists events.log_{number:06d} partition of events.log "
+                    f"for values from ({low}) to ({high})"
+                )
+                self._partitions.add(number)
 
 
 class _Transactions:
@@ -164,22 +176,6 @@ def _lsn(shown: str) -> int:
 
 def _text(lsn: int) -> str:
     return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}"
-
-
-async def make_partitions(db: asyncpg.Pool, up_to: int) -> None:
-    """A partition for every id up to `up_to`, and the next one."""
-    made = _made.setdefault(id(db), set())
-    for number in (up_to // PARTITION, up_to // PARTITION + 1):
-        if number not in made:
-            low, high = number * PARTITION, (number + 1) * PARTITION
-            await db.execute(
-                f"create table if not exists events.log_{number:06d} partition of events.log "
-                f"for values from ({low}) to ({high})"
-            )
-            made.add(number)
-
-
-_made: dict[int, set[int]] = {}
 
 
 async def drop_partitions(db: asyncpg.Pool, followers: Sequence[str]) -> None:

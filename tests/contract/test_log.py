@@ -40,7 +40,7 @@ async def events_pool(pool):
 def relaying(settings, events_pool):
     @asynccontextmanager
     async def relaying():
-        relay = Relay(events_pool, settings.replication(), Bell(), slot=f"relay_{settings.postgres_database}")
+        relay = Relay(events_pool, settings.replication(), Bell(), slot="relay")
         await relay.open_slot()
         task = asyncio.create_task(relay.run())
         yield

@@ -245,7 +245,7 @@ async def test_a_rebuild_that_fails_leaves_the_index_as_it_was(local):
 
 async def test_facts_reach_the_index_through_the_log(local, settings, db, pool):
     events, bell = await pool("events"), Bell()
-    relay = Relay(events, settings.replication(), bell, slot=f"relay_{settings.postgres_database}")
+    relay = Relay(events, settings.replication(), bell, slot="relay")
     await relay.open_slot()
     follower = Follower("search", local, await pool("search"), events)
     working = [asyncio.create_task(work) for work in (relay.run(), follower.run(bell))]
