@@ -15,6 +15,7 @@ API = [
     Route("GET", "/sales/{sale_id}/queue", FlashSales.place),
     Route("GET", "/watched", FlashSales.watched),
     Route("POST", "/claims", FlashSales.claim, status=200),
+    Route("GET", "/sales/{sale_id}/room", FlashSales.room),
     Route("POST", "/sales/{sale_id}/acts", FlashSales.act),
     Route("GET", "/sales/{sale_id}/acts", FlashSales.acts),
 ]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from mercat.checkout import NotAdmitted
+from mercat.checkout import Health, NotAdmitted
 from mercat.ids import CheckoutId, OfferId, ProductId, UserId
 from mercat.kit.refusals import Conflict
 
@@ -159,6 +159,30 @@ class Signed(Struct, frozen=True):
     key: str
 
 
+class Done(Struct, frozen=True):
+    """What somebody did."""
+
+    at: datetime
+    who: str
+    what: str
+    why: str
+    amount: int | None = None
+
+
+class Room(Struct, frozen=True):
+    """What the control room shows: the sale, its turns, how checkout does, what was done."""
+
+    sale: Sale
+    rate: float
+    ceiling: int
+    issued: int
+    claimed: int
+    used: int
+    lapsed: int
+    health: Health
+    acts: list[Done]
+
+
 class Ticket(Struct, frozen=True):
     """What a ticket says, under our seal."""
 
@@ -203,16 +227,6 @@ class Act(Struct, frozen=True):
     what: Deed
     why: Why
     amount: Annotated[int, Meta(ge=0, le=10_000_000)] | None = None
-
-
-class Done(Struct, frozen=True):
-    """What somebody did."""
-
-    at: datetime
-    who: str
-    what: str
-    why: str
-    amount: int | None = None
 
 
 class FlashPassRequired(NotAdmitted):

@@ -210,7 +210,8 @@ update flashsale.sale set switched_off = $2::text[] where sale_id = $1 returning
 
 -- name: counts
 select count(*) as issued, count(*) filter (where state = 'used') as used,
-    count(*) filter (where state = 'lapsed') as lapsed, count(*) filter (where state in ('issued', 'claimed')) as open
+    count(*) filter (where state = 'lapsed') as lapsed, count(*) filter (where state = 'issued') as waiting,
+    count(*) filter (where state = 'claimed') as claimed
 from flashsale.turn where sale_id = $1;
 
 -- name: turns

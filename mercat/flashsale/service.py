@@ -27,6 +27,7 @@ from mercat.flashsale.messages import (
     NotStarted,
     Pass,
     Place,
+    Room,
     Sale,
     SaleExists,
     SaleOver,
@@ -52,6 +53,7 @@ from mercat.settings import Settings
 queries = sql.load("mercat.flashsale")
 _FRESH_S = 0.5
 _ACTS_MAX = 200
+_LATELY_S = 10.0
 _PAGE = 5_000
 _TURNS_MAX = 50_000
 
@@ -96,6 +98,7 @@ class FlashSales:
         self._store = store
         self._catalog = catalog
         self._inventory = inventory
+        self._checkout = checkout
         self._signer = Signer(settings.key("flash certificates"))
         self._documents: dict[str, tuple[Any, Signed]] = {}
         self._secret = settings.key("flash sales")
@@ -325,6 +328,8 @@ class FlashSales:
                 joined_now=new,
             )
         turn: Any = await self._db.fetchrow(queries.turn_of, sale_id, user_id)
+        if turn and turn["state"] == "claimed" and await self.releaser.settle(sale_id, turn["place"]):
+            turn = await self._db.fetchrow(queries.turn_of, sale_id, user_id)
         said: Any = {"issued": "your_turn", "claimed": "your_turn", "used": "bought", None: "waiting"}.get(
             turn["state"] if turn else None, "lapsed"
         )
@@ -473,6 +478,23 @@ class FlashSales:
             raise NotPossible
         self._seen_at = -1e9
         return await self.sale(sale_id)
+
+    async def room(self, sale_id: str) -> Room:
+        """What the control room shows."""
+        row = await self._row(sale_id)
+        counts: Any = await self._db.fetchrow(queries.counts, sale_id)
+        health, acts = await asyncio.gather(self._checkout.health(_LATELY_S), self.acts(sale_id))
+        return Room(
+            sale=_shown(row),
+            rate=row["rate"],
+            ceiling=row["ceiling"],
+            issued=counts["waiting"],
+            claimed=counts["claimed"],
+            used=counts["used"],
+            lapsed=counts["lapsed"],
+            health=health,
+            acts=acts[:30],
+        )
 
     async def acts(self, sale_id: str) -> list[Done]:
         """What was done to a sale, by whom and why, the latest first."""
