@@ -137,7 +137,7 @@ class Checkout(Afterwards):
                 key,
                 fingerprint,
                 order.cart_id,
-                wire.text(record),
+                wire.inner_text(record),
                 order.placed_at,
                 flash_pass,
             )

@@ -82,8 +82,6 @@ class Relay:
             connection_factory=psycopg2.extras.LogicalReplicationConnection,
             **self._replication,
         )
-        readable = asyncio.Event()
-        loop = asyncio.get_running_loop()
         try:
             cursor: Any = connection.cursor()
             cursor.start_replication(
@@ -91,10 +89,8 @@ class Relay:
                 options={"proto_version": "1", "publication_names": "relay", "messages": "true"},
                 status_interval=5,
             )
-            loop.add_reader(connection.fileno(), readable.set)
             reading = _Transactions()
             while True:
-                readable.clear()
                 batch = reading.take(cursor, _FACTS_MAX)
                 if fresh := [fact for fact in batch if (fact.commit, fact.number) > done]:
                     last_id = await self._append(fresh, last_id)
@@ -106,11 +102,9 @@ class Relay:
                 if reading.emptied:
                     confirmed = reading.ended if reading.inside else max(reading.ended, cursor.wal_end)
                     cursor.send_feedback(flush_lsn=confirmed)
-                    await _wait(readable, 2.0)
-                    if not readable.is_set():
+                    if not await _readable(connection.fileno(), 2.0):
                         cursor.send_feedback(flush_lsn=confirmed, reply=True)
         finally:
-            loop.remove_reader(connection.fileno())
             connection.close()
 
     async def _append(self, facts: list[Fact], last_id: int) -> int:
@@ -184,6 +178,19 @@ async def drop_partitions(db: asyncpg.Pool, followers: Sequence[str]) -> None:
     for row in await db.fetch(queries.partitions):
         if (int(row["name"].removeprefix("log_")) + 1) * PARTITION <= slowest:
             await db.execute(f"drop table events.{row['name']}")
+
+
+async def _readable(number: int, seconds: float) -> bool:
+    """Whether there is something to read, or nothing for so long. Watched only here: a reader that stays
+    would wake the loop without end while what came is being written."""
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(number, readable.set)
+    try:
+        await _wait(readable, seconds)
+    finally:
+        loop.remove_reader(number)
+    return readable.is_set()
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
