@@ -213,7 +213,8 @@ with turns as (
 ), passed_over as (
     select k.sale_id from flashsale.ticket k join flashsale.sale s using (sale_id)
     where s.queue and k.number > s.drawn and k.number <= s.serving and not exists (
-        select from flashsale.turn t where t.sale_id = k.sale_id and t.user_id = k.user_id)
+        select from flashsale.turn t where t.sale_id = k.sale_id
+            and (t.number = k.number or t.user_id in (k.user_id, k.owner_id)))
 )
 select count(*) as checked,
     count(*) filter (where released_at < latest or place > serving or place > drawn and number <> place)

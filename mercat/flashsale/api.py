@@ -14,6 +14,7 @@ API = [
     Route("POST", "/sales/{sale_id}/queue", FlashSales.join),
     Route("GET", "/sales/{sale_id}/queue", FlashSales.place),
     Route("GET", "/watched", FlashSales.watched),
+    Route("POST", "/adopted/{guest}/{member}", FlashSales.adopt, status=200),
     Route("POST", "/claims", FlashSales.claim, status=200),
     Route("GET", "/sales/{sale_id}/room", FlashSales.room),
     Route("POST", "/sales/{sale_id}/acts", FlashSales.act),

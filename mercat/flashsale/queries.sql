@@ -23,7 +23,7 @@ on conflict do nothing;
 
 -- name: tickets
 -- A page of the line as it was joined, without those whose turn has lapsed: they may join anew.
-select t.number, t.user_id, u.state is not distinct from 'lapsed' as lapsed from flashsale.ticket t
+select t.number, t.user_id, coalesce(t.owner_id, t.user_id) as owner_id, u.state is not distinct from 'lapsed' as lapsed from flashsale.ticket t
 left join flashsale.turn u on u.sale_id = t.sale_id and u.number = t.number
 where t.sale_id = $1 and t.number > $2 order by t.number limit $3;
 
@@ -40,7 +40,7 @@ with sale as materialized (
     select sale_id from flashsale.sale where sale_id = $1 and serving = $2 and state = 'open' for update
 ), granted as (
     insert into flashsale.turn (sale_id, place, number, user_id, units, released_at, until)
-    select t.sale_id, a.place, t.number, t.user_id, $6, $7, $8
+    select t.sale_id, a.place, t.number, coalesce(t.owner_id, t.user_id), $6, $7, $8
     from sale s, unnest($4::int[], $5::int[]) as a (place, number)
     join flashsale.ticket t on t.sale_id = $1 and t.number = a.number
     order by a.place
@@ -103,6 +103,15 @@ update flashsale.sale set pace = $2,
     ended_at = case when ends_at < $3 then ends_at else ended_at end
 where sale_id = $1 and state <> 'ended'
     and (pace is distinct from $2 or (sold = units) <> (sold_out_at is not null) or ends_at < $3);
+
+-- name: adopt
+-- A guest signed in: what was the guest's is the account's, unless that has a turn already.
+with theirs as (
+    update flashsale.ticket set owner_id = $3 where sale_id = $1 and number = $2
+)
+update flashsale.turn t set user_id = $3
+where t.sale_id = $1 and t.number = $2 and t.state = 'issued' and not exists (
+    select from flashsale.turn o where o.sale_id = $1 and o.user_id = $3 and o.state <> 'lapsed');
 
 -- name: turn_of
 -- Somebody's latest turn.

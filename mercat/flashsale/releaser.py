@@ -132,7 +132,7 @@ class Releaser:
         await self._store.do("DEL", numbers_key(sale_id), queue_key(sale_id))
         after = 0
         while page := await self._db.fetch(queries.tickets, sale_id, after, _PAGE):
-            scores = [part for row in page if not row["lapsed"] for part in (row["number"], row["user_id"])]
+            scores = [part for row in page if not row["lapsed"] for part in (row["number"], row["owner_id"])]
             if scores:
                 await self._store.do("ZADD", queue_key(sale_id), *scores)
             after = page[-1]["number"]

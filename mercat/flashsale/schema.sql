@@ -45,6 +45,7 @@ create table if not exists flashsale.ticket (
     sale_id   text        not null,
     number    integer     not null check (number > 0),
     user_id   bigint      not null,
+    owner_id  bigint,     -- whose it is since a guest signed in; the list of the drawn names who joined
     joined_at timestamptz not null default now(),
     primary key (sale_id, number)
 );

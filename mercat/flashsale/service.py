@@ -74,6 +74,14 @@ if redis.call('EXISTS', KEYS[2]) == 0 then return -1 end
 return 0
 """
 
+_ADOPT = """
+local n = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not n or redis.call('ZSCORE', KEYS[1], ARGV[2]) then return 0 end
+redis.call('ZADD', KEYS[1], n, ARGV[2])
+redis.call('ZREM', KEYS[1], ARGV[1])
+return tonumber(n)
+"""
+
 _ADMIT = """
 local left = tonumber(redis.call('GET', KEYS[1]))
 if not left then return 1 end
@@ -295,6 +303,14 @@ class FlashSales:
                 raise NotFound("You are not in this queue. Join it first.")
             number = turn["number"]
         return await self._stands(row, caller.user_id, number)
+
+    async def adopt(self, guest: UserId, member: UserId) -> None:
+        """A guest signed in: the guest's places are the account's from now on, where it has none."""
+        for sale_id, row in (await self._rows()).items():
+            if row["state"] != "ended" and row["queue"]:
+                number = await self._store.run(_ADOPT, [queue_key(sale_id)], [int(guest), int(member)])
+                if number:
+                    await self._db.execute(queries.adopt, sale_id, number, member)
 
     async def _stands(self, row: Any, user_id: UserId, number: int, *, new: bool = False) -> Place:
         sale_id = row["sale_id"]

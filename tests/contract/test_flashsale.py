@@ -204,7 +204,7 @@ async def test_a_line_whose_end_valkey_lost_gives_no_number_twice(scene):
     await scene.tick()
     store = scene.shop.building.store
     await store.do("SET", f"flash_numbers:{SALE}", 2)
-    await store.do("ZREM", f"flash_queue:{SALE}", people[2].user_id, people[3].user_id)
+    await store.do("ZREM", f"flash_queue:{SALE}", int(people[2].user_id), int(people[3].user_id))
     await scene.tick()
     assert [(await scene.stands(each)).number for each in people] == [1, 2, 3, 4]
     assert (await scene.sales.join(scene.person(), SALE)).number == 5
@@ -584,3 +584,23 @@ async def test_what_is_switched_off_for_a_sale_is_on_again_afterwards(scene):
     await scene.sales.act(OPERATOR, SALE, Act("end", "Done."))
     assert await scene.sales.switched_off() == []
     assert "reviews" in [each.why for each in await scene.sales.acts(SALE)][1]
+
+
+async def test_a_guest_who_signs_in_keeps_the_place(scene):
+    await scene.opens(rate=1)
+    [guest, next_in_line], _ = await scene.crowd(2)
+    await scene.tick()
+    member, other = scene.person(), scene.person()
+    await scene.sales.adopt(guest.user_id, member.user_id)
+    await scene.sales.adopt(next_in_line.user_id, other.user_id)
+    await scene.shop.building.store.do("FLUSHALL")
+    await scene.tick()
+    scene.look()
+    stands = await scene.stands(member)
+    assert (stands.state, stands.place) == ("your_turn", 1)
+    assert (await scene.buys(member, stands.pass_)).status == 201
+    assert (await scene.stands(other)).place == 2
+    with pytest.raises(NotFound):
+        await scene.stands(next_in_line)
+    await scene.tick()
+    assert not (await scene.sales.verify(SALE)).wrong

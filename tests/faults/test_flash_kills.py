@@ -1,4 +1,4 @@
-"""`kill -9` in the middle of a flash sale: of the releaser, of Valkey, of a web worker; and a line lost whole.
+"""`kill -9` in the middle of a flash sale: of the releaser, of Valkey, of a web worker; a line lost whole.
 The sale completes, and exactly what was offered is sold."""
 
 import asyncio
