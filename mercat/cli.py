@@ -172,7 +172,9 @@ def flash_create(
     ceiling: Annotated[int, typer.Option(min=1, help="People with a pass at once, at most.")] = 1_000,
     window: Annotated[int, typer.Option(min=1, help="Seconds a pass is good for.")] = 300,
     per_person: Annotated[int, typer.Option(min=1, help="Units a person may buy.")] = 1,
-    per_card: Annotated[int, typer.Option(min=0, help="Orders a card may pay (0: any).")] = 1,
+    per_card: Annotated[
+        int, typer.Option(min=0, help="Orders a card may pay (0: any; the sandbox's are everybody's).")
+    ] = 0,
     per_address: Annotated[int, typer.Option(min=0, help="Orders an address may get (0: any).")] = 2,
     queue: Annotated[
         bool, typer.Option("--queue/--rush", help="A waiting room, or first at the till.")

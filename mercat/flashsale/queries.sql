@@ -58,7 +58,9 @@ from flashsale.turn where sale_id = $1 and state in ('issued', 'claimed');
 -- name: lapse
 -- Turns that nobody used in time: each gives its units back once.
 with sale as materialized (
-    select sale_id from flashsale.sale where sale_id = $1 for update
+    select sale_id from flashsale.sale where sale_id = $1 and exists (
+        select from flashsale.turn where sale_id = $1 and state = 'issued' and until < $2::timestamptz - $3::interval)
+    for update
 ), gone as (
     update flashsale.turn t set state = 'lapsed', settled_at = $2
     where t.sale_id = (select sale_id from sale) and t.state = 'issued' and t.until < $2::timestamptz - $3::interval
@@ -228,7 +230,11 @@ select place, number, user_id, state, units, quantity, extract(epoch from releas
 from flashsale.turn where sale_id = $1 and place > $2 order by place limit $3;
 
 -- name: certify
-update flashsale.sale set certificate = $2::json where sale_id = $1 returning sale_id;
+insert into flashsale.certificate (sale_id, body) values ($1, $2::json)
+on conflict (sale_id) do update set body = excluded.body, made_at = now();
+
+-- name: certificate
+select body::text from flashsale.certificate where sale_id = $1;
 
 -- name: tickets_kept
 select count(*) from flashsale.ticket where sale_id = $1 and number <= $2;

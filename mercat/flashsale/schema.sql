@@ -29,7 +29,6 @@ create table if not exists flashsale.sale (
     joined       integer     not null default 0,
     pace         real        not null default 1 check (pace between 0 and 1),
     switched_off text[]      not null default '{}',
-    certificate  json,
     made_at      timestamptz not null default now(),
     opened_at    timestamptz,
     sold_out_at  timestamptz,
@@ -74,6 +73,12 @@ create unique index if not exists one_turn_a_person on flashsale.turn (sale_id, 
 create index if not exists turns_of on flashsale.turn (user_id, sale_id);
 create index if not exists turns_issued on flashsale.turn (sale_id, until) where state = 'issued';
 create index if not exists turns_claimed on flashsale.turn (sale_id, place) where state = 'claimed';
+
+create table if not exists flashsale.certificate (
+    sale_id text        primary key,
+    body    json        not null,
+    made_at timestamptz not null default now()
+);
 
 -- What operators did, and why.
 create table if not exists flashsale.action (

@@ -44,7 +44,7 @@ from mercat.flashsale.signature import Signer, canonical
 from mercat.ids import OfferId, ProductId, UserId
 from mercat.inventory import Inventory
 from mercat.kit import clock, signing, sql, wire
-from mercat.kit.coalesce import Coalescer
+from mercat.kit.coalesce import AWAY, Coalescer
 from mercat.kit.refusals import Invalid, NotFound, SignInFirst, Unavailable
 from mercat.kit.valkey import Store
 from mercat.kit.web import Caller
@@ -52,6 +52,7 @@ from mercat.settings import Settings
 
 queries = sql.load("mercat.flashsale")
 _FRESH_S = 0.5
+_STALE_S = 30.0
 _ACTS_MAX = 200
 _LATELY_S = 10.0
 _PAGE = 5_000
@@ -263,10 +264,11 @@ class FlashSales:
 
     async def certificate(self, sale_id: str) -> Certified:
         """The certificate, once it was made: when the sale was finished."""
-        row = await self._row(sale_id)
-        if row["certificate"] is None:
+        await self._row(sale_id)
+        body = await self._db.fetchval(queries.certificate, sale_id)
+        if body is None:
             raise NotFound("This sale has no certificate yet: it is made when the sale is finished.")
-        return wire.decode(row["certificate"], Certified)
+        return wire.decode(body, Certified)
 
     # -- the queue
 
@@ -532,7 +534,11 @@ class FlashSales:
         if now - self._seen_at > _FRESH_S:
             if self._looking is None or self._looking.done():
                 self._looking = asyncio.create_task(self._look(now))
-            await asyncio.shield(self._looking)
+            try:
+                await asyncio.shield(self._looking)
+            except AWAY:
+                if now - self._seen_at > _STALE_S:
+                    raise  # else what was known a moment ago is good enough for those who wait
         return self._view
 
     async def _look(self, now: float) -> None:

@@ -1,7 +1,7 @@
 """The table of routes as an OpenAPI 3.1 document, as a page for people, and as docs/api.md."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from importlib.metadata import version
 from importlib.resources import files
@@ -67,6 +67,7 @@ class PublicRoute(Route):
         refuses: Sequence[str] = (),
         also: Sequence[int] = (),
         keyed: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(verb, path, method, needs=needs, status=status)
         self.tag: Tag = tag
@@ -74,6 +75,7 @@ class PublicRoute(Route):
         self.refuses = refuses
         self.also = also
         self.keyed = keyed
+        self.headers = headers or {}
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,6 +176,16 @@ def _operation(route: PublicRoute, schema_of: dict[Any, Schema]) -> Schema:
                 "schema": {"type": "string", "minLength": 1, "maxLength": 255},
             }
         )
+    parameters += [
+        {
+            "name": name,
+            "in": "header",
+            "required": False,
+            "description": words,
+            "schema": {"type": "string", "maxLength": 2_000},
+        }
+        for name, words in route.headers.items()
+    ]
     operation: Schema = {
         "operationId": route.name,
         "tags": [route.tag],

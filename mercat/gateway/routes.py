@@ -79,6 +79,7 @@ BUYING = [
         shows=shapes.CheckoutShown,
         also=[202],
         keyed=True,
+        headers={"Flash-Pass": "For what is sold in a flash sale: the pass that its queue gave."},
         refuses=[
             "bad_request",
             "flash_pass_required",

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from both_ways import WAYS, reached
 
 from mercat import ids, main
 from mercat.accounts import NewAddress
@@ -13,11 +14,14 @@ from mercat.audit import audit
 from mercat.catalog import NewProduct
 from mercat.checkout import Buy, NotAdmitted
 from mercat.flashsale import (
+    API,
     Act,
     BuyerLimit,
     FlashPassExpired,
     FlashPassInvalid,
     FlashPassRequired,
+    FlashSales,
+    Gate,
     NewSale,
     SaleExists,
     SaleOver,
@@ -604,3 +608,24 @@ async def test_a_guest_who_signs_in_keeps_the_place(scene):
         await scene.stands(next_in_line)
     await scene.tick()
     assert not (await scene.sales.verify(SALE)).wrong
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_queue_and_till_work_from_another_process_too(scene, way):
+    await scene.opens()
+    async with reached(way, FlashSales, API, scene.sales) as far:
+        scene.shop.checkout.gate = Gate(far)
+        ann = scene.person()
+        with pytest.raises(FlashPassRequired):
+            await scene.buys(ann)
+        assert (await far.join(ann, SALE)).number == 1
+        await scene.tick()
+        place = await far.place(ann, SALE)
+        assert (await scene.buys(ann, place.pass_)).status == 201
+        with pytest.raises(FlashPassInvalid):
+            await scene.buys(ann, place.pass_)
+        signed = await far.document(SALE)
+        assert genuine(signed.key, signed.signature, signed.body)
+        assert (await far.act(OPERATOR, SALE, Act("pause", "A look."))).state == "paused"
+        assert (await far.room(SALE)).acts[0].why == "A look."
+        await scene.tick()

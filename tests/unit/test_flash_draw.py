@@ -58,11 +58,11 @@ def test_another_list_is_another_order_though_the_seed_is_the_same():
 )
 def test_people_are_let_in_slower_while_checkout_does_badly(ill):
     pace = 1.0
-    for _ in range(10):
+    for _ in range(20):
         slower = rules.pace(pace, ill)
         assert slower < pace or slower == rules.PACE_MIN
         pace = slower
-    for _ in range(11):
+    for _ in range(20):
         pace = rules.pace(pace, Health(100, 0, 0.1, 0))
     assert pace == 1.0
 
