@@ -195,7 +195,7 @@ class Releaser:
     async def _release(self, sale_id: str, now: datetime) -> None:
         """The next in line, as many as the rate, the ceiling and the units that nobody holds allow."""
         loop_time = asyncio.get_running_loop().time()
-        since = min(loop_time - self._ticked_at.get(sale_id, loop_time - _TICK_S), 2.0)
+        since = min(loop_time - self._ticked_at.get(sale_id, loop_time - 1.0), 2.0)
         self._ticked_at[sale_id] = loop_time
         for _ in range(_PAGES_A_TICK):
             sale = await self._read(queries.sale, sale_id)
