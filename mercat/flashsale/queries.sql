@@ -1,7 +1,10 @@
 -- name: create
+-- A sale that begins at once ($17: now) has nobody to draw.
 insert into flashsale.sale (sale_id, offer_id, product_id, title, units, per_person, per_card, per_address, queue,
-    members_only, rate, ceiling, window_s, seed, commitment, starts_at, ends_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, sha256($14), $15, $16)
+    members_only, rate, ceiling, window_s, seed, commitment, starts_at, ends_at, state, drawn, roll, opened_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, sha256($14), $15::timestamptz, $16,
+    case when $15::timestamptz <= $17 then 'open' else 'planned' end, case when $15::timestamptz <= $17 then 0 end,
+    case when $15::timestamptz <= $17 then sha256('') end, case when $15::timestamptz <= $17 then $17::timestamptz end)
 on conflict do nothing
 returning sale_id;
 

@@ -149,6 +149,7 @@ class FlashSales:
             secrets.token_bytes(32),
             sale.starts_at,
             sale.ends_at,
+            clock.now(),
         )
         if made is None:
             raise SaleExists
