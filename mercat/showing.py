@@ -91,13 +91,13 @@ def _table(findings: Sequence[Finding], word: str, wrong: Sequence[Finding]) -> 
     return table
 
 
-def bench_of(name: str, seconds: float, *, as_json: bool) -> int:
+def bench_of(name: str, seconds: float, people: int = 0, *, as_json: bool) -> int:
     from mercat.bench import NAMES, run
 
     if name not in NAMES:
         _console.print(f"There is no benchmark {name!r}. There are: {', '.join(NAMES)}.")
         return 2
-    report = asyncio.run(run(name, seconds)).shown()
+    report = asyncio.run(run(name, seconds, people)).shown()
     if as_json:
         typer.echo(msgspec.json.encode(report))
     else:

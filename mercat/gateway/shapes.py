@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from mercat import money
 from mercat.accounts import Address, PaymentMethod
+from mercat.flashsale import Sale
 from mercat.ids import (
     AddressId,
     CartId,
@@ -561,6 +562,10 @@ class SellerOrderShown(Struct, frozen=True, kw_only=True):
 class SellerOrdersShown(Struct, frozen=True):
     orders: list[SellerOrderShown]
     next_cursor: str | None
+
+
+class FlashSalesShown(Struct, frozen=True):
+    sales: list[Sale]
 
 
 class ShipmentMade(Struct, frozen=True):
