@@ -149,6 +149,48 @@ def bench(
     raise typer.Exit(bench_of(name, seconds, as_json=as_json))
 
 
+search_app = typer.Typer(help="Measure and teach search.", no_args_is_help=True)
+app.add_typer(search_app, name="search")
+Queries = Annotated[
+    Path, typer.Option(metavar="FILE", exists=True, help="JSON lines: query_id, query (.gz too).")
+]
+Judgements = Annotated[
+    Path, typer.Option(metavar="FILE", exists=True, help="JSON lines: query_id, product_id, grade 0 to 3.")
+]
+
+
+@search_app.command("evaluate")
+def search_evaluate(
+    queries: Queries,
+    judgements: Judgements,
+    data: Data = _HERE,
+    run: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the cross-validated order of each query.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Say how good the order of this shop's products is, by what people judged; learnt parts are
+    cross-validated."""
+    from mercat.judging import evaluate
+
+    raise typer.Exit(evaluate(data / "search", queries, judgements, as_json=as_json, run=run))
+
+
+@search_app.command("train")
+def search_train(
+    queries: Queries,
+    judgements: Judgements,
+    data: Data = _HERE,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the ranker goes (else into this shop).")
+    ] = None,
+) -> None:
+    """Learn a ranker for this shop from judgements of its products. Workers take it when they start."""
+    from mercat.judging import train
+
+    raise typer.Exit(train(data / "search", queries, judgements, out or data / "search" / "ranker.json"))
+
+
 @app.command()
 def simulate(
     seed: Annotated[int, typer.Option(help="The first seed.")] = 1,

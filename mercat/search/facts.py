@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercat.events import Document
-from mercat.search import meaning, words
+from mercat.search import meaning, text
 
 FILE = "facts"
 TITLE, PROSE, DETAILS, BRAND, TAGS, PLACE = 24, 64, 48, 4, 8, 12
@@ -54,15 +54,15 @@ def category_sign(slug: str) -> int:
 
 def row(product: Document, details: list[str]) -> bytes:
     kept = np.zeros(1, ROW)
-    title = words.stems(product.title)
-    prose = words.stems(product.description[:PROSE_LETTERS])
+    title = text.stems(product.title)
+    prose = text.stems(product.description[:PROSE_LETTERS])
     for field, stems in (
         ("title", title),
         ("prose", prose),
-        ("details", words.stems(" ".join(details)[:PROSE_LETTERS])),
-        ("brand", words.stems(product.brand or "")),
-        ("tags", words.stems(" ".join(product.tags))),
-        ("place", words.stems(" ".join(product.category_names[-3:]))),
+        ("details", text.stems(" ".join(details)[:PROSE_LETTERS])),
+        ("brand", text.stems(product.brand or "")),
+        ("tags", text.stems(" ".join(product.tags))),
+        ("place", text.stems(" ".join(product.category_names[-3:]))),
     ):
         given = signs(stems[: ROW[field].shape[0]])
         kept[field][0, : len(given)] = given

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mercat.search import words
+from mercat.search import text
 
 SHIPPED = Path(__file__).parent / "shipped"
 DIMENSIONS = 128
@@ -50,9 +50,9 @@ def _pieces(word: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def meaning(text: str) -> Vector:
+def meaning(said: str) -> Vector:
     """A vector of length 1; of zeros where no word is known."""
-    return of_words(words.plain(text))
+    return of_words(text.plain(said))
 
 
 def of_words(plain: list[str]) -> Vector:

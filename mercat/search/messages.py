@@ -95,6 +95,8 @@ class Found(Struct, frozen=True, kw_only=True):
     facets: Facets
     next_cursor: str | None = None
     relaxed: Relaxed | None = None
+    all_words: int | None = None
+    """Set where few products have all the words: so many have; those with most of them follow."""
 
     def cards(self) -> list[Card]:
         """The products, for those who want to look inside."""

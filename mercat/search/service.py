@@ -11,6 +11,7 @@ from mercat.kit.log import on
 from mercat.kit.refusals import Unavailable
 from mercat.search.finding import Finding
 from mercat.search.index import Broken, Folder, Reader, Writer, mishaps
+from mercat.search.judging import Judge
 from mercat.search.messages import Found, Query, Suggestions
 
 log = structlog.get_logger("mercat.search")
@@ -34,6 +35,7 @@ class Search:
         self._currency = currency
         self._folder = Folder(folder)
         self._reader = Reader(self._folder)
+        self._judge = Judge(folder)
         self._writing = asyncio.Lock()
         self._rebuilding = asyncio.Lock()
         self._writer: Writer | None = None
@@ -58,7 +60,8 @@ class Search:
 
     async def _answer(self, ask: Callable[[Finding], Answer]) -> Answer:
         searcher = self._reader.searcher()
-        finding = Finding(searcher, self._currency, self._reader.counted)
+        reader = self._reader
+        finding = Finding(searcher, self._currency, reader.counted, self._judge, reader.pages)
         try:
             with mishaps():
                 if searcher.num_docs <= AT_ONCE_MAX:

@@ -1,0 +1,56 @@
+"""What `mercat search` does at a terminal: how good the order of products is, and learning a better one."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mercat.search import learning
+
+_console = Console(stderr=True)
+
+
+def evaluate(folder: Path, queries: Path, judgements: Path, *, as_json: bool, run: Path | None) -> int:
+    """The engine's score, the prior, and the learnt ranker by cross-validation, on one shop's products."""
+    made = learning.cases(folder, learning.questions(queries), learning.judgements(judgements))
+    steps: dict[str, dict[str, float]] = {}
+    steps["engine"], _ = learning.plain(made)
+    steps["prior"], _ = learning.untaught(made)
+    steps["learnt"], ranked = learning.validated(made)
+    if run:
+        lines = [json.dumps({"query_id": key, "product_ids": names}) for key, names in ranked.items()]
+        run.write_text("\n".join(lines) + "\n")
+    if as_json:
+        typer.echo(json.dumps({"queries": len(made), "steps": steps}))
+    else:
+        _show(steps)
+    return 0
+
+
+def train(folder: Path, queries: Path, judgements: Path, out: Path) -> int:
+    """Learns from all judgements, and says what that is worth on questions held out."""
+    import msgspec
+
+    asked, graded = learning.questions(queries), learning.judgements(judgements)
+    made = learning.cases(folder, asked, graded)
+    held_out, _ = learning.validated(made)
+    about: dict[str, Any] = {
+        "queries": len(made),
+        "judgements": sum(len(grades) for grades in graded.values()),
+        "cross_validated": {name: round(value, 4) for name, value in held_out.items()},
+    }
+    out.write_bytes(msgspec.json.encode(learning.learn(list(made.values()), about=about)))
+    _show({"cross-validated": held_out})
+    _console.print(f"The ranker is in {out}.")
+    return 0
+
+
+def _show(steps: dict[str, dict[str, float]]) -> None:
+    names = list(next(iter(steps.values())))
+    table = Table("step", *names)
+    for step, values in steps.items():
+        table.add_row(step, *(f"{values[name]:.3f}" for name in names))
+    _console.print(table)
