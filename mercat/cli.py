@@ -139,14 +139,17 @@ def audit(
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="browse, checkout or import.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="browse, checkout, import or search.")],
     seconds: Annotated[float, typer.Option(min=1, max=600, help="How long each measurement lasts.")] = 10,
+    products: Annotated[
+        int | None, typer.Option(min=100, max=10_000_000, help="search: of how many products (20,000).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Measure a shop of its own, beside a floor that this machine reaches in the same run, and audit it."""
     from mercat.showing import bench_of
 
-    raise typer.Exit(bench_of(name, seconds, as_json=as_json))
+    raise typer.Exit(bench_of(name, seconds, as_json=as_json, products=products))
 
 
 search_app = typer.Typer(help="Measure and teach search.", no_args_is_help=True)

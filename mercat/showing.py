@@ -67,13 +67,16 @@ def _table(findings: Sequence[Finding], word: str, wrong: Sequence[Finding]) -> 
     return table
 
 
-def bench_of(name: str, seconds: float, *, as_json: bool) -> int:
+def bench_of(name: str, seconds: float, *, as_json: bool, products: int | None = None) -> int:
     from mercat.bench import NAMES, run
 
     if name not in NAMES:
         _console.print(f"There is no benchmark {name!r}. There are: {', '.join(NAMES)}.")
         return 2
-    report = asyncio.run(run(name, seconds)).shown()
+    if products is not None and name != "search":
+        _console.print("Only the benchmark search takes --products.")
+        return 2
+    report = asyncio.run(run(name, seconds, products)).shown()
     if as_json:
         typer.echo(msgspec.json.encode(report))
     else:

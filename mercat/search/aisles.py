@@ -12,34 +12,30 @@ from mercat.search.facts import category_sign, sign, signs
 CATEGORIES_MAX = 5_000
 NAME_WORDS = 8
 UNCATEGORISED = "uncategorised"
-THINGS = frozenset(
-    """
+_THINGS = """
     adapter adaptor antenna arm bag battery book box bracket bundle cable card cartridge case charger
     cleaner cleaning controller cord cover cradle dock docking drum enclosure film filter folio game
     headset holder hub ink keyboard kit label lamp lens licence license lock memory module mount pad
     paper pen player pouch protector rack reader remote ribbon screen server service skin sleeve
     software spare stand station strap stylus switch tape toner tray warranty
-    """.split()
-)
-"""Heads of names of things, and mostly of what goes with other things."""
-ACCESSORIES = frozenset(
     """
+"""Heads of names of things, and mostly of what goes with other things."""
+_ACCESSORIES = """
     accessory adapter adaptor bag battery bracket cable cartridge case charger cord cover dock docking
     drum film filter holder ink kit lamp lens licence license memory module mount pad paper part pouch
     protector remote ribbon skin sleeve spare stand station strap toner tray warranty
-    """.split()
-)
+    """
 
 
-def known(names: frozenset[str]) -> NDArray[np.bool_]:
+def known(names: str) -> NDArray[np.bool_]:
     """Which signs of words are in the list."""
     table = np.zeros(65_536, np.bool_)
-    table[[sign(stem) for name in names for stem in text.stems(name)]] = True
+    table[[sign(stem) for stem in text.stems(names)]] = True
     return table
 
 
-ACCESSORY = known(ACCESSORIES)
-_THING = known(THINGS)
+ACCESSORY = known(_ACCESSORIES)
+_THING = known(_THINGS)
 
 
 @dataclass

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from tantivy import DocAddress, Query, Searcher
@@ -23,8 +23,17 @@ from mercat.search.words import Word
 _GLANCE_S = 5.0
 _SURVEY_S = 60.0
 _FULL = 1_000.0
+_VERDICT_S = 60.0
+_VERDICTS_MAX = 2_000
 _FIELDS = ("title", "description", "departments", "brand_words", "tags")
 Hits = Sequence[tuple[Any, DocAddress]]
+
+
+class _Verdict(NamedTuple):
+    pages: Pages
+    until: float
+    rows: Column
+    scores: Column
 
 
 class Judge:
@@ -36,10 +45,7 @@ class Judge:
         self._glanced = self._surveyed = float("-inf")
         self._seen: object = None
         self._aisles = Aisles()
-
-    def forget(self) -> None:
-        """Another index: its categories are to be read anew."""
-        self._surveyed = float("-inf")
+        self._verdicts: dict[str, _Verdict] = {}
 
     def synonyms(self) -> synonyms.Synonyms:
         now = time.monotonic()
@@ -65,7 +71,7 @@ class Judge:
     ) -> tuple[dict[str, Column], Column]:
         """Every candidate's numbers, and the score that they make."""
         addresses = [address for _, address in hits]
-        numbers = [int(row or 0) for row in searcher.fast_field_values("row", addresses)]
+        numbers = self._rows(searcher, hits)
         prices = np.array([float(price or 0) for price in searcher.fast_field_values("price", addresses)])
         scores = np.array([float(score) for score, _ in hits])
         question = self.question(searcher, asked)
@@ -77,11 +83,30 @@ class Judge:
         return found, made + _FULL * (found["has_at_all"] > 0.99)
 
     def order(self, searcher: Searcher, pages: Pages, asked: Sequence[Word], hits: Hits) -> list[int]:
-        """The candidates' places, best first. What has all the words comes before what has not."""
+        """The candidates' places, best first. What has all the words comes before what has not.
+
+        Verdicts are remembered for a minute by the rows of facts they were about: a price or a stock that
+        changed makes no other row, so a busy index does not bring every question back."""
         if len(hits) < 2:
             return list(range(len(hits)))
+        numbers = np.array(self._rows(searcher, hits))
+        key, now = " ".join(word.written for word in asked), time.monotonic()
+        known = self._verdicts.get(key)
+        if known and known.pages is pages and now < known.until:
+            at = np.minimum(np.searchsorted(known.rows, numbers), len(known.rows) - 1)
+            if bool((known.rows[at] == numbers).all()):
+                return np.argsort(-known.scores[at], kind="stable").tolist()
         _, made = self.judged(searcher, pages, asked, hits)
+        sorted_by_row = np.argsort(numbers)
+        if len(self._verdicts) >= _VERDICTS_MAX:
+            self._verdicts.clear()
+        self._verdicts[key] = _Verdict(
+            pages, now + _VERDICT_S, numbers[sorted_by_row], made[sorted_by_row].astype(np.float32)
+        )
         return np.argsort(-made, kind="stable").tolist()
+
+    def _rows(self, searcher: Searcher, hits: Hits) -> list[int]:
+        return [int(row or 0) for row in searcher.fast_field_values("row", [each for _, each in hits])]
 
     def _ranker(self) -> trees.Ranker | None:
         if not self._loaded:

@@ -161,8 +161,8 @@ def learn(
 def validated(
     made: dict[str, Case], names: Sequence[str] = LEARNT, seeds: Sequence[int] = (0, 1, 2)
 ) -> tuple[dict[str, float], dict[str, list[str]]]:
-    """What the ranker is worth on questions it did not learn from: the means over splits, and the last split's
-    orders."""
+    """What the ranker is worth on questions it did not learn from: the means over splits, and the
+    last split's orders."""
     asked = {query_id: case.query for query_id, case in made.items()}
     every: list[dict[str, float]] = []
     ranked: dict[str, list[str]] = {}

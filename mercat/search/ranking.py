@@ -28,7 +28,7 @@ PRIOR = {
 }
 """What a shopkeeper knows without data: the category that is named, categories of which more is found than
 elsewhere, titles that end in the thing asked for, and no accessories unless they are asked for."""
-_FOR = known(frozenset(("for", "with", "compatible", "f", "to")))
+_FOR = known("for with compatible f to")
 _TITLE_HEAD, _PROSE_HEAD = 20, 16
 _RUN = 3
 _NAMES_PROSE = 24
