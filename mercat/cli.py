@@ -179,6 +179,20 @@ def search_evaluate(
     raise typer.Exit(evaluate(data / "search", queries, judgements, as_json=as_json, run=run))
 
 
+@search_app.command("verify")
+def search_verify(
+    data: Data = _HERE,
+    every: Annotated[int, typer.Option(min=1, help="Compare one page of products in so many.")] = 1,
+    mend: Annotated[bool, typer.Option("--mend", help="Tell search again what it has wrong.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Compare this shop's index with its catalogue, and say what differs."""
+    from mercat.judging import verify
+
+    with connected(Home(data), "mercat search verify") as shop:
+        raise typer.Exit(verify(shop, every, mend=mend, as_json=as_json))
+
+
 @search_app.command("train")
 def search_train(
     queries: Queries,

@@ -1,16 +1,25 @@
 """What `mercat search` does at a terminal: how good the order of products is, and learning a better one."""
 
+import asyncio
 import json
+import os
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from mercat.search import learning
+from mercat import settings
+from mercat.embedded import Connection
+from mercat.ids import ProductId
+from mercat.main import assemble, products
+from mercat.search import learning, verifying
 
 _console = Console(stderr=True)
+_SHOWN = 20
 
 
 def evaluate(folder: Path, queries: Path, judgements: Path, *, as_json: bool, run: Path | None) -> int:
@@ -32,8 +41,6 @@ def evaluate(folder: Path, queries: Path, judgements: Path, *, as_json: bool, ru
 
 def train(folder: Path, queries: Path, judgements: Path, out: Path) -> int:
     """Learns from all judgements, and says what that is worth on questions held out."""
-    import msgspec
-
     asked, graded = learning.questions(queries), learning.judgements(judgements)
     made = learning.cases(folder, asked, graded)
     held_out, _ = learning.validated(made)
@@ -46,6 +53,33 @@ def train(folder: Path, queries: Path, judgements: Path, out: Path) -> int:
     _show({"cross-validated": held_out})
     _console.print(f"The ranker is in {out}.")
     return 0
+
+
+def verify(shop: Connection, every: int, *, mend: bool, as_json: bool) -> int:
+    """Compares index and catalogue. Exits with 1 where they differ and nobody mended it."""
+    return asyncio.run(_verify(shop, every, mend=mend, as_json=as_json))
+
+
+async def _verify(connection: Connection, every: int, *, mend: bool, as_json: bool) -> int:
+    async with AsyncExitStack() as stack:
+        shop = await assemble(settings.load({**os.environ, **connection.environment()}), stack)
+        await shop.building.lease_worker()
+        folder = Path(connection.data) / "search"
+        verdict = await verifying.verify(folder, lambda: products(shop.catalog), every)
+        if mend and verdict.differences:
+            wrong = [ProductId(each.product_id) for each in verdict.differences if each.what != "extra"]
+            await shop.catalog.tell_again(wrong)
+            if len(wrong) < len(verdict.differences):
+                verifying.drop(folder)
+    if as_json:
+        typer.echo(msgspec.json.encode(verdict))
+    else:
+        for each in verdict.differences[:_SHOWN]:
+            _console.print(f"{ProductId(each.product_id)} is {each.what} in the index")
+        count = len(verdict.differences)
+        said = f"{verdict.checked:,} products compared, {count:,} differ"
+        _console.print(f"{said}{' and are being mended' if count and mend else ''}.")
+    return 1 if verdict.differences and not mend else 0
 
 
 def _show(steps: dict[str, dict[str, float]]) -> None:

@@ -39,6 +39,7 @@ from mercat.search.words import Word
 
 FACET_MAX = 100
 FEW_MAX = 10
+RARE_MAX, MORE_OFTEN, MENDED_LETTERS = 2, 20, 6
 DEPARTMENTS_MAX = 60_000
 PRICE_BOUNDS = (25, 50, 100)
 STARS = (4, 3, 2, 1)
@@ -129,7 +130,7 @@ class Finding:
         text, whole = self.text(asked)
         found = self._page(query, text, asked)
         if found.total or self._count(text):
-            return msgspec.structs.replace(found, all_words=whole)
+            return msgspec.structs.replace(found, all_words=whole, did_you_mean=self._meant(asked))
         return self._relaxed(query, asked) or found
 
     def text(self, asked: list[Word]) -> tuple[Clause, int | None]:
@@ -307,9 +308,24 @@ class Finding:
         if not kept:
             return None
         found = self._page(query, words.query(self._searcher, kept), kept)
+        said = " ".join(word.written for word in kept)
+        mended = any(word not in asked for word in kept)
         return msgspec.structs.replace(
-            found, relaxed=Relaxed(" ".join(word.written for word in kept), dropped)
+            found, relaxed=Relaxed(said, dropped), did_you_mean=said if mended else None
         )
+
+    def _meant(self, asked: list[Word]) -> str | None:
+        """The question with words mended that hardly any product has; codes of models are left alone."""
+        said: list[str] = []
+        for word in asked:
+            held = self._searcher.doc_freq("words", word.written)
+            if 0 < held <= RARE_MAX and len(word.written) >= MENDED_LETTERS and word.written.isalpha():
+                mended = self._mended(word.written)
+                often = self._searcher.doc_freq("words", mended.written) if mended else 0
+                said.append(mended.written if mended and often >= held * MORE_OFTEN else word.written)
+            else:
+                said.append(word.written)
+        return " ".join(said) if any(word.written not in said for word in asked) else None
 
     def _spelt(self, asked: list[Word]) -> tuple[list[Word], list[str]]:
         """The words that some product has, unknown ones mended where that is possible, and what is left."""

@@ -391,7 +391,7 @@ def _entry(change: ProductChanged) -> Entry:
     entry.add_unsigned("by_rating", _by_rating(product))
     entry.add_unsigned("by_age", _by_age(product))
     entry.add_float("prior", _prior(product))
-    entry.add_bytes("card", _card(product))
+    entry.add_bytes("card", card_of(product))
     return entry
 
 
@@ -444,7 +444,7 @@ def _prior(product: Document) -> float:
     return 2 ** (1 + 0.02 * rating + 0.000_01 * sales) - 2
 
 
-def _card(product: Document) -> bytes:
+def card_of(product: Document) -> bytes:
     return wire.encode(
         Card(
             product_id=product.product_id,

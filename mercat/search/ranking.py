@@ -32,7 +32,8 @@ _FOR = known("for with compatible f to")
 _TITLE_HEAD, _PROSE_HEAD = 20, 16
 _RUN = 3
 _NAMES_PROSE = 24
-Column = NDArray[Any]
+Column = Any
+"""A numpy array with a number a candidate; where two are compared, the axes are named."""
 Table = NDArray[np.float32]
 
 
