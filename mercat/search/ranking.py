@@ -78,7 +78,8 @@ def features(
     f["has"] = main @ weight
     f["has_at_all"] = (main | detail_has) @ weight
     full = f["has_at_all"] > 0.99
-    f["title_says_all"] = (title_has | kind_has | brand_has).all(1) * 1.0
+    either: Column = title_has | kind_has | brand_has
+    f["title_says_all"] = either.all(1) * 1.0
 
     title_words = np.maximum(rows["title_words"].astype(np.float64), 1)
     prose_words = rows["prose_words"].astype(np.float64)
