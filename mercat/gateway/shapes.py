@@ -122,6 +122,13 @@ class ResultsShown(Struct, frozen=True):
     facets: Facets
     relaxed: Relaxed | None
     """What was looked for instead, where nothing has all the words."""
+    relaxed_query: str | None
+    """The same as a question."""
+    did_you_mean: str | None
+    """The question with its spelling mended, where that is likely."""
+    all_words: int | None
+    """Where few products have all the words: how many, at the head of the results; those with most of the
+    words follow."""
 
 
 class SellerShown(Struct, frozen=True):
