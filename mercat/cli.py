@@ -139,18 +139,35 @@ def audit(
 
 
 @app.command()
+def reconcile(
+    data: Data = _HERE,
+    hours: Annotated[float, typer.Option(min=0.1, max=24 * 90, help="How far back.")] = 48,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Compare our books with the payment provider's. A difference opens a case, and exits with 1."""
+    from mercat.showing import reconcile_of
+
+    with connected(Home(data), "mercat reconcile") as shop:
+        raise typer.Exit(reconcile_of(shop, hours, as_json=as_json))
+
+
+@app.command()
 def bench(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="browse, checkout, flash or import.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="browse, checkout, flash, import or search.")],
     seconds: Annotated[float, typer.Option(min=1, max=600, help="How long each measurement lasts.")] = 10,
     people: Annotated[
-        int, typer.Option(min=0, max=2_000_000, help="flash: how many stand in line (0: as fits the time).")
-    ] = 0,
+        int | None,
+        typer.Option(min=1, max=2_000_000, help="flash: how many stand in line (else as many as fit)."),
+    ] = None,
+    products: Annotated[
+        int | None, typer.Option(min=100, max=10_000_000, help="search: of how many products (20,000).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Measure a shop of its own, beside a floor that this machine reaches in the same run, and audit it."""
     from mercat.showing import bench_of
 
-    raise typer.Exit(bench_of(name, seconds, people, as_json=as_json))
+    raise typer.Exit(bench_of(name, seconds, as_json=as_json, people=people, products=products))
 
 
 flash = typer.Typer(
@@ -273,6 +290,62 @@ def flash_rehearse(
     from mercat.flashing import rehearse_of
 
     raise typer.Exit(rehearse_of(people, units, rate))
+
+
+search_app = typer.Typer(help="Measure and teach search.", no_args_is_help=True)
+app.add_typer(search_app, name="search")
+Queries = Annotated[
+    Path, typer.Option(metavar="FILE", exists=True, help="JSON lines: query_id, query (.gz too).")
+]
+Judgements = Annotated[
+    Path, typer.Option(metavar="FILE", exists=True, help="JSON lines: query_id, product_id, grade 0 to 3.")
+]
+
+
+@search_app.command("evaluate")
+def search_evaluate(
+    queries: Queries,
+    judgements: Judgements,
+    data: Data = _HERE,
+    run: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the cross-validated order of each query.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Say how good the order of this shop's products is, by what people judged; learnt parts are
+    cross-validated."""
+    from mercat.judging import evaluate
+
+    raise typer.Exit(evaluate(data / "search", queries, judgements, as_json=as_json, run=run))
+
+
+@search_app.command("verify")
+def search_verify(
+    data: Data = _HERE,
+    every: Annotated[int, typer.Option(min=1, help="Compare one page of products in so many.")] = 1,
+    mend: Annotated[bool, typer.Option("--mend", help="Tell search again what it has wrong.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Compare this shop's index with its catalogue, and say what differs."""
+    from mercat.judging import verify
+
+    with connected(Home(data), "mercat search verify") as shop:
+        raise typer.Exit(verify(shop, every, mend=mend, as_json=as_json))
+
+
+@search_app.command("train")
+def search_train(
+    queries: Queries,
+    judgements: Judgements,
+    data: Data = _HERE,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the ranker goes (else into this shop).")
+    ] = None,
+) -> None:
+    """Learn a ranker for this shop from judgements of its products. Workers take it when they start."""
+    from mercat.judging import train
+
+    raise typer.Exit(train(data / "search", queries, judgements, out or data / "search" / "ranker.json"))
 
 
 @app.command()

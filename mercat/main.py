@@ -91,14 +91,7 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> Shop:
     )
     traders = await place("sellers", sellers.Sellers, sellers.API, sellers.Sellers)
     stock = await place("inventory", inventory.Inventory, inventory.API, inventory.Inventory)
-    till = await place(
-        "payments",
-        payments.Payments,
-        payments.API,
-        lambda db: payments.Payments(
-            db, payments.Sandbox(db, settings.sandbox_hang_s, settings.provider_timeout_s), settings
-        ),
-    )
+    till = await place("payments", payments.Payments, payments.API, lambda db: till_of(shop, db))
     book = await place("orders", orders.Orders, orders.API, orders.Orders)
     prices = pricing.Pricing(settings)
     post = await place(
@@ -157,6 +150,13 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> Shop:
     )
 
 
+def till_of(shop: Building, db: asyncpg.Pool) -> payments.Payments:
+    """Payments with the provider that the settings name."""
+    provider = payments.provider_of(shop.settings, db)
+    shop.stack.push_async_callback(provider.close)
+    return payments.Payments(db, provider, shop.settings)
+
+
 async def products(goods: catalog.Catalog) -> AsyncIterator[Sequence[ProductChanged]]:
     """Everything for sale, in pages: what fills an index anew."""
     after = ProductId(0)
@@ -172,6 +172,9 @@ async def work_in_the_back(shop: Shop) -> None:
         building.duty("checkout recovery", shop.checkout.saga.keep_recovering)
         building.duty("old keys", shop.checkout.saga.keep_forgetting)
         building.duty("cancellations and returns", shop.checkout.keep_undoing)
+        building.duty("notices of the provider", shop.checkout.keep_hearing)
+    if "payments" in building.here:
+        building.duty("old authorisations", shop.payments.keep_tidy)
     if "flashsale" in building.here:
         building.duty("flash sales", shop.flashsale.releaser.keep_releasing)
     if "cart" in building.here:

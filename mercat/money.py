@@ -3,17 +3,11 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-EXPONENTS = {
-    "BHD": 3,
-    "CLP": 0,
-    "ISK": 0,
-    "JOD": 3,
-    "JPY": 0,
-    "KRW": 0,
-    "KWD": 3,
-    "OMR": 3,
-    "TND": 3,
-    "VND": 0,
+_NONE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"  # ISO 4217, list one
+_THREE = "BHD IQD JOD KWD LYD OMR TND"
+EXPONENTS: dict[str, int] = {
+    **dict.fromkeys(_NONE.split(), 0),
+    **dict.fromkeys(_THREE.split(), 3),
 }
 _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 MINOR_MAX = 2**40  # about 11 billion dollars in cents: more than any total, far from overflow

@@ -3,7 +3,9 @@
 With `--json` the last line of standard output is the object; everything else goes to standard error."""
 
 import asyncio
+import os
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 import asyncpg
@@ -12,8 +14,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from mercat import settings
 from mercat.audit import Finding, audit, prove
 from mercat.embedded import Connection
+from mercat.kit.building import Building
+from mercat.main import till_of
+from mercat.payments import Reconciled
 
 _console = Console(stderr=True)
 
@@ -37,6 +43,24 @@ def audit_of(shop: Connection, *, as_json: bool, prove: bool) -> int:
             else "[green]Every broken law was noticed."
         )
     return 1 if wrong else 0
+
+
+def reconcile_of(shop: Connection, hours: float, *, as_json: bool) -> int:
+    """Exits with 1 where the provider's books differ from ours."""
+    said = asyncio.run(_reconcile(shop, hours))
+    if as_json:
+        typer.echo(msgspec.json.encode(said))
+        return 1 if said.differences else 0
+    _show(msgspec.structs.asdict(said))
+    if said.differences:
+        _console.print("[red]The operator's desk has the cases, under Money.")
+    return 1 if said.differences else 0
+
+
+async def _reconcile(shop: Connection, hours: float) -> Reconciled:
+    async with AsyncExitStack() as stack:
+        building = Building(settings.load({**os.environ, **shop.environment()}), stack)
+        return await till_of(building, await building.pool("payments")).reconcile(hours)
 
 
 def _sum(findings: Sequence[Finding]) -> int:
@@ -67,13 +91,19 @@ def _table(findings: Sequence[Finding], word: str, wrong: Sequence[Finding]) -> 
     return table
 
 
-def bench_of(name: str, seconds: float, people: int = 0, *, as_json: bool) -> int:
+def bench_of(
+    name: str, seconds: float, *, as_json: bool, people: int | None = None, products: int | None = None
+) -> int:
     from mercat.bench import NAMES, run
 
     if name not in NAMES:
         _console.print(f"There is no benchmark {name!r}. There are: {', '.join(NAMES)}.")
         return 2
-    report = asyncio.run(run(name, seconds, people)).shown()
+    for only, given in (("flash", people), ("search", products)):
+        if given is not None and name != only:
+            _console.print(f"Only the benchmark {only} takes that option.")
+            return 2
+    report = asyncio.run(run(name, seconds, people, products)).shown()
     if as_json:
         typer.echo(msgspec.json.encode(report))
     else:

@@ -48,6 +48,10 @@ values ('capture', -1, 'XTS', '{provider,tax}', '{5,-4}');
 insert into payments.payment (payment_id, checkout_id, order_id, amount, currency, status)
 values (-1, -1, -1, 100, 'USD', 'captured');
 
+-- break: what is owed as refunds is what is pending
+insert into payments.entry (kind, reference, currency, accounts, amounts)
+values ('refund', -1, 'USD', '{refunds,tax}', '{-5,5}');
+
 -- break: refunds never exceed captures
 alter table payments.payment drop constraint refunds_within_capture;
 insert into payments.payment (payment_id, checkout_id, order_id, amount, refunded, currency, status)

@@ -85,9 +85,23 @@ select count(*) as checked, count(*) filter (where e.reference is null) as viola
 from (
     select checkout_id as reference, 'capture' as kind, amount from payments.payment where status = 'captured'
     union all
-    select refund_id, 'refund', -amount from payments.refund where status = 'done'
+    select refund_id, 'refund', -amount from payments.refund
+    union all
+    select refund_id, 'paid_back', amount from payments.refund where status = 'done'
 ) money
 left join payments.entry e on e.reference = money.reference and e.kind = money.kind and e.amounts[1] = money.amount;
+
+-- law: what is owed as refunds is what is pending
+with owed as (
+    select currency, -sum(amount) as amount
+    from payments.entry, unnest(accounts, amounts) as u (account, amount)
+    where kind <> 'capture' and account = 'refunds' group by 1
+), pending as (
+    select p.currency, sum(r.amount) as amount
+    from payments.refund r join payments.payment p using (payment_id) where r.status = 'pending' group by 1
+)
+select count(*) as checked, count(*) filter (where coalesce(o.amount, 0) <> coalesce(p.amount, 0)) as violations
+from owed o full join pending p using (currency);
 
 -- law: refunds never exceed captures
 with back as (select payment_id, sum(amount) as amount from payments.refund group by 1)

@@ -97,6 +97,18 @@ class Returned(Struct, frozen=True):
     return_id: ReturnId
 
 
+class Parked(Struct, frozen=True):
+    """Something that recovery has given up until an operator says otherwise. `reference`: `buy/…` is a
+    purchase, the others are cancellations, returns and parcels."""
+
+    reference: str
+    order_id: OrderId
+    reason: str
+    tries: int
+    direction: str
+    since: datetime
+
+
 class Gate(Protocol):
     """Who lets orders in, where not everybody may buy everything."""
 

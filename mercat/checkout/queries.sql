@@ -134,7 +134,7 @@ returning checkout_id;
 -- What was closed is opened again: it was not decided then, and may be now.
 insert into checkout.undoing as u (reference, order_id, record, lease_until)
 values ($1, $2, $3::json, $4)
-on conflict (reference) do update set done_at = null, lease_until = excluded.lease_until
+on conflict (reference) do update set done_at = null, lease_until = excluded.lease_until, record = excluded.record
     where u.done_at is not null;
 
 -- name: undoing_done
@@ -143,8 +143,27 @@ update checkout.undoing set done_at = $2 where reference = $1 and done_at is nul
 -- name: undoing_lapsed
 update checkout.undoing u set lease_until = $1::timestamptz + $2::interval, tries = tries + 1
 from (
-    select reference from checkout.undoing where done_at is null and lease_until < $1
+    select reference from checkout.undoing where done_at is null and parked is null and lease_until < $1
     order by reference limit 50 for update skip locked
 ) lapsed
 where u.reference = lapsed.reference
-returning u.reference, u.order_id, u.record::text;
+returning u.reference, u.record::text, u.tries;
+
+-- name: undoing_park
+update checkout.undoing set parked = $2 where reference = $1 and done_at is null;
+
+-- name: undoing_unpark
+update checkout.undoing set parked = null, tries = 0, lease_until = $2 where reference = $1 and parked is not null;
+
+-- name: unpark
+update checkout.running set parked = null, tries = 0, lease_until = $2 where checkout_id = $1 and parked is not null;
+
+-- name: parked
+-- What recovery has given up.
+select 'buy/' || r.checkout_id as reference, null::bigint as order_id, c.record->'order'->'order_id' as text, r.parked as reason, r.tries,
+    coalesce(r.direction, '') as direction, r.begun_at as since
+from checkout.running r join checkout.checkout c using (checkout_id) where r.parked is not null
+union all
+select reference, order_id, null, parked, tries, 'forward', begun_at
+from checkout.undoing where parked is not null and done_at is null
+order by since limit $1;

@@ -45,6 +45,8 @@ create table if not exists checkout.undoing (
     record      json        not null,
     lease_until timestamptz not null,
     tries       integer     not null default 0,
+    begun_at    timestamptz not null default now(),
+    parked      text,
     done_at     timestamptz
 );
-create index if not exists undoing_open on checkout.undoing (lease_until) where done_at is null;
+create index if not exists undoing_open on checkout.undoing (lease_until) where done_at is null and parked is null;

@@ -1,3 +1,4 @@
+import asyncio
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -34,7 +35,7 @@ from mercat.kit.refusals import BadRequest, Invalid, NotFound, Overloaded
 from mercat.kit.web import Caller
 from mercat.money import shown
 from mercat.orders import NewOrder, Orders
-from mercat.payments import Outcome, Payments, SellerPart
+from mercat.payments import Heard, Letter, Outcome, Payments, SellerPart
 from mercat.pricing import Basket as PricedBasket
 from mercat.pricing import PricedLine, Pricing, Quoted, QuoteExpired, Totals
 from mercat.settings import Settings
@@ -42,6 +43,8 @@ from mercat.settings import Settings
 queries = sql.load("mercat.checkout")
 _KEY_MAX = 255
 _PATIENCE_S = 10.0
+_NOTICES_AT_ONCE = 50
+_NOTICE_TRIES_MAX = 900
 
 
 class _Begin(NamedTuple):
@@ -171,6 +174,32 @@ class Checkout(Afterwards):
         if standing is None:
             raise NotFound("There is no such purchase.")
         return await self._again(standing, standing["fingerprint"])
+
+    async def hear(self, letter: Letter) -> Heard:
+        """A provider tells that something happened to a payment: its checkout goes on, and asks the provider
+        how it stands. So a notice may come early, late, twice and in any order."""
+        heard = await self._payments.hear(letter)
+        if not heard.done:
+            await self._follow(heard)
+        return heard
+
+    async def keep_hearing(self) -> None:
+        """Takes up notices whose checkout was busy when they came."""
+        waiting = await self._payments.unheard()
+        for heard in waiting:
+            await self._follow(heard)
+        await asyncio.sleep(0 if len(waiting) >= _NOTICES_AT_ONCE else 1)
+
+    async def _follow(self, heard: Heard) -> None:
+        try:
+            if heard.checkout_id is not None:
+                await self.resume(heard.checkout_id)
+        except (CheckoutInProgress, Overloaded):
+            if heard.tries < _NOTICE_TRIES_MAX:
+                return  # somebody works on it, perhaps without knowing yet: once more in a second
+        except NotFound:
+            pass  # not a checkout of this shop, or forgotten
+        await self._payments.heard(heard)
 
     async def _again(self, standing: Any, fingerprint: bytes) -> Said:
         """The same key again: the stored answer, or the purchase carried on where nobody works on it."""

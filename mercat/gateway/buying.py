@@ -11,9 +11,9 @@ from mercat.gateway.idempotency import key_of
 from mercat.gateway.services import Services
 from mercat.ids import AddressId, OrderId
 from mercat.kit.refusals import BadRequest, Invalid
-from mercat.kit.web import Answer, Caller
+from mercat.kit.web import Answer, Caller, read
 from mercat.orders import Order
-from mercat.payments import Payment
+from mercat.payments import Letter, Payment
 
 
 class Buying:
@@ -99,6 +99,14 @@ class Buying:
             ),
         )
         return _said(said)
+
+    async def provider_notice(self, provider: str, request: Request) -> shapes.NoticeTaken:
+        """Where a payment provider tells that something happened, signed: `Stripe-Signature`, or
+        `Mercat-Signature` of the sandbox. The checkout goes on; twice changes nothing."""
+        header = "stripe-signature" if provider == "stripe" else "mercat-signature"
+        signature = request.headers.get(header, "")
+        heard = await self._shop.checkout.hear(Letter(provider, await read(request, needed=False), signature))
+        return shapes.NoticeTaken(duplicate=heard.done)
 
     async def orders(
         self,

@@ -119,6 +119,14 @@ BUYING = [
         needs="guest",
         refuses=["not_returnable"],
     ),
+    PublicRoute(
+        "POST",
+        "/payments/webhooks/{provider}",
+        Buying.provider_notice,
+        tag="Buying",
+        status=200,
+        refuses=["bad_signature", "not_found"],
+    ),
 ]
 
 FLASH = [
@@ -270,8 +278,8 @@ SELLING = [
 
 TABLE = [*BROWSING, *BUYING, *FLASH, *PEOPLE, *OPINIONS, *SELLING]
 _NOT_KEPT = {"Cache-Control": "no-store"}
-UNKEYED = frozenset({"buy", "sign_in", "guest", "sign_out"})
-"""Checkout keeps keys of its own; a session's token is not kept where it could be read."""
+UNKEYED = frozenset({"buy", "sign_in", "guest", "sign_out", "provider_notice"})
+"""Checkout keeps keys of its own, a notice has an id, and a session's token is not kept in the open."""
 
 
 Ready = Callable[[], Awaitable[dict[str, bool]]]

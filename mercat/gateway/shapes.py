@@ -122,6 +122,13 @@ class ResultsShown(Struct, frozen=True):
     facets: Facets
     relaxed: Relaxed | None
     """What was looked for instead, where nothing has all the words."""
+    relaxed_query: str | None
+    """The same as a question."""
+    did_you_mean: str | None
+    """The question with its spelling mended, where that is likely."""
+    all_words: int | None
+    """Where few products have all the words: how many, at the head of the results; those with most of the
+    words follow."""
 
 
 class SellerShown(Struct, frozen=True):
@@ -343,6 +350,13 @@ class RefundShown(Struct, frozen=True):
     refund_id: RefundId
     amount: Amount
     status: str
+
+
+class NoticeTaken(Struct, frozen=True):
+    """A provider's notice was signed; `duplicate`: it was seen to before."""
+
+    received: bool = True
+    duplicate: bool = False
 
 
 class PaymentShown(Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@
     flash.py           flash sales: the wait, one's turn, the operator's control room
     desk_seller.py     what sellers do
     desk_operator.py   how the shop does
+    desk_money.py      its money, and what recovery has given up
     shared.py          a page for everybody is written once a second
     visit.py           who came, what form they sent, how a page goes back; csrf.py, render.py
 
@@ -20,7 +21,17 @@ from starlette.routing import Route
 
 from mercat.kit.valkey import Store
 from mercat.kit.web import Authenticate
-from mercat.storefront import account, buying, desk_operator, desk_seller, flash, shop, tracking
+from mercat.storefront import (
+    account,
+    buying,
+    desk_money,
+    desk_operator,
+    desk_seller,
+    flash,
+    render,
+    shop,
+    tracking,
+)
 from mercat.storefront.aisles import Aisles
 from mercat.storefront.desk_operator import Audit
 from mercat.storefront.services import Services
@@ -65,12 +76,14 @@ def pages(
             fulfilment=services.fulfilment,
             payments=services.payments,
             pricing=services.pricing,
+            cards=render.cards(settings),
             store=store,
         ),
         *tracking.pages(visits, services),
         *flash.pages(visits, services),
         *desk_seller.pages(visits, aisles, services),
         *desk_operator.pages(visits, services, events, audit),
+        *desk_money.pages(visits, services),
         *shop.pages(
             visits,
             aisles,

@@ -145,7 +145,7 @@ class Account:
             caller=caller,
             addresses=await self._shop.accounts.addresses(caller.user_id),
             methods=await self._shop.accounts.payment_methods(caller.user_id),
-            cards=render.CARDS,
+            cards=render.cards(self._shop.settings),
             countries=render.COUNTRIES,
             form=form or {},
             errors=errors or {},

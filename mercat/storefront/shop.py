@@ -282,6 +282,10 @@ class Shop:
             page_url=lambda page: asked.url(page=page),
             found=shown,
             relaxed=relaxed,
+            meant={"q": found.did_you_mean, "url": f"/search?{urlencode({'q': found.did_you_mean})}"}
+            if found.did_you_mean and not found.relaxed
+            else None,
+            all_words=found.all_words,
         )
 
     async def _children(self, asked: Asked, found: Found, aisle: Aisle | None) -> list[Link]:

@@ -18,7 +18,15 @@ PUBLIC = [
 GUEST = ["/cart", "/signin", "/register", "/orders", "/sell", "/nowhere"]
 MEMBER = ["/account", "/wishlist", "/orders", "/checkout"]
 SELLER = ["/desk", "/desk/new", "/desk/upload", "/desk/orders"]
-OPERATOR = ["/operator", "/operator/orders", "/operator/laws", "/operator/flash", "/operator/flash/demo"]
+OPERATOR = [
+    "/operator",
+    "/operator/orders",
+    "/operator/money",
+    "/operator/parked",
+    "/operator/laws",
+    "/operator/flash",
+    "/operator/flash/demo",
+]
 
 
 def inspect(page, faults, paths):
