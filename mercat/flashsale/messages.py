@@ -183,14 +183,6 @@ class Room(Struct, frozen=True):
     acts: list[Done]
 
 
-class Ticket(Struct, frozen=True):
-    """What a ticket says, under our seal."""
-
-    sale: str
-    user: int
-    number: int
-
-
 class Pass(Struct, frozen=True):
     """What a pass says, under our seal: whose turn it is, and until when (seconds since 1970)."""
 

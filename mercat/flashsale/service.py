@@ -34,7 +34,6 @@ from mercat.flashsale.messages import (
     Signed,
     SoldOut,
     State,
-    Ticket,
     Turn,
     Verdict,
     Watched,
@@ -45,7 +44,8 @@ from mercat.ids import OfferId, ProductId, UserId
 from mercat.inventory import Inventory
 from mercat.kit import clock, signing, sql, wire
 from mercat.kit.coalesce import AWAY, Coalescer
-from mercat.kit.refusals import Invalid, NotFound, SignInFirst, Unavailable
+from mercat.kit.limits import Limit, Limits
+from mercat.kit.refusals import Invalid, NotFound, SignInFirst, TooManyRequests, Unavailable
 from mercat.kit.valkey import Store
 from mercat.kit.web import Caller
 from mercat.settings import Settings
@@ -108,6 +108,9 @@ class FlashSales:
         self._catalog = catalog
         self._inventory = inventory
         self._checkout = checkout
+        self._limits = Limits(store)
+        self._neighbourhood = Limit(settings.flash_rate, settings.flash_burst)
+        self._limit_loopback = settings.limit_loopback
         self._signer = Signer(settings.key("flash certificates"))
         self._documents: dict[str, tuple[Any, Signed]] = {}
         self._secret = settings.key("flash sales")
@@ -273,8 +276,9 @@ class FlashSales:
 
     # -- the queue
 
-    async def join(self, caller: Caller, sale_id: str) -> Place:
-        """Into the line, once a person: again answers with the same place."""
+    async def join(self, caller: Caller, sale_id: str, address: str = "") -> Place:
+        """Into the line, once a person: again answers with the same place. `address`: where they ask from;
+        from one neighbourhood only so many may join."""
         row = await self._row(sale_id)
         state = _state(row)
         if row["members_only"] and caller.guest:
@@ -285,12 +289,21 @@ class FlashSales:
             raise SoldOut
         if not row["queue"]:
             raise NotPossible("This sale has no queue: whoever is first at the till buys.")
+        if self._limit_loopback or not rules.local(address):
+            await self._not_too_many(address)
         number, new = await self._store.run(
             JOIN, [queue_key(sale_id), numbers_key(sale_id)], [int(caller.user_id)]
         )
         if number < 0:
             raise Unavailable("The queue is being brought back. Places are kept; ask again in a moment.")
         return await self._stands(row, caller.user_id, number, new=bool(new))
+
+    async def _not_too_many(self, address: str) -> None:
+        bucket = f"flash:{rules.neighbourhood(address)}"
+        [verdict] = await self._limits.take((bucket, self._neighbourhood))
+        if not verdict.allowed:
+            wait = int(verdict.retry_after_s) + 1
+            raise TooManyRequests("Many people join from where you are. Wait a moment.", retry_after=wait)
 
     async def place(self, caller: Caller, sale_id: str) -> Place:
         """Where somebody stands, and their pass when it is their turn."""
@@ -317,7 +330,7 @@ class FlashSales:
 
     async def _stands(self, row: Any, user_id: UserId, number: int, *, new: bool = False) -> Place:
         sale_id = row["sale_id"]
-        ticket = signing.seal(self._secret, Ticket(sale_id, int(user_id), number))
+        ticket = f"{sale_id}/{number}"
         if row["drawn"] is None:
             return Place(
                 ticket=ticket,

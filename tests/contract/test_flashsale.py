@@ -1,6 +1,7 @@
 """What a flash sale promises: one place a person, one order a pass, no unit twice, no place lost."""
 
 import asyncio
+import itertools
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -33,7 +34,8 @@ from mercat.flashsale.messages import NotPossible, NotStarted, Pass
 from mercat.flashsale.rules import Draw
 from mercat.inventory import Line
 from mercat.kit import clock, signing, wire
-from mercat.kit.refusals import Invalid, NotFound, SignInFirst, Unavailable
+from mercat.kit.limits import Limit
+from mercat.kit.refusals import Invalid, NotFound, SignInFirst, TooManyRequests, Unavailable
 from mercat.kit.web import Caller
 
 HOME = NewAddress(name="Ann", line1="1 Lane", city="Boston", region="MA", postal_code="02110", country="US")
@@ -45,7 +47,7 @@ class Scene:
     def __init__(self, shop, settings, db):
         self.shop, self.sales, self.settings, self.db = shop, shop.flashsale, settings, db
         self.releaser = shop.flashsale.releaser
-        self._numbers = iter(range(1, 10_000))
+        self._numbers = itertools.count(1)
 
     async def lists(self, units=100):
         seller = ids.new(ids.SellerId)
@@ -547,7 +549,7 @@ async def test_the_document_and_the_certificate_are_signed(scene):
         "delete from flashsale.ticket where number = 3",
         "update flashsale.sale set roll = sha256('x')",
         "alter table flashsale.sale drop constraint sale_check1; update flashsale.sale set seed = 'y'",
-        "update flashsale.turn set number = 8 where place = 2",
+        "update flashsale.turn set number = number % 10 + 1 where place = 2",
     ],
 )
 async def test_a_draw_that_was_tampered_with_is_noticed(scene, clock_ahead, damage):
@@ -629,3 +631,38 @@ async def test_queue_and_till_work_from_another_process_too(scene, way):
         assert (await far.act(OPERATOR, SALE, Act("pause", "A look."))).state == "paused"
         assert (await far.room(SALE)).acts[0].why == "A look."
         await scene.tick()
+
+
+# -- ten thousand accounts
+
+
+async def test_one_neighbourhood_cannot_fill_the_line(scene):
+    await scene.opens(rate=0)
+    scene.sales._neighbourhood = Limit(rate=0.01, burst=20)
+    for n in range(20):
+        await scene.sales.join(scene.person(), SALE, f"203.0.113.{n}")
+    with pytest.raises(TooManyRequests) as refused:
+        await scene.sales.join(scene.person(), SALE, "203.0.113.99")
+    assert refused.value.facts["retry_after"] > 0
+    assert (await scene.sales.join(scene.person(), SALE, "198.51.100.7")).number == 21
+    for n in range(20):
+        await scene.sales.join(scene.person(), SALE, f"2001:db8:1:{n}::1")
+    with pytest.raises(TooManyRequests):
+        await scene.sales.join(scene.person(), SALE, "2001:db8:1:ffff::1")
+
+
+async def test_ten_thousand_accounts_with_one_card_are_one_buyer(scene):
+    """As many turns as they like; the till lets one card buy what one card may."""
+    await scene.opens(stock=300, per_card=1, per_address=1, rate=10_000)
+    people = [scene.person() for _ in range(10_000)]
+    for at in range(0, len(people), 500):
+        await asyncio.gather(*(scene.sales.join(each, SALE) for each in people[at : at + 500]))
+    await scene.tick()
+    let_in = [each for each in people[:20] if (await scene.stands(each)).state == "your_turn"][:12]
+    assert len(let_in) == 12
+    said = await asyncio.gather(
+        *[scene.buys(each, await scene.pass_of(each)) for each in let_in], return_exceptions=True
+    )
+    assert sorted(type(each).__name__ for each in said) == ["BuyerLimit"] * 11 + ["Said"]
+    await scene.tick()
+    assert await scene.sold() == 1
