@@ -5,7 +5,7 @@ the categories once a minute."""
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -107,6 +107,20 @@ class Judge:
 
     def _rows(self, searcher: Searcher, hits: Hits) -> list[int]:
         return [int(row or 0) for row in searcher.fast_field_values("row", [each for _, each in hits])]
+
+    def explained(
+        self, searcher: Searcher, pages: Pages, asked: Sequence[Word], hits: Hits
+    ) -> Iterator[tuple[int, float, dict[str, float], float, dict[str, float | None]]]:
+        """Best first: place among the hits, score, the parts of the prior, what was learnt, all numbers."""
+        found, made = self.judged(searcher, pages, asked, hits)
+        whole = ranking.prior(found) + _FULL * (found["has_at_all"] > 0.99)
+        for place in np.argsort(-made, kind="stable").tolist():
+            parts = {name: float(weight * found[name][place]) for name, weight in ranking.PRIOR.items()}
+            numbers = {
+                name: None if math.isnan(column[place]) else round(float(column[place]), 4)
+                for name, column in found.items()
+            }
+            yield place, float(made[place]), parts, float(made[place] - whole[place]), numbers
 
     def _ranker(self) -> trees.Ranker | None:
         if not self._loaded:

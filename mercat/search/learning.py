@@ -35,7 +35,7 @@ FOLDS, ROUNDS, BAGS = 5, 150, 2
 _LEARNING: dict[str, Any] = {
     "objective": "lambdarank",
     "learning_rate": 0.05,
-    "num_leaves": trees.LEAVES_MAX,
+    "num_leaves": 6,
     "min_data_in_leaf": 20,
     "feature_fraction": 0.4,
     "bagging_fraction": 0.8,
@@ -113,7 +113,7 @@ def cases(folder: Path, asked: dict[str, str], graded: dict[str, dict[str, int]]
     """Every question's candidates in the shop's index, as the shop's own code finds them."""
     reader, judge = Reader(Folder(folder)), Judge(folder)
     searcher = reader.searcher()
-    finding = Finding(searcher, "USD", {})
+    finding = Finding(searcher, "USD", {}, judge, reader.pages)
     assert reader.pages
     made: dict[str, Case] = {}
     for query_id, query in asked.items():
