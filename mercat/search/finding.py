@@ -15,6 +15,7 @@ from tantivy import DocAddress, FieldType, Occur, Order, Searcher
 from tantivy import Query as Clause
 
 from mercat import money
+from mercat.kit import wire
 from mercat.kit.refusals import Invalid
 from mercat.search import text as text_of
 from mercat.search import words
@@ -208,7 +209,7 @@ class Finding:
         every = self._judge.explained(self._searcher, self._pages, said, hits)
         why: list[Why] = []
         for place, score, prior, learnt, numbers in islice(every, limit):
-            card = msgspec.json.decode(self._card(hits[place][1]), type=Card)
+            card = wire.decode(bytes(self._card(hits[place][1])), Card)
             full = (numbers["has_at_all"] or 0) > 0.99
             engine = float(hits[place][0])
             why.append(Why(card.product_id, card.title, score, engine, full, prior, learnt, numbers))

@@ -22,7 +22,7 @@ from mercat.search.words import Word
 
 _GLANCE_S = 5.0
 _SURVEY_S = 60.0
-_FULL = 1_000.0
+_FULL, UNTAUGHT = 1_000.0, 3.0
 _VERDICT_S = 60.0
 _VERDICTS_MAX = 2_000
 _FIELDS = ("title", "description", "departments", "brand_words", "tags")
@@ -80,6 +80,8 @@ class Judge:
         ranker = self._ranker()
         if ranker:
             made = made + ranker.correction(ranking.table(found, ranker.features))
+        else:
+            made = made + UNTAUGHT * found["score_of_best"]
         return found, made + _FULL * (found["has_at_all"] > 0.99)
 
     def order(self, searcher: Searcher, pages: Pages, asked: Sequence[Word], hits: Hits) -> list[int]:

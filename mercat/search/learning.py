@@ -16,7 +16,7 @@ import numpy as np
 from mercat.search import ranking, text, trees
 from mercat.search.finding import Finding
 from mercat.search.index import Folder, Reader
-from mercat.search.judging import Judge
+from mercat.search.judging import UNTAUGHT, Judge
 from mercat.search.measures import Grades, means, measured
 from mercat.search.ranking import Column
 
@@ -192,7 +192,7 @@ def plain(made: dict[str, Case]) -> tuple[dict[str, float], dict[str, list[str]]
 def untaught(made: dict[str, Case]) -> tuple[dict[str, float], dict[str, list[str]]]:
     """The prior alone, after the engine's score."""
     ranked = {
-        query_id: case.ranked(case.prior() + 3.0 * case.found["score_of_best"])
+        query_id: case.ranked(case.prior() + UNTAUGHT * case.found["score_of_best"])
         for query_id, case in made.items()
     }
     return means([found for found in worth(made, ranked).values() if found]), ranked
