@@ -140,20 +140,21 @@ class Finding:
     def text(self, asked: list[Word]) -> tuple[Clause, int | None]:
         """Products that have all the words. Where those are few for a shop of this size, also those that say
         it otherwise or have most of the words; then it says how many have all."""
-        text = words.query(self._searcher, asked)
+        ways = self._judge.synonyms().of([word.stem for word in asked]) if self._judge else {}
+        same = [way for way, means_it in ways.items() if means_it]
+        text = words.query(self._searcher, asked, ways=same)
         few = max(min(FEW_MAX, self._searcher.num_docs // 1_000), 1)
         whole = self._count(text)
         if whole >= few:
             return text, None
-        ways = self._judge.synonyms().of([word.stem for word in asked]) if self._judge else []
-        if ways:
-            text = words.query(self._searcher, asked, ways=ways)
+        if len(ways) > len(same):
+            text = words.query(self._searcher, asked, ways=list(ways))
             if self._count(text) >= few:
                 return text, whole
         if not whole:
             return text, None
         for least in range(len(asked) - 1, 0, -1):
-            wide = words.query(self._searcher, asked, least, ways)
+            wide = words.query(self._searcher, asked, least, list(ways))
             if least == 1 or self._count(wide) >= few:
                 return wide, whole
         return text, None
@@ -210,7 +211,7 @@ class Finding:
         why: list[Why] = []
         for place, score, prior, learnt, numbers in islice(every, limit):
             card = wire.decode(bytes(self._card(hits[place][1])), Card)
-            full = (numbers["has_at_all"] or 0) > 0.99
+            full = (numbers["says_the_same"] or 0) > 0.99
             engine = float(hits[place][0])
             why.append(Why(card.product_id, card.title, score, engine, full, prior, learnt, numbers))
         ways = [" ".join(way) for way in question.ways]

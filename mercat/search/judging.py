@@ -82,7 +82,7 @@ class Judge:
             made = made + ranker.correction(ranking.table(found, ranker.features))
         else:
             made = made + UNTAUGHT * found["score_of_best"]
-        return found, made + _FULL * (found["has_at_all"] > 0.99)
+        return found, made + _FULL * (found["says_the_same"] > 0.99)
 
     def order(self, searcher: Searcher, pages: Pages, asked: Sequence[Word], hits: Hits) -> list[int]:
         """The candidates' places, best first. What has all the words comes before what has not.
@@ -115,7 +115,7 @@ class Judge:
     ) -> Iterator[tuple[int, float, dict[str, float], float, dict[str, float | None]]]:
         """Best first: place among the hits, score, the parts of the prior, what was learnt, all numbers."""
         found, made = self.judged(searcher, pages, asked, hits)
-        whole = ranking.prior(found) + _FULL * (found["has_at_all"] > 0.99)
+        whole = ranking.prior(found) + _FULL * (found["says_the_same"] > 0.99)
         for place in np.argsort(-made, kind="stable").tolist():
             parts = {name: float(weight * found[name][place]) for name, weight in ranking.PRIOR.items()}
             numbers = {

@@ -27,7 +27,8 @@ LEARNT = (
     "place", "title_row", "prose_row", "kind_words_asked", "kind_head", "kind_accessory",
     "accessories_in_title", "accessories_in_prose", "accessory_next", "title_goes_on", "title_after_for",
     "votes", "lift", "kind_says_it", "near", "nearer", "kind_near", "kind_gap", "kind_order", "near_best",
-    "same_kind", "kind_fits", "says_it", "title_first_thing", "title_last_thing", "title_thing",
+    "same_kind", "kind_fits", "says_it", "says_the_same",
+    "title_first_thing", "title_last_thing", "title_thing",
     "prose_first_thing", "prose_last_thing", "prose_thing", "kind_is_thing", "same_thing", "agree",
     "dearer", "dearer_than_things",
 )  # fmt: skip
@@ -47,7 +48,7 @@ _LEARNING: dict[str, Any] = {
     "verbose": -1,
     "deterministic": True,
     "force_row_wise": True,
-    "num_threads": 2,
+    "num_threads": 1,
 }
 _SHOWN = 100
 
@@ -124,7 +125,7 @@ def cases(folder: Path, asked: dict[str, str], graded: dict[str, dict[str, int]]
         if not hits:
             continue
         found, _ = judge.judged(searcher, reader.pages, said, hits)
-        full = found["has_at_all"] > 0.99
+        full = found["says_the_same"] > 0.99
         made[query_id] = Case(query, graded.get(query_id, {}), names, found, full, [])
     return made
 

@@ -45,7 +45,7 @@ class Question:
     words: list[str]
     stems: list[str]
     rarity: list[float]
-    ways: list[Phrase]
+    ways: dict[Phrase, bool]
 
 
 def features(
@@ -79,8 +79,10 @@ def features(
     f["has"] = main @ weight
     f["has_at_all"] = (main | detail_has) @ weight
     ways = [own, *(np.array([sign(stem) for stem in way], np.uint16) for way in asked.ways)]
+    same = [way for way, means_it in zip(ways, (True, *asked.ways.values()), strict=True) if means_it]
     f["says_it"] = _says(ways, rows)
-    full = f["has_at_all"] > 0.99
+    f["says_the_same"] = _says(same, rows)
+    full = f["says_the_same"] > 0.99
     either: Column = title_has | kind_has | brand_has
     f["title_says_all"] = either.all(1) * 1.0
 
