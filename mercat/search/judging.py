@@ -5,7 +5,7 @@ the categories once a minute."""
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from mercat.search.words import Word
 
 _GLANCE_S = 5.0
 _SURVEY_S = 60.0
-_FULL = 1_000.0
+_FULL, UNTAUGHT = 1_000.0, 3.0
 _VERDICT_S = 60.0
 _VERDICTS_MAX = 2_000
 _FIELDS = ("title", "description", "departments", "brand_words", "tags")
@@ -80,7 +80,9 @@ class Judge:
         ranker = self._ranker()
         if ranker:
             made = made + ranker.correction(ranking.table(found, ranker.features))
-        return found, made + _FULL * (found["has_at_all"] > 0.99)
+        else:
+            made = made + UNTAUGHT * found["score_of_best"]
+        return found, made + _FULL * (found["says_the_same"] > 0.99)
 
     def order(self, searcher: Searcher, pages: Pages, asked: Sequence[Word], hits: Hits) -> list[int]:
         """The candidates' places, best first. What has all the words comes before what has not.
@@ -107,6 +109,20 @@ class Judge:
 
     def _rows(self, searcher: Searcher, hits: Hits) -> list[int]:
         return [int(row or 0) for row in searcher.fast_field_values("row", [each for _, each in hits])]
+
+    def explained(
+        self, searcher: Searcher, pages: Pages, asked: Sequence[Word], hits: Hits
+    ) -> Iterator[tuple[int, float, dict[str, float], float, dict[str, float | None]]]:
+        """Best first: place among the hits, score, the parts of the prior, what was learnt, all numbers."""
+        found, made = self.judged(searcher, pages, asked, hits)
+        whole = ranking.prior(found) + _FULL * (found["says_the_same"] > 0.99)
+        for place in np.argsort(-made, kind="stable").tolist():
+            parts = {name: float(weight * found[name][place]) for name, weight in ranking.PRIOR.items()}
+            numbers = {
+                name: None if math.isnan(column[place]) else round(float(column[place]), 4)
+                for name, column in found.items()
+            }
+            yield place, float(made[place]), parts, float(made[place] - whole[place]), numbers
 
     def _ranker(self) -> trees.Ranker | None:
         if not self._loaded:
