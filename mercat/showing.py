@@ -101,13 +101,19 @@ def _table(findings: Sequence[Finding], word: str, wrong: Sequence[Finding]) -> 
     return table
 
 
-def bench_of(name: str, seconds: float, *, as_json: bool) -> int:
+def bench_of(
+    name: str, seconds: float, *, as_json: bool, people: int | None = None, products: int | None = None
+) -> int:
     from mercat.bench import NAMES, run
 
     if name not in NAMES:
         _console.print(f"There is no benchmark {name!r}. There are: {', '.join(NAMES)}.")
         return 2
-    report = asyncio.run(run(name, seconds)).shown()
+    for only, given in (("flash", people), ("search", products)):
+        if given is not None and name != only:
+            _console.print(f"Only the benchmark {only} takes that option.")
+            return 2
+    report = asyncio.run(run(name, seconds, people, products)).shown()
     if as_json:
         typer.echo(msgspec.json.encode(report))
     else:

@@ -35,6 +35,7 @@ from mercat.settings import Settings
 queries = sql.load("mercat.catalog")
 log = structlog.get_logger("mercat.catalog")
 BUSTED = "mercat:product"
+_TOLD_AGAIN_MAX = 500
 _LAST = 2**63 - 1
 _HERE_MAX = 5_000
 _ROLLED_BACK_TRIES = 20
@@ -391,6 +392,11 @@ class Catalog:
     async def _tell_changed(self, db: PoolConnectionProxy, rows: list[Any]) -> None:
         if rows:
             await db.execute(queries.tell, [row["product_id"] for row in rows])
+
+    async def tell_again(self, product_ids: list[ProductId]) -> None:
+        """Tells these products as they stand, for whoever missed it."""
+        for start in range(0, len(product_ids), _TOLD_AGAIN_MAX):
+            await self._db.execute(queries.tell, product_ids[start : start + _TOLD_AGAIN_MAX])
 
     @on(ProductChanged, outside=True)
     async def follow_itself(self, events: list[ProductChanged]) -> None:

@@ -5,6 +5,8 @@ API = [
     Route("POST", "/people", Checkout.people, status=200),
     Route("POST", "/quotes", Checkout.quote),
     Route("POST", "/checkouts", Checkout.buy, status=200),
+    Route("POST", "/outcomes", Checkout.outcomes, status=200),
+    Route("GET", "/health", Checkout.health),
     Route("POST", "/challenges/{ticket}", Checkout.challenge, status=200),
     Route("POST", "/checkouts/{checkout_id}", Checkout.resume, status=200),
     Route("POST", "/notices", Checkout.hear, status=200),

@@ -1,10 +1,11 @@
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import asyncpg
 import structlog
+from msgspec import structs
 
 from mercat import ids
 from mercat.accounts import Accounts, Address
@@ -15,7 +16,10 @@ from mercat.checkout.messages import (
     Buy,
     CartEmpty,
     CheckoutInProgress,
+    Gate,
+    Health,
     KeyReused,
+    NotAdmitted,
     PriceChanged,
     Quote,
     Record,
@@ -53,6 +57,7 @@ class _Begin(NamedTuple):
     cart_id: int
     record: str
     begun_at: datetime
+    flash_pass: str | None
 
 
 class Checkout(Afterwards):
@@ -73,6 +78,7 @@ class Checkout(Afterwards):
         self._catalog = catalog
         self._cart = cart
         self._pricing = pricing
+        self.gate: Gate | None = None
         self.saga = Saga(db, inventory, payments, orders, cart, settings)
         self._begin: Coalescer[_Begin, bool] = Coalescer(self._begin_many, batch_max=300)
 
@@ -117,10 +123,14 @@ class Checkout(Afterwards):
             raise BadRequest(
                 "Idempotency-Key must be 1 to 255 printable characters.", pointer="/Idempotency-Key"
             )
-        fingerprint = blake2b(wire.encode(ask), digest_size=16).digest()
+        what = ask if ask.flash_pass is None else structs.replace(ask, flash_pass=None)
+        fingerprint = blake2b(wire.encode(what), digest_size=16).digest()
+        flash_pass = None
         try:
             record = await self._prepare(caller, ask)
-        except (Invalid, NotFound, CartEmpty, QuoteExpired, OutOfStock, PriceChanged):
+            if self.gate is not None:
+                flash_pass = await self.gate.admit(record.order, record.token, ask.flash_pass)
+        except (Invalid, NotFound, CartEmpty, QuoteExpired, OutOfStock, PriceChanged, NotAdmitted):
             if standing := await self._standing(caller.user_id, key):
                 return await self._again(standing, fingerprint)
             raise
@@ -134,6 +144,7 @@ class Checkout(Afterwards):
                 order.cart_id,
                 wire.inner_text(record),
                 order.placed_at,
+                flash_pass,
             )
         )
         if begun:
@@ -141,6 +152,18 @@ class Checkout(Afterwards):
         if standing := await self._standing(caller.user_id, key):
             return await self._again(standing, fingerprint)
         return await self._cart_is_taken(record)
+
+    async def outcomes(self, checkout_ids: list[CheckoutId]) -> dict[CheckoutId, str]:
+        """What purchases came to: bought, refused or running; those that never began are left out."""
+        rows = await self._db.fetch(queries.outcomes, checkout_ids)
+        return {CheckoutId(row["checkout_id"]): row["outcome"] for row in rows}
+
+    async def health(self, seconds: float) -> Health:
+        """How buying did lately."""
+        since = clock.now() - timedelta(seconds=seconds)
+        first = (int(since.timestamp() * 1_000) - ids.EPOCH_MS) << 22
+        row: Any = await self._db.fetchrow(queries.health, first, since)
+        return sql.row(Health, row)
 
     async def challenge(self, ticket: str, outcome: Outcome) -> Said:
         """The shopper answered their bank; the purchase goes on from there."""

@@ -33,6 +33,9 @@ class Results(Struct, frozen=True, kw_only=True):
     next_cursor: str | None
     facets: Facets
     relaxed: Relaxed | None
+    relaxed_query: str | None
+    did_you_mean: str | None
+    all_words: int | None
 
 
 class Products(Struct, frozen=True, kw_only=True):
@@ -148,6 +151,9 @@ class Browsing:
             next_cursor=found.next_cursor,
             facets=found.facets,
             relaxed=found.relaxed,
+            relaxed_query=found.relaxed.q if found.relaxed else None,
+            did_you_mean=found.did_you_mean,
+            all_words=found.all_words,
         )
         return public(shown, "search")
 

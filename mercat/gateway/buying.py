@@ -90,6 +90,7 @@ class Buying:
                 shipping_method=ask.shipping_method,
                 quote_id=ask.quote_id,
                 email=ask.email,
+                flash_pass=_flash_pass(request),
                 expected_total=(
                     shapes.minor(expected, self._shop.settings.currency, "/expected_total")
                     if shapes.given(expected)
@@ -188,6 +189,11 @@ class Buying:
             shipments=[shipment_shown(shipment) for shipment in shipments],
             history=[shapes.HappeningShown(past.what, past.who, past.at) for past in order.history],
         )
+
+
+def _flash_pass(request: Request) -> str | None:
+    given = request.headers.get("flash-pass")
+    return given[:2_000] if given else None
 
 
 def _said(said: Said) -> Answer:

@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from mercat import money
 from mercat.accounts import Address, PaymentMethod
+from mercat.flashsale import Sale
 from mercat.ids import (
     AddressId,
     CartId,
@@ -121,6 +122,13 @@ class ResultsShown(Struct, frozen=True):
     facets: Facets
     relaxed: Relaxed | None
     """What was looked for instead, where nothing has all the words."""
+    relaxed_query: str | None
+    """The same as a question."""
+    did_you_mean: str | None
+    """The question with its spelling mended, where that is likely."""
+    all_words: int | None
+    """Where few products have all the words: how many, at the head of the results; those with most of the
+    words follow."""
 
 
 class SellerShown(Struct, frozen=True):
@@ -561,6 +569,10 @@ class SellerOrderShown(Struct, frozen=True, kw_only=True):
 class SellerOrdersShown(Struct, frozen=True):
     orders: list[SellerOrderShown]
     next_cursor: str | None
+
+
+class FlashSalesShown(Struct, frozen=True):
+    sales: list[Sale]
 
 
 class ShipmentMade(Struct, frozen=True):

@@ -16,8 +16,11 @@ from tantivy import Query as Clause
 
 from mercat import money
 from mercat.kit.refusals import Invalid
+from mercat.search import text as text_of
 from mercat.search import words
+from mercat.search.facts import Pages
 from mercat.search.index import SCHEMA, SPLIT
+from mercat.search.judging import Judge
 from mercat.search.messages import (
     LIMIT_MAX,
     PAGE_MAX,
@@ -31,9 +34,12 @@ from mercat.search.messages import (
     StarCount,
     Suggestions,
 )
+from mercat.search.ranking import CANDIDATES
 from mercat.search.words import Word
 
 FACET_MAX = 100
+FEW_MAX = 10
+RARE_MAX, MORE_OFTEN, MENDED_LETTERS = 2, 20, 6
 DEPARTMENTS_MAX = 60_000
 PRICE_BOUNDS = (25, 50, 100)
 STARS = (4, 3, 2, 1)
@@ -100,11 +106,20 @@ class Clauses(NamedTuple):
 
 
 class Finding:
-    def __init__(self, searcher: Searcher, currency: str, counted: dict[str, Any] | None = None) -> None:
-        """`counted` remembers what was counted of all products in this state of the index."""
+    def __init__(
+        self,
+        searcher: Searcher,
+        currency: str,
+        counted: dict[str, Any] | None = None,
+        judge: Judge | None = None,
+        pages: Pages | None = None,
+    ) -> None:
+        """`counted` remembers what was counted of all products in this state of the index. Without a judge
+        and the facts it goes by, the engine's scores decide."""
         self._searcher = searcher
         self._counted: dict[str, Any] = {} if counted is None else counted
         self._unit = 10 ** money.exponent(currency)
+        self._judge, self._pages = judge, pages
 
     def find(self, query: Query) -> Found:
         if not (1 <= query.page <= PAGE_MAX and 1 <= query.limit <= LIMIT_MAX):
@@ -112,13 +127,29 @@ class Finding:
         asked = words.read(query.q)
         if not asked:
             return self._page(query, None if not query.q.strip() else Clause.empty_query())
-        text = words.query(self._searcher, asked)
-        found = self._page(query, text)
+        text, whole = self.text(asked)
+        found = self._page(query, text, asked)
         if found.total or self._count(text):
-            return found
+            return msgspec.structs.replace(found, all_words=whole, did_you_mean=self._meant(asked))
         return self._relaxed(query, asked) or found
 
-    def _page(self, query: Query, text: Clause | None) -> Found:
+    def text(self, asked: list[Word]) -> tuple[Clause, int | None]:
+        """Products that have all the words. Where those are few for a shop of this size, also those that have
+        most of them; then it says how many have all."""
+        text = words.query(self._searcher, asked)
+        few = min(FEW_MAX, self._searcher.num_docs // 1_000)
+        if len(asked) == 1 or not few:
+            return text, None
+        whole = self._count(text)
+        if not 0 < whole < few:
+            return text, None
+        for least in range(len(asked) - 1, 0, -1):
+            wide = words.query(self._searcher, asked, least)
+            if least == 1 or self._count(wide) >= few:
+                return wide, whole
+        return text, None
+
+    def _page(self, query: Query, text: Clause | None, said: list[Word] | None = None) -> Found:
         clauses = self._clauses(query, text)
         facets, total = self._facets(clauses)
         by_key = _KEYS.get(query.sort) or (None if text is not None else _OF_ALL)
@@ -128,7 +159,7 @@ class Finding:
         asked = clauses.without()
         if by_key is None:
             skipped = cursor.key if cursor else skipped
-            hits = self._best(asked, query.limit, skipped) if skipped < total else []
+            hits = self._best(asked, query.limit, skipped, said) if skipped < total else []
             more = skipped + len(hits) < total
             after = Cursor(query.sort, page + 1, skipped + len(hits)) if more else None
         else:
@@ -143,9 +174,27 @@ class Finding:
             next_cursor=after.shown() if after else None,
         )
 
-    def _best(self, asked: Clause, limit: int, skipped: int) -> list[tuple[Any, DocAddress]]:
-        """By score; where it ties, the better rating. A ranker that has learnt takes its candidates here."""
+    def _best(
+        self, asked: Clause, limit: int, skipped: int, said: list[Word] | None = None
+    ) -> list[tuple[Any, DocAddress]]:
+        """A page by relevance: the judge's order of the engine's best, then the others by score."""
+        if not (said and self._judge and self._pages) or skipped >= CANDIDATES:
+            return self._scored(asked, limit, skipped)
+        best = self._scored(asked, CANDIDATES, 0)
+        order = self._judge.order(self._searcher, self._pages, said, best)
+        hits = [best[place] for place in order[skipped : skipped + limit]]
+        if len(hits) < limit and len(best) == CANDIDATES:
+            hits += self._scored(asked, limit - len(hits), max(skipped, CANDIDATES))
+        return hits
+
+    def _scored(self, asked: Clause, limit: int, skipped: int) -> list[tuple[Any, DocAddress]]:
+        """By the engine's score; where it ties, the better rating."""
         return self._searcher.search(asked, limit, count=False, offset=skipped, weight_by_field="prior").hits
+
+    def candidates(self, q: str) -> tuple[list[Word], list[tuple[Any, DocAddress]]]:
+        """What the judge is asked about, for learning."""
+        said = words.read(q)
+        return said, self._scored(self._clauses(Query(q=q), self.text(said)[0]).without(), CANDIDATES, 0)
 
     def _sorted(
         self, asked: Clause, by_key: tuple[str, Order], limit: int, skipped: int, cursor: Cursor | None
@@ -258,10 +307,25 @@ class Finding:
             kept = shared
         if not kept:
             return None
-        found = self._page(query, words.query(self._searcher, kept))
+        found = self._page(query, words.query(self._searcher, kept), kept)
+        said = " ".join(word.written for word in kept)
+        mended = any(word not in asked for word in kept)
         return msgspec.structs.replace(
-            found, relaxed=Relaxed(" ".join(word.written for word in kept), dropped)
+            found, relaxed=Relaxed(said, dropped), did_you_mean=said if mended else None
         )
+
+    def _meant(self, asked: list[Word]) -> str | None:
+        """The question with words mended that hardly any product has; codes of models are left alone."""
+        said: list[str] = []
+        for word in asked:
+            held = self._searcher.doc_freq("words", word.written)
+            if 0 < held <= RARE_MAX and len(word.written) >= MENDED_LETTERS and word.written.isalpha():
+                mended = self._mended(word.written)
+                often = self._searcher.doc_freq("words", mended.written) if mended else 0
+                said.append(mended.written if mended and often >= held * MORE_OFTEN else word.written)
+            else:
+                said.append(word.written)
+        return " ".join(said) if any(word.written not in said for word in asked) else None
 
     def _spelt(self, asked: list[Word]) -> tuple[list[Word], list[str]]:
         """The words that some product has, unknown ones mended where that is possible, and what is left."""
@@ -285,7 +349,7 @@ class Finding:
                 near, _SPELLINGS, count=False, order_by_field="by_rating"
             ).hits:
                 card = msgspec.json.decode(self._card(address), type=_Named)
-                for each in set(words.plain(f"{card.title} {card.brand or ''}")):
+                for each in set(text_of.plain(f"{card.title} {card.brand or ''}")):
                     if words.apart(each, written) <= distance:
                         votes[each] = votes.get(each, 0) + 1
             if votes:
@@ -307,7 +371,7 @@ class Finding:
 
     def suggest(self, q: str, limit: int) -> Suggestions:
         typed = words.clean(q)[:_TYPED_MAX].lstrip().lower()
-        *before, last = words.plain(typed) or [""]
+        *before, last = text_of.plain(typed) or [""]
         if not last:
             return Suggestions([], [], [], [])
         said = [words.term("words", word) for word in before]

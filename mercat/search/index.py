@@ -14,39 +14,31 @@ import time
 import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
 from tantivy import (
     Document as Entry,
 )
-from tantivy import (
-    Filter,
-    Index,
-    IndexWriter,
-    Query,
-    Schema,
-    SchemaBuilder,
-    Searcher,
-    TextAnalyzer,
-    TextAnalyzerBuilder,
-    Tokenizer,
-)
+from tantivy import Index, IndexWriter, Query, Schema, SchemaBuilder, Searcher
 
 from mercat import money
 from mercat.events import Document, ProductChanged
 from mercat.kit import wire
 from mercat.kit.refusals import Unavailable
+from mercat.search.facts import FILE, ROW, Book, Pages, row
 from mercat.search.messages import Card, Seller
+from mercat.search.text import ENGLISH, PLAIN
 
 log = structlog.get_logger("mercat.search")
 GLANCE_S = 0.05
-WORD_LETTERS_MAX = 40
 PROSE_LETTERS_MAX = 20_000
 DETAIL_LETTERS_MAX = 500
 SPLIT = "\x1f"
+NO_ROW = 2**40
 _PATIENCE_S = 1.0
 _HEAP_BYTES = 30_000_000
 _GOLDEN = 0x9E37_79B9_7F4A_7C15  # 2**64 / golden ratio: Fibonacci hashing (Knuth, TAOCP 3, 6.4)
@@ -79,6 +71,7 @@ FIELDS = (
     # who it is, and what is shown
     ("product_id", "unsigned", {"indexed": True, "fast": True}),
     ("version", "unsigned", {"fast": True}),
+    ("row", "unsigned", {"fast": True}),
     ("card", "bytes", {"stored": True}),
 )
 
@@ -90,15 +83,8 @@ def _schema() -> Schema:
     return builder.build()
 
 
-def _analyzer(*, stemmed: bool) -> TextAnalyzer:
-    builder = TextAnalyzerBuilder(Tokenizer.simple()).filter(Filter.remove_long(WORD_LETTERS_MAX))
-    builder = builder.filter(Filter.lowercase()).filter(Filter.ascii_fold())
-    return (builder.filter(Filter.stemmer("english")) if stemmed else builder).build()
-
-
 SCHEMA = _schema()
-ENGLISH, PLAIN = _analyzer(stemmed=True), _analyzer(stemmed=False)
-FORM = f"{zlib.crc32(repr(FIELDS).encode()):08x}"
+FORM = f"{zlib.crc32(repr((FIELDS, ROW.descr)).encode()):08x}"
 
 
 class Broken(Exception):
@@ -177,6 +163,8 @@ class Folder:
             with mishaps():
                 _open(path)
                 _check_files(path)
+                if not (path / FILE).exists():
+                    raise OSError("the facts are not there")
         except Broken as error:
             log.error("the index is broken", index=path.name, reason=str(error)[:300])
             return False
@@ -231,6 +219,7 @@ class Reader:
         self._path: Path | None = None
         self._index: Index | None = None
         self._searcher: Searcher | None = None
+        self.pages: Pages | None = None
         self.counted: dict[str, Any] = {}
         """What has been counted of all products, while they are what they are; another state, another one."""
 
@@ -260,7 +249,7 @@ class Reader:
                 if path == self._path and self._index:
                     self._index.reload()
                 else:
-                    self._index, self._path = _open(path), path
+                    self._index, self._path, self.pages = _open(path), path, Pages(path)
                 self._searcher = self._index.searcher()
         except Broken as error:
             log.warning("the index cannot be read", index=path.name, reason=str(error)[:300])
@@ -277,6 +266,7 @@ class Writer:
         self.path = path
         with mishaps():
             self._index = _open(path, create=create)
+            self._book = Book(path)
         self._writer: IndexWriter | None = None
 
     def apply(self, changes: Sequence[ProductChanged]) -> int:
@@ -291,12 +281,15 @@ class Writer:
                 newest[int(change.product_id)] = change
         entries = {product_id: _entry(change) for product_id, change in newest.items()}
         with mishaps():
-            stored = self._versions(list(newest))
+            stored = self._stored(list(newest))
             fresh = [
-                product for product, change in newest.items() if change.version > stored.get(product, -1)
+                product
+                for product, change in newest.items()
+                if product not in stored or change.version > stored[product].version
             ]
             if fresh:
                 try:
+                    self._number(entries, {product: newest[product] for product in fresh}, stored)
                     self._write({product: entries[product] for product in fresh})
                 except BaseException:
                     self._writer = None  # dropped with all that was not committed
@@ -313,15 +306,35 @@ class Writer:
         self._writer.commit()
         self._index.reload()
 
-    def _versions(self, products: list[int]) -> dict[int, int]:
+    def _number(
+        self, entries: dict[int, Entry], fresh: dict[int, ProductChanged], stored: dict[int, "_Stored"]
+    ) -> None:
+        """Gives each product its row of facts: the one it has, where that still says the same."""
+        rows = {
+            product: row(change.document, list(_details(change.document)))
+            for product, change in fresh.items()
+            if change.document
+        }
+        known = {product: stored[product].row for product in rows if product in stored}
+        same = dict(zip(known, self._book.read(list(known.values())), strict=True))
+        added = [product for product, bytes_ in rows.items() if same.get(product) != bytes_]
+        numbers = dict(zip(added, count(self._book.add([rows[each] for each in added])), strict=False))
+        for product in rows:
+            entries[product].add_unsigned("row", numbers.get(product, known.get(product, 0)))
+
+    def _stored(self, products: list[int]) -> dict[int, "_Stored"]:
         searcher = self._index.searcher()
         if not searcher.num_docs:
             return {}
         found = searcher.search(_of(products), len(products), count=False)
         addresses = [address for _, address in found.hits]
-        ids = searcher.fast_field_values("product_id", addresses)
-        versions = searcher.fast_field_values("version", addresses)
-        return {int(product or 0): int(version or 0) for product, version in zip(ids, versions, strict=True)}
+        ids, versions, rows = (
+            searcher.fast_field_values(field, addresses) for field in ("product_id", "version", "row")
+        )
+        return {
+            int(product or 0): _Stored(int(version or 0), NO_ROW if row is None else int(row))
+            for product, version, row in zip(ids, versions, rows, strict=True)
+        }
 
     def rest(self) -> None:
         """Finishes merging and gives memory and threads back; the next batch takes them again."""
@@ -329,6 +342,11 @@ class Writer:
         if writer:
             with mishaps():
                 writer.wait_merging_threads()
+
+
+class _Stored(NamedTuple):
+    version: int
+    row: int
 
 
 def _of(products: list[int]) -> Query:
@@ -373,7 +391,7 @@ def _entry(change: ProductChanged) -> Entry:
     entry.add_unsigned("by_rating", _by_rating(product))
     entry.add_unsigned("by_age", _by_age(product))
     entry.add_float("prior", _prior(product))
-    entry.add_bytes("card", _card(product))
+    entry.add_bytes("card", card_of(product))
     return entry
 
 
@@ -426,7 +444,7 @@ def _prior(product: Document) -> float:
     return 2 ** (1 + 0.02 * rating + 0.000_01 * sales) - 2
 
 
-def _card(product: Document) -> bytes:
+def card_of(product: Document) -> bytes:
     return wire.encode(
         Card(
             product_id=product.product_id,

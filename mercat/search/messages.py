@@ -95,6 +95,10 @@ class Found(Struct, frozen=True, kw_only=True):
     facets: Facets
     next_cursor: str | None = None
     relaxed: Relaxed | None = None
+    did_you_mean: str | None = None
+    """The question with words mended that hardly any product has, one letter from words that many have."""
+    all_words: int | None = None
+    """Set where few products have all the words: so many have; those with most of them follow."""
 
     def cards(self) -> list[Card]:
         """The products, for those who want to look inside."""

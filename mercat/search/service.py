@@ -7,10 +7,12 @@ from typing import TypeVar
 import structlog
 
 from mercat.events import ProductChanged
+from mercat.kit import wire
 from mercat.kit.log import on
 from mercat.kit.refusals import Unavailable
 from mercat.search.finding import Finding
 from mercat.search.index import Broken, Folder, Reader, Writer, mishaps
+from mercat.search.judging import Judge
 from mercat.search.messages import Found, Query, Suggestions
 
 log = structlog.get_logger("mercat.search")
@@ -22,6 +24,8 @@ AT_ONCE_MAX = 100_000
 _REST_S = 5.0
 _RETRY_S = 0.2
 _TRUST_S = 300.0
+_ANSWERS_MAX = 500
+_ANSWER_S = 2.0
 
 
 class Search:
@@ -34,6 +38,7 @@ class Search:
         self._currency = currency
         self._folder = Folder(folder)
         self._reader = Reader(self._folder)
+        self._judge = Judge(folder)
         self._writing = asyncio.Lock()
         self._rebuilding = asyncio.Lock()
         self._writer: Writer | None = None
@@ -45,7 +50,16 @@ class Search:
 
     async def find(self, query: Query) -> Found:
         """Products that have the words and pass the filters, a page of them, and what each facet counts."""
-        return await self._answer(lambda finding: finding.find(query))
+        self._reader.searcher()
+        answers: dict[bytes, tuple[float, Found]] = self._reader.counted.setdefault("answers", {})
+        key, now = wire.encode(query), time.monotonic()
+        known = answers.get(key)
+        if known and now < known[0]:
+            return known[1]
+        found = await self._answer(lambda finding: finding.find(query))
+        if len(answers) < _ANSWERS_MAX:
+            answers[key] = (now + _ANSWER_S, found)
+        return found
 
     async def suggest(self, q: str, limit: int = 8) -> Suggestions:
         """What these first letters may become: words, products, categories, brands."""
@@ -58,7 +72,8 @@ class Search:
 
     async def _answer(self, ask: Callable[[Finding], Answer]) -> Answer:
         searcher = self._reader.searcher()
-        finding = Finding(searcher, self._currency, self._reader.counted)
+        reader = self._reader
+        finding = Finding(searcher, self._currency, reader.counted, self._judge, reader.pages)
         try:
             with mishaps():
                 if searcher.num_docs <= AT_ONCE_MAX:

@@ -8,7 +8,8 @@ import re
 
 from tantivy import Occur, Query, Searcher
 
-from mercat.search.index import ENGLISH, PLAIN, SCHEMA
+from mercat.search.index import SCHEMA
+from mercat.search.text import plain, stems
 
 LETTERS_MAX = 2_000
 WORDS_MAX = 16
@@ -17,7 +18,7 @@ WEIGHTS = {
     "brand_words": 1.0,
     "departments": 2.0,
     "tags": 1.0,
-    "description": 1.0,
+    "description": 2.0,
     "details": 0.05,
 }
 ALL_IN_TITLE = 0.5
@@ -45,14 +46,6 @@ def read(q: str) -> list[Word]:
 
 def clean(q: str) -> str:
     return q[:LETTERS_MAX].encode("utf-8", "ignore").decode()
-
-
-def plain(text: str) -> list[str]:
-    return PLAIN.analyze(text)
-
-
-def stems(text: str) -> list[str]:
-    return ENGLISH.analyze(text)
 
 
 def term(field: str, value: object) -> Query:

@@ -14,10 +14,11 @@ from mercat.accounts import Accounts, Address, NewAddress
 from mercat.cart import Cart, CartView
 from mercat.catalog import Catalog
 from mercat.checkout import Buy, Checkout, CheckoutInProgress, Said
+from mercat.flashsale import FlashSales
 from mercat.fulfilment import Fulfilment, ShippingMethod
 from mercat.ids import AddressId, CheckoutId, OfferId, OrderId, PaymentMethodId, ProductId
 from mercat.kit import clock, wire
-from mercat.kit.refusals import Invalid, Refusal
+from mercat.kit.refusals import Invalid, NotFound, Refusal
 from mercat.kit.valkey import Store
 from mercat.kit.web import Caller, answered, read
 from mercat.payments import NextAction, Outcome, Payments
@@ -79,6 +80,7 @@ class Buying:
         cart: Cart,
         catalog: Catalog,
         checkout: Checkout,
+        flashsale: FlashSales,
         fulfilment: Fulfilment,
         payments: Payments,
         pricing: Pricing,
@@ -90,6 +92,7 @@ class Buying:
         self._cart = cart
         self._catalog = catalog
         self._checkout = checkout
+        self._flashsale = flashsale
         self._fulfilment = fulfilment
         self._payments = payments
         self._pricing = pricing
@@ -386,8 +389,23 @@ class Buying:
             shipping_method=form["method"],
             quote_id=form.get("quote_id") if form.get("address") else None,
             email=email,
+            flash_pass=await self._flash_pass(caller),
             expected_total=int(total) if total.isascii() and total.isdigit() and len(total) < 16 else None,
         )
+
+    async def _flash_pass(self, caller: Caller) -> str | None:
+        """The pass of whoever's turn it is, where the cart has something of a flash sale."""
+        watched = {each.offer_id: each.sale_id for each in await self._flashsale.watched() if each.queue}
+        if not watched:
+            return None
+        for line in (await self._cart.basket(caller.user_id)).lines:
+            if line.offer_id in watched:
+                try:
+                    place = await self._flashsale.place(caller, watched[line.offer_id])
+                except NotFound:
+                    return None
+                return place.pass_ if isinstance(place.pass_, str) else None
+        return None
 
     async def _saved_address(self, caller: Caller, new: NewAddress) -> AddressId:
         for known in await self._accounts.addresses(caller.user_id):
@@ -576,6 +594,18 @@ def _say(code: str, detail: str, reason: str = "") -> Trouble:
                 "It did not answer in time. We asked again, and it knows of no payment.",
                 _UNMOVED,
                 "Try again, or choose another card. Your cart is as it was.",
+            )
+        case "flash_pass_required" | "flash_pass_expired" | "flash_pass_invalid" | "not_started":
+            return Trouble(
+                "Something in your cart is in a flash sale, and it is not your turn",
+                detail,
+                _UNMOVED,
+                "Join the queue on the page of the sale, which you find under Flash sales below; "
+                "or take it out of your cart to buy the rest.",
+            )
+        case "buyer_limit" | "sold_out":
+            return Trouble(
+                "Not from this flash sale", detail, _UNMOVED, "Take it out of your cart to buy the rest."
             )
         case "out_of_stock":
             return Trouble(

@@ -1,0 +1,128 @@
+"""Judging: candidates of one question in the order in which shoppers should see them.
+
+One judge a process. It reads the learnt ranker when first asked, the synonyms when their file changes, and
+the categories once a minute."""
+
+import math
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tantivy import DocAddress, Query, Searcher
+
+from mercat.search import aisles, ranking, synonyms, trees
+from mercat.search.aisles import Aisles
+from mercat.search.facts import Pages
+from mercat.search.index import SCHEMA
+from mercat.search.ranking import Column, Question
+from mercat.search.words import Word
+
+_GLANCE_S = 5.0
+_SURVEY_S = 60.0
+_FULL = 1_000.0
+_VERDICT_S = 60.0
+_VERDICTS_MAX = 2_000
+_FIELDS = ("title", "description", "departments", "brand_words", "tags")
+Hits = Sequence[tuple[Any, DocAddress]]
+
+
+class _Verdict(NamedTuple):
+    pages: Pages
+    until: float
+    rows: Column
+    scores: Column
+
+
+class Judge:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.ranker: trees.Ranker | None = None
+        self._loaded = False
+        self._synonyms = synonyms.Synonyms()
+        self._glanced = self._surveyed = float("-inf")
+        self._seen: object = None
+        self._aisles = Aisles()
+        self._verdicts: dict[str, _Verdict] = {}
+
+    def synonyms(self) -> synonyms.Synonyms:
+        now = time.monotonic()
+        if now - self._glanced >= _GLANCE_S:
+            self._glanced = now
+            own = self._folder / synonyms.FILE
+            today = datetime.now(UTC).date()
+            seen = (own.stat().st_mtime_ns if own.exists() else 0, today)
+            if seen != self._seen:
+                self._synonyms, self._seen = synonyms.read(own, today), seen
+        return self._synonyms
+
+    def question(self, searcher: Searcher, asked: Sequence[Word]) -> Question:
+        """The question with how rare its words are, and other ways to ask it."""
+        stems = [word.stem for word in asked]
+        products = searcher.num_docs
+        held = [max(searcher.doc_freq(field, stem) for field in _FIELDS) for stem in stems]
+        rarity = [math.log(1 + (max(products - each, 0) + 0.5) / (each + 0.5)) for each in held]
+        return Question([word.written for word in asked], stems, rarity, self.synonyms().of(stems))
+
+    def judged(
+        self, searcher: Searcher, pages: Pages, asked: Sequence[Word], hits: Hits
+    ) -> tuple[dict[str, Column], Column]:
+        """Every candidate's numbers, and the score that they make."""
+        addresses = [address for _, address in hits]
+        numbers = self._rows(searcher, hits)
+        prices = np.array([float(price or 0) for price in searcher.fast_field_values("price", addresses)])
+        scores = np.array([float(score) for score, _ in hits])
+        question = self.question(searcher, asked)
+        found = ranking.features(question, pages.read(numbers), scores, prices, self._survey(searcher))
+        made = ranking.prior(found)
+        ranker = self._ranker()
+        if ranker:
+            made = made + ranker.correction(ranking.table(found, ranker.features))
+        return found, made + _FULL * (found["has_at_all"] > 0.99)
+
+    def order(self, searcher: Searcher, pages: Pages, asked: Sequence[Word], hits: Hits) -> list[int]:
+        """The candidates' places, best first. What has all the words comes before what has not.
+
+        Verdicts are remembered for a minute by the rows of facts they were about: a price or a stock that
+        changed makes no other row, so a busy index does not bring every question back."""
+        if len(hits) < 2:
+            return list(range(len(hits)))
+        numbers = np.array(self._rows(searcher, hits))
+        key, now = " ".join(word.written for word in asked), time.monotonic()
+        known = self._verdicts.get(key)
+        if known and known.pages is pages and now < known.until:
+            at = np.minimum(np.searchsorted(known.rows, numbers), len(known.rows) - 1)
+            if bool((known.rows[at] == numbers).all()):
+                return np.argsort(-known.scores[at], kind="stable").tolist()
+        _, made = self.judged(searcher, pages, asked, hits)
+        sorted_by_row = np.argsort(numbers)
+        if len(self._verdicts) >= _VERDICTS_MAX:
+            self._verdicts.clear()
+        self._verdicts[key] = _Verdict(
+            pages, now + _VERDICT_S, numbers[sorted_by_row], made[sorted_by_row].astype(np.float32)
+        )
+        return np.argsort(-made, kind="stable").tolist()
+
+    def _rows(self, searcher: Searcher, hits: Hits) -> list[int]:
+        return [int(row or 0) for row in searcher.fast_field_values("row", [each for _, each in hits])]
+
+    def _ranker(self) -> trees.Ranker | None:
+        if not self._loaded:
+            self._loaded = True
+            own = self._folder / trees.FILE
+            if own.exists() or (trees.SHIPPED / trees.FILE).exists():
+                self.ranker = trees.load(own if own.exists() else None)
+        return self.ranker
+
+    def _survey(self, searcher: Searcher) -> Aisles:
+        now = time.monotonic()
+        if now - self._surveyed >= _SURVEY_S:
+            self._surveyed = now
+            size = aisles.CATEGORIES_MAX
+            terms = {"every": {"terms": {"field": "category", "size": size, "segment_size": size}}}
+            answer = searcher.aggregate(Query.term_query(SCHEMA, "for_sale", True), terms)
+            counts = {bucket["key"]: int(bucket["doc_count"]) for bucket in answer["every"]["buckets"]}
+            self._aisles = aisles.survey(counts, searcher.num_docs)
+        return self._aisles

@@ -1,0 +1,198 @@
+"""Learning: a ranker from what people judged, and what it is worth on questions it has not seen.
+
+Candidates nobody judged are learnt as poor. Trees correct the prior, so with few judgements little is lost.
+Cross-validation keeps questions of the same words, whatever their plural, in one fold."""
+
+import gzip
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+import msgspec
+import numpy as np
+
+from mercat.search import ranking, text, trees
+from mercat.search.finding import Finding
+from mercat.search.index import Folder, Reader
+from mercat.search.judging import Judge
+from mercat.search.measures import Grades, means, measured
+from mercat.search.ranking import Column
+
+LEARNT = (
+    "title_has", "prose_has", "kind_has", "brand_has", "details_has", "tags_has", "has", "has_at_all",
+    "title_says_all", "title_first", "title_last_word_at", "prose_first", "prose_last_word_at",
+    "title_often", "prose_often", "bm_one", "bm_title", "bm_prose", "bm_of_best", "score", "score_of_best",
+    "place", "title_row", "prose_row", "kind_words_asked", "kind_head", "kind_accessory",
+    "accessories_in_title", "accessories_in_prose", "accessory_next", "title_goes_on", "title_after_for",
+    "votes", "lift", "kind_says_it", "near", "nearer", "kind_near", "kind_gap", "kind_order", "near_best",
+    "same_kind", "kind_fits", "says_it", "title_first_thing", "title_last_thing", "title_thing",
+    "prose_first_thing", "prose_last_thing", "prose_thing", "kind_is_thing", "same_thing", "agree",
+    "dearer", "dearer_than_things",
+)  # fmt: skip
+FOLDS, ROUNDS, BAGS = 5, 150, 2
+_LEARNING: dict[str, Any] = {
+    "objective": "lambdarank",
+    "learning_rate": 0.05,
+    "num_leaves": trees.LEAVES_MAX,
+    "min_data_in_leaf": 20,
+    "feature_fraction": 0.4,
+    "bagging_fraction": 0.8,
+    "bagging_freq": 1,
+    "lambda_l2": 5.0,
+    "lambdarank_truncation_level": 15,
+    "label_gain": [0, 1, 3, 7],
+    "max_bin": 63,
+    "verbose": -1,
+    "deterministic": True,
+    "force_row_wise": True,
+    "num_threads": 2,
+}
+_SHOWN = 100
+
+
+class Asked(msgspec.Struct):
+    query_id: str
+    query: str
+
+
+class Judgement(msgspec.Struct):
+    query_id: str
+    product_id: str
+    grade: int
+
+
+@dataclass
+class Case:
+    """A question as the ranker meets it."""
+
+    query: str
+    grades: Grades
+    products: list[str]
+    found: dict[str, Column]
+    full: Column
+    others: list[str]
+    """What follows the candidates."""
+
+    def prior(self) -> Column:
+        return ranking.prior(self.found)
+
+    def ranked(self, score: Column) -> list[str]:
+        order = np.argsort(-(score + 1_000.0 * self.full), kind="stable")
+        return [self.products[place] for place in order][:_SHOWN]
+
+
+def _lines(file: Path) -> Iterator[bytes]:
+    with cast(IO[bytes], gzip.open(file) if file.suffix == ".gz" else file.open("rb")) as lines:
+        yield from (line for line in lines if line.strip())
+
+
+def questions(file: Path) -> dict[str, str]:
+    asked = [msgspec.json.decode(line, type=Asked) for line in _lines(file)]
+    return {each.query_id: each.query for each in asked}
+
+
+def judgements(file: Path) -> dict[str, dict[str, int]]:
+    graded: dict[str, dict[str, int]] = {}
+    for line in _lines(file):
+        one = msgspec.json.decode(line, type=Judgement)
+        graded.setdefault(one.query_id, {})[one.product_id] = one.grade
+    return graded
+
+
+class Named(msgspec.Struct):
+    product_id: str
+    external_id: str | None = None
+
+    def name(self) -> str:
+        return self.external_id or self.product_id
+
+
+def cases(folder: Path, asked: dict[str, str], graded: dict[str, dict[str, int]]) -> dict[str, Case]:
+    """Every question's candidates in the shop's index, as the shop's own code finds them."""
+    reader, judge = Reader(Folder(folder)), Judge(folder)
+    searcher = reader.searcher()
+    finding = Finding(searcher, "USD", {})
+    assert reader.pages
+    made: dict[str, Case] = {}
+    for query_id, query in asked.items():
+        said, hits = finding.candidates(query)
+        names = [
+            msgspec.json.decode(searcher.doc(address)["card"][0], type=Named).name() for _, address in hits
+        ]
+        if not hits:
+            continue
+        found, _ = judge.judged(searcher, reader.pages, said, hits)
+        full = found["has_at_all"] > 0.99
+        made[query_id] = Case(query, graded.get(query_id, {}), names, found, full, [])
+    return made
+
+
+def folds(asked: dict[str, str], seed: int, count: int = FOLDS) -> dict[str, int]:
+    """A fold for each question; those that differ by plural or order alone are together."""
+    group = {query_id: " ".join(sorted(text.stems(query))) for query_id, query in asked.items()}
+    groups = sorted(set(group.values()))
+    random.Random(seed).shuffle(groups)
+    fold = {each: place % count for place, each in enumerate(groups)}
+    return {query_id: fold[group[query_id]] for query_id in asked}
+
+
+def learn(
+    given: Sequence[Case], names: Sequence[str] = LEARNT, seed: int = 0, about: dict[str, Any] | None = None
+) -> trees.Model:
+    """Needs LightGBM: `pip install mercat[train]`."""
+    import lightgbm  # type: ignore[import-untyped]
+
+    useful = [case for case in given if any(case.grades.get(product, 0) for product in case.products)]
+    rows = np.concatenate([ranking.table(case.found, list(names)) for case in useful])
+    grades = np.concatenate([[case.grades.get(product, 0) for product in case.products] for case in useful])
+    priors = np.concatenate([case.prior() for case in useful])
+    grown: list[trees.Tree] = []
+    for bag in range(BAGS):
+        data: Any = lightgbm.Dataset(
+            rows, grades, group=[len(case.products) for case in useful], init_score=priors
+        )
+        model: Any = lightgbm.train({**_LEARNING, "seed": seed * 100 + bag}, data, ROUNDS)
+        grown += trees.of_lightgbm(model.dump_model())
+    return trees.Model(list(names), grown, BAGS, about or {})
+
+
+def validated(
+    made: dict[str, Case], names: Sequence[str] = LEARNT, seeds: Sequence[int] = (0, 1, 2)
+) -> tuple[dict[str, float], dict[str, list[str]]]:
+    """What the ranker is worth on questions it did not learn from: the means over splits, and the
+    last split's orders."""
+    asked = {query_id: case.query for query_id, case in made.items()}
+    every: list[dict[str, float]] = []
+    ranked: dict[str, list[str]] = {}
+    for seed in seeds:
+        fold = folds(asked, seed)
+        for each in sorted(set(fold.values())):
+            model = learn([case for query_id, case in made.items() if fold[query_id] != each], names, seed)
+            ranker = trees.Ranker(model)
+            for query_id, case in made.items():
+                if fold[query_id] == each:
+                    corrected = ranker.correction(ranking.table(case.found, list(names)))
+                    ranked[query_id] = case.ranked(case.prior() + corrected)
+        every += [found for found in worth(made, ranked).values() if found]
+    return means(every), ranked
+
+
+def worth(made: dict[str, Case], ranked: dict[str, list[str]]) -> dict[str, dict[str, float] | None]:
+    return {query_id: measured(ranked[query_id], case.grades) for query_id, case in made.items()}
+
+
+def plain(made: dict[str, Case]) -> tuple[dict[str, float], dict[str, list[str]]]:
+    """The engine's own order of the candidates."""
+    ranked = {query_id: case.products[:_SHOWN] for query_id, case in made.items()}
+    return means([found for found in worth(made, ranked).values() if found]), ranked
+
+
+def untaught(made: dict[str, Case]) -> tuple[dict[str, float], dict[str, list[str]]]:
+    """The prior alone, after the engine's score."""
+    ranked = {
+        query_id: case.ranked(case.prior() + 3.0 * case.found["score_of_best"])
+        for query_id, case in made.items()
+    }
+    return means([found for found in worth(made, ranked).values() if found]), ranked
