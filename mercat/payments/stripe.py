@@ -217,8 +217,8 @@ class Stripe:
             return list((await self._stripe.v1.payment_intents.list_async(params)).data)
 
     async def _find(self, ask: Ask) -> Answer:
-        """The intent of a checkout whose id we never heard. Stripe's search is a minute behind, so a young one is
-        looked for in the list of what was made since; where that is too long, asking with the key finds it."""
+        """The intent of a checkout whose id was never heard. Stripe's search is a minute late, so a young one
+        is looked for in the list of what was made since; where that is long, asking with the key finds it."""
         if _age(ask.key) > _LOST:
             params: Any = {"query": f"metadata['checkout']:'{ask.key}'", "limit": 1}
             async with _answers():
