@@ -18,6 +18,12 @@ def exponent(currency: str) -> int:
     return EXPONENTS.get(currency, 2)
 
 
+def step(currency: str) -> int:
+    """What amounts of a currency are multiples of: card networks charge those of three decimals in steps of
+    ten, as 1.230 (https://docs.stripe.com/currencies)."""
+    return 10 if exponent(currency) == 3 else 1
+
+
 def minor(amount: Decimal, currency: str) -> int:
     """79.99 USD is 7999. ValueError where the currency has no such fraction, or the amount is absurd."""
     if not amount.is_finite():
@@ -27,6 +33,8 @@ def minor(amount: Decimal, currency: str) -> int:
     scaled = amount.scaleb(exponent(currency))
     if scaled != scaled.to_integral_value():
         raise ValueError(f"{currency} has {exponent(currency)} decimals")
+    if int(scaled) % step(currency):
+        raise ValueError(f"the last decimal of {currency} must be 0")
     if abs(scaled) > MINOR_MAX:
         raise ValueError("the amount is too large")
     return int(scaled)
@@ -61,6 +69,7 @@ def allocate(amount: int, weights: Sequence[int]) -> list[int]:
     return parts
 
 
-def tax(amount: int, rate_ppm: int) -> int:
-    """Tax on a non-negative amount, half up; the rate in parts per million (8.25 % is 82,500)."""
-    return (amount * rate_ppm + 500_000) // 1_000_000
+def tax(amount: int, rate_ppm: int, step: int = 1) -> int:
+    """Tax on a non-negative amount, half up to a multiple of `step`; the rate in parts per million (8.25 % is
+    82,500)."""
+    return (amount * rate_ppm + 500_000 * step) // (1_000_000 * step) * step

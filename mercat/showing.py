@@ -15,10 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 from mercat import settings
-from mercat.audit import Finding, audit, prove
+from mercat.audit import Account, Finding, audit, prove, trial_balance
 from mercat.embedded import Connection
 from mercat.kit.building import Building
 from mercat.main import till_of
+from mercat.money import words
 from mercat.payments import Reconciled
 
 _console = Console(stderr=True)
@@ -26,14 +27,15 @@ _console = Console(stderr=True)
 
 def audit_of(shop: Connection, *, as_json: bool, prove: bool) -> int:
     """Exits with 1 where a law is broken; with `prove`, where the audit failed to notice one."""
-    findings = asyncio.run(_prove(shop) if prove else _audit(shop))
+    findings, accounts = (asyncio.run(_prove(shop)), []) if prove else asyncio.run(_audit(shop))
     wrong = [finding for finding in findings if (finding.violations == 0 if prove else finding.violations)]
     if as_json:
-        typer.echo(
-            msgspec.json.encode({"violations": len(wrong) if prove else _sum(findings), "laws": findings})
-        )
+        report = {"violations": len(wrong) if prove else _sum(findings), "laws": findings}
+        typer.echo(msgspec.json.encode(report if prove else report | {"trial_balance": accounts}))
     else:
         _console.print(_table(findings, "noticed" if prove else "violations", wrong))
+        if accounts:
+            _console.print(_balance(accounts))
         said = "the audit missed" if prove else "broken"
         _console.print(
             f"[red]{len(wrong)} laws {said}."
@@ -67,10 +69,10 @@ def _sum(findings: Sequence[Finding]) -> int:
     return sum(finding.violations for finding in findings)
 
 
-async def _audit(shop: Connection) -> list[Finding]:
+async def _audit(shop: Connection) -> tuple[list[Finding], list[Account]]:
     reader = await asyncpg.connect(**shop.postgres("mercat_audit"))
     try:
-        return await audit(reader)
+        return await audit(reader), await trial_balance(reader)
     finally:
         await reader.close()
 
@@ -81,6 +83,14 @@ async def _prove(shop: Connection) -> list[Finding]:
         return await prove(owner)
     finally:
         await owner.close()
+
+
+def _balance(accounts: Sequence[Account]) -> Table:
+    table = Table("account", "debit", "credit", "postings")
+    for each in accounts:
+        sides = [words(side, each.currency) if side > 0 else "" for side in (each.balance, -each.balance)]
+        table.add_row(each.account, *sides, f"{each.postings:,}")
+    return table
 
 
 def _table(findings: Sequence[Finding], word: str, wrong: Sequence[Finding]) -> Table:

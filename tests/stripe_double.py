@@ -146,6 +146,10 @@ class StripeDouble:
                 return self._create(asked)
             case "GET", ["payment_intents"]:
                 return self._list(asked)
+            case "GET", ["payment_intents", "search"]:
+                key = asked["query"].split("'")[3]
+                found = [i for i in self.intents.values() if i["metadata"].get("checkout") == key]
+                return {"object": "search_result", "data": found, "has_more": False, "url": "/v1/search"}
             case "GET", ["payment_intents", intent_id]:
                 return self._shown(self._intent(intent_id))
             case "POST", ["payment_intents", intent_id, "capture"]:

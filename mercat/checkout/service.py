@@ -4,6 +4,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import asyncpg
+import structlog
 from msgspec import structs
 
 from mercat import ids
@@ -41,6 +42,7 @@ from mercat.pricing import PricedLine, Pricing, Quoted, QuoteExpired, Totals
 from mercat.settings import Settings
 
 queries = sql.load("mercat.checkout")
+log = structlog.get_logger("mercat.checkout")
 _KEY_MAX = 255
 _PATIENCE_S = 10.0
 _NOTICES_AT_ONCE = 50
@@ -187,7 +189,12 @@ class Checkout(Afterwards):
         """Takes up notices whose checkout was busy when they came."""
         waiting = await self._payments.unheard()
         for heard in waiting:
-            await self._follow(heard)
+            try:
+                await self._follow(heard)
+            except Exception:  # one that cannot be followed keeps no other waiting
+                log.exception("a provider's notice could not be followed", notice=heard.event_id)
+                if heard.tries >= _NOTICE_TRIES_MAX:
+                    await self._payments.heard(heard)
         await asyncio.sleep(0 if len(waiting) >= _NOTICES_AT_ONCE else 1)
 
     async def _follow(self, heard: Heard) -> None:

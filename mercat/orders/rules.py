@@ -23,10 +23,13 @@ class Sold(NamedTuple):
     returned: int
 
 
-def share(amount: int, of: int, before: int, after: int) -> int:
-    """What of an amount belongs to the part of a whole between two marks. All parts together are the amount
-    to the cent, in whatever order they come: the last one takes the rest."""
-    return amount * after // of - amount * before // of if of else 0
+def share(amount: int, of: int, before: int, after: int, step: int = 1) -> int:
+    """What of an amount belongs to the part of a whole between two marks, in multiples of `step`. All parts
+    together are the amount to the cent, in whatever order they come: the last one takes the rest."""
+    if not of:
+        return 0
+    until, since = (amount * mark // of // step * step for mark in (after, before))
+    return until - since
 
 
 def value_of_returns(lines: Iterable[Sold]) -> int:

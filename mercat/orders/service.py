@@ -4,6 +4,7 @@ import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
+from mercat import money
 from mercat.events import OrderPlaced, ParcelMoved
 from mercat.ids import LineId, OrderId, SellerId, ShipmentId, UserId, parse
 from mercat.kit import observe, sql, wire
@@ -173,7 +174,7 @@ class Orders:
                 row["returned"] += taken.quantity
                 price = row["unit_price"] * taken.quantity
                 goods.append(Goods(row["seller_id"], row["offer_id"], taken.quantity, price))
-            marks = order["subtotal"], before, value_of_returns(_sold(rows))
+            marks = order["subtotal"], before, value_of_returns(_sold(rows)), money.step(order["currency"])
             owed = Owed(goods, share(order["tax"], *marks), share(order["discount"], *marks))
             await self._settle(db, order_id, order, rows, reference, "returned", "shopper", owed)
             return owed

@@ -104,7 +104,8 @@ with asked as materialized (
     insert into payments.attempt (checkout_id, ask, at) select checkout_id, ask::json, at from asked order by checkout_id
     on conflict do nothing
 )
-select a.checkout_id, coalesce(k.reference, '') as reference, p.payment_id, p.status, p.reason
+select a.checkout_id, coalesce(k.reference, '') as reference, p.payment_id, p.status, p.reason,
+    k.checkout_id is not null as again
 from asked a
 left join payments.attempt k on k.checkout_id = a.checkout_id
 left join payments.payment p on p.checkout_id = a.checkout_id;

@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -64,8 +65,9 @@ class _Attempt(NamedTuple):
 
 
 class _Stands(NamedTuple):
-    """What is known of a charge before the provider is asked."""
+    """What is known of a charge before the provider is asked. `again`: it was asked before, perhaps."""
 
+    again: bool = False
     reference: str = ""
     payment_id: int = 0
     status: str = ""
@@ -88,7 +90,7 @@ class Payments(Reconciling):
         stands = await self._stands(ask)
         if stands.status and stands.status != "action_required":
             return self._answer(stands.payment_id, stands.status, stands.reason, charge.checkout_id)
-        answer, reason = await self._asked(ask, stands.reference)
+        answer, reason = await self._asked(ask, stands)
         status = _STATUS.get(answer.state, "declined")
         payment_id, status = await self._record(self._as_record(charge, status, reason))
         if status == "void" and answer.state == "captured":
@@ -104,16 +106,16 @@ class Payments(Reconciling):
         if clock.now().timestamp() * 1000 - asked_at <= _FRESH_MS:
             return _Stands()
         row = await self._payment(ask.key)
-        known = _Stands("known", row["payment_id"], row["status"], row["reason"]) if row else None
-        return known or _Stands("known")
+        return _Stands(True, "", row["payment_id"], row["status"], row["reason"]) if row else _Stands(True)
 
-    async def _asked(self, ask: Ask, reference: str) -> tuple[Answer, str]:
+    async def _asked(self, ask: Ask, stands: _Stands) -> tuple[Answer, str]:
         """The charge's end, or where it waits for the shopper; and why there was no answer. What may have
         been asked before is looked up before it is asked again; what did not answer is looked up, and then
         cancelled."""
+        reference = stands.reference
         try:
-            async with asyncio.timeout(self._settings.provider_timeout_s):
-                answer = await self._provider.look_up(ask, reference) if reference else Answer("unknown")
+            async with self._in_time():
+                answer = await self._provider.look_up(ask, reference) if stands.again else Answer("unknown")
                 if answer.state == "unknown":
                     answer = await self._provider.authorise(ask)
                 answer = await self._captured(ask, answer, reference)
@@ -121,7 +123,7 @@ class Payments(Reconciling):
         except TimeoutError:
             log.warning("the provider did not answer; it is asked what happened", checkout=str(ask.key))
         try:
-            async with asyncio.timeout(self._settings.provider_timeout_s):
+            async with self._in_time():
                 answer = await self._provider.look_up(ask, reference)
                 if answer.state in ("authorised", "challenged", "declined"):
                     answer = await self._captured(ask, answer, reference)
@@ -133,6 +135,11 @@ class Payments(Reconciling):
             raise Unavailable(
                 "The bank does not answer. We keep asking what became of your payment."
             ) from away
+
+    def _in_time(self) -> AbstractAsyncContextManager[object]:
+        """How long a provider may take. The sandbox keeps that by itself: a timer for each charge is felt."""
+        own = self._provider.remembers
+        return nullcontext() if own else asyncio.timeout(self._settings.provider_timeout_s)
 
     async def _captured(self, ask: Ask, answer: Answer, reference: str) -> Answer:
         if answer.reference and answer.reference != reference and not self._provider.remembers:
@@ -165,7 +172,7 @@ class Payments(Reconciling):
             return Answer("unknown")  # never asked: there is nothing to let go
         ask = ask or Ask(checkout_id, order_id, 0, self._settings.currency, "")
         try:
-            async with asyncio.timeout(self._settings.provider_timeout_s):
+            async with self._in_time():
                 return await self._provider.cancel(ask, reference)
         except TimeoutError as away:
             raise Unavailable(
@@ -336,7 +343,16 @@ class Payments(Reconciling):
 
     async def _attempt_many(self, asks: list[_Attempt]) -> list[_Stands | Exception]:
         rows = await self._db.fetch(queries.attempt_many, *sql.columns(asks))
-        stands = {row[0]: _Stands(row[1], row[2] or 0, row[3] or "", row[4] or "") for row in rows}
+        stands = {
+            row["checkout_id"]: _Stands(
+                row["again"],
+                row["reference"],
+                row["payment_id"] or 0,
+                row["status"] or "",
+                row["reason"] or "",
+            )
+            for row in rows
+        }
         return [stands[ask.checkout_id] for ask in asks]
 
     async def _refer_many(self, asks: list[tuple[int, str]]) -> list[Exception | None]:
@@ -359,7 +375,7 @@ class Payments(Reconciling):
             ask, reference = await self._asked_before(checkout_id)
             ask = ask or Ask(checkout_id, order_id, payment["amount"], payment["currency"], "")
             try:
-                async with asyncio.timeout(self._settings.provider_timeout_s):
+                async with self._in_time():
                     await self._provider.refund(refund_id, ask, reference, amount, known is not None)
             except TimeoutError as away:
                 raise Unavailable(

@@ -2,7 +2,7 @@
 
 Money moves only with the capture, and the intent's id is written down before it. Asking with the same
 idempotency key is answered as it was the first time, so an answer that was lost is found again; a key is
-good for a day, and after that the list of intents is searched by our checkout's id, which each one carries.
+good for a day, and after that intents are searched by our checkout's id, which each one carries.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -217,9 +217,15 @@ class Stripe:
             return list((await self._stripe.v1.payment_intents.list_async(params)).data)
 
     async def _find(self, ask: Ask) -> Answer:
-        """The intent of a checkout whose id we never heard: made within the time that a charge takes."""
+        """The intent of a checkout whose id was never heard. Stripe's search is a minute late, so a young one
+        is looked for in the list of what was made since; where that is long, asking with the key finds it."""
+        if _age(ask.key) > _LOST:
+            params: Any = {"query": f"metadata['checkout']:'{ask.key}'", "limit": 1}
+            async with _answers():
+                found = list((await self._stripe.v1.payment_intents.search_async(params)).data)
+            return _answer(found[0]) if found else Answer("unknown")
         asked = datetime.fromtimestamp(((ask.key >> 22) + EPOCH_MS) / 1_000, tz=clock.now().tzinfo)
-        since, until = asked - timedelta(minutes=1), asked + timedelta(minutes=20)
+        since, until = asked - timedelta(minutes=1), asked + _LOST
         after: str | None = None
         for _ in range(_PAGES_MAX):
             page = await self._page(since, until, after)

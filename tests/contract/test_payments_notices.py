@@ -3,7 +3,9 @@ transition."""
 
 import asyncio
 from contextlib import AsyncExitStack
+from urllib.parse import urlsplit
 
+import httpx
 import msgspec
 import pytest
 from both_ways import WAYS, reached
@@ -196,6 +198,24 @@ async def test_a_challenge_of_stripe_goes_on_by_notice_and_browser_at_once(with_
     assert (await scene.checkout.buy(scene.ann, "k1", ask)).status == 201
     assert double.net() == 2_624
     await scene.settled()
+
+
+async def test_a_shopper_comes_back_from_the_banks_page(with_stripe):
+    scene, double = with_stripe, with_stripe.double
+    await scene.checkout.buy(scene.ann, "k1", await _ask(scene, "pm_card_authenticationRequired"))
+    [intent] = double.intents.values()
+    back = urlsplit(intent["next_action"]["redirect_to_url"]["return_url"]).path
+    door = httpx.ASGITransport(await main.answer_the_door(scene.shop), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=door, base_url="http://shop") as browser:
+        early = await browser.get(back)
+        assert "Continue at your bank" in early.text
+        assert intent["next_action"]["redirect_to_url"]["url"] in early.text
+        double.authenticate(intent["id"])
+        for _ in range(2):
+            done = await browser.get(back)
+            [order] = await scene.orders()
+            assert (done.status_code, done.headers["location"]) == (303, f"/orders/{order.order_id}?placed=1")
+    assert double.net() == order.total
 
 
 async def test_while_stripe_is_away_a_checkout_is_pending_and_then_undone(with_stripe, clock_ahead):

@@ -197,6 +197,24 @@ async def test_a_void_finds_a_charge_whose_answer_was_lost(payments, double):
     assert [intent["status"] for intent in double.intents.values()] == ["canceled"]
 
 
+@pytest.mark.parametrize("what", ["charge", "void"])
+async def test_a_day_later_when_keys_are_forgotten_it_is_found_all_the_same(
+    payments, double, clock_ahead, what
+):
+    ask = charge()
+    double.faults = ["lost", "500", "500", "500"]
+    with pytest.raises(Unavailable):
+        await payments.charge(ask)
+    double.faults = []
+    double.keys.clear()
+    clock_ahead(25 * 3_600)
+    if what == "charge":
+        await payments.charge(ask)
+    else:
+        await payments.void(ask.checkout_id, ask.order_id)
+    assert [i["status"] for i in double.intents.values()] == ["succeeded" if what == "charge" else "canceled"]
+
+
 async def test_refunds_never_exceed_the_capture_here_or_there(payments, double):
     ask = charge()
     await payments.charge(ask)
