@@ -11,7 +11,6 @@ from typing import Any
 from msgspec import structs
 
 from mercat.checkout import Said
-from mercat.checkout.messages import Record
 from mercat.ids import CheckoutId
 from mercat.main import Shop
 from mercat.pricing import PricedLine
@@ -56,7 +55,7 @@ def _price_again(shop: Shop) -> None:
     real = saga.carry_out
 
     async def carry_out(
-        record: Record, fence: int, direction: str | None = None, reason: Said | None = None
+        record: Any, fence: int, direction: str | None = None, reason: Said | None = None
     ) -> Said:
         if fence > 1:
             record = await _at_todays_prices(shop, record)
@@ -65,7 +64,7 @@ def _price_again(shop: Shop) -> None:
     _replace(saga, "carry_out", carry_out)
 
 
-async def _at_todays_prices(shop: Shop, record: Record) -> Record:
+async def _at_todays_prices(shop: Shop, record: Any) -> Any:
     order = record.order
     offers = await shop.catalog.offers([line.offer_id for line in order.lines])
     lines = [

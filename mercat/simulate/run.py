@@ -8,7 +8,7 @@ the lease, a third process recovers, the shoppers ask again with their keys, and
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -124,7 +124,7 @@ class Stage:
 
     @classmethod
     @asynccontextmanager
-    async def set(cls, told: Settings, stack: AsyncExitStack, plant: Plant | None) -> AsyncIterator["Stage"]:
+    async def set(cls, told: Settings, stack: AsyncExitStack, plant: Plant | None) -> AsyncGenerator["Stage"]:
         turns = Turns()
         turns.free = True
         processes: list[Process] = []
@@ -132,7 +132,10 @@ class Stage:
             shop = await assemble(told, stack)
             if not processes:
                 await shop.building.lease_worker()
-            processes.append(Process(name, shop, turns, plant))
+            process = Process(name, shop, turns, plant)
+            guest = (await shop.accounts.guest()).user_id  # its first cart teaches a Valkey the scripts
+            await shop.cart.spend(guest, (await shop.cart.basket(guest)).cart_id, [])
+            processes.append(process)
         reader = await asyncpg.connect(
             **told.database(), user="mercat_audit", password=told.secret("mercat_audit")
         )
@@ -180,6 +183,7 @@ class Run:
         """What was broken: laws, and promises to shoppers."""
         stage, turns = self.stage, self.stage.turns
         turns.dice, turns.trace = self.dice, []
+        random.seed(self.seed)  # ids take their bucket from here
         clock.drive(lambda: self.now)
         for process in stage.processes:
             process.begin(self.plan)
@@ -264,7 +268,7 @@ class Run:
             )
             offer_id = (await shop.catalog.create(seller_id, "Seller", draft)).offer_id
             stock = dice.randint(2, 6)
-            await shop.inventory.receive(f"simulation/{self.seed}/{n}", [Line(offer_id, stock)], seller_id)
+            await shop.inventory.receive(f"simulation/{offer_id}", [Line(offer_id, stock)], seller_id)
             self.offers.append((seller_id, offer_id))
         for n in range(_SHOPPERS):
             user_id = (await shop.accounts.guest()).user_id
