@@ -22,6 +22,10 @@ Moment = Literal["dies before", "dies after", "unanswered before", "unanswered a
 MOMENTS: tuple[Moment, ...] = (
     *("dies before", "dies after", "unanswered before", "unanswered after", "sleeps before"),
 )
+WRITES = (
+    *("inventory.reserve", "payments.sandbox_charge", "payments.record_many", "checkout.decide_many"),
+    *("orders.create_many", "inventory.confirm", "checkout.finish_many"),
+)
 _VERBS = ("fetch", "fetchrow", "fetchval", "execute")
 _SCRIPTS = {text: name.lower() for name, text in vars(scripts).items() if name.isupper()}
 _ROUNDS = 25
@@ -89,6 +93,8 @@ class Plan:
         self._at: dict[str, tuple[Moment, int]] = {
             name: (dice.choice(MOMENTS), dice.choice((1, 1, 1, 2))) for name in chosen
         }
+        for name in dice.sample(WRITES, k=2):  # the moments at which a late worker does the most harm
+            self._at[name] = ("sleeps before", dice.choice((1, 1, 2)))
         self._seen: dict[str, int] = {}
         self.met: set[Point] = set()
         self.over = False
@@ -114,6 +120,7 @@ class Process:
         self.plan: Plan | None = None
         self.dead = False
         self.wake = asyncio.Event()
+        self.asleep = 0
         self.seen: list[Callable[[str, tuple[Any, ...], Any], None]] = []
         self._plant = plant
         self._texts: dict[str, str] = {}
@@ -129,7 +136,7 @@ class Process:
             plant.spoil(shop)
 
     def begin(self, plan: Plan) -> None:
-        self.plan, self.dead, self.wake = plan, False, asyncio.Event()
+        self.plan, self.dead, self.wake, self.asleep = plan, False, asyncio.Event(), 0
 
     def text(self, statement: str) -> str:
         """The statement, as the plant has it."""
@@ -170,7 +177,9 @@ class Process:
         moment = self._moment(name)
         if moment == "sleeps before":
             if alone:
+                self.asleep += 1
                 await self.wake.wait()
+                self.asleep -= 1
             moment = None
         if not alone:
             return await self._broken_off(moment, work, lost)
