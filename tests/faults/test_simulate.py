@@ -1,15 +1,25 @@
 """The crash simulator finds nothing in this shop, and something in every shop with a bug."""
 
 import json
+import logging
 import subprocess
 import sys
 
 import pytest
+import structlog
 
 from mercat import showing
 from mercat.kit import sql
 from mercat.simulate import PLANTS, sweep, without_constraints
 from mercat.simulate.run import NAMES
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    """What dies says so with a long trace, and is meant to die."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.reset_defaults()
 
 
 async def test_purchases_that_break_off_anywhere_end_well(settings):
