@@ -1,13 +1,13 @@
 import asyncio
 import secrets
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import asyncpg
 import msgspec
 
 from mercat.catalog import Catalog
-from mercat.checkout import Checkout
+from mercat.checkout import Checkout, CheckoutInProgress
 from mercat.flashsale import rules
 from mercat.flashsale.messages import (
     Act,
@@ -20,7 +20,6 @@ from mercat.flashsale.messages import (
     FlashPassExpired,
     FlashPassInvalid,
     FlashPassRequired,
-    FlashPassUnderWay,
     Law,
     NewSale,
     NotPossible,
@@ -40,14 +39,14 @@ from mercat.flashsale.messages import (
 )
 from mercat.flashsale.releaser import Releaser, gate_key, numbers_key, queue_key
 from mercat.flashsale.signature import Signer, canonical
-from mercat.ids import OfferId, ProductId, UserId
+from mercat.ids import CheckoutId, OfferId, ProductId, UserId
 from mercat.inventory import Inventory
 from mercat.kit import clock, signing, sql, wire
 from mercat.kit.coalesce import AWAY, Coalescer
 from mercat.kit.limits import Limit, Limits
 from mercat.kit.refusals import Invalid, NotFound, SignInFirst, TooManyRequests, Unavailable
 from mercat.kit.valkey import Store
-from mercat.kit.web import Caller
+from mercat.kit.web import IN_BODY, Caller
 from mercat.settings import Settings
 
 queries = sql.load("mercat.flashsale")
@@ -416,11 +415,18 @@ class FlashSales:
         placed = msgspec.structs.replace(claim, place=read.place)
         try:
             return await self._claims(placed)
-        except FlashPassUnderWay:
+        except CheckoutInProgress:
             # The purchase that has this pass may have been refused a moment ago: then it is free again.
             if await self.releaser.settle(claim.sale_id, read.place):
                 return await self._claims(placed)
             raise
+
+    async def give_back(self, name: Annotated[str, IN_BODY], checkout_id: CheckoutId) -> None:
+        """A claim whose checkout did not begin after all: the turn is its owner's again."""
+        sale_id, _, place = name.rpartition("/")
+        await self._db.execute(
+            queries.settle, sale_id, [int(place)], [int(checkout_id)], [False], clock.now()
+        )
 
     async def _rush(self, row: Any, claim: Claim) -> str:
         if _state(row) == "sold_out":
@@ -479,7 +485,7 @@ class FlashSales:
         if turn["state"] == "used":
             return FlashPassInvalid("This pass was used.", **facts)
         if turn["state"] == "claimed":
-            return FlashPassUnderWay(**facts)
+            return CheckoutInProgress("A purchase with this pass is under way. Wait for it.")
         return BuyerLimit(**facts)
 
     # -- the operator

@@ -13,7 +13,7 @@ from mercat import ids, main
 from mercat.accounts import NewAddress
 from mercat.audit import audit
 from mercat.catalog import NewProduct
-from mercat.checkout import Buy, NotAdmitted
+from mercat.checkout import Buy, CheckoutInProgress, NotAdmitted
 from mercat.flashsale import (
     API,
     Act,
@@ -373,12 +373,30 @@ async def test_a_claim_whose_process_died_is_given_back(scene, clock_ahead):
     await scene.db.execute(
         "update flashsale.turn set state = 'claimed', checkout_id = 77, quantity = 1, claimed_at = now()"
     )
-    with pytest.raises(FlashPassInvalid):
+    with pytest.raises(CheckoutInProgress):
         await scene.buys(ann, pass_)
     clock_ahead(40)
     await scene.tick()
     assert (await scene.buys(ann, await scene.pass_of(ann))).status == 201
     await scene.tick()
+
+
+async def test_a_key_that_was_used_before_takes_no_turn(scene):
+    await scene.opens(stock=1)
+    ann = scene.person()
+    tea, scene.offer = scene.offer, await scene.lists()
+    first = await scene.buys(ann, key="k")
+    scene.offer = tea
+    await scene.sales.join(ann, SALE)
+    await scene.tick()
+    pass_ = await scene.pass_of(ann)
+    await scene.shop.cart.add(ann.user_id, tea, 1)
+    same = await _same_ask(scene, ann)
+    again = await scene.shop.checkout.buy(ann, "k", msgspec.structs.replace(same, flash_pass=pass_))
+    assert (again.body, again.replayed) == (first.body, True)
+    assert (await scene.buys(ann, pass_)).status == 201
+    await scene.tick()
+    assert await scene.sold() == 1
 
 
 # -- units and limits
