@@ -37,7 +37,7 @@ from mercat.flashsale.messages import (
     Verdict,
     Watched,
 )
-from mercat.flashsale.releaser import Releaser, gate_key, numbers_key, queue_key
+from mercat.flashsale.releaser import OUT, Releaser, gate_key, numbers_key, queue_key
 from mercat.flashsale.signature import Signer, canonical
 from mercat.ids import CheckoutId, OfferId, ProductId, UserId
 from mercat.inventory import Inventory
@@ -295,7 +295,16 @@ class FlashSales:
         )
         if number < 0:
             raise Unavailable("The queue is being brought back. Places are kept; ask again in a moment.")
-        return await self._stands(row, caller.user_id, number, new=bool(new))
+        place = await self._stands(row, caller.user_id, number, new=bool(new))
+        if place.state == "lapsed" and await self._has_lapsed(sale_id, caller.user_id, number):
+            # The releaser died before it said so to Valkey.
+            await self._store.run(OUT, [queue_key(sale_id)], [int(caller.user_id), number])
+            return await self.join(caller, sale_id, address)
+        return place
+
+    async def _has_lapsed(self, sale_id: str, user_id: UserId, number: int) -> bool:
+        turn = await self._db.fetchrow(queries.turn_of, sale_id, user_id)
+        return turn is not None and turn["state"] == "lapsed" and turn["number"] == number
 
     async def _not_too_many(self, address: str) -> None:
         bucket = f"flash:{rules.neighbourhood(address)}"
@@ -424,9 +433,7 @@ class FlashSales:
     async def give_back(self, name: Annotated[str, IN_BODY], checkout_id: CheckoutId) -> None:
         """A claim whose checkout did not begin after all: the turn is its owner's again."""
         sale_id, _, place = name.rpartition("/")
-        await self._db.execute(
-            queries.settle, sale_id, [int(place)], [int(checkout_id)], [False], clock.now()
-        )
+        await self.releaser.end(sale_id, [(int(place), int(checkout_id), False)])
 
     async def _rush(self, row: Any, claim: Claim) -> str:
         if _state(row) == "sold_out":

@@ -684,3 +684,21 @@ async def test_ten_thousand_accounts_with_one_card_are_one_buyer(scene):
     assert sorted(type(each).__name__ for each in said) == ["BuyerLimit"] * 11 + ["Said"]
     await scene.tick()
     assert await scene.sold() == 1
+
+
+async def test_a_lapse_that_valkey_was_not_told_of_does_not_shut_anybody_out(scene, clock_ahead):
+    """The releaser may die between the two."""
+    await scene.opens(stock=1)
+    [ann, bob], _ = await scene.crowd(2)
+    await scene.tick()
+    await scene.db.execute("update flashsale.turn set state = 'lapsed', settled_at = now()")
+    await scene.db.execute("update flashsale.sale set taken = 0")
+    assert (await scene.stands(ann)).state == "lapsed"
+    again = await scene.sales.join(ann, SALE)
+    assert (again.joined_now, again.number) == (True, 3)
+    await scene.tick()
+    assert (await scene.stands(bob)).state == "your_turn"
+    clock_ahead(310)
+    await scene.tick()
+    await scene.tick()
+    assert (await scene.stands(ann)).state == "your_turn"
