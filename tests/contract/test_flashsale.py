@@ -702,3 +702,33 @@ async def test_a_lapse_that_valkey_was_not_told_of_does_not_shut_anybody_out(sce
     await scene.tick()
     await scene.tick()
     assert (await scene.stands(ann)).state == "your_turn"
+
+
+async def test_people_are_let_in_slower_while_checkout_is_slow(scene):
+    await scene.opens(rate=10)
+    await scene.crowd(30)
+    await scene.tick()
+    assert (await scene.sales.sale(SALE)).rate == 10
+    made = [int(ids.new(ids.CheckoutId)) for _ in range(40)]
+    await scene.db.execute(
+        "insert into checkout.checkout (checkout_id, user_id, key, fingerprint, record, begun_at)"
+        " select c, c, 'k', '', '{}', now() - interval '4 seconds' from unnest($1::bigint[]) c",
+        made,
+    )
+    await scene.db.execute(
+        "insert into checkout.answer (checkout_id, status, body, at)"
+        ' select c, 402, \'{"code":"payment_declined"}\', now() from unnest($1::bigint[]) c',
+        made,
+    )
+    await scene.tick()
+    room = await scene.sales.room(SALE)
+    assert room.sale.rate < room.rate
+    assert room.health.p99_s > 3
+    before = room.sale.rate
+    await scene.tick()
+    assert (await scene.sales.sale(SALE)).rate < before
+    await scene.db.execute("delete from checkout.answer where checkout_id = any($1::bigint[])", made)
+    await scene.db.execute("delete from checkout.checkout where checkout_id = any($1::bigint[])", made)
+    before = (await scene.sales.sale(SALE)).rate
+    await scene.tick()
+    assert (await scene.sales.sale(SALE)).rate > before
