@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from datetime import UTC, datetime
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Annotated
@@ -138,9 +139,26 @@ def audit(
 
 
 @app.command()
+def reconcile(
+    data: Data = _HERE,
+    hours: Annotated[float, typer.Option(min=0.1, max=24 * 90, help="How far back.")] = 48,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Compare our books with the payment provider's. A difference opens a case, and exits with 1."""
+    from mercat.showing import reconcile_of
+
+    with connected(Home(data), "mercat reconcile") as shop:
+        raise typer.Exit(reconcile_of(shop, hours, as_json=as_json))
+
+
+@app.command()
 def bench(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="browse, checkout, import or search.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="browse, checkout, flash, import or search.")],
     seconds: Annotated[float, typer.Option(min=1, max=600, help="How long each measurement lasts.")] = 10,
+    people: Annotated[
+        int | None,
+        typer.Option(min=1, max=2_000_000, help="flash: how many stand in line (else as many as fit)."),
+    ] = None,
     products: Annotated[
         int | None, typer.Option(min=100, max=10_000_000, help="search: of how many products (20,000).")
     ] = None,
@@ -149,7 +167,129 @@ def bench(
     """Measure a shop of its own, beside a floor that this machine reaches in the same run, and audit it."""
     from mercat.showing import bench_of
 
-    raise typer.Exit(bench_of(name, seconds, as_json=as_json, products=products))
+    raise typer.Exit(bench_of(name, seconds, as_json=as_json, people=people, products=products))
+
+
+flash = typer.Typer(
+    help="Flash sales: create, prepare, finish, verify, certify, rehearse.", no_args_is_help=True
+)
+app.add_typer(flash, name="flash")
+Sale = Annotated[str, typer.Argument(metavar="SALE", help="The sale's name, as in /flash/SALE.")]
+Who = Annotated[str, typer.Option(help="Who does it, for the record.", envvar="USER")]
+
+
+@flash.command("create")
+def flash_create(
+    sale: Sale,
+    goods: Annotated[str, typer.Argument(metavar="OFFER", help="An offer (off_…) or a product (prod_…).")],
+    units: Annotated[int, typer.Argument(min=1, metavar="UNITS", help="How many are on sale.")],
+    starts: Annotated[datetime, typer.Argument(metavar="STARTS", help="When, in UTC: 2026-11-27T18:00:00.")],
+    ends: Annotated[datetime | None, typer.Option(help="When it is over at the latest.")] = None,
+    rate: Annotated[float, typer.Option(min=0, help="People let in a second, at most.")] = 100,
+    ceiling: Annotated[int, typer.Option(min=1, help="People with a pass at once, at most.")] = 1_000,
+    window: Annotated[int, typer.Option(min=1, help="Seconds a pass is good for.")] = 300,
+    per_person: Annotated[int, typer.Option(min=1, help="Units a person may buy.")] = 1,
+    per_card: Annotated[
+        int, typer.Option(min=0, help="Orders a card may pay (0: any; the sandbox's are everybody's).")
+    ] = 0,
+    per_address: Annotated[int, typer.Option(min=0, help="Orders an address may get (0: any).")] = 2,
+    queue: Annotated[
+        bool, typer.Option("--queue/--rush", help="A waiting room, or first at the till.")
+    ] = True,
+    members: Annotated[bool, typer.Option(help="Only for people with an account.")] = False,
+    data: Data = _HERE,
+) -> None:
+    """Plan a sale. Its offer is sold in it alone from now on; the draw's commitment is said."""
+    from mercat.flashing import create
+
+    with connected(Home(data), "mercat flash") as shop:
+        create(
+            shop,
+            sale,
+            goods,
+            starts.replace(tzinfo=starts.tzinfo or UTC),
+            ends_at=ends.replace(tzinfo=ends.tzinfo or UTC) if ends else None,
+            units=units,
+            rate=rate,
+            ceiling=ceiling,
+            window_s=window,
+            per_person=per_person,
+            per_card=per_card or None,
+            per_address=per_address or None,
+            queue=queue,
+            members_only=members,
+        )
+
+
+@flash.command("prepare")
+def flash_prepare(
+    sale: Sale,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
+    who: Who = "operator",
+    data: Data = _HERE,
+) -> None:
+    """Get the shop ready: stock and engines looked at, caches filled, what can wait switched off."""
+    from mercat.flashing import prepare
+
+    with connected(Home(data), "mercat flash") as shop:
+        raise typer.Exit(prepare(shop, sale, who, dry_run=dry_run))
+
+
+@flash.command("finish")
+def flash_finish(
+    sale: Sale,
+    why: Annotated[str, typer.Option(help="Why now, for the record.")] = "The sale is over.",
+    who: Who = "operator",
+    data: Data = _HERE,
+) -> None:
+    """End a sale, switch everything on again, and make the certificate."""
+    from mercat.flashing import finish
+
+    with connected(Home(data), "mercat flash") as shop:
+        raise typer.Exit(finish(shop, sale, who, why))
+
+
+@flash.command("verify")
+def flash_verify(sale: Sale, data: Data = _HERE) -> None:
+    """Recompute the draw: the seed, the list, and every place that was given."""
+    from mercat.flashing import verify
+
+    with connected(Home(data), "mercat flash") as shop:
+        raise typer.Exit(verify(shop, sale))
+
+
+@flash.command("certificate")
+def flash_certificate(
+    sale: Sale,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write (else standard output).")
+    ] = None,
+    check: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Check this file's signature instead.")
+    ] = None,
+    data: Data = _HERE,
+) -> None:
+    """What a sale was, as signed JSON, with what the audit found behind it."""
+    from mercat import flashing
+
+    if check:
+        raise typer.Exit(flashing.check(check))
+    with connected(Home(data), "mercat flash") as shop:
+        raise typer.Exit(flashing.certificate(shop, sale, out))
+
+
+@flash.command("rehearse")
+def flash_rehearse(
+    people: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many come.")] = 5_000,
+    units: Annotated[int, typer.Option(min=1, max=100_000, help="How many are on sale.")] = 500,
+    rate: Annotated[float, typer.Option(min=1, help="People let in a second.")] = 50,
+) -> None:
+    """A whole sale with made-up people in a shop of its own, to watch: it is gone afterwards."""
+    from mercat.flashing import rehearse_of
+
+    raise typer.Exit(rehearse_of(people, units, rate))
 
 
 search_app = typer.Typer(help="Measure and teach search.", no_args_is_help=True)

@@ -75,6 +75,10 @@ class AddressId(Id):
     prefix = "adr"
 
 
+class CaseId(Id):
+    prefix = "case"
+
+
 class PaymentMethodId(Id):
     prefix = "pm"
 

@@ -18,6 +18,7 @@ from mercat import (
     cart,
     catalog,
     checkout,
+    flashsale,
     fulfilment,
     gateway,
     inventory,
@@ -41,6 +42,7 @@ from mercat.kit.building import Building, for_ever
 from mercat.settings import Settings
 
 _DOCUMENTS_MAX = 1_000
+_SWITCHES_S = 2
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Shop:
     wishlist: wishlist.Wishlist
     recommendations: recommendations.Recommendations
     notifications: notifications.Notifications
+    flashsale: flashsale.FlashSales
 
     @property
     def settings(self) -> Settings:
@@ -88,14 +91,7 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> Shop:
     )
     traders = await place("sellers", sellers.Sellers, sellers.API, sellers.Sellers)
     stock = await place("inventory", inventory.Inventory, inventory.API, inventory.Inventory)
-    till = await place(
-        "payments",
-        payments.Payments,
-        payments.API,
-        lambda db: payments.Payments(
-            db, payments.Sandbox(db, settings.sandbox_hang_s, settings.provider_timeout_s), settings
-        ),
-    )
+    till = await place("payments", payments.Payments, payments.API, lambda db: till_of(shop, db))
     book = await place("orders", orders.Orders, orders.API, orders.Orders)
     prices = pricing.Pricing(settings)
     post = await place(
@@ -122,6 +118,13 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> Shop:
         checkout.API,
         lambda db: checkout.Checkout(db, people, goods, basket, prices, post, stock, till, book, settings),
     )
+    sales = await place(
+        "flashsale",
+        flashsale.FlashSales,
+        flashsale.API,
+        lambda db: flashsale.FlashSales(db, store, goods, stock, buying, settings),
+    )
+    buying.gate = flashsale.Gate(sales)
     breakers = {
         name: Breaker(name) for name in ("reviews", "wishlist", "recommendations", "search", "notifications")
     }
@@ -143,7 +146,15 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> Shop:
         wishlist=wishes,
         recommendations=shelves,
         notifications=mail,
+        flashsale=sales,
     )
+
+
+def till_of(shop: Building, db: asyncpg.Pool) -> payments.Payments:
+    """Payments with the provider that the settings name."""
+    provider = payments.provider_of(shop.settings, db)
+    shop.stack.push_async_callback(provider.close)
+    return payments.Payments(db, provider, shop.settings)
 
 
 async def products(goods: catalog.Catalog) -> AsyncIterator[Sequence[ProductChanged]]:
@@ -161,6 +172,11 @@ async def work_in_the_back(shop: Shop) -> None:
         building.duty("checkout recovery", shop.checkout.saga.keep_recovering)
         building.duty("old keys", shop.checkout.saga.keep_forgetting)
         building.duty("cancellations and returns", shop.checkout.keep_undoing)
+        building.duty("notices of the provider", shop.checkout.keep_hearing)
+    if "payments" in building.here:
+        building.duty("old authorisations", shop.payments.keep_tidy)
+    if "flashsale" in building.here:
+        building.duty("flash sales", shop.flashsale.releaser.keep_releasing)
     if "cart" in building.here:
         building.duty("cart copies", shop.cart.keep_copying)
     if "notifications" in building.here and building.settings.smtp_url:
@@ -180,6 +196,7 @@ async def answer_the_door(shop: Shop) -> gateway.Door:
     building = shop.building
     if "catalog" in building.here:
         building.start(for_ever("news of products", shop.catalog.listen))
+    building.start(for_ever("switches", lambda: _mind_switches(shop)))
     pages = Starlette(exception_handlers=gateway.errors())
 
     async def rooms(scope: Scope, receive: Receive, send: Send) -> None:
@@ -201,6 +218,25 @@ async def answer_the_door(shop: Shop) -> gateway.Door:
         draw=draw_from_path,
     )
     return door
+
+
+async def certify(shop: Shop, sale_id: str) -> flashsale.Certified:
+    """The certificate of a sale, with what the audit finds behind it."""
+    found = await audit_of(shop.settings)
+    laws = [
+        flashsale.Law(each.law, each.checked, each.violations)
+        for each in found
+        if "flash" in each.law or "stock" in each.law
+    ]
+    return await shop.flashsale.certify(sale_id, laws)
+
+
+async def _mind_switches(shop: Shop) -> None:
+    """What an operator switched off for a sale's sake is off in every process, and on again afterwards."""
+    off = set(await shop.flashsale.switched_off())
+    for name, breaker in shop.breakers.items():
+        breaker.off = name in off
+    await asyncio.sleep(_SWITCHES_S)
 
 
 async def ready(shop: Shop) -> dict[str, bool]:

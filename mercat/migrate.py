@@ -17,6 +17,7 @@ SERVICES = (
     "orders",
     "cart",
     "checkout",
+    "flashsale",
     "fulfilment",
     "reviews",
     "wishlist",

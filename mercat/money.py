@@ -3,17 +3,11 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-EXPONENTS = {
-    "BHD": 3,
-    "CLP": 0,
-    "ISK": 0,
-    "JOD": 3,
-    "JPY": 0,
-    "KRW": 0,
-    "KWD": 3,
-    "OMR": 3,
-    "TND": 3,
-    "VND": 0,
+_NONE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"  # ISO 4217, list one
+_THREE = "BHD IQD JOD KWD LYD OMR TND"
+EXPONENTS: dict[str, int] = {
+    **dict.fromkeys(_NONE.split(), 0),
+    **dict.fromkeys(_THREE.split(), 3),
 }
 _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 MINOR_MAX = 2**40  # about 11 billion dollars in cents: more than any total, far from overflow
@@ -22,6 +16,12 @@ MINOR_MAX = 2**40  # about 11 billion dollars in cents: more than any total, far
 def exponent(currency: str) -> int:
     """Decimals of a currency: USD 2, JPY 0, KWD 3. Source: ISO 4217, list one."""
     return EXPONENTS.get(currency, 2)
+
+
+def step(currency: str) -> int:
+    """What amounts of a currency are multiples of: card networks charge those of three decimals in steps of
+    ten, as 1.230 (https://docs.stripe.com/currencies)."""
+    return 10 if exponent(currency) == 3 else 1
 
 
 def minor(amount: Decimal, currency: str) -> int:
@@ -33,6 +33,8 @@ def minor(amount: Decimal, currency: str) -> int:
     scaled = amount.scaleb(exponent(currency))
     if scaled != scaled.to_integral_value():
         raise ValueError(f"{currency} has {exponent(currency)} decimals")
+    if int(scaled) % step(currency):
+        raise ValueError(f"the last decimal of {currency} must be 0")
     if abs(scaled) > MINOR_MAX:
         raise ValueError("the amount is too large")
     return int(scaled)
@@ -67,6 +69,7 @@ def allocate(amount: int, weights: Sequence[int]) -> list[int]:
     return parts
 
 
-def tax(amount: int, rate_ppm: int) -> int:
-    """Tax on a non-negative amount, half up; the rate in parts per million (8.25 % is 82,500)."""
-    return (amount * rate_ppm + 500_000) // 1_000_000
+def tax(amount: int, rate_ppm: int, step: int = 1) -> int:
+    """Tax on a non-negative amount, half up to a multiple of `step`; the rate in parts per million (8.25 % is
+    82,500)."""
+    return (amount * rate_ppm + 500_000 * step) // (1_000_000 * step) * step

@@ -18,8 +18,10 @@ import msgspec
 
 from mercat import demo, settings
 from mercat.catalog import BadRow, ImportRow, Progress, import_file, recognise
+from mercat.flashsale import NewSale
 from mercat.ids import OfferId, ProductId, SellerId, UserId
 from mercat.inventory import Line
+from mercat.kit.refusals import NotFound
 from mercat.main import Shop, assemble, products
 from mercat.reviews import OldReview, Start
 
@@ -27,6 +29,9 @@ DEMO_PRODUCTS = 2_400
 _BATCH = 400
 _REVIEWED = 600
 _REVIEWS = 3
+FLASH_SALE = "demo"
+_FLASH_PRODUCT = "demo-0001478"
+_FLASH_UNITS = 10_000
 
 
 async def open_demo(
@@ -40,6 +45,7 @@ async def open_demo(
         sellers[name] = await shop.sellers.by_name(name, bob if name == demo.SELLERS[0] else None)
     await shop.accounts.grant(bob, "seller", sellers[demo.SELLERS[0]])
     if await shop.catalog.documents(ProductId(0), 1):
+        await _open_flash_sale(shop)
         return 0
     taken = 0
     for batch in _batches(demo.products(count), _BATCH):
@@ -52,7 +58,33 @@ async def open_demo(
         say(f"{taken:,} of {count:,} products")
     await start_ratings(shop)
     await _bring_reviews(shop)
+    await _open_flash_sale(shop)
     return taken
+
+
+async def _open_flash_sale(shop: Shop) -> None:
+    """A sale to try, open for as long as its units last. Everybody pays with the sandbox's cards here, from
+    made-up addresses, so those are not counted."""
+    try:
+        await shop.flashsale.sale(FLASH_SALE)
+        return
+    except NotFound:
+        pass
+    async for page in products(shop.catalog):
+        for change in page:
+            if change.document and change.document.external_id == _FLASH_PRODUCT:
+                offer_id, seller_id = change.document.offer_id, change.document.seller_id
+                await shop.inventory.receive(f"flash/{FLASH_SALE}", [Line(offer_id, _FLASH_UNITS)], seller_id)
+                sale = NewSale(
+                    sale_id=FLASH_SALE,
+                    offer_id=offer_id,
+                    units=_FLASH_UNITS,
+                    starts_at=datetime.now(UTC),
+                    per_card=None,
+                    per_address=None,
+                )
+                await shop.flashsale.create(sale)
+                return
 
 
 def _batches(rows: Iterator[demo.ProductRow], size: int) -> Iterator[list[demo.ProductRow]]:

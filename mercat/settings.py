@@ -5,9 +5,21 @@ import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
+
+
+class Secret(str):
+    """A key that is given by the environment alone, and never shown: not in a log, nor in a traceback."""
+
+    def told(self) -> str:
+        return str.__str__(self)
+
+    def __repr__(self) -> str:
+        return "Secret(…)" if self else "Secret()"
+
+    __str__ = __repr__
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +55,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Requests a second an address may make on average; loopback is not limited unless `limit_loopback`."""
     address_burst: int = 400
     limit_loopback: bool = False
+    flash_rate: float = 50
+    """People a second that may join flash sales from one range of addresses (/24, or /48 of IPv6)."""
+    flash_burst: int = 1_000
     proxies: str = ""
     """Addresses (between spaces) of our own proxies, whose `X-Forwarded-For` is believed."""
     requests_at_once: int = 1000
@@ -60,12 +75,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     provider_timeout_s: float = 8
     sandbox_hang_s: float = 5
     """How long the sandbox provider hangs before it times out."""
+    payment_provider: Literal["sandbox", "stripe"] = "sandbox"
+    """Who takes the money: the sandbox that lives in the shop, or Stripe."""
+    stripe_key: Secret = Secret()
+    """Stripe's secret key (`sk_…`). It is never written to a log."""
+    stripe_webhook_secret: Secret = Secret()
+    """What Stripe signs its notices with (`whsec_…`); empty: none are taken."""
+    stripe_url: str = ""
+    """Where Stripe is (empty: its own address). For doubles."""
+    stale_authorisation_s: float = 3600
+    """An authorisation that nobody captured within this is voided."""
     decide_within_s: float = 60
     """A checkout that cannot be carried out is undone after this."""
     mail_from: str = "shop@mercat.example"
     smtp_url: str = ""
-    """Where mail goes: `smtp://[user:password@]host[:port]` (STARTTLS where the server offers it) or `smtps://…`;
-    empty: it stays in the mailbox at /dev/mail."""
+    """Where mail goes: `smtp://[user:password@]host[:port]` (STARTTLS where the server offers it) or
+    `smtps://…`; empty: it stays in the mailbox at /dev/mail."""
     public_url: str = ""
     """Where people reach the shop, for links in mails (empty: its host and port)."""
     services: str = ""

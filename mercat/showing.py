@@ -3,7 +3,9 @@
 With `--json` the last line of standard output is the object; everything else goes to standard error."""
 
 import asyncio
+import os
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 import asyncpg
@@ -12,22 +14,28 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mercat.audit import Finding, audit, prove
+from mercat import settings
+from mercat.audit import Account, Finding, audit, prove, trial_balance
 from mercat.embedded import Connection
+from mercat.kit.building import Building
+from mercat.main import till_of
+from mercat.money import words
+from mercat.payments import Reconciled
 
 _console = Console(stderr=True)
 
 
 def audit_of(shop: Connection, *, as_json: bool, prove: bool) -> int:
     """Exits with 1 where a law is broken; with `prove`, where the audit failed to notice one."""
-    findings = asyncio.run(_prove(shop) if prove else _audit(shop))
+    findings, accounts = (asyncio.run(_prove(shop)), []) if prove else asyncio.run(_audit(shop))
     wrong = [finding for finding in findings if (finding.violations == 0 if prove else finding.violations)]
     if as_json:
-        typer.echo(
-            msgspec.json.encode({"violations": len(wrong) if prove else _sum(findings), "laws": findings})
-        )
+        report = {"violations": len(wrong) if prove else _sum(findings), "laws": findings}
+        typer.echo(msgspec.json.encode(report if prove else report | {"trial_balance": accounts}))
     else:
         _console.print(_table(findings, "noticed" if prove else "violations", wrong))
+        if accounts:
+            _console.print(_balance(accounts))
         said = "the audit missed" if prove else "broken"
         _console.print(
             f"[red]{len(wrong)} laws {said}."
@@ -39,14 +47,32 @@ def audit_of(shop: Connection, *, as_json: bool, prove: bool) -> int:
     return 1 if wrong else 0
 
 
+def reconcile_of(shop: Connection, hours: float, *, as_json: bool) -> int:
+    """Exits with 1 where the provider's books differ from ours."""
+    said = asyncio.run(_reconcile(shop, hours))
+    if as_json:
+        typer.echo(msgspec.json.encode(said))
+        return 1 if said.differences else 0
+    _show(msgspec.structs.asdict(said))
+    if said.differences:
+        _console.print("[red]The operator's desk has the cases, under Money.")
+    return 1 if said.differences else 0
+
+
+async def _reconcile(shop: Connection, hours: float) -> Reconciled:
+    async with AsyncExitStack() as stack:
+        building = Building(settings.load({**os.environ, **shop.environment()}), stack)
+        return await till_of(building, await building.pool("payments")).reconcile(hours)
+
+
 def _sum(findings: Sequence[Finding]) -> int:
     return sum(finding.violations for finding in findings)
 
 
-async def _audit(shop: Connection) -> list[Finding]:
+async def _audit(shop: Connection) -> tuple[list[Finding], list[Account]]:
     reader = await asyncpg.connect(**shop.postgres("mercat_audit"))
     try:
-        return await audit(reader)
+        return await audit(reader), await trial_balance(reader)
     finally:
         await reader.close()
 
@@ -59,6 +85,14 @@ async def _prove(shop: Connection) -> list[Finding]:
         await owner.close()
 
 
+def _balance(accounts: Sequence[Account]) -> Table:
+    table = Table("account", "debit", "credit", "postings")
+    for each in accounts:
+        sides = [words(side, each.currency) if side > 0 else "" for side in (each.balance, -each.balance)]
+        table.add_row(each.account, *sides, f"{each.postings:,}")
+    return table
+
+
 def _table(findings: Sequence[Finding], word: str, wrong: Sequence[Finding]) -> Table:
     table = Table("law", "checked", word)
     for finding in findings:
@@ -67,16 +101,19 @@ def _table(findings: Sequence[Finding], word: str, wrong: Sequence[Finding]) -> 
     return table
 
 
-def bench_of(name: str, seconds: float, *, as_json: bool, products: int | None = None) -> int:
+def bench_of(
+    name: str, seconds: float, *, as_json: bool, people: int | None = None, products: int | None = None
+) -> int:
     from mercat.bench import NAMES, run
 
     if name not in NAMES:
         _console.print(f"There is no benchmark {name!r}. There are: {', '.join(NAMES)}.")
         return 2
-    if products is not None and name != "search":
-        _console.print("Only the benchmark search takes --products.")
-        return 2
-    report = asyncio.run(run(name, seconds, products)).shown()
+    for only, given in (("flash", people), ("search", products)):
+        if given is not None and name != only:
+            _console.print(f"Only the benchmark {only} takes that option.")
+            return 2
+    report = asyncio.run(run(name, seconds, people, products)).shown()
     if as_json:
         typer.echo(msgspec.json.encode(report))
     else:

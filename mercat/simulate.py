@@ -47,6 +47,9 @@ _READS = (
     "order",
     "prune",
     "parked",
+    *("attempts", "attempt_many", "attempts_left", "close_attempt", "refer_many"),
+    *("hear", "heard", "unheard", "forget_notices", "waiting_too_long", "unpark", "undoing_unpark"),
+    *("ours", "ours_captured", "open_case", "cases", "resolve", "sandbox_listed", "undoing_park", "park"),
 )
 
 

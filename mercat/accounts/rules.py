@@ -10,6 +10,8 @@ CARDS = {
     "tok_timeout_uncharged": ("Visa", "6983", "Visa whose bank hangs, and has not charged"),
 }
 """The sandbox's tokens: brand, last four digits, and what they do."""
+_TOKENS_OF = {"stripe": re.compile(r"pm_[A-Za-z0-9_]{1,250}")}
+"""What a provider's own form gives for a card, where we cannot know all of them."""
 
 PASSWORD_MIN = 6
 PASSWORD_MAX = 200
@@ -29,6 +31,11 @@ def wrong_with(email: str, password: str, name: str) -> tuple[str, str] | None:
     if not name.strip() or len(name) > NAME_MAX:
         return f"A name has 1 to {NAME_MAX} characters.", "/name"
     return None
+
+
+def could_be_a_token(token: str, provider: str) -> bool:
+    pattern = _TOKENS_OF.get(provider)
+    return bool(pattern.fullmatch(token)) if pattern else token in CARDS
 
 
 def looks_like_a_card_number(text: str) -> bool:

@@ -20,7 +20,7 @@ from mercat.accounts.messages import (
     TooMany,
     WrongPassword,
 )
-from mercat.accounts.rules import CARDS, looks_like_a_card_number, wrong_with
+from mercat.accounts.rules import CARDS, could_be_a_token, looks_like_a_card_number, wrong_with
 from mercat.ids import AddressId, PaymentMethodId, SellerId, UserId
 from mercat.kit import clock, sql, wire
 from mercat.kit.coalesce import Coalescer
@@ -188,7 +188,7 @@ class Accounts:
         """Keeps a provider's token. Card numbers do not belong here, nor into the words of a refusal."""
         if looks_like_a_card_number(token):
             raise Invalid("This looks like a card number. Send the provider's token.", pointer="/token")
-        if token not in CARDS:
+        if not could_be_a_token(token, self._settings.payment_provider):
             raise Invalid("The provider knows no such token.", pointer="/token")
         method_id = ids.new(PaymentMethodId, user_id.bucket)
         if not await self._add_method((user_id, method_id, token)):

@@ -4,6 +4,6 @@ It reads every schema, by a role of its own that can write nothing: the one exce
 reads another's tables.
 """
 
-from mercat.audit.audit import Finding, Law, audit, prove
+from mercat.audit.audit import Account, Finding, Law, audit, prove, trial_balance
 
-__all__ = ["Finding", "Law", "audit", "prove"]
+__all__ = ["Account", "Finding", "Law", "audit", "prove", "trial_balance"]

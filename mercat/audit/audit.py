@@ -8,6 +8,11 @@ from msgspec import Struct
 
 _HEADING = re.compile(r"^-- (?:law|break): (.+)\n", re.MULTILINE)
 _HERE = Path(__file__).parent
+_TRIAL_BALANCE = """
+select case when account like 'seller:%' then 'sellers' else account end as account, currency,
+    sum(amount)::bigint as balance, count(*) as postings
+from payments.entry, unnest(accounts, amounts) as u (account, amount) group by 1, 2 order by 1, 2
+"""
 
 
 class Law(NamedTuple):
@@ -41,6 +46,21 @@ async def audit(db: asyncpg.Connection, chosen: Sequence[Law] | None = None) -> 
     """All laws over one snapshot of live data."""
     async with db.transaction(isolation="repeatable_read", readonly=chosen is None):
         return [await _check(db, law) for law in chosen or laws()]
+
+
+class Account(Struct, frozen=True):
+    """A line of the trial balance, in minor units; debits are positive."""
+
+    account: str
+    currency: str
+    balance: int
+    postings: int
+
+
+async def trial_balance(db: asyncpg.Connection) -> list[Account]:
+    """The whole journal by account, all sellers together: it adds up to zero."""
+    rows = await db.fetch(_TRIAL_BALANCE)
+    return [Account(*row) for row in rows]
 
 
 async def _check(db: asyncpg.Connection, law: Law) -> Finding:

@@ -48,6 +48,10 @@ values ('capture', -1, 'XTS', '{provider,tax}', '{5,-4}');
 insert into payments.payment (payment_id, checkout_id, order_id, amount, currency, status)
 values (-1, -1, -1, 100, 'USD', 'captured');
 
+-- break: what is owed as refunds is what is pending
+insert into payments.entry (kind, reference, currency, accounts, amounts)
+values ('refund', -1, 'USD', '{refunds,tax}', '{-5,5}');
+
 -- break: refunds never exceed captures
 alter table payments.payment drop constraint refunds_within_capture;
 insert into payments.payment (payment_id, checkout_id, order_id, amount, refunded, currency, status)
@@ -93,3 +97,27 @@ insert into reviews.rating (product_id, version, written) values (-1, 1, '{0,0,0
 -- break: products show the ratings that reviews told
 insert into reviews.rating (product_id, version, written) values (-1, 1, '{0,0,0,0,1}');
 insert into catalog.product (product_id, seller_id, title, category_id, created_at) values (-1, -1, 'x', 0, now());
+
+-- break: a flash sale sells no more than it offers
+insert into flashsale.sale (sale_id, offer_id, product_id, title, units, taken, sold, seed, commitment, starts_at)
+values ('broken', -1, -1, 'x', 5, 1, 1, 'x', sha256('x'), now());
+
+-- break: a flash pass buys one order
+insert into flashsale.turn (sale_id, place, number, user_id, units, state, released_at, until, checkout_id, quantity)
+values ('broken', 1, 1, -1, 1, 'used', now(), now(), -1, 1);
+
+-- break: an order of a flash sale has its pass
+insert into flashsale.sale (sale_id, offer_id, product_id, title, units, seed, commitment, starts_at, made_at)
+values ('broken', -1, -1, 'x', 5, 'x', sha256('x'), now(), now() - interval '1 hour');
+insert into checkout.checkout (checkout_id, user_id, key, fingerprint, record, begun_at)
+values (-1, -1, 'k', '', '{}', now());
+insert into orders.orders (bucket, order_id, user_id, checkout_id, cart_id, status, placed_at)
+values (0, -1, -1, -1, -1, 'confirmed', now());
+insert into orders.line (bucket, order_id, order_line_id, product_id, offer_id, seller_id, title, quantity, unit_price, total)
+values (0, -1, -1, -1, -1, -1, 'x', 1, 1, 1);
+
+-- break: flash passes are released in queue order
+insert into flashsale.sale (sale_id, offer_id, product_id, title, units, seed, commitment, starts_at, serving)
+values ('broken', -1, -1, 'x', 5, 'x', sha256('x'), now(), 2);
+insert into flashsale.turn (sale_id, place, number, user_id, units, released_at, until)
+values ('broken', 1, 1, -1, 1, now(), now()), ('broken', 2, 2, -2, 1, now() - interval '1 second', now());

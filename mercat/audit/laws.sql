@@ -85,9 +85,23 @@ select count(*) as checked, count(*) filter (where e.reference is null) as viola
 from (
     select checkout_id as reference, 'capture' as kind, amount from payments.payment where status = 'captured'
     union all
-    select refund_id, 'refund', -amount from payments.refund where status = 'done'
+    select refund_id, 'refund', -amount from payments.refund
+    union all
+    select refund_id, 'paid_back', amount from payments.refund where status = 'done'
 ) money
 left join payments.entry e on e.reference = money.reference and e.kind = money.kind and e.amounts[1] = money.amount;
+
+-- law: what is owed as refunds is what is pending
+with owed as (
+    select currency, -sum(amount) as amount
+    from payments.entry, unnest(accounts, amounts) as u (account, amount)
+    where kind <> 'capture' and account = 'refunds' group by 1
+), pending as (
+    select p.currency, sum(r.amount) as amount
+    from payments.refund r join payments.payment p using (payment_id) where r.status = 'pending' group by 1
+)
+select count(*) as checked, count(*) filter (where coalesce(o.amount, 0) <> coalesce(p.amount, 0)) as violations
+from owed o full join pending p using (currency);
 
 -- law: refunds never exceed captures
 with back as (select payment_id, sum(amount) as amount from payments.refund group by 1)
@@ -163,3 +177,60 @@ select count(*) as checked,
 from reviews.rating r join catalog.product p using (product_id)
 where (select sum(a) from unnest(r.written) a) > 0 and not exists (
     select from reviews.review w where w.product_id = r.product_id and w.written_at > now() - interval '30 seconds');
+
+-- law: a flash sale sells no more than it offers
+-- What is counted as sold and as promised is what the turns say.
+with turns as (
+    select sale_id, coalesce(sum(quantity) filter (where state = 'used'), 0) as sold,
+        coalesce(sum(case when state = 'used' then quantity when state <> 'lapsed' then units end), 0) as taken
+    from flashsale.turn group by 1
+)
+select count(*) as checked,
+    count(*) filter (where s.taken > s.units or s.sold <> coalesce(t.sold, 0) or s.taken <> coalesce(t.taken, 0))
+        as violations
+from flashsale.sale s left join turns t using (sale_id);
+
+-- law: a flash pass buys one order
+with bought as (
+    select c.checkout_id, c.pass, s.sale_id, sum(l.quantity) as units,
+        count(*) over (partition by c.pass) as orders
+    from checkout.checkout c
+    join orders.orders o on o.checkout_id = c.checkout_id and o.status <> 'refused'
+    join flashsale.sale s on s.sale_id = split_part(c.pass, '/', 1)
+    join orders.line l on l.bucket = o.bucket and l.order_id = o.order_id and l.offer_id = s.offer_id
+    where c.pass is not null
+    group by 1, 2, 3
+)
+select count(*) as checked,
+    count(*) filter (where b.orders > 1 or t.checkout_id is null or b.checkout_id is null and t.state = 'used'
+        or t.pass <> b.pass or t.quantity <> b.units) as violations
+from bought b
+full join (
+    select checkout_id, state, quantity, sale_id || '/' || place as pass
+    from flashsale.turn where state in ('claimed', 'used')
+) t using (checkout_id);
+
+-- law: an order of a flash sale has its pass
+-- A process may learn of a new sale some seconds late.
+select count(*) as checked, count(*) filter (where c.pass is null) as violations
+from flashsale.sale s
+join orders.line l on l.offer_id = s.offer_id
+join orders.orders o on o.bucket = l.bucket and o.order_id = l.order_id and o.status <> 'refused'
+    and o.placed_at > s.made_at + interval '10 seconds' and o.placed_at < coalesce(s.ended_at, 'infinity')
+join checkout.checkout c on c.checkout_id = o.checkout_id;
+
+-- law: flash passes are released in queue order
+with turns as (
+    select t.sale_id, t.user_id, t.place, t.number, t.released_at, s.serving, s.drawn,
+        max(t.released_at) over (partition by t.sale_id order by t.place) as latest
+    from flashsale.turn t join flashsale.sale s using (sale_id) where s.queue
+), passed_over as (
+    select k.sale_id from flashsale.ticket k join flashsale.sale s using (sale_id)
+    where s.queue and k.number > s.drawn and k.number <= s.serving and not exists (
+        select from flashsale.turn t where t.sale_id = k.sale_id
+            and (t.number = k.number or t.user_id in (k.user_id, k.owner_id)))
+)
+select count(*) as checked,
+    count(*) filter (where released_at < latest or place > serving or place > drawn and number <> place)
+        + (select count(*) from passed_over) as violations
+from turns;

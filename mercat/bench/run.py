@@ -2,15 +2,25 @@
 
 from mercat.bench.browse import browse
 from mercat.bench.checkout import checkout
+from mercat.bench.flash import flash
 from mercat.bench.importing import importing
 from mercat.bench.report import Report
 from mercat.bench.search import search
 
-_BENCHMARKS = {"browse": browse, "checkout": checkout, "import": importing, "search": search}
+_BENCHMARKS = {
+    "browse": browse,
+    "checkout": checkout,
+    "flash": flash,
+    "import": importing,
+    "search": search,
+}
 NAMES = tuple(_BENCHMARKS)
 
 
-async def run(name: str, seconds: float, products: int | None = None) -> Report:
-    if products is not None:
+async def run(name: str, seconds: float, people: int | None = None, products: int | None = None) -> Report:
+    """`people`: how many stand in line in `flash`; `products`: how many there are in `search`."""
+    if name == "flash" and people is not None:
+        return await flash(seconds, people)
+    if name == "search" and products is not None:
         return await search(seconds, products)
     return await _BENCHMARKS[name](seconds)

@@ -127,7 +127,7 @@ class Cart:
         if not pairs:
             return 0
         users = [parse(UserId, user) for user, _ in pairs]
-        shown = await asyncio.gather(*(self._store.run(scripts.SHOW, _keys(user), ()) for user in users))
+        shown = await asyncio.gather(*(self._store.run(scripts.SHOW, _keys(str(user)), ()) for user in users))
         rows = [
             (int(user), int(cart[0]), _lines_json(cart[1]), int(float(seq)))
             for user, (_, seq), cart in zip(users, pairs, shown, strict=True)
@@ -157,9 +157,8 @@ class Cart:
 
     async def _run(self, script: str, user_id: UserId, *args: Any, more_keys: Sequence[str] = ()) -> Any:
         for _ in range(3):
-            answer = await self._store.run(
-                script, [*_keys(user_id), *more_keys], [str(user_id), _TTL_S, *args]
-            )
+            shown = str(user_id)
+            answer = await self._store.run(script, [*_keys(shown), *more_keys], [shown, _TTL_S, *args])
             if answer is not None:
                 return answer
             await self._rebuild(user_id)
@@ -171,7 +170,8 @@ class Cart:
         cart_id = kept["cart_id"] if kept else int(ids.new(CartId, user_id.bucket))
         lines = msgspec.json.decode(kept["lines"], type=dict[str, _Kept]) if kept else {}
         fields = [part for offer, line in lines.items() for part in (offer, wire.encode(line))]
-        await self._store.run(scripts.REBUILD, _keys(user_id), [str(user_id), _TTL_S, cart_id, *fields])
+        shown = str(user_id)
+        await self._store.run(scripts.REBUILD, _keys(shown), [shown, _TTL_S, cart_id, *fields])
 
     async def _kept_many(self, user_ids: list[UserId]) -> list[Any]:
         rows = {row["user_id"]: row for row in await self._db.fetch(queries.kept, user_ids)}
@@ -185,8 +185,8 @@ def _named(kind: type[Named], shown: str) -> Named:
         raise NotFound("The cart has no such line.") from None
 
 
-def _keys(user_id: UserId) -> list[str]:
-    return [f"cart:{user_id}", f"cart_id:{user_id}", _DIRTY]
+def _keys(shown: str) -> list[str]:
+    return [f"cart:{shown}", f"cart_id:{shown}", _DIRTY]
 
 
 def _lines_json(lines: Sequence[bytes]) -> str:

@@ -1,12 +1,12 @@
 """What checkout is asked and what it answers."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from msgspec import Meta, Struct
 
 from mercat.ids import AddressId, LineId, OrderId, PaymentMethodId, ReturnId
-from mercat.kit.refusals import Conflict, Invalid
+from mercat.kit.refusals import Conflict, Forbidden, Invalid
 from mercat.orders import NewOrder
 from mercat.payments import SellerPart
 
@@ -22,8 +22,20 @@ class Buy(Struct, frozen=True):
     shipping_method: Code
     quote_id: Annotated[str, Meta(max_length=60_000)] | None = None
     email: Annotated[str, Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = None
+    flash_pass: Annotated[str, Meta(max_length=2_000)] | None = None
+    """For what is sold in a flash sale."""
     expected_total: int | None = None
     """Minor units; where it differs from the total of now, it is price_changed and nothing is bought."""
+
+
+class Health(Struct, frozen=True):
+    """How buying did in the last seconds: answers, of these failed by our fault, the 99th percentile of their
+    time, and purchases that run for longer than they should."""
+
+    answers: int
+    failed: int
+    p99_s: float
+    overdue: int
 
 
 class Said(Struct, frozen=True):
@@ -83,6 +95,30 @@ class Return(Struct, frozen=True):
 
 class Returned(Struct, frozen=True):
     return_id: ReturnId
+
+
+class Parked(Struct, frozen=True):
+    """Something that recovery has given up until an operator says otherwise. `reference`: `buy/…` is a
+    purchase, the others are cancellations, returns and parcels."""
+
+    reference: str
+    order_id: OrderId
+    reason: str
+    tries: int
+    direction: str
+    since: datetime
+
+
+class Gate(Protocol):
+    """Who lets orders in, where not everybody may buy everything."""
+
+    async def admit(self, order: NewOrder, card: str, flash_pass: str | None, /) -> str | None:
+        """Raises NotAdmitted, or answers the name of the pass under which this is bought, once."""
+        ...
+
+
+class NotAdmitted(Forbidden):
+    """This cannot be bought by everybody at the moment."""
 
 
 class CartEmpty(Invalid):

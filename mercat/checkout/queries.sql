@@ -1,16 +1,16 @@
 -- name: begin_many
 -- Those that begin; the others have the key or the cart of another checkout.
 with fresh as (
-    insert into checkout.checkout (checkout_id, user_id, key, fingerprint, cart_id, record, begun_at)
-    select c, u, k, f, t, r::json, b
-    from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bytea[], $5::bigint[], $6::text[], $7::timestamptz[])
-        as a (c, u, k, f, t, r, b)
+    insert into checkout.checkout (checkout_id, user_id, key, fingerprint, cart_id, record, begun_at, pass)
+    select c, u, k, f, t, r::json, b, p
+    from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bytea[], $5::bigint[], $6::text[], $7::timestamptz[], $8::text[])
+        as a (c, u, k, f, t, r, b, p)
     order by c
     on conflict do nothing
     returning checkout_id, begun_at
 )
 insert into checkout.running (checkout_id, lease_until, begun_at)
-select checkout_id, begun_at + $8::interval, begun_at from fresh
+select checkout_id, begun_at + $9::interval, begun_at from fresh
 returning checkout_id;
 
 -- name: standing
@@ -78,7 +78,7 @@ with asked as materialized (
     where r.checkout_id = a.checkout_id and r.fence = a.fence and (select count(*) from locked) >= 0
     returning a.checkout_id, a.status, a.body, a.at
 ), freed as (
-    update checkout.checkout set cart_id = null
+    update checkout.checkout set cart_id = null, pass = null
     where checkout_id = any (array(select checkout_id from ended where status <> 201))
 )
 insert into checkout.answer (checkout_id, status, body, at)
@@ -87,6 +87,25 @@ returning checkout_id;
 
 -- name: answers
 select checkout_id, status, body from checkout.answer where checkout_id = any($1::bigint[]);
+
+-- name: outcomes
+select c.checkout_id, case when a.status = 201 then 'bought' when a.status is not null then 'refused' else 'running' end
+    as outcome
+from checkout.checkout c left join checkout.answer a on a.checkout_id = c.checkout_id
+where c.checkout_id = any($1::bigint[]);
+
+-- name: health
+-- How the purchases did that began after $1 (ids carry their time): those we failed, the slow ones, and those
+-- that have been running since before $2.
+select count(*) as answers, count(*) filter (where status >= 500 or unavailable) as failed,
+    coalesce(percentile_cont(0.99) within group (order by took), 0)::float8 as p99_s,
+    (select count(*) from checkout.running where begun_at < $2 and waits_until is null and parked is null) as overdue
+from (
+    select a.status, extract(epoch from a.at - c.begun_at) as took,
+        a.status = 402 and position('payment_unavailable' in convert_from(a.body, 'utf8')) > 0 as unavailable
+    from checkout.checkout c join checkout.answer a using (checkout_id)
+    where c.checkout_id > $1 order by c.checkout_id desc limit 2000
+) lately;
 
 -- name: by_id
 select c.user_id, c.key, c.checkout_id, c.fingerprint, c.record::text, a.status, a.body,
@@ -115,7 +134,7 @@ returning checkout_id;
 -- What was closed is opened again: it was not decided then, and may be now.
 insert into checkout.undoing as u (reference, order_id, record, lease_until)
 values ($1, $2, $3::json, $4)
-on conflict (reference) do update set done_at = null, lease_until = excluded.lease_until
+on conflict (reference) do update set done_at = null, lease_until = excluded.lease_until, record = excluded.record
     where u.done_at is not null;
 
 -- name: undoing_done
@@ -124,8 +143,27 @@ update checkout.undoing set done_at = $2 where reference = $1 and done_at is nul
 -- name: undoing_lapsed
 update checkout.undoing u set lease_until = $1::timestamptz + $2::interval, tries = tries + 1
 from (
-    select reference from checkout.undoing where done_at is null and lease_until < $1
+    select reference from checkout.undoing where done_at is null and parked is null and lease_until < $1
     order by reference limit 50 for update skip locked
 ) lapsed
 where u.reference = lapsed.reference
-returning u.reference, u.order_id, u.record::text;
+returning u.reference, u.record::text, u.tries;
+
+-- name: undoing_park
+update checkout.undoing set parked = $2 where reference = $1 and done_at is null;
+
+-- name: undoing_unpark
+update checkout.undoing set parked = null, tries = 0, lease_until = $2 where reference = $1 and parked is not null;
+
+-- name: unpark
+update checkout.running set parked = null, tries = 0, lease_until = $2 where checkout_id = $1 and parked is not null;
+
+-- name: parked
+-- What recovery has given up.
+select 'buy/' || r.checkout_id as reference, null::bigint as order_id, c.record->'order'->'order_id' as text, r.parked as reason, r.tries,
+    coalesce(r.direction, '') as direction, r.begun_at as since
+from checkout.running r join checkout.checkout c using (checkout_id) where r.parked is not null
+union all
+select reference, order_id, null, parked, tries, 'forward', begun_at
+from checkout.undoing where parked is not null and done_at is null
+order by since limit $1;

@@ -31,7 +31,7 @@ T = TypeVar("T")
 queries = sql.load("mercat.checkout")
 log = structlog.get_logger("mercat.checkout")
 _TAKE_OVER_MAX = 50
-_TRIES_MAX = 200
+_TRIES_MAX = 20  # at the pace of leases: five minutes
 
 
 class Decision(NamedTuple):
@@ -201,9 +201,8 @@ class Saga:
         if row["direction"] == "forward" and late:
             await self._forward_or_give_up(record, row["fence"])
         elif row["direction"] is None and row["waits_until"]:
-            await self.turn(
-                record, row["fence"], refused(PaymentDeclined("The payment was not confirmed in time."))
-            )
+            said = PaymentDeclined("The payment was not confirmed in time.", reason="not_confirmed")
+            await self.turn(record, row["fence"], refused(said))
         elif row["direction"] is None and late:
             await self.turn(record, row["fence"], refused(PaymentUnavailable()))
         else:

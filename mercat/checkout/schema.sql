@@ -10,8 +10,12 @@ create table if not exists checkout.checkout (
     cart_id     bigint      unique,
     record      json        not null,
     begun_at    timestamptz not null,
+    pass        text,
     unique (user_id, key)
 );
+-- A flash sale's pass buys once, as a cart does.
+alter table checkout.checkout add column if not exists pass text;
+create unique index if not exists one_checkout_a_pass on checkout.checkout (pass) where pass is not null;
 
 -- Checkouts on their way: who works on one holds its lease and its fence; the direction is decided once.
 create table if not exists checkout.running (
@@ -41,6 +45,8 @@ create table if not exists checkout.undoing (
     record      json        not null,
     lease_until timestamptz not null,
     tries       integer     not null default 0,
+    begun_at    timestamptz not null default now(),
+    parked      text,
     done_at     timestamptz
 );
-create index if not exists undoing_open on checkout.undoing (lease_until) where done_at is null;
+create index if not exists undoing_open on checkout.undoing (lease_until) where done_at is null and parked is null;

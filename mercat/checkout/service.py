@@ -1,8 +1,11 @@
-from datetime import datetime
+import asyncio
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import asyncpg
+import structlog
+from msgspec import structs
 
 from mercat import ids
 from mercat.accounts import Accounts, Address
@@ -13,7 +16,10 @@ from mercat.checkout.messages import (
     Buy,
     CartEmpty,
     CheckoutInProgress,
+    Gate,
+    Health,
     KeyReused,
+    NotAdmitted,
     PriceChanged,
     Quote,
     Record,
@@ -30,14 +36,17 @@ from mercat.kit.refusals import BadRequest, Invalid, NotFound, Overloaded
 from mercat.kit.web import Caller
 from mercat.money import shown
 from mercat.orders import NewOrder, Orders
-from mercat.payments import Outcome, Payments, SellerPart
+from mercat.payments import Heard, Letter, Outcome, Payments, SellerPart
 from mercat.pricing import Basket as PricedBasket
 from mercat.pricing import PricedLine, Pricing, Quoted, QuoteExpired, Totals
 from mercat.settings import Settings
 
 queries = sql.load("mercat.checkout")
+log = structlog.get_logger("mercat.checkout")
 _KEY_MAX = 255
 _PATIENCE_S = 10.0
+_NOTICES_AT_ONCE = 50
+_NOTICE_TRIES_MAX = 900
 
 
 class _Begin(NamedTuple):
@@ -48,6 +57,7 @@ class _Begin(NamedTuple):
     cart_id: int
     record: str
     begun_at: datetime
+    flash_pass: str | None
 
 
 class Checkout(Afterwards):
@@ -68,6 +78,7 @@ class Checkout(Afterwards):
         self._catalog = catalog
         self._cart = cart
         self._pricing = pricing
+        self.gate: Gate | None = None
         self.saga = Saga(db, inventory, payments, orders, cart, settings)
         self._begin: Coalescer[_Begin, bool] = Coalescer(self._begin_many, batch_max=300)
 
@@ -112,10 +123,14 @@ class Checkout(Afterwards):
             raise BadRequest(
                 "Idempotency-Key must be 1 to 255 printable characters.", pointer="/Idempotency-Key"
             )
-        fingerprint = blake2b(wire.encode(ask), digest_size=16).digest()
+        what = ask if ask.flash_pass is None else structs.replace(ask, flash_pass=None)
+        fingerprint = blake2b(wire.encode(what), digest_size=16).digest()
+        flash_pass = None
         try:
             record = await self._prepare(caller, ask)
-        except (Invalid, NotFound, CartEmpty, QuoteExpired, OutOfStock, PriceChanged):
+            if self.gate is not None:
+                flash_pass = await self.gate.admit(record.order, record.token, ask.flash_pass)
+        except (Invalid, NotFound, CartEmpty, QuoteExpired, OutOfStock, PriceChanged, NotAdmitted):
             if standing := await self._standing(caller.user_id, key):
                 return await self._again(standing, fingerprint)
             raise
@@ -127,8 +142,9 @@ class Checkout(Afterwards):
                 key,
                 fingerprint,
                 order.cart_id,
-                wire.text(record),
+                wire.inner_text(record),
                 order.placed_at,
+                flash_pass,
             )
         )
         if begun:
@@ -136,6 +152,18 @@ class Checkout(Afterwards):
         if standing := await self._standing(caller.user_id, key):
             return await self._again(standing, fingerprint)
         return await self._cart_is_taken(record)
+
+    async def outcomes(self, checkout_ids: list[CheckoutId]) -> dict[CheckoutId, str]:
+        """What purchases came to: bought, refused or running; those that never began are left out."""
+        rows = await self._db.fetch(queries.outcomes, checkout_ids)
+        return {CheckoutId(row["checkout_id"]): row["outcome"] for row in rows}
+
+    async def health(self, seconds: float) -> Health:
+        """How buying did lately."""
+        since = clock.now() - timedelta(seconds=seconds)
+        first = (int(since.timestamp() * 1_000) - ids.EPOCH_MS) << 22
+        row: Any = await self._db.fetchrow(queries.health, first, since)
+        return sql.row(Health, row)
 
     async def challenge(self, ticket: str, outcome: Outcome) -> Said:
         """The shopper answered their bank; the purchase goes on from there."""
@@ -148,6 +176,37 @@ class Checkout(Afterwards):
         if standing is None:
             raise NotFound("There is no such purchase.")
         return await self._again(standing, standing["fingerprint"])
+
+    async def hear(self, letter: Letter) -> Heard:
+        """A provider tells that something happened to a payment: its checkout goes on, and asks the provider
+        how it stands. So a notice may come early, late, twice and in any order."""
+        heard = await self._payments.hear(letter)
+        if not heard.done:
+            await self._follow(heard)
+        return heard
+
+    async def keep_hearing(self) -> None:
+        """Takes up notices whose checkout was busy when they came."""
+        waiting = await self._payments.unheard()
+        for heard in waiting:
+            try:
+                await self._follow(heard)
+            except Exception:  # one that cannot be followed keeps no other waiting
+                log.exception("a provider's notice could not be followed", notice=heard.event_id)
+                if heard.tries >= _NOTICE_TRIES_MAX:
+                    await self._payments.heard(heard)
+        await asyncio.sleep(0 if len(waiting) >= _NOTICES_AT_ONCE else 1)
+
+    async def _follow(self, heard: Heard) -> None:
+        try:
+            if heard.checkout_id is not None:
+                await self.resume(heard.checkout_id)
+        except (CheckoutInProgress, Overloaded):
+            if heard.tries < _NOTICE_TRIES_MAX:
+                return  # somebody works on it, perhaps without knowing yet: once more in a second
+        except NotFound:
+            pass  # not a checkout of this shop, or forgotten
+        await self._payments.heard(heard)
 
     async def _again(self, standing: Any, fingerprint: bytes) -> Said:
         """The same key again: the stored answer, or the purchase carried on where nobody works on it."""

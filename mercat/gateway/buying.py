@@ -11,9 +11,9 @@ from mercat.gateway.idempotency import key_of
 from mercat.gateway.services import Services
 from mercat.ids import AddressId, OrderId
 from mercat.kit.refusals import BadRequest, Invalid
-from mercat.kit.web import Answer, Caller
+from mercat.kit.web import Answer, Caller, read
 from mercat.orders import Order
-from mercat.payments import Payment
+from mercat.payments import Letter, Payment
 
 
 class Buying:
@@ -90,6 +90,7 @@ class Buying:
                 shipping_method=ask.shipping_method,
                 quote_id=ask.quote_id,
                 email=ask.email,
+                flash_pass=_flash_pass(request),
                 expected_total=(
                     shapes.minor(expected, self._shop.settings.currency, "/expected_total")
                     if shapes.given(expected)
@@ -98,6 +99,14 @@ class Buying:
             ),
         )
         return _said(said)
+
+    async def provider_notice(self, provider: str, request: Request) -> shapes.NoticeTaken:
+        """Where a payment provider tells that something happened, signed: `Stripe-Signature`, or
+        `Mercat-Signature` of the sandbox. The checkout goes on; twice changes nothing."""
+        header = "stripe-signature" if provider == "stripe" else "mercat-signature"
+        signature = request.headers.get(header, "")
+        heard = await self._shop.checkout.hear(Letter(provider, await read(request, needed=False), signature))
+        return shapes.NoticeTaken(duplicate=heard.done)
 
     async def orders(
         self,
@@ -180,6 +189,11 @@ class Buying:
             shipments=[shipment_shown(shipment) for shipment in shipments],
             history=[shapes.HappeningShown(past.what, past.who, past.at) for past in order.history],
         )
+
+
+def _flash_pass(request: Request) -> str | None:
+    given = request.headers.get("flash-pass")
+    return given[:2_000] if given else None
 
 
 def _said(said: Said) -> Answer:

@@ -1,7 +1,7 @@
 """The table of routes as an OpenAPI 3.1 document, as a page for people, and as docs/api.md."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from importlib.metadata import version
 from importlib.resources import files
@@ -18,12 +18,13 @@ from mercat.kit import wire
 from mercat.kit.refusals import Refusal
 from mercat.kit.web import Needs, Route
 
-Tag = Literal["Browsing", "Buying", "People", "Selling", "Opinions"]
+Tag = Literal["Browsing", "Buying", "People", "Selling", "Opinions", "Flash sales"]
 Schema = dict[str, Any]
 
 TAGS: dict[Tag, str] = {
     "Browsing": "Categories, products and search. Open to everybody; the same page for everyone.",
     "Buying": "The cart, quotes, checkout and orders. A guest session is enough.",
+    "Flash sales": "Few units, many people: a queue with a verifiable draw, a pass when it is your turn.",
     "People": "Accounts, sessions, addresses and ways to pay.",
     "Selling": "A seller's products, stock, orders and shipments.",
     "Opinions": "Reviews, the wishlist and recommendations.",
@@ -66,6 +67,7 @@ class PublicRoute(Route):
         refuses: Sequence[str] = (),
         also: Sequence[int] = (),
         keyed: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(verb, path, method, needs=needs, status=status)
         self.tag: Tag = tag
@@ -73,6 +75,7 @@ class PublicRoute(Route):
         self.refuses = refuses
         self.also = also
         self.keyed = keyed
+        self.headers = headers or {}
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,6 +176,16 @@ def _operation(route: PublicRoute, schema_of: dict[Any, Schema]) -> Schema:
                 "schema": {"type": "string", "minLength": 1, "maxLength": 255},
             }
         )
+    parameters += [
+        {
+            "name": name,
+            "in": "header",
+            "required": False,
+            "description": words,
+            "schema": {"type": "string", "maxLength": 2_000},
+        }
+        for name, words in route.headers.items()
+    ]
     operation: Schema = {
         "operationId": route.name,
         "tags": [route.tag],

@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 from starlette.requests import Request
 
 from mercat.accounts import Credentials, NewAddress, NewPerson, Session
@@ -6,6 +8,7 @@ from mercat.gateway.door import expired_cookie, session_cookie, token_of
 from mercat.gateway.services import Services
 from mercat.ids import UserId
 from mercat.kit import clock
+from mercat.kit.refusals import Overloaded
 from mercat.kit.web import Answer, Caller
 
 
@@ -22,6 +25,7 @@ class People:
         user_id = await self._shop.accounts.register(person, guest)
         if guest is not None:
             await self._shop.cart.merge(guest, user_id)
+            await self._keep_places(guest, user_id)
         return shapes.AccountMade(user_id)
 
     async def sign_in(self, caller: Caller | None, credentials: shapes.SignIn) -> Answer:
@@ -30,6 +34,7 @@ class People:
         session = await self._shop.accounts.sign_in(given, caller)
         if session.guest is not None:
             await self._shop.cart.merge(session.guest, session.user_id)
+            await self._keep_places(session.guest, session.user_id)
         return self._begun(session)
 
     async def guest(self) -> Answer:
@@ -64,6 +69,11 @@ class People:
         return shapes.PaymentMethodMade(
             await self._shop.accounts.add_payment_method(caller.user_id, method.token)
         )
+
+    async def _keep_places(self, guest: UserId, member: UserId) -> None:
+        """Places in queues come along. Signing in does not wait for a queue that cannot be reached."""
+        with suppress(Overloaded):
+            await self._shop.flashsale.adopt(guest, member)
 
     def _begun(self, session: Session) -> Answer:
         lifetime_s = int((session.expires_at - clock.now()).total_seconds())

@@ -7,11 +7,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.routing import Route as Endpoint
 
+from mercat.flashsale import Certified, Place, Sale
 from mercat.gateway import shapes
 from mercat.gateway.browsing import Browsing
 from mercat.gateway.buying import Buying
 from mercat.gateway.dispatch import Entry, Handler, Paths
 from mercat.gateway.door import Door, refuse_other_sites
+from mercat.gateway.flash import Flash
 from mercat.gateway.idempotency import Replays
 from mercat.gateway.openapi import Described, PublicRoute
 from mercat.gateway.opinions import Opinions
@@ -78,8 +80,15 @@ BUYING = [
         shows=shapes.CheckoutShown,
         also=[202],
         keyed=True,
+        headers={"Flash-Pass": "For what is sold in a flash sale: the pass that its queue gave."},
         refuses=[
             "bad_request",
+            "flash_pass_required",
+            "flash_pass_invalid",
+            "flash_pass_expired",
+            "buyer_limit",
+            "not_started",
+            "sold_out",
             "payment_declined",
             "payment_unavailable",
             "not_found",
@@ -110,6 +119,52 @@ BUYING = [
         tag="Buying",
         needs="guest",
         refuses=["not_returnable"],
+    ),
+    PublicRoute(
+        "POST",
+        "/payments/webhooks/{provider}",
+        Buying.provider_notice,
+        tag="Buying",
+        status=200,
+        refuses=["bad_signature", "not_found"],
+    ),
+]
+
+FLASH = [
+    PublicRoute("GET", "/flash-sales", Flash.sales, tag="Flash sales", shows=shapes.FlashSalesShown),
+    PublicRoute(
+        "GET",
+        "/flash-sales/{sale_id}",
+        Flash.sale,
+        tag="Flash sales",
+        shows=Sale,
+        refuses=["not_found"],
+    ),
+    PublicRoute(
+        "GET",
+        "/flash-sales/{sale_id}/certificate",
+        Flash.certificate,
+        tag="Flash sales",
+        shows=Certified,
+        refuses=["not_found"],
+    ),
+    PublicRoute(
+        "POST",
+        "/flash-sales/{sale_id}/queue",
+        Flash.join,
+        tag="Flash sales",
+        needs="guest",
+        shows=Place,
+        refuses=["not_found", "sale_over", "sold_out", "not_possible"],
+    ),
+    PublicRoute(
+        "GET",
+        "/flash-sales/{sale_id}/queue",
+        Flash.place,
+        tag="Flash sales",
+        needs="guest",
+        shows=Place,
+        refuses=["not_found"],
     ),
 ]
 
@@ -222,10 +277,10 @@ SELLING = [
     ),
 ]
 
-TABLE = [*BROWSING, *BUYING, *PEOPLE, *OPINIONS, *SELLING]
+TABLE = [*BROWSING, *BUYING, *FLASH, *PEOPLE, *OPINIONS, *SELLING]
 _NOT_KEPT = {"Cache-Control": "no-store"}
-UNKEYED = frozenset({"buy", "sign_in", "guest", "sign_out"})
-"""Checkout keeps keys of its own; a session's token is not kept where it could be read."""
+UNKEYED = frozenset({"buy", "sign_in", "guest", "sign_out", "provider_notice"})
+"""Checkout keeps keys of its own, a notice has an id, and a session's token is not kept in the open."""
 
 
 Ready = Callable[[], Awaitable[dict[str, bool]]]
@@ -243,6 +298,7 @@ def public(shop: Services, door: Door, store: Store, ready: Ready) -> list[BaseR
     handlers: list[tuple[list[PublicRoute], object]] = [
         (BROWSING, Browsing(shop)),
         (BUYING, Buying(shop)),
+        (FLASH, Flash(shop)),
         (PEOPLE, People(shop)),
         (OPINIONS, Opinions(shop)),
         (SELLING, Selling(shop)),

@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from mercat import money
 from mercat.accounts import Address, PaymentMethod
+from mercat.flashsale import Sale
 from mercat.ids import (
     AddressId,
     CartId,
@@ -351,6 +352,13 @@ class RefundShown(Struct, frozen=True):
     status: str
 
 
+class NoticeTaken(Struct, frozen=True):
+    """A provider's notice was signed; `duplicate`: it was seen to before."""
+
+    received: bool = True
+    duplicate: bool = False
+
+
 class PaymentShown(Struct, frozen=True, kw_only=True):
     payment_id: PaymentId
     status: str
@@ -561,6 +569,10 @@ class SellerOrderShown(Struct, frozen=True, kw_only=True):
 class SellerOrdersShown(Struct, frozen=True):
     orders: list[SellerOrderShown]
     next_cursor: str | None
+
+
+class FlashSalesShown(Struct, frozen=True):
+    sales: list[Sale]
 
 
 class ShipmentMade(Struct, frozen=True):

@@ -37,7 +37,7 @@ class Coalescer(Generic[Ask, Answer]):
         batch_max: int = 500,
         waiting_max: int = 20_000,
         patience_s: float = 10.0,
-        weigh: Callable[[Ask], int] = lambda _: 1,
+        weigh: Callable[[Ask], int] | None = None,
         turns: bool = True,
     ) -> None:
         """`turns`: its batches wait for a turn among all of this process, so that while a few statements run
@@ -85,7 +85,7 @@ class Coalescer(Generic[Ask, Answer]):
             if since < too_old:
                 caller.set_exception(Overloaded())
                 continue
-            rows += self._weigh(ask)
+            rows += self._weigh(ask) if self._weigh else 1
             batch.append((ask, caller))
         return batch
 

@@ -3,10 +3,13 @@
 Commands of concurrent requests travel in one pipeline: the same idea as the coalescer's, and by it.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+from libvalkey import pack_command
 from valkey.asyncio import Valkey
+from valkey.asyncio.connection import AbstractConnection
 from valkey.asyncio.retry import Retry
 from valkey.backoff import ConstantBackoff
 from valkey.exceptions import NoScriptError, ValkeyError
@@ -15,6 +18,7 @@ from mercat.kit.coalesce import Coalescer
 from mercat.kit.refusals import Unavailable
 
 Command = tuple[Any, ...]
+_PATIENCE_S = 5.0
 
 
 class Store:
@@ -25,11 +29,13 @@ class Store:
         self.client: Valkey = Valkey.from_url(
             url,
             protocol=2,
-            socket_timeout=5,
+            socket_timeout=None,  # one for the pipeline instead of one an answer
             socket_connect_timeout=2,
             retry=Retry(ConstantBackoff(0.05), 2),
             retry_on_error=[ConnectionError],
         )
+        pool = self.client.connection_pool
+        pool.connection_class = _packing(pool.connection_class)
         self._together: Coalescer[Command, Any] = Coalescer(self._pipeline, batch_max=500, turns=False)
         self._hashes: dict[str, str] = {}
 
@@ -46,25 +52,29 @@ class Store:
             return await self._together(("EVALSHA", sha, len(keys), *keys, *args))
 
     async def _load(self, script: str) -> str:
-        sha = await self._together(("SCRIPT LOAD", script))
+        sha = await self._together(("SCRIPT", "LOAD", script))
         self._hashes[script] = sha.decode() if isinstance(sha, bytes) else sha
         return self._hashes[script]
 
     async def _pipeline(self, commands: list[Command]) -> list[Any]:
         try:
-            if len(commands) == 1:
-                try:
-                    return [await self.client.execute_command(*commands[0])]
-                except NoScriptError as error:
-                    return [error]
-            async with self.client.pipeline(transaction=False) as pipe:
-                for command in commands:
-                    pipe.execute_command(*command)
-                return await pipe.execute(raise_on_error=False)
+            async with asyncio.timeout(_PATIENCE_S):
+                if len(commands) == 1:
+                    return [await self._one(commands[0])]
+                async with self.client.pipeline(transaction=False) as pipe:
+                    for command in commands:
+                        pipe.execute_command(*command)
+                    return await pipe.execute(raise_on_error=False)
         except (ValkeyError, OSError) as error:
             away = Unavailable()
             away.__cause__ = error
             return [away] * len(commands)
+
+    async def _one(self, command: Command) -> Any:
+        try:
+            return await self.client.execute_command(*command)
+        except NoScriptError as error:
+            return error
 
     async def hear(self, channel: str) -> AsyncIterator[str]:
         """What is published on a channel from now on, for as long as the connection lasts."""
@@ -83,3 +93,16 @@ class Store:
     async def close(self) -> None:
         await self._together.close()
         await self.client.aclose()
+
+
+def _packing(kind: type[AbstractConnection]) -> type[AbstractConnection]:
+    """The same connection, with commands written by libvalkey in C as its answers are read."""
+
+    class Packing(kind):
+        def pack_command(self, *args: Any) -> list[bytes]:
+            return [pack_command(args)]
+
+        def pack_commands(self, commands: Any) -> list[bytes]:
+            return [b"".join([pack_command(command) for command in commands])]
+
+    return Packing

@@ -36,6 +36,14 @@ def text(value: object) -> str:
     return encode(value).decode()
 
 
+_inner = msgspec.json.Encoder(enc_hook=int)
+
+
+def inner_text(value: object) -> str:
+    """JSON that only its own service reads again: ids stay numbers, which is quicker than showing them."""
+    return _inner.encode(value).decode()
+
+
 def decoder(kind: type[Kind]) -> msgspec.json.Decoder[Kind]:
     return msgspec.json.Decoder(kind, dec_hook=_decode_ours)
 

@@ -6,6 +6,7 @@ its key with the bucket of the owning user, so an order id alone says which shar
 
 from mercat.orders.api import API
 from mercat.orders.messages import (
+    Goods,
     NewOrder,
     NotCancellable,
     NotReturnable,
@@ -13,6 +14,7 @@ from mercat.orders.messages import (
     Order,
     OrderLineView,
     OrderRefused,
+    Owed,
     Page,
     Summary,
     Taken,
@@ -21,6 +23,7 @@ from mercat.orders.service import Orders
 
 __all__ = [
     "API",
+    "Goods",
     "NewOrder",
     "NotCancellable",
     "NotReturnable",
@@ -29,6 +32,7 @@ __all__ = [
     "OrderLineView",
     "OrderRefused",
     "Orders",
+    "Owed",
     "Page",
     "Summary",
     "Taken",

@@ -11,5 +11,5 @@ API = [
     Route("POST", "/orders/{order_id}/shipments/{shipment_id}", Orders.ship),
     Route("POST", "/orders/{order_id}/arrived/{shipment_id}", Orders.arrived),
     Route("POST", "/orders/{order_id}/returns", Orders.return_),
-    Route("GET", "/orders/{order_id}/decided/{what}", Orders.decided),
+    Route("POST", "/orders/{order_id}/withdrawn", Orders.withdraw),
 ]

@@ -99,6 +99,27 @@ class Taken(Struct, frozen=True):
     quantity: int
 
 
+class Goods(Struct, frozen=True):
+    """Some units of a line that come back, and what was paid for them."""
+
+    seller_id: SellerId
+    offer_id: OfferId
+    quantity: int
+    amount: int
+
+
+class Owed(Struct, frozen=True):
+    """What a return gives back: goods, and their share of the tax and of the discount."""
+
+    goods: list[Goods]
+    tax: int
+    discount: int = 0
+
+    @property
+    def amount(self) -> int:
+        return sum(part.amount for part in self.goods) + self.tax - self.discount
+
+
 class OrderRefused(Conflict):
     """This order was given up before it was made."""
 

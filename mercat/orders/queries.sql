@@ -54,7 +54,8 @@ select o.order_id, o.user_id, o.status, o.email, o.subtotal, o.discount, o.shipp
         from orders.line l where l.bucket = o.bucket and l.order_id = o.order_id)::text as lines,
     coalesce((select json_agg(json_build_object('what', h.what, 'who', h.who, 'at', h.at, 'detail', h.detail)
         order by h.at, h.reference)
-        from orders.history h where h.bucket = o.bucket and h.order_id = o.order_id), '[]')::text as history
+        from orders.history h where h.bucket = o.bucket and h.order_id = o.order_id and h.what <> 'withdrawn'),
+        '[]')::text as history
 from orders.orders o
 where o.bucket = $1 and o.order_id = $2 and o.user_id = any($3::bigint[]) and o.status <> 'refused';
 
@@ -95,11 +96,12 @@ select events.tell('OrderCancelled', jsonb_build_object('event', 'OrderCancelled
     'user_id', user_id, 'email', email, 'total', total, 'currency', currency)) from cancelled;
 
 -- name: lock
-select status, user_id, currency from orders.orders
-where bucket = $1 and order_id = $2 and status <> 'refused' for update;
+select status, user_id, currency, subtotal, discount, case when prices_include_tax then 0 else tax end as tax
+from orders.orders where bucket = $1 and order_id = $2 and status <> 'refused' for update;
 
 -- name: happened
-select detail::text from orders.history where bucket = $1 and order_id = $2 and reference = $3;
+select detail::text, what = 'withdrawn' as withdrawn
+from orders.history where bucket = $1 and order_id = $2 and reference = $3;
 
 -- name: lines
 select order_line_id, offer_id, seller_id, quantity, shipped, delivered, returned, unit_price
@@ -121,8 +123,3 @@ values ($1, $2, $3, $4, $5, $6::jsonb) on conflict do nothing;
 select events.tell('OrderDelivered', jsonb_build_object('event', 'OrderDelivered', 'order_id', $2::bigint,
     'user_id', $3::bigint, 'product_ids', (select jsonb_agg(distinct product_id) from orders.line
         where bucket = $1 and order_id = $2)));
-
--- name: decided
-select status = 'cancelled' and $3 = 'cancel'
-    or exists (select from orders.history h where h.bucket = $1 and h.order_id = $2 and h.reference = $4)
-from orders.orders where bucket = $1 and order_id = $2;

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from mercat.ids import SellerId
+
 
 class Progress(NamedTuple):
     """How far a line has come."""
@@ -10,6 +12,29 @@ class Progress(NamedTuple):
     quantity: int
     shipped: int
     delivered: int
+
+
+class Sold(NamedTuple):
+    """A line of an order, and how many of it came back."""
+
+    seller_id: SellerId
+    unit_price: int
+    quantity: int
+    returned: int
+
+
+def share(amount: int, of: int, before: int, after: int, step: int = 1) -> int:
+    """What of an amount belongs to the part of a whole between two marks, in multiples of `step`. All parts
+    together are the amount to the cent, in whatever order they come: the last one takes the rest."""
+    if not of:
+        return 0
+    until, since = (amount * mark // of // step * step for mark in (after, before))
+    return until - since
+
+
+def value_of_returns(lines: Iterable[Sold]) -> int:
+    """What the goods that came back were sold for."""
+    return sum(line.unit_price * line.returned for line in lines)
 
 
 def status_of(lines: Iterable[Progress]) -> str:

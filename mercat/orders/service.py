@@ -4,6 +4,7 @@ import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
+from mercat import money
 from mercat.events import OrderPlaced, ParcelMoved
 from mercat.ids import LineId, OrderId, SellerId, ShipmentId, UserId, parse
 from mercat.kit import observe, sql, wire
@@ -11,6 +12,7 @@ from mercat.kit.coalesce import Coalescer
 from mercat.kit.log import on
 from mercat.kit.refusals import Invalid, NotFound, Unavailable
 from mercat.orders.messages import (
+    Goods,
     Happening,
     NewOrder,
     NotCancellable,
@@ -19,11 +21,12 @@ from mercat.orders.messages import (
     Order,
     OrderLineView,
     OrderRefused,
+    Owed,
     Page,
     Summary,
     Taken,
 )
-from mercat.orders.rules import Progress, status_of
+from mercat.orders.rules import Progress, Sold, share, status_of, value_of_returns
 
 queries = sql.load("mercat.orders")
 _LAST = 2**63 - 1
@@ -106,7 +109,10 @@ class Orders:
         """Decides that a seller's lines are shipped, once a shipment; answers whose order it is."""
         async with self._db.acquire() as db, db.transaction():
             order = await self._lock(db, order_id)
-            if await db.fetchval(queries.happened, order_id.bucket, order_id, f"shipped/{int(shipment_id)}"):
+            reference = f"shipped/{int(shipment_id)}"
+            if said := await db.fetchrow(queries.happened, order_id.bucket, order_id, reference):
+                if said["withdrawn"]:
+                    raise NotShippable
                 return UserId(order["user_id"])
             rows = {
                 row["order_line_id"]: dict(row)
@@ -143,17 +149,22 @@ class Orders:
                 lines = [(line.order_line_id, line.quantity) for line in event.lines]
                 await self._arrived(db, event.order_id, event.shipment_id, lines)
 
-    async def return_(self, order_id: OrderId, reference: str, lines: list[Taken]) -> list[Taken]:
-        """Decides a return, once a reference, and answers its lines; NotReturnable beyond what shipped. Whose
-        order it is, the asker has seen."""
+    async def return_(self, order_id: OrderId, reference: str, lines: list[Taken]) -> Owed:
+        """Decides a return, once a reference, and what it gives back; NotReturnable beyond what shipped.
+        Whose order it is, the asker has seen. Decided under the order's lock, returns never differ by a cent
+        of tax."""
         async with self._db.acquire() as db, db.transaction():
             order = await self._lock(db, order_id)
-            if said := await db.fetchval(queries.happened, order_id.bucket, order_id, reference):
-                return wire.convert(msgspec.json.decode(said)["lines"], list[Taken])
+            if said := await db.fetchrow(queries.happened, order_id.bucket, order_id, reference):
+                if said["withdrawn"]:
+                    raise NotReturnable
+                return wire.decode(said["detail"], Owed)
             rows = {
                 row["order_line_id"]: dict(row)
                 for row in await db.fetch(queries.lines, order_id.bucket, order_id)
             }
+            before = value_of_returns(_sold(rows))
+            goods: list[Goods] = []
             for taken in lines:
                 row = rows.get(taken.order_line_id)
                 if row is None:
@@ -161,12 +172,23 @@ class Orders:
                 if order["status"] == "cancelled" or row["returned"] + taken.quantity > row["shipped"]:
                     raise NotReturnable(pointer="/lines")
                 row["returned"] += taken.quantity
-            await self._settle(db, order_id, order, rows, reference, "returned", "shopper", {"lines": lines})
-            return lines
+                price = row["unit_price"] * taken.quantity
+                goods.append(Goods(row["seller_id"], row["offer_id"], taken.quantity, price))
+            marks = order["subtotal"], before, value_of_returns(_sold(rows)), money.step(order["currency"])
+            owed = Owed(goods, share(order["tax"], *marks), share(order["discount"], *marks))
+            await self._settle(db, order_id, order, rows, reference, "returned", "shopper", owed)
+            return owed
 
-    async def decided(self, order_id: OrderId, what: str, reference: str) -> bool:
-        """Did this order's row decide the cancellation or return under this reference?"""
-        return bool(await self._db.fetchval(queries.decided, order_id.bucket, order_id, what, reference))
+    async def withdraw(self, order_id: OrderId, reference: str) -> bool:
+        """Gives up a parcel or a return that was begun: where it was not decided yet it never will be. False:
+        it was."""
+        async with self._db.acquire() as db, db.transaction():
+            await self._lock(db, order_id)
+            if said := await db.fetchrow(queries.happened, order_id.bucket, order_id, reference):
+                return said["withdrawn"]
+            nothing = wire.text({})
+            await db.execute(queries.note, order_id.bucket, order_id, reference, "withdrawn", "shop", nothing)
+            return True
 
     async def _arrived(
         self, db: Any, order_id: OrderId, shipment_id: ShipmentId, lines: list[tuple[LineId, int]]
@@ -201,7 +223,7 @@ class Orders:
         reference: str,
         what: str,
         who: str,
-        detail: dict[str, Any],
+        detail: dict[str, Any] | Owed,
     ) -> None:
         """Writes how far the lines have come, the status they add up to, and what happened."""
         bucket = order_id.bucket
@@ -269,6 +291,12 @@ class Orders:
             ]
             answers |= {row[0]: row[1] for row in await self._db.fetch(queries.states, *sql.columns(known))}
         return [answers.get(order.order_id) or Unavailable() for order in orders]
+
+
+def _sold(rows: dict[int, dict[str, Any]]) -> list[Sold]:
+    return [
+        Sold(row["seller_id"], row["unit_price"], row["quantity"], row["returned"]) for row in rows.values()
+    ]
 
 
 def _placed(order: NewOrder) -> OrderPlaced:

@@ -7,6 +7,12 @@ API = [
     Route("POST", "/orders/{order_id}/refunds", Payments.refund),
     Route("GET", "/orders/{order_id}/payments", Payments.of_order),
     Route("GET", "/trial-balance", Payments.trial_balance),
+    Route("POST", "/notices", Payments.hear, status=200),
+    Route("POST", "/notices/heard", Payments.heard, status=200),
+    Route("POST", "/notices/unheard", Payments.unheard, status=200),
+    Route("GET", "/cases", Payments.cases),
+    Route("POST", "/reconciled", Payments.reconcile, status=200),
+    Route("POST", "/cases/{case_id}/resolved", Payments.resolve, status=200),
     Route("GET", "/challenges/{ticket}", Payments.challenged),
     Route("POST", "/challenges/{ticket}", Payments.answer_challenge),
 ]

@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from mercat.ids import CheckoutId, OrderId, PaymentId, RefundId, SellerId
+from mercat.ids import CaseId, CheckoutId, OrderId, PaymentId, RefundId, SellerId
 from mercat.kit.refusals import Refusal
 
 
@@ -27,6 +27,18 @@ class Charge(Struct, frozen=True):
     sellers: list[SellerPart]
     shipping: int = 0
     tax: int = 0
+
+
+class Back(Struct, frozen=True):
+    """A part of an order's payment that is given back, once a reference. `amount` = the sellers' goods +
+    shipping + tax - discount; with none of them said, every account gives its share."""
+
+    reference: str
+    amount: int
+    sellers: list[SellerPart] = []
+    shipping: int = 0
+    tax: int = 0
+    discount: int = 0
 
 
 class NextAction(Struct, frozen=True):
@@ -72,6 +84,52 @@ class Balance(Struct, frozen=True):
     currency: str
     balance: int
     postings: int
+
+
+class Letter(Struct, frozen=True):
+    """A notice as a provider sent it, byte for byte, and its signature."""
+
+    provider: str
+    body: bytes
+    signature: str
+
+
+class Heard(Struct, frozen=True):
+    """A notice that was signed: whose checkout it is about, and whether it was seen to before."""
+
+    provider: str
+    event_id: str
+    checkout_id: CheckoutId | None = None
+    done: bool = False
+    tries: int = 0
+
+
+class Case(Struct, frozen=True, kw_only=True):
+    """A difference between our books and the provider's. Amounts in minor units."""
+
+    case_id: CaseId
+    provider: str
+    kind: str
+    subject: str
+    order_id: OrderId | None
+    ours: int
+    theirs: int
+    currency: str
+    detail: str
+    opened_at: datetime
+    seen_at: datetime
+    resolved_at: datetime | None = None
+    resolved_by: str = ""
+    note: str = ""
+
+
+class Reconciled(Struct, frozen=True):
+    """What a comparison with the provider found."""
+
+    provider: str
+    checked: int
+    differences: int
+    opened: int
 
 
 class PaymentDeclined(Refusal):

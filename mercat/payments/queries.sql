@@ -2,14 +2,14 @@
 -- What the provider said of each charge, with its journal entry; an answer that stands already is the answer.
 with asked as materialized (
     select distinct on (checkout_id) * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[],
-        $8::text[], $9::text[], $10::text[], $11::text[])
-        as a (payment_id, checkout_id, order_id, amount, currency, status, reason, action, parts, accounts, amounts)
+        $8::text[], $9::text[], $10::text[])
+        as a (payment_id, checkout_id, order_id, amount, currency, status, reason, parts, accounts, amounts)
 ), recorded as (
     insert into payments.payment as p
-        (payment_id, checkout_id, order_id, amount, currency, status, reason, action, parts)
-    select payment_id, checkout_id, order_id, amount, currency, status, reason, action, parts::json
+        (payment_id, checkout_id, order_id, amount, currency, status, reason, parts)
+    select payment_id, checkout_id, order_id, amount, currency, status, reason, parts::json
     from asked order by checkout_id
-    on conflict (checkout_id) do update set status = excluded.status, reason = excluded.reason, action = null
+    on conflict (checkout_id) do update set status = excluded.status, reason = excluded.reason
         where p.status = 'action_required' and excluded.status <> 'action_required'
     returning payment_id, checkout_id, status
 ), booked as (
@@ -20,7 +20,7 @@ with asked as materialized (
 select checkout_id, payment_id, status from recorded;
 
 -- name: of_checkouts
-select payment_id, checkout_id, order_id, amount, refunded, currency, status, reason, action, parts::text
+select payment_id, checkout_id, order_id, amount, refunded, currency, status, reason
 from payments.payment where checkout_id = any($1::bigint[]);
 
 -- name: bury
@@ -30,7 +30,7 @@ values ($1, $2, $3, 0, $4, 'void')
 on conflict (checkout_id) do nothing;
 
 -- name: abandon
-update payments.payment set status = 'void', action = null
+update payments.payment set status = 'void'
 where checkout_id = $1 and status in ('action_required', 'declined');
 
 -- name: found_charged
@@ -44,45 +44,133 @@ insert into payments.entry (kind, reference, currency, accounts, amounts)
 select 'capture', checkout_id, currency, array['provider', 'shopper'], array[$2::bigint, -$2::bigint] from found;
 
 -- name: lock_payment
-select payment_id from payments.payment where payment_id = $1 for update;
+select p.payment_id, p.checkout_id, p.order_id, p.amount, p.refunded, p.currency, p.status, p.parts::text,
+    e.accounts, e.amounts
+from payments.payment p left join payments.entry e on e.reference = p.checkout_id and e.kind = 'capture'
+where p.payment_id = $1 for update of p;
+
+-- name: refund_known
+select refund_id, amount, status from payments.refund where reference = $1;
+
+-- name: given_back
+select parts::text from payments.refund where payment_id = $1;
 
 -- name: begin_refund
--- Counts the refund against the capture first: the constraint refuses what was not captured. Once a reference.
-with known as (
-    select refund_id, amount, status from payments.refund where reference = $3
-), counted as (
-    update payments.payment set refunded = refunded + $4
-    where payment_id = $2 and status = 'captured' and not exists (select from known)
-    returning payment_id
-), begun as (
-    insert into payments.refund (refund_id, payment_id, reference, amount, status)
-    select $1, payment_id, $3, $4, 'pending' from counted
-    returning refund_id, amount, status
+-- Counts the refund against the capture, whose constraint refuses what was not captured, and books it as owed.
+with counted as (
+    update payments.payment set refunded = refunded + $4 where payment_id = $2 and status = 'captured'
+    returning payment_id, currency
+), booked as (
+    insert into payments.entry (kind, reference, currency, accounts, amounts)
+    select 'refund', $1, currency, $6::text[], $7::bigint[] from counted
 )
-select * from begun union all select * from known;
+insert into payments.refund (refund_id, payment_id, reference, amount, status, parts)
+select $1, payment_id, $3, $4, 'pending', $5::json from counted
+returning refund_id;
 
 -- name: finish_refund
 with done as (
     update payments.refund set status = 'done' where refund_id = $1 and status = 'pending' returning refund_id
 )
 insert into payments.entry (kind, reference, currency, accounts, amounts)
-select 'refund', refund_id, $2, $3::text[], $4::bigint[] from done;
+select 'paid_back', refund_id, $2, $3::text[], $4::bigint[] from done;
 
 -- name: of_order
-select p.payment_id, p.status, p.amount, p.refunded, p.currency, p.at,
+select p.payment_id, case when p.status <> 'captured' or p.refunded = 0 then p.status
+        when p.refunded < p.amount then 'partially_refunded' else 'refunded' end as status, p.amount, p.refunded, p.currency, p.at,
     coalesce((select json_agg(json_build_object('refund_id', r.refund_id, 'amount', r.amount, 'status', r.status)
         order by r.refund_id) from payments.refund r where r.payment_id = p.payment_id), '[]')::text as refunds
 from payments.payment p where p.order_id = $1 and p.status in ('captured', 'action_required')
 order by p.payment_id;
 
 -- name: captured
-select payment_id, checkout_id, order_id, amount, refunded, currency, status, reason, action, parts::text
-from payments.payment where order_id = $1 and status = 'captured';
+select payment_id from payments.payment where order_id = $1 and status = 'captured';
 
 -- name: trial_balance
-select account, currency, sum(amount)::bigint as balance, count(*) as postings
+select case when $1 and account like 'seller:%' then 'sellers' else account end as account, currency,
+    sum(amount)::bigint as balance, count(*) as postings
 from payments.entry, unnest(accounts, amounts) as u (account, amount)
-group by account, currency order by account;
+group by 1, currency order by 1, currency;
+
+-- name: waiting_too_long
+-- Authorisations and challenges that nobody came back for.
+select checkout_id, order_id from payments.payment where status = 'action_required' and at < $1 order by at limit $2;
+
+-- name: attempt_many
+-- Written before the provider is asked; what stands already is the answer.
+with asked as materialized (
+    select * from unnest($1::bigint[], $2::text[], $3::timestamptz[]) as a (checkout_id, ask, at)
+), begun as (
+    insert into payments.attempt (checkout_id, ask, at) select checkout_id, ask::json, at from asked order by checkout_id
+    on conflict do nothing
+)
+select a.checkout_id, coalesce(k.reference, '') as reference, p.payment_id, p.status, p.reason,
+    k.checkout_id is not null as again
+from asked a
+left join payments.attempt k on k.checkout_id = a.checkout_id
+left join payments.payment p on p.checkout_id = a.checkout_id;
+
+-- name: refer_many
+update payments.attempt t set reference = a.reference
+from unnest($1::bigint[], $2::text[]) as a (checkout_id, reference) where t.checkout_id = a.checkout_id;
+
+-- name: attempts
+select checkout_id, ask::text, reference from payments.attempt where checkout_id = any($1::bigint[]);
+
+-- name: attempts_left
+select t.checkout_id, p.order_id, p.status, t.ask::text
+from payments.attempt t left join payments.payment p using (checkout_id)
+where t.open and t.at < $1 order by t.at limit $2;
+
+-- name: close_attempt
+update payments.attempt set open = false where checkout_id = $1;
+
+-- name: hear
+insert into payments.notice (provider, event_id, kind, checkout_id, at) values ($1, $2, $3, $4, $5)
+on conflict (provider, event_id) do update set tries = payments.notice.tries + 1
+returning done_at is not null as done, tries;
+
+-- name: heard
+update payments.notice set done_at = $3 where provider = $1 and event_id = $2 and done_at is null;
+
+-- name: unheard
+update payments.notice n set tries = n.tries + 1
+from (
+    select provider, event_id from payments.notice where done_at is null and at < $1
+    order by at limit 50 for update skip locked
+) open
+where n.provider = open.provider and n.event_id = open.event_id
+returning n.provider, n.event_id, n.checkout_id, n.tries;
+
+-- name: forget_notices
+delete from payments.notice where at < $1;
+
+-- name: ours
+select checkout_id, order_id, status, amount, currency,
+    (select coalesce(sum(r.amount), 0) from payments.refund r where r.payment_id = p.payment_id and r.status = 'done')
+        ::bigint as refunded,
+    exists (select from payments.refund r where r.payment_id = p.payment_id and r.status = 'pending') as paying_back
+from payments.payment p where checkout_id = any($1::bigint[]);
+
+-- name: ours_captured
+select checkout_id, order_id, amount, refunded, currency from payments.payment
+where status = 'captured' and checkout_id >= $1 and checkout_id < $2 order by checkout_id limit $3;
+
+-- name: open_case
+insert into payments.matter as m (case_id, provider, kind, subject, order_id, ours, theirs, currency, detail, opened_at, seen_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
+on conflict (provider, kind, subject) where resolved_at is null
+do update set ours = excluded.ours, theirs = excluded.theirs, detail = excluded.detail, seen_at = excluded.seen_at
+returning case_id, (xmax = 0) as fresh;
+
+-- name: cases
+select case_id, provider, kind, subject, order_id, ours, theirs, currency, detail, opened_at, seen_at, resolved_at,
+    coalesce(resolved_by, '') as resolved_by, coalesce(note, '') as note
+from payments.matter where (resolved_at is null) = $1 and case_id < $2 order by case_id desc limit $3;
+
+-- name: resolve
+update payments.matter set resolved_at = $2, resolved_by = $3, note = $4
+where case_id = $1 and resolved_at is null returning case_id;
 
 -- name: sandbox_charge
 with asked as materialized (
@@ -100,14 +188,22 @@ select key, state from made;
 select key, state, amount, refunded from payments.sandbox_charge where key = any($1::bigint[]);
 
 -- name: sandbox_answer
-update payments.sandbox_charge set state = case when $2 then 'charged' else 'declined' end
+update payments.sandbox_charge set state = case when $2 then 'authorised' else 'declined' end
 where key = $1 and state = 'challenged' returning state;
+
+-- name: sandbox_capture
+update payments.sandbox_charge set state = 'charged' where key = $1 and state = 'authorised';
 
 -- name: sandbox_cancel
 -- A charge under this key will not be made any more; what was charged stays charged.
-insert into payments.sandbox_charge as c (key, amount, currency, token, state) values ($1, 0, 'USD', '', 'cancelled')
-on conflict (key) do update set state = case when c.state = 'challenged' then 'cancelled' else c.state end
+insert into payments.sandbox_charge as c (key, amount, currency, token, state) values ($1, 0, $2, '', 'cancelled')
+on conflict (key) do update
+    set state = case when c.state in ('challenged', 'authorised') then 'cancelled' else c.state end
 returning state, amount;
+
+-- name: sandbox_listed
+select key, state, amount, refunded, currency from payments.sandbox_charge
+where key >= $1 and key < $2 order by key limit $3;
 
 -- name: sandbox_refund
 -- The key first: who comes second with it finds it taken, and gives nothing back again.
@@ -118,6 +214,3 @@ with made as (
     returning charge, amount
 )
 update payments.sandbox_charge c set refunded = c.refunded + made.amount from made where c.key = made.charge;
-
--- name: refunded_before
-select coalesce(sum(amount), 0)::bigint from payments.refund where payment_id = $1 and refund_id < $2;

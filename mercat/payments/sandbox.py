@@ -1,26 +1,46 @@
 """A card network for trying things out: it keeps its own books, and misbehaves on request.
 
-`tok_visa` pays, `tok_declined` does not, `tok_3ds` asks the shopper first; `tok_timeout_charged` and
-`tok_timeout_uncharged` hang and then say nothing, having charged or not. It keeps idempotency keys for
-ever and refuses a refund beyond what was charged.
+`tok_visa` pays, `tok_declined` does not, `tok_3ds` asks the shopper first and then only holds the money
+until it is captured; `tok_timeout_charged` and `tok_timeout_uncharged` hang and then say nothing, having
+charged or not. It keeps idempotency keys for ever, refuses a refund beyond what was charged, and signs its
+notices.
 """
 
 import asyncio
+import hmac
+from collections.abc import AsyncIterator
+from datetime import datetime
+from hashlib import sha256
 from typing import Literal, NamedTuple
 
 import asyncpg
+from msgspec import Struct
 
-from mercat.ids import CheckoutId, RefundId
-from mercat.kit import sql
+from mercat.ids import EPOCH_MS, CheckoutId, RefundId
+from mercat.kit import clock, sql, wire
 from mercat.kit.coalesce import Coalescer
+from mercat.payments.provider import Answer, Ask, BadSignature, Listed, Notice, State
 
 TOKENS = ("tok_visa", "tok_declined", "tok_3ds", "tok_timeout_charged", "tok_timeout_uncharged")
-State = Literal["charged", "declined", "challenged", "cancelled", "unknown"]
-_FIRST: dict[str, State] = {
+TOLERANCE_S = 300
+_Books = Literal["charged", "authorised", "declined", "challenged", "cancelled"]
+_FIRST: dict[str, _Books] = {
     "tok_visa": "charged",
     "tok_3ds": "challenged",
     "tok_timeout_charged": "charged",
 }
+_STATES: dict[str, State] = {
+    "charged": "captured",
+    "authorised": "authorised",
+    "declined": "declined",
+    "challenged": "challenged",
+    "cancelled": "cancelled",
+}
+_ANSWERS = {
+    books: Answer(state, reason="card_declined" if state == "declined" else "")
+    for books, state in _STATES.items()
+}
+_PAGE = 1_000
 queries = sql.load("mercat.payments")
 
 
@@ -29,51 +49,115 @@ class _Ask(NamedTuple):
     amount: int
     currency: str
     token: str
-    state: State
+    state: _Books
+
+
+class Letter(Struct, frozen=True):
+    """A notice of the sandbox."""
+
+    id: str
+    type: str
+    checkout_id: CheckoutId
 
 
 class Sandbox:
     """The provider's side. `key` is the idempotency key; a known key is answered as it was first."""
 
-    def __init__(self, db: asyncpg.Pool, hang_s: float, timeout_s: float = 8.0) -> None:
-        """`timeout_s`: how long its caller waits for it at most."""
+    name = "sandbox"
+    remembers = True
+
+    def __init__(self, db: asyncpg.Pool, hang_s: float, timeout_s: float = 8.0, secret: bytes = b"") -> None:
+        """`timeout_s`: how long its caller waits for it at most. `secret`: what its notices are signed
+        with."""
         self._db = db
         self._hang_s = min(hang_s, timeout_s)
-        self._charge: Coalescer[_Ask, State] = Coalescer(self._charge_many)
+        self._secret = secret
+        self._charge: Coalescer[_Ask, _Books] = Coalescer(self._charge_many)
 
-    async def charge(self, key: CheckoutId, amount: int, currency: str, token: str) -> State:
-        """Charged, declined or challenged; TimeoutError after hanging, and then who knows."""
+    async def authorise(self, ask: Ask) -> Answer:
+        """Captured at once, declined or challenged; TimeoutError after hanging, and then who knows."""
+        token = ask.token
         if token == "tok_timeout_uncharged":
             await asyncio.sleep(self._hang_s)
             raise TimeoutError
-        state = await self._charge(_Ask(key, amount, currency, token, _FIRST.get(token, "declined")))
+        first = _FIRST.get(token, "declined")
+        books = await self._charge(_Ask(ask.key, ask.amount, ask.currency, token, first))
         if token == "tok_timeout_charged":
             await asyncio.sleep(self._hang_s)
             raise TimeoutError
-        return state
+        return _ANSWERS[books]
 
-    async def look_up(self, key: CheckoutId) -> State:
-        row = await self._db.fetchrow(queries.sandbox_look, [key])
-        return row["state"] if row else "unknown"
+    async def capture(self, ask: Ask, reference: str = "") -> Answer:
+        await self._db.execute(queries.sandbox_capture, ask.key)
+        return await self.look_up(ask)
 
-    async def cancel(self, key: CheckoutId) -> tuple[State, int]:
-        """Makes sure that no charge under this key will be made; says if (and what) one was."""
-        row = await self._db.fetchrow(queries.sandbox_cancel, key)
+    async def look_up(self, ask: Ask, reference: str = "") -> Answer:
+        row = await self._db.fetchrow(queries.sandbox_look, [ask.key])
+        return _ANSWERS[row["state"]]._replace(amount=row["amount"]) if row else Answer("unknown")
+
+    async def cancel(self, ask: Ask, reference: str = "") -> Answer:
+        row = await self._db.fetchrow(queries.sandbox_cancel, ask.key, ask.currency)
         assert row is not None
-        return row["state"], row["amount"]
+        return Answer(_STATES[row["state"]], amount=row["amount"])
 
     async def answer(self, key: CheckoutId, approve: bool) -> None:
-        """The shopper answered the challenge; a second answer changes nothing."""
+        """The shopper answered the challenge: the money is held, or it is declined; a second answer changes
+        nothing."""
         await self._db.execute(queries.sandbox_answer, key, approve)
 
-    async def refund(self, key: RefundId, charge: CheckoutId, amount: int) -> None:
-        """Once a key; raises CheckViolationError beyond what was charged."""
-        await self._db.execute(queries.sandbox_refund, key, charge, amount)
+    async def refund(
+        self, refund_id: RefundId, ask: Ask, reference: str, amount: int, again: bool = False
+    ) -> None:
+        """Once a refund; raises CheckViolationError beyond what was charged."""
+        await self._db.execute(queries.sandbox_refund, refund_id, ask.key, amount)
 
-    async def _charge_many(self, asks: list[_Ask]) -> list[State | Exception]:
+    def letter(self, key: CheckoutId, event_id: str, kind: str = "charge.changed") -> tuple[bytes, str]:
+        """A notice of now, and its signature: what a card network would send us."""
+        body = wire.encode(Letter(event_id, kind, key))
+        at = str(int(clock.now().timestamp()))
+        return body, f"t={at},v1={self._signed(at, body)}"
+
+    def hear(self, body: bytes, signature: str) -> Notice:
+        parts = {name: said for name, _, said in (part.partition("=") for part in signature.split(","))}
+        at = parts.get("t", "")
+        if not at.isdigit() or len(at) > 12:
+            raise BadSignature
+        if not hmac.compare_digest(self._signed(at, body).encode(), parts.get("v1", "").encode()):
+            raise BadSignature
+        if abs(clock.now().timestamp() - int(at)) > TOLERANCE_S:
+            raise BadSignature
+        letter = wire.decode(body, Letter)
+        return Notice(letter.id, letter.type, letter.checkout_id)
+
+    async def listed(self, since: datetime, until: datetime) -> AsyncIterator[list[Listed]]:
+        after, last = _first_of(since), _first_of(until)
+        while rows := await self._db.fetch(queries.sandbox_listed, after, last, _PAGE):
+            after = rows[-1]["key"] + 1
+            yield [
+                Listed(
+                    CheckoutId(row["key"]),
+                    str(CheckoutId(row["key"])),
+                    _STATES[row["state"]],
+                    *tuple(row)[2:],
+                )
+                for row in rows
+            ]
+
+    async def close(self) -> None:
+        pass
+
+    def _signed(self, at: str, body: bytes) -> str:
+        return hmac.new(self._secret, at.encode() + b"." + body, sha256).hexdigest()
+
+    async def _charge_many(self, asks: list[_Ask]) -> list[_Books | Exception]:
         made = await self._db.fetch(queries.sandbox_charge, *sql.columns(asks))
-        states: dict[int, State] = {row[0]: row[1] for row in made}
+        states: dict[int, _Books] = {row[0]: row[1] for row in made}
         if len(states) < len(asks):
             known = [ask.key for ask in asks if ask.key not in states]
             states |= {row[0]: row[1] for row in await self._db.fetch(queries.sandbox_look, known)}
         return [states[ask.key] for ask in asks]
+
+
+def _first_of(at: datetime) -> int:
+    """The first id of a moment: keys carry the time at which they were made."""
+    return max(0, int(at.timestamp() * 1_000) - EPOCH_MS) << 22

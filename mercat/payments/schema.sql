@@ -5,6 +5,7 @@ create or replace function payments.sum_of(amounts bigint[]) returns bigint
     language sql immutable strict parallel safe return (select coalesce(sum(a), 0)::bigint from unnest(amounts) a);
 
 -- One row a checkout, kept for ever. `void` without an amount is a tombstone: a late charge is undone.
+-- `parts`: the sellers' parts by account, before commission.
 create table if not exists payments.payment (
     payment_id  bigint      primary key,
     checkout_id bigint      not null unique,
@@ -14,27 +15,40 @@ create table if not exists payments.payment (
     currency    text        not null,
     status      text        not null check (status in ('captured', 'declined', 'action_required', 'void')),
     reason      text        not null default '',
-    action      text,
     parts       json        not null default '{}',
     at          timestamptz not null default now(),
     constraint refunds_within_capture check (refunded <= amount)
 );
 create index if not exists payment_order on payments.payment (order_id);
+create index if not exists payment_waiting on payments.payment (at) where status = 'action_required';
 
+-- What is asked of a provider that forgets our keys: written before any money can move, with its own reference as
+-- soon as that is known. Open until the janitor has seen how it ended.
+create table if not exists payments.attempt (
+    checkout_id bigint      primary key,
+    ask         json        not null,
+    reference   text        not null default '',
+    open        boolean     not null default true,
+    at          timestamptz not null
+);
+create index if not exists attempt_open on payments.attempt (at) where open;
+
+-- `parts`: what of it was taken from which account, sellers before commission.
 create table if not exists payments.refund (
     refund_id  bigint      primary key,
     payment_id bigint      not null references payments.payment,
     reference  text        not null unique,
     amount     bigint      not null check (amount > 0),
     status     text        not null check (status in ('pending', 'done')),
+    parts      json        not null,
     at         timestamptz not null default now()
 );
 create index if not exists refund_payment on payments.refund (payment_id);
 
 -- The journal: an entry is one row, its postings two arrays, and the database refuses one that does not balance.
--- Debits are positive. Accounts: provider, shopper, seller:<id>, commission, tax, shipping.
+-- Debits are positive. `rules.py` says which accounts there are.
 create table if not exists payments.entry (
-    kind      text        not null,
+    kind      text        not null check (kind in ('capture', 'refund', 'paid_back')),
     reference bigint      not null,
     currency  text        not null,
     accounts  text[]      not null,
@@ -45,6 +59,39 @@ create table if not exists payments.entry (
     constraint entry_has_two_sides check (cardinality(accounts) = cardinality(amounts) and cardinality(accounts) >= 2)
 );
 
+-- Notices of providers, each heard once; one that came too early is taken up again until it is done.
+create table if not exists payments.notice (
+    provider    text        not null,
+    event_id    text        not null,
+    kind        text        not null,
+    checkout_id bigint,
+    tries       integer     not null default 0,
+    at          timestamptz not null,
+    done_at     timestamptz,
+    primary key (provider, event_id)
+);
+create index if not exists notice_open on payments.notice (at) where done_at is null;
+
+-- Differences between our books and a provider's, for an operator: one open case a subject and kind.
+create table if not exists payments.matter (
+    case_id     bigint      primary key,
+    provider    text        not null,
+    kind        text        not null check (kind in ('charged_without_payment', 'payment_without_charge',
+        'amount_differs', 'refund_differs', 'authorisation_left', 'refund_failed')),
+    subject     text        not null,
+    order_id    bigint,
+    ours        bigint      not null,
+    theirs      bigint      not null,
+    currency    text        not null,
+    detail      text        not null default '',
+    opened_at   timestamptz not null,
+    seen_at     timestamptz not null,
+    resolved_at timestamptz,
+    resolved_by text,
+    note        text
+);
+create unique index if not exists matter_open on payments.matter (provider, kind, subject) where resolved_at is null;
+
 -- The sandbox's own books: a card network that lives in the product, and keeps what it was asked by key.
 create table if not exists payments.sandbox_charge (
     key      bigint      primary key,
@@ -52,7 +99,7 @@ create table if not exists payments.sandbox_charge (
     refunded bigint      not null default 0 check (refunded between 0 and amount),
     currency text        not null,
     token    text        not null,
-    state    text        not null check (state in ('charged', 'declined', 'challenged', 'cancelled')),
+    state    text        not null check (state in ('charged', 'authorised', 'declined', 'challenged', 'cancelled')),
     at       timestamptz not null default now()
 );
 create table if not exists payments.sandbox_refund (

@@ -61,7 +61,8 @@ def total(basket: Basket, otherwise: int = 0) -> Totals:
     """What a basket comes to. Shipping is not taxed."""
     amounts = [line.unit_price * line.quantity for line in basket.lines]
     subtotal = sum(amounts)
-    tax = money.tax(subtotal, tax_rate(basket.country, basket.region, otherwise))
+    rate = tax_rate(basket.country, basket.region, otherwise)
+    tax = money.tax(subtotal, rate, money.step(basket.currency))
     return Totals(
         subtotal, 0, basket.shipping, tax, subtotal + basket.shipping + tax, money.allocate(tax, amounts)
     )

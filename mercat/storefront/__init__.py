@@ -4,8 +4,10 @@
     buying.py          cart, checkout, the sandbox bank
     tracking.py        orders and their parcels
     account.py         signing in, the account, wishlist, reviews
+    flash.py           flash sales: the wait, one's turn, the operator's control room
     desk_seller.py     what sellers do
     desk_operator.py   how the shop does
+    desk_money.py      its money, and what recovery has given up
     shared.py          a page for everybody is written once a second
     visit.py           who came, what form they sent, how a page goes back; csrf.py, render.py
 
@@ -19,7 +21,17 @@ from starlette.routing import Route
 
 from mercat.kit.valkey import Store
 from mercat.kit.web import Authenticate
-from mercat.storefront import account, buying, desk_operator, desk_seller, shop, tracking
+from mercat.storefront import (
+    account,
+    buying,
+    desk_money,
+    desk_operator,
+    desk_seller,
+    flash,
+    render,
+    shop,
+    tracking,
+)
 from mercat.storefront.aisles import Aisles
 from mercat.storefront.desk_operator import Audit
 from mercat.storefront.services import Services
@@ -60,14 +72,18 @@ def pages(
             cart=services.cart,
             catalog=services.catalog,
             checkout=services.checkout,
+            flashsale=services.flashsale,
             fulfilment=services.fulfilment,
             payments=services.payments,
             pricing=services.pricing,
+            cards=render.cards(settings),
             store=store,
         ),
         *tracking.pages(visits, services),
+        *flash.pages(visits, services),
         *desk_seller.pages(visits, aisles, services),
         *desk_operator.pages(visits, services, events, audit),
+        *desk_money.pages(visits, services),
         *shop.pages(
             visits,
             aisles,
@@ -75,6 +91,7 @@ def pages(
             search=services.search,
             reviews=services.reviews,
             recommendations=services.recommendations,
+            flashsale=services.flashsale,
             fulfilment=services.fulfilment,
             breakers=services.breakers,
             currency=settings.currency,

@@ -1,5 +1,7 @@
 """Who somebody is: signing in and out, the account, wishlist, reviews; and the two fragments of the head."""
 
+from contextlib import suppress
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -8,7 +10,7 @@ from starlette.routing import Route
 from mercat.accounts import Credentials, NewPerson, Session
 from mercat.ids import ProductId, ReviewId
 from mercat.kit import clock, wire
-from mercat.kit.refusals import Forbidden, Refusal
+from mercat.kit.refusals import Forbidden, Overloaded, Refusal
 from mercat.kit.web import Caller
 from mercat.reviews import NewReview
 from mercat.storefront import render
@@ -110,6 +112,8 @@ class Account:
         """A guest's cart goes with them into their account."""
         if guest and guest.guest:
             await self._shop.cart.merge(guest.user_id, session.user_id)
+            with suppress(Overloaded):  # signing in does not wait for a queue that cannot be reached
+                await self._shop.flashsale.adopt(guest.user_id, session.user_id)
 
     def _begin(self, request: Request, session: Session, form: dict[str, str]) -> Response:
         lifetime = (session.expires_at - clock.now()).total_seconds()
@@ -141,7 +145,7 @@ class Account:
             caller=caller,
             addresses=await self._shop.accounts.addresses(caller.user_id),
             methods=await self._shop.accounts.payment_methods(caller.user_id),
-            cards=render.CARDS,
+            cards=render.cards(self._shop.settings),
             countries=render.COUNTRIES,
             form=form or {},
             errors=errors or {},

@@ -14,10 +14,11 @@ from mercat.accounts import Accounts, Address, NewAddress
 from mercat.cart import Cart, CartView
 from mercat.catalog import Catalog
 from mercat.checkout import Buy, Checkout, CheckoutInProgress, Said
+from mercat.flashsale import FlashSales
 from mercat.fulfilment import Fulfilment, ShippingMethod
-from mercat.ids import AddressId, OfferId, OrderId, PaymentMethodId, ProductId
+from mercat.ids import AddressId, CheckoutId, OfferId, OrderId, PaymentMethodId, ProductId
 from mercat.kit import clock, wire
-from mercat.kit.refusals import Invalid, Refusal
+from mercat.kit.refusals import Invalid, NotFound, Refusal
 from mercat.kit.valkey import Store
 from mercat.kit.web import Caller, answered, read
 from mercat.payments import NextAction, Outcome, Payments
@@ -58,6 +59,7 @@ class _Answer(msgspec.Struct):
 class _Refused(msgspec.Struct):
     code: str = ""
     detail: str = ""
+    reason: str = ""
     total: float | None = None
     expected_total: float | None = None
 
@@ -78,9 +80,11 @@ class Buying:
         cart: Cart,
         catalog: Catalog,
         checkout: Checkout,
+        flashsale: FlashSales,
         fulfilment: Fulfilment,
         payments: Payments,
         pricing: Pricing,
+        cards: list[tuple[str, str, str]],
         store: Store,
     ) -> None:
         self._visits = visits
@@ -88,9 +92,11 @@ class Buying:
         self._cart = cart
         self._catalog = catalog
         self._checkout = checkout
+        self._flashsale = flashsale
         self._fulfilment = fulfilment
         self._payments = payments
         self._pricing = pricing
+        self._cards = cards
         self._store = store
 
     # -- the cart
@@ -209,20 +215,34 @@ class Buying:
         if caller is None or ask is None:
             return self._visits.go(request, "/orders")
         said = await self._buy(caller, key, ask)
-        if said.status == 202 and "seen" in request.query_params:
-            return Response(status_code=204, headers={"Cache-Control": "private, no-store"})
         if said.status == 202:
-            answer = wire.decode(said.body, _Answer)
-            return await self._visits.page(
-                request,
-                "pending.html",
-                next_action=_with_way_back(answer.next_action, key),
-                url=f"/checkout/pending/{key}",
-            )
+            return await self._wait(request, said, f"/checkout/pending/{key}", key)
         url = _order_url(said) if said.status < 400 else f"/checkout?after={key}"
         if not request.headers.get("hx-request"):
             return self._visits.go(request, url)
         return Response(headers={"HX-Redirect": url, "Cache-Control": "private, no-store"})
+
+    async def back(self, request: Request) -> Response:
+        """Where a shopper comes back to from their bank's own page."""
+        checkout_id = shown_id(request.path_params["checkout"], CheckoutId)
+        try:
+            said = await self._checkout.resume(checkout_id)
+        except CheckoutInProgress:
+            said = Said(202, b"{}")
+        if said.status == 202:
+            return await self._wait(request, said, f"/checkout/back/{checkout_id}")
+        if said.status >= 400:
+            caller = await self._visits.caller(request)
+            if caller is None:
+                return self._visits.go(request, "/cart")
+            return await self._desk(request, caller, {}, refused=_trouble(said), status=said.status)
+        return self._visits.go(request, _order_url(said))
+
+    async def _wait(self, request: Request, said: Said, url: str, key: str = "") -> Response:
+        if "seen" in request.query_params:
+            return Response(status_code=204, headers={"Cache-Control": "private, no-store"})
+        step = _with_way_back(wire.decode(said.body, _Answer).next_action, key)
+        return await self._visits.page(request, "pending.html", next_action=step, url=url)
 
     async def bank(self, request: Request) -> Response:
         await self._payments.challenged(request.path_params["ticket"])
@@ -273,7 +293,8 @@ class Buying:
             "country": "US",
             "method": "",
         } | given
-        form.setdefault("card", str(saved[0].payment_method_id) if saved else render.CARDS[0][0])
+        first = self._cards[0][0] if self._cards else ""
+        form.setdefault("card", str(saved[0].payment_method_id) if saved else first)
         chosen = next((each for each in addresses if str(each.address_id) == form["address"]), None)
         if chosen:
             country, region = chosen.country, chosen.region or ""
@@ -298,7 +319,7 @@ class Buying:
             addresses=addresses,
             methods=methods,
             saved=saved,
-            cards=[card for card in render.CARDS if card[0] not in {each.token for each in saved}],
+            cards=[card for card in self._cards if card[0] not in {each.token for each in saved}],
             countries=render.COUNTRIES,
             quote=due,
             key=key or uuid.uuid4().hex,
@@ -368,8 +389,23 @@ class Buying:
             shipping_method=form["method"],
             quote_id=form.get("quote_id") if form.get("address") else None,
             email=email,
+            flash_pass=await self._flash_pass(caller),
             expected_total=int(total) if total.isascii() and total.isdigit() and len(total) < 16 else None,
         )
+
+    async def _flash_pass(self, caller: Caller) -> str | None:
+        """The pass of whoever's turn it is, where the cart has something of a flash sale."""
+        watched = {each.offer_id: each.sale_id for each in await self._flashsale.watched() if each.queue}
+        if not watched:
+            return None
+        for line in (await self._cart.basket(caller.user_id)).lines:
+            if line.offer_id in watched:
+                try:
+                    place = await self._flashsale.place(caller, watched[line.offer_id])
+                except NotFound:
+                    return None
+                return place.pass_ if isinstance(place.pass_, str) else None
+        return None
 
     async def _saved_address(self, caller: Caller, new: NewAddress) -> AddressId:
         for known in await self._accounts.addresses(caller.user_id):
@@ -378,7 +414,7 @@ class Buying:
         return await self._accounts.add_address(caller.user_id, new)
 
     async def _saved_card(self, caller: Caller, card: str) -> PaymentMethodId:
-        if card.startswith(f"{PaymentMethodId.prefix}_"):
+        if card not in {token for token, _, _ in self._cards}:
             return shown_id(card, PaymentMethodId)
         for known in await self._accounts.payment_methods(caller.user_id):
             if known.token == card:
@@ -426,6 +462,7 @@ def pages(visits: Visits, **services: Any) -> list[Route]:
         visits.route("/checkout", buying.buy, "POST"),
         visits.route("/checkout/totals", buying.totals, "POST"),
         visits.route("/checkout/pending/{key}", buying.pending),
+        visits.route("/checkout/back/{checkout}", buying.back),
         visits.route("/sandbox/3ds/{ticket}", buying.bank),
         visits.route("/sandbox/3ds/{ticket}", buying.tell_bank, "POST"),
     ]
@@ -524,20 +561,30 @@ def _trouble(said: Said) -> Trouble:
         problem = wire.decode(said.body, _Refused)
     except msgspec.DecodeError:
         problem = _Refused()
-    return _say(problem.code, problem.detail)
+    return _say(problem.code, problem.detail, problem.reason)
 
 
 def _words(refusal: Refusal) -> Trouble:
     return _say(refusal.code(), str(refusal))
 
 
-def _say(code: str, detail: str) -> Trouble:
+_WHY = {
+    "insufficient_funds": "The bank says that there is not enough money on this card.",
+    "expired_card": "The bank says that this card has expired.",
+    "incorrect_cvc": "The bank says that the card's security code is wrong.",
+    "authentication_failed": "You or your bank did not approve this payment.",
+    "payment_intent_authentication_failure": "You or your bank did not approve this payment.",
+    "not_confirmed": "The payment was not approved in time.",
+}
+
+
+def _say(code: str, detail: str, reason: str = "") -> Trouble:
     """A refused checkout: what happened, whether money moved, what to do."""
     match code:
         case "payment_declined":
             return Trouble(
                 "Your bank declined the card",
-                "The bank said no to this payment.",
+                _WHY.get(reason, "The bank said no to this payment."),
                 _UNMOVED,
                 "Choose another card and press the button again. Your cart is as it was.",
             )
@@ -547,6 +594,18 @@ def _say(code: str, detail: str) -> Trouble:
                 "It did not answer in time. We asked again, and it knows of no payment.",
                 _UNMOVED,
                 "Try again, or choose another card. Your cart is as it was.",
+            )
+        case "flash_pass_required" | "flash_pass_expired" | "flash_pass_invalid" | "not_started":
+            return Trouble(
+                "Something in your cart is in a flash sale, and it is not your turn",
+                detail,
+                _UNMOVED,
+                "Join the queue on the page of the sale, which you find under Flash sales below; "
+                "or take it out of your cart to buy the rest.",
+            )
+        case "buyer_limit" | "sold_out":
+            return Trouble(
+                "Not from this flash sale", detail, _UNMOVED, "Take it out of your cart to buy the rest."
             )
         case "out_of_stock":
             return Trouble(
@@ -568,6 +627,13 @@ def _say(code: str, detail: str) -> Trouble:
                 "That time is over, or the cart changed, so it was worked out anew.",
                 _UNMOVED,
                 "Look at the total below. If you agree, press the button again.",
+            )
+        case "address_not_served":
+            return Trouble(
+                "We do not deliver to this address yet",
+                "",
+                _UNMOVED,
+                "Choose another address. Your cart is as it was.",
             )
         case "cart_empty":
             return Trouble(

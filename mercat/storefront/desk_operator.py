@@ -82,6 +82,8 @@ class OperatorDesk:
             ("Orders since the shop opened", f"{self._pulse.total:,}"),
             ("Slowest follower is behind by", f"{worst:,} facts"),
             ("Parked facts", f"{sum(each.parked for each in followers):,}"),
+            ("Parked purchases and cancellations", str(len(await self._shop.checkout.parked()))),
+            ("Open cases of money", str(len(await self._shop.payments.cases()))),
             ("Open breakers", str(sum(each.state == "open" for each in self._shop.breakers.values()))),
         ]
         breakers = sorted((name, each.state) for name, each in self._shop.breakers.items())

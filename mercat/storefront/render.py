@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from mercat import money
 from mercat.kit import clock
+from mercat.settings import Settings
 
 _HERE = Path(__file__).parent
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".LICENSE": "text/plain"}
@@ -53,6 +54,12 @@ CARDS = [
     ("tok_declined", "Visa ending in 0002", "Is declined. Nothing is charged and the cart stays."),
     ("tok_timeout_charged", "Visa ending in 6975", "Hangs, then turns out to have paid, once."),
     ("tok_timeout_uncharged", "Visa ending in 6983", "Hangs, then turns out not to have paid."),
+]
+
+STRIPE_CARDS = [
+    ("pm_card_visa", "Visa ending in 4242", "Stripe's test card: works."),
+    ("pm_card_authenticationRequired", "Visa ending in 3184", "Stripe's test card: the bank asks first."),
+    ("pm_card_visa_chargeDeclined", "Visa ending in 0002", "Stripe's test card: is declined."),
 ]
 
 _STATES = {
@@ -174,8 +181,15 @@ def country(code: str) -> str:
     return dict(COUNTRIES).get(code, code)
 
 
+def cards(settings: Settings) -> list[tuple[str, str, str]]:
+    """The cards to choose from that nobody has saved: a provider's for trying things out."""
+    if settings.payment_provider == "sandbox":
+        return CARDS
+    return STRIPE_CARDS if settings.stripe_key.told().startswith("sk_test_") else []
+
+
 def card(token: str) -> str:
-    return next((name for each, name, _ in CARDS if each == token), "Card")
+    return next((name for each, name, _ in (*CARDS, *STRIPE_CARDS) if each == token), "Card")
 
 
 def window(page: int, pages: int) -> Iterator[int | None]:

@@ -6,6 +6,7 @@ from mercat.accounts import Accounts
 from mercat.cart import Cart
 from mercat.catalog import Catalog
 from mercat.checkout import Checkout
+from mercat.flashsale import FlashSales
 from mercat.fulfilment import Fulfilment
 from mercat.inventory import Inventory
 from mercat.kit.breaker import Breaker
@@ -32,6 +33,8 @@ class Services(Protocol):
     def catalog(self) -> Catalog: ...
     @property
     def checkout(self) -> Checkout: ...
+    @property
+    def flashsale(self) -> FlashSales: ...
     @property
     def fulfilment(self) -> Fulfilment: ...
     @property

@@ -17,8 +17,9 @@ from starlette.routing import Route
 from mercat import money
 from mercat.catalog import Catalog, Product, ProductOffer, Variant
 from mercat.events import Document
+from mercat.flashsale import FlashSales, Sale
 from mercat.fulfilment import Fulfilment, ShippingMethod
-from mercat.ids import ProductId, SkuId
+from mercat.ids import OfferId, ProductId, SkuId
 from mercat.kit import wire
 from mercat.kit.breaker import Breaker
 from mercat.kit.refusals import NotFound, Refusal
@@ -173,6 +174,7 @@ class Shop:
         search: Search,
         reviews: Reviews,
         recommendations: Recommendations,
+        flashsale: FlashSales,
         fulfilment: Fulfilment,
         breakers: dict[str, Breaker],
         currency: str,
@@ -184,6 +186,7 @@ class Shop:
         self._search = search
         self._reviews = reviews
         self._recommendations = recommendations
+        self._flashsale = flashsale
         self._fulfilment = fulfilment
         self._breakers = breakers
         self._currency = currency
@@ -202,6 +205,7 @@ class Shop:
             request,
             "home.html",
             ["home"],
+            sales=[sale for sale in await self._sales() if sale.state in ("planned", "open", "paused")],
             window=list({each.product_id: each for each in window}.values()),
             rated=rated,
             newest=newest,
@@ -399,6 +403,7 @@ class Shop:
             path=aisle.path if aisle else [],
             department=aisle.path[0].slug if aisle else None,
             delivery=delivery,
+            flash=await self._flash(offer.offer_id) if offer else None,
             # What is chosen above is not told again as if it were fixed.
             details={
                 name: value for name, value in product.attributes.items() if name not in product.options
@@ -410,6 +415,20 @@ class Shop:
             linked=_linked(product, offer, images, page.reviews if page else [], origin + canonical, origin),
             canonical=canonical,
         )
+
+    async def _sales(self) -> list[Sale]:
+        try:
+            return await self._flashsale.sales()
+        except Refusal:
+            return []
+
+    async def _flash(self, offer_id: OfferId) -> str | None:
+        """The sale in which alone this offer is sold, if there is one."""
+        try:
+            watched = await self._flashsale.watched()
+        except Refusal:
+            return None
+        return next((each.sale_id for each in watched if each.offer_id == offer_id), None)
 
     async def _delivery(self) -> ShippingMethod | None:
         try:

@@ -5,11 +5,28 @@ from browser.conftest import DESK, PHONE
 from browser.steps import fill_in, press_until_ordered, put_in_cart, sign_in
 from playwright.sync_api import expect
 
-PUBLIC = ["/", "/departments", "/search", "/search?q=zzzzqqqq", "/help", "/search?page=999"]
+PUBLIC = [
+    "/",
+    "/departments",
+    "/search",
+    "/search?q=zzzzqqqq",
+    "/help",
+    "/search?page=999",
+    "/flash",
+    "/flash/demo",
+]
 GUEST = ["/cart", "/signin", "/register", "/orders", "/sell", "/nowhere"]
 MEMBER = ["/account", "/wishlist", "/orders", "/checkout"]
 SELLER = ["/desk", "/desk/new", "/desk/upload", "/desk/orders"]
-OPERATOR = ["/operator", "/operator/orders", "/operator/laws"]
+OPERATOR = [
+    "/operator",
+    "/operator/orders",
+    "/operator/money",
+    "/operator/parked",
+    "/operator/laws",
+    "/operator/flash",
+    "/operator/flash/demo",
+]
 
 
 def inspect(page, faults, paths):

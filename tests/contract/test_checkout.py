@@ -7,14 +7,11 @@ from contextlib import AsyncExitStack
 import msgspec
 import pytest
 from both_ways import WAYS, reached
+from scene import GIVEN_UP, LAPSED, WALKED_AWAY, Scene
 
 from mercat import ids, main
-from mercat.accounts import NewAddress
-from mercat.audit import audit
-from mercat.catalog import NewProduct
 from mercat.checkout import (
     API,
-    Buy,
     CartEmpty,
     Checkout,
     CheckoutInProgress,
@@ -24,94 +21,19 @@ from mercat.checkout import (
     Ship,
     Track,
 )
+from mercat.checkout.afterwards import TRIES_MAX
 from mercat.checkout.messages import Record, ShippedLine
-from mercat.inventory import Line, OutOfStock
+from mercat.inventory import OutOfStock
 from mercat.kit import wire
 from mercat.kit.refusals import BadRequest, NotFound
 from mercat.kit.web import Caller
-from mercat.orders import NotCancellable
+from mercat.orders import NotCancellable, NotReturnable, Taken
 from mercat.payments import Outcome
 from mercat.pricing import QuoteExpired
-
-HOME = NewAddress(name="Ann", line1="1 Lane", city="Boston", region="MA", postal_code="02110", country="US")
-LAPSED = 20  # seconds after which nobody holds a lease of now
-GIVEN_UP = 80
-WALKED_AWAY = 1_000
 
 
 class Crash(BaseException):
     """The process is gone: nothing that it would have done after this happens."""
-
-
-class Scene:
-    """A shop with ten tins of tea, and a shopper with two of them in the cart."""
-
-    def __init__(self, shop, db):
-        self.shop, self.checkout, self.db = shop, shop.checkout, db
-        self.seller = ids.new(ids.SellerId)
-
-    async def open(self):
-        draft = NewProduct(title="Tea", description="", category="tea", price=1_000, currency="USD")
-        listed = await self.shop.catalog.create(self.seller, "Bob's", draft)
-        self.tea = listed.offer_id
-        await self.shop.inventory.receive(f"opening/{self.tea}", [Line(self.tea, 10)], self.seller)
-        self.ann = Caller(ids.new(ids.UserId), email="ann@example.org")
-        await self.shop.cart.add(self.ann.user_id, self.tea, 2)
-        return self
-
-    async def another(self):
-        """The same shop with other tea, and another shopper."""
-        return await Scene(self.shop, self.db).open()
-
-    async def ask(self, token="tok_visa", **more):
-        address = await self.shop.accounts.add_address(self.ann.user_id, HOME)
-        method = await self.shop.accounts.add_payment_method(self.ann.user_id, token)
-        return Buy(address, method, "standard", **more)
-
-    async def left(self):
-        stock = (await self.shop.inventory.stock([self.tea]))[self.tea]
-        return stock.on_hand, stock.reserved
-
-    async def charged(self):
-        """How many charges stand at the provider, not given back."""
-        return await self.db.fetchval(
-            "select count(*) from payments.sandbox_charge p join checkout.checkout c on c.checkout_id = p.key"
-            " where c.user_id = $1 and p.state = 'charged' and p.refunded < p.amount",
-            self.ann.user_id,
-        )
-
-    async def orders(self):
-        return (await self.shop.orders.list_of([self.ann.user_id])).orders
-
-    async def in_cart(self):
-        return sum(line.quantity for line in (await self.shop.cart.basket(self.ann.user_id)).lines)
-
-    async def answers(self):
-        return await self.db.fetch(
-            "select a.status, a.body from checkout.answer a join checkout.checkout c using (checkout_id) "
-            "where c.user_id = $1",
-            self.ann.user_id,
-        )
-
-    async def settled(self):
-        assert await self.db.fetchval("select count(*) from checkout.running") == 0
-        async with self.db.acquire() as db:
-            assert [law for law in await audit(db) if law.violations] == []
-
-    async def must_have_bought(self, units=2):
-        assert [(order.status, order.total) for order in await self.orders()] == [("confirmed", 2_624)]
-        assert await self.left() == (10 - units, 0)
-        assert await self.charged() == 1
-        assert await self.in_cart() == 0
-        assert [row["status"] for row in await self.answers()] == [201]
-        await self.settled()
-
-    async def must_have_bought_nothing(self):
-        assert await self.orders() == []
-        assert await self.left() == (10, 0)
-        assert await self.charged() == 0
-        assert await self.in_cart() == 2
-        await self.settled()
 
 
 class Breaks:
@@ -430,22 +352,129 @@ async def test_a_cancellation_that_broke_off_is_carried_on(scene, clock_ahead, p
     await scene.settled()
 
 
-async def test_a_cancellation_that_was_not_decided_gives_nothing_back(scene, clock_ahead):
+async def test_a_cancellation_that_stalled_before_it_was_decided_is_decided_by_recovery(scene, clock_ahead):
     order = await _bought(scene)
-    break_at(scene.checkout, "_orders", "cancel", "before")
-    with pytest.raises(Crash):
-        await scene.checkout.cancel(scene.ann, order.order_id)
+    stalled, go_on = asyncio.Event(), asyncio.Event()
+    orders = scene.shop.orders
+
+    class Stalling:
+        def __getattr__(self, name):
+            return getattr(orders, name)
+
+        async def cancel(self, *asked):
+            stalled.set()
+            await go_on.wait()
+            return await orders.cancel(*asked)
+
+    scene.checkout._orders = Stalling()
+    slow = asyncio.create_task(scene.checkout.cancel(scene.ann, order.order_id))
+    await stalled.wait()
+    scene.checkout._orders = orders
     clock_ahead(LAPSED)
     await scene.checkout.keep_undoing()
-    assert await _refunds(scene, order) == []
-    assert (await scene.shop.orders.order(order.order_id, [scene.ann.user_id])).status == "confirmed"
-    break_at(scene.checkout, "_payments", "refund", "before")
-    with pytest.raises(Crash):  # the next attempt is decided, and breaks off too
-        await scene.checkout.cancel(scene.ann, order.order_id)
-    clock_ahead(2 * LAPSED)
-    await scene.checkout.keep_undoing()
+    assert await _refunds(scene, order) == [order.total]
+    go_on.set()
+    assert (await slow).status == "cancelled"
     assert await _refunds(scene, order) == [order.total]
     assert await scene.left() == (10, 0)
+    await scene.settled()
+
+
+async def test_a_return_that_stalled_until_it_was_withdrawn_cannot_be_decided_any_more(scene, clock_ahead):
+    order = await _bought(scene)
+    bob = Caller(ids.new(ids.UserId), frozenset({"seller"}), scene.seller)
+    await scene.checkout.ship(bob, Ship(order.order_id, _parts(order, 2), "Post", "T-1"))
+    break_at(scene.checkout, "_orders", "return_", "before", ConnectionResetError)
+    with pytest.raises(ConnectionResetError):
+        await scene.checkout.return_(scene.ann, order.order_id, Return(_parts(order, 1)))
+    [row] = await scene.db.fetch("select reference from checkout.undoing where reference like 'return/%'")
+    clock_ahead(LAPSED)
+    await scene.checkout.keep_undoing()
+    with pytest.raises(NotReturnable):
+        await scene.shop.orders.return_(
+            order.order_id, row["reference"], [Taken(order.lines[0].order_line_id, 1)]
+        )
+    history = (await scene.shop.orders.order(order.order_id, [scene.ann.user_id])).history
+    assert [past.what for past in history] == ["confirmed", "shipped"]
+
+
+async def test_returns_at_once_give_back_the_tax_to_the_cent(scene):
+    order = await _bought(scene)  # two tins, and a tax of an odd cent
+    bob = Caller(ids.new(ids.UserId), frozenset({"seller"}), scene.seller)
+    await scene.checkout.ship(bob, Ship(order.order_id, _parts(order, 2), "Post", "T-1"))
+    asks = [scene.checkout.return_(scene.ann, order.order_id, Return(_parts(order, 1))) for _ in range(4)]
+    answers = await asyncio.gather(*asks, return_exceptions=True)
+    assert sum(isinstance(answer, NotReturnable) for answer in answers) == 2
+    assert sorted(await _refunds(scene, order)) == [1_062, 1_063]
+    [payment] = await scene.shop.payments.of_order(order.order_id)
+    assert (payment.status, payment.refunded) == ("partially_refunded", 2_125)
+    balances = {line.account: line.balance for line in await scene.shop.payments.trial_balance()}
+    assert balances == {
+        "provider": 499,
+        "shipping": -499,
+        "commission": 0,
+        "refunds": 0,
+        "tax": 0,
+        f"seller:{int(scene.seller)}": 0,
+    }
+    await scene.settled()
+
+
+async def test_a_checkout_that_keeps_failing_is_parked_until_an_operator_retries_it(scene, clock_ahead):
+    ask = await _crashes(scene, await scene.ask(), "_orders", "create", "before")
+    saga, orders = scene.checkout.saga, scene.shop.orders
+
+    class Broken:
+        def __getattr__(self, name):
+            raise LookupError("the shelf of orders is locked")
+
+    saga._orders = Broken()
+    for turn in range(TRIES_MAX):
+        assert await scene.checkout.parked() == []
+        clock_ahead(LAPSED * (turn + 1))
+        assert await saga.recover() == 1
+    [parked] = await scene.checkout.parked()
+    assert "the shelf of orders is locked" in parked.reason
+    assert (parked.reference.partition("/")[0], parked.tries, parked.direction) == (
+        "buy",
+        TRIES_MAX,
+        "forward",
+    )
+    clock_ahead(LAPSED * 30)
+    assert await saga.recover() == 0
+    saga._orders = orders
+    await scene.checkout.retry(parked.reference)
+    with pytest.raises(NotFound):
+        await scene.checkout.retry(parked.reference)
+    clock_ahead(LAPSED * 31)
+    assert await saga.recover() == 1
+    await scene.must_have_bought()
+    assert (await scene.checkout.buy(scene.ann, "k1", ask)).replayed
+
+
+async def test_a_cancellation_that_keeps_failing_is_parked_until_an_operator_retries_it(scene, clock_ahead):
+    order = await _bought(scene)
+    payments = scene.checkout._payments
+
+    class Broken:
+        async def refund(self, *asked):
+            raise LookupError("the provider does not know this charge")
+
+    scene.checkout._payments = Broken()
+    with pytest.raises(LookupError):
+        await scene.checkout.cancel(scene.ann, order.order_id)
+    for turn in range(TRIES_MAX):
+        clock_ahead(LAPSED * (turn + 1))
+        await scene.checkout.keep_undoing()
+    [parked] = await scene.checkout.parked()
+    assert parked.order_id == order.order_id
+    assert "does not know this charge" in parked.reason
+    scene.checkout._payments = payments
+    await scene.checkout.retry(parked.reference)
+    clock_ahead(LAPSED * 22)
+    await scene.checkout.keep_undoing()
+    assert await _refunds(scene, order) == [order.total]
+    assert await scene.checkout.parked() == []
 
 
 def _parts(order, quantity):

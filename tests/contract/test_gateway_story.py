@@ -5,15 +5,18 @@ import asyncio
 import re
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 from openapi_schema_validator import OAS31Validator
 
+from mercat import ids
 from mercat.gateway.openapi import document
 from mercat.gateway.routes import PREFIX, TABLE
 from mercat.kit import wire
+from mercat.payments import Sandbox
+from mercat.settings import Settings
 
 ADDRESS = {
     "name": "Ann",
@@ -89,7 +92,7 @@ async def until(check: Callable[[], Awaitable[Any]], seconds: float = 15) -> Any
         return found
 
 
-async def test_from_listing_to_return(people: Any) -> None:
+async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
     asked: set[str] = set()
     nobody, ann, bob = (Api(client, asked) for client in (people.nobody, people.shopper, people.seller))
 
@@ -224,6 +227,14 @@ async def test_from_listing_to_return(people: Any) -> None:
     key = {"idempotency-key": uuid.uuid4().hex}
     waiting = await ann("POST", "/orders/checkout", 202, json=asks, headers=key)
     assert (waiting["status"], waiting["next_action"]["type"]) == ("pending", "three_d_secure")
+    forged = await nobody("POST", "/payments/webhooks/sandbox", 400, content=b"{}")
+    assert forged["code"] == "bad_signature"
+    bank = Sandbox(cast(Any, None), 0, secret=settings.key("sandbox notices"))
+    for duplicate in (False, True):
+        body, signature = bank.letter(ids.new(ids.CheckoutId), "evt_1")
+        signed = {"content": body, "headers": {"mercat-signature": signature}}
+        heard = await nobody("POST", "/payments/webhooks/sandbox", 200, **signed)
+        assert (heard["received"], heard["duplicate"]) == (True, duplicate)
     told = await people.nobody.post(waiting["next_action"]["url"], json={"outcome": "fail"})
     assert told.headers["content-type"] == "application/problem+json"
     declined = await ann("POST", "/orders/checkout", 402, json=asks, headers=key)
@@ -326,7 +337,9 @@ async def test_from_listing_to_return(people: Any) -> None:
     assert (await bob("GET", "/seller/offers", 200))["offers"][0]["status"] == "paused"
     await ann("POST", "/cart/items", 404, json={"product_id": product_id, "quantity": 1})
 
-    untouched = {f"{route.verb} {route.path}" for route in TABLE} - asked
+    # Flash sales have a story of their own, in test_flashsale.
+    routes = (route for route in TABLE if not route.path.startswith("/flash-sales"))
+    untouched = {f"{route.verb} {route.path}" for route in routes} - asked
     assert untouched == {"POST /accounts", "POST /sellers"}, "what the fixture asks itself"
 
 

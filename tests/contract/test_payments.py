@@ -15,6 +15,7 @@ from mercat.kit.refusals import NotFound
 from mercat.kit.web import remote, serve
 from mercat.payments import (
     API,
+    Back,
     Charge,
     Outcome,
     PaymentDeclined,
@@ -24,7 +25,7 @@ from mercat.payments import (
     SellerPart,
 )
 from mercat.payments.messages import RefundTooLarge
-from mercat.payments.rules import capture, refund
+from mercat.payments.rules import Captured, capture, gross, refund, split
 
 BOB, EVE = ids.SellerId(7), ids.SellerId(8)
 
@@ -150,20 +151,22 @@ async def test_refunds_never_exceed_the_capture(payments):
     ask = charge()
     await payments.charge(ask)
     for _ in range(2):
-        await payments.refund(ask.order_id, 4_000, "return/1")
-    asks = [payments.refund(ask.order_id, 4_000, f"return/{n}") for n in range(2, 6)]
+        await payments.refund(ask.order_id, Back("return/1", 4_000))
+    asks = [payments.refund(ask.order_id, Back(f"return/{n}", 4_000)) for n in range(2, 6)]
     answers = await asyncio.gather(*asks, return_exceptions=True)
     assert sorted(type(answer).__name__ for answer in answers) == ["Refund", *["RefundTooLarge"] * 3]
-    await payments.refund(ask.order_id, 2_000, "return/9")
+    await payments.refund(ask.order_id, Back("return/9", 2_000))
     assert set((await balances(payments)).values()) == {0}
     with pytest.raises(RefundTooLarge):
-        await payments.refund(ask.order_id, 1, "return/10")
+        await payments.refund(ask.order_id, Back("return/10", 1))
 
 
 async def test_one_refund_asked_for_by_many_at_once_is_one(payments):
     ask = charge()
     await payments.charge(ask)
-    refunds = await asyncio.gather(*(payments.refund(ask.order_id, 10_000, "cancel/1") for _ in range(8)))
+    refunds = await asyncio.gather(
+        *(payments.refund(ask.order_id, Back("cancel/1", 10_000)) for _ in range(8))
+    )
     assert len({refund.refund_id for refund in refunds}) == 1
     assert set((await balances(payments)).values()) == {0}
 
@@ -191,14 +194,21 @@ def test_every_entry_balances_and_full_refunds_leave_nothing(parts, shipping, ta
         tax=tax,
         sellers=[SellerPart(ids.SellerId(n), part) for n, part in enumerate(parts)],
     )
-    captured = capture(ask, 100_000)
-    assert sum(captured[1]) == 0
-    left, before, sums = total, 0, list(captured[1])
+    accounts, amounts = capture(ask, 100_000)
+    assert sum(amounts) == 0
+    captured = Captured(dict(zip(accounts, amounts, strict=True)), gross(ask))
+    left, before, sums = total, {}, dict(captured.postings)
     for amount in [*slices, total]:
         amount = min(amount, left)
-        accounts, amounts = refund(captured, before, amount)
-        assert accounts == captured[0]
-        assert sum(amounts) == 0
-        sums = [a + b for a, b in zip(sums, amounts, strict=True)]
-        left, before = left - amount, before + amount
-    assert set(sums) == {0}
+        if not amount:
+            continue
+        parts = split(captured, before, Back("r", amount))
+        assert sum(parts.values()) == amount
+        accounts, amounts = refund(captured, before, parts)
+        assert (accounts[0], amounts[0], sum(amounts)) == ("refunds", -amount, 0)
+        for account, posted in zip(accounts, amounts, strict=True):
+            sums[account] = sums.get(account, 0) + posted
+        before = {name: before.get(name, 0) + parts.get(name, 0) for name in {*before, *parts}}
+        left -= amount
+    assert sums.pop("refunds", 0) == -sums.pop("provider")
+    assert set(sums.values()) <= {0}

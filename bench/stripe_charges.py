@@ -1,0 +1,113 @@
+"""How many charges at Stripe a worker holds at once: the real service on a real database, with Stripe's
+double at 100 ms an answer in a process of its own. `python bench/stripe_charges.py [SECONDS]`
+
+A charge is two questions, so 200 ms at best; what more it takes is ours. Says, for so many at once: charges a
+second, what the wait alone would allow, the middle and the worst of their times, how late the event loop
+was, and the processor time of each.
+"""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import asyncpg
+import msgspec
+import uvloop
+
+from mercat import ids, settings
+from mercat.embedded import engines, temporary
+from mercat.kit.building import Building
+from mercat.main import till_of
+from mercat.migrate import migrate
+from mercat.payments import Charge, SellerPart
+from mercat.settings import Secret
+
+DELAY_S = 0.1
+DOUBLE = Path(__file__).parent.parent / "tests" / "stripe_double.py"
+
+
+def charge() -> Charge:
+    return Charge(
+        checkout_id=ids.new(ids.CheckoutId),
+        order_id=ids.new(ids.OrderId),
+        amount=2_624,
+        currency="USD",
+        token="pm_card_visa",
+        sellers=[SellerPart(ids.SellerId(7), 2_000)],
+        shipping=499,
+        tax=125,
+    )
+
+
+async def measure(till, at_once, seconds):
+    took, late = [], []
+    end = time.perf_counter() + seconds
+
+    async def one(n):
+        await asyncio.sleep(2 * DELAY_S * n / at_once)  # not all in step
+        while time.perf_counter() < end:
+            began = time.perf_counter()
+            await till.charge(charge())
+            took.append(time.perf_counter() - began)
+
+    async def watch():
+        while True:
+            began = time.perf_counter()
+            await asyncio.sleep(0.01)
+            late.append(time.perf_counter() - began - 0.01)
+
+    watching = asyncio.create_task(watch())
+    began, cpu = time.perf_counter(), time.process_time()
+    await asyncio.gather(*(one(n) for n in range(at_once)))
+    spent, cpu = time.perf_counter() - began, time.process_time() - cpu
+    watching.cancel()
+    took.sort()
+    late.sort()
+    return {
+        "at_once": at_once,
+        "charges_per_s": round(len(took) / spent),
+        "wait_alone_allows": round(at_once / (2 * DELAY_S)),
+        "p50_ms": round(took[len(took) // 2] * 1_000),
+        "p99_ms": round(took[len(took) * 99 // 100] * 1_000),
+        "loop_late_p99_ms": round(late[len(late) * 99 // 100] * 1_000, 1),
+        "cpu_ms_per_charge": round(cpu * 1_000 / len(took), 2),
+        "cpu_share": round(cpu / spent, 2),
+    }
+
+
+async def main(seconds):
+    command = [sys.executable, str(DOUBLE), "0", str(DELAY_S)]
+    with (
+        temporary() as home,
+        engines(home) as shop,
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as double,  # noqa: ASYNC220
+    ):
+        url = double.stdout.readline().strip()
+        told = msgspec.structs.replace(
+            settings.load(shop.environment()),
+            payment_provider="stripe",
+            stripe_key=Secret("sk_test_double"),
+            stripe_url=url,
+        )
+        owner = await asyncpg.connect(**shop.postgres())
+        await migrate(owner, told)
+        async with AsyncExitStack() as stack:
+            building = Building(told, stack)
+            till = till_of(building, await building.pool("payments"))
+            for at_once in (1, 10, 50, 100, 200, 500, 1_000):
+                said = await measure(till, at_once, seconds)
+                held = await owner.fetchval(
+                    "select count(*) from pg_stat_activity where usename like 'mercat_%'"
+                )
+                sys.stdout.write(json.dumps(said | {"connections": held}) + "\n")
+                sys.stdout.flush()
+        await owner.close()
+        double.terminate()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(float(sys.argv[1]) if len(sys.argv) > 1 else 5))

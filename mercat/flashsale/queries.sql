@@ -1,0 +1,243 @@
+-- name: create
+-- A sale that begins at once ($17: now) has nobody to draw.
+insert into flashsale.sale (sale_id, offer_id, product_id, title, units, per_person, per_card, per_address, queue,
+    members_only, rate, ceiling, window_s, seed, commitment, starts_at, ends_at, state, drawn, roll, opened_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, sha256($14), $15::timestamptz, $16,
+    case when $15::timestamptz <= $17 then 'open' else 'planned' end, case when $15::timestamptz <= $17 then 0 end,
+    case when $15::timestamptz <= $17 then sha256('') end, case when $15::timestamptz <= $17 then $17::timestamptz end)
+on conflict do nothing
+returning sale_id;
+
+-- name: standing
+-- The sales that are not over, and those that ended within the hour.
+select * from flashsale.sale where state <> 'ended' or ended_at > now() - interval '1 hour' order by sale_id;
+
+-- name: sale
+select * from flashsale.sale where sale_id = $1;
+
+-- name: keep_tickets
+-- Those who joined since `joined` was $2: the numbers and who has them. Nothing where another releaser was faster.
+with sale as materialized (
+    update flashsale.sale set joined = $3 where sale_id = $1 and joined = $2 returning sale_id
+)
+insert into flashsale.ticket (sale_id, number, user_id)
+select s.sale_id, a.number, a.user_id from sale s, unnest($4::int[], $5::bigint[]) as a (number, user_id)
+on conflict do nothing;
+
+-- name: tickets
+-- A page of the line as it was joined, without those whose turn has lapsed: they may join anew.
+select t.number, t.user_id, coalesce(t.owner_id, t.user_id) as owner_id, u.state is not distinct from 'lapsed' as lapsed from flashsale.ticket t
+left join flashsale.turn u on u.sale_id = t.sale_id and u.number = t.number
+where t.sale_id = $1 and t.number > $2 order by t.number limit $3;
+
+-- name: open
+-- The draw: who was there at the start, and the hash of their list. From here on the seed is public.
+update flashsale.sale set state = 'open', drawn = $2, roll = $3, opened_at = $4
+where sale_id = $1 and state = 'planned'
+returning sale_id;
+
+-- name: release
+-- The next in line have their turn: places $4 with the numbers $5, $6 units each, until $8. `serving` was $2 and
+-- becomes $3. Who has a turn already is passed over.
+with sale as materialized (
+    select sale_id from flashsale.sale where sale_id = $1 and serving = $2 and state = 'open' for update
+), granted as (
+    insert into flashsale.turn (sale_id, place, number, user_id, units, released_at, until)
+    select t.sale_id, a.place, t.number, coalesce(t.owner_id, t.user_id), $6, $7, $8
+    from sale s, unnest($4::int[], $5::int[]) as a (place, number)
+    join flashsale.ticket t on t.sale_id = $1 and t.number = a.number
+    order by a.place
+    on conflict do nothing
+    returning units
+)
+update flashsale.sale set serving = $3, taken = taken + (select coalesce(sum(units), 0) from granted)
+where sale_id = (select sale_id from sale)
+returning (select count(*) from granted) as released;
+
+-- name: shopping
+select count(*) filter (where state = 'issued') as issued, count(*) filter (where state = 'claimed') as claimed
+from flashsale.turn where sale_id = $1 and state in ('issued', 'claimed');
+
+-- name: lapse
+-- Turns that nobody used in time: each gives its units back once.
+with sale as materialized (
+    select sale_id from flashsale.sale where sale_id = $1 and exists (
+        select from flashsale.turn where sale_id = $1 and state = 'issued' and until < $2::timestamptz - $3::interval)
+    for update
+), gone as (
+    update flashsale.turn t set state = 'lapsed', settled_at = $2
+    where t.sale_id = (select sale_id from sale) and t.state = 'issued' and t.until < $2::timestamptz - $3::interval
+    returning t.user_id, t.units
+), back as (
+    update flashsale.sale set taken = taken - (select sum(units) from gone)
+    where sale_id = $1 and exists (select from gone)
+)
+select user_id from gone;
+
+-- name: claimed
+select place, checkout_id, claimed_at from flashsale.turn
+where sale_id = $1 and state = 'claimed' and place = coalesce($2, place) order by place limit 10000;
+
+-- name: settle
+-- What checkouts came to: bought, or the turn is its owner's again while its time lasts.
+with sale as materialized (
+    select sale_id from flashsale.sale where sale_id = $1 for update
+), settled as (
+    update flashsale.turn t set settled_at = $5,
+        state = case when a.bought then 'used' when t.until > $5 then 'issued' else 'lapsed' end,
+        checkout_id = case when a.bought then t.checkout_id end,
+        quantity = case when a.bought then t.quantity end
+    from unnest($2::int[], $3::bigint[], $4::boolean[]) as a (place, checkout_id, bought)
+    where t.sale_id = (select sale_id from sale) and t.place = a.place and t.checkout_id = a.checkout_id
+        and t.state = 'claimed'
+    returning t.user_id, t.state, t.units, t.quantity
+), counted as (
+    update flashsale.sale s set
+        sold = s.sold + (select coalesce(sum(quantity) filter (where state = 'used'), 0) from settled),
+        taken = s.taken - (select coalesce(sum(units - quantity) filter (where state = 'used'), 0)
+            + coalesce(sum(units) filter (where state = 'lapsed'), 0) from settled)
+    where s.sale_id = $1 and exists (select from settled)
+)
+select user_id, state from settled;
+
+-- name: keep
+-- How it goes, told only where it changed.
+update flashsale.sale set pace = $2,
+    sold_out_at = case when sold = units then coalesce(sold_out_at, $3) end,
+    state = case when ends_at < $3 then 'ended' else state end,
+    ended_at = case when ends_at < $3 then ends_at else ended_at end
+where sale_id = $1 and state <> 'ended'
+    and (pace is distinct from $2 or (sold = units) <> (sold_out_at is not null) or ends_at < $3);
+
+-- name: adopt
+-- A guest signed in: what was the guest's is the account's, unless that has a turn already.
+with theirs as (
+    update flashsale.ticket set owner_id = $3 where sale_id = $1 and number = $2
+)
+update flashsale.turn t set user_id = $3
+where t.sale_id = $1 and t.number = $2 and t.state = 'issued' and not exists (
+    select from flashsale.turn o where o.sale_id = $1 and o.user_id = $3 and o.state <> 'lapsed');
+
+-- name: turn_of
+-- Somebody's latest turn.
+select place, number, units, state, released_at, until, checkout_id from flashsale.turn
+where sale_id = $1 and user_id = $2 order by released_at desc, place desc limit 1;
+
+-- name: lock_sales
+select sale_id from flashsale.sale where sale_id = any($1::text[]) order by sale_id for update;
+
+-- name: claim
+-- A pass is shown at the till: the turn is this checkout's. Those that do not come back were refused.
+with asked as materialized (
+    select a.*, s.per_card, s.per_address,
+        row_number() over (partition by a.sale_id, a.card order by a.checkout_id) as same_card,
+        row_number() over (partition by a.sale_id, a.address order by a.checkout_id) as same_address
+    from unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::smallint[], $6::text[], $7::text[])
+        as a (sale_id, place, user_id, checkout_id, quantity, card, address)
+    join flashsale.sale s on s.sale_id = a.sale_id and s.state in ('open', 'paused')
+), allowed as materialized (
+    select a.* from asked a
+    where (a.per_card is null or a.per_card >= a.same_card + (
+            select count(*) from flashsale.turn t where t.sale_id = a.sale_id and t.card = a.card
+                and t.state in ('claimed', 'used') and t.place <> a.place))
+        and (a.per_address is null or a.per_address >= a.same_address + (
+            select count(*) from flashsale.turn t where t.sale_id = a.sale_id and t.address = a.address
+                and t.state in ('claimed', 'used') and t.place <> a.place))
+)
+update flashsale.turn t set state = 'claimed', checkout_id = a.checkout_id, quantity = a.quantity, card = a.card,
+    address = a.address, claimed_at = $8
+from allowed a
+where t.sale_id = a.sale_id and t.place = a.place and t.user_id = a.user_id and t.state = 'issued'
+    and t.until >= $8 and t.units >= a.quantity
+returning t.checkout_id, t.place;
+
+-- name: rush
+-- Without a waiting room: the turn is made at the till, for as long as there are units. The sale is locked.
+with asked as materialized (
+    select a.*, s.serving, s.units - s.taken as left_over, s.per_card, s.per_address,
+        row_number() over (partition by a.sale_id, a.user_id order by a.checkout_id) as same_user,
+        row_number() over (partition by a.sale_id, a.card order by a.checkout_id) as same_card,
+        row_number() over (partition by a.sale_id, a.address order by a.checkout_id) as same_address
+    from unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::smallint[], $6::text[], $7::text[])
+        as a (sale_id, place, user_id, checkout_id, quantity, card, address)
+    join flashsale.sale s on s.sale_id = a.sale_id and s.state = 'open' and not s.queue
+        and a.quantity <= s.per_person
+), allowed as materialized (
+    select a.*, sum(a.quantity) over (partition by a.sale_id order by a.checkout_id) as so_far,
+        row_number() over (partition by a.sale_id order by a.checkout_id) as nth
+    from asked a
+    where same_user = 1
+        and not exists (select from flashsale.turn t
+            where t.sale_id = a.sale_id and t.user_id = a.user_id and t.state <> 'lapsed')
+        and (a.per_card is null or a.per_card >= a.same_card + (
+            select count(*) from flashsale.turn t where t.sale_id = a.sale_id and t.card = a.card
+                and t.state in ('claimed', 'used')))
+        and (a.per_address is null or a.per_address >= a.same_address + (
+            select count(*) from flashsale.turn t where t.sale_id = a.sale_id and t.address = a.address
+                and t.state in ('claimed', 'used')))
+), made as (
+    insert into flashsale.turn (sale_id, place, number, user_id, units, state, released_at, until, checkout_id,
+        quantity, card, address, claimed_at)
+    select sale_id, serving + nth, serving + nth, user_id, quantity, 'claimed', $8, $8, checkout_id, quantity, card,
+        address, $8
+    from allowed where so_far <= left_over
+    order by sale_id, nth
+    returning sale_id, place, checkout_id, units
+), counted as (
+    update flashsale.sale s set taken = s.taken + m.units, serving = m.place, joined = greatest(s.joined, m.place)
+    from (select sale_id, sum(units) as units, max(place) as place from made group by 1) m
+    where s.sale_id = m.sale_id
+)
+select checkout_id, place from made;
+
+-- name: turn
+select user_id, state, until, checkout_id, units from flashsale.turn where sale_id = $1 and place = $2;
+
+-- name: act
+-- What an operator does, with who and why. Units are only ever added.
+with done as (
+    update flashsale.sale set
+        state = case $3 when 'pause' then 'paused' when 'resume' then 'open' when 'end' then 'ended' else state end,
+        starts_at = case $3 when 'start' then $6 else starts_at end,
+        rate = case $3 when 'rate' then $4 else rate end,
+        ceiling = case $3 when 'ceiling' then $4 else ceiling end,
+        units = case $3 when 'units' then units + $4 else units end,
+        ended_at = case $3 when 'end' then $6 else ended_at end
+    where sale_id = $1 and case $3 when 'start' then state = 'planned'
+        when 'pause' then state = 'open' when 'resume' then state = 'paused'
+        else state <> 'ended' end
+    returning sale_id
+)
+insert into flashsale.action (sale_id, who, what, amount, why, at)
+select sale_id, $2, $3, $4, $5, $6 from done
+returning action_id;
+
+-- name: note
+insert into flashsale.action (sale_id, who, what, why) values ($1, $2, $3, $4);
+
+-- name: actions
+select at, who, what, amount, why from flashsale.action where sale_id = $1 order by action_id desc limit $2;
+
+-- name: switch_off
+-- What the shop can do without while this sale lasts.
+update flashsale.sale set switched_off = $2::text[] where sale_id = $1 returning sale_id;
+
+-- name: counts
+select count(*) as issued, count(*) filter (where state = 'used') as used,
+    count(*) filter (where state = 'lapsed') as lapsed, count(*) filter (where state = 'issued') as waiting,
+    count(*) filter (where state = 'claimed') as claimed
+from flashsale.turn where sale_id = $1;
+
+-- name: turns
+select place, number, user_id, state, units, quantity, extract(epoch from released_at)::bigint as released
+from flashsale.turn where sale_id = $1 and place > $2 order by place limit $3;
+
+-- name: certify
+insert into flashsale.certificate (sale_id, body) values ($1, $2::json)
+on conflict (sale_id) do update set body = excluded.body, made_at = now();
+
+-- name: certificate
+select body::text from flashsale.certificate where sale_id = $1;
+
+-- name: tickets_kept
+select count(*) from flashsale.ticket where sale_id = $1 and number <= $2;

@@ -1,0 +1,66 @@
+"""The demo's flash sale as people live through it: joined, waited, bought; with and without scripts."""
+
+import re
+
+import pytest
+from browser.conftest import DESK, PHONE
+from browser.steps import fill_in, press_until_ordered, sign_in
+from playwright.sync_api import expect
+
+
+def _turn(page):
+    page.goto("/flash/demo")
+    page.get_by_role("button", name="Join the queue").click()
+    expect(page).to_have_url(re.compile("/flash/demo/wait"))
+    expect(page.get_by_role("heading", name="It is your turn")).to_be_visible(timeout=20_000)
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
+def test_waiting_and_buying(visit, faults, scripts):
+    page = visit(PHONE, scripts=scripts)
+    _turn(page)
+    page.reload()
+    expect(page.get_by_role("heading", name="It is your turn")).to_be_visible()
+    if scripts:
+        assert not faults(page)
+        expect(page.locator(".clock")).to_have_text(re.compile(r"[0-4]:\d\d"))
+    page.get_by_role("button", name="Buy now").click()
+    expect(page).to_have_url(re.compile("/checkout"))
+    fill_in(page)
+    press_until_ordered(page)
+    page.goto("/flash/demo/wait")
+    expect(page.get_by_role("heading", name="You have bought it")).to_be_visible()
+
+
+def test_without_a_turn_there_is_nothing_to_put_into_a_cart(visit):
+    page = visit(DESK)
+    page.goto("/flash/demo/wait")
+    expect(page).to_have_url(re.compile("/flash/demo$"))
+    page.goto("/search?q=" + page.get_by_role("heading", level=1).inner_text())
+    page.locator("#results .card a").first.click()
+    page.get_by_role("link", name="Go to the sale").click()
+    expect(page).to_have_url(re.compile("/flash/demo$"))
+
+
+def test_the_control_room_pauses_and_resumes_and_keeps_why(visit, faults):
+    page = visit(DESK)
+    sign_in(page, "ops")
+    page.goto("/operator/flash/demo")
+    form = page.locator("form", has=page.get_by_role("button", name="Pause", exact=True))
+    form.get_by_label("Why").fill("A look at the till.")
+    form.get_by_role("button").click()
+    try:
+        expect(page.locator("#live")).to_contain_text("Paused for a moment")
+        waiting = visit(PHONE)
+        waiting.goto("/flash/demo")
+        waiting.get_by_role("button", name="Join the queue").click()
+        expect(waiting.get_by_role("heading", name="You are in the queue")).to_be_visible()
+        expect(waiting.locator("[data-eta]")).to_have_text("We cannot know yet")
+        assert not faults(waiting)
+    finally:
+        form = page.locator("form", has=page.get_by_role("button", name="Resume", exact=True))
+        form.get_by_label("Why").fill("All is well.")
+        form.get_by_role("button").click()
+    expect(page.locator("#live")).to_contain_text("On now")
+    expect(page.get_by_role("cell", name="A look at the till.").first).to_be_visible()
+    expect(waiting.get_by_role("heading", name="It is your turn")).to_be_visible(timeout=20_000)

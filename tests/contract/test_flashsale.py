@@ -1,0 +1,668 @@
+"""What a flash sale promises: one place a person, one order a pass, no unit twice, no place lost."""
+
+import asyncio
+import itertools
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import msgspec
+import pytest
+from both_ways import WAYS, reached
+
+from mercat import ids, main
+from mercat.accounts import NewAddress
+from mercat.audit import audit
+from mercat.catalog import NewProduct
+from mercat.checkout import Buy, NotAdmitted
+from mercat.flashsale import (
+    API,
+    Act,
+    BuyerLimit,
+    FlashPassExpired,
+    FlashPassInvalid,
+    FlashPassRequired,
+    FlashSales,
+    Gate,
+    NewSale,
+    SaleExists,
+    SaleOver,
+    SoldOut,
+    canonical,
+    genuine,
+)
+from mercat.flashsale.messages import NotPossible, NotStarted, Pass
+from mercat.flashsale.rules import Draw
+from mercat.inventory import Line
+from mercat.kit import clock, signing, wire
+from mercat.kit.limits import Limit
+from mercat.kit.refusals import Invalid, NotFound, SignInFirst, TooManyRequests, Unavailable
+from mercat.kit.web import Caller
+
+HOME = NewAddress(name="Ann", line1="1 Lane", city="Boston", region="MA", postal_code="02110", country="US")
+SALE = "tea"
+OPERATOR = Caller(ids.UserId(1), frozenset({"operator"}), email="ops@example.com")
+
+
+class Scene:
+    def __init__(self, shop, settings, db):
+        self.shop, self.sales, self.settings, self.db = shop, shop.flashsale, settings, db
+        self.releaser = shop.flashsale.releaser
+        self._numbers = itertools.count(1)
+
+    async def lists(self, units=100):
+        seller = ids.new(ids.SellerId)
+        draft = NewProduct(title="Tea", description="", category="tea", price=1_000, currency="USD")
+        listed = await self.shop.catalog.create(seller, "Bob's", draft)
+        await self.shop.inventory.receive(
+            f"opening/{listed.offer_id}", [Line(listed.offer_id, units)], seller
+        )
+        return listed.offer_id
+
+    async def opens(self, stock=100, starts_in=-1, **more):
+        self.offer = await self.lists(stock)
+        told = {"units": stock, "per_card": None, "per_address": None, "rate": 1_000} | more
+        starts_at = clock.now() + timedelta(seconds=starts_in)
+        await self.sales.create(NewSale(sale_id=SALE, offer_id=self.offer, starts_at=starts_at, **told))
+        await self.tick()
+
+    async def tick(self):
+        """A second of the releaser's work, and everybody sees it."""
+        self.releaser._ticked_at.clear()
+        await self.releaser.tick()
+        self.look()
+
+    def look(self):
+        self.sales._seen_at = self.shop.checkout.gate._seen_at = -1e9
+
+    def person(self):
+        n = next(self._numbers)
+        return Caller(ids.new(ids.UserId), email=f"p{n}@example.org")
+
+    async def crowd(self, n):
+        people = [self.person() for _ in range(n)]
+        return people, [await self.sales.join(each, SALE) for each in people]
+
+    async def stands(self, person):
+        return await self.sales.place(person, SALE)
+
+    async def buys(self, person, flash_pass=None, *, key=None, token="tok_visa", home=HOME, quantity=1):
+        if not (await self.shop.cart.basket(person.user_id)).lines:
+            await self.shop.cart.add(person.user_id, self.offer, quantity)
+        address = await self.shop.accounts.add_address(person.user_id, home)
+        method = await self.shop.accounts.add_payment_method(person.user_id, token)
+        ask = Buy(address, method, "standard", flash_pass=flash_pass)
+        return await self.shop.checkout.buy(person, key or str(next(self._numbers)), ask)
+
+    async def pass_of(self, person):
+        return (await self.stands(person)).pass_
+
+    async def sold(self):
+        self.look()
+        sale = await self.sales.sale(SALE)
+        return sale.units - sale.left
+
+    async def sound(self):
+        async with self.db.acquire() as owner:
+            assert not [finding for finding in await audit(owner) if finding.violations]
+
+
+@pytest.fixture
+async def scene(settings, db):
+    settings = msgspec.structs.replace(settings, pool_size=8)
+    async with AsyncExitStack() as stack:
+        scene = Scene(await main.assemble(settings, stack), settings, db)
+        yield scene
+        await scene.sound()
+
+
+# -- the queue
+
+
+async def test_a_person_has_one_place_however_often_they_ask(scene):
+    await scene.opens(rate=0)
+    ann = scene.person()
+    places = await asyncio.gather(*(scene.sales.join(ann, SALE) for _ in range(20)))
+    assert {place.number for place in places} == {1}
+    assert sum(place.joined_now for place in places) == 1
+    assert (await scene.stands(ann)).position == 1
+    assert await scene.shop.building.store.do("ZCARD", f"flash_queue:{SALE}") == 1
+
+
+async def test_first_come_first_served(scene):
+    await scene.opens(rate=3)
+    people, places = await scene.crowd(5)
+    assert [place.place for place in places] == [1, 2, 3, 4, 5]
+    await scene.tick()
+    states = [(await scene.stands(each)).state for each in people]
+    assert states == ["your_turn"] * 3 + ["waiting"] * 2
+    fifth = await scene.stands(people[4])
+    assert (fifth.position, fifth.ahead) == (2, 1)
+
+
+async def test_who_comes_early_is_drawn_and_the_draw_can_be_recomputed(scene, clock_ahead):
+    await scene.opens(starts_in=60, rate=0)
+    people, places = await scene.crowd(30)
+    assert {(place.state, place.position) for place in places} == {("drawing", None)}
+    before = await scene.sales.sale(SALE)
+    assert (before.seed, before.state) == (None, "planned")
+    clock_ahead(61)
+    await scene.tick()
+    late = await scene.sales.join(scene.person(), SALE)
+    after = await scene.sales.sale(SALE)
+    assert (after.commitment, after.drawn) == (before.commitment, 30)
+    assert late.place == 31
+    stands = [await scene.stands(each) for each in people]
+    assert sorted(each.place for each in stands) == list(range(1, 31))
+    draw = Draw(bytes.fromhex(after.seed), bytes.fromhex(after.roll), after.drawn)
+    assert [draw.place_of(each.number) for each in stands] == [each.place for each in stands]
+    assert [each.place for each in stands] != list(range(1, 31))
+
+
+async def test_people_are_let_in_in_the_order_of_the_draw(scene, clock_ahead):
+    await scene.opens(starts_in=60, rate=7)
+    people, _ = await scene.crowd(20)
+    clock_ahead(61)
+    await scene.tick()
+    await scene.tick()
+    stands = [await scene.stands(each) for each in people]
+    assert sorted(each.place for each in stands if each.pass_) == list(range(1, 8))
+
+
+async def test_nobody_waits_in_a_sale_that_is_over_or_not_there(scene):
+    await scene.opens()
+    with pytest.raises(NotFound):
+        await scene.sales.join(scene.person(), "nothing")
+    await scene.sales.act(OPERATOR, SALE, Act("end", "A test."))
+    scene.look()
+    with pytest.raises(SaleOver):
+        await scene.sales.join(scene.person(), SALE)
+
+
+async def test_a_sale_may_be_for_members(scene):
+    await scene.opens(members_only=True)
+    with pytest.raises(SignInFirst):
+        await scene.sales.join(scene.person(), SALE)
+    member = Caller(ids.new(ids.UserId), frozenset({"shopper"}), email="m@example.org")
+    assert (await scene.sales.join(member, SALE)).number == 1
+
+
+# -- what is lost, and what is not
+
+
+async def test_a_line_that_valkey_lost_comes_back(scene):
+    await scene.opens(rate=2)
+    people, _ = await scene.crowd(6)
+    await scene.tick()
+    before = [(await scene.stands(each)).place for each in people]
+    await scene.shop.building.store.do("FLUSHALL")
+    with pytest.raises(Unavailable):
+        await scene.sales.join(scene.person(), SALE)
+    with pytest.raises(Unavailable):
+        await scene.stands(people[5])
+    await scene.tick()
+    assert [(await scene.stands(each)).place for each in people] == before
+    assert (await scene.sales.join(scene.person(), SALE)).place == 7
+
+
+async def test_a_line_whose_end_valkey_lost_gives_no_number_twice(scene):
+    await scene.opens(rate=0)
+    people, _ = await scene.crowd(4)
+    await scene.tick()
+    store = scene.shop.building.store
+    await store.do("SET", f"flash_numbers:{SALE}", 2)
+    await store.do("ZREM", f"flash_queue:{SALE}", int(people[2].user_id), int(people[3].user_id))
+    await scene.tick()
+    assert [(await scene.stands(each)).number for each in people] == [1, 2, 3, 4]
+    assert (await scene.sales.join(scene.person(), SALE)).number == 5
+
+
+async def test_two_releasers_let_nobody_in_twice(scene):
+    await scene.opens(rate=5)
+    await scene.crowd(20)
+    await scene.tick()
+    scene.releaser._ticked_at.clear()
+    await asyncio.gather(*(scene.releaser.tick() for _ in range(6)))
+    turns = await scene.db.fetch("select place from flashsale.turn order by place")
+    assert [row["place"] for row in turns] == list(range(1, len(turns) + 1))
+    assert await scene.db.fetchval("select taken from flashsale.sale") == len(turns)
+
+
+# -- passes
+
+
+async def test_what_is_on_sale_is_sold_with_a_pass_alone(scene):
+    await scene.opens()
+    ann = scene.person()
+    with pytest.raises(FlashPassRequired):
+        await scene.buys(ann)
+    await scene.sales.join(ann, SALE)
+    await scene.tick()
+    assert (await scene.buys(ann, await scene.pass_of(ann))).status == 201
+    await scene.tick()
+    assert (await scene.stands(ann)).state == "bought"
+    assert await scene.sold() == 1
+
+
+async def test_other_goods_are_sold_as_ever(scene):
+    await scene.opens()
+    scene.offer = await scene.lists()
+    assert (await scene.buys(scene.person())).status == 201
+
+
+async def test_the_same_key_has_the_same_answer_though_the_pass_is_used(scene):
+    await scene.opens()
+    ann = scene.person()
+    await scene.sales.join(ann, SALE)
+    await scene.tick()
+    pass_ = await scene.pass_of(ann)
+    first = await scene.buys(ann, pass_, key="k")
+    again = await scene.shop.checkout.buy(ann, "k", await _same_ask(scene, ann))
+    assert (first.body, again.replayed) == (again.body, True)
+
+
+async def _same_ask(scene, person):
+    record = await scene.db.fetchval(
+        "select record from checkout.checkout where user_id = $1", person.user_id
+    )
+    assert record
+    address = (await scene.shop.accounts.addresses(person.user_id))[0]
+    method = (await scene.shop.accounts.payment_methods(person.user_id))[0]
+    return Buy(address.address_id, method.payment_method_id, "standard")
+
+
+async def test_a_pass_buys_once(scene):
+    await scene.opens()
+    ann = scene.person()
+    await scene.sales.join(ann, SALE)
+    await scene.tick()
+    pass_ = await scene.pass_of(ann)
+    await scene.buys(ann, pass_)
+    with pytest.raises(FlashPassInvalid):
+        await scene.buys(ann, pass_)
+    await scene.tick()
+    with pytest.raises(FlashPassInvalid):
+        await scene.buys(ann, pass_)
+    assert await scene.sold() == 1
+
+
+async def test_a_pass_in_many_tabs_at_once_buys_once(scene):
+    await scene.opens(stock=50)
+    ann = scene.person()
+    await scene.sales.join(ann, SALE)
+    await scene.tick()
+    pass_ = await scene.pass_of(ann)
+    await scene.shop.cart.add(ann.user_id, scene.offer, 1)
+    said = await asyncio.gather(*(scene.buys(ann, pass_) for _ in range(12)), return_exceptions=True)
+    bought = [each for each in said if not isinstance(each, Exception) and each.status == 201]
+    orders = await scene.db.fetchval("select count(*) from orders.orders where status = 'confirmed'")
+    assert (len({each.body for each in bought}), orders) == (1, 1)
+    await scene.tick()
+    assert await scene.sold() == 1
+
+
+@pytest.mark.parametrize("trick", ["user", "sale", "place", "later", "bent"])
+async def test_a_forged_pass_opens_nothing(scene, trick):
+    await scene.opens()
+    ann, eve = scene.person(), scene.person()
+    for each in (ann, eve):
+        await scene.sales.join(each, SALE)
+    await scene.tick()
+    key = scene.settings.key("flash sales")
+    own = signing.unseal(key, await scene.pass_of(eve), Pass)
+    pass_ = {
+        "user": await scene.pass_of(ann),
+        "sale": signing.seal(key, msgspec.structs.replace(own, sale="other")),
+        "place": signing.seal(b"guessed", msgspec.structs.replace(own, place=1)),
+        "later": signing.seal(b"guessed", msgspec.structs.replace(own, until=own.until + 3_600)),
+        "bent": signing.seal(key, own)[:-3] + "AAA",
+    }
+    with pytest.raises(FlashPassInvalid):
+        await scene.buys(eve, pass_[trick])
+
+
+async def test_a_later_time_under_our_own_seal_would_not_help_either(scene, clock_ahead):
+    """The pass is only paper: whose turn it is, and until when, PostgreSQL says."""
+    await scene.opens(window_s=300)
+    ann = scene.person()
+    await scene.sales.join(ann, SALE)
+    await scene.tick()
+    key = scene.settings.key("flash sales")
+    own = signing.unseal(key, await scene.pass_of(ann), Pass)
+    longer = signing.seal(key, msgspec.structs.replace(own, until=own.until + 10_000))
+    clock_ahead(301)
+    with pytest.raises(FlashPassExpired):
+        await scene.buys(ann, longer)
+
+
+async def test_a_turn_that_is_not_used_goes_to_the_next_once(scene, clock_ahead):
+    await scene.opens(stock=2)
+    people, _ = await scene.crowd(3)
+    await scene.tick()
+    lapsed = [await scene.pass_of(each) for each in people[:2]]
+    assert (await scene.stands(people[2])).state == "waiting"
+    clock_ahead(310)
+    await asyncio.gather(scene.releaser.tick(), scene.releaser.tick())
+    await scene.tick()
+    assert (await scene.stands(people[2])).state == "your_turn"
+    with pytest.raises(FlashPassExpired):
+        await scene.buys(people[0], lapsed[0])
+    assert await scene.db.fetchval("select taken from flashsale.sale") == 1
+    assert (await scene.stands(people[0])).state == "lapsed"
+    again = await scene.sales.join(people[0], SALE)
+    assert (again.joined_now, again.number) == (True, 4)
+
+
+async def test_a_declined_card_leaves_the_turn_to_its_owner(scene):
+    await scene.opens(stock=1)
+    ann = scene.person()
+    await scene.sales.join(ann, SALE)
+    await scene.tick()
+    pass_ = await scene.pass_of(ann)
+    assert (await scene.buys(ann, pass_, token="tok_declined")).status == 402
+    assert (await scene.buys(ann, pass_)).status == 201  # at once, before the releaser has looked
+    await scene.tick()
+    assert await scene.sold() == 1
+
+
+async def test_a_claim_whose_process_died_is_given_back(scene, clock_ahead):
+    await scene.opens(stock=1)
+    ann = scene.person()
+    await scene.sales.join(ann, SALE)
+    await scene.tick()
+    pass_ = await scene.pass_of(ann)
+    await scene.db.execute(
+        "update flashsale.turn set state = 'claimed', checkout_id = 77, quantity = 1, claimed_at = now()"
+    )
+    with pytest.raises(FlashPassInvalid):
+        await scene.buys(ann, pass_)
+    clock_ahead(40)
+    await scene.tick()
+    assert (await scene.buys(ann, await scene.pass_of(ann))).status == 201
+    await scene.tick()
+
+
+# -- units and limits
+
+
+async def test_exactly_as_many_are_sold_as_there_are_and_everybody_is_told(scene):
+    await scene.opens(stock=5, rate=1_000)
+    people, _ = await scene.crowd(12)
+    sold = 0
+    for _ in range(4):
+        await scene.tick()
+        for each in people:
+            stands = await scene.stands(each)
+            if stands.state == "your_turn":
+                sold += (await scene.buys(each, stands.pass_)).status == 201
+    assert (sold, await scene.sold()) == (5, 5)
+    assert (await scene.sales.sale(SALE)).state == "sold_out"
+    assert (await scene.stands(people[11])).state == "sold_out"
+    with pytest.raises(SoldOut):
+        await scene.sales.join(scene.person(), SALE)
+    with pytest.raises(SoldOut):
+        await scene.buys(scene.person())
+
+
+async def test_a_pass_is_never_promised_without_a_unit(scene):
+    await scene.opens(stock=3, rate=1_000, per_person=2)
+    people, _ = await scene.crowd(5)
+    await scene.tick()
+    stands = [await scene.stands(each) for each in people]
+    assert [each.state for each in stands] == ["your_turn"] * 2 + ["waiting"] * 3
+    assert (await scene.buys(people[0], stands[0].pass_, quantity=2)).status == 201
+    with pytest.raises(BuyerLimit):
+        await scene.buys(people[1], stands[1].pass_, quantity=2)
+
+
+@pytest.mark.parametrize("limit", ["per_card", "per_address"])
+async def test_many_accounts_of_one_buyer_are_one_buyer(scene, limit):
+    await scene.opens(**{limit: 2})
+    people, _ = await scene.crowd(6)
+    await scene.tick()
+    passes = [await scene.pass_of(each) for each in people]
+    homes = [
+        HOME if limit == "per_address" else msgspec.structs.replace(HOME, line1=f"{n} Lane") for n in range(6)
+    ]
+    homes[1] = msgspec.structs.replace(homes[1], line1=homes[1].line1.upper() + ",")
+    said = await asyncio.gather(
+        *(
+            scene.buys(each, pass_, home=home)
+            for each, pass_, home in zip(people, passes, homes, strict=True)
+        ),
+        return_exceptions=True,
+    )
+    assert sorted(type(each).__name__ for each in said) == ["BuyerLimit"] * 4 + ["Said"] * 2
+
+
+async def test_a_rush_without_a_queue_sells_each_unit_once(scene):
+    await scene.opens(stock=10, queue=False)
+    people = [scene.person() for _ in range(40)]
+    said = await asyncio.gather(*(scene.buys(each) for each in people), return_exceptions=True)
+    assert sum(not isinstance(each, Exception) and each.status == 201 for each in said) == 10
+    assert all(isinstance(each, SoldOut) for each in said if isinstance(each, Exception))
+    await scene.tick()
+    assert await scene.sold() == 10
+
+
+async def test_a_rush_has_no_queue_to_join(scene):
+    await scene.opens(queue=False)
+    with pytest.raises(NotPossible):
+        await scene.sales.join(scene.person(), SALE)
+
+
+async def test_the_gate_is_not_believed_where_it_lets_too_many_in(scene):
+    await scene.opens(stock=2, queue=False)
+    await scene.shop.building.store.do("SET", f"flash_gate:{SALE}", 1_000)
+    said = await asyncio.gather(*(scene.buys(scene.person()) for _ in range(8)), return_exceptions=True)
+    assert sum(not isinstance(each, Exception) and each.status == 201 for each in said) == 2
+
+
+async def test_nothing_is_sold_before_the_start(scene):
+    await scene.opens(starts_in=60)
+    with pytest.raises((NotStarted, FlashPassRequired)):
+        await scene.buys(scene.person())
+
+
+# -- the operator
+
+
+async def test_a_sale_needs_what_it_offers(scene):
+    offer = await scene.lists(5)
+    sale = NewSale(sale_id=SALE, offer_id=offer, units=6, starts_at=clock.now())
+    with pytest.raises(Invalid):
+        await scene.sales.create(sale)
+    await scene.sales.create(msgspec.structs.replace(sale, units=5))
+    with pytest.raises(SaleExists):
+        await scene.sales.create(msgspec.structs.replace(sale, sale_id="other", units=5))
+
+
+async def test_pause_resume_rate_units_and_end_are_recorded(scene):
+    await scene.opens(stock=20, units=10, rate=0)
+    await scene.crowd(3)
+    act = scene.sales.act
+    await act(OPERATOR, SALE, Act("rate", "They wait.", 50))
+    paused = await act(OPERATOR, SALE, Act("pause", "Payments look odd."))
+    assert (paused.state, paused.rate) == ("paused", 50)
+    await scene.tick()
+    assert (await scene.sales.sale(SALE)).serving == 0
+    await act(OPERATOR, SALE, Act("resume", "All is well."))
+    await scene.tick()
+    assert (await scene.sales.sale(SALE)).serving == 3
+    assert (await act(OPERATOR, SALE, Act("units", "More came in.", 10))).units == 20
+    with pytest.raises(NotPossible):
+        await act(OPERATOR, SALE, Act("units", "Greed.", 1))
+    with pytest.raises(NotPossible):
+        await act(OPERATOR, SALE, Act("resume", "Again."))
+    await act(OPERATOR, SALE, Act("end", "Done."))
+    done = await scene.sales.acts(SALE)
+    assert [each.what for each in done] == ["end", "units", "resume", "pause", "rate"]
+    assert {each.who for each in done} == {"ops@example.com"}
+    scene.look()
+    assert (await scene.buys(scene.person())).status == 201  # the rest is sold as ever
+
+
+async def test_a_sale_that_nobody_can_serve_delays_no_other(scene):
+    await scene.opens(rate=10)
+    other = await scene.lists()
+    await scene.sales.create(NewSale(sale_id="a", offer_id=other, units=1, starts_at=clock.now()))
+    await scene.shop.building.store.do("SET", "flash_queue:a", "not a sorted set")
+    await scene.shop.building.store.do("SET", "flash_numbers:a", 5)
+    await scene.crowd(2)
+    await scene.tick()
+    assert (await scene.sales.sale(SALE)).serving == 2
+
+
+def test_every_refusal_of_the_till_is_one():
+    assert all(
+        issubclass(each, NotAdmitted) for each in (FlashPassRequired, FlashPassInvalid, BuyerLimit, SoldOut)
+    )
+    assert wire.encode(SoldOut().problem())
+
+
+# -- what anybody can check
+
+
+async def test_the_document_and_the_certificate_are_signed(scene):
+    await scene.opens(stock=1, starts_in=-1)
+    people, _ = await scene.crowd(2)
+    await scene.tick()
+    await scene.buys(people[0], await scene.pass_of(people[0]))
+    await scene.tick()
+    signed = await scene.sales.document(SALE)
+    assert genuine(signed.key, signed.signature, signed.body)
+    assert not genuine(signed.key, signed.signature, signed.body.replace(b'"left":0', b'"left":1'))
+    assert not (await scene.sales.verify(SALE)).wrong
+    await main.certify(scene.shop, SALE)
+    scene.look()
+    said = msgspec.json.decode(wire.encode(await scene.sales.certificate(SALE)))
+    assert genuine(said["key"], said["signature"], canonical(said["certificate"]))
+    assert (said["certificate"]["sold"], said["certificate"]["used"]) == (1, 1)
+    assert said["certificate"]["laws"]
+    said["certificate"]["sold"] = 2
+    assert not genuine(said["key"], said["signature"], canonical(said["certificate"]))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "update flashsale.ticket set user_id = 1 where number = 3",
+        "delete from flashsale.ticket where number = 3",
+        "update flashsale.sale set roll = sha256('x')",
+        "alter table flashsale.sale drop constraint sale_check1; update flashsale.sale set seed = 'y'",
+        "update flashsale.turn set number = number % 10 + 1 where place = 2",
+    ],
+)
+async def test_a_draw_that_was_tampered_with_is_noticed(scene, clock_ahead, damage):
+    await scene.opens(starts_in=60, rate=3)
+    await scene.crowd(10)
+    clock_ahead(61)
+    await scene.tick()
+    await scene.tick()
+    assert not (await scene.sales.verify(SALE)).wrong
+    damage = damage.replace("sale_check1", await _seed_check(scene))
+    async with scene.db.acquire() as owner:
+        harm = owner.transaction()
+        await harm.start()
+        await owner.execute(damage)
+        scene.sales._db = scene.releaser._db = _Only(owner)
+        assert (await scene.sales.verify(SALE)).wrong
+        await harm.rollback()
+
+
+class _Only:
+    """One connection as a pool: it sees what its transaction did."""
+
+    def __init__(self, connection):
+        self.fetch, self.fetchrow, self.fetchval = connection.fetch, connection.fetchrow, connection.fetchval
+
+
+async def _seed_check(scene):
+    return await scene.db.fetchval(
+        "select conname from pg_constraint where conrelid = 'flashsale.sale'::regclass"
+        " and pg_get_constraintdef(oid) like '%sha256%'"
+    )
+
+
+async def test_what_is_switched_off_for_a_sale_is_on_again_afterwards(scene):
+    await scene.opens()
+    await scene.sales.switch_off(OPERATOR, SALE, ["reviews", "wishlist"])
+    assert await scene.sales.switched_off() == ["reviews", "wishlist"]
+    await scene.sales.act(OPERATOR, SALE, Act("end", "Done."))
+    assert await scene.sales.switched_off() == []
+    assert "reviews" in [each.why for each in await scene.sales.acts(SALE)][1]
+
+
+async def test_a_guest_who_signs_in_keeps_the_place(scene):
+    await scene.opens(rate=1)
+    [guest, next_in_line], _ = await scene.crowd(2)
+    await scene.tick()
+    member, other = scene.person(), scene.person()
+    await scene.sales.adopt(guest.user_id, member.user_id)
+    await scene.sales.adopt(next_in_line.user_id, other.user_id)
+    await scene.shop.building.store.do("FLUSHALL")
+    await scene.tick()
+    scene.look()
+    stands = await scene.stands(member)
+    assert (stands.state, stands.place) == ("your_turn", 1)
+    assert (await scene.buys(member, stands.pass_)).status == 201
+    assert (await scene.stands(other)).place == 2
+    with pytest.raises(NotFound):
+        await scene.stands(next_in_line)
+    await scene.tick()
+    assert not (await scene.sales.verify(SALE)).wrong
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_queue_and_till_work_from_another_process_too(scene, way):
+    await scene.opens()
+    async with reached(way, FlashSales, API, scene.sales) as far:
+        scene.shop.checkout.gate = Gate(far)
+        ann = scene.person()
+        with pytest.raises(FlashPassRequired):
+            await scene.buys(ann)
+        assert (await far.join(ann, SALE)).number == 1
+        await scene.tick()
+        place = await far.place(ann, SALE)
+        assert (await scene.buys(ann, place.pass_)).status == 201
+        with pytest.raises(FlashPassInvalid):
+            await scene.buys(ann, place.pass_)
+        signed = await far.document(SALE)
+        assert genuine(signed.key, signed.signature, signed.body)
+        assert (await far.act(OPERATOR, SALE, Act("pause", "A look."))).state == "paused"
+        assert (await far.room(SALE)).acts[0].why == "A look."
+        await scene.tick()
+
+
+# -- ten thousand accounts
+
+
+async def test_one_neighbourhood_cannot_fill_the_line(scene):
+    await scene.opens(rate=0)
+    scene.sales._neighbourhood = Limit(rate=0.01, burst=20)
+    for n in range(20):
+        await scene.sales.join(scene.person(), SALE, f"203.0.113.{n}")
+    with pytest.raises(TooManyRequests) as refused:
+        await scene.sales.join(scene.person(), SALE, "203.0.113.99")
+    assert refused.value.facts["retry_after"] > 0
+    assert (await scene.sales.join(scene.person(), SALE, "198.51.100.7")).number == 21
+    for n in range(20):
+        await scene.sales.join(scene.person(), SALE, f"2001:db8:1:{n}::1")
+    with pytest.raises(TooManyRequests):
+        await scene.sales.join(scene.person(), SALE, "2001:db8:1:ffff::1")
+
+
+async def test_ten_thousand_accounts_with_one_card_are_one_buyer(scene):
+    """As many turns as they like; the till lets one card buy what one card may."""
+    await scene.opens(stock=300, per_card=1, per_address=1, rate=10_000)
+    people = [scene.person() for _ in range(10_000)]
+    for at in range(0, len(people), 500):
+        await asyncio.gather(*(scene.sales.join(each, SALE) for each in people[at : at + 500]))
+    await scene.tick()
+    let_in = [each for each in people[:20] if (await scene.stands(each)).state == "your_turn"][:12]
+    assert len(let_in) == 12
+    said = await asyncio.gather(
+        *[scene.buys(each, await scene.pass_of(each)) for each in let_in], return_exceptions=True
+    )
+    assert sorted(type(each).__name__ for each in said) == ["BuyerLimit"] * 11 + ["Said"]
+    await scene.tick()
+    assert await scene.sold() == 1

@@ -1,0 +1,233 @@
+"""A provider's notices: signed or refused, early, late, twice and in any order, and beside the browser: one
+transition."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+import pytest
+from both_ways import WAYS, reached
+from scene import HOME, WALKED_AWAY, Scene
+from stripe_double import SECRET, StripeDouble
+
+from mercat import ids, main
+from mercat.checkout import API, Buy, Checkout
+from mercat.kit.refusals import NotFound
+from mercat.payments import BadSignature, Letter, Outcome
+from mercat.settings import Secret
+
+
+@pytest.fixture
+async def scene(settings, db):
+    async with AsyncExitStack() as stack:
+        yield await Scene(await main.assemble(settings, stack), db).open()
+
+
+@pytest.fixture(params=WAYS)
+async def checkout(request, scene):
+    async with reached(request.param, Checkout, API, scene.checkout) as checkout:
+        yield checkout
+
+
+def ticket_in(said):
+    return msgspec.json.decode(said.body)["next_action"]["url"].rsplit("/", 1)[1]
+
+
+async def waiting(scene, checkout, key="k1"):
+    """A checkout at its bank: the ask, its id, and the ticket of the bank's page."""
+    ask = await scene.ask("tok_3ds")
+    ticket = ticket_in(await checkout.buy(scene.ann, key, ask))
+    return ask, await scene.shop.payments.challenged(ticket), ticket
+
+
+def letter(scene, checkout_id, event_id="evt_1"):
+    body, signature = scene.shop.payments._provider.letter(checkout_id, event_id)
+    return Letter("sandbox", body, signature)
+
+
+async def approve(scene, checkout_id, yes=True):
+    await scene.shop.payments._provider.answer(checkout_id, yes)
+
+
+async def test_a_notice_carries_the_checkout_on_though_the_browser_never_comes_back(scene, checkout):
+    ask, checkout_id, _ = await waiting(scene, checkout)
+    await approve(scene, checkout_id)
+    assert not (await checkout.hear(letter(scene, checkout_id))).done
+    await scene.must_have_bought()
+    assert (await checkout.buy(scene.ann, "k1", ask)).replayed
+
+
+async def test_a_notice_twice_early_late_and_out_of_order_changes_nothing(scene, checkout):
+    _, checkout_id, _ = await waiting(scene, checkout)
+    await checkout.hear(letter(scene, checkout_id, "evt_3"))  # nothing has happened yet
+    assert (await checkout.hear(letter(scene, checkout_id, "evt_3"))).done
+    await approve(scene, checkout_id)
+    for event in ("evt_2", "evt_1", "evt_2"):
+        await checkout.hear(letter(scene, checkout_id, event))
+    await scene.must_have_bought()
+    assert await scene.db.fetchval("select count(*) from payments.notice") == 3
+
+
+async def test_notice_and_browser_at_once_are_one_transition(scene, checkout):
+    ask, checkout_id, ticket = await waiting(scene, checkout)
+    await approve(scene, checkout_id)
+    await asyncio.gather(
+        *(checkout.hear(letter(scene, checkout_id, f"evt_{n}")) for n in range(4)),
+        checkout.challenge(ticket, Outcome("approve")),
+        *(checkout.buy(scene.ann, "k1", ask) for _ in range(3)),
+        return_exceptions=True,
+    )
+    await scene.must_have_bought()
+
+
+async def test_a_notice_that_came_while_somebody_worked_is_taken_up_again(scene, checkout, clock_ahead):
+    _, checkout_id, _ = await waiting(scene, checkout)
+    await scene.db.execute(
+        "update checkout.running set waits_until = null, lease_until = now() + interval '9 s'"
+    )
+    await approve(scene, checkout_id)
+    assert not (await checkout.hear(letter(scene, checkout_id))).done
+    assert await scene.orders() == []
+    clock_ahead(20)
+    await scene.checkout.keep_hearing()
+    await scene.must_have_bought()
+    assert await scene.shop.payments.unheard() == []
+
+
+async def test_a_notice_after_the_end_is_heard_and_charges_nothing(scene, checkout, clock_ahead):
+    _, checkout_id, _ = await waiting(scene, checkout)
+    clock_ahead(WALKED_AWAY)
+    assert await scene.checkout.saga.recover() == 1
+    await approve(scene, checkout_id)
+    await checkout.hear(letter(scene, checkout_id))
+    await scene.must_have_bought_nothing()
+
+
+async def test_a_held_payment_that_nobody_came_back_for_is_let_go(scene, clock_ahead):
+    _, checkout_id, _ = await waiting(scene, scene.checkout)
+    await approve(scene, checkout_id)
+    await scene.db.execute("delete from checkout.running")  # its checkout is beyond recovery
+    assert await scene.shop.payments.void_stale() == 0
+    clock_ahead(3_700)
+    assert await scene.shop.payments.void_stale() == 1
+    states = await scene.db.fetch("select state from payments.sandbox_charge")
+    assert [row["state"] for row in states] == ["cancelled"]
+
+
+async def test_what_is_not_signed_of_now_is_not_heard(scene, checkout, clock_ahead):
+    _, checkout_id, _ = await waiting(scene, checkout)
+    good = letter(scene, checkout_id)
+    for wrong in (
+        msgspec.structs.replace(good, body=good.body.replace(b"evt_1", b"evt_2")),
+        msgspec.structs.replace(good, signature=""),
+        msgspec.structs.replace(good, signature="t=1,v1=\N{SNOWMAN}"),
+        msgspec.structs.replace(good, signature=good.signature.replace("t=", "t=0")),
+    ):
+        with pytest.raises(BadSignature):
+            await checkout.hear(wrong)
+    with pytest.raises(NotFound):
+        await checkout.hear(msgspec.structs.replace(good, provider="stripe"))
+    clock_ahead(301)  # recorded, and sent again
+    with pytest.raises(BadSignature):
+        await checkout.hear(good)
+    assert await scene.db.fetchval("select count(*) from payments.notice") == 0
+
+
+async def test_a_notice_of_no_checkout_of_ours_is_heard_once_and_for_all(scene, checkout):
+    await checkout.hear(letter(scene, ids.new(ids.CheckoutId)))
+    assert await scene.db.fetchval("select count(*) from payments.notice where done_at is null") == 0
+
+
+# -- the same shop with Stripe
+
+
+@pytest.fixture
+async def with_stripe(settings, db):
+    double = StripeDouble()
+    async with double.serving() as url, AsyncExitStack() as stack:
+        told = msgspec.structs.replace(
+            settings,
+            payment_provider="stripe",
+            stripe_key=Secret("sk_test_double"),
+            stripe_webhook_secret=Secret(SECRET),
+            stripe_url=url,
+        )
+        scene = await Scene(await main.assemble(told, stack), db).open()
+        scene.double = double
+        yield scene
+
+
+async def _ask(scene, card):
+    address = await scene.shop.accounts.add_address(scene.ann.user_id, HOME)
+    return Buy(address, await scene.shop.accounts.add_payment_method(scene.ann.user_id, card), "standard")
+
+
+async def test_a_purchase_with_stripe_from_the_card_to_the_refund(with_stripe):
+    scene, double = with_stripe, with_stripe.double
+    assert (
+        await scene.checkout.buy(scene.ann, "k1", await _ask(scene, "pm_card_chargeDeclined"))
+    ).status == 402
+    assert await scene.left() == (10, 0)
+    assert (await scene.checkout.buy(scene.ann, "k2", await _ask(scene, "pm_card_visa"))).status == 201
+    [order] = await scene.orders()
+    assert double.net() == order.total == 2_624
+    await scene.checkout.cancel(scene.ann, order.order_id)
+    assert double.net() == 0
+    assert await scene.left() == (10, 0)
+    await scene.settled()
+
+
+async def test_a_challenge_of_stripe_goes_on_by_notice_and_browser_at_once(with_stripe):
+    scene, double = with_stripe, with_stripe.double
+    ask = await _ask(scene, "pm_card_authenticationRequired")
+    first = await scene.checkout.buy(scene.ann, "k1", ask)
+    assert (first.status, msgspec.json.decode(first.body)["next_action"]["type"]) == (202, "three_d_secure")
+    [intent] = double.intents.values()
+    double.authenticate(intent["id"])
+    notices = [
+        Letter("stripe", *double.event("payment_intent.amount_capturable_updated", intent, f"evt_{n}"))
+        for n in range(3)
+    ]
+    await asyncio.gather(
+        *(scene.checkout.hear(notice) for notice in notices),
+        scene.checkout.buy(scene.ann, "k1", ask),
+        return_exceptions=True,
+    )
+    assert (await scene.checkout.buy(scene.ann, "k1", ask)).status == 201
+    assert double.net() == 2_624
+    await scene.settled()
+
+
+async def test_a_shopper_comes_back_from_the_banks_page(with_stripe):
+    scene, double = with_stripe, with_stripe.double
+    await scene.checkout.buy(scene.ann, "k1", await _ask(scene, "pm_card_authenticationRequired"))
+    [intent] = double.intents.values()
+    back = urlsplit(intent["next_action"]["redirect_to_url"]["return_url"]).path
+    door = httpx.ASGITransport(await main.answer_the_door(scene.shop), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=door, base_url="http://shop") as browser:
+        early = await browser.get(back)
+        assert "Continue at your bank" in early.text
+        assert intent["next_action"]["redirect_to_url"]["url"] in early.text
+        double.authenticate(intent["id"])
+        for _ in range(2):
+            done = await browser.get(back)
+            [order] = await scene.orders()
+            assert (done.status_code, done.headers["location"]) == (303, f"/orders/{order.order_id}?placed=1")
+    assert double.net() == order.total
+
+
+async def test_while_stripe_is_away_a_checkout_is_pending_and_then_undone(with_stripe, clock_ahead):
+    scene, double = with_stripe, with_stripe.double
+    double.faults = ["lost", *["500"] * 50]
+    ask = await _ask(scene, "pm_card_visa")
+    buying = asyncio.create_task(scene.checkout.buy(scene.ann, "k1", ask))
+    said = await buying
+    assert said.status == 202
+    double.faults = []
+    clock_ahead(80)
+    await scene.checkout.saga.recover()
+    assert (await scene.checkout.buy(scene.ann, "k1", ask)).status == 402
+    assert [intent["status"] for intent in double.intents.values()] == ["canceled"]
+    await scene.must_have_bought_nothing()

@@ -1,0 +1,334 @@
+"""What Stripe promises through us: one charge a checkout whatever is lost on the way, and nothing kept that
+is not owed. Against a double that keeps idempotency keys and refuses an excess refund."""
+
+import asyncio
+import re
+import time
+
+import msgspec
+import pytest
+import stripe as library
+from stripe_double import SECRET, StripeDouble
+
+from mercat import ids
+from mercat.kit.refusals import Unavailable
+from mercat.payments import Back, BadSignature, Charge, Letter, PaymentDeclined, Payments, SellerPart
+from mercat.payments.messages import PaymentUnavailable, RefundTooLarge
+from mercat.payments.provider import Ask
+from mercat.payments.stripe import NotChargeable, Stripe, ours, theirs
+from mercat.settings import Secret, load
+
+BOB = ids.SellerId(7)
+
+
+@pytest.fixture
+async def double():
+    return StripeDouble()
+
+
+@pytest.fixture
+async def payments(pool, settings, double):
+    async with double.serving() as url:
+        told = msgspec.structs.replace(
+            settings,
+            payment_provider="stripe",
+            stripe_key=Secret("sk_test_double"),
+            stripe_webhook_secret=Secret(SECRET),
+            stripe_url=url,
+            provider_timeout_s=1,
+        )
+        provider = Stripe(told)
+        yield Payments(await pool("payments"), provider, told)
+        await provider.close()
+
+
+def charge(token="pm_card_visa", amount=10_000, currency="USD"):
+    return Charge(
+        checkout_id=ids.new(ids.CheckoutId),
+        order_id=ids.new(ids.OrderId),
+        amount=amount,
+        currency=currency,
+        token=token,
+        sellers=[SellerPart(BOB, amount - 1_000)],
+        shipping=600,
+        tax=400,
+    )
+
+
+def creations(double):
+    return [asked for verb, path, asked, _ in double.asked if (verb, path) == ("POST", "/v1/payment_intents")]
+
+
+async def status_of(payments, ask):
+    return [(payment.status, payment.amount) for payment in await payments.of_order(ask.order_id)]
+
+
+async def test_a_charge_is_authorised_then_captured_and_carries_its_key(payments, double):
+    ask = charge()
+    await payments.charge(ask)
+    [intent] = double.captured()
+    assert (intent["amount_received"], intent["currency"]) == (10_000, "usd")
+    assert intent["metadata"] == {"checkout": str(ask.checkout_id), "order": str(ask.order_id)}
+    assert [headers["Idempotency-Key"] for *_, headers in double.asked] == [
+        f"charge/{ask.checkout_id}",
+        f"capture/{ask.checkout_id}",
+    ]
+    assert await status_of(payments, ask) == [("captured", 10_000)]
+
+
+async def test_asked_often_and_at_once_it_is_one_charge(payments, double):
+    ask = charge()
+    answers = await asyncio.gather(*(payments.charge(ask) for _ in range(12)))
+    assert len({answer.payment_id for answer in answers}) == 1
+    assert double.net() == 10_000
+    await payments.charge(ask)
+    assert len(double.intents) == 1
+
+
+@pytest.mark.parametrize("at", [0, 1])
+@pytest.mark.parametrize("fault", ["lost", "late 500", "cut", "500", "hang"])
+async def test_whatever_is_lost_on_the_way_it_is_looked_up_before_it_is_asked_again(
+    payments, double, fault, at
+):
+    """The creation (0) or the capture (1) fails before or after Stripe did it: charged once, or not at
+    all."""
+    ask = charge()
+    double.faults = [""] * at + [fault]
+    try:
+        await payments.charge(ask)
+    except PaymentUnavailable:
+        assert await status_of(payments, ask) == []
+        assert double.net() == 0
+        assert {intent["status"] for intent in double.intents.values()} <= {"canceled"}
+    else:
+        assert await status_of(payments, ask) == [("captured", 10_000)]
+        assert double.net() == 10_000
+    assert len(double.intents) == 1
+    [(verb, path, *_)] = double.asked[at + 1 : at + 2]
+    assert verb == "GET", f"after {fault} came {verb} {path}"
+
+
+async def test_while_it_is_away_nothing_is_decided_and_afterwards_it_is_found(payments, double, clock_ahead):
+    ask = charge()
+    double.faults = ["lost", "500", "500", "500"]
+    with pytest.raises(Unavailable):
+        await payments.charge(ask)
+    double.faults = []
+    clock_ahead(20)
+    await payments.charge(ask)
+    assert double.net() == 10_000
+    assert len(double.intents) == 1
+
+
+async def test_a_decline_says_why_and_is_final(payments, double):
+    ask = charge("pm_card_insufficient")
+    for _ in range(2):
+        with pytest.raises(PaymentDeclined) as no:
+            await payments.charge(ask)
+        assert no.value.facts == {"reason": "insufficient_funds"}
+    assert len(creations(double)) == 1
+
+
+async def test_a_card_that_stripe_does_not_know_is_declined(payments):
+    with pytest.raises(PaymentDeclined):
+        await payments.charge(charge("pm_card_nobody"))
+
+
+@pytest.mark.parametrize("ok", [True, False])
+async def test_a_challenge_waits_for_the_shopper(payments, double, ok):
+    ask = charge("pm_card_authenticationRequired")
+    for _ in range(2):
+        waiting = await payments.charge(ask)
+        assert waiting.next_action
+        assert re.match("https://hooks.stripe.com/", waiting.next_action.url)
+    [intent] = double.intents.values()
+    double.authenticate(intent["id"], ok)
+    assert double.net() == 0  # a yes holds the money, and the shop takes it
+    if ok:
+        assert (await payments.charge(ask)).next_action is None
+        assert double.net() == 10_000
+    else:
+        with pytest.raises(PaymentDeclined):
+            await payments.charge(ask)
+    assert len(double.intents) == 1
+
+
+async def test_a_void_lets_go_of_what_is_held_and_a_late_yes_takes_nothing(payments, double):
+    ask = charge("pm_card_authenticationRequired")
+    await payments.charge(ask)
+    for _ in range(2):
+        await payments.void(ask.checkout_id, ask.order_id)
+    [intent] = double.intents.values()
+    assert intent["status"] == "canceled"
+    double.authenticate(intent["id"])
+    with pytest.raises(PaymentDeclined):
+        await payments.charge(ask)
+    assert double.net() == 0
+
+
+async def test_a_void_of_what_was_captured_gives_it_back_once(payments, double):
+    ask = charge()
+    await payments.charge(ask)
+    double.faults = ["lost"]
+    with pytest.raises(Unavailable):
+        await payments.void(ask.checkout_id, ask.order_id)
+    for _ in range(2):
+        await payments.void(ask.checkout_id, ask.order_id)
+    assert double.net() == 0
+    assert len(double.refunds) == 1
+    assert await status_of(payments, ask) == [("refunded", 10_000)]
+
+
+async def test_a_void_before_the_charge_leaves_nothing_to_charge(payments, double):
+    ask = charge()
+    await payments.void(ask.checkout_id, ask.order_id)
+    with pytest.raises(PaymentDeclined):
+        await payments.charge(ask)
+    assert double.intents == {}
+
+
+async def test_a_void_finds_a_charge_whose_answer_was_lost(payments, double):
+    ask = charge()
+    double.faults = ["lost", "500", "500", "500"]
+    with pytest.raises(Unavailable):
+        await payments.charge(ask)
+    double.faults = []
+    await payments.void(ask.checkout_id, ask.order_id)
+    assert [intent["status"] for intent in double.intents.values()] == ["canceled"]
+
+
+@pytest.mark.parametrize("what", ["charge", "void"])
+async def test_a_day_later_when_keys_are_forgotten_it_is_found_all_the_same(
+    payments, double, clock_ahead, what
+):
+    ask = charge()
+    double.faults = ["lost", "500", "500", "500"]
+    with pytest.raises(Unavailable):
+        await payments.charge(ask)
+    double.faults = []
+    double.keys.clear()
+    clock_ahead(25 * 3_600)
+    if what == "charge":
+        await payments.charge(ask)
+    else:
+        await payments.void(ask.checkout_id, ask.order_id)
+    assert [i["status"] for i in double.intents.values()] == ["succeeded" if what == "charge" else "canceled"]
+
+
+async def test_refunds_never_exceed_the_capture_here_or_there(payments, double):
+    ask = charge()
+    await payments.charge(ask)
+    asks = [payments.refund(ask.order_id, Back(f"return/{n}", 4_000)) for n in range(5)]
+    answers = await asyncio.gather(*asks, return_exceptions=True)
+    assert sorted(type(answer).__name__ for answer in answers) == [
+        "Refund",
+        "Refund",
+        *["RefundTooLarge"] * 3,
+    ]
+    assert double.net() == 2_000
+    assert await status_of(payments, ask) == [("partially_refunded", 10_000)]
+    [intent] = double.captured()
+    with pytest.raises(library.InvalidRequestError):
+        await payments._provider.refund(
+            ids.new(ids.RefundId), Ask(*[None] * 3, "USD", None), intent["id"], 2_001, again=False
+        )
+    with pytest.raises(RefundTooLarge):
+        await payments.refund(ask.order_id, Back("return/9", 2_001))
+
+
+async def test_what_nobody_came_back_for_is_voided(payments, double, clock_ahead):
+    asks = [charge("pm_card_authenticationRequired"), charge(), charge("pm_card_chargeDeclined")]
+    for ask in asks:
+        await asyncio.gather(payments.charge(ask), return_exceptions=True)
+    assert await payments.void_stale() == 0
+    clock_ahead(3_700)
+    await payments.void_stale()
+    assert await payments.void_stale() == 0
+    states = [intent["status"] for intent in double.intents.values()]
+    assert states == ["canceled", "succeeded", "canceled"]
+    assert await status_of(payments, asks[1]) == [("captured", 10_000)]
+
+
+# -- notices
+
+
+async def test_a_notice_is_believed_when_it_is_signed_of_now_and_ours(payments, double):
+    ask = charge("pm_card_authenticationRequired")
+    await payments.charge(ask)
+    [intent] = double.intents.values()
+    body, signature = double.event("payment_intent.amount_capturable_updated", intent)
+    heard = await payments.hear(Letter("stripe", body, signature))
+    assert (heard.checkout_id, heard.done) == (ask.checkout_id, False)
+    await payments.heard(heard)
+    assert (await payments.hear(Letter("stripe", body, signature))).done
+    for wrong in (
+        (body + b" ", signature),
+        double.event("x", intent, at=time.time() - 301),
+        double.event("x", intent, secret="whsec_other"),
+        (body, ""),
+        (b"\xff", signature),
+    ):
+        with pytest.raises(BadSignature):
+            await payments.hear(Letter("stripe", *wrong))
+
+
+async def test_a_refund_that_failed_at_the_bank_is_a_case(payments, double):
+    refund = {"id": "re_1", "object": "refund", "status": "failed", "payment_intent": "pi_1", "metadata": {}}
+    body, signature = double.event("refund.failed", refund)
+    for _ in range(2):
+        await payments.hear(Letter("stripe", body, signature))
+    [case] = await payments.cases()
+    assert (case.kind, case.subject) == ("refund_failed", "re_1 of pi_1")
+
+
+# -- books
+
+
+async def test_every_difference_to_their_books_is_a_case_once(payments, double, clock_ahead, db):
+    asks = [charge() for _ in range(4)]
+    for ask in asks:
+        await payments.charge(ask)
+    same, refunded, lost, _ = double.captured()
+    clock_ahead(180)
+    assert (await payments.reconcile()).differences == 0
+    double.refunds["re_x"] = {"amount": 500, "payment_intent": refunded["id"]}  # by hand, on their site
+    del double.intents[lost["id"]]
+    double.intents["pi_9"] = {**same, "id": "pi_9", "metadata": {}}
+    for fresh in (3, 0):
+        said = await payments.reconcile()
+        assert (said.differences, said.opened) == (3, fresh)
+    found = {case.kind: (case.ours, case.theirs) for case in await payments.cases()}
+    assert found == {
+        "refund_differs": (0, 500),
+        "payment_without_charge": (10_000, 0),
+        "charged_without_payment": (0, 10_000),
+    }
+
+
+# -- amounts and secrets
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "sent"),
+    [("USD", 1_999, 1_999), ("JPY", 500, 500), ("ISK", 500, 50_000), ("UGX", 7, 700), ("KWD", 1_230, 1_230)],
+)
+def test_amounts_are_counted_as_stripe_counts_them(currency, amount, sent):
+    assert theirs(amount, currency) == sent
+    assert ours(sent, currency) == amount
+
+
+def test_of_three_decimals_the_last_must_be_zero():
+    with pytest.raises(NotChargeable):
+        theirs(1_234, "KWD")
+
+
+async def test_an_amount_that_cannot_be_charged_is_declined_before_stripe_is_asked(payments, double):
+    with pytest.raises(PaymentDeclined):
+        await payments.charge(charge(amount=10_001, currency="KWD"))
+    assert creations(double) == []
+
+
+def test_the_key_is_given_by_the_environment_and_never_shown():
+    told = load({"MERCAT_PAYMENT_PROVIDER": "stripe", "MERCAT_STRIPE_KEY": "sk_test_secret"})
+    assert told.stripe_key.told() == "sk_test_secret"
+    assert "sk_test_secret" not in f"{told} {told.stripe_key} {told.stripe_key!r} {[told.stripe_key]}"

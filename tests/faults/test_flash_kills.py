@@ -1,0 +1,129 @@
+"""`kill -9` in the middle of a flash sale: of the releaser, of Valkey, of a web worker; a line lost whole.
+The sale completes, and exactly what was offered is sold."""
+
+import asyncio
+import os
+import signal
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+import asyncpg
+import httpx
+from faults.test_kills import victim
+
+from mercat.bench import flash as scene
+from mercat.bench.shop import audited, serving, staff
+from mercat.flashsale import NewSale
+from mercat.kit import clock
+
+SALE, UNITS, PEOPLE = "kills", 60, 75
+_AWAY = (502, 503)
+
+
+class Person:
+    """Somebody who joins, waits, buys, and asks again whenever nobody answers."""
+
+    def __init__(self, http, token, body):
+        self.http, self.body = http, body
+        self.headers = {"Authorization": f"Bearer {token}"}
+        self.key = f"flash-{token[:20]}"
+        self.order = ""
+        self.end = ""
+        self.numbers: list[int] = []
+        self.odd: list[str] = []
+
+    async def lives_through(self):
+        queue = f"/flash-sales/{SALE}/queue"
+        await self._ask("POST", queue)
+        while not self.end:
+            said = await self._ask("GET", queue)
+            place = said.json()
+            if said.status_code == 404 or place.get("state") == "lapsed":
+                joined = await self._ask("POST", queue)
+                if joined.status_code == 409:
+                    self.end = "sold_out"
+                continue
+            self.numbers.append(place["number"])
+            if place["state"] == "your_turn":
+                await self._buys(place["pass"])
+            elif place["state"] in ("sold_out", "bought"):
+                self.end = place["state"]
+            else:
+                await asyncio.sleep(0.1)
+
+    async def _buys(self, pass_):
+        more = {"Flash-Pass": pass_, "Idempotency-Key": self.key}
+        said = await self._ask("POST", "/orders/checkout", content=self.body, **more)
+        if said.status_code == 201:
+            self.order = said.json()["order_id"]
+        elif said.status_code not in (202, 403, 409):
+            self.odd.append(said.text)
+
+    async def _ask(self, verb, path, content=None, **headers):
+        while True:
+            try:
+                said = await self.http.request(verb, path, content=content, headers=self.headers | headers)
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+                continue
+            if said.status_code not in _AWAY:
+                return said
+            await asyncio.sleep(0.05)
+
+
+async def test_the_sale_completes_whatever_is_killed(tmp_path: Path):
+    tmp_path.chmod(0o755)
+    async with serving(tmp_path) as connection:
+        base = f"http://127.0.0.1:{connection.port}/api/v1"
+        async with staff(connection) as shop, httpx.AsyncClient(base_url=base, timeout=20) as http:
+            offer = await scene._stock(shop, "A lamp", UNITS)
+            sale = NewSale(
+                sale_id=SALE,
+                offer_id=offer,
+                units=UNITS,
+                starts_at=clock.now() + timedelta(hours=1),
+                rate=12,
+                window_s=20,
+                per_card=None,
+                per_address=None,
+            )
+            await shop.flashsale.create(sale)
+            crowd = await scene._invite(shop, PEOPLE)
+            bodies = [await scene._ready(shop, person, offer) for person in crowd]
+            people = [Person(http, each.token, body) for each, body in zip(crowd, bodies, strict=True)]
+            lives = [asyncio.create_task(person.lives_through()) for person in people]
+            owner = await asyncpg.connect(**connection.postgres())
+
+            async def until(statement: str, least: int) -> None:
+                async with asyncio.timeout(60):
+                    while (await owner.fetchval(statement)) < least:
+                        await asyncio.sleep(0.05)
+
+            await until("select joined from flashsale.sale", PEOPLE)
+            await owner.execute("update flashsale.sale set starts_at = now()")
+            sold = "select count(*) from flashsale.turn where state in ('claimed', 'used')"
+            await until(sold, 8)
+            os.kill(victim(connection.supervisor, "mercat.worker back"), signal.SIGKILL)
+            await until(sold, 18)
+            os.kill(victim(connection.supervisor, "store"), signal.SIGKILL)
+            await until(sold, 28)
+            os.kill(victim(connection.supervisor, "mercat.worker web"), signal.SIGKILL)
+            await until(sold, 38)
+            await shop.building.store.do("DEL", f"flash_queue:{SALE}", f"flash_numbers:{SALE}")
+            await until("select sold from flashsale.sale", UNITS)
+            async with asyncio.timeout(60):
+                await asyncio.gather(*lives)
+            verdict = await shop.flashsale.verify(SALE)
+        orders = await owner.fetchval(
+            "select sum(quantity) from orders.orders join orders.line using (bucket, order_id) "
+            "where offer_id = $1 and status <> 'refused'",
+            offer,
+        )
+        await owner.close()
+        assert Counter(person.end for person in people) == {"bought": UNITS, "sold_out": PEOPLE - UNITS}
+        assert orders == UNITS
+        assert verdict.wrong == []
+        assert [person.odd for person in people if person.odd] == []
+        assert all(len(set(person.numbers)) <= 1 for person in people), "a place was lost"
+        assert [finding for finding in await audited(connection) if finding.violations] == []

@@ -1,0 +1,87 @@
+"""A refusal says what a program needs to go on: which line, how many are left, both totals, the bank's
+reason. The cart survives it, and its stock is free at once."""
+
+from journeys.people import code, new_key, ok
+
+
+async def test_out_of_stock_names_the_line_and_what_is_left(town, bea):
+    cup, tea = await bea.lists("A cup"), await bea.lists(quantity=3)
+    gus, ida = await (await town.guest()).ready(), await (await town.guest()).ready()
+    await gus.puts(cup["offer_id"], 1)
+    await gus.puts(tea["offer_id"], 3)
+    await ida.puts(tea["offer_id"], 1)
+    await ida.buys()
+    lines = [item["offer_id"] for item in (await gus.cart())["items"]]
+    refused = await gus.tries_to_buy()
+    assert code(refused) == (409, "out_of_stock")
+    problem = refused.json()
+    assert (problem["offer_id"], problem["available"]) == (tea["offer_id"], 2)
+    assert problem["pointer"] == f"/items/{lines.index(tea['offer_id'])}"
+    assert "Only 2" in problem["detail"]
+    ok(await gus.ask("PATCH", f"/cart/items/{tea['offer_id']}", {"quantity": 2}))
+    assert (await gus.buys())["status"] == "confirmed"
+    assert await bea.stock(tea["offer_id"]) == 0
+    assert await bea.stock(cup["offer_id"]) == 9
+
+
+async def test_a_changed_price_says_both_totals_and_may_be_accepted_with_the_same_key(town, bea):
+    tea = await bea.lists(price=10.0)
+    gus = await (await town.guest()).ready()
+    await gus.puts(tea["offer_id"], 2)
+    key = new_key()
+    refused = await gus.tries_to_buy(key, expected_total=20.0)
+    assert code(refused) == (409, "price_changed")
+    problem = refused.json()
+    assert (problem["expected_total"], problem["total"]) == (20.0, 26.24)
+    assert (await gus.cart())["item_count"] == 2
+    bought = ok(await gus.tries_to_buy(key, expected_total=problem["total"]), 201)
+    assert bought["total"] == 26.24
+
+
+async def test_a_declined_card_says_why_and_another_card_is_another_key(town, bea):
+    tea = await bea.lists(quantity=2)
+    gus = await (await town.guest()).ready("tok_declined")
+    await gus.puts(tea["offer_id"], 2)
+    refused = await gus.tries_to_buy()
+    assert code(refused) == (402, "payment_declined")
+    assert refused.json()["reason"] == "card_declined"
+    assert await bea.stock(tea["offer_id"]) == 2
+    assert (await gus.cart())["item_count"] == 2
+    await gus.pays_by("tok_visa")
+    assert (await gus.buys())["status"] == "confirmed"
+
+
+async def test_where_we_do_not_deliver_points_to_the_address(town, bea):
+    tea = await bea.lists(quantity=1)
+    gus = await (await town.guest()).ready(country="BR")
+    await gus.puts(tea["offer_id"])
+    where = {name: gus.way[name] for name in ("shipping_address_id", "shipping_method")}
+    for refused in (await gus.tries_to_buy(), await gus.ask("POST", "/quotes", where)):
+        assert code(refused) == (422, "address_not_served")
+        assert refused.json()["pointer"] == "/shipping_address_id"
+    assert await bea.stock(tea["offer_id"]) == 1
+
+
+async def test_payments_and_refunds_of_an_order_say_the_same(town, bea):
+    tea = await bea.lists(quantity=4, price=10.0)
+    gus = await (await town.guest()).ready()
+    await gus.puts(tea["offer_id"], 2)
+    order = await gus.buys()
+    await bea.ships(order["order_id"])
+    [line] = order["lines"]
+    seen = []
+    for _ in range(2):
+        back = {"lines": [{"order_line_id": line["order_line_id"], "quantity": 1}]}
+        await gus.post(f"/orders/{order['order_id']}/returns", back)
+        [payment] = (await gus.order(order["order_id"]))["payments"]
+        seen.append((payment["status"], payment["amount"], [r["amount"] for r in payment["refunds"]]))
+    assert seen == [
+        ("partially_refunded", 26.24, [10.62]),
+        ("partially_refunded", 26.24, [10.62, 10.63]),
+    ]
+    await gus.puts(tea["offer_id"], 1)
+    other = await gus.buys()
+    cancelled = await gus.post(f"/orders/{other['order_id']}/cancel")
+    [payment] = cancelled["payments"]
+    assert (payment["status"], payment["refunds"][0]["amount"]) == ("refunded", other["total"])
+    assert {refund["status"] for refund in payment["refunds"]} == {"done"}

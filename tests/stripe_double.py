@@ -1,0 +1,281 @@
+"""A double of Stripe that keeps what it is told: idempotency keys with their answers, intents, refunds that
+never exceed what was captured; and that fails on request.
+
+`stripe-mock` proves the shape of a request, and this proves what happens to the money. By itself
+(`python tests/stripe_double.py PORT DELAY`) it serves a measurement from a process of its own.
+"""
+
+import asyncio
+import hmac
+import itertools
+import json
+import sys
+import time
+from contextlib import asynccontextmanager
+from hashlib import sha256
+
+from aiohttp import web
+
+_DECLINES = {"pm_card_chargeDeclined": "generic_decline", "pm_card_insufficient": "insufficient_funds"}
+_ASKS_FIRST = "pm_card_authenticationRequired"
+_CARDS = {"pm_card_visa", _ASKS_FIRST, *_DECLINES}
+SECRET = "whsec_of_the_double"
+
+
+class StripeError(Exception):
+    def __init__(self, status, kind, code, message, **more):
+        self.status, self.body = status, {"error": {"type": kind, "code": code, "message": message, **more}}
+
+
+class StripeDouble:
+    """`faults`: what befalls the next requests, one each: `hang`, `cut` and `500` before anything is done,
+    and `lost`, `late 500` after it was done."""
+
+    def __init__(self, delay=0.0):
+        self.delay = delay
+        self.faults = []
+        self.intents, self.refunds, self.keys, self.running = {}, {}, {}, set()
+        self.asked = []
+        self.at_once = self.most_at_once = 0
+        self._numbers = itertools.count(1)
+        self._let_go = asyncio.Event()
+
+    # -- what happened, for tests
+
+    def captured(self):
+        return [intent for intent in self.intents.values() if intent["status"] == "succeeded"]
+
+    def net(self):
+        return sum(intent["amount_received"] for intent in self.captured()) - sum(
+            refund["amount"] for refund in self.refunds.values()
+        )
+
+    def authenticate(self, intent_id, ok=True):
+        """The shopper answers their bank."""
+        intent = self.intents[intent_id]
+        if intent["status"] != "requires_action":
+            return
+        intent["next_action"] = None
+        if ok:
+            intent["status"] = "requires_capture"
+        else:
+            intent["status"] = "requires_payment_method"
+            intent["last_payment_error"] = {"code": "payment_intent_authentication_failure"}
+
+    def event(self, kind, intent, event_id="evt_1", at=None, secret=SECRET):
+        """A notice and its signature."""
+        body = json.dumps(
+            {"id": event_id, "object": "event", "type": kind, "data": {"object": intent}}
+        ).encode()
+        at = str(int(time.time() if at is None else at))
+        signature = hmac.new(secret.encode(), at.encode() + b"." + body, sha256).hexdigest()
+        return body, f"t={at},v1={signature}"
+
+    # -- the wire
+
+    @asynccontextmanager
+    async def serving(self, port=0):
+        app = web.Application(client_max_size=10**6)
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", port, backlog=4096)
+        await site.start()
+        try:
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        finally:
+            self._let_go.set()
+            await runner.cleanup()
+
+    async def _answer(self, request):
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            if not request.headers.get("Authorization", "").startswith("Bearer sk_test_"):
+                return web.json_response({"error": {"type": "invalid_request_error"}}, status=401)
+            asked = _nested(
+                (await request.post()).items() if request.method == "POST" else request.query.items()
+            )
+            self.asked.append((request.method, request.path, asked, dict(request.headers)))
+            fault = self.faults.pop(0) if self.faults else ""
+            if self.delay:
+                await asyncio.sleep(self.delay)
+            if fault == "hang":
+                await self._let_go.wait()
+            if fault == "cut":
+                request.transport.close()
+                return web.Response()
+            if fault == "500":
+                return web.json_response({"error": {"type": "api_error"}}, status=500)
+            status, body, replayed = self._once(request, asked)
+            if fault == "lost":
+                request.transport.close()
+                return web.Response()
+            if fault == "late 500":
+                return web.json_response({"error": {"type": "api_error"}}, status=500)
+            headers = {"Request-Id": f"req_{next(self._numbers)}"}
+            if replayed:
+                headers["Idempotent-Replayed"] = "true"
+            return web.json_response(body, status=status, headers=headers)
+        finally:
+            self.at_once -= 1
+
+    def _once(self, request, asked):
+        key = request.headers.get("Idempotency-Key")
+        mark = json.dumps([request.path, asked], sort_keys=True)
+        if key in self.keys and request.method == "POST":
+            first, status, body = self.keys[key]
+            if first != mark:
+                error = {
+                    "type": "idempotency_error",
+                    "message": "Keys can only be used with the same parameters.",
+                }
+                return 400, {"error": error}, False
+            return status, json.loads(body), True
+        try:
+            status, body = 200, self._do(request.method, request.path.removeprefix("/v1/").split("/"), asked)
+        except StripeError as error:
+            status, body = error.status, error.body
+        if key and request.method == "POST":
+            self.keys[key] = mark, status, json.dumps(body)
+        return status, body, False
+
+    def _do(self, verb, path, asked):
+        match verb, path:
+            case "POST", ["payment_intents"]:
+                return self._create(asked)
+            case "GET", ["payment_intents"]:
+                return self._list(asked)
+            case "GET", ["payment_intents", "search"]:
+                key = asked["query"].split("'")[3]
+                found = [i for i in self.intents.values() if i["metadata"].get("checkout") == key]
+                return {"object": "search_result", "data": found, "has_more": False, "url": "/v1/search"}
+            case "GET", ["payment_intents", intent_id]:
+                return self._shown(self._intent(intent_id))
+            case "POST", ["payment_intents", intent_id, "capture"]:
+                intent = self._expect(intent_id, "requires_capture")
+                intent |= {"status": "succeeded", "amount_received": intent["amount"]}
+                return self._shown(intent)
+            case "POST", ["payment_intents", intent_id, "cancel"]:
+                intent = self._expect(
+                    intent_id, "requires_capture", "requires_action", "requires_payment_method"
+                )
+                intent |= {"status": "canceled", "next_action": None}
+                return self._shown(intent)
+            case "POST", ["refunds"]:
+                return self._refund(asked)
+            case "GET", ["refunds"]:
+                found = [r for r in self.refunds.values() if r["payment_intent"] == asked["payment_intent"]]
+                return {"object": "list", "data": found, "has_more": False, "url": "/v1/refunds"}
+        raise StripeError(404, "invalid_request_error", "resource_missing", "Unrecognized request URL")
+
+    def _create(self, asked):
+        token = asked["payment_method"]
+        if token not in _CARDS:
+            raise StripeError(
+                400, "invalid_request_error", "resource_missing", f"No such PaymentMethod: '{token}'"
+            )
+        intent_id = f"pi_{next(self._numbers):012}"
+        intent = self.intents[intent_id] = {
+            "id": intent_id,
+            "object": "payment_intent",
+            "amount": int(asked["amount"]),
+            "amount_received": 0,
+            "currency": asked["currency"],
+            "capture_method": asked.get("capture_method", "automatic"),
+            "created": int(time.time()),
+            "last_payment_error": None,
+            "metadata": asked.get("metadata", {}),
+            "next_action": None,
+            "status": "requires_capture",
+        }
+        if token in _DECLINES:
+            error = {"code": "card_declined", "decline_code": _DECLINES[token]}
+            intent |= {"status": "requires_payment_method", "last_payment_error": error}
+            raise StripeError(
+                402,
+                "card_error",
+                "card_declined",
+                "Your card was declined.",
+                decline_code=_DECLINES[token],
+                payment_intent=dict(intent),
+            )
+        if token == _ASKS_FIRST:
+            url = f"https://hooks.stripe.com/3d_secure/{intent_id}"
+            step = {
+                "type": "redirect_to_url",
+                "redirect_to_url": {"url": url, "return_url": asked["return_url"]},
+            }
+            intent |= {"status": "requires_action", "next_action": step}
+        return self._shown(intent)
+
+    def _list(self, asked):
+        made = asked.get("created", {})
+        low, high = int(made.get("gte", 0)), int(made.get("lt", 2**62))
+        newest = sorted(self.intents.values(), key=lambda intent: intent["id"], reverse=True)
+        after = asked.get("starting_after", "~")
+        found = [i for i in newest if low <= i["created"] < high and i["id"] < after]
+        limit = int(asked.get("limit", 10))
+        shown = [self._shown(intent, whole=True) for intent in found[:limit]]
+        return {"object": "list", "data": shown, "has_more": len(found) > limit, "url": "/v1/payment_intents"}
+
+    def _refund(self, asked):
+        intent = self._expect(asked["payment_intent"], "succeeded")
+        amount = int(asked["amount"])
+        if amount + self._back(intent) > intent["amount_received"]:
+            message = "Refund amount is greater than unrefunded amount on charge"
+            raise StripeError(400, "invalid_request_error", "charge_already_refunded", message)
+        refund_id = f"re_{next(self._numbers):012}"
+        refund = self.refunds[refund_id] = {
+            "id": refund_id,
+            "object": "refund",
+            "amount": amount,
+            "metadata": asked.get("metadata", {}),
+            "payment_intent": intent["id"],
+            "status": "succeeded",
+        }
+        return refund
+
+    def _back(self, intent):
+        return sum(r["amount"] for r in self.refunds.values() if r["payment_intent"] == intent["id"])
+
+    def _intent(self, intent_id):
+        if intent_id not in self.intents:
+            raise StripeError(404, "invalid_request_error", "resource_missing", "No such payment_intent")
+        return self.intents[intent_id]
+
+    def _expect(self, intent_id, *states):
+        intent = self._intent(intent_id)
+        if intent["status"] not in states:
+            message = f"This PaymentIntent's status is {intent['status']}."
+            raise StripeError(400, "invalid_request_error", "payment_intent_unexpected_state", message)
+        return intent
+
+    def _shown(self, intent, whole=False):
+        charge = f"ch_{intent['id']}" if intent["amount_received"] else None
+        if charge and whole:
+            charge = {"id": charge, "object": "charge", "amount_refunded": self._back(intent)}
+        return intent | {"latest_charge": charge}
+
+
+def _nested(pairs):
+    """`metadata[order]=1` as a form writes it is `{"metadata": {"order": "1"}}`."""
+    asked = {}
+    for name, value in pairs:
+        outer, _, inner = name.partition("[")
+        if inner:
+            asked.setdefault(outer, {})[inner.rstrip("]")] = value
+        else:
+            asked[name] = value
+    return asked
+
+
+async def _serve(port, delay):
+    async with StripeDouble(delay).serving(port) as url:
+        sys.stdout.write(f"{url}\n")
+        sys.stdout.flush()
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(int(sys.argv[1]), float(sys.argv[2])))
