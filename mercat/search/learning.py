@@ -16,22 +16,10 @@ import numpy as np
 from mercat.search import ranking, text, trees
 from mercat.search.finding import Finding
 from mercat.search.index import Folder, Reader
-from mercat.search.judging import UNTAUGHT, Judge
+from mercat.search.judging import Judge
 from mercat.search.measures import Grades, means, measured
-from mercat.search.ranking import Column
+from mercat.search.ranking import LEARNT, Column
 
-LEARNT = (
-    "title_has", "prose_has", "kind_has", "brand_has", "details_has", "tags_has", "has", "has_at_all",
-    "title_says_all", "title_first", "title_last_word_at", "prose_first", "prose_last_word_at",
-    "title_often", "prose_often", "bm_one", "bm_title", "bm_prose", "bm_of_best", "score", "score_of_best",
-    "place", "title_row", "prose_row", "kind_words_asked", "kind_head", "kind_accessory",
-    "accessories_in_title", "accessories_in_prose", "accessory_next", "title_goes_on", "title_after_for",
-    "votes", "lift", "kind_says_it", "near", "nearer", "kind_near", "kind_gap", "kind_order", "near_best",
-    "same_kind", "kind_fits", "says_it", "says_the_same",
-    "title_first_thing", "title_last_thing", "title_thing",
-    "prose_first_thing", "prose_last_thing", "prose_thing", "kind_is_thing", "same_thing", "agree",
-    "dearer", "dearer_than_things",
-)  # fmt: skip
 FOLDS, ROUNDS, BAGS = 5, 150, 2
 _LEARNING: dict[str, Any] = {
     "objective": "lambdarank",
@@ -191,9 +179,6 @@ def plain(made: dict[str, Case]) -> tuple[dict[str, float], dict[str, list[str]]
 
 
 def untaught(made: dict[str, Case]) -> tuple[dict[str, float], dict[str, list[str]]]:
-    """The prior alone, after the engine's score."""
-    ranked = {
-        query_id: case.ranked(case.prior() + UNTAUGHT * case.found["score_of_best"])
-        for query_id, case in made.items()
-    }
+    """The prior alone."""
+    ranked = {query_id: case.ranked(case.prior()) for query_id, case in made.items()}
     return means([found for found in worth(made, ranked).values() if found]), ranked
