@@ -45,7 +45,7 @@ class Gate:
             card=_hidden(card),
             address=_hidden(_door(order.address)),
         )
-        return await self._sales.claim(claim, flash_pass or "")
+        return await self._sales.claim(claim, flash_pass or "") or None
 
     async def give_back(self, name: str, checkout_id: CheckoutId) -> None:
         """The checkout did not begin: its key or its cart is another's. What cannot be given back at once the

@@ -405,9 +405,12 @@ class FlashSales:
     # -- at the till
 
     async def claim(self, claim: Claim, flash_pass: str = "") -> str:
-        """Uses somebody's turn for a checkout; answers the name under which it is bought once."""
+        """Uses somebody's turn for a checkout; answers the name under which it is bought once, or nothing
+        where the sale is over and the rest is sold as ever."""
         row = await self._row(claim.sale_id)
         state = _state(row)
+        if state == "ended":
+            return ""
         if state == "planned":
             raise NotStarted(sale_id=claim.sale_id, starts_at=row["starts_at"])
         if not row["queue"]:
