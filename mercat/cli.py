@@ -182,8 +182,8 @@ Who = Annotated[str, typer.Option(help="Who does it, for the record.", envvar="U
 def flash_create(
     sale: Sale,
     goods: Annotated[str, typer.Argument(metavar="OFFER", help="An offer (off_…) or a product (prod_…).")],
-    units: Annotated[int, typer.Option(min=1, help="How many are on sale.")],
-    starts: Annotated[datetime, typer.Option(help="When, in UTC: 2026-11-27T18:00:00.")],
+    units: Annotated[int, typer.Argument(min=1, metavar="UNITS", help="How many are on sale.")],
+    starts: Annotated[datetime, typer.Argument(metavar="STARTS", help="When, in UTC: 2026-11-27T18:00:00.")],
     ends: Annotated[datetime | None, typer.Option(help="When it is over at the latest.")] = None,
     rate: Annotated[float, typer.Option(min=0, help="People let in a second, at most.")] = 100,
     ceiling: Annotated[int, typer.Option(min=1, help="People with a pass at once, at most.")] = 1_000,

@@ -55,6 +55,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Requests a second an address may make on average; loopback is not limited unless `limit_loopback`."""
     address_burst: int = 400
     limit_loopback: bool = False
+    flash_rate: float = 50
+    """People a second that may join flash sales from one range of addresses (/24, or /48 of IPv6)."""
+    flash_burst: int = 1_000
     proxies: str = ""
     """Addresses (between spaces) of our own proxies, whose `X-Forwarded-For` is believed."""
     requests_at_once: int = 1000

@@ -58,6 +58,7 @@ async def flash(seconds: float, people: int = 0) -> Report:
         crowd = await _invite(shop, people)
         joins, memory = await _join(connection, shop, crowd, seconds)
         looks = await _look_up(connection, crowd, seconds / 3)
+        polls = await _poll(connection, seconds / 3)
         ran = await _run_through(connection, shop, owner, crowd, offer)
         rush = await _rush(connection, shop, min(int(_RUSHING_A_SECOND * seconds), _RUSHING_MAX))
         sold = await owner.fetchval("select sold from flashsale.sale where sale_id = $1", _SALE)
@@ -77,6 +78,8 @@ async def flash(seconds: float, people: int = 0) -> Report:
             "people": people,
             "joined_over_http": joins.statuses[201],
             "queue_mb_per_million": round(memory / people, 1),
+            "document_per_s": round(polls.rate, 1),
+            "document_bytes": len(polls.bodies[0].partition(b"\r\n\r\n")[2]) if polls.bodies else 0,
             "place_p50_ms": round(looks.percentile(0.5), 2),
             "place_p99_ms": round(looks.percentile(0.99), 2),
             **ran,
@@ -216,6 +219,13 @@ async def _look_up(connection: Connection, crowd: list[Person], seconds: float) 
     some = random.sample(crowd, min(len(crowd), 20_000))
     asks = [request("GET", path, {"Authorization": f"Bearer {person.token}"}) for person in some]
     return await Load(connection.port, itertools.cycle(asks)).run(8, seconds)
+
+
+async def _poll(connection: Connection, seconds: float) -> Result:
+    """What one origin answers to those who wait; a cache before it asks once a second in all."""
+    ask = request("GET", f"/api/v1/flash-sales/{_SALE}")
+    load = Load(connection.port, itertools.repeat(ask), keep_bodies=True)
+    return await load.run(32, seconds)
 
 
 # -- the sale

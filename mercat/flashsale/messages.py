@@ -183,14 +183,6 @@ class Room(Struct, frozen=True):
     acts: list[Done]
 
 
-class Ticket(Struct, frozen=True):
-    """What a ticket says, under our seal."""
-
-    sale: str
-    user: int
-    number: int
-
-
 class Pass(Struct, frozen=True):
     """What a pass says, under our seal: whose turn it is, and until when (seconds since 1970)."""
 
@@ -235,14 +227,6 @@ class FlashPassRequired(NotAdmitted):
 
 class FlashPassInvalid(NotAdmitted):
     """This pass cannot be used: it is not yours, not for this sale, or was used."""
-
-
-class FlashPassUnderWay(FlashPassInvalid):
-    """A purchase with this pass is under way. Wait for it."""
-
-    @classmethod
-    def code(cls) -> str:
-        return FlashPassInvalid.code()
 
 
 class FlashPassExpired(NotAdmitted):

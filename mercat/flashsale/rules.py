@@ -1,6 +1,7 @@
 """Decisions without IO: the draw, the pace of release, what may be promised about the wait."""
 
 from hashlib import sha256
+from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
 _ROUNDS = 10
@@ -59,6 +60,23 @@ class Draw:
         mixed = self._rounds[n].copy()
         mixed.update(half.to_bytes(8))
         return int.from_bytes(mixed.digest()[:8]) & self._mask
+
+
+def neighbourhood(address: str) -> str | None:
+    """The range of addresses that somebody who has many is likely to have: /24, or /48 of IPv6."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return None
+    return str(ip_network(f"{parsed}/{24 if parsed.version == 4 else 48}", strict=False))
+
+
+def local(address: str) -> bool:
+    """This very machine."""
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return True
 
 
 class Health(NamedTuple):

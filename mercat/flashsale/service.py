@@ -1,13 +1,13 @@
 import asyncio
 import secrets
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import asyncpg
 import msgspec
 
 from mercat.catalog import Catalog
-from mercat.checkout import Checkout
+from mercat.checkout import Checkout, CheckoutInProgress
 from mercat.flashsale import rules
 from mercat.flashsale.messages import (
     Act,
@@ -20,7 +20,6 @@ from mercat.flashsale.messages import (
     FlashPassExpired,
     FlashPassInvalid,
     FlashPassRequired,
-    FlashPassUnderWay,
     Law,
     NewSale,
     NotPossible,
@@ -34,20 +33,20 @@ from mercat.flashsale.messages import (
     Signed,
     SoldOut,
     State,
-    Ticket,
     Turn,
     Verdict,
     Watched,
 )
-from mercat.flashsale.releaser import Releaser, gate_key, numbers_key, queue_key
+from mercat.flashsale.releaser import OUT, Releaser, gate_key, numbers_key, queue_key
 from mercat.flashsale.signature import Signer, canonical
-from mercat.ids import OfferId, ProductId, UserId
+from mercat.ids import CheckoutId, OfferId, ProductId, UserId
 from mercat.inventory import Inventory
 from mercat.kit import clock, signing, sql, wire
 from mercat.kit.coalesce import AWAY, Coalescer
-from mercat.kit.refusals import Invalid, NotFound, SignInFirst, Unavailable
+from mercat.kit.limits import Limit, Limits
+from mercat.kit.refusals import Invalid, NotFound, SignInFirst, TooManyRequests, Unavailable
 from mercat.kit.valkey import Store
-from mercat.kit.web import Caller
+from mercat.kit.web import IN_BODY, Caller
 from mercat.settings import Settings
 
 queries = sql.load("mercat.flashsale")
@@ -108,6 +107,9 @@ class FlashSales:
         self._catalog = catalog
         self._inventory = inventory
         self._checkout = checkout
+        self._limits = Limits(store)
+        self._neighbourhood = Limit(settings.flash_rate, settings.flash_burst)
+        self._limit_loopback = settings.limit_loopback
         self._signer = Signer(settings.key("flash certificates"))
         self._documents: dict[str, tuple[Any, Signed]] = {}
         self._secret = settings.key("flash sales")
@@ -273,8 +275,9 @@ class FlashSales:
 
     # -- the queue
 
-    async def join(self, caller: Caller, sale_id: str) -> Place:
-        """Into the line, once a person: again answers with the same place."""
+    async def join(self, caller: Caller, sale_id: str, address: str = "") -> Place:
+        """Into the line, once a person: again answers with the same place. `address`: where they ask from;
+        from one neighbourhood only so many may join."""
         row = await self._row(sale_id)
         state = _state(row)
         if row["members_only"] and caller.guest:
@@ -285,12 +288,30 @@ class FlashSales:
             raise SoldOut
         if not row["queue"]:
             raise NotPossible("This sale has no queue: whoever is first at the till buys.")
+        if self._limit_loopback or not rules.local(address):
+            await self._not_too_many(address)
         number, new = await self._store.run(
             JOIN, [queue_key(sale_id), numbers_key(sale_id)], [int(caller.user_id)]
         )
         if number < 0:
             raise Unavailable("The queue is being brought back. Places are kept; ask again in a moment.")
-        return await self._stands(row, caller.user_id, number, new=bool(new))
+        place = await self._stands(row, caller.user_id, number, new=bool(new))
+        if place.state == "lapsed" and await self._has_lapsed(sale_id, caller.user_id, number):
+            # The releaser died before it said so to Valkey.
+            await self._store.run(OUT, [queue_key(sale_id)], [int(caller.user_id), number])
+            return await self.join(caller, sale_id, address)
+        return place
+
+    async def _has_lapsed(self, sale_id: str, user_id: UserId, number: int) -> bool:
+        turn = await self._db.fetchrow(queries.turn_of, sale_id, user_id)
+        return turn is not None and turn["state"] == "lapsed" and turn["number"] == number
+
+    async def _not_too_many(self, address: str) -> None:
+        bucket = f"flash:{rules.neighbourhood(address)}"
+        [verdict] = await self._limits.take((bucket, self._neighbourhood))
+        if not verdict.allowed:
+            wait = int(verdict.retry_after_s) + 1
+            raise TooManyRequests("Many people join from where you are. Wait a moment.", retry_after=wait)
 
     async def place(self, caller: Caller, sale_id: str) -> Place:
         """Where somebody stands, and their pass when it is their turn."""
@@ -317,7 +338,7 @@ class FlashSales:
 
     async def _stands(self, row: Any, user_id: UserId, number: int, *, new: bool = False) -> Place:
         sale_id = row["sale_id"]
-        ticket = signing.seal(self._secret, Ticket(sale_id, int(user_id), number))
+        ticket = f"{sale_id}/{number}"
         if row["drawn"] is None:
             return Place(
                 ticket=ticket,
@@ -403,11 +424,16 @@ class FlashSales:
         placed = msgspec.structs.replace(claim, place=read.place)
         try:
             return await self._claims(placed)
-        except FlashPassUnderWay:
+        except CheckoutInProgress:
             # The purchase that has this pass may have been refused a moment ago: then it is free again.
             if await self.releaser.settle(claim.sale_id, read.place):
                 return await self._claims(placed)
             raise
+
+    async def give_back(self, name: Annotated[str, IN_BODY], checkout_id: CheckoutId) -> None:
+        """A claim whose checkout did not begin after all: the turn is its owner's again."""
+        sale_id, _, place = name.rpartition("/")
+        await self.releaser.end(sale_id, [(int(place), int(checkout_id), False)])
 
     async def _rush(self, row: Any, claim: Claim) -> str:
         if _state(row) == "sold_out":
@@ -466,7 +492,7 @@ class FlashSales:
         if turn["state"] == "used":
             return FlashPassInvalid("This pass was used.", **facts)
         if turn["state"] == "claimed":
-            return FlashPassUnderWay(**facts)
+            return CheckoutInProgress("A purchase with this pass is under way. Wait for it.")
         return BuyerLimit(**facts)
 
     # -- the operator

@@ -14,7 +14,7 @@ from mercat.ids import ProductId
 from mercat.kit.refusals import NotFound
 from mercat.kit.web import Answer
 from mercat.reviews import Page
-from mercat.search import Facets, Query, Relaxed, Suggestions
+from mercat.search import Explained, Facets, Query, Relaxed, Suggestions
 
 UNCATEGORISED = "uncategorised"
 REVIEWS_ON_PRODUCT = 5
@@ -161,6 +161,10 @@ class Browsing:
         """What the first letters may become: words, products, categories, brands."""
         asked = self._shop.search.suggest(q, limit)
         return public(await self._shop.breakers["search"].ask(asked, Suggestions([], [], [], [])), "search")
+
+    async def explain(self, q: shapes.Words = "", limit: shapes.FewLimit = 8) -> Explained:
+        """Why search puts the first products first: each one's numbers, for operators."""
+        return await self._shop.search.explain(q, limit)
 
     async def _check_category(self, slug: str) -> None:
         if slug == UNCATEGORISED or any(slug == category.slug for category in await self._known_categories()):

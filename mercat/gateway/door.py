@@ -139,7 +139,8 @@ class Door:
         self._inside += 1
         try:
             try:
-                await self._count(visit, self._address_of(scope, given), reply)
+                address = scope["mercat.address"] = self._address_of(scope, given)
+                await self._count(visit, address, reply)
             except TooManyRequests as refusal:
                 await self._refuse(scope, refusal)(scope, receive, reply)
                 return

@@ -1,3 +1,5 @@
+from starlette.requests import Request
+
 from mercat.gateway import shapes
 from mercat.gateway.services import Services
 from mercat.kit import wire
@@ -31,9 +33,10 @@ class Flash:
         """What a finished sale was: units, passes, the order of release, the draw, the laws; signed."""
         return _public(await self._shop.flashsale.certificate(sale_id), f"flash-sale-{sale_id}")
 
-    async def join(self, caller: Caller, sale_id: str) -> Answer:
+    async def join(self, caller: Caller, request: Request, sale_id: str) -> Answer:
         """Joins the queue; again answers with the place one has (200)."""
-        place = await self._shop.flashsale.join(caller, sale_id)
+        address: str = request.scope.get("mercat.address", "")
+        place = await self._shop.flashsale.join(caller, sale_id, address)
         return Answer(place, status=201 if place.joined_now else 200)
 
     async def place(self, caller: Caller, sale_id: str) -> Answer:

@@ -38,6 +38,7 @@ BROWSING = [
     ),
     PublicRoute("GET", "/products/{product_id}", Browsing.product, tag="Browsing", shows=shapes.ProductShown),
     PublicRoute("GET", "/search", Browsing.search, tag="Browsing", shows=shapes.ResultsShown),
+    PublicRoute("GET", "/search/explain", Browsing.explain, tag="Browsing", needs="operator"),
     PublicRoute("GET", "/search/suggest", Browsing.suggest, tag="Browsing", shows=shapes.SuggestionsShown),
 ]
 

@@ -6,7 +6,7 @@ each other facet there is one more pass, over what would be found without its ow
 
 import base64
 import binascii
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,6 +15,7 @@ from tantivy import DocAddress, FieldType, Occur, Order, Searcher
 from tantivy import Query as Clause
 
 from mercat import money
+from mercat.kit import wire
 from mercat.kit.refusals import Invalid
 from mercat.search import text as text_of
 from mercat.search import words
@@ -24,8 +25,10 @@ from mercat.search.judging import Judge
 from mercat.search.messages import (
     LIMIT_MAX,
     PAGE_MAX,
+    Card,
     Count,
     Department,
+    Explained,
     Facets,
     Found,
     Query,
@@ -33,6 +36,7 @@ from mercat.search.messages import (
     Sort,
     StarCount,
     Suggestions,
+    Why,
 )
 from mercat.search.ranking import CANDIDATES
 from mercat.search.words import Word
@@ -134,17 +138,23 @@ class Finding:
         return self._relaxed(query, asked) or found
 
     def text(self, asked: list[Word]) -> tuple[Clause, int | None]:
-        """Products that have all the words. Where those are few for a shop of this size, also those that have
-        most of them; then it says how many have all."""
-        text = words.query(self._searcher, asked)
-        few = min(FEW_MAX, self._searcher.num_docs // 1_000)
-        if len(asked) == 1 or not few:
-            return text, None
+        """Products that have all the words. Where those are few for a shop of this size, also those that say
+        it otherwise or have most of the words; then it says how many have all."""
+        ways = self._judge.synonyms().of([word.stem for word in asked]) if self._judge else {}
+        same = [way for way, means_it in ways.items() if means_it]
+        text = words.query(self._searcher, asked, ways=same)
+        few = max(min(FEW_MAX, self._searcher.num_docs // 1_000), 1)
         whole = self._count(text)
-        if not 0 < whole < few:
+        if whole >= few:
+            return text, None
+        if len(ways) > len(same):
+            text = words.query(self._searcher, asked, ways=list(ways))
+            if self._count(text) >= few:
+                return text, whole
+        if not whole:
             return text, None
         for least in range(len(asked) - 1, 0, -1):
-            wide = words.query(self._searcher, asked, least)
+            wide = words.query(self._searcher, asked, least, list(ways))
             if least == 1 or self._count(wide) >= few:
                 return wide, whole
         return text, None
@@ -191,9 +201,27 @@ class Finding:
         """By the engine's score; where it ties, the better rating."""
         return self._searcher.search(asked, limit, count=False, offset=skipped, weight_by_field="prior").hits
 
+    def explain(self, q: str, limit: int) -> Explained:
+        """Why the first products of a question are the first."""
+        said, hits = self.candidates(q)
+        if not (said and hits and self._judge and self._pages):
+            return Explained([word.written for word in said], [], 0, [])
+        question = self._judge.question(self._searcher, said)
+        every = self._judge.explained(self._searcher, self._pages, said, hits)
+        why: list[Why] = []
+        for place, score, prior, learnt, numbers in islice(every, limit):
+            card = wire.decode(bytes(self._card(hits[place][1])), Card)
+            full = (numbers["says_the_same"] or 0) > 0.99
+            engine = float(hits[place][0])
+            why.append(Why(card.product_id, card.title, score, engine, full, prior, learnt, numbers))
+        ways = [" ".join(way) for way in question.ways]
+        return Explained([word.written for word in said], ways, len(hits), why)
+
     def candidates(self, q: str) -> tuple[list[Word], list[tuple[Any, DocAddress]]]:
         """What the judge is asked about, for learning."""
         said = words.read(q)
+        if not said:
+            return [], []
         return said, self._scored(self._clauses(Query(q=q), self.text(said)[0]).without(), CANDIDATES, 0)
 
     def _sorted(

@@ -5,12 +5,14 @@ the categories once a minute."""
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
+import structlog
 from tantivy import DocAddress, Query, Searcher
 
 from mercat.search import aisles, ranking, synonyms, trees
@@ -20,6 +22,7 @@ from mercat.search.index import SCHEMA
 from mercat.search.ranking import Column, Question
 from mercat.search.words import Word
 
+log = structlog.get_logger("mercat.search")
 _GLANCE_S = 5.0
 _SURVEY_S = 60.0
 _FULL = 1_000.0
@@ -70,17 +73,15 @@ class Judge:
         self, searcher: Searcher, pages: Pages, asked: Sequence[Word], hits: Hits
     ) -> tuple[dict[str, Column], Column]:
         """Every candidate's numbers, and the score that they make."""
-        addresses = [address for _, address in hits]
         numbers = self._rows(searcher, hits)
-        prices = np.array([float(price or 0) for price in searcher.fast_field_values("price", addresses)])
         scores = np.array([float(score) for score, _ in hits])
         question = self.question(searcher, asked)
-        found = ranking.features(question, pages.read(numbers), scores, prices, self._survey(searcher))
+        found = ranking.features(question, pages.read(numbers), scores, self._survey(searcher))
         made = ranking.prior(found)
         ranker = self._ranker()
         if ranker:
             made = made + ranker.correction(ranking.table(found, ranker.features))
-        return found, made + _FULL * (found["has_at_all"] > 0.99)
+        return found, made + _FULL * (found["says_the_same"] > 0.99)
 
     def order(self, searcher: Searcher, pages: Pages, asked: Sequence[Word], hits: Hits) -> list[int]:
         """The candidates' places, best first. What has all the words comes before what has not.
@@ -108,12 +109,36 @@ class Judge:
     def _rows(self, searcher: Searcher, hits: Hits) -> list[int]:
         return [int(row or 0) for row in searcher.fast_field_values("row", [each for _, each in hits])]
 
+    def explained(
+        self, searcher: Searcher, pages: Pages, asked: Sequence[Word], hits: Hits
+    ) -> Iterator[tuple[int, float, dict[str, float], float, dict[str, float | None]]]:
+        """Best first: place among the hits, score, the parts of the prior, what was learnt, all numbers."""
+        found, made = self.judged(searcher, pages, asked, hits)
+        whole = ranking.prior(found) + _FULL * (found["says_the_same"] > 0.99)
+        for place in np.argsort(-made, kind="stable").tolist():
+            parts = {name: float(weight * found[name][place]) for name, weight in ranking.PRIOR.items()}
+            numbers = {
+                name: None if math.isnan(column[place]) else round(float(column[place]), 4)
+                for name, column in found.items()
+            }
+            yield place, float(made[place]), parts, float(made[place] - whole[place]), numbers
+
     def _ranker(self) -> trees.Ranker | None:
+        """The shop's own, else the one shipped; none that asks for numbers of another version."""
         if not self._loaded:
             self._loaded = True
-            own = self._folder / trees.FILE
-            if own.exists() or (trees.SHIPPED / trees.FILE).exists():
-                self.ranker = trees.load(own if own.exists() else None)
+            for file in (self._folder / trees.FILE, trees.SHIPPED / trees.FILE):
+                try:
+                    ranker = trees.load(file)
+                except FileNotFoundError:
+                    continue
+                except (OSError, msgspec.DecodeError) as error:
+                    log.warning("a ranker cannot be read", file=str(file), reason=str(error))
+                    continue
+                if set(ranker.features) <= set(ranking.LEARNT):
+                    self.ranker = ranker
+                    break
+                log.warning("a ranker is of another version; train it again", file=str(file))
         return self.ranker
 
     def _survey(self, searcher: Searcher) -> Aisles:

@@ -18,24 +18,13 @@ from mercat.search.finding import Finding
 from mercat.search.index import Folder, Reader
 from mercat.search.judging import Judge
 from mercat.search.measures import Grades, means, measured
-from mercat.search.ranking import Column
+from mercat.search.ranking import LEARNT, Column
 
-LEARNT = (
-    "title_has", "prose_has", "kind_has", "brand_has", "details_has", "tags_has", "has", "has_at_all",
-    "title_says_all", "title_first", "title_last_word_at", "prose_first", "prose_last_word_at",
-    "title_often", "prose_often", "bm_one", "bm_title", "bm_prose", "bm_of_best", "score", "score_of_best",
-    "place", "title_row", "prose_row", "kind_words_asked", "kind_head", "kind_accessory",
-    "accessories_in_title", "accessories_in_prose", "accessory_next", "title_goes_on", "title_after_for",
-    "votes", "lift", "kind_says_it", "near", "nearer", "kind_near", "kind_gap", "kind_order", "near_best",
-    "same_kind", "kind_fits", "says_it", "title_first_thing", "title_last_thing", "title_thing",
-    "prose_first_thing", "prose_last_thing", "prose_thing", "kind_is_thing", "same_thing", "agree",
-    "dearer", "dearer_than_things",
-)  # fmt: skip
 FOLDS, ROUNDS, BAGS = 5, 150, 2
 _LEARNING: dict[str, Any] = {
     "objective": "lambdarank",
     "learning_rate": 0.05,
-    "num_leaves": trees.LEAVES_MAX,
+    "num_leaves": 6,
     "min_data_in_leaf": 20,
     "feature_fraction": 0.4,
     "bagging_fraction": 0.8,
@@ -47,7 +36,7 @@ _LEARNING: dict[str, Any] = {
     "verbose": -1,
     "deterministic": True,
     "force_row_wise": True,
-    "num_threads": 2,
+    "num_threads": 1,
 }
 _SHOWN = 100
 
@@ -113,7 +102,7 @@ def cases(folder: Path, asked: dict[str, str], graded: dict[str, dict[str, int]]
     """Every question's candidates in the shop's index, as the shop's own code finds them."""
     reader, judge = Reader(Folder(folder)), Judge(folder)
     searcher = reader.searcher()
-    finding = Finding(searcher, "USD", {})
+    finding = Finding(searcher, "USD", {}, judge, reader.pages)
     assert reader.pages
     made: dict[str, Case] = {}
     for query_id, query in asked.items():
@@ -124,7 +113,7 @@ def cases(folder: Path, asked: dict[str, str], graded: dict[str, dict[str, int]]
         if not hits:
             continue
         found, _ = judge.judged(searcher, reader.pages, said, hits)
-        full = found["has_at_all"] > 0.99
+        full = found["says_the_same"] > 0.99
         made[query_id] = Case(query, graded.get(query_id, {}), names, found, full, [])
     return made
 
@@ -190,9 +179,6 @@ def plain(made: dict[str, Case]) -> tuple[dict[str, float], dict[str, list[str]]
 
 
 def untaught(made: dict[str, Case]) -> tuple[dict[str, float], dict[str, list[str]]]:
-    """The prior alone, after the engine's score."""
-    ranked = {
-        query_id: case.ranked(case.prior() + 3.0 * case.found["score_of_best"])
-        for query_id, case in made.items()
-    }
+    """The prior alone."""
+    ranked = {query_id: case.ranked(case.prior()) for query_id, case in made.items()}
     return means([found for found in worth(made, ranked).values() if found]), ranked

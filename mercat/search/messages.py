@@ -105,6 +105,29 @@ class Found(Struct, frozen=True, kw_only=True):
         return [wire.decode(bytes(card), Card) for card in self.results]
 
 
+class Why(Struct, frozen=True):
+    """Why a product is where it is: its score is the prior's parts, what was learnt, and 1,000 where it has
+    all the words."""
+
+    product_id: ProductId
+    title: str
+    score: float
+    engine: float
+    all_words: bool
+    prior: dict[str, float]
+    learnt: float
+    numbers: dict[str, float | None]
+
+
+class Explained(Struct, frozen=True):
+    """A question as search understands it, and the reasons of its first products."""
+
+    words: list[str]
+    otherwise: list[str]
+    candidates: int
+    why: list[Why]
+
+
 class Department(Struct, frozen=True):
     """A category as a suggestion."""
 

@@ -2,7 +2,7 @@
 
 The engine's score knows words only: it puts a tablet's stand above the tablet. Here every candidate gets some
 fifty numbers (where the words stand, what kind of thing title and category name, what both mean), a plain
-prior of shopkeeping is made from six of them, and a learnt ranker corrects the prior. All candidates are
+prior of shopkeeping is made from nine of them, and a learnt ranker corrects the prior. All candidates are
 computed at once; 400 take two to three milliseconds.
 """
 
@@ -19,6 +19,9 @@ from mercat.search.synonyms import Phrase
 
 CANDIDATES = 400
 PRIOR = {
+    "bm_of_best": 3.0,
+    "near_best": 1.0,
+    "nearer": 0.2,
     "same_kind": 1.5,
     "lift": 0.6,
     "title_last_thing": 0.3,
@@ -26,9 +29,23 @@ PRIOR = {
     "prose_last_thing": 0.3,
     "accessories_in_title": -0.3,
 }
-"""What a shopkeeper knows without data: the category that is named, categories of which more is found than
-elsewhere, titles that end in the thing asked for, and no accessories unless they are asked for."""
+"""What a shopkeeper knows without data: words and meaning near what was asked, the category that is named,
+categories of which more is found than elsewhere, titles that end in the thing asked for, and no accessories
+unless they are asked for."""
+LEARNT = (
+    "title_has", "prose_has", "kind_has", "brand_has", "details_has", "tags_has", "has", "has_at_all",
+    "title_says_all", "title_first", "title_last_word_at", "prose_first", "prose_last_word_at",
+    "title_often", "prose_often", "bm_one", "bm_title", "bm_prose", "bm_of_best", "score", "score_of_best",
+    "place", "title_row", "prose_row", "kind_words_asked", "kind_head", "kind_accessory",
+    "accessories_in_title", "accessories_in_prose", "accessory_next", "title_goes_on", "title_after_for",
+    "votes", "lift", "kind_says_it", "near", "nearer", "kind_near", "kind_gap", "kind_order", "near_best",
+    "same_kind", "kind_fits", "says_it", "says_the_same",
+    "title_first_thing", "title_last_thing", "title_thing",
+    "prose_first_thing", "prose_last_thing", "prose_thing", "kind_is_thing", "same_thing", "agree",
+)  # fmt: skip
+"""The numbers that a ranker may learn from."""
 _FOR = known("for with compatible f to")
+_SAID = ("title", "prose", "place", "brand", "details", "tags")
 _TITLE_HEAD, _PROSE_HEAD = 20, 16
 _RUN = 3
 _NAMES_PROSE = 24
@@ -44,12 +61,10 @@ class Question:
     words: list[str]
     stems: list[str]
     rarity: list[float]
-    ways: list[Phrase]
+    ways: dict[Phrase, bool]
 
 
-def features(
-    asked: Question, rows: Rows, scores: Column, prices: Column, aisles: Aisles
-) -> dict[str, Column]:
+def features(asked: Question, rows: Rows, scores: Column, aisles: Aisles) -> dict[str, Column]:
     """Every candidate's numbers, by name; candidates in the order of the engine's scores."""
     count = len(rows)
     own = np.array([sign(stem) for stem in asked.stems], np.uint16)
@@ -77,7 +92,11 @@ def features(
     main = title_has | prose_has | kind_has | brand_has | tag_has
     f["has"] = main @ weight
     f["has_at_all"] = (main | detail_has) @ weight
-    full = f["has_at_all"] > 0.99
+    ways = [own, *(np.array([sign(stem) for stem in way], np.uint16) for way in asked.ways)]
+    same = [way for way, means_it in zip(ways, (True, *asked.ways.values()), strict=True) if means_it]
+    f["says_it"] = _says(ways, rows)
+    f["says_the_same"] = _says(same, rows)
+    full = f["says_the_same"] > 0.99
     either: Column = title_has | kind_has | brand_has
     f["title_says_all"] = either.all(1) * 1.0
 
@@ -129,13 +148,17 @@ def features(
     middle = vectors[np.argsort(-f["bm_one"], kind="stable")[:20]].mean(0)
     f["near_best"] = vectors @ (middle / max(float(np.sqrt(middle @ middle)), 1e-6))
 
-    _things(f, asked, own, rows, names, heads, has_kind, aisles)
-    price = np.log(np.maximum(prices, 1.0))
-    usual = float(np.median(price[full])) if full.any() else float(np.median(price))
-    f["dearer"] = price - usual
-    thing = (f["same_kind"] > 0) | (f["title_thing"] >= 1.5)
-    f["dearer_than_things"] = price - (float(np.median(price[thing])) if thing.any() else usual)
+    _things(f, ways, rows, names, heads, has_kind, aisles)
     return f
+
+
+def _says(ways: list[Column], rows: Rows) -> Column:
+    """The share of the words that the product has anywhere, by the way to ask that suits it best."""
+    said = np.zeros(len(rows))
+    for way in ways:
+        has = np.stack([_where(rows[field], way).any(2) for field in _SAID]).any(0)
+        said = np.maximum(said, has.mean(1))
+    return said
 
 
 def _where(held: Rows, own: Column) -> Column:
@@ -218,8 +241,7 @@ def _named(held: Rows, kinds: NDArray[np.bool_]) -> tuple[Column, Column, Column
 
 def _things(
     f: dict[str, Column],
-    asked: Question,
-    own: Column,
+    ways: list[Column],
     rows: Rows,
     names: Column,
     heads: Column,
@@ -227,20 +249,16 @@ def _things(
     aisles: Aisles,
 ) -> None:
     """Whether a product is the thing asked for, by any name of the thing, or something that goes with it."""
-    ways = [own, *(np.array([sign(stem) for stem in way], np.uint16) for way in asked.ways)]
     count = len(rows)
-    same, fits, says = np.zeros(count), np.full(count, -1.0), np.zeros(count)
+    same, fits = np.zeros(count), np.full(count, -1.0)
     name_words = np.maximum((names > 0).sum(1), 1)
-    title, prose = rows["title"], rows["prose"]
     for way in ways:
         in_name = _where(names, way)
         share, hit = in_name.any(1).sum(1) / name_words, in_name.any(2)
         head = heads == way[-1]
         same = np.maximum(same, ((share == 1) & head & has_kind) * 1.0)
         fits = np.maximum(fits, np.where(has_kind, share * hit.mean(1) * (0.5 + 0.5 * head), -1.0))
-        found = _where(title, way).any(2) | hit | _where(prose, way).any(2)
-        says = np.maximum(says, found.mean(1))
-    f["same_kind"], f["kind_fits"], f["says_it"] = same, fits, says
+    f["same_kind"], f["kind_fits"] = same, fits
     heads_asked, all_asked = np.zeros(65_536, np.bool_), np.zeros(65_536, np.bool_)
     heads_asked[[way[-1] for way in ways]] = True
     all_asked[np.concatenate(ways)] = True
@@ -248,7 +266,7 @@ def _things(
         first, last, run = _named(rows[field][:, :width], aisles.kinds)
         for name, thing in (("first_thing", first), ("last_thing", last), ("thing", run)):
             f[f"{field}_{name}"] = np.select(
-                [thing == 0, thing == own[-1], heads_asked[thing], all_asked[thing]],
+                [thing == 0, thing == ways[0][-1], heads_asked[thing], all_asked[thing]],
                 [0.0, 2.0, 1.5, 1.0],
                 -1.0,
             )

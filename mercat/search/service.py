@@ -13,12 +13,12 @@ from mercat.kit.refusals import Unavailable
 from mercat.search.finding import Finding
 from mercat.search.index import Broken, Folder, Reader, Writer, mishaps
 from mercat.search.judging import Judge
-from mercat.search.messages import Found, Query, Suggestions
+from mercat.search.messages import Explained, Found, Query, Suggestions
 
 log = structlog.get_logger("mercat.search")
 Everything = Callable[[], AsyncIterator[Sequence[ProductChanged]]]
 Answer = TypeVar("Answer")
-SUGGESTIONS_MAX = 20
+SUGGESTIONS_MAX = EXPLAINED_MAX = 20
 AT_ONCE_MAX = 100_000
 """Products up to which a question is answered on the spot: 1 ms at 40,000, for the broadest words."""
 _REST_S = 5.0
@@ -65,6 +65,11 @@ class Search:
         """What these first letters may become: words, products, categories, brands."""
         most = min(max(limit, 1), SUGGESTIONS_MAX)
         return await self._answer(lambda finding: finding.suggest(q, most))
+
+    async def explain(self, q: str, limit: int = 10) -> Explained:
+        """Why the first products of a question are the first."""
+        most = min(max(limit, 1), EXPLAINED_MAX)
+        return await self._answer(lambda finding: finding.explain(q, most))
 
     async def category_counts(self) -> dict[str, int]:
         """How many products a category has, by slug, descendants' included. Empty ones are left out."""

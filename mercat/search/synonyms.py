@@ -1,12 +1,14 @@
 """Other ways to say the same: `shipped/synonyms.txt`, and the shop's own beside its index.
 
-A line says what is said and what it also is, `tv, lcd tv`; `=` between them makes it go both ways. A line of
-the shop's own may end in dates, `from 2026-11-20 until 2026-11-30`; `!` before it takes a shipped one out."""
+`tv = television` are the same: a question for either finds both. `tv, lcd tv` is near: it tells what kind of
+thing is meant, and is looked for where little is found. A line may end in dates, `from 2026-11-20 until
+2026-11-30`; `!` before it takes one out."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import islice
 from pathlib import Path
 
 from mercat.search import text
@@ -21,18 +23,18 @@ Phrase = tuple[str, ...]
 
 @dataclass
 class Synonyms:
-    ways: dict[Phrase, list[Phrase]] = field(default_factory=dict[Phrase, list[Phrase]])
+    ways: dict[Phrase, dict[Phrase, bool]] = field(default_factory=dict[Phrase, dict[Phrase, bool]])
 
-    def of(self, stems: list[str]) -> list[Phrase]:
-        """The same question with one phrase said otherwise; longer phrases first."""
-        found: dict[Phrase, None] = {}
+    def of(self, stems: list[str]) -> dict[Phrase, bool]:
+        """The same question with one phrase said otherwise, longer phrases first; True: it means the same."""
+        found: dict[Phrase, bool] = {}
         for length in range(min(PHRASE_MAX, len(stems)), 0, -1):
             for start in range(len(stems) - length + 1):
-                for other in self.ways.get(tuple(stems[start : start + length]), ()):
-                    way = (*stems[:start], *other, *stems[start + length :])
-                    found[tuple(dict.fromkeys(way))] = None
+                for other, same in self.ways.get(tuple(stems[start : start + length]), {}).items():
+                    way = tuple(dict.fromkeys((*stems[:start], *other, *stems[start + length :])))
+                    found[way] = found.get(way, False) or same
         found.pop(tuple(stems), None)
-        return list(found)[:WAYS_MAX]
+        return dict(islice(sorted(found.items(), key=lambda each: not each[1]), WAYS_MAX))
 
 
 def _lines(file: Path) -> list[str]:
@@ -43,7 +45,7 @@ def _lines(file: Path) -> list[str]:
     return [line for line in (line.split("#")[0].strip() for line in lines) if line]
 
 
-def _pairs(line: str, today: date) -> Iterator[tuple[Phrase, Phrase]]:
+def _pairs(line: str, today: date) -> Iterator[tuple[Phrase, Phrase, bool]]:
     dates: dict[str, str] = dict(_DATES.findall(line))
     if not dates.get("from", "") <= today.isoformat() <= dates.get("until", "9999"):
         return
@@ -52,19 +54,18 @@ def _pairs(line: str, today: date) -> Iterator[tuple[Phrase, Phrase]]:
     said, _, also = line.partition("=" if both else ",")
     one, other = tuple(text.stems(said)), tuple(text.stems(also))
     if one and other:
-        yield one, other
+        yield one, other, both
         if both:
-            yield other, one
+            yield other, one, both
 
 
 def read(own: Path, today: date) -> Synonyms:
     """What is shipped, and what the shop's own file adds to it or takes out."""
-    ways: dict[Phrase, list[Phrase]] = {}
+    ways: dict[Phrase, dict[Phrase, bool]] = {}
     for line in [*_lines(SHIPPED / FILE), *_lines(own)]:
-        for one, other in _pairs(line.removeprefix("!"), today):
-            known = ways.setdefault(one, [])
+        for one, other, same in _pairs(line.removeprefix("!"), today):
             if line.startswith("!"):
-                ways[one] = [each for each in known if each != other]
-            elif other not in known:
-                known.append(other)
+                ways.get(one, {}).pop(other, None)
+            else:
+                ways.setdefault(one, {})[other] = same
     return Synonyms(ways)

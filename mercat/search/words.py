@@ -5,6 +5,7 @@ title, and words in a row, count again. (Products' text is stemmed the same way:
 """
 
 import re
+from collections.abc import Sequence
 
 from tantivy import Occur, Query, Searcher
 
@@ -23,6 +24,7 @@ WEIGHTS = {
 }
 ALL_IN_TITLE = 0.5
 IN_A_ROW = 1.0
+OTHERWISE, OTHERWISE_ADDS = 0.7, 0.3
 SMALL = frozenset(("a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"))
 _MIXED = re.compile(r"\d+|[^\W\d]+")
 
@@ -65,8 +67,18 @@ def weighed(stem: str) -> Query:
     return some([Query.boost_query(term(field, stem), weight) for field, weight in WEIGHTS.items()])
 
 
-def query(searcher: Searcher, words: list[Word], least: int | None = None) -> Query:
-    """Products that have the words: all of them, or at least so many."""
+def query(
+    searcher: Searcher, words: list[Word], least: int | None = None, ways: Sequence[Sequence[str]] = ()
+) -> Query:
+    """Products that have the words, all or at least so many; or all words of another way to say it."""
+    said = _said(searcher, words, least)
+    if not ways:
+        return said
+    others = [Query.boost_query(every([weighed(stem) for stem in way]), OTHERWISE) for way in ways]
+    return Query.disjunction_max_query([said, *others], OTHERWISE_ADDS)
+
+
+def _said(searcher: Searcher, words: list[Word], least: int | None) -> Query:
     found = [weighed(word.stem) for word in words]
     for place, word in enumerate(words):
         for other, places in _otherwise(searcher, words, place, word):

@@ -71,9 +71,10 @@ class Flash:
         sale = await self._sale(request)
         caller = await self._visits.caller(request) or await self._welcome(request)
         try:
-            await self._shop.flashsale.join(caller, sale.sale_id)
+            address: str = request.scope.get("mercat.address", "")
+            await self._shop.flashsale.join(caller, sale.sale_id, address)
         except Refusal as refused:
-            if refused.status in (401, 503):
+            if refused.status in (401, 429, 503):
                 raise
             return await self._wait(request, sale, None, trouble(refused), refused.status)
         return self._visits.go(request, f"/flash/{sale.sale_id}/wait")

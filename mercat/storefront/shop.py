@@ -17,7 +17,7 @@ from starlette.routing import Route
 from mercat import money
 from mercat.catalog import Catalog, Product, ProductOffer, Variant
 from mercat.events import Document
-from mercat.flashsale import FlashSales
+from mercat.flashsale import FlashSales, Sale
 from mercat.fulfilment import Fulfilment, ShippingMethod
 from mercat.ids import OfferId, ProductId, SkuId
 from mercat.kit import wire
@@ -205,6 +205,7 @@ class Shop:
             request,
             "home.html",
             ["home"],
+            sales=[sale for sale in await self._sales() if sale.state in ("planned", "open", "paused")],
             window=list({each.product_id: each for each in window}.values()),
             rated=rated,
             newest=newest,
@@ -414,6 +415,12 @@ class Shop:
             linked=_linked(product, offer, images, page.reviews if page else [], origin + canonical, origin),
             canonical=canonical,
         )
+
+    async def _sales(self) -> list[Sale]:
+        try:
+            return await self._flashsale.sales()
+        except Refusal:
+            return []
 
     async def _flash(self, offer_id: OfferId) -> str | None:
         """The sale in which alone this offer is sold, if there is one."""

@@ -1,6 +1,7 @@
 """What a flash sale promises: one place a person, one order a pass, no unit twice, no place lost."""
 
 import asyncio
+import itertools
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ from mercat import ids, main
 from mercat.accounts import NewAddress
 from mercat.audit import audit
 from mercat.catalog import NewProduct
-from mercat.checkout import Buy, NotAdmitted
+from mercat.checkout import Buy, CheckoutInProgress, NotAdmitted
 from mercat.flashsale import (
     API,
     Act,
@@ -33,7 +34,8 @@ from mercat.flashsale.messages import NotPossible, NotStarted, Pass
 from mercat.flashsale.rules import Draw
 from mercat.inventory import Line
 from mercat.kit import clock, signing, wire
-from mercat.kit.refusals import Invalid, NotFound, SignInFirst, Unavailable
+from mercat.kit.limits import Limit
+from mercat.kit.refusals import Invalid, NotFound, SignInFirst, TooManyRequests, Unavailable
 from mercat.kit.web import Caller
 
 HOME = NewAddress(name="Ann", line1="1 Lane", city="Boston", region="MA", postal_code="02110", country="US")
@@ -45,7 +47,7 @@ class Scene:
     def __init__(self, shop, settings, db):
         self.shop, self.sales, self.settings, self.db = shop, shop.flashsale, settings, db
         self.releaser = shop.flashsale.releaser
-        self._numbers = iter(range(1, 10_000))
+        self._numbers = itertools.count(1)
 
     async def lists(self, units=100):
         seller = ids.new(ids.SellerId)
@@ -371,12 +373,30 @@ async def test_a_claim_whose_process_died_is_given_back(scene, clock_ahead):
     await scene.db.execute(
         "update flashsale.turn set state = 'claimed', checkout_id = 77, quantity = 1, claimed_at = now()"
     )
-    with pytest.raises(FlashPassInvalid):
+    with pytest.raises(CheckoutInProgress):
         await scene.buys(ann, pass_)
     clock_ahead(40)
     await scene.tick()
     assert (await scene.buys(ann, await scene.pass_of(ann))).status == 201
     await scene.tick()
+
+
+async def test_a_key_that_was_used_before_takes_no_turn(scene):
+    await scene.opens(stock=1)
+    ann = scene.person()
+    tea, scene.offer = scene.offer, await scene.lists()
+    first = await scene.buys(ann, key="k")
+    scene.offer = tea
+    await scene.sales.join(ann, SALE)
+    await scene.tick()
+    pass_ = await scene.pass_of(ann)
+    await scene.shop.cart.add(ann.user_id, tea, 1)
+    same = await _same_ask(scene, ann)
+    again = await scene.shop.checkout.buy(ann, "k", msgspec.structs.replace(same, flash_pass=pass_))
+    assert (again.body, again.replayed) == (first.body, True)
+    assert (await scene.buys(ann, pass_)).status == 201
+    await scene.tick()
+    assert await scene.sold() == 1
 
 
 # -- units and limits
@@ -547,7 +567,7 @@ async def test_the_document_and_the_certificate_are_signed(scene):
         "delete from flashsale.ticket where number = 3",
         "update flashsale.sale set roll = sha256('x')",
         "alter table flashsale.sale drop constraint sale_check1; update flashsale.sale set seed = 'y'",
-        "update flashsale.turn set number = 8 where place = 2",
+        "update flashsale.turn set number = number % 10 + 1 where place = 2",
     ],
 )
 async def test_a_draw_that_was_tampered_with_is_noticed(scene, clock_ahead, damage):
@@ -629,3 +649,86 @@ async def test_queue_and_till_work_from_another_process_too(scene, way):
         assert (await far.act(OPERATOR, SALE, Act("pause", "A look."))).state == "paused"
         assert (await far.room(SALE)).acts[0].why == "A look."
         await scene.tick()
+
+
+# -- ten thousand accounts
+
+
+async def test_one_neighbourhood_cannot_fill_the_line(scene):
+    await scene.opens(rate=0)
+    scene.sales._neighbourhood = Limit(rate=0.01, burst=20)
+    for n in range(20):
+        await scene.sales.join(scene.person(), SALE, f"203.0.113.{n}")
+    with pytest.raises(TooManyRequests) as refused:
+        await scene.sales.join(scene.person(), SALE, "203.0.113.99")
+    assert refused.value.facts["retry_after"] > 0
+    assert (await scene.sales.join(scene.person(), SALE, "198.51.100.7")).number == 21
+    for n in range(20):
+        await scene.sales.join(scene.person(), SALE, f"2001:db8:1:{n}::1")
+    with pytest.raises(TooManyRequests):
+        await scene.sales.join(scene.person(), SALE, "2001:db8:1:ffff::1")
+
+
+async def test_ten_thousand_accounts_with_one_card_are_one_buyer(scene):
+    """As many turns as they like; the till lets one card buy what one card may."""
+    await scene.opens(stock=300, per_card=1, per_address=1, rate=10_000)
+    people = [scene.person() for _ in range(10_000)]
+    for at in range(0, len(people), 500):
+        await asyncio.gather(*(scene.sales.join(each, SALE) for each in people[at : at + 500]))
+    await scene.tick()
+    let_in = [each for each in people[:20] if (await scene.stands(each)).state == "your_turn"][:12]
+    assert len(let_in) == 12
+    said = await asyncio.gather(
+        *[scene.buys(each, await scene.pass_of(each)) for each in let_in], return_exceptions=True
+    )
+    assert sorted(type(each).__name__ for each in said) == ["BuyerLimit"] * 11 + ["Said"]
+    await scene.tick()
+    assert await scene.sold() == 1
+
+
+async def test_a_lapse_that_valkey_was_not_told_of_does_not_shut_anybody_out(scene, clock_ahead):
+    """The releaser may die between the two."""
+    await scene.opens(stock=1)
+    [ann, bob], _ = await scene.crowd(2)
+    await scene.tick()
+    await scene.db.execute("update flashsale.turn set state = 'lapsed', settled_at = now()")
+    await scene.db.execute("update flashsale.sale set taken = 0")
+    assert (await scene.stands(ann)).state == "lapsed"
+    again = await scene.sales.join(ann, SALE)
+    assert (again.joined_now, again.number) == (True, 3)
+    await scene.tick()
+    assert (await scene.stands(bob)).state == "your_turn"
+    clock_ahead(310)
+    await scene.tick()
+    await scene.tick()
+    assert (await scene.stands(ann)).state == "your_turn"
+
+
+async def test_people_are_let_in_slower_while_checkout_is_slow(scene):
+    await scene.opens(rate=10)
+    await scene.crowd(30)
+    await scene.tick()
+    assert (await scene.sales.sale(SALE)).rate == 10
+    made = [int(ids.new(ids.CheckoutId)) for _ in range(40)]
+    await scene.db.execute(
+        "insert into checkout.checkout (checkout_id, user_id, key, fingerprint, record, begun_at)"
+        " select c, c, 'k', '', '{}', now() - interval '4 seconds' from unnest($1::bigint[]) c",
+        made,
+    )
+    await scene.db.execute(
+        "insert into checkout.answer (checkout_id, status, body, at)"
+        ' select c, 402, \'{"code":"payment_declined"}\', now() from unnest($1::bigint[]) c',
+        made,
+    )
+    await scene.tick()
+    room = await scene.sales.room(SALE)
+    assert room.sale.rate < room.rate
+    assert room.health.p99_s > 3
+    before = room.sale.rate
+    await scene.tick()
+    assert (await scene.sales.sale(SALE)).rate < before
+    await scene.db.execute("delete from checkout.answer where checkout_id = any($1::bigint[])", made)
+    await scene.db.execute("delete from checkout.checkout where checkout_id = any($1::bigint[])", made)
+    before = (await scene.sales.sale(SALE)).rate
+    await scene.tick()
+    assert (await scene.sales.sale(SALE)).rate > before

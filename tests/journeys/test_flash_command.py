@@ -1,0 +1,79 @@
+"""A sale from the operator's terminal: planned, prepared, run, finished, checked."""
+
+import asyncio
+import json
+import os
+import sys
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+from journeys.people import new_key, ok, until
+
+
+async def _mercat(shop, *arguments, good=True):
+    run = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "mercat.cli", "flash", *arguments, "--data", shop.data),
+        env={**os.environ, "USER": "olga", "COLUMNS": "120"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await run.communicate()
+    said = out.decode() + err.decode()
+    assert (run.returncode == 0) == good, said
+    return said
+
+
+async def test_a_sale_from_the_plan_to_the_certificate(town, bea, open_shop, tmp_path):
+    name = f"t{new_key()[:12]}"
+    tea = await bea.lists("Tea of the first harvest", quantity=3)
+    start = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")[:19]
+    assert "is neither an offer" in await _mercat(open_shop, "create", name, "tea", "3", start, good=False)
+    assert "Only 3 are in stock" in await _mercat(
+        open_shop, "create", name, tea["offer_id"], "4", start, good=False
+    )
+    said = await _mercat(open_shop, "create", name, tea["offer_id"], "3", start, "--per-address", "0")
+    planned = await town.nobody.get(f"/flash-sales/{name}")
+    assert planned["state"] == "planned"
+    assert planned["commitment"] in said
+
+    said = await _mercat(open_shop, "prepare", name, "--dry-run")
+    assert "Nothing was changed" in said
+    early = await (await town.guest()).ready()
+    assert (await early.post(f"/flash-sales/{name}/queue"))["state"] == "drawing"
+    await _mercat(open_shop, "prepare", name)
+
+    await _start(open_shop, name)
+
+    async def turn():
+        return "pass" in await early.get(f"/flash-sales/{name}/queue")
+
+    await until(turn)
+    place = await early.get(f"/flash-sales/{name}/queue")
+    await early.puts(tea["offer_id"])
+    ok(
+        await early.ask(
+            "POST", "/orders/checkout", early.way, idempotency_key=new_key(), flash_pass=place["pass"]
+        ),
+        201,
+    )
+    assert "none" in await _mercat(open_shop, "finish", name, "--why", "Enough for today.")
+    assert "Every place is right" in await _mercat(open_shop, "verify", name)
+    kept = await town.nobody.get(f"/flash-sales/{name}/certificate")
+    said = kept["certificate"]
+    assert (said["units"], said["sold"], said["state"]) == (3, 1, "ended")
+    assert "Enough for today." in [act["why"] for act in said["acts"]]
+    file = tmp_path / "certificate.json"
+    await _mercat(open_shop, "certificate", name, "--out", str(file))
+    assert "unchanged" in await _mercat(open_shop, "certificate", name, "--check", str(file))
+    bent = json.loads(file.read_text())
+    bent["certificate"]["sold"] = 2
+    file.write_text(json.dumps(bent))
+    assert "NOT" in await _mercat(open_shop, "certificate", name, "--check", str(file), good=False)
+    await early.puts(tea["offer_id"])
+    assert (await early.buys())["status"] == "confirmed"  # the rest is sold as ever
+
+
+async def _start(shop, name):
+    owner = await asyncpg.connect(**shop.postgres())
+    await owner.execute("update flashsale.sale set starts_at = now() where sale_id = $1", name)
+    await owner.close()

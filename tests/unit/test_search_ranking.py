@@ -1,0 +1,194 @@
+"""What the order of products promises: the thing before what goes with it, learnt or not."""
+
+from datetime import date
+
+import msgspec
+import numpy as np
+import pytest
+from search_shelf import product, put
+
+from mercat.search import learning, meaning, synonyms, trees
+from mercat.search.facts import ROW, Book, Pages
+from mercat.search.finding import Finding
+from mercat.search.index import Folder, Reader
+from mercat.search.judging import Judge
+from mercat.search.measures import measured
+from mercat.search.messages import Query
+
+THINGS = [
+    ("Kensley stand for a 10 inch tablet, silver", "tablet-stands", 2_900),
+    ("Orbit tablet sleeve with zip", "tablet-cases", 1_900),
+    ("Tablet screen cleaning kit", "cleaning", 900),
+    ("Orbit One tablet 10 inch 64 GB", "tablets", 29_900),
+    ("Gel mouse pad, blue", "mouse-pads", 700),
+    ("Orbit wireless mouse 1600 DPI", "mice", 2_500),
+    ("Notebook mouse, optical", "mice", 1_900),
+    ("Leather notebook case 15 inch", "notebook-cases", 4_900),
+    ("Swift notebook 15 inch 16 GB", "notebooks", 89_900),
+]
+
+
+def shop(folder, things=THINGS):
+    """A judge and a finding for these titles, each in its category."""
+    changes = [
+        product(
+            number,
+            title,
+            category=slug,
+            categories=[slug],
+            category_names=[slug.replace("-", " ")],
+            price=price,
+        )
+        for number, (title, slug, price) in enumerate(things, 1)
+    ]
+    put(folder, changes).rest()
+    reader, judge = Reader(Folder(folder)), Judge(folder)
+    return Finding(reader.searcher(), "USD", {}, judge, reader.pages), judge
+
+
+def titles(finding, q, **more):
+    return [card.title for card in finding.find(Query(q=q, **more)).cards()]
+
+
+@pytest.fixture(params=["shipped ranker", "no ranker"])
+def judged(request, tmp_path, monkeypatch):
+    finding, judge = shop(tmp_path)
+    if request.param == "no ranker":
+        monkeypatch.setattr(judge, "_ranker", lambda: None)
+    return finding
+
+
+@pytest.mark.parametrize(
+    ("q", "first"),
+    [
+        ("tablet", "Orbit One tablet 10 inch 64 GB"),
+        ("tablets", "Orbit One tablet 10 inch 64 GB"),
+        ("tablet sleeve", "Orbit tablet sleeve with zip"),
+        ("mouse pad", "Gel mouse pad, blue"),
+        ("notebook", "Swift notebook 15 inch 16 GB"),
+        ("notebook case", "Leather notebook case 15 inch"),
+    ],
+)
+def test_the_thing_stands_before_what_goes_with_it(judged, q, first):
+    assert titles(judged, q)[0] == first
+
+
+def test_other_words_for_the_same_find_it_where_nothing_has_the_own(judged):
+    assert set(titles(judged, "laptop")) == {"Swift notebook 15 inch 16 GB", "Leather notebook case 15 inch",
+                                             "Notebook mouse, optical"}  # fmt: skip
+    assert titles(judged, "laptop")[0] == "Swift notebook 15 inch 16 GB"
+
+
+def test_pages_are_parts_of_one_order(tmp_path):
+    finding, _ = shop(tmp_path, [(f"Tablet number {n}", "tablets", n) for n in range(1, 500)])
+    whole = [title for page in range(1, 51) for title in titles(finding, "tablet", page=page, limit=10)]
+    assert len(whole) == len(set(whole)) == 499
+    assert titles(finding, "tablet", page=3, limit=20) == whole[40:60]
+
+
+def test_few_that_have_all_the_words_are_followed_by_those_with_most(tmp_path):
+    things = [(f"Red lamp {n}", "lamps", 1_000) for n in range(2_000)] + [("Red copper lamp", "lamps", 1_000)]
+    finding, _ = shop(tmp_path, things)
+    found = finding.find(Query(q="copper lamp"))
+    assert found.all_words == 1
+    assert found.cards()[0].title == "Red copper lamp"
+    assert found.total == 2_001
+    assert finding.find(Query(q="red lamp")).all_words is None
+
+
+def test_spelling_that_hardly_any_product_has_is_asked_about(tmp_path):
+    things = [("Wireless headphones", "headphones", n) for n in range(1, 60)]
+    finding, _ = shop(tmp_path, [*things, ("Wireless headphnoes", "headphones", 5)])
+    assert finding.find(Query(q="wireless headphnoes")).did_you_mean == "wireless headphones"
+    assert finding.find(Query(q="wireless headphones")).did_you_mean is None
+    missing = finding.find(Query(q="wireless headphonez"))
+    assert (missing.did_you_mean, missing.relaxed.q) == ("wireless headphones", "wireless headphones")
+
+
+def test_operators_see_why(tmp_path):
+    finding, _ = shop(tmp_path)
+    said = finding.explain("tablets", 3)
+    assert said.words == ["tablets"]
+    first, *_, last = said.why
+    assert first.title == "Orbit One tablet 10 inch 64 GB"
+    assert first.score >= last.score
+    whole = sum(first.prior.values()) + first.learnt + 1_000 * first.all_words
+    assert first.score == pytest.approx(whole)
+    assert finding.explain("", 3).why == []
+
+
+def test_trees_answer_as_lightgbm_does():
+    lightgbm = pytest.importorskip("lightgbm", reason="only needed to learn", exc_type=ImportError)
+    chance = np.random.default_rng(3)
+    rows = chance.normal(size=(600, 5)).astype(np.float32)
+    rows[chance.random(rows.shape) < 0.1] = np.nan
+    wanted = np.nan_to_num(rows[:, 0]) * 2 + (rows[:, 1] > 0) - np.nan_to_num(rows[:, 2]) ** 2
+    grown = lightgbm.train(
+        {"objective": "regression", "num_leaves": 8, "verbose": -1, "num_threads": 1},
+        lightgbm.Dataset(rows, wanted),
+        40,
+    )
+    model = trees.Model(list("abcde"), trees.of_lightgbm(grown.dump_model()), 1)
+    again = msgspec.json.decode(msgspec.json.encode(model), type=trees.Model)
+    assert trees.Ranker(again).correction(rows) == pytest.approx(grown.predict(rows), abs=1e-9)
+
+
+def test_the_shipped_ranker_knows_its_features():
+    assert set(trees.load().features) <= set(learning.LEARNT)
+
+
+def test_meanings_are_near_where_words_are_not():
+    flash, stick, toaster = map(meaning.meaning, ("usb flash drive", "memory stick", "bread toaster"))
+    assert flash @ stick > flash @ toaster + 0.1
+    assert not meaning.meaning("").any()
+    assert not meaning.meaning("☃☃").any()
+
+
+def test_rows_of_facts_are_kept_while_they_say_the_same(tmp_path):
+    writer = put(tmp_path, [product(1, "Green tea"), product(2, "Cup")])
+    book = Book(writer.path)
+    assert book.rows == 2
+    writer.apply([product(1, "Green tea", version=2, price=1), product(2, "Large cup", version=2)])
+    assert Book(writer.path).rows == 3
+    reader = Reader(Folder(tmp_path))
+    assert len(reader.pages.read([0, 1, 2, 99]) if reader.searcher() else []) == 4
+
+
+def test_a_row_torn_by_a_crash_is_written_over(tmp_path):
+    book = Book(tmp_path)
+    book.add([b"\1" * ROW.itemsize])
+    with book.path.open("ab") as file:
+        file.write(b"torn")
+    again = Book(tmp_path)
+    assert again.rows == 1
+    assert again.add([b"\2" * ROW.itemsize]) == 1
+    assert Pages(tmp_path).read([1]).tobytes() == b"\2" * ROW.itemsize
+
+
+def test_a_shops_own_synonyms_add_and_take_out_by_date(tmp_path):
+    own = tmp_path / "synonyms.txt"
+    own.write_text("brolly = umbrella\n!tv, lcd tv\ngift, candle from 2026-12-01 until 2026-12-24\n")
+    before, during = (synonyms.read(own, day) for day in (date(2026, 11, 1), date(2026, 12, 24)))
+    assert before.of(["brolli"]) == {("umbrella",): True}
+    assert ("lcd", "tv") not in before.of(["tv"])
+    assert ("televis",) in before.of(["tv"])
+    assert before.of(["gift"]) == {}
+    assert during.of(["gift"]) == {("candl",): False}
+
+
+def test_measures():
+    grades = {"a": 3, "b": 2, "c": 0}
+    assert measured(["a", "b"], grades) == {
+        "ndcg@10": 1.0,
+        "ndcg@10c": 1.0,
+        "judged@10": 0.2,
+        "recall@100": 1.0,
+    }
+    worse = measured(["x", "b", "a"], grades)
+    assert worse["ndcg@10"] < worse["ndcg@10c"] < 1
+    assert measured(["a"], {"a": 0}) is None
+
+
+def test_folds_keep_plurals_together():
+    fold = learning.folds({"1": "bluetooth speaker", "2": "bluetooth speakers", "3": "tea"}, 0)
+    assert fold["1"] == fold["2"]
