@@ -142,6 +142,7 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
     assert (await nobody("GET", "/search?filters[price_min]=12.51", 200))["total"] == 0
     assert (await nobody("GET", "/search?filters[price_min]=12.501", 422))["pointer"] == "/filters[price_min]"
     await nobody("GET", "/search/suggest?q=cu", 200)
+    await nobody("GET", "/search/explain?q=cup", 401)
     categories = {each["slug"]: each for each in (await nobody("GET", "/categories", 200))["categories"]}
     listing = await nobody("GET", f"/products?category={card['category']}&sort=price_asc", 200)
     assert categories[card["category"]]["product_count"] == listing["total"] == 1
