@@ -8,6 +8,7 @@ from mercat.ids import ProductId, SellerId
 from mercat.kit import wire
 
 Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
+SoldOut = Literal["among_others", "last", "hidden"]
 PAGE_MAX = 1_000
 LIMIT_MAX = 100
 Words = Annotated[str, Meta(max_length=20_000)]

@@ -212,7 +212,7 @@ async def test_a_shopper_comes_back_from_the_banks_page(with_stripe):
     door = httpx.ASGITransport(await main.answer_the_door(scene.shop), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=door, base_url="http://shop") as browser:
         early = await browser.get(back)
-        assert "Continue at your bank" in early.text
+        assert "Your bank asks you first" in early.text
         assert f'href="{intent["next_action"]["redirect_to_url"]["url"]}"' in early.text
         double.authenticate(intent["id"])
         for _ in range(2):
