@@ -22,8 +22,7 @@ from mercat.kit.building import Building
 from mercat.main import till_of
 from mercat.money import words
 from mercat.payments import Reconciled
-from mercat.search.index import Folder
-from mercat.search.verifying import behind
+from mercat.search import behind
 
 _console = Console(stderr=True)
 _SAMPLED = """
@@ -89,13 +88,14 @@ async def _audit(shop: Connection) -> tuple[list[Finding], list[Account]]:
 
 async def _index(shop: Connection, reader: asyncpg.Connection) -> list[Finding]:
     """Whether search has the newest of some products for sale; `mercat search verify` compares all."""
-    folder = Path(shop.data) / "search"
-    if not Folder(folder).there():
-        return []
     rows = await reader.fetch(_SAMPLED)
     standing = {row["product_id"]: row["version"] for row in rows}
-    found = await asyncio.to_thread(behind, folder, standing)
-    return [Finding("search has the catalogue's newest (sampled)", len(standing), found)]
+    found = await asyncio.to_thread(behind, Path(shop.data) / "search", standing)
+    return (
+        []
+        if found is None
+        else [Finding("search has the catalogue's newest (sampled)", len(standing), found)]
+    )
 
 
 async def _prove(shop: Connection) -> list[Finding]:

@@ -148,7 +148,7 @@ def learn(
 
 
 def validated(
-    made: dict[str, Case], names: Sequence[str] = LEARNT, seeds: Sequence[int] = (0, 1, 2)
+    made: dict[str, Case], names: Sequence[str] = LEARNT, seeds: Sequence[int] = range(FOLDS)
 ) -> tuple[dict[str, float], dict[str, list[str]]]:
     """What the ranker is worth on questions it did not learn from: the means over splits, and the
     last split's orders."""
