@@ -145,12 +145,16 @@ def bench_of(
     return 0
 
 
-def simulate_of(seed: int, seeds: int, *, as_json: bool) -> int:
+def simulate_of(seed: int, seeds: int, plant: str | None, *, as_json: bool) -> int:
+    """1 where a law was broken, 2 for a bug that nobody knows."""
     from mercat.kit.observe import set_up_logs
-    from mercat.simulate import simulate
+    from mercat.simulate import PLANTS, simulate
 
+    if plant is not None and plant not in PLANTS:
+        typer.echo(f"There is no bug {plant!r} to plant. Known: {', '.join(PLANTS)}.", err=True)
+        return 2
     set_up_logs("critical")  # what dies says so, and is meant to
-    report = asyncio.run(simulate(seed, seeds))
+    report = asyncio.run(simulate(seed, seeds, plant))
     if as_json:
         typer.echo(msgspec.json.encode(report))
     else:
