@@ -60,15 +60,12 @@ class Case:
     grades: Grades
     products: list[str]
     found: dict[str, Column]
-    full: Column
-    others: list[str]
-    """What follows the candidates."""
 
     def prior(self) -> Column:
         return ranking.prior(self.found)
 
     def ranked(self, score: Column) -> list[str]:
-        order = np.argsort(-(score + 1_000.0 * self.full), kind="stable")
+        order = np.argsort(-(score + ranking.bonus(self.found)), kind="stable")
         return [self.products[place] for place in order][:_SHOWN]
 
 
@@ -113,8 +110,7 @@ def cases(folder: Path, asked: dict[str, str], graded: dict[str, dict[str, int]]
         if not hits:
             continue
         found, _ = judge.judged(searcher, reader.pages, said, hits)
-        full = found["says_the_same"] > 0.99
-        made[query_id] = Case(query, graded.get(query_id, {}), names, found, full, [])
+        made[query_id] = Case(query, graded.get(query_id, {}), names, found)
     return made
 
 

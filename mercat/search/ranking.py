@@ -280,6 +280,11 @@ def prior(f: dict[str, Column]) -> Column:
     return sum((weight * f[name] for name, weight in PRIOR.items()), np.zeros(len(f["place"])))
 
 
+def bonus(f: dict[str, Column]) -> Column:
+    """What has all the words comes before what has not; where some are in attributes alone, it is a point."""
+    return 1_000.0 * (f["has"] > 0.99) + 1.0 * (f["says_the_same"] > 0.99)
+
+
 def table(f: dict[str, Column], names: list[str]) -> Table:
     return np.stack([f[name] for name in names], 1).astype(np.float32)
 
