@@ -58,6 +58,7 @@ _TO_TRY = """
                                ops@example.com  the operator, with {address}/operator
   Try                          find something, put it in the cart, pay with a test card;
                                its confirmation is at {address}/dev/mail
+  A flash sale                 {address}/flash/demo
   For machines                 {address}/api/v1/docs
 """
 _EMPTY = "It is empty. Fill it: mercat import FILE…, or open it with --demo.\n"

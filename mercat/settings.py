@@ -44,6 +44,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What is said on standard error: debug (every request), info, warning or error."""
     currency: str = "USD"
     """The one currency the shop sells in."""
+    search_sold_out: Literal["among_others", "last", "hidden"] = "among_others"
+    """Where lists and searches have products that are sold out; `last`: in searches by relevance."""
     pool_size: int = 4
     """Connections a service and process opens at most."""
     tax_rate_ppm: int = 0

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -21,8 +22,16 @@ from mercat.kit.building import Building
 from mercat.main import till_of
 from mercat.money import words
 from mercat.payments import Reconciled
+from mercat.search import behind
 
 _console = Console(stderr=True)
+_SAMPLED = """
+    with ids as (select min(product_id) as low, max(product_id) as high from catalog.product)
+    select p.product_id, p.version from catalog.product p
+    where p.product_id >= (select coalesce(low + floor(random() * (high - low)), 0) from ids)
+        and exists (select from catalog.offer o where o.product_id = p.product_id and o.status = 'active')
+    order by p.product_id limit 1000
+"""
 
 
 def audit_of(shop: Connection, *, as_json: bool, prove: bool) -> int:
@@ -72,9 +81,21 @@ def _sum(findings: Sequence[Finding]) -> int:
 async def _audit(shop: Connection) -> tuple[list[Finding], list[Account]]:
     reader = await asyncpg.connect(**shop.postgres("mercat_audit"))
     try:
-        return await audit(reader), await trial_balance(reader)
+        return [*await audit(reader), *await _index(shop, reader)], await trial_balance(reader)
     finally:
         await reader.close()
+
+
+async def _index(shop: Connection, reader: asyncpg.Connection) -> list[Finding]:
+    """Whether search has the newest of some products for sale; `mercat search verify` compares all."""
+    rows = await reader.fetch(_SAMPLED)
+    standing = {row["product_id"]: row["version"] for row in rows}
+    found = await asyncio.to_thread(behind, Path(shop.data) / "search", standing)
+    return (
+        []
+        if found is None
+        else [Finding("search has the catalogue's newest (sampled)", len(standing), found)]
+    )
 
 
 async def _prove(shop: Connection) -> list[Finding]:

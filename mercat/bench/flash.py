@@ -33,7 +33,7 @@ from mercat.main import Shop, certify
 _SALE, _RUSH = "bench", "rush"
 _UNITS = 1_000
 _RATE = 100
-_WINDOW_S = 10
+_WINDOW_S = 6
 _CONVERSION = 0.8
 _GRACE_S = 3
 """A turn lapses within so long after its time: the releaser's second look, and its rhythm."""

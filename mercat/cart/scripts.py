@@ -13,18 +13,33 @@ local function changed(cart, id, dirty, user, ttl)
 end
 """
 
+# A line as it is kept; nil for what cannot be read, which then is as good as not there.
+_READ = """
+local function read(old)
+  if not old then return nil end
+  local ok, line = pcall(cjson.decode, old)
+  if not ok or type(line) ~= 'table' then return nil end
+  local qty = tonumber(line.qty)
+  if not qty or qty ~= math.floor(qty) or qty < 1 then return nil end
+  line.qty = qty
+  return line
+end
+"""
+
 # ARGV: user, ttl, field, quantity to add, price, added, most a line, most lines. Answers 1; 0 if it is full.
 ADD = (
     _CHANGED
+    + _READ
     + """
 if redis.call('EXISTS', KEYS[2]) == 0 then return nil end
 local old = redis.call('HGET', KEYS[1], ARGV[3])
 local qty = tonumber(ARGV[4])
 local line = {qty = qty, price = tonumber(ARGV[5]), added = ARGV[6]}
-if old then
-  line = cjson.decode(old)
+local known = read(old)
+if known then
+  line = known
   line.qty = line.qty + qty
-elseif redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[8]) then
+elseif not old and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[8]) then
   return 0
 end
 if line.qty > tonumber(ARGV[7]) then line.qty = tonumber(ARGV[7]) end
@@ -37,15 +52,16 @@ return 1
 # ARGV: user, ttl, field, quantity (0 removes). Answers 1, or 0 where there is no such line.
 CHANGE = (
     _CHANGED
+    + _READ
     + """
 if redis.call('EXISTS', KEYS[2]) == 0 then return nil end
 local old = redis.call('HGET', KEYS[1], ARGV[3])
-if not old then return 0 end
+local line = read(old)
+if not line then return 0 end
 local qty = tonumber(ARGV[4])
 if qty == 0 then
   redis.call('HDEL', KEYS[1], ARGV[3])
 else
-  local line = cjson.decode(old)
   line.qty = qty
   redis.call('HSET', KEYS[1], ARGV[3], cjson.encode(line))
 end
@@ -73,14 +89,15 @@ return 1
 # ARGV: user, ttl, the id that is spent, the next id, then field and quantity pairs that were bought.
 SPEND = (
     _CHANGED
+    + _READ
     + """
 if redis.call('GET', KEYS[2]) ~= ARGV[3] then return 0 end
 for i = 5, #ARGV, 2 do
   local old = redis.call('HGET', KEYS[1], ARGV[i])
   if old then
-    local line = cjson.decode(old)
-    line.qty = line.qty - tonumber(ARGV[i + 1])
-    if line.qty > 0 then
+    local line = read(old)
+    if line then line.qty = line.qty - tonumber(ARGV[i + 1]) end
+    if line and line.qty > 0 then
       redis.call('HSET', KEYS[1], ARGV[i], cjson.encode(line))
     else
       redis.call('HDEL', KEYS[1], ARGV[i])
@@ -96,18 +113,18 @@ return 1
 # KEYS also: the other cart, its id. ARGV: user, ttl, other user, most a line. Moves the other cart's lines.
 MERGE = (
     _CHANGED
+    + _READ
     + """
 if redis.call('EXISTS', KEYS[2]) == 0 then return nil end
 local lines = redis.call('HGETALL', KEYS[4])
 for i = 1, #lines, 2 do
-  local line = cjson.decode(lines[i + 1])
-  local old = redis.call('HGET', KEYS[1], lines[i])
-  if old then
-    local mine = cjson.decode(old)
+  local line = read(lines[i + 1])
+  local mine = read(redis.call('HGET', KEYS[1], lines[i]))
+  if line and mine then
     mine.qty = math.min(mine.qty + line.qty, tonumber(ARGV[4]))
     line = mine
   end
-  redis.call('HSET', KEYS[1], lines[i], cjson.encode(line))
+  if line then redis.call('HSET', KEYS[1], lines[i], cjson.encode(line)) end
 end
 if #lines > 0 then
   redis.call('DEL', KEYS[4])

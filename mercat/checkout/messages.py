@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Protocol
 
 from msgspec import Meta, Struct
 
-from mercat.ids import AddressId, LineId, OrderId, PaymentMethodId, ReturnId
+from mercat.ids import AddressId, CheckoutId, LineId, OrderId, PaymentMethodId, ReturnId
 from mercat.kit.refusals import Conflict, Forbidden, Invalid
 from mercat.orders import NewOrder
 from mercat.payments import SellerPart
@@ -114,6 +114,10 @@ class Gate(Protocol):
 
     async def admit(self, order: NewOrder, card: str, flash_pass: str | None, /) -> str | None:
         """Raises NotAdmitted, or answers the name of the pass under which this is bought, once."""
+        ...
+
+    async def give_back(self, name: str, checkout_id: CheckoutId, /) -> None:
+        """This checkout did not begin after all."""
         ...
 
 

@@ -148,7 +148,9 @@ class Saga:
         order = record.order
         until = order.placed_at + timedelta(seconds=self._settings.reservation_s)
         await self._db.fetchval(queries.wait, order.checkout_id, fence, until, clock.now())
-        url = self._settings.link(next_action.url)
+        url = next_action.url
+        if url.startswith("/"):  # a page of ours; a bank's has its whole address
+            url = self._settings.link(url)
         return pending(record, NextAction(next_action.type, url))
 
     async def _direct(self, checkout_id: CheckoutId, fence: int, direction: str, reason: Said | None) -> None:

@@ -149,6 +149,8 @@ class Checkout(Afterwards):
         )
         if begun:
             return await self._carry_out(record, 1)
+        if self.gate is not None and flash_pass is not None:
+            await self.gate.give_back(flash_pass, order.checkout_id)
         if standing := await self._standing(caller.user_id, key):
             return await self._again(standing, fingerprint)
         return await self._cart_is_taken(record)

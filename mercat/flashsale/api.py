@@ -17,6 +17,7 @@ API = [
     Route("POST", "/adopted/{guest}/{member}", FlashSales.adopt, status=200),
     Route("POST", "/claims", FlashSales.claim, status=200),
     Route("GET", "/sales/{sale_id}/room", FlashSales.room),
+    Route("POST", "/given-back", FlashSales.give_back, status=200),
     Route("POST", "/sales/{sale_id}/acts", FlashSales.act),
     Route("GET", "/sales/{sale_id}/acts", FlashSales.acts),
 ]

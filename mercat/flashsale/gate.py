@@ -1,9 +1,11 @@
 import asyncio
+from contextlib import suppress
 from hashlib import sha256
 
 from mercat.flashsale.messages import Claim, FlashPassInvalid, Watched
 from mercat.flashsale.service import FlashSales
-from mercat.ids import OfferId
+from mercat.ids import CheckoutId, OfferId
+from mercat.kit.coalesce import AWAY
 from mercat.kit.refusals import Overloaded
 from mercat.orders import NewOrder
 
@@ -43,7 +45,13 @@ class Gate:
             card=_hidden(card),
             address=_hidden(_door(order.address)),
         )
-        return await self._sales.claim(claim, flash_pass or "")
+        return await self._sales.claim(claim, flash_pass or "") or None
+
+    async def give_back(self, name: str, checkout_id: CheckoutId) -> None:
+        """The checkout did not begin: its key or its cart is another's. What cannot be given back at once the
+        releaser gives back."""
+        with suppress(Overloaded, *AWAY):
+            await self._sales.give_back(name, checkout_id)
 
     async def _refresh(self, *, wait: bool) -> None:
         if self._looking is None or self._looking.done():

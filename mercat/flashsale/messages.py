@@ -229,14 +229,6 @@ class FlashPassInvalid(NotAdmitted):
     """This pass cannot be used: it is not yours, not for this sale, or was used."""
 
 
-class FlashPassUnderWay(FlashPassInvalid):
-    """A purchase with this pass is under way. Wait for it."""
-
-    @classmethod
-    def code(cls) -> str:
-        return FlashPassInvalid.code()
-
-
 class FlashPassExpired(NotAdmitted):
     """The time of this pass is over, and your turn has gone to the next. You may join the queue again."""
 

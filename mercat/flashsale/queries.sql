@@ -67,12 +67,12 @@ with sale as materialized (
 ), gone as (
     update flashsale.turn t set state = 'lapsed', settled_at = $2
     where t.sale_id = (select sale_id from sale) and t.state = 'issued' and t.until < $2::timestamptz - $3::interval
-    returning t.user_id, t.units
+    returning t.user_id, t.number, t.units
 ), back as (
     update flashsale.sale set taken = taken - (select sum(units) from gone)
     where sale_id = $1 and exists (select from gone)
 )
-select user_id from gone;
+select user_id, number from gone;
 
 -- name: claimed
 select place, checkout_id, claimed_at from flashsale.turn
@@ -90,7 +90,7 @@ with sale as materialized (
     from unnest($2::int[], $3::bigint[], $4::boolean[]) as a (place, checkout_id, bought)
     where t.sale_id = (select sale_id from sale) and t.place = a.place and t.checkout_id = a.checkout_id
         and t.state = 'claimed'
-    returning t.user_id, t.state, t.units, t.quantity
+    returning t.user_id, t.number, t.state, t.units, t.quantity
 ), counted as (
     update flashsale.sale s set
         sold = s.sold + (select coalesce(sum(quantity) filter (where state = 'used'), 0) from settled),
@@ -98,7 +98,7 @@ with sale as materialized (
             + coalesce(sum(units) filter (where state = 'lapsed'), 0) from settled)
     where s.sale_id = $1 and exists (select from settled)
 )
-select user_id, state from settled;
+select user_id, number, state from settled;
 
 -- name: keep
 -- How it goes, told only where it changed.

@@ -8,6 +8,7 @@ at any point, the next one goes on from PostgreSQL.
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -34,6 +35,11 @@ _GRACE = timedelta(seconds=2)
 _NEVER_BEGUN = timedelta(seconds=30)
 """A turn claimed for so long by a checkout that nobody knows: its process died in between."""
 _LOOK_BACK_S = 5.0
+OUT = """
+for n = 1, #ARGV, 2 do
+  if redis.call('ZSCORE', KEYS[1], ARGV[n]) == ARGV[n + 1] then redis.call('ZREM', KEYS[1], ARGV[n]) end
+end
+"""
 
 
 def queue_key(sale_id: str) -> str:
@@ -113,7 +119,7 @@ class Releaser:
         """What checkouts came to, and whose time is over."""
         await self.settle(sale_id)
         gone = await self._db.fetch(queries.lapse, sale_id, now, _GRACE)
-        await self._out_of_line(sale_id, [row["user_id"] for row in gone])
+        await self._out_of_line(sale_id, gone)
 
     # -- the line
 
@@ -149,10 +155,11 @@ class Releaser:
             after = page[-1]["number"]
         await self._store.do("SET", numbers_key(sale_id), joined)
 
-    async def _out_of_line(self, sale_id: str, users: list[int]) -> None:
-        """Whose turn lapsed may join again, at the end."""
-        if users:
-            await self._store.do("ZREM", queue_key(sale_id), *users)
+    async def _out_of_line(self, sale_id: str, lapsed: Sequence[Any]) -> None:
+        """Whose turn lapsed may join again, at the end; who has done so already stays."""
+        for at in range(0, len(lapsed), _PAGE // 5):
+            pairs = [part for row in lapsed[at : at + _PAGE // 5] for part in (row["user_id"], row["number"])]
+            await self._store.run(OUT, [queue_key(sale_id)], pairs)
 
     # -- the start
 
@@ -187,10 +194,14 @@ class Releaser:
                 ended.append((row["place"], row["checkout_id"], True))
             elif outcome == "refused" or (outcome is None and now - row["claimed_at"] > _NEVER_BEGUN):
                 ended.append((row["place"], row["checkout_id"], False))
-        if ended:
-            settled = await self._db.fetch(queries.settle, sale_id, *sql.columns(ended), now)
-            await self._out_of_line(sale_id, [row["user_id"] for row in settled if row["state"] == "lapsed"])
+        await self.end(sale_id, ended)
         return len(ended)
+
+    async def end(self, sale_id: str, ended: list[tuple[int, int, bool]]) -> None:
+        """These places' claims, by these checkouts, came to this: bought or not."""
+        if ended:
+            settled = await self._db.fetch(queries.settle, sale_id, *sql.columns(ended), clock.now())
+            await self._out_of_line(sale_id, [row for row in settled if row["state"] == "lapsed"])
 
     async def _release(self, sale_id: str, now: datetime) -> None:
         """The next in line, as many as the rate, the ceiling and the units that nobody holds allow."""

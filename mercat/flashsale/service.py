@@ -1,13 +1,13 @@
 import asyncio
 import secrets
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import asyncpg
 import msgspec
 
 from mercat.catalog import Catalog
-from mercat.checkout import Checkout
+from mercat.checkout import Checkout, CheckoutInProgress
 from mercat.flashsale import rules
 from mercat.flashsale.messages import (
     Act,
@@ -20,7 +20,6 @@ from mercat.flashsale.messages import (
     FlashPassExpired,
     FlashPassInvalid,
     FlashPassRequired,
-    FlashPassUnderWay,
     Law,
     NewSale,
     NotPossible,
@@ -38,16 +37,16 @@ from mercat.flashsale.messages import (
     Verdict,
     Watched,
 )
-from mercat.flashsale.releaser import Releaser, gate_key, numbers_key, queue_key
+from mercat.flashsale.releaser import OUT, Releaser, gate_key, numbers_key, queue_key
 from mercat.flashsale.signature import Signer, canonical
-from mercat.ids import OfferId, ProductId, UserId
+from mercat.ids import CheckoutId, OfferId, ProductId, UserId
 from mercat.inventory import Inventory
 from mercat.kit import clock, signing, sql, wire
 from mercat.kit.coalesce import AWAY, Coalescer
 from mercat.kit.limits import Limit, Limits
 from mercat.kit.refusals import Invalid, NotFound, SignInFirst, TooManyRequests, Unavailable
 from mercat.kit.valkey import Store
-from mercat.kit.web import Caller
+from mercat.kit.web import IN_BODY, Caller
 from mercat.settings import Settings
 
 queries = sql.load("mercat.flashsale")
@@ -296,7 +295,16 @@ class FlashSales:
         )
         if number < 0:
             raise Unavailable("The queue is being brought back. Places are kept; ask again in a moment.")
-        return await self._stands(row, caller.user_id, number, new=bool(new))
+        place = await self._stands(row, caller.user_id, number, new=bool(new))
+        if place.state == "lapsed" and await self._has_lapsed(sale_id, caller.user_id, number):
+            # The releaser died before it said so to Valkey.
+            await self._store.run(OUT, [queue_key(sale_id)], [int(caller.user_id), number])
+            return await self.join(caller, sale_id, address)
+        return place
+
+    async def _has_lapsed(self, sale_id: str, user_id: UserId, number: int) -> bool:
+        turn = await self._db.fetchrow(queries.turn_of, sale_id, user_id)
+        return turn is not None and turn["state"] == "lapsed" and turn["number"] == number
 
     async def _not_too_many(self, address: str) -> None:
         bucket = f"flash:{rules.neighbourhood(address)}"
@@ -397,9 +405,12 @@ class FlashSales:
     # -- at the till
 
     async def claim(self, claim: Claim, flash_pass: str = "") -> str:
-        """Uses somebody's turn for a checkout; answers the name under which it is bought once."""
+        """Uses somebody's turn for a checkout; answers the name under which it is bought once, or nothing
+        where the sale is over and the rest is sold as ever."""
         row = await self._row(claim.sale_id)
         state = _state(row)
+        if state == "ended":
+            return ""
         if state == "planned":
             raise NotStarted(sale_id=claim.sale_id, starts_at=row["starts_at"])
         if not row["queue"]:
@@ -416,11 +427,16 @@ class FlashSales:
         placed = msgspec.structs.replace(claim, place=read.place)
         try:
             return await self._claims(placed)
-        except FlashPassUnderWay:
+        except CheckoutInProgress:
             # The purchase that has this pass may have been refused a moment ago: then it is free again.
             if await self.releaser.settle(claim.sale_id, read.place):
                 return await self._claims(placed)
             raise
+
+    async def give_back(self, name: Annotated[str, IN_BODY], checkout_id: CheckoutId) -> None:
+        """A claim whose checkout did not begin after all: the turn is its owner's again."""
+        sale_id, _, place = name.rpartition("/")
+        await self.releaser.end(sale_id, [(int(place), int(checkout_id), False)])
 
     async def _rush(self, row: Any, claim: Claim) -> str:
         if _state(row) == "sold_out":
@@ -479,7 +495,7 @@ class FlashSales:
         if turn["state"] == "used":
             return FlashPassInvalid("This pass was used.", **facts)
         if turn["state"] == "claimed":
-            return FlashPassUnderWay(**facts)
+            return CheckoutInProgress("A purchase with this pass is under way. Wait for it.")
         return BuyerLimit(**facts)
 
     # -- the operator

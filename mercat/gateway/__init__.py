@@ -14,6 +14,6 @@ application.
 
 from mercat.gateway.door import Door, errors, refuse_other_sites
 from mercat.gateway.routes import TABLE, public
-from mercat.gateway.services import Services
+from mercat.services import Services
 
 __all__ = ["TABLE", "Door", "Services", "errors", "public", "refuse_other_sites"]

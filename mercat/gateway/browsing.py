@@ -9,12 +9,12 @@ from mercat.catalog import Category, Product, ProductOffer
 from mercat.gateway import shapes
 from mercat.gateway.answers import public
 from mercat.gateway.opinions import review_shown
-from mercat.gateway.services import Services
 from mercat.ids import ProductId
 from mercat.kit.refusals import NotFound
 from mercat.kit.web import Answer
 from mercat.reviews import Page
 from mercat.search import Explained, Facets, Query, Relaxed, Suggestions
+from mercat.services import Services
 
 UNCATEGORISED = "uncategorised"
 REVIEWS_ON_PRODUCT = 5

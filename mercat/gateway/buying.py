@@ -8,12 +8,12 @@ from mercat.checkout import Buy, Return, Returned, Said
 from mercat.fulfilment import Shipment
 from mercat.gateway import shapes
 from mercat.gateway.idempotency import key_of
-from mercat.gateway.services import Services
 from mercat.ids import AddressId, OrderId
 from mercat.kit.refusals import BadRequest, Invalid
 from mercat.kit.web import Answer, Caller, read
 from mercat.orders import Order
 from mercat.payments import Letter, Payment
+from mercat.services import Services
 
 
 class Buying:

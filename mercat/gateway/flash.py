@@ -1,9 +1,9 @@
 from starlette.requests import Request
 
 from mercat.gateway import shapes
-from mercat.gateway.services import Services
 from mercat.kit import wire
 from mercat.kit.web import Answer, Caller
+from mercat.services import Services
 
 _FOR_A_SECOND = "public, max-age=1, stale-while-revalidate=1"
 

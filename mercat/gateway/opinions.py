@@ -5,12 +5,12 @@ from msgspec import Meta
 
 from mercat.gateway import shapes
 from mercat.gateway.answers import card, public
-from mercat.gateway.services import Services
 from mercat.ids import ProductId, ReviewId
 from mercat.kit.refusals import Unavailable
 from mercat.kit.web import Answer, Caller
 from mercat.reviews import NewReview, Page, Review
 from mercat.reviews import Sort as ReviewSort
+from mercat.services import Services
 from mercat.wishlist import Item
 
 ShelfLimit = Annotated[int, Meta(ge=1, le=100)]

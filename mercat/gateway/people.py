@@ -5,11 +5,11 @@ from starlette.requests import Request
 from mercat.accounts import Credentials, NewAddress, NewPerson, Session
 from mercat.gateway import shapes
 from mercat.gateway.door import expired_cookie, session_cookie, token_of
-from mercat.gateway.services import Services
 from mercat.ids import UserId
 from mercat.kit import clock
 from mercat.kit.refusals import Overloaded
 from mercat.kit.web import Answer, Caller
+from mercat.services import Services
 
 
 class People:

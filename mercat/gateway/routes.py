@@ -19,10 +19,10 @@ from mercat.gateway.openapi import Described, PublicRoute
 from mercat.gateway.opinions import Opinions
 from mercat.gateway.people import People
 from mercat.gateway.selling import Selling
-from mercat.gateway.services import Services
 from mercat.kit import observe, wire
 from mercat.kit.valkey import Store
 from mercat.kit.web import Caller, serve
+from mercat.services import Services
 
 PREFIX = "/api/v1"
 

@@ -6,11 +6,11 @@ from mercat.checkout import Ship, Track
 from mercat.fulfilment import SellerOrder
 from mercat.gateway import shapes
 from mercat.gateway.buying import shipment_shown
-from mercat.gateway.services import Services
 from mercat.ids import OfferId, OrderId, SellerId, ShipmentId
 from mercat.inventory import Count, Line, Stock
 from mercat.kit.refusals import ConditionMissing, Forbidden, NotFound, Stale
 from mercat.kit.web import Answer, Caller
+from mercat.services import Services
 
 
 class Selling:

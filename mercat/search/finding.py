@@ -33,6 +33,7 @@ from mercat.search.messages import (
     Found,
     Query,
     Relaxed,
+    SoldOut,
     Sort,
     StarCount,
     Suggestions,
@@ -117,6 +118,7 @@ class Finding:
         counted: dict[str, Any] | None = None,
         judge: Judge | None = None,
         pages: Pages | None = None,
+        sold_out: SoldOut = "among_others",
     ) -> None:
         """`counted` remembers what was counted of all products in this state of the index. Without a judge
         and the facts it goes by, the engine's scores decide."""
@@ -124,6 +126,7 @@ class Finding:
         self._counted: dict[str, Any] = {} if counted is None else counted
         self._unit = 10 ** money.exponent(currency)
         self._judge, self._pages = judge, pages
+        self._sold_out: SoldOut = sold_out
 
     def find(self, query: Query) -> Found:
         if not (1 <= query.page <= PAGE_MAX and 1 <= query.limit <= LIMIT_MAX):
@@ -192,6 +195,9 @@ class Finding:
             return self._scored(asked, limit, skipped)
         best = self._scored(asked, CANDIDATES, 0)
         order = self._judge.order(self._searcher, self._pages, said, best)
+        if self._sold_out == "last":
+            held = self._searcher.fast_field_values("in_stock", [address for _, address in best])
+            order.sort(key=lambda place: not held[place])
         hits = [best[place] for place in order[skipped : skipped + limit]]
         if len(hits) < limit and len(best) == CANDIDATES:
             hits += self._scored(asked, limit - len(hits), max(skipped, CANDIDATES))
@@ -211,9 +217,19 @@ class Finding:
         why: list[Why] = []
         for place, score, prior, learnt, numbers in islice(every, limit):
             card = wire.decode(bytes(self._card(hits[place][1])), Card)
-            full = (numbers["says_the_same"] or 0) > 0.99
-            engine = float(hits[place][0])
-            why.append(Why(card.product_id, card.title, score, engine, full, prior, learnt, numbers))
+            engine, bonus = float(hits[place][0]), score - learnt - sum(prior.values())
+            why.append(
+                Why(
+                    card.product_id,
+                    card.title,
+                    score,
+                    engine,
+                    bonus,
+                    prior,
+                    learnt,
+                    numbers,
+                )
+            )
         ways = [" ".join(way) for way in question.ways]
         return Explained([word.written for word in said], ways, len(hits), why)
 
@@ -254,6 +270,8 @@ class Finding:
         always: list[Clause] = []
         if query.in_stock is not None:
             always.append(words.term("in_stock", query.in_stock))
+        elif self._sold_out == "hidden":
+            always.append(words.term("in_stock", True))
         if query.seller_id is not None:
             always.append(words.term("seller_id", int(query.seller_id)))
         chosen: dict[str, Clause] = {}
@@ -319,7 +337,7 @@ class Finding:
     def category_counts(self) -> dict[str, int]:
         """How many products are in each category that has some, descendants' included."""
         size = {"field": "category", "size": DEPARTMENTS_MAX, "segment_size": DEPARTMENTS_MAX}
-        every = words.term("for_sale", True)
+        every = words.term("in_stock" if self._sold_out == "hidden" else "for_sale", True)
         answer = self._aggregate(every, {"every_category": {"terms": size}}, narrow=False)
         return {bucket["key"]: int(bucket["doc_count"]) for bucket in answer["every_category"]["buckets"]}
 

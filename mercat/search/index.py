@@ -61,7 +61,7 @@ FIELDS = (
     ("seller_id", "unsigned", {"indexed": True}),
     ("price", "unsigned", {"fast": True}),
     ("rating", "float", {"fast": True}),
-    ("in_stock", "boolean", {"indexed": True}),
+    ("in_stock", "boolean", {"indexed": True, "fast": True}),
     ("for_sale", "boolean", {"indexed": True}),
     # what is sorted by: the product's own number makes every key its own, nearly
     ("by_price", "unsigned", {"fast": True}),

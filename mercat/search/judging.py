@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
+import structlog
 from tantivy import DocAddress, Query, Searcher
 
 from mercat.search import aisles, ranking, synonyms, trees
@@ -20,9 +22,9 @@ from mercat.search.index import SCHEMA
 from mercat.search.ranking import Column, Question
 from mercat.search.words import Word
 
+log = structlog.get_logger("mercat.search")
 _GLANCE_S = 5.0
 _SURVEY_S = 60.0
-_FULL, UNTAUGHT = 1_000.0, 3.0
 _VERDICT_S = 60.0
 _VERDICTS_MAX = 2_000
 _FIELDS = ("title", "description", "departments", "brand_words", "tags")
@@ -70,19 +72,15 @@ class Judge:
         self, searcher: Searcher, pages: Pages, asked: Sequence[Word], hits: Hits
     ) -> tuple[dict[str, Column], Column]:
         """Every candidate's numbers, and the score that they make."""
-        addresses = [address for _, address in hits]
         numbers = self._rows(searcher, hits)
-        prices = np.array([float(price or 0) for price in searcher.fast_field_values("price", addresses)])
         scores = np.array([float(score) for score, _ in hits])
         question = self.question(searcher, asked)
-        found = ranking.features(question, pages.read(numbers), scores, prices, self._survey(searcher))
+        found = ranking.features(question, pages.read(numbers), scores, self._survey(searcher))
         made = ranking.prior(found)
         ranker = self._ranker()
         if ranker:
             made = made + ranker.correction(ranking.table(found, ranker.features))
-        else:
-            made = made + UNTAUGHT * found["score_of_best"]
-        return found, made + _FULL * (found["says_the_same"] > 0.99)
+        return found, made + ranking.bonus(found)
 
     def order(self, searcher: Searcher, pages: Pages, asked: Sequence[Word], hits: Hits) -> list[int]:
         """The candidates' places, best first. What has all the words comes before what has not.
@@ -115,7 +113,7 @@ class Judge:
     ) -> Iterator[tuple[int, float, dict[str, float], float, dict[str, float | None]]]:
         """Best first: place among the hits, score, the parts of the prior, what was learnt, all numbers."""
         found, made = self.judged(searcher, pages, asked, hits)
-        whole = ranking.prior(found) + _FULL * (found["says_the_same"] > 0.99)
+        whole = ranking.prior(found) + ranking.bonus(found)
         for place in np.argsort(-made, kind="stable").tolist():
             parts = {name: float(weight * found[name][place]) for name, weight in ranking.PRIOR.items()}
             numbers = {
@@ -125,11 +123,21 @@ class Judge:
             yield place, float(made[place]), parts, float(made[place] - whole[place]), numbers
 
     def _ranker(self) -> trees.Ranker | None:
+        """The shop's own, else the one shipped; none that asks for numbers of another version."""
         if not self._loaded:
             self._loaded = True
-            own = self._folder / trees.FILE
-            if own.exists() or (trees.SHIPPED / trees.FILE).exists():
-                self.ranker = trees.load(own if own.exists() else None)
+            for file in (self._folder / trees.FILE, trees.SHIPPED / trees.FILE):
+                try:
+                    ranker = trees.load(file)
+                except FileNotFoundError:
+                    continue
+                except (OSError, msgspec.DecodeError) as error:
+                    log.warning("a ranker cannot be read", file=str(file), reason=str(error))
+                    continue
+                if set(ranker.features) <= set(ranking.LEARNT):
+                    self.ranker = ranker
+                    break
+                log.warning("a ranker is of another version; train it again", file=str(file))
         return self.ranker
 
     def _survey(self, searcher: Searcher) -> Aisles:

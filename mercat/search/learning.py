@@ -16,22 +16,10 @@ import numpy as np
 from mercat.search import ranking, text, trees
 from mercat.search.finding import Finding
 from mercat.search.index import Folder, Reader
-from mercat.search.judging import UNTAUGHT, Judge
+from mercat.search.judging import Judge
 from mercat.search.measures import Grades, means, measured
-from mercat.search.ranking import Column
+from mercat.search.ranking import LEARNT, Column
 
-LEARNT = (
-    "title_has", "prose_has", "kind_has", "brand_has", "details_has", "tags_has", "has", "has_at_all",
-    "title_says_all", "title_first", "title_last_word_at", "prose_first", "prose_last_word_at",
-    "title_often", "prose_often", "bm_one", "bm_title", "bm_prose", "bm_of_best", "score", "score_of_best",
-    "place", "title_row", "prose_row", "kind_words_asked", "kind_head", "kind_accessory",
-    "accessories_in_title", "accessories_in_prose", "accessory_next", "title_goes_on", "title_after_for",
-    "votes", "lift", "kind_says_it", "near", "nearer", "kind_near", "kind_gap", "kind_order", "near_best",
-    "same_kind", "kind_fits", "says_it", "says_the_same",
-    "title_first_thing", "title_last_thing", "title_thing",
-    "prose_first_thing", "prose_last_thing", "prose_thing", "kind_is_thing", "same_thing", "agree",
-    "dearer", "dearer_than_things",
-)  # fmt: skip
 FOLDS, ROUNDS, BAGS = 5, 150, 2
 _LEARNING: dict[str, Any] = {
     "objective": "lambdarank",
@@ -72,15 +60,12 @@ class Case:
     grades: Grades
     products: list[str]
     found: dict[str, Column]
-    full: Column
-    others: list[str]
-    """What follows the candidates."""
 
     def prior(self) -> Column:
         return ranking.prior(self.found)
 
     def ranked(self, score: Column) -> list[str]:
-        order = np.argsort(-(score + 1_000.0 * self.full), kind="stable")
+        order = np.argsort(-(score + ranking.bonus(self.found)), kind="stable")
         return [self.products[place] for place in order][:_SHOWN]
 
 
@@ -125,8 +110,7 @@ def cases(folder: Path, asked: dict[str, str], graded: dict[str, dict[str, int]]
         if not hits:
             continue
         found, _ = judge.judged(searcher, reader.pages, said, hits)
-        full = found["says_the_same"] > 0.99
-        made[query_id] = Case(query, graded.get(query_id, {}), names, found, full, [])
+        made[query_id] = Case(query, graded.get(query_id, {}), names, found)
     return made
 
 
@@ -160,7 +144,7 @@ def learn(
 
 
 def validated(
-    made: dict[str, Case], names: Sequence[str] = LEARNT, seeds: Sequence[int] = (0, 1, 2)
+    made: dict[str, Case], names: Sequence[str] = LEARNT, seeds: Sequence[int] = range(FOLDS)
 ) -> tuple[dict[str, float], dict[str, list[str]]]:
     """What the ranker is worth on questions it did not learn from: the means over splits, and the
     last split's orders."""
@@ -191,9 +175,6 @@ def plain(made: dict[str, Case]) -> tuple[dict[str, float], dict[str, list[str]]
 
 
 def untaught(made: dict[str, Case]) -> tuple[dict[str, float], dict[str, list[str]]]:
-    """The prior alone, after the engine's score."""
-    ranked = {
-        query_id: case.ranked(case.prior() + UNTAUGHT * case.found["score_of_best"])
-        for query_id, case in made.items()
-    }
+    """The prior alone."""
+    ranked = {query_id: case.ranked(case.prior()) for query_id, case in made.items()}
     return means([found for found in worth(made, ranked).values() if found]), ranked

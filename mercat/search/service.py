@@ -13,7 +13,7 @@ from mercat.kit.refusals import Unavailable
 from mercat.search.finding import Finding
 from mercat.search.index import Broken, Folder, Reader, Writer, mishaps
 from mercat.search.judging import Judge
-from mercat.search.messages import Explained, Found, Query, Suggestions
+from mercat.search.messages import Explained, Found, Query, SoldOut, Suggestions
 
 log = structlog.get_logger("mercat.search")
 Everything = Callable[[], AsyncIterator[Sequence[ProductChanged]]]
@@ -34,7 +34,8 @@ class Search:
     A question to a small index costs about a millisecond, so it is answered on the spot; a large one, and
     writing, which waits for the disk, have threads."""
 
-    def __init__(self, folder: Path, currency: str = "USD") -> None:
+    def __init__(self, folder: Path, currency: str = "USD", sold_out: SoldOut = "among_others") -> None:
+        self._sold_out: SoldOut = sold_out
         self._currency = currency
         self._folder = Folder(folder)
         self._reader = Reader(self._folder)
@@ -78,7 +79,7 @@ class Search:
     async def _answer(self, ask: Callable[[Finding], Answer]) -> Answer:
         searcher = self._reader.searcher()
         reader = self._reader
-        finding = Finding(searcher, self._currency, reader.counted, self._judge, reader.pages)
+        finding = Finding(searcher, self._currency, reader.counted, self._judge, reader.pages, self._sold_out)
         try:
             with mishaps():
                 if searcher.num_docs <= AT_ONCE_MAX:

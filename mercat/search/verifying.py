@@ -87,6 +87,25 @@ def compare(reader: Reader, page: Sequence[ProductChanged], before: int) -> list
     return differences + [Difference(int(product or 0), "extra") for product in extra]
 
 
+def behind(folder: Path, standing: dict[int, int]) -> int | None:
+    """How many of these products, by their versions in the catalogue, the index has older or not at all, five
+    seconds later; None where there is no index."""
+    if not Folder(folder).there():
+        return None
+    reader, until = Reader(Folder(folder)), time.monotonic() + _WAIT_S
+    while True:
+        searcher = reader.searcher()
+        asked = Query.term_set_query(SCHEMA, "product_id", list(standing))
+        addresses = [hit[1] for hit in searcher.search(asked, max(len(standing), 1), count=False).hits]
+        ids, versions = (searcher.fast_field_values(field, addresses) for field in ("product_id", "version"))
+        there = {int(product or 0): int(version or 0) for product, version in zip(ids, versions, strict=True)}
+        count = sum(there.get(product, -1) < version for product, version in standing.items())
+        if not count or time.monotonic() > until:
+            return count
+        time.sleep(_GLANCE_S)
+        reader.look_again()
+
+
 def drop(folder: Path) -> None:
     """Gives the index up: the process that writes builds it anew, and what is open serves until then."""
     Folder(folder).pointer.unlink(missing_ok=True)

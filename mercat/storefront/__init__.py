@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from mercat.kit.valkey import Store
 from mercat.kit.web import Authenticate
+from mercat.services import Services
 from mercat.storefront import (
     account,
     buying,
@@ -34,7 +35,6 @@ from mercat.storefront import (
 )
 from mercat.storefront.aisles import Aisles
 from mercat.storefront.desk_operator import Audit
-from mercat.storefront.services import Services
 from mercat.storefront.visit import Visits, refuse
 
 __all__ = ["Services", "pages", "refuse"]

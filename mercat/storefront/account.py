@@ -13,9 +13,9 @@ from mercat.kit import clock, wire
 from mercat.kit.refusals import Forbidden, Overloaded, Refusal
 from mercat.kit.web import Caller
 from mercat.reviews import NewReview
+from mercat.services import Services
 from mercat.storefront import render
 from mercat.storefront.buying import new_address
-from mercat.storefront.services import Services
 from mercat.storefront.visit import Visits, inside, shown_id, trouble
 
 

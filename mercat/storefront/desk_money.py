@@ -11,7 +11,7 @@ from starlette.routing import Route
 from mercat.ids import CaseId
 from mercat.kit.refusals import Refusal
 from mercat.payments import Case
-from mercat.storefront.services import Services
+from mercat.services import Services
 from mercat.storefront.visit import Visits, shown_id, trouble
 
 KINDS = {

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from mercat.ids import OrderId
 from mercat.kit import observe, sql
-from mercat.storefront.services import Services
+from mercat.services import Services
 from mercat.storefront.visit import Visits, shown_id
 
 _A_PAGE = 100

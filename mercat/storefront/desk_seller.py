@@ -18,9 +18,9 @@ from mercat.inventory import Count, Line, Stock
 from mercat.kit import wire
 from mercat.kit.refusals import Invalid, Refusal
 from mercat.kit.web import Caller
+from mercat.services import Services
 from mercat.storefront import render
 from mercat.storefront.aisles import Aisles
-from mercat.storefront.services import Services
 from mercat.storefront.visit import Trouble, Visits, shown_id, trouble
 
 _A_PAGE = 50

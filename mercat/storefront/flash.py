@@ -17,7 +17,7 @@ from mercat.ids import UserId
 from mercat.kit import clock, wire
 from mercat.kit.refusals import NotFound, Refusal
 from mercat.kit.web import Caller
-from mercat.storefront.services import Services
+from mercat.services import Services
 from mercat.storefront.shared import Shared
 from mercat.storefront.visit import Trouble, Visits, number, trouble
 

@@ -14,8 +14,8 @@ from mercat.ids import OrderId, SellerId
 from mercat.kit import wire
 from mercat.kit.refusals import Conflict, Invalid, Refusal
 from mercat.orders import Order, OrderLineView
+from mercat.services import Services
 from mercat.storefront import render
-from mercat.storefront.services import Services
 from mercat.storefront.visit import Trouble, Visits, number, shown_id
 
 _A_PAGE = 20

@@ -13,7 +13,7 @@ from mercat import ids, main
 from mercat.accounts import NewAddress
 from mercat.audit import audit
 from mercat.catalog import NewProduct
-from mercat.checkout import Buy, NotAdmitted
+from mercat.checkout import Buy, CheckoutInProgress, NotAdmitted
 from mercat.flashsale import (
     API,
     Act,
@@ -373,12 +373,30 @@ async def test_a_claim_whose_process_died_is_given_back(scene, clock_ahead):
     await scene.db.execute(
         "update flashsale.turn set state = 'claimed', checkout_id = 77, quantity = 1, claimed_at = now()"
     )
-    with pytest.raises(FlashPassInvalid):
+    with pytest.raises(CheckoutInProgress):
         await scene.buys(ann, pass_)
     clock_ahead(40)
     await scene.tick()
     assert (await scene.buys(ann, await scene.pass_of(ann))).status == 201
     await scene.tick()
+
+
+async def test_a_key_that_was_used_before_takes_no_turn(scene):
+    await scene.opens(stock=1)
+    ann = scene.person()
+    tea, scene.offer = scene.offer, await scene.lists()
+    first = await scene.buys(ann, key="k")
+    scene.offer = tea
+    await scene.sales.join(ann, SALE)
+    await scene.tick()
+    pass_ = await scene.pass_of(ann)
+    await scene.shop.cart.add(ann.user_id, tea, 1)
+    same = await _same_ask(scene, ann)
+    again = await scene.shop.checkout.buy(ann, "k", msgspec.structs.replace(same, flash_pass=pass_))
+    assert (again.body, again.replayed) == (first.body, True)
+    assert (await scene.buys(ann, pass_)).status == 201
+    await scene.tick()
+    assert await scene.sold() == 1
 
 
 # -- units and limits
@@ -493,12 +511,15 @@ async def test_pause_resume_rate_units_and_end_are_recorded(scene):
         await act(OPERATOR, SALE, Act("units", "Greed.", 1))
     with pytest.raises(NotPossible):
         await act(OPERATOR, SALE, Act("resume", "Again."))
+    with pytest.raises(FlashPassRequired):
+        await scene.buys(scene.person())
     await act(OPERATOR, SALE, Act("end", "Done."))
     done = await scene.sales.acts(SALE)
     assert [each.what for each in done] == ["end", "units", "resume", "pause", "rate"]
     assert {each.who for each in done} == {"ops@example.com"}
-    scene.look()
-    assert (await scene.buys(scene.person())).status == 201  # the rest is sold as ever
+    assert (
+        await scene.buys(scene.person())
+    ).status == 201  # the rest is sold as ever, though the gate has not looked
 
 
 async def test_a_sale_that_nobody_can_serve_delays_no_other(scene):
@@ -666,3 +687,51 @@ async def test_ten_thousand_accounts_with_one_card_are_one_buyer(scene):
     assert sorted(type(each).__name__ for each in said) == ["BuyerLimit"] * 11 + ["Said"]
     await scene.tick()
     assert await scene.sold() == 1
+
+
+async def test_a_lapse_that_valkey_was_not_told_of_does_not_shut_anybody_out(scene, clock_ahead):
+    """The releaser may die between the two."""
+    await scene.opens(stock=1)
+    [ann, bob], _ = await scene.crowd(2)
+    await scene.tick()
+    await scene.db.execute("update flashsale.turn set state = 'lapsed', settled_at = now()")
+    await scene.db.execute("update flashsale.sale set taken = 0")
+    assert (await scene.stands(ann)).state == "lapsed"
+    again = await scene.sales.join(ann, SALE)
+    assert (again.joined_now, again.number) == (True, 3)
+    await scene.tick()
+    assert (await scene.stands(bob)).state == "your_turn"
+    clock_ahead(310)
+    await scene.tick()
+    await scene.tick()
+    assert (await scene.stands(ann)).state == "your_turn"
+
+
+async def test_people_are_let_in_slower_while_checkout_is_slow(scene):
+    await scene.opens(rate=10)
+    await scene.crowd(30)
+    await scene.tick()
+    assert (await scene.sales.sale(SALE)).rate == 10
+    made = [int(ids.new(ids.CheckoutId)) for _ in range(40)]
+    await scene.db.execute(
+        "insert into checkout.checkout (checkout_id, user_id, key, fingerprint, record, begun_at)"
+        " select c, c, 'k', '', '{}', now() - interval '4 seconds' from unnest($1::bigint[]) c",
+        made,
+    )
+    await scene.db.execute(
+        "insert into checkout.answer (checkout_id, status, body, at)"
+        ' select c, 402, \'{"code":"payment_declined"}\', now() from unnest($1::bigint[]) c',
+        made,
+    )
+    await scene.tick()
+    room = await scene.sales.room(SALE)
+    assert room.sale.rate < room.rate
+    assert room.health.p99_s > 3
+    before = room.sale.rate
+    await scene.tick()
+    assert (await scene.sales.sale(SALE)).rate < before
+    await scene.db.execute("delete from checkout.answer where checkout_id = any($1::bigint[])", made)
+    await scene.db.execute("delete from checkout.checkout where checkout_id = any($1::bigint[])", made)
+    before = (await scene.sales.sale(SALE)).rate
+    await scene.tick()
+    assert (await scene.sales.sale(SALE)).rate > before

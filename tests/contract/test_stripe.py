@@ -4,6 +4,7 @@ is not owed. Against a double that keeps idempotency keys and refuses an excess 
 import asyncio
 import re
 import time
+import traceback
 
 import msgspec
 import pytest
@@ -14,7 +15,7 @@ from mercat import ids
 from mercat.kit.refusals import Unavailable
 from mercat.payments import Back, BadSignature, Charge, Letter, PaymentDeclined, Payments, SellerPart
 from mercat.payments.messages import PaymentUnavailable, RefundTooLarge
-from mercat.payments.provider import Ask
+from mercat.payments.provider import Ask, Away
 from mercat.payments.stripe import NotChargeable, Stripe, ours, theirs
 from mercat.settings import Secret, load
 
@@ -326,6 +327,19 @@ async def test_an_amount_that_cannot_be_charged_is_declined_before_stripe_is_ask
     with pytest.raises(PaymentDeclined):
         await payments.charge(charge(amount=10_001, currency="KWD"))
     assert creations(double) == []
+
+
+async def test_the_key_is_not_in_what_a_failure_says(settings):
+    told = msgspec.structs.replace(
+        settings, stripe_key=Secret("sk_test_secret"), stripe_url="http://127.0.0.1:9", provider_timeout_s=1
+    )
+    provider = Stripe(told)
+    ask = Ask(ids.new(ids.CheckoutId), ids.new(ids.OrderId), 100, "USD", "pm_card_visa")
+    with pytest.raises(Away) as failure:
+        await provider.authorise(ask)
+    await provider.close()
+    said = "".join(traceback.format_exception(failure.value)) + repr([told, vars(provider)])
+    assert "sk_test_secret" not in said
 
 
 def test_the_key_is_given_by_the_environment_and_never_shown():

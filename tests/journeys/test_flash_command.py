@@ -40,7 +40,17 @@ async def test_a_sale_from_the_plan_to_the_certificate(town, bea, open_shop, tmp
     assert "Nothing was changed" in said
     early = await (await town.guest()).ready()
     assert (await early.post(f"/flash-sales/{name}/queue"))["state"] == "drawing"
+    product = (await town.nobody.get("/products?limit=1"))["products"][0]["product_id"]
+    like_it = f"/products/{product}/recommendations"
+    assert (await town.nobody.get(like_it))["products"]
     await _mercat(open_shop, "prepare", name)
+
+    async def shelves_are(there: bool):
+        """In every worker: asked often enough to meet them all."""
+        shelves = [bool((await town.nobody.get(like_it))["products"]) for _ in range(8)]
+        return shelves == [there] * 8
+
+    await until(lambda: shelves_are(False))
 
     await _start(open_shop, name)
 
@@ -57,6 +67,7 @@ async def test_a_sale_from_the_plan_to_the_certificate(town, bea, open_shop, tmp
         201,
     )
     assert "none" in await _mercat(open_shop, "finish", name, "--why", "Enough for today.")
+    await until(lambda: shelves_are(True))
     assert "Every place is right" in await _mercat(open_shop, "verify", name)
     kept = await town.nobody.get(f"/flash-sales/{name}/certificate")
     said = kept["certificate"]

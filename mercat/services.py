@@ -1,4 +1,4 @@
-"""Whom the door asks: the shop as `mercat.main` assembles it, or any part of it that has these."""
+"""Whom the doors ask: the shop as `mercat.main` assembles it, or any part of it that has these."""
 
 from typing import Protocol
 
@@ -10,8 +10,10 @@ from mercat.flashsale import FlashSales
 from mercat.fulfilment import Fulfilment
 from mercat.inventory import Inventory
 from mercat.kit.breaker import Breaker
+from mercat.notifications import Notifications
 from mercat.orders import Orders
 from mercat.payments import Payments
+from mercat.pricing import Pricing
 from mercat.recommendations import Recommendations
 from mercat.reviews import Reviews
 from mercat.search import Search
@@ -38,9 +40,13 @@ class Services(Protocol):
     @property
     def inventory(self) -> Inventory: ...
     @property
+    def notifications(self) -> Notifications: ...
+    @property
     def orders(self) -> Orders: ...
     @property
     def payments(self) -> Payments: ...
+    @property
+    def pricing(self) -> Pricing: ...
     @property
     def recommendations(self) -> Recommendations: ...
     @property
