@@ -51,7 +51,7 @@ returning r.checkout_id, r.fence, r.direction, r.reason::text, r.waits_until, r.
 update checkout.running r set direction = a.direction, reason = a.reason::json
 from unnest($1::bigint[], $2::int[], $3::text[], $4::text[]) as a (checkout_id, fence, direction, reason)
 where r.checkout_id = a.checkout_id and r.fence = a.fence and coalesce(r.direction, a.direction) = a.direction
-returning r.checkout_id;
+returning r.checkout_id, r.fence;
 
 -- name: turn_back
 -- Forward becomes undo only where the order was refused for good first.
@@ -76,14 +76,15 @@ with asked as materialized (
 ), ended as (
     delete from checkout.running r using asked a
     where r.checkout_id = a.checkout_id and r.fence = a.fence and (select count(*) from locked) >= 0
-    returning a.checkout_id, a.status, a.body, a.at
+    returning a.checkout_id, r.fence, a.status, a.body, a.at
 ), freed as (
     update checkout.checkout set cart_id = null, pass = null
     where checkout_id = any (array(select checkout_id from ended where status <> 201))
+), stored as (
+    insert into checkout.answer (checkout_id, status, body, at)
+    select checkout_id, status, body, at from ended
 )
-insert into checkout.answer (checkout_id, status, body, at)
-select checkout_id, status, body, at from ended
-returning checkout_id;
+select checkout_id, fence from ended;
 
 -- name: answers
 select checkout_id, status, body from checkout.answer where checkout_id = any($1::bigint[]);

@@ -221,13 +221,13 @@ class Saga:
 
     async def _decide_many(self, asks: list[Decision]) -> list[bool | Exception]:
         rows = await self._db.fetch(queries.decide_many, *sql.columns(asks))
-        decided = {row[0] for row in rows}
-        return [ask.checkout_id in decided for ask in asks]
+        decided = {(row[0], row[1]) for row in rows}  # a batch may hold who has the lease, and who lost it
+        return [(ask.checkout_id, ask.fence) in decided for ask in asks]
 
     async def _finish_many(self, asks: list[Ending]) -> list[bool | Exception]:
         rows = await self._db.fetch(queries.finish_many, *sql.columns(asks))
-        ended = {row[0] for row in rows}
-        return [ask.checkout_id in ended for ask in asks]
+        ended = {(row[0], row[1]) for row in rows}
+        return [(ask.checkout_id, ask.fence) in ended for ask in asks]
 
 
 async def patiently(step: Callable[[], Awaitable[T]], seconds: float) -> T:
