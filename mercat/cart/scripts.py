@@ -5,6 +5,16 @@ KEYS of all: the cart, its id, the set of changed carts. A cart without an id is
 """
 
 _CHANGED = """
+local function read(text)
+  local ok, line = pcall(cjson.decode, text or '')
+  if not ok or type(line) ~= 'table' then return nil end
+  line.qty = tonumber(line.qty)
+  if not line.qty or line.qty ~= line.qty or line.qty < 1 or line.qty > 9999 then return nil end
+  line.qty, line.price = math.floor(line.qty), tonumber(line.price or 0)
+  if not line.price or line.price ~= line.price or line.price < 0 or line.price >= 1e12 then return nil end
+  return line
+end
+
 local function changed(cart, id, dirty, user, ttl)
   local t = redis.call('TIME')
   redis.call('ZADD', dirty, t[1] * 1000000 + t[2], user)
@@ -21,10 +31,11 @@ if redis.call('EXISTS', KEYS[2]) == 0 then return nil end
 local old = redis.call('HGET', KEYS[1], ARGV[3])
 local qty = tonumber(ARGV[4])
 local line = {qty = qty, price = tonumber(ARGV[5]), added = ARGV[6]}
-if old then
-  line = cjson.decode(old)
+local kept = read(old)
+if kept then
+  line = kept
   line.qty = line.qty + qty
-elseif redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[8]) then
+elseif not old and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[8]) then
   return 0
 end
 if line.qty > tonumber(ARGV[7]) then line.qty = tonumber(ARGV[7]) end
@@ -45,7 +56,8 @@ local qty = tonumber(ARGV[4])
 if qty == 0 then
   redis.call('HDEL', KEYS[1], ARGV[3])
 else
-  local line = cjson.decode(old)
+  local line = read(old)
+  if not line then return 0 end
   line.qty = qty
   redis.call('HSET', KEYS[1], ARGV[3], cjson.encode(line))
 end
@@ -76,9 +88,8 @@ SPEND = (
     + """
 if redis.call('GET', KEYS[2]) ~= ARGV[3] then return 0 end
 for i = 5, #ARGV, 2 do
-  local old = redis.call('HGET', KEYS[1], ARGV[i])
-  if old then
-    local line = cjson.decode(old)
+  local line = read(redis.call('HGET', KEYS[1], ARGV[i]))
+  if line then
     line.qty = line.qty - tonumber(ARGV[i + 1])
     if line.qty > 0 then
       redis.call('HSET', KEYS[1], ARGV[i], cjson.encode(line))
@@ -100,14 +111,13 @@ MERGE = (
 if redis.call('EXISTS', KEYS[2]) == 0 then return nil end
 local lines = redis.call('HGETALL', KEYS[4])
 for i = 1, #lines, 2 do
-  local line = cjson.decode(lines[i + 1])
-  local old = redis.call('HGET', KEYS[1], lines[i])
-  if old then
-    local mine = cjson.decode(old)
+  local line = read(lines[i + 1])
+  local mine = read(redis.call('HGET', KEYS[1], lines[i]))
+  if line and mine then
     mine.qty = math.min(mine.qty + line.qty, tonumber(ARGV[4]))
     line = mine
   end
-  redis.call('HSET', KEYS[1], lines[i], cjson.encode(line))
+  if line then redis.call('HSET', KEYS[1], lines[i], cjson.encode(line)) end
 end
 if #lines > 0 then
   redis.call('DEL', KEYS[4])

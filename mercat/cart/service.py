@@ -1,9 +1,11 @@
 import asyncio
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import asyncpg
 import msgspec
+import structlog
 
 from mercat import ids
 from mercat.cart import scripts
@@ -24,6 +26,7 @@ from mercat.kit import clock, sql, wire
 from mercat.kit.coalesce import Coalescer
 from mercat.kit.refusals import NotFound
 from mercat.kit.valkey import Store
+from mercat.money import exponent
 from mercat.settings import Settings
 
 queries = sql.load("mercat.cart")
@@ -31,6 +34,8 @@ Named = TypeVar("Named", OfferId, ProductId)
 _TTL_S = 30 * 24 * 3_600
 _DIRTY = "carts:changed"
 _COPY_MAX = 500
+_PRICE_MAX = 10**12
+log = structlog.get_logger("mercat.cart")
 
 
 class _Kept(msgspec.Struct):
@@ -41,7 +46,15 @@ class _Kept(msgspec.Struct):
     added: str
 
 
-_decode = msgspec.json.Decoder(_Kept).decode
+class _Written(msgspec.Struct):
+    """A line as others may have written it."""
+
+    qty: float | str
+    price: float | str = 0
+    added: Any = ""
+
+
+_written = msgspec.json.Decoder(_Written).decode
 
 
 class Cart:
@@ -79,7 +92,7 @@ class Cart:
     async def basket(self, user_id: UserId) -> Basket:
         """The lines as they were put in: what checkout begins with."""
         cart_id, lines = await self._run(scripts.SHOW, user_id)
-        kept = [(parse(OfferId, lines[n].decode()), _decode(lines[n + 1])) for n in range(0, len(lines), 2)]
+        kept = _read(lines, exponent(self._settings.currency))
         return Basket(CartId(cart_id), [BasketLine(offer, line.qty, line.price) for offer, line in kept])
 
     async def show(self, user_id: UserId) -> CartView:
@@ -128,8 +141,9 @@ class Cart:
             return 0
         users = [parse(UserId, user) for user, _ in pairs]
         shown = await asyncio.gather(*(self._store.run(scripts.SHOW, _keys(str(user)), ()) for user in users))
+        places = exponent(self._settings.currency)
         rows = [
-            (int(user), int(cart[0]), _lines_json(cart[1]), int(float(seq)))
+            (int(user), int(cart[0]), _lines_json(cart[1], places), int(float(seq)))
             for user, (_, seq), cart in zip(users, pairs, shown, strict=True)
             if cart
         ]
@@ -189,9 +203,31 @@ def _keys(shown: str) -> list[str]:
     return [f"cart:{shown}", f"cart_id:{shown}", _DIRTY]
 
 
-def _lines_json(lines: Sequence[bytes]) -> str:
-    pairs = (f'"{lines[n].decode()}":{lines[n + 1].decode()}' for n in range(0, len(lines), 2))
-    return "{" + ",".join(pairs) + "}"
+def _read(lines: Sequence[bytes], places: int) -> list[tuple[OfferId, _Kept]]:
+    """Fields and lines as Valkey has them. Others may write there too: what is no line is left out."""
+    read: list[tuple[OfferId, _Kept]] = []
+    for n in range(0, len(lines), 2):
+        try:
+            read.append((parse(OfferId, lines[n].decode()), _line(_written(lines[n + 1]), places)))
+        except (ValueError, ArithmeticError, RecursionError):
+            log.warning("a line of a cart cannot be read", field=lines[n][:50])
+    return read
+
+
+def _line(written: _Written, places: int) -> _Kept:
+    """Whole prices are minor units, as we write them; those with a point are of the currency."""
+    quantity, price = Decimal(str(written.qty)), Decimal(str(written.price))
+    if not 1 <= quantity <= QUANTITY_MAX or quantity != int(quantity):
+        raise ValueError("no quantity")
+    if not 0 <= price < _PRICE_MAX:
+        raise ValueError("no price")
+    if price != int(price):
+        price = price.scaleb(places).quantize(Decimal(1))
+    return _Kept(int(quantity), int(price), str(written.added)[:40])
+
+
+def _lines_json(lines: Sequence[bytes], places: int) -> str:
+    return wire.text({str(offer_id): line for offer_id, line in _read(lines, places)})
 
 
 def _item(line: BasketLine, offer: Offer) -> CartLine:

@@ -187,3 +187,31 @@ async def test_every_shopper_has_a_cart_of_their_own(cart, goods, ann):
     await cart.add(ann, goods[0].offer_id, 1)
     assert (await cart.basket(eve)).lines == []
     assert (await cart.basket(eve)).cart_id != (await cart.basket(ann)).cart_id
+
+
+async def test_what_others_write_into_a_cart_is_read_or_left_out(cart, goods, ann, shop):
+    tea, cup, pot = (each.offer_id for each in goods)
+    store, key = shop.building.store, f"cart:{ann}"
+    await cart.add(ann, tea, 1)
+    for line in ('{"qty":"2","price":"10.50","added":1,"more":[]}', '{"qty":2.0,"price":1050.0}'):
+        await store.do("HSET", key, str(tea), line)
+        [read] = (await cart.basket(ann)).lines
+        assert (read.quantity, read.price_at_add) == (2, 1_050)
+    garbage = ("", "x", "null", "[1]", "{}", '{"qty":0,"price":1}', '{"qty":1.5,"price":1}', '{"qty":"NaN"}')
+    for line in (*garbage, '{"qty":"1e999999999"}', '{"qty":1,"price":"free"}', '{"qty":true}', b"\xff"):
+        await store.do("HSET", key, str(cup), line, "no offer", '{"qty":1,"price":1}')
+        assert [each.offer_id for each in (await cart.show(ann)).items] == [tea]
+        while await shop.cart.copy_changed():
+            pass
+        await cart.add(ann, tea, 1)
+        assert (await cart.add(ann, cup, 2)).item_count >= 4
+    assert (await cart.show(ann)).item_count == 2 + 12 + 2
+    guest = ids.new(ids.UserId)
+    await cart.add(guest, pot, 1)
+    await store.do("HSET", f"cart:{guest}", str(tea), "x")
+    await cart.merge(guest, ann)
+    assert quantities(await cart.basket(ann)) == {tea: 14, cup: 2, pot: 1}
+    while await shop.cart.copy_changed():
+        pass
+    await loses_everything(shop)
+    assert quantities(await cart.basket(ann)) == {tea: 14, cup: 2, pot: 1}
