@@ -352,12 +352,20 @@ def search_train(
 def simulate(
     seed: Annotated[int, typer.Option(help="The first seed.")] = 1,
     seeds: Annotated[int, typer.Option(min=1, max=10_000, help="How many, one after another.")] = 1,
+    plant: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BUG",
+            help="Plant a bug that must be found: lost-compensation, no-tombstone, step-twice, live-price,"
+            " no-version-test, unfenced-lease, one-sided-entry or answer-before-commit.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Crash checkouts at their steps, let them recover, and audit; the same seed does the same again."""
     from mercat.showing import simulate_of
 
-    raise typer.Exit(simulate_of(seed, seeds, as_json=as_json))
+    raise typer.Exit(simulate_of(seed, seeds, plant, as_json=as_json))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

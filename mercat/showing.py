@@ -22,8 +22,7 @@ from mercat.kit.building import Building
 from mercat.main import till_of
 from mercat.money import words
 from mercat.payments import Reconciled
-from mercat.search.index import Folder
-from mercat.search.verifying import behind
+from mercat.search import behind
 
 _console = Console(stderr=True)
 _SAMPLED = """
@@ -89,13 +88,14 @@ async def _audit(shop: Connection) -> tuple[list[Finding], list[Account]]:
 
 async def _index(shop: Connection, reader: asyncpg.Connection) -> list[Finding]:
     """Whether search has the newest of some products for sale; `mercat search verify` compares all."""
-    folder = Path(shop.data) / "search"
-    if not Folder(folder).there():
-        return []
     rows = await reader.fetch(_SAMPLED)
     standing = {row["product_id"]: row["version"] for row in rows}
-    found = await asyncio.to_thread(behind, folder, standing)
-    return [Finding("search has the catalogue's newest (sampled)", len(standing), found)]
+    found = await asyncio.to_thread(behind, Path(shop.data) / "search", standing)
+    return (
+        []
+        if found is None
+        else [Finding("search has the catalogue's newest (sampled)", len(standing), found)]
+    )
 
 
 async def _prove(shop: Connection) -> list[Finding]:
@@ -145,12 +145,16 @@ def bench_of(
     return 0
 
 
-def simulate_of(seed: int, seeds: int, *, as_json: bool) -> int:
+def simulate_of(seed: int, seeds: int, plant: str | None, *, as_json: bool) -> int:
+    """1 where a law was broken, 2 for a bug that nobody knows."""
     from mercat.kit.observe import set_up_logs
-    from mercat.simulate import simulate
+    from mercat.simulate import PLANTS, simulate
 
+    if plant is not None and plant not in PLANTS:
+        typer.echo(f"There is no bug {plant!r} to plant. Known: {', '.join(PLANTS)}.", err=True)
+        return 2
     set_up_logs("critical")  # what dies says so, and is meant to
-    report = asyncio.run(simulate(seed, seeds))
+    report = asyncio.run(simulate(seed, seeds, plant))
     if as_json:
         typer.echo(msgspec.json.encode(report))
     else:

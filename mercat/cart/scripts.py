@@ -5,16 +5,6 @@ KEYS of all: the cart, its id, the set of changed carts. A cart without an id is
 """
 
 _CHANGED = """
-local function read(text)
-  local ok, line = pcall(cjson.decode, text or '')
-  if not ok or type(line) ~= 'table' then return nil end
-  line.qty = tonumber(line.qty)
-  if not line.qty or line.qty ~= line.qty or line.qty < 1 or line.qty > 9999 then return nil end
-  line.qty, line.price = math.floor(line.qty), tonumber(line.price or 0)
-  if not line.price or line.price ~= line.price or line.price < 0 or line.price >= 1e12 then return nil end
-  return line
-end
-
 local function changed(cart, id, dirty, user, ttl)
   local t = redis.call('TIME')
   redis.call('ZADD', dirty, t[1] * 1000000 + t[2], user)
@@ -23,17 +13,31 @@ local function changed(cart, id, dirty, user, ttl)
 end
 """
 
+# A line as it is kept; nil for what cannot be read, which then is as good as not there.
+_READ = """
+local function read(old)
+  if not old then return nil end
+  local ok, line = pcall(cjson.decode, old)
+  if not ok or type(line) ~= 'table' then return nil end
+  local qty = tonumber(line.qty)
+  if not qty or qty ~= math.floor(qty) or qty < 1 then return nil end
+  line.qty = qty
+  return line
+end
+"""
+
 # ARGV: user, ttl, field, quantity to add, price, added, most a line, most lines. Answers 1; 0 if it is full.
 ADD = (
     _CHANGED
+    + _READ
     + """
 if redis.call('EXISTS', KEYS[2]) == 0 then return nil end
 local old = redis.call('HGET', KEYS[1], ARGV[3])
 local qty = tonumber(ARGV[4])
 local line = {qty = qty, price = tonumber(ARGV[5]), added = ARGV[6]}
-local kept = read(old)
-if kept then
-  line = kept
+local known = read(old)
+if known then
+  line = known
   line.qty = line.qty + qty
 elseif not old and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[8]) then
   return 0
@@ -48,16 +52,16 @@ return 1
 # ARGV: user, ttl, field, quantity (0 removes). Answers 1, or 0 where there is no such line.
 CHANGE = (
     _CHANGED
+    + _READ
     + """
 if redis.call('EXISTS', KEYS[2]) == 0 then return nil end
 local old = redis.call('HGET', KEYS[1], ARGV[3])
-if not old then return 0 end
+local line = read(old)
+if not line then return 0 end
 local qty = tonumber(ARGV[4])
 if qty == 0 then
   redis.call('HDEL', KEYS[1], ARGV[3])
 else
-  local line = read(old)
-  if not line then return 0 end
   line.qty = qty
   redis.call('HSET', KEYS[1], ARGV[3], cjson.encode(line))
 end
@@ -85,13 +89,15 @@ return 1
 # ARGV: user, ttl, the id that is spent, the next id, then field and quantity pairs that were bought.
 SPEND = (
     _CHANGED
+    + _READ
     + """
 if redis.call('GET', KEYS[2]) ~= ARGV[3] then return 0 end
 for i = 5, #ARGV, 2 do
-  local line = read(redis.call('HGET', KEYS[1], ARGV[i]))
-  if line then
-    line.qty = line.qty - tonumber(ARGV[i + 1])
-    if line.qty > 0 then
+  local old = redis.call('HGET', KEYS[1], ARGV[i])
+  if old then
+    local line = read(old)
+    if line then line.qty = line.qty - tonumber(ARGV[i + 1]) end
+    if line and line.qty > 0 then
       redis.call('HSET', KEYS[1], ARGV[i], cjson.encode(line))
     else
       redis.call('HDEL', KEYS[1], ARGV[i])
@@ -107,6 +113,7 @@ return 1
 # KEYS also: the other cart, its id. ARGV: user, ttl, other user, most a line. Moves the other cart's lines.
 MERGE = (
     _CHANGED
+    + _READ
     + """
 if redis.call('EXISTS', KEYS[2]) == 0 then return nil end
 local lines = redis.call('HGETALL', KEYS[4])

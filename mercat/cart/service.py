@@ -1,7 +1,7 @@
 import asyncio
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import asyncpg
 import msgspec
@@ -26,35 +26,35 @@ from mercat.kit import clock, sql, wire
 from mercat.kit.coalesce import Coalescer
 from mercat.kit.refusals import NotFound
 from mercat.kit.valkey import Store
-from mercat.money import exponent
+from mercat.money import minor
 from mercat.settings import Settings
 
+log = structlog.get_logger("mercat.cart")
 queries = sql.load("mercat.cart")
 Named = TypeVar("Named", OfferId, ProductId)
 _TTL_S = 30 * 24 * 3_600
 _DIRTY = "carts:changed"
 _COPY_MAX = 500
-_PRICE_MAX = 10**12
-log = structlog.get_logger("mercat.cart")
 
 
 class _Kept(msgspec.Struct):
     """A line as Valkey keeps it."""
 
-    qty: int
+    qty: Annotated[int, msgspec.Meta(ge=1, le=QUANTITY_MAX)]
     price: int
     added: str
 
 
-class _Written(msgspec.Struct):
-    """A line as others may have written it."""
+class _Roughly(msgspec.Struct):
+    """A line as something else may have written it: numbers as texts, prices with decimals, no time."""
 
-    qty: float | str
-    price: float | str = 0
-    added: Any = ""
+    qty: Decimal
+    price: Decimal = Decimal(0)
+    added: str = ""
 
 
-_written = msgspec.json.Decoder(_Written).decode
+_decode = msgspec.json.Decoder(_Kept).decode
+_decode_roughly = msgspec.json.Decoder(_Roughly, strict=False).decode
 
 
 class Cart:
@@ -92,7 +92,8 @@ class Cart:
     async def basket(self, user_id: UserId) -> Basket:
         """The lines as they were put in: what checkout begins with."""
         cart_id, lines = await self._run(scripts.SHOW, user_id)
-        kept = _read(lines, exponent(self._settings.currency))
+        read = (self._read(lines[n], lines[n + 1]) for n in range(0, len(lines), 2))
+        kept = [line for line in read if line]
         return Basket(CartId(cart_id), [BasketLine(offer, line.qty, line.price) for offer, line in kept])
 
     async def show(self, user_id: UserId) -> CartView:
@@ -141,9 +142,8 @@ class Cart:
             return 0
         users = [parse(UserId, user) for user, _ in pairs]
         shown = await asyncio.gather(*(self._store.run(scripts.SHOW, _keys(str(user)), ()) for user in users))
-        places = exponent(self._settings.currency)
         rows = [
-            (int(user), int(cart[0]), _lines_json(cart[1], places), int(float(seq)))
+            (int(user), int(cart[0]), self._lines_json(cart[1]), int(float(seq)))
             for user, (_, seq), cart in zip(users, pairs, shown, strict=True)
             if cart
         ]
@@ -187,6 +187,33 @@ class Cart:
         shown = str(user_id)
         await self._store.run(scripts.REBUILD, _keys(shown), [shown, _TTL_S, cart_id, *fields])
 
+    def _read(self, field: bytes, value: bytes) -> tuple[OfferId, _Kept] | None:
+        """A line of a cart; what cannot be read is not in it."""
+        try:
+            offer_id = parse(OfferId, field.decode())
+            try:
+                return offer_id, _decode(value)
+            except msgspec.ValidationError:
+                return offer_id, self._roughly(value)
+        except (ValueError, ArithmeticError):
+            log.warning("a line of a cart cannot be read", line=field[:50])
+            return None
+
+    def _roughly(self, value: bytes) -> _Kept:
+        """A price with a fraction is in whole units: 19.99. ValueError for no whole number of things."""
+        line = _decode_roughly(value)
+        qty = int(line.qty)
+        if qty != line.qty or not 1 <= qty <= QUANTITY_MAX:
+            raise ValueError("not a quantity")
+        whole = line.price == line.price.to_integral_value()
+        return _Kept(
+            qty, int(line.price) if whole else minor(line.price, self._settings.currency), line.added
+        )
+
+    def _lines_json(self, lines: Sequence[bytes]) -> str:
+        read = (self._read(lines[n], lines[n + 1]) for n in range(0, len(lines), 2))
+        return wire.text({str(line[0]): line[1] for line in read if line})
+
     async def _kept_many(self, user_ids: list[UserId]) -> list[Any]:
         rows = {row["user_id"]: row for row in await self._db.fetch(queries.kept, user_ids)}
         return [rows.get(user_id) for user_id in user_ids]
@@ -201,33 +228,6 @@ def _named(kind: type[Named], shown: str) -> Named:
 
 def _keys(shown: str) -> list[str]:
     return [f"cart:{shown}", f"cart_id:{shown}", _DIRTY]
-
-
-def _read(lines: Sequence[bytes], places: int) -> list[tuple[OfferId, _Kept]]:
-    """Fields and lines as Valkey has them. Others may write there too: what is no line is left out."""
-    read: list[tuple[OfferId, _Kept]] = []
-    for n in range(0, len(lines), 2):
-        try:
-            read.append((parse(OfferId, lines[n].decode()), _line(_written(lines[n + 1]), places)))
-        except (ValueError, ArithmeticError, RecursionError):
-            log.warning("a line of a cart cannot be read", field=lines[n][:50])
-    return read
-
-
-def _line(written: _Written, places: int) -> _Kept:
-    """Whole prices are minor units, as we write them; those with a point are of the currency."""
-    quantity, price = Decimal(str(written.qty)), Decimal(str(written.price))
-    if not 1 <= quantity <= QUANTITY_MAX or quantity != int(quantity):
-        raise ValueError("no quantity")
-    if not 0 <= price < _PRICE_MAX:
-        raise ValueError("no price")
-    if price != int(price):
-        price = price.scaleb(places).quantize(Decimal(1))
-    return _Kept(int(quantity), int(price), str(written.added)[:40])
-
-
-def _lines_json(lines: Sequence[bytes], places: int) -> str:
-    return wire.text({str(offer_id): line for offer_id, line in _read(lines, places)})
 
 
 def _item(line: BasketLine, offer: Offer) -> CartLine:

@@ -127,8 +127,7 @@ class ResultsShown(Struct, frozen=True):
     did_you_mean: str | None
     """The question with its spelling mended, where that is likely."""
     all_words: int | None
-    """Where few products have all the words: how many, at the head of the results; those with most of the
-    words follow."""
+    """Where few products have all the words: how many; the others in the results have most of them."""
 
 
 class SellerShown(Struct, frozen=True):

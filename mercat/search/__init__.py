@@ -21,6 +21,7 @@ from mercat.search.messages import (
     Suggestions,
 )
 from mercat.search.service import Everything, Search
+from mercat.search.verifying import behind
 
 __all__ = [
     "API",
@@ -38,4 +39,5 @@ __all__ = [
     "Sort",
     "StarCount",
     "Suggestions",
+    "behind",
 ]

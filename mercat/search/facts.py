@@ -38,7 +38,7 @@ MEANT_LETTERS = 200
 Rows = NDArray[Any]
 
 
-@lru_cache(100_000)
+@lru_cache(20_000)
 def sign(stem: str) -> int:
     """A word as two bytes; 0 is no word."""
     return zlib.crc32(stem.encode()) % 65_535 + 1

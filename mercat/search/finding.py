@@ -217,9 +217,19 @@ class Finding:
         why: list[Why] = []
         for place, score, prior, learnt, numbers in islice(every, limit):
             card = wire.decode(bytes(self._card(hits[place][1])), Card)
-            full = (numbers["says_the_same"] or 0) > 0.99
-            engine = float(hits[place][0])
-            why.append(Why(card.product_id, card.title, score, engine, full, prior, learnt, numbers))
+            engine, bonus = float(hits[place][0]), score - learnt - sum(prior.values())
+            why.append(
+                Why(
+                    card.product_id,
+                    card.title,
+                    score,
+                    engine,
+                    bonus,
+                    prior,
+                    learnt,
+                    numbers,
+                )
+            )
         ways = [" ".join(way) for way in question.ways]
         return Explained([word.written for word in said], ways, len(hits), why)
 

@@ -25,7 +25,6 @@ from mercat.search.words import Word
 log = structlog.get_logger("mercat.search")
 _GLANCE_S = 5.0
 _SURVEY_S = 60.0
-_FULL = 1_000.0
 _VERDICT_S = 60.0
 _VERDICTS_MAX = 2_000
 _FIELDS = ("title", "description", "departments", "brand_words", "tags")
@@ -81,7 +80,7 @@ class Judge:
         ranker = self._ranker()
         if ranker:
             made = made + ranker.correction(ranking.table(found, ranker.features))
-        return found, made + _FULL * (found["says_the_same"] > 0.99)
+        return found, made + ranking.bonus(found)
 
     def order(self, searcher: Searcher, pages: Pages, asked: Sequence[Word], hits: Hits) -> list[int]:
         """The candidates' places, best first. What has all the words comes before what has not.
@@ -114,7 +113,7 @@ class Judge:
     ) -> Iterator[tuple[int, float, dict[str, float], float, dict[str, float | None]]]:
         """Best first: place among the hits, score, the parts of the prior, what was learnt, all numbers."""
         found, made = self.judged(searcher, pages, asked, hits)
-        whole = ranking.prior(found) + _FULL * (found["says_the_same"] > 0.99)
+        whole = ranking.prior(found) + ranking.bonus(found)
         for place in np.argsort(-made, kind="stable").tolist():
             parts = {name: float(weight * found[name][place]) for name, weight in ranking.PRIOR.items()}
             numbers = {

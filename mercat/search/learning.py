@@ -60,15 +60,12 @@ class Case:
     grades: Grades
     products: list[str]
     found: dict[str, Column]
-    full: Column
-    others: list[str]
-    """What follows the candidates."""
 
     def prior(self) -> Column:
         return ranking.prior(self.found)
 
     def ranked(self, score: Column) -> list[str]:
-        order = np.argsort(-(score + 1_000.0 * self.full), kind="stable")
+        order = np.argsort(-(score + ranking.bonus(self.found)), kind="stable")
         return [self.products[place] for place in order][:_SHOWN]
 
 
@@ -113,8 +110,7 @@ def cases(folder: Path, asked: dict[str, str], graded: dict[str, dict[str, int]]
         if not hits:
             continue
         found, _ = judge.judged(searcher, reader.pages, said, hits)
-        full = found["says_the_same"] > 0.99
-        made[query_id] = Case(query, graded.get(query_id, {}), names, found, full, [])
+        made[query_id] = Case(query, graded.get(query_id, {}), names, found)
     return made
 
 
@@ -148,7 +144,7 @@ def learn(
 
 
 def validated(
-    made: dict[str, Case], names: Sequence[str] = LEARNT, seeds: Sequence[int] = (0, 1, 2)
+    made: dict[str, Case], names: Sequence[str] = LEARNT, seeds: Sequence[int] = range(FOLDS)
 ) -> tuple[dict[str, float], dict[str, list[str]]]:
     """What the ranker is worth on questions it did not learn from: the means over splits, and the
     last split's orders."""

@@ -33,7 +33,7 @@ def _table() -> _Table:
     return _Table()
 
 
-@lru_cache(20_000)
+@lru_cache(10_000)
 def _pieces(word: str) -> tuple[int, ...]:
     """The longest pieces of the vocabulary that make the word, from its beginning; none if it has none.
     Source: WordPiece, as BERT reads words."""

@@ -99,7 +99,7 @@ class Found(Struct, frozen=True, kw_only=True):
     did_you_mean: str | None = None
     """The question with words mended that hardly any product has, one letter from words that many have."""
     all_words: int | None = None
-    """Set where few products have all the words: so many have; those with most of them follow."""
+    """Set where few products have all the words: so many have; the others have most of them."""
 
     def cards(self) -> list[Card]:
         """The products, for those who want to look inside."""
@@ -107,14 +107,14 @@ class Found(Struct, frozen=True, kw_only=True):
 
 
 class Why(Struct, frozen=True):
-    """Why a product is where it is: its score is the prior's parts, what was learnt, and 1,000 where it has
-    all the words."""
+    """Why a product is where it is: its score is the prior's parts, what was learnt, 1,000 where it has all
+    the words and 1 where it has them in attributes or otherwise said."""
 
     product_id: ProductId
     title: str
     score: float
     engine: float
-    all_words: bool
+    bonus: float
     prior: dict[str, float]
     learnt: float
     numbers: dict[str, float | None]

@@ -87,9 +87,11 @@ def compare(reader: Reader, page: Sequence[ProductChanged], before: int) -> list
     return differences + [Difference(int(product or 0), "extra") for product in extra]
 
 
-def behind(folder: Path, standing: dict[int, int]) -> int:
+def behind(folder: Path, standing: dict[int, int]) -> int | None:
     """How many of these products, by their versions in the catalogue, the index has older or not at all, five
-    seconds later."""
+    seconds later; None where there is no index."""
+    if not Folder(folder).there():
+        return None
     reader, until = Reader(Folder(folder)), time.monotonic() + _WAIT_S
     while True:
         searcher = reader.searcher()

@@ -7,18 +7,19 @@ import httpx
 import msgspec
 import pytest
 
-from mercat import main
+from mercat import ids, main
 from mercat.gateway.routes import PREFIX
 from mercat.settings import Settings
 
 
 class People(msgspec.Struct):
-    """The shop, and a client each for nobody, a shopper and a seller."""
+    """The shop, and a client each for nobody, a shopper, a seller and an operator."""
 
     shop: main.Shop
     nobody: httpx.AsyncClient
     shopper: httpx.AsyncClient
     seller: httpx.AsyncClient
+    operator: httpx.AsyncClient
 
 
 @pytest.fixture
@@ -37,13 +38,17 @@ async def people(settings: Settings) -> AsyncIterator[People]:
 
         async with client() as nobody:
             tokens: list[str] = []
-            for name in ("ann", "bob"):
+            for name in ("ann", "bob", "olga"):
                 account = {"email": f"{name}@example.com", "password": "mercat-test", "name": name}
-                assert (await nobody.post(f"{PREFIX}/accounts", json=account)).status_code == 201
+                opened = await nobody.post(f"{PREFIX}/accounts", json=account)
+                assert opened.status_code == 201
+                if name == "olga":
+                    await shop.accounts.grant(ids.parse(ids.UserId, opened.json()["user_id"]), "operator")
                 said = await nobody.post(f"{PREFIX}/sessions", json=account)
                 assert said.status_code == 201
                 tokens.append(said.json()["token"])
             nobody.cookies.clear()
-            async with client(tokens[0]) as shopper, client(tokens[1]) as seller:
+            ann, bob, olga = map(client, tokens)
+            async with ann as shopper, bob as seller, olga as operator:
                 assert (await seller.post(f"{PREFIX}/sellers", json={"name": "Bob's"})).status_code == 201
-                yield People(shop, nobody, shopper, seller)
+                yield People(shop, nobody, shopper, seller, operator)

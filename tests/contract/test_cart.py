@@ -189,29 +189,48 @@ async def test_every_shopper_has_a_cart_of_their_own(cart, goods, ann):
     assert (await cart.basket(eve)).cart_id != (await cart.basket(ann)).cart_id
 
 
-async def test_what_others_write_into_a_cart_is_read_or_left_out(cart, goods, ann, shop):
-    tea, cup, pot = (each.offer_id for each in goods)
-    store, key = shop.building.store, f"cart:{ann}"
-    await cart.add(ann, tea, 1)
-    for line in ('{"qty":"2","price":"10.50","added":1,"more":[]}', '{"qty":2.0,"price":1050.0}'):
-        await store.do("HSET", key, str(tea), line)
-        [read] = (await cart.basket(ann)).lines
-        assert (read.quantity, read.price_at_add) == (2, 1_050)
-    garbage = ("", "x", "null", "[1]", "{}", '{"qty":0,"price":1}', '{"qty":1.5,"price":1}', '{"qty":"NaN"}')
-    for line in (*garbage, '{"qty":"1e999999999"}', '{"qty":1,"price":"free"}', '{"qty":true}', b"\xff"):
-        await store.do("HSET", key, str(cup), line, "no offer", '{"qty":1,"price":1}')
-        assert [each.offer_id for each in (await cart.show(ann)).items] == [tea]
-        while await shop.cart.copy_changed():
-            pass
-        await cart.add(ann, tea, 1)
-        assert (await cart.add(ann, cup, 2)).item_count >= 4
-    assert (await cart.show(ann)).item_count == 2 + 12 + 2
-    guest = ids.new(ids.UserId)
-    await cart.add(guest, pot, 1)
-    await store.do("HSET", f"cart:{guest}", str(tea), "x")
-    await cart.merge(guest, ann)
-    assert quantities(await cart.basket(ann)) == {tea: 14, cup: 2, pot: 1}
-    while await shop.cart.copy_changed():
-        pass
+@pytest.mark.parametrize(
+    ("line", "quantity"),
+    [
+        ('{"qty":"2","price":"10.00","added":"2026-01-01T00:00:00"}', 2),
+        ('{"qty":2.0,"price":19.99,"added":"2026-01-01T00:00:00"}', 2),
+        ('{"qty":3,"price":1000}', 3),
+        ('{"qty":1.5,"price":1000,"added":""}', None),
+        ('{"qty":-1,"price":1000,"added":""}', None),
+        ('{"price":1000}', None),
+        ('["qty", 1]', None),
+        ("not JSON", None),
+        ("", None),
+    ],
+)
+async def test_lines_that_something_else_wrote_are_read_or_left_out(shop, goods, ann, line, quantity):
+    cart = shop.cart
+    tea, cup, _ = (each.offer_id for each in goods)
+    await cart.add(ann, cup, 1)
+    await shop.building.store.do("HSET", f"cart:{ann}", str(tea), line, "not an offer", "{}")
+    expected = {cup: 1} | ({tea: quantity} if quantity else {})
+    assert quantities(await cart.basket(ann)) == expected
+    assert {item.offer_id: item.quantity for item in (await cart.show(ann)).items} == expected
+
+    assert await cart.copy_changed() == 1
     await loses_everything(shop)
-    assert quantities(await cart.basket(ann)) == {tea: 14, cup: 2, pot: 1}
+    assert quantities(await cart.basket(ann)) == expected
+
+    await shop.building.store.do("HSET", f"cart:{ann}", str(tea), line)
+    await cart.add(ann, tea, 1)
+    assert quantities(await cart.basket(ann))[tea] == (quantity or 0) + 1
+
+
+async def test_what_cannot_be_read_is_neither_merged_nor_left_after_buying(shop, goods, ann):
+    cart = shop.cart
+    tea, cup, _ = (each.offer_id for each in goods)
+    guest = ids.new(ids.UserId)
+    await cart.add(guest, cup, 1)
+    await shop.building.store.do("HSET", f"cart:{guest}", str(tea), "not JSON")
+    await cart.merge(guest, ann)
+    basket = await cart.basket(ann)
+    assert quantities(basket) == {cup: 1}
+
+    await shop.building.store.do("HSET", f"cart:{ann}", str(tea), "not JSON")
+    await cart.spend(ann, basket.cart_id, [Line(cup, 1), Line(tea, 1)])
+    assert await shop.building.store.do("HLEN", f"cart:{ann}") == 0

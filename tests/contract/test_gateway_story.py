@@ -337,10 +337,12 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
     assert (await bob("GET", "/seller/offers", 200))["offers"][0]["status"] == "paused"
     await ann("POST", "/cart/items", 404, json={"product_id": product_id, "quantity": 1})
 
-    # Flash sales have a story of their own, in test_flashsale; the operator is nobody in this one.
-    routes = (
-        route for route in TABLE if not route.path.startswith("/flash-sales") and route.needs != "operator"
-    )
+    olga = Api(people.operator, asked)
+    why = (await olga("GET", "/search/explain", 200, params={"q": "cup"}))["why"]
+    assert all(each["score"] >= why[-1]["score"] for each in why)
+
+    # Flash sales have a story of their own, in test_flashsale.
+    routes = (route for route in TABLE if not route.path.startswith("/flash-sales"))
     untouched = {f"{route.verb} {route.path}" for route in routes} - asked
     assert untouched == {"POST /accounts", "POST /sellers"}, "what the fixture asks itself"
 

@@ -130,7 +130,7 @@ def fields(kind: Any) -> list[msgspec.structs.FieldInfo]:
 
 
 def who_may(people: Any, route: PublicRoute) -> httpx.AsyncClient:
-    return people.seller if route.needs == "seller" else people.shopper
+    return getattr(people, route.needs) if route.needs in ("seller", "operator") else people.shopper
 
 
 def check(said: httpx.Response, what: object) -> None:

@@ -112,7 +112,7 @@ def test_operators_see_why(tmp_path):
     first, *_, last = said.why
     assert first.title == "Orbit One tablet 10 inch 64 GB"
     assert first.score >= last.score
-    whole = sum(first.prior.values()) + first.learnt + 1_000 * first.all_words
+    whole = sum(first.prior.values()) + first.learnt + first.bonus
     assert first.score == pytest.approx(whole)
     assert finding.explain("", 3).why == []
 
