@@ -400,6 +400,18 @@ async def test_the_same_key_is_the_same_answer(shop: Shop) -> None:
         assert shop.shelf.taken == [1, 2]
 
 
+async def test_an_answer_is_kept_for_a_day_and_a_running_one_for_moments(shop: Shop, store: Store) -> None:
+    take = f"/api/v1/products/{CUP}/takes"
+    async with shop.client("ann") as ann:
+        slow = asyncio.create_task(ann.post(take, json={"quantity": 9}, headers={"idempotency-key": "day"}))
+        await shop.shelf.waiting.wait()
+        [place] = await store.do("KEYS", "once:*:day")
+        assert 0 < await store.do("PTTL", place) <= 30_000
+        shop.shelf.go.set()
+        assert (await slow).status_code == 201
+        assert 86_390 < await store.do("TTL", place) <= 86_400
+
+
 async def test_only_final_answers_are_kept(shop: Shop) -> None:
     take, key = f"/api/v1/products/{CUP}/takes", {"idempotency-key": "again"}
     async with shop.client("ann") as ann, shop.client() as nobody:

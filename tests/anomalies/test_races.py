@@ -1,0 +1,360 @@
+"""The races of commerce: two processes in every order of steps; each test's name says what may come of it."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import msgspec
+import pytest
+from anomalies.interleaving import gate, races
+from scene import WALKED_AWAY, Scene
+
+from mercat import ids, main
+from mercat.checkout import CartEmpty, CheckoutInProgress, KeyReused, PriceChanged, Ship
+from mercat.checkout.messages import ShippedLine
+from mercat.kit.refusals import NotFound
+from mercat.kit.web import Caller
+from mercat.orders import NotCancellable
+from mercat.payments import Letter, Outcome
+from mercat.payments.messages import Back
+
+
+class Two:
+    """Two processes of one shop, and the scenes that they race in."""
+
+    def __init__(self, one, two, db, clock_ahead):
+        self.one, self.two, self.db, self.clock_ahead = one, two, db, clock_ahead
+        self.actors = [gate(one), gate(two)]
+
+    async def scene(self):
+        return await Scene(self.one, self.db).open()
+
+    async def race(self, scenes):
+        await races(self.actors, scenes)
+        await self.scene_of_all_settled()
+
+    async def scene_of_all_settled(self):
+        await Scene(self.one, self.db).settled()
+
+
+@pytest.fixture
+async def two(settings, db, clock_ahead):
+    async with AsyncExitStack() as stack:
+        shops = [await main.assemble(settings, stack) for _ in range(2)]
+        yield Two(*shops, db, clock_ahead)
+
+
+def statuses(results):
+    return [type(result) if isinstance(result, BaseException) else result.status for result in results]
+
+
+def allowed(results, *kinds):
+    """Everything said is an answer of these statuses or a refusal of these classes."""
+    assert set(statuses(results)) <= set(kinds), results
+
+
+async def bought(scene, shop, token="tok_visa"):
+    await shop.checkout.buy(scene.ann, "bought", await scene.ask(token))
+    [order] = await scene.orders()
+    return await shop.orders.order(order.order_id, [scene.ann.user_id])
+
+
+def ticket_of(said):
+    return msgspec.json.decode(said.body)["next_action"]["url"].rsplit("/", 1)[1]
+
+
+async def test_of_the_last_units_one_buyer_gets_them_and_the_other_pays_nothing(two):
+    async def scenes():
+        scene = await two.scene()
+        other = Scene(two.one, two.db)
+        other.tea, other.seller = scene.tea, scene.seller
+        other.ann = Caller(ids.new(ids.UserId), email="eve@example.org")
+        await two.one.cart.change(scene.ann.user_id, str(scene.tea), 6)
+        await two.one.cart.add(other.ann.user_id, scene.tea, 6)
+        asks = await scene.ask(), await other.ask()
+
+        async def check(*results):
+            assert sorted(statuses(results)) == [201, 409], results
+            assert await scene.left() == (4, 0)
+            assert await scene.charged() + await other.charged() == 1
+
+        return [
+            two.one.checkout.buy(scene.ann, "k", asks[0]),
+            two.two.checkout.buy(other.ann, "k", asks[1]),
+        ], check
+
+    await two.race(scenes)
+
+
+async def test_two_tabs_with_keys_of_their_own_buy_a_cart_once(two):
+    async def scenes():
+        scene = await two.scene()
+        ask = await scene.ask()
+
+        async def check(*results):
+            allowed(results, 201, 409, CheckoutInProgress, CartEmpty)
+            assert statuses(results).count(201) == 1, results
+            assert (len(await scene.orders()), await scene.charged(), await scene.left()) == (1, 1, (8, 0))
+
+        return [two.one.checkout.buy(scene.ann, "a", ask), two.two.checkout.buy(scene.ann, "b", ask)], check
+
+    await two.race(scenes)
+
+
+async def test_one_key_pressed_twice_is_one_order_and_one_answer(two):
+    async def scenes():
+        scene = await two.scene()
+        ask = await scene.ask()
+
+        async def check(*results):
+            allowed(results, 201, CheckoutInProgress)
+            assert 201 in statuses(results), results
+            assert len({result.body for result in results if not isinstance(result, Exception)}) == 1
+            await scene_has_bought(scene)
+
+        return [shop.checkout.buy(scene.ann, "k", ask) for shop in (two.one, two.two)], check
+
+    await two.race(scenes)
+
+
+async def test_one_key_with_two_bodies_buys_one_of_them(two):
+    async def scenes():
+        scene = await two.scene()
+        ask = await scene.ask()
+        asks = ask, msgspec.structs.replace(ask, shipping_method="express")
+
+        async def check(*results):
+            assert set(statuses(results)) == {201, KeyReused}, results
+            assert (len(await scene.orders()), await scene.charged(), await scene.left()) == (1, 1, (8, 0))
+
+        return [
+            shop.checkout.buy(scene.ann, "k", asks[n]) for n, shop in enumerate((two.one, two.two))
+        ], check
+
+    await two.race(scenes)
+
+
+async def scene_has_bought(scene):
+    assert (len(await scene.orders()), await scene.charged(), await scene.left()) == (1, 1, (8, 0))
+
+
+async def test_what_is_added_during_checkout_is_bought_with_it_or_stays_in_the_cart(two):
+    async def scenes():
+        scene = await two.scene()
+        ask = await scene.ask()
+
+        async def check(said, _):
+            allowed([said], 201)
+            on_hand, reserved = await scene.left()
+            assert (10 - on_hand) + await scene.in_cart() == 5
+            assert (reserved, await scene.charged()) == (0, 1)
+
+        return [
+            two.one.checkout.buy(scene.ann, "k", ask),
+            two.two.cart.add(scene.ann.user_id, scene.tea, 3),
+        ], check
+
+    await two.race(scenes)
+
+
+async def test_a_price_changed_during_checkout_is_paid_as_shown_or_refused(two):
+    async def scenes():
+        scene = await two.scene()
+        ask = await scene.ask(expected_total=2_624)
+
+        async def check(said, _):
+            allowed([said], 201, PriceChanged)
+            totals = [order.total for order in await scene.orders()]
+            assert totals == ([2_624] if not isinstance(said, PriceChanged) else [])
+            assert await scene.charged() == len(totals)
+
+        return [
+            two.one.checkout.buy(scene.ann, "k", ask),
+            two.two.catalog.change_offer(scene.seller, scene.tea, price=1_500),
+        ], check
+
+    await two.race(scenes)
+
+
+async def test_cancelling_while_the_payment_is_captured_gives_all_back_or_finds_no_order_yet(two):
+    async def scenes():
+        scene = await two.scene()
+        said = await two.one.checkout.buy(scene.ann, "k", await scene.ask("tok_3ds"))
+        order_id = ids.parse(ids.OrderId, msgspec.json.decode(said.body)["order_id"])
+
+        async def check(paid, cancelled):
+            allowed([paid], 201)
+            [order] = await scene.orders()
+            if isinstance(cancelled, NotFound):
+                assert (order.status, await scene.charged(), await scene.left()) == ("confirmed", 1, (8, 0))
+            else:
+                assert (order.status, await scene.charged()) == ("cancelled", 0), cancelled
+                assert await scene.left() == (10, 0)
+
+        return [
+            two.one.checkout.challenge(ticket_of(said), Outcome("approve")),
+            two.two.checkout.cancel(scene.ann, order_id),
+        ], check
+
+    await two.race(scenes)
+
+
+async def test_one_refund_asked_for_twice_is_one(two):
+    async def scenes():
+        scene = await two.scene()
+        order = await bought(scene, two.one)
+
+        async def check(*results):
+            assert len({refund.refund_id for refund in results}) == 1, results
+            [payment] = await two.one.payments.of_order(order.order_id)
+            assert payment.refunded == order.total
+
+        back = Back(f"cancel/{order.order_id}", order.total)
+        return [shop.payments.refund(order.order_id, back) for shop in (two.one, two.two)], check
+
+    await two.race(scenes)
+
+
+async def test_cancelling_twice_gives_back_once(two):
+    async def scenes():
+        scene = await two.scene()
+        order = await bought(scene, two.one)
+
+        async def check(*results):
+            allowed(results, "cancelled")
+            [payment] = await two.one.payments.of_order(order.order_id)
+            assert [refund.amount for refund in payment.refunds] == [order.total]
+            assert await scene.left() == (10, 0)
+
+        return [shop.checkout.cancel(scene.ann, order.order_id) for shop in (two.one, two.two)], check
+
+    await two.race(scenes)
+
+
+async def test_refunds_that_exceed_the_capture_together_are_not_both_given(two):
+    async def scenes():
+        scene = await two.scene()
+        order = await bought(scene, two.one)
+
+        async def check(*results):
+            kinds = sorted(type(result).__name__ for result in results)
+            assert kinds == ["Refund", "RefundTooLarge"], results
+            [payment] = await two.one.payments.of_order(order.order_id)
+            assert payment.refunded == 2_000
+
+        return [
+            shop.payments.refund(order.order_id, Back(f"return/{order.order_id}/{n}", 2_000))
+            for n, shop in enumerate((two.one, two.two))
+        ], check
+
+    await two.race(scenes)
+
+
+async def test_a_purchase_that_expires_while_it_is_paid_is_an_order_or_nothing(two):
+    async def scenes():
+        two.clock_ahead(0)
+        scene = await two.scene()
+        said = await two.one.checkout.buy(scene.ann, "k", await scene.ask("tok_3ds"))
+        two.clock_ahead(WALKED_AWAY)
+
+        async def check(paid, _):
+            allowed([paid], 201, 402, CheckoutInProgress)
+            orders = len(await scene.orders())
+            assert orders == (201 in [row["status"] for row in await scene.answers()])
+            assert (await scene.charged(), await scene.left()) == (orders, (10 - 2 * orders, 0))
+
+        return [
+            two.one.checkout.challenge(ticket_of(said), Outcome("approve")),
+            two.two.checkout.saga.recover(),
+        ], check
+
+    await two.race(scenes)
+
+
+async def test_an_order_is_cancelled_or_shipped_never_both(two):
+    async def scenes():
+        scene = await two.scene()
+        order = await bought(scene, two.one)
+        bob = Caller(ids.new(ids.UserId), frozenset({"seller"}), scene.seller)
+        lines = [ShippedLine(line.order_line_id, line.quantity) for line in order.lines]
+
+        async def check(cancelled, shipped):
+            now = await two.one.orders.order(order.order_id, [scene.ann.user_id])
+            assert isinstance(cancelled, NotCancellable) != isinstance(shipped, Exception), (
+                cancelled,
+                shipped,
+            )
+            assert now.status == ("shipped" if isinstance(cancelled, NotCancellable) else "cancelled")
+            assert await scene.charged() == (now.status == "shipped")
+
+        return [
+            two.one.checkout.cancel(scene.ann, order.order_id),
+            two.two.checkout.ship(bob, Ship(order.order_id, lines, "Post", "T-1")),
+        ], check
+
+    await two.race(scenes)
+
+
+async def test_a_cart_merged_at_login_during_checkout_is_bought_or_kept_never_both(two):
+    async def scenes():
+        scene = await two.scene()
+        ask = await scene.ask()
+        guest = ids.new(ids.UserId)
+        await two.one.cart.add(guest, scene.tea, 3)
+
+        async def check(said, _):
+            allowed([said], 201)
+            on_hand, reserved = await scene.left()
+            assert (10 - on_hand) + await scene.in_cart() == 5
+            assert (reserved, await two.one.cart.count(guest)) == (0, 0)
+
+        return [
+            two.one.checkout.buy(scene.ann, "k", ask),
+            two.two.cart.merge(guest, scene.ann.user_id),
+        ], check
+
+    await two.race(scenes)
+
+
+async def test_a_cart_that_valkey_loses_during_checkout_is_bought_once(two):
+    async def scenes():
+        scene = await two.scene()
+        ask = await scene.ask()
+        while await two.one.cart.copy_changed():
+            pass
+
+        async def loses():
+            user = scene.ann.user_id
+            await two.two.cart._store.do("DEL", f"cart:{user}", f"cart_id:{user}")
+
+        async def check(said, _):
+            allowed([said], 201)
+            await scene_has_bought(scene)
+            again = await asyncio.gather(two.one.checkout.buy(scene.ann, "k2", ask), return_exceptions=True)
+            allowed(again, 409, CartEmpty, CheckoutInProgress)
+            await scene_has_bought(scene)
+
+        return [two.one.checkout.buy(scene.ann, "k", ask), loses()], check
+
+    await two.race(scenes)
+
+
+async def test_a_notice_and_a_browser_that_come_together_make_one_order(two):
+    async def scenes():
+        scene = await two.scene()
+        said = await two.one.checkout.buy(scene.ann, "k", await scene.ask("tok_3ds"))
+        ticket = ticket_of(said)
+        checkout_id = await two.one.payments.answer_challenge(ticket, Outcome("approve"))
+        body, signature = vars(two.one.payments)["_provider"].letter(checkout_id, f"evt_{checkout_id}")
+
+        async def check(paid, heard):
+            allowed([paid], 201, CheckoutInProgress)
+            assert not isinstance(heard, Exception), heard
+            await scene_has_bought(scene)
+            assert (await two.one.checkout.resume(checkout_id)).status == 201
+
+        return [
+            two.one.checkout.resume(checkout_id),
+            two.two.checkout.hear(Letter("sandbox", body, signature)),
+        ], check
+
+    await two.race(scenes)
