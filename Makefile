@@ -4,6 +4,8 @@ DATA ?= data
 DEMO ?= 1
 NAME ?= checkout
 T ?=
+# Tests that have engines of their own run side by side; those that share an open shop come after them.
+APART := unit tidy contract anomalies
 export PYTHON
 BIN := .venv/bin
 DEMO_FLAG := $(if $(filter 0 no false,$(DEMO)),--no-demo,--demo)
@@ -20,7 +22,9 @@ run: setup  ## open the shop on http://127.0.0.1:8000 (PORT=8900, DATA=dir, DEMO
 test: setup-test  ## all checks and tests; T=faults/test_supervisor.py for some tests only
 	@$(MAKE) --no-print-directory chromium || echo "The browser tests will be skipped."
 	@$(if $(T),true,$(MAKE) --no-print-directory check)
-	@$(BIN)/pytest tests/$(T)
+	@if [ -n "$(T)" ]; then $(BIN)/pytest tests/$(T); else \
+	$(BIN)/pytest -n 2 --dist loadfile $(addprefix tests/,$(APART)) \
+	&& $(BIN)/pytest $(addprefix --ignore=tests/,$(APART)) tests; fi
 
 check: setup-test  ## style, types, and who may import whom
 	@$(BIN)/ruff format --check .
