@@ -57,5 +57,7 @@ def press_until_ordered(page: Page) -> str:
     expect(page.locator("#refused, .way").first).to_be_visible()
     if page.get_by_text("The total has changed").count():
         page.locator("#due button").click()
+    elif page.locator("#refused").count():
+        raise AssertionError(page.locator("#refused").inner_text())
     page.wait_for_url(re.compile(r"/orders/ord_"))
     return page.url.rsplit("/", 1)[1].partition("?")[0]
