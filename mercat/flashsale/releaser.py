@@ -227,7 +227,7 @@ class Releaser:
             if places <= 0:
                 return
             serving = sale["serving"] + places
-            draw = self._draw(sale)
+            draw = self.draw(sale)
             turns = [(place, draw.number_of(place)) for place in range(sale["serving"] + 1, serving + 1)]
             until = now + timedelta(seconds=sale["window_s"])
             released = await self._db.fetchval(
@@ -240,7 +240,8 @@ class Releaser:
     async def _read(self, statement: str, sale_id: str) -> Any:
         return await self._db.fetchrow(statement, sale_id)
 
-    def _draw(self, sale: Any) -> rules.Draw:
+    def draw(self, sale: Any) -> rules.Draw:
+        """Who has which place, once it is drawn; made once a sale, for it stays."""
         if sale["sale_id"] not in self._draws:
             self._draws[sale["sale_id"]] = rules.Draw(sale["seed"], sale["roll"], sale["drawn"])
         return self._draws[sale["sale_id"]]

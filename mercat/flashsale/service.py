@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import asyncpg
 import msgspec
+from msgspec.structs import replace
 
 from mercat.catalog import Catalog
 from mercat.checkout import Checkout, CheckoutInProgress
@@ -114,7 +115,6 @@ class FlashSales:
         self._documents: dict[str, tuple[Any, Signed]] = {}
         self._secret = settings.key("flash sales")
         self._view: dict[str, Any] = {}
-        self._draws: dict[str, rules.Draw] = {}
         self._seen_at = -1e9
         self._looking: asyncio.Task[None] | None = None
         self._claims: Coalescer[Claim, str] = Coalescer(self._claim_many)
@@ -338,35 +338,34 @@ class FlashSales:
 
     async def _stands(self, row: Any, user_id: UserId, number: int, *, new: bool = False) -> Place:
         sale_id = row["sale_id"]
-        ticket = f"{sale_id}/{number}"
+        here = Place(
+            ticket=f"{sale_id}/{number}",
+            number=number,
+            state="drawing",
+            position=None,
+            ahead=None,
+            eta_s=None,
+            place=None,
+            joined_now=new,
+        )
         if row["drawn"] is None:
-            return Place(
-                ticket=ticket,
-                number=number,
-                state="drawing",
-                position=None,
-                ahead=None,
-                eta_s=None,
-                place=None,
-                joined_now=new,
-            )
-        place = self._draw(row).place_of(number)
-        ahead = max(0, place - row["serving"] - 1)
+            return here
+        place = self.releaser.draw(row).place_of(number)
         if place > row["serving"]:
+            ahead = place - row["serving"] - 1
             state = _state(row)
             over = state in ("sold_out", "ended")
             free = row["units"] - row["taken"]
             rate = row["rate"] * row["pace"] if state == "open" else 0
-            return Place(
-                ticket=ticket,
-                number=number,
-                state=state if over else "waiting",  # type: ignore[arg-type]
-                position=place - row["serving"],
+            return replace(
+                here,
+                state=state if over else "waiting",
+                position=ahead + 1,
                 ahead=ahead,
                 eta_s=None if over else rules.eta_s(ahead, rate, free // row["per_person"]),
                 place=place,
-                joined_now=new,
             )
+        here = replace(here, position=0, ahead=0, place=place)
         turn: Any = await self._db.fetchrow(queries.turn_of, sale_id, user_id)
         if turn and turn["state"] == "claimed" and await self.releaser.settle(sale_id, turn["place"]):
             turn = await self._db.fetchrow(queries.turn_of, sale_id, user_id)
@@ -375,32 +374,11 @@ class FlashSales:
         )
         if said == "your_turn" and turn["state"] == "issued" and turn["until"] < clock.now():
             said = "lapsed"
-        here = Place(
-            ticket=ticket,
-            number=number,
-            state=said,
-            position=0,
-            ahead=0,
-            eta_s=0 if said == "your_turn" else None,
-            place=place,
-            joined_now=new,
-        )
         if said != "your_turn":
-            return here
+            return replace(here, state=said)
         until: datetime = turn["until"]
-        pass_ = Pass(sale_id, int(user_id), turn["place"], int(until.timestamp()))
-        return Place(
-            ticket=ticket,
-            number=number,
-            state=said,
-            position=0,
-            ahead=0,
-            eta_s=0,
-            place=place,
-            joined_now=new,
-            pass_=signing.seal(self._secret, pass_),
-            pass_until=until,
-        )
+        pass_ = signing.seal(self._secret, Pass(sale_id, int(user_id), turn["place"], int(until.timestamp())))
+        return replace(here, state=said, eta_s=0, pass_=pass_, pass_until=until)
 
     # -- at the till
 
@@ -424,7 +402,7 @@ class FlashSales:
             raise FlashPassInvalid(sale_id=claim.sale_id)
         if read.until < clock.now().timestamp():
             raise FlashPassExpired(sale_id=claim.sale_id)
-        placed = msgspec.structs.replace(claim, place=read.place)
+        placed = replace(claim, place=read.place)
         try:
             return await self._claims(placed)
         except CheckoutInProgress:
@@ -574,12 +552,6 @@ class FlashSales:
     async def _look(self, now: float) -> None:
         self._view = {row["sale_id"]: row for row in await self._db.fetch(queries.standing)}
         self._seen_at = now
-
-    def _draw(self, row: Any) -> rules.Draw:
-        draw = self._draws.get(row["sale_id"])
-        if draw is None:
-            draw = self._draws[row["sale_id"]] = rules.Draw(row["seed"], row["roll"], row["drawn"])
-        return draw
 
 
 def _shown(row: Any) -> Sale:

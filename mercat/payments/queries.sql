@@ -50,7 +50,7 @@ from payments.payment p left join payments.entry e on e.reference = p.checkout_i
 where p.payment_id = $1 for update of p;
 
 -- name: refund_known
-select refund_id, amount, status from payments.refund where reference = $1;
+select refund_id, payment_id, amount, status from payments.refund where reference = $1;
 
 -- name: given_back
 select parts::text from payments.refund where payment_id = $1;

@@ -368,6 +368,8 @@ class Payments(Reconciling):
             if known is None:
                 refund_id, amount = ids.new(RefundId), back.amount
                 await self._begin_refund(db, payment, refund_id, back)
+            elif known["payment_id"] != payment_id:
+                raise Invalid("This reference is another payment's.", pointer="/reference")
             else:
                 refund_id, amount = RefundId(known["refund_id"]), known["amount"]
         if known is None or known["status"] == "pending":

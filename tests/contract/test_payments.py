@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 
 from mercat import ids
-from mercat.kit.refusals import NotFound
+from mercat.kit.refusals import Invalid, NotFound
 from mercat.kit.web import remote, serve
 from mercat.payments import (
     API,
@@ -169,6 +169,16 @@ async def test_one_refund_asked_for_by_many_at_once_is_one(payments):
     )
     assert len({refund.refund_id for refund in refunds}) == 1
     assert set((await balances(payments)).values()) == {0}
+
+
+async def test_a_reference_is_of_one_payment(payments):
+    first, second = charge(), charge()
+    for ask in (first, second):
+        await payments.charge(ask)
+    await payments.refund(first.order_id, Back("return/1", 4_000))
+    with pytest.raises(Invalid):
+        await payments.refund(second.order_id, Back("return/1", 4_000))
+    assert [payment.refunds for payment in await payments.of_order(second.order_id)] == [[]]
 
 
 async def test_the_database_refuses_an_entry_of_one_side(db):
