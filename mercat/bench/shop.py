@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -31,13 +31,17 @@ async def opened(workers: int = 2, demo: bool = False) -> AsyncGenerator[Connect
 
 
 @asynccontextmanager
-async def serving(folder: Path, workers: int = 2, demo: bool = False) -> AsyncGenerator[Connection]:
-    """Opens the shop of a folder, and closes it at the end."""
+async def serving(
+    folder: Path, workers: int = 2, demo: bool = False, more: Mapping[str, str] | None = None
+) -> AsyncGenerator[Connection]:
+    """Opens the shop of a folder, and closes it at the end. `more`: settings, as environment."""
     port = _free_port()
     command = [sys.executable, "-m", "mercat.cli", "serve", "--data", str(folder)]
     command += ["--port", str(port), "--workers", str(workers), "--demo" if demo else "--no-demo"]
     log = Path(folder, "serve.log").open("wb")
-    shop = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
+    shop = await asyncio.create_subprocess_exec(
+        *command, stdout=log, stderr=log, env={**os.environ, **(more or {})}
+    )
     try:
         await _until_ready(port, shop, Path(folder, "serve.log"))
         connection = Home(folder).running()
