@@ -34,8 +34,7 @@ from mercat.bench.stripe_double import Fault as Befalls
 from mercat.bench.stripe_double import StripeDouble
 from mercat.catalog import NewProduct
 from mercat.embedded import Connection
-from mercat.gateway.openapi import refusals
-from mercat.gateway.routes import TABLE
+from mercat.gateway import TABLE, refusals
 from mercat.ids import AddressId, CheckoutId, OfferId, OrderId, PaymentMethodId, UserId
 from mercat.inventory import Line
 from mercat.kit import wire
@@ -55,7 +54,8 @@ _PAUSE_S = 0.25
 _SETTLED_WITHIN_S = 60.0
 _STRIPE_RATE = 100
 """Each order there is two questions over HTTP, asked and answered on the same cores."""
-_DISK_MB = 1_400
+_DISK_MB = 900
+_LEFT_BYTES = 64 * 2**20
 _AGAIN = ("checkout_in_progress", "too_many_requests", "overloaded", "unavailable")
 _BUY = "POST", "/orders/checkout"
 
@@ -240,7 +240,8 @@ class Crowd:
         self.unlike: list[str] = []
         self.undocumented = 0
         self.goods: Iterator[OfferId] = iter(())
-        self._documented = _documented()
+        route = next(route for route in TABLE if (route.verb, route.path) == _BUY)
+        self._documented = {(route.status, ""), *((also, "") for also in route.also), *refusals(route)}
         self._free: list[Shopper] = []
         self._all: list[Shopper] = []
         self._under_way: set[asyncio.Task[None]] = set()
@@ -336,12 +337,6 @@ class Crowd:
 _HOME = NewAddress(name="Ann", line1="1 Long Street", city="Springfield", postal_code="62701", country="US")
 
 
-def _documented() -> set[tuple[int, str]]:
-    """Status and code of everything that docs/api.md says of buying."""
-    route = next(route for route in TABLE if (route.verb, route.path) == _BUY)
-    return {(201, ""), (202, ""), *refusals(route)}
-
-
 class Site:
     """Where faults happen: a shop, and what it is made of."""
 
@@ -409,18 +404,11 @@ async def _paused(site: Site) -> AsyncGenerator[None]:
 async def _full(site: Site) -> AsyncGenerator[None]:
     """To the last block, and again and again while the shop lets go of some."""
     assert site.disk
-    ballast = site.disk / "ballast"
-
-    def fill() -> None:
-        with ballast.open("ab", buffering=0) as file, suppress(OSError):
-            while file.write(b"\0" * 65_536):
-                pass
-            while file.write(b"\0"):
-                pass
+    disk = site.disk
 
     async def keep_full() -> None:
         while True:
-            await asyncio.to_thread(fill)
+            await asyncio.to_thread(fill, disk / "last")
             await asyncio.sleep(0.1)
 
     filling = asyncio.create_task(keep_full())
@@ -429,7 +417,16 @@ async def _full(site: Site) -> AsyncGenerator[None]:
     finally:
         filling.cancel()
         await asyncio.gather(filling, return_exceptions=True)
-        ballast.unlink(missing_ok=True)
+        (disk / "last").unlink(missing_ok=True)
+
+
+def fill(file: Path, leave: int = 0) -> None:
+    """Writes until so many bytes are left, or none."""
+    block = b"\0" * 2**20
+    with file.open("ab", buffering=0) as ballast, suppress(OSError):
+        while shutil.disk_usage(file.parent).free > leave or not leave:
+            if not ballast.write(block):  # before the last block it takes what there is room for
+                return
 
 
 @asynccontextmanager
@@ -532,10 +529,14 @@ async def _missing(site: Site, crowd: Crowd) -> tuple[int, int]:
 
 @asynccontextmanager
 async def crowded(
-    connection: Connection, rate: float, card: str = "tok_visa", shoppers: int = _SHOPPERS
+    connection: Connection,
+    rate: float,
+    card: str = "tok_visa",
+    shoppers: int = _SHOPPERS,
+    more: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[Crowd]:
-    """A shop full of people."""
-    async with staff(connection) as shop:
+    """A shop full of people. `more`: settings that it was opened with."""
+    async with staff(connection, more) as shop:
         crowd = Crowd(shop, connection, rate)
         await crowd.gather(card, shoppers)
         try:
@@ -590,9 +591,9 @@ async def faults(seconds: float, rate: float = 1_000, only: Sequence[str] = ()) 
         if here := [name for name in wanted if name in PROVIDER]:
             double = StripeDouble()
             url = await stack.enter_async_context(double.serving())
-            connection = await stack.enter_async_context(serving(_folder(stack), more=with_stripe(url)))
-            calm = min(rate, _STRIPE_RATE)
-            crowd = await stack.enter_async_context(crowded(connection, calm, "pm_card_visa"))
+            more, calm = with_stripe(url), min(rate, _STRIPE_RATE)
+            connection = await stack.enter_async_context(serving(_folder(stack), more=more))
+            crowd = await stack.enter_async_context(crowded(connection, calm, "pm_card_visa", more=more))
             crowds.append(crowd)
             for name in here:
                 outcomes.append(await suffer(Site(connection, double), crowd, name, before_s, seconds))

@@ -77,9 +77,9 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def staff(connection: Connection) -> AsyncGenerator[Shop]:
+async def staff(connection: Connection, more: Mapping[str, str] | None = None) -> AsyncGenerator[Shop]:
     """The services of a running shop, for setting a scene quickly: the verbs, not the HTTP around them."""
-    told = settings.load({**os.environ, **connection.environment()})
+    told = settings.load({**os.environ, **connection.environment(), **(more or {})})
     async with AsyncExitStack() as stack:
         shop = await assemble(told, stack)
         await shop.building.lease_worker()
