@@ -27,6 +27,7 @@ import msgspec
 from msgspec import Struct
 
 from mercat.accounts import NewAddress
+from mercat.bench.checkout import drained as drained
 from mercat.bench.load import request
 from mercat.bench.report import Report
 from mercat.bench.shop import audited, serving, staff
@@ -475,8 +476,8 @@ async def suffer(site: Site, crowd: Crowd, fault: str, before_s: float, lasts_s:
         await asyncio.sleep(0.1)
         back = crowd.back_at(ended, usual / 2)
     await crowd.have_been_served()
-    await _settled(site.connection)
-    lost, doubled = await _missing(site, crowd)
+    await settled(site.connection)
+    lost, doubled = await missing(site, crowd)
     violations = sum(finding.violations for finding in await audited(site.connection))
     return Outcome(
         fault=fault,
@@ -493,7 +494,7 @@ async def suffer(site: Site, crowd: Crowd, fault: str, before_s: float, lasts_s:
     )
 
 
-async def _settled(connection: Connection) -> None:
+async def settled(connection: Connection) -> None:
     """Until no purchase is under way, and followers have read all."""
     db = await asyncpg.connect(**connection.postgres())
     try:
@@ -504,7 +505,7 @@ async def _settled(connection: Connection) -> None:
         await db.close()
 
 
-async def _missing(site: Site, crowd: Crowd) -> tuple[int, int]:
+async def missing(site: Site, crowd: Crowd) -> tuple[int, int]:
     """Of all that shoppers were ever told: what is not in the books; and what is there or paid twice."""
     db = await asyncpg.connect(**site.connection.postgres())
     rows = await db.fetch(
