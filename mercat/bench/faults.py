@@ -426,7 +426,8 @@ async def _full(site: Site) -> AsyncGenerator[None]:
     finally:
         filling.cancel()
         await asyncio.gather(filling, return_exceptions=True)
-        (disk / "last").unlink(missing_ok=True)
+        for ballast in ("last", "ballast"):
+            (disk / ballast).unlink(missing_ok=True)
 
 
 def fill(file: Path, leave: int = 0) -> None:
