@@ -203,13 +203,14 @@ AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,  # its disk is full, its memory, its connections
+    asyncpg.PostgresSystemError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a connection that died in the middle of something
     OSError,
     TimeoutError,
 )
-"""What is raised when the database is away (SQLSTATE 08, 57, or no answer)."""
+"""What is raised when the database is away (SQLSTATE 08, 53, 57, 58, or no answer)."""
 
 
 def _unavailable(error: BaseException) -> Unavailable:
