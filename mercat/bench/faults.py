@@ -579,15 +579,15 @@ async def small_disk(folder: Path) -> AsyncGenerator[bool]:
             await asyncio.to_thread(subprocess.run, ["umount", "-l", str(folder)], check=True)
 
 
-async def faults(seconds: float, rate: float = 1_000, only: Sequence[str] = ()) -> Report:
-    """`seconds`: how long a fault lasts that is not over at once. `only`: of these faults (none: all)."""
+async def faults(seconds: float, rate: float = 1_000, fault: Sequence[str] = ()) -> Report:
+    """`seconds`: how long a fault lasts that is not over at once. `fault`: these alone (none: all)."""
     outcomes: list[Outcome] = []
     skipped: list[str] = []
     crowds: list[Crowd] = []
 
     async def shop(names: Sequence[str]) -> None:
         """A shop of its own for these."""
-        wanted = [name for name in names if not only or name in only]
+        wanted = [name for name in names if not fault or name in fault]
         if not wanted:
             return
         async with AsyncExitStack() as stack:

@@ -158,6 +158,11 @@ def _parameters(route: Route) -> Iterable[tuple[str, Any, Schema]]:
         yield name, route.hints[name], {"name": name, "in": "query", "required": required}
     if route.filters:
         for field in msgspec.structs.fields(route.filters):
+            if field.encode_name.endswith("NAME]"):
+                said = "NAME stands for any name; it may be repeated, for each of several names."
+                given = {"name": field.encode_name, "in": "query", "required": False, "description": said}
+                yield field.encode_name, list[str], given
+                continue
             yield (
                 field.encode_name,
                 field.type,
