@@ -25,7 +25,7 @@ MOMENTS: tuple[Moment, ...] = (
     *("dies before", "dies after", "unanswered before", "unanswered after", "sleeps before"),
 )
 _WRITES = re.compile(r"\b(insert into|update|delete from)\b|redis\.call\('(H?SET|DEL)'")
-_BREAKS, _FALLS_ASLEEP = 0.15, 0.2
+_BREAKS, _FALLS_ASLEEP = 0.08, 0.25
 _VERBS = ("fetch", "fetchrow", "fetchval", "execute")
 _SCRIPTS = {text: name.lower() for name, text in vars(scripts).items() if name.isupper()}
 _SORTED = ("checkout.take_over_lapsed", "checkout.undoing_lapsed", "payments.unheard")

@@ -81,6 +81,9 @@ where o.order_id = any($1::bigint[]) and o.status <> 'refused' and (
 """
 
 
+_OVERSOLD = """
+select count(*) from inventory.stock where offer_id = any($1::bigint[]) and reserved not between 0 and on_hand
+"""
 _TOLD = """
 with told as (
     select id, kind, body::json->>'order_id' as order_id from events.log
@@ -278,10 +281,16 @@ class Run:
         return self.wrong + await self._laws()
 
     async def _play(self) -> None:
-        await self._buying()
-        await self._taking_over()
-        await self._afterwards()
+        for part in (self._buying, self._taking_over, self._afterwards):
+            await part()
+            await self._look_at_the_shelves()
         await self._all_is_well_again()
+
+    async def _look_at_the_shelves(self) -> None:
+        """Goods that come back would hide that too many were sold."""
+        offers = [offer_id for _, offer_id in self.offers]
+        if await self.stage.reader.fetchval(_OVERSOLD, offers):
+            self.wrong.append("stock is never oversold")
 
     async def _buying(self) -> None:
         """Everybody buys; then banks ask, and tell what they were answered: early, twice, in any order."""
@@ -291,6 +300,9 @@ class Run:
             if dice.random() < 0.3:  # the same key in another tab
                 self._start(self._buy(self.stage.two, key))
         await self.stage.turns.until_quiet()
+        if dice.random() < 0.4:  # who slept for a moment only still has the lease
+            self._wake()
+            await self.stage.turns.until_quiet()
         for key in sorted(self.tickets):
             for n in range(dice.choice((0, 0, 1, 2))):
                 self._start(self._tell(self._either(), key, f"{key}/{n}"))
@@ -371,6 +383,11 @@ class Run:
             await stage.turns.until_quiet()
         if any(not task.done() for task in self.tasks):
             self.wrong.append("everybody is answered")
+        self.wrong += [
+            f"nobody meets a bug ({type(error).__name__})"
+            for task in self.tasks
+            if task.done() and (error := task.exception())
+        ]
 
     def _spread_the_word(self) -> None:
         """One relay, and followers in two processes, one of which may not know yet that it was replaced."""
@@ -467,7 +484,7 @@ class Run:
                 title=f"Thing {n}", category="things", price=1_999, currency=self.told.currency
             )
             offer_id = (await shop.catalog.create(seller_id, "Seller", draft)).offer_id
-            stock = dice.randint(3, 10)
+            stock = dice.choice((dice.randint(1, 5), dice.randint(5, 12)))
             await shop.inventory.receive(f"simulation/{offer_id}", [Line(offer_id, stock)], seller_id)
             self.offers.append((seller_id, offer_id))
         for n in range(_SHOPPERS):

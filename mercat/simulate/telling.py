@@ -53,8 +53,8 @@ class Back:
     async def relays(self) -> None:
         """From the slot to the log, until nothing is left or something breaks."""
         relay = Relay(self._events, {}, Bell(), SLOT)
-        await relay.make_partitions(1)
         try:
+            await relay.make_partitions(1)
             reached = await relay.reached()
             rows = await self._events.fetch(_PEEK, SLOT)
             reading = Transactions()
