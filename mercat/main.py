@@ -216,6 +216,7 @@ async def answer_the_door(shop: Shop) -> gateway.Door:
         events=await building.pool("events"),
         audit=lambda: audit_of(shop.settings),
         draw=draw_from_path,
+        closing=building.closing,
     )
     return door
 
