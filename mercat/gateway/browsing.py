@@ -137,6 +137,7 @@ class Browsing:
                 category=ask.category,
                 rating_min=ask.rating_min,
                 in_stock=ask.in_stock,
+                attributes=ask.attributes,
                 sort=ask.sort,
                 page=ask.page,
                 limit=ask.limit,

@@ -19,6 +19,8 @@ from mercat.search.messages import (
     Sort,
     StarCount,
     Suggestions,
+    Trait,
+    Wanted,
 )
 from mercat.search.service import Everything, Search
 from mercat.search.verifying import behind
@@ -39,5 +41,7 @@ __all__ = [
     "Sort",
     "StarCount",
     "Suggestions",
+    "Trait",
+    "Wanted",
     "behind",
 ]

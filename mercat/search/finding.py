@@ -17,8 +17,8 @@ from tantivy import Query as Clause
 from mercat import money
 from mercat.kit import wire
 from mercat.kit.refusals import Invalid
+from mercat.search import offering, traits, words
 from mercat.search import text as text_of
-from mercat.search import words
 from mercat.search.facts import Pages
 from mercat.search.index import SCHEMA, SPLIT
 from mercat.search.judging import Judge
@@ -37,6 +37,7 @@ from mercat.search.messages import (
     Sort,
     StarCount,
     Suggestions,
+    Trait,
     Why,
 )
 from mercat.search.ranking import CANDIDATES
@@ -145,6 +146,7 @@ class Finding:
         self._counted: dict[str, Any] = {} if counted is None else counted
         self._unit = 10 ** money.exponent(currency)
         self._judge, self._pages = judge, pages
+        self._offering = judge.offering if judge else offering.Offering()
         self._sold_out: SoldOut = sold_out
 
     def find(self, query: Query) -> Found:
@@ -198,6 +200,7 @@ class Finding:
     def _page(self, query: Query, text: Text | None) -> Found:
         clauses = self._clauses(query, text.matching if text else None)
         facets, total = self._facets(clauses)
+        facets = self._with_traits(facets, clauses, query, total)
         by_key = _KEYS.get(query.sort) or (None if text is not None else _OF_ALL)
         cursor = _cursor(query.cursor, query.sort) if query.cursor else None
         page = cursor.page if cursor else query.page
@@ -346,6 +349,10 @@ class Finding:
             chosen["price_ranges"] = _prices(query.price_min, query.price_max)
         if query.rating_min is not None:
             chosen["ratings"] = Clause.range_query(SCHEMA, "rating", FieldType.Float, query.rating_min)
+        for name, values in query.attributes.items():
+            chosen[_trait(name)] = words.some(
+                [words.term(traits.column(name), traits.shown(value)) for value in values]
+            )
         return Clauses(text, always, chosen)
 
     def _facets(self, clauses: Clauses) -> tuple[Facets, int]:
@@ -354,7 +361,7 @@ class Finding:
         free = {name: how for name, how in counted.items() if name not in clauses.chosen}
         asked = clauses.without()
         answer = self._aggregate(asked, free, clauses.narrow()) if free else {}
-        for name in clauses.chosen:
+        for name in [each for each in clauses.chosen if each in counted]:
             answer |= self._aggregate(clauses.without(name), {name: counted[name]}, clauses.narrow(name))
         buckets: dict[str, list[dict[str, Any]]] = {name: part["buckets"] for name, part in answer.items()}
         prices, stars = _by_bound(buckets["price_ranges"]), _by_bound(buckets["ratings"])
@@ -372,6 +379,54 @@ class Finding:
         )
         total = self._count(asked) if whole is None else sum(whole.values())
         return facets, total
+
+    def _with_traits(self, facets: Facets, clauses: Clauses, query: Query, total: int) -> Facets:
+        """The facets of the category that the products lie in, and of every attribute that narrows them."""
+        if not clauses.narrow():
+            return facets
+        sizes = self._offering.sizes(self.category_counts)
+        slug = self._aisle(facets, clauses, query, total, sizes)
+        names = list(query.attributes)
+        if slug is not None:
+            within = [words.term("category", slug), words.term("for_sale", True)]
+            sampled = words.every([*within, words.term(traits.SAMPLE, True)])
+            size = sizes.get(slug, 0)
+            names += self._offering.offered(self._searcher, slug, size, words.every(within), sampled)
+        names = list(dict.fromkeys(names))
+        if not names:
+            return facets
+        free = [name for name in names if _trait(name) not in clauses.chosen]
+        found: dict[str, list[Count]] = {}
+        for group in [free, *([name] for name in names if name not in free)]:
+            asked = {str(n): offering.counted(name) for n, name in enumerate(group)}
+            if group:
+                answer = self._searcher.aggregate(clauses.without(_trait(group[0])), asked)
+                found |= {name: _counts(answer[str(n)]["buckets"]) for n, name in enumerate(group)}
+        listed = [Trait(name, found[name][: offering.VALUES_MAX]) for name in names]
+        kept = [each for each in listed if len(each.values) > 1 or each.name in query.attributes]
+        return msgspec.structs.replace(facets, attributes=kept)
+
+    def _aisle(
+        self, facets: Facets, clauses: Clauses, query: Query, total: int, sizes: dict[str, int]
+    ) -> str | None:
+        """The category that the products lie in; with words, the one of the best of them: most products that
+        say "webcam" are laptops."""
+        if query.category:
+            return query.category[0] if len(query.category) == 1 else None
+        if clauses.text is None:
+            return offering.aisle({each.value: each.count for each in facets.categories}, total, sizes)
+        text = clauses.text
+
+        def look() -> str | None:
+            best = self._scored(text, offering.BEST, 0)
+            ids = self._searcher.fast_field_values("product_id", [address for _, address in best])
+            those = Clause.term_set_query(SCHEMA, "product_id", ids)
+            asked = {"categories": self._aggregations()["categories"]}
+            buckets = self._searcher.aggregate(those, asked)["categories"]["buckets"]
+            counts = {bucket["key"]: int(bucket["doc_count"]) for bucket in buckets}
+            return offering.aisle(counts, len(best), sizes)
+
+        return self._offering.aisle_of(query.q, look)
 
     def _aggregate(self, asked: Clause, counts: dict[str, Any], narrow: bool) -> dict[str, Any]:
         """The answer to `counts`; remembered where it is about all products: any list of a category asks."""
@@ -511,6 +566,11 @@ class Finding:
         terms = self._searcher.terms_with_prefix("completions", f"{kind}{SPLIT}{typed}", limit=limit * 2)
         known = [term.split(SPLIT)[2:] for term, _ in terms]
         return [each for place, each in enumerate(known) if each not in known[:place]][:limit]
+
+
+def _trait(name: str) -> str:
+    """How the filter by an attribute is called among those of the facets."""
+    return f"{traits.FIELD}.{name}"
 
 
 class _Named(msgspec.Struct):

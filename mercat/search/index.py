@@ -29,6 +29,7 @@ from mercat import money
 from mercat.events import Document, ProductChanged
 from mercat.kit import wire
 from mercat.kit.refusals import Unavailable
+from mercat.search import traits
 from mercat.search.facts import FILE, ROW, Book, Pages, rows
 from mercat.search.messages import Card, Seller
 from mercat.search.text import ENGLISH, PLAIN
@@ -77,6 +78,10 @@ FIELDS = (
     ("product_id", "unsigned", {"indexed": True, "fast": True}),
     ("version", "unsigned", {"fast": True}),
     ("row", "unsigned", {"fast": True}),
+    # what a category's own facets count (traits.py)
+    (traits.FIELD, "json", {"fast": True, "tokenizer_name": "raw", "index_option": "basic"}),
+    (traits.NAMES, "text", {"tokenizer_name": "raw", "index_option": "basic", "fast": True}),
+    (traits.SAMPLE, "boolean", {"indexed": True}),
     ("card", "bytes", {"stored": True}),
 )
 
@@ -452,7 +457,16 @@ def _entry(change: ProductChanged) -> Entry:
     entry.add_unsigned("by_age", _by_age(product))
     entry.add_float("prior", _prior(product))
     entry.add_bytes("card", card_of(product))
+    _add_traits(entry, product)
     return entry
+
+
+def _add_traits(entry: Entry, product: Document) -> None:
+    found = traits.of(product)
+    entry.add_json(traits.FIELD, {traits.key(name): values for name, values in found.items()})
+    for name in found:
+        entry.add_text(traits.NAMES, name)
+    entry.add_boolean(traits.SAMPLE, traits.in_sample(product))
 
 
 def _details(product: Document) -> Iterator[str]:

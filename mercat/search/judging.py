@@ -19,6 +19,7 @@ from mercat.search import aisles, ranking, synonyms, trees
 from mercat.search.aisles import Aisles
 from mercat.search.facts import Pages
 from mercat.search.index import SCHEMA
+from mercat.search.offering import Offering
 from mercat.search.ranking import Column, Question
 from mercat.search.words import Word
 
@@ -48,6 +49,7 @@ class Judge:
         self._seen: object = None
         self._aisles = Aisles()
         self._verdicts: dict[str, _Verdict] = {}
+        self.offering = Offering()
 
     def synonyms(self) -> synonyms.Synonyms:
         now = time.monotonic()

@@ -15,6 +15,16 @@ Words = Annotated[str, Meta(max_length=20_000)]
 Page = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
 Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 
+Wanted = Annotated[
+    dict[
+        Annotated[str, Meta(min_length=1, max_length=100)],
+        Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=20)],
+    ],
+    Meta(max_length=8),
+]
+"""Values of attributes or options, by name; several values of one mean any of them. What no product has finds
+nothing, as a brand that nobody sells does."""
+
 
 class Query(Struct, frozen=True, kw_only=True):
     """What a shopper looks for. No words: everything that passes the filters. Prices are minor units of the
@@ -27,6 +37,7 @@ class Query(Struct, frozen=True, kw_only=True):
     category: list[str] = []
     rating_min: float | None = None
     in_stock: bool | None = None
+    attributes: Wanted = {}
     seller_id: SellerId | None = None
     sort: Sort = "relevance"
     page: Page = 1
@@ -69,6 +80,13 @@ class StarCount(Struct, frozen=True):
     count: int
 
 
+class Trait(Struct, frozen=True):
+    """An attribute, or an option of variants, as a facet."""
+
+    name: str
+    values: list[Count]
+
+
 class Facets(Struct, frozen=True):
     """How many products each choice would leave. A facet does not mind its own filter."""
 
@@ -76,6 +94,9 @@ class Facets(Struct, frozen=True):
     price_ranges: list[Count]
     categories: list[Count]
     ratings: list[StarCount]
+    attributes: list[Trait] = []
+    """Where the products lie in one category: the few attributes that tell those of it apart; and whatever
+    the filters name."""
 
 
 class Relaxed(Struct, frozen=True):
