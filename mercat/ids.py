@@ -123,6 +123,10 @@ class ReviewId(Id):
     prefix = "rev"
 
 
+class RuleId(Id):
+    prefix = "rule"
+
+
 def parse(kind: type[Kind], shown: str) -> Kind:
     """The id behind `prod_…`; ValueError for anything else."""
     prefix, _, digits = shown.partition("_")

@@ -6,18 +6,20 @@ each other facet there is one more pass, over what would be found without its ow
 
 import base64
 import binascii
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 from msgspec import Raw
 from tantivy import DocAddress, FieldType, Occur, Order, Searcher
 from tantivy import Query as Clause
 
 from mercat import money
+from mercat.ids import ProductId
 from mercat.kit import wire
 from mercat.kit.refusals import Invalid
-from mercat.search import offering, traits, words
+from mercat.search import arranging, offering, rules, traits, words
 from mercat.search import text as text_of
 from mercat.search.facts import Pages
 from mercat.search.index import SCHEMA, SPLIT
@@ -41,6 +43,7 @@ from mercat.search.messages import (
     Why,
 )
 from mercat.search.ranking import CANDIDATES
+from mercat.search.rules import Pin
 from mercat.search.words import Word
 
 FACET_MAX = 100
@@ -165,6 +168,9 @@ class Finding:
         return text, None
 
     def _page(self, query: Query, text: Clause | None, said: list[Word] | None = None) -> Found:
+        pins = self._pins(said) if text is not None else []
+        if pins and text is not None:
+            text = words.some([text, arranging.unscored([pin.product_id for pin in pins])])
         clauses = self._clauses(query, text)
         facets, total = self._facets(clauses)
         facets = self._with_traits(facets, clauses, query, total)
@@ -175,7 +181,7 @@ class Finding:
         asked = clauses.without()
         if by_key is None:
             skipped = cursor.key if cursor else skipped
-            hits = self._best(asked, query.limit, skipped, said) if skipped < total else []
+            hits = self._arranged(pins, asked, query.limit, skipped, said, total) if skipped < total else []
             more = skipped + len(hits) < total
             after = Cursor(query.sort, page + 1, skipped + len(hits)) if more else None
         else:
@@ -190,6 +196,33 @@ class Finding:
             next_cursor=after.shown() if after else None,
         )
 
+    def _pins(self, said: list[Word] | None) -> list[Pin]:
+        by_words = self._judge.ruling.pins if self._judge else {}
+        return by_words.get(rules.key(word.stem for word in said), []) if by_words and said else []
+
+    def _arranged(
+        self,
+        pins: list[Pin],
+        asked: Clause,
+        limit: int,
+        skipped: int,
+        said: list[Word] | None,
+        total: int,
+    ) -> list[tuple[Any, DocAddress]]:
+        """A page by relevance, pinned products at their places. One that is sold out has none where what is
+        sold out comes last."""
+        if not pins:
+            return self._best(asked, limit, skipped, said)
+        there = arranging.pinned(self._searcher, asked, pins, in_stock=self._sold_out == "last")
+        rest = arranging.but(asked, [pin.product_id for pin, _ in there]) if there else asked
+        return rules.placed(
+            [(pin.place, hit) for pin, hit in there],
+            total,
+            skipped,
+            limit,
+            lambda count, first: self._best(rest, count, first, said),
+        )
+
     def _best(
         self, asked: Clause, limit: int, skipped: int, said: list[Word] | None = None
     ) -> list[tuple[Any, DocAddress]]:
@@ -197,7 +230,13 @@ class Finding:
         if not (said and self._judge and self._pages) or skipped >= CANDIDATES:
             return self._scored(asked, limit, skipped)
         best = self._scored(asked, CANDIDATES, 0)
-        order = self._judge.order(self._searcher, self._pages, said, best)
+        if len(best) < 2:
+            return best[skipped : skipped + limit]
+        scores = self._judge.scores(self._searcher, self._pages, said, best)
+        boosts = self._judge.ruling.boosts_of(rules.key(word.stem for word in said))
+        if boosts:
+            scores = scores + arranging.gains(self._searcher, boosts, best).sum(0)
+        order: list[int] = np.argsort(-scores, kind="stable").tolist()
         if self._sold_out == "last":
             held = self._searcher.fast_field_values("in_stock", [address for _, address in best])
             order.sort(key=lambda place: not held[place])
@@ -216,25 +255,43 @@ class Finding:
         if not (said and hits and self._judge and self._pages):
             return Explained([word.written for word in said], [], 0, [])
         question = self._judge.question(self._searcher, said)
-        every = self._judge.explained(self._searcher, self._pages, said, hits)
-        why: list[Why] = []
-        for place, score, prior, learnt, numbers in islice(every, limit):
-            card = wire.decode(bytes(self._card(hits[place][1])), Card)
-            engine, bonus = float(hits[place][0]), score - learnt - sum(prior.values())
-            why.append(
-                Why(
-                    card.product_id,
-                    card.title,
-                    score,
-                    engine,
-                    bonus,
-                    prior,
-                    learnt,
-                    numbers,
-                )
-            )
+        why = self._reasons(said, hits, limit)
         ways = [" ".join(way) for way in question.ways]
         return Explained([word.written for word in said], ways, len(hits), why)
+
+    def _reasons(self, said: list[Word], hits: list[tuple[Any, DocAddress]], limit: int) -> list[Why]:
+        assert self._judge
+        assert self._pages
+        key = rules.key(word.stem for word in said)
+        pins, boosts = self._pins(said), self._judge.ruling.boosts_of(key)
+        gains = arranging.gains(self._searcher, boosts, hits)
+        reasons: list[tuple[int, Why]] = []
+        judged = self._judge.explained(self._searcher, self._pages, said, hits)
+        for place, score, prior, learnt, numbers in judged:
+            engine, bonus = float(hits[place][0]), score - learnt - sum(prior.values())
+            by = [boost.rule_id for boost, gain in zip(boosts, gains[:, place], strict=True) if gain]
+            boosted = float(gains[:, place].sum())
+            why = Why(ProductId(0), "", score + boosted, engine, bonus, prior, learnt, numbers, boosted)
+            reasons.append((place, msgspec.structs.replace(why, rules=by)))
+        reasons.sort(key=lambda each: -each[1].score)
+        for_sale, last = words.term("for_sale", True), self._sold_out == "last"
+        there = arranging.pinned(self._searcher, for_sale, pins, in_stock=last) if pins else []
+        ids = {pin.product_id for pin, _ in there}
+        named = [self._named(why, hits[place][1]) for place, why in reasons[: limit + len(ids)]]
+        known = {why.product_id: why for why in named}
+        put: list[tuple[int, Why]] = []
+        for pin, (_, address) in there:
+            why = known.get(pin.product_id) or self._named(_UNJUDGED, address)
+            why = msgspec.structs.replace(why, pinned=pin.place, rules=[*why.rules, pin.rule_id])
+            put.append((pin.place, why))
+        rest = [why for why in named if why.product_id not in ids]
+        return rules.placed(
+            put, len(rest) + len(put), 0, limit, lambda count, first: rest[first : first + count]
+        )
+
+    def _named(self, why: Why, address: DocAddress) -> Why:
+        card = wire.decode(bytes(self._card(address)), Card)
+        return msgspec.structs.replace(why, product_id=card.product_id, title=card.title)
 
     def candidates(self, q: str) -> tuple[list[Word], list[tuple[Any, DocAddress]]]:
         """What the judge is asked about, for learning."""
@@ -508,6 +565,10 @@ class Finding:
 def _trait(name: str) -> str:
     """How the filter by an attribute is called among those of the facets."""
     return f"{traits.FIELD}.{name}"
+
+
+_UNJUDGED = Why(ProductId(0), "", 0, 0, 0, {}, 0, {})
+"""A product that is there because it was put there."""
 
 
 class _Named(msgspec.Struct):
