@@ -123,26 +123,38 @@ def _table(findings: Sequence[Finding], word: str, wrong: Sequence[Finding]) -> 
 
 
 def bench_of(
-    name: str, seconds: float, *, as_json: bool, people: int | None = None, products: int | None = None
+    name: str,
+    seconds: float,
+    *,
+    as_json: bool,
+    people: int | None = None,
+    products: int | None = None,
+    rate: float | None = None,
+    fault: Sequence[str] = (),
 ) -> int:
-    from mercat.bench import NAMES, run
+    """1 where a law was broken, or a fault did what it must not; 2 for what is not known."""
+    from mercat.bench import FAULTS, NAMES, run
 
     if name not in NAMES:
         _console.print(f"There is no benchmark {name!r}. There are: {', '.join(NAMES)}.")
         return 2
-    for only, given in (("flash", people), ("search", products)):
+    for only, given in (("flash", people), ("search", products), ("faults", rate), ("faults", fault or None)):
         if given is not None and name != only:
             _console.print(f"Only the benchmark {only} takes that option.")
             return 2
-    report = asyncio.run(run(name, seconds, people, products)).shown()
+    if unknown := [each for each in fault if each not in FAULTS]:
+        _console.print(f"There is no fault {unknown[0]!r}. There are: {', '.join(FAULTS)}.")
+        return 2
+    report = asyncio.run(run(name, seconds, people, products, rate, fault)).shown()
     if as_json:
         typer.echo(msgspec.json.encode(report))
     else:
         _show(report)
+    for wrong in report.get("wrong", ()):
+        _console.print(f"[red]{wrong}")
     if report["audit_violations"]:
         _console.print("[red]A law is broken, so there is no result.")
-        return 1
-    return 0
+    return 1 if report["audit_violations"] or report.get("wrong") else 0
 
 
 def simulate_of(seed: int, seeds: int, plant: str | None, *, as_json: bool) -> int:

@@ -105,7 +105,7 @@ async def checkout(seconds: float) -> Report:
         high = await Load(connection.port, crowd.requests()).run(_AT_ONCE, seconds / 3, rate=best.rate * 0.9)
         filling.cancel()
         idle = await _idle(connection.port, crowd)
-        lag = await _drained(shop)
+        lag = await drained(shop)
         findings = await audited(connection)
         floor = await floors.orders_in_sql(connection)
     return Report(
@@ -173,7 +173,7 @@ async def _idle(port: int, crowd: Crowd) -> Result:
     return await Load(port, itertools.islice(crowd.requests(), 100)).run(1, 10)
 
 
-async def _drained(shop: Shop) -> float:
+async def drained(shop: Shop) -> float:
     """Seconds until every follower has read all that was told."""
     loop = asyncio.get_running_loop()
     began = loop.time()

@@ -190,8 +190,15 @@ with asked as materialized (
 )
 select checkout_id, place from made;
 
--- name: turn
-select user_id, state, until, checkout_id, units from flashsale.turn where sale_id = $1 and place = $2;
+-- name: why_not
+-- How it stands with claims that were refused, all at once: the sale, the turn that was asked for, and whether
+-- the person has one.
+select a.checkout_id, s.state as sale, s.units - s.taken as free, t.user_id, t.state, t.until,
+    exists (select from flashsale.turn o
+        where o.sale_id = a.sale_id and o.user_id = a.user_id and o.state <> 'lapsed') as has_turn
+from unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[]) as a (sale_id, place, user_id, checkout_id)
+left join flashsale.sale s on s.sale_id = a.sale_id
+left join flashsale.turn t on t.sale_id = a.sale_id and t.place = a.place;
 
 -- name: act
 -- What an operator does, with who and why. Units are only ever added.

@@ -46,7 +46,8 @@ Send a session's token as `Authorization: Bearer …` (`POST /sessions`, or `POS
 without an account). A refusal is `application/problem+json` (RFC 9457) with a stable `code`, and a `pointer`
 to the field where there is one. Unsafe requests may carry an `Idempotency-Key`: the same key again gets the
 same answer. Reads carry an `ETag`; lists take `limit` (1 to 100), `page`, or the `cursor` that the page
-before gave.
+before gave. Whatever you ask for may also be answered with 429 `too_many_requests`, 503 `overloaded` or 503
+`unavailable`, and a `Retry-After`: nothing is lost; ask again, with the same key.
 """
 
 
@@ -246,7 +247,7 @@ def refusals(route: PublicRoute) -> list[tuple[int, str]]:
         codes.append("invalid")
     if route.body:
         codes.append("too_large")
-    codes.append("too_many_requests")
+    codes += ["too_many_requests", "overloaded", "unavailable"]
     return sorted({(Refusal.named(code).status, code) for code in codes})
 
 
@@ -341,7 +342,9 @@ def markdown(table: Sequence[PublicRoute], prefix: str) -> str:
         for route in table:
             if route.tag != tag:
                 continue
-            codes = ", ".join(f"{status} `{code}`" for status, code in refusals(route) if status != 429)
+            codes = ", ".join(
+                f"{status} `{code}`" for status, code in refusals(route) if status not in (429, 503)
+            )
             statuses = ", ".join(str(status) for status in (route.status, *route.also))
             needs = _NEEDS[route.needs] or "nothing"
             cells = (f"`{route.verb} {_with_parameters(route)}`", route.summary, needs, statuses, codes)

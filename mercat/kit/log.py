@@ -26,6 +26,7 @@ log = structlog.get_logger("mercat.log")
 _decoder: Any = wire.decoder(cast(type[Any], AnyEvent))
 _FACTS_MAX = 2_000
 _GATHER_S = 0.04  # what comes meanwhile is one batch and one commit; far inside the second that is promised
+_UNHURRIED_S = 1.0
 _DESK_MAX = 6_000
 _SILENT_MAX = 20_000
 _TRIES = 5
@@ -277,8 +278,10 @@ class Follower:
     def __init__(
         self, name: str, service: object, db: asyncpg.Pool, reader: asyncpg.Pool, desk: Desk | None = None
     ) -> None:
-        """`db`: the service's own pool; `reader`: one that may read the log."""
+        """`db`: the service's own pool; `reader`: one that may read the log. A service that counts, and is
+        `unhurried`, rests a second after its work: what many facts change is then written once."""
         self.name = name
+        self._rest_s = _UNHURRIED_S if getattr(service, "unhurried", False) else _GATHER_S
         self._service = service
         self._db = db
         self._reader = reader
@@ -298,10 +301,12 @@ class Follower:
                 self._position = None
                 await asyncio.sleep(0.5)
                 continue
-            if not moved:
+            if moved:
+                await asyncio.sleep(self._rest_s)
+            else:
                 await self._write_down()
                 await bell.beyond(self._position or 0, 2.0)
-            await asyncio.sleep(_GATHER_S)
+                await asyncio.sleep(_GATHER_S)
 
     async def _write_down(self) -> None:
         """Where it has got to without work of its own: written once when it rests, so others can see it."""

@@ -24,7 +24,7 @@ from mercat.settings import Settings
 TOLERANCE_S = 300
 _KEY_LIVES = timedelta(hours=23)
 _LOST = timedelta(minutes=10)
-_PAGES_MAX = 20
+_PAGES_MAX = 2
 _PAGE = 100
 # https://docs.stripe.com/currencies: what Stripe counts in whole units, and the two that have no fraction
 # in ISO 4217 but two decimals there, which must be 00.
@@ -218,7 +218,8 @@ class Stripe:
 
     async def _find(self, ask: Ask) -> Answer:
         """The intent of a checkout whose id was never heard. Stripe's search is a minute late, so a young one
-        is looked for in the list of what was made since; where that is long, asking with the key finds it."""
+        is looked for among the newest. In a busy shop it is not there, and asking with the key finds it: a
+        long search for each purchase in doubt would keep the shop down when Stripe is back."""
         if _age(ask.key) > _LOST:
             params: Any = {"query": f"metadata['checkout']:'{ask.key}'", "limit": 1}
             async with _answers():

@@ -30,7 +30,7 @@ from mercat.events import Document, ProductChanged
 from mercat.kit import wire
 from mercat.kit.refusals import Unavailable
 from mercat.search import traits
-from mercat.search.facts import FILE, ROW, Book, Pages, row
+from mercat.search.facts import FILE, ROW, Book, Pages, rows
 from mercat.search.messages import Card, Seller
 from mercat.search.text import ENGLISH, PLAIN
 
@@ -40,8 +40,9 @@ PROSE_LETTERS_MAX = 20_000
 DETAIL_LETTERS_MAX = 500
 SPLIT = "\x1f"
 NO_ROW = 2**40
+NO_PRODUCT = 2**63
 _PATIENCE_S = 1.0
-_HEAP_BYTES = 30_000_000
+_HEAP_BYTES, _FILLING_HEAP_BYTES = 30_000_000, 120_000_000
 _GOLDEN = 0x9E37_79B9_7F4A_7C15  # 2**64 / golden ratio: Fibonacci hashing (Knuth, TAOCP 3, 6.4)
 
 FIELDS = (
@@ -52,6 +53,7 @@ FIELDS = (
     ("tags", "text", {"tokenizer_name": "english", "index_option": "freq"}),
     ("departments", "text", {"tokenizer_name": "english", "index_option": "freq"}),
     ("details", "text", {"tokenizer_name": "english", "index_option": "freq"}),
+    ("everything", "text", {"tokenizer_name": "english", "index_option": "freq"}),
     # what is completed and spelt: as written
     ("words", "text", {"tokenizer_name": "plain", "index_option": "basic"}),
     ("completions", "text", {"tokenizer_name": "raw", "index_option": "basic"}),
@@ -273,6 +275,11 @@ class Writer:
             self._index = _open(path, create=create)
             self._book = Book(path)
         self._writer: IndexWriter | None = None
+        self._filled = 0 if create else NO_PRODUCT
+        """The highest product that `fill` has put here."""
+        self._told: set[int] = set()
+        """What `apply` has put here before `fill` was past it."""
+        self._open = False
 
     def apply(self, changes: Sequence[ProductChanged]) -> int:
         """Writes what is newer than what is there, and returns how much that was. When it returns, it is on
@@ -286,6 +293,7 @@ class Writer:
                 newest[int(change.product_id)] = change
         entries = {product_id: _entry(change) for product_id, change in newest.items()}
         with mishaps():
+            self.finish()
             stored = self._stored(list(newest))
             fresh = [
                 product
@@ -293,38 +301,82 @@ class Writer:
                 if product not in stored or change.version > stored[product].version
             ]
             if fresh:
-                try:
+                with self._all_or_nothing():
                     self._number(entries, {product: newest[product] for product in fresh}, stored)
-                    self._write({product: entries[product] for product in fresh})
-                except BaseException:
-                    self._writer = None  # dropped with all that was not committed
-                    raise
+                    # by query: tantivy-py 0.27 takes a number given to delete_documents_by_term for signed
+                    self._taken().delete_documents_by_query(_of(fresh))
+                    self._add([entries[product] for product in fresh])
+                    self.finish()
+                self._told.update(product for product in fresh if product > self._filled)
         return len(fresh)
 
-    def _write(self, entries: dict[int, Entry]) -> None:
+    def fill(self, changes: Sequence[ProductChanged]) -> int:
+        """Puts products into a new index, and returns how many. Those that come in the order of their numbers
+        need no look at what is there, and one commit for all: they are on disk, and seen, after `finish`."""
+        plain, other = list[ProductChanged](), list[ProductChanged]()
+        for change in changes:
+            first = change.product_id > self._filled and change.product_id not in self._told
+            (plain if first else other).append(change)
+            if change.product_id > self._filled:
+                self._told.discard(int(change.product_id))
+                self._filled = int(change.product_id)
+        entries = {int(change.product_id): _entry(change) for change in plain}
+        if plain:
+            with mishaps(), self._all_or_nothing():
+                self._taken(_FILLING_HEAP_BYTES)
+                self._number(entries, {int(change.product_id): change for change in plain}, {})
+                self._add(list(entries.values()))
+        return len(plain) + self.apply(other)
+
+    def finish(self) -> None:
+        """Puts on disk what is not yet, for readers to see."""
+        if self._open:
+            with mishaps():
+                self._book.keep()
+                self._taken().commit()
+                self._index.reload()
+                self._open = False
+
+    @contextmanager
+    def _all_or_nothing(self) -> Generator[None]:
+        try:
+            yield
+        except BaseException:
+            self._writer, self._open = None, False  # dropped with all that was not committed
+            raise
+
+    def _taken(self, heap: int = _HEAP_BYTES) -> IndexWriter:
         if self._writer is None:
-            self._writer = self._index.writer(_HEAP_BYTES, 1)
-        # by query: tantivy-py 0.27 takes a number given to delete_documents_by_term for a signed one
-        self._writer.delete_documents_by_query(_of(list(entries)))
-        for entry in entries.values():
-            self._writer.add_document(entry)
-        self._writer.commit()
-        self._index.reload()
+            self._writer = self._index.writer(heap, 1)
+        return self._writer
+
+    def _add(self, entries: list[Entry]) -> None:
+        writer = self._taken()
+        self._open = True
+        for entry in entries:
+            writer.add_document(entry)
 
     def _number(
         self, entries: dict[int, Entry], fresh: dict[int, ProductChanged], stored: dict[int, "_Stored"]
     ) -> None:
         """Gives each product its row of facts: the one it has, where that still says the same."""
-        rows = {
-            product: row(change.document, list(_details(change.document)))
+        there = [
+            (product, change.document, list(_details(change.document)))
             for product, change in fresh.items()
             if change.document
-        }
-        known = {product: stored[product].row for product in rows if product in stored}
+        ]
+        made = dict(
+            zip(
+                [product for product, _, _ in there],
+                rows([(document, details) for _, document, details in there]),
+                strict=True,
+            )
+        )
+        known = {product: stored[product].row for product in made if product in stored}
         same = dict(zip(known, self._book.read(list(known.values())), strict=True))
-        added = [product for product, bytes_ in rows.items() if same.get(product) != bytes_]
-        numbers = dict(zip(added, count(self._book.add([rows[each] for each in added])), strict=False))
-        for product in rows:
+        added = [product for product, bytes_ in made.items() if same.get(product) != bytes_]
+        numbers = dict(zip(added, count(self._book.add([made[each] for each in added])), strict=False))
+        for product in made:
             entries[product].add_unsigned("row", numbers.get(product, known.get(product, 0)))
 
     def _stored(self, products: list[int]) -> dict[int, "_Stored"]:
@@ -333,16 +385,17 @@ class Writer:
             return {}
         found = searcher.search(_of(products), len(products), count=False)
         addresses = [address for _, address in found.hits]
-        ids, versions, rows = (
+        ids, versions, numbers = (
             searcher.fast_field_values(field, addresses) for field in ("product_id", "version", "row")
         )
         return {
-            int(product or 0): _Stored(int(version or 0), NO_ROW if row is None else int(row))
-            for product, version, row in zip(ids, versions, rows, strict=True)
+            int(product or 0): _Stored(int(version or 0), NO_ROW if number is None else int(number))
+            for product, version, number in zip(ids, versions, numbers, strict=True)
         }
 
     def rest(self) -> None:
         """Finishes merging and gives memory and threads back; the next batch takes them again."""
+        self.finish()
         writer, self._writer = self._writer, None
         if writer:
             with mishaps():
@@ -368,20 +421,22 @@ def _entry(change: ProductChanged) -> Entry:
     entry.add_boolean("for_sale", product is not None)
     if product is None:
         return entry
-    entry.add_text("title", product.title)
-    entry.add_text("description", product.description[:PROSE_LETTERS_MAX])
+    for field, texts in (
+        ("title", [product.title]),
+        ("description", [product.description[:PROSE_LETTERS_MAX]]),
+        ("tags", product.tags),
+        ("details", list(_details(product))),
+        ("departments", product.category_names),
+        ("brand_words", [product.brand] if product.brand else []),
+    ):
+        for each in texts:
+            entry.add_text(field, each)
+            entry.add_text("everything", each)
     entry.add_text("words", product.title)
-    for tag in product.tags:
-        entry.add_text("tags", tag)
-    for detail in _details(product):
-        entry.add_text("details", detail)
-    for name in product.category_names:
-        entry.add_text("departments", name)
     for slug in {product.category, *product.categories}:
         entry.add_text("category", slug)
     if product.brand:
         entry.add_text("brand", product.brand)
-        entry.add_text("brand_words", product.brand)
         entry.add_text("words", product.brand)
         entry.add_text("completions", SPLIT.join(("b", product.brand.lower(), product.brand)))
     for completion in _department_completions(product):

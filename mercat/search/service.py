@@ -8,7 +8,7 @@ import asyncpg
 import structlog
 
 from mercat.events import ProductChanged
-from mercat.ids import RuleId
+from mercat.ids import ProductId, RuleId
 from mercat.kit import wire
 from mercat.kit.log import on
 from mercat.kit.refusals import Unavailable
@@ -38,8 +38,24 @@ AT_ONCE_MAX = 100_000
 _REST_S = 5.0
 _RETRY_S = 0.2
 _TRUST_S = 300.0
+_LATE_MAX = 5_000
 _ANSWERS_MAX = 500
 _ANSWER_S = 2.0
+
+
+async def _ahead(batches: AsyncIterator[Sequence[ProductChanged]]) -> AsyncIterator[Sequence[ProductChanged]]:
+    """The same batches; the next one is fetched while the last one is worked on."""
+
+    async def fetch() -> Sequence[ProductChanged] | None:
+        return await anext(batches, None)
+
+    coming = asyncio.create_task(fetch())
+    try:
+        while (batch := await coming) is not None:
+            coming = asyncio.create_task(fetch())
+            yield batch
+    finally:
+        coming.cancel()
 
 
 class Search:
@@ -64,8 +80,11 @@ class Search:
         self._judge = Judge(folder)
         self._writing = asyncio.Lock()
         self._rebuilding = asyncio.Lock()
+        self._filling = asyncio.Lock()
+        """Whoever holds both this and `_writing` took that one first."""
         self._writer: Writer | None = None
         self._beside: Writer | None = None
+        self._late: dict[ProductId, ProductChanged] = {}
         self._in_doubt = True
         self._checked = 0.0
         self._idle: asyncio.TimerHandle | None = None
@@ -161,15 +180,28 @@ class Search:
     async def _written(self, events: Sequence[ProductChanged]) -> bool:
         async with self._writing:
             try:
-                writers = [writer for writer in (await self._current(), self._beside) if writer]
-                for writer in writers:
+                writer = await self._current()
+                if writer:
                     await asyncio.to_thread(writer.apply, events)
+                beside = self._beside
+                if beside:
+                    await self._also_beside(events)
             except Broken as error:
                 log.warning("the index cannot be written", reason=str(error)[:300])
                 self._writer, self._in_doubt = None, True
                 return False
             self._rest_later()
-            return bool(writers)
+            return bool(writer or beside)
+
+    async def _also_beside(self, events: Sequence[ProductChanged]) -> None:
+        """The index that is being built takes changes by the thousand: each commit of it costs."""
+        for event in events:
+            known = self._late.get(event.product_id)
+            if known is None or event.version > known.version:
+                self._late[event.product_id] = event
+        if len(self._late) >= _LATE_MAX:
+            async with self._filling:
+                await self._catch_up()
 
     async def _current(self) -> Writer | None:
         path = self._folder.current()
@@ -220,12 +252,15 @@ class Search:
         async with self._rebuilding:
             written = 0
             fresh = await asyncio.to_thread(lambda: Writer(self._folder.beside(), create=True))
-            self._beside = fresh
+            self._beside, self._late = fresh, {}
             try:
-                async for batch in products:
-                    async with self._writing:
-                        written += await asyncio.to_thread(fresh.apply, batch)
-                async with self._writing:
+                async for batch in _ahead(products):
+                    async with self._filling:
+                        written += await asyncio.to_thread(fresh.fill, batch)
+                async with self._filling:
+                    await asyncio.to_thread(fresh.rest)
+                async with self._writing, self._filling:
+                    await self._catch_up()
                     if self._writer:
                         await asyncio.to_thread(self._writer.rest)
                     await asyncio.to_thread(self._folder.use, fresh.path)
@@ -234,8 +269,14 @@ class Search:
                     self._reader.look_again()
                     self._rest_later()
             finally:
-                self._beside = None
+                self._beside, self._late = None, {}
         return written
+
+    async def _catch_up(self) -> None:
+        """What was told while the index beside was being built, for that one too."""
+        late, self._late = self._late, {}
+        if self._beside:
+            await asyncio.to_thread(self._beside.apply, list(late.values()))
 
     async def close(self) -> None:
         if self._idle:

@@ -157,7 +157,7 @@ class Stage:
         stack.push_async_callback(reader.close)
         # Turns are given here by the seed; who sleeps must not keep others from working.
         turnstiles = vars(coalesce)["_turnstiles"]
-        turnstiles[asyncio.get_running_loop()] = asyncio.Semaphore(1_000)
+        turnstiles[asyncio.get_running_loop()] = coalesce.Turnstile(1_000)
         patiently = service.patiently
 
         async def at_once(step: Callable[[], Awaitable[T]], seconds: float) -> T:

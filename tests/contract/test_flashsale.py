@@ -18,6 +18,7 @@ from mercat.flashsale import (
     API,
     Act,
     BuyerLimit,
+    Claim,
     FlashPassExpired,
     FlashPassInvalid,
     FlashPassRequired,
@@ -735,3 +736,34 @@ async def test_people_are_let_in_slower_while_checkout_is_slow(scene):
     before = (await scene.sales.sale(SALE)).rate
     await scene.tick()
     assert (await scene.sales.sale(SALE)).rate > before
+
+
+async def test_all_who_are_refused_in_a_rush_cost_one_look(scene):
+    """Whoever comes too late is told why with all others of the same moment."""
+    await scene.opens(stock=2, queue=False, per_person=1)
+    people = [scene.person() for _ in range(40)]
+    bought = [await scene.buys(each) for each in people[:2]]
+    assert [each.status for each in bought] == [201, 201]
+    looks = _Counting(scene.sales._db)
+    scene.sales._db = looks
+    claims = [
+        Claim(SALE, 0, each.user_id, ids.new(ids.CheckoutId), 1, f"c{each.user_id}", "a") for each in people
+    ]
+    said = await scene.sales._claim_many(claims)
+    assert [type(each) for each in said] == [BuyerLimit] * 2 + [SoldOut] * 38
+    assert looks.asked == 1
+    await scene.tick()
+
+
+class _Counting:
+    """The pool, and how often it was asked beside transactions."""
+
+    def __init__(self, pool):
+        self.pool, self.asked = pool, 0
+        self.acquire = pool.acquire
+
+    async def fetch(self, *arguments):
+        self.asked += 1
+        return await self.pool.fetch(*arguments)
+
+    fetchrow = fetch

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 from both_ways import WAYS, reached
 from scene import HOME, WALKED_AWAY, Scene
-from stripe_double import SECRET, StripeDouble
 
 from mercat import ids, main
+from mercat.bench.stripe_double import SECRET, StripeDouble
 from mercat.checkout import API, Buy, Checkout
 from mercat.kit.refusals import NotFound
 from mercat.payments import BadSignature, Letter, Outcome
