@@ -19,8 +19,10 @@ def those(products: Sequence[int]) -> Query:
     return Query.term_set_query(SCHEMA, "product_id", list(products))
 
 
-def unscored(products: Sequence[int]) -> Query:
-    return Query.const_score_query(those(products), 0.0)
+def placeable(pins: Sequence[Pin], *, in_stock: bool) -> Query:
+    """The pinned products; where what is sold out comes last, only those in stock have a place."""
+    pinned = those([pin.product_id for pin in pins])
+    return words.every([pinned, words.term("in_stock", True)]) if in_stock else pinned
 
 
 def but(asked: Query, products: Sequence[int]) -> Query:
@@ -29,10 +31,9 @@ def but(asked: Query, products: Sequence[int]) -> Query:
 
 def pinned(searcher: Searcher, asked: Query, pins: Sequence[Pin], *, in_stock: bool) -> list[tuple[Pin, Hit]]:
     """Those of the pinned products that pass the filters, each once, in the order of their places."""
-    needed = [asked, those([pin.product_id for pin in pins])]
-    if in_stock:
-        needed.append(words.term("in_stock", True))
-    hits = searcher.search(words.every(needed), len(pins), count=False).hits
+    hits = searcher.search(
+        words.every([asked, placeable(pins, in_stock=in_stock)]), len(pins), count=False
+    ).hits
     ids = searcher.fast_field_values("product_id", [address for _, address in hits])
     there = {ProductId(int(product or 0)): hit for product, hit in zip(ids, hits, strict=True)}
     return [(pin, there.pop(pin.product_id)) for pin in pins if pin.product_id in there]

@@ -6,6 +6,7 @@ each other facet there is one more pass, over what would be found without its ow
 
 import base64
 import binascii
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -169,9 +170,10 @@ class Finding:
 
     def _page(self, query: Query, text: Clause | None, said: list[Word] | None = None) -> Found:
         pins = self._pins(said) if text is not None else []
+        clauses = by_words = self._clauses(query, text)
         if pins and text is not None:
-            text = words.some([text, arranging.unscored([pin.product_id for pin in pins])])
-        clauses = self._clauses(query, text)
+            put = arranging.placeable(pins, in_stock=self._sold_out == "last")
+            clauses = self._clauses(query, words.some([text, Clause.const_score_query(put, 0.0)]))
         facets, total = self._facets(clauses)
         facets = self._with_traits(facets, clauses, query, total)
         by_key = _KEYS.get(query.sort) or (None if text is not None else _OF_ALL)
@@ -181,7 +183,11 @@ class Finding:
         asked = clauses.without()
         if by_key is None:
             skipped = cursor.key if cursor else skipped
-            hits = self._arranged(pins, asked, query.limit, skipped, said, total) if skipped < total else []
+            hits = (
+                self._arranged(pins, asked, by_words.without(), query.limit, skipped, said, total)
+                if skipped < total
+                else []
+            )
             more = skipped + len(hits) < total
             after = Cursor(query.sort, page + 1, skipped + len(hits)) if more else None
         else:
@@ -204,45 +210,54 @@ class Finding:
         self,
         pins: list[Pin],
         asked: Clause,
+        by_words: Clause,
         limit: int,
         skipped: int,
         said: list[Word] | None,
         total: int,
     ) -> list[tuple[Any, DocAddress]]:
-        """A page by relevance, pinned products at their places. One that is sold out has none where what is
-        sold out comes last."""
+        """A page by relevance, pinned products at their places."""
         if not pins:
             return self._best(asked, limit, skipped, said)
         there = arranging.pinned(self._searcher, asked, pins, in_stock=self._sold_out == "last")
-        rest = arranging.but(asked, [pin.product_id for pin, _ in there]) if there else asked
+        apart = [int(pin.product_id) for pin, _ in there]
         return rules.placed(
             [(pin.place, hit) for pin, hit in there],
             total,
             skipped,
             limit,
-            lambda count, first: self._best(rest, count, first, said),
+            lambda count, first: self._best(by_words, count, first, said, apart),
         )
 
     def _best(
-        self, asked: Clause, limit: int, skipped: int, said: list[Word] | None = None
+        self,
+        asked: Clause,
+        limit: int,
+        skipped: int,
+        said: list[Word] | None = None,
+        apart: Sequence[int] = (),
     ) -> list[tuple[Any, DocAddress]]:
-        """A page by relevance: the judge's order of the engine's best, then the others by score."""
+        """A page by relevance: the judge's order of the engine's best, then the others by score. Products in
+        `apart` are judged with the others, which are compared with each other, and left out."""
+        rest = arranging.but(asked, apart) if apart else asked
         if not (said and self._judge and self._pages) or skipped >= CANDIDATES:
-            return self._scored(asked, limit, skipped)
+            return self._scored(rest, limit, skipped)
         best = self._scored(asked, CANDIDATES, 0)
-        if len(best) < 2:
-            return best[skipped : skipped + limit]
         scores = self._judge.scores(self._searcher, self._pages, said, best)
         boosts = self._judge.ruling.boosts_of(rules.key(word.stem for word in said))
         if boosts:
             scores = scores + arranging.gains(self._searcher, boosts, best).sum(0)
         order: list[int] = np.argsort(-scores, kind="stable").tolist()
+        addresses = [address for _, address in best]
         if self._sold_out == "last":
-            held = self._searcher.fast_field_values("in_stock", [address for _, address in best])
+            held = self._searcher.fast_field_values("in_stock", addresses)
             order.sort(key=lambda place: not held[place])
+        if apart:
+            ids = self._searcher.fast_field_values("product_id", addresses)
+            order = [place for place in order if ids[place] not in apart]
         hits = [best[place] for place in order[skipped : skipped + limit]]
         if len(hits) < limit and len(best) == CANDIDATES:
-            hits += self._scored(asked, limit - len(hits), max(skipped, CANDIDATES))
+            hits += self._scored(rest, limit - len(hits), max(skipped, len(order)))
         return hits
 
     def _scored(self, asked: Clause, limit: int, skipped: int) -> list[tuple[Any, DocAddress]]:

@@ -100,6 +100,8 @@ class Judge:
 
         Verdicts are remembered for a minute by the rows of facts they were about: a price or a stock that
         changed makes no other row, so a busy index does not bring every question back."""
+        if not hits:
+            return np.zeros(0)
         numbers = np.array(self._rows(searcher, hits))
         key, now = " ".join(word.written for word in asked), time.monotonic()
         known = self._verdicts.get(key)

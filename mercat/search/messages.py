@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Raw, Struct
 
-from mercat.ids import ProductId, RuleId, SellerId
+from mercat.ids import ProductId, RuleChangeId, RuleId, SellerId
 from mercat.kit import wire
 from mercat.kit.refusals import Conflict
 
@@ -214,7 +214,7 @@ class Rules(Struct, frozen=True):
 class RuleChange(Struct, frozen=True, kw_only=True):
     """Who changed what, and from what to what."""
 
-    change_id: int
+    change_id: RuleChangeId
     rule_id: RuleId
     what: Literal["added", "changed", "removed"]
     by: str

@@ -29,8 +29,8 @@ with before as materialized (
             excluded.starts_on, excluded.ends_on)
     returning r.*
 )
-insert into search.rule_change (rule_id, what, by_id, by_name, at, was, is_now)
-select s.rule_id, case when b.was is null then 'added' else 'changed' end, $14, $15, $13, b.was,
+insert into search.rule_change (change_id, rule_id, what, by_id, by_name, at, was, is_now)
+select $18, s.rule_id, case when b.was is null then 'added' else 'changed' end, $14, $15, $13, b.was,
     to_jsonb(s) - array['version', 'changed_at', 'changed_by', 'changed_by_id']
 from saved s left join before b on true;
 
@@ -44,8 +44,8 @@ with gone as (
     delete from search.rule r where rule_id = $1
     returning rule_id, to_jsonb(r) - array['version', 'changed_at', 'changed_by', 'changed_by_id'] as was
 )
-insert into search.rule_change (rule_id, what, by_id, by_name, at, was)
-select rule_id, 'removed', $2, $3, $4, was from gone
+insert into search.rule_change (change_id, rule_id, what, by_id, by_name, at, was)
+select $5, rule_id, 'removed', $2, $3, $4, was from gone
 returning rule_id;
 
 -- name: was_rule

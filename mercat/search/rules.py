@@ -127,7 +127,8 @@ def checked(rule: Rule) -> Rule:
 
 
 def _given(rule: Rule, name: str) -> bool:
-    return getattr(rule, name) not in (None, "")
+    value = getattr(rule, name)
+    return bool(value.strip()) if isinstance(value, str) else value is not None
 
 
 def placed(

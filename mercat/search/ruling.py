@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from mercat import ids
-from mercat.ids import RuleId
+from mercat.ids import RuleChangeId, RuleId
 from mercat.kit import clock, sql
 from mercat.kit.coalesce import AWAY
 from mercat.kit.refusals import NotFound
@@ -61,11 +61,11 @@ class Rulebook:
     async def rules(self) -> list[KeptRule]:
         return sql.rows(KeptRule, await self._db.fetch(queries.rules))
 
-    async def changes(self, limit: int, before: int | None = None) -> list[RuleChange]:
+    async def changes(self, limit: int, before: RuleChangeId | None = None) -> list[RuleChange]:
         rows = await self._db.fetch(queries.rule_changes, before, limit)
         return [
             RuleChange(
-                change_id=row["change_id"],
+                change_id=RuleChangeId(row["change_id"]),
                 rule_id=RuleId(row["rule_id"]),
                 what=row["what"],
                 by=row["by"],
@@ -78,22 +78,24 @@ class Rulebook:
 
     # -- writing
 
-    async def add(self, caller: Caller, rule: Rule) -> KeptRule:
-        return await self._save(caller, ids.new(RuleId), rule, new=True)
+    async def add(self, caller: Caller, rule: Rule, rule_id: RuleId | None = None) -> KeptRule:
+        return await self._save(caller, rule_id or ids.new(RuleId), rule, new=True)
 
     async def change(self, caller: Caller, rule_id: RuleId, rule: Rule) -> KeptRule:
         return await self._save(caller, rule_id, rule, new=False)
 
-    async def put_back(self, caller: Caller, change_id: int) -> KeptRule:
+    async def put_back(self, caller: Caller, change_id: RuleChangeId) -> KeptRule:
         """What a change took away, or made otherwise, is again as it was before."""
-        for change in await self.changes(1, change_id + 1):
+        for change in await self.changes(1, RuleChangeId(change_id + 1)):
             if change.change_id == change_id and change.was:
                 return await self._save(caller, change.rule_id, change.was, new=True)
         raise NotFound
 
     async def remove(self, caller: Caller, rule_id: RuleId) -> None:
         """Said again, it is as well: it is gone."""
-        gone = await self._db.fetchval(queries.remove_rule, rule_id, caller.user_id, caller.name, clock.now())
+        gone = await self._db.fetchval(
+            queries.remove_rule, rule_id, caller.user_id, caller.name, clock.now(), ids.new(RuleChangeId)
+        )
         if gone is None and not await self._db.fetchval(queries.was_rule, rule_id):
             raise NotFound
         self._looked = float("-inf")
@@ -104,13 +106,13 @@ class Rulebook:
             queries.save_rule,
             rule_id,
             rule.kind,
-            " ".join(rule.words.split()),
+            _tidy(rule.words) or "",
             rule.product_id,
             rule.place,
-            rule.brand,
-            rule.category,
+            _tidy(rule.brand),
+            _tidy(rule.category),
             rule.factor,
-            rule.other,
+            _tidy(rule.other),
             bool(rule.same) if rule.kind == "synonym" else None,
             rule.starts_on,
             rule.ends_on,
@@ -119,12 +121,17 @@ class Rulebook:
             caller.name,
             new,
             RULES_MAX,
+            ids.new(RuleChangeId),
         )
         self._looked = float("-inf")
         kept = await self._db.fetchrow(queries.rule, rule_id)
         if kept is None:
             raise TooManyRules if new else NotFound
         return sql.row(KeptRule, kept)
+
+
+def _tidy(said: str | None) -> str | None:
+    return " ".join(said.split()) or None if said else None
 
 
 def _rule(written: str | None) -> Rule | None:

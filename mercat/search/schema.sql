@@ -30,7 +30,7 @@ create table if not exists search.rule (
 
 -- Who changed what. Kept when the rule is gone: a removed one can be put back.
 create table if not exists search.rule_change (
-    change_id bigint      generated always as identity primary key,
+    change_id bigint      primary key,
     rule_id   bigint      not null,
     what      text        not null check (what in ('added', 'changed', 'removed')),
     by_id     bigint      not null,

@@ -8,7 +8,7 @@ import asyncpg
 import structlog
 
 from mercat.events import ProductChanged
-from mercat.ids import ProductId, RuleId
+from mercat.ids import ProductId, RuleChangeId, RuleId
 from mercat.kit import wire
 from mercat.kit.log import on
 from mercat.kit.refusals import Unavailable
@@ -119,9 +119,10 @@ class Search:
         """What operators want of searches: pins, boosts, synonyms."""
         return Rules(await self._rulebook().rules())
 
-    async def add_rule(self, caller: Caller, rule: Rule) -> KeptRule:
-        """A new rule. Searches keep it within five seconds. Refuses: too_many_rules."""
-        return await self._rulebook().add(caller, rule)
+    async def add_rule(self, caller: Caller, rule: Rule, rule_id: RuleId | None = None) -> KeptRule:
+        """A new rule. Searches keep it within five seconds. `rule_id`: a fresh one of the asker's, so that
+        asking twice adds one. Refuses: too_many_rules."""
+        return await self._rulebook().add(caller, rule, rule_id)
 
     async def change_rule(self, caller: Caller, rule_id: RuleId, rule: Rule) -> KeptRule:
         """The rule as it is from here on."""
@@ -131,11 +132,11 @@ class Search:
         """Takes a rule away. It stays in the record of changes."""
         await self._rulebook().remove(caller, rule_id)
 
-    async def put_back_rule(self, caller: Caller, change_id: int) -> KeptRule:
+    async def put_back_rule(self, caller: Caller, change_id: RuleChangeId) -> KeptRule:
         """A rule as it was before a change."""
         return await self._rulebook().put_back(caller, change_id)
 
-    async def rule_changes(self, limit: int = 20, before: int | None = None) -> RuleChanges:
+    async def rule_changes(self, limit: int = 20, before: RuleChangeId | None = None) -> RuleChanges:
         """Who changed which rule, and how; the newest first."""
         return RuleChanges(await self._rulebook().changes(min(max(limit, 1), CHANGES_MAX), before))
 
