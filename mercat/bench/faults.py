@@ -569,9 +569,9 @@ async def small_disk(folder: Path) -> AsyncGenerator[bool]:
             await asyncio.to_thread(subprocess.run, ["umount", "-l", str(folder)], check=True)
 
 
-async def faults(seconds: float, rate: float = 1_000, only: Sequence[str] = ()) -> Report:
-    """`seconds`: how long a fault lasts that is not over at once. `only`: of these faults (none: all)."""
-    wanted = [name for name in NAMES if not only or name in only]
+async def faults(seconds: float, rate: float = 1_000, fault: Sequence[str] = ()) -> Report:
+    """`seconds`: how long a fault lasts that is not over at once. `fault`: these alone (none: all)."""
+    wanted = [name for name in NAMES if not fault or name in fault]
     outcomes: list[Outcome] = []
     skipped: list[str] = []
     crowds: list[Crowd] = []

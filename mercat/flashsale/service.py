@@ -459,9 +459,7 @@ class FlashSales:
     async def _why_not(self, claims: list[Claim]) -> dict[int, Exception]:
         """For each that was refused the reason, of all with one look: in a rush nearly all are."""
         asks = [(claim.sale_id, claim.place, claim.user_id, claim.checkout_id) for claim in claims]
-        found = {
-            row["checkout_id"]: row for row in await self._db.fetch(queries.why_not, *sql.columns(asks))
-        }
+        found = {row["checkout_id"]: row for row in await self._db.fetch(queries.why_not, *sql.columns(asks))}
         return {claim.checkout_id: _refusal(claim, found[claim.checkout_id]) for claim in claims}
 
     # -- the operator
