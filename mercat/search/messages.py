@@ -171,6 +171,8 @@ class Suggestions(Struct, frozen=True):
     products: list[Raw]
     categories: list[Department]
     brands: list[str]
+    queries: list[str] = []
+    """What others have searched for with success."""
 
 
 # -- what operators want of searches

@@ -57,3 +57,16 @@ from search.rule_change
 where $1::bigint is null or change_id < $1
 order by change_id desc
 limit $2;
+
+-- name: count_asked
+insert into search.asked as a (words, times, weight)
+select words, times, weight from unnest($1::text[], $2::bigint[], $3::float8[]) as asked (words, times, weight)
+order by words
+on conflict (words) do update set times = a.times + excluded.times, weight = a.weight + excluded.weight;
+
+-- name: forget_asked
+delete from search.asked
+where words in (select words from search.asked order by weight desc, words offset $1);
+
+-- name: often_asked
+select words, weight from search.asked where times >= $1 order by weight desc, words limit $2;

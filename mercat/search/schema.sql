@@ -41,3 +41,11 @@ create table if not exists search.rule_change (
     constraint says_what check (case what when 'added' then was is null and is_now is not null
         when 'removed' then was is not null and is_now is null else num_nulls(was, is_now) = 0 end)
 );
+
+-- What shoppers have searched for with success, as words alone. A later asking weighs more, so old ones fade.
+create table if not exists search.asked (
+    words  text             primary key check (length(words) between 2 and 60),
+    times  bigint           not null check (times > 0),
+    weight double precision not null check (weight > 0)
+);
+create index if not exists asked_most on search.asked (weight desc);

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import asyncpg
 import structlog
+from msgspec import structs
 
 from mercat.events import ProductChanged
 from mercat.ids import ProductId, RuleChangeId, RuleId
@@ -13,6 +14,7 @@ from mercat.kit import wire
 from mercat.kit.log import on
 from mercat.kit.refusals import Unavailable
 from mercat.kit.web import Caller
+from mercat.search.asking import Asked
 from mercat.search.finding import Finding
 from mercat.search.index import Broken, Folder, Reader, Writer, mishaps
 from mercat.search.judging import Judge
@@ -28,6 +30,7 @@ from mercat.search.messages import (
     Suggestions,
 )
 from mercat.search.ruling import CHANGES_MAX, Rulebook
+from mercat.search.words import LETTERS_MAX
 
 log = structlog.get_logger("mercat.search")
 Everything = Callable[[], AsyncIterator[Sequence[ProductChanged]]]
@@ -71,8 +74,9 @@ class Search:
         sold_out: SoldOut = "among_others",
         db: asyncpg.Pool | None = None,
     ) -> None:
-        """Without a database there are no rules of operators."""
+        """Without a database there are no rules of operators, and no past questions."""
         self._book = Rulebook(db) if db else None
+        self._asked = Asked(db) if db else None
         self._sold_out: SoldOut = sold_out
         self._currency = currency
         self._folder = Folder(folder)
@@ -98,16 +102,20 @@ class Search:
         key, now = wire.encode(query), time.monotonic()
         known = answers.get(key)
         if known and now < known[0]:
+            self._note(query, known[1])
             return known[1]
         found = await self._answer(lambda finding: finding.find(query))
+        self._note(query, found)
         if len(answers) < _ANSWERS_MAX:
             answers[key] = (now + _ANSWER_S, found)
         return found
 
     async def suggest(self, q: str, limit: int = 8) -> Suggestions:
-        """What these first letters may become: words, products, categories, brands."""
+        """What these first letters may become: words, products, categories, brands, past questions."""
         most = min(max(limit, 1), SUGGESTIONS_MAX)
-        return await self._answer(lambda finding: finding.suggest(q, most))
+        found = await self._answer(lambda finding: finding.suggest(q, most))
+        past = self._asked.beginning(q[:LETTERS_MAX], most) if self._asked else []
+        return structs.replace(found, queries=past) if past else found
 
     async def explain(self, q: str, limit: int = 10) -> Explained:
         """Why the first products of a question are the first."""
@@ -139,6 +147,12 @@ class Search:
     async def rule_changes(self, limit: int = 20, before: RuleChangeId | None = None) -> RuleChanges:
         """Who changed which rule, and how; the newest first."""
         return RuleChanges(await self._rulebook().changes(min(max(limit, 1), CHANGES_MAX), before))
+
+    def _note(self, query: Query, found: Found) -> None:
+        """Searches by people count, not their turning of pages."""
+        whole = found.total and found.relaxed is None and found.all_words is None
+        if self._asked and whole and query.q and query.page == 1 and query.cursor is None:
+            self._asked.note(query.q)
 
     def _rulebook(self) -> Rulebook:
         if self._book is None:
@@ -280,6 +294,8 @@ class Search:
             await asyncio.to_thread(self._beside.apply, list(late.values()))
 
     async def close(self) -> None:
+        if self._asked:
+            await self._asked.close()
         if self._idle:
             self._idle.cancel()
         await self._rest()
