@@ -56,6 +56,7 @@ STARS = (4, 3, 2, 1)
 _BUCKETS = 1_000
 _SPELLINGS = 30
 _TYPED_MAX = 100
+_SAMPLED_ABOVE = 50_000
 _KEYS: dict[Sort, tuple[str, Order]] = {
     "price_asc": ("by_price", Order.Asc),
     "price_desc": ("by_price", Order.Desc),
@@ -549,9 +550,13 @@ class Finding:
             return Suggestions([], [], [], [])
         said = [words.term("words", word) for word in before]
         whole = " ".join(before)
-        completions = self._searcher.terms_with_prefix(
-            "words", last, words.every(said) if said else None, limit
-        )
+        completions: list[tuple[str, int]] = []
+        for some in self._parts(said) if said else [said]:
+            completions = self._searcher.terms_with_prefix(
+                "words", last, words.every(some) if some else None, limit
+            )
+            if len(completions) >= limit:
+                break
         return Suggestions(
             words=[f"{whole} {word}".lstrip() for word, _ in completions],
             products=self._starting(said, last, limit),
@@ -563,12 +568,24 @@ class Finding:
         """Products with these words and one that begins so, or nearly so."""
         for distance in range(words.slips(last) + 1):
             begun = Clause.fuzzy_term_query(SCHEMA, "words", last, distance, prefix=True)
-            hits = self._searcher.search(
-                words.every([*said, begun]), limit, count=False, order_by_field="by_rating"
-            ).hits
+            hits: list[tuple[Any, DocAddress]] = []
+            for some in self._parts(said):
+                hits = self._searcher.search(
+                    words.every([*some, begun]), limit, count=False, order_by_field="by_rating"
+                ).hits
+                if len(hits) >= limit:
+                    break
             if hits:
                 return [self._card(address) for _, address in hits]
         return []
+
+    def _parts(self, said: list[Clause]) -> list[list[Clause]]:
+        """Where to look for suggestions: in a large shop first in a sample, which is enough wherever there is
+        much to suggest; so a letter costs as much in any shop."""
+        sampled = (
+            [[*said, words.term(traits.SAMPLE, True)]] if self._searcher.num_docs > _SAMPLED_ABOVE else []
+        )
+        return [*sampled, said]
 
     def _known(self, kind: str, typed: str, limit: int) -> list[list[str]]:
         """Brands or categories that begin so, the largest first."""
