@@ -7,8 +7,9 @@ from typing import Any
 
 from mercat.events import Document, ProductChanged
 from mercat.ids import OfferId, ProductId, SellerId
+from mercat.search.embedded import Embedded
 from mercat.search.finding import Finding
-from mercat.search.index import Folder, Writer
+from mercat.search.index import SCHEMA, Folder, Writer
 
 
 def product(number: int, title: str = "Tea", version: int = 1, **more: Any) -> ProductChanged:
@@ -41,7 +42,7 @@ def put(folder: Path, changes: Sequence[ProductChanged]) -> Writer:
 
 
 def finding(writer: Writer, currency: str = "USD") -> Finding:
-    return Finding(writer._index.searcher(), currency)
+    return Finding(Embedded(writer._index.searcher(), SCHEMA), currency)
 
 
 async def batches(*changes: Sequence[ProductChanged]) -> AsyncIterator[Sequence[ProductChanged]]:

@@ -23,13 +23,14 @@ import structlog
 from tantivy import (
     Document as Entry,
 )
-from tantivy import Index, IndexWriter, Query, Schema, SchemaBuilder, Searcher
+from tantivy import Index, IndexWriter, Query, Schema, SchemaBuilder
 
 from mercat import money
 from mercat.events import Document, ProductChanged
 from mercat.kit import wire
 from mercat.kit.refusals import Unavailable
 from mercat.search import traits
+from mercat.search.embedded import Embedded
 from mercat.search.facts import FILE, ROW, Book, Pages, rows
 from mercat.search.messages import Card, Seller
 from mercat.search.text import ENGLISH, PLAIN
@@ -123,10 +124,18 @@ def _open(path: Path, *, create: bool = False) -> Index:
 class Folder:
     """Where the shop's index is."""
 
+    far = False
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self.pointer = path / "current"
         self.meta = str(self.pointer / "meta.json")
+
+    def reader(self) -> "Reader":
+        return Reader(self)
+
+    def writer(self, path: Path, *, create: bool = False) -> "Writer":
+        return Writer(path, create=create)
 
     def current(self) -> Path | None:
         """The index in use; None where there is none of today's form."""
@@ -225,12 +234,12 @@ class Reader:
         self._seen: tuple[int, int] | None = None
         self._path: Path | None = None
         self._index: Index | None = None
-        self._searcher: Searcher | None = None
+        self._searcher: Embedded | None = None
         self.pages: Pages | None = None
         self.counted: dict[str, Any] = {}
         """What has been counted of all products, while they are what they are; another state, another one."""
 
-    def searcher(self) -> Searcher:
+    def searcher(self) -> Embedded:
         now = time.monotonic()
         if now - self._looked >= GLANCE_S:
             self._looked = now
@@ -257,7 +266,7 @@ class Reader:
                     self._index.reload()
                 else:
                     self._index, self._path, self.pages = _open(path), path, Pages(path)
-                self._searcher = self._index.searcher()
+                self._searcher = Embedded(self._index.searcher(), SCHEMA)
         except Broken as error:
             log.warning("the index cannot be read", index=path.name, reason=str(error)[:300])
             self._looked += _PATIENCE_S

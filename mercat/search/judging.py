@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 import structlog
-from tantivy import DocAddress, Query, Searcher
 
 from mercat.search import aisles, ranking, synonyms, trees
 from mercat.search.aisles import Aisles
-from mercat.search.facts import Pages
+from mercat.search.engine import DocAddress, Pages, Query, Searcher
 from mercat.search.index import SCHEMA
 from mercat.search.offering import Offering
 from mercat.search.ranking import Column, Question

@@ -104,9 +104,8 @@ def cases(folder: Path, asked: dict[str, str], graded: dict[str, dict[str, int]]
     made: dict[str, Case] = {}
     for query_id, query in asked.items():
         said, hits = finding.candidates(query)
-        names = [
-            msgspec.json.decode(searcher.doc(address)["card"][0], type=Named).name() for _, address in hits
-        ]
+        cards = searcher.cards([address for _, address in hits])
+        names = [msgspec.json.decode(card, type=Named).name() for card in cards]
         if not hits:
             continue
         found, _ = judge.judged(searcher, reader.pages, said, hits)

@@ -11,8 +11,9 @@ from mercat.ids import ProductId
 from mercat.kit import wire
 from mercat.kit.log import on
 from mercat.kit.refusals import Unavailable
+from mercat.search.engine import Place, Writer
 from mercat.search.finding import Finding
-from mercat.search.index import Broken, Folder, Reader, Writer, mishaps
+from mercat.search.index import Broken, Folder, mishaps
 from mercat.search.judging import Judge
 from mercat.search.messages import Explained, Found, Query, SoldOut, Suggestions
 
@@ -51,11 +52,18 @@ class Search:
     A question to a small index costs about a millisecond, so it is answered on the spot; a large one, and
     writing, which waits for the disk, have threads."""
 
-    def __init__(self, folder: Path, currency: str = "USD", sold_out: SoldOut = "among_others") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        currency: str = "USD",
+        sold_out: SoldOut = "among_others",
+        place: Place | None = None,
+    ) -> None:
+        """`place`: where the index is kept, if not in the folder."""
         self._sold_out: SoldOut = sold_out
         self._currency = currency
-        self._folder = Folder(folder)
-        self._reader = Reader(self._folder)
+        self._folder: Place = place or Folder(folder)
+        self._reader = self._folder.reader()
         self._judge = Judge(folder)
         self._writing = asyncio.Lock()
         self._rebuilding = asyncio.Lock()
@@ -102,7 +110,7 @@ class Search:
         finding = Finding(searcher, self._currency, reader.counted, self._judge, reader.pages, self._sold_out)
         try:
             with mishaps():
-                if searcher.num_docs <= AT_ONCE_MAX:
+                if not self._folder.far and searcher.num_docs <= AT_ONCE_MAX:
                     return ask(finding)
                 return await asyncio.to_thread(ask, finding)
         except Broken as error:
@@ -145,11 +153,11 @@ class Search:
                 await self._catch_up()
 
     async def _current(self) -> Writer | None:
-        path = self._folder.current()
+        path = await asyncio.to_thread(self._folder.current)
         if path is None:
             self._writer = None
         elif self._writer is None or self._writer.path != path:
-            self._writer = await asyncio.to_thread(Writer, path)
+            self._writer = await asyncio.to_thread(self._folder.writer, path)
         return self._writer
 
     def _rest_later(self) -> None:
@@ -174,7 +182,9 @@ class Search:
 
     async def mend(self, everything: Everything) -> bool:
         """Builds the index anew if it is missing, of an older form, or broken; True if it was."""
-        if self._folder.there() and (not self._doubted() or await asyncio.to_thread(self._folder.sound)):
+        if await asyncio.to_thread(self._folder.there) and (
+            not self._doubted() or await asyncio.to_thread(self._folder.sound)
+        ):
             self._trust()
             return False
         count = await self.rebuild(everything())
@@ -192,7 +202,7 @@ class Search:
         both, the newer version wins, and readers see the old one until the new one is whole."""
         async with self._rebuilding:
             written = 0
-            fresh = await asyncio.to_thread(lambda: Writer(self._folder.beside(), create=True))
+            fresh = await asyncio.to_thread(lambda: self._folder.writer(self._folder.beside(), create=True))
             self._beside, self._late = fresh, {}
             try:
                 async for batch in _ahead(products):

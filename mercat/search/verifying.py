@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-from tantivy import FieldType, Occur, Query
 
 from mercat.events import ProductChanged
+from mercat.search.engine import FieldType, Occur, Query
 from mercat.search.index import SCHEMA, Folder, Reader, card_of
 
 What = Literal["missing", "older", "other", "extra"]
@@ -76,8 +76,8 @@ def compare(reader: Reader, page: Sequence[ProductChanged], before: int) -> list
                 continue  # never for sale, so never told
             differences.append(Difference(product, what))
         elif version == each.version and address is not None:
-            shown = searcher.doc(address)["card"]
-            if (shown[0] if shown else None) != (card_of(each.document) if each.document else None):
+            (shown,) = searcher.cards([address])
+            if shown != (card_of(each.document) if each.document else b""):
                 differences.append(Difference(product, "other"))
     span = Query.range_query(SCHEMA, "product_id", FieldType.Unsigned, before + 1, wanted[-1])
     asked = [(Occur.Must, span), (Occur.Must, Query.term_query(SCHEMA, "for_sale", True))]

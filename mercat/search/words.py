@@ -7,8 +7,7 @@ title, and words in a row, count again. (Products' text is stemmed the same way:
 import re
 from collections.abc import Sequence
 
-from tantivy import Occur, Query, Searcher
-
+from mercat.search.engine import Occur, Query, Searcher
 from mercat.search.index import SCHEMA
 from mercat.search.text import plain, stems
 
