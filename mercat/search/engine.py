@@ -2,8 +2,7 @@
 this process (`embedded.py`) and OpenSearch (`opensearch.py`); everything that decides what is found, and in
 which order, stands above this line and is the same for both.
 
-Clauses have tantivy's names and arguments. A clause never changes, so an engine may keep its own form of it
-in `made`."""
+Clauses have tantivy's names and arguments. One never changes, so tantivy's own form of it is kept in `made`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -6,6 +6,7 @@ title, and words in a row, count again. (Products' text is stemmed the same way:
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from mercat.search.engine import Occur, Query, Searcher
 from mercat.search.index import SCHEMA
@@ -61,8 +62,9 @@ def some(queries: list[Query], least: int | None = None) -> Query:
     return Query.boolean_query([(Occur.Should, query) for query in queries], least)
 
 
+@lru_cache(10_000)
 def weighed(stem: str) -> Query:
-    """The word in any field, by the fields' weights."""
+    """The word in any field, by the fields' weights. Kept, with the engine's form of it."""
     return some([Query.boost_query(term(field, stem), weight) for field, weight in WEIGHTS.items()])
 
 
