@@ -45,6 +45,9 @@ class Embedded:
         parts += [(Occur.MustNot, Native.term_query(self._schema, "product_id", each)) for each in seen]
         return Native.boolean_query(parts)
 
+    def count(self, query: Query) -> int:
+        return self._searcher.search(self.native(query), 1).count or 0  # type: ignore[attr-defined]
+
     def aggregate(self, query: Query, agg: dict[str, Any]) -> dict[str, Any]:
         return self._searcher.aggregate(self.native(query), agg)
 
@@ -53,6 +56,9 @@ class Embedded:
 
     def doc_freq(self, field_name: str, field_value: Any) -> int:
         return self._searcher.doc_freq(field_name, field_value)
+
+    def doc_freqs(self, terms: Sequence[tuple[str, str]]) -> list[int]:
+        return [self._searcher.doc_freq(field, value) for field, value in terms]
 
     def terms_with_prefix(
         self, field_name: str, prefix: str, filter_query: Query | None = None, limit: int | None = None

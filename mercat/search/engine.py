@@ -2,7 +2,7 @@
 this process (`embedded.py`) and OpenSearch (`opensearch.py`); everything that decides what is found, and in
 which order, stands above this line and is the same for both.
 
-Clauses have tantivy's names and arguments. One never changes, so tantivy's own form of it is kept in `made`."""
+Clauses have tantivy's names and arguments. One never changes: tantivy's own form of it is kept in `made`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -120,6 +120,8 @@ class Searcher(Protocol):
         `after`: the value of the last one shown, and all products of that value that were."""
         ...
 
+    def count(self, query: Query) -> int: ...
+
     def aggregate(self, query: Query, agg: dict[str, Any]) -> dict[str, Any]:
         """As both engines take and answer it."""
         ...
@@ -127,6 +129,10 @@ class Searcher(Protocol):
     def fast_field_values(self, field_name: str, doc_addresses: Sequence[DocAddress]) -> list[Any]: ...
 
     def doc_freq(self, field_name: str, field_value: Any) -> int: ...
+
+    def doc_freqs(self, terms: Sequence[tuple[str, str]]) -> list[int]:
+        """Of several terms at once."""
+        ...
 
     def terms_with_prefix(
         self, field_name: str, prefix: str, filter_query: Query | None = None, limit: int | None = None

@@ -378,7 +378,7 @@ class Finding:
         }
 
     def _count(self, asked: Clause) -> int:
-        return int(self._searcher.search(asked, 1).count or 0)
+        return self._searcher.count(asked)
 
     def _card(self, address: DocAddress) -> Raw:
         return Raw(self._searcher.cards([address])[0])

@@ -95,6 +95,9 @@ SCHEMA = _schema()
 FORM = f"{zlib.crc32(repr((FIELDS, ROW.descr)).encode()):08x}"
 
 
+SETTING_UP = "Search is being set up. Nothing is lost; try again shortly."
+
+
 class Broken(Exception):
     """The index cannot be read or written as it stands."""
 
@@ -245,7 +248,7 @@ class Reader:
             self._looked = now
             self._glance()
         if self._searcher is None:
-            raise Unavailable("Search is being set up. Nothing is lost; try again shortly.")
+            raise Unavailable(SETTING_UP)
         return self._searcher
 
     def look_again(self) -> None:
@@ -370,7 +373,7 @@ class Writer:
     ) -> None:
         """Gives each product its row of facts: the one it has, where that still says the same."""
         there = [
-            (product, change.document, list(_details(change.document)))
+            (product, change.document, list(details_of(change.document)))
             for product, change in fresh.items()
             if change.document
         ]
@@ -434,7 +437,7 @@ def _entry(change: ProductChanged) -> Entry:
         ("title", [product.title]),
         ("description", [product.description[:PROSE_LETTERS_MAX]]),
         ("tags", product.tags),
-        ("details", list(_details(product))),
+        ("details", list(details_of(product))),
         ("departments", product.category_names),
         ("brand_words", [product.brand] if product.brand else []),
     ):
@@ -447,8 +450,7 @@ def _entry(change: ProductChanged) -> Entry:
     if product.brand:
         entry.add_text("brand", product.brand)
         entry.add_text("words", product.brand)
-        entry.add_text("completions", SPLIT.join(("b", product.brand.lower(), product.brand)))
-    for completion in _department_completions(product):
+    for completion in completions_of(product):
         entry.add_text("completions", completion)
     if product.external_id:
         entry.add_text("external_id", product.external_id)
@@ -456,10 +458,10 @@ def _entry(change: ProductChanged) -> Entry:
     entry.add_unsigned("price", product.price)
     entry.add_float("rating", float(product.rating))
     entry.add_boolean("in_stock", product.in_stock)
-    entry.add_unsigned("by_price", _by_price(product))
-    entry.add_unsigned("by_rating", _by_rating(product))
-    entry.add_unsigned("by_age", _by_age(product))
-    entry.add_float("prior", _prior(product))
+    entry.add_unsigned("by_price", by_price(product))
+    entry.add_unsigned("by_rating", by_rating(product))
+    entry.add_unsigned("by_age", by_age(product))
+    entry.add_float("prior", prior_of(product))
     entry.add_bytes("card", card_of(product))
     _add_traits(entry, product)
     return entry
@@ -473,7 +475,7 @@ def _add_traits(entry: Entry, product: Document) -> None:
     entry.add_boolean(traits.SAMPLE, traits.in_sample(product))
 
 
-def _details(product: Document) -> Iterator[str]:
+def details_of(product: Document) -> Iterator[str]:
     """Attributes in words: "Bluetooth" of a connection, and "wireless charging" where that is true."""
     for name, value in product.attributes.items():
         if isinstance(value, str):
@@ -482,8 +484,11 @@ def _details(product: Document) -> Iterator[str]:
             yield name.replace("_", " ")
 
 
-def _department_completions(product: Document) -> Iterator[str]:
-    """The category under every beginning by which somebody may know it: "digital cameras", "cameras"."""
+def completions_of(product: Document) -> Iterator[str]:
+    """The brand, and the category under every beginning by which somebody may know it: "digital cameras",
+    "cameras"."""
+    if product.brand:
+        yield SPLIT.join(("b", product.brand.lower(), product.brand))
     if product.category_names:
         name = product.category_names[-1]
         words = name.lower().split()
@@ -496,11 +501,11 @@ def _tie(product: Document, bits: int) -> int:
     return (product.product_id * _GOLDEN & (2**64 - 1)) >> (64 - bits)
 
 
-def _by_price(product: Document) -> int:
+def by_price(product: Document) -> int:
     return min(product.price, 2**40 - 1) << 24 | _tie(product, 24)
 
 
-def _by_rating(product: Document) -> int:
+def by_rating(product: Document) -> int:
     """Rating, then how many gave it, then how well it sells. A millionth of a star tells means of hundreds of
     reviews apart."""
     rating = int(min(max(product.rating, 0), 5) * 1_000_000)
@@ -509,12 +514,12 @@ def _by_rating(product: Document) -> int:
     return ((rating << 17 | reviews) << 5 | popularity) << 19 | _tie(product, 19)
 
 
-def _by_age(product: Document) -> int:
+def by_age(product: Document) -> int:
     milliseconds = int(product.created_at.timestamp() * 1_000)
     return min(max(milliseconds, 0), 2**42 - 1) << 22 | _tie(product, 22)
 
 
-def _prior(product: Document) -> float:
+def prior_of(product: Document) -> float:
     """Scores are multiplied by log2(2 + prior), here 1 to 1.02: enough to decide between equals by rating,
     and between those by sales; too little to beat a better match."""
     rating = min(max(product.rating, 0), 5) / 5

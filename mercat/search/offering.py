@@ -81,7 +81,7 @@ class Offering:
 
 
 def _choose(searcher: Searcher, within: Query) -> list[str]:
-    products = int(searcher.search(within, 1).count or 0)
+    products = searcher.count(within)
     if products < 2:
         return []
     asked: dict[str, Any] = {
@@ -134,5 +134,5 @@ def _in_titles(searcher: Searcher, within: Query, name: str, held: dict[str, int
         its = [within, words.term(traits.column(name), value)]
         has += held[value]
         titled = words.every([*its, *(words.term("title", stem) for stem in stems)])
-        said += int(searcher.search(titled, 1).count or 0)
+        said += searcher.count(titled)
     return said / has if has else 0.0
