@@ -453,17 +453,24 @@ class Writer:
     def __init__(self, place: OpenSearch, path: str) -> None:
         self.place, self.path = place, path
         self._http = place.http
+        self._unseen = False
 
     def apply(self, changes: Sequence[ProductChanged]) -> int:
         written = self._send(changes)
-        self._http.ask("POST", f"/{self.path}/_refresh", wait_s=_WRITE_S)
+        self.rest()
         return written
 
     def fill(self, changes: Sequence[ProductChanged]) -> int:
         return self._send(changes)
 
     def rest(self) -> None:
-        self._http.ask("POST", f"/{self.path}/_refresh", wait_s=_WRITE_S)
+        """Lets readers see what was sent."""
+        if self._unseen:
+            try:
+                self._http.ask("POST", f"/{self.path}/_refresh", wait_s=_WRITE_S)
+            except Missing as error:
+                raise Broken("the index is gone") from error
+            self._unseen = False
 
     def _send(self, changes: Sequence[ProductChanged]) -> int:
         newest: dict[int, ProductChanged] = {}
@@ -473,6 +480,7 @@ class Writer:
                 newest[int(change.product_id)] = change
         written = 0
         for lines in _chunks(list(newest.values())):
+            self._unseen = True
             try:
                 answer = self._http.send_lines(f"/{self.path}/_bulk", lines)
             except Missing as error:

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from search_shelf import finding, gone, product, put
 
@@ -98,17 +98,20 @@ KEYS = {
 }
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(shop=shops(), asked=st.lists(questions, min_size=1, max_size=8))
-def test_answers_are_those_of_a_search_by_hand(where, shop, asked):
-    changes, removed = shop
-    writer = put(where, changes)
-    writer.apply([gone(number, version=2) for number in removed])
-    documents = [each.document for each in changes if each.product_id not in removed]
-    for query in asked:
-        check(finding(writer).find(query), documents, query)
-    counts = finding(writer).category_counts()
-    assert counts == {count.value: count.count for count in tally(slugs(documents))}
+def test_answers_are_those_of_a_search_by_hand(where):
+    @settings(max_examples=12 if where.far else 60, deadline=None)
+    @given(shops(), st.lists(questions, min_size=1, max_size=8))
+    def answers(shop, asked):
+        changes, removed = shop
+        writer = put(where, changes)
+        writer.apply([gone(number, version=2) for number in removed])
+        documents = [each.document for each in changes if each.product_id not in removed]
+        for query in asked:
+            check(finding(writer).find(query), documents, query)
+        counts = finding(writer).category_counts()
+        assert counts == {count.value: count.count for count in tally(slugs(documents))}
+
+    answers()
 
 
 def slugs(documents):
