@@ -170,22 +170,24 @@ def bench(
     fault: Annotated[
         list[str] | None, typer.Option(metavar="FAULT", help="faults: this one alone; may be said again.")
     ] = None,
+    lines: Annotated[
+        int | None, typer.Option(min=1, max=100, help="checkout: lines in an order (2).")
+    ] = None,
+    hot: Annotated[bool, typer.Option("--hot", help="checkout: every order takes one same offer.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Measure a shop of its own, beside a floor that this machine reaches in the same run, and audit it."""
     from mercat.showing import bench_of
 
-    raise typer.Exit(
-        bench_of(
-            name,
-            seconds,
-            as_json=as_json,
-            people=people,
-            products=products,
-            rate=rate,
-            fault=fault or (),
-        )
-    )
+    options = {
+        "people": people,
+        "products": products,
+        "rate": rate,
+        "fault": fault,
+        "lines": lines,
+        "hot": hot,
+    }
+    raise typer.Exit(bench_of(name, seconds, options, as_json=as_json))
 
 
 flash = typer.Typer(

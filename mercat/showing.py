@@ -4,7 +4,7 @@ With `--json` the last line of standard output is the object; everything else go
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -122,30 +122,24 @@ def _table(findings: Sequence[Finding], word: str, wrong: Sequence[Finding]) -> 
     return table
 
 
-def bench_of(
-    name: str,
-    seconds: float,
-    *,
-    as_json: bool,
-    people: int | None = None,
-    products: int | None = None,
-    rate: float | None = None,
-    fault: Sequence[str] = (),
-) -> int:
+def bench_of(name: str, seconds: float, options: Mapping[str, Any], *, as_json: bool) -> int:
     """1 where a law was broken, or a fault did what it must not; 2 for what is not known."""
-    from mercat.bench import FAULTS, NAMES, run
+    from mercat.bench import FAULTS, NAMES, options_of, run
+    from mercat.kit.observe import set_up_logs
 
+    set_up_logs("info" if name == "faults" else "warning")
     if name not in NAMES:
         _console.print(f"There is no benchmark {name!r}. There are: {', '.join(NAMES)}.")
         return 2
-    for only, given in (("flash", people), ("search", products), ("faults", rate), ("faults", fault or None)):
-        if given is not None and name != only:
-            _console.print(f"Only the benchmark {only} takes that option.")
-            return 2
-    if unknown := [each for each in fault if each not in FAULTS]:
+    given = {option: value for option, value in options.items() if value}
+    if strange := [option for option in given if option not in options_of(name)]:
+        takers = [other for other in NAMES if strange[0] in options_of(other)]
+        _console.print(f"Only the benchmark {' or '.join(takers)} takes --{strange[0]}.")
+        return 2
+    if unknown := [each for each in given.get("fault", ()) if each not in FAULTS]:
         _console.print(f"There is no fault {unknown[0]!r}. There are: {', '.join(FAULTS)}.")
         return 2
-    report = asyncio.run(run(name, seconds, people, products, rate, fault)).shown()
+    report = asyncio.run(run(name, seconds, **given)).shown()
     if as_json:
         typer.echo(msgspec.json.encode(report))
     else:

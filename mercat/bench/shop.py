@@ -7,7 +7,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import asyncpg
@@ -93,3 +93,22 @@ async def audited(connection: Connection) -> list[Finding]:
         return await audit(reader)
     finally:
         await reader.close()
+
+
+def memory_mb() -> float:
+    """What the shop takes: the PSS of all processes below this one, engines too."""
+    total = 0
+    below = [os.getpid()]
+    parents: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parents.setdefault(int(stat.read_text().rsplit(")", 1)[1].split()[1]), []).append(
+                int(stat.parent.name)
+            )
+    while below:
+        for process in parents.get(below.pop(), ()):
+            below.append(process)
+            with suppress(OSError):
+                rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+                total += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    return round(total / 1024, 1)

@@ -39,6 +39,8 @@ log = structlog.get_logger("mercat.search")
 GLANCE_S = 0.05
 PROSE_LETTERS_MAX = 20_000
 DETAIL_LETTERS_MAX = 500
+TITLE_SAID = 3
+"""So often does a title stand in what a product says of itself."""
 SPLIT = "\x1f"
 NO_ROW = 2**40
 NO_PRODUCT = 2**63
@@ -54,7 +56,8 @@ FIELDS = (
     ("tags", "text", {"tokenizer_name": "english", "index_option": "freq"}),
     ("departments", "text", {"tokenizer_name": "english", "index_option": "freq"}),
     ("details", "text", {"tokenizer_name": "english", "index_option": "freq"}),
-    ("everything", "text", {"tokenizer_name": "english", "index_option": "freq"}),
+    ("said", "text", {"tokenizer_name": "english", "index_option": "freq"}),
+    ("everything", "text", {"tokenizer_name": "english", "index_option": "basic"}),
     # what is completed and spelt: as written
     ("words", "text", {"tokenizer_name": "plain", "index_option": "basic"}),
     ("completions", "text", {"tokenizer_name": "raw", "index_option": "basic"}),
@@ -433,17 +436,19 @@ def _entry(change: ProductChanged) -> Entry:
     entry.add_boolean("for_sale", product is not None)
     if product is None:
         return entry
-    for field, texts in (
-        ("title", [product.title]),
-        ("description", [product.description[:PROSE_LETTERS_MAX]]),
-        ("tags", product.tags),
-        ("details", list(details_of(product))),
-        ("departments", product.category_names),
-        ("brand_words", [product.brand] if product.brand else []),
+    for field, texts, often in (
+        ("title", [product.title], TITLE_SAID),
+        ("description", [product.description[:PROSE_LETTERS_MAX]], 1),
+        ("tags", product.tags, 1),
+        ("departments", product.category_names, 1),
+        ("brand_words", [product.brand] if product.brand else [], 1),
+        ("details", list(details_of(product)), 0),
     ):
         for each in texts:
             entry.add_text(field, each)
             entry.add_text("everything", each)
+            for _ in range(often):
+                entry.add_text("said", each)
     entry.add_text("words", product.title)
     for slug in {product.category, *product.categories}:
         entry.add_text("category", slug)

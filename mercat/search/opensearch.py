@@ -53,7 +53,7 @@ _SORTED = {"type": "unsigned_long", "index": False}
 _SHOWN = {"type": "keyword", "index": False, "doc_values": False, "store": True}
 MAPPING: dict[str, Any] = {
     "dynamic": "strict",
-    "_source": {"excludes": ["card", "facts"]},
+    "_source": {"excludes": ["said", "card", "facts"]},
     "properties": {
         # the public part
         "title": {**_ENGLISH, "index_options": "positions", "copy_to": "everything"},
@@ -69,7 +69,8 @@ MAPPING: dict[str, Any] = {
         # what else is searched
         "departments": {**_ENGLISH, "copy_to": "everything"},
         "details": {**_ENGLISH, "copy_to": "everything"},
-        "everything": _ENGLISH,
+        "said": _ENGLISH,
+        "everything": {**_ENGLISH, "index_options": "docs", "norms": False},
         "words": {
             **_KEYWORD,
             "fields": {
@@ -532,10 +533,13 @@ def _entry(change: ProductChanged, row: bytes, details: list[str]) -> dict[str, 
         return bare
     found = traits.of(product)
     words = text.plain(f"{product.title} {product.brand or ''}")
+    title, prose = product.title, product.description[: index.PROSE_LETTERS_MAX]
+    others = [*product.tags, *product.category_names, product.brand or ""]
     return {
         **bare,
-        "title": product.title,
-        "description": product.description[: index.PROSE_LETTERS_MAX],
+        "title": title,
+        "description": prose,
+        "said": [*([title] * index.TITLE_SAID), prose, *others],
         "category": list({product.category, *product.categories}),
         "brand": product.brand,
         "tags": product.tags,

@@ -79,11 +79,32 @@ def test_other_words_for_the_same_find_it_where_nothing_has_the_own(judged):
     assert titles(judged, "laptop")[0] == "Swift notebook 15 inch 16 GB"
 
 
-def test_pages_are_parts_of_one_order(where, tmp_path):
+@pytest.mark.parametrize("many", [100, 1_000])
+def test_pages_are_parts_of_one_order(where, tmp_path, monkeypatch, many):
+    """Also where there are so many that candidates are chosen roughly."""
+    monkeypatch.setattr("mercat.search.finding.MANY", many)
     finding, _ = shop(where, tmp_path, [(f"Tablet number {n}", "tablets", n) for n in range(1, 500)])
     whole = [title for page in range(1, 51) for title in titles(finding, "tablet", page=page, limit=10)]
     assert len(whole) == len(set(whole)) == 499
     assert titles(finding, "tablet", page=3, limit=20) == whole[40:60]
+
+
+def test_where_many_have_the_words_few_of_which_say_them_none_is_left_out(where, tmp_path, monkeypatch):
+    monkeypatch.setattr("mercat.search.finding.MANY", 100)
+    things = [
+        product(n, "Case", attributes={"for": "tablet"} if n > 50 else {}, tags=["tablet"] if n <= 50 else [])
+        for n in range(1, 401)
+    ]
+    put(where, things).rest()
+    reader = where.reader()
+    finding = Finding(reader.searcher(), "USD", {}, Judge(tmp_path), reader.pages)
+    shown = [
+        int(card.product_id)
+        for page in range(1, 5)
+        for card in finding.find(Query(q="tablet", page=page, limit=100)).cards()
+    ]
+    assert sorted(shown) == list(range(1, 401))
+    assert set(shown[:50]) == set(range(1, 51))
 
 
 def test_few_that_have_all_the_words_are_followed_by_those_with_most(where, tmp_path):
