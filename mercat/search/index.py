@@ -169,6 +169,10 @@ class Folder:
         link.replace(self.pointer)
         self.sweep()
 
+    def drop(self) -> None:
+        """What is open serves until there is another one."""
+        self.pointer.unlink(missing_ok=True)
+
     def sweep(self) -> None:
         """Removes what is not in use. Readers that still have it open keep it until they let go."""
         used = self.current()

@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 
 from mercat.search import ranking, text, trees
+from mercat.search.engine import Place
 from mercat.search.finding import Finding
-from mercat.search.index import Folder, Reader
 from mercat.search.judging import Judge
 from mercat.search.measures import Grades, means, measured
 from mercat.search.ranking import LEARNT, Column
@@ -95,9 +95,11 @@ class Named(msgspec.Struct):
         return self.external_id or self.product_id
 
 
-def cases(folder: Path, asked: dict[str, str], graded: dict[str, dict[str, int]]) -> dict[str, Case]:
+def cases(
+    folder: Path, place: Place, asked: dict[str, str], graded: dict[str, dict[str, int]]
+) -> dict[str, Case]:
     """Every question's candidates in the shop's index, as the shop's own code finds them."""
-    reader, judge = Reader(Folder(folder)), Judge(folder)
+    reader, judge = place.reader(), Judge(folder)
     searcher = reader.searcher()
     finding = Finding(searcher, "USD", {}, judge, reader.pages)
     assert reader.pages
