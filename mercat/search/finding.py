@@ -13,8 +13,6 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 from msgspec import Raw
-from tantivy import DocAddress, FieldType, Occur, Order, Searcher
-from tantivy import Query as Clause
 
 from mercat import money
 from mercat.ids import ProductId
@@ -22,7 +20,8 @@ from mercat.kit import wire
 from mercat.kit.refusals import Invalid
 from mercat.search import arranging, offering, rules, traits, words
 from mercat.search import text as text_of
-from mercat.search.facts import Pages
+from mercat.search.engine import DocAddress, FieldType, Occur, Order, Pages, Searcher
+from mercat.search.engine import Query as Clause
 from mercat.search.index import SCHEMA, SPLIT
 from mercat.search.judging import Judge
 from mercat.search.messages import (
@@ -228,7 +227,7 @@ class Finding:
             hits, more = self._sorted(clauses.without(), key, query.limit, skipped, cursor)
             after = self._after(query.sort, page, hits, cursor) if more else None
         return Found(
-            results=[self._card(address) for _, address in hits],
+            results=self._cards(hits),
             total=total,
             page=page,
             total_pages=-(-total // query.limit),
@@ -393,14 +392,9 @@ class Finding:
     ) -> tuple[list[tuple[Any, DocAddress]], bool]:
         """A page by a key, and whether there is more."""
         field, order = by_key
-        if cursor:
-            low, high = (cursor.key, None) if order == Order.Asc else (None, cursor.key)
-            beyond = Clause.range_query(SCHEMA, field, FieldType.Unsigned, low, high)
-            parts = [(Occur.Must, asked), (Occur.Must, beyond)]
-            parts += [(Occur.MustNot, words.term("product_id", product)) for product in cursor.seen]
-            asked = Clause.boolean_query(parts)
+        after = (cursor.key, cursor.seen) if cursor else None
         hits = self._searcher.search(
-            asked, limit + 1, count=False, order_by_field=field, order=order, offset=skipped
+            asked, limit + 1, count=False, order_by_field=field, order=order, offset=skipped, after=after
         ).hits
         return hits[:limit], len(hits) > limit
 
@@ -529,10 +523,13 @@ class Finding:
         }
 
     def _count(self, asked: Clause) -> int:
-        return int(self._searcher.search(asked, 1).count or 0)  # type: ignore[attr-defined]
+        return self._searcher.count(asked)
 
     def _card(self, address: DocAddress) -> Raw:
-        return Raw(self._searcher.doc(address)["card"][0])
+        return Raw(self._searcher.cards([address])[0])
+
+    def _cards(self, hits: list[tuple[Any, DocAddress]]) -> list[Raw]:
+        return [Raw(card) for card in self._searcher.cards([address for _, address in hits])]
 
     def category_counts(self) -> dict[str, int]:
         """How many products are in each category that has some, descendants' included."""
@@ -591,10 +588,9 @@ class Finding:
         for distance in range(1, words.slips(written) + 1):
             near = Clause.fuzzy_term_query(SCHEMA, "words", written, distance)
             votes: dict[str, int] = {}
-            for _, address in self._searcher.search(
-                near, _SPELLINGS, count=False, order_by_field="by_rating"
-            ).hits:
-                card = msgspec.json.decode(self._card(address), type=_Named)
+            hits = self._searcher.search(near, _SPELLINGS, count=False, order_by_field="by_rating").hits
+            for shown in self._cards(hits):
+                card = msgspec.json.decode(shown, type=_Named)
                 for each in set(text_of.plain(f"{card.title} {card.brand or ''}")):
                     if words.apart(each, written) <= distance:
                         votes[each] = votes.get(each, 0) + 1
@@ -648,7 +644,7 @@ class Finding:
                 if len(hits) >= limit:
                     break
             if hits:
-                return [self._card(address) for _, address in hits]
+                return self._cards(hits)
         return []
 
     def _parts(self, said: list[Clause]) -> list[list[Clause]]:

@@ -6,9 +6,9 @@ title, and words in a row, count again. (Products' text is stemmed the same way:
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
-from tantivy import Occur, Query, Searcher
-
+from mercat.search.engine import Occur, Query, Searcher
 from mercat.search.index import SCHEMA
 from mercat.search.text import plain, stems
 
@@ -62,8 +62,9 @@ def some(queries: list[Query], least: int | None = None) -> Query:
     return Query.boolean_query([(Occur.Should, query) for query in queries], least)
 
 
+@lru_cache(10_000)
 def weighed(stem: str) -> Query:
-    """The word in any field, by the fields' weights."""
+    """The word in any field, by the fields' weights. Kept, with the engine's form of it."""
     return some([Query.boost_query(term(field, stem), weight) for field, weight in WEIGHTS.items()])
 
 
