@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -22,7 +21,7 @@ from mercat.kit.building import Building
 from mercat.main import till_of
 from mercat.money import words
 from mercat.payments import Reconciled
-from mercat.search import behind
+from mercat.search import behind, place_of
 
 _console = Console(stderr=True)
 _SAMPLED = """
@@ -90,7 +89,9 @@ async def _index(shop: Connection, reader: asyncpg.Connection) -> list[Finding]:
     """Whether search has the newest of some products for sale; `mercat search verify` compares all."""
     rows = await reader.fetch(_SAMPLED)
     standing = {row["product_id"]: row["version"] for row in rows}
-    found = await asyncio.to_thread(behind, Path(shop.data) / "search", standing)
+    found = await asyncio.to_thread(
+        behind, place_of(settings.load({**os.environ, **shop.environment()})), standing
+    )
     return (
         []
         if found is None

@@ -162,7 +162,9 @@ def _endpoint(
             for name in callers:
                 arguments[name] = caller
         if plain_names:
-            given = {**request.query_params, **request.path_params}
+            given = request.path_params
+            if request.scope["query_string"]:
+                given = {**request.query_params, **given}
             arguments |= msgspec.structs.asdict(_plain(route, given))
         for name in filter_names:
             arguments[name] = _filters(route.filters, request)
