@@ -103,7 +103,7 @@ def features(asked: Question, rows: Rows, scores: Column, aisles: Aisles) -> dic
     same = [way for way, means_it in zip(ways, (True, *asked.ways.values()), strict=True) if means_it]
     f["says_it"] = _says(ways, rows)
     f["says_the_same"] = _says(same, rows)
-    f["has_the_same"] = np.maximum(f["has"], _says(same, rows, _MAIN))
+    f["has_the_same"] = np.maximum(f["has"], _says(same[1:], rows, _MAIN))
     full = f["says_the_same"] > 0.99
     either: Column = title_has | kind_has | brand_has
     f["title_says_all"] = either.all(1) * 1.0
