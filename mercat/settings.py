@@ -46,6 +46,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The one currency the shop sells in."""
     search_sold_out: Literal["among_others", "last", "hidden"] = "among_others"
     """Where lists and searches have products that are sold out; `last`: in searches by relevance."""
+    opensearch_url: str = ""
+    """The OpenSearch that search runs on, `http[s]://[user:password@]host:port`; empty: an index in the
+    shop's folder."""
+    opensearch_index: str = "mercat"
+    """The name of the shop's index there; one for each shop."""
     pool_size: int = 4
     """Connections a service and process opens at most."""
     tax_rate_ppm: int = 0

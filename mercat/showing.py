@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -22,7 +21,7 @@ from mercat.kit.building import Building
 from mercat.main import till_of
 from mercat.money import words
 from mercat.payments import Reconciled
-from mercat.search import behind
+from mercat.search import behind, place_of
 
 _console = Console(stderr=True)
 _SAMPLED = """
@@ -90,7 +89,9 @@ async def _index(shop: Connection, reader: asyncpg.Connection) -> list[Finding]:
     """Whether search has the newest of some products for sale; `mercat search verify` compares all."""
     rows = await reader.fetch(_SAMPLED)
     standing = {row["product_id"]: row["version"] for row in rows}
-    found = await asyncio.to_thread(behind, Path(shop.data) / "search", standing)
+    found = await asyncio.to_thread(
+        behind, place_of(settings.load({**os.environ, **shop.environment()})), standing
+    )
     return (
         []
         if found is None
@@ -125,7 +126,9 @@ def _table(findings: Sequence[Finding], word: str, wrong: Sequence[Finding]) -> 
 def bench_of(name: str, seconds: float, options: Mapping[str, Any], *, as_json: bool) -> int:
     """1 where a law was broken, or a fault did what it must not; 2 for what is not known."""
     from mercat.bench import FAULTS, NAMES, options_of, run
+    from mercat.kit.observe import set_up_logs
 
+    set_up_logs("info" if name == "faults" else "warning")
     if name not in NAMES:
         _console.print(f"There is no benchmark {name!r}. There are: {', '.join(NAMES)}.")
         return 2

@@ -6,6 +6,7 @@ searches. Any process may ask; one process, in the back, writes. Others import f
 """
 
 from mercat.search.api import API
+from mercat.search.engine import Place
 from mercat.search.messages import (
     Card,
     Count,
@@ -28,6 +29,7 @@ from mercat.search.messages import (
     Trait,
     Wanted,
 )
+from mercat.search.places import place_of
 from mercat.search.service import Everything, Search
 from mercat.search.verifying import behind
 
@@ -41,6 +43,7 @@ __all__ = [
     "Facets",
     "Found",
     "KeptRule",
+    "Place",
     "Query",
     "Relaxed",
     "Rule",
@@ -56,4 +59,5 @@ __all__ = [
     "Trait",
     "Wanted",
     "behind",
+    "place_of",
 ]

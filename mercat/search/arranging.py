@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from tantivy import DocAddress, Occur, Query, Searcher
 
 from mercat.ids import ProductId
 from mercat.search import words
+from mercat.search.engine import DocAddress, Occur, Query, Searcher
 from mercat.search.index import SCHEMA
 from mercat.search.ranking import Column
 from mercat.search.rules import Boost, Pin

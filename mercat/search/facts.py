@@ -152,6 +152,6 @@ class Pages:
         try:
             count = self._path.stat().st_size // ROW.itemsize
             if count:
-                self._rows = np.memmap(self._path, ROW, "r", shape=(count,))
+                self._rows = np.asarray(np.memmap(self._path, ROW, "r", shape=(count,)))
         except OSError:
             return

@@ -13,8 +13,6 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 from msgspec import Raw
-from tantivy import DocAddress, FieldType, Occur, Order, Searcher
-from tantivy import Query as Clause
 
 from mercat import money
 from mercat.ids import ProductId
@@ -22,7 +20,8 @@ from mercat.kit import wire
 from mercat.kit.refusals import Invalid
 from mercat.search import arranging, meaning, offering, rules, traits, words
 from mercat.search import text as text_of
-from mercat.search.facts import Pages
+from mercat.search.engine import DocAddress, FieldType, Occur, Order, Pages, Searcher
+from mercat.search.engine import Query as Clause
 from mercat.search.index import SCHEMA, SPLIT
 from mercat.search.judging import Judge
 from mercat.search.messages import (
@@ -48,7 +47,7 @@ from mercat.search.rules import Pin
 from mercat.search.words import Word
 
 FACET_MAX = 100
-FEW_MAX = 10
+FEW_MAX, MANY = 10, 2_000
 RARE_MAX, MORE_OFTEN, MENDED_LETTERS = 2, 20, 6
 DEPARTMENTS_MAX = 60_000
 PRICE_BOUNDS = (25, 50, 100)
@@ -95,6 +94,21 @@ def _cursor(shown: str, sort: Sort) -> Cursor:
     return cursor
 
 
+class Text(NamedTuple):
+    """A question's words: all of them, or at least so many, or all of another way to say it."""
+
+    asked: list[Word]
+    least: int | None
+    ways: list[list[str]]
+    matching: Clause
+    """The products that have them, in no order."""
+    all_words: int | None = None
+    """Where few have all the words and others are found too: how many have."""
+
+
+_NO_TEXT = Text([], None, [], Clause.empty_query())
+
+
 class Clauses(NamedTuple):
     """A query as the engine takes it: what always holds, and the filter of each facet that has one."""
 
@@ -110,6 +124,10 @@ class Clauses(NamedTuple):
         if self.text is not None:
             parts.append((Occur.Must, self.text))
         return parts[0][1] if len(parts) == 1 else Clause.boolean_query(parts)
+
+    def scored(self, text: Clause) -> Clause:
+        """All that is needed, with these words to score by."""
+        return self._replace(text=text).without()
 
     def narrow(self, facet: str | None = None) -> bool:
         """Whether anything is asked at all."""
@@ -140,62 +158,76 @@ class Finding:
             raise Invalid("Pages are counted from 1 to 1,000, of at most 100 products.", pointer="/page")
         asked = words.read(query.q)
         if not asked:
-            return self._page(query, None if not query.q.strip() else Clause.empty_query())
-        text, whole = self.text(asked)
-        found = self._page(query, text, asked)
-        if found.total or self._count(text):
-            return msgspec.structs.replace(found, all_words=whole, did_you_mean=self._meant(asked))
-        return self._relaxed(query, asked) or found
+            return self._page(query, None if not query.q.strip() else _NO_TEXT)
+        text = self._text(asked, ways=self._ways(asked, near=False))
+        found = self._page(query, text)
+        if found.total < self._few():  # else it was not needed to count without the filters
+            wide = self._widened(asked, text)
+            if wide is not text:
+                text, found = wide, self._page(query, wide)
+            if not found.total and not self._count(text.matching):
+                return self._relaxed(query, asked) or found
+        return msgspec.structs.replace(found, all_words=text.all_words, did_you_mean=self._meant(asked))
 
-    def text(self, asked: list[Word]) -> tuple[Clause, int | None]:
-        """Products that have all the words. Where those are few for a shop of this size, also those that say
-        it otherwise or have most of the words; then it says how many have all."""
+    def _few(self) -> int:
+        """So many products are few for a shop of this size."""
+        return max(min(FEW_MAX, self._searcher.num_docs // 1_000), 1)
+
+    def _ways(self, asked: list[Word], *, near: bool) -> list[list[str]]:
+        """Other ways to ask: those that mean the same, or also those that are near."""
         ways = self._judge.synonyms().of([word.stem for word in asked]) if self._judge else {}
-        same = [way for way, means_it in ways.items() if means_it]
-        text = words.query(self._searcher, asked, ways=same)
-        few = max(min(FEW_MAX, self._searcher.num_docs // 1_000), 1)
-        whole = self._count(text)
-        if whole >= few:
-            return text, None
-        if len(ways) > len(same):
-            text = words.query(self._searcher, asked, ways=list(ways))
-            if self._count(text) >= few:
-                return text, whole
-        if not whole:
-            return text, None
-        for least in range(len(asked) - 1, 0, -1):
-            wide = words.query(self._searcher, asked, least, list(ways))
-            if least == 1 or self._count(wide) >= few:
-                return wide, whole
-        return text, None
+        return [list(way) for way, means_it in ways.items() if means_it or near]
 
-    def _page(self, query: Query, text: Clause | None, said: list[Word] | None = None) -> Found:
-        pins = self._pins(said) if text is not None else []
-        clauses = by_words = self._clauses(query, text)
+    def _text(self, asked: list[Word], least: int | None = None, ways: list[list[str]] | None = None) -> Text:
+        ways = ways or []
+        return Text(asked, least, ways, words.matching(self._searcher, asked, least, ways))
+
+    def _widened(self, asked: list[Word], text: Text) -> Text:
+        """Where few products for a shop of this size have all the words: also those that say it otherwise or
+        have most of the words."""
+        few, whole = self._few(), self._count(text.matching)
+        if whole >= few:
+            return text
+        ways = self._ways(asked, near=True)
+        if len(ways) > len(self._ways(asked, near=False)):
+            text = self._text(asked, ways=ways)
+            if self._count(text.matching) >= few:
+                return text._replace(all_words=whole)
+        if not whole:
+            return text
+        for least in range(len(asked) - 1, 0, -1):
+            wide = self._text(asked, least, ways)._replace(all_words=whole)
+            if least == 1 or self._count(wide.matching) >= few:
+                return wide
+        return text
+
+    def _page(self, query: Query, text: Text | None) -> Found:
+        pins = self._pins(text.asked) if text is not None else []
+        clauses = by_words = self._clauses(query, text.matching if text else None)
         if pins and text is not None:
             put = arranging.placeable(pins, in_stock=self._sold_out == "last")
-            clauses = self._clauses(query, words.some([text, Clause.const_score_query(put, 0.0)]))
+            clauses = self._clauses(query, words.some([text.matching, Clause.const_score_query(put, 0.0)]))
         facets, total = self._facets(clauses)
         facets = self._with_traits(facets, clauses, query, total)
         by_key = _KEYS.get(query.sort) or (None if text is not None else _OF_ALL)
         cursor = _cursor(query.cursor, query.sort) if query.cursor else None
         page = cursor.page if cursor else query.page
         skipped = 0 if cursor else (query.page - 1) * query.limit
-        asked = clauses.without()
-        if by_key is None:
+        if text is not None and by_key is None:
             skipped = cursor.key if cursor else skipped
             hits = (
-                self._arranged(pins, asked, by_words.without(), query.limit, skipped, said, total)
+                self._arranged(pins, clauses, by_words, text, total, query.limit, skipped)
                 if skipped < total
                 else []
             )
             more = skipped + len(hits) < total
             after = Cursor(query.sort, page + 1, skipped + len(hits)) if more else None
         else:
-            hits, more = self._sorted(asked, by_key, query.limit, skipped, cursor)
+            key = by_key or _OF_ALL
+            hits, more = self._sorted(clauses.without(), key, query.limit, skipped, cursor)
             after = self._after(query.sort, page, hits, cursor) if more else None
         return Found(
-            results=[self._card(address) for _, address in hits],
+            results=self._cards(hits),
             total=total,
             page=page,
             total_pages=-(-total // query.limit),
@@ -203,63 +235,100 @@ class Finding:
             next_cursor=after.shown() if after else None,
         )
 
-    def _pins(self, said: list[Word] | None) -> list[Pin]:
+    def _pins(self, said: list[Word]) -> list[Pin]:
         by_words = self._judge.ruling.pins if self._judge else {}
         return by_words.get(rules.key(word.stem for word in said), []) if by_words and said else []
 
     def _arranged(
         self,
         pins: list[Pin],
-        asked: Clause,
-        by_words: Clause,
+        clauses: Clauses,
+        by_words: Clauses,
+        text: Text,
+        total: int,
         limit: int,
         skipped: int,
-        said: list[Word] | None,
-        total: int,
     ) -> list[tuple[Any, DocAddress]]:
         """A page by relevance, pinned products at their places."""
         if not pins:
-            return self._best(asked, limit, skipped, said)
-        there = arranging.pinned(self._searcher, asked, pins, in_stock=self._sold_out == "last")
+            return self._best(clauses, text, total, limit, skipped)
+        there = arranging.pinned(self._searcher, clauses.without(), pins, in_stock=self._sold_out == "last")
         apart = [int(pin.product_id) for pin, _ in there]
         return rules.placed(
             [(pin.place, hit) for pin, hit in there],
             total,
             skipped,
             limit,
-            lambda count, first: self._best(by_words, count, first, said, apart),
+            lambda count, first: self._best(by_words, text, total, count, first, apart),
         )
 
     def _best(
         self,
-        asked: Clause,
+        clauses: Clauses,
+        text: Text,
+        total: int,
         limit: int,
         skipped: int,
-        said: list[Word] | None = None,
         apart: Sequence[int] = (),
     ) -> list[tuple[Any, DocAddress]]:
         """A page by relevance: the judge's order of the engine's best, then the others by score. Products in
         `apart` are judged with the others, which are compared with each other, and left out."""
-        rest = arranging.but(asked, apart) if apart else asked
-        if not (said and self._judge and self._pages) or skipped >= CANDIDATES:
-            return self._scored(rest, limit, skipped)
-        best = self._scored(asked, CANDIDATES, 0)
-        scores = self._judge.scores(self._searcher, self._pages, said, best)
-        boosts = self._judge.ruling.boosts_of(rules.key(word.stem for word in said))
-        if boosts:
+        if not (text.asked and self._judge and self._pages):
+            return self._scored(self._others(clauses, text, apart), limit, skipped)
+        best, roughly = self._candidates(clauses, text, total)
+        judged = self._products(best) if apart else []
+        there = len(best) - len(set(apart) & set(judged))
+        hits: list[tuple[Any, DocAddress]] = []
+        if skipped < there:
+            order = self._order(text, best)
+            if apart:
+                order = [place for place in order if judged[place] not in apart]
+            hits = [best[place] for place in order[skipped : skipped + limit]]
+        if len(hits) == limit or len(best) < CANDIDATES:
+            return hits
+        missing, later = limit - len(hits), max(skipped, there)
+        if not roughly:
+            return hits + self._scored(self._others(clauses, text, apart), missing, later)
+        apart = [*apart, *(judged or self._products(best))]
+        return hits + self._scored(self._others(clauses, text, apart), missing, later - there)
+
+    def _others(self, clauses: Clauses, text: Text, apart: Sequence[int]) -> Clause:
+        """What is found, scored by every field the words are in, but for some products."""
+        asked = clauses.scored(self._weighed(text))
+        return arranging.but(asked, apart) if apart else asked
+
+    def _products(self, hits: list[tuple[Any, DocAddress]]) -> list[int]:
+        ids = self._searcher.fast_field_values("product_id", [address for _, address in hits])
+        return [int(product or 0) for product in ids]
+
+    def _order(self, text: Text, best: list[tuple[Any, DocAddress]]) -> list[int]:
+        """The places of these products, the best first: as the judge says, and the operators' boosts."""
+        assert self._judge
+        assert self._pages
+        scores = self._judge.scores(self._searcher, self._pages, text.asked, best)
+        if boosts := self._judge.ruling.boosts_of(rules.key(word.stem for word in text.asked)):
             scores = scores + arranging.gains(self._searcher, boosts, best).sum(0)
         order: list[int] = np.argsort(-scores, kind="stable").tolist()
-        addresses = [address for _, address in best]
         if self._sold_out == "last":
-            held = self._searcher.fast_field_values("in_stock", addresses)
+            held = self._searcher.fast_field_values("in_stock", [address for _, address in best])
             order.sort(key=lambda place: not held[place])
-        if apart:
-            ids = self._searcher.fast_field_values("product_id", addresses)
-            order = [place for place in order if ids[place] not in apart]
-        hits = [best[place] for place in order[skipped : skipped + limit]]
-        if len(hits) < limit and len(best) == CANDIDATES:
-            hits += self._scored(rest, limit - len(hits), max(skipped, len(order)))
-        return hits
+        return order
+
+    def _candidates(
+        self, clauses: Clauses, text: Text, total: int
+    ) -> tuple[list[tuple[Any, DocAddress]], bool]:
+        """Those whom the judge is asked about. Where there are many, they are chosen roughly, from those that
+        say all the words of themselves: the judge would put these first."""
+        if total >= MANY and text.least is None:
+            roughly = words.roughly(self._searcher, text.asked, text.ways)
+            best = self._scored(clauses.scored(roughly), CANDIDATES, 0)
+            if len(best) == CANDIDATES:
+                return best, True
+        return self._scored(clauses.scored(self._weighed(text)), CANDIDATES, 0), False
+
+    def _weighed(self, text: Text) -> Clause:
+        """The same products, scored by every field they are in."""
+        return words.query(self._searcher, text.asked, text.least, text.ways)
 
     def _scored(self, asked: Clause, limit: int, skipped: int) -> list[tuple[Any, DocAddress]]:
         """By the engine's score; where it ties, the better rating."""
@@ -314,21 +383,18 @@ class Finding:
         said = words.read(q)
         if not said:
             return [], []
-        return said, self._scored(self._clauses(Query(q=q), self.text(said)[0]).without(), CANDIDATES, 0)
+        text = self._widened(said, self._text(said, ways=self._ways(said, near=False)))
+        clauses = self._clauses(Query(q=q), text.matching)
+        return said, self._candidates(clauses, text, self._count(text.matching))[0]
 
     def _sorted(
         self, asked: Clause, by_key: tuple[str, Order], limit: int, skipped: int, cursor: Cursor | None
     ) -> tuple[list[tuple[Any, DocAddress]], bool]:
         """A page by a key, and whether there is more."""
         field, order = by_key
-        if cursor:
-            low, high = (cursor.key, None) if order == Order.Asc else (None, cursor.key)
-            beyond = Clause.range_query(SCHEMA, field, FieldType.Unsigned, low, high)
-            parts = [(Occur.Must, asked), (Occur.Must, beyond)]
-            parts += [(Occur.MustNot, words.term("product_id", product)) for product in cursor.seen]
-            asked = Clause.boolean_query(parts)
+        after = (cursor.key, cursor.seen) if cursor else None
         hits = self._searcher.search(
-            asked, limit + 1, count=False, order_by_field=field, order=order, offset=skipped
+            asked, limit + 1, count=False, order_by_field=field, order=order, offset=skipped, after=after
         ).hits
         return hits[:limit], len(hits) > limit
 
@@ -457,10 +523,13 @@ class Finding:
         }
 
     def _count(self, asked: Clause) -> int:
-        return int(self._searcher.search(asked, 1).count or 0)  # type: ignore[attr-defined]
+        return self._searcher.count(asked)
 
     def _card(self, address: DocAddress) -> Raw:
-        return Raw(self._searcher.doc(address)["card"][0])
+        return Raw(self._searcher.cards([address])[0])
+
+    def _cards(self, hits: list[tuple[Any, DocAddress]]) -> list[Raw]:
+        return [Raw(card) for card in self._searcher.cards([address for _, address in hits])]
 
     def category_counts(self) -> dict[str, int]:
         """How many products are in each category that has some, descendants' included."""
@@ -473,15 +542,15 @@ class Finding:
         """For words that nothing has together: spelling mended, then what the nearest product has of them."""
         kept, dropped = self._spelt(asked)
         known = [word for word in kept if word in asked]
-        if 0 < len(known) < len(kept) and not self._count(words.query(self._searcher, kept)):
+        if 0 < len(known) < len(kept) and not self._count(words.matching(self._searcher, kept)):
             kept, dropped = known, [word.written for word in asked if word not in known]
-        if kept and not self._count(words.query(self._searcher, kept)):
+        if kept and not self._count(words.matching(self._searcher, kept)):
             shared = self._most(kept)
             dropped += [word.written for word in kept if word not in shared]
             kept = shared
         if not kept:
             return None
-        found = self._page(query, words.query(self._searcher, kept), kept)
+        found = self._page(query, self._text(kept))
         said = " ".join(word.written for word in kept)
         mended = any(word not in asked for word in kept)
         return msgspec.structs.replace(
@@ -509,7 +578,7 @@ class Finding:
         kept: list[Word] = []
         dropped: list[str] = []
         for word in asked:
-            if self._count(words.query(self._searcher, [word])):
+            if self._count(words.matching(self._searcher, [word])):
                 kept.append(word)
             elif (mended := self._mended(word.written)) is not None:
                 kept.append(mended)
@@ -525,10 +594,9 @@ class Finding:
         for distance in range(1, words.slips(written) + 1):
             near = Clause.fuzzy_term_query(SCHEMA, "words", written, distance)
             votes: dict[str, int] = {}
-            for _, address in self._searcher.search(
-                near, _SPELLINGS, count=False, order_by_field="by_rating"
-            ).hits:
-                card = msgspec.json.decode(self._card(address), type=_Named)
+            hits = self._searcher.search(near, _SPELLINGS, count=False, order_by_field="by_rating").hits
+            for shown in self._cards(hits):
+                card = msgspec.json.decode(shown, type=_Named)
                 for each in set(text_of.plain(f"{card.title} {card.brand or ''}")):
                     if words.apart(each, written) <= distance:
                         votes[each] = votes.get(each, 0) + 1
@@ -540,12 +608,12 @@ class Finding:
     def _most(self, asked: list[Word]) -> list[Word]:
         """Those of the words that the best of the products with the most of them has."""
         for least in range(len(asked) - 1, 0, -1):
-            hits = self._best(words.query(self._searcher, asked, least), 1, 0)
+            hits = self._scored(words.query(self._searcher, asked, least), 1, 0)
             if hits:
                 (product,) = self._searcher.fast_field_values("product_id", [hits[0][1]])
                 itself = words.term("product_id", product)
                 return [
-                    word for word in asked if self._count(words.every([itself, words.weighed(word.stem)]))
+                    word for word in asked if self._count(words.every([itself, words.anywhere(word.stem)]))
                 ]
         return []
 
@@ -582,7 +650,7 @@ class Finding:
                 if len(hits) >= limit:
                     break
             if hits:
-                return [self._card(address) for _, address in hits]
+                return self._cards(hits)
         return []
 
     def _parts(self, said: list[Clause]) -> list[list[Clause]]:

@@ -23,13 +23,14 @@ import structlog
 from tantivy import (
     Document as Entry,
 )
-from tantivy import Index, IndexWriter, Query, Schema, SchemaBuilder, Searcher
+from tantivy import Index, IndexWriter, Query, Schema, SchemaBuilder
 
 from mercat import money
 from mercat.events import Document, ProductChanged
 from mercat.kit import wire
 from mercat.kit.refusals import Unavailable
 from mercat.search import traits
+from mercat.search.embedded import Embedded
 from mercat.search.facts import FILE, ROW, Book, Pages, rows
 from mercat.search.messages import Card, Seller
 from mercat.search.text import ENGLISH, PLAIN
@@ -38,6 +39,8 @@ log = structlog.get_logger("mercat.search")
 GLANCE_S = 0.05
 PROSE_LETTERS_MAX = 20_000
 DETAIL_LETTERS_MAX = 500
+TITLE_SAID = 3
+"""So often does a title stand in what a product says of itself."""
 SPLIT = "\x1f"
 NO_ROW = 2**40
 NO_PRODUCT = 2**63
@@ -53,7 +56,8 @@ FIELDS = (
     ("tags", "text", {"tokenizer_name": "english", "index_option": "freq"}),
     ("departments", "text", {"tokenizer_name": "english", "index_option": "freq"}),
     ("details", "text", {"tokenizer_name": "english", "index_option": "freq"}),
-    ("everything", "text", {"tokenizer_name": "english", "index_option": "freq"}),
+    ("said", "text", {"tokenizer_name": "english", "index_option": "freq"}),
+    ("everything", "text", {"tokenizer_name": "english", "index_option": "basic"}),
     # what is completed and spelt: as written
     ("words", "text", {"tokenizer_name": "plain", "index_option": "basic"}),
     ("completions", "text", {"tokenizer_name": "raw", "index_option": "basic"}),
@@ -94,6 +98,9 @@ SCHEMA = _schema()
 FORM = f"{zlib.crc32(repr((FIELDS, ROW.descr)).encode()):08x}"
 
 
+SETTING_UP = "Search is being set up. Nothing is lost; try again shortly."
+
+
 class Broken(Exception):
     """The index cannot be read or written as it stands."""
 
@@ -123,10 +130,18 @@ def _open(path: Path, *, create: bool = False) -> Index:
 class Folder:
     """Where the shop's index is."""
 
+    far = False
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self.pointer = path / "current"
         self.meta = str(self.pointer / "meta.json")
+
+    def reader(self) -> "Reader":
+        return Reader(self)
+
+    def writer(self, path: Path, *, create: bool = False) -> "Writer":
+        return Writer(path, create=create)
 
     def current(self) -> Path | None:
         """The index in use; None where there is none of today's form."""
@@ -153,6 +168,10 @@ class Folder:
         link.symlink_to(path.name)
         link.replace(self.pointer)
         self.sweep()
+
+    def drop(self) -> None:
+        """What is open serves until there is another one."""
+        self.pointer.unlink(missing_ok=True)
 
     def sweep(self) -> None:
         """Removes what is not in use. Readers that still have it open keep it until they let go."""
@@ -225,18 +244,18 @@ class Reader:
         self._seen: tuple[int, int] | None = None
         self._path: Path | None = None
         self._index: Index | None = None
-        self._searcher: Searcher | None = None
+        self._searcher: Embedded | None = None
         self.pages: Pages | None = None
         self.counted: dict[str, Any] = {}
         """What has been counted of all products, while they are what they are; another state, another one."""
 
-    def searcher(self) -> Searcher:
+    def searcher(self) -> Embedded:
         now = time.monotonic()
         if now - self._looked >= GLANCE_S:
             self._looked = now
             self._glance()
         if self._searcher is None:
-            raise Unavailable("Search is being set up. Nothing is lost; try again shortly.")
+            raise Unavailable(SETTING_UP)
         return self._searcher
 
     def look_again(self) -> None:
@@ -257,7 +276,7 @@ class Reader:
                     self._index.reload()
                 else:
                     self._index, self._path, self.pages = _open(path), path, Pages(path)
-                self._searcher = self._index.searcher()
+                self._searcher = Embedded(self._index.searcher(), SCHEMA)
         except Broken as error:
             log.warning("the index cannot be read", index=path.name, reason=str(error)[:300])
             self._looked += _PATIENCE_S
@@ -361,7 +380,7 @@ class Writer:
     ) -> None:
         """Gives each product its row of facts: the one it has, where that still says the same."""
         there = [
-            (product, change.document, list(_details(change.document)))
+            (product, change.document, list(details_of(change.document)))
             for product, change in fresh.items()
             if change.document
         ]
@@ -421,25 +440,26 @@ def _entry(change: ProductChanged) -> Entry:
     entry.add_boolean("for_sale", product is not None)
     if product is None:
         return entry
-    for field, texts in (
-        ("title", [product.title]),
-        ("description", [product.description[:PROSE_LETTERS_MAX]]),
-        ("tags", product.tags),
-        ("details", list(_details(product))),
-        ("departments", product.category_names),
-        ("brand_words", [product.brand] if product.brand else []),
+    for field, texts, often in (
+        ("title", [product.title], TITLE_SAID),
+        ("description", [product.description[:PROSE_LETTERS_MAX]], 1),
+        ("tags", product.tags, 1),
+        ("departments", product.category_names, 1),
+        ("brand_words", [product.brand] if product.brand else [], 1),
+        ("details", list(details_of(product)), 0),
     ):
         for each in texts:
             entry.add_text(field, each)
             entry.add_text("everything", each)
+            for _ in range(often):
+                entry.add_text("said", each)
     entry.add_text("words", product.title)
     for slug in {product.category, *product.categories}:
         entry.add_text("category", slug)
     if product.brand:
         entry.add_text("brand", product.brand)
         entry.add_text("words", product.brand)
-        entry.add_text("completions", SPLIT.join(("b", product.brand.lower(), product.brand)))
-    for completion in _department_completions(product):
+    for completion in completions_of(product):
         entry.add_text("completions", completion)
     if product.external_id:
         entry.add_text("external_id", product.external_id)
@@ -447,10 +467,10 @@ def _entry(change: ProductChanged) -> Entry:
     entry.add_unsigned("price", product.price)
     entry.add_float("rating", float(product.rating))
     entry.add_boolean("in_stock", product.in_stock)
-    entry.add_unsigned("by_price", _by_price(product))
-    entry.add_unsigned("by_rating", _by_rating(product))
-    entry.add_unsigned("by_age", _by_age(product))
-    entry.add_float("prior", _prior(product))
+    entry.add_unsigned("by_price", by_price(product))
+    entry.add_unsigned("by_rating", by_rating(product))
+    entry.add_unsigned("by_age", by_age(product))
+    entry.add_float("prior", prior_of(product))
     entry.add_bytes("card", card_of(product))
     _add_traits(entry, product)
     return entry
@@ -464,7 +484,7 @@ def _add_traits(entry: Entry, product: Document) -> None:
     entry.add_boolean(traits.SAMPLE, traits.in_sample(product))
 
 
-def _details(product: Document) -> Iterator[str]:
+def details_of(product: Document) -> Iterator[str]:
     """Attributes in words: "Bluetooth" of a connection, and "wireless charging" where that is true."""
     for name, value in product.attributes.items():
         if isinstance(value, str):
@@ -473,8 +493,11 @@ def _details(product: Document) -> Iterator[str]:
             yield name.replace("_", " ")
 
 
-def _department_completions(product: Document) -> Iterator[str]:
-    """The category under every beginning by which somebody may know it: "digital cameras", "cameras"."""
+def completions_of(product: Document) -> Iterator[str]:
+    """The brand, and the category under every beginning by which somebody may know it: "digital cameras",
+    "cameras"."""
+    if product.brand:
+        yield SPLIT.join(("b", product.brand.lower(), product.brand))
     if product.category_names:
         name = product.category_names[-1]
         words = name.lower().split()
@@ -487,11 +510,11 @@ def _tie(product: Document, bits: int) -> int:
     return (product.product_id * _GOLDEN & (2**64 - 1)) >> (64 - bits)
 
 
-def _by_price(product: Document) -> int:
+def by_price(product: Document) -> int:
     return min(product.price, 2**40 - 1) << 24 | _tie(product, 24)
 
 
-def _by_rating(product: Document) -> int:
+def by_rating(product: Document) -> int:
     """Rating, then how many gave it, then how well it sells. A millionth of a star tells means of hundreds of
     reviews apart."""
     rating = int(min(max(product.rating, 0), 5) * 1_000_000)
@@ -500,12 +523,12 @@ def _by_rating(product: Document) -> int:
     return ((rating << 17 | reviews) << 5 | popularity) << 19 | _tie(product, 19)
 
 
-def _by_age(product: Document) -> int:
+def by_age(product: Document) -> int:
     milliseconds = int(product.created_at.timestamp() * 1_000)
     return min(max(milliseconds, 0), 2**42 - 1) << 22 | _tie(product, 22)
 
 
-def _prior(product: Document) -> float:
+def prior_of(product: Document) -> float:
     """Scores are multiplied by log2(2 + prior), here 1 to 1.02: enough to decide between equals by rating,
     and between those by sales; too little to beat a better match."""
     rating = min(max(product.rating, 0), 5) / 5

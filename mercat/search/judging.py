@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 import structlog
-from tantivy import DocAddress, Query, Searcher
 
 from mercat.search import aisles, ranking, synonyms, trees
 from mercat.search.aisles import Aisles
-from mercat.search.facts import Pages
+from mercat.search.engine import DocAddress, Pages, Query, Searcher
 from mercat.search.index import SCHEMA
 from mercat.search.offering import Offering
 from mercat.search.ranking import Column, Question
@@ -77,7 +76,8 @@ class Judge:
         """The question with how rare its words are, and other ways to ask it."""
         stems = [word.stem for word in asked]
         products = searcher.num_docs
-        held = [max(searcher.doc_freq(field, stem) for field in _FIELDS) for stem in stems]
+        every = searcher.doc_freqs([(field, stem) for stem in stems for field in _FIELDS])
+        held = [max(every[at : at + len(_FIELDS)]) for at in range(0, len(every), len(_FIELDS))]
         rarity = [math.log(1 + (max(products - each, 0) + 0.5) / (each + 0.5)) for each in held]
         return Question([word.written for word in asked], stems, rarity, self.synonyms().of(stems))
 

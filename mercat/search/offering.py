@@ -9,10 +9,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tantivy import Query, Searcher
-
 from mercat.search import text, traits, words
 from mercat.search.aisles import UNCATEGORISED
+from mercat.search.engine import Query, Searcher
 
 TRAITS_MAX, VALUES_MAX = 4, 30
 MOST, SOME, BEST = 0.6, 0.25, 50
@@ -82,7 +81,7 @@ class Offering:
 
 
 def _choose(searcher: Searcher, within: Query) -> list[str]:
-    products = int(searcher.search(within, 1).count or 0)  # type: ignore[attr-defined]
+    products = searcher.count(within)
     if products < 2:
         return []
     asked: dict[str, Any] = {
@@ -135,5 +134,5 @@ def _in_titles(searcher: Searcher, within: Query, name: str, held: dict[str, int
         its = [within, words.term(traits.column(name), value)]
         has += held[value]
         titled = words.every([*its, *(words.term("title", stem) for stem in stems)])
-        said += int(searcher.search(titled, 1).count or 0)  # type: ignore[attr-defined]
+        said += searcher.count(titled)
     return said / has if has else 0.0

@@ -1,6 +1,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,8 +16,9 @@ from mercat.kit.log import on
 from mercat.kit.refusals import Unavailable
 from mercat.kit.web import Caller
 from mercat.search.asking import Asked
+from mercat.search.engine import Place, Writer
 from mercat.search.finding import Finding
-from mercat.search.index import Broken, Folder, Reader, Writer, mishaps
+from mercat.search.index import Broken, Folder, mishaps
 from mercat.search.judging import Judge
 from mercat.search.messages import (
     Explained,
@@ -38,6 +40,8 @@ Answer = TypeVar("Answer")
 SUGGESTIONS_MAX = EXPLAINED_MAX = 20
 AT_ONCE_MAX = 100_000
 """Products up to which a question is answered on the spot: 1 ms at 40,000, for the broadest words."""
+AT_ONCE_FAR = 16
+"""Questions a process may have with another machine at a time."""
 _REST_S = 5.0
 _RETRY_S = 0.2
 _TRUST_S = 300.0
@@ -73,15 +77,18 @@ class Search:
         currency: str = "USD",
         sold_out: SoldOut = "among_others",
         db: asyncpg.Pool | None = None,
+        place: Place | None = None,
     ) -> None:
-        """Without a database there are no rules of operators, and no past questions."""
+        """Without a database there are no rules of operators, and no past questions. `place`: where the
+        index is kept, if not in the folder."""
         self._book = Rulebook(db) if db else None
         self._asked = Asked(db) if db else None
         self._sold_out: SoldOut = sold_out
         self._currency = currency
-        self._folder = Folder(folder)
-        self._reader = Reader(self._folder)
+        self._folder: Place = place or Folder(folder)
+        self._reader = self._folder.reader()
         self._judge = Judge(folder)
+        self._askers = ThreadPoolExecutor(AT_ONCE_FAR) if self._folder.far else None
         self._writing = asyncio.Lock()
         self._rebuilding = asyncio.Lock()
         self._filling = asyncio.Lock()
@@ -176,9 +183,9 @@ class Search:
         finding = Finding(searcher, self._currency, reader.counted, self._judge, reader.pages, self._sold_out)
         try:
             with mishaps():
-                if searcher.num_docs <= AT_ONCE_MAX:
+                if not self._folder.far and searcher.num_docs <= AT_ONCE_MAX:
                     return ask(finding)
-                return await asyncio.to_thread(ask, finding)
+                return await asyncio.get_running_loop().run_in_executor(self._askers, ask, finding)
         except Broken as error:
             log.exception("a question could not be answered")
             raise Unavailable from error
@@ -219,11 +226,11 @@ class Search:
                 await self._catch_up()
 
     async def _current(self) -> Writer | None:
-        path = self._folder.current()
+        path = await asyncio.to_thread(self._folder.current)
         if path is None:
             self._writer = None
         elif self._writer is None or self._writer.path != path:
-            self._writer = await asyncio.to_thread(Writer, path)
+            self._writer = await asyncio.to_thread(self._folder.writer, path)
         return self._writer
 
     def _rest_later(self) -> None:
@@ -248,7 +255,9 @@ class Search:
 
     async def mend(self, everything: Everything) -> bool:
         """Builds the index anew if it is missing, of an older form, or broken; True if it was."""
-        if self._folder.there() and (not self._doubted() or await asyncio.to_thread(self._folder.sound)):
+        if await asyncio.to_thread(self._folder.there) and (
+            not self._doubted() or await asyncio.to_thread(self._folder.sound)
+        ):
             self._trust()
             return False
         count = await self.rebuild(everything())
@@ -266,7 +275,7 @@ class Search:
         both, the newer version wins, and readers see the old one until the new one is whole."""
         async with self._rebuilding:
             written = 0
-            fresh = await asyncio.to_thread(lambda: Writer(self._folder.beside(), create=True))
+            fresh = await asyncio.to_thread(lambda: self._folder.writer(self._folder.beside(), create=True))
             self._beside, self._late = fresh, {}
             try:
                 async for batch in _ahead(products):

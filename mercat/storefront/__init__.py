@@ -15,6 +15,7 @@
 It owns no data and decides nothing: it asks services and renders what they say. No page needs a script.
 """
 
+import asyncio
 from collections.abc import Callable
 
 import asyncpg
@@ -51,12 +52,13 @@ def pages(
     events: asyncpg.Pool,
     audit: Audit,
     draw: shop.Draw,
+    closing: asyncio.Event,
 ) -> list[Route]:
     """All pages. The last route answers every other address with a page that says so: put it behind the API.
 
     `session_cookie(token, lifetime_s)` writes the door's cookie; `store` keeps what was asked with a key of
     checkout's; `events` reads how far followers are and `audit` checks the laws, for the operator's desk;
-    `draw` makes pictures of what came without."""
+    `draw` makes pictures of what came without; `closing` ends what is answered for long."""
     settings = services.settings
     aisles = Aisles(services.catalog, services.search, services.breakers["search"])
     visits = Visits(
@@ -82,7 +84,7 @@ def pages(
             store=store,
         ),
         *tracking.pages(visits, services),
-        *flash.pages(visits, services),
+        *flash.pages(visits, services, closing),
         *desk_seller.pages(visits, aisles, services),
         *desk_operator.pages(visits, services, events, audit),
         *desk_search.pages(visits, aisles, services),
