@@ -20,7 +20,7 @@ from mercat.kit.refusals import Invalid
 from mercat.search import offering, traits, words
 from mercat.search import text as text_of
 from mercat.search.facts import Pages
-from mercat.search.index import SCHEMA, SPLIT
+from mercat.search.index import PRICE_BOUNDS, SCHEMA, SPLIT, STARS
 from mercat.search.judging import Judge
 from mercat.search.messages import (
     LIMIT_MAX,
@@ -44,11 +44,9 @@ from mercat.search.ranking import CANDIDATES
 from mercat.search.words import Word
 
 FACET_MAX = 100
-FEW_MAX, MANY = 10, 2_000
+FEW_MAX = 10
 RARE_MAX, MORE_OFTEN, MENDED_LETTERS = 2, 20, 6
 DEPARTMENTS_MAX = 60_000
-PRICE_BOUNDS = (25, 50, 100)
-STARS = (4, 3, 2, 1)
 _BUCKETS = 1_000
 _SPELLINGS = 30
 _TYPED_MAX = 100
@@ -60,6 +58,13 @@ _KEYS: dict[Sort, tuple[str, Order]] = {
 }
 _OF_ALL = ("by_rating", Order.Desc)
 """With no words every product is as relevant: the better rating comes first."""
+
+
+_COUNTED_BY = {"brands": "brand", "categories": "category", "price_ranges": "shelf", "ratings": "shelf"}
+_TALLIES = {
+    field: {"terms": {"field": field, "size": _BUCKETS, "segment_size": _BUCKETS}}
+    for field in ("brand", "category", "shelf")
+}
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
@@ -200,7 +205,7 @@ class Finding:
     def _page(self, query: Query, text: Text | None) -> Found:
         clauses = self._clauses(query, text.matching if text else None)
         facets, total = self._facets(clauses)
-        facets = self._with_traits(facets, clauses, query, total)
+        facets = self._with_traits(facets, clauses, query, text, total)
         by_key = _KEYS.get(query.sort) or (None if text is not None else _OF_ALL)
         cursor = _cursor(query.cursor, query.sort) if query.cursor else None
         page = cursor.page if cursor else query.page
@@ -227,9 +232,10 @@ class Finding:
         self, clauses: Clauses, text: Text, total: int, limit: int, skipped: int
     ) -> list[tuple[Any, DocAddress]]:
         """A page by relevance: the judge's order of the engine's best, then the others by score."""
+        asked = clauses.scored(words.query(self._searcher, text.asked, text.least, text.ways))
         if not (self._judge and self._pages):
-            return self._scored(clauses.scored(self._weighed(text)), limit, skipped)
-        best, roughly = self._candidates(clauses, text, total)
+            return self._scored(asked, limit, skipped)
+        best = self._candidates(clauses, text, total)
         hits: list[tuple[Any, DocAddress]] = []
         if skipped < len(best):
             order = self._judge.order(self._searcher, self._pages, text.asked, best)
@@ -237,35 +243,26 @@ class Finding:
                 held = self._searcher.fast_field_values("in_stock", [address for _, address in best])
                 order.sort(key=lambda place: not held[place])
             hits = [best[place] for place in order[skipped : skipped + limit]]
-        if len(hits) == limit or len(best) < CANDIDATES:
-            return hits
-        asked, missing, beyond = (
-            clauses.scored(self._weighed(text)),
-            limit - len(hits),
-            max(skipped, CANDIDATES),
-        )
-        if not roughly:
-            return hits + self._scored(asked, missing, beyond)
-        products = self._searcher.fast_field_values("product_id", [address for _, address in best])
-        shown = Clause.term_set_query(SCHEMA, "product_id", [int(product or 0) for product in products])
-        others = Clause.boolean_query([(Occur.Must, asked), (Occur.MustNot, shown)])
-        return hits + self._scored(others, missing, beyond - CANDIDATES)
+        if len(hits) < limit and len(best) == CANDIDATES:
+            judged = self._searcher.fast_field_values("product_id", [address for _, address in best])
+            those = Clause.term_set_query(SCHEMA, "product_id", [int(product or 0) for product in judged])
+            others = Clause.boolean_query([(Occur.Must, asked), (Occur.MustNot, those)])
+            hits += self._scored(others, limit - len(hits), max(skipped - CANDIDATES, 0))
+        return hits
 
-    def _candidates(
-        self, clauses: Clauses, text: Text, total: int
-    ) -> tuple[list[tuple[Any, DocAddress]], bool]:
-        """Those whom the judge is asked about. Where there are many, they are chosen roughly, from those that
-        say all the words of themselves: the judge would put these first."""
-        if total >= MANY and text.least is None:
-            roughly = words.roughly(self._searcher, text.asked, text.ways)
-            best = self._scored(clauses.scored(roughly), CANDIDATES, 0)
-            if len(best) == CANDIDATES:
-                return best, True
-        return self._scored(clauses.scored(self._weighed(text)), CANDIDATES, 0), False
-
-    def _weighed(self, text: Text) -> Clause:
-        """The same products, scored by every field they are in."""
-        return words.query(self._searcher, text.asked, text.least, text.ways)
+    def _candidates(self, clauses: Clauses, text: Text, total: int) -> list[tuple[Any, DocAddress]]:
+        """Those whom the judge is asked about, of so many: all, or those that say the words of themselves."""
+        if total <= CANDIDATES:
+            field, order = _OF_ALL
+            return self._searcher.search(
+                clauses.without(), CANDIDATES, count=False, order_by_field=field, order=order
+            ).hits
+        saying = words.saying(self._searcher, text.asked, text.least, text.ways)
+        best = self._scored(clauses.scored(saying), CANDIDATES, 0)
+        if len(best) == CANDIDATES:
+            return best
+        every = words.query(self._searcher, text.asked, text.least, text.ways)
+        return self._scored(clauses.scored(every), CANDIDATES, 0)
 
     def _scored(self, asked: Clause, limit: int, skipped: int) -> list[tuple[Any, DocAddress]]:
         """By the engine's score; where it ties, the better rating."""
@@ -281,7 +278,7 @@ class Finding:
         why: list[Why] = []
         for place, score, prior, learnt, numbers in islice(every, limit):
             card = wire.decode(bytes(self._card(hits[place][1])), Card)
-            engine, bonus = float(hits[place][0]), score - learnt - sum(prior.values())
+            engine, bonus = numbers["bm_one"] or 0.0, score - learnt - sum(prior.values())
             why.append(
                 Why(
                     card.product_id,
@@ -304,7 +301,7 @@ class Finding:
             return [], []
         text = self._widened(said, self._text(said, ways=self._ways(said, near=False)))
         clauses = self._clauses(Query(q=q), text.matching)
-        return said, self._candidates(clauses, text, self._count(text.matching))[0]
+        return said, self._candidates(clauses, text, self._count(text.matching))
 
     def _sorted(
         self, asked: Clause, by_key: tuple[str, Order], limit: int, skipped: int, cursor: Cursor | None
@@ -357,35 +354,42 @@ class Finding:
 
     def _facets(self, clauses: Clauses) -> tuple[Facets, int]:
         """The counts, and how many products there are."""
-        counted = self._aggregations()
-        free = {name: how for name, how in counted.items() if name not in clauses.chosen}
-        asked = clauses.without()
-        answer = self._aggregate(asked, free, clauses.narrow()) if free else {}
-        for name in [each for each in clauses.chosen if each in counted]:
-            answer |= self._aggregate(clauses.without(name), {name: counted[name]}, clauses.narrow(name))
-        buckets: dict[str, list[dict[str, Any]]] = {name: part["buckets"] for name, part in answer.items()}
-        prices, stars = _by_bound(buckets["price_ranges"]), _by_bound(buckets["ratings"])
-        whole = prices if "price_ranges" in free else stars if "ratings" in free else None
+        free = {facet: by for facet, by in _COUNTED_BY.items() if facet not in clauses.chosen}
+        whole = self._tally(clauses, None, {"shelf", *free.values()})
+        held = {facet: whole[by] for facet, by in free.items()}
+        for facet in _COUNTED_BY.keys() - free.keys():
+            by = _COUNTED_BY[facet]
+            held[facet] = self._tally(clauses, facet, {by})[by]
+        dear, liked = [0] * (len(PRICE_BOUNDS) + 1), [0] * (len(STARS) + 1)
+        for shelf, count in held["price_ranges"].items():
+            dear[int(shelf[0])] += count
+        for shelf, count in held["ratings"].items():
+            liked[int(shelf[1])] += count
         facets = Facets(
-            brands=_counts(buckets["brands"]),
+            brands=_counts(held["brands"]),
             price_ranges=[
-                Count(f"{low}-{high or ''}", prices.get(low * self._unit, 0))
-                for low, high in pairwise((0, *PRICE_BOUNDS, None))
+                Count(f"{low}-{high or ''}", count)
+                for (low, high), count in zip(pairwise((0, *PRICE_BOUNDS, None)), dear, strict=True)
             ],
-            categories=_counts(buckets["categories"]),
-            ratings=[
-                StarCount(star, sum(stars.get(each, 0) for each in STARS if each >= star)) for star in STARS
-            ],
+            categories=_counts(held["categories"]),
+            ratings=[StarCount(star, sum(liked[star:])) for star in STARS],
         )
-        total = self._count(asked) if whole is None else sum(whole.values())
-        return facets, total
+        return facets, sum(whole["shelf"].values())
 
-    def _with_traits(self, facets: Facets, clauses: Clauses, query: Query, total: int) -> Facets:
+    def _tally(self, clauses: Clauses, but: str | None, fields: set[str]) -> dict[str, dict[str, int]]:
+        """How many of the products found, one filter left out, have each word of these fields."""
+        asked = {field: _TALLIES[field] for field in sorted(fields)}
+        answer = self._aggregate(clauses.without(but), asked, clauses.narrow(but))
+        return {field: _by_word(answer[field]["buckets"]) for field in fields}
+
+    def _with_traits(
+        self, facets: Facets, clauses: Clauses, query: Query, text: Text | None, total: int
+    ) -> Facets:
         """The facets of the category that the products lie in, and of every attribute that narrows them."""
         if not clauses.narrow():
             return facets
         sizes = self._offering.sizes(self.category_counts)
-        slug = self._aisle(facets, clauses, query, total, sizes)
+        slug = self._aisle(facets, query, text, total, sizes)
         names = list(query.attributes)
         if slug is not None:
             within = [words.term("category", slug), words.term("for_sale", True)]
@@ -401,30 +405,28 @@ class Finding:
             asked = {str(n): offering.counted(name) for n, name in enumerate(group)}
             if group:
                 answer = self._searcher.aggregate(clauses.without(_trait(group[0])), asked)
-                found |= {name: _counts(answer[str(n)]["buckets"]) for n, name in enumerate(group)}
+                found |= {name: _counts(_by_word(answer[str(n)]["buckets"])) for n, name in enumerate(group)}
         listed = [Trait(name, found[name][: offering.VALUES_MAX]) for name in names]
         kept = [each for each in listed if len(each.values) > 1 or each.name in query.attributes]
         return msgspec.structs.replace(facets, attributes=kept)
 
     def _aisle(
-        self, facets: Facets, clauses: Clauses, query: Query, total: int, sizes: dict[str, int]
+        self, facets: Facets, query: Query, text: Text | None, total: int, sizes: dict[str, int]
     ) -> str | None:
         """The category that the products lie in; with words, the one of the best of them: most products that
         say "webcam" are laptops."""
         if query.category:
             return query.category[0] if len(query.category) == 1 else None
-        if clauses.text is None:
+        if text is None:
             return offering.aisle({each.value: each.count for each in facets.categories}, total, sizes)
-        text = clauses.text
+        said = words.query(self._searcher, text.asked, text.least, text.ways)
 
         def look() -> str | None:
-            best = self._scored(text, offering.BEST, 0)
+            best = self._scored(said, offering.BEST, 0)
             ids = self._searcher.fast_field_values("product_id", [address for _, address in best])
             those = Clause.term_set_query(SCHEMA, "product_id", ids)
-            asked = {"categories": self._aggregations()["categories"]}
-            buckets = self._searcher.aggregate(those, asked)["categories"]["buckets"]
-            counts = {bucket["key"]: int(bucket["doc_count"]) for bucket in buckets}
-            return offering.aisle(counts, len(best), sizes)
+            counted = self._searcher.aggregate(those, {"category": _TALLIES["category"]})
+            return offering.aisle(_by_word(counted["category"]["buckets"]), len(best), sizes)
 
         return self._offering.aisle_of(query.q, look)
 
@@ -436,15 +438,6 @@ class Finding:
         if missing:
             self._counted.update(self._searcher.aggregate(asked, missing))
         return {name: self._counted[name] for name in counts}
-
-    def _aggregations(self) -> dict[str, Any]:
-        bounds = [bound * self._unit for bound in PRICE_BOUNDS]
-        return {
-            "brands": {"terms": {"field": "brand", "size": _BUCKETS, "segment_size": _BUCKETS}},
-            "categories": {"terms": {"field": "category", "size": _BUCKETS, "segment_size": _BUCKETS}},
-            "price_ranges": {"range": {"field": "price", "ranges": _ranges(bounds)}},
-            "ratings": {"range": {"field": "rating", "ranges": _ranges(sorted(STARS))}},
-        }
 
     def _count(self, asked: Clause) -> int:
         return int(self._searcher.search(asked, 1).count or 0)  # type: ignore[attr-defined]
@@ -578,19 +571,13 @@ class _Named(msgspec.Struct):
     brand: str | None = None
 
 
-def _ranges(bounds: list[int]) -> list[dict[str, int]]:
-    """What lies below the first bound, between each two, and from the last one up; lower ends included."""
-    between = [{"from": low, "to": high} for low, high in pairwise(bounds)]
-    return [{"to": bounds[0]}, *between, {"from": bounds[-1]}]
+def _by_word(buckets: list[dict[str, Any]]) -> dict[str, int]:
+    return {bucket["key"]: int(bucket["doc_count"]) for bucket in buckets}
 
 
-def _by_bound(buckets: list[dict[str, Any]]) -> dict[int, int]:
-    """The counts of ranges, by the range's lower end. (An empty index answers no ranges at all.)"""
-    return {int(bucket.get("from", 0)): int(bucket["doc_count"]) for bucket in buckets}
-
-
-def _counts(buckets: list[dict[str, Any]]) -> list[Count]:
-    counts = [Count(bucket["key"], int(bucket["doc_count"])) for bucket in buckets]
+def _counts(held: dict[str, int]) -> list[Count]:
+    """The largest first."""
+    counts = [Count(word, count) for word, count in held.items()]
     return sorted(counts, key=lambda each: (-each.count, each.value))[:FACET_MAX]
 
 

@@ -38,6 +38,9 @@ log = structlog.get_logger("mercat.search")
 GLANCE_S = 0.05
 PROSE_LETTERS_MAX = 20_000
 DETAIL_LETTERS_MAX = 500
+PRICE_BOUNDS = (25, 50, 100)
+"""Where a range of prices ends, in units of the currency."""
+STARS = (4, 3, 2, 1)
 TITLE_SAID = 3
 """So often does a title stand in what a product says of itself."""
 SPLIT = "\x1f"
@@ -48,15 +51,11 @@ _HEAP_BYTES, _FILLING_HEAP_BYTES = 30_000_000, 120_000_000
 _GOLDEN = 0x9E37_79B9_7F4A_7C15  # 2**64 / golden ratio: Fibonacci hashing (Knuth, TAOCP 3, 6.4)
 
 FIELDS = (
-    # what is searched: stemmed
-    ("title", "text", {"tokenizer_name": "english", "index_option": "position"}),
-    ("description", "text", {"tokenizer_name": "english", "index_option": "freq"}),
-    ("brand_words", "text", {"tokenizer_name": "english", "index_option": "freq"}),
-    ("tags", "text", {"tokenizer_name": "english", "index_option": "freq"}),
-    ("departments", "text", {"tokenizer_name": "english", "index_option": "freq"}),
-    ("details", "text", {"tokenizer_name": "english", "index_option": "freq"}),
+    # what is searched, stemmed: what a product says of itself as one text (to score), with its attributes (to
+    # find), and the title alone
     ("said", "text", {"tokenizer_name": "english", "index_option": "freq"}),
     ("everything", "text", {"tokenizer_name": "english", "index_option": "basic"}),
+    ("title", "text", {"tokenizer_name": "english", "index_option": "position"}),
     # what is completed and spelt: as written
     ("words", "text", {"tokenizer_name": "plain", "index_option": "basic"}),
     ("completions", "text", {"tokenizer_name": "raw", "index_option": "basic"}),
@@ -65,6 +64,7 @@ FIELDS = (
     ("category", "text", {"tokenizer_name": "raw", "index_option": "basic", "fast": True}),
     ("external_id", "text", {"tokenizer_name": "raw", "index_option": "basic"}),
     ("seller_id", "unsigned", {"indexed": True}),
+    ("shelf", "text", {"tokenizer_name": "raw", "index_option": "basic", "fast": True}),
     ("price", "unsigned", {"fast": True}),
     ("rating", "float", {"fast": True}),
     ("in_stock", "boolean", {"indexed": True, "fast": True}),
@@ -424,19 +424,11 @@ def _entry(change: ProductChanged) -> Entry:
     entry.add_boolean("for_sale", product is not None)
     if product is None:
         return entry
-    for field, texts, often in (
-        ("title", [product.title], TITLE_SAID),
-        ("description", [product.description[:PROSE_LETTERS_MAX]], 1),
-        ("tags", product.tags, 1),
-        ("departments", product.category_names, 1),
-        ("brand_words", [product.brand] if product.brand else [], 1),
-        ("details", list(_details(product)), 0),
-    ):
-        for each in texts:
-            entry.add_text(field, each)
-            entry.add_text("everything", each)
-            for _ in range(often):
-                entry.add_text("said", each)
+    said = [product.description[:PROSE_LETTERS_MAX], product.brand or "", *product.tags]
+    said += product.category_names
+    entry.add_text("title", product.title)
+    entry.add_text("said", "\n".join([product.title] * TITLE_SAID + said))
+    entry.add_text("everything", "\n".join([product.title, *said, *_details(product)]))
     entry.add_text("words", product.title)
     for slug in {product.category, *product.categories}:
         entry.add_text("category", slug)
@@ -449,6 +441,7 @@ def _entry(change: ProductChanged) -> Entry:
     if product.external_id:
         entry.add_text("external_id", product.external_id)
     entry.add_unsigned("seller_id", product.seller_id)
+    entry.add_text("shelf", shelf(product))
     entry.add_unsigned("price", product.price)
     entry.add_float("rating", float(product.rating))
     entry.add_boolean("in_stock", product.in_stock)
@@ -485,6 +478,13 @@ def _department_completions(product: Document) -> Iterator[str]:
         words = name.lower().split()
         for start in range(len(words)):
             yield SPLIT.join(("c", " ".join(words[start:]), product.category, name))
+
+
+def shelf(product: Document) -> str:
+    """In which range of prices and of ratings it counts, as one word: counting 20 words is cheap."""
+    unit = 10 ** money.exponent(product.currency)
+    dear = sum(product.price >= bound * unit for bound in PRICE_BOUNDS)
+    return f"{dear}{sum(product.rating >= star for star in STARS)}"
 
 
 def _tie(product: Document, bits: int) -> int:

@@ -28,7 +28,6 @@ _GLANCE_S = 5.0
 _SURVEY_S = 60.0
 _VERDICT_S = 60.0
 _VERDICTS_MAX = 2_000
-_FIELDS = ("title", "description", "departments", "brand_words", "tags")
 Hits = Sequence[tuple[Any, DocAddress]]
 
 
@@ -66,7 +65,7 @@ class Judge:
         """The question with how rare its words are, and other ways to ask it."""
         stems = [word.stem for word in asked]
         products = searcher.num_docs
-        held = [max(searcher.doc_freq(field, stem) for field in _FIELDS) for stem in stems]
+        held = [searcher.doc_freq("said", stem) for stem in stems]
         rarity = [math.log(1 + (max(products - each, 0) + 0.5) / (each + 0.5)) for each in held]
         return Question([word.written for word in asked], stems, rarity, self.synonyms().of(stems))
 
@@ -75,9 +74,8 @@ class Judge:
     ) -> tuple[dict[str, Column], Column]:
         """Every candidate's numbers, and the score that they make."""
         numbers = self._rows(searcher, hits)
-        scores = np.array([float(score) for score, _ in hits])
         question = self.question(searcher, asked)
-        found = ranking.features(question, pages.read(numbers), scores, self._survey(searcher))
+        found = ranking.features(question, pages.read(numbers), self._survey(searcher))
         made = ranking.prior(found)
         ranker = self._ranker()
         if ranker:

@@ -79,18 +79,14 @@ def test_other_words_for_the_same_find_it_where_nothing_has_the_own(judged):
     assert titles(judged, "laptop")[0] == "Swift notebook 15 inch 16 GB"
 
 
-@pytest.mark.parametrize("many", [100, 1_000])
-def test_pages_are_parts_of_one_order(tmp_path, monkeypatch, many):
-    """Also where there are so many that candidates are chosen roughly."""
-    monkeypatch.setattr("mercat.search.finding.MANY", many)
+def test_pages_are_parts_of_one_order(tmp_path):
     finding, _ = shop(tmp_path, [(f"Tablet number {n}", "tablets", n) for n in range(1, 500)])
     whole = [title for page in range(1, 51) for title in titles(finding, "tablet", page=page, limit=10)]
     assert len(whole) == len(set(whole)) == 499
     assert titles(finding, "tablet", page=3, limit=20) == whole[40:60]
 
 
-def test_where_many_have_the_words_few_of_which_say_them_none_is_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr("mercat.search.finding.MANY", 100)
+def test_where_many_have_the_words_few_of_which_say_them_none_is_left_out(tmp_path):
     things = [
         product(n, "Case", attributes={"for": "tablet"} if n > 50 else {}, tags=["tablet"] if n <= 50 else [])
         for n in range(1, 401)
