@@ -87,7 +87,7 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> Shop:
         "search",
         search.Search,
         search.API,
-        lambda _: search.Search(settings.data / "search", settings.currency, settings.search_sold_out),
+        lambda db: search.Search(settings.data / "search", settings.currency, settings.search_sold_out, db),
     )
     traders = await place("sellers", sellers.Sellers, sellers.API, sellers.Sellers)
     stock = await place("inventory", inventory.Inventory, inventory.API, inventory.Inventory)
@@ -216,6 +216,7 @@ async def answer_the_door(shop: Shop) -> gateway.Door:
         events=await building.pool("events"),
         audit=lambda: audit_of(shop.settings),
         draw=draw_from_path,
+        closing=building.closing,
     )
     return door
 

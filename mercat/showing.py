@@ -125,7 +125,9 @@ def _table(findings: Sequence[Finding], word: str, wrong: Sequence[Finding]) -> 
 def bench_of(name: str, seconds: float, options: Mapping[str, Any], *, as_json: bool) -> int:
     """1 where a law was broken, or a fault did what it must not; 2 for what is not known."""
     from mercat.bench import FAULTS, NAMES, options_of, run
+    from mercat.kit.observe import set_up_logs
 
+    set_up_logs("info" if name == "faults" else "warning")
     if name not in NAMES:
         _console.print(f"There is no benchmark {name!r}. There are: {', '.join(NAMES)}.")
         return 2

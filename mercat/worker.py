@@ -47,6 +47,7 @@ async def _web(stop: asyncio.Event) -> None:
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
         if not serving.done():
+            shop.building.closing.set()
             server.stop()
             with suppress(TimeoutError):
                 async with asyncio.timeout(8):

@@ -24,6 +24,7 @@ from typing import Any, cast
 
 import asyncpg
 import msgspec
+import structlog
 from msgspec import Struct
 
 from mercat.accounts import NewAddress
@@ -43,6 +44,7 @@ from mercat.kit.refusals import Unavailable
 from mercat.kit.web import Caller
 from mercat.main import Shop
 
+log = structlog.get_logger("mercat.bench")
 BACK_WITHIN_S = 30
 ENGINES = ("worker", "relay and followers", "valkey", "valkey loses its data", "postgres", "postgres paused")
 FULL_DISK = "disk full"
@@ -72,6 +74,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     acknowledged: int
     lost: int
     doubled: int
+    unanswered: int
     undocumented: int
     audit_violations: int
     answers: dict[str, int]
@@ -86,6 +89,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
             for what, count in (
                 ("acknowledged orders lost", self.lost),
                 ("orders doubled", self.doubled),
+                ("shoppers never told", self.unanswered),
                 ("undocumented answers", self.undocumented),
                 ("laws broken", self.audit_violations),
             )
@@ -291,13 +295,17 @@ class Crowd:
         finally:
             self._free.append(shopper)
 
-    async def have_been_served(self) -> None:
-        """Nobody comes any more, and everybody is told."""
+    async def have_been_served(self) -> int:
+        """Nobody comes any more, and everybody is told; but for so many, after a minute."""
         if self._arriving:
             self._arriving.cancel()
-        async with asyncio.timeout(_SETTLED_WITHIN_S):
-            while self._under_way:
-                await asyncio.wait(self._under_way)
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=_SETTLED_WITHIN_S)
+        left = list(self._under_way)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        return len(left)
 
     async def go_home(self) -> None:
         if self._arriving:
@@ -418,7 +426,8 @@ async def _full(site: Site) -> AsyncGenerator[None]:
     finally:
         filling.cancel()
         await asyncio.gather(filling, return_exceptions=True)
-        (disk / "last").unlink(missing_ok=True)
+        for ballast in ("last", "ballast"):
+            (disk / ballast).unlink(missing_ok=True)
 
 
 def fill(file: Path, leave: int = 0) -> None:
@@ -475,7 +484,7 @@ async def suffer(site: Site, crowd: Crowd, fault: str, before_s: float, lasts_s:
     while back is None and perf_counter() < ended + BACK_WITHIN_S + 1:
         await asyncio.sleep(0.1)
         back = crowd.back_at(ended, usual / 2)
-    await crowd.have_been_served()
+    unanswered = await crowd.have_been_served()
     await settled(site.connection)
     lost, doubled = await missing(site, crowd)
     violations = sum(finding.violations for finding in await audited(site.connection))
@@ -487,6 +496,7 @@ async def suffer(site: Site, crowd: Crowd, fault: str, before_s: float, lasts_s:
         acknowledged=len(crowd.told) - told,
         lost=lost,
         doubled=doubled,
+        unanswered=unanswered,
         undocumented=crowd.undocumented - undocumented,
         audit_violations=violations,
         answers=dict(sorted((crowd.answers - answers).items())),
@@ -571,33 +581,36 @@ async def small_disk(folder: Path) -> AsyncGenerator[bool]:
 
 async def faults(seconds: float, rate: float = 1_000, fault: Sequence[str] = ()) -> Report:
     """`seconds`: how long a fault lasts that is not over at once. `fault`: these alone (none: all)."""
-    wanted = [name for name in NAMES if not fault or name in fault]
     outcomes: list[Outcome] = []
     skipped: list[str] = []
     crowds: list[Crowd] = []
-    before_s = max(seconds / 2, 2.0)
-    async with AsyncExitStack() as stack:
-        if here := [name for name in wanted if name not in PROVIDER]:
-            folder = _folder(stack)
-            mounted = FULL_DISK in here and await stack.enter_async_context(small_disk(folder))
-            connection = await stack.enter_async_context(serving(folder))
-            crowd = await stack.enter_async_context(crowded(connection, rate))
+
+    async def shop(names: Sequence[str]) -> None:
+        """A shop of its own for these."""
+        wanted = [name for name in names if not fault or name in fault]
+        if not wanted:
+            return
+        async with AsyncExitStack() as stack:
+            folder, double, more, pace, card = _folder(stack), None, {}, rate, "tok_visa"
+            if FULL_DISK in wanted and not await stack.enter_async_context(small_disk(folder)):
+                skipped.append(f"{FULL_DISK}: a small file system could not be mounted (needs root)")
+                return
+            if names is PROVIDER:
+                double = StripeDouble()
+                more = with_stripe(await stack.enter_async_context(double.serving()))
+                pace, card = min(rate, _STRIPE_RATE), "pm_card_visa"
+            connection = await stack.enter_async_context(serving(folder, more=more))
+            crowd = await stack.enter_async_context(crowded(connection, pace, card, more=more))
             crowds.append(crowd)
-            for name in here:
-                if name == FULL_DISK and not mounted:
-                    skipped.append(f"{FULL_DISK}: a small file system could not be mounted (needs root)")
-                    continue
-                outcomes.append(await suffer(Site(connection, disk=folder), crowd, name, before_s, seconds))
-    async with AsyncExitStack() as stack:
-        if here := [name for name in wanted if name in PROVIDER]:
-            double = StripeDouble()
-            url = await stack.enter_async_context(double.serving())
-            more, calm = with_stripe(url), min(rate, _STRIPE_RATE)
-            connection = await stack.enter_async_context(serving(_folder(stack), more=more))
-            crowd = await stack.enter_async_context(crowded(connection, calm, "pm_card_visa", more=more))
-            crowds.append(crowd)
-            for name in here:
-                outcomes.append(await suffer(Site(connection, double), crowd, name, before_s, seconds))
+            for name in wanted:
+                if name == FULL_DISK:
+                    await asyncio.to_thread(fill, folder / "ballast", _LEFT_BYTES)
+                site = Site(connection, double, folder)
+                outcomes.append(await suffer(site, crowd, name, max(seconds / 2, 2.0), seconds))
+                log.info("a fault is over", **msgspec.to_builtins(outcomes[-1]))
+
+    for names in (ENGINES, (FULL_DISK,), PROVIDER):
+        await shop(names)
     took = sorted(at - began for crowd in crowds for began, at in crowd.acknowledged)
     carried = [outcome.rate_per_s for outcome in outcomes if outcome.fault not in PROVIDER] or [
         outcome.rate_per_s for outcome in outcomes

@@ -33,8 +33,8 @@ _PAGES_A_TICK = 40
 _GRACE = timedelta(seconds=2)
 """A pass shown in its last moment is settled before it lapses."""
 _NEVER_BEGUN = timedelta(seconds=30)
-"""A turn claimed for so long by a checkout that nobody knows: its process died in between. Not sooner: until
-then it may yet begin (10 s in its coalescer, 15 s of a statement), and would buy the next one's unit."""
+"""A turn claimed for so long by a checkout that nobody knows: its process died in between. Not sooner: it may
+yet begin (10 s in its coalescer, 15 s of a statement), and would buy what the next was promised."""
 _LOOK_BACK_S = 5.0
 OUT = """
 for n = 1, #ARGV, 2 do

@@ -18,7 +18,7 @@ from mercat.kit import wire
 from mercat.kit.refusals import Refusal
 from mercat.kit.web import Needs, Route
 
-Tag = Literal["Browsing", "Buying", "People", "Selling", "Opinions", "Flash sales"]
+Tag = Literal["Browsing", "Buying", "People", "Selling", "Opinions", "Flash sales", "Merchandising"]
 Schema = dict[str, Any]
 
 TAGS: dict[Tag, str] = {
@@ -28,6 +28,7 @@ TAGS: dict[Tag, str] = {
     "People": "Accounts, sessions, addresses and ways to pay.",
     "Selling": "A seller's products, stock, orders and shipments.",
     "Opinions": "Reviews, the wishlist and recommendations.",
+    "Merchandising": "For operators: which products searches put first, and which words mean the same.",
 }
 
 _NEEDS: dict[Needs, str] = {

@@ -215,6 +215,8 @@ class SuggestionsShown(Struct, frozen=True):
     products: list[Card]
     categories: list[PlaceShown]
     brands: list[str]
+    queries: list[str] = []
+    """What others have searched for with success."""
 
 
 class ShelfShown(Struct, frozen=True):

@@ -32,6 +32,8 @@ class Building:
         self.here: dict[str, object] = {}
         self.internal_routes: list[BaseRoute] = []
         self.public_routes: list[BaseRoute] = []
+        self.closing = asyncio.Event()
+        """Whoever answers for long (a stream) ends now."""
         self.store = Store(settings.store_url)
         self.cache = Store(settings.cache_url)
         self._pools: dict[str, asyncpg.Pool] = {}

@@ -6,18 +6,21 @@ each other facet there is one more pass, over what would be found without its ow
 
 import base64
 import binascii
-from itertools import islice, pairwise
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 from msgspec import Raw
 from tantivy import DocAddress, FieldType, Occur, Order, Searcher
 from tantivy import Query as Clause
 
 from mercat import money
+from mercat.ids import ProductId
 from mercat.kit import wire
 from mercat.kit.refusals import Invalid
-from mercat.search import offering, traits, words
+from mercat.search import arranging, offering, rules, traits, words
 from mercat.search import text as text_of
 from mercat.search.facts import Pages
 from mercat.search.index import PRICE_BOUNDS, SCHEMA, SPLIT, STARS
@@ -41,6 +44,7 @@ from mercat.search.messages import (
     Why,
 )
 from mercat.search.ranking import CANDIDATES
+from mercat.search.rules import Pin
 from mercat.search.words import Word
 
 FACET_MAX = 100
@@ -50,6 +54,7 @@ DEPARTMENTS_MAX = 60_000
 _BUCKETS = 1_000
 _SPELLINGS = 30
 _TYPED_MAX = 100
+_SAMPLED_ABOVE = 50_000
 _KEYS: dict[Sort, tuple[str, Order]] = {
     "price_asc": ("by_price", Order.Asc),
     "price_desc": ("by_price", Order.Desc),
@@ -203,7 +208,11 @@ class Finding:
         return text
 
     def _page(self, query: Query, text: Text | None) -> Found:
-        clauses = self._clauses(query, text.matching if text else None)
+        pins = self._pins(text.asked) if text is not None else []
+        clauses = by_words = self._clauses(query, text.matching if text else None)
+        if pins and text is not None:
+            put = arranging.placeable(pins, in_stock=self._sold_out == "last")
+            clauses = self._clauses(query, words.some([text.matching, Clause.const_score_query(put, 0.0)]))
         facets, total = self._facets(clauses)
         facets = self._with_traits(facets, clauses, query, text, total)
         by_key = _KEYS.get(query.sort) or (None if text is not None else _OF_ALL)
@@ -212,7 +221,11 @@ class Finding:
         skipped = 0 if cursor else (query.page - 1) * query.limit
         if text is not None and by_key is None:
             skipped = cursor.key if cursor else skipped
-            hits = self._best(clauses, text, total, query.limit, skipped) if skipped < total else []
+            hits = (
+                self._arranged(pins, clauses, by_words, text, total, query.limit, skipped)
+                if skipped < total
+                else []
+            )
             more = skipped + len(hits) < total
             after = Cursor(query.sort, page + 1, skipped + len(hits)) if more else None
         else:
@@ -228,27 +241,82 @@ class Finding:
             next_cursor=after.shown() if after else None,
         )
 
-    def _best(
-        self, clauses: Clauses, text: Text, total: int, limit: int, skipped: int
+    def _pins(self, said: list[Word]) -> list[Pin]:
+        by_words = self._judge.ruling.pins if self._judge else {}
+        return by_words.get(rules.key(word.stem for word in said), []) if by_words and said else []
+
+    def _arranged(
+        self,
+        pins: list[Pin],
+        clauses: Clauses,
+        by_words: Clauses,
+        text: Text,
+        total: int,
+        limit: int,
+        skipped: int,
     ) -> list[tuple[Any, DocAddress]]:
-        """A page by relevance: the judge's order of the engine's best, then the others by score."""
-        asked = clauses.scored(words.query(self._searcher, text.asked, text.least, text.ways))
-        if not (self._judge and self._pages):
-            return self._scored(asked, limit, skipped)
+        """A page by relevance, pinned products at their places."""
+        if not pins:
+            return self._best(clauses, text, total, limit, skipped)
+        there = arranging.pinned(self._searcher, clauses.without(), pins, in_stock=self._sold_out == "last")
+        apart = [int(pin.product_id) for pin, _ in there]
+        return rules.placed(
+            [(pin.place, hit) for pin, hit in there],
+            total,
+            skipped,
+            limit,
+            lambda count, first: self._best(by_words, text, total, count, first, apart),
+        )
+
+    def _best(
+        self,
+        clauses: Clauses,
+        text: Text,
+        total: int,
+        limit: int,
+        skipped: int,
+        apart: Sequence[int] = (),
+    ) -> list[tuple[Any, DocAddress]]:
+        """A page by relevance: the judge's order of the engine's best, then the others by score. Products in
+        `apart` are judged with the others, which are compared with each other, and left out."""
+        if not (text.asked and self._judge and self._pages):
+            return self._scored(self._others(clauses, text, apart), limit, skipped)
         best = self._candidates(clauses, text, total)
+        judged = self._products(best) if apart else []
+        there = len(best) - len(set(apart) & set(judged))
         hits: list[tuple[Any, DocAddress]] = []
-        if skipped < len(best):
-            order = self._judge.order(self._searcher, self._pages, text.asked, best)
-            if self._sold_out == "last":
-                held = self._searcher.fast_field_values("in_stock", [address for _, address in best])
-                order.sort(key=lambda place: not held[place])
+        if skipped < there:
+            order = self._order(text, best)
+            if apart:
+                order = [place for place in order if judged[place] not in apart]
             hits = [best[place] for place in order[skipped : skipped + limit]]
-        if len(hits) < limit and len(best) == CANDIDATES:
-            judged = self._searcher.fast_field_values("product_id", [address for _, address in best])
-            those = Clause.term_set_query(SCHEMA, "product_id", [int(product or 0) for product in judged])
-            others = Clause.boolean_query([(Occur.Must, asked), (Occur.MustNot, those)])
-            hits += self._scored(others, limit - len(hits), max(skipped - CANDIDATES, 0))
-        return hits
+        if len(hits) == limit or len(best) < CANDIDATES:
+            return hits
+        missing, later = limit - len(hits), max(skipped - there, 0)
+        apart = [*apart, *(judged or self._products(best))]
+        return hits + self._scored(self._others(clauses, text, apart), missing, later)
+
+    def _others(self, clauses: Clauses, text: Text, apart: Sequence[int]) -> Clause:
+        """All that is found, but for some products; those that say the words of themselves first."""
+        every = words.query(self._searcher, text.asked, text.least, text.ways)
+        return arranging.but(clauses.scored(every), apart) if apart else clauses.scored(every)
+
+    def _products(self, hits: list[tuple[Any, DocAddress]]) -> list[int]:
+        ids = self._searcher.fast_field_values("product_id", [address for _, address in hits])
+        return [int(product or 0) for product in ids]
+
+    def _order(self, text: Text, best: list[tuple[Any, DocAddress]]) -> list[int]:
+        """The places of these products, the best first: as the judge says, and the operators' boosts."""
+        assert self._judge
+        assert self._pages
+        scores = self._judge.scores(self._searcher, self._pages, text.asked, best)
+        if boosts := self._judge.ruling.boosts_of(rules.key(word.stem for word in text.asked)):
+            scores = scores + arranging.gains(self._searcher, boosts, best).sum(0)
+        order: list[int] = np.argsort(-scores, kind="stable").tolist()
+        if self._sold_out == "last":
+            held = self._searcher.fast_field_values("in_stock", [address for _, address in best])
+            order.sort(key=lambda place: not held[place])
+        return order
 
     def _candidates(self, clauses: Clauses, text: Text, total: int) -> list[tuple[Any, DocAddress]]:
         """Those whom the judge is asked about, of so many: all, or those that say the words of themselves."""
@@ -274,25 +342,43 @@ class Finding:
         if not (said and hits and self._judge and self._pages):
             return Explained([word.written for word in said], [], 0, [])
         question = self._judge.question(self._searcher, said)
-        every = self._judge.explained(self._searcher, self._pages, said, hits)
-        why: list[Why] = []
-        for place, score, prior, learnt, numbers in islice(every, limit):
-            card = wire.decode(bytes(self._card(hits[place][1])), Card)
-            engine, bonus = numbers["bm_one"] or 0.0, score - learnt - sum(prior.values())
-            why.append(
-                Why(
-                    card.product_id,
-                    card.title,
-                    score,
-                    engine,
-                    bonus,
-                    prior,
-                    learnt,
-                    numbers,
-                )
-            )
+        why = self._reasons(said, hits, limit)
         ways = [" ".join(way) for way in question.ways]
         return Explained([word.written for word in said], ways, len(hits), why)
+
+    def _reasons(self, said: list[Word], hits: list[tuple[Any, DocAddress]], limit: int) -> list[Why]:
+        assert self._judge
+        assert self._pages
+        key = rules.key(word.stem for word in said)
+        pins, boosts = self._pins(said), self._judge.ruling.boosts_of(key)
+        gains = arranging.gains(self._searcher, boosts, hits)
+        reasons: list[tuple[int, Why]] = []
+        judged = self._judge.explained(self._searcher, self._pages, said, hits)
+        for place, score, prior, learnt, numbers in judged:
+            engine, bonus = numbers["bm_one"] or 0.0, score - learnt - sum(prior.values())
+            by = [boost.rule_id for boost, gain in zip(boosts, gains[:, place], strict=True) if gain]
+            boosted = float(gains[:, place].sum())
+            why = Why(ProductId(0), "", score + boosted, engine, bonus, prior, learnt, numbers, boosted)
+            reasons.append((place, msgspec.structs.replace(why, rules=by)))
+        reasons.sort(key=lambda each: -each[1].score)
+        for_sale, last = words.term("for_sale", True), self._sold_out == "last"
+        there = arranging.pinned(self._searcher, for_sale, pins, in_stock=last) if pins else []
+        ids = {pin.product_id for pin, _ in there}
+        named = [self._named(why, hits[place][1]) for place, why in reasons[: limit + len(ids)]]
+        known = {why.product_id: why for why in named}
+        put: list[tuple[int, Why]] = []
+        for pin, (_, address) in there:
+            why = known.get(pin.product_id) or self._named(_UNJUDGED, address)
+            why = msgspec.structs.replace(why, pinned=pin.place, rules=[*why.rules, pin.rule_id])
+            put.append((pin.place, why))
+        rest = [why for why in named if why.product_id not in ids]
+        return rules.placed(
+            put, len(rest) + len(put), 0, limit, lambda count, first: rest[first : first + count]
+        )
+
+    def _named(self, why: Why, address: DocAddress) -> Why:
+        card = wire.decode(bytes(self._card(address)), Card)
+        return msgspec.structs.replace(why, product_id=card.product_id, title=card.title)
 
     def candidates(self, q: str) -> tuple[list[Word], list[tuple[Any, DocAddress]]]:
         """What the judge is asked about, for learning."""
@@ -533,9 +619,13 @@ class Finding:
             return Suggestions([], [], [], [])
         said = [words.term("words", word) for word in before]
         whole = " ".join(before)
-        completions = self._searcher.terms_with_prefix(
-            "words", last, words.every(said) if said else None, limit
-        )
+        completions: list[tuple[str, int]] = []
+        for some in self._parts(said) if said else [said]:
+            completions = self._searcher.terms_with_prefix(
+                "words", last, words.every(some) if some else None, limit
+            )
+            if len(completions) >= limit:
+                break
         return Suggestions(
             words=[f"{whole} {word}".lstrip() for word, _ in completions],
             products=self._starting(said, last, limit),
@@ -547,12 +637,24 @@ class Finding:
         """Products with these words and one that begins so, or nearly so."""
         for distance in range(words.slips(last) + 1):
             begun = Clause.fuzzy_term_query(SCHEMA, "words", last, distance, prefix=True)
-            hits = self._searcher.search(
-                words.every([*said, begun]), limit, count=False, order_by_field="by_rating"
-            ).hits
+            hits: list[tuple[Any, DocAddress]] = []
+            for some in self._parts(said):
+                hits = self._searcher.search(
+                    words.every([*some, begun]), limit, count=False, order_by_field="by_rating"
+                ).hits
+                if len(hits) >= limit:
+                    break
             if hits:
                 return [self._card(address) for _, address in hits]
         return []
+
+    def _parts(self, said: list[Clause]) -> list[list[Clause]]:
+        """Where to look for suggestions: in a large shop first in a sample, which is enough wherever there is
+        much to suggest; so a letter costs as much in any shop."""
+        sampled = (
+            [[*said, words.term(traits.SAMPLE, True)]] if self._searcher.num_docs > _SAMPLED_ABOVE else []
+        )
+        return [*sampled, said]
 
     def _known(self, kind: str, typed: str, limit: int) -> list[list[str]]:
         """Brands or categories that begin so, the largest first."""
@@ -564,6 +666,10 @@ class Finding:
 def _trait(name: str) -> str:
     """How the filter by an attribute is called among those of the facets."""
     return f"{traits.FIELD}.{name}"
+
+
+_UNJUDGED = Why(ProductId(0), "", 0, 0, 0, {}, 0, {})
+"""A product that is there because it was put there."""
 
 
 class _Named(msgspec.Struct):

@@ -21,6 +21,7 @@ from mercat.search.facts import Pages
 from mercat.search.index import SCHEMA
 from mercat.search.offering import Offering
 from mercat.search.ranking import Column, Question
+from mercat.search.rules import Ruling
 from mercat.search.words import Word
 
 log = structlog.get_logger("mercat.search")
@@ -49,6 +50,13 @@ class Judge:
         self._aisles = Aisles()
         self._verdicts: dict[str, _Verdict] = {}
         self.offering = Offering()
+        self.ruling = Ruling()
+
+    def abide(self, ruling: Ruling) -> None:
+        """From here on these rules of operators hold."""
+        if ruling is not self.ruling:
+            self.ruling = ruling
+            self._seen, self._glanced = None, float("-inf")
 
     def synonyms(self) -> synonyms.Synonyms:
         now = time.monotonic()
@@ -59,6 +67,9 @@ class Judge:
             seen = (own.stat().st_mtime_ns if own.exists() else 0, today)
             if seen != self._seen:
                 self._synonyms, self._seen = synonyms.read(own, today), seen
+                for said, other in self.ruling.ways:
+                    self._synonyms.ways.setdefault(said, {})[other] = True
+                self._verdicts.clear()
         return self._synonyms
 
     def question(self, searcher: Searcher, asked: Sequence[Word]) -> Question:
@@ -82,20 +93,20 @@ class Judge:
             made = made + ranker.correction(ranking.table(found, ranker.features))
         return found, made + ranking.bonus(found)
 
-    def order(self, searcher: Searcher, pages: Pages, asked: Sequence[Word], hits: Hits) -> list[int]:
-        """The candidates' places, best first. What has all the words comes before what has not.
+    def scores(self, searcher: Searcher, pages: Pages, asked: Sequence[Word], hits: Hits) -> Column:
+        """A score a candidate. What has all the words has more than what has not.
 
         Verdicts are remembered for a minute by the rows of facts they were about: a price or a stock that
         changed makes no other row, so a busy index does not bring every question back."""
-        if len(hits) < 2:
-            return list(range(len(hits)))
+        if not hits:
+            return np.zeros(0)
         numbers = np.array(self._rows(searcher, hits))
         key, now = " ".join(word.written for word in asked), time.monotonic()
         known = self._verdicts.get(key)
         if known and known.pages is pages and now < known.until:
             at = np.minimum(np.searchsorted(known.rows, numbers), len(known.rows) - 1)
             if bool((known.rows[at] == numbers).all()):
-                return np.argsort(-known.scores[at], kind="stable").tolist()
+                return known.scores[at]
         _, made = self.judged(searcher, pages, asked, hits)
         sorted_by_row = np.argsort(numbers)
         if len(self._verdicts) >= _VERDICTS_MAX:
@@ -103,7 +114,7 @@ class Judge:
         self._verdicts[key] = _Verdict(
             pages, now + _VERDICT_S, numbers[sorted_by_row], made[sorted_by_row].astype(np.float32)
         )
-        return np.argsort(-made, kind="stable").tolist()
+        return made
 
     def _rows(self, searcher: Searcher, hits: Hits) -> list[int]:
         return [int(row or 0) for row in searcher.fast_field_values("row", [each for _, each in hits])]

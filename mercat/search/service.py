@@ -4,17 +4,33 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import asyncpg
 import structlog
+from msgspec import structs
 
 from mercat.events import ProductChanged
-from mercat.ids import ProductId
+from mercat.ids import ProductId, RuleChangeId, RuleId
 from mercat.kit import wire
 from mercat.kit.log import on
 from mercat.kit.refusals import Unavailable
+from mercat.kit.web import Caller
+from mercat.search.asking import Asked
 from mercat.search.finding import Finding
 from mercat.search.index import Broken, Folder, Reader, Writer, mishaps
 from mercat.search.judging import Judge
-from mercat.search.messages import Explained, Found, Query, SoldOut, Suggestions
+from mercat.search.messages import (
+    Explained,
+    Found,
+    KeptRule,
+    Query,
+    Rule,
+    RuleChanges,
+    Rules,
+    SoldOut,
+    Suggestions,
+)
+from mercat.search.ruling import CHANGES_MAX, Rulebook
+from mercat.search.words import LETTERS_MAX
 
 log = structlog.get_logger("mercat.search")
 Everything = Callable[[], AsyncIterator[Sequence[ProductChanged]]]
@@ -51,7 +67,16 @@ class Search:
     A question to a small index costs about a millisecond, so it is answered on the spot; a large one, and
     writing, which waits for the disk, have threads."""
 
-    def __init__(self, folder: Path, currency: str = "USD", sold_out: SoldOut = "among_others") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        currency: str = "USD",
+        sold_out: SoldOut = "among_others",
+        db: asyncpg.Pool | None = None,
+    ) -> None:
+        """Without a database there are no rules of operators, and no past questions."""
+        self._book = Rulebook(db) if db else None
+        self._asked = Asked(db) if db else None
         self._sold_out: SoldOut = sold_out
         self._currency = currency
         self._folder = Folder(folder)
@@ -71,26 +96,75 @@ class Search:
 
     async def find(self, query: Query) -> Found:
         """Products that have the words and pass the filters, a page of them, and what each facet counts."""
+        await self._mind_rules()
         self._reader.searcher()
         answers: dict[bytes, tuple[float, Found]] = self._reader.counted.setdefault("answers", {})
         key, now = wire.encode(query), time.monotonic()
         known = answers.get(key)
         if known and now < known[0]:
+            self._note(query, known[1])
             return known[1]
         found = await self._answer(lambda finding: finding.find(query))
+        self._note(query, found)
         if len(answers) < _ANSWERS_MAX:
             answers[key] = (now + _ANSWER_S, found)
         return found
 
     async def suggest(self, q: str, limit: int = 8) -> Suggestions:
-        """What these first letters may become: words, products, categories, brands."""
+        """What these first letters may become: words, products, categories, brands, past questions."""
         most = min(max(limit, 1), SUGGESTIONS_MAX)
-        return await self._answer(lambda finding: finding.suggest(q, most))
+        found = await self._answer(lambda finding: finding.suggest(q, most))
+        past = self._asked.beginning(q[:LETTERS_MAX], most) if self._asked else []
+        return structs.replace(found, queries=past) if past else found
 
     async def explain(self, q: str, limit: int = 10) -> Explained:
         """Why the first products of a question are the first."""
+        await self._mind_rules()
         most = min(max(limit, 1), EXPLAINED_MAX)
         return await self._answer(lambda finding: finding.explain(q, most))
+
+    async def rules(self) -> Rules:
+        """What operators want of searches: pins, boosts, synonyms."""
+        return Rules(await self._rulebook().rules())
+
+    async def add_rule(self, caller: Caller, rule: Rule, rule_id: RuleId | None = None) -> KeptRule:
+        """A new rule. Searches keep it within five seconds. `rule_id`: a fresh one of the asker's, so that
+        asking twice adds one. Refuses: too_many_rules."""
+        return await self._rulebook().add(caller, rule, rule_id)
+
+    async def change_rule(self, caller: Caller, rule_id: RuleId, rule: Rule) -> KeptRule:
+        """The rule as it is from here on."""
+        return await self._rulebook().change(caller, rule_id, rule)
+
+    async def remove_rule(self, caller: Caller, rule_id: RuleId) -> None:
+        """Takes a rule away. It stays in the record of changes."""
+        await self._rulebook().remove(caller, rule_id)
+
+    async def put_back_rule(self, caller: Caller, change_id: RuleChangeId) -> KeptRule:
+        """A rule as it was before a change."""
+        return await self._rulebook().put_back(caller, change_id)
+
+    async def rule_changes(self, limit: int = 20, before: RuleChangeId | None = None) -> RuleChanges:
+        """Who changed which rule, and how; the newest first."""
+        return RuleChanges(await self._rulebook().changes(min(max(limit, 1), CHANGES_MAX), before))
+
+    def _note(self, query: Query, found: Found) -> None:
+        """Searches by people count, not their turning of pages."""
+        whole = found.total and found.relaxed is None and found.all_words is None
+        if self._asked and whole and query.q and query.page == 1 and query.cursor is None:
+            self._asked.note(query.q)
+
+    def _rulebook(self) -> Rulebook:
+        if self._book is None:
+            raise Unavailable("There are no rules here.")
+        return self._book
+
+    async def _mind_rules(self) -> None:
+        if self._book:
+            ruling = await self._book.fresh()
+            if ruling is not self._judge.ruling:
+                self._judge.abide(ruling)
+                self._reader.counted.pop("answers", None)
 
     async def category_counts(self) -> dict[str, int]:
         """How many products a category has, by slug, descendants' included. Empty ones are left out."""
@@ -220,6 +294,8 @@ class Search:
             await asyncio.to_thread(self._beside.apply, list(late.values()))
 
     async def close(self) -> None:
+        if self._asked:
+            await self._asked.close()
         if self._idle:
             self._idle.cancel()
         await self._rest()

@@ -7,6 +7,7 @@
     flash.py           flash sales: the wait, one's turn, the operator's control room
     desk_seller.py     what sellers do
     desk_operator.py   how the shop does
+    desk_search.py     what operators want of searches
     desk_money.py      its money, and what recovery has given up
     shared.py          a page for everybody is written once a second
     visit.py           who came, what form they sent, how a page goes back; csrf.py, render.py
@@ -14,6 +15,7 @@
 It owns no data and decides nothing: it asks services and renders what they say. No page needs a script.
 """
 
+import asyncio
 from collections.abc import Callable
 
 import asyncpg
@@ -27,6 +29,7 @@ from mercat.storefront import (
     buying,
     desk_money,
     desk_operator,
+    desk_search,
     desk_seller,
     flash,
     render,
@@ -49,12 +52,13 @@ def pages(
     events: asyncpg.Pool,
     audit: Audit,
     draw: shop.Draw,
+    closing: asyncio.Event,
 ) -> list[Route]:
     """All pages. The last route answers every other address with a page that says so: put it behind the API.
 
     `session_cookie(token, lifetime_s)` writes the door's cookie; `store` keeps what was asked with a key of
     checkout's; `events` reads how far followers are and `audit` checks the laws, for the operator's desk;
-    `draw` makes pictures of what came without."""
+    `draw` makes pictures of what came without; `closing` ends what is answered for long."""
     settings = services.settings
     aisles = Aisles(services.catalog, services.search, services.breakers["search"])
     visits = Visits(
@@ -80,9 +84,10 @@ def pages(
             store=store,
         ),
         *tracking.pages(visits, services),
-        *flash.pages(visits, services),
+        *flash.pages(visits, services, closing),
         *desk_seller.pages(visits, aisles, services),
         *desk_operator.pages(visits, services, events, audit),
+        *desk_search.pages(visits, aisles, services),
         *desk_money.pages(visits, services),
         *shop.pages(
             visits,

@@ -5,17 +5,21 @@ document, which any cache may hand out, and computes from its own place; the pag
 happens.
 """
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from mercat.flashsale import Act, Place, Sale
+from mercat.flashsale import Act, Place, Room, Sale
 from mercat.ids import UserId
 from mercat.kit import clock, wire
-from mercat.kit.refusals import NotFound, Refusal
+from mercat.kit.coalesce import AWAY
+from mercat.kit.refusals import NotFound, Overloaded, Refusal
 from mercat.kit.web import Caller
 from mercat.services import Services
 from mercat.storefront.shared import Shared
@@ -28,6 +32,9 @@ _STATES = {
     "sold_out": "Sold out",
     "ended": "Over",
 }
+_WATCHING_MAX = 20
+"""Streams that a worker keeps open at once."""
+_WATCHED_S = 60
 
 
 class Doing(NamedTuple):
@@ -141,9 +148,11 @@ class Flash:
 class ControlRoom:
     """For operators: how a sale goes, and what can be done about it."""
 
-    def __init__(self, visits: Visits, shop: Services) -> None:
+    def __init__(self, visits: Visits, shop: Services, closing: asyncio.Event) -> None:
         self._visits = visits
         self._shop = shop
+        self._closing = closing
+        self._watching = 0
 
     async def sales(self, request: Request) -> Response:
         caller = await self._visits.with_role(request, "operator")
@@ -151,36 +160,59 @@ class ControlRoom:
             request, caller, "operator_flash.html", sales=await self._shop.flashsale.sales(), states=_STATES
         )
 
-    async def room(self, request: Request, refused: Refusal | None = None) -> Response:
+    async def room(
+        self, request: Request, refused: Refusal | None = None, given: dict[str, str] | None = None
+    ) -> Response:
         caller = await self._visits.with_role(request, "operator")
         room = await self._shop.flashsale.room(request.path_params["sale_id"])
-        sale = room.sale
-        waiting = max(0, sale.joined - sale.serving) if sale.queue else 0
-        ended = room.used + room.lapsed
-        tallies = [
-            ("State", _STATES[sale.state]),
-            ("Left of units", f"{sale.left:,} of {sale.units:,}"),
-            ("Waiting", f"{waiting:,}"),
-            ("Served up to place", f"{sale.serving:,}"),
-            ("Let in a second", f"{sale.rate:g} of {room.rate:g}"),
-            ("Shopping now", f"{room.issued + room.claimed:,} of {room.ceiling:,} at most"),
-            ("Bought of turns ended", f"{room.used / ended:.0%}" if ended else "…"),
-            ("Turns lapsed", f"{room.lapsed:,}"),
-            ("Checkout, 99th percentile", f"{room.health.p99_s * 1_000:,.0f} ms"),
-            ("Checkouts failed lately", f"{room.health.failed:,} of {room.health.answers:,}"),
-        ]
         return await self._page(
             request,
             caller,
             "operator_flash_room.html",
             refused.status if refused else 200,
-            sale=sale,
-            tallies=tallies,
-            room=room,
-            doings=_doings(sale),
-            slowed=room.rate and sale.rate < room.rate * 0.99 and sale.state == "open",
+            doings=_doings(room.sale),
+            given={"what": "", "why": "", "amount": ""} | (given or {}),
             refused=trouble(refused) if refused else None,
+            **_shown(room),
         )
+
+    async def live(self, request: Request) -> Response:
+        """The two parts of the room that change, as server-sent events, whenever they change."""
+        await self._visits.with_role(request, "operator")
+        sale_id = request.path_params["sale_id"]
+        await self._shop.flashsale.sale(sale_id)  # raises NotFound before the answer begins
+        if self._watching >= _WATCHING_MAX:
+            raise Overloaded
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(self._told(sale_id), headers=headers, media_type="text/event-stream")
+
+    async def _told(self, sale_id: str) -> AsyncIterator[bytes]:
+        """For a minute: then the browser asks again, and whether it still may is looked at anew."""
+        self._watching += 1
+        told: dict[str, str] = {}
+        try:
+            yield b"retry: 1000\n\n"
+            for _ in range(_WATCHED_S):
+                try:
+                    room = await self._shop.flashsale.room(sale_id)
+                except (Refusal, *AWAY):
+                    return  # the browser asks again
+                shown = _shown(room)
+                now = {
+                    "state": f"{room.sale.state}\n{_STATES[room.sale.state]}",
+                    "now": self._visits.written("flash_now.html", **shown),
+                    "done": self._visits.written("flash_done.html", **shown),
+                }
+                for part, content in now.items():
+                    if told.get(part) != content:
+                        yield _event(part, content)
+                told = now
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(1):
+                        await self._closing.wait()
+                        return
+        finally:
+            self._watching -= 1
 
     async def act(self, request: Request) -> Response:
         form = await self._visits.form(request)
@@ -191,9 +223,9 @@ class ControlRoom:
             act = wire.convert({"what": form.get("what"), "why": form.get("why"), "amount": amount}, Act)
             await self._shop.flashsale.act(caller, sale_id, act)
         except msgspec.ValidationError:
-            return await self.room(request, Refusal.named("invalid")("Say why, for the record."))
+            return await self.room(request, Refusal.named("invalid")("Say why, for the record."), form)
         except Refusal as refused:
-            return await self.room(request, refused)
+            return await self.room(request, refused, form)
         return self._visits.go(request, f"/operator/flash/{sale_id}")
 
     async def _page(
@@ -212,6 +244,33 @@ def odds(sale: Sale, ahead: int) -> str:
     people = "one person" if more == 1 else f"{more:,} people"
     short = "There is not enough for everybody ahead of you"
     return f"{short}: it is your turn only if {people} before you do not buy."
+
+
+def _shown(room: Room) -> dict[str, Any]:
+    """What the room's page and its events show alike."""
+    sale = room.sale
+    waiting = max(0, sale.joined - sale.serving) if sale.queue else 0
+    ended = room.used + room.lapsed
+    tallies = [
+        ("State", _STATES[sale.state]),
+        ("Left of units", f"{sale.left:,} of {sale.units:,}"),
+        ("Waiting", f"{waiting:,}"),
+        ("Served up to place", f"{sale.serving:,}"),
+        ("Let in a second", f"{sale.rate:g} of {room.rate:g}"),
+        ("Shopping now", f"{room.issued + room.claimed:,} of {room.ceiling:,} at most"),
+        ("Bought of turns ended", f"{room.used / ended:.0%}" if ended else "…"),
+        ("Turns lapsed", f"{room.lapsed:,}"),
+        ("Checkout, 99th percentile", f"{room.health.p99_s * 1_000:,.0f} ms"),
+        ("Checkouts failed lately", f"{room.health.failed:,} of {room.health.answers:,}"),
+    ]
+    slowed = room.rate and sale.rate < room.rate * 0.99 and sale.state == "open"
+    return {"sale": sale, "room": room, "tallies": tallies, "slowed": slowed}
+
+
+def _event(name: str, content: str) -> bytes:
+    """A server-sent event (WHATWG HTML, 9.2.6)."""
+    lines = "".join(f"data: {line}\n" for line in content.splitlines())
+    return f"event: {name}\n{lines}\n".encode()
 
 
 def _doings(sale: Sale) -> list[Doing]:
@@ -234,8 +293,8 @@ def _doings(sale: Sale) -> list[Doing]:
             return []
 
 
-def pages(visits: Visits, shop: Services) -> list[Route]:
-    flash, room, shared = Flash(visits, shop), ControlRoom(visits, shop), Shared()
+def pages(visits: Visits, shop: Services, closing: asyncio.Event) -> list[Route]:
+    flash, room, shared = Flash(visits, shop), ControlRoom(visits, shop, closing), Shared()
     return [
         visits.route("/flash", shared.wrap(flash.sales)),
         visits.route("/flash/{sale_id}", shared.wrap(flash.sale)),
@@ -245,4 +304,5 @@ def pages(visits: Visits, shop: Services) -> list[Route]:
         visits.route("/operator/flash", room.sales),
         visits.route("/operator/flash/{sale_id}", room.room),
         visits.route("/operator/flash/{sale_id}", room.act, "POST"),
+        visits.route("/operator/flash/{sale_id}/live", room.live),
     ]

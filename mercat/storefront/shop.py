@@ -393,7 +393,8 @@ class Shop:
         response = self._visits.fragment(
             request,
             "suggest.html",
-            words=found.words,
+            words=list(dict.fromkeys([*found.queries[:3], *found.words]))[:6],
+            brands=found.brands[:2],
             categories=found.categories[:2],
             products=[_tile(wire.decode(bytes(card), Card)) for card in found.products],
         )

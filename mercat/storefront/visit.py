@@ -156,6 +156,10 @@ class Visits:
         self._finish(request, response)
         return response
 
+    def written(self, name: str, /, **shown: Any) -> str:
+        """A fragment's text, for who sends it in a way of their own."""
+        return self._templates.get_template(f"fragments/{name}").render(**shown)
+
     def say(
         self, request: Request, tone: str, words: str, url: str = "", link: str = "", *, status: int = 200
     ) -> Response:

@@ -345,7 +345,7 @@ async def test_a_cancellation_that_broke_off_is_carried_on(scene, clock_ahead, p
     with pytest.raises(ConnectionResetError):
         await scene.checkout.cancel(scene.ann, order.order_id)
     clock_ahead(LAPSED)
-    await scene.checkout.keep_undoing()
+    await scene.checkout.undo_lapsed()
     assert await _refunds(scene, order) == [order.total]
     assert await scene.left() == (10, 0)
     assert await scene.db.fetchval("select count(*) from checkout.undoing where done_at is null") == 0
@@ -371,7 +371,7 @@ async def test_a_cancellation_that_stalled_before_it_was_decided_is_decided_by_r
     await stalled.wait()
     scene.checkout._orders = orders
     clock_ahead(LAPSED)
-    await scene.checkout.keep_undoing()
+    await scene.checkout.undo_lapsed()
     assert await _refunds(scene, order) == [order.total]
     go_on.set()
     assert (await slow).status == "cancelled"
@@ -389,7 +389,7 @@ async def test_a_return_that_stalled_until_it_was_withdrawn_cannot_be_decided_an
         await scene.checkout.return_(scene.ann, order.order_id, Return(_parts(order, 1)))
     [row] = await scene.db.fetch("select reference from checkout.undoing where reference like 'return/%'")
     clock_ahead(LAPSED)
-    await scene.checkout.keep_undoing()
+    await scene.checkout.undo_lapsed()
     with pytest.raises(NotReturnable):
         await scene.shop.orders.return_(
             order.order_id, row["reference"], [Taken(order.lines[0].order_line_id, 1)]
@@ -465,14 +465,14 @@ async def test_a_cancellation_that_keeps_failing_is_parked_until_an_operator_ret
         await scene.checkout.cancel(scene.ann, order.order_id)
     for turn in range(TRIES_MAX):
         clock_ahead(LAPSED * (turn + 1))
-        await scene.checkout.keep_undoing()
+        await scene.checkout.undo_lapsed()
     [parked] = await scene.checkout.parked()
     assert parked.order_id == order.order_id
     assert "does not know this charge" in parked.reason
     scene.checkout._payments = payments
     await scene.checkout.retry(parked.reference)
     clock_ahead(LAPSED * 22)
-    await scene.checkout.keep_undoing()
+    await scene.checkout.undo_lapsed()
     assert await _refunds(scene, order) == [order.total]
     assert await scene.checkout.parked() == []
 
@@ -508,7 +508,7 @@ async def test_a_return_that_broke_off_is_carried_on_where_it_was_decided(scene,
         with pytest.raises(ConnectionResetError):
             await scene.checkout.return_(scene.ann, order.order_id, Return(_parts(order, 2)))
         clock_ahead(LAPSED * turn)
-        await scene.checkout.keep_undoing()
+        await scene.checkout.undo_lapsed()
         decided = (part, moment) != ("_orders", "before")
         assert await _refunds(scene, order) == ([2_125] if decided else [])
         assert await scene.left() == (10 if decided else 8, 0)
@@ -525,7 +525,7 @@ async def test_a_parcel_whose_seller_broke_off_is_carried_on(scene, clock_ahead,
         with pytest.raises(Crash):
             await scene.checkout.ship(bob, Ship(order.order_id, _parts(order, 2), "Post", "T-1"))
         clock_ahead(LAPSED * turn)
-        await scene.checkout.keep_undoing()
+        await scene.checkout.undo_lapsed()
         shipments = await scene.shop.fulfilment.of_order(order.order_id)
         now = await scene.shop.orders.order(order.order_id, [scene.ann.user_id])
         decided = (part, moment) != ("_orders", "before")

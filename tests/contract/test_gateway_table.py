@@ -64,6 +64,8 @@ BODIES: dict[str, dict[str, Any]] = {
         "tracking_number": "1",
     },
     "parcel_seen": {"status": "delivered", "location": "Boston", "at": "2026-11-23T00:00:00Z"},
+    "add_rule": {"kind": "pin", "words": "tea", "product_id": "prod_0000000000001", "place": 1},
+    "change_rule": {"kind": "boost", "brand": "Ours", "factor": 2.5, "starts_on": "2026-11-20"},
     "answer_challenge": {"outcome": "approve"},
 }
 """A well-formed body a route."""

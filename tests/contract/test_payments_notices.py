@@ -91,7 +91,7 @@ async def test_a_notice_that_came_while_somebody_worked_is_taken_up_again(scene,
     assert not (await checkout.hear(letter(scene, checkout_id))).done
     assert await scene.orders() == []
     clock_ahead(20)
-    await scene.checkout.keep_hearing()
+    await scene.checkout.hear_waiting()
     await scene.must_have_bought()
     assert await scene.shop.payments.unheard() == []
 

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import httpx
 import pytest
 from journeys.people import Person, Town, code, new_key, ok, until
 
@@ -91,3 +92,28 @@ async def test_a_pass_is_for_one_person(town):
 async def test_a_queue_is_for_people_with_a_session(town):
     assert (await town.nobody.ask("POST", QUEUE)).status_code == 401
     assert (await (await town.guest()).ask("GET", QUEUE)).status_code == 404
+
+
+async def test_the_control_room_is_told_to_operators_alone(town, open_shop):
+    live = f"http://127.0.0.1:{open_shop.port}/operator/flash/demo/live"
+    async with httpx.AsyncClient(timeout=20) as http:
+        for who, status in (("", 303), ("ann@example.com", 403)):
+            token = (await town.signed_in(who, "mercat")).token if who else ""
+            said = await http.get(live, headers={"Authorization": f"Bearer {token}"} if token else {})
+            assert said.status_code == status
+        token = (await town.signed_in("ops@example.com", "mercat")).token
+        headers = {"Authorization": f"Bearer {token}"}
+        assert (await http.get(live.replace("demo", "none"), headers=headers)).status_code == 404
+        async with http.stream("GET", live, headers=headers) as said:
+            assert said.headers["content-type"].startswith("text/event-stream")
+            assert said.headers["cache-control"] == "no-store"
+            lines = [line async for line in _until(said.aiter_lines(), "event: done")]
+        assert "event: now" in lines
+        assert any("Waiting" in line for line in lines)
+
+
+async def _until(lines, last):
+    async for line in lines:
+        yield line
+        if line == last:
+            return
