@@ -213,8 +213,7 @@ class Finding:
         if pins and text is not None:
             put = arranging.placeable(pins, in_stock=self._sold_out == "last")
             clauses = self._clauses(query, words.some([text.matching, Clause.const_score_query(put, 0.0)]))
-        facets, total = self._facets(clauses)
-        facets = self._with_traits(facets, clauses, query, text, total)
+        facets, total = self._facets(clauses, query, text)
         by_key = _KEYS.get(query.sort) or (None if text is not None else _OF_ALL)
         cursor = _cursor(query.cursor, query.sort) if query.cursor else None
         page = cursor.page if cursor else query.page
@@ -438,10 +437,14 @@ class Finding:
             )
         return Clauses(text, always, chosen)
 
-    def _facets(self, clauses: Clauses) -> tuple[Facets, int]:
-        """The counts, and how many products there are."""
+    def _facets(self, clauses: Clauses, query: Query, text: Text | None) -> tuple[Facets, int]:
+        """The counts, and how many products there are. With words or a category it is known beforehand which
+        attributes are counted; then all is counted at once."""
+        known = clauses.narrow() and (text is not None or bool(query.category))
+        names = self._attributes(query, self._aisle(query, text)) if known else []
         free = {facet: by for facet, by in _COUNTED_BY.items() if facet not in clauses.chosen}
-        whole = self._tally(clauses, None, {"shelf", *free.values()})
+        at_once = {traits.column(name) for name in names if _trait(name) not in clauses.chosen}
+        whole = self._tally(clauses, None, {"shelf", *free.values(), *at_once})
         held = {facet: whole[by] for facet, by in free.items()}
         for facet in _COUNTED_BY.keys() - free.keys():
             by = _COUNTED_BY[facet]
@@ -451,68 +454,67 @@ class Finding:
             dear[int(shelf[0])] += count
         for shelf, count in held["ratings"].items():
             liked[int(shelf[1])] += count
+        total, categories = sum(whole["shelf"].values()), _counts(held["categories"])
+        if clauses.narrow() and not known:
+            names = self._attributes(query, self._lying_in(categories, total))
+            at_once = {traits.column(name) for name in names if _trait(name) not in clauses.chosen}
+            whole |= self._tally(clauses, None, at_once) if at_once else {}
         facets = Facets(
             brands=_counts(held["brands"]),
             price_ranges=[
                 Count(f"{low}-{high or ''}", count)
                 for (low, high), count in zip(pairwise((0, *PRICE_BOUNDS, None)), dear, strict=True)
             ],
-            categories=_counts(held["categories"]),
+            categories=categories,
             ratings=[StarCount(star, sum(liked[star:])) for star in STARS],
+            attributes=self._traits(clauses, query, names, whole),
         )
-        return facets, sum(whole["shelf"].values())
+        return facets, total
 
     def _tally(self, clauses: Clauses, but: str | None, fields: set[str]) -> dict[str, dict[str, int]]:
         """How many of the products found, one filter left out, have each word of these fields."""
-        asked = {field: _TALLIES[field] for field in sorted(fields)}
+        asked = {field: _TALLIES.get(field) or offering.counted(field) for field in sorted(fields)}
         answer = self._aggregate(clauses.without(but), asked, clauses.narrow(but))
         return {field: _by_word(answer[field]["buckets"]) for field in fields}
 
-    def _with_traits(
-        self, facets: Facets, clauses: Clauses, query: Query, text: Text | None, total: int
-    ) -> Facets:
-        """The facets of the category that the products lie in, and of every attribute that narrows them."""
-        if not clauses.narrow():
-            return facets
-        sizes = self._offering.sizes(self.category_counts)
-        slug = self._aisle(facets, query, text, total, sizes)
+    def _traits(
+        self, clauses: Clauses, query: Query, names: list[str], whole: dict[str, dict[str, int]]
+    ) -> list[Trait]:
+        listed: list[Trait] = []
+        for name in names:
+            column = traits.column(name)
+            held = whole[column] if column in whole else self._tally(clauses, _trait(name), {column})[column]
+            listed.append(Trait(name, _counts(held)[: offering.VALUES_MAX]))
+        return [each for each in listed if len(each.values) > 1 or each.name in query.attributes]
+
+    def _attributes(self, query: Query, slug: str | None) -> list[str]:
+        """Those that narrow the products, and those of the category that they lie in."""
         names = list(query.attributes)
         if slug is not None:
             within = [words.term("category", slug), words.term("for_sale", True)]
             sampled = words.every([*within, words.term(traits.SAMPLE, True)])
-            size = sizes.get(slug, 0)
+            size = self._sizes().get(slug, 0)
             names += self._offering.offered(self._searcher, slug, size, words.every(within), sampled)
-        names = list(dict.fromkeys(names))
-        if not names:
-            return facets
-        free = [name for name in names if _trait(name) not in clauses.chosen]
-        found: dict[str, list[Count]] = {}
-        for group in [free, *([name] for name in names if name not in free)]:
-            asked = {str(n): offering.counted(name) for n, name in enumerate(group)}
-            if group:
-                answer = self._searcher.aggregate(clauses.without(_trait(group[0])), asked)
-                found |= {name: _counts(_by_word(answer[str(n)]["buckets"])) for n, name in enumerate(group)}
-        listed = [Trait(name, found[name][: offering.VALUES_MAX]) for name in names]
-        kept = [each for each in listed if len(each.values) > 1 or each.name in query.attributes]
-        return msgspec.structs.replace(facets, attributes=kept)
+        return list(dict.fromkeys(names))
 
-    def _aisle(
-        self, facets: Facets, query: Query, text: Text | None, total: int, sizes: dict[str, int]
-    ) -> str | None:
+    def _sizes(self) -> dict[str, int]:
+        return self._offering.sizes(self.category_counts)
+
+    def _lying_in(self, categories: list[Count], total: int) -> str | None:
+        return offering.aisle({each.value: each.count for each in categories}, total, self._sizes())
+
+    def _aisle(self, query: Query, text: Text | None) -> str | None:
         """The category that the products lie in; with words, the one of the best of them: most products that
         say "webcam" are laptops."""
-        if query.category:
+        if query.category or text is None:
             return query.category[0] if len(query.category) == 1 else None
-        if text is None:
-            return offering.aisle({each.value: each.count for each in facets.categories}, total, sizes)
-        said = words.query(self._searcher, text.asked, text.least, text.ways)
 
         def look() -> str | None:
+            said = words.query(self._searcher, text.asked, text.least, text.ways)
             best = self._scored(said, offering.BEST, 0)
-            ids = self._searcher.fast_field_values("product_id", [address for _, address in best])
-            those = Clause.term_set_query(SCHEMA, "product_id", ids)
+            those = Clause.term_set_query(SCHEMA, "product_id", self._products(best))
             counted = self._searcher.aggregate(those, {"category": _TALLIES["category"]})
-            return offering.aisle(_by_word(counted["category"]["buckets"]), len(best), sizes)
+            return offering.aisle(_by_word(counted["category"]["buckets"]), len(best), self._sizes())
 
         return self._offering.aisle_of(query.q, look)
 
