@@ -6,6 +6,7 @@ each other facet there is one more pass, over what would be found without its ow
 
 import base64
 import binascii
+import time
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -48,7 +49,8 @@ from mercat.search.rules import Pin
 from mercat.search.words import Word
 
 FACET_MAX = 100
-FEW_MAX = 10
+FEW_MAX, MANY = 10, 2_000
+_TALLY_S, _TALLIES_MAX = 1.0, 2_000
 RARE_MAX, MORE_OFTEN, MENDED_LETTERS = 2, 20, 6
 DEPARTMENTS_MAX = 60_000
 _BUCKETS = 1_000
@@ -65,6 +67,8 @@ _OF_ALL = ("by_rating", Order.Desc)
 """With no words every product is as relevant: the better rating comes first."""
 
 
+Tallies = dict[tuple[bytes, Any], tuple[float, Facets, int]]
+"""Counts of many products, by question, and until when they are good."""
 _COUNTED_BY = {"brands": "brand", "categories": "category", "price_ranges": "shelf", "ratings": "shelf"}
 _TALLIES = {
     field: {"terms": {"field": field, "size": _BUCKETS, "segment_size": _BUCKETS}}
@@ -149,6 +153,7 @@ class Finding:
         judge: Judge | None = None,
         pages: Pages | None = None,
         sold_out: SoldOut = "among_others",
+        tallies: Tallies | None = None,
     ) -> None:
         """`counted` remembers what was counted of all products in this state of the index. Without a judge
         and the facts it goes by, the engine's scores decide."""
@@ -158,6 +163,7 @@ class Finding:
         self._judge, self._pages = judge, pages
         self._offering = judge.offering if judge else offering.Offering()
         self._sold_out: SoldOut = sold_out
+        self._tallies: Tallies = {} if tallies is None else tallies
 
     def find(self, query: Query) -> Found:
         if not (1 <= query.page <= PAGE_MAX and 1 <= query.limit <= LIMIT_MAX):
@@ -213,7 +219,7 @@ class Finding:
         if pins and text is not None:
             put = arranging.placeable(pins, in_stock=self._sold_out == "last")
             clauses = self._clauses(query, words.some([text.matching, Clause.const_score_query(put, 0.0)]))
-        facets, total = self._facets(clauses, query, text)
+        facets, total = self._remembered(clauses, query, text)
         by_key = _KEYS.get(query.sort) or (None if text is not None else _OF_ALL)
         cursor = _cursor(query.cursor, query.sort) if query.cursor else None
         page = cursor.page if cursor else query.page
@@ -436,6 +442,21 @@ class Finding:
                 [words.term(traits.column(name), traits.shown(value)) for value in values]
             )
         return Clauses(text, always, chosen)
+
+    def _remembered(self, clauses: Clauses, query: Query, text: Text | None) -> tuple[Facets, int]:
+        """The counts; of many products they are good for a second, since counting takes a time that grows
+        with them. The products themselves are always the newest."""
+        asked = msgspec.structs.replace(query, sort="relevance", page=1, limit=1, cursor=None)
+        key, now = (wire.encode(asked), text and (text.least, len(text.ways))), time.monotonic()
+        known = self._tallies.get(key)
+        if known and now < known[0]:
+            return known[1], known[2]
+        facets, total = self._facets(clauses, query, text)
+        if total >= MANY:
+            if len(self._tallies) >= _TALLIES_MAX:
+                self._tallies.clear()
+            self._tallies[key] = (now + _TALLY_S, facets, total)
+        return facets, total
 
     def _facets(self, clauses: Clauses, query: Query, text: Text | None) -> tuple[Facets, int]:
         """The counts, and how many products there are. With words or a category it is known beforehand which

@@ -3,7 +3,7 @@
     <folder>/current -> <form>-<number>     a symbolic link, replaced in one step: nobody sees half an index
     <folder>/<form>-<number>/               one tantivy index; `form` changes with the fields below
 
-One process writes. Readers in any process look at one file's stat at most every 50 ms; the index itself is
+One process writes. Readers in any process look at one file's stat four times a second; the index itself is
 mapped into memory, so all of them share the pages of the operating system.
 """
 
@@ -35,7 +35,7 @@ from mercat.search.messages import Card, Seller
 from mercat.search.text import ENGLISH, PLAIN
 
 log = structlog.get_logger("mercat.search")
-GLANCE_S = 0.05
+GLANCE_S = 0.25
 PROSE_LETTERS_MAX = 20_000
 DETAIL_LETTERS_MAX = 500
 PRICE_BOUNDS = (25, 50, 100)

@@ -10,12 +10,12 @@ from msgspec import structs
 
 from mercat.events import ProductChanged
 from mercat.ids import ProductId, RuleChangeId, RuleId
-from mercat.kit import wire
+from mercat.kit import observe, wire
 from mercat.kit.log import on
 from mercat.kit.refusals import Unavailable
 from mercat.kit.web import Caller
 from mercat.search.asking import Asked
-from mercat.search.finding import Finding
+from mercat.search.finding import Finding, Tallies
 from mercat.search.index import Broken, Folder, Reader, Writer, mishaps
 from mercat.search.judging import Judge
 from mercat.search.messages import (
@@ -40,6 +40,7 @@ AT_ONCE_MAX = 100_000
 """Products up to which a question is answered on the spot: 1 ms at 40,000, for the broadest words."""
 _REST_S = 5.0
 _RETRY_S = 0.2
+_ASKED, _REMEMBERED = observe.searches.labels("asked"), observe.searches.labels("remembered")
 _TRUST_S = 300.0
 _LATE_MAX = 5_000
 _ANSWERS_MAX = 500
@@ -81,6 +82,7 @@ class Search:
         self._currency = currency
         self._folder = Folder(folder)
         self._reader = Reader(self._folder)
+        self._tallies: Tallies = {}
         self._judge = Judge(folder)
         self._writing = asyncio.Lock()
         self._rebuilding = asyncio.Lock()
@@ -102,9 +104,11 @@ class Search:
         key, now = wire.encode(query), time.monotonic()
         known = answers.get(key)
         if known and now < known[0]:
+            _REMEMBERED.inc()
             self._note(query, known[1])
             return known[1]
         found = await self._answer(lambda finding: finding.find(query))
+        _ASKED.inc()
         self._note(query, found)
         if len(answers) < _ANSWERS_MAX:
             answers[key] = (now + _ANSWER_S, found)
@@ -165,6 +169,7 @@ class Search:
             if ruling is not self._judge.ruling:
                 self._judge.abide(ruling)
                 self._reader.counted.pop("answers", None)
+                self._tallies.clear()
 
     async def category_counts(self) -> dict[str, int]:
         """How many products a category has, by slug, descendants' included. Empty ones are left out."""
@@ -173,7 +178,9 @@ class Search:
     async def _answer(self, ask: Callable[[Finding], Answer]) -> Answer:
         searcher = self._reader.searcher()
         reader = self._reader
-        finding = Finding(searcher, self._currency, reader.counted, self._judge, reader.pages, self._sold_out)
+        finding = Finding(
+            searcher, self._currency, reader.counted, self._judge, reader.pages, self._sold_out, self._tallies
+        )
         try:
             with mishaps():
                 if searcher.num_docs <= AT_ONCE_MAX:
