@@ -24,7 +24,7 @@ from mercat.kit.refusals import Invalid
 from mercat.search import arranging, offering, rules, traits, words
 from mercat.search import text as text_of
 from mercat.search.facts import Pages
-from mercat.search.index import PRICE_BOUNDS, SCHEMA, SPLIT, STARS
+from mercat.search.index import NOBODY, PRICE_BOUNDS, SCHEMA, SPLIT, STARS, by_category, by_word
 from mercat.search.judging import Judge
 from mercat.search.messages import (
     LIMIT_MAX,
@@ -69,10 +69,10 @@ _OF_ALL = ("by_rating", Order.Desc)
 
 Tallies = dict[tuple[bytes, Any], tuple[float, Facets, int]]
 """Counts of many products, by question, and until when they are good."""
-_COUNTED_BY = {"brands": "brand", "categories": "category", "price_ranges": "shelf", "ratings": "shelf"}
+_COUNTED_BY = {"brands": "maker", "categories": "aisle", "price_ranges": "shelf", "ratings": "shelf"}
 _TALLIES = {
     field: {"terms": {"field": field, "size": _BUCKETS, "segment_size": _BUCKETS}}
-    for field in ("brand", "category", "shelf")
+    for field in ("maker", "aisle", "shelf")
 }
 
 
@@ -446,7 +446,9 @@ class Finding:
     def _remembered(self, clauses: Clauses, query: Query, text: Text | None) -> tuple[Facets, int]:
         """The counts; of many products they are good for a second, since counting takes a time that grows
         with them. The products themselves are always the newest."""
-        asked = msgspec.structs.replace(query, sort="relevance", page=1, limit=1, cursor=None)
+        asked = msgspec.structs.replace(
+            query, q=words.clean(query.q), sort="relevance", page=1, limit=1, cursor=None
+        )
         key, now = (wire.encode(asked), text and (text.least, len(text.ways))), time.monotonic()
         known = self._tallies.get(key)
         if known and now < known[0]:
@@ -496,7 +498,8 @@ class Finding:
         """How many of the products found, one filter left out, have each word of these fields."""
         asked = {field: _TALLIES.get(field) or offering.counted(field) for field in sorted(fields)}
         answer = self._aggregate(clauses.without(but), asked, clauses.narrow(but))
-        return {field: _by_word(answer[field]["buckets"]) for field in fields}
+        read = {"aisle": by_category}
+        return {field: read.get(field, by_word)(answer[field]["buckets"]) for field in fields}
 
     def _traits(
         self, clauses: Clauses, query: Query, names: list[str], whole: dict[str, dict[str, int]]
@@ -534,8 +537,8 @@ class Finding:
             said = words.query(self._searcher, text.asked, text.least, text.ways)
             best = self._scored(said, offering.BEST, 0)
             those = Clause.term_set_query(SCHEMA, "product_id", self._products(best))
-            counted = self._searcher.aggregate(those, {"category": _TALLIES["category"]})
-            return offering.aisle(_by_word(counted["category"]["buckets"]), len(best), self._sizes())
+            counted = self._searcher.aggregate(those, {"aisle": _TALLIES["aisle"]})
+            return offering.aisle(by_category(counted["aisle"]["buckets"]), len(best), self._sizes())
 
         return self._offering.aisle_of(query.q, look)
 
@@ -556,10 +559,10 @@ class Finding:
 
     def category_counts(self) -> dict[str, int]:
         """How many products are in each category that has some, descendants' included."""
-        size = {"field": "category", "size": DEPARTMENTS_MAX, "segment_size": DEPARTMENTS_MAX}
+        size = {"field": "aisle", "size": DEPARTMENTS_MAX, "segment_size": DEPARTMENTS_MAX}
         every = words.term("in_stock" if self._sold_out == "hidden" else "for_sale", True)
         answer = self._aggregate(every, {"every_category": {"terms": size}}, narrow=False)
-        return {bucket["key"]: int(bucket["doc_count"]) for bucket in answer["every_category"]["buckets"]}
+        return by_category(answer["every_category"]["buckets"])
 
     def _relaxed(self, query: Query, asked: list[Word]) -> Found | None:
         """For words that nothing has together: spelling mended, then what the nearest product has of them."""
@@ -700,13 +703,9 @@ class _Named(msgspec.Struct):
     brand: str | None = None
 
 
-def _by_word(buckets: list[dict[str, Any]]) -> dict[str, int]:
-    return {bucket["key"]: int(bucket["doc_count"]) for bucket in buckets}
-
-
 def _counts(held: dict[str, int]) -> list[Count]:
     """The largest first."""
-    counts = [Count(word, count) for word, count in held.items()]
+    counts = [Count(word, count) for word, count in held.items() if word != NOBODY]
     return sorted(counts, key=lambda each: (-each.count, each.value))[:FACET_MAX]
 
 

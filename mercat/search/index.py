@@ -44,6 +44,8 @@ STARS = (4, 3, 2, 1)
 TITLE_SAID = 3
 """So often does a title stand in what a product says of itself."""
 SPLIT = "\x1f"
+NOBODY = SPLIT
+"""Of no brand."""
 NO_ROW = 2**40
 NO_PRODUCT = 2**63
 _PATIENCE_S = 1.0
@@ -60,15 +62,18 @@ FIELDS = (
     ("words", "text", {"tokenizer_name": "plain", "index_option": "basic"}),
     ("completions", "text", {"tokenizer_name": "raw", "index_option": "basic"}),
     # what is filtered and counted
-    ("brand", "text", {"tokenizer_name": "raw", "index_option": "basic", "fast": True}),
-    ("category", "text", {"tokenizer_name": "raw", "index_option": "basic", "fast": True}),
+    ("brand", "text", {"tokenizer_name": "raw", "index_option": "basic"}),
+    ("category", "text", {"tokenizer_name": "raw", "index_option": "basic"}),
     ("external_id", "text", {"tokenizer_name": "raw", "index_option": "basic"}),
     ("seller_id", "unsigned", {"indexed": True}),
-    ("shelf", "text", {"tokenizer_name": "raw", "index_option": "basic", "fast": True}),
     ("price", "unsigned", {"fast": True}),
     ("rating", "float", {"fast": True}),
     ("in_stock", "boolean", {"indexed": True, "fast": True}),
     ("for_sale", "boolean", {"indexed": True}),
+    # what is counted: one word of each for every product for sale, which the engine counts fastest
+    ("maker", "text", {"tokenizer_name": "raw", "index_option": "basic", "fast": True}),
+    ("aisle", "text", {"tokenizer_name": "raw", "index_option": "basic", "fast": True}),
+    ("shelf", "text", {"tokenizer_name": "raw", "index_option": "basic", "fast": True}),
     # what is sorted by: the product's own number makes every key its own, nearly
     ("by_price", "unsigned", {"fast": True}),
     ("by_rating", "unsigned", {"fast": True}),
@@ -95,6 +100,20 @@ def _schema() -> Schema:
 
 SCHEMA = _schema()
 FORM = f"{zlib.crc32(repr((FIELDS, ROW.descr)).encode()):08x}"
+
+
+def by_word(buckets: list[dict[str, Any]]) -> dict[str, int]:
+    """Counts as the engine answers them."""
+    return {bucket["key"]: int(bucket["doc_count"]) for bucket in buckets}
+
+
+def by_category(buckets: list[dict[str, Any]]) -> dict[str, int]:
+    """Counts of aisles as counts of categories, descendants' included."""
+    counts: dict[str, int] = {}
+    for aisle, products in by_word(buckets).items():
+        for slug in aisle.split(SPLIT):
+            counts[slug] = counts.get(slug, 0) + products
+    return counts
 
 
 class Broken(Exception):
@@ -441,6 +460,8 @@ def _entry(change: ProductChanged) -> Entry:
     if product.external_id:
         entry.add_text("external_id", product.external_id)
     entry.add_unsigned("seller_id", product.seller_id)
+    entry.add_text("maker", product.brand or NOBODY)
+    entry.add_text("aisle", SPLIT.join(dict.fromkeys([*product.categories, product.category])))
     entry.add_text("shelf", shelf(product))
     entry.add_unsigned("price", product.price)
     entry.add_float("rating", float(product.rating))

@@ -18,7 +18,7 @@ from tantivy import DocAddress, Query, Searcher
 from mercat.search import aisles, ranking, synonyms, trees
 from mercat.search.aisles import Aisles
 from mercat.search.facts import Pages
-from mercat.search.index import SCHEMA
+from mercat.search.index import SCHEMA, by_category
 from mercat.search.offering import Offering
 from mercat.search.ranking import Column, Question
 from mercat.search.rules import Ruling
@@ -156,8 +156,8 @@ class Judge:
         if now - self._surveyed >= _SURVEY_S:
             self._surveyed = now
             size = aisles.CATEGORIES_MAX
-            terms = {"every": {"terms": {"field": "category", "size": size, "segment_size": size}}}
+            terms = {"every": {"terms": {"field": "aisle", "size": size, "segment_size": size}}}
             answer = searcher.aggregate(Query.term_query(SCHEMA, "for_sale", True), terms)
-            counts = {bucket["key"]: int(bucket["doc_count"]) for bucket in answer["every"]["buckets"]}
+            counts = by_category(answer["every"]["buckets"])
             self._aisles = aisles.survey(counts, searcher.num_docs)
         return self._aisles
