@@ -125,6 +125,8 @@ class Clauses(NamedTuple):
     text: Clause | None
     always: list[Clause]
     chosen: dict[str, Clause]
+    filters: bytes
+    """The same filters, to remember by."""
 
     def without(self, facet: str | None = None) -> Clause:
         if not self.narrow(facet):
@@ -291,7 +293,7 @@ class Finding:
         there = len(best) - len(set(apart) & set(judged))
         hits: list[tuple[Any, DocAddress]] = []
         if skipped < there:
-            order = self._order(text, best)
+            order = self._order(text, best, clauses.filters)
             if apart:
                 order = [place for place in order if judged[place] not in apart]
             hits = [best[place] for place in order[skipped : skipped + limit]]
@@ -310,11 +312,11 @@ class Finding:
         ids = self._searcher.fast_field_values("product_id", [address for _, address in hits])
         return [int(product or 0) for product in ids]
 
-    def _order(self, text: Text, best: list[tuple[Any, DocAddress]]) -> list[int]:
+    def _order(self, text: Text, best: list[tuple[Any, DocAddress]], among: bytes) -> list[int]:
         """The places of these products, the best first: as the judge says, and the operators' boosts."""
         assert self._judge
         assert self._pages
-        scores = self._judge.scores(self._searcher, self._pages, text.asked, best)
+        scores = self._judge.scores(self._searcher, self._pages, text.asked, best, among)
         if boosts := self._judge.ruling.boosts_of(rules.key(word.stem for word in text.asked)):
             scores = scores + arranging.gains(self._searcher, boosts, best).sum(0)
         order: list[int] = np.argsort(-scores, kind="stable").tolist()
@@ -441,15 +443,14 @@ class Finding:
             chosen[_trait(name)] = words.some(
                 [words.term(traits.column(name), traits.shown(value)) for value in values]
             )
-        return Clauses(text, always, chosen)
+        filters = msgspec.structs.replace(query, q="", sort="relevance", page=1, limit=1, cursor=None)
+        return Clauses(text, always, chosen, wire.encode(filters))
 
     def _remembered(self, clauses: Clauses, query: Query, text: Text | None) -> tuple[Facets, int]:
         """The counts; of many products they are good for a second, since counting takes a time that grows
         with them. The products themselves are always the newest."""
-        asked = msgspec.structs.replace(
-            query, q=words.clean(query.q), sort="relevance", page=1, limit=1, cursor=None
-        )
-        key, now = (wire.encode(asked), text and (text.least, len(text.ways))), time.monotonic()
+        said = text and (" ".join(word.written for word in text.asked), text.least, len(text.ways))
+        key, now = (clauses.filters, said), time.monotonic()
         known = self._tallies.get(key)
         if known and now < known[0]:
             return known[1], known[2]

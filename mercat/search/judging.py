@@ -28,7 +28,7 @@ log = structlog.get_logger("mercat.search")
 _GLANCE_S = 5.0
 _SURVEY_S = 60.0
 _VERDICT_S = 60.0
-_VERDICTS_MAX = 2_000
+_VERDICTS_MAX = 3_000
 Hits = Sequence[tuple[Any, DocAddress]]
 
 
@@ -48,7 +48,7 @@ class Judge:
         self._glanced = self._surveyed = float("-inf")
         self._seen: object = None
         self._aisles = Aisles()
-        self._verdicts: dict[str, _Verdict] = {}
+        self._verdicts: dict[tuple[str, bytes], _Verdict] = {}
         self.offering = Offering()
         self.ruling = Ruling()
 
@@ -93,15 +93,18 @@ class Judge:
             made = made + ranker.correction(ranking.table(found, ranker.features))
         return found, made + ranking.bonus(found)
 
-    def scores(self, searcher: Searcher, pages: Pages, asked: Sequence[Word], hits: Hits) -> Column:
-        """A score a candidate. What has all the words has more than what has not.
+    def scores(
+        self, searcher: Searcher, pages: Pages, asked: Sequence[Word], hits: Hits, among: bytes = b""
+    ) -> Column:
+        """A score a candidate. What has all the words has more than what has not. `among`: by which filters
+        they are all that is left.
 
         Verdicts are remembered for a minute by the rows of facts they were about: a price or a stock that
         changed makes no other row, so a busy index does not bring every question back."""
         if not hits:
             return np.zeros(0)
         numbers = np.array(self._rows(searcher, hits))
-        key, now = " ".join(word.written for word in asked), time.monotonic()
+        key, now = (" ".join(word.written for word in asked), among), time.monotonic()
         known = self._verdicts.get(key)
         if known and known.pages is pages and now < known.until:
             at = np.minimum(np.searchsorted(known.rows, numbers), len(known.rows) - 1)
@@ -110,7 +113,8 @@ class Judge:
         _, made = self.judged(searcher, pages, asked, hits)
         sorted_by_row = np.argsort(numbers)
         if len(self._verdicts) >= _VERDICTS_MAX:
-            self._verdicts.clear()
+            del self._verdicts[next(iter(self._verdicts))]
+        self._verdicts.pop(key, None)
         self._verdicts[key] = _Verdict(
             pages, now + _VERDICT_S, numbers[sorted_by_row], made[sorted_by_row].astype(np.float32)
         )
