@@ -173,6 +173,12 @@ def bench(
     lines: Annotated[
         int | None, typer.Option(min=1, max=100, help="checkout: lines in an order (2).")
     ] = None,
+    changes: Annotated[
+        int | None, typer.Option(min=5, max=10_000, help="search: products changed a second (100).")
+    ] = None,
+    keep: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="search: where the shop stays for next time.")
+    ] = None,
     hot: Annotated[bool, typer.Option("--hot", help="checkout: every order takes one same offer.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
@@ -182,6 +188,8 @@ def bench(
     options = {
         "people": people,
         "products": products,
+        "changes": changes,
+        "keep": keep,
         "rate": rate,
         "fault": fault,
         "lines": lines,

@@ -5,19 +5,21 @@ import itertools
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import httpx
 
 from mercat.bench.load import Load, Result, request
 from mercat.bench.report import Report
-from mercat.bench.shop import audited, opened, staff
+from mercat.bench.shop import audited, cpu_s, memory_mb, serving, staff
 from mercat.catalog import ImportRow, recognise
 from mercat.main import Shop
 
@@ -26,33 +28,53 @@ _QUESTIONS = 5_000
 _SAMPLED = 20_000
 _CHANGES_PER_S = 100
 _SHARE = 0.7
-_INDEXED_WITHIN_S = 300.0
+_INDEXED_WITHIN_S = 600.0
+_WATCHED = 8
+Done = TypeVar("Done")
 _FILTERS = ("", "", "", "filters[in_stock]=true", "filters[rating_min]=4", "filters[price_max]=50")
 
 
-async def search(seconds: float, products: int = PRODUCTS) -> Report:
-    """The best rate, the latency at 70 % of it, and what bare tantivy does with the same words on one thread
-    a core: top 20, no facets, no HTTP."""
-    with tempfile.TemporaryDirectory(prefix="mercat-bench-") as folder:
-        file = Path(folder, "products.jsonl")
-        _mercat("generate", "--products", str(products), "--out", str(file))
+async def search(
+    seconds: float, products: int = PRODUCTS, changes: int = _CHANGES_PER_S, keep: Path | None = None
+) -> Report:
+    """The best rate, the latency at 70 % of it, when changes are seen, and what bare tantivy does with the
+    same words on one thread a core: top 20, no facets, no HTTP. `keep`: where the shop stays for next
+    time."""
+    with tempfile.TemporaryDirectory(prefix="mercat-bench-") as passing:
+        folder = keep or Path(passing)
+        file, home, bare = (folder / f"{each}-{products}" for each in ("products", "shop", "bare"))
+        home.mkdir(parents=True, exist_ok=True)
+        for path in (folder, home):
+            path.chmod(0o755)
+        if not file.exists():
+            _mercat("generate", "--products", str(products), "--out", str(file))
         lines = list(itertools.islice(file.open("rb"), _SAMPLED))
         asked = _questions([json.loads(line) for line in lines])
-        async with opened() as shop:
-            _mercat("import", str(file), "--data", shop.data)
+        async with serving(home) as shop:
+            if not await _total(shop.port):
+                _mercat("import", str(file), "--data", shop.data)
             await _indexed(shop.port, products)
             async with staff(shop) as services:
-                changing = asyncio.create_task(_change(services, lines))
-                await _run(shop.port, asked, 1)
+                changing = asyncio.create_task(_change(services, lines, changes))
+                watching = [
+                    asyncio.create_task(_watch(services, shop.port, line, place, seconds))
+                    for place, line in enumerate(lines[-_WATCHED:])
+                ]
+                await _run(shop.port, asked, seconds / 2)
                 best = await _run(shop.port, asked, seconds)
+                spent, before = cpu_s("mercat.worker web"), await _remembered(shop.port)
                 steady = await Load(shop.port, itertools.cycle(_requests(asked))).run(
                     64, seconds, best.rate * _SHARE
                 )
+                spent, after = cpu_s("mercat.worker web") - spent, await _remembered(shop.port)
+                seen = sorted(itertools.chain.from_iterable([await _stopped(each) for each in watching]))
                 changed = await _stopped(changing)
+            memory = memory_mb()
             findings = await audited(shop)
-        questions = Path(folder, "questions.json")
+        questions = Path(passing, "questions.json")
         questions.write_text(json.dumps([q for q, _ in asked]))
-        floor = await _bare(file, questions, folder, seconds / 2)
+        floor = await _bare(file, questions, bare, seconds / 2)
+    answered = after[0] + after[1] - before[0] - before[1]
     return Report(
         name="search",
         rate_per_s=best.rate,
@@ -64,7 +86,13 @@ async def search(seconds: float, products: int = PRODUCTS) -> Report:
         more={
             "products": products,
             "p99_ms_at_full_load": round(best.percentile(0.99), 2),
-            "changed_per_s": round(changed / (2 * seconds + 1), 1),
+            "cpu_ms_a_search": round(1_000 * spent / max(answered, 1), 3),
+            "remembered": round((after[1] - before[1]) / max(answered, 1), 3),
+            "changed_per_s": round(changed / (2.5 * seconds), 1),
+            "seen_p50_ms": round(1_000 * seen[len(seen) // 2]) if seen else None,
+            "seen_p99_ms": round(1_000 * seen[len(seen) * 99 // 100]) if seen else None,
+            "changes_watched": len(seen),
+            "memory_mb": memory,
             "statuses": {str(status): count for status, count in (best.statuses + steady.statuses).items()},
         },
     )
@@ -110,19 +138,34 @@ async def _indexed(port: int, products: int) -> None:
             await asyncio.sleep(0.2)
 
 
-async def _change(shop: Shop, lines: list[bytes]) -> int:
-    """New prices, a tenth of a second's worth at a time, through the catalogue and the log; how many, once
+async def _total(port: int, narrowed: str = "") -> int:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1") as http:
+        return (await http.get(f"/search{narrowed}")).json()["total"]
+
+
+async def _remembered(port: int) -> tuple[float, float]:
+    """How many searches asked the index, and how many got an answer of a moment ago."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        said = (await http.get("/metrics")).text
+    found = dict.fromkeys(("asked", "remembered"), 0.0)
+    for how, count in re.findall(r'^mercat_searches_total\{how="(\w+)"\} (\S+)', said, re.M):
+        found[how] += float(count)
+    return found["asked"], found["remembered"]
+
+
+async def _change(shop: Shop, lines: list[bytes], per_s: int) -> int:
+    """New prices, a fifth of a second's worth at a time, through the catalogue and the log; how many, once
     it is cancelled."""
-    per = _CHANGES_PER_S // 5
-    changed = 0
+    per = per_s // 5
+    changed, more = 0, 1 + time.time_ns() % 997
     try:
-        for batch in _batches(lines, per):
+        for batch in _batches(lines[:-_WATCHED], per):
             wait = asyncio.create_task(asyncio.sleep(0.2))
             by_seller: dict[str, list[ImportRow]] = {}
             for line in batch:
                 raw = json.loads(line)
                 for variant in raw["variants"]:
-                    variant["price"] += 1
+                    variant["price"] += more
                 by_seller.setdefault(raw["seller"], []).append(recognise([raw]).read(raw))
             for name, rows in by_seller.items():
                 seller_id = await shop.sellers.by_name(name)
@@ -132,6 +175,31 @@ async def _change(shop: Shop, lines: list[bytes]) -> int:
     except asyncio.CancelledError:
         pass
     return changed
+
+
+async def _watch(shop: Shop, port: int, line: bytes, place: int, seconds: float) -> list[float]:
+    """Gives one product a price that nothing else has, again and again, and asks for it until it is there:
+    seconds from each commit to the answer."""
+    raw, seen = json.loads(line), list[float]()
+    seller_id = await shop.sellers.by_name(raw["seller"])
+    began = time.perf_counter()
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1") as http:
+            while time.perf_counter() < began + 3 * seconds:
+                price = 1_000_000_00 + time.time_ns() // 1_000_000 % 100_000_000 * _WATCHED + place
+                for variant in raw["variants"]:
+                    variant["price"] = price
+                row = recognise([raw]).read(raw)
+                await shop.catalog.take([row], seller_id, raw["seller"], 0, _received)
+                since, shown = time.perf_counter(), price / 100
+                asked = f"/search?filters[price_min]={shown}&filters[price_max]={shown}&limit=1"
+                while not (await http.get(asked)).json()["total"]:
+                    await asyncio.sleep(0.02)
+                seen.append(time.perf_counter() - since)
+                await asyncio.sleep(0.5)
+    except asyncio.CancelledError:
+        pass
+    return seen
 
 
 async def _received(*_: Any) -> None:
@@ -144,21 +212,21 @@ def _batches(lines: list[bytes], size: int) -> Iterator[list[bytes]]:
         yield list(itertools.islice(endless, size))
 
 
-async def _stopped(changing: "asyncio.Task[int]") -> int:
+async def _stopped(changing: "asyncio.Task[Done]") -> Done:
     if changing.done():
         return changing.result()
     changing.cancel()
     return await changing
 
 
-async def _bare(file: Path, questions: Path, folder: str, seconds: float) -> float:
+async def _bare(file: Path, questions: Path, index: Path, seconds: float) -> float:
     """The bare engine on as many threads as there are cores, in processes of their own."""
-    index = str(Path(folder, "bare"))
     command = [sys.executable, "-m", "mercat.bench.bare"]
-    await asyncio.to_thread(subprocess.run, [*command, "build", str(file), index], check=True)
+    if not index.exists():
+        await asyncio.to_thread(subprocess.run, [*command, "build", str(file), str(index)], check=True)
     runs = [
         await asyncio.create_subprocess_exec(
-            *command, "ask", str(questions), index, str(seconds), stdout=asyncio.subprocess.PIPE
+            *command, "ask", str(questions), str(index), str(seconds), stdout=asyncio.subprocess.PIPE
         )
         for _ in range(os.cpu_count() or 1)
     ]

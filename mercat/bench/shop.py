@@ -95,9 +95,31 @@ async def audited(connection: Connection) -> list[Finding]:
         await reader.close()
 
 
+def cpu_s(part: str) -> float:
+    """The CPU time so far of all processes below this one whose command ends in `part`."""
+    ticks = 0
+    for process in _below():
+        with suppress(OSError):
+            command = Path(f"/proc/{process}/cmdline").read_text().rstrip("\0").replace("\0", " ")
+            if command.endswith(part):
+                told = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+                ticks += int(told[11]) + int(told[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def memory_mb() -> float:
     """What the shop takes: the PSS of all processes below this one, engines too."""
     total = 0
+    for process in _below():
+        with suppress(OSError):
+            rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+            total += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    return round(total / 1024, 1)
+
+
+def _below() -> list[int]:
+    """All processes that this one started, and theirs."""
+    found: list[int] = []
     below = [os.getpid()]
     parents: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -106,9 +128,7 @@ def memory_mb() -> float:
                 int(stat.parent.name)
             )
     while below:
-        for process in parents.get(below.pop(), ()):
-            below.append(process)
-            with suppress(OSError):
-                rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
-                total += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
-    return round(total / 1024, 1)
+        children = parents.get(below.pop(), [])
+        below += children
+        found += children
+    return found

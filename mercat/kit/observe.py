@@ -46,6 +46,9 @@ follower_lag = Gauge(
     multiprocess_mode="mostrecent",
 )
 slot_lag = Gauge("mercat_slot_lag_bytes", "WAL that waits for the relay.", multiprocess_mode="mostrecent")
+searches = Counter(
+    "mercat_searches_total", "Searches answered: from the index, or as they were a moment ago.", ["how"]
+)
 breaker_opened = Counter("mercat_breaker_opened_total", "Times a breaker opened.", ["service"])
 
 

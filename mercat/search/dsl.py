@@ -11,7 +11,7 @@ Clause = dict[str, Any]
 TRAIT_SPLIT = "\x1f"
 FUZZY_MAX = 500
 """So many words, the nearest ones, stand for one that is misspelt."""
-_STEMMED = ("title", "description", "brand_words", "tags", "departments", "details", "said", "everything")
+_STEMMED = ("title", "said", "everything")
 _CALLED = {"price": "price_minor", **{name: f"stems.{name}" for name in _STEMMED}}
 _SPECIAL = re.compile(r'([.?+*|{}\[\]()"\\#@&<>~^$-])')
 _OF_A_TRAIT = f"{traits.FIELD}."

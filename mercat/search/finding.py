@@ -6,6 +6,7 @@ each other facet there is one more pass, over what would be found without its ow
 
 import base64
 import binascii
+import time
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -22,7 +23,7 @@ from mercat.search import arranging, meaning, offering, rules, traits, words
 from mercat.search import text as text_of
 from mercat.search.engine import DocAddress, FieldType, Occur, Order, Pages, Searcher
 from mercat.search.engine import Query as Clause
-from mercat.search.index import SCHEMA, SPLIT
+from mercat.search.index import NOBODY, PRICE_BOUNDS, SCHEMA, SPLIT, STARS, by_category, by_word
 from mercat.search.judging import Judge
 from mercat.search.messages import (
     LIMIT_MAX,
@@ -48,10 +49,9 @@ from mercat.search.words import Word
 
 FACET_MAX = 100
 FEW_MAX, MANY = 10, 2_000
+_TALLY_S, _TALLIES_MAX = 1.0, 2_000
 RARE_MAX, MORE_OFTEN, MENDED_LETTERS = 2, 20, 6
 DEPARTMENTS_MAX = 60_000
-PRICE_BOUNDS = (25, 50, 100)
-STARS = (4, 3, 2, 1)
 _BUCKETS = 1_000
 _SPELLINGS = 30
 _TYPED_MAX = 100
@@ -64,6 +64,15 @@ _KEYS: dict[Sort, tuple[str, Order]] = {
 }
 _OF_ALL = ("by_rating", Order.Desc)
 """With no words every product is as relevant: the better rating comes first."""
+
+
+Tallies = dict[tuple[bytes, Any], tuple[float, Facets, int]]
+"""Counts of many products, by question, and until when they are good."""
+_COUNTED_BY = {"brands": "maker", "categories": "aisle", "price_ranges": "shelf", "ratings": "shelf"}
+_TALLIES = {
+    field: {"terms": {"field": field, "size": _BUCKETS, "segment_size": _BUCKETS}}
+    for field in ("maker", "aisle", "shelf")
+}
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
@@ -115,6 +124,8 @@ class Clauses(NamedTuple):
     text: Clause | None
     always: list[Clause]
     chosen: dict[str, Clause]
+    filters: bytes
+    """The same filters, to remember by."""
 
     def without(self, facet: str | None = None) -> Clause:
         if not self.narrow(facet):
@@ -143,6 +154,7 @@ class Finding:
         judge: Judge | None = None,
         pages: Pages | None = None,
         sold_out: SoldOut = "among_others",
+        tallies: Tallies | None = None,
     ) -> None:
         """`counted` remembers what was counted of all products in this state of the index. Without a judge
         and the facts it goes by, the engine's scores decide."""
@@ -152,6 +164,7 @@ class Finding:
         self._judge, self._pages = judge, pages
         self._offering = judge.offering if judge else offering.Offering()
         self._sold_out: SoldOut = sold_out
+        self._tallies: Tallies = {} if tallies is None else tallies
 
     def find(self, query: Query) -> Found:
         if not (1 <= query.page <= PAGE_MAX and 1 <= query.limit <= LIMIT_MAX):
@@ -207,8 +220,7 @@ class Finding:
         if pins and text is not None:
             put = arranging.placeable(pins, in_stock=self._sold_out == "last")
             clauses = self._clauses(query, words.some([text.matching, Clause.const_score_query(put, 0.0)]))
-        facets, total = self._facets(clauses)
-        facets = self._with_traits(facets, clauses, query, total)
+        facets, total = self._remembered(clauses, query, text)
         by_key = _KEYS.get(query.sort) or (None if text is not None else _OF_ALL)
         cursor = _cursor(query.cursor, query.sort) if query.cursor else None
         page = cursor.page if cursor else query.page
@@ -275,37 +287,35 @@ class Finding:
         `apart` are judged with the others, which are compared with each other, and left out."""
         if not (text.asked and self._judge and self._pages):
             return self._scored(self._others(clauses, text, apart), limit, skipped)
-        best, roughly = self._candidates(clauses, text, total)
+        best = self._candidates(clauses, text, total)
         judged = self._products(best) if apart else []
         there = len(best) - len(set(apart) & set(judged))
         hits: list[tuple[Any, DocAddress]] = []
         if skipped < there:
-            order = self._order(text, best)
+            order = self._order(text, best, clauses.filters)
             if apart:
                 order = [place for place in order if judged[place] not in apart]
             hits = [best[place] for place in order[skipped : skipped + limit]]
         if len(hits) == limit or len(best) < CANDIDATES:
             return hits
-        missing, later = limit - len(hits), max(skipped, there)
-        if not roughly:
-            return hits + self._scored(self._others(clauses, text, apart), missing, later)
+        missing, later = limit - len(hits), max(skipped - there, 0)
         apart = [*apart, *(judged or self._products(best))]
-        return hits + self._scored(self._others(clauses, text, apart), missing, later - there)
+        return hits + self._scored(self._others(clauses, text, apart), missing, later)
 
     def _others(self, clauses: Clauses, text: Text, apart: Sequence[int]) -> Clause:
-        """What is found, scored by every field the words are in, but for some products."""
-        asked = clauses.scored(self._weighed(text))
-        return arranging.but(asked, apart) if apart else asked
+        """All that is found, but for some products; those that say the words of themselves first."""
+        every = words.query(self._searcher, text.asked, text.least, text.ways)
+        return arranging.but(clauses.scored(every), apart) if apart else clauses.scored(every)
 
     def _products(self, hits: list[tuple[Any, DocAddress]]) -> list[int]:
         ids = self._searcher.fast_field_values("product_id", [address for _, address in hits])
         return [int(product or 0) for product in ids]
 
-    def _order(self, text: Text, best: list[tuple[Any, DocAddress]]) -> list[int]:
+    def _order(self, text: Text, best: list[tuple[Any, DocAddress]], among: bytes) -> list[int]:
         """The places of these products, the best first: as the judge says, and the operators' boosts."""
         assert self._judge
         assert self._pages
-        scores = self._judge.scores(self._searcher, self._pages, text.asked, best)
+        scores = self._judge.scores(self._searcher, self._pages, text.asked, best, among)
         if boosts := self._judge.ruling.boosts_of(rules.key(word.stem for word in text.asked)):
             scores = scores + arranging.gains(self._searcher, boosts, best).sum(0)
         order: list[int] = np.argsort(-scores, kind="stable").tolist()
@@ -314,21 +324,19 @@ class Finding:
             order.sort(key=lambda place: not held[place])
         return order
 
-    def _candidates(
-        self, clauses: Clauses, text: Text, total: int
-    ) -> tuple[list[tuple[Any, DocAddress]], bool]:
-        """Those whom the judge is asked about. Where there are many, they are chosen roughly, from those that
-        say all the words of themselves: the judge would put these first."""
-        if total >= MANY and text.least is None:
-            roughly = words.roughly(self._searcher, text.asked, text.ways)
-            best = self._scored(clauses.scored(roughly), CANDIDATES, 0)
-            if len(best) == CANDIDATES:
-                return best, True
-        return self._scored(clauses.scored(self._weighed(text)), CANDIDATES, 0), False
-
-    def _weighed(self, text: Text) -> Clause:
-        """The same products, scored by every field they are in."""
-        return words.query(self._searcher, text.asked, text.least, text.ways)
+    def _candidates(self, clauses: Clauses, text: Text, total: int) -> list[tuple[Any, DocAddress]]:
+        """Those whom the judge is asked about, of so many: all, or those that say the words of themselves."""
+        if total <= CANDIDATES:
+            field, order = _OF_ALL
+            return self._searcher.search(
+                clauses.without(), CANDIDATES, count=False, order_by_field=field, order=order
+            ).hits
+        saying = words.saying(self._searcher, text.asked, text.least, text.ways)
+        best = self._scored(clauses.scored(saying), CANDIDATES, 0)
+        if len(best) == CANDIDATES:
+            return best
+        every = words.query(self._searcher, text.asked, text.least, text.ways)
+        return self._scored(clauses.scored(every), CANDIDATES, 0)
 
     def _scored(self, asked: Clause, limit: int, skipped: int) -> list[tuple[Any, DocAddress]]:
         """By the engine's score; where it ties, the better rating."""
@@ -353,7 +361,7 @@ class Finding:
         reasons: list[tuple[int, Why]] = []
         judged = self._judge.explained(self._searcher, self._pages, said, hits)
         for place, score, prior, learnt, numbers in judged:
-            engine, bonus = float(hits[place][0]), score - learnt - sum(prior.values())
+            engine, bonus = numbers["bm_one"] or 0.0, score - learnt - sum(prior.values())
             by = [boost.rule_id for boost, gain in zip(boosts, gains[:, place], strict=True) if gain]
             boosted = float(gains[:, place].sum())
             why = Why(ProductId(0), "", score + boosted, engine, bonus, prior, learnt, numbers, boosted)
@@ -385,7 +393,7 @@ class Finding:
             return [], []
         text = self._widened(said, self._text(said, ways=self._ways(said, near=False)))
         clauses = self._clauses(Query(q=q), text.matching)
-        return said, self._candidates(clauses, text, self._count(text.matching))[0]
+        return said, self._candidates(clauses, text, self._count(text.matching))
 
     def _sorted(
         self, asked: Clause, by_key: tuple[str, Order], limit: int, skipped: int, cursor: Cursor | None
@@ -429,78 +437,103 @@ class Finding:
             chosen[_trait(name)] = words.some(
                 [words.term(traits.column(name), traits.shown(value)) for value in values]
             )
-        return Clauses(text, always, chosen)
+        filters = msgspec.structs.replace(query, q="", sort="relevance", page=1, limit=1, cursor=None)
+        return Clauses(text, always, chosen, wire.encode(filters))
 
-    def _facets(self, clauses: Clauses) -> tuple[Facets, int]:
-        """The counts, and how many products there are."""
-        counted = self._aggregations()
-        free = {name: how for name, how in counted.items() if name not in clauses.chosen}
-        asked = clauses.without()
-        answer = self._aggregate(asked, free, clauses.narrow()) if free else {}
-        for name in [each for each in clauses.chosen if each in counted]:
-            answer |= self._aggregate(clauses.without(name), {name: counted[name]}, clauses.narrow(name))
-        buckets: dict[str, list[dict[str, Any]]] = {name: part["buckets"] for name, part in answer.items()}
-        prices, stars = _by_bound(buckets["price_ranges"]), _by_bound(buckets["ratings"])
-        whole = prices if "price_ranges" in free else stars if "ratings" in free else None
-        facets = Facets(
-            brands=_counts(buckets["brands"]),
-            price_ranges=[
-                Count(f"{low}-{high or ''}", prices.get(low * self._unit, 0))
-                for low, high in pairwise((0, *PRICE_BOUNDS, None))
-            ],
-            categories=_counts(buckets["categories"]),
-            ratings=[
-                StarCount(star, sum(stars.get(each, 0) for each in STARS if each >= star)) for star in STARS
-            ],
-        )
-        total = self._count(asked) if whole is None else sum(whole.values())
+    def _remembered(self, clauses: Clauses, query: Query, text: Text | None) -> tuple[Facets, int]:
+        """The counts; of many products they are good for a second, since counting takes a time that grows
+        with them. The products themselves are always the newest."""
+        said = text and (" ".join(word.written for word in text.asked), text.least, len(text.ways))
+        key, now = (clauses.filters, said), time.monotonic()
+        known = self._tallies.get(key)
+        if known and now < known[0]:
+            return known[1], known[2]
+        facets, total = self._facets(clauses, query, text)
+        if total >= MANY:
+            if len(self._tallies) >= _TALLIES_MAX:
+                self._tallies.clear()
+            self._tallies[key] = (now + _TALLY_S, facets, total)
         return facets, total
 
-    def _with_traits(self, facets: Facets, clauses: Clauses, query: Query, total: int) -> Facets:
-        """The facets of the category that the products lie in, and of every attribute that narrows them."""
-        if not clauses.narrow():
-            return facets
-        sizes = self._offering.sizes(self.category_counts)
-        slug = self._aisle(facets, clauses, query, total, sizes)
+    def _facets(self, clauses: Clauses, query: Query, text: Text | None) -> tuple[Facets, int]:
+        """The counts, and how many products there are. With words or a category it is known beforehand which
+        attributes are counted; then all is counted at once."""
+        known = clauses.narrow() and (text is not None or bool(query.category))
+        names = self._attributes(query, self._aisle(query, text)) if known else []
+        free = {facet: by for facet, by in _COUNTED_BY.items() if facet not in clauses.chosen}
+        at_once = {traits.column(name) for name in names if _trait(name) not in clauses.chosen}
+        whole = self._tally(clauses, None, {"shelf", *free.values(), *at_once})
+        held = {facet: whole[by] for facet, by in free.items()}
+        for facet in _COUNTED_BY.keys() - free.keys():
+            by = _COUNTED_BY[facet]
+            held[facet] = self._tally(clauses, facet, {by})[by]
+        dear, liked = [0] * (len(PRICE_BOUNDS) + 1), [0] * (len(STARS) + 1)
+        for shelf, count in held["price_ranges"].items():
+            dear[int(shelf[0])] += count
+        for shelf, count in held["ratings"].items():
+            liked[int(shelf[1])] += count
+        total, categories = sum(whole["shelf"].values()), _counts(held["categories"])
+        if clauses.narrow() and not known:
+            names = self._attributes(query, self._lying_in(categories, total))
+            at_once = {traits.column(name) for name in names if _trait(name) not in clauses.chosen}
+            whole |= self._tally(clauses, None, at_once) if at_once else {}
+        facets = Facets(
+            brands=_counts(held["brands"]),
+            price_ranges=[
+                Count(f"{low}-{high or ''}", count)
+                for (low, high), count in zip(pairwise((0, *PRICE_BOUNDS, None)), dear, strict=True)
+            ],
+            categories=categories,
+            ratings=[StarCount(star, sum(liked[star:])) for star in STARS],
+            attributes=self._traits(clauses, query, names, whole),
+        )
+        return facets, total
+
+    def _tally(self, clauses: Clauses, but: str | None, fields: set[str]) -> dict[str, dict[str, int]]:
+        """How many of the products found, one filter left out, have each word of these fields."""
+        asked = {field: _TALLIES.get(field) or offering.counted(field) for field in sorted(fields)}
+        answer = self._aggregate(clauses.without(but), asked, clauses.narrow(but))
+        read = {"aisle": by_category}
+        return {field: read.get(field, by_word)(answer[field]["buckets"]) for field in fields}
+
+    def _traits(
+        self, clauses: Clauses, query: Query, names: list[str], whole: dict[str, dict[str, int]]
+    ) -> list[Trait]:
+        listed: list[Trait] = []
+        for name in names:
+            column = traits.column(name)
+            held = whole[column] if column in whole else self._tally(clauses, _trait(name), {column})[column]
+            listed.append(Trait(name, _counts(held)[: offering.VALUES_MAX]))
+        return [each for each in listed if len(each.values) > 1 or each.name in query.attributes]
+
+    def _attributes(self, query: Query, slug: str | None) -> list[str]:
+        """Those that narrow the products, and those of the category that they lie in."""
         names = list(query.attributes)
         if slug is not None:
             within = [words.term("category", slug), words.term("for_sale", True)]
             sampled = words.every([*within, words.term(traits.SAMPLE, True)])
-            size = sizes.get(slug, 0)
+            size = self._sizes().get(slug, 0)
             names += self._offering.offered(self._searcher, slug, size, words.every(within), sampled)
-        names = list(dict.fromkeys(names))
-        if not names:
-            return facets
-        free = [name for name in names if _trait(name) not in clauses.chosen]
-        found: dict[str, list[Count]] = {}
-        for group in [free, *([name] for name in names if name not in free)]:
-            asked = {str(n): offering.counted(name) for n, name in enumerate(group)}
-            if group:
-                answer = self._searcher.aggregate(clauses.without(_trait(group[0])), asked)
-                found |= {name: _counts(answer[str(n)]["buckets"]) for n, name in enumerate(group)}
-        listed = [Trait(name, found[name][: offering.VALUES_MAX]) for name in names]
-        kept = [each for each in listed if len(each.values) > 1 or each.name in query.attributes]
-        return msgspec.structs.replace(facets, attributes=kept)
+        return list(dict.fromkeys(names))
 
-    def _aisle(
-        self, facets: Facets, clauses: Clauses, query: Query, total: int, sizes: dict[str, int]
-    ) -> str | None:
+    def _sizes(self) -> dict[str, int]:
+        return self._offering.sizes(self.category_counts)
+
+    def _lying_in(self, categories: list[Count], total: int) -> str | None:
+        return offering.aisle({each.value: each.count for each in categories}, total, self._sizes())
+
+    def _aisle(self, query: Query, text: Text | None) -> str | None:
         """The category that the products lie in; with words, the one of the best of them: most products that
         say "webcam" are laptops."""
-        if query.category:
+        if query.category or text is None:
             return query.category[0] if len(query.category) == 1 else None
-        if clauses.text is None:
-            return offering.aisle({each.value: each.count for each in facets.categories}, total, sizes)
-        text = clauses.text
 
         def look() -> str | None:
-            best = self._scored(text, offering.BEST, 0)
-            ids = self._searcher.fast_field_values("product_id", [address for _, address in best])
-            those = Clause.term_set_query(SCHEMA, "product_id", ids)
-            asked = {"categories": self._aggregations()["categories"]}
-            buckets = self._searcher.aggregate(those, asked)["categories"]["buckets"]
-            counts = {bucket["key"]: int(bucket["doc_count"]) for bucket in buckets}
-            return offering.aisle(counts, len(best), sizes)
+            said = words.query(self._searcher, text.asked, text.least, text.ways)
+            best = self._scored(said, offering.BEST, 0)
+            those = Clause.term_set_query(SCHEMA, "product_id", self._products(best))
+            counted = self._searcher.aggregate(those, {"aisle": _TALLIES["aisle"]})
+            return offering.aisle(by_category(counted["aisle"]["buckets"]), len(best), self._sizes())
 
         return self._offering.aisle_of(query.q, look)
 
@@ -513,15 +546,6 @@ class Finding:
             self._counted.update(self._searcher.aggregate(asked, missing))
         return {name: self._counted[name] for name in counts}
 
-    def _aggregations(self) -> dict[str, Any]:
-        bounds = [bound * self._unit for bound in PRICE_BOUNDS]
-        return {
-            "brands": {"terms": {"field": "brand", "size": _BUCKETS, "segment_size": _BUCKETS}},
-            "categories": {"terms": {"field": "category", "size": _BUCKETS, "segment_size": _BUCKETS}},
-            "price_ranges": {"range": {"field": "price", "ranges": _ranges(bounds)}},
-            "ratings": {"range": {"field": "rating", "ranges": _ranges(sorted(STARS))}},
-        }
-
     def _count(self, asked: Clause) -> int:
         return self._searcher.count(asked)
 
@@ -533,10 +557,10 @@ class Finding:
 
     def category_counts(self) -> dict[str, int]:
         """How many products are in each category that has some, descendants' included."""
-        size = {"field": "category", "size": DEPARTMENTS_MAX, "segment_size": DEPARTMENTS_MAX}
+        size = {"field": "aisle", "size": DEPARTMENTS_MAX, "segment_size": DEPARTMENTS_MAX}
         every = words.term("in_stock" if self._sold_out == "hidden" else "for_sale", True)
         answer = self._aggregate(every, {"every_category": {"terms": size}}, narrow=False)
-        return {bucket["key"]: int(bucket["doc_count"]) for bucket in answer["every_category"]["buckets"]}
+        return by_category(answer["every_category"]["buckets"])
 
     def _relaxed(self, query: Query, asked: list[Word]) -> Found | None:
         """For words that nothing has together: spelling mended, then what the nearest product has of them."""
@@ -563,7 +587,7 @@ class Finding:
         for word in asked:
             held = max(
                 self._searcher.doc_freq("words", word.written),
-                self._searcher.doc_freq("description", word.stem),
+                self._searcher.doc_freq("said", word.stem),
             )
             if 0 < held <= RARE_MAX and len(word.written) >= MENDED_LETTERS and word.written.isalpha():
                 mended = self._mended(word.written)
@@ -682,19 +706,9 @@ class _Named(msgspec.Struct):
     brand: str | None = None
 
 
-def _ranges(bounds: list[int]) -> list[dict[str, int]]:
-    """What lies below the first bound, between each two, and from the last one up; lower ends included."""
-    between = [{"from": low, "to": high} for low, high in pairwise(bounds)]
-    return [{"to": bounds[0]}, *between, {"from": bounds[-1]}]
-
-
-def _by_bound(buckets: list[dict[str, Any]]) -> dict[int, int]:
-    """The counts of ranges, by the range's lower end. (An empty index answers no ranges at all.)"""
-    return {int(bucket.get("from", 0)): int(bucket["doc_count"]) for bucket in buckets}
-
-
-def _counts(buckets: list[dict[str, Any]]) -> list[Count]:
-    counts = [Count(bucket["key"], int(bucket["doc_count"])) for bucket in buckets]
+def _counts(held: dict[str, int]) -> list[Count]:
+    """The largest first."""
+    counts = [Count(word, count) for word, count in held.items() if word != NOBODY]
     return sorted(counts, key=lambda each: (-each.count, each.value))[:FACET_MAX]
 
 

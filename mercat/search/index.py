@@ -3,7 +3,7 @@
     <folder>/current -> <form>-<number>     a symbolic link, replaced in one step: nobody sees half an index
     <folder>/<form>-<number>/               one tantivy index; `form` changes with the fields below
 
-One process writes. Readers in any process look at one file's stat at most every 50 ms; the index itself is
+One process writes. Readers in any process look at one file's stat four times a second; the index itself is
 mapped into memory, so all of them share the pages of the operating system.
 """
 
@@ -36,12 +36,17 @@ from mercat.search.messages import Card, Seller
 from mercat.search.text import ENGLISH, PLAIN
 
 log = structlog.get_logger("mercat.search")
-GLANCE_S = 0.05
+GLANCE_S = 0.25
 PROSE_LETTERS_MAX = 20_000
 DETAIL_LETTERS_MAX = 500
+PRICE_BOUNDS = (25, 50, 100)
+"""Where a range of prices ends, in units of the currency."""
+STARS = (4, 3, 2, 1)
 TITLE_SAID = 3
 """So often does a title stand in what a product says of itself."""
 SPLIT = "\x1f"
+NOBODY = SPLIT
+"""Of no brand."""
 NO_ROW = 2**40
 NO_PRODUCT = 2**63
 _PATIENCE_S = 1.0
@@ -49,27 +54,27 @@ _HEAP_BYTES, _FILLING_HEAP_BYTES = 30_000_000, 120_000_000
 _GOLDEN = 0x9E37_79B9_7F4A_7C15  # 2**64 / golden ratio: Fibonacci hashing (Knuth, TAOCP 3, 6.4)
 
 FIELDS = (
-    # what is searched: stemmed
-    ("title", "text", {"tokenizer_name": "english", "index_option": "position"}),
-    ("description", "text", {"tokenizer_name": "english", "index_option": "freq"}),
-    ("brand_words", "text", {"tokenizer_name": "english", "index_option": "freq"}),
-    ("tags", "text", {"tokenizer_name": "english", "index_option": "freq"}),
-    ("departments", "text", {"tokenizer_name": "english", "index_option": "freq"}),
-    ("details", "text", {"tokenizer_name": "english", "index_option": "freq"}),
+    # what is searched, stemmed: what a product says of itself as one text (to score), with its attributes (to
+    # find), and the title alone
     ("said", "text", {"tokenizer_name": "english", "index_option": "freq"}),
     ("everything", "text", {"tokenizer_name": "english", "index_option": "basic"}),
+    ("title", "text", {"tokenizer_name": "english", "index_option": "position"}),
     # what is completed and spelt: as written
     ("words", "text", {"tokenizer_name": "plain", "index_option": "basic"}),
     ("completions", "text", {"tokenizer_name": "raw", "index_option": "basic"}),
     # what is filtered and counted
-    ("brand", "text", {"tokenizer_name": "raw", "index_option": "basic", "fast": True}),
-    ("category", "text", {"tokenizer_name": "raw", "index_option": "basic", "fast": True}),
+    ("brand", "text", {"tokenizer_name": "raw", "index_option": "basic"}),
+    ("category", "text", {"tokenizer_name": "raw", "index_option": "basic"}),
     ("external_id", "text", {"tokenizer_name": "raw", "index_option": "basic"}),
     ("seller_id", "unsigned", {"indexed": True}),
     ("price", "unsigned", {"fast": True}),
     ("rating", "float", {"fast": True}),
     ("in_stock", "boolean", {"indexed": True, "fast": True}),
     ("for_sale", "boolean", {"indexed": True}),
+    # what is counted: one word of each for every product for sale, which the engine counts fastest
+    ("maker", "text", {"tokenizer_name": "raw", "index_option": "basic", "fast": True}),
+    ("aisle", "text", {"tokenizer_name": "raw", "index_option": "basic", "fast": True}),
+    ("shelf", "text", {"tokenizer_name": "raw", "index_option": "basic", "fast": True}),
     # what is sorted by: the product's own number makes every key its own, nearly
     ("by_price", "unsigned", {"fast": True}),
     ("by_rating", "unsigned", {"fast": True}),
@@ -99,6 +104,20 @@ FORM = f"{zlib.crc32(repr((FIELDS, ROW.descr)).encode()):08x}"
 
 
 SETTING_UP = "Search is being set up. Nothing is lost; try again shortly."
+
+
+def by_word(buckets: list[dict[str, Any]]) -> dict[str, int]:
+    """Counts as the engine answers them."""
+    return {bucket["key"]: int(bucket["doc_count"]) for bucket in buckets}
+
+
+def by_category(buckets: list[dict[str, Any]]) -> dict[str, int]:
+    """Counts of aisles as counts of categories, descendants' included."""
+    counts: dict[str, int] = {}
+    for aisle, products in by_word(buckets).items():
+        for slug in aisle.split(SPLIT):
+            counts[slug] = counts.get(slug, 0) + products
+    return counts
 
 
 class Broken(Exception):
@@ -440,19 +459,11 @@ def _entry(change: ProductChanged) -> Entry:
     entry.add_boolean("for_sale", product is not None)
     if product is None:
         return entry
-    for field, texts, often in (
-        ("title", [product.title], TITLE_SAID),
-        ("description", [product.description[:PROSE_LETTERS_MAX]], 1),
-        ("tags", product.tags, 1),
-        ("departments", product.category_names, 1),
-        ("brand_words", [product.brand] if product.brand else [], 1),
-        ("details", list(details_of(product)), 0),
-    ):
-        for each in texts:
-            entry.add_text(field, each)
-            entry.add_text("everything", each)
-            for _ in range(often):
-                entry.add_text("said", each)
+    said = [product.description[:PROSE_LETTERS_MAX], product.brand or "", *product.tags]
+    said += product.category_names
+    entry.add_text("title", product.title)
+    entry.add_text("said", "\n".join([product.title] * TITLE_SAID + said))
+    entry.add_text("everything", "\n".join([product.title, *said, *details_of(product)]))
     entry.add_text("words", product.title)
     for slug in {product.category, *product.categories}:
         entry.add_text("category", slug)
@@ -464,6 +475,9 @@ def _entry(change: ProductChanged) -> Entry:
     if product.external_id:
         entry.add_text("external_id", product.external_id)
     entry.add_unsigned("seller_id", product.seller_id)
+    entry.add_text("maker", product.brand or NOBODY)
+    entry.add_text("aisle", aisle(product))
+    entry.add_text("shelf", shelf(product))
     entry.add_unsigned("price", product.price)
     entry.add_float("rating", float(product.rating))
     entry.add_boolean("in_stock", product.in_stock)
@@ -503,6 +517,18 @@ def completions_of(product: Document) -> Iterator[str]:
         words = name.lower().split()
         for start in range(len(words)):
             yield SPLIT.join(("c", " ".join(words[start:]), product.category, name))
+
+
+def aisle(product: Document) -> str:
+    """All its categories, as one word."""
+    return SPLIT.join(dict.fromkeys([*product.categories, product.category]))
+
+
+def shelf(product: Document) -> str:
+    """In which range of prices and of ratings it counts, as one word: counting 20 words is cheap."""
+    unit = 10 ** money.exponent(product.currency)
+    dear = sum(product.price >= bound * unit for bound in PRICE_BOUNDS)
+    return f"{dear}{sum(product.rating >= star for star in STARS)}"
 
 
 def _tie(product: Document, bits: int) -> int:

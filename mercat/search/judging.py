@@ -17,7 +17,7 @@ import structlog
 from mercat.search import aisles, ranking, synonyms, trees
 from mercat.search.aisles import Aisles
 from mercat.search.engine import DocAddress, Pages, Query, Searcher
-from mercat.search.index import SCHEMA
+from mercat.search.index import SCHEMA, by_category
 from mercat.search.offering import Offering
 from mercat.search.ranking import Column, Question
 from mercat.search.rules import Ruling
@@ -27,8 +27,7 @@ log = structlog.get_logger("mercat.search")
 _GLANCE_S = 5.0
 _SURVEY_S = 60.0
 _VERDICT_S = 60.0
-_VERDICTS_MAX = 2_000
-_FIELDS = ("title", "description", "departments", "brand_words", "tags")
+_VERDICTS_MAX = 3_000
 Hits = Sequence[tuple[Any, DocAddress]]
 
 
@@ -48,7 +47,7 @@ class Judge:
         self._glanced = self._surveyed = float("-inf")
         self._seen: object = None
         self._aisles = Aisles()
-        self._verdicts: dict[str, _Verdict] = {}
+        self._verdicts: dict[tuple[str, bytes], _Verdict] = {}
         self.offering = Offering()
         self.ruling = Ruling()
 
@@ -76,8 +75,7 @@ class Judge:
         """The question with how rare its words are, and other ways to ask it."""
         stems = [word.stem for word in asked]
         products = searcher.num_docs
-        every = searcher.doc_freqs([(field, stem) for stem in stems for field in _FIELDS])
-        held = [max(every[at : at + len(_FIELDS)]) for at in range(0, len(every), len(_FIELDS))]
+        held = searcher.doc_freqs([("said", stem) for stem in stems])
         rarity = [math.log(1 + (max(products - each, 0) + 0.5) / (each + 0.5)) for each in held]
         return Question([word.written for word in asked], stems, rarity, self.synonyms().of(stems))
 
@@ -86,24 +84,26 @@ class Judge:
     ) -> tuple[dict[str, Column], Column]:
         """Every candidate's numbers, and the score that they make."""
         numbers = self._rows(searcher, hits)
-        scores = np.array([float(score) for score, _ in hits])
         question = self.question(searcher, asked)
-        found = ranking.features(question, pages.read(numbers), scores, self._survey(searcher))
+        found = ranking.features(question, pages.read(numbers), self._survey(searcher))
         made = ranking.prior(found)
         ranker = self._ranker()
         if ranker:
             made = made + ranker.correction(ranking.table(found, ranker.features))
         return found, made + ranking.bonus(found)
 
-    def scores(self, searcher: Searcher, pages: Pages, asked: Sequence[Word], hits: Hits) -> Column:
-        """A score a candidate. What has all the words has more than what has not.
+    def scores(
+        self, searcher: Searcher, pages: Pages, asked: Sequence[Word], hits: Hits, among: bytes = b""
+    ) -> Column:
+        """A score a candidate. What has all the words has more than what has not. `among`: by which filters
+        they are all that is left.
 
         Verdicts are remembered for a minute by the rows of facts they were about: a price or a stock that
         changed makes no other row, so a busy index does not bring every question back."""
         if not hits:
             return np.zeros(0)
         numbers = np.array(self._rows(searcher, hits))
-        key, now = " ".join(word.written for word in asked), time.monotonic()
+        key, now = (" ".join(word.written for word in asked), among), time.monotonic()
         known = self._verdicts.get(key)
         if known and known.pages is pages and now < known.until:
             at = np.minimum(np.searchsorted(known.rows, numbers), len(known.rows) - 1)
@@ -112,7 +112,8 @@ class Judge:
         _, made = self.judged(searcher, pages, asked, hits)
         sorted_by_row = np.argsort(numbers)
         if len(self._verdicts) >= _VERDICTS_MAX:
-            self._verdicts.clear()
+            del self._verdicts[next(iter(self._verdicts))]
+        self._verdicts.pop(key, None)
         self._verdicts[key] = _Verdict(
             pages, now + _VERDICT_S, numbers[sorted_by_row], made[sorted_by_row].astype(np.float32)
         )
@@ -158,8 +159,8 @@ class Judge:
         if now - self._surveyed >= _SURVEY_S:
             self._surveyed = now
             size = aisles.CATEGORIES_MAX
-            terms = {"every": {"terms": {"field": "category", "size": size, "segment_size": size}}}
+            terms = {"every": {"terms": {"field": "aisle", "size": size, "segment_size": size}}}
             answer = searcher.aggregate(Query.term_query(SCHEMA, "for_sale", True), terms)
-            counts = {bucket["key"]: int(bucket["doc_count"]) for bucket in answer["every"]["buckets"]}
+            counts = by_category(answer["every"]["buckets"])
             self._aisles = aisles.survey(counts, searcher.num_docs)
         return self._aisles

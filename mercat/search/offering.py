@@ -25,8 +25,8 @@ _FACET, _READ_IN_TITLES, _UNSAID = 200, 4, 0.2
 _MEASURES = re.compile(r"\d\s*(x|-|/|\.\.\.)\s*-?\d")
 
 
-def counted(name: str) -> dict[str, Any]:
-    return {"terms": {"field": traits.column(name), "size": _FACET, "segment_size": _FACET}}
+def counted(column: str) -> dict[str, Any]:
+    return {"terms": {"field": column, "size": _FACET, "segment_size": _FACET}}
 
 
 def aisle(counts: dict[str, int], total: int, sizes: dict[str, int]) -> str | None:
@@ -91,7 +91,7 @@ def _choose(searcher: Searcher, within: Query) -> list[str]:
     common = [bucket["key"] for bucket in buckets if bucket["doc_count"] >= products * _COMMON]
     if not common:
         return []
-    told = searcher.aggregate(within, {str(n): counted(name) for n, name in enumerate(common)})
+    told = searcher.aggregate(within, {str(n): counted(traits.column(name)) for n, name in enumerate(common)})
     judged: list[tuple[float, str, tuple[int, ...]]] = []
     for place, name in enumerate(common):
         buckets = told[str(place)]["buckets"]

@@ -49,7 +49,7 @@ _CALL_S, _WRITE_S = 5.0, 60.0
 _KEYWORD = {"type": "keyword", "ignore_above": 8_000}
 _SORTED = {"type": "unsigned_long", "index": False}
 _SHOWN = {"type": "keyword", "index": False, "doc_values": False, "store": True}
-_STEMS = {"type": "text", "analyzer": "whitespace", "index_options": "freqs", "copy_to": "stems.everything"}
+_STEMS = {"type": "text", "analyzer": "whitespace"}
 _BEGUN = {"type": "text", "analyzer": "beginnings", "index_options": "docs", "norms": False}
 MAPPING: dict[str, Any] = {
     "dynamic": "strict",
@@ -70,24 +70,17 @@ MAPPING: dict[str, Any] = {
         "stems": {
             "properties": {
                 "title": {**_STEMS, "index_options": "positions"},
-                "description": _STEMS,
-                "brand_words": _STEMS,
-                "tags": _STEMS,
-                "departments": _STEMS,
-                "details": _STEMS,
-                "said": {name: how for name, how in _STEMS.items() if name != "copy_to"},
-                "everything": {
-                    "type": "text",
-                    "analyzer": "whitespace",
-                    "index_options": "docs",
-                    "norms": False,
-                },
+                "said": {**_STEMS, "index_options": "freqs"},
+                "everything": {**_STEMS, "index_options": "docs", "norms": False},
             }
         },
         "words": {**_KEYWORD, "fields": {"begun": _BEGUN}},
         "completions": _KEYWORD,
         # what is filtered, counted and sorted by
         "external_id": _KEYWORD,
+        "maker": _KEYWORD,
+        "aisle": _KEYWORD,
+        "shelf": _KEYWORD,
         "price_minor": {"type": "long"},
         "for_sale": {"type": "boolean"},
         traits.FIELD: _KEYWORD,
@@ -541,6 +534,9 @@ def _entry(change: ProductChanged, row: bytes, details: list[str]) -> dict[str, 
         "words": list(dict.fromkeys(words)),
         "completions": list(index.completions_of(product)),
         "external_id": product.external_id,
+        "maker": product.brand or index.NOBODY,
+        "aisle": index.aisle(product),
+        "shelf": index.shelf(product),
         "price_minor": product.price,
         traits.FIELD: [
             f"{traits.key(name)}{dsl.TRAIT_SPLIT}{value}"
@@ -561,16 +557,14 @@ def _entry(change: ProductChanged, row: bytes, details: list[str]) -> dict[str, 
 
 def _stems(product: Document, prose: str, details: list[str]) -> dict[str, str]:
     """The words of each field as the index has them."""
-    said = {
-        "title": product.title,
-        "description": prose,
-        "tags": " ".join(product.tags),
-        "departments": " ".join(product.category_names),
-        "brand_words": product.brand or "",
+    title = text.stems(product.title)
+    said = text.stems("\n".join([prose, product.brand or "", *product.tags, *product.category_names]))
+    found = {
+        "title": title,
+        "said": title * index.TITLE_SAID + said,
+        "everything": title + said + text.stems("\n".join(details)),
     }
-    made = {name: " ".join(text.stems(words)) for name, words in said.items()}
-    whole = " ".join([made["title"]] * (index.TITLE_SAID - 1) + list(made.values()))
-    return {**made, "details": " ".join(text.stems(" ".join(details))), "said": whole}
+    return {name: " ".join(stems) for name, stems in found.items()}
 
 
 def _number(product_id: int, row: bytes) -> int:

@@ -51,6 +51,9 @@ _SAID = ("title", "prose", "place", "brand", "details", "tags")
 _TITLE_HEAD, _PROSE_HEAD = 20, 16
 _RUN = 3
 _KIN_MIN, _THINGS_MIN, _OURS_MAX, _NEXT = 8, 5, 0.1, 3
+_WEIGHTS = {"title": 3.0, "prose": 2.0, "kind": 2.0, "brand": 1.0, "tags": 1.0}
+_TOGETHER, _IN_A_ROW = 0.5, 1.0
+"""By how much fields count in `score`; and all words in the title, and those in a row, once more."""
 _NAMES_PROSE = 24
 Column = Any
 """A numpy array with a number a candidate; where two are compared, the axes are named."""
@@ -67,9 +70,8 @@ class Question:
     ways: dict[Phrase, bool]
 
 
-def features(asked: Question, rows: Rows, scores: Column, aisles: Aisles) -> dict[str, Column]:
-    """Every candidate's numbers, by name; candidates in the order of the engine's scores."""
-    count = len(rows)
+def features(asked: Question, rows: Rows, aisles: Aisles) -> dict[str, Column]:
+    """Every candidate's numbers, by name."""
     own = np.array([sign(stem) for stem in asked.stems], np.uint16)
     rarity = np.array(asked.rarity)
     weight = rarity / rarity.sum()
@@ -112,9 +114,16 @@ def features(asked: Question, rows: Rows, scores: Column, aisles: Aisles) -> dic
     prose_words = rows["prose_words"].astype(np.float64)
     _positions(f, in_title, in_prose, title_has, prose_has)
     _frequencies(f, in_title, in_prose, names, own, rarity, title_words, prose_words)
-    f["score"], f["score_of_best"] = scores, scores / max(float(scores.max()), 1e-6)
-    f["place"] = np.arange(count) * 1.0
     f["title_row"], f["prose_row"] = _in_a_row(in_title), _in_a_row(in_prose)
+    for name, has in (("kind", kind_has), ("brand", brand_has), ("tags", tag_has)):
+        f["score"] += _WEIGHTS[name] * (has @ rarity)
+    together = f["bm_title"] * title_has.all(1) * _TOGETHER + (f["title_row"] == 1) * _IN_A_ROW
+    if len(own) > 1:
+        f["score"] += _WEIGHTS["title"] * rarity.sum() * together
+    f["score_of_best"] = f["score"] / max(float(f["score"].max()), 1e-6)
+    order = np.argsort(-f["score"], kind="stable")
+    f["place"] = np.empty(len(order))
+    f["place"][order] = np.arange(len(order))
 
     # categories
     asked_for = np.zeros(65_536, np.bool_)
@@ -132,7 +141,7 @@ def features(asked: Question, rows: Rows, scores: Column, aisles: Aisles) -> dic
     f["title_goes_on"] = (in_title[:, -1, :-1] & (title[:, 1:] > 0)).any(1) * 1.0
     f["goes_with"] = _goes_with(in_title[:, -1], accessories, _after(_FOR[title]))
     f["title_after_for"] = (in_title.any(1) & _after(_FOR[title])).any(1) * 1.0
-    votes = scores * full
+    votes = f["score"] * full
     votes = votes / max(float(votes.sum()), 1e-6)
     size = len(aisles.shares)
     voted = np.bincount(places, weights=votes, minlength=size)
@@ -257,6 +266,7 @@ def _frequencies(
     f["bm_one"] = _bm25(whole, length, 0.6, 0.3) @ weight
     f["bm_title"] = _bm25(often, title_words, 1.2, 0.75) @ weight
     f["bm_prose"] = _bm25(often_prose, prose_words, 1.2, 0.75) @ weight
+    f["score"] = rarity.sum() * (_WEIGHTS["title"] * f["bm_title"] + _WEIGHTS["prose"] * f["bm_prose"])
     f["bm_of_best"] = f["bm_one"] / max(float(f["bm_one"].max()), 1e-6)
 
 
@@ -330,7 +340,7 @@ def _things(
 
 
 def prior(f: dict[str, Column]) -> Column:
-    return sum((weight * f[name] for name, weight in PRIOR.items()), np.zeros(len(f["place"])))
+    return sum((weight * f[name] for name, weight in PRIOR.items()), np.zeros(len(f["bm_one"])))
 
 
 def bonus(f: dict[str, Column]) -> Column:

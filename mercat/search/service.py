@@ -11,13 +11,13 @@ from msgspec import structs
 
 from mercat.events import ProductChanged
 from mercat.ids import ProductId, RuleChangeId, RuleId
-from mercat.kit import wire
+from mercat.kit import observe, wire
 from mercat.kit.log import on
 from mercat.kit.refusals import Unavailable
 from mercat.kit.web import Caller
 from mercat.search.asking import Asked
 from mercat.search.engine import Place, Writer
-from mercat.search.finding import Finding
+from mercat.search.finding import Finding, Tallies
 from mercat.search.index import Broken, Folder, mishaps
 from mercat.search.judging import Judge
 from mercat.search.messages import (
@@ -44,6 +44,7 @@ AT_ONCE_FAR = 16
 """Questions a process may have with another machine at a time."""
 _REST_S = 5.0
 _RETRY_S = 0.2
+_ASKED, _REMEMBERED = observe.searches.labels("asked"), observe.searches.labels("remembered")
 _TRUST_S = 300.0
 _LATE_MAX = 5_000
 _ANSWERS_MAX = 500
@@ -87,6 +88,7 @@ class Search:
         self._currency = currency
         self._folder: Place = place or Folder(folder)
         self._reader = self._folder.reader()
+        self._tallies: Tallies = {}
         self._judge = Judge(folder)
         self._askers = ThreadPoolExecutor(AT_ONCE_FAR) if self._folder.far else None
         self._writing = asyncio.Lock()
@@ -109,9 +111,11 @@ class Search:
         key, now = wire.encode(query), time.monotonic()
         known = answers.get(key)
         if known and now < known[0]:
+            _REMEMBERED.inc()
             self._note(query, known[1])
             return known[1]
         found = await self._answer(lambda finding: finding.find(query))
+        _ASKED.inc()
         self._note(query, found)
         if len(answers) < _ANSWERS_MAX:
             answers[key] = (now + _ANSWER_S, found)
@@ -172,6 +176,7 @@ class Search:
             if ruling is not self._judge.ruling:
                 self._judge.abide(ruling)
                 self._reader.counted.pop("answers", None)
+                self._tallies.clear()
 
     async def category_counts(self) -> dict[str, int]:
         """How many products a category has, by slug, descendants' included. Empty ones are left out."""
@@ -180,7 +185,9 @@ class Search:
     async def _answer(self, ask: Callable[[Finding], Answer]) -> Answer:
         searcher = self._reader.searcher()
         reader = self._reader
-        finding = Finding(searcher, self._currency, reader.counted, self._judge, reader.pages, self._sold_out)
+        finding = Finding(
+            searcher, self._currency, reader.counted, self._judge, reader.pages, self._sold_out, self._tallies
+        )
         try:
             with mishaps():
                 if not self._folder.far and searcher.num_docs <= AT_ONCE_MAX:

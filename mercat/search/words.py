@@ -1,12 +1,12 @@
 """Words: what a shopper types, as a query for the engine.
 
-Every word must be found, in whichever field; how much that counts is what the weights say. All words in the
-title, and words in a row, count again. (Products' text is stemmed the same way: "batteries" finds a battery.)
+Every word must be found, in whichever field. What a product says of itself, its title thrice, is scored as
+one text: which of the best is the very best is for the ranker to say. (Products' text is stemmed the same
+way: "batteries" finds a battery.)
 """
 
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 
 from mercat.search.engine import Occur, Query, Searcher
 from mercat.search.index import SCHEMA
@@ -14,16 +14,7 @@ from mercat.search.text import plain, stems
 
 LETTERS_MAX = 2_000
 WORDS_MAX = 16
-WEIGHTS = {
-    "title": 3.0,
-    "brand_words": 1.0,
-    "departments": 2.0,
-    "tags": 1.0,
-    "description": 2.0,
-    "details": 0.05,
-}
-ALL_IN_TITLE = 0.5
-IN_A_ROW = 1.0
+TITLE, LITTLE = 3.0, 0.001
 OTHERWISE, OTHERWISE_ADDS = 0.7, 0.3
 SMALL = frozenset(("a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"))
 _MIXED = re.compile(r"\d+|[^\W\d]+")
@@ -62,12 +53,6 @@ def some(queries: list[Query], least: int | None = None) -> Query:
     return Query.boolean_query([(Occur.Should, query) for query in queries], least)
 
 
-@lru_cache(10_000)
-def weighed(stem: str) -> Query:
-    """The word in any field, by the fields' weights. Kept, with the engine's form of it."""
-    return some([Query.boost_query(term(field, stem), weight) for field, weight in WEIGHTS.items()])
-
-
 def anywhere(stem: str) -> Query:
     """The word in any field, no matter how often or where."""
     return term("everything", stem)
@@ -81,32 +66,29 @@ def _said(stem: str) -> Query:
 def matching(
     searcher: Searcher, words: list[Word], least: int | None = None, ways: Sequence[Sequence[str]] = ()
 ) -> Query:
-    """Finds what `query` finds, for a fraction of the time, in no order of relevance."""
+    """Products that have the words, all or at least so many; or all words of another way to say it."""
     needed = _needed(searcher, words, least, anywhere)
     return some([needed, *(every([anywhere(stem) for stem in way]) for way in ways)]) if ways else needed
 
 
-def roughly(searcher: Searcher, words: list[Word], ways: Sequence[Sequence[str]] = ()) -> Query:
-    """Products that say all the words of themselves, the best first for a third of the time."""
-    return _or_otherwise(_needed(searcher, words, None, _said), ways, _said)
+def saying(
+    searcher: Searcher, words: list[Word], least: int | None = None, ways: Sequence[Sequence[str]] = ()
+) -> Query:
+    """Those of them that say so of themselves, not in attributes alone; scored as one text each (BM25)."""
+    said = _needed(searcher, words, least, _said)
+    if not ways:
+        return said
+    others = [Query.boost_query(every([_said(stem) for stem in way]), OTHERWISE) for way in ways]
+    return Query.disjunction_max_query([said, *others], OTHERWISE_ADDS)
 
 
 def query(
     searcher: Searcher, words: list[Word], least: int | None = None, ways: Sequence[Sequence[str]] = ()
 ) -> Query:
-    """Products that have the words, all or at least so many; or all words of another way to say it."""
-    needed = _needed(searcher, words, least, weighed)
-    together = _together(words)
-    if together:
-        needed = Query.boolean_query([(Occur.Must, needed), *together])
-    return _or_otherwise(needed, ways, weighed)
-
-
-def _or_otherwise(said: Query, ways: Sequence[Sequence[str]], one: Callable[[str], Query]) -> Query:
-    if not ways:
-        return said
-    others = [Query.boost_query(every([one(stem) for stem in way]), OTHERWISE) for way in ways]
-    return Query.disjunction_max_query([said, *others], OTHERWISE_ADDS)
+    """All that match; those that say so have a score."""
+    found = Query.const_score_query(matching(searcher, words, least, ways), LITTLE)
+    parts = [(Occur.Must, found), (Occur.Should, saying(searcher, words, least, ways))]
+    return Query.boolean_query(parts)
 
 
 def _needed(searcher: Searcher, words: list[Word], least: int | None, one: Callable[[str], Query]) -> Query:
@@ -118,18 +100,6 @@ def _needed(searcher: Searcher, words: list[Word], least: int | None, one: Calla
     return every(found) if least is None else some(found, least)
 
 
-def _together(words: list[Word]) -> list[tuple[Occur, Query]]:
-    """What counts again: all words in the title, and in a row."""
-    if len(words) == 1:
-        return []
-    titles = every([term("title", word.stem) for word in words])
-    row = Query.phrase_query(SCHEMA, "title", [word.stem for word in words], 1)
-    return [
-        (Occur.Should, Query.boost_query(titles, WEIGHTS["title"] * ALL_IN_TITLE)),
-        (Occur.Should, Query.boost_query(row, WEIGHTS["title"] * IN_A_ROW)),
-    ]
-
-
 def _otherwise(
     searcher: Searcher, words: list[Word], place: int, word: Word
 ) -> list[tuple[Query, tuple[int, ...]]]:
@@ -138,13 +108,11 @@ def _otherwise(
     if place + 1 < len(words):
         for stem in stems(word.written + words[place + 1].written):
             if searcher.doc_freq("title", stem):
-                joined = Query.boost_query(term("title", stem), WEIGHTS["title"])
+                joined = Query.boost_query(term("title", stem), TITLE)
                 ways.append((joined, (place, place + 1)))
     parts = _MIXED.findall(word.written)
     if len(parts) > 1 and all(searcher.doc_freq("title", part) for part in parts):
-        ways.append(
-            (Query.boost_query(Query.phrase_query(SCHEMA, "title", parts), WEIGHTS["title"]), (place,))
-        )
+        ways.append((Query.boost_query(Query.phrase_query(SCHEMA, "title", parts), TITLE), (place,)))
     return ways
 
 

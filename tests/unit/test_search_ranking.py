@@ -127,18 +127,14 @@ def test_a_word_that_people_use_is_no_slip(where, tmp_path):
     assert finding.find(Query(q="coper lamp")).did_you_mean == "copper lamp"
 
 
-@pytest.mark.parametrize("many", [100, 1_000])
-def test_pages_are_parts_of_one_order(where, tmp_path, monkeypatch, many):
-    """Also where there are so many that candidates are chosen roughly."""
-    monkeypatch.setattr("mercat.search.finding.MANY", many)
+def test_pages_are_parts_of_one_order(where, tmp_path):
     finding, _ = shop(where, tmp_path, [(f"Tablet number {n}", "tablets", n) for n in range(1, 500)])
     whole = [title for page in range(1, 51) for title in titles(finding, "tablet", page=page, limit=10)]
     assert len(whole) == len(set(whole)) == 499
     assert titles(finding, "tablet", page=3, limit=20) == whole[40:60]
 
 
-def test_where_many_have_the_words_few_of_which_say_them_none_is_left_out(where, tmp_path, monkeypatch):
-    monkeypatch.setattr("mercat.search.finding.MANY", 100)
+def test_where_many_have_the_words_few_of_which_say_them_none_is_left_out(where, tmp_path):
     things = [
         product(n, "Case", attributes={"for": "tablet"} if n > 50 else {}, tags=["tablet"] if n <= 50 else [])
         for n in range(1, 401)
