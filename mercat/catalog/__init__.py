@@ -16,6 +16,7 @@ from mercat.catalog.messages import (
     Offer,
     Place,
     Product,
+    ProductChange,
     ProductOffer,
     Variant,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "Offer",
     "Place",
     "Product",
+    "ProductChange",
     "ProductOffer",
     "Progress",
     "Variant",

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from mercat.ids import CategoryId, OfferId, ProductId, SellerId, SkuId
 
@@ -33,6 +33,29 @@ class NewProduct(Struct, frozen=True, kw_only=True):
     images: list[str] = []
     tags: list[str] = []
     external_id: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class ProductChange(Struct, frozen=True, kw_only=True):
+    """What a seller wants otherwise of their product; what is not said stays as it is."""
+
+    title: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")] | UnsetType = UNSET
+    description: Annotated[str, Meta(max_length=20_000)] | UnsetType = UNSET
+    category: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
+    brand: Annotated[str, Meta(max_length=200)] | UnsetType | None = UNSET
+    attributes: (
+        Annotated[
+            dict[Annotated[str, Meta(max_length=100)], Annotated[str, Meta(max_length=2_000)] | float | bool],
+            Meta(max_length=100),
+        ]
+        | UnsetType
+    ) = UNSET
+    images: (
+        Annotated[
+            list[Annotated[str, Meta(max_length=2_000, pattern=r"^(https?://|/)")]],
+            Meta(min_length=1, max_length=20),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class Listed(Struct, frozen=True):

@@ -99,6 +99,18 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9);
 -- name: change_offer
 update catalog.offer set price = $2, status = $3, currency = $4, by_hand = true where offer_id = $1;
 
+-- name: own_product
+select title, description, category_id, brand, attributes::text, images::text
+from catalog.product where product_id = $1 and seller_id = $2
+for update;
+
+-- name: change_product
+update catalog.product set title = $2, description = $3, category_id = $4, brand = $5, attributes = $6::jsonb,
+    images = $7::jsonb
+where product_id = $1 and (title, description, category_id, brand, attributes, images)
+    is distinct from ($2, $3, $4, $5, $6::jsonb, $7::jsonb)
+returning true;
+
 -- name: lock_of_offer
 select product_id from catalog.product
 where product_id = (select product_id from catalog.offer where offer_id = $1 and seller_id = $2)

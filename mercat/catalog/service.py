@@ -6,6 +6,7 @@ import asyncpg
 import msgspec
 import structlog
 from asyncpg.pool import PoolConnectionProxy
+from msgspec import UnsetType, structs
 
 from mercat import ids
 from mercat.catalog.messages import (
@@ -18,6 +19,7 @@ from mercat.catalog.messages import (
     Offer,
     Place,
     Product,
+    ProductChange,
     Status,
     Variant,
 )
@@ -118,6 +120,29 @@ class Catalog:
             )
             await db.execute(queries.tell, [listed.product_id])
         return listed
+
+    async def change_product(self, seller_id: SellerId, product_id: ProductId, change: ProductChange) -> None:
+        """A seller's product with another title, text or picture, known everywhere at once. An import of the
+        same source leaves it so, until the source says something else."""
+        wanted = {
+            name: value for name, value in structs.asdict(change).items() if not isinstance(value, UnsetType)
+        }
+        if "category" in wanted:
+            wanted["category_id"] = await self._category(wanted.pop("category"))
+        async with self._db.acquire() as db, db.transaction():
+            row = await db.fetchrow(queries.own_product, product_id, seller_id)
+            if row is None:
+                raise NotFound("You have no such product.")
+            standing = dict(row)
+            title = wanted.get("title", standing["title"])
+            if "images" in wanted:
+                wanted["images"] = wire.text([Image(url, title) for url in wanted["images"]])
+            if "attributes" in wanted:
+                wanted["attributes"] = wire.text(wanted["attributes"])
+            if not await db.fetchval(queries.change_product, product_id, *(standing | wanted).values()):
+                return
+            await db.execute(queries.tell, [product_id])
+        await self._bust([product_id])
 
     async def change_offer(
         self, seller_id: SellerId, offer_id: OfferId, price: int | None = None, status: str | None = None

@@ -240,6 +240,9 @@ SELLING = [
         "POST", "/sellers", Selling.register_seller, tag="Selling", needs="member", refuses=["name_taken"]
     ),
     PublicRoute("POST", "/seller/products", Selling.list_product, tag="Selling", needs="seller"),
+    PublicRoute(
+        "PATCH", "/seller/products/{product_id}", Selling.change_product, tag="Selling", needs="seller"
+    ),
     PublicRoute("GET", "/seller/offers", Selling.seller_offers, tag="Selling", needs="seller"),
     PublicRoute("PATCH", "/seller/offers/{offer_id}", Selling.change_offer, tag="Selling", needs="seller"),
     PublicRoute(

@@ -1,12 +1,12 @@
 from starlette.requests import Request
 
 from mercat import money
-from mercat.catalog import NewProduct, Offer
+from mercat.catalog import NewProduct, Offer, ProductChange
 from mercat.checkout import Ship, Track
 from mercat.fulfilment import SellerOrder
 from mercat.gateway import shapes
 from mercat.gateway.buying import shipment_shown
-from mercat.ids import OfferId, OrderId, SellerId, ShipmentId
+from mercat.ids import OfferId, OrderId, ProductId, SellerId, ShipmentId
 from mercat.inventory import Count, Line, Stock
 from mercat.kit.refusals import ConditionMissing, Forbidden, NotFound, Stale
 from mercat.kit.web import Answer, Caller
@@ -46,6 +46,13 @@ class Selling:
         items = [Line(listed.offer_id, listing.quantity)]
         await self._shop.inventory.receive(f"listed/{int(listed.offer_id)}", items, seller_id)
         return shapes.ListingMade(listed.product_id, listed.sku_id, listed.offer_id)
+
+    async def change_product(
+        self, caller: Caller, product_id: ProductId, change: ProductChange
+    ) -> shapes.ProductChanged:
+        """Another title, text, category, brand, attributes or pictures; what is not sent stays as it is."""
+        await self._shop.catalog.change_product(_seller(caller), product_id, change)
+        return shapes.ProductChanged(product_id)
 
     async def seller_offers(
         self, caller: Caller, limit: shapes.Limit = 20, cursor: OfferId | None = None

@@ -518,6 +518,10 @@ class ListingMade(Struct, frozen=True):
     offer_id: OfferId
 
 
+class ProductChanged(Struct, frozen=True):
+    product_id: ProductId
+
+
 class OfferChange(Struct, frozen=True):
     price: Price = field(default_factory=lambda: Raw(b"null"))
     status: Literal["active", "paused", "draft"] | None = None

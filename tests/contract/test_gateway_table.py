@@ -55,6 +55,14 @@ BODIES: dict[str, dict[str, Any]] = {
         "attributes": {"colour": "red"},
         "images": [],
     },
+    "change_product": {
+        "title": "Cup",
+        "description": "A cup.",
+        "category": "cups",
+        "brand": "Ours",
+        "attributes": {"colour": "red"},
+        "images": ["/a.png"],
+    },
     "change_offer": {"price": 3, "status": "paused"},
     "count_stock": {"quantity": 3},
     "ship": {
