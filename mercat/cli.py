@@ -377,7 +377,8 @@ def simulate(
         typer.Option(
             metavar="BUG",
             help="Plant a bug that must be found: lost-compensation, no-tombstone, step-twice, live-price,"
-            " no-version-test, unfenced-lease, one-sided-entry or answer-before-commit.",
+            " no-version-test, unfenced-lease, one-sided-entry, told-twice, put-back-twice,"
+            " forgotten-cancel or answer-before-commit.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,

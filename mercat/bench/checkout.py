@@ -105,9 +105,9 @@ def _head(buyer: Buyer) -> tuple[bytes, bytes]:
 async def checkout(seconds: float, lines: int = 2, *, hot: bool = False) -> Report:
     """Closed loop for the best rate, then open loop at half, at nine tenths and at twice of it."""
     async with opened() as connection, staff(connection) as shop:
-        offers = await _stock_shelves(shop)
-        crowd = Crowd(shop, await _invite(shop, _BUYERS), offers, lines, hot=hot)
-        many = Crowd(shop, await _invite(shop, _CROWD + _CROWD // 2), offers, lines, hot=hot)
+        offers = await stock_shelves(shop)
+        crowd = Crowd(shop, await invite(shop, _BUYERS), offers, lines, hot=hot)
+        many = Crowd(shop, await invite(shop, _CROWD + _CROWD // 2), offers, lines, hot=hot)
         for each in (crowd, many):
             while await each.fill():
                 pass
@@ -163,7 +163,7 @@ def _counted(result: Result) -> dict[str, int]:
     return {str(status): count for status, count in sorted(result.statuses.items())}
 
 
-async def _stock_shelves(shop: Shop) -> list[OfferId]:
+async def stock_shelves(shop: Shop) -> list[OfferId]:
     """Some hundred products of four sellers, with stock that does not run out."""
     offers: list[OfferId] = []
     for n in range(_OFFERS):
@@ -181,7 +181,7 @@ async def _stock_shelves(shop: Shop) -> list[OfferId]:
     return offers
 
 
-async def _invite(shop: Shop, people: int) -> list[Buyer]:
+async def invite(shop: Shop, people: int) -> list[Buyer]:
     places = asyncio.Semaphore(32)
 
     async def invite(n: int) -> Buyer:

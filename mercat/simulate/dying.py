@@ -7,8 +7,8 @@ simulation. Which of those that wait goes next, the seed's dice say; so the same
 import asyncio
 import random
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -25,7 +25,7 @@ MOMENTS: tuple[Moment, ...] = (
     *("dies before", "dies after", "unanswered before", "unanswered after", "sleeps before"),
 )
 _WRITES = re.compile(r"\b(insert into|update|delete from)\b|redis\.call\('(H?SET|DEL)'")
-_BREAKS, _FALLS_ASLEEP = 0.15, 0.2
+_BREAKS, _FALLS_ASLEEP = 0.08, 0.25
 _VERBS = ("fetch", "fetchrow", "fetchval", "execute")
 _SCRIPTS = {text: name.lower() for name, text in vars(scripts).items() if name.isupper()}
 _SORTED = ("checkout.take_over_lapsed", "checkout.undoing_lapsed", "payments.unheard")
@@ -240,8 +240,10 @@ class Process:
 class Mortal:
     """A pool or a connection whose statements go through a process."""
 
-    def __init__(self, of: Any, process: Process, *, alone: bool = True) -> None:
+    def __init__(self, of: Any, process: Process, *, alone: bool = True, gone: type[Crash] = Crash) -> None:
+        """`gone`: what is raised where the process dies."""
         self._of = of
+        self._gone = gone
         self._process = process
         self._alone = alone
         self._last = ""
@@ -253,9 +255,17 @@ class Mortal:
 
         async def perhaps_the_last(text: str, *args: Any) -> Any:
             self._last = _named(text)
-            return await self._process.statement(work, text, args, alone=self._alone)
+            with self._dying():
+                return await self._process.statement(work, text, args, alone=self._alone)
 
         return perhaps_the_last
+
+    @contextmanager
+    def _dying(self) -> Generator[None]:
+        try:
+            yield
+        except Crash as crash:
+            raise self._gone from crash
 
     @asynccontextmanager
     async def acquire(self) -> AsyncGenerator[Any]:
@@ -263,9 +273,9 @@ class Mortal:
         process = self._process
         async with process.turns.turn(f"{process.name} connection"):
             if process.dead and not process.turns.free:
-                raise Crash
+                raise self._gone
             async with self._of.acquire() as connection:
-                yield Mortal(connection, process, alone=False)
+                yield Mortal(connection, process, alone=False, gone=self._gone)
 
     def transaction(self, **how: Any) -> AbstractAsyncContextManager[None]:
         return self._transaction(**how)
@@ -288,7 +298,8 @@ class Mortal:
 
         try:
             name = f"{self._last}.commit"
-            await self._process.through(name, commit, asyncpg.ConnectionDoesNotExistError, alone=False)
+            with self._dying():
+                await self._process.through(name, commit, asyncpg.ConnectionDoesNotExistError, alone=False)
         finally:
             if not ended:
                 await begun.rollback()
@@ -296,6 +307,8 @@ class Mortal:
 
 def _named(statement: str) -> str:
     """`inventory.reserve` of `/* mercat.inventory.reserve */ …`."""
+    if not statement.startswith("/*"):
+        return "-".join(statement.split()[:2])
     return statement[3:].split(" ", 1)[0].removeprefix("mercat.")
 
 
