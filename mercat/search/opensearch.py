@@ -280,7 +280,8 @@ class Pages:
                 known = self._known = {number: known[number] for number in numbers if number in known}
             known.update(self._fetched(missing))
         nothing = bytes(ROW.itemsize)
-        return np.frombuffer(b"".join(known.get(number, nothing) for number in numbers), ROW)
+        made = bytearray().join(known.get(number, nothing) for number in numbers)
+        return np.frombuffer(made, ROW)
 
     def _fetched(self, numbers: list[int]) -> Iterator[tuple[int, bytes]]:
         for some in _by(_CHUNK, numbers):
