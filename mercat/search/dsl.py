@@ -31,6 +31,8 @@ def _value(name: str, value: Any) -> tuple[str, Any]:
     """All traits are in one field, so that attributes without end need no fields without end."""
     if name.startswith(_OF_A_TRAIT):
         return traits.FIELD, f"{name.removeprefix(_OF_A_TRAIT)}{TRAIT_SPLIT}{value}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = int(value)  # also of ids, which JSON does not know
     return field(name), str(value) if name == "seller_id" else value
 
 

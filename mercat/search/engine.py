@@ -147,7 +147,7 @@ class Searcher(Protocol):
 
 class Pages(Protocol):
     def read(self, numbers: list[int]) -> Rows:
-        """Rows of facts by number; empty ones where there is none."""
+        """Rows of facts by number, for the asker to write in; empty ones where there is none."""
         ...
 
 

@@ -1,7 +1,8 @@
 """OpenSearch: an index that many machines share, instead of a folder.
 
-    <name>                       an alias of the index in use, moved in one step: nobody sees half an index
-    <name>-<form>-<number>       one index; `form` changes with the mapping below
+    <name>                   an alias of the index in use, moved in one step: nobody sees half an index
+    <name>-<form>            the same for those who know its form, which changes with the mapping below
+    <name>-<form>-<number>   one index
 
 Documents have the catalogue's versions (`external`): OpenSearch itself refuses what is older than what is
 there, whoever sends it. What is not for sale any more leaves its version behind. The rows that the ranker
@@ -12,6 +13,7 @@ Calls wait (they run in threads), so that what finds and ranks is one code for b
 import base64
 import hashlib
 import math
+import re
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -172,7 +174,7 @@ class OpenSearch:
 
     def __init__(self, url: str, name: str = "mercat") -> None:
         self.http = Http(url)
-        self.name = name
+        self.name, self.alias = name, f"{name}-{FORM}"
 
     def reader(self) -> "Reader":
         return Reader(self)
@@ -185,10 +187,9 @@ class OpenSearch:
 
     def current(self) -> str | None:
         try:
-            named = self.http.ask("GET", f"/_alias/{self.name}")
+            return next(iter(self.http.ask("GET", f"/_alias/{self.alias}")), None)
         except Missing:
             return None
-        return next((each for each in named if each.startswith(f"{self.name}-{FORM}-")), None)
 
     def there(self) -> bool:
         return self.current() is not None
@@ -196,34 +197,35 @@ class OpenSearch:
     def sound(self) -> bool:
         """Whether every shard of it answers. What is on disk OpenSearch checks itself."""
         try:
-            answer = self.http.ask("GET", f"/{self.name}/_count")
+            answer = self.http.ask("GET", f"/{self.alias}/_count")
         except (Missing, Broken) as error:
-            log.error("the index is broken", index=self.name, reason=str(error)[:300])
+            log.error("the index is broken", index=self.alias, reason=str(error)[:300])
             return False
         return not answer["_shards"]["failed"]
 
     def beside(self) -> str:
-        self.sweep()
-        return f"{self.name}-{FORM}-{time.time_ns()}"
+        for path, aliases in self._ours():
+            if not aliases:
+                self.http.ask("DELETE", f"/{path}", wait_s=_WRITE_S)
+        return f"{self.alias}-{time.time_ns()}"
 
     def use(self, path: str) -> None:
-        taken = {"remove": {"index": f"{self.name}-*", "alias": self.name, "must_exist": False}}
-        given = {"add": {"index": path, "alias": self.name}}
-        self.http.ask("POST", "/_aliases", {"actions": [taken, given]}, _WRITE_S)
-        self.sweep()
+        actions = [{"remove_index": {"index": each}} for each, _ in self._ours() if each != path]
+        actions += [{"add": {"index": path, "alias": alias}} for alias in (self.name, self.alias)]
+        self.http.ask("POST", "/_aliases", {"actions": actions}, _WRITE_S)
 
-    def sweep(self) -> None:
-        used = self.http.ask("GET", f"/{self.name}-*/_alias")
-        for path, about in used.items():
-            if self.name not in about["aliases"] and _ours(path, self.name):
-                self.http.ask("DELETE", f"/{path}", wait_s=_WRITE_S)
+    def _ours(self) -> list[tuple[str, list[str]]]:
+        """This shop's indexes with their aliases; not `mercat-two-0a1b2c3d-17…`, which is another shop's."""
+        found = self.http.ask("GET", f"/{self.name}-*/_alias")
+        own = re.compile(rf"{re.escape(self.name)}-[0-9a-f]{{8}}-\d+")
+        return [(path, list(about["aliases"])) for path, about in found.items() if own.fullmatch(path)]
 
     def ask(self, what: str, body: dict[str, Any] | list[bytes]) -> Any:
         """Of the index in use. Refuses with `Unavailable` where there is none."""
         try:
             if isinstance(body, list):
-                return self.http.send_lines(f"/{self.name}/{what}", body, _CALL_S)
-            return self.http.ask("POST", f"/{self.name}/{what}", body)
+                return self.http.send_lines(f"/{self.alias}/{what}", body, _CALL_S)
+            return self.http.ask("POST", f"/{self.alias}/{what}", body)
         except Missing:
             raise Unavailable(SETTING_UP) from None
 
@@ -231,14 +233,8 @@ class OpenSearch:
         """Gives the index up: the process that writes builds it anew."""
         path = self.current()
         if path:
-            taken = {"remove": {"index": path, "alias": self.name}}
+            taken = {"remove": {"index": path, "alias": self.alias}}
             self.http.ask("POST", "/_aliases", {"actions": [taken]}, _WRITE_S)
-
-
-def _ours(path: str, name: str) -> bool:
-    """`mercat-0a1b2c3d-17…`, and not `mercat-two-0a1b2c3d-17…`, which is another shop's."""
-    form, _, number = path.removeprefix(f"{name}-").partition("-")
-    return len(form) == 8 and number.isdigit()
 
 
 class Reader:
@@ -277,7 +273,8 @@ class Pages:
                 known = self._known = {number: known[number] for number in numbers if number in known}
             known.update(self._fetched(missing))
         nothing = bytes(ROW.itemsize)
-        return np.frombuffer(b"".join(known.get(number, nothing) for number in numbers), ROW)
+        made = bytearray().join(known.get(number, nothing) for number in numbers)
+        return np.frombuffer(made, ROW)
 
     def _fetched(self, numbers: list[int]) -> Iterator[tuple[int, bytes]]:
         for some in _by(_CHUNK, numbers):

@@ -29,10 +29,10 @@ SHELF = [
 
 
 @pytest.fixture
-async def workers(tmp_path, pool):
+async def workers(where, tmp_path, pool):
     """Two processes of a shop: one index, one database."""
-    put(tmp_path, SHELF)
-    both = [Search(tmp_path, db=await pool("search")) for _ in range(2)]
+    put(where, SHELF)
+    both = [Search(tmp_path, db=await pool("search"), place=where) for _ in range(2)]
     yield both
     for each in both:
         await each.close()

@@ -15,9 +15,9 @@ SOLD_OUT = {n for n in range(1, 25) if n % 3 == 0}
 
 
 @pytest.fixture
-def shop(tmp_path):
-    put(tmp_path, SHELF)
-    return lambda setting: Search(tmp_path, sold_out=setting)
+def shop(where, tmp_path):
+    put(where, SHELF)
+    return lambda setting: Search(tmp_path, sold_out=setting, place=where)
 
 
 async def numbers(search, **more):

@@ -20,20 +20,20 @@ def titles(writer):
     return {int(card.product_id): card.title for card in finding(writer).find(Query(limit=100)).cards()}
 
 
-def test_an_older_version_never_overwrites_a_newer(tmp_path):
-    writer = put(tmp_path, [product(1, "new", version=5)])
+def test_an_older_version_never_overwrites_a_newer(where):
+    writer = put(where, [product(1, "new", version=5)])
     assert writer.apply([product(1, "old", version=4)]) == 0
     assert titles(writer) == {1: "new"}
 
 
-def test_a_version_that_is_there_is_not_written_again(tmp_path):
-    writer = put(tmp_path, [product(1, version=5)])
+def test_a_version_that_is_there_is_not_written_again(where):
+    writer = put(where, [product(1, version=5)])
     assert writer.apply([product(1, version=5)]) == 0
     assert writer.apply([]) == 0
 
 
-def test_what_was_taken_from_sale_does_not_come_back(tmp_path):
-    writer = put(tmp_path, [product(1, version=1), product(2, version=1)])
+def test_what_was_taken_from_sale_does_not_come_back(where):
+    writer = put(where, [product(1, version=1), product(2, version=1)])
     writer.apply([gone(1, version=3)])
     writer.apply([product(1, version=2)])
     assert titles(writer) == {2: "Tea"}

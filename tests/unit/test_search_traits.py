@@ -144,8 +144,8 @@ def offered(found):
     return [facet.name for facet in found.facets.attributes]
 
 
-def test_a_category_offers_what_tells_its_products_apart(tmp_path):
-    shop = finding(put(tmp_path, list(shelf())))
+def test_a_category_offers_what_tells_its_products_apart(where):
+    shop = finding(put(where, list(shelf())))
     screens = offered(shop.find(Query(category=["screens"])))
     assert screens[0] == "diagonal", "what titles say comes first"
     assert "stand" in screens
@@ -155,8 +155,8 @@ def test_a_category_offers_what_tells_its_products_apart(tmp_path):
     assert set(offered(shop.find(Query(category=["cables"])))) == {"Colour", "length"}
 
 
-def test_words_that_mean_a_category_have_its_facets(tmp_path):
-    shop = finding(put(tmp_path, list(shelf())))
+def test_words_that_mean_a_category_have_its_facets(where):
+    shop = finding(put(where, list(shelf())))
     assert "diagonal" in offered(shop.find(Query(q="screen")))
     assert offered(shop.find(Query(q="inch", attributes={"Colour": ["Red"]})))[0] == "Colour"
     assert offered(shop.find(Query())) == [], "the whole shop is no category"
