@@ -181,6 +181,7 @@ async def work_in_the_back(shop: Shop) -> None:
         building.duty("notices of the provider", shop.checkout.keep_hearing)
     if "payments" in building.here:
         building.duty("old authorisations", shop.payments.keep_tidy)
+        building.duty("books and the provider's", shop.payments.keep_reconciling)
     if "flashsale" in building.here:
         building.duty("flash sales", shop.flashsale.releaser.keep_releasing)
     if "cart" in building.here:

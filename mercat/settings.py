@@ -92,6 +92,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where Stripe is (empty: its own address). For doubles."""
     stale_authorisation_s: float = 3600
     """An authorisation that nobody captured within this is voided."""
+    reconcile_every_s: float = 86_400
+    """How often our books are compared with the provider's by themselves (0: never)."""
     decide_within_s: float = 60
     """A checkout that cannot be carried out is undone after this."""
     mail_from: str = "shop@mercat.example"

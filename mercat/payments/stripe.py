@@ -8,7 +8,7 @@ good for a day, and after that intents are searched by our checkout's id, which 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
@@ -43,6 +43,7 @@ _STATES: dict[str, State] = {
 _NOT_TOLD = frozenset(("fraudulent", "lost_card", "merchant_blacklist", "pickup_card", "stolen_card"))
 """Reasons that Stripe asks not to tell whoever holds the card."""
 stripe.enable_telemetry = False
+Ours = TypeVar("Ours", CheckoutId, RefundId)
 _signatures: Any = stripe.WebhookSignature  # its decorators hide from a checker what it is
 
 
@@ -191,6 +192,7 @@ class Stripe:
             event.type,
             _checkout(subject.metadata) if subject.object == "payment_intent" else None,
             f"{subject.id} of {subject.payment_intent or '?'}" if failed else "",
+            _ours(subject.metadata, "refund", RefundId) if failed else None,
         )
 
     async def listed(self, since: datetime, until: datetime) -> AsyncIterator[list[Listed]]:
@@ -325,8 +327,12 @@ def _listed(intent: Any) -> Listed:
 
 
 def _checkout(metadata: Any) -> CheckoutId | None:
+    return _ours(metadata, "checkout", CheckoutId)
+
+
+def _ours(metadata: Any, name: str, kind: type[Ours]) -> Ours | None:
     try:
-        return parse(CheckoutId, _noted(metadata, "checkout"))
+        return parse(kind, _noted(metadata, name))
     except ValueError:
         return None
 

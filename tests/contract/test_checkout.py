@@ -160,6 +160,29 @@ async def test_a_refusal_is_forgotten_after_a_day_and_an_order_is_not(scene, clo
     assert (await scene.shop.checkout.buy(scene.ann, "k2", paid)).replayed
 
 
+async def test_a_key_of_a_refusal_is_free_again_after_a_day(scene, clock_ahead):
+    declined, paid = await scene.ask("tok_declined"), await scene.ask()
+    first = await scene.checkout.buy(scene.ann, "k1", declined)
+    clock_ahead(23 * 3_600)
+    await scene.shop.checkout.saga.forget_old()
+    again = await scene.checkout.buy(scene.ann, "k1", declined)
+    assert (again.body, again.replayed) == (first.body, True)
+    with pytest.raises(KeyReused):
+        await scene.checkout.buy(scene.ann, "k1", paid)
+    clock_ahead(25 * 3_600)
+    await scene.shop.checkout.saga.forget_old()
+    said = await scene.checkout.buy(scene.ann, "k1", paid)
+    assert (said.status, said.replayed) == (201, False)
+
+
+async def test_one_key_of_two_people_is_two_purchases(scene):
+    eve = await scene.another()
+    for shopper in (scene, eve):
+        said = await scene.checkout.buy(shopper.ann, "k1", await shopper.ask())
+        assert (said.status, said.replayed) == (201, False)
+    assert len({str(order.order_id) for each in (scene, eve) for order in await each.orders()}) == 2
+
+
 async def test_an_old_copy_of_a_cart_is_not_bought_again(scene):
     ask = await scene.ask()
     await scene.shop.cart.copy_changed()

@@ -306,6 +306,22 @@ async def test_unknown_methods_and_paths(people: Any) -> None:
             check(said, odd)
 
 
+async def test_one_key_on_three_routes_is_three_requests(people: Any) -> None:
+    """Each does its own, and each says its own again."""
+    key = {"idempotency-key": "the same"}
+    asks = (
+        ("/addresses", BODIES["add_address"], 201),
+        ("/payment-methods", BODIES["add_payment_method"], 201),
+        ("/sellers", {"name": "Keys and locks"}, 201),
+    )
+    first = [await people.shopper.post(PREFIX + path, json=body, headers=key) for path, body, _ in asks]
+    assert [said.status_code for said in first] == [status for *_, status in asks]
+    again = [await people.shopper.post(PREFIX + path, json=body, headers=key) for path, body, _ in asks]
+    assert [said.content for said in again] == [said.content for said in first]
+    assert {said.headers.get("idempotent-replayed") for said in again} == {"true"}
+    assert len({said.content for said in first}) == 3
+
+
 async def test_every_refusal_that_the_table_names_exists() -> None:
     for route in TABLE:
         for status, code in refusals(route):
