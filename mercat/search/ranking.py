@@ -42,11 +42,9 @@ LEARNT = (
     "same_kind", "kind_fits", "says_it", "says_the_same",
     "title_first_thing", "title_last_thing", "title_thing",
     "prose_first_thing", "prose_last_thing", "prose_thing", "kind_is_thing", "same_thing", "agree",
-    "goes_with", "near_kin",
 )  # fmt: skip
 """The numbers that a ranker may learn from."""
 _FOR = known("for with compatible f to")
-_MAIN = ("title", "prose", "place", "brand", "tags")
 _SAID = ("title", "prose", "place", "brand", "details", "tags")
 _TITLE_HEAD, _PROSE_HEAD = 20, 16
 _RUN = 3
@@ -105,7 +103,6 @@ def features(asked: Question, rows: Rows, aisles: Aisles) -> dict[str, Column]:
     same = [way for way, means_it in zip(ways, (True, *asked.ways.values()), strict=True) if means_it]
     f["says_it"] = _says(ways, rows)
     f["says_the_same"] = _says(same, rows)
-    f["has_the_same"] = np.maximum(f["has"], _says(same[1:], rows, _MAIN))
     full = f["says_the_same"] > 0.99
     either: Column = title_has | kind_has | brand_has
     f["title_says_all"] = either.all(1) * 1.0
@@ -167,7 +164,6 @@ def features(asked: Question, rows: Rows, aisles: Aisles) -> dict[str, Column]:
     f["near_best"] = vectors @ (middle / max(float(np.sqrt(middle @ middle)), 1e-6))
 
     _things(f, ways, rows, names, heads, has_kind, aisles)
-    f["near_kin"] = _kinship(f["same_kind"] > 0, vectors, f["near_best"])
     return f
 
 
@@ -190,11 +186,11 @@ def _instead(
     return [(word, other) for other, word in found.items()]
 
 
-def _says(ways: list[Column], rows: Rows, fields: tuple[str, ...] = _SAID) -> Column:
-    """The share of the words that the product has in these fields, by the way to ask that suits it best."""
+def _says(ways: list[Column], rows: Rows) -> Column:
+    """The share of the words that the product has, by the way to ask that suits it best."""
     said = np.zeros(len(rows))
     for way in ways:
-        has = np.stack([_where(rows[field], way).any(2) for field in fields]).any(0)
+        has = np.stack([_where(rows[field], way).any(2) for field in _SAID]).any(0)
         said = np.maximum(said, has.mean(1))
     return said
 
@@ -207,18 +203,6 @@ def _where(held: Rows, own: Column) -> Column:
 def _after(marks: Column) -> Column:
     """Places that have a mark before them."""
     return (np.cumsum(marks, 1) - marks) > 0
-
-
-def _kinship(kin: Column, vectors: Column, otherwise: Column) -> Column:
-    """How alike a product is to those of the kind asked for, as they mostly are: a stand for notebooks is
-    filed under notebooks, and is unlike them."""
-    if int(kin.sum()) < _KIN_MIN:
-        return otherwise
-    middle = vectors[kin].mean(0)
-    near = vectors @ middle
-    core = kin & (near >= np.median(near[kin]))
-    middle = vectors[core].mean(0)
-    return vectors @ (middle / max(float(np.sqrt(middle @ middle)), 1e-6))
 
 
 def _goes_with(head: Column, accessories: Column, after_for: Column) -> Column:
@@ -349,7 +333,7 @@ def bonus(f: dict[str, Column]) -> Column:
     goes_with = (f["goes_with"] > 0) | (f["accessories_in_title"] > 0) | (f["kind_accessory"] > 0)
     things = (f["kin"] > 0) & ~goes_with
     after = 2.0 * goes_with * (int(things.sum()) >= _THINGS_MIN)
-    return 1_000.0 * (f["has_the_same"] > 0.99) + 1.0 * (f["says_the_same"] > 0.99) - after
+    return 1_000.0 * (f["has"] > 0.99) + 1.0 * (f["says_the_same"] > 0.99) - after
 
 
 def table(f: dict[str, Column], names: list[str]) -> Table:
