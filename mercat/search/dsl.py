@@ -11,13 +11,14 @@ Clause = dict[str, Any]
 TRAIT_SPLIT = "\x1f"
 FUZZY_MAX = 500
 """So many words, the nearest ones, stand for one that is misspelt."""
-_CALLED = {"brand_words": "brand.words", "tags": "tags.words", "price": "price_minor"}
+_STEMMED = ("title", "description", "brand_words", "tags", "departments", "details", "said", "everything")
+_CALLED = {"price": "price_minor", **{name: f"stems.{name}" for name in _STEMMED}}
 _SPECIAL = re.compile(r'([.?+*|{}\[\]()"\\#@&<>~^$-])')
 _OF_A_TRAIT = f"{traits.FIELD}."
 
 
 def field(name: str) -> str:
-    """A field of the index here: where the public mapping has another kind of it, beside that."""
+    """A field of the index here: the public mapping has prices as decimals, and words as they are written."""
     return _CALLED.get(name, name)
 
 

@@ -18,7 +18,7 @@ from mercat import money
 from mercat.ids import ProductId
 from mercat.kit import wire
 from mercat.kit.refusals import Invalid
-from mercat.search import arranging, offering, rules, traits, words
+from mercat.search import arranging, meaning, offering, rules, traits, words
 from mercat.search import text as text_of
 from mercat.search.engine import DocAddress, FieldType, Occur, Order, Pages, Searcher
 from mercat.search.engine import Query as Clause
@@ -561,7 +561,10 @@ class Finding:
         """The question with words mended that hardly any product has; codes of models are left alone."""
         said: list[str] = []
         for word in asked:
-            held = self._searcher.doc_freq("words", word.written)
+            held = max(
+                self._searcher.doc_freq("words", word.written),
+                self._searcher.doc_freq("description", word.stem),
+            )
             if 0 < held <= RARE_MAX and len(word.written) >= MENDED_LETTERS and word.written.isalpha():
                 mended = self._mended(word.written)
                 often = self._searcher.doc_freq("words", mended.written) if mended else 0
@@ -584,7 +587,10 @@ class Finding:
         return kept, dropped
 
     def _mended(self, written: str) -> Word | None:
-        """The word of a title that is one letter away, two for a long one."""
+        """The word of a title that is one letter away, two for a long one. A word that people use is none to
+        mend: who asks a shop without any for lego does not mean legs."""
+        if meaning.is_word(written):
+            return None
         for distance in range(1, words.slips(written) + 1):
             near = Clause.fuzzy_term_query(SCHEMA, "words", written, distance)
             votes: dict[str, int] = {}

@@ -52,6 +52,11 @@ def _pieces(word: str) -> tuple[int, ...]:
     return tuple(found)
 
 
+def is_word(written: str) -> bool:
+    """Whether this is a word as people write it, of those that the vocabulary has whole."""
+    return written in _table().pieces
+
+
 def meaning(said: str) -> Vector:
     """A vector of length 1; of zeros where no word is known."""
     return of_words(text.plain(said))

@@ -40,48 +40,51 @@ FRESH_S = 0.2
 _CHUNK_BYTES = 5_000_000
 _CHUNK = 1_000
 _ROWS_MAX = 50_000
-_WORD_LETTERS_MAX = 39
 _TERMS_MAX = 1_000
 _TANTIVYS = 2.2
 """Lucene leaves the factor k1 + 1 out of BM25."""
 _KEPT = ["product_id", "version", "row", "in_stock"]
 _CALL_S, _WRITE_S = 5.0, 60.0
 
-_ENGLISH = {"type": "text", "analyzer": "words_stemmed", "index_options": "freqs"}
 _KEYWORD = {"type": "keyword", "ignore_above": 8_000}
 _SORTED = {"type": "unsigned_long", "index": False}
 _SHOWN = {"type": "keyword", "index": False, "doc_values": False, "store": True}
+_STEMS = {"type": "text", "analyzer": "whitespace", "index_options": "freqs", "copy_to": "stems.everything"}
+_BEGUN = {"type": "text", "analyzer": "beginnings", "index_options": "docs", "norms": False}
 MAPPING: dict[str, Any] = {
     "dynamic": "strict",
-    "_source": {"excludes": ["said", "card", "facts"]},
+    "_source": {"excludes": ["stems", "card", "facts"]},
     "properties": {
-        # the public part
-        "title": {**_ENGLISH, "index_options": "positions", "copy_to": "everything"},
-        "description": {**_ENGLISH, "copy_to": "everything"},
+        # for everybody
+        "title": {"type": "text", "analyzer": "english"},
+        "description": {"type": "text", "analyzer": "english"},
         "category": _KEYWORD,
-        "brand": {**_KEYWORD, "copy_to": "everything", "fields": {"words": _ENGLISH}},
-        "tags": {**_KEYWORD, "copy_to": "everything", "fields": {"words": _ENGLISH}},
+        "brand": _KEYWORD,
+        "tags": _KEYWORD,
         "seller_id": {"type": "keyword"},
         "price": {"type": "float"},
         "rating": {"type": "float"},
         "in_stock": {"type": "boolean"},
         "created_at": {"type": "date"},
-        # what else is searched
-        "departments": {**_ENGLISH, "copy_to": "everything"},
-        "details": {**_ENGLISH, "copy_to": "everything"},
-        "said": _ENGLISH,
-        "everything": {**_ENGLISH, "index_options": "docs", "norms": False},
-        "words": {
-            **_KEYWORD,
-            "fields": {
-                "begun": {
+        # what the shop searches: stemmed here, for two stemmers never agree about all words
+        "stems": {
+            "properties": {
+                "title": {**_STEMS, "index_options": "positions"},
+                "description": _STEMS,
+                "brand_words": _STEMS,
+                "tags": _STEMS,
+                "departments": _STEMS,
+                "details": _STEMS,
+                "said": {name: how for name, how in _STEMS.items() if name != "copy_to"},
+                "everything": {
                     "type": "text",
-                    "analyzer": "beginnings",
+                    "analyzer": "whitespace",
                     "index_options": "docs",
                     "norms": False,
-                }
-            },
+                },
+            }
         },
+        "words": {**_KEYWORD, "fields": {"begun": _BEGUN}},
         "completions": _KEYWORD,
         # what is filtered, counted and sorted by
         "external_id": _KEYWORD,
@@ -108,20 +111,8 @@ SETTINGS: dict[str, Any] = {
     "max_result_window": WINDOW,
     "similarity": {"default": {"type": "BM25", "k1": 1.2, "b": 0.75}},
     "analysis": {
-        "tokenizer": {"apart": {"type": "pattern", "pattern": "[^\\p{IsAlphabetic}\\p{N}]+"}},
-        "filter": {
-            "not_long": {"type": "length", "max": _WORD_LETTERS_MAX},
-            "stems": {"type": "stemmer", "language": "porter2"},
-            "begins": {"type": "edge_ngram", "min_gram": 1, "max_gram": 20},
-        },
-        "analyzer": {
-            "words_stemmed": {
-                "type": "custom",
-                "tokenizer": "apart",
-                "filter": ["not_long", "lowercase", "asciifolding", "stems"],
-            },
-            "beginnings": {"type": "custom", "tokenizer": "keyword", "filter": ["begins"]},
-        },
+        "filter": {"begins": {"type": "edge_ngram", "min_gram": 1, "max_gram": 20}},
+        "analyzer": {"beginnings": {"type": "custom", "tokenizer": "keyword", "filter": ["begins"]}},
     },
 }
 Thing = TypeVar("Thing")
@@ -533,13 +524,12 @@ def _entry(change: ProductChanged, row: bytes, details: list[str]) -> dict[str, 
         return bare
     found = traits.of(product)
     words = text.plain(f"{product.title} {product.brand or ''}")
-    title, prose = product.title, product.description[: index.PROSE_LETTERS_MAX]
-    others = [*product.tags, *product.category_names, product.brand or ""]
+    prose = product.description[: index.PROSE_LETTERS_MAX]
     return {
         **bare,
-        "title": title,
+        "title": product.title,
         "description": prose,
-        "said": [*([title] * index.TITLE_SAID), prose, *others],
+        "stems": _stems(product, prose, details),
         "category": list({product.category, *product.categories}),
         "brand": product.brand,
         "tags": product.tags,
@@ -548,8 +538,6 @@ def _entry(change: ProductChanged, row: bytes, details: list[str]) -> dict[str, 
         "rating": float(product.rating),
         "in_stock": product.in_stock,
         "created_at": product.created_at,
-        "departments": product.category_names,
-        "details": details,
         "words": list(dict.fromkeys(words)),
         "completions": list(index.completions_of(product)),
         "external_id": product.external_id,
@@ -569,6 +557,20 @@ def _entry(change: ProductChanged, row: bytes, details: list[str]) -> dict[str, 
         "facts": row,
         "card": index.card_of(product).decode(),
     }
+
+
+def _stems(product: Document, prose: str, details: list[str]) -> dict[str, str]:
+    """The words of each field as the index has them."""
+    said = {
+        "title": product.title,
+        "description": prose,
+        "tags": " ".join(product.tags),
+        "departments": " ".join(product.category_names),
+        "brand_words": product.brand or "",
+    }
+    made = {name: " ".join(text.stems(words)) for name, words in said.items()}
+    whole = " ".join([made["title"]] * (index.TITLE_SAID - 1) + list(made.values()))
+    return {**made, "details": " ".join(text.stems(" ".join(details))), "said": whole}
 
 
 def _number(product_id: int, row: bytes) -> int:

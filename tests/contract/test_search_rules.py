@@ -118,7 +118,6 @@ async def test_boosts_lift_and_sink(search):
     up = await search.add_rule(OPS, Rule(kind="boost", words="tea", brand="Brit", factor=10))
     lifted = await until(lambda: numbers(search), lambda now: now != plain)
     assert all(number % 2 == 0 for number in lifted[:15])
-    assert await numbers(search, "acme tea") == await numbers(search, "tea acme")
     await search.change_rule(OPS, up.rule_id, Rule(kind="boost", words="tea", brand="Brit", factor=0.1))
     sunk = await until(lambda: numbers(search), lambda now: now != lifted)
     places = [sum(order.index(n) for n in order if n % 2 == 0) for order in (lifted, plain, sunk)]

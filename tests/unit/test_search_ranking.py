@@ -79,6 +79,54 @@ def test_other_words_for_the_same_find_it_where_nothing_has_the_own(judged):
     assert titles(judged, "laptop")[0] == "Swift notebook 15 inch 16 GB"
 
 
+NOTEBOOKS = [
+    (f"Swift {n} notebook {n % 3 + 14} inch {n % 4 + 8} GB, silver", "notebook", 80_000 + n)
+    for n in range(30)
+]
+BESIDE = [
+    ("Keyed laptop lock", "uncategorised", 2_000),
+    ("Laptop privacy filter 15 inch", "uncategorised", 3_000),
+    ("USB powered laptop cooler", "uncategorised", 2_500),
+    ("FireWire for laptop", "uncategorised", 1_500),
+    ("Classic laptop sleeve", "notebook-case", 1_900),
+    ("Laptop backpack", "backpack", 4_900),
+    ("Notebook stand, steel", "notebook", 2_900),
+]
+
+
+def test_the_shops_word_is_as_good_as_the_shoppers(where, tmp_path, monkeypatch):
+    finding, judge = shop(where, tmp_path, BESIDE + NOTEBOOKS)
+    for _ in ("shipped ranker", "no ranker"):
+        for q in ("laptop", "15 inch laptop"):
+            first = titles(finding, q, limit=5)
+            assert all(title.startswith("Swift") for title in first), (q, first)
+        for q, first in (
+            ("laptop lock", "Keyed laptop lock"),
+            ("laptop sleeve", "Classic laptop sleeve"),
+            ("notebook stand", "Notebook stand, steel"),
+            ("laptop backpack", "Laptop backpack"),
+        ):
+            assert titles(finding, q)[0] == first, q
+        monkeypatch.setattr(judge, "_ranker", lambda: None)
+        judge._verdicts.clear()
+
+
+def test_an_inch_is_a_sign_in_titles(where, tmp_path):
+    things = [(f'Screen {size}" wide, {n}', "screens", 9_000) for size in (24, 27) for n in range(20)]
+    finding, _ = shop(where, tmp_path, things)
+    assert all('27"' in title for title in titles(finding, "27 inch screen"))
+    assert finding.find(Query(q="inch")).total == 0
+
+
+def test_a_word_that_people_use_is_no_slip(where, tmp_path):
+    things = [(f"Table leg {n}", "legs", 900) for n in range(20)] + [("Copper lamp", "lamps", 900)]
+    finding, _ = shop(where, tmp_path, things)
+    found = finding.find(Query(q="lego"))
+    assert (found.total, found.relaxed, found.did_you_mean) == (0, None, None)
+    assert finding.find(Query(q="legg")).total == 0 or finding.find(Query(q="legg")).did_you_mean == "leg"
+    assert finding.find(Query(q="coper lamp")).did_you_mean == "copper lamp"
+
+
 @pytest.mark.parametrize("many", [100, 1_000])
 def test_pages_are_parts_of_one_order(where, tmp_path, monkeypatch, many):
     """Also where there are so many that candidates are chosen roughly."""
