@@ -90,6 +90,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
                 ("acknowledged orders lost", self.lost),
                 ("orders doubled", self.doubled),
                 ("shoppers never told", self.unanswered),
+                (f"questions without an answer in {_PATIENCE_S:.0f} s", self.answers.get("no answer", 0)),
                 ("undocumented answers", self.undocumented),
                 ("laws broken", self.audit_violations),
             )

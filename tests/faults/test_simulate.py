@@ -37,10 +37,15 @@ async def test_a_seed_does_the_same_again(settings):
     assert (await sweep(settings, 41, 1))["run"] != (await sweep(settings, 42, 1))["run"]
 
 
+_QUIET_UNTIL = {"no-tombstone": 50, "told-twice": 15}
+"""Seeds before these find nothing; all from 1 on takes a minute."""
+
+
 @pytest.mark.parametrize("plant", PLANTS)
 async def test_a_planted_bug_is_found(settings, db, plant):
+    first = _QUIET_UNTIL.get(plant, 1)
     async with without_constraints(db, plant):
-        report = await sweep(settings, 1, 200, plant)
+        report = await sweep(settings, first, 200 - first, plant)
     assert report["violations"] > 0
     assert report["found_at_seed"] <= 200
 
