@@ -11,10 +11,10 @@ BIN := .venv/bin
 DEMO_FLAG := $(if $(filter 0 no false,$(DEMO)),--no-demo,--demo)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format bench chromium setup setup-test clean
+.PHONY: help run test check lint format bench chromium opensearch setup setup-test clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: setup  ## open the shop on http://127.0.0.1:8000 (PORT=8900, DATA=dir, DEMO=0 for an empty one)
 	@exec $(BIN)/mercat serve --port $(PORT) --data "$(DATA)" $(DEMO_FLAG)
@@ -41,6 +41,9 @@ format: setup-test  ## put the code in order
 bench: setup  ## measure: NAME=browse, checkout, search, import
 	@$(BIN)/mercat bench $(NAME)
 
+opensearch:  ## prepare an OpenSearch to search with and to test against (needs a JDK 21+ and Maven)
+	@scripts/opensearch/prepare
+
 chromium:  ## the browser for the browser tests, where root and apt can install it
 	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; then :; \
 	elif [ "$$(id -u)" != 0 ]; then echo "Chromium is not installed, and only root can install it."; exit 1; \
@@ -56,5 +59,5 @@ setup-test:
 	@scripts/setup test
 
 clean:  ## remove what can be made again (.venv, .tools, caches); the shop's data stays
-	rm -rf .venv .tools .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .tools .opensearch .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import asyncpg
 import msgspec
@@ -27,7 +26,6 @@ from mercat.payments import Charge, SellerPart
 from mercat.settings import Secret
 
 DELAY_S = 0.1
-DOUBLE = Path(__file__).parent.parent / "tests" / "stripe_double.py"
 
 
 def charge() -> Charge:
@@ -80,7 +78,7 @@ async def measure(till, at_once, seconds):
 
 
 async def main(seconds):
-    command = [sys.executable, str(DOUBLE), "0", str(DELAY_S)]
+    command = [sys.executable, "-m", "mercat.bench.stripe_double", "0", str(DELAY_S)]
     with (
         temporary() as home,
         engines(home) as shop,

@@ -153,7 +153,9 @@ def reconcile(
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="browse, checkout, flash, import or search.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="browse, checkout, faults, flash, import or search.")
+    ],
     seconds: Annotated[float, typer.Option(min=1, max=600, help="How long each measurement lasts.")] = 10,
     people: Annotated[
         int | None,
@@ -162,12 +164,30 @@ def bench(
     products: Annotated[
         int | None, typer.Option(min=100, max=10_000_000, help="search: of how many products (20,000).")
     ] = None,
+    rate: Annotated[
+        float | None, typer.Option(min=1, max=100_000, help="faults: orders a second (1,000).")
+    ] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(metavar="FAULT", help="faults: this one alone; may be said again.")
+    ] = None,
+    lines: Annotated[
+        int | None, typer.Option(min=1, max=100, help="checkout: lines in an order (2).")
+    ] = None,
+    hot: Annotated[bool, typer.Option("--hot", help="checkout: every order takes one same offer.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Measure a shop of its own, beside a floor that this machine reaches in the same run, and audit it."""
     from mercat.showing import bench_of
 
-    raise typer.Exit(bench_of(name, seconds, as_json=as_json, people=people, products=products))
+    options = {
+        "people": people,
+        "products": products,
+        "rate": rate,
+        "fault": fault,
+        "lines": lines,
+        "hot": hot,
+    }
+    raise typer.Exit(bench_of(name, seconds, options, as_json=as_json))
 
 
 flash = typer.Typer(
@@ -357,7 +377,8 @@ def simulate(
         typer.Option(
             metavar="BUG",
             help="Plant a bug that must be found: lost-compensation, no-tombstone, step-twice, live-price,"
-            " no-version-test, unfenced-lease, one-sided-entry or answer-before-commit.",
+            " no-version-test, unfenced-lease, one-sided-entry, told-twice, put-back-twice,"
+            " forgotten-cancel or answer-before-commit.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,

@@ -48,6 +48,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     """Names from the root to its own."""
     tags: list[str] = []
     attributes: dict[str, str | float | bool] = {}
+    options: dict[str, list[str]] = {}
+    """What one chooses among its variants by."""
     rating: float = 0
     review_count: int = 0
     image_url: str = ""

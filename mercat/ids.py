@@ -123,6 +123,14 @@ class ReviewId(Id):
     prefix = "rev"
 
 
+class RuleId(Id):
+    prefix = "rule"
+
+
+class RuleChangeId(Id):
+    prefix = "rch"
+
+
 def parse(kind: type[Kind], shown: str) -> Kind:
     """The id behind `prod_…`; ValueError for anything else."""
     prefix, _, digits = shown.partition("_")

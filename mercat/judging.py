@@ -16,15 +16,21 @@ from mercat import settings
 from mercat.embedded import Connection
 from mercat.ids import ProductId
 from mercat.main import assemble, products
-from mercat.search import learning, verifying
+from mercat.search import Place, learning, place_of, verifying
 
 _console = Console(stderr=True)
 _SHOWN = 20
 
 
+def _place(folder: Path) -> Place:
+    return place_of(settings.load({**os.environ, "MERCAT_DATA": str(folder.parent)}))
+
+
 def evaluate(folder: Path, queries: Path, judgements: Path, *, as_json: bool, run: Path | None) -> int:
     """The engine's score, the prior, and the learnt ranker by cross-validation, on one shop's products."""
-    made = learning.cases(folder, learning.questions(queries), learning.judgements(judgements))
+    made = learning.cases(
+        folder, _place(folder), learning.questions(queries), learning.judgements(judgements)
+    )
     steps: dict[str, dict[str, float]] = {}
     steps["engine"], _ = learning.plain(made)
     steps["prior"], _ = learning.untaught(made)
@@ -42,7 +48,7 @@ def evaluate(folder: Path, queries: Path, judgements: Path, *, as_json: bool, ru
 def train(folder: Path, queries: Path, judgements: Path, out: Path) -> int:
     """Learns from all judgements, and says what that is worth on questions held out."""
     asked, graded = learning.questions(queries), learning.judgements(judgements)
-    made = learning.cases(folder, asked, graded)
+    made = learning.cases(folder, _place(folder), asked, graded)
     held_out, _ = learning.validated(made)
     about: dict[str, Any] = {
         "queries": len(made),
@@ -64,13 +70,13 @@ async def _verify(connection: Connection, every: int, *, mend: bool, as_json: bo
     async with AsyncExitStack() as stack:
         shop = await assemble(settings.load({**os.environ, **connection.environment()}), stack)
         await shop.building.lease_worker()
-        folder = Path(connection.data) / "search"
-        verdict = await verifying.verify(folder, lambda: products(shop.catalog), every)
+        place = place_of(shop.settings)
+        verdict = await verifying.verify(place, lambda: products(shop.catalog), every)
         if mend and verdict.differences:
             wrong = [ProductId(each.product_id) for each in verdict.differences if each.what != "extra"]
             await shop.catalog.tell_again(wrong)
             if len(wrong) < len(verdict.differences):
-                verifying.drop(folder)
+                place.drop()
     if as_json:
         typer.echo(msgspec.json.encode(verdict))
     else:

@@ -87,7 +87,13 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> Shop:
         "search",
         search.Search,
         search.API,
-        lambda _: search.Search(settings.data / "search", settings.currency, settings.search_sold_out),
+        lambda db: search.Search(
+            settings.data / "search",
+            settings.currency,
+            settings.search_sold_out,
+            db,
+            search.place_of(settings),
+        ),
     )
     traders = await place("sellers", sellers.Sellers, sellers.API, sellers.Sellers)
     stock = await place("inventory", inventory.Inventory, inventory.API, inventory.Inventory)
@@ -175,6 +181,7 @@ async def work_in_the_back(shop: Shop) -> None:
         building.duty("notices of the provider", shop.checkout.keep_hearing)
     if "payments" in building.here:
         building.duty("old authorisations", shop.payments.keep_tidy)
+        building.duty("books and the provider's", shop.payments.keep_reconciling)
     if "flashsale" in building.here:
         building.duty("flash sales", shop.flashsale.releaser.keep_releasing)
     if "cart" in building.here:

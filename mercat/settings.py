@@ -46,6 +46,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The one currency the shop sells in."""
     search_sold_out: Literal["among_others", "last", "hidden"] = "among_others"
     """Where lists and searches have products that are sold out; `last`: in searches by relevance."""
+    opensearch_url: str = ""
+    """The OpenSearch that search runs on, `http[s]://[user:password@]host:port`; empty: an index in the
+    shop's folder."""
+    opensearch_index: str = "mercat"
+    """The name of the shop's index there; one for each shop."""
     pool_size: int = 4
     """Connections a service and process opens at most."""
     tax_rate_ppm: int = 0
@@ -87,6 +92,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where Stripe is (empty: its own address). For doubles."""
     stale_authorisation_s: float = 3600
     """An authorisation that nobody captured within this is voided."""
+    reconcile_every_s: float = 86_400
+    """How often our books are compared with the provider's by themselves (0: never)."""
     decide_within_s: float = 60
     """A checkout that cannot be carried out is undone after this."""
     mail_from: str = "shop@mercat.example"

@@ -4,9 +4,8 @@ With `--json` the last line of standard output is the object; everything else go
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -22,7 +21,7 @@ from mercat.kit.building import Building
 from mercat.main import till_of
 from mercat.money import words
 from mercat.payments import Reconciled
-from mercat.search import behind
+from mercat.search import behind, place_of
 
 _console = Console(stderr=True)
 _SAMPLED = """
@@ -90,7 +89,9 @@ async def _index(shop: Connection, reader: asyncpg.Connection) -> list[Finding]:
     """Whether search has the newest of some products for sale; `mercat search verify` compares all."""
     rows = await reader.fetch(_SAMPLED)
     standing = {row["product_id"]: row["version"] for row in rows}
-    found = await asyncio.to_thread(behind, Path(shop.data) / "search", standing)
+    found = await asyncio.to_thread(
+        behind, place_of(settings.load({**os.environ, **shop.environment()})), standing
+    )
     return (
         []
         if found is None
@@ -122,27 +123,33 @@ def _table(findings: Sequence[Finding], word: str, wrong: Sequence[Finding]) -> 
     return table
 
 
-def bench_of(
-    name: str, seconds: float, *, as_json: bool, people: int | None = None, products: int | None = None
-) -> int:
-    from mercat.bench import NAMES, run
+def bench_of(name: str, seconds: float, options: Mapping[str, Any], *, as_json: bool) -> int:
+    """1 where a law was broken, or a fault did what it must not; 2 for what is not known."""
+    from mercat.bench import FAULTS, NAMES, options_of, run
+    from mercat.kit.observe import set_up_logs
 
+    set_up_logs("info" if name == "faults" else "warning")
     if name not in NAMES:
         _console.print(f"There is no benchmark {name!r}. There are: {', '.join(NAMES)}.")
         return 2
-    for only, given in (("flash", people), ("search", products)):
-        if given is not None and name != only:
-            _console.print(f"Only the benchmark {only} takes that option.")
-            return 2
-    report = asyncio.run(run(name, seconds, people, products)).shown()
+    given = {option: value for option, value in options.items() if value}
+    if strange := [option for option in given if option not in options_of(name)]:
+        takers = [other for other in NAMES if strange[0] in options_of(other)]
+        _console.print(f"Only the benchmark {' or '.join(takers)} takes --{strange[0]}.")
+        return 2
+    if unknown := [each for each in given.get("fault", ()) if each not in FAULTS]:
+        _console.print(f"There is no fault {unknown[0]!r}. There are: {', '.join(FAULTS)}.")
+        return 2
+    report = asyncio.run(run(name, seconds, **given)).shown()
     if as_json:
         typer.echo(msgspec.json.encode(report))
     else:
         _show(report)
+    for wrong in report.get("wrong", ()):
+        _console.print(f"[red]{wrong}")
     if report["audit_violations"]:
         _console.print("[red]A law is broken, so there is no result.")
-        return 1
-    return 0
+    return 1 if report["audit_violations"] or report.get("wrong") else 0
 
 
 def simulate_of(seed: int, seeds: int, plant: str | None, *, as_json: bool) -> int:

@@ -7,8 +7,11 @@ from typing import Any
 
 from mercat.events import Document, ProductChanged
 from mercat.ids import OfferId, ProductId, SellerId
+from mercat.search import index as embedded
+from mercat.search.embedded import Embedded
+from mercat.search.engine import Place, Writer
 from mercat.search.finding import Finding
-from mercat.search.index import Folder, Writer
+from mercat.search.index import SCHEMA, Folder
 
 
 def product(number: int, title: str = "Tea", version: int = 1, **more: Any) -> ProductChanged:
@@ -31,17 +34,20 @@ def gone(number: int, version: int) -> ProductChanged:
     return ProductChanged(product_id=ProductId(number), version=version)
 
 
-def put(folder: Path, changes: Sequence[ProductChanged]) -> Writer:
+def put(where: Path | Place, changes: Sequence[ProductChanged]) -> Writer:
     """A new index with these products, in use."""
-    where = Folder(folder)
-    writer = Writer(where.beside(), create=True)
+    place = Folder(where) if isinstance(where, Path) else where
+    writer = place.writer(place.beside(), create=True)
     writer.apply(changes)
-    where.use(writer.path)
+    place.use(writer.path)
     return writer
 
 
 def finding(writer: Writer, currency: str = "USD") -> Finding:
-    return Finding(writer._index.searcher(), currency)
+    """Asks what the writer has written, without a judge."""
+    if isinstance(writer, embedded.Writer):
+        return Finding(Embedded(writer._index.searcher(), SCHEMA), currency)
+    return Finding(writer.place.reader().searcher(), currency)
 
 
 async def batches(*changes: Sequence[ProductChanged]) -> AsyncIterator[Sequence[ProductChanged]]:

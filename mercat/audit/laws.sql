@@ -92,13 +92,14 @@ from (
 left join payments.entry e on e.reference = money.reference and e.kind = money.kind and e.amounts[1] = money.amount;
 
 -- law: what is owed as refunds is what is pending
+-- What the bank could not pay back is owed still.
 with owed as (
     select currency, -sum(amount) as amount
     from payments.entry, unnest(accounts, amounts) as u (account, amount)
     where kind <> 'capture' and account = 'refunds' group by 1
 ), pending as (
     select p.currency, sum(r.amount) as amount
-    from payments.refund r join payments.payment p using (payment_id) where r.status = 'pending' group by 1
+    from payments.refund r join payments.payment p using (payment_id) where r.status in ('pending', 'failed') group by 1
 )
 select count(*) as checked, count(*) filter (where coalesce(o.amount, 0) <> coalesce(p.amount, 0)) as violations
 from owed o full join pending p using (currency);
@@ -154,7 +155,7 @@ select count(*) as checked,
 from payments.sandbox_charge s
 left join payments.payment p on p.checkout_id = s.key and p.status = 'captured'
 where s.state = 'charged' and not exists (select from checkout.running r where r.checkout_id = s.key)
-    and not exists (select from payments.refund f where f.payment_id = p.payment_id and f.status = 'pending');
+    and not exists (select from payments.refund f where f.payment_id = p.payment_id and f.status <> 'done');
 
 -- law: one letter a fact and channel
 select count(*) as checked, count(*) filter (where letters > 1) as violations

@@ -4,7 +4,8 @@ Each starts a shop of its own in a temporary folder, measures it and audits it: 
 result.
 """
 
+from mercat.bench.faults import NAMES as FAULTS
 from mercat.bench.report import Report
-from mercat.bench.run import NAMES, run
+from mercat.bench.run import NAMES, options_of, run
 
-__all__ = ["NAMES", "Report", "run"]
+__all__ = ["FAULTS", "NAMES", "Report", "options_of", "run"]

@@ -5,13 +5,13 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mercat.accounts import NewAddress
 from mercat.bench import floors
 from mercat.bench.load import Load, Result, request
 from mercat.bench.report import Report
-from mercat.bench.shop import audited, opened, staff
+from mercat.bench.shop import audited, memory_mb, opened, staff
 from mercat.catalog import NewProduct
 from mercat.ids import AddressId, OfferId, PaymentMethodId, UserId
 from mercat.inventory import Line
@@ -21,6 +21,8 @@ from mercat.main import Shop
 _BUYERS = 2_000
 _OFFERS = 400
 _AT_ONCE = 512
+_CROWD = 3_000
+"""Connections of a crowd that is too large, more than all workers let in; each is somebody else's."""
 _REFILL_PAUSE_S = 0.002
 
 
@@ -34,11 +36,14 @@ class Buyer(NamedTuple):
 class Crowd:
     """People with full carts: who has bought has the cart filled again before coming back."""
 
-    def __init__(self, shop: Shop, buyers: list[Buyer], offers: list[OfferId]) -> None:
+    def __init__(
+        self, shop: Shop, buyers: list[Buyer], offers: list[OfferId], lines: int = 2, *, hot: bool = False
+    ) -> None:
+        """`lines` in a cart; `hot`: the first of them is the same in all."""
         self._store = shop.building.store
         self._heads = [_head(buyer) for buyer in buyers]
         self._carts = [f"cart:{buyer.user_id}" for buyer in buyers]
-        self._pairs = itertools.cycle(list(zip(offers, offers[1:] + offers[:1], strict=True)))
+        self._baskets = itertools.cycle([_basket(offers, n, lines, hot=hot) for n in range(len(offers))])
         self._ready: deque[int] = deque()
         self._empty: deque[int] = deque(range(len(buyers)))
         self._keys = itertools.count()
@@ -60,21 +65,28 @@ class Crowd:
         if people:
             async with self._store.client.pipeline(transaction=False) as pipe:
                 for person in people:
-                    one, two = next(self._pairs)
-                    pipe.hset(self._carts[person], mapping={str(one): _LINE_OF_ONE, str(two): _LINE_OF_TWO})
+                    pipe.hset(self._carts[person], mapping=next(self._baskets))
                 await pipe.execute()
             self._ready.extend(people)
         return len(people)
 
     async def keep_filling(self) -> None:
         while True:
-            if len(self._empty) > _BUYERS // 2:
-                await self.fill(len(self._empty) - _BUYERS // 2)
+            if len(self._empty) > len(self._carts) // 2:
+                await self.fill(len(self._empty) - len(self._carts) // 2)
             await asyncio.sleep(_REFILL_PAUSE_S)
 
 
 _LINE_OF_ONE = '{"qty":1,"price":1999,"added":"2026-01-01T00:00:00+00:00"}'
 _LINE_OF_TWO = '{"qty":2,"price":1999,"added":"2026-01-01T00:00:00+00:00"}'
+
+
+def _basket(offers: list[OfferId], first: int, lines: int, *, hot: bool) -> dict[str, str]:
+    """One of the first line, two of each other."""
+    chosen = [offers[(first + n) % len(offers)] for n in range(lines)]
+    if hot:
+        chosen = [offers[0], *[offer for offer in chosen if offer != offers[0]][: lines - 1]]
+    return {str(offer): _LINE_OF_TWO if n else _LINE_OF_ONE for n, offer in enumerate(chosen)}
 
 
 def _head(buyer: Buyer) -> tuple[bytes, bytes]:
@@ -90,22 +102,29 @@ def _head(buyer: Buyer) -> tuple[bytes, bytes]:
     return before, after
 
 
-async def checkout(seconds: float) -> Report:
-    """Closed loop for the best rate, then open loop at half and at nine tenths of it."""
+async def checkout(seconds: float, lines: int = 2, *, hot: bool = False) -> Report:
+    """Closed loop for the best rate, then open loop at half, at nine tenths and at twice of it."""
     async with opened() as connection, staff(connection) as shop:
-        offers = await _stock_shelves(shop)
-        buyers = await _invite(shop)
-        crowd = Crowd(shop, buyers, offers)
-        while await crowd.fill():
-            pass
-        filling = asyncio.create_task(crowd.keep_filling())
-        await Load(connection.port, crowd.requests()).run(_AT_ONCE, 2)
-        best = await Load(connection.port, crowd.requests()).run(_AT_ONCE, seconds)
-        half = await Load(connection.port, crowd.requests()).run(_AT_ONCE, seconds / 3, rate=best.rate / 2)
-        high = await Load(connection.port, crowd.requests()).run(_AT_ONCE, seconds / 3, rate=best.rate * 0.9)
-        filling.cancel()
-        idle = await _idle(connection.port, crowd)
-        lag = await _drained(shop)
+        offers = await stock_shelves(shop)
+        crowd = Crowd(shop, await invite(shop, _BUYERS), offers, lines, hot=hot)
+        many = Crowd(shop, await invite(shop, _CROWD + _CROWD // 2), offers, lines, hot=hot)
+        for each in (crowd, many):
+            while await each.fill():
+                pass
+        port = connection.port
+        async with asyncio.TaskGroup() as group:
+            filling = [group.create_task(each.keep_filling()) for each in (crowd, many)]
+            await Load(port, crowd.requests()).run(_AT_ONCE, 2)
+            before = memory_mb()
+            best = await Load(port, crowd.requests()).run(_AT_ONCE, seconds)
+            after, lag = memory_mb(), max(await behind(shop), default=0)
+            half = await Load(port, crowd.requests()).run(_AT_ONCE, seconds / 3, rate=best.rate / 2)
+            high = await Load(port, crowd.requests()).run(_AT_ONCE, seconds / 3, rate=best.rate * 0.9)
+            over = await Load(port, many.requests()).run(_CROWD, seconds / 3, rate=best.rate * 2)
+            for task in filling:
+                task.cancel()
+        idle = await _idle(port, crowd)
+        drained_s = await drained(shop)
         findings = await audited(connection)
         floor = await floors.orders_in_sql(connection)
     return Report(
@@ -117,18 +136,34 @@ async def checkout(seconds: float) -> Report:
         p99_ms=best.percentile(0.99),
         audit_violations=sum(finding.violations for finding in findings),
         more={
+            "lines": lines,
+            "hot": hot,
             "orders": best.statuses[201],
-            "statuses": {str(status): count for status, count in best.statuses.items()},
+            "statuses": _counted(best),
+            "rate_by_tenth": best.rates(),
+            "memory_mb": [before, after],
+            "facts_behind": lag,
             "p99_ms_at_half_rate": round(half.percentile(0.99), 2),
+            "histogram_ms_at_half_rate": half.histogram(),
             "p99_ms_at_90_percent": round(high.percentile(0.99), 2),
+            "histogram_ms_at_90_percent": high.histogram(),
+            "at_twice": {
+                "share_of_best": round(over.rate / best.rate, 3),
+                "p99_ms": round(over.percentile(0.99), 2),
+                "statuses": _counted(over),
+            },
             "idle_ms": round(idle.percentile(0.5), 2),
-            "log_drained_s": round(lag, 2),
+            "log_drained_s": round(drained_s, 2),
             "broken_laws": [finding.law for finding in findings if finding.violations],
         },
     )
 
 
-async def _stock_shelves(shop: Shop) -> list[OfferId]:
+def _counted(result: Result) -> dict[str, int]:
+    return {str(status): count for status, count in sorted(result.statuses.items())}
+
+
+async def stock_shelves(shop: Shop) -> list[OfferId]:
     """Some hundred products of four sellers, with stock that does not run out."""
     offers: list[OfferId] = []
     for n in range(_OFFERS):
@@ -146,7 +181,7 @@ async def _stock_shelves(shop: Shop) -> list[OfferId]:
     return offers
 
 
-async def _invite(shop: Shop) -> list[Buyer]:
+async def invite(shop: Shop, people: int) -> list[Buyer]:
     places = asyncio.Semaphore(32)
 
     async def invite(n: int) -> Buyer:
@@ -164,7 +199,7 @@ async def _invite(shop: Shop) -> list[Buyer]:
             await shop.cart.basket(guest.user_id)
             return Buyer(guest.user_id, guest.token, address_id, method_id)
 
-    return list(await asyncio.gather(*(invite(n) for n in range(_BUYERS))))
+    return list(await asyncio.gather(*(invite(n) for n in range(people))))
 
 
 async def _idle(port: int, crowd: Crowd) -> Result:
@@ -173,12 +208,15 @@ async def _idle(port: int, crowd: Crowd) -> Result:
     return await Load(port, itertools.islice(crowd.requests(), 100)).run(1, 10)
 
 
-async def _drained(shop: Shop) -> float:
+async def drained(shop: Shop) -> float:
     """Seconds until every follower has read all that was told."""
     loop = asyncio.get_running_loop()
     began = loop.time()
-    lags: list[Any] = [1]
-    while any(lags) and loop.time() < began + 120:
-        lags = [row["behind"] for row in await shop.building.lags()]
+    while any(await behind(shop)) and loop.time() < began + 120:
         await asyncio.sleep(0.1)
     return loop.time() - began
+
+
+async def behind(shop: Shop) -> list[int]:
+    """How many facts each follower has not read."""
+    return [row["behind"] for row in await shop.building.lags()]

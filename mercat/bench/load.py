@@ -5,11 +5,13 @@ Closed loop: every connection sends its next request when the last was answered 
 Open loop: requests are due at fixed times, and waiting counts (finds the latency at a rate)."""
 
 import asyncio
+from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterator
 from time import perf_counter
 from typing import cast
 
+_BOUNDS_MS = (5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
 _LOCAL = ("127.0.0.1", "::1")
 
 
@@ -18,6 +20,8 @@ class Result:
 
     def __init__(self) -> None:
         self.latencies: list[float] = []
+        self.answered: list[float] = []
+        """When each good answer came, after the beginning."""
         self.statuses: Counter[int] = Counter()
         self.bodies: list[bytes] = []
         self.began = perf_counter()
@@ -28,6 +32,18 @@ class Result:
         """Successful answers a second."""
         good = sum(count for status, count in self.statuses.items() if 200 <= status < 300)
         return good / max(self.ended - self.began, 1e-9)
+
+    def rates(self, parts: int = 10) -> list[float]:
+        """Good answers a second in each equal part of the run."""
+        part = max(self.ended - self.began, 1e-9) / parts
+        counts = Counter(min(int(at / part), parts - 1) for at in self.answered)
+        return [round(counts[n] / part, 1) for n in range(parts)]
+
+    def histogram(self) -> dict[str, int]:
+        """How many answers took at most so many milliseconds, and longer than the bound before."""
+        counts = Counter(bisect_left(_BOUNDS_MS, latency * 1_000) for latency in self.latencies)
+        names = [*(str(bound) for bound in _BOUNDS_MS), "more"]
+        return {name: counts[n] for n, name in enumerate(names)}
 
     def percentile(self, share: float) -> float:
         """Milliseconds that this share of the answers took at most."""
@@ -157,7 +173,10 @@ class Load:
         self._busy -= 1
         result = self.result
         result.statuses[status] += 1
-        result.latencies.append(perf_counter() - due)
+        now = perf_counter()
+        result.latencies.append(now - due)
+        if 200 <= status < 300:
+            result.answered.append(now - result.began)
         if body:
             result.bodies.append(body)
         self.idle(connection)

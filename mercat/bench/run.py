@@ -1,15 +1,21 @@
 """The benchmarks by name."""
 
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 from mercat.bench.browse import browse
 from mercat.bench.checkout import checkout
+from mercat.bench.faults import faults
 from mercat.bench.flash import flash
 from mercat.bench.importing import importing
 from mercat.bench.report import Report
 from mercat.bench.search import search
 
-_BENCHMARKS = {
+_BENCHMARKS: dict[str, Callable[..., Awaitable[Report]]] = {
     "browse": browse,
     "checkout": checkout,
+    "faults": faults,
     "flash": flash,
     "import": importing,
     "search": search,
@@ -17,10 +23,10 @@ _BENCHMARKS = {
 NAMES = tuple(_BENCHMARKS)
 
 
-async def run(name: str, seconds: float, people: int | None = None, products: int | None = None) -> Report:
-    """`people`: how many stand in line in `flash`; `products`: how many there are in `search`."""
-    if name == "flash" and people is not None:
-        return await flash(seconds, people)
-    if name == "search" and products is not None:
-        return await search(seconds, products)
-    return await _BENCHMARKS[name](seconds)
+def options_of(name: str) -> set[str]:
+    """What a benchmark can be told beyond its time."""
+    return set(inspect.signature(_BENCHMARKS[name]).parameters) - {"seconds"}
+
+
+async def run(name: str, seconds: float, **options: Any) -> Report:
+    return await _BENCHMARKS[name](seconds, **options)

@@ -6,8 +6,8 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import asyncpg
@@ -31,13 +31,17 @@ async def opened(workers: int = 2, demo: bool = False) -> AsyncGenerator[Connect
 
 
 @asynccontextmanager
-async def serving(folder: Path, workers: int = 2, demo: bool = False) -> AsyncGenerator[Connection]:
-    """Opens the shop of a folder, and closes it at the end."""
+async def serving(
+    folder: Path, workers: int = 2, demo: bool = False, more: Mapping[str, str] | None = None
+) -> AsyncGenerator[Connection]:
+    """Opens the shop of a folder, and closes it at the end. `more`: settings, as environment."""
     port = _free_port()
     command = [sys.executable, "-m", "mercat.cli", "serve", "--data", str(folder)]
     command += ["--port", str(port), "--workers", str(workers), "--demo" if demo else "--no-demo"]
     log = Path(folder, "serve.log").open("wb")
-    shop = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
+    shop = await asyncio.create_subprocess_exec(
+        *command, stdout=log, stderr=log, env={**os.environ, **(more or {})}
+    )
     try:
         await _until_ready(port, shop, Path(folder, "serve.log"))
         connection = Home(folder).running()
@@ -73,9 +77,9 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def staff(connection: Connection) -> AsyncGenerator[Shop]:
+async def staff(connection: Connection, more: Mapping[str, str] | None = None) -> AsyncGenerator[Shop]:
     """The services of a running shop, for setting a scene quickly: the verbs, not the HTTP around them."""
-    told = settings.load({**os.environ, **connection.environment()})
+    told = settings.load({**os.environ, **connection.environment(), **(more or {})})
     async with AsyncExitStack() as stack:
         shop = await assemble(told, stack)
         await shop.building.lease_worker()
@@ -89,3 +93,22 @@ async def audited(connection: Connection) -> list[Finding]:
         return await audit(reader)
     finally:
         await reader.close()
+
+
+def memory_mb() -> float:
+    """What the shop takes: the PSS of all processes below this one, engines too."""
+    total = 0
+    below = [os.getpid()]
+    parents: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parents.setdefault(int(stat.read_text().rsplit(")", 1)[1].split()[1]), []).append(
+                int(stat.parent.name)
+            )
+    while below:
+        for process in parents.get(below.pop(), ()):
+            below.append(process)
+            with suppress(OSError):
+                rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+                total += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    return round(total / 1024, 1)

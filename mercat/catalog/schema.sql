@@ -78,7 +78,7 @@ create or replace function catalog.document(p catalog.product) returns jsonb
         'title', p.title, 'description', p.description, 'price', o.price, 'currency', o.currency,
         'created_at', p.created_at, 'external_id', p.external_id, 'brand', p.brand,
         'category', c.slug, 'categories', c.slugs, 'category_names', c.names, 'tags', p.tags,
-        'attributes', p.attributes, 'rating', p.rating, 'review_count', p.review_count,
+        'attributes', p.attributes, 'options', p.options, 'rating', p.rating, 'review_count', p.review_count,
         'image_url', coalesce(p.images -> 0 ->> 'url', ''), 'in_stock', o.in_stock, 'popularity', p.popularity)
     from catalog.featured(p.product_id) o, catalog.category c
     where o.offer_id is not null and c.category_id = p.category_id

@@ -21,6 +21,7 @@ from mercat.checkout.messages import (
     Returned,
     Said,
     Ship,
+    ShippedLine,
     Track,
 )
 from mercat.checkout.service import Checkout
@@ -42,5 +43,6 @@ __all__ = [
     "Returned",
     "Said",
     "Ship",
+    "ShippedLine",
     "Track",
 ]

@@ -161,9 +161,15 @@ class Afterwards:
         await self._put_back(reference, [Line(part.offer_id, part.quantity) for part in owed.goods])
 
     async def keep_undoing(self) -> None:
+        while await self.undo_lapsed():
+            pass
+        await asyncio.sleep(1)
+
+    async def undo_lapsed(self) -> int:
         """Carries on what was begun and broke off. A cancellation is decided by whoever comes first; a
         parcel or a return that the order's row had not decided is withdrawn there, for who sent it may have
-        sent another since. What fails again and again is parked for an operator."""
+        sent another since. What fails again and again is parked for an operator.
+        Answers how many were taken up."""
         rows = await self._db.fetch(
             queries.undoing_lapsed, clock.now(), timedelta(seconds=self._settings.lease_s)
         )
@@ -176,8 +182,7 @@ class Afterwards:
                 log.exception("what follows for an order could not be done yet", reference=row["reference"])
                 if row["tries"] >= TRIES_MAX:
                     await self._db.execute(queries.undoing_park, row["reference"], repr(error)[:1_000])
-        if not rows:
-            await asyncio.sleep(1)
+        return len(rows)
 
     async def _take_up_undoing(self, reference: str, record: str) -> None:
         try:

@@ -188,7 +188,12 @@ class Checkout(Afterwards):
         return heard
 
     async def keep_hearing(self) -> None:
-        """Takes up notices whose checkout was busy when they came."""
+        while await self.hear_waiting() >= _NOTICES_AT_ONCE:
+            pass
+        await asyncio.sleep(1)
+
+    async def hear_waiting(self) -> int:
+        """Takes up notices whose checkout was busy when they came; answers how many waited."""
         waiting = await self._payments.unheard()
         for heard in waiting:
             try:
@@ -197,7 +202,7 @@ class Checkout(Afterwards):
                 log.exception("a provider's notice could not be followed", notice=heard.event_id)
                 if heard.tries >= _NOTICE_TRIES_MAX:
                     await self._payments.heard(heard)
-        await asyncio.sleep(0 if len(waiting) >= _NOTICES_AT_ONCE else 1)
+        return len(waiting)
 
     async def _follow(self, heard: Heard) -> None:
         try:
@@ -230,6 +235,7 @@ class Checkout(Afterwards):
     async def _carry_out(
         self, record: Record, fence: int, direction: str | None = None, reason: Said | None = None
     ) -> Said:
+        until = asyncio.get_running_loop().time() + _PATIENCE_S
         try:
             return await self.saga.carry_out(record, fence, direction, reason)
         except Overloaded:
@@ -238,8 +244,11 @@ class Checkout(Afterwards):
             if answer := await self._answer(record.order.checkout_id):
                 return answer
             raise
+        left = until - asyncio.get_running_loop().time()
+        if left <= 0:  # a provider that hangs has used it up: recovery goes on, and the shopper looks again
+            return pending(record)
         try:
-            return await patiently(lambda: self._take_up(record, fence), _PATIENCE_S)
+            return await patiently(lambda: self._take_up(record, fence), left)
         except Overloaded:
             return pending(record)
 

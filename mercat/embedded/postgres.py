@@ -167,7 +167,8 @@ class Postgres(Engine):
         return place
 
     def start(self) -> None:
-        self.home.check_space(self.folder.parent)
+        if self.process is None:  # a shop that is open takes what there is
+            self.home.check_space(self.folder.parent)
         if self.folder.parent != self.home.path:
             account = _name(self.account)
             self.remark = f"PostgreSQL's files are in {self.folder}: {account} cannot enter {self.home.path}"

@@ -111,6 +111,8 @@ class Child:
         """When to start it again; None while it runs."""
         self.was_ready = False
         self.alarmed_at = -_ALARM_S * 1.0
+        self.complaint = ""
+        """Why it could not be started, as it was said last."""
 
     @property
     def alive(self) -> bool:
@@ -120,7 +122,10 @@ class Child:
         self.due = None
         self.started_at = time.monotonic()
         self.was_ready = False
-        self.what.start()
+        try:
+            self.what.start()
+        except OSError as error:
+            raise Trouble(f"{self.what.title} cannot be started: {error.strerror or error}.") from error
 
     def bury(self, now: float) -> None:
         if now - self.started_at > _SETTLED_S:
@@ -266,12 +271,22 @@ class Supervisor:
                 child.bury(now)
                 self._tell(child, how, now)
             if child.due is not None and child.due <= now:
-                try:
-                    child.start()
-                except Trouble as trouble:
-                    self.say(str(trouble))
+                self._start_again(child, now)
             elif child.alive and not child.was_ready and isinstance(child.what, Worker):
                 child.was_ready = child.what.ready()
+
+    def _start_again(self, child: Child, now: float) -> None:
+        """What cannot be started now (a full disk) is tried until it can."""
+        try:
+            child.start()
+        except Trouble as trouble:
+            if not child.alive:
+                child.bury(now)
+            if str(trouble) != child.complaint:
+                child.complaint = str(trouble)
+                self.say(f"{trouble} It is tried again.")
+        else:
+            child.complaint = ""
 
     def _tell(self, child: Child, how: str, now: float) -> None:
         title = child.what.title

@@ -13,7 +13,8 @@ application.
 """
 
 from mercat.gateway.door import Door, errors, refuse_other_sites
+from mercat.gateway.openapi import refusals
 from mercat.gateway.routes import TABLE, public
 from mercat.services import Services
 
-__all__ = ["TABLE", "Door", "Services", "errors", "public", "refuse_other_sites"]
+__all__ = ["TABLE", "Door", "Services", "errors", "public", "refusals", "refuse_other_sites"]

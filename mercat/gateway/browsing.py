@@ -137,6 +137,7 @@ class Browsing:
                 category=ask.category,
                 rating_min=ask.rating_min,
                 in_stock=ask.in_stock,
+                attributes=ask.attributes,
                 sort=ask.sort,
                 page=ask.page,
                 limit=ask.limit,
@@ -158,7 +159,7 @@ class Browsing:
         return public(shown, "search")
 
     async def suggest(self, q: shapes.Words = "", limit: shapes.FewLimit = 8) -> Answer:
-        """What the first letters may become: words, products, categories, brands."""
+        """What the first letters may become: words, products, categories, brands, past searches."""
         asked = self._shop.search.suggest(q, limit)
         return public(await self._shop.breakers["search"].ask(asked, Suggestions([], [], [], [])), "search")
 

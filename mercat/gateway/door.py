@@ -104,6 +104,7 @@ class Door:
         self._ids = count()
         self._process = secrets.token_hex(6)
         self._secure = settings.secure_cookies
+        self._tells = settings.log_level == "debug"
         headers = dict(_SECURITY)
         if self._secure:
             headers["strict-transport-security"] = "max-age=31536000; includeSubDomains"
@@ -147,13 +148,14 @@ class Door:
             await self._app(scope, receive, reply)
         finally:
             self._inside -= 1
-            log.debug(
-                "answered",
-                method=scope["method"],
-                path=scope["path"],
-                status=reply.status,
-                ms=round((time.perf_counter() - began) * 1000, 1),
-            )
+            if self._tells:
+                log.debug(
+                    "answered",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=reply.status,
+                    ms=round((time.perf_counter() - began) * 1000, 1),
+                )
 
     async def authenticate(self, request: Request) -> Caller | None:
         """Who asks: by the bearer token, else by the cookie. Asked again it remembers.

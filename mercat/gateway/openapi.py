@@ -18,7 +18,7 @@ from mercat.kit import wire
 from mercat.kit.refusals import Refusal
 from mercat.kit.web import Needs, Route
 
-Tag = Literal["Browsing", "Buying", "People", "Selling", "Opinions", "Flash sales"]
+Tag = Literal["Browsing", "Buying", "People", "Selling", "Opinions", "Flash sales", "Merchandising"]
 Schema = dict[str, Any]
 
 TAGS: dict[Tag, str] = {
@@ -28,6 +28,7 @@ TAGS: dict[Tag, str] = {
     "People": "Accounts, sessions, addresses and ways to pay.",
     "Selling": "A seller's products, stock, orders and shipments.",
     "Opinions": "Reviews, the wishlist and recommendations.",
+    "Merchandising": "For operators: which products searches put first, and which words mean the same.",
 }
 
 _NEEDS: dict[Needs, str] = {
@@ -46,7 +47,8 @@ Send a session's token as `Authorization: Bearer …` (`POST /sessions`, or `POS
 without an account). A refusal is `application/problem+json` (RFC 9457) with a stable `code`, and a `pointer`
 to the field where there is one. Unsafe requests may carry an `Idempotency-Key`: the same key again gets the
 same answer. Reads carry an `ETag`; lists take `limit` (1 to 100), `page`, or the `cursor` that the page
-before gave.
+before gave. Whatever you ask for may also be answered with 429 `too_many_requests`, 503 `overloaded` or 503
+`unavailable`, and a `Retry-After`: nothing is lost; ask again, with the same key.
 """
 
 
@@ -157,6 +159,11 @@ def _parameters(route: Route) -> Iterable[tuple[str, Any, Schema]]:
         yield name, route.hints[name], {"name": name, "in": "query", "required": required}
     if route.filters:
         for field in msgspec.structs.fields(route.filters):
+            if field.encode_name.endswith("NAME]"):
+                said = "NAME stands for any name; it may be repeated, for each of several names."
+                given = {"name": field.encode_name, "in": "query", "required": False, "description": said}
+                yield field.encode_name, list[str], given
+                continue
             yield (
                 field.encode_name,
                 field.type,
@@ -241,7 +248,7 @@ def refusals(route: PublicRoute) -> list[tuple[int, str]]:
         codes.append("invalid")
     if route.body:
         codes.append("too_large")
-    codes.append("too_many_requests")
+    codes += ["too_many_requests", "overloaded", "unavailable"]
     return sorted({(Refusal.named(code).status, code) for code in codes})
 
 
@@ -336,7 +343,9 @@ def markdown(table: Sequence[PublicRoute], prefix: str) -> str:
         for route in table:
             if route.tag != tag:
                 continue
-            codes = ", ".join(f"{status} `{code}`" for status, code in refusals(route) if status != 429)
+            codes = ", ".join(
+                f"{status} `{code}`" for status, code in refusals(route) if status not in (429, 503)
+            )
             statuses = ", ".join(str(status) for status in (route.status, *route.also))
             needs = _NEEDS[route.needs] or "nothing"
             cells = (f"`{route.verb} {_with_parameters(route)}`", route.summary, needs, statuses, codes)

@@ -15,6 +15,7 @@ from mercat.gateway.dispatch import Entry, Handler, Paths
 from mercat.gateway.door import Door, refuse_other_sites
 from mercat.gateway.flash import Flash
 from mercat.gateway.idempotency import Replays
+from mercat.gateway.merchandising import Merchandising
 from mercat.gateway.openapi import Described, PublicRoute
 from mercat.gateway.opinions import Opinions
 from mercat.gateway.people import People
@@ -277,7 +278,41 @@ SELLING = [
     ),
 ]
 
-TABLE = [*BROWSING, *BUYING, *FLASH, *PEOPLE, *OPINIONS, *SELLING]
+MERCHANDISING = [
+    PublicRoute("GET", "/search/rules", Merchandising.rules, tag="Merchandising", needs="operator"),
+    PublicRoute(
+        "POST",
+        "/search/rules",
+        Merchandising.add_rule,
+        tag="Merchandising",
+        needs="operator",
+        refuses=["too_many_rules"],
+    ),
+    PublicRoute(
+        "PUT", "/search/rules/{rule_id}", Merchandising.change_rule, tag="Merchandising", needs="operator"
+    ),
+    PublicRoute(
+        "DELETE",
+        "/search/rules/{rule_id}",
+        Merchandising.remove_rule,
+        tag="Merchandising",
+        needs="operator",
+        shows=type(None),
+    ),
+    PublicRoute(
+        "GET", "/search/rule-changes", Merchandising.rule_changes, tag="Merchandising", needs="operator"
+    ),
+    PublicRoute(
+        "POST",
+        "/search/rule-changes/{change_id}/put-back",
+        Merchandising.put_back_rule,
+        tag="Merchandising",
+        needs="operator",
+        refuses=["too_many_rules"],
+    ),
+]
+
+TABLE = [*BROWSING, *BUYING, *FLASH, *PEOPLE, *OPINIONS, *SELLING, *MERCHANDISING]
 _NOT_KEPT = {"Cache-Control": "no-store"}
 UNKEYED = frozenset({"buy", "sign_in", "guest", "sign_out", "provider_notice"})
 """Checkout keeps keys of its own, a notice has an id, and a session's token is not kept in the open."""
@@ -302,6 +337,7 @@ def public(shop: Services, door: Door, store: Store, ready: Ready) -> list[BaseR
         (PEOPLE, People(shop)),
         (OPINIONS, Opinions(shop)),
         (SELLING, Selling(shop)),
+        (MERCHANDISING, Merchandising(shop)),
     ]
     entries: list[Entry] = []
     for table, service in handlers:

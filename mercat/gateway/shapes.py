@@ -29,7 +29,7 @@ from mercat.ids import (
 )
 from mercat.kit.refusals import Invalid
 from mercat.kit.web import Filters
-from mercat.search import Card, Facets, Relaxed
+from mercat.search import Card, Facets, Relaxed, Wanted
 
 LIMIT_MAX = 100
 PAGE_MAX = 1_000
@@ -90,6 +90,7 @@ class SearchAsk(Paging):
     category: list[str] = field(default_factory=list[str], name="filters[category]")
     rating_min: Annotated[float, Meta(ge=0, le=5)] | None = field(default=None, name="filters[rating_min]")
     in_stock: bool | None = field(default=None, name="filters[in_stock]")
+    attributes: Wanted = field(default_factory=dict[str, list[str]], name="filters[attr.NAME]")
     sort: Sort = "relevance"
 
 
@@ -214,6 +215,8 @@ class SuggestionsShown(Struct, frozen=True):
     products: list[Card]
     categories: list[PlaceShown]
     brands: list[str]
+    queries: list[str] = []
+    """What others have searched for with success."""
 
 
 class ShelfShown(Struct, frozen=True):

@@ -6,8 +6,8 @@ when the shop is quiet (no added wait), hundreds at the peak. Nothing is timed a
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -74,6 +74,19 @@ class Coalescer(Generic[Ask, Answer]):
         if self._draining:
             await asyncio.wait([self._draining])
 
+    def _turn(self) -> AbstractAsyncContextManager[None]:
+        loop = self._loop or self._remember_loop()
+        if loop not in _turnstiles:
+            _turnstiles[loop] = Turnstile(_AT_ONCE)
+        return _turnstiles[loop].turn(self._waited)
+
+    def _waited(self) -> float:
+        """How long those who wait have waited, in all and roughly."""
+        waiting = self._waiting
+        if not waiting:
+            return 0.0
+        return len(waiting) * ((self._loop or self._remember_loop()).time() - waiting[0][2])
+
     def _next(self) -> list[tuple[Ask, asyncio.Future[Answer]]]:
         batch: list[tuple[Ask, asyncio.Future[Answer]]] = []
         too_old = (self._loop or self._remember_loop()).time() - self._patience_s
@@ -93,7 +106,7 @@ class Coalescer(Generic[Ask, Answer]):
         batch: list[tuple[Ask, asyncio.Future[Answer]]] = []
         try:
             while self._waiting:
-                async with _turns(self._loop or self._remember_loop()) if self._turns else nullcontext():
+                async with self._turn() if self._turns else nullcontext():
                     if not (batch := self._next()):
                         break
                     answers = await self._answers([ask for ask, _ in batch])
@@ -137,14 +150,50 @@ class Coalescer(Generic[Ask, Answer]):
         return answers
 
 
+class Turnstile:
+    """Lets a few batches of a process run at a time. The next turn is theirs who have waited most in all: so
+    many asks move on together in large batches, and a few that wait long are not forgotten."""
+
+    def __init__(self, at_once: int) -> None:
+        self._free = at_once
+        self._lines: list[tuple[Callable[[], float], asyncio.Future[None]]] = []
+
+    @asynccontextmanager
+    async def turn(self, waited: Callable[[], float]) -> AsyncGenerator[None]:
+        if self._free:
+            self._free -= 1
+        else:
+            await self._wait(waited)
+        try:
+            yield
+        finally:
+            self._hand_on()
+
+    async def _wait(self, waited: Callable[[], float]) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        line = (waited, turn)
+        self._lines.append(line)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                self._lines.remove(line)
+            else:
+                self._hand_on()
+            raise
+
+    def _hand_on(self) -> None:
+        there = [line for line in self._lines if not line[1].done()]  # one just cancelled leaves by itself
+        if there:
+            line = max(there, key=lambda line: line[0]())
+            self._lines.remove(line)
+            line[1].set_result(None)
+        else:
+            self._free += 1
+
+
 _AT_ONCE = 2
-_turnstiles: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
-
-
-def _turns(loop: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
-    if loop not in _turnstiles:
-        _turnstiles[loop] = asyncio.Semaphore(_AT_ONCE)
-    return _turnstiles[loop]
+_turnstiles: WeakKeyDictionary[asyncio.AbstractEventLoop, Turnstile] = WeakKeyDictionary()
 
 
 WRONG_VALUE = (asyncpg.DataError, ArgumentError)
@@ -154,13 +203,14 @@ AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,  # its disk is full, its memory, its connections
+    asyncpg.PostgresSystemError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a connection that died in the middle of something
     OSError,
     TimeoutError,
 )
-"""What is raised when the database is away (SQLSTATE 08, 57, or no answer)."""
+"""What is raised when the database is away (SQLSTATE 08, 53, 57, 58, or no answer)."""
 
 
 def _unavailable(error: BaseException) -> Unavailable:

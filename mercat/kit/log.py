@@ -26,6 +26,7 @@ log = structlog.get_logger("mercat.log")
 _decoder: Any = wire.decoder(cast(type[Any], AnyEvent))
 _FACTS_MAX = 2_000
 _GATHER_S = 0.04  # what comes meanwhile is one batch and one commit; far inside the second that is promised
+_UNHURRIED_S = 1.0
 _DESK_MAX = 6_000
 _SILENT_MAX = 20_000
 _TRIES = 5
@@ -39,6 +40,14 @@ class Fact(NamedTuple):
     number: int
     kind: str
     body: str
+
+
+class Reached(NamedTuple):
+    """The last fact of the WAL that the log holds, and its number there."""
+
+    commit: int
+    number: int
+    last_id: int
 
 
 class Relay:
@@ -74,9 +83,25 @@ class Relay:
                 log.warning("the relay starts again", reason=str(error).strip()[:200])
                 await asyncio.sleep(0.2)
 
-    async def _stream(self) -> None:
+    async def reached(self) -> "Reached":
+        """What the log holds already."""
         commit, facts, last_id = await self._db.fetchrow(queries.relayed) or ("0/0", 0, 0)
-        done = (_lsn(commit), facts)
+        return Reached(_lsn(commit), facts, last_id)
+
+    async def carry(self, cursor: Any, reading: "Transactions", reached: "Reached") -> "Reached":
+        """Appends what has come since, once, and wakes the followers."""
+        batch = reading.take(cursor, _FACTS_MAX)
+        fresh = [fact for fact in batch if (fact.commit, fact.number) > (reached.commit, reached.number)]
+        if not fresh:
+            return reached
+        last_id = await self._append(fresh, reached.last_id)
+        observe.facts_relayed.inc(len(fresh))
+        self._desk.lay(last_id - len(fresh) + 1, fresh)
+        self._bell.ring(last_id)
+        return Reached(fresh[-1].commit, fresh[-1].number, last_id)
+
+    async def _stream(self) -> None:
+        reached = await self.reached()
         connection: Any = await asyncio.to_thread(
             psycopg2.connect,
             connection_factory=psycopg2.extras.LogicalReplicationConnection,
@@ -89,15 +114,10 @@ class Relay:
                 options={"proto_version": "1", "publication_names": "relay", "messages": "true"},
                 status_interval=5,
             )
-            reading = _Transactions()
+            reading = Transactions()
             while True:
-                batch = reading.take(cursor, _FACTS_MAX)
-                if fresh := [fact for fact in batch if (fact.commit, fact.number) > done]:
-                    last_id = await self._append(fresh, last_id)
-                    done = (fresh[-1].commit, fresh[-1].number)
-                    observe.facts_relayed.inc(len(fresh))
-                    self._desk.lay(last_id - len(fresh) + 1, fresh)
-                    self._bell.ring(last_id)
+                before, reached = reached, await self.carry(cursor, reading, reached)
+                if reached != before:
                     await asyncio.sleep(_GATHER_S / 2)
                 if reading.emptied:
                     confirmed = reading.ended if reading.inside else max(reading.ended, cursor.wal_end)
@@ -109,15 +129,15 @@ class Relay:
 
     async def _append(self, facts: list[Fact], last_id: int) -> int:
         ids = range(last_id + 1, last_id + len(facts) + 1)
-        await self._make_partitions(ids[-1])
+        await self.make_partitions(ids[-1])
         last = facts[-1]
         kinds, bodies = [fact.kind for fact in facts], [fact.body for fact in facts]
         await self._db.execute(
-            queries.append, list(ids), kinds, bodies, _text(last.commit), last.number, ids[-1]
+            queries.append, list(ids), kinds, bodies, shown(last.commit), last.number, ids[-1]
         )
         return ids[-1]
 
-    async def _make_partitions(self, up_to: int) -> None:
+    async def make_partitions(self, up_to: int) -> None:
         """A partition for every id up to `up_to`, and the next one."""
         for number in (up_to // PARTITION, up_to // PARTITION + 1):
             if number not in self._partitions:
@@ -129,7 +149,7 @@ class Relay:
                 self._partitions.add(number)
 
 
-class _Transactions:
+class Transactions:
     """Reads pgoutput: Begin 'B', Message 'M', Commit 'C'.
     Source: PostgreSQL manual, Logical Replication Message Formats."""
 
@@ -168,7 +188,8 @@ def _lsn(shown: str) -> int:
     return int(high, 16) << 32 | int(low, 16)
 
 
-def _text(lsn: int) -> str:
+def shown(lsn: int) -> str:
+    """A place in the WAL as PostgreSQL writes it."""
     return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}"
 
 
@@ -277,8 +298,10 @@ class Follower:
     def __init__(
         self, name: str, service: object, db: asyncpg.Pool, reader: asyncpg.Pool, desk: Desk | None = None
     ) -> None:
-        """`db`: the service's own pool; `reader`: one that may read the log."""
+        """`db`: the service's own pool; `reader`: one that may read the log. A service that counts, and is
+        `unhurried`, rests a second after its work: what many facts change is then written once."""
         self.name = name
+        self._rest_s = _UNHURRIED_S if getattr(service, "unhurried", False) else _GATHER_S
         self._service = service
         self._db = db
         self._reader = reader
@@ -298,12 +321,14 @@ class Follower:
                 self._position = None
                 await asyncio.sleep(0.5)
                 continue
-            if not moved:
-                await self._write_down()
+            if moved:
+                await asyncio.sleep(self._rest_s)
+            else:
+                await self.rest()
                 await bell.beyond(self._position or 0, 2.0)
-            await asyncio.sleep(_GATHER_S)
+                await asyncio.sleep(_GATHER_S)
 
-    async def _write_down(self) -> None:
+    async def rest(self) -> None:
         """Where it has got to without work of its own: written once when it rests, so others can see it."""
         if self._position is not None and self._position != self._stored:
             await self._commit([], self._position)

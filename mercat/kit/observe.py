@@ -1,8 +1,10 @@
 """What the shop says of itself: metrics for Prometheus, and logs as JSON lines without personal data."""
 
+import contextlib
 import logging
 import os
 import sys
+from typing import TextIO, cast
 
 import structlog
 from prometheus_client import (
@@ -56,6 +58,19 @@ def metrics() -> bytes:
     return generate_latest(registry)
 
 
+class _Forgiving:
+    """Standard error, where a line that cannot be written is lost: nobody's purchase fails for a full disk
+    under the log."""
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
+
+
 def set_up_logs(level: str) -> None:
     """JSON lines on standard error, from this level on."""
     structlog.configure(
@@ -67,6 +82,6 @@ def set_up_logs(level: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Forgiving())),
         cache_logger_on_first_use=True,
     )

@@ -64,11 +64,10 @@ class Store:
                 async with self.client.pipeline(transaction=False) as pipe:
                     for command in commands:
                         pipe.execute_command(*command)
-                    return await pipe.execute(raise_on_error=False)
+                    answers = await pipe.execute(raise_on_error=False)
+                return [_away(answer) if _refused(answer) else answer for answer in answers]
         except (ValkeyError, OSError) as error:
-            away = Unavailable()
-            away.__cause__ = error
-            return [away] * len(commands)
+            return [_away(error)] * len(commands)
 
     async def _one(self, command: Command) -> Any:
         try:
@@ -93,6 +92,17 @@ class Store:
     async def close(self) -> None:
         await self._together.close()
         await self.client.aclose()
+
+
+def _refused(answer: Any) -> bool:
+    """Valkey cannot now: its disk or its memory is full, or it is still loading."""
+    return isinstance(answer, ValkeyError) and not isinstance(answer, NoScriptError)
+
+
+def _away(error: Exception) -> Unavailable:
+    away = Unavailable()
+    away.__cause__ = error
+    return away
 
 
 def _packing(kind: type[AbstractConnection]) -> type[AbstractConnection]:

@@ -33,6 +33,7 @@ BODY_BYTES_MAX = 1_000_000
 _THROWN_AWAY_MAX = 32_000_000
 IN_BODY = "in the body"
 """`Annotated[str, IN_BODY]`: a text that does not belong into an address: a secret, a name with a slash."""
+_ANY_NAME = "NAME]"
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -161,7 +162,9 @@ def _endpoint(
             for name in callers:
                 arguments[name] = caller
         if plain_names:
-            given = {**request.query_params, **request.path_params}
+            given = request.path_params
+            if request.scope["query_string"]:
+                given = {**request.query_params, **given}
             arguments |= msgspec.structs.asdict(_plain(route, given))
         for name in filter_names:
             arguments[name] = _filters(route.filters, request)
@@ -248,9 +251,18 @@ def _plain(route: Route, given: Mapping[str, Any]) -> Any:
 
 def _filters(kind: Any, request: Request) -> Any:
     """Query parameters to a struct: a list field takes every value, another field the last one. An empty
-    `filters[…]`, as a form sends it, is none."""
+    `filters[…]`, as a form sends it, is none. A field called `…NAME]` takes all that begin so, by name."""
     given: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
+        if field.encode_name.endswith(_ANY_NAME):
+            named = _named(field.encode_name.removesuffix(_ANY_NAME), request)
+            try:
+                wire.convert(named, field.type)
+            except msgspec.ValidationError as error:
+                raise Invalid(str(error).split(" - at")[0], pointer=f"/{field.encode_name}") from None
+            if named:
+                given[field.encode_name] = named
+            continue
         values = request.query_params.getlist(field.encode_name)
         if field.encode_name.endswith("]"):
             values = [value for value in values if value]
@@ -260,6 +272,14 @@ def _filters(kind: Any, request: Request) -> Any:
         return wire.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
         raise malformed(error) from None
+
+
+def _named(beginning: str, request: Request) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, value in request.query_params.multi_items():
+        if value and name.startswith(beginning) and name.endswith("]"):
+            found.setdefault(name[len(beginning) : -1], []).append(value)
+    return found
 
 
 def _is_list(hint: Any) -> bool:

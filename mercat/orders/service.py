@@ -257,7 +257,7 @@ class Orders:
                 order.estimated_delivery,
                 wire.text(order.address),
                 order.placed_at,
-                wire.text(_placed(order)),
+                wire.inner_text(_placed(order)),
             )
             for order in orders
         ]

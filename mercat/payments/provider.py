@@ -33,12 +33,14 @@ class Answer(NamedTuple):
 
 class Notice(NamedTuple):
     """What a provider tells us of its own accord: that something happened to a charge, never what to
-    believe."""
+    believe. But for a refund that failed long after it was made, which nobody asks about again: `trouble`
+    says which, in the provider's words, and `refund_id` which of ours it is."""
 
     event_id: str
     kind: str
     checkout_id: CheckoutId | None
     trouble: str = ""
+    refund_id: RefundId | None = None
 
 
 class Listed(NamedTuple):

@@ -75,12 +75,37 @@ with done as (
 insert into payments.entry (kind, reference, currency, accounts, amounts)
 select 'paid_back', refund_id, $2, $3::text[], $4::bigint[] from done;
 
+-- name: fail_refund
+-- The bank could not pay it back: it is owed again, and what was booked as paid has come back to us. Twice is once.
+with failed as (
+    update payments.refund set status = 'failed' where refund_id = $1 and status <> 'failed'
+    returning refund_id, payment_id, amount, old.status as before
+)
+insert into payments.entry (kind, reference, currency, accounts, amounts)
+select 'came_back', f.refund_id, p.currency, $2::text[], array[f.amount, -f.amount]
+from failed f join payments.payment p using (payment_id) where f.before = 'done';
+
+-- name: refund_of
+select p.order_id, p.currency, r.amount from payments.refund r join payments.payment p using (payment_id)
+where r.refund_id = $1;
+
+-- name: reconcile_due
+-- Whether it is time again; whoever is told so does it.
+update payments.reconciled set at = $1 where at <= $1::timestamptz - $2::interval returning at;
+
+-- name: reconcile_again
+update payments.reconciled set at = $1;
+
 -- name: of_order
-select p.payment_id, case when p.status <> 'captured' or p.refunded = 0 then p.status
-        when p.refunded < p.amount then 'partially_refunded' else 'refunded' end as status, p.amount, p.refunded, p.currency, p.at,
+select p.payment_id, case when p.status <> 'captured' or p.refunded - f.failed = 0 then p.status
+        when p.refunded - f.failed < p.amount then 'partially_refunded' else 'refunded' end as status, p.amount, p.refunded, p.currency, p.at,
     coalesce((select json_agg(json_build_object('refund_id', r.refund_id, 'amount', r.amount, 'status', r.status)
         order by r.refund_id) from payments.refund r where r.payment_id = p.payment_id), '[]')::text as refunds
-from payments.payment p where p.order_id = $1 and p.status in ('captured', 'action_required')
+from payments.payment p cross join lateral (
+    select coalesce(sum(r.amount), 0)::bigint as failed from payments.refund r
+    where r.payment_id = p.payment_id and r.status = 'failed'
+) f
+where p.order_id = $1 and p.status in ('captured', 'action_required')
 order by p.payment_id;
 
 -- name: captured
@@ -204,6 +229,11 @@ returning state, amount;
 -- name: sandbox_listed
 select key, state, amount, refunded, currency from payments.sandbox_charge
 where key >= $1 and key < $2 order by key limit $3;
+
+-- name: sandbox_fail_refund
+-- The card could not be paid back: the money is with the shop again.
+with failed as (delete from payments.sandbox_refund where key = $1 returning charge, amount)
+update payments.sandbox_charge c set refunded = c.refunded - failed.amount from failed where c.key = failed.charge;
 
 -- name: sandbox_refund
 -- The key first: who comes second with it finds it taken, and gives nothing back again.

@@ -1,9 +1,11 @@
 """Our books beside the provider's: every difference is a case for an operator."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
+import structlog
 
 from mercat import ids
 from mercat.ids import EPOCH_MS, CaseId, CheckoutId, OrderId
@@ -13,9 +15,11 @@ from mercat.payments.provider import Ask, Listed, Provider
 from mercat.settings import Settings
 
 queries = sql.load("mercat.payments")
+log = structlog.get_logger("mercat.payments")
 _SLICE = timedelta(hours=1)
 _SETTLING = timedelta(minutes=2)
 _PAGE = 1_000
+_AGAIN = timedelta(minutes=10)
 
 
 class Reconciling:
@@ -36,6 +40,26 @@ class Reconciling:
             checked, differences, opened = checked + seen, differences + different, opened + fresh
             at = end
         return Reconciled(self._provider.name, checked, differences, opened)
+
+    async def keep_reconciling(self) -> None:
+        await self.reconcile_if_due()
+        await asyncio.sleep(60)
+
+    async def reconcile_if_due(self) -> Reconciled | None:
+        """Once in `reconcile_every_s`, whichever process asks first; after a failure in ten minutes again."""
+        every = timedelta(seconds=self._settings.reconcile_every_s)
+        now = clock.now()
+        if not every or await self._db.fetchval(queries.reconcile_due, now, every) is None:
+            return None
+        try:
+            done = await self.reconcile(max(48, 2 * every / timedelta(hours=1)))
+        except Exception as error:
+            log.warning("the books could not be compared with the provider's", reason=repr(error)[:300])
+            await self._db.execute(queries.reconcile_again, now - every + _AGAIN)
+            return None
+        if done.opened:
+            log.warning("our books differ from the provider's", cases=done.opened)
+        return done
 
     async def _compare(self, since: datetime, until: datetime) -> tuple[int, int, int]:
         """An hour: their list with ours beside it, then what of ours was not on their list."""

@@ -89,6 +89,10 @@ def paid_back(amount: int) -> Postings:
     return ["refunds", "provider"], [amount, -amount]
 
 
+CAME_BACK = ["provider", "refunds"]
+"""A refund that failed after it was booked as paid: they hold the money again, and we owe it."""
+
+
 def _parts(captured: Captured) -> Split:
     """A capture by account, sellers before commission."""
     owed = {account: -amount for account, amount in captured.postings.items() if account != "provider"}

@@ -58,6 +58,7 @@ class Letter(Struct, frozen=True):
     id: str
     type: str
     checkout_id: CheckoutId
+    refund_id: RefundId | None = None
 
 
 class Sandbox:
@@ -111,9 +112,19 @@ class Sandbox:
         """Once a refund; raises CheckViolationError beyond what was charged."""
         await self._db.execute(queries.sandbox_refund, refund_id, ask.key, amount)
 
-    def letter(self, key: CheckoutId, event_id: str, kind: str = "charge.changed") -> tuple[bytes, str]:
+    async def fail_refund(self, refund_id: RefundId) -> None:
+        """The card is closed, say: what was to be paid back is with the shop again."""
+        await self._db.execute(queries.sandbox_fail_refund, refund_id)
+
+    def letter(
+        self,
+        key: CheckoutId,
+        event_id: str,
+        kind: str = "charge.changed",
+        refund_id: RefundId | None = None,
+    ) -> tuple[bytes, str]:
         """A notice of now, and its signature: what a card network would send us."""
-        body = wire.encode(Letter(event_id, kind, key))
+        body = wire.encode(Letter(event_id, kind, key, refund_id))
         at = str(int(clock.now().timestamp()))
         return body, f"t={at},v1={self._signed(at, body)}"
 
@@ -127,6 +138,8 @@ class Sandbox:
         if abs(clock.now().timestamp() - int(at)) > TOLERANCE_S:
             raise BadSignature
         letter = wire.decode(body, Letter)
+        if letter.type == "refund.failed":
+            return Notice(letter.id, letter.type, None, str(letter.refund_id), letter.refund_id)
         return Notice(letter.id, letter.type, letter.checkout_id)
 
     async def listed(self, since: datetime, until: datetime) -> AsyncIterator[list[Listed]]:

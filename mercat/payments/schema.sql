@@ -33,13 +33,14 @@ create table if not exists payments.attempt (
 );
 create index if not exists attempt_open on payments.attempt (at) where open;
 
--- `parts`: what of it was taken from which account, sellers before commission.
+-- `parts`: what of it was taken from which account, sellers before commission. `failed`: the bank could not pay it
+-- back, so it is owed still, and somebody has to find another way.
 create table if not exists payments.refund (
     refund_id  bigint      primary key,
     payment_id bigint      not null references payments.payment,
     reference  text        not null unique,
     amount     bigint      not null check (amount > 0),
-    status     text        not null check (status in ('pending', 'done')),
+    status     text        not null check (status in ('pending', 'done', 'failed')),
     parts      json        not null,
     at         timestamptz not null default now()
 );
@@ -48,7 +49,7 @@ create index if not exists refund_payment on payments.refund (payment_id);
 -- The journal: an entry is one row, its postings two arrays, and the database refuses one that does not balance.
 -- Debits are positive. `rules.py` says which accounts there are.
 create table if not exists payments.entry (
-    kind      text        not null check (kind in ('capture', 'refund', 'paid_back')),
+    kind      text        not null check (kind in ('capture', 'refund', 'paid_back', 'came_back')),
     reference bigint      not null,
     currency  text        not null,
     accounts  text[]      not null,
@@ -91,6 +92,13 @@ create table if not exists payments.matter (
     note        text
 );
 create unique index if not exists matter_open on payments.matter (provider, kind, subject) where resolved_at is null;
+
+-- When our books were compared with the provider's by themselves.
+create table if not exists payments.reconciled (
+    one boolean     primary key default true check (one),
+    at  timestamptz not null
+);
+insert into payments.reconciled (at) values (now()) on conflict do nothing;
 
 -- The sandbox's own books: a card network that lives in the product, and keeps what it was asked by key.
 create table if not exists payments.sandbox_charge (

@@ -29,7 +29,7 @@ from mercat.payments.messages import (
     Refund,
     RefundTooLarge,
 )
-from mercat.payments.provider import Answer, Ask, Provider
+from mercat.payments.provider import Answer, Ask, Notice, Provider
 from mercat.payments.reconcile import Reconciling
 from mercat.payments.sandbox import Sandbox
 from mercat.settings import Settings
@@ -240,8 +240,17 @@ class Payments(Reconciling):
         )
         assert row is not None
         if notice.trouble and not row["done"]:
-            await self._open_case("refund_failed", notice.trouble, None, 0, 0, self._settings.currency)
+            await self._refund_failed(notice)
         return Heard(letter.provider, notice.event_id, notice.checkout_id, row["done"], row["tries"])
+
+    async def _refund_failed(self, notice: Notice) -> None:
+        """The books say so, and an operator hears of it: the shopper is owed the money some other way."""
+        order_id, owed, currency = None, 0, self._settings.currency
+        if notice.refund_id is not None:
+            await self._db.execute(queries.fail_refund, notice.refund_id, rules.CAME_BACK)
+            if row := await self._db.fetchrow(queries.refund_of, notice.refund_id):
+                order_id, owed, currency = row["order_id"], row["amount"], row["currency"]
+        await self._open_case("refund_failed", notice.trouble, order_id, owed, 0, currency)
 
     async def heard(self, notice: Heard) -> None:
         """This notice was seen to."""
@@ -372,6 +381,8 @@ class Payments(Reconciling):
                 raise Invalid("This reference is another payment's.", pointer="/reference")
             else:
                 refund_id, amount = RefundId(known["refund_id"]), known["amount"]
+        if known and known["status"] == "failed":
+            return Refund(refund_id, amount, "failed")  # a case is open; it is not tried by itself
         if known is None or known["status"] == "pending":
             checkout_id, order_id = CheckoutId(payment["checkout_id"]), OrderId(payment["order_id"])
             ask, reference = await self._asked_before(checkout_id)

@@ -8,7 +8,7 @@ good for a day, and after that intents are searched by our checkout's id, which 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
@@ -24,7 +24,7 @@ from mercat.settings import Settings
 TOLERANCE_S = 300
 _KEY_LIVES = timedelta(hours=23)
 _LOST = timedelta(minutes=10)
-_PAGES_MAX = 20
+_PAGES_MAX = 2
 _PAGE = 100
 # https://docs.stripe.com/currencies: what Stripe counts in whole units, and the two that have no fraction
 # in ISO 4217 but two decimals there, which must be 00.
@@ -43,6 +43,7 @@ _STATES: dict[str, State] = {
 _NOT_TOLD = frozenset(("fraudulent", "lost_card", "merchant_blacklist", "pickup_card", "stolen_card"))
 """Reasons that Stripe asks not to tell whoever holds the card."""
 stripe.enable_telemetry = False
+Ours = TypeVar("Ours", CheckoutId, RefundId)
 _signatures: Any = stripe.WebhookSignature  # its decorators hide from a checker what it is
 
 
@@ -191,6 +192,7 @@ class Stripe:
             event.type,
             _checkout(subject.metadata) if subject.object == "payment_intent" else None,
             f"{subject.id} of {subject.payment_intent or '?'}" if failed else "",
+            _ours(subject.metadata, "refund", RefundId) if failed else None,
         )
 
     async def listed(self, since: datetime, until: datetime) -> AsyncIterator[list[Listed]]:
@@ -218,7 +220,8 @@ class Stripe:
 
     async def _find(self, ask: Ask) -> Answer:
         """The intent of a checkout whose id was never heard. Stripe's search is a minute late, so a young one
-        is looked for in the list of what was made since; where that is long, asking with the key finds it."""
+        is looked for among the newest. In a busy shop it is not there, and asking with the key finds it: a
+        long search for each purchase in doubt would keep the shop down when Stripe is back."""
         if _age(ask.key) > _LOST:
             params: Any = {"query": f"metadata['checkout']:'{ask.key}'", "limit": 1}
             async with _answers():
@@ -324,8 +327,12 @@ def _listed(intent: Any) -> Listed:
 
 
 def _checkout(metadata: Any) -> CheckoutId | None:
+    return _ours(metadata, "checkout", CheckoutId)
+
+
+def _ours(metadata: Any, name: str, kind: type[Ours]) -> Ours | None:
     try:
-        return parse(CheckoutId, _noted(metadata, "checkout"))
+        return parse(kind, _noted(metadata, name))
     except ValueError:
         return None
 

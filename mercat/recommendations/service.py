@@ -22,6 +22,8 @@ Source = Callable[[list[int], int], Awaitable[list[int]]]
 
 
 class Recommendations:
+    unhurried = True
+
     def __init__(self, db: asyncpg.Pool) -> None:
         self._db = db
 

@@ -13,17 +13,20 @@ CATEGORIES_MAX = 5_000
 NAME_WORDS = 8
 UNCATEGORISED = "uncategorised"
 _THINGS = """
-    adapter adaptor antenna arm bag battery book box bracket bundle cable card cartridge case charger
-    cleaner cleaning controller cord cover cradle dock docking drum enclosure film filter folio game
-    headset holder hub ink keyboard kit label lamp lens licence license lock memory module mount pad
-    paper pen player pouch protector rack reader remote ribbon screen server service skin sleeve
-    software spare stand station strap stylus switch tape toner tray warranty
+    adapter adaptor antenna arm bag battery blank book box bracket brush bundle cable cap card cartridge case
+    charger clamp cleaner cleaning clip cloth controller converter cooler cord cover cradle decal dock docking
+    drum enclosure film filter folio game headset heatsink holder holster hood hub ink keyboard kit label lamp
+    lanyard lens licence license lock mat memory module mount pad paper pen pillow player plug pouch protector
+    rack reader remote rest ribbon riser screen server service shade skin sleeve software spare splitter stand
+    station sticker strap stylus switch tape toner tray warranty wipe
     """
 """Heads of names of things, and mostly of what goes with other things."""
 _ACCESSORIES = """
-    accessory adapter adaptor bag battery bracket cable cartridge case charger cord cover dock docking
-    drum film filter holder ink kit lamp lens licence license memory module mount pad paper part pouch
-    protector remote ribbon skin sleeve spare stand station strap toner tray warranty
+    accessory adapter adaptor arm backpack bag battery blank bracket brush cable cap cartridge case charger
+    clamp clip cloth cooler cooling cord cover cradle decal dock docking drum fan film filter heatsink holder
+    holster hood ink kit lamp lanyard lens licence license lock mat memory module mount pad paper part pillow
+    pouch protector rack remote rest ribbon riser screen shade skin sleeve spare splitter stand station
+    sticker strap toner tray warranty wipe
     """
 
 

@@ -5,5 +5,11 @@ API = [
     Route("POST", "/find", Search.find, status=200),
     Route("GET", "/suggest", Search.suggest),
     Route("GET", "/explain", Search.explain),
+    Route("GET", "/rules", Search.rules),
+    Route("POST", "/rules", Search.add_rule),
+    Route("PUT", "/rules/{rule_id}", Search.change_rule),
+    Route("DELETE", "/rules/{rule_id}", Search.remove_rule),
+    Route("GET", "/rule-changes", Search.rule_changes),
+    Route("POST", "/rule-changes/{change_id}/put-back", Search.put_back_rule),
     Route("GET", "/category-counts", Search.category_counts),
 ]

@@ -7,6 +7,8 @@ that no commit names is overwritten by nobody's loss. Rebuilding leaves old rows
 
 import os
 import zlib
+from array import array
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,9 @@ ROW = np.dtype(
         ("meaning", "i1", meaning.DIMENSIONS),
     ]
 )
+_LISTS = ("title", "prose", "details", "brand", "tags", "place")
+_WIDTHS = (TITLE, PROSE, DETAILS, BRAND, TAGS, PLACE)
+_NOTHING = array("H", bytes(2 * max(_WIDTHS)))
 PROSE_LETTERS = 2_000
 MEANT_LETTERS = 200
 Rows = NDArray[Any]
@@ -52,25 +57,42 @@ def category_sign(slug: str) -> int:
     return zlib.crc32(slug.encode())
 
 
-def row(product: Document, details: list[str]) -> bytes:
-    kept = np.zeros(1, ROW)
-    title = text.stems(product.title)
-    prose = text.stems(product.description[:PROSE_LETTERS])
-    for field, stems in (
-        ("title", title),
-        ("prose", prose),
-        ("details", text.stems(" ".join(details)[:PROSE_LETTERS])),
-        ("brand", text.stems(product.brand or "")),
-        ("tags", text.stems(" ".join(product.tags))),
-        ("place", text.stems(" ".join(product.category_names[-3:]))),
-    ):
-        given = signs(stems[: ROW[field].shape[0]])
-        kept[field][0, : len(given)] = given
-    kept["title_words"], kept["prose_words"] = min(len(title), 65_535), min(len(prose), 65_535)
-    kept["category"] = category_sign(product.category)
-    said = f"{product.title} {product.description[:MEANT_LETTERS]}"
-    kept["meaning"] = meaning.packed(meaning.meaning(said))
-    return kept.tobytes()
+def rows(products: Sequence[tuple[Document, Sequence[str]]]) -> list[bytes]:
+    """The rows of products, each with its attributes in words. Made together: numpy costs by the call."""
+    if not products:
+        return []
+    words, counts = array("H"), list[tuple[int, int]]()
+    for product, details in products:
+        title = text.stems(product.title)
+        prose = text.stems(product.description[:PROSE_LETTERS])
+        counts.append((min(len(title), 65_535), min(len(prose), 65_535)))
+        for stems, width in zip(
+            (
+                title,
+                prose,
+                text.stems(" ".join(details)[:PROSE_LETTERS]),
+                text.stems(product.brand) if product.brand else [],
+                text.stems(" ".join(product.tags)),
+                text.stems(" ".join(product.category_names[-3:])),
+            ),
+            _WIDTHS,
+            strict=True,
+        ):
+            words.extend(map(sign, stems[:width]))
+            if len(stems) < width:
+                words.extend(_NOTHING[len(stems) - width :])
+    kept = np.zeros(len(products), ROW)
+    every = np.frombuffer(words, np.uint16).reshape(len(products), sum(_WIDTHS))
+    start = 0
+    for field, width in zip(_LISTS, _WIDTHS, strict=True):
+        kept[field] = every[:, start : start + width]
+        start += width
+    kept["title_words"], kept["prose_words"] = np.array(counts, np.uint16).T
+    kept["category"] = [category_sign(product.category) for product, _ in products]
+    kept["meaning"] = meaning.packed(
+        meaning.meanings([f"{each.title} {each.description[:MEANT_LETTERS]}" for each, _ in products])
+    )
+    return [each.tobytes() for each in kept]
 
 
 class Book:
@@ -93,15 +115,18 @@ class Book:
             ]
 
     def add(self, rows: list[bytes]) -> int:
-        """Puts rows on disk; the first one's number."""
+        """Writes rows; the first one's number. They are safe after `keep`."""
         first = self.rows
         with self.path.open("r+b") as file:
             file.seek(first * ROW.itemsize)
             file.write(b"".join(rows))
-            file.flush()
-            os.fdatasync(file.fileno())
         self.rows += len(rows)
         return first
+
+    def keep(self) -> None:
+        """Puts on disk whatever was written."""
+        with self.path.open("r+b") as file:
+            os.fdatasync(file.fileno())
 
 
 class Pages:
@@ -127,6 +152,6 @@ class Pages:
         try:
             count = self._path.stat().st_size // ROW.itemsize
             if count:
-                self._rows = np.memmap(self._path, ROW, "r", shape=(count,))
+                self._rows = np.asarray(np.memmap(self._path, ROW, "r", shape=(count,)))
         except OSError:
             return

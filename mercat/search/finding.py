@@ -6,20 +6,22 @@ each other facet there is one more pass, over what would be found without its ow
 
 import base64
 import binascii
-from itertools import islice, pairwise
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 from msgspec import Raw
-from tantivy import DocAddress, FieldType, Occur, Order, Searcher
-from tantivy import Query as Clause
 
 from mercat import money
+from mercat.ids import ProductId
 from mercat.kit import wire
 from mercat.kit.refusals import Invalid
+from mercat.search import arranging, meaning, offering, rules, traits, words
 from mercat.search import text as text_of
-from mercat.search import words
-from mercat.search.facts import Pages
+from mercat.search.engine import DocAddress, FieldType, Occur, Order, Pages, Searcher
+from mercat.search.engine import Query as Clause
 from mercat.search.index import SCHEMA, SPLIT
 from mercat.search.judging import Judge
 from mercat.search.messages import (
@@ -37,13 +39,15 @@ from mercat.search.messages import (
     Sort,
     StarCount,
     Suggestions,
+    Trait,
     Why,
 )
 from mercat.search.ranking import CANDIDATES
+from mercat.search.rules import Pin
 from mercat.search.words import Word
 
 FACET_MAX = 100
-FEW_MAX = 10
+FEW_MAX, MANY = 10, 2_000
 RARE_MAX, MORE_OFTEN, MENDED_LETTERS = 2, 20, 6
 DEPARTMENTS_MAX = 60_000
 PRICE_BOUNDS = (25, 50, 100)
@@ -51,6 +55,7 @@ STARS = (4, 3, 2, 1)
 _BUCKETS = 1_000
 _SPELLINGS = 30
 _TYPED_MAX = 100
+_SAMPLED_ABOVE = 50_000
 _KEYS: dict[Sort, tuple[str, Order]] = {
     "price_asc": ("by_price", Order.Asc),
     "price_desc": ("by_price", Order.Desc),
@@ -89,6 +94,21 @@ def _cursor(shown: str, sort: Sort) -> Cursor:
     return cursor
 
 
+class Text(NamedTuple):
+    """A question's words: all of them, or at least so many, or all of another way to say it."""
+
+    asked: list[Word]
+    least: int | None
+    ways: list[list[str]]
+    matching: Clause
+    """The products that have them, in no order."""
+    all_words: int | None = None
+    """Where few have all the words and others are found too: how many have."""
+
+
+_NO_TEXT = Text([], None, [], Clause.empty_query())
+
+
 class Clauses(NamedTuple):
     """A query as the engine takes it: what always holds, and the filter of each facet that has one."""
 
@@ -104,6 +124,10 @@ class Clauses(NamedTuple):
         if self.text is not None:
             parts.append((Occur.Must, self.text))
         return parts[0][1] if len(parts) == 1 else Clause.boolean_query(parts)
+
+    def scored(self, text: Clause) -> Clause:
+        """All that is needed, with these words to score by."""
+        return self._replace(text=text).without()
 
     def narrow(self, facet: str | None = None) -> bool:
         """Whether anything is asked at all."""
@@ -126,6 +150,7 @@ class Finding:
         self._counted: dict[str, Any] = {} if counted is None else counted
         self._unit = 10 ** money.exponent(currency)
         self._judge, self._pages = judge, pages
+        self._offering = judge.offering if judge else offering.Offering()
         self._sold_out: SoldOut = sold_out
 
     def find(self, query: Query) -> Found:
@@ -133,53 +158,76 @@ class Finding:
             raise Invalid("Pages are counted from 1 to 1,000, of at most 100 products.", pointer="/page")
         asked = words.read(query.q)
         if not asked:
-            return self._page(query, None if not query.q.strip() else Clause.empty_query())
-        text, whole = self.text(asked)
-        found = self._page(query, text, asked)
-        if found.total or self._count(text):
-            return msgspec.structs.replace(found, all_words=whole, did_you_mean=self._meant(asked))
-        return self._relaxed(query, asked) or found
+            return self._page(query, None if not query.q.strip() else _NO_TEXT)
+        text = self._text(asked, ways=self._ways(asked, near=False))
+        found = self._page(query, text)
+        if found.total < self._few():  # else it was not needed to count without the filters
+            wide = self._widened(asked, text)
+            if wide is not text:
+                text, found = wide, self._page(query, wide)
+            if not found.total and not self._count(text.matching):
+                return self._relaxed(query, asked) or found
+        return msgspec.structs.replace(found, all_words=text.all_words, did_you_mean=self._meant(asked))
 
-    def text(self, asked: list[Word]) -> tuple[Clause, int | None]:
-        """Products that have all the words. Where those are few for a shop of this size, also those that say
-        it otherwise or have most of the words; then it says how many have all."""
+    def _few(self) -> int:
+        """So many products are few for a shop of this size."""
+        return max(min(FEW_MAX, self._searcher.num_docs // 1_000), 1)
+
+    def _ways(self, asked: list[Word], *, near: bool) -> list[list[str]]:
+        """Other ways to ask: those that mean the same, or also those that are near."""
         ways = self._judge.synonyms().of([word.stem for word in asked]) if self._judge else {}
-        same = [way for way, means_it in ways.items() if means_it]
-        text = words.query(self._searcher, asked, ways=same)
-        few = max(min(FEW_MAX, self._searcher.num_docs // 1_000), 1)
-        whole = self._count(text)
-        if whole >= few:
-            return text, None
-        if len(ways) > len(same):
-            text = words.query(self._searcher, asked, ways=list(ways))
-            if self._count(text) >= few:
-                return text, whole
-        if not whole:
-            return text, None
-        for least in range(len(asked) - 1, 0, -1):
-            wide = words.query(self._searcher, asked, least, list(ways))
-            if least == 1 or self._count(wide) >= few:
-                return wide, whole
-        return text, None
+        return [list(way) for way, means_it in ways.items() if means_it or near]
 
-    def _page(self, query: Query, text: Clause | None, said: list[Word] | None = None) -> Found:
-        clauses = self._clauses(query, text)
+    def _text(self, asked: list[Word], least: int | None = None, ways: list[list[str]] | None = None) -> Text:
+        ways = ways or []
+        return Text(asked, least, ways, words.matching(self._searcher, asked, least, ways))
+
+    def _widened(self, asked: list[Word], text: Text) -> Text:
+        """Where few products for a shop of this size have all the words: also those that say it otherwise or
+        have most of the words."""
+        few, whole = self._few(), self._count(text.matching)
+        if whole >= few:
+            return text
+        ways = self._ways(asked, near=True)
+        if len(ways) > len(self._ways(asked, near=False)):
+            text = self._text(asked, ways=ways)
+            if self._count(text.matching) >= few:
+                return text._replace(all_words=whole)
+        if not whole:
+            return text
+        for least in range(len(asked) - 1, 0, -1):
+            wide = self._text(asked, least, ways)._replace(all_words=whole)
+            if least == 1 or self._count(wide.matching) >= few:
+                return wide
+        return text
+
+    def _page(self, query: Query, text: Text | None) -> Found:
+        pins = self._pins(text.asked) if text is not None else []
+        clauses = by_words = self._clauses(query, text.matching if text else None)
+        if pins and text is not None:
+            put = arranging.placeable(pins, in_stock=self._sold_out == "last")
+            clauses = self._clauses(query, words.some([text.matching, Clause.const_score_query(put, 0.0)]))
         facets, total = self._facets(clauses)
+        facets = self._with_traits(facets, clauses, query, total)
         by_key = _KEYS.get(query.sort) or (None if text is not None else _OF_ALL)
         cursor = _cursor(query.cursor, query.sort) if query.cursor else None
         page = cursor.page if cursor else query.page
         skipped = 0 if cursor else (query.page - 1) * query.limit
-        asked = clauses.without()
-        if by_key is None:
+        if text is not None and by_key is None:
             skipped = cursor.key if cursor else skipped
-            hits = self._best(asked, query.limit, skipped, said) if skipped < total else []
+            hits = (
+                self._arranged(pins, clauses, by_words, text, total, query.limit, skipped)
+                if skipped < total
+                else []
+            )
             more = skipped + len(hits) < total
             after = Cursor(query.sort, page + 1, skipped + len(hits)) if more else None
         else:
-            hits, more = self._sorted(asked, by_key, query.limit, skipped, cursor)
+            key = by_key or _OF_ALL
+            hits, more = self._sorted(clauses.without(), key, query.limit, skipped, cursor)
             after = self._after(query.sort, page, hits, cursor) if more else None
         return Found(
-            results=[self._card(address) for _, address in hits],
+            results=self._cards(hits),
             total=total,
             page=page,
             total_pages=-(-total // query.limit),
@@ -187,21 +235,100 @@ class Finding:
             next_cursor=after.shown() if after else None,
         )
 
-    def _best(
-        self, asked: Clause, limit: int, skipped: int, said: list[Word] | None = None
+    def _pins(self, said: list[Word]) -> list[Pin]:
+        by_words = self._judge.ruling.pins if self._judge else {}
+        return by_words.get(rules.key(word.stem for word in said), []) if by_words and said else []
+
+    def _arranged(
+        self,
+        pins: list[Pin],
+        clauses: Clauses,
+        by_words: Clauses,
+        text: Text,
+        total: int,
+        limit: int,
+        skipped: int,
     ) -> list[tuple[Any, DocAddress]]:
-        """A page by relevance: the judge's order of the engine's best, then the others by score."""
-        if not (said and self._judge and self._pages) or skipped >= CANDIDATES:
-            return self._scored(asked, limit, skipped)
-        best = self._scored(asked, CANDIDATES, 0)
-        order = self._judge.order(self._searcher, self._pages, said, best)
+        """A page by relevance, pinned products at their places."""
+        if not pins:
+            return self._best(clauses, text, total, limit, skipped)
+        there = arranging.pinned(self._searcher, clauses.without(), pins, in_stock=self._sold_out == "last")
+        apart = [int(pin.product_id) for pin, _ in there]
+        return rules.placed(
+            [(pin.place, hit) for pin, hit in there],
+            total,
+            skipped,
+            limit,
+            lambda count, first: self._best(by_words, text, total, count, first, apart),
+        )
+
+    def _best(
+        self,
+        clauses: Clauses,
+        text: Text,
+        total: int,
+        limit: int,
+        skipped: int,
+        apart: Sequence[int] = (),
+    ) -> list[tuple[Any, DocAddress]]:
+        """A page by relevance: the judge's order of the engine's best, then the others by score. Products in
+        `apart` are judged with the others, which are compared with each other, and left out."""
+        if not (text.asked and self._judge and self._pages):
+            return self._scored(self._others(clauses, text, apart), limit, skipped)
+        best, roughly = self._candidates(clauses, text, total)
+        judged = self._products(best) if apart else []
+        there = len(best) - len(set(apart) & set(judged))
+        hits: list[tuple[Any, DocAddress]] = []
+        if skipped < there:
+            order = self._order(text, best)
+            if apart:
+                order = [place for place in order if judged[place] not in apart]
+            hits = [best[place] for place in order[skipped : skipped + limit]]
+        if len(hits) == limit or len(best) < CANDIDATES:
+            return hits
+        missing, later = limit - len(hits), max(skipped, there)
+        if not roughly:
+            return hits + self._scored(self._others(clauses, text, apart), missing, later)
+        apart = [*apart, *(judged or self._products(best))]
+        return hits + self._scored(self._others(clauses, text, apart), missing, later - there)
+
+    def _others(self, clauses: Clauses, text: Text, apart: Sequence[int]) -> Clause:
+        """What is found, scored by every field the words are in, but for some products."""
+        asked = clauses.scored(self._weighed(text))
+        return arranging.but(asked, apart) if apart else asked
+
+    def _products(self, hits: list[tuple[Any, DocAddress]]) -> list[int]:
+        ids = self._searcher.fast_field_values("product_id", [address for _, address in hits])
+        return [int(product or 0) for product in ids]
+
+    def _order(self, text: Text, best: list[tuple[Any, DocAddress]]) -> list[int]:
+        """The places of these products, the best first: as the judge says, and the operators' boosts."""
+        assert self._judge
+        assert self._pages
+        scores = self._judge.scores(self._searcher, self._pages, text.asked, best)
+        if boosts := self._judge.ruling.boosts_of(rules.key(word.stem for word in text.asked)):
+            scores = scores + arranging.gains(self._searcher, boosts, best).sum(0)
+        order: list[int] = np.argsort(-scores, kind="stable").tolist()
         if self._sold_out == "last":
             held = self._searcher.fast_field_values("in_stock", [address for _, address in best])
             order.sort(key=lambda place: not held[place])
-        hits = [best[place] for place in order[skipped : skipped + limit]]
-        if len(hits) < limit and len(best) == CANDIDATES:
-            hits += self._scored(asked, limit - len(hits), max(skipped, CANDIDATES))
-        return hits
+        return order
+
+    def _candidates(
+        self, clauses: Clauses, text: Text, total: int
+    ) -> tuple[list[tuple[Any, DocAddress]], bool]:
+        """Those whom the judge is asked about. Where there are many, they are chosen roughly, from those that
+        say all the words of themselves: the judge would put these first."""
+        if total >= MANY and text.least is None:
+            roughly = words.roughly(self._searcher, text.asked, text.ways)
+            best = self._scored(clauses.scored(roughly), CANDIDATES, 0)
+            if len(best) == CANDIDATES:
+                return best, True
+        return self._scored(clauses.scored(self._weighed(text)), CANDIDATES, 0), False
+
+    def _weighed(self, text: Text) -> Clause:
+        """The same products, scored by every field they are in."""
+        return words.query(self._searcher, text.asked, text.least, text.ways)
 
     def _scored(self, asked: Clause, limit: int, skipped: int) -> list[tuple[Any, DocAddress]]:
         """By the engine's score; where it ties, the better rating."""
@@ -213,46 +340,61 @@ class Finding:
         if not (said and hits and self._judge and self._pages):
             return Explained([word.written for word in said], [], 0, [])
         question = self._judge.question(self._searcher, said)
-        every = self._judge.explained(self._searcher, self._pages, said, hits)
-        why: list[Why] = []
-        for place, score, prior, learnt, numbers in islice(every, limit):
-            card = wire.decode(bytes(self._card(hits[place][1])), Card)
-            engine, bonus = float(hits[place][0]), score - learnt - sum(prior.values())
-            why.append(
-                Why(
-                    card.product_id,
-                    card.title,
-                    score,
-                    engine,
-                    bonus,
-                    prior,
-                    learnt,
-                    numbers,
-                )
-            )
+        why = self._reasons(said, hits, limit)
         ways = [" ".join(way) for way in question.ways]
         return Explained([word.written for word in said], ways, len(hits), why)
+
+    def _reasons(self, said: list[Word], hits: list[tuple[Any, DocAddress]], limit: int) -> list[Why]:
+        assert self._judge
+        assert self._pages
+        key = rules.key(word.stem for word in said)
+        pins, boosts = self._pins(said), self._judge.ruling.boosts_of(key)
+        gains = arranging.gains(self._searcher, boosts, hits)
+        reasons: list[tuple[int, Why]] = []
+        judged = self._judge.explained(self._searcher, self._pages, said, hits)
+        for place, score, prior, learnt, numbers in judged:
+            engine, bonus = float(hits[place][0]), score - learnt - sum(prior.values())
+            by = [boost.rule_id for boost, gain in zip(boosts, gains[:, place], strict=True) if gain]
+            boosted = float(gains[:, place].sum())
+            why = Why(ProductId(0), "", score + boosted, engine, bonus, prior, learnt, numbers, boosted)
+            reasons.append((place, msgspec.structs.replace(why, rules=by)))
+        reasons.sort(key=lambda each: -each[1].score)
+        for_sale, last = words.term("for_sale", True), self._sold_out == "last"
+        there = arranging.pinned(self._searcher, for_sale, pins, in_stock=last) if pins else []
+        ids = {pin.product_id for pin, _ in there}
+        named = [self._named(why, hits[place][1]) for place, why in reasons[: limit + len(ids)]]
+        known = {why.product_id: why for why in named}
+        put: list[tuple[int, Why]] = []
+        for pin, (_, address) in there:
+            why = known.get(pin.product_id) or self._named(_UNJUDGED, address)
+            why = msgspec.structs.replace(why, pinned=pin.place, rules=[*why.rules, pin.rule_id])
+            put.append((pin.place, why))
+        rest = [why for why in named if why.product_id not in ids]
+        return rules.placed(
+            put, len(rest) + len(put), 0, limit, lambda count, first: rest[first : first + count]
+        )
+
+    def _named(self, why: Why, address: DocAddress) -> Why:
+        card = wire.decode(bytes(self._card(address)), Card)
+        return msgspec.structs.replace(why, product_id=card.product_id, title=card.title)
 
     def candidates(self, q: str) -> tuple[list[Word], list[tuple[Any, DocAddress]]]:
         """What the judge is asked about, for learning."""
         said = words.read(q)
         if not said:
             return [], []
-        return said, self._scored(self._clauses(Query(q=q), self.text(said)[0]).without(), CANDIDATES, 0)
+        text = self._widened(said, self._text(said, ways=self._ways(said, near=False)))
+        clauses = self._clauses(Query(q=q), text.matching)
+        return said, self._candidates(clauses, text, self._count(text.matching))[0]
 
     def _sorted(
         self, asked: Clause, by_key: tuple[str, Order], limit: int, skipped: int, cursor: Cursor | None
     ) -> tuple[list[tuple[Any, DocAddress]], bool]:
         """A page by a key, and whether there is more."""
         field, order = by_key
-        if cursor:
-            low, high = (cursor.key, None) if order == Order.Asc else (None, cursor.key)
-            beyond = Clause.range_query(SCHEMA, field, FieldType.Unsigned, low, high)
-            parts = [(Occur.Must, asked), (Occur.Must, beyond)]
-            parts += [(Occur.MustNot, words.term("product_id", product)) for product in cursor.seen]
-            asked = Clause.boolean_query(parts)
+        after = (cursor.key, cursor.seen) if cursor else None
         hits = self._searcher.search(
-            asked, limit + 1, count=False, order_by_field=field, order=order, offset=skipped
+            asked, limit + 1, count=False, order_by_field=field, order=order, offset=skipped, after=after
         ).hits
         return hits[:limit], len(hits) > limit
 
@@ -283,6 +425,10 @@ class Finding:
             chosen["price_ranges"] = _prices(query.price_min, query.price_max)
         if query.rating_min is not None:
             chosen["ratings"] = Clause.range_query(SCHEMA, "rating", FieldType.Float, query.rating_min)
+        for name, values in query.attributes.items():
+            chosen[_trait(name)] = words.some(
+                [words.term(traits.column(name), traits.shown(value)) for value in values]
+            )
         return Clauses(text, always, chosen)
 
     def _facets(self, clauses: Clauses) -> tuple[Facets, int]:
@@ -291,7 +437,7 @@ class Finding:
         free = {name: how for name, how in counted.items() if name not in clauses.chosen}
         asked = clauses.without()
         answer = self._aggregate(asked, free, clauses.narrow()) if free else {}
-        for name in clauses.chosen:
+        for name in [each for each in clauses.chosen if each in counted]:
             answer |= self._aggregate(clauses.without(name), {name: counted[name]}, clauses.narrow(name))
         buckets: dict[str, list[dict[str, Any]]] = {name: part["buckets"] for name, part in answer.items()}
         prices, stars = _by_bound(buckets["price_ranges"]), _by_bound(buckets["ratings"])
@@ -309,6 +455,54 @@ class Finding:
         )
         total = self._count(asked) if whole is None else sum(whole.values())
         return facets, total
+
+    def _with_traits(self, facets: Facets, clauses: Clauses, query: Query, total: int) -> Facets:
+        """The facets of the category that the products lie in, and of every attribute that narrows them."""
+        if not clauses.narrow():
+            return facets
+        sizes = self._offering.sizes(self.category_counts)
+        slug = self._aisle(facets, clauses, query, total, sizes)
+        names = list(query.attributes)
+        if slug is not None:
+            within = [words.term("category", slug), words.term("for_sale", True)]
+            sampled = words.every([*within, words.term(traits.SAMPLE, True)])
+            size = sizes.get(slug, 0)
+            names += self._offering.offered(self._searcher, slug, size, words.every(within), sampled)
+        names = list(dict.fromkeys(names))
+        if not names:
+            return facets
+        free = [name for name in names if _trait(name) not in clauses.chosen]
+        found: dict[str, list[Count]] = {}
+        for group in [free, *([name] for name in names if name not in free)]:
+            asked = {str(n): offering.counted(name) for n, name in enumerate(group)}
+            if group:
+                answer = self._searcher.aggregate(clauses.without(_trait(group[0])), asked)
+                found |= {name: _counts(answer[str(n)]["buckets"]) for n, name in enumerate(group)}
+        listed = [Trait(name, found[name][: offering.VALUES_MAX]) for name in names]
+        kept = [each for each in listed if len(each.values) > 1 or each.name in query.attributes]
+        return msgspec.structs.replace(facets, attributes=kept)
+
+    def _aisle(
+        self, facets: Facets, clauses: Clauses, query: Query, total: int, sizes: dict[str, int]
+    ) -> str | None:
+        """The category that the products lie in; with words, the one of the best of them: most products that
+        say "webcam" are laptops."""
+        if query.category:
+            return query.category[0] if len(query.category) == 1 else None
+        if clauses.text is None:
+            return offering.aisle({each.value: each.count for each in facets.categories}, total, sizes)
+        text = clauses.text
+
+        def look() -> str | None:
+            best = self._scored(text, offering.BEST, 0)
+            ids = self._searcher.fast_field_values("product_id", [address for _, address in best])
+            those = Clause.term_set_query(SCHEMA, "product_id", ids)
+            asked = {"categories": self._aggregations()["categories"]}
+            buckets = self._searcher.aggregate(those, asked)["categories"]["buckets"]
+            counts = {bucket["key"]: int(bucket["doc_count"]) for bucket in buckets}
+            return offering.aisle(counts, len(best), sizes)
+
+        return self._offering.aisle_of(query.q, look)
 
     def _aggregate(self, asked: Clause, counts: dict[str, Any], narrow: bool) -> dict[str, Any]:
         """The answer to `counts`; remembered where it is about all products: any list of a category asks."""
@@ -329,10 +523,13 @@ class Finding:
         }
 
     def _count(self, asked: Clause) -> int:
-        return int(self._searcher.search(asked, 1).count or 0)  # type: ignore[attr-defined]
+        return self._searcher.count(asked)
 
     def _card(self, address: DocAddress) -> Raw:
-        return Raw(self._searcher.doc(address)["card"][0])
+        return Raw(self._searcher.cards([address])[0])
+
+    def _cards(self, hits: list[tuple[Any, DocAddress]]) -> list[Raw]:
+        return [Raw(card) for card in self._searcher.cards([address for _, address in hits])]
 
     def category_counts(self) -> dict[str, int]:
         """How many products are in each category that has some, descendants' included."""
@@ -345,15 +542,15 @@ class Finding:
         """For words that nothing has together: spelling mended, then what the nearest product has of them."""
         kept, dropped = self._spelt(asked)
         known = [word for word in kept if word in asked]
-        if 0 < len(known) < len(kept) and not self._count(words.query(self._searcher, kept)):
+        if 0 < len(known) < len(kept) and not self._count(words.matching(self._searcher, kept)):
             kept, dropped = known, [word.written for word in asked if word not in known]
-        if kept and not self._count(words.query(self._searcher, kept)):
+        if kept and not self._count(words.matching(self._searcher, kept)):
             shared = self._most(kept)
             dropped += [word.written for word in kept if word not in shared]
             kept = shared
         if not kept:
             return None
-        found = self._page(query, words.query(self._searcher, kept), kept)
+        found = self._page(query, self._text(kept))
         said = " ".join(word.written for word in kept)
         mended = any(word not in asked for word in kept)
         return msgspec.structs.replace(
@@ -364,7 +561,10 @@ class Finding:
         """The question with words mended that hardly any product has; codes of models are left alone."""
         said: list[str] = []
         for word in asked:
-            held = self._searcher.doc_freq("words", word.written)
+            held = max(
+                self._searcher.doc_freq("words", word.written),
+                self._searcher.doc_freq("description", word.stem),
+            )
             if 0 < held <= RARE_MAX and len(word.written) >= MENDED_LETTERS and word.written.isalpha():
                 mended = self._mended(word.written)
                 often = self._searcher.doc_freq("words", mended.written) if mended else 0
@@ -378,7 +578,7 @@ class Finding:
         kept: list[Word] = []
         dropped: list[str] = []
         for word in asked:
-            if self._count(words.query(self._searcher, [word])):
+            if self._count(words.matching(self._searcher, [word])):
                 kept.append(word)
             elif (mended := self._mended(word.written)) is not None:
                 kept.append(mended)
@@ -387,14 +587,16 @@ class Finding:
         return kept, dropped
 
     def _mended(self, written: str) -> Word | None:
-        """The word of a title that is one letter away, two for a long one."""
+        """The word of a title that is one letter away, two for a long one. A word that people use is none to
+        mend: who asks a shop without any for lego does not mean legs."""
+        if meaning.is_word(written):
+            return None
         for distance in range(1, words.slips(written) + 1):
             near = Clause.fuzzy_term_query(SCHEMA, "words", written, distance)
             votes: dict[str, int] = {}
-            for _, address in self._searcher.search(
-                near, _SPELLINGS, count=False, order_by_field="by_rating"
-            ).hits:
-                card = msgspec.json.decode(self._card(address), type=_Named)
+            hits = self._searcher.search(near, _SPELLINGS, count=False, order_by_field="by_rating").hits
+            for shown in self._cards(hits):
+                card = msgspec.json.decode(shown, type=_Named)
                 for each in set(text_of.plain(f"{card.title} {card.brand or ''}")):
                     if words.apart(each, written) <= distance:
                         votes[each] = votes.get(each, 0) + 1
@@ -406,12 +608,12 @@ class Finding:
     def _most(self, asked: list[Word]) -> list[Word]:
         """Those of the words that the best of the products with the most of them has."""
         for least in range(len(asked) - 1, 0, -1):
-            hits = self._best(words.query(self._searcher, asked, least), 1, 0)
+            hits = self._scored(words.query(self._searcher, asked, least), 1, 0)
             if hits:
                 (product,) = self._searcher.fast_field_values("product_id", [hits[0][1]])
                 itself = words.term("product_id", product)
                 return [
-                    word for word in asked if self._count(words.every([itself, words.weighed(word.stem)]))
+                    word for word in asked if self._count(words.every([itself, words.anywhere(word.stem)]))
                 ]
         return []
 
@@ -422,9 +624,13 @@ class Finding:
             return Suggestions([], [], [], [])
         said = [words.term("words", word) for word in before]
         whole = " ".join(before)
-        completions = self._searcher.terms_with_prefix(
-            "words", last, words.every(said) if said else None, limit
-        )
+        completions: list[tuple[str, int]] = []
+        for some in self._parts(said) if said else [said]:
+            completions = self._searcher.terms_with_prefix(
+                "words", last, words.every(some) if some else None, limit
+            )
+            if len(completions) >= limit:
+                break
         return Suggestions(
             words=[f"{whole} {word}".lstrip() for word, _ in completions],
             products=self._starting(said, last, limit),
@@ -436,18 +642,39 @@ class Finding:
         """Products with these words and one that begins so, or nearly so."""
         for distance in range(words.slips(last) + 1):
             begun = Clause.fuzzy_term_query(SCHEMA, "words", last, distance, prefix=True)
-            hits = self._searcher.search(
-                words.every([*said, begun]), limit, count=False, order_by_field="by_rating"
-            ).hits
+            hits: list[tuple[Any, DocAddress]] = []
+            for some in self._parts(said):
+                hits = self._searcher.search(
+                    words.every([*some, begun]), limit, count=False, order_by_field="by_rating"
+                ).hits
+                if len(hits) >= limit:
+                    break
             if hits:
-                return [self._card(address) for _, address in hits]
+                return self._cards(hits)
         return []
+
+    def _parts(self, said: list[Clause]) -> list[list[Clause]]:
+        """Where to look for suggestions: in a large shop first in a sample, which is enough wherever there is
+        much to suggest; so a letter costs as much in any shop."""
+        sampled = (
+            [[*said, words.term(traits.SAMPLE, True)]] if self._searcher.num_docs > _SAMPLED_ABOVE else []
+        )
+        return [*sampled, said]
 
     def _known(self, kind: str, typed: str, limit: int) -> list[list[str]]:
         """Brands or categories that begin so, the largest first."""
         terms = self._searcher.terms_with_prefix("completions", f"{kind}{SPLIT}{typed}", limit=limit * 2)
         known = [term.split(SPLIT)[2:] for term, _ in terms]
         return [each for place, each in enumerate(known) if each not in known[:place]][:limit]
+
+
+def _trait(name: str) -> str:
+    """How the filter by an attribute is called among those of the facets."""
+    return f"{traits.FIELD}.{name}"
+
+
+_UNJUDGED = Why(ProductId(0), "", 0, 0, 0, {}, 0, {})
+"""A product that is there because it was put there."""
 
 
 class _Named(msgspec.Struct):

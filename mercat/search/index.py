@@ -23,13 +23,15 @@ import structlog
 from tantivy import (
     Document as Entry,
 )
-from tantivy import Index, IndexWriter, Query, Schema, SchemaBuilder, Searcher
+from tantivy import Index, IndexWriter, Query, Schema, SchemaBuilder
 
 from mercat import money
 from mercat.events import Document, ProductChanged
 from mercat.kit import wire
 from mercat.kit.refusals import Unavailable
-from mercat.search.facts import FILE, ROW, Book, Pages, row
+from mercat.search import traits
+from mercat.search.embedded import Embedded
+from mercat.search.facts import FILE, ROW, Book, Pages, rows
 from mercat.search.messages import Card, Seller
 from mercat.search.text import ENGLISH, PLAIN
 
@@ -37,10 +39,13 @@ log = structlog.get_logger("mercat.search")
 GLANCE_S = 0.05
 PROSE_LETTERS_MAX = 20_000
 DETAIL_LETTERS_MAX = 500
+TITLE_SAID = 3
+"""So often does a title stand in what a product says of itself."""
 SPLIT = "\x1f"
 NO_ROW = 2**40
+NO_PRODUCT = 2**63
 _PATIENCE_S = 1.0
-_HEAP_BYTES = 30_000_000
+_HEAP_BYTES, _FILLING_HEAP_BYTES = 30_000_000, 120_000_000
 _GOLDEN = 0x9E37_79B9_7F4A_7C15  # 2**64 / golden ratio: Fibonacci hashing (Knuth, TAOCP 3, 6.4)
 
 FIELDS = (
@@ -51,6 +56,8 @@ FIELDS = (
     ("tags", "text", {"tokenizer_name": "english", "index_option": "freq"}),
     ("departments", "text", {"tokenizer_name": "english", "index_option": "freq"}),
     ("details", "text", {"tokenizer_name": "english", "index_option": "freq"}),
+    ("said", "text", {"tokenizer_name": "english", "index_option": "freq"}),
+    ("everything", "text", {"tokenizer_name": "english", "index_option": "basic"}),
     # what is completed and spelt: as written
     ("words", "text", {"tokenizer_name": "plain", "index_option": "basic"}),
     ("completions", "text", {"tokenizer_name": "raw", "index_option": "basic"}),
@@ -72,6 +79,10 @@ FIELDS = (
     ("product_id", "unsigned", {"indexed": True, "fast": True}),
     ("version", "unsigned", {"fast": True}),
     ("row", "unsigned", {"fast": True}),
+    # what a category's own facets count (traits.py)
+    (traits.FIELD, "json", {"fast": True, "tokenizer_name": "raw", "index_option": "basic"}),
+    (traits.NAMES, "text", {"tokenizer_name": "raw", "index_option": "basic", "fast": True}),
+    (traits.SAMPLE, "boolean", {"indexed": True}),
     ("card", "bytes", {"stored": True}),
 )
 
@@ -85,6 +96,9 @@ def _schema() -> Schema:
 
 SCHEMA = _schema()
 FORM = f"{zlib.crc32(repr((FIELDS, ROW.descr)).encode()):08x}"
+
+
+SETTING_UP = "Search is being set up. Nothing is lost; try again shortly."
 
 
 class Broken(Exception):
@@ -116,10 +130,18 @@ def _open(path: Path, *, create: bool = False) -> Index:
 class Folder:
     """Where the shop's index is."""
 
+    far = False
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self.pointer = path / "current"
         self.meta = str(self.pointer / "meta.json")
+
+    def reader(self) -> "Reader":
+        return Reader(self)
+
+    def writer(self, path: Path, *, create: bool = False) -> "Writer":
+        return Writer(path, create=create)
 
     def current(self) -> Path | None:
         """The index in use; None where there is none of today's form."""
@@ -146,6 +168,10 @@ class Folder:
         link.symlink_to(path.name)
         link.replace(self.pointer)
         self.sweep()
+
+    def drop(self) -> None:
+        """What is open serves until there is another one."""
+        self.pointer.unlink(missing_ok=True)
 
     def sweep(self) -> None:
         """Removes what is not in use. Readers that still have it open keep it until they let go."""
@@ -218,18 +244,18 @@ class Reader:
         self._seen: tuple[int, int] | None = None
         self._path: Path | None = None
         self._index: Index | None = None
-        self._searcher: Searcher | None = None
+        self._searcher: Embedded | None = None
         self.pages: Pages | None = None
         self.counted: dict[str, Any] = {}
         """What has been counted of all products, while they are what they are; another state, another one."""
 
-    def searcher(self) -> Searcher:
+    def searcher(self) -> Embedded:
         now = time.monotonic()
         if now - self._looked >= GLANCE_S:
             self._looked = now
             self._glance()
         if self._searcher is None:
-            raise Unavailable("Search is being set up. Nothing is lost; try again shortly.")
+            raise Unavailable(SETTING_UP)
         return self._searcher
 
     def look_again(self) -> None:
@@ -250,7 +276,7 @@ class Reader:
                     self._index.reload()
                 else:
                     self._index, self._path, self.pages = _open(path), path, Pages(path)
-                self._searcher = self._index.searcher()
+                self._searcher = Embedded(self._index.searcher(), SCHEMA)
         except Broken as error:
             log.warning("the index cannot be read", index=path.name, reason=str(error)[:300])
             self._looked += _PATIENCE_S
@@ -268,6 +294,11 @@ class Writer:
             self._index = _open(path, create=create)
             self._book = Book(path)
         self._writer: IndexWriter | None = None
+        self._filled = 0 if create else NO_PRODUCT
+        """The highest product that `fill` has put here."""
+        self._told: set[int] = set()
+        """What `apply` has put here before `fill` was past it."""
+        self._open = False
 
     def apply(self, changes: Sequence[ProductChanged]) -> int:
         """Writes what is newer than what is there, and returns how much that was. When it returns, it is on
@@ -281,6 +312,7 @@ class Writer:
                 newest[int(change.product_id)] = change
         entries = {product_id: _entry(change) for product_id, change in newest.items()}
         with mishaps():
+            self.finish()
             stored = self._stored(list(newest))
             fresh = [
                 product
@@ -288,38 +320,82 @@ class Writer:
                 if product not in stored or change.version > stored[product].version
             ]
             if fresh:
-                try:
+                with self._all_or_nothing():
                     self._number(entries, {product: newest[product] for product in fresh}, stored)
-                    self._write({product: entries[product] for product in fresh})
-                except BaseException:
-                    self._writer = None  # dropped with all that was not committed
-                    raise
+                    # by query: tantivy-py 0.27 takes a number given to delete_documents_by_term for signed
+                    self._taken().delete_documents_by_query(_of(fresh))
+                    self._add([entries[product] for product in fresh])
+                    self.finish()
+                self._told.update(product for product in fresh if product > self._filled)
         return len(fresh)
 
-    def _write(self, entries: dict[int, Entry]) -> None:
+    def fill(self, changes: Sequence[ProductChanged]) -> int:
+        """Puts products into a new index, and returns how many. Those that come in the order of their numbers
+        need no look at what is there, and one commit for all: they are on disk, and seen, after `finish`."""
+        plain, other = list[ProductChanged](), list[ProductChanged]()
+        for change in changes:
+            first = change.product_id > self._filled and change.product_id not in self._told
+            (plain if first else other).append(change)
+            if change.product_id > self._filled:
+                self._told.discard(int(change.product_id))
+                self._filled = int(change.product_id)
+        entries = {int(change.product_id): _entry(change) for change in plain}
+        if plain:
+            with mishaps(), self._all_or_nothing():
+                self._taken(_FILLING_HEAP_BYTES)
+                self._number(entries, {int(change.product_id): change for change in plain}, {})
+                self._add(list(entries.values()))
+        return len(plain) + self.apply(other)
+
+    def finish(self) -> None:
+        """Puts on disk what is not yet, for readers to see."""
+        if self._open:
+            with mishaps():
+                self._book.keep()
+                self._taken().commit()
+                self._index.reload()
+                self._open = False
+
+    @contextmanager
+    def _all_or_nothing(self) -> Generator[None]:
+        try:
+            yield
+        except BaseException:
+            self._writer, self._open = None, False  # dropped with all that was not committed
+            raise
+
+    def _taken(self, heap: int = _HEAP_BYTES) -> IndexWriter:
         if self._writer is None:
-            self._writer = self._index.writer(_HEAP_BYTES, 1)
-        # by query: tantivy-py 0.27 takes a number given to delete_documents_by_term for a signed one
-        self._writer.delete_documents_by_query(_of(list(entries)))
-        for entry in entries.values():
-            self._writer.add_document(entry)
-        self._writer.commit()
-        self._index.reload()
+            self._writer = self._index.writer(heap, 1)
+        return self._writer
+
+    def _add(self, entries: list[Entry]) -> None:
+        writer = self._taken()
+        self._open = True
+        for entry in entries:
+            writer.add_document(entry)
 
     def _number(
         self, entries: dict[int, Entry], fresh: dict[int, ProductChanged], stored: dict[int, "_Stored"]
     ) -> None:
         """Gives each product its row of facts: the one it has, where that still says the same."""
-        rows = {
-            product: row(change.document, list(_details(change.document)))
+        there = [
+            (product, change.document, list(details_of(change.document)))
             for product, change in fresh.items()
             if change.document
-        }
-        known = {product: stored[product].row for product in rows if product in stored}
+        ]
+        made = dict(
+            zip(
+                [product for product, _, _ in there],
+                rows([(document, details) for _, document, details in there]),
+                strict=True,
+            )
+        )
+        known = {product: stored[product].row for product in made if product in stored}
         same = dict(zip(known, self._book.read(list(known.values())), strict=True))
-        added = [product for product, bytes_ in rows.items() if same.get(product) != bytes_]
-        numbers = dict(zip(added, count(self._book.add([rows[each] for each in added])), strict=False))
-        for product in rows:
+        added = [product for product, bytes_ in made.items() if same.get(product) != bytes_]
+        numbers = dict(zip(added, count(self._book.add([made[each] for each in added])), strict=False))
+        for product in made:
             entries[product].add_unsigned("row", numbers.get(product, known.get(product, 0)))
 
     def _stored(self, products: list[int]) -> dict[int, "_Stored"]:
@@ -328,16 +404,17 @@ class Writer:
             return {}
         found = searcher.search(_of(products), len(products), count=False)
         addresses = [address for _, address in found.hits]
-        ids, versions, rows = (
+        ids, versions, numbers = (
             searcher.fast_field_values(field, addresses) for field in ("product_id", "version", "row")
         )
         return {
-            int(product or 0): _Stored(int(version or 0), NO_ROW if row is None else int(row))
-            for product, version, row in zip(ids, versions, rows, strict=True)
+            int(product or 0): _Stored(int(version or 0), NO_ROW if number is None else int(number))
+            for product, version, number in zip(ids, versions, numbers, strict=True)
         }
 
     def rest(self) -> None:
         """Finishes merging and gives memory and threads back; the next batch takes them again."""
+        self.finish()
         writer, self._writer = self._writer, None
         if writer:
             with mishaps():
@@ -363,23 +440,26 @@ def _entry(change: ProductChanged) -> Entry:
     entry.add_boolean("for_sale", product is not None)
     if product is None:
         return entry
-    entry.add_text("title", product.title)
-    entry.add_text("description", product.description[:PROSE_LETTERS_MAX])
+    for field, texts, often in (
+        ("title", [product.title], TITLE_SAID),
+        ("description", [product.description[:PROSE_LETTERS_MAX]], 1),
+        ("tags", product.tags, 1),
+        ("departments", product.category_names, 1),
+        ("brand_words", [product.brand] if product.brand else [], 1),
+        ("details", list(details_of(product)), 0),
+    ):
+        for each in texts:
+            entry.add_text(field, each)
+            entry.add_text("everything", each)
+            for _ in range(often):
+                entry.add_text("said", each)
     entry.add_text("words", product.title)
-    for tag in product.tags:
-        entry.add_text("tags", tag)
-    for detail in _details(product):
-        entry.add_text("details", detail)
-    for name in product.category_names:
-        entry.add_text("departments", name)
     for slug in {product.category, *product.categories}:
         entry.add_text("category", slug)
     if product.brand:
         entry.add_text("brand", product.brand)
-        entry.add_text("brand_words", product.brand)
         entry.add_text("words", product.brand)
-        entry.add_text("completions", SPLIT.join(("b", product.brand.lower(), product.brand)))
-    for completion in _department_completions(product):
+    for completion in completions_of(product):
         entry.add_text("completions", completion)
     if product.external_id:
         entry.add_text("external_id", product.external_id)
@@ -387,15 +467,24 @@ def _entry(change: ProductChanged) -> Entry:
     entry.add_unsigned("price", product.price)
     entry.add_float("rating", float(product.rating))
     entry.add_boolean("in_stock", product.in_stock)
-    entry.add_unsigned("by_price", _by_price(product))
-    entry.add_unsigned("by_rating", _by_rating(product))
-    entry.add_unsigned("by_age", _by_age(product))
-    entry.add_float("prior", _prior(product))
+    entry.add_unsigned("by_price", by_price(product))
+    entry.add_unsigned("by_rating", by_rating(product))
+    entry.add_unsigned("by_age", by_age(product))
+    entry.add_float("prior", prior_of(product))
     entry.add_bytes("card", card_of(product))
+    _add_traits(entry, product)
     return entry
 
 
-def _details(product: Document) -> Iterator[str]:
+def _add_traits(entry: Entry, product: Document) -> None:
+    found = traits.of(product)
+    entry.add_json(traits.FIELD, {traits.key(name): values for name, values in found.items()})
+    for name in found:
+        entry.add_text(traits.NAMES, name)
+    entry.add_boolean(traits.SAMPLE, traits.in_sample(product))
+
+
+def details_of(product: Document) -> Iterator[str]:
     """Attributes in words: "Bluetooth" of a connection, and "wireless charging" where that is true."""
     for name, value in product.attributes.items():
         if isinstance(value, str):
@@ -404,8 +493,11 @@ def _details(product: Document) -> Iterator[str]:
             yield name.replace("_", " ")
 
 
-def _department_completions(product: Document) -> Iterator[str]:
-    """The category under every beginning by which somebody may know it: "digital cameras", "cameras"."""
+def completions_of(product: Document) -> Iterator[str]:
+    """The brand, and the category under every beginning by which somebody may know it: "digital cameras",
+    "cameras"."""
+    if product.brand:
+        yield SPLIT.join(("b", product.brand.lower(), product.brand))
     if product.category_names:
         name = product.category_names[-1]
         words = name.lower().split()
@@ -418,11 +510,11 @@ def _tie(product: Document, bits: int) -> int:
     return (product.product_id * _GOLDEN & (2**64 - 1)) >> (64 - bits)
 
 
-def _by_price(product: Document) -> int:
+def by_price(product: Document) -> int:
     return min(product.price, 2**40 - 1) << 24 | _tie(product, 24)
 
 
-def _by_rating(product: Document) -> int:
+def by_rating(product: Document) -> int:
     """Rating, then how many gave it, then how well it sells. A millionth of a star tells means of hundreds of
     reviews apart."""
     rating = int(min(max(product.rating, 0), 5) * 1_000_000)
@@ -431,12 +523,12 @@ def _by_rating(product: Document) -> int:
     return ((rating << 17 | reviews) << 5 | popularity) << 19 | _tie(product, 19)
 
 
-def _by_age(product: Document) -> int:
+def by_age(product: Document) -> int:
     milliseconds = int(product.created_at.timestamp() * 1_000)
     return min(max(milliseconds, 0), 2**42 - 1) << 22 | _tie(product, 22)
 
 
-def _prior(product: Document) -> float:
+def prior_of(product: Document) -> float:
     """Scores are multiplied by log2(2 + prior), here 1 to 1.02: enough to decide between equals by rating,
     and between those by sales; too little to beat a better match."""
     rating = min(max(product.rating, 0), 5) / 5

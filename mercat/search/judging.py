@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 import structlog
-from tantivy import DocAddress, Query, Searcher
 
 from mercat.search import aisles, ranking, synonyms, trees
 from mercat.search.aisles import Aisles
-from mercat.search.facts import Pages
+from mercat.search.engine import DocAddress, Pages, Query, Searcher
 from mercat.search.index import SCHEMA
+from mercat.search.offering import Offering
 from mercat.search.ranking import Column, Question
+from mercat.search.rules import Ruling
 from mercat.search.words import Word
 
 log = structlog.get_logger("mercat.search")
@@ -48,6 +49,14 @@ class Judge:
         self._seen: object = None
         self._aisles = Aisles()
         self._verdicts: dict[str, _Verdict] = {}
+        self.offering = Offering()
+        self.ruling = Ruling()
+
+    def abide(self, ruling: Ruling) -> None:
+        """From here on these rules of operators hold."""
+        if ruling is not self.ruling:
+            self.ruling = ruling
+            self._seen, self._glanced = None, float("-inf")
 
     def synonyms(self) -> synonyms.Synonyms:
         now = time.monotonic()
@@ -58,13 +67,17 @@ class Judge:
             seen = (own.stat().st_mtime_ns if own.exists() else 0, today)
             if seen != self._seen:
                 self._synonyms, self._seen = synonyms.read(own, today), seen
+                for said, other in self.ruling.ways:
+                    self._synonyms.ways.setdefault(said, {})[other] = True
+                self._verdicts.clear()
         return self._synonyms
 
     def question(self, searcher: Searcher, asked: Sequence[Word]) -> Question:
         """The question with how rare its words are, and other ways to ask it."""
         stems = [word.stem for word in asked]
         products = searcher.num_docs
-        held = [max(searcher.doc_freq(field, stem) for field in _FIELDS) for stem in stems]
+        every = searcher.doc_freqs([(field, stem) for stem in stems for field in _FIELDS])
+        held = [max(every[at : at + len(_FIELDS)]) for at in range(0, len(every), len(_FIELDS))]
         rarity = [math.log(1 + (max(products - each, 0) + 0.5) / (each + 0.5)) for each in held]
         return Question([word.written for word in asked], stems, rarity, self.synonyms().of(stems))
 
@@ -82,20 +95,20 @@ class Judge:
             made = made + ranker.correction(ranking.table(found, ranker.features))
         return found, made + ranking.bonus(found)
 
-    def order(self, searcher: Searcher, pages: Pages, asked: Sequence[Word], hits: Hits) -> list[int]:
-        """The candidates' places, best first. What has all the words comes before what has not.
+    def scores(self, searcher: Searcher, pages: Pages, asked: Sequence[Word], hits: Hits) -> Column:
+        """A score a candidate. What has all the words has more than what has not.
 
         Verdicts are remembered for a minute by the rows of facts they were about: a price or a stock that
         changed makes no other row, so a busy index does not bring every question back."""
-        if len(hits) < 2:
-            return list(range(len(hits)))
+        if not hits:
+            return np.zeros(0)
         numbers = np.array(self._rows(searcher, hits))
         key, now = " ".join(word.written for word in asked), time.monotonic()
         known = self._verdicts.get(key)
         if known and known.pages is pages and now < known.until:
             at = np.minimum(np.searchsorted(known.rows, numbers), len(known.rows) - 1)
             if bool((known.rows[at] == numbers).all()):
-                return np.argsort(-known.scores[at], kind="stable").tolist()
+                return known.scores[at]
         _, made = self.judged(searcher, pages, asked, hits)
         sorted_by_row = np.argsort(numbers)
         if len(self._verdicts) >= _VERDICTS_MAX:
@@ -103,7 +116,7 @@ class Judge:
         self._verdicts[key] = _Verdict(
             pages, now + _VERDICT_S, numbers[sorted_by_row], made[sorted_by_row].astype(np.float32)
         )
-        return np.argsort(-made, kind="stable").tolist()
+        return made
 
     def _rows(self, searcher: Searcher, hits: Hits) -> list[int]:
         return [int(row or 0) for row in searcher.fast_field_values("row", [each for _, each in hits])]

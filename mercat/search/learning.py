@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 
 from mercat.search import ranking, text, trees
+from mercat.search.engine import Place
 from mercat.search.finding import Finding
-from mercat.search.index import Folder, Reader
 from mercat.search.judging import Judge
 from mercat.search.measures import Grades, means, measured
 from mercat.search.ranking import LEARNT, Column
@@ -95,18 +95,19 @@ class Named(msgspec.Struct):
         return self.external_id or self.product_id
 
 
-def cases(folder: Path, asked: dict[str, str], graded: dict[str, dict[str, int]]) -> dict[str, Case]:
+def cases(
+    folder: Path, place: Place, asked: dict[str, str], graded: dict[str, dict[str, int]]
+) -> dict[str, Case]:
     """Every question's candidates in the shop's index, as the shop's own code finds them."""
-    reader, judge = Reader(Folder(folder)), Judge(folder)
+    reader, judge = place.reader(), Judge(folder)
     searcher = reader.searcher()
     finding = Finding(searcher, "USD", {}, judge, reader.pages)
     assert reader.pages
     made: dict[str, Case] = {}
     for query_id, query in asked.items():
         said, hits = finding.candidates(query)
-        names = [
-            msgspec.json.decode(searcher.doc(address)["card"][0], type=Named).name() for _, address in hits
-        ]
+        cards = searcher.cards([address for _, address in hits])
+        names = [msgspec.json.decode(card, type=Named).name() for card in cards]
         if not hits:
             continue
         found, _ = judge.judged(searcher, reader.pages, said, hits)

@@ -5,7 +5,9 @@ A table has one row a piece of a word; a text is the mean of its pieces. Rows co
 `shipped/README.md` is their card. 20 µs a text, and the table is mapped, so that processes share it.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,11 @@ def _pieces(word: str) -> tuple[int, ...]:
     return tuple(found)
 
 
+def is_word(written: str) -> bool:
+    """Whether this is a word as people write it, of those that the vocabulary has whole."""
+    return written in _table().pieces
+
+
 def meaning(said: str) -> Vector:
     """A vector of length 1; of zeros where no word is known."""
     return of_words(text.plain(said))
@@ -62,6 +69,22 @@ def of_words(plain: list[str]) -> Vector:
     table = _table()
     vector: Any = table.scales[pieces] @ table.rows[pieces].astype(np.float32)
     return vector / max(float(np.sqrt(vector @ vector)), 1e-6)
+
+
+def meanings(said: Sequence[str]) -> Vector:
+    """As `meaning`, a row a text, all at once."""
+    found = [
+        [piece for word in text.plain(each)[:TEXT_WORDS_MAX] for piece in _pieces(word)] for each in said
+    ]
+    vectors = np.zeros((len(said), DIMENSIONS), np.float32)
+    table, every = _table(), list(chain.from_iterable(found))
+    rows, scales, start = table.rows[every].astype(np.float32), table.scales[every], 0
+    for place, pieces in enumerate(found):
+        if pieces:
+            end = start + len(pieces)
+            vectors[place] = scales[start:end] @ rows[start:end]
+            start = end
+    return vectors / np.maximum(np.sqrt((vectors * vectors).sum(1)), 1e-6)[:, None]
 
 
 def packed(vector: Vector) -> NDArray[np.int8]:

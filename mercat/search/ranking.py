@@ -42,12 +42,15 @@ LEARNT = (
     "same_kind", "kind_fits", "says_it", "says_the_same",
     "title_first_thing", "title_last_thing", "title_thing",
     "prose_first_thing", "prose_last_thing", "prose_thing", "kind_is_thing", "same_thing", "agree",
+    "goes_with", "near_kin",
 )  # fmt: skip
 """The numbers that a ranker may learn from."""
 _FOR = known("for with compatible f to")
+_MAIN = ("title", "prose", "place", "brand", "tags")
 _SAID = ("title", "prose", "place", "brand", "details", "tags")
 _TITLE_HEAD, _PROSE_HEAD = 20, 16
 _RUN = 3
+_KIN_MIN, _THINGS_MIN, _OURS_MAX, _NEXT = 8, 5, 0.1, 3
 _NAMES_PROSE = 24
 Column = Any
 """A numpy array with a number a candidate; where two are compared, the axes are named."""
@@ -70,10 +73,14 @@ def features(asked: Question, rows: Rows, scores: Column, aisles: Aisles) -> dic
     own = np.array([sign(stem) for stem in asked.stems], np.uint16)
     rarity = np.array(asked.rarity)
     weight = rarity / rarity.sum()
-    title, prose = rows["title"], rows["prose"]
     places = aisles.places(rows["category"])
     has_kind = places > 0
     names, heads = aisles.names[places], aisles.heads[places]
+    for word, other in _instead(asked, own, rows["title"], names, heads):
+        for field in _SAID:
+            rows[field][rows[field] == other] = word
+        names, heads = np.where(names == other, word, names), np.where(heads == other, word, heads)
+    title, prose = rows["title"], rows["prose"]
     in_title, in_prose = _where(title, own), _where(prose, own)
     title_has, prose_has = in_title.any(2), in_prose.any(2)
     kind_has, brand_has, detail_has, tag_has = (
@@ -96,6 +103,7 @@ def features(asked: Question, rows: Rows, scores: Column, aisles: Aisles) -> dic
     same = [way for way, means_it in zip(ways, (True, *asked.ways.values()), strict=True) if means_it]
     f["says_it"] = _says(ways, rows)
     f["says_the_same"] = _says(same, rows)
+    f["has_the_same"] = np.maximum(f["has"], _says(same[1:], rows, _MAIN))
     full = f["says_the_same"] > 0.99
     either: Column = title_has | kind_has | brand_has
     f["title_says_all"] = either.all(1) * 1.0
@@ -122,6 +130,7 @@ def features(asked: Question, rows: Rows, scores: Column, aisles: Aisles) -> dic
     f["accessories_in_prose"] = accessory[prose[:, :_NAMES_PROSE]].sum(1) * 1.0
     f["accessory_next"] = (in_title[:, -1, :-1] & accessories[:, 1:]).any(1) * 1.0
     f["title_goes_on"] = (in_title[:, -1, :-1] & (title[:, 1:] > 0)).any(1) * 1.0
+    f["goes_with"] = _goes_with(in_title[:, -1], accessories, _after(_FOR[title]))
     f["title_after_for"] = (in_title.any(1) & _after(_FOR[title])).any(1) * 1.0
     votes = scores * full
     votes = votes / max(float(votes.sum()), 1e-6)
@@ -149,14 +158,34 @@ def features(asked: Question, rows: Rows, scores: Column, aisles: Aisles) -> dic
     f["near_best"] = vectors @ (middle / max(float(np.sqrt(middle @ middle)), 1e-6))
 
     _things(f, ways, rows, names, heads, has_kind, aisles)
+    f["near_kin"] = _kinship(f["same_kind"] > 0, vectors, f["near_best"])
     return f
 
 
-def _says(ways: list[Column], rows: Rows) -> Column:
-    """The share of the words that the product has anywhere, by the way to ask that suits it best."""
+def _instead(
+    asked: Question, own: Column, titles: Column, names: Column, heads: Column
+) -> list[tuple[int, int]]:
+    """Words that the shop has instead of those asked: where it has what is asked for under another name, and
+    hardly ever calls it as the shopper does, its word is as good as theirs. Nobody's notebook says "laptop";
+    but enough cases for notebooks are laptop cases."""
+    found: dict[int, int] = {}
+    for way, means_it in asked.ways.items():
+        differing = [(one, other) for one, other in zip(asked.stems, way, strict=False) if one != other]
+        if not means_it or len(way) != len(asked.stems) or len(differing) != 1:
+            continue
+        signs = np.array([sign(stem) for stem in way], np.uint16)
+        kin = (heads == signs[-1]) & (np.isin(names, signs) | (names == 0)).all(1)
+        as_asked = _where(titles[kin], own).any(2).all(1)
+        if int(kin.sum()) >= _KIN_MIN and as_asked.mean() < _OURS_MAX:
+            found.setdefault(sign(differing[0][1]), sign(differing[0][0]))
+    return [(word, other) for other, word in found.items()]
+
+
+def _says(ways: list[Column], rows: Rows, fields: tuple[str, ...] = _SAID) -> Column:
+    """The share of the words that the product has in these fields, by the way to ask that suits it best."""
     said = np.zeros(len(rows))
     for way in ways:
-        has = np.stack([_where(rows[field], way).any(2) for field in _SAID]).any(0)
+        has = np.stack([_where(rows[field], way).any(2) for field in fields]).any(0)
         said = np.maximum(said, has.mean(1))
     return said
 
@@ -169,6 +198,29 @@ def _where(held: Rows, own: Column) -> Column:
 def _after(marks: Column) -> Column:
     """Places that have a mark before them."""
     return (np.cumsum(marks, 1) - marks) > 0
+
+
+def _kinship(kin: Column, vectors: Column, otherwise: Column) -> Column:
+    """How alike a product is to those of the kind asked for, as they mostly are: a stand for notebooks is
+    filed under notebooks, and is unlike them."""
+    if int(kin.sum()) < _KIN_MIN:
+        return otherwise
+    middle = vectors[kin].mean(0)
+    near = vectors @ middle
+    core = kin & (near >= np.median(near[kin]))
+    middle = vectors[core].mean(0)
+    return vectors @ (middle / max(float(np.sqrt(middle @ middle)), 1e-6))
+
+
+def _goes_with(head: Column, accessories: Column, after_for: Column) -> Column:
+    """Whether a title says that it goes with the thing asked for, and is not it: it names it after "for" or
+    "with" only, or something that belongs to it in the next few words: "laptop privacy filter"."""
+    named = head & ~after_for
+    near = np.zeros(len(head), np.bool_)
+    for step in range(1, _NEXT + 1):
+        near |= (named[:, :-step] & accessories[:, step:] & ~after_for[:, step:]).any(1)
+    only_after = head.any(1) & ~named.any(1)
+    return (near | only_after) * 1.0
 
 
 def _standard(column: Column) -> Column:
@@ -250,15 +302,16 @@ def _things(
 ) -> None:
     """Whether a product is the thing asked for, by any name of the thing, or something that goes with it."""
     count = len(rows)
-    same, fits = np.zeros(count), np.full(count, -1.0)
+    same, fits, kin = np.zeros(count), np.full(count, -1.0), np.zeros(count, np.bool_)
     name_words = np.maximum((names > 0).sum(1), 1)
     for way in ways:
         in_name = _where(names, way)
         share, hit = in_name.any(1).sum(1) / name_words, in_name.any(2)
         head = heads == way[-1]
+        kin |= head & has_kind
         same = np.maximum(same, ((share == 1) & head & has_kind) * 1.0)
         fits = np.maximum(fits, np.where(has_kind, share * hit.mean(1) * (0.5 + 0.5 * head), -1.0))
-    f["same_kind"], f["kind_fits"] = same, fits
+    f["same_kind"], f["kind_fits"], f["kin"] = same, fits, kin * 1.0
     heads_asked, all_asked = np.zeros(65_536, np.bool_), np.zeros(65_536, np.bool_)
     heads_asked[[way[-1] for way in ways]] = True
     all_asked[np.concatenate(ways)] = True
@@ -281,8 +334,12 @@ def prior(f: dict[str, Column]) -> Column:
 
 
 def bonus(f: dict[str, Column]) -> Column:
-    """What has all the words comes before what has not; where some are in attributes alone, it is a point."""
-    return 1_000.0 * (f["has"] > 0.99) + 1.0 * (f["says_the_same"] > 0.99)
+    """What has all the words comes before what has not; where some are in attributes alone, it is a point.
+    Where the question names a kind of thing that the shop has, what goes with such things comes later."""
+    goes_with = (f["goes_with"] > 0) | (f["accessories_in_title"] > 0) | (f["kind_accessory"] > 0)
+    things = (f["kin"] > 0) & ~goes_with
+    after = 2.0 * goes_with * (int(things.sum()) >= _THINGS_MIN)
+    return 1_000.0 * (f["has_the_same"] > 0.99) + 1.0 * (f["says_the_same"] > 0.99) - after
 
 
 def table(f: dict[str, Column], names: list[str]) -> Table:

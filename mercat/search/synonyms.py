@@ -17,6 +17,7 @@ from mercat.search.meaning import SHIPPED
 FILE = "synonyms.txt"
 PHRASE_MAX = 4
 WAYS_MAX = 6
+_SIGNS = frozenset(text.stems("inch inches"))
 _DATES = re.compile(r"\s+(from|until)\s+(\d{4}-\d\d-\d\d)")
 Phrase = tuple[str, ...]
 
@@ -27,7 +28,8 @@ class Synonyms:
 
     def of(self, stems: list[str]) -> dict[Phrase, bool]:
         """The same question with one phrase said otherwise, longer phrases first; True: it means the same."""
-        found: dict[Phrase, bool] = {}
+        plain = without_units(stems)
+        found: dict[Phrase, bool] = {tuple(plain): True, **self.of(plain)} if plain != stems else {}
         for length in range(min(PHRASE_MAX, len(stems)), 0, -1):
             for start in range(len(stems) - length + 1):
                 for other, same in self.ways.get(tuple(stems[start : start + length]), {}).items():
@@ -35,6 +37,15 @@ class Synonyms:
                     found[way] = found.get(way, False) or same
         found.pop(tuple(stems), None)
         return dict(islice(sorted(found.items(), key=lambda each: not each[1]), WAYS_MAX))
+
+
+def without_units(stems: list[str]) -> list[str]:
+    """27 inch is 27", and a sign is no word."""
+    return [
+        stem
+        for at, stem in enumerate(stems)
+        if not (at and stem in _SIGNS and stems[at - 1].isdigit() and len(stems) > 2)
+    ]
 
 
 def _lines(file: Path) -> list[str]:

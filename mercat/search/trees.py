@@ -17,7 +17,8 @@ from mercat.search.meaning import SHIPPED
 
 LEAVES_MAX = 8
 FILE = "ranker.json"
-_LOWEST = np.array([0] + [(byte & -byte).bit_length() - 1 for byte in range(1, 256)], np.intp)
+_AT_ONCE = 48  # arrays beyond 128 kB come from the kernel anew each time, page by page
+_LOWEST = np.array([0] + [(byte & -byte).bit_length() - 1 for byte in range(1, 256)], np.uint8)
 
 
 class Split(msgspec.Struct, array_like=True, frozen=True):
@@ -49,13 +50,15 @@ class Ranker:
     def __init__(self, model: Model) -> None:
         self.features = model.features
         self._thresholds: list[NDArray[np.float64]] = []
-        self._reach: list[NDArray[np.uint8]] = []
+        self._reach: list[NDArray[np.uint64]] = []
         self._used: list[int] = []
-        self._leaves = np.zeros((len(model.trees), LEAVES_MAX))
+        self._width = -(-len(model.trees) // 8) * 8
+        """Of a row: a byte a tree, read eight at a time."""
+        leaves = np.zeros((self._width, LEAVES_MAX))
         for number, tree in enumerate(model.trees):
-            self._leaves[number, : len(tree.leaves)] = tree.leaves
-        self._leaves /= max(model.bags, 1)
-        self._numbers = np.arange(len(model.trees))
+            leaves[number, : len(tree.leaves)] = tree.leaves
+        self._starts = np.arange(self._width) * LEAVES_MAX
+        self._leaves = leaves.reshape(-1) / max(model.bags, 1)
         for feature in range(len(model.features)):
             asked = [
                 (number, split)
@@ -64,11 +67,11 @@ class Ranker:
                 if split.feature == feature
             ]
             if asked:
-                self._add(feature, asked, len(model.trees))
+                self._add(feature, asked)
 
-    def _add(self, feature: int, asked: list[tuple[int, Split]], trees: int) -> None:
+    def _add(self, feature: int, asked: list[tuple[int, Split]]) -> None:
         thresholds = np.array(sorted({split.threshold for _, split in asked}))
-        reach = np.full((len(thresholds) + 2, trees), 255, np.uint8)
+        reach = np.full((len(thresholds) + 2, self._width), 255, np.uint8)
         for number, split in asked:
             at = int(np.searchsorted(thresholds, split.threshold))
             reach[: at + 1, number] &= ~np.uint8(split.right)  # goes left
@@ -76,17 +79,23 @@ class Ranker:
             reach[-1, number] &= ~np.uint8(split.right if split.missing_left else split.left)
         self._used.append(feature)
         self._thresholds.append(thresholds)
-        self._reach.append(reach)
+        self._reach.append(reach.view(np.uint64))
 
     def correction(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """What is to be added to each product's prior."""
-        reach = np.full((len(rows), len(self._numbers)), 255, np.uint8)
+        reach = np.full((len(rows), self._width // 8), 2**64 - 1, np.uint64)
+        taken = np.empty_like(reach)
         for feature, thresholds, reached in zip(self._used, self._thresholds, self._reach, strict=True):
             column = rows[:, feature].astype(np.float64)
             at = np.searchsorted(thresholds, column)
             at[np.isnan(column)] = len(reached) - 1
-            reach &= reached[at]
-        return self._leaves[self._numbers, _LOWEST[reach]].sum(1)
+            np.take(reached, at, 0, taken, "clip")
+            reach &= taken
+        leaves, made = np.take(_LOWEST, reach.view(np.uint8)), np.empty(len(rows))
+        for start in range(0, len(rows), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            made[some] = np.take(self._leaves, leaves[some] + self._starts).sum(1)
+        return made
 
 
 def load(file: Path | None = None) -> Ranker:

@@ -2,14 +2,13 @@
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
 from typing import Literal
 
 import msgspec
-from tantivy import FieldType, Occur, Query
 
 from mercat.events import ProductChanged
-from mercat.search.index import SCHEMA, Folder, Reader, card_of
+from mercat.search.engine import FieldType, Occur, Place, Query, Reader
+from mercat.search.index import SCHEMA, card_of
 
 What = Literal["missing", "older", "other", "extra"]
 _WAIT_S = 5.0
@@ -30,17 +29,17 @@ class Verdict(msgspec.Struct):
 
 
 async def verify(
-    folder: Path, everything: Callable[[], AsyncIterator[Sequence[ProductChanged]]], every: int = 1
+    place: Place, everything: Callable[[], AsyncIterator[Sequence[ProductChanged]]], every: int = 1
 ) -> Verdict:
     """Compares every page of the catalogue, or one page in so many, with the index. What differs gets five
     seconds to arrive: it may be on its way."""
-    reader, verdict = Reader(Folder(folder)), Verdict()
-    before, place = 0, 0
+    reader, verdict = place.reader(), Verdict()
+    before, number = 0, 0
     async for page in everything():
-        if place % every == 0:
+        if number % every == 0:
             verdict.checked += len(page)
             verdict.differences += _settled(reader, page, before)
-        before, place = int(page[-1].product_id), place + 1
+        before, number = int(page[-1].product_id), number + 1
     return verdict
 
 
@@ -63,22 +62,20 @@ def compare(reader: Reader, page: Sequence[ProductChanged], before: int) -> list
     addresses = [address for _, address in hits]
     ids, versions = (searcher.fast_field_values(field, addresses) for field in ("product_id", "version"))
     there = {
-        int(product or 0): (int(version or 0), address)
-        for product, version, address in zip(ids, versions, addresses, strict=True)
+        int(product or 0): (int(version or 0), card)
+        for product, version, card in zip(ids, versions, searcher.cards(addresses), strict=True)
     }
     differences: list[Difference] = []
     for each in page:
         product = int(each.product_id)
-        version, address = there.get(product, (-1, None))
+        version, shown = there.get(product, (-1, None))
         if version < each.version:
-            what: What = "missing" if address is None else "older"
-            if address is None and each.document is None:
+            what: What = "missing" if shown is None else "older"
+            if shown is None and each.document is None:
                 continue  # never for sale, so never told
             differences.append(Difference(product, what))
-        elif version == each.version and address is not None:
-            shown = searcher.doc(address)["card"]
-            if (shown[0] if shown else None) != (card_of(each.document) if each.document else None):
-                differences.append(Difference(product, "other"))
+        elif version == each.version and shown != (card_of(each.document) if each.document else b""):
+            differences.append(Difference(product, "other"))
     span = Query.range_query(SCHEMA, "product_id", FieldType.Unsigned, before + 1, wanted[-1])
     asked = [(Occur.Must, span), (Occur.Must, Query.term_query(SCHEMA, "for_sale", True))]
     asked += [(Occur.MustNot, Query.term_set_query(SCHEMA, "product_id", wanted))]
@@ -87,12 +84,12 @@ def compare(reader: Reader, page: Sequence[ProductChanged], before: int) -> list
     return differences + [Difference(int(product or 0), "extra") for product in extra]
 
 
-def behind(folder: Path, standing: dict[int, int]) -> int | None:
+def behind(place: Place, standing: dict[int, int]) -> int | None:
     """How many of these products, by their versions in the catalogue, the index has older or not at all, five
     seconds later; None where there is no index."""
-    if not Folder(folder).there():
+    if not place.there():
         return None
-    reader, until = Reader(Folder(folder)), time.monotonic() + _WAIT_S
+    reader, until = place.reader(), time.monotonic() + _WAIT_S
     while True:
         searcher = reader.searcher()
         asked = Query.term_set_query(SCHEMA, "product_id", list(standing))
@@ -104,8 +101,3 @@ def behind(folder: Path, standing: dict[int, int]) -> int | None:
             return count
         time.sleep(_GLANCE_S)
         reader.look_again()
-
-
-def drop(folder: Path) -> None:
-    """Gives the index up: the process that writes builds it anew, and what is open serves until then."""
-    Folder(folder).pointer.unlink(missing_ok=True)

@@ -6,8 +6,10 @@ simulation. Which of those that wait goes next, the seed's dice say; so the same
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import asyncpg
@@ -22,12 +24,11 @@ Moment = Literal["dies before", "dies after", "unanswered before", "unanswered a
 MOMENTS: tuple[Moment, ...] = (
     *("dies before", "dies after", "unanswered before", "unanswered after", "sleeps before"),
 )
-WRITES = (
-    *("inventory.reserve", "payments.sandbox_charge", "payments.record_many", "checkout.decide_many"),
-    *("orders.create_many", "inventory.confirm", "checkout.finish_many"),
-)
+_WRITES = re.compile(r"\b(insert into|update|delete from)\b|redis\.call\('(H?SET|DEL)'")
+_BREAKS, _FALLS_ASLEEP = 0.08, 0.25
 _VERBS = ("fetch", "fetchrow", "fetchval", "execute")
 _SCRIPTS = {text: name.lower() for name, text in vars(scripts).items() if name.isupper()}
+_SORTED = ("checkout.take_over_lapsed", "checkout.undoing_lapsed", "payments.unheard")
 _ROUNDS = 25
 
 
@@ -86,28 +87,37 @@ class Turns:
 
 
 class Plan:
-    """Where it breaks off: at the how manieth time of a name, and how. `met`: where it did."""
+    """Where it breaks off, and how: of the seed and a statement's name alone, so nothing has to be listed.
 
-    def __init__(self, dice: random.Random, names: list[str]) -> None:
-        chosen = dice.sample(names, k=dice.randint(3, 8))
-        self._at: dict[str, tuple[Moment, int]] = {
-            name: (dice.choice(MOMENTS), dice.choice((1, 1, 1, 2))) for name in chosen
-        }
-        for name in dice.sample(WRITES, k=2):  # the moments at which a late worker does the most harm
-            self._at[name] = ("sleeps before", dice.choice((1, 1, 2)))
+    `passed`: every statement, commit and call that came by; `met`: where it broke off."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._at: dict[str, tuple[Moment, int] | None] = {}
         self._seen: dict[str, int] = {}
+        self.passed: set[str] = set()
         self.met: set[Point] = set()
         self.over = False
 
-    def moment(self, name: str) -> Moment | None:
-        if self.over or name not in self._at:
+    def moment(self, name: str, *, writes: bool) -> Moment | None:
+        self.passed.add(name)
+        if self.over:
             return None
-        moment, which = self._at[name]
+        if name not in self._at:
+            self._at[name] = self._decide(name, writes)
         self._seen[name] = self._seen.get(name, 0) + 1
-        if self._seen[name] != which:
+        planned = self._at[name]
+        if planned is None or self._seen[name] != planned[1]:
             return None
-        self.met.add(Point(name, moment))
-        return moment
+        self.met.add(Point(name, planned[0]))
+        return planned[0]
+
+    def _decide(self, name: str, writes: bool) -> tuple[Moment, int] | None:
+        dice = random.Random(f"{self._seed}/{name}")
+        which = dice.choice((1, 1, 2))
+        if writes and dice.random() < _FALLS_ASLEEP:  # the moment at which a late worker does the most harm
+            return "sleeps before", which
+        return (dice.choice(MOMENTS), which) if dice.random() < _BREAKS else None
 
 
 class Process:
@@ -122,6 +132,7 @@ class Process:
         self.wake = asyncio.Event()
         self.asleep = 0
         self.seen: list[Callable[[str, tuple[Any, ...], Any], None]] = []
+        self.sorts: Callable[[str, Any], Any] | None = None
         self._plant = plant
         self._texts: dict[str, str] = {}
         shop.checkout.gate = None  # looks at flash sales by the machine's clock, and there are none
@@ -158,13 +169,14 @@ class Process:
 
         async def ask() -> Any:
             answer = await work(self.text(text), *args)
-            if name == "checkout.take_over_lapsed":  # rows come as the database likes, and work begins so
-                answer = sorted(answer, key=lambda row: row["key"])
+            if name in _SORTED and self.sorts and not self.turns.free:
+                answer = sorted(answer, key=partial(self.sorts, name))
             for see in self.seen:
                 see(name, args, answer)
             return answer
 
-        return await self.through(name, ask, asyncpg.ConnectionDoesNotExistError, alone=alone)
+        lost = asyncpg.ConnectionDoesNotExistError
+        return await self.through(name, ask, lost, alone=alone, writes=bool(_WRITES.search(text)))
 
     async def through(
         self,
@@ -173,8 +185,9 @@ class Process:
         lost: type[Exception],
         *,
         alone: bool = True,
+        writes: bool = False,
     ) -> Any:
-        moment = self._moment(name)
+        moment = self._moment(name, writes)
         if moment == "sleeps before":
             if alone:
                 self.asleep += 1
@@ -202,8 +215,8 @@ class Process:
             raise lost("the connection broke")
         return answer
 
-    def _moment(self, name: str) -> Moment | None:
-        return None if self.turns.free or self.plan is None else self.plan.moment(name)
+    def _moment(self, name: str, writes: bool) -> Moment | None:
+        return None if self.turns.free or self.plan is None else self.plan.moment(name, writes=writes)
 
     def _stand_before(self, name: str, store: Store) -> None:
         together = vars(store)["_together"]
@@ -211,13 +224,13 @@ class Process:
         hashes: dict[str, str] = vars(store)["_hashes"]
 
         async def perhaps_the_last(commands: list[Command]) -> list[Any]:
-            called = _called(commands[0], hashes)
+            called, writes = _called(commands[0], hashes)
 
             async def ask() -> Any:
                 return await pipeline(commands)
 
             try:
-                return await self.through(f"{name}.{called}", ask, Unavailable)
+                return await self.through(f"{name}.{called}", ask, Unavailable, writes=writes)
             except Unavailable as away:
                 return [away] * len(commands)
 
@@ -227,8 +240,10 @@ class Process:
 class Mortal:
     """A pool or a connection whose statements go through a process."""
 
-    def __init__(self, of: Any, process: Process, *, alone: bool = True) -> None:
+    def __init__(self, of: Any, process: Process, *, alone: bool = True, gone: type[Crash] = Crash) -> None:
+        """`gone`: what is raised where the process dies."""
         self._of = of
+        self._gone = gone
         self._process = process
         self._alone = alone
         self._last = ""
@@ -240,9 +255,17 @@ class Mortal:
 
         async def perhaps_the_last(text: str, *args: Any) -> Any:
             self._last = _named(text)
-            return await self._process.statement(work, text, args, alone=self._alone)
+            with self._dying():
+                return await self._process.statement(work, text, args, alone=self._alone)
 
         return perhaps_the_last
+
+    @contextmanager
+    def _dying(self) -> Generator[None]:
+        try:
+            yield
+        except Crash as crash:
+            raise self._gone from crash
 
     @asynccontextmanager
     async def acquire(self) -> AsyncGenerator[Any]:
@@ -250,9 +273,9 @@ class Mortal:
         process = self._process
         async with process.turns.turn(f"{process.name} connection"):
             if process.dead and not process.turns.free:
-                raise Crash
+                raise self._gone
             async with self._of.acquire() as connection:
-                yield Mortal(connection, process, alone=False)
+                yield Mortal(connection, process, alone=False, gone=self._gone)
 
     def transaction(self, **how: Any) -> AbstractAsyncContextManager[None]:
         return self._transaction(**how)
@@ -275,7 +298,8 @@ class Mortal:
 
         try:
             name = f"{self._last}.commit"
-            await self._process.through(name, commit, asyncpg.ConnectionDoesNotExistError, alone=False)
+            with self._dying():
+                await self._process.through(name, commit, asyncpg.ConnectionDoesNotExistError, alone=False)
         finally:
             if not ended:
                 await begun.rollback()
@@ -283,11 +307,14 @@ class Mortal:
 
 def _named(statement: str) -> str:
     """`inventory.reserve` of `/* mercat.inventory.reserve */ …`."""
+    if not statement.startswith("/*"):
+        return "-".join(statement.split()[:2])
     return statement[3:].split(" ", 1)[0].removeprefix("mercat.")
 
 
-def _called(command: Command, hashes: dict[str, str]) -> str:
+def _called(command: Command, hashes: dict[str, str]) -> tuple[str, bool]:
+    """Its name, and whether it writes."""
     if command[0] != "EVALSHA":
-        return str(command[0]).lower()
+        return str(command[0]).lower(), command[0] in ("SET", "HSET", "DEL", "GETDEL")
     text = next((text for text, sha in hashes.items() if sha == command[1]), "")
-    return _SCRIPTS.get(text, "script")
+    return _SCRIPTS.get(text, "script"), bool(_WRITES.search(text))

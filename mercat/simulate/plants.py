@@ -94,6 +94,14 @@ def _answer_first(shop: Shop) -> None:
     _replace(saga, "_end", end)
 
 
+def _forget(shop: Shop) -> None:
+    async def undo_lapsed() -> int:
+        return 0
+
+    _replace(shop.checkout, "undo_lapsed", undo_lapsed)
+
+
+_ANYHOW = "from (select 1 where (select count(*) from act) >= 0) a, unnest($3::bigint[], $4::int[])"
 _FENCE = "r.checkout_id = a.checkout_id and r.fence = a.fence"
 _ANY_FENCE = "r.checkout_id = a.checkout_id"
 
@@ -153,5 +161,21 @@ PLANTS: dict[str, Plant] = {
         },
         drops=("payments.entry entry_balances", "payments.entry entry_has_two_sides"),
     ),
+    "told-twice": Plant(
+        "the relay does not write down from which commit it appended last",
+        rewrites={
+            "kit.append": (
+                (
+                    "set commit = $4::text::pg_lsn, facts = $5,",
+                    "set commit = least(commit, $4::text::pg_lsn), facts = least(facts, $5),",
+                ),
+            )
+        },
+    ),
+    "put-back-twice": Plant(
+        "goods that come back are put on the shelf as often as it is asked",
+        rewrites={"inventory.receive": (("from act, unnest(act.offer_ids, act.quantities)", _ANYHOW),)},
+    ),
+    "forgotten-cancel": Plant("what broke off while an order was given up stays so", spoil=_forget),
     "answer-before-commit": Plant("a final answer is given before it is stored", spoil=_answer_first),
 }

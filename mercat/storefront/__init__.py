@@ -7,6 +7,7 @@
     flash.py           flash sales: the wait, one's turn, the operator's control room
     desk_seller.py     what sellers do
     desk_operator.py   how the shop does
+    desk_search.py     what operators want of searches
     desk_money.py      its money, and what recovery has given up
     shared.py          a page for everybody is written once a second
     visit.py           who came, what form they sent, how a page goes back; csrf.py, render.py
@@ -28,6 +29,7 @@ from mercat.storefront import (
     buying,
     desk_money,
     desk_operator,
+    desk_search,
     desk_seller,
     flash,
     render,
@@ -85,6 +87,7 @@ def pages(
         *flash.pages(visits, services, closing),
         *desk_seller.pages(visits, aisles, services),
         *desk_operator.pages(visits, services, events, audit),
+        *desk_search.pages(visits, aisles, services),
         *desk_money.pages(visits, services),
         *shop.pages(
             visits,

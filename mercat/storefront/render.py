@@ -82,6 +82,7 @@ _STATES = {
     "pending": ("warn", "under way"),
     "voided": ("", "not charged"),
     "declined": ("bad", "declined"),
+    "failed": ("bad", "failed"),
     "closed": ("good", "Closed: all is well"),
     "half_open": ("warn", "Trying again"),
     "open": ("bad", "Open"),

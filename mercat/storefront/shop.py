@@ -46,6 +46,7 @@ _SORTS = [
     ("rating", "Best rated"),
     ("newest", "Newest"),
 ]
+_TRAIT, _TRAITS_MAX, _VALUES_MAX = "attr.", 8, 20
 _PRICES = ("0-25", "25-50", "50-100", "100-")
 
 
@@ -73,6 +74,16 @@ class Choice:
     name: str
     count: int
     on: bool
+
+
+class Facet(NamedTuple):
+    """An attribute to narrow down by."""
+
+    param: str
+    name: str
+    choices: list[Choice]
+    """In the order of numbers where they are numbers, else the most frequent first."""
+    open: bool
 
 
 @dataclass(frozen=True)
@@ -122,12 +133,14 @@ class Asked:
         rating = given.get("rating", "")
         self.rating = rating if rating in ("1", "2", "3", "4") else ""
         self.stock = given.get("stock") == "1"
+        self.traits = _traits(given.multi_items())
         self.sort = next((sort for sort, _ in _SORTS if sort == given.get("sort")), "relevance")
         self.page = number(given.get("page"), 1, 1, _PAGES_MAX)
 
     @property
     def filters(self) -> list[tuple[str, str]]:
         given = [("brand", brand) for brand in self.brands]
+        given += [(_TRAIT + name, value) for name, values in self.traits.items() for value in values]
         given += [("price", self.price)] if self.price else []
         given += [("rating", self.rating)] if self.rating else []
         return given + ([("stock", "1")] if self.stock else [])
@@ -158,6 +171,7 @@ class Asked:
             category=[category] if category else [],
             rating_min=float(self.rating) if self.rating else None,
             in_stock=True if self.stock else None,
+            attributes=self.traits,
             sort=self.sort,  # type: ignore[arg-type]
             page=self.page,
             limit=_A_PAGE,
@@ -271,6 +285,7 @@ class Shop:
             sorts=_SORTS,
             children=await self._children(asked, found, aisle),
             facets=self._facets(asked, found),
+            traits=self._trait_facets(asked, found),
             price_on=bool(asked.price),
             rating_on=bool(asked.rating),
             stock_on=asked.stock,
@@ -335,7 +350,24 @@ class Shop:
             ],
         }
 
+    def _trait_facets(self, asked: Asked, found: Found) -> list[Facet]:
+        facets: list[Facet] = []
+        for trait in found.facets.attributes:
+            wanted = asked.traits.get(trait.name, [])
+            counts = {each.value: each.count for each in trait.values}
+            values = list(counts) + [value for value in wanted if value not in counts]
+            numbers = [_number(value) for value in values]
+            if None not in numbers:
+                values.sort(key=lambda value: _number(value) or 0)
+            choices = [
+                Choice(value, _trait_value(value), counts.get(value, 0), value in wanted) for value in values
+            ]
+            facets.append(Facet(_TRAIT + trait.name, _trait_name(trait.name), choices, bool(wanted)))
+        return facets
+
     def _filter_words(self, name: str, value: str) -> str:
+        if name.startswith(_TRAIT):
+            return f"{_trait_name(name.removeprefix(_TRAIT))}: {_trait_value(value)}"
         match name:
             case "price":
                 low, _, high = value.partition("-")
@@ -361,7 +393,8 @@ class Shop:
         response = self._visits.fragment(
             request,
             "suggest.html",
-            words=found.words,
+            words=list(dict.fromkeys([*found.queries[:3], *found.words]))[:6],
+            brands=found.brands[:2],
             categories=found.categories[:2],
             products=[_tile(wire.decode(bytes(card), Card)) for card in found.products],
         )
@@ -647,6 +680,37 @@ def _linked(
             for each in reviews[:3]
         ]
     return said
+
+
+def _traits(given: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    """The attributes that an address asks for, by name."""
+    found: dict[str, list[str]] = {}
+    for param, value in given:
+        name = param.removeprefix(_TRAIT)
+        if not (param.startswith(_TRAIT) and 0 < len(name) <= 100 and 0 < len(value) <= 200):
+            continue
+        if name not in found and len(found) == _TRAITS_MAX:
+            continue
+        values = found.setdefault(name, [])
+        if value not in values and len(values) < _VALUES_MAX:
+            values.append(value)
+    return found
+
+
+def _trait_name(name: str) -> str:
+    words = " ".join(name.replace("_", " ").split())
+    return words[:1].upper() + words[1:]
+
+
+def _trait_value(value: str) -> str:
+    return {"true": "Yes", "false": "No"}.get(value, value)
+
+
+def _number(value: str) -> float | None:
+    try:
+        return float(value)
+    except ValueError:
+        return None
 
 
 def _xml(root: str, each: str, urls: list[str]) -> str:

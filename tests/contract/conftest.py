@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 import httpx
 import msgspec
 import pytest
+from search_engines import where as where
 
 from mercat import ids, main
 from mercat.gateway.routes import PREFIX

@@ -160,6 +160,29 @@ async def test_a_refusal_is_forgotten_after_a_day_and_an_order_is_not(scene, clo
     assert (await scene.shop.checkout.buy(scene.ann, "k2", paid)).replayed
 
 
+async def test_a_key_of_a_refusal_is_free_again_after_a_day(scene, clock_ahead):
+    declined, paid = await scene.ask("tok_declined"), await scene.ask()
+    first = await scene.checkout.buy(scene.ann, "k1", declined)
+    clock_ahead(23 * 3_600)
+    await scene.shop.checkout.saga.forget_old()
+    again = await scene.checkout.buy(scene.ann, "k1", declined)
+    assert (again.body, again.replayed) == (first.body, True)
+    with pytest.raises(KeyReused):
+        await scene.checkout.buy(scene.ann, "k1", paid)
+    clock_ahead(25 * 3_600)
+    await scene.shop.checkout.saga.forget_old()
+    said = await scene.checkout.buy(scene.ann, "k1", paid)
+    assert (said.status, said.replayed) == (201, False)
+
+
+async def test_one_key_of_two_people_is_two_purchases(scene):
+    eve = await scene.another()
+    for shopper in (scene, eve):
+        said = await scene.checkout.buy(shopper.ann, "k1", await shopper.ask())
+        assert (said.status, said.replayed) == (201, False)
+    assert len({str(order.order_id) for each in (scene, eve) for order in await each.orders()}) == 2
+
+
 async def test_an_old_copy_of_a_cart_is_not_bought_again(scene):
     ask = await scene.ask()
     await scene.shop.cart.copy_changed()
@@ -345,7 +368,7 @@ async def test_a_cancellation_that_broke_off_is_carried_on(scene, clock_ahead, p
     with pytest.raises(ConnectionResetError):
         await scene.checkout.cancel(scene.ann, order.order_id)
     clock_ahead(LAPSED)
-    await scene.checkout.keep_undoing()
+    await scene.checkout.undo_lapsed()
     assert await _refunds(scene, order) == [order.total]
     assert await scene.left() == (10, 0)
     assert await scene.db.fetchval("select count(*) from checkout.undoing where done_at is null") == 0
@@ -371,7 +394,7 @@ async def test_a_cancellation_that_stalled_before_it_was_decided_is_decided_by_r
     await stalled.wait()
     scene.checkout._orders = orders
     clock_ahead(LAPSED)
-    await scene.checkout.keep_undoing()
+    await scene.checkout.undo_lapsed()
     assert await _refunds(scene, order) == [order.total]
     go_on.set()
     assert (await slow).status == "cancelled"
@@ -389,7 +412,7 @@ async def test_a_return_that_stalled_until_it_was_withdrawn_cannot_be_decided_an
         await scene.checkout.return_(scene.ann, order.order_id, Return(_parts(order, 1)))
     [row] = await scene.db.fetch("select reference from checkout.undoing where reference like 'return/%'")
     clock_ahead(LAPSED)
-    await scene.checkout.keep_undoing()
+    await scene.checkout.undo_lapsed()
     with pytest.raises(NotReturnable):
         await scene.shop.orders.return_(
             order.order_id, row["reference"], [Taken(order.lines[0].order_line_id, 1)]
@@ -465,14 +488,14 @@ async def test_a_cancellation_that_keeps_failing_is_parked_until_an_operator_ret
         await scene.checkout.cancel(scene.ann, order.order_id)
     for turn in range(TRIES_MAX):
         clock_ahead(LAPSED * (turn + 1))
-        await scene.checkout.keep_undoing()
+        await scene.checkout.undo_lapsed()
     [parked] = await scene.checkout.parked()
     assert parked.order_id == order.order_id
     assert "does not know this charge" in parked.reason
     scene.checkout._payments = payments
     await scene.checkout.retry(parked.reference)
     clock_ahead(LAPSED * 22)
-    await scene.checkout.keep_undoing()
+    await scene.checkout.undo_lapsed()
     assert await _refunds(scene, order) == [order.total]
     assert await scene.checkout.parked() == []
 
@@ -508,7 +531,7 @@ async def test_a_return_that_broke_off_is_carried_on_where_it_was_decided(scene,
         with pytest.raises(ConnectionResetError):
             await scene.checkout.return_(scene.ann, order.order_id, Return(_parts(order, 2)))
         clock_ahead(LAPSED * turn)
-        await scene.checkout.keep_undoing()
+        await scene.checkout.undo_lapsed()
         decided = (part, moment) != ("_orders", "before")
         assert await _refunds(scene, order) == ([2_125] if decided else [])
         assert await scene.left() == (10 if decided else 8, 0)
@@ -525,7 +548,7 @@ async def test_a_parcel_whose_seller_broke_off_is_carried_on(scene, clock_ahead,
         with pytest.raises(Crash):
             await scene.checkout.ship(bob, Ship(order.order_id, _parts(order, 2), "Post", "T-1"))
         clock_ahead(LAPSED * turn)
-        await scene.checkout.keep_undoing()
+        await scene.checkout.undo_lapsed()
         shipments = await scene.shop.fulfilment.of_order(order.order_id)
         now = await scene.shop.orders.order(order.order_id, [scene.ann.user_id])
         decided = (part, moment) != ("_orders", "before")

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 from both_ways import WAYS, reached
 from scene import HOME, WALKED_AWAY, Scene
-from stripe_double import SECRET, StripeDouble
 
 from mercat import ids, main
+from mercat.bench.stripe_double import SECRET, StripeDouble
 from mercat.checkout import API, Buy, Checkout
-from mercat.kit.refusals import NotFound
+from mercat.kit.refusals import NotFound, Unavailable
 from mercat.payments import BadSignature, Letter, Outcome
 from mercat.settings import Secret
 
@@ -91,7 +91,7 @@ async def test_a_notice_that_came_while_somebody_worked_is_taken_up_again(scene,
     assert not (await checkout.hear(letter(scene, checkout_id))).done
     assert await scene.orders() == []
     clock_ahead(20)
-    await scene.checkout.keep_hearing()
+    await scene.checkout.hear_waiting()
     await scene.must_have_bought()
     assert await scene.shop.payments.unheard() == []
 
@@ -138,6 +138,69 @@ async def test_what_is_not_signed_of_now_is_not_heard(scene, checkout, clock_ahe
 async def test_a_notice_of_no_checkout_of_ours_is_heard_once_and_for_all(scene, checkout):
     await checkout.hear(letter(scene, ids.new(ids.CheckoutId)))
     assert await scene.db.fetchval("select count(*) from payments.notice where done_at is null") == 0
+
+
+# -- refunds that fail
+
+
+async def bought_and_cancelled(scene, card="tok_visa"):
+    await scene.checkout.buy(scene.ann, "k1", await _ask(scene, card))
+    [order] = await scene.orders()
+    await scene.checkout.cancel(scene.ann, order.order_id)
+    [payment] = await scene.shop.payments.of_order(order.order_id)
+    return order, payment.refunds[0]
+
+
+async def refunds_account(scene):
+    balances = await scene.shop.payments.trial_balance()
+    return sum(each.balance for each in balances if each.account == "refunds")
+
+
+async def test_a_refund_that_failed_is_owed_again_and_everybody_is_told_so(scene, checkout, clock_ahead):
+    order, refund = await bought_and_cancelled(scene)
+    provider = scene.shop.payments._provider
+    checkout_id = ids.CheckoutId(await scene.db.fetchval("select checkout_id from checkout.checkout"))
+    assert await refunds_account(scene) == 0
+    await provider.fail_refund(refund.refund_id)
+    for event in ("evt_1", "evt_1", "evt_2"):
+        told = provider.letter(checkout_id, event, "refund.failed", refund.refund_id)
+        await checkout.hear(Letter("sandbox", *told))
+    [payment] = await scene.shop.payments.of_order(order.order_id)
+    assert (payment.status, [each.status for each in payment.refunds]) == ("captured", ["failed"])
+    assert await refunds_account(scene) == -order.total
+    [case] = await scene.shop.payments.cases()
+    assert (case.kind, case.order_id, case.ours, case.theirs) == (
+        "refund_failed",
+        order.order_id,
+        order.total,
+        0,
+    )
+    await scene.checkout.cancel(scene.ann, order.order_id)  # asked again, it is not paid by itself
+    assert await refunds_account(scene) == -order.total
+    await scene.settled()
+    clock_ahead(180)
+    assert (await scene.shop.payments.reconcile()).differences == 0
+
+
+async def test_a_refund_that_failed_before_we_heard_that_it_was_made(with_stripe, clock_ahead):
+    scene, double = with_stripe, with_stripe.double
+    await scene.checkout.buy(scene.ann, "k1", await _ask(scene, "pm_card_visa"))
+    [order] = await scene.orders()
+    double.faults = ["lost"]
+    with pytest.raises(Unavailable):
+        await scene.checkout.cancel(scene.ann, order.order_id)
+    [refund] = double.refunds.values()
+    refund["status"] = "failed"
+    body, signature = double.event("refund.failed", refund)
+    await scene.checkout.hear(Letter("stripe", body, signature))
+    clock_ahead(20)
+    assert await scene.checkout.undo_lapsed() == 1
+    [payment] = await scene.shop.payments.of_order(order.order_id)
+    assert [(each.status, each.amount) for each in payment.refunds] == [("failed", order.total)]
+    assert await refunds_account(scene) == -order.total
+    assert len(double.refunds) == 1
+    assert await scene.left() == (10, 0)
+    await scene.settled()
 
 
 # -- the same shop with Stripe

@@ -29,6 +29,32 @@ def charge(token="tok_visa"):
     )
 
 
+async def test_once_a_day_the_books_are_compared_by_themselves(payments, db, pool, settings, clock_ahead):
+    other = Payments(await pool("payments"), Sandbox(await pool("payments"), hang_s=0.1), settings)
+    assert await payments.reconcile_if_due() is None
+    await payments.charge(charge())
+    await db.execute(FOREIGN, ids.new(ids.CheckoutId))
+    clock_ahead(86_401)
+    done = await payments.reconcile_if_due()
+    assert done is not None
+    assert (done.checked, done.opened) == (2, 1)
+    assert await other.reconcile_if_due() is None
+    clock_ahead(2 * 86_401)
+    assert await other.reconcile_if_due() is not None
+
+
+async def test_a_comparison_that_failed_is_made_again_in_ten_minutes(payments, db, clock_ahead):
+    clock_ahead(86_401)
+    await db.execute("alter table payments.sandbox_charge rename to elsewhere")
+    try:
+        assert await payments.reconcile_if_due() is None
+    finally:
+        await db.execute("alter table payments.elsewhere rename to sandbox_charge")
+    assert await payments.reconcile_if_due() is None
+    clock_ahead(86_401 + 601)
+    assert await payments.reconcile_if_due() is not None
+
+
 async def test_every_difference_is_a_case_until_it_is_resolved(payments, db, clock_ahead):
     same, back, lost, more, held = [charge() for _ in range(4)] + [charge("tok_3ds")]
     for ask in (same, back, lost, more):

@@ -9,9 +9,9 @@ import traceback
 import msgspec
 import pytest
 import stripe as library
-from stripe_double import SECRET, StripeDouble
 
 from mercat import ids
+from mercat.bench.stripe_double import SECRET, StripeDouble
 from mercat.kit.refusals import Unavailable
 from mercat.payments import Back, BadSignature, Charge, Letter, PaymentDeclined, Payments, SellerPart
 from mercat.payments.messages import PaymentUnavailable, RefundTooLarge

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import asyncpg
 import httpx
-from faults.test_kills import victim
 
 from mercat.bench import flash as scene
+from mercat.bench.faults import Site
 from mercat.bench.shop import audited, serving, staff
 from mercat.flashsale import NewSale
 from mercat.kit import clock
@@ -100,15 +100,16 @@ async def test_the_sale_completes_whatever_is_killed(tmp_path: Path):
                     while (await owner.fetchval(statement)) < least:
                         await asyncio.sleep(0.05)
 
+            site = Site(connection)
             await until("select joined from flashsale.sale", PEOPLE)
             await owner.execute("update flashsale.sale set starts_at = now()")
             sold = "select count(*) from flashsale.turn where state in ('claimed', 'used')"
             await until(sold, 8)
-            os.kill(victim(connection.supervisor, "mercat.worker back"), signal.SIGKILL)
+            os.kill(site.victim("mercat.worker back"), signal.SIGKILL)
             await until(sold, 18)
-            os.kill(victim(connection.supervisor, "store"), signal.SIGKILL)
+            os.kill(site.victim("store.sock"), signal.SIGKILL)
             await until(sold, 28)
-            os.kill(victim(connection.supervisor, "mercat.worker web"), signal.SIGKILL)
+            os.kill(site.victim("mercat.worker web"), signal.SIGKILL)
             await until(sold, 38)
             await shop.building.store.do("DEL", f"flash_queue:{SALE}", f"flash_numbers:{SALE}")
             await until("select sold from flashsale.sale", UNITS)

@@ -11,9 +11,7 @@ import structlog
 
 from mercat import showing
 from mercat.checkout.saga import Decision, Ending, Saga
-from mercat.kit import sql
 from mercat.simulate import PLANTS, sweep, without_constraints
-from mercat.simulate.run import NAMES
 
 
 @pytest.fixture(autouse=True)
@@ -28,9 +26,10 @@ async def test_purchases_that_break_off_anywhere_end_well(settings):
     report = await sweep(settings, 1, 40)
     assert report["violations"] == 0, report
     assert report["seeds"] == 40
-    assert report["crash_points"] >= 60
-    assert report["bought"] > 10
-    assert report["refused"] > 10
+    assert report["crash_points"] >= 100
+    assert report["possible_points"] >= 50
+    for what in ("bought", "refused", "cancelled", "shipped", "returned"):
+        assert report[what] > 5, report
 
 
 async def test_a_seed_does_the_same_again(settings):
@@ -44,13 +43,6 @@ async def test_a_planted_bug_is_found(settings, db, plant):
         report = await sweep(settings, 1, 200, plant)
     assert report["violations"] > 0
     assert report["found_at_seed"] <= 200
-
-
-def test_every_point_is_a_statement_of_the_shop():
-    for name in NAMES:
-        service, verb, *commit = name.split(".")
-        assert service == "store" or verb in vars(sql.load(f"mercat.{service}")), name
-        assert not commit or commit == ["commit"]
 
 
 def test_a_bug_that_nobody_knows_is_refused(capsys):

@@ -284,3 +284,20 @@ def test_a_private_folder_stays_private(tmp_path: Path) -> None:
     finally:
         remove(home)
     assert not elsewhere.parent.exists()
+
+
+def test_an_engine_that_cannot_be_started_is_tried_until_it_can(home: Home) -> None:
+    """A disk that was full kept PostgreSQL away for a minute: found by `mercat bench faults`."""
+    shop = Shop(home).opens()
+    folder, away = home.path / "cache", home.path / "moved"
+    folder.rename(away)
+    folder.write_text("a file in the way")
+    shop.kill("cache")
+    assert shop.process.stderr
+    while "cannot be made" not in (line := shop.process.stderr.readline()):
+        assert line, "it went without a word"
+    assert "It is tried again." in line
+    folder.unlink()
+    away.rename(folder)
+    assert wait_until(lambda: shop.answers("cache"), BACK_WITHIN_S)
+    shop.stop()

@@ -105,6 +105,43 @@ async def test_each_facet_counts_what_it_would_leave(town):
     assert [stars["value"] for stars in facets["ratings"]] == [4, 3, 2, 1]
 
 
+async def test_a_category_is_narrowed_by_what_its_products_differ_in(town):
+    counts = {
+        each["slug"]: each["product_count"] for each in (await town.nobody.get("/categories"))["categories"]
+    }
+    seen = 0
+    for slug in sorted(counts, key=lambda slug: -counts[slug])[:12]:
+        asked = {"filters[category]": slug}
+
+        async def search(**more):
+            return await town.nobody.get("/search?" + urlencode(asked | more, doseq=True))  # noqa: B023
+
+        offered = (await search())["facets"]["attributes"]
+        assert len(offered) <= 4
+        for facet in offered[:2]:
+            name = f"filters[attr.{facet['name']}]"
+            first, second, *_ = facet["values"]
+            narrowed = await search(**{name: first["value"]})
+            assert narrowed["total"] == first["count"]
+            assert facet in narrowed["facets"]["attributes"], (
+                "it ignores its own filter, and stays where it was"
+            )
+            assert (await search(**{name: [first["value"], second["value"]]}))["total"] >= first["count"]
+        seen += len(offered)
+    assert seen
+
+
+async def test_attributes_that_nobody_has_find_nothing_and_malformed_ones_are_refused(town):
+    assert (await town.nobody.get("/search?filters[attr.nobody has this]=x"))["total"] == 0
+    many = "&".join(f"filters[attr.n{n}]=x" for n in range(9))
+    for wrong in ("filters[attr.]=x", f"filters[attr.{'n' * 101}]=x", f"filters[attr.n]={'x' * 201}", many):
+        refused = await town.nobody.ask("GET", f"/search?{wrong}")
+        assert refused.status_code == 422, wrong
+        assert refused.json()["pointer"].startswith("/filters[attr.NAME]")
+    everything = (await town.nobody.get("/search"))["total"]
+    assert (await town.nobody.get("/search?filters[attr.n]="))["total"] == everything  # as a form sends it
+
+
 async def test_every_product_is_in_exactly_one_price_range(town):
     everything = await town.nobody.get("/search?q=")
     ranges = {each["value"]: each["count"] for each in everything["facets"]["price_ranges"]}

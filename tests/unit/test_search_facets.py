@@ -1,8 +1,6 @@
 """Results, totals and facets against a search by hand, over random shops and random questions."""
 
 import math
-import tempfile
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -100,18 +98,20 @@ KEYS = {
 }
 
 
-@settings(max_examples=60, deadline=None)
-@given(shops(), st.lists(questions, min_size=1, max_size=8))
-def test_answers_are_those_of_a_search_by_hand(shop, asked):
-    changes, removed = shop
-    with tempfile.TemporaryDirectory() as folder:
-        writer = put(Path(folder), changes)
+def test_answers_are_those_of_a_search_by_hand(where):
+    @settings(max_examples=12 if where.far else 60, deadline=None)
+    @given(shops(), st.lists(questions, min_size=1, max_size=8))
+    def answers(shop, asked):
+        changes, removed = shop
+        writer = put(where, changes)
         writer.apply([gone(number, version=2) for number in removed])
         documents = [each.document for each in changes if each.product_id not in removed]
         for query in asked:
             check(finding(writer).find(query), documents, query)
         counts = finding(writer).category_counts()
         assert counts == {count.value: count.count for count in tally(slugs(documents))}
+
+    answers()
 
 
 def slugs(documents):
@@ -163,9 +163,9 @@ def check(found, documents, query):
 @pytest.mark.parametrize(
     ("currency", "below", "at"), [("USD", 2_499, 2_500), ("JPY", 24, 25), ("KWD", 24_999, 25_000)]
 )
-def test_price_ranges_are_in_units_of_the_currency(tmp_path, currency, below, at):
+def test_price_ranges_are_in_units_of_the_currency(where, currency, below, at):
     writer = put(
-        tmp_path,
+        where,
         [product(1, price=below, currency=currency), product(2, price=at, currency=currency)],
     )
     found = finding(writer, currency).find(Query(sort="price_asc"))
@@ -178,8 +178,8 @@ def test_price_ranges_are_in_units_of_the_currency(tmp_path, currency, below, at
     assert [card.price for card in found.cards()] == [pytest.approx(below / at * 25), 25]
 
 
-def test_a_facet_lists_at_most_a_hundred_the_largest_first(tmp_path):
-    writer = put(tmp_path, [product(n, brand=f"B{n % 150:03}") for n in range(1, 200)])
+def test_a_facet_lists_at_most_a_hundred_the_largest_first(where):
+    writer = put(where, [product(n, brand=f"B{n % 150:03}") for n in range(1, 200)])
     brands = finding(writer).find(Query()).facets.brands
     assert len(brands) == 100
     assert [each.count for each in brands] == [2] * 49 + [1] * 51

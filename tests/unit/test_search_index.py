@@ -62,6 +62,20 @@ def test_in_whatever_order_and_however_often_facts_come_the_newest_stays(tmp_pat
     assert titles(writer) == {n: f"v{v}" for n, (v, there) in newest.items() if there}
 
 
+@settings(max_examples=40, deadline=None)
+@given(histories, st.data())
+def test_an_index_that_is_filled_while_facts_come_has_the_newest(tmp_path_factory, history, data):
+    facts = [product(n, f"v{v}", version=v) if there else gone(n, v) for n, v, there in history]
+    mixed = data.draw(st.permutations(facts)) if facts else []
+    filled = data.draw(st.lists(st.booleans(), min_size=len(mixed), max_size=len(mixed)))
+    writer = Writer(Folder(tmp_path_factory.mktemp("index")).beside(), create=True)
+    for fact, from_the_shelf in zip(mixed, filled, strict=True):
+        (writer.fill if from_the_shelf else writer.apply)([fact])
+    writer.rest()
+    newest = {n: (v, there) for n, v, there in sorted(history)}
+    assert titles(writer) == {n: f"v{v}" for n, (v, there) in newest.items() if there}
+
+
 def test_a_product_that_cannot_be_kept_spoils_nothing(tmp_path):
     writer = put(tmp_path, [product(1)])
     with pytest.raises(OverflowError):

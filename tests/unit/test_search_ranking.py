@@ -28,7 +28,7 @@ THINGS = [
 ]
 
 
-def shop(folder, things=THINGS):
+def shop(where, folder, things=THINGS):
     """A judge and a finding for these titles, each in its category."""
     changes = [
         product(
@@ -41,8 +41,8 @@ def shop(folder, things=THINGS):
         )
         for number, (title, slug, price) in enumerate(things, 1)
     ]
-    put(folder, changes).rest()
-    reader, judge = Reader(Folder(folder)), Judge(folder)
+    put(where, changes).rest()
+    reader, judge = where.reader(), Judge(folder)
     return Finding(reader.searcher(), "USD", {}, judge, reader.pages), judge
 
 
@@ -51,8 +51,8 @@ def titles(finding, q, **more):
 
 
 @pytest.fixture(params=["shipped ranker", "no ranker"])
-def judged(request, tmp_path, monkeypatch):
-    finding, judge = shop(tmp_path)
+def judged(request, where, tmp_path, monkeypatch):
+    finding, judge = shop(where, tmp_path)
     if request.param == "no ranker":
         monkeypatch.setattr(judge, "_ranker", lambda: None)
     return finding
@@ -79,16 +79,85 @@ def test_other_words_for_the_same_find_it_where_nothing_has_the_own(judged):
     assert titles(judged, "laptop")[0] == "Swift notebook 15 inch 16 GB"
 
 
-def test_pages_are_parts_of_one_order(tmp_path):
-    finding, _ = shop(tmp_path, [(f"Tablet number {n}", "tablets", n) for n in range(1, 500)])
+NOTEBOOKS = [
+    (f"Swift {n} notebook {n % 3 + 14} inch {n % 4 + 8} GB, silver", "notebook", 80_000 + n)
+    for n in range(30)
+]
+BESIDE = [
+    ("Keyed laptop lock", "uncategorised", 2_000),
+    ("Laptop privacy filter 15 inch", "uncategorised", 3_000),
+    ("USB powered laptop cooler", "uncategorised", 2_500),
+    ("FireWire for laptop", "uncategorised", 1_500),
+    ("Classic laptop sleeve", "notebook-case", 1_900),
+    ("Laptop backpack", "backpack", 4_900),
+    ("Notebook stand, steel", "notebook", 2_900),
+]
+
+
+def test_the_shops_word_is_as_good_as_the_shoppers(where, tmp_path, monkeypatch):
+    finding, judge = shop(where, tmp_path, BESIDE + NOTEBOOKS)
+    for _ in ("shipped ranker", "no ranker"):
+        for q in ("laptop", "15 inch laptop"):
+            first = titles(finding, q, limit=5)
+            assert all(title.startswith("Swift") for title in first), (q, first)
+        for q, first in (
+            ("laptop lock", "Keyed laptop lock"),
+            ("laptop sleeve", "Classic laptop sleeve"),
+            ("notebook stand", "Notebook stand, steel"),
+            ("laptop backpack", "Laptop backpack"),
+        ):
+            assert titles(finding, q)[0] == first, q
+        monkeypatch.setattr(judge, "_ranker", lambda: None)
+        judge._verdicts.clear()
+
+
+def test_an_inch_is_a_sign_in_titles(where, tmp_path):
+    things = [(f'Screen {size}" wide, {n}', "screens", 9_000) for size in (24, 27) for n in range(20)]
+    finding, _ = shop(where, tmp_path, things)
+    assert all('27"' in title for title in titles(finding, "27 inch screen"))
+    assert finding.find(Query(q="inch")).total == 0
+
+
+def test_a_word_that_people_use_is_no_slip(where, tmp_path):
+    things = [(f"Table leg {n}", "legs", 900) for n in range(20)] + [("Copper lamp", "lamps", 900)]
+    finding, _ = shop(where, tmp_path, things)
+    found = finding.find(Query(q="lego"))
+    assert (found.total, found.relaxed, found.did_you_mean) == (0, None, None)
+    assert finding.find(Query(q="legg")).total == 0 or finding.find(Query(q="legg")).did_you_mean == "leg"
+    assert finding.find(Query(q="coper lamp")).did_you_mean == "copper lamp"
+
+
+@pytest.mark.parametrize("many", [100, 1_000])
+def test_pages_are_parts_of_one_order(where, tmp_path, monkeypatch, many):
+    """Also where there are so many that candidates are chosen roughly."""
+    monkeypatch.setattr("mercat.search.finding.MANY", many)
+    finding, _ = shop(where, tmp_path, [(f"Tablet number {n}", "tablets", n) for n in range(1, 500)])
     whole = [title for page in range(1, 51) for title in titles(finding, "tablet", page=page, limit=10)]
     assert len(whole) == len(set(whole)) == 499
     assert titles(finding, "tablet", page=3, limit=20) == whole[40:60]
 
 
-def test_few_that_have_all_the_words_are_followed_by_those_with_most(tmp_path):
+def test_where_many_have_the_words_few_of_which_say_them_none_is_left_out(where, tmp_path, monkeypatch):
+    monkeypatch.setattr("mercat.search.finding.MANY", 100)
+    things = [
+        product(n, "Case", attributes={"for": "tablet"} if n > 50 else {}, tags=["tablet"] if n <= 50 else [])
+        for n in range(1, 401)
+    ]
+    put(where, things).rest()
+    reader = where.reader()
+    finding = Finding(reader.searcher(), "USD", {}, Judge(tmp_path), reader.pages)
+    shown = [
+        int(card.product_id)
+        for page in range(1, 5)
+        for card in finding.find(Query(q="tablet", page=page, limit=100)).cards()
+    ]
+    assert sorted(shown) == list(range(1, 401))
+    assert set(shown[:50]) == set(range(1, 51))
+
+
+def test_few_that_have_all_the_words_are_followed_by_those_with_most(where, tmp_path):
     things = [(f"Red lamp {n}", "lamps", 1_000) for n in range(2_000)] + [("Red copper lamp", "lamps", 1_000)]
-    finding, _ = shop(tmp_path, things)
+    finding, _ = shop(where, tmp_path, things)
     found = finding.find(Query(q="copper lamp"))
     assert found.all_words == 1
     assert found.cards()[0].title == "Red copper lamp"
@@ -96,17 +165,17 @@ def test_few_that_have_all_the_words_are_followed_by_those_with_most(tmp_path):
     assert finding.find(Query(q="red lamp")).all_words is None
 
 
-def test_spelling_that_hardly_any_product_has_is_asked_about(tmp_path):
+def test_spelling_that_hardly_any_product_has_is_asked_about(where, tmp_path):
     things = [("Wireless headphones", "headphones", n) for n in range(1, 60)]
-    finding, _ = shop(tmp_path, [*things, ("Wireless headphnoes", "headphones", 5)])
+    finding, _ = shop(where, tmp_path, [*things, ("Wireless headphnoes", "headphones", 5)])
     assert finding.find(Query(q="wireless headphnoes")).did_you_mean == "wireless headphones"
     assert finding.find(Query(q="wireless headphones")).did_you_mean is None
     missing = finding.find(Query(q="wireless headphonez"))
     assert (missing.did_you_mean, missing.relaxed.q) == ("wireless headphones", "wireless headphones")
 
 
-def test_operators_see_why(tmp_path):
-    finding, _ = shop(tmp_path)
+def test_operators_see_why(where, tmp_path):
+    finding, _ = shop(where, tmp_path)
     said = finding.explain("tablets", 3)
     assert said.words == ["tablets"]
     first, *_, last = said.why

@@ -42,11 +42,11 @@ def walk(writer, query, between=lambda: None):
 @pytest.mark.parametrize("same_keys", [False, True])
 @pytest.mark.parametrize("sort", SORTS)
 @pytest.mark.parametrize("q", ["", "tea"])
-def test_a_walk_sees_everything_once_while_the_shop_changes(tmp_path, monkeypatch, sort, q, same_keys):
+def test_a_walk_sees_everything_once_while_the_shop_changes(where, monkeypatch, sort, q, same_keys):
     if same_keys:  # even where products share a whole key
         monkeypatch.setattr(index, "_tie", lambda product, bits: 0)
     rng = random.Random(7)
-    writer = put(tmp_path, shelf(rng, range(1, 61)))
+    writer = put(where, shelf(rng, range(1, 61)))
     version = 1
 
     def change():
@@ -76,8 +76,8 @@ def test_a_walk_sees_everything_once_while_the_shop_changes(tmp_path, monkeypatc
 
 @pytest.mark.parametrize("sort", [*SORTS, "relevance"])
 @pytest.mark.parametrize("q", ["", "tea"])
-def test_a_walk_and_the_pages_agree(tmp_path, sort, q):
-    writer = put(tmp_path, shelf(random.Random(3), range(1, 51)))
+def test_a_walk_and_the_pages_agree(where, sort, q):
+    writer = put(where, shelf(random.Random(3), range(1, 51)))
     pages = []
     for page in range(1, 9):
         found = finding(writer).find(Query(sort=sort, q=q, limit=7, page=page))
@@ -87,8 +87,8 @@ def test_a_walk_and_the_pages_agree(tmp_path, sort, q):
     assert finding(writer).find(Query(sort=sort, q=q, limit=7, page=9)).results == []
 
 
-def test_totals_and_facets_of_a_later_page_are_those_of_the_first(tmp_path):
-    writer = put(tmp_path, shelf(random.Random(3), range(1, 51)))
+def test_totals_and_facets_of_a_later_page_are_those_of_the_first(where):
+    writer = put(where, shelf(random.Random(3), range(1, 51)))
     first = finding(writer).find(Query(sort="price_asc", limit=20))
     second = finding(writer).find(Query(sort="price_asc", limit=20, cursor=first.next_cursor))
     assert (second.total, second.total_pages, second.page) == (50, 3, 2)
@@ -109,27 +109,27 @@ def test_totals_and_facets_of_a_later_page_are_those_of_the_first(tmp_path):
         base64.urlsafe_b64encode(b'["price_asc",0,1]').decode(),
     ],
 )
-def test_a_cursor_that_is_not_ours_is_refused(tmp_path, cursor):
-    writer = put(tmp_path, [product(1)])
+def test_a_cursor_that_is_not_ours_is_refused(where, cursor):
+    writer = put(where, [product(1)])
     with pytest.raises(Invalid) as refused:
         finding(writer).find(Query(sort="price_asc", cursor=cursor))
     assert refused.value.facts == {"pointer": "/cursor"}
 
 
-def test_a_forged_offset_is_harmless(tmp_path):
-    writer = put(tmp_path, [product(1)])
+def test_a_forged_offset_is_harmless(where):
+    writer = put(where, [product(1)])
     forged = base64.urlsafe_b64encode(b'["relevance",2,18446744073709551615]').decode()
     assert finding(writer).find(Query(q="tea", cursor=forged)).results == []
 
 
 @pytest.mark.parametrize("wrong", [{"page": 0}, {"page": 1_001}, {"limit": 0}, {"limit": 101}])
-def test_pages_have_bounds(tmp_path, wrong):
+def test_pages_have_bounds(where, wrong):
     with pytest.raises(Invalid):
-        finding(put(tmp_path, [])).find(Query(**wrong))
+        finding(put(where, [])).find(Query(**wrong))
 
 
-def test_the_last_page_that_has_a_number(tmp_path):
-    writer = put(tmp_path, [product(n) for n in range(1, 1_003)])
+def test_the_last_page_that_has_a_number(where):
+    writer = put(where, [product(n) for n in range(1, 1_003)])
     last = finding(writer).find(Query(sort="newest", limit=1, page=1_000))
     beyond = finding(writer).find(Query(sort="newest", limit=1, cursor=last.next_cursor))
     assert (len(last.results), beyond.page, len(beyond.results)) == (1, 1_001, 1)

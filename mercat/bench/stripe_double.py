@@ -2,7 +2,7 @@
 never exceed what was captured; and that fails on request.
 
 `stripe-mock` proves the shape of a request, and this proves what happens to the money. By itself
-(`python tests/stripe_double.py PORT DELAY`) it serves a measurement from a process of its own.
+(`python -m mercat.bench.stripe_double PORT DELAY`) it serves a measurement from a process of its own.
 """
 
 import asyncio
@@ -11,10 +11,15 @@ import itertools
 import json
 import sys
 import time
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from hashlib import sha256
+from typing import Any, Literal
 
 from aiohttp import web
+
+Thing = dict[str, Any]
+Fault = Literal["", "hang", "cut", "500", "lost", "late 500"]
 
 _DECLINES = {"pm_card_chargeDeclined": "generic_decline", "pm_card_insufficient": "insufficient_funds"}
 _ASKS_FIRST = "pm_card_authenticationRequired"
@@ -23,34 +28,39 @@ SECRET = "whsec_of_the_double"
 
 
 class StripeError(Exception):
-    def __init__(self, status, kind, code, message, **more):
-        self.status, self.body = status, {"error": {"type": kind, "code": code, "message": message, **more}}
+    def __init__(self, status: int, kind: str, code: str, message: str, **more: Any) -> None:
+        self.status = status
+        self.body: Thing = {"error": {"type": kind, "code": code, "message": message, **more}}
 
 
 class StripeDouble:
     """`faults`: what befalls the next requests, one each: `hang`, `cut` and `500` before anything is done,
-    and `lost`, `late 500` after it was done."""
+    and `lost`, `late 500` after it was done. `befalls`: what befalls all requests, in turn, until it is
+    emptied."""
 
-    def __init__(self, delay=0.0):
+    def __init__(self, delay: float = 0.0) -> None:
         self.delay = delay
-        self.faults = []
-        self.intents, self.refunds, self.keys, self.running = {}, {}, {}, set()
-        self.asked = []
+        self.faults: list[Fault] = []
+        self.befalls: tuple[Fault, ...] = ()
+        self.intents: dict[str, Thing] = {}
+        self.refunds: dict[str, Thing] = {}
+        self.keys: dict[str, tuple[str, int, str]] = {}
+        self.asked: list[tuple[str, str, Thing, dict[str, str]]] = []
         self.at_once = self.most_at_once = 0
         self._numbers = itertools.count(1)
         self._let_go = asyncio.Event()
 
     # -- what happened, for tests
 
-    def captured(self):
+    def captured(self) -> list[Thing]:
         return [intent for intent in self.intents.values() if intent["status"] == "succeeded"]
 
-    def net(self):
+    def net(self) -> int:
         return sum(intent["amount_received"] for intent in self.captured()) - sum(
             refund["amount"] for refund in self.refunds.values()
         )
 
-    def authenticate(self, intent_id, ok=True):
+    def authenticate(self, intent_id: str, ok: bool = True) -> None:
         """The shopper answers their bank."""
         intent = self.intents[intent_id]
         if intent["status"] != "requires_action":
@@ -62,19 +72,21 @@ class StripeDouble:
             intent["status"] = "requires_payment_method"
             intent["last_payment_error"] = {"code": "payment_intent_authentication_failure"}
 
-    def event(self, kind, intent, event_id="evt_1", at=None, secret=SECRET):
+    def event(
+        self, kind: str, intent: Thing, event_id: str = "evt_1", at: float | None = None, secret: str = SECRET
+    ) -> tuple[bytes, str]:
         """A notice and its signature."""
         body = json.dumps(
             {"id": event_id, "object": "event", "type": kind, "data": {"object": intent}}
         ).encode()
-        at = str(int(time.time() if at is None else at))
-        signature = hmac.new(secret.encode(), at.encode() + b"." + body, sha256).hexdigest()
-        return body, f"t={at},v1={signature}"
+        when = str(int(time.time() if at is None else at))
+        signature = hmac.new(secret.encode(), when.encode() + b"." + body, sha256).hexdigest()
+        return body, f"t={when},v1={signature}"
 
     # -- the wire
 
     @asynccontextmanager
-    async def serving(self, port=0):
+    async def serving(self, port: int = 0) -> AsyncGenerator[str]:
         app = web.Application(client_max_size=10**6)
         app.router.add_route("*", "/{path:.*}", self._answer)
         runner = web.AppRunner(app, access_log=None)
@@ -87,7 +99,7 @@ class StripeDouble:
             self._let_go.set()
             await runner.cleanup()
 
-    async def _answer(self, request):
+    async def _answer(self, request: web.Request) -> web.Response:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
@@ -97,20 +109,18 @@ class StripeDouble:
                 (await request.post()).items() if request.method == "POST" else request.query.items()
             )
             self.asked.append((request.method, request.path, asked, dict(request.headers)))
-            fault = self.faults.pop(0) if self.faults else ""
+            fault = self._fault()
             if self.delay:
                 await asyncio.sleep(self.delay)
             if fault == "hang":
                 await self._let_go.wait()
             if fault == "cut":
-                request.transport.close()
-                return web.Response()
+                return _cut(request)
             if fault == "500":
                 return web.json_response({"error": {"type": "api_error"}}, status=500)
             status, body, replayed = self._once(request, asked)
             if fault == "lost":
-                request.transport.close()
-                return web.Response()
+                return _cut(request)
             if fault == "late 500":
                 return web.json_response({"error": {"type": "api_error"}}, status=500)
             headers = {"Request-Id": f"req_{next(self._numbers)}"}
@@ -120,7 +130,18 @@ class StripeDouble:
         finally:
             self.at_once -= 1
 
-    def _once(self, request, asked):
+    def end(self) -> None:
+        """No request is befallen any more, and those that hang are let go."""
+        self.befalls = ()
+        self._let_go.set()
+        self._let_go = asyncio.Event()
+
+    def _fault(self) -> Fault:
+        if self.faults:
+            return self.faults.pop(0)
+        return self.befalls[next(self._numbers) % len(self.befalls)] if self.befalls else ""
+
+    def _once(self, request: web.Request, asked: Thing) -> tuple[int, Thing, bool]:
         key = request.headers.get("Idempotency-Key")
         mark = json.dumps([request.path, asked], sort_keys=True)
         if key in self.keys and request.method == "POST":
@@ -140,7 +161,7 @@ class StripeDouble:
             self.keys[key] = mark, status, json.dumps(body)
         return status, body, False
 
-    def _do(self, verb, path, asked):
+    def _do(self, verb: str, path: list[str], asked: Thing) -> Thing:
         match verb, path:
             case "POST", ["payment_intents"]:
                 return self._create(asked)
@@ -167,9 +188,11 @@ class StripeDouble:
             case "GET", ["refunds"]:
                 found = [r for r in self.refunds.values() if r["payment_intent"] == asked["payment_intent"]]
                 return {"object": "list", "data": found, "has_more": False, "url": "/v1/refunds"}
-        raise StripeError(404, "invalid_request_error", "resource_missing", "Unrecognized request URL")
+            case _:
+                error = "invalid_request_error", "resource_missing", "Unrecognized request URL"
+                raise StripeError(404, *error)
 
-    def _create(self, asked):
+    def _create(self, asked: Thing) -> Thing:
         token = asked["payment_method"]
         if token not in _CARDS:
             raise StripeError(
@@ -209,17 +232,21 @@ class StripeDouble:
             intent |= {"status": "requires_action", "next_action": step}
         return self._shown(intent)
 
-    def _list(self, asked):
+    def _list(self, asked: Thing) -> Thing:
         made = asked.get("created", {})
         low, high = int(made.get("gte", 0)), int(made.get("lt", 2**62))
-        newest = sorted(self.intents.values(), key=lambda intent: intent["id"], reverse=True)
-        after = asked.get("starting_after", "~")
-        found = [i for i in newest if low <= i["created"] < high and i["id"] < after]
-        limit = int(asked.get("limit", 10))
+        newest = reversed(self.intents.values())
+        after, limit = asked.get("starting_after", "~"), int(asked.get("limit", 10))
+        found: list[Thing] = []
+        for intent in newest:  # in the order they were made
+            if low <= intent["created"] < high and intent["id"] < after:
+                found.append(intent)
+            if len(found) > limit or intent["created"] < low:
+                break
         shown = [self._shown(intent, whole=True) for intent in found[:limit]]
         return {"object": "list", "data": shown, "has_more": len(found) > limit, "url": "/v1/payment_intents"}
 
-    def _refund(self, asked):
+    def _refund(self, asked: Thing) -> Thing:
         intent = self._expect(asked["payment_intent"], "succeeded")
         amount = int(asked["amount"])
         if amount + self._back(intent) > intent["amount_received"]:
@@ -236,31 +263,37 @@ class StripeDouble:
         }
         return refund
 
-    def _back(self, intent):
+    def _back(self, intent: Thing) -> int:
         return sum(r["amount"] for r in self.refunds.values() if r["payment_intent"] == intent["id"])
 
-    def _intent(self, intent_id):
+    def _intent(self, intent_id: str) -> Thing:
         if intent_id not in self.intents:
             raise StripeError(404, "invalid_request_error", "resource_missing", "No such payment_intent")
         return self.intents[intent_id]
 
-    def _expect(self, intent_id, *states):
+    def _expect(self, intent_id: str, *states: str) -> Thing:
         intent = self._intent(intent_id)
         if intent["status"] not in states:
             message = f"This PaymentIntent's status is {intent['status']}."
             raise StripeError(400, "invalid_request_error", "payment_intent_unexpected_state", message)
         return intent
 
-    def _shown(self, intent, whole=False):
-        charge = f"ch_{intent['id']}" if intent["amount_received"] else None
+    def _shown(self, intent: Thing, whole: bool = False) -> Thing:
+        charge: Any = f"ch_{intent['id']}" if intent["amount_received"] else None
         if charge and whole:
             charge = {"id": charge, "object": "charge", "amount_refunded": self._back(intent)}
         return intent | {"latest_charge": charge}
 
 
-def _nested(pairs):
+def _cut(request: web.Request) -> web.Response:
+    if request.transport:
+        request.transport.close()
+    return web.Response()
+
+
+def _nested(pairs: Iterable[tuple[str, Any]]) -> Thing:
     """`metadata[order]=1` as a form writes it is `{"metadata": {"order": "1"}}`."""
-    asked = {}
+    asked: Thing = {}
     for name, value in pairs:
         outer, _, inner = name.partition("[")
         if inner:
@@ -270,7 +303,7 @@ def _nested(pairs):
     return asked
 
 
-async def _serve(port, delay):
+async def _serve(port: int, delay: float) -> None:
     async with StripeDouble(delay).serving(port) as url:
         sys.stdout.write(f"{url}\n")
         sys.stdout.flush()

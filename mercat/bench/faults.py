@@ -1,0 +1,638 @@
+"""A shop under load while its parts die, stop, fill up or do not answer, one after another; and what
+became of every order that a shopper was told of.
+
+Shoppers arrive at a fixed rate, keep a connection each, and ask again with the same key until they are told
+for good. Engines fail in a shop that takes its own test cards; the provider fails in a second shop, which
+takes cards through Stripe's own library from a double of Stripe.
+"""
+
+import asyncio
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import uuid
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Any, cast
+
+import asyncpg
+import msgspec
+import structlog
+from msgspec import Struct
+
+from mercat.accounts import NewAddress
+from mercat.bench.checkout import drained as drained
+from mercat.bench.load import request
+from mercat.bench.report import Report
+from mercat.bench.shop import audited, serving, staff
+from mercat.bench.stripe_double import Fault as Befalls
+from mercat.bench.stripe_double import StripeDouble
+from mercat.catalog import NewProduct
+from mercat.embedded import Connection
+from mercat.gateway import TABLE, refusals
+from mercat.ids import AddressId, CheckoutId, OfferId, OrderId, PaymentMethodId, UserId
+from mercat.inventory import Line
+from mercat.kit import wire
+from mercat.kit.refusals import Unavailable
+from mercat.kit.web import Caller
+from mercat.main import Shop
+
+log = structlog.get_logger("mercat.bench")
+BACK_WITHIN_S = 30
+ENGINES = ("worker", "relay and followers", "valkey", "valkey loses its data", "postgres", "postgres paused")
+FULL_DISK = "disk full"
+PROVIDER = ("provider 5xx", "provider hangs", "provider cuts")
+NAMES = (*ENGINES, FULL_DISK, *PROVIDER)
+_SHOPPERS = 400
+_OFFERS = 100
+_PATIENCE_S = 25.0
+_PAUSE_S = 0.25
+_SETTLED_WITHIN_S = 60.0
+_STRIPE_RATE = 100
+"""Each order there is two questions over HTTP, asked and answered on the same cores."""
+_DISK_MB = 900
+_LEFT_BYTES = 64 * 2**20
+_AGAIN = ("checkout_in_progress", "too_many_requests", "overloaded", "unavailable")
+_BUY = "POST", "/orders/checkout"
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What became of one fault. `down_s`: the longest that nobody was told of an order; `back_s`: from the
+    fault's end until orders came at half of the rate of before (none: not within 30 s)."""
+
+    fault: str
+    rate_per_s: float
+    down_s: float
+    back_s: float | None
+    acknowledged: int
+    lost: int
+    doubled: int
+    unanswered: int
+    undocumented: int
+    audit_violations: int
+    answers: dict[str, int]
+    """By status and code; `no connection` and `no answer` are not answers."""
+    unlike: list[str]
+    """The first of what no page of ours says."""
+
+    def wrong(self) -> list[str]:
+        """What must not be, in words."""
+        found = [
+            f"{self.fault}: {count} {what}"
+            for what, count in (
+                ("acknowledged orders lost", self.lost),
+                ("orders doubled", self.doubled),
+                ("shoppers never told", self.unanswered),
+                ("undocumented answers", self.undocumented),
+                ("laws broken", self.audit_violations),
+            )
+            if count
+        ]
+        if self.back_s is None or self.back_s > BACK_WITHIN_S:
+            found.append(f"{self.fault}: not back within {BACK_WITHIN_S} s")
+        return found
+
+
+class _Line(asyncio.Protocol):
+    """A connection that is kept: one question at a time."""
+
+    def __init__(self) -> None:
+        self.open = False
+        self._buffer = bytearray()
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.open, self._transport = True, cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        buffer = self._buffer
+        buffer += data
+        end = buffer.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        head = bytes(buffer[:end]).lower()
+        at = head.find(b"content-length:")
+        whole = end + 4 + (int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0)
+        if len(buffer) >= whole and self._answer and not self._answer.done():
+            self._answer.set_result((int(buffer[9:12]), bytes(buffer[end + 4 : whole])))
+            buffer.clear()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.open = False
+        if self._answer and not self._answer.done():
+            self._answer.set_exception(ConnectionResetError())
+
+    async def ask(self, question: bytes) -> tuple[int, bytes]:
+        """Status and body; ConnectionError, or TimeoutError from somebody who has lost patience."""
+        if not self.open or self._transport is None:
+            raise ConnectionResetError
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(question)
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                return await self._answer
+        except TimeoutError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self.open = False
+        if self._transport:
+            self._transport.abort()
+
+
+class Shopper:
+    """Somebody with a cart and a card who is told, for each key, how it ended."""
+
+    def __init__(
+        self, crowd: "Crowd", user_id: UserId, token: str, address: AddressId, card: PaymentMethodId
+    ) -> None:
+        self._crowd = crowd
+        self._user_id = user_id
+        self._line = _Line()
+        ask = {
+            "shipping_address_id": address,
+            "payment_method_id": card,
+            "shipping_method": "standard",
+            "email": "shopper@example.com",
+        }
+        self._body = wire.encode(ask)
+        self._token = token
+
+    async def buys(self) -> None:
+        """One purchase, to its end."""
+        crowd, began = self._crowd, perf_counter()
+        await self._fills_the_cart()
+        key = uuid.uuid4().hex
+        while True:
+            status, code, said = await self._asks(key)
+            if status == 201:
+                crowd.told[key] = said["order_id"]
+                crowd.acknowledged.append((began, perf_counter()))
+                return
+            if status == 202 or code in _AGAIN or not status:
+                await asyncio.sleep(_PAUSE_S)
+            elif status == 401:
+                await self._signs_in()
+            else:
+                return  # an empty cart, say, where Valkey has lost it
+
+    async def _asks(self, key: str) -> tuple[int, str, dict[str, Any]]:
+        headers = {"Authorization": f"Bearer {self._token}", "Idempotency-Key": key}
+        question = request(_BUY[0], f"/api/v1{_BUY[1]}", headers, self._body)
+        try:
+            if not self._line.open:
+                loop = asyncio.get_running_loop()
+                async with asyncio.timeout(_PATIENCE_S):
+                    _, self._line = await loop.create_connection(_Line, "127.0.0.1", self._crowd.port)
+            status, body = await self._line.ask(question)
+        except TimeoutError:
+            self._crowd.answers["no answer"] += 1
+            return 0, "", {}
+        except OSError:
+            self._crowd.answers["no connection"] += 1
+            return 0, "", {}
+        try:
+            said: dict[str, Any] = msgspec.json.decode(body)
+        except msgspec.DecodeError:
+            said = {}
+        code = str(said.get("code", ""))
+        self._crowd.hears(status, code, body)
+        return status, code, said
+
+    async def _fills_the_cart(self) -> None:
+        """Past the door, straight into Valkey: what is measured is buying."""
+        while True:
+            try:
+                offer = next(self._crowd.goods)
+                await self._crowd.shop.building.store.do("HSET", f"cart:{self._user_id}", str(offer), _KEPT)
+                return
+            except (Unavailable, OSError, TimeoutError):
+                await asyncio.sleep(_PAUSE_S)
+
+    async def _signs_in(self) -> None:
+        """As the same person again. What a password costs to check is not measured here."""
+        begin = cast(Callable[..., Any], getattr(self._crowd.shop.accounts, "_begin"))  # noqa: B009
+        with suppress(Unavailable):
+            self._token = (await begin(Caller(self._user_id))).token
+
+    def leaves(self) -> None:
+        self._line.close()
+
+
+_KEPT = '{"qty":1,"price":1999,"added":"2026-01-01T00:00:00+00:00"}'
+
+
+class Crowd:
+    """Shoppers who arrive at a rate, whether or not those before them have been served."""
+
+    def __init__(self, shop: Shop, connection: Connection, rate: float) -> None:
+        self.shop = shop
+        self.port = connection.port
+        self.rate = rate
+        self.told: dict[str, str] = {}
+        self.acknowledged: list[tuple[float, float]] = []
+        """When each began, and when it was told."""
+        self.answers: Counter[str] = Counter()
+        self.unlike: list[str] = []
+        self.undocumented = 0
+        self.goods: Iterator[OfferId] = iter(())
+        route = next(route for route in TABLE if (route.verb, route.path) == _BUY)
+        self._documented = {(route.status, ""), *((also, "") for also in route.also), *refusals(route)}
+        self._free: list[Shopper] = []
+        self._all: list[Shopper] = []
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._arriving: asyncio.Task[None] | None = None
+
+    async def gather(self, card: str, shoppers: int) -> None:
+        """Goods that do not run out, and people with an address and a card."""
+        shop = self.shop
+        seller_id = await shop.sellers.by_name("Seller")
+        offers: list[OfferId] = []
+        for n in range(_OFFERS):
+            draft = NewProduct(
+                title=f"Thing {n}", category="things", price=1_999, currency=shop.settings.currency
+            )
+            offer_id = (await shop.catalog.create(seller_id, "Seller", draft)).offer_id
+            await shop.inventory.receive(f"faults/{n}", [Line(offer_id, 10_000_000)], seller_id)
+            offers.append(offer_id)
+        self.goods = itertools.cycle(offers)
+        for _ in range(shoppers):
+            guest = await shop.accounts.guest()
+            address = await shop.accounts.add_address(guest.user_id, _HOME)
+            method = await shop.accounts.add_payment_method(guest.user_id, card)
+            await shop.cart.basket(guest.user_id)
+            self._all.append(Shopper(self, guest.user_id, guest.token, address, method))
+        self._free = list(self._all)
+
+    def come(self) -> None:
+        self._arriving = asyncio.create_task(self._arrive())
+
+    async def _arrive(self) -> None:
+        began, come = perf_counter(), 0
+        while True:
+            due = int((perf_counter() - began) * self.rate)
+            for _ in range(due - come):
+                if not self._free:
+                    break  # everybody stands at the till; who comes now turns round
+                task = asyncio.create_task(self._one(self._free.pop()))
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
+            come = due
+            await asyncio.sleep(0.002)
+
+    async def _one(self, shopper: Shopper) -> None:
+        try:
+            await shopper.buys()
+        finally:
+            self._free.append(shopper)
+
+    async def have_been_served(self) -> int:
+        """Nobody comes any more, and everybody is told; but for so many, after a minute."""
+        if self._arriving:
+            self._arriving.cancel()
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=_SETTLED_WITHIN_S)
+        left = list(self._under_way)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        return len(left)
+
+    async def go_home(self) -> None:
+        if self._arriving:
+            self._arriving.cancel()
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        for shopper in self._all:
+            shopper.leaves()
+
+    def hears(self, status: int, code: str, body: bytes) -> None:
+        name = f"{status} {code}".strip()
+        self.answers[name] += 1
+        if (status, code) not in self._documented:
+            self.undocumented += 1
+            if len(self.unlike) < 3:
+                self.unlike.append(f"{status} {body[:300].decode(errors='replace')}")
+
+    def rate_since(self, since: float, until: float) -> float:
+        told = sum(1 for _, at in self.acknowledged if since <= at < until)
+        return told / max(until - since, 1e-9)
+
+    def back_at(self, ended: float, enough: float) -> float | None:
+        """The first moment after `ended` from which on a second's orders were enough; those count that began
+        after it."""
+        times = sorted(at for began, at in self.acknowledged if began >= ended)
+        for n, at in enumerate(times):
+            ahead = n + max(int(enough), 1) - 1
+            if ahead < len(times) and times[ahead] <= at + 1:
+                return at
+        return None
+
+    def longest_silence(self, since: float, until: float) -> float:
+        times = [since, *sorted(at for _, at in self.acknowledged if since <= at <= until), until]
+        return max(after - before for before, after in itertools.pairwise(times))
+
+
+_HOME = NewAddress(name="Ann", line1="1 Long Street", city="Springfield", postal_code="62701", country="US")
+
+
+class Site:
+    """Where faults happen: a shop, and what it is made of."""
+
+    def __init__(self, connection: Connection, double: StripeDouble | None = None, disk: Path | None = None):
+        self.connection = connection
+        self.double = double
+        self.disk = disk
+
+    def victim(self, what: str) -> int:
+        """The eldest process of the shop whose command line says so."""
+        root = self.connection.supervisor
+        return min(pid for pid, said in family(root).items() if what in said and pid != root)
+
+
+def family(root: int) -> dict[int, str]:
+    """A process and all below it: number to command line."""
+    told = subprocess.run(["ps", "-ewwo", "pid=,ppid=,args="], capture_output=True, text=True, check=True)
+    rows = [line.split(None, 2) for line in told.stdout.splitlines()]
+    below: dict[int, list[int]] = {}
+    said: dict[int, str] = {}
+    for pid, parent, *rest in rows:
+        below.setdefault(int(parent), []).append(int(pid))
+        said[int(pid)] = rest[0] if rest else ""
+    found, waiting = {root: said.get(root, "")}, [root]
+    while waiting:
+        for pid in below.get(waiting.pop(), []):
+            found[pid] = said[pid]
+            waiting.append(pid)
+    return found
+
+
+@asynccontextmanager
+async def _killed(site: Site, what: str) -> AsyncGenerator[None]:
+    os.kill(site.victim(what), signal.SIGKILL)
+    yield
+
+
+@asynccontextmanager
+async def _emptied(site: Site) -> AsyncGenerator[None]:
+    """What Valkey wrote is gone before it starts again."""
+    victim = site.victim("store.sock")
+    shutil.rmtree(Path(site.connection.data, "store", "appendonlydir"))
+    os.kill(victim, signal.SIGKILL)
+    yield
+
+
+@asynccontextmanager
+async def _paused(site: Site) -> AsyncGenerator[None]:
+    """Every process of PostgreSQL: the postmaster first, so that no new one comes."""
+    postmaster = site.victim("bin/postgres")
+    os.kill(postmaster, signal.SIGSTOP)
+    stopped = list(family(postmaster))
+    for pid in stopped:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in stopped:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+@asynccontextmanager
+async def _full(site: Site) -> AsyncGenerator[None]:
+    """To the last block, and again and again while the shop lets go of some."""
+    assert site.disk
+    disk = site.disk
+
+    async def keep_full() -> None:
+        while True:
+            await asyncio.to_thread(fill, disk / "last")
+            await asyncio.sleep(0.1)
+
+    filling = asyncio.create_task(keep_full())
+    try:
+        yield
+    finally:
+        filling.cancel()
+        await asyncio.gather(filling, return_exceptions=True)
+        for ballast in ("last", "ballast"):
+            (disk / ballast).unlink(missing_ok=True)
+
+
+def fill(file: Path, leave: int = 0) -> None:
+    """Writes until so many bytes are left, or none."""
+    block = b"\0" * 2**20
+    with file.open("ab", buffering=0) as ballast, suppress(OSError):
+        while shutil.disk_usage(file.parent).free > leave or not leave:
+            if not ballast.write(block):  # before the last block it takes what there is room for
+                return
+
+
+@asynccontextmanager
+async def _befallen(site: Site, by: Sequence[Befalls]) -> AsyncGenerator[None]:
+    """Before it was done, and after it was done."""
+    assert site.double
+    site.double.befalls = tuple(by)
+    try:
+        yield
+    finally:
+        site.double.end()
+
+
+Begin = Callable[[Site], AbstractAsyncContextManager[None]]
+_FAULTS: dict[str, tuple[Begin, bool]] = {
+    "worker": (partial(_killed, what="mercat.worker web"), False),
+    "relay and followers": (partial(_killed, what="mercat.worker back"), False),
+    "valkey": (partial(_killed, what="store.sock"), False),
+    "valkey loses its data": (_emptied, False),
+    "postgres": (partial(_killed, what="bin/postgres"), False),
+    "postgres paused": (_paused, True),
+    "disk full": (_full, True),
+    "provider 5xx": (partial(_befallen, by=("500", "late 500")), True),
+    "provider hangs": (partial(_befallen, by=("hang",)), True),
+    "provider cuts": (partial(_befallen, by=("cut", "lost")), True),
+}
+"""How each begins, and whether it lasts (or is over at once)."""
+
+
+async def suffer(site: Site, crowd: Crowd, fault: str, before_s: float, lasts_s: float) -> Outcome:
+    """One fault under load, from a while before it until everything has settled."""
+    begin, lasts = _FAULTS[fault]
+    told, answers, undocumented = len(crowd.told), Counter(crowd.answers), crowd.undocumented
+    crowd.unlike.clear()
+    opened = perf_counter()
+    crowd.come()
+    await asyncio.sleep(before_s)
+    usual = crowd.rate_since(opened + before_s / 3, perf_counter())
+    began = perf_counter()
+    async with begin(site):
+        if lasts:
+            await asyncio.sleep(lasts_s)
+    ended = perf_counter()
+    back = None
+    while back is None and perf_counter() < ended + BACK_WITHIN_S + 1:
+        await asyncio.sleep(0.1)
+        back = crowd.back_at(ended, usual / 2)
+    unanswered = await crowd.have_been_served()
+    await settled(site.connection)
+    lost, doubled = await missing(site, crowd)
+    violations = sum(finding.violations for finding in await audited(site.connection))
+    return Outcome(
+        fault=fault,
+        rate_per_s=round(usual, 1),
+        down_s=round(crowd.longest_silence(began, back or perf_counter()), 2),
+        back_s=None if back is None else round(back - ended, 2),
+        acknowledged=len(crowd.told) - told,
+        lost=lost,
+        doubled=doubled,
+        unanswered=unanswered,
+        undocumented=crowd.undocumented - undocumented,
+        audit_violations=violations,
+        answers=dict(sorted((crowd.answers - answers).items())),
+        unlike=list(crowd.unlike),
+    )
+
+
+async def settled(connection: Connection) -> None:
+    """Until no purchase is under way, and followers have read all."""
+    db = await asyncpg.connect(**connection.postgres())
+    try:
+        async with asyncio.timeout(_SETTLED_WITHIN_S):
+            while await db.fetchval("select count(*) from checkout.running"):
+                await asyncio.sleep(0.1)
+    finally:
+        await db.close()
+
+
+async def missing(site: Site, crowd: Crowd) -> tuple[int, int]:
+    """Of all that shoppers were ever told: what is not in the books; and what is there or paid twice."""
+    db = await asyncpg.connect(**site.connection.postgres())
+    rows = await db.fetch(
+        "select c.key, o.order_id, c.checkout_id from orders.orders o"
+        " join checkout.checkout c using (checkout_id) where o.status <> 'refused'"
+    )
+    paid_back = await db.fetchval(
+        "select count(*) from payments.payment where refunded = amount and amount > 0"
+    )
+    await db.close()
+    orders = {row["key"]: str(OrderId(row["order_id"])) for row in rows}
+    lost = sum(orders.get(key) != order for key, order in crowd.told.items())
+    doubled = len(rows) - len(orders)
+    if site.double:  # the provider's own books: one captured charge an order, or it was given back
+        charged = Counter(intent["metadata"]["checkout"] for intent in site.double.captured())
+        bought = {str(CheckoutId(row["checkout_id"])) for row in rows}
+        doubled += sum(times - 1 for times in charged.values())
+        doubled += max(0, len(charged.keys() - bought) - paid_back)
+        lost += len(bought - charged.keys())
+    return lost, doubled
+
+
+@asynccontextmanager
+async def crowded(
+    connection: Connection,
+    rate: float,
+    card: str = "tok_visa",
+    shoppers: int = _SHOPPERS,
+    more: Mapping[str, str] | None = None,
+) -> AsyncGenerator[Crowd]:
+    """A shop full of people. `more`: settings that it was opened with."""
+    async with staff(connection, more) as shop:
+        crowd = Crowd(shop, connection, rate)
+        await crowd.gather(card, shoppers)
+        try:
+            yield crowd
+        finally:
+            await crowd.go_home()
+
+
+def with_stripe(url: str, timeout_s: float = 8) -> Mapping[str, str]:
+    """Settings of a shop that takes cards through Stripe's library, from this double."""
+    return {
+        "MERCAT_PAYMENT_PROVIDER": "stripe",
+        "MERCAT_STRIPE_KEY": "sk_test_double",
+        "MERCAT_STRIPE_URL": url,
+        "MERCAT_PROVIDER_TIMEOUT_S": str(timeout_s),
+    }
+
+
+@asynccontextmanager
+async def small_disk(folder: Path) -> AsyncGenerator[bool]:
+    """A file system of its own at this folder, where whoever asks may mount one."""
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_MB}m,mode=755", "mercat-faults", str(folder)]
+    tried = await asyncio.to_thread(subprocess.run, mount, capture_output=True)
+    mounted = tried.returncode == 0
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            await asyncio.to_thread(subprocess.run, ["umount", "-l", str(folder)], check=True)
+
+
+async def faults(seconds: float, rate: float = 1_000, fault: Sequence[str] = ()) -> Report:
+    """`seconds`: how long a fault lasts that is not over at once. `fault`: these alone (none: all)."""
+    outcomes: list[Outcome] = []
+    skipped: list[str] = []
+    crowds: list[Crowd] = []
+
+    async def shop(names: Sequence[str]) -> None:
+        """A shop of its own for these."""
+        wanted = [name for name in names if not fault or name in fault]
+        if not wanted:
+            return
+        async with AsyncExitStack() as stack:
+            folder, double, more, pace, card = _folder(stack), None, {}, rate, "tok_visa"
+            if FULL_DISK in wanted and not await stack.enter_async_context(small_disk(folder)):
+                skipped.append(f"{FULL_DISK}: a small file system could not be mounted (needs root)")
+                return
+            if names is PROVIDER:
+                double = StripeDouble()
+                more = with_stripe(await stack.enter_async_context(double.serving()))
+                pace, card = min(rate, _STRIPE_RATE), "pm_card_visa"
+            connection = await stack.enter_async_context(serving(folder, more=more))
+            crowd = await stack.enter_async_context(crowded(connection, pace, card, more=more))
+            crowds.append(crowd)
+            for name in wanted:
+                if name == FULL_DISK:
+                    await asyncio.to_thread(fill, folder / "ballast", _LEFT_BYTES)
+                site = Site(connection, double, folder)
+                outcomes.append(await suffer(site, crowd, name, max(seconds / 2, 2.0), seconds))
+                log.info("a fault is over", **msgspec.to_builtins(outcomes[-1]))
+
+    for names in (ENGINES, (FULL_DISK,), PROVIDER):
+        await shop(names)
+    took = sorted(at - began for crowd in crowds for began, at in crowd.acknowledged)
+    carried = [outcome.rate_per_s for outcome in outcomes if outcome.fault not in PROVIDER] or [
+        outcome.rate_per_s for outcome in outcomes
+    ]
+    mean = sum(carried) / max(len(carried), 1)
+    return Report(
+        name="faults",
+        rate_per_s=mean,
+        floor_per_s=rate,
+        ratio=mean / rate,
+        p50_ms=took[len(took) // 2] * 1_000 if took else 0.0,
+        p99_ms=took[len(took) * 99 // 100] * 1_000 if took else 0.0,
+        audit_violations=sum(outcome.audit_violations for outcome in outcomes),
+        more={
+            "faults": [msgspec.to_builtins(outcome) for outcome in outcomes],
+            "skipped": skipped,
+            "wrong": [wrong for outcome in outcomes for wrong in outcome.wrong()],
+        },
+    )
+
+
+def _folder(stack: AsyncExitStack) -> Path:
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mercat-bench-")))
+    folder.chmod(0o755)
+    return folder
