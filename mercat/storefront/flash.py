@@ -1,13 +1,14 @@
 """Flash sales: the page before, the wait, one's turn; and the operator's control room.
 
 The sale's page is everybody's. Waiting asks the shop nothing: the page's script reads the one public
-document, which any cache may hand out, and computes from its own place; the page comes again when something
-happens.
+document, which any cache may hand out, and computes all else from its own number, the draw included; the page
+comes again when it is somebody's turn.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from math import ceil
 from typing import Any, NamedTuple
 
 import msgspec
@@ -70,7 +71,7 @@ class Flash:
             said=_STATES[sale.state],
             product=product,
             offer=offers.get(sale.offer_id),
-            now=clock.now(),
+            begins=_begins(sale),
         )
 
     async def join(self, request: Request) -> Response:
@@ -128,6 +129,8 @@ class Flash:
             said=_STATES[sale.state],
             place=place,
             odds=odds(sale, place.ahead or 0) if place else "",
+            begins=_begins(sale),
+            again_s=_again_s(sale, place),
             left_s=left_s,
             until=place.pass_until if left_s and place else None,
             refused=refused,
@@ -244,6 +247,26 @@ def odds(sale: Sale, ahead: int) -> str:
     people = "one person" if more == 1 else f"{more:,} people"
     short = "There is not enough for everybody ahead of you"
     return f"{short}: it is your turn only if {people} before you do not buy."
+
+
+def _begins(sale: Sale) -> str:
+    """How long until it begins, for who has no script to count it down."""
+    minutes = ceil((sale.starts_at - clock.now()).total_seconds() / 60)
+    if minutes <= 0:
+        return ""
+    parts = zip((minutes // 1_440, minutes // 60 % 24, minutes % 60), ("d", "h", "min"), strict=True)
+    return f"(in {' '.join(f'{n} {unit}' for n, unit in parts if n)})"
+
+
+def _again_s(sale: Sale, place: Place | None) -> int:
+    """When a page without a script asks again: the sooner, the sooner something can happen."""
+    if place is None or place.state == "your_turn":
+        return 20
+    if place.state == "drawing":
+        wait = (sale.starts_at - clock.now()).total_seconds()
+    else:
+        wait = place.ahead or 0 if place.eta_s is None else place.eta_s
+    return int(min(60, max(5, wait / 4)))
 
 
 def _shown(room: Room) -> dict[str, Any]:

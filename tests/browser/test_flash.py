@@ -1,7 +1,11 @@
 """The demo's flash sale as people live through it: joined, waited, bought; with and without scripts."""
 
 import re
+import subprocess
+import sys
+import uuid
 
+import httpx
 import pytest
 from browser.conftest import DESK, PHONE
 from browser.steps import fill_in, press_until_ordered, sign_in
@@ -92,3 +96,61 @@ def test_the_control_room_is_told_what_others_do(visit, faults):
     form.get_by_role("button").click()
     expect(there.get_by_text("more are in stock")).to_be_visible()
     expect(there.locator("#why-units")).to_have_value("More than there is.")
+
+
+def _act(page, sale, what, why, amount=None):
+    page.goto(f"/operator/flash/{sale}")
+    form = page.locator("form", has=page.get_by_role("button", name=what, exact=True))
+    if amount is not None:
+        form.get_by_role("spinbutton").fill(str(amount))
+    form.get_by_label("Why").fill(why)
+    form.get_by_role("button").click()
+    expect(page.get_by_role("cell", name=why).first).to_be_visible()
+
+
+def test_who_waits_is_told_all_without_asking_the_shop(visit, open_shop, faults):
+    """The draw, a pause and the end reach the waiting page by the public document alone: it is never loaded
+    again, and sends no cookie. The place it computed is the one that the shop says."""
+    sale = f"w{uuid.uuid4().hex[:10]}"
+    listed = httpx.get(f"http://127.0.0.1:{open_shop.port}/api/v1/products?limit=1&page=7").json()
+    goods = listed["products"][0]["product_id"]
+    plan = [sale, goods, "1", "2030-01-01T00:00:00", "--rate", "0", "--data", open_shop.data]
+    subprocess.run([sys.executable, "-m", "mercat.cli", "flash", "create", *plan], check=True)
+    people = [visit(width) for width in (PHONE, DESK, DESK)]
+    asked = []
+    for page in people:
+        page.goto(f"/flash/{sale}")
+        page.get_by_role("button", name="Join before it begins").click()
+        expect(page.get_by_role("heading", name="You are in")).to_be_visible()
+        assert not faults(page)
+        page.on("request", lambda each: asked.append(each))
+    operator = visit(DESK)
+    sign_in(operator, "ops")
+    _act(operator, sale, "Start now", "It is time.")
+    places = []
+    for page in people:
+        expect(page.get_by_role("heading", name="You are in the queue")).to_be_visible()
+        expect(page).to_have_title(re.compile("^You are in the queue:"))
+        places.append(page.locator("[data-place]").inner_text())
+        assert not faults(page)
+    _act(operator, sale, "Pause", "A look.")
+    expect(people[0].locator("[data-paused]")).to_be_visible()
+    expect(people[0].locator("[data-news]")).to_contain_text("paused")
+    _act(operator, sale, "Resume", "Fine.")
+    expect(people[0].locator("[data-paused]")).to_be_hidden()
+    said = []
+    for page in people:
+        with page.expect_response(f"**/flash/{sale}/wait"):
+            page.reload()
+        said.append(page.locator("[data-place]").inner_text())
+    assert said == places
+    assert sorted(places) == ["1", "2", "3"]
+    _act(operator, sale, "End the sale", "Enough.")
+    for page in people:
+        expect(page.get_by_role("heading", name="The sale is over")).to_be_visible()
+        expect(page.locator("[data-news]")).to_have_text("The sale is over.")
+        assert not faults(page)
+    documents = [each for each in asked if "/api/v1/flash-sales/" in each.url]
+    assert documents
+    assert not any("cookie" in each.all_headers() for each in documents)
+    assert sum(each.url.endswith("/wait") for each in asked) == len(people)  # those that we asked for
