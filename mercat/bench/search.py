@@ -23,7 +23,7 @@ from mercat.bench.report import Report
 from mercat.bench.shop import audited, cpu_s, memory_mb, serving, staff
 from mercat.catalog import ImportRow, recognise
 from mercat.main import Shop
-from mercat.search.index import SCHEMA, Folder, Reader
+from mercat.search import index
 
 PRODUCTS = 20_000
 _QUESTIONS = 5_000
@@ -58,7 +58,7 @@ async def search(
             await _indexed(shop.port, products)
             async with staff(shop) as services:
                 changing = asyncio.create_task(_change(services, lines, changes))
-                reader = Reader(Folder(Path(shop.data) / "search"))
+                reader = index.Reader(index.Folder(Path(shop.data) / "search"))
                 watching = [
                     asyncio.create_task(_watch(services, reader, line, seconds)) for line in lines[-_WATCHED:]
                 ]
@@ -179,7 +179,7 @@ async def _change(shop: Shop, lines: list[bytes], per_s: int) -> int:
     return changed
 
 
-async def _watch(shop: Shop, reader: Reader, line: bytes, seconds: float) -> list[float]:
+async def _watch(shop: Shop, reader: index.Reader, line: bytes, seconds: float) -> list[float]:
     """Gives one product another price, again and again, and looks until a search would show it: seconds from
     each commit. Looks as web workers do, from outside of them, so that looking costs them nothing."""
     raw, seen = json.loads(line), list[float]()
@@ -193,7 +193,7 @@ async def _watch(shop: Shop, reader: Reader, line: bytes, seconds: float) -> lis
             row = recognise([raw]).read(raw)
             await shop.catalog.take([row], seller_id, raw["seller"], 0, _received)
             since = time.perf_counter()
-            its = Query.term_query(SCHEMA, "external_id", raw["external_id"])
+            its = Query.term_query(index.SCHEMA, "external_id", raw["external_id"])
             while True:
                 searcher = reader.searcher()
                 found = [address for _, address in searcher.search(its, 1, count=False).hits]
@@ -224,14 +224,14 @@ async def _stopped(changing: "asyncio.Task[Done]") -> Done:
     return await changing
 
 
-async def _bare(file: Path, questions: Path, index: Path, seconds: float) -> float:
+async def _bare(file: Path, questions: Path, built: Path, seconds: float) -> float:
     """The bare engine on as many threads as there are cores, in processes of their own."""
     command = [sys.executable, "-m", "mercat.bench.bare"]
-    if not index.exists():
-        await asyncio.to_thread(subprocess.run, [*command, "build", str(file), str(index)], check=True)
+    if not built.exists():
+        await asyncio.to_thread(subprocess.run, [*command, "build", str(file), str(built)], check=True)
     runs = [
         await asyncio.create_subprocess_exec(
-            *command, "ask", str(questions), str(index), str(seconds), stdout=asyncio.subprocess.PIPE
+            *command, "ask", str(questions), str(built), str(seconds), stdout=asyncio.subprocess.PIPE
         )
         for _ in range(os.cpu_count() or 1)
     ]
