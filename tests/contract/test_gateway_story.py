@@ -341,6 +341,16 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
     why = (await olga("GET", "/search/explain", 200, params={"q": "cup"}))["why"]
     assert all(each["score"] >= why[-1]["score"] for each in why)
 
+    rule = {"kind": "synonym", "words": "beaker", "other": "cup"}
+    rule_id = (await olga("POST", "/search/rules", 201, json=rule))["rule_id"]
+    await olga("PUT", f"/search/rules/{rule_id}", 200, json={**rule, "same": True})
+    assert [each["same"] for each in (await olga("GET", "/search/rules", 200))["rules"]] == [True]
+    await olga("DELETE", f"/search/rules/{rule_id}", 200)
+    changes = (await olga("GET", "/search/rule-changes", 200))["changes"]
+    put_back = f"/search/rule-changes/{changes[0]['change_id']}/put-back"
+    assert (await olga("POST", put_back, 201))["rule_id"] == rule_id
+    await bob("GET", "/search/rules", 403)
+
     # Flash sales have a story of their own, in test_flashsale.
     routes = (route for route in TABLE if not route.path.startswith("/flash-sales"))
     untouched = {f"{route.verb} {route.path}" for route in routes} - asked
