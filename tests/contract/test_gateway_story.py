@@ -333,6 +333,9 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
     assert (await bob("PATCH", f"/seller/offers/{offer_id}", 422, json={"price": 1.001}))[
         "pointer"
     ] == "/price"
+    await bob("PATCH", f"/seller/products/{product_id}", 200, json={"title": "A better cup"})
+    assert (await nobody("GET", f"/products/{product_id}", 200))["title"] == "A better cup"
+    await ann("PATCH", f"/seller/products/{product_id}", 403, json={"title": "My cup"})
     await bob("PATCH", f"/seller/offers/{offer_id}", 200, json={"status": "paused"})
     assert (await bob("GET", "/seller/offers", 200))["offers"][0]["status"] == "paused"
     await ann("POST", "/cart/items", 404, json={"product_id": product_id, "quantity": 1})
