@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import httpx
-from tantivy import Query
 
 from mercat.bench.load import Load, Result, request
 from mercat.bench.report import Report
@@ -24,6 +23,7 @@ from mercat.bench.shop import audited, cpu_s, memory_mb, serving, staff
 from mercat.catalog import ImportRow, recognise
 from mercat.main import Shop
 from mercat.search import index
+from mercat.search.engine import Query
 
 PRODUCTS = 20_000
 _QUESTIONS = 5_000
