@@ -22,8 +22,7 @@ from mercat.bench.report import Report
 from mercat.bench.shop import audited, cpu_s, memory_mb, serving, staff
 from mercat.catalog import ImportRow, recognise
 from mercat.main import Shop
-from mercat.search import index
-from mercat.search.engine import Query
+from mercat.search import engine, index
 
 PRODUCTS = 20_000
 _QUESTIONS = 5_000
@@ -193,7 +192,7 @@ async def _watch(shop: Shop, reader: index.Reader, line: bytes, seconds: float) 
             row = recognise([raw]).read(raw)
             await shop.catalog.take([row], seller_id, raw["seller"], 0, _received)
             since = time.perf_counter()
-            its = Query.term_query(index.SCHEMA, "external_id", raw["external_id"])
+            its = engine.Query.term_query(index.SCHEMA, "external_id", raw["external_id"])
             while True:
                 searcher = reader.searcher()
                 found = [address for _, address in searcher.search(its, 1, count=False).hits]

@@ -79,7 +79,7 @@ class Rulebook:
     # -- writing
 
     async def add(self, caller: Caller, rule: Rule, rule_id: RuleId | None = None) -> KeptRule:
-        return await self._save(caller, rule_id or ids.new(RuleId), rule, new=True)
+        return await self._save(caller, rule_id or ids.new(RuleId, 0), rule, new=True)
 
     async def change(self, caller: Caller, rule_id: RuleId, rule: Rule) -> KeptRule:
         return await self._save(caller, rule_id, rule, new=False)
