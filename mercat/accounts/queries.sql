@@ -15,6 +15,9 @@ select user_id, email, name, password, roles, seller_id from accounts.person whe
 -- name: claim
 insert into accounts.claimed (guest_id, user_id) values ($1, $2) on conflict do nothing;
 
+-- name: was_claimed
+select exists (select from accounts.claimed where guest_id = $1);
+
 -- name: guests_of
 select guest_id from accounts.claimed where user_id = $1 order by guest_id;
 

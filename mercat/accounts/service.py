@@ -20,7 +20,14 @@ from mercat.accounts.messages import (
     TooMany,
     WrongPassword,
 )
-from mercat.accounts.rules import CARDS, could_be_a_token, looks_like_a_card_number, wrong_with
+from mercat.accounts.rules import (
+    CARDS,
+    could_be_a_token,
+    guest_of,
+    guest_token,
+    looks_like_a_card_number,
+    wrong_with,
+)
 from mercat.ids import AddressId, PaymentMethodId, SellerId, UserId
 from mercat.kit import clock, sql, wire
 from mercat.kit.coalesce import Coalescer
@@ -53,6 +60,7 @@ class Accounts:
         self._db = db
         self._store = store
         self._settings = settings
+        self._guests = settings.key("guests")
         self._limits = Limits(store)
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
         self._nobody = self._hasher.hash(secrets.token_hex())
@@ -115,7 +123,7 @@ class Accounts:
         return await self._begin(Caller(ids.new(UserId)))
 
     async def _begin(self, caller: Caller, guest: UserId | None = None) -> Session:
-        token = secrets.token_urlsafe(32)
+        token = guest_token(caller.user_id, self._guests) if caller.guest else secrets.token_urlsafe(32)
         await self._store.do("SET", _key(token), wire.encode(caller), "EX", _SESSION_S)
         if not caller.guest:
             await self._store.do("SADD", f"sessions:{caller.user_id}", _key(token))
@@ -126,14 +134,29 @@ class Accounts:
         """Whose session this is; None for one that ended or never was. A guest's lasts as long again."""
         kept = await self._store.do("GET", _key(token))
         if not kept:
-            return None
+            return await self._back_again(token) if kept is None else None
         caller = wire.decode(kept, Caller)
         if caller.guest and _age_s(caller.user_id) > _DAY_S:  # younger ones have nearly all of their time
             await self._store.do("EXPIRE", _key(token), _SESSION_S)
         return caller
 
+    async def _back_again(self, token: str) -> Caller | None:
+        """A guest whose session was lost with the store, but for one who has an account since: cart, orders
+        and place in a queue are still theirs."""
+        guest = guest_of(token, self._guests)
+        if guest is None or not 0 <= _age_s(guest) < _SESSION_S:
+            return None
+        if await self._db.fetchval(queries.was_claimed, guest):
+            return None
+        caller = Caller(guest)
+        made = await self._store.do("SET", _key(token), wire.encode(caller), "EX", _SESSION_S, "NX")
+        return caller if made else await self.who(token)
+
     async def sign_out(self, token: Annotated[str, IN_BODY]) -> None:
         """Ends a session; one that ended already stays so."""
+        if guest_of(token, self._guests) is not None:
+            await self._store.do("SET", _key(token), b"", "EX", _SESSION_S)  # not there would be: lost
+            return
         kept = await self._store.do("GETDEL", _key(token))
         if kept:
             user_id = wire.decode(kept, Caller).user_id

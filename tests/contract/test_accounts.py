@@ -248,6 +248,26 @@ async def test_a_guest_is_somebody_without_a_row(accounts, db):
     assert await accounts.who(one.token) is None
 
 
+async def test_a_guest_whom_the_store_lost_comes_back(accounts, store, clock_ahead):
+    guest, gone, claimed = await accounts.guest(), await accounts.guest(), await accounts.guest()
+    await accounts.register(ANN, claimed.user_id)
+    await store.do("FLUSHALL")
+    await accounts.sign_out(gone.token)
+    caller = await accounts.who(guest.token)
+    assert (caller.user_id, caller.guest, caller.email) == (guest.user_id, True, None)
+    assert await store.do("TTL", key(guest.token)) > 29 * DAY_S
+    assert await accounts.who(gone.token) is None, "signed out"
+    assert await accounts.who(claimed.token) is None, "has an account"
+    for n in (8, 20, 40, len(guest.token) - 1):
+        other = "A" if guest.token[n] != "A" else "B"
+        assert await accounts.who(guest.token[:n] + other + guest.token[n + 1 :]) is None, "not made by us"
+    assert await accounts.who("guest.") is None
+    assert await accounts.who("guest.é") is None
+    await store.do("FLUSHALL")
+    clock_ahead(31 * DAY_S)
+    assert await accounts.who(guest.token) is None, "too long ago"
+
+
 async def test_a_guest_who_keeps_coming_stays_known(accounts, store, clock_ahead):
     guest = await accounts.guest()
     await store.do("EXPIRE", key(guest.token), 1_000)
