@@ -11,7 +11,7 @@ BIN := .venv/bin
 DEMO_FLAG := $(if $(filter 0 no false,$(DEMO)),--no-demo,--demo)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format bench chromium opensearch setup setup-test clean
+.PHONY: help run test check lint format bench chromium varnish opensearch setup setup-test clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,13 @@ chromium:  ## the browser for the browser tests, where root and apt can install 
 	else echo "Installing Chromium (once) ..."; \
 	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1 \
 	|| { echo "Chromium could not be installed by apt-get."; exit 1; }; fi
+
+varnish:  ## the cache that tests and `bench flash` put before a shop, where root and apt can install it
+	@if command -v varnishd >/dev/null; then varnishd -V 2>&1 | head -1; \
+	elif [ "$$(id -u)" != 0 ]; then echo "Varnish is not installed, and only root can install it."; exit 1; \
+	elif ! command -v apt-get >/dev/null; then echo "Varnish is not installed, and this machine has no apt-get."; exit 1; \
+	else { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends varnish; } >/dev/null 2>&1 \
+	&& echo "Varnish is installed." || { echo "Varnish could not be installed by apt-get."; exit 1; }; fi
 
 setup:
 	@scripts/setup run

@@ -17,7 +17,7 @@ import msgspec
 
 from mercat import ids
 from mercat.accounts import NewAddress
-from mercat.bench import floors
+from mercat.bench import cache, floors
 from mercat.bench.load import Load, Result, request
 from mercat.bench.report import Report
 from mercat.bench.shop import audited, opened, staff
@@ -59,6 +59,7 @@ async def flash(seconds: float, people: int = 0) -> Report:
         joins, memory = await _join(connection, shop, crowd, seconds)
         looks = await _look_up(connection, crowd, seconds / 3)
         polls = await _poll(connection, seconds / 3)
+        behind_a_cache = await cache.crowd(connection, _SALE, seconds / 3)
         ran = await _run_through(connection, shop, owner, crowd, offer)
         rush = await _rush(connection, shop, min(int(_RUSHING_A_SECOND * seconds), _RUSHING_MAX))
         sold = await owner.fetchval("select sold from flashsale.sale where sale_id = $1", _SALE)
@@ -82,6 +83,7 @@ async def flash(seconds: float, people: int = 0) -> Report:
             "document_bytes": len(polls.bodies[0].partition(b"\r\n\r\n")[2]) if polls.bodies else 0,
             "place_p50_ms": round(looks.percentile(0.5), 2),
             "place_p99_ms": round(looks.percentile(0.99), 2),
+            **behind_a_cache,
             **ran,
             **rush,
             "broken_laws": [finding.law for finding in findings if finding.violations],
