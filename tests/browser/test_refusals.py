@@ -1,5 +1,7 @@
 """A page that says no: what happened, that no money moved, and what to do next; and then it can be done."""
 
+import time
+
 import httpx
 import pytest
 from browser.steps import choose_card, fill_in
@@ -23,6 +25,9 @@ def at_the_till(visit, bob):
     made = bob.post("/seller/products", json=cup | {"currency": "USD", "quantity": 3})
     assert made.status_code == 201, made.text
     cup = made.json()
+    until = time.monotonic() + 10  # it can be bought at once; that pages say so comes through the log
+    while not bob.get(f"/products/{cup['product_id']}").json()["in_stock"]:
+        assert time.monotonic() < until, "it never came in stock"
     page = visit()
     page.goto(f"/p/{cup['product_id']}")
     page.locator(".tocart button").click()
