@@ -27,12 +27,12 @@ def _place(folder: Path) -> Place:
 
 
 def evaluate(folder: Path, queries: Path, judgements: Path, *, as_json: bool, run: Path | None) -> int:
-    """The engine's score, the prior, and the learnt ranker by cross-validation, on one shop's products."""
+    """The words alone, the prior, and the learnt ranker by cross-validation, on one shop's products."""
     made = learning.cases(
         folder, _place(folder), learning.questions(queries), learning.judgements(judgements)
     )
     steps: dict[str, dict[str, float]] = {}
-    steps["engine"], _ = learning.plain(made)
+    steps["words"], _ = learning.plain(made)
     steps["prior"], _ = learning.untaught(made)
     steps["learnt"], ranked = learning.validated(made)
     if run:

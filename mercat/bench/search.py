@@ -192,7 +192,7 @@ async def _watch(shop: Shop, reader: index.Reader, line: bytes, seconds: float) 
             row = recognise([raw]).read(raw)
             await shop.catalog.take([row], seller_id, raw["seller"], 0, _received)
             since = time.perf_counter()
-            its = engine.Query.term_query(index.SCHEMA, "external_id", raw["external_id"])
+            its = engine.Query.term_query("external_id", raw["external_id"])
             while True:
                 searcher = reader.searcher()
                 found = [address for _, address in searcher.search(its, 1, count=False).hits]

@@ -104,7 +104,7 @@ class Door:
         self._ids = count()
         self._process = secrets.token_hex(6)
         self._secure = settings.secure_cookies
-        self._tells = settings.log_level == "debug"
+        self._tells = settings.log_level.lower() == "debug"
         headers = dict(_SECURITY)
         if self._secure:
             headers["strict-transport-security"] = "max-age=31536000; includeSubDomains"

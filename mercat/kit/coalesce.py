@@ -142,7 +142,7 @@ class Coalescer(Generic[Ask, Answer]):
             return [*await self._answers(asks[:middle]), *await self._answers(asks[middle:])]
         except AWAY as error:
             # Unknown whether it happened: asks are idempotent, so whoever cares asks again.
-            return [_unavailable(error) for _ in asks]
+            return [unavailable(error) for _ in asks]
         except Exception as error:
             log.exception("a batch failed", asks=len(asks))
             return [error] * len(asks)
@@ -213,7 +213,8 @@ AWAY = (
 """What is raised when the database is away (SQLSTATE 08, 53, 57, 58, or no answer)."""
 
 
-def _unavailable(error: BaseException) -> Unavailable:
+def unavailable(error: BaseException) -> Unavailable:
+    """What a caller is told, with why."""
     away = Unavailable()
     away.__cause__ = error
     return away

@@ -14,8 +14,7 @@ from valkey.asyncio.retry import Retry
 from valkey.backoff import ConstantBackoff
 from valkey.exceptions import NoScriptError, ValkeyError
 
-from mercat.kit.coalesce import Coalescer
-from mercat.kit.refusals import Unavailable
+from mercat.kit.coalesce import Coalescer, unavailable
 
 Command = tuple[Any, ...]
 _PATIENCE_S = 5.0
@@ -65,9 +64,9 @@ class Store:
                     for command in commands:
                         pipe.execute_command(*command)
                     answers = await pipe.execute(raise_on_error=False)
-                return [_away(answer) if _refused(answer) else answer for answer in answers]
+                return [unavailable(answer) if _refused(answer) else answer for answer in answers]
         except (ValkeyError, OSError) as error:
-            return [_away(error)] * len(commands)
+            return [unavailable(error)] * len(commands)
 
     async def _one(self, command: Command) -> Any:
         try:
@@ -97,12 +96,6 @@ class Store:
 def _refused(answer: Any) -> bool:
     """Valkey cannot now: its disk or its memory is full, or it is still loading."""
     return isinstance(answer, ValkeyError) and not isinstance(answer, NoScriptError)
-
-
-def _away(error: Exception) -> Unavailable:
-    away = Unavailable()
-    away.__cause__ = error
-    return away
 
 
 def _packing(kind: type[AbstractConnection]) -> type[AbstractConnection]:

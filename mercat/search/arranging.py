@@ -8,7 +8,6 @@ import numpy as np
 from mercat.ids import ProductId
 from mercat.search import words
 from mercat.search.engine import DocAddress, Occur, Query, Searcher
-from mercat.search.index import SCHEMA
 from mercat.search.ranking import Column
 from mercat.search.rules import Boost, Pin
 
@@ -16,7 +15,7 @@ Hit = tuple[Any, DocAddress]
 
 
 def those(products: Sequence[int]) -> Query:
-    return Query.term_set_query(SCHEMA, "product_id", list(products))
+    return Query.term_set_query("product_id", list(products))
 
 
 def placeable(pins: Sequence[Pin], *, in_stock: bool) -> Query:

@@ -38,11 +38,11 @@ class Query:
         self.made: Any = None
 
     @staticmethod
-    def term_query(schema: Any, field: str, value: object) -> "Query":
+    def term_query(field: str, value: object) -> "Query":
         return Query("term", field, value)
 
     @staticmethod
-    def term_set_query(schema: Any, field: str, values: Sequence[Any]) -> "Query":
+    def term_set_query(field: str, values: Sequence[Any]) -> "Query":
         return Query("terms", field, values)
 
     @staticmethod
@@ -54,14 +54,12 @@ class Query:
         return Query("none")
 
     @staticmethod
-    def fuzzy_term_query(
-        schema: Any, field: str, text: str, distance: int = 1, prefix: bool = False
-    ) -> "Query":
+    def fuzzy_term_query(field: str, text: str, distance: int = 1, prefix: bool = False) -> "Query":
         """Words so many letters away, neighbours that changed places being one; or words that begin so."""
         return Query("fuzzy", field, text, distance, prefix)
 
     @staticmethod
-    def phrase_query(schema: Any, field: str, words: list[Any], slop: int = 0) -> "Query":
+    def phrase_query(field: str, words: list[Any], slop: int = 0) -> "Query":
         return Query("phrase", field, words, slop)
 
     @staticmethod
@@ -83,9 +81,7 @@ class Query:
         return Query("const", query, score)
 
     @staticmethod
-    def range_query(
-        schema: Any, field: str, kind: FieldType, low: Any | None = None, high: Any | None = None
-    ) -> "Query":
+    def range_query(field: str, kind: FieldType, low: Any | None = None, high: Any | None = None) -> "Query":
         """Both ends included."""
         return Query("range", field, kind, low, high)
 

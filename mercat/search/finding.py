@@ -23,7 +23,7 @@ from mercat.search import arranging, meaning, offering, rules, traits, words
 from mercat.search import text as text_of
 from mercat.search.engine import DocAddress, FieldType, Occur, Order, Pages, Searcher
 from mercat.search.engine import Query as Clause
-from mercat.search.index import NOBODY, PRICE_BOUNDS, SCHEMA, SPLIT, STARS, by_category, by_word
+from mercat.search.index import NOBODY, PRICE_BOUNDS, SPLIT, STARS, by_category, by_word
 from mercat.search.judging import Judge
 from mercat.search.messages import (
     LIMIT_MAX,
@@ -432,7 +432,7 @@ class Finding:
         if query.price_min is not None or query.price_max is not None:
             chosen["price_ranges"] = _prices(query.price_min, query.price_max)
         if query.rating_min is not None:
-            chosen["ratings"] = Clause.range_query(SCHEMA, "rating", FieldType.Float, query.rating_min)
+            chosen["ratings"] = Clause.range_query("rating", FieldType.Float, query.rating_min)
         for name, values in query.attributes.items():
             chosen[_trait(name)] = words.some(
                 [words.term(traits.column(name), traits.shown(value)) for value in values]
@@ -531,7 +531,7 @@ class Finding:
         def look() -> str | None:
             said = words.query(self._searcher, text.asked, text.least, text.ways)
             best = self._scored(said, offering.BEST, 0)
-            those = Clause.term_set_query(SCHEMA, "product_id", self._products(best))
+            those = Clause.term_set_query("product_id", self._products(best))
             counted = self._searcher.aggregate(those, {"aisle": _TALLIES["aisle"]})
             return offering.aisle(by_category(counted["aisle"]["buckets"]), len(best), self._sizes())
 
@@ -616,7 +616,7 @@ class Finding:
         if meaning.is_word(written):
             return None
         for distance in range(1, words.slips(written) + 1):
-            near = Clause.fuzzy_term_query(SCHEMA, "words", written, distance)
+            near = Clause.fuzzy_term_query("words", written, distance)
             votes: dict[str, int] = {}
             hits = self._searcher.search(near, _SPELLINGS, count=False, order_by_field="by_rating").hits
             for shown in self._cards(hits):
@@ -665,7 +665,7 @@ class Finding:
     def _starting(self, said: list[Clause], last: str, limit: int) -> list[Raw]:
         """Products with these words and one that begins so, or nearly so."""
         for distance in range(words.slips(last) + 1):
-            begun = Clause.fuzzy_term_query(SCHEMA, "words", last, distance, prefix=True)
+            begun = Clause.fuzzy_term_query("words", last, distance, prefix=True)
             hits: list[tuple[Any, DocAddress]] = []
             for some in self._parts(said):
                 hits = self._searcher.search(
@@ -717,4 +717,4 @@ def _prices(low: int | None, high: int | None) -> Clause:
     high = money.MINOR_MAX if high is None else min(high, money.MINOR_MAX)
     if high < low:
         return Clause.empty_query()
-    return Clause.range_query(SCHEMA, "price", FieldType.Unsigned, low, high)
+    return Clause.range_query("price", FieldType.Unsigned, low, high)

@@ -17,7 +17,7 @@ import structlog
 from mercat.search import aisles, ranking, synonyms, trees
 from mercat.search.aisles import Aisles
 from mercat.search.engine import DocAddress, Pages, Query, Searcher
-from mercat.search.index import SCHEMA, by_category
+from mercat.search.index import by_category
 from mercat.search.offering import Offering
 from mercat.search.ranking import Column, Question
 from mercat.search.rules import Ruling
@@ -160,7 +160,7 @@ class Judge:
             self._surveyed = now
             size = aisles.CATEGORIES_MAX
             terms = {"every": {"terms": {"field": "aisle", "size": size, "segment_size": size}}}
-            answer = searcher.aggregate(Query.term_query(SCHEMA, "for_sale", True), terms)
+            answer = searcher.aggregate(Query.term_query("for_sale", True), terms)
             counts = by_category(answer["every"]["buckets"])
             self._aisles = aisles.survey(counts, searcher.num_docs)
         return self._aisles

@@ -170,8 +170,8 @@ def worth(made: dict[str, Case], ranked: dict[str, list[str]]) -> dict[str, dict
 
 
 def plain(made: dict[str, Case]) -> tuple[dict[str, float], dict[str, list[str]]]:
-    """The engine's own order of the candidates."""
-    ranked = {query_id: case.products[:_SHOWN] for query_id, case in made.items()}
+    """The words alone: how rare they are, and where they stand."""
+    ranked = {query_id: case.ranked(case.found["score"]) for query_id, case in made.items()}
     return means([found for found in worth(made, ranked).values() if found]), ranked
 
 

@@ -94,7 +94,7 @@ class Rulebook:
     async def remove(self, caller: Caller, rule_id: RuleId) -> None:
         """Said again, it is as well: it is gone."""
         gone = await self._db.fetchval(
-            queries.remove_rule, rule_id, caller.user_id, caller.name, clock.now(), ids.new(RuleChangeId)
+            queries.remove_rule, rule_id, caller.user_id, caller.name, clock.now(), ids.new(RuleChangeId, 0)
         )
         if gone is None and not await self._db.fetchval(queries.was_rule, rule_id):
             raise NotFound
@@ -121,7 +121,7 @@ class Rulebook:
             caller.name,
             new,
             RULES_MAX,
-            ids.new(RuleChangeId),
+            ids.new(RuleChangeId, 0),
         )
         self._looked = float("-inf")
         kept = await self._db.fetchrow(queries.rule, rule_id)

@@ -8,7 +8,7 @@ import msgspec
 
 from mercat.events import ProductChanged
 from mercat.search.engine import FieldType, Occur, Place, Query, Reader
-from mercat.search.index import SCHEMA, card_of
+from mercat.search.index import card_of
 
 What = Literal["missing", "older", "other", "extra"]
 _WAIT_S = 5.0
@@ -58,7 +58,7 @@ def compare(reader: Reader, page: Sequence[ProductChanged], before: int) -> list
     the last of them."""
     searcher = reader.searcher()
     wanted = [int(each.product_id) for each in page]
-    hits = searcher.search(Query.term_set_query(SCHEMA, "product_id", wanted), len(wanted), count=False).hits
+    hits = searcher.search(Query.term_set_query("product_id", wanted), len(wanted), count=False).hits
     addresses = [address for _, address in hits]
     ids, versions = (searcher.fast_field_values(field, addresses) for field in ("product_id", "version"))
     there = {
@@ -76,9 +76,9 @@ def compare(reader: Reader, page: Sequence[ProductChanged], before: int) -> list
             differences.append(Difference(product, what))
         elif version == each.version and shown != (card_of(each.document) if each.document else b""):
             differences.append(Difference(product, "other"))
-    span = Query.range_query(SCHEMA, "product_id", FieldType.Unsigned, before + 1, wanted[-1])
-    asked = [(Occur.Must, span), (Occur.Must, Query.term_query(SCHEMA, "for_sale", True))]
-    asked += [(Occur.MustNot, Query.term_set_query(SCHEMA, "product_id", wanted))]
+    span = Query.range_query("product_id", FieldType.Unsigned, before + 1, wanted[-1])
+    asked = [(Occur.Must, span), (Occur.Must, Query.term_query("for_sale", True))]
+    asked += [(Occur.MustNot, Query.term_set_query("product_id", wanted))]
     found = searcher.search(Query.boolean_query(asked), _EXTRA_MAX, count=False).hits
     extra = searcher.fast_field_values("product_id", [address for _, address in found])
     return differences + [Difference(int(product or 0), "extra") for product in extra]
@@ -92,7 +92,7 @@ def behind(place: Place, standing: dict[int, int]) -> int | None:
     reader, until = place.reader(), time.monotonic() + _WAIT_S
     while True:
         searcher = reader.searcher()
-        asked = Query.term_set_query(SCHEMA, "product_id", list(standing))
+        asked = Query.term_set_query("product_id", list(standing))
         addresses = [hit[1] for hit in searcher.search(asked, max(len(standing), 1), count=False).hits]
         ids, versions = (searcher.fast_field_values(field, addresses) for field in ("product_id", "version"))
         there = {int(product or 0): int(version or 0) for product, version in zip(ids, versions, strict=True)}

@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Sequence
 
 from mercat.search.engine import Occur, Query, Searcher
-from mercat.search.index import SCHEMA
 from mercat.search.text import plain, stems
 
 LETTERS_MAX = 2_000
@@ -42,7 +41,7 @@ def clean(q: str) -> str:
 
 
 def term(field: str, value: object) -> Query:
-    return Query.term_query(SCHEMA, field, value)
+    return Query.term_query(field, value)
 
 
 def every(queries: list[Query]) -> Query:
@@ -112,7 +111,7 @@ def _otherwise(
                 ways.append((joined, (place, place + 1)))
     parts = _MIXED.findall(word.written)
     if len(parts) > 1 and all(searcher.doc_freq("title", part) for part in parts):
-        ways.append((Query.boost_query(Query.phrase_query(SCHEMA, "title", parts), TITLE), (place,)))
+        ways.append((Query.boost_query(Query.phrase_query("title", parts), TITLE), (place,)))
     return ways
 
 
