@@ -7,7 +7,7 @@ computed at once; 300 take one to two milliseconds.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,7 @@ LEARNT = (
     "same_kind", "kind_fits", "says_it", "says_the_same",
     "title_first_thing", "title_last_thing", "title_thing",
     "prose_first_thing", "prose_last_thing", "prose_thing", "kind_is_thing", "same_thing", "agree",
+    "goes_with",
 )  # fmt: skip
 """The numbers that a ranker may learn from."""
 _FOR = known("for with compatible f to")
@@ -53,6 +54,8 @@ _WEIGHTS = {"title": 3.0, "prose": 2.0, "kind": 2.0, "brand": 1.0, "tags": 1.0}
 _TOGETHER, _IN_A_ROW = 0.5, 1.0
 """By how much fields count in `score`; and all words in the title, and those in a row, once more."""
 _NAMES_PROSE = 24
+_SHOPS_WORD = 0.7
+"""What the shop's word for a thing counts in `score`, beside the shopper's."""
 Column = Any
 """A numpy array with a number a candidate; where two are compared, the axes are named."""
 Table = NDArray[np.float32]
@@ -76,16 +79,19 @@ def features(asked: Question, rows: Rows, aisles: Aisles) -> dict[str, Column]:
     places = aisles.places(rows["category"])
     has_kind = places > 0
     names, heads = aisles.names[places], aisles.heads[places]
-    for word, other in _instead(asked, own, rows["title"], names, heads):
+    held = _held(rows, own)
+    score = _score(held, rows, rarity)
+    instead = _instead(asked, own, rows["title"], names, heads)
+    for word, other in instead:
         for field in _SAID:
             rows[field][rows[field] == other] = word
         names, heads = np.where(names == other, word, names), np.where(heads == other, word, heads)
+    if instead:
+        held = _held(rows, own)
+        score = np.maximum(score, _SHOPS_WORD * _score(held, rows, rarity))
+    in_title, in_prose, kind_has, brand_has, detail_has, tag_has = held
     title, prose = rows["title"], rows["prose"]
-    in_title, in_prose = _where(title, own), _where(prose, own)
     title_has, prose_has = in_title.any(2), in_prose.any(2)
-    kind_has, brand_has, detail_has, tag_has = (
-        _where(rows[field], own).any(2) for field in ("place", "brand", "details", "tags")
-    )
     f: dict[str, Column] = {}
     for name, has in (
         ("title", title_has),
@@ -112,11 +118,7 @@ def features(asked: Question, rows: Rows, aisles: Aisles) -> dict[str, Column]:
     _positions(f, in_title, in_prose, title_has, prose_has)
     _frequencies(f, in_title, in_prose, names, own, rarity, title_words, prose_words)
     f["title_row"], f["prose_row"] = _in_a_row(in_title), _in_a_row(in_prose)
-    for name, has in (("kind", kind_has), ("brand", brand_has), ("tags", tag_has)):
-        f["score"] += _WEIGHTS[name] * (has @ rarity)
-    together = f["bm_title"] * title_has.all(1) * _TOGETHER + (f["title_row"] == 1) * _IN_A_ROW
-    if len(own) > 1:
-        f["score"] += _WEIGHTS["title"] * rarity.sum() * together
+    f["score"] = score
     f["score_of_best"] = f["score"] / max(float(f["score"].max()), 1e-6)
     order = np.argsort(-f["score"], kind="stable")
     f["place"] = np.empty(len(order))
@@ -250,8 +252,38 @@ def _frequencies(
     f["bm_one"] = _bm25(whole, length, 0.6, 0.3) @ weight
     f["bm_title"] = _bm25(often, title_words, 1.2, 0.75) @ weight
     f["bm_prose"] = _bm25(often_prose, prose_words, 1.2, 0.75) @ weight
-    f["score"] = rarity.sum() * (_WEIGHTS["title"] * f["bm_title"] + _WEIGHTS["prose"] * f["bm_prose"])
     f["bm_of_best"] = f["bm_one"] / max(float(f["bm_one"].max()), 1e-6)
+
+
+class _Held(NamedTuple):
+    """Where the words stand, by candidate and word: their places in title and prose, whether other fields
+    have them."""
+
+    title: Column
+    prose: Column
+    kind: Column
+    brand: Column
+    details: Column
+    tags: Column
+
+
+def _held(rows: Rows, own: Column) -> _Held:
+    others = (_where(rows[field], own).any(2) for field in ("place", "brand", "details", "tags"))
+    return _Held(_where(rows["title"], own), _where(rows["prose"], own), *others)
+
+
+def _score(held: _Held, rows: Rows, rarity: Column) -> Column:
+    """How well the fields say the words as they were asked: BM25 of title and prose, by weight."""
+    title = _bm25(held.title.sum(2), np.maximum(rows["title_words"].astype(np.float64), 1), 1.2, 0.75)
+    prose = _bm25(held.prose.sum(2), rows["prose_words"].astype(np.float64), 1.2, 0.75)
+    made = _WEIGHTS["title"] * (title @ rarity) + _WEIGHTS["prose"] * (prose @ rarity)
+    for name, has in (("kind", held.kind), ("brand", held.brand), ("tags", held.tags)):
+        made = made + _WEIGHTS[name] * (has @ rarity)
+    if len(rarity) > 1:
+        whole = title @ rarity * held.title.any(2).all(1) * _TOGETHER
+        row = (_in_a_row(held.title) == 1) * rarity.sum() * _IN_A_ROW
+        made = made + _WEIGHTS["title"] * (whole + row)
+    return made
 
 
 def _bm25(often: Column, length: Column, k1: float, b: float) -> Column:
