@@ -1,0 +1,58 @@
+"""What benchmarks say of a run, and what they can be told."""
+
+import pytest
+
+from mercat.bench import NAMES, options_of
+from mercat.bench.checkout import Crowd
+from mercat.bench.load import Result
+from mercat.showing import bench_of
+
+
+def run(latencies_ms, answered):
+    result = Result()
+    result.began, result.ended = 100.0, 110.0
+    result.latencies = [each / 1_000 for each in latencies_ms]
+    result.answered = answered
+    return result
+
+
+def test_a_run_is_shown_by_tenths():
+    assert run([], [0.0, 0.5, 9.99, 10.0]).rates() == [2.0, 0, 0, 0, 0, 0, 0, 0, 0, 2.0]
+
+
+def test_a_latency_counts_in_one_part():
+    found = run([1, 5, 5.1, 99, 100, 101, 9_000], []).histogram()
+    assert {name: count for name, count in found.items() if count} == {
+        "5": 2,
+        "10": 1,
+        "100": 2,
+        "200": 1,
+        "more": 1,
+    }
+    assert sum(found.values()) == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("browse", {"hot": True}), ("checkout", {"people": 5}), ("flash", {"lines": 3})]
+)
+def test_an_option_of_another_benchmark_is_refused(name, options, capsys):
+    assert bench_of(name, 1, options, as_json=True) == 2
+    assert "takes --" in capsys.readouterr().err
+
+
+def test_every_option_is_some_benchmarks():
+    taken = set().union(*(options_of(name) for name in NAMES))
+    assert {"people", "products", "rate", "fault", "lines", "hot"} <= taken
+
+
+class _Shop:
+    class building:
+        store = None
+
+
+@pytest.mark.parametrize(("lines", "hot"), [(1, True), (2, True), (2, False), (100, True), (100, False)])
+def test_baskets_have_so_many_lines_and_the_hot_one(lines, hot):
+    baskets = Crowd(_Shop, [], list(range(400)), lines, hot=hot)._baskets
+    some = [next(baskets) for _ in range(400)]
+    assert {len(each) for each in some} == {lines}
+    assert all("0" in each for each in some) == hot
