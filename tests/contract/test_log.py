@@ -163,3 +163,30 @@ async def test_work_outside_the_database_comes_before_the_position(db, relaying,
     await (await follower(index)).step()
     assert index.applied == [TEA]
     assert await db.fetchval("select at from events.position where follower = 'reviews'") == 1
+
+
+async def test_who_is_unhurried_hears_the_first_at_once_and_rests_after_it(
+    db, relaying, follower, monkeypatch
+):
+    class Counting(Listener):
+        unhurried = True
+
+    monkeypatch.setattr("mercat.kit.log._UNHURRIED_S", 3_600.0)
+    counting, prompt = Counting(), Listener()
+    followers = [await follower(counting, "recommendations"), await follower(prompt)]
+    bell = Bell()
+    tasks = [asyncio.create_task(each.run(bell)) for each in followers]
+
+    async def heard(listener, count):
+        return len(listener.heard) >= count
+
+    async with relaying():
+        await tell(db, fact(TEA))
+        for listener in (counting, prompt):
+            await until(lambda: heard(listener, 1))  # noqa: B023
+        await tell(db, fact(CUP))
+        await until(lambda: heard(prompt, 2))
+    assert (counting.heard, prompt.heard) == ([TEA], [TEA, CUP])
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
