@@ -12,7 +12,6 @@ import sys
 import asyncpg
 
 from mercat.bench.checkout import Crowd, invite, stock_shelves
-from mercat.bench.load import Load
 from mercat.bench.shop import opened, staff
 
 _AT_ONCE = 512
@@ -69,8 +68,8 @@ async def main(orders: int, seconds: float) -> None:
         filling = asyncio.create_task(crowd.keep_filling())
 
         async def best() -> float:
-            await Load(connection.port, crowd.requests()).run(_AT_ONCE, 3)
-            return (await Load(connection.port, crowd.requests()).run(_AT_ONCE, seconds)).rate
+            await crowd.run(connection.port, _AT_ONCE, 3)
+            return (await crowd.run(connection.port, _AT_ONCE, seconds)).rate
 
         before = await best()
         owner = await asyncpg.connect(**connection.postgres())

@@ -7,7 +7,7 @@ Open loop: requests are due at fixed times, and waiting counts (finds the latenc
 import asyncio
 from bisect import bisect_left
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import cast
 
@@ -32,6 +32,10 @@ class Result:
         """Successful answers a second."""
         good = sum(count for status, count in self.statuses.items() if 200 <= status < 300)
         return good / max(self.ended - self.began, 1e-9)
+
+    def rate_within(self, seconds: float) -> float:
+        """Good answers a second while requests came: without the last ones, when nobody asks any more."""
+        return sum(at <= seconds for at in self.answered) / seconds
 
     def rates(self, parts: int = 10) -> list[float]:
         """Good answers a second in each equal part of the run."""
@@ -59,6 +63,7 @@ class _Connection(asyncio.Protocol):
         self._buffer = bytearray()
         self._needed = 0
         self._due = 0.0
+        self.asked = b""
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -66,7 +71,7 @@ class _Connection(asyncio.Protocol):
         self._load.idle(self)
 
     def send(self, request: bytes, due: float) -> None:
-        self._due = due
+        self._due, self.asked = due, request
         assert self.transport
         self.transport.write(request)
 
@@ -96,13 +101,21 @@ class Load:
     """One run: `await Load(port, requests).run(connections=64, seconds=10)`."""
 
     def __init__(
-        self, port: int, requests: Iterator[bytes], host: str = "127.0.0.1", *, keep_bodies: bool = False
+        self,
+        port: int,
+        requests: Iterator[bytes],
+        host: str = "127.0.0.1",
+        *,
+        keep_bodies: bool = False,
+        heard: Callable[[bytes, int], None] | None = None,
     ) -> None:
+        """`heard`: told of each request how it was answered (its status)."""
         if host not in _LOCAL:
             raise ValueError("load is for this machine only")
         self._host, self._port = host, port
         self._requests = requests
         self.keep_bodies = keep_bodies
+        self._heard = heard
         self.result = Result()
         self._idle: deque[_Connection] = deque()
         self._waiting: deque[float] = deque()
@@ -179,6 +192,8 @@ class Load:
             result.answered.append(now - result.began)
         if body:
             result.bodies.append(body)
+        if self._heard:
+            self._heard(connection.asked, status)
         self.idle(connection)
         if self._ending and not self._busy:
             self._done.set()

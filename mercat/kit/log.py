@@ -299,7 +299,8 @@ class Follower:
         self, name: str, service: object, db: asyncpg.Pool, reader: asyncpg.Pool, desk: Desk | None = None
     ) -> None:
         """`db`: the service's own pool; `reader`: one that may read the log. A service that counts, and is
-        `unhurried`, rests a second after its work: what many facts change is then written once."""
+        `unhurried`, rests a second after its work: what many facts change is then written once. Where a whole
+        batch waits, there is nothing to rest for."""
         self.name = name
         self._rest_s = _UNHURRIED_S if getattr(service, "unhurried", False) else _GATHER_S
         self._service = service
@@ -322,7 +323,8 @@ class Follower:
                 await asyncio.sleep(0.5)
                 continue
             if moved:
-                await asyncio.sleep(self._rest_s)
+                full = bell.last_id - (self._position or 0) >= _FACTS_MAX
+                await asyncio.sleep(_GATHER_S if full else self._rest_s)
             else:
                 await self.rest()
                 await bell.beyond(self._position or 0, 2.0)

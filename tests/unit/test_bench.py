@@ -20,6 +20,10 @@ def test_a_run_is_shown_by_tenths():
     assert run([], [0.0, 0.5, 9.99, 10.0]).rates() == [2.0, 0, 0, 0, 0, 0, 0, 0, 0, 2.0]
 
 
+def test_what_came_after_the_end_is_another_rate():
+    assert run([], [0.5, 1.0, 4.9, 5.1, 9.0]).rate_within(5) == 3 / 5
+
+
 def test_a_latency_counts_in_one_part():
     found = run([1, 5, 5.1, 99, 100, 101, 9_000], []).histogram()
     assert {name: count for name, count in found.items() if count} == {
