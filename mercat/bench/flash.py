@@ -18,6 +18,7 @@ import msgspec
 from mercat import ids
 from mercat.accounts import NewAddress
 from mercat.bench import cache, floors
+from mercat.bench.checkout import Crowd, invite, stock_shelves
 from mercat.bench.load import Load, Result, request
 from mercat.bench.report import Report
 from mercat.bench.shop import audited, opened, staff
@@ -31,6 +32,8 @@ from mercat.kit.web import Caller
 from mercat.main import Shop, certify
 
 _SALE, _RUSH = "bench", "rush"
+_OTHERS, _OTHERS_A_SECOND, _MEANWHILE_S = 64, 50.0, 20.0
+"""Connections and purchases a second of those who shop for other things, before the sale and amid it."""
 _UNITS = 1_000
 _RATE = 100
 _WINDOW_S = 6
@@ -60,7 +63,11 @@ async def flash(seconds: float, people: int = 0) -> Report:
         looks = await _look_up(connection, crowd, seconds / 3)
         polls = await _poll(connection, seconds / 3)
         behind_a_cache = await cache.crowd(connection, _SALE, seconds / 3)
+        others = await _others(shop)
+        before = await others.run(connection.port, _OTHERS, seconds, _OTHERS_A_SECOND)
+        meanwhile = asyncio.create_task(others.run(connection.port, _OTHERS, _MEANWHILE_S, _OTHERS_A_SECOND))
         ran = await _run_through(connection, shop, owner, crowd, offer)
+        during = await meanwhile
         rush = await _rush(connection, shop, min(int(_RUSHING_A_SECOND * seconds), _RUSHING_MAX))
         sold = await owner.fetchval("select sold from flashsale.sale where sale_id = $1", _SALE)
         findings = await audited(connection)
@@ -85,10 +92,21 @@ async def flash(seconds: float, people: int = 0) -> Report:
             "place_p99_ms": round(looks.percentile(0.99), 2),
             **behind_a_cache,
             **ran,
+            "others_p99_ms": [round(each.percentile(0.99), 1) for each in (before, during)],
+            "others_statuses": {str(status): count for status, count in during.statuses.items()},
             **rush,
             "broken_laws": [finding.law for finding in findings if finding.violations],
         },
     )
+
+
+async def _others(shop: Shop) -> Crowd:
+    """Shoppers who want nothing of the sale, with full carts for as long as it takes."""
+    count = int(_OTHERS_A_SECOND * (_MEANWHILE_S + 30))
+    crowd = Crowd(shop, await invite(shop, count), await stock_shelves(shop))
+    while await crowd.fill():
+        pass
+    return crowd
 
 
 class Rehearsal(NamedTuple):
