@@ -41,7 +41,6 @@ from mercat.ids import AddressId, CheckoutId, OfferId, OrderId, PaymentMethodId,
 from mercat.inventory import Line
 from mercat.kit import wire
 from mercat.kit.refusals import Unavailable
-from mercat.kit.web import Caller
 from mercat.main import Shop
 
 log = structlog.get_logger("mercat.bench")
@@ -181,8 +180,6 @@ class Shopper:
                 return
             if status == 202 or code in _AGAIN or not status:
                 await asyncio.sleep(_PAUSE_S)
-            elif status == 401:
-                await self._signs_in()
             else:
                 return  # an empty cart, say, where Valkey has lost it
 
@@ -218,12 +215,6 @@ class Shopper:
                 return
             except (Unavailable, OSError, TimeoutError):
                 await asyncio.sleep(_PAUSE_S)
-
-    async def _signs_in(self) -> None:
-        """As the same person again. What a password costs to check is not measured here."""
-        begin = cast(Callable[..., Any], getattr(self._crowd.shop.accounts, "_begin"))  # noqa: B009
-        with suppress(Unavailable):
-            self._token = (await begin(Caller(self._user_id))).token
 
     def leaves(self) -> None:
         self._line.close()
