@@ -4,8 +4,8 @@ DATA ?= data
 DEMO ?= 1
 NAME ?= checkout
 T ?=
-# Tests that have engines of their own run side by side; those that share an open shop come after them.
-APART := unit tidy contract anomalies
+# Tests run side by side, but for those that kill what they test and time how soon it is back.
+ALONE := tests/faults
 export PYTHON
 BIN := .venv/bin
 DEMO_FLAG := $(if $(filter 0 no false,$(DEMO)),--no-demo,--demo)
@@ -23,8 +23,7 @@ test: setup-test  ## all checks and tests; T=faults/test_supervisor.py for some 
 	@$(MAKE) --no-print-directory chromium || echo "The browser tests will be skipped."
 	@$(if $(T),true,$(MAKE) --no-print-directory check)
 	@if [ -n "$(T)" ]; then $(BIN)/pytest tests/$(T); else \
-	$(BIN)/pytest -n 2 --dist loadfile $(addprefix tests/,$(APART)) \
-	&& $(BIN)/pytest $(addprefix --ignore=tests/,$(APART)) tests; fi
+	$(BIN)/pytest -n 2 --dist loadfile --ignore=$(ALONE) tests && $(BIN)/pytest $(ALONE); fi
 
 check: setup-test  ## style, types, and who may import whom
 	@$(BIN)/ruff format --check .

@@ -154,6 +154,21 @@ def test_a_form_sent_twice_orders_once(visit):
     expect(page.locator("main .orderline")).to_have_count(1)
 
 
+def test_totals_that_change_under_the_finger_do_not_swallow_the_press(visit):
+    page = visit()
+    put_in_cart(page)
+    page.goto("/checkout")
+    fill_in(page)
+    page.get_by_label("State or region").fill("NY")
+    button = page.locator("#due button")
+    button.hover()
+    with page.expect_response("**/checkout/totals"):
+        page.mouse.down()  # leaves the field, and the totals are asked for
+    expect(page.locator("[class*=htmx-]")).to_have_count(0)
+    page.mouse.up()
+    expect(page.locator("#refused, .way").first).to_be_visible()
+
+
 def test_the_button_cannot_be_pressed_twice(visit):
     page = visit()
     put_in_cart(page)
