@@ -20,7 +20,7 @@ from mercat.search.judging import Judge
 from mercat.search.measures import Grades, means, measured
 from mercat.search.ranking import LEARNT, Column
 
-FOLDS, ROUNDS, BAGS = 5, 150, 2
+FOLDS, ROUNDS, BAGS = 5, 110, 2
 _LEARNING: dict[str, Any] = {
     "objective": "lambdarank",
     "learning_rate": 0.05,

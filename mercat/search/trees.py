@@ -3,7 +3,7 @@
 A tree has at most 8 leaves, so which of them a product can still reach is one byte. For every feature and
 every interval between the thresholds that trees ask about, a row holds the bytes of all trees; a product's
 leaves are the `and` of its rows, and the lowest bit left is its leaf. Source: QuickScorer (Lucchese et al.,
-SIGIR 2015). 300 trees and 400 products take about a millisecond.
+SIGIR 2015). 220 trees and 200 products take some 0.3 ms.
 """
 
 from pathlib import Path
