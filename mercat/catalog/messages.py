@@ -44,7 +44,10 @@ class ProductChange(Struct, frozen=True, kw_only=True):
     brand: Annotated[str, Meta(max_length=200)] | UnsetType | None = UNSET
     attributes: (
         Annotated[
-            dict[Annotated[str, Meta(max_length=100)], Annotated[str, Meta(max_length=2_000)] | float | bool],
+            dict[
+                Annotated[str, Meta(min_length=1, max_length=100)],
+                Annotated[str, Meta(max_length=2_000)] | float | bool,
+            ],
             Meta(max_length=100),
         ]
         | UnsetType

@@ -196,7 +196,7 @@ class Catalog:
         """The offer that is bought when a product is; NotFound where nothing of it is for sale."""
         offer_id = await self._db.fetchval(queries.featured, product_id)
         if offer_id is None:
-            raise NotFound("There is no such product for sale.")
+            raise NotFound("There is no such product for sale.", pointer="/product_id")
         return OfferId(offer_id)
 
     async def product(self, product_id: ProductId) -> Product:
