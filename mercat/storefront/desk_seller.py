@@ -29,6 +29,15 @@ _EXPORT_PAGE = 500
 _EXPORT_PAGES_MAX = 100
 _NEXT = ("in_transit", "out_for_delivery", "delivered", "exception")
 _PLAIN_COLUMNS = {"title", "description", "category", "brand", "price", "quantity", "image", "external_id"}
+_LONGEST = {
+    "title": 500,
+    "description": 20_000,
+    "category": 200,
+    "brand": 200,
+    "image": 2_000,
+    "external_id": 200,
+}
+_ATTRIBUTES_MAX = 100
 _SAID = {
     "price": "The new price stands, everywhere.",
     "stock": "The stock is set.",
@@ -273,6 +282,8 @@ class SellerDesk:
         ):
             if not given.get(column):
                 raise _BadFieldError(column, words)
+        attributes = _attributes(given)
+        _check_lengths(given, attributes)
         try:
             price = self._minor(given.get("price", ""))
         except Invalid as error:
@@ -291,7 +302,7 @@ class SellerDesk:
             "brand": given.get("brand") or None,
             "price": price,
             "currency": self._currency,
-            "attributes": _attributes(given),
+            "attributes": attributes,
             "images": [image] if image else [],
         }
         if given.get("external_id"):
@@ -478,6 +489,21 @@ def _attributes(given: dict[str, str]) -> dict[str, str]:
         if colon and name.strip() and value.strip():
             found[name.strip()] = value.strip()
     return found
+
+
+def _check_lengths(given: dict[str, str], attributes: dict[str, str]) -> None:
+    """What the API takes is what a form and a list take; _BadFieldError says what is too long."""
+    for column, most in _LONGEST.items():
+        if len(given.get(column, "")) > most:
+            raise _BadFieldError(column, f"This is too long: {most:,} characters at most.")
+    if len(attributes) > _ATTRIBUTES_MAX:
+        raise _BadFieldError("attributes", f"These are too many details: {_ATTRIBUTES_MAX} at most.")
+    for name, value in attributes.items():
+        if len(name) > 100 or len(value) > 2_000:
+            raise _BadFieldError(
+                "attributes",
+                f"{name[:40]}: a detail's name has 100 characters at most, and what it is 2,000.",
+            )
 
 
 def _rows(content: bytes) -> list[dict[str, str]]:

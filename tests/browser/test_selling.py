@@ -111,22 +111,43 @@ def test_a_list_with_bad_rows_takes_the_good_ones_and_names_the_bad(visit):
         f"Cup {mark},Holds tea.,kitchen,cheap,4,red",
         ",No title.,kitchen,1.00,1,",
         f"Jug {mark},Holds more.,kitchen,12.00,many,",
+        f"Pot {mark} {'x' * 500},Holds more.,kitchen,12.00,1,",
+        f"Tub {mark},Holds most.,kitchen,12.00,1,{'y' * 2_001}",
     ]
     file = {"name": "list.csv", "mimeType": "text/csv", "buffer": "\n".join(rows).encode()}
     bob.get_by_label("CSV file").set_input_files(file)
     bob.get_by_role("button", name="Upload").click()
-    expect(bob.locator("main .notice")).to_contain_text("1 of 4 rows are listed")
+    expect(bob.locator("main .notice")).to_contain_text("1 of 6 rows are listed")
     bad = bob.locator("main .notice tbody tr")
-    expect(bad).to_have_count(3)
+    expect(bad).to_have_count(5)
     expect(bad.nth(0)).to_contain_text("price")
     expect(bad.nth(1)).to_contain_text("title")
     expect(bad.nth(2)).to_contain_text("quantity")
+    expect(bad.nth(3)).to_contain_text("500 characters at most")
+    expect(bad.nth(4)).to_contain_text("colour: a detail's name")
     bob.goto("/desk")
     expect(bob.get_by_role("link", name=f"Mug {mark}")).to_be_visible()
     exported = list(csv.DictReader(bob.request.get("/desk/products.csv").text().splitlines()))
     [mug] = [row for row in exported if row["title"] == f"Mug {mark}"]
     assert (mug["price"], mug["stock"], mug["status"]) == ("9.50", "4", "active")
     assert len({row["offer_id"] for row in exported}) == len(exported) > 50
+
+
+def test_a_text_that_is_too_long_is_said_at_its_field_and_nothing_is_lost(visit):
+    bob = visit()
+    sign_in(bob, "bob", "/desk/new")
+    bob.get_by_label("Title").fill("Teapot")
+    bob.get_by_label("Description").fill("x" * 20_001)
+    bob.get_by_label("Price").fill("24.50")
+    bob.get_by_label("How many are there").fill("3")
+    bob.get_by_label("Details").fill("Colour: blue")
+    bob.get_by_role("button", name="Put it on sale").click()
+    described = bob.get_by_label("Description")
+    expect(described).to_have_attribute("aria-invalid", "true")
+    expect(bob.locator("#w-description")).to_have_text("This is too long: 20,000 characters at most.")
+    expect(described).to_have_value("x" * 20_001)
+    expect(bob.get_by_label("Title")).to_have_value("Teapot")
+    expect(bob.get_by_label("Details")).to_have_value("Colour: blue")
 
 
 def test_stock_counted_meanwhile_is_not_overwritten(visit):
