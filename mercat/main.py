@@ -89,7 +89,6 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> Shop:
         search.API,
         lambda db: search.Search(
             settings.data / "search",
-            settings.currency,
             settings.search_sold_out,
             db,
             search.place_of(settings),

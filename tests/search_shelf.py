@@ -43,11 +43,11 @@ def put(where: Path | Place, changes: Sequence[ProductChanged]) -> Writer:
     return writer
 
 
-def finding(writer: Writer, currency: str = "USD") -> Finding:
+def finding(writer: Writer) -> Finding:
     """Asks what the writer has written, without a judge."""
     if isinstance(writer, embedded.Writer):
-        return Finding(Embedded(writer._index.searcher(), SCHEMA), currency)
-    return Finding(writer.place.reader().searcher(), currency)
+        return Finding(Embedded(writer._index.searcher(), SCHEMA))
+    return Finding(writer.place.reader().searcher())
 
 
 async def batches(*changes: Sequence[ProductChanged]) -> AsyncIterator[Sequence[ProductChanged]]:

@@ -136,7 +136,9 @@ async def checkout(seconds: float, lines: int = 2, *, hot: bool = False) -> Repo
             before = memory_mb()
             best = await crowd.run(port, _AT_ONCE, seconds)
             after, lag = memory_mb(), max(await behind(shop), default=0)
+            await drained(shop)  # what is left of the run before is not waiting at this rate
             half = await crowd.run(port, _AT_ONCE, seconds / 3, rate=best.rate / 2)
+            await drained(shop)
             high = await crowd.run(port, _AT_ONCE, seconds / 3, rate=best.rate * 0.9)
             over = await many.run(port, _CROWD, seconds / 3, rate=best.rate * 2)
             for task in filling:

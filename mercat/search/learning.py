@@ -105,7 +105,7 @@ def cases(
     """Every question's candidates in the shop's index, as the shop's own code finds them."""
     reader, judge = place.reader(), Judge(folder)
     searcher = reader.searcher()
-    finding = Finding(searcher, "USD", {}, judge, reader.pages)
+    finding = Finding(searcher, {}, judge, reader.pages)
     assert reader.pages
     made: dict[str, Case] = {}
     for query_id, query in asked.items():

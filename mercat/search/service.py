@@ -16,8 +16,9 @@ from mercat.kit.log import on
 from mercat.kit.refusals import Unavailable
 from mercat.kit.web import Caller
 from mercat.search.asking import Asked
+from mercat.search.counting import Tallies
 from mercat.search.engine import Place, Writer
-from mercat.search.finding import Finding, Tallies
+from mercat.search.finding import Finding
 from mercat.search.index import Broken, Folder, mishaps
 from mercat.search.judging import Judge
 from mercat.search.messages import (
@@ -75,7 +76,6 @@ class Search:
     def __init__(
         self,
         folder: Path,
-        currency: str = "USD",
         sold_out: SoldOut = "among_others",
         db: asyncpg.Pool | None = None,
         place: Place | None = None,
@@ -85,7 +85,6 @@ class Search:
         self._book = Rulebook(db) if db else None
         self._asked = Asked(db) if db else None
         self._sold_out: SoldOut = sold_out
-        self._currency = currency
         self._folder: Place = place or Folder(folder)
         self._reader = self._folder.reader()
         self._tallies: Tallies = {}
@@ -185,9 +184,7 @@ class Search:
     async def _answer(self, ask: Callable[[Finding], Answer]) -> Answer:
         searcher = self._reader.searcher()
         reader = self._reader
-        finding = Finding(
-            searcher, self._currency, reader.counted, self._judge, reader.pages, self._sold_out, self._tallies
-        )
+        finding = Finding(searcher, reader.counted, self._judge, reader.pages, self._sold_out, self._tallies)
         try:
             with mishaps():
                 if not self._folder.far and searcher.num_docs <= AT_ONCE_MAX:

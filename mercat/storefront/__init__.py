@@ -1,6 +1,7 @@
 """The storefront: pages for shoppers, sellers and operators.
 
     shop.py            home, departments, lists, search, product: the same for all, for any cache to keep
+    listing.py         what a list's address asks for, and its facets
     buying.py          cart, checkout, the sandbox bank
     tracking.py        orders and their parcels
     account.py         signing in, the account, wishlist, reviews

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -28,26 +27,16 @@ from mercat.reviews import Review, Reviews
 from mercat.search import Card, Found, Query, Search, Suggestions
 from mercat.storefront import render
 from mercat.storefront.aisles import Aisle, Aisles
+from mercat.storefront.listing import A_PAGE, SORTS, Asked, Chip, Link, facets_of, traits_of, words_of
 from mercat.storefront.shared import Shared
 from mercat.storefront.visit import Visits, number, shown_id
 
-_A_PAGE = 24
 _A_SHELF = 5
 _REVIEWS = 10
-_PAGES_MAX = 1_000
 _SITEMAP_PART = 1_000
 _SITEMAP_PARTS_MAX = 50
 _DRAWN_MAX = 1_000
 _QUERY_MAX = 2_000
-_SORTS = [
-    ("relevance", "Best match"),
-    ("price_asc", "Price, low to high"),
-    ("price_desc", "Price, high to low"),
-    ("rating", "Best rated"),
-    ("newest", "Newest"),
-]
-_TRAIT, _TRAITS_MAX, _VALUES_MAX = "attr.", 8, 20
-_PRICES = ("0-25", "25-50", "50-100", "100-")
 
 
 Draw = Callable[[str, str], str]
@@ -68,37 +57,6 @@ class Tile(NamedTuple):
     seller_name: str
 
 
-@dataclass(frozen=True)
-class Choice:
-    value: str
-    name: str
-    count: int
-    on: bool
-
-
-class Facet(NamedTuple):
-    """An attribute to narrow down by."""
-
-    param: str
-    name: str
-    choices: list[Choice]
-    """In the order of numbers where they are numbers, else the most frequent first."""
-    open: bool
-
-
-@dataclass(frozen=True)
-class Link:
-    name: str
-    url: str
-    count: int = 0
-    here: bool = False
-
-
-class Chip(NamedTuple):
-    words: str
-    url: str
-
-
 class Listing(NamedTuple):
     """A page of a list."""
 
@@ -109,7 +67,7 @@ class Listing(NamedTuple):
 
     @property
     def first(self) -> int:
-        return (self.page - 1) * _A_PAGE + 1
+        return (self.page - 1) * A_PAGE + 1
 
     @property
     def last(self) -> int:
@@ -119,63 +77,6 @@ class Listing(NamedTuple):
 class Option(NamedTuple):
     name: str
     choices: list[dict[str, Any]]
-
-
-class Asked:
-    """What the address of a list asks for. What makes no sense in it is left out."""
-
-    def __init__(self, request: Request, base: str) -> None:
-        given = request.query_params
-        self.base = base
-        self.q = given.get("q", "").replace("\0", "").strip()[:200]
-        self.brands = [brand for brand in dict.fromkeys(given.getlist("brand")) if brand][:20]
-        self.price = given.get("price", "") if given.get("price") in _PRICES else ""
-        rating = given.get("rating", "")
-        self.rating = rating if rating in ("1", "2", "3", "4") else ""
-        self.stock = given.get("stock") == "1"
-        self.traits = _traits(given.multi_items())
-        self.sort = next((sort for sort, _ in _SORTS if sort == given.get("sort")), "relevance")
-        self.page = number(given.get("page"), 1, 1, _PAGES_MAX)
-
-    @property
-    def filters(self) -> list[tuple[str, str]]:
-        given = [("brand", brand) for brand in self.brands]
-        given += [(_TRAIT + name, value) for name, values in self.traits.items() for value in values]
-        given += [("price", self.price)] if self.price else []
-        given += [("rating", self.rating)] if self.rating else []
-        return given + ([("stock", "1")] if self.stock else [])
-
-    def url(
-        self,
-        *,
-        but: tuple[str, str] | None = None,
-        page: int = 1,
-        filters: bool = True,
-        base: str | None = None,
-    ) -> str:
-        """This list's address, without one filter, or without all, or on another page."""
-        given = [("q", self.q)] if self.q else []
-        given += [each for each in self.filters if each != but] if filters else []
-        given += [("sort", self.sort)] if self.sort != "relevance" else []
-        given += [("page", str(page))] if page > 1 else []
-        return (base or self.base) + (f"?{urlencode(given)}" if given else "")
-
-    def query(self, category: str | None, currency: str) -> Query:
-        low, _, high = self.price.partition("-")
-        unit = 10 ** money.exponent(currency)
-        return Query(
-            q=self.q,
-            price_min=int(low) * unit if low else None,
-            price_max=int(high) * unit - 1 if high else None,
-            brand=self.brands,
-            category=[category] if category else [],
-            rating_min=float(self.rating) if self.rating else None,
-            in_stock=True if self.stock else None,
-            attributes=self.traits,
-            sort=self.sort,  # type: ignore[arg-type]
-            page=self.page,
-            limit=_A_PAGE,
-        )
 
 
 class Shop:
@@ -282,16 +183,16 @@ class Shop:
             indexed=bool(aisle) and not asked.q and not asked.filters and asked.sort == "relevance",
             sort=asked.sort,
             default_sort="relevance",
-            sorts=_SORTS,
+            sorts=SORTS,
             children=await self._children(asked, found, aisle),
-            facets=self._facets(asked, found),
-            traits=self._trait_facets(asked, found),
+            facets=facets_of(asked, found, self._currency),
+            traits=traits_of(asked, found),
             price_on=bool(asked.price),
             rating_on=bool(asked.rating),
             stock_on=asked.stock,
             kept=kept,
             chips=[
-                Chip(self._filter_words(name, value), asked.url(but=(name, value)))
+                Chip(words_of(name, value, self._currency), asked.url(but=(name, value)))
                 for name, value in asked.filters
             ],
             clear=asked.url(filters=False),
@@ -322,69 +223,6 @@ class Shop:
                 if each.product_count
             ]
         return links
-
-    def _facets(self, asked: Asked, found: Found) -> dict[str, list[Choice]]:
-        facets = found.facets
-        brands = [
-            Choice(each.value, each.value, each.count, each.value in asked.brands) for each in facets.brands
-        ]
-        listed = {each.value for each in brands}
-        gone = [Choice(brand, brand, 0, on=True) for brand in asked.brands if brand not in listed]
-        brands.sort(key=lambda choice: not choice.on)
-        return {
-            "prices": [
-                Choice(
-                    each.value, self._filter_words("price", each.value), each.count, each.value == asked.price
-                )
-                for each in facets.price_ranges
-            ],
-            "brands": gone + brands,
-            "ratings": [
-                Choice(
-                    str(each.value),
-                    self._filter_words("rating", str(each.value)),
-                    each.count,
-                    str(each.value) == asked.rating,
-                )
-                for each in facets.ratings
-            ],
-        }
-
-    def _trait_facets(self, asked: Asked, found: Found) -> list[Facet]:
-        facets: list[Facet] = []
-        for trait in found.facets.attributes:
-            wanted = asked.traits.get(trait.name, [])
-            counts = {each.value: each.count for each in trait.values}
-            values = list(counts) + [value for value in wanted if value not in counts]
-            numbers = [_number(value) for value in values]
-            if None not in numbers:
-                values.sort(key=lambda value: _number(value) or 0)
-            choices = [
-                Choice(value, _trait_value(value), counts.get(value, 0), value in wanted) for value in values
-            ]
-            facets.append(Facet(_TRAIT + trait.name, _trait_name(trait.name), choices, bool(wanted)))
-        return facets
-
-    def _filter_words(self, name: str, value: str) -> str:
-        if name.startswith(_TRAIT):
-            return f"{_trait_name(name.removeprefix(_TRAIT))}: {_trait_value(value)}"
-        match name:
-            case "price":
-                low, _, high = value.partition("-")
-                unit = 10 ** money.exponent(self._currency)
-                lowest, highest = (
-                    money.words(int(amount or 0) * unit, self._currency).removesuffix(".00")
-                    for amount in (low, high)
-                )
-                if not high:
-                    return f"{lowest} and more"
-                return f"Under {highest}" if low == "0" else f"{lowest} to {highest}"
-            case "rating":
-                return f"{value} {'star' if value == '1' else 'stars'} and up"
-            case "stock":
-                return "In stock only"
-            case _:
-                return value
 
     async def suggest(self, request: Request) -> Response:
         q = request.query_params.get("q", "").replace("\0", "").strip()[:100]
@@ -680,37 +518,6 @@ def _linked(
             for each in reviews[:3]
         ]
     return said
-
-
-def _traits(given: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
-    """The attributes that an address asks for, by name."""
-    found: dict[str, list[str]] = {}
-    for param, value in given:
-        name = param.removeprefix(_TRAIT)
-        if not (param.startswith(_TRAIT) and 0 < len(name) <= 100 and 0 < len(value) <= 200):
-            continue
-        if name not in found and len(found) == _TRAITS_MAX:
-            continue
-        values = found.setdefault(name, [])
-        if value not in values and len(values) < _VALUES_MAX:
-            values.append(value)
-    return found
-
-
-def _trait_name(name: str) -> str:
-    words = " ".join(name.replace("_", " ").split())
-    return words[:1].upper() + words[1:]
-
-
-def _trait_value(value: str) -> str:
-    return {"true": "Yes", "false": "No"}.get(value, value)
-
-
-def _number(value: str) -> float | None:
-    try:
-        return float(value)
-    except ValueError:
-        return None
 
 
 def _xml(root: str, each: str, urls: list[str]) -> str:

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from mercat.bench import faults as scene
+from mercat.bench.crowd import crowded
 from mercat.bench.shop import audited, serving, staff
 from mercat.bench.stripe_double import StripeDouble
 from mercat.kit.coalesce import AWAY
@@ -25,9 +26,7 @@ async def test_whatever_fails_no_order_is_lost_or_doubled_and_the_shop_is_back(t
         url = await stack.enter_async_context(double.serving())
         more = scene.with_stripe(url, timeout_s=0.5)
         connection = await stack.enter_async_context(serving(tmp_path, more=more))
-        crowd = await stack.enter_async_context(
-            scene.crowded(connection, RATE, "pm_card_visa", SHOPPERS, more)
-        )
+        crowd = await stack.enter_async_context(crowded(connection, RATE, "pm_card_visa", SHOPPERS, more))
         site = scene.Site(connection, double)
         store = crowd.shop.building.store
         for fault in (*scene.ENGINES, *scene.PROVIDER):
@@ -50,7 +49,7 @@ async def test_after_kill_9_of_everything_the_next_start_loses_nothing(tmp_path:
     more = {"MERCAT_LEASE_S": LEASE_S, "MERCAT_PROVIDER_TIMEOUT_S": "1"}
     async with serving(tmp_path, more=more) as connection:
         with suppress(*AWAY):  # whoever set the scene finds nobody to say goodbye to
-            async with scene.crowded(connection, RATE, shoppers=SHOPPERS) as crowd:
+            async with crowded(connection, RATE, shoppers=SHOPPERS) as crowd:
                 crowd.come()
                 async with asyncio.timeout(30):
                     while len(crowd.told) < RATE:

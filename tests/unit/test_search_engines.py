@@ -37,10 +37,10 @@ def test_an_index_of_another_form_is_none(far, monkeypatch):
     later = OpenSearch(node(), far.name)
     assert (later.current(), later.there()) == (None, False)
     with pytest.raises(Unavailable):
-        Finding(later.reader().searcher(), "USD").find(Query())
+        Finding(later.reader().searcher()).find(Query())
     assert finding(writer).find(Query()).total == 1  # the older form serves whoever knows it ...
     put(later, [product(1), product(2)])
-    assert Finding(later.reader().searcher(), "USD").find(Query()).total == 2
+    assert Finding(later.reader().searcher()).find(Query()).total == 2
     with pytest.raises(Unavailable):  # ... until the newer one is there
         finding(writer).find(Query())
 

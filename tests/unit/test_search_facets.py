@@ -168,7 +168,7 @@ def test_price_ranges_are_in_units_of_the_currency(where, currency, below, at):
         where,
         [product(1, price=below, currency=currency), product(2, price=at, currency=currency)],
     )
-    found = finding(writer, currency).find(Query(sort="price_asc"))
+    found = finding(writer).find(Query(sort="price_asc"))
     assert [(each.value, each.count) for each in found.facets.price_ranges] == [
         ("0-25", 1),
         ("25-50", 1),

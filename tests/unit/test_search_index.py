@@ -128,7 +128,7 @@ def test_readers_see_a_change_without_being_told(tmp_path):
 
 
 def seen_by(reader):
-    return {card.title for card in Finding(reader.searcher(), "USD").find(Query()).cards()}
+    return {card.title for card in Finding(reader.searcher()).find(Query()).cards()}
 
 
 def test_a_reader_sees_the_old_index_or_the_new_one(tmp_path):

@@ -43,7 +43,7 @@ def shop(where, folder, things=THINGS):
     ]
     put(where, changes).rest()
     reader, judge = where.reader(), Judge(folder)
-    return Finding(reader.searcher(), "USD", {}, judge, reader.pages), judge
+    return Finding(reader.searcher(), {}, judge, reader.pages), judge
 
 
 def titles(finding, q, **more):
@@ -141,7 +141,7 @@ def test_where_many_have_the_words_few_of_which_say_them_none_is_left_out(where,
     ]
     put(where, things).rest()
     reader = where.reader()
-    finding = Finding(reader.searcher(), "USD", {}, Judge(tmp_path), reader.pages)
+    finding = Finding(reader.searcher(), {}, Judge(tmp_path), reader.pages)
     shown = [
         int(card.product_id)
         for page in range(1, 5)

@@ -10,7 +10,8 @@ from mercat.kit.refusals import Invalid, Overloaded, TooManyRequests
 from mercat.storefront import refuse, render
 from mercat.storefront.csrf import COOKIE, Csrf, PageTooOld
 from mercat.storefront.desk_seller import _following, _rows
-from mercat.storefront.shop import Asked, _histogram
+from mercat.storefront.listing import Asked
+from mercat.storefront.shop import _histogram
 from mercat.storefront.visit import inside, number
 
 

@@ -1,0 +1,82 @@
+"""Spelling: what was meant by words that no product has, or hardly any."""
+
+import msgspec
+
+from mercat.search import meaning, words
+from mercat.search import text as text_of
+from mercat.search.engine import Query as Clause
+from mercat.search.engine import Searcher
+from mercat.search.hits import cards, scored
+from mercat.search.words import Word
+
+RARE_MAX, MORE_OFTEN, MENDED_LETTERS = 2, 20, 6
+_SPELLINGS = 30
+
+
+def meant(searcher: Searcher, asked: list[Word]) -> str | None:
+    """The question with words mended that hardly any product has; codes of models are left alone."""
+    said: list[str] = []
+    for word in asked:
+        held = max(
+            searcher.doc_freq("words", word.written),
+            searcher.doc_freq("said", word.stem),
+        )
+        if 0 < held <= RARE_MAX and len(word.written) >= MENDED_LETTERS and word.written.isalpha():
+            mended = _mended(searcher, word.written)
+            often = searcher.doc_freq("words", mended.written) if mended else 0
+            said.append(mended.written if mended and often >= held * MORE_OFTEN else word.written)
+        else:
+            said.append(word.written)
+    return " ".join(said) if any(word.written not in said for word in asked) else None
+
+
+def spelt(searcher: Searcher, asked: list[Word]) -> tuple[list[Word], list[str]]:
+    """The words that some product has, unknown ones mended where that is possible, and what is left."""
+    kept: list[Word] = []
+    dropped: list[str] = []
+    for word in asked:
+        if searcher.count(words.matching(searcher, [word])):
+            kept.append(word)
+        elif (mended := _mended(searcher, word.written)) is not None:
+            kept.append(mended)
+        else:
+            dropped.append(word.written)
+    return kept, dropped
+
+
+def _mended(searcher: Searcher, written: str) -> Word | None:
+    """The word of a title that is one letter away, two for a long one. A word that people use is none to
+    mend: who asks a shop without any for lego does not mean legs."""
+    if meaning.is_word(written):
+        return None
+    for distance in range(1, words.slips(written) + 1):
+        near = Clause.fuzzy_term_query("words", written, distance)
+        votes: dict[str, int] = {}
+        hits = searcher.search(near, _SPELLINGS, count=False, order_by_field="by_rating").hits
+        for shown in cards(searcher, hits):
+            card = msgspec.json.decode(shown, type=_Named)
+            for each in set(text_of.plain(f"{card.title} {card.brand or ''}")):
+                if words.apart(each, written) <= distance:
+                    votes[each] = votes.get(each, 0) + 1
+        if votes:
+            best = max(votes, key=lambda each: (votes[each], each))
+            return next(iter(words.read(best)), None)
+    return None
+
+
+def most(searcher: Searcher, asked: list[Word]) -> list[Word]:
+    """Those of the words that the best of the products with the most of them has."""
+    for least in range(len(asked) - 1, 0, -1):
+        hits = scored(searcher, words.query(searcher, asked, least), 1)
+        if hits:
+            (product,) = searcher.fast_field_values("product_id", [hits[0][1]])
+            itself = words.term("product_id", product)
+            return [
+                word for word in asked if searcher.count(words.every([itself, words.anywhere(word.stem)]))
+            ]
+    return []
+
+
+class _Named(msgspec.Struct):
+    title: str
+    brand: str | None = None
