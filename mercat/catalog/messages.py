@@ -67,6 +67,17 @@ class Listed(Struct, frozen=True):
     offer_id: OfferId
 
 
+class Listing(Struct, frozen=True, kw_only=True):
+    """A product as its seller may change it, as it stands now. `category` is a slug."""
+
+    title: str
+    description: str
+    category: str
+    brand: str | None
+    attributes: dict[str, Attribute]
+    images: list[str]
+
+
 class Offer(Struct, frozen=True):
     """A seller's price for a variant, as it is now. `title` names the variant too."""
 

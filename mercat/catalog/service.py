@@ -10,11 +10,13 @@ from msgspec import UnsetType, structs
 
 from mercat import ids
 from mercat.catalog.messages import (
+    Attribute,
     Category,
     Image,
     ImportRow,
     ImportVariant,
     Listed,
+    Listing,
     NewProduct,
     Offer,
     Place,
@@ -120,6 +122,20 @@ class Catalog:
             )
             await db.execute(queries.tell, [listed.product_id])
         return listed
+
+    async def listing(self, seller_id: SellerId, product_id: ProductId) -> Listing:
+        """A seller's product as it stands, to be changed."""
+        row = await self._db.fetchrow(queries.listing, product_id, seller_id)
+        if row is None:
+            raise NotFound("You have no such product.")
+        return Listing(
+            title=row["title"],
+            description=row["description"],
+            category=row["category"],
+            brand=row["brand"],
+            attributes=wire.decode(row["attributes"], dict[str, Attribute]),
+            images=[image.url for image in wire.decode(row["images"], list[Image])],
+        )
 
     async def change_product(self, seller_id: SellerId, product_id: ProductId, change: ProductChange) -> None:
         """A seller's product with another title, text or picture, known everywhere at once. An import of the

@@ -150,6 +150,65 @@ def test_a_text_that_is_too_long_is_said_at_its_field_and_nothing_is_lost(visit)
     expect(bob.get_by_label("Details")).to_have_value("Colour: blue")
 
 
+def test_a_listing_is_edited_and_nobody_is_overwritten(visit):
+    bob, shopper = visit(), visit()
+    sign_in(bob, "bob", "/desk/new")
+    name = f"Kettle {uuid.uuid4().hex[:8]}"
+    bob.get_by_label("Title").fill(name)
+    bob.get_by_label("Description").fill("Boils.")
+    bob.get_by_label("Price").fill("30")
+    bob.get_by_label("How many are there").fill("3")
+    bob.get_by_label("Details").fill("Colour: red\nLitres: 1.5")
+    bob.get_by_role("button", name="Put it on sale").click()
+    bob.wait_for_url("**/desk")
+    bob.get_by_role("link", name=f"Edit {name}").click()
+    bob.wait_for_url("**/desk/products/prod_*")
+    expect(bob.get_by_label("Title")).to_have_value(name)
+    expect(bob.get_by_label("Details")).to_have_value("Colour: red\nLitres: 1.5")
+    expect(bob.get_by_label("Pictures' addresses")).to_have_value("")
+    other = visit()
+    sign_in(other, "bob", "/desk")
+    other.goto(bob.url)
+
+    bob.get_by_label("Title").fill(f"{name} in steel")
+    bob.get_by_label("Details").fill("Colour: blue\nLitres: 1.5\nLid: hinged")
+    bob.get_by_label("Pictures' addresses").fill("javascript:alert(1)")
+    bob.get_by_role("button", name="Save").click()
+    expect(bob.locator("#w-images")).to_contain_text("starts with https://")
+    expect(bob.get_by_label("Title")).to_have_value(f"{name} in steel")
+    bob.get_by_label("Pictures' addresses").fill("")
+    bob.get_by_role("button", name="Save").click()
+    bob.wait_for_url("**/desk?said=listing")
+    expect(bob.locator("main .notice")).to_contain_text("Saved")
+
+    shopper.goto(bob.get_by_role("link", name=f"{name} in steel", exact=True).get_attribute("href"))
+    expect(shopper.get_by_role("heading", level=1)).to_have_text(f"{name} in steel")
+    for words in ("blue", "1.5", "hinged"):
+        expect(shopper.locator("main")).to_contain_text(words)
+
+    other.get_by_label("Description").fill("Boils and whistles.")
+    other.get_by_role("button", name="Save").click()
+    expect(other.get_by_role("alert")).to_contain_text("was changed while you wrote")
+    expect(other.get_by_label("Description")).to_have_value("Boils and whistles.")
+    expect(other.get_by_label("Title")).to_have_value(name)
+    other.get_by_role("button", name="Save").click()
+    other.wait_for_url("**/desk?said=listing")
+    shopper.reload()
+    expect(shopper.locator("main")).to_contain_text("Boils and whistles.")
+
+
+def test_anothers_listing_is_not_there_to_edit(visit):
+    bob = visit()
+    sign_in(bob, "bob", "/desk")
+    mine = {each.get_attribute("href") for each in bob.locator("a[href^='/desk/products/prod_']").all()}
+    assert mine
+    ann = visit()
+    sign_in(ann, "ann")
+    assert ann.request.get(next(iter(mine))).status == 403
+    assert bob.request.get("/desk/products/prod_0000000000001").status == 404
+    assert bob.request.post(next(iter(mine)), form={"title": "Stolen"}).status == 403
+
+
 def test_stock_counted_meanwhile_is_not_overwritten(visit):
     bob = visit()
     sign_in(bob, "bob", "/desk")

@@ -9,7 +9,7 @@ import pytest
 from starlette.applications import Starlette
 
 from mercat import ids
-from mercat.catalog import API, Catalog, ImportRow, ImportVariant, NewProduct
+from mercat.catalog import API, Catalog, ImportRow, ImportVariant, NewProduct, ProductChange
 from mercat.events import ProductChanged, RatingChanged, StockChanged
 from mercat.ids import OfferId, ProductId, SellerId
 from mercat.kit.log import deliver
@@ -423,3 +423,17 @@ async def test_a_cache_that_is_away_costs_no_answer(pool, settings):
     await catalog.change_offer(BOB, listed.offer_id, 999)
     assert (await catalog.product(listed.product_id)).price == 999
     await nobody.close()
+
+
+async def test_a_seller_sees_a_product_as_it_stands_and_changes_it(catalog):
+    listed = await catalog.create(BOB, "Bob's", TEA)
+    standing = await catalog.listing(BOB, listed.product_id)
+    assert (standing.title, standing.category, standing.brand) == ("Green tea", "tea-herbs", "Leafy")
+    assert standing.attributes == {"Grams": 100.0, "Organic": True, "Origin": "Assam"}
+    assert standing.images == ["https://img.example/tea.jpg"]
+    await catalog.change_product(BOB, listed.product_id, ProductChange(title="Black tea", brand=None))
+    changed = await catalog.listing(BOB, listed.product_id)
+    assert changed == msgspec.structs.replace(standing, title="Black tea", brand=None)
+    for seller, product in ((EVE, listed.product_id), (BOB, ProductId(99))):
+        with pytest.raises(NotFound):
+            await catalog.listing(seller, product)
