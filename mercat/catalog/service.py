@@ -25,7 +25,7 @@ from mercat.catalog.messages import (
     Status,
     Variant,
 )
-from mercat.catalog.rules import UNCATEGORISED, content_of, free_slug, key_of, slug_of
+from mercat.catalog.rules import UNCATEGORISED, alike, content_of, free_slug, key_of
 from mercat.events import Document, ProductChanged, RatingChanged, StockChanged
 from mercat.ids import CategoryId, OfferId, ProductId, SellerId, SkuId
 from mercat.kit import clock, sql, wire
@@ -379,7 +379,7 @@ class Catalog:
         if path := self._paths.get(said):
             return self._by_path[path]
         for path, category_id in self._by_path.items():
-            if slug_of(path[-1]) == slug_of(said):
+            if alike(path[-1]) == alike(said):
                 return category_id
         path = (said.strip(),)
         return (await self._categories({path}))[path]

@@ -282,6 +282,18 @@ async def test_categories_are_a_tree_and_each_has_a_slug_of_its_own(local, catal
     assert (await catalog.product(listed.product_id)).category == "cafe-tea"
 
 
+async def test_categories_named_in_any_script_are_told_apart(catalog):
+    names = ["日本茶", "紅茶", "Чай", "Tea", "чай", "Tea (茶)", "Tea (紅)", "../..", "TEA"]
+    slugs = []
+    for name in names:
+        listed = await catalog.create(BOB, "Bob's", NewProduct(title="x", price=1, category=name))
+        slugs.append((await catalog.product(listed.product_id)).category)
+    assert slugs[4] == slugs[2]
+    assert slugs[8] == slugs[3] == "tea"
+    assert len(set(slugs)) == 7
+    assert "" not in slugs
+
+
 async def test_one_category_is_made_by_two_who_need_it_at_the_same_time(local, pool, cache, settings):
     other = Catalog(await pool("catalog"), cache, settings)
 
