@@ -1,7 +1,9 @@
 """The command `mercat`. Each command imports what it needs when it runs, so that all start at once."""
 
+import contextlib
 import os
 import subprocess
+from collections.abc import Generator
 from datetime import UTC, datetime
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Annotated
 import typer
 
 from mercat.embedded import Connection, Home, Trouble, connected, programs
+from mercat.settings import WrongSetting
 
 app = typer.Typer(
     name="mercat",
@@ -28,6 +31,19 @@ Data = Annotated[
 _HERE = Path("data")
 
 
+@contextlib.contextmanager
+def _shop(data: Path, command: str) -> Generator[Connection]:
+    """The shop in this folder, open or closed. None is made where there is none."""
+    _wants_shop(data)
+    with connected(Home(data), f"mercat {command}") as shop:
+        yield shop
+
+
+def _wants_shop(data: Path) -> None:
+    if not Home.made(data):
+        raise Trouble(f"There is no shop in {data}. `mercat serve --data {data}` opens one.")
+
+
 @app.command()
 def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where to answer HTTP.")] = 8000,
@@ -42,8 +58,13 @@ def serve(
     ] = "",
 ) -> None:
     """Open the shop: PostgreSQL, Valkey, the web workers and the one in the back. Ctrl-C closes it."""
+    from mercat import settings
+    from mercat.migrate import SERVICES
     from mercat.serve import Plan
 
+    settings.load()
+    if strange := sorted(settings.named(only) - {*SERVICES}):
+        raise Trouble(f"There is no service {strange[0]!r}. There are: {', '.join(sorted(SERVICES))}.")
     Plan(str(data), host, port, workers, only, demo).carry_out()
 
 
@@ -103,7 +124,7 @@ def import_(
                 f"{pair} is not THEIRS=OURS, as in --map name=title.", param_hint="--map"
             )
     columns = dict(pair.split("=", 1) for pair in rename or [])
-    with connected(Home(data), "mercat import") as shop:
+    with _shop(data, "import") as shop:
         wanted = report or data / "import-report.jsonl"
         raise typer.Exit(import_into(shop, files, seller, stock, columns, wanted))
 
@@ -134,7 +155,7 @@ def audit(
     """Check the laws of stock and money over live data. Exits with 1 where one is broken."""
     from mercat.showing import audit_of
 
-    with connected(Home(data), "mercat audit") as shop:
+    with _shop(data, "audit") as shop:
         raise typer.Exit(audit_of(shop, as_json=as_json, prove=prove))
 
 
@@ -147,7 +168,7 @@ def reconcile(
     """Compare our books with the payment provider's. A difference opens a case, and exits with 1."""
     from mercat.showing import reconcile_of
 
-    with connected(Home(data), "mercat reconcile") as shop:
+    with _shop(data, "reconcile") as shop:
         raise typer.Exit(reconcile_of(shop, hours, as_json=as_json))
 
 
@@ -230,7 +251,7 @@ def flash_create(
     """Plan a sale. Its offer is sold in it alone from now on; the draw's commitment is said."""
     from mercat.flashing import create
 
-    with connected(Home(data), "mercat flash") as shop:
+    with _shop(data, "flash") as shop:
         create(
             shop,
             sale,
@@ -261,7 +282,7 @@ def flash_prepare(
     """Get the shop ready: stock and engines looked at, caches filled, what can wait switched off."""
     from mercat.flashing import prepare
 
-    with connected(Home(data), "mercat flash") as shop:
+    with _shop(data, "flash") as shop:
         raise typer.Exit(prepare(shop, sale, who, dry_run=dry_run))
 
 
@@ -275,7 +296,7 @@ def flash_finish(
     """End a sale, switch everything on again, and make the certificate."""
     from mercat.flashing import finish
 
-    with connected(Home(data), "mercat flash") as shop:
+    with _shop(data, "flash") as shop:
         raise typer.Exit(finish(shop, sale, who, why))
 
 
@@ -284,7 +305,7 @@ def flash_verify(sale: Sale, data: Data = _HERE) -> None:
     """Recompute the draw: the seed, the list, and every place that was given."""
     from mercat.flashing import verify
 
-    with connected(Home(data), "mercat flash") as shop:
+    with _shop(data, "flash") as shop:
         raise typer.Exit(verify(shop, sale))
 
 
@@ -304,7 +325,7 @@ def flash_certificate(
 
     if check:
         raise typer.Exit(flashing.check(check))
-    with connected(Home(data), "mercat flash") as shop:
+    with _shop(data, "flash") as shop:
         raise typer.Exit(flashing.certificate(shop, sale, out))
 
 
@@ -323,10 +344,14 @@ def flash_rehearse(
 search_app = typer.Typer(help="Measure and teach search.", no_args_is_help=True)
 app.add_typer(search_app, name="search")
 Queries = Annotated[
-    Path, typer.Option(metavar="FILE", exists=True, help="JSON lines: query_id, query (.gz too).")
+    Path,
+    typer.Option(metavar="FILE", exists=True, dir_okay=False, help="JSON lines: query_id, query (.gz too)."),
 ]
 Judgements = Annotated[
-    Path, typer.Option(metavar="FILE", exists=True, help="JSON lines: query_id, product_id, grade 0 to 3.")
+    Path,
+    typer.Option(
+        metavar="FILE", exists=True, dir_okay=False, help="JSON lines: query_id, product_id, grade 0 to 3."
+    ),
 ]
 
 
@@ -344,6 +369,7 @@ def search_evaluate(
     cross-validated."""
     from mercat.judging import evaluate
 
+    _wants_shop(data)
     raise typer.Exit(evaluate(data / "search", queries, judgements, as_json=as_json, run=run))
 
 
@@ -357,7 +383,7 @@ def search_verify(
     """Compare this shop's index with its catalogue, and say what differs."""
     from mercat.judging import verify
 
-    with connected(Home(data), "mercat search verify") as shop:
+    with _shop(data, "search verify") as shop:
         raise typer.Exit(verify(shop, every, mend=mend, as_json=as_json))
 
 
@@ -373,6 +399,7 @@ def search_train(
     """Learn a ranker for this shop from judgements of its products. Workers take it when they start."""
     from mercat.judging import train
 
+    _wants_shop(data)
     raise typer.Exit(train(data / "search", queries, judgements, out or data / "search" / "ranker.json"))
 
 
@@ -400,7 +427,7 @@ def simulate(
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def psql(context: typer.Context, data: Data = _HERE) -> None:
     """Open PostgreSQL's own shell on this shop's database. Arguments after `--` go to psql."""
-    with connected(Home(data), "mercat psql") as shop:
+    with _shop(data, "psql") as shop:
         command = [str(programs() / "psql"), *context.args]
         raise typer.Exit(run_in_front(command, shop.libpq()))
 
@@ -438,7 +465,7 @@ def options(
 def main() -> None:
     try:
         app()
-    except Trouble as trouble:
+    except (Trouble, WrongSetting) as trouble:
         typer.echo(str(trouble), err=True)
         raise SystemExit(1) from None
 

@@ -140,8 +140,12 @@ def generate_into(count: int, seed: int, out: Path | None) -> None:
     if out is None:
         _write(count, seed, sys.stdout.buffer)
         return
-    with gzip.open(out, "wb", compresslevel=1) if out.name.endswith(".gz") else out.open("wb") as file:
-        _write(count, seed, cast(IO[Any], file))
+    packed = out.name.endswith(".gz")
+    try:
+        with gzip.open(out, "wb", compresslevel=1) if packed else out.open("wb") as file:
+            _write(count, seed, cast(IO[Any], file))
+    except OSError as error:
+        raise Trouble(f"{out} cannot be written: {(error.strerror or str(error)).lower()}.") from None
     _console.print(f"{count:,} products in {out}.")
 
 

@@ -135,13 +135,13 @@ def parse(kind: type[Kind], shown: str) -> Kind:
     """The id behind `prod_…`; ValueError for anything else."""
     prefix, _, digits = shown.partition("_")
     if prefix != kind.prefix or len(digits) != _DIGITS:
-        raise ValueError(f"not a {kind.prefix}_ id")
+        raise ValueError(f"This is no id of ours, `{kind.prefix}_…`")
     try:
         number = int(digits.translate(_as_python), 32)
     except ValueError:
-        raise ValueError(f"not a {kind.prefix}_ id") from None
+        raise ValueError(f"This is no id of ours, `{kind.prefix}_…`") from None
     if number >> 63:
-        raise ValueError(f"not a {kind.prefix}_ id")
+        raise ValueError(f"This is no id of ours, `{kind.prefix}_…`")
     return kind(number)
 
 

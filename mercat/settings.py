@@ -133,14 +133,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def only(self) -> frozenset[str]:
         """The services of this process, where it does not have all of them."""
-        return frozenset(name.strip() for name in self.services.split(",") if name.strip())
+        return named(self.services)
 
     def address_of(self, service: str) -> str | None:
         return self.addresses.get(service)
 
 
+def named(services: str) -> frozenset[str]:
+    """The names in a list with commas."""
+    return frozenset(name.strip() for name in services.split(",") if name.strip())
+
+
+class WrongSetting(ValueError):
+    """A variable has a value that its setting cannot have; says which."""
+
+
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from `MERCAT_…` variables; one that is misspelt or of the wrong kind is refused by name."""
+    """Settings from `MERCAT_…` variables; WrongSetting names one of the wrong kind."""
     given = {
         name: environment[f"MERCAT_{name.upper()}"]
         for name in Settings.__struct_fields__
@@ -153,6 +162,14 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         and name.endswith("_URL")
         and name.removeprefix("MERCAT_").lower() not in Settings.__struct_fields__
     }
-    return msgspec.convert(
-        {**given, "addresses": addresses}, Settings, strict=False, dec_hook=lambda kind, value: kind(value)
-    )
+    try:
+        return msgspec.convert(
+            {**given, "addresses": addresses},
+            Settings,
+            strict=False,
+            dec_hook=lambda kind, value: kind(value),
+        )
+    except msgspec.ValidationError as error:
+        what, _, place = str(error).partition(" - at `$.")
+        variable = f"MERCAT_{place.rstrip('`').upper()}"
+        raise WrongSetting(f"{variable} cannot be {environment.get(variable, '')!r}: {what}.") from None

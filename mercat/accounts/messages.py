@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from mercat.ids import AddressId, PaymentMethodId, UserId
 from mercat.kit.refusals import Conflict, SignInFirst
 
-Text = Annotated[str, Meta(min_length=1, max_length=200)]
+Text = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
 Maybe = Annotated[str, Meta(max_length=200)]
 
 
@@ -31,7 +31,7 @@ class NewAddress(Struct, frozen=True, kw_only=True):
     line2: Maybe | None = None
     city: Text
     region: Maybe | None = None
-    postal_code: Annotated[str, Meta(min_length=1, max_length=20)]
+    postal_code: Annotated[str, Meta(min_length=1, max_length=20, pattern=r"\S")]
     country: Annotated[str, Meta(pattern=r"^[A-Za-z]{2}$")]
     phone: Annotated[str, Meta(max_length=40)] | None = None
 

@@ -72,7 +72,7 @@ class Cart:
         """Adds to what is there; remembers the price of now. A line holds 9,999 at most."""
         offer = (await self._catalog.offers([offer_id])).get(offer_id)
         if offer is None:
-            raise NotFound("There is no such offer.")
+            raise NotFound("There is no such offer.", pointer="/offer_id")
         added = clock.now().isoformat(timespec="seconds")
         args = (str(offer_id), quantity, offer.price, added, QUANTITY_MAX, LINES_MAX)
         if not await self._run(scripts.ADD, user_id, *args):

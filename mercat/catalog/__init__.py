@@ -7,11 +7,13 @@ version and tells the whole of it once.
 from mercat.catalog.api import API
 from mercat.catalog.importing import BadRow, NotProducts, Progress, import_file
 from mercat.catalog.messages import (
+    Attribute,
     Category,
     Image,
     ImportRow,
     ImportVariant,
     Listed,
+    Listing,
     NewProduct,
     Offer,
     Place,
@@ -25,6 +27,7 @@ from mercat.catalog.sources import recognise
 
 __all__ = [
     "API",
+    "Attribute",
     "BadRow",
     "Catalog",
     "Category",
@@ -32,6 +35,7 @@ __all__ = [
     "ImportRow",
     "ImportVariant",
     "Listed",
+    "Listing",
     "NewProduct",
     "NotProducts",
     "Offer",

@@ -3,6 +3,7 @@ from mercat.kit.web import Route
 
 API = [
     Route("POST", "/sellers/{seller_id}/products", Catalog.create),
+    Route("GET", "/sellers/{seller_id}/products/{product_id}", Catalog.listing),
     Route("PATCH", "/sellers/{seller_id}/products/{product_id}", Catalog.change_product),
     Route("PATCH", "/sellers/{seller_id}/offers/{offer_id}", Catalog.change_offer),
     Route("GET", "/sellers/{seller_id}/offers", Catalog.of_seller),

@@ -44,7 +44,10 @@ class ProductChange(Struct, frozen=True, kw_only=True):
     brand: Annotated[str, Meta(max_length=200)] | UnsetType | None = UNSET
     attributes: (
         Annotated[
-            dict[Annotated[str, Meta(max_length=100)], Annotated[str, Meta(max_length=2_000)] | float | bool],
+            dict[
+                Annotated[str, Meta(min_length=1, max_length=100)],
+                Annotated[str, Meta(max_length=2_000)] | float | bool,
+            ],
             Meta(max_length=100),
         ]
         | UnsetType
@@ -62,6 +65,17 @@ class Listed(Struct, frozen=True):
     product_id: ProductId
     sku_id: SkuId
     offer_id: OfferId
+
+
+class Listing(Struct, frozen=True, kw_only=True):
+    """A product as its seller may change it, as it stands now. `category` is a slug."""
+
+    title: str
+    description: str
+    category: str
+    brand: str | None
+    attributes: dict[str, Attribute]
+    images: list[str]
 
 
 class Offer(Struct, frozen=True):

@@ -104,6 +104,11 @@ select title, description, category_id, brand, attributes::text, images::text
 from catalog.product where product_id = $1 and seller_id = $2
 for update;
 
+-- name: listing
+select p.title, p.description, c.slug as category, p.brand, p.attributes::text, p.images::text
+from catalog.product p join catalog.category c using (category_id)
+where p.product_id = $1 and p.seller_id = $2;
+
 -- name: change_product
 update catalog.product set title = $2, description = $3, category_id = $4, brand = $5, attributes = $6::jsonb,
     images = $7::jsonb

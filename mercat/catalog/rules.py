@@ -11,6 +11,7 @@ from mercat.kit import wire
 
 UNCATEGORISED = "uncategorised"
 _OTHER = re.compile(r"[^a-z0-9]+")
+_NO_LETTER = re.compile(r"[\W_]+")
 _SLUG_MAX = 80
 
 
@@ -18,6 +19,12 @@ def slug_of(name: str) -> str:
     """Cell Phones & More: cell-phones-more."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return _OTHER.sub("-", plain).strip("-")[:_SLUG_MAX] or "category"
+
+
+def alike(name: str) -> str:
+    """What names of one category have in common: the letters of any script, without accents and case."""
+    plain = (each for each in unicodedata.normalize("NFKD", name) if not unicodedata.combining(each))
+    return _NO_LETTER.sub("-", "".join(plain).casefold()).strip("-") or name.strip()
 
 
 def free_slug(path: Sequence[str], taken: Mapping[str, tuple[str, ...]]) -> str:

@@ -10,11 +10,13 @@ from msgspec import UnsetType, structs
 
 from mercat import ids
 from mercat.catalog.messages import (
+    Attribute,
     Category,
     Image,
     ImportRow,
     ImportVariant,
     Listed,
+    Listing,
     NewProduct,
     Offer,
     Place,
@@ -23,7 +25,7 @@ from mercat.catalog.messages import (
     Status,
     Variant,
 )
-from mercat.catalog.rules import UNCATEGORISED, content_of, free_slug, key_of, slug_of
+from mercat.catalog.rules import UNCATEGORISED, alike, content_of, free_slug, key_of
 from mercat.events import Document, ProductChanged, RatingChanged, StockChanged
 from mercat.ids import CategoryId, OfferId, ProductId, SellerId, SkuId
 from mercat.kit import clock, sql, wire
@@ -121,6 +123,20 @@ class Catalog:
             await db.execute(queries.tell, [listed.product_id])
         return listed
 
+    async def listing(self, seller_id: SellerId, product_id: ProductId) -> Listing:
+        """A seller's product as it stands, to be changed."""
+        row = await self._db.fetchrow(queries.listing, product_id, seller_id)
+        if row is None:
+            raise NotFound("You have no such product.")
+        return Listing(
+            title=row["title"],
+            description=row["description"],
+            category=row["category"],
+            brand=row["brand"],
+            attributes=wire.decode(row["attributes"], dict[str, Attribute]),
+            images=[image.url for image in wire.decode(row["images"], list[Image])],
+        )
+
     async def change_product(self, seller_id: SellerId, product_id: ProductId, change: ProductChange) -> None:
         """A seller's product with another title, text or picture, known everywhere at once. An import of the
         same source leaves it so, until the source says something else."""
@@ -196,7 +212,7 @@ class Catalog:
         """The offer that is bought when a product is; NotFound where nothing of it is for sale."""
         offer_id = await self._db.fetchval(queries.featured, product_id)
         if offer_id is None:
-            raise NotFound("There is no such product for sale.")
+            raise NotFound("There is no such product for sale.", pointer="/product_id")
         return OfferId(offer_id)
 
     async def product(self, product_id: ProductId) -> Product:
@@ -363,7 +379,7 @@ class Catalog:
         if path := self._paths.get(said):
             return self._by_path[path]
         for path, category_id in self._by_path.items():
-            if slug_of(path[-1]) == slug_of(said):
+            if alike(path[-1]) == alike(said):
                 return category_id
         path = (said.strip(),)
         return (await self._categories({path}))[path]

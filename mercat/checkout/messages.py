@@ -21,7 +21,7 @@ class Buy(Struct, frozen=True):
     payment_method_id: PaymentMethodId
     shipping_method: Code
     quote_id: Annotated[str, Meta(max_length=60_000)] | None = None
-    email: Annotated[str, Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = None
+    email: Annotated[str, Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+(?![\s\S])")] | None = None
     flash_pass: Annotated[str, Meta(max_length=2_000)] | None = None
     """For what is sold in a flash sale."""
     expected_total: int | None = None

@@ -372,7 +372,7 @@ class Checkout(Afterwards):
             and in_cart == {line.offer_id: line.quantity for line in quoted.lines}
         )
         if not same:
-            raise QuoteExpired
+            raise QuoteExpired(pointer="/quote_id")
         return quoted
 
     async def _total(self, lines: list[PricedLine], address: Address, method: ShippingMethod) -> Totals:

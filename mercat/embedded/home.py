@@ -107,6 +107,11 @@ class Home:
         except OSError as error:
             raise Trouble(f"The data folder {self.path} cannot be used: {error.strerror}.") from None
 
+    @staticmethod
+    def made(path: Path) -> bool:
+        """Whether there is a shop in this folder."""
+        return (path / "secret.key").is_file()
+
     @property
     def logs(self) -> Path:
         return self.path / "log"

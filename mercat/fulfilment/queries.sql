@@ -14,12 +14,14 @@ select events.tell('ParcelMoved', jsonb_build_object('event', 'ParcelMoved', 'sh
     'carrier', carrier, 'tracking_number', tracking_number, 'lines', lines, 'location', '')) from opened;
 
 -- name: seen
--- Forward only: $4 is how far along the way the status is (0: an exception, which moves nothing).
+-- Forward only: $4 is how far along the way the status is (0: an exception, which moves nothing). The same
+-- status moves where it is seen at another place.
 with moved as (
     update fulfilment.shipment
-    set status = $3, reached = greatest(reached, $4), version = version + 1
-    where shipment_id = $1 and seller_id = $2 and status <> 'delivered' and status <> $3
-        and ($4 = 0 or $4 > reached or status = 'exception' and $4 >= reached)
+    set status = $3, location = $5, reached = greatest(reached, $4), version = version + 1
+    where shipment_id = $1 and seller_id = $2 and status <> 'delivered' and case
+        when status = $3 then $5 <> '' and $5 <> location
+        else $4 = 0 or $4 > reached or status = 'exception' and $4 >= reached end
     returning *
 ), noted as (
     insert into fulfilment.event (shipment_id, version, status, location, at)

@@ -10,6 +10,7 @@ create table if not exists fulfilment.shipment (
     status          text        not null
         check (status in ('shipped', 'in_transit', 'out_for_delivery', 'delivered', 'exception')),
     reached         smallint    not null default 1,
+    location        text        not null default '',
     version         integer     not null default 1,
     lines           jsonb       not null,
     opened_at       timestamptz not null default now()

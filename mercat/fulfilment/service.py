@@ -1,5 +1,5 @@
 from collections import defaultdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -25,6 +25,7 @@ from mercat.settings import Settings
 
 queries = sql.load("mercat.fulfilment")
 _LAST = 2**63 - 1
+_CLOCKS_DIFFER = timedelta(hours=1)
 
 
 class Fulfilment:
@@ -83,12 +84,15 @@ class Fulfilment:
         location: str | None = None,
         at: datetime | None = None,
     ) -> Shipment:
-        """A carrier saw the parcel. Seen there already changes nothing; backwards is OutOfOrder."""
+        """A carrier saw the parcel. Seen there already changes nothing, in another town does; backwards is
+        OutOfOrder."""
         if status not in WAY:
             raise Invalid("A parcel cannot be that.", pointer="/status")
         moment = at or clock.now()
         if moment.tzinfo is None:
             raise Invalid("A time needs its zone.", pointer="/at")
+        if moment > clock.now() + _CLOCKS_DIFFER:
+            raise Invalid("This time has not come yet.", pointer="/at")
         moved = await self._db.fetch(
             queries.seen, shipment_id, seller_id, status, WAY[status], location or "", moment
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,6 +21,12 @@ class Entry(NamedTuple):
     verb: str
     path: str
     handler: Handler
+
+
+def _nul(query: bytes) -> Invalid:
+    names = [name for name, value in parse_qsl(query.decode("latin-1"), True) if "\0" in name + value]
+    pointer = f"/{names[0]}" if names and "\0" not in names[0] else ""
+    return Invalid("A text may not contain the NUL character.", pointer=pointer)
 
 
 class _Node:
@@ -87,7 +94,7 @@ class Paths(BaseRoute):
             answer.headers["allow"] = allowed
             return answer
         if b"%00" in scope["query_string"]:
-            return problem(Invalid("A parameter has a character (NUL) that no text may have."))
+            return problem(_nul(scope["query_string"]))
         scope["path_params"] = parameters
         return await handler(request)
 

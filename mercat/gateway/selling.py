@@ -89,7 +89,11 @@ class Selling:
 
     async def count_stock(self, caller: Caller, request: Request, offer_id: OfferId, count: Count) -> Answer:
         """Sets what was counted, if nobody changed the shelf since: If-Match has the ETag that was read."""
-        version = _version(request.headers.get("if-match"))
+        try:
+            version = _version(request.headers.get("if-match"))
+        except Stale:
+            await self.stock(caller, offer_id)  # NotFound, where it is another's
+            raise
         return _stock(await self._shop.inventory.count(_seller(caller), offer_id, version, count))
 
     async def seller_orders(

@@ -44,7 +44,7 @@ Words = Annotated[str, Meta(max_length=1_000)]
 Price = Annotated[Raw, Meta(extra_json_schema={"type": "number", "minimum": 0})]
 Quantity = Annotated[int, Meta(ge=1, le=9_999)]
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
-Email = Annotated[str, Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+Email = Annotated[str, Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+(?![\s\S])")]
 _NUMBER = re.compile(rb"-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?")
 
 
@@ -504,7 +504,10 @@ class ListingAsk(Struct, frozen=True, kw_only=True):
     quantity: Annotated[int, Meta(ge=0, le=10_000_000)]
     brand: Annotated[str, Meta(max_length=200)] | None = None
     attributes: Annotated[
-        dict[Annotated[str, Meta(max_length=100)], Annotated[str, Meta(max_length=2_000)] | float | bool],
+        dict[
+            Annotated[str, Meta(min_length=1, max_length=100)],
+            Annotated[str, Meta(max_length=2_000)] | float | bool,
+        ],
         Meta(max_length=100),
     ] = {}
     images: Annotated[

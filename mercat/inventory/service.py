@@ -9,7 +9,7 @@ from mercat.inventory.messages import Count, Line, OutOfStock, Stock
 from mercat.inventory.rules import Ask, Place, Share, share_out
 from mercat.kit import clock, sql
 from mercat.kit.coalesce import Coalescer
-from mercat.kit.refusals import NotFound, Overloaded, Stale
+from mercat.kit.refusals import Invalid, NotFound, Overloaded, Stale
 
 queries = sql.load("mercat.inventory")
 _ROUNDS_MAX = 100
@@ -67,6 +67,11 @@ class Inventory:
             [now] = await self.owned(seller_id, [offer_id]) or [None]
             if now is None:
                 raise NotFound("You have no such offer.")
+            if now.version == version:
+                raise Invalid(
+                    f"{now.reserved} are held for orders that are being paid: it cannot be fewer.",
+                    pointer="/quantity",
+                )
             raise Stale(version=now.version, on_hand=now.on_hand, reserved=now.reserved)
         return _stock(row)
 

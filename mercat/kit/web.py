@@ -143,7 +143,7 @@ def _endpoint(
     route: Route, service: object, authenticate: Authenticate, prefix: str
 ) -> Callable[[Request], Awaitable[Response]]:
     method = getattr(service, route.name)
-    body = wire.decoder(route.body) if route.body else None
+    body = wire.asked(route.body) if route.body else None
     body_name = next(iter(route.at("body")), "")
     callers = route.at("caller")
     optional_caller = bool(callers) and route.hints[callers[0]] is not Caller
@@ -211,13 +211,14 @@ async def answered(answer: Callable[[Request], Awaitable[Response]], request: Re
 
 
 def malformed(error: Exception) -> Invalid:
-    """A decoding error as a refusal that points to the field: `…- at `$.quantity`` is `/quantity`."""
+    """A decoding error as a refusal that points to the field: `…- at `$.quantity`` is `/quantity`; what is
+    said of a key (`…- at `key` in `$.attributes``) points to what has it."""
     said = str(error)
     what, _, place = said.partition(" - at `")
     if not place:
         missing = re.search(r"missing required field `(.*?)`", said)
         return Invalid(said, pointer=f"/{missing[1]}" if missing else "")
-    path = place.rstrip("`").removeprefix("key in ").removeprefix("$").replace("[...]", "")
+    path = place.rstrip("`").rpartition("`")[2].removeprefix("$").replace("[...]", "")
     pointer = re.sub(r"\[(\d+)\]", r"/\1", path).replace(".", "/")
     if missing := re.search(r"missing required field `(.*?)`", what):
         pointer += f"/{missing[1]}"
@@ -310,8 +311,35 @@ async def read(request: Request, *, needed: bool = True) -> bytes:
     if not body and needed:
         raise Invalid("This request needs a JSON body.")
     if b"\\u0000" in body and _NUL.search(body):
-        raise Invalid("A text may not contain the NUL character.")
+        raise Invalid("A text may not contain the NUL character.", pointer=_nul_in(bytes(body)))
     return bytes(body)
+
+
+def _nul_in(body: bytes) -> str:
+    """The pointer to the first text or name with a NUL, as far as this is JSON."""
+
+    def look(value: object, at: str) -> str | None:
+        if isinstance(value, str):
+            return at if "\0" in value else None
+        if isinstance(value, dict):
+            members = [(name, member) for name, member in cast(dict[str, object], value).items()]
+            return next(
+                (
+                    found
+                    for name, member in members
+                    if (found := at if "\0" in name else look(member, f"{at}/{name}")) is not None
+                ),
+                None,
+            )
+        if isinstance(value, list):
+            items = enumerate(cast(list[object], value))
+            return next((found for n, item in items if (found := look(item, f"{at}/{n}")) is not None), None)
+        return None
+
+    try:
+        return look(msgspec.json.decode(body), "") or ""
+    except msgspec.DecodeError:
+        return ""
 
 
 def respond(answer: object, status: int = 200) -> Response:
@@ -324,11 +352,11 @@ def respond(answer: object, status: int = 200) -> Response:
 
 
 def problem(refusal: Refusal) -> Response:
-    headers = (
-        {"Retry-After": str(refusal.facts.get("retry_after", refusal.retry_after))}
-        if (refusal.retry_after or "retry_after" in refusal.facts)
-        else None
-    )
+    headers: dict[str, str] = {}
+    if refusal.retry_after or "retry_after" in refusal.facts:
+        headers["Retry-After"] = str(refusal.facts.get("retry_after", refusal.retry_after))
+    if refusal.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     return Response(wire.encode(refusal.problem()), refusal.status, headers, "application/problem+json")
 
 

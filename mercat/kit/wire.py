@@ -21,7 +21,7 @@ def _decode_ours(kind: type, value: object) -> object:
             return parse(kind, value)
         if isinstance(value, int) and not value >> 63:
             return kind(value)
-        raise ValueError(f"expected a {kind.prefix}_ id")
+        raise ValueError(f"Expected an id, `{kind.prefix}_…`")
     if issubclass(kind, frozenset):
         return kind(value)  # type: ignore[arg-type]
     raise NotImplementedError(f"no reading of {kind.__name__}")
@@ -42,6 +42,17 @@ _inner = msgspec.json.Encoder(enc_hook=int)
 def inner_text(value: object) -> str:
     """JSON that only its own service reads again: ids stay numbers, which is quicker than showing them."""
     return _inner.encode(value).decode()
+
+
+def _decode_shown(kind: type, value: object) -> object:
+    if issubclass(kind, Id) and not isinstance(value, str):
+        raise ValueError(f"Expected an id, `{kind.prefix}_…`")
+    return _decode_ours(kind, value)
+
+
+def asked(kind: type[Kind]) -> msgspec.json.Decoder[Kind]:
+    """For what comes from outside: there an id is what we showed, never a bare number."""
+    return msgspec.json.Decoder(kind, dec_hook=_decode_shown)
 
 
 def decoder(kind: type[Kind]) -> msgspec.json.Decoder[Kind]:

@@ -108,7 +108,7 @@ class Orders:
     ) -> UserId:
         """Decides that a seller's lines are shipped, once a shipment; answers whose order it is."""
         async with self._db.acquire() as db, db.transaction():
-            order = await self._lock(db, order_id)
+            order = await self._lock(db, order_id, pointer="/order_id")
             reference = f"shipped/{int(shipment_id)}"
             if said := await db.fetchrow(queries.happened, order_id.bucket, order_id, reference):
                 if said["withdrawn"]:
@@ -119,7 +119,7 @@ class Orders:
                 for row in await db.fetch(queries.lines, order_id.bucket, order_id)
             }
             if not any(row["seller_id"] == seller_id for row in rows.values()):
-                raise NotFound("You have no such order.")
+                raise NotFound("You have no such order.", pointer="/order_id")
             if order["status"] not in ("confirmed", "partially_shipped"):
                 raise NotShippable
             for taken in lines:
@@ -208,10 +208,10 @@ class Orders:
             db, order_id, order, rows, reference, "delivered", "carrier", {"shipment_id": shipment_id}
         )
 
-    async def _lock(self, db: Any, order_id: OrderId) -> Any:
+    async def _lock(self, db: Any, order_id: OrderId, **facts: str) -> Any:
         order = await db.fetchrow(queries.lock, order_id.bucket, order_id)
         if order is None:
-            raise NotFound("There is no such order.")
+            raise NotFound("There is no such order.", **facts)
         return order
 
     async def _settle(

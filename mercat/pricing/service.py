@@ -21,5 +21,5 @@ class Pricing:
         """What was quoted; QuoteExpired when it is not ours or its time is over."""
         quoted = signing.unseal(self._key, quote_id.removeprefix("quo_"), Quoted)
         if quoted is None or quoted.expires_at < clock.now():
-            raise QuoteExpired
+            raise QuoteExpired(pointer="/quote_id")
         return quoted

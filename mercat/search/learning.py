@@ -52,6 +52,10 @@ class Judgement(msgspec.Struct):
     grade: int
 
 
+class TooLittle(ValueError):
+    """Nothing to learn from."""
+
+
 @dataclass
 class Case:
     """A question as the ranker meets it."""
@@ -127,10 +131,12 @@ def folds(asked: dict[str, str], seed: int, count: int = FOLDS) -> dict[str, int
 def learn(
     given: Sequence[Case], names: Sequence[str] = LEARNT, seed: int = 0, about: dict[str, Any] | None = None
 ) -> trees.Model:
-    """Needs LightGBM: `pip install mercat[train]`."""
+    """Needs LightGBM: `pip install mercat[train]`. TooLittle where nobody liked anything that was found."""
     import lightgbm  # type: ignore[import-untyped]
 
     useful = [case for case in given if any(case.grades.get(product, 0) for product in case.products)]
+    if not useful:
+        raise TooLittle
     rows = np.concatenate([ranking.table(case.found, list(names)) for case in useful])
     grades = np.concatenate([[case.grades.get(product, 0) for product in case.products] for case in useful])
     priors = np.concatenate([case.prior() for case in useful])
@@ -149,6 +155,8 @@ def validated(
 ) -> tuple[dict[str, float], dict[str, list[str]]]:
     """What the ranker is worth on questions it did not learn from: the means over splits, and the
     last split's orders."""
+    if not made:
+        raise TooLittle
     asked = {query_id: case.query for query_id, case in made.items()}
     every: list[dict[str, float]] = []
     ranked: dict[str, list[str]] = {}

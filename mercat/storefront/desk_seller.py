@@ -2,21 +2,25 @@
 
 import csv
 import io
+import re
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from mercat import money
-from mercat.catalog import Catalog, NewProduct, Offer
+from mercat.catalog import Attribute, Catalog, Listing, NewProduct, Offer, ProductChange
 from mercat.checkout import Ship, Track
 from mercat.fulfilment import SellerOrder
-from mercat.ids import OfferId, OrderId, SellerId, ShipmentId
+from mercat.ids import OfferId, OrderId, ProductId, SellerId, ShipmentId
 from mercat.inventory import Count, Line, Stock
 from mercat.kit import wire
-from mercat.kit.refusals import Invalid, Refusal
+from mercat.kit.refusals import Invalid, Refusal, Stale
 from mercat.kit.web import Caller
 from mercat.services import Services
 from mercat.storefront import render
@@ -29,9 +33,20 @@ _EXPORT_PAGE = 500
 _EXPORT_PAGES_MAX = 100
 _NEXT = ("in_transit", "out_for_delivery", "delivered", "exception")
 _PLAIN_COLUMNS = {"title", "description", "category", "brand", "price", "quantity", "image", "external_id"}
+_LONGEST = {
+    "title": 500,
+    "description": 20_000,
+    "category": 200,
+    "brand": 200,
+    "image": 2_000,
+    "external_id": 200,
+}
+_ATTRIBUTES_MAX = 100
+_IMAGES_MAX = 20
 _SAID = {
     "price": "The new price stands, everywhere.",
     "stock": "The stock is set.",
+    "listing": "Saved. Shoppers see it so within a second.",
     "status": "Done: shoppers see it so from now on.",
     "shipped": "Shipped. The buyer sees the parcel and its tracking number.",
     "marked": "Marked. The buyer sees it on the order.",
@@ -225,6 +240,49 @@ class SellerDesk:
             return await self.new(request, form, refused=refused)
         return self._visits.go(request, "/desk")
 
+    async def edit(
+        self,
+        request: Request,
+        form: dict[str, str] | None = None,
+        errors: dict[str, str] | None = None,
+        refused: Refusal | None = None,
+    ) -> Response:
+        _, seller_id = await self._seller(request)
+        product_id = shown_id(request.path_params["product_id"], ProductId)
+        listing = await self._catalog.listing(seller_id, product_id)
+        aisles = sorted((await self._aisles.all()).values(), key=lambda aisle: aisle.name)
+        return await self._page(
+            request,
+            "edit",
+            seller_id,
+            refused.status if refused else (422 if errors else 200),
+            product_id=product_id,
+            title=listing.title,
+            form=form or _as_form(listing, product_id),
+            seen=_mark(listing),
+            errors=errors or {},
+            categories=aisles,
+            refused=trouble(refused) if refused else None,
+        )
+
+    async def save(self, request: Request) -> Response:
+        form = await self._visits.form(request)
+        _, seller_id = await self._seller(request)
+        product_id = shown_id(request.path_params["product_id"], ProductId)
+        listing = await self._catalog.listing(seller_id, product_id)
+        try:
+            if form.get("seen") != _mark(listing):
+                raise Stale(
+                    "This listing was changed while you wrote. Below is what you wrote: save it again to"
+                    " have it so."
+                )
+            await self._catalog.change_product(seller_id, product_id, _change(form, listing, product_id))
+        except _BadFieldError as bad:
+            return await self.edit(request, form, {bad.column: bad.words})
+        except Refusal as refused:
+            return await self.edit(request, form, refused=refused)
+        return self._visits.go(request, "/desk?said=listing")
+
     async def upload(
         self, request: Request, report: Report | None = None, refused: Refusal | None = None
     ) -> Response:
@@ -266,13 +324,9 @@ class SellerDesk:
     def _draft(self, given: dict[str, str]) -> tuple[NewProduct, int]:
         """A product out of a form or a row of a list."""
         given = {name: value.strip() for name, value in given.items()}
-        for column, words in (
-            ("title", "Say what it is."),
-            ("description", "Describe it."),
-            ("category", "Choose a department."),
-        ):
-            if not given.get(column):
-                raise _BadFieldError(column, words)
+        _check_words(given)
+        attributes = _attributes(given)
+        _check_lengths(given, attributes)
         try:
             price = self._minor(given.get("price", ""))
         except Invalid as error:
@@ -282,7 +336,7 @@ class SellerDesk:
         except Invalid as error:
             raise _BadFieldError("quantity", str(error)) from None
         image = given.get("image", "")
-        if image and not image.startswith(("https://", "http://")):
+        if image and not _is_address(image):
             raise _BadFieldError("image", "A picture's address starts with https://.")
         draft = {
             "title": given["title"],
@@ -291,7 +345,7 @@ class SellerDesk:
             "brand": given.get("brand") or None,
             "price": price,
             "currency": self._currency,
-            "attributes": _attributes(given),
+            "attributes": attributes,
             "images": [image] if image else [],
         }
         if given.get("external_id"):
@@ -392,6 +446,8 @@ def pages(visits: Visits, aisles: Aisles, shop: Services) -> list[Route]:
         visits.route("/desk/products.csv", desk.export),
         visits.route("/desk/offers/{offer_id}", desk.change_offer, "POST"),
         visits.route("/desk/stock/{offer_id}", desk.count, "POST"),
+        visits.route("/desk/products/{product_id}", desk.edit),
+        visits.route("/desk/products/{product_id}", desk.save, "POST"),
         visits.route("/desk/new", desk.new),
         visits.route("/desk/new", desk.list_product, "POST"),
         visits.route("/desk/upload", desk.upload),
@@ -473,11 +529,120 @@ def _attributes(given: dict[str, str]) -> dict[str, str]:
     found = {
         name: value for name, value in given.items() if name not in _PLAIN_COLUMNS | {"attributes"} and value
     }
-    for line in given.get("attributes", "").splitlines():
+    return found | _details(given.get("attributes", ""))
+
+
+def _details(lines: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for line in lines.splitlines():
         name, colon, value = line.partition(":")
         if colon and name.strip() and value.strip():
             found[name.strip()] = value.strip()
     return found
+
+
+def _as_form(listing: Listing, product_id: ProductId) -> dict[str, str]:
+    """What stands, as its seller would have typed it."""
+    return {
+        "title": listing.title,
+        "description": listing.description,
+        "category": listing.category,
+        "brand": listing.brand or "",
+        "attributes": "\n".join(_shown(listing.attributes)),
+        "images": "\n".join(url for url in listing.images if url != _drawn(product_id)),
+    }
+
+
+def _change(given: dict[str, str], listing: Listing, product_id: ProductId) -> ProductChange:
+    """What the form makes of a listing. What was left as it was shown keeps its kind and its line breaks."""
+    given = {name: value.strip() for name, value in given.items()}
+    _check_words(given)
+    attributes = _attributes_as_kept(given.get("attributes", ""), listing.attributes)
+    _check_lengths(given, {name: str(value) for name, value in attributes.items()})
+    urls = given.get("images", "").split()
+    if len(urls) > _IMAGES_MAX:
+        raise _BadFieldError("images", f"These are too many pictures: {_IMAGES_MAX} at most.")
+    for url in urls:
+        if len(url) > _LONGEST["image"] or not (url in listing.images or _is_address(url)):
+            raise _BadFieldError("images", f"{url[:60]}: a picture's address starts with https://.")
+    urls = urls or [_drawn(product_id)]
+    return ProductChange(
+        title=given["title"],
+        description=given["description"].replace("\r\n", "\n"),
+        category=given["category"],
+        brand=given.get("brand") or None,
+        attributes=attributes,
+        images=UNSET if urls == listing.images else urls,
+    )
+
+
+def _shown(attributes: Mapping[str, Attribute]) -> dict[str, str]:
+    """The line of each detail, and whose it is."""
+    return {" ".join(f"{name}: {_typed(value)}".split()): name for name, value in attributes.items()}
+
+
+def _attributes_as_kept(lines: str, before: Mapping[str, Attribute]) -> dict[str, Attribute]:
+    """The details typed; a line that was left as it was shown is what it was, whatever is in it."""
+    shown = _shown(before)
+    kept: dict[str, Attribute] = {}
+    for line in lines.splitlines():
+        if name := shown.get(" ".join(line.split())):
+            kept[name] = before[name]
+        else:
+            kept |= {name: _as_kind(value, before.get(name)) for name, value in _details(line).items()}
+    return kept
+
+
+def _as_kind(typed: str, before: Attribute | None) -> Attribute:
+    """A detail's value in the kind that it had, where it can be that."""
+    if isinstance(before, bool):
+        return {"yes": True, "no": False}.get(typed.lower(), typed)
+    if isinstance(before, float) and re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,9})?", typed):
+        return float(typed)
+    return typed
+
+
+def _typed(value: Attribute) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else f"{value:.15g}"
+
+
+def _drawn(product_id: ProductId) -> str:
+    return f"/media/art/{product_id}.svg"
+
+
+def _mark(listing: Listing) -> str:
+    return blake2b(wire.encode(listing), digest_size=12).hexdigest()
+
+
+def _is_address(url: str) -> bool:
+    return url.startswith(("https://", "http://"))
+
+
+def _check_words(given: dict[str, str]) -> None:
+    for column, words in (
+        ("title", "Say what it is."),
+        ("description", "Describe it."),
+        ("category", "Choose a department."),
+    ):
+        if not given.get(column):
+            raise _BadFieldError(column, words)
+
+
+def _check_lengths(given: dict[str, str], attributes: dict[str, str]) -> None:
+    """What the API takes is what a form and a list take; _BadFieldError says what is too long."""
+    for column, most in _LONGEST.items():
+        if len(given.get(column, "")) > most:
+            raise _BadFieldError(column, f"This is too long: {most:,} characters at most.")
+    if len(attributes) > _ATTRIBUTES_MAX:
+        raise _BadFieldError("attributes", f"These are too many details: {_ATTRIBUTES_MAX} at most.")
+    for name, value in attributes.items():
+        if len(name) > 100 or len(value) > 2_000:
+            raise _BadFieldError(
+                "attributes",
+                f"{name[:40]}: a detail's name has 100 characters at most, and what it is 2,000.",
+            )
 
 
 def _rows(content: bytes) -> list[dict[str, str]]:

@@ -87,6 +87,10 @@ def test_desks(visit, faults, who, paths, width):
     page = visit(width)
     sign_in(page, who)
     assert inspect(page, faults, paths) == {}
+    if who == "bob":
+        page.goto("/desk")
+        edit = page.locator("a[href^='/desk/products/prod_']").first.get_attribute("href")
+        assert inspect(page, faults, [edit]) == {}
 
 
 def test_everybody_gets_the_same_page_and_only_one_gets_theirs(visit):

@@ -111,22 +111,102 @@ def test_a_list_with_bad_rows_takes_the_good_ones_and_names_the_bad(visit):
         f"Cup {mark},Holds tea.,kitchen,cheap,4,red",
         ",No title.,kitchen,1.00,1,",
         f"Jug {mark},Holds more.,kitchen,12.00,many,",
+        f"Pot {mark} {'x' * 500},Holds more.,kitchen,12.00,1,",
+        f"Tub {mark},Holds most.,kitchen,12.00,1,{'y' * 2_001}",
     ]
     file = {"name": "list.csv", "mimeType": "text/csv", "buffer": "\n".join(rows).encode()}
     bob.get_by_label("CSV file").set_input_files(file)
     bob.get_by_role("button", name="Upload").click()
-    expect(bob.locator("main .notice")).to_contain_text("1 of 4 rows are listed")
+    expect(bob.locator("main .notice")).to_contain_text("1 of 6 rows are listed")
     bad = bob.locator("main .notice tbody tr")
-    expect(bad).to_have_count(3)
+    expect(bad).to_have_count(5)
     expect(bad.nth(0)).to_contain_text("price")
     expect(bad.nth(1)).to_contain_text("title")
     expect(bad.nth(2)).to_contain_text("quantity")
+    expect(bad.nth(3)).to_contain_text("500 characters at most")
+    expect(bad.nth(4)).to_contain_text("colour: a detail's name")
     bob.goto("/desk")
     expect(bob.get_by_role("link", name=f"Mug {mark}")).to_be_visible()
     exported = list(csv.DictReader(bob.request.get("/desk/products.csv").text().splitlines()))
     [mug] = [row for row in exported if row["title"] == f"Mug {mark}"]
     assert (mug["price"], mug["stock"], mug["status"]) == ("9.50", "4", "active")
     assert len({row["offer_id"] for row in exported}) == len(exported) > 50
+
+
+def test_a_text_that_is_too_long_is_said_at_its_field_and_nothing_is_lost(visit):
+    bob = visit()
+    sign_in(bob, "bob", "/desk/new")
+    bob.get_by_label("Title").fill("Teapot")
+    bob.get_by_label("Description").fill("x" * 20_001)
+    bob.get_by_label("Price").fill("24.50")
+    bob.get_by_label("How many are there").fill("3")
+    bob.get_by_label("Details").fill("Colour: blue")
+    bob.get_by_role("button", name="Put it on sale").click()
+    described = bob.get_by_label("Description")
+    expect(described).to_have_attribute("aria-invalid", "true")
+    expect(bob.locator("#w-description")).to_have_text("This is too long: 20,000 characters at most.")
+    expect(described).to_have_value("x" * 20_001)
+    expect(bob.get_by_label("Title")).to_have_value("Teapot")
+    expect(bob.get_by_label("Details")).to_have_value("Colour: blue")
+
+
+def test_a_listing_is_edited_and_nobody_is_overwritten(visit):
+    bob, shopper = visit(), visit()
+    sign_in(bob, "bob", "/desk/new")
+    name = f"Kettle {uuid.uuid4().hex[:8]}"
+    bob.get_by_label("Title").fill(name)
+    bob.get_by_label("Description").fill("Boils.")
+    bob.get_by_label("Price").fill("30")
+    bob.get_by_label("How many are there").fill("3")
+    bob.get_by_label("Details").fill("Colour: red\nLitres: 1.5")
+    bob.get_by_role("button", name="Put it on sale").click()
+    bob.wait_for_url("**/desk")
+    bob.get_by_role("link", name=f"Edit {name}").click()
+    bob.wait_for_url("**/desk/products/prod_*")
+    expect(bob.get_by_label("Title")).to_have_value(name)
+    expect(bob.get_by_label("Details")).to_have_value("Colour: red\nLitres: 1.5")
+    expect(bob.get_by_label("Pictures' addresses")).to_have_value("")
+    other = visit()
+    sign_in(other, "bob", "/desk")
+    other.goto(bob.url)
+
+    bob.get_by_label("Title").fill(f"{name} in steel")
+    bob.get_by_label("Details").fill("Colour: blue\nLitres: 1.5\nLid: hinged")
+    bob.get_by_label("Pictures' addresses").fill("javascript:alert(1)")
+    bob.get_by_role("button", name="Save").click()
+    expect(bob.locator("#w-images")).to_contain_text("starts with https://")
+    expect(bob.get_by_label("Title")).to_have_value(f"{name} in steel")
+    bob.get_by_label("Pictures' addresses").fill("")
+    bob.get_by_role("button", name="Save").click()
+    bob.wait_for_url("**/desk?said=listing")
+    expect(bob.locator("main .notice")).to_contain_text("Saved")
+
+    shopper.goto(bob.get_by_role("link", name=f"{name} in steel", exact=True).get_attribute("href"))
+    expect(shopper.get_by_role("heading", level=1)).to_have_text(f"{name} in steel")
+    for words in ("blue", "1.5", "hinged"):
+        expect(shopper.locator("main")).to_contain_text(words)
+
+    other.get_by_label("Description").fill("Boils and whistles.")
+    other.get_by_role("button", name="Save").click()
+    expect(other.get_by_role("alert")).to_contain_text("was changed while you wrote")
+    expect(other.get_by_label("Description")).to_have_value("Boils and whistles.")
+    expect(other.get_by_label("Title")).to_have_value(name)
+    other.get_by_role("button", name="Save").click()
+    other.wait_for_url("**/desk?said=listing")
+    shopper.reload()
+    expect(shopper.locator("main")).to_contain_text("Boils and whistles.")
+
+
+def test_anothers_listing_is_not_there_to_edit(visit):
+    bob = visit()
+    sign_in(bob, "bob", "/desk")
+    mine = {each.get_attribute("href") for each in bob.locator("a[href^='/desk/products/prod_']").all()}
+    assert mine
+    ann = visit()
+    sign_in(ann, "ann")
+    assert ann.request.get(next(iter(mine))).status == 403
+    assert bob.request.get("/desk/products/prod_0000000000001").status == 404
+    assert bob.request.post(next(iter(mine)), form={"title": "Stolen"}).status == 403
 
 
 def test_stock_counted_meanwhile_is_not_overwritten(visit):

@@ -9,7 +9,7 @@ import pytest
 from starlette.applications import Starlette
 
 from mercat import ids
-from mercat.catalog import API, Catalog, ImportRow, ImportVariant, NewProduct
+from mercat.catalog import API, Catalog, ImportRow, ImportVariant, NewProduct, ProductChange
 from mercat.events import ProductChanged, RatingChanged, StockChanged
 from mercat.ids import OfferId, ProductId, SellerId
 from mercat.kit.log import deliver
@@ -282,6 +282,18 @@ async def test_categories_are_a_tree_and_each_has_a_slug_of_its_own(local, catal
     assert (await catalog.product(listed.product_id)).category == "cafe-tea"
 
 
+async def test_categories_named_in_any_script_are_told_apart(catalog):
+    names = ["日本茶", "紅茶", "Чай", "Tea", "чай", "Tea (茶)", "Tea (紅)", "../..", "TEA"]
+    slugs = []
+    for name in names:
+        listed = await catalog.create(BOB, "Bob's", NewProduct(title="x", price=1, category=name))
+        slugs.append((await catalog.product(listed.product_id)).category)
+    assert slugs[4] == slugs[2]
+    assert slugs[8] == slugs[3] == "tea"
+    assert len(set(slugs)) == 7
+    assert "" not in slugs
+
+
 async def test_one_category_is_made_by_two_who_need_it_at_the_same_time(local, pool, cache, settings):
     other = Catalog(await pool("catalog"), cache, settings)
 
@@ -423,3 +435,17 @@ async def test_a_cache_that_is_away_costs_no_answer(pool, settings):
     await catalog.change_offer(BOB, listed.offer_id, 999)
     assert (await catalog.product(listed.product_id)).price == 999
     await nobody.close()
+
+
+async def test_a_seller_sees_a_product_as_it_stands_and_changes_it(catalog):
+    listed = await catalog.create(BOB, "Bob's", TEA)
+    standing = await catalog.listing(BOB, listed.product_id)
+    assert (standing.title, standing.category, standing.brand) == ("Green tea", "tea-herbs", "Leafy")
+    assert standing.attributes == {"Grams": 100.0, "Organic": True, "Origin": "Assam"}
+    assert standing.images == ["https://img.example/tea.jpg"]
+    await catalog.change_product(BOB, listed.product_id, ProductChange(title="Black tea", brand=None))
+    changed = await catalog.listing(BOB, listed.product_id)
+    assert changed == msgspec.structs.replace(standing, title="Black tea", brand=None)
+    for seller, product in ((EVE, listed.product_id), (BOB, ProductId(99))):
+        with pytest.raises(NotFound):
+            await catalog.listing(seller, product)

@@ -1,6 +1,6 @@
 """What fulfilment promises: parcels move forward only, and a seller sees their own lines."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from both_ways import WAYS, reached
@@ -11,6 +11,7 @@ from mercat import ids
 from mercat.events import OrderCancelled, OrderLine, OrderPlaced
 from mercat.fulfilment import API, AddressNotServed, Fulfilment, OutOfOrder
 from mercat.fulfilment.rules import ZONES, arrives
+from mercat.kit import clock
 from mercat.kit.refusals import Invalid, NotFound
 
 BOB, EVE = ids.SellerId(7), ids.SellerId(8)
@@ -104,6 +105,27 @@ async def test_a_parcel_is_opened_once_and_told_as_it_moves(fulfilment, told):
         ("delivered", 5),
     ]
     assert await fulfilment.of_order(ORDER) == [parcel]
+
+
+async def test_a_parcel_on_its_way_is_seen_in_every_town_once(fulfilment):
+    parcel = await sent(fulfilment)
+    for town in ("Reno", "Reno", "", "Sparks"):
+        parcel = await fulfilment.seen(BOB, parcel.shipment_id, "in_transit", town)
+    parcel = await fulfilment.seen(BOB, parcel.shipment_id, "delivered", "Elko")
+    parcel = await fulfilment.seen(BOB, parcel.shipment_id, "delivered", "Wells")
+    assert [(event.status, event.location) for event in parcel.events] == [
+        ("shipped", ""),
+        ("in_transit", "Reno"),
+        ("in_transit", "Sparks"),
+        ("delivered", "Elko"),
+    ]
+
+
+async def test_a_parcel_is_not_seen_in_the_future(fulfilment):
+    parcel = await sent(fulfilment)
+    with pytest.raises(Invalid) as refused:
+        await fulfilment.seen(BOB, parcel.shipment_id, "in_transit", at=clock.now() + timedelta(days=1))
+    assert refused.value.facts["pointer"] == "/at"
 
 
 async def test_a_parcel_never_goes_back(fulfilment):

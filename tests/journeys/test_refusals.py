@@ -1,7 +1,8 @@
 """A refusal says what a program needs to go on: which line, how many are left, both totals, the bank's
 reason. The cart survives it, and its stock is free at once."""
 
-from journeys.people import code, new_key, ok
+import pytest
+from journeys.people import HOME, code, new_key, ok
 
 
 async def test_out_of_stock_names_the_line_and_what_is_left(town, bea):
@@ -85,3 +86,105 @@ async def test_payments_and_refunds_of_an_order_say_the_same(town, bea):
     [payment] = cancelled["payments"]
     assert (payment["status"], payment["refunds"][0]["amount"]) == ("refunded", other["total"])
     assert {refund["status"] for refund in payment["refunds"]} == {"done"}
+
+
+NUL = "a\0b"
+LISTING = {
+    "title": "Tea",
+    "description": "",
+    "category": "tea",
+    "price": 3,
+    "currency": "USD",
+    "quantity": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "refused", "pointer"),
+    [
+        ("/cart/items", {"quantity": 1, "product_id": 5}, (422, "invalid"), "/product_id"),
+        ("/cart/items", {"quantity": 1, "product_id": ["a"]}, (422, "invalid"), "/product_id"),
+        ("/cart/items", {"quantity": 1, "offer_id": "prod_0000000000001"}, (422, "invalid"), "/offer_id"),
+        (
+            "/cart/items",
+            {"quantity": 1, "product_id": "prod_0000000000001"},
+            (404, "not_found"),
+            "/product_id",
+        ),
+        ("/cart/items", {"quantity": 1, "offer_id": "off_0000000000001"}, (404, "not_found"), "/offer_id"),
+        ("/cart/items", {"quantity": 1, "product_id": NUL}, (422, "invalid"), "/product_id"),
+        ("/addresses", {**HOME, "line1": " "}, (422, "invalid"), "/line1"),
+        ("/addresses", {**HOME, "postal_code": "\n"}, (422, "invalid"), "/postal_code"),
+        ("/addresses", {**HOME, "more": [{"deep": NUL}]}, (422, "invalid"), "/more/0/deep"),
+        (
+            "/accounts",
+            {"email": "a@b.example\n", "password": "longenough", "name": "A"},
+            (422, "invalid"),
+            "/email",
+        ),
+        ("/seller/products", {**LISTING, "attributes": {"k" * 101: 1}}, (422, "invalid"), "/attributes"),
+        ("/seller/products", {**LISTING, "attributes": {"": 1}}, (422, "invalid"), "/attributes"),
+        ("/seller/products", {**LISTING, "attributes": {NUL: 1}}, (422, "invalid"), "/attributes"),
+        (
+            "/seller/shipments",
+            {
+                "order_id": "ord_0000000000001",
+                "lines": [{"order_line_id": "oli_0000000000001", "quantity": 1}],
+                "carrier": "Post",
+                "tracking_number": "T",
+            },
+            (404, "not_found"),
+            "/order_id",
+        ),
+    ],
+)
+async def test_a_refusal_points_to_the_field(bea, path, body, refused, pointer):
+    said = await bea.ask("POST", path, body)
+    assert code(said) == refused
+    assert said.json()["pointer"] == pointer
+
+
+async def test_a_parameter_that_no_text_may_be_is_named(town):
+    said = await town.nobody.ask("GET", "/search?sort=rating&q=a%00b")
+    assert code(said) == (422, "invalid")
+    assert said.json()["pointer"] == "/q"
+
+
+async def test_who_is_asked_to_sign_in_is_told_how(town):
+    said = await town.nobody.ask("GET", "/cart")
+    assert code(said) == (401, "sign_in_first")
+    assert said.headers["www-authenticate"] == "Bearer"
+
+
+async def test_a_quote_that_no_longer_holds_is_pointed_to(town, bea):
+    tea = await bea.lists()
+    gus = await (await town.guest()).ready()
+    await gus.puts(tea["offer_id"])
+    refused = await gus.tries_to_buy(quote_id="quo_of-somebody-else")
+    assert code(refused) == (409, "quote_expired")
+    assert refused.json()["pointer"] == "/quote_id"
+
+
+async def test_what_is_being_paid_cannot_be_counted_away(town, bea):
+    tea = await bea.lists(quantity=5)
+    gus = await (await town.guest()).ready("tok_3ds")
+    await gus.puts(tea["offer_id"], 3)
+    ok(await gus.tries_to_buy(), 202)
+    shelf = f"/seller/stock/{tea['offer_id']}"
+    seen = (await bea.ask("GET", shelf)).headers["etag"]
+    for quantity in (0, 2):
+        refused = await bea.ask("PUT", shelf, {"quantity": quantity}, if_match=seen)
+        assert code(refused) == (422, "invalid")
+        assert refused.json()["pointer"] == "/quantity"
+        assert refused.json()["detail"].startswith("3 are held")
+    assert ok(await bea.ask("PUT", shelf, {"quantity": 3}, if_match=seen))["available"] == 0
+
+
+async def test_another_sellers_shelf_is_not_there_whatever_the_condition(town, bea):
+    tea = await bea.lists()
+    cal = await town.seller()
+    for condition in ("*", '"nonsense"', '"1"'):
+        refused = await cal.ask(
+            "PUT", f"/seller/stock/{tea['offer_id']}", {"quantity": 1}, if_match=condition
+        )
+        assert code(refused) == (404, "not_found")

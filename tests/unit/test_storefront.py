@@ -9,7 +9,7 @@ from mercat.kit.clock import clock
 from mercat.kit.refusals import Invalid, Overloaded, TooManyRequests
 from mercat.storefront import refuse, render
 from mercat.storefront.csrf import COOKIE, Csrf, PageTooOld
-from mercat.storefront.desk_seller import _following, _rows
+from mercat.storefront.desk_seller import _attributes_as_kept, _following, _rows, _shown
 from mercat.storefront.listing import Asked
 from mercat.storefront.shop import _histogram
 from mercat.storefront.visit import inside, number
@@ -200,3 +200,20 @@ def test_who_is_turned_away_at_the_door_is_told_in_their_language():
     assert b"http-equiv" not in form.body, "a form would be lost"
     for machine in (request({"accept": "*/*"}), request({"accept": "text/html"}, path="/api/v1/cart")):
         assert refuse(machine.scope, TooManyRequests()).headers["content-type"] == "application/problem+json"
+
+
+def test_a_detail_left_as_it_was_shown_keeps_its_kind_and_its_name():
+    before = {"Watts": 5.0, "Fast": True, "Ports: left": "2\nUSB", "Note": "5.0", "Old": "x"}
+    shown = "\n".join(_shown(before))
+    assert shown.splitlines() == ["Watts: 5", "Fast: yes", "Ports: left: 2 USB", "Note: 5.0", "Old: x"]
+    assert _attributes_as_kept(shown, before) == before
+    typed = (
+        shown.replace("Watts: 5", "Watts: 7.5").replace("Fast: yes", "Fast: no").replace("Old: x", "New: 1")
+    )
+    assert _attributes_as_kept(typed, before) == {
+        "Watts": 7.5,
+        "Fast": False,
+        "Ports: left": "2\nUSB",
+        "Note": "5.0",
+        "New": "1",
+    }
