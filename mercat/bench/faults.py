@@ -121,7 +121,7 @@ async def _killed(site: Site, what: str) -> AsyncGenerator[None]:
 
 
 @asynccontextmanager
-async def _emptied(site: Site) -> AsyncGenerator[None]:
+async def emptied(site: Site) -> AsyncGenerator[None]:
     """What Valkey wrote is gone before it starts again."""
     victim = site.victim("store.sock")
     shutil.rmtree(Path(site.connection.data, "store", "appendonlydir"))
@@ -192,7 +192,7 @@ _FAULTS: dict[str, tuple[Begin, bool]] = {
     "worker": (partial(_killed, what="mercat.worker web"), False),
     "relay and followers": (partial(_killed, what="mercat.worker back"), False),
     "valkey": (partial(_killed, what="store.sock"), False),
-    "valkey loses its data": (_emptied, False),
+    "valkey loses its data": (emptied, False),
     "postgres": (partial(_killed, what="bin/postgres"), False),
     "postgres paused": (_paused, True),
     "disk full": (_full, True),

@@ -197,10 +197,8 @@ async def _ready(shop: Shop, person: Person, offer: OfferId) -> bytes:
     address_id, method_id, _ = await asyncio.gather(
         shop.accounts.add_address(user_id, home),
         shop.accounts.add_payment_method(user_id, "tok_visa"),
-        shop.cart.basket(user_id),
+        shop.cart.add(user_id, offer, 1),
     )
-    line = {"qty": 1, "price": 4_999, "added": "2026-01-01T00:00:00+00:00"}
-    await shop.building.store.do("HSET", f"cart:{user_id}", str(offer), msgspec.json.encode(line))
     ask = {
         "shipping_address_id": address_id,
         "payment_method_id": method_id,
