@@ -276,14 +276,22 @@ def flash_prepare(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
     ] = False,
+    people: Annotated[
+        int, typer.Option(min=1, max=10_000_000, help="How many may come: memory, workers, connections.")
+    ] = 10_000,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the sale's page is written, for a web server or CDN."),
+    ] = None,
     who: Who = "operator",
     data: Data = _HERE,
 ) -> None:
-    """Get the shop ready: stock and engines looked at, caches filled, what can wait switched off."""
+    """Get the shop ready: stock and sizes looked at, caches filled, the sale's page written, what can wait
+    switched off, breakers armed. `finish` undoes it."""
     from mercat.flashing import prepare
 
     with _shop(data, "flash") as shop:
-        raise typer.Exit(prepare(shop, sale, who, dry_run=dry_run))
+        raise typer.Exit(prepare(shop, sale, who, people=people, out=out, dry_run=dry_run))
 
 
 @flash.command("finish")

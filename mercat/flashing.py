@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import re
+import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -25,6 +27,11 @@ from mercat.main import Shop, assemble, certify
 T = TypeVar("T")
 WITHOUT = ("recommendations", "reviews", "wishlist")
 """What a shop does without during a sale: pages lose these shelves, and nothing else."""
+_BYTES_A_PERSON = 200
+"""In the queue, twice what was measured of a million."""
+_AT_THE_TILL = ("accounts", "cart", "catalog", "checkout", "inventory", "orders", "payments", "flashsale")
+_PAGES = "pages"
+_FILES = re.compile(r'(?:href|src)="(/static/[^"?]+)')
 _console = Console(stderr=True, markup=False, highlight=False)
 
 
@@ -71,50 +78,106 @@ def _hook(kind: type, value: object) -> object:
     return kind(value)
 
 
-def prepare(connection: Connection, sale_id: str, who: str, *, dry_run: bool) -> int:
+def prepare(
+    connection: Connection, sale_id: str, who: str, *, people: int, out: Path | None, dry_run: bool
+) -> int:
     """Gets the shop ready: each step is said, and with `dry_run` only said."""
 
     async def work(shop: Shop) -> int:
         sale = await shop.flashsale.sale(sale_id)
-        stock = (await shop.inventory.stock([sale.offer_id])).get(sale.offer_id)
-        available = stock.available if stock else 0
-        steps = Table("step", "how it stands", box=None, header_style="bold")
-        problems: list[str] = []
-
-        def step(name: str, said: str, *, good: bool = True) -> None:
-            steps.add_row(name, said if good else f"NOT GOOD: {said}")
-            if not good:
-                problems.append(name)
-
-        step("units in stock", f"{available:,} of {sale.left:,}", good=available >= sale.left)
-        step("the sale", f"{sale.state}, {sale.starts_at:%d %b %H:%M:%S} UTC", good=sale.state != "ended")
-        for name, answer in (
-            ("PostgreSQL answers", shop.catalog.offers([sale.offer_id])),
-            ("Valkey answers", shop.building.store.do("PING")),
-        ):
-            try:
-                await answer
-                step(name, "yes")
-            except Exception as error:
-                step(name, repr(error)[:80], good=False)
-        memory = await shop.building.store.do("INFO", "memory")
-        limit = memory.get("maxmemory", 0) if isinstance(memory, dict) else 0
-        step("room for the queue", f"{limit / 1e6:,.0f} MB at most" if limit else "as the machine has")
-        step("switched off until the end", ", ".join(WITHOUT))
-        step("caches", "product, category and sale pages are asked for once")
-        _console.print(steps)
-        if problems:
-            _console.print(f"Not ready: {', '.join(problems)}.", style="red")
+        plan = Plan()
+        await _look_at_stock(plan, shop, sale)
+        await _look_at_sizes(plan, shop, people)
+        plan.step("switched off until the end", ", ".join(WITHOUT))
+        armed = sorted(shop.breakers.keys() - set(WITHOUT))
+        plan.step("breakers armed until the end", ", ".join(armed))
+        plan.step("caches", "product, category and sale pages are asked for once")
+        folder = out or shop.settings.data / _PAGES
+        plan.step("static pages", f"the sale's page and what it looks like, in {folder}")
+        _console.print(plan.steps)
+        if plan.problems:
+            _console.print(f"Not ready: {', '.join(plan.problems)}.", style="red")
             return 1
         if dry_run:
             _console.print("Nothing was changed (--dry-run).")
             return 0
         await shop.flashsale.switch_off(_operator(who), sale_id, list(WITHOUT))
         await _warm(connection, sale)
+        await _write_page(connection, sale, folder)
         _console.print(f"Ready. Afterwards: mercat flash finish {sale_id} --why …")
         return 0
 
     return in_shop(connection, work)
+
+
+class Plan:
+    """What is looked at and done before a sale, and what is not good."""
+
+    def __init__(self) -> None:
+        self.steps = Table("step", "how it stands", box=None, header_style="bold")
+        self.problems: list[str] = []
+
+    def step(self, name: str, said: str, *, good: bool = True) -> None:
+        self.steps.add_row(name, said if good else f"NOT GOOD: {said}")
+        if not good:
+            self.problems.append(name)
+
+
+async def _look_at_stock(plan: Plan, shop: Shop, sale: Sale) -> None:
+    stock = (await shop.inventory.stock([sale.offer_id])).get(sale.offer_id)
+    available = stock.available if stock else 0
+    plan.step("units in stock", f"{available:,} of {sale.left:,}", good=available >= sale.left)
+    plan.step("the sale", f"{sale.state}, {sale.starts_at:%d %b %H:%M:%S} UTC", good=sale.state != "ended")
+
+
+async def _look_at_sizes(plan: Plan, shop: Shop, people: int) -> None:
+    """Whether engines and processes are large enough for so many, and which setting says otherwise."""
+    settings = shop.settings
+    memory = await shop.building.store.do("INFO", "memory")
+    limit, used = (memory.get(name, 0) for name in ("maxmemory", "used_memory"))
+    needed = people * _BYTES_A_PERSON
+    room = f"{needed / 1e6:,.0f} MB for {people:,} people"
+    plan.step(
+        "room for the queue",
+        f"{room}, of {(limit - used) / 1e6:,.0f} MB (maxmemory of the store)" if limit else room,
+        good=not limit or needed < limit - used,
+    )
+    cores = os.cpu_count() or 1
+    plan.step(
+        "workers",
+        f"{settings.workers} on {cores} cores (MERCAT_WORKERS), {settings.requests_at_once:,} requests each",
+        good=settings.workers >= min(cores, 2),
+    )
+    database = await shop.building.pool("flashsale")
+    most = int(await database.fetchval("select current_setting('max_connections')"))
+    # Of a service few connections are open at a time: those that a purchase passes, in each process.
+    wanted = (settings.workers + 1) * settings.pool_size * len(_AT_THE_TILL)
+    plan.step(
+        "connections to PostgreSQL",
+        f"{wanted} at the till of {most} (MERCAT_POOL_SIZE, max_connections)",
+        good=wanted <= most,
+    )
+
+
+async def _write_page(connection: Connection, sale: Sale, folder: Path) -> None:
+    """The sale's page as everybody gets it, with the files that it names, by the paths they are asked for."""
+    import httpx
+
+    base = f"http://{connection.host}:{connection.port}"
+    async with httpx.AsyncClient(base_url=base, timeout=10) as http:
+        try:
+            page = await http.get(f"/flash/{sale.sale_id}")
+        except httpx.TransportError:
+            _console.print("The shop is closed, so its pages were not written.", style="yellow")
+            return
+        page.raise_for_status()
+        named = sorted(set(_FILES.findall(page.text)))
+        files = {f"/flash/{sale.sale_id}/index.html": page.content}
+        files |= {path: (await http.get(path)).content for path in named}
+    for path, content in files.items():
+        file = folder / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
 
 
 async def _warm(connection: Connection, sale: Sale) -> None:
@@ -147,6 +210,7 @@ def finish(connection: Connection, sale_id: str, who: str, why: str) -> int:
         if sale.state != "ended":
             await shop.flashsale.act(_operator(who), sale_id, Act("end", why))
         await shop.flashsale.releaser.settle(sale_id)
+        shutil.rmtree(shop.settings.data / _PAGES / "flash" / sale_id, ignore_errors=True)
         return await certify(shop, sale_id)
 
     return _show_certificate(in_shop(connection, work))

@@ -239,10 +239,11 @@ async def certify(shop: Shop, sale_id: str) -> flashsale.Certified:
 
 
 async def _mind_switches(shop: Shop) -> None:
-    """What an operator switched off for a sale's sake is off in every process, and on again afterwards."""
+    """What an operator switched off for a sale's sake is off in every process, and the other breakers are
+    armed; afterwards all is as ever."""
     off = set(await shop.flashsale.switched_off())
     for name, breaker in shop.breakers.items():
-        breaker.off = name in off
+        breaker.off, breaker.armed = name in off, bool(off)
     await asyncio.sleep(_SWITCHES_S)
 
 

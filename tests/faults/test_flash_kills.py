@@ -1,5 +1,5 @@
-"""`kill -9` in the middle of a flash sale: of the releaser, of Valkey, of a web worker, of Valkey with all that it
-has. The sale completes, and exactly what was offered is sold."""
+"""`kill -9` in the middle of a flash sale: of the releaser, of Valkey, of a web worker; then Valkey loses all.
+The sale completes, and exactly what was offered is sold."""
 
 import asyncio
 import os

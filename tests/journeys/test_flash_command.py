@@ -36,14 +36,20 @@ async def test_a_sale_from_the_plan_to_the_certificate(town, bea, open_shop, tmp
     assert planned["state"] == "planned"
     assert planned["commitment"] in said
 
-    said = await _mercat(open_shop, "prepare", name, "--dry-run")
+    said = await _mercat(open_shop, "prepare", name, "--dry-run", "--people", "2000000")
     assert "Nothing was changed" in said
+    for step in ("room for the queue", "workers", "connections to PostgreSQL", "breakers armed"):
+        assert step in said
     early = await (await town.guest()).ready()
     assert (await early.post(f"/flash-sales/{name}/queue"))["state"] == "drawing"
     product = (await town.nobody.get("/products?limit=1"))["products"][0]["product_id"]
     like_it = f"/products/{product}/recommendations"
     assert (await town.nobody.get(like_it))["products"]
-    await _mercat(open_shop, "prepare", name)
+    await _mercat(open_shop, "prepare", name, "--out", str(tmp_path))
+    page = (tmp_path / "flash" / name / "index.html").read_text()
+    assert "Tea of the first harvest" in page
+    assert "/static/mercat.css" in page
+    assert (tmp_path / "static" / "mercat.css").stat().st_size > 1_000
 
     async def shelves_are(there: bool):
         """In every worker: asked often enough to meet them all."""
