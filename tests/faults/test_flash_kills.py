@@ -1,4 +1,4 @@
-"""`kill -9` in the middle of a flash sale: of the releaser, of Valkey, of a web worker; then Valkey loses all.
+"""`kill -9` in the middle of a flash sale: of the releaser, of Valkey, of a web worker; Valkey loses all.
 The sale completes, and exactly what was offered is sold."""
 
 import asyncio
