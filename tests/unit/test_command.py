@@ -91,6 +91,6 @@ def test_questions_before_there_is_an_index(tmp_path):
 
 
 def test_a_folder_is_no_file_of_questions(tmp_path):
-    run = mercat("search", "evaluate", "--queries", tmp_path, "--judgements", tmp_path)
+    run = mercat("search", "evaluate", "--queries", tmp_path, "--judgements", tmp_path, COLUMNS="500")
     assert run.returncode == 2
     assert "is a directory" in run.stderr

@@ -133,6 +133,8 @@ class TestCommand:
         return subprocess.run([sys.executable, "-m", "mercat.cli", *words], capture_output=True, text=True)
 
     def test_psql_starts_what_it_needs_and_gives_the_exit_code_of_psql(self, home: Home) -> None:
+        with engines(home):
+            pass  # the shop was opened once
         done = self.mercat("psql", "--data", str(home.path), "--", "-Atc", "select current_user")
         assert (done.stdout, done.returncode) == ("mercat\n", 0)
         assert self.mercat("psql", "--data", str(home.path), "--", "-c", "select nonsense").returncode == 1
