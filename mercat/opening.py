@@ -15,8 +15,9 @@ from itertools import islice
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
-from mercat import demo, settings
+from mercat import demo, money, settings
 from mercat.catalog import BadRow, ImportRow, Progress, import_file, recognise
 from mercat.flashsale import NewSale
 from mercat.ids import OfferId, ProductId, SellerId, UserId
@@ -51,7 +52,7 @@ async def open_demo(
     for batch in _batches(demo.products(count), _BATCH):
         by_seller: dict[str, list[ImportRow]] = {}
         for row in batch:
-            by_seller.setdefault(demo.SELLERS[row.seller], []).append(_read(row))
+            by_seller.setdefault(demo.SELLERS[row.seller], []).append(_read(row, shop.settings.currency))
         for name, rows in by_seller.items():
             await shop.catalog.take(rows, sellers[name], name, 0, receiver(shop))
         taken += len(batch)
@@ -92,9 +93,13 @@ def _batches(rows: Iterator[demo.ProductRow], size: int) -> Iterator[list[demo.P
         yield batch
 
 
-def _read(row: demo.ProductRow) -> ImportRow:
+def _read(row: demo.ProductRow, currency: str) -> ImportRow:
+    """A demo product at the same figure in the shop's currency, for in another it could not be sold."""
     raw = msgspec.to_builtins(row)
-    return recognise([raw]).read(raw)
+    read = recognise([raw]).read(raw)
+    cent = 10 ** money.exponent(currency) / 100
+    variants = [replace(variant, price=max(1, round(variant.price * cent))) for variant in read.variants]
+    return replace(read, currency=currency, variants=variants)
 
 
 async def start_ratings(shop: Shop) -> None:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -42,7 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 2
     log_level: str = "warning"
     """What is said on standard error: debug (every request), info, warning or error."""
-    currency: str = "USD"
+    currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")] = "USD"
     """The one currency the shop sells in."""
     search_sold_out: Literal["among_others", "last", "hidden"] = "among_others"
     """Where lists and searches have products that are sold out; `last`: in searches by relevance."""

@@ -156,6 +156,7 @@ FLASH = [
         tag="Flash sales",
         needs="guest",
         shows=Place,
+        also=[200],
         refuses=["not_found", "sale_over", "sold_out", "not_possible"],
     ),
     PublicRoute(

@@ -197,7 +197,7 @@ async def answered(answer: Callable[[Request], Awaitable[Response]], request: Re
     except (msgspec.DecodeError, UnicodeDecodeError) as error:  # malformed, or valid JSON of another shape
         return problem(malformed(error))
     except RecursionError:  # how msgspec says that JSON is nested too deeply
-        return problem(Invalid("This is nested too deeply."))
+        return problem(Invalid("This is nested too deeply.", pointer=""))
     except WRONG_VALUE as error:  # what only the database could tell: a NUL in a text, say
         return problem(Invalid(str(error).split("\n")[0]))
     except AWAY as error:
@@ -309,7 +309,7 @@ async def read(request: Request, *, needed: bool = True) -> bytes:
     if size > BODY_BYTES_MAX:
         raise TooLarge
     if not body and needed:
-        raise Invalid("This request needs a JSON body.")
+        raise Invalid("This request needs a JSON body.", pointer="")
     if b"\\u0000" in body and _NUL.search(body):
         raise Invalid("A text may not contain the NUL character.", pointer=_nul_in(bytes(body)))
     return bytes(body)

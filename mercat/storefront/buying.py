@@ -517,7 +517,8 @@ def new_address(form: dict[str, str]) -> tuple[NewAddress | None, dict[str, str]
     except msgspec.ValidationError as error:
         said = str(error)
         field = next((name for name in _ADDRESS if f"$.{name}`" in said), "line1")
-        return None, {field: "This does not look right: " + said.split(" - at")[0].lower() + "."}
+        long = "of length <=" in said
+        return None, {field: "This is too long." if long else "This does not look right."}
 
 
 def _quantity(given: str, *, least: int) -> int:

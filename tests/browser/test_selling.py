@@ -24,7 +24,9 @@ def test_from_a_new_product_to_a_parcel_that_arrives(visit):
     row.get_by_role("button", name="Save price").click()
     expect(bob.locator("main .notice")).to_contain_text("new price")
 
-    shopper.goto(bob.locator("tr", has_text=name).get_by_role("link", name=name).get_attribute("href"))
+    shopper.goto(
+        bob.locator("tr", has_text=name).get_by_role("link", name=name, exact=True).get_attribute("href")
+    )
     expect(shopper.locator(".cost")).to_have_text("$22.50")
     expect(shopper.locator(".buy .stock")).to_have_text("In stock")
     shopper.get_by_label("Quantity").fill("2")
@@ -87,7 +89,7 @@ def test_a_picture_that_never_comes_leaves_the_drawn_one(visit):
         bob.get_by_label("Picture's address").fill(picture)
         bob.get_by_role("button", name="Put it on sale").click()
         bob.wait_for_url("**/desk")
-        pages[name] = bob.get_by_role("link", name=title).get_attribute("href")
+        pages[name] = bob.get_by_role("link", name=title, exact=True).get_attribute("href")
     widths = {}
     for name, url in pages.items():
         for scripts in (True, False):
@@ -126,7 +128,7 @@ def test_a_list_with_bad_rows_takes_the_good_ones_and_names_the_bad(visit):
     expect(bad.nth(3)).to_contain_text("500 characters at most")
     expect(bad.nth(4)).to_contain_text("colour: a detail's name")
     bob.goto("/desk")
-    expect(bob.get_by_role("link", name=f"Mug {mark}")).to_be_visible()
+    expect(bob.get_by_role("link", name=f"Mug {mark}", exact=True)).to_be_visible()
     exported = list(csv.DictReader(bob.request.get("/desk/products.csv").text().splitlines()))
     [mug] = [row for row in exported if row["title"] == f"Mug {mark}"]
     assert (mug["price"], mug["stock"], mug["status"]) == ("9.50", "4", "active")

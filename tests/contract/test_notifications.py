@@ -369,7 +369,7 @@ async def test_a_sender_that_died_with_a_letter_in_hand_is_noticed(sender, serve
 
 
 async def test_who_is_stopped_finishes_the_letter_in_hand(sender, server, hear):
-    await hear(sender, *(placed(OrderId(number)) for number in range(1, 6)))
+    await hear(sender, *(placed(OrderId(number)) for number in range(1, 41)))
     sending = asyncio.create_task(sender.send_due())
     async with asyncio.timeout(10):
         while not any(mail.tries for mail in await sender.mailbox()):

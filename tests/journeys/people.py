@@ -1,12 +1,16 @@
 """People of the marketplace, as the journeys need them: each has a session of their own and talks HTTP."""
 
 import asyncio
+import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
+
+from mercat.gateway.openapi import document
+from mercat.gateway.routes import PREFIX, TABLE
 
 HOME = {
     "name": "Ann Porter",
@@ -16,6 +20,23 @@ HOME = {
     "postal_code": "02110",
     "country": "US",
 }
+
+
+_ROUTES = [
+    (
+        verb.upper(),
+        re.compile(re.sub(r"\{\w+\}", "[^/]+", path)),
+        {int(status) for status in route["responses"] if status != "default"} | {304, 429, 503},
+    )
+    for path, routes in sorted(document(TABLE, PREFIX)["paths"].items(), key=lambda each: "{" in each[0])
+    for verb, route in routes.items()
+]
+
+
+def documented(verb: str, path: str) -> set[int]:
+    """What a route may answer, says the API's document; nothing where there is no such route."""
+    place = path.partition("?")[0]
+    return next((known for on, pattern, known in _ROUTES if on == verb and pattern.fullmatch(place)), set())
 
 
 def new_key() -> str:
@@ -59,7 +80,12 @@ class Person:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.token:
             given["authorization"] = f"Bearer {self.token}"
-        return await self.http.request(verb, path, json=body, headers=given)
+        answer = await self.http.request(verb, path, json=body, headers=given)
+        known = documented(verb, path)
+        assert not known or answer.status_code in known, (
+            f"{verb} {path}: {answer.status_code} is documented nowhere: {answer.text}"
+        )
+        return answer
 
     async def get(self, path: str, **headers: str) -> Any:
         return ok(await self.ask("GET", path, **headers))

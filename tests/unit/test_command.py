@@ -53,6 +53,11 @@ def test_a_setting_of_the_wrong_kind_stops_the_start_and_is_named(tmp_path):
     assert not (tmp_path / "shop").exists()
 
 
+def test_a_currency_that_is_none_stops_the_start(tmp_path):
+    said = one_line(mercat("serve", "--data", tmp_path / "shop", MERCAT_CURRENCY="euro"))
+    assert "MERCAT_CURRENCY cannot be 'euro'" in said
+
+
 def test_a_service_that_does_not_exist_is_named(tmp_path):
     said = one_line(mercat("serve", "--data", tmp_path / "shop", "--only", "orders,warehouse"))
     assert "'warehouse'" in said

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mercat import money, opening
 from mercat.demo import (
     DEPARTMENTS,
     SELLERS,
@@ -318,3 +319,14 @@ def test_what_has_only_a_title_is_drawn_by_it():
     assert draw_from_path("prod_1", "t=Blue+mug") == draw("mug", seed_of("prod_1"), "Blue mug")
     assert draw_from_path("prod_1", "") == draw("box", seed_of("prod_1"), "")
     assert draw_from_path("prod_1", "") != draw_from_path("prod_2", "")
+
+
+@pytest.mark.parametrize("currency", ["USD", "JPY", "KWD", "EUR"])
+def test_demo_goods_can_be_sold_in_the_shops_currency(currency):
+    for row in products(200):
+        read = opening._read(row, currency)
+        assert read.currency == currency
+        for variant, drawn in zip(read.variants, row.variants, strict=True):
+            assert variant.price > 0
+            assert variant.price % money.step(currency) == 0
+            assert abs(money.shown(variant.price, currency) - drawn.price / 100) <= 0.5
