@@ -38,7 +38,7 @@ from mercat.flashsale.messages import (
     Verdict,
     Watched,
 )
-from mercat.flashsale.releaser import OUT, Releaser, gate_key, numbers_key, queue_key
+from mercat.flashsale.releaser import OUT, SOON_S, Releaser, all_promised, gate_key, numbers_key, queue_key
 from mercat.flashsale.signature import Signer, canonical
 from mercat.ids import CheckoutId, OfferId, ProductId, UserId
 from mercat.inventory import Inventory
@@ -116,6 +116,7 @@ class FlashSales:
         self._secret = settings.key("flash sales")
         self._view: dict[str, Any] = {}
         self._seen_at = -1e9
+        self._fresh_s = _FRESH_S
         self._looking: asyncio.Task[None] | None = None
         self._claims: Coalescer[Claim, str] = Coalescer(self._claim_many)
         self.releaser = Releaser(db, store, checkout)
@@ -523,9 +524,10 @@ class FlashSales:
         return row
 
     async def _rows(self) -> dict[str, Any]:
-        """All sales, read at most twice a second by a process, however many ask."""
+        """All sales, read at most twice a second by a process, however many ask; five times while the last
+        units of one are being paid for."""
         now = asyncio.get_running_loop().time()
-        if now - self._seen_at > _FRESH_S:
+        if now - self._seen_at > self._fresh_s:
             if self._looking is None or self._looking.done():
                 self._looking = asyncio.create_task(self._look(now))
             try:
@@ -537,6 +539,7 @@ class FlashSales:
 
     async def _look(self, now: float) -> None:
         self._view = {row["sale_id"]: row for row in await self._db.fetch(queries.standing)}
+        self._fresh_s = SOON_S if any(map(all_promised, self._view.values())) else _FRESH_S
         self._seen_at = now
 
 

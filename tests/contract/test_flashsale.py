@@ -1,18 +1,14 @@
 """What a flash sale promises: one place a person, one order a pass, no unit twice, no place lost."""
 
 import asyncio
-import itertools
-from contextlib import AsyncExitStack
-from datetime import timedelta
 
 import msgspec
 import pytest
 from both_ways import WAYS, reached
+from flash_scene import OPERATOR, SALE
+from flash_scene import scene as scene
 
 from mercat import ids, main
-from mercat.accounts import NewAddress
-from mercat.audit import audit
-from mercat.catalog import NewProduct
 from mercat.checkout import Buy, CheckoutInProgress, NotAdmitted
 from mercat.flashsale import (
     API,
@@ -31,90 +27,11 @@ from mercat.flashsale import (
     canonical,
     genuine,
 )
-from mercat.flashsale.messages import NotPossible, NotStarted, Pass
+from mercat.flashsale.messages import NotPossible, NotStarted
 from mercat.flashsale.rules import Draw
-from mercat.inventory import Line
-from mercat.kit import clock, signing, wire
-from mercat.kit.limits import Limit
-from mercat.kit.refusals import Invalid, NotFound, SignInFirst, TooManyRequests, Unavailable
+from mercat.kit import clock, wire
+from mercat.kit.refusals import Invalid, NotFound, SignInFirst, Unavailable
 from mercat.kit.web import Caller
-
-HOME = NewAddress(name="Ann", line1="1 Lane", city="Boston", region="MA", postal_code="02110", country="US")
-SALE = "tea"
-OPERATOR = Caller(ids.UserId(1), frozenset({"operator"}), email="ops@example.com")
-
-
-class Scene:
-    def __init__(self, shop, settings, db):
-        self.shop, self.sales, self.settings, self.db = shop, shop.flashsale, settings, db
-        self.releaser = shop.flashsale.releaser
-        self._numbers = itertools.count(1)
-
-    async def lists(self, units=100):
-        seller = ids.new(ids.SellerId)
-        draft = NewProduct(title="Tea", description="", category="tea", price=1_000, currency="USD")
-        listed = await self.shop.catalog.create(seller, "Bob's", draft)
-        await self.shop.inventory.receive(
-            f"opening/{listed.offer_id}", [Line(listed.offer_id, units)], seller
-        )
-        return listed.offer_id
-
-    async def opens(self, stock=100, starts_in=-1, **more):
-        self.offer = await self.lists(stock)
-        told = {"units": stock, "per_card": None, "per_address": None, "rate": 1_000} | more
-        starts_at = clock.now() + timedelta(seconds=starts_in)
-        await self.sales.create(NewSale(sale_id=SALE, offer_id=self.offer, starts_at=starts_at, **told))
-        await self.tick()
-
-    async def tick(self):
-        """A second of the releaser's work, and everybody sees it."""
-        self.releaser._ticked_at.clear()
-        await self.releaser.tick()
-        self.look()
-
-    def look(self):
-        self.sales._seen_at = self.shop.checkout.gate._seen_at = -1e9
-
-    def person(self):
-        n = next(self._numbers)
-        return Caller(ids.new(ids.UserId), email=f"p{n}@example.org")
-
-    async def crowd(self, n):
-        people = [self.person() for _ in range(n)]
-        return people, [await self.sales.join(each, SALE) for each in people]
-
-    async def stands(self, person):
-        return await self.sales.place(person, SALE)
-
-    async def buys(self, person, flash_pass=None, *, key=None, token="tok_visa", home=HOME, quantity=1):
-        if not (await self.shop.cart.basket(person.user_id)).lines:
-            await self.shop.cart.add(person.user_id, self.offer, quantity)
-        address = await self.shop.accounts.add_address(person.user_id, home)
-        method = await self.shop.accounts.add_payment_method(person.user_id, token)
-        ask = Buy(address, method, "standard", flash_pass=flash_pass)
-        return await self.shop.checkout.buy(person, key or str(next(self._numbers)), ask)
-
-    async def pass_of(self, person):
-        return (await self.stands(person)).pass_
-
-    async def sold(self):
-        self.look()
-        sale = await self.sales.sale(SALE)
-        return sale.units - sale.left
-
-    async def sound(self):
-        async with self.db.acquire() as owner:
-            assert not [finding for finding in await audit(owner) if finding.violations]
-
-
-@pytest.fixture
-async def scene(settings, db):
-    settings = msgspec.structs.replace(settings, pool_size=8)
-    async with AsyncExitStack() as stack:
-        scene = Scene(await main.assemble(settings, stack), settings, db)
-        yield scene
-        await scene.sound()
-
 
 # -- the queue
 
@@ -271,70 +188,6 @@ async def _same_ask(scene, person):
     return Buy(address.address_id, method.payment_method_id, "standard")
 
 
-async def test_a_pass_buys_once(scene):
-    await scene.opens()
-    ann = scene.person()
-    await scene.sales.join(ann, SALE)
-    await scene.tick()
-    pass_ = await scene.pass_of(ann)
-    await scene.buys(ann, pass_)
-    with pytest.raises(FlashPassInvalid):
-        await scene.buys(ann, pass_)
-    await scene.tick()
-    with pytest.raises(FlashPassInvalid):
-        await scene.buys(ann, pass_)
-    assert await scene.sold() == 1
-
-
-async def test_a_pass_in_many_tabs_at_once_buys_once(scene):
-    await scene.opens(stock=50)
-    ann = scene.person()
-    await scene.sales.join(ann, SALE)
-    await scene.tick()
-    pass_ = await scene.pass_of(ann)
-    await scene.shop.cart.add(ann.user_id, scene.offer, 1)
-    said = await asyncio.gather(*(scene.buys(ann, pass_) for _ in range(12)), return_exceptions=True)
-    bought = [each for each in said if not isinstance(each, Exception) and each.status == 201]
-    orders = await scene.db.fetchval("select count(*) from orders.orders where status = 'confirmed'")
-    assert (len({each.body for each in bought}), orders) == (1, 1)
-    await scene.tick()
-    assert await scene.sold() == 1
-
-
-@pytest.mark.parametrize("trick", ["user", "sale", "place", "later", "bent"])
-async def test_a_forged_pass_opens_nothing(scene, trick):
-    await scene.opens()
-    ann, eve = scene.person(), scene.person()
-    for each in (ann, eve):
-        await scene.sales.join(each, SALE)
-    await scene.tick()
-    key = scene.settings.key("flash sales")
-    own = signing.unseal(key, await scene.pass_of(eve), Pass)
-    pass_ = {
-        "user": await scene.pass_of(ann),
-        "sale": signing.seal(key, msgspec.structs.replace(own, sale="other")),
-        "place": signing.seal(b"guessed", msgspec.structs.replace(own, place=1)),
-        "later": signing.seal(b"guessed", msgspec.structs.replace(own, until=own.until + 3_600)),
-        "bent": signing.seal(key, own)[:-3] + "AAA",
-    }
-    with pytest.raises(FlashPassInvalid):
-        await scene.buys(eve, pass_[trick])
-
-
-async def test_a_later_time_under_our_own_seal_would_not_help_either(scene, clock_ahead):
-    """The pass is only paper: whose turn it is, and until when, PostgreSQL says."""
-    await scene.opens(window_s=300)
-    ann = scene.person()
-    await scene.sales.join(ann, SALE)
-    await scene.tick()
-    key = scene.settings.key("flash sales")
-    own = signing.unseal(key, await scene.pass_of(ann), Pass)
-    longer = signing.seal(key, msgspec.structs.replace(own, until=own.until + 10_000))
-    clock_ahead(301)
-    with pytest.raises(FlashPassExpired):
-        await scene.buys(ann, longer)
-
-
 async def test_a_turn_that_is_not_used_goes_to_the_next_once(scene, clock_ahead):
     await scene.opens(stock=2)
     people, _ = await scene.crowd(3)
@@ -431,26 +284,6 @@ async def test_a_pass_is_never_promised_without_a_unit(scene):
     assert (await scene.buys(people[0], stands[0].pass_, quantity=2)).status == 201
     with pytest.raises(BuyerLimit):
         await scene.buys(people[1], stands[1].pass_, quantity=2)
-
-
-@pytest.mark.parametrize("limit", ["per_card", "per_address"])
-async def test_many_accounts_of_one_buyer_are_one_buyer(scene, limit):
-    await scene.opens(**{limit: 2})
-    people, _ = await scene.crowd(6)
-    await scene.tick()
-    passes = [await scene.pass_of(each) for each in people]
-    homes = [
-        HOME if limit == "per_address" else msgspec.structs.replace(HOME, line1=f"{n} Lane") for n in range(6)
-    ]
-    homes[1] = msgspec.structs.replace(homes[1], line1=homes[1].line1.upper() + ",")
-    said = await asyncio.gather(
-        *(
-            scene.buys(each, pass_, home=home)
-            for each, pass_, home in zip(people, passes, homes, strict=True)
-        ),
-        return_exceptions=True,
-    )
-    assert sorted(type(each).__name__ for each in said) == ["BuyerLimit"] * 4 + ["Said"] * 2
 
 
 async def test_a_rush_without_a_queue_sells_each_unit_once(scene):
@@ -656,38 +489,6 @@ async def test_queue_and_till_work_from_another_process_too(scene, way):
 
 
 # -- ten thousand accounts
-
-
-async def test_one_neighbourhood_cannot_fill_the_line(scene):
-    await scene.opens(rate=0)
-    scene.sales._neighbourhood = Limit(rate=0.01, burst=20)
-    for n in range(20):
-        await scene.sales.join(scene.person(), SALE, f"203.0.113.{n}")
-    with pytest.raises(TooManyRequests) as refused:
-        await scene.sales.join(scene.person(), SALE, "203.0.113.99")
-    assert refused.value.facts["retry_after"] > 0
-    assert (await scene.sales.join(scene.person(), SALE, "198.51.100.7")).number == 21
-    for n in range(20):
-        await scene.sales.join(scene.person(), SALE, f"2001:db8:1:{n}::1")
-    with pytest.raises(TooManyRequests):
-        await scene.sales.join(scene.person(), SALE, "2001:db8:1:ffff::1")
-
-
-async def test_ten_thousand_accounts_with_one_card_are_one_buyer(scene):
-    """As many turns as they like; the till lets one card buy what one card may."""
-    await scene.opens(stock=300, per_card=1, per_address=1, rate=10_000)
-    people = [scene.person() for _ in range(10_000)]
-    for at in range(0, len(people), 500):
-        await asyncio.gather(*(scene.sales.join(each, SALE) for each in people[at : at + 500]))
-    await scene.tick()
-    let_in = [each for each in people[:20] if (await scene.stands(each)).state == "your_turn"][:12]
-    assert len(let_in) == 12
-    said = await asyncio.gather(
-        *[scene.buys(each, await scene.pass_of(each)) for each in let_in], return_exceptions=True
-    )
-    assert sorted(type(each).__name__ for each in said) == ["BuyerLimit"] * 11 + ["Said"]
-    await scene.tick()
-    assert await scene.sold() == 1
 
 
 async def test_a_lapse_that_valkey_was_not_told_of_does_not_shut_anybody_out(scene, clock_ahead):

@@ -136,7 +136,7 @@
         await tell(sale);
         const over = ["sold_out", "ended"].includes(sale.state);
         const nearly = sale.state === "open" && sale.left <= sale.promised;
-        pause = over ? 15000 : nearly ? 500 : 1000;
+        pause = over ? 15000 : nearly ? 400 : 1000;
       } else pause = Math.min(pause * 2, 15000);
       if (line) line.hidden = answer.ok;
     } catch {
@@ -144,7 +144,7 @@
       if (line) line.hidden = false;
     }
     clearTimeout(timer);
-    timer = setTimeout(look, (document.hidden ? Math.max(pause, 3000) : pause) * (1 + Math.random() / 5));
+    timer = setTimeout(look, (document.hidden ? Math.max(pause, 3000) : pause) * (1 + Math.random() / 10));
   };
   if (!["sold_out", "ended"].includes(state) && !find("until")) look();
   document.addEventListener("visibilitychange", () => {
