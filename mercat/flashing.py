@@ -230,7 +230,10 @@ def certificate(connection: Connection, sale_id: str, out: Path | None) -> int:
     made = in_shop(connection, lambda shop: certify(shop, sale_id))
     content = msgspec.json.format(wire.encode(made), indent=1)
     if out:
-        out.write_bytes(content)
+        try:
+            out.write_bytes(content)
+        except OSError as error:
+            raise Trouble(f"{out} cannot be written: {error.strerror}.") from None
     else:
         import sys
 
@@ -243,7 +246,9 @@ def check(file: Path) -> int:
     try:
         raw = msgspec.json.decode(file.read_bytes())
         good = genuine(raw["key"], raw["signature"], canonical(raw["certificate"]))
-    except (OSError, msgspec.DecodeError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise Trouble(f"{file} cannot be read: {error.strerror}.") from None
+    except (msgspec.DecodeError, KeyError, TypeError) as error:
         raise Trouble(f"{file} is no certificate: {error}") from None
     _console.print(
         f"Signed by {raw['key']}, and unchanged." if good else "This is NOT what was signed.",

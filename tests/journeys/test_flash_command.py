@@ -82,6 +82,10 @@ async def test_a_sale_from_the_plan_to_the_certificate(town, bea, open_shop, tmp
     file = tmp_path / "certificate.json"
     await _mercat(open_shop, "certificate", name, "--out", str(file))
     assert "unchanged" in await _mercat(open_shop, "certificate", name, "--check", str(file))
+    said = await _mercat(open_shop, "certificate", name, "--out", str(tmp_path / "no" / "c"), good=False)
+    assert "cannot be written" in said
+    said = await _mercat(open_shop, "certificate", name, "--check", str(tmp_path / "none"), good=False)
+    assert "cannot be read" in said
     bent = json.loads(file.read_text())
     bent["certificate"]["sold"] = 2
     file.write_text(json.dumps(bent))
