@@ -100,6 +100,18 @@ def test_the_keyboard_is_enough(visit):
     page.wait_for_url(re.compile("/orders/ord_"))
 
 
+def test_a_long_address_makes_no_page_wider(visit, faults):
+    page = visit(PHONE)
+    put_in_cart(page)
+    page.goto("/checkout")
+    fill_in(page, f"{'a' * 60}@{'b' * 60}.example.com")
+    choose_card(page, "tok_visa")
+    order_id = press_until_ordered(page)
+    for path in (f"/orders/{order_id}", "/dev/mail"):
+        page.goto(path)
+        assert faults(page) == []
+
+
 def test_a_declined_card_moves_no_money_and_loses_nothing(visit):
     page = visit()
     put_in_cart(page)
