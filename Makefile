@@ -4,8 +4,8 @@ DATA ?= data
 DEMO ?= 1
 NAME ?= checkout
 T ?=
-# Tests run side by side, but for those that kill what they test and time how soon it is back.
-ALONE := tests/faults
+# Tests run side by side, but for those that drive a browser, and those that time how soon what they kill is back.
+ALONE := tests/browser tests/faults
 export PYTHON
 BIN := .venv/bin
 DEMO_FLAG := $(if $(filter 0 no false,$(DEMO)),--no-demo,--demo)
@@ -23,7 +23,7 @@ test: setup-test  ## all checks and tests; T=faults/test_supervisor.py for some 
 	@$(MAKE) --no-print-directory chromium || echo "The browser tests will be skipped."
 	@$(if $(T),true,$(MAKE) --no-print-directory check)
 	@if [ -n "$(T)" ]; then $(BIN)/pytest tests/$(T); else \
-	$(BIN)/pytest -n 2 --dist loadfile --ignore=$(ALONE) tests && $(BIN)/pytest $(ALONE); fi
+	$(BIN)/pytest -n 2 --dist loadfile $(addprefix --ignore=,$(ALONE)) tests && $(BIN)/pytest $(ALONE); fi
 
 check: setup-test  ## style, types, and who may import whom
 	@$(BIN)/ruff format --check .

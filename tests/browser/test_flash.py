@@ -104,7 +104,8 @@ def _act(page, sale, what, why, amount=None):
     if amount is not None:
         form.get_by_role("spinbutton").fill(str(amount))
     form.get_by_label("Why").fill(why)
-    form.get_by_role("button").click()
+    with page.expect_navigation():  # the room tells of it live, before its page has come again
+        form.get_by_role("button").click()
     expect(page.get_by_role("cell", name=why).first).to_be_visible()
 
 
