@@ -19,7 +19,7 @@ from mercat.kit import clock
 from mercat.main import certify
 
 SALE, UNITS, PEOPLE = "kills", 60, 75
-_AWAY = (502, 503)
+_AGAIN = (429, 502, 503)
 
 
 class Person:
@@ -44,6 +44,7 @@ class Person:
                 joined = await self._ask("POST", queue)
                 if joined.status_code == 409:
                     self.end = "sold_out"
+                await asyncio.sleep(0.1)
                 continue
             self.numbers.append(place["number"])
             if place["state"] == "your_turn":
@@ -68,7 +69,7 @@ class Person:
             except httpx.TransportError:
                 await asyncio.sleep(0.05)
                 continue
-            if said.status_code not in _AWAY:
+            if said.status_code not in _AGAIN:
                 return said
             await asyncio.sleep(0.05)
 
