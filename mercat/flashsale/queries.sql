@@ -79,15 +79,18 @@ select place, checkout_id, claimed_at from flashsale.turn
 where sale_id = $1 and state = 'claimed' and place = coalesce($2, place) order by place limit 10000;
 
 -- name: settle
--- What checkouts came to: bought, or the turn is its owner's again while its time lasts.
+-- What checkouts came to: bought, or the turn is its owner's again while its time lasts. Where one died before
+-- it began, that took none of its owner's time.
 with sale as materialized (
     select sale_id from flashsale.sale where sale_id = $1 for update
 ), settled as (
-    update flashsale.turn t set settled_at = $5,
-        state = case when a.bought then 'used' when t.until > $5 then 'issued' else 'lapsed' end,
+    update flashsale.turn t set settled_at = $6,
+        until = case when a.died then $6::timestamptz + (t.until - t.claimed_at) else t.until end,
+        state = case when a.bought then 'used'
+            when t.until > case when a.died then t.claimed_at else $6 end then 'issued' else 'lapsed' end,
         checkout_id = case when a.bought then t.checkout_id end,
         quantity = case when a.bought then t.quantity end
-    from unnest($2::int[], $3::bigint[], $4::boolean[]) as a (place, checkout_id, bought)
+    from unnest($2::int[], $3::bigint[], $4::boolean[], $5::boolean[]) as a (place, checkout_id, bought, died)
     where t.sale_id = (select sale_id from sale) and t.place = a.place and t.checkout_id = a.checkout_id
         and t.state = 'claimed'
     returning t.user_id, t.number, t.state, t.units, t.quantity

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 import structlog
@@ -54,6 +54,15 @@ def numbers_key(sale_id: str) -> str:
 
 def gate_key(sale_id: str) -> str:
     return f"flash_gate:{sale_id}"
+
+
+class Ended(NamedTuple):
+    """What the claim of a place by a checkout came to; `died`: it never began."""
+
+    place: int
+    checkout_id: int
+    bought: bool
+    died: bool = False
 
 
 class Releaser:
@@ -199,18 +208,16 @@ class Releaser:
         if not claimed:
             return 0
         came_to = await self._checkout.outcomes([CheckoutId(row["checkout_id"]) for row in claimed])
-        ended: list[tuple[int, int, bool]] = []
+        ended: list[Ended] = []
         for row in claimed:
             outcome = came_to.get(CheckoutId(row["checkout_id"]))
-            if outcome == "bought":
-                ended.append((row["place"], row["checkout_id"], True))
-            elif outcome == "refused" or (outcome is None and now - row["claimed_at"] > _NEVER_BEGUN):
-                ended.append((row["place"], row["checkout_id"], False))
+            died = outcome is None and now - row["claimed_at"] > _NEVER_BEGUN
+            if died or outcome in ("bought", "refused"):
+                ended.append(Ended(row["place"], row["checkout_id"], outcome == "bought", died))
         await self.end(sale_id, ended)
         return len(ended)
 
-    async def end(self, sale_id: str, ended: list[tuple[int, int, bool]]) -> None:
-        """These places' claims, by these checkouts, came to this: bought or not."""
+    async def end(self, sale_id: str, ended: list[Ended]) -> None:
         if ended:
             settled = await self._db.fetch(queries.settle, sale_id, *sql.columns(ended), clock.now())
             await self._out_of_line(sale_id, [row for row in settled if row["state"] == "lapsed"])

@@ -38,7 +38,16 @@ from mercat.flashsale.messages import (
     Verdict,
     Watched,
 )
-from mercat.flashsale.releaser import OUT, SOON_S, Releaser, all_promised, gate_key, numbers_key, queue_key
+from mercat.flashsale.releaser import (
+    OUT,
+    SOON_S,
+    Ended,
+    Releaser,
+    all_promised,
+    gate_key,
+    numbers_key,
+    queue_key,
+)
 from mercat.flashsale.signature import Signer, canonical
 from mercat.ids import CheckoutId, OfferId, ProductId, UserId
 from mercat.inventory import Inventory
@@ -415,7 +424,7 @@ class FlashSales:
     async def give_back(self, name: Annotated[str, IN_BODY], checkout_id: CheckoutId) -> None:
         """A claim whose checkout did not begin after all: the turn is its owner's again."""
         sale_id, _, place = name.rpartition("/")
-        await self.releaser.end(sale_id, [(int(place), int(checkout_id), False)])
+        await self.releaser.end(sale_id, [Ended(int(place), int(checkout_id), bought=False)])
 
     async def _rush(self, row: Any, claim: Claim) -> str:
         if _state(row) == "sold_out":

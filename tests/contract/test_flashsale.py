@@ -235,6 +235,25 @@ async def test_a_claim_whose_process_died_is_given_back(scene, clock_ahead):
     await scene.tick()
 
 
+async def test_a_claim_whose_process_died_costs_none_of_ones_time(scene, clock_ahead):
+    await scene.opens(stock=1)
+    ann, ben = scene.person(), scene.person()
+    for person in (ann, ben):
+        await scene.sales.join(person, SALE)
+    await scene.tick()
+    await scene.db.execute(
+        "update flashsale.turn set state = 'claimed', checkout_id = 77, quantity = 1, claimed_at = now(),"
+        " until = now() + interval '9 seconds'"
+    )
+    clock_ahead(40)
+    await scene.tick()
+    shopper = ann if (await scene.sales.place(ann, SALE)).state == "your_turn" else ben
+    place = await scene.sales.place(shopper, SALE)
+    assert 7 <= (place.pass_until - clock.now()).total_seconds() <= 9
+    await scene.tick()
+    assert (await scene.buys(shopper, place.pass_)).status == 201
+
+
 async def test_a_key_that_was_used_before_takes_no_turn(scene):
     await scene.opens(stock=1)
     ann = scene.person()

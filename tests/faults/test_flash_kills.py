@@ -19,7 +19,7 @@ from mercat.kit import clock
 from mercat.main import certify
 
 SALE, UNITS, PEOPLE = "kills", 60, 75
-_AGAIN = (429, 502, 503)
+_AWAY = (502, 503)
 
 
 class Person:
@@ -44,7 +44,6 @@ class Person:
                 joined = await self._ask("POST", queue)
                 if joined.status_code == 409:
                     self.end = "sold_out"
-                await asyncio.sleep(0.1)
                 continue
             self.numbers.append(place["number"])
             if place["state"] == "your_turn":
@@ -61,6 +60,8 @@ class Person:
             self.order = said.json()["order_id"]
         elif said.status_code not in (202, 403, 409):
             self.odd.append(said.text)
+        else:
+            await asyncio.sleep(0.1)  # it is being carried out: "wait for it"
 
     async def _ask(self, verb, path, content=None, **headers):
         while True:
@@ -69,7 +70,7 @@ class Person:
             except httpx.TransportError:
                 await asyncio.sleep(0.05)
                 continue
-            if said.status_code not in _AGAIN:
+            if said.status_code not in _AWAY:
                 return said
             await asyncio.sleep(0.05)
 
