@@ -46,9 +46,13 @@ def _wants_shop(data: Path) -> None:
 
 @app.command()
 def serve(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Where to answer HTTP.")] = 8000,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer requests.")] = 2,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, envvar="MERCAT_PORT", help="Where to answer HTTP.")
+    ] = 8000,
+    host: Annotated[str, typer.Option(envvar="MERCAT_HOST", help="The address to listen on.")] = "127.0.0.1",
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, envvar="MERCAT_WORKERS", help="Processes that answer requests.")
+    ] = 2,
     data: Data = _HERE,
     demo: Annotated[
         bool, typer.Option("--demo/--no-demo", help="Fill an empty shop with demo goods.")

@@ -30,6 +30,7 @@ WITHOUT = ("recommendations", "reviews", "wishlist")
 _BYTES_A_PERSON = 200
 """In the queue, twice what was measured of a million."""
 _AT_THE_TILL = ("accounts", "cart", "catalog", "checkout", "inventory", "orders", "payments", "flashsale")
+"""Services whose connections are all in use while many buy; the others' are closed when they idle."""
 _PAGES = "pages"
 _FILES = re.compile(r'(?:href|src)="(/static/[^"?]+)')
 _console = Console(stderr=True, markup=False, highlight=False)
@@ -87,7 +88,7 @@ def prepare(
         sale = await shop.flashsale.sale(sale_id)
         plan = Plan()
         await _look_at_stock(plan, shop, sale)
-        await _look_at_sizes(plan, shop, people)
+        await _look_at_sizes(plan, shop, connection.processes, people)
         plan.step("switched off until the end", ", ".join(WITHOUT))
         armed = sorted(shop.breakers.keys() - set(WITHOUT))
         plan.step("breakers armed until the end", ", ".join(armed))
@@ -130,9 +131,8 @@ async def _look_at_stock(plan: Plan, shop: Shop, sale: Sale) -> None:
     plan.step("the sale", f"{sale.state}, {sale.starts_at:%d %b %H:%M:%S} UTC", good=sale.state != "ended")
 
 
-async def _look_at_sizes(plan: Plan, shop: Shop, people: int) -> None:
+async def _look_at_sizes(plan: Plan, shop: Shop, processes: int, people: int) -> None:
     """Whether engines and processes are large enough for so many, and which setting says otherwise."""
-    settings = shop.settings
     memory = await shop.building.store.do("INFO", "memory")
     limit, used = (memory.get(name, 0) for name in ("maxmemory", "used_memory"))
     needed = people * _BYTES_A_PERSON
@@ -143,15 +143,15 @@ async def _look_at_sizes(plan: Plan, shop: Shop, people: int) -> None:
         good=not limit or needed < limit - used,
     )
     cores = os.cpu_count() or 1
+    web = processes - 1  # the other one works in the back
     plan.step(
         "workers",
-        f"{settings.workers} on {cores} cores (MERCAT_WORKERS), {settings.requests_at_once:,} requests each",
-        good=settings.workers >= min(cores, 2),
+        f"{web} on {cores} cores (MERCAT_WORKERS)" if processes else "the shop is closed",
+        good=web >= min(cores, 2),
     )
     database = await shop.building.pool("flashsale")
     most = int(await database.fetchval("select current_setting('max_connections')"))
-    # Of a service few connections are open at a time: those that a purchase passes, in each process.
-    wanted = (settings.workers + 1) * settings.pool_size * len(_AT_THE_TILL)
+    wanted = processes * shop.settings.pool_size * len(_AT_THE_TILL)
     plan.step(
         "connections to PostgreSQL",
         f"{wanted} at the till of {most} (MERCAT_POOL_SIZE, max_connections)",
@@ -170,14 +170,16 @@ async def _write_page(connection: Connection, sale: Sale, folder: Path) -> None:
         except httpx.TransportError:
             _console.print("The shop is closed, so its pages were not written.", style="yellow")
             return
-        page.raise_for_status()
-        named = sorted(set(_FILES.findall(page.text)))
-        files = {f"/flash/{sale.sale_id}/index.html": page.content}
-        files |= {path: (await http.get(path)).content for path in named}
-    for path, content in files.items():
-        file = folder / path.lstrip("/")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
+        files = {f"/flash/{sale.sale_id}/index.html": page.raise_for_status().content}
+        for path in set(_FILES.findall(page.text)):
+            files[path] = (await http.get(path)).raise_for_status().content
+    try:
+        for path, content in files.items():
+            file = folder / path.lstrip("/")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+    except OSError as error:
+        raise Trouble(f"The sale's page cannot be written: {error.filename}, {error.strerror}.") from None
 
 
 async def _warm(connection: Connection, sale: Sale) -> None:

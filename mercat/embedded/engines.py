@@ -24,7 +24,7 @@ class Engines:
         for engine in self.all:
             engine.start()
 
-    def connection(self, host: str = "", port: int = 0) -> Connection:
+    def connection(self, host: str = "", port: int = 0, processes: int = 0) -> Connection:
         return Connection(
             data=str(self.home.path),
             secret_key=self.home.key,
@@ -36,6 +36,7 @@ class Engines:
             supervisor=os.getpid(),
             host=host,
             port=port,
+            processes=processes,
         )
 
     def stop(self) -> None:

@@ -45,6 +45,8 @@ class Connection:
     host: str = ""
     port: int = 0
     """Where it answers HTTP; 0 when only the engines run."""
+    processes: int = 0
+    """How many of the shop itself run, web workers and the one in the back."""
     open: bool = False
     """Every worker has been ready once."""
 

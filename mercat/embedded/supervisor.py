@@ -216,7 +216,7 @@ class Supervisor:
             self.say(f"{remark}{more}.")
         self._wait_first(self._engines)
         self.say(f"PostgreSQL and Valkey are ready after {time.monotonic() - begun:.1f} s.")
-        connection = self.engines.connection(self.host, self.port)
+        connection = self.engines.connection(self.host, self.port, len(self.programs))
         self.home.announce(connection)
         for step in self.before:
             self._run_step(step, connection)

@@ -38,13 +38,16 @@ async def test_a_sale_from_the_plan_to_the_certificate(town, bea, open_shop, tmp
 
     said = await _mercat(open_shop, "prepare", name, "--dry-run", "--people", "2000000")
     assert "Nothing was changed" in said
-    for step in ("room for the queue", "workers", "connections to PostgreSQL", "breakers armed"):
+    for step in ("room for the queue", "2 on ", "connections to PostgreSQL", "breakers armed"):
         assert step in said
     early = await (await town.guest()).ready()
     assert (await early.post(f"/flash-sales/{name}/queue"))["state"] == "drawing"
     product = (await town.nobody.get("/products?limit=1"))["products"][0]["product_id"]
     like_it = f"/products/{product}/recommendations"
     assert (await town.nobody.get(like_it))["products"]
+    (tmp_path / "file").touch()
+    said = await _mercat(open_shop, "prepare", name, "--out", str(tmp_path / "file"), good=False)
+    assert "cannot be written" in said
     await _mercat(open_shop, "prepare", name, "--out", str(tmp_path))
     page = (tmp_path / "flash" / name / "index.html").read_text()
     assert "Tea of the first harvest" in page

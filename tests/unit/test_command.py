@@ -58,6 +58,14 @@ def test_a_currency_that_is_none_stops_the_start(tmp_path):
     assert "MERCAT_CURRENCY cannot be 'euro'" in said
 
 
+@pytest.mark.parametrize(("name", "wrong"), [("MERCAT_WORKERS", "0"), ("MERCAT_PORT", "http")])
+def test_where_it_answers_and_with_how_many_is_a_setting_too(name, wrong, tmp_path):
+    run = mercat("serve", "--data", tmp_path / "shop", **{name: wrong})
+    assert run.returncode == 2
+    assert name in run.stderr
+    assert not (tmp_path / "shop").exists()
+
+
 def test_a_service_that_does_not_exist_is_named(tmp_path):
     said = one_line(mercat("serve", "--data", tmp_path / "shop", "--only", "orders,warehouse"))
     assert "'warehouse'" in said
