@@ -15,12 +15,13 @@ select events.tell('ParcelMoved', jsonb_build_object('event', 'ParcelMoved', 'sh
 
 -- name: seen
 -- Forward only: $4 is how far along the way the status is (0: an exception, which moves nothing). The same
--- status moves where it is seen at another place.
+-- status moves where it is seen at another place; one that comes again, late, does not.
 with moved as (
     update fulfilment.shipment
     set status = $3, location = $5, reached = greatest(reached, $4), version = version + 1
     where shipment_id = $1 and seller_id = $2 and status <> 'delivered' and case
-        when status = $3 then $5 <> '' and $5 <> location
+        when status = $3 then $5 <> '' and $5 <> location and not exists (select from fulfilment.event e
+            where e.shipment_id = $1 and e.status = $3 and e.location = $5)
         else $4 = 0 or $4 > reached or status = 'exception' and $4 >= reached end
     returning *
 ), noted as (
