@@ -8,6 +8,7 @@ from mercat.catalog.api import API
 from mercat.catalog.importing import BadRow, NotProducts, Progress, import_file
 from mercat.catalog.messages import (
     Attribute,
+    Attributes,
     Category,
     Image,
     ImportRow,
@@ -28,6 +29,7 @@ from mercat.catalog.sources import recognise
 __all__ = [
     "API",
     "Attribute",
+    "Attributes",
     "BadRow",
     "Catalog",
     "Category",

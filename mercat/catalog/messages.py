@@ -9,6 +9,14 @@ from mercat.ids import CategoryId, OfferId, ProductId, SellerId, SkuId
 
 Status = Literal["active", "paused", "draft"]
 Attribute = str | float | bool
+Attributes = Annotated[
+    dict[
+        Annotated[str, Meta(min_length=1, max_length=100)],
+        Annotated[str, Meta(max_length=2_000)] | float | bool,
+    ],
+    Meta(max_length=100),
+]
+"""As a seller may give them."""
 
 
 class Category(Struct, frozen=True):
@@ -42,16 +50,7 @@ class ProductChange(Struct, frozen=True, kw_only=True):
     description: Annotated[str, Meta(max_length=20_000)] | UnsetType = UNSET
     category: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
     brand: Annotated[str, Meta(max_length=200)] | UnsetType | None = UNSET
-    attributes: (
-        Annotated[
-            dict[
-                Annotated[str, Meta(min_length=1, max_length=100)],
-                Annotated[str, Meta(max_length=2_000)] | float | bool,
-            ],
-            Meta(max_length=100),
-        ]
-        | UnsetType
-    ) = UNSET
+    attributes: Attributes | UnsetType = UNSET
     images: (
         Annotated[
             list[Annotated[str, Meta(max_length=2_000, pattern=r"^(https?://|/)")]],
@@ -68,8 +67,10 @@ class Listed(Struct, frozen=True):
 
 
 class Listing(Struct, frozen=True, kw_only=True):
-    """A product as its seller may change it, as it stands now. `category` is a slug."""
+    """A product as its seller may change it, as it stands now. `category` is a slug; another listing has
+    another `mark`."""
 
+    mark: str
     title: str
     description: str
     category: str

@@ -1,4 +1,5 @@
 from collections.abc import Awaitable, Callable, Sequence
+from hashlib import blake2b
 from time import monotonic
 from typing import Any, NamedTuple, get_args
 
@@ -31,7 +32,7 @@ from mercat.ids import CategoryId, OfferId, ProductId, SellerId, SkuId
 from mercat.kit import clock, sql, wire
 from mercat.kit.coalesce import Coalescer
 from mercat.kit.log import on
-from mercat.kit.refusals import Invalid, NotFound
+from mercat.kit.refusals import Invalid, NotFound, Stale
 from mercat.kit.valkey import Store
 from mercat.money import MINOR_MAX
 from mercat.settings import Settings
@@ -128,18 +129,14 @@ class Catalog:
         row = await self._db.fetchrow(queries.listing, product_id, seller_id)
         if row is None:
             raise NotFound("You have no such product.")
-        return Listing(
-            title=row["title"],
-            description=row["description"],
-            category=row["category"],
-            brand=row["brand"],
-            attributes=wire.decode(row["attributes"], dict[str, Attribute]),
-            images=[image.url for image in wire.decode(row["images"], list[Image])],
-        )
+        return _listing(row)
 
-    async def change_product(self, seller_id: SellerId, product_id: ProductId, change: ProductChange) -> None:
+    async def change_product(
+        self, seller_id: SellerId, product_id: ProductId, change: ProductChange, seen: str | None = None
+    ) -> None:
         """A seller's product with another title, text or picture, known everywhere at once. An import of the
-        same source leaves it so, until the source says something else."""
+        same source leaves it so, until the source says something else. `seen`: the mark of the listing that
+        is changed; Stale where it is another one by now."""
         wanted = {
             name: value for name, value in structs.asdict(change).items() if not isinstance(value, UnsetType)
         }
@@ -149,6 +146,10 @@ class Catalog:
             row = await db.fetchrow(queries.own_product, product_id, seller_id)
             if row is None:
                 raise NotFound("You have no such product.")
+            if seen is not None:
+                now: Any = await db.fetchrow(queries.listing, product_id, seller_id)
+                if _listing(now).mark != seen:
+                    raise Stale("This listing was changed meanwhile.")
             standing = dict(row)
             title = wanted.get("title", standing["title"])
             if "images" in wanted:
@@ -518,6 +519,18 @@ def _category_id(number: int | None) -> CategoryId | None:
 def _drawn(product_id: ProductId, title: str) -> Image:
     """What has no picture gets a drawn one."""
     return Image(f"/media/art/{product_id}.svg", title)
+
+
+def _listing(row: Any) -> Listing:
+    return Listing(
+        mark=blake2b(wire.encode(dict(row)), digest_size=12).hexdigest(),
+        title=row["title"],
+        description=row["description"],
+        category=row["category"],
+        brand=row["brand"],
+        attributes=wire.decode(row["attributes"], dict[str, Attribute]),
+        images=[image.url for image in wire.decode(row["images"], list[Image])],
+    )
 
 
 def _offer(row: Any) -> Offer:

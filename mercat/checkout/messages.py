@@ -14,6 +14,9 @@ Code = Annotated[str, Meta(min_length=1, max_length=40)]
 Quantity = Annotated[int, Meta(ge=1, le=9_999)]
 
 
+Email = Annotated[str, Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+(?![\s\S])")]
+
+
 class Buy(Struct, frozen=True):
     """What a shopper sends to buy their cart."""
 
@@ -21,7 +24,7 @@ class Buy(Struct, frozen=True):
     payment_method_id: PaymentMethodId
     shipping_method: Code
     quote_id: Annotated[str, Meta(max_length=60_000)] | None = None
-    email: Annotated[str, Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+(?![\s\S])")] | None = None
+    email: Email | None = None
     flash_pass: Annotated[str, Meta(max_length=2_000)] | None = None
     """For what is sold in a flash sale."""
     expected_total: int | None = None

@@ -9,6 +9,8 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from mercat import money
 from mercat.accounts import Address, PaymentMethod
+from mercat.catalog import Attributes
+from mercat.checkout import Email
 from mercat.flashsale import Sale
 from mercat.ids import (
     AddressId,
@@ -44,7 +46,6 @@ Words = Annotated[str, Meta(max_length=1_000)]
 Price = Annotated[Raw, Meta(extra_json_schema={"type": "number", "minimum": 0})]
 Quantity = Annotated[int, Meta(ge=1, le=9_999)]
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
-Email = Annotated[str, Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+(?![\s\S])")]
 _NUMBER = re.compile(rb"-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?")
 
 
@@ -503,13 +504,7 @@ class ListingAsk(Struct, frozen=True, kw_only=True):
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
     quantity: Annotated[int, Meta(ge=0, le=10_000_000)]
     brand: Annotated[str, Meta(max_length=200)] | None = None
-    attributes: Annotated[
-        dict[
-            Annotated[str, Meta(min_length=1, max_length=100)],
-            Annotated[str, Meta(max_length=2_000)] | float | bool,
-        ],
-        Meta(max_length=100),
-    ] = {}
+    attributes: Attributes = {}
     images: Annotated[
         list[Annotated[str, Meta(max_length=2_000, pattern=r"^(https?://|/)")]], Meta(max_length=20)
     ] = []

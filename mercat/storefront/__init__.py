@@ -7,6 +7,7 @@
     account.py         signing in, the account, wishlist, reviews
     flash.py           flash sales: the wait, one's turn, the operator's control room
     desk_seller.py     what sellers do
+    goods.py           a product as its seller types it
     desk_operator.py   how the shop does
     desk_search.py     what operators want of searches
     desk_money.py      its money, and what recovery has given up

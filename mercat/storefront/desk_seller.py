@@ -2,19 +2,13 @@
 
 import csv
 import io
-import re
-from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mercat import money
-from mercat.catalog import Attribute, Catalog, Listing, NewProduct, Offer, ProductChange
+from mercat.catalog import Catalog, NewProduct, Offer
 from mercat.checkout import Ship, Track
 from mercat.fulfilment import SellerOrder
 from mercat.ids import OfferId, OrderId, ProductId, SellerId, ShipmentId
@@ -25,24 +19,13 @@ from mercat.kit.web import Caller
 from mercat.services import Services
 from mercat.storefront import render
 from mercat.storefront.aisles import Aisles
+from mercat.storefront.goods import BadFieldError, as_form, change, draft, price_of, rows_of, whole
 from mercat.storefront.visit import Trouble, Visits, shown_id, trouble
 
 _A_PAGE = 50
-_ROWS_MAX = 500
 _EXPORT_PAGE = 500
 _EXPORT_PAGES_MAX = 100
 _NEXT = ("in_transit", "out_for_delivery", "delivered", "exception")
-_PLAIN_COLUMNS = {"title", "description", "category", "brand", "price", "quantity", "image", "external_id"}
-_LONGEST = {
-    "title": 500,
-    "description": 20_000,
-    "category": 200,
-    "brand": 200,
-    "image": 2_000,
-    "external_id": 200,
-}
-_ATTRIBUTES_MAX = 100
-_IMAGES_MAX = 20
 _SAID = {
     "price": "The new price stands, everywhere.",
     "stock": "The stock is set.",
@@ -177,7 +160,7 @@ class SellerDesk:
         _, seller_id = await self._seller(request)
         offer_id = shown_id(request.path_params["offer_id"], OfferId)
         try:
-            price = self._minor(form["price"]) if "price" in form else None
+            price = price_of(form["price"], self._currency) if "price" in form else None
             status: Any = form.get("status")
             if status not in (None, "active", "paused", "draft"):
                 raise Invalid("A status is active, paused or draft.")
@@ -193,8 +176,8 @@ class SellerDesk:
         _, seller_id = await self._seller(request)
         offer_id = shown_id(request.path_params["offer_id"], OfferId)
         try:
-            counted = Count(_whole(form.get("quantity", ""), "The stock", 10_000_000))
-            version = _whole(form.get("version", ""), "The version", 2**62)
+            counted = Count(whole(form.get("quantity", ""), "The stock", 10_000_000))
+            version = whole(form.get("version", ""), "The version", 2**62)
             await self._shop.inventory.count(seller_id, offer_id, version, counted)
         except Refusal as refused:
             words = Trouble(
@@ -231,11 +214,11 @@ class SellerDesk:
         form = await self._visits.form(request)
         _, seller_id = await self._seller(request)
         try:
-            draft, quantity = self._draft(form)
-        except _BadFieldError as bad:
+            product, quantity = draft(form, self._currency)
+        except BadFieldError as bad:
             return await self.new(request, form, {bad.column: bad.words})
         try:
-            await self._list(seller_id, draft, quantity)
+            await self._list(seller_id, product, quantity)
         except Refusal as refused:
             return await self.new(request, form, refused=refused)
         return self._visits.go(request, "/desk")
@@ -258,8 +241,8 @@ class SellerDesk:
             refused.status if refused else (422 if errors else 200),
             product_id=product_id,
             title=listing.title,
-            form=form or _as_form(listing, product_id),
-            seen=_mark(listing),
+            form=form or as_form(listing, product_id),
+            seen=listing.mark,
             errors=errors or {},
             categories=aisles,
             refused=trouble(refused) if refused else None,
@@ -271,13 +254,12 @@ class SellerDesk:
         product_id = shown_id(request.path_params["product_id"], ProductId)
         listing = await self._catalog.listing(seller_id, product_id)
         try:
-            if form.get("seen") != _mark(listing):
-                raise Stale(
-                    "This listing was changed while you wrote. Below is what you wrote: save it again to"
-                    " have it so."
-                )
-            await self._catalog.change_product(seller_id, product_id, _change(form, listing, product_id))
-        except _BadFieldError as bad:
+            wanted = change(form, listing, product_id)
+            await self._catalog.change_product(seller_id, product_id, wanted, form.get("seen", ""))
+        except Stale:
+            words = "This listing was changed while you wrote. Below is what you wrote: save it to keep it."
+            return await self.edit(request, form, refused=Stale(words))
+        except BadFieldError as bad:
             return await self.edit(request, form, {bad.column: bad.words})
         except Refusal as refused:
             return await self.edit(request, form, refused=refused)
@@ -295,7 +277,7 @@ class SellerDesk:
         _, seller_id = await self._seller(request)
         content = await self._visits.upload(request, "file")
         try:
-            rows = _rows(content)
+            rows = rows_of(content)
         except Refusal as refused:
             return await self.upload(request, refused=refused)
         return await self.upload(request, await self._take(seller_id, rows))
@@ -305,10 +287,10 @@ class SellerDesk:
         taken, bad = 0, list[BadRow]()
         for number, row in enumerate(rows, start=2):  # the heading is row 1
             try:
-                draft, quantity = self._draft(row)
-                await self._list(seller_id, draft, quantity)
+                product, quantity = draft(row, self._currency)
+                await self._list(seller_id, product, quantity)
                 taken += 1
-            except _BadFieldError as error:
+            except BadFieldError as error:
                 bad.append(BadRow(number, error.column, error.words))
             except Refusal as refusal:
                 pointer = str(refusal.facts.get("pointer", "")).strip("/")
@@ -320,46 +302,6 @@ class SellerDesk:
         listed = await self._catalog.create(seller_id, seller.name, draft)
         line = Line(listed.offer_id, quantity)
         await self._shop.inventory.receive(f"listed/{int(listed.offer_id)}", [line], seller_id)
-
-    def _draft(self, given: dict[str, str]) -> tuple[NewProduct, int]:
-        """A product out of a form or a row of a list."""
-        given = {name: value.strip() for name, value in given.items()}
-        _check_words(given)
-        attributes = _attributes(given)
-        _check_lengths(given, attributes)
-        try:
-            price = self._minor(given.get("price", ""))
-        except Invalid as error:
-            raise _BadFieldError("price", str(error)) from None
-        try:
-            quantity = _whole(given.get("quantity", ""), "The quantity", 1_000_000)
-        except Invalid as error:
-            raise _BadFieldError("quantity", str(error)) from None
-        image = given.get("image", "")
-        if image and not _is_address(image):
-            raise _BadFieldError("image", "A picture's address starts with https://.")
-        draft = {
-            "title": given["title"],
-            "description": given["description"],
-            "category": given["category"],
-            "brand": given.get("brand") or None,
-            "price": price,
-            "currency": self._currency,
-            "attributes": attributes,
-            "images": [image] if image else [],
-        }
-        if given.get("external_id"):
-            draft["external_id"] = given["external_id"]
-        return wire.convert(draft, NewProduct), quantity
-
-    def _minor(self, given: str) -> int:
-        try:
-            price = money.minor(Decimal(given.strip()), self._currency)
-        except (InvalidOperation, ValueError):
-            raise Invalid("A price is a number such as 12.50.", pointer="/price") from None
-        if price < 0:
-            raise Invalid("A price is not negative.", pointer="/price")
-        return price
 
     # -- orders to ship
 
@@ -384,7 +326,7 @@ class SellerDesk:
             lines = [
                 {"order_line_id": name.removeprefix("q-"), "quantity": quantity}
                 for name, value in form.items()
-                if name.startswith("q-") and (quantity := _whole(value, "How many are packed", 9_999))
+                if name.startswith("q-") and (quantity := whole(value, "How many are packed", 9_999))
             ]
             if not lines:
                 raise Invalid("Pack at least one thing.")
@@ -428,13 +370,6 @@ class SellerDesk:
         seller = await self._shop.sellers.seller(seller_id)
         base: dict[str, Any] = {"desk": "seller", "desk_name": seller.name, "here": here}
         return await self._visits.page(request, f"desk_{here}.html", status, **(base | shown))
-
-
-class _BadFieldError(Exception):
-    """A field that cannot be used, and why."""
-
-    def __init__(self, column: str, words: str) -> None:
-        self.column, self.words = column, words
 
 
 def pages(visits: Visits, aisles: Aisles, shop: Services) -> list[Route]:
@@ -515,158 +450,3 @@ def _following(status: str) -> list[str]:
 def _cell(text: str) -> str:
     """Text that no spreadsheet takes for a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
-
-
-def _whole(given: str, what: str, most: int) -> int:
-    given = given.strip()
-    if not (given.isascii() and given.isdigit() and len(given) < 20 and int(given) <= most):
-        raise Invalid(f"{what} is a whole number from 0 to {most:,}.")
-    return int(given)
-
-
-def _attributes(given: dict[str, str]) -> dict[str, str]:
-    """From the form's lines `Colour: blue`, or a list's other columns."""
-    found = {
-        name: value for name, value in given.items() if name not in _PLAIN_COLUMNS | {"attributes"} and value
-    }
-    return found | _details(given.get("attributes", ""))
-
-
-def _details(lines: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for line in lines.splitlines():
-        name, colon, value = line.partition(":")
-        if colon and name.strip() and value.strip():
-            found[name.strip()] = value.strip()
-    return found
-
-
-def _as_form(listing: Listing, product_id: ProductId) -> dict[str, str]:
-    """What stands, as its seller would have typed it."""
-    return {
-        "title": listing.title,
-        "description": listing.description,
-        "category": listing.category,
-        "brand": listing.brand or "",
-        "attributes": "\n".join(_shown(listing.attributes)),
-        "images": "\n".join(url for url in listing.images if url != _drawn(product_id)),
-    }
-
-
-def _change(given: dict[str, str], listing: Listing, product_id: ProductId) -> ProductChange:
-    """What the form makes of a listing. What was left as it was shown keeps its kind and its line breaks."""
-    given = {name: value.strip() for name, value in given.items()}
-    _check_words(given)
-    attributes = _attributes_as_kept(given.get("attributes", ""), listing.attributes)
-    _check_lengths(given, {name: str(value) for name, value in attributes.items()})
-    urls = given.get("images", "").split()
-    if len(urls) > _IMAGES_MAX:
-        raise _BadFieldError("images", f"These are too many pictures: {_IMAGES_MAX} at most.")
-    for url in urls:
-        if len(url) > _LONGEST["image"] or not (url in listing.images or _is_address(url)):
-            raise _BadFieldError("images", f"{url[:60]}: a picture's address starts with https://.")
-    urls = urls or [_drawn(product_id)]
-    return ProductChange(
-        title=given["title"],
-        description=given["description"].replace("\r\n", "\n"),
-        category=given["category"],
-        brand=given.get("brand") or None,
-        attributes=attributes,
-        images=UNSET if urls == listing.images else urls,
-    )
-
-
-def _shown(attributes: Mapping[str, Attribute]) -> dict[str, str]:
-    """The line of each detail, and whose it is."""
-    return {" ".join(f"{name}: {_typed(value)}".split()): name for name, value in attributes.items()}
-
-
-def _attributes_as_kept(lines: str, before: Mapping[str, Attribute]) -> dict[str, Attribute]:
-    """The details typed; a line that was left as it was shown is what it was, whatever is in it."""
-    shown = _shown(before)
-    kept: dict[str, Attribute] = {}
-    for line in lines.splitlines():
-        if name := shown.get(" ".join(line.split())):
-            kept[name] = before[name]
-        else:
-            kept |= {name: _as_kind(value, before.get(name)) for name, value in _details(line).items()}
-    return kept
-
-
-def _as_kind(typed: str, before: Attribute | None) -> Attribute:
-    """A detail's value in the kind that it had, where it can be that."""
-    if isinstance(before, bool):
-        return {"yes": True, "no": False}.get(typed.lower(), typed)
-    if isinstance(before, float) and re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,9})?", typed):
-        return float(typed)
-    return typed
-
-
-def _typed(value: Attribute) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return value if isinstance(value, str) else f"{value:.15g}"
-
-
-def _drawn(product_id: ProductId) -> str:
-    return f"/media/art/{product_id}.svg"
-
-
-def _mark(listing: Listing) -> str:
-    return blake2b(wire.encode(listing), digest_size=12).hexdigest()
-
-
-def _is_address(url: str) -> bool:
-    return url.startswith(("https://", "http://"))
-
-
-def _check_words(given: dict[str, str]) -> None:
-    for column, words in (
-        ("title", "Say what it is."),
-        ("description", "Describe it."),
-        ("category", "Choose a department."),
-    ):
-        if not given.get(column):
-            raise _BadFieldError(column, words)
-
-
-def _check_lengths(given: dict[str, str], attributes: dict[str, str]) -> None:
-    """What the API takes is what a form and a list take; _BadFieldError says what is too long."""
-    for column, most in _LONGEST.items():
-        if len(given.get(column, "")) > most:
-            raise _BadFieldError(column, f"This is too long: {most:,} characters at most.")
-    if len(attributes) > _ATTRIBUTES_MAX:
-        raise _BadFieldError("attributes", f"These are too many details: {_ATTRIBUTES_MAX} at most.")
-    for name, value in attributes.items():
-        if len(name) > 100 or len(value) > 2_000:
-            raise _BadFieldError(
-                "attributes",
-                f"{name[:40]}: a detail's name has 100 characters at most, and what it is 2,000.",
-            )
-
-
-def _rows(content: bytes) -> list[dict[str, str]]:
-    """The rows of a CSV file by column name."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise Invalid("The file is not UTF-8. Save it as “CSV UTF-8”.") from None
-    if not text.strip():
-        raise Invalid("The file is empty.")
-    if "\0" in text:
-        raise Invalid("The file has a character (NUL) that no text may have. Is it a CSV file?")
-    try:
-        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-        columns = [name.strip().lower() for name in reader.fieldnames or []]
-        missing = [
-            name for name in ("title", "description", "category", "price", "quantity") if name not in columns
-        ]
-        if missing:
-            raise Invalid(f"These columns are missing: {', '.join(missing)}.")
-        reader.fieldnames = columns
-        rows = [{name: value or "" for name, value in row.items() if isinstance(name, str)} for row in reader]
-    except csv.Error as error:
-        raise Invalid(f"This is not a CSV file: {error}.") from None
-    if len(rows) > _ROWS_MAX:
-        raise Invalid(f"A list has at most {_ROWS_MAX:,} rows here; use the importer for more.")
-    return rows

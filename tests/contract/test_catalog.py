@@ -445,7 +445,24 @@ async def test_a_seller_sees_a_product_as_it_stands_and_changes_it(catalog):
     assert standing.images == ["https://img.example/tea.jpg"]
     await catalog.change_product(BOB, listed.product_id, ProductChange(title="Black tea", brand=None))
     changed = await catalog.listing(BOB, listed.product_id)
-    assert changed == msgspec.structs.replace(standing, title="Black tea", brand=None)
+    assert changed == msgspec.structs.replace(standing, mark=changed.mark, title="Black tea", brand=None)
+    assert changed.mark != standing.mark
     for seller, product in ((EVE, listed.product_id), (BOB, ProductId(99))):
         with pytest.raises(NotFound):
             await catalog.listing(seller, product)
+
+
+async def test_of_two_who_edit_one_listing_the_second_is_told(catalog):
+    listed = await catalog.create(
+        BOB, "Bob", NewProduct(title="Tea", category="Tea", price=100, currency="USD")
+    )
+    seen = (await catalog.listing(BOB, listed.product_id)).mark
+    changes = [ProductChange(title=title) for title in ("Green tea", "Black tea")]
+    said = await asyncio.gather(
+        *(catalog.change_product(BOB, listed.product_id, change, seen) for change in changes),
+        return_exceptions=True,
+    )
+    assert sorted(type(each).__name__ for each in said) == ["NoneType", "Stale"]
+    kept = await catalog.listing(BOB, listed.product_id)
+    assert kept.title == changes[said.index(None)].title
+    assert kept.mark != seen

@@ -9,7 +9,8 @@ from mercat.kit.clock import clock
 from mercat.kit.refusals import Invalid, Overloaded, TooManyRequests
 from mercat.storefront import refuse, render
 from mercat.storefront.csrf import COOKIE, Csrf, PageTooOld
-from mercat.storefront.desk_seller import _attributes_as_kept, _following, _rows, _shown
+from mercat.storefront.desk_seller import _following
+from mercat.storefront.goods import attributes_as_kept, lines_of, rows_of
 from mercat.storefront.listing import Asked
 from mercat.storefront.shop import _histogram
 from mercat.storefront.visit import inside, number
@@ -172,7 +173,7 @@ def test_a_parcel_may_only_go_forward():
 
 def test_a_list_is_read_by_its_headings():
     heading = "\ufeffTitle, Price ,quantity,category,description,Colour\n"
-    [row] = _rows((heading + 'Mug,9.50,4,kitchen,"Holds, tea",blue\n').encode())
+    [row] = rows_of((heading + 'Mug,9.50,4,kitchen,"Holds, tea",blue\n').encode())
     assert row == {
         "title": "Mug",
         "price": "9.50",
@@ -186,7 +187,7 @@ def test_a_list_is_read_by_its_headings():
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"title\nx", b"a\0b", b'title,"x'])
 def test_what_is_no_list_is_refused_whole(content):
     with pytest.raises(Invalid):
-        _rows(content)
+        rows_of(content)
 
 
 def test_who_is_turned_away_at_the_door_is_told_in_their_language():
@@ -204,13 +205,13 @@ def test_who_is_turned_away_at_the_door_is_told_in_their_language():
 
 def test_a_detail_left_as_it_was_shown_keeps_its_kind_and_its_name():
     before = {"Watts": 5.0, "Fast": True, "Ports: left": "2\nUSB", "Note": "5.0", "Old": "x"}
-    shown = "\n".join(_shown(before))
+    shown = "\n".join(lines_of(before))
     assert shown.splitlines() == ["Watts: 5", "Fast: yes", "Ports: left: 2 USB", "Note: 5.0", "Old: x"]
-    assert _attributes_as_kept(shown, before) == before
+    assert attributes_as_kept(shown, before) == before
     typed = (
         shown.replace("Watts: 5", "Watts: 7.5").replace("Fast: yes", "Fast: no").replace("Old: x", "New: 1")
     )
-    assert _attributes_as_kept(typed, before) == {
+    assert attributes_as_kept(typed, before) == {
         "Watts": 7.5,
         "Fast": False,
         "Ports: left": "2\nUSB",
