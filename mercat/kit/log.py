@@ -28,7 +28,7 @@ _FACTS_MAX = 2_000
 _GATHER_S = 0.04  # what comes meanwhile is one batch and one commit; far inside the second that is promised
 _UNHURRIED_S = 1.0
 _DESK_MAX = 6_000
-_SILENT_MAX = 20_000
+_SILENT_S = 1.0
 _TRIES = 5
 PARTITION = 1_000_000
 
@@ -311,6 +311,7 @@ class Follower:
         self._kinds = [event.__name__ for event in self._consumers]
         self._position: int | None = None
         self._stored = 0
+        self._stored_at = 0.0
 
     async def run(self, bell: Bell) -> None:
         """For ever. Wakes when the log grows, and looks by itself every two seconds."""
@@ -331,7 +332,7 @@ class Follower:
                 await asyncio.sleep(_GATHER_S)
 
     async def rest(self) -> None:
-        """Where it has got to without work of its own: written once when it rests, so others can see it."""
+        """Where it has got to without work of its own, written so that others can see it."""
         if self._position is not None and self._position != self._stored:
             await self._commit([], self._position)
 
@@ -348,8 +349,8 @@ class Follower:
             rows, to = await self._from_log(self._position)
             if to <= self._position:
                 return False
-        if not rows and to - self._stored < _SILENT_MAX:
-            self._position = to  # nothing of ours: remembered here, written with the next work
+        if not rows and asyncio.get_running_loop().time() - self._stored_at < _SILENT_S:
+            self._position = to  # nothing of ours: remembered here, written with the next work or in a second
             return True
         await self._digest(rows, to)
         return True
@@ -405,6 +406,7 @@ class Follower:
                 if not method.outside and event in by_type:
                     await method(self._service, connection, by_type[event])
         self._position = self._stored = to
+        self._stored_at = asyncio.get_running_loop().time()
 
 
 def consumers(service: object) -> dict[type[Event], Any]:

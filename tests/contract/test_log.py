@@ -87,6 +87,20 @@ async def test_a_follower_hears_what_it_listens_for_once_and_in_order(db, relayi
     assert listener.heard == [TEA, CUP]
 
 
+async def test_a_follower_whom_nothing_concerns_is_not_thought_to_be_behind(db, relaying, follower):
+    following = await follower(Listener())
+    delivered = OrderDelivered(order_id=ids.OrderId(1), user_id=ids.UserId(2), product_ids=[TEA])
+
+    async def passes_on():
+        """While there is always more to read, so that it never rests."""
+        await tell(db, delivered)
+        await following.step()
+        return await db.fetchval("select true from events.position where follower = 'reviews' and at > 1")
+
+    async with relaying():
+        await until(passes_on, timeout=5)
+
+
 async def test_facts_come_in_the_order_of_their_commits(db, relaying, follower):
     listener = Listener()
     async with relaying():
