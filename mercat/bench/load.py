@@ -33,9 +33,10 @@ class Result:
         good = sum(count for status, count in self.statuses.items() if 200 <= status < 300)
         return good / max(self.ended - self.began, 1e-9)
 
-    def rate_within(self, seconds: float) -> float:
-        """Good answers a second while requests came: without the last ones, when nobody asks any more."""
-        return sum(at <= seconds for at in self.answered) / seconds
+    def rate_between(self, begin_s: float, end_s: float) -> float:
+        """Good answers a second in a part of the run: without the first, when the shop fills, and without the
+        last, when nobody asks any more."""
+        return sum(begin_s < at <= end_s for at in self.answered) / (end_s - begin_s)
 
     def rates(self, parts: int = 10) -> list[float]:
         """Good answers a second in each equal part of the run."""

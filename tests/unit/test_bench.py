@@ -21,7 +21,7 @@ def test_a_run_is_shown_by_tenths():
 
 
 def test_what_came_after_the_end_is_another_rate():
-    assert run([], [0.5, 1.0, 4.9, 5.1, 9.0]).rate_within(5) == 3 / 5
+    assert run([], [0.5, 1.0, 4.9, 5.1, 9.0]).rate_between(0.5, 5) == 2 / 4.5
 
 
 def test_a_latency_counts_in_one_part():
