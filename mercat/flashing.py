@@ -22,15 +22,13 @@ from mercat.ids import OfferId, ProductId
 from mercat.kit import wire
 from mercat.kit.refusals import Refusal
 from mercat.kit.web import Caller
-from mercat.main import Shop, assemble, certify
+from mercat.main import AT_THE_TILL, HELD_OPEN, Shop, assemble, certify
 
 T = TypeVar("T")
 WITHOUT = ("recommendations", "reviews", "wishlist")
 """What a shop does without during a sale: pages lose these shelves, and nothing else."""
 _BYTES_A_PERSON = 200
 """In the queue, twice what was measured of a million."""
-_AT_THE_TILL = ("accounts", "cart", "catalog", "checkout", "inventory", "orders", "payments", "flashsale")
-"""Services whose connections are all in use while many buy; the others' are closed when they idle."""
 _PAGES = "pages"
 _FILES = re.compile(r'(?:href|src)="(/static/[^"?]+)')
 _console = Console(stderr=True, markup=False, highlight=False)
@@ -151,10 +149,11 @@ async def _look_at_sizes(plan: Plan, shop: Shop, processes: int, people: int) ->
     )
     database = await shop.building.pool("flashsale")
     most = int(await database.fetchval("select current_setting('max_connections')"))
-    wanted = processes * shop.settings.pool_size * len(_AT_THE_TILL)
+    held = web * HELD_OPEN * len(AT_THE_TILL)
+    wanted = processes * shop.settings.pool_size * len(AT_THE_TILL)
     plan.step(
         "connections to PostgreSQL",
-        f"{wanted} at the till of {most} (MERCAT_POOL_SIZE, max_connections)",
+        f"{wanted} at the till of {most} (MERCAT_POOL_SIZE, max_connections), {held} held open from now on",
         good=wanted <= most,
     )
 

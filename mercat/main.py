@@ -39,10 +39,15 @@ from mercat.events import ProductChanged
 from mercat.ids import ProductId
 from mercat.kit.breaker import Breaker
 from mercat.kit.building import Building, for_ever
+from mercat.kit.database import warm
 from mercat.settings import Settings
 
 _DOCUMENTS_MAX = 1_000
 _SWITCHES_S = 2
+AT_THE_TILL = {"accounts", "cart", "catalog", "checkout", "inventory", "orders", "payments", "flashsale"}
+"""Services that a purchase passes."""
+HELD_OPEN = 2
+"""Connections of each of them in a process: as many as its statements take turns in."""
 
 
 @dataclass(frozen=True)
@@ -239,11 +244,14 @@ async def certify(shop: Shop, sale_id: str) -> flashsale.Certified:
 
 
 async def _mind_switches(shop: Shop) -> None:
-    """What an operator switched off for a sale's sake is off in every process, and the other breakers are
-    armed; afterwards all is as ever."""
+    """What an operator switched off for a sale's sake is off in every process, the other breakers are armed,
+    and what a purchase needs of the database is open; afterwards all is as ever."""
     off = set(await shop.flashsale.switched_off())
     for name, breaker in shop.breakers.items():
         breaker.off, breaker.armed = name in off, bool(off)
+    if off:
+        for service in AT_THE_TILL & shop.building.here.keys():
+            await warm(await shop.building.pool(service), HELD_OPEN)
     await asyncio.sleep(_SWITCHES_S)
 
 

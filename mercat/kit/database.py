@@ -1,9 +1,12 @@
 """One pool a service, each by a database role of its own that can reach its own schema only."""
 
+import asyncio
 from typing import Any
 
 import asyncpg
 from asyncpg.protocol import protocol
+
+_OPENS_WITHIN_S = 5
 
 # asyncpg asks of every value in an array whether it is an array itself, by two abstract classes, which Python
 # answers slowly: a third of what a batch costs to send. Our arrays are lists only.
@@ -34,3 +37,14 @@ async def open_pool(dsn: dict[str, Any], *, role: str, password: str, most: int 
         connection_class=Connection,
         server_settings={"application_name": role},
     )
+
+
+async def warm(pool: asyncpg.Pool, count: int) -> None:
+    """Opens connections before anybody needs them, until the pool has so many. Idle they are closed in a
+    minute, so who wants them kept asks again and again: as long as they are there, that costs nothing."""
+    if (missing := min(count, pool.get_max_size()) - pool.get_size()) <= 0:
+        return
+    wanted = (pool.acquire(timeout=_OPENS_WITHIN_S) for _ in range(missing + pool.get_idle_size()))
+    for got in await asyncio.gather(*wanted, return_exceptions=True):
+        if not isinstance(got, BaseException):
+            await pool.release(got)

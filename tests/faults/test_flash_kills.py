@@ -18,7 +18,7 @@ from mercat.flashsale import NewSale
 from mercat.kit import clock
 from mercat.main import certify
 
-SALE, UNITS, PEOPLE = "kills", 60, 75
+SALE, UNITS, PEOPLE, LATE = "kills", 60, 75, 5
 _AWAY = (502, 503)
 
 
@@ -92,12 +92,12 @@ async def test_the_sale_completes_whatever_is_killed(tmp_path: Path):
                 per_address=None,
             )
             await shop.flashsale.create(sale)
-            crowd = await scene._invite(shop, PEOPLE)
+            crowd = await scene._invite(shop, PEOPLE + LATE)
             bodies = [await scene._ready(shop, person, offer) for person in crowd]
             changed = [part for person in crowd for part in (1, str(person.user_id))]
             await shop.building.store.do("ZADD", "carts:changed", *changed)  # so that carts outlive Valkey
             people = [Person(http, each.token, body) for each, body in zip(crowd, bodies, strict=True)]
-            lives = [asyncio.create_task(person.lives_through()) for person in people]
+            lives = [asyncio.create_task(person.lives_through()) for person in people[:PEOPLE]]
             owner = await asyncpg.connect(**connection.postgres())
 
             async def until(statement: str, least: int) -> None:
@@ -122,13 +122,14 @@ async def test_the_sale_completes_whatever_is_killed(tmp_path: Path):
             await shop.building.store.do("DEL", f"flash_queue:{SALE}", f"flash_numbers:{SALE}")
             await until(sold, 44)
             await shop.building.store.do("SET", "witness", 1)
-            shown = [person.numbers[-1:] for person in people]
+            shown = [person.numbers[-1:] for person in people[:PEOPLE]]
             async with emptied(site):
-                pass
+                lives += [asyncio.create_task(person.lives_through()) for person in people[PEOPLE:]]
             assert await owner.fetchval("select sold from flashsale.sale") < UNITS, "it came too late"
             await until("select sold from flashsale.sale", UNITS)
             async with asyncio.timeout(60):
                 await asyncio.gather(*lives)
+            await until("select joined from flashsale.sale", PEOPLE + LATE)
             verdict = await shop.flashsale.verify(SALE)
             assert await shop.building.store.do("GET", "witness") is None, "Valkey lost nothing"
             certificate = (await certify(shop, SALE)).certificate
@@ -138,13 +139,16 @@ async def test_the_sale_completes_whatever_is_killed(tmp_path: Path):
             offer,
         )
         await owner.close()
-        assert Counter(person.end for person in people) == {"bought": UNITS, "sold_out": PEOPLE - UNITS}
+        ends = Counter(person.end for person in people)
+        assert ends == {"bought": UNITS, "sold_out": PEOPLE + LATE - UNITS}
         assert orders == UNITS
         assert verdict.wrong == []
-        assert (certificate.units, certificate.sold, certificate.joined) == (UNITS, UNITS, PEOPLE)
+        assert (certificate.units, certificate.sold, certificate.joined) == (UNITS, UNITS, PEOPLE + LATE)
         released = [turn.at for turn in certificate.turns]
         assert released == sorted(released), "out of order"
         assert [law.law for law in certificate.laws if law.violations] == []
+        later = {person.numbers[0] for person in people[PEOPLE:]}
+        assert later == set(range(PEOPLE + 1, PEOPLE + LATE + 1)), "a place was given twice"
         assert all(shown), "somebody had no place when Valkey lost all"
         assert [person.odd for person in people if person.odd] == []
         assert all(len(set(person.numbers)) <= 1 for person in people), "a place was lost"

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 from journeys.people import new_key, ok, until
 
+from mercat.main import HELD_OPEN
+
 
 async def _mercat(shop, *arguments, good=True):
     run = await asyncio.create_subprocess_exec(
@@ -60,6 +62,16 @@ async def test_a_sale_from_the_plan_to_the_certificate(town, bea, open_shop, tmp
         return shelves == [there] * 8
 
     await until(lambda: shelves_are(False))
+
+    async def till_is_open():
+        """Of both web workers."""
+        owner = await asyncpg.connect(**open_shop.postgres())
+        theirs = "select count(*) from pg_stat_activity where usename = 'mercat_payments'"
+        there = await owner.fetchval(theirs)
+        await owner.close()
+        return there >= 2 * HELD_OPEN
+
+    await until(till_is_open)
 
     await _start(open_shop, name)
 
