@@ -74,16 +74,21 @@ class Finding:
         asked = words.read(query.q)
         if not asked:
             return self._page(query, None if not query.q.strip() else NO_TEXT)
+        text, found = self._answer(query, asked)
+        if not found.total and not self._count(text.matching):
+            return self._relaxed(query, asked) or found
+        meant = spelling.meant(self._searcher, asked)
+        return msgspec.structs.replace(found, all_words=text.all_words, did_you_mean=meant)
+
+    def _answer(self, query: Query, asked: list[Word]) -> tuple[Text, Found]:
+        """What has the words, or where that is little for this shop, what has most of them."""
         text = self._text(asked, ways=self._ways(asked, near=False))
         found = self._page(query, text)
         if found.total < self._few():  # else it was not needed to count without the filters
             wide = self._widened(asked, text)
             if wide is not text:
                 text, found = wide, self._page(query, wide)
-            if not found.total and not self._count(text.matching):
-                return self._relaxed(query, asked) or found
-        meant = spelling.meant(self._searcher, asked)
-        return msgspec.structs.replace(found, all_words=text.all_words, did_you_mean=meant)
+        return text, found
 
     def suggest(self, q: str, limit: int) -> Suggestions:
         return suggesting.suggest(self._searcher, q, limit)
@@ -333,7 +338,7 @@ class Finding:
             kept = shared
         if not kept:
             return None
-        found = self._page(query, self._text(kept))
+        _, found = self._answer(query, kept)
         said = " ".join(word.written for word in kept)
         mended = any(word not in asked for word in kept)
         return msgspec.structs.replace(

@@ -10,7 +10,7 @@ from mercat.search.hits import cards, scored
 from mercat.search.words import Word
 
 RARE_MAX, MORE_OFTEN, MENDED_LETTERS = 2, 20, 6
-_SPELLINGS = 30
+_SPELLINGS, _PARTINGS, _TOGETHER = 30, 3, 0.1
 
 
 def meant(searcher: Searcher, asked: list[Word]) -> str | None:
@@ -23,8 +23,9 @@ def meant(searcher: Searcher, asked: list[Word]) -> str | None:
         )
         if 0 < held <= RARE_MAX and len(word.written) >= MENDED_LETTERS and word.written.isalpha():
             mended = _mended(searcher, word.written)
-            often = searcher.doc_freq("words", mended.written) if mended else 0
-            said.append(mended.written if mended and often >= held * MORE_OFTEN else word.written)
+            instead = _parted(searcher, word.written) or ([mended] if mended else [])
+            often = min((searcher.doc_freq("words", each.written) for each in instead), default=0)
+            said += [each.written for each in instead] if often >= held * MORE_OFTEN else [word.written]
         else:
             said.append(word.written)
     return " ".join(said) if any(word.written not in said for word in asked) else None
@@ -37,11 +38,26 @@ def spelt(searcher: Searcher, asked: list[Word]) -> tuple[list[Word], list[str]]
     for word in asked:
         if searcher.count(words.matching(searcher, [word])):
             kept.append(word)
+        elif parted := _parted(searcher, word.written):
+            kept += parted
         elif (mended := _mended(searcher, word.written)) is not None:
             kept.append(mended)
         else:
             dropped.append(word.written)
     return kept, dropped
+
+
+def _parted(searcher: Searcher, written: str) -> list[Word]:
+    """The two words that titles write in a row: usbc is USB-C. A slip of the finger is none of these: few
+    titles with one half have the other one behind it."""
+    halves = [(written[:at], written[at:]) for at in range(1, len(written))]
+    pairs = [pair for one, other in halves if len(pair := text_of.stems(f"{one} {other}")) == 2]
+    held = searcher.doc_freqs([("title", stem) for pair in pairs for stem in pair])
+    known = [(min(held[at : at + 2]), pair) for at, pair in zip(range(0, len(held), 2), pairs, strict=True)]
+    for least, pair in sorted(known, reverse=True)[:_PARTINGS]:
+        if least and searcher.count(Clause.phrase_query("title", pair)) >= _TOGETHER * least:
+            return words.read(" ".join(pair))
+    return []
 
 
 def _mended(searcher: Searcher, written: str) -> Word | None:

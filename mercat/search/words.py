@@ -96,7 +96,11 @@ def _needed(searcher: Searcher, words: list[Word], least: int | None, one: Calla
         for other, places in _otherwise(searcher, words, place, word):
             for each in places:
                 found[each] = some([found[each], other])
-    return every(found) if least is None else some(found, least)
+    if least is None:
+        return every(found)
+    # A single letter is no word that a product could have alone: what has the "t" of "t-shirt" is no shirt.
+    whole = [one for one, word in zip(found, words, strict=True) if len(word.written) > 1]
+    return some(whole or found, least)
 
 
 def _otherwise(

@@ -79,6 +79,12 @@ def test_other_words_for_the_same_find_it_where_nothing_has_the_own(judged):
     assert titles(judged, "laptop")[0] == "Swift notebook 15 inch 16 GB"
 
 
+def test_a_mended_question_is_asked_like_any_other(where, tmp_path):
+    finding, _ = shop(where, tmp_path, [*THINGS, ("Laptop lock", "locks", 900)])
+    assert titles(finding, "labtop") == titles(finding, "laptop")
+    assert "Swift notebook 15 inch 16 GB" in titles(finding, "labtop")
+
+
 NOTEBOOKS = [
     (f"Swift {n} notebook {n % 3 + 14} inch {n % 4 + 8} GB, silver", "notebook", 80_000 + n)
     for n in range(30)

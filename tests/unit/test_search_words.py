@@ -110,6 +110,26 @@ def test_nothing_found_is_tried_again_with_less(shop, q, instead):
         assert bool(answer.total) == bool(instead)
 
 
+def test_two_words_written_as_one_are_two(where):
+    shop = put(where, [product(1, "USB-C cable"), product(2, "USB hub"), product(3, "Mouse, size C")])
+    answer = finding(shop).find(Query(q="usbc cable"))
+    assert answer.relaxed == Relaxed("usb c cable", [])
+    assert [int(card.product_id) for card in answer.cards()] == [1]
+
+
+def test_a_rare_word_that_titles_write_as_two_is_asked_about(where):
+    shop = put(where, [product(1, "Harddrive"), *(product(n, "Hard drive") for n in range(2, 42))])
+    answer = finding(shop).find(Query(q="harddrive"))
+    assert answer.did_you_mean == "hard drive"
+
+
+def test_a_single_letter_is_no_word_that_a_product_has_alone(where):
+    shop = put(where, [product(1, "Blue shirt"), *(product(n, "Socket T board") for n in range(2, 9))])
+    answer = finding(shop).find(Query(q="t-shirt"))
+    assert answer.relaxed == Relaxed("shirt", ["t"])
+    assert [int(card.product_id) for card in answer.cards()] == [1]
+
+
 def test_a_filter_that_leaves_nothing_relaxes_nothing(shop):
     answer = finding(shop).find(Query(q="headphones", price_min=1_000_000))
     assert (answer.total, answer.relaxed) == (0, None)
