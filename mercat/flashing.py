@@ -141,7 +141,7 @@ async def _look_at_sizes(plan: Plan, shop: Shop, processes: int, people: int) ->
         good=not limit or needed < limit - used,
     )
     cores = os.cpu_count() or 1
-    web = processes - 1  # the other one works in the back
+    web = max(processes - 1, 0)  # the other one works in the back
     plan.step(
         "workers",
         f"{web} on {cores} cores (MERCAT_WORKERS)" if processes else "the shop is closed",

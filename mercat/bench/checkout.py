@@ -22,9 +22,9 @@ _BUYERS = 2_000
 _OFFERS = 400
 _AT_ONCE = 512
 _CROWD = 3_000
+"""Connections of a crowd that is too large, more than all workers let in; each is somebody else's."""
 _LEAD_S = 2
 """Until all connections are busy; not counted."""
-"""Connections of a crowd that is too large, more than all workers let in; each is somebody else's."""
 _REFILL_PAUSE_S = 0.002
 
 

@@ -9,8 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from mercat.gateway.door import MethodNotAllowed
-from mercat.kit.refusals import Invalid, NotFound
+from mercat.kit.refusals import Invalid, MethodNotAllowed, NotFound
 from mercat.kit.web import problem
 
 Handler = Callable[[Request], Awaitable[Response]]

@@ -26,7 +26,15 @@ from mercat.ids import UserId
 from mercat.kit.breaker import Breaker
 from mercat.kit.coalesce import Coalescer
 from mercat.kit.limits import Limit, Limits, Verdict
-from mercat.kit.refusals import BadRequest, Forbidden, NotFound, Overloaded, Refusal, TooManyRequests
+from mercat.kit.refusals import (
+    BadRequest,
+    Forbidden,
+    MethodNotAllowed,
+    NotFound,
+    Overloaded,
+    Refusal,
+    TooManyRequests,
+)
 from mercat.kit.valkey import Store
 from mercat.kit.web import Caller, problem
 from mercat.settings import Settings
@@ -60,12 +68,6 @@ Headers = list[tuple[bytes, bytes]]
 Bucket = tuple[str, Limit]
 Refuse = Callable[[Scope, Refusal], ASGIApp]
 """How a request that may not come in is told so."""
-
-
-class MethodNotAllowed(Refusal):
-    """This path does not take that method."""
-
-    status = 405
 
 
 class Who(Protocol):

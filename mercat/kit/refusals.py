@@ -73,6 +73,12 @@ class NotFound(Refusal):
     status = 404
 
 
+class MethodNotAllowed(Refusal):
+    """This path does not take that method."""
+
+    status = 405
+
+
 class Conflict(Refusal):
     """That cannot be done in the present state."""
 

@@ -22,8 +22,7 @@ def meant(searcher: Searcher, asked: list[Word]) -> str | None:
             searcher.doc_freq("said", word.stem),
         )
         if 0 < held <= RARE_MAX and len(word.written) >= MENDED_LETTERS and word.written.isalpha():
-            mended = _mended(searcher, word.written)
-            instead = _parted(searcher, word.written) or ([mended] if mended else [])
+            instead = _instead(searcher, word.written)
             often = min((searcher.doc_freq("words", each.written) for each in instead), default=0)
             said += [each.written for each in instead] if often >= held * MORE_OFTEN else [word.written]
         else:
@@ -38,33 +37,36 @@ def spelt(searcher: Searcher, asked: list[Word]) -> tuple[list[Word], list[str]]
     for word in asked:
         if searcher.count(words.matching(searcher, [word])):
             kept.append(word)
-        elif parted := _parted(searcher, word.written):
-            kept += parted
-        elif (mended := _mended(searcher, word.written)) is not None:
-            kept.append(mended)
+        elif instead := _instead(searcher, word.written):
+            kept += instead
         else:
             dropped.append(word.written)
     return kept, dropped
 
 
+def _instead(searcher: Searcher, written: str) -> list[Word]:
+    """What was probably meant by a word: two words, or another one; nothing where that cannot be told."""
+    return _parted(searcher, written) or _mended(searcher, written)
+
+
 def _parted(searcher: Searcher, written: str) -> list[Word]:
     """The two words that titles write in a row: usbc is USB-C. A slip of the finger is none of these: few
     titles with one half have the other one behind it."""
-    halves = [(written[:at], written[at:]) for at in range(1, len(written))]
-    pairs = [pair for one, other in halves if len(pair := text_of.stems(f"{one} {other}")) == 2]
-    held = searcher.doc_freqs([("title", stem) for pair in pairs for stem in pair])
-    known = [(min(held[at : at + 2]), pair) for at, pair in zip(range(0, len(held), 2), pairs, strict=True)]
-    for least, pair in sorted(known, reverse=True)[:_PARTINGS]:
-        if least and searcher.count(Clause.phrase_query("title", pair)) >= _TOGETHER * least:
-            return words.read(" ".join(pair))
+    parted = [f"{written[:at]} {written[at:]}" for at in range(1, len(written))]
+    pairs = {two: pair for two in parted if len(pair := text_of.stems(two)) == 2}
+    held = iter(searcher.doc_freqs([("title", stem) for pair in pairs.values() for stem in pair]))
+    known = [(min(freqs), two) for two, freqs in zip(pairs, zip(held, held, strict=True), strict=True)]
+    for least, two in sorted(known, reverse=True)[:_PARTINGS]:
+        if least and searcher.count(Clause.phrase_query("title", pairs[two])) >= _TOGETHER * least:
+            return words.read(two)
     return []
 
 
-def _mended(searcher: Searcher, written: str) -> Word | None:
+def _mended(searcher: Searcher, written: str) -> list[Word]:
     """The word of a title that is one letter away, two for a long one. A word that people use is none to
     mend: who asks a shop without any for lego does not mean legs."""
     if meaning.is_word(written):
-        return None
+        return []
     for distance in range(1, words.slips(written) + 1):
         near = Clause.fuzzy_term_query("words", written, distance)
         votes: dict[str, int] = {}
@@ -76,8 +78,8 @@ def _mended(searcher: Searcher, written: str) -> Word | None:
                     votes[each] = votes.get(each, 0) + 1
         if votes:
             best = max(votes, key=lambda each: (votes[each], each))
-            return next(iter(words.read(best)), None)
-    return None
+            return words.read(best)
+    return []
 
 
 def most(searcher: Searcher, asked: list[Word]) -> list[Word]:

@@ -11,12 +11,20 @@ from jinja2 import Environment
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from mercat.ids import Id
 from mercat.kit import wire
-from mercat.kit.refusals import BadRequest, Forbidden, NotFound, Refusal, SignInFirst, TooLarge
+from mercat.kit.refusals import (
+    BadRequest,
+    Forbidden,
+    MethodNotAllowed,
+    NotFound,
+    Refusal,
+    SignInFirst,
+    TooLarge,
+)
 from mercat.kit.web import BODY_BYTES_MAX, Authenticate, Caller, malformed, problem
 from mercat.storefront import render
 from mercat.storefront.csrf import Csrf
@@ -48,6 +56,7 @@ _WORDS = {
     401: "Please sign in",
     403: "This is not yours to do",
     404: "There is nothing here",
+    405: "That cannot be done here",
     409: "That does not go together",
     413: "That is too large",
     429: "One moment, please",
@@ -248,6 +257,12 @@ class Visits:
         return self._templates.get_template("bare.html").render(title=title, words=words, again=0)
 
     async def nowhere(self, request: Request) -> Response:
+        """What no page answers. Only an address that takes other methods matches in part."""
+        for route in request.app.routes:
+            if isinstance(route, Route) and route.matches(request.scope)[0] is Match.PARTIAL:
+                answer = await self.refused(request, MethodNotAllowed("This page is only looked at."))
+                answer.headers["Allow"] = ", ".join(sorted(route.methods or ()))
+                return answer
         raise NotFound("The address may be mistyped, or the product is no longer listed.")
 
 

@@ -156,6 +156,10 @@ def test_what_is_not_there_is_a_page_that_says_so(visit):
     for path in ("/nowhere", "/p/prod_0000000000000", "/p/nonsense", "/c/no-such-place"):
         assert page.goto(path).status == 404
         assert page.get_by_role("link", name="To the shop").count() == 1
+    assert page.request.post("/nowhere").status == 404
+    told = page.request.post("/help")
+    assert (told.status, told.headers["allow"]) == (405, "GET, HEAD")
+    assert "That cannot be done here" in told.text()
     page.goto("/operator")
     assert "/signin" in page.url
     sign_in(page, "ann")
