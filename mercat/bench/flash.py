@@ -32,6 +32,8 @@ from mercat.kit.web import Caller
 from mercat.main import Shop, certify
 
 _SALE, _RUSH = "bench", "rush"
+_LOOKS_S = 0.44
+"""After so long at most somebody at the front looks again, as the waiting page does."""
 _OTHERS, _OTHERS_A_SECOND, _MEANWHILE_S = 64, 50.0, 20.0
 """Connections and purchases a second of those who shop for other things, before the sale and amid it."""
 _UNITS = 1_000
@@ -279,6 +281,7 @@ async def _run_through(
     async with httpx.AsyncClient(base_url=base, timeout=30) as http:
 
         async def buys(person: Person) -> None:
+            await asyncio.sleep(chance.random() * _LOOKS_S)
             async with at_once:
                 body = await _ready(shop, person, offer)
                 headers = {"Authorization": f"Bearer {person.token}"}
