@@ -290,8 +290,8 @@ def flash_prepare(
     who: Who = "operator",
     data: Data = _HERE,
 ) -> None:
-    """Get the shop ready: stock and sizes looked at, caches filled, the sale's page written, what can wait
-    switched off, breakers armed. `finish` undoes it."""
+    """Get the shop ready: stock and sizes looked at, caches filled, connections at the till held open, the
+    sale's page written, what can wait switched off, breakers armed. `finish` undoes it."""
     from mercat.flashing import prepare
 
     with _shop(data, "flash") as shop:
