@@ -20,9 +20,10 @@ from mercat.embedded import Connection, Trouble
 from mercat.flashsale import Act, Certified, NewSale, Sale, canonical, genuine
 from mercat.ids import OfferId, ProductId
 from mercat.kit import wire
+from mercat.kit.coalesce import AT_ONCE
 from mercat.kit.refusals import Refusal
 from mercat.kit.web import Caller
-from mercat.main import AT_THE_TILL, HELD_OPEN, Shop, assemble, certify
+from mercat.main import AT_THE_TILL, Shop, assemble, certify
 
 T = TypeVar("T")
 WITHOUT = ("recommendations", "reviews", "wishlist")
@@ -149,11 +150,11 @@ async def _look_at_sizes(plan: Plan, shop: Shop, processes: int, people: int) ->
     )
     database = await shop.building.pool("flashsale")
     most = int(await database.fetchval("select current_setting('max_connections')"))
-    held = web * HELD_OPEN * len(AT_THE_TILL)
+    held = web * AT_ONCE * len(AT_THE_TILL)
     wanted = processes * shop.settings.pool_size * len(AT_THE_TILL)
     plan.step(
         "connections to PostgreSQL",
-        f"{wanted} at the till of {most} (MERCAT_POOL_SIZE, max_connections), {held} held open from now on",
+        f"{wanted} at the till of {most} (MERCAT_POOL_SIZE, max_connections), {held} held open until the end",
         good=wanted <= most,
     )
 

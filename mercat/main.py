@@ -39,6 +39,7 @@ from mercat.events import ProductChanged
 from mercat.ids import ProductId
 from mercat.kit.breaker import Breaker
 from mercat.kit.building import Building, for_ever
+from mercat.kit.coalesce import AT_ONCE
 from mercat.kit.database import warm
 from mercat.settings import Settings
 
@@ -46,8 +47,6 @@ _DOCUMENTS_MAX = 1_000
 _SWITCHES_S = 2
 AT_THE_TILL = {"accounts", "cart", "catalog", "checkout", "inventory", "orders", "payments", "flashsale"}
 """Services that a purchase passes."""
-HELD_OPEN = 2
-"""Connections of each of them in a process: as many as its statements take turns in."""
 
 
 @dataclass(frozen=True)
@@ -251,7 +250,7 @@ async def _mind_switches(shop: Shop) -> None:
         breaker.off, breaker.armed = name in off, bool(off)
     if off:
         for service in AT_THE_TILL & shop.building.here.keys():
-            await warm(await shop.building.pool(service), HELD_OPEN)
+            await warm(await shop.building.pool(service), AT_ONCE)
     await asyncio.sleep(_SWITCHES_S)
 
 

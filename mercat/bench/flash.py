@@ -271,7 +271,7 @@ async def _run_through(
     buying: set[asyncio.Task[None]] = set()
     took: list[float] = []
     statuses: dict[int, int] = {}
-    chance = random.Random(1)
+    chance, looks = random.Random(1), random.Random(2)
     at_once = asyncio.Semaphore(32)
     began = loop.time()
     await shop.flashsale.act(_OPERATOR, _SALE, Act("start", "The bench begins."))
@@ -281,7 +281,7 @@ async def _run_through(
     async with httpx.AsyncClient(base_url=base, timeout=30) as http:
 
         async def buys(person: Person) -> None:
-            await asyncio.sleep(chance.random() * _LOOKS_S)
+            await asyncio.sleep(looks.random() * _LOOKS_S)
             async with at_once:
                 body = await _ready(shop, person, offer)
                 headers = {"Authorization": f"Bearer {person.token}"}

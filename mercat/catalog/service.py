@@ -136,7 +136,7 @@ class Catalog:
     ) -> None:
         """A seller's product with another title, text or picture, known everywhere at once. An import of the
         same source leaves it so, until the source says something else. `seen`: the mark of the listing that
-        is changed; Stale where it is another one by now."""
+        is changed; Stale where it is another one by now, unless it already is what is wanted."""
         wanted = {
             name: value for name, value in structs.asdict(change).items() if not isinstance(value, UnsetType)
         }
@@ -146,10 +146,9 @@ class Catalog:
             row = await db.fetchrow(queries.own_product, product_id, seller_id)
             if row is None:
                 raise NotFound("You have no such product.")
-            if seen is not None:
-                now: Any = await db.fetchrow(queries.listing, product_id, seller_id)
-                if _listing(now).mark != seen:
-                    raise Stale("This listing was changed meanwhile.")
+            before: Any = (
+                await db.fetchrow(queries.listing, product_id, seller_id) if seen is not None else None
+            )
             standing = dict(row)
             title = wanted.get("title", standing["title"])
             if "images" in wanted:
@@ -158,6 +157,8 @@ class Catalog:
                 wanted["attributes"] = wire.text(wanted["attributes"])
             if not await db.fetchval(queries.change_product, product_id, *(standing | wanted).values()):
                 return
+            if before is not None and _listing(before).mark != seen:
+                raise Stale("This listing was changed meanwhile.")
             await db.execute(queries.tell, [product_id])
         await self._bust([product_id])
 

@@ -77,7 +77,7 @@ class Coalescer(Generic[Ask, Answer]):
     def _turn(self) -> AbstractAsyncContextManager[None]:
         loop = self._loop or self._remember_loop()
         if loop not in _turnstiles:
-            _turnstiles[loop] = Turnstile(_AT_ONCE)
+            _turnstiles[loop] = Turnstile(AT_ONCE)
         return _turnstiles[loop].turn(self._waited)
 
     def _waited(self) -> float:
@@ -192,7 +192,8 @@ class Turnstile:
             self._free += 1
 
 
-_AT_ONCE = 2
+AT_ONCE = 2
+"""Batches of a process that run at a time."""
 _turnstiles: WeakKeyDictionary[asyncio.AbstractEventLoop, Turnstile] = WeakKeyDictionary()
 
 

@@ -464,5 +464,8 @@ async def test_of_two_who_edit_one_listing_the_second_is_told(catalog):
     )
     assert sorted(type(each).__name__ for each in said) == ["NoneType", "Stale"]
     kept = await catalog.listing(BOB, listed.product_id)
-    assert kept.title == changes[said.index(None)].title
+    taken = changes[said.index(None)]
+    assert kept.title == taken.title
     assert kept.mark != seen
+    await catalog.change_product(BOB, listed.product_id, taken, seen)  # sent twice: it is so already
+    assert await catalog.listing(BOB, listed.product_id) == kept

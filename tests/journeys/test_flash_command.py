@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 from journeys.people import new_key, ok, until
 
-from mercat.main import HELD_OPEN
+from mercat.kit.coalesce import AT_ONCE
 
 
 async def _mercat(shop, *arguments, good=True):
@@ -69,7 +69,7 @@ async def test_a_sale_from_the_plan_to_the_certificate(town, bea, open_shop, tmp
         theirs = "select count(*) from pg_stat_activity where usename = 'mercat_payments'"
         there = await owner.fetchval(theirs)
         await owner.close()
-        return there >= 2 * HELD_OPEN
+        return there >= 2 * AT_ONCE
 
     await until(till_is_open)
 
