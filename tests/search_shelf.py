@@ -10,6 +10,7 @@ from mercat.ids import OfferId, ProductId, SellerId
 from mercat.search import index as embedded
 from mercat.search.embedded import Embedded
 from mercat.search.engine import Place, Writer
+from mercat.search.facts import Pages
 from mercat.search.finding import Finding
 from mercat.search.index import SCHEMA, Folder
 
@@ -46,8 +47,9 @@ def put(where: Path | Place, changes: Sequence[ProductChanged]) -> Writer:
 def finding(writer: Writer) -> Finding:
     """Asks what the writer has written, without a judge."""
     if isinstance(writer, embedded.Writer):
-        return Finding(Embedded(writer._index.searcher(), SCHEMA))
-    return Finding(writer.place.reader().searcher())
+        return Finding(Embedded(writer._index.searcher(), SCHEMA), pages=Pages(writer.path))
+    reader = writer.place.reader()
+    return Finding(reader.searcher(), pages=reader.pages)
 
 
 async def batches(*changes: Sequence[ProductChanged]) -> AsyncIterator[Sequence[ProductChanged]]:

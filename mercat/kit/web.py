@@ -10,6 +10,7 @@ import inspect
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, cast, get_origin, get_type_hints
 from urllib.parse import quote
 
@@ -254,7 +255,7 @@ def _filters(kind: Any, request: Request) -> Any:
     """Query parameters to a struct: a list field takes every value, another field the last one. An empty
     `filters[…]`, as a form sends it, is none. A field called `…NAME]` takes all that begin so, by name."""
     given: dict[str, Any] = {}
-    for field in msgspec.structs.fields(kind):
+    for field in _fields(kind):
         if field.encode_name.endswith(_ANY_NAME):
             named = _named(field.encode_name.removesuffix(_ANY_NAME), request)
             try:
@@ -273,6 +274,12 @@ def _filters(kind: Any, request: Request) -> Any:
         return wire.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
         raise malformed(error) from None
+
+
+@cache
+def _fields(kind: Any) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """Of a struct; msgspec reads its annotations anew each time, which takes longer than all else here."""
+    return msgspec.structs.fields(kind)
 
 
 def _named(beginning: str, request: Request) -> dict[str, list[str]]:

@@ -4,25 +4,27 @@ Facets are disjunctive. What no filter of its own narrows is counted in one pass
 each other facet there is one more pass, over what would be found without its own filter.
 """
 
-import time
 from itertools import pairwise
 from typing import Any
 
 from mercat.search import offering, traits, words
 from mercat.search.clauses import Clauses, Text, trait_of
+from mercat.search.engine import Pages, Searcher
 from mercat.search.engine import Query as Clause
-from mercat.search.engine import Searcher
-from mercat.search.hits import products, scored
+from mercat.search.hits import row_numbers
 from mercat.search.index import NOBODY, PRICE_BOUNDS, STARS, by_category, by_word
+from mercat.search.memory import Memory
 from mercat.search.messages import Count, Facets, Query, SoldOut, StarCount, Trait
-from mercat.search.offering import Offering
+from mercat.search.offering import Offering, Plan
 
-FACET_MAX, MANY = 100, 2_000
+FACET_MAX = 100
 DEPARTMENTS_MAX = 60_000
-_TALLY_S, _TALLIES_MAX = 1.0, 2_000
+TALLIES_MAX = 2_000
+_COUNTED_A_SECOND, _WORTH_S, _TALLY_S = 2_000, 0.5, 10.0
+"""Counts are good for a second for so many products that were counted, and for ten at most."""
 _BUCKETS = 1_000
-Tallies = dict[tuple[bytes, Any], tuple[float, Facets, int]]
-"""Counts of many products, by question, and until when they are good."""
+Tallies = Memory[tuple[bytes, Any], tuple[Facets, int]]
+"""Counts by question."""
 _COUNTED_BY = {"brands": "maker", "categories": "aisle", "price_ranges": "shelf", "ratings": "shelf"}
 _TALLIES = {
     field: {"terms": {"field": field, "size": _BUCKETS, "segment_size": _BUCKETS}}
@@ -38,6 +40,7 @@ class Counting:
         sold_out: SoldOut,
         counted: dict[str, Any],
         tallies: Tallies,
+        pages: Pages | None,
     ) -> None:
         """`counted`: of all products in this state of the index; `tallies`: of many."""
         self._searcher = searcher
@@ -45,20 +48,19 @@ class Counting:
         self._sold_out: SoldOut = sold_out
         self._counted = counted
         self._tallies = tallies
+        self._pages = pages
 
     def counts(self, clauses: Clauses, query: Query, text: Text | None) -> tuple[Facets, int]:
-        """The counts; of many products they are good for a second, since counting takes a time that grows
-        with them. The products themselves are always the newest."""
+        """The counts; the more products there are, the longer they are good, since counting takes a time that
+        grows with them. The products themselves are always the newest."""
         said = text and (" ".join(word.written for word in text.asked), text.least, len(text.ways))
-        key, now = (clauses.filters, said), time.monotonic()
-        known = self._tallies.get(key)
-        if known and now < known[0]:
-            return known[1], known[2]
+        key = (clauses.filters, said)
+        if known := self._tallies.get(key):
+            return known
         facets, total = self._facets(clauses, query, text)
-        if total >= MANY:
-            if len(self._tallies) >= _TALLIES_MAX:
-                self._tallies.clear()
-            self._tallies[key] = (now + _TALLY_S, facets, total)
+        good_s = min(total / _COUNTED_A_SECOND, _TALLY_S)
+        if good_s >= _WORTH_S:
+            self._tallies.keep(key, (facets, total), good_s)
         return facets, total
 
     def _facets(self, clauses: Clauses, query: Query, text: Text | None) -> tuple[Facets, int]:
@@ -99,8 +101,8 @@ class Counting:
         """How many of the products found, one filter left out, have each word of these fields."""
         asked = {field: _TALLIES.get(field) or offering.counted(field) for field in sorted(fields)}
         answer = self._aggregate(clauses.without(but), asked, clauses.narrow(but))
-        read = {"aisle": by_category}
-        return {field: read.get(field, by_word)(answer[field]["buckets"]) for field in fields}
+        held = {field: by_word(answer[field]["buckets"]) for field in fields}
+        return held | {"aisle": by_category(held["aisle"])} if "aisle" in held else held
 
     def _traits(
         self, clauses: Clauses, query: Query, names: list[str], whole: dict[str, dict[str, int]]
@@ -120,15 +122,15 @@ class Counting:
         if slug is not None:
             within = [words.term("category", slug), words.term("for_sale", True)]
             sampled = words.every([*within, words.term(traits.SAMPLE, True)])
-            size = self._sizes().get(slug, 0)
+            size = self._plan().sizes.get(slug, 0)
             names += self._offering.offered(self._searcher, slug, size, words.every(within), sampled)
         return list(dict.fromkeys(names))
 
-    def _sizes(self) -> dict[str, int]:
-        return self._offering.sizes(self.category_counts)
+    def _plan(self) -> Plan:
+        return self._offering.plan(self._aisles)
 
     def _lying_in(self, categories: list[Count], total: int) -> str | None:
-        return offering.aisle({each.value: each.count for each in categories}, total, self._sizes())
+        return offering.aisle({each.value: each.count for each in categories}, total, self._plan().sizes)
 
     def _aisle(self, query: Query, text: Text | None) -> str | None:
         """The category that the products lie in; with words, the one of the best of them: most products that
@@ -138,10 +140,11 @@ class Counting:
 
         def look() -> str | None:
             said = words.query(self._searcher, text.asked, text.least, text.ways)
-            best = scored(self._searcher, said, offering.BEST)
-            those = Clause.term_set_query("product_id", products(self._searcher, best))
-            counted = self._searcher.aggregate(those, {"aisle": _TALLIES["aisle"]})
-            return offering.aisle(by_category(counted["aisle"]["buckets"]), len(best), self._sizes())
+            best = self._searcher.search(said, offering.BEST, count=False).hits
+            if self._pages is None:
+                return None
+            plan, rows = self._plan(), self._pages.read(row_numbers(self._searcher, best))
+            return offering.aisle(plan.counts(rows), len(best), plan.sizes)
 
         return self._offering.aisle_of(query.q, look)
 
@@ -156,10 +159,13 @@ class Counting:
 
     def category_counts(self) -> dict[str, int]:
         """How many products are in each category that has some, descendants' included."""
+        return by_category(self._aisles())
+
+    def _aisles(self) -> dict[str, int]:
         size = {"field": "aisle", "size": DEPARTMENTS_MAX, "segment_size": DEPARTMENTS_MAX}
         every = words.term("in_stock" if self._sold_out == "hidden" else "for_sale", True)
         answer = self._aggregate(every, {"every_category": {"terms": size}}, narrow=False)
-        return by_category(answer["every_category"]["buckets"])
+        return by_word(answer["every_category"]["buckets"])
 
 
 def _counts(held: dict[str, int]) -> list[Count]:

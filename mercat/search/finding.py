@@ -11,7 +11,7 @@ from mercat.kit import wire
 from mercat.kit.refusals import Invalid
 from mercat.search import arranging, rules, spelling, suggesting, words
 from mercat.search.clauses import NO_TEXT, Clauses, Cursor, Text, clauses_of, cursor_of
-from mercat.search.counting import Counting, Tallies
+from mercat.search.counting import TALLIES_MAX, Counting, Tallies
 from mercat.search.engine import DocAddress, Order, Pages, Searcher
 from mercat.search.engine import Query as Clause
 from mercat.search.hits import Hit, cards, products, scored
@@ -65,7 +65,8 @@ class Finding:
             judge.offering if judge else Offering(),
             sold_out,
             {} if counted is None else counted,
-            {} if tallies is None else tallies,
+            Tallies(TALLIES_MAX) if tallies is None else tallies,
+            pages,
         )
 
     def find(self, query: Query) -> Found:

@@ -1,5 +1,6 @@
 """What the engine found, and what it keeps of that."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Raw
@@ -18,6 +19,11 @@ def scored(searcher: Searcher, asked: Query, limit: int, skipped: int = 0) -> li
 def products(searcher: Searcher, hits: list[Hit]) -> list[int]:
     ids = searcher.fast_field_values("product_id", [address for _, address in hits])
     return [int(product or 0) for product in ids]
+
+
+def row_numbers(searcher: Searcher, hits: Sequence[Hit]) -> list[int]:
+    """Of the rows of facts that they have."""
+    return [int(row or 0) for row in searcher.fast_field_values("row", [address for _, address in hits])]
 
 
 def cards(searcher: Searcher, hits: list[Hit]) -> list[Raw]:

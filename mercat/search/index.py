@@ -111,10 +111,10 @@ def by_word(buckets: list[dict[str, Any]]) -> dict[str, int]:
     return {bucket["key"]: int(bucket["doc_count"]) for bucket in buckets}
 
 
-def by_category(buckets: list[dict[str, Any]]) -> dict[str, int]:
+def by_category(aisles: dict[str, int]) -> dict[str, int]:
     """Counts of aisles as counts of categories, descendants' included."""
     counts: dict[str, int] = {}
-    for aisle, products in by_word(buckets).items():
+    for aisle, products in aisles.items():
         for slug in aisle.split(SPLIT):
             counts[slug] = counts.get(slug, 0) + products
     return counts

@@ -17,7 +17,9 @@ import structlog
 from mercat.search import aisles, ranking, synonyms, trees
 from mercat.search.aisles import Aisles
 from mercat.search.engine import DocAddress, Pages, Query, Searcher
-from mercat.search.index import by_category
+from mercat.search.hits import row_numbers
+from mercat.search.index import by_category, by_word
+from mercat.search.memory import Memory
 from mercat.search.offering import Offering
 from mercat.search.ranking import Column, Question
 from mercat.search.rules import Ruling
@@ -26,14 +28,13 @@ from mercat.search.words import Word
 log = structlog.get_logger("mercat.search")
 _GLANCE_S = 5.0
 _SURVEY_S = 60.0
-_VERDICT_S = 60.0
+_VERDICT_S = 600.0
 _VERDICTS_MAX = 3_000
 Hits = Sequence[tuple[Any, DocAddress]]
 
 
 class _Verdict(NamedTuple):
     pages: Pages
-    until: float
     rows: Column
     scores: Column
 
@@ -47,7 +48,7 @@ class Judge:
         self._glanced = self._surveyed = float("-inf")
         self._seen: object = None
         self._aisles = Aisles()
-        self._verdicts: dict[tuple[str, bytes], _Verdict] = {}
+        self._verdicts = Memory[tuple[str, bytes], _Verdict](_VERDICTS_MAX)
         self.offering = Offering()
         self.ruling = Ruling()
 
@@ -83,9 +84,9 @@ class Judge:
         self, searcher: Searcher, pages: Pages, asked: Sequence[Word], hits: Hits
     ) -> tuple[dict[str, Column], Column]:
         """Every candidate's numbers, and the score that they make."""
-        numbers = self._rows(searcher, hits)
+        rows = pages.read(row_numbers(searcher, hits))
         question = self.question(searcher, asked)
-        found = ranking.features(question, pages.read(numbers), self._survey(searcher))
+        found = ranking.features(question, rows, self._survey(searcher))
         made = ranking.prior(found)
         ranker = self._ranker()
         if ranker:
@@ -98,29 +99,22 @@ class Judge:
         """A score a candidate. What has all the words has more than what has not. `among`: by which filters
         they are all that is left.
 
-        Verdicts are remembered for a minute by the rows of facts they were about: a price or a stock that
+        Verdicts are remembered for ten minutes by the rows of facts they were about: a price or a stock that
         changed makes no other row, so a busy index does not bring every question back."""
         if not hits:
             return np.zeros(0)
-        numbers = np.array(self._rows(searcher, hits))
-        key, now = (" ".join(word.written for word in asked), among), time.monotonic()
+        numbers = np.array(row_numbers(searcher, hits))
+        key = (" ".join(word.written for word in asked), among)
         known = self._verdicts.get(key)
-        if known and known.pages is pages and now < known.until:
+        if known and known.pages is pages:
             at = np.minimum(np.searchsorted(known.rows, numbers), len(known.rows) - 1)
             if bool((known.rows[at] == numbers).all()):
                 return known.scores[at]
         _, made = self.judged(searcher, pages, asked, hits)
         sorted_by_row = np.argsort(numbers)
-        if len(self._verdicts) >= _VERDICTS_MAX:
-            del self._verdicts[next(iter(self._verdicts))]
-        self._verdicts.pop(key, None)
-        self._verdicts[key] = _Verdict(
-            pages, now + _VERDICT_S, numbers[sorted_by_row], made[sorted_by_row].astype(np.float32)
-        )
+        verdict = _Verdict(pages, numbers[sorted_by_row], made[sorted_by_row].astype(np.float32))
+        self._verdicts.keep(key, verdict, _VERDICT_S)
         return made
-
-    def _rows(self, searcher: Searcher, hits: Hits) -> list[int]:
-        return [int(row or 0) for row in searcher.fast_field_values("row", [each for _, each in hits])]
 
     def explained(
         self, searcher: Searcher, pages: Pages, asked: Sequence[Word], hits: Hits
@@ -161,6 +155,6 @@ class Judge:
             size = aisles.CATEGORIES_MAX
             terms = {"every": {"terms": {"field": "aisle", "size": size, "segment_size": size}}}
             answer = searcher.aggregate(Query.term_query("for_sale", True), terms)
-            counts = by_category(answer["every"]["buckets"])
+            counts = by_category(by_word(answer["every"]["buckets"]))
             self._aisles = aisles.survey(counts, searcher.num_docs)
         return self._aisles

@@ -7,15 +7,18 @@ import math
 import re
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from mercat.search import text, traits, words
 from mercat.search.aisles import UNCATEGORISED
 from mercat.search.engine import Query, Searcher
+from mercat.search.facts import Rows, category_sign
+from mercat.search.index import SPLIT, by_category
+from mercat.search.memory import Memory
 
 TRAITS_MAX, VALUES_MAX = 4, 30
 MOST, SOME, BEST = 0.6, 0.25, 50
-_CHOSEN_MAX, _CHOICE_S, _Q_LETTERS = 5_000, 60.0, 200
+_CHOSEN_MAX, _CHOICE_S, _ASKED_S, _Q_LETTERS = 5_000, 60.0, 600.0, 200
 _LOOKED_AT, _COMMON = 50, 0.35
 _TOLD_BY = 12
 """A facet is judged by so many of its values: more than a shopper reads."""
@@ -38,45 +41,60 @@ def aisle(counts: dict[str, int], total: int, sizes: dict[str, int]) -> str | No
     return min(most, key=lambda slug: (sizes.get(slug, 0), -counts[slug], slug), default=None)
 
 
+class Plan(NamedTuple):
+    """Which categories the shop has: how many products in each, descendants' included, and above each one,
+    by the sign that rows of facts have for it, all that it lies in."""
+
+    sizes: dict[str, int]
+    above: dict[int, list[str]]
+
+    def counts(self, rows: Rows) -> dict[str, int]:
+        """How many of these products each category has."""
+        held: dict[str, int] = {}
+        for sign in rows["category"].tolist():
+            for slug in self.above.get(sign, ()):
+                held[slug] = held.get(slug, 0) + 1
+        return held
+
+
+def plan(aisles: dict[str, int]) -> Plan:
+    """From how many products lie in each aisle."""
+    above = {category_sign(slugs[-1]): slugs for slugs in (aisle.split(SPLIT) for aisle in aisles)}
+    return Plan(by_category(aisles), above)
+
+
 class Offering:
     """Which traits each category offers, looked at again once a minute. Told apart by the category's slug."""
 
     def __init__(self) -> None:
-        self._chosen: dict[str, tuple[float, list[str]]] = {}
-        self._asked: dict[str, tuple[float, str | None]] = {}
-        self._sizes: dict[str, int] = {}
-        self._sized = float("-inf")
+        self._chosen = Memory[str, list[str]](_CHOSEN_MAX)
+        self._asked = Memory[str, tuple[str | None]](_CHOSEN_MAX)
+        self._plan = Plan({}, {})
+        self._planned = float("-inf")
 
-    def sizes(self, count: Callable[[], dict[str, int]]) -> dict[str, int]:
-        """How many products each category has, or had a minute ago."""
+    def plan(self, count: Callable[[], dict[str, int]]) -> Plan:
+        """The shop's categories as they are, or were a minute ago."""
         now = time.monotonic()
-        if now - self._sized > _CHOICE_S:
-            self._sizes, self._sized = count(), now
-        return self._sizes
+        if now - self._planned > _CHOICE_S:
+            self._plan, self._planned = plan(count()), now
+        return self._plan
 
     def aisle_of(self, q: str, look: Callable[[], str | None]) -> str | None:
-        """The category that a question is about, remembered for a minute whatever the filters."""
-        known, now = self._asked.get(q), time.monotonic()
-        if known and now < known[0]:
-            return known[1]
+        """The category that a question is about, remembered for ten minutes whatever the filters."""
+        if known := self._asked.get(q):
+            return known[0]
         slug = look()
-        if len(q) > _Q_LETTERS:
-            return slug
-        if len(self._asked) >= _CHOSEN_MAX:
-            self._asked.clear()
-        self._asked[q] = (now + _CHOICE_S, slug)
+        if len(q) <= _Q_LETTERS:
+            self._asked.keep(q, (slug,), _ASKED_S)
         return slug
 
     def offered(self, searcher: Searcher, slug: str, size: int, within: Query, sampled: Query) -> list[str]:
         """At most four, the most telling first. `size`: products in the category, which `within` finds;
         `sampled` finds a part of them, which is enough to choose by."""
-        known, now = self._chosen.get(slug), time.monotonic()
-        if known and now < known[0]:
-            return known[1]
-        names = _choose(searcher, sampled if size > _SAMPLED_ABOVE else within)
-        if len(self._chosen) >= _CHOSEN_MAX:
-            self._chosen.clear()
-        self._chosen[slug] = (now + _CHOICE_S, names)
+        names = self._chosen.get(slug)
+        if names is None:
+            names = _choose(searcher, sampled if size > _SAMPLED_ABOVE else within)
+            self._chosen.keep(slug, names, _CHOICE_S)
         return names
 
 

@@ -16,7 +16,7 @@ from mercat.kit.log import on
 from mercat.kit.refusals import Unavailable
 from mercat.kit.web import Caller
 from mercat.search.asking import Asked
-from mercat.search.counting import Tallies
+from mercat.search.counting import TALLIES_MAX, Tallies
 from mercat.search.engine import Place, Writer
 from mercat.search.finding import Finding
 from mercat.search.index import Broken, Folder, mishaps
@@ -39,7 +39,7 @@ log = structlog.get_logger("mercat.search")
 Everything = Callable[[], AsyncIterator[Sequence[ProductChanged]]]
 Answer = TypeVar("Answer")
 SUGGESTIONS_MAX = EXPLAINED_MAX = 20
-AT_ONCE_MAX = 100_000
+AT_ONCE_MAX = 100_000_000
 """Products up to which a question is answered on the spot: 1 ms at 40,000, for the broadest words."""
 AT_ONCE_FAR = 16
 """Questions a process may have with another machine at a time."""
@@ -87,7 +87,7 @@ class Search:
         self._sold_out: SoldOut = sold_out
         self._folder: Place = place or Folder(folder)
         self._reader = self._folder.reader()
-        self._tallies: Tallies = {}
+        self._tallies = Tallies(TALLIES_MAX)
         self._judge = Judge(folder)
         self._askers = ThreadPoolExecutor(AT_ONCE_FAR) if self._folder.far else None
         self._writing = asyncio.Lock()
