@@ -39,7 +39,7 @@ log = structlog.get_logger("mercat.search")
 Everything = Callable[[], AsyncIterator[Sequence[ProductChanged]]]
 Answer = TypeVar("Answer")
 SUGGESTIONS_MAX = EXPLAINED_MAX = 20
-AT_ONCE_MAX = 100_000_000
+AT_ONCE_MAX = 100_000
 """Products up to which a question is answered on the spot: 1 ms at 40,000, for the broadest words."""
 AT_ONCE_FAR = 16
 """Questions a process may have with another machine at a time."""
