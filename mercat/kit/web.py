@@ -17,6 +17,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 import structlog
+from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route as Endpoint
@@ -255,9 +256,10 @@ def _filters(kind: Any, request: Request) -> Any:
     """Query parameters to a struct: a list field takes every value, another field the last one. An empty
     `filters[…]`, as a form sends it, is none. A field called `…NAME]` takes all that begin so, by name."""
     given: dict[str, Any] = {}
+    said = request.query_params
     for field in _fields(kind):
         if field.encode_name.endswith(_ANY_NAME):
-            named = _named(field.encode_name.removesuffix(_ANY_NAME), request)
+            named = _named(field.encode_name.removesuffix(_ANY_NAME), said)
             try:
                 wire.convert(named, field.type)
             except msgspec.ValidationError as error:
@@ -265,7 +267,7 @@ def _filters(kind: Any, request: Request) -> Any:
             if named:
                 given[field.encode_name] = named
             continue
-        values = request.query_params.getlist(field.encode_name)
+        values = said.getlist(field.encode_name)
         if field.encode_name.endswith("]"):
             values = [value for value in values if value]
         if values:
@@ -282,9 +284,9 @@ def _fields(kind: Any) -> tuple[msgspec.structs.FieldInfo, ...]:
     return msgspec.structs.fields(kind)
 
 
-def _named(beginning: str, request: Request) -> dict[str, list[str]]:
+def _named(beginning: str, said: QueryParams) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for name, value in request.query_params.multi_items():
+    for name, value in said.multi_items():
         if value and name.startswith(beginning) and name.endswith("]"):
             found.setdefault(name[len(beginning) : -1], []).append(value)
     return found

@@ -7,6 +7,7 @@ whatever else products say of themselves."""
 import math
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from mercat.events import Document
 
@@ -50,6 +51,7 @@ def shown(value: str | float | bool) -> str:
     return str(int(value)) if math.isfinite(value) and value == int(value) else repr(value)
 
 
+@lru_cache(1_000)
 def key(name: str) -> str:
     """A trait's name as part of a path, where a dot would be a step."""
     return "".join(each if each.isalnum() or each == "_" else f"-{ord(each):x}-" for each in name)
