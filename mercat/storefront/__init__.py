@@ -69,6 +69,7 @@ def pages(
         session_cookie=session_cookie,
         secret=settings.key("forms"),
         secure=settings.secure_cookies,
+        real_money=settings.real_money(),
     )
     return [
         *account.pages(visits, services),
@@ -83,6 +84,7 @@ def pages(
             payments=services.payments,
             pricing=services.pricing,
             cards=render.cards(settings),
+            card_field=settings.card_field(),
             store=store,
         ),
         *tracking.pages(visits, services),
