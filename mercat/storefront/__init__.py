@@ -14,7 +14,8 @@
     shared.py          a page for everybody is written once a second
     visit.py           who came, what form they sent, how a page goes back; csrf.py, render.py
 
-It owns no data and decides nothing: it asks services and renders what they say. No page needs a script.
+It owns no data and decides nothing: it asks services and renders what they say. No page needs a script, but
+for Stripe's own field for a new card.
 """
 
 import asyncio

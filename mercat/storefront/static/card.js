@@ -78,6 +78,7 @@
     if (made.error) {
       say(`${made.error.message} Nothing was charged.`);
       card.focus();
+      wrong.scrollIntoView({ block: "nearest" });
       return;
     }
     choice.value = `new:${made.paymentMethod.id}`;
