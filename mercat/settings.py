@@ -86,6 +86,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Who takes the money: the sandbox that lives in the shop, or Stripe."""
     stripe_key: Secret = Secret()
     """Stripe's secret key (`sk_…`). It is never written to a log."""
+    stripe_publishable_key: Annotated[str, msgspec.Meta(pattern=r"^(pk_\w+)?$")] = ""
+    """What Stripe's own field for cards goes by (`pk_…`, public); empty: checkout has no such field."""
     stripe_webhook_secret: Secret = Secret()
     """What Stripe signs its notices with (`whsec_…`); empty: none are taken."""
     stripe_url: str = ""
@@ -131,6 +133,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """A page of the shop as people outside reach it."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/") + path
 
+    def card_field(self) -> str:
+        """The public key of the provider's own field for new cards, where checkout has one."""
+        return self.stripe_publishable_key if self.payment_provider == "stripe" else ""
+
+    def real_money(self) -> bool:
+        return self.payment_provider == "stripe" and "_test_" not in self.stripe_key.told()
+
     def only(self) -> frozenset[str]:
         """The services of this process, where it does not have all of them."""
         return named(self.services)
@@ -172,4 +181,6 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
     except msgspec.ValidationError as error:
         what, _, place = str(error).partition(" - at `$.")
         variable = f"MERCAT_{place.rstrip('`').upper()}"
-        raise WrongSetting(f"{variable} cannot be {environment.get(variable, '')!r}: {what}.") from None
+        value = environment.get(variable, "")
+        said = "a secret" if value.startswith(("sk_", "rk_", "whsec_")) else repr(value)
+        raise WrongSetting(f"{variable} cannot be {said}: {what}.") from None

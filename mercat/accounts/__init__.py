@@ -16,6 +16,7 @@ from mercat.accounts.messages import (
     TooMany,
     WrongPassword,
 )
+from mercat.accounts.rules import wrong_with_token
 from mercat.accounts.service import Accounts
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "Session",
     "TooMany",
     "WrongPassword",
+    "wrong_with_token",
 ]

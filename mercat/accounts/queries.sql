@@ -45,18 +45,18 @@ where user_id = $1 or user_id in (select guest_id from accounts.claimed where us
 order by address_id;
 
 -- name: add_payment_methods
-insert into accounts.payment_method (user_id, payment_method_id, token)
-select u, p, t
+insert into accounts.payment_method (user_id, payment_method_id, token, brand, last4, once)
+select u, p, t, b, l, o
 from (
-    select *, row_number() over (partition by u order by p) as nth
-    from unnest($1::bigint[], $2::bigint[], $3::text[]) as x (u, p, t)
+    select *, row_number() over (partition by u, o order by p) as nth
+    from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::boolean[]) as x (u, p, t, b, l, o)
 ) as asked
-where (select count(*) from accounts.payment_method m where m.user_id = u) + nth <= 50
+where o or (select count(*) from accounts.payment_method m where m.user_id = u and not m.once) + nth <= 50
 returning payment_method_id;
 
 -- name: payment_methods
-select payment_method_id, token from accounts.payment_method
-where user_id = $1 or user_id in (select guest_id from accounts.claimed where user_id = $1)
+select payment_method_id, token, brand, last4 from accounts.payment_method
+where not once and (user_id = $1 or user_id in (select guest_id from accounts.claimed where user_id = $1))
 order by payment_method_id;
 
 -- name: ways

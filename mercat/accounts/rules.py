@@ -74,10 +74,10 @@ def _signature(said: bytes, key: bytes) -> bytes:
     return hmac.digest(key, said, "sha256")[:_SIGNATURE]
 
 
-def could_be_a_token(token: str, provider: str) -> bool:
+def wrong_with_token(token: str, provider: str) -> str | None:
+    """What keeps it from being a way to pay. The words never have the token in them."""
+    if _CARD_NUMBER.search(token):
+        return "This looks like a card number. Send the provider's token."
     pattern = _TOKENS_OF.get(provider)
-    return bool(pattern.fullmatch(token)) if pattern else token in CARDS
-
-
-def looks_like_a_card_number(text: str) -> bool:
-    return bool(_CARD_NUMBER.search(text))
+    known = pattern.fullmatch(token) if pattern else token in CARDS
+    return None if known else "The provider knows no such token."

@@ -38,3 +38,7 @@ create table if not exists accounts.payment_method (
     token             text   not null,
     primary key (user_id, payment_method_id)
 );
+-- `once`: it was given for one purchase, and is not among what a person keeps.
+alter table accounts.payment_method add column if not exists once boolean not null default false;
+alter table accounts.payment_method add column if not exists brand text not null default '';
+alter table accounts.payment_method add column if not exists last4 text not null default '';

@@ -22,11 +22,10 @@ from mercat.accounts.messages import (
 )
 from mercat.accounts.rules import (
     CARDS,
-    could_be_a_token,
     guest_of,
     guest_token,
-    looks_like_a_card_number,
     wrong_with,
+    wrong_with_token,
 )
 from mercat.ids import AddressId, PaymentMethodId, SellerId, UserId
 from mercat.kit import clock, sql, wire
@@ -207,20 +206,27 @@ class Accounts:
             raise NotFound("You have no such address.", pointer="/shipping_address_id")
         return sql.row(Address, row)
 
-    async def add_payment_method(self, user_id: UserId, token: Annotated[str, IN_BODY]) -> PaymentMethodId:
-        """Keeps a provider's token. Card numbers do not belong here, nor into the words of a refusal."""
-        if looks_like_a_card_number(token):
-            raise Invalid("This looks like a card number. Send the provider's token.", pointer="/token")
-        if not could_be_a_token(token, self._settings.payment_provider):
-            raise Invalid("The provider knows no such token.", pointer="/token")
+    async def add_payment_method(
+        self,
+        user_id: UserId,
+        token: Annotated[str, IN_BODY],
+        brand: str = "",
+        last4: str = "",
+        once: bool = False,
+    ) -> PaymentMethodId:
+        """Keeps a provider's token; `once`: for one purchase, and not in the list. Card numbers do not belong
+        here, nor into the words of a refusal."""
+        if wrong := wrong_with_token(token, self._settings.payment_provider):
+            raise Invalid(wrong, pointer="/token")
         method_id = ids.new(PaymentMethodId, user_id.bucket)
-        if not await self._add_method((user_id, method_id, token)):
+        if not await self._add_method((user_id, method_id, token, brand, last4, once)):
             raise TooMany
         return method_id
 
     async def payment_methods(self, user_id: UserId) -> list[PaymentMethod]:
+        """What this person keeps, but for cards of one purchase."""
         rows = await self._db.fetch(queries.payment_methods, user_id)
-        return [_method(row["payment_method_id"], row["token"]) for row in rows]
+        return [_method(row["payment_method_id"], row["token"], row["brand"], row["last4"]) for row in rows]
 
     async def ways(
         self, user_id: UserId, address_id: AddressId, payment_method_id: PaymentMethodId
@@ -294,5 +300,6 @@ def _caller(person: Any) -> Caller:
     )
 
 
-def _method(method_id: int, token: str) -> PaymentMethod:
-    return PaymentMethod(PaymentMethodId(method_id), token, *CARDS.get(token, ("Card", "", token)))
+def _method(method_id: int, token: str, brand: str = "", last4: str = "") -> PaymentMethod:
+    card = (brand, last4, f"{brand} ending in {last4}") if last4 else ("Card", "", token)
+    return PaymentMethod(PaymentMethodId(method_id), token, *CARDS.get(token, card))

@@ -1,5 +1,6 @@
 """A double of Stripe that keeps what it is told: idempotency keys with their answers, intents, refunds that
-never exceed what was captured; and that fails on request.
+never exceed what was captured, customers, and cards that work once unless they are attached to one; and that
+fails on request.
 
 `stripe-mock` proves the shape of a request, and this proves what happens to the money. By itself
 (`python -m mercat.bench.stripe_double PORT DELAY`) it serves a measurement from a process of its own.
@@ -24,6 +25,11 @@ Fault = Literal["", "hang", "cut", "500", "lost", "late 500"]
 _DECLINES = {"pm_card_chargeDeclined": "generic_decline", "pm_card_insufficient": "insufficient_funds"}
 _ASKS_FIRST = "pm_card_authenticationRequired"
 _CARDS = {"pm_card_visa", _ASKS_FIRST, *_DECLINES}
+_USED = (
+    "The provided PaymentMethod was previously used with a PaymentIntent without Customer attachment, shared "
+    "with a connected account without Customer attachment, or was detached from a Customer. It may not be "
+    "used again. To use a PaymentMethod multiple times, you must attach it to a Customer first."
+)
 SECRET = "whsec_of_the_double"
 
 
@@ -44,6 +50,8 @@ class StripeDouble:
         self.befalls: tuple[Fault, ...] = ()
         self.intents: dict[str, Thing] = {}
         self.refunds: dict[str, Thing] = {}
+        self.customers: dict[str, Thing] = {}
+        self.methods: dict[str, Thing] = {}
         self.keys: dict[str, tuple[str, int, str]] = {}
         self.asked: list[tuple[str, str, Thing, dict[str, str]]] = []
         self.at_once = self.most_at_once = 0
@@ -59,6 +67,20 @@ class StripeDouble:
         return sum(intent["amount_received"] for intent in self.captured()) - sum(
             refund["amount"] for refund in self.refunds.values()
         )
+
+    def card(self, like: str = "pm_card_visa", customer: str | None = None) -> str:
+        """A shopper types a card into Stripe's own field: its token. `like`: the test card it behaves as."""
+        token = f"pm_{next(self._numbers):06}OfTheDouble"
+        self.methods[token] = {
+            "id": token,
+            "object": "payment_method",
+            "type": "card",
+            "card": {"brand": "visa", "last4": "4242"},
+            "customer": customer,
+            "like": like,
+            "used": False,
+        }
+        return token
 
     def authenticate(self, intent_id: str, ok: bool = True) -> None:
         """The shopper answers their bank."""
@@ -103,7 +125,7 @@ class StripeDouble:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
-            if not request.headers.get("Authorization", "").startswith("Bearer sk_test_"):
+            if not request.headers.get("Authorization", "").startswith("Bearer sk_"):
                 return web.json_response({"error": {"type": "invalid_request_error"}}, status=401)
             asked = _nested(
                 (await request.post()).items() if request.method == "POST" else request.query.items()
@@ -188,6 +210,13 @@ class StripeDouble:
             case "GET", ["refunds"]:
                 found = [r for r in self.refunds.values() if r["payment_intent"] == asked["payment_intent"]]
                 return {"object": "list", "data": found, "has_more": False, "url": "/v1/refunds"}
+            case "POST", ["customers"]:
+                made = {"id": f"cus_{next(self._numbers):014}", "object": "customer"}
+                return self.customers.setdefault(made["id"], made | {"metadata": asked.get("metadata", {})})
+            case "GET", ["payment_methods", token]:
+                return self._method(token)
+            case "POST", ["payment_methods", token, "attach"]:
+                return self._attach(token, asked["customer"])
             case _:
                 error = "invalid_request_error", "resource_missing", "Unrecognized request URL"
                 raise StripeError(404, *error)
@@ -195,9 +224,7 @@ class StripeDouble:
     def _create(self, asked: Thing) -> Thing:
         token = asked["payment_method"]
         if token not in _CARDS:
-            raise StripeError(
-                400, "invalid_request_error", "resource_missing", f"No such PaymentMethod: '{token}'"
-            )
+            token = self._use(token, asked.get("customer"))
         intent_id = f"pi_{next(self._numbers):012}"
         intent = self.intents[intent_id] = {
             "id": intent_id,
@@ -231,6 +258,42 @@ class StripeDouble:
             }
             intent |= {"status": "requires_action", "next_action": step}
         return self._shown(intent)
+
+    def _use(self, token: str, customer: str | None) -> str:
+        """Which test card it behaves as, where it may be charged."""
+        method = self._method(token)
+        if method["customer"] and method["customer"] != customer:
+            message = f"The PaymentMethod {token} belongs to a Customer. Please include them."
+            raise StripeError(400, "invalid_request_error", "payment_intent_invalid_parameter", message)
+        if method["used"] and not method["customer"]:
+            raise StripeError(400, "invalid_request_error", "", _USED)
+        method["used"] = True
+        return method["like"]
+
+    def _attach(self, token: str, customer: str) -> Thing:
+        if customer not in self.customers:
+            message = f"No such customer: '{customer}'"
+            raise StripeError(400, "invalid_request_error", "resource_missing", message, param="customer")
+        method = self._method(self.card(token) if token in _CARDS else token)
+        if method["like"] in _DECLINES:
+            reason = _DECLINES[method["like"]]
+            message = "Your card was declined."
+            raise StripeError(402, "card_error", "card_declined", message, decline_code=reason)
+        if method["used"] and not method["customer"]:
+            raise StripeError(400, "invalid_request_error", "", _USED)
+        if method["customer"] is not None:
+            message = "The payment method you provided has already been attached to a customer."
+            raise StripeError(400, "invalid_request_error", "", message)
+        method["customer"] = customer
+        return method
+
+    def _method(self, token: str) -> Thing:
+        if token not in self.methods:
+            message = f"No such PaymentMethod: '{token}'"
+            raise StripeError(
+                400, "invalid_request_error", "resource_missing", message, param="payment_method"
+            )
+        return self.methods[token]
 
     def _list(self, asked: Thing) -> Thing:
         made = asked.get("created", {})

@@ -3,6 +3,7 @@ from mercat.kit.web import Route
 
 API = [
     Route("POST", "/people", Checkout.people, status=200),
+    Route("POST", "/cards", Checkout.keep_card),
     Route("POST", "/quotes", Checkout.quote),
     Route("POST", "/checkouts", Checkout.buy, status=200),
     Route("POST", "/outcomes", Checkout.outcomes, status=200),

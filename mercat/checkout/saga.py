@@ -118,6 +118,7 @@ class Saga:
             sellers=record.sellers,
             shipping=order.shipping,
             tax=order.tax,
+            user_id=order.user_id,
         )
         return (await self._payments.charge(charge)).next_action
 

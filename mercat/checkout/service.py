@@ -1,14 +1,14 @@
 import asyncio
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import asyncpg
 import structlog
 from msgspec import structs
 
 from mercat import ids
-from mercat.accounts import Accounts, Address
+from mercat.accounts import Accounts, Address, wrong_with_token
 from mercat.cart import Basket, Cart
 from mercat.catalog import Catalog, Offer
 from mercat.checkout.afterwards import Afterwards
@@ -33,7 +33,7 @@ from mercat.inventory import Inventory, Line, OutOfStock
 from mercat.kit import clock, sql, wire
 from mercat.kit.coalesce import AWAY, Coalescer
 from mercat.kit.refusals import BadRequest, Invalid, NotFound, Overloaded
-from mercat.kit.web import Caller
+from mercat.kit.web import IN_BODY, Caller
 from mercat.money import shown
 from mercat.orders import NewOrder, Orders
 from mercat.payments import Heard, Letter, Outcome, Payments, SellerPart
@@ -81,6 +81,22 @@ class Checkout(Afterwards):
         self.gate: Gate | None = None
         self.saga = Saga(db, inventory, payments, orders, cart, settings)
         self._begin: Coalescer[_Begin, bool] = Coalescer(self._begin_many, batch_max=300)
+
+    async def keep_card(
+        self, caller: Caller, token: Annotated[str, IN_BODY], once: bool = False
+    ) -> PaymentMethodId:
+        """Keeps a provider's token as a way to pay; the same one again is the same way. A guest's may be for
+        one purchase, as is one that is kept `once`."""
+        if wrong := wrong_with_token(token, self._settings.payment_provider):
+            raise Invalid(wrong, pointer="/token")
+        owner = None if caller.guest or once else caller.user_id
+        card = await self._payments.keep_card(token, owner)
+        for known in await self._accounts.payment_methods(caller.user_id):
+            if known.token == card.token:
+                return known.payment_method_id
+        return await self._accounts.add_payment_method(
+            caller.user_id, card.token, card.brand, card.last4, card.once
+        )
 
     async def quote(self, caller: Caller, shipping_address_id: AddressId, shipping_method: str) -> Quote:
         """What the cart costs at this address, honoured until it expires."""

@@ -55,6 +55,12 @@ _POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: https: http:; "
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+_CARD_POLICY = (
+    _POLICY.replace("script-src 'self'", "script-src 'self' https://js.stripe.com https://*.js.stripe.com")
+    + "; connect-src 'self' https://api.stripe.com"
+    + "; frame-src https://js.stripe.com https://*.js.stripe.com https://hooks.stripe.com"
+)
+"""For the page with Stripe's field: https://docs.stripe.com/security/guide#content-security-policy."""
 _SECURITY = {
     "content-security-policy": _POLICY,
     "x-content-type-options": "nosniff",
@@ -77,7 +83,7 @@ class Who(Protocol):
 class Visit:
     """What the door read of one request, and what it found out since."""
 
-    __slots__ = ("asked", "bearer", "caller", "counted", "request_id", "token")
+    __slots__ = ("asked", "bearer", "caller", "card_field", "counted", "request_id", "token")
 
     def __init__(self, request_id: bytes, token: str, *, bearer: bool) -> None:
         self.request_id = request_id
@@ -86,6 +92,7 @@ class Visit:
         self.counted = False
         self.asked = False
         self.caller: Caller | None = None
+        self.card_field = False
 
 
 class Door:
@@ -313,7 +320,7 @@ class _Reply:
             self.status = message["status"]
             message["headers"] = [
                 *message["headers"],
-                *self._base,
+                *(_with_card_field(self._base) if self._visit.card_field else self._base),
                 (b"x-request-id", self._visit.request_id),
                 *self.more,
             ]
@@ -351,6 +358,11 @@ class _Reply:
         start["status"] = 304
         start["headers"] = [(name, value) for name, value in start["headers"] if name in own]
         return True
+
+
+def _with_card_field(base: Headers) -> Headers:
+    policy = b"content-security-policy"
+    return [(name, _CARD_POLICY.encode() if name == policy else value) for name, value in base]
 
 
 def _has(if_none_match: bytes, etag: bytes) -> bool:

@@ -65,10 +65,9 @@ class People:
     async def add_payment_method(
         self, caller: Caller, method: shapes.PaymentMethodAsk
     ) -> shapes.PaymentMethodMade:
-        """Keeps a way to pay, by the provider's token: never a card's number."""
-        return shapes.PaymentMethodMade(
-            await self._shop.accounts.add_payment_method(caller.user_id, method.token)
-        )
+        """Keeps a way to pay, by the provider's token: never a card's number. With Stripe a guest's is for
+        one purchase, and is not listed."""
+        return shapes.PaymentMethodMade(await self._shop.checkout.keep_card(caller, method.token))
 
     async def _keep_places(self, guest: UserId, member: UserId) -> None:
         """Places in queues come along. Signing in does not wait for a queue that cannot be reached."""

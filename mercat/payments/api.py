@@ -2,6 +2,7 @@ from mercat.kit.web import Route
 from mercat.payments.service import Payments
 
 API = [
+    Route("POST", "/cards", Payments.keep_card),
     Route("POST", "/charges", Payments.charge),
     Route("DELETE", "/charges/{checkout_id}", Payments.void),
     Route("POST", "/orders/{order_id}/refunds", Payments.refund),

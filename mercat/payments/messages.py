@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from mercat.ids import CaseId, CheckoutId, OrderId, PaymentId, RefundId, SellerId
+from mercat.ids import CaseId, CheckoutId, OrderId, PaymentId, RefundId, SellerId, UserId
 from mercat.kit.refusals import Refusal
 
 
@@ -17,7 +17,8 @@ class SellerPart(Struct, frozen=True):
 
 
 class Charge(Struct, frozen=True):
-    """One charge of a checkout. `amount` = the sellers' parts + shipping + tax."""
+    """One charge of a checkout. `amount` = the sellers' parts + shipping + tax; `user_id`: who pays, for a
+    card that is kept for them works for nobody else."""
 
     checkout_id: CheckoutId
     order_id: OrderId
@@ -27,6 +28,16 @@ class Charge(Struct, frozen=True):
     sellers: list[SellerPart]
     shipping: int = 0
     tax: int = 0
+    user_id: UserId | None = None
+
+
+class KeptCard(Struct, frozen=True):
+    """A card as it is charged from now on: by which token, and whether for one purchase only."""
+
+    token: str
+    brand: str = ""
+    last4: str = ""
+    once: bool = False
 
 
 class Back(Struct, frozen=True):

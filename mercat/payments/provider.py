@@ -5,20 +5,23 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
-from mercat.ids import CheckoutId, OrderId, RefundId
+from mercat.ids import CheckoutId, OrderId, RefundId, UserId
 from mercat.kit.refusals import BadRequest
+from mercat.payments.messages import KeptCard
 
 State = Literal["captured", "authorised", "challenged", "declined", "cancelled", "unknown"]
 
 
 class Ask(NamedTuple):
-    """A charge, by its key: a known key is answered as it was first. `amount` in minor units."""
+    """A charge, by its key: a known key is answered as it was first. `amount` in minor units; `customer`:
+    whom the card is attached to at the provider."""
 
     key: CheckoutId
     order_id: OrderId
     amount: int
     currency: str
     token: str
+    customer: str = ""
 
 
 class Answer(NamedTuple):
@@ -58,16 +61,31 @@ class Away(TimeoutError):
     """The provider said nothing, or that it cannot say now: it may have done what was asked."""
 
 
+class NoCustomer(Exception):
+    """The provider has no such customer any more, or had them under other keys."""
+
+
 class BadSignature(BadRequest):
     """This notice was not signed by the provider, or too long ago."""
 
 
 class Provider(Protocol):
     """`remembers`: it finds a charge by our key for ever. Else what was asked, and its own reference, are
-    kept before money can move. Everything may raise Away."""
+    kept before money can move. `once`: a card works once, unless it is attached to a customer. Everything
+    may raise Away."""
 
     name: str
     remembers: bool
+    once: bool
+
+    async def customer(self, user_id: UserId, lost: str) -> str:
+        """Makes the customer of a shopper, once; and once more after one that was `lost`."""
+        ...
+
+    async def attach(self, customer: str, token: str) -> KeptCard:
+        """From now on the card works for this customer, as often as they like; again changes nothing. Raises
+        NoCustomer, and Invalid for a card that is not taken."""
+        ...
 
     async def authorise(self, ask: Ask) -> Answer:
         """Asks for the money; a provider may capture it in the same breath."""

@@ -19,6 +19,19 @@ with asked as materialized (
 )
 select checkout_id, payment_id, status from recorded;
 
+-- name: customer_of
+select customer from payments.customer where user_id = $1;
+
+-- name: keep_customer
+-- Who was there first stays, but for the one that was lost.
+insert into payments.customer as c (user_id, customer) values ($1, $2)
+on conflict (user_id) do update set customer = case when c.customer = $3 then excluded.customer else c.customer end
+returning customer;
+
+-- name: keep_card
+insert into payments.card (token, user_id, customer) values ($1, $2, $3)
+on conflict (token) do update set user_id = excluded.user_id, customer = excluded.customer;
+
 -- name: of_checkouts
 select payment_id, checkout_id, order_id, amount, refunded, currency, status, reason
 from payments.payment where checkout_id = any($1::bigint[]);
@@ -124,12 +137,16 @@ select checkout_id, order_id from payments.payment where status = 'action_requir
 -- name: attempt_many
 -- Written before the provider is asked; what stands already is the answer.
 with asked as materialized (
-    select * from unnest($1::bigint[], $2::text[], $3::timestamptz[]) as a (checkout_id, ask, at)
+    select a.checkout_id, a.ask, a.at, coalesce(c.customer, '') as customer
+    from unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[], $5::bigint[])
+        as a (checkout_id, ask, at, token, user_id)
+    left join payments.card c on c.token = a.token and c.user_id = a.user_id
 ), begun as (
-    insert into payments.attempt (checkout_id, ask, at) select checkout_id, ask::json, at from asked order by checkout_id
+    insert into payments.attempt (checkout_id, ask, customer, at)
+    select checkout_id, ask::json, customer, at from asked order by checkout_id
     on conflict do nothing
 )
-select a.checkout_id, coalesce(k.reference, '') as reference, p.payment_id, p.status, p.reason,
+select a.checkout_id, coalesce(k.reference, '') as reference, coalesce(k.customer, a.customer) as customer, p.payment_id, p.status, p.reason,
     k.checkout_id is not null as again
 from asked a
 left join payments.attempt k on k.checkout_id = a.checkout_id
@@ -140,7 +157,7 @@ update payments.attempt t set reference = a.reference
 from unnest($1::bigint[], $2::text[]) as a (checkout_id, reference) where t.checkout_id = a.checkout_id;
 
 -- name: attempts
-select checkout_id, ask::text, reference from payments.attempt where checkout_id = any($1::bigint[]);
+select checkout_id, ask::text, customer, reference from payments.attempt where checkout_id = any($1::bigint[]);
 
 -- name: attempts_left
 select t.checkout_id, p.order_id, p.status, t.ask::text

@@ -16,9 +16,10 @@ from typing import Literal, NamedTuple
 import asyncpg
 from msgspec import Struct
 
-from mercat.ids import EPOCH_MS, CheckoutId, RefundId
+from mercat.ids import EPOCH_MS, CheckoutId, RefundId, UserId
 from mercat.kit import clock, sql, wire
 from mercat.kit.coalesce import Coalescer
+from mercat.payments.messages import KeptCard
 from mercat.payments.provider import Answer, Ask, BadSignature, Listed, Notice, State
 
 TOKENS = ("tok_visa", "tok_declined", "tok_3ds", "tok_timeout_charged", "tok_timeout_uncharged")
@@ -66,6 +67,7 @@ class Sandbox:
 
     name = "sandbox"
     remembers = True
+    once = False
 
     def __init__(self, db: asyncpg.Pool, hang_s: float, timeout_s: float = 8.0, secret: bytes = b"") -> None:
         """`timeout_s`: how long its caller waits for it at most. `secret`: what its notices are signed
@@ -74,6 +76,12 @@ class Sandbox:
         self._hang_s = min(hang_s, timeout_s)
         self._secret = secret
         self._charge: Coalescer[_Ask, _Books] = Coalescer(self._charge_many)
+
+    async def customer(self, user_id: UserId, lost: str) -> str:
+        return str(user_id)
+
+    async def attach(self, customer: str, token: str) -> KeptCard:
+        return KeptCard(token)
 
     async def authorise(self, ask: Ask) -> Answer:
         """Captured at once, declined or challenged; TimeoutError after hanging, and then who knows."""

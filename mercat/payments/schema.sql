@@ -31,7 +31,20 @@ create table if not exists payments.attempt (
     open        boolean     not null default true,
     at          timestamptz not null
 );
+alter table payments.attempt add column if not exists customer text not null default '';
 create index if not exists attempt_open on payments.attempt (at) where open;
+
+-- A shopper's customer at a provider whose cards work once unless they are attached to one, and the cards that are;
+-- they are charged for that shopper alone.
+create table if not exists payments.customer (
+    user_id  bigint primary key,
+    customer text   not null unique
+);
+create table if not exists payments.card (
+    token    text   primary key,
+    user_id  bigint not null,
+    customer text   not null
+);
 
 -- `parts`: what of it was taken from which account, sellers before commission. `failed`: the bank could not pay it
 -- back, so it is owed still, and somebody has to find another way.

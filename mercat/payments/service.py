@@ -1,17 +1,18 @@
 import asyncio
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import asyncpg
 import msgspec
 import structlog
 
 from mercat import ids
-from mercat.ids import EPOCH_MS, CaseId, CheckoutId, OrderId, PaymentId, RefundId
+from mercat.ids import EPOCH_MS, CaseId, CheckoutId, OrderId, PaymentId, RefundId, UserId
 from mercat.kit import clock, signing, sql, wire
 from mercat.kit.coalesce import AWAY, Coalescer
 from mercat.kit.refusals import Invalid, NotFound, Refusal, Unavailable
+from mercat.kit.web import IN_BODY
 from mercat.payments import rules
 from mercat.payments.messages import (
     Back,
@@ -19,6 +20,7 @@ from mercat.payments.messages import (
     Case,
     Charge,
     Heard,
+    KeptCard,
     Letter,
     NextAction,
     Outcome,
@@ -29,7 +31,7 @@ from mercat.payments.messages import (
     Refund,
     RefundTooLarge,
 )
-from mercat.payments.provider import Answer, Ask, Notice, Provider
+from mercat.payments.provider import Answer, Ask, NoCustomer, Notice, Provider
 from mercat.payments.reconcile import Reconciling
 from mercat.payments.sandbox import Sandbox
 from mercat.settings import Settings
@@ -62,13 +64,17 @@ class _Attempt(NamedTuple):
     checkout_id: int
     ask: str
     at: datetime
+    token: str
+    user_id: int
 
 
 class _Stands(NamedTuple):
-    """What is known of a charge before the provider is asked. `again`: it was asked before, perhaps."""
+    """What is known of a charge before the provider is asked. `again`: it was asked before, perhaps;
+    `customer`: whom the card was attached to when it was asked first."""
 
     again: bool = False
     reference: str = ""
+    customer: str = ""
     payment_id: int = 0
     status: str = ""
     reason: str = ""
@@ -82,31 +88,59 @@ class Payments(Reconciling):
         self._attempt: Coalescer[_Attempt, _Stands] = Coalescer(self._attempt_many)
         self._refer: Coalescer[tuple[int, str], None] = Coalescer(self._refer_many)
 
+    async def keep_card(self, token: Annotated[str, IN_BODY], user_id: UserId | None = None) -> KeptCard:
+        """How a card is charged from now on: for somebody, again and again; for nobody, once where the
+        provider has it so. Invalid for a card that it does not take."""
+        if user_id is None or not self._provider.once:
+            return KeptCard(token, once=self._provider.once)
+        try:
+            async with self._in_time():
+                customer = await self._customer(user_id)
+                try:
+                    card = await self._provider.attach(customer, token)
+                except NoCustomer:
+                    customer = await self._customer(user_id, lost=customer)
+                    card = await self._provider.attach(customer, token)
+        except (TimeoutError, NoCustomer) as away:
+            raise Unavailable("The bank does not answer, so this card was not kept.") from away
+        await self._db.execute(queries.keep_card, card.token, user_id, customer)
+        return card
+
+    async def _customer(self, user_id: UserId, lost: str = "") -> str:
+        known = await self._db.fetchval(queries.customer_of, user_id)
+        if known and known != lost:
+            return known
+        made = await self._provider.customer(user_id, lost)
+        return await self._db.fetchval(queries.keep_customer, user_id, made, lost)
+
     async def charge(self, charge: Charge) -> Paid:
         """Captures, once a checkout; raises PaymentDeclined or PaymentUnavailable, which are as final.
         An answer with a next action is not: ask again when the shopper has acted. No connection of the
         database is held while the provider is asked."""
         ask = Ask(charge.checkout_id, charge.order_id, charge.amount, charge.currency, charge.token)
-        stands = await self._stands(ask)
+        stands = await self._stands(ask, charge.user_id or 0)
         if stands.status and stands.status != "action_required":
             return self._answer(stands.payment_id, stands.status, stands.reason, charge.checkout_id)
-        answer, reason = await self._asked(ask, stands)
+        answer, reason = await self._asked(ask._replace(customer=stands.customer), stands)
         status = _STATUS.get(answer.state, "declined")
         payment_id, status = await self._record(self._as_record(charge, status, reason))
         if status == "void" and answer.state == "captured":
             await self.void(charge.checkout_id, charge.order_id)
         return self._answer(payment_id, status, reason, charge.checkout_id, answer.url)
 
-    async def _stands(self, ask: Ask) -> _Stands:
+    async def _stands(self, ask: Ask, user_id: int) -> _Stands:
         """What is known already. Of a checkout of this moment a provider that remembers our keys knows it
         best."""
         if not self._provider.remembers:
-            return await self._attempt(_Attempt(ask.key, wire.text(ask), clock.now()))
+            asked = _Attempt(ask.key, wire.text(ask), clock.now(), ask.token, user_id)
+            return await self._attempt(asked)
         asked_at = (ask.key >> 22) + EPOCH_MS
         if clock.now().timestamp() * 1000 - asked_at <= _FRESH_MS:
             return _Stands()
         row = await self._payment(ask.key)
-        return _Stands(True, "", row["payment_id"], row["status"], row["reason"]) if row else _Stands(True)
+        if row is None:
+            return _Stands(True)
+        return _Stands(True, payment_id=row["payment_id"], status=row["status"], reason=row["reason"])
 
     async def _asked(self, ask: Ask, stands: _Stands) -> tuple[Answer, str]:
         """The charge's end, or where it waits for the shopper; and why there was no answer. What may have
@@ -183,7 +217,9 @@ class Payments(Reconciling):
         if self._provider.remembers:
             return None, ""
         row = next(iter(await self._db.fetch(queries.attempts, [checkout_id])), None)
-        return (wire.decode(row["ask"], Ask), row["reference"]) if row else (None, "")
+        if row is None:
+            return None, ""
+        return wire.decode(row["ask"], Ask)._replace(customer=row["customer"]), row["reference"]
 
     async def refund(self, order_id: OrderId, back: Back) -> Refund:
         """Gives back a part of what an order paid, once a reference; RefundTooLarge beyond what is left."""
@@ -356,6 +392,7 @@ class Payments(Reconciling):
             row["checkout_id"]: _Stands(
                 row["again"],
                 row["reference"],
+                row["customer"],
                 row["payment_id"] or 0,
                 row["status"] or "",
                 row["reason"] or "",

@@ -16,9 +16,11 @@ import stripe
 from stripe import StripeClient
 
 from mercat import money
-from mercat.ids import EPOCH_MS, CheckoutId, RefundId, parse
+from mercat.ids import EPOCH_MS, CheckoutId, RefundId, UserId, parse
 from mercat.kit import clock
-from mercat.payments.provider import Answer, Ask, Away, BadSignature, Listed, Notice, State
+from mercat.kit.refusals import Invalid
+from mercat.payments.messages import KeptCard
+from mercat.payments.provider import Answer, Ask, Away, BadSignature, Listed, NoCustomer, Notice, State
 from mercat.settings import Settings
 
 TOLERANCE_S = 300
@@ -42,6 +44,7 @@ _STATES: dict[str, State] = {
 }
 _NOT_TOLD = frozenset(("fraudulent", "lost_card", "merchant_blacklist", "pickup_card", "stolen_card"))
 """Reasons that Stripe asks not to tell whoever holds the card."""
+_BRANDS = {"amex": "American Express", "jcb": "JCB", "unionpay": "UnionPay"}
 stripe.enable_telemetry = False
 Ours = TypeVar("Ours", CheckoutId, RefundId)
 _signatures: Any = stripe.WebhookSignature  # its decorators hide from a checker what it is
@@ -68,14 +71,19 @@ def ours(amount: int, currency: str) -> int:
 
 
 class Stripe:
-    """`remembers` is false: it finds a charge by its own reference."""
+    """`remembers` is false: it finds a charge by its own reference. `once`: a PaymentMethod works once,
+    unless it is attached to a Customer (https://docs.stripe.com/payments/payment-methods)."""
 
     name = "stripe"
     remembers = False
+    once = True
 
     def __init__(self, settings: Settings) -> None:
         if not settings.stripe_key:
             raise SystemExit("MERCAT_STRIPE_KEY is not set: Stripe needs a secret key.")
+        key, shown = settings.stripe_key.told(), settings.stripe_publishable_key
+        if shown and ("_test_" in key) != ("_test_" in shown):
+            raise SystemExit("MERCAT_STRIPE_KEY and MERCAT_STRIPE_PUBLISHABLE_KEY: one is for tests only.")
         self._settings = settings
         self._secret = settings.stripe_webhook_secret
         timeout = aiohttp.ClientTimeout(total=settings.provider_timeout_s)
@@ -84,11 +92,42 @@ class Stripe:
         )
         addresses: Any = {"api": settings.stripe_url} if settings.stripe_url else {}
         self._stripe = StripeClient(
-            settings.stripe_key.told(),
+            key,
             http_client=self._http,
             base_addresses=addresses,
             max_network_retries=0,  # nothing is asked again before it was looked up
         )
+
+    async def customer(self, user_id: UserId, lost: str) -> str:
+        """Nothing of a person is told but our id of them."""
+        params: Any = {"metadata": {"shopper": str(user_id)}}
+        key: Any = {"idempotency_key": f"customer/{user_id}/{lost}"}
+        async with _answers():
+            return (await self._stripe.v1.customers.create_async(params, key)).id
+
+    async def attach(self, customer: str, token: str) -> KeptCard:
+        params: Any = {"customer": customer}
+        key: Any = {"idempotency_key": f"attach/{customer}/{token}"}
+        try:
+            async with _answers():
+                return _kept(await self._stripe.v1.payment_methods.attach_async(token, params, key))
+        except stripe.CardError as no:
+            raise Invalid(f"The bank does not take this card ({_why(no.error)}).", pointer="/token") from no
+        except stripe.InvalidRequestError as no:
+            if no.code == "resource_missing" and no.param == "customer":
+                raise NoCustomer from no
+            return await self._attached(customer, token)
+
+    async def _attached(self, customer: str, token: str) -> KeptCard:
+        """The card, if it is this customer's already."""
+        try:
+            async with _answers():
+                method = await self._stripe.v1.payment_methods.retrieve_async(token)
+        except stripe.InvalidRequestError as no:
+            raise Invalid("The provider knows no such token.", pointer="/token") from no
+        if method.customer != customer:
+            raise Invalid("This token was used before, or is another's.", pointer="/token")
+        return _kept(method)
 
     async def authorise(self, ask: Ask) -> Answer:
         try:
@@ -105,6 +144,8 @@ class Stripe:
             "return_url": self._settings.link(f"/checkout/back/{ask.key}"),
             "metadata": {"checkout": str(ask.key), "order": str(ask.order_id)},
         }
+        if ask.customer:
+            params["customer"] = ask.customer
         key: Any = {"idempotency_key": f"charge/{ask.key}"}
         try:
             async with _answers():
@@ -116,7 +157,10 @@ class Stripe:
         except stripe.IdempotencyError:  # asked before, and our settings have changed since
             return await self._find(ask)
         except stripe.InvalidRequestError as no:  # a card it does not know, say
-            return Answer("declined", reason=str(no.user_message or no)[:200])
+            said = str(no.user_message or no)
+            # There is no code for it. Whoever gave the card for one purchase may give it again.
+            used_up = "PaymentMethod was previously used" in said
+            return Answer("declined", reason="card_used_up" if used_up else said[:200])
         return _answer(intent)
 
     async def capture(self, ask: Ask, reference: str) -> Answer:
@@ -299,6 +343,14 @@ def _answer(intent: Any) -> Answer:
     failed = intent.last_payment_error
     amount = ours(intent.amount_received or intent.amount, intent.currency.upper())
     return Answer(_STATES.get(intent.status, "unknown"), intent.id, amount, _why(failed), url)
+
+
+def _kept(method: Any) -> KeptCard:
+    if method.type != "card":
+        raise Invalid("This token is no card's.", pointer="/token")
+    card = method.card
+    brand = _BRANDS.get(card.brand) or card.brand.replace("_", " ").capitalize()
+    return KeptCard(method.id, brand, card.last4)
 
 
 def _declined(no: "stripe.CardError") -> Answer:

@@ -14,7 +14,8 @@
     shared.py          a page for everybody is written once a second
     visit.py           who came, what form they sent, how a page goes back; csrf.py, render.py
 
-It owns no data and decides nothing: it asks services and renders what they say. No page needs a script.
+It owns no data and decides nothing: it asks services and renders what they say. No page needs a script, but
+for Stripe's own field for a new card.
 """
 
 import asyncio
@@ -69,6 +70,7 @@ def pages(
         session_cookie=session_cookie,
         secret=settings.key("forms"),
         secure=settings.secure_cookies,
+        real_money=settings.real_money(),
     )
     return [
         *account.pages(visits, services),
@@ -83,6 +85,7 @@ def pages(
             payments=services.payments,
             pricing=services.pricing,
             cards=render.cards(settings),
+            card_field=settings.card_field(),
             store=store,
         ),
         *tracking.pages(visits, services),

@@ -168,7 +168,7 @@ class Account:
         form = await self._visits.form(request)
         caller = await self._visits.member(request)
         try:
-            await self._shop.accounts.add_payment_method(caller.user_id, form.get("token", ""))
+            await self._shop.checkout.keep_card(caller, form.get("token", ""))
         except Refusal as refused:
             return await self.account(request, form, refused=refused)
         return self._visits.go(request, "/account")

@@ -30,6 +30,8 @@ _ASK_KEPT_S = 86_400
 _KEY_MAX = 64
 _ADDRESS = ("name", "line1", "line2", "city", "region", "postal_code", "country", "phone")
 _UNMOVED = "Nothing was charged."
+_NEW_CARD = "new:"
+"""How a form begins what it says of a card from the provider's own field; the token follows."""
 
 
 class Totals(NamedTuple):
@@ -85,6 +87,7 @@ class Buying:
         payments: Payments,
         pricing: Pricing,
         cards: list[tuple[str, str, str]],
+        card_field: str,
         store: Store,
     ) -> None:
         self._visits = visits
@@ -97,6 +100,7 @@ class Buying:
         self._payments = payments
         self._pricing = pricing
         self._cards = cards
+        self._card_field = card_field
         self._store = store
 
     # -- the cart
@@ -293,8 +297,12 @@ class Buying:
             "country": "US",
             "method": "",
         } | given
-        first = self._cards[0][0] if self._cards else ""
-        form.setdefault("card", str(saved[0].payment_method_id) if saved else first)
+        offered = [*(str(each.payment_method_id) for each in saved), *(token for token, _, _ in self._cards)]
+        # What was typed into the card field is offered until it was tried: it may be good for one purchase.
+        card = form.get("card", "")
+        entered = card if self._card_field and card not in ("", _NEW_CARD, *offered) and status != 402 else ""
+        if not entered and card not in offered and card != _NEW_CARD:
+            form["card"] = next(iter(offered), _NEW_CARD)
         chosen = next((each for each in addresses if str(each.address_id) == form["address"]), None)
         if chosen:
             country, region = chosen.country, chosen.region or ""
@@ -306,6 +314,8 @@ class Buying:
             form["method"] = methods[0].code if methods else ""
         method = next((each for each in methods if each.code == form["method"]), None)
         due = await self._due(caller, view, chosen, method, country, region) if method else None
+        if self._card_field:
+            self._visits.allow_card_field(request)
         return await self._visits.page(
             request,
             "checkout.html",
@@ -319,7 +329,9 @@ class Buying:
             addresses=addresses,
             methods=methods,
             saved=saved,
-            cards=[card for card in self._cards if card[0] not in {each.token for each in saved}],
+            cards=[each for each in self._cards if each[0] not in {card.token for card in saved}],
+            entered=entered,
+            card_field=self._card_field,
             countries=render.COUNTRIES,
             quote=due,
             key=key or uuid.uuid4().hex,
@@ -372,6 +384,10 @@ class Buying:
             errors["method"] = "Choose a delivery."
         if not form.get("card"):
             errors["card"] = "Choose a card."
+        elif form["card"] == _NEW_CARD:
+            errors["card"] = (
+                f"The card did not come through. Enter it again, or choose another one. {_UNMOVED}"
+            )
         new = None
         if not form.get("address"):
             new, wrong = new_address(form)
@@ -385,7 +401,7 @@ class Buying:
         total = form.get("seen_total", "")
         return Buy(
             shipping_address_id=address_id,
-            payment_method_id=await self._saved_card(caller, form["card"]),
+            payment_method_id=await self._saved_card(caller, form),
             shipping_method=form["method"],
             quote_id=form.get("quote_id") if form.get("address") else None,
             email=email,
@@ -413,13 +429,17 @@ class Buying:
                 return known.address_id
         return await self._accounts.add_address(caller.user_id, new)
 
-    async def _saved_card(self, caller: Caller, card: str) -> PaymentMethodId:
-        if card not in {token for token, _, _ in self._cards}:
+    async def _saved_card(self, caller: Caller, form: dict[str, str]) -> PaymentMethodId:
+        card = form["card"]
+        new = bool(self._card_field) and card.startswith(_NEW_CARD)
+        if not new and card not in {token for token, _, _ in self._cards}:
             return shown_id(card, PaymentMethodId)
-        for known in await self._accounts.payment_methods(caller.user_id):
-            if known.token == card:
-                return known.payment_method_id
-        return await self._accounts.add_payment_method(caller.user_id, card)
+        try:
+            token = card.removeprefix(_NEW_CARD)
+            return await self._checkout.keep_card(caller, token, once=new and "keep" not in form)
+        except Invalid as no:
+            form.pop("card")
+            raise _Wrong({"card": f"{no} {_UNMOVED}"}) from no
 
     async def _buy(self, caller: Caller, key: str, ask: Buy) -> Said:
         """What checkout says; a refusal it had no need to store is an answer like any other."""
@@ -575,6 +595,7 @@ _WHY = {
     "incorrect_cvc": "The bank says that the card's security code is wrong.",
     "authentication_failed": "You or your bank did not approve this payment.",
     "payment_intent_authentication_failure": "You or your bank did not approve this payment.",
+    "card_used_up": "You gave this card for one purchase, and it was used for that.",
     "not_confirmed": "The payment was not approved in time.",
 }
 

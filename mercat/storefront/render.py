@@ -189,8 +189,9 @@ def cards(settings: Settings) -> list[tuple[str, str, str]]:
     return STRIPE_CARDS if settings.stripe_key.told().startswith("sk_test_") else []
 
 
-def card(token: str) -> str:
-    return next((name for each, name, _ in (*CARDS, *STRIPE_CARDS) if each == token), "Card")
+def card(method: Any) -> str:
+    """A saved card as its owner knows it."""
+    return f"{method.brand} ending in {method.last4}" if method.last4 else "Card"
 
 
 def window(page: int, pages: int) -> Iterator[int | None]:
@@ -241,7 +242,7 @@ def _static(path: Path) -> Static:
     return Static(content, gzip.compress(content, mtime=0), _TYPES[path.suffix], tag)
 
 
-def environment(statics: Statics, token: Callable[[Any], str]) -> Environment:
+def environment(statics: Statics, token: Callable[[Any], str], *, real_money: bool = False) -> Environment:
     """Jinja, strict: a name that a page does not have is a bug, never an empty string."""
     made = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
@@ -251,7 +252,7 @@ def environment(statics: Statics, token: Callable[[Any], str]) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    helpers: dict[str, Any] = {"static": statics.url, "token": token}
+    helpers: dict[str, Any] = {"static": statics.url, "token": token, "real_money": real_money}
     made.globals.update(helpers)
     filters: dict[str, Callable[..., Any]] = {
         "absolute": absolute,

@@ -75,13 +75,14 @@ class Visits:
         session_cookie: Callable[[str, int], str],
         secret: bytes,
         secure: bool = False,
+        real_money: bool = False,
     ) -> None:
         self._authenticate = authenticate
         self._departments = departments
         self._session_cookie = session_cookie
         self.csrf = Csrf(secret, secure=secure)
         self.statics = render.Statics()
-        self._templates = render.environment(self.statics, self.csrf.token)
+        self._templates = render.environment(self.statics, self.csrf.token, real_money=real_money)
 
     # -- who
 
@@ -102,6 +103,11 @@ class Visits:
         if role not in caller.roles:
             raise Forbidden(f"Only a {role} may see this page.")
         return caller
+
+    def allow_card_field(self, request: Request) -> None:
+        """This page's policy lets the payment provider's own field in."""
+        if visit := request.scope.get("mercat.visit"):
+            visit.card_field = True
 
     def token(self, request: Request) -> str:
         """The session's token, as the door read it."""

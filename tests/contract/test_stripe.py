@@ -12,14 +12,15 @@ import stripe as library
 
 from mercat import ids
 from mercat.bench.stripe_double import SECRET, StripeDouble
-from mercat.kit.refusals import Unavailable
+from mercat.kit.refusals import Invalid, Unavailable
 from mercat.payments import Back, BadSignature, Charge, Letter, PaymentDeclined, Payments, SellerPart
 from mercat.payments.messages import PaymentUnavailable, RefundTooLarge
 from mercat.payments.provider import Ask, Away
 from mercat.payments.stripe import NotChargeable, Stripe, ours, theirs
-from mercat.settings import Secret, load
+from mercat.settings import Secret, WrongSetting, load
 
 BOB = ids.SellerId(7)
+ANN, EVE = ids.UserId(8), ids.UserId(9)
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ async def payments(pool, settings, double):
         await provider.close()
 
 
-def charge(token="pm_card_visa", amount=10_000, currency="USD"):
+def charge(token="pm_card_visa", amount=10_000, currency="USD", user_id=None):
     return Charge(
         checkout_id=ids.new(ids.CheckoutId),
         order_id=ids.new(ids.OrderId),
@@ -53,6 +54,7 @@ def charge(token="pm_card_visa", amount=10_000, currency="USD"):
         sellers=[SellerPart(BOB, amount - 1_000)],
         shipping=600,
         tax=400,
+        user_id=user_id,
     )
 
 
@@ -248,6 +250,126 @@ async def test_what_nobody_came_back_for_is_voided(payments, double, clock_ahead
     states = [intent["status"] for intent in double.intents.values()]
     assert states == ["canceled", "succeeded", "canceled"]
     assert await status_of(payments, asks[1]) == [("captured", 10_000)]
+
+
+# -- cards that are kept
+
+
+async def test_a_card_that_nobody_keeps_works_once(payments, double):
+    token = double.card()
+    kept = await payments.keep_card(token)
+    assert (kept.token, kept.once) == (token, True)
+    assert double.asked == [], "of a guest nothing is told"
+    first = charge(token)
+    for _ in range(2):
+        await payments.charge(first)
+    with pytest.raises(PaymentDeclined) as no:
+        await payments.charge(charge(token))
+    assert no.value.facts == {"reason": "card_used_up"}
+    assert double.net() == 10_000
+
+
+async def test_a_card_that_is_kept_works_again_and_again_for_one_customer(payments, double):
+    kept = [await payments.keep_card(double.card(), ANN) for _ in range(2)]
+    assert [(card.brand, card.last4, card.once) for card in kept] == [("Visa", "4242", False)] * 2
+    for card in (*kept, kept[0]):
+        await payments.charge(charge(card.token, user_id=ANN))
+    assert double.net() == 30_000
+    [customer] = double.customers.values()
+    assert customer["metadata"] == {"shopper": str(ANN)}, "nothing else of a person"
+    assert {asked["customer"] for asked in creations(double)} == {customer["id"]}
+
+
+async def test_a_kept_card_is_charged_for_its_owner_alone(payments, double):
+    card = await payments.keep_card(double.card(), ANN)
+    with pytest.raises(Invalid) as no:
+        await payments.keep_card(card.token, EVE)
+    assert no.value.facts == {"pointer": "/token"}
+    for user_id in (EVE, None):
+        with pytest.raises(PaymentDeclined):
+            await payments.charge(charge(card.token, user_id=user_id))
+    assert double.net() == 0
+
+
+async def test_kept_twice_it_is_the_same_card(payments, double):
+    token = double.card()
+    first = await payments.keep_card(token, ANN)
+    assert await payments.keep_card(token, ANN) == first
+    double.keys.clear()  # a day later
+    assert await payments.keep_card(token, ANN) == first
+    assert len(double.customers) == 1
+
+
+@pytest.mark.parametrize("at", [0, 1])
+@pytest.mark.parametrize("fault", ["lost", "late 500", "cut", "hang"])
+async def test_what_is_lost_while_a_card_is_kept_makes_no_second_customer(payments, double, fault, at):
+    """The customer (0) or the card (1) fails before or after Stripe did it; whoever asks again is served."""
+    token = double.card()
+    double.faults = [""] * at + [fault]
+    with pytest.raises(Unavailable):
+        await payments.keep_card(token, ANN)
+    double.end()
+    await payments.keep_card(token, ANN)
+    await payments.charge(charge(token, user_id=ANN))
+    assert len(double.customers) == 1
+    assert double.net() == 10_000
+
+
+async def test_whoever_keeps_many_cards_at_once_is_one_customer(payments, double):
+    tokens = [double.card() for _ in range(5)]
+    kept = await asyncio.gather(*(payments.keep_card(token, ANN) for token in tokens))
+    for card in kept:
+        await payments.charge(charge(card.token, user_id=ANN))
+    assert {asked["customer"] for asked in creations(double)} == set(double.customers)
+    assert len(double.customers) == 1
+
+
+async def test_a_customer_that_was_deleted_at_stripe_is_made_anew(payments, double):
+    await payments.keep_card(double.card(), ANN)
+    double.customers.clear()
+    for _ in range(2):
+        card = await payments.keep_card(double.card(), ANN)
+        await payments.charge(charge(card.token, user_id=ANN))
+    assert len(double.customers) == 1
+
+
+async def test_a_card_that_is_declined_unknown_or_used_up_is_not_kept(payments, double):
+    used = double.card()
+    await payments.charge(charge(used))
+    for token, words in (
+        (double.card("pm_card_insufficient"), "insufficient_funds"),
+        ("pm_nobodys", "knows no such token"),
+        (used, "used before"),
+    ):
+        with pytest.raises(Invalid, match=words) as no:
+            await payments.keep_card(token, ANN)
+        assert no.value.facts == {"pointer": "/token"}
+
+
+async def test_a_card_kept_between_two_asks_of_a_checkout_changes_nothing(payments, double):
+    """The first ask was without a customer, and its answer was lost: the same is asked again."""
+    token = double.card()
+    ask = charge(token, user_id=ANN)
+    double.faults = ["cut", "500", "500", "500"]
+    with pytest.raises(Unavailable):
+        await payments.charge(ask)
+    double.faults = []
+    await payments.keep_card(token, ANN)
+    with pytest.raises(PaymentDeclined):
+        await payments.charge(ask)  # attached since: Stripe wants its customer, which was not asked with
+    assert {"customer" in asked for asked in creations(double)} == {False}
+    await payments.charge(charge(token, user_id=ANN))
+    assert double.net() == 10_000
+
+
+def test_only_a_public_key_is_shown_and_one_of_the_same_kind(settings):
+    assert load({"MERCAT_STRIPE_PUBLISHABLE_KEY": "pk_live_1"}).card_field() == "", "the sandbox has no such"
+    with pytest.raises(WrongSetting) as no:
+        load({"MERCAT_STRIPE_PUBLISHABLE_KEY": "sk_live_secret"})
+    assert "sk_live_secret" not in str(no.value)
+    mixed = {"stripe_key": Secret("sk_live_1"), "stripe_publishable_key": "pk_test_1"}
+    with pytest.raises(SystemExit):
+        Stripe(msgspec.structs.replace(settings, **mixed))
 
 
 # -- notices

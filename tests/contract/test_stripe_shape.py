@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from mercat import ids
+from mercat.kit.refusals import Invalid
 from mercat.payments.provider import Ask
 from mercat.payments.stripe import Stripe
 from mercat.settings import Secret
@@ -58,7 +59,11 @@ def free_ports():
 async def test_every_request_is_one_that_stripe_takes(mock, settings):
     told = msgspec.structs.replace(settings, stripe_key=Secret("sk_test_123"), stripe_url=mock)
     provider = Stripe(told)
-    intent = (await provider.authorise(ASK)).reference
+    customer = await provider.customer(ids.UserId(8), "")
+    assert (await provider.attach(customer, "pm_card_visa")).last4
+    with pytest.raises(Invalid, match="another's"):
+        await provider._attached("cus_mine", "pm_card_visa")
+    intent = (await provider.authorise(ASK._replace(customer=customer))).reference
     assert intent.startswith("pi_")
     assert (await provider.look_up(ASK, intent)).reference
     await provider.capture(ASK, intent)
