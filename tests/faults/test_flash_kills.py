@@ -19,6 +19,8 @@ from mercat.kit import clock
 from mercat.main import certify
 
 SALE, UNITS, PEOPLE, LATE = "kills", 60, 75, 5
+LEASE_S = "4"
+"""Whose purchase was cut off by a killed worker waits for so long."""
 _AWAY = (502, 503)
 
 
@@ -77,7 +79,7 @@ class Person:
 
 async def test_the_sale_completes_whatever_is_killed(tmp_path: Path):
     tmp_path.chmod(0o755)
-    async with serving(tmp_path) as connection:
+    async with serving(tmp_path, more={"MERCAT_LEASE_S": LEASE_S}) as connection:
         base = f"http://127.0.0.1:{connection.port}/api/v1"
         async with staff(connection) as shop, httpx.AsyncClient(base_url=base, timeout=20) as http:
             offer = await scene._stock(shop, "A lamp", UNITS)
