@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.table import Table
 
 from mercat import ids, settings
-from mercat.bench.flash import Rehearsal, rehearse
 from mercat.embedded import Connection, Trouble
 from mercat.flashsale import Act, Certified, NewSale, Sale, canonical, genuine
 from mercat.ids import OfferId, ProductId
@@ -278,7 +277,9 @@ def _show_certificate(made: Certified) -> int:
 
 def rehearse_of(people: int, units: int, rate: float) -> int:
     """A whole sale in a shop of its own, told as it goes."""
-    done: Rehearsal = asyncio.run(rehearse(people, units, rate, _console.print))
+    from mercat.bench.flash import rehearse
+
+    done = asyncio.run(rehearse(people, units, rate, _console.print))
     _show_certificate(done.certified)
     return 1 if done.violations else 0
 

@@ -285,7 +285,10 @@ async def test_a_shopper_comes_back_from_the_banks_page(with_stripe):
     assert double.net() == order.total
 
 
-async def test_while_stripe_is_away_a_checkout_is_pending_and_then_undone(with_stripe, clock_ahead):
+async def test_while_stripe_is_away_a_checkout_is_pending_and_then_undone(
+    with_stripe, clock_ahead, monkeypatch
+):
+    monkeypatch.setattr("mercat.checkout.service._PATIENCE_S", 1.0)
     scene, double = with_stripe, with_stripe.double
     double.faults = ["lost", *["500"] * 50]
     ask = await _ask(scene, "pm_card_visa")
