@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from mercat.ids import CategoryId, OfferId, ProductId, SellerId, SkuId
 
 Status = Literal["active", "paused", "draft"]
+OfferSort = Literal["newest", "cheapest", "dearest"]
 Attribute = str | float | bool
 Attributes = Annotated[
     dict[

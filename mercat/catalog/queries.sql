@@ -131,9 +131,23 @@ where o.offer_id = any($1::bigint[]);
 select o.offer_id, o.product_id, o.sku_id, o.seller_id, o.seller_name, p.title, k.options::text, o.price, o.currency,
     o.status, o.in_stock, coalesce(p.images -> 0 ->> 'url', '') as image_url
 from catalog.offer o join catalog.product p on p.product_id = o.product_id join catalog.sku k on k.sku_id = o.sku_id
-where o.seller_id = $1 and o.offer_id < $2
+where o.seller_id = $1 and ($3::text is null or o.status = $3)
+    and not exists (select from unnest($4::text[]) word where strpos(lower(p.title), word) = 0)
+    and ($2::bigint is null or o.offer_id < $2)
 order by o.offer_id desc
-limit $3;
+limit $5;
+
+-- name: of_seller_by_price
+-- `$6`: 1 with the cheapest first, -1 with the dearest.
+select o.offer_id, o.product_id, o.sku_id, o.seller_id, o.seller_name, p.title, k.options::text, o.price, o.currency,
+    o.status, o.in_stock, coalesce(p.images -> 0 ->> 'url', '') as image_url
+from catalog.offer o join catalog.product p on p.product_id = o.product_id join catalog.sku k on k.sku_id = o.sku_id
+where o.seller_id = $1 and ($3::text is null or o.status = $3)
+    and not exists (select from unnest($4::text[]) word where strpos(lower(p.title), word) = 0)
+    and ($2::bigint is null or (o.price * $6::bigint, o.offer_id) > (
+        select last.price * $6::bigint, last.offer_id from catalog.offer last where last.offer_id = $2))
+order by o.price * $6::bigint, o.offer_id
+limit $5;
 
 -- name: featured
 select (catalog.featured($1::bigint)).offer_id;

@@ -20,6 +20,7 @@ from mercat.catalog.messages import (
     Listing,
     NewProduct,
     Offer,
+    OfferSort,
     Place,
     Product,
     ProductChange,
@@ -41,7 +42,6 @@ queries = sql.load("mercat.catalog")
 log = structlog.get_logger("mercat.catalog")
 BUSTED = "mercat:product"
 _TOLD_AGAIN_MAX = 500
-_LAST = 2**63 - 1
 _HERE_MAX = 5_000
 _ROLLED_BACK_TRIES = 20
 _decode_product = wire.decoder(Product).decode
@@ -203,12 +203,21 @@ class Catalog:
         return await self._offers(offer_ids)
 
     async def of_seller(
-        self, seller_id: SellerId, after: OfferId | None = None, limit: int = 50
+        self,
+        seller_id: SellerId,
+        after: OfferId | None = None,
+        limit: int = 50,
+        words: str = "",
+        status: Status | None = None,
+        sort: OfferSort = "newest",
     ) -> list[Offer]:
-        """A seller's offers, the newest first."""
-        return [
-            _offer(row) for row in await self._db.fetch(queries.of_seller, seller_id, after or _LAST, limit)
-        ]
+        """A seller's offers: those with these words, or parts of them, in the title."""
+        asked = (seller_id, after, status, words.lower().split(), limit)
+        if sort == "newest":
+            rows = await self._db.fetch(queries.of_seller, *asked)
+        else:
+            rows = await self._db.fetch(queries.of_seller_by_price, *asked, 1 if sort == "cheapest" else -1)
+        return [_offer(row) for row in rows]
 
     async def featured(self, product_id: ProductId) -> OfferId:
         """The offer that is bought when a product is; NotFound where nothing of it is for sale."""

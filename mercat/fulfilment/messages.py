@@ -1,6 +1,7 @@
 """What fulfilment is asked and what it answers. Amounts are integers of minor units."""
 
 from datetime import date, datetime
+from typing import Literal
 
 from msgspec import Struct
 
@@ -52,6 +53,9 @@ class SellerLine(Struct, frozen=True, kw_only=True):
     total: int
     image_url: str = ""
     shipped: int = 0
+
+
+SellerStatus = Literal["to_ship", "partially_shipped", "shipped", "delivered", "cancelled"]
 
 
 class SellerOrder(Struct, frozen=True, kw_only=True):

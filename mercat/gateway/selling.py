@@ -3,7 +3,7 @@ from starlette.requests import Request
 from mercat import money
 from mercat.catalog import NewProduct, Offer, ProductChange
 from mercat.checkout import Ship, Track
-from mercat.fulfilment import SellerOrder
+from mercat.fulfilment import SellerOrder, SellerStatus
 from mercat.gateway import shapes
 from mercat.gateway.buying import shipment_shown
 from mercat.ids import OfferId, OrderId, ProductId, SellerId, ShipmentId
@@ -99,7 +99,7 @@ class Selling:
     async def seller_orders(
         self,
         caller: Caller,
-        status: shapes.OrderStatus | None = None,
+        status: SellerStatus | None = None,
         limit: shapes.Limit = 20,
         cursor: OrderId | None = None,
     ) -> shapes.SellerOrdersShown:

@@ -39,7 +39,6 @@ Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 Page = Annotated[int, Meta(ge=1, le=PAGE_MAX, description="Beyond the last page there is the cursor.")]
 Cursor = Annotated[str, Meta(max_length=500)]
 Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
-OrderStatus = Literal["to_ship", "partially_shipped", "shipped", "delivered", "cancelled"]
 Amount = float
 FewLimit = Annotated[int, Meta(ge=1, le=20)]
 Words = Annotated[str, Meta(max_length=1_000)]

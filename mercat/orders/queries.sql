@@ -78,7 +78,14 @@ where bucket = any($1::smallint[]) and user_id = any($2::bigint[]) and status <>
 -- name: newest
 select o.order_id, o.status, o.total, o.currency, o.placed_at as created_at, 0 as item_count, '' as title, '' as image_url
 from orders.orders o
-where o.status <> 'refused' and o.order_id < $1
+where o.status <> 'refused' and o.order_id < $1 and ($3::text is null or o.status = $3)
+order by o.order_id desc
+limit $2;
+
+-- name: newest_of_seldom
+select o.order_id, o.status, o.total, o.currency, o.placed_at as created_at, 0 as item_count, '' as title, '' as image_url
+from orders.orders o
+where o.status in ('partially_shipped', 'shipped', 'cancelled') and o.order_id < $1 and o.status = $3::text
 order by o.order_id desc
 limit $2;
 

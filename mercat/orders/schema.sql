@@ -27,6 +27,10 @@ create table if not exists orders.orders (
         total = subtotal - discount + shipping + case when prices_include_tax then 0 else tax end)
 ) with (fillfactor = 85);
 create index if not exists orders_of_user on orders.orders (bucket, user_id, order_id desc);
+create index if not exists orders_newest on orders.orders (order_id desc);
+-- Of these there are few, or few in a stretch of time: they are not found by looking at all.
+create index if not exists orders_seldom on orders.orders (status, order_id desc)
+    where status in ('partially_shipped', 'shipped', 'cancelled');
 
 create table if not exists orders.line (
     bucket        smallint not null,

@@ -29,6 +29,7 @@ from mercat.orders.messages import (
 from mercat.orders.rules import Progress, Sold, share, status_of, value_of_returns
 
 queries = sql.load("mercat.orders")
+_SELDOM = ("partially_shipped", "shipped", "cancelled")
 _LAST = 2**63 - 1
 
 
@@ -90,9 +91,10 @@ class Orders:
         total = await self._db.fetchval(queries.count_of, buckets, user_ids)
         return _page(rows, limit, total)
 
-    async def newest(self, before: OrderId | None = None, limit: int = 50) -> Page:
+    async def newest(self, before: OrderId | None = None, limit: int = 50, status: str | None = None) -> Page:
         """Everybody's, for the operator's desk."""
-        rows = await self._db.fetch(queries.newest, before or _LAST, limit + 1)
+        statement = queries.newest_of_seldom if status in _SELDOM else queries.newest
+        rows = await self._db.fetch(statement, before or _LAST, limit + 1, status)
         return _page(rows, limit, len(rows))
 
     async def cancel(self, order_id: OrderId, user_ids: list[UserId], who: str) -> Order:

@@ -15,9 +15,13 @@ from starlette.routing import Route
 from mercat.ids import OrderId
 from mercat.kit import observe, sql
 from mercat.services import Services
+from mercat.storefront import render
+from mercat.storefront.tables import as_csv, choice, link
 from mercat.storefront.visit import Visits, shown_id
 
 _A_PAGE = 100
+_EXPORT_PAGE, _EXPORT_PAGES_MAX = 1_000, 50
+_ORDERS = {"status": ("confirmed", "partially_shipped", "shipped", "delivered", "cancelled")}
 _LOOKS_MAX = 61
 _PLACED = re.compile(rb"^mercat_orders_placed_total (\S+)", re.MULTILINE)
 queries = sql.load("mercat.kit")
@@ -100,10 +104,35 @@ class OperatorDesk:
 
     async def orders(self, request: Request) -> Response:
         await self._visits.with_role(request, "operator")
-        before = request.query_params.get("before")
-        page = await self._shop.orders.newest(shown_id(before, OrderId) if before else None, _A_PAGE)
-        last = page.orders[-1].order_id if len(page.orders) == _A_PAGE else None
-        return await self._page(request, "orders", "operator_orders.html", orders=page.orders, before=last)
+        chosen, before = choice(request.query_params, _ORDERS), request.query_params.get("before")
+        page = await self._shop.orders.newest(
+            shown_id(before, OrderId) if before else None, _A_PAGE, chosen.get("status")
+        )
+        return await self._page(
+            request,
+            "orders",
+            "operator_orders.html",
+            orders=page.orders,
+            chosen=chosen,
+            statuses=_ORDERS["status"],
+            more=link("/operator/orders", chosen, before=page.next_cursor) if page.next_cursor else None,
+            file=link("/operator/orders.csv", chosen),
+        )
+
+    async def export(self, request: Request) -> Response:
+        """The newest orders as a CSV file: those that the table would show."""
+        await self._visits.with_role(request, "operator")
+        chosen = choice(request.query_params, _ORDERS)
+        rows, before = list[list[Any]](), None
+        for _ in range(_EXPORT_PAGES_MAX):
+            page = await self._shop.orders.newest(before, _EXPORT_PAGE, chosen.get("status"))
+            for each in page.orders:
+                total = render.decimal(each.total, each.currency)
+                rows.append([each.order_id, each.created_at, each.status, total, each.currency])
+            if page.next_cursor is None:
+                break
+            before = page.orders[-1].order_id
+        return as_csv("orders.csv", ["order_id", "placed_at", "status", "total", "currency"], rows)
 
     async def laws(self, request: Request) -> Response:
         return await self._page(request, "laws", "operator_laws.html", laws=None, broken=0)
@@ -126,6 +155,7 @@ def pages(visits: Visits, shop: Services, events: asyncpg.Pool, audit: Audit) ->
     return [
         visits.route("/operator", desk.overview),
         visits.route("/operator/orders", desk.orders),
+        visits.route("/operator/orders.csv", desk.export),
         visits.route("/operator/laws", desk.laws),
         visits.route("/operator/laws", desk.check_laws, "POST"),
     ]

@@ -1,16 +1,15 @@
 """The seller's desk: products with price, stock and status, a list to upload, and orders to ship."""
 
-import csv
-import io
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast, get_args
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mercat.catalog import Catalog, NewProduct, Offer
+from mercat.catalog import Catalog, NewProduct, Offer, OfferSort, Status
 from mercat.checkout import Ship, Track
-from mercat.fulfilment import SellerOrder
+from mercat.fulfilment import SellerOrder, SellerStatus
 from mercat.ids import OfferId, OrderId, ProductId, SellerId, ShipmentId
 from mercat.inventory import Count, Line, Stock
 from mercat.kit import wire
@@ -20,12 +19,16 @@ from mercat.services import Services
 from mercat.storefront import render
 from mercat.storefront.aisles import Aisles
 from mercat.storefront.goods import BadFieldError, as_form, change, draft, price_of, rows_of, whole
+from mercat.storefront.tables import Choice, as_csv, choice, link
 from mercat.storefront.visit import Trouble, Visits, shown_id, trouble
 
 _A_PAGE = 50
 _EXPORT_PAGE = 500
 _EXPORT_PAGES_MAX = 100
 _NEXT = ("in_transit", "out_for_delivery", "delivered", "exception")
+_PRODUCTS: dict[str, tuple[str, ...]] = {"q": (), "status": get_args(Status), "sort": get_args(OfferSort)}
+_ORDERS: dict[str, tuple[str, ...]] = {"status": get_args(SellerStatus)}
+_AFTER: dict[str, tuple[str, ...]] = {"after": ()}
 _SAID = {
     "price": "The new price stands, everywhere.",
     "stock": "The stock is set.",
@@ -103,57 +106,55 @@ class SellerDesk:
 
     # -- products
 
-    async def products(self, request: Request, refused: Trouble | None = None, status: int = 200) -> Response:
+    async def products(
+        self, request: Request, refused: Trouble | None = None, status: int = 200, back: str = ""
+    ) -> Response:
         _, seller_id = await self._seller(request)
-        after = request.query_params.get("after")
-        offers = await self._catalog.of_seller(
-            seller_id, shown_id(after, OfferId) if after else None, _A_PAGE
-        )
-        owned = await self._shop.inventory.owned(seller_id, [offer.offer_id for offer in offers])
-        stock = {each.offer_id: each for each in owned}
+        chosen = choice(back or request.query_params, _PRODUCTS)
+        after = choice(back or request.query_params, _AFTER).get("after", "")
+        offers = await self._offers(seller_id, chosen, shown_id(after, OfferId) if after else None, _A_PAGE)
+        last = offers[-1].offer_id if len(offers) == _A_PAGE else None
         return await self._page(
             request,
             "products",
             seller_id,
             status,
-            offers=[_row(offer, stock.get(offer.offer_id)) for offer in offers],
-            after=offers[-1].offer_id if len(offers) == _A_PAGE else None,
+            offers=await self._rows(seller_id, offers),
+            chosen=chosen,
+            statuses=get_args(Status),
+            back=urlencode({**chosen, "after": after}) if after else urlencode(chosen),
+            more=link("/desk", chosen, after=last) if last else None,
+            file=link("/desk/products.csv", chosen),
             currency=self._currency,
             said=_SAID.get(request.query_params.get("said", "")),
             refused=refused,
         )
 
     async def export(self, request: Request) -> Response:
-        """The seller's offers as a CSV file."""
+        """The seller's offers as a CSV file: those that the table would show."""
         _, seller_id = await self._seller(request)
-        file = io.StringIO(newline="")
-        writer = csv.writer(file)
-        writer.writerow(["offer_id", "title", "price", "currency", "status", "stock", "held"])
-        after: OfferId | None = None
+        chosen = choice(request.query_params, _PRODUCTS)
+        rows, after = list[Row](), None
         for _ in range(_EXPORT_PAGES_MAX):
-            offers = await self._catalog.of_seller(seller_id, after, _EXPORT_PAGE)
-            owned = await self._shop.inventory.owned(seller_id, [offer.offer_id for offer in offers])
-            stock = {each.offer_id: each for each in owned}
-            for row in (_row(offer, stock.get(offer.offer_id)) for offer in offers):
-                price = render.decimal(row.price, row.currency)
-                cells = [
-                    row.offer_id,
-                    _cell(row.title),
-                    price,
-                    row.currency,
-                    row.status,
-                    row.on_hand,
-                    row.reserved,
-                ]
-                writer.writerow(cells)
+            offers = await self._offers(seller_id, chosen, after, _EXPORT_PAGE)
+            rows += await self._rows(seller_id, offers)
             if len(offers) < _EXPORT_PAGE:
                 break
             after = offers[-1].offer_id
-        headers = {
-            "Content-Disposition": 'attachment; filename="products.csv"',
-            "Cache-Control": "private, no-store",
-        }
-        return Response(file.getvalue().encode(), headers=headers, media_type="text/csv; charset=utf-8")
+        head = ["offer_id", "title", "price", "currency", "status", "stock", "held"]
+        return as_csv("products.csv", head, map(_cells, rows))
+
+    async def _offers(
+        self, seller_id: SellerId, chosen: Choice, after: OfferId | None, limit: int
+    ) -> list[Offer]:
+        status, sort = (cast(Any, chosen.get(name)) for name in ("status", "sort"))
+        words = chosen.get("q", "")
+        return await self._catalog.of_seller(seller_id, after, limit, words, status, sort or "newest")
+
+    async def _rows(self, seller_id: SellerId, offers: list[Offer]) -> list[Row]:
+        owned = await self._shop.inventory.owned(seller_id, [offer.offer_id for offer in offers])
+        stock = {each.offer_id: each for each in owned}
+        return [_row(offer, stock.get(offer.offer_id)) for offer in offers]
 
     async def change_offer(self, request: Request) -> Response:
         form = await self._visits.form(request)
@@ -166,10 +167,9 @@ class SellerDesk:
                 raise Invalid("A status is active, paused or draft.")
             await self._catalog.change_offer(seller_id, offer_id, price, status)
         except Refusal as refused:
-            return await self.products(request, trouble(refused), refused.status)
-        return self._visits.go(
-            request, f"/desk?said={'price' if price is not None else 'status'}#row-{offer_id}"
-        )
+            return await self.products(request, trouble(refused), refused.status, form.get("back", ""))
+        said = "price" if price is not None else "status"
+        return self._visits.go(request, _back_to(form, said, offer_id))
 
     async def count(self, request: Request) -> Response:
         form = await self._visits.form(request)
@@ -184,10 +184,9 @@ class SellerDesk:
                 str(refused),
                 "Below is the stock as it is now: somebody bought meanwhile, or you counted elsewhere.",
             )
-            return await self.products(
-                request, words if refused.status == 412 else trouble(refused), refused.status
-            )
-        return self._visits.go(request, f"/desk?said=stock#row-{offer_id}")
+            refusal = words if refused.status == 412 else trouble(refused)
+            return await self.products(request, refusal, refused.status, form.get("back", ""))
+        return self._visits.go(request, _back_to(form, "stock", offer_id))
 
     async def new(
         self,
@@ -307,13 +306,21 @@ class SellerDesk:
 
     async def orders(self, request: Request, refused: Trouble | None = None, status: int = 200) -> Response:
         _, seller_id = await self._seller(request)
-        orders = await self._shop.fulfilment.orders_of_seller(seller_id, limit=_A_PAGE)
+        query = {} if refused else request.query_params
+        chosen, after = choice(query, _ORDERS), choice(query, _AFTER).get("after", "")
+        orders = await self._shop.fulfilment.orders_of_seller(
+            seller_id, chosen.get("status"), shown_id(after, OrderId) if after else None, _A_PAGE
+        )
+        last = orders[-1].order_id if len(orders) == _A_PAGE else None
         return await self._page(
             request,
             "orders",
             seller_id,
             status,
             orders=[_order(order) for order in orders],
+            chosen=chosen,
+            statuses=_ORDERS["status"],
+            more=link("/desk/orders", chosen, after=last) if last else None,
             said=_SAID.get(request.query_params.get("said", "")),
             refused=refused,
         )
@@ -408,6 +415,16 @@ def _row(offer: Offer, stock: Stock | None) -> Row:
     )
 
 
+def _cells(row: Row) -> list[Any]:
+    price = render.decimal(row.price, row.currency)
+    return [row.offer_id, row.title, price, row.currency, row.status, row.on_hand, row.reserved]
+
+
+def _back_to(form: dict[str, str], said: str, offer_id: OfferId) -> str:
+    """The same rows of the table, at this one."""
+    return link("/desk", choice(form.get("back", ""), _PRODUCTS | _AFTER), said=said) + f"#row-{offer_id}"
+
+
 def _order(order: SellerOrder) -> dict[str, Any]:
     """An order as the packing table needs it: what is left to ship, and what each parcel may do next."""
     lines = [
@@ -445,8 +462,3 @@ def _following(status: str) -> list[str]:
         return []
     way = _NEXT[:3]
     return [*(way[way.index(status) + 1 :] if status in way else way), "exception"]
-
-
-def _cell(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -135,6 +135,54 @@ def test_a_list_with_bad_rows_takes_the_good_ones_and_names_the_bad(visit):
     assert len({row["offer_id"] for row in exported}) == len(exported) > 50
 
 
+def test_a_seller_finds_products_and_stays_there_after_a_change(visit):
+    bob = visit()
+    sign_in(bob, "bob", "/desk")
+    found = bob.get_by_role("search", name="Your products")
+    found.get_by_label("Words of the title").fill("LAPTOP")
+    found.get_by_label("Order").select_option("Dearest first")
+    found.get_by_label("Order").focus()
+    bob.keyboard.press("Tab")
+    bob.keyboard.press("Enter")
+    bob.wait_for_url("**/desk?q=LAPTOP&**")
+    rows = bob.locator("tbody tr")
+    titles = rows.locator("a[href^='/p/']").all_inner_texts()
+    assert titles
+    assert all("laptop" in title.lower() for title in titles)
+    prices = [float(field.input_value()) for field in rows.get_by_label("Price of").all()]
+    assert prices == sorted(prices, reverse=True)
+    rows.last.get_by_label("Stock of").fill("77")
+    rows.last.get_by_role("button", name="Save stock of").click()
+    expect(bob.get_by_role("status").filter(has_text="The stock is set.")).to_be_visible()
+    assert rows.locator("a[href^='/p/']").all_inner_texts() == titles
+    expect(rows.last.get_by_label("Stock of")).to_have_value("77")
+    file = bob.request.get(bob.get_by_role("link", name="These as a CSV file").get_attribute("href"))
+    exported = list(csv.DictReader(file.text().splitlines()))
+    assert [row["title"] for row in exported][: len(titles)] == titles
+    bob.goto("/desk?q=no+such+thing")
+    expect(bob.get_by_role("heading", name="Nothing matches")).to_be_visible()
+    bob.get_by_role("link", name="show all", exact=True).click()
+    expect(rows.first).to_be_visible()
+    bob.goto("/desk/orders?status=cancelled")
+    for badge in bob.locator(".parcel .between .badge").all_inner_texts():
+        assert badge == "Cancelled"
+
+
+def test_an_operator_narrows_orders_and_takes_them_along(visit):
+    olga = visit()
+    sign_in(olga, "ops", "/operator/orders")
+    olga.get_by_label("Status").select_option("Confirmed")
+    olga.get_by_role("button", name="Show", exact=True).click()
+    olga.wait_for_url("**/operator/orders?status=confirmed")
+    shown = olga.locator("tbody tr")
+    assert set(shown.locator(".badge").all_inner_texts()) <= {"Confirmed"}
+    file = olga.request.get("/operator/orders.csv?status=confirmed")
+    exported = list(csv.DictReader(file.text().splitlines()))
+    assert {row["status"] for row in exported} <= {"confirmed"}
+    assert len(exported) >= shown.count()
+    assert olga.request.get("/operator/orders?status=what&before=").status == 200
+
+
 def test_a_text_that_is_too_long_is_said_at_its_field_and_nothing_is_lost(visit):
     bob = visit()
     sign_in(bob, "bob", "/desk/new")

@@ -339,6 +339,31 @@ async def test_a_seller_sees_their_own_offers_the_newest_first(catalog):
     assert [offer.offer_id for offer in rest] == [min(mine)]
 
 
+async def test_a_seller_finds_their_offers_by_words_and_status_and_walks_them_by_price(catalog):
+    made = {}
+    for title, price in (("Green TEA 50%", 500), ("Black tea", 900), ("Tea pot", 500), ("Cup", 100)):
+        product = NewProduct(title=title, price=price)
+        made[title] = (await catalog.create(BOB, "Bob's", product)).offer_id
+    await catalog.create(EVE, "Eve's", TEA)
+    await catalog.change_offer(BOB, made["Tea pot"], None, "paused")
+
+    async def titles(after=None, limit=50, **asked):
+        return [offer.title for offer in await catalog.of_seller(BOB, after, limit, **asked)]
+
+    assert await titles(words="tea") == ["Tea pot", "Black tea", "Green TEA 50%"]
+    assert await titles(words="50% green") == ["Green TEA 50%"]
+    assert await titles(words="tea_") == []
+    assert await titles(words="tea", status="active") == ["Black tea", "Green TEA 50%"]
+    cheapest = ["Cup", "Green TEA 50%", "Tea pot", "Black tea"]
+    assert await titles(sort="cheapest") == cheapest
+    for sort, walk in (("cheapest", cheapest), ("dearest", [cheapest[place] for place in (3, 1, 2, 0)])):
+        seen, after = [], None
+        while page := await catalog.of_seller(BOB, after, 1, sort=sort):
+            seen.append(page[0].title)
+            after = page[0].offer_id
+        assert seen == walk
+
+
 async def test_what_is_not_there_is_not_found(catalog):
     with pytest.raises(NotFound):
         await catalog.product(ids.new(ProductId))

@@ -169,6 +169,24 @@ async def test_orders_are_listed_newest_first_by_page_and_by_cursor(orders):
     assert len((await orders.newest(None, 4)).orders) == 4
 
 
+async def test_an_operator_lists_everybodys_orders_by_status(orders):
+    made = sorted([await placed(orders) for _ in range(4)], key=lambda order: order.order_id)
+    for order in made[:2]:
+        await orders.cancel(order.order_id, [order.user_id], "shopper")
+
+    async def walk(status):
+        seen, before = [], None
+        while (page := await orders.newest(before, 1, status)).orders:
+            seen.append(page.orders[0].order_id)
+            before = seen[-1]
+        return seen
+
+    assert await walk("cancelled") == [made[1].order_id, made[0].order_id]
+    assert await walk("confirmed") == [made[3].order_id, made[2].order_id]
+    assert await walk("shipped") == []
+    assert len(await walk(None)) == 4
+
+
 async def test_every_sellers_parcel_moves_the_order_on(orders, told):
     order = await placed(orders)
     first, second = parcel(order), parcel(order)
