@@ -17,12 +17,14 @@ from urllib.parse import urlencode
 
 import httpx
 
+from mercat import money
 from mercat.bench.load import Load, Result, request
 from mercat.bench.report import Report
 from mercat.bench.shop import audited, cpu_s, memory_mb, serving, staff
 from mercat.catalog import ImportRow, recognise
+from mercat.kit import wire
 from mercat.main import Shop
-from mercat.search import engine, index
+from mercat.search import Card, engine, place_of
 
 PRODUCTS = 20_000
 _QUESTIONS = 5_000
@@ -57,9 +59,11 @@ async def search(
             await _indexed(shop.port, products)
             async with staff(shop) as services:
                 changing = asyncio.create_task(_change(services, lines, changes))
-                reader = index.Reader(index.Folder(Path(shop.data) / "search"))
+                place = place_of(services.settings)
+                reader = place.reader()
                 watching = [
-                    asyncio.create_task(_watch(services, reader, line, seconds)) for line in lines[-_WATCHED:]
+                    asyncio.create_task(_watch(services, reader, line, seconds, far=place.far))
+                    for line in lines[-_WATCHED:]
                 ]
                 await _run(shop.port, asked, seconds / 2)
                 best = await _run(shop.port, asked, seconds)
@@ -178,7 +182,7 @@ async def _change(shop: Shop, lines: list[bytes], per_s: int) -> int:
     return changed
 
 
-async def _watch(shop: Shop, reader: index.Reader, line: bytes, seconds: float) -> list[float]:
+async def _watch(shop: Shop, reader: engine.Reader, line: bytes, seconds: float, *, far: bool) -> list[float]:
     """Gives one product another price, again and again, and looks until a search would show it: seconds from
     each commit. Looks as web workers do, from outside of them, so that looking costs them nothing."""
     raw, seen = json.loads(line), list[float]()
@@ -192,11 +196,11 @@ async def _watch(shop: Shop, reader: index.Reader, line: bytes, seconds: float) 
             row = recognise([raw]).read(raw)
             await shop.catalog.take([row], seller_id, raw["seller"], 0, _received)
             since = time.perf_counter()
+            wanted = money.shown(price, row.currency)
             its = engine.Query.term_query("external_id", raw["external_id"])
             while True:
-                searcher = reader.searcher()
-                found = [address for _, address in searcher.search(its, 1, count=False).hits]
-                if searcher.fast_field_values("price", found) == [price]:
+                shown = await asyncio.to_thread(_price, reader, its) if far else _price(reader, its)
+                if shown == wanted:
                     break
                 await asyncio.sleep(0.02)
             seen.append(time.perf_counter() - since)
@@ -204,6 +208,12 @@ async def _watch(shop: Shop, reader: index.Reader, line: bytes, seconds: float) 
     except asyncio.CancelledError:
         pass
     return seen
+
+
+def _price(reader: engine.Reader, its: engine.Query) -> float | None:
+    searcher = reader.searcher()
+    found = [address for _, address in searcher.search(its, 1, count=False).hits]
+    return wire.decode(searcher.cards(found)[0], Card).price if found else None
 
 
 async def _received(*_: Any) -> None:
