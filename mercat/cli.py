@@ -425,7 +425,7 @@ def simulate(
             metavar="BUG",
             help="Plant a bug that must be found: lost-compensation, no-tombstone, step-twice, live-price,"
             " no-version-test, unfenced-lease, one-sided-entry, told-twice, put-back-twice,"
-            " forgotten-cancel or answer-before-commit.",
+            " kept-turn, sale-without-end, forgotten-cancel or answer-before-commit.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,

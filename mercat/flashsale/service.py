@@ -92,7 +92,7 @@ redis.call('ZREM', KEYS[1], ARGV[1])
 return tonumber(n)
 """
 
-_ADMIT = """
+ADMIT = """
 local left = tonumber(redis.call('GET', KEYS[1]))
 if not left then return 1 end
 if left < tonumber(ARGV[1]) then return 0 end
@@ -431,7 +431,7 @@ class FlashSales:
             raise SoldOut(sale_id=claim.sale_id)
         if claim.quantity > row["per_person"]:
             raise BuyerLimit(sale_id=claim.sale_id, most=row["per_person"])
-        if not await self._store.run(_ADMIT, [gate_key(claim.sale_id)], [claim.quantity]):
+        if not await self._store.run(ADMIT, [gate_key(claim.sale_id)], [claim.quantity]):
             raise SoldOut(sale_id=claim.sale_id)
         return await self._claims(claim)
 

@@ -5,6 +5,7 @@ simulation. Which of those that wait goes next, the seed's dice say; so the same
 """
 
 import asyncio
+import math
 import random
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
@@ -30,6 +31,7 @@ _VERBS = ("fetch", "fetchrow", "fetchval", "execute")
 _SCRIPTS = {text: name.lower() for name, text in vars(scripts).items() if name.isupper()}
 _SORTED = ("checkout.take_over_lapsed", "checkout.undoing_lapsed", "payments.unheard")
 _ROUNDS = 25
+_PASSES = 7  # of what `begin_many` is given
 
 
 class Crash(Exception):
@@ -135,8 +137,9 @@ class Process:
         self.sorts: Callable[[str, Any], Any] | None = None
         self._plant = plant
         self._texts: dict[str, str] = {}
-        shop.checkout.gate = None  # looks at flash sales by the machine's clock, and there are none
-        parts: list[Any] = [*shop.building.here.values(), shop.checkout.saga]
+        # Of claims that come together the smaller id is the first, and ids are not of the seed.
+        vars(vars(shop.flashsale)["_claims"])["_batch_max"] = 1
+        parts: list[Any] = [*shop.building.here.values(), shop.checkout.saga, shop.flashsale.releaser]
         parts.append(vars(shop.payments)["_provider"])
         for part in parts:
             if "_db" in vars(part):
@@ -145,6 +148,15 @@ class Process:
             self._stand_before(name_of_store, store)
         if plant and plant.spoil:
             plant.spoil(shop)
+
+    async def look_at_sales(self) -> None:
+        """Once a seed: both would look again by the machine's clock."""
+        sales, gate = vars(self.shop.flashsale), vars(self.shop.checkout.gate)
+        sales["_seen_at"] = -math.inf
+        await gate["_sales"].watched()
+        sales["_seen_at"] = math.inf
+        gate["_offers"] = {each.offer_id: each for each in await gate["_sales"].watched()}
+        gate["_seen_at"] = math.inf
 
     def begin(self, plan: Plan) -> None:
         self.plan, self.dead, self.wake, self.asleep = plan, False, asyncio.Event(), 0
@@ -176,7 +188,10 @@ class Process:
             return answer
 
         lost = asyncpg.ConnectionDoesNotExistError
-        return await self.through(name, ask, lost, alone=alone, writes=bool(_WRITES.search(text)))
+        # A purchase with a pass begins within 25 s of showing it, or its statement is given up (releaser.py).
+        awake = name == "checkout.begin_many" and any(args[_PASSES])
+        writes = bool(_WRITES.search(text))
+        return await self.through(name, ask, lost, alone=alone, writes=writes, awake=awake)
 
     async def through(
         self,
@@ -186,10 +201,11 @@ class Process:
         *,
         alone: bool = True,
         writes: bool = False,
+        awake: bool = False,
     ) -> Any:
         moment = self._moment(name, writes)
         if moment == "sleeps before":
-            if alone:
+            if alone and not awake:
                 self.asleep += 1
                 await self.wake.wait()
                 self.asleep -= 1

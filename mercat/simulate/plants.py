@@ -176,6 +176,17 @@ PLANTS: dict[str, Plant] = {
         "goods that come back are put on the shelf as often as it is asked",
         rewrites={"inventory.receive": (("from act, unnest(act.offer_ids, act.quantities)", _ANYHOW),)},
     ),
+    "kept-turn": Plant(
+        "what a refused purchase had of a flash sale is never given back",
+        rewrites={
+            "flashsale.settle": (("and t.state = 'claimed'\n", "and t.state = 'claimed' and a.bought\n"),)
+        },
+    ),
+    "sale-without-end": Plant(
+        "the till of a flash sale does not count what is left",
+        rewrites={"flashsale.rush": (("from allowed where so_far <= left_over", "from allowed"),)},
+        drops=("flashsale.sale sale_never_oversold",),
+    ),
     "forgotten-cancel": Plant("what broke off while an order was given up stays so", spoil=_forget),
     "answer-before-commit": Plant("a final answer is given before it is stored", spoil=_answer_first),
 }

@@ -11,7 +11,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from time import perf_counter
@@ -26,6 +26,9 @@ from mercat.audit import audit
 from mercat.catalog import NewProduct
 from mercat.checkout import Buy, Return, Said, Ship, ShippedLine, service
 from mercat.embedded import engines, temporary
+from mercat.flashsale import Act, NewSale
+from mercat.flashsale.releaser import OUT, gate_key, queue_key
+from mercat.flashsale.service import ADMIT
 from mercat.ids import CheckoutId, OfferId, OrderId, SellerId, UserId, parse
 from mercat.inventory import Line
 from mercat.kit import coalesce
@@ -48,6 +51,8 @@ _CARDS = (
     *("tok_visa", "tok_visa", "tok_visa", "tok_3ds", "tok_3ds"),
     *("tok_declined", "tok_timeout_charged", "tok_timeout_uncharged"),
 )
+_FLASH = 0.5
+"""Of the shoppers so many want what is on sale."""
 _LEASE_OVER = timedelta(seconds=20)
 _TOO_LATE = timedelta(seconds=80)
 _WALKED_AWAY = timedelta(seconds=1_000)
@@ -92,6 +97,12 @@ with told as (
 select count(*) from orders.orders o where o.order_id = any($1::bigint[]) and o.status <> 'refused'
     and coalesce((select array_agg(kind order by id) from told where told.order_id = o.order_id::text), '{}')
     <> case when o.status = 'cancelled' then '{OrderPlaced,OrderCancelled}' else '{OrderPlaced}' end::text[]
+"""
+_SALE = """
+select count(*) from flashsale.sale s
+where s.sale_id = $1 and (s.taken <> s.sold or s.sold <> (
+    select coalesce(sum(l.quantity), 0) from orders.line l join orders.orders o using (bucket, order_id)
+    where l.offer_id = s.offer_id and o.status <> 'refused'))
 """
 _FOLLOWED = """
 select (select count(*) from events.parked)
@@ -203,6 +214,8 @@ class Stage:
             process = Process(name, shop, turns, plant)
             guest = (await shop.accounts.guest()).user_id  # its first cart teaches a Valkey the scripts
             await shop.cart.spend(guest, (await shop.cart.basket(guest)).cart_id, [])
+            await shop.building.store.run(ADMIT, [gate_key("nobody")], [1])
+            await shop.building.store.run(OUT, [queue_key("nobody")], [])
             processes.append(process)
         backs = [await Back.of(process) for process in reversed(processes[1:])]
         reader = await asyncpg.connect(
@@ -250,6 +263,8 @@ class Run:
         self.tickets: dict[str, tuple[str, CheckoutId]] = {}
         """Of those whose bank asks them first."""
         self.names: dict[OrderId, str] = {}
+        self.sale = ""
+        """The flash sale, without a waiting room: whoever is first at the till."""
         self.told_before = 0
         self.promised: list[tuple[OrderId, str]] = []
         """What shoppers and sellers were told of an order."""
@@ -271,6 +286,8 @@ class Run:
                 await self._furnish()
                 turns.free = False
                 await self._play()
+                turns.free = True
+                await self._end_the_sale()
         except TimeoutError:
             self.wrong.append("a run comes to an end")
         finally:
@@ -415,6 +432,8 @@ class Run:
                         break  # a notice whose checkout is busy waits for the next round
             except (Crash, Unavailable, *AWAY):
                 continue  # the next round sees to what is left
+        with suppress(Crash, Unavailable, *AWAY):
+            await self.stage.recovery.shop.flashsale.releaser.settle(self.sale)
 
     async def _tell(self, process: Process, key: str, event_id: str) -> None:
         """The bank's notice of a purchase that it asked its customer about."""
@@ -487,14 +506,46 @@ class Run:
             stock = dice.choice((dice.randint(1, 5), dice.randint(5, 12)))
             await shop.inventory.receive(f"simulation/{offer_id}", [Line(offer_id, stock)], seller_id)
             self.offers.append((seller_id, offer_id))
+        flash = await self._open_a_sale(seller_id)
         for n in range(_SHOPPERS):
             user_id = (await shop.accounts.guest()).user_id
-            for _, offer_id in self.offers[: dice.choice((1, 1, 2))]:  # all want the first
+            wanted = [offer_id for _, offer_id in self.offers[: dice.choice((1, 1, 2))]]  # most want the first
+            if dice.random() < _FLASH:
+                wanted = [flash, *wanted[: dice.choice((0, 0, 1))]]
+            for offer_id in wanted:
                 await shop.cart.add(user_id, offer_id, dice.randint(1, 2))
             address_id = await shop.accounts.add_address(user_id, _HOME)
             method_id = await shop.accounts.add_payment_method(user_id, dice.choice(_CARDS))
             ask = Buy(address_id, method_id, "standard", email="ann@example.com")
             self.asks[f"{self.seed}/{n}"] = (Caller(user_id), ask)
+
+    async def _open_a_sale(self, seller_id: SellerId) -> OfferId:
+        """Of fewer units than are wanted, and than there are."""
+        shop = self.stage.one.shop
+        draft = NewProduct(title="Thing on sale", category="things", price=999, currency=self.told.currency)
+        offer_id = (await shop.catalog.create(seller_id, "Seller", draft)).offer_id
+        await shop.inventory.receive(f"simulation/{offer_id}", [Line(offer_id, 20)], seller_id)
+        self.sale = f"s{int(offer_id)}"
+        sale = NewSale(
+            sale_id=self.sale,
+            offer_id=offer_id,
+            units=self.dice.randint(1, 3),
+            starts_at=self.now,
+            queue=False,
+            per_person=2,
+            per_card=None,
+            per_address=None,
+        )
+        await shop.flashsale.create(sale)
+        await shop.flashsale.releaser.tick()
+        await shop.building.store.do("DEL", gate_key(self.sale))  # so that PostgreSQL alone decides
+        for process in self.stage.processes:
+            await process.look_at_sales()
+        return offer_id
+
+    async def _end_the_sale(self) -> None:
+        operator = Caller(UserId(0), frozenset({"operator"}), email="ops@example.com")
+        await self.stage.one.shop.flashsale.act(operator, self.sale, Act("end", "It is over."))
 
     async def _buy(self, process: Process, key: str) -> None:
         caller, ask = self.asks[key]
@@ -567,6 +618,8 @@ class Run:
             broken.append("every fact is told once, in its order")
         if await reader.fetchval(_FOLLOWED, list(self.names)):
             broken.append("followers have done once what they were told")
+        if await reader.fetchval(_SALE, self.sale):
+            broken.append("a flash sale sold what was ordered, and holds nothing for nobody")
         for order_id, promise in self.promised:
             if not await reader.fetchval(_KEPT[promise], order_id):
                 broken.append(f"who was told that an order is {promise} can rely on it")
