@@ -32,11 +32,14 @@ from mercat.flashsale.messages import (
     SoldOut,
     Verdict,
 )
-from mercat.flashsale.service import FlashSales
+from mercat.flashsale.releaser import OUT, gate_key
+from mercat.flashsale.service import ADMIT, FlashSales
 from mercat.flashsale.signature import canonical, genuine
 
 __all__ = [
+    "ADMIT",
     "API",
+    "OUT",
     "Act",
     "BuyerLimit",
     "Certificate",
@@ -60,5 +63,6 @@ __all__ = [
     "SoldOut",
     "Verdict",
     "canonical",
+    "gate_key",
     "genuine",
 ]

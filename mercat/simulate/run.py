@@ -26,9 +26,7 @@ from mercat.audit import audit
 from mercat.catalog import NewProduct
 from mercat.checkout import Buy, Return, Said, Ship, ShippedLine, service
 from mercat.embedded import engines, temporary
-from mercat.flashsale import Act, NewSale
-from mercat.flashsale.releaser import OUT, gate_key, queue_key
-from mercat.flashsale.service import ADMIT
+from mercat.flashsale import ADMIT, OUT, Act, NewSale, gate_key
 from mercat.ids import CheckoutId, OfferId, OrderId, SellerId, UserId, parse
 from mercat.inventory import Line
 from mercat.kit import coalesce
@@ -215,7 +213,7 @@ class Stage:
             guest = (await shop.accounts.guest()).user_id  # its first cart teaches a Valkey the scripts
             await shop.cart.spend(guest, (await shop.cart.basket(guest)).cart_id, [])
             await shop.building.store.run(ADMIT, [gate_key("nobody")], [1])
-            await shop.building.store.run(OUT, [queue_key("nobody")], [])
+            await shop.building.store.run(OUT, [gate_key("nobody")], [])
             processes.append(process)
         backs = [await Back.of(process) for process in reversed(processes[1:])]
         reader = await asyncpg.connect(
@@ -509,7 +507,8 @@ class Run:
         flash = await self._open_a_sale(seller_id)
         for n in range(_SHOPPERS):
             user_id = (await shop.accounts.guest()).user_id
-            wanted = [offer_id for _, offer_id in self.offers[: dice.choice((1, 1, 2))]]  # most want the first
+            # Most want the first.
+            wanted = [offer_id for _, offer_id in self.offers[: dice.choice((1, 1, 2))]]
             if dice.random() < _FLASH:
                 wanted = [flash, *wanted[: dice.choice((0, 0, 1))]]
             for offer_id in wanted:
