@@ -7,6 +7,7 @@ API = [
     Route("POST", "/quotes", Checkout.quote),
     Route("POST", "/checkouts", Checkout.buy, status=200),
     Route("POST", "/outcomes", Checkout.outcomes, status=200),
+    Route("POST", "/never", Checkout.never_begin, status=200),
     Route("GET", "/health", Checkout.health),
     Route("POST", "/challenges/{ticket}", Checkout.challenge, status=200),
     Route("POST", "/checkouts/{checkout_id}", Checkout.resume, status=200),

@@ -90,10 +90,20 @@ select checkout_id, fence from ended;
 select checkout_id, status, body from checkout.answer where checkout_id = any($1::bigint[]);
 
 -- name: outcomes
-select c.checkout_id, case when a.status = 201 then 'bought' when a.status is not null then 'refused' else 'running' end
-    as outcome
+select c.checkout_id, case when c.key = '' then 'never' when a.status = 201 then 'bought'
+    when a.status is not null then 'refused' else 'running' end as outcome
 from checkout.checkout c left join checkout.answer a on a.checkout_id = c.checkout_id
 where c.checkout_id = any($1::bigint[]);
+
+-- name: never_begin
+-- A tombstone where nothing has begun: whoever comes late finds the id taken. Nobody else has a key without letters.
+with gone as (
+    insert into checkout.checkout (checkout_id, user_id, key, fingerprint, record, begun_at)
+    select c, c, '', '', '{}', $2 from unnest($1::bigint[]) c order by c
+    on conflict do nothing
+    returning checkout_id
+)
+insert into checkout.answer (checkout_id, status, body, at) select checkout_id, 409, '', $2 from gone;
 
 -- name: health
 -- How the purchases did that began after $1 (ids carry their time): those we failed, the slow ones, and those

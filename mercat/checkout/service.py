@@ -146,7 +146,10 @@ class Checkout(Afterwards):
             record = await self._prepare(caller, ask)
             if self.gate is not None:
                 flash_pass = await self.gate.admit(record.order, record.token, ask.flash_pass)
-        except (Invalid, NotFound, CartEmpty, QuoteExpired, OutOfStock, PriceChanged, NotAdmitted):
+        except (
+            *(Invalid, NotFound, CartEmpty, QuoteExpired, OutOfStock, PriceChanged, NotAdmitted),
+            CheckoutInProgress,  # it is perhaps this key's purchase that has the pass
+        ):
             if standing := await self._standing(caller.user_id, key):
                 return await self._again(standing, fingerprint)
             raise
@@ -172,9 +175,14 @@ class Checkout(Afterwards):
         return await self._cart_is_taken(record)
 
     async def outcomes(self, checkout_ids: list[CheckoutId]) -> dict[CheckoutId, str]:
-        """What purchases came to: bought, refused or running; those that never began are left out."""
+        """What purchases came to: bought, refused, running, or never: they may not begin any more. Those that
+        have not begun are left out."""
         rows = await self._db.fetch(queries.outcomes, checkout_ids)
         return {CheckoutId(row["checkout_id"]): row["outcome"] for row in rows}
+
+    async def never_begin(self, checkout_ids: Annotated[list[CheckoutId], IN_BODY]) -> None:
+        """Of these, what has not begun by now never will."""
+        await self._db.execute(queries.never_begin, checkout_ids, clock.now())
 
     async def health(self, seconds: float) -> Health:
         """How buying did lately."""

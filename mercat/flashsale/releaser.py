@@ -34,8 +34,9 @@ _PAGES_A_TICK = 40
 _GRACE = timedelta(seconds=2)
 """A pass shown in its last moment is settled before it lapses."""
 _NEVER_BEGUN = timedelta(seconds=30)
-"""A turn claimed for so long by a checkout that nobody knows: its process died in between. Not sooner: it may
-yet begin (10 s in its coalescer, 15 s of a statement), and would buy what the next was promised."""
+"""A turn claimed for so long by a checkout that nobody knows: its process died in between, or sleeps. Not
+sooner: it may yet begin (10 s in its coalescer, 15 s of a statement). Afterwards it never may, for it would
+buy what the next was promised."""
 _LOOK_BACK_S = 5.0
 OUT = """
 for n = 1, #ARGV, 2 do
@@ -207,13 +208,17 @@ class Releaser:
         claimed = await self._db.fetch(queries.claimed, sale_id, place)
         if not claimed:
             return 0
-        came_to = await self._checkout.outcomes([CheckoutId(row["checkout_id"]) for row in claimed])
-        ended: list[Ended] = []
-        for row in claimed:
-            outcome = came_to.get(CheckoutId(row["checkout_id"]))
-            died = outcome is None and now - row["claimed_at"] > _NEVER_BEGUN
-            if died or outcome in ("bought", "refused"):
-                ended.append(Ended(row["place"], row["checkout_id"], outcome == "bought", died))
+        asked = {CheckoutId(row["checkout_id"]): row for row in claimed}
+        came_to = await self._checkout.outcomes(list(asked))
+        late = [c for c, row in asked.items() if c not in came_to and now - row["claimed_at"] > _NEVER_BEGUN]
+        if late:
+            await self._checkout.never_begin(late)
+            came_to |= await self._checkout.outcomes(late)
+        ended = [
+            Ended(row["place"], row["checkout_id"], bought=outcome == "bought", died=outcome == "never")
+            for checkout_id, row in asked.items()
+            if (outcome := came_to.get(checkout_id)) in ("bought", "refused", "never")
+        ]
         await self.end(sale_id, ended)
         return len(ended)
 

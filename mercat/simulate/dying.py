@@ -31,7 +31,6 @@ _VERBS = ("fetch", "fetchrow", "fetchval", "execute")
 _SCRIPTS = {text: name.lower() for name, text in vars(scripts).items() if name.isupper()}
 _SORTED = ("checkout.take_over_lapsed", "checkout.undoing_lapsed", "payments.unheard")
 _ROUNDS = 25
-_PASSES = 7  # of what `begin_many` is given
 
 
 class Crash(Exception):
@@ -188,10 +187,7 @@ class Process:
             return answer
 
         lost = asyncpg.ConnectionDoesNotExistError
-        # A purchase with a pass begins within 25 s of showing it, or its statement is given up (releaser.py).
-        awake = name == "checkout.begin_many" and any(args[_PASSES])
-        writes = bool(_WRITES.search(text))
-        return await self.through(name, ask, lost, alone=alone, writes=writes, awake=awake)
+        return await self.through(name, ask, lost, alone=alone, writes=bool(_WRITES.search(text)))
 
     async def through(
         self,
@@ -201,11 +197,10 @@ class Process:
         *,
         alone: bool = True,
         writes: bool = False,
-        awake: bool = False,
     ) -> Any:
         moment = self._moment(name, writes)
         if moment == "sleeps before":
-            if alone and not awake:
+            if alone:
                 self.asleep += 1
                 await self.wake.wait()
                 self.asleep -= 1
