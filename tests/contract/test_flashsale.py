@@ -254,6 +254,52 @@ async def test_a_claim_whose_process_died_costs_none_of_ones_time(scene, clock_a
     assert (await scene.buys(shopper, place.pass_)).status == 201
 
 
+async def test_a_purchase_that_slept_does_not_begin_once_its_turn_was_given_back(scene, clock_ahead):
+    """Found by the simulator: both bought, and there was one unit."""
+    await scene.opens(stock=1)
+    ann, ben = scene.person(), scene.person()
+    for person in (ann, ben):
+        await scene.sales.join(person, SALE)
+    await scene.tick()
+    checkout, wakes = scene.shop.checkout, asyncio.Event()
+    begin, checkout._begin = checkout._begin, _Sleeper(checkout._begin, wakes)
+    late = asyncio.create_task(scene.buys(ann, await scene.pass_of(ann)))
+    await checkout._begin.asleep.wait()
+    checkout._begin = begin
+    for ahead in (400, 710):  # its turn is given back; then it lapses, and the next is let in
+        clock_ahead(ahead)
+        await scene.tick()
+        await scene.tick()
+    assert (await scene.buys(ben, await scene.pass_of(ben))).status == 201
+    wakes.set()
+    with pytest.raises(CheckoutInProgress):
+        await late
+    await scene.tick()
+    assert await scene.sold() == 1
+
+
+class _Sleeper:
+    def __init__(self, begin, wakes):
+        self._begin, self._wakes, self.asleep = begin, wakes, asyncio.Event()
+
+    async def __call__(self, ask):
+        self.asleep.set()
+        await self._wakes.wait()
+        return await self._begin(ask)
+
+
+async def test_who_has_to_ask_the_bank_is_told_so_again(scene):
+    await scene.opens(stock=1)
+    ann = scene.person()
+    await scene.sales.join(ann, SALE)
+    await scene.tick()
+    pass_ = await scene.pass_of(ann)
+    first = await scene.buys(ann, pass_, key="k", token="tok_3ds")
+    same = msgspec.structs.replace(await _same_ask(scene, ann), flash_pass=pass_)
+    assert first.status == 202
+    assert (await scene.shop.checkout.buy(ann, "k", same)).body == first.body
+
+
 async def test_a_key_that_was_used_before_takes_no_turn(scene):
     await scene.opens(stock=1)
     ann = scene.person()
