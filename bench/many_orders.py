@@ -11,8 +11,8 @@ import sys
 
 import asyncpg
 
-from mercat.bench.checkout import Crowd, invite, stock_shelves
-from mercat.bench.shop import opened, staff
+from mercat.lab.bench.checkout import Crowd, invite, stock_shelves
+from mercat.lab.bench.shop import opened, staff
 
 _AT_ONCE = 512
 _TEMPLATE = 5_000

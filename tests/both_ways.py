@@ -7,7 +7,7 @@ from typing import TypeVar
 import httpx
 from starlette.applications import Starlette
 
-from mercat.kit.web import Route, remote, serve
+from mercat.kit.rpc import Route, remote, serve
 
 Service = TypeVar("Service")
 WAYS = ["in process", "over http"]

@@ -16,13 +16,13 @@ import msgspec
 import pytest
 
 from mercat import events
-from mercat.bench.shop import opened
 from mercat.embedded import Connection, temporary
 from mercat.embedded import engines as started
-from mercat.kit import log, wire
-from mercat.kit.building import Building
+from mercat.kit import codec, event_log
 from mercat.kit.clock import clock
+from mercat.kit.host import Host
 from mercat.kit.valkey import Store
+from mercat.lab.bench.shop import opened
 from mercat.migrate import migrate
 from mercat.settings import Settings, load
 
@@ -113,25 +113,25 @@ async def _empty(owner: asyncpg.Connection, seeds: dict[str, list[asyncpg.Record
 
 
 @pytest.fixture
-async def building(settings: Settings) -> AsyncIterator[Building]:
+async def host(settings: Settings) -> AsyncIterator[Host]:
     async with AsyncExitStack() as stack:
-        yield Building(settings, stack)
+        yield Host(settings, stack)
 
 
 @pytest.fixture
-def pool(building: Building) -> Callable[[str], Awaitable[asyncpg.Pool]]:
+def pool(host: Host) -> Callable[[str], Awaitable[asyncpg.Pool]]:
     """`await pool("reviews")`: that service's own pool, by its own role."""
-    return building.pool
+    return host.pool
 
 
 @pytest.fixture
-def store(building: Building) -> Store:
-    return building.store
+def store(host: Host) -> Store:
+    return host.store
 
 
 @pytest.fixture
-def cache(building: Building) -> Store:
-    return building.cache
+def cache(host: Host) -> Store:
+    return host.cache
 
 
 @pytest.fixture
@@ -154,8 +154,8 @@ async def told(settings: Settings, db: asyncpg.Pool) -> Callable[[], Awaitable[l
     """What the shop has told since the test began: read from the WAL, and decoded strictly, so that the SQL
     which tells a fact and the class that names it cannot drift apart."""
     slot = "told"
-    await db.execute(log.queries.open_slot, slot)
-    decoder = wire.decoder(events.AnyEvent)
+    await db.execute(event_log.queries.open_slot, slot)
+    decoder = codec.decoder(events.AnyEvent)
     heard: list[events.AnyEvent] = []
 
     async def told() -> list[events.AnyEvent]:

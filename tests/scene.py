@@ -6,7 +6,7 @@ from mercat.audit import audit
 from mercat.catalog import NewProduct
 from mercat.checkout import Buy
 from mercat.inventory import Line
-from mercat.kit.web import Caller
+from mercat.kit.rpc import Caller
 
 HOME = NewAddress(name="Ann", line1="1 Lane", city="Boston", region="MA", postal_code="02110", country="US")
 LAPSED = 20  # seconds after which nobody holds a lease of now

@@ -1,5 +1,5 @@
 from mercat.accounts.service import Accounts
-from mercat.kit.web import Route
+from mercat.kit.rpc import Route
 
 API = [
     Route("POST", "/people", Accounts.register),

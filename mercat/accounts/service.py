@@ -28,12 +28,12 @@ from mercat.accounts.rules import (
     wrong_with_token,
 )
 from mercat.ids import AddressId, PaymentMethodId, SellerId, UserId
-from mercat.kit import clock, sql, wire
-from mercat.kit.coalesce import Coalescer
+from mercat.kit import clock, codec, sql
+from mercat.kit.batching import Coalescer
 from mercat.kit.limits import Limit, Limits
 from mercat.kit.refusals import Invalid, NotFound, SignInFirst, TooManyRequests
+from mercat.kit.rpc import IN_BODY, Caller
 from mercat.kit.valkey import Store
-from mercat.kit.web import IN_BODY, Caller
 from mercat.settings import Settings
 
 queries = sql.load("mercat.accounts")
@@ -123,7 +123,7 @@ class Accounts:
 
     async def _begin(self, caller: Caller, guest: UserId | None = None) -> Session:
         token = guest_token(caller.user_id, self._guests) if caller.guest else secrets.token_urlsafe(32)
-        await self._store.do("SET", _key(token), wire.encode(caller), "EX", _SESSION_S)
+        await self._store.do("SET", _key(token), codec.encode(caller), "EX", _SESSION_S)
         if not caller.guest:
             await self._store.do("SADD", f"sessions:{caller.user_id}", _key(token))
             await self._store.do("EXPIRE", f"sessions:{caller.user_id}", _SESSION_S)
@@ -134,7 +134,7 @@ class Accounts:
         kept = await self._store.do("GET", _key(token))
         if not kept:
             return await self._back_again(token) if kept is None else None
-        caller = wire.decode(kept, Caller)
+        caller = codec.decode(kept, Caller)
         if caller.guest and _age_s(caller.user_id) > _DAY_S:  # younger ones have nearly all of their time
             await self._store.do("EXPIRE", _key(token), _SESSION_S)
         return caller
@@ -148,7 +148,7 @@ class Accounts:
         if await self._db.fetchval(queries.was_claimed, guest):
             return None
         caller = Caller(guest)
-        made = await self._store.do("SET", _key(token), wire.encode(caller), "EX", _SESSION_S, "NX")
+        made = await self._store.do("SET", _key(token), codec.encode(caller), "EX", _SESSION_S, "NX")
         return caller if made else await self.who(token)
 
     async def sign_out(self, token: Annotated[str, IN_BODY]) -> None:
@@ -158,7 +158,7 @@ class Accounts:
             return
         kept = await self._store.do("GETDEL", _key(token))
         if kept:
-            user_id = wire.decode(kept, Caller).user_id
+            user_id = codec.decode(kept, Caller).user_id
             await self._store.do("SREM", f"sessions:{user_id}", _key(token))
 
     async def grant(self, user_id: UserId, role: str, seller_id: SellerId | None = None) -> None:
@@ -171,7 +171,7 @@ class Accounts:
     async def _update_sessions(self, caller: Caller) -> None:
         ours = f"sessions:{caller.user_id}"
         for key in await self._store.do("SMEMBERS", ours):
-            if not await self._store.do("SET", key, wire.encode(caller), "XX", "KEEPTTL"):
+            if not await self._store.do("SET", key, codec.encode(caller), "XX", "KEEPTTL"):
                 await self._store.do("SREM", ours, key)
 
     async def guests_of(self, user_id: UserId) -> list[UserId]:

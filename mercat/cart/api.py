@@ -1,5 +1,5 @@
 from mercat.cart.service import Cart
-from mercat.kit.web import Route
+from mercat.kit.rpc import Route
 
 API = [
     Route("POST", "/carts/{user_id}/lines/{offer_id}", Cart.add),

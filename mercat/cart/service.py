@@ -22,8 +22,8 @@ from mercat.cart.messages import (
 from mercat.catalog import Catalog, Offer
 from mercat.ids import CartId, OfferId, ProductId, UserId, parse
 from mercat.inventory import Inventory, Line, Stock
-from mercat.kit import clock, sql, wire
-from mercat.kit.coalesce import Coalescer
+from mercat.kit import clock, codec, sql
+from mercat.kit.batching import Coalescer
 from mercat.kit.refusals import NotFound
 from mercat.kit.valkey import Store
 from mercat.money import minor
@@ -183,7 +183,7 @@ class Cart:
         kept = await self._kept(user_id)
         cart_id = kept["cart_id"] if kept else int(ids.new(CartId, user_id.bucket))
         lines = msgspec.json.decode(kept["lines"], type=dict[str, _Kept]) if kept else {}
-        fields = [part for offer, line in lines.items() for part in (offer, wire.encode(line))]
+        fields = [part for offer, line in lines.items() for part in (offer, codec.encode(line))]
         shown = str(user_id)
         await self._store.run(scripts.REBUILD, _keys(shown), [shown, _TTL_S, cart_id, *fields])
 
@@ -212,7 +212,7 @@ class Cart:
 
     def _lines_json(self, lines: Sequence[bytes]) -> str:
         read = (self._read(lines[n], lines[n + 1]) for n in range(0, len(lines), 2))
-        return wire.text({str(line[0]): line[1] for line in read if line})
+        return codec.text({str(line[0]): line[1] for line in read if line})
 
     async def _kept_many(self, user_ids: list[UserId]) -> list[Any]:
         rows = {row["user_id"]: row for row in await self._db.fetch(queries.kept, user_ids)}

@@ -1,5 +1,5 @@
 from mercat.catalog.service import Catalog
-from mercat.kit.web import Route
+from mercat.kit.rpc import Route
 
 API = [
     Route("POST", "/sellers/{seller_id}/products", Catalog.create),

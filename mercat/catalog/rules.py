@@ -7,7 +7,7 @@ from hashlib import blake2b
 from itertools import chain, count
 
 from mercat.catalog.messages import ImportRow, ImportVariant
-from mercat.kit import wire
+from mercat.kit import codec
 
 UNCATEGORISED = "uncategorised"
 _OTHER = re.compile(r"[^a-z0-9]+")
@@ -38,7 +38,7 @@ def free_slug(path: Sequence[str], taken: Mapping[str, tuple[str, ...]]) -> str:
 
 def content_of(row: ImportRow) -> bytes:
     """A fingerprint of all that a row says: the same row again changes nothing."""
-    return blake2b(wire.encode(row), digest_size=16).digest()
+    return blake2b(codec.encode(row), digest_size=16).digest()
 
 
 def key_of(variant: ImportVariant) -> str:

@@ -30,9 +30,9 @@ from mercat.catalog.messages import (
 from mercat.catalog.rules import UNCATEGORISED, alike, content_of, free_slug, key_of
 from mercat.events import Document, ProductChanged, RatingChanged, StockChanged
 from mercat.ids import CategoryId, OfferId, ProductId, SellerId, SkuId
-from mercat.kit import clock, sql, wire
-from mercat.kit.coalesce import Coalescer
-from mercat.kit.log import on
+from mercat.kit import clock, codec, sql
+from mercat.kit.batching import Coalescer
+from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound, Stale
 from mercat.kit.valkey import Store
 from mercat.money import MINOR_MAX
@@ -44,7 +44,7 @@ BUSTED = "mercat:product"
 _TOLD_AGAIN_MAX = 500
 _HERE_MAX = 5_000
 _ROLLED_BACK_TRIES = 20
-_decode_product = wire.decoder(Product).decode
+_decode_product = codec.decoder(Product).decode
 Receive = Callable[[str, list[tuple[OfferId, int]], SellerId], Awaitable[None]]
 
 
@@ -100,10 +100,10 @@ class Catalog:
                     draft.description,
                     category_id,
                     draft.brand,
-                    wire.text(draft.attributes),
+                    codec.text(draft.attributes),
                     "{}",
                     draft.tags,
-                    wire.text(images),
+                    codec.text(images),
                     clock.now(),
                 )
             except asyncpg.UniqueViolationError:
@@ -152,9 +152,9 @@ class Catalog:
             standing = dict(row)
             title = wanted.get("title", standing["title"])
             if "images" in wanted:
-                wanted["images"] = wire.text([Image(url, title) for url in wanted["images"]])
+                wanted["images"] = codec.text([Image(url, title) for url in wanted["images"]])
             if "attributes" in wanted:
-                wanted["attributes"] = wire.text(wanted["attributes"])
+                wanted["attributes"] = codec.text(wanted["attributes"])
             if not await db.fetchval(queries.change_product, product_id, *(standing | wanted).values()):
                 return
             if before is not None and _listing(before).mark != seen:
@@ -248,7 +248,7 @@ class Catalog:
     async def _keep(self, key: str, product: Product) -> None:
         life = max(1, int(self._settings.product_cache_s * 500))
         try:
-            await self._cache.do("SET", key, wire.encode(product), "PX", life)
+            await self._cache.do("SET", key, codec.encode(product), "PX", life)
         except Exception as error:
             log.warning("a product could not be cached", reason=repr(error)[:100])
 
@@ -261,7 +261,9 @@ class Catalog:
     async def cards(self, product_ids: list[ProductId]) -> list[Document]:
         """Products as shelves show them, in the order asked; those not for sale are left out."""
         rows = await self._db.fetch(queries.cards, product_ids)
-        found = {row["product_id"]: wire.decode(row["document"], Document) for row in rows if row["document"]}
+        found = {
+            row["product_id"]: codec.decode(row["document"], Document) for row in rows if row["document"]
+        }
         return [found[product_id] for product_id in product_ids if product_id in found]
 
     async def categories(self) -> list[Category]:
@@ -276,7 +278,7 @@ class Catalog:
             ProductChanged(
                 product_id=ProductId(row["product_id"]),
                 version=row["version"],
-                document=wire.decode(row["document"], Document) if row["document"] else None,
+                document=codec.decode(row["document"], Document) if row["document"] else None,
             )
             for row in await self._db.fetch(queries.documents, after, limit)
         ]
@@ -372,7 +374,7 @@ class Catalog:
                 row.external_id,
                 known.key,
                 place,
-                wire.text(variant.options),
+                codec.text(variant.options),
                 variant.price,
                 row.currency,
                 "active" if variant.price > 0 and row.currency == shop else "draft",
@@ -509,10 +511,10 @@ def _staged(
         row.description,
         category_id,
         row.brand,
-        wire.text(row.attributes),
-        wire.text(row.options),
+        codec.text(row.attributes),
+        codec.text(row.options),
         row.tags,
-        wire.text(images),
+        codec.text(images),
         row.rating,
         row.review_count,
         row.histogram,
@@ -533,13 +535,13 @@ def _drawn(product_id: ProductId, title: str) -> Image:
 
 def _listing(row: Any) -> Listing:
     return Listing(
-        mark=blake2b(wire.encode(dict(row)), digest_size=12).hexdigest(),
+        mark=blake2b(codec.encode(dict(row)), digest_size=12).hexdigest(),
         title=row["title"],
         description=row["description"],
         category=row["category"],
         brand=row["brand"],
-        attributes=wire.decode(row["attributes"], dict[str, Attribute]),
-        images=[image.url for image in wire.decode(row["images"], list[Image])],
+        attributes=codec.decode(row["attributes"], dict[str, Attribute]),
+        images=[image.url for image in codec.decode(row["images"], list[Image])],
     )
 
 
@@ -564,11 +566,11 @@ def _offer(row: Any) -> Offer:
 
 
 def _product(row: Any, currency: str) -> Product:
-    variants = wire.decode(row["variants"], list[Variant]) if row["variants"] else []
+    variants = codec.decode(row["variants"], list[Variant]) if row["variants"] else []
     offers = [offer for variant in variants for offer in variant.offers]
     offers.sort(key=lambda offer: (not offer.in_stock, offer.price, offer.offer_id))
     featured = next((offer for offer in offers if offer.offer_id == row["featured"]), None)
-    images = wire.decode(row["images"], list[Image])
+    images = codec.decode(row["images"], list[Image])
     return Product(
         product_id=ProductId(row["product_id"]),
         offer_id=featured.offer_id if featured else None,

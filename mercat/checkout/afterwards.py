@@ -15,10 +15,10 @@ from mercat.checkout.messages import Parked, Return, Returned, Ship, Track
 from mercat.fulfilment import Fulfilment, Shipment
 from mercat.ids import OrderId, ReturnId, SellerId, ShipmentId, UserId
 from mercat.inventory import Inventory, Line
-from mercat.kit import clock, sql, wire
-from mercat.kit.coalesce import AWAY
+from mercat.kit import clock, codec, sql
+from mercat.kit.batching import AWAY
 from mercat.kit.refusals import Forbidden, NotFound, Overloaded
-from mercat.kit.web import IN_BODY, Caller
+from mercat.kit.rpc import IN_BODY, Caller
 from mercat.orders import Goods, NotCancellable, NotReturnable, NotShippable, Order, Orders, Taken
 from mercat.payments import Back, Payments, SellerPart
 from mercat.settings import Settings
@@ -188,15 +188,15 @@ class Afterwards:
         try:
             what, _, number = reference.partition("/")
             if what == "cancel":
-                await self._cancel(reference, wire.decode(record, Cancelling))
+                await self._cancel(reference, codec.decode(record, Cancelling))
             elif what == "ship":
-                sending = wire.decode(record, Sending)
+                sending = codec.decode(record, Sending)
                 if await self._orders.withdraw(sending.ask.order_id, f"shipped/{number}"):
                     await self._done(reference)
                 else:
                     await self._send(reference, sending)
             else:
-                returning = wire.decode(record, Returning)
+                returning = codec.decode(record, Returning)
                 if await self._orders.withdraw(returning.order_id, reference):
                     await self._done(reference)
                 else:
@@ -208,7 +208,7 @@ class Afterwards:
         """What recovery has given up, for an operator: the oldest first."""
         rows = await self._db.fetch(queries.parked, _PARKED_MAX)
         return [
-            sql.row(Parked, {**row, "order_id": row["order_id"] or wire.decode(row["text"], OrderId)})
+            sql.row(Parked, {**row, "order_id": row["order_id"] or codec.decode(row["text"], OrderId)})
             for row in rows
         ]
 
@@ -228,7 +228,7 @@ class Afterwards:
         self, reference: str, order_id: OrderId, record: Cancelling | Returning | Sending
     ) -> None:
         until = clock.now() + timedelta(seconds=self._settings.lease_s)
-        await self._db.execute(queries.undoing_begin, reference, order_id, wire.text(record), until)
+        await self._db.execute(queries.undoing_begin, reference, order_id, codec.text(record), until)
 
     async def _put_back(self, reference: str, lines: list[Line]) -> None:
         await self._inventory.put_back(reference, lines)

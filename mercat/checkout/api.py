@@ -1,5 +1,5 @@
 from mercat.checkout.service import Checkout
-from mercat.kit.web import Route
+from mercat.kit.rpc import Route
 
 API = [
     Route("POST", "/people", Checkout.people, status=200),

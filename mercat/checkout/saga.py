@@ -20,8 +20,8 @@ from mercat.cart import Cart
 from mercat.checkout.messages import CheckoutInProgress, Record, Said
 from mercat.ids import EPOCH_MS, CheckoutId
 from mercat.inventory import Inventory, Line, OutOfStock
-from mercat.kit import clock, observe, sql, wire
-from mercat.kit.coalesce import Coalescer
+from mercat.kit import clock, codec, metrics, sql
+from mercat.kit.batching import Coalescer
 from mercat.kit.refusals import Overloaded, Refusal
 from mercat.orders import OrderRefused, Orders
 from mercat.payments import Charge, NextAction, PaymentDeclined, Payments, PaymentUnavailable
@@ -163,7 +163,7 @@ class Saga:
         if not await self._finish(Ending(checkout_id, fence, said.status, said.body, clock.now())):
             raise CheckoutInProgress
         if said.status != 201:
-            observe.checkouts_refused.labels(msgspec.json.decode(said.body)["code"]).inc()
+            metrics.checkouts_refused.labels(msgspec.json.decode(said.body)["code"]).inc()
         return said
 
     async def recover(self) -> int:
@@ -188,8 +188,8 @@ class Saga:
         await asyncio.sleep(600)
 
     async def _recover(self, row: Any) -> None:
-        record = wire.decode(row["record"], Record)
-        observe.checkouts_recovered.inc()
+        record = codec.decode(row["record"], Record)
+        metrics.checkouts_recovered.inc()
         try:
             await self._bring_to_an_end(record, row)
         except (CheckoutInProgress, Overloaded):
@@ -254,23 +254,23 @@ def confirmed(record: Record) -> Said:
         "currency": order.currency,
         "estimated_delivery": order.estimated_delivery,
     }
-    return Said(201, wire.encode(said))
+    return Said(201, codec.encode(said))
 
 
 def refused(refusal: Refusal) -> Said:
-    return Said(refusal.status, wire.encode(refusal.problem()))
+    return Said(refusal.status, codec.encode(refusal.problem()))
 
 
 def pending(record: Record, next_action: NextAction | None = None) -> Said:
     said: dict[str, object] = {"status": "pending", "order_id": record.order.order_id}
     if next_action:
         said["next_action"] = next_action
-    return Said(202, wire.encode(said), retry_after=1)
+    return Said(202, codec.encode(said), retry_after=1)
 
 
 def decided(reason: str | None) -> Said | None:
-    return wire.decode(reason, Said) if reason else None
+    return codec.decode(reason, Said) if reason else None
 
 
 def _reason(said: Said) -> str:
-    return wire.text(said)
+    return codec.text(said)

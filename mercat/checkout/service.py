@@ -30,10 +30,10 @@ from mercat.events import OrderLine
 from mercat.fulfilment import Fulfilment, ShippingMethod
 from mercat.ids import AddressId, CheckoutId, LineId, OfferId, OrderId, PaymentMethodId, UserId
 from mercat.inventory import Inventory, Line, OutOfStock
-from mercat.kit import clock, sql, wire
-from mercat.kit.coalesce import AWAY, Coalescer
+from mercat.kit import clock, codec, sql
+from mercat.kit.batching import AWAY, Coalescer
 from mercat.kit.refusals import BadRequest, Invalid, NotFound, Overloaded
-from mercat.kit.web import IN_BODY, Caller
+from mercat.kit.rpc import IN_BODY, Caller
 from mercat.money import shown
 from mercat.orders import NewOrder, Orders
 from mercat.payments import Heard, Letter, Outcome, Payments, SellerPart
@@ -140,7 +140,7 @@ class Checkout(Afterwards):
                 "Idempotency-Key must be 1 to 255 printable characters.", pointer="/Idempotency-Key"
             )
         what = ask if ask.flash_pass is None else structs.replace(ask, flash_pass=None)
-        fingerprint = blake2b(wire.encode(what), digest_size=16).digest()
+        fingerprint = blake2b(codec.encode(what), digest_size=16).digest()
         flash_pass = None
         try:
             record = await self._prepare(caller, ask)
@@ -161,7 +161,7 @@ class Checkout(Afterwards):
                 key,
                 fingerprint,
                 order.cart_id,
-                wire.inner_text(record),
+                codec.inner_text(record),
                 order.placed_at,
                 flash_pass,
             )
@@ -253,7 +253,7 @@ class Checkout(Afterwards):
             if answer := await self._answer(checkout_id):
                 return answer
             raise CheckoutInProgress
-        record = wire.decode(standing["record"], Record)
+        record = codec.decode(standing["record"], Record)
         return await self._carry_out(record, taken["fence"], taken["direction"], decided(taken["reason"]))
 
     async def _carry_out(
@@ -298,7 +298,7 @@ class Checkout(Afterwards):
         order = record.order
         other = await self._db.fetchrow(queries.of_cart, order.cart_id)
         if other and other["status"] == 201:
-            bought = wire.decode(other["record"], Record).order
+            bought = codec.decode(other["record"], Record).order
             lines = [Line(line.offer_id, line.quantity) for line in bought.lines]
             await self._cart.spend(order.user_id, order.cart_id, lines)
             raise CartEmpty("What was in this cart has been bought already.")

@@ -1,5 +1,5 @@
 from mercat.flashsale.service import FlashSales
-from mercat.kit.web import Route
+from mercat.kit.rpc import Route
 
 API = [
     Route("POST", "/sales", FlashSales.create),

@@ -51,12 +51,12 @@ from mercat.flashsale.releaser import (
 from mercat.flashsale.signature import Signer, canonical
 from mercat.ids import CheckoutId, OfferId, ProductId, UserId
 from mercat.inventory import Inventory
-from mercat.kit import clock, signing, sql, wire
-from mercat.kit.coalesce import AWAY, Coalescer
+from mercat.kit import clock, codec, signing, sql
+from mercat.kit.batching import AWAY, Coalescer
 from mercat.kit.limits import Limit, Limits
 from mercat.kit.refusals import Invalid, NotFound, SignInFirst, TooManyRequests, Unavailable
+from mercat.kit.rpc import IN_BODY, Caller
 from mercat.kit.valkey import Store
-from mercat.kit.web import IN_BODY, Caller
 from mercat.settings import Settings
 
 queries = sql.load("mercat.flashsale")
@@ -190,7 +190,7 @@ class FlashSales:
         row = await self._row(sale_id)
         kept = self._documents.get(sale_id)
         if kept is None or kept[0] is not row:
-            body = wire.encode(_shown(row))
+            body = codec.encode(_shown(row))
             kept = self._documents[sale_id] = (row, Signed(body, self._signer.sign(body), self._signer.key))
         return kept[1]
 
@@ -272,7 +272,7 @@ class FlashSales:
         )
         signature = self._signer.sign(canonical(msgspec.to_builtins(certificate, enc_hook=str)))
         certified = Certified(certificate, signature, self._signer.key)
-        await self._db.execute(queries.certify, sale_id, wire.text(certified))
+        await self._db.execute(queries.certify, sale_id, codec.text(certified))
         return certified
 
     async def certificate(self, sale_id: str) -> Certified:
@@ -281,7 +281,7 @@ class FlashSales:
         body = await self._db.fetchval(queries.certificate, sale_id)
         if body is None:
             raise NotFound("This sale has no certificate yet: it is made when the sale is finished.")
-        return wire.decode(body, Certified)
+        return codec.decode(body, Certified)
 
     # -- the queue
 

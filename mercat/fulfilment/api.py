@@ -1,5 +1,5 @@
 from mercat.fulfilment.service import Fulfilment
-from mercat.kit.web import Route
+from mercat.kit.rpc import Route
 
 API = [
     Route("GET", "/methods/{country}", Fulfilment.methods),

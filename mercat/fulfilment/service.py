@@ -18,8 +18,8 @@ from mercat.fulfilment.messages import (
 )
 from mercat.fulfilment.rules import WAY, arrives, price, zone_of
 from mercat.ids import LineId, OrderId, SellerId, ShipmentId, UserId
-from mercat.kit import clock, sql, wire
-from mercat.kit.log import on
+from mercat.kit import clock, codec, sql
+from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.settings import Settings
 
@@ -61,7 +61,7 @@ class Fulfilment:
         tracking_number: str,
     ) -> Shipment:
         """A parcel was handed over; once a shipment."""
-        packed = wire.text([ShippedLine(line, quantity) for line, quantity in lines])
+        packed = codec.text([ShippedLine(line, quantity) for line, quantity in lines])
         await self._db.execute(
             queries.open,
             shipment_id,
@@ -122,14 +122,14 @@ class Fulfilment:
             by_seller: dict[SellerId, list[OrderLine]] = defaultdict(list)
             for line in event.lines:
                 by_seller[line.seller_id].append(line)
-            address = wire.text(event.address)
+            address = codec.text(event.address)
             rows += [
                 (
                     seller,
                     event.order_id,
                     event.placed_at,
                     event.currency,
-                    wire.text([_line(line) for line in lines]),
+                    codec.text([_line(line) for line in lines]),
                     address,
                     event.estimated_delivery,
                 )
@@ -163,8 +163,8 @@ def _line(line: OrderLine) -> SellerLine:
 
 
 def _shipment(row: Any) -> Shipment:
-    lines = wire.decode(row["lines"], list[ShippedLine])
-    events = wire.decode(row["events"], list[ShipmentEvent])
+    lines = codec.decode(row["lines"], list[ShippedLine])
+    events = codec.decode(row["events"], list[ShipmentEvent])
     return sql.row(Shipment, {**row, "lines": lines, "events": events})
 
 
@@ -173,7 +173,7 @@ def _seller_order(row: Any, shipments: list[Shipment]) -> SellerOrder:
     for shipment in shipments:
         for line in shipment.lines:
             sent[line.order_line_id] += line.quantity
-    known = [sql.row(SellerLine, line) for line in wire.decode(row["lines"], list[dict[str, Any]])]
+    known = [sql.row(SellerLine, line) for line in codec.decode(row["lines"], list[dict[str, Any]])]
     lines = [
         SellerLine(
             order_line_id=line.order_line_id,
@@ -188,7 +188,7 @@ def _seller_order(row: Any, shipments: list[Shipment]) -> SellerOrder:
         )
         for line in known
     ]
-    address = wire.decode(row["address"], dict[str, str])
+    address = codec.decode(row["address"], dict[str, str])
     return SellerOrder(
         order_id=OrderId(row["order_id"]),
         placed_at=row["placed_at"],

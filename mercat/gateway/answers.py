@@ -2,8 +2,8 @@
 
 from mercat import money
 from mercat.events import Document
-from mercat.kit import wire
-from mercat.kit.web import Answer
+from mercat.kit import codec
+from mercat.kit.rpc import Answer
 from mercat.search import Card, Seller
 
 _PUBLIC = "public, max-age=2, stale-while-revalidate=2"
@@ -12,7 +12,7 @@ _PUBLIC = "public, max-age=2, stale-while-revalidate=2"
 def public(shown: object, *keys: object) -> Answer:
     """An answer that is everybody's: any cache may keep it for a moment, and purge it by these keys."""
     headers = {"Cache-Control": _PUBLIC, "Surrogate-Key": " ".join(map(str, keys))}
-    return Answer(raw=wire.encode(shown), headers=headers)
+    return Answer(raw=codec.encode(shown), headers=headers)
 
 
 def card(document: Document) -> Card:

@@ -11,7 +11,7 @@ from mercat.gateway.answers import public
 from mercat.gateway.opinions import review_shown
 from mercat.ids import ProductId
 from mercat.kit.refusals import NotFound
-from mercat.kit.web import Answer
+from mercat.kit.rpc import Answer
 from mercat.reviews import Page
 from mercat.search import Explained, Facets, Query, Relaxed, Suggestions
 from mercat.services import Services

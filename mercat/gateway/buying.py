@@ -10,7 +10,7 @@ from mercat.gateway import shapes
 from mercat.gateway.idempotency import key_of
 from mercat.ids import AddressId, OrderId
 from mercat.kit.refusals import BadRequest, Invalid
-from mercat.kit.web import Answer, Caller, read
+from mercat.kit.rpc import Answer, Caller, read
 from mercat.orders import Order
 from mercat.payments import Letter, Payment
 from mercat.services import Services

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from mercat.kit.refusals import Invalid, MethodNotAllowed, NotFound
-from mercat.kit.web import problem
+from mercat.kit.rpc import problem
 
 Handler = Callable[[Request], Awaitable[Response]]
 PRIVATE = "private, no-store"

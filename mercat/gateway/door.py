@@ -23,8 +23,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mercat.ids import UserId
+from mercat.kit.batching import Coalescer
 from mercat.kit.breaker import Breaker
-from mercat.kit.coalesce import Coalescer
 from mercat.kit.limits import Limit, Limits, Verdict
 from mercat.kit.refusals import (
     BadRequest,
@@ -35,8 +35,8 @@ from mercat.kit.refusals import (
     Refusal,
     TooManyRequests,
 )
+from mercat.kit.rpc import Caller, problem
 from mercat.kit.valkey import Store
-from mercat.kit.web import Caller, problem
 from mercat.settings import Settings
 
 COOKIE = "mercat_session"

@@ -1,8 +1,8 @@
 from starlette.requests import Request
 
 from mercat.gateway import shapes
-from mercat.kit import wire
-from mercat.kit.web import Answer, Caller
+from mercat.kit import codec
+from mercat.kit.rpc import Answer, Caller
 from mercat.services import Services
 
 _FOR_A_SECOND = "public, max-age=1, stale-while-revalidate=1"
@@ -46,4 +46,4 @@ class Flash:
 
 def _public(shown: object, key: str) -> Answer:
     headers = {"Cache-Control": _FOR_A_SECOND, "Surrogate-Key": key}
-    return Answer(raw=wire.encode(shown), headers=headers)
+    return Answer(raw=codec.encode(shown), headers=headers)

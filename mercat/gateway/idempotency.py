@@ -17,8 +17,8 @@ from starlette.types import Message
 
 from mercat.checkout import KeyReused
 from mercat.kit.refusals import BadRequest, Conflict
+from mercat.kit.rpc import Caller, answered, read
 from mercat.kit.valkey import Store
-from mercat.kit.web import Caller, answered, read
 
 KEPT_S = 24 * 3600
 RUNNING_S = 30

@@ -3,7 +3,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from mercat.ids import RuleChangeId, RuleId
-from mercat.kit.web import Caller
+from mercat.kit.rpc import Caller
 from mercat.search import KeptRule, Rule, RuleChanges, Rules
 from mercat.services import Services
 

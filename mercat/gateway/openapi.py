@@ -14,9 +14,9 @@ from starlette.responses import Response
 
 from mercat.gateway.door import COOKIE
 from mercat.ids import Id
-from mercat.kit import wire
+from mercat.kit import codec
 from mercat.kit.refusals import Refusal
-from mercat.kit.web import Needs, Route
+from mercat.kit.rpc import Needs, Route
 
 Tag = Literal["Browsing", "Buying", "People", "Selling", "Opinions", "Flash sales", "Merchandising"]
 Schema = dict[str, Any]
@@ -257,7 +257,7 @@ class Described:
 
     def __init__(self, table: Sequence[PublicRoute], prefix: str) -> None:
         said = document(table, prefix)
-        self._document = msgspec.json.format(wire.encode(said), indent=2)
+        self._document = msgspec.json.format(codec.encode(said), indent=2)
         self._page = page(said, table, prefix).encode()
         self._styles = files("mercat.gateway").joinpath("docs.css").read_bytes()
 

@@ -7,7 +7,7 @@ from mercat.gateway import shapes
 from mercat.gateway.answers import card, public
 from mercat.ids import ProductId, ReviewId
 from mercat.kit.refusals import Unavailable
-from mercat.kit.web import Answer, Caller
+from mercat.kit.rpc import Answer, Caller
 from mercat.reviews import NewReview, Page, Review
 from mercat.reviews import Sort as ReviewSort
 from mercat.services import Services

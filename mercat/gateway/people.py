@@ -8,7 +8,7 @@ from mercat.gateway.door import expired_cookie, session_cookie, token_of
 from mercat.ids import UserId
 from mercat.kit import clock
 from mercat.kit.refusals import Overloaded
-from mercat.kit.web import Answer, Caller
+from mercat.kit.rpc import Answer, Caller
 from mercat.services import Services
 
 

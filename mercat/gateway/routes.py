@@ -20,9 +20,9 @@ from mercat.gateway.openapi import Described, PublicRoute
 from mercat.gateway.opinions import Opinions
 from mercat.gateway.people import People
 from mercat.gateway.selling import Selling
-from mercat.kit import observe, wire
+from mercat.kit import codec, metrics
+from mercat.kit.rpc import Caller, serve
 from mercat.kit.valkey import Store
-from mercat.kit.web import Caller, serve
 from mercat.services import Services
 
 PREFIX = "/api/v1"
@@ -368,9 +368,9 @@ def root(ready: Ready) -> list[BaseRoute]:
     async def is_ready(request: Request) -> Response:
         parts = await ready()
         status = 200 if all(parts.values()) else 503
-        return Response(wire.encode(parts), status, _NOT_KEPT, "application/json")
+        return Response(codec.encode(parts), status, _NOT_KEPT, "application/json")
 
-    async def metrics(request: Request) -> Response:
-        return Response(observe.metrics(), media_type="text/plain; version=0.0.4", headers=_NOT_KEPT)
+    async def all_metrics(request: Request) -> Response:
+        return Response(metrics.metrics(), media_type="text/plain; version=0.0.4", headers=_NOT_KEPT)
 
-    return [Endpoint("/health", health), Endpoint("/ready", is_ready), Endpoint("/metrics", metrics)]
+    return [Endpoint("/health", health), Endpoint("/ready", is_ready), Endpoint("/metrics", all_metrics)]

@@ -9,7 +9,7 @@ from mercat.gateway.buying import shipment_shown
 from mercat.ids import OfferId, OrderId, ProductId, SellerId, ShipmentId
 from mercat.inventory import Count, Line, Stock
 from mercat.kit.refusals import ConditionMissing, Forbidden, NotFound, Stale
-from mercat.kit.web import Answer, Caller
+from mercat.kit.rpc import Answer, Caller
 from mercat.services import Services
 
 

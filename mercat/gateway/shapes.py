@@ -30,7 +30,7 @@ from mercat.ids import (
     UserId,
 )
 from mercat.kit.refusals import Invalid
-from mercat.kit.web import Filters
+from mercat.kit.rpc import Filters
 from mercat.search import Card, Facets, Relaxed, Wanted
 
 LIMIT_MAX = 100

@@ -1,5 +1,5 @@
 from mercat.inventory.service import Inventory
-from mercat.kit.web import Route
+from mercat.kit.rpc import Route
 
 API = [
     Route("POST", "/stock", Inventory.stock, status=200),

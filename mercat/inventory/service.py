@@ -8,7 +8,7 @@ from mercat.ids import EPOCH_MS, CheckoutId, OfferId, SellerId
 from mercat.inventory.messages import Count, Line, OutOfStock, Stock
 from mercat.inventory.rules import Ask, Place, Share, share_out
 from mercat.kit import clock, sql
-from mercat.kit.coalesce import Coalescer
+from mercat.kit.batching import Coalescer
 from mercat.kit.refusals import Invalid, NotFound, Overloaded, Stale
 
 queries = sql.load("mercat.inventory")

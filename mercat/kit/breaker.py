@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import structlog
 
-from mercat.kit import observe
+from mercat.kit import metrics
 from mercat.kit.refusals import Overloaded, Refusal
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Breaker:
             if self.armed or self._failures >= self._failures_max:
                 self._open_until = asyncio.get_running_loop().time() + self._rest_s
                 self._failures = self._failures_max - 1  # half open afterwards: one failure opens it again
-                observe.breaker_opened.labels(self.name).inc()
+                metrics.breaker_opened.labels(self.name).inc()
                 log.warning("breaker opened", service=self.name, reason=type(error).__name__)
             return otherwise
         self._failures = 0

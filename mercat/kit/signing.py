@@ -5,7 +5,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 from typing import TypeVar
 
-from mercat.kit import wire
+from mercat.kit import codec
 
 Kind = TypeVar("Kind")
 _SEAL = 16
@@ -13,7 +13,7 @@ _SEAL = 16
 
 def seal(secret: bytes, what: object) -> str:
     """`what` as JSON behind a 128-bit HMAC-SHA-256 tag (RFC 2104, truncated), base64url."""
-    body = wire.encode(what)
+    body = codec.encode(what)
     tag = hmac.digest(secret, body, sha256)[:_SEAL]
     return urlsafe_b64encode(tag + body).rstrip(b"=").decode()
 
@@ -24,7 +24,7 @@ def unseal(secret: bytes, sealed: str, kind: type[Kind]) -> Kind | None:
         raw = urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
         tag, body = raw[:_SEAL], raw[_SEAL:]
         if hmac.compare_digest(tag, hmac.digest(secret, body, sha256)[:_SEAL]):
-            return wire.decode(body, kind)
+            return codec.decode(body, kind)
     except ValueError:
         pass
     return None

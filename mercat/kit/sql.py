@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from mercat.kit.wire import convert
+from mercat.kit.codec import convert
 
 Row = TypeVar("Row")
 _HEADING = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)

@@ -14,7 +14,7 @@ from valkey.asyncio.retry import Retry
 from valkey.backoff import ConstantBackoff
 from valkey.exceptions import NoScriptError, ValkeyError
 
-from mercat.kit.coalesce import Coalescer, unavailable
+from mercat.kit.batching import Coalescer, unavailable
 
 Command = tuple[Any, ...]
 _PATIENCE_S = 5.0

@@ -1,4 +1,4 @@
-from mercat.kit.web import Route
+from mercat.kit.rpc import Route
 from mercat.notifications.service import Notifications
 
 API = [

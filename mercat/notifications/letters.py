@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mercat import money
 from mercat.events import AccountOpened, Event, OrderCancelled, OrderPlaced, ParcelMoved
-from mercat.kit import wire
+from mercat.kit import codec
 from mercat.settings import Settings
 
 KINDS: dict[str, type[Event]] = {
@@ -52,8 +52,8 @@ _words.filters.update(_filters)
 
 def write(settings: Settings, kind: str, facts: str, order: str | None) -> Letter:
     """The letter a fact asks for. A template's first line is the subject; `order` is the order's own fact."""
-    fact = wire.decode(facts, KINDS[kind])
-    placed = wire.decode(order, OrderPlaced) if order else None
+    fact = codec.decode(facts, KINDS[kind])
+    placed = codec.decode(order, OrderPlaced) if order else None
     known: dict[str, Any] = {"fact": fact, "order": placed, "link": settings.link}
     if isinstance(fact, ParcelMoved):
         known["inside"] = _inside(fact, placed)

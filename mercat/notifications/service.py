@@ -10,8 +10,8 @@ import structlog
 
 from mercat.events import AccountOpened, Event, OrderCancelled, OrderPlaced, ParcelMoved
 from mercat.ids import Id, OrderId
-from mercat.kit import clock, sql, wire
-from mercat.kit.log import on
+from mercat.kit import clock, codec, sql
+from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.notifications import letters
 from mercat.notifications.messages import Mail
@@ -135,6 +135,6 @@ class Notifications:
         return sql.row(Mail, {**row, "subject": letter.subject, "body": letter.body})
 
     async def _write(self, db: asyncpg.Connection, told: Iterable[Told]) -> None:
-        rows = [(subject, kind, order, email, wire.text(fact)) for subject, kind, order, email, fact in told]
+        rows = [(subject, kind, order, email, codec.text(fact)) for subject, kind, order, email, fact in told]
         given: list[Any] = [*sql.columns(rows, 5), clock.now(), self._post is not None]
         await db.execute(queries.write, *given)

@@ -7,9 +7,9 @@ from asyncpg.pool import PoolConnectionProxy
 from mercat import money
 from mercat.events import OrderPlaced, ParcelMoved
 from mercat.ids import LineId, OrderId, SellerId, ShipmentId, UserId, parse
-from mercat.kit import observe, sql, wire
-from mercat.kit.coalesce import Coalescer
-from mercat.kit.log import on
+from mercat.kit import codec, metrics, sql
+from mercat.kit.batching import Coalescer
+from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound, Unavailable
 from mercat.orders.messages import (
     Goods,
@@ -71,8 +71,8 @@ class Orders:
             {
                 **row,
                 "address": msgspec.json.decode(row["address"]),
-                "lines": wire.decode(row["lines"], list[OrderLineView]),
-                "history": [placed, *wire.decode(row["history"], list[Happening])],
+                "lines": codec.decode(row["lines"], list[OrderLineView]),
+                "history": [placed, *codec.decode(row["history"], list[Happening])],
             },
         )
 
@@ -160,7 +160,7 @@ class Orders:
             if said := await db.fetchrow(queries.happened, order_id.bucket, order_id, reference):
                 if said["withdrawn"]:
                     raise NotReturnable
-                return wire.decode(said["detail"], Owed)
+                return codec.decode(said["detail"], Owed)
             rows = {
                 row["order_line_id"]: dict(row)
                 for row in await db.fetch(queries.lines, order_id.bucket, order_id)
@@ -188,7 +188,7 @@ class Orders:
             await self._lock(db, order_id)
             if said := await db.fetchrow(queries.happened, order_id.bucket, order_id, reference):
                 return said["withdrawn"]
-            nothing = wire.text({})
+            nothing = codec.text({})
             await db.execute(queries.note, order_id.bucket, order_id, reference, "withdrawn", "shop", nothing)
             return True
 
@@ -238,7 +238,7 @@ class Orders:
             await db.execute(queries.set_status, bucket, order_id, status)
             if status == "delivered":
                 await db.execute(queries.tell_delivered, bucket, order_id, order["user_id"])
-        await db.execute(queries.note, bucket, order_id, reference, what, who, wire.text(detail))
+        await db.execute(queries.note, bucket, order_id, reference, what, who, codec.text(detail))
 
     async def _create_many(self, orders: list[NewOrder]) -> list[str | Exception]:
         heads = [
@@ -257,9 +257,9 @@ class Orders:
                 order.currency,
                 order.shipping_method,
                 order.estimated_delivery,
-                wire.text(order.address),
+                codec.text(order.address),
                 order.placed_at,
-                wire.inner_text(_placed(order)),
+                codec.inner_text(_placed(order)),
             )
             for order in orders
         ]
@@ -282,8 +282,8 @@ class Orders:
         ]
         rows = await self._db.fetch(queries.create_many, *sql.columns(heads), *sql.columns(lines, 11))
         made = {row[0] for row in rows}
-        observe.orders_placed.inc(len(made))
-        observe.order_value.labels(orders[0].currency).inc(
+        metrics.orders_placed.inc(len(made))
+        metrics.order_value.labels(orders[0].currency).inc(
             sum(order.total for order in orders if order.order_id in made)
         )
         answers: dict[int, str] = dict.fromkeys(made, "confirmed")

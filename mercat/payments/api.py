@@ -1,4 +1,4 @@
-from mercat.kit.web import Route
+from mercat.kit.rpc import Route
 from mercat.payments.service import Payments
 
 API = [

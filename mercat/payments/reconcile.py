@@ -9,7 +9,7 @@ import structlog
 
 from mercat import ids
 from mercat.ids import EPOCH_MS, CaseId, CheckoutId, OrderId
-from mercat.kit import clock, sql, wire
+from mercat.kit import clock, codec, sql
 from mercat.payments.messages import Reconciled
 from mercat.payments.provider import Ask, Listed, Provider
 from mercat.settings import Settings
@@ -138,7 +138,7 @@ class Reconciling:
         checkout_id, order_id = CheckoutId(ours["checkout_id"]), OrderId(ours["order_id"])
         row = next(iter(await self._db.fetch(queries.attempts, [checkout_id])), None)
         ask = (
-            wire.decode(row["ask"], Ask)
+            codec.decode(row["ask"], Ask)
             if row
             else Ask(checkout_id, order_id, ours["amount"], ours["currency"], "")
         )

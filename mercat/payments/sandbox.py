@@ -17,8 +17,8 @@ import asyncpg
 from msgspec import Struct
 
 from mercat.ids import EPOCH_MS, CheckoutId, RefundId, UserId
-from mercat.kit import clock, sql, wire
-from mercat.kit.coalesce import Coalescer
+from mercat.kit import clock, codec, sql
+from mercat.kit.batching import Coalescer
 from mercat.payments.messages import KeptCard
 from mercat.payments.provider import Answer, Ask, BadSignature, Listed, Notice, State
 
@@ -132,7 +132,7 @@ class Sandbox:
         refund_id: RefundId | None = None,
     ) -> tuple[bytes, str]:
         """A notice of now, and its signature: what a card network would send us."""
-        body = wire.encode(Letter(event_id, kind, key, refund_id))
+        body = codec.encode(Letter(event_id, kind, key, refund_id))
         at = str(int(clock.now().timestamp()))
         return body, f"t={at},v1={self._signed(at, body)}"
 
@@ -145,7 +145,7 @@ class Sandbox:
             raise BadSignature
         if abs(clock.now().timestamp() - int(at)) > TOLERANCE_S:
             raise BadSignature
-        letter = wire.decode(body, Letter)
+        letter = codec.decode(body, Letter)
         if letter.type == "refund.failed":
             return Notice(letter.id, letter.type, None, str(letter.refund_id), letter.refund_id)
         return Notice(letter.id, letter.type, letter.checkout_id)

@@ -9,10 +9,10 @@ import structlog
 
 from mercat import ids
 from mercat.ids import EPOCH_MS, CaseId, CheckoutId, OrderId, PaymentId, RefundId, UserId
-from mercat.kit import clock, signing, sql, wire
-from mercat.kit.coalesce import AWAY, Coalescer
+from mercat.kit import clock, codec, signing, sql
+from mercat.kit.batching import AWAY, Coalescer
 from mercat.kit.refusals import Invalid, NotFound, Refusal, Unavailable
-from mercat.kit.web import IN_BODY
+from mercat.kit.rpc import IN_BODY
 from mercat.payments import rules
 from mercat.payments.messages import (
     Back,
@@ -132,7 +132,7 @@ class Payments(Reconciling):
         """What is known already. Of a checkout of this moment a provider that remembers our keys knows it
         best."""
         if not self._provider.remembers:
-            asked = _Attempt(ask.key, wire.text(ask), clock.now(), ask.token, user_id)
+            asked = _Attempt(ask.key, codec.text(ask), clock.now(), ask.token, user_id)
             return await self._attempt(asked)
         asked_at = (ask.key >> 22) + EPOCH_MS
         if clock.now().timestamp() * 1000 - asked_at <= _FRESH_MS:
@@ -219,7 +219,7 @@ class Payments(Reconciling):
         row = next(iter(await self._db.fetch(queries.attempts, [checkout_id])), None)
         if row is None:
             return None, ""
-        return wire.decode(row["ask"], Ask)._replace(customer=row["customer"]), row["reference"]
+        return codec.decode(row["ask"], Ask)._replace(customer=row["customer"]), row["reference"]
 
     async def refund(self, order_id: OrderId, back: Back) -> Refund:
         """Gives back a part of what an order paid, once a reference; RefundTooLarge beyond what is left."""
@@ -231,7 +231,7 @@ class Payments(Reconciling):
     async def of_order(self, order_id: OrderId) -> list[Payment]:
         rows = await self._db.fetch(queries.of_order, order_id)
         return [
-            sql.row(Payment, {**row, "refunds": wire.decode(row["refunds"], list[Refund])}) for row in rows
+            sql.row(Payment, {**row, "refunds": codec.decode(row["refunds"], list[Refund])}) for row in rows
         ]
 
     async def trial_balance(self, sellers_together: bool = False) -> list[Balance]:
@@ -314,7 +314,7 @@ class Payments(Reconciling):
         for row in await self._db.fetch(queries.waiting_too_long, before, _STALE_MAX):
             seen += await self._void_by_and_by(row["checkout_id"], row["order_id"])
         for row in await self._db.fetch(queries.attempts_left, before, _STALE_MAX):
-            ask = wire.decode(row["ask"], Ask)
+            ask = codec.decode(row["ask"], Ask)
             if row["status"] == "captured" or await self._void_by_and_by(ask.key, ask.order_id):
                 seen += 1
                 await self._db.execute(queries.close_attempt, ask.key)

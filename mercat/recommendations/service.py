@@ -7,7 +7,7 @@ import asyncpg
 from mercat.events import OrderPlaced, ProductChanged
 from mercat.ids import ProductId, UserId
 from mercat.kit import sql
-from mercat.kit.log import on
+from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid
 from mercat.recommendations import rules
 from mercat.recommendations.messages import SHELF_MAX

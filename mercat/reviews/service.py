@@ -9,10 +9,10 @@ from mercat import ids
 from mercat.events import OrderCancelled, OrderDelivered, OrderPlaced
 from mercat.ids import ProductId, ReviewId, UserId
 from mercat.kit import clock, sql
-from mercat.kit.coalesce import Coalescer
-from mercat.kit.log import on
+from mercat.kit.batching import Coalescer
+from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound
-from mercat.kit.web import Caller
+from mercat.kit.rpc import Caller
 from mercat.reviews.messages import (
     AlreadyReviewed,
     NewReview,

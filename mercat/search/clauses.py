@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from mercat import money
-from mercat.kit import wire
+from mercat.kit import codec
 from mercat.kit.refusals import Invalid
 from mercat.search import traits, words
 from mercat.search.engine import FieldType, Occur
@@ -108,7 +108,7 @@ def clauses_of(query: Query, text: Clause | None, sold_out: SoldOut) -> Clauses:
             [words.term(traits.column(name), traits.shown(value)) for value in values]
         )
     filters = msgspec.structs.replace(query, q="", sort="relevance", page=1, limit=1, cursor=None)
-    return Clauses(text, always, chosen, wire.encode(filters))
+    return Clauses(text, always, chosen, codec.encode(filters))
 
 
 def trait_of(name: str) -> str:

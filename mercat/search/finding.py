@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from mercat.ids import ProductId
-from mercat.kit import wire
+from mercat.kit import codec
 from mercat.kit.refusals import Invalid
 from mercat.search import arranging, rules, spelling, suggesting, words
 from mercat.search.clauses import NO_TEXT, Clauses, Cursor, Text, clauses_of, cursor_of
@@ -293,7 +293,7 @@ class Finding:
         )
 
     def _named(self, why: Why, address: DocAddress) -> Why:
-        card = wire.decode(self._searcher.cards([address])[0], Card)
+        card = codec.decode(self._searcher.cards([address])[0], Card)
         return msgspec.structs.replace(why, product_id=card.product_id, title=card.title)
 
     def candidates(self, q: str) -> tuple[list[Word], list[Hit]]:

@@ -27,7 +27,7 @@ from tantivy import Index, IndexWriter, Query, Schema, SchemaBuilder
 
 from mercat import money
 from mercat.events import Document, ProductChanged
-from mercat.kit import wire
+from mercat.kit import codec
 from mercat.kit.refusals import Unavailable
 from mercat.search import traits
 from mercat.search.embedded import Embedded
@@ -563,7 +563,7 @@ def prior_of(product: Document) -> float:
 
 
 def card_of(product: Document) -> bytes:
-    return wire.encode(
+    return codec.encode(
         Card(
             product_id=product.product_id,
             title=product.title,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Raw, Struct
 
 from mercat.ids import ProductId, RuleChangeId, RuleId, SellerId
-from mercat.kit import wire
+from mercat.kit import codec
 from mercat.kit.refusals import Conflict
 
 Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
@@ -126,7 +126,7 @@ class Found(Struct, frozen=True, kw_only=True):
 
     def cards(self) -> list[Card]:
         """The products, for those who want to look inside."""
-        return [wire.decode(bytes(card), Card) for card in self.results]
+        return [codec.decode(bytes(card), Card) for card in self.results]
 
 
 class Why(Struct, frozen=True):

@@ -12,9 +12,9 @@ import structlog
 from mercat import ids
 from mercat.ids import RuleChangeId, RuleId
 from mercat.kit import clock, sql
-from mercat.kit.coalesce import AWAY
+from mercat.kit.batching import AWAY
 from mercat.kit.refusals import NotFound
-from mercat.kit.web import Caller
+from mercat.kit.rpc import Caller
 from mercat.search.messages import RULES_MAX, KeptRule, Rule, RuleChange, TooManyRules
 from mercat.search.rules import Ruling, checked, ruling
 

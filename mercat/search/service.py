@@ -11,10 +11,10 @@ from msgspec import structs
 
 from mercat.events import ProductChanged
 from mercat.ids import ProductId, RuleChangeId, RuleId
-from mercat.kit import observe, wire
-from mercat.kit.log import on
+from mercat.kit import codec, metrics
+from mercat.kit.event_log import on
 from mercat.kit.refusals import Unavailable
-from mercat.kit.web import Caller
+from mercat.kit.rpc import Caller
 from mercat.search.asking import Asked
 from mercat.search.counting import TALLIES_MAX, Tallies
 from mercat.search.engine import Place, Writer
@@ -45,7 +45,7 @@ AT_ONCE_FAR = 16
 """Questions a process may have with another machine at a time."""
 _REST_S = 5.0
 _RETRY_S = 0.2
-_ASKED, _REMEMBERED = observe.searches.labels("asked"), observe.searches.labels("remembered")
+_ASKED, _REMEMBERED = metrics.searches.labels("asked"), metrics.searches.labels("remembered")
 _TRUST_S = 300.0
 _LATE_MAX = 5_000
 _ANSWERS_MAX = 500
@@ -107,7 +107,7 @@ class Search:
         await self._mind_rules()
         self._reader.searcher()
         answers: dict[bytes, tuple[float, Found]] = self._reader.counted.setdefault("answers", {})
-        key, now = wire.encode(query), time.monotonic()
+        key, now = codec.encode(query), time.monotonic()
         known = answers.get(key)
         if known and now < known[0]:
             _REMEMBERED.inc()

@@ -6,7 +6,7 @@ from mercat import ids
 from mercat.ids import SellerId, UserId
 from mercat.kit import sql
 from mercat.kit.refusals import Invalid, NotFound
-from mercat.kit.web import IN_BODY
+from mercat.kit.rpc import IN_BODY
 from mercat.sellers.messages import NameTaken, Seller
 
 queries = sql.load("mercat.sellers")

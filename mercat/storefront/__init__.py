@@ -24,8 +24,8 @@ from collections.abc import Callable
 import asyncpg
 from starlette.routing import Route
 
+from mercat.kit.rpc import Authenticate
 from mercat.kit.valkey import Store
-from mercat.kit.web import Authenticate
 from mercat.services import Services
 from mercat.storefront import (
     account,

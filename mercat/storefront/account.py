@@ -9,9 +9,9 @@ from starlette.routing import Route
 
 from mercat.accounts import Credentials, NewPerson, Session
 from mercat.ids import ProductId, ReviewId
-from mercat.kit import clock, wire
+from mercat.kit import clock, codec
 from mercat.kit.refusals import Forbidden, Overloaded, Refusal
-from mercat.kit.web import Caller
+from mercat.kit.rpc import Caller
 from mercat.reviews import NewReview
 from mercat.services import Services
 from mercat.storefront import render
@@ -235,7 +235,7 @@ class Account:
             "title": form.get("title", ""),
         }
         try:
-            review = wire.convert(given, NewReview, strict=False)
+            review = codec.convert(given, NewReview, strict=False)
         except msgspec.ValidationError:
             missing = {} if form.get("stars") else {"stars": "Choose how many stars."}
             return await self.review(request, form, missing or {"body": "Write 1 to 5,000 characters."})

@@ -17,10 +17,10 @@ from mercat.checkout import Buy, Checkout, CheckoutInProgress, Said
 from mercat.flashsale import FlashSales
 from mercat.fulfilment import Fulfilment, ShippingMethod
 from mercat.ids import AddressId, CheckoutId, OfferId, OrderId, PaymentMethodId, ProductId
-from mercat.kit import clock, wire
+from mercat.kit import clock, codec
 from mercat.kit.refusals import Invalid, NotFound, Refusal
+from mercat.kit.rpc import Caller, answered, read
 from mercat.kit.valkey import Store
-from mercat.kit.web import Caller, answered, read
 from mercat.payments import NextAction, Outcome, Payments
 from mercat.pricing import Basket, PricedLine, Pricing
 from mercat.storefront import render
@@ -245,7 +245,7 @@ class Buying:
     async def _wait(self, request: Request, said: Said, url: str, key: str = "") -> Response:
         if "seen" in request.query_params:
             return Response(status_code=204, headers={"Cache-Control": "private, no-store"})
-        step = _with_way_back(wire.decode(said.body, _Answer).next_action, key)
+        step = _with_way_back(codec.decode(said.body, _Answer).next_action, key)
         return await self._visits.page(request, "pending.html", next_action=step, url=url)
 
     async def bank(self, request: Request) -> Response:
@@ -259,7 +259,7 @@ class Buying:
         if request.headers.get("content-type", "").startswith("application/json"):
             return await answered(self._bank_is_told, request)
         form = await self._visits.form(request)
-        outcome = wire.convert({"outcome": form.get("outcome")}, Outcome)
+        outcome = codec.convert({"outcome": form.get("outcome")}, Outcome)
         back = inside(form.get("back") or "/orders")
         try:
             said = await self._checkout.challenge(ticket, outcome)
@@ -270,7 +270,7 @@ class Buying:
         return self._visits.go(request, back)
 
     async def _bank_is_told(self, request: Request) -> Response:
-        outcome = wire.decode(await read(request), Outcome)
+        outcome = codec.decode(await read(request), Outcome)
         said = await self._checkout.challenge(request.path_params["ticket"], outcome)
         kind = "application/json" if said.status < 400 else "application/problem+json"
         return Response(said.body, said.status, {"Cache-Control": "private, no-store"}, kind)
@@ -448,12 +448,12 @@ class Buying:
         except CheckoutInProgress:
             return Said(202, b"{}")
         except Refusal as refusal:
-            return Said(refusal.status, wire.encode(refusal.problem()))
+            return Said(refusal.status, codec.encode(refusal.problem()))
 
     def _follow(self, request: Request, key: str, said: Said) -> Response:
         if said.status != 202:
             return self._visits.go(request, _order_url(said))
-        step = _with_way_back(wire.decode(said.body, _Answer).next_action, key)
+        step = _with_way_back(codec.decode(said.body, _Answer).next_action, key)
         # Another house's page is a link on ours: a form of ours may lead to our own addresses only.
         ours = step is not None and step.url.startswith("/")
         return self._visits.go(request, step.url if step and ours else f"/checkout/pending/{key}")
@@ -463,13 +463,13 @@ class Buying:
 
     async def _remember(self, caller: Caller, key: str, ask: Buy) -> Buy:
         name = _name(caller, key)
-        await self._store.do("SET", name, wire.encode(ask), "NX", "EX", _ASK_KEPT_S)
+        await self._store.do("SET", name, codec.encode(ask), "NX", "EX", _ASK_KEPT_S)
         kept = await self._store.do("GET", name)
-        return wire.decode(kept, Buy) if kept else ask
+        return codec.decode(kept, Buy) if kept else ask
 
     async def _asked(self, caller: Caller, key: str) -> Buy | None:
         kept = await self._store.do("GET", _name(caller, key)) if 0 < len(key) <= _KEY_MAX else None
-        return wire.decode(kept, Buy) if kept else None
+        return codec.decode(kept, Buy) if kept else None
 
 
 def pages(visits: Visits, **services: Any) -> list[Route]:
@@ -533,7 +533,7 @@ def new_address(form: dict[str, str]) -> tuple[NewAddress | None, dict[str, str]
     if errors:
         return None, errors
     try:
-        return wire.convert(given, NewAddress), {}
+        return codec.convert(given, NewAddress), {}
     except msgspec.ValidationError as error:
         said = str(error)
         field = next((name for name in _ADDRESS if f"$.{name}`" in said), "line1")
@@ -566,7 +566,7 @@ def _filled(ask: Buy) -> dict[str, str]:
 
 
 def _order_url(said: Said) -> str:
-    return f"/orders/{wire.decode(said.body, _Answer).order_id}?placed=1"
+    return f"/orders/{codec.decode(said.body, _Answer).order_id}?placed=1"
 
 
 def _with_way_back(step: NextAction | None, key: str) -> NextAction | None:
@@ -579,7 +579,7 @@ def _with_way_back(step: NextAction | None, key: str) -> NextAction | None:
 
 def _trouble(said: Said) -> Trouble:
     try:
-        problem = wire.decode(said.body, _Refused)
+        problem = codec.decode(said.body, _Refused)
     except msgspec.DecodeError:
         problem = _Refused()
     return _say(problem.code, problem.detail, problem.reason)

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mercat.ids import OrderId
-from mercat.kit import observe, sql
+from mercat.kit import metrics, sql
 from mercat.services import Services
 from mercat.storefront import render
 from mercat.storefront.tables import as_csv, choice, link
@@ -58,7 +58,7 @@ class Pulse:
         self.total = 0
 
     def beat(self) -> list[float]:
-        found = _PLACED.search(observe.metrics())
+        found = _PLACED.search(metrics.metrics())
         self.total = int(float(found[1])) if found else 0
         self._seen.append((monotonic(), self.total))
         looks = list(self._seen)

@@ -11,9 +11,9 @@ from starlette.routing import Route
 
 from mercat import ids
 from mercat.ids import ProductId, RuleChangeId, RuleId
-from mercat.kit import clock, wire
+from mercat.kit import clock, codec
 from mercat.kit.refusals import Invalid, NotFound, Refusal
-from mercat.kit.web import malformed
+from mercat.kit.rpc import malformed
 from mercat.search import KeptRule, Rule, RuleChange
 from mercat.services import Services
 from mercat.storefront.aisles import Aisles
@@ -158,7 +158,7 @@ class SearchDesk:
             if name in given and not _is_date(given[name]):
                 raise Invalid("A day is written 2026-11-30.", pointer=f"/{name}")
         try:
-            rule = wire.convert(given, Rule, strict=False)
+            rule = codec.convert(given, Rule, strict=False)
         except msgspec.ValidationError as error:
             raise malformed(error) from None
         if rule.product_id is not None and not await self._shop.catalog.cards([rule.product_id]):

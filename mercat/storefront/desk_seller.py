@@ -12,9 +12,9 @@ from mercat.checkout import Ship, Track
 from mercat.fulfilment import SellerOrder, SellerStatus
 from mercat.ids import OfferId, OrderId, ProductId, SellerId, ShipmentId
 from mercat.inventory import Count, Line, Stock
-from mercat.kit import wire
+from mercat.kit import codec
 from mercat.kit.refusals import Invalid, Refusal, Stale
-from mercat.kit.web import Caller
+from mercat.kit.rpc import Caller
 from mercat.services import Services
 from mercat.storefront import render
 from mercat.storefront.aisles import Aisles
@@ -348,7 +348,7 @@ class SellerDesk:
                 "carrier": carrier,
                 "tracking_number": number,
             }
-            await self._shop.checkout.ship(caller, wire.convert(parcel, Ship))
+            await self._shop.checkout.ship(caller, codec.convert(parcel, Ship))
         except Refusal as refused:
             return await self.orders(request, trouble(refused), refused.status)
         return self._visits.go(request, "/desk/orders?said=shipped")
@@ -358,7 +358,7 @@ class SellerDesk:
         caller, _ = await self._seller(request)
         shipment_id = shown_id(request.path_params["shipment_id"], ShipmentId)
         try:
-            seen = wire.convert(
+            seen = codec.convert(
                 {"status": form.get("status"), "location": form.get("location") or None}, Track
             )
             await self._shop.checkout.track(caller, shipment_id, seen)

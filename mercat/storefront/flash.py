@@ -18,10 +18,10 @@ from starlette.routing import Route
 
 from mercat.flashsale import Act, Place, Room, Sale
 from mercat.ids import UserId
-from mercat.kit import clock, wire
-from mercat.kit.coalesce import AWAY
+from mercat.kit import clock, codec
+from mercat.kit.batching import AWAY
 from mercat.kit.refusals import NotFound, Overloaded, Refusal
-from mercat.kit.web import Caller
+from mercat.kit.rpc import Caller
 from mercat.services import Services
 from mercat.storefront.shared import Shared
 from mercat.storefront.visit import Trouble, Visits, number, trouble
@@ -223,7 +223,7 @@ class ControlRoom:
         sale_id = request.path_params["sale_id"]
         amount = number(form.get("amount"), 0, 0, 10_000_000) if form.get("amount") else None
         try:
-            act = wire.convert({"what": form.get("what"), "why": form.get("why"), "amount": amount}, Act)
+            act = codec.convert({"what": form.get("what"), "why": form.get("why"), "amount": amount}, Act)
             await self._shop.flashsale.act(caller, sale_id, act)
         except msgspec.ValidationError:
             return await self.room(request, Refusal.named("invalid")("Say why, for the record."), form)

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from mercat import money
 from mercat.catalog import Attribute, Listing, NewProduct, ProductChange
 from mercat.ids import ProductId
-from mercat.kit import wire
+from mercat.kit import codec
 from mercat.kit.refusals import Invalid
 
 _ROWS_MAX = 500
@@ -64,7 +64,7 @@ def draft(given: dict[str, str], currency: str) -> tuple[NewProduct, int]:
     }
     if given.get("external_id"):
         typed["external_id"] = given["external_id"]
-    return wire.convert(typed, NewProduct), quantity
+    return codec.convert(typed, NewProduct), quantity
 
 
 def price_of(given: str, currency: str) -> int:

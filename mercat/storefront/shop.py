@@ -19,7 +19,7 @@ from mercat.events import Document
 from mercat.flashsale import FlashSales, Sale
 from mercat.fulfilment import Fulfilment, ShippingMethod
 from mercat.ids import OfferId, ProductId, SkuId
-from mercat.kit import wire
+from mercat.kit import codec
 from mercat.kit.breaker import Breaker
 from mercat.kit.refusals import NotFound, Refusal
 from mercat.recommendations import Recommendations
@@ -234,7 +234,7 @@ class Shop:
             words=list(dict.fromkeys([*found.queries[:3], *found.words]))[:6],
             brands=found.brands[:2],
             categories=found.categories[:2],
-            products=[_tile(wire.decode(bytes(card), Card)) for card in found.products],
+            products=[_tile(codec.decode(bytes(card), Card)) for card in found.products],
         )
         response.headers["Cache-Control"] = "public, max-age=5"
         return response

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from mercat.checkout import Return
 from mercat.fulfilment import Shipment
 from mercat.ids import OrderId, SellerId
-from mercat.kit import wire
+from mercat.kit import codec
 from mercat.kit.refusals import Conflict, Invalid, Refusal
 from mercat.orders import Order, OrderLineView
 from mercat.services import Services
@@ -141,7 +141,7 @@ class Tracking:
             ]
             if not lines:
                 raise Invalid("Say how many of what you send back.")
-            ask = wire.convert({"lines": lines, "reason": form.get("reason", "")[:1_000]}, Return)
+            ask = codec.convert({"lines": lines, "reason": form.get("reason", "")[:1_000]}, Return)
             await self._shop.checkout.return_(caller, order_id, ask)
         except Refusal as refusal:
             words = Trouble(

@@ -15,7 +15,7 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from mercat.ids import Id
-from mercat.kit import wire
+from mercat.kit import codec
 from mercat.kit.refusals import (
     BadRequest,
     Forbidden,
@@ -25,7 +25,7 @@ from mercat.kit.refusals import (
     SignInFirst,
     TooLarge,
 )
-from mercat.kit.web import BODY_BYTES_MAX, Authenticate, Caller, malformed, problem
+from mercat.kit.rpc import BODY_BYTES_MAX, Authenticate, Caller, malformed, problem
 from mercat.storefront import render
 from mercat.storefront.csrf import Csrf
 
@@ -294,7 +294,7 @@ def _plain() -> Environment:
 def shown_id(given: str, kind: type[Any]) -> Any:
     """An id out of an address or a form; an impossible one names nothing."""
     try:
-        found: Id = wire.convert(given, kind)
+        found: Id = codec.convert(given, kind)
     except msgspec.ValidationError:
         raise NotFound from None
     return found

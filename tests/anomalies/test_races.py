@@ -8,11 +8,11 @@ import pytest
 from anomalies.interleaving import gate, races
 from scene import GIVEN_UP, LAPSED, WALKED_AWAY, Scene
 
-from mercat import ids, main
+from mercat import app, ids
 from mercat.checkout import CartEmpty, CheckoutInProgress, KeyReused, PriceChanged, Ship
 from mercat.checkout.messages import ShippedLine
 from mercat.kit.refusals import NotFound
-from mercat.kit.web import Caller
+from mercat.kit.rpc import Caller
 from mercat.orders import NotCancellable
 from mercat.payments import Letter, Outcome
 from mercat.payments.messages import Back
@@ -45,7 +45,7 @@ class Two:
 @pytest.fixture
 async def two(settings, db, clock_ahead):
     async with AsyncExitStack() as stack:
-        shops = [await main.assemble(settings, stack) for _ in range(2)]
+        shops = [await app.build_shop(settings, stack) for _ in range(2)]
         yield Two(*shops, db, clock_ahead)
 
 

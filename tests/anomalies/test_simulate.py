@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import pytest
 import structlog
 
-from mercat import showing
 from mercat.checkout.saga import Decision, Ending, Saga
-from mercat.simulate import PLANTS, sweep, without_constraints
+from mercat.cli import showing
+from mercat.lab.simulate import PLANTS, sweep, without_constraints
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +56,7 @@ def test_a_bug_that_nobody_knows_is_refused(capsys):
 
 
 def test_a_found_bug_is_an_exit_code_and_one_object():
-    command = [sys.executable, "-m", "mercat.cli", "simulate", "--plant", "one-sided-entry", "--json"]
+    command = [sys.executable, "-m", "mercat", "simulate", "--plant", "one-sided-entry", "--json"]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
     report = json.loads(ran.stdout)
     assert ran.returncode == 1, ran.stderr
@@ -66,7 +66,7 @@ def test_a_found_bug_is_an_exit_code_and_one_object():
 
 def test_help_names_every_bug():
     ran = subprocess.run(
-        [sys.executable, "-m", "mercat.cli", "simulate", "--help"],
+        [sys.executable, "-m", "mercat", "simulate", "--help"],
         capture_output=True,
         text=True,
         timeout=60,

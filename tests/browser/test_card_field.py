@@ -13,9 +13,9 @@ from browser.steps import fill_in, press_until_ordered, sign_in
 from playwright.sync_api import expect
 from scene import Scene
 
-from mercat.bench.shop import serving, staff
-from mercat.bench.stripe_double import StripeDouble
 from mercat.inventory import Line
+from mercat.lab.bench.shop import serving, staff
+from mercat.lab.bench.stripe_double import StripeDouble
 
 STRIPE_JS = """
 window.Stripe = (key) => {

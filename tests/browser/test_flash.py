@@ -116,7 +116,7 @@ def test_who_waits_is_told_all_without_asking_the_shop(visit, open_shop, faults)
     listed = httpx.get(f"http://127.0.0.1:{open_shop.port}/api/v1/products?limit=1&page=7").json()
     goods = listed["products"][0]["product_id"]
     plan = [sale, goods, "1", "2030-01-01T00:00:00", "--rate", "0", "--data", open_shop.data]
-    subprocess.run([sys.executable, "-m", "mercat.cli", "flash", "create", *plan], check=True)
+    subprocess.run([sys.executable, "-m", "mercat", "flash", "create", *plan], check=True)
     people = [visit(width) for width in (PHONE, DESK, DESK)]
     asked = []
     for page in people:

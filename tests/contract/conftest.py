@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from search_engines import where as where
 
-from mercat import ids, main
+from mercat import app, ids
 from mercat.gateway.routes import PREFIX
 from mercat.settings import Settings
 
@@ -16,7 +16,7 @@ from mercat.settings import Settings
 class People(msgspec.Struct):
     """The shop, and a client each for nobody, a shopper, a seller and an operator."""
 
-    shop: main.Shop
+    shop: app.Shop
     nobody: httpx.AsyncClient
     shopper: httpx.AsyncClient
     seller: httpx.AsyncClient
@@ -27,10 +27,10 @@ class People(msgspec.Struct):
 async def people(settings: Settings) -> AsyncIterator[People]:
     settings = msgspec.structs.replace(settings, account_rate=1e6, account_burst=10**6)
     async with AsyncExitStack() as stack:
-        shop = await main.assemble(settings, stack)
-        await shop.search.rebuild(main.products(shop.catalog))
-        await main.work_in_the_back(shop)
-        door = await main.answer_the_door(shop)
+        shop = await app.build_shop(settings, stack)
+        await shop.search.rebuild(app.products(shop.catalog))
+        await app.run_background(shop)
+        door = await app.public_app(shop)
 
         def client(token: str = "") -> httpx.AsyncClient:
             headers = {"authorization": f"Bearer {token}"} if token else {}

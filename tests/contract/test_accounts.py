@@ -26,9 +26,9 @@ from mercat.accounts import (
 from mercat.accounts.rules import CARDS, wrong_with, wrong_with_token
 from mercat.events import AccountOpened
 from mercat.ids import AddressId, PaymentMethodId, SellerId, UserId
-from mercat.kit import clock, wire
+from mercat.kit import clock, codec
 from mercat.kit.refusals import Invalid, NotFound, SignInFirst, TooManyRequests
-from mercat.kit.web import serve
+from mercat.kit.rpc import serve
 
 ANN = NewPerson("ann@shop.example", "correct horse", "Ann")
 BOB = NewPerson("bob@shop.example", "battery staple", "Bob")
@@ -368,7 +368,7 @@ async def test_an_address_is_read_back_as_it_was_given(accounts):
 async def test_an_address_has_limits_and_the_refusal_names_the_field(local, field, value):
     app = httpx.ASGITransport(Starlette(routes=serve(API, local)))
     user = ids.new(UserId)
-    given = wire.encode({**msgspec.structs.asdict(HOME), field: value})
+    given = codec.encode({**msgspec.structs.asdict(HOME), field: value})
     async with httpx.AsyncClient(transport=app, base_url="http://accounts") as http:
         answer = await http.post(f"/people/{user}/addresses", content=given)
     assert (answer.status_code, answer.json()["pointer"]) == (422, f"/{field}")

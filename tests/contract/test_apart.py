@@ -6,25 +6,25 @@ import httpx
 import msgspec
 import pytest
 
-from mercat import main
+from mercat import app
 from mercat.ids import ProductId
-from mercat.kit.web import Caller
+from mercat.kit.rpc import Caller
 from mercat.reviews import NotABuyer
 from mercat.reviews.messages import NewReview
 
 
 async def test_a_shop_asks_a_service_that_lives_elsewhere(settings, monkeypatch):
     async with AsyncExitStack() as stack:
-        elsewhere = await main.assemble(settings, stack)
-        transport = httpx.ASGITransport(main.answer_neighbours(elsewhere))
+        elsewhere = await app.build_shop(settings, stack)
+        transport = httpx.ASGITransport(app.internal_app(elsewhere))
         client = httpx.AsyncClient
         monkeypatch.setattr(
-            "mercat.kit.building.httpx.AsyncClient", lambda **more: client(transport=transport, **more)
+            "mercat.kit.host.httpx.AsyncClient", lambda **more: client(transport=transport, **more)
         )
         told = msgspec.structs.replace(settings, addresses={"reviews": "http://elsewhere"})
-        shop = await main.assemble(told, stack)
+        shop = await app.build_shop(told, stack)
 
-        assert "reviews" not in shop.building.here
+        assert "reviews" not in shop.host.here
         guest = await shop.accounts.guest()
         with pytest.raises(NotABuyer):
             await shop.reviews.write(Caller(guest.user_id), ProductId(1), NewReview(stars=5, body="Good."))
@@ -34,4 +34,4 @@ async def test_a_shop_asks_a_service_that_lives_elsewhere(settings, monkeypatch)
 async def test_a_process_of_some_services_says_what_it_lacks(settings):
     async with AsyncExitStack() as stack:
         with pytest.raises(SystemExit, match="MERCAT_ACCOUNTS_URL"):
-            await main.assemble(msgspec.structs.replace(settings, services="reviews"), stack)
+            await app.build_shop(msgspec.structs.replace(settings, services="reviews"), stack)

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 from both_ways import WAYS, reached
 
-from mercat import ids, main
+from mercat import app, ids
 from mercat.cart import API, Cart, CartFull
 from mercat.catalog import NewProduct
 from mercat.inventory import Line
@@ -18,7 +18,7 @@ BOB = ids.SellerId(7)
 @pytest.fixture
 async def shop(settings):
     async with AsyncExitStack() as stack:
-        yield await main.assemble(settings, stack)
+        yield await app.build_shop(settings, stack)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def quantities(basket):
 
 
 async def loses_everything(shop):
-    await shop.building.store.client.flushall()
+    await shop.host.store.client.flushall()
 
 
 async def test_adding_adds_to_what_is_there(cart, goods, ann):
@@ -207,7 +207,7 @@ async def test_lines_that_something_else_wrote_are_read_or_left_out(shop, goods,
     cart = shop.cart
     tea, cup, _ = (each.offer_id for each in goods)
     await cart.add(ann, cup, 1)
-    await shop.building.store.do("HSET", f"cart:{ann}", str(tea), line, "not an offer", "{}")
+    await shop.host.store.do("HSET", f"cart:{ann}", str(tea), line, "not an offer", "{}")
     expected = {cup: 1} | ({tea: quantity} if quantity else {})
     assert quantities(await cart.basket(ann)) == expected
     assert {item.offer_id: item.quantity for item in (await cart.show(ann)).items} == expected
@@ -216,7 +216,7 @@ async def test_lines_that_something_else_wrote_are_read_or_left_out(shop, goods,
     await loses_everything(shop)
     assert quantities(await cart.basket(ann)) == expected
 
-    await shop.building.store.do("HSET", f"cart:{ann}", str(tea), line)
+    await shop.host.store.do("HSET", f"cart:{ann}", str(tea), line)
     await cart.add(ann, tea, 1)
     assert quantities(await cart.basket(ann))[tea] == (quantity or 0) + 1
 
@@ -226,11 +226,11 @@ async def test_what_cannot_be_read_is_neither_merged_nor_left_after_buying(shop,
     tea, cup, _ = (each.offer_id for each in goods)
     guest = ids.new(ids.UserId)
     await cart.add(guest, cup, 1)
-    await shop.building.store.do("HSET", f"cart:{guest}", str(tea), "not JSON")
+    await shop.host.store.do("HSET", f"cart:{guest}", str(tea), "not JSON")
     await cart.merge(guest, ann)
     basket = await cart.basket(ann)
     assert quantities(basket) == {cup: 1}
 
-    await shop.building.store.do("HSET", f"cart:{ann}", str(tea), "not JSON")
+    await shop.host.store.do("HSET", f"cart:{ann}", str(tea), "not JSON")
     await cart.spend(ann, basket.cart_id, [Line(cup, 1), Line(tea, 1)])
-    assert await shop.building.store.do("HLEN", f"cart:{ann}") == 0
+    assert await shop.host.store.do("HLEN", f"cart:{ann}") == 0

@@ -12,10 +12,10 @@ from mercat import ids
 from mercat.catalog import API, Catalog, ImportRow, ImportVariant, NewProduct, ProductChange
 from mercat.events import ProductChanged, RatingChanged, StockChanged
 from mercat.ids import OfferId, ProductId, SellerId
-from mercat.kit.log import deliver
+from mercat.kit.event_log import deliver
 from mercat.kit.refusals import Invalid, NotFound
+from mercat.kit.rpc import remote, serve
 from mercat.kit.valkey import Store
-from mercat.kit.web import remote, serve
 
 BOB, EVE = SellerId(7), SellerId(8)
 TEA = NewProduct(

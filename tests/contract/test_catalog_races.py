@@ -9,7 +9,7 @@ import pytest
 from mercat.catalog import Catalog, ImportRow, ImportVariant, NewProduct
 from mercat.events import RatingChanged, StockChanged
 from mercat.ids import SellerId
-from mercat.kit.log import deliver
+from mercat.kit.event_log import deliver
 
 BOB = SellerId(7)
 

@@ -9,7 +9,7 @@ import pytest
 from both_ways import WAYS, reached
 from scene import GIVEN_UP, LAPSED, WALKED_AWAY, Scene
 
-from mercat import ids, main
+from mercat import app, ids
 from mercat.checkout import (
     API,
     CartEmpty,
@@ -24,9 +24,9 @@ from mercat.checkout import (
 from mercat.checkout.afterwards import TRIES_MAX
 from mercat.checkout.messages import Record, ShippedLine
 from mercat.inventory import OutOfStock
-from mercat.kit import wire
+from mercat.kit import codec
 from mercat.kit.refusals import BadRequest, NotFound
-from mercat.kit.web import Caller
+from mercat.kit.rpc import Caller
 from mercat.orders import NotCancellable, NotReturnable, Taken
 from mercat.payments import Outcome
 from mercat.pricing import QuoteExpired
@@ -69,7 +69,7 @@ def break_at(owner, part, verb, moment, error=Crash):
 @pytest.fixture
 async def scene(settings, db):
     async with AsyncExitStack() as stack:
-        yield await Scene(await main.assemble(settings, stack), db).open()
+        yield await Scene(await app.build_shop(settings, stack), db).open()
 
 
 @pytest.fixture(params=WAYS)
@@ -187,7 +187,7 @@ async def test_an_old_copy_of_a_cart_is_not_bought_again(scene):
     ask = await scene.ask()
     await scene.shop.cart.copy_changed()
     assert (await scene.checkout.buy(scene.ann, "k1", ask)).status == 201
-    await scene.shop.building.store.client.flushall()  # before the emptied cart was copied
+    await scene.shop.host.store.client.flushall()  # before the emptied cart was copied
     assert await scene.in_cart() == 2
     with pytest.raises(CartEmpty, match="bought already"):
         await scene.checkout.buy(scene.ann, "k2", ask)
@@ -298,7 +298,7 @@ async def test_the_longest_holder_of_an_old_lease_cannot_finish(scene, clock_ahe
     said = await slow
     assert (said.status, said.replayed) == (402, True)
     with pytest.raises(CheckoutInProgress):
-        await saga.carry_out(wire.decode(row["record"], Record), row["fence"])
+        await saga.carry_out(codec.decode(row["record"], Record), row["fence"])
     assert await scene.charged() == 0
     assert [answer["status"] for answer in await scene.answers()] == [402]
 

@@ -9,7 +9,7 @@ import pytest
 from flash_scene import HOME, SALE
 from flash_scene import scene as scene
 
-from mercat import ids, main
+from mercat import app, ids
 from mercat.flashsale import (
     Claim,
     FlashPassExpired,
@@ -142,7 +142,7 @@ async def test_ten_thousand_accounts_with_one_card_are_one_buyer(scene):
 @pytest.fixture
 async def http(scene):
     """The shop's door; each guest of it has a token."""
-    door = await main.answer_the_door(scene.shop)
+    door = await app.public_app(scene.shop)
     transport = httpx.ASGITransport(door, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://shop/api/v1", timeout=30) as client:
         yield client
@@ -272,7 +272,7 @@ async def test_two_processes_claim_a_turn_once(scene):
     await scene.tick()
     pass_ = await scene.pass_of(ann)
     async with AsyncExitStack() as stack:
-        other = (await main.assemble(scene.settings, stack)).flashsale
+        other = (await app.build_shop(scene.settings, stack)).flashsale
         claims = [
             (sales, Claim(SALE, 0, ann.user_id, ids.CheckoutId(1_000 + n), 1, "card", "home"))
             for n, sales in enumerate([scene.sales, other] * 10)

@@ -8,7 +8,7 @@ from both_ways import WAYS, reached
 from flash_scene import OPERATOR, SALE
 from flash_scene import scene as scene
 
-from mercat import ids, main
+from mercat import app, ids
 from mercat.checkout import Buy, CheckoutInProgress, NotAdmitted
 from mercat.flashsale import (
     API,
@@ -29,9 +29,9 @@ from mercat.flashsale import (
 )
 from mercat.flashsale.messages import NotPossible, NotStarted
 from mercat.flashsale.rules import Draw
-from mercat.kit import clock, wire
+from mercat.kit import clock, codec
 from mercat.kit.refusals import Invalid, NotFound, SignInFirst, Unavailable
-from mercat.kit.web import Caller
+from mercat.kit.rpc import Caller
 
 # -- the queue
 
@@ -43,7 +43,7 @@ async def test_a_person_has_one_place_however_often_they_ask(scene):
     assert {place.number for place in places} == {1}
     assert sum(place.joined_now for place in places) == 1
     assert (await scene.stands(ann)).position == 1
-    assert await scene.shop.building.store.do("ZCARD", f"flash_queue:{SALE}") == 1
+    assert await scene.shop.host.store.do("ZCARD", f"flash_queue:{SALE}") == 1
 
 
 async def test_first_come_first_served(scene):
@@ -112,7 +112,7 @@ async def test_a_line_that_valkey_lost_comes_back(scene):
     people, _ = await scene.crowd(6)
     await scene.tick()
     before = [(await scene.stands(each)).place for each in people]
-    await scene.shop.building.store.do("FLUSHALL")
+    await scene.shop.host.store.do("FLUSHALL")
     with pytest.raises(Unavailable):
         await scene.sales.join(scene.person(), SALE)
     with pytest.raises(Unavailable):
@@ -126,7 +126,7 @@ async def test_a_line_whose_end_valkey_lost_gives_no_number_twice(scene):
     await scene.opens(rate=0)
     people, _ = await scene.crowd(4)
     await scene.tick()
-    store = scene.shop.building.store
+    store = scene.shop.host.store
     await store.do("SET", f"flash_numbers:{SALE}", 2)
     await store.do("ZREM", f"flash_queue:{SALE}", int(people[2].user_id), int(people[3].user_id))
     await scene.tick()
@@ -369,7 +369,7 @@ async def test_a_rush_has_no_queue_to_join(scene):
 
 async def test_the_gate_is_not_believed_where_it_lets_too_many_in(scene):
     await scene.opens(stock=2, queue=False)
-    await scene.shop.building.store.do("SET", f"flash_gate:{SALE}", 1_000)
+    await scene.shop.host.store.do("SET", f"flash_gate:{SALE}", 1_000)
     said = await asyncio.gather(*(scene.buys(scene.person()) for _ in range(8)), return_exceptions=True)
     assert sum(not isinstance(each, Exception) and each.status == 201 for each in said) == 2
 
@@ -425,8 +425,8 @@ async def test_a_sale_that_nobody_can_serve_delays_no_other(scene):
     await scene.opens(rate=10)
     other = await scene.lists()
     await scene.sales.create(NewSale(sale_id="a", offer_id=other, units=1, starts_at=clock.now()))
-    await scene.shop.building.store.do("SET", "flash_queue:a", "not a sorted set")
-    await scene.shop.building.store.do("SET", "flash_numbers:a", 5)
+    await scene.shop.host.store.do("SET", "flash_queue:a", "not a sorted set")
+    await scene.shop.host.store.do("SET", "flash_numbers:a", 5)
     await scene.crowd(2)
     await scene.tick()
     assert (await scene.sales.sale(SALE)).serving == 2
@@ -436,7 +436,7 @@ def test_every_refusal_of_the_till_is_one():
     assert all(
         issubclass(each, NotAdmitted) for each in (FlashPassRequired, FlashPassInvalid, BuyerLimit, SoldOut)
     )
-    assert wire.encode(SoldOut().problem())
+    assert codec.encode(SoldOut().problem())
 
 
 # -- what anybody can check
@@ -452,9 +452,9 @@ async def test_the_document_and_the_certificate_are_signed(scene):
     assert genuine(signed.key, signed.signature, signed.body)
     assert not genuine(signed.key, signed.signature, signed.body.replace(b'"left":0', b'"left":1'))
     assert not (await scene.sales.verify(SALE)).wrong
-    await main.certify(scene.shop, SALE)
+    await app.certify(scene.shop, SALE)
     scene.look()
-    said = msgspec.json.decode(wire.encode(await scene.sales.certificate(SALE)))
+    said = msgspec.json.decode(codec.encode(await scene.sales.certificate(SALE)))
     assert genuine(said["key"], said["signature"], canonical(said["certificate"]))
     assert (said["certificate"]["sold"], said["certificate"]["used"]) == (1, 1)
     assert said["certificate"]["laws"]
@@ -519,7 +519,7 @@ async def test_a_guest_who_signs_in_keeps_the_place(scene):
     member, other = scene.person(), scene.person()
     await scene.sales.adopt(guest.user_id, member.user_id)
     await scene.sales.adopt(next_in_line.user_id, other.user_id)
-    await scene.shop.building.store.do("FLUSHALL")
+    await scene.shop.host.store.do("FLUSHALL")
     await scene.tick()
     scene.look()
     stands = await scene.stands(member)

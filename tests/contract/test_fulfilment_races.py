@@ -13,7 +13,7 @@ from mercat.fulfilment.rules import WAY, ZONES, price
 from mercat.gateway.routes import PREFIX
 from mercat.ids import LineId, OrderId, SellerId, ShipmentId, UserId
 from mercat.kit.clock import clock
-from mercat.kit.log import deliver
+from mercat.kit.event_log import deliver
 from mercat.kit.refusals import NotFound
 
 ANN = UserId(11)

@@ -18,8 +18,8 @@ from mercat.gateway.door import Door, errors, refuse_other_sites
 from mercat.gateway.idempotency import Replays
 from mercat.ids import ProductId, UserId
 from mercat.kit.refusals import Conflict
+from mercat.kit.rpc import Answer, Caller, Route, serve
 from mercat.kit.valkey import Store
-from mercat.kit.web import Answer, Caller, Route, serve
 from mercat.settings import Settings
 
 ANN, BOB = Caller(UserId(7), frozenset({"shopper"})), Caller(UserId(8), frozenset({"shopper", "seller"}))

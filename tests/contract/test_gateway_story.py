@@ -14,7 +14,7 @@ from openapi_schema_validator import OAS31Validator
 from mercat import ids
 from mercat.gateway.openapi import document
 from mercat.gateway.routes import PREFIX, TABLE
-from mercat.kit import wire
+from mercat.kit import codec
 from mercat.payments import Sandbox
 from mercat.settings import Settings
 
@@ -52,7 +52,7 @@ class Said:
 class Api:
     """Asks as somebody, and holds every answer against the document."""
 
-    said: dict[str, Any] = wire.decode(wire.encode(document(TABLE, PREFIX)), dict)
+    said: dict[str, Any] = codec.decode(codec.encode(document(TABLE, PREFIX)), dict)
 
     def __init__(self, client: httpx.AsyncClient, asked: set[str]) -> None:
         self.client = client

@@ -13,7 +13,7 @@ from mercat import ids
 from mercat.inventory import API, Count, Inventory, Line, OutOfStock
 from mercat.inventory.rules import Ask, share_out
 from mercat.kit.refusals import NotFound, Stale
-from mercat.kit.web import remote, serve
+from mercat.kit.rpc import remote, serve
 
 TEA, CUP = ids.OfferId(101), ids.OfferId(102)
 BOB = ids.SellerId(7)

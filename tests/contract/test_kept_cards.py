@@ -9,11 +9,11 @@ import msgspec
 import pytest
 from scene import Scene
 
-from mercat import main
+from mercat import app
 from mercat.accounts import NewPerson
-from mercat.bench.stripe_double import StripeDouble
 from mercat.gateway.routes import PREFIX
 from mercat.inventory import Line
+from mercat.lab.bench.stripe_double import StripeDouble
 from mercat.settings import Secret
 
 HOME = {
@@ -104,9 +104,9 @@ async def shop(settings, db):
             stripe_publishable_key="pk_live_double",
             stripe_url=url,
         )
-        scene = await Scene(await main.assemble(told, stack), db).open()
+        scene = await Scene(await app.build_shop(told, stack), db).open()
         await scene.shop.inventory.receive("more", [Line(scene.tea, 100)], scene.seller)
-        yield Shop(scene, await main.answer_the_door(scene.shop), double, stack)
+        yield Shop(scene, await app.public_app(scene.shop), double, stack)
 
 
 async def test_what_a_member_keeps_works_again_and_again(shop):

@@ -7,8 +7,8 @@ import pytest
 
 from mercat import ids
 from mercat.events import OrderDelivered, RatingChanged
-from mercat.kit import wire
-from mercat.kit.log import Bell, Follower, Relay, on
+from mercat.kit import codec
+from mercat.kit.event_log import Follower, Notifier, Relay, on
 
 TEA, CUP = ids.ProductId(1), ids.ProductId(2)
 
@@ -28,7 +28,7 @@ def fact(product_id):
 
 async def tell(connection, *events):
     for event in events:
-        await connection.execute("select events.tell_json($1, $2)", type(event).__name__, wire.text(event))
+        await connection.execute("select events.tell_json($1, $2)", type(event).__name__, codec.text(event))
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ async def events_pool(pool):
 def relaying(settings, events_pool):
     @asynccontextmanager
     async def relaying():
-        relay = Relay(events_pool, settings.replication(), Bell(), slot="relay")
+        relay = Relay(events_pool, settings.replication(), Notifier(), slot="relay")
         await relay.open_slot()
         task = asyncio.create_task(relay.run())
         yield
@@ -185,11 +185,11 @@ async def test_who_is_unhurried_hears_the_first_at_once_and_rests_after_it(
     class Counting(Listener):
         unhurried = True
 
-    monkeypatch.setattr("mercat.kit.log._UNHURRIED_S", 3_600.0)
+    monkeypatch.setattr("mercat.kit.event_log._UNHURRIED_S", 3_600.0)
     counting, prompt = Counting(), Listener()
     followers = [await follower(counting, "recommendations"), await follower(prompt)]
-    bell = Bell()
-    tasks = [asyncio.create_task(each.run(bell)) for each in followers]
+    notifier = Notifier()
+    tasks = [asyncio.create_task(each.run(notifier)) for each in followers]
 
     async def heard(listener, count):
         return len(listener.heard) >= count

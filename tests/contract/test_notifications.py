@@ -16,9 +16,9 @@ from mercat import ids
 from mercat.events import AccountOpened, OrderCancelled, OrderLine, OrderPlaced, ParcelMoved, ShipmentLine
 from mercat.ids import LineId, OrderId, ShipmentId, UserId
 from mercat.kit import clock
-from mercat.kit.log import deliver
+from mercat.kit.event_log import deliver
 from mercat.kit.refusals import Invalid, NotFound
-from mercat.kit.web import remote, serve
+from mercat.kit.rpc import remote, serve
 from mercat.notifications import API, Notifications
 from mercat.notifications.smtp import Away
 

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 
 from mercat import ids
 from mercat.kit.refusals import Invalid, NotFound
-from mercat.kit.web import remote, serve
+from mercat.kit.rpc import remote, serve
 from mercat.payments import (
     API,
     Back,

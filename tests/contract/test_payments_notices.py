@@ -11,10 +11,10 @@ import pytest
 from both_ways import WAYS, reached
 from scene import HOME, WALKED_AWAY, Scene
 
-from mercat import ids, main
-from mercat.bench.stripe_double import SECRET, StripeDouble
+from mercat import app, ids
 from mercat.checkout import API, Buy, Checkout
 from mercat.kit.refusals import NotFound, Unavailable
+from mercat.lab.bench.stripe_double import SECRET, StripeDouble
 from mercat.payments import BadSignature, Letter, Outcome
 from mercat.settings import Secret
 
@@ -22,7 +22,7 @@ from mercat.settings import Secret
 @pytest.fixture
 async def scene(settings, db):
     async with AsyncExitStack() as stack:
-        yield await Scene(await main.assemble(settings, stack), db).open()
+        yield await Scene(await app.build_shop(settings, stack), db).open()
 
 
 @pytest.fixture(params=WAYS)
@@ -217,7 +217,7 @@ async def with_stripe(settings, db):
             stripe_webhook_secret=Secret(SECRET),
             stripe_url=url,
         )
-        scene = await Scene(await main.assemble(told, stack), db).open()
+        scene = await Scene(await app.build_shop(told, stack), db).open()
         scene.double = double
         yield scene
 
@@ -272,7 +272,7 @@ async def test_a_shopper_comes_back_from_the_banks_page(with_stripe):
     await scene.checkout.buy(scene.ann, "k1", await _ask(scene, "pm_card_authenticationRequired"))
     [intent] = double.intents.values()
     back = urlsplit(intent["next_action"]["redirect_to_url"]["return_url"]).path
-    door = httpx.ASGITransport(await main.answer_the_door(scene.shop), raise_app_exceptions=False)
+    door = httpx.ASGITransport(await app.public_app(scene.shop), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=door, base_url="http://shop") as browser:
         early = await browser.get(back)
         assert "Your bank asks you first" in early.text

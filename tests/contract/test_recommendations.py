@@ -9,9 +9,9 @@ from starlette.applications import Starlette
 from mercat import ids
 from mercat.events import Document, OrderLine, OrderPlaced, ProductChanged
 from mercat.ids import OrderId, ProductId, UserId
-from mercat.kit.log import deliver
+from mercat.kit.event_log import deliver
 from mercat.kit.refusals import Invalid
-from mercat.kit.web import remote, serve
+from mercat.kit.rpc import remote, serve
 from mercat.recommendations import API, Recommendations
 from mercat.recommendations.rules import BASKET_MAX, basket, met, sold
 

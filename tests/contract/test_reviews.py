@@ -17,10 +17,10 @@ from mercat.events import (
     ReviewWritten,
 )
 from mercat.ids import OrderId, ProductId, ReviewId, UserId
-from mercat.kit import wire
-from mercat.kit.log import deliver
+from mercat.kit import codec
+from mercat.kit.event_log import deliver
 from mercat.kit.refusals import Invalid, NotFound
-from mercat.kit.web import Caller, remote, serve
+from mercat.kit.rpc import Caller, remote, serve
 from mercat.reviews import (
     API,
     AlreadyReviewed,
@@ -328,7 +328,7 @@ async def test_a_crowd_is_answered_in_a_few_statements(reviews, local, heard, mo
 async def test_nonsense_gets_a_problem_and_writes_nothing(local, bought, body, caller, status, code, pointer):
     app = httpx.ASGITransport(Starlette(routes=serve(API, local)))
     async with httpx.AsyncClient(transport=app, base_url="http://reviews") as http:
-        headers = {"x-mercat-caller": wire.text(caller)} if caller else {}
+        headers = {"x-mercat-caller": codec.text(caller)} if caller else {}
         answer = await http.post(f"/products/{TEA}/reviews", content=body, headers=headers)
 
     assert (answer.status_code, answer.json()["code"]) == (status, code)

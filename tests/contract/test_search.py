@@ -11,10 +11,10 @@ from search_shelf import batches, gone, product
 from starlette.applications import Starlette
 
 from mercat.ids import ProductId, SellerId
-from mercat.kit import wire
-from mercat.kit.log import Bell, Follower, Relay, deliver
+from mercat.kit import codec
+from mercat.kit.event_log import Bell, Follower, Relay, deliver
 from mercat.kit.refusals import Invalid, Unavailable
-from mercat.kit.web import remote, serve
+from mercat.kit.rpc import remote, serve
 from mercat.search import API, Card, Count, Query, Relaxed, Search, Seller
 
 
@@ -257,7 +257,7 @@ async def test_facts_reach_the_index_through_the_log(local, settings, db, pool):
     follower = Follower("search", local, await pool("search"), events)
     working = [asyncio.create_task(work) for work in (relay.run(), follower.run(bell))]
     for fact in (TEA, CUP, gone(2, version=2)):
-        await db.execute("select events.tell_json($1, $2)", type(fact).__name__, wire.text(fact))
+        await db.execute("select events.tell_json($1, $2)", type(fact).__name__, codec.text(fact))
     async with asyncio.timeout(10):
         while (
             position := await db.fetchval("select at from events.position where follower = 'search'")

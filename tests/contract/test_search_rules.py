@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from mercat import ids
 from mercat.ids import ProductId, RuleChangeId, RuleId, UserId
 from mercat.kit.refusals import Invalid, NotFound
-from mercat.kit.web import Caller, remote, serve
+from mercat.kit.rpc import Caller, remote, serve
 from mercat.search import API, Query, Rule, Search, TooManyRules
 
 OPS = Caller(UserId(7), frozenset({"operator"}), name="Olga")

@@ -11,8 +11,8 @@ import pytest
 import stripe as library
 
 from mercat import ids
-from mercat.bench.stripe_double import SECRET, StripeDouble
 from mercat.kit.refusals import Invalid, Unavailable
+from mercat.lab.bench.stripe_double import SECRET, StripeDouble
 from mercat.payments import Back, BadSignature, Charge, Letter, PaymentDeclined, Payments, SellerPart
 from mercat.payments.messages import PaymentUnavailable, RefundTooLarge
 from mercat.payments.provider import Ask, Away

@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 
 from mercat.ids import ProductId, UserId
 from mercat.kit.refusals import NotFound
-from mercat.kit.web import remote, serve
+from mercat.kit.rpc import remote, serve
 from mercat.wishlist import API, ITEMS_MAX, Wishlist, WishlistFull
 
 ANN, BOB = UserId(11), UserId(12)

@@ -11,12 +11,12 @@ from pathlib import Path
 import asyncpg
 import httpx
 
-from mercat.bench import flash as scene
-from mercat.bench.faults import Site, emptied
-from mercat.bench.shop import audited, serving, staff
+from mercat.app import certify
 from mercat.flashsale import NewSale
 from mercat.kit import clock
-from mercat.main import certify
+from mercat.lab.bench import flash as scene
+from mercat.lab.bench.faults import Site, emptied
+from mercat.lab.bench.shop import audited, serving, staff
 
 SALE, UNITS, PEOPLE, LATE = "kills", 60, 75, 5
 LEASE_S = "4"
@@ -97,7 +97,7 @@ async def test_the_sale_completes_whatever_is_killed(tmp_path: Path):
             crowd = await scene._invite(shop, PEOPLE + LATE)
             bodies = [await scene._ready(shop, person, offer) for person in crowd]
             changed = [part for person in crowd for part in (1, str(person.user_id))]
-            await shop.building.store.do("ZADD", "carts:changed", *changed)  # so that carts outlive Valkey
+            await shop.host.store.do("ZADD", "carts:changed", *changed)  # so that carts outlive Valkey
             people = [Person(http, each.token, body) for each, body in zip(crowd, bodies, strict=True)]
             lives = [asyncio.create_task(person.lives_through()) for person in people[:PEOPLE]]
             owner = await asyncpg.connect(**connection.postgres())
@@ -110,20 +110,20 @@ async def test_the_sale_completes_whatever_is_killed(tmp_path: Path):
             site = Site(connection)
             await until("select joined from flashsale.sale", PEOPLE)
             async with asyncio.timeout(30):
-                while await shop.building.store.do("ZCARD", "carts:changed"):
+                while await shop.host.store.do("ZCARD", "carts:changed"):
                     await asyncio.sleep(0.05)
             await owner.execute("update flashsale.sale set starts_at = now()")
             sold = "select count(*) from flashsale.turn where state in ('claimed', 'used')"
             await until(sold, 8)
-            os.kill(site.victim("mercat.worker back"), signal.SIGKILL)
+            os.kill(site.victim("mercat.cli.work back"), signal.SIGKILL)
             await until(sold, 18)
             os.kill(site.victim("store.sock"), signal.SIGKILL)
             await until(sold, 28)
-            os.kill(site.victim("mercat.worker web"), signal.SIGKILL)
+            os.kill(site.victim("mercat.cli.work web"), signal.SIGKILL)
             await until(sold, 38)
-            await shop.building.store.do("DEL", f"flash_queue:{SALE}", f"flash_numbers:{SALE}")
+            await shop.host.store.do("DEL", f"flash_queue:{SALE}", f"flash_numbers:{SALE}")
             await until(sold, 44)
-            await shop.building.store.do("SET", "witness", 1)
+            await shop.host.store.do("SET", "witness", 1)
             shown = [person.numbers[-1:] for person in people[:PEOPLE]]
             async with emptied(site):
                 lives += [asyncio.create_task(person.lives_through()) for person in people[PEOPLE:]]
@@ -133,7 +133,7 @@ async def test_the_sale_completes_whatever_is_killed(tmp_path: Path):
                 await asyncio.gather(*lives)
             await until("select joined from flashsale.sale", PEOPLE + LATE)
             verdict = await shop.flashsale.verify(SALE)
-            assert await shop.building.store.do("GET", "witness") is None, "Valkey lost nothing"
+            assert await shop.host.store.do("GET", "witness") is None, "Valkey lost nothing"
             certificate = (await certify(shop, SALE)).certificate
         orders = await owner.fetchval(
             "select sum(quantity) from orders.orders join orders.line using (bucket, order_id) "

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from mercat.kit.coalesce import Coalescer
+from mercat.kit.batching import Coalescer
 from mercat.kit.refusals import Unavailable
 from mercat.kit.valkey import Store
 
@@ -41,7 +41,7 @@ async def test_a_full_disk_of_the_database_is_away_and_no_bug(db):
 
 
 def test_a_log_that_cannot_be_written_fails_nobody():
-    said = "from mercat.kit.observe import set_up_logs; import structlog; set_up_logs('info');"
+    said = "from mercat.kit.metrics import set_up_logs; import structlog; set_up_logs('info');"
     said += "structlog.get_logger().warning('lost'); print('went on')"
     with open("/dev/full", "w") as full:
         ran = subprocess.run(

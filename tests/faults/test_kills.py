@@ -7,11 +7,11 @@ import signal
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
-from mercat.bench import faults as scene
-from mercat.bench.crowd import crowded
-from mercat.bench.shop import audited, serving, staff
-from mercat.bench.stripe_double import StripeDouble
-from mercat.kit.coalesce import AWAY
+from mercat.kit.batching import AWAY
+from mercat.lab.bench import faults as scene
+from mercat.lab.bench.crowd import crowded
+from mercat.lab.bench.shop import audited, serving, staff
+from mercat.lab.bench.stripe_double import StripeDouble
 
 RATE = 40
 SHOPPERS = 40
@@ -28,7 +28,7 @@ async def test_whatever_fails_no_order_is_lost_or_doubled_and_the_shop_is_back(t
         connection = await stack.enter_async_context(serving(tmp_path, more=more))
         crowd = await stack.enter_async_context(crowded(connection, RATE, "pm_card_visa", SHOPPERS, more))
         site = scene.Site(connection, double)
-        store = crowd.shop.building.store
+        store = crowd.shop.host.store
         for fault in (*scene.ENGINES, *scene.PROVIDER):
             await store.do("SET", "witness", fault)
             outcome = await scene.suffer(site, crowd, fault, before_s=0.6, lasts_s=0.8)

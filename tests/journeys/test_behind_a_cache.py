@@ -5,8 +5,8 @@ import itertools
 import httpx
 import pytest
 
-from mercat.bench import cache
-from mercat.bench.load import Load, request
+from mercat.lab.bench import cache
+from mercat.lab.bench.load import Load, request
 
 DOCUMENT = "/api/v1/flash-sales/demo"
 ROUTE = "GET /api/v1/flash-sales/{sale_id}"

@@ -6,7 +6,7 @@ import sys
 import msgspec
 
 from mercat.audit.audit import laws
-from mercat.bench.shop import audited
+from mercat.lab.bench.shop import audited
 
 
 async def test_the_books_balance_at_the_end_of_the_day(open_shop):
@@ -17,7 +17,7 @@ async def test_the_books_balance_at_the_end_of_the_day(open_shop):
 
 
 def test_our_books_and_the_providers_say_the_same(open_shop):
-    command = [sys.executable, "-m", "mercat.cli", "reconcile", "--json", "--data", open_shop.data]
+    command = [sys.executable, "-m", "mercat", "reconcile", "--json", "--data", open_shop.data]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 0, ran.stderr
     said = msgspec.json.decode(ran.stdout.splitlines()[-1])

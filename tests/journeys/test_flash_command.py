@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 from journeys.people import new_key, ok, until
 
-from mercat.kit.coalesce import AT_ONCE
+from mercat.kit.batching import AT_ONCE
 
 
 async def _mercat(shop, *arguments, good=True):
     run = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "mercat.cli", "flash", *arguments, "--data", shop.data),
+        *(sys.executable, "-m", "mercat", "flash", *arguments, "--data", shop.data),
         env={**os.environ, "USER": "olga", "COLUMNS": "120"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

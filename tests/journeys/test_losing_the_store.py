@@ -4,8 +4,8 @@ import httpx
 from journeys.people import Town, code, ok, until
 
 from mercat import settings
-from mercat.bench.shop import audited, opened
 from mercat.kit.valkey import Store
+from mercat.lab.bench.shop import audited, opened
 
 
 async def test_carts_guests_and_places_in_line_come_back():

@@ -16,7 +16,17 @@ from mercat.ids import ProductId, parse
 async def _verify(shop, *arguments):
     """Exit code and verdict of the command."""
     run = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "mercat.cli", "search", "verify", "--json", "--data", shop.data, *arguments),
+        *(
+            sys.executable,
+            "-m",
+            "mercat",
+            "search",
+            "verify",
+            "--json",
+            "--data",
+            shop.data,
+            *arguments,
+        ),
         env=dict(os.environ),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

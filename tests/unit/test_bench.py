@@ -2,10 +2,10 @@
 
 import pytest
 
-from mercat.bench import NAMES, options_of
-from mercat.bench.checkout import Crowd
-from mercat.bench.load import Result
-from mercat.showing import bench_of
+from mercat.cli.showing import bench_of
+from mercat.lab.bench import NAMES, options_of
+from mercat.lab.bench.checkout import Crowd
+from mercat.lab.bench.load import Result
 
 
 def run(latencies_ms, answered):
@@ -50,7 +50,7 @@ def test_every_option_is_some_benchmarks():
 
 
 class _Shop:
-    class building:
+    class host:
         store = None
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from mercat.kit.coalesce import Turnstile
+from mercat.kit.batching import Turnstile
 
 
 async def test_the_next_turn_is_theirs_who_waited_most_in_all() -> None:

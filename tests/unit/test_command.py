@@ -9,7 +9,7 @@ import pytest
 
 def mercat(*arguments, **variables):
     return subprocess.run(
-        [sys.executable, "-m", "mercat.cli", *map(str, arguments)],
+        [sys.executable, "-m", "mercat", *map(str, arguments)],
         env={**os.environ, "COLUMNS": "120", **variables},
         capture_output=True,
         text=True,

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mercat import money, opening
-from mercat.demo import (
+from mercat import money
+from mercat.cli import open_demo
+from mercat.lab.demo import (
     DEPARTMENTS,
     SELLERS,
     ProductRow,
@@ -25,9 +26,9 @@ from mercat.demo import (
     reviews,
     seed_of,
 )
-from mercat.demo.pictures import BACKDROPS, COLOURS, PATTERNS, POSES, seed_for
-from mercat.demo.products import TODAY, VARIANTS_MAX
-from mercat.demo.silhouettes import SILHOUETTES
+from mercat.lab.demo.pictures import BACKDROPS, COLOURS, PATTERNS, POSES, seed_for
+from mercat.lab.demo.products import TODAY, VARIANTS_MAX
+from mercat.lab.demo.silhouettes import SILHOUETTES
 
 PICTURE_MAX = 4_096
 DRAWING = "svg title defs linearGradient radialGradient stop clipPath g path rect circle ellipse"
@@ -324,7 +325,7 @@ def test_what_has_only_a_title_is_drawn_by_it():
 @pytest.mark.parametrize("currency", ["USD", "JPY", "KWD", "EUR"])
 def test_demo_goods_can_be_sold_in_the_shops_currency(currency):
     for row in products(200):
-        read = opening._read(row, currency)
+        read = open_demo._read(row, currency)
         assert read.currency == currency
         for variant, drawn in zip(read.variants, row.variants, strict=True):
             assert variant.price > 0

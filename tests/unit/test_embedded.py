@@ -130,7 +130,7 @@ class TestCommand:
     """The command line on a home."""
 
     def mercat(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-m", "mercat.cli", *words], capture_output=True, text=True)
+        return subprocess.run([sys.executable, "-m", "mercat", *words], capture_output=True, text=True)
 
     def test_psql_starts_what_it_needs_and_gives_the_exit_code_of_psql(self, home: Home) -> None:
         with engines(home):

@@ -22,7 +22,7 @@ from mercat import (
     sellers,
     wishlist,
 )
-from mercat.kit import wire
+from mercat.kit import codec
 
 SERVICES = [
     accounts,
@@ -52,9 +52,9 @@ def test_arguments_and_answers_can_travel(service, route):
     assert not route.at("request")
     assert inspect.iscoroutinefunction(route.method)
     for name in route.at("body"):
-        wire.decoder(route.hints[name])
+        codec.decoder(route.hints[name])
     if route.answer is not None:
-        wire.decoder(route.answer)
+        codec.decoder(route.answer)
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.__name__)

@@ -1,0 +1,213 @@
+"""Fill a shop: `python -m mercat.cli.open_demo` puts demo goods into an empty one, `mercat import` takes
+files.
+
+Doing it again changes nothing.
+"""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from mercat import money, settings
+from mercat.app import Shop, build_shop, products
+from mercat.catalog import BadRow, ImportRow, Progress, import_file, recognise
+from mercat.flashsale import NewSale
+from mercat.ids import OfferId, ProductId, SellerId, UserId
+from mercat.inventory import Line
+from mercat.kit.refusals import NotFound
+from mercat.lab import demo
+from mercat.reviews import OldReview, Start
+
+DEMO_PRODUCTS = 2_400
+_BATCH = 400
+_REVIEWED = 600
+_REVIEWS = 3
+FLASH_SALE = "demo"
+_FLASH_PRODUCT = "demo-0001478"
+_FLASH_UNITS = 10_000
+
+
+async def open_demo(
+    shop: Shop, count: int = DEMO_PRODUCTS, say: Callable[[str], None] = lambda _: None
+) -> int:
+    """People, sellers, goods, stock and reviews for a shop without goods; answers how many it took."""
+    people = await shop.accounts.seed()
+    bob = people["bob@example.com"]
+    sellers: dict[str, SellerId] = {}
+    for name in demo.SELLERS:
+        sellers[name] = await shop.sellers.by_name(name, bob if name == demo.SELLERS[0] else None)
+    await shop.accounts.grant(bob, "seller", sellers[demo.SELLERS[0]])
+    if await shop.catalog.documents(ProductId(0), 1):
+        await _open_flash_sale(shop)
+        return 0
+    taken = 0
+    for batch in _batches(demo.products(count), _BATCH):
+        by_seller: dict[str, list[ImportRow]] = {}
+        for row in batch:
+            by_seller.setdefault(demo.SELLERS[row.seller], []).append(_read(row, shop.settings.currency))
+        for name, rows in by_seller.items():
+            await shop.catalog.take(rows, sellers[name], name, 0, receiver(shop))
+        taken += len(batch)
+        say(f"{taken:,} of {count:,} products")
+    await start_ratings(shop)
+    await _bring_reviews(shop)
+    await _open_flash_sale(shop)
+    return taken
+
+
+async def _open_flash_sale(shop: Shop) -> None:
+    """A sale to try, open for as long as its units last. Everybody pays with the sandbox's cards here, from
+    made-up addresses, so those are not counted."""
+    try:
+        await shop.flashsale.sale(FLASH_SALE)
+        return
+    except NotFound:
+        pass
+    async for page in products(shop.catalog):
+        for change in page:
+            if change.document and change.document.external_id == _FLASH_PRODUCT:
+                offer_id, seller_id = change.document.offer_id, change.document.seller_id
+                await shop.inventory.receive(f"flash/{FLASH_SALE}", [Line(offer_id, _FLASH_UNITS)], seller_id)
+                sale = NewSale(
+                    sale_id=FLASH_SALE,
+                    offer_id=offer_id,
+                    units=_FLASH_UNITS,
+                    starts_at=datetime.now(UTC),
+                    per_card=None,
+                    per_address=None,
+                )
+                await shop.flashsale.create(sale)
+                return
+
+
+def _batches(rows: Iterator[demo.ProductRow], size: int) -> Iterator[list[demo.ProductRow]]:
+    while batch := list(islice(rows, size)):
+        yield batch
+
+
+def _read(row: demo.ProductRow, currency: str) -> ImportRow:
+    """A demo product at the same figure in the shop's currency, for in another it could not be sold."""
+    raw = msgspec.to_builtins(row)
+    read = recognise([raw]).read(raw)
+    cent = 10 ** money.exponent(currency) / 100
+    variants = [replace(variant, price=max(1, round(variant.price * cent))) for variant in read.variants]
+    return replace(read, currency=currency, variants=variants)
+
+
+async def start_ratings(shop: Shop) -> None:
+    """Tells reviews which stars the products came with, so that new ones are added to them."""
+    after = ProductId(0)
+    while rows := await shop.catalog.histograms(after):
+        await shop.reviews.start([Start(product_id, histogram) for product_id, histogram in rows])
+        after = rows[-1][0]
+
+
+async def _bring_reviews(shop: Shop) -> None:
+    """What people said of the best known goods, before this shop opened."""
+    standing: dict[str, ProductId] = {}
+    async for page in products(shop.catalog):
+        standing |= {
+            change.document.external_id: change.product_id
+            for change in page
+            if change.document and change.document.external_id
+        }
+    began = datetime.now(UTC)
+    old: list[OldReview] = []
+    for row in islice(demo.products(DEMO_PRODUCTS), _REVIEWED):
+        product_id = standing.get(row.external_id)
+        if product_id and sum(row.rating_histogram):
+            old += [
+                OldReview(
+                    product_id=product_id,
+                    user_id=_person(f"{row.external_id}/{n}"),
+                    author=author,
+                    stars=stars,
+                    title=title,
+                    body=body,
+                    written_at=began - timedelta(days=3 + 11 * n, hours=n),
+                )
+                for n, (stars, title, body, author) in enumerate(demo.reviews(row, _REVIEWS))
+            ]
+    await shop.reviews.seed(old)
+
+
+def _person(name: str) -> UserId:
+    """Somebody who wrote elsewhere: always the same id, and nobody's here."""
+    return UserId(int.from_bytes(blake2b(name.encode(), digest_size=4).digest()))
+
+
+def receiver(shop: Shop) -> Callable[[str, list[tuple[OfferId, int]], SellerId], Awaitable[None]]:
+    async def receive(reference: str, goods: list[tuple[OfferId, int]], seller_id: SellerId) -> None:
+        await shop.inventory.receive(reference, [Line(offer, units) for offer, units in goods], seller_id)
+
+    return receive
+
+
+async def import_files(
+    shop: Shop,
+    files: Sequence[Path],
+    *,
+    seller: str | None = None,
+    stock: int = 100,
+    rename: Mapping[str, str] | None = None,
+    bad: Callable[[BadRow], None],
+    progress: Callable[[Progress], None],
+) -> list[Progress]:
+    """Takes files of products, one after another. Raises NotProducts for a file that holds none."""
+    known: dict[str, SellerId] = {}
+
+    async def seller_of(name: str) -> SellerId:
+        if name not in known:
+            known[name] = await shop.sellers.by_name(name)
+        return known[name]
+
+    done = [
+        await import_file(
+            shop.catalog,
+            file,
+            seller=seller,
+            stock=stock,
+            seller_of=seller_of,
+            receive=receiver(shop),
+            bad=bad,
+            progress=progress,
+            rename=rename,
+        )
+        for file in files
+    ]
+    await start_ratings(shop)  # also where nothing is new: a run that was cut off may not have come so far
+    return done
+
+
+def rows(count: int, seed: int = 1) -> Iterable[bytes]:
+    """Generated products as lines of JSON, with their seller's name: what `mercat import` takes."""
+    for row in demo.products(count, seed):
+        raw = msgspec.to_builtins(row)
+        raw["seller"] = demo.SELLERS[row.seller]
+        yield msgspec.json.encode(raw) + b"\n"
+
+
+async def _main() -> None:
+    began = time.perf_counter()
+    async with AsyncExitStack() as stack:
+        shop = await build_shop(settings.load(os.environ), stack)
+        await shop.host.lease_worker()
+        taken = await open_demo(shop)
+    if taken:
+        sys.stderr.write(
+            f"{taken:,} demo products are on the shelves after {time.perf_counter() - began:.1f} s.\n"
+        )
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())

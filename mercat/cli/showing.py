@@ -1,0 +1,176 @@
+"""What `mercat audit`, `bench` and `simulate` say: a table for people, one JSON object for machines.
+
+With `--json` the last line of standard output is the object; everything else goes to standard error."""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+import asyncpg
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mercat import settings
+from mercat.app import till_of
+from mercat.audit import Account, Finding, audit, prove, trial_balance
+from mercat.embedded import Connection
+from mercat.kit.host import Host
+from mercat.money import words
+from mercat.payments import Reconciled
+from mercat.search import behind, place_of
+
+_console = Console(stderr=True)
+_SAMPLED = """
+    with ids as (select min(product_id) as low, max(product_id) as high from catalog.product)
+    select p.product_id, p.version from catalog.product p
+    where p.product_id >= (select coalesce(low + floor(random() * (high - low)), 0) from ids)
+        and exists (select from catalog.offer o where o.product_id = p.product_id and o.status = 'active')
+    order by p.product_id limit 1000
+"""
+
+
+def audit_of(shop: Connection, *, as_json: bool, prove: bool) -> int:
+    """Exits with 1 where a law is broken; with `prove`, where the audit failed to notice one."""
+    findings, accounts = (asyncio.run(_prove(shop)), []) if prove else asyncio.run(_audit(shop))
+    wrong = [finding for finding in findings if (finding.violations == 0 if prove else finding.violations)]
+    if as_json:
+        report = {"violations": len(wrong) if prove else _sum(findings), "laws": findings}
+        typer.echo(msgspec.json.encode(report if prove else report | {"trial_balance": accounts}))
+    else:
+        _console.print(_table(findings, "noticed" if prove else "violations", wrong))
+        if accounts:
+            _console.print(_balance(accounts))
+        said = "the audit missed" if prove else "broken"
+        _console.print(
+            f"[red]{len(wrong)} laws {said}."
+            if wrong
+            else "[green]All laws hold."
+            if not prove
+            else "[green]Every broken law was noticed."
+        )
+    return 1 if wrong else 0
+
+
+def reconcile_of(shop: Connection, hours: float, *, as_json: bool) -> int:
+    """Exits with 1 where the provider's books differ from ours."""
+    said = asyncio.run(_reconcile(shop, hours))
+    if as_json:
+        typer.echo(msgspec.json.encode(said))
+        return 1 if said.differences else 0
+    _show(msgspec.structs.asdict(said))
+    if said.differences:
+        _console.print("[red]The operator's desk has the cases, under Money.")
+    return 1 if said.differences else 0
+
+
+async def _reconcile(shop: Connection, hours: float) -> Reconciled:
+    async with AsyncExitStack() as stack:
+        host = Host(settings.load({**os.environ, **shop.environment()}), stack)
+        return await till_of(host, await host.pool("payments")).reconcile(hours)
+
+
+def _sum(findings: Sequence[Finding]) -> int:
+    return sum(finding.violations for finding in findings)
+
+
+async def _audit(shop: Connection) -> tuple[list[Finding], list[Account]]:
+    reader = await asyncpg.connect(**shop.postgres("mercat_audit"))
+    try:
+        return [*await audit(reader), *await _index(shop, reader)], await trial_balance(reader)
+    finally:
+        await reader.close()
+
+
+async def _index(shop: Connection, reader: asyncpg.Connection) -> list[Finding]:
+    """Whether search has the newest of some products for sale; `mercat search verify` compares all."""
+    rows = await reader.fetch(_SAMPLED)
+    standing = {row["product_id"]: row["version"] for row in rows}
+    found = await asyncio.to_thread(
+        behind, place_of(settings.load({**os.environ, **shop.environment()})), standing
+    )
+    return (
+        []
+        if found is None
+        else [Finding("search has the catalogue's newest (sampled)", len(standing), found)]
+    )
+
+
+async def _prove(shop: Connection) -> list[Finding]:
+    owner = await asyncpg.connect(**shop.postgres())
+    try:
+        return await prove(owner)
+    finally:
+        await owner.close()
+
+
+def _balance(accounts: Sequence[Account]) -> Table:
+    table = Table("account", "debit", "credit", "postings")
+    for each in accounts:
+        sides = [words(side, each.currency) if side > 0 else "" for side in (each.balance, -each.balance)]
+        table.add_row(each.account, *sides, f"{each.postings:,}")
+    return table
+
+
+def _table(findings: Sequence[Finding], word: str, wrong: Sequence[Finding]) -> Table:
+    table = Table("law", "checked", word)
+    for finding in findings:
+        style = "red" if finding in wrong else None
+        table.add_row(finding.law, f"{finding.checked:,}", f"{finding.violations:,}", style=style)
+    return table
+
+
+def bench_of(name: str, seconds: float, options: Mapping[str, Any], *, as_json: bool) -> int:
+    """1 where a law was broken, or a fault did what it must not; 2 for what is not known."""
+    from mercat.kit.metrics import set_up_logs
+    from mercat.lab.bench import FAULTS, NAMES, options_of, run
+
+    set_up_logs("info" if name == "faults" else "warning")
+    if name not in NAMES:
+        _console.print(f"There is no benchmark {name!r}. There are: {', '.join(NAMES)}.")
+        return 2
+    given = {option: value for option, value in options.items() if value}
+    if strange := [option for option in given if option not in options_of(name)]:
+        takers = [other for other in NAMES if strange[0] in options_of(other)]
+        _console.print(f"Only the benchmark {' or '.join(takers)} takes --{strange[0]}.")
+        return 2
+    if unknown := [each for each in given.get("fault", ()) if each not in FAULTS]:
+        _console.print(f"There is no fault {unknown[0]!r}. There are: {', '.join(FAULTS)}.")
+        return 2
+    report = asyncio.run(run(name, seconds, **given)).shown()
+    if as_json:
+        typer.echo(msgspec.json.encode(report))
+    else:
+        _show(report)
+    for wrong in report.get("wrong", ()):
+        _console.print(f"[red]{wrong}")
+    if report["audit_violations"]:
+        _console.print("[red]A law is broken, so there is no result.")
+    return 1 if report["audit_violations"] or report.get("wrong") else 0
+
+
+def simulate_of(seed: int, seeds: int, plant: str | None, *, as_json: bool) -> int:
+    """1 where a law was broken, 2 for a bug that nobody knows."""
+    from mercat.kit.metrics import set_up_logs
+    from mercat.lab.simulate import PLANTS, simulate
+
+    if plant is not None and plant not in PLANTS:
+        typer.echo(f"There is no bug {plant!r} to plant. Known: {', '.join(PLANTS)}.", err=True)
+        return 2
+    set_up_logs("critical")  # what dies says so, and is meant to
+    report = asyncio.run(simulate(seed, seeds, plant))
+    if as_json:
+        typer.echo(msgspec.json.encode(report))
+    else:
+        _show(report)
+    return 1 if report["violations"] else 0
+
+
+def _show(report: dict[str, Any]) -> None:
+    table = Table("what", "how much")
+    for name, value in report.items():
+        table.add_row(name, f"{value:,}" if isinstance(value, int | float) else str(value))
+    _console.print(table)

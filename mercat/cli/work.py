@@ -1,0 +1,98 @@
+"""One process of the shop: `python -m mercat.cli.work web` answers requests, `… back` does the rest."""
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+
+import uvloop
+
+_PATIENT = 5
+"""Whoever buys comes first on a full machine; what is done by and by gathers into larger batches."""
+
+
+def _count_together(data: Path) -> None:
+    """All processes keep their numbers in one folder, so that any of them can show all."""
+    folder = data / "metrics"
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(folder))
+
+
+async def _web(stop: asyncio.Event) -> None:
+    from granian.constants import Interfaces
+    from granian.server.embed import Server
+
+    from mercat import app, settings
+    from mercat.embedded import ready
+
+    told = settings.load()
+    async with AsyncExitStack() as stack:
+        shop = await app.build_shop(told, stack)
+        await shop.host.lease_worker()
+        app = app.internal_app(shop) if told.only() else await app.public_app(shop)
+        server = Server(
+            app,
+            address=told.host,
+            port=told.port,
+            interface=Interfaces.ASGI,
+            log_enabled=False,
+            backlog=2_048,
+        )
+        serving = asyncio.create_task(server.serve())
+        _collect_seldom()
+        ready()
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if not serving.done():
+            shop.host.closing.set()
+            server.stop()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(8):
+                    await serving
+
+
+async def _back(stop: asyncio.Event) -> None:
+    os.nice(_PATIENT)
+    from mercat import app, settings
+    from mercat.embedded import ready
+
+    async with AsyncExitStack() as stack:
+        shop = await app.build_shop(settings.load(), stack)
+        await shop.host.lease_worker()
+        await app.run_background(shop)
+        _collect_seldom()
+        ready()
+        await stop.wait()
+
+
+def _collect_seldom() -> None:
+    """What was made at the start stays; looking through it again and again costs a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
+async def _run(part: str) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await (_web if part == "web" else _back)(stop)
+
+
+def main() -> None:
+    part = sys.argv[1] if len(sys.argv) > 1 else ""
+    if part not in ("web", "back"):
+        raise SystemExit("usage: python -m mercat.cli.work web|back")
+    _count_together(Path(os.environ.get("MERCAT_DATA", "data")))
+    from mercat import settings
+    from mercat.kit.metrics import set_up_logs
+
+    set_up_logs(settings.load().log_level)
+    uvloop.run(_run(part))
+
+
+if __name__ == "__main__":
+    main()

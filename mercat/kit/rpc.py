@@ -1,0 +1,401 @@
+"""Methods over HTTP, both ways, from one table of routes.
+
+    API = [Route("POST", "/products/{product_id}/reviews", Reviews.write), ...]
+
+`serve(API, reviews)` answers them and `remote(Reviews, API, http)` calls them, so a caller cannot
+tell whether the service it was given lives in this process. The public door is such a table too.
+"""
+
+import inspect
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar, cast, get_origin, get_type_hints
+from urllib.parse import quote
+
+import httpx
+import msgspec
+import structlog
+from starlette.datastructures import QueryParams
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route as Endpoint
+
+from mercat.ids import Id, SellerId, UserId
+from mercat.kit import codec, metrics
+from mercat.kit.batching import AWAY, WRONG_VALUE
+from mercat.kit.refusals import Forbidden, Invalid, NotFound, Refusal, SignInFirst, TooLarge, Unavailable
+
+Service = TypeVar("Service")
+Place = Literal["path", "query", "filters", "body", "caller", "request"]
+Needs = Literal["nobody", "guest", "member", "seller", "operator"]
+log = structlog.get_logger("mercat.web")
+BODY_BYTES_MAX = 1_000_000
+_THROWN_AWAY_MAX = 32_000_000
+IN_BODY = "in the body"
+"""`Annotated[str, IN_BODY]`: a text that does not belong into an address: a secret, a name with a slash."""
+_ANY_NAME = "NAME]"
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who asks, as the door verified it."""
+
+    user_id: UserId
+    roles: frozenset[str] = frozenset({"guest"})
+    seller_id: SellerId | None = None
+    email: str | None = None
+    name: str = ""
+
+    @property
+    def guest(self) -> bool:
+        return "guest" in self.roles
+
+
+class Filters(msgspec.Struct):
+    """Base of structs that travel in the query string; a field's encoded name is the parameter's."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An answer with a status, headers or bytes of its own; any other is JSON with the usual status."""
+
+    body: Any = None
+    status: int | None = None
+    headers: dict[str, str] = {}
+    raw: bytes | None = None
+    media_type: str = "application/json"
+
+
+class Route:
+    """A method and where it lives on the wire. Its type hints say where each argument travels."""
+
+    def __init__(
+        self,
+        verb: str,
+        path: str,
+        method: Callable[..., Awaitable[Any]],
+        *,
+        needs: Needs = "nobody",
+        status: int | None = None,
+        summary: str = "",
+    ) -> None:
+        self.verb, self.path, self.method, self.name = verb, path, method, method.__name__
+        self.needs: Needs = needs
+        self.status = status or (201 if verb == "POST" else 200)
+        self.summary = summary or (inspect.getdoc(method) or "").split("\n\n")[0].replace("\n", " ")
+        self.signature = inspect.signature(method)
+        self.hints = get_type_hints(method, include_extras=True)
+        self.answer = self.hints.pop("return", None)
+        self.places = {name: _place(name, hint, path) for name, hint in self.hints.items()}
+        assert len(self.at("body")) <= 1, f"{self.name}: two bodies cannot travel"
+        self.body = next((self.hints[name] for name in self.at("body")), None)
+        self.filters = next((self.hints[name] for name in self.at("filters")), None)
+        self.plain = msgspec.defstruct(
+            f"{self.name}_arguments",
+            [_field(self.signature.parameters[name], self.hints[name]) for name in self.at("path", "query")],
+            kw_only=True,
+        )
+
+    def at(self, *places: Place) -> list[str]:
+        return [name for name, place in self.places.items() if place in places]
+
+
+def _place(name: str, hint: Any, path: str) -> Place:
+    if f"{{{name}}}" in path or f"{{{name}:" in path:
+        return "path"
+    if get_origin(hint) is Annotated:
+        if IN_BODY in hint.__metadata__:
+            return "body"
+        hint = hint.__origin__
+    if hint in (Caller, Caller | None):
+        return "caller"
+    if hint is Request:
+        return "request"
+    if isinstance(hint, type) and issubclass(hint, Filters):
+        return "filters"
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return "body"
+    if get_origin(hint) in (list, dict):
+        return "body"
+    return "query"
+
+
+def _field(parameter: inspect.Parameter, hint: Any) -> tuple[str, Any] | tuple[str, Any, Any]:
+    required = parameter.default is inspect.Parameter.empty
+    return (parameter.name, hint) if required else (parameter.name, hint, parameter.default)
+
+
+Authenticate = Callable[[Request], Awaitable[Caller | None]]
+
+
+def serve(
+    api: Iterable[Route], service: object, *, prefix: str = "", authenticate: "Authenticate | None" = None
+) -> list[Endpoint]:
+    """The service's methods as endpoints. Without `authenticate` the caller is the one in the
+    `x-mercat-caller` header: such routes are internal and never stand on a public port."""
+    who = authenticate or _trusted
+    return [
+        Endpoint(prefix + route.path, _endpoint(route, service, who, prefix), methods=[route.verb])
+        for route in api
+    ]
+
+
+def _endpoint(
+    route: Route, service: object, authenticate: Authenticate, prefix: str
+) -> Callable[[Request], Awaitable[Response]]:
+    method = getattr(service, route.name)
+    body = codec.asked(route.body) if route.body else None
+    body_name = next(iter(route.at("body")), "")
+    callers = route.at("caller")
+    optional_caller = bool(callers) and route.hints[callers[0]] is not Caller
+    requests = route.at("request")
+    filter_names = route.at("filters")
+    plain_names = route.at("path", "query")
+    label = f"{route.verb} {prefix}{route.path}"
+    seconds = metrics.request_seconds.labels(label)
+    counted: dict[int, Any] = {}
+
+    async def answer(request: Request) -> Response:
+        arguments: dict[str, Any] = {}
+        if callers or route.needs != "nobody":
+            caller = await authenticate(request)
+            _check(route.needs, caller, optional=optional_caller)
+            for name in callers:
+                arguments[name] = caller
+        if plain_names:
+            given = request.path_params
+            if request.scope["query_string"]:
+                given = {**request.query_params, **given}
+            arguments |= msgspec.structs.asdict(_plain(route, given))
+        for name in filter_names:
+            arguments[name] = _filters(route.filters, request)
+        for name in requests:
+            arguments[name] = request
+        if body:
+            arguments[body_name] = body.decode(await read(request))
+        return respond(await method(**arguments), route.status)
+
+    async def endpoint(request: Request) -> Response:
+        began = time.perf_counter()
+        response = await answered(answer, request)
+        status = response.status_code
+        count = counted.get(status)
+        if count is None:
+            count = counted[status] = metrics.requests.labels(label, str(status))
+        count.inc()
+        seconds.observe(time.perf_counter() - began)
+        return response
+
+    return endpoint
+
+
+async def answered(answer: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
+    """The answer, or the problem document that says why there is none."""
+    try:
+        return await answer(request)
+    except Refusal as refusal:
+        return problem(refusal)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # malformed, or valid JSON of another shape
+        return problem(malformed(error))
+    except RecursionError:  # how msgspec says that JSON is nested too deeply
+        return problem(Invalid("This is nested too deeply.", pointer=""))
+    except WRONG_VALUE as error:  # what only the database could tell: a NUL in a text, say
+        return problem(Invalid(str(error).split("\n")[0]))
+    except AWAY as error:
+        log.warning("a part of the shop is away", path=request.url.path, reason=repr(error)[:200])
+        return problem(Unavailable())
+    except ClientDisconnect:
+        return Response(status_code=499)
+    except Exception:
+        log.exception("a request failed", path=request.url.path)
+        return problem(Refusal())
+
+
+def malformed(error: Exception) -> Invalid:
+    """A decoding error as a refusal that points to the field: `…- at `$.quantity`` is `/quantity`; what is
+    said of a key (`…- at `key` in `$.attributes``) points to what has it."""
+    said = str(error)
+    what, _, place = said.partition(" - at `")
+    if not place:
+        missing = re.search(r"missing required field `(.*?)`", said)
+        return Invalid(said, pointer=f"/{missing[1]}" if missing else "")
+    path = place.rstrip("`").rpartition("`")[2].removeprefix("$").replace("[...]", "")
+    pointer = re.sub(r"\[(\d+)\]", r"/\1", path).replace(".", "/")
+    if missing := re.search(r"missing required field `(.*?)`", what):
+        pointer += f"/{missing[1]}"
+    return Invalid(what, pointer=pointer)
+
+
+def _check(needs: Needs, caller: Caller | None, *, optional: bool) -> None:
+    if needs == "nobody" and optional:
+        return
+    if caller is None:
+        raise SignInFirst
+    if needs == "member" and caller.guest:
+        raise SignInFirst("Sign in with an account of your own: a guest session cannot do this.")
+    if needs in ("seller", "operator") and needs not in caller.roles:
+        raise Forbidden(f"Only a {needs} may do this.")
+
+
+def _plain(route: Route, given: Mapping[str, Any]) -> Any:
+    for name in route.at("path"):
+        hint = route.hints[name]
+        if isinstance(hint, type) and issubclass(hint, Id):
+            try:
+                codec.convert(given[name], hint)
+            except msgspec.ValidationError:
+                raise NotFound from None  # an id that cannot exist names nothing
+    try:
+        return codec.convert(given, route.plain, strict=False)
+    except msgspec.ValidationError as error:
+        raise malformed(error) from None
+
+
+def _filters(kind: Any, request: Request) -> Any:
+    """Query parameters to a struct: a list field takes every value, another field the last one. An empty
+    `filters[…]`, as a form sends it, is none. A field called `…NAME]` takes all that begin so, by name."""
+    given: dict[str, Any] = {}
+    said = request.query_params
+    for field in _fields(kind):
+        if field.encode_name.endswith(_ANY_NAME):
+            named = _named(field.encode_name.removesuffix(_ANY_NAME), said)
+            try:
+                codec.convert(named, field.type)
+            except msgspec.ValidationError as error:
+                raise Invalid(str(error).split(" - at")[0], pointer=f"/{field.encode_name}") from None
+            if named:
+                given[field.encode_name] = named
+            continue
+        values = said.getlist(field.encode_name)
+        if field.encode_name.endswith("]"):
+            values = [value for value in values if value]
+        if values:
+            given[field.encode_name] = values if _is_list(field.type) else values[-1]
+    try:
+        return codec.convert(given, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise malformed(error) from None
+
+
+@cache
+def _fields(kind: Any) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """Of a struct; msgspec reads its annotations anew each time, which takes longer than all else here."""
+    return msgspec.structs.fields(kind)
+
+
+def _named(beginning: str, said: QueryParams) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, value in said.multi_items():
+        if value and name.startswith(beginning) and name.endswith("]"):
+            found.setdefault(name[len(beginning) : -1], []).append(value)
+    return found
+
+
+def _is_list(hint: Any) -> bool:
+    return hint is list or get_origin(hint) is list
+
+
+async def _trusted(request: Request) -> Caller | None:
+    given = request.headers.get("x-mercat-caller")
+    return codec.decode(given, Caller) if given else None
+
+
+async def read(request: Request, *, needed: bool = True) -> bytes:
+    """The body, refused beyond 1 MB. Of what is too large some is read and thrown away, for many clients do
+    not listen before they have sent everything."""
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > _THROWN_AWAY_MAX:
+        raise TooLarge
+    body = bytearray()
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > _THROWN_AWAY_MAX:
+            raise TooLarge
+        if size <= BODY_BYTES_MAX:
+            body += chunk
+    if size > BODY_BYTES_MAX:
+        raise TooLarge
+    if not body and needed:
+        raise Invalid("This request needs a JSON body.", pointer="")
+    if b"\\u0000" in body and _NUL.search(body):
+        raise Invalid("A text may not contain the NUL character.", pointer=_nul_in(bytes(body)))
+    return bytes(body)
+
+
+def _nul_in(body: bytes) -> str:
+    """The pointer to the first text or name with a NUL, as far as this is JSON."""
+
+    def look(value: object, at: str) -> str | None:
+        if isinstance(value, str):
+            return at if "\0" in value else None
+        if isinstance(value, dict):
+            members = [(name, member) for name, member in cast(dict[str, object], value).items()]
+            return next(
+                (
+                    found
+                    for name, member in members
+                    if (found := at if "\0" in name else look(member, f"{at}/{name}")) is not None
+                ),
+                None,
+            )
+        if isinstance(value, list):
+            items = enumerate(cast(list[object], value))
+            return next((found for n, item in items if (found := look(item, f"{at}/{n}")) is not None), None)
+        return None
+
+    try:
+        return look(msgspec.json.decode(body), "") or ""
+    except msgspec.DecodeError:
+        return ""
+
+
+def respond(answer: object, status: int = 200) -> Response:
+    if isinstance(answer, Response):
+        return answer
+    if isinstance(answer, Answer):
+        content = answer.raw if answer.raw is not None else codec.encode(answer.body)
+        return Response(content, answer.status or status, dict(answer.headers), answer.media_type)
+    return Response(codec.encode(answer), status, media_type="application/json")
+
+
+def problem(refusal: Refusal) -> Response:
+    headers: dict[str, str] = {}
+    if refusal.retry_after or "retry_after" in refusal.facts:
+        headers["Retry-After"] = str(refusal.facts.get("retry_after", refusal.retry_after))
+    if refusal.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(codec.encode(refusal.problem()), refusal.status, headers, "application/problem+json")
+
+
+def remote(service: type[Service], api: Iterable[Route], http: httpx.AsyncClient) -> Service:
+    """A stand-in with the service's methods, each a call over HTTP."""
+    methods = {route.name: _call(route, http) for route in api}
+    return cast(Service, type(f"Remote{service.__name__}", (), methods)())
+
+
+def _call(route: Route, http: httpx.AsyncClient) -> Callable[..., Awaitable[Any]]:
+    caller = next(iter(route.at("caller")), None)
+
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        given = route.signature.bind(*args, **kwargs).arguments
+        who = given.get(caller) if caller else None
+        try:
+            response = await http.request(
+                route.verb,
+                re.sub(r"\{(\w+)(:\w+)?\}", lambda m: quote(str(given[m[1]]), safe=""), route.path),
+                params={name: str(given[name]) for name in route.at("query") if given.get(name) is not None},
+                headers={"x-mercat-caller": codec.text(who)} if who else None,
+                content=b"".join(codec.encode(given[name]) for name in route.at("body")),
+            )
+        except httpx.TransportError as error:
+            raise Refusal.named("unavailable")() from error
+        if response.is_success:
+            return codec.decode(response.content, route.answer) if route.answer else None
+        said = msgspec.json.decode(response.content)
+        plain = {"type", "title", "status", "detail", "code"}
+        facts = {name: value for name, value in said.items() if name not in plain}
+        raise Refusal.named(said["code"])(said["detail"], **facts)
+
+    return call

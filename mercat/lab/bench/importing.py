@@ -1,0 +1,66 @@
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import asyncpg
+
+from mercat.embedded import Connection
+from mercat.lab.bench.report import Report
+from mercat.lab.bench.shop import audited, opened
+
+_PRODUCTS = 40_000
+
+
+async def importing(seconds: float) -> Report:
+    """`mercat import` of 40,000 generated products into an empty shop, beside COPY of the same lines into one
+    column of one table; and again, when nothing changes. `seconds` does not matter here."""
+    with tempfile.TemporaryDirectory(prefix="mercat-bench-") as folder:
+        file = Path(folder, "products.jsonl")
+        _mercat("generate", "--products", str(_PRODUCTS), "--out", str(file))
+        async with opened() as shop:
+            floor = await _copied(shop, file)
+            before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+            first = _mercat("import", str(file), "--data", shop.data)
+            peak = max(before, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+            again = _mercat("import", str(file), "--data", shop.data)
+            findings = await audited(shop)
+    return Report(
+        name="import",
+        rate_per_s=_PRODUCTS / first,
+        floor_per_s=_PRODUCTS / floor,
+        ratio=floor / first,
+        p50_ms=first * 1_000,
+        p99_ms=first * 1_000,
+        audit_violations=sum(finding.violations for finding in findings),
+        more={
+            "seconds": round(first, 2),
+            "seconds_again": round(again, 2),
+            "peak_mb": round(peak / 1_024, 1),
+        },
+    )
+
+
+def _mercat(*arguments: str) -> float:
+    began = time.perf_counter()
+    command = [sys.executable, "-m", "mercat", *arguments]
+    subprocess.run(command, check=True, env=dict(os.environ), stdout=subprocess.DEVNULL)
+    return time.perf_counter() - began
+
+
+async def _copied(shop: Connection, file: Path) -> float:
+    owner = await asyncpg.connect(**shop.postgres())
+    await owner.execute("create table public.floor (line jsonb)")
+    began = time.perf_counter()
+    with file.open() as lines:
+        await owner.copy_records_to_table(
+            "floor", schema_name="public", records=((json.dumps(json.loads(line)),) for line in lines)
+        )
+    took = time.perf_counter() - began
+    await owner.execute("drop table public.floor")
+    await owner.close()
+    return took

@@ -1,0 +1,77 @@
+"""The relay and the followers of a simulated back process: the product's own code, on facts that come from
+the slot as they would over a replication connection."""
+
+from collections import deque
+from types import SimpleNamespace
+from typing import Any
+
+import asyncpg
+
+from mercat.kit.batching import AWAY
+from mercat.kit.event_log import Follower, Notifier, RecentFacts, Relay, Transactions, consumers, shown
+from mercat.lab.simulate.dying import Crash, Mortal, Process
+
+SLOT = "simulation"
+_OUTSIDE = ("search",)  # writes a folder, not a database
+_PEEK = """/* mercat.slot.peek */
+select data from pg_logical_slot_peek_binary_changes($1::text::name, null, null,
+    'proto_version', '1', 'publication_names', 'relay', 'messages', 'true')"""
+_CONFIRM = "/* mercat.slot.confirm */ select pg_replication_slot_advance($1::text::name, $2::text::pg_lsn)"
+
+
+class Gone(Crash, asyncpg.PostgresConnectionError):
+    """A follower that dies takes it as the database being away, and so does nothing more."""
+
+
+class _Wire:
+    """What a replication connection would bring."""
+
+    def __init__(self, messages: list[bytes]) -> None:
+        self._messages = deque(messages)
+
+    def read_message(self) -> Any:
+        return SimpleNamespace(payload=self._messages.popleft()) if self._messages else None
+
+
+class Back:
+    """What the back worker of a process does with facts."""
+
+    def __init__(self, process: Process, events: asyncpg.Pool, pools: dict[str, asyncpg.Pool]) -> None:
+        self._process = process
+        self._events: Any = Mortal(events, process, gone=Gone)
+        self._pools = {name: Mortal(pool, process, gone=Gone) for name, pool in pools.items()}
+
+    @classmethod
+    async def of(cls, process: Process) -> "Back":
+        host = process.shop.host
+        events = await host.pool("events")
+        telling = [name for name, part in host.here.items() if consumers(part) and name not in _OUTSIDE]
+        back = cls(process, events, {name: await host.pool(name) for name in telling})
+        await Relay(back._events, {}, Notifier(), SLOT).open_slot()
+        return back
+
+    async def relays(self) -> None:
+        """From the slot to the log, until nothing is left or something breaks."""
+        relay = Relay(self._events, {}, Notifier(), SLOT)
+        try:
+            await relay.make_partitions(1)
+            reached = await relay.reached()
+            rows = await self._events.fetch(_PEEK, SLOT)
+            reading = Transactions()
+            await relay.carry(_Wire([row["data"] for row in rows]), reading, reached)
+            if reading.ended:
+                await self._events.execute(_CONFIRM, SLOT, shown(reading.ended))
+        except (Crash, asyncpg.PostgresError, *AWAY):
+            return  # starts again in the next round, as `Relay.run` does at once
+
+    async def follows(self) -> None:
+        """Every follower as far as the log goes."""
+        for name, pool in self._pools.items():
+            service: Any = self._process.shop.host.here[name]
+            follower: Any = Follower(name, service, pool, self._events, RecentFacts())  # type: ignore[arg-type]
+            try:
+                while await follower.step():
+                    pass
+                await follower.rest()
+            except (Crash, *AWAY):
+                continue
