@@ -11,15 +11,38 @@ import asyncpg
 from mercat.kit.codec import convert
 
 Row = TypeVar("Row")
-_HEADING = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+_HEADING = re.compile(r"^-- name: (\w+)(?:\((.*?)\))?\n", re.MULTILINE)
+_PARAMETER = re.compile(r"(?<![:\w\]\)]):([a-z_]\w*)")
+_COMMENT = re.compile(r"--[^\n]*")
 
 
 def load(service: str) -> SimpleNamespace:
-    """The named statements of a service's queries.sql. Each carries its name, so that the
-    database's own view of what is running speaks our language."""
+    """Load the named statements of a service's queries.sql.
+
+    A heading may name the parameters, in the order in which Python hands them over: after
+    `-- name: rename(product_id, title)` the statement says `:product_id` and `:title`. They are compiled to
+    `$1` and `$2` here, once. Each statement begins with its name as a comment, so that the database's own
+    view of what runs shows it. ValueError where a parameter is not declared, or declared and not used."""
     _, *parts = _HEADING.split(_folder(service).joinpath("queries.sql").read_text())
-    named = zip(parts[::2], parts[1::2], strict=True)
-    return SimpleNamespace(**{name: f"/* {service}.{name} */\n{text.strip()}" for name, text in named})
+    named = zip(parts[::3], parts[1::3], parts[2::3], strict=True)
+    return SimpleNamespace(
+        **{
+            name: f"/* {service}.{name} */\n{numbered(name, given, text.strip())}"
+            for name, given, text in named
+        }
+    )
+
+
+def numbered(name: str, declared: str | None, text: str) -> str:
+    """Replace each `:parameter` of a statement by the number of its place in the heading."""
+    if declared is None:
+        return text
+    places = {each.strip(): n for n, each in enumerate(declared.split(","), 1) if each.strip()}
+    code = _COMMENT.sub("", text)
+    used = set(_PARAMETER.findall(code))
+    if used != set(places):
+        raise ValueError(f"{name}: parameters declared {sorted(places)}, used {sorted(used)}")
+    return _PARAMETER.sub(lambda found: f"${places[found[1]]}", code)
 
 
 def schema(service: str) -> str:
