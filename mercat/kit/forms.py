@@ -1,0 +1,323 @@
+"""Forms, read into the structs that JSON is read into, and shown with the limits of those structs.
+
+    asked = read_form(form, NewReview)
+    if isinstance(asked, FormErrors):
+        return await self._page(request, Form(NewReview, form, asked))
+
+A limit or pattern stands once, in the type: `Title = Annotated[str, Meta(max_length=200)]`. What a page says
+of a value that does not fit is made from it, or stands beside it: `Meta(extra={"words": "Say what."})`.
+The type of an amount in the shop's currency is `Price`: typed as 12.50, read as 1250.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from typing import Annotated, Any, NamedTuple, TypeVar, cast
+
+import msgspec
+from markupsafe import Markup
+from msgspec import Meta, inspect
+from starlette.datastructures import ImmutableMultiDict
+
+from mercat import money
+from mercat.kit import codec
+
+Asked = TypeVar("Asked", bound=msgspec.Struct)
+Price = Annotated[int, Meta(ge=0, le=money.MINOR_MAX, extra={"money": True})]
+"""Minor units of the shop's currency."""
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?")
+_TRUE = ("1", "true", "yes", "on")
+_SECRET = "password"
+"""The name of fields that are taken as they are, spaces at the ends too, and never filled again."""
+_SHOWN = 60
+"""Letters of an item that are repeated when something is wrong with it."""
+
+
+class FormErrors(dict[str, str]):
+    """What is wrong with a form, in words, by field; under `""` what is wrong with it as a whole."""
+
+
+class FieldRule(NamedTuple):
+    """What a struct says of one of its fields. `kind` is the type's without None, UNSET and metadata."""
+
+    name: str
+    type: Any
+    kind: inspect.Type
+    required: bool
+    words: str
+    money: bool
+
+    @property
+    def attributes(self) -> Markup:
+        """The limits as HTML has them, so that a browser refuses what the server would."""
+        given: dict[str, object] = {"required": True} if self.required else {}
+        match self.kind:
+            case inspect.StrType(min_length=least, max_length=most, pattern=pattern):
+                given |= {"minlength": least if least and least > 1 else None, "maxlength": most}
+                given |= {"pattern": html_pattern(pattern)} if pattern else {}
+            case inspect.IntType() if self.money:
+                given["inputmode"] = "decimal"
+            case inspect.IntType(ge=least, le=most):
+                given |= {"inputmode": "numeric", "min": least, "max": most, "step": 1}
+            case inspect.FloatType(ge=least, le=most) | inspect.DecimalType(ge=least, le=most):
+                given |= {"inputmode": "decimal", "min": least, "max": most, "step": "any"}
+            case _:
+                pass
+        if "pattern" in given and self.words:
+            given["title"] = self.words
+        return Markup("").join(
+            Markup(" {}").format(name) if value is True else Markup(' {}="{}"').format(name, value)
+            for name, value in given.items()
+            if value is not None
+        )
+
+
+class FormField(NamedTuple):
+    """A field as a page shows it."""
+
+    name: str
+    id: str
+    label: str
+    value: str
+    wrong: str
+    rule: FieldRule
+
+
+class Form:
+    """A form as a page shows it: what was typed, what is wrong with it, and what fits into each field.
+
+    `kind` says which fields there are; several kinds are one form that is read in parts."""
+
+    def __init__(
+        self,
+        kind: type[msgspec.Struct] | tuple[type[msgspec.Struct], ...],
+        given: Mapping[str, Any] | None = None,
+        errors: Mapping[str, str] | None = None,
+    ) -> None:
+        self.rules: dict[str, FieldRule] = {}
+        for each in kind if isinstance(kind, tuple) else (kind,):
+            self.rules |= rules_of(each)
+        self.given: Mapping[str, Any] = given or {}
+        self.errors: Mapping[str, str] = errors or {}
+        self._shown: dict[str, FormField] = {}
+
+    def field(self, name: str, label: str = "", at: str = "") -> FormField:
+        """Return a field to a template, which says what it is called there and the id it has."""
+        typed = self.given.get(name, "")
+        value = "" if name == _SECRET else str(typed)
+        shown = FormField(name, at or f"f-{name}", label, value, self.errors.get(name, ""), self.rules[name])
+        self._shown[name] = shown
+        return shown
+
+    @property
+    def wrong(self) -> list[FormField]:
+        """The fields that are wrong, in the order of the page as far as it was rendered."""
+        return [each for each in self._shown.values() if each.wrong]
+
+    @property
+    def wrong_elsewhere(self) -> list[str]:
+        """What is wrong with the form as a whole, or with fields that the page does not show."""
+        return [words for name, words in self.errors.items() if name not in self._shown]
+
+
+def read_form(form: Mapping[str, Any], kind: type[Asked], *, currency: str = "USD") -> Asked | FormErrors:
+    """Read a form into a struct; or say of all its fields at once what does not fit.
+
+    A text is stripped, its line ends are newlines; an empty one is absent. A list is a field sent several
+    times, or one item a line; a dict is a line `name: value` each. What is not text is taken as it is: a form
+    that shows a field in some other way hands over what it made of it."""
+    given: dict[str, Any] = {}
+    errors = FormErrors()
+    for rule in rules_of(kind).values():
+        typed = _typed(form, rule)
+        if typed in ("", None):
+            if rule.required and isinstance(rule.kind, inspect.BoolType):
+                given[rule.name] = False
+            elif rule.required:
+                errors[rule.name] = rule.words or "Fill this in."
+            continue
+        try:
+            value = _converted(rule, typed, currency)
+            codec.convert(value, rule.type)
+            given[rule.name] = value
+        except (ValueError, InvalidOperation, msgspec.ValidationError):
+            errors[rule.name] = _words(rule, typed, currency)
+    if errors:
+        return errors
+    try:
+        return codec.convert(given, kind)
+    except msgspec.ValidationError as error:  # a rule about several fields
+        return FormErrors({"": str(error)})
+
+
+@cache
+def rules_of(kind: type[msgspec.Struct]) -> dict[str, FieldRule]:
+    """What a struct says of its fields, by the names that they have in a form."""
+    types = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+    shape = inspect.type_info(kind)
+    assert isinstance(shape, inspect.StructType)
+    return {
+        field.encode_name: _rule(field.encode_name, types[field.encode_name], field.type, field.required)
+        for field in shape.fields
+    }
+
+
+def limits_of(kind: type[msgspec.Struct], name: str) -> FieldRule:
+    """What a struct says of one field."""
+    return rules_of(kind)[name]
+
+
+def html_pattern(pattern: str) -> str:
+    """The pattern as an input has it: there it has to match all that was typed."""
+    end = r"(?![\s\S])"
+    closed = pattern.endswith(("$", end))
+    inner = pattern.removeprefix("^").removesuffix(end).removesuffix("$")
+    return ("" if pattern.startswith("^") else ".*") + inner + ("" if closed else ".*")
+
+
+def _rule(name: str, type_: Any, kind: inspect.Type, required: bool) -> FieldRule:
+    if isinstance(kind, inspect.UnionType):
+        kind = _main(kind)
+    extra: dict[str, Any] = {}
+    if isinstance(kind, inspect.Metadata):
+        extra, kind = dict(kind.extra or {}), kind.type
+    if isinstance(kind, inspect.UnionType):
+        kind = _main(kind)
+    return FieldRule(name, type_, kind, required, extra.get("words", ""), bool(extra.get("money")))
+
+
+def _main(union: inspect.UnionType) -> inspect.Type:
+    """What somebody types where one of several types will do: a text where there is one."""
+    kinds = [each for each in union.types if not isinstance(each, inspect.NoneType)]
+    return next((each for each in kinds if isinstance(each, inspect.StrType)), kinds[0])
+
+
+def _typed(form: Mapping[str, Any], rule: FieldRule) -> Any:
+    """What a field was given: a text, several of them, or what a handler put there."""
+    if isinstance(rule.kind, inspect.ListType) and isinstance(form, ImmutableMultiDict):
+        several = [_clean(value) for value in form.getlist(rule.name)]
+        if len(several) > 1:
+            return [value for value in several if value != ""]
+    value = form.get(rule.name)
+    return value if rule.name == _SECRET else _clean(value)
+
+
+def _clean(value: Any) -> Any:
+    return value.replace("\r\n", "\n").strip() if isinstance(value, str) else value
+
+
+def _converted(rule: FieldRule, typed: Any, currency: str) -> Any:
+    """The builtin that JSON would have had; ValueError or InvalidOperation where there is none."""
+    if rule.money and isinstance(typed, str):
+        return money.minor(Decimal(typed), currency)
+    return _builtin(rule.kind, typed)
+
+
+def _builtin(kind: inspect.Type, typed: Any) -> Any:
+    kind = _bare(kind)
+    match kind:
+        case inspect.ListType() if isinstance(typed, str | list):
+            lines = cast("list[Any]", typed.splitlines() if isinstance(typed, str) else typed)
+            return [_builtin(kind.item_type, _clean(line)) for line in lines if _clean(line) != ""]
+        case inspect.DictType() if isinstance(typed, str):
+            return named_lines(typed)
+        case _ if not isinstance(typed, str):
+            return typed
+        case inspect.IntType():
+            return int(_match(_INTEGER, typed))
+        case inspect.FloatType():
+            return float(_match(_NUMBER, typed))
+        case inspect.DecimalType():
+            return _match(_NUMBER, typed)
+        case inspect.BoolType():
+            return typed.lower() in _TRUE
+        case inspect.LiteralType() if all(isinstance(value, int) for value in kind.values):
+            return int(_match(_INTEGER, typed))
+        case _:
+            return typed
+
+
+def named_lines(lines: str) -> dict[str, str]:
+    """`Colour: blue` a line, as a dict; a line without a colon, or with nothing on a side of it, is none."""
+    pairs = (line.partition(":") for line in lines.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs if name.strip() and value.strip()}
+
+
+def _match(pattern: re.Pattern[str], typed: str) -> str:
+    if not pattern.fullmatch(typed):
+        raise ValueError(typed)
+    return typed
+
+
+def _bare(kind: inspect.Type) -> inspect.Type:
+    while isinstance(kind, inspect.Metadata | inspect.UnionType):
+        kind = kind.type if isinstance(kind, inspect.Metadata) else _main(kind)
+    return kind
+
+
+def _words(rule: FieldRule, typed: Any, currency: str) -> str:
+    """Say what would fit."""
+    if rule.money:
+        example = f"{12.5:.{money.exponent(currency)}f}"
+        return rule.words or f"A price is a number such as {example}, and not below 0."
+    return _why(rule.kind, typed, rule.words) or rule.words or "This does not look right."
+
+
+def _why(kind: inspect.Type, typed: Any, words: str = "") -> str:
+    match kind:
+        case inspect.StrType():
+            return _why_text(kind, typed, words)
+        case inspect.IntType(ge=least, le=most):
+            return words or f"A whole number{_range(least, most)}."
+        case inspect.FloatType(ge=least, le=most) | inspect.DecimalType(ge=least, le=most):
+            return words or f"A number{_range(least, most)}."
+        case inspect.LiteralType():
+            return words or f"Choose one of {', '.join(map(str, kind.values))}."
+        case inspect.DateType():
+            return words or "A day is written 2026-11-30."
+        case inspect.ListType(item_type=item, max_length=most):
+            items = cast("Sequence[Any]", _builtin(kind, typed))
+            if most is not None and len(items) > most:
+                return f"At most {most:,} of these."
+            return _why_among([(each, item, each) for each in items], words)
+        case inspect.DictType(key_type=key, value_type=value, max_length=most):
+            pairs = cast("Mapping[str, Any]", _builtin(kind, typed))
+            if most is not None and len(pairs) > most:
+                return f"At most {most:,} of these."
+            return _why_among(
+                [(name, key, name) for name in pairs] + [(name, value, pairs[name]) for name in pairs], words
+            )
+        case _:
+            return words
+
+
+def _why_text(kind: inspect.StrType, typed: Any, words: str) -> str:
+    if not isinstance(typed, str):
+        return words
+    if kind.max_length is not None and len(typed) > kind.max_length:
+        return f"At most {kind.max_length:,} characters."
+    if kind.min_length is not None and len(typed) < kind.min_length:
+        return f"At least {kind.min_length:,} characters."
+    if kind.pattern and not re.search(kind.pattern, typed):
+        return words or "This does not look right."
+    return ""
+
+
+def _why_among(items: Sequence[tuple[str, inspect.Type, Any]], words: str) -> str:
+    """What is wrong with the first item that does not fit, under its name."""
+    for name, kind, value in items:
+        own = kind.extra.get("words", "") if isinstance(kind, inspect.Metadata) and kind.extra else ""
+        bare = _bare(kind)
+        if isinstance(bare, inspect.StrType) and (why := _why_text(bare, value, own or words)):
+            return f"{str(name)[:_SHOWN]}: {why[:1].lower()}{why[1:]}"
+    return words
+
+
+def _range(least: float | None, most: float | None) -> str:
+    if least is not None and most is not None:
+        return f" from {least:,} to {most:,}"
+    if least is not None:
+        return f", {least:,} or more"
+    return f", at most {most:,}" if most is not None else ""
