@@ -20,7 +20,6 @@ from mercat import (
     checkout,
     flashsale,
     fulfilment,
-    gateway,
     inventory,
     notifications,
     orders,
@@ -30,7 +29,7 @@ from mercat import (
     reviews,
     search,
     sellers,
-    storefront,
+    web,
     wishlist,
 )
 from mercat.audit import Finding, audit
@@ -201,24 +200,24 @@ def internal_app(shop: Shop) -> Starlette:
     return Starlette(routes=shop.host.internal_routes)
 
 
-async def public_app(shop: Shop) -> gateway.Door:
+async def public_app(shop: Shop) -> web.Door:
     """The public application: pages for people, JSON for machines, and nothing internal."""
     host = shop.host
     if "catalog" in host.here:
         host.start(for_ever("news of products", shop.catalog.listen))
     host.start(for_ever("switches", lambda: _mind_switches(shop)))
-    pages = Starlette(exception_handlers=gateway.errors())
+    pages = Starlette(exception_handlers=web.errors())
 
     async def rooms(scope: Scope, receive: Receive, send: Send) -> None:
         # The API answers every error itself, so it needs none of the layers that pages have around them.
         machine = scope["type"] == "http" and scope["path"].startswith("/api/")
         await (api.handle if machine else pages)(scope, receive, send)
 
-    door = gateway.Door(rooms, shop.settings)
-    door.open(shop.accounts.who, host.cache, storefront.refuse)
-    api, *root = gateway.public(shop, door, host.store, lambda: ready(shop))
+    door = web.Door(rooms, shop.settings)
+    door.open(shop.accounts.who, host.cache, web.refuse)
+    api, *root = web.public(shop, door, host.store, lambda: ready(shop))
     pages.router.routes += root
-    pages.router.routes += storefront.pages(
+    pages.router.routes += web.pages(
         shop,
         authenticate=door.authenticate,
         session_cookie=door.session_cookie,

@@ -9,8 +9,8 @@ import pytest
 from search_engines import where as where
 
 from mercat import app, ids
-from mercat.gateway.routes import PREFIX
 from mercat.settings import Settings
+from mercat.web.routes import PREFIX
 
 
 class People(msgspec.Struct):

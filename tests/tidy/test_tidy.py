@@ -18,7 +18,7 @@ from mercat.settings import Settings
 ROOT = Path(__file__).parents[2]
 WITH_SQL = [service for service in SERVICES if (ROOT / "mercat" / service / "queries.sql").is_file()]
 WITH_TABLES = [service for service in SERVICES if (ROOT / "mercat" / service / "schema.sql").is_file()]
-DOORS = [*SERVICES, "pricing", "gateway", "storefront"]
+DOORS = [*SERVICES, "pricing", "web"]
 
 
 @pytest.mark.parametrize("service", ["kit", *WITH_SQL])
