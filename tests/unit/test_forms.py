@@ -13,7 +13,7 @@ from starlette.datastructures import FormData
 
 from mercat.ids import OfferId
 from mercat.kit import codec
-from mercat.kit.forms import Form, FormErrors, Price, html_pattern, limits_of, named_lines, read_form
+from mercat.web.forms import Form, FormErrors, Price, html_pattern, limits_of, named_lines, read_form
 
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+(?![\s\S])"
 
