@@ -1,31 +1,38 @@
-"""The door for machines: every public route of `/api/v1`, and what every request passes on its way in.
+"""The web layer: every verb of the shop once more, as JSON for programs and as a page for people.
 
-    door.py         request ids, sign-in, limits, security headers, ETags, load shedding
-    dispatch.py     from a path to its handler, a look-up a segment
-    idempotency.py  the same key, the same answer, on any unsafe route
-    routes.py       the one table of public routes
-    shapes.py       what they take and show
-    browsing.py buying.py people.py opinions.py selling.py    handlers: they translate and decide nothing
-    openapi.py      the table as an OpenAPI 3.1 document, as a page, and as docs/api.md
+One file a noun has both faces side by side: what the API takes and shows, its handlers, the table `API` of
+its routes; then the pages, and `page_routes`. `desk/` is what sellers do, `operator/` what operators do.
+A handler translates and decides nothing: HTTP status, JSON shapes and decimal amounts are known here alone.
 
-It owns no tables. Whoever assembles the shop calls `public(...)` for the routes and puts a `Door` before the
-application.
+    middleware.py   request ids, limits, security headers, ETags, load shedding: what every request passes
+    context.py      what is known of one request; session.py: who sent it, start and end of a session
+    router.py       from a path to its handler; routes.py: all of them
+    errors.py       how a refusal becomes a problem document or a page
+    origin.py       what comes from our own pages, and what does not
+    cache.py        who may keep an answer, for how long; pages that this process keeps
+    idempotency.py  the same key, the same answer, on any unsafe route of the API
+    pages.py        how pages and fragments are rendered; rendering.py: templates and their filters
+    forms.py        what is in a form or an address; table_query.py: which rows of a table
+    schemas.py      what several answers of the API share
+    openapi.py      the API as an OpenAPI 3.1 document, as a page, and as docs/api.md
+
+It owns no tables. `mercat.app` builds the application from `Middleware`, `api_routes` and `page_routes`.
+No page needs a script, but for the payment provider's own field for a new card.
 """
 
 from mercat.services import Services
-from mercat.web.middleware import Door, errors, refuse_other_sites
+from mercat.web.errors import exception_handlers, turn_away
+from mercat.web.middleware import Middleware
 from mercat.web.openapi import refusals
-from mercat.web.page_routes import pages, refuse
-from mercat.web.routes import TABLE, public
+from mercat.web.routes import TABLE, api_routes, page_routes
 
 __all__ = [
     "TABLE",
-    "Door",
+    "Middleware",
     "Services",
-    "errors",
-    "pages",
-    "public",
+    "api_routes",
+    "exception_handlers",
+    "page_routes",
     "refusals",
-    "refuse",
-    "refuse_other_sites",
+    "turn_away",
 ]

@@ -1,4 +1,4 @@
-"""A page that is the same for all is written once a second, however many ask for it."""
+"""Who may keep an answer, for how long, and what takes it out again; the pages that this process keeps."""
 
 import asyncio
 from collections import defaultdict
@@ -9,10 +9,26 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.ids import ProductId
-from mercat.web.pages import Handler
+from mercat.kit import codec
+from mercat.kit.rpc import Answer
+from mercat.web.router import Handler
 
+PRIVATE = "private, no-store"
+# Four seconds in all: what a page says of price and stock may be five seconds old at most.
+PUBLIC = "public, max-age=2, stale-while-revalidate=2"
+FLASH_SALE = "public, max-age=1, stale-while-revalidate=1"
 _FRESH_S = 1.0
 _PAGES_MAX = 1_000
+
+
+def public_headers(*keys: object, policy: str = PUBLIC) -> dict[str, str]:
+    """Headers of what is everybody's: any cache may keep it for a moment, and purge it by these keys."""
+    return {"Cache-Control": policy, "Surrogate-Key": " ".join(map(str, keys))}
+
+
+def public_answer(shown: object, *keys: object, policy: str = PUBLIC) -> Answer:
+    """An answer of the API that is everybody's."""
+    return Answer(raw=codec.encode(shown), headers=public_headers(*keys, policy=policy))
 
 
 class _Page(NamedTuple):
@@ -21,7 +37,7 @@ class _Page(NamedTuple):
     until: float
 
 
-class Shared:
+class PageCache:
     """Keeps what handlers wrote for everybody, for a moment. Who asks while a page is being written waits for
     that one. A product that changes takes every page that shows it along."""
 

@@ -1,82 +1,108 @@
-"""The departments of the shop with their counts, read at most every few seconds by a process."""
+"""Categories: how many products each has, and the page of all departments."""
 
 import asyncio
-from collections.abc import Awaitable
-from dataclasses import dataclass, field
+import time
 
-from mercat.catalog import Catalog, Category
-from mercat.kit.breaker import Breaker
-from mercat.kit.refusals import Refusal
-from mercat.search import Search
-from mercat.web.pages import Department
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
-_FRESH_S = 2.0
+from mercat.catalog import Category
+from mercat.ids import CategoryId
+from mercat.kit.refusals import NotFound
+from mercat.kit.rpc import Answer
+from mercat.services import Services
+from mercat.web.cache import public_answer
+from mercat.web.pages import Pages
+from mercat.web.router import PublicRoute
+
+UNCATEGORISED = "uncategorised"
+_CATEGORIES_FRESH_S = 5.0
 
 
-@dataclass
-class Aisle:
-    """A category, what it holds with all below it, and what is below it."""
-
+class CategoryShown(Struct, frozen=True):
+    category_id: CategoryId
     slug: str
     name: str
+    parent_id: CategoryId | None
     product_count: int
-    parent: "Aisle | None" = None
-    children: list["Aisle"] = field(default_factory=list["Aisle"])
-
-    @property
-    def path(self) -> list["Aisle"]:
-        """From the root to here."""
-        return [*(self.parent.path if self.parent else []), self]
 
 
-class Aisles:
-    def __init__(self, catalog: Catalog, search: Search, breaker: Breaker) -> None:
-        self._catalog = catalog
-        self._search = search
-        self._breaker = breaker
-        self._known: dict[str, Aisle] = {}
-        self._read_at = -_FRESH_S
-        self._reading: asyncio.Task[None] | None = None
+class CategoriesShown(Struct, frozen=True):
+    categories: list[CategoryShown]
 
-    async def all(self) -> dict[str, Aisle]:
-        """Every category by slug. Old by seconds at most, or as it last was while nobody can be asked."""
-        if asyncio.get_running_loop().time() - self._read_at > _FRESH_S:
-            if self._reading is None:
-                self._reading = asyncio.create_task(self._read())
-            reading: Awaitable[None] = asyncio.shield(self._reading)
-            await reading
-        return self._known
 
-    async def departments(self) -> list[Department]:
-        """The topmost, the fullest first."""
-        roots = [
-            aisle for aisle in (await self.all()).values() if aisle.parent is None and aisle.product_count
+class KnownCategories:
+    """The categories of the catalogue, at most a few seconds old."""
+
+    def __init__(self, shop: Services) -> None:
+        self._shop = shop
+        self._categories: list[Category] = []
+        self._categories_until = 0.0
+
+    async def all(self) -> list[Category]:
+        now = time.monotonic()
+        if now >= self._categories_until:
+            self._categories = await self._shop.catalog.categories()
+            self._categories_until = now + _CATEGORIES_FRESH_S
+        return self._categories
+
+    async def check(self, slug: str) -> None:
+        if slug == UNCATEGORISED or any(slug == category.slug for category in await self.all()):
+            return
+        self._categories_until = 0.0  # it may have been made this moment
+        if all(slug != category.slug for category in await self.all()):
+            raise NotFound("There is no such category.", pointer="/category")
+
+
+class CategoriesApi:
+    """The tree of categories."""
+
+    def __init__(self, shop: Services, categories: KnownCategories) -> None:
+        self._shop = shop
+        self._categories = categories
+
+    async def categories(self) -> Answer:
+        """All categories, with how many products each has, its descendants' included."""
+        nothing: dict[str, int] = {}
+        known, counts = await asyncio.gather(
+            self._categories.all(),
+            self._shop.breakers["search"].ask(self._shop.search.category_counts(), nothing),
+        )
+        shown = [
+            CategoryShown(
+                category.category_id,
+                category.slug,
+                category.name,
+                category.parent_id,
+                counts.get(category.slug, 0),
+            )
+            for category in known
         ]
-        roots.sort(key=lambda aisle: (-aisle.product_count, aisle.name))
-        return [Department(aisle.slug, aisle.name, aisle.product_count) for aisle in roots]
-
-    async def _read(self) -> None:
-        try:
-            none: dict[str, int] = {}
-            categories = await self._catalog.categories()
-            counts = await self._breaker.ask(self._search.category_counts(), none)
-            self._known = _tree(categories, counts)
-        except Refusal:
-            pass  # the shop goes on with the departments it knew
-        finally:
-            self._read_at = asyncio.get_running_loop().time()
-            self._reading = None
+        return public_answer(CategoriesShown(shown), "categories")
 
 
-def _tree(categories: list[Category], counts: dict[str, int]) -> dict[str, Aisle]:
-    by_id = {each.category_id: Aisle(each.slug, each.name, counts.get(each.slug, 0)) for each in categories}
-    for each in categories:
-        if each.parent_id is not None and (parent := by_id.get(each.parent_id)):
-            by_id[each.category_id].parent = parent
-            parent.children.append(by_id[each.category_id])
-    known = {aisle.slug: aisle for aisle in by_id.values()}
-    for aisle in known.values():
-        aisle.children.sort(key=lambda child: (-child.product_count, child.name))
-    if loose := counts.get("uncategorised"):
-        known.setdefault("uncategorised", Aisle("uncategorised", "Everything else", loose))
-    return known
+API = [
+    PublicRoute("GET", "/categories", CategoriesApi.categories, tag="Browsing", shows=CategoriesShown),
+]
+
+
+class CategoryPages:
+    """All departments on one page."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+
+    async def departments(self, request: Request) -> Response:
+        tree = await self._pages.categories.departments()
+        return await self._pages.public(
+            request, "departments.html", ["categories"], tree=tree, department="*"
+        )
+
+
+def page_routes(pages: Pages) -> list[Route]:
+    categories = CategoryPages(pages)
+    return [
+        pages.route("/departments", categories.departments, shared=True),
+    ]

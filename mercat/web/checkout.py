@@ -1,40 +1,229 @@
-"""The cart, checkout on one page, the sandbox bank's page, and waiting for it."""
+"""From the cart to an order: delivery, quote, buying, and waiting for the bank."""
 
 import uuid
-from typing import Any, NamedTuple
+from datetime import date, datetime
+from typing import Annotated, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Meta, Raw, Struct, field
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from mercat import money
-from mercat.accounts import Accounts, Address, NewAddress
-from mercat.cart import Cart, CartView
-from mercat.catalog import Catalog
-from mercat.checkout import Buy, Checkout, CheckoutInProgress, Said
-from mercat.flashsale import FlashSales
-from mercat.fulfilment import Fulfilment, ShippingMethod
-from mercat.ids import AddressId, CheckoutId, OfferId, OrderId, PaymentMethodId, ProductId
-from mercat.kit import clock, codec
-from mercat.kit.refusals import Invalid, NotFound, Refusal
-from mercat.kit.rpc import Caller, answered, read
+from mercat.accounts import Address, NewAddress
+from mercat.cart import CartView
+from mercat.checkout import Buy, CheckoutInProgress, Email, Said
+from mercat.fulfilment import ShippingMethod
+from mercat.ids import AddressId, CheckoutId, OrderId, PaymentMethodId
+from mercat.kit import codec
+from mercat.kit.refusals import BadRequest, Invalid, NotFound, Refusal
+from mercat.kit.rpc import Answer, Caller
 from mercat.kit.valkey import Store
-from mercat.payments import NextAction, Outcome, Payments
-from mercat.pricing import Basket, PricedLine, Pricing
-from mercat.web import rendering as render
-from mercat.web.pages import Trouble, Visits, inside, shown_id, trouble
+from mercat.payments import NextAction
+from mercat.pricing import Basket, PricedLine
+from mercat.services import Services
+from mercat.web import rendering
+from mercat.web.account import ADDRESS_FIELDS, new_address
+from mercat.web.cart import problem_texts
+from mercat.web.context import allow_card_field
+from mercat.web.errors import RefusalMessage
+from mercat.web.forms import id_of
+from mercat.web.idempotency import key_of
+from mercat.web.pages import Pages
+from mercat.web.router import PublicRoute
+from mercat.web.schemas import Amount, Price, is_given, minor
+from mercat.web.session import caller_of
 
 _ASK_KEPT_S = 86_400
 _KEY_MAX = 64
-_ADDRESS = ("name", "line1", "line2", "city", "region", "postal_code", "country", "phone")
 _UNMOVED = "Nothing was charged."
 _NEW_CARD = "new:"
 """How a form begins what it says of a card from the provider's own field; the token follows."""
 
 
-class Totals(NamedTuple):
+class MethodShown(Struct, frozen=True, kw_only=True):
+    code: str
+    name: str
+    price: Amount
+    currency: str
+    estimated_delivery: date
+
+
+class MethodsShown(Struct, frozen=True):
+    methods: list[MethodShown]
+
+
+class QuoteAsk(Struct, frozen=True):
+    shipping_address_id: AddressId
+    shipping_method: Annotated[str, Meta(min_length=1, max_length=40)]
+
+
+class QuoteShown(Struct, frozen=True, kw_only=True):
+    quote_id: str
+    subtotal: Amount
+    discount: Amount
+    shipping: Amount
+    tax: Amount
+    total: Amount
+    currency: str
+    expires_at: datetime
+
+
+class CheckoutAsk(Struct, frozen=True):
+    shipping_address_id: AddressId
+    payment_method_id: PaymentMethodId
+    shipping_method: Annotated[str, Meta(min_length=1, max_length=40)]
+    quote_id: Annotated[str, Meta(max_length=60_000)] | None = None
+    email: Email | None = None
+    expected_total: Price = field(default_factory=lambda: Raw(b"null"))
+
+
+class NextActionShown(Struct, frozen=True):
+    type: str
+    url: str
+
+
+class CheckoutShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    order_id: OrderId
+    status: Literal["confirmed", "pending"]
+    total: Amount | None = None
+    currency: str | None = None
+    estimated_delivery: date | None = None
+    next_action: NextActionShown | None = None
+
+
+class CheckoutApi:
+    """The way from the cart to an order."""
+
+    def __init__(self, shop: Services) -> None:
+        self._shop = shop
+
+    async def shipping_methods(self, caller: Caller, address_id: AddressId) -> MethodsShown:
+        """How an order can reach an address, for how much, and when."""
+        address = await self._shop.accounts.address(caller.user_id, address_id)
+        methods = await self._shop.fulfilment.methods(address.country, address.region or "")
+        return MethodsShown(
+            [
+                MethodShown(
+                    code=method.code,
+                    name=method.name,
+                    price=money.shown(method.price, method.currency),
+                    currency=method.currency,
+                    estimated_delivery=method.estimated_delivery,
+                )
+                for method in methods
+            ]
+        )
+
+    async def quote(self, caller: Caller, ask: QuoteAsk) -> QuoteShown:
+        """What the cart costs, sent there that way: honoured until it expires."""
+        quote = await self._shop.checkout.quote(caller, ask.shipping_address_id, ask.shipping_method)
+        shown = quote.currency
+        return QuoteShown(
+            quote_id=quote.quote_id,
+            subtotal=money.shown(quote.subtotal, shown),
+            discount=money.shown(quote.discount, shown),
+            shipping=money.shown(quote.shipping, shown),
+            tax=money.shown(quote.tax, shown),
+            total=money.shown(quote.total, shown),
+            currency=shown,
+            expires_at=quote.expires_at,
+        )
+
+    async def buy(self, caller: Caller, request: Request, ask: CheckoutAsk) -> Answer:
+        """Buys the cart, once a key. A 202 is followed by asking again with the same key and body."""
+        key = key_of(request)
+        if key is None:
+            raise BadRequest("Send an Idempotency-Key of your own making: the same one when you try again.")
+        expected = ask.expected_total
+        said = await self._shop.checkout.buy(
+            caller,
+            key,
+            Buy(
+                shipping_address_id=ask.shipping_address_id,
+                payment_method_id=ask.payment_method_id,
+                shipping_method=ask.shipping_method,
+                quote_id=ask.quote_id,
+                email=ask.email,
+                flash_pass=_flash_pass(request),
+                expected_total=(
+                    minor(expected, self._shop.settings.currency, "/expected_total")
+                    if is_given(expected)
+                    else None
+                ),
+            ),
+        )
+        return _said(said)
+
+
+def _flash_pass(request: Request) -> str | None:
+    given = request.headers.get("flash-pass")
+    return given[:2_000] if given else None
+
+
+def _said(said: Said) -> Answer:
+    headers: dict[str, str] = {}
+    if said.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    if said.retry_after is not None:
+        headers["Retry-After"] = str(said.retry_after)
+    kind = "application/problem+json" if said.status >= 400 else "application/json"
+    return Answer(raw=said.body, status=said.status, headers=headers, media_type=kind)
+
+
+API = [
+    PublicRoute(
+        "GET",
+        "/shipping-methods",
+        CheckoutApi.shipping_methods,
+        tag="Buying",
+        needs="guest",
+        refuses=["not_found", "address_not_served"],
+    ),
+    PublicRoute(
+        "POST",
+        "/quotes",
+        CheckoutApi.quote,
+        tag="Buying",
+        needs="guest",
+        refuses=["not_found", "cart_empty", "address_not_served"],
+    ),
+    PublicRoute(
+        "POST",
+        "/orders/checkout",
+        CheckoutApi.buy,
+        tag="Buying",
+        needs="guest",
+        shows=CheckoutShown,
+        also=[202],
+        keyed=True,
+        headers={"Flash-Pass": "For what is sold in a flash sale: the pass that its queue gave."},
+        refuses=[
+            "bad_request",
+            "flash_pass_required",
+            "flash_pass_invalid",
+            "flash_pass_expired",
+            "buyer_limit",
+            "not_started",
+            "sold_out",
+            "payment_declined",
+            "payment_unavailable",
+            "not_found",
+            "out_of_stock",
+            "price_changed",
+            "quote_expired",
+            "checkout_in_progress",
+            "cart_empty",
+            "address_not_served",
+            "key_reused",
+        ],
+    ),
+]
+
+
+class CheckoutTotals(NamedTuple):
     """What a page says an order would cost."""
 
     subtotal: int
@@ -44,11 +233,6 @@ class Totals(NamedTuple):
     total: int
     currency: str
     quote_id: str | None
-
-
-class Problem(NamedTuple):
-    words: str
-    short: str
 
 
 class _Answer(msgspec.Struct):
@@ -73,96 +257,22 @@ class _Wrong(Exception):
         self.errors = errors
 
 
-class Buying:
-    def __init__(
-        self,
-        visits: Visits,
-        *,
-        accounts: Accounts,
-        cart: Cart,
-        catalog: Catalog,
-        checkout: Checkout,
-        flashsale: FlashSales,
-        fulfilment: Fulfilment,
-        payments: Payments,
-        pricing: Pricing,
-        cards: list[tuple[str, str, str]],
-        card_field: str,
-        store: Store,
-    ) -> None:
-        self._visits = visits
-        self._accounts = accounts
-        self._cart = cart
-        self._catalog = catalog
-        self._checkout = checkout
-        self._flashsale = flashsale
-        self._fulfilment = fulfilment
-        self._payments = payments
-        self._pricing = pricing
-        self._cards = cards
-        self._card_field = card_field
+class CheckoutPages:
+    """Checkout on one page."""
+
+    def __init__(self, pages: Pages, shop: Services, store: Store) -> None:
+        self._pages = pages
+        self._shop = shop
         self._store = store
-
-    # -- the cart
-
-    async def cart(self, request: Request, refused: Refusal | None = None) -> Response:
-        caller = await self._visits.caller(request)
-        view = await self._cart.show(caller.user_id) if caller else None
-        response = await self._visits.page(
-            request,
-            "cart.html",
-            refused.status if refused else 200,
-            cart=view or {"items": []},
-            problems=problems(view) if view else {},
-            refused=trouble(refused) if refused else None,
-        )
-        if request.headers.get("hx-request"):
-            response.headers["HX-Trigger"] = "cart-changed"
-        return response
-
-    async def add(self, request: Request) -> Response:
-        form = await self._visits.form(request, everybodys=True)
-        quantity = _quantity(form.get("quantity", "1"), least=1)
-        if "offer_id" in form:
-            offer_id = shown_id(form["offer_id"], OfferId)
-        else:
-            offer_id = await self._catalog.featured(shown_id(form.get("product_id", ""), ProductId))
-        caller = await self._visits.caller(request) or await self._welcome(request)
-        view = await self._cart.add(caller.user_id, offer_id, quantity)
-        if not request.headers.get("hx-request"):
-            return self._visits.go(request, "/cart")
-        response = self._visits.fragment(request, "added.html", cart=view)
-        response.headers["HX-Trigger"] = "cart-changed"
-        return response
-
-    async def change(self, request: Request) -> Response:
-        form = await self._visits.form(request)
-        caller = await self._visits.caller(request)
-        if caller is None:
-            return self._visits.go(request, "/cart")
-        try:
-            quantity = _quantity(form.get("quantity", ""), least=0)
-            await self._cart.change(caller.user_id, request.path_params["item"], quantity)
-        except Refusal as refused:
-            return await self.cart(request, refused)
-        return self._visits.go(request, "/cart")
-
-    async def _welcome(self, request: Request) -> Caller:
-        """A session for somebody who has none: what they put in a cart must stay somewhere."""
-        session = await self._accounts.guest()
-        caller = Caller(session.user_id)
-        lifetime = (session.expires_at - clock.now()).total_seconds()
-        self._visits.start(request, caller, session.token, int(lifetime))
-        return caller
-
-    # -- checkout
+        self._cards = rendering.cards(shop.settings)
+        self._card_field = shop.settings.card_field()
 
     async def checkout(self, request: Request) -> Response:
-        caller = await self._visits.caller(request)
+        caller = await caller_of(request)
         if caller is None:
-            return self._visits.go(request, "/cart")
+            return self._pages.redirect(request, "/cart")
         given: dict[str, str] = {}
-        refused: Trouble | None = None
+        refused: RefusalMessage | None = None
         if after := request.query_params.get("after"):
             ask = await self._asked(caller, after)
             if ask:
@@ -176,17 +286,17 @@ class Buying:
 
     async def totals(self, request: Request) -> Response:
         """The page again for what was chosen so far: the script takes delivery and totals out of it."""
-        form = await self._visits.form(request)
-        caller = await self._visits.caller(request)
+        form = await self._pages.form(request)
+        caller = await caller_of(request)
         if caller is None:
-            return self._visits.go(request, "/cart")
+            return self._pages.redirect(request, "/cart")
         return await self._desk(request, caller, form, key=_key(form))
 
     async def buy(self, request: Request) -> Response:
-        form = await self._visits.form(request)
-        caller = await self._visits.caller(request)
+        form = await self._pages.form(request)
+        caller = await caller_of(request)
         if caller is None:
-            return self._visits.go(request, "/cart")
+            return self._pages.redirect(request, "/cart")
         key = _key(form)
         ask = await self._asked(caller, key)
         if ask is None:
@@ -200,7 +310,7 @@ class Buying:
                 )
             if ask.expected_total is None:
                 given = form | _filled(ask)
-                refused = Trouble(
+                refused = RefusalMessage(
                     "Please check the total", "Here is what delivery and tax come to.", _UNMOVED
                 )
                 return await self._desk(request, caller, given, refused=refused, key=key)
@@ -213,67 +323,40 @@ class Buying:
         )
 
     async def pending(self, request: Request) -> Response:
-        caller = await self._visits.caller(request)
+        caller = await caller_of(request)
         key = request.path_params["key"]
         ask = await self._asked(caller, key) if caller else None
         if caller is None or ask is None:
-            return self._visits.go(request, "/orders")
+            return self._pages.redirect(request, "/orders")
         said = await self._buy(caller, key, ask)
         if said.status == 202:
             return await self._wait(request, said, f"/checkout/pending/{key}", key)
-        url = _order_url(said) if said.status < 400 else f"/checkout?after={key}"
+        url = order_url(said) if said.status < 400 else f"/checkout?after={key}"
         if not request.headers.get("hx-request"):
-            return self._visits.go(request, url)
+            return self._pages.redirect(request, url)
         return Response(headers={"HX-Redirect": url, "Cache-Control": "private, no-store"})
 
     async def back(self, request: Request) -> Response:
         """Where a shopper comes back to from their bank's own page."""
-        checkout_id = shown_id(request.path_params["checkout"], CheckoutId)
+        checkout_id = id_of(request.path_params["checkout"], CheckoutId)
         try:
-            said = await self._checkout.resume(checkout_id)
+            said = await self._shop.checkout.resume(checkout_id)
         except CheckoutInProgress:
             said = Said(202, b"{}")
         if said.status == 202:
             return await self._wait(request, said, f"/checkout/back/{checkout_id}")
         if said.status >= 400:
-            caller = await self._visits.caller(request)
+            caller = await caller_of(request)
             if caller is None:
-                return self._visits.go(request, "/cart")
+                return self._pages.redirect(request, "/cart")
             return await self._desk(request, caller, {}, refused=_trouble(said), status=said.status)
-        return self._visits.go(request, _order_url(said))
+        return self._pages.redirect(request, order_url(said))
 
     async def _wait(self, request: Request, said: Said, url: str, key: str = "") -> Response:
         if "seen" in request.query_params:
             return Response(status_code=204, headers={"Cache-Control": "private, no-store"})
         step = _with_way_back(codec.decode(said.body, _Answer).next_action, key)
-        return await self._visits.page(request, "pending.html", next_action=step, url=url)
-
-    async def bank(self, request: Request) -> Response:
-        await self._payments.challenged(request.path_params["ticket"])
-        ticket, back = request.path_params["ticket"], request.query_params.get("back", "")
-        return await self._visits.page(request, "bank.html", ticket=ticket, back=inside(back) if back else "")
-
-    async def tell_bank(self, request: Request) -> Response:
-        """The shopper's yes or no; a program sends it as JSON."""
-        ticket = request.path_params["ticket"]
-        if request.headers.get("content-type", "").startswith("application/json"):
-            return await answered(self._bank_is_told, request)
-        form = await self._visits.form(request)
-        outcome = codec.convert({"outcome": form.get("outcome")}, Outcome)
-        back = inside(form.get("back") or "/orders")
-        try:
-            said = await self._checkout.challenge(ticket, outcome)
-        except CheckoutInProgress:
-            return self._visits.go(request, back)
-        if said.status < 400 and said.status != 202:
-            return self._visits.go(request, _order_url(said))
-        return self._visits.go(request, back)
-
-    async def _bank_is_told(self, request: Request) -> Response:
-        outcome = codec.decode(await read(request), Outcome)
-        said = await self._checkout.challenge(request.path_params["ticket"], outcome)
-        kind = "application/json" if said.status < 400 else "application/problem+json"
-        return Response(said.body, said.status, {"Cache-Control": "private, no-store"}, kind)
+        return await self._pages.page(request, "pending.html", next_action=step, url=url)
 
     async def _desk(
         self,
@@ -281,17 +364,17 @@ class Buying:
         caller: Caller,
         given: dict[str, str],
         *,
-        refused: Trouble | None = None,
+        refused: RefusalMessage | None = None,
         errors: dict[str, str] | None = None,
         key: str | None = None,
         status: int = 200,
     ) -> Response:
         """The page, filled with what was given."""
-        view = await self._cart.show(caller.user_id)
+        view = await self._shop.cart.show(caller.user_id)
         if not view.items:
-            return self._visits.go(request, "/cart")
-        addresses = await self._accounts.addresses(caller.user_id)
-        saved = await self._accounts.payment_methods(caller.user_id)
+            return self._pages.redirect(request, "/cart")
+        addresses = await self._shop.accounts.addresses(caller.user_id)
+        saved = await self._shop.accounts.payment_methods(caller.user_id)
         form = {
             "address": str(addresses[0].address_id) if addresses else "",
             "country": "US",
@@ -315,13 +398,13 @@ class Buying:
         method = next((each for each in methods if each.code == form["method"]), None)
         due = await self._due(caller, view, chosen, method, country, region) if method else None
         if self._card_field:
-            self._visits.allow_card_field(request)
-        return await self._visits.page(
+            allow_card_field(request)
+        return await self._pages.page(
             request,
             "checkout.html",
             status,
             cart=view,
-            problems=problems(view),
+            problems=problem_texts(view),
             form=form,
             errors=errors or {},
             refused=refused,
@@ -332,14 +415,14 @@ class Buying:
             cards=[each for each in self._cards if each[0] not in {card.token for card in saved}],
             entered=entered,
             card_field=self._card_field,
-            countries=render.COUNTRIES,
+            countries=rendering.COUNTRIES,
             quote=due,
             key=key or uuid.uuid4().hex,
         )
 
     async def _methods(self, country: str, region: str) -> list[ShippingMethod]:
         try:
-            return list(await self._fulfilment.methods(country, region))
+            return list(await self._shop.fulfilment.methods(country, region))
         except Refusal:
             return []  # not served: the page says so beside the country
 
@@ -351,14 +434,14 @@ class Buying:
         method: ShippingMethod,
         country: str,
         region: str,
-    ) -> Totals | None:
+    ) -> CheckoutTotals | None:
         """A quote, which is honoured, for an address that is known; else what it comes to as things stand."""
         if chosen and not view.problems:
             try:
-                quote = await self._checkout.quote(caller, chosen.address_id, method.code)
+                quote = await self._shop.checkout.quote(caller, chosen.address_id, method.code)
             except Refusal:
                 return None
-            return Totals(
+            return CheckoutTotals(
                 quote.subtotal,
                 quote.discount,
                 quote.shipping,
@@ -369,8 +452,10 @@ class Buying:
             )
         lines = [PricedLine(item.offer_id, item.quantity, item.price) for item in view.items]
         basket = Basket(lines, method.price, view.currency, country, region)
-        due = await self._pricing.total(basket)
-        return Totals(due.subtotal, due.discount, due.shipping, due.tax, due.total, view.currency, None)
+        due = await self._shop.pricing.total(basket)
+        return CheckoutTotals(
+            due.subtotal, due.discount, due.shipping, due.tax, due.total, view.currency, None
+        )
 
     async def _ask(self, caller: Caller, form: dict[str, str]) -> Buy:
         """The form as checkout takes it. What is new in it is saved first: address, card."""
@@ -397,7 +482,7 @@ class Buying:
         if new:
             address_id = await self._saved_address(caller, new)
         else:
-            address_id = shown_id(form["address"], AddressId)
+            address_id = id_of(form["address"], AddressId)
         total = form.get("seen_total", "")
         return Buy(
             shipping_address_id=address_id,
@@ -411,32 +496,32 @@ class Buying:
 
     async def _flash_pass(self, caller: Caller) -> str | None:
         """The pass of whoever's turn it is, where the cart has something of a flash sale."""
-        watched = {each.offer_id: each.sale_id for each in await self._flashsale.watched() if each.queue}
+        watched = {each.offer_id: each.sale_id for each in await self._shop.flashsale.watched() if each.queue}
         if not watched:
             return None
-        for line in (await self._cart.basket(caller.user_id)).lines:
+        for line in (await self._shop.cart.basket(caller.user_id)).lines:
             if line.offer_id in watched:
                 try:
-                    place = await self._flashsale.place(caller, watched[line.offer_id])
+                    place = await self._shop.flashsale.place(caller, watched[line.offer_id])
                 except NotFound:
                     return None
                 return place.pass_ if isinstance(place.pass_, str) else None
         return None
 
     async def _saved_address(self, caller: Caller, new: NewAddress) -> AddressId:
-        for known in await self._accounts.addresses(caller.user_id):
-            if all((getattr(known, name) or "") == (getattr(new, name) or "") for name in _ADDRESS):
+        for known in await self._shop.accounts.addresses(caller.user_id):
+            if all((getattr(known, name) or "") == (getattr(new, name) or "") for name in ADDRESS_FIELDS):
                 return known.address_id
-        return await self._accounts.add_address(caller.user_id, new)
+        return await self._shop.accounts.add_address(caller.user_id, new)
 
     async def _saved_card(self, caller: Caller, form: dict[str, str]) -> PaymentMethodId:
         card = form["card"]
         new = bool(self._card_field) and card.startswith(_NEW_CARD)
         if not new and card not in {token for token, _, _ in self._cards}:
-            return shown_id(card, PaymentMethodId)
+            return id_of(card, PaymentMethodId)
         try:
             token = card.removeprefix(_NEW_CARD)
-            return await self._checkout.keep_card(caller, token, once=new and "keep" not in form)
+            return await self._shop.checkout.keep_card(caller, token, once=new and "keep" not in form)
         except Invalid as no:
             form.pop("card")
             raise _Wrong({"card": f"{no} {_UNMOVED}"}) from no
@@ -444,7 +529,7 @@ class Buying:
     async def _buy(self, caller: Caller, key: str, ask: Buy) -> Said:
         """What checkout says; a refusal it had no need to store is an answer like any other."""
         try:
-            return await self._checkout.buy(caller, key, ask)
+            return await self._shop.checkout.buy(caller, key, ask)
         except CheckoutInProgress:
             return Said(202, b"{}")
         except Refusal as refusal:
@@ -452,99 +537,24 @@ class Buying:
 
     def _follow(self, request: Request, key: str, said: Said) -> Response:
         if said.status != 202:
-            return self._visits.go(request, _order_url(said))
+            return self._pages.redirect(request, order_url(said))
         step = _with_way_back(codec.decode(said.body, _Answer).next_action, key)
         # Another house's page is a link on ours: a form of ours may lead to our own addresses only.
         ours = step is not None and step.url.startswith("/")
-        return self._visits.go(request, step.url if step and ours else f"/checkout/pending/{key}")
+        return self._pages.redirect(request, step.url if step and ours else f"/checkout/pending/{key}")
 
     # A page's key and what was asked with it stay together: pressed twice, or followed up later, the same key
     # comes with the same ask, whatever the second form said.
 
     async def _remember(self, caller: Caller, key: str, ask: Buy) -> Buy:
-        name = _name(caller, key)
+        name = _stored_name(caller, key)
         await self._store.do("SET", name, codec.encode(ask), "NX", "EX", _ASK_KEPT_S)
         kept = await self._store.do("GET", name)
         return codec.decode(kept, Buy) if kept else ask
 
     async def _asked(self, caller: Caller, key: str) -> Buy | None:
-        kept = await self._store.do("GET", _name(caller, key)) if 0 < len(key) <= _KEY_MAX else None
+        kept = await self._store.do("GET", _stored_name(caller, key)) if 0 < len(key) <= _KEY_MAX else None
         return codec.decode(kept, Buy) if kept else None
-
-
-def pages(visits: Visits, **services: Any) -> list[Route]:
-    buying = Buying(visits, **services)
-    return [
-        visits.route("/cart", buying.cart),
-        visits.route("/cart/items", buying.add, "POST"),
-        visits.route("/cart/items/{item}", buying.change, "POST"),
-        visits.route("/checkout", buying.checkout),
-        visits.route("/checkout", buying.buy, "POST"),
-        visits.route("/checkout/totals", buying.totals, "POST"),
-        visits.route("/checkout/pending/{key}", buying.pending),
-        visits.route("/checkout/back/{checkout}", buying.back),
-        visits.route("/sandbox/3ds/{ticket}", buying.bank),
-        visits.route("/sandbox/3ds/{ticket}", buying.tell_bank, "POST"),
-    ]
-
-
-def problems(view: CartView) -> dict[OfferId, Problem]:
-    """What stands between a cart and buying it, in words, by offer."""
-    titles = {item.offer_id: item for item in view.items}
-    found: dict[OfferId, Problem] = {}
-    for each in view.problems:
-        item = titles.get(each.offer_id)
-        title = item.title if item else "Something in your cart"
-        match each.code:
-            case "price_changed" if item and each.price is not None:
-                was, is_now = (
-                    money.words(item.price_at_add, view.currency),
-                    money.words(each.price, view.currency),
-                )
-                found[each.offer_id] = Problem(
-                    f"{title}: the price went from {was} to {is_now}.", "Price changed"
-                )
-            case "sold_out":
-                found[each.offer_id] = Problem(f"{title} is sold out. Remove it to go on.", "Sold out")
-            case "not_enough":
-                left = f"only {each.available} left" if each.available else "not that many left"
-                found[each.offer_id] = Problem(
-                    f"{title}: {left}. Lower the quantity to go on.", left.capitalize()
-                )
-            case "not_for_sale":
-                words = f"{title} is not for sale any more. Remove it to go on."
-                found[each.offer_id] = Problem(words, "Not for sale any more")
-            case _:
-                found[each.offer_id] = Problem(each.detail, each.detail)
-    return found
-
-
-def new_address(form: dict[str, str]) -> tuple[NewAddress | None, dict[str, str]]:
-    """The address in a form, or what is wrong with it."""
-    given = {name: form[name].strip() for name in _ADDRESS if form.get(name, "").strip()}
-    needed = {
-        "name": "Write the name on the door.",
-        "line1": "Write street and number.",
-        "city": "Write the city.",
-        "postal_code": "Write the postal code.",
-        "country": "Choose a country.",
-    }
-    errors = {name: words for name, words in needed.items() if name not in given}
-    if errors:
-        return None, errors
-    try:
-        return codec.convert(given, NewAddress), {}
-    except msgspec.ValidationError as error:
-        said = str(error)
-        field = next((name for name in _ADDRESS if f"$.{name}`" in said), "line1")
-        long = "of length <=" in said
-        return None, {field: "This is too long." if long else "This does not look right."}
-
-
-def _quantity(given: str, *, least: int) -> int:
-    if not (given.isascii() and given.isdigit() and len(given) < 6 and least <= int(given) <= 9_999):
-        raise Invalid(f"A quantity is a whole number from {least} to 9,999.")
-    return int(given)
 
 
 def _key(form: dict[str, str]) -> str:
@@ -552,7 +562,7 @@ def _key(form: dict[str, str]) -> str:
     return key if 0 < len(key) <= _KEY_MAX and key.isascii() and key.isalnum() else uuid.uuid4().hex
 
 
-def _name(caller: Caller, key: str) -> str:
+def _stored_name(caller: Caller, key: str) -> str:
     return f"ask:{caller.user_id}:{key}"
 
 
@@ -565,7 +575,7 @@ def _filled(ask: Buy) -> dict[str, str]:
     }
 
 
-def _order_url(said: Said) -> str:
+def order_url(said: Said) -> str:
     return f"/orders/{codec.decode(said.body, _Answer).order_id}?placed=1"
 
 
@@ -577,7 +587,7 @@ def _with_way_back(step: NextAction | None, key: str) -> NextAction | None:
     return NextAction(step.type, f"{path}?back=/checkout/pending/{key}")
 
 
-def _trouble(said: Said) -> Trouble:
+def _trouble(said: Said) -> RefusalMessage:
     try:
         problem = codec.decode(said.body, _Refused)
     except msgspec.DecodeError:
@@ -585,7 +595,7 @@ def _trouble(said: Said) -> Trouble:
     return _say(problem.code, problem.detail, problem.reason)
 
 
-def _words(refusal: Refusal) -> Trouble:
+def _words(refusal: Refusal) -> RefusalMessage:
     return _say(refusal.code(), str(refusal))
 
 
@@ -600,25 +610,25 @@ _WHY = {
 }
 
 
-def _say(code: str, detail: str, reason: str = "") -> Trouble:
+def _say(code: str, detail: str, reason: str = "") -> RefusalMessage:
     """A refused checkout: what happened, whether money moved, what to do."""
     match code:
         case "payment_declined":
-            return Trouble(
+            return RefusalMessage(
                 "Your bank declined the card",
                 _WHY.get(reason, "The bank said no to this payment."),
                 _UNMOVED,
                 "Choose another card and press the button again. Your cart is as it was.",
             )
         case "payment_unavailable":
-            return Trouble(
+            return RefusalMessage(
                 "The bank could not be reached",
                 "It did not answer in time. We asked again, and it knows of no payment.",
                 _UNMOVED,
                 "Try again, or choose another card. Your cart is as it was.",
             )
         case "flash_pass_required" | "flash_pass_expired" | "flash_pass_invalid" | "not_started":
-            return Trouble(
+            return RefusalMessage(
                 "Something in your cart is in a flash sale, and it is not your turn",
                 detail,
                 _UNMOVED,
@@ -626,52 +636,63 @@ def _say(code: str, detail: str, reason: str = "") -> Trouble:
                 "or take it out of your cart to buy the rest.",
             )
         case "buyer_limit" | "sold_out":
-            return Trouble(
+            return RefusalMessage(
                 "Not from this flash sale", detail, _UNMOVED, "Take it out of your cart to buy the rest."
             )
         case "out_of_stock":
-            return Trouble(
+            return RefusalMessage(
                 "Something sold out while you were here",
                 detail,
                 _UNMOVED,
                 "Lower the quantity or remove it in your cart, then come back.",
             )
         case "price_changed":
-            return Trouble(
+            return RefusalMessage(
                 "The total has changed",
                 "The total you saw is not the total of now: a price, the tax or the delivery changed.",
                 _UNMOVED,
                 "Look at the new total below. If you agree, press the button again.",
             )
         case "quote_expired":
-            return Trouble(
+            return RefusalMessage(
                 "The total was held for ten minutes",
                 "That time is over, or the cart changed, so it was worked out anew.",
                 _UNMOVED,
                 "Look at the total below. If you agree, press the button again.",
             )
         case "address_not_served":
-            return Trouble(
+            return RefusalMessage(
                 "We do not deliver to this address yet",
                 "",
                 _UNMOVED,
                 "Choose another address. Your cart is as it was.",
             )
         case "cart_empty":
-            return Trouble(
+            return RefusalMessage(
                 "Your cart is empty",
                 detail,
                 "Nothing more was charged.",
                 "If you pressed the button before, your order is among your orders.",
             )
         case "overloaded" | "unavailable" | "refusal":
-            return Trouble(
+            return RefusalMessage(
                 "Something went wrong on our side",
                 detail,
                 "If anything was charged without an order, it is paid back by itself.",
                 "Press the button again: you cannot be charged twice.",
             )
         case _:
-            return Trouble(
+            return RefusalMessage(
                 "This order was not placed", detail, _UNMOVED, "Change what it says, then press again."
             )
+
+
+def page_routes(pages: Pages, shop: Services, store: Store) -> list[Route]:
+    checkout = CheckoutPages(pages, shop, store)
+    return [
+        pages.route("/checkout", checkout.checkout),
+        pages.route("/checkout", checkout.buy, "POST"),
+        pages.route("/checkout/totals", checkout.totals, "POST"),
+        pages.route("/checkout/pending/{key}", checkout.pending),
+        pages.route("/checkout/back/{checkout}", checkout.back),
+    ]

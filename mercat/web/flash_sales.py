@@ -1,61 +1,133 @@
-"""Flash sales: the page before, the wait, one's turn; and the operator's control room.
+"""Flash sales: the page before, the wait, one's turn.
 
 The sale's page is everybody's. Waiting asks the shop nothing: the page's script reads the one public
 document, which any cache may hand out, and computes all else from its own number, the draw included; the page
 comes again when it is somebody's turn.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
 from math import ceil
-from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Struct
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
-from mercat.flashsale import Act, Place, Room, Sale
-from mercat.ids import UserId
-from mercat.kit import clock, codec
-from mercat.kit.batching import AWAY
-from mercat.kit.refusals import NotFound, Overloaded, Refusal
-from mercat.kit.rpc import Caller
+from mercat.flashsale import Certified, Place, Sale
+from mercat.kit import clock
+from mercat.kit.refusals import NotFound, Refusal
+from mercat.kit.rpc import Answer, Caller
 from mercat.services import Services
-from mercat.web.cache import Shared
-from mercat.web.pages import Trouble, Visits, number, trouble
+from mercat.web.cache import FLASH_SALE, public_answer
+from mercat.web.errors import RefusalMessage, message_of
+from mercat.web.pages import Pages
+from mercat.web.router import PublicRoute
+from mercat.web.session import caller_of, guest_session
 
-_STATES = {
+STATES = {
     "planned": "Not open yet",
     "open": "On now",
     "paused": "Paused for a moment",
     "sold_out": "Sold out",
     "ended": "Over",
 }
-_WATCHING_MAX = 20
-"""Streams that a worker keeps open at once."""
-_WATCHED_S = 60
 
 
-class Doing(NamedTuple):
-    """A button of the control room: what it does, its words, and its number's label where it takes one."""
-
-    what: str
-    words: str
-    number: str = ""
-    danger: bool = False
+class FlashSalesShown(Struct, frozen=True):
+    sales: list[Sale]
 
 
-class Flash:
-    def __init__(self, visits: Visits, shop: Services) -> None:
-        self._visits = visits
+class FlashSalesApi:
+    """The document that all who wait read, and the queue."""
+
+    def __init__(self, shop: Services) -> None:
+        self._shop = shop
+
+    async def sales(self) -> Answer:
+        """Flash sales that are on, or will be."""
+        return public_answer(
+            FlashSalesShown(await self._shop.flashsale.sales()), "flash-sales", policy=FLASH_SALE
+        )
+
+    async def sale(self, sale_id: str) -> Answer:
+        """The sale as everybody sees it: who is served, how fast, what is left. Poll this, once a second."""
+        signed = await self._shop.flashsale.document(sale_id)
+        headers = {
+            "Cache-Control": FLASH_SALE,
+            "Surrogate-Key": f"flash-sale-{sale_id}",
+            "Signature-Ed25519": signed.signature,
+            "Signature-Key": signed.key,
+        }
+        return Answer(raw=signed.body, headers=headers)
+
+    async def certificate(self, sale_id: str) -> Answer:
+        """What a finished sale was: units, passes, the order of release, the draw, the laws; signed."""
+        return public_answer(
+            await self._shop.flashsale.certificate(sale_id), f"flash-sale-{sale_id}", policy=FLASH_SALE
+        )
+
+    async def join(self, caller: Caller, request: Request, sale_id: str) -> Answer:
+        """Joins the queue; again answers with the place one has (200)."""
+        address: str = request.scope.get("mercat.address", "")
+        place = await self._shop.flashsale.join(caller, sale_id, address)
+        return Answer(place, status=201 if place.joined_now else 200)
+
+    async def place(self, caller: Caller, sale_id: str) -> Answer:
+        """One's place in the queue; when it is one's turn, the pass, which checkout takes as `Flash-Pass`."""
+        return Answer(await self._shop.flashsale.place(caller, sale_id))
+
+
+API = [
+    PublicRoute("GET", "/flash-sales", FlashSalesApi.sales, tag="Flash sales", shows=FlashSalesShown),
+    PublicRoute(
+        "GET",
+        "/flash-sales/{sale_id}",
+        FlashSalesApi.sale,
+        tag="Flash sales",
+        shows=Sale,
+        refuses=["not_found"],
+    ),
+    PublicRoute(
+        "GET",
+        "/flash-sales/{sale_id}/certificate",
+        FlashSalesApi.certificate,
+        tag="Flash sales",
+        shows=Certified,
+        refuses=["not_found"],
+    ),
+    PublicRoute(
+        "POST",
+        "/flash-sales/{sale_id}/queue",
+        FlashSalesApi.join,
+        tag="Flash sales",
+        needs="guest",
+        shows=Place,
+        also=[200],
+        refuses=["not_found", "sale_over", "sold_out", "not_possible"],
+    ),
+    PublicRoute(
+        "GET",
+        "/flash-sales/{sale_id}/queue",
+        FlashSalesApi.place,
+        tag="Flash sales",
+        needs="guest",
+        shows=Place,
+        refuses=["not_found"],
+    ),
+]
+
+
+class FlashSalePages:
+    """A sale's page, the wait, and buying."""
+
+    def __init__(self, pages: Pages, shop: Services) -> None:
+        self._pages = pages
         self._shop = shop
 
     async def sales(self, request: Request) -> Response:
         sales = await self._shop.flashsale.sales()
-        return await self._visits.everybodys(
-            request, "flash_sales.html", ["flash-sales"], sales=sales, states=_STATES
+        return await self._pages.public(
+            request, "flash_sales.html", ["flash-sales"], sales=sales, states=STATES
         )
 
     async def sale(self, request: Request) -> Response:
@@ -63,70 +135,70 @@ class Flash:
         sale = await self._sale(request)
         product = await self._shop.catalog.product(sale.product_id)
         offers = await self._shop.catalog.offers([sale.offer_id])
-        return await self._visits.everybodys(
+        return await self._pages.public(
             request,
             "flash_sale.html",
             [f"flash-sale-{sale.sale_id}", str(sale.product_id)],
             sale=sale,
-            said=_STATES[sale.state],
+            said=STATES[sale.state],
             product=product,
             offer=offers.get(sale.offer_id),
             begins=_begins(sale),
         )
 
     async def join(self, request: Request) -> Response:
-        await self._visits.form(request, everybodys=True)
+        await self._pages.form(request, public=True)
         sale = await self._sale(request)
-        caller = await self._visits.caller(request) or await self._welcome(request)
+        caller = await caller_of(request) or await guest_session(request, self._shop.accounts)
         try:
             address: str = request.scope.get("mercat.address", "")
             await self._shop.flashsale.join(caller, sale.sale_id, address)
         except Refusal as refused:
             if refused.status in (401, 429, 503):
                 raise
-            return await self._wait(request, sale, None, trouble(refused), refused.status)
-        return self._visits.go(request, f"/flash/{sale.sale_id}/wait")
+            return await self._wait(request, sale, None, message_of(refused), refused.status)
+        return self._pages.redirect(request, f"/flash/{sale.sale_id}/wait")
 
     async def wait(self, request: Request) -> Response:
         sale = await self._sale(request)
-        caller = await self._visits.caller(request)
+        caller = await caller_of(request)
         try:
             place = await self._shop.flashsale.place(caller, sale.sale_id) if caller else None
         except NotFound:
             place = None
         if place is None:
-            return self._visits.go(request, f"/flash/{sale.sale_id}")
+            return self._pages.redirect(request, f"/flash/{sale.sale_id}")
         return await self._wait(request, sale, place)
 
     async def buy(self, request: Request) -> Response:
         """It is their turn: the thing goes into the cart, and on to checkout, which finds the pass itself."""
-        await self._visits.form(request)
+        await self._pages.form(request)
         sale = await self._sale(request)
-        caller = await self._visits.caller(request)
+        caller = await caller_of(request)
         if caller is None:
-            return self._visits.go(request, f"/flash/{sale.sale_id}")
+            return self._pages.redirect(request, f"/flash/{sale.sale_id}")
         basket = await self._shop.cart.basket(caller.user_id)
         if sale.offer_id not in {line.offer_id for line in basket.lines}:
             await self._shop.cart.add(caller.user_id, sale.offer_id, 1)
-        return self._visits.go(request, "/checkout")
+        return self._pages.redirect(request, "/checkout")
 
     async def _wait(
         self,
         request: Request,
         sale: Sale,
         place: Place | None,
-        refused: Trouble | None = None,
+        refused: RefusalMessage | None = None,
         status: int = 200,
     ) -> Response:
         left_s = 0
         if place and not isinstance(place.pass_until, msgspec.UnsetType):
             left_s = max(0, int((place.pass_until - clock.now()).total_seconds()))
-        return await self._visits.page(
+        return await self._pages.page(
             request,
             "flash_wait.html",
             status,
             sale=sale,
-            said=_STATES[sale.state],
+            said=STATES[sale.state],
             place=place,
             odds=odds(sale, place.ahead or 0) if place else "",
             begins=_begins(sale),
@@ -138,104 +210,6 @@ class Flash:
 
     async def _sale(self, request: Request) -> Sale:
         return await self._shop.flashsale.sale(request.path_params["sale_id"])
-
-    async def _welcome(self, request: Request) -> Caller:
-        """A session for somebody who has none: their place must stay theirs."""
-        session = await self._shop.accounts.guest()
-        caller = Caller(UserId(session.user_id))
-        lifetime = (session.expires_at - clock.now()).total_seconds()
-        self._visits.start(request, caller, session.token, int(lifetime))
-        return caller
-
-
-class ControlRoom:
-    """For operators: how a sale goes, and what can be done about it."""
-
-    def __init__(self, visits: Visits, shop: Services, closing: asyncio.Event) -> None:
-        self._visits = visits
-        self._shop = shop
-        self._closing = closing
-        self._watching = 0
-
-    async def sales(self, request: Request) -> Response:
-        caller = await self._visits.with_role(request, "operator")
-        return await self._page(
-            request, caller, "operator_flash.html", sales=await self._shop.flashsale.sales(), states=_STATES
-        )
-
-    async def room(
-        self, request: Request, refused: Refusal | None = None, given: dict[str, str] | None = None
-    ) -> Response:
-        caller = await self._visits.with_role(request, "operator")
-        room = await self._shop.flashsale.room(request.path_params["sale_id"])
-        return await self._page(
-            request,
-            caller,
-            "operator_flash_room.html",
-            refused.status if refused else 200,
-            doings=_doings(room.sale),
-            given={"what": "", "why": "", "amount": ""} | (given or {}),
-            refused=trouble(refused) if refused else None,
-            **_shown(room),
-        )
-
-    async def live(self, request: Request) -> Response:
-        """The two parts of the room that change, as server-sent events, whenever they change."""
-        await self._visits.with_role(request, "operator")
-        sale_id = request.path_params["sale_id"]
-        await self._shop.flashsale.sale(sale_id)  # raises NotFound before the answer begins
-        if self._watching >= _WATCHING_MAX:
-            raise Overloaded
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(self._told(sale_id), headers=headers, media_type="text/event-stream")
-
-    async def _told(self, sale_id: str) -> AsyncIterator[bytes]:
-        """For a minute: then the browser asks again, and whether it still may is looked at anew."""
-        self._watching += 1
-        told: dict[str, str] = {}
-        try:
-            yield b"retry: 1000\n\n"
-            for _ in range(_WATCHED_S):
-                try:
-                    room = await self._shop.flashsale.room(sale_id)
-                except (Refusal, *AWAY):
-                    return  # the browser asks again
-                shown = _shown(room)
-                now = {
-                    "state": f"{room.sale.state}\n{_STATES[room.sale.state]}",
-                    "now": self._visits.written("flash_now.html", **shown),
-                    "done": self._visits.written("flash_done.html", **shown),
-                }
-                for part, content in now.items():
-                    if told.get(part) != content:
-                        yield _event(part, content)
-                told = now
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(1):
-                        await self._closing.wait()
-                        return
-        finally:
-            self._watching -= 1
-
-    async def act(self, request: Request) -> Response:
-        form = await self._visits.form(request)
-        caller = await self._visits.with_role(request, "operator")
-        sale_id = request.path_params["sale_id"]
-        amount = number(form.get("amount"), 0, 0, 10_000_000) if form.get("amount") else None
-        try:
-            act = codec.convert({"what": form.get("what"), "why": form.get("why"), "amount": amount}, Act)
-            await self._shop.flashsale.act(caller, sale_id, act)
-        except msgspec.ValidationError:
-            return await self.room(request, Refusal.named("invalid")("Say why, for the record."), form)
-        except Refusal as refused:
-            return await self.room(request, refused, form)
-        return self._visits.go(request, f"/operator/flash/{sale_id}")
-
-    async def _page(
-        self, request: Request, caller: Caller, name: str, status: int = 200, **shown: Any
-    ) -> Response:
-        base: dict[str, Any] = {"desk": "operator", "desk_name": caller.name, "here": "flash"}
-        return await self._visits.page(request, name, status, **(base | shown))
 
 
 def odds(sale: Sale, ahead: int) -> str:
@@ -269,63 +243,12 @@ def _again_s(sale: Sale, place: Place | None) -> int:
     return int(min(60, max(5, wait / 4)))
 
 
-def _shown(room: Room) -> dict[str, Any]:
-    """What the room's page and its events show alike."""
-    sale = room.sale
-    waiting = max(0, sale.joined - sale.serving) if sale.queue else 0
-    ended = room.used + room.lapsed
-    tallies = [
-        ("State", _STATES[sale.state]),
-        ("Left of units", f"{sale.left:,} of {sale.units:,}"),
-        ("Waiting", f"{waiting:,}"),
-        ("Served up to place", f"{sale.serving:,}"),
-        ("Let in a second", f"{sale.rate:g} of {room.rate:g}"),
-        ("Shopping now", f"{room.issued + room.claimed:,} of {room.ceiling:,} at most"),
-        ("Bought of turns ended", f"{room.used / ended:.0%}" if ended else "…"),
-        ("Turns lapsed", f"{room.lapsed:,}"),
-        ("Checkout, 99th percentile", f"{room.health.p99_s * 1_000:,.0f} ms"),
-        ("Checkouts failed lately", f"{room.health.failed:,} of {room.health.answers:,}"),
-    ]
-    slowed = room.rate and sale.rate < room.rate * 0.99 and sale.state == "open"
-    return {"sale": sale, "room": room, "tallies": tallies, "slowed": slowed}
-
-
-def _event(name: str, content: str) -> bytes:
-    """A server-sent event (WHATWG HTML, 9.2.6)."""
-    lines = "".join(f"data: {line}\n" for line in content.splitlines())
-    return f"event: {name}\n{lines}\n".encode()
-
-
-def _doings(sale: Sale) -> list[Doing]:
-    changes = [
-        Doing("rate", "Change the rate", "People a second"),
-        Doing("ceiling", "Change the ceiling", "People with a pass at once"),
-        Doing("units", "Add units", "Units to add"),
-        Doing("end", "End the sale", danger=True),
-    ]
-    match sale.state:
-        case "planned":
-            return [Doing("start", "Start now"), *changes]
-        case "open":
-            return [Doing("pause", "Pause"), *changes]
-        case "paused":
-            return [Doing("resume", "Resume"), *changes]
-        case "sold_out":
-            return changes[2:]
-        case _:
-            return []
-
-
-def pages(visits: Visits, shop: Services, closing: asyncio.Event) -> list[Route]:
-    flash, room, shared = Flash(visits, shop), ControlRoom(visits, shop, closing), Shared()
+def page_routes(pages: Pages, shop: Services) -> list[Route]:
+    flash = FlashSalePages(pages, shop)
     return [
-        visits.route("/flash", shared.wrap(flash.sales)),
-        visits.route("/flash/{sale_id}", shared.wrap(flash.sale)),
-        visits.route("/flash/{sale_id}/queue", flash.join, "POST"),
-        visits.route("/flash/{sale_id}/wait", flash.wait),
-        visits.route("/flash/{sale_id}/buy", flash.buy, "POST"),
-        visits.route("/operator/flash", room.sales),
-        visits.route("/operator/flash/{sale_id}", room.room),
-        visits.route("/operator/flash/{sale_id}", room.act, "POST"),
-        visits.route("/operator/flash/{sale_id}/live", room.live),
+        pages.route("/flash", flash.sales, shared=True),
+        pages.route("/flash/{sale_id}", flash.sale, shared=True),
+        pages.route("/flash/{sale_id}/queue", flash.join, "POST"),
+        pages.route("/flash/{sale_id}/wait", flash.wait),
+        pages.route("/flash/{sale_id}/buy", flash.buy, "POST"),
     ]

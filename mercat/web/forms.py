@@ -6,31 +6,35 @@
 
 A limit or pattern stands once, in the type: `Title = Annotated[str, Meta(max_length=200)]`. What a page says
 of a value that does not fit is made from it, or stands beside it: `Meta(extra={"words": "Say what."})`.
-The type of an amount in the shop's currency is `Price`: typed as 12.50, read as 1250.
+The type of an amount in the shop's currency is `TypedPrice`: typed as 12.50, read as 1250.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from functools import cache
 from typing import Annotated, Any, NamedTuple, TypeVar, cast
+from urllib.parse import urlsplit
 
 import msgspec
-from markupsafe import Markup
 from msgspec import Meta, inspect
-from starlette.datastructures import ImmutableMultiDict
+from starlette.datastructures import FormData, ImmutableMultiDict
+from starlette.requests import Request
 
 from mercat import money
+from mercat.ids import Id
 from mercat.kit import codec
+from mercat.kit.refusals import BadRequest, NotFound, Refusal, TooLarge
+from mercat.kit.rpc import BODY_BYTES_MAX
+from mercat.web.field_rules import SECRET, FieldRule, bare, range_words, rules_of
 
 Asked = TypeVar("Asked", bound=msgspec.Struct)
-Price = Annotated[int, Meta(ge=0, le=money.MINOR_MAX, extra={"money": True})]
+TypedPrice = Annotated[int, Meta(ge=0, le=money.MINOR_MAX, extra={"money": True})]
 """Minor units of the shop's currency."""
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?")
+_FIELDS_MAX = 1_200
+_DIGITS_MAX = 9
 _TRUE = ("1", "true", "yes", "on")
-_SECRET = "password"
-"""The name of fields that are taken as they are, spaces at the ends too, and never filled again."""
 _SHOWN = 60
 """Letters of an item that are repeated when something is wrong with it."""
 
@@ -39,46 +43,12 @@ class FormErrors(dict[str, str]):
     """What is wrong with a form, in words, by field; under `""` what is wrong with it as a whole."""
 
 
-class FieldRule(NamedTuple):
-    """What a struct says of one of its fields. `kind` is the type's without None, UNSET and metadata."""
-
-    name: str
-    type: Any
-    kind: inspect.Type
-    required: bool
-    words: str
-    money: bool
-
-    @property
-    def attributes(self) -> Markup:
-        """The limits as HTML has them, so that a browser refuses what the server would."""
-        given: dict[str, object] = {"required": True} if self.required else {}
-        match self.kind:
-            case inspect.StrType(min_length=least, max_length=most, pattern=pattern):
-                given |= {"minlength": least if least and least > 1 else None, "maxlength": most}
-                given |= {"pattern": html_pattern(pattern)} if pattern else {}
-            case inspect.IntType() if self.money:
-                given["inputmode"] = "decimal"
-            case inspect.IntType(ge=least, le=most):
-                given |= {"inputmode": "numeric", "min": least, "max": most, "step": 1}
-            case inspect.FloatType(ge=least, le=most) | inspect.DecimalType(ge=least, le=most):
-                given |= {"inputmode": "decimal", "min": least, "max": most, "step": "any"}
-            case _:
-                pass
-        if "pattern" in given and self.words:
-            given["title"] = self.words
-        return Markup("").join(
-            Markup(" {}").format(name) if value is True else Markup(' {}="{}"').format(name, value)
-            for name, value in given.items()
-            if value is not None
-        )
-
-
 class FormField(NamedTuple):
     """A field as a page shows it."""
 
     name: str
-    id: str
+    key: str
+    """Its ids on the page end so: `f-title` is the input, `h-title` the hint, `w-title` what is wrong."""
     label: str
     value: str
     wrong: str
@@ -88,27 +58,43 @@ class FormField(NamedTuple):
 class Form:
     """A form as a page shows it: what was typed, what is wrong with it, and what fits into each field.
 
-    `kind` says which fields there are; several kinds are one form that is read in parts."""
+    `kind` says which fields there are; several kinds are one form that is read in parts. `at` is the row that
+    was sent, where a page has the form once a row."""
 
     def __init__(
         self,
         kind: type[msgspec.Struct] | tuple[type[msgspec.Struct], ...],
         given: Mapping[str, Any] | None = None,
         errors: Mapping[str, str] | None = None,
+        at: object = "",
     ) -> None:
         self.rules: dict[str, FieldRule] = {}
         for each in kind if isinstance(kind, tuple) else (kind,):
             self.rules |= rules_of(each)
         self.given: Mapping[str, Any] = given or {}
         self.errors: Mapping[str, str] = errors or {}
+        self.at = str(at)
         self._shown: dict[str, FormField] = {}
 
-    def field(self, name: str, label: str = "", at: str = "") -> FormField:
-        """Return a field to a template, which says what it is called there and the id it has."""
-        typed = self.given.get(name, "")
-        value = "" if name == _SECRET else str(typed)
-        shown = FormField(name, at or f"f-{name}", label, value, self.errors.get(name, ""), self.rules[name])
-        self._shown[name] = shown
+    def field(
+        self, name: str, label: str = "", at: str = "", value: object = "", like: str = ""
+    ) -> FormField:
+        """Return a field to a template, which says what it is called there and its value until it is typed.
+
+        `at` names the row, where a page has the form once a row; `like` the field of the struct that has the
+        limits, where a form calls it otherwise."""
+        sent = at == self.at
+        typed = self.given.get(name, value) if sent else value
+        shown = FormField(
+            name,
+            f"{name}-{at}" if at else name,
+            label,
+            "" if name == SECRET else str(typed),
+            self.errors.get(name, "") if sent else "",
+            self.rules[like or name],
+        )
+        if sent:
+            self._shown[name] = shown
         return shown
 
     @property
@@ -152,46 +138,10 @@ def read_form(form: Mapping[str, Any], kind: type[Asked], *, currency: str = "US
         return FormErrors({"": str(error)})
 
 
-@cache
-def rules_of(kind: type[msgspec.Struct]) -> dict[str, FieldRule]:
-    """What a struct says of its fields, by the names that they have in a form."""
-    types = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
-    shape = inspect.type_info(kind)
-    assert isinstance(shape, inspect.StructType)
-    return {
-        field.encode_name: _rule(field.encode_name, types[field.encode_name], field.type, field.required)
-        for field in shape.fields
-    }
-
-
-def limits_of(kind: type[msgspec.Struct], name: str) -> FieldRule:
-    """What a struct says of one field."""
-    return rules_of(kind)[name]
-
-
-def html_pattern(pattern: str) -> str:
-    """The pattern as an input has it: there it has to match all that was typed."""
-    end = r"(?![\s\S])"
-    closed = pattern.endswith(("$", end))
-    inner = pattern.removeprefix("^").removesuffix(end).removesuffix("$")
-    return ("" if pattern.startswith("^") else ".*") + inner + ("" if closed else ".*")
-
-
-def _rule(name: str, type_: Any, kind: inspect.Type, required: bool) -> FieldRule:
-    if isinstance(kind, inspect.UnionType):
-        kind = _main(kind)
-    extra: dict[str, Any] = {}
-    if isinstance(kind, inspect.Metadata):
-        extra, kind = dict(kind.extra or {}), kind.type
-    if isinstance(kind, inspect.UnionType):
-        kind = _main(kind)
-    return FieldRule(name, type_, kind, required, extra.get("words", ""), bool(extra.get("money")))
-
-
-def _main(union: inspect.UnionType) -> inspect.Type:
-    """What somebody types where one of several types will do: a text where there is one."""
-    kinds = [each for each in union.types if not isinstance(each, inspect.NoneType)]
-    return next((each for each in kinds if isinstance(each, inspect.StrType)), kinds[0])
+def errors_of(refusal: Refusal) -> FormErrors:
+    """Say a refusal at the field that it points to; where it points to none, there is nothing to say."""
+    field = str(refusal.facts.get("pointer", "")).removeprefix("/")
+    return FormErrors({field: str(refusal)} if field else {})
 
 
 def _typed(form: Mapping[str, Any], rule: FieldRule) -> Any:
@@ -201,7 +151,7 @@ def _typed(form: Mapping[str, Any], rule: FieldRule) -> Any:
         if len(several) > 1:
             return [value for value in several if value != ""]
     value = form.get(rule.name)
-    return value if rule.name == _SECRET else _clean(value)
+    return value if rule.name == SECRET else _clean(value)
 
 
 def _clean(value: Any) -> Any:
@@ -216,7 +166,7 @@ def _converted(rule: FieldRule, typed: Any, currency: str) -> Any:
 
 
 def _builtin(kind: inspect.Type, typed: Any) -> Any:
-    kind = _bare(kind)
+    kind = bare(kind)
     match kind:
         case inspect.ListType() if isinstance(typed, str | list):
             lines = cast("list[Any]", typed.splitlines() if isinstance(typed, str) else typed)
@@ -251,12 +201,6 @@ def _match(pattern: re.Pattern[str], typed: str) -> str:
     return typed
 
 
-def _bare(kind: inspect.Type) -> inspect.Type:
-    while isinstance(kind, inspect.Metadata | inspect.UnionType):
-        kind = kind.type if isinstance(kind, inspect.Metadata) else _main(kind)
-    return kind
-
-
 def _words(rule: FieldRule, typed: Any, currency: str) -> str:
     """Say what would fit."""
     if rule.money:
@@ -270,9 +214,9 @@ def _why(kind: inspect.Type, typed: Any, words: str = "") -> str:
         case inspect.StrType():
             return _why_text(kind, typed, words)
         case inspect.IntType(ge=least, le=most):
-            return words or f"A whole number{_range(least, most)}."
+            return words or f"A whole number{range_words(least, most)}."
         case inspect.FloatType(ge=least, le=most) | inspect.DecimalType(ge=least, le=most):
-            return words or f"A number{_range(least, most)}."
+            return words or f"A number{range_words(least, most)}."
         case inspect.LiteralType():
             return words or f"Choose one of {', '.join(map(str, kind.values))}."
         case inspect.DateType():
@@ -309,15 +253,40 @@ def _why_among(items: Sequence[tuple[str, inspect.Type, Any]], words: str) -> st
     """What is wrong with the first item that does not fit, under its name."""
     for name, kind, value in items:
         own = kind.extra.get("words", "") if isinstance(kind, inspect.Metadata) and kind.extra else ""
-        bare = _bare(kind)
-        if isinstance(bare, inspect.StrType) and (why := _why_text(bare, value, own or words)):
+        plain = bare(kind)
+        if isinstance(plain, inspect.StrType) and (why := _why_text(plain, value, own or words)):
             return f"{str(name)[:_SHOWN]}: {why[:1].lower()}{why[1:]}"
     return words
 
 
-def _range(least: float | None, most: float | None) -> str:
-    if least is not None and most is not None:
-        return f" from {least:,} to {most:,}"
-    if least is not None:
-        return f", {least:,} or more"
-    return f", at most {most:,}" if most is not None else ""
+async def read_body(request: Request) -> FormData:
+    """Read a form's body, refused beyond 1 MB."""
+    length = request.headers.get("content-length", "")
+    if not length.isdigit():
+        raise BadRequest("A form says how long it is.")
+    if int(length) > BODY_BYTES_MAX:
+        raise TooLarge
+    return await request.form(max_files=1, max_fields=_FIELDS_MAX, max_part_size=BODY_BYTES_MAX)
+
+
+def id_of(given: str, kind: type[Any]) -> Any:
+    """Read an id out of an address or a form; an impossible one names nothing."""
+    try:
+        found: Id = codec.convert(given, kind)
+    except msgspec.ValidationError:
+        raise NotFound from None
+    return found
+
+
+def number_in(given: str | None, otherwise: int, least: int, most: int) -> int:
+    """Read a number out of an address; nonsense is as good as nothing."""
+    if given and given.isascii() and given.isdigit() and len(given) <= _DIGITS_MAX:
+        return min(max(int(given), least), most)
+    return otherwise
+
+
+def local_path(url: str) -> str:
+    """Keep a path of this shop to go on to; never another site."""
+    parts = urlsplit(url)
+    safe = url.startswith("/") and not url.startswith(("//", "/\\")) and not parts.netloc and "\\" not in url
+    return url if safe and url.isprintable() else "/"

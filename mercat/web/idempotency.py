@@ -17,8 +17,10 @@ from starlette.types import Message
 
 from mercat.checkout import KeyReused
 from mercat.kit.refusals import BadRequest, Conflict
-from mercat.kit.rpc import Caller, answered, read
+from mercat.kit.rpc import answered, read
 from mercat.kit.valkey import Store
+from mercat.web.context import Authenticate
+from mercat.web.router import Handler
 
 KEPT_S = 24 * 3600
 RUNNING_S = 30
@@ -57,10 +59,6 @@ def key_of(request: Request) -> str | None:
     if not key or len(key) > KEY_CHARACTERS_MAX or not key.isascii() or not key.isprintable():
         raise BadRequest(f"An Idempotency-Key is 1 to {KEY_CHARACTERS_MAX} printable ASCII characters.")
     return key
-
-
-Handler = Callable[[Request], Awaitable[Response]]
-Authenticate = Callable[[Request], Awaitable[Caller | None]]
 
 
 class Replays:

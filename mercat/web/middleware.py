@@ -14,12 +14,10 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from itertools import count
 from math import ceil
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mercat.ids import UserId
@@ -27,10 +25,6 @@ from mercat.kit.batching import Coalescer
 from mercat.kit.breaker import Breaker
 from mercat.kit.limits import Limit, Limits, Verdict
 from mercat.kit.refusals import (
-    BadRequest,
-    Forbidden,
-    MethodNotAllowed,
-    NotFound,
     Overloaded,
     Refusal,
     TooManyRequests,
@@ -38,8 +32,9 @@ from mercat.kit.refusals import (
 from mercat.kit.rpc import Caller, problem
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
+from mercat.web.context import RequestContext, context_of
+from mercat.web.session import COOKIE
 
-COOKIE = "mercat_session"
 log = structlog.get_logger("mercat.access")
 
 _COOKIE_START = f"{COOKIE}=".encode()
@@ -80,22 +75,7 @@ class Who(Protocol):
     async def __call__(self, token: str, /) -> Caller | None: ...
 
 
-class Visit:
-    """What the door read of one request, and what it found out since."""
-
-    __slots__ = ("asked", "bearer", "caller", "card_field", "counted", "request_id", "token")
-
-    def __init__(self, request_id: bytes, token: str, *, bearer: bool) -> None:
-        self.request_id = request_id
-        self.token = token
-        self.bearer = bearer
-        self.counted = False
-        self.asked = False
-        self.caller: Caller | None = None
-        self.card_field = False
-
-
-class Door:
+class Middleware:
     """The application behind it is asked only what may come in.
 
     `open` hands it what it needs once the services are there; until then it lets everybody pass and
@@ -126,22 +106,25 @@ class Door:
         self._who: Who | None = None
         self._take: Callable[[Sequence[Bucket]], Awaitable[list[Verdict]]] | None = None
         self._users: dict[str, UserId] = {}
+        self._authenticate = self.authenticate
 
     def open(self, who: Who, cache: Store, refuse: Refuse | None = None) -> None:
         self._who = who
         self._refuse = refuse or _as_problem
-        self._take = Taker(Limits(cache)).take
+        self._take = RequestLimits(Limits(cache)).take
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = _Given(scope["headers"])
+        given = _RequestHeaders(scope["headers"])
         request_id = given.request_id or f"{self._process}-{next(self._ids):x}".encode()
-        visit = scope["mercat.visit"] = Visit(request_id, given.token, bearer=given.bearer)
+        context = scope["mercat.context"] = RequestContext(
+            request_id, given.token, self._authenticate, bearer=given.bearer, secure=self._secure
+        )
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id.decode())
-        reply = _Reply(self._headers, visit, scope["method"], given.if_none_match, send)
+        reply = _Reply(self._headers, context, scope["method"], given.if_none_match, send)
         began = time.perf_counter()
         if self._inside >= self._inside_max and scope["path"] not in _ALWAYS_OPEN:
             await self._refuse(scope, Overloaded())(scope, receive, reply)
@@ -150,7 +133,7 @@ class Door:
         try:
             try:
                 address = scope["mercat.address"] = self._address_of(scope, given)
-                await self._count(visit, address, reply)
+                await self._count(context, address, reply)
             except TooManyRequests as refusal:
                 await self._refuse(scope, refusal)(scope, receive, reply)
                 return
@@ -170,34 +153,31 @@ class Door:
         """Who asks: by the bearer token, else by the cookie. Asked again it remembers.
 
         A cookie alone does not let another site's page change anything through the API."""
-        visit: Visit = request.scope["mercat.visit"]
-        if visit.asked:
-            return visit.caller
-        caller = await self._who(visit.token) if self._who and visit.token else None
-        if caller and not visit.counted and self._take:
+        context = context_of(request)
+        if context.asked:
+            return context.caller
+        caller = await self._who(context.token) if self._who and context.token else None
+        if caller and not context.counted and self._take:
             # The first request with this token in this process: from now on its account is known above.
             if len(self._users) >= _TOKENS_MAX:
                 self._users.clear()
-            self._users[visit.token] = caller.user_id
-            visit.counted = True
+            self._users[context.token] = caller.user_id
+            context.counted = True
             _refuse_empty(await self._take([self._account_bucket(caller.user_id)]))
-        visit.caller, visit.asked = caller, True
+        context.caller, context.asked = caller, True
         return caller
-
-    def session_cookie(self, token: str, lifetime_s: int) -> str:
-        return session_cookie(token, lifetime_s, secure=self._secure)
 
     def _account_bucket(self, user_id: UserId) -> Bucket:
         return f"account:{int(user_id)}", self._account
 
-    def _address_of(self, scope: Scope, given: "_Given") -> str:
+    def _address_of(self, scope: Scope, given: "_RequestHeaders") -> str:
         client = scope.get("client")
         address = client[0] if client else ""
         if address in self._proxies and given.forwarded_for:
             address = given.forwarded_for.decode("latin-1").rpartition(",")[2].strip()
         return address
 
-    async def _count(self, visit: Visit, address: str, reply: "_Reply") -> None:
+    async def _count(self, context: RequestContext, address: str, reply: "_Reply") -> None:
         if self._take is None:
             return
         buckets: list[Bucket] = []
@@ -205,9 +185,9 @@ class Door:
         if self._limit_loopback or address not in _LOOPBACK:
             buckets.append((f"address:{_network(address)}", self._address))
             names.append("address")
-        user_id = self._users.get(visit.token) if visit.token else None
+        user_id = self._users.get(context.token) if context.token else None
         if user_id is not None:
-            visit.counted = True
+            context.counted = True
             buckets.append(self._account_bucket(user_id))
             names.append("account")
         if not buckets:
@@ -226,7 +206,7 @@ def _as_problem(scope: Scope, refusal: Refusal) -> ASGIApp:
     return problem(refusal)
 
 
-class Taker:
+class RequestLimits:
     """Tokens from the buckets of all requests of the moment in one round trip; none are asked for while
     Valkey does not answer, since a shop without limits is better than no shop."""
 
@@ -266,7 +246,7 @@ def _network(address: str) -> str:
     return str(IPv6Address(int(parsed) >> 64 << 64)) if isinstance(parsed, IPv6Address) else address
 
 
-class _Given:
+class _RequestHeaders:
     """The few request headers that the door itself looks at."""
 
     __slots__ = ("bearer", "forwarded_for", "if_none_match", "request_id", "token")
@@ -302,11 +282,13 @@ class _Reply:
     """Sends the answer with the door's headers; a short answer to a read gets an ETag, and is not sent to
     who has it."""
 
-    __slots__ = ("_base", "_head", "_if_none_match", "_read", "_send", "_start", "_visit", "more", "status")
+    __slots__ = ("_base", "_context", "_head", "_if_none_match", "_read", "_send", "_start", "more", "status")
 
-    def __init__(self, base: Headers, visit: Visit, method: str, if_none_match: bytes, send: Send) -> None:
+    def __init__(
+        self, base: Headers, context: RequestContext, method: str, if_none_match: bytes, send: Send
+    ) -> None:
         self._base = base
-        self._visit = visit
+        self._context = context
         self._head = method == "HEAD"
         self._read = method == "GET" or self._head
         self._if_none_match = if_none_match
@@ -320,10 +302,12 @@ class _Reply:
             self.status = message["status"]
             message["headers"] = [
                 *message["headers"],
-                *(_with_card_field(self._base) if self._visit.card_field else self._base),
-                (b"x-request-id", self._visit.request_id),
+                *(_with_card_field(self._base) if self._context.card_field else self._base),
+                (b"x-request-id", self._context.request_id),
                 *self.more,
             ]
+            if self._context.cookie:
+                message["headers"].append((b"set-cookie", self._context.cookie.encode()))
             if self._read and self.status == 200:
                 self._start = message
             else:
@@ -371,56 +355,3 @@ def _has(if_none_match: bytes, etag: bytes) -> bool:
         return True
     wanted = etag.removeprefix(b"W/")
     return any(tag.strip().removeprefix(b"W/") == wanted for tag in if_none_match.split(b","))
-
-
-def refuse_other_sites(request: Request) -> None:
-    """Refuses what another site's page sends with the visitor's cookie. Browsers say where a request comes
-    from; a client that says nothing is no browser, and had to be given the cookie on purpose."""
-    visit: Visit = request.scope["mercat.visit"]
-    if visit.bearer or request.method in _SAFE:
-        return
-    site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
-    if site is not None:
-        ours = site in ("same-origin", "none")
-    elif origin is not None:
-        ours = origin.partition("://")[2] == request.headers.get("host", "")
-    else:
-        ours = True
-    if not ours:
-        raise Forbidden("This came from another site's page. Use a bearer token instead of the cookie.")
-
-
-def token_of(request: Request) -> str:
-    """The session's token, from wherever it came."""
-    visit: Visit = request.scope["mercat.visit"]
-    return visit.token
-
-
-def session_cookie(token: str, lifetime_s: int, *, secure: bool) -> str:
-    return f"{COOKIE}={token}; Path=/; Max-Age={lifetime_s}; HttpOnly; SameSite=Lax" + (
-        "; Secure" if secure else ""
-    )
-
-
-def expired_cookie(*, secure: bool) -> str:
-    return session_cookie("", 0, secure=secure)
-
-
-async def unknown_path(request: Request, error: Exception) -> Response:
-    """For paths outside the API; pages that want to look nicer register their own."""
-    status = error.status_code if isinstance(error, HTTPException) else 404
-    known: dict[int, Refusal] = {404: NotFound("There is nothing at this address."), 405: MethodNotAllowed()}
-    answer = problem(known.get(status) or BadRequest(str(getattr(error, "detail", ""))))
-    if isinstance(error, HTTPException) and error.headers:
-        answer.headers.update(error.headers)
-    return answer
-
-
-async def broken(request: Request, error: Exception) -> Response:
-    return problem(Refusal())
-
-
-def errors() -> dict[Any, Any]:
-    """Starlette's `exception_handlers`: problem documents instead of plain text."""
-    return {HTTPException: unknown_path, Exception: broken}

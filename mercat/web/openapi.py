@@ -1,11 +1,11 @@
 """The table of routes as an OpenAPI 3.1 document, as a page for people, and as docs/api.md."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from importlib.metadata import version
 from importlib.resources import files
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import msgspec
 from jinja2 import Environment, StrictUndefined
@@ -17,19 +17,9 @@ from mercat.kit import codec
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Needs, Route
 from mercat.web.middleware import COOKIE
+from mercat.web.router import TAGS, PublicRoute
 
-Tag = Literal["Browsing", "Buying", "People", "Selling", "Opinions", "Flash sales", "Merchandising"]
 Schema = dict[str, Any]
-
-TAGS: dict[Tag, str] = {
-    "Browsing": "Categories, products and search. Open to everybody; the same page for everyone.",
-    "Buying": "The cart, quotes, checkout and orders. A guest session is enough.",
-    "Flash sales": "Few units, many people: a queue with a verifiable draw, a pass when it is your turn.",
-    "People": "Accounts, sessions, addresses and ways to pay.",
-    "Selling": "A seller's products, stock, orders and shipments.",
-    "Opinions": "Reviews, the wishlist and recommendations.",
-    "Merchandising": "For operators: which products searches put first, and which words mean the same.",
-}
 
 _NEEDS: dict[Needs, str] = {
     "nobody": "",
@@ -50,34 +40,6 @@ same answer. Reads carry an `ETag`; lists take `limit` (1 to 100), `page`, or th
 before gave. Whatever you ask for may also be answered with 429 `too_many_requests`, 503 `overloaded` or 503
 `unavailable`, and a `Retry-After`: nothing is lost; ask again, with the same key.
 """
-
-
-class PublicRoute(Route):
-    """A route of the public table: also what it shows, where the method answers ready bytes, and the codes
-    of the refusals that are its own."""
-
-    def __init__(
-        self,
-        verb: str,
-        path: str,
-        method: Any,
-        *,
-        tag: Tag,
-        needs: Needs = "nobody",
-        status: int | None = None,
-        shows: Any = None,
-        refuses: Sequence[str] = (),
-        also: Sequence[int] = (),
-        keyed: bool = False,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(verb, path, method, needs=needs, status=status)
-        self.tag: Tag = tag
-        self.shows = shows or self.answer
-        self.refuses = refuses
-        self.also = also
-        self.keyed = keyed
-        self.headers = headers or {}
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -252,7 +214,7 @@ def refusals(route: PublicRoute) -> list[tuple[int, str]]:
     return sorted({(Refusal.named(code).status, code) for code in codes})
 
 
-class Described:
+class ApiDocs:
     """The routes that tell of the others."""
 
     def __init__(self, table: Sequence[PublicRoute], prefix: str) -> None:
@@ -332,7 +294,7 @@ def markdown(table: Sequence[PublicRoute], prefix: str) -> str:
     """docs/api.md."""
     parts = ["# The API", "", _INTRODUCTION]
     parts.append(
-        "This page is generated from the table of routes in `mercat/web/routes.py` (`python -m\n"
+        "This page is generated from the tables of routes in `mercat/web` (`python -m\n"
         "mercat.web` writes it); every name and shape is in\n"
         f"`{prefix}/openapi.json`, and to read at `{prefix}/docs`. All paths below start with\n"
         f"`{prefix}`.\n"

@@ -14,13 +14,32 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.kit.refusals import Forbidden
+from mercat.web.context import context_of
 
 COOKIE = "mercat_form"
 _LIFETIME_S = 30 * 86_400
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class PageTooOld(Forbidden):
     """This page was open too long, or came from elsewhere. Nothing was done: load it again, then press."""
+
+
+def refuse_other_sites(request: Request) -> None:
+    """Refuses what another site's page sends with the visitor's cookie. Browsers say where a request comes
+    from; a client that says nothing is no browser, and had to be given the cookie on purpose."""
+    if context_of(request).bearer or request.method in _SAFE:
+        return
+    site = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin")
+    if site is not None:
+        ours = site in ("same-origin", "none")
+    elif origin is not None:
+        ours = origin.partition("://")[2] == request.headers.get("host", "")
+    else:
+        ours = True
+    if not ours:
+        raise Forbidden("This came from another site's page. Use a bearer token instead of the cookie.")
 
 
 class Csrf:
@@ -44,8 +63,8 @@ class Csrf:
                 COOKIE, nonce, max_age=_LIFETIME_S, secure=self._secure, httponly=True, samesite="lax"
             )
 
-    def check(self, request: Request, given: str, *, everybodys: bool = False) -> None:
-        """PageTooOld unless the form is ours; `everybodys`: it may stand on a page that carries no token."""
+    def check(self, request: Request, given: str, *, public: bool = False) -> None:
+        """PageTooOld unless the form is ours; `public`: it may stand on a page that carries no token."""
         ours = _says_ours(request)
         if ours is False:
             raise PageTooOld
@@ -53,7 +72,7 @@ class Csrf:
             nonce = request.cookies.get(COOKIE, "")
             if not nonce or not hmac.compare_digest(given.encode(), self._sign(nonce).encode()):
                 raise PageTooOld
-        elif not (everybodys and ours):
+        elif not (public and ours):
             raise PageTooOld
 
     def _sign(self, nonce: str) -> str:

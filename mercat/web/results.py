@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from mercat import money
 from mercat.search import Found, Query
-from mercat.web.pages import number
+from mercat.web.forms import number_in
 
 A_PAGE = 24
 _PAGES_MAX = 1_000
@@ -25,19 +25,19 @@ _PRICES = ("0-25", "25-50", "50-100", "100-")
 
 
 @dataclass(frozen=True)
-class Choice:
+class FacetChoice:
     value: str
     name: str
     count: int
     on: bool
 
 
-class Facet(NamedTuple):
+class AttributeFacet(NamedTuple):
     """An attribute to narrow down by."""
 
     param: str
     name: str
-    choices: list[Choice]
+    choices: list[FacetChoice]
     """In the order of numbers where they are numbers, else the most frequent first."""
     open: bool
 
@@ -55,7 +55,7 @@ class Chip(NamedTuple):
     url: str
 
 
-class Asked:
+class ListingQuery:
     """What the address of a list asks for. What makes no sense in it is left out."""
 
     def __init__(self, request: Request, base: str) -> None:
@@ -69,7 +69,7 @@ class Asked:
         self.stock = given.get("stock") == "1"
         self.traits = _traits(given.multi_items())
         self.sort = next((sort for sort, _ in SORTS if sort == given.get("sort")), "relevance")
-        self.page = number(given.get("page"), 1, 1, _PAGES_MAX)
+        self.page = number_in(given.get("page"), 1, 1, _PAGES_MAX)
 
     @property
     def filters(self) -> list[tuple[str, str]]:
@@ -112,22 +112,24 @@ class Asked:
         )
 
 
-def facets_of(asked: Asked, found: Found, currency: str) -> dict[str, list[Choice]]:
+def facets_of(asked: ListingQuery, found: Found, currency: str) -> dict[str, list[FacetChoice]]:
     facets = found.facets
     brands = [
-        Choice(each.value, each.value, each.count, each.value in asked.brands) for each in facets.brands
+        FacetChoice(each.value, each.value, each.count, each.value in asked.brands) for each in facets.brands
     ]
     listed = {each.value for each in brands}
-    gone = [Choice(brand, brand, 0, on=True) for brand in asked.brands if brand not in listed]
+    gone = [FacetChoice(brand, brand, 0, on=True) for brand in asked.brands if brand not in listed]
     brands.sort(key=lambda choice: not choice.on)
     return {
         "prices": [
-            Choice(each.value, words_of("price", each.value, currency), each.count, each.value == asked.price)
+            FacetChoice(
+                each.value, words_of("price", each.value, currency), each.count, each.value == asked.price
+            )
             for each in facets.price_ranges
         ],
         "brands": gone + brands,
         "ratings": [
-            Choice(
+            FacetChoice(
                 str(each.value),
                 words_of("rating", str(each.value), currency),
                 each.count,
@@ -138,8 +140,8 @@ def facets_of(asked: Asked, found: Found, currency: str) -> dict[str, list[Choic
     }
 
 
-def traits_of(asked: Asked, found: Found) -> list[Facet]:
-    facets: list[Facet] = []
+def traits_of(asked: ListingQuery, found: Found) -> list[AttributeFacet]:
+    facets: list[AttributeFacet] = []
     for trait in found.facets.attributes:
         wanted = asked.traits.get(trait.name, [])
         counts = {each.value: each.count for each in trait.values}
@@ -148,9 +150,9 @@ def traits_of(asked: Asked, found: Found) -> list[Facet]:
         if None not in numbers:
             values.sort(key=lambda value: _number(value) or 0)
         choices = [
-            Choice(value, _trait_value(value), counts.get(value, 0), value in wanted) for value in values
+            FacetChoice(value, _trait_value(value), counts.get(value, 0), value in wanted) for value in values
         ]
-        facets.append(Facet(_TRAIT + trait.name, _trait_name(trait.name), choices, bool(wanted)))
+        facets.append(AttributeFacet(_TRAIT + trait.name, _trait_name(trait.name), choices, bool(wanted)))
     return facets
 
 

@@ -1,7 +1,7 @@
-"""From a path to its handler: a look-up a segment, whatever the number of routes."""
+"""Routes of the API; from a path to its handler by a look-up a segment, whatever the number of routes."""
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -10,10 +10,51 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from mercat.kit.refusals import Invalid, MethodNotAllowed, NotFound
-from mercat.kit.rpc import problem
+from mercat.kit.rpc import Needs, Route, problem
 
 Handler = Callable[[Request], Awaitable[Response]]
-PRIVATE = "private, no-store"
+_PRIVATE = "private, no-store"
+
+
+Tag = Literal["Browsing", "Buying", "People", "Selling", "Opinions", "Flash sales", "Merchandising"]
+
+TAGS: dict[Tag, str] = {
+    "Browsing": "Categories, products and search. Open to everybody; the same page for everyone.",
+    "Buying": "The cart, quotes, checkout and orders. A guest session is enough.",
+    "Flash sales": "Few units, many people: a queue with a verifiable draw, a pass when it is your turn.",
+    "People": "Accounts, sessions, addresses and ways to pay.",
+    "Selling": "A seller's products, stock, orders and shipments.",
+    "Opinions": "Reviews, the wishlist and recommendations.",
+    "Merchandising": "For operators: which products searches put first, and which words mean the same.",
+}
+
+
+class PublicRoute(Route):
+    """A route of the public table: also what it shows, where the method answers ready bytes, and the codes
+    of the refusals that are its own."""
+
+    def __init__(
+        self,
+        verb: str,
+        path: str,
+        method: Any,
+        *,
+        tag: Tag,
+        needs: Needs = "nobody",
+        status: int | None = None,
+        shows: Any = None,
+        refuses: Sequence[str] = (),
+        also: Sequence[int] = (),
+        keyed: bool = False,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(verb, path, method, needs=needs, status=status)
+        self.tag: Tag = tag
+        self.shows = shows or self.answer
+        self.refuses = refuses
+        self.also = also
+        self.keyed = keyed
+        self.headers = headers or {}
 
 
 class Entry(NamedTuple):
@@ -75,7 +116,7 @@ class Paths(BaseRoute):
         request = Request(scope, receive, send)
         response = await self._answer(scope, request)
         if "cache-control" not in response.headers:
-            response.headers["cache-control"] = PRIVATE
+            response.headers["cache-control"] = _PRIVATE
         await response(scope, receive, send)
 
     async def _answer(self, scope: Scope, request: Request) -> Response:

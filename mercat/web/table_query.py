@@ -9,11 +9,11 @@ from urllib.parse import parse_qsl, urlencode
 from starlette.responses import Response
 
 _LETTERS_MAX = 100
-Choice = dict[str, str]
+TableQuery = dict[str, str]
 """What of a table is asked for, by name; what is not asked for is not there."""
 
 
-def choice(asked: Mapping[str, str] | str, known: Mapping[str, Collection[str]]) -> Choice:
+def choice(asked: Mapping[str, str] | str, known: Mapping[str, Collection[str]]) -> TableQuery:
     """What a query string, or a form's `back`, asks for. A value that the table does not know counts as none;
     where it knows no list of them, any does."""
     asked = dict(parse_qsl(asked)) if isinstance(asked, str) else asked
@@ -23,7 +23,7 @@ def choice(asked: Mapping[str, str] | str, known: Mapping[str, Collection[str]])
     }
 
 
-def link(path: str, chosen: Choice, **more: object) -> str:
+def link(path: str, chosen: TableQuery, **more: object) -> str:
     query = urlencode({**chosen, **{name: value for name, value in more.items() if value}})
     return f"{path}?{query}" if query else path
 

@@ -18,8 +18,10 @@ from mercat.kit.refusals import Conflict
 from mercat.kit.rpc import Answer, Caller, Route, serve
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
+from mercat.web.errors import exception_handlers
 from mercat.web.idempotency import Replays
-from mercat.web.middleware import Door, errors, refuse_other_sites
+from mercat.web.middleware import Middleware
+from mercat.web.origin import refuse_other_sites
 from mercat.web.router import Entry, Paths
 
 ANN, BOB = Caller(UserId(7), frozenset({"shopper"})), Caller(UserId(8), frozenset({"shopper", "seller"}))
@@ -79,8 +81,8 @@ class Shop:
 
     def __init__(self, settings: Settings, cache: Store, store: Store) -> None:
         self.shelf = Shelf()
-        app = Starlette(exception_handlers=errors())
-        self.door = Door(app, settings)
+        app = Starlette(exception_handlers=exception_handlers())
+        self.door = Middleware(app, settings)
         self.door.open(self.who, cache)
         replays = Replays(store, self.authenticate)
         handlers = serve(API, self.shelf, prefix="/api/v1", authenticate=self.authenticate)

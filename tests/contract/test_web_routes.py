@@ -13,7 +13,8 @@ from openapi_spec_validator import validate
 from mercat import web
 from mercat.ids import CheckoutId, Id
 from mercat.kit.refusals import Refusal
-from mercat.web.openapi import PublicRoute, document, markdown, refusals
+from mercat.web.openapi import document, markdown, refusals
+from mercat.web.router import PublicRoute
 from mercat.web.routes import PREFIX, TABLE
 
 BODIES: dict[str, dict[str, Any]] = {

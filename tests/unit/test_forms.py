@@ -13,7 +13,8 @@ from starlette.datastructures import FormData
 
 from mercat.ids import OfferId
 from mercat.kit import codec
-from mercat.web.forms import Form, FormErrors, Price, html_pattern, limits_of, named_lines, read_form
+from mercat.web.field_rules import html_pattern, rules_of
+from mercat.web.forms import Form, FormErrors, TypedPrice, named_lines, read_form
 
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+(?![\s\S])"
 
@@ -24,7 +25,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     ]
     email: Annotated[str, Meta(max_length=254, pattern=EMAIL, extra={"words": "Write an e-mail address."})]
     quantity: Annotated[int, Meta(ge=1, le=9_999)]
-    price: Price
+    price: TypedPrice
     status: Literal["active", "paused"]
     offer_id: OfferId | None = None
     factor: Annotated[float, Meta(ge=0.1, le=10)] | None = None
@@ -171,17 +172,22 @@ def test_what_leaves_a_form_is_what_json_takes(typed):
 
 
 def test_a_page_gets_its_limits_from_the_struct():
-    assert limits_of(Ask, "title").attributes == (
+    rules = rules_of(Ask)
+    assert rules["title"].attributes() == (
         ' required maxlength="20" pattern=".*\\S.*" title="Say what it is."'
     )
-    assert limits_of(Ask, "quantity").attributes == (
-        ' required inputmode="numeric" min="1" max="9999" step="1"'
-    )
-    assert limits_of(Ask, "factor").attributes == ' inputmode="decimal" min="0.1" max="10" step="any"'
-    assert limits_of(Ask, "price").attributes == ' required inputmode="decimal"'
-    assert limits_of(Ask, "note").attributes == ' maxlength="10"'
-    assert limits_of(Ask, "password").attributes == ' minlength="6"'
-    assert limits_of(Ask, "offer_id").attributes == ""
+    assert rules["quantity"].attributes() == (' required inputmode="numeric" min="1" step="1" max="9999"')
+    assert rules["factor"].attributes() == ' inputmode="decimal" min="0.1" max="10" step="any"'
+    assert rules["price"].attributes() == ' required inputmode="decimal"'
+    assert rules["note"].attributes() == ' maxlength="10"'
+    assert rules["password"].attributes() == ' minlength="6"'
+    assert rules["offer_id"].attributes() == ""
+    assert rules["title"].attributes("textarea") == ' required maxlength="20"'
+    assert rules["title"].attributes("select", required=False) == ""
+    assert (rules["quantity"].input, rules["price"].input) == ("number", "text")
+    assert (rules["starts_on"].input, rules["password"].input) == ("date", "password")
+    assert rules["password"].fits == "At least 6 characters."
+    assert rules["factor"].fits == "A number from 0.1 to 10."
 
 
 @pytest.mark.parametrize(
@@ -211,6 +217,16 @@ def test_a_form_is_shown_as_it_was_typed_with_what_is_wrong():
     assert (wrong.value, wrong.wrong) == ("many", "A whole number from 1 to 9,999.")
     assert [each.label for each in form.wrong] == ["How many"]
     assert form.wrong_elsewhere == ["All of it.", "That too."]
+
+
+def test_of_a_form_in_every_row_the_row_that_was_sent_is_shown_as_typed():
+    form = Form(Ask, {"quantity": "many"}, {"quantity": "A whole number."}, at="b")
+    first, second = (form.field("quantity", row, at=row, value=7) for row in "ab")
+    assert (first.key, first.value, first.wrong) == ("quantity-a", "7", "")
+    assert (second.key, second.value, second.wrong) == ("quantity-b", "many", "A whole number.")
+    assert form.wrong == [second]
+    left = form.field("q-line", "Cups", at="b", value=3, like="quantity")
+    assert 'max="3"' in left.rule.attributes(most=3)
 
 
 def test_lines_that_name_something_are_a_dict():

@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from mercat.ids import ProductId
 from mercat.kit.refusals import Overloaded
-from mercat.web import cache as shared
-from mercat.web.cache import Shared
+from mercat.web import cache
+from mercat.web.cache import PageCache
 
 
 def ask(query: str = "") -> Request:
@@ -38,7 +38,7 @@ class Pen:
 async def test_a_crowd_gets_one_page():
     pen = Pen("home")
     pen.may_go_on.clear()
-    page = Shared().wrap(pen)
+    page = PageCache().wrap(pen)
     crowd = [asyncio.create_task(page(ask())) for _ in range(500)]
     await asyncio.sleep(0)
     crowd[0].cancel()  # who asked first goes away; the others still get theirs
@@ -52,8 +52,8 @@ async def test_a_crowd_gets_one_page():
 
 async def test_a_page_is_kept_for_a_moment_only(monkeypatch):
     now = 100.0
-    monkeypatch.setattr(shared, "monotonic", lambda: now)
-    page = Shared().wrap(pen := Pen("home"))
+    monkeypatch.setattr(cache, "monotonic", lambda: now)
+    page = PageCache().wrap(pen := Pen("home"))
     for _ in range(3):
         kept = await page(ask())
     assert (kept.body, kept.headers["content-type"]) == (b"page 1", "text/html; charset=utf-8")
@@ -64,7 +64,7 @@ async def test_a_page_is_kept_for_a_moment_only(monkeypatch):
 
 async def test_a_product_that_changes_takes_its_pages_along():
     cup, tea = ProductId(7), ProductId(8)
-    shelves = Shared()
+    shelves = PageCache()
     page = shelves.wrap(pen := Pen(f"products {cup}"))
     await page(ask())
     shelves.forget(tea)
@@ -77,14 +77,14 @@ async def test_a_product_that_changes_takes_its_pages_along():
 
 @pytest.mark.parametrize("pen", [{"keys": ""}, {"keys": "home", "status": 404}])
 async def test_what_is_not_for_everybody_is_not_kept(pen):
-    page = Shared().wrap(made := Pen(**pen))
+    page = PageCache().wrap(made := Pen(**pen))
     await page(ask())
     await page(ask())
     assert made.written == 2
 
 
 async def test_a_failure_is_not_kept():
-    page = Shared().wrap(made := Pen("home", 503))
+    page = PageCache().wrap(made := Pen("home", 503))
     for _ in range(2):
         with pytest.raises(Overloaded):
             await page(ask())
@@ -92,8 +92,8 @@ async def test_a_failure_is_not_kept():
 
 
 async def test_pages_do_not_pile_up(monkeypatch):
-    monkeypatch.setattr(shared, "_PAGES_MAX", 10)
-    shelves = Shared()
+    monkeypatch.setattr(cache, "_PAGES_MAX", 10)
+    shelves = PageCache()
     page = shelves.wrap(Pen("home"))
     for number in range(100):
         await page(ask(f"page={number}"))

@@ -1,4 +1,4 @@
-"""The storefront's rules: whose form it is, where one may be sent on to, and how things are said."""
+"""The rules of pages: whose form it is, where one may be sent on to, and how things are said."""
 
 from datetime import UTC, date, datetime
 
@@ -7,14 +7,13 @@ from starlette.requests import Request
 
 from mercat.kit.clock import clock
 from mercat.kit.refusals import Invalid, Overloaded, TooManyRequests
-from mercat.web import refuse
-from mercat.web import rendering as render
+from mercat.web import rendering, turn_away
 from mercat.web.desk.listing_form import attributes_as_kept, lines_of, rows_of
-from mercat.web.desk.products import _following
+from mercat.web.desk.orders import _following
+from mercat.web.forms import local_path, number_in
 from mercat.web.origin import COOKIE, Csrf, PageTooOld
-from mercat.web.pages import inside, number
-from mercat.web.results import Asked
-from mercat.web.search import _histogram
+from mercat.web.products import _histogram
+from mercat.web.results import ListingQuery
 
 
 def request(
@@ -70,14 +69,14 @@ class TestForms:
         cookie, token = self.form()
         for given in (token, ""):
             with pytest.raises(PageTooOld):
-                self.csrf.check(request(cookie | headers), given, everybodys=True)
+                self.csrf.check(request(cookie | headers), given, public=True)
 
     def test_no_token_will_do_only_on_everybodys_pages_and_only_if_the_browser_says_so(self):
-        self.csrf.check(request(OURS), "", everybodys=True)
+        self.csrf.check(request(OURS), "", public=True)
         with pytest.raises(PageTooOld):
             self.csrf.check(request(OURS), "")
         with pytest.raises(PageTooOld):
-            self.csrf.check(request(), "", everybodys=True)
+            self.csrf.check(request(), "", public=True)
 
     def test_a_token_of_another_browser_or_another_shop_is_refused(self):
         cookie, _ = self.form()
@@ -101,18 +100,18 @@ class TestForms:
     ],
 )
 def test_one_is_led_on_inside_the_shop_only(asked, led):
-    assert inside(asked) == led
+    assert local_path(asked) == led
 
 
 @pytest.mark.parametrize(
     ("given", "page"), [("3", 3), ("0", 1), ("-1", 1), ("x", 1), (None, 1), ("999999", 10), ("٣", 1)]
 )
 def test_nonsense_in_an_address_is_as_good_as_nothing(given, page):
-    assert number(given, 1, 1, 10) == page
+    assert number_in(given, 1, 1, 10) == page
 
 
 def test_an_address_of_a_list_is_read_and_written_alike():
-    asked = Asked(
+    asked = ListingQuery(
         request(query="q=tea+pot&brand=A%26B&brand=C&price=25-50&rating=4&stock=1&sort=newest&page=3"),
         "/search",
     )
@@ -134,36 +133,36 @@ def test_an_address_of_a_list_is_read_and_written_alike():
     assert asked.url(filters=False) == "/search?q=tea+pot&sort=newest"
     query = asked.query("mugs", "USD")
     assert (query.price_min, query.price_max, query.category) == (2_500, 4_999, ["mugs"])
-    strange = Asked(request(query="price=7-9&rating=9&sort=odd&page=x"), "/search")
+    strange = ListingQuery(request(query="price=7-9&rating=9&sort=odd&page=x"), "/search")
     assert strange.url() == "/search"
 
 
 def test_days_are_said_as_people_say_them():
     clock.drive(lambda: datetime(2026, 11, 23, 12, tzinfo=UTC))
     try:
-        assert render.day(date(2026, 11, 23)) == "Today, Mon 23 Nov"
-        assert render.day("2026-11-24") == "Tomorrow, Tue 24 Nov"
-        assert render.day(date(2026, 12, 1)) == "Tue 1 Dec"
-        assert render.day(date(2028, 1, 3)) == "Mon 3 Jan 2028"
+        assert rendering.day(date(2026, 11, 23)) == "Today, Mon 23 Nov"
+        assert rendering.day("2026-11-24") == "Tomorrow, Tue 24 Nov"
+        assert rendering.day(date(2026, 12, 1)) == "Tue 1 Dec"
+        assert rendering.day(date(2028, 1, 3)) == "Mon 3 Jan 2028"
     finally:
         clock.drive(None)
 
 
 def test_values_are_said_plainly():
-    assert [render.fact(value) for value in (True, 1.0, 0.25, 12_000.0, "x")] == [
+    assert [rendering.fact(value) for value in (True, 1.0, 0.25, 12_000.0, "x")] == [
         "Yes",
         "1",
         "0.25",
         "12,000",
         "x",
     ]
-    assert render.decimal(7_999, "USD") == "79.99"
-    assert render.decimal(500, "JPY") == "500"
-    assert render.slug("Café & Crème: 2-pack!") == "caf-cr-me-2-pack"
-    assert list(render.window(5, 20)) == [1, None, 4, 5, 6, None, 20]
-    assert list(render.window(1, 3)) == [1, 2, 3]
+    assert rendering.decimal(7_999, "USD") == "79.99"
+    assert rendering.decimal(500, "JPY") == "500"
+    assert rendering.slug("Café & Crème: 2-pack!") == "caf-cr-me-2-pack"
+    assert list(rendering.window(5, 20)) == [1, None, 4, 5, 6, None, 20]
+    assert list(rendering.window(1, 3)) == [1, 2, 3]
     assert _histogram([1, 0, 0, 0, 3]) == [(5, 3, 75), (4, 0, 0), (3, 0, 0), (2, 0, 0), (1, 1, 25)]
-    assert "<" not in render.badge("<b>").replace('<span class="badge ">', "").replace("</span>", "")
+    assert "<" not in rendering.badge("<b>").replace('<span class="badge ">', "").replace("</span>", "")
 
 
 def test_a_parcel_may_only_go_forward():
@@ -193,15 +192,17 @@ def test_what_is_no_list_is_refused_whole(content):
 
 def test_who_is_turned_away_at_the_door_is_told_in_their_language():
     person = request({"accept": "text/html,*/*"}, method="GET").scope
-    page = refuse(person, TooManyRequests(retry_after=7))
+    page = turn_away(person, TooManyRequests(retry_after=7))
     assert page.status_code == 429
     assert page.headers["content-type"].startswith("text/html")
     assert page.headers["retry-after"] == "7"
     assert b'http-equiv="refresh" content="7"' in page.body
-    form = refuse(request({"accept": "text/html"}).scope, Overloaded())
+    form = turn_away(request({"accept": "text/html"}).scope, Overloaded())
     assert b"http-equiv" not in form.body, "a form would be lost"
     for machine in (request({"accept": "*/*"}), request({"accept": "text/html"}, path="/api/v1/cart")):
-        assert refuse(machine.scope, TooManyRequests()).headers["content-type"] == "application/problem+json"
+        assert (
+            turn_away(machine.scope, TooManyRequests()).headers["content-type"] == "application/problem+json"
+        )
 
 
 def test_a_detail_left_as_it_was_shown_keeps_its_kind_and_its_name():

@@ -1,139 +1,105 @@
+"""A seller's orders: what to pack, parcels, and where they are."""
+
+from datetime import datetime
+from typing import Any, get_args
+
+from msgspec import Struct
 from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from mercat import money
-from mercat.catalog import NewProduct, Offer, ProductChange
 from mercat.checkout import Ship, Track
 from mercat.fulfilment import SellerOrder, SellerStatus
-from mercat.ids import OfferId, OrderId, ProductId, SellerId, ShipmentId
-from mercat.inventory import Count, Line, Stock
-from mercat.kit.refusals import ConditionMissing, Forbidden, NotFound, Stale
-from mercat.kit.rpc import Answer, Caller
+from mercat.ids import LineId, OfferId, OrderId, ProductId, ShipmentId
+from mercat.kit import codec
+from mercat.kit.refusals import Invalid, Refusal
+from mercat.kit.rpc import Caller
 from mercat.services import Services
-from mercat.web import schemas as shapes
-from mercat.web.cart import shipment_shown
+from mercat.web.desk.listing_form import whole
+from mercat.web.desk.page import A_PAGE, AFTER, DONE, desk_page, seller_of
+from mercat.web.desk.products import seller_id_of
+from mercat.web.errors import RefusalMessage, message_of
+from mercat.web.forms import id_of
+from mercat.web.pages import Pages
+from mercat.web.router import PublicRoute
+from mercat.web.schemas import Amount, PageLimit
+from mercat.web.shipments import ShipmentShown, shipment_shown
+from mercat.web.table_query import choice, link
+
+_NEXT = ("in_transit", "out_for_delivery", "delivered", "exception")
+_ORDERS: dict[str, tuple[str, ...]] = {"status": get_args(SellerStatus)}
 
 
-class Selling:
-    """A seller's products, stock, orders and shipments."""
+class SellerLineShown(Struct, frozen=True, kw_only=True):
+    order_line_id: LineId
+    product_id: ProductId
+    offer_id: OfferId
+    title: str
+    quantity: int
+    shipped: int
+    unit_price: Amount
+    total: Amount
+
+
+class SellerOrderShown(Struct, frozen=True, kw_only=True):
+    order_id: OrderId
+    status: str
+    created_at: datetime
+    currency: str
+    lines: list[SellerLineShown]
+    shipping_address: dict[str, str]
+    estimated_delivery: str
+    shipments: list[ShipmentShown]
+
+
+class SellerOrdersShown(Struct, frozen=True):
+    orders: list[SellerOrderShown]
+    next_cursor: str | None
+
+
+class ShipmentMade(Struct, frozen=True):
+    shipment_id: ShipmentId
+
+
+class SellerOrdersApi:
+    """A seller's orders and parcels."""
 
     def __init__(self, shop: Services) -> None:
         self._shop = shop
-
-    async def register_seller(self, caller: Caller, seller: shapes.NewSeller) -> shapes.SellerMade:
-        """Makes this account a seller's, at once and in this session too."""
-        seller_id = await self._shop.sellers.register(caller.user_id, seller.name)
-        await self._shop.accounts.grant(caller.user_id, "seller", seller_id)
-        return shapes.SellerMade(seller_id, seller.name)
-
-    async def list_product(self, caller: Caller, listing: shapes.ListingAsk) -> shapes.ListingMade:
-        """Puts a product on sale, with so many in stock."""
-        seller_id = _seller(caller)
-        seller = await self._shop.sellers.seller(seller_id)
-        listed = await self._shop.catalog.create(
-            seller_id,
-            seller.name,
-            NewProduct(
-                title=listing.title,
-                description=listing.description,
-                category=listing.category,
-                brand=listing.brand,
-                price=shapes.minor(listing.price, listing.currency, "/price"),
-                currency=listing.currency,
-                attributes=listing.attributes,
-                images=listing.images,
-            ),
-        )
-        items = [Line(listed.offer_id, listing.quantity)]
-        await self._shop.inventory.receive(f"listed/{int(listed.offer_id)}", items, seller_id)
-        return shapes.ListingMade(listed.product_id, listed.sku_id, listed.offer_id)
-
-    async def change_product(
-        self, caller: Caller, product_id: ProductId, change: ProductChange
-    ) -> shapes.ProductChanged:
-        """Another title, text, category, brand, attributes or pictures; what is not sent stays as it is."""
-        await self._shop.catalog.change_product(_seller(caller), product_id, change)
-        return shapes.ProductChanged(product_id)
-
-    async def seller_offers(
-        self, caller: Caller, limit: shapes.Limit = 20, cursor: OfferId | None = None
-    ) -> shapes.SellerOffersShown:
-        """One's own offers, with what is in stock of each."""
-        seller_id = _seller(caller)
-        offers = await self._shop.catalog.of_seller(seller_id, cursor, limit)
-        shelves = await self._shop.inventory.owned(seller_id, [offer.offer_id for offer in offers])
-        stock = {shelf.offer_id: shelf for shelf in shelves}
-        return shapes.SellerOffersShown(
-            [_offer(offer, stock.get(offer.offer_id)) for offer in offers],
-            str(offers[-1].offer_id) if len(offers) == limit else None,
-        )
-
-    async def change_offer(
-        self, caller: Caller, offer_id: OfferId, change: shapes.OfferChange
-    ) -> shapes.SellerOfferShown:
-        """Another price, on sale, paused or a draft: at once."""
-        seller_id = _seller(caller)
-        price = (
-            shapes.minor(change.price, self._shop.settings.currency, "/price")
-            if shapes.given(change.price)
-            else None
-        )
-        offer = await self._shop.catalog.change_offer(seller_id, offer_id, price, change.status)
-        [shelf] = await self._shop.inventory.owned(seller_id, [offer_id]) or [None]
-        return _offer(offer, shelf)
-
-    async def stock(self, caller: Caller, offer_id: OfferId) -> Answer:
-        """What stands on the shelf. Its ETag is what changing it needs."""
-        for stock in await self._shop.inventory.owned(_seller(caller), [offer_id]):
-            return _stock(stock)
-        raise NotFound("You have no such offer.")
-
-    async def count_stock(self, caller: Caller, request: Request, offer_id: OfferId, count: Count) -> Answer:
-        """Sets what was counted, if nobody changed the shelf since: If-Match has the ETag that was read."""
-        try:
-            version = _version(request.headers.get("if-match"))
-        except Stale:
-            await self.stock(caller, offer_id)  # NotFound, where it is another's
-            raise
-        return _stock(await self._shop.inventory.count(_seller(caller), offer_id, version, count))
 
     async def seller_orders(
         self,
         caller: Caller,
         status: SellerStatus | None = None,
-        limit: shapes.Limit = 20,
+        limit: PageLimit = 20,
         cursor: OrderId | None = None,
-    ) -> shapes.SellerOrdersShown:
+    ) -> SellerOrdersShown:
         """Orders with something of one's own in them: those lines, and where they go."""
-        orders = await self._shop.fulfilment.orders_of_seller(_seller(caller), status, cursor, limit)
-        return shapes.SellerOrdersShown(
-            [_order(order) for order in orders],
+        orders = await self._shop.fulfilment.orders_of_seller(seller_id_of(caller), status, cursor, limit)
+        return SellerOrdersShown(
+            [_order_shown(order) for order in orders],
             str(orders[-1].order_id) if len(orders) == limit else None,
         )
 
-    async def ship(self, caller: Caller, parcel: Ship) -> shapes.ShipmentMade:
+    async def ship(self, caller: Caller, parcel: Ship) -> ShipmentMade:
         """Hands a parcel over to a carrier."""
-        return shapes.ShipmentMade((await self._shop.checkout.ship(caller, parcel)).shipment_id)
+        return ShipmentMade((await self._shop.checkout.ship(caller, parcel)).shipment_id)
 
-    async def parcel_seen(self, caller: Caller, shipment_id: ShipmentId, seen: Track) -> shapes.ShipmentShown:
+    async def parcel_seen(self, caller: Caller, shipment_id: ShipmentId, seen: Track) -> ShipmentShown:
         """Says where a parcel has come to; it never goes back."""
         return shipment_shown(await self._shop.checkout.track(caller, shipment_id, seen))
 
 
-def _seller(caller: Caller) -> SellerId:
-    if caller.seller_id is None:
-        raise Forbidden("Only a seller may do this.")
-    return caller.seller_id
-
-
-def _order(order: SellerOrder) -> shapes.SellerOrderShown:
+def _order_shown(order: SellerOrder) -> SellerOrderShown:
     currency = order.currency
-    return shapes.SellerOrderShown(
+    return SellerOrderShown(
         order_id=order.order_id,
         status=order.status,
         created_at=order.placed_at,
         currency=currency,
         lines=[
-            shapes.SellerLineShown(
+            SellerLineShown(
                 order_line_id=line.order_line_id,
                 product_id=line.product_id,
                 offer_id=line.offer_id,
@@ -151,34 +117,144 @@ def _order(order: SellerOrder) -> shapes.SellerOrderShown:
     )
 
 
-def _offer(offer: Offer, stock: Stock | None) -> shapes.SellerOfferShown:
-    return shapes.SellerOfferShown(
-        offer_id=offer.offer_id,
-        product_id=offer.product_id,
-        title=offer.title,
-        price=money.shown(offer.price, offer.currency),
-        currency=offer.currency,
-        status=offer.status,
-        quantity=stock.on_hand if stock else 0,
-        available=stock.available if stock else 0,
-    )
+API = [
+    PublicRoute("GET", "/seller/orders", SellerOrdersApi.seller_orders, tag="Selling", needs="seller"),
+    PublicRoute(
+        "POST",
+        "/seller/shipments",
+        SellerOrdersApi.ship,
+        tag="Selling",
+        needs="seller",
+        refuses=["not_found", "not_shippable"],
+    ),
+    PublicRoute(
+        "POST",
+        "/seller/shipments/{shipment_id}/events",
+        SellerOrdersApi.parcel_seen,
+        tag="Selling",
+        needs="seller",
+        refuses=["out_of_order"],
+    ),
+]
 
 
-def _stock(stock: Stock) -> Answer:
-    shown = shapes.StockShown(
-        offer_id=stock.offer_id,
-        quantity=stock.on_hand,
-        reserved=stock.reserved,
-        available=stock.available,
-    )
-    return Answer(shown, headers={"ETag": f'"{stock.version}"'})
+class SellerOrderPages:
+    """A seller's orders as a table, and shipping."""
+
+    def __init__(self, pages: Pages, shop: Services) -> None:
+        self._pages = pages
+        self._shop = shop
+
+    async def orders(
+        self, request: Request, refused: RefusalMessage | None = None, status: int = 200
+    ) -> Response:
+        _, seller_id = await seller_of(request)
+        query = {} if refused else request.query_params
+        chosen, after = choice(query, _ORDERS), choice(query, AFTER).get("after", "")
+        orders = await self._shop.fulfilment.orders_of_seller(
+            seller_id, chosen.get("status"), id_of(after, OrderId) if after else None, A_PAGE
+        )
+        last = orders[-1].order_id if len(orders) == A_PAGE else None
+        return await desk_page(
+            self._pages,
+            self._shop,
+            request,
+            "orders",
+            seller_id,
+            status,
+            orders=[_order_row(order) for order in orders],
+            chosen=chosen,
+            statuses=_ORDERS["status"],
+            more=link("/desk/orders", chosen, after=last) if last else None,
+            said=DONE.get(request.query_params.get("said", "")),
+            refused=refused,
+        )
+
+    async def ship(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        caller, _ = await seller_of(request)
+        order_id = id_of(request.path_params["order_id"], OrderId)
+        try:
+            lines = [
+                {"order_line_id": name.removeprefix("q-"), "quantity": quantity}
+                for name, value in form.items()
+                if name.startswith("q-") and (quantity := whole(value, "How many are packed", 9_999))
+            ]
+            if not lines:
+                raise Invalid("Pack at least one thing.")
+            carrier, number = form.get("carrier", "").strip(), form.get("tracking_number", "").strip()
+            if not carrier or not number:
+                raise Invalid(
+                    "Say the carrier and the tracking number: the buyer wants to follow the parcel."
+                )
+            parcel: dict[str, Any] = {
+                "order_id": order_id,
+                "lines": lines,
+                "carrier": carrier,
+                "tracking_number": number,
+            }
+            await self._shop.checkout.ship(caller, codec.convert(parcel, Ship))
+        except Refusal as refused:
+            return await self.orders(request, message_of(refused), refused.status)
+        return self._pages.redirect(request, "/desk/orders?said=shipped")
+
+    async def mark(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        caller, _ = await seller_of(request)
+        shipment_id = id_of(request.path_params["shipment_id"], ShipmentId)
+        try:
+            seen = codec.convert(
+                {"status": form.get("status"), "location": form.get("location") or None}, Track
+            )
+            await self._shop.checkout.track(caller, shipment_id, seen)
+        except Refusal as refused:
+            return await self.orders(request, message_of(refused), refused.status)
+        return self._pages.redirect(request, "/desk/orders?said=marked")
 
 
-def _version(if_match: str | None) -> int:
-    """The version behind an ETag of ours; one that is not ours matches nothing."""
-    if if_match is None:
-        raise ConditionMissing
-    digits = if_match.strip().removeprefix("W/").strip('"')
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):
-        raise Stale
-    return int(digits)
+def _order_row(order: SellerOrder) -> dict[str, Any]:
+    """An order as the packing table needs it: what is left to ship, and what each parcel may do next."""
+    lines = [
+        {
+            "order_line_id": line.order_line_id,
+            "title": line.title,
+            "quantity": line.quantity,
+            "left": max(0, line.quantity - line.shipped) if order.status != "cancelled" else 0,
+        }
+        for line in order.lines
+    ]
+    return {
+        "order_id": order.order_id,
+        "placed_at": order.placed_at,
+        "status": order.status,
+        "address": order.address,
+        "estimated_delivery": order.estimated_delivery,
+        "lines": lines,
+        "open": any(line["left"] for line in lines),
+        "shipments": [
+            {
+                "shipment_id": parcel.shipment_id,
+                "carrier": parcel.carrier,
+                "tracking_number": parcel.tracking_number,
+                "status": parcel.status,
+                "next": _following(parcel.status),
+            }
+            for parcel in order.shipments
+        ],
+    }
+
+
+def _following(status: str) -> list[str]:
+    if status == "delivered":
+        return []
+    way = _NEXT[:3]
+    return [*(way[way.index(status) + 1 :] if status in way else way), "exception"]
+
+
+def page_routes(pages: Pages, shop: Services) -> list[Route]:
+    desk = SellerOrderPages(pages, shop)
+    return [
+        pages.route("/desk/orders", desk.orders),
+        pages.route("/desk/orders/{order_id}/ship", desk.ship, "POST"),
+        pages.route("/desk/shipments/{shipment_id}", desk.mark, "POST"),
+    ]

@@ -1,5 +1,4 @@
-"""The operator's desk for money: the trial balance, differences to the provider's books, and what recovery
-has given up."""
+"""The operator's money: the trial balance, and differences to the provider's books."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +11,10 @@ from mercat.ids import CaseId
 from mercat.kit.refusals import Refusal
 from mercat.payments import Case
 from mercat.services import Services
-from mercat.web.pages import Visits, shown_id, trouble
+from mercat.web.errors import message_of
+from mercat.web.forms import id_of
+from mercat.web.pages import Pages
+from mercat.web.session import with_role
 
 KINDS = {
     "charged_without_payment": "Charged, and no payment of ours",
@@ -40,9 +42,11 @@ _SORTS: dict[str, Callable[[Case], Any]] = {
 }
 
 
-class MoneyDesk:
-    def __init__(self, visits: Visits, shop: Services) -> None:
-        self._visits = visits
+class MoneyPages:
+    """The books."""
+
+    def __init__(self, pages: Pages, shop: Services) -> None:
+        self._pages = pages
         self._shop = shop
 
     async def money(self, request: Request) -> Response:
@@ -50,8 +54,8 @@ class MoneyDesk:
 
     async def balance(self, request: Request) -> Response:
         """Adds the whole journal up, so it is asked for."""
-        await self._visits.form(request)
-        await self._visits.with_role(request, "operator")
+        await self._pages.form(request)
+        await with_role(request, "operator")
         lines = await self._shop.payments.trial_balance(sellers_together=True)
         sums: dict[str, int] = {}
         for line in lines:
@@ -59,36 +63,14 @@ class MoneyDesk:
         return await self._money(request, balances=lines, sums=sums)
 
     async def resolve(self, request: Request) -> Response:
-        form = await self._visits.form(request)
-        caller = await self._visits.with_role(request, "operator")
-        case_id = shown_id(request.path_params["case"], CaseId)
+        form = await self._pages.form(request)
+        caller = await with_role(request, "operator")
+        case_id = id_of(request.path_params["case"], CaseId)
         try:
             await self._shop.payments.resolve(case_id, caller.email or caller.name, form.get("note", ""))
         except Refusal as refused:
             return await self._money(request, refused=refused, noted={str(case_id): form.get("note", "")})
-        return self._visits.go(request, "/operator/money")
-
-    async def parked(self, request: Request, refused: Refusal | None = None) -> Response:
-        caller = await self._visits.with_role(request, "operator")
-        return await self._visits.page(
-            request,
-            "operator_parked.html",
-            refused.status if refused else 200,
-            desk="operator",
-            desk_name=caller.name,
-            here="parked",
-            parked=await self._shop.checkout.parked(),
-            refused=trouble(refused) if refused else None,
-        )
-
-    async def retry(self, request: Request) -> Response:
-        form = await self._visits.form(request)
-        await self._visits.with_role(request, "operator")
-        try:
-            await self._shop.checkout.retry(form.get("reference", "")[:60])
-        except Refusal as refused:
-            return await self.parked(request, refused)
-        return self._visits.go(request, "/operator/parked")
+        return self._pages.redirect(request, "/operator/money")
 
     async def _money(
         self,
@@ -99,13 +81,13 @@ class MoneyDesk:
         refused: Refusal | None = None,
         noted: dict[str, str] | None = None,
     ) -> Response:
-        caller = await self._visits.with_role(request, "operator")
+        caller = await with_role(request, "operator")
         query = request.query_params
         resolved = query.get("show") == "resolved"
         kind = query.get("kind", "") if query.get("kind") in KINDS else ""
         sort = query.get("sort", "") if query.get("sort") in _SORTS else "newest"
         cases = await self._shop.payments.cases(resolved)
-        return await self._visits.page(
+        return await self._pages.page(
             request,
             "operator_money.html",
             refused.status if refused else 200,
@@ -121,16 +103,14 @@ class MoneyDesk:
             sort=sort,
             resolved=resolved,
             noted=noted or {},
-            refused=trouble(refused) if refused else None,
+            refused=message_of(refused) if refused else None,
         )
 
 
-def pages(visits: Visits, shop: Services) -> list[Route]:
-    desk = MoneyDesk(visits, shop)
+def page_routes(pages: Pages, shop: Services) -> list[Route]:
+    money = MoneyPages(pages, shop)
     return [
-        visits.route("/operator/money", desk.money),
-        visits.route("/operator/money/balance", desk.balance, "POST"),
-        visits.route("/operator/cases/{case}", desk.resolve, "POST"),
-        visits.route("/operator/parked", desk.parked),
-        visits.route("/operator/parked", desk.retry, "POST"),
+        pages.route("/operator/money", money.money),
+        pages.route("/operator/money/balance", money.balance, "POST"),
+        pages.route("/operator/cases/{case}", money.resolve, "POST"),
     ]

@@ -1,10 +1,11 @@
-"""The operator's desk for searches: pins, boosts and synonyms, and who changed what."""
+"""What operators want of searches: pins, boosts and synonyms, and who changed what."""
 
 import re
 from datetime import UTC, date
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -13,12 +14,16 @@ from mercat import ids
 from mercat.ids import ProductId, RuleChangeId, RuleId
 from mercat.kit import clock, codec
 from mercat.kit.refusals import Invalid, NotFound, Refusal
-from mercat.kit.rpc import malformed
-from mercat.search import KeptRule, Rule, RuleChange
+from mercat.kit.rpc import Caller, malformed
+from mercat.search import KeptRule, Rule, RuleChange, RuleChanges, Rules
 from mercat.services import Services
-from mercat.web.categories import Aisles
-from mercat.web.pages import Visits, shown_id, trouble
+from mercat.web.errors import message_of
+from mercat.web.forms import id_of
+from mercat.web.pages import Pages
+from mercat.web.router import PublicRoute
+from mercat.web.session import with_role
 
+ChangesLimit = Annotated[int, Meta(ge=1, le=100)]
 KINDS = {"pin": "Pin", "boost": "Boost", "synonym": "Synonym"}
 _WHAT = {"added": "added", "changed": "changed", "removed": "removed"}
 _CHANGES = 20
@@ -27,7 +32,76 @@ _FIELDS = {"product_id": "product"}
 """What a field of a rule is called on the form."""
 
 
-class Row(NamedTuple):
+class SearchRulesApi:
+    """Rules of searches."""
+
+    def __init__(self, shop: Services) -> None:
+        self._shop = shop
+
+    async def rules(self) -> Rules:
+        """Pins, boosts and synonyms of searches, those of other days included."""
+        return await self._shop.search.rules()
+
+    async def add_rule(self, caller: Caller, rule: Rule) -> KeptRule:
+        """A new rule of searches; every search keeps it within five seconds. `pin`: a product at a place for
+        words. `boost`: a product, a brand or a category counts so many times as much, for words or for all.
+        `synonym`: words that also mean others. Days are UTC, both included."""
+        return await self._shop.search.add_rule(caller, rule)
+
+    async def change_rule(self, caller: Caller, rule_id: RuleId, rule: Rule) -> KeptRule:
+        """The whole rule as it is from here on."""
+        return await self._shop.search.change_rule(caller, rule_id, rule)
+
+    async def remove_rule(self, caller: Caller, rule_id: RuleId) -> None:
+        """Takes a rule away. It stays in the record of changes, and can be put back."""
+        await self._shop.search.remove_rule(caller, rule_id)
+
+    async def rule_changes(self, limit: ChangesLimit = 20, before: RuleChangeId | None = None) -> RuleChanges:
+        """Who changed which rule of searches, and how, the newest first; `before` is the last one of the page
+        before."""
+        return await self._shop.search.rule_changes(limit, before)
+
+    async def put_back_rule(self, caller: Caller, change_id: RuleChangeId) -> KeptRule:
+        """Makes a rule again what it was before a change."""
+        return await self._shop.search.put_back_rule(caller, change_id)
+
+
+API = [
+    PublicRoute("GET", "/search/rules", SearchRulesApi.rules, tag="Merchandising", needs="operator"),
+    PublicRoute(
+        "POST",
+        "/search/rules",
+        SearchRulesApi.add_rule,
+        tag="Merchandising",
+        needs="operator",
+        refuses=["too_many_rules"],
+    ),
+    PublicRoute(
+        "PUT", "/search/rules/{rule_id}", SearchRulesApi.change_rule, tag="Merchandising", needs="operator"
+    ),
+    PublicRoute(
+        "DELETE",
+        "/search/rules/{rule_id}",
+        SearchRulesApi.remove_rule,
+        tag="Merchandising",
+        needs="operator",
+        shows=type(None),
+    ),
+    PublicRoute(
+        "GET", "/search/rule-changes", SearchRulesApi.rule_changes, tag="Merchandising", needs="operator"
+    ),
+    PublicRoute(
+        "POST",
+        "/search/rule-changes/{change_id}/put-back",
+        SearchRulesApi.put_back_rule,
+        tag="Merchandising",
+        needs="operator",
+        refuses=["too_many_rules"],
+    ),
+]
+
+
+class RuleRow(NamedTuple):
     """A rule as the desk lists it."""
 
     rule: KeptRule
@@ -37,7 +111,7 @@ class Row(NamedTuple):
     state: str
 
 
-class Done(NamedTuple):
+class RuleChangeRow(NamedTuple):
     """A change as the desk tells of it."""
 
     change: RuleChange
@@ -47,14 +121,16 @@ class Done(NamedTuple):
     does: str
 
 
-class SearchDesk:
-    def __init__(self, visits: Visits, aisles: Aisles, shop: Services) -> None:
-        self._visits = visits
-        self._aisles = aisles
+class SearchRulePages:
+    """Rules of searches as pages."""
+
+    def __init__(self, pages: Pages, shop: Services) -> None:
+        self._pages = pages
+        self._categories = pages.categories
         self._shop = shop
 
     async def rules(self, request: Request, refused: Refusal | None = None) -> Response:
-        caller = await self._visits.with_role(request, "operator")
+        caller = await with_role(request, "operator")
         kind = request.query_params.get("kind", "")
         kind = kind if kind in KINDS else ""
         every = (await self._shop.search.rules()).rules
@@ -68,7 +144,7 @@ class SearchDesk:
             refused.status if refused else 200,
             desk_name=caller.name,
             rows=[
-                Row(rule, KINDS[rule.kind], _does(rule, names), _when(rule), _state(rule, today))
+                RuleRow(rule, KINDS[rule.kind], _does(rule, names), _when(rule), _state(rule, today))
                 for rule in every
                 if not kind or rule.kind == kind
             ],
@@ -76,7 +152,7 @@ class SearchDesk:
             kinds=KINDS,
             total=len(every),
             changes=[_done(change, names) for change in changes],
-            refused=trouble(refused) if refused else None,
+            refused=message_of(refused) if refused else None,
         )
 
     async def new(self, request: Request) -> Response:
@@ -88,8 +164,8 @@ class SearchDesk:
         )
 
     async def edit(self, request: Request) -> Response:
-        await self._visits.with_role(request, "operator")
-        rule_id = shown_id(request.path_params["rule_id"], RuleId)
+        await with_role(request, "operator")
+        rule_id = id_of(request.path_params["rule_id"], RuleId)
         rule = next(
             (each for each in (await self._shop.search.rules()).rules if each.rule_id == rule_id), None
         )
@@ -104,9 +180,9 @@ class SearchDesk:
         return await self._form(request, rule.kind, rule_id, form, old=True)
 
     async def save(self, request: Request) -> Response:
-        form = await self._visits.form(request)
-        caller = await self._visits.with_role(request, "operator")
-        rule_id = shown_id(request.path_params["rule_id"], RuleId)
+        form = await self._pages.form(request)
+        caller = await with_role(request, "operator")
+        rule_id = id_of(request.path_params["rule_id"], RuleId)
         kind, old = form.get("kind", ""), form.get("old") == "1"
         if kind not in KINDS:
             raise NotFound("There is no such kind of rule.")
@@ -118,23 +194,23 @@ class SearchDesk:
                 await self._shop.search.add_rule(caller, rule, rule_id)
         except Refusal as refused:
             return await self._form(request, kind, rule_id, form, old=old, refused=refused)
-        return self._visits.go(request, "/operator/search")
+        return self._pages.redirect(request, "/operator/search")
 
     async def remove(self, request: Request) -> Response:
-        await self._visits.form(request)
-        caller = await self._visits.with_role(request, "operator")
-        await self._shop.search.remove_rule(caller, shown_id(request.path_params["rule_id"], RuleId))
-        return self._visits.go(request, "/operator/search#h-changes")
+        await self._pages.form(request)
+        caller = await with_role(request, "operator")
+        await self._shop.search.remove_rule(caller, id_of(request.path_params["rule_id"], RuleId))
+        return self._pages.redirect(request, "/operator/search#h-changes")
 
     async def put_back(self, request: Request) -> Response:
-        await self._visits.form(request)
-        caller = await self._visits.with_role(request, "operator")
-        change = shown_id(request.path_params["change_id"], RuleChangeId)
+        await self._pages.form(request)
+        caller = await with_role(request, "operator")
+        change = id_of(request.path_params["change_id"], RuleChangeId)
         try:
             await self._shop.search.put_back_rule(caller, change)
         except Refusal as refused:
             return await self.rules(request, refused)
-        return self._visits.go(request, "/operator/search")
+        return self._pages.redirect(request, "/operator/search")
 
     async def _read(self, kind: str, form: dict[str, str]) -> Rule:
         """The rule that a form says. An id, or an address with one in it, names a product."""
@@ -175,11 +251,11 @@ class SearchDesk:
         old: bool = False,
         refused: Refusal | None = None,
     ) -> Response:
-        caller = await self._visits.with_role(request, "operator")
+        caller = await with_role(request, "operator")
         pointer = str(refused.facts.get("pointer", "")).removeprefix("/") if refused else ""
         field = _FIELDS.get(pointer, pointer)
         errors = {field: str(refused)} if field else {}
-        aisles = sorted((await self._aisles.all()).values(), key=lambda aisle: aisle.name)
+        categories = sorted((await self._categories.all()).values(), key=lambda category: category.name)
         return await self._page(
             request,
             "operator_rule.html",
@@ -191,8 +267,8 @@ class SearchDesk:
             old=old,
             form=form,
             errors=errors,
-            categories=aisles,
-            refused=trouble(refused) if refused and not errors else None,
+            categories=categories,
+            refused=message_of(refused) if refused and not errors else None,
         )
 
     async def _names(self, rules: list[Rule]) -> dict[ProductId, str]:
@@ -203,7 +279,7 @@ class SearchDesk:
         )
 
     async def _page(self, request: Request, name: str, status: int, **shown: Any) -> Response:
-        return await self._visits.page(request, name, status, desk="operator", here="search", q="", **shown)
+        return await self._pages.page(request, name, status, desk="operator", here="search", q="", **shown)
 
 
 def _does(rule: Rule, names: dict[ProductId, str]) -> str:
@@ -242,10 +318,10 @@ def _state(rule: Rule, today: date) -> str:
     return "over" if rule.ends_on and today > rule.ends_on else "on"
 
 
-def _done(change: RuleChange, names: dict[ProductId, str]) -> Done:
+def _done(change: RuleChange, names: dict[ProductId, str]) -> RuleChangeRow:
     rule = change.now or change.was
     assert rule
-    return Done(
+    return RuleChangeRow(
         change, _WHAT[change.what], KINDS[rule.kind], rule.words, f"{_does(rule, names)}, {_when(rule)}"
     )
 
@@ -258,13 +334,13 @@ def _is_date(said: str) -> bool:
     return True
 
 
-def pages(visits: Visits, aisles: Aisles, shop: Services) -> list[Route]:
-    desk = SearchDesk(visits, aisles, shop)
+def page_routes(pages: Pages, shop: Services) -> list[Route]:
+    rules = SearchRulePages(pages, shop)
     return [
-        visits.route("/operator/search", desk.rules),
-        visits.route("/operator/search/new", desk.new),
-        visits.route("/operator/search/changes/{change_id}/put-back", desk.put_back, "POST"),
-        visits.route("/operator/search/{rule_id}", desk.edit),
-        visits.route("/operator/search/{rule_id}", desk.save, "POST"),
-        visits.route("/operator/search/{rule_id}/remove", desk.remove, "POST"),
+        pages.route("/operator/search", rules.rules),
+        pages.route("/operator/search/new", rules.new),
+        pages.route("/operator/search/changes/{change_id}/put-back", rules.put_back, "POST"),
+        pages.route("/operator/search/{rule_id}", rules.edit),
+        pages.route("/operator/search/{rule_id}", rules.save, "POST"),
+        pages.route("/operator/search/{rule_id}/remove", rules.remove, "POST"),
     ]
