@@ -7,6 +7,7 @@ true.
 
 from mercat.checkout.api import API
 from mercat.checkout.messages import (
+    EMAIL_MAX,
     Buy,
     CartEmpty,
     CheckoutInProgress,
@@ -14,10 +15,12 @@ from mercat.checkout.messages import (
     Gate,
     Health,
     KeyReused,
+    MethodCode,
     NotAdmitted,
     Parked,
     PriceChanged,
     Quote,
+    QuoteId,
     Return,
     Returned,
     Said,
@@ -29,6 +32,7 @@ from mercat.checkout.service import Checkout
 
 __all__ = [
     "API",
+    "EMAIL_MAX",
     "Buy",
     "CartEmpty",
     "Checkout",
@@ -37,10 +41,12 @@ __all__ = [
     "Gate",
     "Health",
     "KeyReused",
+    "MethodCode",
     "NotAdmitted",
     "Parked",
     "PriceChanged",
     "Quote",
+    "QuoteId",
     "Return",
     "Returned",
     "Said",

@@ -10,11 +10,16 @@ from mercat.kit.refusals import Conflict, Forbidden, Invalid
 from mercat.orders import NewOrder
 from mercat.payments import SellerPart
 
-Code = Annotated[str, Meta(min_length=1, max_length=40)]
+QuoteId = Annotated[str, Meta(max_length=60_000)]
+MethodCode = Annotated[str, Meta(min_length=1, max_length=40)]
 Quantity = Annotated[int, Meta(ge=1, le=9_999)]
 
 
-Email = Annotated[str, Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+(?![\s\S])")]
+EMAIL_MAX = 254
+_EMAIL_WORDS = {"words": "Write an e-mail address, such as ann@example.com."}
+Email = Annotated[
+    str, Meta(max_length=EMAIL_MAX, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+(?![\s\S])", extra=_EMAIL_WORDS)
+]
 
 
 class Buy(Struct, frozen=True):
@@ -22,8 +27,8 @@ class Buy(Struct, frozen=True):
 
     shipping_address_id: AddressId
     payment_method_id: PaymentMethodId
-    shipping_method: Code
-    quote_id: Annotated[str, Meta(max_length=60_000)] | None = None
+    shipping_method: MethodCode
+    quote_id: QuoteId | None = None
     email: Email | None = None
     flash_pass: Annotated[str, Meta(max_length=2_000)] | None = None
     """For what is sold in a flash sale."""

@@ -67,9 +67,9 @@ class FieldRule(NamedTuple):
             case inspect.StrType(min_length=least) if least and least > 1:
                 return f"At least {least:,} characters."
             case inspect.IntType(ge=least, le=most) if not self.money:
-                return f"A whole number{range_words(least, most)}."
-            case inspect.FloatType(ge=least, le=most):
-                return f"A number{range_words(least, most)}."
+                return f"A whole number{_range(least, most)}."
+            case inspect.FloatType(ge=least, le=most) | inspect.DecimalType(ge=least, le=most):
+                return f"A number{_range(least, most)}."
             case _:
                 return ""
 
@@ -118,8 +118,7 @@ def bare(kind: inspect.Type) -> inspect.Type:
     return kind
 
 
-def range_words(least: float | None, most: float | None) -> str:
-    """Say what a number may be: " from 1 to 9,999"."""
+def _range(least: float | None, most: float | None) -> str:
     if least is not None and most is not None:
         return f" from {least:,} to {most:,}"
     if least is not None:

@@ -25,7 +25,7 @@ from mercat.ids import Id
 from mercat.kit import codec
 from mercat.kit.refusals import BadRequest, NotFound, Refusal, TooLarge
 from mercat.kit.rpc import BODY_BYTES_MAX
-from mercat.web.field_rules import SECRET, FieldRule, bare, range_words, rules_of
+from mercat.web.field_rules import SECRET, FieldRule, bare, rules_of
 
 Asked = TypeVar("Asked", bound=msgspec.Struct)
 TypedPrice = Annotated[int, Meta(ge=0, le=money.MINOR_MAX, extra={"money": True})]
@@ -122,7 +122,7 @@ def read_form(form: Mapping[str, Any], kind: type[Asked], *, currency: str = "US
             if rule.required and isinstance(rule.kind, inspect.BoolType):
                 given[rule.name] = False
             elif rule.required:
-                errors[rule.name] = rule.words or "Fill this in."
+                errors[rule.name] = _words(rule, "", currency)
             continue
         try:
             value = _converted(rule, typed, currency)
@@ -206,17 +206,15 @@ def _words(rule: FieldRule, typed: Any, currency: str) -> str:
     if rule.money:
         example = f"{12.5:.{money.exponent(currency)}f}"
         return rule.words or f"A price is a number such as {example}, and not below 0."
-    return _why(rule.kind, typed, rule.words) or rule.words or "This does not look right."
+    if typed == "":
+        return rule.words or rule.fits or "Fill this in."
+    return _why(rule.kind, typed, rule.words) or rule.words or rule.fits or "This does not look right."
 
 
 def _why(kind: inspect.Type, typed: Any, words: str = "") -> str:
     match kind:
         case inspect.StrType():
             return _why_text(kind, typed, words)
-        case inspect.IntType(ge=least, le=most):
-            return words or f"A whole number{range_words(least, most)}."
-        case inspect.FloatType(ge=least, le=most) | inspect.DecimalType(ge=least, le=most):
-            return words or f"A number{range_words(least, most)}."
         case inspect.LiteralType():
             return words or f"Choose one of {', '.join(map(str, kind.values))}."
         case inspect.DateType():

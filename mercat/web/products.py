@@ -21,7 +21,8 @@ from mercat.reviews import Page, Review
 from mercat.services import Services
 from mercat.web import rendering
 from mercat.web.cache import public_answer
-from mercat.web.forms import id_of
+from mercat.web.cart import AddItem
+from mercat.web.forms import Form, id_of
 from mercat.web.pages import Pages
 from mercat.web.reviews import ReviewShown, review_shown
 from mercat.web.router import PublicRoute
@@ -222,6 +223,7 @@ class ProductPages:
             similar=[each for each in similar if each not in together],
             linked=_linked(product, offer, images, page.reviews if page else [], origin + canonical, origin),
             canonical=canonical,
+            form=Form(AddItem),
         )
 
     async def _flash(self, offer_id: OfferId) -> str | None:

@@ -109,8 +109,8 @@ def test_every_field_that_is_wrong_is_named_at_once():
     assert read_form({}, Ask) == {
         "title": "Say what it is.",
         "email": "Write an e-mail address.",
-        "quantity": "Fill this in.",
-        "price": "Fill this in.",
+        "quantity": "A whole number from 1 to 9,999.",
+        "price": "A price is a number such as 12.50, and not below 0.",
         "status": "Fill this in.",
     }
 
