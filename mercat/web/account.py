@@ -13,7 +13,7 @@ from mercat.ids import AddressId, PaymentMethodId
 from mercat.kit import codec
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.errors import message_of
 from mercat.web.pages import Pages
@@ -46,7 +46,7 @@ class PaymentMethodMade(Struct, frozen=True):
 class AccountApi:
     """Where somebody lives and how they pay."""
 
-    def __init__(self, shop: Services) -> None:
+    def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
     async def addresses(self, caller: Caller) -> AddressesShown:
@@ -78,7 +78,7 @@ API = [
 class AccountPages:
     """The account as a page."""
 
-    def __init__(self, pages: Pages, shop: Services) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
 
@@ -148,7 +148,7 @@ def new_address(form: dict[str, str]) -> tuple[NewAddress | None, dict[str, str]
         return None, {field: "This is too long." if long else "This does not look right."}
 
 
-def page_routes(pages: Pages, shop: Services) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
     account = AccountPages(pages, shop)
     return [
         pages.route("/account", account.account),

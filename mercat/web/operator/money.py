@@ -10,7 +10,7 @@ from starlette.routing import Route
 from mercat.ids import CaseId
 from mercat.kit.refusals import Refusal
 from mercat.payments import Case
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import id_of
 from mercat.web.pages import Pages
@@ -45,7 +45,7 @@ _SORTS: dict[str, Callable[[Case], Any]] = {
 class MoneyPages:
     """The books."""
 
-    def __init__(self, pages: Pages, shop: Services) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
 
@@ -107,7 +107,7 @@ class MoneyPages:
         )
 
 
-def page_routes(pages: Pages, shop: Services) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
     money = MoneyPages(pages, shop)
     return [
         pages.route("/operator/money", money.money),

@@ -16,7 +16,7 @@ from mercat.kit import clock, codec
 from mercat.kit.refusals import Invalid, NotFound, Refusal
 from mercat.kit.rpc import Caller, malformed
 from mercat.search import KeptRule, Rule, RuleChange, RuleChanges, Rules
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import id_of
 from mercat.web.pages import Pages
@@ -35,7 +35,7 @@ _FIELDS = {"product_id": "product"}
 class SearchRulesApi:
     """Rules of searches."""
 
-    def __init__(self, shop: Services) -> None:
+    def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
     async def rules(self) -> Rules:
@@ -124,7 +124,7 @@ class RuleChangeRow(NamedTuple):
 class SearchRulePages:
     """Rules of searches as pages."""
 
-    def __init__(self, pages: Pages, shop: Services) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._categories = pages.categories
         self._shop = shop
@@ -334,7 +334,7 @@ def _is_date(said: str) -> bool:
     return True
 
 
-def page_routes(pages: Pages, shop: Services) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
     rules = SearchRulePages(pages, shop)
     return [
         pages.route("/operator/search", rules.rules),
