@@ -21,7 +21,7 @@ from mercat import ids, settings
 from mercat.app import till_of
 from mercat.embedded import engines, temporary
 from mercat.kit.host import Host
-from mercat.migrate import migrate
+from mercat.migrations import migrate
 from mercat.payments import Charge, SellerPart
 from mercat.settings import Secret
 

@@ -23,7 +23,7 @@ from mercat.kit.clock import clock
 from mercat.kit.host import Host
 from mercat.kit.valkey import Store
 from mercat.lab.bench.shop import opened
-from mercat.migrate import migrate
+from mercat.migrations import migrate
 from mercat.settings import Settings, load
 
 # Here nothing is meant to outlive the engine; what must (tests/faults) starts whole shops, with fsync on.

@@ -64,7 +64,7 @@ def serve(
     """Open the shop: PostgreSQL, Valkey, the web workers and the one in the back. Ctrl-C closes it."""
     from mercat import settings
     from mercat.cli.serve import Plan
-    from mercat.migrate import SERVICES
+    from mercat.migrations import SERVICES
 
     settings.load()
     if strange := sorted(settings.named(only) - {*SERVICES}):
@@ -83,8 +83,8 @@ def migrate(
     import asyncpg
 
     from mercat import settings
-    from mercat.migrate import migrate as migrate_schemas
-    from mercat.migrate import open_slot
+    from mercat.migrations import migrate as migrate_schemas
+    from mercat.migrations import open_slot
 
     async def run(shop: Connection) -> None:
         owner = await asyncpg.connect(**shop.postgres())

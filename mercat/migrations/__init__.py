@@ -36,12 +36,12 @@ async def migrate(superuser: asyncpg.Connection, settings: Settings) -> None:
     await superuser.execute("select pg_advisory_lock($1)", _LOCK)
     try:
         async with superuser.transaction():
-            await superuser.execute(sql.schema("mercat.kit"))
+            await superuser.execute(schema("events"))
         for service in SERVICES:
             async with superuser.transaction():
                 await superuser.execute(f"create schema if not exists {service}")
                 if has_tables(service):
-                    await superuser.execute(sql.schema(f"mercat.{service}"))
+                    await superuser.execute(schema(service))
                 await _role(superuser, settings, service)
         async with superuser.transaction():
             await _reader_roles(superuser, settings)
@@ -56,7 +56,12 @@ async def open_slot(superuser: asyncpg.Connection) -> None:
 
 
 def has_tables(service: str) -> bool:
-    return Path(__file__).with_name(service).joinpath("schema.sql").is_file()
+    return Path(__file__).with_name(service).is_dir()
+
+
+def schema(service: str) -> str:
+    """The tables of a service; creating them again changes nothing."""
+    return Path(__file__).with_name(service).joinpath("0001_initial.sql").read_text()
 
 
 async def _create_role(
