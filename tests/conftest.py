@@ -154,7 +154,7 @@ async def told(settings: Settings, db: asyncpg.Pool) -> Callable[[], Awaitable[l
     """What the shop has told since the test began: read from the WAL, and decoded strictly, so that the SQL
     which tells a fact and the class that names it cannot drift apart."""
     slot = "told"
-    await db.execute(event_log.queries.open_slot, slot)
+    await event_log.open_slot(db, slot)
     decoder = codec.decoder(events.AnyEvent)
     heard: list[events.AnyEvent] = []
 

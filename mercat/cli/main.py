@@ -83,14 +83,17 @@ def migrate(
     import asyncpg
 
     from mercat import settings
+    from mercat.kit.event_log import open_slot
+    from mercat.migrations import CannotMigrate
     from mercat.migrations import migrate as migrate_schemas
-    from mercat.migrations import open_slot
 
     async def run(shop: Connection) -> None:
         owner = await asyncpg.connect(**shop.postgres())
         try:
             await migrate_schemas(owner, settings.load({**os.environ, **shop.environment()}))
             await open_slot(owner)
+        except CannotMigrate as error:
+            raise Trouble(str(error)) from None
         finally:
             await owner.close()
 

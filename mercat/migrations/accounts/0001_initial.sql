@@ -1,6 +1,9 @@
-create schema if not exists accounts;
+-- Change: what 0.1.0 creates.
+-- Previous release: made the same; a shop of 0.1.0 has it already, and this is recorded there as applied.
 
-create table if not exists accounts.person (
+create schema accounts;
+
+create table accounts.person (
     user_id   bigint      primary key,
     email     text        not null,
     name      text        not null,
@@ -9,16 +12,16 @@ create table if not exists accounts.person (
     seller_id bigint,
     opened_at timestamptz not null default now()
 );
-create unique index if not exists person_email on accounts.person (lower(email));
+create unique index person_email on accounts.person (lower(email));
 
 -- The guests a person was before signing in: their addresses and orders are the person's.
-create table if not exists accounts.claimed (
+create table accounts.claimed (
     guest_id bigint primary key,
     user_id  bigint not null
 );
-create index if not exists claimed_by on accounts.claimed (user_id);
+create index claimed_by on accounts.claimed (user_id);
 
-create table if not exists accounts.address (
+create table accounts.address (
     user_id     bigint not null,
     address_id  bigint not null,
     name        text   not null,
@@ -32,13 +35,12 @@ create table if not exists accounts.address (
     primary key (user_id, address_id)
 );
 
-create table if not exists accounts.payment_method (
-    user_id           bigint not null,
-    payment_method_id bigint not null,
-    token             text   not null,
+create table accounts.payment_method (
+    user_id           bigint  not null,
+    payment_method_id bigint  not null,
+    token             text    not null,
+    once              boolean not null default false,  -- given for one purchase, not among what a person keeps
+    brand             text    not null default '',
+    last4             text    not null default '',
     primary key (user_id, payment_method_id)
 );
--- `once`: it was given for one purchase, and is not among what a person keeps.
-alter table accounts.payment_method add column if not exists once boolean not null default false;
-alter table accounts.payment_method add column if not exists brand text not null default '';
-alter table accounts.payment_method add column if not exists last4 text not null default '';
