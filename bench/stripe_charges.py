@@ -20,7 +20,7 @@ import uvloop
 from mercat import ids, settings
 from mercat.embedded import engines, temporary
 from mercat.kit.host import Host
-from mercat.migrate import migrate
+from mercat.migrations import migrate
 from mercat.payments import Charge, SellerPart
 from mercat.settings import Secret
 from mercat.shop import make_payments

@@ -13,8 +13,9 @@ from mercat import settings
 from mercat.cli.options import HERE, Data, opened_shop
 from mercat.cli.supervise import Plan
 from mercat.embedded import Connection, Home, Trouble, connected, programs
-from mercat.migrate import migrate as migrate_schemas
-from mercat.migrate import open_slot
+from mercat.kit.event_log import open_slot
+from mercat.migrations import CannotMigrate
+from mercat.migrations import migrate as migrate_schemas
 
 commands = typer.Typer()
 
@@ -62,6 +63,8 @@ def migrate(
         try:
             await migrate_schemas(owner, settings.load({**os.environ, **shop.environment()}))
             await open_slot(owner)
+        except CannotMigrate as error:
+            raise Trouble(str(error)) from None
         finally:
             await owner.close()
 

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 
 from mercat.kit import database, metrics, sql
 from mercat.kit.batching import Coalescer
-from mercat.kit.event_log import Follower, Notifier, RecentFacts, Relay, consumers, drop_partitions
+from mercat.kit.event_log import SLOT, Follower, Notifier, RecentFacts, Relay, consumers, drop_partitions
 from mercat.kit.rpc import Route, remote, serve
 from mercat.kit.valkey import Store
 from mercat.kit.worker_ids import Lease
@@ -122,7 +122,7 @@ class Host:
 
         async def tidy_log() -> None:
             await drop_partitions(events, names)
-            metrics.slot_lag.set(await events.fetchval(queries.slot_lag, "mercat") or 0)
+            metrics.slot_lag.set(await events.fetchval(queries.slot_lag, SLOT) or 0)
             await asyncio.sleep(10)
 
         self.start(for_ever("log partitions", tidy_log))

@@ -17,7 +17,7 @@ ABOVE = [
     {"mercat.shop"},
 ]
 BELOW = [
-    {"mercat.audit", "mercat.lab.demo", "mercat.embedded", "mercat.migrate"},
+    {"mercat.audit", "mercat.lab.demo", "mercat.embedded", "mercat.migrations"},
     {"mercat.kit"},
     {"mercat.settings"},
     {"mercat.events"},

@@ -12,12 +12,12 @@ import pytest
 
 from mercat import events
 from mercat.kit import sql
+from mercat.migrations import SERVICES as WITH_TABLES
 from mercat.settings import Settings
 from mercat.shop import SERVICES
 
 ROOT = Path(__file__).parents[2]
 WITH_SQL = [service for service in SERVICES if (ROOT / "mercat" / service / "queries.sql").is_file()]
-WITH_TABLES = [service for service in SERVICES if (ROOT / "mercat" / service / "schema.sql").is_file()]
 DOORS = [*SERVICES, "web"]
 
 

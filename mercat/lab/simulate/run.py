@@ -37,7 +37,7 @@ from mercat.kit.rpc import Caller
 from mercat.lab.simulate.dying import MOMENTS, Crash, Plan, Point, Process, Turns
 from mercat.lab.simulate.plants import PLANTS, Plant
 from mercat.lab.simulate.telling import Back
-from mercat.migrate import migrate
+from mercat.migrations import migrate
 from mercat.orders import Order
 from mercat.payments import Letter, Outcome
 from mercat.settings import Settings

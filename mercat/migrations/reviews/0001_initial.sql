@@ -1,14 +1,17 @@
-create schema if not exists reviews;
+-- Change: what 0.1.0 creates.
+-- Previous release: made the same; a shop of 0.1.0 has it already, and this is recorded there as applied.
+
+create schema reviews;
 
 -- How sure we may be that a review helps: the lower end of the 95 % interval of the share of readers who
 -- said so. Source: E. B. Wilson, Probable Inference, the Law of Succession, and Statistical Inference (1927).
-create or replace function reviews.wilson(yes integer, no integer) returns double precision
+create function reviews.wilson(yes integer, no integer) returns double precision
     language sql immutable as $$
     select case when yes + no = 0 then 0 else
         (yes + 1.9208 - 1.96 * sqrt(yes::float8 * no / (yes + no) + 0.9604)) / (yes + no + 3.8416) end
 $$;
 
-create table if not exists reviews.review (
+create table reviews.review (
     review_id    bigint      primary key,
     product_id   bigint      not null,
     user_id      bigint      not null,
@@ -23,12 +26,12 @@ create table if not exists reviews.review (
     written_at   timestamptz not null,
     unique (product_id, user_id)
 );
-create index if not exists review_newest on reviews.review (product_id, written_at desc, review_id desc);
-create index if not exists review_helpful
+create index review_newest on reviews.review (product_id, written_at desc, review_id desc);
+create index review_helpful
     on reviews.review (product_id, helpfulness desc, written_at desc, review_id desc);
-create index if not exists review_stars on reviews.review (product_id, stars desc, written_at desc, review_id desc);
+create index review_stars on reviews.review (product_id, stars desc, written_at desc, review_id desc);
 
-create table if not exists reviews.vote (
+create table reviews.vote (
     review_id  bigint  not null,
     user_id    bigint  not null,
     yes        boolean not null,
@@ -36,7 +39,7 @@ create table if not exists reviews.vote (
 );
 
 -- Counts of one to five stars: those a product came with, and those written here.
-create table if not exists reviews.rating (
+create table reviews.rating (
     product_id  bigint   primary key,
     version     bigint   not null,
     start       bigint[] not null default '{0,0,0,0,0}' check (cardinality(start) = 5 and 0 <= all (start)),
@@ -45,7 +48,7 @@ create table if not exists reviews.rating (
 
 -- Our own copy of what orders told us, so that writing a review asks no other service. A cancelled order
 -- stays as such: hearing again that it was placed must not bring it back.
-create table if not exists reviews.bought (
+create table reviews.bought (
     user_id     bigint not null,
     product_id  bigint not null,
     order_id    bigint not null,
@@ -53,20 +56,20 @@ create table if not exists reviews.bought (
     primary key (user_id, product_id, order_id)
 );
 
-create or replace function reviews.plus(a bigint[], b bigint[]) returns bigint[] language sql immutable as $$
+create function reviews.plus(a bigint[], b bigint[]) returns bigint[] language sql immutable as $$
     select array[a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4], a[5] + b[5]]
 $$;
 
-create or replace function reviews.total(h bigint[]) returns bigint language sql immutable as $$
+create function reviews.total(h bigint[]) returns bigint language sql immutable as $$
     select h[1] + h[2] + h[3] + h[4] + h[5]
 $$;
 
-create or replace function reviews.mean(h bigint[]) returns double precision language sql immutable as $$
+create function reviews.mean(h bigint[]) returns double precision language sql immutable as $$
     select coalesce(
         (h[1] + 2 * h[2] + 3 * h[3] + 4 * h[4] + 5 * h[5])::float8 / nullif(reviews.total(h), 0), 0)
 $$;
 
-create or replace function reviews.tell_rating(r reviews.rating) returns pg_lsn language sql as $$
+create function reviews.tell_rating(r reviews.rating) returns pg_lsn language sql as $$
     select events.tell('RatingChanged', jsonb_build_object(
         'event', 'RatingChanged', 'product_id', r.product_id, 'version', r.version, 'histogram', h,
         'rating', reviews.mean(h), 'review_count', reviews.total(h)))

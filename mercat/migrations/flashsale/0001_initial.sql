@@ -1,8 +1,11 @@
-create schema if not exists flashsale;
+-- Change: what 0.1.0 creates.
+-- Previous release: made the same; a shop of 0.1.0 has it already, and this is recorded there as applied.
+
+create schema flashsale;
 
 -- A sale of so many units of one offer. `taken` counts units promised to somebody's turn, or sold; what is promised is
 -- held for that person alone, so whoever has a pass can buy. The one releaser moves `serving`, `joined`, `pace`.
-create table if not exists flashsale.sale (
+create table flashsale.sale (
     sale_id      text        primary key check (sale_id ~ '^[a-z0-9][a-z0-9-]{0,39}$'),
     offer_id     bigint      not null,
     product_id   bigint      not null,
@@ -36,11 +39,11 @@ create table if not exists flashsale.sale (
     constraint sale_never_oversold check (0 <= sold and sold <= taken and taken <= units),
     constraint drawn_before_opened check (state in ('planned', 'ended') or drawn is not null and roll is not null)
 ) with (fillfactor = 50);
-create unique index if not exists one_sale_an_offer on flashsale.sale (offer_id) where state <> 'ended';
+create unique index one_sale_an_offer on flashsale.sale (offer_id) where state <> 'ended';
 
 -- Who stands in line: the number in which they came. The place is that number, or, for those who came before the
 -- start, where the draw put it (rules.py).
-create table if not exists flashsale.ticket (
+create table flashsale.ticket (
     sale_id   text        not null,
     number    integer     not null check (number > 0),
     user_id   bigint      not null,
@@ -50,7 +53,7 @@ create table if not exists flashsale.ticket (
 );
 
 -- Somebody's turn: so many units are theirs until then. Unused it lapses, once, and its units go to the next.
-create table if not exists flashsale.turn (
+create table flashsale.turn (
     sale_id     text        not null,
     place       integer     not null,
     number      integer     not null,
@@ -69,19 +72,19 @@ create table if not exists flashsale.turn (
     constraint a_turn_used_was_claimed check (state not in ('claimed', 'used') or checkout_id is not null),
     constraint within_the_promise check (quantity between 1 and units)
 ) with (fillfactor = 50);
-create unique index if not exists one_turn_a_person on flashsale.turn (sale_id, user_id) where state <> 'lapsed';
-create index if not exists turns_of on flashsale.turn (user_id, sale_id);
-create index if not exists turns_issued on flashsale.turn (sale_id, until) where state = 'issued';
-create index if not exists turns_claimed on flashsale.turn (sale_id, place) where state = 'claimed';
+create unique index one_turn_a_person on flashsale.turn (sale_id, user_id) where state <> 'lapsed';
+create index turns_of on flashsale.turn (user_id, sale_id);
+create index turns_issued on flashsale.turn (sale_id, until) where state = 'issued';
+create index turns_claimed on flashsale.turn (sale_id, place) where state = 'claimed';
 
-create table if not exists flashsale.certificate (
+create table flashsale.certificate (
     sale_id text        primary key,
     body    json        not null,
     made_at timestamptz not null default now()
 );
 
 -- What operators did, and why.
-create table if not exists flashsale.action (
+create table flashsale.action (
     action_id bigint      generated always as identity primary key,
     sale_id   text        not null,
     at        timestamptz not null default now(),
@@ -90,4 +93,4 @@ create table if not exists flashsale.action (
     amount    integer,
     why       text        not null check (why ~ '\S')
 );
-create index if not exists actions_of on flashsale.action (sale_id, action_id desc);
+create index actions_of on flashsale.action (sale_id, action_id desc);

@@ -1,6 +1,9 @@
-create schema if not exists fulfilment;
+-- Change: what 0.1.0 creates.
+-- Previous release: made the same; a shop of 0.1.0 has it already, and this is recorded there as applied.
 
-create table if not exists fulfilment.shipment (
+create schema fulfilment;
+
+create table fulfilment.shipment (
     shipment_id     bigint      primary key,
     order_id        bigint      not null,
     user_id         bigint      not null,
@@ -15,9 +18,9 @@ create table if not exists fulfilment.shipment (
     lines           jsonb       not null,
     opened_at       timestamptz not null default now()
 );
-create index if not exists shipment_order on fulfilment.shipment (order_id);
+create index shipment_order on fulfilment.shipment (order_id);
 
-create table if not exists fulfilment.event (
+create table fulfilment.event (
     shipment_id bigint      not null references fulfilment.shipment,
     version     integer     not null,
     status      text        not null,
@@ -27,7 +30,7 @@ create table if not exists fulfilment.event (
 );
 
 -- What each seller has to do for an order, told by the facts of buying.
-create table if not exists fulfilment.seller_order (
+create table fulfilment.seller_order (
     seller_id  bigint      not null,
     order_id   bigint      not null,
     placed_at  timestamptz not null,
@@ -39,4 +42,4 @@ create table if not exists fulfilment.seller_order (
     estimated_delivery text not null default '',
     primary key (seller_id, order_id)
 );
-create index if not exists seller_order_of on fulfilment.seller_order (order_id);
+create index seller_order_of on fulfilment.seller_order (order_id);

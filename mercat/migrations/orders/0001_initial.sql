@@ -1,7 +1,10 @@
-create schema if not exists orders;
+-- Change: what 0.1.0 creates.
+-- Previous release: made the same; a shop of 0.1.0 has it already, and this is recorded there as applied.
+
+create schema orders;
 
 -- `refused` is a tombstone: a create that comes later is refused. Only what was once confirmed is shown.
-create table if not exists orders.orders (
+create table orders.orders (
     bucket      smallint    not null,
     order_id    bigint      not null,
     user_id     bigint      not null,
@@ -26,13 +29,13 @@ create table if not exists orders.orders (
     constraint total_adds_up check (
         total = subtotal - discount + shipping + case when prices_include_tax then 0 else tax end)
 ) with (fillfactor = 85);
-create index if not exists orders_of_user on orders.orders (bucket, user_id, order_id desc);
-create index if not exists orders_newest on orders.orders (order_id desc);
+create index orders_of_user on orders.orders (bucket, user_id, order_id desc);
+create index orders_newest on orders.orders (order_id desc);
 -- Of these there are few, or few in a stretch of time: they are not found by looking at all.
-create index if not exists orders_seldom on orders.orders (status, order_id desc)
+create index orders_seldom on orders.orders (status, order_id desc)
     where status in ('partially_shipped', 'shipped', 'cancelled');
 
-create table if not exists orders.line (
+create table orders.line (
     bucket        smallint not null,
     order_id      bigint   not null,
     order_line_id bigint   not null,
@@ -52,7 +55,7 @@ create table if not exists orders.line (
 ) with (fillfactor = 85);
 
 -- What happened after an order was placed, by whom; a reference happens once.
-create table if not exists orders.history (
+create table orders.history (
     bucket    smallint    not null,
     order_id  bigint      not null,
     reference text        not null,

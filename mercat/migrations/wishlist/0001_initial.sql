@@ -1,12 +1,15 @@
-create schema if not exists wishlist;
+-- Change: what 0.1.0 creates.
+-- Previous release: made the same; a shop of 0.1.0 has it already, and this is recorded there as applied.
+
+create schema wishlist;
 
 -- How many things a person keeps; its check is the limit.
-create table if not exists wishlist.list (
+create table wishlist.list (
     user_id  bigint  primary key,
     items    integer not null check (items between 0 and 1000)
 );
 
-create table if not exists wishlist.item (
+create table wishlist.item (
     user_id     bigint      not null,
     product_id  bigint      not null,
     added_at    timestamptz not null,

@@ -1,7 +1,10 @@
-create schema if not exists search;
+-- Change: what 0.1.0 creates.
+-- Previous release: made the same; a shop of 0.1.0 has it already, and this is recorded there as applied.
+
+create schema search;
 
 -- What operators want of searches: a product at a place, a brand that counts more, other words for the same.
-create table if not exists search.rule (
+create table search.rule (
     rule_id       bigint      primary key,
     kind          text        not null check (kind in ('pin', 'boost', 'synonym')),
     words         text        not null check (length(words) <= 200),
@@ -29,7 +32,7 @@ create table if not exists search.rule (
 );
 
 -- Who changed what. Kept when the rule is gone: a removed one can be put back.
-create table if not exists search.rule_change (
+create table search.rule_change (
     change_id bigint      primary key,
     rule_id   bigint      not null,
     what      text        not null check (what in ('added', 'changed', 'removed')),
@@ -43,9 +46,9 @@ create table if not exists search.rule_change (
 );
 
 -- What shoppers have searched for with success, as words alone. A later asking weighs more, so old ones fade.
-create table if not exists search.asked (
+create table search.asked (
     words  text             primary key check (length(words) between 2 and 60),
     times  bigint           not null check (times > 0),
     weight double precision not null check (weight > 0)
 );
-create index if not exists asked_most on search.asked (weight desc);
+create index asked_most on search.asked (weight desc);

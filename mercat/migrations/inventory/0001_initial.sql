@@ -1,7 +1,10 @@
-create schema if not exists inventory;
+-- Change: what 0.1.0 creates.
+-- Previous release: made the same; a shop of 0.1.0 has it already, and this is recorded there as applied.
+
+create schema inventory;
 
 -- `version` is raised by whatever changes availability (on_hand - reserved - safety), and by nothing else.
-create table if not exists inventory.stock (
+create table inventory.stock (
     offer_id    bigint  not null,
     location_id bigint  not null default 1,
     on_hand     integer not null default 0 check (on_hand >= 0),
@@ -16,7 +19,7 @@ create table if not exists inventory.stock (
 
 -- One row a checkout, kept for ever: an answer is an answer. A refusal holds nothing; a tombstone
 -- (released without lines) is what makes a late reserve refused.
-create table if not exists inventory.reservation (
+create table inventory.reservation (
     checkout_id  bigint      primary key,
     state        text        not null check (state in ('held', 'sold', 'released', 'refused')),
     offer_ids    bigint[]    not null,
@@ -29,7 +32,7 @@ create table if not exists inventory.reservation (
 ) with (fillfactor = 50); -- every row is written twice: held, then sold
 
 -- Every unit that came or went, one row an act: on_hand is the sum of these.
-create table if not exists inventory.movement (
+create table inventory.movement (
     kind         text        not null check (kind in ('received', 'counted', 'sold', 'returned')),
     reference    text        not null,
     offer_ids    bigint[]    not null,

@@ -1,8 +1,11 @@
-create schema if not exists notifications;
+-- Change: what 0.1.0 creates.
+-- Previous release: made the same; a shop of 0.1.0 has it already, and this is recorded there as applied.
+
+create schema notifications;
 
 -- One row a letter: what it is about, its kind and its channel are the key, so nothing is ever said twice.
 -- It keeps the fact, and is put into words when it is sent or read.
-create table if not exists notifications.mail (
+create table notifications.mail (
     subject_id  bigint      not null,
     kind        text        not null,
     channel     text        not null,
@@ -18,7 +21,7 @@ create table if not exists notifications.mail (
     failure     text,
     primary key (subject_id, kind, channel)
 );
-create index if not exists mail_due on notifications.mail (due_at, mail_id) where due_at is not null;
-create index if not exists mail_claimed on notifications.mail (claimed_at)
+create index mail_due on notifications.mail (due_at, mail_id) where due_at is not null;
+create index mail_claimed on notifications.mail (claimed_at)
     where due_at is null and sent_at is null and failure is null;
-create index if not exists mail_of on notifications.mail (lower(recipient), mail_id desc);
+create index mail_of on notifications.mail (lower(recipient), mail_id desc);

@@ -1,7 +1,10 @@
-create schema if not exists catalog;
+-- Change: what 0.1.0 creates.
+-- Previous release: made the same; a shop of 0.1.0 has it already, and this is recorded there as applied.
+
+create schema catalog;
 
 -- The tree; a category's path holds its own slug last.
-create table if not exists catalog.category (
+create table catalog.category (
     category_id bigint primary key,
     slug        text   not null unique,
     name        text   not null,
@@ -9,11 +12,11 @@ create table if not exists catalog.category (
     slugs       text[] not null,
     names       text[] not null
 );
-create unique index if not exists category_names on catalog.category (names);
+create unique index category_names on catalog.category (names);
 insert into catalog.category (category_id, slug, name, slugs, names)
-values (0, 'uncategorised', 'Uncategorised', '{uncategorised}', '{Uncategorised}') on conflict do nothing;
+values (0, 'uncategorised', 'Uncategorised', '{uncategorised}', '{Uncategorised}');
 
-create table if not exists catalog.product (
+create table catalog.product (
     product_id     bigint      primary key,
     seller_id      bigint      not null,
     external_id    text,
@@ -34,9 +37,9 @@ create table if not exists catalog.product (
     version        integer     not null default 0,
     created_at     timestamptz not null
 );
-create unique index if not exists product_external on catalog.product (seller_id, external_id);
+create unique index product_external on catalog.product (seller_id, external_id);
 
-create table if not exists catalog.sku (
+create table catalog.sku (
     sku_id     bigint primary key,
     product_id bigint not null references catalog.product,
     key        text   not null default '',
@@ -45,7 +48,7 @@ create table if not exists catalog.sku (
     unique (product_id, key)
 );
 
-create table if not exists catalog.offer (
+create table catalog.offer (
     offer_id      bigint  primary key,
     sku_id        bigint  not null references catalog.sku,
     product_id    bigint  not null references catalog.product,
@@ -60,18 +63,18 @@ create table if not exists catalog.offer (
     unique (sku_id, seller_id),
     constraint active_has_a_price check (status <> 'active' or price > 0)
 );
-create index if not exists offer_product on catalog.offer (product_id);
-create index if not exists offer_seller on catalog.offer (seller_id, offer_id);
+create index offer_product on catalog.offer (product_id);
+create index offer_seller on catalog.offer (seller_id, offer_id);
 
 -- The offer a product shows; nothing where none is active.
-create or replace function catalog.featured(product bigint) returns catalog.offer
+create function catalog.featured(product bigint) returns catalog.offer
     language sql stable as $$
     select o.* from catalog.offer o where o.product_id = product and o.status = 'active'
     order by o.in_stock desc, o.price, o.offer_id limit 1
 $$;
 
 -- A product as the fact of its change carries it; null where nothing of it is for sale.
-create or replace function catalog.document(p catalog.product) returns jsonb
+create function catalog.document(p catalog.product) returns jsonb
     language sql stable as $$
     select jsonb_build_object(
         'product_id', p.product_id, 'offer_id', o.offer_id, 'seller_id', o.seller_id, 'seller_name', o.seller_name,
