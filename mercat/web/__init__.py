@@ -20,7 +20,6 @@ It owns no tables. `mercat.app` builds the application from `Middleware`, `api_r
 No page needs a script, but for the payment provider's own field for a new card.
 """
 
-from mercat.services import Services
 from mercat.web.errors import exception_handlers, turn_away
 from mercat.web.middleware import Middleware
 from mercat.web.openapi import refusals
@@ -29,7 +28,6 @@ from mercat.web.routes import TABLE, api_routes, page_routes
 __all__ = [
     "TABLE",
     "Middleware",
-    "Services",
     "api_routes",
     "exception_handlers",
     "page_routes",

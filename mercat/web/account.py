@@ -11,7 +11,7 @@ from mercat.accounts import Address, NewAddress, PaymentMethod
 from mercat.ids import AddressId, PaymentMethodId
 from mercat.kit.refusals import Invalid, Refusal
 from mercat.kit.rpc import Caller
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.errors import message_of
 from mercat.web.forms import Form, FormErrors, read_form
@@ -47,7 +47,7 @@ class PaymentMethodMade(Struct, frozen=True):
 class AccountApi:
     """Where somebody lives and how they pay."""
 
-    def __init__(self, shop: Services) -> None:
+    def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
     async def addresses(self, caller: Caller) -> AddressesShown:
@@ -79,7 +79,7 @@ API = [
 class AccountPages:
     """The account as a page."""
 
-    def __init__(self, pages: Pages, shop: Services) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
 
@@ -126,7 +126,7 @@ class AccountPages:
         return self._pages.redirect(request, "/account")
 
 
-def page_routes(pages: Pages, shop: Services) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
     account = AccountPages(pages, shop)
     return [
         pages.route("/account", account.account),

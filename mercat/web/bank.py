@@ -8,7 +8,7 @@ from mercat.checkout import CheckoutInProgress
 from mercat.kit import codec
 from mercat.kit.rpc import answered, read
 from mercat.payments import Outcome
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web.checkout import order_url
 from mercat.web.forms import local_path
 from mercat.web.pages import Pages
@@ -17,7 +17,7 @@ from mercat.web.pages import Pages
 class BankPages:
     """What the bank of the sandbox asks."""
 
-    def __init__(self, pages: Pages, shop: Services) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
 
@@ -51,7 +51,7 @@ class BankPages:
         return Response(said.body, said.status, {"Cache-Control": "private, no-store"}, kind)
 
 
-def page_routes(pages: Pages, shop: Services) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
     bank = BankPages(pages, shop)
     return [
         pages.route("/sandbox/3ds/{ticket}", bank.bank),

@@ -12,7 +12,7 @@ from mercat.cart import QUANTITY_MAX, CartView
 from mercat.ids import CartId, OfferId, ProductId
 from mercat.kit.refusals import Conflict, Invalid, NotFound, Refusal
 from mercat.kit.rpc import Caller
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import Form, FormErrors, read_form
 from mercat.web.pages import Pages
@@ -63,7 +63,7 @@ class CartShown(Struct, frozen=True, kw_only=True):
 class CartApi:
     """The cart."""
 
-    def __init__(self, shop: Services) -> None:
+    def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
     async def cart(self, caller: Caller) -> CartShown:
@@ -145,7 +145,7 @@ class CartProblemText(NamedTuple):
 class CartPages:
     """The cart as a page."""
 
-    def __init__(self, pages: Pages, shop: Services) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
 
@@ -245,7 +245,7 @@ def problem_texts(view: CartView) -> dict[OfferId, CartProblemText]:
     return found
 
 
-def page_routes(pages: Pages, shop: Services) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
     cart = CartPages(pages, shop)
     return [
         pages.route("/cart", cart.cart),

@@ -12,7 +12,7 @@ from mercat.catalog import Category
 from mercat.ids import CategoryId
 from mercat.kit.refusals import NotFound
 from mercat.kit.rpc import Answer
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web.cache import public_answer
 from mercat.web.pages import Pages
 from mercat.web.router import PublicRoute
@@ -36,7 +36,7 @@ class CategoriesShown(Struct, frozen=True):
 class KnownCategories:
     """The categories of the catalogue, at most a few seconds old."""
 
-    def __init__(self, shop: Services) -> None:
+    def __init__(self, shop: Shop) -> None:
         self._shop = shop
         self._categories: list[Category] = []
         self._categories_until = 0.0
@@ -59,7 +59,7 @@ class KnownCategories:
 class CategoriesApi:
     """The tree of categories."""
 
-    def __init__(self, shop: Services, categories: KnownCategories) -> None:
+    def __init__(self, shop: Shop, categories: KnownCategories) -> None:
         self._shop = shop
         self._categories = categories
 

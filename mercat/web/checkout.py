@@ -23,7 +23,7 @@ from mercat.kit.rpc import Answer, Caller
 from mercat.kit.valkey import Store
 from mercat.payments import NextAction
 from mercat.pricing import Basket, PricedLine
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.account import CARD_TOKEN_MAX
 from mercat.web.cart import problem_texts
@@ -99,7 +99,7 @@ class CheckoutShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class CheckoutApi:
     """The way from the cart to an order."""
 
-    def __init__(self, shop: Services) -> None:
+    def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
     async def shipping_methods(self, caller: Caller, address_id: AddressId) -> MethodsShown:
@@ -274,7 +274,7 @@ _FORM = (GuestCheckoutForm, NewAddress)
 class CheckoutPages:
     """Checkout on one page."""
 
-    def __init__(self, pages: Pages, shop: Services, store: Store) -> None:
+    def __init__(self, pages: Pages, shop: Shop, store: Store) -> None:
         self._pages = pages
         self._shop = shop
         self._store = store
@@ -702,7 +702,7 @@ def _say(code: str, detail: str, reason: str = "") -> RefusalMessage:
             )
 
 
-def page_routes(pages: Pages, shop: Services, store: Store) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop, store: Store) -> list[Route]:
     checkout = CheckoutPages(pages, shop, store)
     return [
         pages.route("/checkout", checkout.checkout),

@@ -17,7 +17,7 @@ from mercat.flashsale import Certified, Place, Sale
 from mercat.kit import clock
 from mercat.kit.refusals import NotFound, Refusal
 from mercat.kit.rpc import Answer, Caller
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web.cache import FLASH_SALE, public_answer
 from mercat.web.errors import RefusalMessage, message_of
 from mercat.web.pages import Pages
@@ -40,7 +40,7 @@ class FlashSalesShown(Struct, frozen=True):
 class FlashSalesApi:
     """The document that all who wait read, and the queue."""
 
-    def __init__(self, shop: Services) -> None:
+    def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
     async def sales(self) -> Answer:
@@ -120,7 +120,7 @@ API = [
 class FlashSalePages:
     """A sale's page, the wait, and buying."""
 
-    def __init__(self, pages: Pages, shop: Services) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
 
@@ -243,7 +243,7 @@ def _again_s(sale: Sale, place: Place | None) -> int:
     return int(min(60, max(5, wait / 4)))
 
 
-def page_routes(pages: Pages, shop: Services) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
     flash = FlashSalePages(pages, shop)
     return [
         pages.route("/flash", flash.sales, shared=True),

@@ -10,7 +10,7 @@ from mercat import money
 from mercat.flashsale import Sale
 from mercat.kit.refusals import Refusal
 from mercat.search import Query
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web.pages import Pages
 from mercat.web.tiles import listed, shelf
 
@@ -20,7 +20,7 @@ _A_SHELF = 5
 class HomePages:
     """What a shopper sees first."""
 
-    def __init__(self, pages: Pages, shop: Services) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
         self._currency = shop.settings.currency
@@ -55,7 +55,7 @@ class HomePages:
             return []
 
 
-def page_routes(pages: Pages, shop: Services) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
     home = HomePages(pages, shop)
     return [
         pages.route("/", home.home, shared=True),

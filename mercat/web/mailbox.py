@@ -4,14 +4,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web.pages import Pages
 
 
 class MailboxPages:
     """Mail of the demonstration."""
 
-    def __init__(self, pages: Pages, shop: Services) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
 
@@ -20,7 +20,7 @@ class MailboxPages:
         return await self._pages.page(request, "mailbox.html", mails=mails)
 
 
-def page_routes(pages: Pages, shop: Services) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
     mailbox = MailboxPages(pages, shop)
     return [
         pages.route("/dev/mail", mailbox.mailbox),

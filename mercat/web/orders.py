@@ -17,7 +17,7 @@ from mercat.kit.refusals import Conflict, Refusal
 from mercat.kit.rpc import Caller
 from mercat.orders import Order, OrderLineView
 from mercat.payments import Payment
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.errors import RefusalMessage
 from mercat.web.forms import Form, FormErrors, id_of, number_in
@@ -114,7 +114,7 @@ class OrderShown(Struct, frozen=True, kw_only=True):
 class OrdersApi:
     """One's own orders."""
 
-    def __init__(self, shop: Services) -> None:
+    def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
     async def orders(
@@ -258,7 +258,7 @@ class ParcelView(NamedTuple):
 class OrderPages:
     """One's own orders as pages."""
 
-    def __init__(self, pages: Pages, shop: Services) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
 
@@ -456,7 +456,7 @@ def _shown(line: OrderLineView, quantity: int) -> dict[str, Any]:
     }
 
 
-def page_routes(pages: Pages, shop: Services) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
     orders = OrderPages(pages, shop)
     return [
         pages.route("/orders", orders.orders),

@@ -5,7 +5,7 @@ from starlette.requests import Request
 
 from mercat.kit.rpc import read
 from mercat.payments import Letter
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web.router import PublicRoute
 
 
@@ -19,7 +19,7 @@ class WebhookReceived(Struct, frozen=True):
 class PaymentWebhooksApi:
     """What payment providers tell."""
 
-    def __init__(self, shop: Services) -> None:
+    def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
     async def provider_notice(self, provider: str, request: Request) -> WebhookReceived:

@@ -18,7 +18,7 @@ from mercat.ids import OfferId, ProductId, SkuId
 from mercat.kit.refusals import NotFound, Refusal
 from mercat.kit.rpc import Answer
 from mercat.reviews import Page, Review
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.cache import public_answer
 from mercat.web.cart import AddItem
@@ -99,7 +99,7 @@ class _CachedAnswer(NamedTuple):
 class ProductsApi:
     """A product."""
 
-    def __init__(self, shop: Services) -> None:
+    def __init__(self, shop: Shop) -> None:
         self._shop = shop
         self._cached: dict[ProductId, _CachedAnswer] = {}
 
@@ -175,7 +175,7 @@ class VariantOption(NamedTuple):
 class ProductPages:
     """The page of a product, the same for everybody."""
 
-    def __init__(self, pages: Pages, shop: Services) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
 
@@ -340,7 +340,7 @@ def _linked(
     return said
 
 
-def page_routes(pages: Pages, shop: Services) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
     products = ProductPages(pages, shop)
     return [
         pages.route("/p/{product_id}", products.product, shared=True),

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from mercat.ids import ProductId
 from mercat.kit.rpc import Answer, Caller
 from mercat.search import Card
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web.cache import public_answer
 from mercat.web.router import PublicRoute
 from mercat.web.schemas import card
@@ -23,7 +23,7 @@ class ShelfShown(Struct, frozen=True):
 class RecommendationsApi:
     """What may please."""
 
-    def __init__(self, shop: Services) -> None:
+    def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
     async def around(self, product_id: ProductId, limit: ShelfLimit = 12) -> Answer:

@@ -12,7 +12,7 @@ from mercat.kit.refusals import Forbidden, Refusal
 from mercat.kit.rpc import Answer, Caller
 from mercat.reviews import NewReview, Page, Review
 from mercat.reviews import Sort as ReviewSort
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web.cache import public_answer
 from mercat.web.errors import message_of
 from mercat.web.forms import Form, FormErrors, id_of, read_form
@@ -47,7 +47,7 @@ class VotesShown(Struct, frozen=True):
 class ReviewsApi:
     """What buyers say."""
 
-    def __init__(self, shop: Services) -> None:
+    def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
     async def reviews(
@@ -122,7 +122,7 @@ API = [
 class ReviewPages:
     """Writing a review, and saying that one helped."""
 
-    def __init__(self, pages: Pages, shop: Services) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
 
@@ -183,7 +183,7 @@ class ReviewPages:
         return self._pages.message(request, "good", words)
 
 
-def page_routes(pages: Pages, shop: Services) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
     reviews = ReviewPages(pages, shop)
     return [
         pages.route("/p/{product_id}/review", reviews.review),

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from mercat.kit.refusals import NotFound
 from mercat.search import Query
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.forms import number_in
 from mercat.web.pages import Pages
@@ -20,7 +20,7 @@ _SITEMAP_PARTS_MAX = 50
 class RobotPages:
     """For robots."""
 
-    def __init__(self, pages: Pages, shop: Services) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
 
@@ -86,7 +86,7 @@ def _file(content: str, kind: str) -> Response:
     return Response(content, headers={"Cache-Control": "public, max-age=300"}, media_type=kind)
 
 
-def page_routes(pages: Pages, shop: Services) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
     robots = RobotPages(pages, shop)
     return [
         pages.route("/robots.txt", robots.robots),

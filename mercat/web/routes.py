@@ -14,7 +14,7 @@ from mercat.catalog import Catalog
 from mercat.kit import codec, metrics
 from mercat.kit.rpc import Caller, serve
 from mercat.kit.valkey import Store
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web import (
     account,
     bank,
@@ -78,7 +78,7 @@ UNKEYED = frozenset({"buy", "sign_in", "guest", "sign_out", "provider_notice"})
 Ready = Callable[[], Awaitable[dict[str, bool]]]
 
 
-def api_routes(shop: Services, middleware: Middleware, store: Store, ready: Ready) -> list[BaseRoute]:
+def api_routes(shop: Shop, middleware: Middleware, store: Store, ready: Ready) -> list[BaseRoute]:
     """The routes of the API and of the root, for the application that `middleware` stands before. `ready`
     says of each thing that selling needs whether it is there."""
 
@@ -124,7 +124,7 @@ def api_routes(shop: Services, middleware: Middleware, store: Store, ready: Read
 
 
 def page_routes(
-    shop: Services,
+    shop: Shop,
     *,
     store: Store,
     events: asyncpg.Pool,

@@ -13,7 +13,7 @@ from mercat.kit import codec
 from mercat.kit.refusals import NotFound
 from mercat.kit.rpc import Answer
 from mercat.search import Card, Explained, Facets, Found, Query, Relaxed, Suggestions, Wanted
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web.cache import public_answer
 from mercat.web.categories import KnownCategories
 from mercat.web.category_tree import CategoryNode
@@ -104,7 +104,7 @@ class _Products(Struct, frozen=True, kw_only=True):
 class SearchApi:
     """Search, and lists, which are searches without words."""
 
-    def __init__(self, shop: Services, categories: KnownCategories) -> None:
+    def __init__(self, shop: Shop, categories: KnownCategories) -> None:
         self._shop = shop
         self._categories = categories
 
@@ -214,7 +214,7 @@ class ListingPage(NamedTuple):
 class SearchPages:
     """Lists of products, the same for everybody."""
 
-    def __init__(self, pages: Pages, shop: Services) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
         self._categories = pages.categories
@@ -333,7 +333,7 @@ class SearchPages:
         return response
 
 
-def page_routes(pages: Pages, shop: Services) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
     search = SearchPages(pages, shop)
     return [
         pages.route("/c/{slug}", search.category, shared=True),

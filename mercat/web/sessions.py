@@ -14,7 +14,7 @@ from mercat.checkout import EMAIL_MAX, Email
 from mercat.ids import SellerId, UserId
 from mercat.kit.refusals import Overloaded, Refusal
 from mercat.kit.rpc import Caller
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import Form, FormErrors, local_path, read_form
 from mercat.web.pages import Pages
@@ -58,7 +58,7 @@ class Me(Struct, frozen=True):
 class SessionsApi:
     """Who somebody is."""
 
-    def __init__(self, shop: Services) -> None:
+    def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
     async def register(self, caller: Caller | None, account: NewAccount) -> AccountMade:
@@ -130,7 +130,7 @@ API = [
 class SessionPages:
     """Signing in and out, and who is here."""
 
-    def __init__(self, pages: Pages, shop: Services) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
 
@@ -229,7 +229,7 @@ class SessionPages:
         return self._pages.redirect(request, "/")
 
 
-def page_routes(pages: Pages, shop: Services) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
     sessions = SessionPages(pages, shop)
     return [
         pages.route("/fragments/badge", sessions.badge),

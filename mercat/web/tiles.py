@@ -8,7 +8,7 @@ from mercat import money
 from mercat.events import Document
 from mercat.ids import ProductId
 from mercat.search import Card, Query
-from mercat.services import Services
+from mercat.shop import Shop
 
 
 class ProductTile(NamedTuple):
@@ -40,12 +40,12 @@ def tile(product: Card | Document) -> ProductTile:
     )
 
 
-async def shelf(shop: Services, wanted: Awaitable[list[ProductId]]) -> list[ProductTile]:
+async def shelf(shop: Shop, wanted: Awaitable[list[ProductId]]) -> list[ProductTile]:
     none: list[ProductId] = []
     found = await shop.breakers["recommendations"].ask(wanted, none)
     return [tile(each) for each in await shop.catalog.cards(found)] if found else []
 
 
-async def listed(shop: Services, query: Query) -> list[ProductTile]:
+async def listed(shop: Shop, query: Query) -> list[ProductTile]:
     found = await shop.breakers["search"].ask(shop.search.find(query), None)
     return [tile(card) for card in found.cards()] if found else []

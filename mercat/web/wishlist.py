@@ -11,7 +11,7 @@ from mercat.ids import ProductId
 from mercat.kit.refusals import Unavailable
 from mercat.kit.rpc import Caller
 from mercat.search import Card
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web.forms import id_of
 from mercat.web.pages import Pages
 from mercat.web.router import PublicRoute
@@ -39,7 +39,7 @@ class WishlistShown(Struct, frozen=True):
 class WishlistApi:
     """What somebody keeps."""
 
-    def __init__(self, shop: Services) -> None:
+    def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
     async def wishlist(self, caller: Caller) -> WishlistShown:
@@ -83,7 +83,7 @@ API = [
 class WishlistPages:
     """The wishlist as a page."""
 
-    def __init__(self, pages: Pages, shop: Services) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
 
@@ -113,7 +113,7 @@ class WishlistPages:
         return self._pages.redirect(request, "/wishlist")
 
 
-def page_routes(pages: Pages, shop: Services) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
     wishlist = WishlistPages(pages, shop)
     return [
         pages.route("/wishlist", wishlist.wishlist),

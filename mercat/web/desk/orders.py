@@ -14,7 +14,7 @@ from mercat.fulfilment import SellerOrder, SellerStatus
 from mercat.ids import LineId, OfferId, OrderId, ProductId, ShipmentId
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.desk.page import A_PAGE, AFTER, DONE, desk_page, seller_of
 from mercat.web.desk.products import seller_id_of
@@ -64,7 +64,7 @@ class ShipmentMade(Struct, frozen=True):
 class SellerOrdersApi:
     """A seller's orders and parcels."""
 
-    def __init__(self, shop: Services) -> None:
+    def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
     async def seller_orders(
@@ -140,7 +140,7 @@ API = [
 class SellerOrderPages:
     """A seller's orders as a table, and shipping."""
 
-    def __init__(self, pages: Pages, shop: Services) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
 
@@ -246,7 +246,7 @@ def _following(status: str) -> list[str]:
     return [*(way[way.index(status) + 1 :] if status in way else way), "exception"]
 
 
-def page_routes(pages: Pages, shop: Services) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
     desk = SellerOrderPages(pages, shop)
     return [
         pages.route("/desk/orders", desk.orders),

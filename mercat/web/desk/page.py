@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from mercat.ids import SellerId
 from mercat.kit.rpc import Caller
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web.pages import Pages
 from mercat.web.session import with_role
 
@@ -34,7 +34,7 @@ async def seller_of(request: Request) -> tuple[Caller, SellerId]:
 
 
 async def desk_page(
-    pages: Pages, shop: Services, request: Request, here: str, seller_id: SellerId, status: int, **shown: Any
+    pages: Pages, shop: Shop, request: Request, here: str, seller_id: SellerId, status: int, **shown: Any
 ) -> Response:
     """A page of a seller's desk; `here` is its place in the desk's menu."""
     seller = await shop.sellers.seller(seller_id)

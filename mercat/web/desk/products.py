@@ -14,7 +14,7 @@ from mercat.ids import OfferId, ProductId, SellerId, SkuId
 from mercat.inventory import Count, Line, Stock
 from mercat.kit.refusals import ConditionMissing, Forbidden, NotFound, Refusal, Stale
 from mercat.kit.rpc import Answer, Caller
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.desk.listing_form import EditListingForm, NewListingForm, as_form, read_change, read_new
 from mercat.web.desk.page import A_PAGE, AFTER, DONE, desk_page, seller_of
@@ -85,7 +85,7 @@ class StockShown(Struct, frozen=True, kw_only=True):
 class SellerProductsApi:
     """A seller's products and stock."""
 
-    def __init__(self, shop: Services) -> None:
+    def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
     async def list_product(self, caller: Caller, listing: ListingAsk) -> ListingMade:
@@ -260,7 +260,7 @@ class StockForm(Count, frozen=True, kw_only=True):
 class SellerProductPages:
     """A seller's products as a table, and the forms of one."""
 
-    def __init__(self, pages: Pages, shop: Services) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._categories = pages.categories
         self._shop = shop
@@ -467,14 +467,14 @@ def _back_to(form: dict[str, str], said: str, offer_id: OfferId) -> str:
     return link("/desk", choice(form.get("back", ""), _PRODUCTS | AFTER), said=said) + f"#row-{offer_id}"
 
 
-async def list_for_sale(shop: Services, seller_id: SellerId, draft: NewProduct, quantity: int) -> None:
+async def list_for_sale(shop: Shop, seller_id: SellerId, draft: NewProduct, quantity: int) -> None:
     seller = await shop.sellers.seller(seller_id)
     listed = await shop.catalog.create(seller_id, seller.name, draft)
     line = Line(listed.offer_id, quantity)
     await shop.inventory.receive(f"listed/{int(listed.offer_id)}", [line], seller_id)
 
 
-def page_routes(pages: Pages, shop: Services) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
     desk = SellerProductPages(pages, shop)
     return [
         pages.route("/desk", desk.products),

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from mercat.ids import SellerId
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import Form, FormErrors, read_form
 from mercat.web.pages import Pages
@@ -30,7 +30,7 @@ class SellerMade(Struct, frozen=True):
 class SellersApi:
     """Becoming a seller."""
 
-    def __init__(self, shop: Services) -> None:
+    def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
     async def register_seller(self, caller: Caller, seller: NewSeller) -> SellerMade:
@@ -50,7 +50,7 @@ API = [
 class SellerPages:
     """Becoming a seller."""
 
-    def __init__(self, pages: Pages, shop: Services) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
 
@@ -84,7 +84,7 @@ class SellerPages:
         return self._pages.redirect(request, "/desk")
 
 
-def page_routes(pages: Pages, shop: Services) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
     sellers = SellerPages(pages, shop)
     return [
         pages.route("/sell", sellers.sell),

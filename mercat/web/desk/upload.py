@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from mercat.ids import SellerId
 from mercat.kit.refusals import Refusal
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web.desk.listing_form import read_row, rows_of
 from mercat.web.desk.page import desk_page, seller_of
 from mercat.web.desk.products import list_for_sale
@@ -35,7 +35,7 @@ class UploadReport(NamedTuple):
 class UploadPages:
     """Uploading a list of products."""
 
-    def __init__(self, pages: Pages, shop: Services) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
         self._currency = shop.settings.currency
@@ -76,7 +76,7 @@ class UploadPages:
         return UploadReport(len(rows), taken, bad)
 
 
-def page_routes(pages: Pages, shop: Services) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
     upload = UploadPages(pages, shop)
     return [
         pages.route("/desk/upload", upload.upload),

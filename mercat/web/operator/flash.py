@@ -13,7 +13,7 @@ from mercat.flashsale import Act, Room, Sale
 from mercat.kit.batching import AWAY
 from mercat.kit.refusals import Overloaded, Refusal
 from mercat.kit.rpc import Caller
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.flash_sales import STATES
 from mercat.web.forms import Form, FormErrors, errors_of, read_form
@@ -37,7 +37,7 @@ class RoomAction(NamedTuple):
 class ControlRoom:
     """For operators: how a sale goes, and what can be done about it."""
 
-    def __init__(self, pages: Pages, shop: Services, closing: asyncio.Event) -> None:
+    def __init__(self, pages: Pages, shop: Shop, closing: asyncio.Event) -> None:
         self._pages = pages
         self._shop = shop
         self._closing = closing
@@ -172,7 +172,7 @@ def _actions(sale: Sale) -> list[RoomAction]:
             return []
 
 
-def page_routes(pages: Pages, shop: Services, closing: asyncio.Event) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop, closing: asyncio.Event) -> list[Route]:
     room = ControlRoom(pages, shop, closing)
     return [
         pages.route("/operator/flash", room.sales),

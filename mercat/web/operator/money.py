@@ -11,7 +11,7 @@ from starlette.routing import Route
 from mercat.ids import CaseId
 from mercat.kit.refusals import Refusal
 from mercat.payments import Case, CaseNote
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import Form, FormErrors, id_of, read_form
 from mercat.web.pages import Pages
@@ -50,7 +50,7 @@ class CaseForm(Struct, frozen=True):
 class MoneyPages:
     """The books."""
 
-    def __init__(self, pages: Pages, shop: Services) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
 
@@ -116,7 +116,7 @@ class MoneyPages:
         )
 
 
-def page_routes(pages: Pages, shop: Services) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
     money = MoneyPages(pages, shop)
     return [
         pages.route("/operator/money", money.money),

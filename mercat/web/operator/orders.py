@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mercat.ids import OrderId
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.forms import id_of
 from mercat.web.operator.page import operator_page
@@ -23,7 +23,7 @@ _ORDERS = {"status": ("confirmed", "partially_shipped", "shipped", "delivered", 
 class EverybodysOrdersPages:
     """Everybody's orders."""
 
-    def __init__(self, pages: Pages, shop: Services) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
 
@@ -61,7 +61,7 @@ class EverybodysOrdersPages:
         return as_csv("orders.csv", ["order_id", "placed_at", "status", "total", "currency"], rows)
 
 
-def page_routes(pages: Pages, shop: Services) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
     orders = EverybodysOrdersPages(pages, shop)
     return [
         pages.route("/operator/orders", orders.orders),

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mercat.kit import metrics, sql
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web.operator.page import operator_page
 from mercat.web.pages import Pages
 from mercat.web.session import with_role
@@ -52,7 +52,7 @@ class OrderRate:
 class OverviewPages:
     """How the shop does."""
 
-    def __init__(self, pages: Pages, shop: Services, events: asyncpg.Pool) -> None:
+    def __init__(self, pages: Pages, shop: Shop, events: asyncpg.Pool) -> None:
         self._pages = pages
         self._shop = shop
         self._events = events
@@ -94,7 +94,7 @@ def _curve(rates: Sequence[float]) -> str:
     return " ".join(f"{first + n},{19 - 18 * rate / highest:.1f}" for n, rate in enumerate(rates))
 
 
-def page_routes(pages: Pages, shop: Services, events: asyncpg.Pool) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop, events: asyncpg.Pool) -> list[Route]:
     overview = OverviewPages(pages, shop, events)
     return [
         pages.route("/operator", overview.overview),

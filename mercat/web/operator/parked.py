@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mercat.kit.refusals import Refusal
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.pages import Pages
 from mercat.web.session import with_role
@@ -14,7 +14,7 @@ from mercat.web.session import with_role
 class ParkedPages:
     """Purchases and cancellations that recovery has given up."""
 
-    def __init__(self, pages: Pages, shop: Services) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
 
@@ -41,7 +41,7 @@ class ParkedPages:
         return self._pages.redirect(request, "/operator/parked")
 
 
-def page_routes(pages: Pages, shop: Services) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
     parked = ParkedPages(pages, shop)
     return [
         pages.route("/operator/parked", parked.parked),

@@ -26,7 +26,7 @@ from mercat.search import (
     RuleChanges,
     Rules,
 )
-from mercat.services import Services
+from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import Form, FormErrors, errors_of, id_of, read_form
 from mercat.web.pages import Pages
@@ -75,7 +75,7 @@ RULE_FORMS: dict[str, type[RuleForm]] = {"pin": PinForm, "boost": BoostForm, "sy
 class SearchRulesApi:
     """Rules of searches."""
 
-    def __init__(self, shop: Services) -> None:
+    def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
     async def rules(self) -> Rules:
@@ -164,7 +164,7 @@ class RuleChangeRow(NamedTuple):
 class SearchRulePages:
     """Rules of searches as pages."""
 
-    def __init__(self, pages: Pages, shop: Services) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._categories = pages.categories
         self._shop = shop
@@ -343,7 +343,7 @@ def _done(change: RuleChange, names: dict[ProductId, str]) -> RuleChangeRow:
     )
 
 
-def page_routes(pages: Pages, shop: Services) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
     rules = SearchRulePages(pages, shop)
     return [
         pages.route("/operator/search", rules.rules),
