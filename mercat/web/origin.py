@@ -30,15 +30,7 @@ def refuse_other_sites(request: Request) -> None:
     from; a client that says nothing is no browser, and had to be given the cookie on purpose."""
     if context_of(request).bearer or request.method in _SAFE:
         return
-    site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
-    if site is not None:
-        ours = site in ("same-origin", "none")
-    elif origin is not None:
-        ours = origin.partition("://")[2] == request.headers.get("host", "")
-    else:
-        ours = True
-    if not ours:
+    if _says_ours(request) is False:
         raise Forbidden("This came from another site's page. Use a bearer token instead of the cookie.")
 
 
@@ -80,10 +72,11 @@ class Csrf:
 
 
 def _says_ours(request: Request) -> bool | None:
-    """What the browser says of where the request comes from; None: it says nothing."""
+    """Say whether a page of ours sent this, as far as a browser tells; None: it came from no page, or from a
+    client that does not tell."""
     site = request.headers.get("sec-fetch-site")
     if site is not None:
-        return site == "same-origin"
+        return None if site == "none" else site == "same-origin"
     origin = request.headers.get("origin")
     if origin is not None:
         return origin.partition("://")[2] == request.headers.get("host", "")

@@ -29,6 +29,13 @@ _EXPORT_PAGE = 500
 _EXPORT_PAGES_MAX = 100
 _PRODUCTS: dict[str, tuple[str, ...]] = {"q": (), "status": get_args(Status), "sort": get_args(OfferSort)}
 
+_SORT: OfferSort = "newest"
+_SORTS: dict[OfferSort, str] = {
+    "newest": "Newest first",
+    "cheapest": "Cheapest first",
+    "dearest": "Dearest first",
+}
+
 
 class ListingAsk(Struct, frozen=True, kw_only=True):
     title: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
@@ -295,6 +302,7 @@ class SellerProductPages:
             file=link("/desk/products.csv", chosen),
             currency=self._currency,
             words_max=CHOICE_MAX,
+            sorts=[("" if sort == _SORT else sort, words) for sort, words in _SORTS.items()],
             price_form=price_form or Form(PriceForm),
             stock_form=stock_form or Form(StockForm),
             said=DONE.get(request.query_params.get("said", "")),
@@ -320,7 +328,7 @@ class SellerProductPages:
     ) -> list[Offer]:
         status, sort = (cast(Any, chosen.get(name)) for name in ("status", "sort"))
         words = chosen.get("q", "")
-        return await self._shop.catalog.of_seller(seller_id, after, limit, words, status, sort or "newest")
+        return await self._shop.catalog.of_seller(seller_id, after, limit, words, status, sort or _SORT)
 
     async def _rows(self, seller_id: SellerId, offers: list[Offer]) -> list[OfferRow]:
         owned = await self._shop.inventory.owned(seller_id, [offer.offer_id for offer in offers])

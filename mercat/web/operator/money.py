@@ -35,12 +35,13 @@ _ACCOUNTS = {
     "refunds": "Refunds decided, not yet paid back",
     "shopper": "Held for shoppers without an order",
 }
-_SORTS: dict[str, Callable[[Case], Any]] = {
-    "newest": lambda case: -case.case_id,
-    "oldest": lambda case: case.case_id,
-    "largest": lambda case: -abs(case.ours - case.theirs),
-    "kind": lambda case: (KINDS.get(case.kind, case.kind), case.case_id),
+_SORTS: dict[str, tuple[str, Callable[[Case], Any]]] = {
+    "newest": ("Newest first", lambda case: -case.case_id),
+    "oldest": ("Oldest first", lambda case: case.case_id),
+    "largest": ("Largest difference first", lambda case: -abs(case.ours - case.theirs)),
+    "kind": ("By kind", lambda case: (KINDS.get(case.kind, case.kind), case.case_id)),
 }
+"""What a sort is called, and its key."""
 
 
 class CaseForm(Struct, frozen=True):
@@ -106,9 +107,10 @@ class MoneyPages:
             balances=balances,
             sums=sums or {},
             accounts=_ACCOUNTS,
-            cases=sorted((case for case in cases if not kind or case.kind == kind), key=_SORTS[sort]),
+            cases=sorted((case for case in cases if not kind or case.kind == kind), key=_SORTS[sort][1]),
             kinds=KINDS,
             kind=kind,
+            sorts=[(value, words) for value, (words, _) in _SORTS.items()],
             sort=sort,
             resolved=resolved,
             form=form,
