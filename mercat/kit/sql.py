@@ -21,8 +21,9 @@ def load(service: str) -> SimpleNamespace:
 
     A heading may name the parameters, in the order in which Python hands them over: after
     `-- name: rename(product_id, title)` the statement says `:product_id` and `:title`. They are compiled to
-    `$1` and `$2` here, once; a long heading goes on in the next line of comment. Each statement begins with its
-    name as a comment, so that the database's own view of what runs shows it. ValueError where a parameter is not declared, or declared and not used."""
+    `$1` and `$2` here, once; a long heading goes on in the next line of comment. Each statement begins with
+    its name as a comment, so that the database's own view of what runs shows it. ValueError where a parameter
+    is not declared, or declared and not used."""
     _, *parts = _HEADING.split(_folder(service).joinpath("queries.sql").read_text())
     named = zip(parts[::3], parts[1::3], parts[2::3], strict=True)
     return SimpleNamespace(
