@@ -37,8 +37,7 @@ from mercat.kit.rpc import IN_BODY, Caller
 from mercat.money import shown
 from mercat.orders import NewOrder, Orders
 from mercat.payments import Heard, Letter, Outcome, Payments, SellerPart
-from mercat.pricing import Basket as PricedBasket
-from mercat.pricing import PricedLine, Pricing, Quoted, QuoteExpired, Totals
+from mercat.pricing import PricedBasket, PricedLine, Pricing, Quoted, QuoteExpired, Totals
 from mercat.settings import Settings
 
 queries = sql.load("mercat.checkout")

@@ -22,7 +22,7 @@ from mercat.kit.refusals import Invalid, NotFound, Refusal
 from mercat.kit.rpc import Caller, answered, read
 from mercat.kit.valkey import Store
 from mercat.payments import NextAction, Outcome, Payments
-from mercat.pricing import Basket, PricedLine, Pricing
+from mercat.pricing import PricedBasket, PricedLine, Pricing
 from mercat.storefront import render
 from mercat.storefront.visit import Trouble, Visits, inside, shown_id, trouble
 
@@ -368,7 +368,7 @@ class Buying:
                 quote.quote_id,
             )
         lines = [PricedLine(item.offer_id, item.quantity, item.price) for item in view.items]
-        basket = Basket(lines, method.price, view.currency, country, region)
+        basket = PricedBasket(lines, method.price, view.currency, country, region)
         due = await self._pricing.total(basket)
         return Totals(due.subtotal, due.discount, due.shipping, due.tax, due.total, view.currency, None)
 
