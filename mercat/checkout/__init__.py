@@ -25,7 +25,7 @@ from mercat.checkout.messages import (
     ShippedLine,
     Track,
 )
-from mercat.checkout.service import Checkout
+from mercat.checkout.purchases import Checkout
 
 __all__ = [
     "API",

@@ -1,4 +1,4 @@
-from mercat.checkout.service import Checkout
+from mercat.checkout.purchases import Checkout
 from mercat.kit.rpc import Route
 
 API = [

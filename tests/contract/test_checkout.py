@@ -21,7 +21,7 @@ from mercat.checkout import (
     Ship,
     Track,
 )
-from mercat.checkout.afterwards import TRIES_MAX
+from mercat.checkout.aftercare import TRIES_MAX
 from mercat.checkout.messages import Record, ShippedLine
 from mercat.inventory import OutOfStock
 from mercat.kit import codec

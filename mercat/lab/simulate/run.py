@@ -25,7 +25,7 @@ from mercat.accounts import NewAddress
 from mercat.app import build_shop
 from mercat.audit import audit
 from mercat.catalog import NewProduct
-from mercat.checkout import Buy, Return, Said, Ship, ShippedLine, service
+from mercat.checkout import Buy, Return, Said, Ship, ShippedLine, purchases
 from mercat.embedded import engines, temporary
 from mercat.flashsale import ADMIT, OUT, Act, NewSale, gate_key
 from mercat.ids import CheckoutId, OfferId, OrderId, SellerId, UserId, parse
@@ -223,7 +223,7 @@ class Stage:
         # Turns are given here by the seed; who sleeps must not keep others from working.
         turnstiles = vars(batching)["_turnstiles"]
         turnstiles[asyncio.get_running_loop()] = batching.Turnstile(1_000)
-        patiently = service.patiently
+        patiently = purchases.patiently
 
         async def at_once(step: Callable[[], Awaitable[T]], seconds: float) -> T:
             for _ in range(4):
@@ -233,11 +233,11 @@ class Stage:
                     continue
             return await step()
 
-        setattr(service, "patiently", at_once)  # noqa: B010
+        setattr(purchases, "patiently", at_once)  # noqa: B010
         try:
             yield cls(told, turns, processes, backs, reader)
         finally:
-            setattr(service, "patiently", patiently)  # noqa: B010
+            setattr(purchases, "patiently", patiently)  # noqa: B010
             clock.drive(None)
 
 

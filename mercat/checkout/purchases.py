@@ -11,7 +11,7 @@ from mercat import ids
 from mercat.accounts import Accounts, Address, wrong_with_token
 from mercat.cart import Basket, Cart
 from mercat.catalog import Catalog, Offer
-from mercat.checkout.afterwards import Afterwards
+from mercat.checkout.aftercare import Afterwards
 from mercat.checkout.messages import (
     Buy,
     CartEmpty,
