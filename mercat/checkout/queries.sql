@@ -14,17 +14,16 @@ insert into checkout.running (checkout_id, lease_until, begun_at)
 select checkout_id, begun_at + :lease::interval, begun_at from fresh
 returning checkout_id;
 
--- name: standing(user_ids, keys)
--- What stands under these people's keys.
-select c.user_id, c.key, c.checkout_id, c.fingerprint, c.record::text, a.status, a.body,
-    r.fence, r.lease_until, r.direction, r.reason::text, r.waits_until
-from unnest(:user_ids::bigint[], :keys::text[]) as k (user_id, key)
-join checkout.checkout c on c.user_id = k.user_id and c.key = k.key
+-- name: by_key(user_id, key)
+select c.checkout_id, c.fingerprint, c.record::text, a.status, a.body, a.confirmed, a.refusal::text,
+    r.fence, r.direction, r.reason::text
+from checkout.checkout c
 left join checkout.answer a on a.checkout_id = c.checkout_id
-left join checkout.running r on r.checkout_id = c.checkout_id;
+left join checkout.running r on r.checkout_id = c.checkout_id
+where c.user_id = :user_id and c.key = :key;
 
 -- name: of_cart(cart_id)
-select c.checkout_id, c.record::text, a.status from checkout.checkout c
+select c.record::text, a.confirmed from checkout.checkout c
 left join checkout.answer a on a.checkout_id = c.checkout_id
 where c.cart_id = :cart_id;
 
@@ -66,37 +65,39 @@ update checkout.running set waits_until = coalesce(waits_until, :until), lease_u
 where checkout_id = :checkout_id and fence = :fence
 returning checkout_id;
 
--- name: finish_many(checkout_ids, fences, statuses, bodies, ats)
+-- name: finish_many(checkout_ids, fences, statuses, bodies, refusals, ats)
 -- The final answer, by whoever holds the fence; a refusal gives the cart back.
 with asked as materialized (
     select * from unnest(:checkout_ids::bigint[], :fences::int[], :statuses::smallint[], :bodies::bytea[],
-        :ats::timestamptz[]) as a (checkout_id, fence, status, body, at)
+        :refusals::text[], :ats::timestamptz[]) as a (checkout_id, fence, status, body, refusal, at)
 ), locked as materialized (
     select r.checkout_id from checkout.running r
     where r.checkout_id = any(:checkout_ids::bigint[]) order by r.checkout_id for update
 ), ended as (
     delete from checkout.running r using asked a
     where r.checkout_id = a.checkout_id and r.fence = a.fence and (select count(*) from locked) >= 0
-    returning a.checkout_id, r.fence, a.status, a.body, a.at
+    returning a.checkout_id, r.fence, a.status, a.body, a.refusal, a.at
 ), freed as (
     update checkout.checkout set cart_id = null, pass = null
-    where checkout_id = any (array(select checkout_id from ended where status <> 201))
+    where checkout_id = any (array(select checkout_id from ended where refusal is not null))
 ), stored as (
-    insert into checkout.answer (checkout_id, status, body, at)
-    select checkout_id, status, body, at from ended
+    insert into checkout.answer (checkout_id, status, body, refusal, at)
+    select checkout_id, status, body, refusal::json, at from ended
 )
 select checkout_id, fence from ended;
 
--- name: answers(checkout_ids)
-select checkout_id, status, body from checkout.answer where checkout_id = any(:checkout_ids::bigint[]);
+-- name: answer(checkout_id)
+select c.record::text, a.status, a.body, a.confirmed, a.refusal::text
+from checkout.answer a join checkout.checkout c using (checkout_id)
+where a.checkout_id = :checkout_id;
 
 -- name: outcomes(checkout_ids)
-select c.checkout_id, case when c.key = '' then 'never' when a.status = 201 then 'bought'
-    when a.status is not null then 'refused' else 'running' end as outcome
+select c.checkout_id, case when c.key = '' then 'never' when a.confirmed then 'bought'
+    when a.checkout_id is not null then 'refused' else 'running' end as outcome
 from checkout.checkout c left join checkout.answer a on a.checkout_id = c.checkout_id
 where c.checkout_id = any(:checkout_ids::bigint[]);
 
--- name: never_begin(checkout_ids, now)
+-- name: never_begin(checkout_ids, now, status, body, refusal)
 -- A tombstone where nothing has begun: whoever comes late finds the id taken. Nobody else has a key without letters.
 with gone as (
     insert into checkout.checkout (checkout_id, user_id, key, fingerprint, record, begun_at)
@@ -104,24 +105,25 @@ with gone as (
     on conflict do nothing
     returning checkout_id
 )
-insert into checkout.answer (checkout_id, status, body, at) select checkout_id, 409, '', :now from gone;
+insert into checkout.answer (checkout_id, status, body, refusal, at)
+select checkout_id, :status::smallint, :body::bytea, :refusal::text::json, :now from gone;
 
 -- name: health(after_id, overdue_before)
 -- How the purchases did that began after an id (ids carry their time): those we failed, the slow ones, and those
 -- that have been running for too long.
-select count(*) as answers, count(*) filter (where status >= 500 or unavailable) as failed,
+select count(*) as answers, count(*) filter (where unavailable) as failed,
     coalesce(percentile_cont(0.99) within group (order by took), 0)::float8 as p99_s,
     (select count(*) from checkout.running where begun_at < :overdue_before and waits_until is null and parked is null) as overdue
 from (
-    select a.status, extract(epoch from a.at - c.begun_at) as took,
-        a.status = 402 and position('payment_unavailable' in convert_from(a.body, 'utf8')) > 0 as unavailable
+    select extract(epoch from a.at - c.begun_at) as took,
+        a.refusal ->> 'code' = 'payment_unavailable' as unavailable
     from checkout.checkout c join checkout.answer a using (checkout_id)
     where c.checkout_id > :after_id order by c.checkout_id desc limit 2000
 ) lately;
 
 -- name: by_id(checkout_id)
-select c.user_id, c.key, c.checkout_id, c.fingerprint, c.record::text, a.status, a.body,
-    r.fence, r.lease_until, r.direction, r.reason::text, r.waits_until
+select c.checkout_id, c.fingerprint, c.record::text, a.status, a.body, a.confirmed, a.refusal::text,
+    r.fence, r.direction, r.reason::text
 from checkout.checkout c
 left join checkout.answer a on a.checkout_id = c.checkout_id
 left join checkout.running r on r.checkout_id = c.checkout_id
@@ -134,7 +136,7 @@ update checkout.running set parked = :reason where checkout_id = :checkout_id an
 -- Refused purchases are kept for a day, then forgotten together with their keys; orders keep theirs.
 with old as (
     select c.checkout_id from checkout.checkout c
-    join checkout.answer a on a.checkout_id = c.checkout_id and a.status <> 201
+    join checkout.answer a on a.checkout_id = c.checkout_id and not a.confirmed
     where c.checkout_id < :before_id limit 5000
 ), answers as (
     delete from checkout.answer where checkout_id in (select checkout_id from old)

@@ -4,7 +4,7 @@ from starlette.requests import Request
 
 from mercat import money
 from mercat.cart import CartView
-from mercat.checkout import Buy, Return, Returned, Said
+from mercat.checkout import Buy, CheckoutAnswer, Pending, PriceChanged, Refused, Return, Returned
 from mercat.fulfilment import Shipment
 from mercat.gateway import shapes
 from mercat.gateway.idempotency import key_of
@@ -80,33 +80,32 @@ class Buying:
         key = key_of(request)
         if key is None:
             raise BadRequest("Send an Idempotency-Key of your own making: the same one when you try again.")
-        expected = ask.expected_total
-        said = await self._shop.checkout.buy(
-            caller,
-            key,
-            Buy(
-                shipping_address_id=ask.shipping_address_id,
-                payment_method_id=ask.payment_method_id,
-                shipping_method=ask.shipping_method,
-                quote_id=ask.quote_id,
-                email=ask.email,
-                flash_pass=_flash_pass(request),
-                expected_total=(
-                    shapes.minor(expected, self._shop.settings.currency, "/expected_total")
-                    if shapes.given(expected)
-                    else None
-                ),
+        expected, currency = ask.expected_total, self._shop.settings.currency
+        buy = Buy(
+            shipping_address_id=ask.shipping_address_id,
+            payment_method_id=ask.payment_method_id,
+            shipping_method=ask.shipping_method,
+            quote_id=ask.quote_id,
+            email=ask.email,
+            flash_pass=_flash_pass(request),
+            expected_total=(
+                shapes.minor(expected, currency, "/expected_total") if shapes.given(expected) else None
             ),
         )
-        return _said(said)
+        try:
+            return _checkout_answer(await self._shop.checkout.buy(caller, key, buy))
+        except PriceChanged as changed:
+            amounts = {name: money.shown(amount, currency) for name, amount in changed.facts.items()}
+            raise PriceChanged(str(changed), **amounts) from None
 
     async def provider_notice(self, provider: str, request: Request) -> shapes.NoticeTaken:
         """Where a payment provider tells that something happened, signed: `Stripe-Signature`, or
         `Mercat-Signature` of the sandbox. The checkout goes on; twice changes nothing."""
         header = "stripe-signature" if provider == "stripe" else "mercat-signature"
         signature = request.headers.get(header, "")
-        heard = await self._shop.checkout.hear(Letter(provider, await read(request, needed=False), signature))
-        return shapes.NoticeTaken(duplicate=heard.done)
+        letter = Letter(provider, await read(request, needed=False), signature)
+        receipt = await self._shop.checkout.receive_webhook(letter)
+        return shapes.NoticeTaken(duplicate=receipt.done)
 
     async def orders(
         self,
@@ -196,14 +195,14 @@ def _flash_pass(request: Request) -> str | None:
     return given[:2_000] if given else None
 
 
-def _said(said: Said) -> Answer:
+def _checkout_answer(answer: CheckoutAnswer) -> Answer:
     headers: dict[str, str] = {}
-    if said.replayed:
+    if answer.replayed:
         headers["Idempotent-Replayed"] = "true"
-    if said.retry_after is not None:
-        headers["Retry-After"] = str(said.retry_after)
-    kind = "application/problem+json" if said.status >= 400 else "application/json"
-    return Answer(raw=said.body, status=said.status, headers=headers, media_type=kind)
+    if isinstance(answer.outcome, Pending):
+        headers["Retry-After"] = "1"
+    kind = "application/problem+json" if isinstance(answer.outcome, Refused) else "application/json"
+    return Answer(raw=answer.body, status=answer.status, headers=headers, media_type=kind)
 
 
 def _cart(view: CartView) -> shapes.CartShown:

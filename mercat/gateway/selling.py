@@ -7,7 +7,7 @@ from mercat.fulfilment import SellerOrder, SellerStatus
 from mercat.gateway import shapes
 from mercat.gateway.buying import shipment_shown
 from mercat.ids import OfferId, OrderId, ProductId, SellerId, ShipmentId
-from mercat.inventory import Count, Line, Stock
+from mercat.inventory import Line, Stock, StockCount
 from mercat.kit.refusals import ConditionMissing, Forbidden, NotFound, Stale
 from mercat.kit.rpc import Answer, Caller
 from mercat.services import Services
@@ -87,7 +87,9 @@ class Selling:
             return _stock(stock)
         raise NotFound("You have no such offer.")
 
-    async def count_stock(self, caller: Caller, request: Request, offer_id: OfferId, count: Count) -> Answer:
+    async def count_stock(
+        self, caller: Caller, request: Request, offer_id: OfferId, count: StockCount
+    ) -> Answer:
         """Sets what was counted, if nobody changed the shelf since: If-Match has the ETag that was read."""
         try:
             version = _version(request.headers.get("if-match"))

@@ -31,6 +31,7 @@ from mercat.ids import (
 )
 from mercat.kit.refusals import Invalid
 from mercat.kit.rpc import Filters
+from mercat.quantity import QUANTITY_MAX, Quantity
 from mercat.search import Card, Facets, Relaxed, Wanted
 
 LIMIT_MAX = 100
@@ -43,7 +44,6 @@ Amount = float
 FewLimit = Annotated[int, Meta(ge=1, le=20)]
 Words = Annotated[str, Meta(max_length=1_000)]
 Price = Annotated[Raw, Meta(extra_json_schema={"type": "number", "minimum": 0})]
-Quantity = Annotated[int, Meta(ge=1, le=9_999)]
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
 _NUMBER = re.compile(rb"-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?")
 
@@ -233,7 +233,7 @@ class AddItem(Struct, frozen=True):
 
 
 class ChangeItem(Struct, frozen=True):
-    quantity: Annotated[int, Meta(ge=0, le=9_999, description="0 takes the line out.")]
+    quantity: Annotated[int, Meta(ge=0, le=QUANTITY_MAX, description="0 takes the line out.")]
 
 
 class CartLineShown(Struct, frozen=True, kw_only=True):

@@ -13,16 +13,25 @@ from mercat import money
 from mercat.accounts import Accounts, Address, NewAddress
 from mercat.cart import Cart, CartView
 from mercat.catalog import Catalog
-from mercat.checkout import Buy, Checkout, CheckoutInProgress, Said
+from mercat.checkout import (
+    Buy,
+    Checkout,
+    CheckoutAnswer,
+    CheckoutInProgress,
+    Confirmed,
+    Pending,
+    Refused,
+)
 from mercat.flashsale import FlashSales
 from mercat.fulfilment import Fulfilment, ShippingMethod
-from mercat.ids import AddressId, CheckoutId, OfferId, OrderId, PaymentMethodId, ProductId
+from mercat.ids import AddressId, CheckoutId, OfferId, PaymentMethodId, ProductId
 from mercat.kit import clock, codec
 from mercat.kit.refusals import Invalid, NotFound, Refusal
 from mercat.kit.rpc import Caller, answered, read
 from mercat.kit.valkey import Store
 from mercat.payments import NextAction, Outcome, Payments
 from mercat.pricing import PricedBasket, PricedLine, Pricing
+from mercat.quantity import QUANTITY_MAX
 from mercat.storefront import render
 from mercat.storefront.visit import Trouble, Visits, inside, shown_id, trouble
 
@@ -30,6 +39,7 @@ _ASK_KEPT_S = 86_400
 _KEY_MAX = 64
 _ADDRESS = ("name", "line1", "line2", "city", "region", "postal_code", "country", "phone")
 _UNMOVED = "Nothing was charged."
+_IN_PROGRESS = CheckoutAnswer(Pending(), 202, b"")
 _NEW_CARD = "new:"
 """How a form begins what it says of a card from the provider's own field; the token follows."""
 
@@ -49,21 +59,6 @@ class Totals(NamedTuple):
 class Problem(NamedTuple):
     words: str
     short: str
-
-
-class _Answer(msgspec.Struct):
-    """What a checkout's answer says that a page needs."""
-
-    order_id: OrderId | None = None
-    next_action: NextAction | None = None
-
-
-class _Refused(msgspec.Struct):
-    code: str = ""
-    detail: str = ""
-    reason: str = ""
-    total: float | None = None
-    expected_total: float | None = None
 
 
 class _Wrong(Exception):
@@ -166,10 +161,10 @@ class Buying:
         if after := request.query_params.get("after"):
             ask = await self._asked(caller, after)
             if ask:
-                said = await self._buy(caller, after, ask)
-                if said.status < 400:
-                    return self._follow(request, after, said)
-                given, refused = _filled(ask), _trouble(said)
+                outcome = (await self._buy(caller, after, ask)).outcome
+                if not isinstance(outcome, Refused):
+                    return self._follow(request, after, outcome)
+                given, refused = _filled(ask), _trouble(outcome)
         return await self._desk(
             request, caller, given, refused=refused, status=200 if refused is None else 402
         )
@@ -205,12 +200,11 @@ class Buying:
                 )
                 return await self._desk(request, caller, given, refused=refused, key=key)
             ask = await self._remember(caller, key, ask)
-        said = await self._buy(caller, key, ask)
-        if said.status < 400:
-            return self._follow(request, key, said)
-        return await self._desk(
-            request, caller, form | _filled(ask), refused=_trouble(said), status=said.status
-        )
+        answer = await self._buy(caller, key, ask)
+        if not isinstance(answer.outcome, Refused):
+            return self._follow(request, key, answer.outcome)
+        refused = _trouble(answer.outcome)
+        return await self._desk(request, caller, form | _filled(ask), refused=refused, status=answer.status)
 
     async def pending(self, request: Request) -> Response:
         caller = await self._visits.caller(request)
@@ -218,10 +212,10 @@ class Buying:
         ask = await self._asked(caller, key) if caller else None
         if caller is None or ask is None:
             return self._visits.go(request, "/orders")
-        said = await self._buy(caller, key, ask)
-        if said.status == 202:
-            return await self._wait(request, said, f"/checkout/pending/{key}", key)
-        url = _order_url(said) if said.status < 400 else f"/checkout?after={key}"
+        outcome = (await self._buy(caller, key, ask)).outcome
+        if isinstance(outcome, Pending):
+            return await self._wait(request, outcome, f"/checkout/pending/{key}", key)
+        url = _order_url(outcome) if isinstance(outcome, Confirmed) else f"/checkout?after={key}"
         if not request.headers.get("hx-request"):
             return self._visits.go(request, url)
         return Response(headers={"HX-Redirect": url, "Cache-Control": "private, no-store"})
@@ -230,22 +224,23 @@ class Buying:
         """Where a shopper comes back to from their bank's own page."""
         checkout_id = shown_id(request.path_params["checkout"], CheckoutId)
         try:
-            said = await self._checkout.resume(checkout_id)
+            answer = await self._checkout.resume(checkout_id)
         except CheckoutInProgress:
-            said = Said(202, b"{}")
-        if said.status == 202:
-            return await self._wait(request, said, f"/checkout/back/{checkout_id}")
-        if said.status >= 400:
-            caller = await self._visits.caller(request)
-            if caller is None:
-                return self._visits.go(request, "/cart")
-            return await self._desk(request, caller, {}, refused=_trouble(said), status=said.status)
-        return self._visits.go(request, _order_url(said))
+            answer = _IN_PROGRESS
+        outcome = answer.outcome
+        if isinstance(outcome, Pending):
+            return await self._wait(request, outcome, f"/checkout/back/{checkout_id}")
+        if isinstance(outcome, Confirmed):
+            return self._visits.go(request, _order_url(outcome))
+        caller = await self._visits.caller(request)
+        if caller is None:
+            return self._visits.go(request, "/cart")
+        return await self._desk(request, caller, {}, refused=_trouble(outcome), status=answer.status)
 
-    async def _wait(self, request: Request, said: Said, url: str, key: str = "") -> Response:
+    async def _wait(self, request: Request, pending: Pending, url: str, key: str = "") -> Response:
         if "seen" in request.query_params:
             return Response(status_code=204, headers={"Cache-Control": "private, no-store"})
-        step = _with_way_back(codec.decode(said.body, _Answer).next_action, key)
+        step = _with_way_back(pending.next_action, key)
         return await self._visits.page(request, "pending.html", next_action=step, url=url)
 
     async def bank(self, request: Request) -> Response:
@@ -262,18 +257,16 @@ class Buying:
         outcome = codec.convert({"outcome": form.get("outcome")}, Outcome)
         back = inside(form.get("back") or "/orders")
         try:
-            said = await self._checkout.challenge(ticket, outcome)
+            came_to = (await self._checkout.challenge(ticket, outcome)).outcome
         except CheckoutInProgress:
             return self._visits.go(request, back)
-        if said.status < 400 and said.status != 202:
-            return self._visits.go(request, _order_url(said))
-        return self._visits.go(request, back)
+        return self._visits.go(request, _order_url(came_to) if isinstance(came_to, Confirmed) else back)
 
     async def _bank_is_told(self, request: Request) -> Response:
         outcome = codec.decode(await read(request), Outcome)
-        said = await self._checkout.challenge(request.path_params["ticket"], outcome)
-        kind = "application/json" if said.status < 400 else "application/problem+json"
-        return Response(said.body, said.status, {"Cache-Control": "private, no-store"}, kind)
+        answer = await self._checkout.challenge(request.path_params["ticket"], outcome)
+        kind = "application/problem+json" if isinstance(answer.outcome, Refused) else "application/json"
+        return Response(answer.body, answer.status, {"Cache-Control": "private, no-store"}, kind)
 
     async def _desk(
         self,
@@ -441,19 +434,19 @@ class Buying:
             form.pop("card")
             raise _Wrong({"card": f"{no} {_UNMOVED}"}) from no
 
-    async def _buy(self, caller: Caller, key: str, ask: Buy) -> Said:
+    async def _buy(self, caller: Caller, key: str, ask: Buy) -> CheckoutAnswer:
         """What checkout says; a refusal it had no need to store is an answer like any other."""
         try:
             return await self._checkout.buy(caller, key, ask)
         except CheckoutInProgress:
-            return Said(202, b"{}")
+            return _IN_PROGRESS
         except Refusal as refusal:
-            return Said(refusal.status, codec.encode(refusal.problem()))
+            return CheckoutAnswer(Refused.by(refusal), refusal.status, b"")
 
-    def _follow(self, request: Request, key: str, said: Said) -> Response:
-        if said.status != 202:
-            return self._visits.go(request, _order_url(said))
-        step = _with_way_back(codec.decode(said.body, _Answer).next_action, key)
+    def _follow(self, request: Request, key: str, outcome: Confirmed | Pending) -> Response:
+        if isinstance(outcome, Confirmed):
+            return self._visits.go(request, _order_url(outcome))
+        step = _with_way_back(outcome.next_action, key)
         # Another house's page is a link on ours: a form of ours may lead to our own addresses only.
         ours = step is not None and step.url.startswith("/")
         return self._visits.go(request, step.url if step and ours else f"/checkout/pending/{key}")
@@ -542,8 +535,8 @@ def new_address(form: dict[str, str]) -> tuple[NewAddress | None, dict[str, str]
 
 
 def _quantity(given: str, *, least: int) -> int:
-    if not (given.isascii() and given.isdigit() and len(given) < 6 and least <= int(given) <= 9_999):
-        raise Invalid(f"A quantity is a whole number from {least} to 9,999.")
+    if not (given.isascii() and given.isdigit() and len(given) < 6 and least <= int(given) <= QUANTITY_MAX):
+        raise Invalid(f"A quantity is a whole number from {least} to {QUANTITY_MAX:,}.")
     return int(given)
 
 
@@ -565,8 +558,8 @@ def _filled(ask: Buy) -> dict[str, str]:
     }
 
 
-def _order_url(said: Said) -> str:
-    return f"/orders/{codec.decode(said.body, _Answer).order_id}?placed=1"
+def _order_url(confirmed: Confirmed) -> str:
+    return f"/orders/{confirmed.order_id}?placed=1"
 
 
 def _with_way_back(step: NextAction | None, key: str) -> NextAction | None:
@@ -577,12 +570,8 @@ def _with_way_back(step: NextAction | None, key: str) -> NextAction | None:
     return NextAction(step.type, f"{path}?back=/checkout/pending/{key}")
 
 
-def _trouble(said: Said) -> Trouble:
-    try:
-        problem = codec.decode(said.body, _Refused)
-    except msgspec.DecodeError:
-        problem = _Refused()
-    return _say(problem.code, problem.detail, problem.reason)
+def _trouble(refused: Refused) -> Trouble:
+    return _say(refused.code, refused.detail, refused.facts.get("reason", ""))
 
 
 def _words(refusal: Refusal) -> Trouble:

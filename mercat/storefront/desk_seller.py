@@ -11,10 +11,11 @@ from mercat.catalog import Catalog, NewProduct, Offer, OfferSort, Status
 from mercat.checkout import Ship, Track
 from mercat.fulfilment import SellerOrder, SellerStatus
 from mercat.ids import OfferId, OrderId, ProductId, SellerId, ShipmentId
-from mercat.inventory import Count, Line, Stock
+from mercat.inventory import Line, Stock, StockCount
 from mercat.kit import codec
 from mercat.kit.refusals import Invalid, Refusal, Stale
 from mercat.kit.rpc import Caller
+from mercat.quantity import QUANTITY_MAX
 from mercat.services import Services
 from mercat.storefront import render
 from mercat.storefront.aisles import Aisles
@@ -176,7 +177,7 @@ class SellerDesk:
         _, seller_id = await self._seller(request)
         offer_id = shown_id(request.path_params["offer_id"], OfferId)
         try:
-            counted = Count(whole(form.get("quantity", ""), "The stock", 10_000_000))
+            counted = StockCount(whole(form.get("quantity", ""), "The stock", 10_000_000))
             version = whole(form.get("version", ""), "The version", 2**62)
             await self._shop.inventory.count(seller_id, offer_id, version, counted)
         except Refusal as refused:
@@ -333,7 +334,7 @@ class SellerDesk:
             lines = [
                 {"order_line_id": name.removeprefix("q-"), "quantity": quantity}
                 for name, value in form.items()
-                if name.startswith("q-") and (quantity := whole(value, "How many are packed", 9_999))
+                if name.startswith("q-") and (quantity := whole(value, "How many are packed", QUANTITY_MAX))
             ]
             if not lines:
                 raise Invalid("Pack at least one thing.")

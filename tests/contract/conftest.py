@@ -9,9 +9,10 @@ import pytest
 from search_engines import where as where
 
 from mercat import app, ids
+from mercat.app import build_shop
 from mercat.gateway.routes import PREFIX
 from mercat.settings import Settings
-from mercat.shop import build_shop, run_background
+from mercat.shop import run_background
 
 
 class People(msgspec.Struct):

@@ -1,0 +1,58 @@
+"""Checkout, put together from its parts."""
+
+import asyncpg
+
+from mercat.checkout.aftercare import Aftercare
+from mercat.checkout.cards import SavedCards
+from mercat.checkout.messages import AdmissionGate, Present
+from mercat.checkout.neighbours import Neighbours
+from mercat.checkout.parked import ParkedWork
+from mercat.checkout.past import PastPurchases
+from mercat.checkout.preparation import Preparation
+from mercat.checkout.purchases import Purchases
+from mercat.checkout.recovery import Recovery
+from mercat.checkout.saga import Saga
+from mercat.checkout.webhooks import PaymentWebhooks
+from mercat.settings import Settings
+
+
+class Checkout:
+    """Every verb that checkout is asked, by its name; each lives in the part whose subject it is."""
+
+    def __init__(
+        self, db: asyncpg.Pool, neighbours: Neighbours, settings: Settings, present: Present
+    ) -> None:
+        self.preparation = Preparation(neighbours, settings)
+        self.saga = Saga(db, neighbours, settings, present)
+        self.recovery = Recovery(db, self.saga, neighbours.orders, settings)
+        self.purchases = Purchases(db, self.preparation, self.saga, neighbours)
+        self.past = PastPurchases(db, present)
+        self.webhooks = PaymentWebhooks(neighbours.payments, self.purchases)
+        self.aftercare = Aftercare(db, neighbours, settings)
+        self.parking = ParkedWork(db)
+
+        self.keep_card = SavedCards(neighbours, settings).keep_card
+        self.quote = self.preparation.quote
+        self.buy = self.purchases.buy
+        self.resume = self.purchases.resume
+        self.challenge = self.purchases.challenge
+        self.outcomes = self.past.outcomes
+        self.never_begin = self.past.never_begin
+        self.health = self.past.health
+        self.receive_webhook = self.webhooks.receive_webhook
+        self.people = self.aftercare.people
+        self.cancel = self.aftercare.cancel
+        self.ship = self.aftercare.ship
+        self.track = self.aftercare.track
+        self.return_ = self.aftercare.return_
+        self.parked = self.parking.parked
+        self.retry = self.parking.retry
+
+    @property
+    def gate(self) -> AdmissionGate | None:
+        """Who lets orders in; the app hands it in once there is one."""
+        return self.purchases.gate
+
+    @gate.setter
+    def gate(self, gate: AdmissionGate | None) -> None:
+        self.purchases.gate = gate
