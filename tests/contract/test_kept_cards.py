@@ -12,10 +12,10 @@ from scene import Scene
 from mercat import app
 from mercat.accounts import NewPerson
 from mercat.app import build_shop
-from mercat.gateway.routes import PREFIX
 from mercat.inventory import Line
 from mercat.lab.bench.stripe_double import StripeDouble
 from mercat.settings import Secret
+from mercat.web.routes import PREFIX
 
 HOME = {
     "name": "Ann",
