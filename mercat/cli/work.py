@@ -12,6 +12,7 @@ import uvloop
 
 _PATIENT = 5
 """Whoever buys comes first on a full machine; what is done by and by gathers into larger batches."""
+_PACKAGE = Path(__file__).parents[1]
 
 
 def _count_together(data: Path) -> None:
@@ -79,7 +80,18 @@ async def _run(part: str) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await (_web if part == "web" else _back)(stop)
+    from mercat import settings
+
+    work = (_web if part == "web" else _back)(stop)
+    await (asyncio.gather(work, _stop_at_changes(stop)) if settings.load().reload else work)
+
+
+async def _stop_at_changes(stop: asyncio.Event) -> None:
+    """Stop this process when a file of the package changes; the supervisor starts it again with the new one."""
+    from watchfiles import awatch
+
+    async for _ in awatch(_PACKAGE, stop_event=stop):
+        stop.set()
 
 
 def main() -> None:
