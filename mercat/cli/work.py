@@ -87,7 +87,7 @@ async def _run(part: str) -> None:
 
 
 async def _stop_at_changes(stop: asyncio.Event) -> None:
-    """Stop this process when a file of the package changes; the supervisor starts it again with the new one."""
+    """Stop when a file of the package changes; the supervisor starts this process again with what is new."""
     from watchfiles import awatch
 
     async for _ in awatch(_PACKAGE, stop_event=stop):
