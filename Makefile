@@ -66,5 +66,5 @@ setup-test:
 	@scripts/setup test
 
 clean:  ## remove what can be made again (.venv, .tools, caches); the shop's data stays
-	rm -rf .venv .tools .opensearch .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .tools .opensearch .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -41,7 +41,7 @@ CHECK = {
     "lock": tool("uv", "lock", "--check"),
     "format": tool("ruff", "format", "--check", "."),
     "lint": tool("ruff", "check", "."),
-    "imports": tool("lint-imports"),
+    "imports": tool("pytest", "-q", "tests/tidy/test_layers.py"),
     "wheel": tool("python", "scripts/check_wheel.py"),
     "vulnerabilities": tool("python", "scripts/check_vulnerabilities.py"),
     "types": tool("pyright"),

@@ -2,10 +2,10 @@
 
     python -m mercat.lab.bench.stripe_charges [SECONDS]
 
-The real service on a real database, with Stripe's double at 100 ms an answer in a process of its own. A charge
-is two requests, so 200 ms at best; what more it takes is ours. For so many at once it prints charges a second,
-what the wait alone would allow, the middle and the worst of their times, how late the event loop was, and the
-processor time of each. Last result: docs/performance.md.
+The real service on a real database, with Stripe's double at 100 ms an answer in a process of its own. A
+charge is two requests, so 200 ms at best; what more it takes is ours. For so many at once it prints charges a
+second, what the wait alone would allow, the middle and the worst of their times, how late the event loop was,
+and the processor time of each. Last result: docs/performance.md.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ import msgspec
 import uvloop
 
 from mercat import ids, settings
-from mercat.app import till_of
 from mercat.embedded import engines, temporary
 from mercat.kit.host import Host
-from mercat.migrate import migrate
+from mercat.migrations import migrate
 from mercat.payments import Charge, Payments, SellerPart
 from mercat.settings import Secret
+from mercat.shop import make_payments
 
 DELAY_S = 0.1
 
@@ -100,7 +100,7 @@ async def main(seconds: float) -> None:
         await migrate(owner, chosen)
         async with AsyncExitStack() as stack:
             host = Host(chosen, stack)
-            payments = till_of(host, await host.pool("payments"))
+            payments = make_payments(host, await host.pool("payments"))
             for at_once in (1, 10, 50, 100, 200, 500, 1_000):
                 figures = await measure(payments, at_once, seconds)
                 connections = await owner.fetchval(
