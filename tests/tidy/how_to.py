@@ -1,8 +1,8 @@
 """Follows a page of docs/how-to: its blocks are applied to a copy of the repository, as a reader would.
 
-A block stands under a line that begins with its file in backticks. `(new)` after the name makes the file, a block
-of `diff` changes it: lines that begin with a space or a minus must stand there together, once, and those that
-begin with a plus take the place of the minuses. Other blocks (`sh`) are for people.
+A block stands under a line that begins with its file in backticks. `(new)` after the name makes the file, a
+block of `diff` changes it: lines that begin with a space or a minus must stand there together, once, and
+those that begin with a plus take the place of the minuses. Other blocks (`sh`) are for people.
 """
 
 import re
