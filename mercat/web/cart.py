@@ -8,17 +8,18 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mercat import money
-from mercat.cart import QUANTITY_MAX, CartView
+from mercat.cart import CartView
 from mercat.ids import CartId, OfferId, ProductId
 from mercat.kit.refusals import Conflict, Invalid, NotFound, Refusal
 from mercat.kit.rpc import Caller
+from mercat.quantity import QUANTITY_MAX, Quantity
 from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import Form, FormErrors, read_form
 from mercat.web.pages import Pages
 from mercat.web.rendering import label
 from mercat.web.router import PublicRoute
-from mercat.web.schemas import Amount, Quantity
+from mercat.web.schemas import Amount
 from mercat.web.session import caller_of, guest_session
 
 

@@ -25,11 +25,10 @@ from mercat.web.pages import Pages
 from mercat.web.router import PublicRoute
 from mercat.web.schemas import Amount, Cursor, PageLimit, PageNumber
 from mercat.web.session import caller_of
-from mercat.web.shipments import PackedQuantity, ShipmentShown, read_packed, shipment_shown
+from mercat.web.shipments import PARCEL_WAY, PackedQuantity, ShipmentShown, read_packed, shipment_shown
 
 _A_PAGE = 20
 _PAGES_MAX = 1_000
-_WAY = ("shipped", "in_transit", "out_for_delivery", "delivered")
 _HEADLINES = {
     "confirmed": "Being packed",
     "partially_shipped": "Partly on its way",
@@ -412,7 +411,7 @@ def _parcels(order: Order, shipments: list[Shipment], names: dict[SellerId, str]
         name = names.get(shipment.seller_id, "the seller")
         parcels.append(
             ParcelView(
-                f"ParcelView from {name}",
+                f"Parcel from {name}",
                 shipment.status,
                 shipment.carrier,
                 shipment.tracking_number,
@@ -442,9 +441,9 @@ def _parcel_way(shipment: Shipment) -> list[TimelineStep]:
         )
         for event in sorted(shipment.events, key=lambda event: event.at)
     ]
-    passed = [event.status for event in shipment.events if event.status in _WAY]
-    come = max((_WAY.index(status) for status in passed), default=-1)
-    return steps + [TimelineStep(rendering.state(status), tone="next") for status in _WAY[come + 1 :]]
+    passed = [event.status for event in shipment.events if event.status in PARCEL_WAY]
+    come = max((PARCEL_WAY.index(status) for status in passed), default=-1)
+    return steps + [TimelineStep(rendering.state(status), tone="next") for status in PARCEL_WAY[come + 1 :]]
 
 
 def _shown(line: OrderLineView, quantity: int) -> dict[str, Any]:

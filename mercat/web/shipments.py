@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from msgspec import Meta, Struct
 
-from mercat.cart import QUANTITY_MAX
-from mercat.fulfilment import Shipment
+from mercat.fulfilment import ParcelStatus, Shipment
 from mercat.ids import LineId, SellerId, ShipmentId
+from mercat.quantity import QUANTITY_MAX
 from mercat.web.forms import FormErrors, read_form
 
 Packed = TypeVar("Packed", bound=Struct)
+PARCEL_WAY: tuple[ParcelStatus, ...] = tuple(
+    status for status in get_args(ParcelStatus) if status != "exception"
+)
+"""How a parcel comes to its buyer, from the first status to the last."""
 _LINE = "q-"
 """How the fields of quantities begin; the line's id follows."""
 

@@ -116,6 +116,9 @@ async def cup(people: Any) -> dict[str, Any]:
     }
     listed = await people.seller.post(f"{PREFIX}/seller/products", json=product)
     assert listed.status_code == 201
+    for _ in range(500):  # until its page has been told of the stock
+        if (await people.nobody.get(f"{PREFIX}/products/{listed.json()['product_id']}")).json()["in_stock"]:
+            break
     return listed.json()
 
 

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct
 
 from mercat.catalog import Attribute, Attributes, Listing, NewProduct, ProductChange
 from mercat.ids import ProductId
-from mercat.inventory.messages import Quantity as StockQuantity
+from mercat.inventory import StockQuantity
 from mercat.kit.refusals import Invalid
 from mercat.web.forms import FormErrors, TypedPrice, named_lines, read_form
 

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from mercat import money
 from mercat.checkout import Ship, Track
-from mercat.fulfilment import SellerOrder, SellerStatus
+from mercat.fulfilment import ParcelStatus, SellerOrder, SellerStatus
 from mercat.ids import LineId, OfferId, OrderId, ProductId, ShipmentId
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
@@ -23,10 +23,9 @@ from mercat.web.forms import Form, FormErrors, id_of, read_form
 from mercat.web.pages import Pages
 from mercat.web.router import PublicRoute
 from mercat.web.schemas import Amount, PageLimit
-from mercat.web.shipments import PackedQuantity, ShipmentShown, read_packed, shipment_shown
+from mercat.web.shipments import PARCEL_WAY, PackedQuantity, ShipmentShown, read_packed, shipment_shown
 from mercat.web.table_query import choice, link
 
-_NEXT = ("in_transit", "out_for_delivery", "delivered", "exception")
 _ORDERS: dict[str, tuple[str, ...]] = {"status": get_args(SellerStatus)}
 
 
@@ -239,11 +238,12 @@ def _order_row(order: SellerOrder) -> dict[str, Any]:
     }
 
 
-def _following(status: str) -> list[str]:
-    if status == "delivered":
+def _following(status: ParcelStatus) -> list[ParcelStatus]:
+    """What may become of a parcel next; an exception may be followed by any."""
+    if status == PARCEL_WAY[-1]:
         return []
-    way = _NEXT[:3]
-    return [*(way[way.index(status) + 1 :] if status in way else way), "exception"]
+    come = PARCEL_WAY.index(status) if status in PARCEL_WAY else 0
+    return [*PARCEL_WAY[come + 1 :], "exception"]
 
 
 def page_routes(pages: Pages, shop: Shop) -> list[Route]:

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from mercat import money
 from mercat.catalog import Attributes, NewProduct, Offer, OfferSort, ProductChange, Status
 from mercat.ids import OfferId, ProductId, SellerId, SkuId
-from mercat.inventory import Count, Line, Stock
+from mercat.inventory import Line, Stock, StockCount
 from mercat.kit.refusals import ConditionMissing, Forbidden, NotFound, Refusal, Stale
 from mercat.kit.rpc import Answer, Caller
 from mercat.shop import Shop
@@ -153,7 +153,9 @@ class SellerProductsApi:
             return _stock_shown(stock)
         raise NotFound("You have no such offer.")
 
-    async def count_stock(self, caller: Caller, request: Request, offer_id: OfferId, count: Count) -> Answer:
+    async def count_stock(
+        self, caller: Caller, request: Request, offer_id: OfferId, count: StockCount
+    ) -> Answer:
         """Sets what was counted, if nobody changed the shelf since: If-Match has the ETag that was read."""
         try:
             version = _version(request.headers.get("if-match"))
@@ -258,7 +260,7 @@ class StatusForm(Struct, frozen=True):
     status: Status
 
 
-class StockForm(Count, frozen=True, kw_only=True):
+class StockForm(StockCount, frozen=True, kw_only=True):
     """So many were counted; `version` is the stock's that was shown."""
 
     version: int
@@ -364,7 +366,7 @@ class SellerProductPages:
             shown = Form(StockForm, form, asked, at=offer_id)
             return await self.products(request, None, 422, back, stock_form=shown)
         try:
-            await self._shop.inventory.count(seller_id, offer_id, asked.version, Count(asked.quantity))
+            await self._shop.inventory.count(seller_id, offer_id, asked.version, StockCount(asked.quantity))
         except Stale as refused:
             words = "Below is the stock as it is now: somebody bought meanwhile, or you counted elsewhere."
             return await self.products(request, RefusalMessage(str(refused), words), refused.status, back)

@@ -1,12 +1,13 @@
 """Everybody's orders, for operators: a table, and the same as a file."""
 
-from typing import Any
+from typing import Any, get_args
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from mercat.ids import OrderId
+from mercat.orders import OrderStatus
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.forms import id_of
@@ -17,7 +18,7 @@ from mercat.web.table_query import as_csv, choice, link
 
 _A_PAGE = 100
 _EXPORT_PAGE, _EXPORT_PAGES_MAX = 1_000, 50
-_ORDERS = {"status": ("confirmed", "partially_shipped", "shipped", "delivered", "cancelled")}
+_ORDERS = {"status": get_args(OrderStatus)}
 
 
 class EverybodysOrdersPages:
