@@ -8,6 +8,7 @@ true. `service.py` lists the parts: preparation, purchases, recovery, aftercare,
 from mercat.checkout.api import API
 from mercat.checkout.messages import (
     EMAIL_MAX,
+    FLASH_PASS_MAX,
     AdmissionGate,
     Buy,
     CartEmpty,
@@ -38,6 +39,7 @@ from mercat.checkout.service import Checkout
 __all__ = [
     "API",
     "EMAIL_MAX",
+    "FLASH_PASS_MAX",
     "AdmissionGate",
     "Buy",
     "CartEmpty",

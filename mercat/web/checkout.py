@@ -15,6 +15,7 @@ from mercat import money
 from mercat.accounts import Address, NewAddress
 from mercat.cart import CartView
 from mercat.checkout import (
+    FLASH_PASS_MAX,
     Buy,
     CheckoutAnswer,
     CheckoutInProgress,
@@ -170,7 +171,7 @@ class CheckoutApi:
 
 def _flash_pass(request: Request) -> str | None:
     given = request.headers.get("flash-pass")
-    return given[:2_000] if given else None
+    return given[:FLASH_PASS_MAX] if given else None
 
 
 def _checkout_answer(answer: CheckoutAnswer) -> Answer:

@@ -15,6 +15,7 @@ from mercat.web.pages import Pages
 from mercat.web.tiles import listed, shelf
 
 _A_SHELF = 5
+_WINDOW_MIN = 6
 
 
 class HomePages:
@@ -33,7 +34,7 @@ class HomePages:
             listed(self._shop, Query(sort="newest", in_stock=True, limit=_A_SHELF)),
             listed(self._shop, Query(sort="rating", in_stock=True, price_max=cheap, limit=_A_SHELF)),
         )
-        window = popular if len(popular) >= 6 else rated + newest
+        window = popular if len(popular) >= _WINDOW_MIN else rated + newest
         return await self._pages.public(
             request,
             "home.html",

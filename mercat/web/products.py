@@ -34,6 +34,8 @@ _CACHED_S = 2.0
 _CACHED_MAX = 2_000
 _REVIEWS = 10
 _A_SHELF = 5
+_LINKED_LETTERS_MAX = 1_000
+"""Of a text, for search engines."""
 
 
 class ImageShown(Struct, frozen=True):
@@ -304,7 +306,7 @@ def _linked(
         "@context": "https://schema.org",
         "@type": "Product",
         "name": product.title,
-        "description": product.description[:1_000],
+        "description": product.description[:_LINKED_LETTERS_MAX],
         "sku": str(product.product_id),
         "url": url,
         "image": [rendering.absolute(image["url"], origin) for image in images],
@@ -332,7 +334,7 @@ def _linked(
                 "@type": "Review",
                 "reviewRating": {"@type": "Rating", "ratingValue": each.stars},
                 "author": {"@type": "Person", "name": each.author or "A buyer"},
-                "reviewBody": each.body[:1_000],
+                "reviewBody": each.body[:_LINKED_LETTERS_MAX],
                 "datePublished": date.isoformat(each.written_at.date()),
             }
             for each in reviews[:3]

@@ -21,8 +21,10 @@ from mercat.web.pages import Pages
 from mercat.web.products import PlaceShown
 from mercat.web.results import A_PAGE, SORTS, Chip, Link, ListingQuery, facets_of, traits_of, words_of
 from mercat.web.router import PublicRoute
-from mercat.web.schemas import FewLimit, ListingSort, Paging, SearchWords, minor
+from mercat.web.schemas import SEARCH_WORDS_MAX, FewLimit, ListingSort, Paging, SearchWords, minor
 from mercat.web.tiles import ProductTile, listed, tile
+
+LeastRating = Annotated[float, Meta(ge=0, le=5)]
 
 
 class ProductsAsk(Paging):
@@ -36,7 +38,7 @@ class SearchAsk(Paging):
     price_max: Decimal | None = field(default=None, name="filters[price_max]")
     brand: list[str] = field(default_factory=list[str], name="filters[brand]")
     category: list[str] = field(default_factory=list[str], name="filters[category]")
-    rating_min: Annotated[float, Meta(ge=0, le=5)] | None = field(default=None, name="filters[rating_min]")
+    rating_min: LeastRating | None = field(default=None, name="filters[rating_min]")
     in_stock: bool | None = field(default=None, name="filters[in_stock]")
     attributes: Wanted = field(default_factory=dict[str, list[str]], name="filters[attr.NAME]")
     sort: ListingSort = "relevance"
@@ -314,7 +316,7 @@ class SearchPages:
         return links
 
     async def suggest(self, request: Request) -> Response:
-        q = request.query_params.get("q", "").replace("\0", "").strip()[:100]
+        q = request.query_params.get("q", "").replace("\0", "").strip()[:SEARCH_WORDS_MAX]
         none = Suggestions([], [], [], [])
         found = (
             await self._shop.breakers["search"].ask(self._shop.search.suggest(q, 5), none)

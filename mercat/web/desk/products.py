@@ -27,6 +27,7 @@ from mercat.web.table_query import CHOICE_MAX, TableQuery, as_csv, choice, link
 
 _EXPORT_PAGE = 500
 _EXPORT_PAGES_MAX = 100
+_VERSION_DIGITS_MAX = 18
 _PRODUCTS: dict[str, tuple[str, ...]] = {"q": (), "status": get_args(Status), "sort": get_args(OfferSort)}
 
 _SORT: OfferSort = "newest"
@@ -199,7 +200,7 @@ def _version(if_match: str | None) -> int:
     if if_match is None:
         raise ConditionMissing
     digits = if_match.strip().removeprefix("W/").strip('"')
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= _VERSION_DIGITS_MAX):
         raise Stale
     return int(digits)
 

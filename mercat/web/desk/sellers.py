@@ -17,9 +17,11 @@ from mercat.web.pages import Pages
 from mercat.web.router import PublicRoute
 from mercat.web.session import caller_of, member_of
 
+SellerName = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S")]
+
 
 class NewSeller(Struct, frozen=True):
-    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S")]
+    name: SellerName
 
 
 class SellerMade(Struct, frozen=True):
