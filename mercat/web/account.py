@@ -6,7 +6,6 @@ import msgspec
 from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.accounts import Address, NewAddress, PaymentMethod
 from mercat.ids import AddressId, PaymentMethodId
@@ -17,7 +16,7 @@ from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.errors import message_of
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.session import member_of
 
 ADDRESS_FIELDS = ("name", "line1", "line2", "city", "region", "postal_code", "country", "phone")
@@ -148,7 +147,7 @@ def new_address(form: dict[str, str]) -> tuple[NewAddress | None, dict[str, str]
         return None, {field: "This is too long." if long else "This does not look right."}
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     account = AccountPages(pages, shop)
     return [
         pages.route("/account", account.account),

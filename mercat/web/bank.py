@@ -2,7 +2,6 @@
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.checkout import CheckoutInProgress
 from mercat.kit import codec
@@ -12,6 +11,7 @@ from mercat.shop import Shop
 from mercat.web.checkout import order_url
 from mercat.web.forms import local_path
 from mercat.web.pages import Pages
+from mercat.web.router import Endpoint
 
 
 class BankPages:
@@ -48,10 +48,10 @@ class BankPages:
         outcome = codec.decode(await read(request), Outcome)
         said = await self._shop.checkout.challenge(request.path_params["ticket"], outcome)
         kind = "application/json" if said.status < 400 else "application/problem+json"
-        return Response(said.body, said.status, {"Cache-Control": "private, no-store"}, kind)
+        return Response(said.body, said.status, media_type=kind)
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     bank = BankPages(pages, shop)
     return [
         pages.route("/sandbox/3ds/{ticket}", bank.bank),

@@ -5,7 +5,6 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat import money
 from mercat.cart import CartView
@@ -16,7 +15,7 @@ from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import id_of
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, Quantity
 from mercat.web.session import caller_of, guest_session
 
@@ -230,7 +229,7 @@ def _quantity(given: str, *, least: int) -> int:
     return int(given)
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     cart = CartPages(pages, shop)
     return [
         pages.route("/cart", cart.cart),

@@ -9,7 +9,6 @@ import msgspec
 from msgspec import Meta, Raw, Struct, field
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat import money
 from mercat.accounts import Address, NewAddress
@@ -32,7 +31,7 @@ from mercat.web.errors import RefusalMessage
 from mercat.web.forms import id_of
 from mercat.web.idempotency import key_of
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, Price, is_given, minor
 from mercat.web.session import caller_of
 
@@ -334,7 +333,7 @@ class CheckoutPages:
         url = order_url(said) if said.status < 400 else f"/checkout?after={key}"
         if not request.headers.get("hx-request"):
             return self._pages.redirect(request, url)
-        return Response(headers={"HX-Redirect": url, "Cache-Control": "private, no-store"})
+        return Response(headers={"HX-Redirect": url})
 
     async def back(self, request: Request) -> Response:
         """Where a shopper comes back to from their bank's own page."""
@@ -354,7 +353,7 @@ class CheckoutPages:
 
     async def _wait(self, request: Request, said: Said, url: str, key: str = "") -> Response:
         if "seen" in request.query_params:
-            return Response(status_code=204, headers={"Cache-Control": "private, no-store"})
+            return Response(status_code=204)
         step = _with_way_back(codec.decode(said.body, _Answer).next_action, key)
         return await self._pages.page(request, "pending.html", next_action=step, url=url)
 
@@ -687,7 +686,7 @@ def _say(code: str, detail: str, reason: str = "") -> RefusalMessage:
             )
 
 
-def page_routes(pages: Pages, shop: Shop, store: Store) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop, store: Store) -> list[Endpoint]:
     checkout = CheckoutPages(pages, shop, store)
     return [
         pages.route("/checkout", checkout.checkout),

@@ -11,7 +11,6 @@ import msgspec
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.flashsale import Certified, Place, Sale
 from mercat.kit import clock
@@ -21,7 +20,7 @@ from mercat.shop import Shop
 from mercat.web.cache import FLASH_SALE, public_answer
 from mercat.web.errors import RefusalMessage, message_of
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.session import caller_of, guest_session
 
 STATES = {
@@ -243,7 +242,7 @@ def _again_s(sale: Sale, place: Place | None) -> int:
     return int(min(60, max(5, wait / 4)))
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     flash = FlashSalePages(pages, shop)
     return [
         pages.route("/flash", flash.sales, shared=True),

@@ -4,7 +4,6 @@ import asyncio
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat import money
 from mercat.flashsale import Sale
@@ -12,6 +11,7 @@ from mercat.kit.refusals import Refusal
 from mercat.search import Query
 from mercat.shop import Shop
 from mercat.web.pages import Pages
+from mercat.web.router import Endpoint
 from mercat.web.tiles import listed, shelf
 
 _A_SHELF = 5
@@ -55,7 +55,7 @@ class HomePages:
             return []
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     home = HomePages(pages, shop)
     return [
         pages.route("/", home.home, shared=True),

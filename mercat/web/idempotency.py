@@ -19,8 +19,8 @@ from mercat.checkout import KeyReused
 from mercat.kit.refusals import BadRequest, Conflict
 from mercat.kit.rpc import answered, read
 from mercat.kit.valkey import Store
+from mercat.web.cache import Handler
 from mercat.web.context import Authenticate
-from mercat.web.router import Handler
 
 KEPT_S = 24 * 3600
 RUNNING_S = 30

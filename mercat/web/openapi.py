@@ -16,6 +16,7 @@ from mercat.ids import Id
 from mercat.kit import codec
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Needs, Route
+from mercat.web.cache import SELDOM_CHANGED
 from mercat.web.middleware import COOKIE
 from mercat.web.router import TAGS, PublicRoute
 
@@ -233,7 +234,7 @@ class ApiDocs:
         return self._kept(self._styles, "text/css")
 
     def _kept(self, content: bytes, media_type: str) -> Response:
-        return Response(content, media_type=media_type, headers={"Cache-Control": "public, max-age=60"})
+        return Response(content, media_type=media_type, headers={"Cache-Control": SELDOM_CHANGED})
 
 
 def page(said: Schema, table: Sequence[PublicRoute], prefix: str) -> str:

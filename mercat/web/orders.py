@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat import money
 from mercat.checkout import Return, Returned
@@ -23,7 +22,7 @@ from mercat.web import rendering
 from mercat.web.errors import RefusalMessage
 from mercat.web.forms import id_of, number_in
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, Cursor, PageLimit, PageNumber
 from mercat.web.session import caller_of
 from mercat.web.shipments import ShipmentShown, shipment_shown
@@ -295,7 +294,7 @@ class OrderPages:
         events = sum(len(each.events) for each in shipments)
         seen = f"{order.status}-{events}-{sum(len(each.refunds) for each in payments)}"
         if request.query_params.get("seen") == seen and request.headers.get("hx-request"):
-            return Response(status_code=204, headers={"Cache-Control": "private, no-store"})
+            return Response(status_code=204)
         names = await self._shop.sellers.names(list({line.seller_id for line in order.lines}))
         return await self._pages.page(
             request,
@@ -455,7 +454,7 @@ def _shown(line: OrderLineView, quantity: int) -> dict[str, Any]:
     }
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     orders = OrderPages(pages, shop)
     return [
         pages.route("/orders", orders.orders),

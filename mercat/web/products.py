@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from msgspec import UNSET, Struct, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat import money
 from mercat.catalog import Product, ProductOffer, Variant
@@ -24,7 +23,7 @@ from mercat.web.cache import public_answer
 from mercat.web.forms import id_of
 from mercat.web.pages import Pages
 from mercat.web.reviews import ReviewShown, review_shown
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, SellerShown
 from mercat.web.tiles import shelf
 
@@ -338,7 +337,7 @@ def _linked(
     return said
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     products = ProductPages(pages, shop)
     return [
         pages.route("/p/{product_id}", products.product, shared=True),

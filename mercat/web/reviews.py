@@ -6,7 +6,6 @@ import msgspec
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.ids import ProductId, ReviewId
 from mercat.kit import codec
@@ -19,7 +18,7 @@ from mercat.web.cache import public_answer
 from mercat.web.errors import message_of
 from mercat.web.forms import id_of
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import PageLimit
 from mercat.web.session import caller_of
 
@@ -196,7 +195,7 @@ class ReviewPages:
         return self._pages.message(request, "good", words)
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     reviews = ReviewPages(pages, shop)
     return [
         pages.route("/p/{product_id}/review", reviews.review),

@@ -7,20 +7,17 @@ from urllib.parse import urlencode
 from msgspec import Meta, Raw, Struct, field
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.kit import codec
-from mercat.kit.refusals import NotFound
 from mercat.kit.rpc import Answer
 from mercat.search import Card, Explained, Facets, Found, Query, Relaxed, Suggestions, Wanted
 from mercat.shop import Shop
-from mercat.web.cache import public_answer
-from mercat.web.categories import KnownCategories
-from mercat.web.category_tree import CategoryNode
+from mercat.web.cache import public_answer, public_headers
+from mercat.web.category_tree import CategoryNode, CategoryTree
 from mercat.web.pages import Pages
 from mercat.web.products import PlaceShown
 from mercat.web.results import A_PAGE, SORTS, Chip, Link, ListingQuery, facets_of, traits_of, words_of
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import FewLimit, ListingSort, Paging, SearchWords, minor
 from mercat.web.tiles import ProductTile, listed, tile
 
@@ -104,14 +101,14 @@ class _Products(Struct, frozen=True, kw_only=True):
 class SearchApi:
     """Search, and lists, which are searches without words."""
 
-    def __init__(self, shop: Shop, categories: KnownCategories) -> None:
+    def __init__(self, shop: Shop, categories: CategoryTree) -> None:
         self._shop = shop
         self._categories = categories
 
     async def products(self, ask: ProductsAsk) -> Answer:
-        """_Products for sale, of one category with all below it, or of all."""
+        """Products for sale, of one category with all below it, or of all."""
         if ask.category is not None:
-            await self._categories.check(ask.category)
+            await self._categories.find(ask.category)
         found = await self._shop.search.find(
             Query(
                 category=[] if ask.category is None else [ask.category],
@@ -131,7 +128,7 @@ class SearchApi:
         return public_answer(shown, "products", *([f"category/{ask.category}"] if ask.category else []))
 
     async def search(self, ask: SearchAsk) -> Answer:
-        """_Products that have the words and pass the filters; each facet counts what it would leave."""
+        """Products that have the words and pass the filters; each facet counts what it would leave."""
         currency = self._shop.settings.currency
         low, high = (
             None if price is None else minor(price, currency, f"/filters[{name}]")
@@ -222,9 +219,7 @@ class SearchPages:
 
     async def category(self, request: Request) -> Response:
         slug = request.path_params["slug"]
-        category = (await self._categories.all()).get(slug)
-        if category is None:
-            raise NotFound("There is no such department. It may have been renamed.")
+        category = await self._categories.find(slug)
         return await self._listing(request, ListingQuery(request, f"/c/{slug}"), category)
 
     async def search(self, request: Request) -> Response:
@@ -329,11 +324,11 @@ class SearchPages:
             categories=found.categories[:2],
             products=[tile(codec.decode(bytes(card), Card)) for card in found.products],
         )
-        response.headers["Cache-Control"] = "public, max-age=5"
+        response.headers.update(public_headers("search"))
         return response
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     search = SearchPages(pages, shop)
     return [
         pages.route("/c/{slug}", search.category, shared=True),

@@ -7,7 +7,6 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.accounts import Credentials, NewPerson, Session
 from mercat.checkout import Email
@@ -18,7 +17,7 @@ from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import local_path
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import PersonName
 from mercat.web.session import caller_of, end_session, start_session, token_of
 
@@ -231,7 +230,7 @@ class SessionPages:
         return self._pages.redirect(request, "/")
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     sessions = SessionPages(pages, shop)
     return [
         pages.route("/fragments/badge", sessions.badge),

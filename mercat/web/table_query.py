@@ -33,7 +33,7 @@ def as_csv(name: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Res
     writer = csv.writer(file)
     writer.writerow(head)
     writer.writerows([_cell(value) for value in row] for row in rows)
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(file.getvalue().encode(), headers=headers, media_type="text/csv; charset=utf-8")
 
 

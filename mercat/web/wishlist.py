@@ -5,7 +5,6 @@ from datetime import datetime
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.ids import ProductId
 from mercat.kit.refusals import Unavailable
@@ -14,7 +13,7 @@ from mercat.search import Card
 from mercat.shop import Shop
 from mercat.web.forms import id_of
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import card
 from mercat.web.session import caller_of, member_of
 from mercat.wishlist import Item
@@ -113,7 +112,7 @@ class WishlistPages:
         return self._pages.redirect(request, "/wishlist")
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     wishlist = WishlistPages(pages, shop)
     return [
         pages.route("/wishlist", wishlist.wishlist),

@@ -6,7 +6,6 @@ from typing import Any, get_args
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat import money
 from mercat.checkout import Ship, Track
@@ -22,7 +21,7 @@ from mercat.web.desk.products import seller_id_of
 from mercat.web.errors import RefusalMessage, message_of
 from mercat.web.forms import id_of
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, PageLimit
 from mercat.web.shipments import ShipmentShown, shipment_shown
 from mercat.web.table_query import choice, link
@@ -251,7 +250,7 @@ def _following(status: str) -> list[str]:
     return [*(way[way.index(status) + 1 :] if status in way else way), "exception"]
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     desk = SellerOrderPages(pages, shop)
     return [
         pages.route("/desk/orders", desk.orders),

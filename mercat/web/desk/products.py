@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 from msgspec import Meta, Raw, Struct, field
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat import money
 from mercat.catalog import Attributes, NewProduct, Offer, OfferSort, ProductChange, Status
@@ -21,7 +20,7 @@ from mercat.web.desk.page import A_PAGE, AFTER, DONE, desk_page, seller_of
 from mercat.web.errors import RefusalMessage, message_of
 from mercat.web.forms import id_of
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, PageLimit, Price, is_given, minor
 from mercat.web.table_query import TableQuery, as_csv, choice, link
 
@@ -449,7 +448,7 @@ async def list_for_sale(shop: Shop, seller_id: SellerId, draft: NewProduct, quan
     await shop.inventory.receive(f"listed/{int(listed.offer_id)}", [line], seller_id)
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     desk = SellerProductPages(pages, shop)
     return [
         pages.route("/desk", desk.products),

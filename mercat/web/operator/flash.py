@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
 
 from mercat.flashsale import Act, Room, Sale
 from mercat.kit import codec
@@ -20,6 +19,7 @@ from mercat.web.errors import message_of
 from mercat.web.flash_sales import STATES
 from mercat.web.forms import number_in
 from mercat.web.pages import Pages
+from mercat.web.router import Endpoint
 from mercat.web.session import with_role
 
 _WATCHING_MAX = 20
@@ -74,7 +74,7 @@ class ControlRoom:
         await self._shop.flashsale.sale(sale_id)  # raises NotFound before the answer begins
         if self._watching >= _WATCHING_MAX:
             raise Overloaded
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        headers = {"X-Accel-Buffering": "no"}
         return StreamingResponse(self._told(sale_id), headers=headers, media_type="text/event-stream")
 
     async def _told(self, sale_id: str) -> AsyncIterator[bytes]:
@@ -173,7 +173,7 @@ def _actions(sale: Sale) -> list[RoomAction]:
             return []
 
 
-def page_routes(pages: Pages, shop: Shop, closing: asyncio.Event) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop, closing: asyncio.Event) -> list[Endpoint]:
     room = ControlRoom(pages, shop, closing)
     return [
         pages.route("/operator/flash", room.sales),

@@ -8,7 +8,6 @@ import msgspec
 from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat import ids
 from mercat.ids import ProductId, RuleChangeId, RuleId
@@ -20,7 +19,7 @@ from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import id_of
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.session import with_role
 
 ChangesLimit = Annotated[int, Meta(ge=1, le=100)]
@@ -334,7 +333,7 @@ def _is_date(said: str) -> bool:
     return True
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     rules = SearchRulePages(pages, shop)
     return [
         pages.route("/operator/search", rules.rules),
