@@ -29,7 +29,7 @@ class BankPages:
         )
 
     async def tell_bank(self, request: Request) -> Response:
-        """The shopper's yes or no; a program sends it as JSON."""
+        """Take the shopper's yes or no; a program sends it as JSON."""
         ticket = request.path_params["ticket"]
         if request.headers.get("content-type", "").startswith("application/json"):
             return await answered(self._bank_is_told, request)

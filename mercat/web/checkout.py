@@ -100,7 +100,7 @@ class CheckoutApi:
         self._shop = shop
 
     async def shipping_methods(self, caller: Caller, address_id: AddressId) -> MethodsShown:
-        """How an order can reach an address, for how much, and when."""
+        """List how an order can reach an address, for how much, and when."""
         address = await self._shop.accounts.address(caller.user_id, address_id)
         methods = await self._shop.fulfilment.methods(address.country, address.region or "")
         return MethodsShown(
@@ -117,7 +117,7 @@ class CheckoutApi:
         )
 
     async def quote(self, caller: Caller, ask: QuoteAsk) -> QuoteShown:
-        """What the cart costs, sent there that way: honoured until it expires."""
+        """Quote what the cart costs, sent there that way: honoured until it expires."""
         quote = await self._shop.checkout.quote(caller, ask.shipping_address_id, ask.shipping_method)
         shown = quote.currency
         return QuoteShown(
@@ -132,7 +132,7 @@ class CheckoutApi:
         )
 
     async def buy(self, caller: Caller, request: Request, ask: CheckoutAsk) -> Answer:
-        """Buys the cart, once a key. A 202 is followed by asking again with the same key and body."""
+        """Buy the cart, once a key. A 202 is followed by asking again with the same key and body."""
         key = key_of(request)
         if key is None:
             raise BadRequest("Send an Idempotency-Key of your own making: the same one when you try again.")
@@ -284,7 +284,7 @@ class CheckoutPages:
         )
 
     async def totals(self, request: Request) -> Response:
-        """The page again for what was chosen so far: the script takes delivery and totals out of it."""
+        """Show the page again for what was chosen so far: the script takes delivery and totals out of it."""
         form = await self._pages.form(request)
         caller = await caller_of(request)
         if caller is None:
@@ -336,7 +336,7 @@ class CheckoutPages:
         return Response(headers={"HX-Redirect": url})
 
     async def back(self, request: Request) -> Response:
-        """Where a shopper comes back to from their bank's own page."""
+        """Go on where a shopper comes back from their bank's own page."""
         checkout_id = id_of(request.path_params["checkout"], CheckoutId)
         try:
             said = await self._shop.checkout.resume(checkout_id)
@@ -368,7 +368,7 @@ class CheckoutPages:
         key: str | None = None,
         status: int = 200,
     ) -> Response:
-        """The page, filled with what was given."""
+        """Show the page, filled with what was given."""
         view = await self._shop.cart.show(caller.user_id)
         if not view.items:
             return self._pages.redirect(request, "/cart")
@@ -434,7 +434,7 @@ class CheckoutPages:
         country: str,
         region: str,
     ) -> CheckoutTotals | None:
-        """A quote, which is honoured, for an address that is known; else what it comes to as things stand."""
+        """Quote for an address that is known, which is honoured; else add up what it comes to now."""
         if chosen and not view.problems:
             try:
                 quote = await self._shop.checkout.quote(caller, chosen.address_id, method.code)
@@ -457,7 +457,7 @@ class CheckoutPages:
         )
 
     async def _ask(self, caller: Caller, form: dict[str, str]) -> Buy:
-        """The form as checkout takes it. What is new in it is saved first: address, card."""
+        """Read the form as checkout takes it. What is new in it is saved first: address, card."""
         errors: dict[str, str] = {}
         email = None
         if caller.guest:
@@ -494,7 +494,7 @@ class CheckoutPages:
         )
 
     async def _flash_pass(self, caller: Caller) -> str | None:
-        """The pass of whoever's turn it is, where the cart has something of a flash sale."""
+        """Find the pass of whoever's turn it is, where the cart has something of a flash sale."""
         watched = {each.offer_id: each.sale_id for each in await self._shop.flashsale.watched() if each.queue}
         if not watched:
             return None
@@ -526,7 +526,7 @@ class CheckoutPages:
             raise _Wrong({"card": f"{no} {_UNMOVED}"}) from no
 
     async def _buy(self, caller: Caller, key: str, ask: Buy) -> Said:
-        """What checkout says; a refusal it had no need to store is an answer like any other."""
+        """Ask checkout; a refusal that it had no need to store is an answer like any other."""
         try:
             return await self._shop.checkout.buy(caller, key, ask)
         except CheckoutInProgress:
@@ -610,7 +610,7 @@ _WHY = {
 
 
 def _say(code: str, detail: str, reason: str = "") -> RefusalMessage:
-    """A refused checkout: what happened, whether money moved, what to do."""
+    """Say of a refused checkout what happened, whether money moved, and what to do."""
     match code:
         case "payment_declined":
             return RefusalMessage(

@@ -27,7 +27,7 @@ class MediaPages:
         self._draw = lru_cache(maxsize=_DRAWN_MAX)(draw)
 
     async def art(self, request: Request) -> Response:
-        """A drawn picture: the same address is the same picture."""
+        """Draw a picture: the same address is the same picture."""
         drawn = self._draw(request.path_params["path"], request.url.query[:_QUERY_MAX])
         headers = public_headers("art", policy=DRAWN)
         return Response(drawn, headers=headers, media_type="image/svg+xml")

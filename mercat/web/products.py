@@ -102,7 +102,7 @@ class ProductsApi:
         self._cached: dict[ProductId, _CachedAnswer] = {}
 
     async def product(self, product_id: ProductId) -> Answer:
-        """Everything about a product: pictures, variants, offers, and the newest reviews."""
+        """Show everything about a product: pictures, variants, offers, and the newest reviews."""
         product = await self._shop.catalog.product(product_id)
         kept = self._cached.get(product_id)
         now = time.monotonic()
@@ -224,7 +224,7 @@ class ProductPages:
         )
 
     async def _flash(self, offer_id: OfferId) -> str | None:
-        """The sale in which alone this offer is sold, if there is one."""
+        """Find the sale in which alone this offer is sold, if there is one."""
         try:
             watched = await self._shop.flashsale.watched()
         except Refusal:
@@ -240,7 +240,7 @@ class ProductPages:
 
 
 def _variant(product: Product, asked: str | None) -> Variant | None:
-    """The one asked for; else the one whose offer is featured, if there is something to choose."""
+    """Choose the variant asked for; else the one whose offer is featured, if there are several."""
     if len(product.variants) < 2:
         return None
     if asked:
@@ -254,7 +254,7 @@ def _variant(product: Product, asked: str | None) -> Variant | None:
 
 
 def _options(product: Product, here: Variant | None, canonical: str) -> list[VariantOption]:
-    """For each option its values, each a link to the variant that differs from this one least."""
+    """List each option with its values, each a link to the variant that differs from this one least."""
     if here is None:
         return []
     options: list[VariantOption] = []
@@ -279,7 +279,7 @@ def _options(product: Product, here: Variant | None, canonical: str) -> list[Var
 
 
 def _histogram(counts: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Stars, how many, percent; five stars first."""
+    """List stars, how many, percent; five stars first."""
     total = sum(counts)
     return (
         [(star, counts[star - 1], round(100 * counts[star - 1] / total)) for star in (5, 4, 3, 2, 1)]
@@ -296,7 +296,7 @@ def _linked(
     url: str,
     origin: str,
 ) -> dict[str, Any]:
-    """The product as schema.org describes one."""
+    """Describe the product as schema.org does."""
     said: dict[str, Any] = {
         "@context": "https://schema.org",
         "@type": "Product",

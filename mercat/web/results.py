@@ -87,7 +87,7 @@ class ListingQuery:
         filters: bool = True,
         base: str | None = None,
     ) -> str:
-        """This list's address, without one filter, or without all, or on another page."""
+        """Write this list's address, without one filter, or without all, or on another page."""
         given = [("q", self.q)] if self.q else []
         given += [each for each in self.filters if each != but] if filters else []
         given += [("sort", self.sort)] if self.sort != "relevance" else []
@@ -178,7 +178,7 @@ def words_of(name: str, value: str, currency: str) -> str:
 
 
 def _traits(given: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
-    """The attributes that an address asks for, by name."""
+    """Read the attributes that an address asks for, by name."""
     found: dict[str, list[str]] = {}
     for param, value in given:
         name = param.removeprefix(_TRAIT)

@@ -58,7 +58,7 @@ class ReviewsApi:
         sort: ReviewSort = "newest",
         cursor: ReviewId | None = None,
     ) -> Answer:
-        """What buyers say of a product."""
+        """List what buyers say of a product."""
         await self._known(product_id)
         asked = self._shop.reviews.newest(product_id, limit, cursor, sort)
         page = await self._shop.breakers["reviews"].ask(asked, Page([], 0))
@@ -66,12 +66,12 @@ class ReviewsApi:
         return public_answer(shown, product_id, f"reviews/{product_id}")
 
     async def review(self, caller: Caller, product_id: ProductId, review: NewReview) -> ReviewShown:
-        """Says what a product is like; one review a buyer."""
+        """Say what a product is like; one review a buyer."""
         await self._known(product_id)
         return review_shown(await self._shop.reviews.write(caller, product_id, review))
 
     async def helpful(self, caller: Caller, review_id: ReviewId) -> VotesShown:
-        """Says that a review helped. Saying it again changes nothing."""
+        """Say that a review helped. Saying it again changes nothing."""
         votes = await self._shop.reviews.helpful(caller, review_id)
         return VotesShown(review_id, votes.helpful)
 

@@ -106,7 +106,7 @@ class SearchApi:
         self._categories = categories
 
     async def products(self, ask: ProductsAsk) -> Answer:
-        """Products for sale, of one category with all below it, or of all."""
+        """List products for sale, of one category with all below it, or of all."""
         if ask.category is not None:
             await self._categories.find(ask.category)
         found = await self._shop.search.find(
@@ -128,7 +128,7 @@ class SearchApi:
         return public_answer(shown, "products", *([f"category/{ask.category}"] if ask.category else []))
 
     async def search(self, ask: SearchAsk) -> Answer:
-        """Products that have the words and pass the filters; each facet counts what it would leave."""
+        """Find products that have the words and pass the filters; each facet counts what it would leave."""
         currency = self._shop.settings.currency
         low, high = (
             None if price is None else minor(price, currency, f"/filters[{name}]")
@@ -165,14 +165,14 @@ class SearchApi:
         return public_answer(shown, "search")
 
     async def suggest(self, q: SearchWords = "", limit: FewLimit = 8) -> Answer:
-        """What the first letters may become: words, products, categories, brands, past searches."""
+        """Suggest what the first letters may become: words, products, categories, brands, past searches."""
         asked = self._shop.search.suggest(q, limit)
         return public_answer(
             await self._shop.breakers["search"].ask(asked, Suggestions([], [], [], [])), "search"
         )
 
     async def explain(self, q: SearchWords = "", limit: FewLimit = 8) -> Explained:
-        """Why search puts the first products first: each one's numbers, for operators."""
+        """Explain why search puts the first products first: each one's numbers, for operators."""
         return await self._shop.search.explain(q, limit)
 
 
@@ -288,7 +288,7 @@ class SearchPages:
         )
 
     async def _children(self, asked: ListingQuery, found: Found, category: CategoryNode | None) -> list[Link]:
-        """Where one can go on from here: what is below this category, or the departments."""
+        """List where one can go on from here: what is below this category, or the departments."""
         counts = {each.value: each.count for each in found.facets.categories}
         categories = await self._categories.all()
         below = (

@@ -60,7 +60,7 @@ def end_session(request: Request) -> None:
 
 
 def token_of(request: Request) -> str:
-    """The session's token, from wherever it came."""
+    """Return the session's token, from wherever it came."""
     return context_of(request).token
 
 

@@ -58,7 +58,7 @@ class SessionsApi:
         self._shop = shop
 
     async def register(self, caller: Caller | None, account: NewAccount) -> AccountMade:
-        """Opens an account. It starts no session; what a guest has in the cart comes along."""
+        """Open an account. It starts no session; what a guest has in the cart comes along."""
         guest = _guest_id(caller)
         person = NewPerson(account.email, account.password, account.name)
         user_id = await self._shop.accounts.register(person, guest)
@@ -68,7 +68,7 @@ class SessionsApi:
         return AccountMade(user_id)
 
     async def sign_in(self, caller: Caller | None, request: Request, credentials: SignIn) -> SessionShown:
-        """Starts a session: the token for programs, the same as a cookie for browsers."""
+        """Start a session: the token for programs, the same as a cookie for browsers."""
         given = Credentials(credentials.email, credentials.password)
         session = await self._shop.accounts.sign_in(given, caller)
         if session.guest is not None:
@@ -77,15 +77,15 @@ class SessionsApi:
         return _session_shown(request, session)
 
     async def guest(self, request: Request) -> SessionShown:
-        """Starts a guest's session: all that buying needs."""
+        """Start a guest's session: all that buying needs."""
         return _session_shown(request, await self._shop.accounts.guest())
 
     async def me(self, caller: Caller) -> Me:
-        """Who this session is."""
+        """Show who this session is."""
         return Me(caller.user_id, caller.name, caller.email, sorted(caller.roles), caller.seller_id)
 
     async def sign_out(self, caller: Caller, request: Request) -> dict[str, str]:
-        """Ends this session."""
+        """End this session."""
         await self._shop.accounts.sign_out(token_of(request))
         end_session(request)
         return {}
@@ -211,7 +211,7 @@ class SessionPages:
         return self._begin(request, session, form)
 
     async def _come_along(self, guest: Caller | None, session: Session) -> None:
-        """A guest's cart goes with them into their account."""
+        """Take a guest's cart along into their account."""
         if guest and guest.guest:
             await self._shop.cart.merge(guest.user_id, session.user_id)
             with suppress(Overloaded):  # signing in does not wait for a queue that cannot be reached

@@ -14,8 +14,9 @@ TableQuery = dict[str, str]
 
 
 def choice(asked: Mapping[str, str] | str, known: Mapping[str, Collection[str]]) -> TableQuery:
-    """What a query string, or a form's `back`, asks for. A value that the table does not know counts as none;
-    where it knows no list of them, any does."""
+    """Read what a query string, or a form's `back`, asks for.
+
+    A value that the table does not know counts as none; where it knows no list of them, any does."""
     asked = dict(parse_qsl(asked)) if isinstance(asked, str) else asked
     found = {name: asked.get(name, "").strip()[:_LETTERS_MAX] for name in known}
     return {
@@ -38,5 +39,5 @@ def as_csv(name: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Res
 
 
 def _cell(value: Any) -> Any:
-    """Text that no spreadsheet takes for a formula."""
+    """Write text that no spreadsheet takes for a formula."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

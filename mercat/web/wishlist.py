@@ -42,7 +42,7 @@ class WishlistApi:
         self._shop = shop
 
     async def wishlist(self, caller: Caller) -> WishlistShown:
-        """What one keeps to find again, the newest first."""
+        """List what one keeps to find again, the newest first."""
         nothing: list[Item] | None = None
         items = await self._shop.breakers["wishlist"].ask(self._shop.wishlist.items(caller.user_id), nothing)
         if items is None:
@@ -54,13 +54,13 @@ class WishlistApi:
         )
 
     async def wish(self, caller: Caller, product_id: ProductId) -> Wished:
-        """Keeps a product. Once more changes nothing."""
+        """Keep a product. Once more changes nothing."""
         await self._shop.catalog.product(product_id)
         await self._shop.wishlist.put(caller.user_id, product_id)
         return Wished(product_id, True)
 
     async def unwish(self, caller: Caller, product_id: ProductId) -> Wished:
-        """Keeps a product no longer."""
+        """Keep a product no longer."""
         await self._shop.wishlist.drop(caller.user_id, product_id)
         return Wished(product_id, False)
 

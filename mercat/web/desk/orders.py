@@ -74,7 +74,7 @@ class SellerOrdersApi:
         limit: PageLimit = 20,
         cursor: OrderId | None = None,
     ) -> SellerOrdersShown:
-        """Orders with something of one's own in them: those lines, and where they go."""
+        """List orders with something of one's own in them: those lines, and where they go."""
         orders = await self._shop.fulfilment.orders_of_seller(seller_id_of(caller), status, cursor, limit)
         return SellerOrdersShown(
             [_order_shown(order) for order in orders],
@@ -82,11 +82,11 @@ class SellerOrdersApi:
         )
 
     async def ship(self, caller: Caller, parcel: Ship) -> ShipmentMade:
-        """Hands a parcel over to a carrier."""
+        """Hand a parcel over to a carrier."""
         return ShipmentMade((await self._shop.checkout.ship(caller, parcel)).shipment_id)
 
     async def parcel_seen(self, caller: Caller, shipment_id: ShipmentId, seen: Track) -> ShipmentShown:
-        """Says where a parcel has come to; it never goes back."""
+        """Say where a parcel has come to; it never goes back."""
         return shipment_shown(await self._shop.checkout.track(caller, shipment_id, seen))
 
 
@@ -212,7 +212,7 @@ class SellerOrderPages:
 
 
 def _order_row(order: SellerOrder) -> dict[str, Any]:
-    """An order as the packing table needs it: what is left to ship, and what each parcel may do next."""
+    """Show an order as the packing table needs it: what is left to ship, and what each parcel may do next."""
     lines = [
         {
             "order_line_id": line.order_line_id,

@@ -32,7 +32,7 @@ class SellersApi:
         self._shop = shop
 
     async def register_seller(self, caller: Caller, seller: NewSeller) -> SellerMade:
-        """Makes this account a seller's, at once and in this session too."""
+        """Make this account a seller's, at once and in this session too."""
         seller_id = await self._shop.sellers.register(caller.user_id, seller.name)
         await self._shop.accounts.grant(caller.user_id, "seller", seller_id)
         return SellerMade(seller_id, seller.name)

@@ -68,7 +68,7 @@ class ControlRoom:
         )
 
     async def live(self, request: Request) -> Response:
-        """The two parts of the room that change, as server-sent events, whenever they change."""
+        """Send the parts of the room that change, as server-sent events, whenever they change."""
         await with_role(request, "operator")
         sale_id = request.path_params["sale_id"]
         await self._shop.flashsale.sale(sale_id)  # raises NotFound before the answer begins
@@ -78,7 +78,7 @@ class ControlRoom:
         return StreamingResponse(self._told(sale_id), headers=headers, media_type="text/event-stream")
 
     async def _told(self, sale_id: str) -> AsyncIterator[bytes]:
-        """For a minute: then the browser asks again, and whether it still may is looked at anew."""
+        """Yield events for a minute: then the browser asks again, and whether it may is checked anew."""
         self._watching += 1
         told: dict[str, str] = {}
         try:
@@ -127,7 +127,7 @@ class ControlRoom:
 
 
 def _shown(room: Room) -> dict[str, Any]:
-    """What the room's page and its events show alike."""
+    """Collect what the room's page and its events show alike."""
     sale = room.sale
     waiting = max(0, sale.joined - sale.serving) if sale.queue else 0
     ended = room.used + room.lapsed
@@ -148,7 +148,7 @@ def _shown(room: Room) -> dict[str, Any]:
 
 
 def _event(name: str, content: str) -> bytes:
-    """A server-sent event (WHATWG HTML, 9.2.6)."""
+    """Write a server-sent event (WHATWG HTML, 9.2.6)."""
     lines = "".join(f"data: {line}\n" for line in content.splitlines())
     return f"event: {name}\n{lines}\n".encode()
 

@@ -53,7 +53,7 @@ class MoneyPages:
         return await self._money(request)
 
     async def balance(self, request: Request) -> Response:
-        """Adds the whole journal up, so it is asked for."""
+        """Add the whole journal up: only when asked for, since it takes long."""
         await self._pages.form(request)
         await with_role(request, "operator")
         lines = await self._shop.payments.trial_balance(sellers_together=True)

@@ -46,7 +46,7 @@ class EverybodysOrdersPages:
         )
 
     async def export(self, request: Request) -> Response:
-        """The newest orders as a CSV file: those that the table would show."""
+        """Export the newest orders as a CSV file: those that the table would show."""
         await with_role(request, "operator")
         chosen = choice(request.query_params, _ORDERS)
         rows, before = list[list[Any]](), None

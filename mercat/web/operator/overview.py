@@ -88,7 +88,7 @@ class OverviewPages:
 
 
 def _curve(rates: Sequence[float]) -> str:
-    """Points of a line in a field of 60 by 20, the latest at the right."""
+    """Draw points of a line in a field of 60 by 20, the latest at the right."""
     highest = max(rates, default=0) or 1
     first = _LOOKS_MAX - 1 - len(rates)
     return " ".join(f"{first + n},{19 - 18 * rate / highest:.1f}" for n, rate in enumerate(rates))
