@@ -14,13 +14,14 @@ from mercat import money
 from mercat.catalog import Product, ProductOffer, Variant
 from mercat.fulfilment import ShippingMethod
 from mercat.ids import OfferId, ProductId, SkuId
-from mercat.kit.refusals import NotFound, Refusal
+from mercat.kit.refusals import NotFound
 from mercat.kit.rpc import Answer
 from mercat.reviews import Page, Review
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.cache import public_answer
 from mercat.web.forms import id_of
+from mercat.web.optional import unless_away
 from mercat.web.pages import Pages
 from mercat.web.reviews import ReviewShown, review_shown
 from mercat.web.router import Endpoint, PublicRoute
@@ -225,18 +226,11 @@ class ProductPages:
 
     async def _flash(self, offer_id: OfferId) -> str | None:
         """Find the sale in which alone this offer is sold, if there is one."""
-        try:
-            watched = await self._shop.flashsale.watched()
-        except Refusal:
-            return None
+        watched = await unless_away(self._shop.flashsale.watched()) or ()
         return next((each.sale_id for each in watched if each.offer_id == offer_id), None)
 
     async def _delivery(self) -> ShippingMethod | None:
-        try:
-            methods = await self._shop.fulfilment.methods("US", "")
-        except Refusal:
-            return None
-        return next(iter(methods), None)
+        return next(iter(await unless_away(self._shop.fulfilment.methods("US", "")) or ()), None)
 
 
 def _variant(product: Product, asked: str | None) -> Variant | None:

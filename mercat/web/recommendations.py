@@ -12,6 +12,7 @@ from mercat.shop import Shop
 from mercat.web.cache import public_answer
 from mercat.web.router import PublicRoute
 from mercat.web.schemas import card
+from mercat.web.tiles import recommended
 
 ShelfLimit = Annotated[int, Meta(ge=1, le=100)]
 
@@ -40,9 +41,7 @@ class RecommendationsApi:
         )
 
     async def _shelf(self, asked: Awaitable[list[ProductId]]) -> ShelfShown:
-        nothing: list[ProductId] = []
-        products = await self._shop.breakers["recommendations"].ask(asked, nothing)
-        return ShelfShown([card(document) for document in await self._shop.catalog.cards(products)])
+        return ShelfShown([card(document) for document in await recommended(self._shop, asked)])
 
 
 API = [

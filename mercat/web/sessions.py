@@ -16,6 +16,7 @@ from mercat.kit.rpc import Caller
 from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import local_path
+from mercat.web.optional import unless_away
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import PersonName
@@ -132,13 +133,8 @@ class SessionPages:
 
     async def badge(self, request: Request) -> Response:
         caller = await caller_of(request)
-        count = 0
-        if caller:
-            try:
-                count = await self._shop.cart.count(caller.user_id)
-            except Refusal:
-                count = 0  # the cart is out of reach for a moment: the link to it stays
-        return self._pages.fragment(request, "badge.html", count=count)
+        count = await unless_away(self._shop.cart.count(caller.user_id)) if caller else 0
+        return self._pages.fragment(request, "badge.html", count=count or 0)
 
     async def greeting(self, request: Request) -> Response:
         caller = await caller_of(request)
