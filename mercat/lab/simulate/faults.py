@@ -19,7 +19,7 @@ from mercat.cart import scripts
 from mercat.kit.host import parts_of
 from mercat.kit.refusals import Unavailable
 from mercat.kit.valkey import Command, Store
-from mercat.lab.simulate.plants import Plant
+from mercat.lab.simulate.mutations import Plant
 from mercat.shop import Shop
 
 Moment = Literal["dies before", "dies after", "unanswered before", "unanswered after", "sleeps before"]
