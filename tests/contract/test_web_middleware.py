@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import msgspec
@@ -104,7 +104,7 @@ class Shop:
         refuse_other_sites(request)
         return await self.door.authenticate(request)
 
-    def client(self, token: str = "", address: str = "127.0.0.1", **options: object) -> httpx.AsyncClient:
+    def client(self, token: str = "", address: str = "127.0.0.1", **options: Any) -> httpx.AsyncClient:
         headers = {"authorization": f"Bearer {token}"} if token else {}
         transport = httpx.ASGITransport(self.door, client=(address, 1), raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url="http://shop", headers=headers, **options)
