@@ -27,9 +27,8 @@ async def _web(stop: asyncio.Event) -> None:
     from granian.server.embed import Server
 
     from mercat import settings
-    from mercat.app import internal_app, public_app
+    from mercat.app import build_shop, internal_app, public_app
     from mercat.embedded import ready
-    from mercat.shop import build_shop
 
     told = settings.load()
     async with AsyncExitStack() as stack:
@@ -60,8 +59,9 @@ async def _web(stop: asyncio.Event) -> None:
 async def _back(stop: asyncio.Event) -> None:
     os.nice(_NICENESS)
     from mercat import settings
+    from mercat.app import build_shop
     from mercat.embedded import ready
-    from mercat.shop import build_shop, run_background
+    from mercat.shop import run_background
 
     async with AsyncExitStack() as stack:
         shop = await build_shop(settings.load(), stack)
