@@ -5,7 +5,6 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.accounts import Address, NewAddress, PaymentMethod
 from mercat.ids import AddressId, PaymentMethodId
@@ -16,7 +15,7 @@ from mercat.web import rendering
 from mercat.web.errors import message_of
 from mercat.web.forms import Form, FormErrors, read_form
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.session import member_of
 
 
@@ -51,19 +50,19 @@ class AccountApi:
         self._shop = shop
 
     async def addresses(self, caller: Caller) -> AddressesShown:
-        """One's own addresses."""
+        """List one's own addresses."""
         return AddressesShown(await self._shop.accounts.addresses(caller.user_id))
 
     async def add_address(self, caller: Caller, address: NewAddress) -> AddressMade:
-        """Keeps an address to send to."""
+        """Keep an address to send to."""
         return AddressMade(await self._shop.accounts.add_address(caller.user_id, address))
 
     async def payment_methods(self, caller: Caller) -> PaymentMethodsShown:
-        """One's own ways to pay."""
+        """List one's own ways to pay."""
         return PaymentMethodsShown(await self._shop.accounts.payment_methods(caller.user_id))
 
     async def add_payment_method(self, caller: Caller, method: PaymentMethodAsk) -> PaymentMethodMade:
-        """Keeps a way to pay, by the provider's token: never a card's number. With Stripe a guest's is for
+        """Keep a way to pay, by the provider's token: never a card's number. With Stripe a guest's is for
         one purchase, and is not listed."""
         return PaymentMethodMade(await self._shop.checkout.keep_card(caller, method.token))
 
@@ -126,7 +125,7 @@ class AccountPages:
         return self._pages.redirect(request, "/account")
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     account = AccountPages(pages, shop)
     return [
         pages.route("/account", account.account),
