@@ -27,7 +27,6 @@ from mercat.ids import AddressId, CheckoutId, OrderId, PaymentMethodId
 from mercat.kit import codec
 from mercat.kit.refusals import BadRequest, Invalid, NotFound, Refusal
 from mercat.kit.rpc import Answer, Caller
-from mercat.kit.valkey import Store
 from mercat.payments import NextAction
 from mercat.pricing import PricedBasket, PricedLine
 from mercat.shop import Shop
@@ -249,10 +248,10 @@ class _Wrong(Exception):
 class CheckoutPages:
     """Checkout on one page."""
 
-    def __init__(self, pages: Pages, shop: Shop, store: Store) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
-        self._store = store
+        self._store = shop.host.store
         self._cards = rendering.cards(shop.settings)
         self._card_field = shop.settings.card_field()
 
@@ -672,8 +671,8 @@ def _say(code: str, detail: str, reason: str = "") -> RefusalMessage:
             )
 
 
-def page_routes(pages: Pages, shop: Shop, store: Store) -> list[Endpoint]:
-    checkout = CheckoutPages(pages, shop, store)
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
+    checkout = CheckoutPages(pages, shop)
     return [
         pages.route("/checkout", checkout.checkout),
         pages.route("/checkout", checkout.buy, "POST"),

@@ -43,7 +43,7 @@ before gave. Whatever you ask for may also be answered with 429 `too_many_reques
 """
 
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
+class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True):
     """Why the answer is no. `code` is for programs, `detail` for people; more members depend on the code."""
 
     type: str
@@ -56,7 +56,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 def document(table: Sequence[PublicRoute], prefix: str) -> Schema:
     """Make the OpenAPI 3.1 document of the table."""
-    used: dict[Any, None] = {Problem: None}
+    used: dict[Any, None] = {ProblemDocument: None}
     for route in table:
         for part in (route.body, route.shows):
             if part not in (None, type(None)):
@@ -194,7 +194,7 @@ def _responses(route: PublicRoute, schema_of: dict[Any, Schema]) -> Schema:
 
 
 def _refusal(description: str) -> Schema:
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
     return {"description": description, "content": content}
 
 
