@@ -112,9 +112,6 @@ class Middleware:
         self._authenticate = self.authenticate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         given = _RequestHeaders(scope["headers"])
         request_id = given.request_id or f"{self._process}-{next(self._ids):x}".encode()
         context = scope["mercat.context"] = RequestContext(
