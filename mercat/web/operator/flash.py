@@ -37,10 +37,10 @@ class RoomAction(NamedTuple):
 class ControlRoom:
     """For operators: how a sale goes, and what can be done about it."""
 
-    def __init__(self, pages: Pages, shop: Shop, closing: asyncio.Event) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
-        self._closing = closing
+        self._closing = shop.host.closing
         self._watching = 0
 
     async def sales(self, request: Request) -> Response:
@@ -172,8 +172,8 @@ def _actions(sale: Sale) -> list[RoomAction]:
             return []
 
 
-def page_routes(pages: Pages, shop: Shop, closing: asyncio.Event) -> list[Endpoint]:
-    room = ControlRoom(pages, shop, closing)
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
+    room = ControlRoom(pages, shop)
     return [
         pages.route("/operator/flash", room.sales),
         pages.route("/operator/flash/{sale_id}", room.room),
