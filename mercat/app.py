@@ -98,8 +98,10 @@ async def build_shop(settings: Settings, stack: AsyncExitStack) -> Shop:
             search.place_of(settings),
         ),
     )
-    traders = await place("sellers", sellers.Sellers, sellers.API, sellers.Sellers)
     stock = await place("inventory", inventory.Inventory, inventory.API, inventory.Inventory)
+    traders = await place(
+        "sellers", sellers.Sellers, sellers.API, lambda db: sellers.Sellers(db, goods, stock)
+    )
     till = await place("payments", payments.Payments, payments.API, lambda db: till_of(shop, db))
     book = await place("orders", orders.Orders, orders.API, orders.Orders)
     prices = pricing.Pricing(settings)

@@ -63,6 +63,18 @@ create table if not exists catalog.offer (
 create index if not exists offer_product on catalog.offer (product_id);
 create index if not exists offer_seller on catalog.offer (seller_id, offer_id);
 
+-- A caller's key for a listing: the same again lists nothing new. `content`: a hash of what was listed with it.
+create table if not exists catalog.listing_key (
+    seller_id  bigint      not null,
+    key        text        not null,
+    content    bytea       not null,
+    product_id bigint      not null,
+    sku_id     bigint      not null,
+    offer_id   bigint      not null,
+    at         timestamptz not null default now(),
+    primary key (seller_id, key)
+);
+
 -- The offer a product shows; nothing where none is active.
 create or replace function catalog.featured(product bigint) returns catalog.offer
     language sql stable as $$

@@ -13,7 +13,6 @@ from mercat.checkout.messages import (
     Email,
     Gate,
     Health,
-    KeyReused,
     NotAdmitted,
     Parked,
     PriceChanged,
@@ -26,6 +25,7 @@ from mercat.checkout.messages import (
     Track,
 )
 from mercat.checkout.service import Checkout
+from mercat.kit.refusals import KeyReused
 
 __all__ = [
     "API",

@@ -18,7 +18,6 @@ from mercat.checkout.messages import (
     CheckoutInProgress,
     Gate,
     Health,
-    KeyReused,
     NotAdmitted,
     PriceChanged,
     Quote,
@@ -32,7 +31,7 @@ from mercat.ids import AddressId, CheckoutId, LineId, OfferId, OrderId, PaymentM
 from mercat.inventory import Inventory, Line, OutOfStock
 from mercat.kit import clock, codec, sql
 from mercat.kit.batching import AWAY, Coalescer
-from mercat.kit.refusals import BadRequest, Invalid, NotFound, Overloaded
+from mercat.kit.refusals import BadRequest, Invalid, KeyReused, NotFound, Overloaded
 from mercat.kit.rpc import IN_BODY, Caller
 from mercat.money import shown
 from mercat.orders import NewOrder, Orders

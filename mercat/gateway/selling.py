@@ -6,8 +6,9 @@ from mercat.checkout import Ship, Track
 from mercat.fulfilment import SellerOrder, SellerStatus
 from mercat.gateway import shapes
 from mercat.gateway.buying import shipment_shown
+from mercat.gateway.idempotency import key_of
 from mercat.ids import OfferId, OrderId, ProductId, SellerId, ShipmentId
-from mercat.inventory import Count, Line, Stock
+from mercat.inventory import Count, Stock
 from mercat.kit.refusals import ConditionMissing, Forbidden, NotFound, Stale
 from mercat.kit.rpc import Answer, Caller
 from mercat.services import Services
@@ -25,13 +26,13 @@ class Selling:
         await self._shop.accounts.grant(caller.user_id, "seller", seller_id)
         return shapes.SellerMade(seller_id, seller.name)
 
-    async def list_product(self, caller: Caller, listing: shapes.ListingAsk) -> shapes.ListingMade:
+    async def list_product(
+        self, caller: Caller, listing: shapes.ListingAsk, request: Request
+    ) -> shapes.ListingMade:
         """Puts a product on sale, with so many in stock."""
-        seller_id = _seller(caller)
-        seller = await self._shop.sellers.seller(seller_id)
-        listed = await self._shop.catalog.create(
-            seller_id,
-            seller.name,
+        key = key_of(request)
+        listed = await self._shop.sellers.list_product(
+            _seller(caller),
             NewProduct(
                 title=listing.title,
                 description=listing.description,
@@ -42,9 +43,9 @@ class Selling:
                 attributes=listing.attributes,
                 images=listing.images,
             ),
+            listing.quantity,
+            f"api/{key}" if key else None,
         )
-        items = [Line(listed.offer_id, listing.quantity)]
-        await self._shop.inventory.receive(f"listed/{int(listed.offer_id)}", items, seller_id)
         return shapes.ListingMade(listed.product_id, listed.sku_id, listed.offer_id)
 
     async def change_product(

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute
 from mercat.kit import database, metrics, sql
 from mercat.kit.batching import Coalescer
 from mercat.kit.event_log import Follower, Notifier, RecentFacts, Relay, consumers, drop_partitions
+from mercat.kit.parts import parts
 from mercat.kit.rpc import Route, remote, serve
 from mercat.kit.valkey import Store
 from mercat.kit.worker_ids import Lease
@@ -135,7 +136,8 @@ async def _close(pool: asyncpg.Pool) -> None:
 
 
 async def _drain(service: object) -> None:
-    waiting: Iterable[Any] = vars(service).values() if hasattr(service, "__dict__") else ()
-    for part in waiting:
-        if isinstance(part, Coalescer):
-            await part.close()
+    for part in parts(service):
+        held: Iterable[Any] = vars(part).values() if hasattr(part, "__dict__") else ()
+        for each in held:
+            if isinstance(each, Coalescer):
+                await each.close()

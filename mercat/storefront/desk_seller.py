@@ -1,5 +1,6 @@
 """The seller's desk: products with price, stock and status, a list to upload, and orders to ship."""
 
+from hashlib import blake2b
 from typing import Any, NamedTuple, cast, get_args
 from urllib.parse import urlencode
 
@@ -11,7 +12,7 @@ from mercat.catalog import Catalog, NewProduct, Offer, OfferSort, Status
 from mercat.checkout import Ship, Track
 from mercat.fulfilment import SellerOrder, SellerStatus
 from mercat.ids import OfferId, OrderId, ProductId, SellerId, ShipmentId
-from mercat.inventory import Count, Line, Stock
+from mercat.inventory import Count, Stock
 from mercat.kit import codec
 from mercat.kit.refusals import Invalid, Refusal, Stale
 from mercat.kit.rpc import Caller
@@ -279,15 +280,17 @@ class SellerDesk:
             rows = rows_of(content)
         except Refusal as refused:
             return await self.upload(request, refused=refused)
-        return await self.upload(request, await self._take(seller_id, rows))
+        file = blake2b(content, digest_size=16).hexdigest()
+        return await self.upload(request, await self._take(seller_id, rows, file))
 
-    async def _take(self, seller_id: SellerId, rows: list[dict[str, str]]) -> Report:
-        """Each row by itself: a bad one never keeps a good one out."""
+    async def _take(self, seller_id: SellerId, rows: list[dict[str, str]], file: str) -> Report:
+        """List each row by itself: a bad one never keeps a good one out. The same file again, after a crash
+        perhaps, lists what it has not listed yet."""
         taken, bad = 0, list[BadRow]()
         for number, row in enumerate(rows, start=2):  # the heading is row 1
             try:
                 product, quantity = draft(row, self._currency)
-                await self._list(seller_id, product, quantity)
+                await self._list(seller_id, product, quantity, f"upload/{file}/{number}")
                 taken += 1
             except BadFieldError as error:
                 bad.append(BadRow(number, error.column, error.words))
@@ -296,11 +299,10 @@ class SellerDesk:
                 bad.append(BadRow(number, pointer, str(refusal)))
         return Report(taken, bad)
 
-    async def _list(self, seller_id: SellerId, draft: NewProduct, quantity: int) -> None:
-        seller = await self._shop.sellers.seller(seller_id)
-        listed = await self._catalog.create(seller_id, seller.name, draft)
-        line = Line(listed.offer_id, quantity)
-        await self._shop.inventory.receive(f"listed/{int(listed.offer_id)}", [line], seller_id)
+    async def _list(
+        self, seller_id: SellerId, draft: NewProduct, quantity: int, key: str | None = None
+    ) -> None:
+        await self._shop.sellers.list_product(seller_id, draft, quantity, key)
 
     # -- orders to ship
 
