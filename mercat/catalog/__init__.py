@@ -13,7 +13,7 @@ version and tells the whole of it once.
 """
 
 from mercat.catalog.api import API
-from mercat.catalog.columns import Columns
+from mercat.catalog.columns import BadField, Columns
 from mercat.catalog.formats import recognise
 from mercat.catalog.importing import ImportProgress, NotProducts, RowNote, import_file
 from mercat.catalog.messages import (
@@ -43,6 +43,7 @@ __all__ = [
     "API",
     "Attribute",
     "Attributes",
+    "BadField",
     "Breadcrumb",
     "Catalog",
     "Category",

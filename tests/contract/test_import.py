@@ -9,9 +9,10 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
-from mercat.catalog import NotProducts
+from mercat.catalog import NotProducts, ProductChange
 from mercat.cli.goods import import_into
 from mercat.cli.open_demo import import_files, rows
 from mercat.embedded import Connection, Trouble
@@ -405,6 +406,47 @@ async def test_every_bad_value_is_reported_and_the_good_rows_come_in(importer):
             importer.file("bad.jsonl", good, {**good, **change}), seller=None if field == "seller" else "A"
         )
         assert importer.left_out() == [(2, field, reason)], (change, importer.left_out())
+
+
+async def test_what_is_too_long_is_cut_and_said_and_can_be_saved_again(importer):
+    """What an import leaves is within the limits of the API and the desk, at the largest."""
+    largest = {
+        "external_id": "x" * 200,
+        "title": "x" * 500,
+        "description": "y" * 30_000,
+        "brand": "b" * 300,
+        "attributes": {f"{n:03}" + "n" * 300: "v" * 3_000 if n == 7 else n for n in range(600)},
+        "tags": ["t" * 300] * 60,
+        "category_path": ["c" * 200] * 10,
+        "image_urls": [f"https://img.example/{n}.jpg" for n in range(60)],
+        "options": {"o" * 60: ["w" * 60]},
+        "variants": [{"price": 100, "options": {"o" * 60: "w" * 60}}],
+    }
+    done = await importer(importer.file("large.jsonl", largest), seller="A")
+    assert (done.added, done.left_out) == (1, 0)
+    cuts = {(field, reason) for _, field, reason in importer.cut()}
+    assert cuts == {
+        ("description", "was cut to 20,000 characters"),
+        ("brand", "was cut to 200 characters"),
+        ("attributes", "was cut to 200 characters"),
+        ("attributes", "was cut to 2,000 characters"),
+        ("attributes", "has 600 entries; the first 500 were kept"),
+        ("tags", "has 60 entries; the first 50 were kept"),
+        ("tags", "was cut to 200 characters"),
+        ("category_path", "has 10 entries; the first 8 were kept"),
+        ("category_path", "was cut to 80 characters"),
+        ("image_urls", "has 60 entries; the first 50 were kept"),
+        ("options", "was cut to 50 characters"),
+        ("o" * 60, "was cut to 50 characters"),
+    }
+
+    catalog = importer.shop.catalog
+    seller = await importer.shop.sellers.by_name("A")
+    [offer] = await catalog.of_seller(seller)
+    listing = await catalog.listing(seller, offer.product_id)
+    said = {field: getattr(listing, field) for field in ProductChange.__struct_fields__}
+    await catalog.change_product(seller, offer.product_id, msgspec.convert(said, ProductChange), listing.mark)
+    assert await catalog.listing(seller, offer.product_id) == listing
 
 
 async def test_hostile_rows_harm_nobody(importer, shelf):

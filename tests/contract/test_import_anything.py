@@ -3,13 +3,15 @@
 import json
 import random
 import re
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
 
+from mercat.catalog import BadField, Columns, ImportRow, recognise
 from mercat.cli.open_demo import import_files, rows
 from mercat.events import ProductChanged
+from mercat.kit import codec
 from mercat.shop import build_shop
 
 PAGE = Path(__file__).parents[2] / "docs" / "import.md"
@@ -120,6 +122,19 @@ def bent_rows(seed, chance, count):
         if chance.random() < 0.1:
             row.pop(chance.choice(list(row)))
         yield row
+
+
+@pytest.mark.parametrize("kind", SEEDS)
+def test_what_can_be_read_of_a_row_is_what_the_catalogue_takes(kind):
+    """Whatever a row holds, the product of it is within every limit of its type."""
+    read = 0
+    for row in bent_rows(SEEDS[kind], random.Random(f"{kind} again"), 3_000):
+        columns = Columns(json.loads(json.dumps(row)))
+        with suppress(BadField):
+            product = recognise([SEEDS[kind]]).read(columns)
+            assert codec.decode(codec.encode(product), ImportRow) == product
+            read += 1
+    assert read > 300
 
 
 @pytest.fixture
