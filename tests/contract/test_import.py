@@ -428,7 +428,7 @@ async def test_what_is_too_long_is_cut_and_said_and_can_be_saved_again(importer)
     assert cuts == {
         ("description", "was cut to 20,000 characters"),
         ("brand", "was cut to 200 characters"),
-        ("attributes", "was cut to 200 characters"),
+        ("attributes", "was cut to 100 characters"),
         ("attributes", "was cut to 2,000 characters"),
         ("attributes", "has 600 entries; the first 500 were kept"),
         ("tags", "has 60 entries; the first 50 were kept"),
