@@ -236,7 +236,7 @@ SERVICES: dict[str, Service] = {
         ),
         asks=("catalog", "inventory", "orders", "checkout"),
         on_checkout_path=True,
-        duties=lambda shop: {"flash sales": shop.flashsale.releaser.keep_releasing},
+        duties=lambda shop: {"flash sales": shop.flashsale.runner.keep_running},
     ),
 }
 
@@ -259,7 +259,7 @@ async def build_shop(settings: Settings, stack: AsyncExitStack) -> Shop:
     shop = Shop(host)
     for name, service in SERVICES.items():
         setattr(shop, name, await _placed(host, shop, name, service))
-    shop.checkout.gate = flashsale.Gate(shop.flashsale)
+    shop.checkout.gate = flashsale.CheckoutGate(shop.flashsale)
     return shop
 
 

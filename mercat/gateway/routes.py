@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.routing import Route as Endpoint
 
-from mercat.flashsale import Certified, Place, Sale
+from mercat.flashsale import Certified, QueuePlace, Sale
 from mercat.gateway import shapes
 from mercat.gateway.browsing import Browsing
 from mercat.gateway.buying import Buying
@@ -155,7 +155,7 @@ FLASH = [
         Flash.join,
         tag="Flash sales",
         needs="guest",
-        shows=Place,
+        shows=QueuePlace,
         also=[200],
         refuses=["not_found", "sale_over", "sold_out", "not_possible"],
     ),
@@ -165,7 +165,7 @@ FLASH = [
         Flash.place,
         tag="Flash sales",
         needs="guest",
-        shows=Place,
+        shows=QueuePlace,
         refuses=["not_found"],
     ),
 ]

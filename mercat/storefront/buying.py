@@ -411,7 +411,7 @@ class Buying:
 
     async def _flash_pass(self, caller: Caller) -> str | None:
         """The pass of whoever's turn it is, where the cart has something of a flash sale."""
-        watched = {each.offer_id: each.sale_id for each in await self._flashsale.watched() if each.queue}
+        watched = {each.offer_id: each.sale_id for each in await self._flashsale.sale_offers() if each.queue}
         if not watched:
             return None
         for line in (await self._cart.basket(caller.user_id)).lines:

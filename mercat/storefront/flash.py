@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from mercat.flashsale import Act, Place, Room, Sale
+from mercat.flashsale import Act, QueuePlace, Sale, SaleOverview
 from mercat.ids import UserId
 from mercat.kit import clock, codec
 from mercat.kit.batching import AWAY
@@ -114,7 +114,7 @@ class Flash:
         self,
         request: Request,
         sale: Sale,
-        place: Place | None,
+        place: QueuePlace | None,
         refused: Trouble | None = None,
         status: int = 200,
     ) -> Response:
@@ -167,7 +167,7 @@ class ControlRoom:
         self, request: Request, refused: Refusal | None = None, given: dict[str, str] | None = None
     ) -> Response:
         caller = await self._visits.with_role(request, "operator")
-        room = await self._shop.flashsale.room(request.path_params["sale_id"])
+        room = await self._shop.flashsale.overview(request.path_params["sale_id"])
         return await self._page(
             request,
             caller,
@@ -197,7 +197,7 @@ class ControlRoom:
             yield b"retry: 1000\n\n"
             for _ in range(_WATCHED_S):
                 try:
-                    room = await self._shop.flashsale.room(sale_id)
+                    room = await self._shop.flashsale.overview(sale_id)
                 except (Refusal, *AWAY):
                     return  # the browser asks again
                 shown = _shown(room)
@@ -258,7 +258,7 @@ def _begins(sale: Sale) -> str:
     return f"(in {' '.join(f'{n} {unit}' for n, unit in parts if n)})"
 
 
-def _again_s(sale: Sale, place: Place | None) -> int:
+def _again_s(sale: Sale, place: QueuePlace | None) -> int:
     """When a page without a script asks again: the sooner, the sooner something can happen."""
     if place is None or place.state == "your_turn":
         return 20
@@ -269,7 +269,7 @@ def _again_s(sale: Sale, place: Place | None) -> int:
     return int(min(60, max(5, wait / 4)))
 
 
-def _shown(room: Room) -> dict[str, Any]:
+def _shown(room: SaleOverview) -> dict[str, Any]:
     """What the room's page and its events show alike."""
     sale = room.sale
     waiting = max(0, sale.joined - sale.serving) if sale.queue else 0

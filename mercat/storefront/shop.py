@@ -296,7 +296,7 @@ class Shop:
     async def _flash(self, offer_id: OfferId) -> str | None:
         """The sale in which alone this offer is sold, if there is one."""
         try:
-            watched = await self._flashsale.watched()
+            watched = await self._flashsale.sale_offers()
         except Refusal:
             return None
         return next((each.sale_id for each in watched if each.offer_id == offer_id), None)

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mercat.checkout import Health
 from mercat.flashsale import rules
-from mercat.flashsale.rules import Draw, Health
+from mercat.flashsale.rules import Draw
 
 
 @given(
