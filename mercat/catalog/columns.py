@@ -1,7 +1,7 @@
 """The fields of one row of a file, read one by one: each is what it should be, is cut, or refuses the row."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple, TypeVar, cast
@@ -24,6 +24,7 @@ from mercat.catalog.messages import (
     TAG_MAX,
     TAGS_MAX,
     TITLE_MAX,
+    ImportRow,
 )
 from mercat.events import STOCK_MAX
 from mercat.money import MINOR_MAX
@@ -47,6 +48,14 @@ class Cut(NamedTuple):
 
     field: str
     reason: str
+
+
+class Format(NamedTuple):
+    """A kind of file. `knows`: whether a row is of it; `read`: the product of a row, or BadField."""
+
+    name: str
+    knows: Callable[[Mapping[str, Any]], bool]
+    read: "Callable[[Columns], ImportRow]"
 
 
 class Columns:

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mercat.checkout import Health
+from mercat.checkout import CheckoutHealth
 from mercat.flashsale.messages import PlaceState, QueuePlace, State
 
 _ROUNDS = 10
@@ -95,7 +95,7 @@ _FAILED_SHARE = 0.05
 PACE_MIN = 0.05
 
 
-def pace(before: float, health: Health) -> float:
+def pace(before: float, health: CheckoutHealth) -> float:
     """Answer the share of the rate at which turns are released, after each look: cut by three tenths while
     checkout is slow or fails, raised by a twentieth while it does well. (Additive increase, multiplicative
     decrease: Chiu and Jain 1989.)"""

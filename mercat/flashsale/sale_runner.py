@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from mercat.checkout import Checkout, Health
+from mercat.checkout import Checkout, CheckoutHealth
 from mercat.flashsale import rules
 from mercat.flashsale.draws import Draws
 from mercat.flashsale.sale_store import SaleStore
@@ -29,7 +29,7 @@ _IDLE_S = 1.0
 _PAGE = 5_000
 _PAGES_A_TICK = 40
 _LOOK_BACK_S = 5.0
-_UNKNOWN = Health(answers=1, failed=1_000, p99_s=0, overdue=0)
+_UNKNOWN = CheckoutHealth(answers=1, failed=1_000, p99_s=0, overdue=0)
 
 
 class SaleRunner:
@@ -87,7 +87,7 @@ class SaleRunner:
                 await self._turns.settle(sale_id)
         await asyncio.sleep(max(0.05, until - now()))
 
-    async def _run(self, sale: Any, health: Health | None) -> None:
+    async def _run(self, sale: Any, health: CheckoutHealth | None) -> None:
         sale_id, now = sale["sale_id"], clock.now()
         joined = await self._keep_joined(sale) if sale["queue"] else sale["joined"]
         if sale["state"] == "planned":
@@ -166,7 +166,7 @@ class SaleRunner:
     async def _read(self, statement: str, sale_id: str) -> Any:
         return await self._db.fetchrow(statement, sale_id)
 
-    async def _health(self) -> Health:
+    async def _health(self) -> CheckoutHealth:
         try:
             async with asyncio.timeout(2):
                 return await self._checkout.health(_LOOK_BACK_S)

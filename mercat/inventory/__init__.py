@@ -4,9 +4,8 @@ Only the database says yes: stock is read and written in sets, and never cached 
 twice for a checkout gives the answer it got first; `release` before a late `reserve` makes that one refused.
 """
 
-from mercat.events import StockQuantity
 from mercat.inventory.api import API
-from mercat.inventory.messages import Count, Line, OutOfStock, Stock
+from mercat.inventory.messages import Line, OutOfStock, Stock, StockCount, StockQuantity
 from mercat.inventory.service import Inventory
 
-__all__ = ["API", "Count", "Inventory", "Line", "OutOfStock", "Stock", "StockQuantity"]
+__all__ = ["API", "Inventory", "Line", "OutOfStock", "Stock", "StockCount", "StockQuantity"]

@@ -24,7 +24,7 @@ class Stock(Struct, frozen=True):
     version: int
 
 
-class Count(Struct, frozen=True):
+class StockCount(Struct, frozen=True):
     """A seller counted the shelf: so many are there."""
 
     quantity: StockQuantity

@@ -19,7 +19,7 @@ import structlog
 from mercat.events import AnyEvent, Event
 from mercat.kit import codec, metrics, sql
 from mercat.kit.batching import AWAY
-from mercat.kit.parts import parts
+from mercat.kit.composition import parts
 
 Method = TypeVar("Method", bound=Callable[..., Awaitable[None]])
 queries = sql.load("mercat.kit")

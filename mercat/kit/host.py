@@ -1,7 +1,7 @@
 """Where services live: in this process, or at another address that a setting gives."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
@@ -12,8 +12,8 @@ from starlette.routing import BaseRoute
 
 from mercat.kit import database, metrics, sql
 from mercat.kit.batching import Coalescer
+from mercat.kit.composition import parts
 from mercat.kit.event_log import SLOT, Follower, Notifier, RecentFacts, Relay, consumers, drop_partitions
-from mercat.kit.parts import parts
 from mercat.kit.rpc import Route, remote, serve
 from mercat.kit.valkey import Store
 from mercat.kit.worker_ids import Lease
@@ -148,7 +148,6 @@ async def _close(pool: asyncpg.Pool) -> None:
 
 async def _drain(service: object) -> None:
     for part in parts(service):
-        held: Iterable[Any] = vars(part).values() if hasattr(part, "__dict__") else ()
-        for each in held:
+        for each in getattr(part, "__dict__", {}).values():
             if isinstance(each, Coalescer):
                 await each.close()

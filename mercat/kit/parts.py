@@ -1,18 +1,11 @@
-"""A service that is composed of parts: what the kit does for a service it does for each of them."""
+"""Parts that are found in a folder: a new kind is a new file, and no list to add it to."""
+
+from collections.abc import Iterable
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
 
 
-def parts(service: object) -> list[object]:
-    """List a service and, in turn, what it holds of its own package: the parts that it is composed of."""
-    package = type(service).__module__.rpartition(".")[0]
-    found: list[object] = []
-
-    def look(part: object) -> None:
-        if any(part is each for each in found):
-            return
-        found.append(part)
-        for held in vars(part).values() if hasattr(part, "__dict__") else ():
-            if type(held).__module__.startswith(f"{package}."):
-                look(held)
-
-    look(service)
-    return found
+def modules(package: str, path: Iterable[str]) -> list[Any]:
+    """Import every module of a package (`modules(__name__, __path__)` from within), in the order of names."""
+    return [import_module(f"{package}.{found.name}") for found in iter_modules(path)]

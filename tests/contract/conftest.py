@@ -9,15 +9,16 @@ import pytest
 from search_engines import where as where
 
 from mercat import app, ids
-from mercat.gateway.routes import PREFIX
+from mercat.app import build_shop
 from mercat.settings import Settings
-from mercat.shop import build_shop, every_product, run_background
+from mercat.shop import Shop, every_product, run_background
+from mercat.web.routes import PREFIX
 
 
 class People(msgspec.Struct):
     """The shop, and a client each for nobody, a shopper, a seller and an operator."""
 
-    shop: app.Shop
+    shop: Shop
     nobody: httpx.AsyncClient
     shopper: httpx.AsyncClient
     seller: httpx.AsyncClient

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from mercat.app import build_shop
 from mercat.catalog import BadField, Columns, ImportRow, recognise
 from mercat.cli.open_demo import import_files, rows
 from mercat.events import ProductChanged
 from mercat.kit import codec
-from mercat.shop import build_shop
 
 PAGE = Path(__file__).parents[2] / "docs" / "import.md"
 SEEDS = {

@@ -9,14 +9,14 @@ import pytest
 from both_ways import WAYS, reached
 
 from mercat import app
+from mercat.app import build_shop
 from mercat.catalog import ImportRow, ImportVariant, NewProduct
 from mercat.cli.open_demo import import_files, rows
 from mercat.events import OffersListed, ProductChanged
-from mercat.inventory import Count, StockQuantity
+from mercat.inventory import StockCount, StockQuantity
 from mercat.kit.event_log import deliver
 from mercat.kit.refusals import Invalid, KeyReused
 from mercat.sellers import API, Sellers
-from mercat.shop import build_shop
 
 TEA = NewProduct(title="Tea", description="Green.", category="tea", price=500)
 
@@ -163,7 +163,7 @@ async def test_what_is_listed_without_stock_has_a_shelf_to_count(shop, bob):
     listed = await shop.sellers.list_product(bob, TEA, 0)
     [shelf] = await shop.inventory.owned(bob, [listed.offer_id])
     assert (shelf.on_hand, shelf.version) == (0, 1)
-    assert (await shop.inventory.count(bob, listed.offer_id, 1, Count(5))).on_hand == 5
+    assert (await shop.inventory.count(bob, listed.offer_id, 1, StockCount(5))).on_hand == 5
 
 
 async def test_a_batch_follows_the_same_rule(shop, bob, follow, monkeypatch):
@@ -196,10 +196,10 @@ async def test_how_many_may_be_listed_is_what_may_be_counted(shop, bob):
         with pytest.raises(Invalid):
             await sellers.list_product(bob, TEA, most + 1)
     assert await stock(shop, listed.offer_id) == most
-    counted = msgspec.convert({"quantity": most}, Count)
+    counted = msgspec.convert({"quantity": most}, StockCount)
     assert (await shop.inventory.count(bob, listed.offer_id, 1, counted)).on_hand == most
     with pytest.raises(msgspec.ValidationError):
-        msgspec.convert({"quantity": most + 1}, Count)
+        msgspec.convert({"quantity": most + 1}, StockCount)
 
 
 @pytest.mark.parametrize("apart", ["catalog", "inventory", "sellers"])

@@ -13,7 +13,7 @@ ABOVE = [
     {"mercat.cli"},
     {"mercat.lab.bench", "mercat.lab.simulate"},
     {"mercat.app"},
-    {"mercat.gateway", "mercat.storefront"},
+    {"mercat.web"},
     {"mercat.shop"},
 ]
 BELOW = [
@@ -21,7 +21,7 @@ BELOW = [
     {"mercat.kit"},
     {"mercat.settings"},
     {"mercat.events"},
-    {"mercat.ids", "mercat.money"},
+    {"mercat.ids", "mercat.money", "mercat.countries", "mercat.quantity"},
 ]
 
 

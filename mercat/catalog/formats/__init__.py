@@ -4,18 +4,13 @@ A new format is a new module here with a `FORMAT`; it needs no option, for a fil
 """
 
 from collections.abc import Iterable, Mapping
-from importlib import import_module
-from pkgutil import iter_modules
 from typing import Any
 
+from mercat.catalog.columns import Format
 from mercat.catalog.formats import plain
-from mercat.catalog.formats.format import Format
+from mercat.kit.parts import modules
 
-_SPECIAL: list[Format] = [
-    import_module(f"{__name__}.{module.name}").FORMAT
-    for module in iter_modules(__path__)
-    if module.name not in ("format", "plain")
-]
+_SPECIAL: list[Format] = [each.FORMAT for each in modules(__name__, __path__) if each is not plain]
 
 
 def recognise(rows: Iterable[Mapping[str, Any]]) -> Format:

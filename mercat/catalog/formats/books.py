@@ -1,7 +1,6 @@
 """Books with ratings and without prices, such as Goodbooks: they come as drafts."""
 
-from mercat.catalog.columns import BadField, Columns, rating_of
-from mercat.catalog.formats.format import Format
+from mercat.catalog.columns import BadField, Columns, Format, rating_of
 from mercat.catalog.messages import ATTRIBUTE_TEXT_MAX, BRAND_MAX, TAG_MAX, ImportRow
 
 _AUTHORS_MAX = 50

@@ -1,7 +1,6 @@
 """A catalogue of electronics with EANs, such as Icecat's."""
 
-from mercat.catalog.columns import Columns
-from mercat.catalog.formats.format import Format
+from mercat.catalog.columns import Columns, Format
 from mercat.catalog.messages import TAG_MAX, ImportRow, ImportVariant
 
 

@@ -2,8 +2,7 @@
 
 from typing import Any, cast
 
-from mercat.catalog.columns import BadField, Columns, plain_text, rating_of
-from mercat.catalog.formats.format import Format
+from mercat.catalog.columns import BadField, Columns, Format, plain_text, rating_of
 from mercat.catalog.messages import (
     EXTERNAL_ID_MAX,
     OPTION_MAX,

@@ -2,8 +2,7 @@
 
 import re
 
-from mercat.catalog.columns import Columns
-from mercat.catalog.formats.format import Format
+from mercat.catalog.columns import Columns, Format
 from mercat.catalog.messages import ImportRow, ImportVariant
 
 _PATH = re.compile(r"[>/|]")

@@ -1,7 +1,6 @@
 """A retailer's products with a category path, such as Best Buy's."""
 
-from mercat.catalog.columns import Columns
-from mercat.catalog.formats.format import Format
+from mercat.catalog.columns import Columns, Format
 from mercat.catalog.messages import ImportRow, ImportVariant
 
 

@@ -1,7 +1,6 @@
 """A gift shop's stock codes with prices in pence: drafts in a shop that does not sell in pounds."""
 
-from mercat.catalog.columns import Columns
-from mercat.catalog.formats.format import Format
+from mercat.catalog.columns import Columns, Format
 from mercat.catalog.messages import TITLE_MAX, ImportRow, ImportVariant
 
 

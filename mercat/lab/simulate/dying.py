@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 import asyncpg
 
 from mercat.cart import scripts
-from mercat.kit.parts import parts
+from mercat.kit.composition import parts
 from mercat.kit.refusals import Unavailable
 from mercat.kit.valkey import Command, Store
 from mercat.lab.simulate.plants import Plant

@@ -1,0 +1,255 @@
+"""How pages are written: one Jinja environment, and the filters that say money, dates and states in words."""
+
+import gzip
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, date, datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from mercat import money
+from mercat.countries import SERVED
+from mercat.kit import clock
+from mercat.settings import Settings
+
+_HERE = Path(__file__).parent
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".LICENSE": "text/plain"}
+
+COUNTRIES = [(code, country.name) for code, country in SERVED.items()]
+
+CARDS = [
+    ("tok_visa", "Visa ending in 4242", "Works. The bank says yes at once."),
+    (
+        "tok_3ds",
+        "Mastercard ending in 3155",
+        "Asks first. The bank shows a page of its own where you approve or refuse (3-D Secure).",
+    ),
+    ("tok_declined", "Visa ending in 0002", "Is declined. Nothing is charged and the cart stays."),
+    ("tok_timeout_charged", "Visa ending in 6975", "Hangs, then turns out to have paid, once."),
+    ("tok_timeout_uncharged", "Visa ending in 6983", "Hangs, then turns out not to have paid."),
+]
+
+STRIPE_CARDS = [
+    ("pm_card_visa", "Visa ending in 4242", "Stripe's test card: works."),
+    ("pm_card_authenticationRequired", "Visa ending in 3184", "Stripe's test card: the bank asks first."),
+    ("pm_card_visa_chargeDeclined", "Visa ending in 0002", "Stripe's test card: is declined."),
+]
+
+_STATES = {
+    "confirmed": ("good", "Confirmed"),
+    "partially_shipped": ("good", "Partly shipped"),
+    "shipped": ("good", "Shipped"),
+    "in_transit": ("good", "On its way"),
+    "out_for_delivery": ("good", "Out for delivery"),
+    "delivered": ("good", "Delivered"),
+    "exception": ("warn", "Held up"),
+    "cancelled": ("bad", "Cancelled"),
+    "preparing": ("", "Being packed"),
+    "active": ("good", "On sale"),
+    "paused": ("warn", "Paused"),
+    "draft": ("", "Draft"),
+    "captured": ("good", "paid"),
+    "authorised": ("", "held"),
+    "refunded": ("", "paid back"),
+    "succeeded": ("good", "done"),
+    "pending": ("warn", "under way"),
+    "voided": ("", "not charged"),
+    "declined": ("bad", "declined"),
+    "failed": ("bad", "failed"),
+    "closed": ("good", "Closed: all is well"),
+    "half_open": ("warn", "Trying again"),
+    "open": ("bad", "Open"),
+}
+
+
+def state(status: str) -> str:
+    """`out_for_delivery` is "Out for delivery"."""
+    return _STATES[status][1] if status in _STATES else status.replace("_", " ").capitalize()
+
+
+def low(status: str) -> str:
+    """A state within a sentence."""
+    return state(status).lower()
+
+
+def badge(status: str) -> Markup:
+    tone = _STATES.get(status, ("", ""))[0]
+    return Markup('<span class="badge {}">{}</span>').format(tone, state(status))
+
+
+def day(when: date | datetime | str) -> str:
+    """A delivery day as people say it: "tomorrow, Tue 1 Dec"."""
+    if isinstance(when, str):
+        when = date.fromisoformat(when[:10])
+    if isinstance(when, datetime):
+        when = when.date()
+    away = (when - clock.now().date()).days
+    said = f"{when:%a} {when.day} {when:%b}"
+    if away in (0, 1):
+        return f"{('Today', 'Tomorrow')[away]}, {said}"
+    return said if abs(away) < 300 else f"{said} {when.year}"
+
+
+def day_of(when: datetime) -> str:
+    return f"{when.day} {when:%B} {when.year}"
+
+
+def moment(when: datetime) -> Markup:
+    """A time with its machine form: `<time datetime=…>23 Nov, 14:05 UTC</time>`."""
+    when = when.astimezone(UTC)
+    year = "" if when.year == clock.now().year else f" {when.year}"
+    return Markup('<time datetime="{}">{} {}{}, {} UTC</time>').format(
+        when.isoformat(timespec="seconds"), when.day, when.strftime("%b"), year, when.strftime("%H:%M")
+    )
+
+
+def paragraphs(text: str) -> list[str]:
+    return [part.strip() for part in re.split(r"(?:\r?\n|\\n)\s*", text) if part.strip()]
+
+
+def label(name: str) -> str:
+    """`storage_temperature__t_t_` is "Storage temperature t t"."""
+    words = re.sub(r"[_\s]+", " ", name).strip()
+    return words[:1].upper() + words[1:]
+
+
+def fact(value: object) -> str:
+    """An attribute's value: yes and no, and numbers without a needless `.0`."""
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    if isinstance(value, float):
+        return f"{value:,.6f}".rstrip("0").rstrip(".")
+    if isinstance(value, list | tuple):
+        return ", ".join(fact(each) for each in value)
+    return str(value)
+
+
+def decimal(amount: int, currency: str) -> str:
+    """7999 USD is "79.99": for fields and for machines."""
+    digits = money.exponent(currency)
+    return f"{amount / 10**digits:.{digits}f}"
+
+
+def absolute(url: str, origin: str) -> str:
+    return origin + url if url.startswith("/") else url
+
+
+def short(shown: object) -> str:
+    """The end of an id: enough to tell one's orders apart."""
+    return "…" + str(shown)[-6:]
+
+
+def get(what: Any, name: str) -> str:
+    found = what.get(name) if isinstance(what, Mapping) else getattr(what, name, None)
+    return str(found) if found else ""
+
+
+def address(what: Any) -> str:
+    """An address on one line."""
+    city = " ".join(part for part in (get(what, "postal_code"), get(what, "city")) if part)
+    parts = (get(what, "line1"), get(what, "line2"), city, get(what, "region"), country(get(what, "country")))
+    return ", ".join(part for part in parts if part)
+
+
+def country(code: str) -> str:
+    return dict(COUNTRIES).get(code, code)
+
+
+def cards(settings: Settings) -> list[tuple[str, str, str]]:
+    """The cards to choose from that nobody has saved: a provider's for trying things out."""
+    if settings.payment_provider == "sandbox":
+        return CARDS
+    return STRIPE_CARDS if settings.stripe_key.told().startswith("sk_test_") else []
+
+
+def card(method: Any) -> str:
+    """A saved card as its owner knows it."""
+    return f"{method.brand} ending in {method.last4}" if method.last4 else "Card"
+
+
+def window(page: int, pages: int) -> Iterator[int | None]:
+    """1 … 4 5 6 … 20: page numbers to show; None is a gap."""
+    shown = sorted({1, pages, *range(max(1, page - 1), min(pages, page + 1) + 1)})
+    last = 0
+    for each in shown:
+        if each - last > 1:
+            yield None if each - last > 2 else last + 1
+        yield each
+        last = each
+
+
+def slug(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60].strip("-")
+
+
+def href(product: Any) -> str:
+    """Where a product's page is: its id decides, its title only helps people and search engines."""
+    return f"/p/{product.product_id}/{slug(product.title)}".rstrip("/")
+
+
+class Static(NamedTuple):
+    """A file: as it is, and as it travels."""
+
+    content: bytes
+    small: bytes
+    kind: str
+    tag: str
+
+
+class Statics:
+    """The files pages need, kept in memory, each under an address that changes when it does."""
+
+    def __init__(self) -> None:
+        self._files = {path.name: _static(path) for path in (_HERE / "static").iterdir()}
+
+    def url(self, name: str) -> str:
+        return f"/static/{name}?{self._files[name].tag}"
+
+    def find(self, name: str) -> Static | None:
+        return self._files.get(name)
+
+
+def _static(path: Path) -> Static:
+    content = path.read_bytes()
+    tag = blake2b(content, digest_size=6).hexdigest()
+    return Static(content, gzip.compress(content, mtime=0), _TYPES[path.suffix], tag)
+
+
+def environment(statics: Statics, token: Callable[[Any], str], *, real_money: bool = False) -> Environment:
+    """Jinja, strict: a name that a page does not have is a bug, never an empty string."""
+    made = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    helpers: dict[str, Any] = {"static": statics.url, "token": token, "real_money": real_money}
+    made.globals.update(helpers)
+    filters: dict[str, Callable[..., Any]] = {
+        "absolute": absolute,
+        "address": address,
+        "badge": badge,
+        "card": card,
+        "country": country,
+        "date": day_of,
+        "day": day,
+        "decimal": decimal,
+        "fact": fact,
+        "href": href,
+        "label": label,
+        "moment": moment,
+        "money": money.words,
+        "paragraphs": paragraphs,
+        "short": short,
+        "state": state,
+        "window": window,
+        "words": low,
+    }
+    made.filters.update(filters)
+    return made
