@@ -4,7 +4,7 @@ from mercat.flashsale.certificates import Certificates
 from mercat.flashsale.control import SaleControl
 from mercat.flashsale.passes import Passes
 from mercat.flashsale.sales import Sales
-from mercat.flashsale.turns import Turns
+from mercat.flashsale.turns import IssuedTurns
 from mercat.flashsale.waiting_room import WaitingRoom
 from mercat.kit.rpc import Route
 
@@ -21,7 +21,7 @@ API = [
     Route("POST", "/adopted/{guest}/{member}", WaitingRoom.adopt, status=200),
     Route("POST", "/claims", Passes.claim, status=200),
     Route("POST", "/given-back", Passes.give_back, status=200),
-    Route("POST", "/sales/{sale_id}/settled", Turns.settle, status=200),
+    Route("POST", "/sales/{sale_id}/settled", IssuedTurns.settle, status=200),
     Route("POST", "/sales/{sale_id}/acts", SaleControl.act),
     Route("GET", "/sales/{sale_id}/acts", SaleControl.acts),
     Route("GET", "/sales/{sale_id}/overview", SaleControl.overview),

@@ -19,7 +19,7 @@ from mercat.flashsale.messages import (
 )
 from mercat.flashsale.sale_store import SaleStore
 from mercat.flashsale.sales import Sales
-from mercat.flashsale.turns import Ended, Turns
+from mercat.flashsale.turns import Ended, IssuedTurns
 from mercat.ids import CheckoutId
 from mercat.kit import clock, signing, sql
 from mercat.kit.batching import Coalescer
@@ -33,7 +33,7 @@ class Passes:
     """Claim turns for checkouts, many in one transaction."""
 
     def __init__(
-        self, db: asyncpg.Pool, store: SaleStore, sales: Sales, turns: Turns, settings: Settings
+        self, db: asyncpg.Pool, store: SaleStore, sales: Sales, turns: IssuedTurns, settings: Settings
     ) -> None:
         self._db = db
         self._store = store

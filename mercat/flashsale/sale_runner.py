@@ -18,7 +18,7 @@ from mercat.checkout import Checkout, CheckoutHealth
 from mercat.flashsale import rules
 from mercat.flashsale.draws import Draws
 from mercat.flashsale.sale_store import SaleStore
-from mercat.flashsale.turns import Turns
+from mercat.flashsale.turns import IssuedTurns
 from mercat.kit import clock, sql
 
 queries = sql.load("mercat.flashsale")
@@ -36,7 +36,7 @@ class SaleRunner:
     """Run every sale that is not over, in the one process that holds the lock."""
 
     def __init__(
-        self, db: asyncpg.Pool, store: SaleStore, checkout: Checkout, draws: Draws, turns: Turns
+        self, db: asyncpg.Pool, store: SaleStore, checkout: Checkout, draws: Draws, turns: IssuedTurns
     ) -> None:
         self._db = db
         self._store = store

@@ -12,7 +12,7 @@ from mercat.flashsale.sale_runner import SaleRunner
 from mercat.flashsale.sale_store import SaleStore
 from mercat.flashsale.sales import Sales
 from mercat.flashsale.signature import Signer
-from mercat.flashsale.turns import Turns
+from mercat.flashsale.turns import IssuedTurns
 from mercat.flashsale.waiting_room import WaitingRoom
 from mercat.inventory import Inventory
 from mercat.kit.limits import Limits
@@ -35,7 +35,7 @@ class FlashSales:
         line = SaleStore(store)
         signer = Signer(settings.key("flash certificates"))
         self._draws = draws = Draws(db)
-        self._turns = turns = Turns(db, line, checkout)
+        self._turns = turns = IssuedTurns(db, line, checkout)
         self._sales = sales = Sales(db, line, catalog, inventory, signer)
         self._room = WaitingRoom(db, line, sales, draws, turns, Limits(store), settings)
         self._passes = Passes(db, line, sales, turns, settings)

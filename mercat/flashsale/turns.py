@@ -1,4 +1,4 @@
-"""Turns after they were given: what the checkouts came to that claimed them, and those that lapsed."""
+"""IssuedTurns after they were given: what the checkouts came to that claimed them, and those that lapsed."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -29,7 +29,7 @@ class Ended(NamedTuple):
     died: bool = False
 
 
-class Turns:
+class IssuedTurns:
     """Settle and lapse turns: each gives back its units once."""
 
     def __init__(self, db: asyncpg.Pool, store: SaleStore, checkout: Checkout) -> None:

@@ -10,7 +10,7 @@ from mercat.flashsale.draws import Draws
 from mercat.flashsale.messages import NotPossible, Pass, QueuePlace, SaleOver, SoldOut
 from mercat.flashsale.sale_store import SaleStore
 from mercat.flashsale.sales import Sales
-from mercat.flashsale.turns import Turns
+from mercat.flashsale.turns import IssuedTurns
 from mercat.ids import UserId
 from mercat.kit import clock, signing, sql
 from mercat.kit.limits import Limit, Limits
@@ -30,7 +30,7 @@ class WaitingRoom:
         store: SaleStore,
         sales: Sales,
         draws: Draws,
-        turns: Turns,
+        turns: IssuedTurns,
         limits: Limits,
         settings: Settings,
     ) -> None:
