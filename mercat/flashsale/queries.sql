@@ -64,7 +64,7 @@ select count(*) filter (where state = 'issued') as issued, count(*) filter (wher
 from flashsale.turn where sale_id = :sale_id and state in ('issued', 'claimed');
 
 -- name: lapse(sale_id, now, grace)
--- IssuedTurns that nobody used in time: each gives its units back once.
+-- Turns that nobody used in time: each gives its units back once.
 with sale as materialized (
     select sale_id from flashsale.sale where sale_id = :sale_id and exists (
         select from flashsale.turn

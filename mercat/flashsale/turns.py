@@ -1,4 +1,4 @@
-"""IssuedTurns after they were given: what the checkouts came to that claimed them, and those that lapsed."""
+"""Turns after they were issued: what the checkouts came to that claimed them, and those that lapsed."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta

@@ -1,7 +1,7 @@
 """A service that is composed of parts: what the kit does for a service it does for each of them."""
 
 
-def parts(service: object) -> list[object]:
+def parts_of(service: object) -> list[object]:
     """List a service and, in turn, what it holds of its own package: the parts that it is composed of."""
     package = type(service).__module__.rpartition(".")[0]
     found: list[object] = []

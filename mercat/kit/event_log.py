@@ -19,7 +19,7 @@ import structlog
 from mercat.events import AnyEvent, Event
 from mercat.kit import codec, metrics, sql
 from mercat.kit.batching import AWAY
-from mercat.kit.composition import parts
+from mercat.kit.composition import parts_of
 
 Method = TypeVar("Method", bound=Callable[..., Awaitable[None]])
 queries = sql.load("mercat.kit")
@@ -421,7 +421,7 @@ def consumers(service: object) -> dict[type[Event], Any]:
     """The methods of a service, or of its parts, that follow facts."""
     return {
         method.consumes: getattr(part, name)
-        for part in parts(service)
+        for part in parts_of(service)
         for kind in reversed(type(part).__mro__)
         for name, method in vars(kind).items()
         if hasattr(method, "consumes")

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 
 from mercat.kit import database, metrics, sql
 from mercat.kit.batching import Coalescer
-from mercat.kit.composition import parts
+from mercat.kit.composition import parts_of
 from mercat.kit.event_log import SLOT, Follower, Notifier, RecentFacts, Relay, consumers, drop_partitions
 from mercat.kit.rpc import Route, remote, serve
 from mercat.kit.valkey import Store
@@ -147,7 +147,8 @@ async def _close(pool: asyncpg.Pool) -> None:
 
 
 async def _drain(service: object) -> None:
-    for part in parts(service):
+    """Close the coalescers of a service."""
+    for part in parts_of(service):
         for each in getattr(part, "__dict__", {}).values():
             if isinstance(each, Coalescer):
                 await each.close()

@@ -13,14 +13,12 @@ from tidy import how_to
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "how-to"
 AHEAD = {
-    "add-a-delivery-rule",
     "add-a-letter",
     "add-a-limit",
     "add-a-migration",
     "add-a-payment-provider",
     "add-a-setting",
     "add-an-event",
-    "add-an-import-format",
 }
 """Pages that describe what is on its way to main; only shrinks."""
 PAGES = sorted({page.stem for page in FOLDER.glob("*.md")} - {"README"} - AHEAD)
