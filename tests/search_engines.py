@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from mercat.search.engine import Place
-from mercat.search.index import Folder
-from mercat.search.opensearch import OpenSearch
+from mercat.search.engines.opensearch import OpenSearch
+from mercat.search.engines.tantivy import Folder
 
 ENGINES = ("tantivy", "opensearch")
 RUN = Path(__file__).parents[1] / ".opensearch" / "run"

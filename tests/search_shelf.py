@@ -7,12 +7,12 @@ from typing import Any
 
 from mercat.events import Document, ProductChanged
 from mercat.ids import OfferId, ProductId, SellerId
-from mercat.search import index as embedded
-from mercat.search.embedded import Embedded
 from mercat.search.engine import Place, Writer
-from mercat.search.facts import Pages
-from mercat.search.finding import Finding
-from mercat.search.index import SCHEMA, Folder
+from mercat.search.engines import tantivy as embedded
+from mercat.search.engines.tantivy import SCHEMA, Folder
+from mercat.search.engines.tantivy_searcher import Embedded
+from mercat.search.execute import Finding
+from mercat.search.product_rows import Pages
 
 
 def product(number: int, title: str = "Tea", version: int = 1, **more: Any) -> ProductChanged:

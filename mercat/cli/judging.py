@@ -20,7 +20,9 @@ from mercat.app import build_shop, products
 from mercat.embedded import Connection, Trouble
 from mercat.ids import ProductId
 from mercat.kit.refusals import Refusal
-from mercat.search import Place, learning, place_of, verifying
+from mercat.search import Place, place_of
+from mercat.search import consistency as verifying
+from mercat.search.ranking import training as learning
 
 _console = Console(stderr=True)
 _SHOWN = 20

@@ -6,7 +6,9 @@ searches. Any process may ask; one process, in the back, writes. Others import f
 """
 
 from mercat.search.api import API
+from mercat.search.consistency import behind
 from mercat.search.engine import Place
+from mercat.search.engines.choose import place_of
 from mercat.search.messages import (
     Card,
     Count,
@@ -29,9 +31,7 @@ from mercat.search.messages import (
     Trait,
     Wanted,
 )
-from mercat.search.places import place_of
 from mercat.search.service import Everything, Search
-from mercat.search.verifying import behind
 
 __all__ = [
     "API",

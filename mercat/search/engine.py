@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from tantivy import FieldType, Occur, Order
 
 from mercat.events import ProductChanged
-from mercat.search.facts import Rows
+from mercat.search.product_rows import Rows
 
 __all__ = [
     "DocAddress",

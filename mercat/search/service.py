@@ -15,12 +15,11 @@ from mercat.kit import codec, metrics
 from mercat.kit.event_log import on
 from mercat.kit.refusals import Unavailable
 from mercat.kit.rpc import Caller
-from mercat.search.asking import Asked
-from mercat.search.counting import TALLIES_MAX, Tallies
 from mercat.search.engine import Place, Writer
-from mercat.search.finding import Finding
-from mercat.search.index import Broken, Folder, mishaps
-from mercat.search.judging import Judge
+from mercat.search.engines.tantivy import Broken, Folder, mishaps
+from mercat.search.execute import Finding
+from mercat.search.facets.count import TALLIES_MAX, Tallies
+from mercat.search.merchandising.store import CHANGES_MAX, Rulebook
 from mercat.search.messages import (
     Explained,
     Found,
@@ -32,8 +31,9 @@ from mercat.search.messages import (
     SoldOut,
     Suggestions,
 )
-from mercat.search.ruling import CHANGES_MAX, Rulebook
-from mercat.search.words import LETTERS_MAX
+from mercat.search.query.parse import LETTERS_MAX
+from mercat.search.query_log import Asked
+from mercat.search.ranking.rerank import Judge
 
 log = structlog.get_logger("mercat.search")
 Everything = Callable[[], AsyncIterator[Sequence[ProductChanged]]]

@@ -7,8 +7,9 @@ from datetime import date
 import pytest
 from search_shelf import product, put
 
-from mercat.search import Query, Search, asking
-from mercat.search.asking import Asked, said, weight
+from mercat.search import Query, Search
+from mercat.search import query_log as asking
+from mercat.search.query_log import Asked, said, weight
 
 
 @pytest.fixture

@@ -12,10 +12,12 @@ from search_engines import node, place_of
 from search_shelf import finding, product, put
 
 from mercat.kit.refusals import Unavailable
-from mercat.search import Query, learning, opensearch
-from mercat.search.finding import Finding
-from mercat.search.index import Broken
-from mercat.search.opensearch import OpenSearch
+from mercat.search import Query
+from mercat.search.engines import opensearch
+from mercat.search.engines.opensearch import OpenSearch
+from mercat.search.engines.tantivy import Broken
+from mercat.search.execute import Finding
+from mercat.search.ranking import training as learning
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 QUERIES, JUDGEMENTS = SHARED / "queries-public.jsonl.gz", SHARED / "judgements-public.jsonl.gz"

@@ -12,8 +12,8 @@ from search_shelf import finding, gone, product, put
 
 from mercat.kit.refusals import Unavailable
 from mercat.search import Query
-from mercat.search.finding import Finding
-from mercat.search.index import Broken, Folder, Reader, Writer
+from mercat.search.engines.tantivy import Broken, Folder, Reader, Writer
+from mercat.search.execute import Finding
 
 
 def titles(writer):
@@ -88,7 +88,7 @@ KILLED = """
     import sys
     from pathlib import Path
     from search_shelf import product
-    from mercat.search.index import Folder, Writer
+    from mercat.search.engines.tantivy import Folder, Writer
     writer = Writer(Folder(Path(sys.argv[1])).current())
     for batch in range(1_000):
         writer.apply([product(n, f"batch {batch}", version=batch + 2) for n in range(1, 21)])

@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 from search_shelf import product, put
 
-from mercat.search import learning, meaning, synonyms, trees
-from mercat.search.facts import ROW, Book, Pages
-from mercat.search.finding import Finding
-from mercat.search.index import Folder, Reader
-from mercat.search.judging import Judge
-from mercat.search.measures import measured
+from mercat.search.engines.tantivy import Folder, Reader
+from mercat.search.execute import Finding
 from mercat.search.messages import Query
+from mercat.search.product_rows import ROW, Book, Pages
+from mercat.search.query import synonyms
+from mercat.search.ranking import embeddings as meaning
+from mercat.search.ranking import gbdt as trees
+from mercat.search.ranking import training as learning
+from mercat.search.ranking.metrics import measured
+from mercat.search.ranking.rerank import Judge
 
 THINGS = [
     ("Kensley stand for a 10 inch tablet, silver", "tablet-stands", 2_900),

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from mercat.ids import ProductId, RuleId
 from mercat.search import KeptRule
-from mercat.search.rules import placed, ruling
+from mercat.search.merchandising.rules import placed, ruling
 
 
 @given(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from search_shelf import finding, product, put
 
 from mercat.search import Count, Query
-from mercat.search.offering import telling
+from mercat.search.facets.choose import telling
 
 NAMES = ["Colour", "size.cm", "kinds of [brew]", "größe", "a-b", "a.b"]
 VALUES = [

@@ -8,7 +8,8 @@ import pytest
 from search_shelf import finding, gone, product, put
 
 from mercat.kit.refusals import Invalid
-from mercat.search import Query, index
+from mercat.search import Query
+from mercat.search.engines import tantivy as index
 
 SORTS = ["price_asc", "price_desc", "rating", "newest"]
 

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from search_shelf import finding, product, put
 
-from mercat.search import Department, Query, Relaxed, Suggestions, words
+from mercat.search import Department, Query, Relaxed, Suggestions
+from mercat.search.query import parse as words
 
 
 @pytest.fixture(scope="module")

@@ -29,11 +29,11 @@ from mercat import money
 from mercat.events import Document, ProductChanged
 from mercat.kit import codec
 from mercat.kit.refusals import Unavailable
-from mercat.search import traits
-from mercat.search.embedded import Embedded
-from mercat.search.facts import FILE, ROW, Book, Pages, rows
+from mercat.search.engines.tantivy_searcher import Embedded
+from mercat.search.facets import attributes as traits
 from mercat.search.messages import Card, Seller
-from mercat.search.text import ENGLISH, PLAIN
+from mercat.search.product_rows import FILE, ROW, Book, Pages, rows
+from mercat.search.query.analyze import ENGLISH, PLAIN
 
 log = structlog.get_logger("mercat.search")
 GLANCE_S = 0.25

@@ -9,11 +9,12 @@ import msgspec
 from mercat import money
 from mercat.kit import codec
 from mercat.kit.refusals import Invalid
-from mercat.search import traits, words
 from mercat.search.engine import FieldType, Occur
 from mercat.search.engine import Query as Clause
+from mercat.search.facets import attributes as traits
 from mercat.search.messages import Query, SoldOut, Sort
-from mercat.search.words import Word
+from mercat.search.query import parse as words
+from mercat.search.query.parse import Word
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mercat.search import meaning, text
-from mercat.search.facts import category_sign, sign, signs
+from mercat.search.product_rows import category_sign, sign, signs
+from mercat.search.query import analyze as text
+from mercat.search.ranking import embeddings as meaning
 
 CATEGORIES_MAX = 5_000
 NAME_WORDS = 8

@@ -8,7 +8,7 @@ import msgspec
 
 from mercat.events import ProductChanged
 from mercat.search.engine import FieldType, Occur, Place, Query, Reader
-from mercat.search.index import card_of
+from mercat.search.engines.tantivy import card_of
 
 What = Literal["missing", "older", "other", "extra"]
 _WAIT_S = 5.0

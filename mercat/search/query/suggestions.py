@@ -2,13 +2,14 @@
 
 from msgspec import Raw
 
-from mercat.search import text as text_of
-from mercat.search import traits, words
 from mercat.search.engine import Query as Clause
 from mercat.search.engine import Searcher
+from mercat.search.engines.tantivy import SPLIT
+from mercat.search.facets import attributes as traits
 from mercat.search.hits import Hit, cards
-from mercat.search.index import SPLIT
 from mercat.search.messages import Department, Suggestions
+from mercat.search.query import analyze as text_of
+from mercat.search.query import parse as words
 
 _TYPED_MAX = 100
 _SAMPLED_ABOVE = 50_000

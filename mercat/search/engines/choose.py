@@ -1,8 +1,8 @@
 """Where the index of a shop is kept."""
 
 from mercat.search.engine import Place
-from mercat.search.index import Folder
-from mercat.search.opensearch import OpenSearch
+from mercat.search.engines.opensearch import OpenSearch
+from mercat.search.engines.tantivy import Folder
 from mercat.settings import Settings
 
 

@@ -13,12 +13,14 @@ from typing import IO, Any, cast
 import msgspec
 import numpy as np
 
-from mercat.search import ranking, text, trees
 from mercat.search.engine import Place
-from mercat.search.finding import Finding
-from mercat.search.judging import Judge
-from mercat.search.measures import Grades, means, measured
-from mercat.search.ranking import LEARNT, Column
+from mercat.search.execute import Finding
+from mercat.search.query import analyze as text
+from mercat.search.ranking import features as ranking
+from mercat.search.ranking import gbdt as trees
+from mercat.search.ranking.features import LEARNT, Column
+from mercat.search.ranking.metrics import Grades, means, measured
+from mercat.search.ranking.rerank import Judge
 
 FOLDS, ROUNDS, BAGS = 5, 110, 2
 _LEARNING: dict[str, Any] = {

@@ -2,12 +2,13 @@
 
 import msgspec
 
-from mercat.search import meaning, words
-from mercat.search import text as text_of
 from mercat.search.engine import Query as Clause
 from mercat.search.engine import Searcher
 from mercat.search.hits import cards, scored
-from mercat.search.words import Word
+from mercat.search.query import analyze as text_of
+from mercat.search.query import parse as words
+from mercat.search.query.parse import Word
+from mercat.search.ranking import embeddings as meaning
 
 RARE_MAX, MORE_OFTEN, MENDED_LETTERS = 2, 20, 6
 _SPELLINGS, _PARTINGS, _TOGETHER = 30, 3, 0.1

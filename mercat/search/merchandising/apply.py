@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from mercat.ids import ProductId
-from mercat.search import words
 from mercat.search.engine import DocAddress, Occur, Query, Searcher
-from mercat.search.ranking import Column
-from mercat.search.rules import Boost, Pin
+from mercat.search.merchandising.rules import Boost, Pin
+from mercat.search.query import parse as words
+from mercat.search.ranking.features import Column
 
 Hit = tuple[Any, DocAddress]
 

@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from mercat.search import text, traits, words
-from mercat.search.aisles import UNCATEGORISED
+from mercat.kit.cache import Memory
+from mercat.search.category_stats import UNCATEGORISED
 from mercat.search.engine import Query, Searcher
-from mercat.search.facts import Rows, category_sign
-from mercat.search.index import SPLIT, by_category
-from mercat.search.memory import Memory
+from mercat.search.engines.tantivy import SPLIT, by_category
+from mercat.search.facets import attributes as traits
+from mercat.search.product_rows import Rows, category_sign
+from mercat.search.query import analyze as text
+from mercat.search.query import parse as words
 
 TRAITS_MAX, VALUES_MAX = 4, 30
 MOST, SOME, BEST = 0.6, 0.25, 50

@@ -15,7 +15,7 @@ import structlog
 
 from mercat.kit import clock, sql
 from mercat.kit.batching import AWAY
-from mercat.search.text import plain
+from mercat.search.query.analyze import plain
 
 log = structlog.get_logger("mercat.search")
 queries = sql.load("mercat.search")

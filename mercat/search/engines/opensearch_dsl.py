@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from mercat.search import traits
 from mercat.search.engine import Occur, Query
+from mercat.search.facets import attributes as traits
 
 Clause = dict[str, Any]
 TRAIT_SPLIT = "\x1f"

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from mercat.search.engine import Occur, Query, Searcher
-from mercat.search.text import plain, stems
+from mercat.search.query.analyze import plain, stems
 
 LETTERS_MAX = 2_000
 WORDS_MAX = 16

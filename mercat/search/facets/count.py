@@ -7,15 +7,17 @@ each other facet there is one more pass, over what would be found without its ow
 from itertools import pairwise
 from typing import Any
 
-from mercat.search import offering, traits, words
-from mercat.search.clauses import Clauses, Text, trait_of
+from mercat.kit.cache import Memory
 from mercat.search.engine import Pages, Searcher
 from mercat.search.engine import Query as Clause
+from mercat.search.engines.tantivy import NOBODY, PRICE_BOUNDS, STARS, by_category, by_word
+from mercat.search.facets import attributes as traits
+from mercat.search.facets import choose as offering
+from mercat.search.facets.choose import Offering, Plan
 from mercat.search.hits import row_numbers
-from mercat.search.index import NOBODY, PRICE_BOUNDS, STARS, by_category, by_word
-from mercat.search.memory import Memory
 from mercat.search.messages import Count, Facets, Query, SoldOut, StarCount, Trait
-from mercat.search.offering import Offering, Plan
+from mercat.search.query import parse as words
+from mercat.search.query.filters import Clauses, Text, trait_of
 
 FACET_MAX = 100
 DEPARTMENTS_MAX = 60_000

@@ -11,8 +11,8 @@ from datetime import date
 from itertools import islice
 from pathlib import Path
 
-from mercat.search import text
-from mercat.search.meaning import SHIPPED
+from mercat.search.query import analyze as text
+from mercat.search.ranking.embeddings import SHIPPED
 
 FILE = "synonyms.txt"
 PHRASE_MAX = 4

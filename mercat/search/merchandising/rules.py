@@ -12,9 +12,9 @@ from typing import TypeVar
 
 from mercat.ids import ProductId, RuleId
 from mercat.kit.refusals import Invalid
-from mercat.search import text
 from mercat.search.messages import KeptRule, Rule
-from mercat.search.words import read
+from mercat.search.query import analyze as text
+from mercat.search.query.parse import read
 
 BOOSTS_MAX = 20
 """Boosts that one question takes into account, the strongest first."""

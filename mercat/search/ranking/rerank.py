@@ -14,16 +14,19 @@ import msgspec
 import numpy as np
 import structlog
 
-from mercat.search import aisles, ranking, synonyms, trees
-from mercat.search.aisles import Aisles
+from mercat.kit.cache import Memory
+from mercat.search import category_stats as aisles
+from mercat.search.category_stats import Aisles
 from mercat.search.engine import DocAddress, Pages, Query, Searcher
+from mercat.search.engines.tantivy import by_category, by_word
+from mercat.search.facets.choose import Offering
 from mercat.search.hits import row_numbers
-from mercat.search.index import by_category, by_word
-from mercat.search.memory import Memory
-from mercat.search.offering import Offering
-from mercat.search.ranking import Column, Question
-from mercat.search.rules import Ruling
-from mercat.search.words import Word
+from mercat.search.merchandising.rules import Ruling
+from mercat.search.query import synonyms
+from mercat.search.query.parse import Word
+from mercat.search.ranking import features as ranking
+from mercat.search.ranking import gbdt as trees
+from mercat.search.ranking.features import Column, Question
 
 log = structlog.get_logger("mercat.search")
 _GLANCE_S = 5.0

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercat.events import Document
-from mercat.search import meaning, text
+from mercat.search.query import analyze as text
+from mercat.search.ranking import embeddings as meaning
 
 FILE = "facts"
 TITLE, PROSE, DETAILS, BRAND, TAGS, PLACE = 24, 64, 48, 4, 8, 12

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mercat.search import text
+from mercat.search.query import analyze as text
 
-SHIPPED = Path(__file__).parent / "shipped"
+SHIPPED = Path(__file__).parents[1] / "shipped"
 DIMENSIONS = 128
 TEXT_WORDS_MAX = 64
 Vector = NDArray[np.float32]

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from mercat.search.meaning import SHIPPED
+from mercat.search.ranking.embeddings import SHIPPED
 
 LEAVES_MAX = 8
 FILE = "ranker.json"

@@ -9,13 +9,14 @@ import numpy as np
 from mercat.ids import ProductId
 from mercat.kit import codec
 from mercat.kit.refusals import Invalid
-from mercat.search import arranging, rules, spelling, suggesting, words
-from mercat.search.clauses import NO_TEXT, Clauses, Cursor, Text, clauses_of, cursor_of
-from mercat.search.counting import TALLIES_MAX, Counting, Tallies
 from mercat.search.engine import DocAddress, Order, Pages, Searcher
 from mercat.search.engine import Query as Clause
+from mercat.search.facets.choose import Offering
+from mercat.search.facets.count import TALLIES_MAX, Counting, Tallies
 from mercat.search.hits import Hit, cards, products, scored
-from mercat.search.judging import Judge
+from mercat.search.merchandising import apply as arranging
+from mercat.search.merchandising import rules
+from mercat.search.merchandising.rules import Pin
 from mercat.search.messages import (
     LIMIT_MAX,
     PAGE_MAX,
@@ -29,10 +30,13 @@ from mercat.search.messages import (
     Suggestions,
     Why,
 )
-from mercat.search.offering import Offering
-from mercat.search.ranking import CANDIDATES
-from mercat.search.rules import Pin
-from mercat.search.words import Word
+from mercat.search.query import parse as words
+from mercat.search.query import spelling
+from mercat.search.query import suggestions as suggesting
+from mercat.search.query.filters import NO_TEXT, Clauses, Cursor, Text, clauses_of, cursor_of
+from mercat.search.query.parse import Word
+from mercat.search.ranking.features import CANDIDATES
+from mercat.search.ranking.rerank import Judge
 
 FEW_MAX = 10
 _KEYS: dict[Sort, tuple[str, Order]] = {

@@ -15,8 +15,8 @@ from mercat.kit import clock, sql
 from mercat.kit.batching import AWAY
 from mercat.kit.refusals import NotFound
 from mercat.kit.rpc import Caller
+from mercat.search.merchandising.rules import Ruling, checked, ruling
 from mercat.search.messages import RULES_MAX, KeptRule, Rule, RuleChange, TooManyRules
-from mercat.search.rules import Ruling, checked, ruling
 
 log = structlog.get_logger("mercat.search")
 queries = sql.load("mercat.search")

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mercat.search import meaning, text
-from mercat.search.aisles import ACCESSORY, Aisles, known
-from mercat.search.facts import Rows, sign
-from mercat.search.synonyms import Phrase
+from mercat.search.category_stats import ACCESSORY, Aisles, known
+from mercat.search.product_rows import Rows, sign
+from mercat.search.query import analyze as text
+from mercat.search.query.synonyms import Phrase
+from mercat.search.ranking import embeddings as meaning
 
 CANDIDATES = 200
 PRIOR = {

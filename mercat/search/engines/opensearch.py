@@ -29,11 +29,14 @@ import structlog
 from mercat import money
 from mercat.events import Document, ProductChanged
 from mercat.kit.refusals import Unavailable
-from mercat.search import dsl, index, text, traits
 from mercat.search.engine import Found, Order, Query
-from mercat.search.facts import ROW, Rows, rows
-from mercat.search.index import SETTING_UP, Broken
+from mercat.search.engines import opensearch_dsl as dsl
+from mercat.search.engines import tantivy as index
+from mercat.search.engines.tantivy import SETTING_UP, Broken
+from mercat.search.facets import attributes as traits
 from mercat.search.messages import LIMIT_MAX
+from mercat.search.product_rows import ROW, Rows, rows
+from mercat.search.query import analyze as text
 
 log = structlog.get_logger("mercat.search")
 WINDOW = 1_200_000
