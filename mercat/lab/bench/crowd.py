@@ -12,16 +12,16 @@ from typing import Any, cast
 import msgspec
 
 from mercat.accounts import NewAddress
-from mercat.app import Shop
 from mercat.catalog import NewProduct
 from mercat.embedded import Connection
-from mercat.gateway import TABLE, refusals
 from mercat.ids import AddressId, OfferId, PaymentMethodId, UserId
 from mercat.inventory import Line
 from mercat.kit import codec
 from mercat.kit.refusals import Unavailable
 from mercat.lab.bench.load import request
 from mercat.lab.bench.shop import staff
+from mercat.shop import Shop
+from mercat.web import TABLE, refusals
 
 SETTLED_WITHIN_S = 60.0
 _OFFERS = 100
