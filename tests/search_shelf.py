@@ -7,12 +7,12 @@ from typing import Any
 
 from mercat.events import Document, ProductChanged
 from mercat.ids import OfferId, ProductId, SellerId
-from mercat.search.engine import Place, Writer
-from mercat.search.engines import tantivy as embedded
-from mercat.search.engines.tantivy import SCHEMA, Folder
-from mercat.search.engines.tantivy_searcher import Embedded
-from mercat.search.execute import Finding
-from mercat.search.product_rows import Pages
+from mercat.search.engine import IndexStore, IndexWriter
+from mercat.search.engines import tantivy
+from mercat.search.engines.opensearch import OpenSearchWriter
+from mercat.search.engines.tantivy import TantivyStore
+from mercat.search.execute import QueryExecutor
+from mercat.search.product_rows import MappedRows
 
 
 def product(number: int, title: str = "Tea", version: int = 1, **more: Any) -> ProductChanged:
@@ -35,21 +35,21 @@ def gone(number: int, version: int) -> ProductChanged:
     return ProductChanged(product_id=ProductId(number), version=version)
 
 
-def put(where: Path | Place, changes: Sequence[ProductChanged]) -> Writer:
+def put(where: Path | IndexStore, changes: Sequence[ProductChanged]) -> IndexWriter:
     """A new index with these products, in use."""
-    place = Folder(where) if isinstance(where, Path) else where
-    writer = place.writer(place.beside(), create=True)
+    place = TantivyStore(where) if isinstance(where, Path) else where
+    writer = place.writer(place.new_path(), create=True)
     writer.apply(changes)
     place.use(writer.path)
     return writer
 
 
-def finding(writer: Writer) -> Finding:
-    """Asks what the writer has written, without a judge."""
-    if isinstance(writer, embedded.Writer):
-        return Finding(Embedded(writer._index.searcher(), SCHEMA), pages=Pages(writer.path))
-    reader = writer.place.reader()
-    return Finding(reader.searcher(), pages=reader.pages)
+def finding(writer: IndexWriter) -> QueryExecutor:
+    """Ask what the writer has written, without a reranker."""
+    if isinstance(writer, OpenSearchWriter):
+        reader = writer.store.reader()
+        return QueryExecutor(reader.searcher(), rows=reader.rows)
+    return QueryExecutor(tantivy._searcher(writer._index), rows=MappedRows(writer.path))
 
 
 async def batches(*changes: Sequence[ProductChanged]) -> AsyncIterator[Sequence[ProductChanged]]:

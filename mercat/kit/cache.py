@@ -1,36 +1,39 @@
-"""Memory: the last answers, each for as long as it is good."""
+"""A bounded cache whose entries expire."""
 
 import threading
 import time
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key")
-Kept = TypeVar("Kept")
+Value = TypeVar("Value")
 
 
-class Memory(Generic[Key, Kept]):
-    """For several threads. What has not been asked for longest is forgotten first."""
+class ExpiringCache(Generic[Key, Value]):
+    """Hold at most so many values, each for its own time; the least recently used goes first. Thread-safe."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._kept: dict[Key, tuple[float, Kept]] = {}
+        self._entries: dict[Key, tuple[float, Value]] = {}
         self._lock = threading.Lock()
 
-    def get(self, key: Key) -> Kept | None:
+    def get(self, key: Key) -> Value | None:
+        """Return the value, or None where there is none or it has expired."""
         with self._lock:
-            known = self._kept.pop(key, None)
-            if known is None or known[0] <= time.monotonic():
+            entry = self._entries.pop(key, None)
+            if entry is None or entry[0] <= time.monotonic():
                 return None
-            self._kept[key] = known
-            return known[1]
+            self._entries[key] = entry
+            return entry[1]
 
-    def keep(self, key: Key, what: Kept, good_s: float) -> None:
+    def put(self, key: Key, value: Value, ttl_s: float) -> None:
+        """Store a value for so many seconds."""
         with self._lock:
-            self._kept.pop(key, None)
-            if len(self._kept) >= self._most:
-                del self._kept[next(iter(self._kept))]
-            self._kept[key] = (time.monotonic() + good_s, what)
+            self._entries.pop(key, None)
+            if len(self._entries) >= self._most:
+                del self._entries[next(iter(self._entries))]
+            self._entries[key] = (time.monotonic() + ttl_s, value)
 
     def clear(self) -> None:
+        """Forget everything."""
         with self._lock:
-            self._kept.clear()
+            self._entries.clear()

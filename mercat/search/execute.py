@@ -1,355 +1,390 @@
-"""Finding: a query answered from one state of the index."""
+"""The execution of a query on one state of the index: match, relax, count, rank, page."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
-from mercat.ids import ProductId
+from mercat.ids import ProductId, RuleId
 from mercat.kit import codec
 from mercat.kit.refusals import Invalid
-from mercat.search.engine import DocAddress, Order, Pages, Searcher
-from mercat.search.engine import Query as Clause
-from mercat.search.facets.choose import Offering
-from mercat.search.facets.count import TALLIES_MAX, Counting, Tallies
-from mercat.search.hits import Hit, cards, products, scored
-from mercat.search.merchandising import apply as arranging
-from mercat.search.merchandising import rules
-from mercat.search.merchandising.rules import Pin
-from mercat.search.messages import (
-    LIMIT_MAX,
-    PAGE_MAX,
-    Card,
-    Explained,
-    Found,
-    Query,
-    Relaxed,
-    SoldOut,
-    Sort,
-    Suggestions,
-    Why,
+from mercat.search.engine import (
+    After,
+    Clause,
+    Hit,
+    IndexSearcher,
+    ProductRowReader,
+    SortKey,
+    product_ids,
+    raw_cards,
+    search_by_score,
 )
-from mercat.search.query import parse as words
-from mercat.search.query import spelling
-from mercat.search.query import suggestions as suggesting
-from mercat.search.query.filters import NO_TEXT, Clauses, Cursor, Text, clauses_of, cursor_of
-from mercat.search.query.parse import Word
+from mercat.search.facets.choose import FacetChooser
+from mercat.search.facets.count import FacetCache, FacetCounter
+from mercat.search.merchandising.apply import boost_gains, pinnable, pinned_hits, without_products
+from mercat.search.merchandising.rules import Pin, page_with_pins
+from mercat.search.messages import (
+    PAGE_MAX,
+    PAGE_SIZE_MAX,
+    Explanation,
+    ProductCard,
+    RankingReasons,
+    RelaxedQuery,
+    SearchQuery,
+    SearchResults,
+    SearchSort,
+    SoldOutPolicy,
+    Suggestions,
+)
+from mercat.search.query import spelling, suggestions
+from mercat.search.query.filters import QueryClauses, SearchCursor, decode_cursor, query_clauses
+from mercat.search.query.parse import (
+    NO_TEXT,
+    QueryWord,
+    TextQuery,
+    in_main_text,
+    parse,
+    scored_text,
+    text_query,
+)
 from mercat.search.ranking.features import CANDIDATES
-from mercat.search.ranking.rerank import Judge
+from mercat.search.ranking.rerank import Reranker, ScoredCandidate
 
-FEW_MAX = 10
-_KEYS: dict[Sort, tuple[str, Order]] = {
-    "price_asc": ("by_price", Order.Asc),
-    "price_desc": ("by_price", Order.Desc),
-    "rating": ("by_rating", Order.Desc),
-    "newest": ("by_age", Order.Desc),
+_FEW_MAX, _FEW_OF = 10, 1_000
+_BY_RATING = SortKey("by_rating")
+_SORT_KEYS: dict[SearchSort, SortKey] = {
+    "price_asc": SortKey("by_price", descending=False),
+    "price_desc": SortKey("by_price"),
+    "rating": _BY_RATING,
+    "newest": SortKey("by_age"),
 }
-_OF_ALL = ("by_rating", Order.Desc)
-"""With no words every product is as relevant: the better rating comes first."""
 
 
-class Finding:
+class RankedQuery(NamedTuple):
+    """A text query with what ranking needs of it."""
+
+    text: TextQuery
+    pins: list[Pin]
+    clauses: QueryClauses
+    """Words and filters; pinned products match whether or not they have the words."""
+    unpinned: QueryClauses
+    """Words and filters alone."""
+    total: int
+
+
+class QueryExecutor:
+    """Answers queries from one state of the index."""
+
     def __init__(
         self,
-        searcher: Searcher,
-        counted: dict[str, Any] | None = None,
-        judge: Judge | None = None,
-        pages: Pages | None = None,
-        sold_out: SoldOut = "among_others",
-        tallies: Tallies | None = None,
+        searcher: IndexSearcher,
+        memo: dict[str, Any] | None = None,
+        reranker: Reranker | None = None,
+        rows: ProductRowReader | None = None,
+        sold_out: SoldOutPolicy = "among_others",
+        facet_cache: FacetCache | None = None,
     ) -> None:
-        """`counted` remembers what was counted of all products in this state of the index. Without a judge
-        and the facts it goes by, the engine's scores decide."""
+        """`memo` holds what was counted of all products in this state of the index. Without a reranker and
+        the rows it needs, the engine's scores decide."""
         self._searcher = searcher
-        self._judge, self._pages = judge, pages
-        self._sold_out: SoldOut = sold_out
-        self._counting = Counting(
+        self._reranker, self._rows = reranker, rows
+        self._sold_out: SoldOutPolicy = sold_out
+        self._facets = FacetCounter(
             searcher,
-            judge.offering if judge else Offering(),
+            reranker.facet_chooser if reranker else FacetChooser(),
             sold_out,
-            {} if counted is None else counted,
-            Tallies(TALLIES_MAX) if tallies is None else tallies,
-            pages,
+            {} if memo is None else memo,
+            FacetCache() if facet_cache is None else facet_cache,
+            rows,
         )
 
-    def find(self, query: Query) -> Found:
-        if not (1 <= query.page <= PAGE_MAX and 1 <= query.limit <= LIMIT_MAX):
+    def find(self, query: SearchQuery) -> SearchResults:
+        """Find a page of products. Refuses with `Invalid` a page that does not exist and a foreign cursor."""
+        if not (1 <= query.page <= PAGE_MAX and 1 <= query.limit <= PAGE_SIZE_MAX):
             raise Invalid("Pages are counted from 1 to 1,000, of at most 100 products.", pointer="/page")
-        asked = words.read(query.q)
-        if not asked:
+        words = parse(query.q)
+        if not words:
             return self._page(query, None if not query.q.strip() else NO_TEXT)
-        text, found = self._answer(query, asked)
-        if not found.total and not self._count(text.matching):
-            return self._relaxed(query, asked) or found
-        meant = spelling.meant(self._searcher, asked)
-        return msgspec.structs.replace(found, all_words=text.all_words, did_you_mean=meant)
-
-    def _answer(self, query: Query, asked: list[Word]) -> tuple[Text, Found]:
-        """What has the words, or where that is little for this shop, what has most of them."""
-        text = self._text(asked, ways=self._ways(asked, near=False))
-        found = self._page(query, text)
-        if found.total < self._few():  # else it was not needed to count without the filters
-            wide = self._widened(asked, text)
-            if wide is not text:
-                text, found = wide, self._page(query, wide)
-        return text, found
+        text, results = self._find_words(query, words)
+        if not results.total and not self._searcher.count(text.matching):
+            return self._relaxed(query, words) or results
+        suggested = spelling.did_you_mean(self._searcher, words)
+        return msgspec.structs.replace(results, all_words=text.all_words, did_you_mean=suggested)
 
     def suggest(self, q: str, limit: int) -> Suggestions:
-        return suggesting.suggest(self._searcher, q, limit)
+        """Suggest what the first letters of a query may become."""
+        return suggestions.suggest(self._searcher, q, limit)
 
     def category_counts(self) -> dict[str, int]:
-        """How many products are in each category that has some, descendants' included."""
-        return self._counting.category_counts()
+        """Count the products of each category that has some, descendants' included."""
+        return self._facets.category_counts()
+
+    def explain(self, q: str, limit: int) -> Explanation:
+        """Explain why the first products of a query come first."""
+        words, hits = self.candidates(q)
+        if not (words and hits and self._reranker and self._rows):
+            return Explanation([word.written for word in words], [], 0, [])
+        rewritings = self._reranker.ranking_query(self._searcher, words).rewritings
+        scored = list(self._reranker.explain(self._searcher, self._rows, words, hits))
+        return Explanation(
+            [word.written for word in words],
+            [" ".join(rewriting) for rewriting in rewritings],
+            len(hits),
+            self._reasons(words, hits, scored, limit),
+        )
+
+    def candidates(self, q: str) -> tuple[list[QueryWord], list[Hit]]:
+        """Find what the reranker is asked about, to explain it and to train it."""
+        words = parse(q)
+        if not words:
+            return [], []
+        text = self._widened(words, text_query(self._searcher, words, None, self._rewritings(words)))
+        clauses = query_clauses(SearchQuery(q=q), text.matching, self._sold_out)
+        return words, self._candidates(clauses, text, self._searcher.count(text.matching))
+
+    # -- the words
+
+    def _find_words(self, query: SearchQuery, words: list[QueryWord]) -> tuple[TextQuery, SearchResults]:
+        """Find what has the words, or where that is little for this shop, what has most of them."""
+        text = text_query(self._searcher, words, None, self._rewritings(words))
+        results = self._page(query, text)
+        if results.total < self._few():  # else there is no need to count without the filters
+            wide = self._widened(words, text)
+            if wide is not text:
+                text, results = wide, self._page(query, wide)
+        return text, results
 
     def _few(self) -> int:
-        """So many products are few for a shop of this size."""
-        return max(min(FEW_MAX, self._searcher.num_docs // 1_000), 1)
+        """Return how many products are few for a shop of this size."""
+        return max(min(_FEW_MAX, self._searcher.num_docs // _FEW_OF), 1)
 
-    def _ways(self, asked: list[Word], *, near: bool) -> list[list[str]]:
-        """Other ways to ask: those that mean the same, or also those that are near."""
-        ways = self._judge.synonyms().of([word.stem for word in asked]) if self._judge else {}
-        return [list(way) for way, means_it in ways.items() if means_it or near]
+    def _rewritings(self, words: list[QueryWord], *, related: bool = False) -> list[list[str]]:
+        """Rewrite a query by equivalent synonyms, or also by related ones."""
+        if self._reranker is None:
+            return []
+        rewritings = self._reranker.synonyms().rewritings([word.stem for word in words])
+        return [list(each) for each, equivalent in rewritings.items() if equivalent or related]
 
-    def _text(self, asked: list[Word], least: int | None = None, ways: list[list[str]] | None = None) -> Text:
-        ways = ways or []
-        return Text(asked, least, ways, words.matching(self._searcher, asked, least, ways))
-
-    def _widened(self, asked: list[Word], text: Text) -> Text:
-        """Where few products for a shop of this size have all the words: also those that say it otherwise or
-        have most of the words."""
-        few, whole = self._few(), self._count(text.matching)
+    def _widened(self, words: list[QueryWord], text: TextQuery) -> TextQuery:
+        """Widen a query that few products for a shop of this size match: by related synonyms, then to most of
+        the words."""
+        few, whole = self._few(), self._searcher.count(text.matching)
         if whole >= few:
             return text
-        ways = self._ways(asked, near=True)
-        if len(ways) > len(self._ways(asked, near=False)):
-            text = self._text(asked, ways=ways)
-            if self._count(text.matching) >= few:
+        rewritings = self._rewritings(words, related=True)
+        if len(rewritings) > len(self._rewritings(words)):
+            text = text_query(self._searcher, words, None, rewritings)
+            if self._searcher.count(text.matching) >= few:
                 return text._replace(all_words=whole)
         if not whole:
             return text
-        for least in range(len(asked) - 1, 0, -1):
-            wide = self._text(asked, least, ways)._replace(all_words=whole)
-            if least == 1 or self._count(wide.matching) >= few:
+        for minimum in range(len(words) - 1, 0, -1):
+            wide = text_query(self._searcher, words, minimum, rewritings)._replace(all_words=whole)
+            if minimum == 1 or self._searcher.count(wide.matching) >= few:
                 return wide
         return text
 
-    def _page(self, query: Query, text: Text | None) -> Found:
-        pins = self._pins(text.asked) if text is not None else []
-        clauses = by_words = clauses_of(query, text.matching if text else None, self._sold_out)
-        if pins and text is not None:
-            put = arranging.placeable(pins, in_stock=self._sold_out == "last")
-            clauses = clauses_of(
-                query, words.some([text.matching, Clause.const_score_query(put, 0.0)]), self._sold_out
-            )
-        facets, total = self._counting.counts(clauses, query, text)
-        by_key = _KEYS.get(query.sort) or (None if text is not None else _OF_ALL)
-        cursor = cursor_of(query.cursor, query.sort) if query.cursor else None
-        page = cursor.page if cursor else query.page
-        skipped = 0 if cursor else (query.page - 1) * query.limit
-        if text is not None and by_key is None:
-            skipped = cursor.key if cursor else skipped
-            hits = (
-                self._arranged(pins, clauses, by_words, text, total, query.limit, skipped)
-                if skipped < total
-                else []
-            )
-            more = skipped + len(hits) < total
-            after = Cursor(query.sort, page + 1, skipped + len(hits)) if more else None
-        else:
-            key = by_key or _OF_ALL
-            hits, more = self._sorted(clauses.without(), key, query.limit, skipped, cursor)
-            after = self._after(query.sort, page, hits, cursor) if more else None
-        return Found(
-            results=cards(self._searcher, hits),
-            total=total,
-            page=page,
-            total_pages=-(-total // query.limit),
-            facets=facets,
-            next_cursor=after.shown() if after else None,
-        )
-
-    def _pins(self, said: list[Word]) -> list[Pin]:
-        by_words = self._judge.ruling.pins if self._judge else {}
-        return by_words.get(rules.key(word.stem for word in said), []) if by_words and said else []
-
-    def _arranged(
-        self,
-        pins: list[Pin],
-        clauses: Clauses,
-        by_words: Clauses,
-        text: Text,
-        total: int,
-        limit: int,
-        skipped: int,
-    ) -> list[Hit]:
-        """A page by relevance, pinned products at their places."""
-        if not pins:
-            return self._best(clauses, text, total, limit, skipped)
-        there = arranging.pinned(self._searcher, clauses.without(), pins, in_stock=self._sold_out == "last")
-        apart = [int(pin.product_id) for pin, _ in there]
-        return rules.placed(
-            [(pin.place, hit) for pin, hit in there],
-            total,
-            skipped,
-            limit,
-            lambda count, first: self._best(by_words, text, total, count, first, apart),
-        )
-
-    def _best(
-        self,
-        clauses: Clauses,
-        text: Text,
-        total: int,
-        limit: int,
-        skipped: int,
-        apart: Sequence[int] = (),
-    ) -> list[Hit]:
-        """A page by relevance: the judge's order of the engine's best, then the others by score. Products in
-        `apart` are judged with the others, which are compared with each other, and left out."""
-        if not (text.asked and self._judge and self._pages):
-            return scored(self._searcher, self._others(clauses, text, apart), limit, skipped)
-        best = self._candidates(clauses, text, total)
-        judged = products(self._searcher, best) if apart else []
-        there = len(best) - len(set(apart) & set(judged))
-        hits: list[Hit] = []
-        if skipped < there:
-            order = self._order(text, best, clauses.filters)
-            if apart:
-                order = [place for place in order if judged[place] not in apart]
-            hits = [best[place] for place in order[skipped : skipped + limit]]
-        if len(hits) == limit or len(best) < CANDIDATES:
-            return hits
-        missing, later = limit - len(hits), max(skipped - there, 0)
-        apart = [*apart, *(judged or products(self._searcher, best))]
-        return hits + scored(self._searcher, self._others(clauses, text, apart), missing, later)
-
-    def _others(self, clauses: Clauses, text: Text, apart: Sequence[int]) -> Clause:
-        """All that is found, but for some products; those that say the words of themselves first."""
-        every = words.query(self._searcher, text.asked, text.least, text.ways)
-        return arranging.but(clauses.scored(every), apart) if apart else clauses.scored(every)
-
-    def _order(self, text: Text, best: list[Hit], among: bytes) -> list[int]:
-        """The places of these products, the best first: as the judge says, and the operators' boosts."""
-        assert self._judge
-        assert self._pages
-        scores = self._judge.scores(self._searcher, self._pages, text.asked, best, among)
-        if boosts := self._judge.ruling.boosts_of(rules.key(word.stem for word in text.asked)):
-            scores = scores + arranging.gains(self._searcher, boosts, best).sum(0)
-        order: list[int] = np.argsort(-scores, kind="stable").tolist()
-        if self._sold_out == "last":
-            held = self._searcher.fast_field_values("in_stock", [address for _, address in best])
-            order.sort(key=lambda place: not held[place])
-        return order
-
-    def _candidates(self, clauses: Clauses, text: Text, total: int) -> list[Hit]:
-        """Those whom the judge is asked about, of so many: all, or those that say the words of themselves."""
-        if total <= CANDIDATES:
-            field, order = _OF_ALL
-            return self._searcher.search(
-                clauses.without(), CANDIDATES, count=False, order_by_field=field, order=order
-            ).hits
-        saying = words.saying(self._searcher, text.asked, text.least, text.ways)
-        best = scored(self._searcher, clauses.scored(saying), CANDIDATES, 0)
-        if len(best) == CANDIDATES:
-            return best
-        every = words.query(self._searcher, text.asked, text.least, text.ways)
-        return scored(self._searcher, clauses.scored(every), CANDIDATES, 0)
-
-    def explain(self, q: str, limit: int) -> Explained:
-        """Why the first products of a question are the first."""
-        said, hits = self.candidates(q)
-        if not (said and hits and self._judge and self._pages):
-            return Explained([word.written for word in said], [], 0, [])
-        question = self._judge.question(self._searcher, said)
-        why = self._reasons(said, hits, limit)
-        ways = [" ".join(way) for way in question.ways]
-        return Explained([word.written for word in said], ways, len(hits), why)
-
-    def _reasons(self, said: list[Word], hits: list[Hit], limit: int) -> list[Why]:
-        assert self._judge
-        assert self._pages
-        key = rules.key(word.stem for word in said)
-        pins, boosts = self._pins(said), self._judge.ruling.boosts_of(key)
-        gains = arranging.gains(self._searcher, boosts, hits)
-        reasons: list[tuple[int, Why]] = []
-        judged = self._judge.explained(self._searcher, self._pages, said, hits)
-        for place, score, prior, learnt, numbers in judged:
-            engine, bonus = numbers["bm_one"] or 0.0, score - learnt - sum(prior.values())
-            by = [boost.rule_id for boost, gain in zip(boosts, gains[:, place], strict=True) if gain]
-            boosted = float(gains[:, place].sum())
-            why = Why(ProductId(0), "", score + boosted, engine, bonus, prior, learnt, numbers, boosted)
-            reasons.append((place, msgspec.structs.replace(why, rules=by)))
-        reasons.sort(key=lambda each: -each[1].score)
-        for_sale, last = words.term("for_sale", True), self._sold_out == "last"
-        there = arranging.pinned(self._searcher, for_sale, pins, in_stock=last) if pins else []
-        ids = {pin.product_id for pin, _ in there}
-        named = [self._named(why, hits[place][1]) for place, why in reasons[: limit + len(ids)]]
-        known = {why.product_id: why for why in named}
-        put: list[tuple[int, Why]] = []
-        for pin, (_, address) in there:
-            why = known.get(pin.product_id) or self._named(_UNJUDGED, address)
-            why = msgspec.structs.replace(why, pinned=pin.place, rules=[*why.rules, pin.rule_id])
-            put.append((pin.place, why))
-        rest = [why for why in named if why.product_id not in ids]
-        return rules.placed(
-            put, len(rest) + len(put), 0, limit, lambda count, first: rest[first : first + count]
-        )
-
-    def _named(self, why: Why, address: DocAddress) -> Why:
-        card = codec.decode(self._searcher.cards([address])[0], Card)
-        return msgspec.structs.replace(why, product_id=card.product_id, title=card.title)
-
-    def candidates(self, q: str) -> tuple[list[Word], list[Hit]]:
-        """What the judge is asked about, for learning."""
-        said = words.read(q)
-        if not said:
-            return [], []
-        text = self._widened(said, self._text(said, ways=self._ways(said, near=False)))
-        clauses = clauses_of(Query(q=q), text.matching, self._sold_out)
-        return said, self._candidates(clauses, text, self._count(text.matching))
-
-    def _sorted(
-        self, asked: Clause, by_key: tuple[str, Order], limit: int, skipped: int, cursor: Cursor | None
-    ) -> tuple[list[Hit], bool]:
-        """A page by a key, and whether there is more."""
-        field, order = by_key
-        after = (cursor.key, cursor.seen) if cursor else None
-        hits = self._searcher.search(
-            asked, limit + 1, count=False, order_by_field=field, order=order, offset=skipped, after=after
-        ).hits
-        return hits[:limit], len(hits) > limit
-
-    def _after(self, sort: Sort, page: int, hits: list[Hit], cursor: Cursor | None) -> Cursor:
-        key = hits[-1][0]
-        seen = self._searcher.fast_field_values(
-            "product_id", [address for each, address in hits if each == key]
-        )
-        before = cursor.seen if cursor and cursor.key == key else []
-        return Cursor(sort, page + 1, key, before + [int(product or 0) for product in seen])
-
-    def _count(self, asked: Clause) -> int:
-        return self._searcher.count(asked)
-
-    def _relaxed(self, query: Query, asked: list[Word]) -> Found | None:
-        """For words that nothing has together: spelling mended, then what the nearest product has of them."""
-        kept, dropped = spelling.spelt(self._searcher, asked)
-        known = [word for word in kept if word in asked]
-        if 0 < len(known) < len(kept) and not self._count(words.matching(self._searcher, kept)):
-            kept, dropped = known, [word.written for word in asked if word not in known]
-        if kept and not self._count(words.matching(self._searcher, kept)):
-            shared = spelling.most(self._searcher, kept)
+    def _relaxed(self, query: SearchQuery, words: list[QueryWord]) -> SearchResults | None:
+        """Find something for words that no product has together: spelling corrected, then what the nearest
+        product has of them."""
+        kept, dropped = spelling.correct_unknown(self._searcher, words)
+        known = [word for word in kept if word in words]
+        if 0 < len(known) < len(kept) and not self._any_has(kept):
+            kept, dropped = known, [word.written for word in words if word not in known]
+        if kept and not self._any_has(kept):
+            shared = spelling.words_of_best_match(self._searcher, kept)
             dropped += [word.written for word in kept if word not in shared]
             kept = shared
         if not kept:
             return None
-        _, found = self._answer(query, kept)
-        said = " ".join(word.written for word in kept)
-        mended = any(word not in asked for word in kept)
+        _, results = self._find_words(query, kept)
+        q = " ".join(word.written for word in kept)
+        corrected = any(word not in words for word in kept)
         return msgspec.structs.replace(
-            found, relaxed=Relaxed(said, dropped), did_you_mean=said if mended else None
+            results, relaxed=RelaxedQuery(q, dropped), did_you_mean=q if corrected else None
         )
 
+    def _any_has(self, words: list[QueryWord]) -> bool:
+        return bool(self._searcher.count(text_query(self._searcher, words).matching))
 
-_UNJUDGED = Why(ProductId(0), "", 0, 0, 0, {}, 0, {})
-"""A product that is there because it was put there."""
+    # -- a page
+
+    def _page(self, query: SearchQuery, text: TextQuery | None) -> SearchResults:
+        unpinned = query_clauses(query, text.matching if text else None, self._sold_out)
+        clauses, pins = unpinned, self._pins(text.words) if text else []
+        if pins and text:
+            placed = Clause.constant_score(pinnable(pins, in_stock=self._sold_out == "last"), 0.0)
+            clauses = unpinned._replace(text=Clause.any_of([text.matching, placed]))
+        facets, total = self._facets.counts(clauses, query, text)
+        cursor = decode_cursor(query.cursor, query.sort) if query.cursor else None
+        sort = _SORT_KEYS.get(query.sort)
+        if text is not None and sort is None:
+            hits, after = self._page_by_relevance(
+                RankedQuery(text, pins, clauses, unpinned, total), query, cursor
+            )
+        else:  # without words all products are as relevant: the better rating comes first
+            hits, after = self._page_by_key(clauses.combined(), sort or _BY_RATING, query, cursor)
+        return SearchResults(
+            results=raw_cards(self._searcher, hits),
+            total=total,
+            page=cursor.page if cursor else query.page,
+            total_pages=-(-total // query.limit),
+            facets=facets,
+            next_cursor=after.encoded() if after else None,
+        )
+
+    def _page_by_key(
+        self, clause: Clause, sort: SortKey, query: SearchQuery, cursor: SearchCursor | None
+    ) -> tuple[list[Hit], SearchCursor | None]:
+        """Return a page by a sort key, and the cursor to the next one."""
+        hits = self._searcher.search(
+            clause,
+            query.limit + 1,
+            sort=sort,
+            offset=0 if cursor else (query.page - 1) * query.limit,
+            after=After(cursor.key, cursor.seen) if cursor else None,
+        )
+        if len(hits) <= query.limit:
+            return hits, None
+        hits = hits[: query.limit]
+        key = hits[-1][0]
+        seen = product_ids(self._searcher, [hit for hit in hits if hit[0] == key])
+        before = cursor.seen if cursor and cursor.key == key else []
+        page = cursor.page if cursor else query.page
+        return hits, SearchCursor(query.sort, page + 1, key, before + seen)
+
+    def _page_by_relevance(
+        self, ranked: RankedQuery, query: SearchQuery, cursor: SearchCursor | None
+    ) -> tuple[list[Hit], SearchCursor | None]:
+        """Return a page by relevance, pinned products at their places, and the cursor to the next one."""
+        offset = cursor.key if cursor else (query.page - 1) * query.limit
+        hits = self._with_pins(ranked, query.limit, offset) if offset < ranked.total else []
+        if offset + len(hits) >= ranked.total:
+            return hits, None
+        page = cursor.page if cursor else query.page
+        return hits, SearchCursor(query.sort, page + 1, offset + len(hits))
+
+    # -- relevance
+
+    def _pins(self, words: list[QueryWord]) -> list[Pin]:
+        return self._reranker.rules.pins_of(words) if self._reranker and words else []
+
+    def _with_pins(self, ranked: RankedQuery, limit: int, offset: int) -> list[Hit]:
+        if not ranked.pins:
+            return self._best(ranked, limit, offset)
+        pinned = pinned_hits(
+            self._searcher, ranked.clauses.combined(), ranked.pins, in_stock=self._sold_out == "last"
+        )
+        apart = [int(pin.product_id) for pin, _ in pinned]
+        return page_with_pins(
+            [(pin.place, hit) for pin, hit in pinned],
+            ranked.total,
+            offset,
+            limit,
+            lambda count, first: self._best(ranked, count, first, apart),
+        )
+
+    def _best(self, ranked: RankedQuery, limit: int, offset: int, apart: Sequence[int] = ()) -> list[Hit]:
+        """Return a page by relevance: the reranked candidates, then the others by score. Products in `apart`
+        are reranked with the others, which are compared with each other, and left out."""
+        clauses, text = ranked.unpinned, ranked.text
+        if not (text.words and self._reranker and self._rows):
+            return search_by_score(self._searcher, self._others(clauses, text, apart), limit, offset)
+        candidates = self._candidates(clauses, text, ranked.total)
+        ids = product_ids(self._searcher, candidates) if apart else []
+        shown = len(candidates) - len(set(apart) & set(ids))
+        hits: list[Hit] = []
+        if offset < shown:
+            order = self._order(text, candidates, clauses.cache_key)
+            if apart:
+                order = [place for place in order if ids[place] not in apart]
+            hits = [candidates[place] for place in order[offset : offset + limit]]
+        if len(hits) == limit or len(candidates) < CANDIDATES:
+            return hits
+        taken = [*apart, *(ids or product_ids(self._searcher, candidates))]
+        rest = self._others(clauses, text, taken)
+        return hits + search_by_score(self._searcher, rest, limit - len(hits), max(offset - shown, 0))
+
+    def _others(self, clauses: QueryClauses, text: TextQuery, taken: Sequence[int]) -> Clause:
+        """Match all that is found but these products, by score."""
+        every = clauses.scored_by(scored_text(self._searcher, text))
+        return without_products(every, taken) if taken else every
+
+    def _candidates(self, clauses: QueryClauses, text: TextQuery, total: int) -> list[Hit]:
+        """Find the products to rerank, of so many: all, or the best of those that have the words in their
+        main text; where these are too few, the best of all."""
+        if total <= CANDIDATES:
+            return self._searcher.search(clauses.combined(), CANDIDATES, sort=_BY_RATING)
+        in_text = clauses.scored_by(in_main_text(self._searcher, text))
+        best = search_by_score(self._searcher, in_text, CANDIDATES)
+        if len(best) == CANDIDATES:
+            return best
+        every = clauses.scored_by(scored_text(self._searcher, text))
+        return search_by_score(self._searcher, every, CANDIDATES)
+
+    def _order(self, text: TextQuery, candidates: list[Hit], filters: bytes) -> list[int]:
+        """Return the places of the candidates, the best first: by score and boosts."""
+        assert self._reranker
+        assert self._rows
+        scores = self._reranker.scores(self._searcher, self._rows, text.words, candidates, filters)
+        if boosts := self._reranker.rules.boosts_of(text.words):
+            scores = scores + boost_gains(self._searcher, boosts, candidates).sum(0)
+        order: list[int] = np.argsort(-scores, kind="stable").tolist()
+        if self._sold_out == "last":
+            in_stock = self._searcher.field_values("in_stock", candidates)
+            order.sort(key=lambda place: not in_stock[place])
+        return order
+
+    # -- the explanation
+
+    def _reasons(
+        self, words: list[QueryWord], hits: list[Hit], scored: list[ScoredCandidate], limit: int
+    ) -> list[RankingReasons]:
+        """Explain the first products: by score with boosts, pinned ones at their places."""
+        assert self._reranker
+        boosts, pins = self._reranker.rules.boosts_of(words), self._pins(words)
+        gains = boost_gains(self._searcher, boosts, hits)
+        reasons: list[tuple[int, RankingReasons]] = []
+        for each in scored:
+            boosted = gains[:, each.place]
+            rules = [boost.rule_id for boost, gain in zip(boosts, boosted, strict=True) if gain]
+            reasons.append((each.place, _reasons_of(each, float(boosted.sum()), rules)))
+        reasons.sort(key=lambda each: -each[1].score)
+        for_sale, last = Clause.term("for_sale", True), self._sold_out == "last"
+        pinned = pinned_hits(self._searcher, for_sale, pins, in_stock=last) if pins else []
+        pinned_ids = {pin.product_id for pin, _ in pinned}
+        named = [self._named(each, hits[place]) for place, each in reasons[: limit + len(pinned_ids)]]
+        by_product = {each.product_id: each for each in named}
+        placed: list[tuple[int, RankingReasons]] = []
+        for pin, hit in pinned:
+            each = by_product.get(pin.product_id) or self._named(_NOT_RANKED, hit)
+            each = msgspec.structs.replace(each, pinned=pin.place, rules=[*each.rules, pin.rule_id])
+            placed.append((pin.place, each))
+        rest = [each for each in named if each.product_id not in pinned_ids]
+        return page_with_pins(
+            placed, len(rest) + len(placed), 0, limit, lambda count, first: rest[first : first + count]
+        )
+
+    def _named(self, reasons: RankingReasons, hit: Hit) -> RankingReasons:
+        card = codec.decode(self._searcher.cards([hit])[0], ProductCard)
+        return msgspec.structs.replace(reasons, product_id=card.product_id, title=card.title)
+
+
+_NOT_RANKED = RankingReasons(ProductId(0), "", 0, 0, 0, {}, 0, {})
+"""Of a product that is there because it is pinned."""
+
+
+def _reasons_of(scored: ScoredCandidate, boosted: float, rules: list[RuleId]) -> RankingReasons:
+    return RankingReasons(
+        product_id=ProductId(0),
+        title="",
+        score=scored.score + boosted,
+        engine=scored.features["bm_one"] or 0.0,
+        bonus=scored.score - scored.learnt - sum(scored.prior.values()),
+        prior=scored.prior,
+        learnt=scored.learnt,
+        numbers=scored.features,
+        boosted=boosted,
+        rules=rules,
+    )

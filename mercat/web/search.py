@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Annotated, NamedTuple
 from urllib.parse import urlencode
 
-from msgspec import Meta, Raw, Struct, field
+from msgspec import Meta, Raw, Struct, field, structs
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -12,7 +12,16 @@ from starlette.routing import Route
 from mercat.kit import codec
 from mercat.kit.refusals import NotFound
 from mercat.kit.rpc import Answer
-from mercat.search import Card, Explained, Facets, Found, Query, Relaxed, Suggestions, Wanted
+from mercat.search import (
+    AttributeFilters,
+    Explanation,
+    Facets,
+    ProductCard,
+    RelaxedQuery,
+    SearchQuery,
+    SearchResults,
+    Suggestions,
+)
 from mercat.shop import Shop
 from mercat.web.cache import public_answer
 from mercat.web.categories import KnownCategories
@@ -21,8 +30,18 @@ from mercat.web.pages import Pages
 from mercat.web.products import PlaceShown
 from mercat.web.results import A_PAGE, SORTS, Chip, Link, ListingQuery, facets_of, traits_of, words_of
 from mercat.web.router import PublicRoute
-from mercat.web.schemas import FewLimit, ListingSort, Paging, SearchWords, minor
+from mercat.web.schemas import (
+    FewLimit,
+    ListingSort,
+    Paging,
+    ProductCardShown,
+    SearchWords,
+    minor,
+    shown_cards,
+)
 from mercat.web.tiles import ProductTile, listed, tile
+
+_RESULTS_CACHED_MAX = 500
 
 
 class ProductsAsk(Paging):
@@ -38,12 +57,12 @@ class SearchAsk(Paging):
     category: list[str] = field(default_factory=list[str], name="filters[category]")
     rating_min: Annotated[float, Meta(ge=0, le=5)] | None = field(default=None, name="filters[rating_min]")
     in_stock: bool | None = field(default=None, name="filters[in_stock]")
-    attributes: Wanted = field(default_factory=dict[str, list[str]], name="filters[attr.NAME]")
+    attributes: AttributeFilters = field(default_factory=dict[str, list[str]], name="filters[attr.NAME]")
     sort: ListingSort = "relevance"
 
 
 class ProductsShown(Struct, frozen=True):
-    products: list[Card]
+    products: list[ProductCardShown]
     total: int
     page: int
     total_pages: int
@@ -51,13 +70,13 @@ class ProductsShown(Struct, frozen=True):
 
 
 class ResultsShown(Struct, frozen=True):
-    results: list[Card]
+    results: list[ProductCardShown]
     total: int
     page: int
     total_pages: int
     next_cursor: str | None
     facets: Facets
-    relaxed: Relaxed | None
+    relaxed: RelaxedQuery | None
     """What was looked for instead, where nothing has all the words."""
     relaxed_query: str | None
     """The same as a question."""
@@ -69,7 +88,7 @@ class ResultsShown(Struct, frozen=True):
 
 class SuggestionsShown(Struct, frozen=True):
     words: list[str]
-    products: list[Card]
+    products: list[ProductCardShown]
     categories: list[PlaceShown]
     brands: list[str]
     queries: list[str] = []
@@ -77,7 +96,7 @@ class SuggestionsShown(Struct, frozen=True):
 
 
 class _Results(Struct, frozen=True, kw_only=True):
-    """`ResultsShown`, with the cards as the bytes that search keeps."""
+    """`ResultsShown`, with the cards as JSON."""
 
     results: list[Raw]
     total: int
@@ -85,7 +104,7 @@ class _Results(Struct, frozen=True, kw_only=True):
     total_pages: int
     next_cursor: str | None
     facets: Facets
-    relaxed: Relaxed | None
+    relaxed: RelaxedQuery | None
     relaxed_query: str | None
     did_you_mean: str | None
     all_words: int | None
@@ -107,13 +126,14 @@ class SearchApi:
     def __init__(self, shop: Shop, categories: KnownCategories) -> None:
         self._shop = shop
         self._categories = categories
+        self._shown_of: dict[int, tuple[SearchResults, list[Raw]]] = {}
 
     async def products(self, ask: ProductsAsk) -> Answer:
-        """_Products for sale, of one category with all below it, or of all."""
+        """Products for sale, of one category with all below it, or of all."""
         if ask.category is not None:
             await self._categories.check(ask.category)
         found = await self._shop.search.find(
-            Query(
+            SearchQuery(
                 category=[] if ask.category is None else [ask.category],
                 sort=ask.sort,
                 page=ask.page,
@@ -122,7 +142,7 @@ class SearchApi:
             )
         )
         shown = _Products(
-            products=found.results,
+            products=self._shown(found),
             total=found.total,
             page=found.page,
             total_pages=found.total_pages,
@@ -131,14 +151,14 @@ class SearchApi:
         return public_answer(shown, "products", *([f"category/{ask.category}"] if ask.category else []))
 
     async def search(self, ask: SearchAsk) -> Answer:
-        """_Products that have the words and pass the filters; each facet counts what it would leave."""
+        """Products that have the words and pass the filters; each facet counts what it would leave."""
         currency = self._shop.settings.currency
         low, high = (
             None if price is None else minor(price, currency, f"/filters[{name}]")
             for name, price in (("price_min", ask.price_min), ("price_max", ask.price_max))
         )
         found = await self._shop.search.find(
-            Query(
+            SearchQuery(
                 q=ask.q,
                 price_min=low,
                 price_max=high,
@@ -154,7 +174,7 @@ class SearchApi:
             )
         )
         shown = _Results(
-            results=found.results,
+            results=self._shown(found),
             total=found.total,
             page=found.page,
             total_pages=found.total_pages,
@@ -167,14 +187,22 @@ class SearchApi:
         )
         return public_answer(shown, "search")
 
+    def _shown(self, found: SearchResults) -> list[Raw]:
+        """Return the public cards of results. Search answers a repeated query with the same object."""
+        known = self._shown_of.get(id(found))
+        if known is None or known[0] is not found:
+            if len(self._shown_of) >= _RESULTS_CACHED_MAX:
+                self._shown_of.clear()
+            known = self._shown_of[id(found)] = found, shown_cards(found.results)
+        return known[1]
+
     async def suggest(self, q: SearchWords = "", limit: FewLimit = 8) -> Answer:
         """What the first letters may become: words, products, categories, brands, past searches."""
         asked = self._shop.search.suggest(q, limit)
-        return public_answer(
-            await self._shop.breakers["search"].ask(asked, Suggestions([], [], [], [])), "search"
-        )
+        found = await self._shop.breakers["search"].ask(asked, Suggestions([], [], [], []))
+        return public_answer(structs.replace(found, products=shown_cards(found.products)), "search")
 
-    async def explain(self, q: SearchWords = "", limit: FewLimit = 8) -> Explained:
+    async def explain(self, q: SearchWords = "", limit: FewLimit = 8) -> Explanation:
         """Why search puts the first products first: each one's numbers, for operators."""
         return await self._shop.search.explain(q, limit)
 
@@ -244,7 +272,7 @@ class SearchPages:
                 "products": products[:8],
             }
         elif not products and asked.q and not asked.filters and category:
-            everywhere = await listed(self._shop, Query(q=asked.q, limit=8))
+            everywhere = await listed(self._shop, SearchQuery(q=asked.q, limit=8))
             relaxed = {"q": asked.q, "url": asked.url(base="/search"), "products": everywhere}
         shown = (
             ListingPage([], 0, 1, 1)
@@ -292,7 +320,9 @@ class SearchPages:
             all_words=found.all_words,
         )
 
-    async def _children(self, asked: ListingQuery, found: Found, category: CategoryNode | None) -> list[Link]:
+    async def _children(
+        self, asked: ListingQuery, found: SearchResults, category: CategoryNode | None
+    ) -> list[Link]:
         """Where one can go on from here: what is below this category, or the departments."""
         counts = {each.value: each.count for each in found.facets.categories}
         categories = await self._categories.all()
@@ -327,7 +357,7 @@ class SearchPages:
             words=list(dict.fromkeys([*found.queries[:3], *found.words]))[:6],
             brands=found.brands[:2],
             categories=found.categories[:2],
-            products=[tile(codec.decode(bytes(card), Card)) for card in found.products],
+            products=[tile(codec.decode(bytes(card), ProductCard)) for card in found.products],
         )
         response.headers["Cache-Control"] = "public, max-age=5"
         return response

@@ -7,9 +7,8 @@ from datetime import date
 import pytest
 from search_shelf import product, put
 
-from mercat.search import Query, Search
-from mercat.search import query_log as asking
-from mercat.search.query_log import Asked, said, weight
+from mercat.search import Search, SearchQuery, query_log
+from mercat.search.query_log import QueryLog, loggable, weight
 
 
 @pytest.fixture
@@ -26,20 +25,20 @@ async def search(tmp_path, pool):
 
 @pytest.fixture
 async def asked(pool):
-    return Asked(await pool("search"))
+    return QueryLog(await pool("search"))
 
 
 async def test_a_question_is_suggested_once_it_was_asked_for_three_times(search, asked):
     for times in (1, 2, 3):
-        await search.find(Query(q=" Green  TEA!"))
-        await search._asked.write()
+        await search.find(SearchQuery(q=" Green  TEA!"))
+        await search._query_log.write()
         await asked.read()
-        assert asked.beginning("gr", 5) == (["green tea"] if times == 3 else [])
-    assert asked.beginning("Green t", 5) == ["green tea"]
-    assert asked.beginning("tea", 5) == asked.beginning("", 5) == []
+        assert asked.starting_with("gr", 5) == (["green tea"] if times == 3 else [])
+    assert asked.starting_with("Green t", 5) == ["green tea"]
+    assert asked.starting_with("tea", 5) == asked.starting_with("", 5) == []
     async with asyncio.timeout(5):
         while not (await search.suggest("gree")).queries:
-            search._asked._read_at = float("-inf")
+            search._query_log._read_at = float("-inf")
             await asyncio.sleep(0.02)
     suggested = await search.suggest("gree")
     assert (suggested.queries, suggested.brands) == (["green tea"], ["Green & Co"])
@@ -47,15 +46,15 @@ async def test_a_question_is_suggested_once_it_was_asked_for_three_times(search,
 
 async def test_only_whole_success_is_counted(search, db):
     for query in (
-        Query(q="green submarine"),
-        Query(q="submarine"),
-        Query(q="gren tea"),
-        Query(q="green tea", page=2, limit=2),
-        Query(q="green tea", brand=["Nobody"]),
-        Query(),
+        SearchQuery(q="green submarine"),
+        SearchQuery(q="submarine"),
+        SearchQuery(q="gren tea"),
+        SearchQuery(q="green tea", page=2, limit=2),
+        SearchQuery(q="green tea", brand=["Nobody"]),
+        SearchQuery(),
     ):
         await search.find(query)
-    await search._asked.write()
+    await search._query_log.write()
     assert await db.fetch("select words from search.asked") == []
 
 
@@ -73,20 +72,20 @@ async def test_only_whole_success_is_counted(search, db):
     ],
 )
 def test_what_is_kept_of_a_question(q, kept):
-    assert said(q) == kept
+    assert loggable(q) == kept
 
 
 async def test_the_table_keeps_what_is_asked_for_most(asked, db, monkeypatch, clock_ahead):
-    monkeypatch.setattr(asking, "KEPT_MAX", 10)
+    monkeypatch.setattr(query_log, "KEPT_MAX", 10)
     for n in range(15):
         for _ in range(n + 1):
             asked.note(f"question {n:02}")
-    asked._tidied_at = time.monotonic()
+    asked._forgot_at = time.monotonic()
     await asked.write()
     assert await db.fetchval("select count(*) from search.asked") == 15
     clock_ahead(120 * 86_400)
     asked.note("question new")
-    asked._tidied_at = float("-inf")
+    asked._forgot_at = float("-inf")
     await asked.write()
     kept = [row["words"] for row in await db.fetch("select words from search.asked order by weight desc")]
     assert len(kept) == 10
@@ -101,7 +100,7 @@ def test_weights_last_for_long():
 
 
 async def test_questions_noted_between_two_writes_are_bounded(asked, monkeypatch, db):
-    monkeypatch.setattr(asking, "_NOTED_MAX", 3)
+    monkeypatch.setattr(query_log, "_NOTED_MAX", 3)
     for n in range(9):
         asked.note(f"question {n}")
     asked.note("question 1")
@@ -116,7 +115,7 @@ async def test_questions_noted_between_two_writes_are_bounded(asked, monkeypatch
 
 async def test_searches_go_on_without_the_table(search, pool):
     (await pool("search")).terminate()
-    assert (await search.find(Query(q="green tea"))).total == 8
-    await search._asked.write()
-    await search._asked.read()
+    assert (await search.find(SearchQuery(q="green tea"))).total == 8
+    await search._query_log.write()
+    await search._query_log.read()
     assert (await search.suggest("green")).products

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from search_shelf import finding, product, put
 
-from mercat.search import Count, Query
-from mercat.search.facets.choose import telling
+from mercat.search import FacetCount, SearchQuery
+from mercat.search.facets.choose import informativeness
 
 NAMES = ["Colour", "size.cm", "kinds of [brew]", "größe", "a-b", "a.b"]
 VALUES = [
@@ -63,7 +63,7 @@ def by_hand(document):
 
 
 questions = st.builds(
-    Query,
+    SearchQuery,
     q=st.sampled_from(["", "tea", "cup"]),
     category=st.sampled_from([[], ["cups"], ["kitchen"], ["cups", "teas"]]),
     brand=st.sampled_from([[], ["Acme"]]),
@@ -110,7 +110,7 @@ def test_counts_are_those_of_counting_by_hand(shop, asked):
                 left = [by_hand(each).get(name, []) for each in documents if passes(each, query, but=name)]
                 counts = {value: sum(value in has for has in left) for has in left for value in has}
                 assert values == [
-                    Count(*each) for each in sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+                    FacetCount(*each) for each in sorted(counts.items(), key=lambda each: (-each[1], each[0]))
                 ]
 
 
@@ -146,21 +146,21 @@ def offered(found):
 
 def test_a_category_offers_what_tells_its_products_apart(where):
     shop = finding(put(where, list(shelf())))
-    screens = offered(shop.find(Query(category=["screens"])))
+    screens = offered(shop.find(SearchQuery(category=["screens"])))
     assert screens[0] == "diagonal", "what titles say comes first"
     assert "stand" in screens
     assert "diagonal in cm" not in screens, "it tells the same"
     assert "weight" not in screens, "nearly every product has another"
     assert "plug" not in screens, "they all have the same"
-    assert set(offered(shop.find(Query(category=["cables"])))) == {"Colour", "length"}
+    assert set(offered(shop.find(SearchQuery(category=["cables"])))) == {"Colour", "length"}
 
 
 def test_words_that_mean_a_category_have_its_facets(where):
     shop = finding(put(where, list(shelf())))
-    assert "diagonal" in offered(shop.find(Query(q="screen")))
-    assert offered(shop.find(Query(q="inch", attributes={"Colour": ["Red"]})))[0] == "Colour"
-    assert offered(shop.find(Query())) == [], "the whole shop is no category"
-    assert offered(shop.find(Query(category=["screens", "cables"]))) == []
+    assert "diagonal" in offered(shop.find(SearchQuery(q="screen")))
+    assert offered(shop.find(SearchQuery(q="inch", attributes={"Colour": ["Red"]})))[0] == "Colour"
+    assert offered(shop.find(SearchQuery())) == [], "the whole shop is no category"
+    assert offered(shop.find(SearchQuery(category=["screens", "cables"]))) == []
 
 
 @pytest.mark.parametrize(
@@ -175,4 +175,4 @@ def test_words_that_mean_a_category_have_its_facets(where):
     ],
 )
 def test_what_tells(held, products, tells):
-    assert bool(telling(held, products)) is tells
+    assert bool(informativeness(held, products)) is tells

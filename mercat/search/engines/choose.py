@@ -1,13 +1,14 @@
-"""Where the index of a shop is kept."""
+"""The choice of a search engine by the settings."""
 
-from mercat.search.engine import Place
-from mercat.search.engines.opensearch import OpenSearch
-from mercat.search.engines.tantivy import Folder
+from mercat.search.engine import IndexStore
+from mercat.search.engines.opensearch import OpenSearchStore
+from mercat.search.engines.tantivy import TantivyStore
 from mercat.settings import Settings
 
 
-def place_of(settings: Settings) -> Place:
-    """In OpenSearch, where a setting names one; else in the shop's folder."""
+def index_store(settings: Settings) -> IndexStore:
+    """Return where the shop's indexes are: in OpenSearch where a setting names one, else in the shop's
+    folder."""
     if settings.opensearch_url:
-        return OpenSearch(settings.opensearch_url, settings.opensearch_index)
-    return Folder(settings.data / "search")
+        return OpenSearchStore(settings.opensearch_url, settings.opensearch_index)
+    return TantivyStore(settings.data / "search")

@@ -1,140 +1,142 @@
-"""Clauses and counts in OpenSearch's own words."""
+"""Clauses and term counts in OpenSearch's query DSL, and the names that fields have there."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from mercat.search.engine import Occur, Query
-from mercat.search.facets import attributes as traits
+from mercat.search.engine import Clause, Occur, TermsWanted
+from mercat.search.facets import attributes
 
-Clause = dict[str, Any]
-TRAIT_SPLIT = "\x1f"
-FUZZY_MAX = 500
-"""So many words, the nearest ones, stand for one that is misspelt."""
-_STEMMED = ("title", "said", "everything")
-_CALLED = {"price": "price_minor", **{name: f"stems.{name}" for name in _STEMMED}}
+Dsl = dict[str, Any]
+ATTRIBUTE_SEPARATOR = "\x1f"
+"""Between name and value of an attribute: all attributes are in one field, so that attributes without end
+need no fields without end."""
+_FUZZY_EXPANSIONS_MAX = 500
+_STEMMED = ("title", "main_text", "all_text")
+_FIELD_NAMES = {"price": "price_minor", **{name: f"stems.{name}" for name in _STEMMED}}
 _SPECIAL = re.compile(r'([.?+*|{}\[\]()"\\#@&<>~^$-])')
-_OF_A_TRAIT = f"{traits.FIELD}."
+_ATTRIBUTE_COLUMN = f"{attributes.FIELD}."
 
 
-def field(name: str) -> str:
-    """A field of the index here: the public mapping has prices as decimals, and words as they are written."""
-    return _CALLED.get(name, name)
+def field_name(name: str) -> str:
+    """Return what a field is called there: the published mapping has prices as decimals, and words as
+    written."""
+    return _FIELD_NAMES.get(name, name)
 
 
-def starting(prefix: str) -> str:
-    """A pattern of Lucene's."""
+def starts_with(prefix: str) -> str:
+    """Return a pattern of Lucene's for terms that begin so."""
     return _SPECIAL.sub(r"\\\1", prefix) + ".*"
 
 
-def _value(name: str, value: Any) -> tuple[str, Any]:
-    """All traits are in one field, so that attributes without end need no fields without end."""
-    if name.startswith(_OF_A_TRAIT):
-        return traits.FIELD, f"{name.removeprefix(_OF_A_TRAIT)}{TRAIT_SPLIT}{value}"
+def query_dsl(clause: Clause) -> Dsl:
+    """Convert a clause."""
+    return _CONVERTERS[clause.kind](*clause.args)
+
+
+def _field_and_value(name: str, value: Any) -> tuple[str, Any]:
+    if name.startswith(_ATTRIBUTE_COLUMN):
+        return attributes.FIELD, f"{name.removeprefix(_ATTRIBUTE_COLUMN)}{ATTRIBUTE_SEPARATOR}{value}"
     if isinstance(value, int) and not isinstance(value, bool):
         value = int(value)  # also of ids, which JSON does not know
-    return field(name), str(value) if name == "seller_id" else value
+    return field_name(name), str(value) if name == "seller_id" else value
 
 
-def clause(query: Query) -> Clause:
-    return _MADE[query.kind](*query.args)
-
-
-def _term(name: str, value: Any, boost: float | None = None) -> Clause:
-    name, value = _value(name, value)
+def _term(name: str, value: Any, boost: float | None = None) -> Dsl:
+    name, value = _field_and_value(name, value)
     return {"term": {name: {"value": value} if boost is None else {"value": value, "boost": boost}}}
 
 
-def _terms(name: str, values: list[Any]) -> Clause:
-    pairs = [_value(name, value) for value in values]
-    return {"terms": {pairs[0][0]: [value for _, value in pairs]}} if pairs else _nothing()
+def _terms(name: str, values: Sequence[Any]) -> Dsl:
+    pairs = [_field_and_value(name, value) for value in values]
+    return {"terms": {pairs[0][0]: [value for _, value in pairs]}} if pairs else _match_none()
 
 
-def _nothing() -> Clause:
+def _match_none() -> Dsl:
     return {"match_none": {}}
 
 
-def _fuzzy(name: str, text: str, distance: int, prefix: bool) -> Clause:
+def _fuzzy(name: str, text: str, distance: int, prefix: bool) -> Dsl:
     if not distance:
         return {"prefix": {name: {"value": text}}} if prefix else _term(name, text)
-    near = {"value": text, "fuzziness": distance, "max_expansions": FUZZY_MAX, "transpositions": True}
-    return {"fuzzy": {f"{name}.begun" if prefix else name: near}}
+    near = {
+        "value": text,
+        "fuzziness": distance,
+        "max_expansions": _FUZZY_EXPANSIONS_MAX,
+        "transpositions": True,
+    }
+    return {"fuzzy": {f"{name}.prefixes" if prefix else name: near}}
 
 
-def _phrase(name: str, words: list[str], slop: int) -> Clause:
-    said = {"query": " ".join(words), "analyzer": "whitespace", "slop": slop}
-    return {"match_phrase": {field(name): said}}
+def _phrase(name: str, words: Sequence[str]) -> Dsl:
+    phrase = {"query": " ".join(words), "analyzer": "whitespace", "slop": 0}
+    return {"match_phrase": {field_name(name): phrase}}
 
 
-def _bool(parts: list[tuple[Occur, Query]], least: int | None) -> Clause:
+def _boolean(parts: Sequence[tuple[Occur, Clause]], minimum: int | None) -> Dsl:
     if not parts:
-        return _nothing()
-    made: Clause = {}
+        return _match_none()
+    made: Dsl = {}
     for occur, part in parts:
-        if occur == Occur.Must and part.kind == "const" and part.args[1] == 0:
-            made.setdefault("filter", []).append(clause(part.args[0]))
+        if occur == "must" and part.kind == "constant_score" and part.args[1] == 0:
+            made.setdefault("filter", []).append(query_dsl(part.args[0]))
         else:
-            name = "must" if occur == Occur.Must else "should" if occur == Occur.Should else "must_not"
-            made.setdefault(name, []).append(clause(part))
-    if least is not None:
-        made["minimum_should_match"] = least
+            made.setdefault(occur, []).append(query_dsl(part))
+    if minimum is not None:
+        made["minimum_should_match"] = minimum
     return {"bool": made}
 
 
-def _boost(part: Query, by: float) -> Clause:
+def _boost(part: Clause, factor: float) -> Dsl:
     if part.kind == "term":
-        return _term(*part.args, boost=by)
-    return {"bool": {"must": [clause(part)], "boost": by}}
+        return _term(*part.args, boost=factor)
+    return {"bool": {"must": [query_dsl(part)], "boost": factor}}
 
 
-def _best(parts: list[Query], others: float | None) -> Clause:
-    return {"dis_max": {"queries": [clause(part) for part in parts], "tie_breaker": others or 0.0}}
+def _dis_max(parts: Sequence[Clause], tie_breaker: float) -> Dsl:
+    return {"dis_max": {"queries": [query_dsl(part) for part in parts], "tie_breaker": tie_breaker}}
 
 
-def _const(part: Query, score: float) -> Clause:
-    return {"constant_score": {"filter": clause(part), "boost": score}}
+def _constant_score(part: Clause, score: float) -> Dsl:
+    return {"constant_score": {"filter": query_dsl(part), "boost": score}}
 
 
-def _range(name: str, kind: object, low: Any, high: Any) -> Clause:
+def _between(name: str, low: float | None, high: float | None) -> Dsl:
     bounds = {"gte": low, "lte": high}
-    return {"range": {field(name): {end: bound for end, bound in bounds.items() if bound is not None}}}
+    return {"range": {field_name(name): {end: bound for end, bound in bounds.items() if bound is not None}}}
 
 
-_MADE: dict[str, Callable[..., Clause]] = {
+_CONVERTERS: dict[str, Callable[..., Dsl]] = {
     "term": _term,
     "terms": _terms,
-    "all": lambda: {"match_all": {}},
-    "none": _nothing,
+    "match_all": lambda: {"match_all": {}},
+    "match_none": _match_none,
     "fuzzy": _fuzzy,
     "phrase": _phrase,
-    "bool": _bool,
-    "best": _best,
+    "boolean": _boolean,
+    "dis_max": _dis_max,
     "boost": _boost,
-    "const": _const,
-    "range": _range,
+    "constant_score": _constant_score,
+    "between": _between,
 }
 
 
-def aggregations(asked: dict[str, Any]) -> dict[str, Any]:
-    return {name: _aggregation(how) for name, how in asked.items()}
+def terms_aggregation(wanted: TermsWanted) -> Dsl:
+    """Ask for the terms of a field, or for the values of one attribute."""
+    about: Dsl = {
+        "field": field_name(wanted.field),
+        "size": wanted.size,
+        "shard_size": max(wanted.per_segment, wanted.size),
+    }
+    if wanted.field.startswith(_ATTRIBUTE_COLUMN):
+        prefix = wanted.field.removeprefix(_ATTRIBUTE_COLUMN) + ATTRIBUTE_SEPARATOR
+        about |= {"field": attributes.FIELD, "include": starts_with(prefix)}
+    return {"terms": about}
 
 
-def _aggregation(how: dict[str, Any]) -> dict[str, Any]:
-    ((kind, about),) = how.items()
-    if kind == "range":
-        return {"range": {**about, "field": field(about["field"])}}
-    name, size = about["field"], about["size"]
-    counted = {"field": field(name), "size": size, "shard_size": max(about.get("segment_size", size), size)}
-    if name.startswith(_OF_A_TRAIT):
-        its = starting(name.removeprefix(_OF_A_TRAIT) + TRAIT_SPLIT)
-        counted |= {"field": traits.FIELD, "include": its}
-    return {"terms": counted}
-
-
-def answered(asked: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
-    """The answer as the asker knows it: a trait's values without its name before them."""
-    for name, how in asked.items():
-        if how.get("terms", {}).get("field", "").startswith(_OF_A_TRAIT):
-            for bucket in answer[name]["buckets"]:
-                bucket["key"] = bucket["key"].split(TRAIT_SPLIT, 1)[1]
-    return answer
+def term_counts(wanted: TermsWanted, buckets: Sequence[Dsl]) -> dict[str, int]:
+    """Read the answer to `terms_aggregation`: an attribute's values without its name before them."""
+    counts = {bucket["key"]: int(bucket["doc_count"]) for bucket in buckets}
+    if wanted.field.startswith(_ATTRIBUTE_COLUMN):
+        return {key.split(ATTRIBUTE_SEPARATOR, 1)[1]: count for key, count in counts.items()}
+    return counts

@@ -1,21 +1,24 @@
-"""Tantivy, in this process."""
+"""One state of a tantivy index, and clauses in tantivy's own form."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from tantivy import DocAddress, FieldType, Occur, Order, Schema
-from tantivy import Query as Native
-from tantivy import Searcher as Engine
+from tantivy import FieldType, Order, Query, Schema, Searcher
+from tantivy import Occur as TantivyOccur
 
-from mercat.search.engine import Found, Query
+from mercat.search.engine import After, Clause, Hit, SortKey, TermsWanted
+
+_OCCUR = {"must": TantivyOccur.Must, "should": TantivyOccur.Should, "must_not": TantivyOccur.MustNot}
 
 
-class Embedded:
-    """One state of the index."""
+class TantivySearcher:
+    """One state of the index. `unsigned_fields` are those of whole numbers; other numeric fields are
+    floats."""
 
-    def __init__(self, searcher: Engine, schema: Schema) -> None:
+    def __init__(self, searcher: Searcher, schema: Schema, unsigned_fields: frozenset[str]) -> None:
         self._searcher = searcher
         self._schema = schema
+        self._unsigned_fields = unsigned_fields
 
     @property
     def num_docs(self) -> int:
@@ -23,83 +26,100 @@ class Embedded:
 
     def search(
         self,
-        query: Query,
-        limit: int = 10,
-        count: bool = True,
-        order_by_field: str | None = None,
+        clause: Clause,
+        limit: int,
+        *,
         offset: int = 0,
-        order: Order = Order.Desc,
-        weight_by_field: str | None = None,
-        after: tuple[int, Sequence[int]] | None = None,
-    ) -> Found:
-        asked = self.native(query)
-        if after and order_by_field:
-            asked = self._beyond(asked, order_by_field, order, *after)
-        found = self._searcher.search(asked, limit, count, order_by_field, offset, order, weight_by_field)
-        return Found(found.hits, found.count if count else None)  # type: ignore[attr-defined]
+        sort: SortKey | None = None,
+        weight_by: str | None = None,
+        after: After | None = None,
+    ) -> list[Hit]:
+        query = self._native(clause)
+        if after and sort:
+            query = self._behind(query, sort, after)
+        field = sort.field if sort else None
+        order = Order.Asc if sort and not sort.descending else Order.Desc
+        return self._searcher.search(query, limit, False, field, offset, order, weight_by).hits
 
-    def _beyond(self, asked: Native, field: str, order: Order, key: int, seen: Sequence[int]) -> Native:
-        low, high = (key, None) if order == Order.Asc else (None, key)
-        beyond = Native.range_query(self._schema, field, FieldType.Unsigned, low, high)
-        parts = [(Occur.Must, asked), (Occur.Must, beyond)]
-        parts += [(Occur.MustNot, Native.term_query(self._schema, "product_id", each)) for each in seen]
-        return Native.boolean_query(parts)
+    def _behind(self, query: Query, sort: SortKey, after: After) -> Query:
+        low, high = (None, after.key) if sort.descending else (after.key, None)
+        behind = Query.range_query(self._schema, sort.field, FieldType.Unsigned, low, high)
+        parts = [(TantivyOccur.Must, query), (TantivyOccur.Must, behind)]
+        parts += [
+            (TantivyOccur.MustNot, Query.term_query(self._schema, "product_id", product))
+            for product in after.product_ids
+        ]
+        return Query.boolean_query(parts)
 
-    def count(self, query: Query) -> int:
-        return self._searcher.search(self.native(query), 1).count or 0  # type: ignore[attr-defined]
+    def count(self, clause: Clause) -> int:
+        return self._searcher.search(self._native(clause), 1).count or 0  # type: ignore[attr-defined]
 
-    def aggregate(self, query: Query, agg: dict[str, Any]) -> dict[str, Any]:
-        return self._searcher.aggregate(self.native(query), agg)
+    def count_terms(self, clause: Clause, wanted: Sequence[TermsWanted]) -> list[dict[str, int]]:
+        aggregations = {
+            str(number): {"terms": {"field": each.field, "size": each.size, "segment_size": each.per_segment}}
+            for number, each in enumerate(wanted)
+        }
+        answer: dict[str, Any] = self._searcher.aggregate(self._native(clause), aggregations)
+        return [
+            {bucket["key"]: int(bucket["doc_count"]) for bucket in answer[str(number)]["buckets"]}
+            for number in range(len(wanted))
+        ]
 
-    def fast_field_values(self, field_name: str, doc_addresses: Sequence[DocAddress]) -> list[Any]:
-        return self._searcher.fast_field_values(field_name, list(doc_addresses))
+    def field_values(self, field: str, hits: Sequence[Hit]) -> list[Any]:
+        return self._searcher.fast_field_values(field, [address for _, address in hits])
 
-    def doc_freq(self, field_name: str, field_value: Any) -> int:
-        return self._searcher.doc_freq(field_name, field_value)
+    def doc_freq(self, field: str, value: object) -> int:
+        return self._searcher.doc_freq(field, value)
 
     def doc_freqs(self, terms: Sequence[tuple[str, str]]) -> list[int]:
         return [self._searcher.doc_freq(field, value) for field, value in terms]
 
     def terms_with_prefix(
-        self, field_name: str, prefix: str, filter_query: Query | None = None, limit: int | None = None
+        self, field: str, prefix: str, within: Clause | None = None, limit: int | None = None
     ) -> list[tuple[str, int]]:
-        among = self.native(filter_query) if filter_query else None
-        return self._searcher.terms_with_prefix(field_name, prefix, among, limit)
+        among = self._native(within) if within else None
+        return self._searcher.terms_with_prefix(field, prefix, among, limit)
 
-    def cards(self, doc_addresses: Sequence[DocAddress]) -> list[bytes]:
-        held = (self._searcher.doc(address)["card"] for address in doc_addresses)
-        return [bytes(card[0]) if card else b"" for card in held]
+    def cards(self, hits: Sequence[Hit]) -> list[bytes]:
+        stored = (self._searcher.doc(address)["card"] for _, address in hits)
+        return [bytes(card[0]) if card else b"" for card in stored]
 
-    def native(self, query: Query) -> Native:
-        """The clause as tantivy has it, made once."""
-        if query.made is None:
-            query.made = self._made(query)
-        return query.made
+    def _native(self, clause: Clause) -> Query:
+        """Convert a clause, once."""
+        if clause.native is None:
+            clause.native = self._convert(clause)
+        return clause.native
 
-    def _made(self, query: Query) -> Native:
-        schema, args = self._schema, query.args
-        match query.kind:
-            case "term":
-                return Native.term_query(schema, *args)
+    def _convert(self, clause: Clause) -> Query:
+        args = clause.args
+        match clause.kind:
+            case "term" | "terms" | "phrase" | "fuzzy" | "between":
+                return self._leaf(clause.kind, *args)
             case "boost":
-                return Native.boost_query(self.native(args[0]), args[1])
-            case "bool":
-                parts = [(occur, self.native(part)) for occur, part in args[0]]
-                return Native.boolean_query(parts, args[1])
-            case "const":
-                return Native.const_score_query(self.native(args[0]), args[1])
-            case "best":
-                return Native.disjunction_max_query([self.native(part) for part in args[0]], args[1])
-            case "phrase":
-                return Native.phrase_query(schema, *args)
-            case "range":
-                return Native.range_query(schema, *args)
-            case "terms":
-                return Native.term_set_query(schema, *args)
-            case "fuzzy":
-                field, text, distance, prefix = args
-                return Native.fuzzy_term_query(schema, field, text, distance, prefix=prefix)
-            case "all":
-                return Native.all_query()
+                return Query.boost_query(self._native(args[0]), args[1])
+            case "boolean":
+                parts = [(_OCCUR[occur], self._native(part)) for occur, part in args[0]]
+                return Query.boolean_query(parts, args[1])
+            case "constant_score":
+                return Query.const_score_query(self._native(args[0]), args[1])
+            case "dis_max":
+                return Query.disjunction_max_query([self._native(part) for part in args[0]], args[1])
+            case "match_all":
+                return Query.all_query()
             case _:
-                return Native.empty_query()
+                return Query.empty_query()
+
+    def _leaf(self, kind: str, field: str, *args: Any) -> Query:
+        match kind:
+            case "term":
+                return Query.term_query(self._schema, field, *args)
+            case "terms":
+                return Query.term_set_query(self._schema, field, *args)
+            case "phrase":
+                return Query.phrase_query(self._schema, field, *args)
+            case "fuzzy":
+                text, distance, prefix = args
+                return Query.fuzzy_term_query(self._schema, field, text, distance, prefix=prefix)
+            case _:
+                number = FieldType.Unsigned if field in self._unsigned_fields else FieldType.Float
+                return Query.range_query(self._schema, field, number, *args)

@@ -1,176 +1,197 @@
-"""Counting: how many of the products found have which brand, category, price, rating and attribute.
+"""Facet counts: how many of the products found have which brand, category, price, rating and attribute.
 
 Facets are disjunctive. What no filter of its own narrows is counted in one pass over the products found; for
-each other facet there is one more pass, over what would be found without its own filter.
-"""
+each other facet there is one more pass, over what would be found without its own filter."""
 
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import Any
 
-from mercat.kit.cache import Memory
-from mercat.search.engine import Pages, Searcher
-from mercat.search.engine import Query as Clause
-from mercat.search.engines.tantivy import NOBODY, PRICE_BOUNDS, STARS, by_category, by_word
-from mercat.search.facets import attributes as traits
-from mercat.search.facets import choose as offering
-from mercat.search.facets.choose import Offering, Plan
-from mercat.search.hits import row_numbers
-from mercat.search.messages import Count, Facets, Query, SoldOut, StarCount, Trait
-from mercat.search.query import parse as words
-from mercat.search.query.filters import Clauses, Text, trait_of
+from mercat.kit.cache import ExpiringCache
+from mercat.search.category_stats import sum_by_category
+from mercat.search.engine import Clause, IndexSearcher, ProductRowReader, TermsWanted, row_numbers
+from mercat.search.facets import attributes
+from mercat.search.facets.choose import CategorySizes, FacetChooser, main_category, values_wanted
+from mercat.search.facets.ranges import PRICE_RANGES, RATING_STEPS, count_ranges, count_ratings
+from mercat.search.messages import (
+    AttributeCounts,
+    FacetCount,
+    Facets,
+    RatingCount,
+    SearchQuery,
+    SoldOutPolicy,
+)
+from mercat.search.product_entry import NO_BRAND
+from mercat.search.query.filters import QueryClauses, attribute_facet
+from mercat.search.query.parse import TextQuery, scored_text
 
-FACET_MAX = 100
-DEPARTMENTS_MAX = 60_000
-TALLIES_MAX = 2_000
-_COUNTED_A_SECOND, _WORTH_S, _TALLY_S = 2_000, 0.5, 10.0
+FACET_VALUES_MAX, ATTRIBUTE_VALUES_MAX = 100, 30
+_CATEGORY_PATHS = TermsWanted("category_path", 60_000, 60_000)
+_CACHED_MAX = 2_000
+_COUNTED_A_SECOND, _CACHED_FROM_S, _CACHED_UNTIL_S = 2_000, 0.5, 10.0
 """Counts are good for a second for so many products that were counted, and for ten at most."""
-_BUCKETS = 1_000
-Tallies = Memory[tuple[bytes, Any], tuple[Facets, int]]
-"""Counts by question."""
-_COUNTED_BY = {"brands": "maker", "categories": "aisle", "price_ranges": "shelf", "ratings": "shelf"}
-_TALLIES = {
-    field: {"terms": {"field": field, "size": _BUCKETS, "segment_size": _BUCKETS}}
-    for field in ("maker", "aisle", "shelf")
+_TERMS_MAX = 1_000
+_BEST_LOOKED_AT = 50
+_COUNTED_BY = {
+    "brands": "brand_facet",
+    "categories": "category_path",
+    "price_ranges": "price_rating_bucket",
+    "ratings": "price_rating_bucket",
 }
+_FIELDS = {field: TermsWanted(field, _TERMS_MAX, _TERMS_MAX) for field in _COUNTED_BY.values()}
+FieldCounts = dict[str, dict[str, int]]
+"""For each field, how many products have each term."""
 
 
-class Counting:
+class FacetCache(ExpiringCache[tuple[bytes, Any], tuple[Facets, int]]):
+    """Facets and totals by query."""
+
+    def __init__(self) -> None:
+        super().__init__(_CACHED_MAX)
+
+
+class FacetCounter:
+    """Counts the facets of one state of the index."""
+
     def __init__(
         self,
-        searcher: Searcher,
-        offered: Offering,
-        sold_out: SoldOut,
-        counted: dict[str, Any],
-        tallies: Tallies,
-        pages: Pages | None,
+        searcher: IndexSearcher,
+        chooser: FacetChooser,
+        sold_out: SoldOutPolicy,
+        memo: dict[str, Any],
+        cache: FacetCache,
+        rows: ProductRowReader | None,
     ) -> None:
-        """`counted`: of all products in this state of the index; `tallies`: of many."""
+        """`memo` holds counts of all products in this state of the index; `cache` outlives it."""
         self._searcher = searcher
-        self._offering = offered
-        self._sold_out: SoldOut = sold_out
-        self._counted = counted
-        self._tallies = tallies
-        self._pages = pages
+        self._chooser = chooser
+        self._sold_out: SoldOutPolicy = sold_out
+        self._of_all: dict[TermsWanted, dict[str, int]] = memo.setdefault("terms", {})
+        self._cache = cache
+        self._rows = rows
 
-    def counts(self, clauses: Clauses, query: Query, text: Text | None) -> tuple[Facets, int]:
-        """The counts; the more products there are, the longer they are good, since counting takes a time that
-        grows with them. The products themselves are always the newest."""
-        said = text and (" ".join(word.written for word in text.asked), text.least, len(text.ways))
-        key = (clauses.filters, said)
-        if known := self._tallies.get(key):
+    def counts(self, clauses: QueryClauses, query: SearchQuery, text: TextQuery | None) -> tuple[Facets, int]:
+        """Return the facets and the total. Counting takes a time that grows with the number of products
+        found, and so does the time that counts are cached; the products themselves are always the newest."""
+        words = text and (" ".join(word.written for word in text.words), text.minimum, len(text.rewritings))
+        key = (clauses.cache_key, words)
+        if known := self._cache.get(key):
             return known
-        facets, total = self._facets(clauses, query, text)
-        good_s = min(total / _COUNTED_A_SECOND, _TALLY_S)
-        if good_s >= _WORTH_S:
-            self._tallies.keep(key, (facets, total), good_s)
+        facets, total = self._count(clauses, query, text)
+        ttl_s = min(total / _COUNTED_A_SECOND, _CACHED_UNTIL_S)
+        if ttl_s >= _CACHED_FROM_S:
+            self._cache.put(key, (facets, total), ttl_s)
         return facets, total
 
-    def _facets(self, clauses: Clauses, query: Query, text: Text | None) -> tuple[Facets, int]:
-        """The counts, and how many products there are. With words or a category it is known beforehand which
-        attributes are counted; then all is counted at once."""
-        known = clauses.narrow() and (text is not None or bool(query.category))
-        names = self._attributes(query, self._aisle(query, text)) if known else []
-        free = {facet: by for facet, by in _COUNTED_BY.items() if facet not in clauses.chosen}
-        at_once = {traits.column(name) for name in names if trait_of(name) not in clauses.chosen}
-        whole = self._tally(clauses, None, {"shelf", *free.values(), *at_once})
-        held = {facet: whole[by] for facet, by in free.items()}
-        for facet in _COUNTED_BY.keys() - free.keys():
-            by = _COUNTED_BY[facet]
-            held[facet] = self._tally(clauses, facet, {by})[by]
-        dear, liked = [0] * (len(PRICE_BOUNDS) + 1), [0] * (len(STARS) + 1)
-        for shelf, count in held["price_ranges"].items():
-            dear[int(shelf[0])] += count
-        for shelf, count in held["ratings"].items():
-            liked[int(shelf[1])] += count
-        total, categories = sum(whole["shelf"].values()), _counts(held["categories"])
-        if clauses.narrow() and not known:
-            names = self._attributes(query, self._lying_in(categories, total))
-            at_once = {traits.column(name) for name in names if trait_of(name) not in clauses.chosen}
-            whole |= self._tally(clauses, None, at_once) if at_once else {}
+    def category_counts(self) -> dict[str, int]:
+        """Count the products of each category that has some, descendants' included."""
+        return sum_by_category(self._category_paths())
+
+    def _count(self, clauses: QueryClauses, query: SearchQuery, text: TextQuery | None) -> tuple[Facets, int]:
+        """Count everything. With words or a category it is known beforehand which attributes are facets; then
+        all is counted at once."""
+        known = clauses.narrows() and (text is not None or bool(query.category))
+        names = self._attribute_names(query, self._category(query, text)) if known else []
+        own_filter = clauses.by_facet.keys() & _COUNTED_BY.keys()
+        free_fields = {field for facet, field in _COUNTED_BY.items() if facet not in own_filter}
+        whole = self._count_fields(
+            clauses, None, {"price_rating_bucket", *free_fields, *_free_columns(names, clauses)}
+        )
+        counts = {
+            facet: self._count_fields(clauses, facet, {field})[field] if facet in own_filter else whole[field]
+            for facet, field in _COUNTED_BY.items()
+        }
+        total, categories = sum(whole["price_rating_bucket"].values()), facet_counts(counts["categories"])
+        if clauses.narrows() and not known:
+            sizes = self._category_sizes().sizes
+            slug = main_category({each.value: each.count for each in categories}, total, sizes)
+            names = self._attribute_names(query, slug)
+            if columns := _free_columns(names, clauses):
+                whole |= self._count_fields(clauses, None, columns)
         facets = Facets(
-            brands=_counts(held["brands"]),
+            brands=facet_counts(counts["brands"]),
             price_ranges=[
-                Count(f"{low}-{high or ''}", count)
-                for (low, high), count in zip(pairwise((0, *PRICE_BOUNDS, None)), dear, strict=True)
+                FacetCount(each.value, count)
+                for each, count in zip(PRICE_RANGES, count_ranges(counts["price_ranges"]), strict=True)
             ],
             categories=categories,
-            ratings=[StarCount(star, sum(liked[star:])) for star in STARS],
-            attributes=self._traits(clauses, query, names, whole),
+            ratings=[
+                RatingCount(stars, count)
+                for stars, count in zip(RATING_STEPS, count_ratings(counts["ratings"]), strict=True)
+            ],
+            attributes=self._attribute_facets(clauses, query, names, whole),
         )
         return facets, total
 
-    def _tally(self, clauses: Clauses, but: str | None, fields: set[str]) -> dict[str, dict[str, int]]:
-        """How many of the products found, one filter left out, have each word of these fields."""
-        asked = {field: _TALLIES.get(field) or offering.counted(field) for field in sorted(fields)}
-        answer = self._aggregate(clauses.without(but), asked, clauses.narrow(but))
-        held = {field: by_word(answer[field]["buckets"]) for field in fields}
-        return held | {"aisle": by_category(held["aisle"])} if "aisle" in held else held
+    def _count_fields(self, clauses: QueryClauses, but: str | None, fields: set[str]) -> FieldCounts:
+        """Count the products found, one filter left out, by the terms of these fields."""
+        names = sorted(fields)
+        wanted = [_FIELDS.get(field) or values_wanted(field) for field in names]
+        counted = self._count_terms(clauses.combined(but), wanted, of_all=not clauses.narrows(but))
+        counts = dict(zip(names, counted, strict=True))
+        if "category_path" in counts:
+            counts["category_path"] = sum_by_category(counts["category_path"])
+        return counts
 
-    def _traits(
-        self, clauses: Clauses, query: Query, names: list[str], whole: dict[str, dict[str, int]]
-    ) -> list[Trait]:
-        listed: list[Trait] = []
+    def _count_terms(
+        self, clause: Clause, wanted: Sequence[TermsWanted], *, of_all: bool
+    ) -> list[dict[str, int]]:
+        """Count terms; those of all products once for this state of the index, since any list of a category
+        needs them."""
+        if not of_all:
+            return self._searcher.count_terms(clause, wanted)
+        if missing := [each for each in wanted if each not in self._of_all]:
+            self._of_all.update(zip(missing, self._searcher.count_terms(clause, missing), strict=True))
+        return [self._of_all[each] for each in wanted]
+
+    def _attribute_facets(
+        self, clauses: QueryClauses, query: SearchQuery, names: list[str], whole: FieldCounts
+    ) -> list[AttributeCounts]:
+        facets: list[AttributeCounts] = []
         for name in names:
-            column = traits.column(name)
-            held = (
-                whole[column] if column in whole else self._tally(clauses, trait_of(name), {column})[column]
-            )
-            listed.append(Trait(name, _counts(held)[: offering.VALUES_MAX]))
-        return [each for each in listed if len(each.values) > 1 or each.name in query.attributes]
+            column = attributes.column(name)
+            counts = whole.get(column)
+            if counts is None:
+                counts = self._count_fields(clauses, attribute_facet(name), {column})[column]
+            facets.append(AttributeCounts(name, facet_counts(counts)[:ATTRIBUTE_VALUES_MAX]))
+        return [each for each in facets if len(each.values) > 1 or each.name in query.attributes]
 
-    def _attributes(self, query: Query, slug: str | None) -> list[str]:
-        """Those that narrow the products, and those of the category that they lie in."""
+    def _attribute_names(self, query: SearchQuery, slug: str | None) -> list[str]:
+        """List the attributes that narrow the products, and those of the category that they are of."""
         names = list(query.attributes)
         if slug is not None:
-            within = [words.term("category", slug), words.term("for_sale", True)]
-            sampled = words.every([*within, words.term(traits.SAMPLE, True)])
-            size = self._plan().sizes.get(slug, 0)
-            names += self._offering.offered(self._searcher, slug, size, words.every(within), sampled)
+            size = self._category_sizes().sizes.get(slug, 0)
+            names += self._chooser.attributes(self._searcher, slug, size)
         return list(dict.fromkeys(names))
 
-    def _plan(self) -> Plan:
-        return self._offering.plan(self._aisles)
+    def _category_sizes(self) -> CategorySizes:
+        return self._chooser.category_sizes(self._category_paths)
 
-    def _lying_in(self, categories: list[Count], total: int) -> str | None:
-        return offering.aisle({each.value: each.count for each in categories}, total, self._plan().sizes)
+    def _category_paths(self) -> dict[str, int]:
+        every = Clause.term("in_stock" if self._sold_out == "hidden" else "for_sale", True)
+        (paths,) = self._count_terms(every, [_CATEGORY_PATHS], of_all=True)
+        return paths
 
-    def _aisle(self, query: Query, text: Text | None) -> str | None:
-        """The category that the products lie in; with words, the one of the best of them: most products that
-        say "webcam" are laptops."""
+    def _category(self, query: SearchQuery, text: TextQuery | None) -> str | None:
+        """Return the category that the products are of; with words, that of the best of them: most products
+        whose text has "webcam" are laptops."""
         if query.category or text is None:
             return query.category[0] if len(query.category) == 1 else None
+        return self._chooser.category_of(query.q, lambda: self._category_of_best(text))
 
-        def look() -> str | None:
-            said = words.query(self._searcher, text.asked, text.least, text.ways)
-            best = self._searcher.search(said, offering.BEST, count=False).hits
-            if self._pages is None:
-                return None
-            plan, rows = self._plan(), self._pages.read(row_numbers(self._searcher, best))
-            return offering.aisle(plan.counts(rows), len(best), plan.sizes)
-
-        return self._offering.aisle_of(query.q, look)
-
-    def _aggregate(self, asked: Clause, counts: dict[str, Any], narrow: bool) -> dict[str, Any]:
-        """The answer to `counts`; remembered where it is about all products: any list of a category asks."""
-        if narrow:
-            return self._searcher.aggregate(asked, counts)
-        missing = {name: how for name, how in counts.items() if name not in self._counted}
-        if missing:
-            self._counted.update(self._searcher.aggregate(asked, missing))
-        return {name: self._counted[name] for name in counts}
-
-    def category_counts(self) -> dict[str, int]:
-        """How many products are in each category that has some, descendants' included."""
-        return by_category(self._aisles())
-
-    def _aisles(self) -> dict[str, int]:
-        size = {"field": "aisle", "size": DEPARTMENTS_MAX, "segment_size": DEPARTMENTS_MAX}
-        every = words.term("in_stock" if self._sold_out == "hidden" else "for_sale", True)
-        answer = self._aggregate(every, {"every_category": {"terms": size}}, narrow=False)
-        return by_word(answer["every_category"]["buckets"])
+    def _category_of_best(self, text: TextQuery) -> str | None:
+        if self._rows is None:
+            return None
+        best = self._searcher.search(scored_text(self._searcher, text), _BEST_LOOKED_AT)
+        sizes, rows = self._category_sizes(), self._rows.read(row_numbers(self._searcher, best))
+        return main_category(sizes.counts(rows), len(best), sizes.sizes)
 
 
-def _counts(held: dict[str, int]) -> list[Count]:
-    """The largest first."""
-    counts = [Count(word, count) for word, count in held.items() if word != NOBODY]
-    return sorted(counts, key=lambda each: (-each.count, each.value))[:FACET_MAX]
+def _free_columns(names: list[str], clauses: QueryClauses) -> set[str]:
+    """Return the columns of the attributes that have no filter of their own."""
+    return {attributes.column(name) for name in names if attribute_facet(name) not in clauses.by_facet}
+
+
+def facet_counts(counts: dict[str, int]) -> list[FacetCount]:
+    """List the values of a facet, the most frequent first."""
+    values = [FacetCount(value, count) for value, count in counts.items() if value != NO_BRAND]
+    return sorted(values, key=lambda each: (-each.count, each.value))[:FACET_VALUES_MAX]

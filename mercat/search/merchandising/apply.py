@@ -1,53 +1,50 @@
-"""Arranging: the operators' rules on products that were found."""
+"""Pins and boosts applied to the products found."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from mercat.ids import ProductId
-from mercat.search.engine import DocAddress, Occur, Query, Searcher
+from mercat.search.engine import Clause, Hit, IndexSearcher, product_ids
 from mercat.search.merchandising.rules import Boost, Pin
-from mercat.search.query import parse as words
 from mercat.search.ranking.features import Column
 
-Hit = tuple[Any, DocAddress]
+
+def with_products(products: Sequence[int]) -> Clause:
+    """Match these products."""
+    return Clause.terms("product_id", list(products))
 
 
-def those(products: Sequence[int]) -> Query:
-    return Query.term_set_query("product_id", list(products))
+def without_products(clause: Clause, products: Sequence[int]) -> Clause:
+    """Match everything but these products."""
+    return Clause.boolean([("must", clause), ("must_not", with_products(products))])
 
 
-def placeable(pins: Sequence[Pin], *, in_stock: bool) -> Query:
-    """The pinned products; where what is sold out comes last, only those in stock have a place."""
-    pinned = those([pin.product_id for pin in pins])
-    return words.every([pinned, words.term("in_stock", True)]) if in_stock else pinned
+def pinnable(pins: Sequence[Pin], *, in_stock: bool) -> Clause:
+    """Match the pinned products; with `in_stock` only those that are (where what is sold out comes last, it
+    has no place)."""
+    pinned = with_products([pin.product_id for pin in pins])
+    return Clause.all_of([pinned, Clause.term("in_stock", True)]) if in_stock else pinned
 
 
-def but(asked: Query, products: Sequence[int]) -> Query:
-    return Query.boolean_query([(Occur.Must, asked), (Occur.MustNot, those(products))])
+def pinned_hits(
+    searcher: IndexSearcher, within: Clause, pins: Sequence[Pin], *, in_stock: bool
+) -> list[tuple[Pin, Hit]]:
+    """Find the pinned products that pass the filters, each once, in the order of their places."""
+    hits = searcher.search(Clause.all_of([within, pinnable(pins, in_stock=in_stock)]), len(pins))
+    hit_of = dict(zip(map(ProductId, product_ids(searcher, hits)), hits, strict=True))
+    return [(pin, hit_of.pop(pin.product_id)) for pin in pins if pin.product_id in hit_of]
 
 
-def pinned(searcher: Searcher, asked: Query, pins: Sequence[Pin], *, in_stock: bool) -> list[tuple[Pin, Hit]]:
-    """Those of the pinned products that pass the filters, each once, in the order of their places."""
-    hits = searcher.search(
-        words.every([asked, placeable(pins, in_stock=in_stock)]), len(pins), count=False
-    ).hits
-    ids = searcher.fast_field_values("product_id", [address for _, address in hits])
-    there = {ProductId(int(product or 0)): hit for product, hit in zip(ids, hits, strict=True)}
-    return [(pin, there.pop(pin.product_id)) for pin in pins if pin.product_id in there]
-
-
-def gains(searcher: Searcher, boosts: Sequence[Boost], hits: Sequence[Hit]) -> Column:
-    """Boost, hit: what the boost adds to the product's score."""
-    found = np.zeros((len(boosts), len(hits)))
+def boost_gains(searcher: IndexSearcher, boosts: Sequence[Boost], hits: Sequence[Hit]) -> Column:
+    """Compute what each boost adds to each hit's score: boost, hit."""
+    gains = np.zeros((len(boosts), len(hits)))
     if not boosts or not hits:
-        return found
-    ids = [int(each or 0) for each in searcher.fast_field_values("product_id", [each for _, each in hits])]
+        return gains
+    ids = product_ids(searcher, hits)
     place = {product: at for at, product in enumerate(ids)}
     for number, boost in enumerate(boosts):
-        fitting = words.every([those(ids), words.term(boost.field, boost.value)])
-        answer = searcher.search(fitting, len(ids), count=False).hits
-        for product in searcher.fast_field_values("product_id", [address for _, address in answer]):
-            found[number, place[int(product or 0)]] = boost.gain
-    return found
+        boosted = Clause.all_of([with_products(ids), Clause.term(boost.field, boost.value)])
+        for product in product_ids(searcher, searcher.search(boosted, len(ids))):
+            gains[number, place[product]] = boost.gain
+    return gains

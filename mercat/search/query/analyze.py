@@ -1,4 +1,4 @@
-"""Texts as words: split at what is no letter or digit, in small letters without accents, stemmed or not."""
+"""Text as words: split at whatever is not a letter or digit, lower case, without accents, stemmed or not."""
 
 from tantivy import Filter, TextAnalyzer, TextAnalyzerBuilder, Tokenizer
 
@@ -14,9 +14,11 @@ def _analyzer(*, stemmed: bool) -> TextAnalyzer:
 ENGLISH, PLAIN = _analyzer(stemmed=True), _analyzer(stemmed=False)
 
 
-def plain(text: str) -> list[str]:
+def plain_words(text: str) -> list[str]:
+    """Split a text into words as they are written."""
     return PLAIN.analyze(text)
 
 
 def stems(text: str) -> list[str]:
+    """Split a text into stemmed words: "batteries" and "battery" are both "batteri"."""
     return ENGLISH.analyze(text)

@@ -1,4 +1,5 @@
-"""A query as the engine takes it: words, filters, and where a walk through the pages has come to."""
+"""A query as clauses: the words, what always holds, and the filter of each facet; and the cursor of a
+walk."""
 
 import base64
 import binascii
@@ -9,31 +10,30 @@ import msgspec
 from mercat import money
 from mercat.kit import codec
 from mercat.kit.refusals import Invalid
-from mercat.search.engine import FieldType, Occur
-from mercat.search.engine import Query as Clause
-from mercat.search.facets import attributes as traits
-from mercat.search.messages import Query, SoldOut, Sort
-from mercat.search.query import parse as words
-from mercat.search.query.parse import Word
+from mercat.search.engine import Clause
+from mercat.search.facets import attributes
+from mercat.search.messages import SearchQuery, SearchSort, SoldOutPolicy
 
 
-class Cursor(msgspec.Struct, frozen=True, array_like=True):
-    """Where a walk has come to: at `key`, of whose products those in `seen` have been shown; or, by
-    relevance, after so many products."""
+class SearchCursor(msgspec.Struct, frozen=True, array_like=True):
+    """How far a walk has come: at `key`, of whose products those in `seen` have been shown; by relevance,
+    behind so many products."""
 
-    sort: Sort
+    sort: SearchSort
     page: int
     key: int
     seen: list[int] = []
 
-    def shown(self) -> str:
+    def encoded(self) -> str:
+        """Return the cursor as clients get it."""
         return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
 
 
-def cursor_of(shown: str, sort: Sort) -> Cursor:
+def decode_cursor(encoded: str, sort: SearchSort) -> SearchCursor:
+    """Read a client's cursor. Refuses with `Invalid` one that is not ours, or of another sort."""
     try:
-        packed = base64.urlsafe_b64decode(shown + "=" * (-len(shown) % 4))
-        cursor = msgspec.json.decode(packed, type=Cursor)
+        packed = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+        cursor = msgspec.json.decode(packed, type=SearchCursor)
     except (ValueError, binascii.Error):
         raise Invalid("This is not a cursor of ours.", pointer="/cursor") from None
     if cursor.sort != sort:
@@ -45,81 +45,67 @@ def cursor_of(shown: str, sort: Sort) -> Cursor:
     return cursor
 
 
-class Text(NamedTuple):
-    """A question's words: all of them, or at least so many, or all of another way to say it."""
-
-    asked: list[Word]
-    least: int | None
-    ways: list[list[str]]
-    matching: Clause
-    """The products that have them, in no order."""
-    all_words: int | None = None
-    """Where few have all the words and others are found too: how many have."""
-
-
-NO_TEXT = Text([], None, [], Clause.empty_query())
-
-
-class Clauses(NamedTuple):
-    """A query as the engine takes it: what always holds, and the filter of each facet that has one."""
+class QueryClauses(NamedTuple):
+    """A query as the engine takes it: the words, what always holds, and the filter of each facet that has
+    one."""
 
     text: Clause | None
     always: list[Clause]
-    chosen: dict[str, Clause]
-    filters: bytes
-    """The same filters, to remember by."""
+    by_facet: dict[str, Clause]
+    cache_key: bytes
+    """The filters alone, to cache by."""
 
-    def without(self, facet: str | None = None) -> Clause:
-        if not self.narrow(facet):
-            return words.term("for_sale", True)
-        needed = [*self.always, *(clause for name, clause in self.chosen.items() if name != facet)]
-        parts = [(Occur.Must, Clause.const_score_query(clause, 0.0)) for clause in needed]
+    def combined(self, but: str | None = None) -> Clause:
+        """Combine everything, but for the filter of one facet."""
+        if not self.narrows(but):
+            return Clause.term("for_sale", True)
+        filters = [*self.always, *(clause for facet, clause in self.by_facet.items() if facet != but)]
+        needed = [Clause.constant_score(clause, 0.0) for clause in filters]
         if self.text is not None:
-            parts.append((Occur.Must, self.text))
-        return parts[0][1] if len(parts) == 1 else Clause.boolean_query(parts)
+            needed.append(self.text)
+        return needed[0] if len(needed) == 1 else Clause.all_of(needed)
 
-    def scored(self, text: Clause) -> Clause:
-        """All that is needed, with these words to score by."""
-        return self._replace(text=text).without()
+    def scored_by(self, text: Clause) -> Clause:
+        """Combine everything, with other words to score by."""
+        return self._replace(text=text).combined()
 
-    def narrow(self, facet: str | None = None) -> bool:
-        """Whether anything is asked at all."""
-        return self.text is not None or bool(self.always) or any(name != facet for name in self.chosen)
+    def narrows(self, but: str | None = None) -> bool:
+        """Tell whether this asks for less than all products, one facet's filter left out."""
+        return self.text is not None or bool(self.always) or any(facet != but for facet in self.by_facet)
 
 
-def clauses_of(query: Query, text: Clause | None, sold_out: SoldOut) -> Clauses:
+def query_clauses(query: SearchQuery, text: Clause | None, sold_out: SoldOutPolicy) -> QueryClauses:
+    """Compile the filters of a query."""
     always: list[Clause] = []
     if query.in_stock is not None:
-        always.append(words.term("in_stock", query.in_stock))
+        always.append(Clause.term("in_stock", query.in_stock))
     elif sold_out == "hidden":
-        always.append(words.term("in_stock", True))
+        always.append(Clause.term("in_stock", True))
     if query.seller_id is not None:
-        always.append(words.term("seller_id", int(query.seller_id)))
-    chosen: dict[str, Clause] = {}
+        always.append(Clause.term("seller_id", int(query.seller_id)))
+    by_facet: dict[str, Clause] = {}
     if query.brand:
-        chosen["brands"] = words.some([words.term("brand", brand) for brand in query.brand])
+        by_facet["brands"] = Clause.any_of([Clause.term("brand", brand) for brand in query.brand])
     if query.category:
-        chosen["categories"] = words.some([words.term("category", slug) for slug in query.category])
+        by_facet["categories"] = Clause.any_of([Clause.term("category", slug) for slug in query.category])
     if query.price_min is not None or query.price_max is not None:
-        chosen["price_ranges"] = _prices(query.price_min, query.price_max)
+        by_facet["price_ranges"] = _prices(query.price_min, query.price_max)
     if query.rating_min is not None:
-        chosen["ratings"] = Clause.range_query("rating", FieldType.Float, query.rating_min)
+        by_facet["ratings"] = Clause.between("rating", query.rating_min)
     for name, values in query.attributes.items():
-        chosen[trait_of(name)] = words.some(
-            [words.term(traits.column(name), traits.shown(value)) for value in values]
+        by_facet[attribute_facet(name)] = Clause.any_of(
+            [Clause.term(attributes.column(name), attributes.normal_value(value)) for value in values]
         )
     filters = msgspec.structs.replace(query, q="", sort="relevance", page=1, limit=1, cursor=None)
-    return Clauses(text, always, chosen, codec.encode(filters))
+    return QueryClauses(text, always, by_facet, codec.encode(filters))
 
 
-def trait_of(name: str) -> str:
-    """How the filter by an attribute is called among those of the facets."""
-    return f"{traits.FIELD}.{name}"
+def attribute_facet(name: str) -> str:
+    """Return the name of an attribute's facet among all facets."""
+    return f"{attributes.FIELD}.{name}"
 
 
 def _prices(low: int | None, high: int | None) -> Clause:
     low = 0 if low is None else min(max(low, 0), money.MINOR_MAX)
     high = money.MINOR_MAX if high is None else min(high, money.MINOR_MAX)
-    if high < low:
-        return Clause.empty_query()
-    return Clause.range_query("price", FieldType.Unsigned, low, high)
+    return Clause.match_none() if high < low else Clause.between("price", low, high)

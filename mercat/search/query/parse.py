@@ -1,138 +1,135 @@
-"""Words: what a shopper types, as a query for the engine.
+"""A query's words, and the clauses that find products by them.
 
-Every word must be found, in whichever field. What a product says of itself, its title thrice, is scored as
-one text: which of the best is the very best is for the ranker to say. (Products' text is stemmed the same
-way: "batteries" finds a battery.)
-"""
+Every word must be found, in whichever field. What a product says of itself, its title three times, is scored
+as one text, `main_text`; which of the best is the very best is for the ranker to say. (Products' text is
+stemmed in the same way: "batteries" finds a battery.)"""
 
 import re
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from mercat.search.engine import Occur, Query, Searcher
-from mercat.search.query.analyze import plain, stems
+from mercat.search.engine import Clause, IndexSearcher
+from mercat.search.query.analyze import plain_words, stems
 
-LETTERS_MAX = 2_000
-WORDS_MAX = 16
-TITLE, LITTLE = 3.0, 0.001
-OTHERWISE, OTHERWISE_ADDS = 0.7, 0.3
-SMALL = frozenset(("a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"))
-_MIXED = re.compile(r"\d+|[^\W\d]+")
+_LETTERS_MAX = 2_000
+_WORDS_MAX = 16
+_TITLE_BOOST, _MATCH_SCORE = 3.0, 0.001
+_SYNONYM_BOOST, _SYNONYM_TIE_BREAKER = 0.7, 0.3
+_STOP_WORDS = frozenset(
+    ("a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with")
+)
+_LETTERS_OR_DIGITS = re.compile(r"\d+|[^\W\d]+")
 
 
-class Word:
+class QueryWord(NamedTuple):
     """A word as it is looked for, and as it was written."""
 
-    def __init__(self, stem: str, written: str) -> None:
-        self.stem = stem
-        self.written = written
+    stem: str
+    written: str
 
 
-def read(q: str) -> list[Word]:
-    """The words of a question, each once, small ones left out where others remain. Nothing but letters and
-    digits has a meaning, so there is nothing to get wrong."""
+class TextQuery(NamedTuple):
+    """A query's words: all of them or at least `minimum`, or all words of one of its rewritings by
+    synonyms."""
+
+    words: list[QueryWord]
+    minimum: int | None
+    rewritings: list[list[str]]
+    matching: Clause
+    """The products that have them, unscored."""
+    all_words: int | None = None
+    """How many products have all the words, where that is few and others are found too."""
+
+
+NO_TEXT = TextQuery([], None, [], Clause.match_none())
+
+
+def parse(q: str) -> list[QueryWord]:
+    """Split a query into words, each once; stop words are left out where others remain. Only letters and
+    digits have a meaning, so no query is malformed."""
     text = clean(q)
-    words = {stem: Word(stem, written) for written, stem in zip(plain(text), stems(text), strict=True)}
-    large = [word for word in words.values() if word.written not in SMALL]
-    return (large or list(words.values()))[:WORDS_MAX]
+    words = {
+        stem: QueryWord(stem, written) for written, stem in zip(plain_words(text), stems(text), strict=True)
+    }
+    meaningful = [word for word in words.values() if word.written not in _STOP_WORDS]
+    return (meaningful or list(words.values()))[:_WORDS_MAX]
 
 
 def clean(q: str) -> str:
-    return q[:LETTERS_MAX].encode("utf-8", "ignore").decode()
+    """Cut a query to its longest length, without what is not valid Unicode."""
+    return q[:_LETTERS_MAX].encode("utf-8", "ignore").decode()
 
 
-def term(field: str, value: object) -> Query:
-    return Query.term_query(field, value)
+def anywhere(stem: str) -> Clause:
+    """Match a word in any field, however often and wherever."""
+    return Clause.term("all_text", stem)
 
 
-def every(queries: list[Query]) -> Query:
-    return Query.boolean_query([(Occur.Must, query) for query in queries])
+def _in_main_text(stem: str) -> Clause:
+    """Match a word in title, description, brand, tags or category: not in attributes alone."""
+    return Clause.term("main_text", stem)
 
 
-def some(queries: list[Query], least: int | None = None) -> Query:
-    return Query.boolean_query([(Occur.Should, query) for query in queries], least)
+def text_query(
+    searcher: IndexSearcher,
+    words: list[QueryWord],
+    minimum: int | None = None,
+    rewritings: Sequence[list[str]] = (),
+) -> TextQuery:
+    """Combine words with their rewritings."""
+    matching = _words_clause(searcher, words, minimum, anywhere)
+    if rewritings:
+        matching = Clause.any_of(
+            [matching, *(Clause.all_of([anywhere(stem) for stem in each]) for each in rewritings)]
+        )
+    return TextQuery(words, minimum, list(rewritings), matching)
 
 
-def anywhere(stem: str) -> Query:
-    """The word in any field, no matter how often or where."""
-    return term("everything", stem)
+def in_main_text(searcher: IndexSearcher, text: TextQuery) -> Clause:
+    """Match products that have the words in `main_text`, scored as one text (BM25)."""
+    as_asked = _words_clause(searcher, text.words, text.minimum, _in_main_text)
+    if not text.rewritings:
+        return as_asked
+    rewritten = [
+        Clause.boost(Clause.all_of([_in_main_text(stem) for stem in each]), _SYNONYM_BOOST)
+        for each in text.rewritings
+    ]
+    return Clause.dis_max([as_asked, *rewritten], _SYNONYM_TIE_BREAKER)
 
 
-def _said(stem: str) -> Query:
-    """The word in what a product says of itself, but for attributes, as one text; the title counts thrice."""
-    return term("said", stem)
+def scored_text(searcher: IndexSearcher, text: TextQuery) -> Clause:
+    """Match all products that have the words anywhere; those that have them in `main_text` score by it."""
+    anyhow = Clause.constant_score(text.matching, _MATCH_SCORE)
+    return Clause.boolean([("must", anyhow), ("should", in_main_text(searcher, text))])
 
 
-def matching(
-    searcher: Searcher, words: list[Word], least: int | None = None, ways: Sequence[Sequence[str]] = ()
-) -> Query:
-    """Products that have the words, all or at least so many; or all words of another way to say it."""
-    needed = _needed(searcher, words, least, anywhere)
-    return some([needed, *(every([anywhere(stem) for stem in way]) for way in ways)]) if ways else needed
-
-
-def saying(
-    searcher: Searcher, words: list[Word], least: int | None = None, ways: Sequence[Sequence[str]] = ()
-) -> Query:
-    """Those of them that say so of themselves, not in attributes alone; scored as one text each (BM25)."""
-    said = _needed(searcher, words, least, _said)
-    if not ways:
-        return said
-    others = [Query.boost_query(every([_said(stem) for stem in way]), OTHERWISE) for way in ways]
-    return Query.disjunction_max_query([said, *others], OTHERWISE_ADDS)
-
-
-def query(
-    searcher: Searcher, words: list[Word], least: int | None = None, ways: Sequence[Sequence[str]] = ()
-) -> Query:
-    """All that match; those that say so have a score."""
-    found = Query.const_score_query(matching(searcher, words, least, ways), LITTLE)
-    parts = [(Occur.Must, found), (Occur.Should, saying(searcher, words, least, ways))]
-    return Query.boolean_query(parts)
-
-
-def _needed(searcher: Searcher, words: list[Word], least: int | None, one: Callable[[str], Query]) -> Query:
-    found = [one(word.stem) for word in words]
-    for place, word in enumerate(words):
-        for other, places in _otherwise(searcher, words, place, word):
-            for each in places:
-                found[each] = some([found[each], other])
-    if least is None:
-        return every(found)
+def _words_clause(
+    searcher: IndexSearcher, words: list[QueryWord], minimum: int | None, one: Callable[[str], Clause]
+) -> Clause:
+    clauses = [one(word.stem) for word in words]
+    for at, word in enumerate(words):
+        for variant, places in _spelling_variants(searcher, words, at, word):
+            for place in places:
+                clauses[place] = Clause.any_of([clauses[place], variant])
+    if minimum is None:
+        return Clause.all_of(clauses)
     # A single letter is no word that a product could have alone: what has the "t" of "t-shirt" is no shirt.
-    whole = [one for one, word in zip(found, words, strict=True) if len(word.written) > 1]
-    return some(whole or found, least)
+    whole = [clause for clause, word in zip(clauses, words, strict=True) if len(word.written) > 1]
+    return Clause.any_of(whole or clauses, minimum)
 
 
-def _otherwise(
-    searcher: Searcher, words: list[Word], place: int, word: Word
-) -> list[tuple[Query, tuple[int, ...]]]:
-    """Other ways to write it: "micro sd" is "microsd", and "tn2110" is "tn 2110"."""
-    ways: list[tuple[Query, tuple[int, ...]]] = []
-    if place + 1 < len(words):
-        for stem in stems(word.written + words[place + 1].written):
+def _spelling_variants(
+    searcher: IndexSearcher, words: list[QueryWord], at: int, word: QueryWord
+) -> list[tuple[Clause, tuple[int, ...]]]:
+    """Find other ways to write a word in titles, with the places of the words that each stands for: "micro
+    sd" is "microsd", and "tn2110" is "tn 2110"."""
+    variants: list[tuple[Clause, tuple[int, ...]]] = []
+    if at + 1 < len(words):
+        for stem in stems(word.written + words[at + 1].written):
             if searcher.doc_freq("title", stem):
-                joined = Query.boost_query(term("title", stem), TITLE)
-                ways.append((joined, (place, place + 1)))
-    parts = _MIXED.findall(word.written)
+                joined = Clause.boost(Clause.term("title", stem), _TITLE_BOOST)
+                variants.append((joined, (at, at + 1)))
+    parts = _LETTERS_OR_DIGITS.findall(word.written)
     if len(parts) > 1 and all(searcher.doc_freq("title", part) for part in parts):
-        ways.append((Query.boost_query(Query.phrase_query("title", parts), TITLE), (place,)))
-    return ways
-
-
-def slips(written: str) -> int:
-    """How many slips of the finger a word may have: none in a short one."""
-    return 0 if len(written) < 4 else 1 if len(written) < 8 else 2
-
-
-def apart(one: str, other: str) -> int:
-    """How many letters to put in, leave out, change or swap with their neighbour.
-    Source: optimal string alignment, Damerau (1964)."""
-    before, last = list[int](), list(range(len(other) + 1))
-    for i, letter in enumerate(one, 1):
-        row = [i]
-        for j, against in enumerate(other, 1):
-            row.append(min(last[j] + 1, row[-1] + 1, last[j - 1] + (letter != against)))
-            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == against:
-                row[j] = min(row[j], before[j - 2] + 1)
-        before, last = last, row
-    return last[-1]
+        variants.append((Clause.boost(Clause.phrase("title", parts), _TITLE_BOOST), (at,)))
+    return variants

@@ -1,101 +1,120 @@
-"""Spelling: what was meant by words that no product has, or hardly any."""
+"""Spelling: corrections of words that no product has, or hardly any."""
 
 import msgspec
 
-from mercat.search.engine import Query as Clause
-from mercat.search.engine import Searcher
-from mercat.search.hits import cards, scored
-from mercat.search.query import analyze as text_of
-from mercat.search.query import parse as words
-from mercat.search.query.parse import Word
-from mercat.search.ranking import embeddings as meaning
+from mercat.search.engine import Clause, IndexSearcher, SortKey, raw_cards, search_by_score
+from mercat.search.query import analyze
+from mercat.search.query.parse import QueryWord, anywhere, parse, scored_text, text_query
+from mercat.search.ranking import embeddings
 
-RARE_MAX, MORE_OFTEN, MENDED_LETTERS = 2, 20, 6
-_SPELLINGS, _PARTINGS, _TOGETHER = 30, 3, 0.1
+_RARE_MAX, _MORE_FREQUENT, _CORRECTED_LETTERS_MIN = 2, 20, 6
+_CANDIDATES, _SPLITS, _ADJACENT_MIN = 30, 3, 0.1
 
 
-def meant(searcher: Searcher, asked: list[Word]) -> str | None:
-    """The question with words mended that hardly any product has; codes of models are left alone."""
-    said: list[str] = []
-    for word in asked:
-        held = max(
-            searcher.doc_freq("words", word.written),
-            searcher.doc_freq("said", word.stem),
+def did_you_mean(searcher: IndexSearcher, words: list[QueryWord]) -> str | None:
+    """Suggest the query with words corrected that hardly any product has; None where there is nothing to
+    correct. Codes of models are left alone."""
+    suggested: list[str] = []
+    for word in words:
+        frequency = max(
+            searcher.doc_freq("plain_words", word.written), searcher.doc_freq("main_text", word.stem)
         )
-        if 0 < held <= RARE_MAX and len(word.written) >= MENDED_LETTERS and word.written.isalpha():
-            instead = _instead(searcher, word.written)
-            often = min((searcher.doc_freq("words", each.written) for each in instead), default=0)
-            said += [each.written for each in instead] if often >= held * MORE_OFTEN else [word.written]
-        else:
-            said.append(word.written)
-    return " ".join(said) if any(word.written not in said for word in asked) else None
+        suggested += _if_much_more_frequent(searcher, word.written, frequency)
+    return " ".join(suggested) if any(word.written not in suggested for word in words) else None
 
 
-def spelt(searcher: Searcher, asked: list[Word]) -> tuple[list[Word], list[str]]:
-    """The words that some product has, unknown ones mended where that is possible, and what is left."""
-    kept: list[Word] = []
+def _if_much_more_frequent(searcher: IndexSearcher, written: str, frequency: int) -> list[str]:
+    """Return the correction of a rare word if titles have it far more often, else the word."""
+    rare = 0 < frequency <= _RARE_MAX
+    if not (rare and len(written) >= _CORRECTED_LETTERS_MIN and written.isalpha()):
+        return [written]
+    correction = _correct(searcher, written)
+    known = min((searcher.doc_freq("plain_words", each.written) for each in correction), default=0)
+    return [each.written for each in correction] if known >= frequency * _MORE_FREQUENT else [written]
+
+
+def correct_unknown(searcher: IndexSearcher, words: list[QueryWord]) -> tuple[list[QueryWord], list[str]]:
+    """Correct the words that no product has. Returns the words to look for, and those that are given up."""
+    kept: list[QueryWord] = []
     dropped: list[str] = []
-    for word in asked:
-        if searcher.count(words.matching(searcher, [word])):
+    for word in words:
+        if searcher.count(text_query(searcher, [word]).matching):
             kept.append(word)
-        elif instead := _instead(searcher, word.written):
-            kept += instead
+        elif correction := _correct(searcher, word.written):
+            kept += correction
         else:
             dropped.append(word.written)
     return kept, dropped
 
 
-def _instead(searcher: Searcher, written: str) -> list[Word]:
-    """What was probably meant by a word: two words, or another one; nothing where that cannot be told."""
-    return _parted(searcher, written) or _mended(searcher, written)
-
-
-def _parted(searcher: Searcher, written: str) -> list[Word]:
-    """The two words that titles write in a row: usbc is USB-C. A slip of the finger is none of these: few
-    titles with one half have the other one behind it."""
-    parted = [f"{written[:at]} {written[at:]}" for at in range(1, len(written))]
-    pairs = {two: pair for two in parted if len(pair := text_of.stems(two)) == 2}
-    held = iter(searcher.doc_freqs([("title", stem) for pair in pairs.values() for stem in pair]))
-    known = [(min(freqs), two) for two, freqs in zip(pairs, zip(held, held, strict=True), strict=True)]
-    for least, two in sorted(known, reverse=True)[:_PARTINGS]:
-        if least and searcher.count(Clause.phrase_query("title", pairs[two])) >= _TOGETHER * least:
-            return words.read(two)
+def words_of_best_match(searcher: IndexSearcher, words: list[QueryWord]) -> list[QueryWord]:
+    """Return those of the words that the best of the products with the most of them has."""
+    for minimum in range(len(words) - 1, 0, -1):
+        hits = search_by_score(searcher, scored_text(searcher, text_query(searcher, words, minimum)), 1)
+        if hits:
+            (product,) = searcher.field_values("product_id", hits)
+            itself = Clause.term("product_id", product)
+            return [word for word in words if searcher.count(Clause.all_of([itself, anywhere(word.stem)]))]
     return []
 
 
-def _mended(searcher: Searcher, written: str) -> list[Word]:
-    """The word of a title that is one letter away, two for a long one. A word that people use is none to
-    mend: who asks a shop without any for lego does not mean legs."""
-    if meaning.is_word(written):
+def _correct(searcher: IndexSearcher, written: str) -> list[QueryWord]:
+    """Correct a word: to two words, or to another one; to nothing where that cannot be told."""
+    return _split(searcher, written) or _nearest(searcher, written)
+
+
+def _split(searcher: IndexSearcher, written: str) -> list[QueryWord]:
+    """Split a word where titles write it as two in a row: usbc is USB-C. A typing error is not mistaken for
+    that: few titles with one half have the other one behind it."""
+    spaced = [f"{written[:at]} {written[at:]}" for at in range(1, len(written))]
+    pairs = {two: pair for two in spaced if len(pair := analyze.stems(two)) == 2}
+    frequencies = iter(searcher.doc_freqs([("title", stem) for pair in pairs.values() for stem in pair]))
+    known = [
+        (min(both), two) for two, both in zip(pairs, zip(frequencies, frequencies, strict=True), strict=True)
+    ]
+    for least, two in sorted(known, reverse=True)[:_SPLITS]:
+        if least and searcher.count(Clause.phrase("title", pairs[two])) >= _ADJACENT_MIN * least:
+            return parse(two)
+    return []
+
+
+def _nearest(searcher: IndexSearcher, written: str) -> list[QueryWord]:
+    """Return the word of a title that is one letter away, two for a long one. A real word is not corrected:
+    who asks a shop without any for lego does not mean legs."""
+    if embeddings.is_word(written):
         return []
-    for distance in range(1, words.slips(written) + 1):
-        near = Clause.fuzzy_term_query("words", written, distance)
+    for distance in range(1, typos_allowed(written) + 1):
+        near = Clause.fuzzy("plain_words", written, distance)
         votes: dict[str, int] = {}
-        hits = searcher.search(near, _SPELLINGS, count=False, order_by_field="by_rating").hits
-        for shown in cards(searcher, hits):
-            card = msgspec.json.decode(shown, type=_Named)
-            for each in set(text_of.plain(f"{card.title} {card.brand or ''}")):
-                if words.apart(each, written) <= distance:
+        for raw in raw_cards(searcher, searcher.search(near, _CANDIDATES, sort=SortKey("by_rating"))):
+            card = msgspec.json.decode(raw, type=_TitleAndBrand)
+            for each in set(analyze.plain_words(f"{card.title} {card.brand or ''}")):
+                if edit_distance(each, written) <= distance:
                     votes[each] = votes.get(each, 0) + 1
         if votes:
-            best = max(votes, key=lambda each: (votes[each], each))
-            return words.read(best)
+            return parse(max(votes, key=lambda each: (votes[each], each)))
     return []
 
 
-def most(searcher: Searcher, asked: list[Word]) -> list[Word]:
-    """Those of the words that the best of the products with the most of them has."""
-    for least in range(len(asked) - 1, 0, -1):
-        hits = scored(searcher, words.query(searcher, asked, least), 1)
-        if hits:
-            (product,) = searcher.fast_field_values("product_id", [hits[0][1]])
-            itself = words.term("product_id", product)
-            return [
-                word for word in asked if searcher.count(words.every([itself, words.anywhere(word.stem)]))
-            ]
-    return []
+def typos_allowed(written: str) -> int:
+    """Return how many typing errors a word may have: none in a short one."""
+    return 0 if len(written) < 4 else 1 if len(written) < 8 else 2
 
 
-class _Named(msgspec.Struct):
+def edit_distance(one: str, other: str) -> int:
+    """Count the letters to insert, delete, change or swap with their neighbour.
+    Source: optimal string alignment, Damerau (1964)."""
+    before, last = list[int](), list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        row = [i]
+        for j, against in enumerate(other, 1):
+            row.append(min(last[j] + 1, row[-1] + 1, last[j - 1] + (letter != against)))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == against:
+                row[j] = min(row[j], before[j - 2] + 1)
+        before, last = last, row
+    return last[-1]
+
+
+class _TitleAndBrand(msgspec.Struct):
     title: str
     brand: str | None = None

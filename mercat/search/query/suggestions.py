@@ -1,65 +1,64 @@
-"""Suggesting: what the first letters of a question may become."""
+"""Suggestions: what the first letters of a query may become."""
 
 from msgspec import Raw
 
-from mercat.search.engine import Query as Clause
-from mercat.search.engine import Searcher
-from mercat.search.engines.tantivy import SPLIT
-from mercat.search.facets import attributes as traits
-from mercat.search.hits import Hit, cards
-from mercat.search.messages import Department, Suggestions
-from mercat.search.query import analyze as text_of
-from mercat.search.query import parse as words
+from mercat.search.category_stats import CATEGORY_SEPARATOR
+from mercat.search.engine import Clause, Hit, IndexSearcher, SortKey, raw_cards
+from mercat.search.facets import attributes
+from mercat.search.messages import CategorySuggestion, Suggestions
+from mercat.search.query import analyze, parse
+from mercat.search.query.spelling import typos_allowed
 
-_TYPED_MAX = 100
+_TYPED_LETTERS_MAX = 100
 _SAMPLED_ABOVE = 50_000
 
 
-def suggest(searcher: Searcher, q: str, limit: int) -> Suggestions:
-    typed = words.clean(q)[:_TYPED_MAX].lstrip().lower()
-    *before, last = text_of.plain(typed) or [""]
+def suggest(searcher: IndexSearcher, q: str, limit: int) -> Suggestions:
+    """Complete the last word typed, and list products, categories and brands that begin so."""
+    typed = parse.clean(q)[:_TYPED_LETTERS_MAX].lstrip().lower()
+    *before, last = analyze.plain_words(typed) or [""]
     if not last:
         return Suggestions([], [], [], [])
-    said = [words.term("words", word) for word in before]
-    whole = " ".join(before)
+    whole_words = [Clause.term("plain_words", word) for word in before]
+    beginning = " ".join(before)
     completions: list[tuple[str, int]] = []
-    for some in _parts(searcher, said) if said else [said]:
-        completions = searcher.terms_with_prefix("words", last, words.every(some) if some else None, limit)
+    for clauses in _sample_then_all(searcher, whole_words) if whole_words else [whole_words]:
+        within = Clause.all_of(clauses) if clauses else None
+        completions = searcher.terms_with_prefix("plain_words", last, within, limit)
         if len(completions) >= limit:
             break
     return Suggestions(
-        words=[f"{whole} {word}".lstrip() for word, _ in completions],
-        products=_starting(searcher, said, last, limit),
-        categories=[Department(*known) for known in _known(searcher, "c", typed, limit)],
-        brands=[brand for (brand,) in _known(searcher, "b", typed, limit)],
+        words=[f"{beginning} {word}".lstrip() for word, _ in completions],
+        products=_products(searcher, whole_words, last, limit),
+        categories=[CategorySuggestion(*parts) for parts in _completions(searcher, "c", typed, limit)],
+        brands=[brand for (brand,) in _completions(searcher, "b", typed, limit)],
     )
 
 
-def _starting(searcher: Searcher, said: list[Clause], last: str, limit: int) -> list[Raw]:
-    """Products with these words and one that begins so, or nearly so."""
-    for distance in range(words.slips(last) + 1):
-        begun = Clause.fuzzy_term_query("words", last, distance, prefix=True)
+def _products(searcher: IndexSearcher, whole_words: list[Clause], last: str, limit: int) -> list[Raw]:
+    """Find products with these words and one that begins so, or nearly so."""
+    for distance in range(typos_allowed(last) + 1):
+        begins = Clause.fuzzy("plain_words", last, distance, prefix=True)
         hits: list[Hit] = []
-        for some in _parts(searcher, said):
-            hits = searcher.search(
-                words.every([*some, begun]), limit, count=False, order_by_field="by_rating"
-            ).hits
+        for clauses in _sample_then_all(searcher, whole_words):
+            hits = searcher.search(Clause.all_of([*clauses, begins]), limit, sort=SortKey("by_rating"))
             if len(hits) >= limit:
                 break
         if hits:
-            return cards(searcher, hits)
+            return raw_cards(searcher, hits)
     return []
 
 
-def _parts(searcher: Searcher, said: list[Clause]) -> list[list[Clause]]:
-    """Where to look for suggestions: in a large shop first in a sample, which is enough wherever there is
-    much to suggest; so a letter costs as much in any shop."""
-    sampled = [[*said, words.term(traits.SAMPLE, True)]] if searcher.num_docs > _SAMPLED_ABOVE else []
-    return [*sampled, said]
+def _sample_then_all(searcher: IndexSearcher, clauses: list[Clause]) -> list[list[Clause]]:
+    """List where to look, one after another: in a large shop first in a sample, which is enough wherever
+    there is much to suggest; so a letter typed costs the same in any shop."""
+    sampled = [[*clauses, Clause.term(attributes.SAMPLE, True)]]
+    return [*(sampled if searcher.num_docs > _SAMPLED_ABOVE else []), clauses]
 
 
-def _known(searcher: Searcher, kind: str, typed: str, limit: int) -> list[list[str]]:
-    """Brands or categories that begin so, the largest first."""
-    terms = searcher.terms_with_prefix("completions", f"{kind}{SPLIT}{typed}", limit=limit * 2)
-    known = [term.split(SPLIT)[2:] for term, _ in terms]
-    return [each for place, each in enumerate(known) if each not in known[:place]][:limit]
+def _completions(searcher: IndexSearcher, kind: str, typed: str, limit: int) -> list[list[str]]:
+    """List brands (`b`) or categories (`c`) that begin so, the largest first."""
+    prefix = CATEGORY_SEPARATOR.join((kind, typed))
+    terms = searcher.terms_with_prefix("completions", prefix, limit=limit * 2)
+    found = [term.split(CATEGORY_SEPARATOR)[2:] for term, _ in terms]
+    return [each for at, each in enumerate(found) if each not in found[:at]][:limit]

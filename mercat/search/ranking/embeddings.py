@@ -1,9 +1,9 @@
-"""What words mean: a vector for any text, so that "memory stick" is near "USB flash drive".
+"""Embeddings: a vector for any text, so that "memory stick" is near "USB flash drive".
 
-A table has one row a piece of a word; a text is the mean of its pieces. Rows come from all-MiniLM-L6-v2
-(each piece sent through the model alone, principal components, weighted by rarity: the way of model2vec);
-`shipped/README.md` is their card. 20 µs a text, and the table is mapped, so that processes share it.
-"""
+A table has one row a word piece; a text is the mean of its pieces. Rows come from all-MiniLM-L6-v2 (each
+piece sent through the model alone, principal components, weighted by rarity: the method of model2vec);
+`shipped/README.md` is the model card. 20 µs a text, and the table is mapped into memory, so that processes
+share it."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mercat.search.query import analyze as text
+from mercat.search.query import analyze
 
 SHIPPED = Path(__file__).parents[1] / "shipped"
 DIMENSIONS = 128
-TEXT_WORDS_MAX = 64
+_TEXT_WORDS_MAX = 64
 Vector = NDArray[np.float32]
 
 
 class _Table:
     def __init__(self) -> None:
-        self.rows: NDArray[np.int8] = np.load(SHIPPED / "meanings.npy", mmap_mode="r")
+        self.rows: NDArray[np.int8] = np.load(SHIPPED / "embeddings.npy", mmap_mode="r")
         self.scales: Vector = np.load(SHIPPED / "scales.npy", mmap_mode="r")
         pieces = (SHIPPED / "pieces.txt").read_text().split("\n")
         self.pieces = {piece: place for place, piece in enumerate(pieces) if piece}
@@ -37,8 +37,8 @@ def _table() -> _Table:
 
 @lru_cache(10_000)
 def _pieces(word: str) -> tuple[int, ...]:
-    """The longest pieces of the vocabulary that make the word, from its beginning; none if it has none.
-    Source: WordPiece, as BERT reads words."""
+    """Split a word into the longest pieces of the vocabulary, from its beginning; into none if there are
+    none. Source: WordPiece, the tokenization of BERT."""
     known, found, start = _table().pieces, list[int](), 0
     while start < len(word):
         for end in range(len(word), start, -1):
@@ -53,17 +53,18 @@ def _pieces(word: str) -> tuple[int, ...]:
 
 
 def is_word(written: str) -> bool:
-    """Whether this is a word as people write it, of those that the vocabulary has whole."""
+    """Tell whether the vocabulary has this as a whole word: then it is no typing error."""
     return written in _table().pieces
 
 
-def meaning(said: str) -> Vector:
-    """A vector of length 1; of zeros where no word is known."""
-    return of_words(text.plain(said))
+def embed(text: str) -> Vector:
+    """Return a vector of length 1; zeros where no word is known."""
+    return embed_words(analyze.plain_words(text))
 
 
-def of_words(plain: list[str]) -> Vector:
-    pieces = [piece for word in plain[:TEXT_WORDS_MAX] for piece in _pieces(word)]
+def embed_words(words: Sequence[str]) -> Vector:
+    """Return the vector of a text that is split into words already."""
+    pieces = _pieces_of(words)
     if not pieces:
         return np.zeros(DIMENSIONS, np.float32)
     table = _table()
@@ -71,21 +72,29 @@ def of_words(plain: list[str]) -> Vector:
     return vector / max(float(np.sqrt(vector @ vector)), 1e-6)
 
 
-def meanings(said: Sequence[str]) -> Vector:
-    """As `meaning`, a row a text, all at once."""
-    found = [
-        [piece for word in text.plain(each)[:TEXT_WORDS_MAX] for piece in _pieces(word)] for each in said
-    ]
-    vectors = np.zeros((len(said), DIMENSIONS), np.float32)
+def embed_all(texts: Sequence[str]) -> Vector:
+    """Return a row a text, as `embed` does, all at once."""
+    found = [_pieces_of(analyze.plain_words(text)) for text in texts]
+    vectors = np.zeros((len(texts), DIMENSIONS), np.float32)
     table, every = _table(), list(chain.from_iterable(found))
     rows, scales, start = table.rows[every].astype(np.float32), table.scales[every], 0
-    for place, pieces in enumerate(found):
+    for at, pieces in enumerate(found):
         if pieces:
             end = start + len(pieces)
-            vectors[place] = scales[start:end] @ rows[start:end]
+            vectors[at] = scales[start:end] @ rows[start:end]
             start = end
     return vectors / np.maximum(np.sqrt((vectors * vectors).sum(1)), 1e-6)[:, None]
 
 
-def packed(vector: Vector) -> NDArray[np.int8]:
-    return np.round(vector * 127).astype(np.int8)
+def quantize(vectors: Vector) -> NDArray[np.int8]:
+    """Store each number as a byte."""
+    return np.round(vectors * 127).astype(np.int8)
+
+
+def restore(quantized: NDArray[np.int8]) -> Vector:
+    """Turn bytes into numbers again."""
+    return quantized.astype(np.float32) / np.float32(127)
+
+
+def _pieces_of(words: Sequence[str]) -> list[int]:
+    return [piece for word in words[:_TEXT_WORDS_MAX] for piece in _pieces(word)]

@@ -1,7 +1,7 @@
-"""Learning: a ranker from what people judged, and what it is worth on questions it has not seen.
+"""Training: a ranker from what people judged, and what it is worth on queries it has not seen.
 
-Candidates nobody judged are learnt as poor. Trees correct the prior, so with few judgements little is lost.
-Cross-validation keeps questions of the same words, whatever their plural, in one fold."""
+Candidates nobody judged count as poor. Trees correct the prior, so with few judgements little is lost.
+Cross-validation keeps queries of the same words, whatever their plural, in one fold."""
 
 import gzip
 import random
@@ -13,17 +13,18 @@ from typing import IO, Any, cast
 import msgspec
 import numpy as np
 
-from mercat.search.engine import Place
-from mercat.search.execute import Finding
-from mercat.search.query import analyze as text
-from mercat.search.ranking import features as ranking
-from mercat.search.ranking import gbdt as trees
+from mercat.kit import codec
+from mercat.search.engine import IndexStore
+from mercat.search.execute import QueryExecutor
+from mercat.search.messages import ProductCard
+from mercat.search.query import analyze
+from mercat.search.ranking import features, gbdt
 from mercat.search.ranking.features import LEARNT, Column
-from mercat.search.ranking.metrics import Grades, means, measured
-from mercat.search.ranking.rerank import Judge
+from mercat.search.ranking.metrics import Grades, mean_metrics, relevance_metrics
+from mercat.search.ranking.rerank import Reranker
 
-FOLDS, ROUNDS, BAGS = 5, 110, 2
-_LEARNING: dict[str, Any] = {
+_FOLDS, _ROUNDS, _BAGS = 5, 110, 2
+_PARAMETERS: dict[str, Any] = {
     "objective": "lambdarank",
     "learning_rate": 0.05,
     "num_leaves": 6,
@@ -40,39 +41,47 @@ _LEARNING: dict[str, Any] = {
     "force_row_wise": True,
     "num_threads": 1,
 }
-_SHOWN = 100
+_RANKED_MAX = 100
+Rankings = dict[str, list[str]]
+"""Products by their judged ids, the best first, by query."""
 
 
-class Asked(msgspec.Struct):
+class LabelledQuery(msgspec.Struct):
+    """A line of the file of queries."""
+
     query_id: str
     query: str
 
 
-class Judgement(msgspec.Struct):
+class RelevanceJudgement(msgspec.Struct):
+    """A line of the file of judgements."""
+
     query_id: str
     product_id: str
     grade: int
 
 
-class TooLittle(ValueError):
-    """Nothing to learn from."""
+class TooFewJudgements(ValueError):
+    """No query has a candidate that was judged better than poor."""
 
 
 @dataclass
-class Case:
-    """A question as the ranker meets it."""
+class JudgedQuery:
+    """A query with its candidates as the ranker meets them, and what people judged."""
 
     query: str
     grades: Grades
     products: list[str]
-    found: dict[str, Column]
+    features: dict[str, Column]
 
     def prior(self) -> Column:
-        return ranking.prior(self.found)
+        """Compute the prior of each candidate."""
+        return features.prior(self.features)
 
     def ranked(self, score: Column) -> list[str]:
-        order = np.argsort(-(score + ranking.bonus(self.found)), kind="stable")
-        return [self.products[place] for place in order][:_SHOWN]
+        """Order the candidates by a score and the bonus."""
+        order = np.argsort(-(score + features.bonus(self.features)), kind="stable")
+        return [self.products[place] for place in order][:_RANKED_MAX]
 
 
 def _lines(file: Path) -> Iterator[bytes]:
@@ -80,112 +89,115 @@ def _lines(file: Path) -> Iterator[bytes]:
         yield from (line for line in lines if line.strip())
 
 
-def questions(file: Path) -> dict[str, str]:
-    asked = [msgspec.json.decode(line, type=Asked) for line in _lines(file)]
-    return {each.query_id: each.query for each in asked}
+def read_queries(file: Path) -> dict[str, str]:
+    """Read queries by their ids from JSON lines, packed by gzip or not."""
+    read = [msgspec.json.decode(line, type=LabelledQuery) for line in _lines(file)]
+    return {each.query_id: each.query for each in read}
 
 
-def judgements(file: Path) -> dict[str, dict[str, int]]:
-    graded: dict[str, dict[str, int]] = {}
+def read_judgements(file: Path) -> dict[str, dict[str, int]]:
+    """Read grades by query and product from JSON lines, packed by gzip or not."""
+    grades: dict[str, dict[str, int]] = {}
     for line in _lines(file):
-        one = msgspec.json.decode(line, type=Judgement)
-        graded.setdefault(one.query_id, {})[one.product_id] = one.grade
-    return graded
+        one = msgspec.json.decode(line, type=RelevanceJudgement)
+        grades.setdefault(one.query_id, {})[one.product_id] = one.grade
+    return grades
 
 
-class Named(msgspec.Struct):
-    product_id: str
-    external_id: str | None = None
-
-    def name(self) -> str:
-        return self.external_id or self.product_id
-
-
-def cases(
-    folder: Path, place: Place, asked: dict[str, str], graded: dict[str, dict[str, int]]
-) -> dict[str, Case]:
-    """Every question's candidates in the shop's index, as the shop's own code finds them."""
-    reader, judge = place.reader(), Judge(folder)
+def judged_queries(
+    folder: Path, store: IndexStore, queries: dict[str, str], grades: dict[str, dict[str, int]]
+) -> dict[str, JudgedQuery]:
+    """Find every query's candidates in the shop's index, as the shop's own code finds them."""
+    reader, reranker = store.reader(), Reranker(folder)
     searcher = reader.searcher()
-    finding = Finding(searcher, {}, judge, reader.pages)
-    assert reader.pages
-    made: dict[str, Case] = {}
-    for query_id, query in asked.items():
-        said, hits = finding.candidates(query)
-        cards = searcher.cards([address for _, address in hits])
-        names = [msgspec.json.decode(card, type=Named).name() for card in cards]
+    executor = QueryExecutor(searcher, {}, reranker, reader.rows)
+    assert reader.rows
+    made: dict[str, JudgedQuery] = {}
+    for query_id, query in queries.items():
+        words, hits = executor.candidates(query)
         if not hits:
             continue
-        found, _ = judge.judged(searcher, reader.pages, said, hits)
-        made[query_id] = Case(query, graded.get(query_id, {}), names, found)
+        products = [_judged_id(codec.decode(card, ProductCard)) for card in searcher.cards(hits)]
+        found, _ = reranker.features_and_scores(searcher, reader.rows, words, hits)
+        made[query_id] = JudgedQuery(query, grades.get(query_id, {}), products, found)
     return made
 
 
-def folds(asked: dict[str, str], seed: int, count: int = FOLDS) -> dict[str, int]:
-    """A fold for each question; those that differ by plural or order alone are together."""
-    group = {query_id: " ".join(sorted(text.stems(query))) for query_id, query in asked.items()}
+def _judged_id(card: ProductCard) -> str:
+    """Return the id by which judgements name a product: its source's where it has one."""
+    return card.external_id or str(card.product_id)
+
+
+def folds(queries: dict[str, str], seed: int, count: int = _FOLDS) -> dict[str, int]:
+    """Assign a fold to each query; those that differ by plural or order alone are together."""
+    group = {query_id: " ".join(sorted(analyze.stems(query))) for query_id, query in queries.items()}
     groups = sorted(set(group.values()))
     random.Random(seed).shuffle(groups)
     fold = {each: place % count for place, each in enumerate(groups)}
-    return {query_id: fold[group[query_id]] for query_id in asked}
+    return {query_id: fold[group[query_id]] for query_id in queries}
 
 
-def learn(
-    given: Sequence[Case], names: Sequence[str] = LEARNT, seed: int = 0, about: dict[str, Any] | None = None
-) -> trees.Model:
-    """Needs LightGBM: `pip install mercat[train]`. TooLittle where nobody liked anything that was found."""
+def train(
+    judged: Sequence[JudgedQuery],
+    names: Sequence[str] = LEARNT,
+    seed: int = 0,
+    about: dict[str, Any] | None = None,
+) -> gbdt.RankerModel:
+    """Train a ranker; needs LightGBM (`pip install mercat[train]`). Refuses with `TooFewJudgements`."""
     import lightgbm  # type: ignore[import-untyped]
 
-    useful = [case for case in given if any(case.grades.get(product, 0) for product in case.products)]
+    useful = [each for each in judged if any(each.grades.get(product, 0) for product in each.products)]
     if not useful:
-        raise TooLittle
-    rows = np.concatenate([ranking.table(case.found, list(names)) for case in useful])
-    grades = np.concatenate([[case.grades.get(product, 0) for product in case.products] for case in useful])
-    priors = np.concatenate([case.prior() for case in useful])
-    grown: list[trees.Tree] = []
-    for bag in range(BAGS):
+        raise TooFewJudgements
+    rows = np.concatenate([features.feature_table(each.features, list(names)) for each in useful])
+    grades = np.concatenate([[each.grades.get(product, 0) for product in each.products] for each in useful])
+    priors = np.concatenate([each.prior() for each in useful])
+    grown: list[gbdt.DecisionTree] = []
+    for bag in range(_BAGS):
         data: Any = lightgbm.Dataset(
-            rows, grades, group=[len(case.products) for case in useful], init_score=priors
+            rows, grades, group=[len(each.products) for each in useful], init_score=priors
         )
-        model: Any = lightgbm.train({**_LEARNING, "seed": seed * 100 + bag}, data, ROUNDS)
-        grown += trees.of_lightgbm(model.dump_model())
-    return trees.Model(list(names), grown, BAGS, about or {})
+        model: Any = lightgbm.train({**_PARAMETERS, "seed": seed * 100 + bag}, data, _ROUNDS)
+        grown += gbdt.trees_of_lightgbm(model.dump_model())
+    return gbdt.RankerModel(list(names), grown, _BAGS, about or {})
 
 
-def validated(
-    made: dict[str, Case], names: Sequence[str] = LEARNT, seeds: Sequence[int] = range(FOLDS)
-) -> tuple[dict[str, float], dict[str, list[str]]]:
-    """What the ranker is worth on questions it did not learn from: the means over splits, and the
-    last split's orders."""
-    if not made:
-        raise TooLittle
-    asked = {query_id: case.query for query_id, case in made.items()}
-    every: list[dict[str, float]] = []
-    ranked: dict[str, list[str]] = {}
+def cross_validate(
+    judged: dict[str, JudgedQuery], names: Sequence[str] = LEARNT, seeds: Sequence[int] = range(_FOLDS)
+) -> tuple[dict[str, float], Rankings]:
+    """Measure the ranker on queries it was not trained on. Returns the means over all splits, and the last
+    split's rankings. Refuses with `TooFewJudgements`."""
+    if not judged:
+        raise TooFewJudgements
+    queries = {query_id: each.query for query_id, each in judged.items()}
+    metrics: list[dict[str, float]] = []
+    rankings: Rankings = {}
     for seed in seeds:
-        fold = folds(asked, seed)
-        for each in sorted(set(fold.values())):
-            model = learn([case for query_id, case in made.items() if fold[query_id] != each], names, seed)
-            ranker = trees.Ranker(model)
-            for query_id, case in made.items():
-                if fold[query_id] == each:
-                    corrected = ranker.correction(ranking.table(case.found, list(names)))
-                    ranked[query_id] = case.ranked(case.prior() + corrected)
-        every += [found for found in worth(made, ranked).values() if found]
-    return means(every), ranked
+        fold = folds(queries, seed)
+        for held_out in sorted(set(fold.values())):
+            ranker = gbdt.Ranker(
+                train([each for query_id, each in judged.items() if fold[query_id] != held_out], names, seed)
+            )
+            for query_id, each in judged.items():
+                if fold[query_id] == held_out:
+                    table = features.feature_table(each.features, list(names))
+                    rankings[query_id] = each.ranked(each.prior() + ranker.correction(table))
+        metrics += _metrics(judged, rankings)
+    return mean_metrics(metrics), rankings
 
 
-def worth(made: dict[str, Case], ranked: dict[str, list[str]]) -> dict[str, dict[str, float] | None]:
-    return {query_id: measured(ranked[query_id], case.grades) for query_id, case in made.items()}
+def _metrics(judged: dict[str, JudgedQuery], rankings: Rankings) -> list[dict[str, float]]:
+    measured = (relevance_metrics(rankings[query_id], each.grades) for query_id, each in judged.items())
+    return [each for each in measured if each]
 
 
-def plain(made: dict[str, Case]) -> tuple[dict[str, float], dict[str, list[str]]]:
-    """The words alone: how rare they are, and where they stand."""
-    ranked = {query_id: case.ranked(case.found["score"]) for query_id, case in made.items()}
-    return means([found for found in worth(made, ranked).values() if found]), ranked
+def evaluate_words(judged: dict[str, JudgedQuery]) -> tuple[dict[str, float], Rankings]:
+    """Measure the order by the words alone: how rare they are, and where they are."""
+    rankings = {query_id: each.ranked(each.features["score"]) for query_id, each in judged.items()}
+    return mean_metrics(_metrics(judged, rankings)), rankings
 
 
-def untaught(made: dict[str, Case]) -> tuple[dict[str, float], dict[str, list[str]]]:
-    """The prior alone."""
-    ranked = {query_id: case.ranked(case.prior()) for query_id, case in made.items()}
-    return means([found for found in worth(made, ranked).values() if found]), ranked
+def evaluate_prior(judged: dict[str, JudgedQuery]) -> tuple[dict[str, float], Rankings]:
+    """Measure the order by the prior alone."""
+    rankings = {query_id: each.ranked(each.prior()) for query_id, each in judged.items()}
+    return mean_metrics(_metrics(judged, rankings)), rankings

@@ -15,7 +15,7 @@ from mercat.ids import ProductId, RuleChangeId, RuleId
 from mercat.kit import clock, codec
 from mercat.kit.refusals import Invalid, NotFound, Refusal
 from mercat.kit.rpc import Caller, malformed
-from mercat.search import KeptRule, Rule, RuleChange, RuleChanges, Rules
+from mercat.search import Rule, RuleChange, RuleChanges, Rules, StoredRule
 from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import id_of
@@ -42,13 +42,13 @@ class SearchRulesApi:
         """Pins, boosts and synonyms of searches, those of other days included."""
         return await self._shop.search.rules()
 
-    async def add_rule(self, caller: Caller, rule: Rule) -> KeptRule:
+    async def add_rule(self, caller: Caller, rule: Rule) -> StoredRule:
         """A new rule of searches; every search keeps it within five seconds. `pin`: a product at a place for
         words. `boost`: a product, a brand or a category counts so many times as much, for words or for all.
         `synonym`: words that also mean others. Days are UTC, both included."""
         return await self._shop.search.add_rule(caller, rule)
 
-    async def change_rule(self, caller: Caller, rule_id: RuleId, rule: Rule) -> KeptRule:
+    async def change_rule(self, caller: Caller, rule_id: RuleId, rule: Rule) -> StoredRule:
         """The whole rule as it is from here on."""
         return await self._shop.search.change_rule(caller, rule_id, rule)
 
@@ -61,7 +61,7 @@ class SearchRulesApi:
         before."""
         return await self._shop.search.rule_changes(limit, before)
 
-    async def put_back_rule(self, caller: Caller, change_id: RuleChangeId) -> KeptRule:
+    async def put_back_rule(self, caller: Caller, change_id: RuleChangeId) -> StoredRule:
         """Makes a rule again what it was before a change."""
         return await self._shop.search.put_back_rule(caller, change_id)
 
@@ -104,7 +104,7 @@ API = [
 class RuleRow(NamedTuple):
     """A rule as the desk lists it."""
 
-    rule: KeptRule
+    rule: StoredRule
     kind: str
     does: str
     when: str
