@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -32,6 +32,7 @@ _SORT_NAMES: dict[SearchSort, str] = {
     "newest": "Newest",
 }
 SORTS = [(sort, _SORT_NAMES[sort]) for sort in SEARCH_SORTS]
+DEFAULT_SORT: SearchSort = "relevance"
 _TRAIT = "attr."
 
 
@@ -98,12 +99,32 @@ class ListingQuery:
         filters: bool = True,
         base: str | None = None,
     ) -> str:
-        """This list's address, without one filter, or without all, or on another page."""
+        """Write this list's address, without one filter, or without all, or on another page."""
         given = [("q", self.q)] if self.q else []
         given += [each for each in self.filters if each != but] if filters else []
-        given += [("sort", self.sort)] if self.sort != "relevance" else []
+        given += [("sort", self.sort)] if self.sort != DEFAULT_SORT else []
         given += [("page", str(page))] if page > 1 else []
         return (base or self.base) + (f"?{urlencode(given)}" if given else "")
+
+    def shown(self, currency: str) -> dict[str, Any]:
+        """Collect what the page of a list shows of its address."""
+        return {
+            "q": self.q,
+            "base": self.base,
+            "sort": self.sort,
+            "default_sort": DEFAULT_SORT,
+            "sorts": SORTS,
+            "price_on": bool(self.price),
+            "rating_on": bool(self.rating),
+            "stock_on": self.stock,
+            "kept": [each for each in [("q", self.q), *self.filters] if each[1]],
+            "chips": [
+                Chip(words_of(name, value, currency), self.url(but=(name, value)))
+                for name, value in self.filters
+            ],
+            "clear": self.url(filters=False),
+            "page_url": lambda page: self.url(page=page),  # type: ignore[reportUnknownLambdaType]
+        }
 
     def query(self, category: str | None, currency: str) -> SearchQuery:
         prices = price_range(self.price)
@@ -190,11 +211,11 @@ def words_of(name: str, value: str, currency: str) -> str:
 
 def _sort(given: str | None) -> SearchSort:
     known: dict[str | None, SearchSort] = {sort: sort for sort in SEARCH_SORTS}
-    return known.get(given, "relevance")
+    return known.get(given, DEFAULT_SORT)
 
 
 def _traits(given: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
-    """The attributes that an address asks for, by name."""
+    """Read the attributes that an address asks for, by name."""
     found: dict[str, list[str]] = {}
     for param, value in given:
         name = param.removeprefix(_TRAIT)
