@@ -46,8 +46,8 @@ class Two:
 @pytest.fixture
 async def two(settings, db, clock_ahead):
     async with AsyncExitStack() as stack:
-        shops = [await build_shop(settings, stack) for _ in range(2)]
-        yield Two(*shops, db, clock_ahead)
+        one, two = [await build_shop(settings, stack) for _ in range(2)]
+        yield Two(one, two, db, clock_ahead)
 
 
 def statuses(results):
@@ -367,7 +367,7 @@ async def test_a_cart_that_valkey_loses_during_checkout_is_bought_once(two):
     async def scenes():
         scene = await two.scene()
         ask = await scene.ask()
-        while await two.one.cart.copy_changed():
+        while await two.one.cart.copies.copy_changed():
             pass
 
         async def loses():
