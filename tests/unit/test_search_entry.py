@@ -5,12 +5,14 @@ import pytest
 from search_shelf import gone, product
 
 from mercat.ids import SellerId
+from mercat.kit import codec
 from mercat.search import PRICE_RANGES, SEARCH_SORTS, ProductCard, price_range
 from mercat.search.consistency import difference
 from mercat.search.engines import opensearch, tantivy
 from mercat.search.facets.ranges import count_ranges, count_ratings, price_rating_bucket
 from mercat.search.messages import CardSeller
 from mercat.search.product_entry import card_json, index_form
+from mercat.web.schemas import card, shown_cards
 
 
 def card_with(*fields, seller=CardSeller):
@@ -113,3 +115,13 @@ TEA, SOLD = product(1, "Tea", version=3), gone(1, version=3)
 )
 def test_how_an_index_differs(change, version, card, kind):
     assert difference(change, version, card) == kind
+
+
+@pytest.mark.parametrize(
+    ("price", "currency", "shown"), [(1_999, "USD", 19.99), (1_999, "JPY", 1_999), (1_990, "KWD", 1.99)]
+)
+def test_the_public_card_of_the_index_is_that_of_the_catalogue(price, currency, shown):
+    document = product(1, price=price, currency=currency, brand="Acme", external_id="ext-1").document
+    (public,) = shown_cards([msgspec.Raw(card_json(document))])
+    assert msgspec.json.decode(public) == msgspec.json.decode(codec.encode(card(document)))
+    assert msgspec.json.decode(public)["price"] == shown

@@ -129,11 +129,13 @@ class OpenSearchClient:
         )
 
     def ask(self, method: str, path: str, body: Any = None, wait_s: float = _CALL_S) -> Any:
+        """Send a JSON body and return the answer. Refuses with `NoSuchIndex`, `BrokenIndex`."""
         if body is None:
             return self._send(method, path, None, "application/json", wait_s)
         return self._send(method, path, msgspec.json.encode(body), "application/json", wait_s)
 
     def send_lines(self, path: str, lines: Iterable[bytes], wait_s: float = _WRITE_S) -> Any:
+        """Send a body of JSON lines and return the answer."""
         return self._send("POST", path, b"\n".join(lines) + b"\n", "application/x-ndjson", wait_s)
 
     def _send(self, method: str, path: str, content: bytes | None, kind: str, wait_s: float) -> Any:
@@ -160,11 +162,12 @@ class OpenSearchClient:
         raise AssertionError
 
     def close(self) -> None:
+        """Close the connections."""
         self._client.close()
 
 
 class OpenSearchStore:
-    """The indexes of one shop, under a name that no other shop has there."""
+    """The indexes of one shop, under a name that no other shop has there: an `IndexStore`."""
 
     remote = True
 
@@ -237,7 +240,7 @@ class OpenSearchStore:
 
 
 class OpenSearchReader:
-    """The index in use; what was counted is remembered for a fifth of a second."""
+    """The index in use: an `IndexReader`. What was counted is remembered for a fifth of a second."""
 
     def __init__(self, store: OpenSearchStore) -> None:
         self.rows = OpenSearchRows(store.ask)
@@ -260,7 +263,7 @@ class OpenSearchReader:
 
 
 class OpenSearchWriter:
-    """Sends changes with their versions."""
+    """Sends changes with their versions: an `IndexWriter`."""
 
     def __init__(self, store: OpenSearchStore, path: str) -> None:
         self.store, self.path = store, path

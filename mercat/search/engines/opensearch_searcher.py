@@ -82,7 +82,8 @@ class OpenSearchProduct:
 
 
 class OpenSearchSearcher:
-    """The products in OpenSearch. `memo` is shared by the searches of a fifth of a second."""
+    """The products in OpenSearch: an `IndexSearcher`. `memo` is shared by the searches of a fifth of a
+    second."""
 
     def __init__(self, ask: Ask, memo: dict[str, Any]) -> None:
         self._ask = ask

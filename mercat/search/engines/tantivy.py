@@ -103,7 +103,7 @@ def _searcher(index: Index) -> TantivySearcher:
 
 
 class TantivyStore:
-    """The indexes of a shop, in a folder."""
+    """The indexes of a shop, in a folder: an `IndexStore`."""
 
     remote = False
 
@@ -213,7 +213,7 @@ def _check_crc(file: Path) -> None:
 
 
 class TantivyReader:
-    """The newest state of the index that this process has noticed."""
+    """The newest state of the index that this process has noticed: an `IndexReader`."""
 
     def __init__(self, store: TantivyStore) -> None:
         self._store = store
@@ -265,7 +265,8 @@ class TantivyReader:
 
 
 class TantivyWriter:
-    """Writes one index. Not for two threads at once; the lock file keeps other processes out."""
+    """Writes one index: an `IndexWriter`. Not for two threads at once; a lock file keeps other processes
+    out."""
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self.path = path

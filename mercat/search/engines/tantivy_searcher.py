@@ -12,8 +12,8 @@ _OCCUR = {"must": TantivyOccur.Must, "should": TantivyOccur.Should, "must_not": 
 
 
 class TantivySearcher:
-    """One state of the index. `unsigned_fields` are those of whole numbers; other numeric fields are
-    floats."""
+    """One state of the index: an `IndexSearcher`. `unsigned_fields` are those of whole numbers; other numeric
+    fields are floats."""
 
     def __init__(self, searcher: Searcher, schema: Schema, unsigned_fields: frozenset[str]) -> None:
         self._searcher = searcher

@@ -109,6 +109,7 @@ class _Candidates(NamedTuple):
 
     @property
     def has_category(self) -> Column:
+        """Whether the product has a category that is known here."""
         return self.category > 0
 
     @property
