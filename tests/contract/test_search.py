@@ -7,7 +7,7 @@ import httpx
 import msgspec
 import pytest
 from search_engines import lose
-from search_shelf import batches, gone, product
+from search_products import batches, gone, product
 from starlette.applications import Starlette
 
 from mercat.ids import ProductId, SellerId

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import asyncpg
 import httpx
 import pytest
-from search_shelf import product, put
+from search_products import product, put
 from starlette.applications import Starlette
 
 from mercat import ids

@@ -1,7 +1,7 @@
 """`MERCAT_SEARCH_SOLD_OUT`: where products go that are sold out."""
 
 import pytest
-from search_shelf import product, put
+from search_products import product, put
 
 from mercat.search import Search, SearchQuery
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from search_engines import node, place_of
-from search_shelf import finding, product, put
+from search_products import finding, product, put
 
 from mercat.kit.refusals import Unavailable
 from mercat.search import SearchQuery

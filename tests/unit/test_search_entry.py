@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from search_shelf import gone, product
+from search_products import gone, product
 
 from mercat.ids import SellerId
 from mercat.kit import codec

@@ -5,7 +5,7 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_shelf import finding, gone, product, put
+from search_products import finding, gone, product, put
 
 from mercat.ids import SellerId
 from mercat.search import FacetCount, RatingCount, SearchQuery

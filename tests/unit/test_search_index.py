@@ -8,7 +8,7 @@ import textwrap
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_shelf import finding, gone, product, put
+from search_products import finding, gone, product, put
 
 from mercat.kit.refusals import Unavailable
 from mercat.search import SearchQuery
@@ -88,7 +88,7 @@ def test_a_product_that_cannot_be_kept_spoils_nothing(tmp_path):
 KILLED = """
     import sys
     from pathlib import Path
-    from search_shelf import product
+    from search_products import product
     from mercat.search.engines.tantivy import TantivyStore, TantivyWriter
     writer = TantivyWriter(TantivyStore(Path(sys.argv[1])).current())
     for batch in range(1_000):

@@ -5,7 +5,7 @@ from datetime import date
 import msgspec
 import numpy as np
 import pytest
-from search_shelf import product, put
+from search_products import product, put
 
 from mercat.search.engines.tantivy import TantivyReader, TantivyStore
 from mercat.search.execute import QueryExecutor

@@ -5,7 +5,7 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from search_shelf import finding, gone, product, put
+from search_products import finding, gone, product, put
 
 from mercat.kit.refusals import Invalid
 from mercat.search import SearchQuery, product_entry

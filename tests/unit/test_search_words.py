@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_shelf import finding, product, put
+from search_products import finding, product, put
 
 from mercat.search import CategorySuggestion, RelaxedQuery, SearchQuery, Suggestions
 from mercat.search.query.spelling import edit_distance

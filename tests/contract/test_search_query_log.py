@@ -5,7 +5,7 @@ import time
 from datetime import date
 
 import pytest
-from search_shelf import product, put
+from search_products import product, put
 
 from mercat.search import Search, SearchQuery, query_log
 from mercat.search.query_log import QueryLog, loggable, weight

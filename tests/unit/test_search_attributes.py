@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_shelf import finding, product, put
+from search_products import finding, product, put
 
 from mercat.search import FacetCount, SearchQuery
 from mercat.search.facets.choose import informativeness
