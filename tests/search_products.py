@@ -44,7 +44,7 @@ def put(where: Path | IndexStore, changes: Sequence[ProductChanged]) -> IndexWri
     return writer
 
 
-def finding(writer: IndexWriter) -> QueryExecutor:
+def executor(writer: IndexWriter) -> QueryExecutor:
     """Ask what the writer has written, without a reranker."""
     if isinstance(writer, OpenSearchWriter):
         reader = writer.store.reader()

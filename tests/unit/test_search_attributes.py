@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_products import finding, product, put
+from search_products import executor, product, put
 
 from mercat.search import FacetCount, SearchQuery
 from mercat.search.facets.choose import informativeness
@@ -98,7 +98,7 @@ def passes(document, query, but=None):
 def test_counts_are_those_of_counting_by_hand(shop, asked):
     documents = [change.document for change in shop]
     with tempfile.TemporaryDirectory() as folder:
-        seen = finding(put(Path(folder), shop))
+        seen = executor(put(Path(folder), shop))
         for query in asked:
             if not any(query.q in document.title.lower() for document in documents):
                 continue  # what is then found instead, other tests say
@@ -145,7 +145,7 @@ def offered(found):
 
 
 def test_a_category_offers_what_tells_its_products_apart(where):
-    shop = finding(put(where, list(shelf())))
+    shop = executor(put(where, list(shelf())))
     screens = offered(shop.find(SearchQuery(category=["screens"])))
     assert screens[0] == "diagonal", "what titles say comes first"
     assert "stand" in screens
@@ -156,7 +156,7 @@ def test_a_category_offers_what_tells_its_products_apart(where):
 
 
 def test_words_that_mean_a_category_have_its_facets(where):
-    shop = finding(put(where, list(shelf())))
+    shop = executor(put(where, list(shelf())))
     assert "diagonal" in offered(shop.find(SearchQuery(q="screen")))
     assert offered(shop.find(SearchQuery(q="inch", attributes={"Colour": ["Red"]})))[0] == "Colour"
     assert offered(shop.find(SearchQuery())) == [], "the whole shop is no category"

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from search_engines import node, place_of
-from search_products import finding, product, put
+from search_products import executor, product, put
 
 from mercat.kit.refusals import Unavailable
 from mercat.search import SearchQuery
@@ -40,11 +40,11 @@ def test_an_index_of_another_form_is_none(far, monkeypatch):
     assert (later.current(), later.exists()) == (None, False)
     with pytest.raises(Unavailable):
         QueryExecutor(later.reader().searcher()).find(SearchQuery())
-    assert finding(writer).find(SearchQuery()).total == 1  # the older form serves whoever knows it ...
+    assert executor(writer).find(SearchQuery()).total == 1  # the older form serves whoever knows it ...
     put(later, [product(1), product(2)])
     assert QueryExecutor(later.reader().searcher()).find(SearchQuery()).total == 2
     with pytest.raises(Unavailable):  # ... until the newer one is there
-        finding(writer).find(SearchQuery())
+        executor(writer).find(SearchQuery())
 
 
 def test_shops_with_names_alike_leave_each_other_alone(far):
@@ -53,7 +53,7 @@ def test_shops_with_names_alike_leave_each_other_alone(far):
     unfinished = far.writer(far.new_path(), create=True)
     third = put(far, [product(n) for n in range(1, 4)])
     assert first.path != third.path
-    assert finding(second).find(SearchQuery()).total == 2
+    assert executor(second).find(SearchQuery()).total == 2
     left = set(far.http.ask("GET", f"/{far.name}-*/_alias"))
     assert left == {second.path, third.path}
     assert unfinished.path not in left
@@ -71,7 +71,7 @@ def test_an_index_that_does_not_answer_is_no_reason_to_build_it_anew(far):
 def test_a_product_that_is_refused_spoils_nothing(far):
     writer = put(far, [])
     assert writer.apply([product(1, price=2**63), product(2)]) == 1
-    assert [card.product_id for card in finding(writer).find(SearchQuery(q="tea")).cards()] == [2]
+    assert [card.product_id for card in executor(writer).find(SearchQuery(q="tea")).cards()] == [2]
 
 
 def test_a_password_in_the_address_is_not_shown():
@@ -128,7 +128,7 @@ def test_totals_counts_and_sorts_are_the_same(both):
     for query in training.read_queries(QUERIES).values():
         for sort in ("relevance", "price_asc", "newest"):
             asked = SearchQuery(q=query, sort=sort, limit=50, price_max=20_000)
-            near, far = (finding(writer).find(asked) for _, writer in both)
+            near, far = (executor(writer).find(asked) for _, writer in both)
             assert (near.total, near.relaxed, near.did_you_mean) == (far.total, far.relaxed, far.did_you_mean)
             for name in ("brands", "price_ranges", "categories", "ratings"):
                 assert getattr(near.facets, name) == getattr(far.facets, name), (query, name)

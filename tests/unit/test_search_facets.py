@@ -5,7 +5,7 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_products import finding, gone, product, put
+from search_products import executor, gone, product, put
 
 from mercat.ids import SellerId
 from mercat.search import FacetCount, RatingCount, SearchQuery
@@ -108,8 +108,8 @@ def test_answers_are_those_of_a_search_by_hand(where):
         writer.apply([gone(number, version=2) for number in removed])
         documents = [each.document for each in changes if each.product_id not in removed]
         for query in asked:
-            check(finding(writer).find(query), documents, query)
-        counts = finding(writer).category_counts()
+            check(executor(writer).find(query), documents, query)
+        counts = executor(writer).category_counts()
         assert counts == {count.value: count.count for count in tally(slugs(documents))}
 
     answers()
@@ -169,7 +169,7 @@ def test_price_ranges_are_in_units_of_the_currency(where, currency, below, at):
         where,
         [product(1, price=below, currency=currency), product(2, price=at, currency=currency)],
     )
-    found = finding(writer).find(SearchQuery(sort="price_asc"))
+    found = executor(writer).find(SearchQuery(sort="price_asc"))
     assert [(each.value, each.count) for each in found.facets.price_ranges] == [
         ("0-25", 1),
         ("25-50", 1),
@@ -181,6 +181,6 @@ def test_price_ranges_are_in_units_of_the_currency(where, currency, below, at):
 
 def test_a_facet_lists_at_most_a_hundred_the_largest_first(where):
     writer = put(where, [product(n, brand=f"B{n % 150:03}") for n in range(1, 200)])
-    brands = finding(writer).find(SearchQuery()).facets.brands
+    brands = executor(writer).find(SearchQuery()).facets.brands
     assert len(brands) == 100
     assert [each.count for each in brands] == [2] * 49 + [1] * 51

@@ -8,7 +8,7 @@ import textwrap
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_products import finding, gone, product, put
+from search_products import executor, gone, product, put
 
 from mercat.kit.refusals import Unavailable
 from mercat.search import SearchQuery
@@ -18,7 +18,9 @@ from mercat.search.execute import QueryExecutor
 
 
 def titles(writer):
-    return {int(card.product_id): card.title for card in finding(writer).find(SearchQuery(limit=100)).cards()}
+    return {
+        int(card.product_id): card.title for card in executor(writer).find(SearchQuery(limit=100)).cards()
+    }
 
 
 def test_an_older_version_never_overwrites_a_newer(where):
@@ -38,7 +40,7 @@ def test_what_was_taken_from_sale_does_not_come_back(where):
     writer.apply([gone(1, version=3)])
     writer.apply([product(1, version=2)])
     assert titles(writer) == {2: "Tea"}
-    assert finding(writer).category_counts() == {"uncategorised": 1}
+    assert executor(writer).category_counts() == {"uncategorised": 1}
     writer.apply([product(1, "Again", version=4)])
     assert titles(writer) == {1: "Again", 2: "Tea"}
 

@@ -30,7 +30,7 @@ THINGS = [
 
 
 def shop(where, folder, things=THINGS):
-    """A judge and a finding for these titles, each in its category."""
+    """A reranker and a executor for these titles, each in its category."""
     changes = [
         product(
             number,
@@ -43,20 +43,20 @@ def shop(where, folder, things=THINGS):
         for number, (title, slug, price) in enumerate(things, 1)
     ]
     put(where, changes).rest()
-    reader, judge = where.reader(), Reranker(folder)
-    return QueryExecutor(reader.searcher(), {}, judge, reader.rows), judge
+    reader, reranker = where.reader(), Reranker(folder)
+    return QueryExecutor(reader.searcher(), {}, reranker, reader.rows), reranker
 
 
-def titles(finding, q, **more):
-    return [card.title for card in finding.find(SearchQuery(q=q, **more)).cards()]
+def titles(executor, q, **more):
+    return [card.title for card in executor.find(SearchQuery(q=q, **more)).cards()]
 
 
 @pytest.fixture(params=["shipped ranker", "no ranker"])
 def judged(request, where, tmp_path, monkeypatch):
-    finding, judge = shop(where, tmp_path)
+    executor, reranker = shop(where, tmp_path)
     if request.param == "no ranker":
-        monkeypatch.setattr(judge, "_load_ranker", lambda: None)
-    return finding
+        monkeypatch.setattr(reranker, "_load_ranker", lambda: None)
+    return executor
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,9 @@ def test_other_words_for_the_same_find_it_where_nothing_has_the_own(judged):
 
 
 def test_a_mended_question_is_asked_like_any_other(where, tmp_path):
-    finding, _ = shop(where, tmp_path, [*THINGS, ("Laptop lock", "locks", 900)])
-    assert titles(finding, "labtop") == titles(finding, "laptop")
-    assert "Swift notebook 15 inch 16 GB" in titles(finding, "labtop")
+    executor, _ = shop(where, tmp_path, [*THINGS, ("Laptop lock", "locks", 900)])
+    assert titles(executor, "labtop") == titles(executor, "laptop")
+    assert "Swift notebook 15 inch 16 GB" in titles(executor, "labtop")
 
 
 NOTEBOOKS = [
@@ -102,10 +102,10 @@ BESIDE = [
 
 
 def test_the_shops_word_is_as_good_as_the_shoppers(where, tmp_path, monkeypatch):
-    finding, judge = shop(where, tmp_path, BESIDE + NOTEBOOKS)
+    executor, reranker = shop(where, tmp_path, BESIDE + NOTEBOOKS)
     for _ in ("shipped ranker", "no ranker"):
         for q in ("laptop", "15 inch laptop"):
-            first = titles(finding, q, limit=5)
+            first = titles(executor, q, limit=5)
             assert all(title.startswith("Swift") for title in first), (q, first)
         for q, first in (
             ("laptop lock", "Keyed laptop lock"),
@@ -113,35 +113,35 @@ def test_the_shops_word_is_as_good_as_the_shoppers(where, tmp_path, monkeypatch)
             ("notebook stand", "Notebook stand, steel"),
             ("laptop backpack", "Laptop backpack"),
         ):
-            assert titles(finding, q)[0] == first, q
-        monkeypatch.setattr(judge, "_load_ranker", lambda: None)
-        judge.forget_scores()
+            assert titles(executor, q)[0] == first, q
+        monkeypatch.setattr(reranker, "_load_ranker", lambda: None)
+        reranker.forget_scores()
 
 
 def test_an_inch_is_a_sign_in_titles(where, tmp_path):
     things = [(f'Screen {size}" wide, {n}', "screens", 9_000) for size in (24, 27) for n in range(20)]
-    finding, _ = shop(where, tmp_path, things)
-    assert all('27"' in title for title in titles(finding, "27 inch screen"))
-    assert finding.find(SearchQuery(q="inch")).total == 0
+    executor, _ = shop(where, tmp_path, things)
+    assert all('27"' in title for title in titles(executor, "27 inch screen"))
+    assert executor.find(SearchQuery(q="inch")).total == 0
 
 
 def test_a_word_that_people_use_is_no_slip(where, tmp_path):
     things = [(f"Table leg {n}", "legs", 900) for n in range(20)] + [("Copper lamp", "lamps", 900)]
-    finding, _ = shop(where, tmp_path, things)
-    found = finding.find(SearchQuery(q="lego"))
+    executor, _ = shop(where, tmp_path, things)
+    found = executor.find(SearchQuery(q="lego"))
     assert (found.total, found.relaxed, found.did_you_mean) == (0, None, None)
     assert (
-        finding.find(SearchQuery(q="legg")).total == 0
-        or finding.find(SearchQuery(q="legg")).did_you_mean == "leg"
+        executor.find(SearchQuery(q="legg")).total == 0
+        or executor.find(SearchQuery(q="legg")).did_you_mean == "leg"
     )
-    assert finding.find(SearchQuery(q="coper lamp")).did_you_mean == "copper lamp"
+    assert executor.find(SearchQuery(q="coper lamp")).did_you_mean == "copper lamp"
 
 
 def test_pages_are_parts_of_one_order(where, tmp_path):
-    finding, _ = shop(where, tmp_path, [(f"Tablet number {n}", "tablets", n) for n in range(1, 500)])
-    whole = [title for page in range(1, 51) for title in titles(finding, "tablet", page=page, limit=10)]
+    executor, _ = shop(where, tmp_path, [(f"Tablet number {n}", "tablets", n) for n in range(1, 500)])
+    whole = [title for page in range(1, 51) for title in titles(executor, "tablet", page=page, limit=10)]
     assert len(whole) == len(set(whole)) == 499
-    assert titles(finding, "tablet", page=3, limit=20) == whole[40:60]
+    assert titles(executor, "tablet", page=3, limit=20) == whole[40:60]
 
 
 def test_where_many_have_the_words_few_of_which_say_them_none_is_left_out(where, tmp_path):
@@ -151,11 +151,11 @@ def test_where_many_have_the_words_few_of_which_say_them_none_is_left_out(where,
     ]
     put(where, things).rest()
     reader = where.reader()
-    finding = QueryExecutor(reader.searcher(), {}, Reranker(tmp_path), reader.rows)
+    executor = QueryExecutor(reader.searcher(), {}, Reranker(tmp_path), reader.rows)
     shown = [
         int(card.product_id)
         for page in range(1, 5)
-        for card in finding.find(SearchQuery(q="tablet", page=page, limit=100)).cards()
+        for card in executor.find(SearchQuery(q="tablet", page=page, limit=100)).cards()
     ]
     assert sorted(shown) == list(range(1, 401))
     assert set(shown[:50]) == set(range(1, 51))
@@ -163,33 +163,33 @@ def test_where_many_have_the_words_few_of_which_say_them_none_is_left_out(where,
 
 def test_few_that_have_all_the_words_are_followed_by_those_with_most(where, tmp_path):
     things = [(f"Red lamp {n}", "lamps", 1_000) for n in range(2_000)] + [("Red copper lamp", "lamps", 1_000)]
-    finding, _ = shop(where, tmp_path, things)
-    found = finding.find(SearchQuery(q="copper lamp"))
+    executor, _ = shop(where, tmp_path, things)
+    found = executor.find(SearchQuery(q="copper lamp"))
     assert found.all_words == 1
     assert found.cards()[0].title == "Red copper lamp"
     assert found.total == 2_001
-    assert finding.find(SearchQuery(q="red lamp")).all_words is None
+    assert executor.find(SearchQuery(q="red lamp")).all_words is None
 
 
 def test_spelling_that_hardly_any_product_has_is_asked_about(where, tmp_path):
     things = [("Wireless headphones", "headphones", n) for n in range(1, 60)]
-    finding, _ = shop(where, tmp_path, [*things, ("Wireless headphnoes", "headphones", 5)])
-    assert finding.find(SearchQuery(q="wireless headphnoes")).did_you_mean == "wireless headphones"
-    assert finding.find(SearchQuery(q="wireless headphones")).did_you_mean is None
-    missing = finding.find(SearchQuery(q="wireless headphonez"))
+    executor, _ = shop(where, tmp_path, [*things, ("Wireless headphnoes", "headphones", 5)])
+    assert executor.find(SearchQuery(q="wireless headphnoes")).did_you_mean == "wireless headphones"
+    assert executor.find(SearchQuery(q="wireless headphones")).did_you_mean is None
+    missing = executor.find(SearchQuery(q="wireless headphonez"))
     assert (missing.did_you_mean, missing.relaxed.q) == ("wireless headphones", "wireless headphones")
 
 
 def test_operators_see_why(where, tmp_path):
-    finding, _ = shop(where, tmp_path)
-    said = finding.explain("tablets", 3)
+    executor, _ = shop(where, tmp_path)
+    said = executor.explain("tablets", 3)
     assert said.words == ["tablets"]
     first, *_, last = said.why
     assert first.title == "Orbit One tablet 10 inch 64 GB"
     assert first.score >= last.score
     whole = sum(first.prior.values()) + first.learnt + first.bonus
     assert first.score == pytest.approx(whole)
-    assert finding.explain("", 3).why == []
+    assert executor.explain("", 3).why == []
 
 
 def test_trees_answer_as_lightgbm_does():
