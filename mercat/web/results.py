@@ -22,6 +22,7 @@ from mercat.search import (
     price_range,
 )
 from mercat.web.forms import number_in
+from mercat.web.schemas import SEARCH_WORDS_MAX
 
 A_PAGE = 24
 _SORT_NAMES: dict[SearchSort, str] = {
@@ -73,7 +74,7 @@ class ListingQuery:
     def __init__(self, request: Request, base: str) -> None:
         given = request.query_params
         self.base = base
-        self.q = given.get("q", "").replace("\0", "").strip()[:200]
+        self.q = given.get("q", "").replace("\0", "").strip()[:SEARCH_WORDS_MAX]
         self.brands = [brand for brand in dict.fromkeys(given.getlist("brand")) if brand][:FILTER_VALUES_MAX]
         self.price = given.get("price", "") if price_range(given.get("price", "")) else ""
         rating = given.get("rating", "")

@@ -15,7 +15,7 @@ from mercat.kit.refusals import Invalid
 from mercat.search.messages import Rule, RuleKind, StoredRule
 from mercat.search.query import analyze
 from mercat.search.query.parse import QueryWord, parse
-from mercat.search.query.synonyms import Phrase
+from mercat.search.query.synonyms import Stems
 
 _BOOSTS_PER_QUERY_MAX = 20
 WordsKey = tuple[str, ...]
@@ -61,7 +61,7 @@ class ActiveRules:
     pins: dict[WordsKey, list[Pin]] = field(default_factory=dict[WordsKey, list[Pin]])
     boosts: dict[WordsKey, list[Boost]] = field(default_factory=dict[WordsKey, list[Boost]])
     boosts_everywhere: list[Boost] = field(default_factory=list[Boost])
-    synonyms: list[tuple[Phrase, Phrase]] = field(default_factory=list[tuple[Phrase, Phrase]])
+    synonyms: list[tuple[Stems, Stems]] = field(default_factory=list[tuple[Stems, Stems]])
     """Phrases, and what else they mean."""
 
     def pins_of(self, words: Iterable[QueryWord]) -> list[Pin]:
@@ -108,7 +108,7 @@ def _boost(rule: StoredRule) -> Boost:
     return Boost(rule.rule_id, "category", rule.category or "", factor)
 
 
-def _synonyms(rule: StoredRule) -> list[tuple[Phrase, Phrase]]:
+def _synonyms(rule: StoredRule) -> list[tuple[Stems, Stems]]:
     phrase, other = tuple(analyze.stems(rule.words)), tuple(analyze.stems(rule.other or ""))
     if not phrase or not other:
         return []

@@ -19,7 +19,7 @@ _PHRASE_WORDS_MAX = 4
 _REWRITINGS_MAX = 6
 _UNITS = frozenset(analyze.stems("inch inches"))
 _DATES = re.compile(r"\s+(from|until)\s+(\d{4}-\d\d-\d\d)")
-Phrase = tuple[str, ...]
+Stems = tuple[str, ...]
 """Stems in a row."""
 
 
@@ -27,12 +27,12 @@ Phrase = tuple[str, ...]
 class Synonyms:
     """For each phrase what else it means; True where both are equivalent."""
 
-    phrases: dict[Phrase, dict[Phrase, bool]] = field(default_factory=dict[Phrase, dict[Phrase, bool]])
+    phrases: dict[Stems, dict[Stems, bool]] = field(default_factory=dict[Stems, dict[Stems, bool]])
 
-    def rewritings(self, stems: list[str]) -> dict[Phrase, bool]:
+    def rewritings(self, stems: list[str]) -> dict[Stems, bool]:
         """Rewrite a query with one phrase replaced, longer phrases first; True where it means the same."""
         plain = without_units(stems)
-        found: dict[Phrase, bool] = {tuple(plain): True, **self.rewritings(plain)} if plain != stems else {}
+        found: dict[Stems, bool] = {tuple(plain): True, **self.rewritings(plain)} if plain != stems else {}
         for length in range(min(_PHRASE_WORDS_MAX, len(stems)), 0, -1):
             for start in range(len(stems) - length + 1):
                 for other, same in self.phrases.get(tuple(stems[start : start + length]), {}).items():
@@ -53,7 +53,7 @@ def without_units(stems: list[str]) -> list[str]:
 
 def load_synonyms(own: Path, today: date) -> Synonyms:
     """Read what is shipped, and what the shop's own file adds to it or removes."""
-    phrases: dict[Phrase, dict[Phrase, bool]] = {}
+    phrases: dict[Stems, dict[Stems, bool]] = {}
     for line in [*_lines(SHIPPED / FILE), *_lines(own)]:
         for one, other, same in _pairs(line.removeprefix("!"), today):
             if line.startswith("!"):
@@ -71,7 +71,7 @@ def _lines(file: Path) -> list[str]:
     return [line for line in (line.split("#")[0].strip() for line in lines) if line]
 
 
-def _pairs(line: str, today: date) -> Iterator[tuple[Phrase, Phrase, bool]]:
+def _pairs(line: str, today: date) -> Iterator[tuple[Stems, Stems, bool]]:
     dates: dict[str, str] = dict(_DATES.findall(line))
     if not dates.get("from", "") <= today.isoformat() <= dates.get("until", "9999"):
         return

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mercat.search.category_stats import ACCESSORY_WORDS, WORD_HASHES, CategoryStats, word_table
 from mercat.search.product_rows import Rows, word_hash, word_hashes
-from mercat.search.query.synonyms import Phrase
+from mercat.search.query.synonyms import Stems
 from mercat.search.ranking import embeddings
 
 CANDIDATES = 200
@@ -72,7 +72,7 @@ class RankingQuery:
     words: list[str]
     stems: list[str]
     rarity: list[float]
-    rewritings: dict[Phrase, bool]
+    rewritings: dict[Stems, bool]
 
 
 class _Matches(NamedTuple):
