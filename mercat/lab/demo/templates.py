@@ -1,8 +1,8 @@
 """How a kind of goods is described, so that any number of plausible things of it can be made.
 
 Templates are filled with attributes: `{material}` is the value as a sentence says it ("stoneware"),
-`{Material}` as a title does ("Stoneware"), `{Material_}` begins a sentence. `{brand}`, `{model}` and `{noun}` are
-always there; books have an `{author}`, and what goes with another thing a `{fits}`.
+`{Material}` as a title does ("Stoneware"), `{Material_}` begins a sentence. `{brand}`, `{model}` and
+`{noun}` are always there; books have an `{author}`, and what goes with another thing a `{fits}`.
 """
 
 from msgspec import Struct
