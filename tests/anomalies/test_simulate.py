@@ -12,8 +12,8 @@ import structlog
 from mercat.checkout import Neighbours
 from mercat.checkout.saga import Decision, Ending, Saga
 from mercat.cli import lab
-from mercat.gateway import present_checkout
 from mercat.lab.simulate import PLANTS, sweep, without_constraints
+from mercat.web import present_checkout
 
 
 @pytest.fixture(autouse=True)

@@ -53,13 +53,6 @@ REMAINING: dict[str, set[str]] = {
         "lab/bench/search.py",
         "search/ranking.py",
         "web/checkout.py",
-        "web/search.py",
-    },
-    "noqa": {
-        "lab/bench/stripe_charges.py",
-        "lab/simulate/dying.py",
-        "lab/simulate/run.py",
-        "migrations/__init__.py",
     },
     "patches": {"kit/database.py", "kit/metrics.py", "payments/stripe.py"},
     "formats": {

@@ -4,7 +4,6 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.ids import OrderId
 from mercat.shop import Shop
@@ -12,6 +11,7 @@ from mercat.web import rendering
 from mercat.web.forms import id_of
 from mercat.web.operator.page import operator_page
 from mercat.web.pages import Pages
+from mercat.web.router import Endpoint
 from mercat.web.session import with_role
 from mercat.web.table_query import as_csv, choice, link
 
@@ -46,7 +46,7 @@ class EverybodysOrdersPages:
         )
 
     async def export(self, request: Request) -> Response:
-        """The newest orders as a CSV file: those that the table would show."""
+        """Export the newest orders as a CSV file: those that the table would show."""
         await with_role(request, "operator")
         chosen = choice(request.query_params, _ORDERS)
         rows, before = list[list[Any]](), None
@@ -61,7 +61,7 @@ class EverybodysOrdersPages:
         return as_csv("orders.csv", ["order_id", "placed_at", "status", "total", "currency"], rows)
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     orders = EverybodysOrdersPages(pages, shop)
     return [
         pages.route("/operator/orders", orders.orders),
