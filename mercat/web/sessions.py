@@ -187,7 +187,7 @@ class SessionPages:
     async def do_register(self, request: Request) -> Response:
         form = await self._pages.form(request)
         email, password, name = (form.get(field, "") for field in ("email", "password", "name"))
-        errors = {}
+        errors: dict[str, str] = {}
         if not name.strip():
             errors["name"] = "Write a name."
         if "@" not in email[1:-1]:

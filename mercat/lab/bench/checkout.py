@@ -5,7 +5,7 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mercat.accounts import NewAddress
 from mercat.catalog import NewProduct
@@ -84,7 +84,8 @@ class Crowd:
         """Fills the carts of those who bought longest ago."""
         people = [self._empty.popleft() for _ in range(min(most, len(self._empty)))]
         if people:
-            async with self._store.client.pipeline(transaction=False) as pipe:
+            async with self._store.client.pipeline(transaction=False) as opened:
+                pipe: Any = opened
                 for person in people:
                     pipe.hset(self._carts[person], mapping=next(self._baskets))
                 await pipe.execute()

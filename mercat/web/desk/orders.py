@@ -1,5 +1,6 @@
 """A seller's orders: what to pack, parcels, and where they are."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, get_args
 
@@ -149,7 +150,7 @@ class SellerOrderPages:
         self, request: Request, refused: RefusalMessage | None = None, status: int = 200
     ) -> Response:
         _, seller_id = await seller_of(request)
-        query = {} if refused else request.query_params
+        query: Mapping[str, str] = {} if refused else request.query_params
         chosen, after = choice(query, _ORDERS), choice(query, AFTER).get("after", "")
         orders = await self._shop.fulfilment.orders_of_seller(
             seller_id, chosen.get("status"), id_of(after, OrderId) if after else None, A_PAGE
