@@ -57,7 +57,7 @@ REMAINING: dict[str, set[str]] = {
     "patches": {"kit/database.py", "kit/metrics.py", "payments/stripe.py"},
     "formats": {
         "accounts/api.py",
-        "cart/service.py",
+        "cart/stored.py",
         "catalog/api.py",
         "catalog/sources.py",
         "checkout/api.py",
