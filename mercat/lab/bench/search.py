@@ -42,8 +42,8 @@ async def search(
 ) -> Report:
     """Measure the best rate, the latency at 70 % of it, when changes are seen, and the floor.
 
-    The floor is bare tantivy with the same words on one thread a core: top 20, no facets, no HTTP. `keep`: where
-    the shop stays for next time."""
+    The floor is bare tantivy with the same words on one thread a core: top 20, no facets, no HTTP. `keep`:
+    where the shop stays for next time."""
     with tempfile.TemporaryDirectory(prefix="mercat-bench-") as passing:
         folder = keep or Path(passing)
         file, home, bare = (folder / f"{each}-{products}" for each in ("products", "shop", "bare"))
