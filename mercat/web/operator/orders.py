@@ -4,7 +4,6 @@ from typing import Any, cast, get_args
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.ids import OrderId
 from mercat.orders import OrderStatus
@@ -13,6 +12,7 @@ from mercat.web import rendering
 from mercat.web.forms import id_of
 from mercat.web.operator.page import operator_page
 from mercat.web.pages import Pages
+from mercat.web.router import Endpoint
 from mercat.web.session import with_role
 from mercat.web.table_query import TableQuery, as_csv, choice, link
 
@@ -47,7 +47,7 @@ class EverybodysOrdersPages:
         )
 
     async def export(self, request: Request) -> Response:
-        """The newest orders as a CSV file: those that the table would show."""
+        """Export the newest orders as a CSV file: those that the table would show."""
         await with_role(request, "operator")
         chosen = choice(request.query_params, _ORDERS)
         rows, before = list[list[Any]](), None
@@ -66,7 +66,7 @@ def _status(chosen: TableQuery) -> OrderStatus | None:
     return cast(OrderStatus | None, chosen.get("status"))  # `choice` lets only these through
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     orders = EverybodysOrdersPages(pages, shop)
     return [
         pages.route("/operator/orders", orders.orders),
