@@ -100,7 +100,7 @@ class SimulatedProcess:
         parts = [part for service in shop.host.here.values() for part in parts_of(service)]
         for part in parts:
             if "_db" in getattr(part, "__dict__", ()):
-                setattr(part, "_db", FaultyPool(vars(part)["_db"], self))  # noqa: B010
+                vars(part)["_db"] = FaultyPool(vars(part)["_db"], self)
         for name_of_store, store in (("store", shop.host.store), ("cache", shop.host.cache)):
             self._intercept(name_of_store, store)
         if mutation and mutation.spoil:
@@ -206,7 +206,7 @@ class SimulatedProcess:
             except Unavailable as away:
                 return [away] * len(commands)
 
-        setattr(together, "_flush", in_its_turn)  # noqa: B010
+        vars(together)["_flush"] = in_its_turn
 
 
 class FaultyPool:

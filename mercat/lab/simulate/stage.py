@@ -77,9 +77,9 @@ class Stage:
                     continue
             return await step()
 
-        setattr(purchases, "patiently", at_once)  # noqa: B010
+        purchases.patiently = at_once
         try:
             yield cls(told, turns, processes, backs, reader)
         finally:
-            setattr(purchases, "patiently", patiently)  # noqa: B010
+            purchases.patiently = patiently
             clock.drive(None)
