@@ -6,5 +6,5 @@ from mercat.pricing.service import Pricing
 API = [
     Route("POST", "/totals", Pricing.total),
     Route("POST", "/quotes", Pricing.seal),
-    Route("GET", "/quotes/{quote_id}", Pricing.honour),
+    Route("POST", "/honoured", Pricing.honour),
 ]

@@ -21,7 +21,7 @@ READ_BY_POST = {
     "inventory": {"owned", "stock"},
     "orders": {"list_of", "order"},
     "payments": {"heard", "unheard"},
-    "pricing": {"seal", "total"},
+    "pricing": {"honour", "seal", "total"},
     "recommendations": {"goes_with"},
     "search": {"find"},
     "sellers": {"names"},
