@@ -46,13 +46,12 @@ class Run:
 
     def __init__(self, stage: Stage, seed: int) -> None:
         self.stage = stage
-        self.told = stage.told
         self.dice = random.Random(seed)
         self.seed = seed
         self.plan = FaultPlan(seed)
         self.now = datetime.now(UTC)
         self.bought = self.refused = 0
-        self.heard: dict[str, bytes] = {}
+        self.answers: dict[str, bytes] = {}
         self.wrong: list[str] = []
         self.fences: dict[int, int] = {}
         self.asks: dict[str, tuple[Caller, Buy]] = {}
@@ -63,7 +62,7 @@ class Run:
         self.names: dict[OrderId, str] = {}
         self.sale = ""
         """The flash sale, without a waiting room: whoever is first at the till."""
-        self.told_before = 0
+        self.log_before = 0
         self.promised: list[tuple[OrderId, str]] = []
         """What shoppers and sellers were told of an order."""
 
@@ -80,7 +79,7 @@ class Run:
         try:
             async with asyncio.timeout(_ENOUGH_S):
                 turns.free = True
-                self.told_before = await stage.reader.fetchval("select last_id from events.relayed")
+                self.log_before = await stage.reader.fetchval("select last_id from events.relayed")
                 furniture = await furnish(stage, self.seed, self.dice, self.now)
                 self.asks, self.offers, self.sale = furniture.asks, furniture.offers, furniture.sale
                 turns.free = False
@@ -94,7 +93,7 @@ class Run:
                 task.cancel()
             await asyncio.gather(*self.tasks, return_exceptions=True)
             turns.free = True
-        seen = Seen(self.names, self.sale, self.told_before, self.promised)
+        seen = Seen(self.names, self.sale, self.log_before, self.promised)
         return self.wrong + await broken_laws(stage.reader, seen)
 
     async def _play(self) -> None:
@@ -122,7 +121,7 @@ class Run:
             await self.stage.turns.until_quiet()
         for key in sorted(self.tickets):
             for n in range(dice.choice((0, 0, 1, 2))):
-                self._start(self._tell(self._either(), key, f"{key}/{n}"))
+                self._start(self._send_webhook(self._either(), key, f"{key}/{n}"))
             if dice.random() < 0.7:  # the others walk away
                 outcome = "approve" if dice.random() < 0.8 else "fail"
                 self._start(self._answer_bank(self._either(), key, Outcome(outcome)))
@@ -135,13 +134,13 @@ class Run:
         self.now += dice.choice((_LEASE_OVER, _TOO_LATE))
         stage.one.dead = stage.two.dead = False
         self._start(self._recover())
-        self._spread_the_word()
+        self._start_followers()
         for key in self.asks:
             if dice.random() < 0.3:
                 self._start(self._buy(stage.two, key))
         for key in sorted(self.tickets):
             if dice.random() < 0.3:  # the first one again, or one that is late
-                self._start(self._tell(stage.two, key, f"{key}/0"))
+                self._start(self._send_webhook(stage.two, key, f"{key}/0"))
         await self._quiet()
 
     async def _quiet(self) -> None:
@@ -164,7 +163,7 @@ class Run:
                 self._start(self._cancel(self._either(), order))
             if dice.random() < 0.5:
                 self._start(self._send(self._either(), order))
-        self._spread_the_word()
+        self._start_followers()
         await self._quiet()
         for order in await self._orders():
             if any(line.shipped for line in order.lines):
@@ -206,7 +205,7 @@ class Run:
             if task.done() and (error := task.exception())
         ]
 
-    def _spread_the_word(self) -> None:
+    def _start_followers(self) -> None:
         """Start a relay, and followers in two processes, one of which may not know that it was replaced."""
         for back in self.stage.backs:
             self._start(back.follow())
@@ -236,44 +235,46 @@ class Run:
         with suppress(Crash, Unavailable, *AWAY):
             await self.stage.recovery.shop.flashsale.releaser.settle(self.sale)
 
-    async def _tell(self, process: SimulatedProcess, key: str, event_id: str) -> None:
+    async def _send_webhook(self, process: SimulatedProcess, key: str, event_id: str) -> None:
         """Send the bank's webhook about a purchase that it asked its customer about."""
         checkout_id = self.tickets[key][1]
         provider = vars(process.shop.payments)["_provider"]
         body, signature = provider.letter(checkout_id, f"{event_id}/{checkout_id}")
-        await self._do(process, process.shop.checkout.receive_webhook(Letter("sandbox", body, signature)))
+        await self._attempt(
+            process, process.shop.checkout.receive_webhook(Letter("sandbox", body, signature))
+        )
 
     async def _answer_bank(self, process: SimulatedProcess, key: str, outcome: Outcome) -> None:
-        said = await self._do(process, process.shop.checkout.challenge(self.tickets[key][0], outcome))
-        if said:
-            await self._listen(key, self.asks[key][0], said)
+        answer = await self._attempt(process, process.shop.checkout.challenge(self.tickets[key][0], outcome))
+        if answer:
+            await self._check_answer(key, self.asks[key][0], answer)
 
     async def _cancel(self, process: SimulatedProcess, order: Order) -> None:
         caller = self.asks[self.names[order.order_id]][0]
-        if await self._do(process, process.shop.checkout.cancel(caller, order.order_id)):
+        if await self._attempt(process, process.shop.checkout.cancel(caller, order.order_id)):
             self.promised.append((order.order_id, "cancelled"))
 
     async def _send(self, process: SimulatedProcess, order: Order) -> None:
         seller = Caller(UserId(1), frozenset({"seller"}), self.offers[0][0])
         lines = [LineQuantity(line.order_line_id, line.quantity) for line in order.lines]
         ask = Ship(order.order_id, lines, "Post", "T-1")
-        if await self._do(process, process.shop.checkout.ship(seller, ask)):
+        if await self._attempt(process, process.shop.checkout.ship(seller, ask)):
             self.promised.append((order.order_id, "shipped"))
 
     async def _return(self, process: SimulatedProcess, order: Order) -> None:
         """Send back one thing of each line."""
         caller = self.asks[self.names[order.order_id]][0]
         goods = Return([LineQuantity(line.order_line_id, 1) for line in order.lines])
-        if await self._do(process, process.shop.checkout.return_(caller, order.order_id, goods)):
+        if await self._attempt(process, process.shop.checkout.return_(caller, order.order_id, goods)):
             self.promised.append((order.order_id, "returned"))
 
-    async def _do(self, process: SimulatedProcess, work: Coroutine[Any, Any, T]) -> T | None:
+    async def _attempt(self, process: SimulatedProcess, work: Coroutine[Any, Any, T]) -> T | None:
         """Do something; answer None where nobody was told that it is done."""
         try:
-            said = await work
+            answer = await work
         except (Crash, Refusal, *AWAY):
             return None  # whoever asked asks again, or recovery carries it on
-        return None if process.dead else said
+        return None if process.dead else answer
 
     async def _orders(self) -> list[Order]:
         """List this seed's orders, in the order of its shoppers."""
@@ -301,11 +302,11 @@ class Run:
 
     async def _buy(self, process: SimulatedProcess, key: str) -> None:
         caller, ask = self.asks[key]
-        said = await self._do(process, process.shop.checkout.buy(caller, key, ask))
-        if said:
-            await self._listen(key, caller, said)
+        answer = await self._attempt(process, process.shop.checkout.buy(caller, key, ask))
+        if answer:
+            await self._check_answer(key, caller, answer)
 
-    async def _listen(self, key: str, caller: Caller, answer: CheckoutAnswer) -> None:
+    async def _check_answer(self, key: str, caller: Caller, answer: CheckoutAnswer) -> None:
         """Check that a final answer is stored before it is heard, and the same for ever."""
         if isinstance(answer.outcome, Pending):
             if step := answer.outcome.next_action:
@@ -316,12 +317,12 @@ class Run:
             stored = await self.stage.reader.fetchval(_STORED, caller.user_id, key)
         if stored != answer.body:
             self.wrong.append("an answer is given after its commit")
-        if key in self.heard and self.heard[key] != answer.body:
+        if key in self.answers and self.answers[key] != answer.body:
             self.wrong.append("a final answer never changes")
-        if key not in self.heard:
+        if key not in self.answers:
             self.bought += isinstance(answer.outcome, Confirmed)
             self.refused += not isinstance(answer.outcome, Confirmed)
-        self.heard[key] = answer.body
+        self.answers[key] = answer.body
 
     def _watch(self, name: str, args: tuple[Any, ...], answer: Any) -> None:
         """Check that who lost the lease of a checkout writes nothing more to it."""

@@ -27,13 +27,13 @@ class Stage:
 
     def __init__(
         self,
-        told: Settings,
+        settings: Settings,
         turns: Turns,
         processes: list[SimulatedProcess],
         backs: list[BackWorker],
         reader: asyncpg.Connection,
     ) -> None:
-        self.told = told
+        self.settings = settings
         self.backs = backs
         self.turns = turns
         self.one, self.two, self.recovery = processes
@@ -43,14 +43,14 @@ class Stage:
     @classmethod
     @asynccontextmanager
     async def set(
-        cls, told: Settings, stack: AsyncExitStack, mutation: Mutation | None
+        cls, settings: Settings, stack: AsyncExitStack, mutation: Mutation | None
     ) -> AsyncGenerator["Stage"]:
         """Build the processes, and take what waits by the machine's clock out of their way."""
         turns = Turns()
         turns.free = True
         processes: list[SimulatedProcess] = []
         for name in ("one", "two", "recovery"):
-            shop = await build_shop(told, stack)
+            shop = await build_shop(settings, stack)
             if not processes:
                 await shop.host.lease_worker()
             process = SimulatedProcess(name, shop, turns, mutation)
@@ -61,7 +61,7 @@ class Stage:
             processes.append(process)
         backs = [await BackWorker.of(process) for process in reversed(processes[1:])]
         reader = await asyncpg.connect(
-            **told.database(), user="mercat_audit", password=told.secret("mercat_audit")
+            **settings.database(), user="mercat_audit", password=settings.secret("mercat_audit")
         )
         stack.push_async_callback(reader.close)
         # Turns are given here by the seed; who sleeps must not keep others from working.
@@ -79,7 +79,7 @@ class Stage:
 
         purchases.patiently = at_once
         try:
-            yield cls(told, turns, processes, backs, reader)
+            yield cls(settings, turns, processes, backs, reader)
         finally:
             purchases.patiently = patiently
             clock.drive(None)

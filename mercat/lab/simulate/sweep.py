@@ -10,7 +10,6 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from mercat import settings
 from mercat.embedded import engines, temporary
 from mercat.lab.simulate.faults import MOMENTS, Point
 from mercat.lab.simulate.laws import PROMISES
@@ -18,7 +17,7 @@ from mercat.lab.simulate.mutations import MUTATIONS
 from mercat.lab.simulate.run import Run
 from mercat.lab.simulate.stage import Stage
 from mercat.migrations import migrate
-from mercat.settings import Settings
+from mercat.settings import Settings, load
 
 _CONSTRAINT = (
     "select pg_get_constraintdef(oid) from pg_constraint where conrelid = $1::text::regclass and conname = $2"
@@ -28,12 +27,12 @@ _CONSTRAINT = (
 async def simulate(seed: int, seeds: int, plant: str | None = None) -> dict[str, Any]:
     """Run seeds one after another on engines of its own; stop at the first that breaks a law."""
     with temporary() as home, engines(home) as connection:
-        told = settings.load(connection.environment())
+        settings = load(connection.environment())
         owner = await asyncpg.connect(**connection.postgres())
         try:
-            await migrate(owner, told)
+            await migrate(owner, settings)
             async with without_constraints(owner, plant):
-                return await sweep(told, seed, seeds, plant)
+                return await sweep(settings, seed, seeds, plant)
         finally:
             await owner.close()
 
@@ -43,19 +42,19 @@ async def without_constraints(owner: Any, plant: str | None) -> AsyncGenerator[N
     """Drop the constraints that would stop this bug by themselves, in the simulator's own database; new rows
     obey them again afterwards."""
     dropped = [drop.split() for drop in (MUTATIONS[plant].drops if plant else ())]
-    said = [await owner.fetchval(_CONSTRAINT, table, name) for table, name in dropped]
+    answer = [await owner.fetchval(_CONSTRAINT, table, name) for table, name in dropped]
     for table, name in dropped:
         await owner.execute(f"alter table {table} drop constraint {name}")
     try:
         yield
     finally:
-        for (table, name), definition in zip(dropped, said, strict=True):
+        for (table, name), definition in zip(dropped, answer, strict=True):
             await owner.execute(f"alter table {table} add constraint {name} {definition} not valid")
 
 
-async def sweep(told: Settings, seed: int, seeds: int, plant: str | None = None) -> dict[str, Any]:
+async def sweep(settings: Settings, seed: int, seeds: int, plant: str | None = None) -> dict[str, Any]:
     """Run seeds one after another in a database that is there."""
-    told = msgspec.structs.replace(told, sandbox_hang_s=0.0)
+    settings = msgspec.structs.replace(settings, sandbox_hang_s=0.0)
     met: set[Point] = set()
     passed: set[str] = set()
     bought = refused = ran = 0
@@ -65,7 +64,7 @@ async def sweep(told: Settings, seed: int, seeds: int, plant: str | None = None)
     since = perf_counter()
     async with (
         AsyncExitStack() as stack,
-        Stage.set(told, stack, MUTATIONS[plant] if plant else None) as stage,
+        Stage.set(settings, stack, MUTATIONS[plant] if plant else None) as stage,
     ):
         for number in range(seed, seed + seeds):
             run = Run(stage, number)
