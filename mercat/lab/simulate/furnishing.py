@@ -83,7 +83,7 @@ async def _open_a_sale(
             per_address=None,
         )
     )
-    await shop.flashsale.releaser.tick()
+    await shop.flashsale.runner.tick()
     await shop.host.store.do("DEL", gate_key(sale))  # so that PostgreSQL alone decides
     for process in stage.processes:
         await process.look_at_sales()

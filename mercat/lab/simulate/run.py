@@ -233,7 +233,7 @@ class Run:
             except (Crash, Unavailable, *AWAY):
                 continue  # the next round sees to what is left
         with suppress(Crash, Unavailable, *AWAY):
-            await self.stage.recovery.shop.flashsale.releaser.settle(self.sale)
+            await self.stage.recovery.shop.flashsale.settle(self.sale)
 
     async def _send_webhook(self, process: SimulatedProcess, key: str, event_id: str) -> None:
         """Send the bank's webhook about a purchase that it asked its customer about."""

@@ -9,7 +9,7 @@ import asyncpg
 
 from mercat.app import build_shop
 from mercat.checkout import purchases
-from mercat.flashsale import ADMIT, OUT, gate_key
+from mercat.flashsale import ADMIT, REMOVE, gate_key
 from mercat.kit import batching
 from mercat.kit.clock import clock
 from mercat.kit.refusals import Overloaded
@@ -57,7 +57,7 @@ class Stage:
             guest = (await shop.accounts.guest()).user_id  # its first cart teaches a Valkey the scripts
             await shop.cart.spend(guest, (await shop.cart.basket(guest)).cart_id, [])
             await shop.host.store.run(ADMIT, [gate_key("nobody")], [1])
-            await shop.host.store.run(OUT, [gate_key("nobody")], [])
+            await shop.host.store.run(REMOVE, [gate_key("nobody")], [])
             processes.append(process)
         backs = [await BackWorker.of(process) for process in reversed(processes[1:])]
         reader = await asyncpg.connect(
