@@ -145,7 +145,7 @@ def errors_of(refusal: Refusal) -> FormErrors:
 
 
 def _typed(form: Mapping[str, Any], rule: FieldRule) -> Any:
-    """What a field was given: a text, several of them, or what a handler put there."""
+    """Return what a field was given: a text, several of them, or what a handler put there."""
     if isinstance(rule.kind, inspect.ListType) and isinstance(form, ImmutableMultiDict):
         several = [_clean(value) for value in form.getlist(rule.name)]
         if len(several) > 1:
@@ -159,7 +159,7 @@ def _clean(value: Any) -> Any:
 
 
 def _converted(rule: FieldRule, typed: Any, currency: str) -> Any:
-    """The builtin that JSON would have had; ValueError or InvalidOperation where there is none."""
+    """Return the builtin that JSON would have had; raise ValueError or InvalidOperation for none."""
     if rule.money and isinstance(typed, str):
         return money.minor(Decimal(typed), currency)
     return _builtin(rule.kind, typed)
@@ -248,7 +248,7 @@ def _why_text(kind: inspect.StrType, typed: Any, words: str) -> str:
 
 
 def _why_among(items: Sequence[tuple[str, inspect.Type, Any]], words: str) -> str:
-    """What is wrong with the first item that does not fit, under its name."""
+    """Say what is wrong with the first item that does not fit, under its name."""
     for name, kind, value in items:
         own = kind.extra.get("words", "") if isinstance(kind, inspect.Metadata) and kind.extra else ""
         plain = bare(kind)

@@ -14,7 +14,6 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "how-to"
 AHEAD = {
     "add-a-letter",
-    "add-a-limit",
     "add-a-migration",
     "add-a-payment-provider",
     "add-a-setting",
