@@ -31,13 +31,13 @@ from mercat.ids import AddressId, CheckoutId, OrderId, PaymentMethodId
 from mercat.kit import codec
 from mercat.kit.refusals import BadRequest, Invalid, NotFound, Refusal
 from mercat.kit.rpc import Answer, Caller
-from mercat.kit.valkey import Store
 from mercat.payments import NextAction
 from mercat.pricing import PricedBasket, PricedLine
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.account import CARD_TOKEN_MAX
 from mercat.web.cart import problem_texts
+from mercat.web.checkout_messages import UNMOVED, checkout_message
 from mercat.web.context import allow_card_field
 from mercat.web.errors import RefusalMessage
 from mercat.web.forms import Form, FormErrors, id_of, read_form
@@ -51,7 +51,6 @@ _ASK_KEPT_S = 86_400
 _KEY_MAX = 64
 _NOTHING_BEGAN = (400, 401, 403, 404, 409, 422)
 """Refusals that checkout raises rather than stores: the same form may be mended and sent again."""
-_UNMOVED = "Nothing was charged."
 _IN_PROGRESS = CheckoutAnswer(Pending(), 202, b"")
 _NEW_CARD = "new:"
 """How a form begins what it says of a card from the provider's own field; the token follows."""
@@ -267,10 +266,10 @@ _FORM = (GuestCheckoutForm, NewAddress)
 class CheckoutPages:
     """Checkout on one page."""
 
-    def __init__(self, pages: Pages, shop: Shop, store: Store) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
-        self._store = store
+        self._store = shop.host.store
         self._cards = rendering.cards(shop.settings)
         self._card_field = shop.settings.card_field()
 
@@ -286,7 +285,7 @@ class CheckoutPages:
                 outcome = (await self._buy(caller, after, ask)).outcome
                 if not isinstance(outcome, Refused):
                     return self._follow(request, after, outcome)
-                given, refused = _filled(ask), _trouble(outcome)
+                given, refused = _filled(ask), checkout_message(outcome)
         return await self._desk(
             request, caller, given, refused=refused, status=200 if refused is None else 402
         )
@@ -311,21 +310,21 @@ class CheckoutPages:
                 ask = await self._ask(caller, form)
             except Refusal as refusal:
                 return await self._desk(
-                    request, caller, form, refused=_words(refusal), key=key, status=refusal.status
+                    request, caller, form, refused=checkout_message(refusal), key=key, status=refusal.status
                 )
             if isinstance(ask, FormErrors):
                 return await self._desk(request, caller, form, errors=ask, key=key, status=422)
             if ask.expected_total is None:
                 given = form | _filled(ask)
                 refused = RefusalMessage(
-                    "Please check the total", "Here is what delivery and tax come to.", _UNMOVED
+                    "Please check the total", "Here is what delivery and tax come to.", UNMOVED
                 )
                 return await self._desk(request, caller, given, refused=refused, key=key)
             ask = await self._remember(caller, key, ask)
         answer = await self._buy(caller, key, ask)
         if not isinstance(answer.outcome, Refused):
             return self._follow(request, key, answer.outcome)
-        refused = _trouble(answer.outcome)
+        refused = checkout_message(answer.outcome)
         return await self._desk(request, caller, form | _filled(ask), refused=refused, status=answer.status)
 
     async def pending(self, request: Request) -> Response:
@@ -357,7 +356,7 @@ class CheckoutPages:
         caller = await caller_of(request)
         if caller is None:
             return self._pages.redirect(request, "/cart")
-        return await self._desk(request, caller, {}, refused=_trouble(outcome), status=answer.status)
+        return await self._desk(request, caller, {}, refused=checkout_message(outcome), status=answer.status)
 
     async def _wait(self, request: Request, pending: Pending, url: str, key: str = "") -> Response:
         if "seen" in request.query_params:
@@ -471,7 +470,7 @@ class CheckoutPages:
         errors = FormErrors(_errors(asked) | _errors(new))
         if form.get("card") == _NEW_CARD:
             errors["card"] = (
-                f"The card did not come through. Enter it again, or choose another one. {_UNMOVED}"
+                f"The card did not come through. Enter it again, or choose another one. {UNMOVED}"
             )
         if errors or isinstance(asked, FormErrors) or isinstance(new, FormErrors):
             return errors
@@ -493,7 +492,8 @@ class CheckoutPages:
 
     async def _flash_pass(self, caller: Caller) -> str | None:
         """Find the pass of whoever's turn it is, where the cart has something of a flash sale."""
-        watched = {each.offer_id: each.sale_id for each in await self._shop.flashsale.watched() if each.queue}
+        offers = await self._shop.flashsale.sale_offers()
+        watched = {each.offer_id: each.sale_id for each in offers if each.queue}
         if not watched:
             return None
         for line in (await self._shop.cart.basket(caller.user_id)).lines:
@@ -523,7 +523,7 @@ class CheckoutPages:
         try:
             return await self._shop.checkout.keep_card(caller, token, once=new and not asked.keep)
         except Invalid as no:
-            return FormErrors(card=f"{no} {_UNMOVED}")
+            return FormErrors(card=f"{no} {UNMOVED}")
 
     async def _buy(self, caller: Caller, key: str, ask: Buy) -> CheckoutAnswer:
         """Ask checkout; a refusal that it had no need to store is an answer like any other."""
@@ -595,104 +595,8 @@ def _with_way_back(step: NextAction | None, key: str) -> NextAction | None:
     return NextAction(step.type, f"{path}?back=/checkout/pending/{key}")
 
 
-def _trouble(refused: Refused) -> RefusalMessage:
-    return _say(refused.code, refused.detail, refused.facts.get("reason", ""))
-
-
-def _words(refusal: Refusal) -> RefusalMessage:
-    return _say(refusal.code(), str(refusal))
-
-
-_WHY = {
-    "insufficient_funds": "The bank says that there is not enough money on this card.",
-    "expired_card": "The bank says that this card has expired.",
-    "incorrect_cvc": "The bank says that the card's security code is wrong.",
-    "authentication_failed": "You or your bank did not approve this payment.",
-    "payment_intent_authentication_failure": "You or your bank did not approve this payment.",
-    "card_used_up": "You gave this card for one purchase, and it was used for that.",
-    "not_confirmed": "The payment was not approved in time.",
-}
-
-
-def _say(code: str, detail: str, reason: str = "") -> RefusalMessage:
-    """Say of a refused checkout what happened, whether money moved, and what to do."""
-    match code:
-        case "payment_declined":
-            return RefusalMessage(
-                "Your bank declined the card",
-                _WHY.get(reason, "The bank said no to this payment."),
-                _UNMOVED,
-                "Choose another card and press the button again. Your cart is as it was.",
-            )
-        case "payment_unavailable":
-            return RefusalMessage(
-                "The bank could not be reached",
-                "It did not answer in time. We asked again, and it knows of no payment.",
-                _UNMOVED,
-                "Try again, or choose another card. Your cart is as it was.",
-            )
-        case "flash_pass_required" | "flash_pass_expired" | "flash_pass_invalid" | "not_started":
-            return RefusalMessage(
-                "Something in your cart is in a flash sale, and it is not your turn",
-                detail,
-                _UNMOVED,
-                "Join the queue on the page of the sale, which you find under Flash sales below; "
-                "or take it out of your cart to buy the rest.",
-            )
-        case "buyer_limit" | "sold_out":
-            return RefusalMessage(
-                "Not from this flash sale", detail, _UNMOVED, "Take it out of your cart to buy the rest."
-            )
-        case "out_of_stock":
-            return RefusalMessage(
-                "Something sold out while you were here",
-                detail,
-                _UNMOVED,
-                "Lower the quantity or remove it in your cart, then come back.",
-            )
-        case "price_changed":
-            return RefusalMessage(
-                "The total has changed",
-                "The total you saw is not the total of now: a price, the tax or the delivery changed.",
-                _UNMOVED,
-                "Look at the new total below. If you agree, press the button again.",
-            )
-        case "quote_expired":
-            return RefusalMessage(
-                "The total was held for ten minutes",
-                "That time is over, or the cart changed, so it was worked out anew.",
-                _UNMOVED,
-                "Look at the total below. If you agree, press the button again.",
-            )
-        case "address_not_served":
-            return RefusalMessage(
-                "We do not deliver to this address yet",
-                "",
-                _UNMOVED,
-                "Choose another address. Your cart is as it was.",
-            )
-        case "cart_empty":
-            return RefusalMessage(
-                "Your cart is empty",
-                detail,
-                "Nothing more was charged.",
-                "If you pressed the button before, your order is among your orders.",
-            )
-        case "overloaded" | "unavailable" | "refusal":
-            return RefusalMessage(
-                "Something went wrong on our side",
-                detail,
-                "If anything was charged without an order, it is paid back by itself.",
-                "Press the button again: you cannot be charged twice.",
-            )
-        case _:
-            return RefusalMessage(
-                "This order was not placed", detail, _UNMOVED, "Change what it says, then press again."
-            )
-
-
-def page_routes(pages: Pages, shop: Shop, store: Store) -> list[Endpoint]:
-    checkout = CheckoutPages(pages, shop, store)
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
+    checkout = CheckoutPages(pages, shop)
     return [
         pages.route("/checkout", checkout.checkout),
         pages.route("/checkout", checkout.buy, "POST"),

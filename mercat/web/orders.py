@@ -147,8 +147,7 @@ class OrdersApi:
 
     async def order(self, caller: Caller, order_id: OrderId) -> OrderShown:
         """Show one of one's own orders: lines, payments, parcels and all that happened."""
-        people = await self._shop.checkout.people(caller)
-        return await self._whole(await self._shop.orders.order(order_id, people))
+        return await self._whole(await _own_order(self._shop, caller, order_id))
 
     async def cancel(self, caller: Caller, order_id: OrderId) -> OrderShown:
         """Cancel an order that has not begun to ship, and pay it back. Again changes nothing."""
@@ -159,9 +158,7 @@ class OrdersApi:
         return await self._shop.checkout.return_(caller, order_id, goods)
 
     async def _whole(self, order: Order) -> OrderShown:
-        payments, shipments = await asyncio.gather(
-            self._shop.payments.of_order(order.order_id), self._shop.fulfilment.of_order(order.order_id)
-        )
+        payments, shipments = await _what_followed(self._shop, order.order_id)
         currency = order.currency
         return OrderShown(
             order_id=order.order_id,
@@ -210,6 +207,16 @@ def _payment_shown(payment: Payment) -> PaymentShown:
             for refund in payment.refunds
         ],
     )
+
+
+async def _own_order(shop: Shop, caller: Caller, order_id: OrderId) -> Order:
+    """Read one of one's own orders, a guest's before they had an account included; raise NotFound else."""
+    return await shop.orders.order(order_id, await shop.checkout.people(caller))
+
+
+async def _what_followed(shop: Shop, order_id: OrderId) -> tuple[list[Payment], list[Shipment]]:
+    """Read an order's payments and parcels."""
+    return await asyncio.gather(shop.payments.of_order(order_id), shop.fulfilment.of_order(order_id))
 
 
 API = [
@@ -289,10 +296,8 @@ class OrderPages:
         order_id: OrderId = id_of(request.path_params["order_id"], OrderId)
         if caller is None:
             return self._pages.redirect(request, f"/signin?next=/orders/{order_id}")
-        order = await self._shop.orders.order(order_id, await self._shop.checkout.people(caller))
-        payments, shipments = await asyncio.gather(
-            self._shop.payments.of_order(order_id), self._shop.fulfilment.of_order(order_id)
-        )
+        order = await _own_order(self._shop, caller, order_id)
+        payments, shipments = await _what_followed(self._shop, order_id)
         events = sum(len(each.events) for each in shipments)
         seen = f"{order.status}-{events}-{sum(len(each.refunds) for each in payments)}"
         if request.query_params.get("seen") == seen and request.headers.get("hx-request"):
@@ -342,7 +347,7 @@ class OrderPages:
         order_id = id_of(request.path_params["order_id"], OrderId)
         if caller is None:
             return self._pages.redirect(request, "/orders")
-        order = await self._shop.orders.order(order_id, await self._shop.checkout.people(caller))
+        order = await _own_order(self._shop, caller, order_id)
         if form.get("returned") != str(_returned(order)):
             words = "Something was returned since this page was opened. Look at the order as it is."
             return await self._not_returned(request, Conflict(words))

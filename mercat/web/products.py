@@ -113,15 +113,15 @@ class ProductsApi:
         if kept and kept.product is product and now < kept.until:
             return kept.answer
         asked = self._shop.reviews.newest(product_id, REVIEWS_ON_PRODUCT)
-        said = await self._shop.breakers["reviews"].ask(asked, Page([], 0))
-        answer = public_answer(_product_shown(product, said), product_id, f"category/{product.category}")
+        reviews = await self._shop.breakers["reviews"].ask(asked, Page([], 0))
+        answer = public_answer(_product_shown(product, reviews), product_id, f"category/{product.category}")
         if len(self._cached) >= _CACHED_MAX:
             self._cached.clear()
         self._cached[product_id] = _CachedAnswer(product, now + _CACHED_S, answer)
         return answer
 
 
-def _product_shown(product: Product, said: Page) -> ProductShown:
+def _product_shown(product: Product, reviews: Page) -> ProductShown:
     return ProductShown(
         product_id=product.product_id,
         offer_id=product.offer_id,
@@ -148,7 +148,7 @@ def _product_shown(product: Product, said: Page) -> ProductShown:
         category_path=[PlaceShown(place.slug, place.name) for place in product.category_path],
         tags=product.tags,
         histogram=product.histogram,
-        reviews=[review_shown(review) for review in said.reviews],
+        reviews=[review_shown(review) for review in reviews.reviews],
         created_at=product.created_at,
     )
 
@@ -230,7 +230,7 @@ class ProductPages:
 
     async def _flash(self, offer_id: OfferId) -> str | None:
         """Find the sale in which alone this offer is sold, if there is one."""
-        watched = await unless_away(self._shop.flashsale.watched()) or ()
+        watched = await unless_away(self._shop.flashsale.sale_offers()) or ()
         return next((each.sale_id for each in watched if each.offer_id == offer_id), None)
 
     async def _delivery(self) -> ShippingMethod | None:
@@ -295,7 +295,7 @@ def _linked(
     origin: str,
 ) -> dict[str, Any]:
     """Describe the product as schema.org does."""
-    said: dict[str, Any] = {
+    shown: dict[str, Any] = {
         "@context": "https://schema.org",
         "@type": "Product",
         "name": product.title,
@@ -305,9 +305,9 @@ def _linked(
         "image": [rendering.absolute(image["url"], origin) for image in images],
     }
     if product.brand:
-        said["brand"] = {"@type": "Brand", "name": product.brand}
+        shown["brand"] = {"@type": "Brand", "name": product.brand}
     if offer:
-        said["offers"] = {
+        shown["offers"] = {
             "@type": "Offer",
             "price": rendering.decimal(offer.price, offer.currency),
             "priceCurrency": offer.currency,
@@ -316,13 +316,13 @@ def _linked(
             "url": url,
         }
     if product.review_count:
-        said["aggregateRating"] = {
+        shown["aggregateRating"] = {
             "@type": "AggregateRating",
             "ratingValue": round(product.rating, 1),
             "reviewCount": product.review_count,
         }
     if reviews:
-        said["review"] = [
+        shown["review"] = [
             {
                 "@type": "Review",
                 "reviewRating": {"@type": "Rating", "ratingValue": each.stars},
@@ -332,7 +332,7 @@ def _linked(
             }
             for each in reviews[:3]
         ]
-    return said
+    return shown
 
 
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:

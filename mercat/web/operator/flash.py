@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from mercat.flashsale import Act, Room, Sale
+from mercat.flashsale import Act, Sale, SaleOverview
 from mercat.kit.batching import AWAY
 from mercat.kit.refusals import Overloaded, Refusal
 from mercat.kit.rpc import Caller
@@ -37,10 +37,10 @@ class RoomAction(NamedTuple):
 class ControlRoom:
     """For operators: how a sale goes, and what can be done about it."""
 
-    def __init__(self, pages: Pages, shop: Shop, closing: asyncio.Event) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
-        self._closing = closing
+        self._closing = shop.host.closing
         self._watching = 0
 
     async def sales(self, request: Request) -> Response:
@@ -54,7 +54,7 @@ class ControlRoom:
     ) -> Response:
         form = form or Form(Act)
         caller = await with_role(request, "operator")
-        room = await self._shop.flashsale.room(request.path_params["sale_id"])
+        room = await self._shop.flashsale.overview(request.path_params["sale_id"])
         return await self._page(
             request,
             caller,
@@ -84,7 +84,7 @@ class ControlRoom:
             yield b"retry: 1000\n\n"
             for _ in range(_WATCHED_S):
                 try:
-                    room = await self._shop.flashsale.room(sale_id)
+                    room = await self._shop.flashsale.overview(sale_id)
                 except (Refusal, *AWAY):
                     return  # the browser asks again
                 shown = _shown(room)
@@ -125,7 +125,7 @@ class ControlRoom:
         return await self._pages.page(request, name, status, **(base | shown))
 
 
-def _shown(room: Room) -> dict[str, Any]:
+def _shown(room: SaleOverview) -> dict[str, Any]:
     """Collect what the room's page and its events show alike."""
     sale = room.sale
     waiting = max(0, sale.joined - sale.serving) if sale.queue else 0
@@ -172,8 +172,8 @@ def _actions(sale: Sale) -> list[RoomAction]:
             return []
 
 
-def page_routes(pages: Pages, shop: Shop, closing: asyncio.Event) -> list[Endpoint]:
-    room = ControlRoom(pages, shop, closing)
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
+    room = ControlRoom(pages, shop)
     return [
         pages.route("/operator/flash", room.sales),
         pages.route("/operator/flash/{sale_id}", room.room),
