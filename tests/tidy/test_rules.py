@@ -93,7 +93,6 @@ REMAINING: dict[str, set[str]] = {
         "Plan",
         "Process",
         "Variant",
-        "Verdict",
     },
     "numbers": {
         "accounts/queries.sql",
