@@ -23,8 +23,8 @@ from mercat.catalog import (
     ProductChange,
     Title,
 )
-from mercat.events import StockQuantity
 from mercat.ids import ProductId
+from mercat.inventory import StockQuantity
 from mercat.kit.refusals import Invalid
 from mercat.web.forms import MONEY, FormErrors, named_lines, read_form
 

@@ -22,9 +22,8 @@ from mercat.catalog import (
     Status,
     Title,
 )
-from mercat.events import StockQuantity
 from mercat.ids import OfferId, ProductId, SellerId, SkuId
-from mercat.inventory import Stock, StockCount
+from mercat.inventory import Stock, StockCount, StockQuantity
 from mercat.kit.refusals import ConditionMissing, Forbidden, NotFound, Refusal, Stale
 from mercat.kit.rpc import Answer, Caller
 from mercat.shop import Shop
