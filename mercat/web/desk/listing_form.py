@@ -18,6 +18,7 @@ from mercat.catalog import (
     Images,
     ImageUrl,
     Listing,
+    MinorPrice,
     NewProduct,
     ProductChange,
     Title,
@@ -25,8 +26,10 @@ from mercat.catalog import (
 from mercat.ids import ProductId
 from mercat.inventory import StockQuantity
 from mercat.kit.refusals import Invalid
-from mercat.web.forms import FormErrors, TypedPrice, named_lines, read_form
+from mercat.web.forms import MONEY, FormErrors, named_lines, read_form
 
+TypedPrice = Annotated[MinorPrice, MONEY]
+"""Typed as 12.50, read as 1250."""
 _ROWS_MAX = 500
 _COLUMNS = ("title", "description", "category", "price", "quantity")
 
@@ -86,7 +89,7 @@ def read_row(row: Mapping[str, str], currency: str) -> tuple[NewProduct, int] | 
 
 
 def as_form(listing: Listing, product_id: ProductId) -> dict[str, str]:
-    """What stands, as its seller would have typed it."""
+    """Write what stands as its seller would have typed it."""
     return {
         "title": listing.title,
         "description": listing.description,
@@ -118,12 +121,12 @@ def read_change(
 
 
 def lines_of(attributes: Mapping[str, Attribute]) -> dict[str, str]:
-    """The line of each detail, and whose it is."""
+    """Write each detail on a line, and say whose line it is."""
     return {" ".join(f"{name}: {_typed(value)}".split()): name for name, value in attributes.items()}
 
 
 def attributes_as_kept(lines: str, before: Mapping[str, Attribute]) -> dict[str, Attribute]:
-    """The details typed; a line that was left as it was shown is what it was, whatever is in it."""
+    """Read the details typed; a line that was left as it was shown stays what it was, whatever is in it."""
     shown = lines_of(before)
     kept: dict[str, Attribute] = {}
     for line in lines.splitlines():
@@ -135,7 +138,7 @@ def attributes_as_kept(lines: str, before: Mapping[str, Attribute]) -> dict[str,
 
 
 def _as_kind(typed: str, before: Attribute | None) -> Attribute:
-    """A detail's value in the kind that it had, where it can be that."""
+    """Read a detail's value in the kind that it had, where it can be that."""
     if isinstance(before, bool):
         return {"yes": True, "no": False}.get(typed.lower(), typed)
     if isinstance(before, float) and re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,9})?", typed):
@@ -154,7 +157,7 @@ def _drawn(product_id: ProductId) -> str:
 
 
 def rows_of(content: bytes) -> list[dict[str, str]]:
-    """The rows of a CSV file by column name."""
+    """Read the rows of a CSV file, by column name."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:

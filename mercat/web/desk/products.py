@@ -28,10 +28,17 @@ from mercat.kit.refusals import ConditionMissing, Forbidden, NotFound, Refusal, 
 from mercat.kit.rpc import Answer, Caller
 from mercat.shop import Shop
 from mercat.web import rendering
-from mercat.web.desk.listing_form import EditListingForm, NewListingForm, as_form, read_change, read_new
+from mercat.web.desk.listing_form import (
+    EditListingForm,
+    NewListingForm,
+    TypedPrice,
+    as_form,
+    read_change,
+    read_new,
+)
 from mercat.web.desk.page import A_PAGE, AFTER, DONE, desk_page, seller_of
 from mercat.web.errors import RefusalMessage, message_of
-from mercat.web.forms import Form, FormErrors, TypedPrice, errors_of, id_of, read_form
+from mercat.web.forms import Form, FormErrors, errors_of, id_of, read_form
 from mercat.web.idempotency import key_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
