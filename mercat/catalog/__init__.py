@@ -21,6 +21,8 @@ from mercat.catalog.messages import (
     Attributes,
     Breadcrumb,
     Category,
+    Description,
+    GivenTexts,
     Image,
     Imported,
     ImportRow,
@@ -34,8 +36,11 @@ from mercat.catalog.messages import (
     Product,
     ProductChange,
     ProductOffer,
+    ProductTexts,
     Status,
+    Title,
     Variant,
+    texts_of,
 )
 from mercat.catalog.service import Catalog
 
@@ -48,6 +53,8 @@ __all__ = [
     "Catalog",
     "Category",
     "Columns",
+    "Description",
+    "GivenTexts",
     "Image",
     "ImportProgress",
     "ImportRow",
@@ -63,9 +70,12 @@ __all__ = [
     "Product",
     "ProductChange",
     "ProductOffer",
+    "ProductTexts",
     "RowNote",
     "Status",
+    "Title",
     "Variant",
     "import_file",
     "recognise",
+    "texts_of",
 ]

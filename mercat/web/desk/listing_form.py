@@ -4,19 +4,26 @@ import csv
 import io
 import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Struct
+from msgspec import UNSET, Meta, field
 
-from mercat.catalog import Attribute, Attributes, Listing, NewProduct, ProductChange
+from mercat.catalog import (
+    Attribute,
+    Attributes,
+    Description,
+    GivenTexts,
+    Listing,
+    NewProduct,
+    ProductChange,
+    Title,
+    texts_of,
+)
 from mercat.ids import ProductId
 from mercat.inventory import StockQuantity
 from mercat.kit.refusals import Invalid
 from mercat.web.forms import FormErrors, TypedPrice, named_lines, read_form
 
-Title = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
-Description = Annotated[str, Meta(max_length=20_000)]
-Brand = Annotated[str, Meta(max_length=200)]
 CategoryName = Annotated[str, Meta(max_length=200)]
 ImageUrl = Annotated[str, Meta(max_length=2_000, pattern=r"^(https?://|/)")]
 Images = Annotated[list[ImageUrl], Meta(max_length=20)]
@@ -25,14 +32,13 @@ _ROWS_MAX = 500
 _COLUMNS = ("title", "description", "category", "price", "quantity")
 
 
-class ListingForm(Struct, frozen=True, kw_only=True):
+class ListingForm(GivenTexts, frozen=True, kw_only=True):
     """What both forms of a product ask for."""
 
     title: Annotated[Title, Meta(extra={"words": "Say what it is."})]
     description: Annotated[Description, Meta(extra={"words": "Describe it."})]
     category: Annotated[CategoryName, Meta(extra={"words": "Choose a department."})]
-    brand: Brand | None = None
-    attributes: Attributes = {}
+    attributes: Attributes = field(default_factory=dict[str, Any])
 
 
 class NewListingForm(ListingForm, frozen=True, kw_only=True):
@@ -49,7 +55,9 @@ class NewListingForm(ListingForm, frozen=True, kw_only=True):
 class EditListingForm(ListingForm, frozen=True, kw_only=True):
     """A product that is changed; `seen` is the mark of the listing that was shown."""
 
-    images: Annotated[Images, Meta(extra={"words": "A picture's address starts with https://."})] = []
+    images: Annotated[Images, Meta(extra={"words": "A picture's address starts with https://."})] = field(
+        default_factory=list[str]
+    )
     seen: str = ""
 
 
@@ -59,10 +67,8 @@ def read_new(given: Mapping[str, object], currency: str) -> tuple[NewProduct, in
     if isinstance(form, FormErrors):
         return form
     product = NewProduct(
-        title=form.title,
-        description=form.description,
+        **texts_of(form),
         category=form.category,
-        brand=form.brand,
         price=form.price,
         currency=currency,
         attributes=dict(form.attributes),
@@ -82,10 +88,8 @@ def read_row(row: Mapping[str, str], currency: str) -> tuple[NewProduct, int] | 
 def as_form(listing: Listing, product_id: ProductId) -> dict[str, str]:
     """What stands, as its seller would have typed it."""
     return {
-        "title": listing.title,
-        "description": listing.description,
+        **{name: value or "" for name, value in texts_of(listing).items()},
         "category": listing.category,
-        "brand": listing.brand or "",
         "attributes": "\n".join(lines_of(listing.attributes)),
         "images": "\n".join(url for url in listing.images if url != _drawn(product_id)),
     }
@@ -102,10 +106,8 @@ def read_change(
         return form
     images = form.images or [_drawn(product_id)]
     return ProductChange(
-        title=form.title,
-        description=form.description,
+        **texts_of(form),
         category=form.category,
-        brand=form.brand,
         attributes=form.attributes,
         images=UNSET if images == listing.images else images,
     ), form.seen

@@ -8,7 +8,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat import money
-from mercat.catalog import Attributes, NewProduct, Offer, OfferSort, ProductChange, Status
+from mercat.catalog import (
+    Attributes,
+    GivenTexts,
+    NewProduct,
+    Offer,
+    OfferSort,
+    ProductChange,
+    Status,
+    texts_of,
+)
 from mercat.ids import OfferId, ProductId, SellerId, SkuId
 from mercat.inventory import Stock, StockCount
 from mercat.kit.refusals import ConditionMissing, Forbidden, NotFound, Refusal, Stale
@@ -38,18 +47,15 @@ _SORTS: dict[OfferSort, str] = {
 }
 
 
-class ListingAsk(Struct, frozen=True, kw_only=True):
-    title: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
-    description: Annotated[str, Meta(max_length=20_000)]
+class ListingAsk(GivenTexts, frozen=True, kw_only=True):
     category: Annotated[str, Meta(min_length=1, max_length=200)]
     price: Price
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
     quantity: Annotated[int, Meta(ge=0, le=10_000_000)]
-    brand: Annotated[str, Meta(max_length=200)] | None = None
-    attributes: Attributes = {}
+    attributes: Attributes = field(default_factory=dict[str, Any])
     images: Annotated[
         list[Annotated[str, Meta(max_length=2_000, pattern=r"^(https?://|/)")]], Meta(max_length=20)
-    ] = []
+    ] = field(default_factory=list[str])
 
 
 class ListingMade(Struct, frozen=True):
@@ -102,10 +108,8 @@ class SellerProductsApi:
         listed = await self._shop.sellers.list_product(
             seller_id_of(caller),
             NewProduct(
-                title=listing.title,
-                description=listing.description,
+                **texts_of(listing),
                 category=listing.category,
-                brand=listing.brand,
                 price=minor(listing.price, listing.currency, "/price"),
                 currency=listing.currency,
                 attributes=listing.attributes,
