@@ -79,13 +79,11 @@ REMAINING: dict[str, set[str]] = {
         "Back",
         "Connection",
         "Crowd",
-        "Fact",
         "Letter",
         "Listed",
         "Outcome",
         "Plan",
         "Process",
-        "Variant",
     },
     "numbers": {
         "accounts/queries.sql",

@@ -11,8 +11,12 @@ from msgspec import UNSET, Meta, field
 from mercat.catalog import (
     Attribute,
     Attributes,
+    CategoryName,
     Description,
+    ExternalId,
     GivenTexts,
+    Images,
+    ImageUrl,
     Listing,
     NewProduct,
     ProductChange,
@@ -24,10 +28,6 @@ from mercat.inventory import StockQuantity
 from mercat.kit.refusals import Invalid
 from mercat.web.forms import FormErrors, TypedPrice, named_lines, read_form
 
-CategoryName = Annotated[str, Meta(max_length=200)]
-ImageUrl = Annotated[str, Meta(max_length=2_000, pattern=r"^(https?://|/)")]
-Images = Annotated[list[ImageUrl], Meta(max_length=20)]
-ExternalId = Annotated[str, Meta(max_length=200)]
 _ROWS_MAX = 500
 _COLUMNS = ("title", "description", "category", "price", "quantity")
 

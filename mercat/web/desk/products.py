@@ -10,7 +10,10 @@ from starlette.responses import Response
 from mercat import money
 from mercat.catalog import (
     Attributes,
+    CategoryName,
+    CurrencyCode,
     GivenTexts,
+    Images,
     NewProduct,
     Offer,
     OfferSort,
@@ -19,7 +22,7 @@ from mercat.catalog import (
     texts_of,
 )
 from mercat.ids import OfferId, ProductId, SellerId, SkuId
-from mercat.inventory import Stock, StockCount
+from mercat.inventory import Stock, StockCount, StockQuantity
 from mercat.kit.refusals import ConditionMissing, Forbidden, NotFound, Refusal, Stale
 from mercat.kit.rpc import Answer, Caller
 from mercat.shop import Shop
@@ -48,14 +51,12 @@ _SORTS: dict[OfferSort, str] = {
 
 
 class ListingAsk(GivenTexts, frozen=True, kw_only=True):
-    category: Annotated[str, Meta(min_length=1, max_length=200)]
+    category: Annotated[CategoryName, Meta(min_length=1)]
     price: Price
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
-    quantity: Annotated[int, Meta(ge=0, le=10_000_000)]
+    currency: CurrencyCode
+    quantity: StockQuantity
     attributes: Attributes = field(default_factory=dict[str, Any])
-    images: Annotated[
-        list[Annotated[str, Meta(max_length=2_000, pattern=r"^(https?://|/)")]], Meta(max_length=20)
-    ] = field(default_factory=list[str])
+    images: Images = field(default_factory=list[str])
 
 
 class ListingMade(Struct, frozen=True):
