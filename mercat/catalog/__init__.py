@@ -26,6 +26,7 @@ from mercat.catalog.messages import (
     CurrencyCode,
     Description,
     ExternalId,
+    GivenTexts,
     Image,
     Images,
     ImageUrl,
@@ -42,9 +43,11 @@ from mercat.catalog.messages import (
     Product,
     ProductChange,
     ProductOffer,
+    ProductTexts,
     Status,
     Title,
     Variant,
+    texts_of,
 )
 from mercat.catalog.service import Catalog
 
@@ -62,6 +65,7 @@ __all__ = [
     "CurrencyCode",
     "Description",
     "ExternalId",
+    "GivenTexts",
     "Image",
     "ImageUrl",
     "Images",
@@ -80,10 +84,12 @@ __all__ = [
     "Product",
     "ProductChange",
     "ProductOffer",
+    "ProductTexts",
     "RowNote",
     "Status",
     "Title",
     "Variant",
     "import_file",
     "recognise",
+    "texts_of",
 ]

@@ -4,17 +4,17 @@ import csv
 import io
 import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Struct
+from msgspec import UNSET, Meta, field
 
 from mercat.catalog import (
     Attribute,
     Attributes,
-    Brand,
     CategoryName,
     Description,
     ExternalId,
+    GivenTexts,
     Images,
     ImageUrl,
     Listing,
@@ -22,6 +22,7 @@ from mercat.catalog import (
     NewProduct,
     ProductChange,
     Title,
+    texts_of,
 )
 from mercat.ids import ProductId
 from mercat.inventory import StockQuantity
@@ -34,14 +35,13 @@ _ROWS_MAX = 500
 _COLUMNS = ("title", "description", "category", "price", "quantity")
 
 
-class ListingForm(Struct, frozen=True, kw_only=True):
+class ListingForm(GivenTexts, frozen=True, kw_only=True):
     """What both forms of a product ask for."""
 
     title: Annotated[Title, Meta(extra={"words": "Say what it is."})]
     description: Annotated[Description, Meta(extra={"words": "Describe it."})]
     category: Annotated[CategoryName, Meta(extra={"words": "Choose a department."})]
-    brand: Brand | None = None
-    attributes: Attributes = {}
+    attributes: Attributes = field(default_factory=dict[str, Any])
 
 
 class NewListingForm(ListingForm, frozen=True, kw_only=True):
@@ -58,7 +58,9 @@ class NewListingForm(ListingForm, frozen=True, kw_only=True):
 class EditListingForm(ListingForm, frozen=True, kw_only=True):
     """A product that is changed; `seen` is the mark of the listing that was shown."""
 
-    images: Annotated[Images, Meta(extra={"words": "A picture's address starts with https://."})] = []
+    images: Annotated[Images, Meta(extra={"words": "A picture's address starts with https://."})] = field(
+        default_factory=list[str]
+    )
     seen: str = ""
 
 
@@ -68,10 +70,8 @@ def read_new(given: Mapping[str, object], currency: str) -> tuple[NewProduct, in
     if isinstance(form, FormErrors):
         return form
     product = NewProduct(
-        title=form.title,
-        description=form.description,
+        **texts_of(form),
         category=form.category,
-        brand=form.brand,
         price=form.price,
         currency=currency,
         attributes=dict(form.attributes),
@@ -91,10 +91,8 @@ def read_row(row: Mapping[str, str], currency: str) -> tuple[NewProduct, int] | 
 def as_form(listing: Listing, product_id: ProductId) -> dict[str, str]:
     """Write what stands as its seller would have typed it."""
     return {
-        "title": listing.title,
-        "description": listing.description,
+        **{name: value or "" for name, value in texts_of(listing).items()},
         "category": listing.category,
-        "brand": listing.brand or "",
         "attributes": "\n".join(lines_of(listing.attributes)),
         "images": "\n".join(url for url in listing.images if url != _drawn(product_id)),
     }
@@ -111,10 +109,8 @@ def read_change(
         return form
     images = form.images or [_drawn(product_id)]
     return ProductChange(
-        title=form.title,
-        description=form.description,
+        **texts_of(form),
         category=form.category,
-        brand=form.brand,
         attributes=form.attributes,
         images=UNSET if images == listing.images else images,
     ), form.seen

@@ -10,17 +10,16 @@ from starlette.responses import Response
 from mercat import money
 from mercat.catalog import (
     Attributes,
-    Brand,
     CategoryName,
     CurrencyCode,
-    Description,
+    GivenTexts,
     Images,
     NewProduct,
     Offer,
     OfferSort,
     ProductChange,
     Status,
-    Title,
+    texts_of,
 )
 from mercat.ids import OfferId, ProductId, SellerId, SkuId
 from mercat.inventory import Stock, StockCount, StockQuantity
@@ -58,16 +57,13 @@ _SORTS: dict[OfferSort, str] = {
 }
 
 
-class ListingAsk(Struct, frozen=True, kw_only=True):
-    title: Title
-    description: Description
+class ListingAsk(GivenTexts, frozen=True, kw_only=True):
     category: Annotated[CategoryName, Meta(min_length=1)]
     price: Price
     currency: CurrencyCode
     quantity: StockQuantity
-    brand: Brand | None = None
-    attributes: Attributes = {}
-    images: Images = []
+    attributes: Attributes = field(default_factory=dict[str, Any])
+    images: Images = field(default_factory=list[str])
 
 
 class ListingMade(Struct, frozen=True):
@@ -120,10 +116,8 @@ class SellerProductsApi:
         listed = await self._shop.sellers.list_product(
             seller_id_of(caller),
             NewProduct(
-                title=listing.title,
-                description=listing.description,
+                **texts_of(listing),
                 category=listing.category,
-                brand=listing.brand,
                 price=minor(listing.price, listing.currency, "/price"),
                 currency=listing.currency,
                 attributes=listing.attributes,
