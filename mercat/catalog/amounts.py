@@ -44,7 +44,7 @@ def parse(text: str) -> tuple[Decimal, tuple[str, ...]]:
     body = (
         _BODY.fullmatch(parts["rest"].strip()) if parts and len(text) <= 60 and text.isprintable() else None
     )
-    if parts is None or body is None:
+    if parts is None or body is None or (parts["minus"] and body["minus"]):
         raise NotAnAmount("is not a number such as 79.99")
     named = _currencies(parts["before"]) or _currencies(body["after"].strip())
     number = re.sub(r"[\u00a0\u202f]", " ", body["number"]).replace("\u2019", "'").strip()

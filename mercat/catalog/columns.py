@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from html.parser import HTMLParser
@@ -40,6 +40,12 @@ from mercat.events import STOCK_MAX
 from mercat.money import MINOR_MAX
 
 Item = TypeVar("Item")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _WHOLE = re.compile(r"([+-]?[0-9]+)(?:\.0{1,2}|\.0{4,})?")
 """`12.000` could be twelve or twelve thousand."""
@@ -54,71 +60,13 @@ _TAG = re.compile(
 )
 _UNREAD = frozenset({"script", "style", "iframe", "noscript", "template"})
 _LINES = frozenset({"br", "tr", "dt", "dd"})
-_BLOCKS = frozenset(
-    {
-        *(
-            "p",
-            "div",
-            "ul",
-            "ol",
-            "dl",
-            "table",
-            "blockquote",
-            "pre",
-            "section",
-            "article",
-            "header",
-            "footer",
-        ),
-        *("h1", "h2", "h3", "h4", "h5", "h6", "hr"),
-    }
-)
+_BLOCKS = _words("p div ul ol dl table blockquote pre section article header footer h1 h2 h3 h4 h5 h6 hr")
 _BLANKS = re.compile(r"\n(?:\s*\n)+")
 _ESCAPED = re.compile(r"\\([>|/,\\])")
-_ON_SALE = frozenset(
-    (
-        "",
-        "1",
-        "true",
-        "yes",
-        "on",
-        "active",
-        "enabled",
-        "published",
-        "publish",
-        "visible",
-        "public",
-        "available",
-    )
-    + ("approved", "for sale")
-)
-_NOT_ON_SALE = frozenset(
-    (
-        "0",
-        "-1",
-        "false",
-        "no",
-        "off",
-        "draft",
-        "disabled",
-        "hidden",
-        "proposed",
-        "rejected",
-        "archived",
-        "private",
-    )
-    + (
-        "pending",
-        "paused",
-        "inactive",
-        "unpublished",
-        "trash",
-        "future",
-        "discontinued",
-        "staging",
-        "deleted",
-    )
-    + ("unavailable", "unlisted", "not for sale")
+_ON_SALE = _words("1 true yes on active enabled published publish visible public available approved") | {""}
+_NOT_ON_SALE = _words(
+    "0 -1 false no off draft disabled hidden proposed rejected archived private pending paused inactive"
+    " unpublished trash future discontinued staging deleted unavailable unlisted"
 )
 _SELLER_NAME_MAX = 100
 
@@ -451,16 +399,30 @@ class Columns:
         value = self.get("attributes") or {}
         if not isinstance(value, dict):
             raise BadField("attributes", "is not an object")
-        found |= cast(dict[str, Any], value)
+        return self.attribute_pairs((found | cast(dict[str, Any], value)).items())
+
+    def attribute_pairs(self, pairs: Iterable[tuple[str, Any]]) -> dict[str, str | int | float | bool]:
+        """Keep of named values the texts, numbers and yes-or-no, each within its limit."""
         kept: dict[str, str | int | float | bool] = {}
-        for name, part in found.items():
+        for name, part in pairs:
             if isinstance(part, str):
-                part = self._short("attributes", plain_text(part), ATTRIBUTE_TEXT_MAX)
+                part = self._short("attributes", entities(plain_text(part)), ATTRIBUTE_TEXT_MAX)
             number = isinstance(part, int | float) and abs(part) < 2**63
             name = self._short("attributes", plain_text(name), ATTRIBUTE_NAME_MAX)
             if name and (number or (isinstance(part, str) and part)):
                 kept[name] = part
         return dict(self._few("attributes", list(kept.items()), ATTRIBUTES_MAX))
+
+    def option_pairs(self, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+        """Keep names and values that a variant is chosen by, each within its limit; empty ones are none."""
+        kept = {
+            self._short("options", plain_text(name), OPTION_MAX): self._short(
+                "options", entities(plain_text(value)), OPTION_MAX
+            )
+            for name, value in pairs
+            if name.strip() and value.strip()
+        }
+        return dict(self._few("options", list(kept.items()), OPTIONS_MAX))
 
     def options(self) -> dict[str, str]:
         """Read what a variant is chosen by: up to five names with a text each."""
@@ -516,6 +478,17 @@ _TEXTS = [*_texts()]
 def plain_text(value: str) -> str:
     """Remove the characters that no text of a shop has: NUL, and what separates our own lists."""
     return value.replace("\x00", "").replace("\x1f", " ").strip()
+
+
+def choices(variants: Sequence[ImportVariant]) -> dict[str, list[str]]:
+    """List what can be chosen among variants: by each option's name its values, in their order."""
+    found: dict[str, list[str]] = {}
+    for variant in variants:
+        for name, value in variant.options.items():
+            values = found.setdefault(name, [])
+            if value not in values:
+                values.append(value)
+    return found
 
 
 def rating_of(histogram: list[int]) -> tuple[float, int]:

@@ -24,36 +24,13 @@ _HEADING_WITHIN = 12
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _DELIMITERS = ",;\t|"
 _SEP = re.compile(r'^"?sep=(.)"?$', re.IGNORECASE)
-_USUAL = frozenset(
-    {
-        *(
-            "active",
-            "availability",
-            "brand",
-            "categories",
-            "category",
-            "description",
-            "external_id",
-            "handle",
-        ),
-        *("handleid", "id", "image_link", "name", "price", "product_handle", "product_id", "product_name"),
-        *(
-            "product_title",
-            "quantity",
-            "sku",
-            "slug",
-            "status",
-            "stock",
-            "tags",
-            "title",
-            "type",
-            "url_handle",
-        ),
-        *("variant_sku", "body_html", "currency", "image_url"),
-    }
+_USUAL = re.compile(
+    r"(?:(?:product|variant|body|url|image|external)_)?(?:active|availability|brand|categor(?:y|ies)|currency"
+    r"|description|handle|handleid|html|id|link|name|price|quantity|sku|slug|status|stock|tags|title|type|url)"
 )
 """Names that a heading has and a title line has not."""
 _ADJACENT = re.compile(rb"[\x80-\xff]{2,}")
+_LONE_CR = re.compile(rb"\r(?!\n)")
 _HIGH = re.compile(rb"[\x80-\xff]")
 _OWN_ATTRIBUTE = re.compile(r"attributes?\.(?=\S)", re.IGNORECASE)
 _JSON_SIGN = re.compile(rb'["\\{}]')
@@ -126,7 +103,7 @@ def _lines(stream: Any, remark: Remark) -> Iterator[tuple[int, bytes]]:
         remark(f"It was read as {encoding.upper()}.")
         text = io.TextIOWrapper(buffered, encoding, errors="replace", newline=None)
         return _numbered(lambda: text.readline(_LINE_MAX // 2).removeprefix("\ufeff").encode())
-    if b"\r" in start and b"\n" not in start.rstrip(b"\r\n"):
+    if len(_LONE_CR.findall(start)) > start.count(b"\n"):
         text = io.TextIOWrapper(buffered, "utf-8", errors="surrogateescape", newline=None)
         return _numbered(lambda: text.readline(_LINE_MAX // 2).encode("utf-8", "surrogateescape"))
     return _numbered(lambda: buffered.readline(_LINE_MAX))
@@ -316,7 +293,7 @@ def _cells(text: str, delimiter: str) -> list[str]:
 
 
 def _usual(names: list[str]) -> int:
-    return sum(column_name(name) in _USUAL for name in names if len(name) < 50)
+    return sum(_USUAL.fullmatch(column_name(name)) is not None for name in names if len(name) < 50)
 
 
 def _filled(names: list[str]) -> int:

@@ -282,7 +282,8 @@ class _FileImport:
         try:
             name, product = reading.read(columns)
         except BadField as error:
-            self._leave_out(columns.line, error)
+            more = f" (and with it {len(rows) - 1:,} more of the product)" if len(rows) > 1 else ""
+            self._leave_out(columns.line, BadField(error.field, error.reason + more))
             return
         for line, error in columns.bad:
             self._leave_out(line, error)
