@@ -1,4 +1,4 @@
-"""Rows of a file as a stream: CSV in any dialect, JSON lines or a JSON array; .gz and .zip."""
+"""Rows of a file as a stream: CSV in any dialect, JSON lines or an array, XML feeds; .gz and .zip."""
 
 import csv
 import gzip
@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from typing import Any, NamedTuple, cast
+from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
 import msgspec
 
@@ -66,6 +67,8 @@ def read_rows(raw: io.BufferedReader, remark: Remark = lambda said: None) -> Ite
         whole = first[1].strip()
         if whole == b"{" or (start == b"[" and whole[1:].lstrip()[:1] in (b"", b"{", b"]")):
             yield from _json_objects(chain([first], lines))
+        elif start == b"<":
+            yield from _xml(chain([first], lines))
         elif start in (b"{", b"["):
             yield from _json(chain([first], lines))
         else:
@@ -213,6 +216,46 @@ def _json_objects(lines: Iterator[tuple[int, bytes]]) -> Iterator[NumberedRow]:
             held.append(line[start:])
     if depth:
         yield began, BadField("", "opens an object that is never closed")
+
+
+# -- XML
+
+
+def _xml(lines: Iterator[tuple[int, bytes]]) -> Iterator[NumberedRow]:
+    """Read the items of a feed (RSS or Atom) by the names of their elements; what comes again is a list with
+    commas. A declaration of a document type is refused: it can define texts that grow without bounds."""
+    parser = XMLPullParser(["start", "end"])
+    above: list[Element] = []
+    began = 1
+    for number, line in lines:
+        if b"<!DOCTYPE" in line or b"<!ENTITY" in line:
+            raise BrokenFile("it declares a document type, which is not read")
+        try:
+            parser.feed(line)
+            events = [*cast(Any, parser.read_events())]
+        except ParseError as error:
+            raise BrokenFile(f"it is not XML ({error}); what was read before is taken") from None
+        for event, element in events:
+            item = element.tag.rpartition("}")[2] in ("item", "entry")
+            if event == "start":
+                began = number if item else began
+                above.append(element)
+                continue
+            above.pop()
+            if item:
+                yield began, _fields(element)
+            if item and above:
+                above[-1].remove(element)
+    if above:
+        raise EOFError
+
+
+def _fields(item: Element) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for part in item:
+        name, text = part.tag.rpartition("}")[2], (part.text or "").strip()
+        fields[name] = f"{fields[name]},{text}" if fields.get(name) else text
+    return fields
 
 
 # -- CSV
