@@ -26,7 +26,7 @@ _PARTS = re.compile(r"(?P<minus>[-\u2212]?)\s*(?P<before>[^\d\s.,'+-]{0,4})\s*(?
 _BODY = re.compile(
     r"(?P<minus>[-\u2212]?)(?P<number>[0-9][0-9.,'\u2019 \u00a0\u202f]*)(?P<after>[^\d.,']{0,5})"
 )
-_PLAIN = re.compile(r"\d+(?:\.\d+)?")
+_PLAIN = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,20})?")
 _COMMA_DECIMALS = re.compile(r"(\d+),(\d{1,2}|\d{4,6})")
 _GROUPED = re.compile(r"(\d{1,3}(?:([ ,.'])\d{3})(?:\2\d{3})*)(?:([.,])(\d{1,6}))?")
 
@@ -40,6 +40,8 @@ def parse(text: str) -> tuple[Decimal, tuple[str, ...]]:
 
     Raises NotAnAmount: `1,299` could be 1299 or 1.299; `1e3` and digits of other widths are no amounts."""
     text = text.strip()
+    if _PLAIN.fullmatch(text):
+        return Decimal(text), ()
     parts = _PARTS.fullmatch(text)
     body = (
         _BODY.fullmatch(parts["rest"].strip()) if parts and len(text) <= 60 and text.isprintable() else None

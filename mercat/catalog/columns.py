@@ -163,17 +163,27 @@ class Columns:
 
     def text(self, field: str, most: int = DESCRIPTION_MAX, *, needed: bool = False) -> str:
         """Read a text, cut where it is too long; one that is needed must be there, and short enough."""
-        value = self.get(field)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, str | int | float)):
+        self.used.add(field)
+        value = self.raw.get(field)
+        if not isinstance(value, str):
+            value = self._as_text(field, value)
+        text = plain_text(value) if value else ""
+        if needed and not text:
+            raise BadField(field, "is missing")
+        if len(text) <= most:
+            return text
+        if needed:
+            raise BadField(field, f"is longer than {most} characters")
+        return self._short(field, text, most)
+
+    def _as_text(self, field: str, value: Any) -> str:
+        if value is None:
+            return ""
+        if isinstance(value, bool) or not isinstance(value, int | float):
             raise BadField(field, f"is not a text but {_kind(value)}")
         if isinstance(value, int) and abs(value) >= 2**64:
             raise BadField(field, "is an absurd number")
-        text = "" if value is None else plain_text(str(value))
-        if needed and not text:
-            raise BadField(field, "is missing")
-        if needed and len(text) > most:
-            raise BadField(field, f"is longer than {most} characters")
-        return self._short(field, text, most)
+        return str(value)
 
     def external_id(self, field: str) -> str:
         """Read the source's own id of the product, which it must have."""
@@ -196,8 +206,11 @@ class Columns:
 
     def product_texts(self) -> dict[str, Any]:
         """Read what a product says of itself, each field by its name and cut at its limit."""
-        texts: dict[str, Any] = {name: self.text(name, most) or default for name, most, default in _TEXTS}
-        return texts | {"title": self.title(), "description": self.description()}
+        texts: dict[str, Any] = {"title": self.title(), "description": self.description()}
+        for name, most, default in _TEXTS:
+            if name not in texts:
+                texts[name] = self.text(name, most) or default
+        return texts
 
     def seller(self) -> str:
         """Read whose product it is, where the file says so; else nothing."""
@@ -222,7 +235,8 @@ class Columns:
         """Read tags: a list, or a text with commas between them."""
         if isinstance(self.get(field), list):
             return self.texts(field, TAG_MAX, TAGS_MAX)
-        tags = [tag.strip() for tag in self.text(field).split(",") if tag.strip()]
+        text = self.text(field)
+        tags = [tag.strip() for tag in text.split(",") if tag.strip()] if text else []
         return [self._short(field, tag, TAG_MAX) for tag in self._few(field, tags, TAGS_MAX)]
 
     def category_path(self, field: str, names: list[str] | None = None) -> list[str]:
@@ -239,8 +253,8 @@ class Columns:
         spaces before the next. What is none is left out, and said."""
         found: list[str] = []
         for field in fields:
-            for url in _NEXT_URL.split(self.text(field)):
-                found += self._loadable(field, [url]) if url else []
+            if text := self.text(field):
+                found += self._loadable(field, [url for url in _NEXT_URL.split(text) if url])
         return self._few(fields[0], list(dict.fromkeys(found)), IMAGES_MAX)
 
     def image_list(self, field: str) -> list[str]:
@@ -262,6 +276,8 @@ class Columns:
         Where it has a `>`, that alone separates; else `|` or `/` does. A backslash before one keeps it. Of
         several paths with `between` in between, the longest counts."""
         text = self.text(field)
+        if not text:
+            return []
         found = [_path(part) for part in (_split(text, between) if between else [text])]
         return self.category_path(field, max(found, key=len, default=[]))
 
@@ -394,11 +410,12 @@ class Columns:
         found: dict[str, Any] = {}
         if prefix:
             names = [name for name in self.raw if name.startswith(prefix)]
-            self.used.update(names)
             found = {name.removeprefix(prefix): text for name in names if (text := self.text(name))}
         value = self.get("attributes") or {}
         if not isinstance(value, dict):
             raise BadField("attributes", "is not an object")
+        if not found and not value:
+            return {}
         return self.attribute_pairs((found | cast(dict[str, Any], value)).items())
 
     def attribute_pairs(self, pairs: Iterable[tuple[str, Any]]) -> dict[str, str | int | float | bool]:
@@ -477,7 +494,9 @@ _TEXTS = [*_texts()]
 
 def plain_text(value: str) -> str:
     """Remove the characters that no text of a shop has: NUL, and what separates our own lists."""
-    return value.replace("\x00", "").replace("\x1f", " ").strip()
+    if "\x00" in value or "\x1f" in value:
+        value = value.replace("\x00", "").replace("\x1f", " ")
+    return value.strip()
 
 
 def choices(variants: Sequence[ImportVariant]) -> dict[str, list[str]]:
@@ -544,11 +563,18 @@ class _HtmlText(HTMLParser):
 
 
 def _path(text: str) -> list[str]:
-    sign = next((sign for sign in ">|/" if len(_split(text, sign)) > 1), ">")
-    return [name for part in _split(text, sign) if (name := _ESCAPED.sub(r"\1", part).strip())]
+    sign = next((sign for sign in ">|/" if sign in text and len(_split(text, sign)) > 1), "")
+    parts = _split(text, sign) if sign else [text.strip(">|/ ")]
+    plain = "\\" not in text
+    return [name for part in parts if (name := (part if plain else _ESCAPED.sub(r"\1", part)).strip())]
 
 
 def _split(text: str, sign: str) -> list[str]:
+    """Split at a sign that no backslash stands before; empty parts are left out."""
+    if sign not in text:
+        return [text] if text else []
+    if "\\" not in text:
+        return [part for part in text.split(sign) if part.strip()]
     return [part for part in re.split(rf"(?<!\\){re.escape(sign)}", text) if part.strip()]
 
 

@@ -146,6 +146,8 @@ class _Names:
         self.rename = {column_name(theirs): column_name(ours) for theirs, ours in rename.items()}
         self.written: dict[str, str] = {}
         """By name, as it stands in the file."""
+        self.headings: dict[str, str] = {}
+        """As they stand in the file, by their own names before `rename`."""
         self._known: dict[str, str] = {}
 
     def apply(self, row: NumberedRow) -> NumberedRow:
@@ -153,17 +155,25 @@ class _Names:
         line, fields = row
         if isinstance(fields, BadField):
             return row
+        known = self._known
+        try:
+            return line, {known[heading]: value for heading, value in fields.items()}
+        except KeyError:
+            return line, self._learn(fields)
+
+    def _learn(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Rename the columns of a row and remember how. Of two with one name the first counts."""
         named: dict[str, Any] = {}
         for heading, value in fields.items():
-            name = self._known.get(heading)
-            if name is None:
-                name = column_name(heading)
-                name = self.rename.get(name, name)
-                if len(self._known) < _NAMES_MAX:
+            own = column_name(heading)
+            name = self.rename.get(own, own)
+            if name not in named and len(self._known) < _NAMES_MAX:
+                self.headings.setdefault(own, heading)
+                self.written.setdefault(name, heading)
+                if self.written[name] == heading:
                     self._known[heading] = name
-                    self.written.setdefault(name, heading)
             named.setdefault(name, value)
-        return line, named
+        return named
 
 
 class _Reading:
@@ -204,11 +214,11 @@ class _Reading:
     def check_map(self, file: Path, head: list[NumberedRow]) -> None:
         """Refuse (NotProducts) a `--map` that names a column that the file or this format has not."""
         rows = [row for _, row in map(self.names.apply, head) if not isinstance(row, BadField)]
-        for theirs, ours in self.names.rename.items():
-            if ours not in self.names.written:
+        for theirs in self.names.rename:
+            if theirs not in self.names.headings:
                 raise NotProducts(
                     f"{file.name} has no column {theirs}, which --map names"
-                    f"{_nearest(theirs, self.names.written)}."
+                    f"{_nearest(theirs, self.names.headings)}."
                 )
         read = 0
         for row in rows:
