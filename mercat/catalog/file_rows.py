@@ -113,7 +113,7 @@ def _lines(stream: Any, remark: Remark) -> Iterator[tuple[int, bytes]]:
 
 
 def _numbered(readline: Callable[[], bytes]) -> Iterator[tuple[int, bytes]]:
-    """Number lines; of a line that is too long only the beginning is given, without its end."""
+    """Yield numbered lines; of a line that is too long only the beginning, without its end."""
     number = 0
     while line := readline():
         number += 1
