@@ -7,6 +7,8 @@ true. `service.py` lists the parts: preparation, purchases, recovery, aftercare,
 
 from mercat.checkout.api import API
 from mercat.checkout.messages import (
+    EMAIL_MAX,
+    FLASH_PASS_MAX,
     AdmissionGate,
     Buy,
     CartEmpty,
@@ -17,12 +19,14 @@ from mercat.checkout.messages import (
     Confirmed,
     Email,
     KeyReused,
+    MethodCode,
     NotAdmitted,
     Parked,
     Pending,
     Present,
     PriceChanged,
     Quote,
+    QuoteId,
     Refused,
     Return,
     Returned,
@@ -34,6 +38,8 @@ from mercat.checkout.service import Checkout
 
 __all__ = [
     "API",
+    "EMAIL_MAX",
+    "FLASH_PASS_MAX",
     "AdmissionGate",
     "Buy",
     "CartEmpty",
@@ -45,6 +51,7 @@ __all__ = [
     "Confirmed",
     "Email",
     "KeyReused",
+    "MethodCode",
     "Neighbours",
     "NotAdmitted",
     "Parked",
@@ -52,6 +59,7 @@ __all__ = [
     "Present",
     "PriceChanged",
     "Quote",
+    "QuoteId",
     "Refused",
     "Return",
     "Returned",

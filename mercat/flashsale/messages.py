@@ -10,7 +10,9 @@ from mercat.ids import CheckoutId, OfferId, ProductId, UserId
 from mercat.kit.refusals import Conflict
 
 SaleId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
-Why = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
+Why = Annotated[
+    str, Meta(min_length=1, max_length=500, pattern=r"\S", extra={"words": "Say why, for the record."})
+]
 Deed = Literal["start", "pause", "resume", "rate", "ceiling", "units", "end"]
 State = Literal["planned", "open", "paused", "sold_out", "ended"]
 

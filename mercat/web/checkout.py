@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Annotated, Literal, NamedTuple
 from urllib.parse import urlsplit
 
+import msgspec
 from msgspec import Meta, Raw, Struct, field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,13 +14,16 @@ from mercat import money
 from mercat.accounts import Address, NewAddress
 from mercat.cart import CartView
 from mercat.checkout import (
+    FLASH_PASS_MAX,
     Buy,
     CheckoutAnswer,
     CheckoutInProgress,
     Confirmed,
     Email,
+    MethodCode,
     Pending,
     PriceChanged,
+    QuoteId,
     Refused,
 )
 from mercat.fulfilment import ShippingMethod
@@ -31,12 +35,12 @@ from mercat.payments import NextAction
 from mercat.pricing import PricedBasket, PricedLine
 from mercat.shop import Shop
 from mercat.web import rendering
-from mercat.web.account import ADDRESS_FIELDS, new_address
+from mercat.web.account import CARD_TOKEN_MAX
 from mercat.web.cart import problem_texts
 from mercat.web.checkout_messages import UNMOVED, checkout_message
 from mercat.web.context import allow_card_field
 from mercat.web.errors import RefusalMessage
-from mercat.web.forms import id_of
+from mercat.web.forms import Form, FormErrors, id_of, read_form
 from mercat.web.idempotency import key_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
@@ -45,6 +49,8 @@ from mercat.web.session import caller_of
 
 _ASK_KEPT_S = 86_400
 _KEY_MAX = 64
+_NOTHING_BEGAN = (400, 401, 403, 404, 409, 422)
+"""Refusals that checkout raises rather than stores: the same form may be mended and sent again."""
 _IN_PROGRESS = CheckoutAnswer(Pending(), 202, b"")
 _NEW_CARD = "new:"
 """How a form begins what it says of a card from the provider's own field; the token follows."""
@@ -64,7 +70,7 @@ class MethodsShown(Struct, frozen=True):
 
 class QuoteAsk(Struct, frozen=True):
     shipping_address_id: AddressId
-    shipping_method: Annotated[str, Meta(min_length=1, max_length=40)]
+    shipping_method: MethodCode
 
 
 class QuoteShown(Struct, frozen=True, kw_only=True):
@@ -81,8 +87,8 @@ class QuoteShown(Struct, frozen=True, kw_only=True):
 class CheckoutAsk(Struct, frozen=True):
     shipping_address_id: AddressId
     payment_method_id: PaymentMethodId
-    shipping_method: Annotated[str, Meta(min_length=1, max_length=40)]
-    quote_id: Annotated[str, Meta(max_length=60_000)] | None = None
+    shipping_method: MethodCode
+    quote_id: QuoteId | None = None
     email: Email | None = None
     expected_total: Price = field(default_factory=lambda: Raw(b"null"))
 
@@ -163,7 +169,7 @@ class CheckoutApi:
 
 def _flash_pass(request: Request) -> str | None:
     given = request.headers.get("flash-pass")
-    return given[:2_000] if given else None
+    return given[:FLASH_PASS_MAX] if given else None
 
 
 def _checkout_answer(answer: CheckoutAnswer) -> Answer:
@@ -238,11 +244,23 @@ class CheckoutTotals(NamedTuple):
     quote_id: str | None
 
 
-class _Wrong(Exception):
-    """The form cannot be used as it is: what is wrong, by field."""
+class CheckoutForm(Struct, frozen=True, kw_only=True):
+    """What the page asks, beside an address that is new. `card` is a saved way to pay, a test card's token,
+    or `new:` and the token of the provider's own field."""
 
-    def __init__(self, errors: dict[str, str]) -> None:
-        self.errors = errors
+    address: AddressId | None = None
+    method: Annotated[MethodCode, Meta(extra={"words": "Choose a delivery."})]
+    card: Annotated[str, Meta(max_length=CARD_TOKEN_MAX + len(_NEW_CARD), extra={"words": "Choose a card."})]
+    keep: bool = False
+    quote_id: QuoteId | None = None
+    seen_total: Annotated[int, Meta(ge=0, le=money.MINOR_MAX)] | None = None
+
+
+class GuestCheckoutForm(CheckoutForm, frozen=True, kw_only=True):
+    email: Email
+
+
+_FORM = (GuestCheckoutForm, NewAddress)
 
 
 class CheckoutPages:
@@ -268,7 +286,7 @@ class CheckoutPages:
                 if not isinstance(outcome, Refused):
                     return self._follow(request, after, outcome)
                 given, refused = _filled(ask), checkout_message(outcome)
-        return await self._desk(
+        return await self._page(
             request, caller, given, refused=refused, status=200 if refused is None else 402
         )
 
@@ -278,7 +296,7 @@ class CheckoutPages:
         caller = await caller_of(request)
         if caller is None:
             return self._pages.redirect(request, "/cart")
-        return await self._desk(request, caller, form, key=_key(form))
+        return await self._page(request, caller, form, key=_key(form))
 
     async def buy(self, request: Request) -> Response:
         form = await self._pages.form(request)
@@ -290,24 +308,24 @@ class CheckoutPages:
         if ask is None:
             try:
                 ask = await self._ask(caller, form)
-            except _Wrong as wrong:
-                return await self._desk(request, caller, form, errors=wrong.errors, key=key, status=422)
             except Refusal as refusal:
-                return await self._desk(
+                return await self._page(
                     request, caller, form, refused=checkout_message(refusal), key=key, status=refusal.status
                 )
+            if isinstance(ask, FormErrors):
+                return await self._page(request, caller, form, errors=ask, key=key, status=422)
             if ask.expected_total is None:
                 given = form | _filled(ask)
                 refused = RefusalMessage(
                     "Please check the total", "Here is what delivery and tax come to.", UNMOVED
                 )
-                return await self._desk(request, caller, given, refused=refused, key=key)
+                return await self._page(request, caller, given, refused=refused, key=key)
             ask = await self._remember(caller, key, ask)
         answer = await self._buy(caller, key, ask)
         if not isinstance(answer.outcome, Refused):
             return self._follow(request, key, answer.outcome)
         refused = checkout_message(answer.outcome)
-        return await self._desk(request, caller, form | _filled(ask), refused=refused, status=answer.status)
+        return await self._page(request, caller, form | _filled(ask), refused=refused, status=answer.status)
 
     async def pending(self, request: Request) -> Response:
         caller = await caller_of(request)
@@ -338,7 +356,7 @@ class CheckoutPages:
         caller = await caller_of(request)
         if caller is None:
             return self._pages.redirect(request, "/cart")
-        return await self._desk(request, caller, {}, refused=checkout_message(outcome), status=answer.status)
+        return await self._page(request, caller, {}, refused=checkout_message(outcome), status=answer.status)
 
     async def _wait(self, request: Request, pending: Pending, url: str, key: str = "") -> Response:
         if "seen" in request.query_params:
@@ -346,14 +364,14 @@ class CheckoutPages:
         step = _with_way_back(pending.next_action, key)
         return await self._pages.page(request, "pending.html", next_action=step, url=url)
 
-    async def _desk(
+    async def _page(
         self,
         request: Request,
         caller: Caller,
         given: dict[str, str],
         *,
         refused: RefusalMessage | None = None,
-        errors: dict[str, str] | None = None,
+        errors: FormErrors | None = None,
         key: str | None = None,
         status: int = 200,
     ) -> Response:
@@ -369,11 +387,7 @@ class CheckoutPages:
             "method": "",
         } | given
         offered = [*(str(each.payment_method_id) for each in saved), *(token for token, _, _ in self._cards)]
-        # What was typed into the card field is offered until it was tried: it may be good for one purchase.
-        card = form.get("card", "")
-        entered = card if self._card_field and card not in ("", _NEW_CARD, *offered) and status != 402 else ""
-        if not entered and card not in offered and card != _NEW_CARD:
-            form["card"] = next(iter(offered), _NEW_CARD)
+        form["card"], entered = self._chosen_card(form.get("card", ""), offered, tried=status == 402)
         chosen = next((each for each in addresses if str(each.address_id) == form["address"]), None)
         if chosen:
             country, region = chosen.country, chosen.region or ""
@@ -393,8 +407,8 @@ class CheckoutPages:
             status,
             cart=view,
             problems=problem_texts(view),
-            form=form,
-            errors=errors or {},
+            form=Form(_FORM, form, errors),
+            chosen=form,
             refused=refused,
             person=None if caller.guest else caller.email,
             addresses=addresses,
@@ -407,6 +421,14 @@ class CheckoutPages:
             quote=due,
             key=key or uuid.uuid4().hex,
         )
+
+    def _chosen_card(self, card: str, offered: list[str], *, tried: bool) -> tuple[str, str]:
+        """Choose the card that is shown as chosen, and what was typed into the card field: it is offered
+        until it was tried, since it may be good for one purchase."""
+        entered = card if self._card_field and card not in ("", _NEW_CARD, *offered) and not tried else ""
+        if entered or card in offered or card == _NEW_CARD:
+            return card, entered
+        return next(iter(offered), _NEW_CARD), ""
 
     async def _methods(self, country: str, region: str) -> list[ShippingMethod]:
         try:
@@ -445,41 +467,31 @@ class CheckoutPages:
             due.subtotal, due.discount, due.shipping, due.tax, due.total, view.currency, None
         )
 
-    async def _ask(self, caller: Caller, form: dict[str, str]) -> Buy:
-        """Read the form as checkout takes it. What is new in it is saved first: address, card."""
-        errors: dict[str, str] = {}
-        email = None
-        if caller.guest:
-            email = form.get("email", "").strip()
-            if "@" not in email[1:-1] or " " in email:
-                errors["email"] = "Write an e-mail address, such as ann@example.com."
-        if not form.get("method"):
-            errors["method"] = "Choose a delivery."
-        if not form.get("card"):
-            errors["card"] = "Choose a card."
-        elif form["card"] == _NEW_CARD:
+    async def _ask(self, caller: Caller, form: dict[str, str]) -> Buy | FormErrors:
+        """Read the form as checkout takes it. What is new in it is saved, once all of it fits."""
+        asked = read_form(form, GuestCheckoutForm if caller.guest else CheckoutForm)
+        new = None if form.get("address") else read_form(form, NewAddress)
+        errors = FormErrors(_errors(asked) | _errors(new))
+        if form.get("card") == _NEW_CARD:
             errors["card"] = (
                 f"The card did not come through. Enter it again, or choose another one. {UNMOVED}"
             )
-        new = None
-        if not form.get("address"):
-            new, wrong = new_address(form)
-            errors |= wrong
-        if errors:
-            raise _Wrong(errors)
-        if new:
-            address_id = await self._saved_address(caller, new)
-        else:
-            address_id = id_of(form["address"], AddressId)
-        total = form.get("seen_total", "")
+        if errors or isinstance(asked, FormErrors) or isinstance(new, FormErrors):
+            return errors
+        card = await self._saved_card(caller, asked)
+        if isinstance(card, FormErrors):
+            form.pop("card")
+            return card
+        address = asked.address if new is None else await self._saved_address(caller, new)
+        assert address is not None
         return Buy(
-            shipping_address_id=address_id,
-            payment_method_id=await self._saved_card(caller, form),
-            shipping_method=form["method"],
-            quote_id=form.get("quote_id") if form.get("address") else None,
-            email=email,
+            shipping_address_id=address,
+            payment_method_id=card,
+            shipping_method=asked.method,
+            quote_id=asked.quote_id if new is None else None,
+            email=asked.email if isinstance(asked, GuestCheckoutForm) else None,
             flash_pass=await self._flash_pass(caller),
-            expected_total=int(total) if total.isascii() and total.isdigit() and len(total) < 16 else None,
+            expected_total=asked.seen_total,
         )
 
     async def _flash_pass(self, caller: Caller) -> str | None:
@@ -497,22 +509,24 @@ class CheckoutPages:
         return None
 
     async def _saved_address(self, caller: Caller, new: NewAddress) -> AddressId:
+        wanted = msgspec.structs.asdict(new)
         for known in await self._shop.accounts.addresses(caller.user_id):
-            if all((getattr(known, name) or "") == (getattr(new, name) or "") for name in ADDRESS_FIELDS):
+            if all((getattr(known, name) or "") == (value or "") for name, value in wanted.items()):
                 return known.address_id
         return await self._shop.accounts.add_address(caller.user_id, new)
 
-    async def _saved_card(self, caller: Caller, form: dict[str, str]) -> PaymentMethodId:
-        card = form["card"]
-        new = bool(self._card_field) and card.startswith(_NEW_CARD)
-        if not new and card not in {token for token, _, _ in self._cards}:
-            return id_of(card, PaymentMethodId)
+    async def _saved_card(self, caller: Caller, asked: CheckoutForm) -> PaymentMethodId | FormErrors:
+        new = bool(self._card_field) and asked.card.startswith(_NEW_CARD)
+        if not new and asked.card not in {token for token, _, _ in self._cards}:
+            try:
+                return id_of(asked.card, PaymentMethodId)
+            except NotFound:
+                return FormErrors(card="Choose a card.")
+        token = asked.card.removeprefix(_NEW_CARD)
         try:
-            token = card.removeprefix(_NEW_CARD)
-            return await self._shop.checkout.keep_card(caller, token, once=new and "keep" not in form)
+            return await self._shop.checkout.keep_card(caller, token, once=new and not asked.keep)
         except Invalid as no:
-            form.pop("card")
-            raise _Wrong({"card": f"{no} {UNMOVED}"}) from no
+            return FormErrors(card=f"{no} {UNMOVED}")
 
     async def _buy(self, caller: Caller, key: str, ask: Buy) -> CheckoutAnswer:
         """Ask checkout; a refusal that it had no need to store is an answer like any other."""
@@ -521,6 +535,8 @@ class CheckoutPages:
         except CheckoutInProgress:
             return _IN_PROGRESS
         except Refusal as refusal:
+            if refusal.status in _NOTHING_BEGAN:
+                await self._store.do("DEL", _stored_name(caller, key))
             return CheckoutAnswer(Refused.by(refusal), refusal.status, b"")
 
     def _follow(self, request: Request, key: str, outcome: Confirmed | Pending) -> Response:
@@ -532,17 +548,24 @@ class CheckoutPages:
         return self._pages.redirect(request, step.url if step and ours else f"/checkout/pending/{key}")
 
     # A page's key and what was asked with it stay together: pressed twice, or followed up later, the same key
-    # comes with the same ask, whatever the second form said.
+    # comes with the same ask, whatever the second form said. Only what checkout can take is remembered.
 
     async def _remember(self, caller: Caller, key: str, ask: Buy) -> Buy:
         name = _stored_name(caller, key)
         await self._store.do("SET", name, codec.encode(ask), "NX", "EX", _ASK_KEPT_S)
-        kept = await self._store.do("GET", name)
-        return codec.decode(kept, Buy) if kept else ask
+        return await self._asked(caller, key) or ask
 
     async def _asked(self, caller: Caller, key: str) -> Buy | None:
         kept = await self._store.do("GET", _stored_name(caller, key)) if 0 < len(key) <= _KEY_MAX else None
-        return codec.decode(kept, Buy) if kept else None
+        try:
+            return codec.decode(kept, Buy) if kept else None
+        except msgspec.ValidationError:  # an earlier release remembered what no checkout takes
+            await self._store.do("DEL", _stored_name(caller, key))
+            return None
+
+
+def _errors(read: object) -> dict[str, str]:
+    return read if isinstance(read, FormErrors) else {}
 
 
 def _key(form: dict[str, str]) -> str:

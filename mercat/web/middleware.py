@@ -40,6 +40,7 @@ log = structlog.get_logger("mercat.access")
 _COOKIE_START = f"{COOKIE}=".encode()
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _TOKENS_MAX = 50_000
+_ADDRESS_LETTERS_MAX = 64
 _ETAG_BYTES_MAX = 1_000_000
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost", ""})
 _ALWAYS_OPEN = frozenset({"/health", "/ready", "/metrics"})
@@ -229,7 +230,7 @@ def _network(address: str) -> str:
     try:
         parsed = ip_address(address)
     except ValueError:
-        return address[:64]
+        return address[:_ADDRESS_LETTERS_MAX]
     return str(IPv6Address(int(parsed) >> 64 << 64)) if isinstance(parsed, IPv6Address) else address
 
 

@@ -20,7 +20,8 @@ from mercat.reviews import Page, Review
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.cache import public_answer
-from mercat.web.forms import id_of
+from mercat.web.cart import AddItem
+from mercat.web.forms import Form, id_of
 from mercat.web.optional import unless_away
 from mercat.web.pages import Pages
 from mercat.web.reviews import ReviewShown, review_shown
@@ -33,6 +34,8 @@ _CACHED_S = 2.0
 _CACHED_MAX = 2_000
 _REVIEWS = 10
 _A_SHELF = 5
+_LINKED_LETTERS_MAX = 1_000
+"""Of a text, for search engines."""
 
 
 class ImageShown(Struct, frozen=True):
@@ -222,6 +225,7 @@ class ProductPages:
             similar=[each for each in similar if each not in together],
             linked=_linked(product, offer, images, page.reviews if page else [], origin + canonical, origin),
             canonical=canonical,
+            form=Form(AddItem),
         )
 
     async def _flash(self, offer_id: OfferId) -> str | None:
@@ -295,7 +299,7 @@ def _linked(
         "@context": "https://schema.org",
         "@type": "Product",
         "name": product.title,
-        "description": product.description[:1_000],
+        "description": product.description[:_LINKED_LETTERS_MAX],
         "sku": str(product.product_id),
         "url": url,
         "image": [rendering.absolute(image["url"], origin) for image in images],
@@ -323,7 +327,7 @@ def _linked(
                 "@type": "Review",
                 "reviewRating": {"@type": "Rating", "ratingValue": each.stars},
                 "author": {"@type": "Person", "name": each.author or "A buyer"},
-                "reviewBody": each.body[:1_000],
+                "reviewBody": each.body[:_LINKED_LETTERS_MAX],
                 "datePublished": date.isoformat(each.written_at.date()),
             }
             for each in reviews[:3]

@@ -25,11 +25,12 @@ from mercat.web.results import (
     traits_of,
 )
 from mercat.web.router import Endpoint, PublicRoute
-from mercat.web.schemas import FewLimit, ListingSort, Paging, SearchWords, minor
+from mercat.web.schemas import SEARCH_WORDS_MAX, FewLimit, ListingSort, Paging, SearchWords, minor
 from mercat.web.tiles import ProductTile, listed, tile
 
 _INSTEAD = 8
-_SUGGEST_LETTERS = 2, 100
+_SUGGEST_LETTERS_MIN = 2
+LeastRating = Annotated[float, Meta(ge=0, le=5)]
 
 
 class ProductsAsk(Paging):
@@ -43,7 +44,7 @@ class SearchAsk(Paging):
     price_max: Decimal | None = field(default=None, name="filters[price_max]")
     brand: list[str] = field(default_factory=list[str], name="filters[brand]")
     category: list[str] = field(default_factory=list[str], name="filters[category]")
-    rating_min: Annotated[float, Meta(ge=0, le=5)] | None = field(default=None, name="filters[rating_min]")
+    rating_min: LeastRating | None = field(default=None, name="filters[rating_min]")
     in_stock: bool | None = field(default=None, name="filters[in_stock]")
     attributes: Wanted = field(default_factory=dict[str, list[str]], name="filters[attr.NAME]")
     sort: ListingSort = "relevance"
@@ -272,9 +273,9 @@ class SearchPages:
         return links
 
     async def suggest(self, request: Request) -> Response:
-        words = request.query_params.get("q", "").replace("\0", "").strip()[: _SUGGEST_LETTERS[1]]
+        words = request.query_params.get("q", "").replace("\0", "").strip()[:SEARCH_WORDS_MAX]
         found = Suggestions([], [], [], [])
-        if len(words) >= _SUGGEST_LETTERS[0]:
+        if len(words) >= _SUGGEST_LETTERS_MIN:
             found = await self._shop.breakers["search"].ask(self._shop.search.suggest(words, 5), found)
         response = self._pages.fragment(
             request,

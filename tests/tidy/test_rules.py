@@ -52,7 +52,6 @@ REMAINING: dict[str, set[str]] = {
         "lab/bench/flash.py",
         "lab/bench/search.py",
         "search/ranking.py",
-        "web/checkout.py",
     },
     "noqa": {
         "lab/bench/stripe_charges.py",
