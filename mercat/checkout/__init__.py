@@ -18,7 +18,6 @@ from mercat.checkout.messages import (
     CheckoutOutcome,
     Confirmed,
     Email,
-    KeyReused,
     MethodCode,
     NotAdmitted,
     Parked,
@@ -35,6 +34,7 @@ from mercat.checkout.messages import (
 )
 from mercat.checkout.neighbours import Neighbours
 from mercat.checkout.service import Checkout
+from mercat.kit.refusals import KeyReused
 
 __all__ = [
     "API",

@@ -178,10 +178,6 @@ class CartEmpty(Invalid):
     """There is nothing in the cart to buy."""
 
 
-class KeyReused(Invalid):
-    """This Idempotency-Key was used for another request. Use a new key for a new purchase."""
-
-
 class CheckoutInProgress(Conflict):
     """This purchase is being carried out. Ask again in a moment with the same key."""
 

@@ -496,7 +496,8 @@ class CheckoutPages:
 
     async def _flash_pass(self, caller: Caller) -> str | None:
         """Find the pass of whoever's turn it is, where the cart has something of a flash sale."""
-        watched = {each.offer_id: each.sale_id for each in await self._shop.flashsale.watched() if each.queue}
+        offers = await self._shop.flashsale.sale_offers()
+        watched = {each.offer_id: each.sale_id for each in offers if each.queue}
         if not watched:
             return None
         for line in (await self._shop.cart.basket(caller.user_id)).lines:

@@ -230,7 +230,7 @@ class ProductPages:
 
     async def _flash(self, offer_id: OfferId) -> str | None:
         """Find the sale in which alone this offer is sold, if there is one."""
-        watched = await unless_away(self._shop.flashsale.watched()) or ()
+        watched = await unless_away(self._shop.flashsale.sale_offers()) or ()
         return next((each.sale_id for each in watched if each.offer_id == offer_id), None)
 
     async def _delivery(self) -> ShippingMethod | None:

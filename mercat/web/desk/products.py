@@ -8,9 +8,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat import money
-from mercat.catalog import Attributes, NewProduct, Offer, OfferSort, ProductChange, Status
+from mercat.catalog import (
+    Attributes,
+    Brand,
+    CategoryName,
+    CurrencyCode,
+    Description,
+    Images,
+    NewProduct,
+    Offer,
+    OfferSort,
+    ProductChange,
+    Status,
+    Title,
+)
 from mercat.ids import OfferId, ProductId, SellerId, SkuId
-from mercat.inventory import Line, Stock, StockCount
+from mercat.inventory import Stock, StockCount, StockQuantity
 from mercat.kit.refusals import ConditionMissing, Forbidden, NotFound, Refusal, Stale
 from mercat.kit.rpc import Answer, Caller
 from mercat.shop import Shop
@@ -19,6 +32,7 @@ from mercat.web.desk.listing_form import EditListingForm, NewListingForm, as_for
 from mercat.web.desk.page import A_PAGE, AFTER, DONE, desk_page, seller_of
 from mercat.web.errors import RefusalMessage, message_of
 from mercat.web.forms import Form, FormErrors, TypedPrice, errors_of, id_of, read_form
+from mercat.web.idempotency import key_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, PageLimit, Price, is_given, minor
@@ -38,17 +52,15 @@ _SORTS: dict[OfferSort, str] = {
 
 
 class ListingAsk(Struct, frozen=True, kw_only=True):
-    title: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
-    description: Annotated[str, Meta(max_length=20_000)]
-    category: Annotated[str, Meta(min_length=1, max_length=200)]
+    title: Title
+    description: Description
+    category: Annotated[CategoryName, Meta(min_length=1)]
     price: Price
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
-    quantity: Annotated[int, Meta(ge=0, le=10_000_000)]
-    brand: Annotated[str, Meta(max_length=200)] | None = None
+    currency: CurrencyCode
+    quantity: StockQuantity
+    brand: Brand | None = None
     attributes: Attributes = {}
-    images: Annotated[
-        list[Annotated[str, Meta(max_length=2_000, pattern=r"^(https?://|/)")]], Meta(max_length=20)
-    ] = []
+    images: Images = []
 
 
 class ListingMade(Struct, frozen=True):
@@ -95,13 +107,11 @@ class SellerProductsApi:
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
-    async def list_product(self, caller: Caller, listing: ListingAsk) -> ListingMade:
+    async def list_product(self, caller: Caller, listing: ListingAsk, request: Request) -> ListingMade:
         """Put a product on sale, with so many in stock."""
-        seller_id = seller_id_of(caller)
-        seller = await self._shop.sellers.seller(seller_id)
-        listed = await self._shop.catalog.create(
-            seller_id,
-            seller.name,
+        key = key_of(request)
+        listed = await self._shop.sellers.list_product(
+            seller_id_of(caller),
             NewProduct(
                 title=listing.title,
                 description=listing.description,
@@ -112,9 +122,9 @@ class SellerProductsApi:
                 attributes=listing.attributes,
                 images=listing.images,
             ),
+            listing.quantity,
+            f"api/{key}" if key else None,
         )
-        items = [Line(listed.offer_id, listing.quantity)]
-        await self._shop.inventory.receive(f"listed/{int(listed.offer_id)}", items, seller_id)
         return ListingMade(listed.product_id, listed.sku_id, listed.offer_id)
 
     async def change_product(
@@ -401,7 +411,7 @@ class SellerProductPages:
             return await self.new(request, Form(NewListingForm, form, asked))
         product, quantity = asked
         try:
-            await list_for_sale(self._shop, seller_id, product, quantity)
+            await self._shop.sellers.list_product(seller_id, product, quantity)
         except Refusal as refused:
             return await self.new(request, Form(NewListingForm, form, errors_of(refused)), refused)
         return self._pages.redirect(request, "/desk?said=listed")
@@ -475,13 +485,6 @@ def _cells(row: OfferRow) -> list[Any]:
 def _back_to(form: dict[str, str], said: str, offer_id: OfferId) -> str:
     """Return to the same rows of the table, at this one."""
     return link("/desk", choice(form.get("back", ""), _PRODUCTS | AFTER), said=said) + f"#row-{offer_id}"
-
-
-async def list_for_sale(shop: Shop, seller_id: SellerId, draft: NewProduct, quantity: int) -> None:
-    seller = await shop.sellers.seller(seller_id)
-    listed = await shop.catalog.create(seller_id, seller.name, draft)
-    line = Line(listed.offer_id, quantity)
-    await shop.inventory.receive(f"listed/{int(listed.offer_id)}", [line], seller_id)
 
 
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from mercat.flashsale import Act, Room, Sale
+from mercat.flashsale import Act, Sale, SaleOverview
 from mercat.kit.batching import AWAY
 from mercat.kit.refusals import Overloaded, Refusal
 from mercat.kit.rpc import Caller
@@ -54,7 +54,7 @@ class ControlRoom:
     ) -> Response:
         form = form or Form(Act)
         caller = await with_role(request, "operator")
-        room = await self._shop.flashsale.room(request.path_params["sale_id"])
+        room = await self._shop.flashsale.overview(request.path_params["sale_id"])
         return await self._page(
             request,
             caller,
@@ -84,7 +84,7 @@ class ControlRoom:
             yield b"retry: 1000\n\n"
             for _ in range(_WATCHED_S):
                 try:
-                    room = await self._shop.flashsale.room(sale_id)
+                    room = await self._shop.flashsale.overview(sale_id)
                 except (Refusal, *AWAY):
                     return  # the browser asks again
                 shown = _shown(room)
@@ -125,7 +125,7 @@ class ControlRoom:
         return await self._pages.page(request, name, status, **(base | shown))
 
 
-def _shown(room: Room) -> dict[str, Any]:
+def _shown(room: SaleOverview) -> dict[str, Any]:
     """Collect what the room's page and its events show alike."""
     sale = room.sale
     waiting = max(0, sale.joined - sale.serving) if sale.queue else 0
