@@ -142,7 +142,7 @@ class Process:
         parts = [part for service in shop.host.here.values() for part in parts_of(service)]
         for part in parts:
             if "_db" in getattr(part, "__dict__", ()):
-                setattr(part, "_db", Mortal(vars(part)["_db"], self))  # noqa: B010
+                setattr(part, "_db", Mortal(vars(part)["_db"], self))  # noqa: B010  - private
         for name_of_store, store in (("store", shop.host.store), ("cache", shop.host.cache)):
             self._stand_before(name_of_store, store)
         if plant and plant.spoil:
@@ -245,7 +245,7 @@ class Process:
             except Unavailable as away:
                 return [away] * len(commands)
 
-        setattr(together, "_flush", perhaps_the_last)  # noqa: B010
+        setattr(together, "_flush", perhaps_the_last)  # noqa: B010  - private
 
 
 class Mortal:

@@ -233,11 +233,11 @@ class Stage:
                     continue
             return await step()
 
-        setattr(purchases, "patiently", at_once)  # noqa: B010
+        setattr(purchases, "patiently", at_once)  # noqa: B010  - not declared as a field
         try:
             yield cls(told, turns, processes, backs, reader)
         finally:
-            setattr(purchases, "patiently", patiently)  # noqa: B010
+            setattr(purchases, "patiently", patiently)  # noqa: B010  - not declared as a field
             clock.drive(None)
 
 
