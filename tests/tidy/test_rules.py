@@ -53,7 +53,7 @@ SHARED_NAMES: dict[str, str] = {}
 """Class names that mean two things, with the reason."""
 
 REMAINING: dict[str, set[str]] = {
-    "long": {"cli/goods.py", "lab/bench/flash.py", "lab/bench/search.py", "web/checkout.py"},
+    "long": {"cli/goods.py", "lab/bench/flash.py", "lab/bench/search.py"},
     "patches": {"kit/database.py", "kit/metrics.py", "payments/stripe.py"},
     "formats": {
         "accounts/api.py",
