@@ -6,16 +6,18 @@ import re
 import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
+import typer
 from rich.console import Console
 from rich.table import Table
 
 from mercat import ids, settings
-from mercat.app import CHECKOUT_PATH, Shop, build_shop, certify
+from mercat.app import certify
+from mercat.cli.options import HERE, Data, opened_shop
 from mercat.embedded import Connection, Trouble
 from mercat.flashsale import Act, Certified, NewSale, Sale, canonical, genuine
 from mercat.ids import OfferId, ProductId
@@ -23,6 +25,7 @@ from mercat.kit import codec
 from mercat.kit.batching import AT_ONCE
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
+from mercat.shop import CHECKOUT_PATH, Shop, build_shop
 
 T = TypeVar("T")
 WITHOUT = ("recommendations", "reviews", "wishlist")
@@ -242,7 +245,7 @@ def certificate(connection: Connection, sale_id: str, out: Path | None) -> int:
     return _show_certificate(made)
 
 
-def check(file: Path) -> int:
+def check_file(file: Path) -> int:
     """Whether a certificate is what its key signed. Nothing but the file is asked."""
     try:
         raw = msgspec.json.decode(file.read_bytes())
@@ -286,3 +289,122 @@ def rehearse_of(people: int, units: int, rate: float) -> int:
 
 def _operator(who: str) -> Caller:
     return Caller(ids.UserId(0), frozenset({"operator"}), email=who)
+
+
+commands = typer.Typer(
+    name="flash",
+    help="Flash sales: create, prepare, finish, verify, certify, rehearse.",
+    no_args_is_help=True,
+)
+SaleName = Annotated[str, typer.Argument(metavar="SALE", help="The sale's name, as in /flash/SALE.")]
+Who = Annotated[str, typer.Option(help="Who does it, for the record.", envvar="USER")]
+
+
+@commands.command("create")
+def flash_create(
+    sale: SaleName,
+    goods: Annotated[str, typer.Argument(metavar="OFFER", help="An offer (off_…) or a product (prod_…).")],
+    units: Annotated[int, typer.Argument(min=1, metavar="UNITS", help="How many are on sale.")],
+    starts: Annotated[datetime, typer.Argument(metavar="STARTS", help="When, in UTC: 2026-11-27T18:00:00.")],
+    ends: Annotated[datetime | None, typer.Option(help="When it is over at the latest.")] = None,
+    rate: Annotated[float, typer.Option(min=0, help="People let in a second, at most.")] = 100,
+    ceiling: Annotated[int, typer.Option(min=1, help="People with a pass at once, at most.")] = 1_000,
+    window: Annotated[int, typer.Option(min=1, help="Seconds a pass is good for.")] = 300,
+    per_person: Annotated[int, typer.Option(min=1, help="Units a person may buy.")] = 1,
+    per_card: Annotated[
+        int, typer.Option(min=0, help="Orders a card may pay (0: any; the sandbox's are everybody's).")
+    ] = 0,
+    per_address: Annotated[int, typer.Option(min=0, help="Orders an address may get (0: any).")] = 2,
+    queue: Annotated[
+        bool, typer.Option("--queue/--rush", help="A waiting room, or first at the till.")
+    ] = True,
+    members: Annotated[bool, typer.Option(help="Only for people with an account.")] = False,
+    data: Data = HERE,
+) -> None:
+    """Plan a sale. Its offer is sold in it alone from now on; the draw's commitment is said."""
+    with opened_shop(data, "flash") as shop:
+        create(
+            shop,
+            sale,
+            goods,
+            starts.replace(tzinfo=starts.tzinfo or UTC),
+            ends_at=ends.replace(tzinfo=ends.tzinfo or UTC) if ends else None,
+            units=units,
+            rate=rate,
+            ceiling=ceiling,
+            window_s=window,
+            per_person=per_person,
+            per_card=per_card or None,
+            per_address=per_address or None,
+            queue=queue,
+            members_only=members,
+        )
+
+
+@commands.command("prepare")
+def flash_prepare(
+    sale: SaleName,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
+    people: Annotated[
+        int, typer.Option(min=1, max=10_000_000, help="How many may come: memory, workers, connections.")
+    ] = 10_000,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the sale's page is written, for a web server or CDN."),
+    ] = None,
+    who: Who = "operator",
+    data: Data = HERE,
+) -> None:
+    """Get the shop ready: stock and sizes looked at, caches filled, connections at the till held open, the
+    sale's page written, what can wait switched off, breakers armed. `finish` undoes it."""
+    with opened_shop(data, "flash") as shop:
+        raise typer.Exit(prepare(shop, sale, who, people=people, out=out, dry_run=dry_run))
+
+
+@commands.command("finish")
+def flash_finish(
+    sale: SaleName,
+    why: Annotated[str, typer.Option(help="Why now, for the record.")] = "The sale is over.",
+    who: Who = "operator",
+    data: Data = HERE,
+) -> None:
+    """End a sale, switch everything on again, and make the certificate."""
+    with opened_shop(data, "flash") as shop:
+        raise typer.Exit(finish(shop, sale, who, why))
+
+
+@commands.command("verify")
+def flash_verify(sale: SaleName, data: Data = HERE) -> None:
+    """Recompute the draw: the seed, the list, and every place that was given."""
+    with opened_shop(data, "flash") as shop:
+        raise typer.Exit(verify(shop, sale))
+
+
+@commands.command("certificate")
+def flash_certificate(
+    sale: SaleName,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write (else standard output).")
+    ] = None,
+    check: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Check this file's signature instead.")
+    ] = None,
+    data: Data = HERE,
+) -> None:
+    """What a sale was, as signed JSON, with what the audit found behind it."""
+    if check:
+        raise typer.Exit(check_file(check))
+    with opened_shop(data, "flash") as shop:
+        raise typer.Exit(certificate(shop, sale, out))
+
+
+@commands.command("rehearse")
+def flash_rehearse(
+    people: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many come.")] = 5_000,
+    units: Annotated[int, typer.Option(min=1, max=100_000, help="How many are on sale.")] = 500,
+    rate: Annotated[float, typer.Option(min=1, help="People let in a second.")] = 50,
+) -> None:
+    """A whole sale with made-up people in a shop of its own, to watch: it is gone afterwards."""
+    raise typer.Exit(rehearse_of(people, units, rate))

@@ -23,7 +23,7 @@ class Plan:
 
     def carry_out(self) -> NoReturn:
         """In place of the process that asks."""
-        os.execv(sys.executable, [sys.executable, "-m", "mercat.cli.serve", json.dumps(asdict(self))])
+        os.execv(sys.executable, [sys.executable, "-m", "mercat.cli.supervise", json.dumps(asdict(self))])
 
 
 def serve(plan: Plan) -> int:

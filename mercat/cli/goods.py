@@ -8,17 +8,19 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Annotated, Any, cast
 
 import msgspec
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mercat import catalog, settings
-from mercat.app import build_shop
 from mercat.cli.open_demo import import_files, rows
+from mercat.cli.options import HERE, Data, opened_shop
 from mercat.embedded import Connection, Trouble
 from mercat.kit.refusals import Refusal
+from mercat.shop import build_shop
 
 _console = Console(stderr=True, markup=False, highlight=False)
 _SHOWN = 5
@@ -152,3 +154,50 @@ def generate_into(count: int, seed: int, out: Path | None) -> None:
 def _write(count: int, seed: int, file: IO[Any]) -> None:
     for line in rows(count, seed):
         file.write(line)
+
+
+commands = typer.Typer()
+
+
+@commands.command("import")
+def import_(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE…", help="JSON lines (.gz too) or CSV."),
+    ],
+    seller: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose goods these are (else one seller a file).")
+    ] = None,
+    stock: Annotated[int, typer.Option(min=0, help="Units of each where the file does not say.")] = 100,
+    rename: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="THEIRS=OURS", help="A column that is called otherwise here."),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where bad rows are written, as JSON lines.")
+    ] = None,
+    data: Data = HERE,
+) -> None:
+    """Take files of products into the catalogue. Again, nothing changes; docs/import.md has the fields."""
+    for pair in rename or []:
+        if "=" not in pair:
+            raise typer.BadParameter(
+                f"{pair} is not THEIRS=OURS, as in --map name=title.", param_hint="--map"
+            )
+    columns = dict(pair.split("=", 1) for pair in rename or [])
+    with opened_shop(data, "import") as shop:
+        wanted = report or data / "import-report.jsonl"
+        raise typer.Exit(import_into(shop, files, seller, stock, columns, wanted))
+
+
+@commands.command()
+def generate(
+    products: Annotated[int, typer.Option(min=1, max=100_000_000, help="How many.")] = 2_400,
+    seed: Annotated[int, typer.Option(help="Another seed, other products.")] = 1,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where to write, packed if .gz (else standard output)."),
+    ] = None,
+) -> None:
+    """Make up products as JSON lines, to be taken with `mercat import`."""
+    generate_into(products, seed, out)

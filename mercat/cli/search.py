@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import typer
@@ -16,11 +16,12 @@ from rich.console import Console
 from rich.table import Table
 
 from mercat import settings
-from mercat.app import build_shop, products
+from mercat.cli.options import HERE, AsJson, Data, needs_shop, opened_shop
 from mercat.embedded import Connection, Trouble
 from mercat.ids import ProductId
 from mercat.kit.refusals import Refusal
 from mercat.search import Place, learning, place_of, verifying
+from mercat.shop import build_shop, every_product
 
 _console = Console(stderr=True)
 _SHOWN = 20
@@ -117,7 +118,7 @@ async def _verify(connection: Connection, every: int, *, mend: bool, as_json: bo
         shop = await build_shop(settings.load({**os.environ, **connection.environment()}), stack)
         await shop.host.lease_worker()
         place = place_of(shop.settings)
-        verdict = await verifying.verify(place, lambda: products(shop.catalog), every)
+        verdict = await verifying.verify(place, lambda: every_product(shop.catalog), every)
         if mend and verdict.differences:
             wrong = [ProductId(each.product_id) for each in verdict.differences if each.what != "extra"]
             await shop.catalog.tell_again(wrong)
@@ -140,3 +141,58 @@ def _show(steps: dict[str, dict[str, float]]) -> None:
     for step, values in steps.items():
         table.add_row(step, *(f"{values[name]:.3f}" for name in names))
     _console.print(table)
+
+
+commands = typer.Typer(name="search", help="Measure and teach search.", no_args_is_help=True)
+Queries = Annotated[
+    Path,
+    typer.Option(metavar="FILE", exists=True, dir_okay=False, help="JSON lines: query_id, query (.gz too)."),
+]
+Judgements = Annotated[
+    Path,
+    typer.Option(
+        metavar="FILE", exists=True, dir_okay=False, help="JSON lines: query_id, product_id, grade 0 to 3."
+    ),
+]
+
+
+@commands.command("evaluate")
+def search_evaluate(
+    queries: Queries,
+    judgements: Judgements,
+    data: Data = HERE,
+    run: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the cross-validated order of each query.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how good the order of this shop's products is, by what people judged; learnt parts are
+    cross-validated."""
+    needs_shop(data)
+    raise typer.Exit(evaluate(data / "search", queries, judgements, as_json=as_json, run=run))
+
+
+@commands.command("verify")
+def search_verify(
+    data: Data = HERE,
+    every: Annotated[int, typer.Option(min=1, help="Compare one page of products in so many.")] = 1,
+    mend: Annotated[bool, typer.Option("--mend", help="Tell search again what it has wrong.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare this shop's index with its catalogue, and say what differs."""
+    with opened_shop(data, "search verify") as shop:
+        raise typer.Exit(verify(shop, every, mend=mend, as_json=as_json))
+
+
+@commands.command("train")
+def search_train(
+    queries: Queries,
+    judgements: Judgements,
+    data: Data = HERE,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the ranker goes (else into this shop).")
+    ] = None,
+) -> None:
+    """Learn a ranker for this shop from judgements of its products. Workers take it when they start."""
+    needs_shop(data)
+    raise typer.Exit(train(data / "search", queries, judgements, out or data / "search" / "ranker.json"))

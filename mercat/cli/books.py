@@ -1,12 +1,12 @@
-"""What `mercat audit`, `bench` and `simulate` say: a table for people, one JSON object for machines.
+"""`mercat audit` and `reconcile`: a table for people, one JSON object for machines.
 
 With `--json` the last line of standard output is the object; everything else goes to standard error."""
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Annotated
 
 import asyncpg
 import msgspec
@@ -15,13 +15,14 @@ from rich.console import Console
 from rich.table import Table
 
 from mercat import settings
-from mercat.app import till_of
 from mercat.audit import Account, Finding, audit, prove, trial_balance
+from mercat.cli.options import HERE, AsJson, Data, opened_shop, show_report
 from mercat.embedded import Connection
 from mercat.kit.host import Host
 from mercat.money import words
 from mercat.payments import Reconciled
 from mercat.search import behind, place_of
+from mercat.shop import make_payments
 
 _console = Console(stderr=True)
 _SAMPLED = """
@@ -61,7 +62,7 @@ def reconcile_of(shop: Connection, hours: float, *, as_json: bool) -> int:
     if as_json:
         typer.echo(msgspec.json.encode(said))
         return 1 if said.differences else 0
-    _show(msgspec.structs.asdict(said))
+    show_report(msgspec.structs.asdict(said))
     if said.differences:
         _console.print("[red]The operator's desk has the cases, under Money.")
     return 1 if said.differences else 0
@@ -70,7 +71,7 @@ def reconcile_of(shop: Connection, hours: float, *, as_json: bool) -> int:
 async def _reconcile(shop: Connection, hours: float) -> Reconciled:
     async with AsyncExitStack() as stack:
         host = Host(settings.load({**os.environ, **shop.environment()}), stack)
-        return await till_of(host, await host.pool("payments")).reconcile(hours)
+        return await make_payments(host, await host.pool("payments")).reconcile(hours)
 
 
 def _sum(findings: Sequence[Finding]) -> int:
@@ -123,54 +124,28 @@ def _table(findings: Sequence[Finding], word: str, wrong: Sequence[Finding]) -> 
     return table
 
 
-def bench_of(name: str, seconds: float, options: Mapping[str, Any], *, as_json: bool) -> int:
-    """1 where a law was broken, or a fault did what it must not; 2 for what is not known."""
-    from mercat.kit.metrics import set_up_logs
-    from mercat.lab.bench import FAULTS, NAMES, options_of, run
-
-    set_up_logs("info" if name == "faults" else "warning")
-    if name not in NAMES:
-        _console.print(f"There is no benchmark {name!r}. There are: {', '.join(NAMES)}.")
-        return 2
-    given = {option: value for option, value in options.items() if value}
-    if strange := [option for option in given if option not in options_of(name)]:
-        takers = [other for other in NAMES if strange[0] in options_of(other)]
-        _console.print(f"Only the benchmark {' or '.join(takers)} takes --{strange[0]}.")
-        return 2
-    if unknown := [each for each in given.get("fault", ()) if each not in FAULTS]:
-        _console.print(f"There is no fault {unknown[0]!r}. There are: {', '.join(FAULTS)}.")
-        return 2
-    report = asyncio.run(run(name, seconds, **given)).shown()
-    if as_json:
-        typer.echo(msgspec.json.encode(report))
-    else:
-        _show(report)
-    for wrong in report.get("wrong", ()):
-        _console.print(f"[red]{wrong}")
-    if report["audit_violations"]:
-        _console.print("[red]A law is broken, so there is no result.")
-    return 1 if report["audit_violations"] or report.get("wrong") else 0
+commands = typer.Typer()
 
 
-def simulate_of(seed: int, seeds: int, plant: str | None, *, as_json: bool) -> int:
-    """1 where a law was broken, 2 for a bug that nobody knows."""
-    from mercat.kit.metrics import set_up_logs
-    from mercat.lab.simulate import PLANTS, simulate
-
-    if plant is not None and plant not in PLANTS:
-        typer.echo(f"There is no bug {plant!r} to plant. Known: {', '.join(PLANTS)}.", err=True)
-        return 2
-    set_up_logs("critical")  # what dies says so, and is meant to
-    report = asyncio.run(simulate(seed, seeds, plant))
-    if as_json:
-        typer.echo(msgspec.json.encode(report))
-    else:
-        _show(report)
-    return 1 if report["violations"] else 0
+@commands.command("audit")
+def audit_command(
+    data: Data = HERE,
+    as_json: AsJson = False,
+    prove: Annotated[
+        bool, typer.Option("--prove", help="Break each law in a transaction that is rolled back.")
+    ] = False,
+) -> None:
+    """Check the laws of stock and money over live data. Exits with 1 where one is broken."""
+    with opened_shop(data, "audit") as shop:
+        raise typer.Exit(audit_of(shop, as_json=as_json, prove=prove))
 
 
-def _show(report: dict[str, Any]) -> None:
-    table = Table("what", "how much")
-    for name, value in report.items():
-        table.add_row(name, f"{value:,}" if isinstance(value, int | float) else str(value))
-    _console.print(table)
+@commands.command()
+def reconcile(
+    data: Data = HERE,
+    hours: Annotated[float, typer.Option(min=0.1, max=24 * 90, help="How far back.")] = 48,
+    as_json: AsJson = False,
+) -> None:
+    """Compare our books with the payment provider's. A difference opens a case, and exits with 1."""
+    with opened_shop(data, "reconcile") as shop:
+        raise typer.Exit(reconcile_of(shop, hours, as_json=as_json))
