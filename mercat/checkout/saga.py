@@ -15,10 +15,10 @@ import asyncpg
 import msgspec
 import structlog
 
-from mercat import money
+from mercat import ids, money
 from mercat.cart import Cart
 from mercat.checkout.messages import CheckoutInProgress, Record, Said
-from mercat.ids import EPOCH_MS, CheckoutId
+from mercat.ids import CheckoutId
 from mercat.inventory import Inventory, Line, OutOfStock
 from mercat.kit import clock, codec, metrics, sql
 from mercat.kit.batching import Coalescer
@@ -179,8 +179,7 @@ class Saga:
 
     async def forget_old(self) -> int:
         """A refusal's key is good for a day; answers how many were forgotten."""
-        day_ago = int((clock.now() - timedelta(days=1)).timestamp() * 1_000) - EPOCH_MS
-        return len(await self._db.fetch(queries.prune, day_ago << 22))
+        return len(await self._db.fetch(queries.prune, ids.first_of(clock.now() - timedelta(days=1))))
 
     async def keep_forgetting(self) -> None:
         while await self.forget_old():

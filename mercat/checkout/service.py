@@ -187,8 +187,7 @@ class Checkout(Afterwards):
     async def health(self, seconds: float) -> Health:
         """How buying did lately."""
         since = clock.now() - timedelta(seconds=seconds)
-        first = (int(since.timestamp() * 1_000) - ids.EPOCH_MS) << 22
-        row: Any = await self._db.fetchrow(queries.health, first, since)
+        row: Any = await self._db.fetchrow(queries.health, ids.first_of(since), since)
         return sql.row(Health, row)
 
     async def challenge(self, ticket: str, outcome: Outcome) -> Said:

@@ -15,8 +15,8 @@ import msgspec
 import stripe
 from stripe import StripeClient
 
-from mercat import money
-from mercat.ids import EPOCH_MS, CheckoutId, RefundId, UserId, parse
+from mercat import ids, money
+from mercat.ids import CheckoutId, RefundId, UserId, parse
 from mercat.kit import clock
 from mercat.kit.refusals import Invalid
 from mercat.payments.messages import KeptCard
@@ -271,7 +271,7 @@ class Stripe:
             async with _answers():
                 found = list((await self._stripe.v1.payment_intents.search_async(params)).data)
             return _answer(found[0]) if found else Answer("unknown")
-        asked = datetime.fromtimestamp(((ask.key >> 22) + EPOCH_MS) / 1_000, tz=clock.now().tzinfo)
+        asked = ids.made_at(ask.key)
         since, until = asked - timedelta(minutes=1), asked + _LOST
         after: str | None = None
         for _ in range(_PAGES_MAX):
@@ -398,4 +398,4 @@ def _noted(metadata: Any, name: str) -> str:
 
 
 def _age(key: CheckoutId) -> timedelta:
-    return timedelta(milliseconds=clock.now().timestamp() * 1_000 - ((key >> 22) + EPOCH_MS))
+    return clock.now() - ids.made_at(key)
