@@ -179,9 +179,7 @@ class IdMaker:
                 self._last, self._sequence = self._last + 1, 0
         if bucket is None:
             bucket = random.getrandbits(10)
-        return kind(
-            (self._last - _EPOCH_MS) << _SHIFT | bucket << 12 | self.worker << 6 | self._sequence
-        )
+        return kind((self._last - _EPOCH_MS) << _SHIFT | bucket << 12 | self.worker << 6 | self._sequence)
 
     @property
     def spent_until_ms(self) -> int:

@@ -16,7 +16,7 @@ from mercat.fulfilment import Fulfilment, Shipment
 from mercat.ids import OrderId, ReturnId, SellerId, ShipmentId, UserId
 from mercat.inventory import Inventory, Line
 from mercat.kit import clock, codec, sql
-from mercat.kit.batching import AWAY
+from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Forbidden, NotFound, Overloaded
 from mercat.kit.rpc import IN_BODY, Caller
 from mercat.orders import Goods, NotCancellable, NotReturnable, NotShippable, Order, Orders, Taken

@@ -31,7 +31,8 @@ from mercat.fulfilment import Fulfilment, ShippingMethod
 from mercat.ids import AddressId, CheckoutId, LineId, OfferId, OrderId, PaymentMethodId, UserId
 from mercat.inventory import Inventory, Line, OutOfStock
 from mercat.kit import clock, codec, sql
-from mercat.kit.batching import AWAY, Coalescer
+from mercat.kit.batching import Coalescer
+from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import BadRequest, Invalid, NotFound, Overloaded
 from mercat.kit.rpc import IN_BODY, Caller
 from mercat.money import shown

@@ -5,7 +5,7 @@ from hashlib import sha256
 from mercat.flashsale.messages import Claim, FlashPassInvalid, Watched
 from mercat.flashsale.service import FlashSales
 from mercat.ids import CheckoutId, OfferId
-from mercat.kit.batching import AWAY
+from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Overloaded
 from mercat.orders import NewOrder
 

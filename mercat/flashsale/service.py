@@ -52,7 +52,8 @@ from mercat.flashsale.signature import Signer, canonical
 from mercat.ids import CheckoutId, OfferId, ProductId, UserId
 from mercat.inventory import Inventory
 from mercat.kit import clock, codec, signing, sql
-from mercat.kit.batching import AWAY, Coalescer
+from mercat.kit.batching import Coalescer
+from mercat.kit.db_errors import AWAY
 from mercat.kit.limits import Limit, Limits
 from mercat.kit.refusals import Invalid, NotFound, SignInFirst, TooManyRequests, Unavailable
 from mercat.kit.rpc import IN_BODY, Caller

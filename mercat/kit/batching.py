@@ -13,8 +13,8 @@ from weakref import WeakKeyDictionary
 
 import asyncpg
 import structlog
-from asyncpg.exceptions._base import DataError as ArgumentError  # pyright: ignore
 
+from mercat.kit.db_errors import AWAY, WRONG_VALUE, unavailable
 from mercat.kit.refusals import Overloaded, Unavailable
 
 Ask = TypeVar("Ask")
@@ -195,27 +195,3 @@ class Turnstile:
 AT_ONCE = 2
 """Batches of a process that run at a time."""
 _turnstiles: WeakKeyDictionary[asyncio.AbstractEventLoop, Turnstile] = WeakKeyDictionary()
-
-
-WRONG_VALUE = (asyncpg.DataError, ArgumentError)
-"""What is raised for a value that PostgreSQL (SQLSTATE 22), or the client before it, cannot take."""
-
-AWAY = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.InsufficientResourcesError,  # its disk is full, its memory, its connections
-    asyncpg.PostgresSystemError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a connection that died in the middle of something
-    OSError,
-    TimeoutError,
-)
-"""What is raised when the database is away (SQLSTATE 08, 53, 57, 58, or no answer)."""
-
-
-def unavailable(error: BaseException) -> Unavailable:
-    """What a caller is told, with why."""
-    away = Unavailable()
-    away.__cause__ = error
-    return away

@@ -4,15 +4,12 @@ import asyncio
 from typing import Any
 
 import asyncpg
-from asyncpg.protocol import protocol
+
+from mercat.kit import patches
 
 _OPENS_WITHIN_S = 5
 
-# asyncpg asks of every value in an array whether it is an array itself, by two abstract classes, which Python
-# answers slowly: a third of what a batch costs to send. Our arrays are lists only.
-for _name in ("IterableABC", "SizedABC"):
-    if hasattr(protocol, _name):
-        setattr(protocol, _name, (list, tuple))
+patches.send_only_lists_as_arrays()
 
 
 class Connection(asyncpg.Connection):

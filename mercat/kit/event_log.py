@@ -18,7 +18,7 @@ import structlog
 
 from mercat.events import AnyEvent, Event
 from mercat.kit import codec, metrics, sql
-from mercat.kit.batching import AWAY
+from mercat.kit.db_errors import AWAY
 
 Method = TypeVar("Method", bound=Callable[..., Awaitable[None]])
 queries = sql.load("mercat.kit")

@@ -15,14 +15,13 @@ from prometheus_client import (
     Histogram,
     generate_latest,
     multiprocess,
-    values,
 )
+
+from mercat.kit import patches
 
 _TOGETHER = "PROMETHEUS_MULTIPROC_DIR" in os.environ
 if _TOGETHER:
-    # Its own check for a forked process is a system call at every count; ours are started, not forked.
-    _this_process = os.getpid()
-    values.ValueClass = values.MultiProcessValue(lambda: _this_process)  # type: ignore[no-untyped-call]
+    patches.keep_process_id()
 
 requests = Counter("mercat_requests_total", "Requests answered.", ["route", "status"])
 request_seconds = Histogram(

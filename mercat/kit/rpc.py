@@ -24,7 +24,7 @@ from starlette.routing import Route as Endpoint
 
 from mercat.ids import Id, SellerId, UserId
 from mercat.kit import codec, metrics
-from mercat.kit.batching import AWAY, WRONG_VALUE
+from mercat.kit.db_errors import AWAY, WRONG_VALUE
 from mercat.kit.refusals import Forbidden, Invalid, NotFound, Refusal, SignInFirst, TooLarge, Unavailable
 
 Service = TypeVar("Service")

@@ -8,7 +8,7 @@ import asyncpg
 
 from mercat import ids
 from mercat.kit import sql
-from mercat.kit.batching import AWAY
+from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Unavailable
 
 queries = sql.load("mercat.kit")

@@ -10,7 +10,8 @@ import structlog
 from mercat import ids
 from mercat.ids import CaseId, CheckoutId, OrderId, PaymentId, RefundId, UserId
 from mercat.kit import clock, codec, signing, sql
-from mercat.kit.batching import AWAY, Coalescer
+from mercat.kit.batching import Coalescer
+from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Invalid, NotFound, Refusal, Unavailable
 from mercat.kit.rpc import IN_BODY
 from mercat.payments import rules

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from mercat.flashsale import Act, Place, Room, Sale
 from mercat.ids import UserId
 from mercat.kit import clock, codec
-from mercat.kit.batching import AWAY
+from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import NotFound, Overloaded, Refusal
 from mercat.kit.rpc import Caller
 from mercat.services import Services

@@ -30,8 +30,8 @@ from mercat.flashsale import ADMIT, OUT, Act, NewSale, gate_key
 from mercat.ids import CheckoutId, OfferId, OrderId, SellerId, UserId, parse
 from mercat.inventory import Line
 from mercat.kit import batching
-from mercat.kit.batching import AWAY
 from mercat.kit.clock import clock
+from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Overloaded, Refusal, Unavailable
 from mercat.kit.rpc import Caller
 from mercat.lab.simulate.dying import MOMENTS, Crash, Plan, Point, Process, Turns

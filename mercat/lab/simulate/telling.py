@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 
-from mercat.kit.batching import AWAY
+from mercat.kit.db_errors import AWAY
 from mercat.kit.event_log import (
     Follower,
     Notifier,
