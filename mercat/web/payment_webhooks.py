@@ -1,0 +1,43 @@
+"""Where payment providers tell what happened."""
+
+from msgspec import Struct
+from starlette.requests import Request
+
+from mercat.kit.rpc import read
+from mercat.payments import Letter
+from mercat.shop import Shop
+from mercat.web.router import PublicRoute
+
+
+class WebhookReceived(Struct, frozen=True):
+    """A provider's notice was signed; `duplicate`: it was seen to before."""
+
+    received: bool = True
+    duplicate: bool = False
+
+
+class PaymentWebhooksApi:
+    """What payment providers tell."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+
+    async def provider_notice(self, provider: str, request: Request) -> WebhookReceived:
+        """Where a payment provider tells that something happened, signed: `Stripe-Signature`, or
+        `Mercat-Signature` of the sandbox. The checkout goes on; twice changes nothing."""
+        header = "stripe-signature" if provider == "stripe" else "mercat-signature"
+        signature = request.headers.get(header, "")
+        heard = await self._shop.checkout.hear(Letter(provider, await read(request, needed=False), signature))
+        return WebhookReceived(duplicate=heard.done)
+
+
+API = [
+    PublicRoute(
+        "POST",
+        "/payments/webhooks/{provider}",
+        PaymentWebhooksApi.provider_notice,
+        tag="Buying",
+        status=200,
+        refuses=["bad_signature", "not_found"],
+    ),
+]
