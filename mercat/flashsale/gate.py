@@ -1,4 +1,3 @@
-import asyncio
 from contextlib import suppress
 from hashlib import sha256
 
@@ -7,6 +6,7 @@ from mercat.flashsale.service import FlashSales
 from mercat.ids import CheckoutId, OfferId
 from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Overloaded
+from mercat.kit.snapshot import Snapshot
 from mercat.orders import NewOrder
 
 _FRESH_S = 1.0
@@ -19,25 +19,21 @@ class Gate:
 
     def __init__(self, sales: FlashSales) -> None:
         self._sales = sales
-        self._offers: dict[OfferId, Watched] = {}
-        self._seen_at = -1e9
-        self._looking: asyncio.Task[None] | None = None
+        self._offers = Snapshot(self._watched, _FRESH_S, waits_s=_STALE_S, keeps_s=_STALE_S)
 
     async def admit(self, order: NewOrder, card: str, flash_pass: str | None) -> str | None:
         """Raises NotAdmitted, or answers the name of the pass that is used, if one is needed."""
-        age = asyncio.get_running_loop().time() - self._seen_at
-        if age > _FRESH_S:
-            await self._refresh(wait=age > _STALE_S)
-        if not self._offers:
+        offers = await self._offers.get()
+        if not offers:
             return None
-        wanted = {line.offer_id: line.quantity for line in order.lines if line.offer_id in self._offers}
+        wanted = {line.offer_id: line.quantity for line in order.lines if line.offer_id in offers}
         if not wanted:
             return None
         if len(wanted) > 1:
             raise FlashPassInvalid("Buy what is on sale in different flash sales one at a time.")
         [(offer_id, quantity)] = wanted.items()
         claim = Claim(
-            sale_id=self._offers[offer_id].sale_id,
+            sale_id=offers[offer_id].sale_id,
             place=0,
             user_id=order.user_id,
             checkout_id=order.checkout_id,
@@ -53,20 +49,8 @@ class Gate:
         with suppress(Overloaded, *AWAY):
             await self._sales.give_back(name, checkout_id)
 
-    async def _refresh(self, *, wait: bool) -> None:
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look())
-        if wait:
-            await asyncio.shield(self._looking)
-            if asyncio.get_running_loop().time() - self._seen_at > _STALE_S:
-                raise Overloaded
-
-    async def _look(self) -> None:
-        try:
-            self._offers = {each.offer_id: each for each in await self._sales.watched()}
-        except Exception:
-            return  # what was known is good for some seconds; after that nothing is sold blindly
-        self._seen_at = asyncio.get_running_loop().time()
+    async def _watched(self) -> dict[OfferId, Watched]:
+        return {each.offer_id: each for each in await self._sales.watched()}
 
 
 def _door(address: dict[str, str]) -> str:

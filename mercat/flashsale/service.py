@@ -53,10 +53,10 @@ from mercat.ids import CheckoutId, OfferId, ProductId, UserId
 from mercat.inventory import Inventory
 from mercat.kit import clock, codec, signing, sql
 from mercat.kit.batching import Coalescer
-from mercat.kit.db_errors import AWAY
 from mercat.kit.limits import Limit, Limits
 from mercat.kit.refusals import Invalid, NotFound, SignInFirst, TooManyRequests, Unavailable
 from mercat.kit.rpc import IN_BODY, Caller
+from mercat.kit.snapshot import Snapshot
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
 
@@ -124,10 +124,9 @@ class FlashSales:
         self._signer = Signer(settings.key("flash certificates"))
         self._documents: dict[str, tuple[Any, Signed]] = {}
         self._secret = settings.key("flash sales")
-        self._view: dict[str, Any] = {}
-        self._seen_at = -1e9
-        self._fresh_s = _FRESH_S
-        self._looking: asyncio.Task[None] | None = None
+        self._standing: Snapshot[dict[str, Any]] = Snapshot(self._read_standing, _FRESH_S, keeps_s=_STALE_S)
+        """All sales by name, read at most twice a second by a process, however many ask; five times while the
+        last units of one are being paid for."""
         self._claims: Coalescer[Claim, str] = Coalescer(self._claim_many)
         self.releaser = Releaser(db, store, checkout)
 
@@ -167,12 +166,12 @@ class FlashSales:
         if made is None:
             raise SaleExists
         await self._store.do("SET", numbers_key(sale.sale_id), 0, "NX")  # from here on people may join
-        self._seen_at = -1e9
+        self._standing.forget()
         return await self.sale(sale.sale_id)
 
     async def sales(self) -> list[Sale]:
         """The sales that are not over, and those that ended within the hour."""
-        return [_shown(row) for row in (await self._rows()).values()]
+        return [_shown(row) for row in (await self._standing.get()).values()]
 
     async def sale(self, sale_id: str) -> Sale:
         """The document that everybody who waits reads."""
@@ -182,7 +181,7 @@ class FlashSales:
         """The offers that are sold in sales alone."""
         return [
             Watched(OfferId(row["offer_id"]), row["sale_id"], _state(row), row["queue"])
-            for row in (await self._rows()).values()
+            for row in (await self._standing.get()).values()
             if row["state"] != "ended"
         ]
 
@@ -197,7 +196,7 @@ class FlashSales:
 
     async def switched_off(self) -> list[str]:
         """What the shop does without at the moment, for a sale's sake."""
-        rows = (await self._rows()).values()
+        rows = (await self._standing.get()).values()
         return sorted({name for row in rows if row["state"] != "ended" for name in row["switched_off"]})
 
     async def switch_off(self, caller: Caller, sale_id: str, names: list[str]) -> None:
@@ -206,7 +205,7 @@ class FlashSales:
             raise NotFound("There is no such sale.")
         said = f"Without {', '.join(names)}." if names else "With everything again."
         await self._db.execute(queries.note, sale_id, _name(caller), "switch", said)
-        self._seen_at = -1e9
+        self._standing.forget()
 
     # -- afterwards
 
@@ -341,7 +340,7 @@ class FlashSales:
 
     async def adopt(self, guest: UserId, member: UserId) -> None:
         """A guest signed in: the guest's places are the account's from now on, where it has none."""
-        for sale_id, row in (await self._rows()).items():
+        for sale_id, row in (await self._standing.get()).items():
             if row["state"] != "ended" and row["queue"]:
                 number = await self._store.run(_ADOPT, [queue_key(sale_id)], [int(guest), int(member)])
                 if number:
@@ -438,7 +437,7 @@ class FlashSales:
 
     async def _claim_many(self, claims: list[Claim]) -> list[str | Exception]:
         """Both kinds in one transaction: the sales are locked where limits have to be counted."""
-        view = self._view
+        view = self._standing.known or {}
         queued = [claim for claim in claims if claim.place]
         rush = [claim for claim in claims if not claim.place]
         limited = {
@@ -499,7 +498,7 @@ class FlashSales:
         )
         if done is None:
             raise NotPossible
-        self._seen_at = -1e9
+        self._standing.forget()
         return await self.sale(sale_id)
 
     async def room(self, sale_id: str) -> Room:
@@ -526,31 +525,17 @@ class FlashSales:
     # -- what is known here
 
     async def _row(self, sale_id: str) -> Any:
-        row = (await self._rows()).get(sale_id)
+        row = (await self._standing.get()).get(sale_id)
         if row is None:
             row = await self._db.fetchrow(queries.sale, sale_id) if len(sale_id) <= 40 else None
             if row is None:
                 raise NotFound("There is no such sale.")
         return row
 
-    async def _rows(self) -> dict[str, Any]:
-        """All sales, read at most twice a second by a process, however many ask; five times while the last
-        units of one are being paid for."""
-        now = asyncio.get_running_loop().time()
-        if now - self._seen_at > self._fresh_s:
-            if self._looking is None or self._looking.done():
-                self._looking = asyncio.create_task(self._look(now))
-            try:
-                await asyncio.shield(self._looking)
-            except AWAY:
-                if now - self._seen_at > _STALE_S:
-                    raise  # else what was known a moment ago is good enough for those who wait
-        return self._view
-
-    async def _look(self, now: float) -> None:
-        self._view = {row["sale_id"]: row for row in await self._db.fetch(queries.standing)}
-        self._fresh_s = SOON_S if any(map(all_promised, self._view.values())) else _FRESH_S
-        self._seen_at = now
+    async def _read_standing(self) -> dict[str, Any]:
+        rows = {row["sale_id"]: row for row in await self._db.fetch(queries.standing)}
+        self._standing.fresh_s = SOON_S if any(map(all_promised, rows.values())) else _FRESH_S
+        return rows
 
 
 def _shown(row: Any) -> Sale:

@@ -150,12 +150,10 @@ class Process:
 
     async def look_at_sales(self) -> None:
         """Once a seed: both would look again by the machine's clock."""
-        sales, gate = vars(self.shop.flashsale), vars(self.shop.checkout.gate)
-        sales["_seen_at"] = -math.inf
-        await gate["_sales"].watched()
-        sales["_seen_at"] = math.inf
-        gate["_offers"] = {each.offer_id: each for each in await gate["_sales"].watched()}
-        gate["_seen_at"] = math.inf
+        for snapshot in (vars(self.shop.flashsale)["_standing"], vars(self.shop.checkout.gate)["_offers"]):
+            snapshot.forget()
+            await snapshot.get()
+            vars(snapshot)["_due"] = math.inf
 
     def begin(self, plan: Plan) -> None:
         self.plan, self.dead, self.wake, self.asleep = plan, False, asyncio.Event(), 0
