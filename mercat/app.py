@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import AsyncExitStack
 
 import asyncpg
 from starlette.applications import Starlette
@@ -14,10 +15,15 @@ from mercat.kit.database import warm
 from mercat.kit.host import for_ever
 from mercat.lab.demo import draw_from_path
 from mercat.settings import Settings
-from mercat.shop import CHECKOUT_PATH, Shop
+from mercat.shop import CHECKOUT_PATH, Shop, build_services
 
 _SWITCHES_S = 2
 _READY_WITHIN_S = 2
+
+
+async def build_shop(settings: Settings, stack: AsyncExitStack) -> Shop:
+    """Build every service, wherever it lives. A purchase is answered as the API presents it."""
+    return await build_services(settings, stack, web.present_checkout)
 
 
 def internal_app(shop: Shop) -> Starlette:

@@ -1,7 +1,7 @@
 import asyncio
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 import msgspec
@@ -11,13 +11,12 @@ from mercat import ids
 from mercat.cart import scripts
 from mercat.cart.messages import (
     LINES_MAX,
-    QUANTITY_MAX,
     Basket,
     BasketLine,
     CartFull,
     CartLine,
     CartView,
-    Problem,
+    LineProblem,
 )
 from mercat.catalog import Catalog, Offer
 from mercat.ids import CartId, OfferId, ProductId, UserId, parse
@@ -27,6 +26,7 @@ from mercat.kit.batching import Coalescer
 from mercat.kit.refusals import NotFound
 from mercat.kit.valkey import Store
 from mercat.money import minor
+from mercat.quantity import QUANTITY_MAX, Quantity
 from mercat.settings import Settings
 
 log = structlog.get_logger("mercat.cart")
@@ -40,7 +40,7 @@ _COPY_MAX = 500
 class _Kept(msgspec.Struct):
     """A line as Valkey keeps it."""
 
-    qty: Annotated[int, msgspec.Meta(ge=1, le=QUANTITY_MAX)]
+    qty: Quantity
     price: int
     added: str
 
@@ -107,7 +107,7 @@ class Cart:
                 self._catalog.offers(offer_ids), self._inventory.stock(offer_ids)
             )
         items: list[CartLine] = []
-        problems: list[Problem] = []
+        problems: list[LineProblem] = []
         for line in basket.lines:
             offer = offers.get(line.offer_id)
             if offer is None:
@@ -244,16 +244,18 @@ def _item(line: BasketLine, offer: Offer) -> CartLine:
     )
 
 
-def _problems(line: BasketLine, offer: Offer, stock: Stock | None) -> list[Problem]:
+def _problems(line: BasketLine, offer: Offer, stock: Stock | None) -> list[LineProblem]:
     left = stock.available if stock else 0
-    found: list[Problem] = []
+    found: list[LineProblem] = []
     if offer.status != "active":
-        found.append(Problem("not_for_sale", offer.offer_id, f"{offer.title} is not for sale any more.", 0))
+        found.append(
+            LineProblem("not_for_sale", offer.offer_id, f"{offer.title} is not for sale any more.", 0)
+        )
     elif left == 0:
-        found.append(Problem("sold_out", offer.offer_id, f"{offer.title} is sold out.", 0))
+        found.append(LineProblem("sold_out", offer.offer_id, f"{offer.title} is sold out.", 0))
     elif left < line.quantity:
-        found.append(Problem("not_enough", offer.offer_id, f"Only {left} of {offer.title} left.", left))
+        found.append(LineProblem("not_enough", offer.offer_id, f"Only {left} of {offer.title} left.", left))
     if offer.price != line.price_at_add:
         said = f"The price of {offer.title} has changed since you added it."
-        found.append(Problem("price_changed", offer.offer_id, said, price=offer.price))
+        found.append(LineProblem("price_changed", offer.offer_id, said, price=offer.price))
     return found

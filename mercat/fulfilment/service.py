@@ -5,6 +5,7 @@ from typing import Any
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from mercat.countries import served
 from mercat.events import OrderCancelled, OrderLine, OrderPlaced
 from mercat.fulfilment.messages import (
     AddressNotServed,
@@ -16,7 +17,8 @@ from mercat.fulfilment.messages import (
     ShippedLine,
     ShippingMethod,
 )
-from mercat.fulfilment.rules import WAY, arrives, price, zone_of
+from mercat.fulfilment.rates import rates
+from mercat.fulfilment.rules import PROGRESS, arrives, price
 from mercat.ids import LineId, OrderId, SellerId, ShipmentId, UserId
 from mercat.kit import clock, codec, sql
 from mercat.kit.event_log import on
@@ -34,20 +36,16 @@ class Fulfilment:
         self._currency = settings.currency
 
     async def methods(self, country: str, region: str = "") -> list[ShippingMethod]:
-        """How parcels can go there; AddressNotServed where they cannot."""
-        zone = zone_of(country)
-        if zone is None:
+        """List the ways to a destination, the cheapest first; AddressNotServed where there is none."""
+        destination = served(country)
+        if destination is None:
             raise AddressNotServed(pointer="/shipping_address_id")
-        today = clock.now().date()
-        offered = (
-            ("standard", "Standard delivery", zone.standard, zone.standard_days),
-            ("express", "Express delivery", zone.express, zone.express_days),
-        )
+        today, currency = clock.now().date(), self._currency
         return [
             ShippingMethod(
-                code, name, price(cents, self._currency), self._currency, arrives(today, days), days
+                code, name, price(rate.cents, currency), currency, arrives(today, rate.days), rate.days
             )
-            for code, name, cents, days in offered
+            for code, name, rate in rates(destination, region)
         ]
 
     async def open(
@@ -86,7 +84,7 @@ class Fulfilment:
     ) -> Shipment:
         """A carrier saw the parcel. Seen there already changes nothing, in another town does; backwards is
         OutOfOrder."""
-        if status not in WAY:
+        if status not in PROGRESS:
             raise Invalid("A parcel cannot be that.", pointer="/status")
         moment = at or clock.now()
         if moment.tzinfo is None:
@@ -94,7 +92,7 @@ class Fulfilment:
         if moment > clock.now() + _CLOCKS_DIFFER:
             raise Invalid("This time has not come yet.", pointer="/at")
         moved = await self._db.fetch(
-            queries.seen, shipment_id, seller_id, status, WAY[status], location or "", moment
+            queries.seen, shipment_id, seller_id, status, PROGRESS[status], location or "", moment
         )
         shipment = await self._shipment(shipment_id, seller_id)
         if not moved and shipment.status != status:

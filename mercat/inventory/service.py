@@ -7,7 +7,7 @@ import asyncpg
 
 from mercat import ids
 from mercat.ids import CheckoutId, OfferId, SellerId
-from mercat.inventory.messages import Count, Line, OutOfStock, Stock
+from mercat.inventory.messages import Line, OutOfStock, Stock, StockCount
 from mercat.inventory.rules import Ask, Place, Share, share_out
 from mercat.kit import clock, sql
 from mercat.kit.batching import Coalescer
@@ -62,7 +62,7 @@ class Inventory:
         offers, quantities = [line.offer_id for line in items], [line.quantity for line in items]
         await self._db.execute(queries.receive, kind, reference, offers, quantities, seller_id)
 
-    async def count(self, seller_id: SellerId, offer_id: OfferId, version: int, count: Count) -> Stock:
+    async def count(self, seller_id: SellerId, offer_id: OfferId, version: int, count: StockCount) -> Stock:
         """Sets what a seller counted, if nobody changed the shelf since (Stale otherwise)."""
         row = await self._db.fetchrow(queries.count, offer_id, seller_id, count.quantity, version)
         if row is None:

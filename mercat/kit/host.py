@@ -1,7 +1,7 @@
 """Where services live: in this process, or at another address that a setting gives."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
@@ -146,7 +146,12 @@ async def _close(pool: asyncpg.Pool) -> None:
 
 
 async def _drain(service: object) -> None:
-    waiting: Iterable[Any] = vars(service).values() if hasattr(service, "__dict__") else ()
-    for part in waiting:
-        if isinstance(part, Coalescer):
-            await part.close()
+    """Close the coalescers of a service, and of the parts that it is made of: objects of its own package."""
+    package = type(service).__module__.rpartition(".")[0]
+    parts = [service]
+    for part in parts:
+        for each in getattr(part, "__dict__", {}).values():
+            if isinstance(each, Coalescer):
+                await each.close()
+            elif type(each).__module__.startswith(f"{package}.") and each not in parts:
+                parts.append(each)

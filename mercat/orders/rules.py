@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from mercat.ids import SellerId
+from mercat.orders.messages import OrderStatus
 
 
-class Progress(NamedTuple):
+class LineProgress(NamedTuple):
     """How far a line has come."""
 
     quantity: int
@@ -24,8 +25,9 @@ class Sold(NamedTuple):
 
 
 def share(amount: int, of: int, before: int, after: int, step: int = 1) -> int:
-    """What of an amount belongs to the part of a whole between two marks, in multiples of `step`. All parts
-    together are the amount to the cent, in whatever order they come: the last one takes the rest."""
+    """Answer what of an amount belongs to the part of a whole between two marks, in multiples of `step`.
+
+    All parts together are the amount to the cent, in whatever order they come: the last takes the rest."""
     if not of:
         return 0
     until, since = (amount * mark // of // step * step for mark in (after, before))
@@ -33,12 +35,12 @@ def share(amount: int, of: int, before: int, after: int, step: int = 1) -> int:
 
 
 def value_of_returns(lines: Iterable[Sold]) -> int:
-    """What the goods that came back were sold for."""
+    """Add up what the goods that came back were sold for."""
     return sum(line.unit_price * line.returned for line in lines)
 
 
-def status_of(lines: Iterable[Progress]) -> str:
-    """confirmed, partially_shipped, shipped or delivered."""
+def status_of(lines: Iterable[LineProgress]) -> OrderStatus:
+    """Answer what an order is whose lines have come so far, if it was not cancelled."""
     every = list(lines)
     if all(line.delivered == line.quantity for line in every):
         return "delivered"

@@ -5,7 +5,7 @@ import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
 from mercat import money
-from mercat.events import OrderPlaced, ParcelMoved
+from mercat.events import OrderLine, OrderPlaced, ParcelMoved
 from mercat.ids import LineId, OrderId, SellerId, ShipmentId, UserId, parse
 from mercat.kit import codec, metrics, sql
 from mercat.kit.batching import Coalescer
@@ -14,19 +14,19 @@ from mercat.kit.refusals import Invalid, NotFound, Unavailable
 from mercat.orders.messages import (
     Goods,
     Happening,
+    LineQuantity,
     NewOrder,
     NotCancellable,
     NotReturnable,
     NotShippable,
     Order,
     OrderLineView,
+    OrderPage,
     OrderRefused,
+    OrderSummary,
     Owed,
-    Page,
-    Summary,
-    Taken,
 )
-from mercat.orders.rules import Progress, Sold, share, status_of, value_of_returns
+from mercat.orders.rules import LineProgress, Sold, share, status_of, value_of_returns
 
 queries = sql.load("mercat.orders")
 _SELDOM = ("partially_shipped", "shipped", "cancelled")
@@ -78,7 +78,7 @@ class Orders:
 
     async def list_of(
         self, user_ids: list[UserId], page: int = 1, limit: int = 20, cursor: str | None = None
-    ) -> Page:
+    ) -> OrderPage:
         """Newest first."""
         before = _LAST
         if cursor:
@@ -91,7 +91,9 @@ class Orders:
         total = await self._db.fetchval(queries.count_of, buckets, user_ids)
         return _page(rows, limit, total)
 
-    async def newest(self, before: OrderId | None = None, limit: int = 50, status: str | None = None) -> Page:
+    async def newest(
+        self, before: OrderId | None = None, limit: int = 50, status: str | None = None
+    ) -> OrderPage:
         """Everybody's, for the operator's desk."""
         statement = queries.newest_of_seldom if status in _SELDOM else queries.newest
         rows = await self._db.fetch(statement, before or _LAST, limit + 1, status)
@@ -106,7 +108,7 @@ class Orders:
         return order
 
     async def ship(
-        self, order_id: OrderId, seller_id: SellerId, shipment_id: ShipmentId, lines: list[Taken]
+        self, order_id: OrderId, seller_id: SellerId, shipment_id: ShipmentId, lines: list[LineQuantity]
     ) -> UserId:
         """Decides that a seller's lines are shipped, once a shipment; answers whose order it is."""
         async with self._db.acquire() as db, db.transaction():
@@ -137,7 +139,7 @@ class Orders:
             )
             return UserId(order["user_id"])
 
-    async def arrived(self, order_id: OrderId, shipment_id: ShipmentId, lines: list[Taken]) -> None:
+    async def arrived(self, order_id: OrderId, shipment_id: ShipmentId, lines: list[LineQuantity]) -> None:
         """A shipment was delivered, once a shipment."""
         async with self._db.acquire() as db, db.transaction():
             await self._arrived(
@@ -151,7 +153,7 @@ class Orders:
                 lines = [(line.order_line_id, line.quantity) for line in event.lines]
                 await self._arrived(db, event.order_id, event.shipment_id, lines)
 
-    async def return_(self, order_id: OrderId, reference: str, lines: list[Taken]) -> Owed:
+    async def return_(self, order_id: OrderId, reference: str, lines: list[LineQuantity]) -> Owed:
         """Decides a return, once a reference, and what it gives back; NotReturnable beyond what shipped.
         Whose order it is, the asker has seen. Decided under the order's lock, returns never differ by a cent
         of tax."""
@@ -232,7 +234,7 @@ class Orders:
         changed = [(n, row["shipped"], row["delivered"], row["returned"]) for n, row in rows.items()]
         await db.execute(queries.set_lines, bucket, order_id, *sql.columns(changed, 4))
         status = status_of(
-            Progress(row["quantity"], row["shipped"], row["delivered"]) for row in rows.values()
+            LineProgress(row["quantity"], row["shipped"], row["delivered"]) for row in rows.values()
         )
         if order["status"] != "cancelled" and status != order["status"]:
             await db.execute(queries.set_status, bucket, order_id, status)
@@ -241,45 +243,8 @@ class Orders:
         await db.execute(queries.note, bucket, order_id, reference, what, who, codec.text(detail))
 
     async def _create_many(self, orders: list[NewOrder]) -> list[str | Exception]:
-        heads = [
-            (
-                order.order_id.bucket,
-                order.order_id,
-                order.user_id,
-                order.checkout_id,
-                order.cart_id,
-                order.email,
-                order.subtotal,
-                order.discount,
-                order.shipping,
-                order.tax,
-                order.total,
-                order.currency,
-                order.shipping_method,
-                order.estimated_delivery,
-                codec.text(order.address),
-                order.placed_at,
-                codec.inner_text(_placed(order)),
-            )
-            for order in orders
-        ]
-        lines = [
-            (
-                order.order_id.bucket,
-                order.order_id,
-                line.order_line_id,
-                line.product_id,
-                line.offer_id,
-                line.seller_id,
-                line.title,
-                line.image_url,
-                line.quantity,
-                line.unit_price,
-                line.total,
-            )
-            for order in orders
-            for line in order.lines
-        ]
+        heads = [_head_row(order) for order in orders]
+        lines = [_line_row(order, line) for order in orders for line in order.lines]
         rows = await self._db.fetch(queries.create_many, *sql.columns(heads), *sql.columns(lines, 11))
         made = {row[0] for row in rows}
         metrics.orders_placed.inc(len(made))
@@ -293,6 +258,45 @@ class Orders:
             ]
             answers |= {row[0]: row[1] for row in await self._db.fetch(queries.states, *sql.columns(known))}
         return [answers.get(order.order_id) or Unavailable() for order in orders]
+
+
+def _head_row(order: NewOrder) -> tuple[Any, ...]:
+    """An order as `create_many` takes it, with the fact that tells of it."""
+    return (
+        order.order_id.bucket,
+        order.order_id,
+        order.user_id,
+        order.checkout_id,
+        order.cart_id,
+        order.email,
+        order.subtotal,
+        order.discount,
+        order.shipping,
+        order.tax,
+        order.total,
+        order.currency,
+        order.shipping_method,
+        order.estimated_delivery,
+        codec.text(order.address),
+        order.placed_at,
+        codec.inner_text(_placed(order)),
+    )
+
+
+def _line_row(order: NewOrder, line: OrderLine) -> tuple[Any, ...]:
+    return (
+        order.order_id.bucket,
+        order.order_id,
+        line.order_line_id,
+        line.product_id,
+        line.offer_id,
+        line.seller_id,
+        line.title,
+        line.image_url,
+        line.quantity,
+        line.unit_price,
+        line.total,
+    )
 
 
 def _sold(rows: dict[int, dict[str, Any]]) -> list[Sold]:
@@ -322,6 +326,6 @@ def _placed(order: NewOrder) -> OrderPlaced:
     )
 
 
-def _page(rows: list[Any], limit: int, total: int) -> Page:
-    orders = sql.rows(Summary, rows[:limit])
-    return Page(orders, total, str(orders[-1].order_id) if len(rows) > limit else None)
+def _page(rows: list[Any], limit: int, total: int) -> OrderPage:
+    orders = sql.rows(OrderSummary, rows[:limit])
+    return OrderPage(orders, total, str(orders[-1].order_id) if len(rows) > limit else None)

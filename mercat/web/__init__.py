@@ -14,6 +14,7 @@ A handler translates and decides nothing: HTTP status, JSON shapes and decimal a
     pages.py        how pages and fragments are rendered; rendering.py: templates and their filters
     forms.py        what is in a form or an address; table_query.py: which rows of a table
     schemas.py      what several answers of the API share
+    presenter.py    what became of a purchase, as it is stored and repeated
     openapi.py      the API as an OpenAPI 3.1 document, as a page, and as docs/api.md
 
 It owns no tables. `mercat.app` builds the application from `Middleware`, `api_routes` and `page_routes`.
@@ -23,6 +24,7 @@ No page needs a script, but for the payment provider's own field for a new card.
 from mercat.web.errors import exception_handlers, turn_away
 from mercat.web.middleware import Middleware
 from mercat.web.openapi import refusals
+from mercat.web.presenter import present_checkout
 from mercat.web.routes import TABLE, api_routes, page_routes
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "api_routes",
     "exception_handlers",
     "page_routes",
+    "present_checkout",
     "refusals",
     "turn_away",
 ]

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mercat.checkout import CheckoutInProgress
+from mercat.checkout import CheckoutInProgress, Confirmed, Refused
 from mercat.kit import codec
 from mercat.kit.rpc import answered, read
 from mercat.payments import Outcome
@@ -37,18 +37,18 @@ class BankPages:
         outcome = codec.convert({"outcome": form.get("outcome")}, Outcome)
         back = local_path(form.get("back") or "/orders")
         try:
-            said = await self._shop.checkout.challenge(ticket, outcome)
+            came_to = (await self._shop.checkout.challenge(ticket, outcome)).outcome
         except CheckoutInProgress:
             return self._pages.redirect(request, back)
-        if said.status < 400 and said.status != 202:
-            return self._pages.redirect(request, order_url(said))
+        if isinstance(came_to, Confirmed):
+            return self._pages.redirect(request, order_url(came_to))
         return self._pages.redirect(request, back)
 
     async def _bank_is_told(self, request: Request) -> Response:
         outcome = codec.decode(await read(request), Outcome)
-        said = await self._shop.checkout.challenge(request.path_params["ticket"], outcome)
-        kind = "application/json" if said.status < 400 else "application/problem+json"
-        return Response(said.body, said.status, {"Cache-Control": "private, no-store"}, kind)
+        answer = await self._shop.checkout.challenge(request.path_params["ticket"], outcome)
+        kind = "application/problem+json" if isinstance(answer.outcome, Refused) else "application/json"
+        return Response(answer.body, answer.status, {"Cache-Control": "private, no-store"}, kind)
 
 
 def page_routes(pages: Pages, shop: Shop) -> list[Route]:

@@ -12,12 +12,13 @@ from mercat.cart import CartView
 from mercat.ids import CartId, OfferId, ProductId
 from mercat.kit.refusals import Invalid, Refusal
 from mercat.kit.rpc import Caller
+from mercat.quantity import QUANTITY_MAX, Quantity
 from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import id_of
 from mercat.web.pages import Pages
 from mercat.web.router import PublicRoute
-from mercat.web.schemas import Amount, Quantity
+from mercat.web.schemas import Amount
 from mercat.web.session import caller_of, guest_session
 
 
@@ -28,7 +29,7 @@ class AddItem(Struct, frozen=True):
 
 
 class ChangeItem(Struct, frozen=True):
-    quantity: Annotated[int, Meta(ge=0, le=9_999, description="0 takes the line out.")]
+    quantity: Annotated[int, Meta(ge=0, le=QUANTITY_MAX, description="0 takes the line out.")]
 
 
 class CartLineShown(Struct, frozen=True, kw_only=True):
@@ -225,8 +226,8 @@ def problem_texts(view: CartView) -> dict[OfferId, CartProblemText]:
 
 
 def _quantity(given: str, *, least: int) -> int:
-    if not (given.isascii() and given.isdigit() and len(given) < 6 and least <= int(given) <= 9_999):
-        raise Invalid(f"A quantity is a whole number from {least} to 9,999.")
+    if not (given.isascii() and given.isdigit() and len(given) < 6 and least <= int(given) <= QUANTITY_MAX):
+        raise Invalid(f"A quantity is a whole number from {least} to {QUANTITY_MAX:,}.")
     return int(given)
 
 

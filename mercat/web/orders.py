@@ -411,7 +411,7 @@ def _parcels(order: Order, shipments: list[Shipment], names: dict[SellerId, str]
         name = names.get(shipment.seller_id, "the seller")
         parcels.append(
             ParcelView(
-                f"ParcelView from {name}",
+                f"Parcel from {name}",
                 shipment.status,
                 shipment.carrier,
                 shipment.tracking_number,

@@ -27,8 +27,9 @@ class PaymentWebhooksApi:
         `Mercat-Signature` of the sandbox. The checkout goes on; twice changes nothing."""
         header = "stripe-signature" if provider == "stripe" else "mercat-signature"
         signature = request.headers.get(header, "")
-        heard = await self._shop.checkout.hear(Letter(provider, await read(request, needed=False), signature))
-        return WebhookReceived(duplicate=heard.done)
+        letter = Letter(provider, await read(request, needed=False), signature)
+        receipt = await self._shop.checkout.receive_webhook(letter)
+        return WebhookReceived(duplicate=receipt.done)
 
 
 API = [

@@ -156,11 +156,11 @@ class _Transaction:
 def gate(shop):
     """The actor whose statements all statements of this shop's buying services are from now on."""
     actor = Actor()
-    parts = [getattr(shop, name) for name in _SERVICES] + [shop.checkout.saga]
+    parts = [getattr(shop, name) for name in _SERVICES] + [*vars(shop.checkout).values()]
     parts.append(vars(shop.payments).get("_provider"))
     for part in parts:
         for name in ("_db", "_store"):
-            if name in vars(part):
+            if name in getattr(part, "__dict__", ()):
                 setattr(part, name, Gated(vars(part)[name], actor))
     return actor
 

@@ -7,11 +7,11 @@ import pytest
 from both_ways import WAYS, reached
 
 from mercat import ids
+from mercat.app import build_shop
 from mercat.cart import API, Cart, CartFull
 from mercat.catalog import NewProduct
 from mercat.inventory import Line
 from mercat.kit.refusals import NotFound
-from mercat.shop import build_shop
 
 BOB = ids.SellerId(7)
 

@@ -14,15 +14,15 @@ from mercat.events import OrderLine, ParcelMoved, ShipmentLine
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.orders import (
     API,
+    LineQuantity,
     NewOrder,
     NotCancellable,
     NotReturnable,
     NotShippable,
     OrderRefused,
     Orders,
-    Taken,
 )
-from mercat.orders.rules import Progress, status_of
+from mercat.orders.rules import LineProgress, status_of
 
 BOB, EVE = ids.SellerId(7), ids.SellerId(8)
 
@@ -83,7 +83,9 @@ async def placed(orders, *quantities):
 
 
 def all_of(order, seller):
-    return [Taken(line.order_line_id, line.quantity) for line in order.lines if line.seller_id == seller]
+    return [
+        LineQuantity(line.order_line_id, line.quantity) for line in order.lines if line.seller_id == seller
+    ]
 
 
 def parcel(order):
@@ -246,18 +248,18 @@ async def test_cancelling_and_shipping_at_once_is_one_of_both(local):
 async def test_only_what_was_shipped_comes_back_once(orders):
     order = await placed(orders, 3)
     [line] = order.lines
-    await orders.ship(order.order_id, BOB, parcel(order), [Taken(line.order_line_id, 2)])
+    await orders.ship(order.order_id, BOB, parcel(order), [LineQuantity(line.order_line_id, 2)])
     with pytest.raises(NotReturnable):
-        await orders.return_(order.order_id, "return/1", [Taken(line.order_line_id, 3)])
+        await orders.return_(order.order_id, "return/1", [LineQuantity(line.order_line_id, 3)])
     for _ in range(2):
-        back = await orders.return_(order.order_id, "return/2", [Taken(line.order_line_id, 2)])
+        back = await orders.return_(order.order_id, "return/2", [LineQuantity(line.order_line_id, 2)])
         assert [(part.offer_id, part.quantity, part.amount) for part in back.goods] == [
             (line.offer_id, 2, 2 * line.unit_price)
         ]
     with pytest.raises(NotReturnable):
-        await orders.return_(order.order_id, "return/3", [Taken(line.order_line_id, 1)])
+        await orders.return_(order.order_id, "return/3", [LineQuantity(line.order_line_id, 1)])
     with pytest.raises(NotFound):
-        await orders.return_(order.order_id, "return/4", [Taken(ids.LineId(1), 1)])
+        await orders.return_(order.order_id, "return/4", [LineQuantity(ids.LineId(1), 1)])
 
 
 async def test_a_parcel_heard_of_twice_arrives_once(local, pool, told):
@@ -286,7 +288,7 @@ async def test_a_parcel_heard_of_twice_arrives_once(local, pool, told):
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=5))
 def test_a_status_says_no_more_than_its_lines(raw):
-    lines = [Progress(q, min(q, s), min(q, s, d)) for q, s, d in raw]
+    lines = [LineProgress(q, min(q, s), min(q, s, d)) for q, s, d in raw]
     said = status_of(lines)
     assert (said == "delivered") == all(line.delivered == line.quantity for line in lines)
     if said == "shipped":

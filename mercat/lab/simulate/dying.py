@@ -138,10 +138,10 @@ class Process:
         self._texts: dict[str, str] = {}
         # Of claims that come together the smaller id is the first, and ids are not of the seed.
         vars(vars(shop.flashsale)["_claims"])["_batch_max"] = 1
-        parts: list[Any] = [*shop.host.here.values(), shop.checkout.saga, shop.flashsale.releaser]
+        parts: list[Any] = [*shop.host.here.values(), *vars(shop.checkout).values(), shop.flashsale.releaser]
         parts.append(vars(shop.payments)["_provider"])
         for part in parts:
-            if "_db" in vars(part):
+            if "_db" in getattr(part, "__dict__", ()):
                 setattr(part, "_db", Mortal(vars(part)["_db"], self))  # noqa: B010
         for name_of_store, store in (("store", shop.host.store), ("cache", shop.host.cache)):
             self._stand_before(name_of_store, store)

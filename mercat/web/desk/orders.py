@@ -15,6 +15,7 @@ from mercat.ids import LineId, OfferId, OrderId, ProductId, ShipmentId
 from mercat.kit import codec
 from mercat.kit.refusals import Invalid, Refusal
 from mercat.kit.rpc import Caller
+from mercat.quantity import QUANTITY_MAX
 from mercat.shop import Shop
 from mercat.web.desk.listing_form import whole
 from mercat.web.desk.page import A_PAGE, AFTER, DONE, desk_page, seller_of
@@ -178,7 +179,7 @@ class SellerOrderPages:
             lines = [
                 {"order_line_id": name.removeprefix("q-"), "quantity": quantity}
                 for name, value in form.items()
-                if name.startswith("q-") and (quantity := whole(value, "How many are packed", 9_999))
+                if name.startswith("q-") and (quantity := whole(value, "How many are packed", QUANTITY_MAX))
             ]
             if not lines:
                 raise Invalid("Pack at least one thing.")

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from mercat import money
 from mercat.catalog import Attributes, NewProduct, Offer, OfferSort, ProductChange, Status
 from mercat.ids import OfferId, ProductId, SellerId, SkuId
-from mercat.inventory import Count, Line, Stock
+from mercat.inventory import Line, Stock, StockCount
 from mercat.kit.refusals import ConditionMissing, Forbidden, Invalid, NotFound, Refusal, Stale
 from mercat.kit.rpc import Answer, Caller
 from mercat.shop import Shop
@@ -146,7 +146,9 @@ class SellerProductsApi:
             return _stock_shown(stock)
         raise NotFound("You have no such offer.")
 
-    async def count_stock(self, caller: Caller, request: Request, offer_id: OfferId, count: Count) -> Answer:
+    async def count_stock(
+        self, caller: Caller, request: Request, offer_id: OfferId, count: StockCount
+    ) -> Answer:
         """Sets what was counted, if nobody changed the shelf since: If-Match has the ETag that was read."""
         try:
             version = _version(request.headers.get("if-match"))
@@ -324,7 +326,7 @@ class SellerProductPages:
         _, seller_id = await seller_of(request)
         offer_id = id_of(request.path_params["offer_id"], OfferId)
         try:
-            counted = Count(whole(form.get("quantity", ""), "The stock", 10_000_000))
+            counted = StockCount(whole(form.get("quantity", ""), "The stock", 10_000_000))
             version = whole(form.get("version", ""), "The version", 2**62)
             await self._shop.inventory.count(seller_id, offer_id, version, counted)
         except Refusal as refused:
