@@ -59,9 +59,8 @@ REMAINING: dict[str, set[str]] = {
         "lab/bench/stripe_charges.py",
         "lab/simulate/dying.py",
         "lab/simulate/run.py",
-        "migrations/__init__.py",
     },
-    "patches": {"kit/database.py", "kit/metrics.py", "payments/stripe.py"},
+    "patches": {"payments/stripe.py"},
     "formats": {
         "accounts/api.py",
         "cart/service.py",
@@ -129,7 +128,6 @@ REMAINING: dict[str, set[str]] = {
         "flashsale/queries.sql",
         "fulfilment/queries.sql",
         "inventory/queries.sql",
-        "kit/queries.sql",
         "notifications/queries.sql",
         "orders/queries.sql",
         "payments/queries.sql",
