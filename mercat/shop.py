@@ -205,7 +205,7 @@ SERVICES: dict[str, Service] = {
         lambda host, db, shop: cart.Cart(db, host.store, shop.catalog, shop.inventory, host.settings),
         asks=("catalog", "inventory"),
         on_checkout_path=True,
-        duties=lambda shop: {"cart copies": shop.cart.keep_copying},
+        duties=lambda shop: {"cart copies": shop.cart.copies.keep_copying},
     ),
     "checkout": Service(
         checkout.Checkout,

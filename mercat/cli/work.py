@@ -39,7 +39,7 @@ async def _web(stop: asyncio.Event) -> None:
             app,
             address=told.host,
             port=told.port,
-            interface=Interfaces.ASGI,
+            interface=Interfaces.ASGINL,
             log_enabled=False,
             backlog=2_048,
         )

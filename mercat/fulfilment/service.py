@@ -1,3 +1,5 @@
+"""The verbs of fulfilment."""
+
 from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,6 +33,8 @@ _CLOCKS_DIFFER = timedelta(hours=1)
 
 
 class Fulfilment:
+    """Delivery methods, parcels, and what each seller has to pack."""
+
     def __init__(self, db: asyncpg.Pool, settings: Settings) -> None:
         self._db = db
         self._currency = settings.currency
@@ -58,7 +62,7 @@ class Fulfilment:
         carrier: str,
         tracking_number: str,
     ) -> Shipment:
-        """A parcel was handed over; once a shipment."""
+        """Open a parcel that was handed over, once a shipment."""
         packed = codec.text([ShippedLine(line, quantity) for line, quantity in lines])
         await self._db.execute(
             queries.open,
@@ -82,8 +86,8 @@ class Fulfilment:
         location: str | None = None,
         at: datetime | None = None,
     ) -> Shipment:
-        """A carrier saw the parcel. Seen there already changes nothing, in another town does; backwards is
-        OutOfOrder."""
+        """Note that a carrier saw the parcel. Seen there already changes nothing, in another town does;
+        backwards is OutOfOrder."""
         if status not in PROGRESS:
             raise Invalid("A parcel cannot be that.", pointer="/status")
         moment = at or clock.now()
@@ -101,12 +105,13 @@ class Fulfilment:
         return shipment
 
     async def of_order(self, order_id: OrderId) -> list[Shipment]:
+        """List the parcels of an order."""
         return [_shipment(row) for row in await self._db.fetch(queries.shipments, [order_id], None)]
 
     async def orders_of_seller(
         self, seller_id: SellerId, status: str | None = None, after: OrderId | None = None, limit: int = 50
     ) -> list[SellerOrder]:
-        """What a seller has to pack, the newest first; only their own lines."""
+        """List what a seller has to pack, the newest first; only their own lines."""
         rows = await self._db.fetch(queries.orders_of_seller, seller_id, status, after or _LAST, limit)
         parcels: dict[int, list[Shipment]] = defaultdict(list)
         for row in await self._db.fetch(queries.shipments, [row["order_id"] for row in rows], seller_id):
@@ -115,6 +120,7 @@ class Fulfilment:
 
     @on(OrderPlaced)
     async def take_orders(self, db: PoolConnectionProxy, events: list[OrderPlaced]) -> None:
+        """Write down what each seller has to pack."""
         rows: list[tuple[Any, ...]] = []
         for event in events:
             by_seller: dict[SellerId, list[OrderLine]] = defaultdict(list)
@@ -138,6 +144,7 @@ class Fulfilment:
 
     @on(OrderCancelled)
     async def cancel_orders(self, db: PoolConnectionProxy, events: list[OrderCancelled]) -> None:
+        """Close what need not be packed any more."""
         await db.execute(queries.cancel_orders, [event.order_id for event in events])
 
     async def _shipment(self, shipment_id: ShipmentId, seller_id: SellerId) -> Shipment:

@@ -146,12 +146,19 @@ async def _close(pool: asyncpg.Pool) -> None:
 
 
 async def _drain(service: object) -> None:
-    """Close the coalescers of a service, and of the parts that it is made of: objects of its own package."""
+    """Close the coalescers of a service."""
+    for part in parts_of(service):
+        for each in getattr(part, "__dict__", {}).values():
+            if isinstance(each, Coalescer):
+                await each.close()
+
+
+def parts_of(service: object) -> list[object]:
+    """List what a service is made of: itself, and every object of its own package that a part holds."""
     package = type(service).__module__.rpartition(".")[0]
     parts = [service]
     for part in parts:
         for each in getattr(part, "__dict__", {}).values():
-            if isinstance(each, Coalescer):
-                await each.close()
-            elif type(each).__module__.startswith(f"{package}.") and each not in parts:
+            if type(each).__module__.startswith(f"{package}.") and not any(each is known for known in parts):
                 parts.append(each)
+    return parts

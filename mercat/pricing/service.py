@@ -1,3 +1,5 @@
+"""The verbs of pricing."""
+
 from mercat.kit import clock, signing
 from mercat.pricing import rules
 from mercat.pricing.messages import PricedBasket, Quoted, QuoteExpired, Totals

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 from msgspec import Meta, Raw, Struct, field
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat import money
 from mercat.accounts import Address, NewAddress
@@ -40,7 +39,7 @@ from mercat.web.errors import RefusalMessage
 from mercat.web.forms import id_of
 from mercat.web.idempotency import key_of
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, Price, is_given, minor
 from mercat.web.session import caller_of
 
@@ -110,7 +109,7 @@ class CheckoutApi:
         self._shop = shop
 
     async def shipping_methods(self, caller: Caller, address_id: AddressId) -> MethodsShown:
-        """How an order can reach an address, for how much, and when."""
+        """List how an order can reach an address, for how much, and when."""
         address = await self._shop.accounts.address(caller.user_id, address_id)
         methods = await self._shop.fulfilment.methods(address.country, address.region or "")
         return MethodsShown(
@@ -127,7 +126,7 @@ class CheckoutApi:
         )
 
     async def quote(self, caller: Caller, ask: QuoteAsk) -> QuoteShown:
-        """What the cart costs, sent there that way: honoured until it expires."""
+        """Quote what the cart costs, sent there that way: honoured until it expires."""
         quote = await self._shop.checkout.quote(caller, ask.shipping_address_id, ask.shipping_method)
         shown = quote.currency
         return QuoteShown(
@@ -142,7 +141,7 @@ class CheckoutApi:
         )
 
     async def buy(self, caller: Caller, request: Request, ask: CheckoutAsk) -> Answer:
-        """Buys the cart, once a key. A 202 is followed by asking again with the same key and body."""
+        """Buy the cart, once a key. A 202 is followed by asking again with the same key and body."""
         key = key_of(request)
         if key is None:
             raise BadRequest("Send an Idempotency-Key of your own making: the same one when you try again.")
@@ -275,7 +274,7 @@ class CheckoutPages:
         )
 
     async def totals(self, request: Request) -> Response:
-        """The page again for what was chosen so far: the script takes delivery and totals out of it."""
+        """Show the page again for what was chosen so far: the script takes delivery and totals out of it."""
         form = await self._pages.form(request)
         caller = await caller_of(request)
         if caller is None:
@@ -323,10 +322,10 @@ class CheckoutPages:
         url = order_url(outcome) if isinstance(outcome, Confirmed) else f"/checkout?after={key}"
         if not request.headers.get("hx-request"):
             return self._pages.redirect(request, url)
-        return Response(headers={"HX-Redirect": url, "Cache-Control": "private, no-store"})
+        return Response(headers={"HX-Redirect": url})
 
     async def back(self, request: Request) -> Response:
-        """Where a shopper comes back to from their bank's own page."""
+        """Go on where a shopper comes back from their bank's own page."""
         checkout_id = id_of(request.path_params["checkout"], CheckoutId)
         try:
             answer = await self._shop.checkout.resume(checkout_id)
@@ -344,7 +343,7 @@ class CheckoutPages:
 
     async def _wait(self, request: Request, pending: Pending, url: str, key: str = "") -> Response:
         if "seen" in request.query_params:
-            return Response(status_code=204, headers={"Cache-Control": "private, no-store"})
+            return Response(status_code=204)
         step = _with_way_back(pending.next_action, key)
         return await self._pages.page(request, "pending.html", next_action=step, url=url)
 
@@ -359,7 +358,7 @@ class CheckoutPages:
         key: str | None = None,
         status: int = 200,
     ) -> Response:
-        """The page, filled with what was given."""
+        """Show the page, filled with what was given."""
         view = await self._shop.cart.show(caller.user_id)
         if not view.items:
             return self._pages.redirect(request, "/cart")
@@ -425,7 +424,7 @@ class CheckoutPages:
         country: str,
         region: str,
     ) -> CheckoutTotals | None:
-        """A quote, which is honoured, for an address that is known; else what it comes to as things stand."""
+        """Quote for an address that is known, which is honoured; else add up what it comes to now."""
         if chosen and not view.problems:
             try:
                 quote = await self._shop.checkout.quote(caller, chosen.address_id, method.code)
@@ -448,7 +447,7 @@ class CheckoutPages:
         )
 
     async def _ask(self, caller: Caller, form: dict[str, str]) -> Buy:
-        """The form as checkout takes it. What is new in it is saved first: address, card."""
+        """Read the form as checkout takes it. What is new in it is saved first: address, card."""
         errors: dict[str, str] = {}
         email = None
         if caller.guest:
@@ -485,7 +484,7 @@ class CheckoutPages:
         )
 
     async def _flash_pass(self, caller: Caller) -> str | None:
-        """The pass of whoever's turn it is, where the cart has something of a flash sale."""
+        """Find the pass of whoever's turn it is, where the cart has something of a flash sale."""
         watched = {each.offer_id: each.sale_id for each in await self._shop.flashsale.watched() if each.queue}
         if not watched:
             return None
@@ -517,7 +516,7 @@ class CheckoutPages:
             raise _Wrong({"card": f"{no} {_UNMOVED}"}) from no
 
     async def _buy(self, caller: Caller, key: str, ask: Buy) -> CheckoutAnswer:
-        """What checkout says; a refusal it had no need to store is an answer like any other."""
+        """Ask checkout; a refusal that it had no need to store is an answer like any other."""
         try:
             return await self._shop.checkout.buy(caller, key, ask)
         except CheckoutInProgress:
@@ -597,7 +596,7 @@ _WHY = {
 
 
 def _say(code: str, detail: str, reason: str = "") -> RefusalMessage:
-    """A refused checkout: what happened, whether money moved, what to do."""
+    """Say of a refused checkout what happened, whether money moved, and what to do."""
     match code:
         case "payment_declined":
             return RefusalMessage(
@@ -673,7 +672,7 @@ def _say(code: str, detail: str, reason: str = "") -> RefusalMessage:
             )
 
 
-def page_routes(pages: Pages, shop: Shop, store: Store) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop, store: Store) -> list[Endpoint]:
     checkout = CheckoutPages(pages, shop, store)
     return [
         pages.route("/checkout", checkout.checkout),

@@ -23,7 +23,7 @@ class PaymentWebhooksApi:
         self._shop = shop
 
     async def provider_notice(self, provider: str, request: Request) -> WebhookReceived:
-        """Where a payment provider tells that something happened, signed: `Stripe-Signature`, or
+        """Take what a payment provider tells, signed: `Stripe-Signature`, or
         `Mercat-Signature` of the sandbox. The checkout goes on; twice changes nothing."""
         header = "stripe-signature" if provider == "stripe" else "mercat-signature"
         signature = request.headers.get(header, "")

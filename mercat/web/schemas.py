@@ -32,7 +32,7 @@ def is_given(number: Raw) -> bool:
 
 
 def minor(given: Raw | Decimal, currency: str, pointer: str) -> int:
-    """The amount a client sent, in minor units; Invalid for what is no amount of this currency."""
+    """Read the amount a client sent, in minor units; raise Invalid for what is no amount of this currency."""
     try:
         if isinstance(given, Raw):
             digits = bytes(given)

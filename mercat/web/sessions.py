@@ -7,7 +7,6 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.accounts import Credentials, NewPerson, Session
 from mercat.checkout import Email
@@ -17,8 +16,9 @@ from mercat.kit.rpc import Caller
 from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import local_path
+from mercat.web.optional import unless_away
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import PersonName
 from mercat.web.session import caller_of, end_session, start_session, token_of
 
@@ -59,7 +59,7 @@ class SessionsApi:
         self._shop = shop
 
     async def register(self, caller: Caller | None, account: NewAccount) -> AccountMade:
-        """Opens an account. It starts no session; what a guest has in the cart comes along."""
+        """Open an account. It starts no session; what a guest has in the cart comes along."""
         guest = _guest_id(caller)
         person = NewPerson(account.email, account.password, account.name)
         user_id = await self._shop.accounts.register(person, guest)
@@ -69,7 +69,7 @@ class SessionsApi:
         return AccountMade(user_id)
 
     async def sign_in(self, caller: Caller | None, request: Request, credentials: SignIn) -> SessionShown:
-        """Starts a session: the token for programs, the same as a cookie for browsers."""
+        """Start a session: the token for programs, the same as a cookie for browsers."""
         given = Credentials(credentials.email, credentials.password)
         session = await self._shop.accounts.sign_in(given, caller)
         if session.guest is not None:
@@ -78,15 +78,15 @@ class SessionsApi:
         return _session_shown(request, session)
 
     async def guest(self, request: Request) -> SessionShown:
-        """Starts a guest's session: all that buying needs."""
+        """Start a guest's session: all that buying needs."""
         return _session_shown(request, await self._shop.accounts.guest())
 
     async def me(self, caller: Caller) -> Me:
-        """Who this session is."""
+        """Show who this session is."""
         return Me(caller.user_id, caller.name, caller.email, sorted(caller.roles), caller.seller_id)
 
     async def sign_out(self, caller: Caller, request: Request) -> dict[str, str]:
-        """Ends this session."""
+        """End this session."""
         await self._shop.accounts.sign_out(token_of(request))
         end_session(request)
         return {}
@@ -133,13 +133,8 @@ class SessionPages:
 
     async def badge(self, request: Request) -> Response:
         caller = await caller_of(request)
-        count = 0
-        if caller:
-            try:
-                count = await self._shop.cart.count(caller.user_id)
-            except Refusal:
-                count = 0  # the cart is out of reach for a moment: the link to it stays
-        return self._pages.fragment(request, "badge.html", count=count)
+        count = await unless_away(self._shop.cart.count(caller.user_id)) if caller else 0
+        return self._pages.fragment(request, "badge.html", count=count or 0)
 
     async def greeting(self, request: Request) -> Response:
         caller = await caller_of(request)
@@ -212,7 +207,7 @@ class SessionPages:
         return self._begin(request, session, form)
 
     async def _come_along(self, guest: Caller | None, session: Session) -> None:
-        """A guest's cart goes with them into their account."""
+        """Take a guest's cart along into their account."""
         if guest and guest.guest:
             await self._shop.cart.merge(guest.user_id, session.user_id)
             with suppress(Overloaded):  # signing in does not wait for a queue that cannot be reached
@@ -231,7 +226,7 @@ class SessionPages:
         return self._pages.redirect(request, "/")
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     sessions = SessionPages(pages, shop)
     return [
         pages.route("/fragments/badge", sessions.badge),

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from mercat.cart import scripts
+from mercat.kit.host import parts_of
 from mercat.shop import CHECKOUT_PATH
 
 _GATED = ("fetch", "fetchrow", "fetchval", "execute", "executemany", "acquire", "do", "run")
@@ -156,8 +157,7 @@ class _Transaction:
 def gate(shop):
     """The actor whose statements all statements of this shop's buying services are from now on."""
     actor = Actor()
-    parts = [getattr(shop, name) for name in _SERVICES] + [*vars(shop.checkout).values()]
-    parts.append(vars(shop.payments).get("_provider"))
+    parts = [part for name in _SERVICES for part in parts_of(getattr(shop, name))]
     for part in parts:
         for name in ("_db", "_store"):
             if name in getattr(part, "__dict__", ()):

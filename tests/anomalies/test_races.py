@@ -367,7 +367,7 @@ async def test_a_cart_that_valkey_loses_during_checkout_is_bought_once(two):
     async def scenes():
         scene = await two.scene()
         ask = await scene.ask()
-        while await two.one.cart.copy_changed():
+        while await two.one.cart.copies.copy_changed():
             pass
 
         async def loses():

@@ -14,6 +14,7 @@ from mercat.checkout import Neighbours
 from mercat.checkout.saga import Decision, Ending, Saga
 from mercat.cli import lab
 from mercat.lab.simulate import PLANTS, sweep, without_constraints
+from mercat.web import present_checkout
 
 
 @pytest.fixture(autouse=True)

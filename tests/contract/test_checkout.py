@@ -224,7 +224,7 @@ async def test_one_key_of_two_people_is_two_purchases(scene):
 
 async def test_an_old_copy_of_a_cart_is_not_bought_again(scene):
     ask = await scene.ask()
-    await scene.shop.cart.copy_changed()
+    await scene.shop.cart.copies.copy_changed()
     assert (await scene.checkout.buy(scene.ann, "k1", ask)).status == 201
     await scene.shop.host.store.client.flushall()  # before the emptied cart was copied
     assert await scene.in_cart() == 2

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 from mercat import ids
 from mercat.inventory import API, Inventory, Line, OutOfStock, StockCount
-from mercat.inventory.rules import Ask, share_out
+from mercat.inventory.rules import ReservationAsk, share_out
 from mercat.kit.refusals import NotFound, Stale
 from mercat.kit.rpc import remote, serve
 
@@ -151,7 +151,7 @@ async def test_running_out_and_coming_back_is_told(local, told):
     st.lists(st.dictionaries(st.integers(1, 4), st.integers(1, 5), min_size=1, max_size=3), max_size=8),
 )
 def test_sharing_out_a_batch_is_sharing_out_one_by_one(available, wishes):
-    asks = [Ask(n, tuple(wish.items())) for n, wish in enumerate(wishes)]
+    asks = [ReservationAsk(n, tuple(wish.items())) for n, wish in enumerate(wishes)]
     left = dict(available)
     for ask, share in zip(asks, share_out(asks, available), strict=True):
         total = {

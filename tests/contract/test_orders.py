@@ -22,7 +22,7 @@ from mercat.orders import (
     OrderRefused,
     Orders,
 )
-from mercat.orders.rules import LineProgress, status_of
+from mercat.orders.rules import Amounts, LineState, deliver, ship, status_of, take_back
 
 BOB, EVE = ids.SellerId(7), ids.SellerId(8)
 
@@ -286,11 +286,39 @@ async def test_a_parcel_heard_of_twice_arrives_once(local, pool, told):
     assert [type(fact).__name__ for fact in await told()].count("OrderDelivered") == 1
 
 
+def line(quantity, shipped=0, delivered=0, returned=0, price=333):
+    return LineState(ids.OfferId(1), BOB, quantity, shipped, delivered, returned, price)
+
+
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=5))
 def test_a_status_says_no_more_than_its_lines(raw):
-    lines = [LineProgress(q, min(q, s), min(q, s, d)) for q, s, d in raw]
-    said = status_of(lines)
-    assert (said == "delivered") == all(line.delivered == line.quantity for line in lines)
-    if said == "shipped":
-        assert all(line.shipped == line.quantity for line in lines)
-    assert (said == "confirmed") == (not any(line.shipped for line in lines))
+    lines = [line(q, min(q, s), min(q, s, d)) for q, s, d in raw]
+    status = status_of(lines)
+    assert (status == "delivered") == all(each.delivered == each.quantity for each in lines)
+    if status == "shipped":
+        assert all(each.shipped == each.quantity for each in lines)
+    assert (status == "confirmed") == (not any(each.shipped for each in lines))
+
+
+def test_a_line_that_stands_twice_in_a_parcel_counts_twice():
+    tea = ids.LineId(1)
+    after = ship("confirmed", {tea: line(3)}, BOB, [LineQuantity(tea, 1), LineQuantity(tea, 2)])
+    assert after[tea].shipped == 3
+    assert deliver(after, [(tea, 1), (tea, 2)])[tea].delivered == 3
+    assert deliver(after, [(tea, 9), (ids.LineId(2), 1)])[tea].delivered == 3
+    with pytest.raises(NotShippable):
+        ship("confirmed", {tea: line(3)}, BOB, [LineQuantity(tea, 2), LineQuantity(tea, 2)])
+
+
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=6), st.integers(0, 5_000), st.integers(0, 500))
+def test_returns_one_after_another_pay_back_all_of_the_tax_and_of_the_discount(parts, tax, discount):
+    tea, units = ids.LineId(1), sum(parts)
+    lines, amounts = {tea: line(units, units)}, Amounts("USD", 333 * units, discount, tax)
+    owed = []
+    for part in parts:
+        lines, one = take_back("shipped", amounts, lines, [LineQuantity(tea, part)])
+        owed.append(one)
+    assert (sum(one.tax for one in owed), sum(one.discount for one in owed)) == (tax, discount)
+    assert sum(one.amount for one in owed) == 333 * units + tax - discount
+    with pytest.raises(NotReturnable):
+        take_back("shipped", amounts, lines, [LineQuantity(tea, 1)])

@@ -57,7 +57,7 @@ REMAINING: dict[str, set[str]] = {
     },
     "noqa": {
         "lab/bench/stripe_charges.py",
-        "lab/simulate/dying.py",
+        "lab/simulate/faults.py",
         "lab/simulate/run.py",
     },
     "patches": {"payments/stripe.py"},

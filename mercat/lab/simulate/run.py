@@ -35,9 +35,9 @@ from mercat.kit.clock import clock
 from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Overloaded, Refusal, Unavailable
 from mercat.kit.rpc import Caller
-from mercat.lab.simulate.dying import MOMENTS, Crash, Plan, Point, Process, Turns
-from mercat.lab.simulate.plants import PLANTS, Plant
-from mercat.lab.simulate.telling import Back
+from mercat.lab.simulate.faults import MOMENTS, Crash, Plan, Point, Process, Turns
+from mercat.lab.simulate.followers import Back
+from mercat.lab.simulate.mutations import PLANTS, Plant
 from mercat.migrations import migrate
 from mercat.orders import LineQuantity, Order
 from mercat.payments import Letter, Outcome

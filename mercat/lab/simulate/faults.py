@@ -16,9 +16,10 @@ from typing import Any, Literal, NamedTuple
 import asyncpg
 
 from mercat.cart import scripts
+from mercat.kit.host import parts_of
 from mercat.kit.refusals import Unavailable
 from mercat.kit.valkey import Command, Store
-from mercat.lab.simulate.plants import Plant
+from mercat.lab.simulate.mutations import Plant
 from mercat.shop import Shop
 
 Moment = Literal["dies before", "dies after", "unanswered before", "unanswered after", "sleeps before"]
@@ -138,8 +139,7 @@ class Process:
         self._texts: dict[str, str] = {}
         # Of claims that come together the smaller id is the first, and ids are not of the seed.
         vars(vars(shop.flashsale)["_claims"])["_batch_max"] = 1
-        parts: list[Any] = [*shop.host.here.values(), *vars(shop.checkout).values(), shop.flashsale.releaser]
-        parts.append(vars(shop.payments)["_provider"])
+        parts = [part for service in shop.host.here.values() for part in parts_of(service)]
         for part in parts:
             if "_db" in getattr(part, "__dict__", ()):
                 setattr(part, "_db", Mortal(vars(part)["_db"], self))  # noqa: B010
