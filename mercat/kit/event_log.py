@@ -418,7 +418,13 @@ class Follower:
 
 
 def consumers(service: object) -> dict[type[Event], Any]:
-    methods = [method for kind in reversed(type(service).__mro__) for method in vars(kind).values()]
+    """Return the methods of a service that follow an event, by that event."""
+    return consumers_of(type(service))
+
+
+def consumers_of(kind: type) -> dict[type[Event], Any]:
+    """Return the methods of a class that follow an event, by that event."""
+    methods = [method for base in reversed(kind.__mro__) for method in vars(base).values()]
     return {method.consumes: method for method in methods if hasattr(method, "consumes")}
 
 

@@ -1,8 +1,8 @@
 """Refusals: the kinds of no that a service can answer.
 
 A refusal is expected: its name is the code for programs, its docstring is what people read. A service's own
-refusals are subclasses of a kind below, and the kind alone says which HTTP status it becomes. Whatever else is
-raised is a bug: it is logged, and the caller learns only that something went wrong.
+refusals are subclasses of a kind below, and the kind alone says which HTTP status it becomes. Whatever else
+is raised is a bug: it is logged, and the caller learns only that something went wrong.
 """
 
 import re

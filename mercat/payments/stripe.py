@@ -81,7 +81,7 @@ class Stripe:
     def __init__(self, settings: Settings) -> None:
         if not settings.stripe_key:
             raise SystemExit("MERCAT_STRIPE_KEY is not set: Stripe needs a secret key.")
-        key, shown = settings.stripe_key.told(), settings.stripe_publishable_key
+        key, shown = settings.stripe_key.reveal(), settings.stripe_publishable_key
         if shown and ("_test_" in key) != ("_test_" in shown):
             raise SystemExit("MERCAT_STRIPE_KEY and MERCAT_STRIPE_PUBLISHABLE_KEY: one is for tests only.")
         self._settings = settings
@@ -225,7 +225,7 @@ class Stripe:
         if not self._secret:
             raise BadSignature("No notices are expected: MERCAT_STRIPE_WEBHOOK_SECRET is not set.")
         try:
-            _signatures.verify_header(body.decode(), signature, self._secret.told(), TOLERANCE_S)
+            _signatures.verify_header(body.decode(), signature, self._secret.reveal(), TOLERANCE_S)
         except (stripe.SignatureVerificationError, UnicodeDecodeError, ValueError) as error:
             raise BadSignature from error
         event = msgspec.json.decode(body, type=_Event)
