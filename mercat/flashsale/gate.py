@@ -1,3 +1,5 @@
+"""The gate of checkout: who may buy what is sold in a flash sale alone."""
+
 from contextlib import suppress
 from hashlib import sha256
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 import pytest
 import structlog
-from mercat.gateway import present_checkout
 
 from mercat.checkout import Neighbours
 from mercat.checkout.saga import Decision, Ending, Saga

@@ -24,13 +24,9 @@ def markdown() -> str:
     parts = ["# Events", "", first, "", *[line for paragraph in more for line in (paragraph, "")], _WRITTEN]
     for kind in get_args(events.AnyEvent):
         followers = [name for name, service in SERVICES.items() if kind in consumers_of(service.kind)]
-        followed = ", ".join(followers) or "nobody"
+        tellers, followed = ", ".join(_tellers(kind.__name__)), ", ".join(followers) or "nobody"
         parts += ["", f"## {kind.__name__}", "", _sentence(kind), ""]
-        parts += [
-            f"Told by {', '.join(_tellers(kind.__name__))}; followed by {followed}.",
-            "",
-            *_fields(kind),
-        ]
+        parts += [f"Told by {tellers}; followed by {followed}.", "", *_fields(kind)]
     parts += ["", "## What they are made of"]
     for kind in _PARTS:
         parts += ["", f"### {kind.__name__}", "", _sentence(kind), "", *_fields(kind)]

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from mercat.lab.docs import events_page, glossary, settings_page
-from mercat.web.openapi import markdown
-from mercat.web.routes import PREFIX, TABLE
+from mercat.web import PREFIX, TABLE, markdown
 
 DOCS = Path(__file__).parents[3] / "docs"
 

@@ -34,10 +34,7 @@ def fields_of(kind: type) -> Iterator[SourceField]:
 
 
 def _text(node: ast.stmt | None) -> str:
-    if (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    ):
-        return " ".join(node.value.value.split())
+    value = node.value if isinstance(node, ast.Expr) else None
+    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+        return " ".join(value.value.split())
     return ""
