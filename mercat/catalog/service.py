@@ -477,7 +477,7 @@ class Catalog:
     async def listen(self) -> None:
         """Hears of changes in other processes, for ever. While nobody can be heard, everything is forgotten
         by its age."""
-        async for shown in self._cache.hear(BUSTED):
+        async for shown in self._cache.subscribe(BUSTED):
             self._hear(shown)
 
     def _hear(self, shown: str) -> None:

@@ -38,10 +38,11 @@ class Store:
         self._hashes: dict[str, str] = {}
 
     async def do(self, *command: Any) -> Any:
+        """Run a command. Unavailable when the server is away, full or still loading."""
         return await self._together(command)
 
     async def run(self, script: str, keys: Sequence[Any], args: Sequence[Any]) -> Any:
-        """Runs a Lua script by its hash; loads it where the server does not know it (any more)."""
+        """Run a Lua script by its hash; load it where the server does not know it (any more)."""
         sha = self._hashes.get(script) or await self._load(script)
         try:
             return await self._together(("EVALSHA", sha, len(keys), *keys, *args))
@@ -73,8 +74,8 @@ class Store:
         except NoScriptError as error:
             return error
 
-    async def hear(self, channel: str) -> AsyncIterator[str]:
-        """What is published on a channel from now on, for as long as the connection lasts."""
+    async def subscribe(self, channel: str) -> AsyncIterator[str]:
+        """Yield what is published on a channel from now on, for as long as the connection lasts."""
         patient: Valkey = Valkey.from_url(
             self._url, protocol=2, socket_timeout=None, socket_connect_timeout=2
         )
@@ -93,5 +94,5 @@ class Store:
 
 
 def _refused(answer: Any) -> bool:
-    """Valkey cannot now: its disk or its memory is full, or it is still loading."""
+    """Say whether the server cannot for now: its disk or memory is full, or it is still loading."""
     return isinstance(answer, ValkeyError) and not isinstance(answer, NoScriptError)

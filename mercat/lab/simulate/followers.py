@@ -11,7 +11,7 @@ from mercat.kit.db_errors import AWAY
 from mercat.kit.event_log import (
     Follower,
     Notifier,
-    RecentFacts,
+    RecentEvents,
     Relay,
     Transactions,
     consumers,
@@ -77,7 +77,7 @@ class Back:
         """Every follower as far as the log goes."""
         for name, pool in self._pools.items():
             service: Any = self._process.shop.host.here[name]
-            follower: Any = Follower(name, service, pool, self._events, RecentFacts())  # type: ignore[arg-type]
+            follower: Any = Follower(name, service, pool, self._events, RecentEvents())  # type: ignore[arg-type]
             try:
                 while await follower.step():
                     pass
