@@ -15,6 +15,7 @@ their shown form (`prod_…`); amounts are integers of minor units.
 """
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
@@ -30,6 +31,10 @@ from mercat.ids import (
     ShipmentId,
     UserId,
 )
+
+STOCK_MAX = 10_000_000
+StockQuantity = Annotated[int, msgspec.Meta(ge=0, le=STOCK_MAX)]
+"""Units on a shelf: as many as an offer may be listed or counted with."""
 
 
 class Event(msgspec.Struct, frozen=True, tag_field="event", kw_only=True):
@@ -73,6 +78,19 @@ class ProductChanged(Event, frozen=True, kw_only=True):
     version: int
     document: Document | None = None
     """The whole product as it is now; null: it is not for sale any more."""
+
+
+class ListedOffer(msgspec.Struct, frozen=True):
+    offer_id: OfferId
+    quantity: StockQuantity
+
+
+class OffersListed(Event, frozen=True, kw_only=True):
+    """New offers were listed, with so many units each. `reference`: the delivery that brings them, once."""
+
+    reference: str
+    seller_id: SellerId
+    offers: list[ListedOffer]
 
 
 class StockChanged(Event, frozen=True, kw_only=True):
@@ -200,6 +218,7 @@ class AccountOpened(Event, frozen=True, kw_only=True):
 
 AnyEvent = (
     ProductChanged
+    | OffersListed
     | StockChanged
     | OrderPlaced
     | OrderCancelled

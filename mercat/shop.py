@@ -149,12 +149,17 @@ SERVICES: dict[str, Service] = {
         dispensable=True,
         duties=lambda shop: {"search index": lambda: shop.search.keep(lambda: every_product(shop.catalog))},
     ),
-    "sellers": Service(sellers.Sellers, sellers.API, lambda host, db, shop: sellers.Sellers(db)),
     "inventory": Service(
         inventory.Inventory,
         inventory.API,
         lambda host, db, shop: inventory.Inventory(db),
         on_checkout_path=True,
+    ),
+    "sellers": Service(
+        sellers.Sellers,
+        sellers.API,
+        lambda host, db, shop: sellers.Sellers(db, shop.catalog, shop.inventory),
+        asks=("catalog", "inventory"),
     ),
     "payments": Service(
         payments.Payments,
@@ -237,7 +242,7 @@ SERVICES: dict[str, Service] = {
         ),
         asks=("catalog", "inventory", "orders", "checkout"),
         on_checkout_path=True,
-        duties=lambda shop: {"flash sales": shop.flashsale.releaser.keep_releasing},
+        duties=lambda shop: {"flash sales": shop.flashsale.runner.keep_running},
     ),
 }
 
@@ -260,7 +265,7 @@ async def build_services(settings: Settings, stack: AsyncExitStack, present: Pre
     shop = Shop(host, present)
     for name, service in SERVICES.items():
         setattr(shop, name, await _placed(host, shop, name, service))
-    shop.checkout.gate = flashsale.Gate(shop.flashsale)
+    shop.checkout.gate = flashsale.CheckoutGate(shop.flashsale)
     return shop
 
 

@@ -7,6 +7,8 @@ true. `service.py` lists the parts: preparation, purchases, recovery, aftercare,
 
 from mercat.checkout.api import API
 from mercat.checkout.messages import (
+    EMAIL_MAX,
+    FLASH_PASS_MAX,
     AdmissionGate,
     Buy,
     CartEmpty,
@@ -16,13 +18,14 @@ from mercat.checkout.messages import (
     CheckoutOutcome,
     Confirmed,
     Email,
-    KeyReused,
+    MethodCode,
     NotAdmitted,
     Parked,
     Pending,
     Present,
     PriceChanged,
     Quote,
+    QuoteId,
     Refused,
     Return,
     Returned,
@@ -31,9 +34,12 @@ from mercat.checkout.messages import (
 )
 from mercat.checkout.neighbours import Neighbours
 from mercat.checkout.service import Checkout
+from mercat.kit.refusals import KeyReused
 
 __all__ = [
     "API",
+    "EMAIL_MAX",
+    "FLASH_PASS_MAX",
     "AdmissionGate",
     "Buy",
     "CartEmpty",
@@ -45,6 +51,7 @@ __all__ = [
     "Confirmed",
     "Email",
     "KeyReused",
+    "MethodCode",
     "Neighbours",
     "NotAdmitted",
     "Parked",
@@ -52,6 +59,7 @@ __all__ = [
     "Present",
     "PriceChanged",
     "Quote",
+    "QuoteId",
     "Refused",
     "Return",
     "Returned",

@@ -15,7 +15,6 @@ from mercat.checkout.messages import (
     CartEmpty,
     CheckoutAnswer,
     CheckoutInProgress,
-    KeyReused,
     NotAdmitted,
     Pending,
     PendingOrder,
@@ -30,7 +29,7 @@ from mercat.inventory import Line, OutOfStock
 from mercat.kit import clock, codec, sql
 from mercat.kit.batching import Coalescer
 from mercat.kit.db_errors import AWAY
-from mercat.kit.refusals import BadRequest, Invalid, NotFound, Overloaded
+from mercat.kit.refusals import BadRequest, Invalid, KeyReused, NotFound, Overloaded
 from mercat.kit.rpc import Caller
 from mercat.payments import Outcome
 from mercat.pricing import QuoteExpired

@@ -1,9 +1,9 @@
-"""The gate of checkout: who may buy what is sold in a flash sale alone."""
+"""What checkout asks before it begins, in every process that sells."""
 
 from contextlib import suppress
 from hashlib import sha256
 
-from mercat.flashsale.messages import Claim, FlashPassInvalid, Watched
+from mercat.flashsale.messages import Claim, FlashPassInvalid, SaleOffer
 from mercat.flashsale.service import FlashSales
 from mercat.ids import CheckoutId, OfferId
 from mercat.kit.db_errors import AWAY
@@ -15,16 +15,16 @@ _FRESH_S = 1.0
 _STALE_S = 5.0
 
 
-class Gate:
-    """What checkout asks before it begins. It knows which offers are sold in sales alone, as of a second ago;
-    an order without one of these costs a look into a dictionary."""
+class CheckoutGate:
+    """Admit orders to checkout. It knows which offers are sold in sales alone, as of a second ago; an order
+    without one of these costs a look into a dictionary."""
 
     def __init__(self, sales: FlashSales) -> None:
         self._sales = sales
-        self._offers = Snapshot(self._watched, _FRESH_S, waits_s=_STALE_S, keeps_s=_STALE_S)
+        self._offers = Snapshot(self._sale_offers, _FRESH_S, waits_s=_STALE_S, keeps_s=_STALE_S)
 
     async def admit(self, order: NewOrder, card: str, flash_pass: str | None) -> str | None:
-        """Raises NotAdmitted, or answers the name of the pass that is used, if one is needed."""
+        """Answer the name of the pass that is used, if one is needed; raise NotAdmitted."""
         offers = await self._offers.get()
         if not offers:
             return None
@@ -46,17 +46,18 @@ class Gate:
         return await self._sales.claim(claim, flash_pass or "") or None
 
     async def give_back(self, name: str, checkout_id: CheckoutId) -> None:
-        """The checkout did not begin: its key or its cart is another's. What cannot be given back at once the
-        releaser gives back."""
+        """Give back the turn of a checkout that did not begin, for its key or its cart is another's.
+
+        What cannot be given back at once the sale's runner gives back."""
         with suppress(Overloaded, *AWAY):
             await self._sales.give_back(name, checkout_id)
 
-    async def _watched(self) -> dict[OfferId, Watched]:
-        return {each.offer_id: each for each in await self._sales.watched()}
+    async def _sale_offers(self) -> dict[OfferId, SaleOffer]:
+        return {each.offer_id: each for each in await self._sales.sale_offers()}
 
 
 def _door(address: dict[str, str]) -> str:
-    """Where a parcel ends up, however the address was typed."""
+    """Reduce an address to where a parcel ends up, however it was typed."""
     parts = (address.get(part, "") for part in ("line1", "line2", "postal_code", "country"))
     return "".join(char for part in parts for char in part.casefold() if char.isalnum())
 

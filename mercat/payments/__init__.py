@@ -10,6 +10,7 @@ from mercat.payments.api import API
 from mercat.payments.messages import (
     Back,
     Case,
+    CaseNote,
     Charge,
     Heard,
     KeptCard,
@@ -35,6 +36,7 @@ __all__ = [
     "Back",
     "BadSignature",
     "Case",
+    "CaseNote",
     "Charge",
     "Heard",
     "KeptCard",

@@ -1,12 +1,18 @@
 """What payments are asked and what they answer. Amounts are integers of minor units."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from mercat.ids import CaseId, CheckoutId, OrderId, PaymentId, RefundId, SellerId, UserId
 from mercat.kit.refusals import Conflict, PaymentRequired
+
+CASE_NOTE_MAX = 1_000
+CaseNote = Annotated[
+    str,
+    Meta(min_length=1, max_length=CASE_NOTE_MAX, pattern=r"\S", extra={"words": "Say how it was resolved."}),
+]
 
 
 class SellerPart(Struct, frozen=True):

@@ -16,6 +16,7 @@ from mercat.kit.refusals import Invalid, NotFound, Refusal, Unavailable
 from mercat.kit.rpc import IN_BODY
 from mercat.payments import rules
 from mercat.payments.messages import (
+    CASE_NOTE_MAX,
     Back,
     Balance,
     Case,
@@ -340,8 +341,8 @@ class Payments(Reconciling):
     async def resolve(self, case_id: CaseId, who: str, note: str) -> None:
         """An operator has seen to it, and says how; NotFound for what is not open."""
         note = note.strip()
-        if not note or len(note) > 1_000:
-            raise Invalid("Say in 1 to 1,000 characters how it was resolved.", pointer="/note")
+        if not note or len(note) > CASE_NOTE_MAX:
+            raise Invalid(f"Say in 1 to {CASE_NOTE_MAX:,} characters how it was resolved.", pointer="/note")
         if await self._db.fetchval(queries.resolve, case_id, clock.now(), who[:200], note) is None:
             raise NotFound("There is no such open case.")
 

@@ -8,6 +8,8 @@ searches. Any process may ask; one process, in the back, writes. Others import f
 from mercat.search.api import API
 from mercat.search.engine import Place
 from mercat.search.messages import (
+    PHRASE_MAX,
+    BoostFactor,
     Card,
     Count,
     Department,
@@ -15,6 +17,8 @@ from mercat.search.messages import (
     Facets,
     Found,
     KeptRule,
+    Phrase,
+    PinPlace,
     Query,
     Relaxed,
     Rule,
@@ -35,6 +39,8 @@ from mercat.search.verifying import behind
 
 __all__ = [
     "API",
+    "PHRASE_MAX",
+    "BoostFactor",
     "Card",
     "Count",
     "Department",
@@ -43,6 +49,8 @@ __all__ = [
     "Facets",
     "Found",
     "KeptRule",
+    "Phrase",
+    "PinPlace",
     "Place",
     "Query",
     "Relaxed",

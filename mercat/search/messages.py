@@ -179,7 +179,10 @@ class Suggestions(Struct, frozen=True):
 
 RULES_MAX, PLACE_MAX = 1_000, 20
 RuleKind = Literal["pin", "boost", "synonym"]
-Phrase = Annotated[str, Meta(max_length=200)]
+PHRASE_MAX = 200
+Phrase = Annotated[str, Meta(max_length=PHRASE_MAX)]
+PinPlace = Annotated[int, Meta(ge=1, le=PLACE_MAX)]
+BoostFactor = Annotated[float, Meta(ge=0.1, le=10)]
 
 
 class Rule(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -192,10 +195,10 @@ class Rule(Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: RuleKind
     words: Phrase = ""
     product_id: ProductId | None = None
-    place: Annotated[int, Meta(ge=1, le=PLACE_MAX)] | None = None
+    place: PinPlace | None = None
     brand: Phrase | None = None
     category: Phrase | None = None
-    factor: Annotated[float, Meta(ge=0.1, le=10)] | None = None
+    factor: BoostFactor | None = None
     other: Phrase | None = None
     same: bool | None = None
     starts_on: date | None = None

@@ -14,6 +14,7 @@ from mercat.web.router import Endpoint
 from mercat.web.tiles import listed, shelf
 
 _A_SHELF = 5
+_WINDOW_MIN = 6
 _SHOWN_SALES = ("planned", "open", "paused")
 
 
@@ -34,7 +35,7 @@ class HomePages:
             listed(self._shop, Query(sort="rating", in_stock=True, price_max=cheap, limit=_A_SHELF)),
             unless_away(self._shop.flashsale.sales()),
         )
-        window = popular if len(popular) >= 6 else rated + newest
+        window = popular if len(popular) >= _WINDOW_MIN else rated + newest
         return await self._pages.public(
             request,
             "home.html",

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Scope
 
-from mercat.kit.batching import AWAY
+from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import BadRequest, Refusal, SignInFirst
 from mercat.kit.rpc import problem
 from mercat.web import rendering
@@ -86,7 +86,7 @@ class Pages:
         self, request: Request, tone: str, words: str, url: str = "", link: str = "", *, status: int = 200
     ) -> Response:
         """Send a sentence where the script asked for one; `tone` is good, warn or bad."""
-        return self.fragment(request, "said.html", status, tone=tone, words=words, url=url, link=link)
+        return self.fragment(request, "message.html", status, tone=tone, words=words, url=url, link=link)
 
     def redirect(self, request: Request, url: str) -> Response:
         """Send the browser on. (After a form: 303, so that a reload sends nothing twice.)"""

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from mercat import money
 from mercat.search import Found, Query
 from mercat.web.forms import number_in
+from mercat.web.schemas import SEARCH_WORDS_MAX
 
 A_PAGE = 24
 _PAGES_MAX = 1_000
@@ -62,7 +63,7 @@ class ListingQuery:
     def __init__(self, request: Request, base: str) -> None:
         given = request.query_params
         self.base = base
-        self.q = given.get("q", "").replace("\0", "").strip()[:200]
+        self.q = given.get("q", "").replace("\0", "").strip()[:SEARCH_WORDS_MAX]
         self.brands = [brand for brand in dict.fromkeys(given.getlist("brand")) if brand][:20]
         self.price = given.get("price", "") if given.get("price") in _PRICES else ""
         rating = given.get("rating", "")

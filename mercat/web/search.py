@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
-from msgspec import Meta, Raw, Struct, field
+from msgspec import Meta, Struct, field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -25,11 +25,12 @@ from mercat.web.results import (
     traits_of,
 )
 from mercat.web.router import Endpoint, PublicRoute
-from mercat.web.schemas import FewLimit, ListingSort, Paging, SearchWords, minor
+from mercat.web.schemas import SEARCH_WORDS_MAX, FewLimit, ListingSort, Paging, SearchWords, minor
 from mercat.web.tiles import ProductTile, listed, tile
 
 _INSTEAD = 8
-_SUGGEST_LETTERS = 2, 100
+_SUGGEST_LETTERS_MIN = 2
+LeastRating = Annotated[float, Meta(ge=0, le=5)]
 
 
 class ProductsAsk(Paging):
@@ -43,7 +44,7 @@ class SearchAsk(Paging):
     price_max: Decimal | None = field(default=None, name="filters[price_max]")
     brand: list[str] = field(default_factory=list[str], name="filters[brand]")
     category: list[str] = field(default_factory=list[str], name="filters[category]")
-    rating_min: Annotated[float, Meta(ge=0, le=5)] | None = field(default=None, name="filters[rating_min]")
+    rating_min: LeastRating | None = field(default=None, name="filters[rating_min]")
     in_stock: bool | None = field(default=None, name="filters[in_stock]")
     attributes: Wanted = field(default_factory=dict[str, list[str]], name="filters[attr.NAME]")
     sort: ListingSort = "relevance"
@@ -83,31 +84,6 @@ class SuggestionsShown(Struct, frozen=True):
     """What others have searched for with success."""
 
 
-class _Results(Struct, frozen=True, kw_only=True):
-    """`ResultsShown`, with the cards as the bytes that search keeps."""
-
-    results: list[Raw]
-    total: int
-    page: int
-    total_pages: int
-    next_cursor: str | None
-    facets: Facets
-    relaxed: Relaxed | None
-    relaxed_query: str | None
-    did_you_mean: str | None
-    all_words: int | None
-
-
-class _Products(Struct, frozen=True, kw_only=True):
-    """`ProductsShown`, likewise."""
-
-    products: list[Raw]
-    total: int
-    page: int
-    total_pages: int
-    next_cursor: str | None
-
-
 class SearchApi:
     """Search, and lists, which are searches without words."""
 
@@ -128,14 +104,8 @@ class SearchApi:
                 cursor=ask.cursor,
             )
         )
-        shown = _Products(
-            products=found.results,
-            total=found.total,
-            page=found.page,
-            total_pages=found.total_pages,
-            next_cursor=found.next_cursor,
-        )
-        return public_answer(shown, "products", *([f"category/{ask.category}"] if ask.category else []))
+        keys = ["products", f"category/{ask.category}"] if ask.category else ["products"]
+        return public_answer(_page(found, "products"), *keys)
 
     async def search(self, ask: SearchAsk) -> Answer:
         """Find products that have the words and pass the filters; each facet counts what it would leave."""
@@ -160,18 +130,13 @@ class SearchApi:
                 cursor=ask.cursor,
             )
         )
-        shown = _Results(
-            results=found.results,
-            total=found.total,
-            page=found.page,
-            total_pages=found.total_pages,
-            next_cursor=found.next_cursor,
-            facets=found.facets,
-            relaxed=found.relaxed,
-            relaxed_query=found.relaxed.q if found.relaxed else None,
-            did_you_mean=found.did_you_mean,
-            all_words=found.all_words,
-        )
+        shown = _page(found, "results") | {
+            "facets": found.facets,
+            "relaxed": found.relaxed,
+            "relaxed_query": found.relaxed.q if found.relaxed else None,
+            "did_you_mean": found.did_you_mean,
+            "all_words": found.all_words,
+        }
         return public_answer(shown, "search")
 
     async def suggest(self, q: SearchWords = "", limit: FewLimit = 8) -> Answer:
@@ -184,6 +149,17 @@ class SearchApi:
     async def explain(self, q: SearchWords = "", limit: FewLimit = 8) -> Explained:
         """Explain why search puts the first products first: each one's numbers, for operators."""
         return await self._shop.search.explain(q, limit)
+
+
+def _page(found: Found, name: str) -> dict[str, object]:
+    """Show a page of cards under this name, each as the bytes that search keeps."""
+    return {
+        name: found.results,
+        "total": found.total,
+        "page": found.page,
+        "total_pages": found.total_pages,
+        "next_cursor": found.next_cursor,
+    }
 
 
 API = [
@@ -297,9 +273,9 @@ class SearchPages:
         return links
 
     async def suggest(self, request: Request) -> Response:
-        words = request.query_params.get("q", "").replace("\0", "").strip()[: _SUGGEST_LETTERS[1]]
+        words = request.query_params.get("q", "").replace("\0", "").strip()[:SEARCH_WORDS_MAX]
         found = Suggestions([], [], [], [])
-        if len(words) >= _SUGGEST_LETTERS[0]:
+        if len(words) >= _SUGGEST_LETTERS_MIN:
             found = await self._shop.breakers["search"].ask(self._shop.search.suggest(words, 5), found)
         response = self._pages.fragment(
             request,

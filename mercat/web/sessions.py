@@ -9,23 +9,26 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.accounts import Credentials, NewPerson, Session
-from mercat.checkout import Email
+from mercat.checkout import EMAIL_MAX, Email
 from mercat.ids import SellerId, UserId
 from mercat.kit.refusals import Overloaded, Refusal
 from mercat.kit.rpc import Caller
 from mercat.shop import Shop
 from mercat.web.errors import message_of
-from mercat.web.forms import local_path
+from mercat.web.forms import Form, FormErrors, local_path, read_form
 from mercat.web.optional import unless_away
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import PersonName
 from mercat.web.session import caller_of, end_session, start_session, token_of
 
+PASSWORD_MAX = 200
+Password = Annotated[str, Meta(min_length=6, max_length=PASSWORD_MAX)]
+
 
 class NewAccount(Struct, frozen=True):
     email: Email
-    password: Annotated[str, Meta(min_length=6, max_length=200)]
+    password: Password
     name: PersonName
 
 
@@ -34,8 +37,8 @@ class AccountMade(Struct, frozen=True):
 
 
 class SignIn(Struct, frozen=True):
-    email: Annotated[str, Meta(max_length=254)]
-    password: Annotated[str, Meta(max_length=200)]
+    email: Annotated[str, Meta(max_length=EMAIL_MAX)]
+    password: Annotated[str, Meta(max_length=PASSWORD_MAX)]
 
 
 class SessionShown(Struct, frozen=True):
@@ -152,22 +155,21 @@ class SessionPages:
         request: Request,
         *,
         registering: bool,
-        form: dict[str, str] | None = None,
-        errors: dict[str, str] | None = None,
+        form: Form | None = None,
         refused: Refusal | None = None,
     ) -> Response:
-        following = local_path((form or {}).get("next") or request.query_params.get("next") or "/account")
+        form = form or Form(NewAccount if registering else SignIn)
+        following = local_path(form.given.get("next") or request.query_params.get("next") or "/account")
         caller = await caller_of(request)
         if caller and not caller.guest and request.method == "GET":
             return self._pages.redirect(request, following)
         return await self._pages.page(
             request,
             "signin.html",
-            refused.status if refused else (422 if errors else 200),
+            refused.status if refused else (422 if form.errors else 200),
             registering=registering,
             next=following,
-            form=form or {},
-            errors=errors or {},
+            form=form,
             refused=message_of(refused) if refused else None,
             carrying=await self._shop.cart.count(caller.user_id) if caller else 0,
             demo=True,
@@ -176,33 +178,29 @@ class SessionPages:
     async def do_signin(self, request: Request) -> Response:
         form = await self._pages.form(request)
         guest = await caller_of(request)
+        asked = read_form(form, SignIn)
+        if isinstance(asked, FormErrors):
+            return await self._in(request, registering=False, form=Form(SignIn, form, asked))
         try:
-            given = Credentials(form.get("email", ""), form.get("password", ""))
-            session = await self._shop.accounts.sign_in(given, guest)
+            session = await self._shop.accounts.sign_in(Credentials(asked.email, asked.password), guest)
         except Refusal as refused:
-            return await self._in(request, registering=False, form=form, refused=refused)
+            return await self._in(request, registering=False, form=Form(SignIn, form), refused=refused)
         await self._come_along(guest, session)
         return self._begin(request, session, form)
 
     async def do_register(self, request: Request) -> Response:
         form = await self._pages.form(request)
-        email, password, name = (form.get(field, "") for field in ("email", "password", "name"))
-        errors = {}
-        if not name.strip():
-            errors["name"] = "Write a name."
-        if "@" not in email[1:-1]:
-            errors["email"] = "Write an e-mail address, such as ann@example.com."
-        if len(password) < 6:
-            errors["password"] = "At least 6 characters."
-        if errors:
-            return await self._in(request, registering=True, form=form, errors=errors)
+        asked = read_form(form, NewAccount)
+        if isinstance(asked, FormErrors):
+            return await self._in(request, registering=True, form=Form(NewAccount, form, asked))
         caller = await caller_of(request)
         guest = caller.user_id if caller and caller.guest else None
         try:
-            await self._shop.accounts.register(NewPerson(email, password, name.strip()), guest)
-            session = await self._shop.accounts.sign_in(Credentials(email, password), caller)
+            person = NewPerson(asked.email, asked.password, asked.name)
+            await self._shop.accounts.register(person, guest)
+            session = await self._shop.accounts.sign_in(Credentials(asked.email, asked.password), caller)
         except Refusal as refused:
-            return await self._in(request, registering=True, form=form, refused=refused)
+            return await self._in(request, registering=True, form=Form(NewAccount, form), refused=refused)
         await self._come_along(caller, session)
         return self._begin(request, session, form)
 

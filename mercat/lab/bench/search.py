@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 import httpx
 
 from mercat import money
-from mercat.catalog import ImportRow, recognise
+from mercat.catalog import Columns, ImportRow, recognise
 from mercat.kit import codec
 from mercat.lab.bench.load import Load, Result, request
 from mercat.lab.bench.report import Report
@@ -171,10 +171,10 @@ async def _change(shop: Shop, lines: list[bytes], per_s: int) -> int:
                 raw = json.loads(line)
                 for variant in raw["variants"]:
                     variant["price"] += more
-                by_seller.setdefault(raw["seller"], []).append(recognise([raw]).read(raw))
+                by_seller.setdefault(raw["seller"], []).append(recognise([raw]).read(Columns(raw)))
             for name, rows in by_seller.items():
                 seller_id = await shop.sellers.by_name(name)
-                await shop.catalog.take(rows, seller_id, name, 0, _received)
+                await shop.catalog.take(rows, seller_id, name, 0)
             changed += per
             await wait
     except asyncio.CancelledError:
@@ -193,8 +193,8 @@ async def _watch(shop: Shop, reader: engine.Reader, line: bytes, seconds: float,
             price = 1_000_000_00 + time.time_ns() // 1_000_000 % 100_000_000
             for variant in raw["variants"]:
                 variant["price"] = price
-            row = recognise([raw]).read(raw)
-            await shop.catalog.take([row], seller_id, raw["seller"], 0, _received)
+            row = recognise([raw]).read(Columns(raw))
+            await shop.catalog.take([row], seller_id, raw["seller"], 0)
             since = time.perf_counter()
             wanted = money.shown(price, row.currency)
             its = engine.Query.term_query("external_id", raw["external_id"])
@@ -214,10 +214,6 @@ def _price(reader: engine.Reader, its: engine.Query) -> float | None:
     searcher = reader.searcher()
     found = [address for _, address in searcher.search(its, 1, count=False).hits]
     return codec.decode(searcher.cards(found)[0], Card).price if found else None
-
-
-async def _received(*_: Any) -> None:
-    return
 
 
 def _batches(lines: list[bytes], size: int) -> Iterator[list[bytes]]:

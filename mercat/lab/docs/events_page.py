@@ -9,7 +9,6 @@ import msgspec
 
 import mercat
 from mercat import events
-from mercat.kit.event_log import consumers_of
 from mercat.lab.docs.source import fields_of
 from mercat.shop import SERVICES
 
@@ -23,7 +22,7 @@ def markdown() -> str:
     first, *more = (inspect.getdoc(events) or "").split("\n\n")
     parts = ["# Events", "", first, "", *[line for paragraph in more for line in (paragraph, "")], _WRITTEN]
     for kind in get_args(events.AnyEvent):
-        followers = [name for name, service in SERVICES.items() if kind in consumers_of(service.kind)]
+        followers = [name for name in SERVICES if f"@on({kind.__name__}" in _source(name, "py")]
         tellers, followed = ", ".join(_tellers(kind.__name__)), ", ".join(followers) or "nobody"
         parts += ["", f"## {kind.__name__}", "", _sentence(kind), ""]
         parts += [f"Told by {tellers}; followed by {followed}.", "", *_fields(kind)]
@@ -47,10 +46,13 @@ def _fields(kind: type[msgspec.Struct]) -> list[str]:
 
 def _tellers(event: str) -> list[str]:
     """List the services whose SQL names the event."""
-    return [name for name in SERVICES if f"'{event}'" in _sql(name)]
+    return [name for name in SERVICES if f"'{event}'" in _source(name, "sql")]
 
 
 @cache
-def _sql(service: str) -> str:
-    files = [*(_PACKAGE / service).rglob("*.sql"), *(_PACKAGE / "migrations" / service).glob("*.sql")]
+def _source(service: str, suffix: str) -> str:
+    files = [
+        *(_PACKAGE / service).rglob(f"*.{suffix}"),
+        *(_PACKAGE / "migrations" / service).glob(f"*.{suffix}"),
+    ]
     return "\n".join(file.read_text() for file in files)

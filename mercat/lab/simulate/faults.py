@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 import asyncpg
 
 from mercat.cart import scripts
-from mercat.kit.host import parts_of
+from mercat.kit.composition import parts_of
 from mercat.kit.refusals import Unavailable
 from mercat.kit.valkey import Command, Store
 from mercat.lab.simulate.mutations import Plant
@@ -138,7 +138,7 @@ class Process:
         self._plant = plant
         self._texts: dict[str, str] = {}
         # Of claims that come together the smaller id is the first, and ids are not of the seed.
-        vars(vars(shop.flashsale)["_claims"])["_batch_max"] = 1
+        vars(vars(vars(shop.flashsale)["_passes"])["_claims"])["_batch_max"] = 1
         parts = [part for service in shop.host.here.values() for part in parts_of(service)]
         for part in parts:
             if "_db" in getattr(part, "__dict__", ()):
@@ -150,7 +150,8 @@ class Process:
 
     async def look_at_sales(self) -> None:
         """Once a seed: both would look again by the machine's clock."""
-        for snapshot in (vars(self.shop.flashsale)["_standing"], vars(self.shop.checkout.gate)["_offers"]):
+        sales, gate = vars(vars(self.shop.flashsale)["_sales"]), vars(self.shop.checkout.gate)
+        for snapshot in (sales["_standing"], gate["_offers"]):
             snapshot.forget()
             await snapshot.get()
             vars(snapshot)["_due"] = math.inf

@@ -7,17 +7,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.ids import SellerId
-from mercat.kit.refusals import Invalid, Refusal
+from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
 from mercat.shop import Shop
 from mercat.web.errors import message_of
+from mercat.web.forms import Form, FormErrors, read_form
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.session import caller_of, member_of
 
+SellerName = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S")]
+
 
 class NewSeller(Struct, frozen=True):
-    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S")]
+    name: SellerName
 
 
 class SellerMade(Struct, frozen=True):
@@ -53,32 +56,32 @@ class SellerPages:
         self._shop = shop
 
     async def sell(
-        self, request: Request, refused: Refusal | None = None, form: dict[str, str] | None = None
+        self, request: Request, form: Form | None = None, refused: Refusal | None = None
     ) -> Response:
+        form = form or Form(NewSeller)
         caller = await caller_of(request)
         if caller and caller.seller_id is not None:
             return self._pages.redirect(request, "/desk")
         return await self._pages.page(
             request,
             "sell.html",
-            refused.status if refused else 200,
+            refused.status if refused else (422 if form.errors else 200),
             caller=caller,
-            form=form or {},
-            errors={},
+            form=form,
             refused=message_of(refused) if refused else None,
         )
 
     async def open_shop(self, request: Request) -> Response:
         form = await self._pages.form(request)
         caller = await member_of(request)
-        name = form.get("name", "").strip()
+        asked = read_form(form, NewSeller)
+        if isinstance(asked, FormErrors):
+            return await self.sell(request, Form(NewSeller, form, asked))
         try:
-            if not 0 < len(name) <= 80:
-                raise Invalid("A shop's name has 1 to 80 characters.")
-            seller_id = await self._shop.sellers.register(caller.user_id, name)
+            seller_id = await self._shop.sellers.register(caller.user_id, asked.name)
             await self._shop.accounts.grant(caller.user_id, "seller", seller_id)
         except Refusal as refused:
-            return await self.sell(request, refused, form)
+            return await self.sell(request, Form(NewSeller, form), refused)
         return self._pages.redirect(request, "/desk")
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from itertools import combinations
 from math import log
 
-from mercat.lab.demo.kinds import Department, Fact, Kind
 from mercat.lab.demo.pictures import PATTERNS
+from mercat.lab.demo.templates import Department, Fact, Kind
 
 SLOTS = 2_048
 _PROPER = {"Bluetooth": "Bluetooth", "T-Shirt": "T-shirt", "Earl": "Earl", "Grey": "Grey"}
