@@ -23,13 +23,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mercat.ids import UserId
 from mercat.kit.batching import Coalescer
 from mercat.kit.breaker import Breaker
+from mercat.kit.http import problem
 from mercat.kit.limits import Allowance, Limit, Limits
 from mercat.kit.refusals import (
     Overloaded,
     Refusal,
     TooManyRequests,
 )
-from mercat.kit.rpc import Caller, problem
+from mercat.kit.rpc import Caller
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
 from mercat.web.context import RequestContext, context_of

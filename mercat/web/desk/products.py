@@ -11,8 +11,9 @@ from mercat import money
 from mercat.catalog import Attributes, NewProduct, Offer, OfferSort, ProductChange, Status
 from mercat.ids import OfferId, ProductId, SellerId, SkuId
 from mercat.inventory import Stock, StockCount
+from mercat.kit.http import Answer
 from mercat.kit.refusals import ConditionMissing, Forbidden, NotFound, Refusal, Stale
-from mercat.kit.rpc import Answer, Caller
+from mercat.kit.rpc import Caller
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.desk.listing_form import EditListingForm, NewListingForm, as_form, read_change, read_new
