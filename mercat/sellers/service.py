@@ -51,7 +51,7 @@ class Sellers:
         return imported
 
     async def register(self, user_id: UserId, name: str) -> SellerId:
-        """A person becomes a seller; asked again, they are the seller they are."""
+        """Make a person a seller; asked again, they are the seller they are."""
         name = _good(name)
         if standing := await self.of_user(user_id):
             return standing.seller_id
@@ -63,7 +63,7 @@ class Sellers:
         raise NameTaken(pointer="/name")
 
     async def by_name(self, name: Annotated[str, IN_BODY], user_id: UserId | None = None) -> SellerId:
-        """The seller of this name, made if there is none: for imports, which know no person. With a person,
+        """Find the seller of this name, or make one: for imports, which know no person. With a person,
         a seller that nobody has becomes theirs; NameTaken for another's."""
         name = _good(name)
         made = await self._db.fetchrow(queries.register, ids.new(SellerId), user_id, name)

@@ -8,19 +8,25 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct
 
-from mercat.catalog import Attribute, Attributes, Listing, NewProduct, ProductChange
+from mercat.catalog import (
+    Attribute,
+    Attributes,
+    Brand,
+    CategoryName,
+    Description,
+    ExternalId,
+    Images,
+    ImageUrl,
+    Listing,
+    NewProduct,
+    ProductChange,
+    Title,
+)
 from mercat.ids import ProductId
 from mercat.inventory import StockQuantity
 from mercat.kit.refusals import Invalid
 from mercat.web.forms import FormErrors, TypedPrice, named_lines, read_form
 
-Title = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
-Description = Annotated[str, Meta(max_length=20_000)]
-Brand = Annotated[str, Meta(max_length=200)]
-CategoryName = Annotated[str, Meta(max_length=200)]
-ImageUrl = Annotated[str, Meta(max_length=2_000, pattern=r"^(https?://|/)")]
-Images = Annotated[list[ImageUrl], Meta(max_length=20)]
-ExternalId = Annotated[str, Meta(max_length=200)]
 _ROWS_MAX = 500
 _COLUMNS = ("title", "description", "category", "price", "quantity")
 

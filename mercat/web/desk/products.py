@@ -8,9 +8,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat import money
-from mercat.catalog import Attributes, NewProduct, Offer, OfferSort, ProductChange, Status
+from mercat.catalog import (
+    Attributes,
+    Brand,
+    CategoryName,
+    CurrencyCode,
+    Description,
+    Images,
+    NewProduct,
+    Offer,
+    OfferSort,
+    ProductChange,
+    Status,
+    Title,
+)
 from mercat.ids import OfferId, ProductId, SellerId, SkuId
-from mercat.inventory import Stock, StockCount
+from mercat.inventory import Stock, StockCount, StockQuantity
 from mercat.kit.http import Answer
 from mercat.kit.refusals import ConditionMissing, Forbidden, NotFound, Refusal, Stale
 from mercat.kit.rpc import Caller
@@ -40,17 +53,15 @@ _SORTS: dict[OfferSort, str] = {
 
 
 class ListingAsk(Struct, frozen=True, kw_only=True):
-    title: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
-    description: Annotated[str, Meta(max_length=20_000)]
-    category: Annotated[str, Meta(min_length=1, max_length=200)]
+    title: Title
+    description: Description
+    category: Annotated[CategoryName, Meta(min_length=1)]
     price: Price
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
-    quantity: Annotated[int, Meta(ge=0, le=10_000_000)]
-    brand: Annotated[str, Meta(max_length=200)] | None = None
+    currency: CurrencyCode
+    quantity: StockQuantity
+    brand: Brand | None = None
     attributes: Attributes = {}
-    images: Annotated[
-        list[Annotated[str, Meta(max_length=2_000, pattern=r"^(https?://|/)")]], Meta(max_length=20)
-    ] = []
+    images: Images = []
 
 
 class ListingMade(Struct, frozen=True):
