@@ -239,7 +239,7 @@ def _order_row(order: SellerOrder) -> dict[str, Any]:
 
 
 def _following(status: ParcelStatus) -> list[ParcelStatus]:
-    """What may become of a parcel next; an exception may be followed by any."""
+    """List what may become of a parcel next; an exception may be followed by any."""
     if status == PARCEL_WAY[-1]:
         return []
     come = PARCEL_WAY.index(status) if status in PARCEL_WAY else 0
