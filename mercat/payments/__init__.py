@@ -25,7 +25,7 @@ from mercat.payments.messages import (
     SellerPart,
 )
 from mercat.payments.provider import BadSignature, Provider
-from mercat.payments.sandbox import TOKENS, Sandbox
+from mercat.payments.providers.sandbox.adapter import TOKENS, Sandbox
 from mercat.payments.service import Payments
 from mercat.settings import Settings
 
@@ -58,7 +58,7 @@ __all__ = [
 def provider_of(settings: Settings, db: asyncpg.Pool) -> Provider:
     """The provider that the settings name. A library that is not used is not loaded."""
     if settings.payment_provider == "stripe":
-        from mercat.payments.stripe import Stripe
+        from mercat.payments.providers.stripe.adapter import Stripe
 
         return Stripe(settings)
     secret = settings.key("sandbox notices")

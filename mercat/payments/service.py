@@ -32,8 +32,8 @@ from mercat.payments.messages import (
     RefundTooLarge,
 )
 from mercat.payments.provider import Answer, Ask, NoCustomer, Notice, Provider
-from mercat.payments.reconcile import Reconciling
-from mercat.payments.sandbox import Sandbox
+from mercat.payments.reconciliation import Reconciling
+from mercat.payments.providers.sandbox.adapter import Sandbox
 from mercat.settings import Settings
 
 queries = sql.load("mercat.payments")

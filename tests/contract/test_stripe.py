@@ -16,7 +16,7 @@ from mercat.lab.bench.stripe_double import SECRET, StripeDouble
 from mercat.payments import Back, BadSignature, Charge, Letter, PaymentDeclined, Payments, SellerPart
 from mercat.payments.messages import PaymentUnavailable, RefundTooLarge
 from mercat.payments.provider import Ask, Away
-from mercat.payments.stripe import NotChargeable, Stripe, ours, theirs
+from mercat.payments.providers.stripe.adapter import NotChargeable, Stripe, ours, theirs
 from mercat.settings import Secret, WrongSetting, load
 
 BOB = ids.SellerId(7)

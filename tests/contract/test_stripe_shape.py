@@ -14,7 +14,7 @@ import pytest
 from mercat import ids
 from mercat.kit.refusals import Invalid
 from mercat.payments.provider import Ask
-from mercat.payments.stripe import Stripe
+from mercat.payments.providers.stripe.adapter import Stripe
 from mercat.settings import Secret
 
 MOCK = os.environ.get("STRIPE_MOCK") or shutil.which("stripe-mock")
