@@ -29,7 +29,7 @@ check: setup-test  ## style, types, and who may import whom
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/pyright
-	@$(BIN)/lint-imports
+	@$(BIN)/pytest -q tests/tidy/test_layers.py
 
 lint: check
 
@@ -65,5 +65,5 @@ setup-test:
 	@scripts/setup test
 
 clean:  ## remove what can be made again (.venv, .tools, caches); the shop's data stays
-	rm -rf .venv .tools .opensearch .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .tools .opensearch .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -35,7 +35,7 @@ from mercat import ids
 from mercat.events import AnyEvent, Document, OrderLine, OrderPlaced, ProductChanged
 from mercat.kit import database
 from mercat.kit.event_log import deliver
-from mercat.migrate import migrate
+from mercat.migrations import migrate
 from mercat.recommendations import Recommendations
 from mercat.settings import Settings
 

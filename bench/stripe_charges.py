@@ -18,12 +18,12 @@ import msgspec
 import uvloop
 
 from mercat import ids, settings
-from mercat.app import till_of
 from mercat.embedded import engines, temporary
 from mercat.kit.host import Host
-from mercat.migrate import migrate
+from mercat.migrations import migrate
 from mercat.payments import Charge, SellerPart
 from mercat.settings import Secret
+from mercat.shop import make_payments
 
 DELAY_S = 0.1
 
@@ -95,7 +95,7 @@ async def main(seconds):
         await migrate(owner, told)
         async with AsyncExitStack() as stack:
             host = Host(told, stack)
-            till = till_of(host, await host.pool("payments"))
+            till = make_payments(host, await host.pool("payments"))
             for at_once in (1, 10, 50, 100, 200, 500, 1_000):
                 said = await measure(till, at_once, seconds)
                 held = await owner.fetchval(

@@ -23,7 +23,7 @@ from mercat.kit.clock import clock
 from mercat.kit.host import Host
 from mercat.kit.valkey import Store
 from mercat.lab.bench.shop import opened
-from mercat.migrate import migrate
+from mercat.migrations import migrate
 from mercat.settings import Settings, load
 
 # Here nothing is meant to outlive the engine; what must (tests/faults) starts whole shops, with fsync on.
@@ -154,7 +154,7 @@ async def told(settings: Settings, db: asyncpg.Pool) -> Callable[[], Awaitable[l
     """What the shop has told since the test began: read from the WAL, and decoded strictly, so that the SQL
     which tells a fact and the class that names it cannot drift apart."""
     slot = "told"
-    await db.execute(event_log.queries.open_slot, slot)
+    await event_log.open_slot(db, slot)
     decoder = codec.decoder(events.AnyEvent)
     heard: list[events.AnyEvent] = []
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from mercat import app, ids
+from mercat import ids
 from mercat.accounts import NewAddress
 from mercat.audit import audit
 from mercat.catalog import NewProduct
@@ -18,6 +18,7 @@ from mercat.flashsale import (
 from mercat.inventory import Line
 from mercat.kit import clock
 from mercat.kit.rpc import Caller
+from mercat.shop import build_shop
 
 HOME = NewAddress(name="Ann", line1="1 Lane", city="Boston", region="MA", postal_code="02110", country="US")
 SALE = "tea"
@@ -91,6 +92,6 @@ class Scene:
 async def scene(settings, db):
     settings = msgspec.structs.replace(settings, pool_size=8)
     async with AsyncExitStack() as stack:
-        scene = Scene(await app.build_shop(settings, stack), settings, db)
+        scene = Scene(await build_shop(settings, stack), settings, db)
         yield scene
         await scene.sound()

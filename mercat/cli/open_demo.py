@@ -19,7 +19,6 @@ import msgspec
 from msgspec.structs import replace
 
 from mercat import money, settings
-from mercat.app import Shop, build_shop, products
 from mercat.catalog import BadRow, ImportRow, Progress, import_file, recognise
 from mercat.flashsale import NewSale
 from mercat.ids import OfferId, ProductId, SellerId, UserId
@@ -27,6 +26,7 @@ from mercat.inventory import Line
 from mercat.kit.refusals import NotFound
 from mercat.lab import demo
 from mercat.reviews import OldReview, Start
+from mercat.shop import Shop, build_shop, every_product
 
 DEMO_PRODUCTS = 2_400
 _BATCH = 400
@@ -73,7 +73,7 @@ async def _open_flash_sale(shop: Shop) -> None:
         return
     except NotFound:
         pass
-    async for page in products(shop.catalog):
+    async for page in every_product(shop.catalog):
         for change in page:
             if change.document and change.document.external_id == _FLASH_PRODUCT:
                 offer_id, seller_id = change.document.offer_id, change.document.seller_id
@@ -115,7 +115,7 @@ async def start_ratings(shop: Shop) -> None:
 async def _bring_reviews(shop: Shop) -> None:
     """What people said of the best known goods, before this shop opened."""
     standing: dict[str, ProductId] = {}
-    async for page in products(shop.catalog):
+    async for page in every_product(shop.catalog):
         standing |= {
             change.document.external_id: change.product_id
             for change in page

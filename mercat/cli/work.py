@@ -10,12 +10,12 @@ from pathlib import Path
 
 import uvloop
 
-_PATIENT = 5
-"""Whoever buys comes first on a full machine; what is done by and by gathers into larger batches."""
+_NICENESS = 5
+"""Of the back process: shoppers come first on a full machine, and its batches grow instead."""
 
 
-def _count_together(data: Path) -> None:
-    """All processes keep their numbers in one folder, so that any of them can show all."""
+def _share_metrics(data: Path) -> None:
+    """Keep the metrics of all processes in one folder, so that any of them can show all."""
     folder = data / "metrics"
     folder.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(folder))
@@ -25,14 +25,16 @@ async def _web(stop: asyncio.Event) -> None:
     from granian.constants import Interfaces
     from granian.server.embed import Server
 
-    from mercat import app, settings
+    from mercat import settings
+    from mercat.app import internal_app, public_app
     from mercat.embedded import ready
+    from mercat.shop import build_shop
 
     told = settings.load()
     async with AsyncExitStack() as stack:
-        shop = await app.build_shop(told, stack)
+        shop = await build_shop(told, stack)
         await shop.host.lease_worker()
-        app = app.internal_app(shop) if told.only() else await app.public_app(shop)
+        app = internal_app(shop) if told.only() else await public_app(shop)
         server = Server(
             app,
             address=told.host,
@@ -55,21 +57,22 @@ async def _web(stop: asyncio.Event) -> None:
 
 
 async def _back(stop: asyncio.Event) -> None:
-    os.nice(_PATIENT)
-    from mercat import app, settings
+    os.nice(_NICENESS)
+    from mercat import settings
     from mercat.embedded import ready
+    from mercat.shop import build_shop, run_background
 
     async with AsyncExitStack() as stack:
-        shop = await app.build_shop(settings.load(), stack)
+        shop = await build_shop(settings.load(), stack)
         await shop.host.lease_worker()
-        await app.run_background(shop)
+        await run_background(shop)
         _collect_seldom()
         ready()
         await stop.wait()
 
 
 def _collect_seldom() -> None:
-    """What was made at the start stays; looking through it again and again costs a tenth of the time."""
+    """Collect garbage seldom: looking through what was made at the start again and again cost a tenth."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
@@ -86,7 +89,7 @@ def main() -> None:
     part = sys.argv[1] if len(sys.argv) > 1 else ""
     if part not in ("web", "back"):
         raise SystemExit("usage: python -m mercat.cli.work web|back")
-    _count_together(Path(os.environ.get("MERCAT_DATA", "data")))
+    _share_metrics(Path(os.environ.get("MERCAT_DATA", "data")))
     from mercat import settings
     from mercat.kit.metrics import set_up_logs
 

@@ -31,6 +31,8 @@ _RECENT_MAX = 6_000
 _SILENT_S = 1.0
 _TRIES = 5
 PARTITION = 1_000_000
+SLOT = "mercat"
+"""The replication slot of the relay."""
 
 
 class Fact(NamedTuple):
@@ -58,7 +60,7 @@ class Relay:
         db: asyncpg.Pool,
         replication: dict[str, Any],
         wake: "Notifier",
-        slot: str = "mercat",
+        slot: str = SLOT,
         recent: "RecentFacts | None" = None,
     ) -> None:
         self._db = db
@@ -68,16 +70,11 @@ class Relay:
         self._slot = slot
         self._partitions: set[int] = set()
 
-    async def open_slot(self) -> None:
-        """From here on nothing told is lost: the slot holds the WAL until the relay has read it."""
-        if not await self._db.fetchval(queries.slot_exists, self._slot):
-            await self._db.execute(queries.open_slot, self._slot)
-
     async def run(self) -> None:
         """For ever; starts again after any failure."""
         while True:
             try:
-                await self.open_slot()
+                await open_slot(self._db, self._slot)
                 await self._stream()
             except (psycopg2.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 log.warning("the relay starts again", reason=str(error).strip()[:200])
@@ -191,6 +188,12 @@ def _lsn(shown: str) -> int:
 def shown(lsn: int) -> str:
     """A place in the WAL as PostgreSQL writes it."""
     return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}"
+
+
+async def open_slot(db: asyncpg.Pool | asyncpg.Connection, slot: str = SLOT) -> None:
+    """Make PostgreSQL keep its write-ahead log until the relay has read it: from here on no event is lost."""
+    if not await db.fetchval(queries.slot_exists, slot):
+        await db.execute(queries.open_slot, slot)
 
 
 async def drop_partitions(db: asyncpg.Pool, followers: Sequence[str]) -> None:

@@ -12,13 +12,15 @@ from starlette.routing import BaseRoute
 
 from mercat.kit import database, metrics, sql
 from mercat.kit.batching import Coalescer
-from mercat.kit.event_log import Follower, Notifier, RecentFacts, Relay, consumers, drop_partitions
+from mercat.kit.event_log import SLOT, Follower, Notifier, RecentFacts, Relay, consumers, drop_partitions
 from mercat.kit.rpc import Route, remote, serve
 from mercat.kit.valkey import Store
 from mercat.kit.worker_ids import Lease
 from mercat.settings import Settings
 
 Service = TypeVar("Service")
+Duty = Callable[[], Coroutine[Any, Any, None]]
+"""Work that is begun again whenever it ends."""
 queries = sql.load("mercat.kit")
 log = structlog.get_logger("mercat.building")
 
@@ -37,7 +39,7 @@ class Host:
         self.store = Store(settings.store_url)
         self.cache = Store(settings.cache_url)
         self._pools: dict[str, asyncpg.Pool] = {}
-        self._duties: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = []
+        self._duties: list[tuple[str, Duty]] = []
         stack.push_async_callback(self.store.close)
         stack.push_async_callback(self.cache.close)
 
@@ -56,14 +58,23 @@ class Host:
         return self._pools[service]
 
     async def place(
-        self, name: str, kind: type[Service], api: list[Route], make: Callable[[asyncpg.Pool], Service]
+        self,
+        name: str,
+        kind: type[Service],
+        api: list[Route],
+        make: Callable[[asyncpg.Pool], Service],
+        *,
+        anywhere: bool = False,
     ) -> Service:
-        """The service, made here, unless `MERCAT_<NAME>_URL` says that it lives elsewhere."""
+        """Make the service here, or its stand-in where `MERCAT_<NAME>_URL` says that it lives elsewhere.
+
+        In a process that has some services only, SystemExit for one that is neither here nor has an address,
+        unless it may live `anywhere`."""
         if url := self.settings.address_of(name):
             client = httpx.AsyncClient(base_url=f"{url.rstrip('/')}/internal/{name}", timeout=10)
             return remote(kind, api, await self.stack.enter_async_context(client))
         only = self.settings.only()
-        if only and name not in only:
+        if only and name not in only and not anywhere:
             raise SystemExit(f"{name} does not live here: say where, with MERCAT_{name.upper()}_URL.")
         service = make(await self.pool(name))
         self.here[name] = service
@@ -71,7 +82,7 @@ class Host:
         self.internal_routes += serve(api, service, prefix=f"/internal/{name}")
         return service
 
-    def duty(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def duty(self, name: str, work: Duty) -> None:
         """Something the back process does for ever: recovery, janitors."""
         self._duties.append((name, work))
 
@@ -111,13 +122,13 @@ class Host:
 
         async def tidy_log() -> None:
             await drop_partitions(events, names)
-            metrics.slot_lag.set(await events.fetchval(queries.slot_lag, "mercat") or 0)
+            metrics.slot_lag.set(await events.fetchval(queries.slot_lag, SLOT) or 0)
             await asyncio.sleep(10)
 
         self.start(for_ever("log partitions", tidy_log))
 
 
-async def for_ever(name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def for_ever(name: str, work: Duty) -> None:
     """A duty: begun again whenever it ends, and after a second when it fails."""
     while True:
         try:

@@ -45,11 +45,6 @@ def numbered(name: str, declared: str | None, text: str) -> str:
     return _PARAMETER.sub(lambda found: f"${places[found[1]]}", code)
 
 
-def schema(service: str) -> str:
-    """The tables of a service; creating them again changes nothing."""
-    return _folder(service).joinpath("schema.sql").read_text()
-
-
 def _folder(service: str) -> Path:
     """Found without importing the service: a migration has no need of its code."""
     return Path(__file__).parents[1] / service.removeprefix("mercat.")

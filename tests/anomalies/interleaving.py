@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from mercat.cart import scripts
+from mercat.shop import CHECKOUT_PATH
 
 _GATED = ("fetch", "fetchrow", "fetchval", "execute", "executemany", "acquire", "do", "run")
 _BLOCKED_S = 0.5  # a step that is not through by then waits for a row that the other holds
@@ -22,7 +23,7 @@ _STEPS_MAX = 300
 _WRITES_MAX = 11
 _WRITES = re.compile(r"\b(insert into|update \w|delete from|redis\.call\('(H?SET|DEL))|^(DEL|acquire)")
 _SCRIPTS = {text: name for name, text in vars(scripts).items() if name.isupper()}
-_SERVICES = ("checkout", "inventory", "payments", "orders", "cart", "catalog", "accounts", "fulfilment")
+_SERVICES = sorted(CHECKOUT_PATH - {"flashsale"} | {"fulfilment"})
 
 
 class Actor:

@@ -8,7 +8,7 @@ import pytest
 from anomalies.interleaving import gate, races
 from scene import GIVEN_UP, LAPSED, WALKED_AWAY, Scene
 
-from mercat import app, ids
+from mercat import ids
 from mercat.checkout import CartEmpty, CheckoutInProgress, KeyReused, PriceChanged, Ship
 from mercat.checkout.messages import ShippedLine
 from mercat.kit.refusals import NotFound
@@ -16,6 +16,7 @@ from mercat.kit.rpc import Caller
 from mercat.orders import NotCancellable
 from mercat.payments import Letter, Outcome
 from mercat.payments.messages import Back
+from mercat.shop import build_shop
 
 
 class Two:
@@ -45,7 +46,7 @@ class Two:
 @pytest.fixture
 async def two(settings, db, clock_ahead):
     async with AsyncExitStack() as stack:
-        shops = [await app.build_shop(settings, stack) for _ in range(2)]
+        shops = [await build_shop(settings, stack) for _ in range(2)]
         yield Two(*shops, db, clock_ahead)
 
 

@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from mercat.checkout.saga import Decision, Ending, Saga
-from mercat.cli import showing
+from mercat.cli import lab
 from mercat.lab.simulate import PLANTS, sweep, without_constraints
 
 
@@ -51,7 +51,7 @@ async def test_a_planted_bug_is_found(settings, db, plant):
 
 
 def test_a_bug_that_nobody_knows_is_refused(capsys):
-    assert showing.simulate_of(1, 1, "gremlins", as_json=True) == 2
+    assert lab.simulate_of(1, 1, "gremlins", as_json=True) == 2
     assert "lost-compensation" in capsys.readouterr().err
 
 

@@ -11,6 +11,7 @@ from search_engines import where as where
 from mercat import app, ids
 from mercat.gateway.routes import PREFIX
 from mercat.settings import Settings
+from mercat.shop import build_shop, run_background
 
 
 class People(msgspec.Struct):
@@ -27,9 +28,9 @@ class People(msgspec.Struct):
 async def people(settings: Settings) -> AsyncIterator[People]:
     settings = msgspec.structs.replace(settings, account_rate=1e6, account_burst=10**6)
     async with AsyncExitStack() as stack:
-        shop = await app.build_shop(settings, stack)
+        shop = await build_shop(settings, stack)
         await shop.search.rebuild(app.products(shop.catalog))
-        await app.run_background(shop)
+        await run_background(shop)
         door = await app.public_app(shop)
 
         def client(token: str = "") -> httpx.AsyncClient:

@@ -11,18 +11,19 @@ from mercat.ids import ProductId
 from mercat.kit.rpc import Caller
 from mercat.reviews import NotABuyer
 from mercat.reviews.messages import NewReview
+from mercat.shop import build_shop
 
 
 async def test_a_shop_asks_a_service_that_lives_elsewhere(settings, monkeypatch):
     async with AsyncExitStack() as stack:
-        elsewhere = await app.build_shop(settings, stack)
+        elsewhere = await build_shop(settings, stack)
         transport = httpx.ASGITransport(app.internal_app(elsewhere))
         client = httpx.AsyncClient
         monkeypatch.setattr(
             "mercat.kit.host.httpx.AsyncClient", lambda **more: client(transport=transport, **more)
         )
         told = msgspec.structs.replace(settings, addresses={"reviews": "http://elsewhere"})
-        shop = await app.build_shop(told, stack)
+        shop = await build_shop(told, stack)
 
         assert "reviews" not in shop.host.here
         guest = await shop.accounts.guest()
@@ -34,4 +35,4 @@ async def test_a_shop_asks_a_service_that_lives_elsewhere(settings, monkeypatch)
 async def test_a_process_of_some_services_says_what_it_lacks(settings):
     async with AsyncExitStack() as stack:
         with pytest.raises(SystemExit, match="MERCAT_ACCOUNTS_URL"):
-            await app.build_shop(msgspec.structs.replace(settings, services="reviews"), stack)
+            await build_shop(msgspec.structs.replace(settings, services="reviews"), stack)

@@ -6,11 +6,12 @@ from contextlib import AsyncExitStack
 import pytest
 from both_ways import WAYS, reached
 
-from mercat import app, ids
+from mercat import ids
 from mercat.cart import API, Cart, CartFull
 from mercat.catalog import NewProduct
 from mercat.inventory import Line
 from mercat.kit.refusals import NotFound
+from mercat.shop import build_shop
 
 BOB = ids.SellerId(7)
 
@@ -18,7 +19,7 @@ BOB = ids.SellerId(7)
 @pytest.fixture
 async def shop(settings):
     async with AsyncExitStack() as stack:
-        yield await app.build_shop(settings, stack)
+        yield await build_shop(settings, stack)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from both_ways import WAYS, reached
 from scene import GIVEN_UP, LAPSED, WALKED_AWAY, Scene
 
-from mercat import app, ids
+from mercat import ids
 from mercat.checkout import (
     API,
     CartEmpty,
@@ -30,6 +30,7 @@ from mercat.kit.rpc import Caller
 from mercat.orders import NotCancellable, NotReturnable, Taken
 from mercat.payments import Outcome
 from mercat.pricing import QuoteExpired
+from mercat.shop import build_shop
 
 
 class Crash(BaseException):
@@ -69,7 +70,7 @@ def break_at(owner, part, verb, moment, error=Crash):
 @pytest.fixture
 async def scene(settings, db):
     async with AsyncExitStack() as stack:
-        yield await Scene(await app.build_shop(settings, stack), db).open()
+        yield await Scene(await build_shop(settings, stack), db).open()
 
 
 @pytest.fixture(params=WAYS)

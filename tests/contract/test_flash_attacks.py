@@ -19,6 +19,7 @@ from mercat.flashsale.messages import Pass
 from mercat.kit import signing
 from mercat.kit.limits import Limit
 from mercat.kit.refusals import TooManyRequests
+from mercat.shop import build_shop
 
 QUEUE = f"/flash-sales/{SALE}/queue"
 
@@ -272,7 +273,7 @@ async def test_two_processes_claim_a_turn_once(scene):
     await scene.tick()
     pass_ = await scene.pass_of(ann)
     async with AsyncExitStack() as stack:
-        other = (await app.build_shop(scene.settings, stack)).flashsale
+        other = (await build_shop(scene.settings, stack)).flashsale
         claims = [
             (sales, Claim(SALE, 0, ann.user_id, ids.CheckoutId(1_000 + n), 1, "card", "home"))
             for n, sales in enumerate([scene.sales, other] * 10)

@@ -11,15 +11,15 @@ from typing import NamedTuple
 
 import pytest
 
-from mercat import app
 from mercat.catalog import NotProducts
-from mercat.cli.filling import import_into
+from mercat.cli.goods import import_into
 from mercat.cli.open_demo import import_files, rows
 from mercat.embedded import Connection, Trouble
 from mercat.events import ProductChanged, StockChanged
 from mercat.ids import OfferId, ProductId
 from mercat.kit.event_log import deliver
 from mercat.lab import demo
+from mercat.shop import build_shop
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 CATALOGUE = {
@@ -95,7 +95,7 @@ class Importer:
 @pytest.fixture
 async def importer(settings, tmp_path):
     async with AsyncExitStack() as stack:
-        yield Importer(await app.build_shop(settings, stack), tmp_path)
+        yield Importer(await build_shop(settings, stack), tmp_path)
 
 
 @pytest.fixture
@@ -332,7 +332,7 @@ async def test_cut_off_anywhere_and_run_again_is_as_good_as_one_run(
 async def test_two_imports_of_one_file_at_once_are_as_good_as_one(importer, settings, shelf, changes):
     file = generated(1_200, importer.folder)
     async with AsyncExitStack() as stack:
-        other = Importer(await app.build_shop(settings, stack), importer.folder)
+        other = Importer(await build_shop(settings, stack), importer.folder)
         await asyncio.gather(importer(file, seller="A"), other(file, seller="A"))
     facts = await changes()
     assert len(facts) == 1_200

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mercat import app
 from mercat.cli.open_demo import import_files, rows
 from mercat.events import ProductChanged
+from mercat.shop import build_shop
 
 PAGE = Path(__file__).parents[2] / "docs" / "import.md"
 SEEDS = {
@@ -125,7 +125,7 @@ def bent_rows(seed, chance, count):
 @pytest.fixture
 async def shop(settings):
     async with AsyncExitStack() as stack:
-        yield await app.build_shop(settings, stack)
+        yield await build_shop(settings, stack)
 
 
 @pytest.mark.parametrize("kind", SEEDS)

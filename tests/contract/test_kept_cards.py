@@ -15,6 +15,7 @@ from mercat.gateway.routes import PREFIX
 from mercat.inventory import Line
 from mercat.lab.bench.stripe_double import StripeDouble
 from mercat.settings import Secret
+from mercat.shop import build_shop
 
 HOME = {
     "name": "Ann",
@@ -104,7 +105,7 @@ async def shop(settings, db):
             stripe_publishable_key="pk_live_double",
             stripe_url=url,
         )
-        scene = await Scene(await app.build_shop(told, stack), db).open()
+        scene = await Scene(await build_shop(told, stack), db).open()
         await scene.shop.inventory.receive("more", [Line(scene.tea, 100)], scene.seller)
         yield Shop(scene, await app.public_app(scene.shop), double, stack)
 

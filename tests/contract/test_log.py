@@ -8,7 +8,7 @@ import pytest
 from mercat import ids
 from mercat.events import OrderDelivered, RatingChanged
 from mercat.kit import codec
-from mercat.kit.event_log import Follower, Notifier, Relay, on
+from mercat.kit.event_log import Follower, Notifier, Relay, on, open_slot
 
 TEA, CUP = ids.ProductId(1), ids.ProductId(2)
 
@@ -41,7 +41,7 @@ def relaying(settings, events_pool):
     @asynccontextmanager
     async def relaying():
         relay = Relay(events_pool, settings.replication(), Notifier(), slot="relay")
-        await relay.open_slot()
+        await open_slot(events_pool, "relay")
         task = asyncio.create_task(relay.run())
         yield
         task.cancel()

@@ -17,12 +17,13 @@ from mercat.kit.refusals import NotFound, Unavailable
 from mercat.lab.bench.stripe_double import SECRET, StripeDouble
 from mercat.payments import BadSignature, Letter, Outcome
 from mercat.settings import Secret
+from mercat.shop import build_shop
 
 
 @pytest.fixture
 async def scene(settings, db):
     async with AsyncExitStack() as stack:
-        yield await Scene(await app.build_shop(settings, stack), db).open()
+        yield await Scene(await build_shop(settings, stack), db).open()
 
 
 @pytest.fixture(params=WAYS)
@@ -217,7 +218,7 @@ async def with_stripe(settings, db):
             stripe_webhook_secret=Secret(SECRET),
             stripe_url=url,
         )
-        scene = await Scene(await app.build_shop(told, stack), db).open()
+        scene = await Scene(await build_shop(told, stack), db).open()
         scene.double = double
         yield scene
 

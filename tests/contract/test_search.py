@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 
 from mercat.ids import ProductId, SellerId
 from mercat.kit import codec
-from mercat.kit.event_log import Bell, Follower, Relay, deliver
+from mercat.kit.event_log import Follower, Notifier, Relay, deliver, open_slot
 from mercat.kit.refusals import Invalid, Unavailable
 from mercat.kit.rpc import remote, serve
 from mercat.search import API, Card, Count, Query, Relaxed, Search, Seller
@@ -251,9 +251,9 @@ async def test_a_rebuild_that_fails_leaves_the_index_as_it_was(local):
 
 
 async def test_facts_reach_the_index_through_the_log(local, settings, db, pool):
-    events, bell = await pool("events"), Bell()
+    events, bell = await pool("events"), Notifier()
     relay = Relay(events, settings.replication(), bell, slot="relay")
-    await relay.open_slot()
+    await open_slot(events, "relay")
     follower = Follower("search", local, await pool("search"), events)
     working = [asyncio.create_task(work) for work in (relay.run(), follower.run(bell))]
     for fact in (TEA, CUP, gone(2, version=2)):

@@ -12,13 +12,13 @@ import pytest
 
 from mercat import events
 from mercat.kit import sql
-from mercat.migrate import SERVICES
+from mercat.migrations import SERVICES as WITH_TABLES
 from mercat.settings import Settings
+from mercat.shop import SERVICES
 
 ROOT = Path(__file__).parents[2]
 WITH_SQL = [service for service in SERVICES if (ROOT / "mercat" / service / "queries.sql").is_file()]
-WITH_TABLES = [service for service in SERVICES if (ROOT / "mercat" / service / "schema.sql").is_file()]
-DOORS = [*SERVICES, "pricing", "gateway", "storefront"]
+DOORS = [*SERVICES, "gateway", "storefront"]
 
 
 @pytest.mark.parametrize("service", ["kit", *WITH_SQL])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mercat.cli.showing import bench_of
+from mercat.cli.lab import bench_of
 from mercat.lab.bench import NAMES, options_of
 from mercat.lab.bench.checkout import Crowd
 from mercat.lab.bench.load import Result

@@ -5,43 +5,10 @@ import re
 
 import pytest
 
-from mercat import (
-    accounts,
-    cart,
-    catalog,
-    checkout,
-    fulfilment,
-    inventory,
-    notifications,
-    orders,
-    payments,
-    pricing,
-    recommendations,
-    reviews,
-    search,
-    sellers,
-    wishlist,
-)
 from mercat.kit import codec
+from mercat.shop import SERVICES
 
-SERVICES = [
-    accounts,
-    cart,
-    catalog,
-    checkout,
-    fulfilment,
-    inventory,
-    notifications,
-    orders,
-    payments,
-    pricing,
-    recommendations,
-    reviews,
-    search,
-    sellers,
-    wishlist,
-]
-ROUTES = [(service.__name__.split(".")[1], route) for service in SERVICES for route in service.API]
+ROUTES = [(name, route) for name, service in SERVICES.items() for route in service.routes]
 
 
 @pytest.mark.parametrize(("service", "route"), ROUTES, ids=[f"{name}.{route.name}" for name, route in ROUTES])
@@ -57,7 +24,7 @@ def test_arguments_and_answers_can_travel(service, route):
         codec.decoder(route.answer)
 
 
-@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.__name__)
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES.keys())
 def test_no_two_routes_of_a_service_are_one(service):
-    seen = [(route.verb, re.sub(r"\{.*?\}", "{}", route.path)) for route in service.API]
+    seen = [(route.verb, re.sub(r"\{.*?\}", "{}", route.path)) for route in service.routes]
     assert len(seen) == len(set(seen))

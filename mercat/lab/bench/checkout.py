@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mercat.accounts import NewAddress
-from mercat.app import Shop
 from mercat.catalog import NewProduct
 from mercat.ids import AddressId, OfferId, PaymentMethodId, UserId
 from mercat.inventory import Line
@@ -17,6 +16,7 @@ from mercat.lab.bench import floors
 from mercat.lab.bench.load import Load, Result, request
 from mercat.lab.bench.report import Report
 from mercat.lab.bench.shop import audited, memory_mb, opened, staff
+from mercat.shop import Shop
 
 _BUYERS = 2_000
 _OFFERS = 400

@@ -12,7 +12,6 @@ from typing import Any, cast
 import msgspec
 
 from mercat.accounts import NewAddress
-from mercat.app import Shop
 from mercat.catalog import NewProduct
 from mercat.embedded import Connection
 from mercat.gateway import TABLE, refusals
@@ -22,6 +21,7 @@ from mercat.kit import codec
 from mercat.kit.refusals import Unavailable
 from mercat.lab.bench.load import request
 from mercat.lab.bench.shop import staff
+from mercat.shop import Shop
 
 SETTLED_WITHIN_S = 60.0
 _OFFERS = 100

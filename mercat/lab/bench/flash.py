@@ -17,7 +17,7 @@ import msgspec
 
 from mercat import ids
 from mercat.accounts import NewAddress
-from mercat.app import Shop, certify
+from mercat.app import certify
 from mercat.catalog import NewProduct
 from mercat.embedded import Connection
 from mercat.flashsale import Act, Certified, NewSale
@@ -30,6 +30,7 @@ from mercat.lab.bench.checkout import Crowd, invite, stock_shelves
 from mercat.lab.bench.load import Load, Result, request
 from mercat.lab.bench.report import Report
 from mercat.lab.bench.shop import audited, opened, staff
+from mercat.shop import Shop
 
 _SALE, _RUSH = "bench", "rush"
 _LOOKS_S = 0.44

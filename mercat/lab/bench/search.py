@@ -18,13 +18,13 @@ from urllib.parse import urlencode
 import httpx
 
 from mercat import money
-from mercat.app import Shop
 from mercat.catalog import ImportRow, recognise
 from mercat.kit import codec
 from mercat.lab.bench.load import Load, Result, request
 from mercat.lab.bench.report import Report
 from mercat.lab.bench.shop import audited, cpu_s, memory_mb, serving, staff
 from mercat.search import Card, engine, place_of
+from mercat.shop import Shop
 
 PRODUCTS = 20_000
 _QUESTIONS = 5_000

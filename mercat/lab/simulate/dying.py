@@ -15,11 +15,11 @@ from typing import Any, Literal, NamedTuple
 
 import asyncpg
 
-from mercat.app import Shop
 from mercat.cart import scripts
 from mercat.kit.refusals import Unavailable
 from mercat.kit.valkey import Command, Store
 from mercat.lab.simulate.plants import Plant
+from mercat.shop import Shop
 
 Moment = Literal["dies before", "dies after", "unanswered before", "unanswered after", "sleeps before"]
 MOMENTS: tuple[Moment, ...] = (

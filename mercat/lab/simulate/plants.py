@@ -10,10 +10,10 @@ from typing import Any
 
 from msgspec import structs
 
-from mercat.app import Shop
 from mercat.checkout import Said
 from mercat.ids import CheckoutId
 from mercat.pricing import PricedLine
+from mercat.shop import Shop
 
 Rewrites = dict[str, tuple[tuple[str, str], ...]]
 

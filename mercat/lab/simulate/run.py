@@ -22,7 +22,6 @@ import msgspec
 
 from mercat import settings
 from mercat.accounts import NewAddress
-from mercat.app import build_shop
 from mercat.audit import audit
 from mercat.catalog import NewProduct
 from mercat.checkout import Buy, Return, Said, Ship, ShippedLine, service
@@ -38,10 +37,11 @@ from mercat.kit.rpc import Caller
 from mercat.lab.simulate.dying import MOMENTS, Crash, Plan, Point, Process, Turns
 from mercat.lab.simulate.plants import PLANTS, Plant
 from mercat.lab.simulate.telling import Back
-from mercat.migrate import migrate
+from mercat.migrations import migrate
 from mercat.orders import Order
 from mercat.payments import Letter, Outcome
 from mercat.settings import Settings
+from mercat.shop import build_shop
 
 T = TypeVar("T")
 _SHOPPERS = 8

@@ -8,7 +8,16 @@ from typing import Any
 import asyncpg
 
 from mercat.kit.batching import AWAY
-from mercat.kit.event_log import Follower, Notifier, RecentFacts, Relay, Transactions, consumers, shown
+from mercat.kit.event_log import (
+    Follower,
+    Notifier,
+    RecentFacts,
+    Relay,
+    Transactions,
+    consumers,
+    open_slot,
+    shown,
+)
 from mercat.lab.simulate.dying import Crash, Mortal, Process
 
 SLOT = "simulation"
@@ -47,7 +56,7 @@ class Back:
         events = await host.pool("events")
         telling = [name for name, part in host.here.items() if consumers(part) and name not in _OUTSIDE]
         back = cls(process, events, {name: await host.pool(name) for name in telling})
-        await Relay(back._events, {}, Notifier(), SLOT).open_slot()
+        await open_slot(back._events, SLOT)
         return back
 
     async def relays(self) -> None:

@@ -1,0 +1,203 @@
+"""What `mercat import` and `mercat generate` do at a terminal: progress while they work, and a summary."""
+
+import asyncio
+import gzip
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import IO, Annotated, Any, cast
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+
+from mercat import catalog, settings
+from mercat.cli.open_demo import import_files, rows
+from mercat.cli.options import HERE, Data, opened_shop
+from mercat.embedded import Connection, Trouble
+from mercat.kit.refusals import Refusal
+from mercat.shop import build_shop
+
+_console = Console(stderr=True, markup=False, highlight=False)
+_SHOWN = 5
+
+
+def import_into(
+    shop: Connection,
+    files: Sequence[Path],
+    seller: str | None,
+    stock: int,
+    columns: Mapping[str, str],
+    report: Path,
+) -> int:
+    """Imports with a bar a file; bad rows go to the report, and the first few to the screen. Answers what the
+    command exits with: 1 where a file could not be read to its end."""
+    try:
+        return asyncio.run(_import(shop, files, seller, stock, columns, report))
+    except KeyboardInterrupt:
+        _console.print("Stopped. The same command again goes on from here.", style="yellow")
+        return 130
+    except (catalog.NotProducts, Refusal) as refused:
+        raise Trouble(str(refused)) from None
+
+
+async def _import(
+    connection: Connection,
+    files: Sequence[Path],
+    seller: str | None,
+    stock: int,
+    columns: Mapping[str, str],
+    report: Path,
+) -> int:
+    began = time.perf_counter()
+    bad_rows = 0
+    sizes = [_size(file) for file in files]
+    with _opened(report) as written, _bars() as bars:
+        tasks = {
+            file: bars.add_task(file.name, total=size or None, start=False)
+            for file, size in zip(files, sizes, strict=True)
+        }
+
+        def progress(far: catalog.Progress) -> None:
+            bars.start_task(tasks[far.file])
+            bars.update(tasks[far.file], completed=far.read)
+
+        def bad(row: catalog.BadRow) -> None:
+            nonlocal bad_rows
+            bad_rows += 1
+            written.write(msgspec.json.encode(row._asdict()) + b"\n")
+            if bad_rows <= _SHOWN:
+                said = f"{row.file}, line {row.line}: {row.field or 'the row'} {row.reason}"
+                bars.console.print(said, style="yellow")
+            elif bad_rows == _SHOWN + 1:
+                bars.console.print("and more", style="yellow")
+
+        async with AsyncExitStack() as stack:
+            shop = await build_shop(settings.load({**os.environ, **connection.environment()}), stack)
+            await shop.host.lease_worker()
+            done = await import_files(
+                shop,
+                files,
+                seller=seller,
+                stock=stock,
+                rename=columns,
+                bad=bad,
+                progress=progress,
+            )
+    for each in done:
+        said = {
+            "added": each.added,
+            "changed": each.changed,
+            "as before": each.unchanged,
+            "left out": each.bad,
+        }
+        counts = ", ".join(f"{count:,} {words}" for words, count in said.items() if count)
+        _console.print(f"{each.file.name}: {counts or 'nothing in it'}")
+        if each.broken:
+            _console.print(f"{each.file.name}: {each.broken}.", style="red")
+    _console.print(f"Done in {time.perf_counter() - began:.1f} s.")
+    if bad_rows:
+        rows = "1 row was" if bad_rows == 1 else f"{bad_rows:,} rows were"
+        _console.print(f"{rows} left out; {report} says which and why.", style="yellow", soft_wrap=True)
+    else:
+        report.unlink(missing_ok=True)
+    return 1 if any(each.broken for each in done) else 0
+
+
+def _size(file: Path) -> int:
+    """How large it is; Trouble where it cannot be read at all."""
+    try:
+        with file.open("rb"):
+            return file.stat().st_size
+    except FileNotFoundError:
+        raise Trouble(f"There is no file {file}.") from None
+    except OSError as error:
+        raise Trouble(f"{file} cannot be read: {(error.strerror or str(error)).lower()}.") from None
+
+
+def _opened(report: Path) -> IO[bytes]:
+    try:
+        return report.open("wb")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise Trouble(f"The report {report} cannot be written: {reason}.") from None
+
+
+def _bars() -> Progress:
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TimeElapsedColumn(),
+        console=_console,
+    )
+
+
+def generate_into(count: int, seed: int, out: Path | None) -> None:
+    """Writes made-up products as lines of JSON."""
+    if out is None:
+        _write(count, seed, sys.stdout.buffer)
+        return
+    packed = out.name.endswith(".gz")
+    try:
+        with gzip.open(out, "wb", compresslevel=1) if packed else out.open("wb") as file:
+            _write(count, seed, cast(IO[Any], file))
+    except OSError as error:
+        raise Trouble(f"{out} cannot be written: {(error.strerror or str(error)).lower()}.") from None
+    _console.print(f"{count:,} products in {out}.")
+
+
+def _write(count: int, seed: int, file: IO[Any]) -> None:
+    for line in rows(count, seed):
+        file.write(line)
+
+
+commands = typer.Typer()
+
+
+@commands.command("import")
+def import_(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE…", help="JSON lines (.gz too) or CSV."),
+    ],
+    seller: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose goods these are (else one seller a file).")
+    ] = None,
+    stock: Annotated[int, typer.Option(min=0, help="Units of each where the file does not say.")] = 100,
+    rename: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="THEIRS=OURS", help="A column that is called otherwise here."),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where bad rows are written, as JSON lines.")
+    ] = None,
+    data: Data = HERE,
+) -> None:
+    """Take files of products into the catalogue. Again, nothing changes; docs/import.md has the fields."""
+    for pair in rename or []:
+        if "=" not in pair:
+            raise typer.BadParameter(
+                f"{pair} is not THEIRS=OURS, as in --map name=title.", param_hint="--map"
+            )
+    columns = dict(pair.split("=", 1) for pair in rename or [])
+    with opened_shop(data, "import") as shop:
+        wanted = report or data / "import-report.jsonl"
+        raise typer.Exit(import_into(shop, files, seller, stock, columns, wanted))
+
+
+@commands.command()
+def generate(
+    products: Annotated[int, typer.Option(min=1, max=100_000_000, help="How many.")] = 2_400,
+    seed: Annotated[int, typer.Option(help="Another seed, other products.")] = 1,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where to write, packed if .gz (else standard output)."),
+    ] = None,
+) -> None:
+    """Make up products as JSON lines, to be taken with `mercat import`."""
+    generate_into(products, seed, out)

@@ -1,0 +1,71 @@
+"""What `mercat serve` becomes: the supervisor and what it runs. Kept apart from the command line, which is
+several times its size and would otherwise stay in memory for as long as the shop is open."""
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass
+from typing import NoReturn
+
+from mercat.embedded import Connection, Home, Program, Supervisor, Trouble
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The options of `mercat serve`."""
+
+    data: str
+    host: str
+    port: int
+    workers: int
+    only: str = ""
+    demo: bool = False
+
+    def carry_out(self) -> NoReturn:
+        """In place of the process that asks."""
+        os.execv(sys.executable, [sys.executable, "-m", "mercat.cli.supervise", json.dumps(asdict(self))])
+
+
+def serve(plan: Plan) -> int:
+    """The shop, until somebody stops it; the exit code."""
+    more = {"MERCAT_SERVICES": plan.only} if plan.only else {}
+    worker = (sys.executable, "-m", "mercat.cli.work")
+    workers = [Program(f"web worker {n}", (*worker, "web"), more) for n in range(1, plan.workers + 1)]
+    workers.append(Program("back worker", (*worker, "back"), more))
+    before = [Program("migration", (sys.executable, "-m", "mercat", "migrate", "--quiet"))]
+    if plan.demo:
+        before.append(Program("demo shop", (sys.executable, "-m", "mercat.cli.open_demo")))
+    return Supervisor(
+        Home(plan.data),
+        workers,
+        before=before,
+        host=plan.host,
+        port=plan.port,
+        opened=lambda shop: welcome(shop, plan.demo),
+    ).run()
+
+
+def welcome(shop: Connection, demo: bool) -> None:
+    address = f"http://{shop.host}:{shop.port}"
+    sys.stderr.write(f"\nThe shop is open: {address}  (Ctrl-C closes it)\n")
+    sys.stderr.write(_TO_TRY.format(address=address) if demo else _EMPTY)
+    sys.stderr.flush()
+
+
+_TO_TRY = """
+  Sign in, password mercat     ann@example.com  a shopper
+                               bob@example.com  a seller, with {address}/desk
+                               ops@example.com  the operator, with {address}/operator
+  Try                          find something, put it in the cart, pay with a test card;
+                               its confirmation is at {address}/dev/mail
+  A flash sale                 {address}/flash/demo
+  For machines                 {address}/api/v1/docs
+"""
+_EMPTY = "It is empty. Fill it: mercat import FILE…, or open it with --demo.\n"
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(serve(Plan(**json.loads(sys.argv[1]))))
+    except Trouble as trouble:
+        sys.exit(str(trouble))

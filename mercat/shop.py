@@ -1,0 +1,274 @@
+"""The one list of services: what each is made of, whom it asks, and what it does in the background.
+
+Assembly, migrations, duties, tests, the import contract and the docs derive from `SERVICES`. To add a
+service, add its entry there and its attribute to `Shop`; docs/how-to has the whole way.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from mercat import (
+    accounts,
+    cart,
+    catalog,
+    checkout,
+    flashsale,
+    fulfilment,
+    inventory,
+    notifications,
+    orders,
+    payments,
+    pricing,
+    recommendations,
+    reviews,
+    search,
+    sellers,
+    wishlist,
+)
+from mercat.events import ProductChanged
+from mercat.ids import ProductId
+from mercat.kit.breaker import Breaker
+from mercat.kit.host import Duty, Host
+from mercat.kit.rpc import Route
+from mercat.settings import Settings
+
+_PRODUCTS_A_PAGE = 1_000
+
+
+class Shop:
+    """Every service by its name, wherever it lives."""
+
+    accounts: accounts.Accounts
+    catalog: catalog.Catalog
+    search: search.Search
+    sellers: sellers.Sellers
+    inventory: inventory.Inventory
+    payments: payments.Payments
+    orders: orders.Orders
+    pricing: pricing.Pricing
+    fulfilment: fulfilment.Fulfilment
+    reviews: reviews.Reviews
+    wishlist: wishlist.Wishlist
+    recommendations: recommendations.Recommendations
+    notifications: notifications.Notifications
+    cart: cart.Cart
+    checkout: checkout.Checkout
+    flashsale: flashsale.FlashSales
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.breakers = {name: Breaker(name) for name, each in SERVICES.items() if each.dispensable}
+
+    @property
+    def settings(self) -> Settings:
+        return self.host.settings
+
+
+@dataclass(frozen=True)
+class Service:
+    """An entry of the list.
+
+    `make` builds it where it lives in this process: from the host, its own pool, and the services that
+    `asks` names, which stand before it. `dispensable`: pages do without it, behind a breaker.
+    `on_checkout_path`: a purchase passes it, so its connections are opened before a sale. `stateless`: it
+    keeps nothing, so it lives in every process that asks it, unless a setting gives its address. `duties`:
+    what the one back process does for ever, by name."""
+
+    kind: type[Any]
+    routes: list[Route]
+    make: Callable[[Host, asyncpg.Pool, Shop], Any]
+    asks: tuple[str, ...] = ()
+    dispensable: bool = False
+    on_checkout_path: bool = False
+    stateless: bool = False
+    duties: Callable[[Shop], dict[str, Duty]] = lambda _: {}
+
+
+async def every_product(goods: catalog.Catalog) -> AsyncIterator[Sequence[ProductChanged]]:
+    """Yield all products in pages: what an index is filled with anew."""
+    after = ProductId(0)
+    while page := await goods.documents(after, _PRODUCTS_A_PAGE):
+        yield page
+        after = page[-1].product_id
+
+
+def make_payments(host: Host, db: asyncpg.Pool) -> payments.Payments:
+    """Make payments with the provider that the settings name, closed with the host."""
+    provider = payments.provider_of(host.settings, db)
+    host.stack.push_async_callback(provider.close)
+    return payments.Payments(db, provider, host.settings)
+
+
+def _make_search(host: Host, db: asyncpg.Pool, _: Shop) -> search.Search:
+    settings = host.settings
+    return search.Search(settings.data / "search", settings.search_sold_out, db, search.place_of(settings))
+
+
+def _make_checkout(host: Host, db: asyncpg.Pool, shop: Shop) -> checkout.Checkout:
+    return checkout.Checkout(
+        db,
+        shop.accounts,
+        shop.catalog,
+        shop.cart,
+        shop.pricing,
+        shop.fulfilment,
+        shop.inventory,
+        shop.payments,
+        shop.orders,
+        host.settings,
+    )
+
+
+SERVICES: dict[str, Service] = {
+    "accounts": Service(
+        accounts.Accounts,
+        accounts.API,
+        lambda host, db, shop: accounts.Accounts(db, host.store, host.settings),
+        on_checkout_path=True,
+    ),
+    "catalog": Service(
+        catalog.Catalog,
+        catalog.API,
+        lambda host, db, shop: catalog.Catalog(db, host.cache, host.settings),
+        on_checkout_path=True,
+    ),
+    "search": Service(
+        search.Search,
+        search.API,
+        _make_search,
+        dispensable=True,
+        duties=lambda shop: {"search index": lambda: shop.search.keep(lambda: every_product(shop.catalog))},
+    ),
+    "sellers": Service(sellers.Sellers, sellers.API, lambda host, db, shop: sellers.Sellers(db)),
+    "inventory": Service(
+        inventory.Inventory,
+        inventory.API,
+        lambda host, db, shop: inventory.Inventory(db),
+        on_checkout_path=True,
+    ),
+    "payments": Service(
+        payments.Payments,
+        payments.API,
+        lambda host, db, shop: make_payments(host, db),
+        on_checkout_path=True,
+        duties=lambda shop: {
+            "old authorisations": shop.payments.keep_tidy,
+            "books and the provider's": shop.payments.keep_reconciling,
+        },
+    ),
+    "orders": Service(
+        orders.Orders, orders.API, lambda host, db, shop: orders.Orders(db), on_checkout_path=True
+    ),
+    "pricing": Service(
+        pricing.Pricing,
+        pricing.API,
+        lambda host, db, shop: pricing.Pricing(host.settings),
+        stateless=True,
+    ),
+    "fulfilment": Service(
+        fulfilment.Fulfilment,
+        fulfilment.API,
+        lambda host, db, shop: fulfilment.Fulfilment(db, host.settings),
+    ),
+    "reviews": Service(
+        reviews.Reviews, reviews.API, lambda host, db, shop: reviews.Reviews(db), dispensable=True
+    ),
+    "wishlist": Service(
+        wishlist.Wishlist, wishlist.API, lambda host, db, shop: wishlist.Wishlist(db), dispensable=True
+    ),
+    "recommendations": Service(
+        recommendations.Recommendations,
+        recommendations.API,
+        lambda host, db, shop: recommendations.Recommendations(db),
+        dispensable=True,
+    ),
+    "notifications": Service(
+        notifications.Notifications,
+        notifications.API,
+        lambda host, db, shop: notifications.Notifications(db, host.settings),
+        dispensable=True,
+        duties=lambda shop: {"mail": shop.notifications.deliver} if shop.settings.smtp_url else {},
+    ),
+    "cart": Service(
+        cart.Cart,
+        cart.API,
+        lambda host, db, shop: cart.Cart(db, host.store, shop.catalog, shop.inventory, host.settings),
+        asks=("catalog", "inventory"),
+        on_checkout_path=True,
+        duties=lambda shop: {"cart copies": shop.cart.keep_copying},
+    ),
+    "checkout": Service(
+        checkout.Checkout,
+        checkout.API,
+        _make_checkout,
+        asks=(
+            "accounts",
+            "catalog",
+            "cart",
+            "pricing",
+            "fulfilment",
+            "inventory",
+            "payments",
+            "orders",
+        ),
+        on_checkout_path=True,
+        duties=lambda shop: {
+            "checkout recovery": shop.checkout.saga.keep_recovering,
+            "old keys": shop.checkout.saga.keep_forgetting,
+            "cancellations and returns": shop.checkout.keep_undoing,
+            "notices of the provider": shop.checkout.keep_hearing,
+        },
+    ),
+    "flashsale": Service(
+        flashsale.FlashSales,
+        flashsale.API,
+        lambda host, db, shop: flashsale.FlashSales(
+            db, host.store, shop.catalog, shop.inventory, shop.checkout, host.settings
+        ),
+        asks=("catalog", "inventory", "orders", "checkout"),
+        on_checkout_path=True,
+        duties=lambda shop: {"flash sales": shop.flashsale.releaser.keep_releasing},
+    ),
+}
+
+
+CHECKOUT_PATH = frozenset(name for name, service in SERVICES.items() if service.on_checkout_path)
+"""Services that a purchase passes."""
+
+
+def storeys() -> list[list[str]]:
+    """Sort the services by storey, the highest first: each asks only those below it."""
+    height: dict[str, int] = {}
+    for name, service in SERVICES.items():
+        height[name] = 1 + max((height[asked] for asked in service.asks), default=-1)
+    return [[n for n in height if height[n] == storey] for storey in range(max(height.values()), -1, -1)]
+
+
+async def build_shop(settings: Settings, stack: AsyncExitStack) -> Shop:
+    """Build every service, or the stand-in of one whose address a setting gives (`MERCAT_<NAME>_URL`)."""
+    host = Host(settings, stack)
+    shop = Shop(host)
+    for name, service in SERVICES.items():
+        setattr(shop, name, await _placed(host, shop, name, service))
+    shop.checkout.gate = flashsale.Gate(shop.flashsale)
+    return shop
+
+
+async def _placed(host: Host, shop: Shop, name: str, service: Service) -> Any:
+    def make(db: asyncpg.Pool) -> Any:
+        return service.make(host, db, shop)
+
+    return await host.place(name, service.kind, service.routes, make, anywhere=service.stateless)
+
+
+async def run_background(shop: Shop) -> None:
+    """Start what the one back process does: the relay, the followers, and the duties of each service."""
+    for name, service in SERVICES.items():
+        if name in shop.host.here:
+            for duty, work in service.duties(shop).items():
+                shop.host.duty(duty, work)
+    await shop.host.run_background()
