@@ -9,6 +9,7 @@ Twitter's Snowflake (2010); of the alphabet: Douglas Crockford, Base 32.
 import random
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import ClassVar, TypeVar
 
 EPOCH_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -143,6 +144,16 @@ def parse(kind: type[Kind], shown: str) -> Kind:
     if number >> 63:
         raise ValueError(f"This is no id of ours, `{kind.prefix}_…`")
     return kind(number)
+
+
+def made_at(number: int) -> datetime:
+    """Tell when an id was made, to the millisecond."""
+    return datetime.fromtimestamp(((number >> 22) + EPOCH_MS) / 1_000, UTC)
+
+
+def first_of(at: datetime) -> int:
+    """Return the first id that can be made at a moment: every earlier id is smaller."""
+    return max(0, int(at.timestamp() * 1_000) - EPOCH_MS) << 22
 
 
 class Maker:

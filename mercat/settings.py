@@ -5,9 +5,11 @@ import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
+
+Part = TypeVar("Part")
 
 
 class Secret(str):
@@ -80,18 +82,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     quote_s: float = 600
     lease_s: float = 15
     provider_timeout_s: float = 8
-    sandbox_hang_s: float = 5
-    """How long the sandbox provider hangs before it times out."""
-    payment_provider: Literal["sandbox", "stripe"] = "sandbox"
-    """Who takes the money: the sandbox that lives in the shop, or Stripe."""
-    stripe_key: Secret = Secret()
-    """Stripe's secret key (`sk_…`). It is never written to a log."""
-    stripe_publishable_key: Annotated[str, msgspec.Meta(pattern=r"^(pk_\w+)?$")] = ""
-    """What Stripe's own field for cards goes by (`pk_…`, public); empty: checkout has no such field."""
-    stripe_webhook_secret: Secret = Secret()
-    """What Stripe signs its notices with (`whsec_…`); empty: none are taken."""
-    stripe_url: str = ""
-    """Where Stripe is (empty: its own address). For doubles."""
+    payment_provider: str = "sandbox"
+    """Who takes the money: a name in the list of `mercat.payments.providers`."""
     stale_authorisation_s: float = 3600
     """An authorisation that nobody captured within this is voided."""
     reconcile_every_s: float = 86_400
@@ -108,6 +100,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Which services live in this process (empty: all)."""
     addresses: dict[str, str] = {}
     """Where other services live: name to URL (`MERCAT_<NAME>_URL`)."""
+    variables: dict[str, Secret] = {}
+    """Every other `MERCAT_<NAME>`, by its name in small letters: for parts with settings of their own, as
+    payment providers have."""
 
     def database(self) -> dict[str, Any]:
         return {"host": self.postgres_host, "port": self.postgres_port, "database": self.postgres_database}
@@ -133,12 +128,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """A page of the shop as people outside reach it."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/") + path
 
-    def card_field(self) -> str:
-        """The public key of the provider's own field for new cards, where checkout has one."""
-        return self.stripe_publishable_key if self.payment_provider == "stripe" else ""
-
-    def real_money(self) -> bool:
-        return self.payment_provider == "stripe" and "_test_" not in self.stripe_key.told()
+    def part(self, kind: type[Part]) -> Part:
+        """Read the settings that a part declares for itself; WrongSetting names one of the wrong kind."""
+        return _read(kind, {name: value.told() for name, value in self.variables.items()})
 
     def only(self) -> frozenset[str]:
         """The services of this process, where it does not have all of them."""
@@ -158,29 +150,22 @@ class WrongSetting(ValueError):
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from `MERCAT_…` variables; WrongSetting names one of the wrong kind."""
-    given = {
-        name: environment[f"MERCAT_{name.upper()}"]
-        for name in Settings.__struct_fields__
-        if f"MERCAT_{name.upper()}" in environment
-    }
-    addresses = {
-        name.removeprefix("MERCAT_").removesuffix("_URL").lower(): url
-        for name, url in environment.items()
+    """Read the settings from `MERCAT_…` variables; WrongSetting names one of the wrong kind."""
+    given: dict[str, Any] = {
+        name.removeprefix("MERCAT_").lower(): value
+        for name, value in environment.items()
         if name.startswith("MERCAT_")
-        and name.endswith("_URL")
-        and name.removeprefix("MERCAT_").lower() not in Settings.__struct_fields__
     }
+    own = {name: given.pop(name) for name in Settings.__struct_fields__ if name in given}
+    addresses = {name.removesuffix("_url"): value for name, value in given.items() if name.endswith("_url")}
+    return _read(Settings, {**own, "addresses": addresses, "variables": given})
+
+
+def _read(kind: type[Part], given: Mapping[str, Any]) -> Part:
     try:
-        return msgspec.convert(
-            {**given, "addresses": addresses},
-            Settings,
-            strict=False,
-            dec_hook=lambda kind, value: kind(value),
-        )
+        return msgspec.convert(given, kind, strict=False, dec_hook=lambda kind, value: kind(value))
     except msgspec.ValidationError as error:
         what, _, place = str(error).partition(" - at `$.")
-        variable = f"MERCAT_{place.rstrip('`').upper()}"
-        value = environment.get(variable, "")
-        said = "a secret" if value.startswith(("sk_", "rk_", "whsec_")) else repr(value)
-        raise WrongSetting(f"{variable} cannot be {said}: {what}.") from None
+        name = place.rstrip("`")
+        value = repr(given.get(name, "")) if kind is Settings else "what it is"  # which may be a secret
+        raise WrongSetting(f"MERCAT_{name.upper()} cannot be {value}: {what}.") from None

@@ -98,9 +98,15 @@ async def every_product(goods: catalog.Catalog) -> AsyncIterator[Sequence[Produc
 
 def make_payments(host: Host, db: asyncpg.Pool) -> payments.Payments:
     """Make payments with the provider that the settings name, closed with the host."""
-    provider = payments.provider_of(host.settings, db)
+    provider = payments.connect(host.settings, db)
     host.stack.push_async_callback(provider.close)
     return payments.Payments(db, provider, host.settings)
+
+
+def _make_accounts(host: Host, db: asyncpg.Pool, _: Shop) -> accounts.Accounts:
+    cards = payments.declaration(host.settings).test_cards
+    labels = {card.token: accounts.CardLabel(card.brand, card.last4, card.label) for card in cards}
+    return accounts.Accounts(db, host.store, host.settings, labels)
 
 
 def _make_search(host: Host, db: asyncpg.Pool, _: Shop) -> search.Search:
@@ -127,7 +133,7 @@ SERVICES: dict[str, Service] = {
     "accounts": Service(
         accounts.Accounts,
         accounts.API,
-        lambda host, db, shop: accounts.Accounts(db, host.store, host.settings),
+        _make_accounts,
         on_checkout_path=True,
     ),
     "catalog": Service(

@@ -7,6 +7,7 @@ provider's token is kept. A guest is a person too: they have a user id and may d
 from mercat.accounts.api import API
 from mercat.accounts.messages import (
     Address,
+    CardLabel,
     Credentials,
     EmailTaken,
     NewAddress,
@@ -16,13 +17,13 @@ from mercat.accounts.messages import (
     TooMany,
     WrongPassword,
 )
-from mercat.accounts.rules import wrong_with_token
 from mercat.accounts.service import Accounts
 
 __all__ = [
     "API",
     "Accounts",
     "Address",
+    "CardLabel",
     "Credentials",
     "EmailTaken",
     "NewAddress",
@@ -31,5 +32,4 @@ __all__ = [
     "Session",
     "TooMany",
     "WrongPassword",
-    "wrong_with_token",
 ]

@@ -1,7 +1,7 @@
 """What accounts are asked and what they answer."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Struct
 
@@ -46,6 +46,14 @@ class Address(Struct, frozen=True, kw_only=True):
     postal_code: str
     country: str
     phone: str | None = None
+
+
+class CardLabel(NamedTuple):
+    """How people know a card."""
+
+    brand: str
+    last4: str
+    label: str
 
 
 class PaymentMethod(Struct, frozen=True):

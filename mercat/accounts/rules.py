@@ -1,4 +1,4 @@
-"""What a card is called and what is no card, and what a guest's token says: decisions without IO."""
+"""What an account needs, and what a guest's token means: decisions without IO."""
 
 import base64
 import binascii
@@ -8,24 +8,12 @@ import secrets
 
 from mercat.ids import UserId
 
-CARDS = {
-    "tok_visa": ("Visa", "4242", "Visa that pays"),
-    "tok_declined": ("Visa", "0002", "Visa that is declined"),
-    "tok_3ds": ("Mastercard", "3155", "Mastercard that asks its bank first (3-D Secure)"),
-    "tok_timeout_charged": ("Visa", "6975", "Visa whose bank hangs, and has charged"),
-    "tok_timeout_uncharged": ("Visa", "6983", "Visa whose bank hangs, and has not charged"),
-}
-"""The sandbox's tokens: brand, last four digits, and what they do."""
-_TOKENS_OF = {"stripe": re.compile(r"pm_[A-Za-z0-9_]{1,250}")}
-"""What a provider's own form gives for a card, where we cannot know all of them."""
-
 PASSWORD_MIN = 6
 PASSWORD_MAX = 200
 EMAIL_MAX = 254  # RFC 5321, 4.5.3.1.3
 NAME_MAX = 200
 
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
-_CARD_NUMBER = re.compile(r"(?:\d[ -]?){12,19}")
 
 
 def wrong_with(email: str, password: str, name: str) -> tuple[str, str] | None:
@@ -72,12 +60,3 @@ def _text(said: bytes) -> str:
 
 def _signature(said: bytes, key: bytes) -> bytes:
     return hmac.digest(key, said, "sha256")[:_SIGNATURE]
-
-
-def wrong_with_token(token: str, provider: str) -> str | None:
-    """What keeps it from being a way to pay. The words never have the token in them."""
-    if _CARD_NUMBER.search(token):
-        return "This looks like a card number. Send the provider's token."
-    pattern = _TOKENS_OF.get(provider)
-    known = pattern.fullmatch(token) if pattern else token in CARDS
-    return None if known else "The provider knows no such token."

@@ -1,5 +1,6 @@
 import asyncio
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Annotated, Any, NamedTuple
@@ -11,6 +12,7 @@ from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from mercat import ids
 from mercat.accounts.messages import (
     Address,
+    CardLabel,
     Credentials,
     EmailTaken,
     NewAddress,
@@ -20,13 +22,7 @@ from mercat.accounts.messages import (
     TooMany,
     WrongPassword,
 )
-from mercat.accounts.rules import (
-    CARDS,
-    guest_of,
-    guest_token,
-    wrong_with,
-    wrong_with_token,
-)
+from mercat.accounts.rules import guest_of, guest_token, wrong_with
 from mercat.ids import AddressId, PaymentMethodId, SellerId, UserId
 from mercat.kit import clock, codec, sql
 from mercat.kit.batching import Coalescer
@@ -55,10 +51,13 @@ class _WaysAsk(NamedTuple):
 
 
 class Accounts:
-    def __init__(self, db: asyncpg.Pool, store: Store, settings: Settings) -> None:
+    def __init__(
+        self, db: asyncpg.Pool, store: Store, settings: Settings, test_cards: Mapping[str, CardLabel]
+    ) -> None:
+        """`test_cards`: how the payment provider's cards for trying things out are called, by token."""
         self._db = db
         self._store = store
-        self._settings = settings
+        self._test_cards = test_cards
         self._guests = settings.key("guests")
         self._limits = Limits(store)
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
@@ -212,21 +211,20 @@ class Accounts:
         token: Annotated[str, IN_BODY],
         brand: str = "",
         last4: str = "",
-        once: bool = False,
+        single_use: bool = False,
     ) -> PaymentMethodId:
-        """Keeps a provider's token; `once`: for one purchase, and not in the list. Card numbers do not belong
-        here, nor into the words of a refusal."""
-        if wrong := wrong_with_token(token, self._settings.payment_provider):
-            raise Invalid(wrong, pointer="/token")
+        """Keep a token that payments has checked; `single_use`: for one purchase, and not in the list."""
         method_id = ids.new(PaymentMethodId, user_id.bucket)
-        if not await self._add_method((user_id, method_id, token, brand, last4, once)):
+        if not await self._add_method((user_id, method_id, token, brand, last4, single_use)):
             raise TooMany
         return method_id
 
     async def payment_methods(self, user_id: UserId) -> list[PaymentMethod]:
         """What this person keeps, but for cards of one purchase."""
         rows = await self._db.fetch(queries.payment_methods, user_id)
-        return [_method(row["payment_method_id"], row["token"], row["brand"], row["last4"]) for row in rows]
+        return [
+            self._method(row["payment_method_id"], row["token"], row["brand"], row["last4"]) for row in rows
+        ]
 
     async def ways(
         self, user_id: UserId, address_id: AddressId, payment_method_id: PaymentMethodId
@@ -251,8 +249,8 @@ class Accounts:
             claimed = await self._db.fetchrow(queries.claimed_method, user_id, payment_method_id)
             if claimed is None:
                 raise NotFound("You have no such payment method.", pointer="/payment_method_id")
-            return address, _method(claimed["payment_method_id"], claimed["token"])
-        return address, _method(row["payment_method_id"], row["token"])
+            return address, self._method(claimed["payment_method_id"], claimed["token"])
+        return address, self._method(row["payment_method_id"], row["token"])
 
     async def seed(self, password: str = "mercat") -> dict[str, UserId]:
         """The people of the demo, by e-mail; once."""
@@ -260,6 +258,11 @@ class Accounts:
             await self._open(email, password, name, roles)
         found = {email: await self._db.fetchrow(queries.by_email, email) for email, _, _ in _PEOPLE}
         return {email: UserId(person["user_id"]) for email, person in found.items() if person}
+
+    def _method(self, method_id: int, token: str, brand: str = "", last4: str = "") -> PaymentMethod:
+        label = f"{brand} ending in {last4}" if last4 else token
+        card = self._test_cards.get(token, CardLabel(brand or "Card", last4, label))
+        return PaymentMethod(PaymentMethodId(method_id), token, *card)
 
     async def _ways_many(self, asks: list[_WaysAsk]) -> list[Any]:
         answers: list[Any] = [None] * len(asks)
@@ -281,8 +284,8 @@ def _key(token: str) -> str:
 
 
 def _age_s(guest: UserId) -> float:
-    """How long ago a guest first came: ids carry their time."""
-    return clock.now().timestamp() - ((guest >> 22) + ids.EPOCH_MS) / 1_000
+    """Tell how long ago a guest first came."""
+    return (clock.now() - ids.made_at(guest)).total_seconds()
 
 
 def _in(seconds: float) -> datetime:
@@ -298,8 +301,3 @@ def _caller(person: Any) -> Caller:
         person["email"],
         person["name"],
     )
-
-
-def _method(method_id: int, token: str, brand: str = "", last4: str = "") -> PaymentMethod:
-    card = (brand, last4, f"{brand} ending in {last4}") if last4 else ("Card", "", token)
-    return PaymentMethod(PaymentMethodId(method_id), token, *CARDS.get(token, card))

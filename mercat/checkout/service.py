@@ -8,7 +8,7 @@ import structlog
 from msgspec import structs
 
 from mercat import ids
-from mercat.accounts import Accounts, Address, wrong_with_token
+from mercat.accounts import Accounts, Address
 from mercat.cart import Basket, Cart
 from mercat.catalog import Catalog, Offer
 from mercat.checkout.afterwards import Afterwards
@@ -36,7 +36,7 @@ from mercat.kit.refusals import BadRequest, Invalid, NotFound, Overloaded
 from mercat.kit.rpc import IN_BODY, Caller
 from mercat.money import shown
 from mercat.orders import NewOrder, Orders
-from mercat.payments import Heard, Letter, Outcome, Payments, SellerPart
+from mercat.payments import ChallengeOutcome, Payments, SellerPart, Webhook, WebhookReceipt
 from mercat.pricing import Basket as PricedBasket
 from mercat.pricing import PricedLine, Pricing, Quoted, QuoteExpired, Totals
 from mercat.settings import Settings
@@ -87,15 +87,13 @@ class Checkout(Afterwards):
     ) -> PaymentMethodId:
         """Keeps a provider's token as a way to pay; the same one again is the same way. A guest's may be for
         one purchase, as is one that is kept `once`."""
-        if wrong := wrong_with_token(token, self._settings.payment_provider):
-            raise Invalid(wrong, pointer="/token")
         owner = None if caller.guest or once else caller.user_id
         card = await self._payments.keep_card(token, owner)
         for known in await self._accounts.payment_methods(caller.user_id):
             if known.token == card.token:
                 return known.payment_method_id
         return await self._accounts.add_payment_method(
-            caller.user_id, card.token, card.brand, card.last4, card.once
+            caller.user_id, card.token, card.brand, card.last4, card.single_use
         )
 
     async def quote(self, caller: Caller, shipping_address_id: AddressId, shipping_method: str) -> Quote:
@@ -191,7 +189,7 @@ class Checkout(Afterwards):
         row: Any = await self._db.fetchrow(queries.health, first, since)
         return sql.row(Health, row)
 
-    async def challenge(self, ticket: str, outcome: Outcome) -> Said:
+    async def challenge(self, ticket: str, outcome: ChallengeOutcome) -> Said:
         """The shopper answered their bank; the purchase goes on from there."""
         checkout_id = await self._payments.answer_challenge(ticket, outcome)
         return await self.resume(checkout_id)
@@ -203,13 +201,13 @@ class Checkout(Afterwards):
             raise NotFound("There is no such purchase.")
         return await self._again(standing, standing["fingerprint"])
 
-    async def hear(self, letter: Letter) -> Heard:
+    async def hear(self, webhook: Webhook) -> WebhookReceipt:
         """A provider tells that something happened to a payment: its checkout goes on, and asks the provider
         how it stands. So a notice may come early, late, twice and in any order."""
-        heard = await self._payments.hear(letter)
-        if not heard.done:
-            await self._follow(heard)
-        return heard
+        receipt = await self._payments.receive_webhook(webhook)
+        if not receipt.done:
+            await self._follow(receipt)
+        return receipt
 
     async def keep_hearing(self) -> None:
         while await self.hear_waiting() >= _NOTICES_AT_ONCE:
@@ -218,26 +216,26 @@ class Checkout(Afterwards):
 
     async def hear_waiting(self) -> int:
         """Takes up notices whose checkout was busy when they came; answers how many waited."""
-        waiting = await self._payments.unheard()
-        for heard in waiting:
+        waiting = await self._payments.take_pending_webhooks()
+        for receipt in waiting:
             try:
-                await self._follow(heard)
+                await self._follow(receipt)
             except Exception:  # one that cannot be followed keeps no other waiting
-                log.exception("a provider's notice could not be followed", notice=heard.event_id)
-                if heard.tries >= _NOTICE_TRIES_MAX:
-                    await self._payments.heard(heard)
+                log.exception("a provider's notice could not be followed", notice=receipt.event_id)
+                if receipt.tries >= _NOTICE_TRIES_MAX:
+                    await self._payments.finish_webhook(receipt)
         return len(waiting)
 
-    async def _follow(self, heard: Heard) -> None:
+    async def _follow(self, receipt: WebhookReceipt) -> None:
         try:
-            if heard.checkout_id is not None:
-                await self.resume(heard.checkout_id)
+            if receipt.checkout_id is not None:
+                await self.resume(receipt.checkout_id)
         except (CheckoutInProgress, Overloaded):
-            if heard.tries < _NOTICE_TRIES_MAX:
+            if receipt.tries < _NOTICE_TRIES_MAX:
                 return  # somebody works on it, perhaps without knowing yet: once more in a second
         except NotFound:
             pass  # not a checkout of this shop, or forgotten
-        await self._payments.heard(heard)
+        await self._payments.finish_webhook(receipt)
 
     async def _again(self, standing: Any, fingerprint: bytes) -> Said:
         """The same key again: the stored answer, or the purchase carried on where nobody works on it."""

@@ -12,7 +12,7 @@ from mercat.ids import AddressId, OrderId
 from mercat.kit.refusals import BadRequest, Invalid
 from mercat.kit.rpc import Answer, Caller, read
 from mercat.orders import Order
-from mercat.payments import Letter, Payment
+from mercat.payments import Payment, Webhook, declaration
 from mercat.services import Services
 
 
@@ -101,12 +101,13 @@ class Buying:
         return _said(said)
 
     async def provider_notice(self, provider: str, request: Request) -> shapes.NoticeTaken:
-        """Where a payment provider tells that something happened, signed: `Stripe-Signature`, or
-        `Mercat-Signature` of the sandbox. The checkout goes on; twice changes nothing."""
-        header = "stripe-signature" if provider == "stripe" else "mercat-signature"
-        signature = request.headers.get(header, "")
-        heard = await self._shop.checkout.hear(Letter(provider, await read(request, needed=False), signature))
-        return shapes.NoticeTaken(duplicate=heard.done)
+        """Take a webhook of the payment provider, signed in the provider's own header.
+
+        The checkout goes on; twice changes nothing."""
+        signature = request.headers.get(declaration(self._shop.settings).signature_header, "")
+        webhook = Webhook(provider, await read(request, needed=False), signature)
+        receipt = await self._shop.checkout.hear(webhook)
+        return shapes.NoticeTaken(duplicate=receipt.done)
 
     async def orders(
         self,

@@ -65,8 +65,8 @@ class People:
     async def add_payment_method(
         self, caller: Caller, method: shapes.PaymentMethodAsk
     ) -> shapes.PaymentMethodMade:
-        """Keeps a way to pay, by the provider's token: never a card's number. With Stripe a guest's is for
-        one purchase, and is not listed."""
+        """Keeps a way to pay, by the provider's token: never a card's number. Where a token works once, a
+        guest's is for one purchase, and is not listed."""
         return shapes.PaymentMethodMade(await self._shop.checkout.keep_card(caller, method.token))
 
     async def _keep_places(self, guest: UserId, member: UserId) -> None:

@@ -1,7 +1,7 @@
 """Where services live: in this process, or at another address that a setting gives."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
@@ -145,8 +145,20 @@ async def _close(pool: asyncpg.Pool) -> None:
         pool.terminate()
 
 
+def parts_of(service: object) -> list[object]:
+    """List a service and the parts that it is composed of: objects of its own package, to any depth."""
+    package = ".".join(type(service).__module__.split(".")[:2])
+    found = [service]
+    for part in found:
+        for each in vars(part).values() if hasattr(part, "__dict__") else ():
+            inside = f"{type(each).__module__}.".startswith(f"{package}.")
+            if inside and hasattr(each, "__dict__") and not any(each is known for known in found):
+                found.append(each)
+    return found
+
+
 async def _drain(service: object) -> None:
-    waiting: Iterable[Any] = vars(service).values() if hasattr(service, "__dict__") else ()
-    for part in waiting:
-        if isinstance(part, Coalescer):
-            await part.close()
+    for part in parts_of(service):
+        for each in vars(part).values() if hasattr(part, "__dict__") else ():
+            if isinstance(each, Coalescer):
+                await each.close()

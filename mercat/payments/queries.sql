@@ -1,4 +1,4 @@
--- name: record_many(payment_ids, checkout_ids, order_ids, amounts, currencies, statuses, reasons, parts, entry_accounts, entry_amounts)
+-- name: record_charges(payment_ids, checkout_ids, order_ids, amounts, currencies, statuses, reasons, parts, entry_accounts, entry_amounts)
 -- What the provider said of each charge, with its journal entry; an answer that stands already is the answer.
 with asked as materialized (
     select distinct on (checkout_id) * from unnest(:payment_ids::bigint[], :checkout_ids::bigint[],
@@ -37,17 +37,17 @@ on conflict (token) do update set user_id = excluded.user_id, customer = exclude
 select payment_id, checkout_id, order_id, amount, refunded, currency, status, reason
 from payments.payment where checkout_id = any(:checkout_ids::bigint[]);
 
--- name: bury(payment_id, checkout_id, order_id, currency)
+-- name: insert_tombstone(payment_id, checkout_id, order_id, currency)
 -- A tombstone where nothing was charged yet: a charge that comes later is undone.
 insert into payments.payment (payment_id, checkout_id, order_id, amount, currency, status)
 values (:payment_id, :checkout_id, :order_id, 0, :currency, 'void')
 on conflict (checkout_id) do nothing;
 
--- name: abandon(checkout_id)
+-- name: mark_void(checkout_id)
 update payments.payment set status = 'void'
 where checkout_id = :checkout_id and status in ('action_required', 'declined');
 
--- name: found_charged(checkout_id, amount)
+-- name: book_found_charge(checkout_id, amount)
 -- The provider had charged what we had given up: it is booked, so that it can be refunded.
 with found as (
     update payments.payment set status = 'captured', amount = :amount, parts = '{}'
@@ -67,7 +67,7 @@ where p.payment_id = :payment_id for update of p;
 -- name: refund_known(reference)
 select refund_id, payment_id, amount, status from payments.refund where reference = :reference;
 
--- name: given_back(payment_id)
+-- name: refund_parts(payment_id)
 select parts::text from payments.refund where payment_id = :payment_id;
 
 -- name: begin_refund(refund_id, payment_id, reference, amount, parts, accounts, amounts)
@@ -104,11 +104,11 @@ from failed f join payments.payment p using (payment_id) where f.before = 'done'
 select p.order_id, p.currency, r.amount from payments.refund r join payments.payment p using (payment_id)
 where r.refund_id = :refund_id;
 
--- name: reconcile_due(now, every)
+-- name: claim_reconciliation(now, every)
 -- Whether it is time again; whoever is told so does it.
 update payments.reconciled set at = :now where at <= :now::timestamptz - :every::interval returning at;
 
--- name: reconcile_again(last_at)
+-- name: set_reconciled_at(last_at)
 update payments.reconciled set at = :last_at;
 
 -- name: of_order(order_id)
@@ -138,7 +138,7 @@ group by 1, currency order by 1, currency;
 select checkout_id, order_id from payments.payment where status = 'action_required' and at < :before order by at
     limit :limit_to;
 
--- name: attempt_many(checkout_ids, requests, started_at, tokens, user_ids)
+-- name: begin_attempts(checkout_ids, requests, started_at, tokens, user_ids)
 -- Written before the provider is asked; what stands already is the answer.
 with asked as materialized (
     select a.checkout_id, a.ask, a.at, coalesce(c.customer, '') as customer
@@ -158,14 +158,13 @@ from asked a
 left join payments.attempt k on k.checkout_id = a.checkout_id
 left join payments.payment p on p.checkout_id = a.checkout_id;
 
--- name: refer_many(checkout_ids, provider_references)
+-- name: set_references(checkout_ids, provider_references)
 update payments.attempt t set reference = a.reference
 from unnest(:checkout_ids::bigint[], :provider_references::text[]) as a (checkout_id,
     reference) where t.checkout_id = a.checkout_id;
 
--- name: attempts(checkout_ids)
-select checkout_id, ask::text, customer, reference from payments.attempt where checkout_id =
-    any(:checkout_ids::bigint[]);
+-- name: attempt(checkout_id)
+select ask::text, customer, reference from payments.attempt where checkout_id = :checkout_id;
 
 -- name: attempts_left(before, limit_to)
 select t.checkout_id, p.order_id, p.status, t.ask::text
@@ -175,16 +174,16 @@ where t.open and t.at < :before order by t.at limit :limit_to;
 -- name: close_attempt(checkout_id)
 update payments.attempt set open = false where checkout_id = :checkout_id;
 
--- name: hear(provider, event_id, kind, checkout_id, now)
+-- name: record_webhook(provider, event_id, kind, checkout_id, now)
 insert into payments.notice (provider, event_id, kind, checkout_id, at) values (:provider, :event_id, :kind,
     :checkout_id, :now)
 on conflict (provider, event_id) do update set tries = payments.notice.tries + 1
 returning done_at is not null as done, tries;
 
--- name: heard(provider, event_id, now)
+-- name: finish_webhook(provider, event_id, now)
 update payments.notice set done_at = :now where provider = :provider and event_id = :event_id and done_at is null;
 
--- name: unheard(before)
+-- name: take_pending_webhooks(before)
 update payments.notice n set tries = n.tries + 1
 from (
     select provider, event_id from payments.notice where done_at is null and at < :before
@@ -193,17 +192,17 @@ from (
 where n.provider = open.provider and n.event_id = open.event_id
 returning n.provider, n.event_id, n.checkout_id, n.tries;
 
--- name: forget_notices(before)
+-- name: delete_old_webhooks(before)
 delete from payments.notice where at < :before;
 
--- name: ours(checkout_ids)
+-- name: booked_payments(checkout_ids)
 select checkout_id, order_id, status, amount, currency,
     (select coalesce(sum(r.amount), 0) from payments.refund r where r.payment_id = p.payment_id and r.status = 'done')
         ::bigint as refunded,
     exists (select from payments.refund r where r.payment_id = p.payment_id and r.status = 'pending') as paying_back
 from payments.payment p where checkout_id = any(:checkout_ids::bigint[]);
 
--- name: ours_captured(first_id, end_id, limit_to)
+-- name: captured_between(first_id, end_id, limit_to)
 select checkout_id, order_id, amount, refunded, currency from payments.payment
 where status = 'captured' and checkout_id >= :first_id and checkout_id < :end_id order by checkout_id limit :limit_to;
 
@@ -224,52 +223,3 @@ from payments.matter where (resolved_at is null) = :only_open and case_id < :bef
 -- name: resolve(case_id, now, who, note)
 update payments.matter set resolved_at = :now, resolved_by = :who, note = :note
 where case_id = :case_id and resolved_at is null returning case_id;
-
--- name: sandbox_charge(keys, amounts, currencies, tokens, states)
-with asked as materialized (
-    select * from unnest(:keys::bigint[], :amounts::bigint[], :currencies::text[], :tokens::text[], :states::text[])
-        as a (key, amount, currency, token, state)
-), made as (
-    insert into payments.sandbox_charge (key, amount, currency, token, state)
-    select * from asked order by key
-    on conflict do nothing
-    returning key, state
-)
-select key, state from made;
-
--- name: sandbox_look(keys)
-select key, state, amount, refunded from payments.sandbox_charge where key = any(:keys::bigint[]);
-
--- name: sandbox_answer(key, approve)
-update payments.sandbox_charge set state = case when :approve then 'authorised' else 'declined' end
-where key = :key and state = 'challenged' returning state;
-
--- name: sandbox_capture(key)
-update payments.sandbox_charge set state = 'charged' where key = :key and state = 'authorised';
-
--- name: sandbox_cancel(key, currency)
--- A charge under this key will not be made any more; what was charged stays charged.
-insert into payments.sandbox_charge as c (key, amount, currency, token, state) values (:key, 0, :currency, '',
-    'cancelled')
-on conflict (key) do update
-    set state = case when c.state in ('challenged', 'authorised') then 'cancelled' else c.state end
-returning state, amount;
-
--- name: sandbox_listed(first_id, end_id, limit_to)
-select key, state, amount, refunded, currency from payments.sandbox_charge
-where key >= :first_id and key < :end_id order by key limit :limit_to;
-
--- name: sandbox_fail_refund(refund_id)
--- The card could not be paid back: the money is with the shop again.
-with failed as (delete from payments.sandbox_refund where key = :refund_id returning charge, amount)
-update payments.sandbox_charge c set refunded = c.refunded - failed.amount from failed where c.key = failed.charge;
-
--- name: sandbox_refund(refund_id, key, amount)
--- The key first: who comes second with it finds it taken, and gives nothing back again.
-with made as (
-    insert into payments.sandbox_refund (key, charge, amount)
-    select :refund_id, c.key, :amount from payments.sandbox_charge c where c.key = :key and c.state = 'charged'
-    on conflict do nothing
-    returning charge, amount
-)
-update payments.sandbox_charge c set refunded = c.refunded + made.amount from made where c.key = made.charge;

@@ -15,7 +15,7 @@
     visit.py           who came, what form they sent, how a page goes back; csrf.py, render.py
 
 It owns no data and decides nothing: it asks services and renders what they say. No page needs a script, but
-for Stripe's own field for a new card.
+for a payment provider's own field for a new card.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from starlette.routing import Route
 
 from mercat.kit.rpc import Authenticate
 from mercat.kit.valkey import Store
+from mercat.payments import declaration
 from mercat.services import Services
 from mercat.storefront import (
     account,
@@ -63,6 +64,7 @@ def pages(
     checkout's; `events` reads how far followers are and `audit` checks the laws, for the operator's desk;
     `draw` makes pictures of what came without; `closing` ends what is answered for long."""
     settings = services.settings
+    provider = declaration(settings)
     aisles = Aisles(services.catalog, services.search, services.breakers["search"])
     visits = Visits(
         authenticate=authenticate,
@@ -70,7 +72,7 @@ def pages(
         session_cookie=session_cookie,
         secret=settings.key("forms"),
         secure=settings.secure_cookies,
-        real_money=settings.real_money(),
+        provider=provider,
     )
     return [
         *account.pages(visits, services),
@@ -84,8 +86,8 @@ def pages(
             fulfilment=services.fulfilment,
             payments=services.payments,
             pricing=services.pricing,
-            cards=render.cards(settings),
-            card_field=settings.card_field(),
+            cards=render.cards(provider),
+            card_field=provider.card_field,
             store=store,
         ),
         *tracking.pages(visits, services),

@@ -12,6 +12,7 @@ from mercat.ids import ProductId, ReviewId
 from mercat.kit import clock, codec
 from mercat.kit.refusals import Forbidden, Overloaded, Refusal
 from mercat.kit.rpc import Caller
+from mercat.payments import declaration
 from mercat.reviews import NewReview
 from mercat.services import Services
 from mercat.storefront import render
@@ -145,7 +146,7 @@ class Account:
             caller=caller,
             addresses=await self._shop.accounts.addresses(caller.user_id),
             methods=await self._shop.accounts.payment_methods(caller.user_id),
-            cards=render.cards(self._shop.settings),
+            cards=render.cards(declaration(self._shop.settings)),
             countries=render.COUNTRIES,
             form=form or {},
             errors=errors or {},

@@ -21,7 +21,7 @@ from mercat.kit import clock, codec
 from mercat.kit.refusals import Invalid, NotFound, Refusal
 from mercat.kit.rpc import Caller, answered, read
 from mercat.kit.valkey import Store
-from mercat.payments import NextAction, Outcome, Payments
+from mercat.payments import CardField, ChallengeOutcome, NextAction, Payments
 from mercat.pricing import Basket, PricedLine, Pricing
 from mercat.storefront import render
 from mercat.storefront.visit import Trouble, Visits, inside, shown_id, trouble
@@ -87,7 +87,7 @@ class Buying:
         payments: Payments,
         pricing: Pricing,
         cards: list[tuple[str, str, str]],
-        card_field: str,
+        card_field: CardField | None,
         store: Store,
     ) -> None:
         self._visits = visits
@@ -259,7 +259,7 @@ class Buying:
         if request.headers.get("content-type", "").startswith("application/json"):
             return await answered(self._bank_is_told, request)
         form = await self._visits.form(request)
-        outcome = codec.convert({"outcome": form.get("outcome")}, Outcome)
+        outcome = codec.convert({"outcome": form.get("outcome")}, ChallengeOutcome)
         back = inside(form.get("back") or "/orders")
         try:
             said = await self._checkout.challenge(ticket, outcome)
@@ -270,7 +270,7 @@ class Buying:
         return self._visits.go(request, back)
 
     async def _bank_is_told(self, request: Request) -> Response:
-        outcome = codec.decode(await read(request), Outcome)
+        outcome = codec.decode(await read(request), ChallengeOutcome)
         said = await self._checkout.challenge(request.path_params["ticket"], outcome)
         kind = "application/json" if said.status < 400 else "application/problem+json"
         return Response(said.body, said.status, {"Cache-Control": "private, no-store"}, kind)
@@ -315,7 +315,7 @@ class Buying:
         method = next((each for each in methods if each.code == form["method"]), None)
         due = await self._due(caller, view, chosen, method, country, region) if method else None
         if self._card_field:
-            self._visits.allow_card_field(request)
+            self._visits.allow(request, self._card_field.policy)
         return await self._visits.page(
             request,
             "checkout.html",

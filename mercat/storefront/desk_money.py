@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from mercat.ids import CaseId
 from mercat.kit.refusals import Refusal
-from mercat.payments import Case
+from mercat.payments import ReconciliationCase
 from mercat.services import Services
 from mercat.storefront.visit import Visits, shown_id, trouble
 
@@ -32,7 +32,7 @@ _ACCOUNTS = {
     "refunds": "Refunds decided, not yet paid back",
     "shopper": "Held for shoppers without an order",
 }
-_SORTS: dict[str, Callable[[Case], Any]] = {
+_SORTS: dict[str, Callable[[ReconciliationCase], Any]] = {
     "newest": lambda case: -case.case_id,
     "oldest": lambda case: case.case_id,
     "largest": lambda case: -abs(case.ours - case.theirs),

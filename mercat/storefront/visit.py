@@ -1,6 +1,6 @@
 """What every page shares: who came, what form they sent, how a page, a fragment or a refusal goes back."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
@@ -26,6 +26,7 @@ from mercat.kit.refusals import (
     TooLarge,
 )
 from mercat.kit.rpc import BODY_BYTES_MAX, Authenticate, Caller, malformed, problem
+from mercat.payments import ProviderDeclaration
 from mercat.storefront import render
 from mercat.storefront.csrf import Csrf
 
@@ -75,14 +76,15 @@ class Visits:
         session_cookie: Callable[[str, int], str],
         secret: bytes,
         secure: bool = False,
-        real_money: bool = False,
+        provider: ProviderDeclaration,
     ) -> None:
         self._authenticate = authenticate
         self._departments = departments
         self._session_cookie = session_cookie
         self.csrf = Csrf(secret, secure=secure)
-        self.statics = render.Statics()
-        self._templates = render.environment(self.statics, self.csrf.token, real_money=real_money)
+        field = provider.card_field
+        self.statics = render.Statics([field.script] if field else [])
+        self._templates = render.environment(self.statics, self.csrf.token, provider)
 
     # -- who
 
@@ -104,10 +106,10 @@ class Visits:
             raise Forbidden(f"Only a {role} may see this page.")
         return caller
 
-    def allow_card_field(self, request: Request) -> None:
-        """This page's policy lets the payment provider's own field in."""
+    def allow(self, request: Request, directives: Mapping[str, str]) -> None:
+        """Let somebody else's script into this page, by these directives of its policy."""
         if visit := request.scope.get("mercat.visit"):
-            visit.card_field = True
+            visit.directives = directives
 
     def token(self, request: Request) -> str:
         """The session's token, as the door read it."""

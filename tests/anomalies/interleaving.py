@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from mercat.cart import scripts
+from mercat.kit.host import parts_of
 from mercat.shop import CHECKOUT_PATH
 
 _GATED = ("fetch", "fetchrow", "fetchval", "execute", "executemany", "acquire", "do", "run")
@@ -156,9 +157,7 @@ class _Transaction:
 def gate(shop):
     """The actor whose statements all statements of this shop's buying services are from now on."""
     actor = Actor()
-    parts = [getattr(shop, name) for name in _SERVICES] + [shop.checkout.saga]
-    parts.append(vars(shop.payments).get("_provider"))
-    for part in parts:
+    for part in (part for name in _SERVICES for part in parts_of(getattr(shop, name))):
         for name in ("_db", "_store"):
             if name in vars(part):
                 setattr(part, name, Gated(vars(part)[name], actor))

@@ -16,6 +16,7 @@ from mercat import ids
 from mercat.accounts import (
     API,
     Accounts,
+    CardLabel,
     Credentials,
     EmailTaken,
     NewAddress,
@@ -23,7 +24,7 @@ from mercat.accounts import (
     TooMany,
     WrongPassword,
 )
-from mercat.accounts.rules import CARDS, wrong_with, wrong_with_token
+from mercat.accounts.rules import wrong_with
 from mercat.events import AccountOpened
 from mercat.ids import AddressId, PaymentMethodId, SellerId, UserId
 from mercat.kit import clock, codec
@@ -35,13 +36,14 @@ BOB = NewPerson("bob@shop.example", "battery staple", "Bob")
 HOME = NewAddress(
     name="Ann", line1="1 Elm St", line2="Flat 2", city="Boston", postal_code="02101", country="us"
 )
+TEST_CARDS = {"tok_visa": CardLabel("Visa", "4242", "Visa that pays")}
 DAY_S = 24 * 3_600
 MONTH = timedelta(days=30)
 
 
 @pytest.fixture
 async def local(pool, store, settings):
-    return Accounts(await pool("accounts"), store, settings)
+    return Accounts(await pool("accounts"), store, settings, TEST_CARDS)
 
 
 @pytest.fixture(params=WAYS)
@@ -377,45 +379,15 @@ async def test_an_address_has_limits_and_the_refusal_names_the_field(local, fiel
 
 async def test_a_way_to_pay_is_shown_by_brand_and_last_four(accounts):
     user = ids.new(UserId)
-    made = [await accounts.add_payment_method(user, token) for token in CARDS]
-    kept = await accounts.payment_methods(user)
-    assert [method.payment_method_id for method in kept] == made
-    assert [method.token for method in kept] == list(CARDS)
-    assert all(method.brand and len(method.last4) == 4 and method.last4.isdigit() for method in kept)
-
-
-@pytest.mark.parametrize("token", ["tok_mine", "", "TOK_VISA", "tok_visa/../x"])
-async def test_a_token_that_the_provider_does_not_know_is_refused(accounts, token):
-    user = ids.new(UserId)
-    with pytest.raises(Invalid) as refused:
-        await accounts.add_payment_method(user, token)
-    assert refused.value.facts["pointer"] == "/token"
-    assert await accounts.payment_methods(user) == []
-
-
-CARD_NUMBERS = ["4242424242424242", "4242 4242 4242 4242", "3782-822463-10005", "tok_4000056655665556"]
-
-
-@pytest.mark.parametrize("number", CARD_NUMBERS)
-async def test_a_card_number_is_refused_and_written_nowhere(local, db, number, capfd, caplog):
-    caplog.set_level("DEBUG")
-    user = ids.new(UserId)
-    for way in WAYS:
-        async with reached(way, Accounts, API, local) as accounts:
-            with pytest.raises(Invalid) as refused:
-                await accounts.add_payment_method(user, number)
-            assert refused.value.facts == {"pointer": "/token"}
-            assert number not in str(refused.value)
-    out, err = capfd.readouterr()
-    # httpx and asyncio do log at this level, so an address with the number in it would be found.
-    assert "/payment-methods" in caplog.text
-    assert number not in out + err + caplog.text
-    assert await db.fetchval("select count(*) from accounts.payment_method") == 0
-
-
-@pytest.mark.parametrize("text", ["tok_visa", "tok_3ds", "1234", "12345678901"])
-def test_a_token_is_no_card_number(text):
-    assert "card number" not in (wrong_with_token(text, "sandbox") or "")
+    await accounts.add_payment_method(user, "tok_visa")
+    await accounts.add_payment_method(user, "pm_1", "Mastercard", "3155")
+    await accounts.add_payment_method(user, "pm_2")
+    shown = [(each.brand, each.last4, each.label) for each in await accounts.payment_methods(user)]
+    assert shown == [
+        ("Visa", "4242", "Visa that pays"),
+        ("Mastercard", "3155", "Mastercard ending in 3155"),
+        ("Card", "", "pm_2"),
+    ]
 
 
 def test_people_are_asked_for_no_more_than_is_needed():

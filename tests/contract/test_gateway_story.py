@@ -15,7 +15,7 @@ from mercat import ids
 from mercat.gateway.openapi import document
 from mercat.gateway.routes import PREFIX, TABLE
 from mercat.kit import codec
-from mercat.payments import Sandbox
+from mercat.payments.providers.sandbox import Sandbox
 from mercat.settings import Settings
 
 ADDRESS = {
@@ -231,7 +231,7 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
     assert forged["code"] == "bad_signature"
     bank = Sandbox(cast(Any, None), 0, secret=settings.key("sandbox notices"))
     for duplicate in (False, True):
-        body, signature = bank.letter(ids.new(ids.CheckoutId), "evt_1")
+        body, signature = bank.webhook(ids.new(ids.CheckoutId), "evt_1")
         signed = {"content": body, "headers": {"mercat-signature": signature}}
         heard = await nobody("POST", "/payments/webhooks/sandbox", 200, **signed)
         assert (heard["received"], heard["duplicate"]) == (True, duplicate)

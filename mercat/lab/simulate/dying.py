@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 import asyncpg
 
 from mercat.cart import scripts
+from mercat.kit.host import parts_of
 from mercat.kit.refusals import Unavailable
 from mercat.kit.valkey import Command, Store
 from mercat.lab.simulate.plants import Plant
@@ -29,7 +30,7 @@ _WRITES = re.compile(r"\b(insert into|update|delete from)\b|redis\.call\('(H?SET
 _BREAKS, _FALLS_ASLEEP = 0.08, 0.25
 _VERBS = ("fetch", "fetchrow", "fetchval", "execute")
 _SCRIPTS = {text: name.lower() for name, text in vars(scripts).items() if name.isupper()}
-_SORTED = ("checkout.take_over_lapsed", "checkout.undoing_lapsed", "payments.unheard")
+_SORTED = ("checkout.take_over_lapsed", "checkout.undoing_lapsed", "payments.take_pending_webhooks")
 _ROUNDS = 25
 
 
@@ -138,9 +139,7 @@ class Process:
         self._texts: dict[str, str] = {}
         # Of claims that come together the smaller id is the first, and ids are not of the seed.
         vars(vars(shop.flashsale)["_claims"])["_batch_max"] = 1
-        parts: list[Any] = [*shop.host.here.values(), shop.checkout.saga, shop.flashsale.releaser]
-        parts.append(vars(shop.payments)["_provider"])
-        for part in parts:
+        for part in (part for service in shop.host.here.values() for part in parts_of(service)):
             if "_db" in vars(part):
                 setattr(part, "_db", Mortal(vars(part)["_db"], self))  # noqa: B010
         for name_of_store, store in (("store", shop.host.store), ("cache", shop.host.cache)):

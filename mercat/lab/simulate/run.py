@@ -39,8 +39,8 @@ from mercat.lab.simulate.plants import PLANTS, Plant
 from mercat.lab.simulate.telling import Back
 from mercat.migrations import migrate
 from mercat.orders import Order
-from mercat.payments import Letter, Outcome
-from mercat.settings import Settings
+from mercat.payments import ChallengeOutcome, Webhook
+from mercat.settings import Secret, Settings
 from mercat.shop import build_shop
 
 T = TypeVar("T")
@@ -144,7 +144,7 @@ async def without_constraints(owner: Any, plant: str | None) -> AsyncGenerator[N
 
 async def sweep(told: Settings, seed: int, seeds: int, plant: str | None = None) -> dict[str, Any]:
     """The same in a database that is there."""
-    told = msgspec.structs.replace(told, sandbox_hang_s=0.0)
+    told = msgspec.structs.replace(told, variables={"sandbox_hang_s": Secret("0")})
     met: set[Point] = set()
     passed: set[str] = set()
     bought = refused = ran = 0
@@ -323,7 +323,7 @@ class Run:
                 self._start(self._tell(self._either(), key, f"{key}/{n}"))
             if dice.random() < 0.7:  # the others walk away
                 outcome = "approve" if dice.random() < 0.8 else "fail"
-                self._start(self._answer_bank(self._either(), key, Outcome(outcome)))
+                self._start(self._answer_bank(self._either(), key, ChallengeOutcome(outcome)))
         await self.stage.turns.until_quiet()
 
     async def _taking_over(self) -> None:
@@ -437,10 +437,10 @@ class Run:
         """The bank's notice of a purchase that it asked its customer about."""
         checkout_id = self.tickets[key][1]
         provider = vars(process.shop.payments)["_provider"]
-        body, signature = provider.letter(checkout_id, f"{event_id}/{checkout_id}")
-        await self._do(process, process.shop.checkout.hear(Letter("sandbox", body, signature)))
+        body, signature = provider.webhook(checkout_id, f"{event_id}/{checkout_id}")
+        await self._do(process, process.shop.checkout.hear(Webhook("sandbox", body, signature)))
 
-    async def _answer_bank(self, process: Process, key: str, outcome: Outcome) -> None:
+    async def _answer_bank(self, process: Process, key: str, outcome: ChallengeOutcome) -> None:
         said = await self._do(process, process.shop.checkout.challenge(self.tickets[key][0], outcome))
         if said:
             await self._listen(key, self.asks[key][0], said)
@@ -592,7 +592,7 @@ class Run:
         """Rows come as the database likes, and work begins so: ids are not of the seed, so others decide."""
         if name == "checkout.take_over_lapsed":
             return row["key"]
-        if name == "payments.unheard":
+        if name == "payments.take_pending_webhooks":
             return row["event_id"]
         record = msgspec.json.decode(row["record"])
         order = record.get("order_id") or record["ask"]["order_id"]

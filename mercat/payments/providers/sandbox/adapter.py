@@ -1,13 +1,14 @@
-"""A card network for trying things out: it keeps its own books, and misbehaves on request.
+"""The sandbox's adapter and its bank: it keeps books of its own, and misbehaves on request.
 
 `tok_visa` pays, `tok_declined` does not, `tok_3ds` asks the shopper first and then only holds the money
 until it is captured; `tok_timeout_charged` and `tok_timeout_uncharged` hang and then say nothing, having
 charged or not. It keeps idempotency keys for ever, refuses a refund beyond what was charged, and signs its
-notices.
+webhooks.
 """
 
 import asyncio
 import hmac
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime
 from hashlib import sha256
@@ -16,45 +17,52 @@ from typing import Literal, NamedTuple
 import asyncpg
 from msgspec import Struct
 
-from mercat.ids import EPOCH_MS, CheckoutId, RefundId, UserId
+from mercat.ids import CheckoutId, RefundId, UserId, first_of
 from mercat.kit import clock, codec, sql
 from mercat.kit.batching import Coalescer
 from mercat.payments.messages import KeptCard
-from mercat.payments.provider import Answer, Ask, BadSignature, Listed, Notice, State
+from mercat.payments.provider import (
+    BadSignature,
+    ChargeRequest,
+    ChargeResult,
+    ChargeState,
+    ListedCharge,
+    WebhookEvent,
+)
+from mercat.payments.providers.sandbox.test_cards import TEST_CARDS
 
-TOKENS = ("tok_visa", "tok_declined", "tok_3ds", "tok_timeout_charged", "tok_timeout_uncharged")
 TOLERANCE_S = 300
-_Books = Literal["charged", "authorised", "declined", "challenged", "cancelled"]
-_FIRST: dict[str, _Books] = {
+_BookState = Literal["charged", "authorised", "declined", "challenged", "cancelled"]
+_FIRST: dict[str, _BookState] = {
     "tok_visa": "charged",
     "tok_3ds": "challenged",
     "tok_timeout_charged": "charged",
 }
-_STATES: dict[str, State] = {
+_STATES: dict[str, ChargeState] = {
     "charged": "captured",
     "authorised": "authorised",
     "declined": "declined",
     "challenged": "challenged",
     "cancelled": "cancelled",
 }
-_ANSWERS = {
-    books: Answer(state, reason="card_declined" if state == "declined" else "")
+_RESULTS = {
+    books: ChargeResult(state, reason="card_declined" if state == "declined" else "")
     for books, state in _STATES.items()
 }
 _PAGE = 1_000
-queries = sql.load("mercat.payments")
+queries = sql.load("mercat.payments.providers.sandbox")
 
 
-class _Ask(NamedTuple):
+class _NewCharge(NamedTuple):
     key: int
     amount: int
     currency: str
     token: str
-    state: _Books
+    state: _BookState
 
 
-class Letter(Struct, frozen=True):
-    """A notice of the sandbox."""
+class SandboxEvent(Struct, frozen=True):
+    """The body of a webhook of the sandbox."""
 
     id: str
     type: str
@@ -63,19 +71,21 @@ class Letter(Struct, frozen=True):
 
 
 class Sandbox:
-    """The provider's side. `key` is the idempotency key; a known key is answered as it was first."""
+    """The adapter. A charge under a known key is answered as it was first."""
 
     name = "sandbox"
-    remembers = True
-    once = False
+    finds_by_our_key = True
+    single_use = False
+    token = re.compile("|".join(re.escape(card.token) for card in TEST_CARDS))
+    challenge_path = "/sandbox/3ds/"
 
     def __init__(self, db: asyncpg.Pool, hang_s: float, timeout_s: float = 8.0, secret: bytes = b"") -> None:
-        """`timeout_s`: how long its caller waits for it at most. `secret`: what its notices are signed
-        with."""
+        """Take how long it hangs, and at most (`timeout_s`: how long its caller waits); `secret` signs its
+        webhooks."""
         self._db = db
         self._hang_s = min(hang_s, timeout_s)
         self._secret = secret
-        self._charge: Coalescer[_Ask, _Books] = Coalescer(self._charge_many)
+        self._charge: Coalescer[_NewCharge, _BookState] = Coalescer(self._charge_many)
 
     async def customer(self, user_id: UserId, lost: str) -> str:
         return str(user_id)
@@ -83,61 +93,60 @@ class Sandbox:
     async def attach(self, customer: str, token: str) -> KeptCard:
         return KeptCard(token)
 
-    async def authorise(self, ask: Ask) -> Answer:
-        """Captured at once, declined or challenged; TimeoutError after hanging, and then who knows."""
-        token = ask.token
+    async def authorise(self, request: ChargeRequest) -> ChargeResult:
+        """Capture at once, decline or challenge; TimeoutError after hanging, charged or not."""
+        token = request.token
         if token == "tok_timeout_uncharged":
             await asyncio.sleep(self._hang_s)
             raise TimeoutError
         first = _FIRST.get(token, "declined")
-        books = await self._charge(_Ask(ask.key, ask.amount, ask.currency, token, first))
+        books = await self._charge(_NewCharge(request.key, request.amount, request.currency, token, first))
         if token == "tok_timeout_charged":
             await asyncio.sleep(self._hang_s)
             raise TimeoutError
-        return _ANSWERS[books]
+        return _RESULTS[books]
 
-    async def capture(self, ask: Ask, reference: str = "") -> Answer:
-        await self._db.execute(queries.sandbox_capture, ask.key)
-        return await self.look_up(ask)
+    async def capture(self, request: ChargeRequest, reference: str = "") -> ChargeResult:
+        await self._db.execute(queries.capture, request.key)
+        return await self.look_up(request)
 
-    async def look_up(self, ask: Ask, reference: str = "") -> Answer:
-        row = await self._db.fetchrow(queries.sandbox_look, [ask.key])
-        return _ANSWERS[row["state"]]._replace(amount=row["amount"]) if row else Answer("unknown")
+    async def look_up(self, request: ChargeRequest, reference: str = "") -> ChargeResult:
+        row = await self._db.fetchrow(queries.look, [request.key])
+        return _RESULTS[row["state"]]._replace(amount=row["amount"]) if row else ChargeResult("unknown")
 
-    async def cancel(self, ask: Ask, reference: str = "") -> Answer:
-        row = await self._db.fetchrow(queries.sandbox_cancel, ask.key, ask.currency)
+    async def cancel(self, request: ChargeRequest, reference: str = "") -> ChargeResult:
+        row = await self._db.fetchrow(queries.cancel, request.key, request.currency)
         assert row is not None
-        return Answer(_STATES[row["state"]], amount=row["amount"])
+        return ChargeResult(_STATES[row["state"]], amount=row["amount"])
 
-    async def answer(self, key: CheckoutId, approve: bool) -> None:
-        """The shopper answered the challenge: the money is held, or it is declined; a second answer changes
-        nothing."""
-        await self._db.execute(queries.sandbox_answer, key, approve)
+    async def answer_challenge(self, key: CheckoutId, approve: bool) -> None:
+        """Hold the money, or decline, as the shopper says; a second answer changes nothing."""
+        await self._db.execute(queries.answer, key, approve)
 
     async def refund(
-        self, refund_id: RefundId, ask: Ask, reference: str, amount: int, again: bool = False
+        self, refund_id: RefundId, request: ChargeRequest, reference: str, amount: int, again: bool = False
     ) -> None:
-        """Once a refund; raises CheckViolationError beyond what was charged."""
-        await self._db.execute(queries.sandbox_refund, refund_id, ask.key, amount)
+        """Pay back, once a refund; raises CheckViolationError beyond what was charged."""
+        await self._db.execute(queries.refund, refund_id, request.key, amount)
 
     async def fail_refund(self, refund_id: RefundId) -> None:
-        """The card is closed, say: what was to be paid back is with the shop again."""
-        await self._db.execute(queries.sandbox_fail_refund, refund_id)
+        """Fail a refund, as of a card that was closed: its money is with the shop again."""
+        await self._db.execute(queries.fail_refund, refund_id)
 
-    def letter(
+    def webhook(
         self,
         key: CheckoutId,
         event_id: str,
         kind: str = "charge.changed",
         refund_id: RefundId | None = None,
     ) -> tuple[bytes, str]:
-        """A notice of now, and its signature: what a card network would send us."""
-        body = codec.encode(Letter(event_id, kind, key, refund_id))
+        """Make a webhook of now and its signature, as a card network would send it."""
+        body = codec.encode(SandboxEvent(event_id, kind, key, refund_id))
         at = str(int(clock.now().timestamp()))
         return body, f"t={at},v1={self._signed(at, body)}"
 
-    def hear(self, body: bytes, signature: str) -> Notice:
-        parts = {name: said for name, _, said in (part.partition("=") for part in signature.split(","))}
+    def read_webhook(self, body: bytes, signature: str) -> WebhookEvent:
+        parts = {name: value for name, _, value in (part.partition("=") for part in signature.split(","))}
         at = parts.get("t", "")
         if not at.isdigit() or len(at) > 12:
             raise BadSignature
@@ -145,17 +154,17 @@ class Sandbox:
             raise BadSignature
         if abs(clock.now().timestamp() - int(at)) > TOLERANCE_S:
             raise BadSignature
-        letter = codec.decode(body, Letter)
-        if letter.type == "refund.failed":
-            return Notice(letter.id, letter.type, None, str(letter.refund_id), letter.refund_id)
-        return Notice(letter.id, letter.type, letter.checkout_id)
+        event = codec.decode(body, SandboxEvent)
+        if event.type == "refund.failed":
+            return WebhookEvent(event.id, event.type, None, str(event.refund_id), event.refund_id)
+        return WebhookEvent(event.id, event.type, event.checkout_id)
 
-    async def listed(self, since: datetime, until: datetime) -> AsyncIterator[list[Listed]]:
-        after, last = _first_of(since), _first_of(until)
-        while rows := await self._db.fetch(queries.sandbox_listed, after, last, _PAGE):
+    async def listed(self, since: datetime, until: datetime) -> AsyncIterator[list[ListedCharge]]:
+        after, last = first_of(since), first_of(until)
+        while rows := await self._db.fetch(queries.listed, after, last, _PAGE):
             after = rows[-1]["key"] + 1
             yield [
-                Listed(
+                ListedCharge(
                     CheckoutId(row["key"]),
                     str(CheckoutId(row["key"])),
                     _STATES[row["state"]],
@@ -170,15 +179,10 @@ class Sandbox:
     def _signed(self, at: str, body: bytes) -> str:
         return hmac.new(self._secret, at.encode() + b"." + body, sha256).hexdigest()
 
-    async def _charge_many(self, asks: list[_Ask]) -> list[_Books | Exception]:
-        made = await self._db.fetch(queries.sandbox_charge, *sql.columns(asks))
-        states: dict[int, _Books] = {row[0]: row[1] for row in made}
-        if len(states) < len(asks):
-            known = [ask.key for ask in asks if ask.key not in states]
-            states |= {row[0]: row[1] for row in await self._db.fetch(queries.sandbox_look, known)}
-        return [states[ask.key] for ask in asks]
-
-
-def _first_of(at: datetime) -> int:
-    """The first id of a moment: keys carry the time at which they were made."""
-    return max(0, int(at.timestamp() * 1_000) - EPOCH_MS) << 22
+    async def _charge_many(self, charges: list[_NewCharge]) -> list[_BookState | Exception]:
+        made = await self._db.fetch(queries.charge, *sql.columns(charges))
+        states: dict[int, _BookState] = {row[0]: row[1] for row in made}
+        if len(states) < len(charges):
+            known = [charge.key for charge in charges if charge.key not in states]
+            states |= {row[0]: row[1] for row in await self._db.fetch(queries.look, known)}
+        return [states[charge.key] for charge in charges]
