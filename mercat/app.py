@@ -7,7 +7,7 @@ import asyncpg
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
-from mercat import flashsale, gateway, storefront
+from mercat import flashsale, web
 from mercat.audit import Finding, audit
 from mercat.kit.batching import AT_ONCE
 from mercat.kit.database import warm
@@ -25,34 +25,32 @@ def internal_app(shop: Shop) -> Starlette:
     return Starlette(routes=shop.host.internal_routes)
 
 
-async def public_app(shop: Shop) -> gateway.Door:
+async def public_app(shop: Shop) -> web.Middleware:
     """Make the public application: pages for people, JSON for machines, and nothing internal."""
     host = shop.host
     if "catalog" in host.here:
         host.start(for_ever("news of products", shop.catalog.listen))
     host.start(for_ever("switches", lambda: _follow_switches(shop)))
-    pages = Starlette(exception_handlers=gateway.errors())
+    pages = Starlette(exception_handlers=web.exception_handlers())
 
     async def rooms(scope: Scope, receive: Receive, send: Send) -> None:
         # The API answers every error itself, so it needs none of the layers that pages have around them.
         machine = scope["type"] == "http" and scope["path"].startswith("/api/")
         await (api.handle if machine else pages)(scope, receive, send)
 
-    door = gateway.Door(rooms, shop.settings)
-    door.open(shop.accounts.who, host.cache, storefront.refuse)
-    api, *root = gateway.public(shop, door, host.store, lambda: ready(shop))
+    middleware = web.Middleware(rooms, shop.settings)
+    middleware.open(shop.accounts.who, host.cache, web.turn_away)
+    api, *root = web.api_routes(shop, middleware, host.store, lambda: ready(shop))
     pages.router.routes += root
-    pages.router.routes += storefront.pages(
+    pages.router.routes += web.page_routes(
         shop,
-        authenticate=door.authenticate,
-        session_cookie=door.session_cookie,
         store=host.store,
         events=await host.pool("events"),
         audit=lambda: audit_of(shop.settings),
         draw=draw_from_path,
         closing=host.closing,
     )
-    return door
+    return middleware
 
 
 async def certify(shop: Shop, sale_id: str) -> flashsale.Certified:

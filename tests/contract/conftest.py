@@ -9,15 +9,15 @@ import pytest
 from search_engines import where as where
 
 from mercat import app, ids
-from mercat.gateway.routes import PREFIX
 from mercat.settings import Settings
-from mercat.shop import build_shop, run_background
+from mercat.shop import Shop, build_shop, every_product, run_background
+from mercat.web.routes import PREFIX
 
 
 class People(msgspec.Struct):
     """The shop, and a client each for nobody, a shopper, a seller and an operator."""
 
-    shop: app.Shop
+    shop: Shop
     nobody: httpx.AsyncClient
     shopper: httpx.AsyncClient
     seller: httpx.AsyncClient
@@ -29,7 +29,7 @@ async def people(settings: Settings) -> AsyncIterator[People]:
     settings = msgspec.structs.replace(settings, account_rate=1e6, account_burst=10**6)
     async with AsyncExitStack() as stack:
         shop = await build_shop(settings, stack)
-        await shop.search.rebuild(app.products(shop.catalog))
+        await shop.search.rebuild(every_product(shop.catalog))
         await run_background(shop)
         door = await app.public_app(shop)
 

@@ -10,11 +10,11 @@ from mercat import ids
 from mercat.events import OrderCancelled, OrderLine, OrderPlaced
 from mercat.fulfilment import API, AddressNotServed, Fulfilment, OutOfOrder
 from mercat.fulfilment.rules import WAY, ZONES, price
-from mercat.gateway.routes import PREFIX
 from mercat.ids import LineId, OrderId, SellerId, ShipmentId, UserId
 from mercat.kit.clock import clock
 from mercat.kit.event_log import deliver
 from mercat.kit.refusals import NotFound
+from mercat.web.routes import PREFIX
 
 ANN = UserId(11)
 BOB, EVE = SellerId(7), SellerId(8)

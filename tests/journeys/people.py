@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from mercat.gateway.openapi import document
-from mercat.gateway.routes import PREFIX, TABLE
+from mercat.web.openapi import document
+from mercat.web.routes import PREFIX, TABLE
 
 HOME = {
     "name": "Ann Porter",

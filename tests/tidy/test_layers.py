@@ -13,7 +13,7 @@ ABOVE = [
     {"mercat.cli"},
     {"mercat.lab.bench", "mercat.lab.simulate"},
     {"mercat.app"},
-    {"mercat.gateway", "mercat.storefront"},
+    {"mercat.web"},
     {"mercat.shop"},
 ]
 BELOW = [

@@ -19,7 +19,7 @@ from mercat.shop import SERVICES
 
 ROOT = Path(__file__).parents[2]
 WITH_SQL = [service for service in SERVICES if (ROOT / "mercat" / service / "queries.sql").is_file()]
-DOORS = [*SERVICES, "gateway", "storefront"]
+DOORS = [*SERVICES, "web"]
 
 
 @pytest.mark.parametrize("service", ["kit", *WITH_SQL])

@@ -14,7 +14,6 @@ import msgspec
 from mercat.accounts import NewAddress
 from mercat.catalog import NewProduct
 from mercat.embedded import Connection
-from mercat.gateway import TABLE, refusals
 from mercat.ids import AddressId, OfferId, PaymentMethodId, UserId
 from mercat.inventory import Line
 from mercat.kit import codec
@@ -22,6 +21,7 @@ from mercat.kit.refusals import Unavailable
 from mercat.lab.bench.load import request
 from mercat.lab.bench.shop import staff
 from mercat.shop import Shop
+from mercat.web import TABLE, refusals
 
 SETTLED_WITHIN_S = 60.0
 _OFFERS = 100

@@ -1,0 +1,36 @@
+"""The web layer: every verb of the shop once more, as JSON for programs and as a page for people.
+
+One file a noun has both faces side by side: what the API takes and shows, its handlers, the table `API` of
+its routes; then the pages, and `page_routes`. `desk/` is what sellers do, `operator/` what operators do.
+A handler translates and decides nothing: HTTP status, JSON shapes and decimal amounts are known here alone.
+
+    middleware.py   request ids, limits, security headers, ETags, load shedding: what every request passes
+    context.py      what is known of one request; session.py: who sent it, start and end of a session
+    router.py       from a path to its handler; routes.py: all of them
+    errors.py       how a refusal becomes a problem document or a page
+    origin.py       what comes from our own pages, and what does not
+    cache.py        who may keep an answer, for how long; pages that this process keeps
+    idempotency.py  the same key, the same answer, on any unsafe route of the API
+    pages.py        how pages and fragments are rendered; rendering.py: templates and their filters
+    forms.py        what is in a form or an address; table_query.py: which rows of a table
+    schemas.py      what several answers of the API share
+    openapi.py      the API as an OpenAPI 3.1 document, as a page, and as docs/api.md
+
+It owns no tables. `mercat.app` builds the application from `Middleware`, `api_routes` and `page_routes`.
+No page needs a script, but for the payment provider's own field for a new card.
+"""
+
+from mercat.web.errors import exception_handlers, turn_away
+from mercat.web.middleware import Middleware
+from mercat.web.openapi import refusals
+from mercat.web.routes import TABLE, api_routes, page_routes
+
+__all__ = [
+    "TABLE",
+    "Middleware",
+    "api_routes",
+    "exception_handlers",
+    "page_routes",
+    "refusals",
+    "turn_away",
+]

@@ -1,0 +1,158 @@
+"""What an account keeps: addresses and ways to pay."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mercat.accounts import Address, NewAddress, PaymentMethod
+from mercat.ids import AddressId, PaymentMethodId
+from mercat.kit import codec
+from mercat.kit.refusals import Refusal
+from mercat.kit.rpc import Caller
+from mercat.payments import declaration
+from mercat.shop import Shop
+from mercat.web import rendering
+from mercat.web.errors import message_of
+from mercat.web.pages import Pages
+from mercat.web.router import PublicRoute
+from mercat.web.session import member_of
+
+ADDRESS_FIELDS = ("name", "line1", "line2", "city", "region", "postal_code", "country", "phone")
+
+
+class AddressesShown(Struct, frozen=True):
+    addresses: list[Address]
+
+
+class PaymentMethodsShown(Struct, frozen=True):
+    payment_methods: list[PaymentMethod]
+
+
+class AddressMade(Struct, frozen=True):
+    address_id: AddressId
+
+
+class PaymentMethodAsk(Struct, frozen=True):
+    token: Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+class PaymentMethodMade(Struct, frozen=True):
+    payment_method_id: PaymentMethodId
+
+
+class AccountApi:
+    """Where somebody lives and how they pay."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+
+    async def addresses(self, caller: Caller) -> AddressesShown:
+        """One's own addresses."""
+        return AddressesShown(await self._shop.accounts.addresses(caller.user_id))
+
+    async def add_address(self, caller: Caller, address: NewAddress) -> AddressMade:
+        """Keeps an address to send to."""
+        return AddressMade(await self._shop.accounts.add_address(caller.user_id, address))
+
+    async def payment_methods(self, caller: Caller) -> PaymentMethodsShown:
+        """One's own ways to pay."""
+        return PaymentMethodsShown(await self._shop.accounts.payment_methods(caller.user_id))
+
+    async def add_payment_method(self, caller: Caller, method: PaymentMethodAsk) -> PaymentMethodMade:
+        """Keeps a way to pay, by the provider's token: never a card's number. Where a token works once, a
+        guest's is for one purchase, and is not listed."""
+        return PaymentMethodMade(await self._shop.checkout.keep_card(caller, method.token))
+
+
+API = [
+    PublicRoute("GET", "/addresses", AccountApi.addresses, tag="People", needs="guest"),
+    PublicRoute("POST", "/addresses", AccountApi.add_address, tag="People", needs="guest"),
+    PublicRoute("GET", "/payment-methods", AccountApi.payment_methods, tag="People", needs="guest"),
+    PublicRoute("POST", "/payment-methods", AccountApi.add_payment_method, tag="People", needs="guest"),
+]
+
+
+class AccountPages:
+    """The account as a page."""
+
+    def __init__(self, pages: Pages, shop: Shop) -> None:
+        self._pages = pages
+        self._shop = shop
+
+    async def account(
+        self,
+        request: Request,
+        form: dict[str, str] | None = None,
+        errors: dict[str, str] | None = None,
+        refused: Refusal | None = None,
+    ) -> Response:
+        caller = await member_of(request)
+        return await self._pages.page(
+            request,
+            "account.html",
+            refused.status if refused else (422 if errors else 200),
+            caller=caller,
+            addresses=await self._shop.accounts.addresses(caller.user_id),
+            methods=await self._shop.accounts.payment_methods(caller.user_id),
+            cards=rendering.cards(declaration(self._shop.settings)),
+            countries=rendering.COUNTRIES,
+            form=form or {},
+            errors=errors or {},
+            refused=message_of(refused) if refused else None,
+        )
+
+    async def add_address(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        caller = await member_of(request)
+        new, errors = new_address(form)
+        if new is None:
+            return await self.account(request, form, errors)
+        try:
+            await self._shop.accounts.add_address(caller.user_id, new)
+        except Refusal as refused:
+            return await self.account(request, form, refused=refused)
+        return self._pages.redirect(request, "/account")
+
+    async def add_method(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        caller = await member_of(request)
+        try:
+            await self._shop.checkout.keep_card(caller, form.get("token", ""))
+        except Refusal as refused:
+            return await self.account(request, form, refused=refused)
+        return self._pages.redirect(request, "/account")
+
+
+def new_address(form: dict[str, str]) -> tuple[NewAddress | None, dict[str, str]]:
+    """The address in a form, or what is wrong with it."""
+    given = {name: form[name].strip() for name in ADDRESS_FIELDS if form.get(name, "").strip()}
+    needed = {
+        "name": "Write the name on the door.",
+        "line1": "Write street and number.",
+        "city": "Write the city.",
+        "postal_code": "Write the postal code.",
+        "country": "Choose a country.",
+    }
+    errors = {name: words for name, words in needed.items() if name not in given}
+    if errors:
+        return None, errors
+    try:
+        return codec.convert(given, NewAddress), {}
+    except msgspec.ValidationError as error:
+        said = str(error)
+        field = next((name for name in ADDRESS_FIELDS if f"$.{name}`" in said), "line1")
+        long = "of length <=" in said
+        return None, {field: "This is too long." if long else "This does not look right."}
+
+
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+    account = AccountPages(pages, shop)
+    return [
+        pages.route("/account", account.account),
+        pages.route("/account/addresses", account.add_address, "POST"),
+        pages.route("/account/methods", account.add_method, "POST"),
+    ]

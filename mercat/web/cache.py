@@ -1,0 +1,85 @@
+"""Who may keep an answer, for how long, and what takes it out again; the pages that this process keeps."""
+
+import asyncio
+from collections import defaultdict
+from time import monotonic
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mercat.ids import ProductId
+from mercat.kit import codec
+from mercat.kit.rpc import Answer
+from mercat.web.router import Handler
+
+PRIVATE = "private, no-store"
+# Four seconds in all: what a page says of price and stock may be five seconds old at most.
+PUBLIC = "public, max-age=2, stale-while-revalidate=2"
+FLASH_SALE = "public, max-age=1, stale-while-revalidate=1"
+_FRESH_S = 1.0
+_PAGES_MAX = 1_000
+
+
+def public_headers(*keys: object, policy: str = PUBLIC) -> dict[str, str]:
+    """Headers of what is everybody's: any cache may keep it for a moment, and purge it by these keys."""
+    return {"Cache-Control": policy, "Surrogate-Key": " ".join(map(str, keys))}
+
+
+def public_answer(shown: object, *keys: object, policy: str = PUBLIC) -> Answer:
+    """An answer of the API that is everybody's."""
+    return Answer(raw=codec.encode(shown), headers=public_headers(*keys, policy=policy))
+
+
+class _Page(NamedTuple):
+    body: bytes
+    headers: dict[str, str]
+    until: float
+
+
+class PageCache:
+    """Keeps what handlers wrote for everybody, for a moment. Who asks while a page is being written waits for
+    that one. A product that changes takes every page that shows it along."""
+
+    def __init__(self) -> None:
+        self._pages: dict[str, _Page] = {}
+        self._showing: defaultdict[str, set[str]] = defaultdict(set)
+        self._writing: dict[str, asyncio.Future[Response]] = {}
+
+    def wrap(self, handler: Handler) -> Handler:
+        async def answer(request: Request) -> Response:
+            url = str(request.url)
+            page = self._pages.get(url)
+            if page and monotonic() < page.until:
+                return Response(page.body, headers=page.headers)
+            writing = self._writing.get(url)
+            if writing is None:
+                writing = self._writing[url] = asyncio.ensure_future(self._write(url, handler, request))
+            # A visitor who goes away must not take the page along that others wait for.
+            return _copy(await asyncio.shield(writing))
+
+        return answer
+
+    async def _write(self, url: str, handler: Handler, request: Request) -> Response:
+        try:
+            response = await handler(request)
+        finally:
+            self._writing.pop(url, None)
+        keys = response.headers.get("surrogate-key")
+        if keys and response.status_code == 200:
+            if len(self._pages) >= _PAGES_MAX:
+                self._pages.clear()
+                self._showing.clear()
+            self._pages[url] = _Page(bytes(response.body), dict(response.headers), monotonic() + _FRESH_S)
+            for key in keys.split():
+                self._showing[key].add(url)
+        return response
+
+    def forget(self, product_id: ProductId) -> None:
+        for url in self._showing.pop(str(product_id), ()):
+            self._pages.pop(url, None)
+
+
+def _copy(response: Response) -> Response:
+    """One answer a visitor: the door writes into it."""
+    return Response(bytes(response.body), response.status_code, dict(response.headers))

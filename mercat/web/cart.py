@@ -1,0 +1,239 @@
+"""The cart: what is in it, what it costs, what stands between it and buying."""
+
+from typing import Annotated, NamedTuple
+
+from msgspec import Meta, Struct
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mercat import money
+from mercat.cart import CartView
+from mercat.ids import CartId, OfferId, ProductId
+from mercat.kit.refusals import Invalid, Refusal
+from mercat.kit.rpc import Caller
+from mercat.shop import Shop
+from mercat.web.errors import message_of
+from mercat.web.forms import id_of
+from mercat.web.pages import Pages
+from mercat.web.router import PublicRoute
+from mercat.web.schemas import Amount, Quantity
+from mercat.web.session import caller_of, guest_session
+
+
+class AddItem(Struct, frozen=True):
+    quantity: Quantity
+    product_id: ProductId | None = None
+    offer_id: OfferId | None = None
+
+
+class ChangeItem(Struct, frozen=True):
+    quantity: Annotated[int, Meta(ge=0, le=9_999, description="0 takes the line out.")]
+
+
+class CartLineShown(Struct, frozen=True, kw_only=True):
+    product_id: ProductId
+    offer_id: OfferId
+    title: str
+    quantity: int
+    price: Amount
+    price_at_add: Amount
+    line_total: Amount
+    image_url: str
+
+
+class CartProblem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    code: str
+    offer_id: OfferId
+    detail: str
+    available: int | None = None
+    price: Amount | None = None
+
+
+class CartShown(Struct, frozen=True, kw_only=True):
+    cart_id: CartId
+    items: list[CartLineShown]
+    subtotal: Amount
+    currency: str
+    item_count: int
+    problems: list[CartProblem]
+
+
+class CartApi:
+    """The cart."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+
+    async def cart(self, caller: Caller) -> CartShown:
+        """The cart with today's prices, and what stands between it and buying."""
+        return _cart_shown(await self._shop.cart.show(caller.user_id))
+
+    async def add_item(self, caller: Caller, item: AddItem) -> CartShown:
+        """Adds to what is in the cart already. A product means its featured offer."""
+        offer_id = item.offer_id
+        if offer_id is None:
+            if item.product_id is None:
+                raise Invalid("Say which product or offer.", pointer="/product_id")
+            offer_id = await self._shop.catalog.featured(item.product_id)
+        return _cart_shown(await self._shop.cart.add(caller.user_id, offer_id, item.quantity))
+
+    async def change_item(self, caller: Caller, item: str, change: ChangeItem) -> CartShown:
+        """Sets a line's quantity; 0 takes it out. The line is named by its product or its offer."""
+        return _cart_shown(await self._shop.cart.change(caller.user_id, item, change.quantity))
+
+    async def remove_item(self, caller: Caller, item: str) -> CartShown:
+        """Takes a line out of the cart."""
+        return _cart_shown(await self._shop.cart.remove(caller.user_id, item))
+
+
+def _cart_shown(view: CartView) -> CartShown:
+    currency = view.currency
+    return CartShown(
+        cart_id=view.cart_id,
+        items=[
+            CartLineShown(
+                product_id=item.product_id,
+                offer_id=item.offer_id,
+                title=item.title,
+                quantity=item.quantity,
+                price=money.shown(item.price, currency),
+                price_at_add=money.shown(item.price_at_add, currency),
+                line_total=money.shown(item.line_total, currency),
+                image_url=item.image_url,
+            )
+            for item in view.items
+        ],
+        subtotal=money.shown(view.subtotal, currency),
+        currency=currency,
+        item_count=view.item_count,
+        problems=[
+            CartProblem(
+                code=problem.code,
+                offer_id=problem.offer_id,
+                detail=problem.detail,
+                available=problem.available,
+                price=None if problem.price is None else money.shown(problem.price, currency),
+            )
+            for problem in view.problems
+        ],
+    )
+
+
+API = [
+    PublicRoute("GET", "/cart", CartApi.cart, tag="Buying", needs="guest"),
+    PublicRoute(
+        "POST",
+        "/cart/items",
+        CartApi.add_item,
+        tag="Buying",
+        needs="guest",
+        status=200,
+        refuses=["not_found", "cart_full"],
+    ),
+    PublicRoute("PATCH", "/cart/items/{item}", CartApi.change_item, tag="Buying", needs="guest"),
+    PublicRoute("DELETE", "/cart/items/{item}", CartApi.remove_item, tag="Buying", needs="guest"),
+]
+
+
+class CartProblemText(NamedTuple):
+    words: str
+    short: str
+
+
+class CartPages:
+    """The cart as a page."""
+
+    def __init__(self, pages: Pages, shop: Shop) -> None:
+        self._pages = pages
+        self._shop = shop
+
+    async def cart(self, request: Request, refused: Refusal | None = None) -> Response:
+        caller = await caller_of(request)
+        view = await self._shop.cart.show(caller.user_id) if caller else None
+        response = await self._pages.page(
+            request,
+            "cart.html",
+            refused.status if refused else 200,
+            cart=view or {"items": []},
+            problems=problem_texts(view) if view else {},
+            refused=message_of(refused) if refused else None,
+        )
+        if request.headers.get("hx-request"):
+            response.headers["HX-Trigger"] = "cart-changed"
+        return response
+
+    async def add(self, request: Request) -> Response:
+        form = await self._pages.form(request, public=True)
+        quantity = _quantity(form.get("quantity", "1"), least=1)
+        if "offer_id" in form:
+            offer_id = id_of(form["offer_id"], OfferId)
+        else:
+            offer_id = await self._shop.catalog.featured(id_of(form.get("product_id", ""), ProductId))
+        caller = await caller_of(request) or await guest_session(request, self._shop.accounts)
+        view = await self._shop.cart.add(caller.user_id, offer_id, quantity)
+        if not request.headers.get("hx-request"):
+            return self._pages.redirect(request, "/cart")
+        response = self._pages.fragment(request, "added.html", cart=view)
+        response.headers["HX-Trigger"] = "cart-changed"
+        return response
+
+    async def change(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        caller = await caller_of(request)
+        if caller is None:
+            return self._pages.redirect(request, "/cart")
+        try:
+            quantity = _quantity(form.get("quantity", ""), least=0)
+            await self._shop.cart.change(caller.user_id, request.path_params["item"], quantity)
+        except Refusal as refused:
+            return await self.cart(request, refused)
+        return self._pages.redirect(request, "/cart")
+
+
+def problem_texts(view: CartView) -> dict[OfferId, CartProblemText]:
+    """What stands between a cart and buying it, in words, by offer."""
+    titles = {item.offer_id: item for item in view.items}
+    found: dict[OfferId, CartProblemText] = {}
+    for each in view.problems:
+        item = titles.get(each.offer_id)
+        title = item.title if item else "Something in your cart"
+        match each.code:
+            case "price_changed" if item and each.price is not None:
+                was, is_now = (
+                    money.words(item.price_at_add, view.currency),
+                    money.words(each.price, view.currency),
+                )
+                found[each.offer_id] = CartProblemText(
+                    f"{title}: the price went from {was} to {is_now}.", "Price changed"
+                )
+            case "sold_out":
+                found[each.offer_id] = CartProblemText(
+                    f"{title} is sold out. Remove it to go on.", "Sold out"
+                )
+            case "not_enough":
+                left = f"only {each.available} left" if each.available else "not that many left"
+                found[each.offer_id] = CartProblemText(
+                    f"{title}: {left}. Lower the quantity to go on.", left.capitalize()
+                )
+            case "not_for_sale":
+                words = f"{title} is not for sale any more. Remove it to go on."
+                found[each.offer_id] = CartProblemText(words, "Not for sale any more")
+            case _:
+                found[each.offer_id] = CartProblemText(each.detail, each.detail)
+    return found
+
+
+def _quantity(given: str, *, least: int) -> int:
+    if not (given.isascii() and given.isdigit() and len(given) < 6 and least <= int(given) <= 9_999):
+        raise Invalid(f"A quantity is a whole number from {least} to 9,999.")
+    return int(given)
+
+
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+    cart = CartPages(pages, shop)
+    return [
+        pages.route("/cart", cart.cart),
+        pages.route("/cart/items", cart.add, "POST"),
+        pages.route("/cart/items/{item}", cart.change, "POST"),
+    ]

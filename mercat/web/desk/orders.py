@@ -1,0 +1,260 @@
+"""A seller's orders: what to pack, parcels, and where they are."""
+
+from datetime import datetime
+from typing import Any, get_args
+
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mercat import money
+from mercat.checkout import Ship, Track
+from mercat.fulfilment import SellerOrder, SellerStatus
+from mercat.ids import LineId, OfferId, OrderId, ProductId, ShipmentId
+from mercat.kit import codec
+from mercat.kit.refusals import Invalid, Refusal
+from mercat.kit.rpc import Caller
+from mercat.shop import Shop
+from mercat.web.desk.listing_form import whole
+from mercat.web.desk.page import A_PAGE, AFTER, DONE, desk_page, seller_of
+from mercat.web.desk.products import seller_id_of
+from mercat.web.errors import RefusalMessage, message_of
+from mercat.web.forms import id_of
+from mercat.web.pages import Pages
+from mercat.web.router import PublicRoute
+from mercat.web.schemas import Amount, PageLimit
+from mercat.web.shipments import ShipmentShown, shipment_shown
+from mercat.web.table_query import choice, link
+
+_NEXT = ("in_transit", "out_for_delivery", "delivered", "exception")
+_ORDERS: dict[str, tuple[str, ...]] = {"status": get_args(SellerStatus)}
+
+
+class SellerLineShown(Struct, frozen=True, kw_only=True):
+    order_line_id: LineId
+    product_id: ProductId
+    offer_id: OfferId
+    title: str
+    quantity: int
+    shipped: int
+    unit_price: Amount
+    total: Amount
+
+
+class SellerOrderShown(Struct, frozen=True, kw_only=True):
+    order_id: OrderId
+    status: str
+    created_at: datetime
+    currency: str
+    lines: list[SellerLineShown]
+    shipping_address: dict[str, str]
+    estimated_delivery: str
+    shipments: list[ShipmentShown]
+
+
+class SellerOrdersShown(Struct, frozen=True):
+    orders: list[SellerOrderShown]
+    next_cursor: str | None
+
+
+class ShipmentMade(Struct, frozen=True):
+    shipment_id: ShipmentId
+
+
+class SellerOrdersApi:
+    """A seller's orders and parcels."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+
+    async def seller_orders(
+        self,
+        caller: Caller,
+        status: SellerStatus | None = None,
+        limit: PageLimit = 20,
+        cursor: OrderId | None = None,
+    ) -> SellerOrdersShown:
+        """Orders with something of one's own in them: those lines, and where they go."""
+        orders = await self._shop.fulfilment.orders_of_seller(seller_id_of(caller), status, cursor, limit)
+        return SellerOrdersShown(
+            [_order_shown(order) for order in orders],
+            str(orders[-1].order_id) if len(orders) == limit else None,
+        )
+
+    async def ship(self, caller: Caller, parcel: Ship) -> ShipmentMade:
+        """Hands a parcel over to a carrier."""
+        return ShipmentMade((await self._shop.checkout.ship(caller, parcel)).shipment_id)
+
+    async def parcel_seen(self, caller: Caller, shipment_id: ShipmentId, seen: Track) -> ShipmentShown:
+        """Says where a parcel has come to; it never goes back."""
+        return shipment_shown(await self._shop.checkout.track(caller, shipment_id, seen))
+
+
+def _order_shown(order: SellerOrder) -> SellerOrderShown:
+    currency = order.currency
+    return SellerOrderShown(
+        order_id=order.order_id,
+        status=order.status,
+        created_at=order.placed_at,
+        currency=currency,
+        lines=[
+            SellerLineShown(
+                order_line_id=line.order_line_id,
+                product_id=line.product_id,
+                offer_id=line.offer_id,
+                title=line.title,
+                quantity=line.quantity,
+                shipped=line.shipped,
+                unit_price=money.shown(line.unit_price, currency),
+                total=money.shown(line.total, currency),
+            )
+            for line in order.lines
+        ],
+        shipping_address=order.address,
+        estimated_delivery=order.estimated_delivery,
+        shipments=[shipment_shown(shipment) for shipment in order.shipments],
+    )
+
+
+API = [
+    PublicRoute("GET", "/seller/orders", SellerOrdersApi.seller_orders, tag="Selling", needs="seller"),
+    PublicRoute(
+        "POST",
+        "/seller/shipments",
+        SellerOrdersApi.ship,
+        tag="Selling",
+        needs="seller",
+        refuses=["not_found", "not_shippable"],
+    ),
+    PublicRoute(
+        "POST",
+        "/seller/shipments/{shipment_id}/events",
+        SellerOrdersApi.parcel_seen,
+        tag="Selling",
+        needs="seller",
+        refuses=["out_of_order"],
+    ),
+]
+
+
+class SellerOrderPages:
+    """A seller's orders as a table, and shipping."""
+
+    def __init__(self, pages: Pages, shop: Shop) -> None:
+        self._pages = pages
+        self._shop = shop
+
+    async def orders(
+        self, request: Request, refused: RefusalMessage | None = None, status: int = 200
+    ) -> Response:
+        _, seller_id = await seller_of(request)
+        query = {} if refused else request.query_params
+        chosen, after = choice(query, _ORDERS), choice(query, AFTER).get("after", "")
+        orders = await self._shop.fulfilment.orders_of_seller(
+            seller_id, chosen.get("status"), id_of(after, OrderId) if after else None, A_PAGE
+        )
+        last = orders[-1].order_id if len(orders) == A_PAGE else None
+        return await desk_page(
+            self._pages,
+            self._shop,
+            request,
+            "orders",
+            seller_id,
+            status,
+            orders=[_order_row(order) for order in orders],
+            chosen=chosen,
+            statuses=_ORDERS["status"],
+            more=link("/desk/orders", chosen, after=last) if last else None,
+            said=DONE.get(request.query_params.get("said", "")),
+            refused=refused,
+        )
+
+    async def ship(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        caller, _ = await seller_of(request)
+        order_id = id_of(request.path_params["order_id"], OrderId)
+        try:
+            lines = [
+                {"order_line_id": name.removeprefix("q-"), "quantity": quantity}
+                for name, value in form.items()
+                if name.startswith("q-") and (quantity := whole(value, "How many are packed", 9_999))
+            ]
+            if not lines:
+                raise Invalid("Pack at least one thing.")
+            carrier, number = form.get("carrier", "").strip(), form.get("tracking_number", "").strip()
+            if not carrier or not number:
+                raise Invalid(
+                    "Say the carrier and the tracking number: the buyer wants to follow the parcel."
+                )
+            parcel: dict[str, Any] = {
+                "order_id": order_id,
+                "lines": lines,
+                "carrier": carrier,
+                "tracking_number": number,
+            }
+            await self._shop.checkout.ship(caller, codec.convert(parcel, Ship))
+        except Refusal as refused:
+            return await self.orders(request, message_of(refused), refused.status)
+        return self._pages.redirect(request, "/desk/orders?said=shipped")
+
+    async def mark(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        caller, _ = await seller_of(request)
+        shipment_id = id_of(request.path_params["shipment_id"], ShipmentId)
+        try:
+            seen = codec.convert(
+                {"status": form.get("status"), "location": form.get("location") or None}, Track
+            )
+            await self._shop.checkout.track(caller, shipment_id, seen)
+        except Refusal as refused:
+            return await self.orders(request, message_of(refused), refused.status)
+        return self._pages.redirect(request, "/desk/orders?said=marked")
+
+
+def _order_row(order: SellerOrder) -> dict[str, Any]:
+    """An order as the packing table needs it: what is left to ship, and what each parcel may do next."""
+    lines = [
+        {
+            "order_line_id": line.order_line_id,
+            "title": line.title,
+            "quantity": line.quantity,
+            "left": max(0, line.quantity - line.shipped) if order.status != "cancelled" else 0,
+        }
+        for line in order.lines
+    ]
+    return {
+        "order_id": order.order_id,
+        "placed_at": order.placed_at,
+        "status": order.status,
+        "address": order.address,
+        "estimated_delivery": order.estimated_delivery,
+        "lines": lines,
+        "open": any(line["left"] for line in lines),
+        "shipments": [
+            {
+                "shipment_id": parcel.shipment_id,
+                "carrier": parcel.carrier,
+                "tracking_number": parcel.tracking_number,
+                "status": parcel.status,
+                "next": _following(parcel.status),
+            }
+            for parcel in order.shipments
+        ],
+    }
+
+
+def _following(status: str) -> list[str]:
+    if status == "delivered":
+        return []
+    way = _NEXT[:3]
+    return [*(way[way.index(status) + 1 :] if status in way else way), "exception"]
+
+
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+    desk = SellerOrderPages(pages, shop)
+    return [
+        pages.route("/desk/orders", desk.orders),
+        pages.route("/desk/orders/{order_id}/ship", desk.ship, "POST"),
+        pages.route("/desk/shipments/{shipment_id}", desk.mark, "POST"),
+    ]

@@ -1,0 +1,41 @@
+"""What all pages of the seller's desk share."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mercat.ids import SellerId
+from mercat.kit.rpc import Caller
+from mercat.shop import Shop
+from mercat.web.pages import Pages
+from mercat.web.session import with_role
+
+DONE = {
+    "price": "The new price stands, everywhere.",
+    "stock": "The stock is set.",
+    "listing": "Saved. Shoppers see it so within a second.",
+    "status": "Done: shoppers see it so from now on.",
+    "shipped": "Shipped. The buyer sees the parcel and its tracking number.",
+    "marked": "Marked. The buyer sees it on the order.",
+}
+
+
+AFTER: dict[str, tuple[str, ...]] = {"after": ()}
+A_PAGE = 50
+
+
+async def seller_of(request: Request) -> tuple[Caller, SellerId]:
+    """Who asks, and as which seller."""
+    caller = await with_role(request, "seller")
+    assert caller.seller_id is not None
+    return caller, caller.seller_id
+
+
+async def desk_page(
+    pages: Pages, shop: Shop, request: Request, here: str, seller_id: SellerId, status: int, **shown: Any
+) -> Response:
+    """A page of a seller's desk; `here` is its place in the desk's menu."""
+    seller = await shop.sellers.seller(seller_id)
+    base: dict[str, Any] = {"desk": "seller", "desk_name": seller.name, "here": here}
+    return await pages.page(request, f"desk_{here}.html", status, **(base | shown))

@@ -1,0 +1,463 @@
+"""A seller's products: listing them, price, status and stock."""
+
+from typing import Annotated, Any, Literal, NamedTuple, cast, get_args
+from urllib.parse import urlencode
+
+from msgspec import Meta, Raw, Struct, field
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mercat import money
+from mercat.catalog import Attributes, NewProduct, Offer, OfferSort, ProductChange, Status
+from mercat.ids import OfferId, ProductId, SellerId, SkuId
+from mercat.inventory import Count, Line, Stock
+from mercat.kit.refusals import ConditionMissing, Forbidden, Invalid, NotFound, Refusal, Stale
+from mercat.kit.rpc import Answer, Caller
+from mercat.shop import Shop
+from mercat.web import rendering
+from mercat.web.desk.listing_form import BadFieldError, as_form, change, draft, price_of, whole
+from mercat.web.desk.page import A_PAGE, AFTER, DONE, desk_page, seller_of
+from mercat.web.errors import RefusalMessage, message_of
+from mercat.web.forms import id_of
+from mercat.web.pages import Pages
+from mercat.web.router import PublicRoute
+from mercat.web.schemas import Amount, PageLimit, Price, is_given, minor
+from mercat.web.table_query import TableQuery, as_csv, choice, link
+
+_EXPORT_PAGE = 500
+_EXPORT_PAGES_MAX = 100
+_PRODUCTS: dict[str, tuple[str, ...]] = {"q": (), "status": get_args(Status), "sort": get_args(OfferSort)}
+
+
+class ListingAsk(Struct, frozen=True, kw_only=True):
+    title: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
+    description: Annotated[str, Meta(max_length=20_000)]
+    category: Annotated[str, Meta(min_length=1, max_length=200)]
+    price: Price
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
+    quantity: Annotated[int, Meta(ge=0, le=10_000_000)]
+    brand: Annotated[str, Meta(max_length=200)] | None = None
+    attributes: Attributes = {}
+    images: Annotated[
+        list[Annotated[str, Meta(max_length=2_000, pattern=r"^(https?://|/)")]], Meta(max_length=20)
+    ] = []
+
+
+class ListingMade(Struct, frozen=True):
+    product_id: ProductId
+    sku_id: SkuId
+    offer_id: OfferId
+
+
+class ChangedProduct(Struct, frozen=True):
+    product_id: ProductId
+
+
+class OfferChange(Struct, frozen=True):
+    price: Price = field(default_factory=lambda: Raw(b"null"))
+    status: Literal["active", "paused", "draft"] | None = None
+
+
+class SellerOfferShown(Struct, frozen=True, kw_only=True):
+    offer_id: OfferId
+    product_id: ProductId
+    title: str
+    price: Amount
+    currency: str
+    status: str
+    quantity: int
+    available: int
+
+
+class SellerOffersShown(Struct, frozen=True):
+    offers: list[SellerOfferShown]
+    next_cursor: str | None
+
+
+class StockShown(Struct, frozen=True, kw_only=True):
+    offer_id: OfferId
+    quantity: int
+    reserved: int
+    available: int
+
+
+class SellerProductsApi:
+    """A seller's products and stock."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+
+    async def list_product(self, caller: Caller, listing: ListingAsk) -> ListingMade:
+        """Puts a product on sale, with so many in stock."""
+        seller_id = seller_id_of(caller)
+        seller = await self._shop.sellers.seller(seller_id)
+        listed = await self._shop.catalog.create(
+            seller_id,
+            seller.name,
+            NewProduct(
+                title=listing.title,
+                description=listing.description,
+                category=listing.category,
+                brand=listing.brand,
+                price=minor(listing.price, listing.currency, "/price"),
+                currency=listing.currency,
+                attributes=listing.attributes,
+                images=listing.images,
+            ),
+        )
+        items = [Line(listed.offer_id, listing.quantity)]
+        await self._shop.inventory.receive(f"listed/{int(listed.offer_id)}", items, seller_id)
+        return ListingMade(listed.product_id, listed.sku_id, listed.offer_id)
+
+    async def change_product(
+        self, caller: Caller, product_id: ProductId, change: ProductChange
+    ) -> ChangedProduct:
+        """Another title, text, category, brand, attributes or pictures; what is not sent stays as it is."""
+        await self._shop.catalog.change_product(seller_id_of(caller), product_id, change)
+        return ChangedProduct(product_id)
+
+    async def seller_offers(
+        self, caller: Caller, limit: PageLimit = 20, cursor: OfferId | None = None
+    ) -> SellerOffersShown:
+        """One's own offers, with what is in stock of each."""
+        seller_id = seller_id_of(caller)
+        offers = await self._shop.catalog.of_seller(seller_id, cursor, limit)
+        shelves = await self._shop.inventory.owned(seller_id, [offer.offer_id for offer in offers])
+        stock = {shelf.offer_id: shelf for shelf in shelves}
+        return SellerOffersShown(
+            [_offer_shown(offer, stock.get(offer.offer_id)) for offer in offers],
+            str(offers[-1].offer_id) if len(offers) == limit else None,
+        )
+
+    async def change_offer(self, caller: Caller, offer_id: OfferId, change: OfferChange) -> SellerOfferShown:
+        """Another price, on sale, paused or a draft: at once."""
+        seller_id = seller_id_of(caller)
+        price = (
+            minor(change.price, self._shop.settings.currency, "/price") if is_given(change.price) else None
+        )
+        offer = await self._shop.catalog.change_offer(seller_id, offer_id, price, change.status)
+        [shelf] = await self._shop.inventory.owned(seller_id, [offer_id]) or [None]
+        return _offer_shown(offer, shelf)
+
+    async def stock(self, caller: Caller, offer_id: OfferId) -> Answer:
+        """What stands on the shelf. Its ETag is what changing it needs."""
+        for stock in await self._shop.inventory.owned(seller_id_of(caller), [offer_id]):
+            return _stock_shown(stock)
+        raise NotFound("You have no such offer.")
+
+    async def count_stock(self, caller: Caller, request: Request, offer_id: OfferId, count: Count) -> Answer:
+        """Sets what was counted, if nobody changed the shelf since: If-Match has the ETag that was read."""
+        try:
+            version = _version(request.headers.get("if-match"))
+        except Stale:
+            await self.stock(caller, offer_id)  # NotFound, where it is another's
+            raise
+        return _stock_shown(await self._shop.inventory.count(seller_id_of(caller), offer_id, version, count))
+
+
+def seller_id_of(caller: Caller) -> SellerId:
+    if caller.seller_id is None:
+        raise Forbidden("Only a seller may do this.")
+    return caller.seller_id
+
+
+def _offer_shown(offer: Offer, stock: Stock | None) -> SellerOfferShown:
+    return SellerOfferShown(
+        offer_id=offer.offer_id,
+        product_id=offer.product_id,
+        title=offer.title,
+        price=money.shown(offer.price, offer.currency),
+        currency=offer.currency,
+        status=offer.status,
+        quantity=stock.on_hand if stock else 0,
+        available=stock.available if stock else 0,
+    )
+
+
+def _stock_shown(stock: Stock) -> Answer:
+    shown = StockShown(
+        offer_id=stock.offer_id,
+        quantity=stock.on_hand,
+        reserved=stock.reserved,
+        available=stock.available,
+    )
+    return Answer(shown, headers={"ETag": f'"{stock.version}"'})
+
+
+def _version(if_match: str | None) -> int:
+    """The version behind an ETag of ours; one that is not ours matches nothing."""
+    if if_match is None:
+        raise ConditionMissing
+    digits = if_match.strip().removeprefix("W/").strip('"')
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):
+        raise Stale
+    return int(digits)
+
+
+API = [
+    PublicRoute("POST", "/seller/products", SellerProductsApi.list_product, tag="Selling", needs="seller"),
+    PublicRoute(
+        "PATCH",
+        "/seller/products/{product_id}",
+        SellerProductsApi.change_product,
+        tag="Selling",
+        needs="seller",
+    ),
+    PublicRoute("GET", "/seller/offers", SellerProductsApi.seller_offers, tag="Selling", needs="seller"),
+    PublicRoute(
+        "PATCH", "/seller/offers/{offer_id}", SellerProductsApi.change_offer, tag="Selling", needs="seller"
+    ),
+    PublicRoute(
+        "GET",
+        "/seller/stock/{offer_id}",
+        SellerProductsApi.stock,
+        tag="Selling",
+        needs="seller",
+        shows=StockShown,
+    ),
+    PublicRoute(
+        "PUT",
+        "/seller/stock/{offer_id}",
+        SellerProductsApi.count_stock,
+        tag="Selling",
+        needs="seller",
+        shows=StockShown,
+        refuses=["condition_missing", "stale"],
+    ),
+]
+
+
+class OfferRow(NamedTuple):
+    """An offer on the desk."""
+
+    offer_id: OfferId
+    product_id: Any
+    title: str
+    image_url: str
+    price: int
+    currency: str
+    status: str
+    on_hand: int
+    reserved: int
+    version: int
+
+
+class SellerProductPages:
+    """A seller's products as a table, and the forms of one."""
+
+    def __init__(self, pages: Pages, shop: Shop) -> None:
+        self._pages = pages
+        self._categories = pages.categories
+        self._shop = shop
+        self._currency = shop.settings.currency
+
+    async def products(
+        self, request: Request, refused: RefusalMessage | None = None, status: int = 200, back: str = ""
+    ) -> Response:
+        _, seller_id = await seller_of(request)
+        chosen = choice(back or request.query_params, _PRODUCTS)
+        after = choice(back or request.query_params, AFTER).get("after", "")
+        offers = await self._offers(seller_id, chosen, id_of(after, OfferId) if after else None, A_PAGE)
+        last = offers[-1].offer_id if len(offers) == A_PAGE else None
+        return await desk_page(
+            self._pages,
+            self._shop,
+            request,
+            "products",
+            seller_id,
+            status,
+            offers=await self._rows(seller_id, offers),
+            chosen=chosen,
+            statuses=get_args(Status),
+            back=urlencode({**chosen, "after": after}) if after else urlencode(chosen),
+            more=link("/desk", chosen, after=last) if last else None,
+            file=link("/desk/products.csv", chosen),
+            currency=self._currency,
+            said=DONE.get(request.query_params.get("said", "")),
+            refused=refused,
+        )
+
+    async def export(self, request: Request) -> Response:
+        """The seller's offers as a CSV file: those that the table would show."""
+        _, seller_id = await seller_of(request)
+        chosen = choice(request.query_params, _PRODUCTS)
+        rows, after = list[OfferRow](), None
+        for _ in range(_EXPORT_PAGES_MAX):
+            offers = await self._offers(seller_id, chosen, after, _EXPORT_PAGE)
+            rows += await self._rows(seller_id, offers)
+            if len(offers) < _EXPORT_PAGE:
+                break
+            after = offers[-1].offer_id
+        head = ["offer_id", "title", "price", "currency", "status", "stock", "held"]
+        return as_csv("products.csv", head, map(_cells, rows))
+
+    async def _offers(
+        self, seller_id: SellerId, chosen: TableQuery, after: OfferId | None, limit: int
+    ) -> list[Offer]:
+        status, sort = (cast(Any, chosen.get(name)) for name in ("status", "sort"))
+        words = chosen.get("q", "")
+        return await self._shop.catalog.of_seller(seller_id, after, limit, words, status, sort or "newest")
+
+    async def _rows(self, seller_id: SellerId, offers: list[Offer]) -> list[OfferRow]:
+        owned = await self._shop.inventory.owned(seller_id, [offer.offer_id for offer in offers])
+        stock = {each.offer_id: each for each in owned}
+        return [_row(offer, stock.get(offer.offer_id)) for offer in offers]
+
+    async def change_offer(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        _, seller_id = await seller_of(request)
+        offer_id = id_of(request.path_params["offer_id"], OfferId)
+        try:
+            price = price_of(form["price"], self._currency) if "price" in form else None
+            status: Any = form.get("status")
+            if status not in (None, "active", "paused", "draft"):
+                raise Invalid("A status is active, paused or draft.")
+            await self._shop.catalog.change_offer(seller_id, offer_id, price, status)
+        except Refusal as refused:
+            return await self.products(request, message_of(refused), refused.status, form.get("back", ""))
+        said = "price" if price is not None else "status"
+        return self._pages.redirect(request, _back_to(form, said, offer_id))
+
+    async def count(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        _, seller_id = await seller_of(request)
+        offer_id = id_of(request.path_params["offer_id"], OfferId)
+        try:
+            counted = Count(whole(form.get("quantity", ""), "The stock", 10_000_000))
+            version = whole(form.get("version", ""), "The version", 2**62)
+            await self._shop.inventory.count(seller_id, offer_id, version, counted)
+        except Refusal as refused:
+            words = RefusalMessage(
+                str(refused),
+                "Below is the stock as it is now: somebody bought meanwhile, or you counted elsewhere.",
+            )
+            refusal = words if refused.status == 412 else message_of(refused)
+            return await self.products(request, refusal, refused.status, form.get("back", ""))
+        return self._pages.redirect(request, _back_to(form, "stock", offer_id))
+
+    async def new(
+        self,
+        request: Request,
+        form: dict[str, str] | None = None,
+        errors: dict[str, str] | None = None,
+        refused: Refusal | None = None,
+    ) -> Response:
+        _, seller_id = await seller_of(request)
+        categories = sorted((await self._categories.all()).values(), key=lambda category: category.name)
+        return await desk_page(
+            self._pages,
+            self._shop,
+            request,
+            "new",
+            seller_id,
+            refused.status if refused else (422 if errors else 200),
+            form=form or {},
+            errors=errors or {},
+            categories=categories,
+            currency=self._currency,
+            refused=message_of(refused) if refused else None,
+        )
+
+    async def list_product(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        _, seller_id = await seller_of(request)
+        try:
+            product, quantity = draft(form, self._currency)
+        except BadFieldError as bad:
+            return await self.new(request, form, {bad.column: bad.words})
+        try:
+            await list_for_sale(self._shop, seller_id, product, quantity)
+        except Refusal as refused:
+            return await self.new(request, form, refused=refused)
+        return self._pages.redirect(request, "/desk")
+
+    async def edit(
+        self,
+        request: Request,
+        form: dict[str, str] | None = None,
+        errors: dict[str, str] | None = None,
+        refused: Refusal | None = None,
+    ) -> Response:
+        _, seller_id = await seller_of(request)
+        product_id = id_of(request.path_params["product_id"], ProductId)
+        listing = await self._shop.catalog.listing(seller_id, product_id)
+        categories = sorted((await self._categories.all()).values(), key=lambda category: category.name)
+        return await desk_page(
+            self._pages,
+            self._shop,
+            request,
+            "edit",
+            seller_id,
+            refused.status if refused else (422 if errors else 200),
+            product_id=product_id,
+            title=listing.title,
+            form=form or as_form(listing, product_id),
+            seen=listing.mark,
+            errors=errors or {},
+            categories=categories,
+            refused=message_of(refused) if refused else None,
+        )
+
+    async def save(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        _, seller_id = await seller_of(request)
+        product_id = id_of(request.path_params["product_id"], ProductId)
+        listing = await self._shop.catalog.listing(seller_id, product_id)
+        try:
+            wanted = change(form, listing, product_id)
+            await self._shop.catalog.change_product(seller_id, product_id, wanted, form.get("seen", ""))
+        except Stale:
+            words = "This listing was changed while you wrote. Below is what you wrote: save it to keep it."
+            return await self.edit(request, form, refused=Stale(words))
+        except BadFieldError as bad:
+            return await self.edit(request, form, {bad.column: bad.words})
+        except Refusal as refused:
+            return await self.edit(request, form, refused=refused)
+        return self._pages.redirect(request, "/desk?said=listing")
+
+
+def _row(offer: Offer, stock: Stock | None) -> OfferRow:
+    return OfferRow(
+        offer.offer_id,
+        offer.product_id,
+        offer.title,
+        offer.image_url,
+        offer.price,
+        offer.currency,
+        offer.status,
+        stock.on_hand if stock else 0,
+        stock.reserved if stock else 0,
+        stock.version if stock else 0,
+    )
+
+
+def _cells(row: OfferRow) -> list[Any]:
+    price = rendering.decimal(row.price, row.currency)
+    return [row.offer_id, row.title, price, row.currency, row.status, row.on_hand, row.reserved]
+
+
+def _back_to(form: dict[str, str], said: str, offer_id: OfferId) -> str:
+    """The same rows of the table, at this one."""
+    return link("/desk", choice(form.get("back", ""), _PRODUCTS | AFTER), said=said) + f"#row-{offer_id}"
+
+
+async def list_for_sale(shop: Shop, seller_id: SellerId, draft: NewProduct, quantity: int) -> None:
+    seller = await shop.sellers.seller(seller_id)
+    listed = await shop.catalog.create(seller_id, seller.name, draft)
+    line = Line(listed.offer_id, quantity)
+    await shop.inventory.receive(f"listed/{int(listed.offer_id)}", [line], seller_id)
+
+
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+    desk = SellerProductPages(pages, shop)
+    return [
+        pages.route("/desk", desk.products),
+        pages.route("/desk/products.csv", desk.export),
+        pages.route("/desk/offers/{offer_id}", desk.change_offer, "POST"),
+        pages.route("/desk/stock/{offer_id}", desk.count, "POST"),
+        pages.route("/desk/products/{product_id}", desk.edit),
+        pages.route("/desk/products/{product_id}", desk.save, "POST"),
+        pages.route("/desk/new", desk.new),
+        pages.route("/desk/new", desk.list_product, "POST"),
+    ]

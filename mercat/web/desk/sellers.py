@@ -1,0 +1,91 @@
+"""Becoming a seller."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mercat.ids import SellerId
+from mercat.kit.refusals import Invalid, Refusal
+from mercat.kit.rpc import Caller
+from mercat.shop import Shop
+from mercat.web.errors import message_of
+from mercat.web.pages import Pages
+from mercat.web.router import PublicRoute
+from mercat.web.session import caller_of, member_of
+
+
+class NewSeller(Struct, frozen=True):
+    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S")]
+
+
+class SellerMade(Struct, frozen=True):
+    seller_id: SellerId
+    name: str
+
+
+class SellersApi:
+    """Becoming a seller."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+
+    async def register_seller(self, caller: Caller, seller: NewSeller) -> SellerMade:
+        """Makes this account a seller's, at once and in this session too."""
+        seller_id = await self._shop.sellers.register(caller.user_id, seller.name)
+        await self._shop.accounts.grant(caller.user_id, "seller", seller_id)
+        return SellerMade(seller_id, seller.name)
+
+
+API = [
+    PublicRoute(
+        "POST", "/sellers", SellersApi.register_seller, tag="Selling", needs="member", refuses=["name_taken"]
+    ),
+]
+
+
+class SellerPages:
+    """Becoming a seller."""
+
+    def __init__(self, pages: Pages, shop: Shop) -> None:
+        self._pages = pages
+        self._shop = shop
+
+    async def sell(
+        self, request: Request, refused: Refusal | None = None, form: dict[str, str] | None = None
+    ) -> Response:
+        caller = await caller_of(request)
+        if caller and caller.seller_id is not None:
+            return self._pages.redirect(request, "/desk")
+        return await self._pages.page(
+            request,
+            "sell.html",
+            refused.status if refused else 200,
+            caller=caller,
+            form=form or {},
+            errors={},
+            refused=message_of(refused) if refused else None,
+        )
+
+    async def open_shop(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        caller = await member_of(request)
+        name = form.get("name", "").strip()
+        try:
+            if not 0 < len(name) <= 80:
+                raise Invalid("A shop's name has 1 to 80 characters.")
+            seller_id = await self._shop.sellers.register(caller.user_id, name)
+            await self._shop.accounts.grant(caller.user_id, "seller", seller_id)
+        except Refusal as refused:
+            return await self.sell(request, refused, form)
+        return self._pages.redirect(request, "/desk")
+
+
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+    sellers = SellerPages(pages, shop)
+    return [
+        pages.route("/sell", sellers.sell),
+        pages.route("/sell", sellers.open_shop, "POST"),
+    ]

@@ -1,0 +1,138 @@
+"""`Idempotency-Key` on unsafe routes other than checkout, which keeps its own: the same key again gives the
+same bytes, and nothing is done twice.
+
+A key belongs to who sent it and to the route. Only final answers are kept, for a day; whatever says "try
+again" is not.
+"""
+
+import asyncio
+from base64 import b64decode, b64encode
+from collections.abc import Awaitable, Callable
+from hashlib import blake2b
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message
+
+from mercat.checkout import KeyReused
+from mercat.kit.refusals import BadRequest, Conflict
+from mercat.kit.rpc import answered, read
+from mercat.kit.valkey import Store
+from mercat.web.context import Authenticate
+from mercat.web.router import Handler
+
+KEPT_S = 24 * 3600
+RUNNING_S = 30
+KEY_CHARACTERS_MAX = 255
+_KEPT_HEADERS = ("content-type", "etag", "location")
+_NEVER_KEPT = frozenset({202, 400, 401, 403, 408, 412, 413, 428, 429})
+
+_BEGIN = """
+local kept = redis.call('GET', KEYS[1])
+if kept then return kept end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return false
+"""
+
+
+class RequestInProgress(Conflict):
+    """The first request with this Idempotency-Key is still being answered."""
+
+    retry_after = 1
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A key's first request, and its answer once there is one."""
+
+    fingerprint: str
+    status: int = 0
+    headers: dict[str, str] = {}
+    body: str = ""
+
+
+def key_of(request: Request) -> str | None:
+    """The key the client sent, refused where it could not be one."""
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not key or len(key) > KEY_CHARACTERS_MAX or not key.isascii() or not key.isprintable():
+        raise BadRequest(f"An Idempotency-Key is 1 to {KEY_CHARACTERS_MAX} printable ASCII characters.")
+    return key
+
+
+class Replays:
+    """Remembers answers by key in the store that never evicts."""
+
+    def __init__(self, store: Store, authenticate: Authenticate) -> None:
+        self._store = store
+        self._authenticate = authenticate
+
+    def wrap(self, name: str, handler: Handler, *, anybody: bool = False) -> Handler:
+        """The same handler, that answers a key it has answered with what it said then. `anybody`: the route
+        is open to who has no session; their key counts with the very same request only."""
+
+        async def answer(request: Request) -> Response:
+            key = key_of(request)
+            caller = await self._authenticate(request) if key else None
+            if key is None or (caller is None and not anybody):
+                return await handler(request)  # nobody: the route itself says what it thinks of that
+            body = await read(request, needed=False)
+            target = f"{request.url.path}?{request.url.query}\n".encode()
+            fingerprint = blake2b(target + body, digest_size=16).hexdigest()
+            whose = str(int(caller.user_id)) if caller else fingerprint
+            return await self._once(f"once:{whose}:{name}:{key}", fingerprint, request, body, handler)
+
+        async def keyed(request: Request) -> Response:
+            if "idempotency-key" not in request.headers:
+                return await handler(request)
+            return await answered(answer, request)
+
+        return keyed
+
+    async def _once(
+        self, place: str, fingerprint: str, request: Request, body: bytes, handler: Handler
+    ) -> Response:
+        running = msgspec.json.encode(Kept(fingerprint))
+        found = await self._store.run(_BEGIN, [place], [running, RUNNING_S * 1000])
+        if found:
+            return _replay(msgspec.json.decode(found, type=Kept), fingerprint)
+        try:
+            response = await handler(Request(request.scope, _receive_again(body)))
+        except asyncio.CancelledError:
+            await self._store.do("DEL", place)
+            raise
+        if _final(response):
+            kept = Kept(
+                fingerprint,
+                response.status_code,
+                {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers},
+                b64encode(bytes(response.body)).decode(),
+            )
+            await self._store.do("SET", place, msgspec.json.encode(kept), "EX", KEPT_S)
+        else:
+            await self._store.do("DEL", place)
+        return response
+
+
+def _receive_again(body: bytes) -> Callable[[], Awaitable[Message]]:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
+
+
+def _replay(kept: Kept, fingerprint: str) -> Response:
+    if kept.fingerprint != fingerprint:
+        raise KeyReused
+    if not kept.status:
+        raise RequestInProgress
+    headers = {**kept.headers, "idempotent-replayed": "true"}
+    return Response(b64decode(kept.body), kept.status, headers)
+
+
+def _final(response: Response) -> bool:
+    """What the same request would be told for ever; a malformed one may be mended under the same key."""
+    if response.status_code >= 500 or response.status_code in _NEVER_KEPT:
+        return False
+    return response.status_code != 422 or b'"code":"invalid"' not in bytes(response.body)

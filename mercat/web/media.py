@@ -1,0 +1,52 @@
+"""Pictures that are drawn, and the files that pages need."""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mercat.kit.refusals import NotFound
+from mercat.web.pages import Pages
+
+_DRAWN_MAX = 1_000
+_QUERY_MAX = 2_000
+
+
+Draw = Callable[[str, str], str]
+"""The picture (SVG) of what follows `/media/art/`: path and query."""
+
+
+class MediaPages:
+    """Pictures and static files."""
+
+    def __init__(self, pages: Pages, draw: Draw) -> None:
+        self._pages = pages
+        self._draw = lru_cache(maxsize=_DRAWN_MAX)(draw)
+
+    async def art(self, request: Request) -> Response:
+        """A drawn picture: the same address is the same picture."""
+        drawn = self._draw(request.path_params["path"], request.url.query[:_QUERY_MAX])
+        headers = {"Cache-Control": "public, max-age=86400", "Surrogate-Key": "art"}
+        return Response(drawn, headers=headers, media_type="image/svg+xml")
+
+    async def static(self, request: Request) -> Response:
+        found = self._pages.statics.find(request.path_params["name"])
+        if found is None:
+            raise NotFound
+        kept = (
+            "public, max-age=31536000, immutable" if request.url.query == found.tag else "public, max-age=300"
+        )
+        headers = {"Cache-Control": kept, "ETag": f'W/"{found.tag}"', "Vary": "Accept-Encoding"}
+        if "gzip" not in request.headers.get("accept-encoding", ""):
+            return Response(found.content, headers=headers, media_type=found.kind)
+        return Response(found.small, headers={**headers, "Content-Encoding": "gzip"}, media_type=found.kind)
+
+
+def page_routes(pages: Pages, draw: Draw) -> list[Route]:
+    media = MediaPages(pages, draw)
+    return [
+        pages.route("/static/{name}", media.static),
+        pages.route("/media/art/{path:path}", media.art),
+    ]

@@ -1,0 +1,357 @@
+"""What every request passes: an id, who asks, how often, and what every answer carries.
+
+Plain ASGI around the whole application, so that pages and the API share one door. It costs no round trip
+where nobody is signed in and the address is not limited, and else one to each Valkey, shared by all requests
+of the moment.
+"""
+
+import re
+import secrets
+import time
+import zlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
+from itertools import count
+from math import ceil
+from typing import Protocol
+
+import structlog
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mercat.ids import UserId
+from mercat.kit.batching import Coalescer
+from mercat.kit.breaker import Breaker
+from mercat.kit.limits import Limit, Limits, Verdict
+from mercat.kit.refusals import (
+    Overloaded,
+    Refusal,
+    TooManyRequests,
+)
+from mercat.kit.rpc import Caller, problem
+from mercat.kit.valkey import Store
+from mercat.settings import Settings
+from mercat.web.context import RequestContext, context_of
+from mercat.web.session import COOKIE
+
+log = structlog.get_logger("mercat.access")
+
+_COOKIE_START = f"{COOKIE}=".encode()
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+_TOKENS_MAX = 50_000
+_ETAG_BYTES_MAX = 1_000_000
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost", ""})
+_ALWAYS_OPEN = frozenset({"/health", "/ready", "/metrics"})
+_KEPT_BY_304 = frozenset({b"cache-control", b"etag", b"vary", b"surrogate-key", b"set-cookie", b"date"})
+
+_DIRECTIVES = {
+    "default-src": "'self'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data: https: http:",
+    "object-src": "'none'",
+    "base-uri": "'none'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+}
+_SECURITY = {
+    "content-security-policy": "; ".join(f"{name} {sources}" for name, sources in _DIRECTIVES.items()),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "strict-origin-when-cross-origin",
+    "x-frame-options": "DENY",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+Headers = list[tuple[bytes, bytes]]
+Bucket = tuple[str, Limit]
+Refuse = Callable[[Scope, Refusal], ASGIApp]
+"""How a request that may not come in is told so."""
+
+
+class Who(Protocol):
+    async def __call__(self, token: str, /) -> Caller | None: ...
+
+
+class Middleware:
+    """The application behind it is asked only what may come in.
+
+    `open` hands it what it needs once the services are there; until then it lets everybody pass and
+    knows nobody.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._account = Limit(settings.account_rate, settings.account_burst)
+        self._address = Limit(settings.address_rate, settings.address_burst)
+        self._limit_loopback = settings.limit_loopback
+        self._proxies = frozenset(settings.proxies.split())
+        self._inside = 0
+        self._inside_max = settings.requests_at_once
+        self._ids = count()
+        self._process = secrets.token_hex(6)
+        self._secure = settings.secure_cookies
+        self._tells = settings.log_level.lower() == "debug"
+        headers = dict(_SECURITY)
+        if self._secure:
+            headers["strict-transport-security"] = "max-age=31536000; includeSubDomains"
+        self._headers: Headers = [(name.encode(), value.encode()) for name, value in headers.items()]
+        self._policies: dict[str, bytes] = {
+            name: f'"{name}";q={limit.burst};w={ceil(limit.burst / limit.rate)}'.encode()
+            for name, limit in (("account", self._account), ("address", self._address))
+        }
+        self._refuse: Refuse = _as_problem
+        self._who: Who | None = None
+        self._take: Callable[[Sequence[Bucket]], Awaitable[list[Verdict]]] | None = None
+        self._users: dict[str, UserId] = {}
+        self._authenticate = self.authenticate
+
+    def open(self, who: Who, cache: Store, refuse: Refuse | None = None) -> None:
+        self._who = who
+        self._refuse = refuse or _as_problem
+        self._take = RequestLimits(Limits(cache)).take
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = _RequestHeaders(scope["headers"])
+        request_id = given.request_id or f"{self._process}-{next(self._ids):x}".encode()
+        context = scope["mercat.context"] = RequestContext(
+            request_id, given.token, self._authenticate, bearer=given.bearer, secure=self._secure
+        )
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id.decode())
+        reply = _Reply(self._headers, context, scope["method"], given.if_none_match, send)
+        began = time.perf_counter()
+        if self._inside >= self._inside_max and scope["path"] not in _ALWAYS_OPEN:
+            await self._refuse(scope, Overloaded())(scope, receive, reply)
+            return
+        self._inside += 1
+        try:
+            try:
+                address = scope["mercat.address"] = self._address_of(scope, given)
+                await self._count(context, address, reply)
+            except TooManyRequests as refusal:
+                await self._refuse(scope, refusal)(scope, receive, reply)
+                return
+            await self._app(scope, receive, reply)
+        finally:
+            self._inside -= 1
+            if self._tells:
+                log.debug(
+                    "answered",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=reply.status,
+                    ms=round((time.perf_counter() - began) * 1000, 1),
+                )
+
+    async def authenticate(self, request: Request) -> Caller | None:
+        """Who asks: by the bearer token, else by the cookie. Asked again it remembers.
+
+        A cookie alone does not let another site's page change anything through the API."""
+        context = context_of(request)
+        if context.asked:
+            return context.caller
+        caller = await self._who(context.token) if self._who and context.token else None
+        if caller and not context.counted and self._take:
+            # The first request with this token in this process: from now on its account is known above.
+            if len(self._users) >= _TOKENS_MAX:
+                self._users.clear()
+            self._users[context.token] = caller.user_id
+            context.counted = True
+            _refuse_empty(await self._take([self._account_bucket(caller.user_id)]))
+        context.caller, context.asked = caller, True
+        return caller
+
+    def _account_bucket(self, user_id: UserId) -> Bucket:
+        return f"account:{int(user_id)}", self._account
+
+    def _address_of(self, scope: Scope, given: "_RequestHeaders") -> str:
+        client = scope.get("client")
+        address = client[0] if client else ""
+        if address in self._proxies and given.forwarded_for:
+            address = given.forwarded_for.decode("latin-1").rpartition(",")[2].strip()
+        return address
+
+    async def _count(self, context: RequestContext, address: str, reply: "_Reply") -> None:
+        if self._take is None:
+            return
+        buckets: list[Bucket] = []
+        names: list[str] = []
+        if self._limit_loopback or address not in _LOOPBACK:
+            buckets.append((f"address:{_network(address)}", self._address))
+            names.append("address")
+        user_id = self._users.get(context.token) if context.token else None
+        if user_id is not None:
+            context.counted = True
+            buckets.append(self._account_bucket(user_id))
+            names.append("account")
+        if not buckets:
+            return
+        verdicts = await self._take(buckets)
+        if not verdicts:
+            return
+        for name, verdict in zip(names, verdicts, strict=True):
+            said = f'"{name}";r={verdict.remaining};t={ceil(verdict.retry_after_s)}'.encode()
+            reply.more.append((b"ratelimit-policy", self._policies[name]))
+            reply.more.append((b"ratelimit", said))
+        _refuse_empty(verdicts)
+
+
+def _as_problem(scope: Scope, refusal: Refusal) -> ASGIApp:
+    return problem(refusal)
+
+
+class RequestLimits:
+    """Tokens from the buckets of all requests of the moment in one round trip; none are asked for while
+    Valkey does not answer, since a shop without limits is better than no shop."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._breaker = Breaker("limits", timeout_s=0.5)
+        self._together: Coalescer[Sequence[Bucket], list[Verdict]] = Coalescer(
+            self._flush, weigh=len, turns=False
+        )
+
+    async def take(self, buckets: Sequence[Bucket]) -> list[Verdict]:
+        try:
+            return await self._together(buckets)
+        except Overloaded:
+            return []
+
+    async def _flush(self, asks: list[Sequence[Bucket]]) -> list[list[Verdict]]:
+        none: list[Verdict] = []
+        wanted = [bucket for ask in asks for bucket in ask]
+        verdicts = iter(await self._breaker.ask(self._limits.take(*wanted), none))
+        return [[verdict for _, verdict in zip(ask, verdicts, strict=False)] for ask in asks]
+
+
+def _refuse_empty(verdicts: Sequence[Verdict]) -> None:
+    waits = [verdict.retry_after_s for verdict in verdicts if not verdict.allowed]
+    if waits:
+        raise TooManyRequests(retry_after=max(1, ceil(max(waits))))
+
+
+@lru_cache(maxsize=10_000)
+def _network(address: str) -> str:
+    """The address, or of an IPv6 address the /64 network, which is what one customer is given."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address[:64]
+    return str(IPv6Address(int(parsed) >> 64 << 64)) if isinstance(parsed, IPv6Address) else address
+
+
+class _RequestHeaders:
+    """The few request headers that the door itself looks at."""
+
+    __slots__ = ("bearer", "forwarded_for", "if_none_match", "request_id", "token")
+
+    def __init__(self, headers: Headers) -> None:
+        self.token = ""
+        self.bearer = False
+        self.request_id = self.if_none_match = self.forwarded_for = b""
+        cookie = b""
+        for name, value in headers:
+            if name == b"authorization":
+                if value[:7].lower() == b"bearer ":
+                    self.bearer = True
+                    self.token = value[7:].strip().decode("latin-1")
+            elif name == b"cookie":
+                if _COOKIE_START in value:
+                    cookie = value
+            elif name == b"if-none-match":
+                self.if_none_match = value
+            elif name == b"x-request-id":
+                if _REQUEST_ID.fullmatch(value):
+                    self.request_id = value
+            elif name == b"x-forwarded-for":
+                self.forwarded_for = value
+        if cookie and not self.bearer:
+            for part in cookie.split(b";"):
+                part = part.strip()
+                if part.startswith(_COOKIE_START):
+                    self.token = part[len(_COOKIE_START) :].strip(b'"').decode("latin-1")
+
+
+class _Reply:
+    """Sends the answer with the door's headers; a short answer to a read gets an ETag, and is not sent to
+    who has it."""
+
+    __slots__ = ("_base", "_context", "_head", "_if_none_match", "_read", "_send", "_start", "more", "status")
+
+    def __init__(
+        self, base: Headers, context: RequestContext, method: str, if_none_match: bytes, send: Send
+    ) -> None:
+        self._base = base
+        self._context = context
+        self._head = method == "HEAD"
+        self._read = method == "GET" or self._head
+        self._if_none_match = if_none_match
+        self._send = send
+        self._start: Message | None = None
+        self.more: Headers = []
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [
+                *message["headers"],
+                *(_with(self._context.directives, self._base) if self._context.directives else self._base),
+                (b"x-request-id", self._context.request_id),
+                *self.more,
+            ]
+            if self._context.cookie:
+                message["headers"].append((b"set-cookie", self._context.cookie.encode()))
+            if self._read and self.status == 200:
+                self._start = message
+            else:
+                await self._send(message)
+            return
+        start, self._start = self._start, None
+        body: bytes = message.get("body", b"")
+        if start is not None:
+            if not message.get("more_body") and len(body) <= _ETAG_BYTES_MAX and self._known(start, body):
+                self.status = 304
+                await self._send(start)
+                await self._send({"type": "http.response.body", "body": b""})
+                return
+            await self._send(start)
+        if self._head and body:
+            message = {**message, "body": b""}
+        await self._send(message)
+
+    def _known(self, start: Message, body: bytes) -> bool:
+        """Tags the answer; True when the asker has it already, and `start` says so now."""
+        etag = b""
+        for name, value in start["headers"]:
+            if name == b"etag":
+                etag = value
+        if not etag:
+            # CRC-32 finds every change within four bytes, and the length goes with it.
+            etag = b'W/"%x-%x"' % (len(body), zlib.crc32(body))
+            start["headers"].append((b"etag", etag))
+        if not self._if_none_match or not _has(self._if_none_match, etag):
+            return False
+        own = {name for name, _ in self._base} | _KEPT_BY_304 | {b"x-request-id"}
+        start["status"] = 304
+        start["headers"] = [(name, value) for name, value in start["headers"] if name in own]
+        return True
+
+
+def _with(directives: Mapping[str, str], base: Headers) -> Headers:
+    policy = "; ".join(f"{name} {sources}" for name, sources in {**_DIRECTIVES, **directives}.items())
+    return [(name, policy.encode() if name == b"content-security-policy" else value) for name, value in base]
+
+
+def _has(if_none_match: bytes, etag: bytes) -> bool:
+    """Weak comparison (RFC 9110, 8.8.3.2)."""
+    if if_none_match.strip() == b"*":
+        return True
+    wanted = etag.removeprefix(b"W/")
+    return any(tag.strip().removeprefix(b"W/") == wanted for tag in if_none_match.split(b","))

@@ -1,0 +1,183 @@
+"""The control room of a flash sale: how it goes, and what can be done about it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from mercat.flashsale import Act, Room, Sale
+from mercat.kit import codec
+from mercat.kit.batching import AWAY
+from mercat.kit.refusals import Overloaded, Refusal
+from mercat.kit.rpc import Caller
+from mercat.shop import Shop
+from mercat.web.errors import message_of
+from mercat.web.flash_sales import STATES
+from mercat.web.forms import number_in
+from mercat.web.pages import Pages
+from mercat.web.session import with_role
+
+_WATCHING_MAX = 20
+"""Streams that a worker keeps open at once."""
+_WATCHED_S = 60
+
+
+class RoomAction(NamedTuple):
+    """A button of the control room: what it does, its words, and its number's label where it takes one."""
+
+    what: str
+    words: str
+    number: str = ""
+    danger: bool = False
+
+
+class ControlRoom:
+    """For operators: how a sale goes, and what can be done about it."""
+
+    def __init__(self, pages: Pages, shop: Shop, closing: asyncio.Event) -> None:
+        self._pages = pages
+        self._shop = shop
+        self._closing = closing
+        self._watching = 0
+
+    async def sales(self, request: Request) -> Response:
+        caller = await with_role(request, "operator")
+        return await self._page(
+            request, caller, "operator_flash.html", sales=await self._shop.flashsale.sales(), states=STATES
+        )
+
+    async def room(
+        self, request: Request, refused: Refusal | None = None, given: dict[str, str] | None = None
+    ) -> Response:
+        caller = await with_role(request, "operator")
+        room = await self._shop.flashsale.room(request.path_params["sale_id"])
+        return await self._page(
+            request,
+            caller,
+            "operator_flash_room.html",
+            refused.status if refused else 200,
+            doings=_actions(room.sale),
+            given={"what": "", "why": "", "amount": ""} | (given or {}),
+            refused=message_of(refused) if refused else None,
+            **_shown(room),
+        )
+
+    async def live(self, request: Request) -> Response:
+        """The two parts of the room that change, as server-sent events, whenever they change."""
+        await with_role(request, "operator")
+        sale_id = request.path_params["sale_id"]
+        await self._shop.flashsale.sale(sale_id)  # raises NotFound before the answer begins
+        if self._watching >= _WATCHING_MAX:
+            raise Overloaded
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(self._told(sale_id), headers=headers, media_type="text/event-stream")
+
+    async def _told(self, sale_id: str) -> AsyncIterator[bytes]:
+        """For a minute: then the browser asks again, and whether it still may is looked at anew."""
+        self._watching += 1
+        told: dict[str, str] = {}
+        try:
+            yield b"retry: 1000\n\n"
+            for _ in range(_WATCHED_S):
+                try:
+                    room = await self._shop.flashsale.room(sale_id)
+                except (Refusal, *AWAY):
+                    return  # the browser asks again
+                shown = _shown(room)
+                now = {
+                    "state": f"{room.sale.state}\n{STATES[room.sale.state]}",
+                    "now": self._pages.render_fragment("flash_now.html", **shown),
+                    "done": self._pages.render_fragment("flash_done.html", **shown),
+                }
+                for part, content in now.items():
+                    if told.get(part) != content:
+                        yield _event(part, content)
+                told = now
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(1):
+                        await self._closing.wait()
+                        return
+        finally:
+            self._watching -= 1
+
+    async def act(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        caller = await with_role(request, "operator")
+        sale_id = request.path_params["sale_id"]
+        amount = number_in(form.get("amount"), 0, 0, 10_000_000) if form.get("amount") else None
+        try:
+            act = codec.convert({"what": form.get("what"), "why": form.get("why"), "amount": amount}, Act)
+            await self._shop.flashsale.act(caller, sale_id, act)
+        except msgspec.ValidationError:
+            return await self.room(request, Refusal.named("invalid")("Say why, for the record."), form)
+        except Refusal as refused:
+            return await self.room(request, refused, form)
+        return self._pages.redirect(request, f"/operator/flash/{sale_id}")
+
+    async def _page(
+        self, request: Request, caller: Caller, name: str, status: int = 200, **shown: Any
+    ) -> Response:
+        base: dict[str, Any] = {"desk": "operator", "desk_name": caller.name, "here": "flash"}
+        return await self._pages.page(request, name, status, **(base | shown))
+
+
+def _shown(room: Room) -> dict[str, Any]:
+    """What the room's page and its events show alike."""
+    sale = room.sale
+    waiting = max(0, sale.joined - sale.serving) if sale.queue else 0
+    ended = room.used + room.lapsed
+    tallies = [
+        ("State", STATES[sale.state]),
+        ("Left of units", f"{sale.left:,} of {sale.units:,}"),
+        ("Waiting", f"{waiting:,}"),
+        ("Served up to place", f"{sale.serving:,}"),
+        ("Let in a second", f"{sale.rate:g} of {room.rate:g}"),
+        ("Shopping now", f"{room.issued + room.claimed:,} of {room.ceiling:,} at most"),
+        ("Bought of turns ended", f"{room.used / ended:.0%}" if ended else "…"),
+        ("Turns lapsed", f"{room.lapsed:,}"),
+        ("Checkout, 99th percentile", f"{room.health.p99_s * 1_000:,.0f} ms"),
+        ("Checkouts failed lately", f"{room.health.failed:,} of {room.health.answers:,}"),
+    ]
+    slowed = room.rate and sale.rate < room.rate * 0.99 and sale.state == "open"
+    return {"sale": sale, "room": room, "tallies": tallies, "slowed": slowed}
+
+
+def _event(name: str, content: str) -> bytes:
+    """A server-sent event (WHATWG HTML, 9.2.6)."""
+    lines = "".join(f"data: {line}\n" for line in content.splitlines())
+    return f"event: {name}\n{lines}\n".encode()
+
+
+def _actions(sale: Sale) -> list[RoomAction]:
+    changes = [
+        RoomAction("rate", "Change the rate", "People a second"),
+        RoomAction("ceiling", "Change the ceiling", "People with a pass at once"),
+        RoomAction("units", "Add units", "Units to add"),
+        RoomAction("end", "End the sale", danger=True),
+    ]
+    match sale.state:
+        case "planned":
+            return [RoomAction("start", "Start now"), *changes]
+        case "open":
+            return [RoomAction("pause", "Pause"), *changes]
+        case "paused":
+            return [RoomAction("resume", "Resume"), *changes]
+        case "sold_out":
+            return changes[2:]
+        case _:
+            return []
+
+
+def page_routes(pages: Pages, shop: Shop, closing: asyncio.Event) -> list[Route]:
+    room = ControlRoom(pages, shop, closing)
+    return [
+        pages.route("/operator/flash", room.sales),
+        pages.route("/operator/flash/{sale_id}", room.room),
+        pages.route("/operator/flash/{sale_id}", room.act, "POST"),
+        pages.route("/operator/flash/{sale_id}/live", room.live),
+    ]

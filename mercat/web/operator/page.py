@@ -1,0 +1,15 @@
+"""What all pages of the operator's desk share."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mercat.web.pages import Pages
+from mercat.web.session import with_role
+
+
+async def operator_page(pages: Pages, request: Request, here: str, name: str, /, **shown: Any) -> Response:
+    """A page of the operator's desk, for operators alone; `here` is its place in the desk's menu."""
+    caller = await with_role(request, "operator")
+    return await pages.page(request, name, desk="operator", desk_name=caller.name, here=here, **shown)

@@ -1,0 +1,346 @@
+"""What operators want of searches: pins, boosts and synonyms, and who changed what."""
+
+import re
+from datetime import UTC, date
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+from msgspec import Meta
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mercat import ids
+from mercat.ids import ProductId, RuleChangeId, RuleId
+from mercat.kit import clock, codec
+from mercat.kit.refusals import Invalid, NotFound, Refusal
+from mercat.kit.rpc import Caller, malformed
+from mercat.search import KeptRule, Rule, RuleChange, RuleChanges, Rules
+from mercat.shop import Shop
+from mercat.web.errors import message_of
+from mercat.web.forms import id_of
+from mercat.web.pages import Pages
+from mercat.web.router import PublicRoute
+from mercat.web.session import with_role
+
+ChangesLimit = Annotated[int, Meta(ge=1, le=100)]
+KINDS = {"pin": "Pin", "boost": "Boost", "synonym": "Synonym"}
+_WHAT = {"added": "added", "changed": "changed", "removed": "removed"}
+_CHANGES = 20
+_PRODUCT = re.compile(r"prod_[0-9a-z]{13}")
+_FIELDS = {"product_id": "product"}
+"""What a field of a rule is called on the form."""
+
+
+class SearchRulesApi:
+    """Rules of searches."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+
+    async def rules(self) -> Rules:
+        """Pins, boosts and synonyms of searches, those of other days included."""
+        return await self._shop.search.rules()
+
+    async def add_rule(self, caller: Caller, rule: Rule) -> KeptRule:
+        """A new rule of searches; every search keeps it within five seconds. `pin`: a product at a place for
+        words. `boost`: a product, a brand or a category counts so many times as much, for words or for all.
+        `synonym`: words that also mean others. Days are UTC, both included."""
+        return await self._shop.search.add_rule(caller, rule)
+
+    async def change_rule(self, caller: Caller, rule_id: RuleId, rule: Rule) -> KeptRule:
+        """The whole rule as it is from here on."""
+        return await self._shop.search.change_rule(caller, rule_id, rule)
+
+    async def remove_rule(self, caller: Caller, rule_id: RuleId) -> None:
+        """Takes a rule away. It stays in the record of changes, and can be put back."""
+        await self._shop.search.remove_rule(caller, rule_id)
+
+    async def rule_changes(self, limit: ChangesLimit = 20, before: RuleChangeId | None = None) -> RuleChanges:
+        """Who changed which rule of searches, and how, the newest first; `before` is the last one of the page
+        before."""
+        return await self._shop.search.rule_changes(limit, before)
+
+    async def put_back_rule(self, caller: Caller, change_id: RuleChangeId) -> KeptRule:
+        """Makes a rule again what it was before a change."""
+        return await self._shop.search.put_back_rule(caller, change_id)
+
+
+API = [
+    PublicRoute("GET", "/search/rules", SearchRulesApi.rules, tag="Merchandising", needs="operator"),
+    PublicRoute(
+        "POST",
+        "/search/rules",
+        SearchRulesApi.add_rule,
+        tag="Merchandising",
+        needs="operator",
+        refuses=["too_many_rules"],
+    ),
+    PublicRoute(
+        "PUT", "/search/rules/{rule_id}", SearchRulesApi.change_rule, tag="Merchandising", needs="operator"
+    ),
+    PublicRoute(
+        "DELETE",
+        "/search/rules/{rule_id}",
+        SearchRulesApi.remove_rule,
+        tag="Merchandising",
+        needs="operator",
+        shows=type(None),
+    ),
+    PublicRoute(
+        "GET", "/search/rule-changes", SearchRulesApi.rule_changes, tag="Merchandising", needs="operator"
+    ),
+    PublicRoute(
+        "POST",
+        "/search/rule-changes/{change_id}/put-back",
+        SearchRulesApi.put_back_rule,
+        tag="Merchandising",
+        needs="operator",
+        refuses=["too_many_rules"],
+    ),
+]
+
+
+class RuleRow(NamedTuple):
+    """A rule as the desk lists it."""
+
+    rule: KeptRule
+    kind: str
+    does: str
+    when: str
+    state: str
+
+
+class RuleChangeRow(NamedTuple):
+    """A change as the desk tells of it."""
+
+    change: RuleChange
+    what: str
+    kind: str
+    words: str
+    does: str
+
+
+class SearchRulePages:
+    """Rules of searches as pages."""
+
+    def __init__(self, pages: Pages, shop: Shop) -> None:
+        self._pages = pages
+        self._categories = pages.categories
+        self._shop = shop
+
+    async def rules(self, request: Request, refused: Refusal | None = None) -> Response:
+        caller = await with_role(request, "operator")
+        kind = request.query_params.get("kind", "")
+        kind = kind if kind in KINDS else ""
+        every = (await self._shop.search.rules()).rules
+        changes = (await self._shop.search.rule_changes(_CHANGES)).changes
+        about: list[Rule] = [*every, *(rule for each in changes if (rule := each.now or each.was))]
+        names = await self._names(about)
+        today = clock.now().astimezone(UTC).date()
+        return await self._page(
+            request,
+            "operator_search.html",
+            refused.status if refused else 200,
+            desk_name=caller.name,
+            rows=[
+                RuleRow(rule, KINDS[rule.kind], _does(rule, names), _when(rule), _state(rule, today))
+                for rule in every
+                if not kind or rule.kind == kind
+            ],
+            kind=kind,
+            kinds=KINDS,
+            total=len(every),
+            changes=[_done(change, names) for change in changes],
+            refused=message_of(refused) if refused else None,
+        )
+
+    async def new(self, request: Request) -> Response:
+        kind = request.query_params.get("kind", "")
+        if kind not in KINDS:
+            raise NotFound("There is no such kind of rule.")
+        return await self._form(
+            request, kind, ids.new(RuleId), {"words": request.query_params.get("words", "")[:200]}
+        )
+
+    async def edit(self, request: Request) -> Response:
+        await with_role(request, "operator")
+        rule_id = id_of(request.path_params["rule_id"], RuleId)
+        rule = next(
+            (each for each in (await self._shop.search.rules()).rules if each.rule_id == rule_id), None
+        )
+        if rule is None:
+            raise NotFound("This rule was removed. The record of changes can put it back.")
+        given: dict[str, Any] = msgspec.to_builtins(rule, enc_hook=str)
+        form = {
+            _FIELDS.get(name, name): f"{value:g}" if isinstance(value, float) else str(value)
+            for name, value in given.items()
+        }
+        form["same"] = "1" if rule.same else ""
+        return await self._form(request, rule.kind, rule_id, form, old=True)
+
+    async def save(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        caller = await with_role(request, "operator")
+        rule_id = id_of(request.path_params["rule_id"], RuleId)
+        kind, old = form.get("kind", ""), form.get("old") == "1"
+        if kind not in KINDS:
+            raise NotFound("There is no such kind of rule.")
+        try:
+            rule = await self._read(kind, form)
+            if old:
+                await self._shop.search.change_rule(caller, rule_id, rule)
+            else:
+                await self._shop.search.add_rule(caller, rule, rule_id)
+        except Refusal as refused:
+            return await self._form(request, kind, rule_id, form, old=old, refused=refused)
+        return self._pages.redirect(request, "/operator/search")
+
+    async def remove(self, request: Request) -> Response:
+        await self._pages.form(request)
+        caller = await with_role(request, "operator")
+        await self._shop.search.remove_rule(caller, id_of(request.path_params["rule_id"], RuleId))
+        return self._pages.redirect(request, "/operator/search#h-changes")
+
+    async def put_back(self, request: Request) -> Response:
+        await self._pages.form(request)
+        caller = await with_role(request, "operator")
+        change = id_of(request.path_params["change_id"], RuleChangeId)
+        try:
+            await self._shop.search.put_back_rule(caller, change)
+        except Refusal as refused:
+            return await self.rules(request, refused)
+        return self._pages.redirect(request, "/operator/search")
+
+    async def _read(self, kind: str, form: dict[str, str]) -> Rule:
+        """The rule that a form says. An id, or an address with one in it, names a product."""
+        names = {
+            "pin": ("words", "product", "place"),
+            "boost": ("words", "product", "brand", "category", "factor"),
+            "synonym": ("words", "other"),
+        }[kind]
+        given: dict[str, Any] = {"kind": kind}
+        for name in (*names, "starts_on", "ends_on"):
+            if value := form.get(name, "").strip():
+                given[name] = value
+        if product := given.pop("product", ""):
+            found = _PRODUCT.search(product)
+            if found is None:
+                raise Invalid("Paste the product's page, or its number: prod_…", pointer="/product_id")
+            given["product_id"] = found[0]
+        if kind == "synonym":
+            given["same"] = form.get("same") == "1"
+        for name in ("starts_on", "ends_on"):
+            if name in given and not _is_date(given[name]):
+                raise Invalid("A day is written 2026-11-30.", pointer=f"/{name}")
+        try:
+            rule = codec.convert(given, Rule, strict=False)
+        except msgspec.ValidationError as error:
+            raise malformed(error) from None
+        if rule.product_id is not None and not await self._shop.catalog.cards([rule.product_id]):
+            raise Invalid("No product on sale has this number.", pointer="/product_id")
+        return rule
+
+    async def _form(
+        self,
+        request: Request,
+        kind: str,
+        rule_id: RuleId,
+        form: dict[str, str],
+        *,
+        old: bool = False,
+        refused: Refusal | None = None,
+    ) -> Response:
+        caller = await with_role(request, "operator")
+        pointer = str(refused.facts.get("pointer", "")).removeprefix("/") if refused else ""
+        field = _FIELDS.get(pointer, pointer)
+        errors = {field: str(refused)} if field else {}
+        categories = sorted((await self._categories.all()).values(), key=lambda category: category.name)
+        return await self._page(
+            request,
+            "operator_rule.html",
+            refused.status if refused else 200,
+            desk_name=caller.name,
+            kind=kind,
+            called=KINDS[kind],
+            rule_id=rule_id,
+            old=old,
+            form=form,
+            errors=errors,
+            categories=categories,
+            refused=message_of(refused) if refused and not errors else None,
+        )
+
+    async def _names(self, rules: list[Rule]) -> dict[ProductId, str]:
+        """Titles of the products that rules are about."""
+        wanted = list(dict.fromkeys(rule.product_id for rule in rules if rule.product_id is not None))
+        return (
+            {each.product_id: each.title for each in await self._shop.catalog.cards(wanted)} if wanted else {}
+        )
+
+    async def _page(self, request: Request, name: str, status: int, **shown: Any) -> Response:
+        return await self._pages.page(request, name, status, desk="operator", here="search", q="", **shown)
+
+
+def _does(rule: Rule, names: dict[ProductId, str]) -> str:
+    if rule.kind == "synonym":
+        return f"{'is the same as' if rule.same else 'also finds'} “{rule.other}”"
+    product = rule.product_id
+    what = (
+        (names.get(product) or f"{product} (not on sale)")
+        if product is not None
+        else f"brand {rule.brand}"
+        if rule.brand
+        else f"department {rule.category}"
+    )
+    return (
+        f"{what} at place {rule.place}"
+        if rule.kind == "pin"
+        else f"{what} counts {rule.factor:g} times as much"
+    )
+
+
+def _when(rule: Rule) -> str:
+    if rule.starts_on and rule.ends_on:
+        return f"{_day(rule.starts_on)} to {_day(rule.ends_on)}"
+    if rule.starts_on:
+        return f"from {_day(rule.starts_on)}"
+    return f"until {_day(rule.ends_on)}" if rule.ends_on else "always"
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {day:%B %Y}"
+
+
+def _state(rule: Rule, today: date) -> str:
+    if rule.starts_on and today < rule.starts_on:
+        return "planned"
+    return "over" if rule.ends_on and today > rule.ends_on else "on"
+
+
+def _done(change: RuleChange, names: dict[ProductId, str]) -> RuleChangeRow:
+    rule = change.now or change.was
+    assert rule
+    return RuleChangeRow(
+        change, _WHAT[change.what], KINDS[rule.kind], rule.words, f"{_does(rule, names)}, {_when(rule)}"
+    )
+
+
+def _is_date(said: str) -> bool:
+    try:
+        date.fromisoformat(said)
+    except ValueError:
+        return False
+    return True
+
+
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+    rules = SearchRulePages(pages, shop)
+    return [
+        pages.route("/operator/search", rules.rules),
+        pages.route("/operator/search/new", rules.new),
+        pages.route("/operator/search/changes/{change_id}/put-back", rules.put_back, "POST"),
+        pages.route("/operator/search/{rule_id}", rules.edit),
+        pages.route("/operator/search/{rule_id}", rules.save, "POST"),
+        pages.route("/operator/search/{rule_id}/remove", rules.remove, "POST"),
+    ]

@@ -1,0 +1,208 @@
+"""A list of products: what its address asks for, and what it offers to narrow it down by."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+
+from mercat import money
+from mercat.search import Found, Query
+from mercat.web.forms import number_in
+
+A_PAGE = 24
+_PAGES_MAX = 1_000
+SORTS = [
+    ("relevance", "Best match"),
+    ("price_asc", "Price, low to high"),
+    ("price_desc", "Price, high to low"),
+    ("rating", "Best rated"),
+    ("newest", "Newest"),
+]
+_TRAIT, _TRAITS_MAX, _VALUES_MAX = "attr.", 8, 20
+_PRICES = ("0-25", "25-50", "50-100", "100-")
+
+
+@dataclass(frozen=True)
+class FacetChoice:
+    value: str
+    name: str
+    count: int
+    on: bool
+
+
+class AttributeFacet(NamedTuple):
+    """An attribute to narrow down by."""
+
+    param: str
+    name: str
+    choices: list[FacetChoice]
+    """In the order of numbers where they are numbers, else the most frequent first."""
+    open: bool
+
+
+@dataclass(frozen=True)
+class Link:
+    name: str
+    url: str
+    count: int = 0
+    here: bool = False
+
+
+class Chip(NamedTuple):
+    words: str
+    url: str
+
+
+class ListingQuery:
+    """What the address of a list asks for. What makes no sense in it is left out."""
+
+    def __init__(self, request: Request, base: str) -> None:
+        given = request.query_params
+        self.base = base
+        self.q = given.get("q", "").replace("\0", "").strip()[:200]
+        self.brands = [brand for brand in dict.fromkeys(given.getlist("brand")) if brand][:20]
+        self.price = given.get("price", "") if given.get("price") in _PRICES else ""
+        rating = given.get("rating", "")
+        self.rating = rating if rating in ("1", "2", "3", "4") else ""
+        self.stock = given.get("stock") == "1"
+        self.traits = _traits(given.multi_items())
+        self.sort = next((sort for sort, _ in SORTS if sort == given.get("sort")), "relevance")
+        self.page = number_in(given.get("page"), 1, 1, _PAGES_MAX)
+
+    @property
+    def filters(self) -> list[tuple[str, str]]:
+        given = [("brand", brand) for brand in self.brands]
+        given += [(_TRAIT + name, value) for name, values in self.traits.items() for value in values]
+        given += [("price", self.price)] if self.price else []
+        given += [("rating", self.rating)] if self.rating else []
+        return given + ([("stock", "1")] if self.stock else [])
+
+    def url(
+        self,
+        *,
+        but: tuple[str, str] | None = None,
+        page: int = 1,
+        filters: bool = True,
+        base: str | None = None,
+    ) -> str:
+        """This list's address, without one filter, or without all, or on another page."""
+        given = [("q", self.q)] if self.q else []
+        given += [each for each in self.filters if each != but] if filters else []
+        given += [("sort", self.sort)] if self.sort != "relevance" else []
+        given += [("page", str(page))] if page > 1 else []
+        return (base or self.base) + (f"?{urlencode(given)}" if given else "")
+
+    def query(self, category: str | None, currency: str) -> Query:
+        low, _, high = self.price.partition("-")
+        unit = 10 ** money.exponent(currency)
+        return Query(
+            q=self.q,
+            price_min=int(low) * unit if low else None,
+            price_max=int(high) * unit - 1 if high else None,
+            brand=self.brands,
+            category=[category] if category else [],
+            rating_min=float(self.rating) if self.rating else None,
+            in_stock=True if self.stock else None,
+            attributes=self.traits,
+            sort=self.sort,  # type: ignore[arg-type]
+            page=self.page,
+            limit=A_PAGE,
+        )
+
+
+def facets_of(asked: ListingQuery, found: Found, currency: str) -> dict[str, list[FacetChoice]]:
+    facets = found.facets
+    brands = [
+        FacetChoice(each.value, each.value, each.count, each.value in asked.brands) for each in facets.brands
+    ]
+    listed = {each.value for each in brands}
+    gone = [FacetChoice(brand, brand, 0, on=True) for brand in asked.brands if brand not in listed]
+    brands.sort(key=lambda choice: not choice.on)
+    return {
+        "prices": [
+            FacetChoice(
+                each.value, words_of("price", each.value, currency), each.count, each.value == asked.price
+            )
+            for each in facets.price_ranges
+        ],
+        "brands": gone + brands,
+        "ratings": [
+            FacetChoice(
+                str(each.value),
+                words_of("rating", str(each.value), currency),
+                each.count,
+                str(each.value) == asked.rating,
+            )
+            for each in facets.ratings
+        ],
+    }
+
+
+def traits_of(asked: ListingQuery, found: Found) -> list[AttributeFacet]:
+    facets: list[AttributeFacet] = []
+    for trait in found.facets.attributes:
+        wanted = asked.traits.get(trait.name, [])
+        counts = {each.value: each.count for each in trait.values}
+        values = list(counts) + [value for value in wanted if value not in counts]
+        numbers = [_number(value) for value in values]
+        if None not in numbers:
+            values.sort(key=lambda value: _number(value) or 0)
+        choices = [
+            FacetChoice(value, _trait_value(value), counts.get(value, 0), value in wanted) for value in values
+        ]
+        facets.append(AttributeFacet(_TRAIT + trait.name, _trait_name(trait.name), choices, bool(wanted)))
+    return facets
+
+
+def words_of(name: str, value: str, currency: str) -> str:
+    if name.startswith(_TRAIT):
+        return f"{_trait_name(name.removeprefix(_TRAIT))}: {_trait_value(value)}"
+    match name:
+        case "price":
+            low, _, high = value.partition("-")
+            unit = 10 ** money.exponent(currency)
+            lowest, highest = (
+                money.words(int(amount or 0) * unit, currency).removesuffix(".00") for amount in (low, high)
+            )
+            if not high:
+                return f"{lowest} and more"
+            return f"Under {highest}" if low == "0" else f"{lowest} to {highest}"
+        case "rating":
+            return f"{value} {'star' if value == '1' else 'stars'} and up"
+        case "stock":
+            return "In stock only"
+        case _:
+            return value
+
+
+def _traits(given: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    """The attributes that an address asks for, by name."""
+    found: dict[str, list[str]] = {}
+    for param, value in given:
+        name = param.removeprefix(_TRAIT)
+        if not (param.startswith(_TRAIT) and 0 < len(name) <= 100 and 0 < len(value) <= 200):
+            continue
+        if name not in found and len(found) == _TRAITS_MAX:
+            continue
+        values = found.setdefault(name, [])
+        if value not in values and len(values) < _VALUES_MAX:
+            values.append(value)
+    return found
+
+
+def _trait_name(name: str) -> str:
+    words = " ".join(name.replace("_", " ").split())
+    return words[:1].upper() + words[1:]
+
+
+def _trait_value(value: str) -> str:
+    return {"true": "Yes", "false": "No"}.get(value, value)
+
+
+def _number(value: str) -> float | None:
+    try:
+        return float(value)
+    except ValueError:
+        return None

@@ -1,0 +1,244 @@
+"""Accounts and sessions: registering, signing in and out, a guest's session; the head of every page."""
+
+from contextlib import suppress
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta, Struct
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mercat.accounts import Credentials, NewPerson, Session
+from mercat.checkout import Email
+from mercat.ids import SellerId, UserId
+from mercat.kit.refusals import Overloaded, Refusal
+from mercat.kit.rpc import Caller
+from mercat.shop import Shop
+from mercat.web.errors import message_of
+from mercat.web.forms import local_path
+from mercat.web.pages import Pages
+from mercat.web.router import PublicRoute
+from mercat.web.schemas import PersonName
+from mercat.web.session import caller_of, end_session, start_session, token_of
+
+
+class NewAccount(Struct, frozen=True):
+    email: Email
+    password: Annotated[str, Meta(min_length=6, max_length=200)]
+    name: PersonName
+
+
+class AccountMade(Struct, frozen=True):
+    user_id: UserId
+
+
+class SignIn(Struct, frozen=True):
+    email: Annotated[str, Meta(max_length=254)]
+    password: Annotated[str, Meta(max_length=200)]
+
+
+class SessionShown(Struct, frozen=True):
+    token: str
+    user_id: UserId
+    expires_at: datetime
+
+
+class Me(Struct, frozen=True):
+    user_id: UserId
+    name: str
+    email: str | None
+    roles: list[str]
+    seller_id: SellerId | None
+
+
+class SessionsApi:
+    """Who somebody is."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+
+    async def register(self, caller: Caller | None, account: NewAccount) -> AccountMade:
+        """Opens an account. It starts no session; what a guest has in the cart comes along."""
+        guest = _guest_id(caller)
+        person = NewPerson(account.email, account.password, account.name)
+        user_id = await self._shop.accounts.register(person, guest)
+        if guest is not None:
+            await self._shop.cart.merge(guest, user_id)
+            await self._keep_places(guest, user_id)
+        return AccountMade(user_id)
+
+    async def sign_in(self, caller: Caller | None, request: Request, credentials: SignIn) -> SessionShown:
+        """Starts a session: the token for programs, the same as a cookie for browsers."""
+        given = Credentials(credentials.email, credentials.password)
+        session = await self._shop.accounts.sign_in(given, caller)
+        if session.guest is not None:
+            await self._shop.cart.merge(session.guest, session.user_id)
+            await self._keep_places(session.guest, session.user_id)
+        return _session_shown(request, session)
+
+    async def guest(self, request: Request) -> SessionShown:
+        """Starts a guest's session: all that buying needs."""
+        return _session_shown(request, await self._shop.accounts.guest())
+
+    async def me(self, caller: Caller) -> Me:
+        """Who this session is."""
+        return Me(caller.user_id, caller.name, caller.email, sorted(caller.roles), caller.seller_id)
+
+    async def sign_out(self, caller: Caller, request: Request) -> dict[str, str]:
+        """Ends this session."""
+        await self._shop.accounts.sign_out(token_of(request))
+        end_session(request)
+        return {}
+
+    async def _keep_places(self, guest: UserId, member: UserId) -> None:
+        """Places in queues come along. Signing in does not wait for a queue that cannot be reached."""
+        with suppress(Overloaded):
+            await self._shop.flashsale.adopt(guest, member)
+
+
+def _session_shown(request: Request, session: Session) -> SessionShown:
+    start_session(request, session)
+    return SessionShown(session.token, session.user_id, session.expires_at)
+
+
+def _guest_id(caller: Caller | None) -> UserId | None:
+    return caller.user_id if caller and caller.guest else None
+
+
+API = [
+    PublicRoute("POST", "/accounts", SessionsApi.register, tag="People", refuses=["email_taken"]),
+    PublicRoute(
+        "POST",
+        "/sessions",
+        SessionsApi.sign_in,
+        tag="People",
+        shows=SessionShown,
+        refuses=["wrong_password"],
+    ),
+    PublicRoute("POST", "/sessions/guest", SessionsApi.guest, tag="People", shows=SessionShown),
+    PublicRoute("GET", "/sessions/current", SessionsApi.me, tag="People", needs="guest"),
+    PublicRoute(
+        "DELETE", "/sessions/current", SessionsApi.sign_out, tag="People", needs="guest", shows=type(None)
+    ),
+]
+
+
+class SessionPages:
+    """Signing in and out, and who is here."""
+
+    def __init__(self, pages: Pages, shop: Shop) -> None:
+        self._pages = pages
+        self._shop = shop
+
+    async def badge(self, request: Request) -> Response:
+        caller = await caller_of(request)
+        count = 0
+        if caller:
+            try:
+                count = await self._shop.cart.count(caller.user_id)
+            except Refusal:
+                count = 0  # the cart is out of reach for a moment: the link to it stays
+        return self._pages.fragment(request, "badge.html", count=count)
+
+    async def greeting(self, request: Request) -> Response:
+        caller = await caller_of(request)
+        name = None if caller is None or caller.guest else (caller.name.split(" ")[0] or "Account")
+        return self._pages.fragment(request, "greeting.html", name=name)
+
+    async def signin(self, request: Request) -> Response:
+        return await self._in(request, registering=False)
+
+    async def register(self, request: Request) -> Response:
+        return await self._in(request, registering=True)
+
+    async def _in(
+        self,
+        request: Request,
+        *,
+        registering: bool,
+        form: dict[str, str] | None = None,
+        errors: dict[str, str] | None = None,
+        refused: Refusal | None = None,
+    ) -> Response:
+        following = local_path((form or {}).get("next") or request.query_params.get("next") or "/account")
+        caller = await caller_of(request)
+        if caller and not caller.guest and request.method == "GET":
+            return self._pages.redirect(request, following)
+        return await self._pages.page(
+            request,
+            "signin.html",
+            refused.status if refused else (422 if errors else 200),
+            registering=registering,
+            next=following,
+            form=form or {},
+            errors=errors or {},
+            refused=message_of(refused) if refused else None,
+            carrying=await self._shop.cart.count(caller.user_id) if caller else 0,
+            demo=True,
+        )
+
+    async def do_signin(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        guest = await caller_of(request)
+        try:
+            given = Credentials(form.get("email", ""), form.get("password", ""))
+            session = await self._shop.accounts.sign_in(given, guest)
+        except Refusal as refused:
+            return await self._in(request, registering=False, form=form, refused=refused)
+        await self._come_along(guest, session)
+        return self._begin(request, session, form)
+
+    async def do_register(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        email, password, name = (form.get(field, "") for field in ("email", "password", "name"))
+        errors = {}
+        if not name.strip():
+            errors["name"] = "Write a name."
+        if "@" not in email[1:-1]:
+            errors["email"] = "Write an e-mail address, such as ann@example.com."
+        if len(password) < 6:
+            errors["password"] = "At least 6 characters."
+        if errors:
+            return await self._in(request, registering=True, form=form, errors=errors)
+        caller = await caller_of(request)
+        guest = caller.user_id if caller and caller.guest else None
+        try:
+            await self._shop.accounts.register(NewPerson(email, password, name.strip()), guest)
+            session = await self._shop.accounts.sign_in(Credentials(email, password), caller)
+        except Refusal as refused:
+            return await self._in(request, registering=True, form=form, refused=refused)
+        await self._come_along(caller, session)
+        return self._begin(request, session, form)
+
+    async def _come_along(self, guest: Caller | None, session: Session) -> None:
+        """A guest's cart goes with them into their account."""
+        if guest and guest.guest:
+            await self._shop.cart.merge(guest.user_id, session.user_id)
+            with suppress(Overloaded):  # signing in does not wait for a queue that cannot be reached
+                await self._shop.flashsale.adopt(guest.user_id, session.user_id)
+
+    def _begin(self, request: Request, session: Session, form: dict[str, str]) -> Response:
+        start_session(request, session)
+        return self._pages.redirect(request, local_path(form.get("next") or "/account"))
+
+    async def signout(self, request: Request) -> Response:
+        await self._pages.form(request)
+        token = token_of(request)
+        if token:
+            await self._shop.accounts.sign_out(token)
+        end_session(request)
+        return self._pages.redirect(request, "/")
+
+
+def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+    sessions = SessionPages(pages, shop)
+    return [
+        pages.route("/fragments/badge", sessions.badge),
+        pages.route("/fragments/greeting", sessions.greeting),
+        pages.route("/signin", sessions.signin),
+        pages.route("/signin", sessions.do_signin, "POST"),
+        pages.route("/register", sessions.register),
+        pages.route("/register", sessions.do_register, "POST"),
+        pages.route("/signout", sessions.signout, "POST"),
+    ]

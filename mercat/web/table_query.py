@@ -1,0 +1,42 @@
+"""Tables on the desks: which rows somebody asks for, and the same rows as a file for spreadsheets."""
+
+import csv
+import io
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.responses import Response
+
+_LETTERS_MAX = 100
+TableQuery = dict[str, str]
+"""What of a table is asked for, by name; what is not asked for is not there."""
+
+
+def choice(asked: Mapping[str, str] | str, known: Mapping[str, Collection[str]]) -> TableQuery:
+    """What a query string, or a form's `back`, asks for. A value that the table does not know counts as none;
+    where it knows no list of them, any does."""
+    asked = dict(parse_qsl(asked)) if isinstance(asked, str) else asked
+    found = {name: asked.get(name, "").strip()[:_LETTERS_MAX] for name in known}
+    return {
+        name: value for name, value in found.items() if value and (not known[name] or value in known[name])
+    }
+
+
+def link(path: str, chosen: TableQuery, **more: object) -> str:
+    query = urlencode({**chosen, **{name: value for name, value in more.items() if value}})
+    return f"{path}?{query}" if query else path
+
+
+def as_csv(name: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow(head)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+    return Response(file.getvalue().encode(), headers=headers, media_type="text/csv; charset=utf-8")
+
+
+def _cell(value: Any) -> Any:
+    """Text that no spreadsheet takes for a formula."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

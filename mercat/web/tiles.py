@@ -1,0 +1,51 @@
+"""A product as lists show it, and the short lists of pages."""
+
+from collections.abc import Awaitable
+from decimal import Decimal
+from typing import NamedTuple
+
+from mercat import money
+from mercat.events import Document
+from mercat.ids import ProductId
+from mercat.search import Card, Query
+from mercat.shop import Shop
+
+
+class ProductTile(NamedTuple):
+    """A product as a list shows it."""
+
+    product_id: ProductId
+    title: str
+    price: int
+    currency: str
+    rating: float
+    review_count: int
+    image_url: str
+    in_stock: bool
+    seller_name: str
+
+
+def tile(product: Card | Document) -> ProductTile:
+    card = isinstance(product, Card)
+    return ProductTile(
+        product.product_id,
+        product.title,
+        money.minor(Decimal(str(product.price)), product.currency) if card else int(product.price),
+        product.currency,
+        product.rating,
+        product.review_count,
+        product.image_url,
+        product.in_stock,
+        product.seller.name if isinstance(product, Card) else product.seller_name,
+    )
+
+
+async def shelf(shop: Shop, wanted: Awaitable[list[ProductId]]) -> list[ProductTile]:
+    none: list[ProductId] = []
+    found = await shop.breakers["recommendations"].ask(wanted, none)
+    return [tile(each) for each in await shop.catalog.cards(found)] if found else []
+
+
+async def listed(shop: Shop, query: Query) -> list[ProductTile]:
+    found = await shop.breakers["search"].ask(shop.search.find(query), None)
+    return [tile(card) for card in found.cards()] if found else []
