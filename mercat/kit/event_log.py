@@ -243,15 +243,17 @@ class Notifier:
             await _wait(self._grown, seconds)
 
 
-def on(event: type[Event], *, outside: bool = False) -> Callable[[Method], Method]:
-    """Marks a method as a consumer of a kind of fact. It gets the connection of the transaction that also
-    moves its position, and a list, so that it too can be one statement; it must not mind a fact twice.
+def on(*kinds: type[Event], outside: bool = False) -> Callable[[Method], Method]:
+    """Mark a method as the consumer of these kinds of facts.
+
+    It gets the connection of the transaction that also moves its position, and a list of one kind, so that it
+    too can be one statement; it must not mind a fact twice.
 
     `outside`: its work is not in PostgreSQL (an index, mail): it gets the list alone, and the position
     moves after it has returned."""
 
     def mark(method: Method) -> Method:
-        method.consumes = event  # type: ignore[attr-defined]
+        method.consumes = kinds  # type: ignore[attr-defined]
         method.outside = outside  # type: ignore[attr-defined]
         return method
 
@@ -419,7 +421,8 @@ class Follower:
 
 def consumers(service: object) -> dict[type[Event], Any]:
     methods = [method for kind in reversed(type(service).__mro__) for method in vars(kind).values()]
-    return {method.consumes: method for method in methods if hasattr(method, "consumes")}
+    marked = [method for method in methods if hasattr(method, "consumes")]
+    return {event: method for method in marked for event in method.consumes}
 
 
 async def deliver(connection: Any, events: Iterable[AnyEvent], services: Iterable[Any]) -> None:

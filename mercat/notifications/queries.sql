@@ -54,12 +54,12 @@ returning m.mail_id, m.kind, m.recipient, m.facts, m.made_at as at, m.sent_at, m
 -- name: settle(mail_id, sent_at, due_at, failure)
 update notifications.mail set sent_at = :sent_at, due_at = :due_at, failure = :failure where mail_id = :mail_id;
 
--- name: lose(before, failure)
+-- name: mark_lost(before, failure)
 -- Whoever held these is gone; nobody knows whether they went out, so they are not sent again by themselves.
 update notifications.mail set failure = :failure
 where due_at is null and sent_at is null and failure is null and claimed_at < :before;
 
--- name: again(mail_id, now)
+-- name: send_again(mail_id, now)
 update notifications.mail set due_at = :now, tries = 0, failure = null
 where mail_id = :mail_id and sent_at is null and failure is not null
 returning mail_id;
