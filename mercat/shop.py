@@ -19,6 +19,7 @@ from mercat import (
     flashsale,
     fulfilment,
     inventory,
+    membership,
     notifications,
     orders,
     payments,
@@ -58,6 +59,7 @@ class Shop:
     cart: cart.Cart
     checkout: checkout.Checkout
     flashsale: flashsale.FlashSales
+    membership: membership.Membership
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -238,6 +240,13 @@ SERVICES: dict[str, Service] = {
         asks=("catalog", "inventory", "orders", "checkout"),
         on_checkout_path=True,
         duties=lambda shop: {"flash sales": shop.flashsale.releaser.keep_releasing},
+    ),
+    "membership": Service(
+        membership.Membership,
+        membership.API,
+        lambda host, db, shop: membership.Membership(shop.accounts, shop.cart, shop.flashsale, shop.sellers),
+        asks=("accounts", "cart", "flashsale", "sellers"),
+        stateless=True,
     ),
 }
 

@@ -6,30 +6,44 @@ provider's token is kept. A guest is a person too: they have a user id and may d
 
 from mercat.accounts.api import API
 from mercat.accounts.messages import (
+    EMAIL_MAX,
+    PASSWORD_MAX,
+    PASSWORD_MIN,
     Address,
     CardLabel,
     Credentials,
+    Email,
     EmailTaken,
     NewAddress,
     NewPerson,
+    Password,
     PaymentMethod,
+    PersonName,
     Session,
     TooMany,
     WrongPassword,
 )
+from mercat.accounts.rules import email_problem
 from mercat.accounts.service import Accounts
 
 __all__ = [
     "API",
+    "EMAIL_MAX",
+    "PASSWORD_MAX",
+    "PASSWORD_MIN",
     "Accounts",
     "Address",
     "CardLabel",
     "Credentials",
+    "Email",
     "EmailTaken",
     "NewAddress",
     "NewPerson",
+    "Password",
     "PaymentMethod",
+    "PersonName",
     "Session",
     "TooMany",
     "WrongPassword",
+    "email_problem",
 ]

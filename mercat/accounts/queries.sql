@@ -12,6 +12,9 @@ from opened;
 -- name: by_email(email)
 select user_id, email, name, password, roles, seller_id from accounts.person where lower(email) = lower(:email);
 
+-- name: by_id(user_id)
+select user_id, email, name, password, roles, seller_id from accounts.person where user_id = :user_id;
+
 -- name: claim(guest_id, user_id)
 insert into accounts.claimed (guest_id, user_id) values (:guest_id, :user_id) on conflict do nothing;
 
@@ -62,7 +65,7 @@ select payment_method_id, token, brand, last4 from accounts.payment_method
 where not once and (user_id = :user_id or user_id in (select guest_id from accounts.claimed where user_id = :user_id))
 order by payment_method_id;
 
--- name: ways(user_ids, address_ids, method_ids)
+-- name: addresses_and_cards(user_ids, address_ids, method_ids)
 -- Where it goes and how it is paid, for many people at once; what is another's is not there.
 select k.n::int, a.address_id, a.name, a.line1, a.line2, a.city, a.region, a.postal_code, a.country, a.phone,
     m.payment_method_id, m.token
@@ -71,13 +74,13 @@ from unnest(:user_ids::bigint[], :address_ids::bigint[], :method_ids::bigint[]) 
 left join accounts.address a on a.user_id = k.user_id and a.address_id = k.address_id
 left join accounts.payment_method m on m.user_id = k.user_id and m.payment_method_id = k.method_id;
 
--- name: claimed_ways(user_id, address_id)
+-- name: own_address(user_id, address_id)
 select a.address_id, a.name, a.line1, a.line2, a.city, a.region, a.postal_code, a.country, a.phone
 from accounts.address a
 where a.address_id = :address_id
     and (a.user_id = :user_id or a.user_id in (select guest_id from accounts.claimed where user_id = :user_id));
 
--- name: claimed_method(user_id, payment_method_id)
+-- name: own_payment_method(user_id, payment_method_id)
 select payment_method_id, token from accounts.payment_method
 where payment_method_id = :payment_method_id
     and (user_id = :user_id or user_id in (select guest_id from accounts.claimed where user_id = :user_id));

@@ -6,24 +6,32 @@ import hmac
 import re
 import secrets
 
+from mercat.accounts.messages import (
+    EMAIL_MAX,
+    EMAIL_PATTERN,
+    EMAIL_PROBLEM,
+    PASSWORD_MAX,
+    PASSWORD_MIN,
+    PERSON_NAME_MAX,
+)
 from mercat.ids import UserId
 
-PASSWORD_MIN = 6
-PASSWORD_MAX = 200
-EMAIL_MAX = 254  # RFC 5321, 4.5.3.1.3
-NAME_MAX = 200
-
-_EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
+_EMAIL = re.compile(EMAIL_PATTERN)
 
 
-def wrong_with(email: str, password: str, name: str) -> tuple[str, str] | None:
-    """What keeps an account from being opened, and the field it is in; None where nothing does."""
-    if len(email) > EMAIL_MAX or not _EMAIL.fullmatch(email):
-        return "Write an e-mail address, such as ann@example.com.", "/email"
+def email_problem(email: str) -> str | None:
+    """Say why a text in normal form is no e-mail address; None where it is one."""
+    return None if len(email) <= EMAIL_MAX and _EMAIL.match(email) else EMAIL_PROBLEM
+
+
+def account_problem(email: str, password: str, name: str) -> tuple[str, str] | None:
+    """Say what keeps an account from being opened, and which field it is in; None where nothing does."""
+    if problem := email_problem(email):
+        return problem, "/email"
     if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
         return f"A password has {PASSWORD_MIN} to {PASSWORD_MAX} characters.", "/password"
-    if not name.strip() or len(name) > NAME_MAX:
-        return f"A name has 1 to {NAME_MAX} characters.", "/name"
+    if not 1 <= len(name) <= PERSON_NAME_MAX:
+        return f"A name has 1 to {PERSON_NAME_MAX} characters.", "/name"
     return None
 
 
@@ -32,13 +40,13 @@ _SALT, _SIGNATURE = 16, 16
 
 
 def guest_token(user_id: UserId, key: bytes) -> str:
-    """A secret that also says whose it is, signed: a guest has no password to come back with."""
-    said = int(user_id).to_bytes(8, "big") + secrets.token_bytes(_SALT)
-    return _GUEST + _text(said + _signature(said, key))
+    """Make a secret that also says whose it is, signed: a guest has no password to come back with."""
+    content = int(user_id).to_bytes(8, "big") + secrets.token_bytes(_SALT)
+    return _GUEST + _text(content + _signature(content, key))
 
 
 def guest_of(token: str, key: bytes) -> UserId | None:
-    """Whose token this is; None for one that we did not make."""
+    """Read whose token this is; None for one that we did not make."""
     if not token.startswith(_GUEST):
         return None
     shown = token.removeprefix(_GUEST)
@@ -46,17 +54,17 @@ def guest_of(token: str, key: bytes) -> UserId | None:
         whole = base64.urlsafe_b64decode(shown + "=" * (-len(shown) % 4))
     except (ValueError, binascii.Error):
         return None
-    said, signature = whole[:-_SIGNATURE], whole[-_SIGNATURE:]
-    if len(said) != 8 + _SALT or _text(whole) != shown:  # the last letter has bits to spare
+    content, signature = whole[:-_SIGNATURE], whole[-_SIGNATURE:]
+    if len(content) != 8 + _SALT or _text(whole) != shown:  # the last letter has bits to spare
         return None
-    if not hmac.compare_digest(signature, _signature(said, key)):
+    if not hmac.compare_digest(signature, _signature(content, key)):
         return None
-    return UserId(int.from_bytes(said[:8], "big"))
+    return UserId(int.from_bytes(content[:8], "big"))
 
 
-def _text(said: bytes) -> str:
-    return base64.urlsafe_b64encode(said).decode().rstrip("=")
+def _text(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
 
-def _signature(said: bytes, key: bytes) -> bytes:
-    return hmac.digest(key, said, "sha256")[:_SIGNATURE]
+def _signature(content: bytes, key: bytes) -> bytes:
+    return hmac.digest(key, content, "sha256")[:_SIGNATURE]

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Protocol
 
 from msgspec import Meta, Struct
 
+from mercat.accounts import Email
 from mercat.ids import AddressId, CheckoutId, LineId, OrderId, PaymentMethodId, ReturnId
 from mercat.kit.refusals import Conflict, Forbidden, Invalid
 from mercat.orders import NewOrder
@@ -12,9 +13,6 @@ from mercat.payments import SellerPart
 
 Code = Annotated[str, Meta(min_length=1, max_length=40)]
 Quantity = Annotated[int, Meta(ge=1, le=9_999)]
-
-
-Email = Annotated[str, Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+(?![\s\S])")]
 
 
 class Buy(Struct, frozen=True):

@@ -34,6 +34,7 @@ from mercat.kit import clock, codec, sql
 from mercat.kit.batching import AWAY, Coalescer
 from mercat.kit.refusals import BadRequest, Invalid, NotFound, Overloaded
 from mercat.kit.rpc import IN_BODY, Caller
+from mercat.kit.text import normal_text
 from mercat.money import shown
 from mercat.orders import NewOrder, Orders
 from mercat.payments import ChallengeOutcome, Payments, SellerPart, Webhook, WebhookReceipt
@@ -304,7 +305,7 @@ class Checkout(Afterwards):
 
     async def _prepare(self, caller: Caller, ask: Buy) -> Record:
         """Everything the purchase needs, looked up once."""
-        email = caller.email or ask.email
+        email = caller.email or normal_text(ask.email or "")
         if not email:
             raise Invalid("Say where to send the confirmation.", pointer="/email")
         basket = await self._filled(caller.user_id)
@@ -411,7 +412,7 @@ class Checkout(Afterwards):
     async def _ways(
         self, user_id: UserId, address_id: AddressId, payment_method_id: PaymentMethodId
     ) -> tuple[Address, str]:
-        address, method = await self._accounts.ways(user_id, address_id, payment_method_id)
+        address, method = await self._accounts.address_and_card(user_id, address_id, payment_method_id)
         return address, method.token
 
     async def _address(self, user_id: UserId, address_id: AddressId) -> Address:

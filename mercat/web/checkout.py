@@ -12,14 +12,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mercat import money
-from mercat.accounts import Address, NewAddress
+from mercat.accounts import Address, Email, NewAddress, email_problem
 from mercat.cart import CartView
-from mercat.checkout import Buy, CheckoutInProgress, Email, Said
+from mercat.checkout import Buy, CheckoutInProgress, Said
 from mercat.fulfilment import ShippingMethod
 from mercat.ids import AddressId, CheckoutId, OrderId, PaymentMethodId
 from mercat.kit import codec
 from mercat.kit.refusals import BadRequest, Invalid, NotFound, Refusal
 from mercat.kit.rpc import Answer, Caller
+from mercat.kit.text import normal_text
 from mercat.kit.valkey import Store
 from mercat.payments import NextAction, declaration
 from mercat.pricing import Basket, PricedLine
@@ -463,9 +464,9 @@ class CheckoutPages:
         errors: dict[str, str] = {}
         email = None
         if caller.guest:
-            email = form.get("email", "").strip()
-            if "@" not in email[1:-1] or " " in email:
-                errors["email"] = "Write an e-mail address, such as ann@example.com."
+            email = normal_text(form.get("email", ""))
+            if problem := email_problem(email):
+                errors["email"] = problem
         if not form.get("method"):
             errors["method"] = "Choose a delivery."
         if not form.get("card"):

@@ -1,6 +1,5 @@
 """Accounts and sessions: registering, signing in and out, a guest's session; the head of every page."""
 
-from contextlib import suppress
 from datetime import datetime
 from typing import Annotated
 
@@ -9,23 +8,33 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mercat.accounts import Credentials, NewPerson, Session
-from mercat.checkout import Email
+from mercat.accounts import (
+    EMAIL_MAX,
+    PASSWORD_MAX,
+    PASSWORD_MIN,
+    Email,
+    NewPerson,
+    Password,
+    PersonName,
+    Session,
+    email_problem,
+)
 from mercat.ids import SellerId, UserId
-from mercat.kit.refusals import Overloaded, Refusal
+from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
+from mercat.kit.text import normal_text
+from mercat.membership import SignInRequest
 from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import local_path
 from mercat.web.pages import Pages
 from mercat.web.router import PublicRoute
-from mercat.web.schemas import PersonName
 from mercat.web.session import caller_of, end_session, start_session, token_of
 
 
 class NewAccount(Struct, frozen=True):
     email: Email
-    password: Annotated[str, Meta(min_length=6, max_length=200)]
+    password: Password
     name: PersonName
 
 
@@ -34,8 +43,8 @@ class AccountMade(Struct, frozen=True):
 
 
 class SignIn(Struct, frozen=True):
-    email: Annotated[str, Meta(max_length=254)]
-    password: Annotated[str, Meta(max_length=200)]
+    email: Annotated[str, Meta(max_length=EMAIL_MAX)]
+    password: Annotated[str, Meta(max_length=PASSWORD_MAX)]
 
 
 class SessionShown(Struct, frozen=True):
@@ -60,21 +69,13 @@ class SessionsApi:
 
     async def register(self, caller: Caller | None, account: NewAccount) -> AccountMade:
         """Opens an account. It starts no session; what a guest has in the cart comes along."""
-        guest = _guest_id(caller)
         person = NewPerson(account.email, account.password, account.name)
-        user_id = await self._shop.accounts.register(person, guest)
-        if guest is not None:
-            await self._shop.cart.merge(guest, user_id)
-            await self._keep_places(guest, user_id)
-        return AccountMade(user_id)
+        return AccountMade(await self._shop.membership.register(caller, person))
 
     async def sign_in(self, caller: Caller | None, request: Request, credentials: SignIn) -> SessionShown:
         """Starts a session: the token for programs, the same as a cookie for browsers."""
-        given = Credentials(credentials.email, credentials.password)
-        session = await self._shop.accounts.sign_in(given, caller)
-        if session.guest is not None:
-            await self._shop.cart.merge(session.guest, session.user_id)
-            await self._keep_places(session.guest, session.user_id)
+        asked = SignInRequest(credentials.email, credentials.password, token_of(request))
+        session = await self._shop.membership.sign_in(caller, asked)
         return _session_shown(request, session)
 
     async def guest(self, request: Request) -> SessionShown:
@@ -91,19 +92,10 @@ class SessionsApi:
         end_session(request)
         return {}
 
-    async def _keep_places(self, guest: UserId, member: UserId) -> None:
-        """Places in queues come along. Signing in does not wait for a queue that cannot be reached."""
-        with suppress(Overloaded):
-            await self._shop.flashsale.adopt(guest, member)
-
 
 def _session_shown(request: Request, session: Session) -> SessionShown:
     start_session(request, session)
     return SessionShown(session.token, session.user_id, session.expires_at)
-
-
-def _guest_id(caller: Caller | None) -> UserId | None:
-    return caller.user_id if caller and caller.guest else None
 
 
 API = [
@@ -182,41 +174,32 @@ class SessionPages:
         form = await self._pages.form(request)
         guest = await caller_of(request)
         try:
-            given = Credentials(form.get("email", ""), form.get("password", ""))
-            session = await self._shop.accounts.sign_in(given, guest)
+            asked = SignInRequest(form.get("email", ""), form.get("password", ""), token_of(request))
+            session = await self._shop.membership.sign_in(guest, asked)
         except Refusal as refused:
             return await self._in(request, registering=False, form=form, refused=refused)
-        await self._come_along(guest, session)
         return self._begin(request, session, form)
 
     async def do_register(self, request: Request) -> Response:
         form = await self._pages.form(request)
         email, password, name = (form.get(field, "") for field in ("email", "password", "name"))
         errors = {}
-        if not name.strip():
+        if not normal_text(name):
             errors["name"] = "Write a name."
-        if "@" not in email[1:-1]:
-            errors["email"] = "Write an e-mail address, such as ann@example.com."
-        if len(password) < 6:
-            errors["password"] = "At least 6 characters."
+        if problem := email_problem(normal_text(email)):
+            errors["email"] = problem
+        if len(password) < PASSWORD_MIN:
+            errors["password"] = f"At least {PASSWORD_MIN} characters."
         if errors:
             return await self._in(request, registering=True, form=form, errors=errors)
         caller = await caller_of(request)
-        guest = caller.user_id if caller and caller.guest else None
         try:
-            await self._shop.accounts.register(NewPerson(email, password, name.strip()), guest)
-            session = await self._shop.accounts.sign_in(Credentials(email, password), caller)
+            await self._shop.membership.register(caller, NewPerson(email, password, name))
+            asked = SignInRequest(email, password, token_of(request))
+            session = await self._shop.membership.sign_in(caller, asked)
         except Refusal as refused:
             return await self._in(request, registering=True, form=form, refused=refused)
-        await self._come_along(caller, session)
         return self._begin(request, session, form)
-
-    async def _come_along(self, guest: Caller | None, session: Session) -> None:
-        """A guest's cart goes with them into their account."""
-        if guest and guest.guest:
-            await self._shop.cart.merge(guest.user_id, session.user_id)
-            with suppress(Overloaded):  # signing in does not wait for a queue that cannot be reached
-                await self._shop.flashsale.adopt(guest.user_id, session.user_id)
 
     def _begin(self, request: Request, session: Session, form: dict[str, str]) -> Response:
         start_session(request, session)

@@ -172,7 +172,9 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
     assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
     people.nobody.cookies.clear()
     assert (await ann("GET", "/cart", 200))["items"][0]["quantity"] == 2
-    await guest("DELETE", "/sessions/current", 200)
+    await guest("GET", "/sessions/current", 401)  # the guest is Ann now
+    people.nobody.headers["authorization"] = f"Bearer {merged['token']}"
+    await nobody("DELETE", "/sessions/current", 200)
     del people.nobody.headers["authorization"]
     people.nobody.cookies.clear()
     assert (await ann("DELETE", f"/cart/items/{offer_id}", 200))["items"] == []

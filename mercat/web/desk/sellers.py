@@ -1,15 +1,14 @@
 """Becoming a seller."""
 
-from typing import Annotated
-
-from msgspec import Meta, Struct
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from mercat.ids import SellerId
-from mercat.kit.refusals import Invalid, Refusal
+from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
+from mercat.sellers import SELLER_NAME_MAX, SellerName
 from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.pages import Pages
@@ -18,7 +17,7 @@ from mercat.web.session import caller_of, member_of
 
 
 class NewSeller(Struct, frozen=True):
-    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S")]
+    name: SellerName
 
 
 class SellerMade(Struct, frozen=True):
@@ -34,8 +33,7 @@ class SellersApi:
 
     async def register_seller(self, caller: Caller, seller: NewSeller) -> SellerMade:
         """Makes this account a seller's, at once and in this session too."""
-        seller_id = await self._shop.sellers.register(caller.user_id, seller.name)
-        await self._shop.accounts.grant(caller.user_id, "seller", seller_id)
+        seller_id = await self._shop.membership.become_seller(caller, seller.name)
         return SellerMade(seller_id, seller.name)
 
 
@@ -66,18 +64,15 @@ class SellerPages:
             caller=caller,
             form=form or {},
             errors={},
+            name_max=SELLER_NAME_MAX,
             refused=message_of(refused) if refused else None,
         )
 
     async def open_shop(self, request: Request) -> Response:
         form = await self._pages.form(request)
         caller = await member_of(request)
-        name = form.get("name", "").strip()
         try:
-            if not 0 < len(name) <= 80:
-                raise Invalid("A shop's name has 1 to 80 characters.")
-            seller_id = await self._shop.sellers.register(caller.user_id, name)
-            await self._shop.accounts.grant(caller.user_id, "seller", seller_id)
+            await self._shop.membership.become_seller(caller, form.get("name", ""))
         except Refusal as refused:
             return await self.sell(request, refused, form)
         return self._pages.redirect(request, "/desk")

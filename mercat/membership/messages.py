@@ -1,0 +1,11 @@
+"""Requests to membership."""
+
+from msgspec import Struct
+
+
+class SignInRequest(Struct, frozen=True):
+    """An e-mail address and password, and the token of the guest's session that ends with it."""
+
+    email: str
+    password: str
+    guest_token: str = ""
