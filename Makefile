@@ -4,14 +4,13 @@ DATA ?= data
 DEMO ?= 1
 NAME ?= checkout
 T ?=
-# Tests run side by side, but for those that drive a browser, and those that time how soon what they kill is back.
-ALONE := tests/browser tests/faults
 export PYTHON
 BIN := .venv/bin
+STAGES := $(BIN)/python scripts/stages.py
 DEMO_FLAG := $(if $(filter 0 no false,$(DEMO)),--no-demo,--demo)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format bench chromium varnish opensearch setup setup-test clean
+.PHONY: help run dev test check coverage hooks format bench chromium varnish opensearch setup setup-test clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,19 +18,21 @@ help:  ## this list
 run: setup  ## open the shop on http://127.0.0.1:8000 (PORT=8900, DATA=dir, DEMO=0 for an empty one)
 	@exec $(BIN)/mercat serve --port $(PORT) --data "$(DATA)" $(DEMO_FLAG)
 
-test: setup-test  ## all checks and tests; T=faults/test_supervisor.py for some tests only
+dev: setup-test  ## the shop as `make run` opens it, which takes up changes of code, templates and styles by itself
+	@MERCAT_RELOAD=true exec $(BIN)/mercat serve --workers 1 --port $(PORT) --data "$(DATA)" $(DEMO_FLAG)
+
+test: setup-test  ## all checks and tests, each stage with its time; T=faults/test_supervisor.py for some tests only
 	@$(MAKE) --no-print-directory chromium || echo "The browser tests will be skipped."
-	@$(if $(T),true,$(MAKE) --no-print-directory check)
-	@if [ -n "$(T)" ]; then $(BIN)/pytest tests/$(T); else \
-	$(BIN)/pytest -n 2 --dist loadfile $(addprefix --ignore=,$(ALONE)) tests && $(BIN)/pytest $(ALONE); fi
+	@if [ -n "$(T)" ]; then $(BIN)/pytest tests/$(T); else $(STAGES) check test; fi
 
-check: setup-test  ## style, types, and who may import whom
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
-	@$(BIN)/pyright
-	@$(BIN)/pytest -q tests/tidy/test_layers.py
+check: setup-test  ## lock file, style, who may import whom, generated docs, wheel, known vulnerabilities, types
+	@$(STAGES) check
 
-lint: check
+coverage: setup-test  ## branch coverage of the tests that need no browser, and its floor (pyproject.toml)
+	@$(STAGES) coverage
+
+hooks: setup-test  ## let git run the checks before each commit
+	@$(BIN)/pre-commit install
 
 format: setup-test  ## put the code in order
 	@$(BIN)/ruff check --fix .

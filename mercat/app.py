@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import AsyncExitStack
 
 import asyncpg
 from starlette.applications import Starlette
-from starlette.types import Receive, Scope, Send
 
 from mercat import flashsale, web
 from mercat.audit import Finding, audit
@@ -14,10 +14,15 @@ from mercat.kit.database import warm
 from mercat.kit.host import for_ever
 from mercat.lab.demo import draw_from_path
 from mercat.settings import Settings
-from mercat.shop import CHECKOUT_PATH, Shop
+from mercat.shop import CHECKOUT_PATH, Shop, build_services
 
 _SWITCHES_S = 2
 _READY_WITHIN_S = 2
+
+
+async def build_shop(settings: Settings, stack: AsyncExitStack) -> Shop:
+    """Build every service, wherever it lives. A purchase is answered as the API presents it."""
+    return await build_services(settings, stack, web.present_checkout)
 
 
 def internal_app(shop: Shop) -> Starlette:
@@ -31,26 +36,13 @@ async def public_app(shop: Shop) -> web.Middleware:
     if "catalog" in host.here:
         host.start(for_ever("news of products", shop.catalog.listen))
     host.start(for_ever("switches", lambda: _follow_switches(shop)))
-    pages = Starlette(exception_handlers=web.exception_handlers())
-
-    async def rooms(scope: Scope, receive: Receive, send: Send) -> None:
-        # The API answers every error itself, so it needs none of the layers that pages have around them.
-        machine = scope["type"] == "http" and scope["path"].startswith("/api/")
-        await (api.handle if machine else pages)(scope, receive, send)
-
-    middleware = web.Middleware(rooms, shop.settings)
-    middleware.open(shop.accounts.who, host.cache, web.turn_away)
-    api, *root = web.api_routes(shop, middleware, host.store, lambda: ready(shop))
-    pages.router.routes += root
-    pages.router.routes += web.page_routes(
+    return web.application(
         shop,
-        store=host.store,
+        ready=lambda: ready(shop),
         events=await host.pool("events"),
         audit=lambda: audit_of(shop.settings),
         draw=draw_from_path,
-        closing=host.closing,
     )
-    return middleware
 
 
 async def certify(shop: Shop, sale_id: str) -> flashsale.Certified:

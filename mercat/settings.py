@@ -44,6 +44,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 2
     log_level: str = "warning"
     """What is said on standard error: debug (every request), info, warning or error."""
+    reload: bool = False
+    """Whether workers start again when a file of the package changes: `make dev`. Needs watchfiles."""
     currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")] = "USD"
     """The one currency the shop sells in."""
     search_sold_out: Literal["among_others", "last", "hidden"] = "among_others"

@@ -30,6 +30,7 @@ from mercat import (
     sellers,
     wishlist,
 )
+from mercat.checkout import Present
 from mercat.events import ProductChanged
 from mercat.ids import ProductId
 from mercat.kit.breaker import Breaker
@@ -61,8 +62,10 @@ class Shop:
     flashsale: flashsale.FlashSales
     membership: membership.Membership
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, present: Present) -> None:
+        """`present` makes the bytes that a purchase is answered with: checkout stores them."""
         self.host = host
+        self.present = present
         self.breakers = {name: Breaker(name) for name, each in SERVICES.items() if each.dispensable}
 
     @property
@@ -119,15 +122,18 @@ def _make_search(host: Host, db: asyncpg.Pool, _: Shop) -> search.Search:
 def _make_checkout(host: Host, db: asyncpg.Pool, shop: Shop) -> checkout.Checkout:
     return checkout.Checkout(
         db,
-        shop.accounts,
-        shop.catalog,
-        shop.cart,
-        shop.pricing,
-        shop.fulfilment,
-        shop.inventory,
-        shop.payments,
-        shop.orders,
+        checkout.Neighbours(
+            accounts=shop.accounts,
+            catalog=shop.catalog,
+            cart=shop.cart,
+            pricing=shop.pricing,
+            fulfilment=shop.fulfilment,
+            inventory=shop.inventory,
+            payments=shop.payments,
+            orders=shop.orders,
+        ),
         host.settings,
+        shop.present,
     )
 
 
@@ -207,7 +213,7 @@ SERVICES: dict[str, Service] = {
         lambda host, db, shop: cart.Cart(db, host.store, shop.catalog, shop.inventory, host.settings),
         asks=("catalog", "inventory"),
         on_checkout_path=True,
-        duties=lambda shop: {"cart copies": shop.cart.keep_copying},
+        duties=lambda shop: {"cart copies": shop.cart.copies.keep_copying},
     ),
     "checkout": Service(
         checkout.Checkout,
@@ -225,10 +231,10 @@ SERVICES: dict[str, Service] = {
         ),
         on_checkout_path=True,
         duties=lambda shop: {
-            "checkout recovery": shop.checkout.saga.keep_recovering,
-            "old keys": shop.checkout.saga.keep_forgetting,
-            "cancellations and returns": shop.checkout.keep_undoing,
-            "notices of the provider": shop.checkout.keep_hearing,
+            "checkout recovery": shop.checkout.recovery.keep_recovering,
+            "old keys": shop.checkout.recovery.keep_forgetting,
+            "cancellations, parcels and returns": shop.checkout.aftercare.keep_recovering,
+            "webhooks of the provider": shop.checkout.webhooks.keep_retrying,
         },
     ),
     "flashsale": Service(
@@ -263,10 +269,10 @@ def storeys() -> list[list[str]]:
     return [[n for n in height if height[n] == storey] for storey in range(max(height.values()), -1, -1)]
 
 
-async def build_shop(settings: Settings, stack: AsyncExitStack) -> Shop:
+async def build_services(settings: Settings, stack: AsyncExitStack, present: Present) -> Shop:
     """Build every service, or the stand-in of one whose address a setting gives (`MERCAT_<NAME>_URL`)."""
     host = Host(settings, stack)
-    shop = Shop(host)
+    shop = Shop(host, present)
     for name, service in SERVICES.items():
         setattr(shop, name, await _placed(host, shop, name, service))
     shop.checkout.gate = flashsale.Gate(shop.flashsale)

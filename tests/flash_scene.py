@@ -9,6 +9,7 @@ import pytest
 
 from mercat import ids
 from mercat.accounts import NewAddress
+from mercat.app import build_shop
 from mercat.audit import audit
 from mercat.catalog import NewProduct
 from mercat.checkout import Buy
@@ -18,7 +19,6 @@ from mercat.flashsale import (
 from mercat.inventory import Line
 from mercat.kit import clock
 from mercat.kit.rpc import Caller
-from mercat.shop import build_shop
 
 HOME = NewAddress(name="Ann", line1="1 Lane", city="Boston", region="MA", postal_code="02110", country="US")
 SALE = "tea"

@@ -3,12 +3,12 @@ from mercat.kit.rpc import Route
 
 API = [
     Route("POST", "/people", Accounts.register),
-    Route("POST", "/passwords/verified", Accounts.verify, status=200),
+    Route("POST", "/passwords/verified", Accounts.verify),
     Route("PUT", "/people/{user_id}/guests/{guest_id}", Accounts.claim),
     Route("POST", "/people/{user_id}/sessions", Accounts.begin_session),
     Route("POST", "/guests", Accounts.guest),
-    Route("POST", "/sessions/seen", Accounts.who, status=200),
-    Route("POST", "/sessions/ended", Accounts.sign_out, status=200),
+    Route("POST", "/sessions/seen", Accounts.who),
+    Route("POST", "/sessions/ended", Accounts.sign_out),
     Route("PUT", "/people/{user_id}/roles/{role}", Accounts.grant),
     Route("GET", "/people/{user_id}/guests", Accounts.guests_of),
     Route("POST", "/people/{user_id}/addresses", Accounts.add_address),

@@ -1,3 +1,5 @@
+"""The audit: runs each law, and breaks each to prove that it would be noticed."""
+
 import re
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""The routes of the cart."""
+
 from mercat.cart.service import Cart
 from mercat.kit.rpc import Route
 

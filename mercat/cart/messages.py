@@ -8,7 +8,6 @@ from mercat.ids import CartId, OfferId, ProductId
 from mercat.kit.refusals import Conflict
 
 LINES_MAX = 500
-QUANTITY_MAX = 9_999
 
 
 class BasketLine(Struct, frozen=True):
@@ -27,6 +26,8 @@ class Basket(Struct, frozen=True):
 
 
 class CartLine(Struct, frozen=True, kw_only=True):
+    """A line with today's price, and the price of when it was put in."""
+
     product_id: ProductId
     offer_id: OfferId
     title: str
@@ -39,7 +40,7 @@ class CartLine(Struct, frozen=True, kw_only=True):
     added: datetime | None = None
 
 
-class Problem(Struct, frozen=True, omit_defaults=True):
+class LineProblem(Struct, frozen=True, omit_defaults=True):
     """What stands between this cart and buying: price_changed, sold_out, not_enough, not_for_sale."""
 
     code: str
@@ -50,12 +51,14 @@ class Problem(Struct, frozen=True, omit_defaults=True):
 
 
 class CartView(Struct, frozen=True):
+    """A cart with today's prices; `item_count` is the sum of its quantities."""
+
     cart_id: CartId
     items: list[CartLine]
     subtotal: int
     item_count: int
     currency: str
-    problems: list[Problem]
+    problems: list[LineProblem]
 
 
 class CartFull(Conflict):

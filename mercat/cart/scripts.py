@@ -1,8 +1,19 @@
-"""What happens to a cart in Valkey, each an atomic script.
+"""What happens to a cart in Valkey, each an atomic script in Lua.
 
-KEYS of all: the cart, its id, the set of changed carts. A cart without an id is one that Valkey does not know
-(new, or lost): scripts answer nil then, and the caller rebuilds it first.
+KEYS of all: the cart, its id, the set of changed carts (`keys_of`). A cart without an id is one that Valkey
+does not know (new, or lost): scripts answer nil then, and the caller rebuilds it first.
 """
+
+from mercat.ids import UserId
+
+CHANGED_CARTS = "carts:changed"
+"""A sorted set of users, by Valkey's time of the last change in their cart, in microseconds."""
+
+
+def keys_of(user: UserId | str) -> list[str]:
+    """List the keys of a person's cart: its lines, its id, the set of changed carts."""
+    return [f"cart:{user}", f"cart_id:{user}", CHANGED_CARTS]
+
 
 _CHANGED = """
 local function changed(cart, id, dirty, user, ttl)
@@ -12,8 +23,8 @@ local function changed(cart, id, dirty, user, ttl)
   redis.call('EXPIRE', id, ttl)
 end
 """
+"""Notes that a cart has changed."""
 
-# A line as it is kept; nil for what cannot be read, which then is as good as not there.
 _READ = """
 local function read(old)
   if not old then return nil end
@@ -25,8 +36,8 @@ local function read(old)
   return line
 end
 """
+"""Reads a line as it is kept; nil for what cannot be read, which then is as good as not there."""
 
-# ARGV: user, ttl, field, quantity to add, price, added, most a line, most lines. Answers 1; 0 if it is full.
 ADD = (
     _CHANGED
     + _READ
@@ -48,8 +59,8 @@ changed(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2])
 return 1
 """
 )
+"""ARGV: user, ttl, field, quantity to add, price, added, most a line, most lines. Answers 1, or 0: full."""
 
-# ARGV: user, ttl, field, quantity (0 removes). Answers 1, or 0 where there is no such line.
 CHANGE = (
     _CHANGED
     + _READ
@@ -69,15 +80,15 @@ changed(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2])
 return 1
 """
 )
+"""ARGV: user, ttl, field, quantity (0 removes). Answers 1, or 0 where there is no such line."""
 
-# Answers the id and the lines.
 SHOW = """
 local id = redis.call('GET', KEYS[2])
 if not id then return nil end
 return {id, redis.call('HGETALL', KEYS[1])}
 """
+"""Answers the id and the lines."""
 
-# ARGV: user, ttl, id, then field and line pairs. Only where Valkey does not know the cart.
 REBUILD = """
 if redis.call('SET', KEYS[2], ARGV[3], 'NX', 'EX', ARGV[2]) then
   for i = 4, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
@@ -85,8 +96,8 @@ if redis.call('SET', KEYS[2], ARGV[3], 'NX', 'EX', ARGV[2]) then
 end
 return 1
 """
+"""ARGV: user, ttl, id, then field and line pairs. Only where Valkey does not know the cart."""
 
-# ARGV: user, ttl, the id that is spent, the next id, then field and quantity pairs that were bought.
 SPEND = (
     _CHANGED
     + _READ
@@ -109,8 +120,8 @@ changed(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2])
 return 1
 """
 )
+"""ARGV: user, ttl, the id that is spent, the next id, then field and quantity pairs that were bought."""
 
-# KEYS also: the other cart, its id. ARGV: user, ttl, other user, most a line. Moves the other cart's lines.
 MERGE = (
     _CHANGED
     + _READ
@@ -134,11 +145,12 @@ end
 return #lines / 2
 """
 )
+"""Moves another cart's lines. KEYS also: that cart, its id. ARGV: user, ttl, other user, most a line."""
 
-# KEYS: the set of changed carts. ARGV: user and time pairs that were copied; later changes stay in the set.
 COPIED = """
 for i = 1, #ARGV, 2 do
   if redis.call('ZSCORE', KEYS[1], ARGV[i]) == ARGV[i + 1] then redis.call('ZREM', KEYS[1], ARGV[i]) end
 end
 return 1
 """
+"""KEYS: the changed carts. ARGV: user and time pairs that were copied; later changes stay in the set."""

@@ -2,47 +2,57 @@
 
 It reads like the business: begin, reserve, charge, create, confirm, finish. Every step is idempotent by
 checkout id, so a crash is recovered by running it again from the top; `saga.py` says the rules that make this
-true.
+true. `service.py` lists the parts: preparation, purchases, recovery, aftercare, webhooks, parked work.
 """
 
 from mercat.checkout.api import API
 from mercat.checkout.messages import (
+    AdmissionGate,
     Buy,
     CartEmpty,
+    CheckoutAnswer,
+    CheckoutHealth,
     CheckoutInProgress,
-    Gate,
-    Health,
+    CheckoutOutcome,
+    Confirmed,
     KeyReused,
     NotAdmitted,
     Parked,
+    Pending,
+    Present,
     PriceChanged,
     Quote,
+    Refused,
     Return,
     Returned,
-    Said,
     Ship,
-    ShippedLine,
     Track,
 )
+from mercat.checkout.neighbours import Neighbours
 from mercat.checkout.service import Checkout
 
 __all__ = [
     "API",
+    "AdmissionGate",
     "Buy",
     "CartEmpty",
     "Checkout",
+    "CheckoutAnswer",
+    "CheckoutHealth",
     "CheckoutInProgress",
-    "Gate",
-    "Health",
+    "CheckoutOutcome",
+    "Confirmed",
     "KeyReused",
+    "Neighbours",
     "NotAdmitted",
     "Parked",
+    "Pending",
+    "Present",
     "PriceChanged",
     "Quote",
+    "Refused",
     "Return",
     "Returned",
-    "Said",
     "Ship",
-    "ShippedLine",
     "Track",
 ]

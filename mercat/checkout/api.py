@@ -1,21 +1,29 @@
-from mercat.checkout.service import Checkout
+"""The routes of checkout: a verb of any of its parts each."""
+
+from mercat.checkout.aftercare import Aftercare
+from mercat.checkout.cards import SavedCards
+from mercat.checkout.parked import ParkedWork
+from mercat.checkout.past import PastPurchases
+from mercat.checkout.preparation import Preparation
+from mercat.checkout.purchases import Purchases
+from mercat.checkout.webhooks import PaymentWebhooks
 from mercat.kit.rpc import Route
 
 API = [
-    Route("POST", "/people", Checkout.people, status=200),
-    Route("POST", "/cards", Checkout.keep_card),
-    Route("POST", "/quotes", Checkout.quote),
-    Route("POST", "/checkouts", Checkout.buy, status=200),
-    Route("POST", "/outcomes", Checkout.outcomes, status=200),
-    Route("POST", "/never", Checkout.never_begin, status=200),
-    Route("GET", "/health", Checkout.health),
-    Route("POST", "/challenges/{ticket}", Checkout.challenge, status=200),
-    Route("POST", "/checkouts/{checkout_id}", Checkout.resume, status=200),
-    Route("POST", "/notices", Checkout.hear, status=200),
-    Route("POST", "/orders/{order_id}/cancel", Checkout.cancel, status=200),
-    Route("POST", "/shipments", Checkout.ship),
-    Route("POST", "/shipments/{shipment_id}/events", Checkout.track),
-    Route("POST", "/orders/{order_id}/returns", Checkout.return_),
-    Route("GET", "/parked", Checkout.parked),
-    Route("POST", "/parked", Checkout.retry, status=200),
+    Route("POST", "/cards", SavedCards.keep_card),
+    Route("POST", "/quotes", Preparation.quote),
+    Route("POST", "/checkouts", Purchases.buy, status=200),
+    Route("POST", "/checkouts/{checkout_id}", Purchases.resume, status=200),
+    Route("POST", "/challenges/{ticket}", Purchases.challenge, status=200),
+    Route("POST", "/outcomes", PastPurchases.outcomes, status=200),
+    Route("POST", "/never", PastPurchases.never_begin, status=200),
+    Route("GET", "/health", PastPurchases.health),
+    Route("POST", "/webhooks", PaymentWebhooks.receive_webhook, status=200),
+    Route("POST", "/people", Aftercare.people, status=200),
+    Route("POST", "/orders/{order_id}/cancel", Aftercare.cancel, status=200),
+    Route("POST", "/shipments", Aftercare.ship),
+    Route("POST", "/shipments/{shipment_id}/events", Aftercare.track),
+    Route("POST", "/orders/{order_id}/returns", Aftercare.return_),
+    Route("GET", "/parked", ParkedWork.parked),
+    Route("POST", "/parked", ParkedWork.retry, status=200),
 ]

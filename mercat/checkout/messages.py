@@ -1,18 +1,19 @@
 """What checkout is asked and what it answers."""
 
-from datetime import datetime
-from typing import Annotated, Literal, Protocol
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Annotated, Any, Protocol
 
 from msgspec import Meta, Struct
 
 from mercat.accounts import Email
-from mercat.ids import AddressId, CheckoutId, LineId, OrderId, PaymentMethodId, ReturnId
-from mercat.kit.refusals import Conflict, Forbidden, Invalid
-from mercat.orders import NewOrder
-from mercat.payments import SellerPart
+from mercat.fulfilment import ParcelStatus
+from mercat.ids import AddressId, CheckoutId, OrderId, PaymentMethodId, ReturnId
+from mercat.kit.refusals import Conflict, Forbidden, Invalid, Refusal
+from mercat.orders import LineQuantity, NewOrder
+from mercat.payments import NextAction, SellerPart
 
-Code = Annotated[str, Meta(min_length=1, max_length=40)]
-Quantity = Annotated[int, Meta(ge=1, le=9_999)]
+MethodCode = Annotated[str, Meta(min_length=1, max_length=40)]
 
 
 class Buy(Struct, frozen=True):
@@ -20,7 +21,7 @@ class Buy(Struct, frozen=True):
 
     shipping_address_id: AddressId
     payment_method_id: PaymentMethodId
-    shipping_method: Code
+    shipping_method: MethodCode
     quote_id: Annotated[str, Meta(max_length=60_000)] | None = None
     email: Email | None = None
     flash_pass: Annotated[str, Meta(max_length=2_000)] | None = None
@@ -29,7 +30,51 @@ class Buy(Struct, frozen=True):
     """Minor units; where it differs from the total of now, it is price_changed and nothing is bought."""
 
 
-class Health(Struct, frozen=True):
+class Confirmed(Struct, frozen=True, tag="confirmed"):
+    """A purchase that is paid, and its order placed."""
+
+    order_id: OrderId
+    total: int
+    currency: str
+    estimated_delivery: date
+
+
+class Refused(Struct, frozen=True, tag="refused"):
+    """A purchase that moved nothing: the code, the words and the facts of the refusal that ended it."""
+
+    code: str
+    detail: str
+    facts: dict[str, Any] = {}
+
+    @classmethod
+    def by(cls, refusal: Refusal) -> "Refused":
+        """Make the value of a refusal that was raised."""
+        return cls(refusal.code(), str(refusal), refusal.facts)
+
+
+class Pending(Struct, frozen=True, tag="pending"):
+    """A purchase that is not decided yet; `next_action` where its shopper has to do something first."""
+
+    order_id: OrderId | None = None
+    next_action: NextAction | None = None
+
+
+CheckoutOutcome = Confirmed | Refused | Pending
+Present = Callable[[CheckoutOutcome], tuple[int, bytes]]
+"""Makes the status and the bytes that programs are answered; the web layer hands it in."""
+
+
+class CheckoutAnswer(Struct, frozen=True):
+    """What a purchase came to: the value, and `status` and `body` as they were presented. A final answer is
+    presented once, stored with its commit, and the same byte for byte whenever it is asked for again."""
+
+    outcome: CheckoutOutcome
+    status: int
+    body: bytes
+    replayed: bool = False
+
+
+class CheckoutHealth(Struct, frozen=True):
     """How buying did in the last seconds: answers, of these failed by our fault, the 99th percentile of their
     time, and purchases that run for longer than they should."""
 
@@ -39,16 +84,9 @@ class Health(Struct, frozen=True):
     overdue: int
 
 
-class Said(Struct, frozen=True):
-    """An answer as it goes over the wire, byte for byte the same whenever it is repeated."""
-
-    status: int
-    body: bytes
-    replayed: bool = False
-    retry_after: int | None = None
-
-
 class Quote(Struct, frozen=True, kw_only=True):
+    """What a cart costs at an address, honoured until it expires. Amounts in minor units."""
+
     quote_id: str
     subtotal: int
     shipping: int
@@ -59,42 +97,41 @@ class Quote(Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
-class Record(Struct, frozen=True):
-    """The pending order: all that the steps after begin need."""
+class PendingOrder(Struct, frozen=True):
+    """A purchase as it was begun: all that the later steps need, so that none looks anything up again."""
 
     order: NewOrder
     token: str
     sellers: list[SellerPart]
 
 
-class ShippedLine(Struct, frozen=True):
-    order_line_id: LineId
-    quantity: Quantity
-
-
 class Ship(Struct, frozen=True):
-    """A seller hands a parcel over."""
+    """A parcel that a seller hands over."""
 
     order_id: OrderId
-    lines: Annotated[list[ShippedLine], Meta(min_length=1, max_length=500)]
+    lines: Annotated[list[LineQuantity], Meta(min_length=1, max_length=500)]
     carrier: Annotated[str, Meta(min_length=1, max_length=80)]
     tracking_number: Annotated[str, Meta(min_length=1, max_length=80)]
 
 
 class Track(Struct, frozen=True):
-    """A carrier saw a parcel."""
+    """What a carrier saw of a parcel."""
 
-    status: Literal["shipped", "in_transit", "out_for_delivery", "delivered", "exception"]
+    status: ParcelStatus
     location: Annotated[str, Meta(max_length=200)] | None = None
     at: datetime | None = None
 
 
 class Return(Struct, frozen=True):
-    lines: Annotated[list[ShippedLine], Meta(min_length=1, max_length=500)]
+    """Goods of an order that are sent back."""
+
+    lines: Annotated[list[LineQuantity], Meta(min_length=1, max_length=500)]
     reason: Annotated[str, Meta(max_length=1_000)] = ""
 
 
 class Returned(Struct, frozen=True):
+    """A return that was accepted."""
+
     return_id: ReturnId
 
 
@@ -110,15 +147,16 @@ class Parked(Struct, frozen=True):
     since: datetime
 
 
-class Gate(Protocol):
+class AdmissionGate(Protocol):
     """Who lets orders in, where not everybody may buy everything."""
 
     async def admit(self, order: NewOrder, card: str, flash_pass: str | None, /) -> str | None:
-        """Raises NotAdmitted, or answers the name of the pass under which this is bought, once."""
+        """Answer the name of the pass under which this is bought, once; None where none is needed. Raise
+        NotAdmitted."""
         ...
 
     async def give_back(self, name: str, checkout_id: CheckoutId, /) -> None:
-        """This checkout did not begin after all."""
+        """Give back the pass of a checkout that did not begin after all."""
         ...
 
 
@@ -142,3 +180,7 @@ class CheckoutInProgress(Conflict):
 
 class PriceChanged(Conflict):
     """The total is not what you expected. Nothing was bought: accept the new one, or go back to the cart."""
+
+
+class NeverBegins(Conflict):
+    """This purchase waited too long to begin, so it never will. Nothing was charged: buy again."""

@@ -1,180 +1,183 @@
--- name: begin_many
+-- name: begin_many(checkout_ids, user_ids, keys, fingerprints, cart_ids, records, begun_ats, passes, lease)
 -- Those that begin; the others have the key or the cart of another checkout.
 with fresh as (
     insert into checkout.checkout (checkout_id, user_id, key, fingerprint, cart_id, record, begun_at, pass)
     select c, u, k, f, t, r::json, b, p
-    from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bytea[], $5::bigint[], $6::text[], $7::timestamptz[], $8::text[])
+    from unnest(:checkout_ids::bigint[], :user_ids::bigint[], :keys::text[], :fingerprints::bytea[], :cart_ids::bigint[],
+        :records::text[], :begun_ats::timestamptz[], :passes::text[])
         as a (c, u, k, f, t, r, b, p)
     order by c
     on conflict do nothing
     returning checkout_id, begun_at
 )
 insert into checkout.running (checkout_id, lease_until, begun_at)
-select checkout_id, begun_at + $9::interval, begun_at from fresh
+select checkout_id, begun_at + :lease::interval, begun_at from fresh
 returning checkout_id;
 
--- name: standing
--- What stands under these people's keys.
-select c.user_id, c.key, c.checkout_id, c.fingerprint, c.record::text, a.status, a.body,
-    r.fence, r.lease_until, r.direction, r.reason::text, r.waits_until
-from unnest($1::bigint[], $2::text[]) as k (user_id, key)
-join checkout.checkout c on c.user_id = k.user_id and c.key = k.key
+-- name: by_key(user_id, key)
+select c.checkout_id, c.fingerprint, c.record::text, a.status, a.body, a.confirmed, a.refusal::text,
+    r.fence, r.direction, r.reason::text
+from checkout.checkout c
 left join checkout.answer a on a.checkout_id = c.checkout_id
-left join checkout.running r on r.checkout_id = c.checkout_id;
+left join checkout.running r on r.checkout_id = c.checkout_id
+where c.user_id = :user_id and c.key = :key;
 
--- name: of_cart
-select c.checkout_id, c.record::text, a.status from checkout.checkout c
+-- name: of_cart(cart_id)
+select c.record::text, a.confirmed from checkout.checkout c
 left join checkout.answer a on a.checkout_id = c.checkout_id
-where c.cart_id = $1;
+where c.cart_id = :cart_id;
 
--- name: take_over
+-- name: take_over(checkout_id, now, lease, fence)
 -- The lease of one checkout, if it is free: nobody works on it, or it waits for the shopper.
-update checkout.running set fence = fence + 1, lease_until = $2::timestamptz + $3::interval, tries = tries + 1
-where checkout_id = $1 and fence = $4 and (lease_until < $2 or waits_until is not null)
+update checkout.running set fence = fence + 1, lease_until = :now::timestamptz + :lease::interval, tries = tries + 1
+where checkout_id = :checkout_id and fence = :fence and (lease_until < :now or waits_until is not null)
 returning fence, direction, reason::text, begun_at;
 
--- name: take_over_lapsed
+-- name: take_over_lapsed(now, lease, batch_max)
 -- Checkouts that nobody works on any more: a crash left them, or their shopper walked away.
-update checkout.running r set fence = r.fence + 1, lease_until = $1::timestamptz + $2::interval, tries = r.tries + 1
+update checkout.running r set fence = r.fence + 1, lease_until = :now::timestamptz + :lease::interval, tries = r.tries + 1
 from (
     select checkout_id from checkout.running
-    where lease_until < $1 and coalesce(waits_until, '-infinity') < $1 and parked is null
-    order by checkout_id limit $3 for update skip locked
+    where lease_until < :now and coalesce(waits_until, '-infinity') < :now and parked is null
+    order by checkout_id limit :batch_max for update skip locked
 ) lapsed
 join checkout.checkout c on c.checkout_id = lapsed.checkout_id
 where r.checkout_id = lapsed.checkout_id
 returning r.checkout_id, r.fence, r.direction, r.reason::text, r.waits_until, r.begun_at, r.tries, c.record::text,
     c.user_id, c.key;
 
--- name: decide_many
+-- name: decide_many(checkout_ids, fences, directions, reasons)
 -- The direction, once, by whoever holds the fence.
 update checkout.running r set direction = a.direction, reason = a.reason::json
-from unnest($1::bigint[], $2::int[], $3::text[], $4::text[]) as a (checkout_id, fence, direction, reason)
+from unnest(:checkout_ids::bigint[], :fences::int[], :directions::text[], :reasons::text[]) as a (checkout_id, fence, direction, reason)
 where r.checkout_id = a.checkout_id and r.fence = a.fence and coalesce(r.direction, a.direction) = a.direction
 returning r.checkout_id, r.fence;
 
--- name: turn_back
+-- name: turn_back(checkout_id, fence, reason)
 -- Forward becomes undo only where the order was refused for good first.
-update checkout.running set direction = 'undo', reason = $3::json
-where checkout_id = $1 and fence = $2
+update checkout.running set direction = 'undo', reason = :reason::json
+where checkout_id = :checkout_id and fence = :fence
 returning checkout_id;
 
--- name: wait
+-- name: wait(checkout_id, fence, until, now)
 -- It waits for the shopper: no lease, and an end.
-update checkout.running set waits_until = coalesce(waits_until, $3), lease_until = $4
-where checkout_id = $1 and fence = $2
+update checkout.running set waits_until = coalesce(waits_until, :until), lease_until = :now
+where checkout_id = :checkout_id and fence = :fence
 returning checkout_id;
 
--- name: finish_many
+-- name: finish_many(checkout_ids, fences, statuses, bodies, refusals, ats)
 -- The final answer, by whoever holds the fence; a refusal gives the cart back.
 with asked as materialized (
-    select * from unnest($1::bigint[], $2::int[], $3::smallint[], $4::bytea[], $5::timestamptz[])
-        as a (checkout_id, fence, status, body, at)
+    select * from unnest(:checkout_ids::bigint[], :fences::int[], :statuses::smallint[], :bodies::bytea[],
+        :refusals::text[], :ats::timestamptz[]) as a (checkout_id, fence, status, body, refusal, at)
 ), locked as materialized (
     select r.checkout_id from checkout.running r
-    where r.checkout_id = any($1::bigint[]) order by r.checkout_id for update
+    where r.checkout_id = any(:checkout_ids::bigint[]) order by r.checkout_id for update
 ), ended as (
     delete from checkout.running r using asked a
     where r.checkout_id = a.checkout_id and r.fence = a.fence and (select count(*) from locked) >= 0
-    returning a.checkout_id, r.fence, a.status, a.body, a.at
+    returning a.checkout_id, r.fence, a.status, a.body, a.refusal, a.at
 ), freed as (
     update checkout.checkout set cart_id = null, pass = null
-    where checkout_id = any (array(select checkout_id from ended where status <> 201))
+    where checkout_id = any (array(select checkout_id from ended where refusal is not null))
 ), stored as (
-    insert into checkout.answer (checkout_id, status, body, at)
-    select checkout_id, status, body, at from ended
+    insert into checkout.answer (checkout_id, status, body, refusal, at)
+    select checkout_id, status, body, refusal::json, at from ended
 )
 select checkout_id, fence from ended;
 
--- name: answers
-select checkout_id, status, body from checkout.answer where checkout_id = any($1::bigint[]);
+-- name: answer(checkout_id)
+select c.record::text, a.status, a.body, a.confirmed, a.refusal::text
+from checkout.answer a join checkout.checkout c using (checkout_id)
+where a.checkout_id = :checkout_id;
 
--- name: outcomes
-select c.checkout_id, case when c.key = '' then 'never' when a.status = 201 then 'bought'
-    when a.status is not null then 'refused' else 'running' end as outcome
+-- name: outcomes(checkout_ids)
+select c.checkout_id, case when c.key = '' then 'never' when a.confirmed then 'bought'
+    when a.checkout_id is not null then 'refused' else 'running' end as outcome
 from checkout.checkout c left join checkout.answer a on a.checkout_id = c.checkout_id
-where c.checkout_id = any($1::bigint[]);
+where c.checkout_id = any(:checkout_ids::bigint[]);
 
--- name: never_begin
+-- name: never_begin(checkout_ids, now, status, body, refusal)
 -- A tombstone where nothing has begun: whoever comes late finds the id taken. Nobody else has a key without letters.
 with gone as (
     insert into checkout.checkout (checkout_id, user_id, key, fingerprint, record, begun_at)
-    select c, c, '', '', '{}', $2 from unnest($1::bigint[]) c order by c
+    select c, c, '', '', '{}', :now from unnest(:checkout_ids::bigint[]) c order by c
     on conflict do nothing
     returning checkout_id
 )
-insert into checkout.answer (checkout_id, status, body, at) select checkout_id, 409, '', $2 from gone;
+insert into checkout.answer (checkout_id, status, body, refusal, at)
+select checkout_id, :status::smallint, :body::bytea, :refusal::text::json, :now from gone;
 
--- name: health
--- How the purchases did that began after $1 (ids carry their time): those we failed, the slow ones, and those
--- that have been running since before $2.
-select count(*) as answers, count(*) filter (where status >= 500 or unavailable) as failed,
+-- name: health(after_id, overdue_before)
+-- How the purchases did that began after an id (ids carry their time): those we failed, the slow ones, and those
+-- that have been running for too long.
+select count(*) as answers, count(*) filter (where unavailable) as failed,
     coalesce(percentile_cont(0.99) within group (order by took), 0)::float8 as p99_s,
-    (select count(*) from checkout.running where begun_at < $2 and waits_until is null and parked is null) as overdue
+    (select count(*) from checkout.running where begun_at < :overdue_before and waits_until is null and parked is null) as overdue
 from (
-    select a.status, extract(epoch from a.at - c.begun_at) as took,
-        a.status = 402 and position('payment_unavailable' in convert_from(a.body, 'utf8')) > 0 as unavailable
+    select extract(epoch from a.at - c.begun_at) as took,
+        a.refusal ->> 'code' = 'payment_unavailable' as unavailable
     from checkout.checkout c join checkout.answer a using (checkout_id)
-    where c.checkout_id > $1 order by c.checkout_id desc limit 2000
+    where c.checkout_id > :after_id order by c.checkout_id desc limit 2000
 ) lately;
 
--- name: by_id
-select c.user_id, c.key, c.checkout_id, c.fingerprint, c.record::text, a.status, a.body,
-    r.fence, r.lease_until, r.direction, r.reason::text, r.waits_until
+-- name: by_id(checkout_id)
+select c.checkout_id, c.fingerprint, c.record::text, a.status, a.body, a.confirmed, a.refusal::text,
+    r.fence, r.direction, r.reason::text
 from checkout.checkout c
 left join checkout.answer a on a.checkout_id = c.checkout_id
 left join checkout.running r on r.checkout_id = c.checkout_id
-where c.checkout_id = $1;
+where c.checkout_id = :checkout_id;
 
--- name: park
-update checkout.running set parked = $3 where checkout_id = $1 and fence = $2;
+-- name: park(checkout_id, fence, reason)
+update checkout.running set parked = :reason where checkout_id = :checkout_id and fence = :fence;
 
--- name: prune
+-- name: prune(before_id)
 -- Refused purchases are kept for a day, then forgotten together with their keys; orders keep theirs.
 with old as (
     select c.checkout_id from checkout.checkout c
-    join checkout.answer a on a.checkout_id = c.checkout_id and a.status <> 201
-    where c.checkout_id < $1 limit 5000
+    join checkout.answer a on a.checkout_id = c.checkout_id and not a.confirmed
+    where c.checkout_id < :before_id limit 5000
 ), answers as (
     delete from checkout.answer where checkout_id in (select checkout_id from old)
 )
 delete from checkout.checkout where checkout_id in (select checkout_id from old)
 returning checkout_id;
 
--- name: undoing_begin
+-- name: undoing_begin(reference, order_id, record, lease_until)
 -- What was closed is opened again: it was not decided then, and may be now.
 insert into checkout.undoing as u (reference, order_id, record, lease_until)
-values ($1, $2, $3::json, $4)
+values (:reference, :order_id, :record::json, :lease_until)
 on conflict (reference) do update set done_at = null, lease_until = excluded.lease_until, record = excluded.record
     where u.done_at is not null;
 
--- name: undoing_done
-update checkout.undoing set done_at = $2 where reference = $1 and done_at is null;
+-- name: undoing_done(reference, now)
+update checkout.undoing set done_at = :now where reference = :reference and done_at is null;
 
--- name: undoing_lapsed
-update checkout.undoing u set lease_until = $1::timestamptz + $2::interval, tries = tries + 1
+-- name: undoing_lapsed(now, lease)
+update checkout.undoing u set lease_until = :now::timestamptz + :lease::interval, tries = tries + 1
 from (
-    select reference from checkout.undoing where done_at is null and parked is null and lease_until < $1
+    select reference from checkout.undoing where done_at is null and parked is null and lease_until < :now
     order by reference limit 50 for update skip locked
 ) lapsed
 where u.reference = lapsed.reference
 returning u.reference, u.record::text, u.tries;
 
--- name: undoing_park
-update checkout.undoing set parked = $2 where reference = $1 and done_at is null;
+-- name: undoing_park(reference, reason)
+update checkout.undoing set parked = :reason where reference = :reference and done_at is null;
 
--- name: undoing_unpark
-update checkout.undoing set parked = null, tries = 0, lease_until = $2 where reference = $1 and parked is not null;
+-- name: undoing_unpark(reference, now)
+update checkout.undoing set parked = null, tries = 0, lease_until = :now where reference = :reference and parked is not null;
 
--- name: unpark
-update checkout.running set parked = null, tries = 0, lease_until = $2 where checkout_id = $1 and parked is not null;
+-- name: unpark(checkout_id, now)
+update checkout.running set parked = null, tries = 0, lease_until = :now where checkout_id = :checkout_id and parked is not null;
 
--- name: parked
+-- name: parked(rows_max)
 -- What recovery has given up.
-select 'buy/' || r.checkout_id as reference, null::bigint as order_id, c.record->'order'->'order_id' as text, r.parked as reason, r.tries,
-    coalesce(r.direction, '') as direction, r.begun_at as since
+select 'buy/' || r.checkout_id as reference, null::bigint as order_id, c.record->'order'->'order_id' as text,
+    r.parked as reason, r.tries, coalesce(r.direction, '') as direction, r.begun_at as since
 from checkout.running r join checkout.checkout c using (checkout_id) where r.parked is not null
 union all
 select reference, order_id, null, parked, tries, 'forward', begun_at
 from checkout.undoing where parked is not null and done_at is null
-order by since limit $1;
+order by since limit :rows_max;

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mercat import ids, settings
-from mercat.app import certify
+from mercat.app import build_shop, certify
 from mercat.cli.options import HERE, Data, opened_shop
 from mercat.embedded import Connection, Trouble
 from mercat.flashsale import Act, Certified, NewSale, Sale, canonical, genuine
@@ -25,7 +25,7 @@ from mercat.kit import codec
 from mercat.kit.batching import AT_ONCE
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
-from mercat.shop import CHECKOUT_PATH, Shop, build_shop
+from mercat.shop import CHECKOUT_PATH, Shop
 
 T = TypeVar("T")
 WITHOUT = ("recommendations", "reviews", "wishlist")

@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mercat import catalog, settings
+from mercat.app import build_shop
 from mercat.cli.open_demo import import_files, rows
 from mercat.cli.options import HERE, Data, opened_shop
 from mercat.embedded import Connection, Trouble
 from mercat.kit.refusals import Refusal
-from mercat.shop import build_shop
 
 _console = Console(stderr=True, markup=False, highlight=False)
 _SHOWN = 5

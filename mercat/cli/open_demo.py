@@ -19,6 +19,7 @@ import msgspec
 from msgspec.structs import replace
 
 from mercat import money, settings
+from mercat.app import build_shop
 from mercat.catalog import BadRow, ImportRow, Progress, import_file, recognise
 from mercat.flashsale import NewSale
 from mercat.ids import OfferId, ProductId, SellerId, UserId
@@ -26,7 +27,7 @@ from mercat.inventory import Line
 from mercat.kit.refusals import NotFound
 from mercat.lab import demo
 from mercat.reviews import OldReview, Start
-from mercat.shop import Shop, build_shop, every_product
+from mercat.shop import Shop, every_product
 
 DEMO_PRODUCTS = 2_400
 _BATCH = 400

@@ -16,12 +16,13 @@ from rich.console import Console
 from rich.table import Table
 
 from mercat import settings
+from mercat.app import build_shop
 from mercat.cli.options import HERE, AsJson, Data, needs_shop, opened_shop
 from mercat.embedded import Connection, Trouble
 from mercat.ids import ProductId
 from mercat.kit.refusals import Refusal
 from mercat.search import Place, learning, place_of, verifying
-from mercat.shop import build_shop, every_product
+from mercat.shop import every_product
 
 _console = Console(stderr=True)
 _SHOWN = 20

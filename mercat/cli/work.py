@@ -12,6 +12,7 @@ import uvloop
 
 _NICENESS = 5
 """Of the back process: shoppers come first on a full machine, and its batches grow instead."""
+_PACKAGE = Path(__file__).parents[1]
 
 
 def _share_metrics(data: Path) -> None:
@@ -26,9 +27,8 @@ async def _web(stop: asyncio.Event) -> None:
     from granian.server.embed import Server
 
     from mercat import settings
-    from mercat.app import internal_app, public_app
+    from mercat.app import build_shop, internal_app, public_app
     from mercat.embedded import ready
-    from mercat.shop import build_shop
 
     told = settings.load()
     async with AsyncExitStack() as stack:
@@ -39,7 +39,7 @@ async def _web(stop: asyncio.Event) -> None:
             app,
             address=told.host,
             port=told.port,
-            interface=Interfaces.ASGI,
+            interface=Interfaces.ASGINL,
             log_enabled=False,
             backlog=2_048,
         )
@@ -59,8 +59,9 @@ async def _web(stop: asyncio.Event) -> None:
 async def _back(stop: asyncio.Event) -> None:
     os.nice(_NICENESS)
     from mercat import settings
+    from mercat.app import build_shop
     from mercat.embedded import ready
-    from mercat.shop import build_shop, run_background
+    from mercat.shop import run_background
 
     async with AsyncExitStack() as stack:
         shop = await build_shop(settings.load(), stack)
@@ -82,7 +83,18 @@ async def _run(part: str) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await (_web if part == "web" else _back)(stop)
+    from mercat import settings
+
+    work = (_web if part == "web" else _back)(stop)
+    await (asyncio.gather(work, _stop_at_changes(stop)) if settings.load().reload else work)
+
+
+async def _stop_at_changes(stop: asyncio.Event) -> None:
+    """Stop when a file of the package changes; the supervisor starts this process again with what is new."""
+    from watchfiles import awatch
+
+    async for _ in awatch(_PACKAGE, stop_event=stop):
+        stop.set()
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from mercat.checkout import Health, NotAdmitted
+from mercat.checkout import CheckoutHealth, NotAdmitted
 from mercat.ids import CheckoutId, OfferId, ProductId, UserId
 from mercat.kit.refusals import Conflict
 
@@ -179,7 +179,7 @@ class Room(Struct, frozen=True):
     claimed: int
     used: int
     lapsed: int
-    health: Health
+    health: CheckoutHealth
     acts: list[Done]
 
 

@@ -8,6 +8,7 @@ from mercat.fulfilment.api import API
 from mercat.fulfilment.messages import (
     AddressNotServed,
     OutOfOrder,
+    ParcelStatus,
     SellerLine,
     SellerOrder,
     SellerStatus,
@@ -23,6 +24,7 @@ __all__ = [
     "AddressNotServed",
     "Fulfilment",
     "OutOfOrder",
+    "ParcelStatus",
     "SellerLine",
     "SellerOrder",
     "SellerStatus",

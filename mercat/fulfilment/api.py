@@ -1,3 +1,5 @@
+"""The routes of fulfilment."""
+
 from mercat.fulfilment.service import Fulfilment
 from mercat.kit.rpc import Route
 

@@ -8,8 +8,13 @@ from msgspec import Struct
 from mercat.ids import LineId, OfferId, OrderId, ProductId, SellerId, ShipmentId
 from mercat.kit.refusals import Conflict, Invalid
 
+ParcelStatus = Literal["shipped", "in_transit", "out_for_delivery", "delivered", "exception"]
+SellerStatus = Literal["to_ship", "partially_shipped", "shipped", "delivered", "cancelled"]
+
 
 class ShippingMethod(Struct, frozen=True):
+    """A way to a destination: its price in minor units, the working days it takes, and when that is."""
+
     code: str
     name: str
     price: int
@@ -19,23 +24,29 @@ class ShippingMethod(Struct, frozen=True):
 
 
 class ShippedLine(Struct, frozen=True):
+    """So many of an order's line in a parcel."""
+
     order_line_id: LineId
     quantity: int
 
 
 class ShipmentEvent(Struct, frozen=True):
-    status: str
+    """What a carrier saw of a parcel, where and when."""
+
+    status: ParcelStatus
     location: str
     at: datetime
 
 
 class Shipment(Struct, frozen=True, kw_only=True):
+    """A seller's parcel of an order, and where it has been."""
+
     shipment_id: ShipmentId
     order_id: OrderId
     seller_id: SellerId
     carrier: str
     tracking_number: str
-    status: str
+    status: ParcelStatus
     version: int
     lines: list[ShippedLine]
     events: list[ShipmentEvent]
@@ -55,13 +66,12 @@ class SellerLine(Struct, frozen=True, kw_only=True):
     shipped: int = 0
 
 
-SellerStatus = Literal["to_ship", "partially_shipped", "shipped", "delivered", "cancelled"]
-
-
 class SellerOrder(Struct, frozen=True, kw_only=True):
+    """What one seller has to pack for an order, and the parcels that are on their way."""
+
     order_id: OrderId
     placed_at: datetime
-    status: str
+    status: SellerStatus
     currency: str
     lines: list[SellerLine]
     address: dict[str, str]

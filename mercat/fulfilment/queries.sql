@@ -1,83 +1,84 @@
--- name: open
+-- name: open(shipment_id, order_id, user_id, seller_id, carrier, tracking_number, lines, at)
 -- Once a shipment; told as the first movement of its parcel.
 with opened as (
     insert into fulfilment.shipment (shipment_id, order_id, user_id, seller_id, carrier, tracking_number, status, lines)
-    values ($1, $2, $3, $4, $5, $6, 'shipped', $7::jsonb)
+    values (:shipment_id, :order_id, :user_id, :seller_id, :carrier, :tracking_number, 'shipped', :lines::jsonb)
     on conflict do nothing
     returning *
 ), first as (
     insert into fulfilment.event (shipment_id, version, status, at)
-    select shipment_id, 1, 'shipped', $8 from opened
+    select shipment_id, 1, 'shipped', :at from opened
 )
 select events.tell('ParcelMoved', jsonb_build_object('event', 'ParcelMoved', 'shipment_id', shipment_id,
-    'order_id', order_id, 'user_id', user_id, 'seller_id', seller_id, 'version', 1, 'status', 'shipped', 'at', $8,
+    'order_id', order_id, 'user_id', user_id, 'seller_id', seller_id, 'version', 1, 'status', 'shipped', 'at', :at,
     'carrier', carrier, 'tracking_number', tracking_number, 'lines', lines, 'location', '')) from opened;
 
--- name: seen
--- Forward only: $4 is how far along the way the status is (0: an exception, which moves nothing). The same
+-- name: seen(shipment_id, seller_id, status, reached, location, at)
+-- Forward only: `reached` is how far along the way the status is (0: an exception, which moves nothing). The same
 -- status moves where it is seen at another place; one that comes again, late, does not.
 with moved as (
     update fulfilment.shipment
-    set status = $3, location = $5, reached = greatest(reached, $4), version = version + 1
-    where shipment_id = $1 and seller_id = $2 and status <> 'delivered' and case
-        when status = $3 then $5 <> '' and $5 <> location and not exists (select from fulfilment.event e
-            where e.shipment_id = $1 and e.status = $3 and e.location = $5)
-        else $4 = 0 or $4 > reached or status = 'exception' and $4 >= reached end
+    set status = :status, location = :location, reached = greatest(reached, :reached), version = version + 1
+    where shipment_id = :shipment_id and seller_id = :seller_id and status <> 'delivered' and case
+        when status = :status then :location <> '' and :location <> location and not exists (select from fulfilment.event e
+            where e.shipment_id = :shipment_id and e.status = :status and e.location = :location)
+        else :reached = 0 or :reached > reached or status = 'exception' and :reached >= reached end
     returning *
 ), noted as (
     insert into fulfilment.event (shipment_id, version, status, location, at)
-    select shipment_id, version, $3, $5, $6 from moved
+    select shipment_id, version, :status, :location, :at from moved
 )
 select events.tell('ParcelMoved', jsonb_build_object('event', 'ParcelMoved', 'shipment_id', shipment_id,
-    'order_id', order_id, 'user_id', user_id, 'seller_id', seller_id, 'version', version, 'status', status, 'at', $6,
-    'carrier', carrier, 'tracking_number', tracking_number, 'lines', lines, 'location', $5::text)) from moved;
+    'order_id', order_id, 'user_id', user_id, 'seller_id', seller_id, 'version', version, 'status', status, 'at', :at,
+    'carrier', carrier, 'tracking_number', tracking_number, 'lines', lines, 'location', :location::text)) from moved;
 
--- name: shipments
+-- name: shipments(order_ids, seller_id)
 select s.shipment_id, s.order_id, s.seller_id, s.carrier, s.tracking_number, s.status, s.version, s.lines::text,
     (select json_agg(json_build_object('status', e.status, 'location', e.location, 'at', e.at) order by e.version)
         from fulfilment.event e where e.shipment_id = s.shipment_id)::text as events
 from fulfilment.shipment s
-where s.order_id = any($1::bigint[]) and ($2::bigint is null or s.seller_id = $2)
+where s.order_id = any(:order_ids::bigint[]) and (:seller_id::bigint is null or s.seller_id = :seller_id)
 order by s.shipment_id;
 
--- name: shipment
+-- name: shipment(shipment_id, seller_id)
 select s.shipment_id, s.order_id, s.seller_id, s.carrier, s.tracking_number, s.status, s.version, s.lines::text,
     (select json_agg(json_build_object('status', e.status, 'location', e.location, 'at', e.at) order by e.version)
         from fulfilment.event e where e.shipment_id = s.shipment_id)::text as events
 from fulfilment.shipment s
-where s.shipment_id = $1 and s.seller_id = $2;
+where s.shipment_id = :shipment_id and s.seller_id = :seller_id;
 
--- name: take_orders
+-- name: take_orders(seller_ids, order_ids, placed_ats, currencies, lines, addresses, estimated_deliveries)
 insert into fulfilment.seller_order (seller_id, order_id, placed_at, currency, lines, address, estimated_delivery)
 select s, o, p, c, l::jsonb, a::jsonb, e
-from unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[])
+from unnest(:seller_ids::bigint[], :order_ids::bigint[], :placed_ats::timestamptz[], :currencies::text[],
+    :lines::text[], :addresses::text[], :estimated_deliveries::text[])
     as x (s, o, p, c, l, a, e)
 order by s, o
 on conflict do nothing;
 
--- name: cancel_orders
-update fulfilment.seller_order set status = 'cancelled' where order_id = any($1::bigint[]) and status = 'to_ship';
+-- name: cancel_orders(order_ids)
+update fulfilment.seller_order set status = 'cancelled' where order_id = any(:order_ids::bigint[]) and status = 'to_ship';
 
--- name: orders_of_seller
+-- name: orders_of_seller(seller_id, status, before, rows_max)
 select o.order_id, o.placed_at, o.status, o.currency, o.lines::text, o.address::text, o.estimated_delivery
 from fulfilment.seller_order o
-where o.seller_id = $1 and ($2::text is null or o.status = $2) and o.order_id < $3
+where o.seller_id = :seller_id and (:status::text is null or o.status = :status) and o.order_id < :before
 order by o.order_id desc
-limit $4;
+limit :rows_max;
 
--- name: progress
+-- name: progress(order_ids)
 -- The status of a seller's order, from what its shipments carry. It only grows: parcels never come back, and
 -- of two that are opened at once the one that saw less must not have the last word.
 with sent as (
     select s.seller_id, s.order_id, sum((l ->> 'quantity')::int) as units,
         sum((l ->> 'quantity')::int) filter (where s.status = 'delivered') as arrived
     from fulfilment.shipment s, jsonb_array_elements(s.lines) l
-    where s.order_id = any($1::bigint[])
+    where s.order_id = any(:order_ids::bigint[])
     group by 1, 2
 ), wanted as (
     select o.seller_id, o.order_id, sum((l ->> 'quantity')::int) as units
     from fulfilment.seller_order o, jsonb_array_elements(o.lines) l
-    where o.order_id = any($1::bigint[])
+    where o.order_id = any(:order_ids::bigint[])
     group by 1, 2
 ), reached as (
     select seller_id, order_id, case when s.arrived >= w.units then 'delivered'

@@ -1,3 +1,5 @@
+"""The verbs of fulfilment."""
+
 from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -5,6 +7,7 @@ from typing import Any
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from mercat.countries import served
 from mercat.events import OrderCancelled, OrderLine, OrderPlaced
 from mercat.fulfilment.messages import (
     AddressNotServed,
@@ -16,7 +19,8 @@ from mercat.fulfilment.messages import (
     ShippedLine,
     ShippingMethod,
 )
-from mercat.fulfilment.rules import WAY, arrives, price, zone_of
+from mercat.fulfilment.rates import rates
+from mercat.fulfilment.rules import PROGRESS, arrives, price
 from mercat.ids import LineId, OrderId, SellerId, ShipmentId, UserId
 from mercat.kit import clock, codec, sql
 from mercat.kit.event_log import on
@@ -29,25 +33,23 @@ _CLOCKS_DIFFER = timedelta(hours=1)
 
 
 class Fulfilment:
+    """Delivery methods, parcels, and what each seller has to pack."""
+
     def __init__(self, db: asyncpg.Pool, settings: Settings) -> None:
         self._db = db
         self._currency = settings.currency
 
     async def methods(self, country: str, region: str = "") -> list[ShippingMethod]:
-        """How parcels can go there; AddressNotServed where they cannot."""
-        zone = zone_of(country)
-        if zone is None:
+        """List the ways to a destination, the cheapest first; AddressNotServed where there is none."""
+        destination = served(country)
+        if destination is None:
             raise AddressNotServed(pointer="/shipping_address_id")
-        today = clock.now().date()
-        offered = (
-            ("standard", "Standard delivery", zone.standard, zone.standard_days),
-            ("express", "Express delivery", zone.express, zone.express_days),
-        )
+        today, currency = clock.now().date(), self._currency
         return [
             ShippingMethod(
-                code, name, price(cents, self._currency), self._currency, arrives(today, days), days
+                code, name, price(rate.cents, currency), currency, arrives(today, rate.days), rate.days
             )
-            for code, name, cents, days in offered
+            for code, name, rate in rates(destination, region)
         ]
 
     async def open(
@@ -60,7 +62,7 @@ class Fulfilment:
         carrier: str,
         tracking_number: str,
     ) -> Shipment:
-        """A parcel was handed over; once a shipment."""
+        """Open a parcel that was handed over, once a shipment."""
         packed = codec.text([ShippedLine(line, quantity) for line, quantity in lines])
         await self._db.execute(
             queries.open,
@@ -84,9 +86,9 @@ class Fulfilment:
         location: str | None = None,
         at: datetime | None = None,
     ) -> Shipment:
-        """A carrier saw the parcel. Seen there already changes nothing, in another town does; backwards is
-        OutOfOrder."""
-        if status not in WAY:
+        """Note that a carrier saw the parcel. Seen there already changes nothing, in another town does;
+        backwards is OutOfOrder."""
+        if status not in PROGRESS:
             raise Invalid("A parcel cannot be that.", pointer="/status")
         moment = at or clock.now()
         if moment.tzinfo is None:
@@ -94,7 +96,7 @@ class Fulfilment:
         if moment > clock.now() + _CLOCKS_DIFFER:
             raise Invalid("This time has not come yet.", pointer="/at")
         moved = await self._db.fetch(
-            queries.seen, shipment_id, seller_id, status, WAY[status], location or "", moment
+            queries.seen, shipment_id, seller_id, status, PROGRESS[status], location or "", moment
         )
         shipment = await self._shipment(shipment_id, seller_id)
         if not moved and shipment.status != status:
@@ -103,12 +105,13 @@ class Fulfilment:
         return shipment
 
     async def of_order(self, order_id: OrderId) -> list[Shipment]:
+        """List the parcels of an order."""
         return [_shipment(row) for row in await self._db.fetch(queries.shipments, [order_id], None)]
 
     async def orders_of_seller(
         self, seller_id: SellerId, status: str | None = None, after: OrderId | None = None, limit: int = 50
     ) -> list[SellerOrder]:
-        """What a seller has to pack, the newest first; only their own lines."""
+        """List what a seller has to pack, the newest first; only their own lines."""
         rows = await self._db.fetch(queries.orders_of_seller, seller_id, status, after or _LAST, limit)
         parcels: dict[int, list[Shipment]] = defaultdict(list)
         for row in await self._db.fetch(queries.shipments, [row["order_id"] for row in rows], seller_id):
@@ -117,6 +120,7 @@ class Fulfilment:
 
     @on(OrderPlaced)
     async def take_orders(self, db: PoolConnectionProxy, events: list[OrderPlaced]) -> None:
+        """Write down what each seller has to pack."""
         rows: list[tuple[Any, ...]] = []
         for event in events:
             by_seller: dict[SellerId, list[OrderLine]] = defaultdict(list)
@@ -140,6 +144,7 @@ class Fulfilment:
 
     @on(OrderCancelled)
     async def cancel_orders(self, db: PoolConnectionProxy, events: list[OrderCancelled]) -> None:
+        """Close what need not be packed any more."""
         await db.execute(queries.cancel_orders, [event.order_id for event in events])
 
     async def _shipment(self, shipment_id: ShipmentId, seller_id: SellerId) -> Shipment:

@@ -1,3 +1,5 @@
+"""The routes of inventory."""
+
 from mercat.inventory.service import Inventory
 from mercat.kit.rpc import Route
 

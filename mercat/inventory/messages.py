@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from mercat.ids import OfferId
 from mercat.kit.refusals import Conflict
 
-Quantity = Annotated[int, Meta(ge=0, le=10_000_000)]
+StockQuantity = Annotated[int, Meta(ge=0, le=10_000_000)]
 
 
 class Line(Struct, frozen=True):
@@ -27,10 +27,10 @@ class Stock(Struct, frozen=True):
     version: int
 
 
-class Count(Struct, frozen=True):
+class StockCount(Struct, frozen=True):
     """A seller counted the shelf: so many are there."""
 
-    quantity: Quantity
+    quantity: StockQuantity
 
 
 class OutOfStock(Conflict):

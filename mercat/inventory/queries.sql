@@ -1,26 +1,28 @@
--- name: look
+-- name: look(offer_ids)
 -- What the asked offers have, where, and at which version. Decides nothing by itself.
 select offer_id, location_id, on_hand - reserved - safety as available, version
-from inventory.stock where offer_id = any($1::bigint[]);
+from inventory.stock where offer_id = any(:offer_ids::bigint[]);
 
--- name: stock
+-- name: stock(offer_ids)
 select offer_id, sum(on_hand)::int as on_hand, sum(reserved)::int as reserved,
     greatest(sum(on_hand - reserved - safety), 0)::int as available, sum(version)::int as version
-from inventory.stock where offer_id = any($1::bigint[]) group by offer_id;
+from inventory.stock where offer_id = any(:offer_ids::bigint[]) group by offer_id;
 
--- name: answers
+-- name: answers(checkout_ids)
 -- What these checkouts were told before.
-select checkout_id, state, refusal::text from inventory.reservation where checkout_id = any($1::bigint[]);
+select checkout_id, state, refusal::text from inventory.reservation where checkout_id = any(:checkout_ids::bigint[]);
 
--- name: reserve
+-- name: reserve(touched_offers, touched_locations, touched_versions, touched_units,
+--     checkout_ids, offers, locations, quantities, refusals, leaned)
 -- The brief's optimistic lock, once a batch: rows are locked in one sorted order, and one whose version moved
 -- or whose availability fell is lost; asks that touch a lost row are not placed and come back as `lost`.
--- $1-$4 a row touched: offer, location, version read, units wanted. $5-$9 an ask: checkout, offers, locations,
--- quantities (array literals), refusal (null: placed).
+-- Touched: a row each, with the version that was read and the units wanted. The others: a checkout each, its
+-- offers, locations and quantities as array literals, and its refusal (null: placed).
 with touched as materialized (
     select s.offer_id, s.location_id,
         s.version = w.version and s.on_hand - s.reserved - s.safety >= w.units as held
-    from unnest($1::bigint[], $2::bigint[], $3::int[], $4::int[]) as w (offer_id, location_id, version, units)
+    from unnest(:touched_offers::bigint[], :touched_locations::bigint[], :touched_versions::int[], :touched_units::int[])
+        as w (offer_id, location_id, version, units)
     join inventory.stock s on s.offer_id = w.offer_id and s.location_id = w.location_id
     order by s.offer_id, s.location_id
     for update of s
@@ -29,7 +31,8 @@ with touched as materialized (
 ), ask as materialized (
     select a.checkout_id, a.offers::bigint[], a.locations::bigint[], a.quantities::int[], a.refusal::jsonb,
         a.leaned::bigint[]
-    from unnest($5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
+    from unnest(:checkout_ids::bigint[], :offers::text[], :locations::text[], :quantities::text[], :refusals::text[],
+        :leaned::text[])
         as a (checkout_id, offers, locations, quantities, refusal, leaned)
 ), unsure as materialized (
     select coalesce(array_agg(o), '{}') as offers
@@ -61,17 +64,17 @@ with touched as materialized (
 )
 select checkout_id, (select count(*) from crossed) as told from placed;
 
--- name: confirm
+-- name: confirm(checkout_ids)
 -- Sold: what was held leaves the shelf. Availability stays as it was, and so does the version.
 with asked as materialized (
     select r.checkout_id, r.state
     from inventory.reservation r
-    where r.checkout_id = any($1::bigint[])
+    where r.checkout_id = any(:checkout_ids::bigint[])
     order by r.checkout_id
     for update
 ), sold as (
     update inventory.reservation r set state = 'sold'
-    where r.checkout_id = any($1::bigint[]) and r.state = 'held' and (select count(*) from asked) >= 0
+    where r.checkout_id = any(:checkout_ids::bigint[]) and r.state = 'held' and (select count(*) from asked) >= 0
     returning r.checkout_id, r.offer_ids, r.location_ids, r.quantities
 ), summed as materialized (
     select u.offer_id, u.location_id, sum(u.quantity)::int as units
@@ -95,18 +98,18 @@ select checkout_id, state from asked
 union all
 select checkout_id, 'sold' from sold;
 
--- name: release
+-- name: release(checkout_ids)
 -- Undo: what was held is free again; where nothing was, a tombstone makes a late reserve refused.
 with buried as (
     insert into inventory.reservation (checkout_id, state, offer_ids, location_ids, quantities)
-    select c, 'released', '{}', '{}', '{}' from unnest($1::bigint[]) c order by c
+    select c, 'released', '{}', '{}', '{}' from unnest(:checkout_ids::bigint[]) c order by c
     on conflict do nothing
     returning checkout_id
 ), freed as (
     update inventory.reservation r set state = 'released'
     from (
         select checkout_id from inventory.reservation
-        where checkout_id = any($1::bigint[]) and state = 'held'
+        where checkout_id = any(:checkout_ids::bigint[]) and state = 'held'
         order by checkout_id for update
     ) held
     where r.checkout_id = held.checkout_id and r.state = 'held'
@@ -133,11 +136,12 @@ with buried as (
 select (select count(*) from buried) as buried, (select count(*) from freed) as freed,
     (select count(*) from crossed) as told;
 
--- name: receive
--- Goods come in (or come back): once a reference. $4: the seller they belong to.
+-- name: receive(kind, reference, offer_ids, quantities, seller_id)
+-- Goods come in (or come back): once a reference. `seller_id`: whose they are.
 with act as (
     insert into inventory.movement (kind, reference, offer_ids, location_ids, quantities)
-    select $1, $2, $3::bigint[], array_fill(1::bigint, array[cardinality($3::bigint[])]), $4::int[]
+    select :kind, :reference, :offer_ids::bigint[], array_fill(1::bigint, array[cardinality(:offer_ids::bigint[])]),
+        :quantities::int[]
     on conflict do nothing
     returning offer_ids, quantities
 ), item as (
@@ -145,7 +149,7 @@ with act as (
     from act, unnest(act.offer_ids, act.quantities) as u (offer_id, quantity) group by 1 order by 1
 ), shelved as (
     insert into inventory.stock as s (offer_id, on_hand, seller_id)
-    select offer_id, quantity, $5::bigint from item order by offer_id
+    select offer_id, quantity, :seller_id::bigint from item order by offer_id
     on conflict (offer_id, location_id) do update
         set on_hand = s.on_hand + excluded.on_hand, version = s.version + 1
     returning s.offer_id, s.version, s.low_mark, new.on_hand - new.reserved - new.safety as available,
@@ -155,14 +159,14 @@ select count(events.tell('StockChanged', jsonb_build_object('event', 'StockChang
     'version', version, 'available', available, 'low', available <= low_mark))) as told
 from shelved where available > 0 and before <= 0;
 
--- name: count
+-- name: count(offer_id, seller_id, quantity, version)
 -- A seller's count of one shelf, if it is theirs and still at the version they saw.
 with shelf as (
     select offer_id, location_id, on_hand, version from inventory.stock
-    where offer_id = $1 and location_id = 1 and seller_id = $2 and version = $4 and reserved <= $3
+    where offer_id = :offer_id and location_id = 1 and seller_id = :seller_id and version = :version and reserved <= :quantity
     for update
 ), counted as (
-    update inventory.stock s set on_hand = $3, version = s.version + 1
+    update inventory.stock s set on_hand = :quantity, version = s.version + 1
     from shelf where s.offer_id = shelf.offer_id and s.location_id = shelf.location_id
     returning s.*, s.on_hand - s.reserved - s.safety as available, shelf.on_hand as before
 ), moved as (
@@ -180,6 +184,6 @@ select offer_id, on_hand, reserved, greatest(available, 0) as available, version
     (select count(*) from told) as told
 from counted;
 
--- name: owned
+-- name: owned(offer_ids, seller_id)
 select offer_id, on_hand, reserved, greatest(on_hand - reserved - safety, 0) as available, version
-from inventory.stock where offer_id = any($1::bigint[]) and seller_id = $2 and location_id = 1;
+from inventory.stock where offer_id = any(:offer_ids::bigint[]) and seller_id = :seller_id and location_id = 1;

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-Place = tuple[int, int]
-"""An offer at a location."""
+ShelfKey = tuple[int, int]
+"""An offer and the location where it stands."""
 
 
-class Ask(NamedTuple):
+class ReservationAsk(NamedTuple):
     """One checkout's lines: all of them, or none."""
 
     checkout_id: int
@@ -18,26 +18,27 @@ class Ask(NamedTuple):
 class Share(NamedTuple):
     """Where an ask's units are taken, or the first line that cannot be had and what is left of it."""
 
-    taken: tuple[tuple[Place, int], ...] = ()
+    taken: tuple[tuple[ShelfKey, int], ...] = ()
     short_offer: int = 0
     short_left: int = 0
 
     @property
     def refused(self) -> bool:
+        """Whether nothing is taken."""
         return not self.taken
 
 
-def share_out(asks: Sequence[Ask], available: Mapping[Place, int]) -> list[Share]:
-    """In the order asked, all lines of an ask or none; each line from the fullest location first."""
+def share_out(asks: Sequence[ReservationAsk], available: Mapping[ShelfKey, int]) -> list[Share]:
+    """Decide in the order asked: all lines of an ask or none, each line from the fullest location first."""
     left = dict(available)
-    places: dict[int, list[Place]] = {}
+    places: dict[int, list[ShelfKey]] = {}
     for place in available:
         places.setdefault(place[0], []).append(place)
     return [_take(ask, left, places) for ask in asks]
 
 
-def _take(ask: Ask, left: dict[Place, int], places: Mapping[int, list[Place]]) -> Share:
-    taken: list[tuple[Place, int]] = []
+def _take(ask: ReservationAsk, left: dict[ShelfKey, int], places: Mapping[int, list[ShelfKey]]) -> Share:
+    taken: list[tuple[ShelfKey, int]] = []
     for offer, quantity in ask.lines:
         wanted = quantity
         here = places.get(offer, [])

@@ -1,3 +1,5 @@
+"""The verbs of inventory."""
+
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -5,8 +7,8 @@ from typing import Any
 import asyncpg
 
 from mercat.ids import EPOCH_MS, CheckoutId, OfferId, SellerId
-from mercat.inventory.messages import Count, Line, OutOfStock, Stock
-from mercat.inventory.rules import Ask, Place, Share, share_out
+from mercat.inventory.messages import Line, OutOfStock, Stock, StockCount
+from mercat.inventory.rules import ReservationAsk, Share, ShelfKey, share_out
 from mercat.kit import clock, sql
 from mercat.kit.batching import Coalescer
 from mercat.kit.refusals import Invalid, NotFound, Overloaded, Stale
@@ -17,9 +19,11 @@ _FRESH_MS = 2_000
 
 
 class Inventory:
+    """Stock, written in sets: what is asked at the same time is one statement."""
+
     def __init__(self, db: asyncpg.Pool) -> None:
         self._db = db
-        self._reserve: Coalescer[Ask, None] = Coalescer(
+        self._reserve: Coalescer[ReservationAsk, None] = Coalescer(
             self._reserve_many, batch_max=1_000, weigh=lambda ask: len(ask.lines)
         )
         self._confirm: Coalescer[int, str] = Coalescer(self._confirm_many)
@@ -29,39 +33,39 @@ class Inventory:
         )
 
     async def stock(self, offer_ids: list[OfferId]) -> dict[OfferId, Stock]:
-        """What stands where, now; offers without a shelf are left out."""
+        """Answer what stands on the shelf now; offers without one are left out."""
         return await self._stock(offer_ids)
 
     async def reserve(self, checkout_id: CheckoutId, lines: list[Line]) -> None:
-        """Holds every line for this checkout, or none and raises OutOfStock(offer_id, available)."""
+        """Hold every line for this checkout, or none and raise OutOfStock(offer_id, available)."""
         wanted: dict[int, int] = {}
         for line in lines:
             wanted[line.offer_id] = wanted.get(line.offer_id, 0) + line.quantity
-        await self._reserve(Ask(checkout_id, tuple(wanted.items())))
+        await self._reserve(ReservationAsk(checkout_id, tuple(wanted.items())))
 
     async def confirm(self, checkout_id: CheckoutId) -> None:
-        """Sold: what was held leaves the shelf. Raises NotFound if nothing was held for this checkout."""
+        """Sell what was held: it leaves the shelf. NotFound if nothing was held for this checkout."""
         if await self._confirm(checkout_id) != "sold":
             raise NotFound("Nothing is held for this checkout.")
 
     async def release(self, checkout_id: CheckoutId) -> None:
-        """Frees what is held; a reserve that comes later is refused. What was sold stays sold."""
+        """Free what is held; a reserve that comes later is refused. What was sold stays sold."""
         await self._release(checkout_id)
 
     async def receive(self, reference: str, items: list[Line], seller_id: SellerId | None = None) -> None:
-        """Goods come in, once a reference."""
+        """Take goods in, once a reference."""
         await self._come_in("received", reference, items, seller_id)
 
     async def put_back(self, reference: str, items: list[Line]) -> None:
-        """Sold goods come back to the shelf, once a reference."""
+        """Put sold goods back on the shelf, once a reference."""
         await self._come_in("returned", reference, items, None)
 
     async def _come_in(self, kind: str, reference: str, items: list[Line], seller_id: int | None) -> None:
         offers, quantities = [line.offer_id for line in items], [line.quantity for line in items]
         await self._db.execute(queries.receive, kind, reference, offers, quantities, seller_id)
 
-    async def count(self, seller_id: SellerId, offer_id: OfferId, version: int, count: Count) -> Stock:
-        """Sets what a seller counted, if nobody changed the shelf since (Stale otherwise)."""
+    async def count(self, seller_id: SellerId, offer_id: OfferId, version: int, count: StockCount) -> Stock:
+        """Set what a seller counted, if nobody changed the shelf since (Stale otherwise)."""
         row = await self._db.fetchrow(queries.count, offer_id, seller_id, count.quantity, version)
         if row is None:
             [now] = await self.owned(seller_id, [offer_id]) or [None]
@@ -76,10 +80,10 @@ class Inventory:
         return _stock(row)
 
     async def owned(self, seller_id: SellerId, offer_ids: list[OfferId]) -> list[Stock]:
-        """The shelves of these offers that belong to this seller."""
+        """List the shelves of these offers that belong to this seller."""
         return [_stock(row) for row in await self._db.fetch(queries.owned, offer_ids, seller_id)]
 
-    async def _reserve_many(self, asks: list[Ask]) -> list[Exception | None]:
+    async def _reserve_many(self, asks: list[ReservationAsk]) -> list[Exception | None]:
         answers: dict[int, Exception | None] = {}
         fresh_since = int(clock.now().timestamp() * 1000) - EPOCH_MS - _FRESH_MS
         if any(ask.checkout_id >> 22 < fresh_since for ask in asks):  # asked before, perhaps
@@ -92,15 +96,15 @@ class Inventory:
             waiting = [ask for ask in waiting if ask.checkout_id not in answers]
         return [answers.get(ask.checkout_id, Overloaded()) for ask in asks]
 
-    async def _round(self, asks: list[Ask]) -> dict[int, Exception | None]:
+    async def _round(self, asks: list[ReservationAsk]) -> dict[int, Exception | None]:
         """One read, one decision, one write; asks whose rows changed meanwhile stay unanswered."""
         offers = list({offer for ask in asks for offer, _ in ask.lines})
         rows = await self._db.fetch(queries.look, offers)
-        available: dict[Place, int] = {(row[0], row[1]): row[2] for row in rows}
-        versions: dict[Place, int] = {(row[0], row[1]): row[3] for row in rows}
+        available: dict[ShelfKey, int] = {(row[0], row[1]): row[2] for row in rows}
+        versions: dict[ShelfKey, int] = {(row[0], row[1]): row[3] for row in rows}
         shares = share_out(asks, available)
 
-        units: dict[Place, int] = {}
+        units: dict[ShelfKey, int] = {}
         for share in shares:
             for place, quantity in share.taken:
                 units[place] = units.get(place, 0) + quantity
@@ -125,8 +129,8 @@ class Inventory:
             if state in ("held", "sold"):
                 answers[checkout_id] = None
             else:
-                said: dict[str, int] = json.loads(refusal) if refusal else {}
-                answers[checkout_id] = _refusal(said.get("offer_id", 0), said.get("available", 0))
+                facts: dict[str, int] = json.loads(refusal) if refusal else {}
+                answers[checkout_id] = _refusal(facts.get("offer_id", 0), facts.get("available", 0))
         return answers
 
     async def _confirm_many(self, checkout_ids: list[int]) -> list[str | Exception]:
@@ -141,12 +145,12 @@ class Inventory:
 
     async def _stock_many(self, asks: list[Sequence[OfferId]]) -> list[dict[OfferId, Stock] | Exception]:
         rows = await self._db.fetch(queries.stock, list({offer for ask in asks for offer in ask}))
-        found = {row["offer_id"]: _stock(row) for row in rows}
-        return [{offer: found[offer] for offer in ask if offer in found} for ask in asks]
+        stock = {row["offer_id"]: _stock(row) for row in rows}
+        return [{offer: stock[offer] for offer in ask if offer in stock} for ask in asks]
 
 
-def _written(ask: Ask, share: Share) -> tuple[Any, ...]:
-    """An ask as the statement takes it: arrays as literals, for a batch's arrays differ in length."""
+def _written(ask: ReservationAsk, share: Share) -> tuple[Any, ...]:
+    """Make the columns of an ask: arrays as literals, for a batch's arrays differ in length."""
     if share.refused:
         refusal = json.dumps({"offer_id": int(share.short_offer), "available": share.short_left})
         return (ask.checkout_id, "{}", "{}", "{}", refusal, _literal(offer for offer, _ in ask.lines))

@@ -145,20 +145,20 @@ async def _close(pool: asyncpg.Pool) -> None:
         pool.terminate()
 
 
-def parts_of(service: object) -> list[object]:
-    """List a service and the parts that it is composed of: objects of its own package, to any depth."""
-    package = ".".join(type(service).__module__.split(".")[:2])
-    found = [service]
-    for part in found:
-        for each in vars(part).values() if hasattr(part, "__dict__") else ():
-            inside = f"{type(each).__module__}.".startswith(f"{package}.")
-            if inside and hasattr(each, "__dict__") and not any(each is known for known in found):
-                found.append(each)
-    return found
-
-
 async def _drain(service: object) -> None:
+    """Close the coalescers of a service."""
     for part in parts_of(service):
-        for each in vars(part).values() if hasattr(part, "__dict__") else ():
+        for each in getattr(part, "__dict__", {}).values():
             if isinstance(each, Coalescer):
                 await each.close()
+
+
+def parts_of(service: object) -> list[object]:
+    """List what a service is made of: itself, and every object of its own package that a part holds."""
+    package = type(service).__module__.rpartition(".")[0]
+    parts = [service]
+    for part in parts:
+        for each in getattr(part, "__dict__", {}).values():
+            if type(each).__module__.startswith(f"{package}.") and not any(each is known for known in parts):
+                parts.append(each)
+    return parts

@@ -61,6 +61,12 @@ class SignInFirst(Refusal):
     status = 401
 
 
+class PaymentRequired(Refusal):
+    """It was not paid. No money has moved."""
+
+    status = 402
+
+
 class Forbidden(Refusal):
     """Your account may not do this."""
 

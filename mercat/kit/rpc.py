@@ -191,25 +191,30 @@ def _endpoint(
 
 
 async def answered(answer: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
-    """The answer, or the problem document that says why there is none."""
+    """Answer, or say in a problem document why there is no answer."""
     try:
         return await answer(request)
-    except Refusal as refusal:
-        return problem(refusal)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # malformed, or valid JSON of another shape
-        return problem(malformed(error))
-    except RecursionError:  # how msgspec says that JSON is nested too deeply
-        return problem(Invalid("This is nested too deeply.", pointer=""))
-    except WRONG_VALUE as error:  # what only the database could tell: a NUL in a text, say
-        return problem(Invalid(str(error).split("\n")[0]))
-    except AWAY as error:
-        log.warning("a part of the shop is away", path=request.url.path, reason=repr(error)[:200])
-        return problem(Unavailable())
     except ClientDisconnect:
         return Response(status_code=499)
-    except Exception:
-        log.exception("a request failed", path=request.url.path)
-        return problem(Refusal())
+    except Exception as error:
+        return problem(refusal_of(error, request.url.path))
+
+
+def refusal_of(error: Exception, path: str) -> Refusal:
+    """Say what an error of a handler means to who asked. What is nobody's fault but ours is logged."""
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, msgspec.DecodeError | UnicodeDecodeError):  # malformed, or JSON of another shape
+        return malformed(error)
+    if isinstance(error, RecursionError):  # how msgspec says that JSON is nested too deeply
+        return Invalid("This is nested too deeply.", pointer="")
+    if isinstance(error, WRONG_VALUE):  # what only the database could tell: a NUL in a text, say
+        return Invalid(str(error).split("\n")[0])
+    if isinstance(error, AWAY):
+        log.warning("a part of the shop is away", path=path, reason=repr(error)[:200])
+        return Unavailable()
+    log.error("a request failed", path=path, exc_info=error)
+    return Refusal()
 
 
 def malformed(error: Exception) -> Invalid:

@@ -11,7 +11,7 @@ import asyncpg
 from mercat.kit.codec import convert
 
 Row = TypeVar("Row")
-_HEADING = re.compile(r"^-- name: (\w+)(?:\((.*?)\))?\n", re.MULTILINE)
+_HEADING = re.compile(r"^-- name: (\w+)(?:\(([^)]*)\))?\n", re.MULTILINE)
 _PARAMETER = re.compile(r"(?<![:\w\]\)]):([a-z_]\w*)")
 _COMMENT = re.compile(r"--[^\n]*")
 
@@ -21,8 +21,9 @@ def load(service: str) -> SimpleNamespace:
 
     A heading may name the parameters, in the order in which Python hands them over: after
     `-- name: rename(product_id, title)` the statement says `:product_id` and `:title`. They are compiled to
-    `$1` and `$2` here, once. Each statement begins with its name as a comment, so that the database's own
-    view of what runs shows it. ValueError where a parameter is not declared, or declared and not used."""
+    `$1` and `$2` here, once; a long heading goes on in the next line of comment. Each statement begins with
+    its name as a comment, so that the database's own view of what runs shows it. ValueError where a parameter
+    is not declared, or declared and not used."""
     _, *parts = _HEADING.split(_folder(service).joinpath("queries.sql").read_text())
     named = zip(parts[::3], parts[1::3], parts[2::3], strict=True)
     return SimpleNamespace(
@@ -37,7 +38,8 @@ def numbered(name: str, declared: str | None, text: str) -> str:
     """Replace each `:parameter` of a statement by the number of its place in the heading."""
     if declared is None:
         return text
-    places = {each.strip(): n for n, each in enumerate(declared.split(","), 1) if each.strip()}
+    names = [name.strip() for name in declared.replace("\n--", "").split(",")]
+    places = {name: n for n, name in enumerate(names, 1) if name}
     code = _COMMENT.sub("", text)
     used = set(_PARAMETER.findall(code))
     if used != set(places):

@@ -7,33 +7,35 @@ its key with the bucket of the owning user, so an order id alone says which shar
 from mercat.orders.api import API
 from mercat.orders.messages import (
     Goods,
+    LineQuantity,
     NewOrder,
     NotCancellable,
     NotReturnable,
     NotShippable,
     Order,
     OrderLineView,
+    OrderPage,
     OrderRefused,
+    OrderStatus,
+    OrderSummary,
     Owed,
-    Page,
-    Summary,
-    Taken,
 )
 from mercat.orders.service import Orders
 
 __all__ = [
     "API",
     "Goods",
+    "LineQuantity",
     "NewOrder",
     "NotCancellable",
     "NotReturnable",
     "NotShippable",
     "Order",
     "OrderLineView",
+    "OrderPage",
     "OrderRefused",
+    "OrderStatus",
+    "OrderSummary",
     "Orders",
     "Owed",
-    "Page",
-    "Summary",
-    "Taken",
 ]

@@ -1,3 +1,5 @@
+"""The routes of orders."""
+
 from mercat.kit.rpc import Route
 from mercat.orders.service import Orders
 

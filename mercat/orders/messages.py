@@ -1,13 +1,17 @@
 """What orders are asked and what they answer. Amounts are integers of minor units."""
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
 from mercat.events import OrderLine
 from mercat.ids import CartId, CheckoutId, LineId, OfferId, OrderId, ProductId, SellerId, UserId
 from mercat.kit.refusals import Conflict
+from mercat.quantity import Quantity
+
+OrderStatus = Literal["confirmed", "partially_shipped", "shipped", "delivered", "cancelled"]
+"""How far an order has come; a row that was refused before it was made is no order."""
 
 
 class NewOrder(Struct, frozen=True, kw_only=True):
@@ -32,6 +36,8 @@ class NewOrder(Struct, frozen=True, kw_only=True):
 
 
 class OrderLineView(Struct, frozen=True, kw_only=True):
+    """A line of an order, and how many of it were shipped, delivered and returned."""
+
     order_line_id: LineId
     product_id: ProductId
     offer_id: OfferId
@@ -56,9 +62,11 @@ class Happening(Struct, frozen=True):
 
 
 class Order(Struct, frozen=True, kw_only=True):
+    """An order with its lines and what happened to it. `address` has the parts that are not empty."""
+
     order_id: OrderId
     user_id: UserId
-    status: str
+    status: OrderStatus
     email: str
     subtotal: int
     discount: int
@@ -75,9 +83,11 @@ class Order(Struct, frozen=True, kw_only=True):
     history: list[Happening]
 
 
-class Summary(Struct, frozen=True, kw_only=True):
+class OrderSummary(Struct, frozen=True, kw_only=True):
+    """An order in a list; title and image are of its first line."""
+
     order_id: OrderId
-    status: str
+    status: OrderStatus
     total: int
     currency: str
     created_at: datetime
@@ -86,17 +96,19 @@ class Summary(Struct, frozen=True, kw_only=True):
     image_url: str = ""
 
 
-class Page(Struct, frozen=True):
-    orders: list[Summary]
+class OrderPage(Struct, frozen=True):
+    """A page of a list of orders, how many there are in all, and what asks for the next page."""
+
+    orders: list[OrderSummary]
     total: int
     next_cursor: str | None = None
 
 
-class Taken(Struct, frozen=True):
+class LineQuantity(Struct, frozen=True):
     """So many of an order's line."""
 
     order_line_id: LineId
-    quantity: int
+    quantity: Quantity
 
 
 class Goods(Struct, frozen=True):
@@ -117,6 +129,7 @@ class Owed(Struct, frozen=True):
 
     @property
     def amount(self) -> int:
+        """What is paid back in all."""
         return sum(part.amount for part in self.goods) + self.tax - self.discount
 
 

@@ -1,39 +1,51 @@
-from typing import Any
+"""The verbs of orders."""
+
+from typing import Any, NamedTuple
 
 import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
-from mercat import money
-from mercat.events import OrderPlaced, ParcelMoved
+from mercat.events import OrderLine, OrderPlaced, ParcelMoved
 from mercat.ids import LineId, OrderId, SellerId, ShipmentId, UserId, parse
 from mercat.kit import codec, metrics, sql
 from mercat.kit.batching import Coalescer
 from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound, Unavailable
+from mercat.orders import rules
 from mercat.orders.messages import (
-    Goods,
     Happening,
+    LineQuantity,
     NewOrder,
     NotCancellable,
     NotReturnable,
     NotShippable,
     Order,
     OrderLineView,
+    OrderPage,
     OrderRefused,
+    OrderStatus,
+    OrderSummary,
     Owed,
-    Page,
-    Summary,
-    Taken,
 )
-from mercat.orders.rules import Progress, Sold, share, status_of, value_of_returns
 
 queries = sql.load("mercat.orders")
 _SELDOM = ("partially_shipped", "shipped", "cancelled")
 _LAST = 2**63 - 1
 
 
+class _Event(NamedTuple):
+    """Something that happens to an order, once a reference; `detail` is JSON."""
+
+    reference: str
+    what: str
+    who: str
+    detail: str
+
+
 class Orders:
+    """Orders and what is decided of them, each decision under the lock of the order's row."""
+
     def __init__(self, db: asyncpg.Pool) -> None:
         self._db = db
         self._create: Coalescer[NewOrder, str] = Coalescer(
@@ -41,13 +53,13 @@ class Orders:
         )
 
     async def create(self, order: NewOrder) -> None:
-        """Places a paid order, once; OrderRefused where it was given up before."""
+        """Place a paid order, once; OrderRefused where it was given up before."""
         if await self._create(order) == "refused":
             raise OrderRefused
 
     async def refuse(self, order: NewOrder) -> None:
-        """Gives an order up before it is made: a create that comes later is refused. Raises NotCancellable
-        where it was made already."""
+        """Give an order up before it is made: a create that comes later is refused. NotCancellable where it
+        was made already."""
         status = await self._db.fetchval(
             queries.refuse,
             order.order_id.bucket,
@@ -61,7 +73,7 @@ class Orders:
             raise NotCancellable
 
     async def order(self, order_id: OrderId, user_ids: list[UserId]) -> Order:
-        """One of these people's orders (a member, and the guests they were); NotFound for another's."""
+        """Answer an order of these people (a member, and the guests they were); NotFound for another's."""
         row = await self._db.fetchrow(queries.order, order_id.bucket, order_id, user_ids)
         if row is None:
             raise NotFound("There is no such order.")
@@ -78,8 +90,8 @@ class Orders:
 
     async def list_of(
         self, user_ids: list[UserId], page: int = 1, limit: int = 20, cursor: str | None = None
-    ) -> Page:
-        """Newest first."""
+    ) -> OrderPage:
+        """List these people's orders, the newest first; a cursor takes the place of a page."""
         before = _LAST
         if cursor:
             try:
@@ -91,14 +103,16 @@ class Orders:
         total = await self._db.fetchval(queries.count_of, buckets, user_ids)
         return _page(rows, limit, total)
 
-    async def newest(self, before: OrderId | None = None, limit: int = 50, status: str | None = None) -> Page:
-        """Everybody's, for the operator's desk."""
+    async def newest(
+        self, before: OrderId | None = None, limit: int = 50, status: OrderStatus | None = None
+    ) -> OrderPage:
+        """List everybody's orders, the newest first, for the operator's desk."""
         statement = queries.newest_of_seldom if status in _SELDOM else queries.newest
         rows = await self._db.fetch(statement, before or _LAST, limit + 1, status)
         return _page(rows, limit, len(rows))
 
     async def cancel(self, order_id: OrderId, user_ids: list[UserId], who: str) -> Order:
-        """Decides a cancellation: the order as it now is; NotCancellable once anything has shipped."""
+        """Decide a cancellation; answer the order as it now is. NotCancellable once anything has shipped."""
         await self._db.execute(queries.cancel, order_id.bucket, order_id, user_ids, who)
         order = await self.order(order_id, user_ids)
         if order.status != "cancelled":
@@ -106,109 +120,74 @@ class Orders:
         return order
 
     async def ship(
-        self, order_id: OrderId, seller_id: SellerId, shipment_id: ShipmentId, lines: list[Taken]
+        self, order_id: OrderId, seller_id: SellerId, shipment_id: ShipmentId, lines: list[LineQuantity]
     ) -> UserId:
-        """Decides that a seller's lines are shipped, once a shipment; answers whose order it is."""
+        """Decide that a seller's lines are shipped, once a shipment; answer whose order it is."""
         async with self._db.acquire() as db, db.transaction():
             order = await self._lock(db, order_id, pointer="/order_id")
             reference = f"shipped/{int(shipment_id)}"
-            if said := await db.fetchrow(queries.happened, order_id.bucket, order_id, reference):
-                if said["withdrawn"]:
+            if known := await db.fetchrow(queries.happened, order_id.bucket, order_id, reference):
+                if known["withdrawn"]:
                     raise NotShippable
                 return UserId(order["user_id"])
-            rows = {
-                row["order_line_id"]: dict(row)
-                for row in await db.fetch(queries.lines, order_id.bucket, order_id)
-            }
-            if not any(row["seller_id"] == seller_id for row in rows.values()):
-                raise NotFound("You have no such order.", pointer="/order_id")
-            if order["status"] not in ("confirmed", "partially_shipped"):
-                raise NotShippable
-            for taken in lines:
-                row = rows.get(taken.order_line_id)
-                if row is None or row["seller_id"] != seller_id:
-                    raise NotFound("This order has no such line of yours.", pointer="/lines")
-                if row["shipped"] + taken.quantity > row["quantity"]:
-                    raise NotShippable("More than was ordered, or shipped already.", pointer="/lines")
-                row["shipped"] += taken.quantity
-            detail = {"shipment_id": shipment_id, "lines": lines}
-            await self._settle(
-                db, order_id, order, rows, f"shipped/{int(shipment_id)}", "shipped", "seller", detail
-            )
+            after = rules.ship(order["status"], await _lines(db, order_id), seller_id, lines)
+            detail = codec.text({"shipment_id": shipment_id, "lines": lines})
+            await self._settle(db, order_id, order, after, _Event(reference, "shipped", "seller", detail))
             return UserId(order["user_id"])
 
-    async def arrived(self, order_id: OrderId, shipment_id: ShipmentId, lines: list[Taken]) -> None:
-        """A shipment was delivered, once a shipment."""
+    async def arrived(self, order_id: OrderId, shipment_id: ShipmentId, lines: list[LineQuantity]) -> None:
+        """Note that a shipment was delivered, once a shipment."""
         async with self._db.acquire() as db, db.transaction():
-            await self._arrived(
-                db, order_id, shipment_id, [(line.order_line_id, line.quantity) for line in lines]
-            )
+            parcel = [(line.order_line_id, line.quantity) for line in lines]
+            await self._arrived(db, order_id, shipment_id, parcel)
 
     @on(ParcelMoved)
     async def follow_parcels(self, db: PoolConnectionProxy, events: list[ParcelMoved]) -> None:
+        """Note what was delivered, where fulfilment said so and nobody else did."""
         for event in events:
             if event.status == "delivered":
-                lines = [(line.order_line_id, line.quantity) for line in event.lines]
-                await self._arrived(db, event.order_id, event.shipment_id, lines)
+                parcel = [(line.order_line_id, line.quantity) for line in event.lines]
+                await self._arrived(db, event.order_id, event.shipment_id, parcel)
 
-    async def return_(self, order_id: OrderId, reference: str, lines: list[Taken]) -> Owed:
-        """Decides a return, once a reference, and what it gives back; NotReturnable beyond what shipped.
+    async def return_(self, order_id: OrderId, reference: str, lines: list[LineQuantity]) -> Owed:
+        """Decide a return, once a reference, and what it pays back; NotReturnable beyond what was shipped.
+
         Whose order it is, the asker has seen. Decided under the order's lock, returns never differ by a cent
         of tax."""
         async with self._db.acquire() as db, db.transaction():
             order = await self._lock(db, order_id)
-            if said := await db.fetchrow(queries.happened, order_id.bucket, order_id, reference):
-                if said["withdrawn"]:
+            if known := await db.fetchrow(queries.happened, order_id.bucket, order_id, reference):
+                if known["withdrawn"]:
                     raise NotReturnable
-                return codec.decode(said["detail"], Owed)
-            rows = {
-                row["order_line_id"]: dict(row)
-                for row in await db.fetch(queries.lines, order_id.bucket, order_id)
-            }
-            before = value_of_returns(_sold(rows))
-            goods: list[Goods] = []
-            for taken in lines:
-                row = rows.get(taken.order_line_id)
-                if row is None:
-                    raise NotFound("This order has no such line.", pointer="/lines")
-                if order["status"] == "cancelled" or row["returned"] + taken.quantity > row["shipped"]:
-                    raise NotReturnable(pointer="/lines")
-                row["returned"] += taken.quantity
-                price = row["unit_price"] * taken.quantity
-                goods.append(Goods(row["seller_id"], row["offer_id"], taken.quantity, price))
-            marks = order["subtotal"], before, value_of_returns(_sold(rows)), money.step(order["currency"])
-            owed = Owed(goods, share(order["tax"], *marks), share(order["discount"], *marks))
-            await self._settle(db, order_id, order, rows, reference, "returned", "shopper", owed)
+                return codec.decode(known["detail"], Owed)
+            amounts = rules.Amounts(order["currency"], order["subtotal"], order["discount"], order["tax"])
+            after, owed = rules.take_back(order["status"], amounts, await _lines(db, order_id), lines)
+            event = _Event(reference, "returned", "shopper", codec.text(owed))
+            await self._settle(db, order_id, order, after, event)
             return owed
 
     async def withdraw(self, order_id: OrderId, reference: str) -> bool:
-        """Gives up a parcel or a return that was begun: where it was not decided yet it never will be. False:
-        it was."""
+        """Give up a parcel or a return that was begun: where it was not decided yet it never will be. False
+        where it was."""
         async with self._db.acquire() as db, db.transaction():
             await self._lock(db, order_id)
-            if said := await db.fetchrow(queries.happened, order_id.bucket, order_id, reference):
-                return said["withdrawn"]
-            nothing = codec.text({})
-            await db.execute(queries.note, order_id.bucket, order_id, reference, "withdrawn", "shop", nothing)
+            if known := await db.fetchrow(queries.happened, order_id.bucket, order_id, reference):
+                return known["withdrawn"]
+            await db.execute(
+                queries.note, order_id.bucket, order_id, *_Event(reference, "withdrawn", "shop", "{}")
+            )
             return True
 
     async def _arrived(
-        self, db: Any, order_id: OrderId, shipment_id: ShipmentId, lines: list[tuple[LineId, int]]
+        self, db: Any, order_id: OrderId, shipment_id: ShipmentId, parcel: list[tuple[LineId, int]]
     ) -> None:
         order = await self._lock(db, order_id)
         reference = f"delivered/{int(shipment_id)}"
         if await db.fetchval(queries.happened, order_id.bucket, order_id, reference):
             return
-        rows = {
-            row["order_line_id"]: dict(row)
-            for row in await db.fetch(queries.lines, order_id.bucket, order_id)
-        }
-        for line_id, quantity in lines:
-            if row := rows.get(line_id):
-                row["delivered"] = min(row["shipped"], row["delivered"] + quantity)
-        await self._settle(
-            db, order_id, order, rows, reference, "delivered", "carrier", {"shipment_id": shipment_id}
-        )
+        after = rules.deliver(await _lines(db, order_id), parcel)
+        detail = codec.text({"shipment_id": shipment_id})
+        await self._settle(db, order_id, order, after, _Event(reference, "delivered", "carrier", detail))
 
     async def _lock(self, db: Any, order_id: OrderId, **facts: str) -> Any:
         order = await db.fetchrow(queries.lock, order_id.bucket, order_id)
@@ -217,69 +196,22 @@ class Orders:
         return order
 
     async def _settle(
-        self,
-        db: Any,
-        order_id: OrderId,
-        order: Any,
-        rows: dict[int, dict[str, Any]],
-        reference: str,
-        what: str,
-        who: str,
-        detail: dict[str, Any] | Owed,
+        self, db: Any, order_id: OrderId, order: Any, lines: rules.Lines, event: _Event
     ) -> None:
-        """Writes how far the lines have come, the status they add up to, and what happened."""
+        """Write how far the lines have come, the status they add up to, and what happened."""
         bucket = order_id.bucket
-        changed = [(n, row["shipped"], row["delivered"], row["returned"]) for n, row in rows.items()]
+        changed = [(n, line.shipped, line.delivered, line.returned) for n, line in lines.items()]
         await db.execute(queries.set_lines, bucket, order_id, *sql.columns(changed, 4))
-        status = status_of(
-            Progress(row["quantity"], row["shipped"], row["delivered"]) for row in rows.values()
-        )
+        status = rules.status_of(lines.values())
         if order["status"] != "cancelled" and status != order["status"]:
             await db.execute(queries.set_status, bucket, order_id, status)
             if status == "delivered":
                 await db.execute(queries.tell_delivered, bucket, order_id, order["user_id"])
-        await db.execute(queries.note, bucket, order_id, reference, what, who, codec.text(detail))
+        await db.execute(queries.note, bucket, order_id, *event)
 
     async def _create_many(self, orders: list[NewOrder]) -> list[str | Exception]:
-        heads = [
-            (
-                order.order_id.bucket,
-                order.order_id,
-                order.user_id,
-                order.checkout_id,
-                order.cart_id,
-                order.email,
-                order.subtotal,
-                order.discount,
-                order.shipping,
-                order.tax,
-                order.total,
-                order.currency,
-                order.shipping_method,
-                order.estimated_delivery,
-                codec.text(order.address),
-                order.placed_at,
-                codec.inner_text(_placed(order)),
-            )
-            for order in orders
-        ]
-        lines = [
-            (
-                order.order_id.bucket,
-                order.order_id,
-                line.order_line_id,
-                line.product_id,
-                line.offer_id,
-                line.seller_id,
-                line.title,
-                line.image_url,
-                line.quantity,
-                line.unit_price,
-                line.total,
-            )
-            for order in orders
-            for line in order.lines
-        ]
+        heads = [_head_row(order) for order in orders]
+        lines = [_line_row(order, line) for order in orders for line in order.lines]
         rows = await self._db.fetch(queries.create_many, *sql.columns(heads), *sql.columns(lines, 11))
         made = {row[0] for row in rows}
         metrics.orders_placed.inc(len(made))
@@ -295,10 +227,48 @@ class Orders:
         return [answers.get(order.order_id) or Unavailable() for order in orders]
 
 
-def _sold(rows: dict[int, dict[str, Any]]) -> list[Sold]:
-    return [
-        Sold(row["seller_id"], row["unit_price"], row["quantity"], row["returned"]) for row in rows.values()
-    ]
+def _head_row(order: NewOrder) -> tuple[Any, ...]:
+    """Make the columns of an order that `create_many` takes, with the fact that tells of it."""
+    return (
+        order.order_id.bucket,
+        order.order_id,
+        order.user_id,
+        order.checkout_id,
+        order.cart_id,
+        order.email,
+        order.subtotal,
+        order.discount,
+        order.shipping,
+        order.tax,
+        order.total,
+        order.currency,
+        order.shipping_method,
+        order.estimated_delivery,
+        codec.text(order.address),
+        order.placed_at,
+        codec.inner_text(_placed(order)),
+    )
+
+
+def _line_row(order: NewOrder, line: OrderLine) -> tuple[Any, ...]:
+    return (
+        order.order_id.bucket,
+        order.order_id,
+        line.order_line_id,
+        line.product_id,
+        line.offer_id,
+        line.seller_id,
+        line.title,
+        line.image_url,
+        line.quantity,
+        line.unit_price,
+        line.total,
+    )
+
+
+async def _lines(db: Any, order_id: OrderId) -> rules.Lines:
+    rows = await db.fetch(queries.lines, order_id.bucket, order_id)
+    return {LineId(row[0]): rules.LineState(*row[1:]) for row in (tuple(row) for row in rows)}
 
 
 def _placed(order: NewOrder) -> OrderPlaced:
@@ -322,6 +292,6 @@ def _placed(order: NewOrder) -> OrderPlaced:
     )
 
 
-def _page(rows: list[Any], limit: int, total: int) -> Page:
-    orders = sql.rows(Summary, rows[:limit])
-    return Page(orders, total, str(orders[-1].order_id) if len(rows) > limit else None)
+def _page(rows: list[Any], limit: int, total: int) -> OrderPage:
+    orders = sql.rows(OrderSummary, rows[:limit])
+    return OrderPage(orders, total, str(orders[-1].order_id) if len(rows) > limit else None)

@@ -13,7 +13,7 @@ from mercat.kit.refusals import Invalid, NotFound
 from mercat.payments.attempts import Attempts
 from mercat.payments.messages import CASE_NOTE_MAX, CaseNote, Reconciled, ReconciliationCase
 from mercat.payments.provider import ChargeRequest, Provider
-from mercat.payments.rules import BookedPayment, Difference, differences
+from mercat.payments.rules import BookDifference, BookedPayment, differences
 from mercat.settings import Settings
 
 queries = sql.load("mercat.payments")
@@ -76,7 +76,7 @@ class Reconciliation:
             raise NotFound("There is no such open case.")
 
     async def open_case(
-        self, difference: Difference, subject: str, order_id: int | None, currency: str
+        self, difference: BookDifference, subject: str, order_id: int | None, currency: str
     ) -> bool:
         """Open a case, or note that an open one is seen again; answers whether it is new."""
         row = await self._db.fetchrow(
@@ -130,5 +130,5 @@ class Reconciliation:
         result = await self._provider.look_up(request, reference)
         if result.state == "captured":
             return []
-        difference = Difference("payment_without_charge", ours["amount"], 0)
+        difference = BookDifference("payment_without_charge", ours["amount"], 0)
         return [await self.open_case(difference, str(checkout_id), order_id, ours["currency"])]

@@ -137,7 +137,7 @@ class BookedPayment(NamedTuple):
     paying_back: bool
 
 
-class Difference(NamedTuple):
+class BookDifference(NamedTuple):
     """What differs between the two books, and both amounts."""
 
     kind: CaseKind
@@ -146,21 +146,21 @@ class Difference(NamedTuple):
     detail: str = ""
 
 
-def differences(theirs: ListedCharge, ours: BookedPayment | None) -> list[Difference]:
+def differences(theirs: ListedCharge, ours: BookedPayment | None) -> list[BookDifference]:
     """Compare a charge in the provider's books with our payment of the same checkout."""
     status = ours.status if ours else ""
     if theirs.state == "authorised" and status != "action_required":
         detail = "Money is held for a checkout that never took it."
-        return [Difference("authorisation_left", 0, theirs.amount, detail)]
+        return [BookDifference("authorisation_left", 0, theirs.amount, detail)]
     if ours is None or status != "captured":
         taken = theirs.state == "captured" and theirs.refunded != theirs.amount
-        return [Difference("charged_without_payment", 0, theirs.amount)] if taken else []
+        return [BookDifference("charged_without_payment", 0, theirs.amount)] if taken else []
     if theirs.state != "captured":
-        return [Difference("payment_without_charge", ours.amount, 0)]
-    found: list[Difference] = []
+        return [BookDifference("payment_without_charge", ours.amount, 0)]
+    found: list[BookDifference] = []
     if (ours.amount, ours.currency) != (theirs.amount, theirs.currency):
         detail = "" if ours.currency == theirs.currency else f"Ours is in {ours.currency}."
-        found.append(Difference("amount_differs", ours.amount, theirs.amount, detail))
+        found.append(BookDifference("amount_differs", ours.amount, theirs.amount, detail))
     if ours.refunded != theirs.refunded and not ours.paying_back:
-        found.append(Difference("refund_differs", ours.refunded, theirs.refunded))
+        found.append(BookDifference("refund_differs", ours.refunded, theirs.refunded))
     return found

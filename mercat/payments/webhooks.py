@@ -58,7 +58,7 @@ class Webhooks:
             await self._db.execute(queries.fail_refund, event.refund_id, rules.CAME_BACK)
             if row := await self._db.fetchrow(queries.refund_of, event.refund_id):
                 order_id, owed, currency = row["order_id"], row["amount"], row["currency"]
-        difference = rules.Difference("refund_failed", owed, 0)
+        difference = rules.BookDifference("refund_failed", owed, 0)
         await self._reconciliation.open_case(difference, event.failure, order_id, currency)
 
     async def finish(self, receipt: WebhookReceipt) -> None:

@@ -4,7 +4,7 @@ One calculator makes every total. A quote is a signed paper: what the shopper sa
 """
 
 from mercat.pricing.api import API
-from mercat.pricing.messages import Basket, PricedLine, Quoted, QuoteExpired, Totals
+from mercat.pricing.messages import PricedBasket, PricedLine, Quoted, QuoteExpired, Totals
 from mercat.pricing.service import Pricing
 
-__all__ = ["API", "Basket", "PricedLine", "Pricing", "QuoteExpired", "Quoted", "Totals"]
+__all__ = ["API", "PricedBasket", "PricedLine", "Pricing", "QuoteExpired", "Quoted", "Totals"]

@@ -1,3 +1,5 @@
+"""The routes of pricing."""
+
 from mercat.kit.rpc import Route
 from mercat.pricing.service import Pricing
 

@@ -9,13 +9,15 @@ from mercat.kit.refusals import Conflict
 
 
 class PricedLine(Struct, frozen=True, array_like=True):
+    """So many of an offer, and what one of them costs."""
+
     offer_id: OfferId
     quantity: int
     unit_price: int
 
 
-class Basket(Struct, frozen=True):
-    """What is bought, at which prices, and where it goes."""
+class PricedBasket(Struct, frozen=True):
+    """What is bought, at which prices, and where it goes (`country` is ISO 3166-1 alpha-2)."""
 
     lines: list[PricedLine]
     shipping: int

@@ -3,8 +3,8 @@ from mercat.sellers.service import Sellers
 
 API = [
     Route("POST", "/people/{user_id}", Sellers.register),
-    Route("POST", "/by-name", Sellers.by_name, status=200),
+    Route("POST", "/by-name", Sellers.by_name),
     Route("GET", "/people/{user_id}", Sellers.of_user),
     Route("GET", "/sellers/{seller_id}", Sellers.seller),
-    Route("POST", "/names", Sellers.names, status=200),
+    Route("POST", "/names", Sellers.names),
 ]

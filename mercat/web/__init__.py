@@ -6,31 +6,24 @@ A handler translates and decides nothing: HTTP status, JSON shapes and decimal a
 
     middleware.py   request ids, limits, security headers, ETags, load shedding: what every request passes
     context.py      what is known of one request; session.py: who sent it, start and end of a session
-    router.py       from a path to its handler; routes.py: all of them
-    errors.py       how a refusal becomes a problem document or a page
+    router.py       from a path to its handler, and what goes wrong on the way; routes.py: all of them
+    errors.py       how a refusal is told to people
     origin.py       what comes from our own pages, and what does not
     cache.py        who may keep an answer, for how long; pages that this process keeps
     idempotency.py  the same key, the same answer, on any unsafe route of the API
     pages.py        how pages and fragments are rendered; rendering.py: templates and their filters
     forms.py        what is in a form or an address; table_query.py: which rows of a table
     schemas.py      what several answers of the API share
+    presenter.py    what became of a purchase, as it is stored and repeated
     openapi.py      the API as an OpenAPI 3.1 document, as a page, and as docs/api.md
 
-It owns no tables. `mercat.app` builds the application from `Middleware`, `api_routes` and `page_routes`.
+It owns no tables. `mercat.app` asks for `application`, which is all of it behind one middleware.
 No page needs a script, but for the payment provider's own field for a new card.
 """
 
-from mercat.web.errors import exception_handlers, turn_away
 from mercat.web.middleware import Middleware
 from mercat.web.openapi import refusals
-from mercat.web.routes import TABLE, api_routes, page_routes
+from mercat.web.presenter import present_checkout
+from mercat.web.routes import TABLE, application
 
-__all__ = [
-    "TABLE",
-    "Middleware",
-    "api_routes",
-    "exception_handlers",
-    "page_routes",
-    "refusals",
-    "turn_away",
-]
+__all__ = ["TABLE", "Middleware", "application", "present_checkout", "refusals"]

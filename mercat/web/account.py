@@ -6,7 +6,6 @@ import msgspec
 from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.accounts import Address, NewAddress, PaymentMethod
 from mercat.ids import AddressId, PaymentMethodId
@@ -18,7 +17,7 @@ from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.errors import message_of
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.session import member_of
 
 ADDRESS_FIELDS = ("name", "line1", "line2", "city", "region", "postal_code", "country", "phone")
@@ -51,19 +50,19 @@ class AccountApi:
         self._shop = shop
 
     async def addresses(self, caller: Caller) -> AddressesShown:
-        """One's own addresses."""
+        """List one's own addresses."""
         return AddressesShown(await self._shop.accounts.addresses(caller.user_id))
 
     async def add_address(self, caller: Caller, address: NewAddress) -> AddressMade:
-        """Keeps an address to send to."""
+        """Keep an address to send to."""
         return AddressMade(await self._shop.accounts.add_address(caller.user_id, address))
 
     async def payment_methods(self, caller: Caller) -> PaymentMethodsShown:
-        """One's own ways to pay."""
+        """List one's own ways to pay."""
         return PaymentMethodsShown(await self._shop.accounts.payment_methods(caller.user_id))
 
     async def add_payment_method(self, caller: Caller, method: PaymentMethodAsk) -> PaymentMethodMade:
-        """Keeps a way to pay, by the provider's token: never a card's number. Where a token works once, a
+        """Keep a way to pay, by the provider's token: never a card's number. Where a token works once, a
         guest's is for one purchase, and is not listed."""
         return PaymentMethodMade(await self._shop.checkout.keep_card(caller, method.token))
 
@@ -128,7 +127,7 @@ class AccountPages:
 
 
 def new_address(form: dict[str, str]) -> tuple[NewAddress | None, dict[str, str]]:
-    """The address in a form, or what is wrong with it."""
+    """Read the address in a form; or say what is wrong with it."""
     given = {name: form[name].strip() for name in ADDRESS_FIELDS if form.get(name, "").strip()}
     needed = {
         "name": "Write the name on the door.",
@@ -149,7 +148,7 @@ def new_address(form: dict[str, str]) -> tuple[NewAddress | None, dict[str, str]
         return None, {field: "This is too long." if long else "This does not look right."}
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     account = AccountPages(pages, shop)
     return [
         pages.route("/account", account.account),

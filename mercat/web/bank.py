@@ -2,9 +2,8 @@
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from mercat.checkout import CheckoutInProgress
+from mercat.checkout import CheckoutInProgress, Confirmed, Refused
 from mercat.kit import codec
 from mercat.kit.rpc import answered, read
 from mercat.payments import ChallengeOutcome
@@ -12,6 +11,7 @@ from mercat.shop import Shop
 from mercat.web.checkout import order_url
 from mercat.web.forms import local_path
 from mercat.web.pages import Pages
+from mercat.web.router import Endpoint
 
 
 class BankPages:
@@ -29,7 +29,7 @@ class BankPages:
         )
 
     async def tell_bank(self, request: Request) -> Response:
-        """The shopper's yes or no; a program sends it as JSON."""
+        """Take the shopper's yes or no; a program sends it as JSON."""
         ticket = request.path_params["ticket"]
         if request.headers.get("content-type", "").startswith("application/json"):
             return await answered(self._bank_is_told, request)
@@ -37,21 +37,21 @@ class BankPages:
         outcome = codec.convert({"outcome": form.get("outcome")}, ChallengeOutcome)
         back = local_path(form.get("back") or "/orders")
         try:
-            said = await self._shop.checkout.challenge(ticket, outcome)
+            came_to = (await self._shop.checkout.challenge(ticket, outcome)).outcome
         except CheckoutInProgress:
             return self._pages.redirect(request, back)
-        if said.status < 400 and said.status != 202:
-            return self._pages.redirect(request, order_url(said))
+        if isinstance(came_to, Confirmed):
+            return self._pages.redirect(request, order_url(came_to))
         return self._pages.redirect(request, back)
 
     async def _bank_is_told(self, request: Request) -> Response:
         outcome = codec.decode(await read(request), ChallengeOutcome)
-        said = await self._shop.checkout.challenge(request.path_params["ticket"], outcome)
-        kind = "application/json" if said.status < 400 else "application/problem+json"
-        return Response(said.body, said.status, {"Cache-Control": "private, no-store"}, kind)
+        answer = await self._shop.checkout.challenge(request.path_params["ticket"], outcome)
+        kind = "application/problem+json" if isinstance(answer.outcome, Refused) else "application/json"
+        return Response(answer.body, answer.status, media_type=kind)
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     bank = BankPages(pages, shop)
     return [
         pages.route("/sandbox/3ds/{ticket}", bank.bank),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import NamedTuple
 
@@ -11,12 +12,20 @@ from starlette.responses import Response
 from mercat.ids import ProductId
 from mercat.kit import codec
 from mercat.kit.rpc import Answer
-from mercat.web.router import Handler
 
+Handler = Callable[[Request], Awaitable[Response]]
 PRIVATE = "private, no-store"
-# Four seconds in all: what a page says of price and stock may be five seconds old at most.
+"""Of every answer that says nothing else."""
 PUBLIC = "public, max-age=2, stale-while-revalidate=2"
+"""Four seconds in all: what is said of price and stock may be five seconds old at most."""
 FLASH_SALE = "public, max-age=1, stale-while-revalidate=1"
+"""What all who wait read once a second."""
+SELDOM_CHANGED = "public, max-age=300"
+DRAWN = "public, max-age=86400"
+"""A picture that its address describes."""
+VERSIONED = "public, max-age=31536000, immutable"
+"""A file whose address changes when it does."""
+
 _FRESH_S = 1.0
 _PAGES_MAX = 1_000
 
@@ -27,7 +36,7 @@ def public_headers(*keys: object, policy: str = PUBLIC) -> dict[str, str]:
 
 
 def public_answer(shown: object, *keys: object, policy: str = PUBLIC) -> Answer:
-    """An answer of the API that is everybody's."""
+    """Answer with what is everybody's."""
     return Answer(raw=codec.encode(shown), headers=public_headers(*keys, policy=policy))
 
 
@@ -38,33 +47,37 @@ class _Page(NamedTuple):
 
 
 class PageCache:
-    """Keeps what handlers wrote for everybody, for a moment. Who asks while a page is being written waits for
-    that one. A product that changes takes every page that shows it along."""
+    """Pages for everybody, each rendered once a second however many ask for it.
+
+    Who asks while a page is being rendered waits for that one. A product that changes takes every page that
+    shows it along."""
 
     def __init__(self) -> None:
         self._pages: dict[str, _Page] = {}
         self._showing: defaultdict[str, set[str]] = defaultdict(set)
-        self._writing: dict[str, asyncio.Future[Response]] = {}
+        self._rendering: dict[str, asyncio.Future[Response]] = {}
 
     def wrap(self, handler: Handler) -> Handler:
+        """Make a handler that answers from the cache what this one answered a moment ago."""
+
         async def answer(request: Request) -> Response:
             url = str(request.url)
             page = self._pages.get(url)
             if page and monotonic() < page.until:
                 return Response(page.body, headers=page.headers)
-            writing = self._writing.get(url)
-            if writing is None:
-                writing = self._writing[url] = asyncio.ensure_future(self._write(url, handler, request))
+            rendering = self._rendering.get(url)
+            if rendering is None:
+                rendering = self._rendering[url] = asyncio.ensure_future(self._render(url, handler, request))
             # A visitor who goes away must not take the page along that others wait for.
-            return _copy(await asyncio.shield(writing))
+            return _copy(await asyncio.shield(rendering))
 
         return answer
 
-    async def _write(self, url: str, handler: Handler, request: Request) -> Response:
+    async def _render(self, url: str, handler: Handler, request: Request) -> Response:
         try:
             response = await handler(request)
         finally:
-            self._writing.pop(url, None)
+            self._rendering.pop(url, None)
         keys = response.headers.get("surrogate-key")
         if keys and response.status_code == 200:
             if len(self._pages) >= _PAGES_MAX:
@@ -76,10 +89,11 @@ class PageCache:
         return response
 
     def forget(self, product_id: ProductId) -> None:
+        """Forget every page that shows this product."""
         for url in self._showing.pop(str(product_id), ()):
             self._pages.pop(url, None)
 
 
 def _copy(response: Response) -> Response:
-    """One answer a visitor: the door writes into it."""
+    """Copy the answer for a visitor: the middleware writes into it."""
     return Response(bytes(response.body), response.status_code, dict(response.headers))

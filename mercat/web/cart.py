@@ -5,19 +5,19 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat import money
 from mercat.cart import CartView
 from mercat.ids import CartId, OfferId, ProductId
 from mercat.kit.refusals import Invalid, Refusal
 from mercat.kit.rpc import Caller
+from mercat.quantity import QUANTITY_MAX, Quantity
 from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import id_of
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
-from mercat.web.schemas import Amount, Quantity
+from mercat.web.router import Endpoint, PublicRoute
+from mercat.web.schemas import Amount
 from mercat.web.session import caller_of, guest_session
 
 
@@ -28,7 +28,7 @@ class AddItem(Struct, frozen=True):
 
 
 class ChangeItem(Struct, frozen=True):
-    quantity: Annotated[int, Meta(ge=0, le=9_999, description="0 takes the line out.")]
+    quantity: Annotated[int, Meta(ge=0, le=QUANTITY_MAX, description="0 takes the line out.")]
 
 
 class CartLineShown(Struct, frozen=True, kw_only=True):
@@ -66,11 +66,11 @@ class CartApi:
         self._shop = shop
 
     async def cart(self, caller: Caller) -> CartShown:
-        """The cart with today's prices, and what stands between it and buying."""
+        """Show the cart with today's prices, and what stands between it and buying."""
         return _cart_shown(await self._shop.cart.show(caller.user_id))
 
     async def add_item(self, caller: Caller, item: AddItem) -> CartShown:
-        """Adds to what is in the cart already. A product means its featured offer."""
+        """Add to what is in the cart already. A product means its featured offer."""
         offer_id = item.offer_id
         if offer_id is None:
             if item.product_id is None:
@@ -79,11 +79,11 @@ class CartApi:
         return _cart_shown(await self._shop.cart.add(caller.user_id, offer_id, item.quantity))
 
     async def change_item(self, caller: Caller, item: str, change: ChangeItem) -> CartShown:
-        """Sets a line's quantity; 0 takes it out. The line is named by its product or its offer."""
+        """Set a line's quantity; 0 removes it. The line is named by its product or its offer."""
         return _cart_shown(await self._shop.cart.change(caller.user_id, item, change.quantity))
 
     async def remove_item(self, caller: Caller, item: str) -> CartShown:
-        """Takes a line out of the cart."""
+        """Remove a line from the cart."""
         return _cart_shown(await self._shop.cart.remove(caller.user_id, item))
 
 
@@ -192,7 +192,7 @@ class CartPages:
 
 
 def problem_texts(view: CartView) -> dict[OfferId, CartProblemText]:
-    """What stands between a cart and buying it, in words, by offer."""
+    """Say by offer what stands between a cart and buying it."""
     titles = {item.offer_id: item for item in view.items}
     found: dict[OfferId, CartProblemText] = {}
     for each in view.problems:
@@ -225,12 +225,12 @@ def problem_texts(view: CartView) -> dict[OfferId, CartProblemText]:
 
 
 def _quantity(given: str, *, least: int) -> int:
-    if not (given.isascii() and given.isdigit() and len(given) < 6 and least <= int(given) <= 9_999):
-        raise Invalid(f"A quantity is a whole number from {least} to 9,999.")
+    if not (given.isascii() and given.isdigit() and len(given) < 6 and least <= int(given) <= QUANTITY_MAX):
+        raise Invalid(f"A quantity is a whole number from {least} to {QUANTITY_MAX:,}.")
     return int(given)
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     cart = CartPages(pages, shop)
     return [
         pages.route("/cart", cart.cart),

@@ -4,21 +4,26 @@ import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
-from mercat.catalog import Catalog, Category
-from mercat.kit.breaker import Breaker
-from mercat.kit.refusals import Refusal
-from mercat.search import Search
+from mercat.catalog import Category
+from mercat.ids import CategoryId
+from mercat.kit.batching import AWAY
+from mercat.kit.refusals import NotFound, Refusal
+from mercat.shop import Shop
 
 _FRESH_S = 2.0
+UNCATEGORISED = "uncategorised"
 
 
 @dataclass
 class CategoryNode:
-    """A category, what it holds with all below it, and what is below it."""
+    """A category, how many products it has with all below it, and what is below it.
+
+    What belongs nowhere is a category without an id."""
 
     slug: str
     name: str
     product_count: int
+    category_id: CategoryId | None = None
     parent: "CategoryNode | None" = None
     children: list["CategoryNode"] = field(default_factory=list["CategoryNode"])
 
@@ -29,53 +34,68 @@ class CategoryNode:
 
 
 class CategoryTree:
-    def __init__(self, catalog: Catalog, search: Search, breaker: Breaker) -> None:
-        self._catalog = catalog
-        self._search = search
-        self._breaker = breaker
+    """Every category by slug: old by seconds at most, or as it was while nobody can be asked."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
         self._known: dict[str, CategoryNode] = {}
         self._read_at = -_FRESH_S
         self._reading: asyncio.Task[None] | None = None
 
     async def all(self) -> dict[str, CategoryNode]:
-        """Every category by slug. Old by seconds at most, or as it last was while nobody can be asked."""
         if asyncio.get_running_loop().time() - self._read_at > _FRESH_S:
             if self._reading is None:
-                self._reading = asyncio.create_task(self._read())
+                self._reading = asyncio.create_task(self._refresh())
             reading: Awaitable[None] = asyncio.shield(self._reading)
             await reading
         return self._known
 
+    async def find(self, slug: str) -> CategoryNode:
+        """Find a category, also one that was made this moment; raise NotFound where there is none."""
+        found = (await self.all()).get(slug)
+        if found is None:
+            await self._read()
+            found = self._known.get(slug)
+        if found is None:
+            raise NotFound("There is no such category. It may have been renamed.", pointer="/category")
+        return found
+
     async def departments(self) -> list[CategoryNode]:
-        """The topmost with something for sale, the fullest first."""
+        """List the topmost with something for sale, the fullest first."""
         roots = [node for node in (await self.all()).values() if node.parent is None and node.product_count]
         roots.sort(key=lambda node: (-node.product_count, node.name))
         return roots
 
-    async def _read(self) -> None:
+    async def _refresh(self) -> None:
         try:
-            none: dict[str, int] = {}
-            categories = await self._catalog.categories()
-            counts = await self._breaker.ask(self._search.category_counts(), none)
-            self._known = _tree(categories, counts)
-        except Refusal:
-            pass  # the shop goes on with the departments it knew
+            await self._read()
+        except (Refusal, *AWAY):
+            pass  # the shop goes on with the categories it knew
         finally:
             self._read_at = asyncio.get_running_loop().time()
             self._reading = None
 
+    async def _read(self) -> None:
+        none: dict[str, int] = {}
+        categories, counts = await asyncio.gather(
+            self._shop.catalog.categories(),
+            self._shop.breakers["search"].ask(self._shop.search.category_counts(), none),
+        )
+        self._known = _tree(categories, counts)
+
 
 def _tree(categories: list[Category], counts: dict[str, int]) -> dict[str, CategoryNode]:
     by_id = {
-        each.category_id: CategoryNode(each.slug, each.name, counts.get(each.slug, 0)) for each in categories
+        each.category_id: CategoryNode(each.slug, each.name, counts.get(each.slug, 0), each.category_id)
+        for each in categories
     }
     for each in categories:
         if each.parent_id is not None and (parent := by_id.get(each.parent_id)):
             by_id[each.category_id].parent = parent
             parent.children.append(by_id[each.category_id])
-    known = {category.slug: category for category in by_id.values()}
-    for category in known.values():
-        category.children.sort(key=lambda child: (-child.product_count, child.name))
-    if loose := counts.get("uncategorised"):
-        known.setdefault("uncategorised", CategoryNode("uncategorised", "Everything else", loose))
+    known = {node.slug: node for node in by_id.values()}
+    for node in known.values():
+        node.children.sort(key=lambda child: (-child.product_count, child.name))
+    if loose := counts.get(UNCATEGORISED):
+        known.setdefault(UNCATEGORISED, CategoryNode(UNCATEGORISED, "Everything else", loose))
     return known

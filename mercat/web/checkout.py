@@ -5,16 +5,22 @@ from datetime import date, datetime
 from typing import Annotated, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-import msgspec
 from msgspec import Meta, Raw, Struct, field
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat import money
 from mercat.accounts import Address, Email, NewAddress, email_problem
 from mercat.cart import CartView
-from mercat.checkout import Buy, CheckoutInProgress, Said
+from mercat.checkout import (
+    Buy,
+    CheckoutAnswer,
+    CheckoutInProgress,
+    Confirmed,
+    Pending,
+    PriceChanged,
+    Refused,
+)
 from mercat.fulfilment import ShippingMethod
 from mercat.ids import AddressId, CheckoutId, OrderId, PaymentMethodId
 from mercat.kit import codec
@@ -23,7 +29,7 @@ from mercat.kit.rpc import Answer, Caller
 from mercat.kit.text import normal_text
 from mercat.kit.valkey import Store
 from mercat.payments import NextAction, declaration
-from mercat.pricing import Basket, PricedLine
+from mercat.pricing import PricedBasket, PricedLine
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.account import ADDRESS_FIELDS, new_address
@@ -33,13 +39,14 @@ from mercat.web.errors import RefusalMessage
 from mercat.web.forms import id_of
 from mercat.web.idempotency import key_of
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, Price, is_given, minor
 from mercat.web.session import caller_of
 
 _ASK_KEPT_S = 86_400
 _KEY_MAX = 64
 _UNMOVED = "Nothing was charged."
+_IN_PROGRESS = CheckoutAnswer(Pending(), 202, b"")
 _NEW_CARD = "new:"
 """How a form begins what it says of a card from the provider's own field; the token follows."""
 
@@ -102,7 +109,7 @@ class CheckoutApi:
         self._shop = shop
 
     async def shipping_methods(self, caller: Caller, address_id: AddressId) -> MethodsShown:
-        """How an order can reach an address, for how much, and when."""
+        """List how an order can reach an address, for how much, and when."""
         address = await self._shop.accounts.address(caller.user_id, address_id)
         methods = await self._shop.fulfilment.methods(address.country, address.region or "")
         return MethodsShown(
@@ -119,7 +126,7 @@ class CheckoutApi:
         )
 
     async def quote(self, caller: Caller, ask: QuoteAsk) -> QuoteShown:
-        """What the cart costs, sent there that way: honoured until it expires."""
+        """Quote what the cart costs, sent there that way: honoured until it expires."""
         quote = await self._shop.checkout.quote(caller, ask.shipping_address_id, ask.shipping_method)
         shown = quote.currency
         return QuoteShown(
@@ -134,29 +141,25 @@ class CheckoutApi:
         )
 
     async def buy(self, caller: Caller, request: Request, ask: CheckoutAsk) -> Answer:
-        """Buys the cart, once a key. A 202 is followed by asking again with the same key and body."""
+        """Buy the cart, once a key. A 202 is followed by asking again with the same key and body."""
         key = key_of(request)
         if key is None:
             raise BadRequest("Send an Idempotency-Key of your own making: the same one when you try again.")
-        expected = ask.expected_total
-        said = await self._shop.checkout.buy(
-            caller,
-            key,
-            Buy(
-                shipping_address_id=ask.shipping_address_id,
-                payment_method_id=ask.payment_method_id,
-                shipping_method=ask.shipping_method,
-                quote_id=ask.quote_id,
-                email=ask.email,
-                flash_pass=_flash_pass(request),
-                expected_total=(
-                    minor(expected, self._shop.settings.currency, "/expected_total")
-                    if is_given(expected)
-                    else None
-                ),
-            ),
+        expected, currency = ask.expected_total, self._shop.settings.currency
+        buy = Buy(
+            shipping_address_id=ask.shipping_address_id,
+            payment_method_id=ask.payment_method_id,
+            shipping_method=ask.shipping_method,
+            quote_id=ask.quote_id,
+            email=ask.email,
+            flash_pass=_flash_pass(request),
+            expected_total=minor(expected, currency, "/expected_total") if is_given(expected) else None,
         )
-        return _said(said)
+        try:
+            return _checkout_answer(await self._shop.checkout.buy(caller, key, buy))
+        except PriceChanged as changed:
+            amounts = {name: money.shown(amount, currency) for name, amount in changed.facts.items()}
+            raise PriceChanged(str(changed), **amounts) from None
 
 
 def _flash_pass(request: Request) -> str | None:
@@ -164,14 +167,14 @@ def _flash_pass(request: Request) -> str | None:
     return given[:2_000] if given else None
 
 
-def _said(said: Said) -> Answer:
+def _checkout_answer(answer: CheckoutAnswer) -> Answer:
     headers: dict[str, str] = {}
-    if said.replayed:
+    if answer.replayed:
         headers["Idempotent-Replayed"] = "true"
-    if said.retry_after is not None:
-        headers["Retry-After"] = str(said.retry_after)
-    kind = "application/problem+json" if said.status >= 400 else "application/json"
-    return Answer(raw=said.body, status=said.status, headers=headers, media_type=kind)
+    if isinstance(answer.outcome, Pending):
+        headers["Retry-After"] = "1"
+    kind = "application/problem+json" if isinstance(answer.outcome, Refused) else "application/json"
+    return Answer(raw=answer.body, status=answer.status, headers=headers, media_type=kind)
 
 
 API = [
@@ -236,21 +239,6 @@ class CheckoutTotals(NamedTuple):
     quote_id: str | None
 
 
-class _Answer(msgspec.Struct):
-    """What a checkout's answer says that a page needs."""
-
-    order_id: OrderId | None = None
-    next_action: NextAction | None = None
-
-
-class _Refused(msgspec.Struct):
-    code: str = ""
-    detail: str = ""
-    reason: str = ""
-    total: float | None = None
-    expected_total: float | None = None
-
-
 class _Wrong(Exception):
     """The form cannot be used as it is: what is wrong, by field."""
 
@@ -278,16 +266,16 @@ class CheckoutPages:
         if after := request.query_params.get("after"):
             ask = await self._asked(caller, after)
             if ask:
-                said = await self._buy(caller, after, ask)
-                if said.status < 400:
-                    return self._follow(request, after, said)
-                given, refused = _filled(ask), _trouble(said)
+                outcome = (await self._buy(caller, after, ask)).outcome
+                if not isinstance(outcome, Refused):
+                    return self._follow(request, after, outcome)
+                given, refused = _filled(ask), _trouble(outcome)
         return await self._desk(
             request, caller, given, refused=refused, status=200 if refused is None else 402
         )
 
     async def totals(self, request: Request) -> Response:
-        """The page again for what was chosen so far: the script takes delivery and totals out of it."""
+        """Show the page again for what was chosen so far: the script takes delivery and totals out of it."""
         form = await self._pages.form(request)
         caller = await caller_of(request)
         if caller is None:
@@ -317,12 +305,11 @@ class CheckoutPages:
                 )
                 return await self._desk(request, caller, given, refused=refused, key=key)
             ask = await self._remember(caller, key, ask)
-        said = await self._buy(caller, key, ask)
-        if said.status < 400:
-            return self._follow(request, key, said)
-        return await self._desk(
-            request, caller, form | _filled(ask), refused=_trouble(said), status=said.status
-        )
+        answer = await self._buy(caller, key, ask)
+        if not isinstance(answer.outcome, Refused):
+            return self._follow(request, key, answer.outcome)
+        refused = _trouble(answer.outcome)
+        return await self._desk(request, caller, form | _filled(ask), refused=refused, status=answer.status)
 
     async def pending(self, request: Request) -> Response:
         caller = await caller_of(request)
@@ -330,34 +317,35 @@ class CheckoutPages:
         ask = await self._asked(caller, key) if caller else None
         if caller is None or ask is None:
             return self._pages.redirect(request, "/orders")
-        said = await self._buy(caller, key, ask)
-        if said.status == 202:
-            return await self._wait(request, said, f"/checkout/pending/{key}", key)
-        url = order_url(said) if said.status < 400 else f"/checkout?after={key}"
+        outcome = (await self._buy(caller, key, ask)).outcome
+        if isinstance(outcome, Pending):
+            return await self._wait(request, outcome, f"/checkout/pending/{key}", key)
+        url = order_url(outcome) if isinstance(outcome, Confirmed) else f"/checkout?after={key}"
         if not request.headers.get("hx-request"):
             return self._pages.redirect(request, url)
-        return Response(headers={"HX-Redirect": url, "Cache-Control": "private, no-store"})
+        return Response(headers={"HX-Redirect": url})
 
     async def back(self, request: Request) -> Response:
-        """Where a shopper comes back to from their bank's own page."""
+        """Go on where a shopper comes back from their bank's own page."""
         checkout_id = id_of(request.path_params["checkout"], CheckoutId)
         try:
-            said = await self._shop.checkout.resume(checkout_id)
+            answer = await self._shop.checkout.resume(checkout_id)
         except CheckoutInProgress:
-            said = Said(202, b"{}")
-        if said.status == 202:
-            return await self._wait(request, said, f"/checkout/back/{checkout_id}")
-        if said.status >= 400:
-            caller = await caller_of(request)
-            if caller is None:
-                return self._pages.redirect(request, "/cart")
-            return await self._desk(request, caller, {}, refused=_trouble(said), status=said.status)
-        return self._pages.redirect(request, order_url(said))
+            answer = _IN_PROGRESS
+        outcome = answer.outcome
+        if isinstance(outcome, Pending):
+            return await self._wait(request, outcome, f"/checkout/back/{checkout_id}")
+        if isinstance(outcome, Confirmed):
+            return self._pages.redirect(request, order_url(outcome))
+        caller = await caller_of(request)
+        if caller is None:
+            return self._pages.redirect(request, "/cart")
+        return await self._desk(request, caller, {}, refused=_trouble(outcome), status=answer.status)
 
-    async def _wait(self, request: Request, said: Said, url: str, key: str = "") -> Response:
+    async def _wait(self, request: Request, pending: Pending, url: str, key: str = "") -> Response:
         if "seen" in request.query_params:
-            return Response(status_code=204, headers={"Cache-Control": "private, no-store"})
-        step = _with_way_back(codec.decode(said.body, _Answer).next_action, key)
+            return Response(status_code=204)
+        step = _with_way_back(pending.next_action, key)
         return await self._pages.page(request, "pending.html", next_action=step, url=url)
 
     async def _desk(
@@ -371,7 +359,7 @@ class CheckoutPages:
         key: str | None = None,
         status: int = 200,
     ) -> Response:
-        """The page, filled with what was given."""
+        """Show the page, filled with what was given."""
         view = await self._shop.cart.show(caller.user_id)
         if not view.items:
             return self._pages.redirect(request, "/cart")
@@ -437,7 +425,7 @@ class CheckoutPages:
         country: str,
         region: str,
     ) -> CheckoutTotals | None:
-        """A quote, which is honoured, for an address that is known; else what it comes to as things stand."""
+        """Quote for an address that is known, which is honoured; else add up what it comes to now."""
         if chosen and not view.problems:
             try:
                 quote = await self._shop.checkout.quote(caller, chosen.address_id, method.code)
@@ -453,14 +441,14 @@ class CheckoutPages:
                 quote.quote_id,
             )
         lines = [PricedLine(item.offer_id, item.quantity, item.price) for item in view.items]
-        basket = Basket(lines, method.price, view.currency, country, region)
+        basket = PricedBasket(lines, method.price, view.currency, country, region)
         due = await self._shop.pricing.total(basket)
         return CheckoutTotals(
             due.subtotal, due.discount, due.shipping, due.tax, due.total, view.currency, None
         )
 
     async def _ask(self, caller: Caller, form: dict[str, str]) -> Buy:
-        """The form as checkout takes it. What is new in it is saved first: address, card."""
+        """Read the form as checkout takes it. What is new in it is saved first: address, card."""
         errors: dict[str, str] = {}
         email = None
         if caller.guest:
@@ -497,7 +485,7 @@ class CheckoutPages:
         )
 
     async def _flash_pass(self, caller: Caller) -> str | None:
-        """The pass of whoever's turn it is, where the cart has something of a flash sale."""
+        """Find the pass of whoever's turn it is, where the cart has something of a flash sale."""
         watched = {each.offer_id: each.sale_id for each in await self._shop.flashsale.watched() if each.queue}
         if not watched:
             return None
@@ -528,19 +516,19 @@ class CheckoutPages:
             form.pop("card")
             raise _Wrong({"card": f"{no} {_UNMOVED}"}) from no
 
-    async def _buy(self, caller: Caller, key: str, ask: Buy) -> Said:
-        """What checkout says; a refusal it had no need to store is an answer like any other."""
+    async def _buy(self, caller: Caller, key: str, ask: Buy) -> CheckoutAnswer:
+        """Ask checkout; a refusal that it had no need to store is an answer like any other."""
         try:
             return await self._shop.checkout.buy(caller, key, ask)
         except CheckoutInProgress:
-            return Said(202, b"{}")
+            return _IN_PROGRESS
         except Refusal as refusal:
-            return Said(refusal.status, codec.encode(refusal.problem()))
+            return CheckoutAnswer(Refused.by(refusal), refusal.status, b"")
 
-    def _follow(self, request: Request, key: str, said: Said) -> Response:
-        if said.status != 202:
-            return self._pages.redirect(request, order_url(said))
-        step = _with_way_back(codec.decode(said.body, _Answer).next_action, key)
+    def _follow(self, request: Request, key: str, outcome: Confirmed | Pending) -> Response:
+        if isinstance(outcome, Confirmed):
+            return self._pages.redirect(request, order_url(outcome))
+        step = _with_way_back(outcome.next_action, key)
         # Another house's page is a link on ours: a form of ours may lead to our own addresses only.
         ours = step is not None and step.url.startswith("/")
         return self._pages.redirect(request, step.url if step and ours else f"/checkout/pending/{key}")
@@ -577,8 +565,8 @@ def _filled(ask: Buy) -> dict[str, str]:
     }
 
 
-def order_url(said: Said) -> str:
-    return f"/orders/{codec.decode(said.body, _Answer).order_id}?placed=1"
+def order_url(confirmed: Confirmed) -> str:
+    return f"/orders/{confirmed.order_id}?placed=1"
 
 
 def _with_way_back(step: NextAction | None, key: str) -> NextAction | None:
@@ -589,12 +577,8 @@ def _with_way_back(step: NextAction | None, key: str) -> NextAction | None:
     return NextAction(step.type, f"{path}?back=/checkout/pending/{key}")
 
 
-def _trouble(said: Said) -> RefusalMessage:
-    try:
-        problem = codec.decode(said.body, _Refused)
-    except msgspec.DecodeError:
-        problem = _Refused()
-    return _say(problem.code, problem.detail, problem.reason)
+def _trouble(refused: Refused) -> RefusalMessage:
+    return _say(refused.code, refused.detail, refused.facts.get("reason", ""))
 
 
 def _words(refusal: Refusal) -> RefusalMessage:
@@ -613,7 +597,7 @@ _WHY = {
 
 
 def _say(code: str, detail: str, reason: str = "") -> RefusalMessage:
-    """A refused checkout: what happened, whether money moved, what to do."""
+    """Say of a refused checkout what happened, whether money moved, and what to do."""
     match code:
         case "payment_declined":
             return RefusalMessage(
@@ -689,7 +673,7 @@ def _say(code: str, detail: str, reason: str = "") -> RefusalMessage:
             )
 
 
-def page_routes(pages: Pages, shop: Shop, store: Store) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop, store: Store) -> list[Endpoint]:
     checkout = CheckoutPages(pages, shop, store)
     return [
         pages.route("/checkout", checkout.checkout),

@@ -11,7 +11,6 @@ import msgspec
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.flashsale import Certified, Place, Sale
 from mercat.kit import clock
@@ -21,7 +20,7 @@ from mercat.shop import Shop
 from mercat.web.cache import FLASH_SALE, public_answer
 from mercat.web.errors import RefusalMessage, message_of
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.session import caller_of, guest_session
 
 STATES = {
@@ -44,13 +43,13 @@ class FlashSalesApi:
         self._shop = shop
 
     async def sales(self) -> Answer:
-        """Flash sales that are on, or will be."""
+        """List flash sales that are on, or will be."""
         return public_answer(
             FlashSalesShown(await self._shop.flashsale.sales()), "flash-sales", policy=FLASH_SALE
         )
 
     async def sale(self, sale_id: str) -> Answer:
-        """The sale as everybody sees it: who is served, how fast, what is left. Poll this, once a second."""
+        """Show the sale as everybody sees it: who is served, how fast, what is left. Poll it."""
         signed = await self._shop.flashsale.document(sale_id)
         headers = {
             "Cache-Control": FLASH_SALE,
@@ -61,19 +60,19 @@ class FlashSalesApi:
         return Answer(raw=signed.body, headers=headers)
 
     async def certificate(self, sale_id: str) -> Answer:
-        """What a finished sale was: units, passes, the order of release, the draw, the laws; signed."""
+        """Show what a finished sale was: units, passes, the order of release, the draw, the laws; signed."""
         return public_answer(
             await self._shop.flashsale.certificate(sale_id), f"flash-sale-{sale_id}", policy=FLASH_SALE
         )
 
     async def join(self, caller: Caller, request: Request, sale_id: str) -> Answer:
-        """Joins the queue; again answers with the place one has (200)."""
+        """Join the queue; again answers with the place one has (200)."""
         address: str = request.scope.get("mercat.address", "")
         place = await self._shop.flashsale.join(caller, sale_id, address)
         return Answer(place, status=201 if place.joined_now else 200)
 
     async def place(self, caller: Caller, sale_id: str) -> Answer:
-        """One's place in the queue; when it is one's turn, the pass, which checkout takes as `Flash-Pass`."""
+        """Show one's place in the queue; when it is one's turn, the pass for checkout (`Flash-Pass`)."""
         return Answer(await self._shop.flashsale.place(caller, sale_id))
 
 
@@ -131,7 +130,7 @@ class FlashSalePages:
         )
 
     async def sale(self, request: Request) -> Response:
-        """The page that everybody sees: the same for all, for any cache."""
+        """Show the page that is the same for all, for any cache."""
         sale = await self._sale(request)
         product = await self._shop.catalog.product(sale.product_id)
         offers = await self._shop.catalog.offers([sale.offer_id])
@@ -171,7 +170,7 @@ class FlashSalePages:
         return await self._wait(request, sale, place)
 
     async def buy(self, request: Request) -> Response:
-        """It is their turn: the thing goes into the cart, and on to checkout, which finds the pass itself."""
+        """Put the offer into the cart of whose turn it is; go on to checkout, which finds the pass itself."""
         await self._pages.form(request)
         sale = await self._sale(request)
         caller = await caller_of(request)
@@ -213,7 +212,7 @@ class FlashSalePages:
 
 
 def odds(sale: Sale, ahead: int) -> str:
-    """What there is to hope for, as it is. The page's script says the same in the same words."""
+    """Say what there is to hope for. The page's script says the same in the same words."""
     free = (sale.left - sale.promised) // sale.per_person
     if ahead < free:
         return "There is enough for everybody ahead of you, and for you."
@@ -224,7 +223,7 @@ def odds(sale: Sale, ahead: int) -> str:
 
 
 def _begins(sale: Sale) -> str:
-    """How long until it begins, for who has no script to count it down."""
+    """Say how long it is until the sale begins, for who has no script to count it down."""
     minutes = ceil((sale.starts_at - clock.now()).total_seconds() / 60)
     if minutes <= 0:
         return ""
@@ -233,7 +232,7 @@ def _begins(sale: Sale) -> str:
 
 
 def _again_s(sale: Sale, place: Place | None) -> int:
-    """When a page without a script asks again: the sooner, the sooner something can happen."""
+    """Say when a page without a script asks again: the sooner, the sooner something can happen."""
     if place is None or place.state == "your_turn":
         return 20
     if place.state == "drawing":
@@ -243,7 +242,7 @@ def _again_s(sale: Sale, place: Place | None) -> int:
     return int(min(60, max(5, wait / 4)))
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     flash = FlashSalePages(pages, shop)
     return [
         pages.route("/flash", flash.sales, shared=True),

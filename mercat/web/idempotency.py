@@ -19,8 +19,8 @@ from mercat.checkout import KeyReused
 from mercat.kit.refusals import BadRequest, Conflict
 from mercat.kit.rpc import answered, read
 from mercat.kit.valkey import Store
+from mercat.web.cache import Handler
 from mercat.web.context import Authenticate
-from mercat.web.router import Handler
 
 KEPT_S = 24 * 3600
 RUNNING_S = 30
@@ -52,7 +52,7 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 def key_of(request: Request) -> str | None:
-    """The key the client sent, refused where it could not be one."""
+    """Read the key that the client sent; raise BadRequest where it could not be one."""
     key = request.headers.get("idempotency-key")
     if key is None:
         return None
@@ -69,7 +69,7 @@ class Replays:
         self._authenticate = authenticate
 
     def wrap(self, name: str, handler: Handler, *, anybody: bool = False) -> Handler:
-        """The same handler, that answers a key it has answered with what it said then. `anybody`: the route
+        """Make a handler that answers a key it has answered with what it said then. `anybody`: the route
         is open to who has no session; their key counts with the very same request only."""
 
         async def answer(request: Request) -> Response:
@@ -132,7 +132,7 @@ def _replay(kept: Kept, fingerprint: str) -> Response:
 
 
 def _final(response: Response) -> bool:
-    """What the same request would be told for ever; a malformed one may be mended under the same key."""
+    """Say whether the same request would be told so for ever; a malformed one may be mended under its key."""
     if response.status_code >= 500 or response.status_code in _NEVER_KEPT:
         return False
     return response.status_code != 422 or b'"code":"invalid"' not in bytes(response.body)

@@ -2,10 +2,10 @@
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.shop import Shop
 from mercat.web.pages import Pages
+from mercat.web.router import Endpoint
 
 
 class MailboxPages:
@@ -20,7 +20,7 @@ class MailboxPages:
         return await self._pages.page(request, "mailbox.html", mails=mails)
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     mailbox = MailboxPages(pages, shop)
     return [
         pages.route("/dev/mail", mailbox.mailbox),

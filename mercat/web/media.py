@@ -5,10 +5,11 @@ from functools import lru_cache
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.kit.refusals import NotFound
+from mercat.web.cache import DRAWN, SELDOM_CHANGED, VERSIONED, public_headers
 from mercat.web.pages import Pages
+from mercat.web.router import Endpoint
 
 _DRAWN_MAX = 1_000
 _QUERY_MAX = 2_000
@@ -26,25 +27,23 @@ class MediaPages:
         self._draw = lru_cache(maxsize=_DRAWN_MAX)(draw)
 
     async def art(self, request: Request) -> Response:
-        """A drawn picture: the same address is the same picture."""
+        """Draw a picture: the same address is the same picture."""
         drawn = self._draw(request.path_params["path"], request.url.query[:_QUERY_MAX])
-        headers = {"Cache-Control": "public, max-age=86400", "Surrogate-Key": "art"}
+        headers = public_headers("art", policy=DRAWN)
         return Response(drawn, headers=headers, media_type="image/svg+xml")
 
     async def static(self, request: Request) -> Response:
         found = self._pages.statics.find(request.path_params["name"])
         if found is None:
             raise NotFound
-        kept = (
-            "public, max-age=31536000, immutable" if request.url.query == found.tag else "public, max-age=300"
-        )
+        kept = VERSIONED if request.url.query == found.tag else SELDOM_CHANGED
         headers = {"Cache-Control": kept, "ETag": f'W/"{found.tag}"', "Vary": "Accept-Encoding"}
         if "gzip" not in request.headers.get("accept-encoding", ""):
             return Response(found.content, headers=headers, media_type=found.kind)
         return Response(found.small, headers={**headers, "Content-Encoding": "gzip"}, media_type=found.kind)
 
 
-def page_routes(pages: Pages, draw: Draw) -> list[Route]:
+def page_routes(pages: Pages, draw: Draw) -> list[Endpoint]:
     media = MediaPages(pages, draw)
     return [
         pages.route("/static/{name}", media.static),

@@ -1,6 +1,6 @@
 """What every request passes: an id, who asks, how often, and what every answer carries.
 
-Plain ASGI around the whole application, so that pages and the API share one door. It costs no round trip
+Plain ASGI around the whole application, so that pages and the API share it. It costs no round trip
 where nobody is signed in and the address is not limited, and else one to each Valkey, shared by all requests
 of the moment.
 """
@@ -9,7 +9,7 @@ import re
 import secrets
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from itertools import count
@@ -41,7 +41,6 @@ _COOKIE_START = f"{COOKIE}=".encode()
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _TOKENS_MAX = 50_000
 _ETAG_BYTES_MAX = 1_000_000
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost", ""})
 _ALWAYS_OPEN = frozenset({"/health", "/ready", "/metrics"})
 _KEPT_BY_304 = frozenset({b"cache-control", b"etag", b"vary", b"surrogate-key", b"set-cookie", b"date"})
@@ -67,8 +66,12 @@ _SECURITY = {
 
 Headers = list[tuple[bytes, bytes]]
 Bucket = tuple[str, Limit]
-Refuse = Callable[[Scope, Refusal], ASGIApp]
+TurnAway = Callable[[Scope, Refusal], ASGIApp]
 """How a request that may not come in is told so."""
+
+
+def _as_problem(scope: Scope, refusal: Refusal) -> ASGIApp:
+    return problem(refusal)
 
 
 class Who(Protocol):
@@ -76,13 +79,13 @@ class Who(Protocol):
 
 
 class Middleware:
-    """The application behind it is asked only what may come in.
+    """Ask the application behind it only what may come in.
 
-    `open` hands it what it needs once the services are there; until then it lets everybody pass and
-    knows nobody.
-    """
+    `who` says whose a session's token is; `cache` counts requests; `turn_away` tells who may not come in."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, who: Who, cache: Store, turn_away: TurnAway = _as_problem
+    ) -> None:
         self._app = app
         self._account = Limit(settings.account_rate, settings.account_burst)
         self._address = Limit(settings.address_rate, settings.address_burst)
@@ -102,16 +105,11 @@ class Middleware:
             name: f'"{name}";q={limit.burst};w={ceil(limit.burst / limit.rate)}'.encode()
             for name, limit in (("account", self._account), ("address", self._address))
         }
-        self._refuse: Refuse = _as_problem
-        self._who: Who | None = None
-        self._take: Callable[[Sequence[Bucket]], Awaitable[list[Verdict]]] | None = None
+        self._turn_away = turn_away
+        self._who = who
+        self._take = RequestLimits(Limits(cache)).take
         self._users: dict[str, UserId] = {}
         self._authenticate = self.authenticate
-
-    def open(self, who: Who, cache: Store, refuse: Refuse | None = None) -> None:
-        self._who = who
-        self._refuse = refuse or _as_problem
-        self._take = RequestLimits(Limits(cache)).take
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -127,7 +125,7 @@ class Middleware:
         reply = _Reply(self._headers, context, scope["method"], given.if_none_match, send)
         began = time.perf_counter()
         if self._inside >= self._inside_max and scope["path"] not in _ALWAYS_OPEN:
-            await self._refuse(scope, Overloaded())(scope, receive, reply)
+            await self._turn_away(scope, Overloaded())(scope, receive, reply)
             return
         self._inside += 1
         try:
@@ -135,7 +133,7 @@ class Middleware:
                 address = scope["mercat.address"] = self._address_of(scope, given)
                 await self._count(context, address, reply)
             except TooManyRequests as refusal:
-                await self._refuse(scope, refusal)(scope, receive, reply)
+                await self._turn_away(scope, refusal)(scope, receive, reply)
                 return
             await self._app(scope, receive, reply)
         finally:
@@ -150,14 +148,12 @@ class Middleware:
                 )
 
     async def authenticate(self, request: Request) -> Caller | None:
-        """Who asks: by the bearer token, else by the cookie. Asked again it remembers.
-
-        A cookie alone does not let another site's page change anything through the API."""
+        """Say who asks: by the bearer token, else by the cookie. Asked again it remembers."""
         context = context_of(request)
         if context.asked:
             return context.caller
-        caller = await self._who(context.token) if self._who and context.token else None
-        if caller and not context.counted and self._take:
+        caller = await self._who(context.token) if context.token else None
+        if caller and not context.counted:
             # The first request with this token in this process: from now on its account is known above.
             if len(self._users) >= _TOKENS_MAX:
                 self._users.clear()
@@ -178,8 +174,6 @@ class Middleware:
         return address
 
     async def _count(self, context: RequestContext, address: str, reply: "_Reply") -> None:
-        if self._take is None:
-            return
         buckets: list[Bucket] = []
         names: list[str] = []
         if self._limit_loopback or address not in _LOOPBACK:
@@ -202,13 +196,9 @@ class Middleware:
         _refuse_empty(verdicts)
 
 
-def _as_problem(scope: Scope, refusal: Refusal) -> ASGIApp:
-    return problem(refusal)
-
-
 class RequestLimits:
-    """Tokens from the buckets of all requests of the moment in one round trip; none are asked for while
-    Valkey does not answer, since a shop without limits is better than no shop."""
+    """Take tokens from the buckets of all requests of the moment in one round trip; none while Valkey
+    does not answer, since a shop without limits is better than no shop."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -238,7 +228,7 @@ def _refuse_empty(verdicts: Sequence[Verdict]) -> None:
 
 @lru_cache(maxsize=10_000)
 def _network(address: str) -> str:
-    """The address, or of an IPv6 address the /64 network, which is what one customer is given."""
+    """Return the address, or of an IPv6 address the /64 network, which is what one customer is given."""
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -247,7 +237,7 @@ def _network(address: str) -> str:
 
 
 class _RequestHeaders:
-    """The few request headers that the door itself looks at."""
+    """The few request headers that the middleware itself looks at."""
 
     __slots__ = ("bearer", "forwarded_for", "if_none_match", "request_id", "token")
 
@@ -279,8 +269,8 @@ class _RequestHeaders:
 
 
 class _Reply:
-    """Sends the answer with the door's headers; a short answer to a read gets an ETag, and is not sent to
-    who has it."""
+    """Send the answer with the headers of every answer; a short one to a read gets an ETag, and is not
+    sent to who has it."""
 
     __slots__ = ("_base", "_context", "_head", "_if_none_match", "_read", "_send", "_start", "more", "status")
 
@@ -327,7 +317,7 @@ class _Reply:
         await self._send(message)
 
     def _known(self, start: Message, body: bytes) -> bool:
-        """Tags the answer; True when the asker has it already, and `start` says so now."""
+        """Tag the answer; True when the asker has it already, and `start` says so now."""
         etag = b""
         for name, value in start["headers"]:
             if name == b"etag":
@@ -350,7 +340,7 @@ def _with(directives: Mapping[str, str], base: Headers) -> Headers:
 
 
 def _has(if_none_match: bytes, etag: bytes) -> bool:
-    """Weak comparison (RFC 9110, 8.8.3.2)."""
+    """Compare weakly (RFC 9110, 8.8.3.2)."""
     if if_none_match.strip() == b"*":
         return True
     wanted = etag.removeprefix(b"W/")

@@ -16,6 +16,7 @@ from mercat.ids import Id
 from mercat.kit import codec
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Needs, Route
+from mercat.web.cache import SELDOM_CHANGED
 from mercat.web.middleware import COOKIE
 from mercat.web.router import TAGS, PublicRoute
 
@@ -54,7 +55,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def document(table: Sequence[PublicRoute], prefix: str) -> Schema:
-    """The OpenAPI 3.1 document of the table."""
+    """Make the OpenAPI 3.1 document of the table."""
     used: dict[Any, None] = {Problem: None}
     for route in table:
         for part in (route.body, route.shows):
@@ -112,7 +113,7 @@ def _decimals_as_numbers(schema: Any) -> Any:
 
 
 def _parameters(route: Route) -> Iterable[tuple[str, Any, Schema]]:
-    """Name, type and the rest of each parameter."""
+    """Yield name, type and the rest of each parameter."""
     for name in route.at("path"):
         yield name, route.hints[name], {"name": name, "in": "path", "required": True}
     for name in route.at("query"):
@@ -198,7 +199,7 @@ def _refusal(description: str) -> Schema:
 
 
 def refusals(route: PublicRoute) -> list[tuple[int, str]]:
-    """Status and code of each refusal to expect of a route."""
+    """List status and code of each refusal to expect of a route."""
     codes = list(route.refuses)
     if route.needs != "nobody":
         codes.append("sign_in_first")
@@ -233,11 +234,11 @@ class ApiDocs:
         return self._kept(self._styles, "text/css")
 
     def _kept(self, content: bytes, media_type: str) -> Response:
-        return Response(content, media_type=media_type, headers={"Cache-Control": "public, max-age=60"})
+        return Response(content, media_type=media_type, headers={"Cache-Control": SELDOM_CHANGED})
 
 
 def page(said: Schema, table: Sequence[PublicRoute], prefix: str) -> str:
-    """The document for people: plain HTML that needs no script."""
+    """Render the document for people: plain HTML that needs no script."""
     pages = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     filters = cast(dict[str, Any], pages.filters)
     filters["shape"] = lambda schema: shape(schema, said["components"]["schemas"])
@@ -254,7 +255,7 @@ def _anchor(route: Route) -> str:
 
 
 def shape(schema: Schema, components: Schema, depth: int = 0) -> str:
-    """A schema as a reader wants it: `{"title": string, "price": number, "brand"?: string}`."""
+    """Say a schema as a reader wants it: `{"title": string, "price": number, "brand"?: string}`."""
     if "$ref" in schema:
         schema = components[schema["$ref"].rpartition("/")[2]]
     if "anyOf" in schema:
@@ -291,7 +292,7 @@ def shape(schema: Schema, components: Schema, depth: int = 0) -> str:
 
 
 def markdown(table: Sequence[PublicRoute], prefix: str) -> str:
-    """docs/api.md."""
+    """Write docs/api.md."""
     parts = ["# The API", "", _INTRODUCTION]
     parts.append(
         "This page is generated from the tables of routes in `mercat/web` (`python -m\n"

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat import money
 from mercat.checkout import Return, Returned
@@ -23,7 +22,7 @@ from mercat.web import rendering
 from mercat.web.errors import RefusalMessage
 from mercat.web.forms import id_of, number_in
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, Cursor, PageLimit, PageNumber
 from mercat.web.session import caller_of
 from mercat.web.shipments import ShipmentShown, shipment_shown
@@ -125,7 +124,7 @@ class OrdersApi:
         limit: PageLimit = 20,
         cursor: Cursor | None = None,
     ) -> OrdersShown:
-        """One's own orders, newest first."""
+        """List one's own orders, newest first."""
         people = await self._shop.checkout.people(caller)
         found = await self._shop.orders.list_of(people, page, limit, cursor)
         return OrdersShown(
@@ -149,16 +148,16 @@ class OrdersApi:
         )
 
     async def order(self, caller: Caller, order_id: OrderId) -> OrderShown:
-        """One of one's own orders: lines, payments, parcels and all that happened."""
+        """Show one of one's own orders: lines, payments, parcels and all that happened."""
         people = await self._shop.checkout.people(caller)
         return await self._whole(await self._shop.orders.order(order_id, people))
 
     async def cancel(self, caller: Caller, order_id: OrderId) -> OrderShown:
-        """Cancels an order that has not begun to ship, and pays it back. Again changes nothing."""
+        """Cancel an order that has not begun to ship, and pay it back. Again changes nothing."""
         return await self._whole(await self._shop.checkout.cancel(caller, order_id))
 
     async def return_items(self, caller: Caller, order_id: OrderId, goods: Return) -> Returned:
-        """Sends back some of what was shipped; what it cost is paid back."""
+        """Send back some of what was shipped; what it cost is paid back."""
         return await self._shop.checkout.return_(caller, order_id, goods)
 
     async def _whole(self, order: Order) -> OrderShown:
@@ -295,7 +294,7 @@ class OrderPages:
         events = sum(len(each.events) for each in shipments)
         seen = f"{order.status}-{events}-{sum(len(each.refunds) for each in payments)}"
         if request.query_params.get("seen") == seen and request.headers.get("hx-request"):
-            return Response(status_code=204, headers={"Cache-Control": "private, no-store"})
+            return Response(status_code=204)
         names = await self._shop.sellers.names(list({line.seller_id for line in order.lines}))
         return await self._pages.page(
             request,
@@ -367,7 +366,7 @@ class OrderPages:
 
 
 def _returnable(order: Order) -> list[tuple[OrderLineView, int]]:
-    """Lines of which something is out and has not come back, and how many of each."""
+    """List lines of which something is out and has not come back, and how many of each."""
     return [(line, line.shipped - line.returned) for line in order.lines if line.shipped > line.returned]
 
 
@@ -376,7 +375,7 @@ def _returned(order: Order) -> int:
 
 
 def _way(order: Order) -> list[TimelineStep]:
-    """What happened to the order, and what is still to come."""
+    """List what happened to the order, and what is still to come."""
     said = {
         "confirmed": "Ordered and paid",
         "cancelled": "Cancelled",
@@ -403,7 +402,7 @@ def _way(order: Order) -> list[TimelineStep]:
 
 
 def _parcels(order: Order, shipments: list[Shipment], names: dict[SellerId, str]) -> list[ParcelView]:
-    """Each parcel with its way, then what each seller still has to ship."""
+    """List each parcel with its way, then what each seller still has to ship."""
     lines = {line.order_line_id: line for line in order.lines}
     parcels: list[ParcelView] = []
     for shipment in shipments:
@@ -411,7 +410,7 @@ def _parcels(order: Order, shipments: list[Shipment], names: dict[SellerId, str]
         name = names.get(shipment.seller_id, "the seller")
         parcels.append(
             ParcelView(
-                f"ParcelView from {name}",
+                f"Parcel from {name}",
                 shipment.status,
                 shipment.carrier,
                 shipment.tracking_number,
@@ -455,7 +454,7 @@ def _shown(line: OrderLineView, quantity: int) -> dict[str, Any]:
     }
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     orders = OrderPages(pages, shop)
     return [
         pages.route("/orders", orders.orders),

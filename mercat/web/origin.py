@@ -1,9 +1,9 @@
-"""Forms come from our own pages only.
+"""Where a request comes from: our own pages, another site's, or a client that is no browser.
 
-A page for one person carries a token in each form: the signed twin of a cookie that only such pages set.
-A page for everybody (product, search) is the same bytes for all and can carry none; its forms pass when the
-browser itself says that they were sent by our own page (`Sec-Fetch-Site`, or `Origin`). Whatever another site
-sends, with a token or without, is refused.
+Browsers say it (`Sec-Fetch-Site`, or `Origin`); whatever another site sends with the visitor's cookie is
+refused, in the API and on pages. A form needs more: a page for one person carries a token in each form, the
+signed twin of a cookie that only such pages set. A page for everybody (product, search) is the same bytes for
+all and can carry none; its forms pass when the browser itself says that our own page sent them.
 """
 
 import hmac
@@ -25,30 +25,37 @@ class PageTooOld(Forbidden):
     """This page was open too long, or came from elsewhere. Nothing was done: load it again, then press."""
 
 
-def refuse_other_sites(request: Request) -> None:
-    """Refuses what another site's page sends with the visitor's cookie. Browsers say where a request comes
-    from; a client that says nothing is no browser, and had to be given the cookie on purpose."""
-    if context_of(request).bearer or request.method in _SAFE:
-        return
+def from_our_page(request: Request) -> bool | None:
+    """Say whether one of our own pages sent a request; None: no page at all, or the client does not say."""
     site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
     if site is not None:
-        ours = site in ("same-origin", "none")
-    elif origin is not None:
-        ours = origin.partition("://")[2] == request.headers.get("host", "")
-    else:
-        ours = True
-    if not ours:
+        return None if site == "none" else site == "same-origin"
+    origin = request.headers.get("origin")
+    if origin is not None:
+        return origin.partition("://")[2] == request.headers.get("host", "")
+    return None
+
+
+def refuse_other_sites(request: Request) -> None:
+    """Refuse what another site's page sends with the visitor's cookie.
+
+    A client that says nothing of where a request comes from is no browser, and had to be given the cookie on
+    purpose."""
+    if request.method in _SAFE or context_of(request).bearer:
+        return
+    if from_our_page(request) is False:
         raise Forbidden("This came from another site's page. Use a bearer token instead of the cookie.")
 
 
 class Csrf:
+    """Tokens of forms."""
+
     def __init__(self, secret: bytes, *, secure: bool) -> None:
         self._secret = secret
         self._secure = secure
 
     def token(self, request: Request) -> str:
-        """For a form of this answer; `keep` sets its cookie."""
+        """Make the token for a form of this answer; `keep` sets its cookie."""
         nonce = request.cookies.get(COOKIE)
         if not nonce:
             nonce = request.scope.get("mercat.form")
@@ -57,6 +64,7 @@ class Csrf:
         return self._sign(nonce)
 
     def keep(self, request: Request, response: Response) -> None:
+        """Set the cookie of the tokens that this answer carries."""
         nonce = request.scope.get("mercat.form")
         if nonce:
             response.set_cookie(
@@ -64,8 +72,8 @@ class Csrf:
             )
 
     def check(self, request: Request, given: str, *, public: bool = False) -> None:
-        """PageTooOld unless the form is ours; `public`: it may stand on a page that carries no token."""
-        ours = _says_ours(request)
+        """Raise PageTooOld unless the form is ours; `public`: it may stand on a page without a token."""
+        ours = from_our_page(request)
         if ours is False:
             raise PageTooOld
         if given:
@@ -77,14 +85,3 @@ class Csrf:
 
     def _sign(self, nonce: str) -> str:
         return hmac.new(self._secret, nonce.encode(), sha256).hexdigest()
-
-
-def _says_ours(request: Request) -> bool | None:
-    """What the browser says of where the request comes from; None: it says nothing."""
-    site = request.headers.get("sec-fetch-site")
-    if site is not None:
-        return site == "same-origin"
-    origin = request.headers.get("origin")
-    if origin is not None:
-        return origin.partition("://")[2] == request.headers.get("host", "")
-    return None

@@ -27,7 +27,7 @@ class PaymentWebhooksApi:
         twice changes nothing."""
         signature = request.headers.get(declaration(self._shop.settings).signature_header, "")
         webhook = Webhook(provider, await read(request, needed=False), signature)
-        receipt = await self._shop.checkout.hear(webhook)
+        receipt = await self._shop.checkout.receive_webhook(webhook)
         return WebhookReceived(duplicate=receipt.done)
 
 

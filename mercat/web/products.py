@@ -9,22 +9,22 @@ from typing import Any, NamedTuple
 from msgspec import UNSET, Struct, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat import money
 from mercat.catalog import Product, ProductOffer, Variant
 from mercat.fulfilment import ShippingMethod
 from mercat.ids import OfferId, ProductId, SkuId
-from mercat.kit.refusals import NotFound, Refusal
+from mercat.kit.refusals import NotFound
 from mercat.kit.rpc import Answer
 from mercat.reviews import Page, Review
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.cache import public_answer
 from mercat.web.forms import id_of
+from mercat.web.optional import unless_away
 from mercat.web.pages import Pages
 from mercat.web.reviews import ReviewShown, review_shown
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, SellerShown
 from mercat.web.tiles import shelf
 
@@ -103,7 +103,7 @@ class ProductsApi:
         self._cached: dict[ProductId, _CachedAnswer] = {}
 
     async def product(self, product_id: ProductId) -> Answer:
-        """Everything about a product: pictures, variants, offers, and the newest reviews."""
+        """Show everything about a product: pictures, variants, offers, and the newest reviews."""
         product = await self._shop.catalog.product(product_id)
         kept = self._cached.get(product_id)
         now = time.monotonic()
@@ -225,23 +225,16 @@ class ProductPages:
         )
 
     async def _flash(self, offer_id: OfferId) -> str | None:
-        """The sale in which alone this offer is sold, if there is one."""
-        try:
-            watched = await self._shop.flashsale.watched()
-        except Refusal:
-            return None
+        """Find the sale in which alone this offer is sold, if there is one."""
+        watched = await unless_away(self._shop.flashsale.watched()) or ()
         return next((each.sale_id for each in watched if each.offer_id == offer_id), None)
 
     async def _delivery(self) -> ShippingMethod | None:
-        try:
-            methods = await self._shop.fulfilment.methods("US", "")
-        except Refusal:
-            return None
-        return next(iter(methods), None)
+        return next(iter(await unless_away(self._shop.fulfilment.methods("US", "")) or ()), None)
 
 
 def _variant(product: Product, asked: str | None) -> Variant | None:
-    """The one asked for; else the one whose offer is featured, if there is something to choose."""
+    """Choose the variant asked for; else the one whose offer is featured, if there are several."""
     if len(product.variants) < 2:
         return None
     if asked:
@@ -255,7 +248,7 @@ def _variant(product: Product, asked: str | None) -> Variant | None:
 
 
 def _options(product: Product, here: Variant | None, canonical: str) -> list[VariantOption]:
-    """For each option its values, each a link to the variant that differs from this one least."""
+    """List each option with its values, each a link to the variant that differs from this one least."""
     if here is None:
         return []
     options: list[VariantOption] = []
@@ -280,7 +273,7 @@ def _options(product: Product, here: Variant | None, canonical: str) -> list[Var
 
 
 def _histogram(counts: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Stars, how many, percent; five stars first."""
+    """List stars, how many, percent; five stars first."""
     total = sum(counts)
     return (
         [(star, counts[star - 1], round(100 * counts[star - 1] / total)) for star in (5, 4, 3, 2, 1)]
@@ -297,7 +290,7 @@ def _linked(
     url: str,
     origin: str,
 ) -> dict[str, Any]:
-    """The product as schema.org describes one."""
+    """Describe the product as schema.org does."""
     said: dict[str, Any] = {
         "@context": "https://schema.org",
         "@type": "Product",
@@ -338,7 +331,7 @@ def _linked(
     return said
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     products = ProductPages(pages, shop)
     return [
         pages.route("/p/{product_id}", products.product, shared=True),

@@ -12,6 +12,7 @@ from mercat.shop import Shop
 from mercat.web.cache import public_answer
 from mercat.web.router import PublicRoute
 from mercat.web.schemas import card
+from mercat.web.tiles import recommended
 
 ShelfLimit = Annotated[int, Meta(ge=1, le=100)]
 
@@ -27,22 +28,20 @@ class RecommendationsApi:
         self._shop = shop
 
     async def around(self, product_id: ProductId, limit: ShelfLimit = 12) -> Answer:
-        """What is bought with a product, or is like it."""
+        """List what is bought with a product, or is like it."""
         await self._shop.catalog.product(product_id)
         asked = self._shop.recommendations.bought_together(product_id, limit)
         return public_answer(await self._shelf(asked), product_id, "recommendations")
 
     async def for_you(self, caller: Caller | None, limit: ShelfLimit = 12) -> ShelfShown:
-        """What may please: after what one bought, or what is popular."""
+        """List what may please: after what one bought, or what is popular."""
         recommendations = self._shop.recommendations
         return await self._shelf(
             recommendations.for_you(caller.user_id, limit) if caller else recommendations.popular(limit)
         )
 
     async def _shelf(self, asked: Awaitable[list[ProductId]]) -> ShelfShown:
-        nothing: list[ProductId] = []
-        products = await self._shop.breakers["recommendations"].ask(asked, nothing)
-        return ShelfShown([card(document) for document in await self._shop.catalog.cards(products)])
+        return ShelfShown([card(document) for document in await recommended(self._shop, asked)])
 
 
 API = [

@@ -12,37 +12,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from mercat import money
+from mercat.countries import SERVED
 from mercat.kit import clock
 from mercat.payments import ProviderDeclaration
 
 _HERE = Path(__file__).parent
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".LICENSE": "text/plain"}
 
-COUNTRIES = [
-    ("US", "United States"),
-    ("AU", "Australia"),
-    ("AT", "Austria"),
-    ("BE", "Belgium"),
-    ("CA", "Canada"),
-    ("DK", "Denmark"),
-    ("FI", "Finland"),
-    ("FR", "France"),
-    ("DE", "Germany"),
-    ("IE", "Ireland"),
-    ("IT", "Italy"),
-    ("JP", "Japan"),
-    ("MX", "Mexico"),
-    ("NL", "Netherlands"),
-    ("NZ", "New Zealand"),
-    ("NO", "Norway"),
-    ("PT", "Portugal"),
-    ("SG", "Singapore"),
-    ("KR", "South Korea"),
-    ("ES", "Spain"),
-    ("SE", "Sweden"),
-    ("CH", "Switzerland"),
-    ("GB", "United Kingdom"),
-]
+COUNTRIES = [(code, country.name) for code, country in SERVED.items()]
 
 _STATES = {
     "confirmed": ("good", "Confirmed"),
@@ -77,7 +54,7 @@ def state(status: str) -> str:
 
 
 def low(status: str) -> str:
-    """A state within a sentence."""
+    """Say a state within a sentence."""
     return state(status).lower()
 
 
@@ -87,7 +64,7 @@ def badge(status: str) -> Markup:
 
 
 def day(when: date | datetime | str) -> str:
-    """A delivery day as people say it: "tomorrow, Tue 1 Dec"."""
+    """Say a delivery day as people do: "tomorrow, Tue 1 Dec"."""
     if isinstance(when, str):
         when = date.fromisoformat(when[:10])
     if isinstance(when, datetime):
@@ -104,7 +81,7 @@ def day_of(when: datetime) -> str:
 
 
 def moment(when: datetime) -> Markup:
-    """A time with its machine form: `<time datetime=…>23 Nov, 14:05 UTC</time>`."""
+    """Say a time, with its machine form: `<time datetime=…>23 Nov, 14:05 UTC</time>`."""
     when = when.astimezone(UTC)
     year = "" if when.year == clock.now().year else f" {when.year}"
     return Markup('<time datetime="{}">{} {}{}, {} UTC</time>').format(
@@ -123,7 +100,7 @@ def label(name: str) -> str:
 
 
 def fact(value: object) -> str:
-    """An attribute's value: yes and no, and numbers without a needless `.0`."""
+    """Say an attribute's value: yes and no, and numbers without a needless `.0`."""
     if isinstance(value, bool):
         return "Yes" if value else "No"
     if isinstance(value, float):
@@ -144,7 +121,7 @@ def absolute(url: str, origin: str) -> str:
 
 
 def short(shown: object) -> str:
-    """The end of an id: enough to tell one's orders apart."""
+    """Cut an id to its end: enough to tell one's orders apart."""
     return "…" + str(shown)[-6:]
 
 
@@ -154,7 +131,7 @@ def get(what: Any, name: str) -> str:
 
 
 def address(what: Any) -> str:
-    """An address on one line."""
+    """Write an address on one line."""
     city = " ".join(part for part in (get(what, "postal_code"), get(what, "city")) if part)
     parts = (get(what, "line1"), get(what, "line2"), city, get(what, "region"), country(get(what, "country")))
     return ", ".join(part for part in parts if part)
@@ -170,12 +147,12 @@ def cards(provider: ProviderDeclaration) -> list[tuple[str, str, str]]:
 
 
 def card(method: Any) -> str:
-    """A saved card as its owner knows it."""
+    """Name a saved card as its owner knows it."""
     return f"{method.brand} ending in {method.last4}" if method.last4 else "Card"
 
 
 def window(page: int, pages: int) -> Iterator[int | None]:
-    """1 … 4 5 6 … 20: page numbers to show; None is a gap."""
+    """Yield page numbers to show, 1 … 4 5 6 … 20; None is a gap."""
     shown = sorted({1, pages, *range(max(1, page - 1), min(pages, page + 1) + 1)})
     last = 0
     for each in shown:
@@ -190,7 +167,7 @@ def slug(title: str) -> str:
 
 
 def href(product: Any) -> str:
-    """Where a product's page is: its id decides, its title only helps people and search engines."""
+    """Return where a product's page is: its id decides, its title only helps people and search engines."""
     return f"/p/{product.product_id}/{slug(product.title)}".rstrip("/")
 
 

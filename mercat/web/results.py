@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -20,6 +20,7 @@ SORTS = [
     ("rating", "Best rated"),
     ("newest", "Newest"),
 ]
+DEFAULT_SORT = "relevance"
 _TRAIT, _TRAITS_MAX, _VALUES_MAX = "attr.", 8, 20
 _PRICES = ("0-25", "25-50", "50-100", "100-")
 
@@ -68,7 +69,7 @@ class ListingQuery:
         self.rating = rating if rating in ("1", "2", "3", "4") else ""
         self.stock = given.get("stock") == "1"
         self.traits = _traits(given.multi_items())
-        self.sort = next((sort for sort, _ in SORTS if sort == given.get("sort")), "relevance")
+        self.sort = next((sort for sort, _ in SORTS if sort == given.get("sort")), DEFAULT_SORT)
         self.page = number_in(given.get("page"), 1, 1, _PAGES_MAX)
 
     @property
@@ -87,12 +88,32 @@ class ListingQuery:
         filters: bool = True,
         base: str | None = None,
     ) -> str:
-        """This list's address, without one filter, or without all, or on another page."""
+        """Write this list's address, without one filter, or without all, or on another page."""
         given = [("q", self.q)] if self.q else []
         given += [each for each in self.filters if each != but] if filters else []
-        given += [("sort", self.sort)] if self.sort != "relevance" else []
+        given += [("sort", self.sort)] if self.sort != DEFAULT_SORT else []
         given += [("page", str(page))] if page > 1 else []
         return (base or self.base) + (f"?{urlencode(given)}" if given else "")
+
+    def shown(self, currency: str) -> dict[str, Any]:
+        """Collect what the page of a list shows of its address."""
+        return {
+            "q": self.q,
+            "base": self.base,
+            "sort": self.sort,
+            "default_sort": DEFAULT_SORT,
+            "sorts": SORTS,
+            "price_on": bool(self.price),
+            "rating_on": bool(self.rating),
+            "stock_on": self.stock,
+            "kept": [each for each in [("q", self.q), *self.filters] if each[1]],
+            "chips": [
+                Chip(words_of(name, value, currency), self.url(but=(name, value)))
+                for name, value in self.filters
+            ],
+            "clear": self.url(filters=False),
+            "page_url": lambda page: self.url(page=page),  # type: ignore[reportUnknownLambdaType]
+        }
 
     def query(self, category: str | None, currency: str) -> Query:
         low, _, high = self.price.partition("-")
@@ -178,7 +199,7 @@ def words_of(name: str, value: str, currency: str) -> str:
 
 
 def _traits(given: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
-    """The attributes that an address asks for, by name."""
+    """Read the attributes that an address asks for, by name."""
     found: dict[str, list[str]] = {}
     for param, value in given:
         name = param.removeprefix(_TRAIT)

@@ -6,7 +6,6 @@ import msgspec
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.ids import ProductId, ReviewId
 from mercat.kit import codec
@@ -19,7 +18,7 @@ from mercat.web.cache import public_answer
 from mercat.web.errors import message_of
 from mercat.web.forms import id_of
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import PageLimit
 from mercat.web.session import caller_of
 
@@ -59,7 +58,7 @@ class ReviewsApi:
         sort: ReviewSort = "newest",
         cursor: ReviewId | None = None,
     ) -> Answer:
-        """What buyers say of a product."""
+        """List what buyers say of a product."""
         await self._known(product_id)
         asked = self._shop.reviews.newest(product_id, limit, cursor, sort)
         page = await self._shop.breakers["reviews"].ask(asked, Page([], 0))
@@ -67,12 +66,12 @@ class ReviewsApi:
         return public_answer(shown, product_id, f"reviews/{product_id}")
 
     async def review(self, caller: Caller, product_id: ProductId, review: NewReview) -> ReviewShown:
-        """Says what a product is like; one review a buyer."""
+        """Say what a product is like; one review a buyer."""
         await self._known(product_id)
         return review_shown(await self._shop.reviews.write(caller, product_id, review))
 
     async def helpful(self, caller: Caller, review_id: ReviewId) -> VotesShown:
-        """Says that a review helped. Saying it again changes nothing."""
+        """Say that a review helped. Saying it again changes nothing."""
         votes = await self._shop.reviews.helpful(caller, review_id)
         return VotesShown(review_id, votes.helpful)
 
@@ -196,7 +195,7 @@ class ReviewPages:
         return self._pages.message(request, "good", words)
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     reviews = ReviewPages(pages, shop)
     return [
         pages.route("/p/{product_id}/review", reviews.review),

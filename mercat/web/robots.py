@@ -4,14 +4,15 @@ from xml.sax.saxutils import escape
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.kit.refusals import NotFound
 from mercat.search import Query
 from mercat.shop import Shop
 from mercat.web import rendering
+from mercat.web.cache import SELDOM_CHANGED
 from mercat.web.forms import number_in
 from mercat.web.pages import Pages
+from mercat.web.router import Endpoint
 
 _SITEMAP_PART = 1_000
 _SITEMAP_PARTS_MAX = 50
@@ -52,7 +53,8 @@ class RobotPages:
         return _file(_xml("sitemapindex", "sitemap", urls), "application/xml")
 
     async def sitemap_part(self, request: Request) -> Response:
-        origin, part = f"{request.url.scheme}://{request.url.netloc}", request.path_params["part"]
+        origin = f"{request.url.scheme}://{request.url.netloc}"
+        part = request.path_params["part"].removesuffix(".xml")
         if part == "pages":
             paths = [
                 "/",
@@ -83,13 +85,13 @@ def _xml(root: str, each: str, urls: list[str]) -> str:
 
 
 def _file(content: str, kind: str) -> Response:
-    return Response(content, headers={"Cache-Control": "public, max-age=300"}, media_type=kind)
+    return Response(content, headers={"Cache-Control": SELDOM_CHANGED}, media_type=kind)
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     robots = RobotPages(pages, shop)
     return [
         pages.route("/robots.txt", robots.robots),
         pages.route("/sitemap.xml", robots.sitemap),
-        pages.route("/sitemap/{part}.xml", robots.sitemap_part),
+        pages.route("/sitemap/{part}", robots.sitemap_part),
     ]

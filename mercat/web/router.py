@@ -1,21 +1,22 @@
-"""Routes of the API; from a path to its handler by a look-up a segment, whatever the number of routes."""
+"""From a path to its handler, for both faces: a look-up a segment, whatever the number of routes."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from mercat.kit.refusals import Invalid, MethodNotAllowed, NotFound
-from mercat.kit.rpc import Needs, Route, problem
+from mercat.kit.refusals import Invalid, MethodNotAllowed, NotFound, Refusal
+from mercat.kit.rpc import Needs, Route, problem, refusal_of
+from mercat.web.cache import PRIVATE, Handler
 
-Handler = Callable[[Request], Awaitable[Response]]
-_PRIVATE = "private, no-store"
+API = "/api/"
+"""Below this a refusal is a problem document; elsewhere it is a page."""
 
-
+Tell = Callable[[Request, Refusal], Awaitable[Response]]
+"""How a refusal is told to who asked."""
 Tag = Literal["Browsing", "Buying", "People", "Selling", "Opinions", "Flash sales", "Merchandising"]
 
 TAGS: dict[Tag, str] = {
@@ -30,8 +31,8 @@ TAGS: dict[Tag, str] = {
 
 
 class PublicRoute(Route):
-    """A route of the public table: also what it shows, where the method answers ready bytes, and the codes
-    of the refusals that are its own."""
+    """A route of the API: also what it shows, where the method answers ready bytes, and the codes of the
+    refusals that are its own."""
 
     def __init__(
         self,
@@ -57,96 +58,122 @@ class PublicRoute(Route):
         self.headers = headers or {}
 
 
-class Entry(NamedTuple):
+class Endpoint(NamedTuple):
+    """A handler and its path: `{name}` is a segment of it, `{name:path}` at its end is all that follows."""
+
     verb: str
     path: str
     handler: Handler
+
+
+class _Node:
+    """A segment of paths: what may follow it, and who answers where a path ends here."""
+
+    __slots__ = ("handlers", "literal", "parameter", "parameter_name", "rest", "rest_from", "rest_name")
+
+    def __init__(self) -> None:
+        self.literal: dict[str, _Node] = {}
+        self.parameter: _Node | None = None
+        self.parameter_name = ""
+        self.rest: _Node | None = None
+        self.rest_name = ""
+        self.rest_from = 0
+        self.handlers: dict[str, Handler] = {}
+
+
+async def tell_problem(request: Request, refusal: Refusal) -> Response:
+    return problem(refusal)
+
+
+class Router:
+    """The application behind the middleware, for both faces.
+
+    What is not there and what goes wrong in a handler is told by a problem document in the API, elsewhere by
+    `tell_page`. An answer that does not say who may keep it is private."""
+
+    def __init__(self, endpoints: Iterable[Endpoint], tell_page: Tell = tell_problem) -> None:
+        self._root = _Node()
+        self._tell_page = tell_page
+        for endpoint in endpoints:
+            self._add(endpoint)
+
+    def _add(self, endpoint: Endpoint) -> None:
+        node, at = self._root, 1
+        for segment in endpoint.path[1:].split("/") if endpoint.path != "/" else ():
+            if segment.endswith(":path}"):
+                node.rest, node.rest_name, node.rest_from = node.rest or _Node(), segment[1:-6], at
+                node = node.rest
+            elif segment.startswith("{"):
+                name = segment.strip("{}")
+                if node.parameter is None:
+                    node.parameter, node.parameter_name = _Node(), name
+                if node.parameter_name != name:
+                    raise ValueError(f"{endpoint.path}: {node.parameter_name} stands here elsewhere")
+                node = node.parameter
+            else:
+                node = node.literal.setdefault(segment, _Node())
+            at += len(segment) + 1
+        if endpoint.verb in node.handlers:
+            raise ValueError(f"{endpoint.verb} {endpoint.path} is there twice")
+        node.handlers[endpoint.verb] = endpoint.handler
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        try:
+            response = await self._answer(scope, request)
+        except ClientDisconnect:
+            response = Response(status_code=499)
+        except Exception as error:
+            response = await self._tell(request, refusal_of(error, scope["path"]))
+        if "cache-control" not in response.headers:
+            response.headers["cache-control"] = PRIVATE
+        await response(scope, receive, send)
+
+    async def _answer(self, scope: Scope, request: Request) -> Response:
+        parameters: dict[str, str] = {}
+        path = scope["path"]
+        node = self._find(path, parameters)
+        if node is None or not node.handlers:
+            raise NotFound("There is nothing at this address.")
+        verb = scope["method"]
+        handler = node.handlers.get("GET" if verb == "HEAD" else verb)
+        if handler is None:
+            return await self._other_method(request, node)
+        if b"%00" in scope["query_string"] and path.startswith(API):
+            raise _nul(scope["query_string"])
+        scope["path_params"] = parameters
+        return await handler(request)
+
+    async def _other_method(self, request: Request, node: _Node) -> Response:
+        verbs = {*node.handlers, "OPTIONS", *(["HEAD"] if "GET" in node.handlers else [])}
+        allowed = ", ".join(sorted(verbs))
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"allow": allowed})
+        response = await self._tell(request, MethodNotAllowed(f"This address takes {allowed}."))
+        response.headers["allow"] = allowed
+        return response
+
+    def _tell(self, request: Request, refusal: Refusal) -> Awaitable[Response]:
+        tell = tell_problem if request.scope["path"].startswith(API) else self._tell_page
+        return tell(request, refusal)
+
+    def _find(self, path: str, parameters: dict[str, str]) -> _Node | None:
+        node = self._root
+        for segment in path[1:].split("/") if path != "/" else ():
+            following = node.literal.get(segment)
+            if following is None:
+                following = node.parameter
+                if following is None or not segment or "\0" in segment:
+                    if node.rest is None:
+                        return None
+                    parameters[node.rest_name] = path[node.rest_from :]
+                    return node.rest
+                parameters[node.parameter_name] = segment
+            node = following
+        return node
 
 
 def _nul(query: bytes) -> Invalid:
     names = [name for name, value in parse_qsl(query.decode("latin-1"), True) if "\0" in name + value]
     pointer = f"/{names[0]}" if names and "\0" not in names[0] else ""
     return Invalid("A text may not contain the NUL character.", pointer=pointer)
-
-
-class _Node:
-    """One segment of paths: what may follow it, and who answers where a path ends here."""
-
-    __slots__ = ("literal", "parameter", "parameter_name", "verbs")
-
-    def __init__(self) -> None:
-        self.literal: dict[str, _Node] = {}
-        self.parameter: _Node | None = None
-        self.parameter_name = ""
-        self.verbs: dict[str, Handler] = {}
-
-
-class Paths(BaseRoute):
-    """All routes below `prefix` as one of Starlette's. What is not there is a problem document, and every
-    answer that does not say who may keep it is private."""
-
-    def __init__(self, prefix: str, entries: Iterable[Entry]) -> None:
-        self._prefix = prefix
-        self._root = _Node()
-        for entry in entries:
-            self._add(entry)
-
-    def _add(self, entry: Entry) -> None:
-        node = self._root
-        for segment in entry.path.strip("/").split("/"):
-            if segment.startswith("{"):
-                name = segment.strip("{}")
-                if node.parameter is None:
-                    node.parameter, node.parameter_name = _Node(), name
-                if node.parameter_name != name:
-                    raise ValueError(f"{entry.path}: this place is called {node.parameter_name} elsewhere")
-                node = node.parameter
-            else:
-                node = node.literal.setdefault(segment, _Node())
-        if entry.verb in node.verbs:
-            raise ValueError(f"{entry.verb} {entry.path} is there twice")
-        node.verbs[entry.verb] = entry.handler
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        path = scope["path"] if scope["type"] == "http" else ""
-        ours = path.startswith(self._prefix) and path[len(self._prefix) :][:1] in ("", "/")
-        return (Match.FULL if ours else Match.NONE), {}
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, send)
-        response = await self._answer(scope, request)
-        if "cache-control" not in response.headers:
-            response.headers["cache-control"] = _PRIVATE
-        await response(scope, receive, send)
-
-    async def _answer(self, scope: Scope, request: Request) -> Response:
-        parameters: dict[str, str] = {}
-        node = self._find(scope["path"][len(self._prefix) :], parameters)
-        if node is None or not node.verbs:
-            return problem(NotFound("There is nothing at this address."))
-        verb = scope["method"]
-        handler = node.verbs.get("GET" if verb == "HEAD" else verb)
-        if handler is None:
-            allowed = ", ".join(sorted({*node.verbs, "OPTIONS", *(["HEAD"] if "GET" in node.verbs else [])}))
-            if verb == "OPTIONS":
-                return Response(status_code=204, headers={"allow": allowed})
-            answer = problem(MethodNotAllowed(f"This address takes {allowed}."))
-            answer.headers["allow"] = allowed
-            return answer
-        if b"%00" in scope["query_string"]:
-            return problem(_nul(scope["query_string"]))
-        scope["path_params"] = parameters
-        return await handler(request)
-
-    def _find(self, path: str, parameters: dict[str, str]) -> _Node | None:
-        node: _Node | None = self._root
-        for segment in path.strip("/").split("/") if not path.endswith("/") else ():
-            assert node is not None
-            following = node.literal.get(segment)
-            if following is None:
-                following = node.parameter
-                if following is None or not segment or "\0" in segment:
-                    return None
-                parameters[node.parameter_name] = segment
-            node = following
-        return node

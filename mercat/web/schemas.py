@@ -23,7 +23,6 @@ Amount = float
 FewLimit = Annotated[int, Meta(ge=1, le=20)]
 SearchWords = Annotated[str, Meta(max_length=1_000)]
 Price = Annotated[Raw, Meta(extra_json_schema={"type": "number", "minimum": 0})]
-Quantity = Annotated[int, Meta(ge=1, le=9_999)]
 _NUMBER = re.compile(rb"-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?")
 
 
@@ -32,7 +31,7 @@ def is_given(number: Raw) -> bool:
 
 
 def minor(given: Raw | Decimal, currency: str, pointer: str) -> int:
-    """The amount a client sent, in minor units; Invalid for what is no amount of this currency."""
+    """Read the amount a client sent, in minor units; raise Invalid for what is no amount of this currency."""
     try:
         if isinstance(given, Raw):
             digits = bytes(given)

@@ -1,28 +1,35 @@
 """Lists of products: of a category, of words searched for, and what the first letters may become."""
 
 from decimal import Decimal
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
 from msgspec import Meta, Raw, Struct, field
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.kit import codec
-from mercat.kit.refusals import NotFound
 from mercat.kit.rpc import Answer
 from mercat.search import Card, Explained, Facets, Found, Query, Relaxed, Suggestions, Wanted
 from mercat.shop import Shop
-from mercat.web.cache import public_answer
-from mercat.web.categories import KnownCategories
-from mercat.web.category_tree import CategoryNode
+from mercat.web.cache import public_answer, public_headers
+from mercat.web.category_tree import CategoryNode, CategoryTree
 from mercat.web.pages import Pages
 from mercat.web.products import PlaceShown
-from mercat.web.results import A_PAGE, SORTS, Chip, Link, ListingQuery, facets_of, traits_of, words_of
-from mercat.web.router import PublicRoute
+from mercat.web.results import (
+    A_PAGE,
+    DEFAULT_SORT,
+    Link,
+    ListingQuery,
+    facets_of,
+    traits_of,
+)
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import FewLimit, ListingSort, Paging, SearchWords, minor
 from mercat.web.tiles import ProductTile, listed, tile
+
+_INSTEAD = 8
+_SUGGEST_LETTERS = 2, 100
 
 
 class ProductsAsk(Paging):
@@ -104,14 +111,14 @@ class _Products(Struct, frozen=True, kw_only=True):
 class SearchApi:
     """Search, and lists, which are searches without words."""
 
-    def __init__(self, shop: Shop, categories: KnownCategories) -> None:
+    def __init__(self, shop: Shop, categories: CategoryTree) -> None:
         self._shop = shop
         self._categories = categories
 
     async def products(self, ask: ProductsAsk) -> Answer:
-        """_Products for sale, of one category with all below it, or of all."""
+        """List products for sale, of one category with all below it, or of all."""
         if ask.category is not None:
-            await self._categories.check(ask.category)
+            await self._categories.find(ask.category)
         found = await self._shop.search.find(
             Query(
                 category=[] if ask.category is None else [ask.category],
@@ -131,7 +138,7 @@ class SearchApi:
         return public_answer(shown, "products", *([f"category/{ask.category}"] if ask.category else []))
 
     async def search(self, ask: SearchAsk) -> Answer:
-        """_Products that have the words and pass the filters; each facet counts what it would leave."""
+        """Find products that have the words and pass the filters; each facet counts what it would leave."""
         currency = self._shop.settings.currency
         low, high = (
             None if price is None else minor(price, currency, f"/filters[{name}]")
@@ -168,14 +175,14 @@ class SearchApi:
         return public_answer(shown, "search")
 
     async def suggest(self, q: SearchWords = "", limit: FewLimit = 8) -> Answer:
-        """What the first letters may become: words, products, categories, brands, past searches."""
+        """Suggest what the first letters may become: words, products, categories, brands, past searches."""
         asked = self._shop.search.suggest(q, limit)
         return public_answer(
             await self._shop.breakers["search"].ask(asked, Suggestions([], [], [], [])), "search"
         )
 
     async def explain(self, q: SearchWords = "", limit: FewLimit = 8) -> Explained:
-        """Why search puts the first products first: each one's numbers, for operators."""
+        """Explain why search puts the first products first: each one's numbers, for operators."""
         return await self._shop.search.explain(q, limit)
 
 
@@ -222,9 +229,7 @@ class SearchPages:
 
     async def category(self, request: Request) -> Response:
         slug = request.path_params["slug"]
-        category = (await self._categories.all()).get(slug)
-        if category is None:
-            raise NotFound("There is no such department. It may have been renamed.")
+        category = await self._categories.find(slug)
         return await self._listing(request, ListingQuery(request, f"/c/{slug}"), category)
 
     async def search(self, request: Request) -> Response:
@@ -235,65 +240,43 @@ class SearchPages:
     ) -> Response:
         found = await self._shop.search.find(asked.query(category.slug if category else None, self._currency))
         products = [tile(card) for card in found.cards()]
-        relaxed = None
-        if found.relaxed:
-            # Nothing had all the words: what came instead is shown as that, not as what was asked for.
-            relaxed = {
-                "q": found.relaxed.q,
-                "url": f"/search?{urlencode({'q': found.relaxed.q})}",
-                "products": products[:8],
-            }
-        elif not products and asked.q and not asked.filters and category:
-            everywhere = await listed(self._shop, Query(q=asked.q, limit=8))
-            relaxed = {"q": asked.q, "url": asked.url(base="/search"), "products": everywhere}
-        shown = (
-            ListingPage([], 0, 1, 1)
-            if found.relaxed
-            else ListingPage(products, found.total, asked.page, found.total_pages)
-        )
-        heading = f"“{asked.q}”" if asked.q else (category.name if category else "All products")
-        if category and asked.q:
-            heading += f" in {category.name}"
-        kept = [each for each in [("q", asked.q), *asked.filters] if each[1]]
         keys = ["products", f"category/{category.slug}"] if category else ["search"]
         return await self._pages.public(
             request,
             "listing.html",
             [*keys, *(str(each.product_id) for each in products)],
-            q=asked.q,
-            heading=heading,
+            heading=_heading(asked, category),
             category=category,
             path=category.path if category else [],
             department=category.path[0].slug if category else None,
-            base=asked.base,
             canonical=asked.base + (f"?page={asked.page}" if category and asked.page > 1 else ""),
-            indexed=bool(category) and not asked.q and not asked.filters and asked.sort == "relevance",
-            sort=asked.sort,
-            default_sort="relevance",
-            sorts=SORTS,
+            indexed=bool(category) and not asked.q and not asked.filters and asked.sort == DEFAULT_SORT,
             children=await self._children(asked, found, category),
             facets=facets_of(asked, found, self._currency),
             traits=traits_of(asked, found),
-            price_on=bool(asked.price),
-            rating_on=bool(asked.rating),
-            stock_on=asked.stock,
-            kept=kept,
-            chips=[
-                Chip(words_of(name, value, self._currency), asked.url(but=(name, value)))
-                for name, value in asked.filters
-            ],
-            clear=asked.url(filters=False),
-            page_url=lambda page: asked.url(page=page),
-            found=shown,
-            relaxed=relaxed,
-            meant={"q": found.did_you_mean, "url": f"/search?{urlencode({'q': found.did_you_mean})}"}
-            if found.did_you_mean and not found.relaxed
-            else None,
+            # Where nothing had all the words, what came instead is shown as that, not as what was asked for.
+            found=ListingPage([], 0, 1, 1)
+            if found.relaxed
+            else ListingPage(products, found.total, asked.page, found.total_pages),
+            relaxed=await self._relaxed(asked, found, products, category),
+            meant=None if found.relaxed else _search_link(found.did_you_mean),
             all_words=found.all_words,
+            **asked.shown(self._currency),
         )
 
+    async def _relaxed(
+        self, asked: ListingQuery, found: Found, products: list[ProductTile], category: CategoryNode | None
+    ) -> dict[str, Any] | None:
+        """Show what there is instead: products with some of the words, or of other categories."""
+        if found.relaxed:
+            return {**(_search_link(found.relaxed.q) or {}), "products": products[:_INSTEAD]}
+        if products or not asked.q or asked.filters or category is None:
+            return None
+        everywhere = await listed(self._shop, Query(q=asked.q, limit=_INSTEAD))
+        return {"q": asked.q, "url": asked.url(base="/search"), "products": everywhere}
+
     async def _children(self, asked: ListingQuery, found: Found, category: CategoryNode | None) -> list[Link]:
-        """Where one can go on from here: what is below this category, or the departments."""
+        """List where one can go on from here: what is below this category, or the departments."""
         counts = {each.value: each.count for each in found.facets.categories}
         categories = await self._categories.all()
         below = (
@@ -314,13 +297,10 @@ class SearchPages:
         return links
 
     async def suggest(self, request: Request) -> Response:
-        q = request.query_params.get("q", "").replace("\0", "").strip()[:100]
-        none = Suggestions([], [], [], [])
-        found = (
-            await self._shop.breakers["search"].ask(self._shop.search.suggest(q, 5), none)
-            if len(q) > 1
-            else none
-        )
+        words = request.query_params.get("q", "").replace("\0", "").strip()[: _SUGGEST_LETTERS[1]]
+        found = Suggestions([], [], [], [])
+        if len(words) >= _SUGGEST_LETTERS[0]:
+            found = await self._shop.breakers["search"].ask(self._shop.search.suggest(words, 5), found)
         response = self._pages.fragment(
             request,
             "suggest.html",
@@ -329,11 +309,21 @@ class SearchPages:
             categories=found.categories[:2],
             products=[tile(codec.decode(bytes(card), Card)) for card in found.products],
         )
-        response.headers["Cache-Control"] = "public, max-age=5"
+        response.headers.update(public_headers("search"))
         return response
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def _heading(asked: ListingQuery, category: CategoryNode | None) -> str:
+    if asked.q:
+        return f"“{asked.q}” in {category.name}" if category else f"“{asked.q}”"
+    return category.name if category else "All products"
+
+
+def _search_link(words: str | None) -> dict[str, str] | None:
+    return {"q": words, "url": f"/search?{urlencode({'q': words})}"} if words is not None else None
+
+
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     search = SearchPages(pages, shop)
     return [
         pages.route("/c/{slug}", search.category, shared=True),

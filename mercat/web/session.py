@@ -7,12 +7,19 @@ from mercat.kit import clock
 from mercat.kit.refusals import Forbidden, SignInFirst
 from mercat.kit.rpc import Caller
 from mercat.web.context import context_of
+from mercat.web.origin import refuse_other_sites
 
 COOKIE = "mercat_session"
 
 
 async def caller_of(request: Request) -> Caller | None:
     """Say who came: somebody signed in, a guest with a session, or nobody we know."""
+    return await context_of(request).authenticate(request)
+
+
+async def api_caller(request: Request) -> Caller | None:
+    """Say who asks the API; raise Forbidden where another site's page uses the visitor's cookie."""
+    refuse_other_sites(request)
     return await context_of(request).authenticate(request)
 
 
@@ -53,7 +60,7 @@ def end_session(request: Request) -> None:
 
 
 def token_of(request: Request) -> str:
-    """The session's token, from wherever it came."""
+    """Return the session's token, from wherever it came."""
     return context_of(request).token
 
 

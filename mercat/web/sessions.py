@@ -6,7 +6,6 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.accounts import (
     EMAIL_MAX,
@@ -27,8 +26,9 @@ from mercat.membership import SignInRequest
 from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import local_path
+from mercat.web.optional import unless_away
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.session import caller_of, end_session, start_session, token_of
 
 
@@ -68,26 +68,26 @@ class SessionsApi:
         self._shop = shop
 
     async def register(self, caller: Caller | None, account: NewAccount) -> AccountMade:
-        """Opens an account. It starts no session; what a guest has in the cart comes along."""
+        """Open an account. It starts no session; what a guest has in the cart comes along."""
         person = NewPerson(account.email, account.password, account.name)
         return AccountMade(await self._shop.membership.register(caller, person))
 
     async def sign_in(self, caller: Caller | None, request: Request, credentials: SignIn) -> SessionShown:
-        """Starts a session: the token for programs, the same as a cookie for browsers."""
+        """Start a session: the token for programs, the same as a cookie for browsers."""
         asked = SignInRequest(credentials.email, credentials.password, token_of(request))
         session = await self._shop.membership.sign_in(caller, asked)
         return _session_shown(request, session)
 
     async def guest(self, request: Request) -> SessionShown:
-        """Starts a guest's session: all that buying needs."""
+        """Start a guest's session: all that buying needs."""
         return _session_shown(request, await self._shop.accounts.guest())
 
     async def me(self, caller: Caller) -> Me:
-        """Who this session is."""
+        """Show who this session is."""
         return Me(caller.user_id, caller.name, caller.email, sorted(caller.roles), caller.seller_id)
 
     async def sign_out(self, caller: Caller, request: Request) -> dict[str, str]:
-        """Ends this session."""
+        """End this session."""
         await self._shop.accounts.sign_out(token_of(request))
         end_session(request)
         return {}
@@ -125,13 +125,8 @@ class SessionPages:
 
     async def badge(self, request: Request) -> Response:
         caller = await caller_of(request)
-        count = 0
-        if caller:
-            try:
-                count = await self._shop.cart.count(caller.user_id)
-            except Refusal:
-                count = 0  # the cart is out of reach for a moment: the link to it stays
-        return self._pages.fragment(request, "badge.html", count=count)
+        count = await unless_away(self._shop.cart.count(caller.user_id)) if caller else 0
+        return self._pages.fragment(request, "badge.html", count=count or 0)
 
     async def greeting(self, request: Request) -> Response:
         caller = await caller_of(request)
@@ -214,7 +209,7 @@ class SessionPages:
         return self._pages.redirect(request, "/")
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     sessions = SessionPages(pages, shop)
     return [
         pages.route("/fragments/badge", sessions.badge),

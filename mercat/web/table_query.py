@@ -14,8 +14,9 @@ TableQuery = dict[str, str]
 
 
 def choice(asked: Mapping[str, str] | str, known: Mapping[str, Collection[str]]) -> TableQuery:
-    """What a query string, or a form's `back`, asks for. A value that the table does not know counts as none;
-    where it knows no list of them, any does."""
+    """Read what a query string, or a form's `back`, asks for.
+
+    A value that the table does not know counts as none; where it knows no list of them, any does."""
     asked = dict(parse_qsl(asked)) if isinstance(asked, str) else asked
     found = {name: asked.get(name, "").strip()[:_LETTERS_MAX] for name in known}
     return {
@@ -33,10 +34,10 @@ def as_csv(name: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Res
     writer = csv.writer(file)
     writer.writerow(head)
     writer.writerows([_cell(value) for value in row] for row in rows)
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(file.getvalue().encode(), headers=headers, media_type="text/csv; charset=utf-8")
 
 
 def _cell(value: Any) -> Any:
-    """Text that no spreadsheet takes for a formula."""
+    """Write text that no spreadsheet takes for a formula."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

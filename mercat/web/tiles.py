@@ -40,12 +40,19 @@ def tile(product: Card | Document) -> ProductTile:
     )
 
 
-async def shelf(shop: Shop, wanted: Awaitable[list[ProductId]]) -> list[ProductTile]:
+async def recommended(shop: Shop, wanted: Awaitable[list[ProductId]]) -> list[Document]:
+    """Read products that were recommended; none while recommendations are away."""
     none: list[ProductId] = []
     found = await shop.breakers["recommendations"].ask(wanted, none)
-    return [tile(each) for each in await shop.catalog.cards(found)] if found else []
+    return await shop.catalog.cards(found) if found else []
+
+
+async def shelf(shop: Shop, wanted: Awaitable[list[ProductId]]) -> list[ProductTile]:
+    """Show products that were recommended as tiles."""
+    return [tile(each) for each in await recommended(shop, wanted)]
 
 
 async def listed(shop: Shop, query: Query) -> list[ProductTile]:
+    """Show what a search finds as tiles; nothing while search is away."""
     found = await shop.breakers["search"].ask(shop.search.find(query), None)
     return [tile(card) for card in found.cards()] if found else []

@@ -5,8 +5,8 @@ from datetime import datetime
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
+from mercat.events import Document
 from mercat.ids import ProductId
 from mercat.kit.refusals import Unavailable
 from mercat.kit.rpc import Caller
@@ -14,7 +14,7 @@ from mercat.search import Card
 from mercat.shop import Shop
 from mercat.web.forms import id_of
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import card
 from mercat.web.session import caller_of, member_of
 from mercat.wishlist import Item
@@ -43,27 +43,36 @@ class WishlistApi:
         self._shop = shop
 
     async def wishlist(self, caller: Caller) -> WishlistShown:
-        """What one keeps to find again, the newest first."""
-        nothing: list[Item] | None = None
-        items = await self._shop.breakers["wishlist"].ask(self._shop.wishlist.items(caller.user_id), nothing)
-        if items is None:
-            raise Unavailable("Wishlists are not there at the moment. Nothing is lost; try again shortly.")
-        documents = await self._shop.catalog.cards([item.product_id for item in items])
+        """List what one keeps to find again, the newest first."""
+        items, documents = await _items(self._shop, caller)
         cards = {document.product_id: card(document) for document in documents}
         return WishlistShown(
             [WishShown(item.product_id, item.added_at, cards.get(item.product_id)) for item in items]
         )
 
     async def wish(self, caller: Caller, product_id: ProductId) -> Wished:
-        """Keeps a product. Once more changes nothing."""
-        await self._shop.catalog.product(product_id)
-        await self._shop.wishlist.put(caller.user_id, product_id)
+        """Keep a product. Once more changes nothing."""
+        await _keep(self._shop, caller, product_id)
         return Wished(product_id, True)
 
     async def unwish(self, caller: Caller, product_id: ProductId) -> Wished:
-        """Keeps a product no longer."""
+        """Keep a product no longer."""
         await self._shop.wishlist.drop(caller.user_id, product_id)
         return Wished(product_id, False)
+
+
+async def _items(shop: Shop, caller: Caller) -> tuple[list[Item], list[Document]]:
+    """Read a wishlist, and of its products those that are for sale; raise Unavailable while it is away."""
+    nothing: list[Item] | None = None
+    items = await shop.breakers["wishlist"].ask(shop.wishlist.items(caller.user_id), nothing)
+    if items is None:
+        raise Unavailable("Wishlists are not there at the moment. Nothing is lost; try again shortly.")
+    return items, await shop.catalog.cards([item.product_id for item in items])
+
+
+async def _keep(shop: Shop, caller: Caller, product_id: ProductId) -> None:
+    await shop.catalog.product(product_id)  # raises NotFound
+    await shop.wishlist.put(caller.user_id, product_id)
 
 
 API = [
@@ -89,8 +98,7 @@ class WishlistPages:
 
     async def wishlist(self, request: Request) -> Response:
         caller = await member_of(request)
-        items = await self._shop.wishlist.items(caller.user_id)
-        products = await self._shop.catalog.cards([item.product_id for item in items])
+        _, products = await _items(self._shop, caller)
         return await self._pages.page(request, "wishlist.html", products=products)
 
     async def wish(self, request: Request) -> Response:
@@ -107,13 +115,13 @@ class WishlistPages:
         if form.get("drop"):
             await self._shop.wishlist.drop(caller.user_id, product_id)
             return self._pages.redirect(request, "/wishlist")
-        await self._shop.wishlist.put(caller.user_id, product_id)
+        await _keep(self._shop, caller, product_id)
         if request.headers.get("hx-request"):
             return self._pages.message(request, "good", "Saved to your wishlist.", "/wishlist", "See it")
         return self._pages.redirect(request, "/wishlist")
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     wishlist = WishlistPages(pages, shop)
     return [
         pages.route("/wishlist", wishlist.wishlist),

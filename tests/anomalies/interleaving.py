@@ -157,9 +157,10 @@ class _Transaction:
 def gate(shop):
     """The actor whose statements all statements of this shop's buying services are from now on."""
     actor = Actor()
-    for part in (part for name in _SERVICES for part in parts_of(getattr(shop, name))):
+    parts = [part for name in _SERVICES for part in parts_of(getattr(shop, name))]
+    for part in parts:
         for name in ("_db", "_store"):
-            if name in vars(part):
+            if name in getattr(part, "__dict__", ()):
                 setattr(part, name, Gated(vars(part)[name], actor))
     return actor
 

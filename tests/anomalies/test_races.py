@@ -9,14 +9,14 @@ from anomalies.interleaving import gate, races
 from scene import GIVEN_UP, LAPSED, WALKED_AWAY, Scene
 
 from mercat import ids
+from mercat.app import build_shop
 from mercat.checkout import CartEmpty, CheckoutInProgress, KeyReused, PriceChanged, Ship
-from mercat.checkout.messages import ShippedLine
+from mercat.checkout.messages import LineQuantity
 from mercat.kit.refusals import NotFound
 from mercat.kit.rpc import Caller
 from mercat.orders import NotCancellable
 from mercat.payments import ChallengeOutcome, Webhook
 from mercat.payments.messages import RefundRequest
-from mercat.shop import build_shop
 
 
 class Two:
@@ -131,7 +131,7 @@ async def test_who_takes_over_a_purchase_ends_it_and_who_lost_it_writes_nothing(
         ask = await scene.ask()
 
         async def takes_over():
-            taken = await two.two.checkout.saga.recover()
+            taken = await two.two.checkout.recovery.recover()
             await two.two.cart.add(scene.ann.user_id, scene.tea, 3)
             return taken
 
@@ -312,7 +312,7 @@ async def test_a_purchase_that_expires_while_it_is_paid_is_an_order_or_nothing(t
 
         return [
             two.one.checkout.challenge(ticket_of(said), ChallengeOutcome("approve")),
-            two.two.checkout.saga.recover(),
+            two.two.checkout.recovery.recover(),
         ], check
 
     await two.race(scenes, ahead=(LAPSED, WALKED_AWAY), limit=30)
@@ -323,7 +323,7 @@ async def test_an_order_is_cancelled_or_shipped_never_both(two):
         scene = await two.scene()
         order = await bought(scene, two.one)
         bob = Caller(ids.new(ids.UserId), frozenset({"seller"}), scene.seller)
-        lines = [ShippedLine(line.order_line_id, line.quantity) for line in order.lines]
+        lines = [LineQuantity(line.order_line_id, line.quantity) for line in order.lines]
 
         async def check(cancelled, shipped):
             now = await two.one.orders.order(order.order_id, [scene.ann.user_id])
@@ -367,7 +367,7 @@ async def test_a_cart_that_valkey_loses_during_checkout_is_bought_once(two):
     async def scenes():
         scene = await two.scene()
         ask = await scene.ask()
-        while await two.one.cart.copy_changed():
+        while await two.one.cart.copies.copy_changed():
             pass
 
         async def loses():
@@ -402,7 +402,7 @@ async def test_a_notice_and_a_browser_that_come_together_make_one_order(two):
 
         return [
             two.one.checkout.resume(checkout_id),
-            two.two.checkout.hear(Webhook("sandbox", body, signature)),
+            two.two.checkout.receive_webhook(Webhook("sandbox", body, signature)),
         ], check
 
     await two.race(scenes)

@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 import pytest
 import structlog
 
+from mercat.checkout import Neighbours
 from mercat.checkout.saga import Decision, Ending, Saga
 from mercat.cli import lab
 from mercat.lab.simulate import PLANTS, sweep, without_constraints
+from mercat.web import present_checkout
 
 
 @pytest.fixture(autouse=True)
@@ -77,11 +79,12 @@ def test_help_names_every_bug():
 
 async def test_in_one_batch_only_the_holder_of_the_lease_decides_and_ends(settings, db):
     """Found by the simulator, seed 632: an old and a new holder of one purchase in one statement."""
-    saga = Saga(db, None, None, None, None, settings)
+    nobody = Neighbours(*[None] * len(Neighbours._fields))
+    saga = Saga(db, nobody, settings, present_checkout)
     now = datetime.now(UTC)
     await db.execute("insert into checkout.running values (7, 2, $1, null, null, null, 0, $1)", now)
     asks = [Decision(7, 2, "forward", None), Decision(7, 1, "undo", None)]
     assert await saga._decide_many(asks) == [True, False]
-    ends = [Ending(7, 1, 402, b"{}", now), Ending(7, 2, 201, b"{}", now)]
+    ends = [Ending(7, 1, 402, b"{}", "{}", now), Ending(7, 2, 201, b"{}", None, now)]
     assert await saga._finish_many(ends) == [False, True]
     assert await db.fetchval("select status from checkout.answer where checkout_id = 7") == 201

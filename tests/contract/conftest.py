@@ -9,8 +9,9 @@ import pytest
 from search_engines import where as where
 
 from mercat import app, ids
+from mercat.app import build_shop
 from mercat.settings import Settings
-from mercat.shop import Shop, build_shop, every_product, run_background
+from mercat.shop import Shop, every_product, run_background
 from mercat.web.routes import PREFIX
 
 

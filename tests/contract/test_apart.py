@@ -7,11 +7,11 @@ import msgspec
 import pytest
 
 from mercat import app
+from mercat.app import build_shop
 from mercat.ids import ProductId
 from mercat.kit.rpc import Caller
 from mercat.reviews import NotABuyer
 from mercat.reviews.messages import NewReview
-from mercat.shop import build_shop
 
 
 async def test_a_shop_asks_a_service_that_lives_elsewhere(settings, monkeypatch):

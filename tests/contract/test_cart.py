@@ -7,11 +7,11 @@ import pytest
 from both_ways import WAYS, reached
 
 from mercat import ids
+from mercat.app import build_shop
 from mercat.cart import API, Cart, CartFull
 from mercat.catalog import NewProduct
 from mercat.inventory import Line
 from mercat.kit.refusals import NotFound
-from mercat.shop import build_shop
 
 BOB = ids.SellerId(7)
 
@@ -137,8 +137,8 @@ async def test_what_valkey_lost_comes_back_from_its_copy(cart, goods, ann, shop)
     await cart.add(ann, tea, 2)
     await cart.add(guest, cup, 1)
     before = await cart.basket(ann)
-    assert await shop.cart.copy_changed() == 2
-    assert await shop.cart.copy_changed() == 0
+    assert await shop.cart.copies.copy_changed() == 2
+    assert await shop.cart.copies.copy_changed() == 0
     await loses_everything(shop)
     assert await cart.basket(ann) == before
     await loses_everything(shop)
@@ -152,10 +152,10 @@ async def test_what_valkey_lost_comes_back_from_its_copy(cart, goods, ann, shop)
 async def test_an_emptied_cart_stays_empty_after_a_loss(shop, goods, ann):
     tea = goods[0].offer_id
     await shop.cart.add(ann, tea, 2)
-    await shop.cart.copy_changed()
+    await shop.cart.copies.copy_changed()
     await shop.cart.spend(ann, (await shop.cart.basket(ann)).cart_id, [Line(tea, 2)])
     spent = await shop.cart.basket(ann)
-    await shop.cart.copy_changed()
+    await shop.cart.copies.copy_changed()
     await loses_everything(shop)
     assert await shop.cart.basket(ann) == spent
     assert spent.lines == []
@@ -165,9 +165,9 @@ async def test_a_guests_cart_that_moved_does_not_come_back_after_a_loss(shop, go
     tea = goods[0].offer_id
     guest = ids.new(ids.UserId)
     await shop.cart.add(guest, tea, 2)
-    await shop.cart.copy_changed()
+    await shop.cart.copies.copy_changed()
     await shop.cart.merge(guest, ann)
-    await shop.cart.copy_changed()
+    await shop.cart.copies.copy_changed()
     await loses_everything(shop)
     await shop.cart.merge(guest, ann)
     assert quantities(await shop.cart.basket(ann)) == {tea: 2}
@@ -176,10 +176,10 @@ async def test_a_guests_cart_that_moved_does_not_come_back_after_a_loss(shop, go
 async def test_an_older_copy_never_replaces_a_newer_one(shop, goods, ann, db):
     tea = goods[0].offer_id
     await shop.cart.add(ann, tea, 2)
-    await shop.cart.copy_changed()
+    await shop.cart.copies.copy_changed()
     await db.execute("update cart.copy set seq = seq + 1000000000000, lines = '{}'")
     await shop.cart.add(ann, tea, 1)
-    await shop.cart.copy_changed()
+    await shop.cart.copies.copy_changed()
     assert await db.fetchval("select lines::text from cart.copy") == "{}"
 
 
@@ -213,7 +213,7 @@ async def test_lines_that_something_else_wrote_are_read_or_left_out(shop, goods,
     assert quantities(await cart.basket(ann)) == expected
     assert {item.offer_id: item.quantity for item in (await cart.show(ann)).items} == expected
 
-    assert await cart.copy_changed() == 1
+    assert await cart.copies.copy_changed() == 1
     await loses_everything(shop)
     assert quantities(await cart.basket(ann)) == expected
 

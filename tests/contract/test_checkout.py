@@ -10,27 +10,29 @@ from both_ways import WAYS, reached
 from scene import GIVEN_UP, LAPSED, WALKED_AWAY, Scene
 
 from mercat import ids
+from mercat.app import build_shop
 from mercat.checkout import (
     API,
     CartEmpty,
     Checkout,
     CheckoutInProgress,
+    Confirmed,
     KeyReused,
     PriceChanged,
+    Refused,
     Return,
     Ship,
     Track,
 )
-from mercat.checkout.afterwards import TRIES_MAX
-from mercat.checkout.messages import Record, ShippedLine
+from mercat.checkout.aftercare import TRIES_MAX
+from mercat.checkout.messages import PendingOrder
 from mercat.inventory import OutOfStock
 from mercat.kit import codec
 from mercat.kit.refusals import BadRequest, NotFound
 from mercat.kit.rpc import Caller
-from mercat.orders import NotCancellable, NotReturnable, Taken
+from mercat.orders import LineQuantity, NotCancellable, NotReturnable
 from mercat.payments import ChallengeOutcome
 from mercat.pricing import QuoteExpired
-from mercat.shop import build_shop
 
 
 class Crash(BaseException):
@@ -107,7 +109,7 @@ async def test_what_is_refused_before_it_begins_is_not_remembered(scene, checkou
         )
     with pytest.raises(PriceChanged) as changed:
         await checkout.buy(scene.ann, "k1", msgspec.structs.replace(ask, expected_total=1))
-    assert (changed.value.facts["expected_total"], changed.value.facts["total"]) == (0.01, 26.24)
+    assert (changed.value.facts["expected_total"], changed.value.facts["total"]) == (1, 2_624)
     assert (
         await checkout.buy(scene.ann, "k1", msgspec.structs.replace(ask, expected_total=2_624))
     ).status == 201
@@ -149,14 +151,50 @@ async def test_a_refusal_is_an_answer_too(scene, token, status, code):
     assert (await scene.checkout.buy(scene.ann, "k2", await scene.ask())).status == 201
 
 
+async def test_what_a_purchase_came_to_is_a_value_too_and_the_same_when_it_is_repeated(scene, checkout):
+    declined, paid = await scene.ask("tok_declined"), await scene.ask()
+    for key, ask, kind in (("k1", declined, Refused), ("k2", paid, Confirmed)):
+        first, again = [await checkout.buy(scene.ann, key, ask) for _ in range(2)]
+        assert isinstance(first.outcome, kind)
+        assert (again.outcome, again.status, again.body) == (first.outcome, first.status, first.body)
+    assert first.outcome.total == 2_624
+    await scene.settled()
+
+
+async def test_what_release_0_1_0_stored_is_repeated_as_it_was_given(scene):
+    declined, paid = await scene.ask("tok_declined"), await scene.ask()
+    answers = [await scene.checkout.buy(scene.ann, key, ask) for key, ask in (("k1", declined), ("k2", paid))]
+    await scene.db.execute("update checkout.answer set refusal = null")  # its columns were status and body
+    for key, ask, first in zip(("k1", "k2"), (declined, paid), answers, strict=True):
+        again = await scene.checkout.buy(scene.ann, key, ask)
+        assert (again.status, again.body, again.replayed) == (first.status, first.body, True)
+        assert type(again.outcome) is type(first.outcome)
+
+
+async def test_what_release_0_1_0_began_to_undo_is_undone(scene, clock_ahead):
+    ask = await _crashes(scene, await scene.ask("tok_declined"), "_payments", "void", "before")
+    await scene.db.execute("""update checkout.running set reason = '{"status": 402, "body": "e30="}'""")
+    clock_ahead(LAPSED)
+    await scene.checkout.recovery.recover()
+    await scene.must_have_bought_nothing()
+    assert (await scene.checkout.buy(scene.ann, "k1", ask)).outcome.code == "payment_unavailable"
+
+
+async def test_who_may_not_begin_any_more_is_told_so(scene):
+    checkout_id = ids.new(ids.CheckoutId)
+    await scene.checkout.never_begin([checkout_id])
+    assert await scene.checkout.outcomes([checkout_id]) == {checkout_id: "never"}
+    assert (await scene.checkout.resume(checkout_id)).outcome.code == "never_begins"
+
+
 async def test_a_refusal_is_forgotten_after_a_day_and_an_order_is_not(scene, clock_ahead):
     declined, paid = await scene.ask("tok_declined"), await scene.ask()
-    saga = scene.shop.checkout.saga
+    recovery = scene.shop.checkout.recovery
     assert (await scene.shop.checkout.buy(scene.ann, "k1", declined)).status == 402
     assert (await scene.shop.checkout.buy(scene.ann, "k2", paid)).status == 201
-    assert await saga.forget_old() == 0
+    assert await recovery.forget_old() == 0
     clock_ahead(25 * 3_600)
-    assert await saga.forget_old() == 1
+    assert await recovery.forget_old() == 1
     assert [row["status"] for row in await scene.answers()] == [201]
     assert (await scene.shop.checkout.buy(scene.ann, "k2", paid)).replayed
 
@@ -165,13 +203,13 @@ async def test_a_key_of_a_refusal_is_free_again_after_a_day(scene, clock_ahead):
     declined, paid = await scene.ask("tok_declined"), await scene.ask()
     first = await scene.checkout.buy(scene.ann, "k1", declined)
     clock_ahead(23 * 3_600)
-    await scene.shop.checkout.saga.forget_old()
+    await scene.shop.checkout.recovery.forget_old()
     again = await scene.checkout.buy(scene.ann, "k1", declined)
     assert (again.body, again.replayed) == (first.body, True)
     with pytest.raises(KeyReused):
         await scene.checkout.buy(scene.ann, "k1", paid)
     clock_ahead(25 * 3_600)
-    await scene.shop.checkout.saga.forget_old()
+    await scene.shop.checkout.recovery.forget_old()
     said = await scene.checkout.buy(scene.ann, "k1", paid)
     assert (said.status, said.replayed) == (201, False)
 
@@ -186,7 +224,7 @@ async def test_one_key_of_two_people_is_two_purchases(scene):
 
 async def test_an_old_copy_of_a_cart_is_not_bought_again(scene):
     ask = await scene.ask()
-    await scene.shop.cart.copy_changed()
+    await scene.shop.cart.copies.copy_changed()
     assert (await scene.checkout.buy(scene.ann, "k1", ask)).status == 201
     await scene.shop.host.store.client.flushall()  # before the emptied cart was copied
     assert await scene.in_cart() == 2
@@ -222,9 +260,9 @@ async def test_a_crash_at_any_step_of_buying_is_carried_on(scene, clock_ahead, p
     for turn, moment in enumerate(("before", "after"), 1):
         scene = await scene.another()
         ask = await _crashes(scene, await scene.ask(), part, verb, moment)
-        assert await scene.checkout.saga.recover() == 0  # its lease still runs
+        assert await scene.checkout.recovery.recover() == 0  # its lease still runs
         clock_ahead(LAPSED * turn)
-        await scene.checkout.saga.recover()
+        await scene.checkout.recovery.recover()
         await scene.must_have_bought()
         assert (await scene.checkout.buy(scene.ann, "k1", ask)).replayed
 
@@ -235,7 +273,7 @@ async def test_a_crash_at_any_step_of_undoing_is_carried_on(scene, clock_ahead, 
         scene = await scene.another()
         ask = await _crashes(scene, await scene.ask("tok_declined"), part, verb, moment)
         clock_ahead(LAPSED * turn)
-        await scene.checkout.saga.recover()
+        await scene.checkout.recovery.recover()
         await scene.must_have_bought_nothing()
         said = await scene.checkout.buy(scene.ann, "k1", ask)
         assert (said.status, said.replayed) == (402, True)
@@ -255,7 +293,7 @@ async def test_the_shoppers_own_retry_carries_on_what_a_crash_left(scene, clock_
 async def test_a_purchase_that_could_not_be_decided_in_time_is_undone(scene, clock_ahead):
     ask = await _crashes(scene, await scene.ask(), "_payments", "charge", "after")
     clock_ahead(GIVEN_UP)
-    assert await scene.checkout.saga.recover() == 1
+    assert await scene.checkout.recovery.recover() == 1
     await scene.must_have_bought_nothing()
     said = await scene.checkout.buy(scene.ann, "k1", ask)
     assert msgspec.json.decode(said.body)["code"] == "payment_unavailable"
@@ -274,7 +312,8 @@ async def test_the_lost_answer_of_a_part_that_restarts_is_asked_for_again(scene)
 async def test_the_longest_holder_of_an_old_lease_cannot_finish(scene, clock_ahead):
     ask = await scene.ask()
     paused, go_on = asyncio.Event(), asyncio.Event()
-    saga, charge = scene.checkout.saga, scene.shop.payments.charge
+    recovery, saga = scene.checkout.recovery, scene.checkout.saga
+    charge = scene.shop.payments.charge
 
     class Slow:
         def __getattr__(self, name):
@@ -294,12 +333,12 @@ async def test_the_longest_holder_of_an_old_lease_cannot_finish(scene, clock_ahe
         "select r.fence, c.record::text from checkout.running r join checkout.checkout c using (checkout_id)"
     )
     clock_ahead(GIVEN_UP)
-    await saga.recover()  # somebody else decided to undo, while we thought that we were winning
+    await recovery.recover()  # somebody else decided to undo, while we thought that we were winning
     go_on.set()
     said = await slow
     assert (said.status, said.replayed) == (402, True)
     with pytest.raises(CheckoutInProgress):
-        await saga.carry_out(codec.decode(row["record"], Record), row["fence"])
+        await saga.carry_out(codec.decode(row["record"], PendingOrder), row["fence"])
     assert await scene.charged() == 0
     assert [answer["status"] for answer in await scene.answers()] == [402]
 
@@ -307,13 +346,13 @@ async def test_the_longest_holder_of_an_old_lease_cannot_finish(scene, clock_ahe
 async def test_an_abandoned_challenge_ends_and_a_late_yes_charges_nothing(scene, checkout, clock_ahead):
     ask = await scene.ask("tok_3ds")
     waiting = await checkout.buy(scene.ann, "k1", ask)
-    assert (waiting.status, waiting.retry_after) == (202, 1)
+    assert waiting.status == 202
     ticket = msgspec.json.decode(waiting.body)["next_action"]["url"].rsplit("/", 1)[1]
     assert await scene.left() == (10, 2)
     clock_ahead(GIVEN_UP)
-    assert await scene.checkout.saga.recover() == 0  # fifteen minutes are the shopper's
+    assert await scene.checkout.recovery.recover() == 0  # fifteen minutes are the shopper's
     clock_ahead(WALKED_AWAY)
-    assert await scene.checkout.saga.recover() == 1
+    assert await scene.checkout.recovery.recover() == 1
     late = await checkout.challenge(ticket, ChallengeOutcome("approve"))
     assert (late.status, msgspec.json.decode(late.body)["code"]) == (402, "payment_declined")
     await scene.must_have_bought_nothing()
@@ -365,11 +404,11 @@ UNDO = [
 @pytest.mark.parametrize(("part", "verb", "moment"), UNDO)
 async def test_a_cancellation_that_broke_off_is_carried_on(scene, clock_ahead, part, verb, moment):
     order = await _bought(scene)
-    break_at(scene.checkout, part, verb, moment, ConnectionResetError)
+    break_at(scene.checkout.aftercare, part, verb, moment, ConnectionResetError)
     with pytest.raises(ConnectionResetError):
         await scene.checkout.cancel(scene.ann, order.order_id)
     clock_ahead(LAPSED)
-    await scene.checkout.undo_lapsed()
+    await scene.checkout.aftercare.recover()
     assert await _refunds(scene, order) == [order.total]
     assert await scene.left() == (10, 0)
     assert await scene.db.fetchval("select count(*) from checkout.undoing where done_at is null") == 0
@@ -390,12 +429,12 @@ async def test_a_cancellation_that_stalled_before_it_was_decided_is_decided_by_r
             await go_on.wait()
             return await orders.cancel(*asked)
 
-    scene.checkout._orders = Stalling()
+    scene.checkout.aftercare._orders = Stalling()
     slow = asyncio.create_task(scene.checkout.cancel(scene.ann, order.order_id))
     await stalled.wait()
-    scene.checkout._orders = orders
+    scene.checkout.aftercare._orders = orders
     clock_ahead(LAPSED)
-    await scene.checkout.undo_lapsed()
+    await scene.checkout.aftercare.recover()
     assert await _refunds(scene, order) == [order.total]
     go_on.set()
     assert (await slow).status == "cancelled"
@@ -408,15 +447,15 @@ async def test_a_return_that_stalled_until_it_was_withdrawn_cannot_be_decided_an
     order = await _bought(scene)
     bob = Caller(ids.new(ids.UserId), frozenset({"seller"}), scene.seller)
     await scene.checkout.ship(bob, Ship(order.order_id, _parts(order, 2), "Post", "T-1"))
-    break_at(scene.checkout, "_orders", "return_", "before", ConnectionResetError)
+    break_at(scene.checkout.aftercare, "_orders", "return_", "before", ConnectionResetError)
     with pytest.raises(ConnectionResetError):
         await scene.checkout.return_(scene.ann, order.order_id, Return(_parts(order, 1)))
     [row] = await scene.db.fetch("select reference from checkout.undoing where reference like 'return/%'")
     clock_ahead(LAPSED)
-    await scene.checkout.undo_lapsed()
+    await scene.checkout.aftercare.recover()
     with pytest.raises(NotReturnable):
         await scene.shop.orders.return_(
-            order.order_id, row["reference"], [Taken(order.lines[0].order_line_id, 1)]
+            order.order_id, row["reference"], [LineQuantity(order.lines[0].order_line_id, 1)]
         )
     history = (await scene.shop.orders.order(order.order_id, [scene.ann.user_id])).history
     assert [past.what for past in history] == ["confirmed", "shipped"]
@@ -446,7 +485,7 @@ async def test_returns_at_once_give_back_the_tax_to_the_cent(scene):
 
 async def test_a_checkout_that_keeps_failing_is_parked_until_an_operator_retries_it(scene, clock_ahead):
     ask = await _crashes(scene, await scene.ask(), "_orders", "create", "before")
-    saga, orders = scene.checkout.saga, scene.shop.orders
+    recovery, saga, orders = scene.checkout.recovery, scene.checkout.saga, scene.shop.orders
 
     class Broken:
         def __getattr__(self, name):
@@ -456,7 +495,7 @@ async def test_a_checkout_that_keeps_failing_is_parked_until_an_operator_retries
     for turn in range(TRIES_MAX):
         assert await scene.checkout.parked() == []
         clock_ahead(LAPSED * (turn + 1))
-        assert await saga.recover() == 1
+        assert await recovery.recover() == 1
     [parked] = await scene.checkout.parked()
     assert "the shelf of orders is locked" in parked.reason
     assert (parked.reference.partition("/")[0], parked.tries, parked.direction) == (
@@ -465,44 +504,44 @@ async def test_a_checkout_that_keeps_failing_is_parked_until_an_operator_retries
         "forward",
     )
     clock_ahead(LAPSED * 30)
-    assert await saga.recover() == 0
+    assert await recovery.recover() == 0
     saga._orders = orders
     await scene.checkout.retry(parked.reference)
     with pytest.raises(NotFound):
         await scene.checkout.retry(parked.reference)
     clock_ahead(LAPSED * 31)
-    assert await saga.recover() == 1
+    assert await recovery.recover() == 1
     await scene.must_have_bought()
     assert (await scene.checkout.buy(scene.ann, "k1", ask)).replayed
 
 
 async def test_a_cancellation_that_keeps_failing_is_parked_until_an_operator_retries_it(scene, clock_ahead):
     order = await _bought(scene)
-    payments = scene.checkout._payments
+    payments = scene.checkout.aftercare._payments
 
     class Broken:
         async def refund(self, *asked):
             raise LookupError("the provider does not know this charge")
 
-    scene.checkout._payments = Broken()
+    scene.checkout.aftercare._payments = Broken()
     with pytest.raises(LookupError):
         await scene.checkout.cancel(scene.ann, order.order_id)
     for turn in range(TRIES_MAX):
         clock_ahead(LAPSED * (turn + 1))
-        await scene.checkout.undo_lapsed()
+        await scene.checkout.aftercare.recover()
     [parked] = await scene.checkout.parked()
     assert parked.order_id == order.order_id
     assert "does not know this charge" in parked.reason
-    scene.checkout._payments = payments
+    scene.checkout.aftercare._payments = payments
     await scene.checkout.retry(parked.reference)
     clock_ahead(LAPSED * 22)
-    await scene.checkout.undo_lapsed()
+    await scene.checkout.aftercare.recover()
     assert await _refunds(scene, order) == [order.total]
     assert await scene.checkout.parked() == []
 
 
 def _parts(order, quantity):
-    return [ShippedLine(order.lines[0].order_line_id, quantity)]
+    return [LineQuantity(order.lines[0].order_line_id, quantity)]
 
 
 async def test_a_parcel_from_the_shelf_to_the_door_and_back(scene, checkout):
@@ -528,11 +567,11 @@ async def test_a_return_that_broke_off_is_carried_on_where_it_was_decided(scene,
         order = await _bought(scene)
         bob = Caller(ids.new(ids.UserId), frozenset({"seller"}), scene.seller)
         await scene.checkout.ship(bob, Ship(order.order_id, _parts(order, 2), "Post", "T-1"))
-        break_at(scene.checkout, part, verb, moment, ConnectionResetError)
+        break_at(scene.checkout.aftercare, part, verb, moment, ConnectionResetError)
         with pytest.raises(ConnectionResetError):
             await scene.checkout.return_(scene.ann, order.order_id, Return(_parts(order, 2)))
         clock_ahead(LAPSED * turn)
-        await scene.checkout.undo_lapsed()
+        await scene.checkout.aftercare.recover()
         decided = (part, moment) != ("_orders", "before")
         assert await _refunds(scene, order) == ([2_125] if decided else [])
         assert await scene.left() == (10 if decided else 8, 0)
@@ -545,11 +584,11 @@ async def test_a_parcel_whose_seller_broke_off_is_carried_on(scene, clock_ahead,
         scene = await scene.another()
         order = await _bought(scene)
         bob = Caller(ids.new(ids.UserId), frozenset({"seller"}), scene.seller)
-        break_at(scene.checkout, part, verb, moment)
+        break_at(scene.checkout.aftercare, part, verb, moment)
         with pytest.raises(Crash):
             await scene.checkout.ship(bob, Ship(order.order_id, _parts(order, 2), "Post", "T-1"))
         clock_ahead(LAPSED * turn)
-        await scene.checkout.undo_lapsed()
+        await scene.checkout.aftercare.recover()
         shipments = await scene.shop.fulfilment.of_order(order.order_id)
         now = await scene.shop.orders.order(order.order_id, [scene.ann.user_id])
         decided = (part, moment) != ("_orders", "before")

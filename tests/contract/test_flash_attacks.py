@@ -10,6 +10,7 @@ from flash_scene import HOME, SALE
 from flash_scene import scene as scene
 
 from mercat import app, ids
+from mercat.app import build_shop
 from mercat.flashsale import (
     Claim,
     FlashPassExpired,
@@ -19,7 +20,6 @@ from mercat.flashsale.messages import Pass
 from mercat.kit import signing
 from mercat.kit.limits import Limit
 from mercat.kit.refusals import TooManyRequests
-from mercat.shop import build_shop
 
 QUEUE = f"/flash-sales/{SALE}/queue"
 
@@ -105,7 +105,7 @@ async def test_many_accounts_of_one_buyer_are_one_buyer(scene, limit):
         ),
         return_exceptions=True,
     )
-    assert sorted(type(each).__name__ for each in said) == ["BuyerLimit"] * 4 + ["Said"] * 2
+    assert sorted(type(each).__name__ for each in said) == ["BuyerLimit"] * 4 + ["CheckoutAnswer"] * 2
 
 
 async def test_one_neighbourhood_cannot_fill_the_line(scene):
@@ -135,7 +135,7 @@ async def test_ten_thousand_accounts_with_one_card_are_one_buyer(scene):
     said = await asyncio.gather(
         *[scene.buys(each, await scene.pass_of(each)) for each in let_in], return_exceptions=True
     )
-    assert sorted(type(each).__name__ for each in said) == ["BuyerLimit"] * 11 + ["Said"]
+    assert sorted(type(each).__name__ for each in said) == ["BuyerLimit"] * 11 + ["CheckoutAnswer"]
     await scene.tick()
     assert await scene.sold() == 1
 

@@ -261,11 +261,11 @@ async def test_a_purchase_that_slept_does_not_begin_once_its_turn_was_given_back
     for person in (ann, ben):
         await scene.sales.join(person, SALE)
     await scene.tick()
-    checkout, wakes = scene.shop.checkout, asyncio.Event()
-    begin, checkout._begin = checkout._begin, _Sleeper(checkout._begin, wakes)
+    purchases, wakes = scene.shop.checkout.purchases, asyncio.Event()
+    begin, purchases._begin = purchases._begin, _Sleeper(purchases._begin, wakes)
     late = asyncio.create_task(scene.buys(ann, await scene.pass_of(ann)))
-    await checkout._begin.asleep.wait()
-    checkout._begin = begin
+    await purchases._begin.asleep.wait()
+    purchases._begin = begin
     for ahead in (400, 710):  # its turn is given back; then it lapses, and the next is let in
         clock_ahead(ahead)
         await scene.tick()

@@ -7,9 +7,11 @@ import pytest
 from both_ways import WAYS, reached
 
 from mercat import ids
+from mercat.countries import SERVED
 from mercat.events import OrderCancelled, OrderLine, OrderPlaced
 from mercat.fulfilment import API, AddressNotServed, Fulfilment, OutOfOrder
-from mercat.fulfilment.rules import WAY, ZONES, price
+from mercat.fulfilment.rates import rates
+from mercat.fulfilment.rules import PROGRESS, price
 from mercat.ids import LineId, OrderId, SellerId, ShipmentId, UserId
 from mercat.kit.clock import clock
 from mercat.kit.event_log import deliver
@@ -101,9 +103,10 @@ async def test_elsewhere_is_refused_and_says_which_field(fulfilment):
 
 
 def test_everywhere_express_is_sooner_and_dearer():
-    for zone in ZONES.values():
-        assert 0 < zone.standard < zone.express
-        assert 0 < zone.express_days < zone.standard_days
+    for country in SERVED.values():
+        [(_, _, standard), (_, _, express)] = rates(country, "")
+        assert 0 < standard.cents < express.cents
+        assert 0 < express.days < standard.days
 
 
 def test_a_list_price_is_the_same_figure_in_every_currency():
@@ -126,12 +129,12 @@ async def test_another_seller_cannot_open_the_same_parcel(fulfilment, told):
 
 async def test_whoever_hurries_every_version_is_told_once(fulfilment, told):
     await opened(fulfilment)
-    steps = [status for status in WAY if status != "exception"] * 6
+    steps = [status for status in PROGRESS if status != "exception"] * 6
     asks = [fulfilment.seen(BOB, PARCEL, status) for status in steps]
     answers = await asyncio.gather(*asks, return_exceptions=True)
     assert {type(answer) for answer in answers if isinstance(answer, Exception)} <= {OutOfOrder}
     [parcel] = await fulfilment.of_order(OrderId(1))
-    way = [WAY[event.status] for event in parcel.events]
+    way = [PROGRESS[event.status] for event in parcel.events]
     assert parcel.status == "delivered"
     assert way == sorted(set(way))
     assert [(fact.version, fact.status) for fact in await told()] == list(

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
+from mercat.app import build_shop
 from mercat.catalog import NotProducts
 from mercat.cli.goods import import_into
 from mercat.cli.open_demo import import_files, rows
@@ -19,7 +20,6 @@ from mercat.events import ProductChanged, StockChanged
 from mercat.ids import OfferId, ProductId
 from mercat.kit.event_log import deliver
 from mercat.lab import demo
-from mercat.shop import build_shop
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 CATALOGUE = {

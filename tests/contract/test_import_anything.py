@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from mercat.app import build_shop
 from mercat.cli.open_demo import import_files, rows
 from mercat.events import ProductChanged
-from mercat.shop import build_shop
 
 PAGE = Path(__file__).parents[2] / "docs" / "import.md"
 SEEDS = {

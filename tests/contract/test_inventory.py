@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 
 from mercat import ids
-from mercat.inventory import API, Count, Inventory, Line, OutOfStock
-from mercat.inventory.rules import Ask, share_out
+from mercat.inventory import API, Inventory, Line, OutOfStock, StockCount
+from mercat.inventory.rules import ReservationAsk, share_out
 from mercat.kit.refusals import NotFound, Stale
 from mercat.kit.rpc import remote, serve
 
@@ -110,11 +110,11 @@ async def test_goods_come_in_once_a_reference(inventory):
 
 async def test_a_seller_counts_their_own_shelf_at_the_version_they_saw(inventory):
     [seen] = await inventory.owned(BOB, [TEA])
-    assert (await inventory.count(BOB, TEA, seen.version, Count(4))).available == 4
+    assert (await inventory.count(BOB, TEA, seen.version, StockCount(4))).available == 4
     with pytest.raises(Stale):
-        await inventory.count(BOB, TEA, seen.version, Count(9))
+        await inventory.count(BOB, TEA, seen.version, StockCount(9))
     with pytest.raises(NotFound):
-        await inventory.count(ids.SellerId(8), TEA, seen.version, Count(9))
+        await inventory.count(ids.SellerId(8), TEA, seen.version, StockCount(9))
 
 
 async def test_a_crowd_over_two_workers_buys_exactly_what_there_is(pool, local, db):
@@ -151,7 +151,7 @@ async def test_running_out_and_coming_back_is_told(local, told):
     st.lists(st.dictionaries(st.integers(1, 4), st.integers(1, 5), min_size=1, max_size=3), max_size=8),
 )
 def test_sharing_out_a_batch_is_sharing_out_one_by_one(available, wishes):
-    asks = [Ask(n, tuple(wish.items())) for n, wish in enumerate(wishes)]
+    asks = [ReservationAsk(n, tuple(wish.items())) for n, wish in enumerate(wishes)]
     left = dict(available)
     for ask, share in zip(asks, share_out(asks, available), strict=True):
         total = {

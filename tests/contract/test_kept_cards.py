@@ -11,10 +11,10 @@ from scene import Scene
 
 from mercat import app
 from mercat.accounts import NewPerson
+from mercat.app import build_shop
 from mercat.inventory import Line
 from mercat.lab.bench.stripe_double import StripeDouble
 from mercat.settings import Secret
-from mercat.shop import build_shop
 from mercat.web.routes import PREFIX
 
 HOME = {

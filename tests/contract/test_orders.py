@@ -14,15 +14,15 @@ from mercat.events import OrderLine, ParcelMoved, ShipmentLine
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.orders import (
     API,
+    LineQuantity,
     NewOrder,
     NotCancellable,
     NotReturnable,
     NotShippable,
     OrderRefused,
     Orders,
-    Taken,
 )
-from mercat.orders.rules import Progress, status_of
+from mercat.orders.rules import Amounts, LineState, deliver, ship, status_of, take_back
 
 BOB, EVE = ids.SellerId(7), ids.SellerId(8)
 
@@ -83,7 +83,9 @@ async def placed(orders, *quantities):
 
 
 def all_of(order, seller):
-    return [Taken(line.order_line_id, line.quantity) for line in order.lines if line.seller_id == seller]
+    return [
+        LineQuantity(line.order_line_id, line.quantity) for line in order.lines if line.seller_id == seller
+    ]
 
 
 def parcel(order):
@@ -246,18 +248,18 @@ async def test_cancelling_and_shipping_at_once_is_one_of_both(local):
 async def test_only_what_was_shipped_comes_back_once(orders):
     order = await placed(orders, 3)
     [line] = order.lines
-    await orders.ship(order.order_id, BOB, parcel(order), [Taken(line.order_line_id, 2)])
+    await orders.ship(order.order_id, BOB, parcel(order), [LineQuantity(line.order_line_id, 2)])
     with pytest.raises(NotReturnable):
-        await orders.return_(order.order_id, "return/1", [Taken(line.order_line_id, 3)])
+        await orders.return_(order.order_id, "return/1", [LineQuantity(line.order_line_id, 3)])
     for _ in range(2):
-        back = await orders.return_(order.order_id, "return/2", [Taken(line.order_line_id, 2)])
+        back = await orders.return_(order.order_id, "return/2", [LineQuantity(line.order_line_id, 2)])
         assert [(part.offer_id, part.quantity, part.amount) for part in back.goods] == [
             (line.offer_id, 2, 2 * line.unit_price)
         ]
     with pytest.raises(NotReturnable):
-        await orders.return_(order.order_id, "return/3", [Taken(line.order_line_id, 1)])
+        await orders.return_(order.order_id, "return/3", [LineQuantity(line.order_line_id, 1)])
     with pytest.raises(NotFound):
-        await orders.return_(order.order_id, "return/4", [Taken(ids.LineId(1), 1)])
+        await orders.return_(order.order_id, "return/4", [LineQuantity(ids.LineId(1), 1)])
 
 
 async def test_a_parcel_heard_of_twice_arrives_once(local, pool, told):
@@ -284,11 +286,39 @@ async def test_a_parcel_heard_of_twice_arrives_once(local, pool, told):
     assert [type(fact).__name__ for fact in await told()].count("OrderDelivered") == 1
 
 
+def line(quantity, shipped=0, delivered=0, returned=0, price=333):
+    return LineState(ids.OfferId(1), BOB, quantity, shipped, delivered, returned, price)
+
+
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=5))
 def test_a_status_says_no_more_than_its_lines(raw):
-    lines = [Progress(q, min(q, s), min(q, s, d)) for q, s, d in raw]
-    said = status_of(lines)
-    assert (said == "delivered") == all(line.delivered == line.quantity for line in lines)
-    if said == "shipped":
-        assert all(line.shipped == line.quantity for line in lines)
-    assert (said == "confirmed") == (not any(line.shipped for line in lines))
+    lines = [line(q, min(q, s), min(q, s, d)) for q, s, d in raw]
+    status = status_of(lines)
+    assert (status == "delivered") == all(each.delivered == each.quantity for each in lines)
+    if status == "shipped":
+        assert all(each.shipped == each.quantity for each in lines)
+    assert (status == "confirmed") == (not any(each.shipped for each in lines))
+
+
+def test_a_line_that_stands_twice_in_a_parcel_counts_twice():
+    tea = ids.LineId(1)
+    after = ship("confirmed", {tea: line(3)}, BOB, [LineQuantity(tea, 1), LineQuantity(tea, 2)])
+    assert after[tea].shipped == 3
+    assert deliver(after, [(tea, 1), (tea, 2)])[tea].delivered == 3
+    assert deliver(after, [(tea, 9), (ids.LineId(2), 1)])[tea].delivered == 3
+    with pytest.raises(NotShippable):
+        ship("confirmed", {tea: line(3)}, BOB, [LineQuantity(tea, 2), LineQuantity(tea, 2)])
+
+
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=6), st.integers(0, 5_000), st.integers(0, 500))
+def test_returns_one_after_another_pay_back_all_of_the_tax_and_of_the_discount(parts, tax, discount):
+    tea, units = ids.LineId(1), sum(parts)
+    lines, amounts = {tea: line(units, units)}, Amounts("USD", 333 * units, discount, tax)
+    owed = []
+    for part in parts:
+        lines, one = take_back("shipped", amounts, lines, [LineQuantity(tea, part)])
+        owed.append(one)
+    assert (sum(one.tax for one in owed), sum(one.discount for one in owed)) == (tax, discount)
+    assert sum(one.amount for one in owed) == 333 * units + tax - discount
+    with pytest.raises(NotReturnable):
+        take_back("shipped", amounts, lines, [LineQuantity(tea, 1)])

@@ -12,12 +12,12 @@ from both_ways import WAYS, reached
 from scene import HOME, WALKED_AWAY, Scene
 
 from mercat import app, ids
+from mercat.app import build_shop
 from mercat.checkout import API, Buy, Checkout
 from mercat.kit.refusals import NotFound, Unavailable
 from mercat.lab.bench.stripe_double import SECRET, StripeDouble
 from mercat.payments import BadSignature, ChallengeOutcome, Webhook
 from mercat.settings import Secret
-from mercat.shop import build_shop
 
 
 @pytest.fixture
@@ -55,18 +55,18 @@ async def approve(scene, checkout_id, yes=True):
 async def test_a_notice_carries_the_checkout_on_though_the_browser_never_comes_back(scene, checkout):
     ask, checkout_id, _ = await waiting(scene, checkout)
     await approve(scene, checkout_id)
-    assert not (await checkout.hear(letter(scene, checkout_id))).done
+    assert not (await checkout.receive_webhook(letter(scene, checkout_id))).done
     await scene.must_have_bought()
     assert (await checkout.buy(scene.ann, "k1", ask)).replayed
 
 
 async def test_a_notice_twice_early_late_and_out_of_order_changes_nothing(scene, checkout):
     _, checkout_id, _ = await waiting(scene, checkout)
-    await checkout.hear(letter(scene, checkout_id, "evt_3"))  # nothing has happened yet
-    assert (await checkout.hear(letter(scene, checkout_id, "evt_3"))).done
+    await checkout.receive_webhook(letter(scene, checkout_id, "evt_3"))  # nothing has happened yet
+    assert (await checkout.receive_webhook(letter(scene, checkout_id, "evt_3"))).done
     await approve(scene, checkout_id)
     for event in ("evt_2", "evt_1", "evt_2"):
-        await checkout.hear(letter(scene, checkout_id, event))
+        await checkout.receive_webhook(letter(scene, checkout_id, event))
     await scene.must_have_bought()
     assert await scene.db.fetchval("select count(*) from payments.notice") == 3
 
@@ -75,7 +75,7 @@ async def test_notice_and_browser_at_once_are_one_transition(scene, checkout):
     ask, checkout_id, ticket = await waiting(scene, checkout)
     await approve(scene, checkout_id)
     await asyncio.gather(
-        *(checkout.hear(letter(scene, checkout_id, f"evt_{n}")) for n in range(4)),
+        *(checkout.receive_webhook(letter(scene, checkout_id, f"evt_{n}")) for n in range(4)),
         checkout.challenge(ticket, ChallengeOutcome("approve")),
         *(checkout.buy(scene.ann, "k1", ask) for _ in range(3)),
         return_exceptions=True,
@@ -89,10 +89,10 @@ async def test_a_notice_that_came_while_somebody_worked_is_taken_up_again(scene,
         "update checkout.running set waits_until = null, lease_until = now() + interval '9 s'"
     )
     await approve(scene, checkout_id)
-    assert not (await checkout.hear(letter(scene, checkout_id))).done
+    assert not (await checkout.receive_webhook(letter(scene, checkout_id))).done
     assert await scene.orders() == []
     clock_ahead(20)
-    await scene.checkout.hear_waiting()
+    await scene.checkout.webhooks.retry_waiting()
     await scene.must_have_bought()
     assert await scene.shop.payments.take_pending_webhooks() == []
 
@@ -100,9 +100,9 @@ async def test_a_notice_that_came_while_somebody_worked_is_taken_up_again(scene,
 async def test_a_notice_after_the_end_is_heard_and_charges_nothing(scene, checkout, clock_ahead):
     _, checkout_id, _ = await waiting(scene, checkout)
     clock_ahead(WALKED_AWAY)
-    assert await scene.checkout.saga.recover() == 1
+    assert await scene.checkout.recovery.recover() == 1
     await approve(scene, checkout_id)
-    await checkout.hear(letter(scene, checkout_id))
+    await checkout.receive_webhook(letter(scene, checkout_id))
     await scene.must_have_bought_nothing()
 
 
@@ -127,17 +127,17 @@ async def test_what_is_not_signed_of_now_is_not_heard(scene, checkout, clock_ahe
         msgspec.structs.replace(good, signature=good.signature.replace("t=", "t=0")),
     ):
         with pytest.raises(BadSignature):
-            await checkout.hear(wrong)
+            await checkout.receive_webhook(wrong)
     with pytest.raises(NotFound):
-        await checkout.hear(msgspec.structs.replace(good, provider="stripe"))
+        await checkout.receive_webhook(msgspec.structs.replace(good, provider="stripe"))
     clock_ahead(301)  # recorded, and sent again
     with pytest.raises(BadSignature):
-        await checkout.hear(good)
+        await checkout.receive_webhook(good)
     assert await scene.db.fetchval("select count(*) from payments.notice") == 0
 
 
 async def test_a_notice_of_no_checkout_of_ours_is_heard_once_and_for_all(scene, checkout):
-    await checkout.hear(letter(scene, ids.new(ids.CheckoutId)))
+    await checkout.receive_webhook(letter(scene, ids.new(ids.CheckoutId)))
     assert await scene.db.fetchval("select count(*) from payments.notice where done_at is null") == 0
 
 
@@ -165,7 +165,7 @@ async def test_a_refund_that_failed_is_owed_again_and_everybody_is_told_so(scene
     await provider.fail_refund(refund.refund_id)
     for event in ("evt_1", "evt_1", "evt_2"):
         told = provider.webhook(checkout_id, event, "refund.failed", refund.refund_id)
-        await checkout.hear(Webhook("sandbox", *told))
+        await checkout.receive_webhook(Webhook("sandbox", *told))
     [payment] = await scene.shop.payments.of_order(order.order_id)
     assert (payment.status, [each.status for each in payment.refunds]) == ("captured", ["failed"])
     assert await refunds_account(scene) == -order.total
@@ -193,9 +193,9 @@ async def test_a_refund_that_failed_before_we_heard_that_it_was_made(with_stripe
     [refund] = double.refunds.values()
     refund["status"] = "failed"
     body, signature = double.event("refund.failed", refund)
-    await scene.checkout.hear(Webhook("stripe", body, signature))
+    await scene.checkout.receive_webhook(Webhook("stripe", body, signature))
     clock_ahead(20)
-    assert await scene.checkout.undo_lapsed() == 1
+    assert await scene.checkout.aftercare.recover() == 1
     [payment] = await scene.shop.payments.of_order(order.order_id)
     assert [(each.status, each.amount) for each in payment.refunds] == [("failed", order.total)]
     assert await refunds_account(scene) == -order.total
@@ -261,7 +261,7 @@ async def test_a_challenge_of_stripe_goes_on_by_notice_and_browser_at_once(with_
         for n in range(3)
     ]
     await asyncio.gather(
-        *(scene.checkout.hear(notice) for notice in notices),
+        *(scene.checkout.receive_webhook(notice) for notice in notices),
         scene.checkout.buy(scene.ann, "k1", ask),
         return_exceptions=True,
     )
@@ -291,7 +291,7 @@ async def test_a_shopper_comes_back_from_the_banks_page(with_stripe):
 async def test_while_stripe_is_away_a_checkout_is_pending_and_then_undone(
     with_stripe, clock_ahead, monkeypatch
 ):
-    monkeypatch.setattr("mercat.checkout.service._PATIENCE_S", 1.0)
+    monkeypatch.setattr("mercat.checkout.purchases._PATIENCE_S", 1.0)
     scene, double = with_stripe, with_stripe.double
     double.faults = ["lost", *["500"] * 50]
     ask = await _ask(scene, "pm_card_visa")
@@ -300,7 +300,7 @@ async def test_while_stripe_is_away_a_checkout_is_pending_and_then_undone(
     assert said.status == 202
     double.faults = []
     clock_ahead(80)
-    await scene.checkout.saga.recover()
+    await scene.checkout.recovery.recover()
     assert (await scene.checkout.buy(scene.ann, "k1", ask)).status == 402
     assert [intent["status"] for intent in double.intents.values()] == ["canceled"]
     await scene.must_have_bought_nothing()

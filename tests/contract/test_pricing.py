@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mercat import ids, money
+from mercat.countries import SERVED
 from mercat.kit import clock
-from mercat.pricing import API, Basket, PricedLine, Pricing, Quoted, QuoteExpired
-from mercat.pricing.rules import COUNTRIES, STATES, tax_rate, total
+from mercat.pricing import API, PricedBasket, PricedLine, Pricing, Quoted, QuoteExpired
+from mercat.pricing.rules import total
+from mercat.pricing.tax import sales_tax, tax_rate, value_added_tax
 
 
 @pytest.fixture(params=WAYS)
@@ -21,7 +23,7 @@ async def pricing(request, settings):
 
 def basket(*lines, country="US", region="MA", shipping=499):
     priced = [PricedLine(ids.OfferId(n), quantity, price) for n, (quantity, price) in enumerate(lines)]
-    return Basket(priced, shipping, "USD", country, region)
+    return PricedBasket(priced, shipping, "USD", country, region)
 
 
 async def test_a_basket_is_added_up_and_taxed_where_it_goes(pricing):
@@ -31,6 +33,23 @@ async def test_a_basket_is_added_up_and_taxed_where_it_goes(pricing):
     assert (await pricing.total(basket((1, 1_000), region="ma"))).tax == 63  # half a cent goes up
     assert (await pricing.total(basket((1, 1_000), region="OR"))).tax == 0
     assert (await pricing.total(basket((1, 1_000), country="AT", region=""))).tax == 200
+
+
+@pytest.mark.parametrize(("country", "tax"), [("KR", 100), ("MX", 160), ("NZ", 150), ("SG", 90)])
+async def test_what_is_delivered_far_away_is_taxed_there(pricing, country, tax):
+    assert (await pricing.total(basket((1, 1_000), country=country, region=""))).tax == tax
+
+
+def test_every_country_that_is_served_is_taxed_by_one_rule():
+    regions = ["", *sales_tax.STATES]
+    for country in SERVED:
+        rules = [
+            rule.__name__
+            for rule in (sales_tax, value_added_tax)
+            if any(rule.rate_ppm(country, region) is not None for region in regions)
+        ]
+        assert len(rules) == 1, f"{country}: {rules}"
+        assert all(tax_rate(country.lower(), region) == tax_rate(country, region) for region in regions)
 
 
 def quoted(totals, **more):
@@ -69,7 +88,7 @@ async def test_a_quote_that_is_not_ours_is_not_honoured(pricing, settings):
     st.lists(st.tuples(st.integers(1, 9_999), st.integers(0, 10**9)), min_size=1, max_size=20),
     st.integers(0, 10**6),
     st.sampled_from(
-        [("US", state) for state in [*STATES, "OR", ""]] + [(code, "") for code in [*COUNTRIES, "MX"]]
+        [("US", state) for state in [*sales_tax.STATES, "OR", ""]] + [(code, "") for code in [*SERVED, "AQ"]]
     ),
 )
 def test_totals_and_the_shares_of_the_tax_add_up(lines, shipping, place):

@@ -1,4 +1,4 @@
-"""What every request passes, on real Valkeys, with a small service behind the door."""
+"""What every request passes, on real Valkeys, with a small service behind it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,21 +8,18 @@ import httpx
 import msgspec
 import pytest
 from msgspec import Meta, Struct
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
-from starlette.routing import Route as Page
 
 from mercat.ids import ProductId, UserId
 from mercat.kit.refusals import Conflict
 from mercat.kit.rpc import Answer, Caller, Route, serve
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
-from mercat.web.errors import exception_handlers
 from mercat.web.idempotency import Replays
 from mercat.web.middleware import Middleware
-from mercat.web.origin import refuse_other_sites
-from mercat.web.router import Entry, Paths
+from mercat.web.router import Endpoint, Router
+from mercat.web.session import api_caller
 
 ANN, BOB = Caller(UserId(7), frozenset({"shopper"})), Caller(UserId(8), frozenset({"shopper", "seller"}))
 GUEST = Caller(UserId(9))
@@ -77,36 +74,32 @@ API = [
 
 
 class Shop:
-    """The door with a shelf behind it; `client()` speaks to it."""
+    """The middleware with a shelf behind it; `client()` speaks to it."""
 
     def __init__(self, settings: Settings, cache: Store, store: Store) -> None:
         self.shelf = Shelf()
-        app = Starlette(exception_handlers=exception_handlers())
-        self.door = Middleware(app, settings)
-        self.door.open(self.who, cache)
-        replays = Replays(store, self.authenticate)
-        handlers = serve(API, self.shelf, prefix="/api/v1", authenticate=self.authenticate)
-        entries = [
-            Entry(route.verb, route.path, replays.wrap(route.name, handler.endpoint))
-            for route, handler in zip(API, handlers, strict=True)
-        ]
-        app.router.routes += [Paths("/api", [entry._replace(path="/v1" + entry.path) for entry in entries])]
-        app.router.routes += [
-            Page("/stream", stream),
-            Page("/broken", broken),
-            Page("/form", form, methods=["POST"]),
-        ]
+        replays = Replays(store, api_caller)
+        served = serve(API, self.shelf, prefix="/api/v1", authenticate=api_caller)
+        router = Router(
+            [
+                *(
+                    Endpoint(route.verb, f"/api/v1{route.path}", replays.wrap(route.name, each.endpoint))
+                    for route, each in zip(API, served, strict=True)
+                ),
+                Endpoint("GET", "/stream", stream),
+                Endpoint("GET", "/broken", broken),
+                Endpoint("GET", "/away", away),
+                Endpoint("POST", "/form", form),
+            ]
+        )
+        self.middleware = Middleware(router, settings, self.who, cache)
 
     async def who(self, token: str) -> Caller | None:
         return PEOPLE.get(token)
 
-    async def authenticate(self, request: Request) -> Caller | None:
-        refuse_other_sites(request)
-        return await self.door.authenticate(request)
-
     def client(self, token: str = "", address: str = "127.0.0.1", **options: object) -> httpx.AsyncClient:
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        transport = httpx.ASGITransport(self.door, client=(address, 1), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(self.middleware, client=(address, 1), raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url="http://shop", headers=headers, **options)
 
 
@@ -120,6 +113,10 @@ async def stream(request: Request) -> StreamingResponse:
 
 async def broken(request: Request) -> None:
     raise ZeroDivisionError
+
+
+async def away(request: Request) -> None:
+    raise ConnectionRefusedError
 
 
 async def form(request: Request) -> None:
@@ -186,6 +183,7 @@ async def test_behind_tls_browsers_are_told_to_stay_there(
         ("GET", "/nothing", 404, "not_found"),
         ("GET", "/form", 405, "method_not_allowed"),
         ("GET", "/broken", 500, "refusal"),
+        ("GET", "/away", 503, "unavailable"),
     ],
 )
 async def test_what_is_not_there_is_a_problem_document(

@@ -106,7 +106,7 @@ async def test_the_control_room_is_told_to_operators_alone(town, open_shop):
         assert (await http.get(live.replace("demo", "none"), headers=headers)).status_code == 404
         async with http.stream("GET", live, headers=headers) as said:
             assert said.headers["content-type"].startswith("text/event-stream")
-            assert said.headers["cache-control"] == "no-store"
+            assert "no-store" in said.headers["cache-control"]
             lines = [line async for line in _until(said.aiter_lines(), "event: done")]
         assert "event: now" in lines
         assert any("Waiting" in line for line in lines)

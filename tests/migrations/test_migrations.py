@@ -184,3 +184,30 @@ def test_numbers_that_do_not_go_up_by_one_are_refused(names, tmp_path):
 def test_a_migration_says_what_it_changes_and_whether_the_previous_release_runs_on_it(each):
     assert re.match(r"-- Change: .+\n(-- .+\n)*-- Previous release: .+\n", each.text)
     assert not re.search(r"\bif (not )?exists\b", each.text)
+
+
+async def test_refusals_that_0_1_0_stored_become_values_and_their_bytes_stay(database):
+    body = (
+        b'{"type":"/problems/out_of_stock","title":"There are not that many left.","status":409,'
+        b'"detail":"It is sold out.","code":"out_of_stock","available":0}'
+    )
+    async with database("refused") as (owner, told):
+        await owner.execute((HERE / "0.1.0.sql").read_text())
+        await owner.reset()
+        await owner.executemany(
+            "insert into checkout.answer (checkout_id, status, body, at) values ($1, $2, $3, now())",
+            [(1, 409, body), (2, 201, b"{}"), (3, 409, b"")],
+        )
+        await migrate(owner, told)
+        rows = await owner.fetch(
+            "select confirmed, refusal::text, body from checkout.answer order by checkout_id"
+        )
+    assert [row["confirmed"] for row in rows] == [False, True, False]
+    assert msgspec.json.decode(rows[0]["refusal"]) == {
+        "type": "refused",
+        "code": "out_of_stock",
+        "detail": "It is sold out.",
+        "facts": {"available": 0},
+    }
+    assert [row["refusal"] for row in rows[1:]] == [None, None]
+    assert [row["body"] for row in rows] == [body, b"{}", b""]

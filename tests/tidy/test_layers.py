@@ -21,7 +21,7 @@ BELOW = [
     {"mercat.kit"},
     {"mercat.settings"},
     {"mercat.events"},
-    {"mercat.ids", "mercat.money"},
+    {"mercat.ids", "mercat.money", "mercat.countries", "mercat.quantity"},
 ]
 
 

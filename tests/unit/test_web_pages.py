@@ -1,17 +1,20 @@
 """The rules of pages: whose form it is, where one may be sent on to, and how things are said."""
 
 from datetime import UTC, date, datetime
+from typing import cast
 
 import pytest
 from starlette.requests import Request
 
 from mercat.kit.clock import clock
 from mercat.kit.refusals import Invalid, Overloaded, TooManyRequests
-from mercat.web import rendering, turn_away
+from mercat.web import rendering
+from mercat.web.category_tree import CategoryTree
 from mercat.web.desk.listing_form import attributes_as_kept, lines_of, rows_of
 from mercat.web.desk.orders import _following
 from mercat.web.forms import local_path, number_in
 from mercat.web.origin import COOKIE, Csrf, PageTooOld
+from mercat.web.pages import Pages
 from mercat.web.products import _histogram
 from mercat.web.results import ListingQuery
 
@@ -36,6 +39,7 @@ def request(
     )
 
 
+PAGES = Pages(cast(CategoryTree, None), b"secret")
 OURS = {"sec-fetch-site": "same-origin"}
 
 
@@ -192,16 +196,17 @@ def test_what_is_no_list_is_refused_whole(content):
 
 def test_who_is_turned_away_at_the_door_is_told_in_their_language():
     person = request({"accept": "text/html,*/*"}, method="GET").scope
-    page = turn_away(person, TooManyRequests(retry_after=7))
+    page = PAGES.turn_away(person, TooManyRequests(retry_after=7))
     assert page.status_code == 429
     assert page.headers["content-type"].startswith("text/html")
     assert page.headers["retry-after"] == "7"
     assert b'http-equiv="refresh" content="7"' in page.body
-    form = turn_away(request({"accept": "text/html"}).scope, Overloaded())
+    form = PAGES.turn_away(request({"accept": "text/html"}).scope, Overloaded())
     assert b"http-equiv" not in form.body, "a form would be lost"
     for machine in (request({"accept": "*/*"}), request({"accept": "text/html"}, path="/api/v1/cart")):
         assert (
-            turn_away(machine.scope, TooManyRequests()).headers["content-type"] == "application/problem+json"
+            PAGES.turn_away(machine.scope, TooManyRequests()).headers["content-type"]
+            == "application/problem+json"
         )
 
 

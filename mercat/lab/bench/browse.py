@@ -1,3 +1,5 @@
+"""A product's JSON over HTTP, beside a bare application that answers as many bytes."""
+
 import itertools
 
 import httpx

@@ -1,3 +1,5 @@
+"""An import of generated products, again without changes, beside `COPY` of the same lines."""
+
 import json
 import os
 import resource

@@ -1,3 +1,5 @@
+"""What a benchmark reports, and how a report is printed."""
+
 from typing import Any
 
 from msgspec import Struct

@@ -14,9 +14,10 @@ import asyncpg
 import httpx
 
 from mercat import settings
+from mercat.app import build_shop
 from mercat.audit import Finding, audit
 from mercat.embedded import Connection, Home
-from mercat.shop import Shop, build_shop
+from mercat.shop import Shop
 
 _OPEN_WITHIN_S = 90.0
 

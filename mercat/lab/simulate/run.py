@@ -22,9 +22,10 @@ import msgspec
 
 from mercat import settings
 from mercat.accounts import NewAddress
+from mercat.app import build_shop
 from mercat.audit import audit
 from mercat.catalog import NewProduct
-from mercat.checkout import Buy, Return, Said, Ship, ShippedLine, service
+from mercat.checkout import Buy, CheckoutAnswer, Confirmed, Pending, Return, Ship, purchases
 from mercat.embedded import engines, temporary
 from mercat.flashsale import ADMIT, OUT, Act, NewSale, gate_key
 from mercat.ids import CheckoutId, OfferId, OrderId, SellerId, UserId, parse
@@ -34,14 +35,13 @@ from mercat.kit.batching import AWAY
 from mercat.kit.clock import clock
 from mercat.kit.refusals import Overloaded, Refusal, Unavailable
 from mercat.kit.rpc import Caller
-from mercat.lab.simulate.dying import MOMENTS, Crash, Plan, Point, Process, Turns
-from mercat.lab.simulate.plants import PLANTS, Plant
-from mercat.lab.simulate.telling import Back
+from mercat.lab.simulate.faults import MOMENTS, Crash, Plan, Point, Process, Turns
+from mercat.lab.simulate.followers import Back
+from mercat.lab.simulate.mutations import PLANTS, Plant
 from mercat.migrations import migrate
-from mercat.orders import Order
+from mercat.orders import LineQuantity, Order
 from mercat.payments import ChallengeOutcome, Webhook
 from mercat.settings import Secret, Settings
-from mercat.shop import build_shop
 
 T = TypeVar("T")
 _SHOPPERS = 8
@@ -223,7 +223,7 @@ class Stage:
         # Turns are given here by the seed; who sleeps must not keep others from working.
         turnstiles = vars(batching)["_turnstiles"]
         turnstiles[asyncio.get_running_loop()] = batching.Turnstile(1_000)
-        patiently = service.patiently
+        patiently = purchases.patiently
 
         async def at_once(step: Callable[[], Awaitable[T]], seconds: float) -> T:
             for _ in range(4):
@@ -233,11 +233,11 @@ class Stage:
                     continue
             return await step()
 
-        setattr(service, "patiently", at_once)  # noqa: B010
+        setattr(purchases, "patiently", at_once)  # noqa: B010
         try:
             yield cls(told, turns, processes, backs, reader)
         finally:
-            setattr(service, "patiently", patiently)  # noqa: B010
+            setattr(purchases, "patiently", patiently)  # noqa: B010
             clock.drive(None)
 
 
@@ -423,11 +423,12 @@ class Run:
 
     async def _recover(self) -> None:
         checkout = self.stage.recovery.shop.checkout
-        for work in (checkout.saga.recover, checkout.hear_waiting, checkout.undo_lapsed):
+        webhooks = checkout.webhooks.retry_waiting
+        for work in (checkout.recovery.recover, webhooks, checkout.aftercare.recover):
             try:
                 while await work():
-                    if work == checkout.hear_waiting:
-                        break  # a notice whose checkout is busy waits for the next round
+                    if work == webhooks:
+                        break  # one whose checkout is busy waits for the next round
             except (Crash, Unavailable, *AWAY):
                 continue  # the next round sees to what is left
         with suppress(Crash, Unavailable, *AWAY):
@@ -438,7 +439,7 @@ class Run:
         checkout_id = self.tickets[key][1]
         provider = vars(process.shop.payments)["_provider"]
         body, signature = provider.webhook(checkout_id, f"{event_id}/{checkout_id}")
-        await self._do(process, process.shop.checkout.hear(Webhook("sandbox", body, signature)))
+        await self._do(process, process.shop.checkout.receive_webhook(Webhook("sandbox", body, signature)))
 
     async def _answer_bank(self, process: Process, key: str, outcome: ChallengeOutcome) -> None:
         said = await self._do(process, process.shop.checkout.challenge(self.tickets[key][0], outcome))
@@ -452,7 +453,7 @@ class Run:
 
     async def _send(self, process: Process, order: Order) -> None:
         seller = Caller(UserId(1), frozenset({"seller"}), self.offers[0][0])
-        lines = [ShippedLine(line.order_line_id, line.quantity) for line in order.lines]
+        lines = [LineQuantity(line.order_line_id, line.quantity) for line in order.lines]
         ask = Ship(order.order_id, lines, "Post", "T-1")
         if await self._do(process, process.shop.checkout.ship(seller, ask)):
             self.promised.append((order.order_id, "shipped"))
@@ -460,7 +461,7 @@ class Run:
     async def _return(self, process: Process, order: Order) -> None:
         """One thing of each line comes back."""
         caller = self.asks[self.names[order.order_id]][0]
-        goods = Return([ShippedLine(line.order_line_id, 1) for line in order.lines])
+        goods = Return([LineQuantity(line.order_line_id, 1) for line in order.lines])
         if await self._do(process, process.shop.checkout.return_(caller, order.order_id, goods)):
             self.promised.append((order.order_id, "returned"))
 
@@ -552,12 +553,11 @@ class Run:
         if said:
             await self._listen(key, caller, said)
 
-    async def _listen(self, key: str, caller: Caller, said: Said) -> None:
+    async def _listen(self, key: str, caller: Caller, answer: CheckoutAnswer) -> None:
         """A final answer is stored before it is heard, and the same for ever."""
-        if said.status == 202:
-            step = msgspec.json.decode(said.body).get("next_action")
-            if step:
-                ticket = step["url"].rsplit("/", 1)[1]
+        if isinstance(answer.outcome, Pending):
+            if step := answer.outcome.next_action:
+                ticket = step.url.rsplit("/", 1)[1]
                 self.tickets[key] = ticket, await self.stage.one.shop.payments.challenged(ticket)
             return
         async with self.stage.turns.turn("shopper hears"):
@@ -567,14 +567,14 @@ class Run:
                 caller.user_id,
                 key,
             )
-        if stored != said.body:
+        if stored != answer.body:
             self.wrong.append("an answer is given after its commit")
-        if key in self.heard and self.heard[key] != said.body:
+        if key in self.heard and self.heard[key] != answer.body:
             self.wrong.append("a final answer never changes")
         if key not in self.heard:
-            self.bought += said.status == 201
-            self.refused += said.status != 201
-        self.heard[key] = said.body
+            self.bought += isinstance(answer.outcome, Confirmed)
+            self.refused += not isinstance(answer.outcome, Confirmed)
+        self.heard[key] = answer.body
 
     def _watch(self, name: str, args: tuple[Any, ...], answer: Any) -> None:
         """Who lost the lease of a checkout writes nothing more to it."""

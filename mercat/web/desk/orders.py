@@ -6,7 +6,6 @@ from typing import Any, get_args
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat import money
 from mercat.checkout import Ship, Track
@@ -15,6 +14,7 @@ from mercat.ids import LineId, OfferId, OrderId, ProductId, ShipmentId
 from mercat.kit import codec
 from mercat.kit.refusals import Invalid, Refusal
 from mercat.kit.rpc import Caller
+from mercat.quantity import QUANTITY_MAX
 from mercat.shop import Shop
 from mercat.web.desk.listing_form import whole
 from mercat.web.desk.page import A_PAGE, AFTER, DONE, desk_page, seller_of
@@ -22,7 +22,7 @@ from mercat.web.desk.products import seller_id_of
 from mercat.web.errors import RefusalMessage, message_of
 from mercat.web.forms import id_of
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, PageLimit
 from mercat.web.shipments import ShipmentShown, shipment_shown
 from mercat.web.table_query import choice, link
@@ -75,7 +75,7 @@ class SellerOrdersApi:
         limit: PageLimit = 20,
         cursor: OrderId | None = None,
     ) -> SellerOrdersShown:
-        """Orders with something of one's own in them: those lines, and where they go."""
+        """List orders with something of one's own in them: those lines, and where they go."""
         orders = await self._shop.fulfilment.orders_of_seller(seller_id_of(caller), status, cursor, limit)
         return SellerOrdersShown(
             [_order_shown(order) for order in orders],
@@ -83,11 +83,11 @@ class SellerOrdersApi:
         )
 
     async def ship(self, caller: Caller, parcel: Ship) -> ShipmentMade:
-        """Hands a parcel over to a carrier."""
+        """Hand a parcel over to a carrier."""
         return ShipmentMade((await self._shop.checkout.ship(caller, parcel)).shipment_id)
 
     async def parcel_seen(self, caller: Caller, shipment_id: ShipmentId, seen: Track) -> ShipmentShown:
-        """Says where a parcel has come to; it never goes back."""
+        """Say where a parcel has come to; it never goes back."""
         return shipment_shown(await self._shop.checkout.track(caller, shipment_id, seen))
 
 
@@ -178,7 +178,7 @@ class SellerOrderPages:
             lines = [
                 {"order_line_id": name.removeprefix("q-"), "quantity": quantity}
                 for name, value in form.items()
-                if name.startswith("q-") and (quantity := whole(value, "How many are packed", 9_999))
+                if name.startswith("q-") and (quantity := whole(value, "How many are packed", QUANTITY_MAX))
             ]
             if not lines:
                 raise Invalid("Pack at least one thing.")
@@ -213,7 +213,7 @@ class SellerOrderPages:
 
 
 def _order_row(order: SellerOrder) -> dict[str, Any]:
-    """An order as the packing table needs it: what is left to ship, and what each parcel may do next."""
+    """Show an order as the packing table needs it: what is left to ship, and what each parcel may do next."""
     lines = [
         {
             "order_line_id": line.order_line_id,
@@ -251,7 +251,7 @@ def _following(status: str) -> list[str]:
     return [*(way[way.index(status) + 1 :] if status in way else way), "exception"]
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     desk = SellerOrderPages(pages, shop)
     return [
         pages.route("/desk/orders", desk.orders),

@@ -26,7 +26,7 @@ A_PAGE = 50
 
 
 async def seller_of(request: Request) -> tuple[Caller, SellerId]:
-    """Who asks, and as which seller."""
+    """Say who asks, and as which seller."""
     caller = await with_role(request, "seller")
     assert caller.seller_id is not None
     return caller, caller.seller_id
@@ -35,7 +35,7 @@ async def seller_of(request: Request) -> tuple[Caller, SellerId]:
 async def desk_page(
     pages: Pages, shop: Shop, request: Request, here: str, seller_id: SellerId, status: int, **shown: Any
 ) -> Response:
-    """A page of a seller's desk; `here` is its place in the desk's menu."""
+    """Send a page of a seller's desk; `here` is its place in the desk's menu."""
     seller = await shop.sellers.seller(seller_id)
     base: dict[str, Any] = {"desk": "seller", "desk_name": seller.name, "here": here}
     return await pages.page(request, f"desk_{here}.html", status, **(base | shown))

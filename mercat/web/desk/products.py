@@ -6,12 +6,11 @@ from urllib.parse import urlencode
 from msgspec import Meta, Raw, Struct, field
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat import money
 from mercat.catalog import Attributes, NewProduct, Offer, OfferSort, ProductChange, Status
 from mercat.ids import OfferId, ProductId, SellerId, SkuId
-from mercat.inventory import Count, Line, Stock
+from mercat.inventory import Line, Stock, StockCount
 from mercat.kit.refusals import ConditionMissing, Forbidden, Invalid, NotFound, Refusal, Stale
 from mercat.kit.rpc import Answer, Caller
 from mercat.shop import Shop
@@ -21,7 +20,7 @@ from mercat.web.desk.page import A_PAGE, AFTER, DONE, desk_page, seller_of
 from mercat.web.errors import RefusalMessage, message_of
 from mercat.web.forms import id_of
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, PageLimit, Price, is_given, minor
 from mercat.web.table_query import TableQuery, as_csv, choice, link
 
@@ -89,7 +88,7 @@ class SellerProductsApi:
         self._shop = shop
 
     async def list_product(self, caller: Caller, listing: ListingAsk) -> ListingMade:
-        """Puts a product on sale, with so many in stock."""
+        """Put a product on sale, with so many in stock."""
         seller_id = seller_id_of(caller)
         seller = await self._shop.sellers.seller(seller_id)
         listed = await self._shop.catalog.create(
@@ -113,14 +112,14 @@ class SellerProductsApi:
     async def change_product(
         self, caller: Caller, product_id: ProductId, change: ProductChange
     ) -> ChangedProduct:
-        """Another title, text, category, brand, attributes or pictures; what is not sent stays as it is."""
+        """Change title, text, category, brand, attributes or pictures; what is not sent stays as it is."""
         await self._shop.catalog.change_product(seller_id_of(caller), product_id, change)
         return ChangedProduct(product_id)
 
     async def seller_offers(
         self, caller: Caller, limit: PageLimit = 20, cursor: OfferId | None = None
     ) -> SellerOffersShown:
-        """One's own offers, with what is in stock of each."""
+        """List one's own offers, with what is in stock of each."""
         seller_id = seller_id_of(caller)
         offers = await self._shop.catalog.of_seller(seller_id, cursor, limit)
         shelves = await self._shop.inventory.owned(seller_id, [offer.offer_id for offer in offers])
@@ -131,7 +130,7 @@ class SellerProductsApi:
         )
 
     async def change_offer(self, caller: Caller, offer_id: OfferId, change: OfferChange) -> SellerOfferShown:
-        """Another price, on sale, paused or a draft: at once."""
+        """Set another price, or put an offer on sale, pause it, make it a draft: at once."""
         seller_id = seller_id_of(caller)
         price = (
             minor(change.price, self._shop.settings.currency, "/price") if is_given(change.price) else None
@@ -141,13 +140,15 @@ class SellerProductsApi:
         return _offer_shown(offer, shelf)
 
     async def stock(self, caller: Caller, offer_id: OfferId) -> Answer:
-        """What stands on the shelf. Its ETag is what changing it needs."""
+        """Show what is in stock. Its ETag is what changing it needs."""
         for stock in await self._shop.inventory.owned(seller_id_of(caller), [offer_id]):
             return _stock_shown(stock)
         raise NotFound("You have no such offer.")
 
-    async def count_stock(self, caller: Caller, request: Request, offer_id: OfferId, count: Count) -> Answer:
-        """Sets what was counted, if nobody changed the shelf since: If-Match has the ETag that was read."""
+    async def count_stock(
+        self, caller: Caller, request: Request, offer_id: OfferId, count: StockCount
+    ) -> Answer:
+        """Set what was counted, if nobody changed the stock since: If-Match has the ETag that was read."""
         try:
             version = _version(request.headers.get("if-match"))
         except Stale:
@@ -186,7 +187,7 @@ def _stock_shown(stock: Stock) -> Answer:
 
 
 def _version(if_match: str | None) -> int:
-    """The version behind an ETag of ours; one that is not ours matches nothing."""
+    """Read the version in an ETag of ours; one that is not ours matches nothing."""
     if if_match is None:
         raise ConditionMissing
     digits = if_match.strip().removeprefix("W/").strip('"')
@@ -279,7 +280,7 @@ class SellerProductPages:
         )
 
     async def export(self, request: Request) -> Response:
-        """The seller's offers as a CSV file: those that the table would show."""
+        """Export the seller's offers as a CSV file: those that the table would show."""
         _, seller_id = await seller_of(request)
         chosen = choice(request.query_params, _PRODUCTS)
         rows, after = list[OfferRow](), None
@@ -324,7 +325,7 @@ class SellerProductPages:
         _, seller_id = await seller_of(request)
         offer_id = id_of(request.path_params["offer_id"], OfferId)
         try:
-            counted = Count(whole(form.get("quantity", ""), "The stock", 10_000_000))
+            counted = StockCount(whole(form.get("quantity", ""), "The stock", 10_000_000))
             version = whole(form.get("version", ""), "The version", 2**62)
             await self._shop.inventory.count(seller_id, offer_id, version, counted)
         except Refusal as refused:
@@ -438,7 +439,7 @@ def _cells(row: OfferRow) -> list[Any]:
 
 
 def _back_to(form: dict[str, str], said: str, offer_id: OfferId) -> str:
-    """The same rows of the table, at this one."""
+    """Return to the same rows of the table, at this one."""
     return link("/desk", choice(form.get("back", ""), _PRODUCTS | AFTER), said=said) + f"#row-{offer_id}"
 
 
@@ -449,7 +450,7 @@ async def list_for_sale(shop: Shop, seller_id: SellerId, draft: NewProduct, quan
     await shop.inventory.receive(f"listed/{int(listed.offer_id)}", [line], seller_id)
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     desk = SellerProductPages(pages, shop)
     return [
         pages.route("/desk", desk.products),

@@ -3,7 +3,6 @@
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.ids import SellerId
 from mercat.kit.refusals import Refusal
@@ -12,7 +11,7 @@ from mercat.sellers import SELLER_NAME_MAX, SellerName
 from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.session import caller_of, member_of
 
 
@@ -32,7 +31,7 @@ class SellersApi:
         self._shop = shop
 
     async def register_seller(self, caller: Caller, seller: NewSeller) -> SellerMade:
-        """Makes this account a seller's, at once and in this session too."""
+        """Make this account a seller's, at once and in this session too."""
         seller_id = await self._shop.membership.become_seller(caller, seller.name)
         return SellerMade(seller_id, seller.name)
 
@@ -78,7 +77,7 @@ class SellerPages:
         return self._pages.redirect(request, "/desk")
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     sellers = SellerPages(pages, shop)
     return [
         pages.route("/sell", sellers.sell),

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.ids import SellerId
 from mercat.kit.refusals import Refusal
@@ -14,6 +13,7 @@ from mercat.web.desk.page import desk_page, seller_of
 from mercat.web.desk.products import list_for_sale
 from mercat.web.errors import message_of
 from mercat.web.pages import Pages
+from mercat.web.router import Endpoint
 
 
 class UploadError(NamedTuple):
@@ -72,7 +72,7 @@ class UploadPages:
         return UploadReport(taken, bad)
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     upload = UploadPages(pages, shop)
     return [
         pages.route("/desk/upload", upload.upload),

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
 
 from mercat.flashsale import Act, Room, Sale
 from mercat.kit import codec
@@ -20,6 +19,7 @@ from mercat.web.errors import message_of
 from mercat.web.flash_sales import STATES
 from mercat.web.forms import number_in
 from mercat.web.pages import Pages
+from mercat.web.router import Endpoint
 from mercat.web.session import with_role
 
 _WATCHING_MAX = 20
@@ -68,17 +68,17 @@ class ControlRoom:
         )
 
     async def live(self, request: Request) -> Response:
-        """The two parts of the room that change, as server-sent events, whenever they change."""
+        """Send the parts of the room that change, as server-sent events, whenever they change."""
         await with_role(request, "operator")
         sale_id = request.path_params["sale_id"]
         await self._shop.flashsale.sale(sale_id)  # raises NotFound before the answer begins
         if self._watching >= _WATCHING_MAX:
             raise Overloaded
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        headers = {"X-Accel-Buffering": "no"}
         return StreamingResponse(self._told(sale_id), headers=headers, media_type="text/event-stream")
 
     async def _told(self, sale_id: str) -> AsyncIterator[bytes]:
-        """For a minute: then the browser asks again, and whether it still may is looked at anew."""
+        """Yield events for a minute: then the browser asks again, and whether it may is checked anew."""
         self._watching += 1
         told: dict[str, str] = {}
         try:
@@ -127,7 +127,7 @@ class ControlRoom:
 
 
 def _shown(room: Room) -> dict[str, Any]:
-    """What the room's page and its events show alike."""
+    """Collect what the room's page and its events show alike."""
     sale = room.sale
     waiting = max(0, sale.joined - sale.serving) if sale.queue else 0
     ended = room.used + room.lapsed
@@ -148,7 +148,7 @@ def _shown(room: Room) -> dict[str, Any]:
 
 
 def _event(name: str, content: str) -> bytes:
-    """A server-sent event (WHATWG HTML, 9.2.6)."""
+    """Write a server-sent event (WHATWG HTML, 9.2.6)."""
     lines = "".join(f"data: {line}\n" for line in content.splitlines())
     return f"event: {name}\n{lines}\n".encode()
 
@@ -173,7 +173,7 @@ def _actions(sale: Sale) -> list[RoomAction]:
             return []
 
 
-def page_routes(pages: Pages, shop: Shop, closing: asyncio.Event) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop, closing: asyncio.Event) -> list[Endpoint]:
     room = ControlRoom(pages, shop, closing)
     return [
         pages.route("/operator/flash", room.sales),

@@ -5,10 +5,10 @@ from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.web.operator.page import operator_page
 from mercat.web.pages import Pages
+from mercat.web.router import Endpoint
 from mercat.web.session import with_role
 
 
@@ -46,7 +46,7 @@ class LawPages:
         )
 
 
-def page_routes(pages: Pages, audit: Audit) -> list[Route]:
+def page_routes(pages: Pages, audit: Audit) -> list[Endpoint]:
     laws = LawPages(pages, audit)
     return [
         pages.route("/operator/laws", laws.laws),

@@ -5,7 +5,6 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.ids import CaseId
 from mercat.kit.refusals import Refusal
@@ -14,6 +13,7 @@ from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import id_of
 from mercat.web.pages import Pages
+from mercat.web.router import Endpoint
 from mercat.web.session import with_role
 
 KINDS = {
@@ -53,7 +53,7 @@ class MoneyPages:
         return await self._money(request)
 
     async def balance(self, request: Request) -> Response:
-        """Adds the whole journal up, so it is asked for."""
+        """Add the whole journal up: only when asked for, since it takes long."""
         await self._pages.form(request)
         await with_role(request, "operator")
         lines = await self._shop.payments.trial_balance(sellers_together=True)
@@ -107,7 +107,7 @@ class MoneyPages:
         )
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     money = MoneyPages(pages, shop)
     return [
         pages.route("/operator/money", money.money),

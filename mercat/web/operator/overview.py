@@ -10,12 +10,12 @@ from typing import NamedTuple
 import asyncpg
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.kit import metrics, sql
 from mercat.shop import Shop
 from mercat.web.operator.page import operator_page
 from mercat.web.pages import Pages
+from mercat.web.router import Endpoint
 from mercat.web.session import with_role
 
 _LOOKS_MAX = 61
@@ -88,13 +88,13 @@ class OverviewPages:
 
 
 def _curve(rates: Sequence[float]) -> str:
-    """Points of a line in a field of 60 by 20, the latest at the right."""
+    """Draw points of a line in a field of 60 by 20, the latest at the right."""
     highest = max(rates, default=0) or 1
     first = _LOOKS_MAX - 1 - len(rates)
     return " ".join(f"{first + n},{19 - 18 * rate / highest:.1f}" for n, rate in enumerate(rates))
 
 
-def page_routes(pages: Pages, shop: Shop, events: asyncpg.Pool) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop, events: asyncpg.Pool) -> list[Endpoint]:
     overview = OverviewPages(pages, shop, events)
     return [
         pages.route("/operator", overview.overview),

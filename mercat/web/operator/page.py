@@ -10,6 +10,6 @@ from mercat.web.session import with_role
 
 
 async def operator_page(pages: Pages, request: Request, here: str, name: str, /, **shown: Any) -> Response:
-    """A page of the operator's desk, for operators alone; `here` is its place in the desk's menu."""
+    """Send a page of the operator's desk, to operators alone; `here` is its place in the desk's menu."""
     caller = await with_role(request, "operator")
     return await pages.page(request, name, desk="operator", desk_name=caller.name, here=here, **shown)

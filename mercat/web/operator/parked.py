@@ -2,12 +2,12 @@
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat.kit.refusals import Refusal
 from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.pages import Pages
+from mercat.web.router import Endpoint
 from mercat.web.session import with_role
 
 
@@ -41,7 +41,7 @@ class ParkedPages:
         return self._pages.redirect(request, "/operator/parked")
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     parked = ParkedPages(pages, shop)
     return [
         pages.route("/operator/parked", parked.parked),

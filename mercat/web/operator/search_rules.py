@@ -8,7 +8,6 @@ import msgspec
 from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mercat import ids
 from mercat.ids import ProductId, RuleChangeId, RuleId
@@ -20,7 +19,7 @@ from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import id_of
 from mercat.web.pages import Pages
-from mercat.web.router import PublicRoute
+from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.session import with_role
 
 ChangesLimit = Annotated[int, Meta(ge=1, le=100)]
@@ -39,30 +38,30 @@ class SearchRulesApi:
         self._shop = shop
 
     async def rules(self) -> Rules:
-        """Pins, boosts and synonyms of searches, those of other days included."""
+        """List pins, boosts and synonyms of searches, those of other days included."""
         return await self._shop.search.rules()
 
     async def add_rule(self, caller: Caller, rule: Rule) -> KeptRule:
-        """A new rule of searches; every search keeps it within five seconds. `pin`: a product at a place for
+        """Add a rule of searches; every search keeps it within five seconds. `pin`: a product at a place for
         words. `boost`: a product, a brand or a category counts so many times as much, for words or for all.
         `synonym`: words that also mean others. Days are UTC, both included."""
         return await self._shop.search.add_rule(caller, rule)
 
     async def change_rule(self, caller: Caller, rule_id: RuleId, rule: Rule) -> KeptRule:
-        """The whole rule as it is from here on."""
+        """Replace a rule by this one."""
         return await self._shop.search.change_rule(caller, rule_id, rule)
 
     async def remove_rule(self, caller: Caller, rule_id: RuleId) -> None:
-        """Takes a rule away. It stays in the record of changes, and can be put back."""
+        """Remove a rule. It stays in the record of changes, and can be put back."""
         await self._shop.search.remove_rule(caller, rule_id)
 
     async def rule_changes(self, limit: ChangesLimit = 20, before: RuleChangeId | None = None) -> RuleChanges:
-        """Who changed which rule of searches, and how, the newest first; `before` is the last one of the page
-        before."""
+        """List who changed which rule of searches, and how, the newest first; `before` is the last one of the
+        page before."""
         return await self._shop.search.rule_changes(limit, before)
 
     async def put_back_rule(self, caller: Caller, change_id: RuleChangeId) -> KeptRule:
-        """Makes a rule again what it was before a change."""
+        """Make a rule again what it was before a change."""
         return await self._shop.search.put_back_rule(caller, change_id)
 
 
@@ -213,7 +212,7 @@ class SearchRulePages:
         return self._pages.redirect(request, "/operator/search")
 
     async def _read(self, kind: str, form: dict[str, str]) -> Rule:
-        """The rule that a form says. An id, or an address with one in it, names a product."""
+        """Read a rule from a form. An id, or an address with one in it, names a product."""
         names = {
             "pin": ("words", "product", "place"),
             "boost": ("words", "product", "brand", "category", "factor"),
@@ -272,7 +271,7 @@ class SearchRulePages:
         )
 
     async def _names(self, rules: list[Rule]) -> dict[ProductId, str]:
-        """Titles of the products that rules are about."""
+        """Look up titles of the products that rules are about."""
         wanted = list(dict.fromkeys(rule.product_id for rule in rules if rule.product_id is not None))
         return (
             {each.product_id: each.title for each in await self._shop.catalog.cards(wanted)} if wanted else {}
@@ -334,7 +333,7 @@ def _is_date(said: str) -> bool:
     return True
 
 
-def page_routes(pages: Pages, shop: Shop) -> list[Route]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     rules = SearchRulePages(pages, shop)
     return [
         pages.route("/operator/search", rules.rules),

@@ -18,7 +18,7 @@ from mercat.kit.event_log import (
     open_slot,
     shown,
 )
-from mercat.lab.simulate.dying import Crash, Mortal, Process
+from mercat.lab.simulate.faults import Crash, Mortal, Process
 
 SLOT = "simulation"
 _OUTSIDE = ("search",)  # writes a folder, not a database

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import structs
 
-from mercat.checkout import Said
+from mercat.checkout import CheckoutAnswer, Confirmed, Refused
 from mercat.ids import CheckoutId
 from mercat.pricing import PricedLine
 from mercat.shop import Shop
@@ -55,8 +55,8 @@ def _price_again(shop: Shop) -> None:
     real = saga.carry_out
 
     async def carry_out(
-        record: Any, fence: int, direction: str | None = None, reason: Said | None = None
-    ) -> Said:
+        record: Any, fence: int, direction: str | None = None, reason: Refused | None = None
+    ) -> CheckoutAnswer:
         if fence > 1:
             record = await _at_todays_prices(shop, record)
         return await real(record, fence, direction, reason)
@@ -85,20 +85,20 @@ def _answer_first(shop: Shop) -> None:
     real = saga._end
     under_way: set[asyncio.Task[Any]] = set()
 
-    async def end(checkout_id: CheckoutId, fence: int, said: Said) -> Said:
-        task = asyncio.ensure_future(real(checkout_id, fence, said))
+    async def end(checkout_id: CheckoutId, fence: int, outcome: Confirmed | Refused) -> CheckoutAnswer:
+        task = asyncio.ensure_future(real(checkout_id, fence, outcome))
         under_way.add(task)
         task.add_done_callback(lambda done: (under_way.discard(done), done.cancelled() or done.exception()))
-        return said
+        return saga.answer(outcome)
 
     _replace(saga, "_end", end)
 
 
 def _forget(shop: Shop) -> None:
-    async def undo_lapsed() -> int:
+    async def recover() -> int:
         return 0
 
-    _replace(shop.checkout, "undo_lapsed", undo_lapsed)
+    _replace(shop.checkout.aftercare, "recover", recover)
 
 
 _ANYHOW = "from (select 1 where (select count(*) from act) >= 0) a, unnest($3::bigint[], $4::int[])"

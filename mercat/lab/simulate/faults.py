@@ -19,7 +19,7 @@ from mercat.cart import scripts
 from mercat.kit.host import parts_of
 from mercat.kit.refusals import Unavailable
 from mercat.kit.valkey import Command, Store
-from mercat.lab.simulate.plants import Plant
+from mercat.lab.simulate.mutations import Plant
 from mercat.shop import Shop
 
 Moment = Literal["dies before", "dies after", "unanswered before", "unanswered after", "sleeps before"]
@@ -139,8 +139,9 @@ class Process:
         self._texts: dict[str, str] = {}
         # Of claims that come together the smaller id is the first, and ids are not of the seed.
         vars(vars(shop.flashsale)["_claims"])["_batch_max"] = 1
-        for part in (part for service in shop.host.here.values() for part in parts_of(service)):
-            if "_db" in vars(part):
+        parts = [part for service in shop.host.here.values() for part in parts_of(service)]
+        for part in parts:
+            if "_db" in getattr(part, "__dict__", ()):
                 setattr(part, "_db", Mortal(vars(part)["_db"], self))  # noqa: B010
         for name_of_store, store in (("store", shop.host.store), ("cache", shop.host.cache)):
             self._stand_before(name_of_store, store)

@@ -1,9 +1,11 @@
-"""How many charges at Stripe a worker holds at once: the real service on a real database, with Stripe's
-double at 100 ms an answer in a process of its own. `python bench/stripe_charges.py [SECONDS]`
+"""How many charges at Stripe a worker holds at once.
 
-A charge is two questions, so 200 ms at best; what more it takes is ours. Says, for so many at once: charges a
-second, what the wait alone would allow, the middle and the worst of their times, how late the event loop
-was, and the processor time of each.
+    python -m mercat.lab.bench.stripe_charges [SECONDS]
+
+The real service on a real database, with Stripe's double at 100 ms an answer in a process of its own. A
+charge is two requests, so 200 ms at best; what more it takes is ours. For so many at once it prints charges a
+second, what the wait alone would allow, the middle and the worst of their times, how late the event loop was,
+and the processor time of each. Last result: docs/performance.md.
 """
 
 import asyncio
@@ -21,7 +23,7 @@ from mercat import ids, settings
 from mercat.embedded import engines, temporary
 from mercat.kit.host import Host
 from mercat.migrations import migrate
-from mercat.payments import Charge, SellerPart
+from mercat.payments import Charge, Payments, SellerPart
 from mercat.settings import Secret
 from mercat.shop import make_payments
 
@@ -41,18 +43,20 @@ def charge() -> Charge:
     )
 
 
-async def measure(till, at_once, seconds):
-    took, late = [], []
+async def measure(payments: Payments, at_once: int, seconds: float) -> dict[str, float]:
+    """Charge for so many seconds, with so many charges at once."""
+    took: list[float] = []
+    late: list[float] = []
     end = time.perf_counter() + seconds
 
-    async def one(n):
+    async def one(n: int) -> None:
         await asyncio.sleep(2 * DELAY_S * n / at_once)  # not all in step
         while time.perf_counter() < end:
             began = time.perf_counter()
-            await till.charge(charge())
+            await payments.charge(charge())
             took.append(time.perf_counter() - began)
 
-    async def watch():
+    async def watch() -> None:
         while True:
             began = time.perf_counter()
             await asyncio.sleep(0.01)
@@ -77,30 +81,31 @@ async def measure(till, at_once, seconds):
     }
 
 
-async def main(seconds):
+async def main(seconds: float) -> None:
     command = [sys.executable, "-m", "mercat.lab.bench.stripe_double", "0", str(DELAY_S)]
     with (
         temporary() as home,
         engines(home) as shop,
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as double,  # noqa: ASYNC220
     ):
+        assert double.stdout
         url = double.stdout.readline().strip()
-        told = msgspec.structs.replace(
+        chosen = msgspec.structs.replace(
             settings.load(shop.environment()),
             payment_provider="stripe",
             variables={"stripe_key": Secret("sk_test_double"), "stripe_url": Secret(url)},
         )
         owner = await asyncpg.connect(**shop.postgres())
-        await migrate(owner, told)
+        await migrate(owner, chosen)
         async with AsyncExitStack() as stack:
-            host = Host(told, stack)
-            till = make_payments(host, await host.pool("payments"))
+            host = Host(chosen, stack)
+            payments = make_payments(host, await host.pool("payments"))
             for at_once in (1, 10, 50, 100, 200, 500, 1_000):
-                said = await measure(till, at_once, seconds)
-                held = await owner.fetchval(
+                figures = await measure(payments, at_once, seconds)
+                connections = await owner.fetchval(
                     "select count(*) from pg_stat_activity where usename like 'mercat_%'"
                 )
-                sys.stdout.write(json.dumps(said | {"connections": held}) + "\n")
+                sys.stdout.write(json.dumps(figures | {"connections": connections}) + "\n")
                 sys.stdout.flush()
         await owner.close()
         double.terminate()

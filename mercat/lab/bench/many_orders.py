@@ -1,6 +1,6 @@
 """Claim: an order costs as much after five million as in an empty shop (at most a fifth more).
 
-    python bench/many_orders.py [ORDERS] [SECONDS]
+    python -m mercat.lab.bench.many_orders [ORDERS] [SECONDS]
 
 Some thousand real purchases are copied, with ids of earlier days, until so many stand in the tables that a
 purchase writes to; the best rate is measured before and after. Last result: docs/performance.md."""
@@ -75,13 +75,13 @@ async def main(orders: int, seconds: float) -> None:
         owner = await asyncpg.connect(**connection.postgres())
         await _copy(owner, orders)
         after = await best()
-        held = await owner.fetchval("select count(*) from orders.orders")
+        orders_held = await owner.fetchval("select count(*) from orders.orders")
         filling.cancel()
         await owner.close()
     sys.stdout.write(
         json.dumps(
             {
-                "orders_in_the_tables": held,
+                "orders_in_the_tables": orders_held,
                 "empty_per_s": round(before, 1),
                 "full_per_s": round(after, 1),
                 "ratio": round(after / before, 3),

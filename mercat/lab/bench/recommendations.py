@@ -1,6 +1,6 @@
 """How good and how quick recommendations are, on a PostgreSQL of their own.
 
-    python bench/recommendations.py [--data FOLDER] [--orders 30000]
+    python -m mercat.lab.bench.recommendations [--data FOLDER] [--orders 30000]
 
 Quality: FOLDER has `retail-orders-public.jsonl.gz` and `baskets.py`, the leave-one-out test of baskets that
 sets the tasks and scores the answers; what was sold before --since teaches, what was sold later asks.

@@ -1,0 +1,72 @@
+"""The durable copy of carts: written within five seconds of a change, read when Valkey has lost one."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from mercat import ids
+from mercat.cart import scripts
+from mercat.cart.scripts import CHANGED_CARTS, keys_of
+from mercat.cart.stored import StoredLine, read_line
+from mercat.ids import CartId, UserId, parse
+from mercat.kit import codec, sql
+from mercat.kit.batching import Coalescer
+from mercat.kit.valkey import Store
+
+queries = sql.load("mercat.cart")
+_COPY_MAX = 500
+
+
+class CartCopies:
+    """Copies changed carts, and gives back those that are lost."""
+
+    def __init__(self, db: asyncpg.Pool, store: Store, currency: str) -> None:
+        self._db = db
+        self._store = store
+        self._currency = currency
+        self._kept: Coalescer[UserId, Any] = Coalescer(self._kept_many)
+
+    async def keep_copying(self) -> None:
+        """Copy until nothing is left; the back process does this all the time, a second after a change at
+        most."""
+        while await self.copy_changed() == _COPY_MAX:
+            pass
+        await asyncio.sleep(1)
+
+    async def copy_changed(self) -> int:
+        """Copy carts that have changed, those first that wait longest; answer how many."""
+        changed = await self._store.do("ZRANGE", CHANGED_CARTS, 0, _COPY_MAX - 1, "WITHSCORES")
+        pairs = [(changed[n].decode(), changed[n + 1].decode()) for n in range(0, len(changed), 2)]
+        if not pairs:
+            return 0
+        users = [parse(UserId, user) for user, _ in pairs]
+        carts = await asyncio.gather(*(self._store.run(scripts.SHOW, keys_of(user), ()) for user in users))
+        rows = [
+            (int(user), int(cart[0]), self._lines_json(cart[1]), int(float(seq)))
+            for user, (_, seq), cart in zip(users, pairs, carts, strict=True)
+            if cart
+        ]
+        if rows:
+            await self._db.execute(queries.keep, *sql.columns(rows))
+        await self._store.run(scripts.COPIED, [CHANGED_CARTS], [part for pair in pairs for part in pair])
+        return len(rows)
+
+    async def rebuild(self, user_id: UserId, ttl_s: int) -> None:
+        """Put a cart that Valkey does not know there again; one that never was begins empty."""
+        kept = await self._kept(user_id)
+        cart_id = kept["cart_id"] if kept else int(ids.new(CartId, user_id.bucket))
+        lines = msgspec.json.decode(kept["lines"], type=dict[str, StoredLine]) if kept else {}
+        fields = [part for offer, line in lines.items() for part in (offer, codec.encode(line))]
+        arguments = [str(user_id), ttl_s, cart_id, *fields]
+        await self._store.run(scripts.REBUILD, keys_of(user_id), arguments)
+
+    def _lines_json(self, parts: Sequence[bytes]) -> str:
+        lines = (read_line(parts[n], parts[n + 1], self._currency) for n in range(0, len(parts), 2))
+        return codec.text({str(line[0]): line[1] for line in lines if line})
+
+    async def _kept_many(self, user_ids: list[UserId]) -> list[Any]:
+        rows = {row["user_id"]: row for row in await self._db.fetch(queries.kept, user_ids)}
+        return [rows.get(user_id) for user_id in user_ids]

@@ -1,0 +1,54 @@
+"""What a cart comes to today, and what stands between it and buying: decisions without IO."""
+
+from collections.abc import Mapping, Sequence
+
+from mercat.cart.messages import BasketLine, CartLine, LineProblem
+from mercat.catalog import Offer
+from mercat.ids import OfferId
+from mercat.inventory import Stock
+
+
+def lines_today(lines: Sequence[BasketLine], offers: Mapping[OfferId, Offer]) -> list[CartLine]:
+    """Price the lines as of today; what is not offered any more is left out."""
+    return [_priced(line, offers[line.offer_id]) for line in lines if line.offer_id in offers]
+
+
+def problems_of(
+    lines: Sequence[BasketLine], offers: Mapping[OfferId, Offer], stock: Mapping[OfferId, Stock]
+) -> list[LineProblem]:
+    """List what stands between these lines and buying them."""
+    problems: list[LineProblem] = []
+    for line in lines:
+        if offer := offers.get(line.offer_id):
+            shelf = stock.get(line.offer_id)
+            problems += _problems(line, offer, shelf.available if shelf else 0)
+    return problems
+
+
+def _priced(line: BasketLine, offer: Offer) -> CartLine:
+    return CartLine(
+        product_id=offer.product_id,
+        offer_id=offer.offer_id,
+        title=offer.title,
+        quantity=line.quantity,
+        price=offer.price,
+        price_at_add=line.price_at_add,
+        line_total=offer.price * line.quantity,
+        image_url=offer.image_url,
+        seller_name=offer.seller_name,
+    )
+
+
+def _problems(line: BasketLine, offer: Offer, left: int) -> list[LineProblem]:
+    problems: list[LineProblem] = []
+    offer_id, title = offer.offer_id, offer.title
+    if offer.status != "active":
+        problems.append(LineProblem("not_for_sale", offer_id, f"{title} is not for sale any more.", 0))
+    elif left == 0:
+        problems.append(LineProblem("sold_out", offer_id, f"{title} is sold out.", 0))
+    elif left < line.quantity:
+        problems.append(LineProblem("not_enough", offer_id, f"Only {left} of {title} left.", left))
+    if offer.price != line.price_at_add:
+        words = f"The price of {title} has changed since you added it."
+        problems.append(LineProblem("price_changed", offer_id, words, price=offer.price))
+    return problems

@@ -1,0 +1,223 @@
+"""What becomes of an order: it is cancelled, shipped, tracked and returned.
+
+The order's row decides; what follows from its decision is begun durably (`checkout.undoing`) and run again
+until it is done. Every step is idempotent by the reference: `cancel/…`, `ship/…` or `return/…`.
+"""
+
+import asyncio
+from datetime import timedelta
+
+import asyncpg
+import structlog
+from msgspec import Struct
+
+from mercat import ids
+from mercat.checkout.messages import Return, Returned, Ship, Track
+from mercat.checkout.neighbours import Neighbours
+from mercat.checkout.parked import TRIES_MAX
+from mercat.fulfilment import Shipment
+from mercat.ids import OrderId, ReturnId, SellerId, ShipmentId, UserId
+from mercat.inventory import Line
+from mercat.kit import clock, codec, sql
+from mercat.kit.batching import AWAY
+from mercat.kit.refusals import Forbidden, NotFound, Overloaded
+from mercat.kit.rpc import Caller
+from mercat.orders import Goods, LineQuantity, NotCancellable, NotReturnable, NotShippable, Order
+from mercat.payments import RefundRequest, SellerPart
+from mercat.settings import Settings
+
+queries = sql.load("mercat.checkout")
+log = structlog.get_logger("mercat.checkout")
+
+
+class Cancelling(Struct, frozen=True):
+    """An order that is to be given up, and by whom."""
+
+    order_id: OrderId
+    people: list[UserId]
+
+
+class Returning(Struct, frozen=True):
+    """Goods that are to come back."""
+
+    order_id: OrderId
+    lines: list[LineQuantity]
+
+
+class Sending(Struct, frozen=True):
+    """A parcel that a seller hands over."""
+
+    shipment_id: ShipmentId
+    seller_id: SellerId
+    ask: Ship
+
+
+class Aftercare:
+    """Cancels, ships, tracks and returns, and carries on what broke off."""
+
+    def __init__(self, db: asyncpg.Pool, neighbours: Neighbours, settings: Settings) -> None:
+        self._db = db
+        self._accounts = neighbours.accounts
+        self._fulfilment = neighbours.fulfilment
+        self._inventory = neighbours.inventory
+        self._payments = neighbours.payments
+        self._orders = neighbours.orders
+        self._lease = timedelta(seconds=settings.lease_s)
+
+    async def people(self, caller: Caller) -> list[UserId]:
+        """List the caller, and the guests they were before they signed in."""
+        if caller.guest:
+            return [caller.user_id]
+        return [caller.user_id, *await self._accounts.guests_of(caller.user_id)]
+
+    async def cancel(self, caller: Caller, order_id: OrderId) -> Order:
+        """Cancel an order of which nothing has shipped: money back, goods back. Again: the same answer, and
+        no other refund."""
+        people = await self.people(caller)
+        await self._orders.order(order_id, people)
+        cancelling = Cancelling(order_id, people)
+        await self._begin(f"cancel/{int(order_id)}", order_id, cancelling)
+        return await self._cancel(f"cancel/{int(order_id)}", cancelling)
+
+    async def ship(self, caller: Caller, ask: Ship) -> Shipment:
+        """Hand over a seller's parcel: the order's row decides, then the shipment is opened."""
+        if caller.seller_id is None:
+            raise Forbidden
+        shipment_id = ids.new(ShipmentId, ask.order_id.bucket)
+        reference = f"ship/{int(shipment_id)}"
+        sending = Sending(shipment_id, caller.seller_id, ask)
+        await self._begin(reference, ask.order_id, sending)
+        return await self._send(reference, sending)
+
+    async def track(self, caller: Caller, shipment_id: ShipmentId, ask: Track) -> Shipment:
+        """Note that a carrier saw a parcel; the last one delivered makes the order delivered."""
+        if caller.seller_id is None:
+            raise Forbidden
+        shipment = await self._fulfilment.seen(
+            caller.seller_id, shipment_id, ask.status, ask.location, ask.at
+        )
+        if ask.status == "delivered":
+            lines = [LineQuantity(line.order_line_id, line.quantity) for line in shipment.lines]
+            await self._orders.arrived(shipment.order_id, shipment_id, lines)
+        return shipment
+
+    async def return_(self, caller: Caller, order_id: OrderId, ask: Return) -> Returned:
+        """Send goods back: their price and tax are refunded, and they go back to the shelf."""
+        await self._orders.order(order_id, await self.people(caller))
+        return_id = ids.new(ReturnId, order_id.bucket)
+        reference = f"return/{int(return_id)}"
+        returning = Returning(order_id, ask.lines)
+        await self._begin(reference, order_id, returning)
+        await self._return(reference, returning)
+        return Returned(return_id)
+
+    async def keep_recovering(self) -> None:
+        """Recover until nothing is left; the back process does this all the time."""
+        while await self.recover():
+            pass
+        await asyncio.sleep(1)
+
+    async def recover(self) -> int:
+        """Carry on what was begun and broke off; answer how many were taken up.
+
+        A cancellation is decided by whoever comes first; a parcel or a return that the order's row had not
+        decided is withdrawn there, for who sent it may have sent another since. What fails again and again is
+        parked for an operator."""
+        rows = await self._db.fetch(queries.undoing_lapsed, clock.now(), self._lease)
+        for row in rows:
+            try:
+                await self._take_up(row["reference"], row["record"])
+            except (Overloaded, *AWAY):
+                continue  # a part of the shop is away: its lease lapses again
+            except Exception as error:
+                log.exception("what follows for an order could not be done yet", reference=row["reference"])
+                if row["tries"] >= TRIES_MAX:
+                    await self._db.execute(queries.undoing_park, row["reference"], repr(error)[:1_000])
+        return len(rows)
+
+    async def _take_up(self, reference: str, record: str) -> None:
+        kind, _, number = reference.partition("/")
+        try:
+            if kind == "cancel":
+                await self._cancel(reference, codec.decode(record, Cancelling))
+            elif kind == "ship":
+                sending = codec.decode(record, Sending)
+                if await self._orders.withdraw(sending.ask.order_id, f"shipped/{number}"):
+                    await self._done(reference)
+                else:
+                    await self._send(reference, sending)
+            else:
+                returning = codec.decode(record, Returning)
+                if await self._orders.withdraw(returning.order_id, reference):
+                    await self._done(reference)
+                else:
+                    await self._return(reference, returning)
+        except (NotCancellable, NotReturnable, NotShippable, NotFound):
+            pass  # the order's row says no, and this is closed
+
+    async def _cancel(self, reference: str, cancelling: Cancelling) -> Order:
+        try:
+            order = await self._orders.cancel(cancelling.order_id, cancelling.people, "shopper")
+        except NotCancellable:  # nothing else says that it was not decided: the answer may have been lost
+            await self._done(reference)
+            raise
+        await self._payments.refund(order.order_id, _everything(order, reference))
+        await self._put_back(reference, [Line(line.offer_id, line.quantity) for line in order.lines])
+        return order
+
+    async def _send(self, reference: str, sending: Sending) -> Shipment:
+        ask = sending.ask
+        try:
+            user_id = await self._orders.ship(ask.order_id, sending.seller_id, sending.shipment_id, ask.lines)
+        except (NotShippable, NotFound):
+            await self._done(reference)
+            raise
+        shipment = await self._fulfilment.open(
+            sending.shipment_id,
+            ask.order_id,
+            user_id,
+            sending.seller_id,
+            [(line.order_line_id, line.quantity) for line in ask.lines],
+            ask.carrier,
+            ask.tracking_number,
+        )
+        await self._done(reference)
+        return shipment
+
+    async def _return(self, reference: str, returning: Returning) -> None:
+        order_id = returning.order_id
+        try:
+            owed = await self._orders.return_(order_id, reference, returning.lines)
+        except (NotReturnable, NotFound):
+            await self._done(reference)
+            raise
+        if owed.amount:
+            sellers = _by_seller(owed.goods)
+            back = RefundRequest(reference, owed.amount, sellers, tax=owed.tax, discount=owed.discount)
+            await self._payments.refund(order_id, back)
+        await self._put_back(reference, [Line(part.offer_id, part.quantity) for part in owed.goods])
+
+    async def _put_back(self, reference: str, lines: list[Line]) -> None:
+        await self._inventory.put_back(reference, lines)
+        await self._done(reference)
+
+    async def _begin(
+        self, reference: str, order_id: OrderId, record: Cancelling | Returning | Sending
+    ) -> None:
+        until = clock.now() + self._lease
+        await self._db.execute(queries.undoing_begin, reference, order_id, codec.text(record), until)
+
+    async def _done(self, reference: str) -> None:
+        await self._db.execute(queries.undoing_done, reference, clock.now())
+
+
+def _everything(order: Order, reference: str) -> RefundRequest:
+    goods = [Goods(line.seller_id, line.offer_id, line.quantity, line.total) for line in order.lines]
+    return RefundRequest(reference, order.total, _by_seller(goods), order.shipping, order.tax, order.discount)
+
+
+def _by_seller(goods: list[Goods]) -> list[SellerPart]:
+    amounts: dict[SellerId, int] = {}
+    for part in goods:
+        amounts[part.seller_id] = amounts.get(part.seller_id, 0) + part.amount
+    return [SellerPart(seller_id, amount) for seller_id, amount in amounts.items()]

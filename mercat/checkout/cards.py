@@ -1,0 +1,29 @@
+"""Cards that a shopper gives at checkout: known to payments, and kept among the account's ways to pay."""
+
+from typing import Annotated
+
+from mercat.checkout.neighbours import Neighbours
+from mercat.ids import PaymentMethodId
+from mercat.kit.rpc import IN_BODY, Caller
+
+
+class SavedCards:
+    """Payments say how a card is charged, accounts keep whose it is."""
+
+    def __init__(self, neighbours: Neighbours) -> None:
+        self._accounts = neighbours.accounts
+        self._payments = neighbours.payments
+
+    async def keep_card(
+        self, caller: Caller, token: Annotated[str, IN_BODY], once: bool = False
+    ) -> PaymentMethodId:
+        """Keep a provider's token as a way to pay; the same one again is the same way. A guest's may be for
+        one purchase, as is one that is kept `once`."""
+        owner = None if caller.guest or once else caller.user_id
+        card = await self._payments.keep_card(token, owner)
+        for known in await self._accounts.payment_methods(caller.user_id):
+            if known.token == card.token:
+                return known.payment_method_id
+        return await self._accounts.add_payment_method(
+            caller.user_id, card.token, card.brand, card.last4, card.single_use
+        )

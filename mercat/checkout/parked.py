@@ -1,0 +1,43 @@
+"""What recovery has given up, until an operator has mended what was in the way."""
+
+from typing import Annotated
+
+import asyncpg
+
+from mercat.checkout.messages import Parked
+from mercat.ids import OrderId
+from mercat.kit import clock, codec, sql
+from mercat.kit.refusals import NotFound
+from mercat.kit.rpc import IN_BODY
+
+queries = sql.load("mercat.checkout")
+TRIES_MAX = 20
+"""So often recovery tries, at the pace of leases, before it parks: five minutes."""
+_PARKED_MAX = 200
+
+
+class ParkedWork:
+    """Purchases, cancellations, returns and parcels that wait for an operator."""
+
+    def __init__(self, db: asyncpg.Pool) -> None:
+        self._db = db
+
+    async def parked(self) -> list[Parked]:
+        """List what recovery has given up, the oldest first."""
+        rows = await self._db.fetch(queries.parked, _PARKED_MAX)
+        return [
+            sql.row(Parked, {**row, "order_id": row["order_id"] or codec.decode(row["text"], OrderId)})
+            for row in rows
+        ]
+
+    async def retry(self, reference: Annotated[str, IN_BODY]) -> None:
+        """Hand parked work back to recovery, which takes it up at once."""
+        kind, _, number = reference.partition("/")
+        if not number.isdigit() or len(number) > 19:
+            raise NotFound("Nothing of this name is parked.")
+        if kind == "buy":
+            done = await self._db.execute(queries.unpark, int(number), clock.now())
+        else:
+            done = await self._db.execute(queries.undoing_unpark, reference, clock.now())
+        if done == "UPDATE 0":
+            raise NotFound("Nothing of this name is parked.")

@@ -1,0 +1,217 @@
+"""Buying: one purchase a key, begun once, carried on by whoever asks again."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any, NamedTuple, TypeVar
+
+import asyncpg
+from msgspec import structs
+
+from mercat.checkout.messages import (
+    AdmissionGate,
+    Buy,
+    CartEmpty,
+    CheckoutAnswer,
+    CheckoutInProgress,
+    KeyReused,
+    NotAdmitted,
+    Pending,
+    PendingOrder,
+    PriceChanged,
+    Refused,
+)
+from mercat.checkout.neighbours import Neighbours
+from mercat.checkout.preparation import Preparation
+from mercat.checkout.saga import Saga, decided, stored_answer
+from mercat.ids import CheckoutId, UserId
+from mercat.inventory import Line, OutOfStock
+from mercat.kit import clock, codec, sql
+from mercat.kit.batching import AWAY, Coalescer
+from mercat.kit.refusals import BadRequest, Invalid, NotFound, Overloaded
+from mercat.kit.rpc import Caller
+from mercat.payments import ChallengeOutcome
+from mercat.pricing import QuoteExpired
+
+T = TypeVar("T")
+queries = sql.load("mercat.checkout")
+_KEY_MAX = 255
+_PATIENCE_S = 10.0
+_BEFORE_IT_BEGAN = (
+    *(Invalid, NotFound, CartEmpty, QuoteExpired, OutOfStock, PriceChanged, NotAdmitted),
+    CheckoutInProgress,  # it is perhaps this key's purchase that has the pass
+)
+"""What refuses a purchase that has not begun; where its key has one already, that one's answer counts."""
+
+
+class _Begin(NamedTuple):
+    checkout_id: int
+    user_id: int
+    key: str
+    fingerprint: bytes
+    cart_id: int
+    record: str
+    begun_at: datetime
+    flash_pass: str | None
+
+
+class Purchases:
+    """Begins purchases, and says what became of them."""
+
+    def __init__(
+        self, db: asyncpg.Pool, preparation: Preparation, saga: Saga, neighbours: Neighbours
+    ) -> None:
+        self._db = db
+        self._preparation = preparation
+        self._saga = saga
+        self._cart = neighbours.cart
+        self._payments = neighbours.payments
+        self.gate: AdmissionGate | None = None
+        self._begin: Coalescer[_Begin, bool] = Coalescer(self._begin_many, batch_max=300)
+
+    async def buy(self, caller: Caller, key: str, ask: Buy) -> CheckoutAnswer:
+        """Buy what is in the caller's cart, once a key. A key's answer never changes once it is final."""
+        if not 1 <= len(key) <= _KEY_MAX or not key.isprintable():
+            raise BadRequest(
+                "Idempotency-Key must be 1 to 255 printable characters.", pointer="/Idempotency-Key"
+            )
+        fingerprint = _fingerprint(ask)
+        try:
+            record = await self._preparation.prepare(caller, ask)
+            flash_pass = None
+            if self.gate is not None:
+                flash_pass = await self.gate.admit(record.order, record.token, ask.flash_pass)
+        except _BEFORE_IT_BEGAN:
+            if existing := await self._existing(caller.user_id, key):
+                return await self._again(existing, fingerprint)
+            raise
+        order = record.order
+        begin = _Begin(
+            checkout_id=order.checkout_id,
+            user_id=caller.user_id,
+            key=key,
+            fingerprint=fingerprint,
+            cart_id=order.cart_id,
+            record=codec.inner_text(record),
+            begun_at=order.placed_at,
+            flash_pass=flash_pass,
+        )
+        if await self._begin(begin):
+            return await self._carry_out(record, 1)
+        if self.gate is not None and flash_pass is not None:
+            await self.gate.give_back(flash_pass, order.checkout_id)
+        if existing := await self._existing(caller.user_id, key):
+            return await self._again(existing, fingerprint)
+        return await self._cart_is_taken(record)
+
+    async def challenge(self, ticket: str, outcome: ChallengeOutcome) -> CheckoutAnswer:
+        """Take in what the shopper told their bank; the purchase goes on from there."""
+        checkout_id = await self._payments.answer_challenge(ticket, outcome)
+        return await self.resume(checkout_id)
+
+    async def resume(self, checkout_id: CheckoutId) -> CheckoutAnswer:
+        """Carry on a checkout that waits, or say what it came to."""
+        existing = await self._db.fetchrow(queries.by_id, checkout_id)
+        if existing is None:
+            raise NotFound("There is no such purchase.")
+        return await self._again(existing, existing["fingerprint"])
+
+    async def _again(self, existing: Any, fingerprint: bytes) -> CheckoutAnswer:
+        """Answer the same key again: what is stored, or the purchase carried on where nobody works on it."""
+        if existing["fingerprint"] != fingerprint:
+            raise KeyReused
+        if existing["status"] is not None:
+            return stored_answer(existing)
+        checkout_id, fence = existing["checkout_id"], existing["fence"]
+        taken = fence and await self._db.fetchrow(
+            queries.take_over, checkout_id, clock.now(), self._saga.lease, fence
+        )
+        if not taken:
+            if answer := await self._stored(checkout_id):
+                return answer
+            raise CheckoutInProgress
+        record = codec.decode(existing["record"], PendingOrder)
+        return await self._carry_out(record, taken["fence"], taken["direction"], decided(taken["reason"]))
+
+    async def _carry_out(
+        self,
+        record: PendingOrder,
+        fence: int,
+        direction: str | None = None,
+        reason: Refused | None = None,
+    ) -> CheckoutAnswer:
+        until = asyncio.get_running_loop().time() + _PATIENCE_S
+        try:
+            return await self._saga.carry_out(record, fence, direction, reason)
+        except Overloaded:
+            pass  # a part of the shop restarts: have patience, the steps may be asked again
+        except CheckoutInProgress:
+            if answer := await self._stored(record.order.checkout_id):
+                return answer
+            raise
+        left = until - asyncio.get_running_loop().time()
+        if left > 0:  # else a provider that hangs has used it up: recovery goes on, the shopper looks again
+            try:
+                return await patiently(lambda: self._take_up(record, fence), left)
+            except Overloaded:
+                pass
+        return self._saga.answer(Pending(record.order.order_id))
+
+    async def _take_up(self, record: PendingOrder, fence: int) -> CheckoutAnswer:
+        """Go on where we stopped. The database is asked where, for the answer to our last step may have been
+        lost."""
+        try:
+            if answer := await self._stored(record.order.checkout_id):
+                return answer
+            row = await self._db.fetchrow(queries.by_id, record.order.checkout_id)
+        except AWAY as error:
+            raise Overloaded from error
+        if row is None or row["fence"] != fence:
+            raise CheckoutInProgress
+        return await self._saga.carry_out(record, fence, row["direction"], decided(row["reason"]))
+
+    async def _stored(self, checkout_id: CheckoutId) -> CheckoutAnswer | None:
+        row = await self._db.fetchrow(queries.answer, checkout_id)
+        return stored_answer(row) if row else None
+
+    async def _cart_is_taken(self, record: PendingOrder) -> CheckoutAnswer:
+        """Refuse a cart that another checkout stands for: it runs, or it has bought it (and the cart came
+        back from an old copy, so its id is spent once more)."""
+        order = record.order
+        other = await self._db.fetchrow(queries.of_cart, order.cart_id)
+        if other and other["confirmed"]:
+            bought = codec.decode(other["record"], PendingOrder).order
+            lines = [Line(line.offer_id, line.quantity) for line in bought.lines]
+            await self._cart.spend(order.user_id, order.cart_id, lines)
+            raise CartEmpty("What was in this cart has been bought already.")
+        raise CheckoutInProgress
+
+    async def _existing(self, user_id: UserId, key: str) -> Any:
+        return await self._db.fetchrow(queries.by_key, user_id, key)
+
+    async def _begin_many(self, asks: list[_Begin]) -> list[bool | Exception]:
+        begun = {
+            row[0] for row in await self._db.fetch(queries.begin_many, *sql.columns(asks), self._saga.lease)
+        }
+        return [ask.checkout_id in begun for ask in asks]
+
+
+async def patiently(step: Callable[[], Awaitable[T]], seconds: float) -> T:
+    """Ask again while a part of the shop restarts; its asks are idempotent, so nothing is done twice."""
+    loop = asyncio.get_running_loop()
+    until, pause = loop.time() + seconds, 0.05
+    while True:
+        try:
+            return await step()
+        except Overloaded:
+            if loop.time() + pause > until:
+                raise
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 1.0)
+
+
+def _fingerprint(ask: Buy) -> bytes:
+    """Hash what a key was used for; the pass is not a part of it, for it may be another at the next try."""
+    what = ask if ask.flash_pass is None else structs.replace(ask, flash_pass=None)
+    return blake2b(codec.encode(what), digest_size=16).digest()

@@ -1,0 +1,80 @@
+"""The stages of `make check` and `make test`, fast to slow, each with its time.
+
+    .venv/bin/python scripts/stages.py check            # all checks, in order, up to the first that fails
+    .venv/bin/python scripts/stages.py test             # all tests
+    .venv/bin/python scripts/stages.py lint types       # these alone, as the hooks of pre-commit do
+
+The lists below are the only ones: make, CI and pre-commit take their stages from here.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+BIN = ROOT / ".venv" / "bin"
+SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile"]
+ALONE = ["browser", "faults"]
+"""Tests that drive a browser, and tests that time how soon what they kill is back."""
+FAST = ["tidy", "unit"]
+
+
+def tool(name: str, *arguments: str) -> list[str]:
+    """Return the command of a tool that lives in .venv."""
+    return [str(BIN / name), *arguments]
+
+
+def rest() -> list[str]:
+    """List the folders of tests that are neither fast nor run alone."""
+    folders = {path.parent.relative_to(ROOT / "tests").parts[0] for path in ROOT.glob("tests/*/**/test_*.py")}
+    return sorted(folders - {*FAST, *ALONE})
+
+
+def tests(*folders: str) -> list[str]:
+    """Name folders of tests as pytest takes them."""
+    return [f"tests/{folder}" for folder in folders]
+
+
+CHECK = {
+    "lock": tool("uv", "lock", "--check"),
+    "format": tool("ruff", "format", "--check", "."),
+    "lint": tool("ruff", "check", "."),
+    "imports": tool("pytest", "-q", "tests/tidy/test_layers.py"),
+    "docs": tool("python", "scripts/glossary.py", "--check"),
+    "wheel": tool("python", "scripts/check_wheel.py"),
+    "vulnerabilities": tool("python", "scripts/check_vulnerabilities.py"),
+    "types": tool("pyright"),
+}
+TEST = {
+    "fast tests": tool("pytest", "-q", *SIDE_BY_SIDE, *tests(*FAST)),
+    "tests": tool("pytest", *SIDE_BY_SIDE, *tests(*rest())),
+    "tests alone": tool("pytest", *tests(*ALONE)),
+}
+COVERAGE = {
+    "coverage": tool("pytest", "-q", "--cov", "--cov-report", "term:skip-covered", *tests(*FAST, *rest())),
+}
+STAGES = CHECK | TEST | COVERAGE
+
+
+def run(name: str) -> int:
+    """Run a stage and print its time; return its exit code."""
+    began = time.monotonic()
+    code = subprocess.call(STAGES[name], cwd=ROOT, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    passed = "passed" if code == 0 else f"FAILED with exit code {code}"
+    sys.stderr.write(f"== {name}: {passed} after {time.monotonic() - began:.1f} s\n")
+    return code
+
+
+def main(names: list[str]) -> int:
+    """Run the stages named, up to the first that fails; return its exit code."""
+    groups = {"check": list(CHECK), "test": list(TEST)}
+    for name in [stage for given in names for stage in groups.get(given, [given])]:
+        if code := run(name):
+            return code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
