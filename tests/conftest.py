@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
 os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="mercat-metrics-"))
 
@@ -14,6 +15,7 @@ import asyncpg
 import httpx
 import msgspec
 import pytest
+from msgspec.json import Decoder
 
 from mercat import events
 from mercat.embedded import Connection, temporary
@@ -108,7 +110,7 @@ async def _empty(owner: asyncpg.Connection, seeds: dict[str, list[asyncpg.Record
             if rows:
                 schema, _, name = table.partition(".")
                 await owner.copy_records_to_table(
-                    name, schema_name=schema, records=rows, columns=list(rows[0].keys())
+                    name, schema_name=schema, records=map(tuple, rows), columns=list(rows[0].keys())
                 )
 
 
@@ -155,7 +157,7 @@ async def told(settings: Settings, db: asyncpg.Pool) -> Callable[[], Awaitable[l
     which tells a fact and the class that names it cannot drift apart."""
     slot = "told"
     await event_log.open_slot(db, slot)
-    decoder = codec.decoder(events.AnyEvent)
+    decoder: Decoder[events.AnyEvent] = codec.decoder(cast(Any, events.AnyEvent))
     heard: list[events.AnyEvent] = []
 
     async def told() -> list[events.AnyEvent]:

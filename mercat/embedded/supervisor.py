@@ -360,7 +360,7 @@ class Supervisor:
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # `nohup` asks to stay
             stops.append(signal.SIGHUP)
         handlers = {number: signal.signal(number, self._ask) for number in stops}
-        handlers[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
+        handlers[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, _wake)
         before = signal.set_wakeup_fd(ringer.fileno(), warn_on_full_buffer=False)
         try:
             yield
@@ -373,6 +373,10 @@ class Supervisor:
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self._asked += 1
+
+
+def _wake(number: int, frame: FrameType | None) -> None:
+    """Do nothing: that the signal has a handler lets it wake the supervisor."""
 
 
 def check_port(host: str, port: int) -> None:

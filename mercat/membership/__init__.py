@@ -5,7 +5,7 @@ crash anywhere leaves somebody who asks the same again, and loses nothing. Other
 """
 
 from mercat.membership.api import API
-from mercat.membership.messages import SignInRequest
+from mercat.membership.messages import JoinRequest, SignInRequest
 from mercat.membership.service import Membership
 
-__all__ = ["API", "Membership", "SignInRequest"]
+__all__ = ["API", "JoinRequest", "Membership", "SignInRequest"]

@@ -3,6 +3,7 @@ from mercat.membership.service import Membership
 
 API = [
     Route("POST", "/members", Membership.register),
+    Route("POST", "/joined", Membership.join),
     Route("POST", "/sessions", Membership.sign_in),
     Route("POST", "/sellers", Membership.become_seller),
 ]

@@ -4,7 +4,7 @@ from mercat.flashsale import FlashSales
 from mercat.ids import SellerId, UserId
 from mercat.kit.refusals import Overloaded, SignInFirst
 from mercat.kit.rpc import Caller
-from mercat.membership.messages import SignInRequest
+from mercat.membership.messages import JoinRequest, SignInRequest
 from mercat.sellers import SellerName, Sellers
 
 
@@ -23,16 +23,15 @@ class Membership:
         await self._bring_along(caller, user_id)
         return user_id
 
-    async def sign_in(self, caller: Caller | None, request: SignInRequest) -> Session:
-        """Start a session, once what a guest has was brought along; WrongPassword, TooManyRequests.
+    async def join(self, caller: Caller | None, request: JoinRequest) -> Session:
+        """Open an account and start a session of it; EmailTaken where there is one: then signing in helps."""
+        user_id = await self._accounts.register(NewPerson(request.email, request.password, request.name))
+        return await self._enter(caller, user_id, request.guest_token)
 
-        The guest's session ends last: whoever is cut off before comes back with it, and signs in again."""
+    async def sign_in(self, caller: Caller | None, request: SignInRequest) -> Session:
+        """Start a session, once what a guest has was brought along; WrongPassword, TooManyRequests."""
         user_id = await self._accounts.verify(Credentials(request.email, request.password))
-        everything = await self._bring_along(caller, user_id)
-        session = await self._accounts.begin_session(user_id)
-        if caller and caller.guest and everything and request.guest_token:
-            await self._accounts.sign_out(request.guest_token)
-        return session
+        return await self._enter(caller, user_id, request.guest_token)
 
     async def become_seller(self, caller: Caller, name: SellerName) -> SellerId:
         """Make a member a seller, at once and in their running sessions; again they are the same seller."""
@@ -41,6 +40,16 @@ class Membership:
         seller_id = await self._sellers.register(caller.user_id, name)
         await self._accounts.grant(caller.user_id, "seller", seller_id)
         return seller_id
+
+    async def _enter(self, caller: Caller | None, user_id: UserId, guest_token: str) -> Session:
+        """Bring along what a guest has, then start the session, then end the guest's.
+
+        Whoever is cut off before the end comes back as the guest, and signs in again."""
+        everything = await self._bring_along(caller, user_id)
+        session = await self._accounts.begin_session(user_id)
+        if caller and caller.guest and everything and guest_token:
+            await self._accounts.sign_out(guest_token)
+        return session
 
     async def _bring_along(self, caller: Caller | None, user_id: UserId) -> bool:
         """Hand a guest's cart, places in queues, orders and addresses over to their account.

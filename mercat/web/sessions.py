@@ -22,7 +22,7 @@ from mercat.ids import SellerId, UserId
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
 from mercat.kit.text import normal_text
-from mercat.membership import SignInRequest
+from mercat.membership import JoinRequest, SignInRequest
 from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import local_path
@@ -189,9 +189,8 @@ class SessionPages:
             return await self._in(request, registering=True, form=form, errors=errors)
         caller = await caller_of(request)
         try:
-            await self._shop.membership.register(caller, NewPerson(email, password, name))
-            asked = SignInRequest(email, password, token_of(request))
-            session = await self._shop.membership.sign_in(caller, asked)
+            asked = JoinRequest(email, password, name, token_of(request))
+            session = await self._shop.membership.join(caller, asked)
         except Refusal as refused:
             return await self._in(request, registering=True, form=form, refused=refused)
         return self._begin(request, session, form)

@@ -39,11 +39,11 @@ class Actor:
         self.moved = asyncio.Event()
         self.racing = False
         self.under_way = 0
-        self.task = None
+        self.task: asyncio.Task[object] | None = None
 
     @property
     def done(self):
-        return self.task.done()
+        return self.task is not None and self.task.done()
 
     @property
     def still(self):

@@ -46,8 +46,8 @@ class Two:
 @pytest.fixture
 async def two(settings, db, clock_ahead):
     async with AsyncExitStack() as stack:
-        shops = [await build_shop(settings, stack) for _ in range(2)]
-        yield Two(*shops, db, clock_ahead)
+        one, two = [await build_shop(settings, stack) for _ in range(2)]
+        yield Two(one, two, db, clock_ahead)
 
 
 def statuses(results):

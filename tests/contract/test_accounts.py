@@ -417,7 +417,7 @@ async def test_anothers_address_or_card_is_not_there_and_the_refusal_says_which(
         (accounts.address(ann, at_bob), "/shipping_address_id"),
     ]
     answers = await asyncio.gather(*(ask for ask, _ in asks), return_exceptions=True)
-    assert [(type(answer), answer.facts["pointer"]) for answer in answers] == [
+    assert [(type(answer), vars(answer)["facts"]["pointer"]) for answer in answers] == [
         (NotFound, pointer) for _, pointer in asks
     ]
     assert await accounts.address_and_card(ann, at_ann, anns)

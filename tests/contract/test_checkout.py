@@ -3,6 +3,7 @@ all, and the books balance."""
 
 import asyncio
 from contextlib import AsyncExitStack
+from typing import Any
 
 import msgspec
 import pytest
@@ -63,7 +64,7 @@ class Breaks:
         return breaks
 
 
-def break_at(owner, part, verb, moment, error=Crash):
+def break_at(owner, part, verb, moment, error: Any = Crash):
     breaks = Breaks(getattr(owner, part), verb, moment, error)
     setattr(owner, part, breaks)
     return breaks

@@ -86,7 +86,7 @@ class Shop:
 
 
 def _hidden(page, name):
-    return re.search(rf'name="{name}" value="([^"]*)"', page)[1]
+    return re.findall(rf'name="{name}" value="([^"]*)"', page)[0]
 
 
 def _offered(page):

@@ -9,7 +9,7 @@ from flash_scene import SALE, Scene
 
 from mercat.accounts import EmailTaken, NewPerson, WrongPassword
 from mercat.kit.refusals import NotFound, SignInFirst, Unavailable
-from mercat.membership import API, Membership, SignInRequest
+from mercat.membership import API, JoinRequest, Membership, SignInRequest
 from mercat.sellers import NameTaken
 from mercat.shop import build_shop
 
@@ -133,6 +133,22 @@ async def test_a_registration_that_dies_is_made_good_by_signing_in(scene, step, 
         with pytest.raises(EmailTaken):
             await shop.membership.register(guest.caller, ANN)
     await has_come_along(scene, guest, await guest.signs_in(shop.membership))
+
+
+@pytest.mark.parametrize(("step", "answered"), STEPS)
+async def test_a_guest_who_joins_and_is_cut_off_loses_nothing(scene, step, answered):
+    await scene.opens()
+    shop = scene.shop
+    guest = await Guest(shop, scene.offer).comes()
+    request = JoinRequest(ANN.email, ANN.password, ANN.name, guest.token)
+    with pytest.raises(Killed):
+        await Mortal(step, answered=answered).membership(shop).join(guest.caller, request)
+    if (step, answered) == (1, False):
+        session = await shop.membership.join(guest.caller, request)
+    else:
+        caller = await shop.accounts.who(guest.token)
+        session = await shop.membership.sign_in(caller, SignInRequest(ANN.email, ANN.password, guest.token))
+    await has_come_along(scene, guest, session)
 
 
 async def test_signing_in_twice_at_once_brings_everything_once(scene):

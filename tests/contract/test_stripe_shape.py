@@ -32,6 +32,7 @@ async def mock(tmp_path, free_ports):
         f"127.0.0.1:{secure}",
         "-strict-version-check=false",
     ]
+    assert MOCK
     with (tmp_path / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(MOCK, *args, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{plain}"

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import msgspec
@@ -97,7 +97,7 @@ class Shop:
     async def who(self, token: str) -> Caller | None:
         return PEOPLE.get(token)
 
-    def client(self, token: str = "", address: str = "127.0.0.1", **options: object) -> httpx.AsyncClient:
+    def client(self, token: str = "", address: str = "127.0.0.1", **options: Any) -> httpx.AsyncClient:
         headers = {"authorization": f"Bearer {token}"} if token else {}
         transport = httpx.ASGITransport(self.middleware, client=(address, 1), raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url="http://shop", headers=headers, **options)

@@ -43,7 +43,7 @@ class Said:
 
     def __init__(self, response: httpx.Response) -> None:
         self.status, self.headers = response.status_code, response.headers
-        self.body = response.json() if response.content else None
+        self.body: Any = response.json() if response.content else None
 
     def __getitem__(self, name: Any) -> Any:
         return self.body[name]

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg2
 import pytest
 import valkey
+from valkey.exceptions import ValkeyError
 
 from mercat.embedded import Connection, Home, temporary
 from mercat.embedded.home import read_json
@@ -127,7 +128,7 @@ class Shop:
             if name == "worker":
                 return Process.of(self.pid(name)) is not None
             return valkey.Valkey.from_url(getattr(self.connection, f"{name}_url")).ping() is True
-        except (psycopg2.Error, valkey.exceptions.ValkeyError, ValueError):
+        except (psycopg2.Error, ValkeyError, ValueError):
             return False
 
 

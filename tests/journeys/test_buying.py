@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 from journeys.people import code, new_key, ok, until
@@ -193,7 +194,7 @@ async def _through_the_timeout(town, bea, card):
     gus = await (await town.guest()).ready(card)
     await gus.puts(tea["offer_id"])
     key = new_key()
-    answer = None
+    answer: Any = None
 
     async def final() -> bool:
         nonlocal answer

@@ -9,14 +9,14 @@ from journeys.people import code, until
 
 async def _all(town, path, key, **asked):
     """Every product, by following the cursor."""
-    found, cursor = [], None
+    found, cursor = [], {}
     while True:
-        query = urlencode({**asked, "limit": 100, **({"cursor": cursor} if cursor else {})}, doseq=True)
+        query = urlencode({**asked, "limit": 100, **cursor}, doseq=True)
         page = await town.nobody.get(f"{path}?{query}")
         found += page[key]
-        cursor = page["next_cursor"]
-        if not cursor:
+        if not page["next_cursor"]:
             return found, page["total"]
+        cursor = {"cursor": page["next_cursor"]}
 
 
 async def test_every_category_has_as_many_products_as_it_says(town):

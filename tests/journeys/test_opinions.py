@@ -1,5 +1,7 @@
 """What people say, keep and may like."""
 
+from typing import Any
+
 from journeys.people import code, ok, until
 
 
@@ -22,7 +24,7 @@ async def test_only_buyers_review_and_the_rating_follows(town, bea):
     await bea.saw(await bea.ships(order["order_id"]), "delivered")
 
     async def written_by(person, stars):
-        answer = None
+        answer: Any = None
 
         async def may():  # reviews hear of the purchase by the log
             nonlocal answer

@@ -11,7 +11,7 @@ from typing import Any
 try:
     from mercat import migrations as earlier
 except ImportError:
-    from mercat import migrate as earlier  # 0.1.0
+    from mercat import migrate as earlier  # 0.1.0  # pyright: ignore
 
 _ROOT = Path(__file__).parents[2]
 _MIGRATE = """

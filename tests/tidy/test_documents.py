@@ -1,7 +1,7 @@
 """What the documents promise: links lead somewhere, names exist, cells are short, the glossary is whole."""
 
-import importlib.util
 import re
+import runpy
 from pathlib import Path
 from typing import get_args
 
@@ -72,10 +72,7 @@ def test_an_index_has_every_page_under_its_title(folder):
 
 def glossary():
     """Load the script that writes the glossary."""
-    spec = importlib.util.spec_from_file_location("glossary", ROOT / "scripts" / "glossary.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return runpy.run_path(str(ROOT / "scripts" / "glossary.py"))
 
 
 def terms(text: str) -> list[str]:
@@ -84,10 +81,10 @@ def terms(text: str) -> list[str]:
 
 def test_the_glossary_has_every_module_service_and_event_once():
     writer = glossary()
-    page = writer.PAGE.read_text()
-    by_hand, _, generated = page.partition(writer.MARK)
-    assert writer.MARK + generated == writer.generated(), "run .venv/bin/python scripts/glossary.py"
-    expected = {*SERVICES, *writer.modules(), *(kind.__name__ for kind in get_args(events.AnyEvent))}
+    page = writer["PAGE"].read_text()
+    by_hand, _, generated = page.partition(writer["MARK"])
+    assert writer["MARK"] + generated == writer["generated"](), "run .venv/bin/python scripts/glossary.py"
+    expected = {*SERVICES, *writer["modules"](), *(kind.__name__ for kind in get_args(events.AnyEvent))}
     assert expected <= {*terms(generated)}
     once = [term for term in terms(page) if term not in ("term", "service", "event", "---")]
     assert len(once) == len(set(once)), sorted(term for term in once if once.count(term) > 1)
@@ -95,7 +92,7 @@ def test_the_glossary_has_every_module_service_and_event_once():
 
 
 def test_every_module_says_what_it_is_for():
-    unnamed = {name for name, meaning in glossary().modules().items() if not meaning}
+    unnamed = {name for name, meaning in glossary()["modules"]().items() if not meaning}
     assert unnamed == WITHOUT_DOCSTRING
 
 

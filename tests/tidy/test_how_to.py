@@ -13,7 +13,6 @@ from tidy import how_to
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "how-to"
 AHEAD = {
-    "add-a-delivery-rule",
     "add-a-letter",
     "add-a-limit",
     "add-a-migration",

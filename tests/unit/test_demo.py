@@ -216,7 +216,7 @@ def test_every_kind_is_drawn_small_and_well_formed(kind):
             seed = seed_for(colours[pattern * 5 % 16], backdrops[(pattern + pose) % BACKDROPS], pose, pattern)
             picture = draw(kind, seed, "A thing & <another>")
             assert len(picture.encode()) <= PICTURE_MAX
-            assert svg(picture).find("{*}title").text == "A thing & <another>"
+            assert svg(picture).findtext("{*}title") == "A thing & <another>"
 
 
 def test_kinds_colours_and_seeds_make_different_pictures():

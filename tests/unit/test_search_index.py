@@ -103,6 +103,7 @@ def test_a_killed_writer_leaves_whole_batches_and_the_next_one_goes_on(tmp_path)
         stdout=subprocess.PIPE,
         env={"PYTHONPATH": ":".join(sys.path)},
     )
+    assert writing.stdout
     done = [int(writing.stdout.readline()) for _ in range(5)][-1]
     writing.kill()
     writing.wait()

@@ -39,7 +39,7 @@ async def test_a_crowd_gets_one_page():
     pen = Pen("home")
     pen.may_go_on.clear()
     page = PageCache().wrap(pen)
-    crowd = [asyncio.create_task(page(ask())) for _ in range(500)]
+    crowd = [asyncio.ensure_future(page(ask())) for _ in range(500)]
     await asyncio.sleep(0)
     crowd[0].cancel()  # who asked first goes away; the others still get theirs
     pen.may_go_on.set()

@@ -309,7 +309,8 @@ async def faults(seconds: float, rate: float = 1_000, fault: Sequence[str] = ())
         if not wanted:
             return
         async with AsyncExitStack() as stack:
-            folder, double, more, card = _folder(stack), None, {}, "tok_visa"
+            folder, double, card = _folder(stack), None, "tok_visa"
+            more: Mapping[str, str] = {}
             if FULL_DISK in wanted and not await stack.enter_async_context(small_disk(folder)):
                 skipped.append(f"{FULL_DISK}: a small file system could not be mounted (needs root)")
                 return
