@@ -8,10 +8,10 @@ from both_ways import WAYS, reached
 from flash_scene import SALE, Scene
 
 from mercat.accounts import EmailTaken, NewPerson, WrongPassword
+from mercat.app import build_shop
 from mercat.kit.refusals import NotFound, SignInFirst, Unavailable
 from mercat.membership import API, JoinRequest, Membership, SignInRequest
 from mercat.sellers import NameTaken
-from mercat.shop import build_shop
 
 ANN = NewPerson("ann@shop.example", "correct horse", "Ann")
 
