@@ -110,7 +110,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return {"host": self.postgres_host, "port": self.postgres_port, "database": self.postgres_database}
 
     def replication(self) -> dict[str, Any]:
-        """What psycopg2's replication connection wants."""
+        """Return the arguments of psycopg2's replication connection."""
         return {
             "host": self.postgres_host,
             "port": self.postgres_port,
@@ -120,14 +120,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         }
 
     def secret(self, name: str) -> str:
-        """A password or key of its own for each name, derived from the one secret (HMAC-SHA-256)."""
+        """Derive a password or key of its own for each name from the one secret (HMAC-SHA-256)."""
         return hmac.new(self.secret_key.encode(), name.encode(), sha256).hexdigest()
 
     def key(self, name: str) -> bytes:
         return bytes.fromhex(self.secret(name))
 
     def link(self, path: str) -> str:
-        """A page of the shop as people outside reach it."""
+        """Return the address of a page of the shop as people outside reach it."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/") + path
 
     def part(self, kind: type[Part]) -> Part:
@@ -135,7 +135,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return _read(kind, {name: value.told() for name, value in self.variables.items()})
 
     def only(self) -> frozenset[str]:
-        """The services of this process, where it does not have all of them."""
+        """Return the services of this process, where it does not have all of them."""
         return named(self.services)
 
     def address_of(self, service: str) -> str | None:
@@ -143,7 +143,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def named(services: str) -> frozenset[str]:
-    """The names in a list with commas."""
+    """Read the names in a list with commas."""
     return frozenset(name.strip() for name in services.split(",") if name.strip())
 
 
