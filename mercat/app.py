@@ -49,7 +49,7 @@ async def certify(shop: Shop, sale_id: str) -> flashsale.Certified:
     """Sign the certificate of a sale, with what the audit finds of it."""
     found = await audit_of(shop.settings)
     laws = [
-        flashsale.Law(each.law, each.checked, each.violations)
+        flashsale.LawCheck(each.law, each.checked, each.violations)
         for each in found
         if "flash" in each.law or "stock" in each.law
     ]

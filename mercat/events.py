@@ -6,6 +6,7 @@ under the row's lock: an older one never overwrites a newer.
 """
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
@@ -21,6 +22,10 @@ from mercat.ids import (
     ShipmentId,
     UserId,
 )
+
+STOCK_MAX = 10_000_000
+StockQuantity = Annotated[int, msgspec.Meta(ge=0, le=STOCK_MAX)]
+"""Units on a shelf: as many as an offer may be listed or counted with."""
 
 
 class Event(msgspec.Struct, frozen=True, tag_field="event", kw_only=True):
@@ -63,6 +68,19 @@ class ProductChanged(Event, frozen=True, kw_only=True):
     product_id: ProductId
     version: int
     document: Document | None = None
+
+
+class ListedOffer(msgspec.Struct, frozen=True):
+    offer_id: OfferId
+    quantity: StockQuantity
+
+
+class OffersListed(Event, frozen=True, kw_only=True):
+    """New offers were listed, with so many units each. `reference`: the delivery that brings them, once."""
+
+    reference: str
+    seller_id: SellerId
+    offers: list[ListedOffer]
 
 
 class StockChanged(Event, frozen=True, kw_only=True):
@@ -176,6 +194,7 @@ class AccountOpened(Event, frozen=True, kw_only=True):
 
 AnyEvent = (
     ProductChanged
+    | OffersListed
     | StockChanged
     | OrderPlaced
     | OrderCancelled

@@ -116,7 +116,7 @@ def _make_accounts(host: Host, db: asyncpg.Pool, _: Shop) -> accounts.Accounts:
 
 def _make_search(host: Host, db: asyncpg.Pool, _: Shop) -> search.Search:
     settings = host.settings
-    return search.Search(settings.data / "search", settings.search_sold_out, db, search.place_of(settings))
+    return search.Search(settings.data / "search", settings.search_sold_out, db, search.index_store(settings))
 
 
 def _make_checkout(host: Host, db: asyncpg.Pool, shop: Shop) -> checkout.Checkout:
@@ -157,12 +157,17 @@ SERVICES: dict[str, Service] = {
         dispensable=True,
         duties=lambda shop: {"search index": lambda: shop.search.keep(lambda: every_product(shop.catalog))},
     ),
-    "sellers": Service(sellers.Sellers, sellers.API, lambda host, db, shop: sellers.Sellers(db)),
     "inventory": Service(
         inventory.Inventory,
         inventory.API,
         lambda host, db, shop: inventory.Inventory(db),
         on_checkout_path=True,
+    ),
+    "sellers": Service(
+        sellers.Sellers,
+        sellers.API,
+        lambda host, db, shop: sellers.Sellers(db, shop.catalog, shop.inventory),
+        asks=("catalog", "inventory"),
     ),
     "payments": Service(
         payments.Payments,
@@ -245,7 +250,7 @@ SERVICES: dict[str, Service] = {
         ),
         asks=("catalog", "inventory", "orders", "checkout"),
         on_checkout_path=True,
-        duties=lambda shop: {"flash sales": shop.flashsale.releaser.keep_releasing},
+        duties=lambda shop: {"flash sales": shop.flashsale.runner.keep_running},
     ),
     "membership": Service(
         membership.Membership,
@@ -275,7 +280,7 @@ async def build_services(settings: Settings, stack: AsyncExitStack, present: Pre
     shop = Shop(host, present)
     for name, service in SERVICES.items():
         setattr(shop, name, await _placed(host, shop, name, service))
-    shop.checkout.gate = flashsale.Gate(shop.flashsale)
+    shop.checkout.gate = flashsale.CheckoutGate(shop.flashsale)
     return shop
 
 

@@ -13,9 +13,7 @@ from mercat.app import build_shop
 from mercat.audit import audit
 from mercat.catalog import NewProduct
 from mercat.checkout import Buy
-from mercat.flashsale import (
-    NewSale,
-)
+from mercat.flashsale import NewSale
 from mercat.inventory import Line
 from mercat.kit import clock
 from mercat.kit.rpc import Caller
@@ -28,7 +26,7 @@ OPERATOR = Caller(ids.UserId(1), frozenset({"operator"}), email="ops@example.com
 class Scene:
     def __init__(self, shop, settings, db):
         self.shop, self.sales, self.settings, self.db = shop, shop.flashsale, settings, db
-        self.releaser = shop.flashsale.releaser
+        self.runner = shop.flashsale.runner
         self._numbers = itertools.count(1)
 
     async def lists(self, units=100):
@@ -48,13 +46,14 @@ class Scene:
         await self.tick()
 
     async def tick(self):
-        """A second of the releaser's work, and everybody sees it."""
-        self.releaser._ticked_at.clear()
-        await self.releaser.tick()
+        """A second of the runner's work, and everybody sees it."""
+        self.runner._ticked_at.clear()
+        await self.runner.tick()
         self.look()
 
     def look(self):
-        self.sales._seen_at = self.shop.checkout.gate._seen_at = -1e9
+        self.sales._sales.look_again()
+        self.shop.checkout.gate._seen_at = -1e9
 
     def person(self):
         n = next(self._numbers)

@@ -8,7 +8,6 @@ from mercat.accounts.api import API
 from mercat.accounts.messages import (
     EMAIL_MAX,
     PASSWORD_MAX,
-    PASSWORD_MIN,
     Address,
     CardLabel,
     Credentials,
@@ -23,14 +22,12 @@ from mercat.accounts.messages import (
     TooMany,
     WrongPassword,
 )
-from mercat.accounts.rules import email_problem
 from mercat.accounts.service import Accounts
 
 __all__ = [
     "API",
     "EMAIL_MAX",
     "PASSWORD_MAX",
-    "PASSWORD_MIN",
     "Accounts",
     "Address",
     "CardLabel",
@@ -45,5 +42,4 @@ __all__ = [
     "Session",
     "TooMany",
     "WrongPassword",
-    "email_problem",
 ]

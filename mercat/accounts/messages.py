@@ -18,6 +18,9 @@ PERSON_NAME_MAX = 200
 PersonName = Annotated[str, Meta(min_length=1, max_length=PERSON_NAME_MAX, pattern=r"\S")]
 Text = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
 Maybe = Annotated[str, Meta(max_length=200)]
+PostalCode = Annotated[str, Meta(min_length=1, max_length=20, pattern=r"\S")]
+CountryCode = Annotated[str, Meta(pattern=r"^[A-Za-z]{2}$")]
+Phone = Annotated[str, Meta(max_length=40)]
 
 
 class NewPerson(Struct, frozen=True):
@@ -36,14 +39,14 @@ class Credentials(Struct, frozen=True):
 class NewAddress(Struct, frozen=True, kw_only=True):
     """Where parcels go. `country` is ISO 3166-1 alpha-2."""
 
-    name: Text
-    line1: Text
+    name: Annotated[Text, Meta(extra={"words": "Write the name on the door."})]
+    line1: Annotated[Text, Meta(extra={"words": "Write street and number."})]
     line2: Maybe | None = None
-    city: Text
+    city: Annotated[Text, Meta(extra={"words": "Write the city."})]
     region: Maybe | None = None
-    postal_code: Annotated[str, Meta(min_length=1, max_length=20, pattern=r"\S")]
-    country: Annotated[str, Meta(pattern=r"^[A-Za-z]{2}$")]
-    phone: Annotated[str, Meta(max_length=40)] | None = None
+    postal_code: Annotated[PostalCode, Meta(extra={"words": "Write the postal code."})]
+    country: Annotated[CountryCode, Meta(extra={"words": "Choose a country."})]
+    phone: Phone | None = None
 
 
 class Address(Struct, frozen=True, kw_only=True):

@@ -1,24 +1,36 @@
 """Catalogue: what there is to buy. Products have variants (SKUs) that sellers offer at a price.
 
+    service.py     the one door: which verb stands in which part
+    listings.py    a seller's products: listing one, changing one
+    offers.py      prices and states of what is sold
+    products.py    what shoppers read, behind a cache of two levels
+    categories.py  the tree, and slugs
+    imports.py     taking a batch from elsewhere; importing.py reads files, formats/ has one format a file
+    changes.py     what follows stock and ratings, and tells caches
+
 A product shows its featured offer: the cheapest that is active and in stock. Every change raises a product's
 version and tells the whole of it once.
 """
 
 from mercat.catalog.api import API
-from mercat.catalog.importing import BadRow, NotProducts, Progress, import_file
+from mercat.catalog.columns import BadField, Columns
+from mercat.catalog.formats import recognise
+from mercat.catalog.importing import ImportProgress, NotProducts, RowNote, import_file
 from mercat.catalog.messages import (
     Attribute,
     Attributes,
+    Breadcrumb,
     Category,
     Image,
+    Imported,
     ImportRow,
     ImportVariant,
     Listed,
     Listing,
+    ListingKey,
     NewProduct,
     Offer,
     OfferSort,
-    Place,
     Product,
     ProductChange,
     ProductOffer,
@@ -26,29 +38,32 @@ from mercat.catalog.messages import (
     Variant,
 )
 from mercat.catalog.service import Catalog
-from mercat.catalog.sources import recognise
 
 __all__ = [
     "API",
     "Attribute",
     "Attributes",
-    "BadRow",
+    "BadField",
+    "Breadcrumb",
     "Catalog",
     "Category",
+    "Columns",
     "Image",
+    "ImportProgress",
     "ImportRow",
     "ImportVariant",
+    "Imported",
     "Listed",
     "Listing",
+    "ListingKey",
     "NewProduct",
     "NotProducts",
     "Offer",
     "OfferSort",
-    "Place",
     "Product",
     "ProductChange",
     "ProductOffer",
-    "Progress",
+    "RowNote",
     "Status",
     "Variant",
     "import_file",

@@ -1,16 +1,26 @@
-from mercat.catalog.service import Catalog
+"""The catalogue's routes: every verb that is called from outside, and where it lives on the wire."""
+
+from mercat.catalog.categories import Categories
+from mercat.catalog.changes import Changes
+from mercat.catalog.imports import Imports
+from mercat.catalog.listings import Listings
+from mercat.catalog.offers import Offers
+from mercat.catalog.products import Products
 from mercat.kit.rpc import Route
 
 API = [
-    Route("POST", "/sellers/{seller_id}/products", Catalog.create),
-    Route("GET", "/sellers/{seller_id}/products/{product_id}", Catalog.listing),
-    Route("PATCH", "/sellers/{seller_id}/products/{product_id}", Catalog.change_product),
-    Route("PATCH", "/sellers/{seller_id}/offers/{offer_id}", Catalog.change_offer),
-    Route("GET", "/sellers/{seller_id}/offers", Catalog.of_seller),
-    Route("POST", "/offers", Catalog.offers, status=200),
-    Route("GET", "/products/{product_id}/featured", Catalog.featured),
-    Route("GET", "/products/{product_id}", Catalog.product),
-    Route("POST", "/cards", Catalog.cards, status=200),
-    Route("GET", "/categories", Catalog.categories),
-    Route("GET", "/documents/{after}", Catalog.documents),
+    Route("POST", "/sellers/{seller_id}/products", Listings.create),
+    Route("GET", "/sellers/{seller_id}/products/{product_id}", Listings.listing),
+    Route("PATCH", "/sellers/{seller_id}/products/{product_id}", Listings.change_product),
+    Route("PATCH", "/sellers/{seller_id}/offers/{offer_id}", Offers.change_offer),
+    Route("GET", "/sellers/{seller_id}/offers", Offers.of_seller),
+    Route("POST", "/offers", Offers.offers, status=200),
+    Route("GET", "/products/{product_id}/featured", Offers.featured),
+    Route("GET", "/products/{product_id}", Products.product),
+    Route("POST", "/cards", Products.cards, status=200),
+    Route("GET", "/documents/{after}", Products.documents),
+    Route("GET", "/histograms/{after}", Products.histograms),
+    Route("GET", "/categories", Categories.categories),
+    Route("POST", "/sellers/{seller_id}/imports", Imports.take),
+    Route("POST", "/told-again", Changes.tell_again),
 ]

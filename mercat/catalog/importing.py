@@ -1,42 +1,38 @@
-"""Takes files of products into the catalogue: streamed, in batches, with a report of every bad row."""
+"""Reading a file of products: streamed, in batches, with a report of every row that is left out or cut."""
 
-import csv
-import gzip
-import io
 import sqlite3
-import zlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
-import msgspec
-
-from mercat.catalog.messages import ImportRow
-from mercat.catalog.service import Catalog, Receive
-from mercat.catalog.sources import BadField, Raw, recognise, seller_of_row
-from mercat.ids import SellerId
+from mercat.catalog.columns import BadField, Columns
+from mercat.catalog.file_rows import BrokenFile, NumberedRow, read_rows
+from mercat.catalog.formats import Format, recognise
+from mercat.catalog.messages import Imported, ImportRow
+from mercat.kit import codec
 
 _BATCH = 500
+_BATCH_BYTES = 4_000_000
+"""A batch travels as one request, where the catalogue lives elsewhere."""
 _HELD_MAX = 2_000
 """Rows of all sellers that wait for their batch to be full."""
-_LINE_MAX = 4_000_000
 _LOOKED_AT = 20
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_NOT_UTF8 = "\ufffd"
 
 
-class BadRow(NamedTuple):
-    """A row that was left out, and why. Without a field it is the whole row that cannot be read."""
+class RowNote(NamedTuple):
+    """What happened to a row that was not taken as it is: it was left out, or a field of it was cut. Without
+    a field it is the whole row that cannot be read."""
 
     file: str
     line: int
     field: str
     reason: str
+    left_out: bool = True
 
 
-class Progress(NamedTuple):
+class ImportProgress(NamedTuple):
     """How far a file has been read, in bytes of it, and what became of its rows."""
 
     file: Path
@@ -45,7 +41,7 @@ class Progress(NamedTuple):
     added: int = 0
     changed: int = 0
     unchanged: int = 0
-    bad: int = 0
+    left_out: int = 0
     broken: str = ""
     """Why the rest of the file could not be read."""
 
@@ -54,82 +50,42 @@ class NotProducts(Exception):
     """No product can be read from this file; says why in one line."""
 
 
-class _Broken(Exception):
-    """The file ends in the middle."""
-
-
-SellerOf = Callable[[str], Awaitable[SellerId]]
-Bad = Callable[[BadRow], None]
-Read = tuple[int, dict[str, Any] | BadField]
+Take = Callable[[str, list[ImportRow]], Awaitable[Imported]]
+"""Lists a batch of rows for the seller of this name."""
 
 
 async def import_file(
-    catalog: Catalog,
     file: Path,
+    take: Take,
     *,
     seller: str | None,
-    stock: int,
-    seller_of: SellerOf,
-    receive: Receive,
-    bad: Bad,
-    progress: Callable[[Progress], None],
+    note: Callable[[RowNote], None],
+    progress: Callable[[ImportProgress], None],
     rename: Mapping[str, str] | None = None,
-) -> Progress:
-    """Reads one file to its end, in memory that does not grow with it. Rows are committed in batches, so a
-    run that was cut off is simply run again. `rename` maps a column of the file to one of ours."""
-    done = Progress(file, 0, file.stat().st_size)
-    waiting: dict[str, list[ImportRow]] = {}
-    default = seller or seller_name(file)
+) -> ImportProgress:
+    """Read one file to its end, in memory that does not grow with it.
 
-    async def take(name: str) -> None:
-        nonlocal done
-        taken = await catalog.take(waiting.pop(name), await seller_of(name), name, stock, receive)
-        done = done._replace(
-            added=done.added + taken.added,
-            changed=done.changed + taken.changed,
-            unchanged=done.unchanged + taken.unchanged,
-            read=raw.tell() if raw.seekable() else 0,
-        )
-        progress(done)
-
-    progress(done)
+    Rows are committed in batches, so a run that was cut off is simply run again. `rename` maps a column of
+    the file to one of ours; `seller` goes before what a row says. Raises NotProducts."""
     with file.open("rb") as raw, closing(_Seen()) as seen:
-        rows = _renamed(_rows(raw), rename or {})
-        head: list[Read] = []
+        rows = _renamed(read_rows(raw), rename or {})
+        work = _FileImport(file, raw, take, note, progress)
+        head: list[NumberedRow] = []
         try:
             head += islice(rows, _LOOKED_AT)
-        except _Broken as broken:
-            done = done._replace(broken=str(broken))
-        read = recognise(_readable(file, head)).read
+        except BrokenFile as broken:
+            work.breaks_off(broken)
+        reading = _Reading(recognise(_readable(file, head)), seller, seller_name(file), seen)
         try:
             for line, row in chain(head, rows):
-                try:
-                    if isinstance(row, BadField):
-                        raise row
-                    name = seller or seller_of_row(row) or default
-                    product = read(row)
-                    if first := seen.before(name, product.external_id, line):
-                        raise BadField("", f"is the same product as line {first}")
-                except BadField as error:
-                    bad(BadRow(file.name, line, error.field, error.reason))
-                    done = done._replace(bad=done.bad + 1)
-                    continue
-                waiting.setdefault(name, []).append(product)
-                if len(waiting[name]) >= _BATCH:
-                    await take(name)
-                elif sum(map(len, waiting.values())) >= _HELD_MAX:
-                    await take(max(waiting, key=lambda name: len(waiting[name])))
-        except _Broken as broken:
-            done = done._replace(broken=str(broken))
-        for name in list(waiting):
-            await take(name)
-    done = done._replace(read=done.size)
-    progress(done)
-    return done
+                await work.add(line, row, reading)
+        except BrokenFile as broken:
+            work.breaks_off(broken)
+        return await work.finish()
 
 
 def seller_name(file: Path) -> str:
-    """bestbuy-products.jsonl.gz: Bestbuy Products."""
+    """Name a seller after a file: bestbuy-products.jsonl.gz is sold by "Bestbuy Products"."""
     words = file.name.split(".")[0].replace("_", "-").split("-")
     name = " ".join(word.capitalize() for word in " ".join(words).split() if word.isprintable())
     return name[:100].strip() or "Import"
@@ -147,7 +103,7 @@ class _Seen:
         self._db.execute("begin")
 
     def before(self, seller: str, external_id: str, line: int) -> int | None:
-        """The line that had this product; None at the first time."""
+        """Answer the line that had this product; None at the first time."""
         added = self._db.execute("insert or ignore into seen values (?, ?, ?)", (seller, external_id, line))
         if added.rowcount:
             return None
@@ -158,8 +114,89 @@ class _Seen:
         self._db.close()
 
 
-def _readable(file: Path, head: list[Read]) -> Sequence[Raw]:
-    """The rows by which a file is recognised; raises where it holds no products at all."""
+class _Reading(NamedTuple):
+    """How the rows of a file are read, and whose they are: the named seller's, a row's own, the file's."""
+
+    format: Format
+    seller: str | None
+    otherwise: str
+    seen: _Seen
+
+    def read(self, line: int, columns: Columns) -> tuple[str, ImportRow]:
+        """Answer a row's seller and product; BadField where it cannot be taken."""
+        name = self.seller or columns.seller() or self.otherwise
+        product = self.format.read(columns)
+        if first := self.seen.before(name, product.external_id, line):
+            raise BadField("", f"is the same product as line {first}")
+        return name, product
+
+
+class _FileImport:
+    """The batches that wait, and the count of what became of the rows before."""
+
+    def __init__(
+        self,
+        file: Path,
+        raw: IO[bytes],
+        take: Take,
+        note: Callable[[RowNote], None],
+        progress: Callable[[ImportProgress], None],
+    ) -> None:
+        self._raw = raw
+        self._take = take
+        self._note = note
+        self._progress = progress
+        self._done = ImportProgress(file, 0, file.stat().st_size)
+        self._waiting: dict[str, list[ImportRow]] = {}
+        self._bytes: dict[str, int] = {}
+        progress(self._done)
+
+    async def add(self, line: int, row: Mapping[str, Any] | BadField, reading: _Reading) -> None:
+        """Put a row into its seller's batch, or note why it is left out."""
+        columns = Columns({} if isinstance(row, BadField) else row)
+        try:
+            if isinstance(row, BadField):
+                raise row
+            name, product = reading.read(line, columns)
+        except BadField as error:
+            self._note(RowNote(self._done.file.name, line, error.field, error.reason))
+            self._done = self._done._replace(left_out=self._done.left_out + 1)
+            return
+        for cut in dict.fromkeys(columns.cuts):
+            self._note(RowNote(self._done.file.name, line, cut.field, cut.reason, left_out=False))
+        self._waiting.setdefault(name, []).append(product)
+        self._bytes[name] = self._bytes.get(name, 0) + len(codec.encode(product))
+        if len(self._waiting[name]) >= _BATCH or self._bytes[name] >= _BATCH_BYTES:
+            await self._list(name)
+        elif sum(map(len, self._waiting.values())) >= _HELD_MAX:
+            await self._list(max(self._waiting, key=lambda name: len(self._waiting[name])))
+
+    def breaks_off(self, broken: BrokenFile) -> None:
+        """Remember that the rest cannot be read; what was read before is taken."""
+        self._done = self._done._replace(broken=str(broken))
+
+    async def finish(self) -> ImportProgress:
+        """List what still waits; answer what became of the file."""
+        for name in list(self._waiting):
+            await self._list(name)
+        self._done = self._done._replace(read=self._done.size)
+        self._progress(self._done)
+        return self._done
+
+    async def _list(self, name: str) -> None:
+        self._bytes.pop(name)
+        result = await self._take(name, self._waiting.pop(name))
+        self._done = self._done._replace(
+            added=self._done.added + result.added,
+            changed=self._done.changed + result.changed,
+            unchanged=self._done.unchanged + result.unchanged,
+            read=self._raw.tell() if self._raw.seekable() else 0,
+        )
+        self._progress(self._done)
+
+
+def _readable(file: Path, head: list[NumberedRow]) -> Sequence[Mapping[str, Any]]:
+    """Answer the rows by which a file is recognised; NotProducts where it holds none at all."""
     rows = [row for _, row in head if not isinstance(row, BadField)]
     if not head:
         raise NotProducts(f"{file.name} is empty.")
@@ -179,92 +216,8 @@ def _readable(file: Path, head: list[Read]) -> Sequence[Raw]:
     return rows
 
 
-def _renamed(rows: Iterator[Read], rename: Mapping[str, str]) -> Iterator[Read]:
+def _renamed(rows: Iterator[NumberedRow], rename: Mapping[str, str]) -> Iterator[NumberedRow]:
     for line, row in rows:
         if rename and not isinstance(row, BadField):
             row = {rename.get(name, name): value for name, value in row.items()}
         yield line, row
-
-
-def _rows(raw: io.BufferedReader) -> Iterator[Read]:
-    """Line numbers and rows; a line that cannot be read is a BadField. Raises _Broken where the file
-    breaks off."""
-    packed = raw.peek(2)[:2] == b"\x1f\x8b"
-    stream: Any = gzip.open(raw) if packed else raw
-    lines = _lines(stream)
-    try:
-        first = next((each for each in lines if each[1].strip()), None)
-        if first:
-            is_json = first[1].lstrip()[:1] in (b"{", b"[")
-            yield from (_json if is_json else _csv)(chain([first], lines))
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        reason = "it breaks off" if isinstance(error, EOFError) else "it is damaged"
-        raise _Broken(f"{reason} in the middle; what was read before is taken") from None
-
-
-def _lines(stream: Any) -> Iterator[tuple[int, bytes]]:
-    """Numbered lines; of a line that is too long only the beginning, without its end."""
-    number = 0
-    while line := stream.readline(_LINE_MAX):
-        number += 1
-        if number == 1:
-            line = line.removeprefix(_BYTE_ORDER_MARK)
-        yield number, line
-        while len(line) >= _LINE_MAX and not line.endswith(b"\n"):
-            line = stream.readline(_LINE_MAX)
-
-
-def _too_long(line: bytes) -> bool:
-    return len(line) >= _LINE_MAX and not line.endswith(b"\n")
-
-
-def _json(lines: Iterator[tuple[int, bytes]]) -> Iterator[Read]:
-    for number, line in lines:
-        if _too_long(line):
-            yield number, BadField("", f"is longer than {_LINE_MAX // 1_000_000} MB")
-        elif line.strip():
-            try:
-                row = msgspec.json.decode(line)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-                yield number, BadField("", f"is not JSON ({error})")
-            else:
-                yield number, row if isinstance(row, dict) else BadField("", "is not a JSON object")
-
-
-def _csv(lines: Iterator[tuple[int, bytes]]) -> Iterator[Read]:
-    """Commas, semicolons or tabs: whichever the heading has most of."""
-    csv.field_size_limit(_LINE_MAX)
-    over_long: list[int] = []
-
-    def texts() -> Iterator[str]:
-        for number, line in lines:
-            if _too_long(line):
-                over_long.append(number)
-                line = b"\n"
-            yield line.decode("utf-8", "replace")
-
-    given = texts()
-    heading = next(given, "")
-    delimiter = max(",;\t", key=heading.count)
-    reader = csv.reader(chain([heading], given), delimiter=delimiter)
-    names: list[str] = []
-    while True:
-        line = reader.line_num + 1
-        try:
-            row = next(reader, None)
-        except csv.Error as error:
-            yield line, BadField("", f"is not CSV ({error})")
-            continue
-        for number in over_long:
-            yield number, BadField("", f"is longer than {_LINE_MAX // 1_000_000} MB")
-        over_long.clear()
-        if row is None:
-            return
-        if not names:
-            names = [name.strip() for name in row]
-        elif len(row) > len(names):
-            yield line, BadField("", f"has {len(row)} columns where the heading has {len(names)}")
-        elif any(_NOT_UTF8 in value for value in row):
-            yield line, BadField("", "is not UTF-8: save the file as “CSV UTF-8”")
-        elif any(row):
-            yield line, dict(zip(names, row, strict=False))

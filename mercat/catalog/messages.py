@@ -1,23 +1,58 @@
-"""What the catalogue is asked and what it answers. Prices are integers of minor units."""
+"""What the catalogue is asked and what it answers, and the limits of all that sellers give.
+
+Prices are integers of minor units. A limit stands here once: in the type of its field, for the API, the forms
+and whoever validates, and as a constant for what cuts or counts.
+"""
 
 from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from mercat.events import StockQuantity
 from mercat.ids import CategoryId, OfferId, ProductId, SellerId, SkuId
+from mercat.money import MINOR_MAX
+
+TITLE_MAX = 500
+DESCRIPTION_MAX = 20_000
+BRAND_MAX = 200
+CATEGORY_MAX = 200
+CATEGORY_NAME_MAX = 80
+CATEGORY_DEPTH_MAX = 8  # with the length of the names: short enough together for an index
+ATTRIBUTES_MAX = 500
+ATTRIBUTE_NAME_MAX = 100
+ATTRIBUTE_TEXT_MAX = 2_000
+IMAGES_MAX = 50
+IMAGE_URL_MAX = 2_000
+TAGS_MAX = 50
+TAG_MAX = 200
+EXTERNAL_ID_MAX = 200
+VARIANTS_MAX = 200
+OPTIONS_MAX = 5
+OPTION_MAX = 50
+COUNT_MAX = 2**31 - 1
+LISTING_KEY_MAX = 300
 
 Status = Literal["active", "paused", "draft"]
 OfferSort = Literal["newest", "cheapest", "dearest"]
+Title = Annotated[str, Meta(min_length=1, max_length=TITLE_MAX, pattern=r"\S")]
+Description = Annotated[str, Meta(max_length=DESCRIPTION_MAX)]
+Brand = Annotated[str, Meta(max_length=BRAND_MAX)]
+CategoryName = Annotated[str, Meta(max_length=CATEGORY_MAX)]
+"""A slug that there is, or a name for a new category."""
+CurrencyCode = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
+MinorPrice = Annotated[int, Meta(ge=0, le=MINOR_MAX)]
 Attribute = str | float | bool
-Attributes = Annotated[
-    dict[
-        Annotated[str, Meta(min_length=1, max_length=100)],
-        Annotated[str, Meta(max_length=2_000)] | float | bool,
-    ],
-    Meta(max_length=100),
-]
-"""As a seller may give them."""
+AttributeName = Annotated[str, Meta(min_length=1, max_length=ATTRIBUTE_NAME_MAX)]
+AttributeText = Annotated[str, Meta(max_length=ATTRIBUTE_TEXT_MAX)]
+Attributes = Annotated[dict[AttributeName, AttributeText | float | bool], Meta(max_length=ATTRIBUTES_MAX)]
+ImageUrl = Annotated[str, Meta(max_length=IMAGE_URL_MAX, pattern=r"^(https?://|/)")]
+Images = Annotated[list[ImageUrl], Meta(max_length=IMAGES_MAX)]
+Tags = Annotated[list[Annotated[str, Meta(min_length=1, max_length=TAG_MAX)]], Meta(max_length=TAGS_MAX)]
+ExternalId = Annotated[str, Meta(max_length=EXTERNAL_ID_MAX)]
+OptionText = Annotated[str, Meta(max_length=OPTION_MAX)]
+ListingKey = Annotated[str, Meta(min_length=1, max_length=LISTING_KEY_MAX)]
+"""A key of the caller: the same again lists nothing new."""
 
 
 class Category(Struct, frozen=True):
@@ -30,38 +65,33 @@ class Category(Struct, frozen=True):
 class NewProduct(Struct, frozen=True, kw_only=True):
     """A product with one variant, and a seller's offer for it."""
 
-    title: Annotated[str, Meta(min_length=1, max_length=500)]
-    description: Annotated[str, Meta(max_length=20_000)] = ""
-    category: Annotated[str, Meta(max_length=200)] = ""
-    """A slug that there is, or a name for a new one."""
-    brand: Annotated[str, Meta(max_length=200)] | None = None
-    price: Annotated[int, Meta(ge=0)] = 0
-    currency: str = "USD"
+    title: Title
+    description: Description = ""
+    category: CategoryName = ""
+    brand: Brand | None = None
+    price: MinorPrice = 0
+    currency: CurrencyCode = "USD"
     status: Status = "active"
-    attributes: dict[str, Attribute] = {}
-    images: list[str] = []
-    tags: list[str] = []
-    external_id: Annotated[str, Meta(max_length=200)] | None = None
+    attributes: Attributes = {}
+    images: Images = []
+    tags: Tags = []
+    external_id: ExternalId | None = None
 
 
 class ProductChange(Struct, frozen=True, kw_only=True):
-    """What a seller wants otherwise of their product; what is not said stays as it is."""
+    """What a seller wants otherwise of their product; what is not given stays as it is."""
 
-    title: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")] | UnsetType = UNSET
-    description: Annotated[str, Meta(max_length=20_000)] | UnsetType = UNSET
-    category: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
-    brand: Annotated[str, Meta(max_length=200)] | UnsetType | None = UNSET
+    title: Title | UnsetType = UNSET
+    description: Description | UnsetType = UNSET
+    category: Annotated[CategoryName, Meta(min_length=1)] | UnsetType = UNSET
+    brand: Brand | UnsetType | None = UNSET
     attributes: Attributes | UnsetType = UNSET
-    images: (
-        Annotated[
-            list[Annotated[str, Meta(max_length=2_000, pattern=r"^(https?://|/)")]],
-            Meta(min_length=1, max_length=20),
-        ]
-        | UnsetType
-    ) = UNSET
+    images: Annotated[Images, Meta(min_length=1)] | UnsetType = UNSET
 
 
 class Listed(Struct, frozen=True):
+    """A product that was listed, by its ids."""
+
     product_id: ProductId
     sku_id: SkuId
     offer_id: OfferId
@@ -101,8 +131,8 @@ class Image(Struct, frozen=True):
     alt: str = ""
 
 
-class Place(Struct, frozen=True):
-    """A step on the way from the root of the tree to a category."""
+class Breadcrumb(Struct, frozen=True):
+    """A category on the way from the root of the tree to a product's own."""
 
     slug: str
     name: str
@@ -142,7 +172,7 @@ class Product(Struct, frozen=True, kw_only=True):
     seller_id: SellerId | None
     seller_name: str
     category: str
-    category_path: list[Place]
+    category_path: list[Breadcrumb]
     brand: str | None
     external_id: str | None
     attributes: dict[str, Attribute]
@@ -156,30 +186,49 @@ class Product(Struct, frozen=True, kw_only=True):
 
 
 class ImportVariant(Struct, frozen=True):
-    """One variant of a product that comes from elsewhere. `sku` names it among its product's."""
+    """One variant of a product that comes from elsewhere. `sku` names it among its product's; without a
+    `quantity` the import says how many there are."""
 
-    price: int = 0
-    quantity: int | None = None
-    options: dict[str, str] = {}
-    sku: str = ""
+    price: MinorPrice = 0
+    quantity: StockQuantity | None = None
+    options: Annotated[dict[OptionText, OptionText], Meta(max_length=OPTIONS_MAX)] = {}
+    sku: ExternalId = ""
 
 
 class ImportRow(Struct, frozen=True, kw_only=True):
-    """A product from elsewhere, as every source is read into it."""
+    """A product from elsewhere, as every format is read into it. Whole numbers among the attributes stay
+    whole."""
 
-    external_id: str
-    title: str
-    description: str = ""
-    brand: str | None = None
-    category_path: list[str] = []
-    currency: str = "USD"
-    attributes: dict[str, Attribute] = {}
-    tags: list[str] = []
-    options: dict[str, list[str]] = {}
-    variants: list[ImportVariant] = field(default_factory=lambda: [ImportVariant()])
-    images: list[str] = []
+    external_id: ExternalId
+    title: Title
+    description: Description = ""
+    brand: Brand | None = None
+    category_path: Annotated[
+        list[Annotated[str, Meta(max_length=CATEGORY_NAME_MAX)]], Meta(max_length=CATEGORY_DEPTH_MAX)
+    ] = []
+    currency: CurrencyCode = "USD"
+    attributes: Annotated[
+        dict[AttributeName, AttributeText | int | float | bool], Meta(max_length=ATTRIBUTES_MAX)
+    ] = {}
+    tags: Tags = []
+    options: dict[OptionText, Annotated[list[OptionText], Meta(max_length=VARIANTS_MAX)]] = {}
+    variants: Annotated[list[ImportVariant], Meta(min_length=1, max_length=VARIANTS_MAX)] = field(
+        default_factory=lambda: [ImportVariant()]
+    )
+    images: Images = []
     rating: float = 0
     review_count: int = 0
     histogram: list[int] = field(default_factory=lambda: [0, 0, 0, 0, 0])
     popularity: int = 0
     released: datetime | None = None
+
+
+class Imported(Struct, frozen=True):
+    """What became of a batch of rows, and the stock of the offers that are new: each with its units.
+    `reference` is the name of the delivery that brings it."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    reference: str = ""
+    stock: dict[OfferId, int] = {}

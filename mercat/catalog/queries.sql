@@ -1,21 +1,20 @@
 -- name: categories
 select category_id, slug, name, parent_id, slugs, names from catalog.category order by names;
 
--- name: add_categories
+-- name: add_categories(ids, slugs, names, parents, slug_paths, name_paths)
 insert into catalog.category (category_id, slug, name, parent_id, slugs, names)
 select i, s, n, p, string_to_array(ss, '/'), string_to_array(ns, E'\x1f')
-from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[]) as c (i, s, n, p, ss, ns)
+from unnest(:ids::bigint[], :slugs::text[], :names::text[], :parents::bigint[], :slug_paths::text[],
+    :name_paths::text[]) as c (i, s, n, p, ss, ns)
 on conflict do nothing;
 
--- name: known
-select p.external_id, p.product_id, p.content,
-    array(select k.key from catalog.sku k where k.product_id = p.product_id) as keys
-from catalog.product p
-where p.seller_id = $1 and p.external_id = any($2::text[]);
+-- name: known(seller_id, external_ids)
+select external_id, product_id, content from catalog.product
+where seller_id = :seller_id and external_id = any(:external_ids::text[]);
 
--- name: lock
+-- name: lock(product_ids)
 -- Whoever changes products or their offers locks the products first, in this order.
-select product_id from catalog.product where product_id = any($1::bigint[]) order by product_id for update;
+select product_id from catalog.product where product_id = any(:product_ids::bigint[]) order by product_id for update;
 
 -- name: stage
 -- Rows of an import wait here for the statements that take them in.
@@ -48,17 +47,18 @@ on conflict (seller_id, external_id) do update set title = excluded.title, descr
     where p.content is distinct from excluded.content
 returning product_id;
 
--- name: take_skus
+-- name: take_skus(product_ids)
 insert into catalog.sku as k (sku_id, product_id, key, place, options)
 select s.sku_id, p.product_id, s.key, s.place, s.options::jsonb
 from staged_offer s join catalog.product p on p.seller_id = s.seller_id and p.external_id = s.external_id
-where p.product_id = any($1::bigint[])
+where p.product_id = any(:product_ids::bigint[])
 order by p.product_id, s.key
 on conflict (product_id, key) do update set options = excluded.options, place = excluded.place
     where (k.options, k.place) is distinct from (excluded.options, excluded.place);
 
--- name: take_offers
+-- name: take_offers(product_ids)
 -- An offer whose price or status the seller has changed since is theirs: an import leaves it as it is.
+-- `added`: the offer is new.
 insert into catalog.offer as o (offer_id, sku_id, product_id, seller_id, seller_name, price, currency, status, in_stock,
     stock_version)
 select s.offer_id, k.sku_id, p.product_id, s.seller_id, s.seller_name, s.price, s.currency, s.status, s.in_stock,
@@ -66,16 +66,18 @@ select s.offer_id, k.sku_id, p.product_id, s.seller_id, s.seller_name, s.price, 
 from staged_offer s
 join catalog.product p on p.seller_id = s.seller_id and p.external_id = s.external_id
 join catalog.sku k on k.product_id = p.product_id and k.key = s.key
-where p.product_id = any($1::bigint[])
+where p.product_id = any(:product_ids::bigint[])
 order by s.offer_id
 on conflict (sku_id, seller_id) do update set price = excluded.price, currency = excluded.currency,
     status = excluded.status
-    where not o.by_hand and excluded.price > 0;
+    where not o.by_hand and excluded.price > 0
+returning o.offer_id, old.offer_id is null as added;
 
--- name: tell
+-- name: tell(product_ids)
 -- Raises the version of these products and tells each of them whole, once.
 with locked as materialized (
-    select product_id from catalog.product where product_id = any($1::bigint[]) order by product_id for update
+    select product_id from catalog.product where product_id = any(:product_ids::bigint[])
+    order by product_id for update
 ), raised as (
     update catalog.product p set version = p.version + 1 from locked l where p.product_id = l.product_id
     returning p.*
@@ -84,75 +86,97 @@ select count(events.tell_json('ProductChanged', jsonb_build_object('event', 'Pro
     'product_id', r.product_id, 'version', r.version, 'document', catalog.document(r::catalog.product))::text)) as told
 from raised r;
 
--- name: add_product
-insert into catalog.product (product_id, seller_id, external_id, title, description, category_id, brand, attributes,
-    options, tags, images, created_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb, $10, $11::jsonb, $12);
+-- name: tell_stock(reference, seller_id, offer_ids, quantities)
+-- New offers were listed with so many units each: whoever keeps the shelves follows it.
+select events.tell('OffersListed', jsonb_build_object('event', 'OffersListed', 'reference', :reference::text,
+    'seller_id', :seller_id::bigint, 'offers', (
+        select jsonb_agg(jsonb_build_object('offer_id', u.offer_id, 'quantity', u.quantity))
+        from unnest(:offer_ids::bigint[], :quantities::int[]) as u (offer_id, quantity))));
 
--- name: add_sku
-insert into catalog.sku (sku_id, product_id, key, options) values ($1, $2, '', '{}');
-
--- name: add_offer
-insert into catalog.offer (offer_id, sku_id, product_id, seller_id, seller_name, price, currency, status, in_stock)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9);
-
--- name: change_offer
-update catalog.offer set price = $2, status = $3, currency = $4, by_hand = true where offer_id = $1;
-
--- name: own_product
-select title, description, category_id, brand, attributes::text, images::text
-from catalog.product where product_id = $1 and seller_id = $2
-for update;
-
--- name: listing
-select p.title, p.description, c.slug as category, p.brand, p.attributes::text, p.images::text
-from catalog.product p join catalog.category c using (category_id)
-where p.product_id = $1 and p.seller_id = $2;
-
--- name: change_product
-update catalog.product set title = $2, description = $3, category_id = $4, brand = $5, attributes = $6::jsonb,
-    images = $7::jsonb
-where product_id = $1 and (title, description, category_id, brand, attributes, images)
-    is distinct from ($2, $3, $4, $5, $6::jsonb, $7::jsonb)
+-- name: add_listing_key(seller_id, key, content, product_id, sku_id, offer_id)
+-- A second transaction with the same key waits here until the first is committed, and adds nothing.
+insert into catalog.listing_key (seller_id, key, content, product_id, sku_id, offer_id)
+values (:seller_id, :key, :content, :product_id, :sku_id, :offer_id)
+on conflict do nothing
 returning true;
 
--- name: lock_of_offer
-select product_id from catalog.product
-where product_id = (select product_id from catalog.offer where offer_id = $1 and seller_id = $2)
+-- name: listed_by_key(seller_id, key)
+select content, product_id, sku_id, offer_id from catalog.listing_key where seller_id = :seller_id and key = :key;
+
+-- name: add_product(product_id, seller_id, external_id, title, description, category_id, brand, attributes, tags, images, created_at)
+insert into catalog.product (product_id, seller_id, external_id, title, description, category_id, brand, attributes,
+    tags, images, created_at)
+values (:product_id, :seller_id, :external_id, :title, :description, :category_id, :brand, :attributes::jsonb,
+    :tags, :images::jsonb, :created_at);
+
+-- name: add_sku(sku_id, product_id)
+insert into catalog.sku (sku_id, product_id, key, options) values (:sku_id, :product_id, '', '{}');
+
+-- name: add_offer(offer_id, sku_id, product_id, seller_id, seller_name, price, currency, status, in_stock)
+-- What is in stock from the beginning knows the shelf's first version.
+insert into catalog.offer (offer_id, sku_id, product_id, seller_id, seller_name, price, currency, status, in_stock,
+    stock_version)
+values (:offer_id, :sku_id, :product_id, :seller_id, :seller_name, :price, :currency, :status, :in_stock,
+    :in_stock::boolean::int);
+
+-- name: change_offer(offer_id, price, status, currency)
+update catalog.offer set price = :price, status = :status, currency = :currency, by_hand = true
+where offer_id = :offer_id;
+
+-- name: own_product(product_id, seller_id)
+select title, description, category_id, brand, attributes::text, images::text
+from catalog.product where product_id = :product_id and seller_id = :seller_id
 for update;
 
--- name: offers
-select o.offer_id, o.product_id, o.sku_id, o.seller_id, o.seller_name, p.title, k.options::text, o.price, o.currency,
-    o.status, o.in_stock, coalesce(p.images -> 0 ->> 'url', '') as image_url
-from catalog.offer o join catalog.product p on p.product_id = o.product_id join catalog.sku k on k.sku_id = o.sku_id
-where o.offer_id = any($1::bigint[]);
+-- name: listing(product_id, seller_id)
+select p.title, p.description, c.slug as category, p.brand, p.attributes::text, p.images::text
+from catalog.product p join catalog.category c using (category_id)
+where p.product_id = :product_id and p.seller_id = :seller_id;
 
--- name: of_seller
+-- name: change_product(product_id, title, description, category_id, brand, attributes, images)
+update catalog.product set title = :title, description = :description, category_id = :category_id, brand = :brand,
+    attributes = :attributes::jsonb, images = :images::jsonb
+where product_id = :product_id and (title, description, category_id, brand, attributes, images)
+    is distinct from (:title, :description, :category_id, :brand, :attributes::jsonb, :images::jsonb)
+returning true;
+
+-- name: lock_of_offer(offer_id, seller_id)
+select product_id from catalog.product
+where product_id = (select product_id from catalog.offer where offer_id = :offer_id and seller_id = :seller_id)
+for update;
+
+-- name: offers(offer_ids)
 select o.offer_id, o.product_id, o.sku_id, o.seller_id, o.seller_name, p.title, k.options::text, o.price, o.currency,
     o.status, o.in_stock, coalesce(p.images -> 0 ->> 'url', '') as image_url
 from catalog.offer o join catalog.product p on p.product_id = o.product_id join catalog.sku k on k.sku_id = o.sku_id
-where o.seller_id = $1 and ($3::text is null or o.status = $3)
-    and not exists (select from unnest($4::text[]) word where strpos(lower(p.title), word) = 0)
-    and ($2::bigint is null or o.offer_id < $2)
+where o.offer_id = any(:offer_ids::bigint[]);
+
+-- name: of_seller(seller_id, after, status, words, most)
+select o.offer_id, o.product_id, o.sku_id, o.seller_id, o.seller_name, p.title, k.options::text, o.price, o.currency,
+    o.status, o.in_stock, coalesce(p.images -> 0 ->> 'url', '') as image_url
+from catalog.offer o join catalog.product p on p.product_id = o.product_id join catalog.sku k on k.sku_id = o.sku_id
+where o.seller_id = :seller_id and (:status::text is null or o.status = :status)
+    and not exists (select from unnest(:words::text[]) word where strpos(lower(p.title), word) = 0)
+    and (:after::bigint is null or o.offer_id < :after)
 order by o.offer_id desc
-limit $5;
+limit :most;
 
--- name: of_seller_by_price
--- `$6`: 1 with the cheapest first, -1 with the dearest.
+-- name: of_seller_by_price(seller_id, after, status, words, most, direction)
+-- `direction`: 1 with the cheapest first, -1 with the dearest.
 select o.offer_id, o.product_id, o.sku_id, o.seller_id, o.seller_name, p.title, k.options::text, o.price, o.currency,
     o.status, o.in_stock, coalesce(p.images -> 0 ->> 'url', '') as image_url
 from catalog.offer o join catalog.product p on p.product_id = o.product_id join catalog.sku k on k.sku_id = o.sku_id
-where o.seller_id = $1 and ($3::text is null or o.status = $3)
-    and not exists (select from unnest($4::text[]) word where strpos(lower(p.title), word) = 0)
-    and ($2::bigint is null or (o.price * $6::bigint, o.offer_id) > (
-        select last.price * $6::bigint, last.offer_id from catalog.offer last where last.offer_id = $2))
-order by o.price * $6::bigint, o.offer_id
-limit $5;
+where o.seller_id = :seller_id and (:status::text is null or o.status = :status)
+    and not exists (select from unnest(:words::text[]) word where strpos(lower(p.title), word) = 0)
+    and (:after::bigint is null or (o.price * :direction::bigint, o.offer_id) > (
+        select last.price * :direction::bigint, last.offer_id from catalog.offer last where last.offer_id = :after))
+order by o.price * :direction::bigint, o.offer_id
+limit :most;
 
--- name: featured
-select (catalog.featured($1::bigint)).offer_id;
+-- name: featured(product_id)
+select (catalog.featured(:product_id::bigint)).offer_id;
 
--- name: product
+-- name: product(product_id)
 select p.product_id, p.external_id, p.title, p.description, p.brand, p.attributes::text, p.options::text, p.tags,
     p.images::text, p.rating, p.review_count, p.histogram, p.created_at, p.version, c.slug as category,
     c.slugs, c.names, (catalog.featured(p.product_id)).offer_id as featured,
@@ -163,20 +187,21 @@ select p.product_id, p.external_id, p.title, p.description, p.brand, p.attribute
         from catalog.offer o where o.sku_id = k.sku_id and o.status = 'active')) order by k.place, k.sku_id)
     from catalog.sku k where k.product_id = p.product_id)::text as variants
 from catalog.product p join catalog.category c using (category_id)
-where p.product_id = $1;
+where p.product_id = :product_id;
 
--- name: cards
-select p.product_id, catalog.document(p)::text as document from catalog.product p where p.product_id = any($1::bigint[]);
+-- name: cards(product_ids)
+select p.product_id, catalog.document(p)::text as document
+from catalog.product p where p.product_id = any(:product_ids::bigint[]);
 
--- name: documents
+-- name: documents(after, most)
 select p.product_id, p.version, catalog.document(p)::text as document
-from catalog.product p where p.product_id > $1 order by p.product_id limit $2;
+from catalog.product p where p.product_id > :after order by p.product_id limit :most;
 
--- name: stock_changed
+-- name: stock_changed(offer_ids, versions, available)
 -- Offers whose stock state turned, by facts newer than what they know.
 with fresh as materialized (
     select o.offer_id, o.product_id, s.version, s.available > 0 as in_stock
-    from unnest($1::bigint[], $2::int[], $3::int[]) as s (offer_id, version, available)
+    from unnest(:offer_ids::bigint[], :versions::int[], :available::int[]) as s (offer_id, version, available)
     join catalog.offer o using (offer_id)
     where o.stock_version < s.version
 ), locked as materialized (
@@ -190,16 +215,17 @@ with fresh as materialized (
 )
 select distinct product_id from changed where before <> now;
 
--- name: rating_changed
+-- name: rating_changed(product_ids, versions, ratings, reviews, histograms)
 with locked as materialized (
-    select product_id from catalog.product where product_id = any($1::bigint[]) order by product_id for update
+    select product_id from catalog.product where product_id = any(:product_ids::bigint[]) order by product_id for update
 )
 update catalog.product p set rating = r.rating, review_count = r.reviews, rating_version = r.version,
     histogram = string_to_array(r.histogram, ',')::int[]
-from unnest($1::bigint[], $2::int[], $3::float8[], $4::int[], $5::text[]) as r (product_id, version, rating, reviews,
-    histogram)
+from unnest(:product_ids::bigint[], :versions::int[], :ratings::float8[], :reviews::int[], :histograms::text[])
+    as r (product_id, version, rating, reviews, histogram)
 where p.product_id = r.product_id and p.rating_version < r.version and (select count(*) from locked) > 0
 returning p.product_id;
 
--- name: histograms
-select product_id, histogram from catalog.product where product_id > $1 and review_count > 0 order by product_id limit $2;
+-- name: histograms(after, most)
+select product_id, histogram from catalog.product
+where product_id > :after and review_count > 0 order by product_id limit :most;

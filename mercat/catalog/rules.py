@@ -1,13 +1,17 @@
-"""Slugs and paths: decisions without IO."""
+"""Slugs, fingerprints and what may be for sale: decisions without IO."""
 
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from itertools import chain, count
+from typing import get_args
 
-from mercat.catalog.messages import ImportRow, ImportVariant
+from mercat.catalog.messages import Image, ImportVariant, Status
+from mercat.ids import ProductId
 from mercat.kit import codec
+from mercat.kit.refusals import Invalid
+from mercat.money import MINOR_MAX
 
 UNCATEGORISED = "uncategorised"
 _OTHER = re.compile(r"[^a-z0-9]+")
@@ -16,19 +20,21 @@ _SLUG_MAX = 80
 
 
 def slug_of(name: str) -> str:
-    """Cell Phones & More: cell-phones-more."""
+    """Make a slug: "Cell Phones & More" is `cell-phones-more`."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return _OTHER.sub("-", plain).strip("-")[:_SLUG_MAX] or "category"
 
 
 def alike(name: str) -> str:
-    """What names of one category have in common: the letters of any script, without accents and case."""
+    """Reduce a name to what names of one category have in common: the letters of any script, without accents
+    and case."""
     plain = (each for each in unicodedata.normalize("NFKD", name) if not unicodedata.combining(each))
     return _NO_LETTER.sub("-", "".join(plain).casefold()).strip("-") or name.strip()
 
 
 def free_slug(path: Sequence[str], taken: Mapping[str, tuple[str, ...]]) -> str:
-    """The last name's slug; where another category has it, with its parent's before, and then a number."""
+    """Choose the last name's slug; where another category has it, with its parent's before, and then a
+    number."""
     own = slug_of(path[-1])
     parent = slug_of(path[-2]) if len(path) > 1 else own
     tries = chain([own, f"{parent}-{own}"], (f"{parent}-{own}-{n}" for n in count(2)))
@@ -36,11 +42,30 @@ def free_slug(path: Sequence[str], taken: Mapping[str, tuple[str, ...]]) -> str:
     return next(slug for slug in tries if taken.get(slug, wanted) == wanted)
 
 
-def content_of(row: ImportRow) -> bytes:
-    """A fingerprint of all that a row says: the same row again changes nothing."""
-    return blake2b(codec.encode(row), digest_size=16).digest()
+def fingerprint(value: object) -> bytes:
+    """Hash all that a value says: equal values have the same, so what comes again is known."""
+    return blake2b(codec.encode(value), digest_size=16).digest()
 
 
 def key_of(variant: ImportVariant) -> str:
-    """What tells a variant from the others of its product, and finds it again in the next import."""
+    """Name a variant among the others of its product, so that the next import finds it again."""
     return variant.sku or "/".join(f"{name}={value}" for name, value in sorted(variant.options.items()))
+
+
+def drawn_image(product_id: ProductId, title: str) -> Image:
+    """Give what has no picture a drawn one."""
+    return Image(f"/media/art/{product_id}.svg", title)
+
+
+def check_for_sale(status: str, price: int, currency: str, shop_currency: str) -> None:
+    """Refuse (Invalid) an offer that cannot stand so: what is active has a price, in the shop's currency."""
+    if status not in get_args(Status):
+        raise Invalid(f"A status is one of {', '.join(get_args(Status))}.", pointer="/status")
+    if not 0 <= price <= MINOR_MAX:
+        raise Invalid("This price is negative or absurd.", pointer="/price")
+    if status == "active" and price <= 0:
+        raise Invalid("What is for sale needs a price.", pointer="/price")
+    if status == "active" and currency != shop_currency:
+        raise Invalid(
+            f"This shop sells in {shop_currency}. Offers in {currency} stay drafts.", pointer="/currency"
+        )

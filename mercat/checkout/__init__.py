@@ -7,6 +7,7 @@ true. `service.py` lists the parts: preparation, purchases, recovery, aftercare,
 
 from mercat.checkout.api import API
 from mercat.checkout.messages import (
+    FLASH_PASS_MAX,
     AdmissionGate,
     Buy,
     CartEmpty,
@@ -15,13 +16,14 @@ from mercat.checkout.messages import (
     CheckoutInProgress,
     CheckoutOutcome,
     Confirmed,
-    KeyReused,
+    MethodCode,
     NotAdmitted,
     Parked,
     Pending,
     Present,
     PriceChanged,
     Quote,
+    QuoteId,
     Refused,
     Return,
     Returned,
@@ -30,9 +32,11 @@ from mercat.checkout.messages import (
 )
 from mercat.checkout.neighbours import Neighbours
 from mercat.checkout.service import Checkout
+from mercat.kit.refusals import KeyReused
 
 __all__ = [
     "API",
+    "FLASH_PASS_MAX",
     "AdmissionGate",
     "Buy",
     "CartEmpty",
@@ -43,6 +47,7 @@ __all__ = [
     "CheckoutOutcome",
     "Confirmed",
     "KeyReused",
+    "MethodCode",
     "Neighbours",
     "NotAdmitted",
     "Parked",
@@ -50,6 +55,7 @@ __all__ = [
     "Present",
     "PriceChanged",
     "Quote",
+    "QuoteId",
     "Refused",
     "Return",
     "Returned",

@@ -13,6 +13,8 @@ from mercat.kit.refusals import Conflict, Forbidden, Invalid, Refusal
 from mercat.orders import LineQuantity, NewOrder
 from mercat.payments import NextAction, SellerPart
 
+FLASH_PASS_MAX = 2_000
+QuoteId = Annotated[str, Meta(max_length=60_000)]
 MethodCode = Annotated[str, Meta(min_length=1, max_length=40)]
 
 
@@ -22,9 +24,9 @@ class Buy(Struct, frozen=True):
     shipping_address_id: AddressId
     payment_method_id: PaymentMethodId
     shipping_method: MethodCode
-    quote_id: Annotated[str, Meta(max_length=60_000)] | None = None
+    quote_id: QuoteId | None = None
     email: Email | None = None
-    flash_pass: Annotated[str, Meta(max_length=2_000)] | None = None
+    flash_pass: Annotated[str, Meta(max_length=FLASH_PASS_MAX)] | None = None
     """For what is sold in a flash sale."""
     expected_total: int | None = None
     """Minor units; where it differs from the total of now, it is price_changed and nothing is bought."""
@@ -166,10 +168,6 @@ class NotAdmitted(Forbidden):
 
 class CartEmpty(Invalid):
     """There is nothing in the cart to buy."""
-
-
-class KeyReused(Invalid):
-    """This Idempotency-Key was used for another request. Use a new key for a new purchase."""
 
 
 class CheckoutInProgress(Conflict):

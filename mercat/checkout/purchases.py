@@ -15,7 +15,6 @@ from mercat.checkout.messages import (
     CartEmpty,
     CheckoutAnswer,
     CheckoutInProgress,
-    KeyReused,
     NotAdmitted,
     Pending,
     PendingOrder,
@@ -29,7 +28,7 @@ from mercat.ids import CheckoutId, UserId
 from mercat.inventory import Line, OutOfStock
 from mercat.kit import clock, codec, sql
 from mercat.kit.batching import AWAY, Coalescer
-from mercat.kit.refusals import BadRequest, Invalid, NotFound, Overloaded
+from mercat.kit.refusals import BadRequest, Invalid, KeyReused, NotFound, Overloaded
 from mercat.kit.rpc import Caller
 from mercat.payments import ChallengeOutcome
 from mercat.pricing import QuoteExpired

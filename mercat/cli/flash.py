@@ -213,7 +213,7 @@ def finish(connection: Connection, sale_id: str, who: str, why: str) -> int:
         await shop.flashsale.switch_off(_operator(who), sale_id, [])
         if sale.state != "ended":
             await shop.flashsale.act(_operator(who), sale_id, Act("end", why))
-        await shop.flashsale.releaser.settle(sale_id)
+        await shop.flashsale.settle(sale_id)
         shutil.rmtree(shop.settings.data / _PAGES / "flash" / sale_id, ignore_errors=True)
         return await certify(shop, sale_id)
 

@@ -34,8 +34,9 @@ def import_into(
     columns: Mapping[str, str],
     report: Path,
 ) -> int:
-    """Imports with a bar a file; bad rows go to the report, and the first few to the screen. Answers what the
-    command exits with: 1 where a file could not be read to its end."""
+    """Import with a bar a file; what is left out or cut goes to the report, and the first few to the screen.
+
+    Answers what the command exits with: 1 where a file could not be read to its end."""
     try:
         return asyncio.run(_import(shop, files, seller, stock, columns, report))
     except KeyboardInterrupt:
@@ -54,7 +55,7 @@ async def _import(
     report: Path,
 ) -> int:
     began = time.perf_counter()
-    bad_rows = 0
+    left_out, cut = 0, 0
     sizes = [_size(file) for file in files]
     with _opened(report) as written, _bars() as bars:
         tasks = {
@@ -62,18 +63,18 @@ async def _import(
             for file, size in zip(files, sizes, strict=True)
         }
 
-        def progress(far: catalog.Progress) -> None:
+        def progress(far: catalog.ImportProgress) -> None:
             bars.start_task(tasks[far.file])
             bars.update(tasks[far.file], completed=far.read)
 
-        def bad(row: catalog.BadRow) -> None:
-            nonlocal bad_rows
-            bad_rows += 1
+        def note(row: catalog.RowNote) -> None:
+            nonlocal left_out, cut
+            left_out, cut = left_out + row.left_out, cut + (not row.left_out)
             written.write(msgspec.json.encode(row._asdict()) + b"\n")
-            if bad_rows <= _SHOWN:
-                said = f"{row.file}, line {row.line}: {row.field or 'the row'} {row.reason}"
-                bars.console.print(said, style="yellow")
-            elif bad_rows == _SHOWN + 1:
+            if left_out + cut <= _SHOWN:
+                words = f"{row.file}, line {row.line}: {row.field or 'the row'} {row.reason}"
+                bars.console.print(words, style="yellow")
+            elif left_out + cut == _SHOWN + 1:
                 bars.console.print("and more", style="yellow")
 
         async with AsyncExitStack() as stack:
@@ -85,31 +86,34 @@ async def _import(
                 seller=seller,
                 stock=stock,
                 rename=columns,
-                bad=bad,
+                note=note,
                 progress=progress,
             )
     for each in done:
-        said = {
+        by_outcome = {
             "added": each.added,
             "changed": each.changed,
             "as before": each.unchanged,
-            "left out": each.bad,
+            "left out": each.left_out,
         }
-        counts = ", ".join(f"{count:,} {words}" for words, count in said.items() if count)
+        counts = ", ".join(f"{count:,} {words}" for words, count in by_outcome.items() if count)
         _console.print(f"{each.file.name}: {counts or 'nothing in it'}")
         if each.broken:
             _console.print(f"{each.file.name}: {each.broken}.", style="red")
     _console.print(f"Done in {time.perf_counter() - began:.1f} s.")
-    if bad_rows:
-        rows = "1 row was" if bad_rows == 1 else f"{bad_rows:,} rows were"
+    if left_out:
+        rows = "1 row was" if left_out == 1 else f"{left_out:,} rows were"
         _console.print(f"{rows} left out; {report} says which and why.", style="yellow", soft_wrap=True)
-    else:
+    if cut:
+        fields = "1 field was" if cut == 1 else f"{cut:,} fields were"
+        _console.print(f"{fields} cut; {report} says which and why.", style="yellow", soft_wrap=True)
+    if not left_out and not cut:
         report.unlink(missing_ok=True)
     return 1 if any(each.broken for each in done) else 0
 
 
 def _size(file: Path) -> int:
-    """How large it is; Trouble where it cannot be read at all."""
+    """Measure a file; Trouble where it cannot be read at all."""
     try:
         with file.open("rb"):
             return file.stat().st_size
@@ -138,7 +142,7 @@ def _bars() -> Progress:
 
 
 def generate_into(count: int, seed: int, out: Path | None) -> None:
-    """Writes made-up products as lines of JSON."""
+    """Write made-up products as lines of JSON."""
     if out is None:
         _write(count, seed, sys.stdout.buffer)
         return

@@ -8,7 +8,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -20,9 +20,9 @@ from msgspec.structs import replace
 
 from mercat import money, settings
 from mercat.app import build_shop
-from mercat.catalog import BadRow, ImportRow, Progress, import_file, recognise
+from mercat.catalog import Columns, Imported, ImportProgress, ImportRow, RowNote, import_file, recognise
 from mercat.flashsale import NewSale
-from mercat.ids import OfferId, ProductId, SellerId, UserId
+from mercat.ids import ProductId, SellerId, UserId
 from mercat.inventory import Line
 from mercat.kit.refusals import NotFound
 from mercat.lab import demo
@@ -57,7 +57,7 @@ async def open_demo(
         for row in batch:
             by_seller.setdefault(demo.SELLERS[row.seller], []).append(_read(row, shop.settings.currency))
         for name, rows in by_seller.items():
-            await shop.catalog.take(rows, sellers[name], name, 0, receiver(shop))
+            await shop.sellers.list_many(sellers[name], rows, 0)
         taken += len(batch)
         say(f"{taken:,} of {count:,} products")
     await start_ratings(shop)
@@ -99,7 +99,7 @@ def _batches(rows: Iterator[demo.ProductRow], size: int) -> Iterator[list[demo.P
 def _read(row: demo.ProductRow, currency: str) -> ImportRow:
     """A demo product at the same figure in the shop's currency, for in another it could not be sold."""
     raw = msgspec.to_builtins(row)
-    read = recognise([raw]).read(raw)
+    read = recognise([raw]).read(Columns(raw))
     cent = 10 ** money.exponent(currency) / 100
     variants = [replace(variant, price=max(1, round(variant.price * cent))) for variant in read.variants]
     return replace(read, currency=currency, variants=variants)
@@ -147,13 +147,6 @@ def _person(name: str) -> UserId:
     return UserId(int.from_bytes(blake2b(name.encode(), digest_size=4).digest()))
 
 
-def receiver(shop: Shop) -> Callable[[str, list[tuple[OfferId, int]], SellerId], Awaitable[None]]:
-    async def receive(reference: str, goods: list[tuple[OfferId, int]], seller_id: SellerId) -> None:
-        await shop.inventory.receive(reference, [Line(offer, units) for offer, units in goods], seller_id)
-
-    return receive
-
-
 async def import_files(
     shop: Shop,
     files: Sequence[Path],
@@ -161,29 +154,19 @@ async def import_files(
     seller: str | None = None,
     stock: int = 100,
     rename: Mapping[str, str] | None = None,
-    bad: Callable[[BadRow], None],
-    progress: Callable[[Progress], None],
-) -> list[Progress]:
-    """Takes files of products, one after another. Raises NotProducts for a file that holds none."""
+    note: Callable[[RowNote], None],
+    progress: Callable[[ImportProgress], None],
+) -> list[ImportProgress]:
+    """Take files of products, one after another. Raises NotProducts for a file that holds none."""
     known: dict[str, SellerId] = {}
 
-    async def seller_of(name: str) -> SellerId:
+    async def take(name: str, rows: list[ImportRow]) -> Imported:
         if name not in known:
             known[name] = await shop.sellers.by_name(name)
-        return known[name]
+        return await shop.sellers.list_many(known[name], rows, stock)
 
     done = [
-        await import_file(
-            shop.catalog,
-            file,
-            seller=seller,
-            stock=stock,
-            seller_of=seller_of,
-            receive=receiver(shop),
-            bad=bad,
-            progress=progress,
-            rename=rename,
-        )
+        await import_file(file, take, seller=seller, note=note, progress=progress, rename=rename)
         for file in files
     ]
     await start_ratings(shop)  # also where nothing is new: a run that was cut off may not have come so far

@@ -40,6 +40,7 @@ async def _web(stop: asyncio.Event) -> None:
             address=told.host,
             port=told.port,
             interface=Interfaces.ASGINL,
+            websockets=False,
             log_enabled=False,
             backlog=2_048,
         )

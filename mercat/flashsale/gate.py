@@ -1,8 +1,10 @@
+"""What checkout asks before it begins, in every process that sells."""
+
 import asyncio
 from contextlib import suppress
 from hashlib import sha256
 
-from mercat.flashsale.messages import Claim, FlashPassInvalid, Watched
+from mercat.flashsale.messages import Claim, FlashPassInvalid, SaleOffer
 from mercat.flashsale.service import FlashSales
 from mercat.ids import CheckoutId, OfferId
 from mercat.kit.batching import AWAY
@@ -13,18 +15,18 @@ _FRESH_S = 1.0
 _STALE_S = 5.0
 
 
-class Gate:
-    """What checkout asks before it begins. It knows which offers are sold in sales alone, as of a second ago;
-    an order without one of these costs a look into a dictionary."""
+class CheckoutGate:
+    """Admit orders to checkout. It knows which offers are sold in sales alone, as of a second ago; an order
+    without one of these costs a look into a dictionary."""
 
     def __init__(self, sales: FlashSales) -> None:
         self._sales = sales
-        self._offers: dict[OfferId, Watched] = {}
+        self._offers: dict[OfferId, SaleOffer] = {}
         self._seen_at = -1e9
         self._looking: asyncio.Task[None] | None = None
 
     async def admit(self, order: NewOrder, card: str, flash_pass: str | None) -> str | None:
-        """Raises NotAdmitted, or answers the name of the pass that is used, if one is needed."""
+        """Answer the name of the pass that is used, if one is needed; raise NotAdmitted."""
         age = asyncio.get_running_loop().time() - self._seen_at
         if age > _FRESH_S:
             await self._refresh(wait=age > _STALE_S)
@@ -48,8 +50,9 @@ class Gate:
         return await self._sales.claim(claim, flash_pass or "") or None
 
     async def give_back(self, name: str, checkout_id: CheckoutId) -> None:
-        """The checkout did not begin: its key or its cart is another's. What cannot be given back at once the
-        releaser gives back."""
+        """Give back the turn of a checkout that did not begin, for its key or its cart is another's.
+
+        What cannot be given back at once the sale's runner gives back."""
         with suppress(Overloaded, *AWAY):
             await self._sales.give_back(name, checkout_id)
 
@@ -63,14 +66,14 @@ class Gate:
 
     async def _look(self) -> None:
         try:
-            self._offers = {each.offer_id: each for each in await self._sales.watched()}
+            self._offers = {each.offer_id: each for each in await self._sales.sale_offers()}
         except Exception:
             return  # what was known is good for some seconds; after that nothing is sold blindly
         self._seen_at = asyncio.get_running_loop().time()
 
 
 def _door(address: dict[str, str]) -> str:
-    """Where a parcel ends up, however the address was typed."""
+    """Reduce an address to where a parcel ends up, however it was typed."""
     parts = (address.get(part, "") for part in ("line1", "line2", "postal_code", "country"))
     return "".join(char for part in parts for char in part.casefold() if char.isalnum())
 

@@ -10,9 +10,12 @@ from mercat.ids import CheckoutId, OfferId, ProductId, UserId
 from mercat.kit.refusals import Conflict
 
 SaleId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
-Why = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
-Deed = Literal["start", "pause", "resume", "rate", "ceiling", "units", "end"]
+Reason = Annotated[
+    str, Meta(min_length=1, max_length=500, pattern=r"\S", extra={"words": "Say why, for the record."})
+]
+ActKind = Literal["start", "pause", "resume", "rate", "ceiling", "units", "end"]
 State = Literal["planned", "open", "paused", "sold_out", "ended"]
+PlaceState = Literal["drawing", "waiting", "your_turn", "bought", "lapsed", "sold_out", "ended"]
 
 
 class NewSale(Struct, frozen=True, kw_only=True):
@@ -66,13 +69,13 @@ class Sale(Struct, frozen=True, kw_only=True):
     """SHA-256 of the list of the drawn, lines of `number:user`."""
 
 
-class Place(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class QueuePlace(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where somebody stands. `place` is for good once it is drawn; `position` counts down to it: at 0 it
     is your turn, and `pass` is there."""
 
     ticket: str
     number: int
-    state: Literal["drawing", "waiting", "your_turn", "bought", "lapsed", "sold_out", "ended"]
+    state: PlaceState
     position: int | None
     ahead: int | None
     eta_s: int | None
@@ -82,7 +85,7 @@ class Place(Struct, frozen=True, kw_only=True, omit_defaults=True):
     pass_until: datetime | UnsetType = UNSET
 
 
-class Law(Struct, frozen=True):
+class LawCheck(Struct, frozen=True):
     """A law that was checked, on how many rows, and how many broke it."""
 
     law: str
@@ -90,8 +93,8 @@ class Law(Struct, frozen=True):
     violations: int
 
 
-class Deeds(Struct, frozen=True):
-    """What an operator did."""
+class CertifiedAct(Struct, frozen=True):
+    """What an operator did, in a certificate: `at` in seconds since 1970."""
 
     at: int
     who: str
@@ -130,8 +133,8 @@ class Certificate(Struct, frozen=True, kw_only=True):
     sold_out_at: int | None
     ended_at: int | None
     turns: list[Turn]
-    acts: list[Deeds]
-    laws: list[Law]
+    acts: list[CertifiedAct]
+    laws: list[LawCheck]
     made_at: int
 
 
@@ -143,7 +146,7 @@ class Certified(Struct, frozen=True):
     key: str
 
 
-class Verdict(Struct, frozen=True):
+class DrawCheck(Struct, frozen=True):
     """What recomputing a draw found: how many places were checked, and what is wrong."""
 
     drawn: int
@@ -159,8 +162,8 @@ class Signed(Struct, frozen=True):
     key: str
 
 
-class Done(Struct, frozen=True):
-    """What somebody did."""
+class PastAct(Struct, frozen=True):
+    """What an operator did to a sale, when and why."""
 
     at: datetime
     who: str
@@ -169,7 +172,7 @@ class Done(Struct, frozen=True):
     amount: int | None = None
 
 
-class Room(Struct, frozen=True):
+class SaleOverview(Struct, frozen=True):
     """What the control room shows: the sale, its turns, how checkout does, what was done."""
 
     sale: Sale
@@ -180,7 +183,7 @@ class Room(Struct, frozen=True):
     used: int
     lapsed: int
     health: CheckoutHealth
-    acts: list[Done]
+    acts: list[PastAct]
 
 
 class Pass(Struct, frozen=True):
@@ -192,7 +195,7 @@ class Pass(Struct, frozen=True):
     until: int
 
 
-class Watched(Struct, frozen=True):
+class SaleOffer(Struct, frozen=True):
     """An offer that is sold in a sale and nowhere else while the sale lasts."""
 
     offer_id: OfferId
@@ -216,8 +219,8 @@ class Claim(Struct, frozen=True):
 class Act(Struct, frozen=True):
     """What an operator does to a sale, and why. `amount`: the new rate or ceiling, or units to add."""
 
-    what: Deed
-    why: Why
+    what: ActKind
+    why: Reason
     amount: Annotated[int, Meta(ge=0, le=10_000_000)] | None = None
 
 

@@ -1,14 +1,25 @@
-"""Decisions without IO: the draw, the pace of release, what may be promised about the wait."""
+"""Decisions without IO: the draw, the pace of release, how a sale stands, what may be promised of the wait.
 
+A `sale` or a `turn` is a row of its table.
+"""
+
+from datetime import datetime
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
-from typing import NamedTuple
+from typing import Any
+
+from msgspec.structs import replace
+
+from mercat.checkout import CheckoutHealth
+from mercat.flashsale.messages import PlaceState, QueuePlace, State
 
 _ROUNDS = 10
+SOON_S = 0.2
+"""How often it is asked what checkouts came to once every unit is promised: sold out is told within 2 s."""
 
 
 def commitment(seed: bytes) -> bytes:
-    """What is published before the start: it binds us to the seed and tells nothing about it."""
+    """Hash the seed: published before the start, it binds us to the seed and tells nothing about it."""
     return sha256(seed).digest()
 
 
@@ -31,7 +42,7 @@ class Draw:
         self._rounds = [sha256(key + bytes([n])) for n in range(_ROUNDS)]
 
     def place_of(self, number: int) -> int:
-        """The place of whoever came as this number, from 1; who came after the start keeps the number."""
+        """Answer the place of whoever came as this number, from 1; after the start it is the number."""
         if not 1 <= number <= self.joined:
             return number
         at = number - 1
@@ -44,7 +55,7 @@ class Draw:
                 return at + 1
 
     def number_of(self, place: int) -> int:
-        """Who came as which number has this place."""
+        """Answer as which number came who has this place."""
         if not 1 <= place <= self.joined:
             return place
         at = place - 1
@@ -63,7 +74,7 @@ class Draw:
 
 
 def neighbourhood(address: str) -> str | None:
-    """The range of addresses that somebody who has many is likely to have: /24, or /48 of IPv6."""
+    """Name the range of addresses that somebody who has many is likely to have: /24, or /48 of IPv6."""
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -72,20 +83,11 @@ def neighbourhood(address: str) -> str | None:
 
 
 def local(address: str) -> bool:
-    """This very machine."""
+    """Answer whether an address is this very machine."""
     try:
         return ip_address(address).is_loopback
     except ValueError:
         return True
-
-
-class Health(NamedTuple):
-    """How checkout did lately: answers, of them failed by our fault, and how long the slow ones took."""
-
-    answers: int
-    failed: int
-    p99_s: float
-    overdue: int
 
 
 _SLOW_S = 1.5
@@ -93,10 +95,10 @@ _FAILED_SHARE = 0.05
 PACE_MIN = 0.05
 
 
-def pace(before: float, health: Health) -> float:
-    """The share of the rate at which people are released, after each look: cut by three tenths while checkout
-    is slow or fails, raised by a twentieth while it does well. (Additive increase, multiplicative decrease:
-    Chiu and Jain 1989.)"""
+def pace(before: float, health: CheckoutHealth) -> float:
+    """Answer the share of the rate at which turns are released, after each look: cut by three tenths while
+    checkout is slow or fails, raised by a twentieth while it does well. (Additive increase, multiplicative
+    decrease: Chiu and Jain 1989.)"""
     failing = health.failed > _FAILED_SHARE * max(health.answers, 20)
     if failing or health.p99_s > _SLOW_S or health.overdue > 20:
         return max(PACE_MIN, before * 0.7)
@@ -104,8 +106,79 @@ def pace(before: float, health: Health) -> float:
 
 
 def eta_s(ahead: int, rate: float, free: int) -> int | None:
-    """Seconds until somebody's turn; None where it cannot be known: nobody is let in, or those ahead would
-    take every unit, so that only turns given back could lead here."""
+    """Estimate the seconds until somebody's turn; None where it cannot be known: nobody is let in, or those
+    ahead would take every unit, so that only turns given back could lead here."""
     if rate <= 0 or ahead >= free:
         return None
     return round(ahead / rate)
+
+
+def allowance(before: float, sale: Any, since_s: float) -> float:
+    """Add the turns of so many seconds to those that were not given yet; two seconds' worth at most."""
+    a_second = sale["rate"] * sale["pace"]
+    return min(before + a_second * since_s, max(1.0, 2 * a_second))
+
+
+def releasable(sale: Any, allowed: int, shopping: int) -> tuple[int, int]:
+    """Answer how many places may have their turn now, and the units of each: `allowed` by the rate, while
+    `shopping` turns are under way."""
+    free = sale["units"] - sale["taken"]
+    units = min(sale["per_person"], free)
+    places = min(
+        allowed,
+        sale["ceiling"] - shopping,
+        free // units if units else 0,
+        sale["joined"] - sale["serving"],
+    )
+    return places, units
+
+
+def state_of(sale: Any) -> State:
+    """Name the state: sold out is seen from the count, so whoever sold the last unit need not say so."""
+    return "sold_out" if sale["state"] != "ended" and sale["sold"] == sale["units"] else sale["state"]
+
+
+def is_busy(sale: Any) -> bool:
+    """Answer whether somebody waits, or has a turn that is not settled."""
+    return sale["taken"] > sale["sold"] or sale["joined"] > sale["serving"]
+
+
+def all_promised(sale: Any) -> bool:
+    """Answer whether each unit is somebody's, or held for somebody, and not all are sold."""
+    return sale["state"] != "ended" and sale["sold"] < sale["units"] <= sale["taken"]
+
+
+def turn_state(turn: Any, now: datetime) -> PlaceState:
+    """Name what has become of a turn; "waiting" where there is none yet."""
+    if turn is None:
+        return "waiting"
+    if turn["state"] == "used":
+        return "bought"
+    if turn["state"] == "claimed" or (turn["state"] == "issued" and turn["until"] >= now):
+        return "your_turn"
+    return "lapsed"
+
+
+def undrawn_place(sale_id: str, number: int) -> QueuePlace:
+    """Tell somebody who came before the start: they have a number, and wait for the draw."""
+    return QueuePlace(
+        ticket=f"{sale_id}/{number}",
+        number=number,
+        state="drawing",
+        position=None,
+        ahead=None,
+        eta_s=None,
+        place=None,
+    )
+
+
+def waiting_place(here: QueuePlace, sale: Any, place: int) -> QueuePlace:
+    """Tell somebody with a place beyond those served how many are ahead, and for how long."""
+    ahead = place - sale["serving"] - 1
+    state = state_of(sale)
+    here = replace(here, position=ahead + 1, ahead=ahead, place=place)
+    if state == "sold_out" or state == "ended":
+        return replace(here, state=state)
+    rate = sale["rate"] * sale["pace"] if state == "open" else 0
+    free = (sale["units"] - sale["taken"]) // sale["per_person"]
+    return replace(here, state="waiting", eta_s=eta_s(ahead, rate, free))

@@ -10,18 +10,19 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 
 class Signer:
-    """Signs for the shop; `key` is the public half, base64."""
+    """Sign for the shop; `key` is the public half, base64."""
 
     def __init__(self, secret: bytes) -> None:
         self._private = Ed25519PrivateKey.from_private_bytes(secret)
         self.key = b64encode(self._private.public_key().public_bytes_raw()).decode()
 
     def sign(self, body: bytes) -> str:
+        """Answer the signature, base64."""
         return b64encode(self._private.sign(body)).decode()
 
 
 def genuine(key: str, signature: str, body: bytes) -> bool:
-    """Whether the holder of this key signed this."""
+    """Answer whether the holder of this key signed this."""
     try:
         Ed25519PublicKey.from_public_bytes(b64decode(key)).verify(b64decode(signature), body)
     except (InvalidSignature, ValueError):
@@ -30,4 +31,5 @@ def genuine(key: str, signature: str, body: bytes) -> bool:
 
 
 def canonical(what: Any) -> bytes:
+    """Encode as JSON in its canonical form."""
     return msgspec.json.encode(what, order="sorted")

@@ -8,8 +8,8 @@ API = [
     Route("POST", "/reservations/{checkout_id}", Inventory.reserve),
     Route("POST", "/reservations/{checkout_id}/confirm", Inventory.confirm, status=200),
     Route("DELETE", "/reservations/{checkout_id}", Inventory.release),
-    Route("POST", "/received/{reference}", Inventory.receive),
-    Route("POST", "/returned/{reference}", Inventory.put_back),
+    Route("POST", "/received/{reference:path}", Inventory.receive),
+    Route("POST", "/returned/{reference:path}", Inventory.put_back),
     Route("PUT", "/sellers/{seller_id}/stock/{offer_id}", Inventory.count),
     Route("POST", "/sellers/{seller_id}/stock", Inventory.owned, status=200),
 ]

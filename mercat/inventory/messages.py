@@ -1,13 +1,10 @@
 """What inventory is asked and what it answers."""
 
-from typing import Annotated
+from msgspec import Struct
 
-from msgspec import Meta, Struct
-
+from mercat.events import StockQuantity
 from mercat.ids import OfferId
 from mercat.kit.refusals import Conflict
-
-StockQuantity = Annotated[int, Meta(ge=0, le=10_000_000)]
 
 
 class Line(Struct, frozen=True):

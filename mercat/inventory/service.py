@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
+from mercat.events import OffersListed
 from mercat.ids import EPOCH_MS, CheckoutId, OfferId, SellerId
 from mercat.inventory.messages import Line, OutOfStock, Stock, StockCount
 from mercat.inventory.rules import ReservationAsk, Share, ShelfKey, share_out
 from mercat.kit import clock, sql
 from mercat.kit.batching import Coalescer
+from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound, Overloaded, Stale
 
 queries = sql.load("mercat.inventory")
@@ -55,6 +58,15 @@ class Inventory:
     async def receive(self, reference: str, items: list[Line], seller_id: SellerId | None = None) -> None:
         """Take goods in, once a reference."""
         await self._come_in("received", reference, items, seller_id)
+
+    @on(OffersListed)
+    async def follow_listings(self, db: PoolConnectionProxy, events: list[OffersListed]) -> None:
+        """Receive the stock of new offers, once a reference: whoever listed them may have died before."""
+        for event in events:
+            offers, quantities = zip(*((each.offer_id, each.quantity) for each in event.offers), strict=True)
+            await db.execute(
+                queries.receive, "received", event.reference, offers, quantities, event.seller_id
+            )
 
     async def put_back(self, reference: str, items: list[Line]) -> None:
         """Put sold goods back on the shelf, once a reference."""

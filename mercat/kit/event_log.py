@@ -19,6 +19,7 @@ import structlog
 from mercat.events import AnyEvent, Event
 from mercat.kit import codec, metrics, sql
 from mercat.kit.batching import AWAY
+from mercat.kit.composition import parts_of
 
 Method = TypeVar("Method", bound=Callable[..., Awaitable[None]])
 queries = sql.load("mercat.kit")
@@ -313,7 +314,6 @@ class Follower:
         batch waits, there is nothing to rest for."""
         self.name = name
         self._rest_s = _UNHURRIED_S if getattr(service, "unhurried", False) else _GATHER_S
-        self._service = service
         self._db = db
         self._reader = reader
         self._recent = recent or RecentFacts()
@@ -407,22 +407,28 @@ class Follower:
             by_type[type(event)].append(event)
         for event, method in self._consumers.items():
             if method.outside and event in by_type:
-                await method(self._service, by_type[event])
+                await method(by_type[event])
         async with self._db.acquire() as connection, connection.transaction():
             if not await connection.fetchval(queries.move_on, self.name, self._stored, to):
                 self._position = None  # another process told this service first
                 return
             for event, method in self._consumers.items():
                 if not method.outside and event in by_type:
-                    await method(self._service, connection, by_type[event])
+                    await method(connection, by_type[event])
         self._position = self._stored = to
         self._stored_at = asyncio.get_running_loop().time()
 
 
 def consumers(service: object) -> dict[type[Event], Any]:
-    methods = [method for kind in reversed(type(service).__mro__) for method in vars(kind).values()]
-    marked = [method for method in methods if hasattr(method, "consumes")]
-    return {event: method for method in marked for event in method.consumes}
+    """List the methods of a service, or of its parts, that follow facts."""
+    return {
+        event: getattr(part, name)
+        for part in parts_of(service)
+        for kind in reversed(type(part).__mro__)
+        for name, method in vars(kind).items()
+        if hasattr(method, "consumes")
+        for event in method.consumes
+    }
 
 
 async def deliver(connection: Any, events: Iterable[AnyEvent], services: Iterable[Any]) -> None:
@@ -434,4 +440,4 @@ async def deliver(connection: Any, events: Iterable[AnyEvent], services: Iterabl
         for event, method in consumers(service).items():
             if event in by_type:
                 given = (by_type[event],) if method.outside else (connection, by_type[event])
-                await method(service, *given)
+                await method(*given)

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 
 from mercat.kit import database, metrics, sql
 from mercat.kit.batching import Coalescer
+from mercat.kit.composition import parts_of
 from mercat.kit.event_log import SLOT, Follower, Notifier, RecentFacts, Relay, consumers, drop_partitions
 from mercat.kit.rpc import Route, remote, serve
 from mercat.kit.valkey import Store
@@ -151,14 +152,3 @@ async def _drain(service: object) -> None:
         for each in getattr(part, "__dict__", {}).values():
             if isinstance(each, Coalescer):
                 await each.close()
-
-
-def parts_of(service: object) -> list[object]:
-    """List what a service is made of: itself, and every object of its own package that a part holds."""
-    package = type(service).__module__.rpartition(".")[0]
-    parts = [service]
-    for part in parts:
-        for each in getattr(part, "__dict__", {}).values():
-            if type(each).__module__.startswith(f"{package}.") and not any(each is known for known in parts):
-                parts.append(each)
-    return parts

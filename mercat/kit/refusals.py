@@ -49,6 +49,10 @@ class Invalid(Refusal):
     status = 422
 
 
+class KeyReused(Invalid):
+    """This Idempotency-Key was used for another request. Use a new key for a new purchase."""
+
+
 class BadRequest(Refusal):
     """The request is not one we can read."""
 

@@ -145,6 +145,7 @@ def _endpoint(
     route: Route, service: object, authenticate: Authenticate, prefix: str
 ) -> Callable[[Request], Awaitable[Response]]:
     method = getattr(service, route.name)
+    body_max = _THROWN_AWAY_MAX if authenticate is _trusted else BODY_BYTES_MAX
     body = codec.asked(route.body) if route.body else None
     body_name = next(iter(route.at("body")), "")
     callers = route.at("caller")
@@ -173,7 +174,7 @@ def _endpoint(
         for name in requests:
             arguments[name] = request
         if body:
-            arguments[body_name] = body.decode(await read(request))
+            arguments[body_name] = body.decode(await read(request, most=body_max))
         return respond(await method(**arguments), route.status)
 
     async def endpoint(request: Request) -> Response:
@@ -306,9 +307,11 @@ async def _trusted(request: Request) -> Caller | None:
     return codec.decode(given, Caller) if given else None
 
 
-async def read(request: Request, *, needed: bool = True) -> bytes:
-    """The body, refused beyond 1 MB. Of what is too large some is read and thrown away, for many clients do
-    not listen before they have sent everything."""
+async def read(request: Request, *, needed: bool = True, most: int = BODY_BYTES_MAX) -> bytes:
+    """Read the body; TooLarge beyond `most` bytes: 1 MB of the public, more of a neighbour.
+
+    Of what is too large some is read and thrown away, for many clients do not listen before they have sent
+    everything."""
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > _THROWN_AWAY_MAX:
         raise TooLarge
@@ -318,9 +321,9 @@ async def read(request: Request, *, needed: bool = True) -> bytes:
         size += len(chunk)
         if size > _THROWN_AWAY_MAX:
             raise TooLarge
-        if size <= BODY_BYTES_MAX:
+        if size <= most:
             body += chunk
-    if size > BODY_BYTES_MAX:
+    if size > most:
         raise TooLarge
     if not body and needed:
         raise Invalid("This request needs a JSON body.", pointer="")

@@ -8,6 +8,12 @@ from msgspec import Meta, Struct
 from mercat.ids import CaseId, CheckoutId, OrderId, PaymentId, RefundId, SellerId, UserId
 from mercat.kit.refusals import Conflict, PaymentRequired
 
+CASE_NOTE_MAX = 1_000
+CaseNote = Annotated[
+    str,
+    Meta(min_length=1, max_length=CASE_NOTE_MAX, pattern=r"\S", extra={"words": "Say how it was resolved."}),
+]
+
 
 class SellerPart(Struct, frozen=True):
     """The part of a payment that is for one seller's goods, before commission."""
@@ -125,8 +131,6 @@ CaseKind = Literal[
     "authorisation_left",
     "refund_failed",
 ]
-CASE_NOTE_MAX = 1_000
-CaseNote = Annotated[str, Meta(min_length=1, max_length=CASE_NOTE_MAX)]
 
 
 class ReconciliationCase(Struct, frozen=True, kw_only=True):

@@ -2,6 +2,8 @@ from mercat.kit.rpc import Route
 from mercat.sellers.service import Sellers
 
 API = [
+    Route("POST", "/sellers/{seller_id}/products", Sellers.list_product),
+    Route("POST", "/sellers/{seller_id}/imports", Sellers.list_many),
     Route("POST", "/people/{user_id}", Sellers.register),
     Route("POST", "/by-name", Sellers.by_name),
     Route("GET", "/people/{user_id}", Sellers.of_user),

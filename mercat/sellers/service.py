@@ -3,7 +3,9 @@ from typing import Annotated
 import asyncpg
 
 from mercat import ids
+from mercat.catalog import Catalog, Imported, ImportRow, Listed, ListingKey, NewProduct
 from mercat.ids import SellerId, UserId
+from mercat.inventory import Inventory, Line, StockQuantity
 from mercat.kit import sql
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.kit.rpc import IN_BODY
@@ -14,8 +16,39 @@ queries = sql.load("mercat.sellers")
 
 
 class Sellers:
-    def __init__(self, db: asyncpg.Pool) -> None:
+    def __init__(self, db: asyncpg.Pool, catalog: Catalog, inventory: Inventory) -> None:
         self._db = db
+        self._catalog = catalog
+        self._inventory = inventory
+
+    async def list_product(
+        self,
+        seller_id: SellerId,
+        product: NewProduct,
+        quantity: StockQuantity,
+        key: ListingKey | None = None,
+    ) -> Listed:
+        """List a product with its stock: it can be bought when this returns.
+
+        The commit that lists it tells OffersListed, which inventory follows, so a crash in between leaves no
+        goods without stock; the stock that comes second changes nothing. The same `key` of the caller again
+        lists nothing new; KeyReused where it listed something else."""
+        seller = await self.seller(seller_id)
+        listed = await self._catalog.create(seller_id, seller.name, product, quantity, key)
+        lines = [Line(listed.offer_id, quantity)]
+        await self._inventory.receive(f"listed/{int(listed.offer_id)}", lines, seller_id)
+        return listed
+
+    async def list_many(self, seller_id: SellerId, rows: list[ImportRow], stock: StockQuantity) -> Imported:
+        """List rows from elsewhere by their external ids, with their stock, under the rule of `list_product`.
+
+        The same rows again change nothing. `stock`: the units of a new offer whose row does not say."""
+        seller = await self.seller(seller_id)
+        imported = await self._catalog.take(rows, seller_id, seller.name, stock)
+        if imported.stock:
+            lines = [Line(offer_id, quantity) for offer_id, quantity in imported.stock.items()]
+            await self._inventory.receive(imported.reference, lines, seller_id)
+        return imported
 
     async def register(self, user_id: UserId, name: str) -> SellerId:
         """Make a person a seller; asked again, they are the seller they are already."""

@@ -2,25 +2,22 @@
 
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.accounts import Address, NewAddress, PaymentMethod
 from mercat.ids import AddressId, PaymentMethodId
-from mercat.kit import codec
-from mercat.kit.refusals import Refusal
+from mercat.kit.refusals import Invalid, Refusal
 from mercat.kit.rpc import Caller
 from mercat.payments import declaration
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.errors import message_of
+from mercat.web.forms import Form, FormErrors, read_form
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.session import member_of
-
-ADDRESS_FIELDS = ("name", "line1", "line2", "city", "region", "postal_code", "country", "phone")
 
 
 class AddressesShown(Struct, frozen=True):
@@ -35,8 +32,12 @@ class AddressMade(Struct, frozen=True):
     address_id: AddressId
 
 
+CARD_TOKEN_MAX = 100
+CardToken = Annotated[str, Meta(min_length=1, max_length=CARD_TOKEN_MAX)]
+
+
 class PaymentMethodAsk(Struct, frozen=True):
-    token: Annotated[str, Meta(min_length=1, max_length=100)]
+    token: CardToken
 
 
 class PaymentMethodMade(Struct, frozen=True):
@@ -83,69 +84,46 @@ class AccountPages:
         self._shop = shop
 
     async def account(
-        self,
-        request: Request,
-        form: dict[str, str] | None = None,
-        errors: dict[str, str] | None = None,
-        refused: Refusal | None = None,
+        self, request: Request, form: Form | None = None, refused: Refusal | None = None
     ) -> Response:
         caller = await member_of(request)
+        form = form or Form(NewAddress)
         return await self._pages.page(
             request,
             "account.html",
-            refused.status if refused else (422 if errors else 200),
+            refused.status if refused else (422 if form.errors else 200),
             caller=caller,
             addresses=await self._shop.accounts.addresses(caller.user_id),
             methods=await self._shop.accounts.payment_methods(caller.user_id),
             cards=rendering.cards(declaration(self._shop.settings)),
             countries=rendering.COUNTRIES,
-            form=form or {},
-            errors=errors or {},
+            form=form,
             refused=message_of(refused) if refused else None,
         )
 
     async def add_address(self, request: Request) -> Response:
         form = await self._pages.form(request)
         caller = await member_of(request)
-        new, errors = new_address(form)
-        if new is None:
-            return await self.account(request, form, errors)
+        new = read_form(form, NewAddress)
+        if isinstance(new, FormErrors):
+            return await self.account(request, Form(NewAddress, form, new))
         try:
             await self._shop.accounts.add_address(caller.user_id, new)
         except Refusal as refused:
-            return await self.account(request, form, refused=refused)
+            return await self.account(request, Form(NewAddress, form), refused)
         return self._pages.redirect(request, "/account")
 
     async def add_method(self, request: Request) -> Response:
         form = await self._pages.form(request)
         caller = await member_of(request)
+        method = read_form(form, PaymentMethodAsk)
+        if isinstance(method, FormErrors):
+            return await self.account(request, refused=Invalid("Choose a card."))
         try:
-            await self._shop.checkout.keep_card(caller, form.get("token", ""))
+            await self._shop.checkout.keep_card(caller, method.token)
         except Refusal as refused:
-            return await self.account(request, form, refused=refused)
+            return await self.account(request, refused=refused)
         return self._pages.redirect(request, "/account")
-
-
-def new_address(form: dict[str, str]) -> tuple[NewAddress | None, dict[str, str]]:
-    """Read the address in a form; or say what is wrong with it."""
-    given = {name: form[name].strip() for name in ADDRESS_FIELDS if form.get(name, "").strip()}
-    needed = {
-        "name": "Write the name on the door.",
-        "line1": "Write street and number.",
-        "city": "Write the city.",
-        "postal_code": "Write the postal code.",
-        "country": "Choose a country.",
-    }
-    errors = {name: words for name, words in needed.items() if name not in given}
-    if errors:
-        return None, errors
-    try:
-        return codec.convert(given, NewAddress), {}
-    except msgspec.ValidationError as error:
-        said = str(error)
-        field = next((name for name in ADDRESS_FIELDS if f"$.{name}`" in said), "line1")
-        long = "of length <=" in said
-        return None, {field: "This is too long." if long else "This does not look right."}
 
 
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:

@@ -5,11 +5,12 @@ from starlette.responses import Response
 
 from mercat.checkout import CheckoutInProgress, Confirmed, Refused
 from mercat.kit import codec
+from mercat.kit.refusals import Invalid
 from mercat.kit.rpc import answered, read
 from mercat.payments import ChallengeOutcome
 from mercat.shop import Shop
 from mercat.web.checkout import order_url
-from mercat.web.forms import local_path
+from mercat.web.forms import FormErrors, local_path, read_form
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint
 
@@ -34,7 +35,9 @@ class BankPages:
         if request.headers.get("content-type", "").startswith("application/json"):
             return await answered(self._bank_is_told, request)
         form = await self._pages.form(request)
-        outcome = codec.convert({"outcome": form.get("outcome")}, ChallengeOutcome)
+        outcome = read_form(form, ChallengeOutcome)
+        if isinstance(outcome, FormErrors):
+            raise Invalid("Approve the payment, or refuse it.")
         back = local_path(form.get("back") or "/orders")
         try:
             came_to = (await self._shop.checkout.challenge(ticket, outcome)).outcome

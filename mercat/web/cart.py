@@ -9,13 +9,14 @@ from starlette.responses import Response
 from mercat import money
 from mercat.cart import CartView
 from mercat.ids import CartId, OfferId, ProductId
-from mercat.kit.refusals import Invalid, Refusal
+from mercat.kit.refusals import Conflict, Invalid, NotFound, Refusal
 from mercat.kit.rpc import Caller
 from mercat.quantity import QUANTITY_MAX, Quantity
 from mercat.shop import Shop
 from mercat.web.errors import message_of
-from mercat.web.forms import id_of
+from mercat.web.forms import Form, FormErrors, read_form
 from mercat.web.pages import Pages
+from mercat.web.rendering import label
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount
 from mercat.web.session import caller_of, guest_session
@@ -148,13 +149,17 @@ class CartPages:
         self._pages = pages
         self._shop = shop
 
-    async def cart(self, request: Request, refused: Refusal | None = None) -> Response:
+    async def cart(
+        self, request: Request, form: Form | None = None, refused: Refusal | None = None
+    ) -> Response:
+        form = form or Form(ChangeItem)
         caller = await caller_of(request)
         view = await self._shop.cart.show(caller.user_id) if caller else None
         response = await self._pages.page(
             request,
             "cart.html",
-            refused.status if refused else 200,
+            refused.status if refused else (422 if form.errors else 200),
+            form=form,
             cart=view or {"items": []},
             problems=problem_texts(view) if view else {},
             refused=message_of(refused) if refused else None,
@@ -165,29 +170,45 @@ class CartPages:
 
     async def add(self, request: Request) -> Response:
         form = await self._pages.form(request, public=True)
-        quantity = _quantity(form.get("quantity", "1"), least=1)
-        if "offer_id" in form:
-            offer_id = id_of(form["offer_id"], OfferId)
-        else:
-            offer_id = await self._shop.catalog.featured(id_of(form.get("product_id", ""), ProductId))
+        item = read_form(form, AddItem)
+        if isinstance(item, FormErrors):
+            words = "; ".join(f"{label(name)}: {words}" for name, words in item.items())
+            return await self._not_added(request, Invalid(words))
+        offer_id = item.offer_id
+        if offer_id is None:
+            if item.product_id is None:
+                raise NotFound
+            offer_id = await self._shop.catalog.featured(item.product_id)
         caller = await caller_of(request) or await guest_session(request, self._shop.accounts)
-        view = await self._shop.cart.add(caller.user_id, offer_id, quantity)
+        try:
+            view = await self._shop.cart.add(caller.user_id, offer_id, item.quantity)
+        except Conflict as refused:
+            return await self._not_added(request, refused)
         if not request.headers.get("hx-request"):
             return self._pages.redirect(request, "/cart")
         response = self._pages.fragment(request, "added.html", cart=view)
         response.headers["HX-Trigger"] = "cart-changed"
         return response
 
+    async def _not_added(self, request: Request, refused: Refusal) -> Response:
+        """Say why in the pressed page's script, or in the cart: the page itself is everybody's."""
+        if request.headers.get("hx-request"):
+            raise refused
+        return await self.cart(request, refused=refused)
+
     async def change(self, request: Request) -> Response:
         form = await self._pages.form(request)
         caller = await caller_of(request)
         if caller is None:
             return self._pages.redirect(request, "/cart")
+        item = request.path_params["item"]
+        change = read_form(form, ChangeItem)
+        if isinstance(change, FormErrors):
+            return await self.cart(request, Form(ChangeItem, form, change, at=item))
         try:
-            quantity = _quantity(form.get("quantity", ""), least=0)
-            await self._shop.cart.change(caller.user_id, request.path_params["item"], quantity)
+            await self._shop.cart.change(caller.user_id, item, change.quantity)
         except Refusal as refused:
-            return await self.cart(request, refused)
+            return await self.cart(request, Form(ChangeItem, form, at=item), refused)
         return self._pages.redirect(request, "/cart")
 
 
@@ -222,12 +243,6 @@ def problem_texts(view: CartView) -> dict[OfferId, CartProblemText]:
             case _:
                 found[each.offer_id] = CartProblemText(each.detail, each.detail)
     return found
-
-
-def _quantity(given: str, *, least: int) -> int:
-    if not (given.isascii() and given.isdigit() and len(given) < 6 and least <= int(given) <= QUANTITY_MAX):
-        raise Invalid(f"A quantity is a whole number from {least} to {QUANTITY_MAX:,}.")
-    return int(given)
 
 
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:

@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from mercat.ids import CategoryId
 from mercat.kit.rpc import Answer
+from mercat.shop import Shop
 from mercat.web.cache import public_answer
 from mercat.web.category_tree import CategoryTree
 from mercat.web.pages import Pages
@@ -64,7 +65,7 @@ class CategoryPages:
         )
 
 
-def page_routes(pages: Pages) -> list[Endpoint]:
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     categories = CategoryPages(pages)
     return [
         pages.route("/departments", categories.departments, shared=True),

@@ -5,20 +5,24 @@ from datetime import date, datetime
 from typing import Annotated, Literal, NamedTuple
 from urllib.parse import urlsplit
 
+import msgspec
 from msgspec import Meta, Raw, Struct, field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat import money
-from mercat.accounts import Address, Email, NewAddress, email_problem
+from mercat.accounts import Address, Email, NewAddress
 from mercat.cart import CartView
 from mercat.checkout import (
+    FLASH_PASS_MAX,
     Buy,
     CheckoutAnswer,
     CheckoutInProgress,
     Confirmed,
+    MethodCode,
     Pending,
     PriceChanged,
+    QuoteId,
     Refused,
 )
 from mercat.fulfilment import ShippingMethod
@@ -26,17 +30,16 @@ from mercat.ids import AddressId, CheckoutId, OrderId, PaymentMethodId
 from mercat.kit import codec
 from mercat.kit.refusals import BadRequest, Invalid, NotFound, Refusal
 from mercat.kit.rpc import Answer, Caller
-from mercat.kit.text import normal_text
-from mercat.kit.valkey import Store
 from mercat.payments import NextAction, declaration
 from mercat.pricing import PricedBasket, PricedLine
 from mercat.shop import Shop
 from mercat.web import rendering
-from mercat.web.account import ADDRESS_FIELDS, new_address
+from mercat.web.account import CARD_TOKEN_MAX
 from mercat.web.cart import problem_texts
+from mercat.web.checkout_messages import UNMOVED, checkout_message
 from mercat.web.context import allow
 from mercat.web.errors import RefusalMessage
-from mercat.web.forms import id_of
+from mercat.web.forms import Form, FormErrors, id_of, read_form
 from mercat.web.idempotency import key_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
@@ -45,7 +48,8 @@ from mercat.web.session import caller_of
 
 _ASK_KEPT_S = 86_400
 _KEY_MAX = 64
-_UNMOVED = "Nothing was charged."
+_NOTHING_BEGAN = (400, 401, 403, 404, 409, 422)
+"""Refusals that checkout raises rather than stores: the same form may be mended and sent again."""
 _IN_PROGRESS = CheckoutAnswer(Pending(), 202, b"")
 _NEW_CARD = "new:"
 """How a form begins what it says of a card from the provider's own field; the token follows."""
@@ -65,7 +69,7 @@ class MethodsShown(Struct, frozen=True):
 
 class QuoteAsk(Struct, frozen=True):
     shipping_address_id: AddressId
-    shipping_method: Annotated[str, Meta(min_length=1, max_length=40)]
+    shipping_method: MethodCode
 
 
 class QuoteShown(Struct, frozen=True, kw_only=True):
@@ -82,8 +86,8 @@ class QuoteShown(Struct, frozen=True, kw_only=True):
 class CheckoutAsk(Struct, frozen=True):
     shipping_address_id: AddressId
     payment_method_id: PaymentMethodId
-    shipping_method: Annotated[str, Meta(min_length=1, max_length=40)]
-    quote_id: Annotated[str, Meta(max_length=60_000)] | None = None
+    shipping_method: MethodCode
+    quote_id: QuoteId | None = None
     email: Email | None = None
     expected_total: Price = field(default_factory=lambda: Raw(b"null"))
 
@@ -164,7 +168,7 @@ class CheckoutApi:
 
 def _flash_pass(request: Request) -> str | None:
     given = request.headers.get("flash-pass")
-    return given[:2_000] if given else None
+    return given[:FLASH_PASS_MAX] if given else None
 
 
 def _checkout_answer(answer: CheckoutAnswer) -> Answer:
@@ -239,20 +243,32 @@ class CheckoutTotals(NamedTuple):
     quote_id: str | None
 
 
-class _Wrong(Exception):
-    """The form cannot be used as it is: what is wrong, by field."""
+class CheckoutForm(Struct, frozen=True, kw_only=True):
+    """What the page asks, beside an address that is new. `card` is a saved way to pay, a test card's token,
+    or `new:` and the token of the provider's own field."""
 
-    def __init__(self, errors: dict[str, str]) -> None:
-        self.errors = errors
+    address: AddressId | None = None
+    method: Annotated[MethodCode, Meta(extra={"words": "Choose a delivery."})]
+    card: Annotated[str, Meta(max_length=CARD_TOKEN_MAX + len(_NEW_CARD), extra={"words": "Choose a card."})]
+    keep: bool = False
+    quote_id: QuoteId | None = None
+    seen_total: Annotated[int, Meta(ge=0, le=money.MINOR_MAX)] | None = None
+
+
+class GuestCheckoutForm(CheckoutForm, frozen=True, kw_only=True):
+    email: Email
+
+
+_FORM = (GuestCheckoutForm, NewAddress)
 
 
 class CheckoutPages:
     """Checkout on one page."""
 
-    def __init__(self, pages: Pages, shop: Shop, store: Store) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
-        self._store = store
+        self._store = shop.host.store
         provider = declaration(shop.settings)
         self._cards = rendering.cards(provider)
         self._card_field = provider.card_field
@@ -269,7 +285,7 @@ class CheckoutPages:
                 outcome = (await self._buy(caller, after, ask)).outcome
                 if not isinstance(outcome, Refused):
                     return self._follow(request, after, outcome)
-                given, refused = _filled(ask), _trouble(outcome)
+                given, refused = _filled(ask), checkout_message(outcome)
         return await self._desk(
             request, caller, given, refused=refused, status=200 if refused is None else 402
         )
@@ -292,23 +308,23 @@ class CheckoutPages:
         if ask is None:
             try:
                 ask = await self._ask(caller, form)
-            except _Wrong as wrong:
-                return await self._desk(request, caller, form, errors=wrong.errors, key=key, status=422)
             except Refusal as refusal:
                 return await self._desk(
-                    request, caller, form, refused=_words(refusal), key=key, status=refusal.status
+                    request, caller, form, refused=checkout_message(refusal), key=key, status=refusal.status
                 )
+            if isinstance(ask, FormErrors):
+                return await self._desk(request, caller, form, errors=ask, key=key, status=422)
             if ask.expected_total is None:
                 given = form | _filled(ask)
                 refused = RefusalMessage(
-                    "Please check the total", "Here is what delivery and tax come to.", _UNMOVED
+                    "Please check the total", "Here is what delivery and tax come to.", UNMOVED
                 )
                 return await self._desk(request, caller, given, refused=refused, key=key)
             ask = await self._remember(caller, key, ask)
         answer = await self._buy(caller, key, ask)
         if not isinstance(answer.outcome, Refused):
             return self._follow(request, key, answer.outcome)
-        refused = _trouble(answer.outcome)
+        refused = checkout_message(answer.outcome)
         return await self._desk(request, caller, form | _filled(ask), refused=refused, status=answer.status)
 
     async def pending(self, request: Request) -> Response:
@@ -340,7 +356,7 @@ class CheckoutPages:
         caller = await caller_of(request)
         if caller is None:
             return self._pages.redirect(request, "/cart")
-        return await self._desk(request, caller, {}, refused=_trouble(outcome), status=answer.status)
+        return await self._desk(request, caller, {}, refused=checkout_message(outcome), status=answer.status)
 
     async def _wait(self, request: Request, pending: Pending, url: str, key: str = "") -> Response:
         if "seen" in request.query_params:
@@ -355,7 +371,7 @@ class CheckoutPages:
         given: dict[str, str],
         *,
         refused: RefusalMessage | None = None,
-        errors: dict[str, str] | None = None,
+        errors: FormErrors | None = None,
         key: str | None = None,
         status: int = 200,
     ) -> Response:
@@ -395,8 +411,8 @@ class CheckoutPages:
             status,
             cart=view,
             problems=problem_texts(view),
-            form=form,
-            errors=errors or {},
+            form=Form(_FORM, form, errors),
+            chosen=form,
             refused=refused,
             person=None if caller.guest else caller.email,
             addresses=addresses,
@@ -447,46 +463,37 @@ class CheckoutPages:
             due.subtotal, due.discount, due.shipping, due.tax, due.total, view.currency, None
         )
 
-    async def _ask(self, caller: Caller, form: dict[str, str]) -> Buy:
-        """Read the form as checkout takes it. What is new in it is saved first: address, card."""
-        errors: dict[str, str] = {}
-        email = None
-        if caller.guest:
-            email = normal_text(form.get("email", ""))
-            if problem := email_problem(email):
-                errors["email"] = problem
-        if not form.get("method"):
-            errors["method"] = "Choose a delivery."
-        if not form.get("card"):
-            errors["card"] = "Choose a card."
-        elif form["card"] == _NEW_CARD:
+    async def _ask(self, caller: Caller, form: dict[str, str]) -> Buy | FormErrors:
+        """Read the form as checkout takes it. What is new in it is saved, once all of it fits."""
+        asked = read_form(form, GuestCheckoutForm if caller.guest else CheckoutForm)
+        new = None if form.get("address") else read_form(form, NewAddress)
+        errors = FormErrors(_errors(asked) | _errors(new))
+        if form.get("card") == _NEW_CARD:
             errors["card"] = (
-                f"The card did not come through. Enter it again, or choose another one. {_UNMOVED}"
+                f"The card did not come through. Enter it again, or choose another one. {UNMOVED}"
             )
-        new = None
-        if not form.get("address"):
-            new, wrong = new_address(form)
-            errors |= wrong
-        if errors:
-            raise _Wrong(errors)
-        if new:
-            address_id = await self._saved_address(caller, new)
-        else:
-            address_id = id_of(form["address"], AddressId)
-        total = form.get("seen_total", "")
+        if errors or isinstance(asked, FormErrors) or isinstance(new, FormErrors):
+            return errors
+        card = await self._saved_card(caller, asked)
+        if isinstance(card, FormErrors):
+            form.pop("card")
+            return card
+        address = asked.address if new is None else await self._saved_address(caller, new)
+        assert address is not None
         return Buy(
-            shipping_address_id=address_id,
-            payment_method_id=await self._saved_card(caller, form),
-            shipping_method=form["method"],
-            quote_id=form.get("quote_id") if form.get("address") else None,
-            email=email,
+            shipping_address_id=address,
+            payment_method_id=card,
+            shipping_method=asked.method,
+            quote_id=asked.quote_id if new is None else None,
+            email=asked.email if isinstance(asked, GuestCheckoutForm) else None,
             flash_pass=await self._flash_pass(caller),
-            expected_total=int(total) if total.isascii() and total.isdigit() and len(total) < 16 else None,
+            expected_total=asked.seen_total,
         )
 
     async def _flash_pass(self, caller: Caller) -> str | None:
         """Find the pass of whoever's turn it is, where the cart has something of a flash sale."""
-        watched = {each.offer_id: each.sale_id for each in await self._shop.flashsale.watched() if each.queue}
+        offers = await self._shop.flashsale.sale_offers()
+        watched = {each.offer_id: each.sale_id for each in offers if each.queue}
         if not watched:
             return None
         for line in (await self._shop.cart.basket(caller.user_id)).lines:
@@ -499,22 +506,24 @@ class CheckoutPages:
         return None
 
     async def _saved_address(self, caller: Caller, new: NewAddress) -> AddressId:
+        wanted = msgspec.structs.asdict(new)
         for known in await self._shop.accounts.addresses(caller.user_id):
-            if all((getattr(known, name) or "") == (getattr(new, name) or "") for name in ADDRESS_FIELDS):
+            if all((getattr(known, name) or "") == (value or "") for name, value in wanted.items()):
                 return known.address_id
         return await self._shop.accounts.add_address(caller.user_id, new)
 
-    async def _saved_card(self, caller: Caller, form: dict[str, str]) -> PaymentMethodId:
-        card = form["card"]
-        new = bool(self._card_field) and card.startswith(_NEW_CARD)
-        if not new and card not in {token for token, _, _ in self._cards}:
-            return id_of(card, PaymentMethodId)
+    async def _saved_card(self, caller: Caller, asked: CheckoutForm) -> PaymentMethodId | FormErrors:
+        new = bool(self._card_field) and asked.card.startswith(_NEW_CARD)
+        if not new and asked.card not in {token for token, _, _ in self._cards}:
+            try:
+                return id_of(asked.card, PaymentMethodId)
+            except NotFound:
+                return FormErrors(card="Choose a card.")
+        token = asked.card.removeprefix(_NEW_CARD)
         try:
-            token = card.removeprefix(_NEW_CARD)
-            return await self._shop.checkout.keep_card(caller, token, once=new and "keep" not in form)
+            return await self._shop.checkout.keep_card(caller, token, once=new and not asked.keep)
         except Invalid as no:
-            form.pop("card")
-            raise _Wrong({"card": f"{no} {_UNMOVED}"}) from no
+            return FormErrors(card=f"{no} {UNMOVED}")
 
     async def _buy(self, caller: Caller, key: str, ask: Buy) -> CheckoutAnswer:
         """Ask checkout; a refusal that it had no need to store is an answer like any other."""
@@ -523,6 +532,8 @@ class CheckoutPages:
         except CheckoutInProgress:
             return _IN_PROGRESS
         except Refusal as refusal:
+            if refusal.status in _NOTHING_BEGAN:
+                await self._store.do("DEL", _stored_name(caller, key))
             return CheckoutAnswer(Refused.by(refusal), refusal.status, b"")
 
     def _follow(self, request: Request, key: str, outcome: Confirmed | Pending) -> Response:
@@ -534,17 +545,24 @@ class CheckoutPages:
         return self._pages.redirect(request, step.url if step and ours else f"/checkout/pending/{key}")
 
     # A page's key and what was asked with it stay together: pressed twice, or followed up later, the same key
-    # comes with the same ask, whatever the second form said.
+    # comes with the same ask, whatever the second form said. Only what checkout can take is remembered.
 
     async def _remember(self, caller: Caller, key: str, ask: Buy) -> Buy:
         name = _stored_name(caller, key)
         await self._store.do("SET", name, codec.encode(ask), "NX", "EX", _ASK_KEPT_S)
-        kept = await self._store.do("GET", name)
-        return codec.decode(kept, Buy) if kept else ask
+        return await self._asked(caller, key) or ask
 
     async def _asked(self, caller: Caller, key: str) -> Buy | None:
         kept = await self._store.do("GET", _stored_name(caller, key)) if 0 < len(key) <= _KEY_MAX else None
-        return codec.decode(kept, Buy) if kept else None
+        try:
+            return codec.decode(kept, Buy) if kept else None
+        except msgspec.ValidationError:  # an earlier release remembered what no checkout takes
+            await self._store.do("DEL", _stored_name(caller, key))
+            return None
+
+
+def _errors(read: object) -> dict[str, str]:
+    return read if isinstance(read, FormErrors) else {}
 
 
 def _key(form: dict[str, str]) -> str:
@@ -577,104 +595,8 @@ def _with_way_back(step: NextAction | None, key: str) -> NextAction | None:
     return NextAction(step.type, f"{path}?back=/checkout/pending/{key}")
 
 
-def _trouble(refused: Refused) -> RefusalMessage:
-    return _say(refused.code, refused.detail, refused.facts.get("reason", ""))
-
-
-def _words(refusal: Refusal) -> RefusalMessage:
-    return _say(refusal.code(), str(refusal))
-
-
-_WHY = {
-    "insufficient_funds": "The bank says that there is not enough money on this card.",
-    "expired_card": "The bank says that this card has expired.",
-    "incorrect_cvc": "The bank says that the card's security code is wrong.",
-    "authentication_failed": "You or your bank did not approve this payment.",
-    "payment_intent_authentication_failure": "You or your bank did not approve this payment.",
-    "card_used_up": "You gave this card for one purchase, and it was used for that.",
-    "not_confirmed": "The payment was not approved in time.",
-}
-
-
-def _say(code: str, detail: str, reason: str = "") -> RefusalMessage:
-    """Say of a refused checkout what happened, whether money moved, and what to do."""
-    match code:
-        case "payment_declined":
-            return RefusalMessage(
-                "Your bank declined the card",
-                _WHY.get(reason, "The bank said no to this payment."),
-                _UNMOVED,
-                "Choose another card and press the button again. Your cart is as it was.",
-            )
-        case "payment_unavailable":
-            return RefusalMessage(
-                "The bank could not be reached",
-                "It did not answer in time. We asked again, and it knows of no payment.",
-                _UNMOVED,
-                "Try again, or choose another card. Your cart is as it was.",
-            )
-        case "flash_pass_required" | "flash_pass_expired" | "flash_pass_invalid" | "not_started":
-            return RefusalMessage(
-                "Something in your cart is in a flash sale, and it is not your turn",
-                detail,
-                _UNMOVED,
-                "Join the queue on the page of the sale, which you find under Flash sales below; "
-                "or take it out of your cart to buy the rest.",
-            )
-        case "buyer_limit" | "sold_out":
-            return RefusalMessage(
-                "Not from this flash sale", detail, _UNMOVED, "Take it out of your cart to buy the rest."
-            )
-        case "out_of_stock":
-            return RefusalMessage(
-                "Something sold out while you were here",
-                detail,
-                _UNMOVED,
-                "Lower the quantity or remove it in your cart, then come back.",
-            )
-        case "price_changed":
-            return RefusalMessage(
-                "The total has changed",
-                "The total you saw is not the total of now: a price, the tax or the delivery changed.",
-                _UNMOVED,
-                "Look at the new total below. If you agree, press the button again.",
-            )
-        case "quote_expired":
-            return RefusalMessage(
-                "The total was held for ten minutes",
-                "That time is over, or the cart changed, so it was worked out anew.",
-                _UNMOVED,
-                "Look at the total below. If you agree, press the button again.",
-            )
-        case "address_not_served":
-            return RefusalMessage(
-                "We do not deliver to this address yet",
-                "",
-                _UNMOVED,
-                "Choose another address. Your cart is as it was.",
-            )
-        case "cart_empty":
-            return RefusalMessage(
-                "Your cart is empty",
-                detail,
-                "Nothing more was charged.",
-                "If you pressed the button before, your order is among your orders.",
-            )
-        case "overloaded" | "unavailable" | "refusal":
-            return RefusalMessage(
-                "Something went wrong on our side",
-                detail,
-                "If anything was charged without an order, it is paid back by itself.",
-                "Press the button again: you cannot be charged twice.",
-            )
-        case _:
-            return RefusalMessage(
-                "This order was not placed", detail, _UNMOVED, "Change what it says, then press again."
-            )
-
-
-def page_routes(pages: Pages, shop: Shop, store: Store) -> list[Endpoint]:
-    checkout = CheckoutPages(pages, shop, store)
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
+    checkout = CheckoutPages(pages, shop)
     return [
         pages.route("/checkout", checkout.checkout),
         pages.route("/checkout", checkout.buy, "POST"),

@@ -12,7 +12,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mercat.flashsale import Certified, Place, Sale
+from mercat.flashsale import Certified, QueuePlace, Sale
 from mercat.kit import clock
 from mercat.kit.refusals import NotFound, Refusal
 from mercat.kit.rpc import Answer, Caller
@@ -100,7 +100,7 @@ API = [
         FlashSalesApi.join,
         tag="Flash sales",
         needs="guest",
-        shows=Place,
+        shows=QueuePlace,
         also=[200],
         refuses=["not_found", "sale_over", "sold_out", "not_possible"],
     ),
@@ -110,7 +110,7 @@ API = [
         FlashSalesApi.place,
         tag="Flash sales",
         needs="guest",
-        shows=Place,
+        shows=QueuePlace,
         refuses=["not_found"],
     ),
 ]
@@ -185,7 +185,7 @@ class FlashSalePages:
         self,
         request: Request,
         sale: Sale,
-        place: Place | None,
+        place: QueuePlace | None,
         refused: RefusalMessage | None = None,
         status: int = 200,
     ) -> Response:
@@ -231,7 +231,7 @@ def _begins(sale: Sale) -> str:
     return f"(in {' '.join(f'{n} {unit}' for n, unit in parts if n)})"
 
 
-def _again_s(sale: Sale, place: Place | None) -> int:
+def _again_s(sale: Sale, place: QueuePlace | None) -> int:
     """Say when a page without a script asks again: the sooner, the sooner something can happen."""
     if place is None or place.state == "your_turn":
         return 20

@@ -40,6 +40,7 @@ log = structlog.get_logger("mercat.access")
 _COOKIE_START = f"{COOKIE}=".encode()
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _TOKENS_MAX = 50_000
+_ADDRESS_LETTERS_MAX = 64
 _ETAG_BYTES_MAX = 1_000_000
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost", ""})
 _ALWAYS_OPEN = frozenset({"/health", "/ready", "/metrics"})
@@ -91,12 +92,12 @@ class Middleware:
         self._address = Limit(settings.address_rate, settings.address_burst)
         self._limit_loopback = settings.limit_loopback
         self._proxies = frozenset(settings.proxies.split())
-        self._inside = 0
-        self._inside_max = settings.requests_at_once
+        self._requests = 0
+        self._requests_max = settings.requests_at_once
         self._ids = count()
         self._process = secrets.token_hex(6)
         self._secure = settings.secure_cookies
-        self._tells = settings.log_level.lower() == "debug"
+        self._logs_requests = settings.log_level.lower() == "debug"
         headers = dict(_SECURITY)
         if self._secure:
             headers["strict-transport-security"] = "max-age=31536000; includeSubDomains"
@@ -112,9 +113,6 @@ class Middleware:
         self._authenticate = self.authenticate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         given = _RequestHeaders(scope["headers"])
         request_id = given.request_id or f"{self._process}-{next(self._ids):x}".encode()
         context = scope["mercat.context"] = RequestContext(
@@ -124,10 +122,10 @@ class Middleware:
         structlog.contextvars.bind_contextvars(request_id=request_id.decode())
         reply = _Reply(self._headers, context, scope["method"], given.if_none_match, send)
         began = time.perf_counter()
-        if self._inside >= self._inside_max and scope["path"] not in _ALWAYS_OPEN:
+        if self._requests >= self._requests_max and scope["path"] not in _ALWAYS_OPEN:
             await self._turn_away(scope, Overloaded())(scope, receive, reply)
             return
-        self._inside += 1
+        self._requests += 1
         try:
             try:
                 address = scope["mercat.address"] = self._address_of(scope, given)
@@ -137,8 +135,8 @@ class Middleware:
                 return
             await self._app(scope, receive, reply)
         finally:
-            self._inside -= 1
-            if self._tells:
+            self._requests -= 1
+            if self._logs_requests:
                 log.debug(
                     "answered",
                     method=scope["method"],
@@ -190,9 +188,9 @@ class Middleware:
         if not verdicts:
             return
         for name, verdict in zip(names, verdicts, strict=True):
-            said = f'"{name}";r={verdict.remaining};t={ceil(verdict.retry_after_s)}'.encode()
+            remaining = f'"{name}";r={verdict.remaining};t={ceil(verdict.retry_after_s)}'.encode()
             reply.more.append((b"ratelimit-policy", self._policies[name]))
-            reply.more.append((b"ratelimit", said))
+            reply.more.append((b"ratelimit", remaining))
         _refuse_empty(verdicts)
 
 
@@ -232,7 +230,7 @@ def _network(address: str) -> str:
     try:
         parsed = ip_address(address)
     except ValueError:
-        return address[:64]
+        return address[:_ADDRESS_LETTERS_MAX]
     return str(IPv6Address(int(parsed) >> 64 << 64)) if isinstance(parsed, IPv6Address) else address
 
 
@@ -262,10 +260,16 @@ class _RequestHeaders:
             elif name == b"x-forwarded-for":
                 self.forwarded_for = value
         if cookie and not self.bearer:
-            for part in cookie.split(b";"):
-                part = part.strip()
-                if part.startswith(_COOKIE_START):
-                    self.token = part[len(_COOKIE_START) :].strip(b'"').decode("latin-1")
+            self.token = _session_token(cookie)
+
+
+def _session_token(cookies: bytes) -> str:
+    token = ""
+    for cookie in cookies.split(b";"):
+        cookie = cookie.strip()
+        if cookie.startswith(_COOKIE_START):
+            token = cookie[len(_COOKIE_START) :].strip(b'"').decode("latin-1")
+    return token
 
 
 class _Reply:

@@ -43,7 +43,7 @@ before gave. Whatever you ask for may also be answered with 429 `too_many_reques
 """
 
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
+class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True):
     """Why the answer is no. `code` is for programs, `detail` for people; more members depend on the code."""
 
     type: str
@@ -56,7 +56,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 def document(table: Sequence[PublicRoute], prefix: str) -> Schema:
     """Make the OpenAPI 3.1 document of the table."""
-    used: dict[Any, None] = {Problem: None}
+    used: dict[Any, None] = {ProblemDocument: None}
     for route in table:
         for part in (route.body, route.shows):
             if part not in (None, type(None)):
@@ -123,8 +123,8 @@ def _parameters(route: Route) -> Iterable[tuple[str, Any, Schema]]:
     if route.filters:
         for field in msgspec.structs.fields(route.filters):
             if field.encode_name.endswith("NAME]"):
-                said = "NAME stands for any name; it may be repeated, for each of several names."
-                given = {"name": field.encode_name, "in": "query", "required": False, "description": said}
+                note = "NAME stands for any name; it may be repeated, for each of several names."
+                given = {"name": field.encode_name, "in": "query", "required": False, "description": note}
                 yield field.encode_name, list[str], given
                 continue
             yield (
@@ -180,10 +180,10 @@ def _description(route: PublicRoute) -> str:
 
 
 def _responses(route: PublicRoute, schema_of: dict[Any, Schema]) -> Schema:
-    said: Schema = {"description": "As asked."}
+    answer: Schema = {"description": "As asked."}
     if route.shows not in (None, type(None)):
-        said["content"] = {"application/json": {"schema": schema_of[route.shows]}}
-    responses: Schema = {str(status): said for status in (route.status, *route.also)}
+        answer["content"] = {"application/json": {"schema": schema_of[route.shows]}}
+    responses: Schema = {str(status): answer for status in (route.status, *route.also)}
     codes: dict[int, list[str]] = {}
     for status, code in refusals(route):
         codes.setdefault(status, []).append(code)
@@ -194,7 +194,7 @@ def _responses(route: PublicRoute, schema_of: dict[Any, Schema]) -> Schema:
 
 
 def _refusal(description: str) -> Schema:
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
     return {"description": description, "content": content}
 
 
@@ -219,9 +219,9 @@ class ApiDocs:
     """The routes that tell of the others."""
 
     def __init__(self, table: Sequence[PublicRoute], prefix: str) -> None:
-        said = document(table, prefix)
-        self._document = msgspec.json.format(codec.encode(said), indent=2)
-        self._page = page(said, table, prefix).encode()
+        described = document(table, prefix)
+        self._document = msgspec.json.format(codec.encode(described), indent=2)
+        self._page = page(described, table, prefix).encode()
         self._styles = files("mercat.web").joinpath("docs.css").read_bytes()
 
     async def openapi(self, request: Request) -> Response:
@@ -237,16 +237,16 @@ class ApiDocs:
         return Response(content, media_type=media_type, headers={"Cache-Control": SELDOM_CHANGED})
 
 
-def page(said: Schema, table: Sequence[PublicRoute], prefix: str) -> str:
+def page(described: Schema, table: Sequence[PublicRoute], prefix: str) -> str:
     """Render the document for people: plain HTML that needs no script."""
     pages = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     filters = cast(dict[str, Any], pages.filters)
-    filters["shape"] = lambda schema: shape(schema, said["components"]["schemas"])
+    filters["shape"] = lambda schema: shape(schema, described["components"]["schemas"])
     filters["needs"] = lambda route: _NEEDS[route.needs]
     filters["refusals"] = refusals
     filters["id"] = _anchor
     return pages.from_string(files("mercat.web").joinpath("docs.html").read_text()).render(
-        document=said, table=table, tags=TAGS, prefix=prefix
+        document=described, table=table, tags=TAGS, prefix=prefix
     )
 
 

@@ -12,24 +12,22 @@ from mercat import money
 from mercat.checkout import Return, Returned
 from mercat.fulfilment import Shipment
 from mercat.ids import LineId, OfferId, OrderId, PaymentId, ProductId, RefundId, SellerId
-from mercat.kit import codec
-from mercat.kit.refusals import Conflict, Invalid, Refusal
+from mercat.kit.refusals import Conflict, Refusal
 from mercat.kit.rpc import Caller
 from mercat.orders import Order, OrderLineView
 from mercat.payments import Payment
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.errors import RefusalMessage
-from mercat.web.forms import id_of, number_in
+from mercat.web.forms import Form, FormErrors, id_of, number_in
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, Cursor, PageLimit, PageNumber
 from mercat.web.session import caller_of
-from mercat.web.shipments import ShipmentShown, shipment_shown
+from mercat.web.shipments import PARCEL_WAY, PackedQuantity, ShipmentShown, read_packed, shipment_shown
 
 _A_PAGE = 20
 _PAGES_MAX = 1_000
-_WAY = ("shipped", "in_transit", "out_for_delivery", "delivered")
 _HEADLINES = {
     "confirmed": "Being packed",
     "partially_shipped": "Partly on its way",
@@ -149,8 +147,7 @@ class OrdersApi:
 
     async def order(self, caller: Caller, order_id: OrderId) -> OrderShown:
         """Show one of one's own orders: lines, payments, parcels and all that happened."""
-        people = await self._shop.checkout.people(caller)
-        return await self._whole(await self._shop.orders.order(order_id, people))
+        return await self._whole(await _own_order(self._shop, caller, order_id))
 
     async def cancel(self, caller: Caller, order_id: OrderId) -> OrderShown:
         """Cancel an order that has not begun to ship, and pay it back. Again changes nothing."""
@@ -161,9 +158,7 @@ class OrdersApi:
         return await self._shop.checkout.return_(caller, order_id, goods)
 
     async def _whole(self, order: Order) -> OrderShown:
-        payments, shipments = await asyncio.gather(
-            self._shop.payments.of_order(order.order_id), self._shop.fulfilment.of_order(order.order_id)
-        )
+        payments, shipments = await _what_followed(self._shop, order.order_id)
         currency = order.currency
         return OrderShown(
             order_id=order.order_id,
@@ -212,6 +207,16 @@ def _payment_shown(payment: Payment) -> PaymentShown:
             for refund in payment.refunds
         ],
     )
+
+
+async def _own_order(shop: Shop, caller: Caller, order_id: OrderId) -> Order:
+    """Read one of one's own orders, a guest's before they had an account included; raise NotFound else."""
+    return await shop.orders.order(order_id, await shop.checkout.people(caller))
+
+
+async def _what_followed(shop: Shop, order_id: OrderId) -> tuple[list[Payment], list[Shipment]]:
+    """Read an order's payments and parcels."""
+    return await asyncio.gather(shop.payments.of_order(order_id), shop.fulfilment.of_order(order_id))
 
 
 API = [
@@ -281,16 +286,18 @@ class OrderPages:
         )
 
     async def order(
-        self, request: Request, refused: RefusalMessage | None = None, status: int = 200
+        self,
+        request: Request,
+        refused: RefusalMessage | None = None,
+        status: int = 200,
+        form: Form | None = None,
     ) -> Response:
         caller = await caller_of(request)
         order_id: OrderId = id_of(request.path_params["order_id"], OrderId)
         if caller is None:
             return self._pages.redirect(request, f"/signin?next=/orders/{order_id}")
-        order = await self._shop.orders.order(order_id, await self._shop.checkout.people(caller))
-        payments, shipments = await asyncio.gather(
-            self._shop.payments.of_order(order_id), self._shop.fulfilment.of_order(order_id)
-        )
+        order = await _own_order(self._shop, caller, order_id)
+        payments, shipments = await _what_followed(self._shop, order_id)
         events = sum(len(each.events) for each in shipments)
         seen = f"{order.status}-{events}-{sum(len(each.refunds) for each in payments)}"
         if request.query_params.get("seen") == seen and request.headers.get("hx-request"):
@@ -312,6 +319,7 @@ class OrderPages:
             returnable=[] if order.status == "cancelled" else _returnable(order),
             returned=_returned(order),
             way=_way(order),
+            form=form or Form((Return, PackedQuantity)),
             refused=refused,
         )
 
@@ -339,30 +347,27 @@ class OrderPages:
         order_id = id_of(request.path_params["order_id"], OrderId)
         if caller is None:
             return self._pages.redirect(request, "/orders")
-        order = await self._shop.orders.order(order_id, await self._shop.checkout.people(caller))
+        order = await _own_order(self._shop, caller, order_id)
+        if form.get("returned") != str(_returned(order)):
+            words = "Something was returned since this page was opened. Look at the order as it is."
+            return await self._not_returned(request, Conflict(words))
+        asked = read_packed(form, Return, "Say how many of what you send back.")
+        if isinstance(asked, FormErrors):
+            return await self.order(request, None, 422, Form((Return, PackedQuantity), form, asked))
         try:
-            if form.get("returned") != str(_returned(order)):
-                raise Conflict(
-                    "Something was returned since this page was opened. Look at the order as it is."
-                )
-            lines = [
-                {"order_line_id": line.order_line_id, "quantity": quantity}
-                for line, most in _returnable(order)
-                if (quantity := number_in(form.get(f"q-{line.order_line_id}"), 0, 0, most))
-            ]
-            if not lines:
-                raise Invalid("Say how many of what you send back.")
-            ask = codec.convert({"lines": lines, "reason": form.get("reason", "")[:1_000]}, Return)
-            await self._shop.checkout.return_(caller, order_id, ask)
+            await self._shop.checkout.return_(caller, order_id, asked)
         except Refusal as refusal:
-            words = RefusalMessage(
-                "Nothing was returned",
-                str(refusal),
-                "Nothing was refunded by this; what was refunded before stays so.",
-                "Look at the order below, then try again.",
-            )
-            return await self.order(request, words, refusal.status)
+            return await self._not_returned(request, refusal)
         return self._pages.redirect(request, f"/orders/{order_id}")
+
+    async def _not_returned(self, request: Request, refusal: Refusal) -> Response:
+        words = RefusalMessage(
+            "Nothing was returned",
+            str(refusal),
+            "Nothing was refunded by this; what was refunded before stays so.",
+            "Look at the order below, then try again.",
+        )
+        return await self.order(request, words, refusal.status)
 
 
 def _returnable(order: Order) -> list[tuple[OrderLineView, int]]:
@@ -440,9 +445,9 @@ def _parcel_way(shipment: Shipment) -> list[TimelineStep]:
         )
         for event in sorted(shipment.events, key=lambda event: event.at)
     ]
-    passed = [event.status for event in shipment.events if event.status in _WAY]
-    come = max((_WAY.index(status) for status in passed), default=-1)
-    return steps + [TimelineStep(rendering.state(status), tone="next") for status in _WAY[come + 1 :]]
+    passed = [event.status for event in shipment.events if event.status in PARCEL_WAY]
+    come = max((PARCEL_WAY.index(status) for status in passed), default=-1)
+    return steps + [TimelineStep(rendering.state(status), tone="next") for status in PARCEL_WAY[come + 1 :]]
 
 
 def _shown(line: OrderLineView, quantity: int) -> dict[str, Any]:

@@ -92,7 +92,7 @@ class Pages:
         self, request: Request, tone: str, words: str, url: str = "", link: str = "", *, status: int = 200
     ) -> Response:
         """Send a sentence where the script asked for one; `tone` is good, warn or bad."""
-        return self.fragment(request, "said.html", status, tone=tone, words=words, url=url, link=link)
+        return self.fragment(request, "message.html", status, tone=tone, words=words, url=url, link=link)
 
     def redirect(self, request: Request, url: str) -> Response:
         """Send the browser on. (After a form: 303, so that a reload sends nothing twice.)"""

@@ -20,7 +20,8 @@ from mercat.reviews import Review, ReviewPage
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.cache import public_answer
-from mercat.web.forms import id_of
+from mercat.web.cart import AddItem
+from mercat.web.forms import Form, id_of
 from mercat.web.optional import unless_away
 from mercat.web.pages import Pages
 from mercat.web.reviews import ReviewShown, review_shown
@@ -33,6 +34,8 @@ _CACHED_S = 2.0
 _CACHED_MAX = 2_000
 _REVIEWS = 10
 _A_SHELF = 5
+_LINKED_LETTERS_MAX = 1_000
+"""Of a text, for search engines."""
 
 
 class ImageShown(Struct, frozen=True):
@@ -110,15 +113,15 @@ class ProductsApi:
         if kept and kept.product is product and now < kept.until:
             return kept.answer
         asked = self._shop.reviews.newest(product_id, REVIEWS_ON_PRODUCT)
-        said = await self._shop.breakers["reviews"].ask(asked, ReviewPage([], 0))
-        answer = public_answer(_product_shown(product, said), product_id, f"category/{product.category}")
+        reviews = await self._shop.breakers["reviews"].ask(asked, ReviewPage([], 0))
+        answer = public_answer(_product_shown(product, reviews), product_id, f"category/{product.category}")
         if len(self._cached) >= _CACHED_MAX:
             self._cached.clear()
         self._cached[product_id] = _CachedAnswer(product, now + _CACHED_S, answer)
         return answer
 
 
-def _product_shown(product: Product, said: ReviewPage) -> ProductShown:
+def _product_shown(product: Product, reviews: ReviewPage) -> ProductShown:
     return ProductShown(
         product_id=product.product_id,
         offer_id=product.offer_id,
@@ -145,7 +148,7 @@ def _product_shown(product: Product, said: ReviewPage) -> ProductShown:
         category_path=[PlaceShown(place.slug, place.name) for place in product.category_path],
         tags=product.tags,
         histogram=product.histogram,
-        reviews=[review_shown(review) for review in said.reviews],
+        reviews=[review_shown(review) for review in reviews.reviews],
         created_at=product.created_at,
     )
 
@@ -222,11 +225,12 @@ class ProductPages:
             similar=[each for each in similar if each not in together],
             linked=_linked(product, offer, images, page.reviews if page else [], origin + canonical, origin),
             canonical=canonical,
+            form=Form(AddItem),
         )
 
     async def _flash(self, offer_id: OfferId) -> str | None:
         """Find the sale in which alone this offer is sold, if there is one."""
-        watched = await unless_away(self._shop.flashsale.watched()) or ()
+        watched = await unless_away(self._shop.flashsale.sale_offers()) or ()
         return next((each.sale_id for each in watched if each.offer_id == offer_id), None)
 
     async def _delivery(self) -> ShippingMethod | None:
@@ -291,19 +295,19 @@ def _linked(
     origin: str,
 ) -> dict[str, Any]:
     """Describe the product as schema.org does."""
-    said: dict[str, Any] = {
+    shown: dict[str, Any] = {
         "@context": "https://schema.org",
         "@type": "Product",
         "name": product.title,
-        "description": product.description[:1_000],
+        "description": product.description[:_LINKED_LETTERS_MAX],
         "sku": str(product.product_id),
         "url": url,
         "image": [rendering.absolute(image["url"], origin) for image in images],
     }
     if product.brand:
-        said["brand"] = {"@type": "Brand", "name": product.brand}
+        shown["brand"] = {"@type": "Brand", "name": product.brand}
     if offer:
-        said["offers"] = {
+        shown["offers"] = {
             "@type": "Offer",
             "price": rendering.decimal(offer.price, offer.currency),
             "priceCurrency": offer.currency,
@@ -312,23 +316,23 @@ def _linked(
             "url": url,
         }
     if product.review_count:
-        said["aggregateRating"] = {
+        shown["aggregateRating"] = {
             "@type": "AggregateRating",
             "ratingValue": round(product.rating, 1),
             "reviewCount": product.review_count,
         }
     if reviews:
-        said["review"] = [
+        shown["review"] = [
             {
                 "@type": "Review",
                 "reviewRating": {"@type": "Rating", "ratingValue": each.stars},
                 "author": {"@type": "Person", "name": each.author or "A buyer"},
-                "reviewBody": each.body[:1_000],
+                "reviewBody": each.body[:_LINKED_LETTERS_MAX],
                 "datePublished": date.isoformat(each.written_at.date()),
             }
             for each in reviews[:3]
         ]
-    return said
+    return shown
 
 
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:

@@ -15,8 +15,10 @@ from mercat import money
 from mercat.countries import SERVED
 from mercat.kit import clock
 from mercat.payments import ProviderDeclaration
+from mercat.web.schemas import SEARCH_WORDS_MAX
 
 _HERE = Path(__file__).parent
+_SLUG_MAX = 60
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".LICENSE": "text/plain"}
 
 COUNTRIES = [(code, country.name) for code, country in SERVED.items()]
@@ -163,7 +165,7 @@ def window(page: int, pages: int) -> Iterator[int | None]:
 
 
 def slug(title: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60].strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:_SLUG_MAX].strip("-")
 
 
 def href(product: Any) -> str:
@@ -212,7 +214,12 @@ def environment(
         lstrip_blocks=True,
         auto_reload=False,
     )
-    helpers: dict[str, Any] = {"static": statics.url, "token": token, "provider": provider}
+    helpers: dict[str, Any] = {
+        "static": statics.url,
+        "token": token,
+        "provider": provider,
+        "search_words_max": SEARCH_WORDS_MAX,
+    }
     made.globals.update(helpers)
     filters: dict[str, Callable[..., Any]] = {
         "absolute": absolute,

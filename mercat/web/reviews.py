@@ -2,13 +2,11 @@
 
 from datetime import datetime
 
-import msgspec
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.ids import ProductId, ReviewId
-from mercat.kit import codec
 from mercat.kit.refusals import Forbidden, Refusal
 from mercat.kit.rpc import Answer, Caller
 from mercat.reviews import NewReview, Review, ReviewPage
@@ -16,7 +14,7 @@ from mercat.reviews import Sort as ReviewSort
 from mercat.shop import Shop
 from mercat.web.cache import public_answer
 from mercat.web.errors import message_of
-from mercat.web.forms import id_of
+from mercat.web.forms import Form, FormErrors, id_of, read_form
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import PageLimit
@@ -128,12 +126,9 @@ class ReviewPages:
         self._shop = shop
 
     async def review(
-        self,
-        request: Request,
-        form: dict[str, str] | None = None,
-        errors: dict[str, str] | None = None,
-        refused: Refusal | None = None,
+        self, request: Request, form: Form | None = None, refused: Refusal | None = None
     ) -> Response:
+        form = form or Form(NewReview)
         product_id = id_of(request.path_params["product_id"], ProductId)
         caller = await caller_of(request)
         if caller is None:
@@ -141,10 +136,9 @@ class ReviewPages:
         return await self._pages.page(
             request,
             "review.html",
-            refused.status if refused else (422 if errors else 200),
+            refused.status if refused else (422 if form.errors else 200),
             product=await self._shop.catalog.product(product_id),
-            form=form or {},
-            errors=errors or {},
+            form=form,
             refused=message_of(refused) if refused else None,
         )
 
@@ -154,20 +148,13 @@ class ReviewPages:
         caller = await caller_of(request)
         if caller is None:
             return self._pages.redirect(request, f"/signin?next=/p/{product_id}/review")
-        given = {
-            "stars": form.get("stars"),
-            "body": form.get("body", "").strip(),
-            "title": form.get("title", ""),
-        }
+        asked = read_form(form, NewReview)
+        if isinstance(asked, FormErrors):
+            return await self.review(request, Form(NewReview, form, asked))
         try:
-            review = codec.convert(given, NewReview, strict=False)
-        except msgspec.ValidationError:
-            missing = {} if form.get("stars") else {"stars": "Choose how many stars."}
-            return await self.review(request, form, missing or {"body": "Write 1 to 5,000 characters."})
-        try:
-            await self._shop.reviews.write(caller, product_id, review)
+            await self._shop.reviews.write(caller, product_id, asked)
         except Refusal as refused:
-            return await self.review(request, form, refused=refused)
+            return await self.review(request, Form(NewReview, form), refused)
         return self._pages.redirect(request, f"/p/{product_id}#reviews")
 
     async def helpful(self, request: Request) -> Response:

@@ -67,6 +67,32 @@ TABLE = [
     *seller_orders.API,
     *search_rules.API,
 ]
+PAGES = (
+    home,
+    categories,
+    search,
+    products,
+    cart,
+    checkout,
+    bank,
+    orders,
+    sessions,
+    account,
+    reviews,
+    wishlist,
+    flash_sales,
+    robots,
+    mailbox,
+    sellers,
+    seller_products,
+    upload,
+    seller_orders,
+    operator_orders,
+    search_rules,
+    flash,
+    money,
+    parked,
+)
 UNKEYED = frozenset({"buy", "sign_in", "guest", "sign_out", "provider_notice"})
 """Checkout keeps keys of its own, a notice has an id, and a session's token is not kept in the open."""
 
@@ -92,9 +118,10 @@ def application(
         catalog.on_change(pages.cache.forget)  # one elsewhere does not call back: pages age by themselves
     endpoints = [
         *_api(shop, pages.categories),
-        *_shop_pages(pages, shop, draw),
-        *_desk_pages(pages, shop),
-        *_operator_pages(pages, shop, events, audit),
+        *(endpoint for noun in PAGES for endpoint in noun.page_routes(pages, shop)),
+        *media.page_routes(pages, draw),
+        *overview.page_routes(pages, shop, events),
+        *laws.page_routes(pages, audit),
         *_root(ready),
     ]
     return Middleware(
@@ -138,48 +165,6 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         Endpoint("GET", f"{PREFIX}/docs.css", docs.styles),
     ]
     return endpoints
-
-
-def _shop_pages(pages: Pages, shop: Shop, draw: media.Draw) -> list[Endpoint]:
-    return [
-        *home.page_routes(pages, shop),
-        *categories.page_routes(pages),
-        *search.page_routes(pages, shop),
-        *products.page_routes(pages, shop),
-        *cart.page_routes(pages, shop),
-        *checkout.page_routes(pages, shop, shop.host.store),
-        *bank.page_routes(pages, shop),
-        *orders.page_routes(pages, shop),
-        *sessions.page_routes(pages, shop),
-        *account.page_routes(pages, shop),
-        *reviews.page_routes(pages, shop),
-        *wishlist.page_routes(pages, shop),
-        *flash_sales.page_routes(pages, shop),
-        *robots.page_routes(pages, shop),
-        *media.page_routes(pages, draw),
-        *mailbox.page_routes(pages, shop),
-    ]
-
-
-def _desk_pages(pages: Pages, shop: Shop) -> list[Endpoint]:
-    return [
-        *sellers.page_routes(pages, shop),
-        *seller_products.page_routes(pages, shop),
-        *upload.page_routes(pages, shop),
-        *seller_orders.page_routes(pages, shop),
-    ]
-
-
-def _operator_pages(pages: Pages, shop: Shop, events: asyncpg.Pool, audit: Audit) -> list[Endpoint]:
-    return [
-        *overview.page_routes(pages, shop, events),
-        *operator_orders.page_routes(pages, shop),
-        *laws.page_routes(pages, audit),
-        *search_rules.page_routes(pages, shop),
-        *flash.page_routes(pages, shop, shop.host.closing),
-        *money.page_routes(pages, shop),
-        *parked.page_routes(pages, shop),
-    ]
 
 
 def _root(ready: Ready) -> list[Endpoint]:

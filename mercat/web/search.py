@@ -4,13 +4,22 @@ from decimal import Decimal
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
-from msgspec import Meta, Raw, Struct, field
+from msgspec import Meta, Raw, Struct, field, structs
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.kit import codec
 from mercat.kit.rpc import Answer
-from mercat.search import Card, Explained, Facets, Found, Query, Relaxed, Suggestions, Wanted
+from mercat.search import (
+    AttributeFilters,
+    Explanation,
+    Facets,
+    ProductCard,
+    RelaxedQuery,
+    SearchQuery,
+    SearchResults,
+    Suggestions,
+)
 from mercat.shop import Shop
 from mercat.web.cache import public_answer, public_headers
 from mercat.web.category_tree import CategoryNode, CategoryTree
@@ -25,11 +34,22 @@ from mercat.web.results import (
     traits_of,
 )
 from mercat.web.router import Endpoint, PublicRoute
-from mercat.web.schemas import FewLimit, ListingSort, Paging, SearchWords, minor
+from mercat.web.schemas import (
+    SEARCH_WORDS_MAX,
+    FewLimit,
+    ListingSort,
+    Paging,
+    ProductCardShown,
+    SearchWords,
+    minor,
+    shown_cards,
+)
 from mercat.web.tiles import ProductTile, listed, tile
 
+_RESULTS_CACHED_MAX = 500
 _INSTEAD = 8
-_SUGGEST_LETTERS = 2, 100
+_SUGGEST_LETTERS_MIN = 2
+LeastRating = Annotated[float, Meta(ge=0, le=5)]
 
 
 class ProductsAsk(Paging):
@@ -43,14 +63,14 @@ class SearchAsk(Paging):
     price_max: Decimal | None = field(default=None, name="filters[price_max]")
     brand: list[str] = field(default_factory=list[str], name="filters[brand]")
     category: list[str] = field(default_factory=list[str], name="filters[category]")
-    rating_min: Annotated[float, Meta(ge=0, le=5)] | None = field(default=None, name="filters[rating_min]")
+    rating_min: LeastRating | None = field(default=None, name="filters[rating_min]")
     in_stock: bool | None = field(default=None, name="filters[in_stock]")
-    attributes: Wanted = field(default_factory=dict[str, list[str]], name="filters[attr.NAME]")
+    attributes: AttributeFilters = field(default_factory=dict[str, list[str]], name="filters[attr.NAME]")
     sort: ListingSort = "relevance"
 
 
 class ProductsShown(Struct, frozen=True):
-    products: list[Card]
+    products: list[ProductCardShown]
     total: int
     page: int
     total_pages: int
@@ -58,13 +78,13 @@ class ProductsShown(Struct, frozen=True):
 
 
 class ResultsShown(Struct, frozen=True):
-    results: list[Card]
+    results: list[ProductCardShown]
     total: int
     page: int
     total_pages: int
     next_cursor: str | None
     facets: Facets
-    relaxed: Relaxed | None
+    relaxed: RelaxedQuery | None
     """What was looked for instead, where nothing has all the words."""
     relaxed_query: str | None
     """The same as a question."""
@@ -76,36 +96,11 @@ class ResultsShown(Struct, frozen=True):
 
 class SuggestionsShown(Struct, frozen=True):
     words: list[str]
-    products: list[Card]
+    products: list[ProductCardShown]
     categories: list[PlaceShown]
     brands: list[str]
     queries: list[str] = []
     """What others have searched for with success."""
-
-
-class _Results(Struct, frozen=True, kw_only=True):
-    """`ResultsShown`, with the cards as the bytes that search keeps."""
-
-    results: list[Raw]
-    total: int
-    page: int
-    total_pages: int
-    next_cursor: str | None
-    facets: Facets
-    relaxed: Relaxed | None
-    relaxed_query: str | None
-    did_you_mean: str | None
-    all_words: int | None
-
-
-class _Products(Struct, frozen=True, kw_only=True):
-    """`ProductsShown`, likewise."""
-
-    products: list[Raw]
-    total: int
-    page: int
-    total_pages: int
-    next_cursor: str | None
 
 
 class SearchApi:
@@ -114,13 +109,14 @@ class SearchApi:
     def __init__(self, shop: Shop, categories: CategoryTree) -> None:
         self._shop = shop
         self._categories = categories
+        self._shown_of: dict[int, tuple[SearchResults, list[Raw]]] = {}
 
     async def products(self, ask: ProductsAsk) -> Answer:
         """List products for sale, of one category with all below it, or of all."""
         if ask.category is not None:
             await self._categories.find(ask.category)
         found = await self._shop.search.find(
-            Query(
+            SearchQuery(
                 category=[] if ask.category is None else [ask.category],
                 sort=ask.sort,
                 page=ask.page,
@@ -128,14 +124,8 @@ class SearchApi:
                 cursor=ask.cursor,
             )
         )
-        shown = _Products(
-            products=found.results,
-            total=found.total,
-            page=found.page,
-            total_pages=found.total_pages,
-            next_cursor=found.next_cursor,
-        )
-        return public_answer(shown, "products", *([f"category/{ask.category}"] if ask.category else []))
+        keys = ["products", f"category/{ask.category}"] if ask.category else ["products"]
+        return public_answer(self._page(found, "products"), *keys)
 
     async def search(self, ask: SearchAsk) -> Answer:
         """Find products that have the words and pass the filters; each facet counts what it would leave."""
@@ -145,7 +135,7 @@ class SearchApi:
             for name, price in (("price_min", ask.price_min), ("price_max", ask.price_max))
         )
         found = await self._shop.search.find(
-            Query(
+            SearchQuery(
                 q=ask.q,
                 price_min=low,
                 price_max=high,
@@ -160,28 +150,41 @@ class SearchApi:
                 cursor=ask.cursor,
             )
         )
-        shown = _Results(
-            results=found.results,
-            total=found.total,
-            page=found.page,
-            total_pages=found.total_pages,
-            next_cursor=found.next_cursor,
-            facets=found.facets,
-            relaxed=found.relaxed,
-            relaxed_query=found.relaxed.q if found.relaxed else None,
-            did_you_mean=found.did_you_mean,
-            all_words=found.all_words,
-        )
+        shown = self._page(found, "results") | {
+            "facets": found.facets,
+            "relaxed": found.relaxed,
+            "relaxed_query": found.relaxed.q if found.relaxed else None,
+            "did_you_mean": found.did_you_mean,
+            "all_words": found.all_words,
+        }
         return public_answer(shown, "search")
+
+    def _page(self, found: SearchResults, name: str) -> dict[str, object]:
+        """Show a page of cards under this name."""
+        return {
+            name: self._shown(found),
+            "total": found.total,
+            "page": found.page,
+            "total_pages": found.total_pages,
+            "next_cursor": found.next_cursor,
+        }
+
+    def _shown(self, found: SearchResults) -> list[Raw]:
+        """Return the public cards of results. Search answers a repeated query with the same object."""
+        known = self._shown_of.get(id(found))
+        if known is None or known[0] is not found:
+            if len(self._shown_of) >= _RESULTS_CACHED_MAX:
+                self._shown_of.clear()
+            known = self._shown_of[id(found)] = found, shown_cards(found.results)
+        return known[1]
 
     async def suggest(self, q: SearchWords = "", limit: FewLimit = 8) -> Answer:
         """Suggest what the first letters may become: words, products, categories, brands, past searches."""
         asked = self._shop.search.suggest(q, limit)
-        return public_answer(
-            await self._shop.breakers["search"].ask(asked, Suggestions([], [], [], [])), "search"
-        )
+        found = await self._shop.breakers["search"].ask(asked, Suggestions([], [], [], []))
+        return public_answer(structs.replace(found, products=shown_cards(found.products)), "search")
 
-    async def explain(self, q: SearchWords = "", limit: FewLimit = 8) -> Explained:
+    async def explain(self, q: SearchWords = "", limit: FewLimit = 8) -> Explanation:
         """Explain why search puts the first products first: each one's numbers, for operators."""
         return await self._shop.search.explain(q, limit)
 
@@ -265,17 +268,23 @@ class SearchPages:
         )
 
     async def _relaxed(
-        self, asked: ListingQuery, found: Found, products: list[ProductTile], category: CategoryNode | None
+        self,
+        asked: ListingQuery,
+        found: SearchResults,
+        products: list[ProductTile],
+        category: CategoryNode | None,
     ) -> dict[str, Any] | None:
         """Show what there is instead: products with some of the words, or of other categories."""
         if found.relaxed:
             return {**(_search_link(found.relaxed.q) or {}), "products": products[:_INSTEAD]}
         if products or not asked.q or asked.filters or category is None:
             return None
-        everywhere = await listed(self._shop, Query(q=asked.q, limit=_INSTEAD))
+        everywhere = await listed(self._shop, SearchQuery(q=asked.q, limit=_INSTEAD))
         return {"q": asked.q, "url": asked.url(base="/search"), "products": everywhere}
 
-    async def _children(self, asked: ListingQuery, found: Found, category: CategoryNode | None) -> list[Link]:
+    async def _children(
+        self, asked: ListingQuery, found: SearchResults, category: CategoryNode | None
+    ) -> list[Link]:
         """List where one can go on from here: what is below this category, or the departments."""
         counts = {each.value: each.count for each in found.facets.categories}
         categories = await self._categories.all()
@@ -297,9 +306,9 @@ class SearchPages:
         return links
 
     async def suggest(self, request: Request) -> Response:
-        words = request.query_params.get("q", "").replace("\0", "").strip()[: _SUGGEST_LETTERS[1]]
+        words = request.query_params.get("q", "").replace("\0", "").strip()[:SEARCH_WORDS_MAX]
         found = Suggestions([], [], [], [])
-        if len(words) >= _SUGGEST_LETTERS[0]:
+        if len(words) >= _SUGGEST_LETTERS_MIN:
             found = await self._shop.breakers["search"].ask(self._shop.search.suggest(words, 5), found)
         response = self._pages.fragment(
             request,
@@ -307,7 +316,7 @@ class SearchPages:
             words=list(dict.fromkeys([*found.queries[:3], *found.words]))[:6],
             brands=found.brands[:2],
             categories=found.categories[:2],
-            products=[tile(codec.decode(bytes(card), Card)) for card in found.products],
+            products=[tile(codec.decode(bytes(card), ProductCard)) for card in found.products],
         )
         response.headers.update(public_headers("search"))
         return response

@@ -7,25 +7,14 @@ from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mercat.accounts import (
-    EMAIL_MAX,
-    PASSWORD_MAX,
-    PASSWORD_MIN,
-    Email,
-    NewPerson,
-    Password,
-    PersonName,
-    Session,
-    email_problem,
-)
+from mercat.accounts import EMAIL_MAX, PASSWORD_MAX, Email, NewPerson, Password, PersonName, Session
 from mercat.ids import SellerId, UserId
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
-from mercat.kit.text import normal_text
 from mercat.membership import JoinRequest, SignInRequest
 from mercat.shop import Shop
 from mercat.web.errors import message_of
-from mercat.web.forms import local_path
+from mercat.web.forms import Form, FormErrors, local_path, read_form
 from mercat.web.optional import unless_away
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
@@ -144,22 +133,21 @@ class SessionPages:
         request: Request,
         *,
         registering: bool,
-        form: dict[str, str] | None = None,
-        errors: dict[str, str] | None = None,
+        form: Form | None = None,
         refused: Refusal | None = None,
     ) -> Response:
-        following = local_path((form or {}).get("next") or request.query_params.get("next") or "/account")
+        form = form or Form(NewAccount if registering else SignIn)
+        following = local_path(form.given.get("next") or request.query_params.get("next") or "/account")
         caller = await caller_of(request)
         if caller and not caller.guest and request.method == "GET":
             return self._pages.redirect(request, following)
         return await self._pages.page(
             request,
             "signin.html",
-            refused.status if refused else (422 if errors else 200),
+            refused.status if refused else (422 if form.errors else 200),
             registering=registering,
             next=following,
-            form=form or {},
-            errors=errors or {},
+            form=form,
             refused=message_of(refused) if refused else None,
             carrying=await self._shop.cart.count(caller.user_id) if caller else 0,
             demo=True,
@@ -168,31 +156,27 @@ class SessionPages:
     async def do_signin(self, request: Request) -> Response:
         form = await self._pages.form(request)
         guest = await caller_of(request)
+        asked = read_form(form, SignIn)
+        if isinstance(asked, FormErrors):
+            return await self._in(request, registering=False, form=Form(SignIn, form, asked))
         try:
-            asked = SignInRequest(form.get("email", ""), form.get("password", ""), token_of(request))
-            session = await self._shop.membership.sign_in(guest, asked)
+            request_to_sign_in = SignInRequest(asked.email, asked.password, token_of(request))
+            session = await self._shop.membership.sign_in(guest, request_to_sign_in)
         except Refusal as refused:
-            return await self._in(request, registering=False, form=form, refused=refused)
+            return await self._in(request, registering=False, form=Form(SignIn, form), refused=refused)
         return self._begin(request, session, form)
 
     async def do_register(self, request: Request) -> Response:
         form = await self._pages.form(request)
-        email, password, name = (form.get(field, "") for field in ("email", "password", "name"))
-        errors = {}
-        if not normal_text(name):
-            errors["name"] = "Write a name."
-        if problem := email_problem(normal_text(email)):
-            errors["email"] = problem
-        if len(password) < PASSWORD_MIN:
-            errors["password"] = f"At least {PASSWORD_MIN} characters."
-        if errors:
-            return await self._in(request, registering=True, form=form, errors=errors)
+        asked = read_form(form, NewAccount)
+        if isinstance(asked, FormErrors):
+            return await self._in(request, registering=True, form=Form(NewAccount, form, asked))
         caller = await caller_of(request)
         try:
-            asked = JoinRequest(email, password, name, token_of(request))
-            session = await self._shop.membership.join(caller, asked)
+            request_to_join = JoinRequest(asked.email, asked.password, asked.name, token_of(request))
+            session = await self._shop.membership.join(caller, request_to_join)
         except Refusal as refused:
-            return await self._in(request, registering=True, form=form, refused=refused)
+            return await self._in(request, registering=True, form=Form(NewAccount, form), refused=refused)
         return self._begin(request, session, form)
 
     def _begin(self, request: Request, session: Session, form: dict[str, str]) -> Response:

@@ -1,11 +1,23 @@
-"""A parcel as shoppers and sellers see it."""
+"""A parcel as shoppers and sellers see it, and the forms that say how many of each line go into one."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Annotated, Any, TypeVar, get_args
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from mercat.fulfilment import Shipment
+from mercat.fulfilment import ParcelStatus, Shipment
 from mercat.ids import LineId, SellerId, ShipmentId
+from mercat.quantity import QUANTITY_MAX
+from mercat.web.forms import FormErrors, read_form
+
+Packed = TypeVar("Packed", bound=Struct)
+PARCEL_WAY: tuple[ParcelStatus, ...] = tuple(
+    status for status in get_args(ParcelStatus) if status != "exception"
+)
+"""How a parcel comes to its buyer, from the first status to the last."""
+_LINE = "q-"
+"""How the fields of quantities begin; the line's id follows."""
 
 
 class ParcelEventShown(Struct, frozen=True):
@@ -39,3 +51,29 @@ def shipment_shown(shipment: Shipment) -> ShipmentShown:
         lines=[ParcelLineShown(line.order_line_id, line.quantity) for line in shipment.lines],
         events=[ParcelEventShown(event.status, event.location, event.at) for event in shipment.events],
     )
+
+
+class PackedQuantity(Struct, frozen=True):
+    """How many of a line go along; none, where it stays."""
+
+    quantity: Annotated[int, Meta(ge=0, le=QUANTITY_MAX)]
+
+
+def read_packed(
+    form: Mapping[str, str], kind: type[Packed], nothing: str, **more: object
+) -> Packed | FormErrors:
+    """Read a form that asks of every line how many go along; `nothing` is said where none do."""
+    lines, errors = list[dict[str, Any]](), FormErrors()
+    for name, typed in form.items():
+        if name.startswith(_LINE):
+            read = read_form({"quantity": typed}, PackedQuantity)
+            if isinstance(read, FormErrors):
+                errors[name] = read["quantity"]
+            elif read.quantity:
+                lines.append({"order_line_id": name.removeprefix(_LINE), "quantity": read.quantity})
+    asked = read_form({**form, **more, "lines": lines}, kind)
+    if isinstance(asked, FormErrors):
+        errors = FormErrors(asked | errors | ({} if lines else {"lines": nothing}))
+    if any(name.startswith(_LINE) for name in errors):
+        errors.pop("lines", None)
+    return errors or asked

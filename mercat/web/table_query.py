@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl, urlencode
 
 from starlette.responses import Response
 
-_LETTERS_MAX = 100
+CHOICE_MAX = 100
+"""Letters of what is asked for: longer ones are cut."""
 TableQuery = dict[str, str]
 """What of a table is asked for, by name; what is not asked for is not there."""
 
@@ -18,7 +19,7 @@ def choice(asked: Mapping[str, str] | str, known: Mapping[str, Collection[str]])
 
     A value that the table does not know counts as none; where it knows no list of them, any does."""
     asked = dict(parse_qsl(asked)) if isinstance(asked, str) else asked
-    found = {name: asked.get(name, "").strip()[:_LETTERS_MAX] for name in known}
+    found = {name: asked.get(name, "").strip()[:CHOICE_MAX] for name in known}
     return {
         name: value for name, value in found.items() if value and (not known[name] or value in known[name])
     }

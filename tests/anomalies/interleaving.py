@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from mercat.cart import scripts
-from mercat.kit.host import parts_of
+from mercat.kit.composition import parts_of
 from mercat.shop import CHECKOUT_PATH
 
 _GATED = ("fetch", "fetchrow", "fetchval", "execute", "executemany", "acquire", "do", "run")

@@ -55,10 +55,6 @@ def heard(db, local):
     return heard
 
 
-async def nothing_comes(reference, goods, seller_id):
-    """A delivery that these tests do not look at."""
-
-
 def stock(offer_id, version, available):
     return StockChanged(offer_id=offer_id, version=version, available=available)
 
@@ -226,7 +222,7 @@ async def test_the_featured_offer_is_the_cheapest_that_can_be_had(local, catalog
             ImportVariant(1_200, 4, {"Size": "M"}, "shirt-m"),
         ],
     )
-    await local.take([row], BOB, "Bob's", 0, nothing_comes)
+    await local.take([row], BOB, "Bob's", 0)
     [change] = await catalog.documents(ProductId(0))
     assert (change.document.price, change.document.in_stock) == (1_200, True)
 
@@ -260,7 +256,7 @@ async def test_categories_are_a_tree_and_each_has_a_slug_of_its_own(local, catal
         ImportRow(external_id=str(n), title="x", category_path=path, variants=[ImportVariant(100)])
         for n, path in enumerate(paths)
     ]
-    await local.take(rows, BOB, "Bob's", 1, nothing_comes)
+    await local.take(rows, BOB, "Bob's", 1)
 
     known = {category.slug: category for category in await catalog.categories()}
     assert len({category.slug for category in known.values()}) == 8
@@ -304,8 +300,8 @@ async def test_one_category_is_made_by_two_who_need_it_at_the_same_time(local, p
         ]
 
     await asyncio.gather(
-        local.take(rows("a"), BOB, "Bob's", 1, nothing_comes),
-        other.take(rows("b"), EVE, "Eve's", 1, nothing_comes),
+        local.take(rows("a"), BOB, "Bob's", 1),
+        other.take(rows("b"), EVE, "Eve's", 1),
     )
     known = await local.categories()
     assert len(known) == 1 + 1 + 20 + 20
@@ -389,7 +385,7 @@ async def listening(catalog, speaker):
     catalog.on_change(lambda product_id: heard.set() if product_id == test else None)
     async with asyncio.timeout(5):
         while not heard.is_set():
-            await speaker._bust([test])
+            await speaker._changes.clear_caches([test])
             await asyncio.sleep(0.01)
     return task
 

@@ -112,7 +112,7 @@ async def test_many_accounts_of_one_buyer_are_one_buyer(scene, limit):
 
 async def test_one_neighbourhood_cannot_fill_the_line(scene):
     await scene.opens(rate=0)
-    scene.sales._neighbourhood = Limit(rate=0.01, burst=20)
+    scene.sales._room._neighbourhood = Limit(rate=0.01, burst=20)
     for n in range(20):
         await scene.sales.join(scene.person(), SALE, f"203.0.113.{n}")
     with pytest.raises(TooManyRequests) as refused:
@@ -217,7 +217,7 @@ async def test_at_the_door_a_pass_that_lapsed_opens_nothing(scene, http, clock_a
     await scene.tick()
     pass_ = await ann.pass_of()
     clock_ahead(310)
-    for _ in range(2):  # before the releaser has taken it back, and after
+    for _ in range(2):  # before the runner has taken it back, and after
         assert refused(await ann.buys(pass_)) == (403, "flash_pass_expired")
         await scene.tick()
     assert await scene.sold() == 0

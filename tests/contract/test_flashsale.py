@@ -14,12 +14,12 @@ from mercat.flashsale import (
     API,
     Act,
     BuyerLimit,
+    CheckoutGate,
     Claim,
     FlashPassExpired,
     FlashPassInvalid,
     FlashPassRequired,
     FlashSales,
-    Gate,
     NewSale,
     SaleExists,
     SaleOver,
@@ -134,12 +134,12 @@ async def test_a_line_whose_end_valkey_lost_gives_no_number_twice(scene):
     assert (await scene.sales.join(scene.person(), SALE)).number == 5
 
 
-async def test_two_releasers_let_nobody_in_twice(scene):
+async def test_two_runners_let_nobody_in_twice(scene):
     await scene.opens(rate=5)
     await scene.crowd(20)
     await scene.tick()
-    scene.releaser._ticked_at.clear()
-    await asyncio.gather(*(scene.releaser.tick() for _ in range(6)))
+    scene.runner._ticked_at.clear()
+    await asyncio.gather(*(scene.runner.tick() for _ in range(6)))
     turns = await scene.db.fetch("select place from flashsale.turn order by place")
     assert [row["place"] for row in turns] == list(range(1, len(turns) + 1))
     assert await scene.db.fetchval("select taken from flashsale.sale") == len(turns)
@@ -195,7 +195,7 @@ async def test_a_turn_that_is_not_used_goes_to_the_next_once(scene, clock_ahead)
     lapsed = [await scene.pass_of(each) for each in people[:2]]
     assert (await scene.stands(people[2])).state == "waiting"
     clock_ahead(310)
-    await asyncio.gather(scene.releaser.tick(), scene.releaser.tick())
+    await asyncio.gather(scene.runner.tick(), scene.runner.tick())
     await scene.tick()
     assert (await scene.stands(people[2])).state == "your_turn"
     with pytest.raises(FlashPassExpired):
@@ -213,7 +213,7 @@ async def test_a_declined_card_leaves_the_turn_to_its_owner(scene):
     await scene.tick()
     pass_ = await scene.pass_of(ann)
     assert (await scene.buys(ann, pass_, token="tok_declined")).status == 402
-    assert (await scene.buys(ann, pass_)).status == 201  # at once, before the releaser has looked
+    assert (await scene.buys(ann, pass_)).status == 201  # at once, before the runner has looked
     await scene.tick()
     assert await scene.sold() == 1
 
@@ -484,7 +484,8 @@ async def test_a_draw_that_was_tampered_with_is_noticed(scene, clock_ahead, dama
         harm = owner.transaction()
         await harm.start()
         await owner.execute(damage)
-        scene.sales._db = scene.releaser._db = _Only(owner)
+        for part in (scene.sales._certificates, scene.sales._draws):
+            part._db = _Only(owner)
         assert (await scene.sales.verify(SALE)).wrong
         await harm.rollback()
 
@@ -536,7 +537,7 @@ async def test_a_guest_who_signs_in_keeps_the_place(scene):
 async def test_queue_and_till_work_from_another_process_too(scene, way):
     await scene.opens()
     async with reached(way, FlashSales, API, scene.sales) as far:
-        scene.shop.checkout.gate = Gate(far)
+        scene.shop.checkout.gate = CheckoutGate(far)
         ann = scene.person()
         with pytest.raises(FlashPassRequired):
             await scene.buys(ann)
@@ -549,7 +550,7 @@ async def test_queue_and_till_work_from_another_process_too(scene, way):
         signed = await far.document(SALE)
         assert genuine(signed.key, signed.signature, signed.body)
         assert (await far.act(OPERATOR, SALE, Act("pause", "A look."))).state == "paused"
-        assert (await far.room(SALE)).acts[0].why == "A look."
+        assert (await far.overview(SALE)).acts[0].why == "A look."
         await scene.tick()
 
 
@@ -557,7 +558,7 @@ async def test_queue_and_till_work_from_another_process_too(scene, way):
 
 
 async def test_a_lapse_that_valkey_was_not_told_of_does_not_shut_anybody_out(scene, clock_ahead):
-    """The releaser may die between the two."""
+    """The runner may die between the two."""
     await scene.opens(stock=1)
     [ann, bob], _ = await scene.crowd(2)
     await scene.tick()
@@ -591,7 +592,7 @@ async def test_people_are_let_in_slower_while_checkout_is_slow(scene):
         made,
     )
     await scene.tick()
-    room = await scene.sales.room(SALE)
+    room = await scene.sales.overview(SALE)
     assert room.sale.rate < room.rate
     assert room.health.p99_s > 3
     before = room.sale.rate
@@ -610,12 +611,13 @@ async def test_all_who_are_refused_in_a_rush_cost_one_look(scene):
     people = [scene.person() for _ in range(40)]
     bought = [await scene.buys(each) for each in people[:2]]
     assert [each.status for each in bought] == [201, 201]
-    looks = _Counting(scene.sales._db)
-    scene.sales._db = looks
+    passes = scene.sales._passes
+    looks = _Counting(passes._db)
+    passes._db = looks
     claims = [
         Claim(SALE, 0, each.user_id, ids.new(ids.CheckoutId), 1, f"c{each.user_id}", "a") for each in people
     ]
-    said = await scene.sales._claim_many(claims)
+    said = await passes._claim_many(claims)
     assert [type(each) for each in said] == [BuyerLimit] * 2 + [SoldOut] * 38
     assert looks.asked == 1
     await scene.tick()

@@ -9,10 +9,11 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 from mercat.app import build_shop
-from mercat.catalog import NotProducts
+from mercat.catalog import NotProducts, ProductChange
 from mercat.cli.goods import import_into
 from mercat.cli.open_demo import import_files, rows
 from mercat.embedded import Connection, Trouble
@@ -69,17 +70,17 @@ PLAIN = {"external_id": "p1", "title": "Pot", "price": 12.5, "quantity": 3, "cat
 
 
 class Importer:
-    """Imports into one shop, and remembers what was said of bad rows."""
+    """Imports into one shop, and remembers what was noted of its rows."""
 
     def __init__(self, shop, folder):
         self.shop = shop
         self.folder = folder
-        self.bad = []
+        self.notes = []
 
     async def __call__(self, file, **options):
-        self.bad.clear()
+        self.notes.clear()
         options.setdefault("progress", lambda far: None)
-        [done] = await import_files(self.shop, [file], bad=self.bad.append, **options)
+        [done] = await import_files(self.shop, [file], note=self.notes.append, **options)
         return done
 
     def file(self, name, *given):
@@ -88,8 +89,11 @@ class Importer:
         path.write_bytes(b"\n".join(lines) + b"\n")
         return path
 
-    def said(self):
-        return [(row.line, row.field, row.reason) for row in self.bad]
+    def left_out(self):
+        return [(note.line, note.field, note.reason) for note in self.notes if note.left_out]
+
+    def cut(self):
+        return [(note.line, note.field, note.reason) for note in self.notes if not note.left_out]
 
 
 @pytest.fixture
@@ -137,7 +141,7 @@ def generated(count, folder, name="generated.jsonl"):
 
 async def test_a_catalogue_of_electronics(importer, shelf):
     done = await importer(importer.file("catalogue.jsonl", CATALOGUE))
-    assert (done.added, done.bad) == (1, 0)
+    assert (done.added, done.left_out) == (1, 0)
     [row] = await shelf("Catalogue")
     assert (row["external_id"], row["brand"], row["category"]) == ("1399", "HP", ["PC case"])
     assert (row["price"], row["currency"], row["status"]) == (12_595, "USD", "active")
@@ -190,7 +194,7 @@ async def test_stock_codes_in_pounds_come_as_drafts_that_sell_once_priced(import
 
 async def test_generated_products_with_variants_and_their_sellers(importer, shelf):
     done = await importer(generated(60, importer.folder))
-    assert (done.added, done.bad) == (60, 0)
+    assert (done.added, done.left_out) == (60, 0)
     wanted = [row for row in demo.products(60) if demo.SELLERS[row.seller] == demo.SELLERS[0]]
     found = await shelf(demo.SELLERS[0])
     assert wanted
@@ -224,12 +228,12 @@ async def test_csv_with_quotes_semicolons_missing_columns_and_broken_rows(import
         b"7;;1",
     )
     done = await importer(file, seller="A")
-    assert (done.added, done.bad) == (2, 5)
+    assert (done.added, done.left_out) == (2, 5)
     pot, cup = await shelf("A")
     assert (pot["title"], pot["price"], pot["tags"]) == ('A "big" pot;\nof two lines', 500, ["a", "b"])
     assert json.loads(pot["attributes"]) == {"Colour": "Red"}
     assert (cup["title"], cup["price"], cup["status"]) == ("Cup", 0, "draft")
-    assert [row[:2] for row in importer.said()] == [
+    assert [row[:2] for row in importer.left_out()] == [
         (6, "price"),
         (7, "price"),
         (8, ""),
@@ -290,9 +294,9 @@ class Cut(Exception):
     """The power fails."""
 
 
-@pytest.mark.parametrize("where", ["between batches", "before the commit"])
+@pytest.mark.parametrize("where", ["between batches", "between a commit and its stock"])
 async def test_cut_off_anywhere_and_run_again_is_as_good_as_one_run(
-    importer, shelf, changes, where, monkeypatch
+    importer, shelf, told, changes, where, monkeypatch, db
 ):
     lines = list(islice(rows(1_100), 1_100))
     file = importer.folder / "a.jsonl"
@@ -312,15 +316,17 @@ async def test_cut_off_anywhere_and_run_again_is_as_good_as_one_run(
         receive = importer.shop.inventory.receive
 
         async def dies(reference, items, seller_id):
-            await receive(reference, items, seller_id)
             cut()
+            await receive(reference, items, seller_id)
 
         with monkeypatch.context() as patch:
             patch.setattr(importer.shop.inventory, "receive", dies)
             with pytest.raises(Cut):
                 await importer(file, seller="A")
     kept = len({row["external_id"] for row in await shelf("A")})
-    assert kept == 500
+    assert kept == (500 if where == "between batches" else 1_000)
+    async with db.acquire() as connection, connection.transaction():  # the stock that the cut left behind
+        await deliver(connection, await told(), [importer.shop.inventory])
 
     again = await importer(file, seller="A")
     assert (again.unchanged, again.added) == (kept, 1_100 - kept)
@@ -399,7 +405,48 @@ async def test_every_bad_value_is_reported_and_the_good_rows_come_in(importer):
         await importer(
             importer.file("bad.jsonl", good, {**good, **change}), seller=None if field == "seller" else "A"
         )
-        assert importer.said() == [(2, field, reason)], (change, importer.said())
+        assert importer.left_out() == [(2, field, reason)], (change, importer.left_out())
+
+
+async def test_what_is_too_long_is_cut_and_said_and_can_be_saved_again(importer):
+    """What an import leaves is within the limits of the API and the desk, at the largest."""
+    largest = {
+        "external_id": "x" * 200,
+        "title": "x" * 500,
+        "description": "y" * 30_000,
+        "brand": "b" * 300,
+        "attributes": {f"{n:03}" + "n" * 300: "v" * 3_000 if n == 7 else n for n in range(600)},
+        "tags": ["t" * 300] * 60,
+        "category_path": ["c" * 200] * 10,
+        "image_urls": [f"https://img.example/{n}.jpg" for n in range(60)],
+        "options": {"o" * 60: ["w" * 60]},
+        "variants": [{"price": 100, "options": {"o" * 60: "w" * 60}}],
+    }
+    done = await importer(importer.file("large.jsonl", largest), seller="A")
+    assert (done.added, done.left_out) == (1, 0)
+    cuts = {(field, reason) for _, field, reason in importer.cut()}
+    assert cuts == {
+        ("description", "was cut to 20,000 characters"),
+        ("brand", "was cut to 200 characters"),
+        ("attributes", "was cut to 100 characters"),
+        ("attributes", "was cut to 2,000 characters"),
+        ("attributes", "has 600 entries; the first 500 were kept"),
+        ("tags", "has 60 entries; the first 50 were kept"),
+        ("tags", "was cut to 200 characters"),
+        ("category_path", "has 10 entries; the first 8 were kept"),
+        ("category_path", "was cut to 80 characters"),
+        ("image_urls", "has 60 entries; the first 50 were kept"),
+        ("options", "was cut to 50 characters"),
+        ("o" * 60, "was cut to 50 characters"),
+    }
+
+    catalog = importer.shop.catalog
+    seller = await importer.shop.sellers.by_name("A")
+    [offer] = await catalog.of_seller(seller)
+    listing = await catalog.listing(seller, offer.product_id)
+    said = {field: getattr(listing, field) for field in ProductChange.__struct_fields__}
+    await catalog.change_product(seller, offer.product_id, msgspec.convert(said, ProductChange), listing.mark)
+    assert await catalog.listing(seller, offer.product_id) == listing
 
 
 async def test_hostile_rows_harm_nobody(importer, shelf):
@@ -436,10 +483,10 @@ async def test_hostile_rows_harm_nobody(importer, shelf):
         ),
         seller="A",
     )
-    assert (done.added, done.bad) == (3, 7)
-    assert [row[0] for row in importer.said()] == [2, 3, 4, 5, 6, 7, 9]
-    assert importer.said()[0][2] == "is longer than 4 MB"
-    assert importer.said()[-1][2] == "is the same product as line 1"
+    assert (done.added, done.left_out) == (3, 7)
+    assert [row[0] for row in importer.left_out()] == [2, 3, 4, 5, 6, 7, 9]
+    assert importer.left_out()[0][2] == "is longer than 4 MB"
+    assert importer.left_out()[-1][2] == "is the same product as line 1"
     found = {row["external_id"]: row for row in await shelf("A")}
     assert set(found) == {"p1", "odd", "last"}
     assert (found["odd"]["title"], len(found["odd"]["category"])) == ("Pot [bold]<b>", 8)
@@ -452,7 +499,7 @@ async def test_hostile_rows_harm_nobody(importer, shelf):
 async def test_a_long_line_of_csv_is_left_out_alone(importer):
     file = importer.file("a.csv", b"external_id,title", b"1,Pot", b"2," + b"x" * 10_000_000, b"3,Cup")
     done = await importer(file)
-    assert (done.added, importer.said()) == (2, [(3, "", "is longer than 4 MB")])
+    assert (done.added, importer.left_out()) == (2, [(3, "", "is longer than 4 MB")])
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped"])
@@ -558,7 +605,13 @@ async def test_the_command_says_what_it_did_and_where_the_bad_rows_are(settings,
     assert "[bold]shop[nobody].jsonl, line 2: external_id is missing" in said
     assert "[bold]shop[nobody].jsonl: 1 added, 1 left out" in said
     reported = json.loads(report.read_text())
-    assert reported == {"file": good.name, "line": 2, "field": "external_id", "reason": "is missing"}
+    assert reported == {
+        "file": good.name,
+        "line": 2,
+        "field": "external_id",
+        "reason": "is missing",
+        "left_out": True,
+    }
 
     assert await run(packed) == 1
     assert "packed.jsonl.gz: it breaks off in the middle" in " ".join(capfd.readouterr().err.split())
@@ -581,8 +634,10 @@ async def test_the_real_files(importer, db):
         sample = importer.folder / f"{name}.jsonl.gz"
         sample.write_bytes(gzip.compress(b"".join(lines)))
         done = await importer(sample, seller=name)
-        assert done.added + done.bad == 700
-        assert {(row.field, row.reason) for row in importer.bad} <= {("description", "is missing")}
+        assert done.added + done.left_out == 700
+        assert {(row.field, row.reason) for row in importer.notes if row.left_out} <= {
+            ("description", "is missing")
+        }
         statuses = await db.fetch("select distinct status from catalog.offer where seller_name = $1", name)
         assert [row["status"] for row in statuses] == ["active" if sellable else "draft"]
         assert (await importer(sample, seller=name)).unchanged == done.added

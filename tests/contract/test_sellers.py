@@ -14,7 +14,7 @@ ANN, BOB = ids.UserId(1), ids.UserId(2)
 
 @pytest.fixture(params=WAYS)
 async def sellers(request, pool):
-    async with reached(request.param, Sellers, API, Sellers(await pool("sellers"))) as sellers:
+    async with reached(request.param, Sellers, API, Sellers(await pool("sellers"), None, None)) as sellers:
         yield sellers
 
 

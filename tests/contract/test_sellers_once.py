@@ -15,7 +15,7 @@ ANN, BOB = UserId(11), UserId(12)
 
 @pytest.fixture(params=WAYS)
 async def sellers(request, pool):
-    async with reached(request.param, Sellers, API, Sellers(await pool("sellers"))) as sellers:
+    async with reached(request.param, Sellers, API, Sellers(await pool("sellers"), None, None)) as sellers:
         yield sellers
 
 

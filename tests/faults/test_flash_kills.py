@@ -1,4 +1,4 @@
-"""`kill -9` in the middle of a flash sale: of the releaser, of Valkey, of a web worker; a line lost whole,
+"""`kill -9` in the middle of a flash sale: of the runner, of Valkey, of a web worker; a line lost whole,
 and all that Valkey ever knew. The sale completes, what was offered is sold, and no place is lost."""
 
 import asyncio

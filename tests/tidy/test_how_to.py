@@ -19,7 +19,6 @@ AHEAD = {
     "add-a-payment-provider",
     "add-a-setting",
     "add-an-event",
-    "add-an-import-format",
 }
 """Pages that describe what is on its way to main; only shrinks."""
 PAGES = sorted({page.stem for page in FOLDER.glob("*.md")} - {"README"} - AHEAD)

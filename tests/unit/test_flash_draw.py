@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mercat.checkout import CheckoutHealth
 from mercat.flashsale import rules
-from mercat.flashsale.rules import Draw, Health
+from mercat.flashsale.rules import Draw
 
 
 @given(
@@ -53,7 +54,7 @@ def test_another_list_is_another_order_though_the_seed_is_the_same():
 
 @pytest.mark.parametrize(
     "ill",
-    [Health(100, 6, 0.1, 0), Health(100, 0, 2.0, 0), Health(0, 0, 0, 50)],
+    [CheckoutHealth(100, 6, 0.1, 0), CheckoutHealth(100, 0, 2.0, 0), CheckoutHealth(0, 0, 0, 50)],
     ids=["errors", "slow", "hanging"],
 )
 def test_people_are_let_in_slower_while_checkout_does_badly(ill):
@@ -63,7 +64,7 @@ def test_people_are_let_in_slower_while_checkout_does_badly(ill):
         assert slower < pace or slower == rules.PACE_MIN
         pace = slower
     for _ in range(20):
-        pace = rules.pace(pace, Health(100, 0, 0.1, 0))
+        pace = rules.pace(pace, CheckoutHealth(100, 0, 0.1, 0))
     assert pace == 1.0
 
 

@@ -42,7 +42,7 @@ _RATE = 100
 _WINDOW_S = 6
 _CONVERSION = 0.8
 _GRACE_S = 3
-"""A turn lapses within so long after its time: the releaser's second look, and its rhythm."""
+"""A turn lapses within so long after its time: the runner's second look, and its rhythm."""
 _PEOPLE_A_SECOND = 10_000
 _RUSHING_A_SECOND = 2_000
 _RUSHING_MAX = 20_000

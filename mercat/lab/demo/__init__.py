@@ -4,10 +4,10 @@ It does no IO and knows no service: whoever fills a shop reads `products()` as f
 """
 
 from mercat.lab.demo.departments import DEPARTMENTS
+from mercat.lab.demo.names import SELLERS
 from mercat.lab.demo.pictures import draw, draw_from_path, kind_of, seed_of
 from mercat.lab.demo.products import ProductRow, Variant, products
 from mercat.lab.demo.reviews import reviews
-from mercat.lab.demo.words import SELLERS
 
 __all__ = [
     "DEPARTMENTS",

@@ -11,8 +11,8 @@ from html import escape
 from urllib.parse import parse_qs
 from zlib import crc32
 
+from mercat.lab.demo.palette import Tones, distance, mixed
 from mercat.lab.demo.silhouettes import SILHOUETTES, box
-from mercat.lab.demo.tones import Tones, distance, mixed
 
 COLOURS = {
     "Black": "#33363b",

@@ -15,10 +15,10 @@ from random import Random
 from msgspec import Struct
 
 from mercat.lab.demo.departments import DEPARTMENTS
-from mercat.lab.demo.drawers import SLOTS, ReadyKind, drawer, zipf
-from mercat.lab.demo.kinds import Value
+from mercat.lab.demo.names import FIRST_NAMES, LAST_NAMES, RANGES, SELLERS
 from mercat.lab.demo.pictures import BACKDROPS, COLOURS, POSES, seed_for
-from mercat.lab.demo.words import FIRST_NAMES, LAST_NAMES, RANGES, SELLERS
+from mercat.lab.demo.sampling import SLOTS, ReadyKind, drawer, zipf
+from mercat.lab.demo.templates import Value
 
 TODAY = date(2026, 11, 1)
 """The demo's last day: nothing in it depends on when it is made."""

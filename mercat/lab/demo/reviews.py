@@ -4,8 +4,8 @@ from random import Random
 from zlib import crc32
 
 from mercat.lab.demo.departments import DEPARTMENTS
+from mercat.lab.demo.names import FIRST_NAMES, LAST_NAMES
 from mercat.lab.demo.products import ProductRow
-from mercat.lab.demo.words import FIRST_NAMES, LAST_NAMES
 
 _DEPARTMENTS = {department.name: department for department in DEPARTMENTS}
 _USUAL = (5, 3, 6, 19, 67)

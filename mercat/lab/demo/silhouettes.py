@@ -7,7 +7,7 @@ content policy never spoils it.
 
 from collections.abc import Callable, Iterable
 
-from mercat.lab.demo.tones import Tones
+from mercat.lab.demo.palette import Tones
 
 
 def _p(d: str, fill: str, more: str = "") -> str:

@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 import asyncpg
 
 from mercat.cart import scripts
-from mercat.kit.host import parts_of
+from mercat.kit.composition import parts_of
 from mercat.kit.refusals import Unavailable
 from mercat.kit.valkey import Command, Store
 from mercat.lab.simulate.mutations import Plant
@@ -138,7 +138,7 @@ class Process:
         self._plant = plant
         self._texts: dict[str, str] = {}
         # Of claims that come together the smaller id is the first, and ids are not of the seed.
-        vars(vars(shop.flashsale)["_claims"])["_batch_max"] = 1
+        vars(vars(vars(shop.flashsale)["_passes"])["_claims"])["_batch_max"] = 1
         parts = [part for service in shop.host.here.values() for part in parts_of(service)]
         for part in parts:
             if "_db" in getattr(part, "__dict__", ()):
@@ -150,11 +150,11 @@ class Process:
 
     async def look_at_sales(self) -> None:
         """Once a seed: both would look again by the machine's clock."""
-        sales, gate = vars(self.shop.flashsale), vars(self.shop.checkout.gate)
+        sales, gate = vars(vars(self.shop.flashsale)["_sales"]), vars(self.shop.checkout.gate)
         sales["_seen_at"] = -math.inf
-        await gate["_sales"].watched()
+        await gate["_sales"].sale_offers()
         sales["_seen_at"] = math.inf
-        gate["_offers"] = {each.offer_id: each for each in await gate["_sales"].watched()}
+        gate["_offers"] = {each.offer_id: each for each in await gate["_sales"].sale_offers()}
         gate["_seen_at"] = math.inf
 
     def begin(self, plan: Plan) -> None:

@@ -27,7 +27,7 @@ from mercat.audit import audit
 from mercat.catalog import NewProduct
 from mercat.checkout import Buy, CheckoutAnswer, Confirmed, Pending, Return, Ship, purchases
 from mercat.embedded import engines, temporary
-from mercat.flashsale import ADMIT, OUT, Act, NewSale, gate_key
+from mercat.flashsale import ADMIT, REMOVE, Act, NewSale, gate_key
 from mercat.ids import CheckoutId, OfferId, OrderId, SellerId, UserId, parse
 from mercat.inventory import Line
 from mercat.kit import batching
@@ -213,7 +213,7 @@ class Stage:
             guest = (await shop.accounts.guest()).user_id  # its first cart teaches a Valkey the scripts
             await shop.cart.spend(guest, (await shop.cart.basket(guest)).cart_id, [])
             await shop.host.store.run(ADMIT, [gate_key("nobody")], [1])
-            await shop.host.store.run(OUT, [gate_key("nobody")], [])
+            await shop.host.store.run(REMOVE, [gate_key("nobody")], [])
             processes.append(process)
         backs = [await Back.of(process) for process in reversed(processes[1:])]
         reader = await asyncpg.connect(
@@ -432,7 +432,7 @@ class Run:
             except (Crash, Unavailable, *AWAY):
                 continue  # the next round sees to what is left
         with suppress(Crash, Unavailable, *AWAY):
-            await self.stage.recovery.shop.flashsale.releaser.settle(self.sale)
+            await self.stage.recovery.shop.flashsale.settle(self.sale)
 
     async def _tell(self, process: Process, key: str, event_id: str) -> None:
         """The bank's notice of a purchase that it asked its customer about."""
@@ -537,7 +537,7 @@ class Run:
             per_address=None,
         )
         await shop.flashsale.create(sale)
-        await shop.flashsale.releaser.tick()
+        await shop.flashsale.runner.tick()
         await shop.host.store.do("DEL", gate_key(self.sale))  # so that PostgreSQL alone decides
         for process in self.stage.processes:
             await process.look_at_sales()

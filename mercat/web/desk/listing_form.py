@@ -4,101 +4,79 @@ import csv
 import io
 import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from typing import Annotated
 
-from msgspec import UNSET
+from msgspec import UNSET, Meta, Struct
 
-from mercat import money
-from mercat.catalog import Attribute, Listing, NewProduct, ProductChange
+from mercat.catalog import Attribute, Attributes, Listing, NewProduct, ProductChange
 from mercat.ids import ProductId
-from mercat.kit import codec
+from mercat.inventory import StockQuantity
 from mercat.kit.refusals import Invalid
+from mercat.web.forms import FormErrors, TypedPrice, named_lines, read_form
 
+Title = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
+Description = Annotated[str, Meta(max_length=20_000)]
+Brand = Annotated[str, Meta(max_length=200)]
+CategoryName = Annotated[str, Meta(max_length=200)]
+ImageUrl = Annotated[str, Meta(max_length=2_000, pattern=r"^(https?://|/)")]
+Images = Annotated[list[ImageUrl], Meta(max_length=20)]
+ExternalId = Annotated[str, Meta(max_length=200)]
 _ROWS_MAX = 500
-_PLAIN_COLUMNS = {"title", "description", "category", "brand", "price", "quantity", "image", "external_id"}
-_LONGEST = {
-    "title": 500,
-    "description": 20_000,
-    "category": 200,
-    "brand": 200,
-    "image": 2_000,
-    "external_id": 200,
-}
-_ATTRIBUTES_MAX = 100
-_IMAGES_MAX = 20
+_COLUMNS = ("title", "description", "category", "price", "quantity")
 
 
-class BadFieldError(Exception):
-    """A field that cannot be used, and why."""
+class ListingForm(Struct, frozen=True, kw_only=True):
+    """What both forms of a product ask for."""
 
-    def __init__(self, column: str, words: str) -> None:
-        self.column, self.words = column, words
-
-
-def draft(given: dict[str, str], currency: str) -> tuple[NewProduct, int]:
-    """A product out of a form or a row of a list."""
-    given = {name: value.strip() for name, value in given.items()}
-    _check_words(given)
-    attributes = _attributes(given)
-    _check_lengths(given, attributes)
-    try:
-        price = price_of(given.get("price", ""), currency)
-    except Invalid as error:
-        raise BadFieldError("price", str(error)) from None
-    try:
-        quantity = whole(given.get("quantity", ""), "The quantity", 1_000_000)
-    except Invalid as error:
-        raise BadFieldError("quantity", str(error)) from None
-    image = given.get("image", "")
-    if image and not _is_address(image):
-        raise BadFieldError("image", "A picture's address starts with https://.")
-    typed = {
-        "title": given["title"],
-        "description": given["description"],
-        "category": given["category"],
-        "brand": given.get("brand") or None,
-        "price": price,
-        "currency": currency,
-        "attributes": attributes,
-        "images": [image] if image else [],
-    }
-    if given.get("external_id"):
-        typed["external_id"] = given["external_id"]
-    return codec.convert(typed, NewProduct), quantity
+    title: Annotated[Title, Meta(extra={"words": "Say what it is."})]
+    description: Annotated[Description, Meta(extra={"words": "Describe it."})]
+    category: Annotated[CategoryName, Meta(extra={"words": "Choose a department."})]
+    brand: Brand | None = None
+    attributes: Attributes = {}
 
 
-def price_of(given: str, currency: str) -> int:
-    try:
-        price = money.minor(Decimal(given.strip()), currency)
-    except (InvalidOperation, ValueError):
-        raise Invalid("A price is a number such as 12.50.", pointer="/price") from None
-    if price < 0:
-        raise Invalid("A price is not negative.", pointer="/price")
-    return price
+class NewListingForm(ListingForm, frozen=True, kw_only=True):
+    """A product that is put on sale, with so many in stock."""
+
+    price: TypedPrice
+    quantity: StockQuantity
+    image: Annotated[ImageUrl, Meta(extra={"words": "A picture's address starts with https://."})] | None = (
+        None
+    )
+    external_id: ExternalId | None = None
 
 
-def whole(given: str, what: str, most: int) -> int:
-    given = given.strip()
-    if not (given.isascii() and given.isdigit() and len(given) < 20 and int(given) <= most):
-        raise Invalid(f"{what} is a whole number from 0 to {most:,}.")
-    return int(given)
+class EditListingForm(ListingForm, frozen=True, kw_only=True):
+    """A product that is changed; `seen` is the mark of the listing that was shown."""
+
+    images: Annotated[Images, Meta(extra={"words": "A picture's address starts with https://."})] = []
+    seen: str = ""
 
 
-def _attributes(given: dict[str, str]) -> dict[str, str]:
-    """From the form's lines `Colour: blue`, or a list's other columns."""
-    found = {
-        name: value for name, value in given.items() if name not in _PLAIN_COLUMNS | {"attributes"} and value
-    }
-    return found | _details(given.get("attributes", ""))
+def read_new(given: Mapping[str, object], currency: str) -> tuple[NewProduct, int] | FormErrors:
+    """Read a product and how many there are, from a form."""
+    form = read_form(given, NewListingForm, currency=currency)
+    if isinstance(form, FormErrors):
+        return form
+    product = NewProduct(
+        title=form.title,
+        description=form.description,
+        category=form.category,
+        brand=form.brand,
+        price=form.price,
+        currency=currency,
+        attributes=dict(form.attributes),
+        images=[form.image] if form.image else [],
+        external_id=form.external_id,
+    )
+    return product, form.quantity
 
 
-def _details(lines: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for line in lines.splitlines():
-        name, colon, value = line.partition(":")
-        if colon and name.strip() and value.strip():
-            found[name.strip()] = value.strip()
-    return found
+def read_row(row: Mapping[str, str], currency: str) -> tuple[NewProduct, int] | FormErrors:
+    """Read a product from a row of a list: every column that is no field of the form is a detail."""
+    fields = NewListingForm.__struct_fields__
+    details = {name: value.strip() for name, value in row.items() if name not in fields and value.strip()}
+    return read_new({**row, "attributes": details | named_lines(row.get("attributes", ""))}, currency)
 
 
 def as_form(listing: Listing, product_id: ProductId) -> dict[str, str]:
@@ -113,27 +91,24 @@ def as_form(listing: Listing, product_id: ProductId) -> dict[str, str]:
     }
 
 
-def change(given: dict[str, str], listing: Listing, product_id: ProductId) -> ProductChange:
-    """What the form makes of a listing. What was left as it was shown keeps its kind and its line breaks."""
-    given = {name: value.strip() for name, value in given.items()}
-    _check_words(given)
+def read_change(
+    given: Mapping[str, str], listing: Listing, product_id: ProductId
+) -> tuple[ProductChange, str] | FormErrors:
+    """Read what a form makes of a listing, and the mark of the one that it was made from. What was left as it
+    was shown keeps its kind and its line breaks."""
     attributes = attributes_as_kept(given.get("attributes", ""), listing.attributes)
-    _check_lengths(given, {name: str(value) for name, value in attributes.items()})
-    urls = given.get("images", "").split()
-    if len(urls) > _IMAGES_MAX:
-        raise BadFieldError("images", f"These are too many pictures: {_IMAGES_MAX} at most.")
-    for url in urls:
-        if len(url) > _LONGEST["image"] or not (url in listing.images or _is_address(url)):
-            raise BadFieldError("images", f"{url[:60]}: a picture's address starts with https://.")
-    urls = urls or [_drawn(product_id)]
+    form = read_form({**given, "attributes": attributes}, EditListingForm)
+    if isinstance(form, FormErrors):
+        return form
+    images = form.images or [_drawn(product_id)]
     return ProductChange(
-        title=given["title"],
-        description=given["description"].replace("\r\n", "\n"),
-        category=given["category"],
-        brand=given.get("brand") or None,
-        attributes=attributes,
-        images=UNSET if urls == listing.images else urls,
-    )
+        title=form.title,
+        description=form.description,
+        category=form.category,
+        brand=form.brand,
+        attributes=form.attributes,
+        images=UNSET if images == listing.images else images,
+    ), form.seen
 
 
 def lines_of(attributes: Mapping[str, Attribute]) -> dict[str, str]:
@@ -149,7 +124,7 @@ def attributes_as_kept(lines: str, before: Mapping[str, Attribute]) -> dict[str,
         if name := shown.get(" ".join(line.split())):
             kept[name] = before[name]
         else:
-            kept |= {name: _as_kind(value, before.get(name)) for name, value in _details(line).items()}
+            kept |= {name: _as_kind(value, before.get(name)) for name, value in named_lines(line).items()}
     return kept
 
 
@@ -172,35 +147,6 @@ def _drawn(product_id: ProductId) -> str:
     return f"/media/art/{product_id}.svg"
 
 
-def _is_address(url: str) -> bool:
-    return url.startswith(("https://", "http://"))
-
-
-def _check_words(given: dict[str, str]) -> None:
-    for column, words in (
-        ("title", "Say what it is."),
-        ("description", "Describe it."),
-        ("category", "Choose a department."),
-    ):
-        if not given.get(column):
-            raise BadFieldError(column, words)
-
-
-def _check_lengths(given: dict[str, str], attributes: dict[str, str]) -> None:
-    """What the API takes is what a form and a list take; BadFieldError says what is too long."""
-    for column, most in _LONGEST.items():
-        if len(given.get(column, "")) > most:
-            raise BadFieldError(column, f"This is too long: {most:,} characters at most.")
-    if len(attributes) > _ATTRIBUTES_MAX:
-        raise BadFieldError("attributes", f"These are too many details: {_ATTRIBUTES_MAX} at most.")
-    for name, value in attributes.items():
-        if len(name) > 100 or len(value) > 2_000:
-            raise BadFieldError(
-                "attributes",
-                f"{name[:40]}: a detail's name has 100 characters at most, and what it is 2,000.",
-            )
-
-
 def rows_of(content: bytes) -> list[dict[str, str]]:
     """The rows of a CSV file by column name."""
     try:
@@ -214,9 +160,7 @@ def rows_of(content: bytes) -> list[dict[str, str]]:
     try:
         reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         columns = [name.strip().lower() for name in reader.fieldnames or []]
-        missing = [
-            name for name in ("title", "description", "category", "price", "quantity") if name not in columns
-        ]
+        missing = [name for name in _COLUMNS if name not in columns]
         if missing:
             raise Invalid(f"These columns are missing: {', '.join(missing)}.")
         reader.fieldnames = columns

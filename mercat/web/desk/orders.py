@@ -9,25 +9,22 @@ from starlette.responses import Response
 
 from mercat import money
 from mercat.checkout import Ship, Track
-from mercat.fulfilment import SellerOrder, SellerStatus
+from mercat.fulfilment import ParcelStatus, SellerOrder, SellerStatus
 from mercat.ids import LineId, OfferId, OrderId, ProductId, ShipmentId
-from mercat.kit import codec
-from mercat.kit.refusals import Invalid, Refusal
+from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
-from mercat.quantity import QUANTITY_MAX
 from mercat.shop import Shop
-from mercat.web.desk.listing_form import whole
+from mercat.web import rendering
 from mercat.web.desk.page import A_PAGE, AFTER, DONE, desk_page, seller_of
 from mercat.web.desk.products import seller_id_of
 from mercat.web.errors import RefusalMessage, message_of
-from mercat.web.forms import id_of
+from mercat.web.forms import Form, FormErrors, id_of, read_form
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, PageLimit
-from mercat.web.shipments import ShipmentShown, shipment_shown
+from mercat.web.shipments import PARCEL_WAY, PackedQuantity, ShipmentShown, read_packed, shipment_shown
 from mercat.web.table_query import choice, link
 
-_NEXT = ("in_transit", "out_for_delivery", "delivered", "exception")
 _ORDERS: dict[str, tuple[str, ...]] = {"status": get_args(SellerStatus)}
 
 
@@ -146,10 +143,15 @@ class SellerOrderPages:
         self._shop = shop
 
     async def orders(
-        self, request: Request, refused: RefusalMessage | None = None, status: int = 200
+        self,
+        request: Request,
+        refused: RefusalMessage | None = None,
+        status: int = 200,
+        ship_form: Form | None = None,
+        track_form: Form | None = None,
     ) -> Response:
         _, seller_id = await seller_of(request)
-        query = {} if refused else request.query_params
+        query = request.query_params if request.method == "GET" else {}
         chosen, after = choice(query, _ORDERS), choice(query, AFTER).get("after", "")
         orders = await self._shop.fulfilment.orders_of_seller(
             seller_id, chosen.get("status"), id_of(after, OrderId) if after else None, A_PAGE
@@ -167,6 +169,8 @@ class SellerOrderPages:
             statuses=_ORDERS["status"],
             more=link("/desk/orders", chosen, after=last) if last else None,
             said=DONE.get(request.query_params.get("said", "")),
+            ship_form=ship_form or Form((Ship, PackedQuantity)),
+            track_form=track_form or Form(Track),
             refused=refused,
         )
 
@@ -174,41 +178,30 @@ class SellerOrderPages:
         form = await self._pages.form(request)
         caller, _ = await seller_of(request)
         order_id = id_of(request.path_params["order_id"], OrderId)
+        asked = read_packed(form, Ship, "Pack at least one thing.", order_id=str(order_id))
+        if isinstance(asked, FormErrors):
+            shown = Form((Ship, PackedQuantity), form, asked, at=order_id)
+            return await self.orders(request, None, 422, ship_form=shown)
         try:
-            lines = [
-                {"order_line_id": name.removeprefix("q-"), "quantity": quantity}
-                for name, value in form.items()
-                if name.startswith("q-") and (quantity := whole(value, "How many are packed", QUANTITY_MAX))
-            ]
-            if not lines:
-                raise Invalid("Pack at least one thing.")
-            carrier, number = form.get("carrier", "").strip(), form.get("tracking_number", "").strip()
-            if not carrier or not number:
-                raise Invalid(
-                    "Say the carrier and the tracking number: the buyer wants to follow the parcel."
-                )
-            parcel: dict[str, Any] = {
-                "order_id": order_id,
-                "lines": lines,
-                "carrier": carrier,
-                "tracking_number": number,
-            }
-            await self._shop.checkout.ship(caller, codec.convert(parcel, Ship))
+            await self._shop.checkout.ship(caller, asked)
         except Refusal as refused:
-            return await self.orders(request, message_of(refused), refused.status)
+            shown = Form((Ship, PackedQuantity), form, at=order_id)
+            return await self.orders(request, message_of(refused), refused.status, ship_form=shown)
         return self._pages.redirect(request, "/desk/orders?said=shipped")
 
     async def mark(self, request: Request) -> Response:
         form = await self._pages.form(request)
         caller, _ = await seller_of(request)
         shipment_id = id_of(request.path_params["shipment_id"], ShipmentId)
+        seen = read_form(form, Track)
+        if isinstance(seen, FormErrors):
+            shown = Form(Track, form, seen, at=shipment_id)
+            return await self.orders(request, None, 422, track_form=shown)
         try:
-            seen = codec.convert(
-                {"status": form.get("status"), "location": form.get("location") or None}, Track
-            )
             await self._shop.checkout.track(caller, shipment_id, seen)
         except Refusal as refused:
-            return await self.orders(request, message_of(refused), refused.status)
+            shown = Form(Track, form, at=shipment_id)
+            return await self.orders(request, message_of(refused), refused.status, track_form=shown)
         return self._pages.redirect(request, "/desk/orders?said=marked")
 
 
@@ -237,18 +230,19 @@ def _order_row(order: SellerOrder) -> dict[str, Any]:
                 "carrier": parcel.carrier,
                 "tracking_number": parcel.tracking_number,
                 "status": parcel.status,
-                "next": _following(parcel.status),
+                "next": [(status, rendering.state(status)) for status in _following(parcel.status)],
             }
             for parcel in order.shipments
         ],
     }
 
 
-def _following(status: str) -> list[str]:
-    if status == "delivered":
+def _following(status: ParcelStatus) -> list[ParcelStatus]:
+    """What may become of a parcel next; an exception may be followed by any."""
+    if status == PARCEL_WAY[-1]:
         return []
-    way = _NEXT[:3]
-    return [*(way[way.index(status) + 1 :] if status in way else way), "exception"]
+    come = PARCEL_WAY.index(status) if status in PARCEL_WAY else 0
+    return [*PARCEL_WAY[come + 1 :], "exception"]
 
 
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:

@@ -10,23 +10,32 @@ from starlette.responses import Response
 from mercat import money
 from mercat.catalog import Attributes, NewProduct, Offer, OfferSort, ProductChange, Status
 from mercat.ids import OfferId, ProductId, SellerId, SkuId
-from mercat.inventory import Line, Stock, StockCount
-from mercat.kit.refusals import ConditionMissing, Forbidden, Invalid, NotFound, Refusal, Stale
+from mercat.inventory import Stock, StockCount
+from mercat.kit.refusals import ConditionMissing, Forbidden, NotFound, Refusal, Stale
 from mercat.kit.rpc import Answer, Caller
 from mercat.shop import Shop
 from mercat.web import rendering
-from mercat.web.desk.listing_form import BadFieldError, as_form, change, draft, price_of, whole
+from mercat.web.desk.listing_form import EditListingForm, NewListingForm, as_form, read_change, read_new
 from mercat.web.desk.page import A_PAGE, AFTER, DONE, desk_page, seller_of
 from mercat.web.errors import RefusalMessage, message_of
-from mercat.web.forms import id_of
+from mercat.web.forms import Form, FormErrors, TypedPrice, errors_of, id_of, read_form
+from mercat.web.idempotency import key_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, PageLimit, Price, is_given, minor
-from mercat.web.table_query import TableQuery, as_csv, choice, link
+from mercat.web.table_query import CHOICE_MAX, TableQuery, as_csv, choice, link
 
 _EXPORT_PAGE = 500
 _EXPORT_PAGES_MAX = 100
+_VERSION_DIGITS_MAX = 18
 _PRODUCTS: dict[str, tuple[str, ...]] = {"q": (), "status": get_args(Status), "sort": get_args(OfferSort)}
+
+_SORT: OfferSort = "newest"
+_SORTS: dict[OfferSort, str] = {
+    "newest": "Newest first",
+    "cheapest": "Cheapest first",
+    "dearest": "Dearest first",
+}
 
 
 class ListingAsk(Struct, frozen=True, kw_only=True):
@@ -87,13 +96,11 @@ class SellerProductsApi:
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
-    async def list_product(self, caller: Caller, listing: ListingAsk) -> ListingMade:
+    async def list_product(self, caller: Caller, listing: ListingAsk, request: Request) -> ListingMade:
         """Put a product on sale, with so many in stock."""
-        seller_id = seller_id_of(caller)
-        seller = await self._shop.sellers.seller(seller_id)
-        listed = await self._shop.catalog.create(
-            seller_id,
-            seller.name,
+        key = key_of(request)
+        listed = await self._shop.sellers.list_product(
+            seller_id_of(caller),
             NewProduct(
                 title=listing.title,
                 description=listing.description,
@@ -104,9 +111,9 @@ class SellerProductsApi:
                 attributes=listing.attributes,
                 images=listing.images,
             ),
+            listing.quantity,
+            f"api/{key}" if key else None,
         )
-        items = [Line(listed.offer_id, listing.quantity)]
-        await self._shop.inventory.receive(f"listed/{int(listed.offer_id)}", items, seller_id)
         return ListingMade(listed.product_id, listed.sku_id, listed.offer_id)
 
     async def change_product(
@@ -191,7 +198,7 @@ def _version(if_match: str | None) -> int:
     if if_match is None:
         raise ConditionMissing
     digits = if_match.strip().removeprefix("W/").strip('"')
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= _VERSION_DIGITS_MAX):
         raise Stale
     return int(digits)
 
@@ -244,6 +251,20 @@ class OfferRow(NamedTuple):
     version: int
 
 
+class PriceForm(Struct, frozen=True):
+    price: TypedPrice
+
+
+class StatusForm(Struct, frozen=True):
+    status: Status
+
+
+class StockForm(StockCount, frozen=True, kw_only=True):
+    """So many were counted; `version` is the stock's that was shown."""
+
+    version: int
+
+
 class SellerProductPages:
     """A seller's products as a table, and the forms of one."""
 
@@ -254,7 +275,13 @@ class SellerProductPages:
         self._currency = shop.settings.currency
 
     async def products(
-        self, request: Request, refused: RefusalMessage | None = None, status: int = 200, back: str = ""
+        self,
+        request: Request,
+        refused: RefusalMessage | None = None,
+        status: int = 200,
+        back: str = "",
+        price_form: Form | None = None,
+        stock_form: Form | None = None,
     ) -> Response:
         _, seller_id = await seller_of(request)
         chosen = choice(back or request.query_params, _PRODUCTS)
@@ -275,6 +302,10 @@ class SellerProductPages:
             more=link("/desk", chosen, after=last) if last else None,
             file=link("/desk/products.csv", chosen),
             currency=self._currency,
+            words_max=CHOICE_MAX,
+            sorts=[("" if sort == _SORT else sort, words) for sort, words in _SORTS.items()],
+            price_form=price_form or Form(PriceForm),
+            stock_form=stock_form or Form(StockForm),
             said=DONE.get(request.query_params.get("said", "")),
             refused=refused,
         )
@@ -298,7 +329,7 @@ class SellerProductPages:
     ) -> list[Offer]:
         status, sort = (cast(Any, chosen.get(name)) for name in ("status", "sort"))
         words = chosen.get("q", "")
-        return await self._shop.catalog.of_seller(seller_id, after, limit, words, status, sort or "newest")
+        return await self._shop.catalog.of_seller(seller_id, after, limit, words, status, sort or _SORT)
 
     async def _rows(self, seller_id: SellerId, offers: list[Offer]) -> list[OfferRow]:
         owned = await self._shop.inventory.owned(seller_id, [offer.offer_id for offer in offers])
@@ -309,14 +340,18 @@ class SellerProductPages:
         form = await self._pages.form(request)
         _, seller_id = await seller_of(request)
         offer_id = id_of(request.path_params["offer_id"], OfferId)
+        back = form.get("back", "")
+        asked = read_form(form, PriceForm if "price" in form else StatusForm, currency=self._currency)
+        if isinstance(asked, FormErrors):
+            shown = Form(PriceForm, form, asked, at=offer_id)
+            return await self.products(request, None, 422, back, price_form=shown)
+        price, status = (asked.price, None) if isinstance(asked, PriceForm) else (None, asked.status)
         try:
-            price = price_of(form["price"], self._currency) if "price" in form else None
-            status: Any = form.get("status")
-            if status not in (None, "active", "paused", "draft"):
-                raise Invalid("A status is active, paused or draft.")
             await self._shop.catalog.change_offer(seller_id, offer_id, price, status)
         except Refusal as refused:
-            return await self.products(request, message_of(refused), refused.status, form.get("back", ""))
+            shown = Form(PriceForm, form, errors_of(refused), at=offer_id)
+            message = None if shown.errors else message_of(refused)
+            return await self.products(request, message, refused.status, back, price_form=shown)
         said = "price" if price is not None else "status"
         return self._pages.redirect(request, _back_to(form, said, offer_id))
 
@@ -324,80 +359,72 @@ class SellerProductPages:
         form = await self._pages.form(request)
         _, seller_id = await seller_of(request)
         offer_id = id_of(request.path_params["offer_id"], OfferId)
+        back = form.get("back", "")
+        asked = read_form(form, StockForm)
+        if isinstance(asked, FormErrors):
+            shown = Form(StockForm, form, asked, at=offer_id)
+            return await self.products(request, None, 422, back, stock_form=shown)
         try:
-            counted = StockCount(whole(form.get("quantity", ""), "The stock", 10_000_000))
-            version = whole(form.get("version", ""), "The version", 2**62)
-            await self._shop.inventory.count(seller_id, offer_id, version, counted)
+            await self._shop.inventory.count(seller_id, offer_id, asked.version, StockCount(asked.quantity))
+        except Stale as refused:
+            words = "Below is the stock as it is now: somebody bought meanwhile, or you counted elsewhere."
+            return await self.products(request, RefusalMessage(str(refused), words), refused.status, back)
         except Refusal as refused:
-            words = RefusalMessage(
-                str(refused),
-                "Below is the stock as it is now: somebody bought meanwhile, or you counted elsewhere.",
-            )
-            refusal = words if refused.status == 412 else message_of(refused)
-            return await self.products(request, refusal, refused.status, form.get("back", ""))
+            return await self.products(request, message_of(refused), refused.status, back)
         return self._pages.redirect(request, _back_to(form, "stock", offer_id))
 
     async def new(
-        self,
-        request: Request,
-        form: dict[str, str] | None = None,
-        errors: dict[str, str] | None = None,
-        refused: Refusal | None = None,
+        self, request: Request, form: Form | None = None, refused: Refusal | None = None
     ) -> Response:
         _, seller_id = await seller_of(request)
-        categories = sorted((await self._categories.all()).values(), key=lambda category: category.name)
+        form = form or Form(NewListingForm)
         return await desk_page(
             self._pages,
             self._shop,
             request,
             "new",
             seller_id,
-            refused.status if refused else (422 if errors else 200),
-            form=form or {},
-            errors=errors or {},
-            categories=categories,
+            refused.status if refused else (422 if form.errors else 200),
+            form=form,
+            categories=await self._departments(),
             currency=self._currency,
-            refused=message_of(refused) if refused else None,
+            said=DONE.get(request.query_params.get("said", "")),
+            refused=message_of(refused) if refused and not form.errors else None,
         )
 
     async def list_product(self, request: Request) -> Response:
         form = await self._pages.form(request)
         _, seller_id = await seller_of(request)
+        asked = read_new(form, self._currency)
+        if isinstance(asked, FormErrors):
+            return await self.new(request, Form(NewListingForm, form, asked))
+        product, quantity = asked
         try:
-            product, quantity = draft(form, self._currency)
-        except BadFieldError as bad:
-            return await self.new(request, form, {bad.column: bad.words})
-        try:
-            await list_for_sale(self._shop, seller_id, product, quantity)
+            await self._shop.sellers.list_product(seller_id, product, quantity)
         except Refusal as refused:
-            return await self.new(request, form, refused=refused)
-        return self._pages.redirect(request, "/desk")
+            return await self.new(request, Form(NewListingForm, form, errors_of(refused)), refused)
+        return self._pages.redirect(request, "/desk?said=listed")
 
     async def edit(
-        self,
-        request: Request,
-        form: dict[str, str] | None = None,
-        errors: dict[str, str] | None = None,
-        refused: Refusal | None = None,
+        self, request: Request, form: Form | None = None, refused: Refusal | None = None
     ) -> Response:
         _, seller_id = await seller_of(request)
         product_id = id_of(request.path_params["product_id"], ProductId)
         listing = await self._shop.catalog.listing(seller_id, product_id)
-        categories = sorted((await self._categories.all()).values(), key=lambda category: category.name)
+        form = form or Form(EditListingForm, as_form(listing, product_id))
         return await desk_page(
             self._pages,
             self._shop,
             request,
             "edit",
             seller_id,
-            refused.status if refused else (422 if errors else 200),
+            refused.status if refused else (422 if form.errors else 200),
             product_id=product_id,
             title=listing.title,
-            form=form or as_form(listing, product_id),
+            form=form,
             seen=listing.mark,
-            errors=errors or {},
-            categories=categories,
-            refused=message_of(refused) if refused else None,
+            categories=await self._departments(),
+            refused=message_of(refused) if refused and not form.errors else None,
         )
 
     async def save(self, request: Request) -> Response:
@@ -405,17 +432,23 @@ class SellerProductPages:
         _, seller_id = await seller_of(request)
         product_id = id_of(request.path_params["product_id"], ProductId)
         listing = await self._shop.catalog.listing(seller_id, product_id)
+        asked = read_change(form, listing, product_id)
+        if isinstance(asked, FormErrors):
+            return await self.edit(request, Form(EditListingForm, form, asked))
+        change, seen = asked
         try:
-            wanted = change(form, listing, product_id)
-            await self._shop.catalog.change_product(seller_id, product_id, wanted, form.get("seen", ""))
+            await self._shop.catalog.change_product(seller_id, product_id, change, seen)
         except Stale:
             words = "This listing was changed while you wrote. Below is what you wrote: save it to keep it."
-            return await self.edit(request, form, refused=Stale(words))
-        except BadFieldError as bad:
-            return await self.edit(request, form, {bad.column: bad.words})
+            return await self.edit(request, Form(EditListingForm, form), Stale(words))
         except Refusal as refused:
-            return await self.edit(request, form, refused=refused)
+            return await self.edit(request, Form(EditListingForm, form, errors_of(refused)), refused)
         return self._pages.redirect(request, "/desk?said=listing")
+
+    async def _departments(self) -> list[tuple[str, str]]:
+        """Slug and name of every category, to choose from."""
+        categories = (await self._categories.all()).values()
+        return sorted(((each.slug, each.name) for each in categories), key=lambda each: each[1])
 
 
 def _row(offer: Offer, stock: Stock | None) -> OfferRow:
@@ -441,13 +474,6 @@ def _cells(row: OfferRow) -> list[Any]:
 def _back_to(form: dict[str, str], said: str, offer_id: OfferId) -> str:
     """Return to the same rows of the table, at this one."""
     return link("/desk", choice(form.get("back", ""), _PRODUCTS | AFTER), said=said) + f"#row-{offer_id}"
-
-
-async def list_for_sale(shop: Shop, seller_id: SellerId, draft: NewProduct, quantity: int) -> None:
-    seller = await shop.sellers.seller(seller_id)
-    listed = await shop.catalog.create(seller_id, seller.name, draft)
-    line = Line(listed.offer_id, quantity)
-    await shop.inventory.receive(f"listed/{int(listed.offer_id)}", [line], seller_id)
 
 
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:

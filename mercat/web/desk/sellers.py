@@ -7,9 +7,10 @@ from starlette.responses import Response
 from mercat.ids import SellerId
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
-from mercat.sellers import SELLER_NAME_MAX, SellerName
+from mercat.sellers import SellerName
 from mercat.shop import Shop
 from mercat.web.errors import message_of
+from mercat.web.forms import Form, FormErrors, read_form
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.session import caller_of, member_of
@@ -51,29 +52,31 @@ class SellerPages:
         self._shop = shop
 
     async def sell(
-        self, request: Request, refused: Refusal | None = None, form: dict[str, str] | None = None
+        self, request: Request, form: Form | None = None, refused: Refusal | None = None
     ) -> Response:
+        form = form or Form(NewSeller)
         caller = await caller_of(request)
         if caller and caller.seller_id is not None:
             return self._pages.redirect(request, "/desk")
         return await self._pages.page(
             request,
             "sell.html",
-            refused.status if refused else 200,
+            refused.status if refused else (422 if form.errors else 200),
             caller=caller,
-            form=form or {},
-            errors={},
-            name_max=SELLER_NAME_MAX,
+            form=form,
             refused=message_of(refused) if refused else None,
         )
 
     async def open_shop(self, request: Request) -> Response:
         form = await self._pages.form(request)
         caller = await member_of(request)
+        asked = read_form(form, NewSeller)
+        if isinstance(asked, FormErrors):
+            return await self.sell(request, Form(NewSeller, form, asked))
         try:
-            await self._shop.membership.become_seller(caller, form.get("name", ""))
+            await self._shop.membership.become_seller(caller, asked.name)
         except Refusal as refused:
-            return await self.sell(request, refused, form)
+            return await self.sell(request, Form(NewSeller, form), refused)
         return self._pages.redirect(request, "/desk")
 
 

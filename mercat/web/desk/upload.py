@@ -1,5 +1,6 @@
 """A list of products as a file, each row by itself."""
 
+from hashlib import blake2b
 from typing import NamedTuple
 
 from starlette.requests import Request
@@ -8,10 +9,10 @@ from starlette.responses import Response
 from mercat.ids import SellerId
 from mercat.kit.refusals import Refusal
 from mercat.shop import Shop
-from mercat.web.desk.listing_form import BadFieldError, draft, rows_of
+from mercat.web.desk.listing_form import read_row, rows_of
 from mercat.web.desk.page import desk_page, seller_of
-from mercat.web.desk.products import list_for_sale
 from mercat.web.errors import message_of
+from mercat.web.forms import FormErrors
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint
 
@@ -25,8 +26,10 @@ class UploadError(NamedTuple):
 class UploadReport(NamedTuple):
     """What became of an uploaded list."""
 
+    rows: int
     taken: int
     bad: list[UploadError]
+    """Each with its row and column; a row may have several."""
 
 
 class UploadPages:
@@ -54,22 +57,25 @@ class UploadPages:
             rows = rows_of(content)
         except Refusal as refused:
             return await self.upload(request, refused=refused)
-        return await self.upload(request, await self._take(seller_id, rows))
+        file = blake2b(content, digest_size=16).hexdigest()
+        return await self.upload(request, await self._take(seller_id, rows, file))
 
-    async def _take(self, seller_id: SellerId, rows: list[dict[str, str]]) -> UploadReport:
-        """Each row by itself: a bad one never keeps a good one out."""
+    async def _take(self, seller_id: SellerId, rows: list[dict[str, str]], file: str) -> UploadReport:
+        """List each row by itself: a bad one never keeps a good one out. The same file again, after a crash
+        perhaps, lists what it has not listed yet."""
         taken, bad = 0, list[UploadError]()
         for number, row in enumerate(rows, start=2):  # the heading is row 1
+            asked = read_row(row, self._currency)
+            if isinstance(asked, FormErrors):
+                bad += [UploadError(number, column, words) for column, words in asked.items()]
+                continue
             try:
-                product, quantity = draft(row, self._currency)
-                await list_for_sale(self._shop, seller_id, product, quantity)
+                await self._shop.sellers.list_product(seller_id, *asked, f"upload/{file}/{number}")
                 taken += 1
-            except BadFieldError as error:
-                bad.append(UploadError(number, error.column, error.words))
             except Refusal as refusal:
                 pointer = str(refusal.facts.get("pointer", "")).strip("/")
                 bad.append(UploadError(number, pointer, str(refusal)))
-        return UploadReport(taken, bad)
+        return UploadReport(len(rows), taken, bad)
 
 
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:

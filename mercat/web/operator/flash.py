@@ -5,19 +5,17 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from mercat.flashsale import Act, Room, Sale
-from mercat.kit import codec
+from mercat.flashsale import Act, Sale, SaleOverview
 from mercat.kit.batching import AWAY
 from mercat.kit.refusals import Overloaded, Refusal
 from mercat.kit.rpc import Caller
 from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.flash_sales import STATES
-from mercat.web.forms import number_in
+from mercat.web.forms import Form, FormErrors, errors_of, read_form
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint
 from mercat.web.session import with_role
@@ -39,10 +37,10 @@ class RoomAction(NamedTuple):
 class ControlRoom:
     """For operators: how a sale goes, and what can be done about it."""
 
-    def __init__(self, pages: Pages, shop: Shop, closing: asyncio.Event) -> None:
+    def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
-        self._closing = closing
+        self._closing = shop.host.closing
         self._watching = 0
 
     async def sales(self, request: Request) -> Response:
@@ -52,18 +50,19 @@ class ControlRoom:
         )
 
     async def room(
-        self, request: Request, refused: Refusal | None = None, given: dict[str, str] | None = None
+        self, request: Request, form: Form | None = None, refused: Refusal | None = None
     ) -> Response:
+        form = form or Form(Act)
         caller = await with_role(request, "operator")
-        room = await self._shop.flashsale.room(request.path_params["sale_id"])
+        room = await self._shop.flashsale.overview(request.path_params["sale_id"])
         return await self._page(
             request,
             caller,
             "operator_flash_room.html",
-            refused.status if refused else 200,
+            refused.status if refused else (422 if form.errors else 200),
             doings=_actions(room.sale),
-            given={"what": "", "why": "", "amount": ""} | (given or {}),
-            refused=message_of(refused) if refused else None,
+            form=form,
+            refused=message_of(refused) if refused and not form.errors else None,
             **_shown(room),
         )
 
@@ -85,7 +84,7 @@ class ControlRoom:
             yield b"retry: 1000\n\n"
             for _ in range(_WATCHED_S):
                 try:
-                    room = await self._shop.flashsale.room(sale_id)
+                    room = await self._shop.flashsale.overview(sale_id)
                 except (Refusal, *AWAY):
                     return  # the browser asks again
                 shown = _shown(room)
@@ -109,14 +108,14 @@ class ControlRoom:
         form = await self._pages.form(request)
         caller = await with_role(request, "operator")
         sale_id = request.path_params["sale_id"]
-        amount = number_in(form.get("amount"), 0, 0, 10_000_000) if form.get("amount") else None
+        at = form.get("what", "")
+        act = read_form(form, Act)
+        if isinstance(act, FormErrors):
+            return await self.room(request, Form(Act, form, act, at=at))
         try:
-            act = codec.convert({"what": form.get("what"), "why": form.get("why"), "amount": amount}, Act)
             await self._shop.flashsale.act(caller, sale_id, act)
-        except msgspec.ValidationError:
-            return await self.room(request, Refusal.named("invalid")("Say why, for the record."), form)
         except Refusal as refused:
-            return await self.room(request, refused, form)
+            return await self.room(request, Form(Act, form, errors_of(refused), at=at), refused)
         return self._pages.redirect(request, f"/operator/flash/{sale_id}")
 
     async def _page(
@@ -126,7 +125,7 @@ class ControlRoom:
         return await self._pages.page(request, name, status, **(base | shown))
 
 
-def _shown(room: Room) -> dict[str, Any]:
+def _shown(room: SaleOverview) -> dict[str, Any]:
     """Collect what the room's page and its events show alike."""
     sale = room.sale
     waiting = max(0, sale.joined - sale.serving) if sale.queue else 0
@@ -173,8 +172,8 @@ def _actions(sale: Sale) -> list[RoomAction]:
             return []
 
 
-def page_routes(pages: Pages, shop: Shop, closing: asyncio.Event) -> list[Endpoint]:
-    room = ControlRoom(pages, shop, closing)
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
+    room = ControlRoom(pages, shop)
     return [
         pages.route("/operator/flash", room.sales),
         pages.route("/operator/flash/{sale_id}", room.room),

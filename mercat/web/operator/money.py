@@ -3,15 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.ids import CaseId
 from mercat.kit.refusals import Refusal
-from mercat.payments import ReconciliationCase
+from mercat.payments import CaseNote, ReconciliationCase
 from mercat.shop import Shop
 from mercat.web.errors import message_of
-from mercat.web.forms import id_of
+from mercat.web.forms import Form, FormErrors, id_of, read_form
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint
 from mercat.web.session import with_role
@@ -34,12 +35,17 @@ _ACCOUNTS = {
     "refunds": "Refunds decided, not yet paid back",
     "shopper": "Held for shoppers without an order",
 }
-_SORTS: dict[str, Callable[[ReconciliationCase], Any]] = {
-    "newest": lambda case: -case.case_id,
-    "oldest": lambda case: case.case_id,
-    "largest": lambda case: -abs(case.ours - case.theirs),
-    "kind": lambda case: (KINDS.get(case.kind, case.kind), case.case_id),
+_SORTS: dict[str, tuple[str, Callable[[ReconciliationCase], Any]]] = {
+    "newest": ("Newest first", lambda case: -case.case_id),
+    "oldest": ("Oldest first", lambda case: case.case_id),
+    "largest": ("Largest difference first", lambda case: -abs(case.ours - case.theirs)),
+    "kind": ("By kind", lambda case: (KINDS.get(case.kind, case.kind), case.case_id)),
 }
+"""What a sort is called, and its key."""
+
+
+class CaseForm(Struct, frozen=True):
+    note: CaseNote
 
 
 class MoneyPages:
@@ -66,10 +72,13 @@ class MoneyPages:
         form = await self._pages.form(request)
         caller = await with_role(request, "operator")
         case_id = id_of(request.path_params["case"], CaseId)
+        asked = read_form(form, CaseForm)
+        if isinstance(asked, FormErrors):
+            return await self._money(request, form=Form(CaseForm, form, asked, at=case_id))
         try:
-            await self._shop.payments.resolve(case_id, caller.email or caller.name, form.get("note", ""))
+            await self._shop.payments.resolve(case_id, caller.email or caller.name, asked.note)
         except Refusal as refused:
-            return await self._money(request, refused=refused, noted={str(case_id): form.get("note", "")})
+            return await self._money(request, form=Form(CaseForm, form, at=case_id), refused=refused)
         return self._pages.redirect(request, "/operator/money")
 
     async def _money(
@@ -79,8 +88,9 @@ class MoneyPages:
         balances: list[Any] | None = None,
         sums: dict[str, int] | None = None,
         refused: Refusal | None = None,
-        noted: dict[str, str] | None = None,
+        form: Form | None = None,
     ) -> Response:
+        form = form or Form(CaseForm)
         caller = await with_role(request, "operator")
         query = request.query_params
         resolved = query.get("show") == "resolved"
@@ -90,19 +100,20 @@ class MoneyPages:
         return await self._pages.page(
             request,
             "operator_money.html",
-            refused.status if refused else 200,
+            refused.status if refused else (422 if form.errors else 200),
             desk="operator",
             desk_name=caller.name,
             here="money",
             balances=balances,
             sums=sums or {},
             accounts=_ACCOUNTS,
-            cases=sorted((case for case in cases if not kind or case.kind == kind), key=_SORTS[sort]),
+            cases=sorted((case for case in cases if not kind or case.kind == kind), key=_SORTS[sort][1]),
             kinds=KINDS,
             kind=kind,
+            sorts=[(value, words) for value, (words, _) in _SORTS.items()],
             sort=sort,
             resolved=resolved,
-            noted=noted or {},
+            form=form,
             refused=message_of(refused) if refused else None,
         )
 

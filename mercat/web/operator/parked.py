@@ -35,7 +35,7 @@ class ParkedPages:
         form = await self._pages.form(request)
         await with_role(request, "operator")
         try:
-            await self._shop.checkout.retry(form.get("reference", "")[:60])
+            await self._shop.checkout.retry(form.get("reference", ""))
         except Refusal as refused:
             return await self.parked(request, refused)
         return self._pages.redirect(request, "/operator/parked")

@@ -5,19 +5,29 @@ from datetime import UTC, date
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat import ids
 from mercat.ids import ProductId, RuleChangeId, RuleId
 from mercat.kit import clock, codec
-from mercat.kit.refusals import Invalid, NotFound, Refusal
-from mercat.kit.rpc import Caller, malformed
-from mercat.search import KeptRule, Rule, RuleChange, RuleChanges, Rules
+from mercat.kit.refusals import NotFound, Refusal
+from mercat.kit.rpc import Caller
+from mercat.search import (
+    PHRASE_MAX,
+    BoostFactor,
+    Phrase,
+    PinPlace,
+    Rule,
+    RuleChange,
+    RuleChanges,
+    Rules,
+    StoredRule,
+)
 from mercat.shop import Shop
 from mercat.web.errors import message_of
-from mercat.web.forms import id_of
+from mercat.web.forms import Form, FormErrors, errors_of, id_of, read_form
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.session import with_role
@@ -27,8 +37,38 @@ KINDS = {"pin": "Pin", "boost": "Boost", "synonym": "Synonym"}
 _WHAT = {"added": "added", "changed": "changed", "removed": "removed"}
 _CHANGES = 20
 _PRODUCT = re.compile(r"prod_[0-9a-z]{13}")
-_FIELDS = {"product_id": "product"}
-"""What a field of a rule is called on the form."""
+
+
+class RuleForm(Struct, frozen=True, kw_only=True):
+    """What the forms of all kinds of rules ask for."""
+
+    starts_on: date | None = None
+    ends_on: date | None = None
+
+
+class PinForm(RuleForm, frozen=True, kw_only=True):
+    words: Phrase
+    product_id: Annotated[ProductId, Meta(extra={"words": "Paste the product's page, or its number: prod_…"})]
+    place: PinPlace
+
+
+class BoostForm(RuleForm, frozen=True, kw_only=True):
+    words: Phrase = ""
+    product_id: (
+        Annotated[ProductId, Meta(extra={"words": "Paste the product's page, or its number: prod_…"})] | None
+    ) = None
+    brand: Phrase | None = None
+    category: Phrase | None = None
+    factor: BoostFactor
+
+
+class SynonymForm(RuleForm, frozen=True, kw_only=True):
+    words: Phrase
+    other: Phrase
+    same: bool = False
+
+
+RULE_FORMS: dict[str, type[RuleForm]] = {"pin": PinForm, "boost": BoostForm, "synonym": SynonymForm}
 
 
 class SearchRulesApi:
@@ -41,13 +81,13 @@ class SearchRulesApi:
         """List pins, boosts and synonyms of searches, those of other days included."""
         return await self._shop.search.rules()
 
-    async def add_rule(self, caller: Caller, rule: Rule) -> KeptRule:
+    async def add_rule(self, caller: Caller, rule: Rule) -> StoredRule:
         """Add a rule of searches; every search keeps it within five seconds. `pin`: a product at a place for
         words. `boost`: a product, a brand or a category counts so many times as much, for words or for all.
         `synonym`: words that also mean others. Days are UTC, both included."""
         return await self._shop.search.add_rule(caller, rule)
 
-    async def change_rule(self, caller: Caller, rule_id: RuleId, rule: Rule) -> KeptRule:
+    async def change_rule(self, caller: Caller, rule_id: RuleId, rule: Rule) -> StoredRule:
         """Replace a rule by this one."""
         return await self._shop.search.change_rule(caller, rule_id, rule)
 
@@ -60,7 +100,7 @@ class SearchRulesApi:
         page before."""
         return await self._shop.search.rule_changes(limit, before)
 
-    async def put_back_rule(self, caller: Caller, change_id: RuleChangeId) -> KeptRule:
+    async def put_back_rule(self, caller: Caller, change_id: RuleChangeId) -> StoredRule:
         """Make a rule again what it was before a change."""
         return await self._shop.search.put_back_rule(caller, change_id)
 
@@ -103,7 +143,7 @@ API = [
 class RuleRow(NamedTuple):
     """A rule as the desk lists it."""
 
-    rule: KeptRule
+    rule: StoredRule
     kind: str
     does: str
     when: str
@@ -156,11 +196,10 @@ class SearchRulePages:
 
     async def new(self, request: Request) -> Response:
         kind = request.query_params.get("kind", "")
-        if kind not in KINDS:
+        if kind not in RULE_FORMS:
             raise NotFound("There is no such kind of rule.")
-        return await self._form(
-            request, kind, ids.new(RuleId), {"words": request.query_params.get("words", "")[:200]}
-        )
+        words = request.query_params.get("words", "")[:PHRASE_MAX]
+        return await self._form(request, kind, ids.new(RuleId), Form(RULE_FORMS[kind], {"words": words}))
 
     async def edit(self, request: Request) -> Response:
         await with_role(request, "operator")
@@ -171,28 +210,28 @@ class SearchRulePages:
         if rule is None:
             raise NotFound("This rule was removed. The record of changes can put it back.")
         given: dict[str, Any] = msgspec.to_builtins(rule, enc_hook=str)
-        form = {
-            _FIELDS.get(name, name): f"{value:g}" if isinstance(value, float) else str(value)
-            for name, value in given.items()
-        }
-        form["same"] = "1" if rule.same else ""
-        return await self._form(request, rule.kind, rule_id, form, old=True)
+        shown = {name: f"{value:g}" if isinstance(value, float) else value for name, value in given.items()}
+        shown["same"] = "1" if rule.same else ""
+        return await self._form(request, rule.kind, rule_id, Form(RULE_FORMS[rule.kind], shown), old=True)
 
     async def save(self, request: Request) -> Response:
         form = await self._pages.form(request)
         caller = await with_role(request, "operator")
         rule_id = id_of(request.path_params["rule_id"], RuleId)
         kind, old = form.get("kind", ""), form.get("old") == "1"
-        if kind not in KINDS:
+        if kind not in RULE_FORMS:
             raise NotFound("There is no such kind of rule.")
+        rule = await self._read(kind, form)
+        if isinstance(rule, FormErrors):
+            return await self._form(request, kind, rule_id, Form(RULE_FORMS[kind], form, rule), old=old)
         try:
-            rule = await self._read(kind, form)
             if old:
                 await self._shop.search.change_rule(caller, rule_id, rule)
             else:
                 await self._shop.search.add_rule(caller, rule, rule_id)
         except Refusal as refused:
-            return await self._form(request, kind, rule_id, form, old=old, refused=refused)
+            shown = Form(RULE_FORMS[kind], form, errors_of(refused))
+            return await self._form(request, kind, rule_id, shown, old=old, refused=refused)
         return self._pages.redirect(request, "/operator/search")
 
     async def remove(self, request: Request) -> Response:
@@ -211,33 +250,15 @@ class SearchRulePages:
             return await self.rules(request, refused)
         return self._pages.redirect(request, "/operator/search")
 
-    async def _read(self, kind: str, form: dict[str, str]) -> Rule:
+    async def _read(self, kind: str, form: dict[str, str]) -> Rule | FormErrors:
         """Read a rule from a form. An id, or an address with one in it, names a product."""
-        names = {
-            "pin": ("words", "product", "place"),
-            "boost": ("words", "product", "brand", "category", "factor"),
-            "synonym": ("words", "other"),
-        }[kind]
-        given: dict[str, Any] = {"kind": kind}
-        for name in (*names, "starts_on", "ends_on"):
-            if value := form.get(name, "").strip():
-                given[name] = value
-        if product := given.pop("product", ""):
-            found = _PRODUCT.search(product)
-            if found is None:
-                raise Invalid("Paste the product's page, or its number: prod_…", pointer="/product_id")
-            given["product_id"] = found[0]
-        if kind == "synonym":
-            given["same"] = form.get("same") == "1"
-        for name in ("starts_on", "ends_on"):
-            if name in given and not _is_date(given[name]):
-                raise Invalid("A day is written 2026-11-30.", pointer=f"/{name}")
-        try:
-            rule = codec.convert(given, Rule, strict=False)
-        except msgspec.ValidationError as error:
-            raise malformed(error) from None
+        named = _PRODUCT.search(form.get("product_id", ""))
+        asked = read_form(form | ({"product_id": named[0]} if named else {}), RULE_FORMS[kind])
+        if isinstance(asked, FormErrors):
+            return asked
+        rule = codec.convert({"kind": kind, **msgspec.structs.asdict(asked)}, Rule)
         if rule.product_id is not None and not await self._shop.catalog.cards([rule.product_id]):
-            raise Invalid("No product on sale has this number.", pointer="/product_id")
+            return FormErrors(product_id="No product on sale has this number.")
         return rule
 
     async def _form(
@@ -245,29 +266,25 @@ class SearchRulePages:
         request: Request,
         kind: str,
         rule_id: RuleId,
-        form: dict[str, str],
+        form: Form,
         *,
         old: bool = False,
         refused: Refusal | None = None,
     ) -> Response:
         caller = await with_role(request, "operator")
-        pointer = str(refused.facts.get("pointer", "")).removeprefix("/") if refused else ""
-        field = _FIELDS.get(pointer, pointer)
-        errors = {field: str(refused)} if field else {}
-        categories = sorted((await self._categories.all()).values(), key=lambda category: category.name)
+        categories = (await self._categories.all()).values()
         return await self._page(
             request,
             "operator_rule.html",
-            refused.status if refused else 200,
+            refused.status if refused else (422 if form.errors else 200),
             desk_name=caller.name,
             kind=kind,
             called=KINDS[kind],
             rule_id=rule_id,
             old=old,
             form=form,
-            errors=errors,
-            categories=categories,
-            refused=message_of(refused) if refused and not errors else None,
+            categories=sorted(((each.slug, each.name) for each in categories), key=lambda each: each[1]),
+            refused=message_of(refused) if refused and not form.errors else None,
         )
 
     async def _names(self, rules: list[Rule]) -> dict[ProductId, str]:
@@ -323,14 +340,6 @@ def _done(change: RuleChange, names: dict[ProductId, str]) -> RuleChangeRow:
     return RuleChangeRow(
         change, _WHAT[change.what], KINDS[rule.kind], rule.words, f"{_does(rule, names)}, {_when(rule)}"
     )
-
-
-def _is_date(said: str) -> bool:
-    try:
-        date.fromisoformat(said)
-    except ValueError:
-        return False
-    return True
 
 
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:

@@ -1,6 +1,6 @@
 """For skin, hair and noses."""
 
-from mercat.lab.demo.kinds import Department, Kind, flag, number, text, tint
+from mercat.lab.demo.templates import Department, Kind, flag, number, text, tint
 
 _SCENT = text(
     "scent", "Scent", "Lavender", "Cedar", "Rose", "Fig", "Citrus", "Unscented", "Sage", varies=0.35, most=4

@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 """Things to read. Their titles are made of words; the brand is the house that prints them."""
 
-from mercat.lab.demo.kinds import Department, Kind, detail, listed, number, text, tint
+from mercat.lab.demo.templates import Department, Kind, detail, listed, number, text, tint
 
 _PLACES = listed(
     "Harrow Bay|Saltmarsh|Winterfold|Cold Harbour|Ravensgate|the Long Valley|Lantern Street|Ashmere|the Far Islands|Kestrel Point|Old Norrland|the Lower Town|Mill Lane|Thornwick|the Glass Coast|Hollow Hill|Greywater|St Orin|the Summer House|Juniper Court|the Northern Line|Brackwater|the Orchard|Ember Row|Fennel Square|the White Quay"

@@ -1,6 +1,6 @@
 """What people wear and carry."""
 
-from mercat.lab.demo.kinds import Department, Kind, colour, detail, flag, number, text
+from mercat.lab.demo.templates import Department, Kind, colour, detail, flag, number, text
 
 _SIZES = text("size", "Size", "S", "M", "L", "XL", varies=0.9, most=4)
 

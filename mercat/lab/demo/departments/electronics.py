@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 """Things with a plug or a battery."""
 
-from mercat.lab.demo.kinds import Department, Kind, colour, detail, flag, number, text
+from mercat.lab.demo.templates import Department, Kind, colour, detail, flag, number, text
 
 _FINISHES = ("Black", "Grey", "White", "Slate", "Navy", "Sand", "Sage", "Rose")
 

@@ -1,6 +1,6 @@
 """For balconies, beds and window sills."""
 
-from mercat.lab.demo.kinds import Department, Kind, colour, detail, flag, number, text
+from mercat.lab.demo.templates import Department, Kind, colour, detail, flag, number, text
 
 GARDEN = Department(
     name="Garden",

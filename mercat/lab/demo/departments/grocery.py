@@ -1,6 +1,6 @@
 """For the larder."""
 
-from mercat.lab.demo.kinds import Department, Kind, detail, flag, number, text, tint
+from mercat.lab.demo.templates import Department, Kind, detail, flag, number, text, tint
 
 _ORGANIC = flag(
     "organic", "Organic", "It is certified organic.", 0.55, "It is grown conventionally, by people we know."

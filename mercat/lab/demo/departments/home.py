@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 """What a house is furnished and cooks with."""
 
-from mercat.lab.demo.kinds import Department, Kind, colour, detail, flag, number, text
+from mercat.lab.demo.templates import Department, Kind, colour, detail, flag, number, text
 
 HOME = Department(
     name="Home & Kitchen",

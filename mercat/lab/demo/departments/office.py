@@ -1,6 +1,6 @@
 """For desks and for those who sit at them."""
 
-from mercat.lab.demo.kinds import Department, Kind, colour, flag, number, text
+from mercat.lab.demo.templates import Department, Kind, colour, flag, number, text
 
 OFFICE = Department(
     name="Office",

@@ -1,6 +1,6 @@
 """For moving about, indoors and out."""
 
-from mercat.lab.demo.kinds import Department, Kind, colour, flag, number, text
+from mercat.lab.demo.templates import Department, Kind, colour, flag, number, text
 
 SPORTS = Department(
     name="Sports & Outdoors",

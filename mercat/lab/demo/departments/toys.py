@@ -1,6 +1,6 @@
 """What children, and some others, play with."""
 
-from mercat.lab.demo.kinds import Department, Kind, colour, detail, flag, number, text, tint
+from mercat.lab.demo.templates import Department, Kind, colour, detail, flag, number, text, tint
 
 _AGE = text("age", "Age", "3 and up", "1 and up", "5 and up", "8 and up")
 

@@ -1,0 +1,89 @@
+"""What changes a product from outside, and how every cache hears of any change."""
+
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+import structlog
+from asyncpg.pool import PoolConnectionProxy
+
+from mercat import ids
+from mercat.events import ProductChanged, RatingChanged, StockChanged
+from mercat.ids import ProductId
+from mercat.kit import sql
+from mercat.kit.event_log import on
+from mercat.kit.valkey import Store
+
+queries = sql.load("mercat.catalog")
+log = structlog.get_logger("mercat.catalog")
+CHANNEL = "mercat:product"
+_TOLD_AGAIN_MAX = 500
+
+
+class Changes:
+    """Follow stock and ratings, and tell the caches of all processes which products changed."""
+
+    def __init__(self, db: asyncpg.Pool, cache: Store, forget: Callable[[ProductId], None]) -> None:
+        self._db = db
+        self._cache = cache
+        self._forget = forget
+        self._listeners: list[Callable[[ProductId], None]] = [forget]
+
+    @on(StockChanged)
+    async def follow_stock(self, db: PoolConnectionProxy, events: list[StockChanged]) -> None:
+        """Note which offers came into stock or ran out, and tell their products."""
+        newest = {event.offer_id: event for event in sorted(events, key=lambda event: event.version)}
+        rows = [(event.offer_id, event.version, event.available) for event in newest.values()]
+        await self._tell(db, await db.fetch(queries.stock_changed, *sql.columns(rows)))
+
+    @on(RatingChanged)
+    async def follow_ratings(self, db: PoolConnectionProxy, events: list[RatingChanged]) -> None:
+        """Note what reviews come to, and tell their products."""
+        newest = {event.product_id: event for event in sorted(events, key=lambda event: event.version)}
+        rows = [
+            (
+                event.product_id,
+                event.version,
+                event.rating,
+                event.review_count,
+                ",".join(map(str, event.histogram)),
+            )
+            for event in newest.values()
+        ]
+        await self._tell(db, await db.fetch(queries.rating_changed, *sql.columns(rows)))
+
+    @on(ProductChanged, outside=True)
+    async def follow_products(self, events: list[ProductChanged]) -> None:
+        """Have caches forget products once a change is committed, whoever made it."""
+        await self.clear_caches(list({event.product_id for event in events}))
+
+    async def tell_again(self, product_ids: list[ProductId]) -> None:
+        """Tell these products as they stand, for whoever missed it."""
+        for start in range(0, len(product_ids), _TOLD_AGAIN_MAX):
+            await self._db.execute(queries.tell, product_ids[start : start + _TOLD_AGAIN_MAX])
+
+    async def clear_caches(self, product_ids: list[ProductId]) -> None:
+        """Have every worker forget these at once; where the message is lost, they forget by age."""
+        try:
+            await self._cache.do("DEL", *(f"product:{product_id}" for product_id in product_ids))
+            await self._cache.do("PUBLISH", CHANNEL, " ".join(map(str, product_ids)))
+        except Exception as error:
+            log.warning("caches were not told", reason=repr(error)[:100])
+        for product_id in product_ids:
+            self._forget(product_id)
+
+    def on_change(self, listener: Callable[[ProductId], None]) -> None:
+        """Call back in this process when a product has changed in any."""
+        self._listeners.append(listener)
+
+    async def listen(self) -> None:
+        """Receive changes of other processes, for ever. While nothing can be received, caches age by
+        themselves."""
+        async for message in self._cache.hear(CHANNEL):
+            for product_id in (ids.parse(ProductId, each) for each in message.split()):
+                for listener in self._listeners:
+                    listener(product_id)
+
+    async def _tell(self, db: PoolConnectionProxy, rows: list[Any]) -> None:
+        if rows:
+            await db.execute(queries.tell, [row["product_id"] for row in rows])

@@ -1,0 +1,186 @@
+"""Sales and their plan: making one, and the documents that everybody who waits reads."""
+
+import asyncio
+import secrets
+from typing import Any
+
+import asyncpg
+
+from mercat.catalog import Catalog
+from mercat.flashsale import rules
+from mercat.flashsale.messages import NewSale, Sale, SaleExists, SaleOffer, Signed
+from mercat.flashsale.sale_store import SaleStore
+from mercat.flashsale.signature import Signer
+from mercat.ids import OfferId, ProductId
+from mercat.inventory import Inventory
+from mercat.kit import clock, codec, sql
+from mercat.kit.batching import AWAY
+from mercat.kit.refusals import Invalid, NotFound
+from mercat.kit.rpc import Caller
+
+queries = sql.load("mercat.flashsale")
+_FRESH_S = 0.5
+_STALE_S = 30.0
+_SALE_ID_MAX = 40
+
+
+class Sales:
+    """Make sales, and know how each stands: as of half a second ago, however many ask."""
+
+    def __init__(
+        self, db: asyncpg.Pool, store: SaleStore, catalog: Catalog, inventory: Inventory, signer: Signer
+    ) -> None:
+        self._db = db
+        self._store = store
+        self._catalog = catalog
+        self._inventory = inventory
+        self._signer = signer
+        self._documents: dict[str, tuple[Any, Signed]] = {}
+        self._view: dict[str, Any] = {}
+        self._seen_at = -1e9
+        self._fresh_s = _FRESH_S
+        self._looking: asyncio.Task[None] | None = None
+
+    async def create(self, sale: NewSale) -> Sale:
+        """Plan a sale. Its offer is sold in it alone from now on, until the sale ends."""
+        offers, stock = await asyncio.gather(
+            self._catalog.offers([sale.offer_id]), self._inventory.stock([sale.offer_id])
+        )
+        offer = offers.get(sale.offer_id)
+        if offer is None:
+            raise NotFound("There is no such offer.", pointer="/offer_id")
+        available = stock[sale.offer_id].available if sale.offer_id in stock else 0
+        if available < sale.units:
+            raise Invalid(f"Only {available} are in stock.", pointer="/units", available=available)
+        made = await self._db.fetchval(
+            queries.create,
+            sale.sale_id,
+            sale.offer_id,
+            offer.product_id,
+            offer.title,
+            sale.units,
+            sale.per_person,
+            sale.per_card,
+            sale.per_address,
+            sale.queue,
+            sale.members_only,
+            sale.rate,
+            sale.ceiling,
+            sale.window_s,
+            secrets.token_bytes(32),
+            sale.starts_at,
+            sale.ends_at,
+            clock.now(),
+        )
+        if made is None:
+            raise SaleExists
+        await self._store.open_line(sale.sale_id)
+        self.look_again()
+        return await self.sale(sale.sale_id)
+
+    async def sales(self) -> list[Sale]:
+        """Answer the sales that are not over, and those that ended within the hour."""
+        return [_sale(row) for row in (await self.rows()).values()]
+
+    async def sale(self, sale_id: str) -> Sale:
+        """Answer the document that everybody who waits reads."""
+        return _sale(await self.row(sale_id))
+
+    async def sale_offers(self) -> list[SaleOffer]:
+        """Answer the offers that are sold in sales alone."""
+        return [
+            SaleOffer(OfferId(row["offer_id"]), row["sale_id"], rules.state_of(row), row["queue"])
+            for row in (await self.rows()).values()
+            if row["state"] != "ended"
+        ]
+
+    async def document(self, sale_id: str) -> Signed:
+        """Answer a sale's document as bytes, signed: whoever gets it from a cache can trust it."""
+        row = await self.row(sale_id)
+        kept = self._documents.get(sale_id)
+        if kept is None or kept[0] is not row:
+            body = codec.encode(_sale(row))
+            kept = self._documents[sale_id] = (row, Signed(body, self._signer.sign(body), self._signer.key))
+        return kept[1]
+
+    async def switched_off(self) -> list[str]:
+        """Answer what the shop does without at the moment, for a sale's sake."""
+        rows = (await self.rows()).values()
+        return sorted({name for row in rows if row["state"] != "ended" for name in row["switched_off"]})
+
+    async def switch_off(self, caller: Caller, sale_id: str, names: list[str]) -> None:
+        """Have the shop do without these until the sale ends; none: with all again."""
+        if not await self._db.fetchval(queries.switch_off, sale_id, names):
+            raise NotFound("There is no such sale.")
+        why = f"Without {', '.join(names)}." if names else "With everything again."
+        await self._db.execute(queries.note, sale_id, name_of(caller), "switch", why)
+        self.look_again()
+
+    async def row(self, sale_id: str) -> Any:
+        """Answer a sale's row, from the view where it is there; NotFound."""
+        row = (await self.rows()).get(sale_id)
+        if row is None:
+            row = await self._db.fetchrow(queries.sale, sale_id) if len(sale_id) <= _SALE_ID_MAX else None
+            if row is None:
+                raise NotFound("There is no such sale.")
+        return row
+
+    async def rows(self) -> dict[str, Any]:
+        """Answer all sales by id, read at most twice a second by a process, however many ask; five times
+        while the last units of one are being paid for."""
+        now = asyncio.get_running_loop().time()
+        if now - self._seen_at > self._fresh_s:
+            if self._looking is None or self._looking.done():
+                self._looking = asyncio.create_task(self._look(now))
+            try:
+                await asyncio.shield(self._looking)
+            except AWAY:
+                if now - self._seen_at > _STALE_S:
+                    raise  # else what was known a moment ago is good enough for those who wait
+        return self._view
+
+    def known(self, sale_id: str) -> Any:
+        """Answer a sale's row as it was last read, or None."""
+        return self._view.get(sale_id)
+
+    def look_again(self) -> None:
+        """Read the sales anew when they are next asked for in this process."""
+        self._seen_at = -1e9
+
+    async def _look(self, now: float) -> None:
+        self._view = {row["sale_id"]: row for row in await self._db.fetch(queries.standing)}
+        promised = any(map(rules.all_promised, self._view.values()))
+        self._fresh_s = rules.SOON_S if promised else _FRESH_S
+        self._seen_at = now
+
+
+def name_of(caller: Caller) -> str:
+    """Name an operator in what is kept of their acts."""
+    return caller.email or caller.name or str(caller.user_id)
+
+
+def _sale(row: Any) -> Sale:
+    drawn = row["drawn"] is not None
+    return Sale(
+        sale_id=row["sale_id"],
+        title=row["title"],
+        product_id=ProductId(row["product_id"]),
+        offer_id=OfferId(row["offer_id"]),
+        state=rules.state_of(row),
+        starts_at=row["starts_at"],
+        ends_at=row["ends_at"],
+        serving=row["serving"],
+        joined=row["joined"],
+        rate=round(row["rate"] * row["pace"], 2),
+        left=row["units"] - row["sold"],
+        promised=row["taken"] - row["sold"],
+        units=row["units"],
+        per_person=row["per_person"],
+        window_s=row["window_s"],
+        queue=row["queue"],
+        members_only=row["members_only"],
+        commitment=row["commitment"].hex(),
+        drawn=row["drawn"],
+        seed=row["seed"].hex() if drawn else None,
+        roll=row["roll"].hex() if drawn else None,
+    )
