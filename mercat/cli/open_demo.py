@@ -41,7 +41,7 @@ _FLASH_UNITS = 10_000
 async def open_demo(
     shop: Shop, count: int = DEMO_PRODUCTS, say: Callable[[str], None] = lambda _: None
 ) -> int:
-    """People, sellers, goods, stock and reviews for a shop without goods; answers how many it took."""
+    """Put people, sellers, goods, stock and reviews into a shop without goods; answer how many it took."""
     people = await shop.accounts.seed()
     bob = people["bob@example.com"]
     sellers: dict[str, SellerId] = {}
@@ -67,8 +67,9 @@ async def open_demo(
 
 
 async def _open_flash_sale(shop: Shop) -> None:
-    """A sale to try, open for as long as its units last. Everybody pays with the sandbox's cards here, from
-    made-up addresses, so those are not counted."""
+    """Open a sale to try, for as long as its units last.
+
+    Everybody pays with the sandbox's cards here, from made-up addresses, so those are not counted."""
     try:
         await shop.flashsale.sale(FLASH_SALE)
         return
@@ -97,7 +98,7 @@ def _batches(rows: Iterator[demo.ProductRow], size: int) -> Iterator[list[demo.P
 
 
 def _read(row: demo.ProductRow, currency: str) -> ImportRow:
-    """A demo product at the same figure in the shop's currency, for in another it could not be sold."""
+    """Read a demo product at the same figure in the shop's currency, for in another it could not be sold."""
     raw = msgspec.to_builtins(row)
     read = recognise([raw]).read(Columns(raw))
     cent = 10 ** money.exponent(currency) / 100
@@ -106,7 +107,7 @@ def _read(row: demo.ProductRow, currency: str) -> ImportRow:
 
 
 async def start_ratings(shop: Shop) -> None:
-    """Tells reviews which stars the products came with, so that new ones are added to them."""
+    """Tell reviews which stars the products came with, so that new ones are added to them."""
     after = ProductId(0)
     while rows := await shop.catalog.histograms(after):
         await shop.reviews.start([Start(product_id, histogram) for product_id, histogram in rows])
@@ -114,7 +115,7 @@ async def start_ratings(shop: Shop) -> None:
 
 
 async def _bring_reviews(shop: Shop) -> None:
-    """What people said of the best known goods, before this shop opened."""
+    """Bring what people said of the best known goods, before this shop opened."""
     standing: dict[str, ProductId] = {}
     async for page in every_product(shop.catalog):
         standing |= {
@@ -143,7 +144,7 @@ async def _bring_reviews(shop: Shop) -> None:
 
 
 def _person(name: str) -> UserId:
-    """Somebody who wrote elsewhere: always the same id, and nobody's here."""
+    """Make an id for somebody who wrote elsewhere: always the same id, and nobody's here."""
     return UserId(int.from_bytes(blake2b(name.encode(), digest_size=4).digest()))
 
 
@@ -174,7 +175,7 @@ async def import_files(
 
 
 def rows(count: int, seed: int = 1) -> Iterable[bytes]:
-    """Generated products as lines of JSON, with their seller's name: what `mercat import` takes."""
+    """Generate products as lines of JSON, with their seller's name: what `mercat import` takes."""
     for row in demo.products(count, seed):
         raw = msgspec.to_builtins(row)
         raw["seller"] = demo.SELLERS[row.seller]

@@ -6,14 +6,14 @@ It does no IO and knows no service: whoever fills a shop reads `products()` as f
 from mercat.lab.demo.departments import DEPARTMENTS
 from mercat.lab.demo.names import SELLERS
 from mercat.lab.demo.pictures import draw, draw_from_path, kind_of, seed_of
-from mercat.lab.demo.products import ProductRow, Variant, products
+from mercat.lab.demo.products import ProductRow, VariantRow, products
 from mercat.lab.demo.reviews import reviews
 
 __all__ = [
     "DEPARTMENTS",
     "SELLERS",
     "ProductRow",
-    "Variant",
+    "VariantRow",
     "draw",
     "draw_from_path",
     "kind_of",

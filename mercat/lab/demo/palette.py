@@ -23,6 +23,7 @@ class Tones(Struct, frozen=True):
 
     @classmethod
     def of(cls, base: str, partner: str) -> Self:
+        """Derive the tones from a colour and its partner."""
         return cls(
             light=mixed(base, "#ffffff", 0.25),
             base=base,
@@ -35,13 +36,14 @@ class Tones(Struct, frozen=True):
 
 
 def mixed(one: str, other: str, share: float) -> str:
-    """`share` of the other colour in the one."""
+    """Mix so large a `share` of the other colour into the one."""
     return "#" + "".join(
         f"{round(a + (b - a) * share):02x}" for a, b in zip(_parts(one), _parts(other), strict=True)
     )
 
 
 def distance(one: str, other: str) -> int:
+    """Measure how far two colours are apart: the sum over red, green and blue."""
     return sum(abs(a - b) for a, b in zip(_parts(one), _parts(other), strict=True))
 
 

@@ -113,7 +113,7 @@ _WORD = re.compile(r"[a-z]+(?:-[a-z]+)*")
 
 
 def draw(kind: str, seed: int, title: str) -> str:
-    """A picture of 800 by 800. What kind it does not know is drawn as a box."""
+    """Draw a picture of 800 by 800 (SVG); a kind that is not known is drawn as a box."""
     seed = abs(seed) % _SEED_MAX
     rest, colour = divmod(seed, len(_COLOUR_CODES))
     rest, backdrop = divmod(rest, BACKDROPS)
@@ -140,8 +140,9 @@ def draw(kind: str, seed: int, title: str) -> str:
 
 
 def draw_from_path(path: str, query: str) -> str:
-    """The picture of an address: what follows `/media/art/`, and the query `k=kind&s=seed&t=title`, each of
-    which may be missing, wrong or hostile. Without a kind the title tells it, without a seed the path."""
+    """Draw the picture of an address: what follows `/media/art/`, and the query `k=kind&s=seed&t=title`.
+
+    Each may be missing, wrong or hostile. Without a kind the title tells it, without a seed the path."""
     asked = parse_qs(query[:2_000], errors="replace", max_num_fields=None)
     title = asked.get("t", [""])[0]
     kind = asked.get("k", [""])[0]
@@ -151,7 +152,7 @@ def draw_from_path(path: str, query: str) -> str:
 
 
 def kind_of(title: str, category: str = "") -> str:
-    """Which silhouette suits a product of which only words are known. The first words of a title that mean
+    """Choose the silhouette for a product of which only words are known. The first words of a title that mean
     something say it, and the last of them if they follow each other: a phone case is a case, and so is a case
     for a phone. Where the title says nothing the category may."""
     for text in (title, category):
@@ -167,7 +168,7 @@ def kind_of(title: str, category: str = "") -> str:
 
 
 def seed_of(text: str) -> int:
-    """A seed for something that has only a name: standing straight."""
+    """Make a seed for something that has only a name: standing straight."""
     rest = crc32(text.encode("utf-8", "replace"))
     rest, colour = divmod(rest, len(COLOURS))
     rest, backdrop = divmod(rest, BACKDROPS)
@@ -175,7 +176,7 @@ def seed_of(text: str) -> int:
 
 
 def seed_for(colour: int, backdrop: int, pose: int, pattern: int) -> int:
-    """The seed whose digits these are."""
+    """Put these digits together to a seed."""
     return colour + len(COLOURS) * (backdrop + BACKDROPS * (pose + POSES * pattern))
 
 
@@ -185,7 +186,7 @@ def _gradient(name: str, direction: str, *stops: tuple[float, str]) -> str:
 
 
 def _scene(backdrop: int) -> str:
-    """What stands behind: a disc, an arch or a table's edge, hardly there."""
+    """Draw what stands behind: a disc, an arch or a table's edge, hardly there."""
     if backdrop % 3 == 0:
         return '<circle cx="400" cy="392" r="292" fill="#fff" fill-opacity=".42"/>'
     if backdrop % 3 == 1:
@@ -194,5 +195,5 @@ def _scene(backdrop: int) -> str:
 
 
 def _printable(text: str) -> str:
-    """Without what XML forbids: control characters, lone surrogates, the two non-characters."""
+    """Remove what XML forbids: control characters, lone surrogates, the two non-characters."""
     return re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text)

@@ -17,7 +17,7 @@ from msgspec import Struct
 from mercat.lab.demo.departments import DEPARTMENTS
 from mercat.lab.demo.names import FIRST_NAMES, LAST_NAMES, RANGES, SELLERS
 from mercat.lab.demo.pictures import BACKDROPS, COLOURS, POSES, seed_for
-from mercat.lab.demo.sampling import SLOTS, ReadyKind, drawer, zipf
+from mercat.lab.demo.sampling import SLOTS, ReadyKind, slots_of, zipf
 from mercat.lab.demo.templates import Value
 
 TODAY = date(2026, 11, 1)
@@ -41,7 +41,7 @@ _SHAPES = (
 _ARTICLE = re.compile(r"\b([Aa]) (?=[aeiAEI]|[oO](?!ne\b)|[uU](?![sS]))")
 
 
-class Variant(Struct):
+class VariantRow(Struct):
     options: dict[str, str]
     price: int
     quantity: int
@@ -59,7 +59,7 @@ class ProductRow(Struct):
     attributes: dict[str, Value]
     tags: list[str]
     options: dict[str, list[str]]
-    variants: list[Variant]
+    variants: list[VariantRow]
     """At least one; the first is the default one, and `price` is its price."""
     image_urls: list[str]
     rating_histogram: list[int]
@@ -70,8 +70,8 @@ class ProductRow(Struct):
 
 
 class _Choice(Struct):
-    """What was drawn for the facts of one product; `lifts` are the variants' prices by option, `tints` the
-    colours it comes in."""
+    """What was drawn for the attributes of one product; `lifts` are the variants' prices by option, `tints`
+    the colours it comes in."""
 
     attributes: dict[str, Value]
     options: dict[str, list[str]]
@@ -81,7 +81,7 @@ class _Choice(Struct):
 
 
 def products(count: int = 2_400, seed: int = 1) -> Iterator[ProductRow]:
-    """So many products, one at a time."""
+    """Make so many products, one at a time."""
     workshop = _Workshop(seed)
     return (workshop.make(number) for number in range(1, count + 1))
 
@@ -98,9 +98,9 @@ class _Workshop:
         ]
         # Every department has its commonest kind first.
         order = sorted(range(len(places)), key=lambda place: places[place][0].kinds.index(places[place][1]))
-        self.kind_drawer = [order[rank] for rank in zipf(len(places), 12.0)]
-        self.seller_drawer = zipf(len(SELLERS), 1.5)
-        self.shape_drawer = drawer([5, 4, 3, 2, 2, 1])
+        self.kind_slots = [order[rank] for rank in zipf(len(places), 12.0)]
+        self.seller_slots = zipf(len(SELLERS), 1.5)
+        self.shape_slots = slots_of([5, 4, 3, 2, 2, 1])
         self.start = self.random.randrange(len(RANGES))
 
     def make(self, number: int) -> ProductRow:
@@ -130,16 +130,16 @@ class _Workshop:
             self._images(external_id, kind.picture, looks, choice.tints),
             histogram,
             _DAYS[int(rand() * len(_DAYS))],
-            self.seller_drawer[int(rand() * SLOTS)],
+            self.seller_slots[int(rand() * SLOTS)],
             sum(histogram) * 6 + int(rand() * 60),
         )
 
     def _thing(self) -> tuple[ReadyKind, dict[str, str], list[int]]:
-        """Of which kind it is; its brand, noun and name; the patterns that suit it."""
+        """Draw of which kind a product is; its brand, noun and name; the patterns that suit it."""
         rand = self.random.random
-        kind = self.kinds[self.kind_drawer[int(rand() * SLOTS)]]
-        maker = kind.brand_drawer[int(rand() * SLOTS)]
-        what = kind.noun_drawer[int(rand() * SLOTS)]
+        kind = self.kinds[self.kind_slots[int(rand() * SLOTS)]]
+        maker = kind.brand_slots[int(rand() * SLOTS)]
+        what = kind.noun_slots[int(rand() * SLOTS)]
         fill = {"brand": kind.brands[maker]}
         if kind.names:
             fill["model"] = self._name(kind)
@@ -153,7 +153,7 @@ class _Workshop:
             fill["model"] = self._range(kind, maker, place)
             fill["fits"] = f"{fill['brand']} {fill['model']} {kind.nouns[0][0]}"
             kind = kind.extra
-            fill["brand"] = kind.brands[kind.brand_drawer[int(rand() * SLOTS)]]
+            fill["brand"] = kind.brands[kind.brand_slots[int(rand() * SLOTS)]]
         else:
             fill["model"] = self._range(kind, maker, kind.made[maker])
             kind.made[maker] += 1
@@ -169,36 +169,36 @@ class _Workshop:
         fancy = 0.86 + len(fill["brand"]) * 5 % 7 * 0.06
         units = exp(kind.location + kind.spread * self.random.gauss(0, 1)) * fancy
         room = VARIANTS_MAX
-        for fact in kind.facts:
-            values = fact.values
-            if fact.varies and room > 1 and rand() < fact.varies:
-                many = 2 + int(rand() * (min(fact.most, room, len(values)) - 1))
+        for template in kind.attributes:
+            values = template.values
+            if template.varies and room > 1 and rand() < template.varies:
+                many = 2 + int(rand() * (min(template.most, room, len(values)) - 1))
                 room //= many
-                first = int(rand() * (len(values) if fact.colours else len(values) - many + 1))
+                first = int(rand() * (len(values) if template.colours else len(values) - many + 1))
                 run = [(first + step) % len(values) for step in range(many)]
-                options[fact.option] = [fact.choices[each] for each in run]
-                lifts.append([fact.factors[each] / fact.factors[first] for each in run])
+                options[template.option] = [template.choices[each] for each in run]
+                lifts.append([template.factors[each] / template.factors[first] for each in run])
             else:
-                first = fact.drawer[int(rand() * SLOTS)]
+                first = template.slots[int(rand() * SLOTS)]
                 run = [first]
-            if fact.colours:
+            if template.colours:
                 tints = [str(values[each]) for each in run]
-            if fact.label:
-                attributes[fact.label] = values[first]
-            units *= fact.factors[first]
-            title, sentence, start = fact.keys
-            fill[title], fill[sentence], fill[start] = fact.texts[first]
+            if template.label:
+                attributes[template.label] = values[first]
+            units *= template.factors[first]
+            title, sentence, start = template.keys
+            fill[title], fill[sentence], fill[start] = template.texts[first]
         return _Choice(attributes, options, lifts, tints, units)
 
     def _range(self, kind: ReadyKind, maker: int, place: int) -> str:
-        """The range's name of that brand's so-manieth thing: each is used once before any comes again."""
+        """Name the range of a brand's so-manieth thing: each is used once before any comes again."""
         again, word = divmod(place, len(RANGES))
         turn = self.start + word * (maker * 7 + 11) + len(kind.title) * 13 + maker * 31
         name = RANGES[turn % len(RANGES)]
         return f"{name} {again + 1}" if again else name
 
     def _name(self, kind: ReadyKind) -> str:
-        """The next proper title, by a walk that passes every pair of words under every pattern once."""
+        """Make the next proper title, by a walk that passes every pair of words under every pattern once."""
         rest, pattern = divmod(kind.made[0], len(kind.names))
         kind.made[0] += 1
         space = len(kind.first) * len(kind.second)
@@ -209,14 +209,14 @@ class _Workshop:
         name = _an(name[0].upper() + name[1:])
         return name + (f", Volume {volume + 1}" if volume else "")
 
-    def _variants(self, external_id: str, choice: _Choice) -> list[Variant]:
+    def _variants(self, external_id: str, choice: _Choice) -> list[VariantRow]:
         rand = self.random.random
         ending = rand()
         off = 1 if ending < 0.7 else 51 if ending < 0.85 else 0
         plenty = rand()
         if not choice.options:
-            return [Variant({}, _price(choice.units, off), self._quantity(plenty), external_id)]
-        variants: list[Variant] = []
+            return [VariantRow({}, _price(choice.units, off), self._quantity(plenty), external_id)]
+        variants: list[VariantRow] = []
         for values, lifts in zip(
             every_combination(*choice.options.values()), every_combination(*choice.lifts), strict=True
         ):
@@ -227,11 +227,11 @@ class _Workshop:
             quantity = 0 if variants and rand() < 0.06 else self._quantity(plenty)
             sku = f"{external_id}-{len(variants) + 1}"
             options = dict(zip(choice.options, values, strict=True))
-            variants.append(Variant(options, _price(price, off), quantity, sku))
+            variants.append(VariantRow(options, _price(price, off), quantity, sku))
         return variants
 
     def _quantity(self, plenty: float) -> int:
-        """A few are sold out, a few are nearly so."""
+        """Draw units in stock: a few are sold out, a few are nearly so."""
         if plenty < 0.03:
             return 0
         if plenty < 0.08:
@@ -243,13 +243,13 @@ class _Workshop:
         if rand() < 0.1:
             return [0, 0, 0, 0, 0]
         count = exp(2.9 + 1.3 * self.random.gauss(0, 1))
-        shape = _SHAPES[self.shape_drawer[int(rand() * SLOTS)]]
+        shape = _SHAPES[self.shape_slots[int(rand() * SLOTS)]]
         return [int(share * count + rand()) for share in shape]
 
     def _images(
         self, external_id: str, picture: str, looks: Sequence[int], tints: Sequence[str]
     ) -> list[str]:
-        """One a colour, and often a closer look."""
+        """Address the pictures: one a colour, and often a closer look."""
         rand = self.random.random
         where = f"/media/art/{external_id}.svg?k={picture}&s="
         backdrop, pattern = int(rand() * BACKDROPS), looks[int(rand() * len(looks))]
@@ -265,6 +265,6 @@ def _an(text: str) -> str:
 
 
 def _price(units: float, off: int) -> int:
-    """Ends as prices do: 19.99, 18.49, 20.00; large ones are round."""
+    """Round to what prices end in: 19.99, 18.49, 20.00; large ones are round."""
     whole = round(units) if units < 250 else round(units / 10) * 10
     return max(whole, 1) * 100 - off

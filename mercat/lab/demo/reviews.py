@@ -34,7 +34,7 @@ _AFTER = (
 
 
 def reviews(row: ProductRow, n: int) -> list[tuple[int, str, str, str]]:
-    """So many reviews of it: stars, title, body, name. Stars fall as in its histogram."""
+    """Write so many reviews of a product: stars, title, body, name. Stars fall as in its histogram."""
     random = Random(crc32(row.external_id.encode()))
     department = _DEPARTMENTS[row.category_path[0]]
     weights = row.rating_histogram if any(row.rating_histogram) else _USUAL
@@ -42,9 +42,9 @@ def reviews(row: ProductRow, n: int) -> list[tuple[int, str, str, str]]:
     for stars in random.choices((1, 2, 3, 4, 5), weights, k=n):
         good, also = random.sample(department.praise, 2)
         bad = random.choice(department.gripes)
-        said = {5: [good, also], 4: [good, bad]}.get(stars, [bad])
+        sentences = {5: [good, also], 4: [good, bad]}.get(stars, [bad])
         if stars < 4 or random.random() < 0.6:
-            said.append(random.choice(_AFTER[stars - 1]))
+            sentences.append(random.choice(_AFTER[stars - 1]))
         author = f"{random.choice(FIRST_NAMES)} {random.choice(LAST_NAMES)[0]}."
-        written.append((stars, random.choice(_HEADS[stars - 1]), " ".join(said), author))
+        written.append((stars, random.choice(_HEADS[stars - 1]), " ".join(sentences), author))
     return written

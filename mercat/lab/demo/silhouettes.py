@@ -34,7 +34,7 @@ def _e(x: int, y: int, rx: int, ry: int, fill: str, more: str = "") -> str:
 
 
 def _dots(rows: Iterable[int], x: int, step: int, count: int, size: int, colour: str, opacity: str) -> str:
-    """A grid of round dots as one dashed path."""
+    """Draw a grid of round dots as one dashed path."""
     lines = "".join(f"M{x} {y}h{step * (count - 1) + 1}" for y in rows)
     return _line(lines, colour, size, f' stroke-dasharray="0 {step}" stroke-opacity="{opacity}"')
 
@@ -50,7 +50,7 @@ _BLACK = "#16130f"
 
 
 def _picture(t: Tones, v: int, x: int, y: int, w: int, h: int) -> str:
-    """What a screen or a cover shows: hills, waves, a sun, dunes."""
+    """Draw what a screen or a cover shows: hills, waves, a sun, dunes."""
     right, low = x + w, y + h
     if v % 4 == 0:
         return (

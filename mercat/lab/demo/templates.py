@@ -1,8 +1,8 @@
 """How a kind of goods is described, so that any number of plausible things of it can be made.
 
-Templates are filled with facts: `{material}` is the fact as a sentence says it ("stoneware"), `{Material}`
-as a title does ("Stoneware"), `{Material_}` begins a sentence. `{brand}`, `{model}` and `{noun}` are always
-there; books have an `{author}`, and what goes with another thing a `{fits}`.
+Templates are filled with attributes: `{material}` is the value as a sentence says it ("stoneware"),
+`{Material}` as a title does ("Stoneware"), `{Material_}` begins a sentence. `{brand}`, `{model}` and
+`{noun}` are always there; books have an `{author}`, and what goes with another thing a `{fits}`.
 """
 
 from msgspec import Struct
@@ -10,12 +10,12 @@ from msgspec import Struct
 Value = str | float | bool
 
 
-class Fact(Struct, frozen=True):
+class AttributeTemplate(Struct, frozen=True):
     """Something that differs between things of a kind; the earlier values are the commoner."""
 
     key: str
     label: str
-    """The attribute's name; a fact without one is for sentences only."""
+    """The attribute's name; one without is for sentences only."""
     values: tuple[Value, ...]
     texts: tuple[str, ...]
     unit: str = ""
@@ -34,7 +34,7 @@ class Kind(Struct, frozen=True):
     picture: str
     nouns: tuple[str, ...]
     title: str
-    facts: tuple[Fact, ...]
+    attributes: tuple[AttributeTemplate, ...]
     price: tuple[float, float]
     """Median and spread (sigma) of a log-normal law."""
     opens: tuple[str, ...]
@@ -49,7 +49,9 @@ class Kind(Struct, frozen=True):
     second: tuple[str, ...] = ()
 
 
-class Department(Struct, frozen=True):
+class DepartmentTemplate(Struct, frozen=True):
+    """A department: its brands, its kinds of goods, and what people say of them."""
+
     name: str
     brands: tuple[str, ...]
     closes: tuple[str, ...]
@@ -59,8 +61,11 @@ class Department(Struct, frozen=True):
     kinds: tuple[Kind, ...]
 
 
-def text(key: str, label: str, *values: str, lift: float = 0.0, varies: float = 0.0, most: int = 4) -> Fact:
-    return Fact(key, label, values, values, "", lift, varies, most)
+def text(
+    key: str, label: str, *values: str, lift: float = 0.0, varies: float = 0.0, most: int = 4
+) -> AttributeTemplate:
+    """Describe an attribute of words."""
+    return AttributeTemplate(key, label, values, values, "", lift, varies, most)
 
 
 def number(
@@ -71,8 +76,9 @@ def number(
     lift: float = 0.0,
     varies: float = 0.0,
     most: int = 3,
-) -> Fact:
-    return Fact(
+) -> AttributeTemplate:
+    """Describe an attribute of numbers, with their unit."""
+    return AttributeTemplate(
         key,
         label,
         tuple(map(float, values)),
@@ -84,23 +90,26 @@ def number(
     )
 
 
-def flag(key: str, label: str, phrase: str, share: float, otherwise: str = "") -> Fact:
-    """A yes or no, and what templates say of each."""
-    return Fact(key, label, (True, False), (phrase, otherwise), shares=(share, 1 - share))
+def flag(key: str, label: str, phrase: str, share: float, otherwise: str = "") -> AttributeTemplate:
+    """Describe a yes or no, and what templates say of each."""
+    return AttributeTemplate(key, label, (True, False), (phrase, otherwise), shares=(share, 1 - share))
 
 
-def detail(key: str, *values: str) -> Fact:
-    return Fact(key, "", values, values)
+def detail(key: str, *values: str) -> AttributeTemplate:
+    """Describe what only sentences say."""
+    return AttributeTemplate(key, "", values, values)
 
 
-def colour(*names: str, varies: float = 0.25, most: int = 3) -> Fact:
-    return Fact("colour", "Colour", names, names, varies=varies, most=most)
+def colour(*names: str, varies: float = 0.25, most: int = 3) -> AttributeTemplate:
+    """Describe the colours that a thing is sold in."""
+    return AttributeTemplate("colour", "Colour", names, names, varies=varies, most=most)
 
 
-def tint(*names: str) -> Fact:
-    """A colour for the picture only: jam is not sold by it."""
-    return Fact("colour", "", names, names)
+def tint(*names: str) -> AttributeTemplate:
+    """Describe a colour for the picture only: jam is not sold by it."""
+    return AttributeTemplate("colour", "", names, names)
 
 
 def listed(words: str) -> tuple[str, ...]:
+    """Split words at `|`."""
     return tuple(words.split("|"))

@@ -8,17 +8,36 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat import money
-from mercat.catalog import Attributes, NewProduct, Offer, OfferSort, ProductChange, Status
+from mercat.catalog import (
+    Attributes,
+    CategoryName,
+    CurrencyCode,
+    GivenTexts,
+    Images,
+    NewProduct,
+    Offer,
+    OfferSort,
+    ProductChange,
+    Status,
+    texts_of,
+)
 from mercat.ids import OfferId, ProductId, SellerId, SkuId
-from mercat.inventory import Stock, StockCount
+from mercat.inventory import Stock, StockCount, StockQuantity
 from mercat.kit.refusals import ConditionMissing, Forbidden, NotFound, Refusal, Stale
 from mercat.kit.rpc import Answer, Caller
 from mercat.shop import Shop
 from mercat.web import rendering
-from mercat.web.desk.listing_form import EditListingForm, NewListingForm, as_form, read_change, read_new
+from mercat.web.desk.listing_form import (
+    EditListingForm,
+    NewListingForm,
+    TypedPrice,
+    as_form,
+    read_change,
+    read_new,
+)
 from mercat.web.desk.page import A_PAGE, AFTER, DONE, desk_page, seller_of
 from mercat.web.errors import RefusalMessage, message_of
-from mercat.web.forms import Form, FormErrors, TypedPrice, errors_of, id_of, read_form
+from mercat.web.forms import Form, FormErrors, errors_of, id_of, read_form
 from mercat.web.idempotency import key_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
@@ -38,18 +57,13 @@ _SORTS: dict[OfferSort, str] = {
 }
 
 
-class ListingAsk(Struct, frozen=True, kw_only=True):
-    title: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
-    description: Annotated[str, Meta(max_length=20_000)]
-    category: Annotated[str, Meta(min_length=1, max_length=200)]
+class ListingAsk(GivenTexts, frozen=True, kw_only=True):
+    category: Annotated[CategoryName, Meta(min_length=1)]
     price: Price
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
-    quantity: Annotated[int, Meta(ge=0, le=10_000_000)]
-    brand: Annotated[str, Meta(max_length=200)] | None = None
-    attributes: Attributes = {}
-    images: Annotated[
-        list[Annotated[str, Meta(max_length=2_000, pattern=r"^(https?://|/)")]], Meta(max_length=20)
-    ] = []
+    currency: CurrencyCode
+    quantity: StockQuantity
+    attributes: Attributes = field(default_factory=dict[str, Any])
+    images: Images = field(default_factory=list[str])
 
 
 class ListingMade(Struct, frozen=True):
@@ -102,10 +116,8 @@ class SellerProductsApi:
         listed = await self._shop.sellers.list_product(
             seller_id_of(caller),
             NewProduct(
-                title=listing.title,
-                description=listing.description,
+                **texts_of(listing),
                 category=listing.category,
-                brand=listing.brand,
                 price=minor(listing.price, listing.currency, "/price"),
                 currency=listing.currency,
                 attributes=listing.attributes,

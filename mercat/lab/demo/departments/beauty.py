@@ -1,12 +1,12 @@
 """For skin, hair and noses."""
 
-from mercat.lab.demo.templates import Department, Kind, flag, number, text, tint
+from mercat.lab.demo.templates import DepartmentTemplate, Kind, flag, number, text, tint
 
 _SCENT = text(
     "scent", "Scent", "Lavender", "Cedar", "Rose", "Fig", "Citrus", "Unscented", "Sage", varies=0.35, most=4
 )
 
-BEAUTY = Department(
+BEAUTY = DepartmentTemplate(
     name="Beauty",
     brands=(
         "Rosefennel",
@@ -49,7 +49,7 @@ BEAUTY = Department(
             picture="cream",
             nouns=("Day Cream", "Night Cream", "Hand Balm", "Face Mask", "Moisturiser"),
             title="{brand} {model} {Noun} with {Herb}, {volume} ml",
-            facts=(
+            attributes=(
                 text("herb", "Key ingredient", "Oat", "Calendula", "Almond", "Rosehip", "Aloe"),
                 number("volume", "Volume (ml)", 30, 50, 75, 100, lift=0.2),
                 text("skin", "Skin type", "Dry Skin", "Normal Skin", "Sensitive Skin", "Oily Skin"),
@@ -81,7 +81,7 @@ BEAUTY = Department(
             picture="perfume",
             nouns=("Eau de Parfum", "Eau de Toilette", "Cologne", "Perfume Oil"),
             title="{brand} {model} {Noun}, {Note}",
-            facts=(
+            attributes=(
                 text(
                     "note",
                     "Scent",
@@ -114,7 +114,7 @@ BEAUTY = Department(
             picture="soap",
             nouns=("Soap Bar", "Bath Soap", "Shaving Soap", "Hand Soap"),
             title="{brand} {model} {Oil} {Noun}, {weight} g",
-            facts=(
+            attributes=(
                 text("oil", "Oil", "Almond", "Shea", "Coconut", "Hemp"),
                 _SCENT,
                 number("weight", "Weight (g)", 90, 120, 150, 250, lift=0.2),
@@ -139,7 +139,7 @@ BEAUTY = Department(
             nouns=("Shampoo", "Conditioner", "Hair Serum", "Hair Mask"),
             looks=(2, (1, 1, 1, 0)),
             title="{brand} {model} {Noun} for {Hair}, {volume} ml",
-            facts=(
+            attributes=(
                 text("hair", "Hair type", "Fine Hair", "Curly Hair", "Dry Hair", "All Hair"),
                 number("volume", "Volume (ml)", 150, 200, 250, 400, lift=0.15),
                 _SCENT,

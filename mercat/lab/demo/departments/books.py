@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 """Things to read. Their titles are made of words; the brand is the house that prints them."""
 
-from mercat.lab.demo.templates import Department, Kind, detail, listed, number, text, tint
+from mercat.lab.demo.templates import DepartmentTemplate, Kind, detail, listed, number, text, tint
 
 _PLACES = listed(
     "Harrow Bay|Saltmarsh|Winterfold|Cold Harbour|Ravensgate|the Long Valley|Lantern Street|Ashmere|the Far Islands|Kestrel Point|Old Norrland|the Lower Town|Mill Lane|Thornwick|the Glass Coast|Hollow Hill|Greywater|St Orin|the Summer House|Juniper Court|the Northern Line|Brackwater|the Orchard|Ember Row|Fennel Square|the White Quay"
@@ -14,7 +14,7 @@ _PAGES = number("pages", "Pages", 224, 288, 336, 412, 520, lift=0.04)
 _LANGUAGE = text("language", "Language", "English", "English", "English", "German", "French", "Spanish")
 _CLOTH = tint("Navy", "Forest", "Red", "Slate", "Ochre", "Plum", "Teal", "Black", "Terracotta", "Sand")
 
-BOOKS = Department(
+BOOKS = DepartmentTemplate(
     name="Books",
     brands=(
         "Harrow Lane Press",
@@ -68,7 +68,7 @@ BOOKS = Department(
             ),
             first=_THINGS,
             second=_PLACES,
-            facts=(
+            attributes=(
                 _BINDING,
                 _PAGES,
                 _LANGUAGE,
@@ -117,7 +117,7 @@ BOOKS = Department(
             second=listed(
                 "80 recipes for weekdays|100 recipes from one stove|Cooking with the seasons|A cook's notebook|Recipes from four grandmothers|Dinner in half an hour|For two and for twenty|From the market to the table|Recipes and stories|60 ways to feed friends|The essential guide|Plain and good"
             ),
-            facts=(_BINDING, _PAGES, _LANGUAGE, _CLOTH, number("recipes", "Recipes", 60, 80, 100, 120)),
+            attributes=(_BINDING, _PAGES, _LANGUAGE, _CLOTH, number("recipes", "Recipes", 60, 80, 100, 120)),
             price=(24, 0.25),
             opens=(
                 "{author} has cooked for forty guests and for one, and this {noun} is for both days.",
@@ -152,7 +152,13 @@ BOOKS = Department(
             second=listed(
                 "A field guide|An introduction|What they tell us|Twelve walks|A natural history|The new science|Notes from ten years|How they shaped the world|A year of watching|For curious people|From the very small to the very large|An illustrated companion"
             ),
-            facts=(_BINDING, _PAGES, _LANGUAGE, _CLOTH, number("plates", "Illustrations", 40, 90, 160, 240)),
+            attributes=(
+                _BINDING,
+                _PAGES,
+                _LANGUAGE,
+                _CLOTH,
+                number("plates", "Illustrations", 40, 90, 160, 240),
+            ),
             price=(21, 0.28),
             opens=(
                 "A {noun} that begins at the kitchen window and ends far out.",
@@ -183,7 +189,7 @@ BOOKS = Department(
                 "The Roads to|The Making of|Slow Train to|Walking|The Fall of|Letters from|The Merchants of|Twelve Days in|The Builders of|A Winter in|Maps of|Voices of|The Gardens of|Crossing"
             ),
             second=_PLACES,
-            facts=(_BINDING, _PAGES, _LANGUAGE, _CLOTH, number("maps", "Maps", 4, 8, 12, 20)),
+            attributes=(_BINDING, _PAGES, _LANGUAGE, _CLOTH, number("maps", "Maps", 4, 8, 12, 20)),
             price=(19, 0.28),
             opens=(
                 "A {noun} written from account books, letters and gravestones, and all the livelier for it.",
@@ -217,7 +223,7 @@ BOOKS = Department(
             second=listed(
                 "Moon|Red Boat|Kite|Winter Coat|Blue Door|Birthday Cake|Bicycle|Snow Storm|Apple Tree|Lost Sock|Brass Band|Rocket|Umbrella|Pancake|Lighthouse|Night Train|Puddle|Treasure|Violin|Tent"
             ),
-            facts=(
+            attributes=(
                 text(
                     "binding", "Binding", "Board Book", "Paperback", "Hardback", lift=0.3, varies=0.3, most=2
                 ),

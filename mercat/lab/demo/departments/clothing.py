@@ -1,10 +1,10 @@
 """What people wear and carry."""
 
-from mercat.lab.demo.templates import Department, Kind, colour, detail, flag, number, text
+from mercat.lab.demo.templates import DepartmentTemplate, Kind, colour, detail, flag, number, text
 
 _SIZES = text("size", "Size", "S", "M", "L", "XL", varies=0.9, most=4)
 
-CLOTHING = Department(
+CLOTHING = DepartmentTemplate(
     name="Clothing",
     brands=(
         "Wrenfield",
@@ -48,7 +48,7 @@ CLOTHING = Department(
             nouns=("T-Shirt", "Printed T-Shirt", "Pocket T-Shirt", "Striped T-Shirt"),
             looks=(4, (0, 3, 2, 1)),
             title="{brand} {model} {Material} {Noun}",
-            facts=(
+            attributes=(
                 text(
                     "material",
                     "Material",
@@ -94,7 +94,7 @@ CLOTHING = Department(
             nouns=("Hoodie", "Zip Hoodie", "Sweatshirt", "Zip Jacket"),
             looks=(2, (0, 1, 0, 1)),
             title="{brand} {model} {Material} {Noun}",
-            facts=(
+            attributes=(
                 text("material", "Material", "Cotton", "Lambswool", "Recycled Fleece", "Merino", lift=0.15),
                 flag(
                     "pockets",
@@ -124,7 +124,7 @@ CLOTHING = Department(
             picture="trousers",
             nouns=("Chinos", "Jeans", "Linen Trousers", "Work Trousers", "Corduroys"),
             title="{brand} {model} {Fit} {Noun}",
-            facts=(
+            attributes=(
                 text("fit", "Fit", "Straight", "Slim", "Relaxed", "Tapered"),
                 text("material", "Material", "Cotton Twill", "Denim", "Linen", "Canvas"),
                 text("size", "Waist", "30", "32", "34", "36", varies=0.9, most=4),
@@ -148,7 +148,7 @@ CLOTHING = Department(
             picture="shoe",
             nouns=("Trainers", "Walking Boots", "Running Shoes", "Everyday Shoes", "Trail Shoes"),
             title="{brand} {model} {Material} {Noun}",
-            facts=(
+            attributes=(
                 text("material", "Material", "Canvas", "Leather", "Suede", "Recycled Mesh", lift=0.15),
                 number("weight", "Weight (g)", 240, 310, 380, 560),
                 flag(
@@ -181,7 +181,7 @@ CLOTHING = Department(
             nouns=("Cap", "Beanie", "Bobble Hat", "Baseball Cap"),
             looks=(2, (0, 1, 1, 0)),
             title="{brand} {model} {Material} {Noun}",
-            facts=(
+            attributes=(
                 text("material", "Material", "Cotton", "Lambswool", "Cashmere", "Corduroy", lift=0.2),
                 detail("head", "every head between 55 and 60 cm", "most heads and all hairstyles"),
                 colour(
@@ -216,7 +216,7 @@ CLOTHING = Department(
             nouns=("Backpack", "Tote Bag", "Daypack", "Weekend Bag", "Shoulder Bag"),
             looks=(2, (0, 1, 0, 1, 1)),
             title="{brand} {model} {volume}-litre {Noun} in {Material}",
-            facts=(
+            attributes=(
                 number("volume", "Volume (l)", 12, 16, 20, 28, 35, lift=0.1),
                 text("material", "Material", "Canvas", "Recycled Nylon", "Leather", "Waxed Cotton"),
                 number("weight", "Weight (g)", 380, 560, 740, 980),

@@ -1,11 +1,11 @@
 # ruff: noqa: E501
 """Things with a plug or a battery."""
 
-from mercat.lab.demo.templates import Department, Kind, colour, detail, flag, number, text
+from mercat.lab.demo.templates import DepartmentTemplate, Kind, colour, detail, flag, number, text
 
 _FINISHES = ("Black", "Grey", "White", "Slate", "Navy", "Sand", "Sage", "Rose")
 
-ELECTRONICS = Department(
+ELECTRONICS = DepartmentTemplate(
     name="Electronics",
     brands=(
         "Norrland",
@@ -50,7 +50,7 @@ ELECTRONICS = Department(
             picture="phone",
             nouns=("Phone", "5G Phone", "Compact Phone", "Rugged Phone"),
             title="{brand} {model} {size}-inch {Noun}",
-            facts=(
+            attributes=(
                 number("size", "Screen size (in)", 5.4, 6.1, 6.4, 6.7, lift=0.09),
                 number("storage", "Storage (GB)", 64, 128, 256, 512, unit="GB", lift=0.13, varies=0.35),
                 number("camera", "Camera (MP)", 12, 48, 50, 64, lift=0.05),
@@ -79,7 +79,7 @@ ELECTRONICS = Department(
                 picture="case",
                 nouns=("Slim Case", "Flip Case", "Grip Case", "Wallet Case", "Bumper Case"),
                 title="{brand} {Noun} for {fits}",
-                facts=(
+                attributes=(
                     text("material", "Material", "Silicone", "Leather", "Recycled Plastic", "Cork"),
                     number("weight", "Weight (g)", 24, 31, 38, 52),
                     colour("Black", "Sand", "Forest", "Navy", "Terracotta", "Plum", varies=0.45, most=4),
@@ -103,7 +103,7 @@ ELECTRONICS = Department(
             picture="monitor",
             nouns=("Monitor", "Curved Monitor", "Gaming Monitor", "Portable Monitor"),
             title="{brand} {model} {size}-inch {resolution} {Noun}{usbc}",
-            facts=(
+            attributes=(
                 number("size", "Screen size (in)", 24, 27, 32, 34, 38, lift=0.22),
                 text("resolution", "Resolution", "Full HD", "QHD", "4K", "5K", lift=0.28),
                 text("panel", "Panel", "IPS", "VA", "OLED", lift=0.12),
@@ -138,7 +138,7 @@ ELECTRONICS = Department(
                 picture="box",
                 nouns=("Monitor Arm", "Wall Mount", "Screen Cleaning Kit", "Light Bar"),
                 title="{brand} {Noun} for {fits}",
-                facts=(colour("Black", "Grey", "White", varies=0.2),),
+                attributes=(colour("Black", "Grey", "White", varies=0.2),),
                 price=(35, 0.4),
                 opens=("Made to go with the {fits}, and with most others of its size.",),
                 says=(
@@ -154,7 +154,7 @@ ELECTRONICS = Department(
             picture="laptop",
             nouns=("Laptop", "Ultralight Laptop", "Convertible Laptop", "Gaming Laptop"),
             title="{brand} {model} {size}-inch {Noun}, {memory} GB memory",
-            facts=(
+            attributes=(
                 number("size", "Screen size (in)", 13.3, 14, 15.6, 16, 17.3, lift=0.07),
                 number("memory", "Memory (GB)", 8, 16, 32, 64, lift=0.24),
                 number("storage", "Storage (GB)", 256, 512, 1024, 2048, unit="GB", lift=0.14, varies=0.3),
@@ -190,7 +190,7 @@ ELECTRONICS = Department(
                 nouns=("Sleeve", "Carry Case", "Slim Briefcase", "Padded Sleeve"),
                 looks=(2, (1, 1, 1, 1)),
                 title="{brand} {Noun} for {fits}",
-                facts=(
+                attributes=(
                     text("material", "Material", "Wool Felt", "Neoprene", "Waxed Cotton", "Cork"),
                     colour("Grey", "Black", "Forest", "Navy", varies=0.3),
                 ),
@@ -209,7 +209,7 @@ ELECTRONICS = Department(
             picture="headphones",
             nouns=("Headphones", "Wireless Headphones", "Noise-Cancelling Headphones", "Studio Headphones"),
             title="{brand} {model} {Noun}, {hours} h battery",
-            facts=(
+            attributes=(
                 number("hours", "Battery life (h)", 24, 30, 40, 60, lift=0.12),
                 number("weight", "Weight (g)", 190, 228, 254, 290),
                 text("fit", "Fit", "Over-Ear", "On-Ear"),
@@ -241,7 +241,7 @@ ELECTRONICS = Department(
                 picture="box",
                 nouns=("Ear Cushions", "Travel Case", "Spare Cable"),
                 title="{brand} {Noun} for {fits}",
-                facts=(colour("Black", "Grey", "Sand", varies=0.3),),
+                attributes=(colour("Black", "Grey", "Sand", varies=0.3),),
                 price=(18, 0.35),
                 opens=("Original {noun} for the {fits}.",),
                 says=(
@@ -264,7 +264,7 @@ ELECTRONICS = Department(
             ),
             looks=(2, (1, 0, 1, 1, 0)),
             title="{brand} {model} {Noun}, {power} W",
-            facts=(
+            attributes=(
                 number("power", "Power (W)", 10, 20, 30, 60, lift=0.25),
                 number("weight", "Weight (g)", 420, 780, 1_350, 2_900),
                 text("case", "Cabinet", "Walnut", "Oak", "Aluminium", "Fabric"),
@@ -297,7 +297,7 @@ ELECTRONICS = Department(
             picture="camera",
             nouns=("Mirrorless Camera", "Compact Camera", "Instant Camera", "Action Camera"),
             title="{brand} {model} {sensor} MP {Noun}",
-            facts=(
+            attributes=(
                 number("sensor", "Sensor (MP)", 16, 20, 24, 33, 45, lift=0.2),
                 number("zoom", "Optical zoom (x)", 3, 5, 10, 24),
                 number("weight", "Weight (g)", 268, 342, 415, 590),
@@ -330,7 +330,7 @@ ELECTRONICS = Department(
                 nouns=("Camera Bag", "Padded Bag", "Camera Backpack"),
                 looks=(2, (1, 1, 0)),
                 title="{brand} {Noun} for {fits}",
-                facts=(colour("Black", "Sand", "Terracotta", "Forest", varies=0.3),),
+                attributes=(colour("Black", "Sand", "Terracotta", "Forest", varies=0.3),),
                 price=(29, 0.4),
                 opens=("A {noun} that suits the {fits} and others of its series.",),
                 says=(
@@ -346,7 +346,7 @@ ELECTRONICS = Department(
             picture="watch",
             nouns=("Smart Watch", "Fitness Watch", "Running Watch", "Hybrid Watch"),
             title="{brand} {model} {size} mm {Noun}",
-            facts=(
+            attributes=(
                 number("size", "Case (mm)", 38, 40, 42, 45, lift=0.05),
                 number("days", "Battery life (days)", 2, 7, 14, 21, lift=0.07),
                 text("glass", "Glass", "Mineral Glass", "Hardened Glass", "Sapphire", lift=0.15),
@@ -378,7 +378,9 @@ ELECTRONICS = Department(
                 picture="watch",
                 nouns=("Sport Band", "Leather Band", "Woven Band", "Charging Dock"),
                 title="{brand} {Noun} for {fits}",
-                facts=(colour("Black", "Sand", "Terracotta", "Navy", "Sage", "Rose", varies=0.5, most=4),),
+                attributes=(
+                    colour("Black", "Sand", "Terracotta", "Navy", "Sage", "Rose", varies=0.5, most=4),
+                ),
                 price=(22, 0.4),
                 opens=("A {noun} for the {fits}, soft from the first day.",),
                 says=(
@@ -394,7 +396,7 @@ ELECTRONICS = Department(
             picture="charger",
             nouns=("USB-C Charger", "Travel Charger", "Wireless Charger", "Power Bank", "USB-C Hub"),
             title="{brand} {model} {power} W {Noun}",
-            facts=(
+            attributes=(
                 number("power", "Power (W)", 20, 30, 45, 65, 100, lift=0.2),
                 number("ports", "Ports", 1, 2, 3, 4, lift=0.1),
                 number("weight", "Weight (g)", 62, 98, 140, 210),

@@ -1,8 +1,8 @@
 """For balconies, beds and window sills."""
 
-from mercat.lab.demo.templates import Department, Kind, colour, detail, flag, number, text
+from mercat.lab.demo.templates import DepartmentTemplate, Kind, colour, detail, flag, number, text
 
-GARDEN = Department(
+GARDEN = DepartmentTemplate(
     name="Garden",
     brands=(
         "Greenhollow",
@@ -45,7 +45,7 @@ GARDEN = Department(
             nouns=("Aloe", "Rubber Plant", "Cactus", "Peace Lily", "Snake Plant", "Fig Tree"),
             looks=(3, (0, 1, 2, 1, 0, 1)),
             title="{brand} {model} {Noun} in a {Pot} Pot, {height} cm",
-            facts=(
+            attributes=(
                 text("pot", "Pot", "Terracotta", "Stoneware", "Ceramic", "Recycled Plastic"),
                 number("height", "Height (cm)", 20, 35, 50, 70, lift=0.25),
                 text("light", "Light", "Bright Light", "Half Shade", "Shade"),
@@ -77,7 +77,7 @@ GARDEN = Department(
             picture="can",
             nouns=("Watering Can", "Long-Spout Watering Can", "Indoor Watering Can"),
             title="{brand} {model} {volume}-litre {Noun}",
-            facts=(
+            attributes=(
                 number("volume", "Volume (l)", 1, 1.5, 3, 5, 9, lift=0.2),
                 text(
                     "material",
@@ -116,7 +116,7 @@ GARDEN = Department(
             nouns=("Trowel", "Hand Fork", "Transplanting Trowel", "Weeding Fork"),
             looks=(2, (0, 1, 0, 1)),
             title="{brand} {model} {Steel} {Noun}",
-            facts=(
+            attributes=(
                 text("steel", "Material", "Carbon Steel", "Stainless Steel", "Bronze", lift=0.25),
                 text("handle", "Handle", "Ash", "Beech", "Cork", "Recycled Plastic"),
                 number("length", "Length (cm)", 26, 29, 32, 36),

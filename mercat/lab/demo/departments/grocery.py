@@ -1,12 +1,12 @@
 """For the larder."""
 
-from mercat.lab.demo.templates import Department, Kind, detail, flag, number, text, tint
+from mercat.lab.demo.templates import DepartmentTemplate, Kind, detail, flag, number, text, tint
 
 _ORGANIC = flag(
     "organic", "Organic", "It is certified organic.", 0.55, "It is grown conventionally, by people we know."
 )
 
-GROCERY = Department(
+GROCERY = DepartmentTemplate(
     name="Grocery",
     brands=(
         "Larkfield",
@@ -49,7 +49,7 @@ GROCERY = Department(
             picture="pouch",
             nouns=("Coffee Beans", "Espresso Beans", "Breakfast Coffee", "Filter Coffee"),
             title="{brand} {model} {Roast} {Noun}, {weight} g",
-            facts=(
+            attributes=(
                 text("roast", "Roast", "Medium Roast", "Dark Roast", "Light Roast"),
                 number("weight", "Weight (g)", 250, 500, 1_000, lift=0.7),
                 text(
@@ -84,7 +84,7 @@ GROCERY = Department(
             picture="tin",
             nouns=("Black Tea", "Green Tea", "Herbal Tea", "Earl Grey Tea", "Rooibos Tea"),
             title="{brand} {model} {Noun}, {weight} g Tin",
-            facts=(
+            attributes=(
                 number("weight", "Weight (g)", 50, 100, 200, lift=0.5),
                 text("form", "Form", "Loose Leaf", "Tea Bags", varies=0.3, most=2),
                 number("minutes", "Minutes to steep", 2, 3, 4, 6),
@@ -120,7 +120,7 @@ GROCERY = Department(
             ),
             looks=(4, (0, 1, 0, 2, 3, 2)),
             title="{brand} {model} {Noun}, {weight} g",
-            facts=(
+            attributes=(
                 number("weight", "Weight (g)", 220, 340, 500, lift=0.3),
                 number("fruit", "Fruit or honey (%)", 60, 70, 85, 100),
                 _ORGANIC,
@@ -151,7 +151,7 @@ GROCERY = Department(
             picture="bar",
             nouns=("Chocolate Bar", "Dark Chocolate", "Milk Chocolate", "Single-Origin Chocolate"),
             title="{brand} {model} {cocoa} % {Noun} with {Extra}",
-            facts=(
+            attributes=(
                 number("cocoa", "Cocoa (%)", 42, 55, 70, 85),
                 text("extra", "With", "Sea Salt", "Hazelnuts", "Orange", "Cherries", "Coffee", "Almonds"),
                 number("weight", "Weight (g)", 70, 100, 180, lift=0.35),
@@ -177,7 +177,7 @@ GROCERY = Department(
             nouns=("Olive Oil", "Rapeseed Oil", "Apple Vinegar", "Walnut Oil", "Balsamic Vinegar"),
             looks=(2, (1, 0, 0, 0, 1)),
             title="{brand} {model} {Press} {Noun}",
-            facts=(
+            attributes=(
                 number("volume", "Volume (ml)", 250, 500, 750, unit="ml", lift=0.45, varies=0.3, most=3),
                 text("press", "Method", "Cold Pressed", "Unfiltered", "Barrel Aged"),
                 detail("taste", "artichoke and pepper", "green apple", "walnut and hay", "ripe plum"),

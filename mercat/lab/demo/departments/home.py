@@ -1,9 +1,9 @@
 # ruff: noqa: E501
 """What a house is furnished and cooks with."""
 
-from mercat.lab.demo.templates import Department, Kind, colour, detail, flag, number, text
+from mercat.lab.demo.templates import DepartmentTemplate, Kind, colour, detail, flag, number, text
 
-HOME = Department(
+HOME = DepartmentTemplate(
     name="Home & Kitchen",
     brands=(
         "Hearthlow",
@@ -47,7 +47,7 @@ HOME = Department(
             picture="mug",
             nouns=("Mug", "Cup", "Breakfast Mug", "Tea Cup"),
             title="{brand} {model} {Material} {Noun}, {volume} ml",
-            facts=(
+            attributes=(
                 text("material", "Material", "Stoneware", "Porcelain", "Enamel", "Earthenware", "Glass"),
                 number("volume", "Volume (ml)", 200, 250, 300, 350, 420, lift=0.08),
                 number("weight", "Weight (g)", 180, 260, 320, 390),
@@ -93,7 +93,7 @@ HOME = Department(
             nouns=("Frying Pan", "Casserole", "Saucepan", "Sauté Pan", "Stockpot"),
             looks=(2, (0, 1, 0, 0, 1)),
             title="{brand} {model} {Material} {Noun}",
-            facts=(
+            attributes=(
                 text(
                     "material",
                     "Material",
@@ -135,7 +135,7 @@ HOME = Department(
             picture="kettle",
             nouns=("Kettle", "Electric Kettle", "Teapot", "Gooseneck Kettle"),
             title="{brand} {model} {volume}-litre {Noun} in {Material}",
-            facts=(
+            attributes=(
                 number("volume", "Volume (l)", 0.8, 1, 1.2, 1.7, lift=0.1),
                 text("material", "Material", "Stainless Steel", "Enamel", "Cast Iron", "Glass"),
                 flag(
@@ -167,7 +167,7 @@ HOME = Department(
             nouns=("Table Lamp", "Desk Lamp", "Bedside Lamp", "Reading Lamp"),
             looks=(2, (0, 1, 0, 1)),
             title="{brand} {model} {Noun} with {Material} Shade",
-            facts=(
+            attributes=(
                 text("material", "Material", "Linen", "Metal", "Paper", "Glass", "Cotton"),
                 number("height", "Height (cm)", 32, 38, 45, 52, lift=0.1),
                 number("light", "Light (lm)", 250, 400, 600, 800),
@@ -202,7 +202,7 @@ HOME = Department(
             nouns=("Dining Chair", "Office Chair", "Armchair", "Lounge Chair"),
             looks=(2, (0, 1, 0, 0)),
             title="{brand} {model} {Noun} in {Cloth}",
-            facts=(
+            attributes=(
                 text("cloth", "Upholstery", "Wool", "Linen", "Velvet", "Leather", lift=0.15),
                 text("frame", "Frame", "Oak", "Ash", "Steel", "Beech"),
                 number("load", "Holds up to (kg)", 110, 120, 130, 150),
@@ -235,7 +235,7 @@ HOME = Department(
             picture="cushion",
             nouns=("Cushion", "Cushion Cover", "Floor Cushion", "Throw Pillow"),
             title="{brand} {model} {Material} {Noun}, {size} cm",
-            facts=(
+            attributes=(
                 text("material", "Material", "Linen", "Cotton", "Velvet", "Wool", "Hemp"),
                 number("size", "Width (cm)", 40, 45, 50, 60, lift=0.12),
                 detail("pattern", "quiet stripes", "a woven diamond", "small dots", "one large circle"),
@@ -277,7 +277,7 @@ HOME = Department(
             picture="towel",
             nouns=("Bath Towel", "Hand Towel Set", "Beach Towel", "Guest Towel Set"),
             title="{brand} {model} {Material} {Noun}",
-            facts=(
+            attributes=(
                 text("material", "Material", "Cotton", "Linen", "Bamboo", "Organic Cotton"),
                 number("gsm", "Density (g/m²)", 380, 450, 520, 600, lift=0.08),
                 text(

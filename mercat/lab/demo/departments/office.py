@@ -1,8 +1,8 @@
 """For desks and for those who sit at them."""
 
-from mercat.lab.demo.templates import Department, Kind, colour, flag, number, text
+from mercat.lab.demo.templates import DepartmentTemplate, Kind, colour, flag, number, text
 
-OFFICE = Department(
+OFFICE = DepartmentTemplate(
     name="Office",
     brands=(
         "Foliomere",
@@ -44,7 +44,7 @@ OFFICE = Department(
             picture="pen",
             nouns=("Fountain Pen", "Ballpoint Pen", "Rollerball Pen", "Fineliner"),
             title="{brand} {model} {Material} {Noun}, {nib} mm",
-            facts=(
+            attributes=(
                 text("material", "Material", "Aluminium", "Brass", "Resin", "Bamboo", lift=0.15),
                 number("nib", "Line (mm)", 0.3, 0.5, 0.7, 1),
                 text("ink", "Ink", "Blue", "Black", "Green"),
@@ -69,7 +69,7 @@ OFFICE = Department(
             picture="notebook",
             nouns=("Notebook", "Journal", "Sketchbook", "Planner"),
             title="{brand} {model} {Format} {Noun}, {pages} pages",
-            facts=(
+            attributes=(
                 text("format", "Format", "A5", "A6", "A4", "B5"),
                 number("pages", "Pages", 96, 128, 192, 240, lift=0.1),
                 text("ruling", "Ruling", "Ruled", "Dotted", "Plain", "Squared", varies=0.3, most=4),
@@ -107,7 +107,7 @@ OFFICE = Department(
             picture="tray",
             nouns=("Desk Organiser", "Pen Holder", "Letter Tray", "Desk Tidy"),
             title="{brand} {model} {Material} {Noun}",
-            facts=(
+            attributes=(
                 text("material", "Material", "Oak", "Felt", "Steel", "Cork", "Walnut", lift=0.1),
                 number("rooms", "Compartments", 2, 3, 5, 6, lift=0.12),
                 number("width", "Width (cm)", 14, 22, 28, 33),

@@ -1,8 +1,8 @@
 """For moving about, indoors and out."""
 
-from mercat.lab.demo.templates import Department, Kind, colour, flag, number, text
+from mercat.lab.demo.templates import DepartmentTemplate, Kind, colour, flag, number, text
 
-SPORTS = Department(
+SPORTS = DepartmentTemplate(
     name="Sports & Outdoors",
     brands=(
         "Fellstride",
@@ -46,7 +46,7 @@ SPORTS = Department(
             nouns=("Football", "Basketball", "Volleyball", "Gym Ball"),
             looks=(3, (1, 0, 2, 2)),
             title="{brand} {model} {Noun} in {Cover}",
-            facts=(
+            attributes=(
                 text("size", "Size", "3", "4", "5", "6", "7", varies=0.4, most=3),
                 text("cover", "Cover", "Recycled Polyurethane", "Rubber", "Leather", lift=0.2),
                 number("weight", "Weight (g)", 280, 350, 420, 600),
@@ -78,7 +78,7 @@ SPORTS = Department(
             nouns=("Dumbbell", "Kettlebell", "Dumbbell Pair", "Adjustable Dumbbell"),
             looks=(2, (0, 1, 0, 0)),
             title="{brand} {model} {Noun}, {weight} kg",
-            facts=(
+            attributes=(
                 number("weight", "Weight (kg)", 2, 4, 8, 12, 16, 24, lift=0.3),
                 text("cover", "Coating", "Vinyl", "Rubber", "Cast Iron", "Neoprene"),
                 number("grip", "Grip (mm)", 28, 30, 33, 35),
@@ -102,7 +102,7 @@ SPORTS = Department(
             picture="tent",
             nouns=("Tent", "Trekking Tent", "Family Tent", "Festival Tent"),
             title="{brand} {model} {people}-person {Noun}",
-            facts=(
+            attributes=(
                 number("people", "People", 1, 2, 3, 4, 6, lift=0.35),
                 number("weight", "Weight (g)", 1_150, 1_900, 2_800, 4_600),
                 number("column", "Water column (mm)", 2_000, 3_000, 5_000, lift=0.1),
@@ -127,7 +127,7 @@ SPORTS = Department(
                 picture="mat",
                 nouns=("Groundsheet", "Peg Set", "Repair Kit", "Inner Lining"),
                 title="{brand} {Noun} for {fits}",
-                facts=(colour("Forest", "Grey", "Ochre", varies=0.0),),
+                attributes=(colour("Forest", "Grey", "Ochre", varies=0.0),),
                 price=(27, 0.35),
                 opens=("A {noun} made for the {fits}.",),
                 says=(
@@ -143,7 +143,7 @@ SPORTS = Department(
             picture="flask",
             nouns=("Water Bottle", "Insulated Bottle", "Vacuum Flask", "Cycling Bottle"),
             title="{brand} {model} {Noun}, {volume} ml",
-            facts=(
+            attributes=(
                 number("volume", "Volume (ml)", 350, 500, 750, 1_000, lift=0.15),
                 text("material", "Material", "Stainless Steel", "Aluminium", "Titanium", lift=0.25),
                 number("hours", "Keeps warm (h)", 6, 12, 18, 24),
@@ -171,7 +171,7 @@ SPORTS = Department(
             picture="mat",
             nouns=("Yoga Mat", "Exercise Mat", "Travel Yoga Mat", "Pilates Mat"),
             title="{brand} {model} {Material} {Noun}, {thick} mm",
-            facts=(
+            attributes=(
                 text("material", "Material", "Natural Rubber", "Cork", "Jute", "Foam"),
                 number("thick", "Thickness (mm)", 2, 4, 5, 6, 10, lift=0.08),
                 number("weight", "Weight (g)", 900, 1_300, 1_900, 2_600),

@@ -1,10 +1,10 @@
 """What children, and some others, play with."""
 
-from mercat.lab.demo.templates import Department, Kind, colour, detail, flag, number, text, tint
+from mercat.lab.demo.templates import DepartmentTemplate, Kind, colour, detail, flag, number, text, tint
 
 _AGE = text("age", "Age", "3 and up", "1 and up", "5 and up", "8 and up")
 
-TOYS = Department(
+TOYS = DepartmentTemplate(
     name="Toys & Games",
     brands=(
         "Tumblewick",
@@ -46,7 +46,7 @@ TOYS = Department(
             picture="block",
             nouns=("Building Blocks", "Wooden Blocks", "Stacking Blocks", "Magnetic Blocks"),
             title="{brand} {model} {Noun}, {pieces} pieces",
-            facts=(
+            attributes=(
                 number("pieces", "Pieces", 24, 36, 50, 80, 120, lift=0.25),
                 text("wood", "Material", "Beech", "Maple", "Linden", "Cork"),
                 _AGE,
@@ -71,7 +71,7 @@ TOYS = Department(
             nouns=("Teddy Bear", "Plush Rabbit", "Soft Toy Bear", "Cuddly Bunny"),
             looks=(2, (0, 1, 0, 1)),
             title="{brand} {model} {Noun}, {height} cm",
-            facts=(
+            attributes=(
                 number("height", "Height (cm)", 18, 25, 32, 45, lift=0.25),
                 text("cover", "Material", "Organic Cotton", "Plush", "Wool"),
                 flag(
@@ -102,7 +102,7 @@ TOYS = Department(
             picture="puzzle",
             nouns=("Jigsaw Puzzle", "Board Game", "Wooden Puzzle", "Memory Game"),
             title="{brand} {model} {Noun}, {pieces} pieces",
-            facts=(
+            attributes=(
                 number("pieces", "Pieces", 48, 100, 500, 1_000, 1_500, lift=0.12),
                 number("minutes", "Minutes to play", 20, 45, 60, 90),
                 detail(
@@ -135,7 +135,7 @@ TOYS = Department(
             nouns=("Toy Car", "Tipper Truck", "Push-Along Car", "Delivery Van"),
             looks=(2, (0, 1, 0, 1)),
             title="{brand} {model} {Material} {Noun}",
-            facts=(
+            attributes=(
                 text("material", "Material", "Beech", "Birch", "Recycled Plastic", "Tin"),
                 number("length", "Length (cm)", 12, 18, 24, 32, lift=0.15),
                 _AGE,
