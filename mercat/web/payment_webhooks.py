@@ -3,7 +3,7 @@
 from msgspec import Struct
 from starlette.requests import Request
 
-from mercat.kit.rpc import read
+from mercat.kit.http import read_body
 from mercat.payments import Webhook, declaration
 from mercat.shop import Shop
 from mercat.web.router import PublicRoute
@@ -26,7 +26,7 @@ class PaymentWebhooksApi:
         """Take a webhook of the payment provider, signed in the provider's own header. The checkout goes on;
         twice changes nothing."""
         signature = request.headers.get(declaration(self._shop.settings).signature_header, "")
-        webhook = Webhook(provider, await read(request, needed=False), signature)
+        webhook = Webhook(provider, await read_body(request, needed=False), signature)
         receipt = await self._shop.checkout.receive_webhook(webhook)
         return WebhookReceived(duplicate=receipt.done)
 

@@ -489,5 +489,5 @@ async def test_the_key_is_not_in_what_a_failure_says(settings):
 def test_the_key_is_given_by_the_environment_and_never_shown():
     told = load({"MERCAT_PAYMENT_PROVIDER": "stripe", "MERCAT_STRIPE_KEY": "sk_test_secret"})
     own = told.part(StripeSettings)
-    assert own.stripe_key.told() == "sk_test_secret"
+    assert own.stripe_key.reveal() == "sk_test_secret"
     assert "sk_test_secret" not in f"{told} {own} {own.stripe_key} {own.stripe_key!r} {[own.stripe_key]}"

@@ -51,7 +51,7 @@ _POLICY = {
 
 def declare(settings: Settings) -> ProviderDeclaration:
     own = settings.part(StripeSettings)
-    secret_key, public_key = own.stripe_key.told(), own.stripe_publishable_key
+    secret_key, public_key = own.stripe_key.reveal(), own.stripe_publishable_key
 
     def connect(db: asyncpg.Pool) -> Provider:
         from mercat.payments.providers.stripe.adapter import Stripe

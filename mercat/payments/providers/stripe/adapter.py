@@ -100,7 +100,7 @@ class Stripe:
         own = settings.part(StripeSettings)
         if not own.stripe_key:
             raise SystemExit("MERCAT_STRIPE_KEY is not set: Stripe needs a secret key.")
-        key, public_key = own.stripe_key.told(), own.stripe_publishable_key
+        key, public_key = own.stripe_key.reveal(), own.stripe_publishable_key
         if public_key and ("_test_" in key) != ("_test_" in public_key):
             raise SystemExit("MERCAT_STRIPE_KEY and MERCAT_STRIPE_PUBLISHABLE_KEY: one is for tests only.")
         self._settings = settings
@@ -255,7 +255,7 @@ class Stripe:
         if not self._secret:
             raise BadSignature("No webhooks are expected: MERCAT_STRIPE_WEBHOOK_SECRET is not set.")
         try:
-            _signatures.verify_header(body.decode(), signature, self._secret.told(), TOLERANCE_S)
+            _signatures.verify_header(body.decode(), signature, self._secret.reveal(), TOLERANCE_S)
         except (stripe.SignatureVerificationError, UnicodeDecodeError, ValueError) as error:
             raise BadSignature from error
         event = msgspec.json.decode(body, type=_Event)
