@@ -67,7 +67,6 @@ REMAINING: dict[str, set[str]] = {
         "Crowd",
         "Plan",
     },
-    "numbers": {},
     "writes": {
         "web/checkout.py: CheckoutPages._ask",
         "web/checkout.py: CheckoutPages.buy",
