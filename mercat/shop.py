@@ -108,7 +108,7 @@ def make_payments(host: Host, db: asyncpg.Pool) -> payments.Payments:
 
 def _make_search(host: Host, db: asyncpg.Pool, _: Shop) -> search.Search:
     settings = host.settings
-    return search.Search(settings.data / "search", settings.search_sold_out, db, search.place_of(settings))
+    return search.Search(settings.data / "search", settings.search_sold_out, db, search.index_store(settings))
 
 
 def _make_checkout(host: Host, db: asyncpg.Pool, shop: Shop) -> checkout.Checkout:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from mercat.search.engine import Place
-from mercat.search.index import Folder
-from mercat.search.opensearch import OpenSearch
+from mercat.search.engine import IndexStore
+from mercat.search.engines.opensearch import OpenSearchStore
+from mercat.search.engines.tantivy import TantivyStore
 
 ENGINES = ("tantivy", "opensearch")
 RUN = Path(__file__).parents[1] / ".opensearch" / "run"
@@ -49,34 +49,34 @@ def node() -> str:
 
 
 @contextmanager
-def place_of(engine: str, folder: Path) -> Iterator[Place]:
+def place_of(engine: str, folder: Path) -> Iterator[IndexStore]:
     """An empty place for indexes."""
     if engine == "tantivy":
-        yield Folder(folder / "index")
+        yield TantivyStore(folder / "index")
         return
-    place = OpenSearch(node(), f"shop-{os.getpid()}-{next(_number)}")
+    place = OpenSearchStore(node(), f"shop-{os.getpid()}-{next(_number)}")
     yield place
     lose(place)
     place.http.close()
 
 
 @pytest.fixture(params=ENGINES)
-def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[IndexStore]:
     with place_of(request.param, tmp_path) as place:
         yield place
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def for_all(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def for_all(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[IndexStore]:
     """The same for all tests of a file, which only read."""
     with place_of(request.param, tmp_path_factory.mktemp("index")) as place:
         yield place
 
 
-def lose(place: Place) -> None:
+def lose(place: IndexStore) -> None:
     """The index is gone, and nobody was told."""
-    if isinstance(place, Folder):
+    if isinstance(place, TantivyStore):
         shutil.rmtree(place.path)
-    elif isinstance(place, OpenSearch):
+    elif isinstance(place, OpenSearchStore):
         for path in place.http.ask("GET", f"/{place.name}-*/_alias"):
             place.http.ask("DELETE", f"/{path}")

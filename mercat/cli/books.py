@@ -21,7 +21,7 @@ from mercat.embedded import Connection
 from mercat.kit.host import Host
 from mercat.money import words
 from mercat.payments import Reconciled
-from mercat.search import behind, place_of
+from mercat.search import count_stale, index_store
 from mercat.shop import make_payments
 
 _console = Console(stderr=True)
@@ -89,14 +89,14 @@ async def _audit(shop: Connection) -> tuple[list[Finding], list[Account]]:
 async def _index(shop: Connection, reader: asyncpg.Connection) -> list[Finding]:
     """Whether search has the newest of some products for sale; `mercat search verify` compares all."""
     rows = await reader.fetch(_SAMPLED)
-    standing = {row["product_id"]: row["version"] for row in rows}
+    versions = {row["product_id"]: row["version"] for row in rows}
     found = await asyncio.to_thread(
-        behind, place_of(settings.load({**os.environ, **shop.environment()})), standing
+        count_stale, index_store(settings.load({**os.environ, **shop.environment()})), versions
     )
     return (
         []
         if found is None
-        else [Finding("search has the catalogue's newest (sampled)", len(standing), found)]
+        else [Finding("search has the catalogue's newest (sampled)", len(versions), found)]
     )
 
 

@@ -1,4 +1,5 @@
-"""What `mercat search` does at a terminal: how good the order of products is, and learning a better one."""
+"""The commands of `mercat search`: measure how good the order of products is, train a better one, compare
+index and catalogue."""
 
 import asyncio
 import json
@@ -21,7 +22,7 @@ from mercat.cli.options import HERE, AsJson, Data, needs_shop, opened_shop
 from mercat.embedded import Connection, Trouble
 from mercat.ids import ProductId
 from mercat.kit.refusals import Refusal
-from mercat.search import Place, learning, place_of, verifying
+from mercat.search import IndexStore, compare_with_catalogue, index_store, training
 from mercat.shop import every_product
 
 _console = Console(stderr=True)
@@ -29,13 +30,13 @@ _SHOWN = 20
 Read = TypeVar("Read")
 
 
-def _place(folder: Path) -> Place:
-    return place_of(settings.load({**os.environ, "MERCAT_DATA": str(folder.parent)}))
+def _store(folder: Path) -> IndexStore:
+    return index_store(settings.load({**os.environ, "MERCAT_DATA": str(folder.parent)}))
 
 
-def _can_learn() -> None:
+def _check_lightgbm() -> None:
     if find_spec("lightgbm") is None:
-        raise Trouble(f"Learning needs LightGBM: `uv pip install --python {sys.executable} lightgbm`.")
+        raise Trouble(f"Training needs LightGBM: `uv pip install --python {sys.executable} lightgbm`.")
 
 
 def _read(reading: Callable[[Path], Read], file: Path) -> Read:
@@ -55,62 +56,64 @@ def _write(file: Path, content: bytes) -> None:
         raise Trouble(f"{file} cannot be written: {(error.strerror or str(error)).lower()}.") from None
 
 
-def _cases(
-    folder: Path, asked: dict[str, str], graded: dict[str, dict[str, int]]
-) -> dict[str, learning.Case]:
+def _judged_queries(folder: Path, queries: Path, judgements: Path) -> dict[str, training.JudgedQuery]:
+    asked, grades = _read(training.read_queries, queries), _read(training.read_judgements, judgements)
     try:
-        return learning.cases(folder, _place(folder), asked, graded)
+        return training.judged_queries(folder, _store(folder), asked, grades)
     except Refusal:
         raise Trouble(f"The shop in {folder.parent} has no index yet: open it once.") from None
 
 
-def _validated(made: dict[str, learning.Case]) -> tuple[dict[str, float], dict[str, list[str]]]:
+def _cross_validate(
+    judged: dict[str, training.JudgedQuery],
+) -> tuple[dict[str, float], training.Rankings]:
     try:
-        return learning.validated(made)
-    except learning.TooLittle:
+        return training.cross_validate(judged)
+    except training.TooFewJudgements:
         raise Trouble(
-            "There is too little to learn from: too few of these questions find a product of this shop"
+            "There are too few judgements to train on: too few of these queries find a product of this shop"
             " that was judged good (its product_id is its external_id where it has one)."
         ) from None
 
 
 def evaluate(folder: Path, queries: Path, judgements: Path, *, as_json: bool, run: Path | None) -> int:
-    """The words alone, the prior, and the learnt ranker by cross-validation, on one shop's products."""
-    _can_learn()
-    made = _cases(folder, _read(learning.questions, queries), _read(learning.judgements, judgements))
+    """Measure the words alone, the prior, and the learnt ranker by cross-validation, on one shop's
+    products."""
+    _check_lightgbm()
+    judged = _judged_queries(folder, queries, judgements)
     steps: dict[str, dict[str, float]] = {}
-    steps["words"], _ = learning.plain(made)
-    steps["prior"], _ = learning.untaught(made)
-    steps["learnt"], ranked = _validated(made)
+    steps["words"], _ = training.evaluate_words(judged)
+    steps["prior"], _ = training.evaluate_prior(judged)
+    steps["learnt"], rankings = _cross_validate(judged)
     if run:
-        lines = [json.dumps({"query_id": key, "product_ids": names}) for key, names in ranked.items()]
+        lines = [json.dumps({"query_id": key, "product_ids": names}) for key, names in rankings.items()]
         _write(run, ("\n".join(lines) + "\n").encode())
     if as_json:
-        typer.echo(json.dumps({"queries": len(made), "steps": steps}))
+        typer.echo(json.dumps({"queries": len(judged), "steps": steps}))
     else:
         _show(steps)
     return 0
 
 
 def train(folder: Path, queries: Path, judgements: Path, out: Path) -> int:
-    """Learns from all judgements, and says what that is worth on questions held out."""
-    _can_learn()
-    asked, graded = _read(learning.questions, queries), _read(learning.judgements, judgements)
-    made = _cases(folder, asked, graded)
-    held_out, _ = _validated(made)
+    """Train a ranker on all judgements, and say what that is worth on queries held out."""
+    _check_lightgbm()
+    judged = _judged_queries(folder, queries, judgements)
+    held_out, _ = _cross_validate(judged)
+    judgement_count = sum(len(grades) for grades in _read(training.read_judgements, judgements).values())
     about: dict[str, Any] = {
-        "queries": len(made),
-        "judgements": sum(len(grades) for grades in graded.values()),
+        "queries": len(judged),
+        "judgements": judgement_count,
         "cross_validated": {name: round(value, 4) for name, value in held_out.items()},
     }
-    _write(out, msgspec.json.encode(learning.learn(list(made.values()), about=about)))
+    _write(out, msgspec.json.encode(training.train(list(judged.values()), about=about)))
     _show({"cross-validated": held_out})
     _console.print(f"The ranker is in {out}.")
     return 0
 
 
 def verify(shop: Connection, every: int, *, mend: bool, as_json: bool) -> int:
-    """Compares index and catalogue. Exits with 1 where they differ and nobody mended it."""
+    """Compare index and catalogue. Exits with 1 where they differ and it was not mended."""
     return asyncio.run(_verify(shop, every, mend=mend, as_json=as_json))
 
 
@@ -118,22 +121,22 @@ async def _verify(connection: Connection, every: int, *, mend: bool, as_json: bo
     async with AsyncExitStack() as stack:
         shop = await build_shop(settings.load({**os.environ, **connection.environment()}), stack)
         await shop.host.lease_worker()
-        place = place_of(shop.settings)
-        verdict = await verifying.verify(place, lambda: every_product(shop.catalog), every)
-        if mend and verdict.differences:
-            wrong = [ProductId(each.product_id) for each in verdict.differences if each.what != "extra"]
+        store = index_store(shop.settings)
+        report = await compare_with_catalogue(store, lambda: every_product(shop.catalog), every)
+        if mend and report.differences:
+            wrong = [ProductId(each.product_id) for each in report.differences if each.what != "extra"]
             await shop.catalog.tell_again(wrong)
-            if len(wrong) < len(verdict.differences):
-                place.drop()
+            if len(wrong) < len(report.differences):
+                store.drop()
     if as_json:
-        typer.echo(msgspec.json.encode(verdict))
+        typer.echo(msgspec.json.encode(report))
     else:
-        for each in verdict.differences[:_SHOWN]:
+        for each in report.differences[:_SHOWN]:
             _console.print(f"{ProductId(each.product_id)} is {each.what} in the index")
-        count = len(verdict.differences)
-        said = f"{verdict.checked:,} products compared, {count:,} differ"
-        _console.print(f"{said}{' and are being mended' if count and mend else ''}.")
-    return 1 if verdict.differences and not mend else 0
+        count = len(report.differences)
+        message = f"{report.checked:,} products compared, {count:,} differ"
+        _console.print(f"{message}{' and are being mended' if count and mend else ''}.")
+    return 1 if report.differences and not mend else 0
 
 
 def _show(steps: dict[str, dict[str, float]]) -> None:

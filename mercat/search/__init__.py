@@ -1,71 +1,94 @@
 """Search: every product for sale, found by its words, narrowed by its facets, counted by category.
 
-It owns no truth about products: an index in a folder, filled by the facts that the catalogue tells
-(`ProductChanged`) and built anew from the catalogue when it is lost. Its tables keep what operators want of
-searches. Any process may ask; one process, in the back, writes. Others import from here only.
-"""
+It owns no truth about products: an index, kept in step by what the catalogue publishes (`ProductChanged`) and
+built anew from the catalogue when it is lost. Its tables hold merchandising rules and past queries. Any
+process may ask; one process, in the back, writes. Others import from here only."""
 
+from mercat.search import engine
 from mercat.search.api import API
-from mercat.search.engine import Place
+from mercat.search.consistency import compare_with_catalogue, count_stale
+from mercat.search.engine import IndexStore
+from mercat.search.engines.choose import index_store
+from mercat.search.facets.ranges import PRICE_RANGES, RATING_STEPS, PriceRange, price_range
 from mercat.search.messages import (
+    ATTRIBUTE_FILTERS_MAX,
+    ATTRIBUTE_NAME_LETTERS_MAX,
+    ATTRIBUTE_VALUE_LETTERS_MAX,
+    FILTER_VALUES_MAX,
+    PAGE_MAX,
     PHRASE_MAX,
+    SEARCH_SORTS,
+    AttributeCounts,
+    AttributeFilters,
     BoostFactor,
-    Card,
-    Count,
-    Department,
-    Explained,
+    CardSeller,
+    CategorySuggestion,
+    Explanation,
+    FacetCount,
     Facets,
-    Found,
-    KeptRule,
     Phrase,
     PinPlace,
-    Query,
-    Relaxed,
+    ProductCard,
+    RatingCount,
+    RelaxedQuery,
     Rule,
     RuleChange,
     RuleChanges,
     Rules,
-    Seller,
-    Sort,
-    StarCount,
+    SearchQuery,
+    SearchResults,
+    SearchSort,
+    StoredRule,
     Suggestions,
     TooManyRules,
-    Trait,
-    Wanted,
 )
-from mercat.search.places import place_of
-from mercat.search.service import Everything, Search
-from mercat.search.verifying import behind
+from mercat.search.product_entry import product_card
+from mercat.search.ranking import training
+from mercat.search.service import AllProducts, Search
 
 __all__ = [
     "API",
+    "ATTRIBUTE_FILTERS_MAX",
+    "ATTRIBUTE_NAME_LETTERS_MAX",
+    "ATTRIBUTE_VALUE_LETTERS_MAX",
+    "FILTER_VALUES_MAX",
+    "PAGE_MAX",
     "PHRASE_MAX",
+    "PRICE_RANGES",
+    "RATING_STEPS",
+    "SEARCH_SORTS",
+    "AllProducts",
+    "AttributeCounts",
+    "AttributeFilters",
     "BoostFactor",
-    "Card",
-    "Count",
-    "Department",
-    "Everything",
-    "Explained",
+    "CardSeller",
+    "CategorySuggestion",
+    "Explanation",
+    "FacetCount",
     "Facets",
-    "Found",
-    "KeptRule",
+    "IndexStore",
     "Phrase",
     "PinPlace",
-    "Place",
-    "Query",
-    "Relaxed",
+    "PriceRange",
+    "ProductCard",
+    "RatingCount",
+    "RelaxedQuery",
     "Rule",
     "RuleChange",
     "RuleChanges",
     "Rules",
     "Search",
-    "Seller",
-    "Sort",
-    "StarCount",
+    "SearchQuery",
+    "SearchResults",
+    "SearchSort",
+    "StoredRule",
     "Suggestions",
     "TooManyRules",
-    "Trait",
-    "Wanted",
-    "behind",
-    "place_of",
+    "compare_with_catalogue",
+    "count_stale",
+    "engine",
+    "index_store",
+    "price_range",
+    "product_card",
+    "training",
 ]

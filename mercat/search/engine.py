@@ -1,209 +1,315 @@
-"""What search asks of an engine: clauses, as data, and a few questions. Two engines answer them, tantivy in
-this process (`embedded.py`) and OpenSearch (`opensearch.py`); everything that decides what is found, and in
-which order, stands above this line and is the same for both.
+"""The engine-neutral protocol of search: clauses as data, and what is asked of an index.
 
-Clauses have tantivy's names and arguments. One never changes: tantivy's own form of it is kept in `made`."""
+Two engines implement it, tantivy in this process and OpenSearch over HTTP (`engines/`). Whatever decides what
+is found, and in which order, stands above this line and is the same for both."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+import struct
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal, NamedTuple, Protocol
 
-from tantivy import FieldType, Occur, Order
+from msgspec import Raw
 
 from mercat.events import ProductChanged
-from mercat.search.facts import Rows
+from mercat.search.product_rows import Rows
 
-__all__ = [
-    "DocAddress",
-    "FieldType",
-    "Found",
-    "Occur",
-    "Order",
-    "Place",
-    "Query",
-    "Reader",
-    "Searcher",
-    "Writer",
-]
-
+Occur = Literal["must", "should", "must_not"]
 DocAddress = Any
-"""Which product, as the engine that found it says."""
+"""The product of a hit, as the engine that found it refers to it."""
+Hit = tuple[Any, DocAddress]
+"""The engine's score, or the key that products are sorted by, and the product."""
 
 
-class Query:
-    __slots__ = ("args", "kind", "made")
+class Clause:
+    """A query clause as data: what it is and its arguments. Immutable; an engine may keep its own form of it
+    in `native`."""
+
+    __slots__ = ("args", "kind", "native")
 
     def __init__(self, kind: str, *args: Any) -> None:
         self.kind, self.args = kind, args
-        self.made: Any = None
+        self.native: Any = None
 
     @staticmethod
-    def term_query(field: str, value: object) -> "Query":
-        return Query("term", field, value)
+    def term(field: str, value: object) -> "Clause":
+        """Match a field that has exactly this value or word."""
+        return Clause("term", field, value)
 
     @staticmethod
-    def term_set_query(field: str, values: Sequence[Any]) -> "Query":
-        return Query("terms", field, values)
+    def terms(field: str, values: Sequence[Any]) -> "Clause":
+        """Match a field that has any of these values."""
+        return Clause("terms", field, values)
 
     @staticmethod
-    def all_query() -> "Query":
-        return Query("all")
+    def match_all() -> "Clause":
+        """Match every product."""
+        return Clause("match_all")
 
     @staticmethod
-    def empty_query() -> "Query":
-        return Query("none")
+    def match_none() -> "Clause":
+        """Match nothing."""
+        return Clause("match_none")
 
     @staticmethod
-    def fuzzy_term_query(field: str, text: str, distance: int = 1, prefix: bool = False) -> "Query":
-        """Words so many letters away, neighbours that changed places being one; or words that begin so."""
-        return Query("fuzzy", field, text, distance, prefix)
+    def fuzzy(field: str, text: str, distance: int = 1, *, prefix: bool = False) -> "Clause":
+        """Match words so many edits away, a transposition being one; with `prefix`, words that begin so."""
+        return Clause("fuzzy", field, text, distance, prefix)
 
     @staticmethod
-    def phrase_query(field: str, words: list[Any], slop: int = 0) -> "Query":
-        return Query("phrase", field, words, slop)
+    def phrase(field: str, words: Sequence[str]) -> "Clause":
+        """Match these words in a row."""
+        return Clause("phrase", field, list(words))
 
     @staticmethod
-    def boolean_query(parts: Sequence[tuple[Occur, "Query"]], least: int | None = None) -> "Query":
-        """`least`: so many of those that should."""
-        return Query("bool", parts, least)
+    def boolean(parts: Sequence[tuple[Occur, "Clause"]], minimum: int | None = None) -> "Clause":
+        """Combine clauses; `minimum` is how many of the `should` ones are needed."""
+        return Clause("boolean", parts, minimum)
 
     @staticmethod
-    def disjunction_max_query(parts: Sequence["Query"], others: float | None = None) -> "Query":
-        """The best part's score, and of the others' this share."""
-        return Query("best", parts, others)
+    def all_of(clauses: Sequence["Clause"]) -> "Clause":
+        """Match what every clause matches."""
+        return Clause.boolean([("must", clause) for clause in clauses])
 
     @staticmethod
-    def boost_query(query: "Query", boost: float) -> "Query":
-        return Query("boost", query, boost)
+    def any_of(clauses: Sequence["Clause"], minimum: int | None = None) -> "Clause":
+        """Match what at least one clause matches, or at least `minimum` of them."""
+        return Clause.boolean([("should", clause) for clause in clauses], minimum)
 
     @staticmethod
-    def const_score_query(query: "Query", score: float) -> "Query":
-        return Query("const", query, score)
+    def dis_max(clauses: Sequence["Clause"], tie_breaker: float = 0.0) -> "Clause":
+        """Score by the best clause, plus this share of the others' scores."""
+        return Clause("dis_max", clauses, tie_breaker)
 
     @staticmethod
-    def range_query(field: str, kind: FieldType, low: Any | None = None, high: Any | None = None) -> "Query":
-        """Both ends included."""
-        return Query("range", field, kind, low, high)
+    def boost(clause: "Clause", factor: float) -> "Clause":
+        """Multiply a clause's score."""
+        return Clause("boost", clause, factor)
+
+    @staticmethod
+    def constant_score(clause: "Clause", score: float) -> "Clause":
+        """Replace a clause's score; 0 makes it a filter."""
+        return Clause("constant_score", clause, score)
+
+    @staticmethod
+    def between(field: str, low: float | None = None, high: float | None = None) -> "Clause":
+        """Match numbers in a range, both ends included."""
+        return Clause("between", field, low, high)
 
 
-@dataclass(slots=True)
-class Found:
-    """The best, each with its score or the value it is sorted by; and how many there are, where that was
-    asked."""
+class SortKey(NamedTuple):
+    """A numeric field to sort by."""
 
-    hits: list[tuple[Any, DocAddress]]
-    count: int | None
+    field: str
+    descending: bool = True
 
 
-class Searcher(Protocol):
-    """One state of the index, or what is as good: what it says within a fifth of a second fits together."""
+class After(NamedTuple):
+    """Where a walk by a sort key goes on: behind these products, all that were shown with this key."""
+
+    key: int
+    product_ids: Sequence[int]
+
+
+class TermsWanted(NamedTuple):
+    """A field whose terms are to be counted: at most `size` of them; each part of the index reports its most
+    frequent `per_segment`."""
+
+    field: str
+    size: int
+    per_segment: int
+
+
+class IndexSearcher(Protocol):
+    """One state of the index, or what is as good: all it answers within a fifth of a second is consistent."""
 
     @property
-    def num_docs(self) -> int: ...
+    def num_docs(self) -> int:
+        """How many products there are."""
+        ...
 
     def search(
         self,
-        query: Query,
-        limit: int = 10,
-        count: bool = True,
-        order_by_field: str | None = None,
+        clause: Clause,
+        limit: int,
+        *,
         offset: int = 0,
-        order: Order = Order.Desc,
-        weight_by_field: str | None = None,
-        after: tuple[int, Sequence[int]] | None = None,
-    ) -> Found:
-        """By score, BM25 with k1 1.2 and b 0.75, times log2(2 + the field to weigh by); or by a field.
-        `after`: the value of the last one shown, and all products of that value that were."""
+        sort: SortKey | None = None,
+        weight_by: str | None = None,
+        after: After | None = None,
+    ) -> list[Hit]:
+        """Return the best products. Without `sort` they are ordered by score: BM25 with k1 1.2 and b 0.75,
+        times log2(2 + the field `weight_by`)."""
         ...
 
-    def count(self, query: Query) -> int: ...
-
-    def aggregate(self, query: Query, agg: dict[str, Any]) -> dict[str, Any]:
-        """As both engines take and answer it."""
+    def count(self, clause: Clause) -> int:
+        """Count the products that match."""
         ...
 
-    def fast_field_values(self, field_name: str, doc_addresses: Sequence[DocAddress]) -> list[Any]: ...
+    def count_terms(self, clause: Clause, wanted: Sequence[TermsWanted]) -> list[dict[str, int]]:
+        """Count the products that match by the terms of each field, the most frequent term first."""
+        ...
 
-    def doc_freq(self, field_name: str, field_value: Any) -> int: ...
+    def field_values(self, field: str, hits: Sequence[Hit]) -> list[Any]:
+        """Read a numeric or boolean field of each hit; None where a product has none."""
+        ...
+
+    def doc_freq(self, field: str, value: object) -> int:
+        """Count the products that have a term in a field."""
+        ...
 
     def doc_freqs(self, terms: Sequence[tuple[str, str]]) -> list[int]:
-        """Of several terms at once."""
+        """Count the products of several terms at once."""
         ...
 
     def terms_with_prefix(
-        self, field_name: str, prefix: str, filter_query: Query | None = None, limit: int | None = None
+        self, field: str, prefix: str, within: Clause | None = None, limit: int | None = None
     ) -> list[tuple[str, int]]:
-        """The commonest first."""
+        """List the terms that begin so with how many products have each, the most frequent first."""
         ...
 
-    def cards(self, doc_addresses: Sequence[DocAddress]) -> list[bytes]:
-        """What is shown of each; nothing where it is not for sale."""
+    def cards(self, hits: Sequence[Hit]) -> list[bytes]:
+        """Read the card of each hit, as JSON; empty where the product is not for sale."""
         ...
 
 
-class Pages(Protocol):
+class ProductRowReader(Protocol):
+    """The ranker's rows of one index."""
+
     def read(self, numbers: list[int]) -> Rows:
-        """Rows of facts by number, for the asker to write in; empty ones where there is none."""
+        """Copy rows by number; one that does not exist is all zeros."""
         ...
 
 
-class Reader(Protocol):
-    @property
-    def pages(self) -> Pages | None: ...
+class IndexReader(Protocol):
+    """The newest state of an index that this process has noticed."""
 
     @property
-    def counted(self) -> dict[str, Any]:
-        """For what was counted of all products, while they are what they are."""
+    def rows(self) -> ProductRowReader | None:
+        """The ranker's rows; None before the first search."""
         ...
 
-    def searcher(self) -> Searcher: ...
+    @property
+    def memo(self) -> dict[str, Any]:
+        """What was computed for this state of the index; another state starts with an empty one."""
+        ...
 
-    def look_again(self) -> None: ...
+    def searcher(self) -> IndexSearcher:
+        """Open the newest state. Refuses with `Unavailable` where there is no index."""
+        ...
+
+    def look_again(self) -> None:
+        """Look for a newer state at the next search."""
+        ...
 
 
-class Writer(Protocol):
+class IndexWriter(Protocol):
     """Writes one index. Not for two threads at once."""
 
     @property
-    def path(self) -> Any: ...
+    def path(self) -> Any:
+        """Which index this is."""
+        ...
 
     def apply(self, changes: Sequence[ProductChanged]) -> int:
-        """Writes what is newer than what is there; readers see it when it returns."""
+        """Write what is newer than what is there and return how much that was. Readers see it on return."""
         ...
 
     def fill(self, changes: Sequence[ProductChanged]) -> int:
-        """Puts products into a new index; they are seen after `rest`."""
+        """Write products to a new index; readers see them after `rest`."""
         ...
 
-    def rest(self) -> None: ...
+    def rest(self) -> None:
+        """Make everything visible and give memory and threads back."""
+        ...
 
 
-class Place(Protocol):
-    """Where the indexes of a shop are, one of them in use."""
+class IndexStore(Protocol):
+    """Where a shop's indexes are, one of them in use."""
 
     @property
-    def far(self) -> bool:
+    def remote(self) -> bool:
         """Whether asking means waiting for another machine."""
         ...
 
-    def reader(self) -> Reader: ...
+    def reader(self) -> IndexReader:
+        """Return a reader of whichever index is in use."""
+        ...
 
-    def writer(self, path: Any, *, create: bool = False) -> Writer: ...
+    def writer(self, path: Any, *, create: bool = False) -> IndexWriter:
+        """Open an index for writing, or create it."""
+        ...
 
     def current(self) -> Any | None:
-        """The index in use; None where there is none of today's form."""
+        """Return the index in use; None where there is none of today's form."""
         ...
 
-    def there(self) -> bool: ...
-
-    def sound(self) -> bool: ...
-
-    def beside(self) -> Any:
-        """A new place for the next index; what else lies there and is not in use goes."""
+    def exists(self) -> bool:
+        """Tell whether an index of today's form is in use."""
         ...
 
-    def use(self, path: Any) -> None: ...
+    def is_sound(self) -> bool:
+        """Check that the index in use can be read and is undamaged."""
+        ...
+
+    def new_path(self) -> Any:
+        """Return an empty place for the next index. Whatever else is there and not in use is deleted."""
+        ...
+
+    def use(self, path: Any) -> None:
+        """Put an index in use in one step; the one before is deleted."""
+        ...
 
     def drop(self) -> None:
-        """Gives the index up: the process that writes builds it anew."""
+        """Take the index out of use: the process that writes builds it anew."""
         ...
+
+
+class BrokenIndex(Exception):
+    """The index cannot be read or written as it stands."""
+
+
+@contextmanager
+def engine_errors() -> Generator[None]:
+    """Turn whatever an engine raises into `BrokenIndex`: a panic of Rust is not even an Exception in
+    Python."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, struct.error) as error:
+        raise BrokenIndex(str(error)) from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise BrokenIndex(str(error)) from error
+
+
+SETTING_UP = "Search is being set up. Nothing is lost; try again shortly."
+
+
+def newest_changes(changes: Sequence[ProductChanged]) -> dict[int, ProductChanged]:
+    """Return the newest of the changes of each product, by its id."""
+    newest: dict[int, ProductChanged] = {}
+    for change in changes:
+        known = newest.get(change.product_id)
+        if known is None or change.version > known.version:
+            newest[int(change.product_id)] = change
+    return newest
+
+
+def search_by_score(searcher: IndexSearcher, clause: Clause, limit: int, offset: int = 0) -> list[Hit]:
+    """Search by the engine's score; where scores tie, the better rating comes first."""
+    return searcher.search(clause, limit, offset=offset, weight_by="static_rank")
+
+
+def product_ids(searcher: IndexSearcher, hits: Sequence[Hit]) -> list[int]:
+    """Read the product id of each hit."""
+    return [int(product or 0) for product in searcher.field_values("product_id", hits)]
+
+
+def row_numbers(searcher: IndexSearcher, hits: Sequence[Hit]) -> list[int]:
+    """Read the number of each hit's row of ranking data."""
+    return [int(row or 0) for row in searcher.field_values("row", hits)]
+
+
+def raw_cards(searcher: IndexSearcher, hits: Sequence[Hit]) -> list[Raw]:
+    """Read the card of each hit as JSON that is spliced into an answer undecoded."""
+    return [Raw(card) for card in searcher.cards(hits)]

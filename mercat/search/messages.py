@@ -1,7 +1,7 @@
-"""What search is asked and what it answers."""
+"""What search is asked and what it answers. Prices are minor units of the shop's currency."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, Raw, Struct
 
@@ -9,130 +9,141 @@ from mercat.ids import ProductId, RuleChangeId, RuleId, SellerId
 from mercat.kit import codec
 from mercat.kit.refusals import Conflict
 
-Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
-SoldOut = Literal["among_others", "last", "hidden"]
-PAGE_MAX = 1_000
-LIMIT_MAX = 100
-Words = Annotated[str, Meta(max_length=20_000)]
-Page = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
-Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
+SearchSort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
+SEARCH_SORTS: tuple[SearchSort, ...] = get_args(SearchSort)
+SoldOutPolicy = Literal["among_others", "last", "hidden"]
+QUERY_LETTERS_MAX = 20_000
+PAGE_MAX, PAGE_SIZE_MAX = 1_000, 100
+QueryText = Annotated[str, Meta(max_length=QUERY_LETTERS_MAX)]
+PageNumber = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
+PageSize = Annotated[int, Meta(ge=1, le=PAGE_SIZE_MAX)]
 
-Wanted = Annotated[
+ATTRIBUTE_FILTERS_MAX, FILTER_VALUES_MAX = 8, 20
+ATTRIBUTE_NAME_LETTERS_MAX, ATTRIBUTE_VALUE_LETTERS_MAX = 100, 200
+AttributeFilters = Annotated[
     dict[
-        Annotated[str, Meta(min_length=1, max_length=100)],
-        Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=20)],
+        Annotated[str, Meta(min_length=1, max_length=ATTRIBUTE_NAME_LETTERS_MAX)],
+        Annotated[
+            list[Annotated[str, Meta(max_length=ATTRIBUTE_VALUE_LETTERS_MAX)]],
+            Meta(max_length=FILTER_VALUES_MAX),
+        ],
     ],
-    Meta(max_length=8),
+    Meta(max_length=ATTRIBUTE_FILTERS_MAX),
 ]
 """Values of attributes or options, by name; several values of one mean any of them. What no product has finds
 nothing, as a brand that nobody sells does."""
 
 
-class Query(Struct, frozen=True, kw_only=True):
+class SearchQuery(Struct, frozen=True, kw_only=True):
     """What a shopper looks for. No words: everything that passes the filters. Prices are minor units of the
     shop's currency, both ends included; several brands, or several categories, mean any of them."""
 
-    q: Words = ""
+    q: QueryText = ""
     price_min: int | None = None
     price_max: int | None = None
     brand: list[str] = []
     category: list[str] = []
     rating_min: float | None = None
     in_stock: bool | None = None
-    attributes: Wanted = {}
+    attributes: AttributeFilters = {}
     seller_id: SellerId | None = None
-    sort: Sort = "relevance"
-    page: Page = 1
-    limit: Limit = 20
+    sort: SearchSort = "relevance"
+    page: PageNumber = 1
+    limit: PageSize = 20
     cursor: str | None = None
-    """Goes on where an answer's `next_cursor` says; `page` is then not looked at."""
+    """Continues where an answer's `next_cursor` says; `page` is then ignored."""
 
 
-class Seller(Struct, frozen=True):
+class CardSeller(Struct, frozen=True):
+    """Who sells a product, as a card shows it."""
+
     seller_id: SellerId
     name: str
 
 
-class Card(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A product in a list. The price is decimal, as the public answers show it."""
+class ProductCard(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A product in a list, as the index stores it. The price is in minor units."""
 
     product_id: ProductId
     title: str
-    price: float
+    price: int
     currency: str
     rating: float
     review_count: int
     image_url: str
     in_stock: bool
-    seller: Seller
+    seller: CardSeller
     category: str
     brand: str | None
     external_id: str | None = None
 
 
-class Count(Struct, frozen=True):
+class FacetCount(Struct, frozen=True):
+    """How many products have a value of a facet."""
+
     value: str
     count: int
 
 
-class StarCount(Struct, frozen=True):
-    """So many products have at least this many stars."""
+class RatingCount(Struct, frozen=True):
+    """How many products have at least so many stars."""
 
     value: int
     count: int
 
 
-class Trait(Struct, frozen=True):
+class AttributeCounts(Struct, frozen=True):
     """An attribute, or an option of variants, as a facet."""
 
     name: str
-    values: list[Count]
+    values: list[FacetCount]
 
 
 class Facets(Struct, frozen=True):
-    """How many products each choice would leave. A facet does not mind its own filter."""
+    """How many products each choice would leave. A facet ignores its own filter."""
 
-    brands: list[Count]
-    price_ranges: list[Count]
-    categories: list[Count]
-    ratings: list[StarCount]
-    attributes: list[Trait] = []
-    """Where the products lie in one category: the few attributes that tell those of it apart; and whatever
+    brands: list[FacetCount]
+    price_ranges: list[FacetCount]
+    categories: list[FacetCount]
+    ratings: list[RatingCount]
+    attributes: list[AttributeCounts] = []
+    """Where most products are of one category: the few attributes that tell those of it apart; and whatever
     the filters name."""
 
 
-class Relaxed(Struct, frozen=True):
-    """Nothing has all the words asked for, so these were looked for instead."""
+class RelaxedQuery(Struct, frozen=True):
+    """What was looked for instead, where no product has all the words."""
 
     q: str
-    """The words that were looked for: spelling mended, hopeless ones left out."""
+    """The words that were looked for: spelling corrected, unknown ones left out."""
     dropped: list[str]
 
 
-class Found(Struct, frozen=True, kw_only=True):
-    """A page of products. Each is the bytes of a card, ready to be sent on."""
+class SearchResults(Struct, frozen=True, kw_only=True):
+    """A page of products with the facets of all that were found."""
 
     results: list[Raw]
+    """The JSON of each product's card, undecoded: whoever shows it decides the form."""
     total: int
     page: int
     total_pages: int
     facets: Facets
     next_cursor: str | None = None
-    relaxed: Relaxed | None = None
+    relaxed: RelaxedQuery | None = None
     did_you_mean: str | None = None
-    """The question with words mended that hardly any product has, one letter from words that many have."""
+    """The query with words corrected that hardly any product has, one letter from words that many have."""
     all_words: int | None = None
-    """Set where few products have all the words: so many have; the others have most of them."""
+    """How many products have all the words, where that is few and the others have most of them."""
 
-    def cards(self) -> list[Card]:
-        """The products, for those who want to look inside."""
-        return [codec.decode(bytes(card), Card) for card in self.results]
+    def cards(self) -> list[ProductCard]:
+        """Decode the products."""
+        return [codec.decode(bytes(card), ProductCard) for card in self.results]
 
 
-class Why(Struct, frozen=True):
-    """Why a product is where it is: its score is the prior's parts, what was learnt, 1,000 where it has all
-    the words and 1 where it has them in attributes or otherwise said, and what boosts add. A pinned one is
-    where operators put it."""
+class RankingReasons(Struct, frozen=True):
+    """Why a product is where it is: its score is the sum of the prior's parts, the learnt correction, the
+    bonus (1,000 where it has all the words, 1 where it has them in attributes or as synonyms) and what boosts
+    add. A pinned product is where operators put it."""
 
     product_id: ProductId
     title: str
@@ -148,16 +159,16 @@ class Why(Struct, frozen=True):
     """The operators' rules that are about it."""
 
 
-class Explained(Struct, frozen=True):
-    """A question as search understands it, and the reasons of its first products."""
+class Explanation(Struct, frozen=True):
+    """A query as search understands it, and why its first products come first."""
 
     words: list[str]
     otherwise: list[str]
     candidates: int
-    why: list[Why]
+    why: list[RankingReasons]
 
 
-class Department(Struct, frozen=True):
+class CategorySuggestion(Struct, frozen=True):
     """A category as a suggestion."""
 
     slug: str
@@ -165,17 +176,18 @@ class Department(Struct, frozen=True):
 
 
 class Suggestions(Struct, frozen=True):
-    """What the first letters may become."""
+    """What the first letters of a query may become."""
 
     words: list[str]
     products: list[Raw]
-    categories: list[Department]
+    """The JSON of each product's card, undecoded."""
+    categories: list[CategorySuggestion]
     brands: list[str]
     queries: list[str] = []
-    """What others have searched for with success."""
+    """Past queries that found something, the most frequent first."""
 
 
-# -- what operators want of searches
+# -- merchandising rules
 
 RULES_MAX, PLACE_MAX = 1_000, 20
 RuleKind = Literal["pin", "boost", "synonym"]
@@ -188,9 +200,9 @@ BoostFactor = Annotated[float, Meta(ge=0.1, le=10)]
 class Rule(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an operator wants of searches, from a day until a day (both included, UTC), or always.
 
-    pin: `product_id` stands at `place` for `words`, whether or not it has them. boost: whatever is of
-    `product_id`, `brand` or `category` counts `factor` times as much, for `words` or, without, for all.
-    synonym: who asks for `words` also means `other`; with `same` also the other way about."""
+    pin: `product_id` is at `place` for `words`, whether or not it has them. boost: what is of `product_id`,
+    `brand` or `category` counts `factor` times as much, for `words` or, without, for all. synonym: a query
+    for `words` also means `other`; with `same` also the reverse."""
 
     kind: RuleKind
     words: Phrase = ""
@@ -205,7 +217,9 @@ class Rule(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ends_on: date | None = None
 
 
-class KeptRule(Rule, frozen=True, kw_only=True):
+class StoredRule(Rule, frozen=True, kw_only=True):
+    """A rule with its version and who changed it last."""
+
     rule_id: RuleId
     version: int
     changed_at: datetime
@@ -213,7 +227,9 @@ class KeptRule(Rule, frozen=True, kw_only=True):
 
 
 class Rules(Struct, frozen=True):
-    rules: list[KeptRule]
+    """All rules, those of other days included."""
+
+    rules: list[StoredRule]
 
 
 class RuleChange(Struct, frozen=True, kw_only=True):
@@ -229,6 +245,8 @@ class RuleChange(Struct, frozen=True, kw_only=True):
 
 
 class RuleChanges(Struct, frozen=True):
+    """Changes of rules, the newest first."""
+
     changes: list[RuleChange]
 
 

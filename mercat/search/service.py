@@ -10,305 +10,191 @@ import structlog
 from msgspec import structs
 
 from mercat.events import ProductChanged
-from mercat.ids import ProductId, RuleChangeId, RuleId
+from mercat.ids import RuleChangeId, RuleId
 from mercat.kit import codec, metrics
 from mercat.kit.event_log import on
 from mercat.kit.refusals import Unavailable
 from mercat.kit.rpc import Caller
-from mercat.search.asking import Asked
-from mercat.search.counting import TALLIES_MAX, Tallies
-from mercat.search.engine import Place, Writer
-from mercat.search.finding import Finding
-from mercat.search.index import Broken, Folder, mishaps
-from mercat.search.judging import Judge
+from mercat.search.engine import BrokenIndex, IndexStore, engine_errors
+from mercat.search.engines.tantivy import TantivyStore
+from mercat.search.execute import QueryExecutor
+from mercat.search.facets.count import FacetCache
+from mercat.search.indexer import AllProducts, Indexer
+from mercat.search.merchandising.store import CHANGES_PER_PAGE_MAX, RuleStore
 from mercat.search.messages import (
-    Explained,
-    Found,
-    KeptRule,
-    Query,
+    Explanation,
     Rule,
     RuleChanges,
     Rules,
-    SoldOut,
+    SearchQuery,
+    SearchResults,
+    SoldOutPolicy,
+    StoredRule,
     Suggestions,
 )
-from mercat.search.ruling import CHANGES_MAX, Rulebook
-from mercat.search.words import LETTERS_MAX
+from mercat.search.query_log import QueryLog
+from mercat.search.ranking.rerank import Reranker
 
 log = structlog.get_logger("mercat.search")
-Everything = Callable[[], AsyncIterator[Sequence[ProductChanged]]]
 Answer = TypeVar("Answer")
-SUGGESTIONS_MAX = EXPLAINED_MAX = 20
-AT_ONCE_MAX = 100_000
-"""Products up to which a question is answered on the spot: 1 ms at 40,000, for the broadest words."""
-AT_ONCE_FAR = 16
-"""Questions a process may have with another machine at a time."""
-_REST_S = 5.0
-_RETRY_S = 0.2
-_ASKED, _REMEMBERED = metrics.searches.labels("asked"), metrics.searches.labels("remembered")
-_TRUST_S = 300.0
-_LATE_MAX = 5_000
-_ANSWERS_MAX = 500
-_ANSWER_S = 2.0
-
-
-async def _ahead(batches: AsyncIterator[Sequence[ProductChanged]]) -> AsyncIterator[Sequence[ProductChanged]]:
-    """The same batches; the next one is fetched while the last one is worked on."""
-
-    async def fetch() -> Sequence[ProductChanged] | None:
-        return await anext(batches, None)
-
-    coming = asyncio.create_task(fetch())
-    try:
-        while (batch := await coming) is not None:
-            coming = asyncio.create_task(fetch())
-            yield batch
-    finally:
-        coming.cancel()
+_SUGGESTIONS_MAX = _EXPLAINED_MAX = 20
+_TYPED_LETTERS_MAX = 2_000
+IN_LOOP_PRODUCTS_MAX = 100_000
+"""Products up to which a query runs on the event loop: 1 ms at 40,000, for the broadest words."""
+_REMOTE_QUERIES_MAX = 16
+"""Queries that a process may have at another machine at a time."""
+_RESULTS_CACHED_MAX, _RESULTS_TTL_S = 500, 2.0
+_FROM_INDEX, _FROM_CACHE = metrics.searches.labels("asked"), metrics.searches.labels("remembered")
 
 
 class Search:
-    """Answers anywhere; writes in the one process that follows the log.
+    """Answers in any process; writes in the one that follows the log.
 
-    A question to a small index costs about a millisecond, so it is answered on the spot; a large one, and
-    writing, which waits for the disk, have threads."""
+    A query to a small index costs about a millisecond, so it runs on the event loop; to a large one, in
+    threads."""
 
     def __init__(
         self,
         folder: Path,
-        sold_out: SoldOut = "among_others",
+        sold_out: SoldOutPolicy = "among_others",
         db: asyncpg.Pool | None = None,
-        place: Place | None = None,
+        store: IndexStore | None = None,
     ) -> None:
-        """Without a database there are no rules of operators, and no past questions. `place`: where the
-        index is kept, if not in the folder."""
-        self._book = Rulebook(db) if db else None
-        self._asked = Asked(db) if db else None
-        self._sold_out: SoldOut = sold_out
-        self._folder: Place = place or Folder(folder)
-        self._reader = self._folder.reader()
-        self._tallies = Tallies(TALLIES_MAX)
-        self._judge = Judge(folder)
-        self._askers = ThreadPoolExecutor(AT_ONCE_FAR) if self._folder.far else None
-        self._writing = asyncio.Lock()
-        self._rebuilding = asyncio.Lock()
-        self._filling = asyncio.Lock()
-        """Whoever holds both this and `_writing` took that one first."""
-        self._writer: Writer | None = None
-        self._beside: Writer | None = None
-        self._late: dict[ProductId, ProductChanged] = {}
-        self._in_doubt = True
-        self._checked = 0.0
-        self._idle: asyncio.TimerHandle | None = None
-        self._resting: asyncio.Task[None] | None = None
+        """Without a database there are no merchandising rules and no past queries. `store`: where the indexes
+        are, if not in the folder."""
+        self._rule_store = RuleStore(db) if db else None
+        self._query_log = QueryLog(db) if db else None
+        self._sold_out: SoldOutPolicy = sold_out
+        self._store: IndexStore = store or TantivyStore(folder)
+        self._reader = self._store.reader()
+        self._facet_cache = FacetCache()
+        self._reranker = Reranker(folder)
+        self._threads = ThreadPoolExecutor(_REMOTE_QUERIES_MAX) if self._store.remote else None
+        self._indexer = Indexer(self._store, self._reader)
 
-    async def find(self, query: Query) -> Found:
-        """Products that have the words and pass the filters, a page of them, and what each facet counts."""
-        await self._mind_rules()
+    # -- queries
+
+    async def find(self, query: SearchQuery) -> SearchResults:
+        """Find products that have the words and pass the filters: a page of them, and what each facet
+        counts."""
+        await self._refresh_rules()
         self._reader.searcher()
-        answers: dict[bytes, tuple[float, Found]] = self._reader.counted.setdefault("answers", {})
+        cached: dict[bytes, tuple[float, SearchResults]] = self._reader.memo.setdefault("results", {})
         key, now = codec.encode(query), time.monotonic()
-        known = answers.get(key)
+        known = cached.get(key)
         if known and now < known[0]:
-            _REMEMBERED.inc()
-            self._note(query, known[1])
+            _FROM_CACHE.inc()
+            self._log_query(query, known[1])
             return known[1]
-        found = await self._answer(lambda finding: finding.find(query))
-        _ASKED.inc()
-        self._note(query, found)
-        if len(answers) < _ANSWERS_MAX:
-            answers[key] = (now + _ANSWER_S, found)
-        return found
+        results = await self._execute(lambda executor: executor.find(query))
+        _FROM_INDEX.inc()
+        self._log_query(query, results)
+        if len(cached) < _RESULTS_CACHED_MAX:
+            cached[key] = (now + _RESULTS_TTL_S, results)
+        return results
 
     async def suggest(self, q: str, limit: int = 8) -> Suggestions:
-        """What these first letters may become: words, products, categories, brands, past questions."""
-        most = min(max(limit, 1), SUGGESTIONS_MAX)
-        found = await self._answer(lambda finding: finding.suggest(q, most))
-        past = self._asked.beginning(q[:LETTERS_MAX], most) if self._asked else []
+        """Suggest what these first letters may become: words, products, categories, brands, past queries."""
+        most = min(max(limit, 1), _SUGGESTIONS_MAX)
+        found = await self._execute(lambda executor: executor.suggest(q, most))
+        past = self._query_log.starting_with(q[:_TYPED_LETTERS_MAX], most) if self._query_log else []
         return structs.replace(found, queries=past) if past else found
 
-    async def explain(self, q: str, limit: int = 10) -> Explained:
-        """Why the first products of a question are the first."""
-        await self._mind_rules()
-        most = min(max(limit, 1), EXPLAINED_MAX)
-        return await self._answer(lambda finding: finding.explain(q, most))
-
-    async def rules(self) -> Rules:
-        """What operators want of searches: pins, boosts, synonyms."""
-        return Rules(await self._rulebook().rules())
-
-    async def add_rule(self, caller: Caller, rule: Rule, rule_id: RuleId | None = None) -> KeptRule:
-        """A new rule. Searches keep it within five seconds. `rule_id`: a fresh one of the asker's, so that
-        asking twice adds one. Refuses: too_many_rules."""
-        return await self._rulebook().add(caller, rule, rule_id)
-
-    async def change_rule(self, caller: Caller, rule_id: RuleId, rule: Rule) -> KeptRule:
-        """The rule as it is from here on."""
-        return await self._rulebook().change(caller, rule_id, rule)
-
-    async def remove_rule(self, caller: Caller, rule_id: RuleId) -> None:
-        """Takes a rule away. It stays in the record of changes."""
-        await self._rulebook().remove(caller, rule_id)
-
-    async def put_back_rule(self, caller: Caller, change_id: RuleChangeId) -> KeptRule:
-        """A rule as it was before a change."""
-        return await self._rulebook().put_back(caller, change_id)
-
-    async def rule_changes(self, limit: int = 20, before: RuleChangeId | None = None) -> RuleChanges:
-        """Who changed which rule, and how; the newest first."""
-        return RuleChanges(await self._rulebook().changes(min(max(limit, 1), CHANGES_MAX), before))
-
-    def _note(self, query: Query, found: Found) -> None:
-        """Searches by people count, not their turning of pages."""
-        whole = found.total and found.relaxed is None and found.all_words is None
-        if self._asked and whole and query.q and query.page == 1 and query.cursor is None:
-            self._asked.note(query.q)
-
-    def _rulebook(self) -> Rulebook:
-        if self._book is None:
-            raise Unavailable("There are no rules here.")
-        return self._book
-
-    async def _mind_rules(self) -> None:
-        if self._book:
-            ruling = await self._book.fresh()
-            if ruling is not self._judge.ruling:
-                self._judge.abide(ruling)
-                self._reader.counted.pop("answers", None)
-                self._tallies.clear()
+    async def explain(self, q: str, limit: int = 10) -> Explanation:
+        """Explain why the first products of a query come first."""
+        await self._refresh_rules()
+        most = min(max(limit, 1), _EXPLAINED_MAX)
+        return await self._execute(lambda executor: executor.explain(q, most))
 
     async def category_counts(self) -> dict[str, int]:
-        """How many products a category has, by slug, descendants' included. Empty ones are left out."""
-        return await self._answer(lambda finding: finding.category_counts())
+        """Count the products of each category, by slug, descendants' included. Empty ones are left out."""
+        return await self._execute(lambda executor: executor.category_counts())
 
-    async def _answer(self, ask: Callable[[Finding], Answer]) -> Answer:
-        searcher = self._reader.searcher()
+    async def _execute(self, ask: Callable[[QueryExecutor], Answer]) -> Answer:
         reader = self._reader
-        finding = Finding(searcher, reader.counted, self._judge, reader.pages, self._sold_out, self._tallies)
+        searcher = reader.searcher()
+        executor = QueryExecutor(
+            searcher, reader.memo, self._reranker, reader.rows, self._sold_out, self._facet_cache
+        )
         try:
-            with mishaps():
-                if not self._folder.far and searcher.num_docs <= AT_ONCE_MAX:
-                    return ask(finding)
-                return await asyncio.get_running_loop().run_in_executor(self._askers, ask, finding)
-        except Broken as error:
-            log.exception("a question could not be answered")
+            with engine_errors():
+                if not self._store.remote and searcher.num_docs <= IN_LOOP_PRODUCTS_MAX:
+                    return ask(executor)
+                return await asyncio.get_running_loop().run_in_executor(self._threads, ask, executor)
+        except BrokenIndex as error:
+            log.exception("a query could not be answered")
             raise Unavailable from error
+
+    def _log_query(self, query: SearchQuery, results: SearchResults) -> None:
+        """Note a search that found all the words; turning pages is no other search."""
+        success = results.total and results.relaxed is None and results.all_words is None
+        if self._query_log and success and query.q and query.page == 1 and query.cursor is None:
+            self._query_log.note(query.q)
+
+    # -- merchandising rules
+
+    async def rules(self) -> Rules:
+        """Return all merchandising rules: pins, boosts, synonyms."""
+        return Rules(await self._stored_rules().rules())
+
+    async def add_rule(self, caller: Caller, rule: Rule, rule_id: RuleId | None = None) -> StoredRule:
+        """Add a rule; searches follow it within five seconds. `rule_id`: a fresh one of the caller's, so that
+        asking twice adds one. Refuses: too_many_rules."""
+        return await self._stored_rules().add(caller, rule, rule_id)
+
+    async def change_rule(self, caller: Caller, rule_id: RuleId, rule: Rule) -> StoredRule:
+        """Replace a rule."""
+        return await self._stored_rules().change(caller, rule_id, rule)
+
+    async def remove_rule(self, caller: Caller, rule_id: RuleId) -> None:
+        """Remove a rule. It stays in the record of changes."""
+        await self._stored_rules().remove(caller, rule_id)
+
+    async def put_back_rule(self, caller: Caller, change_id: RuleChangeId) -> StoredRule:
+        """Restore a rule to what it was before a change."""
+        return await self._stored_rules().restore(caller, change_id)
+
+    async def rule_changes(self, limit: int = 20, before: RuleChangeId | None = None) -> RuleChanges:
+        """Return who changed which rule, and how; the newest first."""
+        most = min(max(limit, 1), CHANGES_PER_PAGE_MAX)
+        return RuleChanges(await self._stored_rules().changes(most, before))
+
+    def _stored_rules(self) -> RuleStore:
+        if self._rule_store is None:
+            raise Unavailable("There are no rules here.")
+        return self._rule_store
+
+    async def _refresh_rules(self) -> None:
+        if self._rule_store:
+            rules = await self._rule_store.active()
+            if rules is not self._reranker.rules:
+                self._reranker.use_rules(rules)
+                self._reader.memo.pop("results", None)
+                self._facet_cache.clear()
+
+    # -- the index
 
     @on(ProductChanged, outside=True)
     async def index(self, events: list[ProductChanged]) -> None:
-        """Returns once it is on disk and readers can see it. While there is no index that can be written, it
-        waits for one: facts are not to blame for that, and must not be parked."""
-        while True:
-            if await self._written(events):
-                return
-            await asyncio.sleep(_RETRY_S)
+        """Write changes of products; on return they are on disk and readers see them."""
+        await self._indexer.apply(events)
 
-    async def _written(self, events: Sequence[ProductChanged]) -> bool:
-        async with self._writing:
-            try:
-                writer = await self._current()
-                if writer:
-                    await asyncio.to_thread(writer.apply, events)
-                beside = self._beside
-                if beside:
-                    await self._also_beside(events)
-            except Broken as error:
-                log.warning("the index cannot be written", reason=str(error)[:300])
-                self._writer, self._in_doubt = None, True
-                return False
-            self._rest_later()
-            return bool(writer or beside)
-
-    async def _also_beside(self, events: Sequence[ProductChanged]) -> None:
-        """The index that is being built takes changes by the thousand: each commit of it costs."""
-        for event in events:
-            known = self._late.get(event.product_id)
-            if known is None or event.version > known.version:
-                self._late[event.product_id] = event
-        if len(self._late) >= _LATE_MAX:
-            async with self._filling:
-                await self._catch_up()
-
-    async def _current(self) -> Writer | None:
-        path = await asyncio.to_thread(self._folder.current)
-        if path is None:
-            self._writer = None
-        elif self._writer is None or self._writer.path != path:
-            self._writer = await asyncio.to_thread(self._folder.writer, path)
-        return self._writer
-
-    def _rest_later(self) -> None:
-        """When nothing has come for a while, the writer's memory and threads are given back."""
-        if self._idle:
-            self._idle.cancel()
-        self._idle = asyncio.get_running_loop().call_later(_REST_S, self._rest_now)
-
-    def _rest_now(self) -> None:
-        self._resting = asyncio.create_task(self._rest())
-
-    async def _rest(self) -> None:
-        async with self._writing:
-            if self._writer:
-                await asyncio.to_thread(self._writer.rest)
-
-    async def keep(self, everything: Everything, every_s: float = 5.0) -> None:
-        """A duty of the process that writes: builds the index where there is none that can be read.
-        `everything`: all products as they stand, from whoever owns them, in batches."""
-        await self.mend(everything)
+    async def keep(self, products: AllProducts, every_s: float = 5.0) -> None:
+        """Repair the index where that is needed, then wait: a duty of the process that writes. `products`:
+        all of them as they are in the catalogue."""
+        await self.mend(products)
         await asyncio.sleep(every_s)
 
-    async def mend(self, everything: Everything) -> bool:
-        """Builds the index anew if it is missing, of an older form, or broken; True if it was."""
-        if await asyncio.to_thread(self._folder.there) and (
-            not self._doubted() or await asyncio.to_thread(self._folder.sound)
-        ):
-            self._trust()
-            return False
-        count = await self.rebuild(everything())
-        log.info("the index was built anew", products=count)
-        return True
-
-    def _trust(self) -> None:
-        self._in_doubt, self._checked = False, time.monotonic()
-
-    def _doubted(self) -> bool:
-        return self._in_doubt or time.monotonic() - self._checked > _TRUST_S
+    async def mend(self, products: AllProducts) -> bool:
+        """Build the index anew if it is missing, of an older form, or broken; return whether it was."""
+        return await self._indexer.repair(products)
 
     async def rebuild(self, products: AsyncIterator[Sequence[ProductChanged]]) -> int:
-        """Builds an index beside the one in use and puts it in its place. What changes meanwhile goes to
-        both, the newer version wins, and readers see the old one until the new one is whole."""
-        async with self._rebuilding:
-            written = 0
-            fresh = await asyncio.to_thread(lambda: self._folder.writer(self._folder.beside(), create=True))
-            self._beside, self._late = fresh, {}
-            try:
-                async for batch in _ahead(products):
-                    async with self._filling:
-                        written += await asyncio.to_thread(fresh.fill, batch)
-                async with self._filling:
-                    await asyncio.to_thread(fresh.rest)
-                async with self._writing, self._filling:
-                    await self._catch_up()
-                    if self._writer:
-                        await asyncio.to_thread(self._writer.rest)
-                    await asyncio.to_thread(self._folder.use, fresh.path)
-                    self._writer = fresh
-                    self._trust()
-                    self._reader.look_again()
-                    self._rest_later()
-            finally:
-                self._beside, self._late = None, {}
-        return written
-
-    async def _catch_up(self) -> None:
-        """What was told while the index beside was being built, for that one too."""
-        late, self._late = self._late, {}
-        if self._beside:
-            await asyncio.to_thread(self._beside.apply, list(late.values()))
+        """Build the index anew; the old one serves until then. Returns how many products were written."""
+        return await self._indexer.rebuild(products)
 
     async def close(self) -> None:
-        if self._asked:
-            await self._asked.close()
-        if self._idle:
-            self._idle.cancel()
-        await self._rest()
+        """Write what is left, and give everything back."""
+        if self._query_log:
+            await self._query_log.close()
+        await self._indexer.close()

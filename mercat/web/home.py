@@ -5,8 +5,7 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mercat import money
-from mercat.search import Query
+from mercat.search import PRICE_RANGES, SearchQuery
 from mercat.shop import Shop
 from mercat.web.optional import unless_away
 from mercat.web.pages import Pages
@@ -27,12 +26,12 @@ class HomePages:
         self._currency = shop.settings.currency
 
     async def home(self, request: Request) -> Response:
-        cheap = 25 * 10 ** money.exponent(self._currency) - 1
+        _, cheap = PRICE_RANGES[0].bounds(self._currency)
         popular, rated, newest, bargains, sales = await asyncio.gather(
             shelf(self._shop, self._shop.recommendations.popular(8)),
-            listed(self._shop, Query(sort="rating", in_stock=True, limit=_A_SHELF)),
-            listed(self._shop, Query(sort="newest", in_stock=True, limit=_A_SHELF)),
-            listed(self._shop, Query(sort="rating", in_stock=True, price_max=cheap, limit=_A_SHELF)),
+            listed(self._shop, SearchQuery(sort="rating", in_stock=True, limit=_A_SHELF)),
+            listed(self._shop, SearchQuery(sort="newest", in_stock=True, limit=_A_SHELF)),
+            listed(self._shop, SearchQuery(sort="rating", in_stock=True, price_max=cheap, limit=_A_SHELF)),
             unless_away(self._shop.flashsale.sales()),
         )
         window = popular if len(popular) >= _WINDOW_MIN else rated + newest

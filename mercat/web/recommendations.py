@@ -7,18 +7,17 @@ from msgspec import Meta, Struct
 
 from mercat.ids import ProductId
 from mercat.kit.rpc import Answer, Caller
-from mercat.search import Card
 from mercat.shop import Shop
 from mercat.web.cache import public_answer
 from mercat.web.router import PublicRoute
-from mercat.web.schemas import card
+from mercat.web.schemas import ProductCardShown, card
 from mercat.web.tiles import recommended
 
 ShelfLimit = Annotated[int, Meta(ge=1, le=100)]
 
 
 class ShelfShown(Struct, frozen=True):
-    products: list[Card]
+    products: list[ProductCardShown]
 
 
 class RecommendationsApi:

@@ -8,22 +8,33 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 
 from mercat import money
-from mercat.search import Found, Query
+from mercat.search import (
+    ATTRIBUTE_FILTERS_MAX,
+    ATTRIBUTE_NAME_LETTERS_MAX,
+    ATTRIBUTE_VALUE_LETTERS_MAX,
+    FILTER_VALUES_MAX,
+    PAGE_MAX,
+    RATING_STEPS,
+    SEARCH_SORTS,
+    SearchQuery,
+    SearchResults,
+    SearchSort,
+    price_range,
+)
 from mercat.web.forms import number_in
 from mercat.web.schemas import SEARCH_WORDS_MAX
 
 A_PAGE = 24
-_PAGES_MAX = 1_000
-SORTS = [
-    ("relevance", "Best match"),
-    ("price_asc", "Price, low to high"),
-    ("price_desc", "Price, high to low"),
-    ("rating", "Best rated"),
-    ("newest", "Newest"),
-]
-DEFAULT_SORT = "relevance"
-_TRAIT, _TRAITS_MAX, _VALUES_MAX = "attr.", 8, 20
-_PRICES = ("0-25", "25-50", "50-100", "100-")
+_SORT_NAMES: dict[SearchSort, str] = {
+    "relevance": "Best match",
+    "price_asc": "Price, low to high",
+    "price_desc": "Price, high to low",
+    "rating": "Best rated",
+    "newest": "Newest",
+}
+SORTS = [(sort, _SORT_NAMES[sort]) for sort in SEARCH_SORTS]
+DEFAULT_SORT: SearchSort = "relevance"
+_TRAIT = "attr."
 
 
 @dataclass(frozen=True)
@@ -64,14 +75,14 @@ class ListingQuery:
         given = request.query_params
         self.base = base
         self.q = given.get("q", "").replace("\0", "").strip()[:SEARCH_WORDS_MAX]
-        self.brands = [brand for brand in dict.fromkeys(given.getlist("brand")) if brand][:20]
-        self.price = given.get("price", "") if given.get("price") in _PRICES else ""
+        self.brands = [brand for brand in dict.fromkeys(given.getlist("brand")) if brand][:FILTER_VALUES_MAX]
+        self.price = given.get("price", "") if price_range(given.get("price", "")) else ""
         rating = given.get("rating", "")
-        self.rating = rating if rating in ("1", "2", "3", "4") else ""
+        self.rating = rating if rating in map(str, RATING_STEPS) else ""
         self.stock = given.get("stock") == "1"
         self.traits = _traits(given.multi_items())
-        self.sort = next((sort for sort, _ in SORTS if sort == given.get("sort")), DEFAULT_SORT)
-        self.page = number_in(given.get("page"), 1, 1, _PAGES_MAX)
+        self.sort: SearchSort = _sort(given.get("sort"))
+        self.page = number_in(given.get("page"), 1, 1, PAGE_MAX)
 
     @property
     def filters(self) -> list[tuple[str, str]]:
@@ -116,25 +127,25 @@ class ListingQuery:
             "page_url": lambda page: self.url(page=page),  # type: ignore[reportUnknownLambdaType]
         }
 
-    def query(self, category: str | None, currency: str) -> Query:
-        low, _, high = self.price.partition("-")
-        unit = 10 ** money.exponent(currency)
-        return Query(
+    def query(self, category: str | None, currency: str) -> SearchQuery:
+        prices = price_range(self.price)
+        lowest, highest = prices.bounds(currency) if prices else (None, None)
+        return SearchQuery(
             q=self.q,
-            price_min=int(low) * unit if low else None,
-            price_max=int(high) * unit - 1 if high else None,
+            price_min=lowest,
+            price_max=highest,
             brand=self.brands,
             category=[category] if category else [],
             rating_min=float(self.rating) if self.rating else None,
             in_stock=True if self.stock else None,
             attributes=self.traits,
-            sort=self.sort,  # type: ignore[arg-type]
+            sort=self.sort,
             page=self.page,
             limit=A_PAGE,
         )
 
 
-def facets_of(asked: ListingQuery, found: Found, currency: str) -> dict[str, list[FacetChoice]]:
+def facets_of(asked: ListingQuery, found: SearchResults, currency: str) -> dict[str, list[FacetChoice]]:
     facets = found.facets
     brands = [
         FacetChoice(each.value, each.value, each.count, each.value in asked.brands) for each in facets.brands
@@ -162,7 +173,7 @@ def facets_of(asked: ListingQuery, found: Found, currency: str) -> dict[str, lis
     }
 
 
-def traits_of(asked: ListingQuery, found: Found) -> list[AttributeFacet]:
+def traits_of(asked: ListingQuery, found: SearchResults) -> list[AttributeFacet]:
     facets: list[AttributeFacet] = []
     for trait in found.facets.attributes:
         wanted = asked.traits.get(trait.name, [])
@@ -199,17 +210,24 @@ def words_of(name: str, value: str, currency: str) -> str:
             return value
 
 
+def _sort(given: str | None) -> SearchSort:
+    known: dict[str | None, SearchSort] = {sort: sort for sort in SEARCH_SORTS}
+    return known.get(given, DEFAULT_SORT)
+
+
 def _traits(given: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
     """Read the attributes that an address asks for, by name."""
     found: dict[str, list[str]] = {}
     for param, value in given:
         name = param.removeprefix(_TRAIT)
-        if not (param.startswith(_TRAIT) and 0 < len(name) <= 100 and 0 < len(value) <= 200):
+        if not (param.startswith(_TRAIT) and 0 < len(name) <= ATTRIBUTE_NAME_LETTERS_MAX):
             continue
-        if name not in found and len(found) == _TRAITS_MAX:
+        if not 0 < len(value) <= ATTRIBUTE_VALUE_LETTERS_MAX:
+            continue
+        if name not in found and len(found) == ATTRIBUTE_FILTERS_MAX:
             continue
         values = found.setdefault(name, [])
-        if value not in values and len(values) < _VALUES_MAX:
+        if value not in values and len(values) < FILTER_VALUES_MAX:
             values.append(value)
     return found
 

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.kit.refusals import NotFound
-from mercat.search import Query
+from mercat.search import SearchQuery
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.cache import SELDOM_CHANGED
@@ -44,7 +44,7 @@ class RobotPages:
 
     async def sitemap(self, request: Request) -> Response:
         origin = f"{request.url.scheme}://{request.url.netloc}"
-        total = (await self._shop.search.find(Query(limit=1))).total
+        total = (await self._shop.search.find(SearchQuery(limit=1))).total
         parts = min(-(-total // _SITEMAP_PART), _SITEMAP_PARTS_MAX)
         urls = [
             f"{origin}/sitemap/pages.xml",
@@ -70,7 +70,7 @@ class RobotPages:
             paths = []
             for page in range(first, first + 10):
                 found = await self._shop.search.find(
-                    Query(sort="newest", page=page, limit=_SITEMAP_PART // 10)
+                    SearchQuery(sort="newest", page=page, limit=_SITEMAP_PART // 10)
                 )
                 paths += [rendering.href(card) for card in found.cards()]
                 if page >= found.total_pages:

@@ -2,8 +2,10 @@
 
 import re
 from decimal import Decimal
-from typing import Annotated, Literal
+from functools import lru_cache
+from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta, Raw, Struct
 
 from mercat import money
@@ -11,14 +13,14 @@ from mercat.events import Document
 from mercat.ids import SellerId
 from mercat.kit.refusals import Invalid
 from mercat.kit.rpc import Filters
-from mercat.search import Card, Seller
+from mercat.search import PAGE_MAX, ProductCard, SearchSort, product_card
 
 LIMIT_MAX = 100
-PAGE_MAX = 1_000
+_CARDS_CACHED_MAX = 20_000
 PageLimit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 PageNumber = Annotated[int, Meta(ge=1, le=PAGE_MAX, description="Beyond the last page there is the cursor.")]
 Cursor = Annotated[str, Meta(max_length=500)]
-ListingSort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
+ListingSort = SearchSort
 Amount = float
 FewLimit = Annotated[int, Meta(ge=1, le=20)]
 SEARCH_WORDS_MAX = 1_000
@@ -59,18 +61,26 @@ class SellerShown(Struct, frozen=True):
     name: str
 
 
-def card(document: Document) -> Card:
-    return Card(
-        product_id=document.product_id,
-        title=document.title,
-        price=money.shown(document.price, document.currency),
-        currency=document.currency,
-        rating=document.rating,
-        review_count=document.review_count,
-        image_url=document.image_url,
-        in_stock=document.in_stock,
-        seller=Seller(document.seller_id, document.seller_name),
-        category=document.category,
-        brand=document.brand,
-        external_id=document.external_id,
-    )
+class ProductCardShown(ProductCard, frozen=True, kw_only=True, omit_defaults=True):
+    """A product in a list: the card that search has, with its price as a decimal."""
+
+    price: Amount  # type: ignore[assignment]
+
+
+def card(document: Document) -> ProductCardShown:
+    """Return the public card of a product of the catalogue."""
+    fields: dict[str, Any] = msgspec.structs.asdict(product_card(document))
+    fields["price"] = money.shown(document.price, document.currency)
+    return ProductCardShown(**fields)
+
+
+def shown_cards(cards: list[Raw]) -> list[Raw]:
+    """Turn the cards that search has, as JSON, into public ones, to be spliced into an answer."""
+    return [_shown_card(bytes(card)) for card in cards]
+
+
+@lru_cache(_CARDS_CACHED_MAX)
+def _shown_card(card: bytes) -> Raw:
+    shown = msgspec.json.decode(card)
+    shown["price"] = money.shown(shown["price"], shown["currency"])
+    return Raw(msgspec.json.encode(shown))

@@ -4,13 +4,22 @@ from decimal import Decimal
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Raw, Struct, field, structs
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.kit import codec
 from mercat.kit.rpc import Answer
-from mercat.search import Card, Explained, Facets, Found, Query, Relaxed, Suggestions, Wanted
+from mercat.search import (
+    AttributeFilters,
+    Explanation,
+    Facets,
+    ProductCard,
+    RelaxedQuery,
+    SearchQuery,
+    SearchResults,
+    Suggestions,
+)
 from mercat.shop import Shop
 from mercat.web.cache import public_answer, public_headers
 from mercat.web.category_tree import CategoryNode, CategoryTree
@@ -25,9 +34,19 @@ from mercat.web.results import (
     traits_of,
 )
 from mercat.web.router import Endpoint, PublicRoute
-from mercat.web.schemas import SEARCH_WORDS_MAX, FewLimit, ListingSort, Paging, SearchWords, minor
+from mercat.web.schemas import (
+    SEARCH_WORDS_MAX,
+    FewLimit,
+    ListingSort,
+    Paging,
+    ProductCardShown,
+    SearchWords,
+    minor,
+    shown_cards,
+)
 from mercat.web.tiles import ProductTile, listed, tile
 
+_RESULTS_CACHED_MAX = 500
 _INSTEAD = 8
 _SUGGEST_LETTERS_MIN = 2
 LeastRating = Annotated[float, Meta(ge=0, le=5)]
@@ -46,12 +65,12 @@ class SearchAsk(Paging):
     category: list[str] = field(default_factory=list[str], name="filters[category]")
     rating_min: LeastRating | None = field(default=None, name="filters[rating_min]")
     in_stock: bool | None = field(default=None, name="filters[in_stock]")
-    attributes: Wanted = field(default_factory=dict[str, list[str]], name="filters[attr.NAME]")
+    attributes: AttributeFilters = field(default_factory=dict[str, list[str]], name="filters[attr.NAME]")
     sort: ListingSort = "relevance"
 
 
 class ProductsShown(Struct, frozen=True):
-    products: list[Card]
+    products: list[ProductCardShown]
     total: int
     page: int
     total_pages: int
@@ -59,13 +78,13 @@ class ProductsShown(Struct, frozen=True):
 
 
 class ResultsShown(Struct, frozen=True):
-    results: list[Card]
+    results: list[ProductCardShown]
     total: int
     page: int
     total_pages: int
     next_cursor: str | None
     facets: Facets
-    relaxed: Relaxed | None
+    relaxed: RelaxedQuery | None
     """What was looked for instead, where nothing has all the words."""
     relaxed_query: str | None
     """The same as a question."""
@@ -77,7 +96,7 @@ class ResultsShown(Struct, frozen=True):
 
 class SuggestionsShown(Struct, frozen=True):
     words: list[str]
-    products: list[Card]
+    products: list[ProductCardShown]
     categories: list[PlaceShown]
     brands: list[str]
     queries: list[str] = []
@@ -90,13 +109,14 @@ class SearchApi:
     def __init__(self, shop: Shop, categories: CategoryTree) -> None:
         self._shop = shop
         self._categories = categories
+        self._shown_of: dict[int, tuple[SearchResults, list[Raw]]] = {}
 
     async def products(self, ask: ProductsAsk) -> Answer:
         """List products for sale, of one category with all below it, or of all."""
         if ask.category is not None:
             await self._categories.find(ask.category)
         found = await self._shop.search.find(
-            Query(
+            SearchQuery(
                 category=[] if ask.category is None else [ask.category],
                 sort=ask.sort,
                 page=ask.page,
@@ -105,7 +125,7 @@ class SearchApi:
             )
         )
         keys = ["products", f"category/{ask.category}"] if ask.category else ["products"]
-        return public_answer(_page(found, "products"), *keys)
+        return public_answer(self._page(found, "products"), *keys)
 
     async def search(self, ask: SearchAsk) -> Answer:
         """Find products that have the words and pass the filters; each facet counts what it would leave."""
@@ -115,7 +135,7 @@ class SearchApi:
             for name, price in (("price_min", ask.price_min), ("price_max", ask.price_max))
         )
         found = await self._shop.search.find(
-            Query(
+            SearchQuery(
                 q=ask.q,
                 price_min=low,
                 price_max=high,
@@ -130,7 +150,7 @@ class SearchApi:
                 cursor=ask.cursor,
             )
         )
-        shown = _page(found, "results") | {
+        shown = self._page(found, "results") | {
             "facets": found.facets,
             "relaxed": found.relaxed,
             "relaxed_query": found.relaxed.q if found.relaxed else None,
@@ -139,27 +159,34 @@ class SearchApi:
         }
         return public_answer(shown, "search")
 
+    def _page(self, found: SearchResults, name: str) -> dict[str, object]:
+        """Show a page of cards under this name."""
+        return {
+            name: self._shown(found),
+            "total": found.total,
+            "page": found.page,
+            "total_pages": found.total_pages,
+            "next_cursor": found.next_cursor,
+        }
+
+    def _shown(self, found: SearchResults) -> list[Raw]:
+        """Return the public cards of results. Search answers a repeated query with the same object."""
+        known = self._shown_of.get(id(found))
+        if known is None or known[0] is not found:
+            if len(self._shown_of) >= _RESULTS_CACHED_MAX:
+                self._shown_of.clear()
+            known = self._shown_of[id(found)] = found, shown_cards(found.results)
+        return known[1]
+
     async def suggest(self, q: SearchWords = "", limit: FewLimit = 8) -> Answer:
         """Suggest what the first letters may become: words, products, categories, brands, past searches."""
         asked = self._shop.search.suggest(q, limit)
-        return public_answer(
-            await self._shop.breakers["search"].ask(asked, Suggestions([], [], [], [])), "search"
-        )
+        found = await self._shop.breakers["search"].ask(asked, Suggestions([], [], [], []))
+        return public_answer(structs.replace(found, products=shown_cards(found.products)), "search")
 
-    async def explain(self, q: SearchWords = "", limit: FewLimit = 8) -> Explained:
+    async def explain(self, q: SearchWords = "", limit: FewLimit = 8) -> Explanation:
         """Explain why search puts the first products first: each one's numbers, for operators."""
         return await self._shop.search.explain(q, limit)
-
-
-def _page(found: Found, name: str) -> dict[str, object]:
-    """Show a page of cards under this name, each as the bytes that search keeps."""
-    return {
-        name: found.results,
-        "total": found.total,
-        "page": found.page,
-        "total_pages": found.total_pages,
-        "next_cursor": found.next_cursor,
-    }
 
 
 API = [
@@ -241,17 +268,23 @@ class SearchPages:
         )
 
     async def _relaxed(
-        self, asked: ListingQuery, found: Found, products: list[ProductTile], category: CategoryNode | None
+        self,
+        asked: ListingQuery,
+        found: SearchResults,
+        products: list[ProductTile],
+        category: CategoryNode | None,
     ) -> dict[str, Any] | None:
         """Show what there is instead: products with some of the words, or of other categories."""
         if found.relaxed:
             return {**(_search_link(found.relaxed.q) or {}), "products": products[:_INSTEAD]}
         if products or not asked.q or asked.filters or category is None:
             return None
-        everywhere = await listed(self._shop, Query(q=asked.q, limit=_INSTEAD))
+        everywhere = await listed(self._shop, SearchQuery(q=asked.q, limit=_INSTEAD))
         return {"q": asked.q, "url": asked.url(base="/search"), "products": everywhere}
 
-    async def _children(self, asked: ListingQuery, found: Found, category: CategoryNode | None) -> list[Link]:
+    async def _children(
+        self, asked: ListingQuery, found: SearchResults, category: CategoryNode | None
+    ) -> list[Link]:
         """List where one can go on from here: what is below this category, or the departments."""
         counts = {each.value: each.count for each in found.facets.categories}
         categories = await self._categories.all()
@@ -283,7 +316,7 @@ class SearchPages:
             words=list(dict.fromkeys([*found.queries[:3], *found.words]))[:6],
             brands=found.brands[:2],
             categories=found.categories[:2],
-            products=[tile(codec.decode(bytes(card), Card)) for card in found.products],
+            products=[tile(codec.decode(bytes(card), ProductCard)) for card in found.products],
         )
         response.headers.update(public_headers("search"))
         return response

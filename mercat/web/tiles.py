@@ -1,13 +1,11 @@
 """A product as lists show it, and the short lists of pages."""
 
 from collections.abc import Awaitable
-from decimal import Decimal
 from typing import NamedTuple
 
-from mercat import money
 from mercat.events import Document
 from mercat.ids import ProductId
-from mercat.search import Card, Query
+from mercat.search import ProductCard, SearchQuery
 from mercat.shop import Shop
 
 
@@ -25,18 +23,17 @@ class ProductTile(NamedTuple):
     seller_name: str
 
 
-def tile(product: Card | Document) -> ProductTile:
-    card = isinstance(product, Card)
+def tile(product: ProductCard | Document) -> ProductTile:
     return ProductTile(
         product.product_id,
         product.title,
-        money.minor(Decimal(str(product.price)), product.currency) if card else int(product.price),
+        product.price,
         product.currency,
         product.rating,
         product.review_count,
         product.image_url,
         product.in_stock,
-        product.seller.name if isinstance(product, Card) else product.seller_name,
+        product.seller.name if isinstance(product, ProductCard) else product.seller_name,
     )
 
 
@@ -52,7 +49,7 @@ async def shelf(shop: Shop, wanted: Awaitable[list[ProductId]]) -> list[ProductT
     return [tile(each) for each in await recommended(shop, wanted)]
 
 
-async def listed(shop: Shop, query: Query) -> list[ProductTile]:
+async def listed(shop: Shop, query: SearchQuery) -> list[ProductTile]:
     """Show what a search finds as tiles; nothing while search is away."""
     found = await shop.breakers["search"].ask(shop.search.find(query), None)
     return [tile(card) for card in found.cards()] if found else []

@@ -10,12 +10,11 @@ from mercat.events import Document
 from mercat.ids import ProductId
 from mercat.kit.refusals import Unavailable
 from mercat.kit.rpc import Caller
-from mercat.search import Card
 from mercat.shop import Shop
 from mercat.web.forms import id_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
-from mercat.web.schemas import card
+from mercat.web.schemas import ProductCardShown, card
 from mercat.web.session import caller_of, member_of
 from mercat.wishlist import Item
 
@@ -23,7 +22,7 @@ from mercat.wishlist import Item
 class WishShown(Struct, frozen=True):
     product_id: ProductId
     added_at: datetime
-    product: Card | None
+    product: ProductCardShown | None
     """None: it is not for sale any more."""
 
 

@@ -7,7 +7,7 @@ import httpx
 import msgspec
 import pytest
 from search_engines import lose
-from search_shelf import batches, gone, product
+from search_products import batches, gone, product
 from starlette.applications import Starlette
 
 from mercat.ids import ProductId, SellerId
@@ -15,13 +15,13 @@ from mercat.kit import codec
 from mercat.kit.event_log import Follower, Notifier, Relay, deliver, open_slot
 from mercat.kit.refusals import Invalid, Unavailable
 from mercat.kit.rpc import remote, serve
-from mercat.search import API, Card, Count, Query, Relaxed, Search, Seller
+from mercat.search import API, CardSeller, FacetCount, ProductCard, RelaxedQuery, Search, SearchQuery
 
 
 @pytest.fixture
 def opened(tmp_path, where):
     """Search of one shop, as another process opens it."""
-    return lambda: Search(tmp_path / "index", place=where)
+    return lambda: Search(tmp_path / "index", store=where)
 
 
 @pytest.fixture
@@ -76,33 +76,33 @@ CUP = product(2, "Tea cup", category="cups", categories=["cups"], price=500, in_
 async def test_a_product_is_found_as_it_was_told(local, search):
     await tell(local, TEA, CUP)
 
-    found = await until(search, Query(q="green tea"), lambda found: found.total)
+    found = await until(search, SearchQuery(q="green tea"), lambda found: found.total)
     assert found.cards() == [
-        Card(
+        ProductCard(
             product_id=ProductId(1),
             title="Green tea",
-            price=79.99,
+            price=7_999,
             currency="USD",
             rating=4.5,
             review_count=12,
             image_url="/media/tea.jpg",
             in_stock=True,
-            seller=Seller(SellerId(1), "Bob's"),
+            seller=CardSeller(SellerId(1), "Bob's"),
             category="tea",
             brand="Acme",
             external_id="ext-1",
         )
     ]
-    assert found.facets.categories == [Count("drinks", 1), Count("tea", 1)]
+    assert found.facets.categories == [FacetCount("drinks", 1), FacetCount("tea", 1)]
 
 
-async def test_a_card_is_ready_to_be_sent(local, search):
+async def test_a_card_is_json_with_its_price_in_minor_units(local, search):
     await tell(local, CUP)
-    found = await until(search, Query(), lambda found: found.total)
+    found = await until(search, SearchQuery(), lambda found: found.total)
     assert msgspec.json.decode(found.results[0]) == {
         "product_id": "prod_0000000000002",
         "title": "Tea cup",
-        "price": 5.0,
+        "price": 500,
         "currency": "USD",
         "rating": 0.0,
         "review_count": 0,
@@ -116,62 +116,64 @@ async def test_a_card_is_ready_to_be_sent(local, search):
 
 async def test_a_change_reaches_every_process_within_a_second(local, opened, where):
     elsewhere = opened()
-    within_s = 10 if where.far else 1  # a cold JVM on a busy machine
+    within_s = 10 if where.remote else 1  # a cold JVM on a busy machine
     await tell(local, TEA)
-    await until(elsewhere, Query(q="green"), lambda found: found.total == 1, within_s)
+    await until(elsewhere, SearchQuery(q="green"), lambda found: found.total == 1, within_s)
     await tell(local, product(1, "Black tea", version=2, price=100))
-    found = await until(elsewhere, Query(q="black"), lambda found: found.total == 1, within_s)
-    assert found.cards()[0].price == 1.0
+    found = await until(elsewhere, SearchQuery(q="black"), lambda found: found.total == 1, within_s)
+    assert found.cards()[0].price == 100
     await tell(local, gone(1, version=3))
-    await until(elsewhere, Query(), lambda found: found.total == 0, within_s)
+    await until(elsewhere, SearchQuery(), lambda found: found.total == 0, within_s)
 
 
 async def test_counts_of_categories_are_the_totals_of_their_lists(local, search):
     await tell(local, TEA, CUP, product(3))
-    await until(search, Query(), lambda found: found.total == 3)
+    await until(search, SearchQuery(), lambda found: found.total == 3)
     counts = await search.category_counts()
     assert counts == {"drinks": 1, "tea": 1, "cups": 1, "uncategorised": 1}
     for slug, count in counts.items():
-        assert (await search.find(Query(category=[slug]))).total == count
+        assert (await search.find(SearchQuery(category=[slug]))).total == count
 
 
 async def test_counts_follow_changes(local, search):
     await tell(local, CUP)
-    await until(search, Query(), lambda found: found.total == 1)
+    await until(search, SearchQuery(), lambda found: found.total == 1)
     assert await search.category_counts() == {"cups": 1}
     await tell(local, gone(2, version=2))
-    await until(search, Query(), lambda found: found.total == 0)
+    await until(search, SearchQuery(), lambda found: found.total == 0)
     assert await search.category_counts() == {}
 
 
 async def test_a_large_index_is_asked_in_threads(local, monkeypatch):
     await tell(local, TEA, CUP)
-    await until(local, Query(), lambda found: found.total == 2)
-    monkeypatch.setattr("mercat.search.service.AT_ONCE_MAX", 1)
-    answers = await asyncio.gather(*(local.find(Query(q=q)) for q in ["green tea", "tea cup", "tea"] * 20))
+    await until(local, SearchQuery(), lambda found: found.total == 2)
+    monkeypatch.setattr("mercat.search.service.IN_LOOP_PRODUCTS_MAX", 1)
+    answers = await asyncio.gather(
+        *(local.find(SearchQuery(q=q)) for q in ["green tea", "tea cup", "tea"] * 20)
+    )
     assert [found.total for found in answers] == [1, 1, 2] * 20
 
 
 async def test_a_walk_goes_on_from_page_to_page(local, search):
     await tell(local, *(product(n, price=n) for n in range(1, 8)))
-    await until(search, Query(), lambda found: found.total == 7)
-    first = await search.find(Query(sort="price_desc", limit=4))
-    rest = await search.find(Query(sort="price_desc", limit=4, cursor=first.next_cursor))
-    assert [card.price for card in first.cards() + rest.cards()] == [0.07, 0.06, 0.05, 0.04, 0.03, 0.02, 0.01]
+    await until(search, SearchQuery(), lambda found: found.total == 7)
+    first = await search.find(SearchQuery(sort="price_desc", limit=4))
+    rest = await search.find(SearchQuery(sort="price_desc", limit=4, cursor=first.next_cursor))
+    assert [card.price for card in first.cards() + rest.cards()] == [7, 6, 5, 4, 3, 2, 1]
     assert rest.next_cursor is None
     with pytest.raises(Invalid):
-        await search.find(Query(sort="newest", cursor=first.next_cursor))
+        await search.find(SearchQuery(sort="newest", cursor=first.next_cursor))
 
 
 async def test_what_was_asked_instead_is_said(local, search):
     await tell(local, TEA)
-    found = await until(search, Query(q="green tee purple"), lambda found: found.total)
-    assert found.relaxed == Relaxed("green", ["tee", "purple"])
+    found = await until(search, SearchQuery(q="green tee purple"), lambda found: found.total)
+    assert found.relaxed == RelaxedQuery("green", ["tee", "purple"])
 
 
 async def test_suggestions(local, search):
     await tell(local, TEA)
-    await until(search, Query(), lambda found: found.total)
+    await until(search, SearchQuery(), lambda found: found.total)
     given = await search.suggest("gre")
     assert given.words == ["green"]
     assert [msgspec.json.decode(each)["product_id"] for each in given.products] == ["prod_0000000000001"]
@@ -183,15 +185,15 @@ async def test_an_index_that_is_lost_is_built_anew(opened, where):
 
     search = opened()
     with pytest.raises(Unavailable):
-        await search.find(Query())
+        await search.find(SearchQuery())
     assert await search.mend(everything)
-    assert (await search.find(Query())).total == 2
+    assert (await search.find(SearchQuery())).total == 2
     assert not await search.mend(everything)
 
     await search.close()
     lose(where)
     assert await search.mend(everything)
-    await until(search, Query(), lambda found: found.total == 2)
+    await until(search, SearchQuery(), lambda found: found.total == 2)
     await search.close()
 
 
@@ -205,9 +207,9 @@ async def test_an_index_that_is_broken_is_built_anew(tmp_path):
 
     again = Search(tmp_path / "index")
     with pytest.raises(Unavailable):
-        await again.find(Query())
+        await again.find(SearchQuery())
     assert await again.mend(lambda: batches([TEA]))
-    assert (await again.find(Query(q="tea"))).total == 1
+    assert (await again.find(SearchQuery(q="tea"))).total == 1
     await again.close()
 
 
@@ -219,7 +221,7 @@ async def test_facts_wait_for_an_index_to_be_built(opened):
     assert not done
     await search.mend(lambda: batches([TEA]))
     await telling
-    await until(search, Query(), lambda found: found.total == 2)
+    await until(search, SearchQuery(), lambda found: found.total == 2)
     await search.close()
 
 
@@ -233,7 +235,7 @@ async def test_what_changes_during_a_rebuild_is_in_the_new_index(local):
         await tell(local, gone(2, version=2))
 
     assert await local.rebuild(slow()) == 2
-    found = await until(local, Query(q=""), lambda found: found.total == 2)
+    found = await until(local, SearchQuery(q=""), lambda found: found.total == 2)
     assert {card.title for card in found.cards()} == {"Black tea", "Pot"}
 
 
@@ -247,7 +249,7 @@ async def test_a_rebuild_that_fails_leaves_the_index_as_it_was(local):
     with pytest.raises(ConnectionError):
         await local.rebuild(torn())
     await tell(local, product(3, "Pot"))
-    await until(local, Query(), lambda found: found.total == 2)
+    await until(local, SearchQuery(), lambda found: found.total == 2)
 
 
 async def test_facts_reach_the_index_through_the_log(local, settings, db, pool):
@@ -263,7 +265,7 @@ async def test_facts_reach_the_index_through_the_log(local, settings, db, pool):
             position := await db.fetchval("select at from events.position where follower = 'search'")
         ) != 3:
             assert (position or 0) <= 3
-    found = await until(local, Query(), lambda found: found.total == 1)
+    found = await until(local, SearchQuery(), lambda found: found.total == 1)
     assert found.cards()[0].title == "Green tea"
     for task in working:
         task.cancel()
@@ -271,11 +273,11 @@ async def test_facts_reach_the_index_through_the_log(local, settings, db, pool):
 
 
 async def test_memory_is_given_back_when_nothing_comes(tmp_path, monkeypatch):
-    monkeypatch.setattr("mercat.search.service._REST_S", 0)
+    monkeypatch.setattr("mercat.search.indexer._REST_AFTER_S", 0)
     local = Search(tmp_path / "index")
     await local.rebuild(batches())
     await tell(local, TEA)
-    await until(local, Query(), lambda found: local._writer._writer is None)
+    await until(local, SearchQuery(), lambda found: local._indexer._writer._writer is None)
     await tell(local, CUP)
-    await until(local, Query(), lambda found: found.total == 2)
+    await until(local, SearchQuery(), lambda found: found.total == 2)
     await local.close()

@@ -6,14 +6,14 @@ from datetime import UTC, date, datetime, timedelta
 import asyncpg
 import httpx
 import pytest
-from search_shelf import product, put
+from search_products import product, put
 from starlette.applications import Starlette
 
 from mercat import ids
 from mercat.ids import ProductId, RuleChangeId, RuleId, UserId
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.kit.rpc import Caller, remote, serve
-from mercat.search import API, Query, Rule, Search, TooManyRules
+from mercat.search import API, Rule, Search, SearchQuery, TooManyRules
 
 OPS = Caller(UserId(7), frozenset({"operator"}), name="Olga")
 TEAS = [
@@ -32,7 +32,7 @@ SHELF = [
 async def workers(where, tmp_path, pool):
     """Two processes of a shop: one index, one database."""
     put(where, SHELF)
-    both = [Search(tmp_path, db=await pool("search"), place=where) for _ in range(2)]
+    both = [Search(tmp_path, db=await pool("search"), store=where) for _ in range(2)]
     yield both
     for each in both:
         await each.close()
@@ -51,7 +51,7 @@ async def elsewhere(workers):
 
 
 async def numbers(search, q="tea", **more):
-    found = await search.find(Query(q=q, limit=100, **more))
+    found = await search.find(SearchQuery(q=q, limit=100, **more))
     return [int(card.product_id) for card in found.cards()]
 
 
@@ -81,7 +81,7 @@ async def test_a_pinned_product_is_at_its_place_in_every_process(workers):
 async def test_a_pinned_product_need_not_have_the_words(search):
     await search.add_rule(OPS, pin(50, 1))
     await search.add_rule(OPS, pin(51, 2))
-    found = await until(lambda: search.find(Query(q="tea")), lambda found: found.total == 32)
+    found = await until(lambda: search.find(SearchQuery(q="tea")), lambda found: found.total == 32)
     assert [int(card.product_id) for card in found.cards()][:2] == [50, 51]
     assert {count.value: count.count for count in found.facets.brands} == {"Acme": 15, "Brit": 16}
     assert 50 not in await numbers(search, brand=["Acme"]), "filters hold for pins too"
@@ -91,7 +91,7 @@ async def test_a_pinned_product_need_not_have_the_words(search):
 
 
 async def test_what_nothing_has_may_have_a_pin(search):
-    assert (await search.find(Query(q="qwertz"))).total == 0
+    assert (await search.find(SearchQuery(q="qwertz"))).total == 0
     await search.add_rule(OPS, pin(50, 5, "qwertz"))
     assert await until(lambda: numbers(search, "qwertz"), bool) == [50]
 
@@ -102,13 +102,13 @@ async def test_pages_have_every_product_once(search):
     whole = await until(lambda: numbers(search), lambda now: len(now) == 32)
     assert (whole[0], whole[3], whole[4], whole[19], whole[20]) == (50, 7, 9, 51, 11)
     walked = []
-    query = Query(q="tea", limit=7)
+    query = SearchQuery(q="tea", limit=7)
     while True:
         found = await search.find(query)
         walked += [int(card.product_id) for card in found.cards()]
         if found.next_cursor is None:
             break
-        query = Query(q="tea", limit=7, cursor=found.next_cursor)
+        query = SearchQuery(q="tea", limit=7, cursor=found.next_cursor)
     assert walked == whole
     assert sorted(walked) == [*range(1, 31), 50, 51]
 

@@ -1,9 +1,9 @@
 """`MERCAT_SEARCH_SOLD_OUT`: where products go that are sold out."""
 
 import pytest
-from search_shelf import product, put
+from search_products import product, put
 
-from mercat.search import Query, Search
+from mercat.search import Search, SearchQuery
 
 SHELF = [
     product(
@@ -17,11 +17,11 @@ SOLD_OUT = {n for n in range(1, 25) if n % 3 == 0}
 @pytest.fixture
 def shop(where, tmp_path):
     put(where, SHELF)
-    return lambda setting: Search(tmp_path, sold_out=setting, place=where)
+    return lambda setting: Search(tmp_path, sold_out=setting, store=where)
 
 
 async def numbers(search, **more):
-    found = await search.find(Query(**{"q": "tea", "limit": 100, **more}))
+    found = await search.find(SearchQuery(**{"q": "tea", "limit": 100, **more}))
     assert found.total == len(found.results)
     return [int(card.product_id) for card in found.cards()]
 
@@ -40,7 +40,7 @@ async def test_last_they_come_after_all_others_by_relevance(shop):
     assert order[:16] == [n for n in await numbers(shop("among_others")) if n not in SOLD_OUT]
     paged = []
     for page in range(1, 6):
-        found = await shop("last").find(Query(q="tea", page=page, limit=5))
+        found = await shop("last").find(SearchQuery(q="tea", page=page, limit=5))
         paged += [int(card.product_id) for card in found.cards()]
     assert paged == order
     assert await numbers(shop("last"), sort="rating") == list(range(24, 0, -1)), (
@@ -54,7 +54,7 @@ async def test_hidden_they_are_found_by_asking_for_them_only(shop, q):
     assert not set(await numbers(search, q=q)) & SOLD_OUT
     assert set(await numbers(search, q=q, in_stock=False)) == SOLD_OUT
     assert await search.category_counts() == {"tea": 16, "drinks": 16}
-    facets = (await search.find(Query(q=q))).facets
+    facets = (await search.find(SearchQuery(q=q))).facets
     assert [(each.value, each.count) for each in facets.brands] == [("Acme", 16)]
     assert {each.count for each in facets.categories} == {16}
     assert sum(each.count for each in facets.price_ranges) == 16

@@ -337,7 +337,7 @@ async def test_the_document_is_openapi_and_names_every_route(people: Any) -> Non
     there = {(verb.upper(), path) for path, verbs in said["paths"].items() for verb in verbs}
     assert there == {(route.verb, route.path) for route in TABLE}
     assert document(TABLE, PREFIX) == said
-    card = said["components"]["schemas"]["Card"]["properties"]
+    card = said["components"]["schemas"]["ProductCardShown"]["properties"]
     assert card["price"] == {"type": "number"}
     assert card["product_id"]["pattern"] == "^prod_[0-9a-z]{13}$"
     search = {parameter["name"]: parameter for parameter in said["paths"]["/search"]["get"]["parameters"]}

@@ -9,13 +9,15 @@ from pathlib import Path
 import msgspec
 import pytest
 from search_engines import node, place_of
-from search_shelf import finding, product, put
+from search_products import executor, product, put
 
 from mercat.kit.refusals import Unavailable
-from mercat.search import Query, learning, opensearch
-from mercat.search.finding import Finding
-from mercat.search.index import Broken
-from mercat.search.opensearch import OpenSearch
+from mercat.search import SearchQuery
+from mercat.search.engine import BrokenIndex
+from mercat.search.engines import opensearch
+from mercat.search.engines.opensearch import OpenSearchStore
+from mercat.search.execute import QueryExecutor
+from mercat.search.ranking import training
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 QUERIES, JUDGEMENTS = SHARED / "queries-public.jsonl.gz", SHARED / "judgements-public.jsonl.gz"
@@ -34,24 +36,24 @@ def far(tmp_path):
 def test_an_index_of_another_form_is_none(far, monkeypatch):
     writer = put(far, [product(1)])
     monkeypatch.setattr(opensearch, "FORM", "00000000")
-    later = OpenSearch(node(), far.name)
-    assert (later.current(), later.there()) == (None, False)
+    later = OpenSearchStore(node(), far.name)
+    assert (later.current(), later.exists()) == (None, False)
     with pytest.raises(Unavailable):
-        Finding(later.reader().searcher()).find(Query())
-    assert finding(writer).find(Query()).total == 1  # the older form serves whoever knows it ...
+        QueryExecutor(later.reader().searcher()).find(SearchQuery())
+    assert executor(writer).find(SearchQuery()).total == 1  # the older form serves whoever knows it ...
     put(later, [product(1), product(2)])
-    assert Finding(later.reader().searcher()).find(Query()).total == 2
+    assert QueryExecutor(later.reader().searcher()).find(SearchQuery()).total == 2
     with pytest.raises(Unavailable):  # ... until the newer one is there
-        finding(writer).find(Query())
+        executor(writer).find(SearchQuery())
 
 
 def test_shops_with_names_alike_leave_each_other_alone(far):
-    two = OpenSearch(node(), f"{far.name}-two")
+    two = OpenSearchStore(node(), f"{far.name}-two")
     first, second = put(far, [product(1)]), put(two, [product(1), product(2)])
-    unfinished = far.writer(far.beside(), create=True)
+    unfinished = far.writer(far.new_path(), create=True)
     third = put(far, [product(n) for n in range(1, 4)])
     assert first.path != third.path
-    assert finding(second).find(Query()).total == 2
+    assert executor(second).find(SearchQuery()).total == 2
     left = set(far.http.ask("GET", f"/{far.name}-*/_alias"))
     assert left == {second.path, third.path}
     assert unfinished.path not in left
@@ -59,22 +61,22 @@ def test_shops_with_names_alike_leave_each_other_alone(far):
 
 def test_an_index_that_does_not_answer_is_no_reason_to_build_it_anew(far):
     put(far, [product(1)])
-    away = OpenSearch("http://127.0.0.1:9", far.name)
-    with pytest.raises(Broken):
-        away.there()
-    with pytest.raises(Broken):
+    away = OpenSearchStore("http://127.0.0.1:9", far.name)
+    with pytest.raises(BrokenIndex):
+        away.exists()
+    with pytest.raises(BrokenIndex):
         away.reader().searcher().num_docs  # noqa: B018
 
 
 def test_a_product_that_is_refused_spoils_nothing(far):
     writer = put(far, [])
     assert writer.apply([product(1, price=2**63), product(2)]) == 1
-    assert [card.product_id for card in finding(writer).find(Query(q="tea")).cards()] == [2]
+    assert [card.product_id for card in executor(writer).find(SearchQuery(q="tea")).cards()] == [2]
 
 
 def test_a_password_in_the_address_is_not_shown():
-    http = OpenSearch("https://user:secret@127.0.0.1:9/prefix", "shop").http
-    with pytest.raises(Broken) as refused:
+    http = OpenSearchStore("https://user:secret@127.0.0.1:9/prefix", "shop").http
+    with pytest.raises(BrokenIndex) as refused:
         http.ask("GET", "/")
     assert "secret" not in repr(refused.value) + str(http._client.base_url)
 
@@ -123,10 +125,10 @@ def both(tmp_path_factory):
 
 @real_products
 def test_totals_counts_and_sorts_are_the_same(both):
-    for query in learning.questions(QUERIES).values():
+    for query in training.read_queries(QUERIES).values():
         for sort in ("relevance", "price_asc", "newest"):
-            asked = Query(q=query, sort=sort, limit=50, price_max=20_000)
-            near, far = (finding(writer).find(asked) for _, writer in both)
+            asked = SearchQuery(q=query, sort=sort, limit=50, price_max=20_000)
+            near, far = (executor(writer).find(asked) for _, writer in both)
             assert (near.total, near.relaxed, near.did_you_mean) == (far.total, far.relaxed, far.did_you_mean)
             for name in ("brands", "price_ranges", "categories", "ratings"):
                 assert getattr(near.facets, name) == getattr(far.facets, name), (query, name)
@@ -136,12 +138,12 @@ def test_totals_counts_and_sorts_are_the_same(both):
 
 @real_products
 def test_the_order_is_worth_the_same(both, tmp_path):
-    asked, graded = learning.questions(QUERIES), learning.judgements(JUDGEMENTS)
+    asked, graded = training.read_queries(QUERIES), training.read_judgements(JUDGEMENTS)
     worth = []
     for place, _ in both:
-        made = learning.cases(tmp_path, place, asked, graded)
-        engine, _ = learning.plain(made)
-        ranked, _ = learning.untaught(made)
+        made = training.judged_queries(tmp_path, place, asked, graded)
+        engine, _ = training.evaluate_words(made)
+        ranked, _ = training.evaluate_prior(made)
         worth.append((engine, ranked))
     for near, far in zip(*worth, strict=True):
         for measure in ("ndcg@10", "ndcg@10c", "recall@100"):

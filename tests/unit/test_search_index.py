@@ -8,16 +8,19 @@ import textwrap
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_shelf import finding, gone, product, put
+from search_products import executor, gone, product, put
 
 from mercat.kit.refusals import Unavailable
-from mercat.search import Query
-from mercat.search.finding import Finding
-from mercat.search.index import Broken, Folder, Reader, Writer
+from mercat.search import SearchQuery
+from mercat.search.engine import BrokenIndex
+from mercat.search.engines.tantivy import TantivyReader, TantivyStore, TantivyWriter
+from mercat.search.execute import QueryExecutor
 
 
 def titles(writer):
-    return {int(card.product_id): card.title for card in finding(writer).find(Query(limit=100)).cards()}
+    return {
+        int(card.product_id): card.title for card in executor(writer).find(SearchQuery(limit=100)).cards()
+    }
 
 
 def test_an_older_version_never_overwrites_a_newer(where):
@@ -37,7 +40,7 @@ def test_what_was_taken_from_sale_does_not_come_back(where):
     writer.apply([gone(1, version=3)])
     writer.apply([product(1, version=2)])
     assert titles(writer) == {2: "Tea"}
-    assert finding(writer).category_counts() == {"uncategorised": 1}
+    assert executor(writer).category_counts() == {"uncategorised": 1}
     writer.apply([product(1, "Again", version=4)])
     assert titles(writer) == {1: "Again", 2: "Tea"}
 
@@ -68,7 +71,7 @@ def test_an_index_that_is_filled_while_facts_come_has_the_newest(tmp_path_factor
     facts = [product(n, f"v{v}", version=v) if there else gone(n, v) for n, v, there in history]
     mixed = data.draw(st.permutations(facts)) if facts else []
     filled = data.draw(st.lists(st.booleans(), min_size=len(mixed), max_size=len(mixed)))
-    writer = Writer(Folder(tmp_path_factory.mktemp("index")).beside(), create=True)
+    writer = TantivyWriter(TantivyStore(tmp_path_factory.mktemp("index")).new_path(), create=True)
     for fact, from_the_shelf in zip(mixed, filled, strict=True):
         (writer.fill if from_the_shelf else writer.apply)([fact])
     writer.rest()
@@ -87,9 +90,9 @@ def test_a_product_that_cannot_be_kept_spoils_nothing(tmp_path):
 KILLED = """
     import sys
     from pathlib import Path
-    from search_shelf import product
-    from mercat.search.index import Folder, Writer
-    writer = Writer(Folder(Path(sys.argv[1])).current())
+    from search_products import product
+    from mercat.search.engines.tantivy import TantivyStore, TantivyWriter
+    writer = TantivyWriter(TantivyStore(Path(sys.argv[1])).current())
     for batch in range(1_000):
         writer.apply([product(n, f"batch {batch}", version=batch + 2) for n in range(1, 21)])
         print(batch, flush=True)
@@ -108,8 +111,8 @@ def test_a_killed_writer_leaves_whole_batches_and_the_next_one_goes_on(tmp_path)
     writing.kill()
     writing.wait()
 
-    assert Folder(tmp_path).sound()
-    writer = Writer(Folder(tmp_path).current())
+    assert TantivyStore(tmp_path).is_sound()
+    writer = TantivyWriter(TantivyStore(tmp_path).current())
     left = set(titles(writer).values())
     assert len(left) == 1  # never half a batch
     assert int(left.pop().removeprefix("batch ")) >= done  # what it said was written is
@@ -120,7 +123,7 @@ def test_a_killed_writer_leaves_whole_batches_and_the_next_one_goes_on(tmp_path)
 
 def test_readers_see_a_change_without_being_told(tmp_path):
     writer = put(tmp_path, [product(1, "old")])
-    reader = Reader(Folder(tmp_path))
+    reader = TantivyReader(TantivyStore(tmp_path))
     assert seen_by(reader) == {"old"}
     writer.apply([product(1, "new", version=2)])
     while "old" in seen_by(reader):  # a glance at the disk every 50 ms
@@ -129,12 +132,12 @@ def test_readers_see_a_change_without_being_told(tmp_path):
 
 
 def seen_by(reader):
-    return {card.title for card in Finding(reader.searcher()).find(Query()).cards()}
+    return {card.title for card in QueryExecutor(reader.searcher()).find(SearchQuery()).cards()}
 
 
 def test_a_reader_sees_the_old_index_or_the_new_one(tmp_path):
     old = put(tmp_path, [product(n, "old") for n in range(1, 11)])
-    reader = Reader(Folder(tmp_path))
+    reader = TantivyReader(TantivyStore(tmp_path))
     assert reader.searcher().num_docs == 10
     old.rest()
     put(tmp_path, [product(n, "new") for n in range(1, 31)])
@@ -147,20 +150,20 @@ def test_a_reader_sees_the_old_index_or_the_new_one(tmp_path):
 
 def test_a_reader_keeps_answering_from_an_index_that_was_lost(tmp_path):
     put(tmp_path, [product(1)]).rest()
-    reader = Reader(Folder(tmp_path))
+    reader = TantivyReader(TantivyStore(tmp_path))
     assert reader.searcher().num_docs == 1
     (tmp_path / "current").unlink()
     reader.look_again()
     assert reader.searcher().num_docs == 1
     with pytest.raises(Unavailable):
-        Reader(Folder(tmp_path)).searcher()
+        TantivyReader(TantivyStore(tmp_path)).searcher()
 
 
 @pytest.mark.parametrize("file", ["term", "idx", "fast", "store", "pos", "fieldnorm", "json"])
 @pytest.mark.parametrize("damage", ["gone", "short", "changed"])
 def test_a_damaged_index_is_noticed(tmp_path, file, damage):
     put(tmp_path, [product(n, f"tea {n}", description="green") for n in range(1, 50)]).rest()
-    assert Folder(tmp_path).sound()
+    assert TantivyStore(tmp_path).is_sound()
     harmed = next((tmp_path / "current").glob("meta.json" if file == "json" else f"*.{file}"))
     content = harmed.read_bytes()
     if damage == "gone":
@@ -170,7 +173,7 @@ def test_a_damaged_index_is_noticed(tmp_path, file, damage):
         harm = content[: len(content) // 2] if damage == "short" else bytes([content[0] ^ 255]) + content[1:]
         (tmp_path / "harm").write_bytes(harm)
         (tmp_path / "harm").replace(harmed)
-    assert not Folder(tmp_path).sound()
+    assert not TantivyStore(tmp_path).is_sound()
 
 
 def test_an_index_of_another_form_is_none(tmp_path):
@@ -179,15 +182,15 @@ def test_an_index_of_another_form_is_none(tmp_path):
     (tmp_path / used).rename(tmp_path / "00000000-1")
     (tmp_path / "current").unlink()
     (tmp_path / "current").symlink_to("00000000-1")
-    assert Folder(tmp_path).current() is None
+    assert TantivyStore(tmp_path).current() is None
 
 
 def test_one_process_writes(tmp_path):
     put(tmp_path, []).apply([product(1)])
-    folder = Folder(tmp_path)
-    first, second = Writer(folder.current()), Writer(folder.current())
+    folder = TantivyStore(tmp_path)
+    first, second = TantivyWriter(folder.current()), TantivyWriter(folder.current())
     first.apply([product(2)])
-    with pytest.raises(Broken):
+    with pytest.raises(BrokenIndex):
         second.apply([product(3)])
     first.rest()
     assert second.apply([product(3)]) == 1

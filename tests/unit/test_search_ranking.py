@@ -5,15 +5,16 @@ from datetime import date
 import msgspec
 import numpy as np
 import pytest
-from search_shelf import product, put
+from search_products import product, put
 
-from mercat.search import learning, meaning, synonyms, trees
-from mercat.search.facts import ROW, Book, Pages
-from mercat.search.finding import Finding
-from mercat.search.index import Folder, Reader
-from mercat.search.judging import Judge
-from mercat.search.measures import measured
-from mercat.search.messages import Query
+from mercat.search.engines.tantivy import TantivyReader, TantivyStore
+from mercat.search.execute import QueryExecutor
+from mercat.search.messages import SearchQuery
+from mercat.search.product_rows import ROW, MappedRows, RowFile
+from mercat.search.query import synonyms
+from mercat.search.ranking import embeddings, gbdt, training
+from mercat.search.ranking.metrics import relevance_metrics
+from mercat.search.ranking.rerank import Reranker
 
 THINGS = [
     ("Kensley stand for a 10 inch tablet, silver", "tablet-stands", 2_900),
@@ -29,7 +30,7 @@ THINGS = [
 
 
 def shop(where, folder, things=THINGS):
-    """A judge and a finding for these titles, each in its category."""
+    """A reranker and a executor for these titles, each in its category."""
     changes = [
         product(
             number,
@@ -42,20 +43,20 @@ def shop(where, folder, things=THINGS):
         for number, (title, slug, price) in enumerate(things, 1)
     ]
     put(where, changes).rest()
-    reader, judge = where.reader(), Judge(folder)
-    return Finding(reader.searcher(), {}, judge, reader.pages), judge
+    reader, reranker = where.reader(), Reranker(folder)
+    return QueryExecutor(reader.searcher(), {}, reranker, reader.rows), reranker
 
 
-def titles(finding, q, **more):
-    return [card.title for card in finding.find(Query(q=q, **more)).cards()]
+def titles(executor, q, **more):
+    return [card.title for card in executor.find(SearchQuery(q=q, **more)).cards()]
 
 
 @pytest.fixture(params=["shipped ranker", "no ranker"])
 def judged(request, where, tmp_path, monkeypatch):
-    finding, judge = shop(where, tmp_path)
+    executor, reranker = shop(where, tmp_path)
     if request.param == "no ranker":
-        monkeypatch.setattr(judge, "_ranker", lambda: None)
-    return finding
+        monkeypatch.setattr(reranker, "_load_ranker", lambda: None)
+    return executor
 
 
 @pytest.mark.parametrize(
@@ -80,9 +81,9 @@ def test_other_words_for_the_same_find_it_where_nothing_has_the_own(judged):
 
 
 def test_a_mended_question_is_asked_like_any_other(where, tmp_path):
-    finding, _ = shop(where, tmp_path, [*THINGS, ("Laptop lock", "locks", 900)])
-    assert titles(finding, "labtop") == titles(finding, "laptop")
-    assert "Swift notebook 15 inch 16 GB" in titles(finding, "labtop")
+    executor, _ = shop(where, tmp_path, [*THINGS, ("Laptop lock", "locks", 900)])
+    assert titles(executor, "labtop") == titles(executor, "laptop")
+    assert "Swift notebook 15 inch 16 GB" in titles(executor, "labtop")
 
 
 NOTEBOOKS = [
@@ -101,10 +102,10 @@ BESIDE = [
 
 
 def test_the_shops_word_is_as_good_as_the_shoppers(where, tmp_path, monkeypatch):
-    finding, judge = shop(where, tmp_path, BESIDE + NOTEBOOKS)
+    executor, reranker = shop(where, tmp_path, BESIDE + NOTEBOOKS)
     for _ in ("shipped ranker", "no ranker"):
         for q in ("laptop", "15 inch laptop"):
-            first = titles(finding, q, limit=5)
+            first = titles(executor, q, limit=5)
             assert all(title.startswith("Swift") for title in first), (q, first)
         for q, first in (
             ("laptop lock", "Keyed laptop lock"),
@@ -112,32 +113,35 @@ def test_the_shops_word_is_as_good_as_the_shoppers(where, tmp_path, monkeypatch)
             ("notebook stand", "Notebook stand, steel"),
             ("laptop backpack", "Laptop backpack"),
         ):
-            assert titles(finding, q)[0] == first, q
-        monkeypatch.setattr(judge, "_ranker", lambda: None)
-        judge._verdicts.clear()
+            assert titles(executor, q)[0] == first, q
+        monkeypatch.setattr(reranker, "_load_ranker", lambda: None)
+        reranker.forget_scores()
 
 
 def test_an_inch_is_a_sign_in_titles(where, tmp_path):
     things = [(f'Screen {size}" wide, {n}', "screens", 9_000) for size in (24, 27) for n in range(20)]
-    finding, _ = shop(where, tmp_path, things)
-    assert all('27"' in title for title in titles(finding, "27 inch screen"))
-    assert finding.find(Query(q="inch")).total == 0
+    executor, _ = shop(where, tmp_path, things)
+    assert all('27"' in title for title in titles(executor, "27 inch screen"))
+    assert executor.find(SearchQuery(q="inch")).total == 0
 
 
 def test_a_word_that_people_use_is_no_slip(where, tmp_path):
     things = [(f"Table leg {n}", "legs", 900) for n in range(20)] + [("Copper lamp", "lamps", 900)]
-    finding, _ = shop(where, tmp_path, things)
-    found = finding.find(Query(q="lego"))
+    executor, _ = shop(where, tmp_path, things)
+    found = executor.find(SearchQuery(q="lego"))
     assert (found.total, found.relaxed, found.did_you_mean) == (0, None, None)
-    assert finding.find(Query(q="legg")).total == 0 or finding.find(Query(q="legg")).did_you_mean == "leg"
-    assert finding.find(Query(q="coper lamp")).did_you_mean == "copper lamp"
+    assert (
+        executor.find(SearchQuery(q="legg")).total == 0
+        or executor.find(SearchQuery(q="legg")).did_you_mean == "leg"
+    )
+    assert executor.find(SearchQuery(q="coper lamp")).did_you_mean == "copper lamp"
 
 
 def test_pages_are_parts_of_one_order(where, tmp_path):
-    finding, _ = shop(where, tmp_path, [(f"Tablet number {n}", "tablets", n) for n in range(1, 500)])
-    whole = [title for page in range(1, 51) for title in titles(finding, "tablet", page=page, limit=10)]
+    executor, _ = shop(where, tmp_path, [(f"Tablet number {n}", "tablets", n) for n in range(1, 500)])
+    whole = [title for page in range(1, 51) for title in titles(executor, "tablet", page=page, limit=10)]
     assert len(whole) == len(set(whole)) == 499
-    assert titles(finding, "tablet", page=3, limit=20) == whole[40:60]
+    assert titles(executor, "tablet", page=3, limit=20) == whole[40:60]
 
 
 def test_where_many_have_the_words_few_of_which_say_them_none_is_left_out(where, tmp_path):
@@ -147,11 +151,11 @@ def test_where_many_have_the_words_few_of_which_say_them_none_is_left_out(where,
     ]
     put(where, things).rest()
     reader = where.reader()
-    finding = Finding(reader.searcher(), {}, Judge(tmp_path), reader.pages)
+    executor = QueryExecutor(reader.searcher(), {}, Reranker(tmp_path), reader.rows)
     shown = [
         int(card.product_id)
         for page in range(1, 5)
-        for card in finding.find(Query(q="tablet", page=page, limit=100)).cards()
+        for card in executor.find(SearchQuery(q="tablet", page=page, limit=100)).cards()
     ]
     assert sorted(shown) == list(range(1, 401))
     assert set(shown[:50]) == set(range(1, 51))
@@ -159,33 +163,33 @@ def test_where_many_have_the_words_few_of_which_say_them_none_is_left_out(where,
 
 def test_few_that_have_all_the_words_are_followed_by_those_with_most(where, tmp_path):
     things = [(f"Red lamp {n}", "lamps", 1_000) for n in range(2_000)] + [("Red copper lamp", "lamps", 1_000)]
-    finding, _ = shop(where, tmp_path, things)
-    found = finding.find(Query(q="copper lamp"))
+    executor, _ = shop(where, tmp_path, things)
+    found = executor.find(SearchQuery(q="copper lamp"))
     assert found.all_words == 1
     assert found.cards()[0].title == "Red copper lamp"
     assert found.total == 2_001
-    assert finding.find(Query(q="red lamp")).all_words is None
+    assert executor.find(SearchQuery(q="red lamp")).all_words is None
 
 
 def test_spelling_that_hardly_any_product_has_is_asked_about(where, tmp_path):
     things = [("Wireless headphones", "headphones", n) for n in range(1, 60)]
-    finding, _ = shop(where, tmp_path, [*things, ("Wireless headphnoes", "headphones", 5)])
-    assert finding.find(Query(q="wireless headphnoes")).did_you_mean == "wireless headphones"
-    assert finding.find(Query(q="wireless headphones")).did_you_mean is None
-    missing = finding.find(Query(q="wireless headphonez"))
+    executor, _ = shop(where, tmp_path, [*things, ("Wireless headphnoes", "headphones", 5)])
+    assert executor.find(SearchQuery(q="wireless headphnoes")).did_you_mean == "wireless headphones"
+    assert executor.find(SearchQuery(q="wireless headphones")).did_you_mean is None
+    missing = executor.find(SearchQuery(q="wireless headphonez"))
     assert (missing.did_you_mean, missing.relaxed.q) == ("wireless headphones", "wireless headphones")
 
 
 def test_operators_see_why(where, tmp_path):
-    finding, _ = shop(where, tmp_path)
-    said = finding.explain("tablets", 3)
+    executor, _ = shop(where, tmp_path)
+    said = executor.explain("tablets", 3)
     assert said.words == ["tablets"]
     first, *_, last = said.why
     assert first.title == "Orbit One tablet 10 inch 64 GB"
     assert first.score >= last.score
     whole = sum(first.prior.values()) + first.learnt + first.bonus
     assert first.score == pytest.approx(whole)
-    assert finding.explain("", 3).why == []
+    assert executor.explain("", 3).why == []
 
 
 def test_trees_answer_as_lightgbm_does():
@@ -199,67 +203,67 @@ def test_trees_answer_as_lightgbm_does():
         lightgbm.Dataset(rows, wanted),
         40,
     )
-    model = trees.Model(list("abcde"), trees.of_lightgbm(grown.dump_model()), 1)
-    again = msgspec.json.decode(msgspec.json.encode(model), type=trees.Model)
-    assert trees.Ranker(again).correction(rows) == pytest.approx(grown.predict(rows), abs=1e-9)
+    model = gbdt.RankerModel(list("abcde"), gbdt.trees_of_lightgbm(grown.dump_model()), 1)
+    again = msgspec.json.decode(msgspec.json.encode(model), type=gbdt.RankerModel)
+    assert gbdt.Ranker(again).correction(rows) == pytest.approx(grown.predict(rows), abs=1e-9)
 
 
 def test_the_shipped_ranker_knows_its_features():
-    assert set(trees.load().features) <= set(learning.LEARNT)
+    assert set(gbdt.load_ranker().features) <= set(training.LEARNT)
 
 
 def test_meanings_are_near_where_words_are_not():
-    flash, stick, toaster = map(meaning.meaning, ("usb flash drive", "memory stick", "bread toaster"))
+    flash, stick, toaster = map(embeddings.embed, ("usb flash drive", "memory stick", "bread toaster"))
     assert flash @ stick > flash @ toaster + 0.1
-    assert not meaning.meaning("").any()
-    assert not meaning.meaning("☃☃").any()
+    assert not embeddings.embed("").any()
+    assert not embeddings.embed("☃☃").any()
 
 
 def test_rows_of_facts_are_kept_while_they_say_the_same(tmp_path):
     writer = put(tmp_path, [product(1, "Green tea"), product(2, "Cup")])
-    book = Book(writer.path)
-    assert book.rows == 2
+    rows = RowFile(writer.path)
+    assert rows.count == 2
     writer.apply([product(1, "Green tea", version=2, price=1), product(2, "Large cup", version=2)])
-    assert Book(writer.path).rows == 3
-    reader = Reader(Folder(tmp_path))
-    assert len(reader.pages.read([0, 1, 2, 99]) if reader.searcher() else []) == 4
+    assert RowFile(writer.path).count == 3
+    reader = TantivyReader(TantivyStore(tmp_path))
+    assert len(reader.rows.read([0, 1, 2, 99]) if reader.searcher() else []) == 4
 
 
 def test_a_row_torn_by_a_crash_is_written_over(tmp_path):
-    book = Book(tmp_path)
-    book.add([b"\1" * ROW.itemsize])
-    with book.path.open("ab") as file:
+    rows = RowFile(tmp_path)
+    rows.append([b"\1" * ROW.itemsize])
+    with rows.path.open("ab") as file:
         file.write(b"torn")
-    again = Book(tmp_path)
-    assert again.rows == 1
-    assert again.add([b"\2" * ROW.itemsize]) == 1
-    assert Pages(tmp_path).read([1]).tobytes() == b"\2" * ROW.itemsize
+    again = RowFile(tmp_path)
+    assert again.count == 1
+    assert again.append([b"\2" * ROW.itemsize]) == 1
+    assert MappedRows(tmp_path).read([1]).tobytes() == b"\2" * ROW.itemsize
 
 
 def test_a_shops_own_synonyms_add_and_take_out_by_date(tmp_path):
     own = tmp_path / "synonyms.txt"
     own.write_text("brolly = umbrella\n!tv, lcd tv\ngift, candle from 2026-12-01 until 2026-12-24\n")
-    before, during = (synonyms.read(own, day) for day in (date(2026, 11, 1), date(2026, 12, 24)))
-    assert before.of(["brolli"]) == {("umbrella",): True}
-    assert ("lcd", "tv") not in before.of(["tv"])
-    assert ("televis",) in before.of(["tv"])
-    assert before.of(["gift"]) == {}
-    assert during.of(["gift"]) == {("candl",): False}
+    before, during = (synonyms.load_synonyms(own, day) for day in (date(2026, 11, 1), date(2026, 12, 24)))
+    assert before.rewritings(["brolli"]) == {("umbrella",): True}
+    assert ("lcd", "tv") not in before.rewritings(["tv"])
+    assert ("televis",) in before.rewritings(["tv"])
+    assert before.rewritings(["gift"]) == {}
+    assert during.rewritings(["gift"]) == {("candl",): False}
 
 
 def test_measures():
     grades = {"a": 3, "b": 2, "c": 0}
-    assert measured(["a", "b"], grades) == {
+    assert relevance_metrics(["a", "b"], grades) == {
         "ndcg@10": 1.0,
         "ndcg@10c": 1.0,
         "judged@10": 0.2,
         "recall@100": 1.0,
     }
-    worse = measured(["x", "b", "a"], grades)
+    worse = relevance_metrics(["x", "b", "a"], grades)
     assert worse["ndcg@10"] < worse["ndcg@10c"] < 1
-    assert measured(["a"], {"a": 0}) is None
+    assert relevance_metrics(["a"], {"a": 0}) is None
 
 
 def test_folds_keep_plurals_together():
-    fold = learning.folds({"1": "bluetooth speaker", "2": "bluetooth speakers", "3": "tea"}, 0)
+    fold = training.folds({"1": "bluetooth speaker", "2": "bluetooth speakers", "3": "tea"}, 0)
     assert fold["1"] == fold["2"]

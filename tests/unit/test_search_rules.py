@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mercat.ids import ProductId, RuleId
-from mercat.search import KeptRule
-from mercat.search.rules import placed, ruling
+from mercat.search import StoredRule
+from mercat.search.merchandising.rules import active_rules, page_with_pins
+from mercat.search.query.parse import parse
 
 
 @given(
@@ -19,7 +20,7 @@ def test_pages_of_a_list_with_places_are_the_list(places, others, size):
     total = len(pins) + len(rest)
 
     def page(first, count):
-        return placed(pins, total, first, count, lambda count, first: rest[first : first + count])
+        return page_with_pins(pins, total, first, count, lambda count, first: rest[first : first + count])
 
     whole = page(0, total)
     assert [hit for hit in whole if hit in rest] == rest, "the others keep their order"
@@ -34,7 +35,7 @@ def test_pages_of_a_list_with_places_are_the_list(places, others, size):
 
 
 def kept(number, **more):
-    return KeptRule(
+    return StoredRule(
         rule_id=RuleId(number), version=1, changed_at=datetime.now(UTC), changed_by="Olga", **more
     )
 
@@ -48,10 +49,10 @@ def test_the_rules_of_a_day():
         kept(5, kind="synonym", words="tv", other="lcd tv", same=False),
         *(kept(n, kind="boost", brand="A", factor=1 + n / 100) for n in range(10, 50)),
     ]
-    (pins,) = ruling(rules, date(2026, 5, 1)).pins.values()
+    (pins,) = active_rules(rules, date(2026, 5, 1)).pins.values()
     assert [pin.rule_id for pin in pins] == [2, 1], "by place"
-    (pins,) = ruling(rules, date(2026, 5, 2)).pins.values()
+    (pins,) = active_rules(rules, date(2026, 5, 2)).pins.values()
     assert [pin.rule_id for pin in pins] == [3, 1]
-    made = ruling(rules, date(2026, 5, 2))
-    assert made.ways == [(("sofa",), ("couch",)), (("couch",), ("sofa",)), (("tv",), ("lcd", "tv"))]
-    assert [boost.rule_id for boost in made.boosts_of(("tea",))] == list(range(49, 29, -1))
+    made = active_rules(rules, date(2026, 5, 2))
+    assert made.synonyms == [(("sofa",), ("couch",)), (("couch",), ("sofa",)), (("tv",), ("lcd", "tv"))]
+    assert [boost.rule_id for boost in made.boosts_of(parse("tea"))] == list(range(49, 29, -1))

@@ -5,10 +5,10 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from search_shelf import finding, gone, product, put
+from search_products import executor, gone, product, put
 
 from mercat.kit.refusals import Invalid
-from mercat.search import Query, index
+from mercat.search import SearchQuery, product_entry
 
 SORTS = ["price_asc", "price_desc", "rating", "newest"]
 
@@ -31,7 +31,7 @@ def walk(writer, query, between=lambda: None):
     """Every product by cursor, changing the shop between pages."""
     seen, cursor = [], None
     while True:
-        found = finding(writer).find(Query(**query, cursor=cursor))
+        found = executor(writer).find(SearchQuery(**query, cursor=cursor))
         seen += [card.product_id for card in found.cards()]
         assert len(seen) < 1_000, "a walk that does not end"
         if (cursor := found.next_cursor) is None:
@@ -44,7 +44,7 @@ def walk(writer, query, between=lambda: None):
 @pytest.mark.parametrize("q", ["", "tea"])
 def test_a_walk_sees_everything_once_while_the_shop_changes(where, monkeypatch, sort, q, same_keys):
     if same_keys:  # even where products share a whole key
-        monkeypatch.setattr(index, "_tie", lambda product, bits: 0)
+        monkeypatch.setattr(product_entry, "_scattered_id", lambda product, bits: 0)
     rng = random.Random(7)
     writer = put(where, shelf(rng, range(1, 61)))
     version = 1
@@ -80,17 +80,17 @@ def test_a_walk_and_the_pages_agree(where, sort, q):
     writer = put(where, shelf(random.Random(3), range(1, 51)))
     pages = []
     for page in range(1, 9):
-        found = finding(writer).find(Query(sort=sort, q=q, limit=7, page=page))
+        found = executor(writer).find(SearchQuery(sort=sort, q=q, limit=7, page=page))
         assert (found.total, found.total_pages, found.page) == (50, 8, page)
         pages += [card.product_id for card in found.cards()]
     assert walk(writer, {"sort": sort, "q": q, "limit": 7}) == pages
-    assert finding(writer).find(Query(sort=sort, q=q, limit=7, page=9)).results == []
+    assert executor(writer).find(SearchQuery(sort=sort, q=q, limit=7, page=9)).results == []
 
 
 def test_totals_and_facets_of_a_later_page_are_those_of_the_first(where):
     writer = put(where, shelf(random.Random(3), range(1, 51)))
-    first = finding(writer).find(Query(sort="price_asc", limit=20))
-    second = finding(writer).find(Query(sort="price_asc", limit=20, cursor=first.next_cursor))
+    first = executor(writer).find(SearchQuery(sort="price_asc", limit=20))
+    second = executor(writer).find(SearchQuery(sort="price_asc", limit=20, cursor=first.next_cursor))
     assert (second.total, second.total_pages, second.page) == (50, 3, 2)
     assert second.facets == first.facets
 
@@ -112,25 +112,25 @@ def test_totals_and_facets_of_a_later_page_are_those_of_the_first(where):
 def test_a_cursor_that_is_not_ours_is_refused(where, cursor):
     writer = put(where, [product(1)])
     with pytest.raises(Invalid) as refused:
-        finding(writer).find(Query(sort="price_asc", cursor=cursor))
+        executor(writer).find(SearchQuery(sort="price_asc", cursor=cursor))
     assert refused.value.facts == {"pointer": "/cursor"}
 
 
 def test_a_forged_offset_is_harmless(where):
     writer = put(where, [product(1)])
     forged = base64.urlsafe_b64encode(b'["relevance",2,18446744073709551615]').decode()
-    assert finding(writer).find(Query(q="tea", cursor=forged)).results == []
+    assert executor(writer).find(SearchQuery(q="tea", cursor=forged)).results == []
 
 
 @pytest.mark.parametrize("wrong", [{"page": 0}, {"page": 1_001}, {"limit": 0}, {"limit": 101}])
 def test_pages_have_bounds(where, wrong):
     with pytest.raises(Invalid):
-        finding(put(where, [])).find(Query(**wrong))
+        executor(put(where, [])).find(SearchQuery(**wrong))
 
 
 def test_the_last_page_that_has_a_number(where):
     writer = put(where, [product(n) for n in range(1, 1_003)])
-    last = finding(writer).find(Query(sort="newest", limit=1, page=1_000))
-    beyond = finding(writer).find(Query(sort="newest", limit=1, cursor=last.next_cursor))
+    last = executor(writer).find(SearchQuery(sort="newest", limit=1, page=1_000))
+    beyond = executor(writer).find(SearchQuery(sort="newest", limit=1, cursor=last.next_cursor))
     assert (len(last.results), beyond.page, len(beyond.results)) == (1, 1_001, 1)
     assert beyond.next_cursor

@@ -4,9 +4,10 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_shelf import finding, product, put
+from search_products import executor, product, put
 
-from mercat.search import Department, Query, Relaxed, Suggestions, words
+from mercat.search import CategorySuggestion, RelaxedQuery, SearchQuery, Suggestions
+from mercat.search.query.spelling import edit_distance
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def shop(for_all):
 
 
 def ids(shop, q, **more):
-    return [int(card.product_id) for card in finding(shop).find(Query(q=q, **more)).cards()]
+    return [int(card.product_id) for card in executor(shop).find(SearchQuery(q=q, **more)).cards()]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def ids(shop, q, **more):
     ],
 )
 def test_words_are_found_however_they_are_written(shop, q, found):
-    answer = finding(shop).find(Query(q=q))
+    answer = executor(shop).find(SearchQuery(q=q))
     assert [int(card.product_id) for card in answer.cards()] == found
     assert answer.relaxed is None
 
@@ -90,20 +91,23 @@ def test_words_in_a_row_count_more(where):
 @pytest.mark.parametrize(
     ("q", "instead"),
     [
-        ("hedphones", Relaxed("headphones", [])),
-        ("blutooth haedphones", Relaxed("bluetooth headphones", [])),
-        ("coffee prses", Relaxed("coffee press", [])),
-        ("laptop bag purple", Relaxed("laptop bag", ["purple"])),
+        ("hedphones", RelaxedQuery("headphones", [])),
+        ("blutooth haedphones", RelaxedQuery("bluetooth headphones", [])),
+        ("coffee prses", RelaxedQuery("coffee press", [])),
+        ("laptop bag purple", RelaxedQuery("laptop bag", ["purple"])),
         ("laptop headphones", None),
-        ("please find me a laptop bag", Relaxed("laptop bag", ["please", "find", "me"])),
+        ("please find me a laptop bag", RelaxedQuery("laptop bag", ["please", "find", "me"])),
         ("qqqq", None),
         ("xyzzy plugh", None),
     ],
 )
 def test_nothing_found_is_tried_again_with_less(shop, q, instead):
-    answer = finding(shop).find(Query(q=q))
+    answer = executor(shop).find(SearchQuery(q=q))
     if q == "laptop headphones":
-        assert answer.relaxed in (Relaxed("laptop", ["headphones"]), Relaxed("headphones", ["laptop"]))
+        assert answer.relaxed in (
+            RelaxedQuery("laptop", ["headphones"]),
+            RelaxedQuery("headphones", ["laptop"]),
+        )
         assert answer.total == 2
     else:
         assert answer.relaxed == instead
@@ -113,26 +117,26 @@ def test_nothing_found_is_tried_again_with_less(shop, q, instead):
 def test_two_words_written_as_one_are_two(where):
     shop = put(where, [product(1, "USB-C cable"), product(2, "USB hub"), product(3, "Mouse, size C")])
     for q, meant in (("usbc cable", "usb c cable"), ("ccables", "c cables")):
-        answer = finding(shop).find(Query(q=q))
-        assert answer.relaxed == Relaxed(meant, [])
+        answer = executor(shop).find(SearchQuery(q=q))
+        assert answer.relaxed == RelaxedQuery(meant, [])
         assert [int(card.product_id) for card in answer.cards()] == [1]
 
 
 def test_a_rare_word_that_titles_write_as_two_is_asked_about(where):
     shop = put(where, [product(1, "Harddrive"), *(product(n, "Hard drive") for n in range(2, 42))])
-    answer = finding(shop).find(Query(q="harddrive"))
+    answer = executor(shop).find(SearchQuery(q="harddrive"))
     assert answer.did_you_mean == "hard drive"
 
 
 def test_a_single_letter_is_no_word_that_a_product_has_alone(where):
     shop = put(where, [product(1, "Blue shirt"), *(product(n, "Socket T board") for n in range(2, 9))])
-    answer = finding(shop).find(Query(q="t-shirt"))
-    assert answer.relaxed == Relaxed("shirt", ["t"])
+    answer = executor(shop).find(SearchQuery(q="t-shirt"))
+    assert answer.relaxed == RelaxedQuery("shirt", ["t"])
     assert [int(card.product_id) for card in answer.cards()] == [1]
 
 
 def test_a_filter_that_leaves_nothing_relaxes_nothing(shop):
-    answer = finding(shop).find(Query(q="headphones", price_min=1_000_000))
+    answer = executor(shop).find(SearchQuery(q="headphones", price_min=1_000_000))
     assert (answer.total, answer.relaxed) == (0, None)
     assert sum(each.count for each in answer.facets.price_ranges) == 2
 
@@ -163,9 +167,9 @@ def test_a_filter_that_leaves_nothing_relaxes_nothing(shop):
     ],
 )
 def test_hostile_words_are_only_words(shop, q):
-    answer = finding(shop).find(Query(q=q))
+    answer = executor(shop).find(SearchQuery(q=q))
     assert answer.total == len(answer.results) or answer.total > 20
-    finding(shop).suggest(q, 8)
+    executor(shop).suggest(q, 8)
 
 
 @pytest.fixture(scope="module")
@@ -176,17 +180,17 @@ def one_pot(tmp_path_factory):
 @settings(max_examples=200, deadline=None)
 @given(q=st.text(max_size=60), brand=st.text(max_size=10))
 def test_any_text_is_answered(one_pot, q, brand):
-    finding(one_pot).find(Query(q=q, brand=[brand], category=[q]))
-    finding(one_pot).suggest(q, 3)
+    executor(one_pot).find(SearchQuery(q=q, brand=[brand], category=[q]))
+    executor(one_pot).suggest(q, 3)
 
 
 @given(st.text("abc", max_size=6), st.text("abc", max_size=6))
 def test_letters_apart(one, other):
     """Against the definition: the fewest single steps that lead from one word to the other."""
-    assert words.apart(one, other) == words.apart(other, one)
-    assert (words.apart(one, other) == 0) == (one == other)
-    assert abs(len(one) - len(other)) <= words.apart(one, other) <= max(len(one), len(other))
-    assert (words.apart(one, other) == 1) == (other in steps(one))
+    assert edit_distance(one, other) == edit_distance(other, one)
+    assert (edit_distance(one, other) == 0) == (one == other)
+    assert abs(len(one) - len(other)) <= edit_distance(one, other) <= max(len(one), len(other))
+    assert (edit_distance(one, other) == 1) == (other in steps(one))
 
 
 def steps(word):
@@ -199,22 +203,22 @@ def steps(word):
 
 
 def test_suggestions_complete_what_is_typed(shop):
-    given = finding(shop).suggest("Laptop b", 8)
+    given = executor(shop).suggest("Laptop b", 8)
     assert given.words == ["laptop bag"]
     assert [msgspec.json.decode(each)["title"] for each in given.products] == ["Laptop bag"]
 
-    assert finding(shop).suggest("bro", 8).brands == ["Brother"]
-    assert finding(shop).suggest("ba", 8).categories == [Department("bags", "Bags")]
-    assert finding(shop).suggest("coff", 2).words == ["coffee"]
-    assert len(finding(shop).suggest("coff", 2).products) == 2
+    assert executor(shop).suggest("bro", 8).brands == ["Brother"]
+    assert executor(shop).suggest("ba", 8).categories == [CategorySuggestion("bags", "Bags")]
+    assert executor(shop).suggest("coff", 2).words == ["coffee"]
+    assert len(executor(shop).suggest("coff", 2).products) == 2
 
 
 def test_suggestions_forgive_a_slip(shop):
-    near = finding(shop).suggest("hedphon", 8).products
+    near = executor(shop).suggest("hedphon", 8).products
     assert [msgspec.json.decode(each)["title"] for each in near] == ["Bluetooth Headphones"]
 
 
 @pytest.mark.parametrize("q", ["", " ", "!", "zzzz"])
 def test_nothing_typed_suggests_nothing(shop, q):
-    given = finding(shop).suggest(q, 8)
+    given = executor(shop).suggest(q, 8)
     assert given == Suggestions([], [], [], [])

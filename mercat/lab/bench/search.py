@@ -17,13 +17,12 @@ from urllib.parse import urlencode
 
 import httpx
 
-from mercat import money
 from mercat.catalog import Columns, ImportRow, recognise
 from mercat.kit import codec
 from mercat.lab.bench.load import Load, Result, request
 from mercat.lab.bench.report import Report
 from mercat.lab.bench.shop import audited, cpu_s, memory_mb, serving, staff
-from mercat.search import Card, engine, place_of
+from mercat.search import ProductCard, engine, index_store
 from mercat.shop import Shop
 
 PRODUCTS = 20_000
@@ -59,10 +58,10 @@ async def search(
             await _indexed(shop.port, products)
             async with staff(shop) as services:
                 changing = asyncio.create_task(_change(services, lines, changes))
-                place = place_of(services.settings)
+                place = index_store(services.settings)
                 reader = place.reader()
                 watching = [
-                    asyncio.create_task(_watch(services, reader, line, seconds, far=place.far))
+                    asyncio.create_task(_watch(services, reader, line, seconds, far=place.remote))
                     for line in lines[-_WATCHED:]
                 ]
                 await _run(shop.port, asked, seconds / 2)
@@ -182,7 +181,9 @@ async def _change(shop: Shop, lines: list[bytes], per_s: int) -> int:
     return changed
 
 
-async def _watch(shop: Shop, reader: engine.Reader, line: bytes, seconds: float, *, far: bool) -> list[float]:
+async def _watch(
+    shop: Shop, reader: engine.IndexReader, line: bytes, seconds: float, *, far: bool
+) -> list[float]:
     """Gives one product another price, again and again, and looks until a search would show it: seconds from
     each commit. Looks as web workers do, from outside of them, so that looking costs them nothing."""
     raw, seen = json.loads(line), list[float]()
@@ -196,11 +197,10 @@ async def _watch(shop: Shop, reader: engine.Reader, line: bytes, seconds: float,
             row = recognise([raw]).read(Columns(raw))
             await shop.catalog.take([row], seller_id, raw["seller"], 0)
             since = time.perf_counter()
-            wanted = money.shown(price, row.currency)
-            its = engine.Query.term_query("external_id", raw["external_id"])
+            its = engine.Clause.term("external_id", raw["external_id"])
             while True:
                 shown = await asyncio.to_thread(_price, reader, its) if far else _price(reader, its)
-                if shown == wanted:
+                if shown == price:
                     break
                 await asyncio.sleep(0.02)
             seen.append(time.perf_counter() - since)
@@ -210,10 +210,10 @@ async def _watch(shop: Shop, reader: engine.Reader, line: bytes, seconds: float,
     return seen
 
 
-def _price(reader: engine.Reader, its: engine.Query) -> float | None:
+def _price(reader: engine.IndexReader, its: engine.Clause) -> int | None:
     searcher = reader.searcher()
-    found = [address for _, address in searcher.search(its, 1, count=False).hits]
-    return codec.decode(searcher.cards(found)[0], Card).price if found else None
+    found = searcher.search(its, 1)
+    return codec.decode(searcher.cards(found)[0], ProductCard).price if found else None
 
 
 def _batches(lines: list[bytes], size: int) -> Iterator[list[bytes]]:

@@ -17,13 +17,13 @@ from mercat.kit.rpc import Caller
 from mercat.search import (
     PHRASE_MAX,
     BoostFactor,
-    KeptRule,
     Phrase,
     PinPlace,
     Rule,
     RuleChange,
     RuleChanges,
     Rules,
+    StoredRule,
 )
 from mercat.shop import Shop
 from mercat.web.errors import message_of
@@ -81,13 +81,13 @@ class SearchRulesApi:
         """List pins, boosts and synonyms of searches, those of other days included."""
         return await self._shop.search.rules()
 
-    async def add_rule(self, caller: Caller, rule: Rule) -> KeptRule:
+    async def add_rule(self, caller: Caller, rule: Rule) -> StoredRule:
         """Add a rule of searches; every search keeps it within five seconds. `pin`: a product at a place for
         words. `boost`: a product, a brand or a category counts so many times as much, for words or for all.
         `synonym`: words that also mean others. Days are UTC, both included."""
         return await self._shop.search.add_rule(caller, rule)
 
-    async def change_rule(self, caller: Caller, rule_id: RuleId, rule: Rule) -> KeptRule:
+    async def change_rule(self, caller: Caller, rule_id: RuleId, rule: Rule) -> StoredRule:
         """Replace a rule by this one."""
         return await self._shop.search.change_rule(caller, rule_id, rule)
 
@@ -100,7 +100,7 @@ class SearchRulesApi:
         page before."""
         return await self._shop.search.rule_changes(limit, before)
 
-    async def put_back_rule(self, caller: Caller, change_id: RuleChangeId) -> KeptRule:
+    async def put_back_rule(self, caller: Caller, change_id: RuleChangeId) -> StoredRule:
         """Make a rule again what it was before a change."""
         return await self._shop.search.put_back_rule(caller, change_id)
 
@@ -143,7 +143,7 @@ API = [
 class RuleRow(NamedTuple):
     """A rule as the desk lists it."""
 
-    rule: KeptRule
+    rule: StoredRule
     kind: str
     does: str
     when: str

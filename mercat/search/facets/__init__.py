@@ -1,0 +1,1 @@
+"""Facets: what products may be narrowed by, chosen and counted."""

@@ -1,0 +1,1 @@
+"""Merchandising: the pins, boosts and synonyms that operators set."""

@@ -1,0 +1,1 @@
+"""Queries: words read, spelling mended, synonyms, filters, suggestions."""
