@@ -19,8 +19,10 @@ def exponent(currency: str) -> int:
 
 
 def step(currency: str) -> int:
-    """What amounts of a currency are multiples of: card networks charge those of three decimals in steps of
-    ten, as 1.230 (https://docs.stripe.com/currencies)."""
+    """Return what amounts of a currency are multiples of.
+
+    Card networks charge amounts of three decimals in steps of ten, as 1.230
+    (https://docs.stripe.com/currencies)."""
     return 10 if exponent(currency) == 3 else 1
 
 
@@ -56,7 +58,7 @@ def words(amount: int, currency: str) -> str:
 
 
 def allocate(amount: int, weights: Sequence[int]) -> list[int]:
-    """Splits an amount by weights so that the parts add up to it: largest remainder (Hamilton's method),
+    """Split an amount by weights so that the parts add up to it: largest remainder (Hamilton's method),
     the earlier part first where remainders tie."""
     total = sum(weights)
     if total == 0:

@@ -60,7 +60,7 @@ class Account(Struct, frozen=True):
 
 
 async def trial_balance(db: asyncpg.Connection) -> list[Account]:
-    """The whole journal by account, all sellers together: it adds up to zero."""
+    """Sum the whole journal by account, all sellers together: it adds up to zero."""
     rows = await db.fetch(_TRIAL_BALANCE)
     return [Account(*row) for row in rows]
 
@@ -72,7 +72,7 @@ async def _check(db: asyncpg.Connection, law: Law) -> Finding:
 
 
 async def prove(owner: asyncpg.Connection) -> list[Finding]:
-    """Breaks each law in a transaction that is rolled back; `violations` is what the audit noticed, 0 means
+    """Break each law in a transaction that is rolled back; `violations` is what the audit noticed, 0 means
     that it noticed nothing. Constraints that would refuse the damage are lifted inside that transaction."""
     broken = breaks()
     findings: list[Finding] = []

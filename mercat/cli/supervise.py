@@ -27,7 +27,7 @@ class Plan:
 
 
 def serve(plan: Plan) -> int:
-    """The shop, until somebody stops it; the exit code."""
+    """Run the shop until somebody stops it; return the exit code."""
     more = {"MERCAT_SERVICES": plan.only} if plan.only else {}
     worker = (sys.executable, "-m", "mercat.cli.work")
     workers = [Program(f"web worker {n}", (*worker, "web"), more) for n in range(1, plan.workers + 1)]

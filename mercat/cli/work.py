@@ -7,6 +7,7 @@ import signal
 import sys
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -92,9 +93,10 @@ async def _run(part: str) -> None:
 
 async def _stop_at_changes(stop: asyncio.Event) -> None:
     """Stop when a file of the package changes; the supervisor starts this process again with what is new."""
-    from watchfiles import awatch
+    import watchfiles
 
-    async for _ in awatch(_PACKAGE, stop_event=stop):
+    watch: Any = watchfiles
+    async for _ in watch.awatch(_PACKAGE, stop_event=stop):
         stop.set()
 
 

@@ -69,7 +69,7 @@ def engines(
 
 @contextlib.contextmanager
 def connected(home: Home, purpose: str = "another command") -> Generator[Connection]:
-    """The shop that runs on this home, else engines of our own for as long as the block runs."""
+    """Connect to the shop that runs on this home, else start engines for as long as the block runs."""
     if running := home.running():
         yield running
     else:

@@ -51,7 +51,7 @@ class Connection:
     """Every worker has been ready once."""
 
     def environment(self) -> dict[str, str]:
-        """The `MERCAT_…` variables that processes of this shop read their settings from."""
+        """Name the `MERCAT_…` variables that processes of this shop read their settings from."""
         told = {
             "DATA": self.data,
             "SECRET_KEY": self.secret_key,
@@ -92,7 +92,7 @@ class Connection:
 
 
 def derive(key: str, name: str) -> str:
-    """A password of its own for each name, the same as `settings.Settings.secret` makes."""
+    """Derive a password of its own for each name, the same as `settings.Settings.secret` makes."""
     return hmac.new(key.encode(), name.encode(), sha256).hexdigest()
 
 
@@ -132,7 +132,7 @@ class Home:
         return path.read_text().strip()
 
     def place(self, name: str) -> Path | None:
-        """A folder that belongs to this shop and lies outside of it."""
+        """Find or make a folder that belongs to this shop and lies outside of it."""
         recorded = read_json(self.path / "places.json").get(name)
         return Path(recorded) if recorded else None
 
@@ -141,7 +141,7 @@ class Home:
         write_private(path, json.dumps(read_json(path) | {name: str(place)}, indent=2))
 
     def sockets(self) -> Path:
-        """A folder with a path short enough for sockets."""
+        """Find or make a folder with a path short enough for sockets."""
         folder = self.path / "run"
         if (
             len(os.fsencode(folder / "postgres" / f".s.PGSQL.{PORT}")) <= _SOCKET_PATH_MAX
@@ -162,7 +162,7 @@ class Home:
             shutil.rmtree(recorded, ignore_errors=True)
 
     def _own_short_folder(self) -> Path | None:
-        """The recorded one; whoever finds its name free in a common folder could have taken it."""
+        """Return the recorded folder if it is ours: its name in a common folder could be anybody's."""
         folder = self.place("sockets")
         ours = folder and folder.is_dir() and not folder.is_symlink() and folder.stat().st_uid == os.geteuid()
         return folder if ours else None
@@ -212,7 +212,7 @@ class Home:
         return self.path / "shop.json"
 
     def running(self) -> Connection | None:
-        """The shop that runs here, or the engines that some command started here."""
+        """Find the shop that runs here, or the engines that some command started here."""
         try:
             descriptor = os.open(self.path / "lock", os.O_RDONLY)
         except OSError:
@@ -235,7 +235,7 @@ class Home:
 
 @contextlib.contextmanager
 def temporary() -> Generator[Home]:
-    """A home for one test or benchmark; nothing of it stays."""
+    """Make a home for one test or benchmark; nothing of it stays."""
     folder = Path(tempfile.mkdtemp(prefix="mercat-"))
     folder.chmod(0o711)
     home = Home(folder)

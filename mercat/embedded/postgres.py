@@ -300,7 +300,7 @@ def programs() -> Path:
 
 
 def _known_elsewhere(folder: Path, home: Home) -> Path:
-    """The recorded folder, if it is this shop's: a copied data folder may not use the original's files."""
+    """Return the recorded folder if it is this shop's: a copy may not use the original's files."""
     belongs = folder.parent / "belongs"
     if not folder.parent.exists():
         raise Trouble(
@@ -317,7 +317,7 @@ def _known_elsewhere(folder: Path, home: Home) -> Path:
 
 
 def _reason(lines: Sequence[str]) -> str:
-    """The newest complaint (the first of these lines), but a full disk explains all others."""
+    """Pick the newest complaint (the first of these lines), but a full disk before all others."""
     for line in sorted(lines, key=lambda line: "No space left" not in line):
         for mark in ("PANIC:", "FATAL:", "error:"):
             if mark in line:

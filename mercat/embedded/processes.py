@@ -71,7 +71,7 @@ def _born_by_ps(pid: int) -> str:
 
 
 def working_in(folder: Path, program: str) -> Iterator[Process]:
-    """Processes of this program that work in `folder`: how orphans of a killed engine are found."""
+    """Find the processes of this program that work in `folder`: orphans of a killed engine."""
     if not _PROC.joinpath("self").exists():
         return
     for entry in os.listdir(_PROC):
@@ -86,7 +86,7 @@ def working_in(folder: Path, program: str) -> Iterator[Process]:
 
 
 def dying_with_us(number: int) -> Callable[[], None] | None:
-    """A `preexec_fn` after which the child gets signal `number` when this process dies, however it dies.
+    """Make a `preexec_fn` after which the child gets signal `number` when this process dies, however it dies.
 
     Linux counts the death of the creating thread, so a child made in a passing thread is left alone.
     """

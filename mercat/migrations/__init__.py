@@ -163,7 +163,7 @@ async def _alone(owner: asyncpg.Connection) -> AsyncGenerator[None]:
 
     It is tried again and again, not waited for: a statement that waits holds a snapshot, and whoever has the
     lock would wait for that in turn in `create index concurrently`."""
-    while not await owner.fetchval(queries.try_lock, _LOCK):  # noqa: ASYNC110
+    while not await owner.fetchval(queries.try_lock, _LOCK):  # noqa: ASYNC110  - see above
         await asyncio.sleep(0.1)
     try:
         yield

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 from importlib.resources import files
@@ -237,12 +238,16 @@ class ApiDocs:
         return Response(content, media_type=media_type, headers={"Cache-Control": SELDOM_CHANGED})
 
 
+def _needed(route: PublicRoute) -> str:
+    return _NEEDS[route.needs]
+
+
 def page(described: Schema, table: Sequence[PublicRoute], prefix: str) -> str:
     """Render the document for people: plain HTML that needs no script."""
     pages = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    filters = cast(dict[str, Any], pages.filters)
-    filters["shape"] = lambda schema: shape(schema, described["components"]["schemas"])
-    filters["needs"] = lambda route: _NEEDS[route.needs]
+    filters = cast(dict[str, Any], cast(Any, pages).filters)
+    filters["shape"] = partial(shape, components=described["components"]["schemas"])
+    filters["needs"] = _needed
     filters["refusals"] = refusals
     filters["id"] = _anchor
     return pages.from_string(files("mercat.web").joinpath("docs.html").read_text()).render(

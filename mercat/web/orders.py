@@ -281,7 +281,7 @@ class OrderPages:
             orders=orders,
             page=page,
             pages=max(1, -(-total // _A_PAGE)),
-            page_url=lambda n: f"/orders?page={n}",
+            page_url="/orders?page={}".format,
             guest=caller is None or caller.guest,
         )
 

@@ -2,11 +2,11 @@
 
 import gzip
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -126,7 +126,7 @@ def fact(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.6f}".rstrip("0").rstrip(".")
     if isinstance(value, list | tuple):
-        return ", ".join(fact(each) for each in value)
+        return ", ".join(fact(each) for each in cast(Sequence[object], value))
     return str(value)
 
 
@@ -146,7 +146,7 @@ def short(shown: object) -> str:
 
 
 def get(what: Any, name: str) -> str:
-    found = what.get(name) if isinstance(what, Mapping) else getattr(what, name, None)
+    found: Any = cast(Any, what).get(name) if isinstance(what, Mapping) else getattr(what, name, None)
     return str(found) if found else ""
 
 
@@ -223,7 +223,7 @@ def _static(path: Path) -> Static:
 
 def environment(statics: Statics, token: Callable[[Any], str], *, real_money: bool = False) -> Environment:
     """Jinja, strict: a name that a page does not have is a bug, never an empty string."""
-    made = Environment(
+    made: Any = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=select_autoescape(),
         undefined=StrictUndefined,

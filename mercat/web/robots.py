@@ -67,7 +67,7 @@ class RobotPages:
             if not at:
                 raise NotFound
             first = (at - 1) * 10 + 1
-            paths = []
+            paths: list[str] = []
             for page in range(first, first + 10):
                 found = await self._shop.search.find(
                     SearchQuery(sort="newest", page=page, limit=_SITEMAP_PART // 10)

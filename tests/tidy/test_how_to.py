@@ -14,7 +14,6 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "how-to"
 AHEAD = {
     "add-a-letter",
-    "add-a-limit",
     "add-a-migration",
     "add-a-payment-provider",
     "add-a-setting",
@@ -24,7 +23,7 @@ AHEAD = {
 PAGES = sorted({page.stem for page in FOLDER.glob("*.md")} - {"README"} - AHEAD)
 FILES_MAX = {
     "add-a-delivery-rule": 2,
-    "add-a-field-of-a-product": 8,
+    "add-a-field-of-a-product": 7,
     "add-a-letter": 3,
     "add-a-limit": 2,
     "add-a-migration": 3,
@@ -38,7 +37,7 @@ FILES_MAX = {
     "add-an-import-format": 2,
 }
 """Files that a page may touch, its test included."""
-HOUSE_RULES = ["tests/tidy/test_layers.py", "tests/unit/test_route_tables.py", "tests/tidy/test_tidy.py"]
+HOUSE_RULES = ["tests/tidy/test_layers.py", "tests/unit/test_route_tables.py"]
 """Tests of the repository that hold for what the pages build, too."""
 
 
@@ -67,7 +66,7 @@ def run(copy: Path, *command: str) -> None:
 
 
 def test_every_usual_change_has_a_page():
-    assert {*PAGES, *AHEAD} == FILES_MAX.keys() - {"add-a-field-of-a-product", "add-a-promotion-condition"}
+    assert {*PAGES, *AHEAD} == FILES_MAX.keys() - {"add-a-promotion-condition"}
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -28,7 +28,7 @@ def there_is_one() -> bool:
 
 @asynccontextmanager
 async def before(shop: Connection) -> AsyncGenerator[int]:
-    """A cache before this shop; its port."""
+    """Run a cache before this shop, and yield its port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

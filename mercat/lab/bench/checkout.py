@@ -5,7 +5,7 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mercat.accounts import NewAddress
 from mercat.catalog import NewProduct
@@ -58,7 +58,7 @@ class Crowd:
         self._keys = itertools.count()
 
     def requests(self) -> Iterator[bytes]:
-        """The next person's purchase, under a new key."""
+        """Yield the next person's purchase, under a new key, for ever."""
         while True:
             if not self._ready:
                 self._ready.extend(self._empty)  # nobody is filled: their refusals will be counted
@@ -81,10 +81,11 @@ class Crowd:
         return await Load(port, coming, heard=self.heard).run(connections, seconds, rate)
 
     async def fill(self, most: int = 500) -> int:
-        """Fills the carts of those who bought longest ago."""
+        """Fill the carts of those who bought longest ago."""
         people = [self._empty.popleft() for _ in range(min(most, len(self._empty)))]
         if people:
-            async with self._store.client.pipeline(transaction=False) as pipe:
+            async with self._store.client.pipeline(transaction=False) as opened:
+                pipe: Any = opened
                 for person in people:
                     pipe.hset(self._carts[person], mapping=next(self._baskets))
                 await pipe.execute()
@@ -110,7 +111,7 @@ def _basket(offers: list[OfferId], first: int, lines: int, *, hot: bool) -> dict
 
 
 def _head(buyer: Buyer) -> tuple[bytes, bytes]:
-    """A purchase as bytes, cut where its key stands."""
+    """Write a purchase as bytes, cut where its key stands."""
     ask = {
         "shipping_address_id": buyer.address_id,
         "payment_method_id": buyer.payment_method_id,
@@ -123,7 +124,7 @@ def _head(buyer: Buyer) -> tuple[bytes, bytes]:
 
 
 async def checkout(seconds: float, lines: int = 2, *, hot: bool = False) -> Report:
-    """Closed loop for the best rate, then open loop at half, at nine tenths and at twice of it."""
+    """Measure the best rate in closed loop, then half, nine tenths and twice of it in open loop."""
     async with opened() as connection, staff(connection) as shop:
         offers = await stock_shelves(shop)
         crowd = Crowd(shop, await invite(shop, _BUYERS), offers, lines, hot=hot)
@@ -187,7 +188,7 @@ def _counted(result: Result) -> dict[str, int]:
 
 
 async def stock_shelves(shop: Shop) -> list[OfferId]:
-    """Some hundred products of four sellers, with stock that does not run out."""
+    """List some hundred products of four sellers, with stock that does not run out."""
     offers: list[OfferId] = []
     for n in range(_OFFERS):
         seller_id = await shop.sellers.by_name(f"Seller {n % 4}")

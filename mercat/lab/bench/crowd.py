@@ -253,8 +253,9 @@ class Crowd:
         return told / max(until - since, 1e-9)
 
     def back_at(self, ended: float, enough: float) -> float | None:
-        """The first moment after `ended` from which on a second's orders were enough; those count that began
-        after it."""
+        """Find the first moment after `ended` from which on a second's orders were enough.
+
+        Only orders that began after it count."""
         times = sorted(at for began, at in self.acknowledged if began >= ended)
         for n, at in enumerate(times):
             ahead = n + max(int(enough), 1) - 1
@@ -278,7 +279,7 @@ async def crowded(
     shoppers: int = _SHOPPERS,
     more: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[Crowd]:
-    """A shop full of people. `more`: settings that it was opened with."""
+    """Fill a shop with people. `more`: settings that it was opened with."""
     async with staff(connection, more) as shop:
         crowd = Crowd(shop, connection, rate)
         await crowd.gather(card, shoppers)

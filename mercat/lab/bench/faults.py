@@ -64,7 +64,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """The first of what no page of ours says."""
 
     def wrong(self) -> list[str]:
-        """What must not be, in words."""
+        """Say in words what must not be and is."""
         found = [
             f"{self.fault}: {count} {what}"
             for what, count in (
@@ -91,13 +91,13 @@ class Site:
         self.disk = disk
 
     def victim(self, what: str) -> int:
-        """The eldest process of the shop whose command line says so."""
+        """Find the eldest process of the shop whose command line says so."""
         root = self.connection.supervisor
         return min(pid for pid, said in family(root).items() if what in said and pid != root)
 
 
 def family(root: int) -> dict[int, str]:
-    """A process and all below it: number to command line."""
+    """Map a process and all below it: number to command line."""
     told = subprocess.run(["ps", "-ewwo", "pid=,ppid=,args="], capture_output=True, text=True, check=True)
     rows = [line.split(None, 2) for line in told.stdout.splitlines()]
     below: dict[int, list[int]] = {}
@@ -121,7 +121,7 @@ async def _killed(site: Site, what: str) -> AsyncGenerator[None]:
 
 @asynccontextmanager
 async def emptied(site: Site) -> AsyncGenerator[None]:
-    """What Valkey wrote is gone before it starts again."""
+    """Remove what Valkey wrote before it starts again."""
     victim = site.victim("store.sock")
     shutil.rmtree(Path(site.connection.data, "store", "appendonlydir"))
     os.kill(victim, signal.SIGKILL)
@@ -167,7 +167,7 @@ async def _full(site: Site) -> AsyncGenerator[None]:
 
 
 def fill(file: Path, leave: int = 0) -> None:
-    """Writes until so many bytes are left, or none."""
+    """Write until so many bytes are left, or none."""
     block = b"\0" * 2**20
     with file.open("ab", buffering=0) as ballast, suppress(OSError):
         while shutil.disk_usage(file.parent).free > leave or not leave:
@@ -275,7 +275,7 @@ async def missing(site: Site, crowd: Crowd) -> tuple[int, int]:
 
 
 def with_stripe(url: str, timeout_s: float = 8) -> Mapping[str, str]:
-    """Settings of a shop that takes cards through Stripe's library, from this double."""
+    """Make the settings of a shop that takes cards through Stripe's library, from this double."""
     return {
         "MERCAT_PAYMENT_PROVIDER": "stripe",
         "MERCAT_STRIPE_KEY": "sk_test_double",
@@ -286,7 +286,7 @@ def with_stripe(url: str, timeout_s: float = 8) -> Mapping[str, str]:
 
 @asynccontextmanager
 async def small_disk(folder: Path) -> AsyncGenerator[bool]:
-    """A file system of its own at this folder, where whoever asks may mount one."""
+    """Mount a file system of its own at this folder, where the caller may; say whether it is there."""
     mount = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_MB}m,mode=755", "mercat-faults", str(folder)]
     tried = await asyncio.to_thread(subprocess.run, mount, capture_output=True)
     mounted = tried.returncode == 0
@@ -304,7 +304,7 @@ async def faults(seconds: float, rate: float = 1_000, fault: Sequence[str] = ())
     crowds: list[Crowd] = []
 
     async def shop(names: Sequence[str]) -> None:
-        """A shop of its own for these."""
+        """Open a shop of its own for these faults, and note what became of each."""
         wanted = [name for name in names if not fault or name in fault]
         if not wanted:
             return

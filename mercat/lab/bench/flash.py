@@ -118,7 +118,7 @@ class Rehearsal(NamedTuple):
 
 
 async def rehearse(people: int, units: int, rate: float, say: Callable[[str], None]) -> Rehearsal:
-    """A whole sale with made-up people, in a shop of its own that can be watched."""
+    """Play a whole sale with made-up people, in a shop of its own that can be watched."""
     async with opened() as connection, staff(connection) as shop:
         owner = await asyncpg.connect(**connection.postgres())
         await shop.accounts.seed()
@@ -243,7 +243,7 @@ async def _look_up(connection: Connection, crowd: list[Person], seconds: float) 
 
 
 async def _poll(connection: Connection, seconds: float) -> Result:
-    """What one origin answers to those who wait; a cache before it asks once a second in all."""
+    """Measure what one origin answers to those who wait; a cache before it asks once a second in all."""
     ask = request("GET", f"/api/v1/flash-sales/{_SALE}")
     load = Load(connection.port, itertools.repeat(ask), keep_bodies=True)
     return await load.run(32, seconds)
@@ -367,7 +367,7 @@ def _ideal(units: int, rate: float, conversion: float) -> float:
 
 
 async def _rush(connection: Connection, shop: Shop, attempts: int) -> dict[str, Any]:
-    """A sale without a queue: everybody at the till at once."""
+    """Measure a sale without a queue: everybody at checkout at once."""
     units = ceil(attempts / 20)
     offer = await _stock(shop, "A chair that few will have", units)
     await _make(shop, _RUSH, offer, queue=False, units=units)

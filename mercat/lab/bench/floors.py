@@ -49,7 +49,7 @@ async def _pgbench(connection: Connection, clients: int, seconds: int) -> float:
 
 
 async def raw_asgi(body_bytes: int, workers: int = 2, seconds: float = 4) -> float:
-    """A bare ASGI application that answers so many bytes of JSON, behind the same server; a second."""
+    """Count answers a second of a bare ASGI application: so many bytes, the same server."""
     port = 20_000 + os.getpid() % 20_000
     command = [sys.executable, "-m", "mercat.lab.bench.raw", str(port), str(body_bytes)]
     servers = [await asyncio.create_subprocess_exec(*command) for _ in range(workers)]

@@ -206,7 +206,7 @@ class Load:
 
 
 def request(verb: str, path: str, headers: dict[str, str] | None = None, body: bytes = b"") -> bytes:
-    """An HTTP/1.1 request as bytes."""
+    """Write an HTTP/1.1 request as bytes."""
     lines = [f"{verb} {path} HTTP/1.1", "Host: 127.0.0.1"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     if body:

@@ -24,7 +24,7 @@ NAMES = tuple(_BENCHMARKS)
 
 
 def options_of(name: str) -> set[str]:
-    """What a benchmark can be told beyond its time."""
+    """Name what a benchmark can be told beyond its time."""
     return set(inspect.signature(_BENCHMARKS[name]).parameters) - {"seconds"}
 
 

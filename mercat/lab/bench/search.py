@@ -39,9 +39,10 @@ _FILTERS = ("", "", "", "filters[in_stock]=true", "filters[rating_min]=4", "filt
 async def search(
     seconds: float, products: int = PRODUCTS, changes: int = _CHANGES_PER_S, keep: Path | None = None
 ) -> Report:
-    """The best rate, the latency at 70 % of it, when changes are seen, and what bare tantivy does with the
-    same words on one thread a core: top 20, no facets, no HTTP. `keep`: where the shop stays for next
-    time."""
+    """Measure the best rate, the latency at 70 % of it, when changes are seen, and the floor.
+
+    The floor is bare tantivy with the same words on one thread a core: top 20, no facets, no HTTP. `keep`:
+    where the shop stays for next time."""
     with tempfile.TemporaryDirectory(prefix="mercat-bench-") as passing:
         folder = keep or Path(passing)
         file, home, bare = (folder / f"{each}-{products}" for each in ("products", "shop", "bare"))
@@ -133,7 +134,7 @@ async def _run(port: int, asked: list[tuple[str, str]], seconds: float) -> Resul
 
 
 async def _indexed(port: int, products: int) -> None:
-    """Waits until all products are found."""
+    """Wait until all products are found."""
     async with (
         asyncio.timeout(_INDEXED_WITHIN_S),
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1") as http,
@@ -158,8 +159,7 @@ async def _remembered(port: int) -> tuple[float, float]:
 
 
 async def _change(shop: Shop, lines: list[bytes], per_s: int) -> int:
-    """New prices, a fifth of a second's worth at a time, through the catalogue and the log; how many, once
-    it is cancelled."""
+    """Set new prices through the catalogue and the log until cancelled; return how many."""
     per = per_s // 5
     changed, more = 0, 1 + time.time_ns() % 997
     try:
@@ -230,7 +230,7 @@ async def _stopped(changing: "asyncio.Task[Done]") -> Done:
 
 
 async def _bare(file: Path, questions: Path, built: Path, seconds: float) -> float:
-    """The bare engine on as many threads as there are cores, in processes of their own."""
+    """Measure the bare engine on as many threads as there are cores, in processes of their own."""
     command = [sys.executable, "-m", "mercat.lab.bench.bare"]
     if not built.exists():
         await asyncio.to_thread(subprocess.run, [*command, "build", str(file), str(built)], check=True)

@@ -24,7 +24,7 @@ _OPEN_WITHIN_S = 90.0
 
 @asynccontextmanager
 async def opened(workers: int = 2, demo: bool = False) -> AsyncGenerator[Connection]:
-    """Opens a shop of its own, and closes it at the end."""
+    """Open a shop of its own, and close it at the end."""
     with tempfile.TemporaryDirectory(prefix="mercat-bench-") as folder:
         Path(folder).chmod(0o755)
         async with serving(Path(folder), workers, demo) as connection:
@@ -35,7 +35,7 @@ async def opened(workers: int = 2, demo: bool = False) -> AsyncGenerator[Connect
 async def serving(
     folder: Path, workers: int = 2, demo: bool = False, more: Mapping[str, str] | None = None
 ) -> AsyncGenerator[Connection]:
-    """Opens the shop of a folder, and closes it at the end. `more`: settings, as environment."""
+    """Open the shop of a folder, and close it at the end. `more`: settings, as environment."""
     port = _free_port()
     command = [sys.executable, "-m", "mercat", "serve", "--data", str(folder)]
     command += ["--port", str(port), "--workers", str(workers), "--demo" if demo else "--no-demo"]
@@ -79,7 +79,7 @@ def _free_port() -> int:
 
 @asynccontextmanager
 async def staff(connection: Connection, more: Mapping[str, str] | None = None) -> AsyncGenerator[Shop]:
-    """The services of a running shop, for setting a scene quickly: the verbs, not the HTTP around them."""
+    """Connect to the services of a running shop, to set a scene quickly without HTTP."""
     told = settings.load({**os.environ, **connection.environment(), **(more or {})})
     async with AsyncExitStack() as stack:
         shop = await build_shop(told, stack)
@@ -88,7 +88,7 @@ async def staff(connection: Connection, more: Mapping[str, str] | None = None) -
 
 
 async def audited(connection: Connection) -> list[Finding]:
-    """The audit of a running shop, by its reading role."""
+    """Audit a running shop, by its reading role."""
     reader = await asyncpg.connect(**connection.postgres("mercat_audit"))
     try:
         return await audit(reader)
@@ -97,7 +97,7 @@ async def audited(connection: Connection) -> list[Finding]:
 
 
 def cpu_s(part: str) -> float:
-    """The CPU time so far of all processes below this one whose command ends in `part`."""
+    """Sum the CPU time so far of all processes below this one whose command ends in `part`."""
     ticks = 0
     for process in _below():
         with suppress(OSError):
@@ -109,7 +109,7 @@ def cpu_s(part: str) -> float:
 
 
 def memory_mb() -> float:
-    """What the shop takes: the PSS of all processes below this one, engines too."""
+    """Sum the PSS of all processes below this one, engines too."""
     total = 0
     for process in _below():
         with suppress(OSError):

@@ -86,7 +86,7 @@ async def main(seconds: float) -> None:
     with (
         temporary() as home,
         engines(home) as shop,
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as double,  # noqa: ASYNC220
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as double,  # noqa: ASYNC220  - one start
     ):
         assert double.stdout
         url = double.stdout.readline().strip()

@@ -69,7 +69,7 @@ class StripeDouble:
         )
 
     def card(self, like: str = "pm_card_visa", customer: str | None = None) -> str:
-        """A shopper types a card into Stripe's own field: its token. `like`: the test card it behaves as."""
+        """Type a card into Stripe's own field, and return its token. `like`: the test card it behaves as."""
         token = f"pm_{next(self._numbers):06}OfTheDouble"
         self.methods[token] = {
             "id": token,
@@ -83,7 +83,7 @@ class StripeDouble:
         return token
 
     def authenticate(self, intent_id: str, ok: bool = True) -> None:
-        """The shopper answers their bank."""
+        """Answer the bank as the shopper does."""
         intent = self.intents[intent_id]
         if intent["status"] != "requires_action":
             return
@@ -97,7 +97,7 @@ class StripeDouble:
     def event(
         self, kind: str, intent: Thing, event_id: str = "evt_1", at: float | None = None, secret: str = SECRET
     ) -> tuple[bytes, str]:
-        """A notice and its signature."""
+        """Make a webhook and its signature."""
         body = json.dumps(
             {"id": event_id, "object": "event", "type": kind, "data": {"object": intent}}
         ).encode()

@@ -1,5 +1,6 @@
 """A seller's orders: what to pack, parcels, and where they are."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, get_args
 
@@ -151,7 +152,7 @@ class SellerOrderPages:
         track_form: Form | None = None,
     ) -> Response:
         _, seller_id = await seller_of(request)
-        query = request.query_params if request.method == "GET" else {}
+        query: Mapping[str, str] = request.query_params if request.method == "GET" else {}
         chosen, after = choice(query, _ORDERS), choice(query, AFTER).get("after", "")
         orders = await self._shop.fulfilment.orders_of_seller(
             seller_id, chosen.get("status"), id_of(after, OrderId) if after else None, A_PAGE
@@ -238,7 +239,7 @@ def _order_row(order: SellerOrder) -> dict[str, Any]:
 
 
 def _following(status: ParcelStatus) -> list[ParcelStatus]:
-    """What may become of a parcel next; an exception may be followed by any."""
+    """List what may become of a parcel next; an exception may be followed by any."""
     if status == PARCEL_WAY[-1]:
         return []
     come = PARCEL_WAY.index(status) if status in PARCEL_WAY else 0
