@@ -8,8 +8,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from mercat.kit.http import problem, refusal_of
 from mercat.kit.refusals import Invalid, MethodNotAllowed, NotFound, Refusal
-from mercat.kit.rpc import Needs, Route, problem, refusal_of
+from mercat.kit.rpc import Needs, Route
 from mercat.web.cache import PRIVATE, Handler
 
 API = "/api/"
