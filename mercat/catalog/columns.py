@@ -1,10 +1,12 @@
 """The fields of one row of a file, read one by one: each is what it should be, is cut, or refuses the row."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple, TypeVar, cast
+
+import msgspec
 
 from mercat import money
 from mercat.catalog.messages import (
@@ -24,6 +26,7 @@ from mercat.catalog.messages import (
     TAG_MAX,
     TAGS_MAX,
     TITLE_MAX,
+    GivenTexts,
     ImportRow,
 )
 from mercat.events import STOCK_MAX
@@ -92,6 +95,11 @@ class Columns:
     def brand(self) -> str | None:
         """Read the brand, if there is one."""
         return self.text("brand", BRAND_MAX) or None
+
+    def product_texts(self) -> dict[str, Any]:
+        """Read what a product says of itself, each field by its name and cut at its limit."""
+        texts: dict[str, Any] = {name: self.text(name, most) or default for name, most, default in _TEXTS}
+        return texts | {"title": self.title()}
 
     def seller(self) -> str:
         """Read whose product it is, where the file says so; else nothing."""
@@ -265,6 +273,18 @@ class Columns:
 
     def _loadable(self, urls: list[str]) -> list[str]:
         return list(dict.fromkeys(url for url in urls if url.startswith(("http://", "https://", "/media/"))))
+
+
+def _texts() -> Iterator[tuple[str, int, str | None]]:
+    """List the texts of a product: their names, most characters, and what stands for none."""
+    for field in msgspec.structs.fields(GivenTexts):
+        kind = msgspec.inspect.type_info(field.type)
+        kinds = kind.types if isinstance(kind, msgspec.inspect.UnionType) else (kind,)
+        most = next(each.max_length for each in kinds if isinstance(each, msgspec.inspect.StrType))
+        yield field.name, most or DESCRIPTION_MAX, None if field.default is None else ""
+
+
+_TEXTS = [*_texts()]
 
 
 def plain_text(value: str) -> str:

@@ -7,7 +7,7 @@ import asyncpg
 
 from mercat import ids
 from mercat.catalog.categories import Categories
-from mercat.catalog.messages import Image, Imported, ImportRow
+from mercat.catalog.messages import Image, Imported, ImportRow, texts_of
 from mercat.catalog.rules import drawn_image, fingerprint, key_of
 from mercat.events import StockQuantity
 from mercat.ids import CategoryId, OfferId, ProductId, SellerId, SkuId
@@ -140,10 +140,8 @@ def _product(
         product_id,
         seller_id,
         row.external_id,
-        row.title,
-        row.description,
+        *texts_of(row).values(),
         categories[tuple(row.category_path)],
-        row.brand,
         codec.text(row.attributes),
         codec.text(row.options),
         row.tags,

@@ -9,7 +9,17 @@ from msgspec import UnsetType, structs
 from mercat import ids
 from mercat.catalog.categories import Categories
 from mercat.catalog.changes import Changes
-from mercat.catalog.messages import Attribute, Image, Listed, Listing, ListingKey, NewProduct, ProductChange
+from mercat.catalog.messages import (
+    TEXTS,
+    Attribute,
+    Image,
+    Listed,
+    Listing,
+    ListingKey,
+    NewProduct,
+    ProductChange,
+    texts_of,
+)
 from mercat.catalog.rules import check_for_sale, drawn_image, fingerprint
 from mercat.events import StockQuantity
 from mercat.ids import CategoryId, OfferId, ProductId, SellerId, SkuId
@@ -124,10 +134,8 @@ async def _insert(
             listed.product_id,
             seller_id,
             product.external_id,
-            product.title,
-            product.description,
+            *texts_of(product).values(),
             category_id,
-            product.brand,
             codec.text(product.attributes),
             product.tags,
             codec.text(images or [drawn_image(listed.product_id, product.title)]),
@@ -153,10 +161,8 @@ async def _insert(
 def _listing(row: Any) -> Listing:
     return Listing(
         mark=fingerprint(dict(row)).hex(),
-        title=row["title"],
-        description=row["description"],
+        **{name: row[name] for name in TEXTS},
         category=row["category"],
-        brand=row["brand"],
         attributes=codec.decode(row["attributes"], dict[str, Attribute]),
         images=[image.url for image in codec.decode(row["images"], list[Image])],
     )

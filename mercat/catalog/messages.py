@@ -5,7 +5,7 @@ and whoever validates, and as a constant for what cuts or counts.
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
@@ -62,13 +62,35 @@ class Category(Struct, frozen=True):
     parent_id: CategoryId | None = None
 
 
-class NewProduct(Struct, frozen=True, kw_only=True):
-    """A product with one variant, and a seller's offer for it."""
+class ProductTexts(Struct, frozen=True, kw_only=True):
+    """What a product says of itself that is kept and shown as it was given."""
+
+    title: str
+    description: str
+    brand: str | None
+
+
+class GivenTexts(Struct, frozen=True, kw_only=True):
+    """The fields of ProductTexts with the limits of what sellers and files may give."""
 
     title: Title
+    description: Description
+    brand: Brand | None = None
+
+
+TEXTS = ProductTexts.__struct_fields__
+
+
+def texts_of(product: ProductTexts | GivenTexts) -> dict[str, Any]:
+    """Map the fields of ProductTexts to their values."""
+    return {name: getattr(product, name) for name in TEXTS}
+
+
+class NewProduct(GivenTexts, frozen=True, kw_only=True):
+    """A product with one variant, and a seller's offer for it."""
+
     description: Description = ""
     category: CategoryName = ""
-    brand: Brand | None = None
     price: MinorPrice = 0
     currency: CurrencyCode = "USD"
     status: Status = "active"
@@ -97,15 +119,12 @@ class Listed(Struct, frozen=True):
     offer_id: OfferId
 
 
-class Listing(Struct, frozen=True, kw_only=True):
+class Listing(ProductTexts, frozen=True, kw_only=True):
     """A product as its seller may change it, as it stands now. `category` is a slug; another listing has
     another `mark`."""
 
     mark: str
-    title: str
-    description: str
     category: str
-    brand: str | None
     attributes: dict[str, Attribute]
     images: list[str]
 
@@ -154,13 +173,11 @@ class Variant(Struct, frozen=True):
     offers: list[ProductOffer] = []
 
 
-class Product(Struct, frozen=True, kw_only=True):
+class Product(ProductTexts, frozen=True, kw_only=True):
     """Everything a product's page needs but its reviews. Without a featured offer it cannot be bought."""
 
     product_id: ProductId
     offer_id: OfferId | None
-    title: str
-    description: str
     price: int | None
     currency: str
     rating: float
@@ -173,7 +190,6 @@ class Product(Struct, frozen=True, kw_only=True):
     seller_name: str
     category: str
     category_path: list[Breadcrumb]
-    brand: str | None
     external_id: str | None
     attributes: dict[str, Attribute]
     options: dict[str, list[str]]
@@ -195,14 +211,12 @@ class ImportVariant(Struct, frozen=True):
     sku: ExternalId = ""
 
 
-class ImportRow(Struct, frozen=True, kw_only=True):
+class ImportRow(GivenTexts, frozen=True, kw_only=True):
     """A product from elsewhere, as every format is read into it. Whole numbers among the attributes stay
     whole."""
 
     external_id: ExternalId
-    title: Title
     description: Description = ""
-    brand: Brand | None = None
     category_path: Annotated[
         list[Annotated[str, Meta(max_length=CATEGORY_NAME_MAX)]], Meta(max_length=CATEGORY_DEPTH_MAX)
     ] = []

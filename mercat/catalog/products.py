@@ -7,7 +7,7 @@ import asyncpg
 import msgspec
 import structlog
 
-from mercat.catalog.messages import Breadcrumb, Image, Product, Variant
+from mercat.catalog.messages import TEXTS, Breadcrumb, Image, Product, Variant
 from mercat.events import Document, ProductChanged
 from mercat.ids import ProductId
 from mercat.kit import codec, sql
@@ -102,8 +102,7 @@ def _product(row: Any, currency: str) -> Product:
     return Product(
         product_id=ProductId(row["product_id"]),
         offer_id=featured.offer_id if featured else None,
-        title=row["title"],
-        description=row["description"],
+        **{name: row[name] for name in TEXTS},
         price=featured.price if featured else None,
         currency=featured.currency if featured else currency,
         rating=row["rating"],
@@ -116,7 +115,6 @@ def _product(row: Any, currency: str) -> Product:
         seller_name=featured.seller_name if featured else "",
         category=row["category"],
         category_path=[Breadcrumb(slug, name) for slug, name in zip(row["slugs"], row["names"], strict=True)],
-        brand=row["brand"],
         external_id=row["external_id"],
         attributes=msgspec.json.decode(row["attributes"]),
         options=msgspec.json.decode(row["options"], type=dict[str, list[str]]),

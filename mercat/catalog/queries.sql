@@ -19,8 +19,8 @@ select product_id from catalog.product where product_id = any(:product_ids::bigi
 -- name: stage
 -- Rows of an import wait here for the statements that take them in.
 create temporary table if not exists staged_product (
-    product_id bigint, seller_id bigint, external_id text, title text, description text, category_id bigint,
-    brand text, attributes text, options text, tags text[], images text, rating float8, review_count int,
+    product_id bigint, seller_id bigint, external_id text, title text, description text, brand text,
+    category_id bigint, attributes text, options text, tags text[], images text, rating float8, review_count int,
     histogram int[], popularity int, content bytea, created_at timestamptz
 ) on commit delete rows;
 
@@ -103,7 +103,7 @@ returning true;
 -- name: listed_by_key(seller_id, key)
 select content, product_id, sku_id, offer_id from catalog.listing_key where seller_id = :seller_id and key = :key;
 
--- name: add_product(product_id, seller_id, external_id, title, description, category_id, brand, attributes, tags, images, created_at)
+-- name: add_product(product_id, seller_id, external_id, title, description, brand, category_id, attributes, tags, images, created_at)
 insert into catalog.product (product_id, seller_id, external_id, title, description, category_id, brand, attributes,
     tags, images, created_at)
 values (:product_id, :seller_id, :external_id, :title, :description, :category_id, :brand, :attributes::jsonb,

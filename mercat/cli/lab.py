@@ -12,7 +12,7 @@ from rich.console import Console
 from mercat.cli.options import AsJson, show_report
 from mercat.kit.metrics import set_up_logs
 from mercat.lab.bench import FAULTS, NAMES, options_of, run
-from mercat.lab.simulate import PLANTS
+from mercat.lab.simulate import MUTATIONS
 from mercat.lab.simulate import simulate as run_seeds
 
 _console = Console(stderr=True)
@@ -47,8 +47,8 @@ def bench_of(name: str, seconds: float, options: Mapping[str, Any], *, as_json: 
 
 def simulate_of(seed: int, seeds: int, plant: str | None, *, as_json: bool) -> int:
     """Run the simulator. Answers 1 where a law was broken, 2 for an unknown bug to plant."""
-    if plant is not None and plant not in PLANTS:
-        typer.echo(f"There is no bug {plant!r} to plant. Known: {', '.join(PLANTS)}.", err=True)
+    if plant is not None and plant not in MUTATIONS:
+        typer.echo(f"There is no bug {plant!r} to plant. Known: {', '.join(MUTATIONS)}.", err=True)
         return 2
     set_up_logs("critical")  # what dies says so, and is meant to
     report = asyncio.run(run_seeds(seed, seeds, plant))

@@ -6,10 +6,10 @@ from mercat.orders.service import Orders
 API = [
     Route("POST", "/orders", Orders.create),
     Route("POST", "/refused", Orders.refuse),
-    Route("POST", "/orders/{order_id}", Orders.order, status=200),
-    Route("POST", "/lists", Orders.list_of, status=200),
+    Route("POST", "/orders/{order_id}", Orders.order),
+    Route("POST", "/lists", Orders.list_of),
     Route("GET", "/newest", Orders.newest),
-    Route("POST", "/orders/{order_id}/cancel", Orders.cancel, status=200),
+    Route("POST", "/orders/{order_id}/cancel", Orders.cancel),
     Route("POST", "/orders/{order_id}/shipments/{shipment_id}", Orders.ship),
     Route("POST", "/orders/{order_id}/arrived/{shipment_id}", Orders.arrived),
     Route("POST", "/orders/{order_id}/returns", Orders.return_),

@@ -4,7 +4,7 @@ from mercat.kit.rpc import Route
 from mercat.pricing.service import Pricing
 
 API = [
-    Route("POST", "/totals", Pricing.total, status=200),
+    Route("POST", "/totals", Pricing.total),
     Route("POST", "/quotes", Pricing.seal),
-    Route("GET", "/quotes/{quote_id}", Pricing.honour),
+    Route("POST", "/honoured", Pricing.honour),
 ]

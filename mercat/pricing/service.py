@@ -1,6 +1,9 @@
 """The verbs of pricing."""
 
+from typing import Annotated
+
 from mercat.kit import clock, signing
+from mercat.kit.rpc import IN_BODY
 from mercat.pricing import rules
 from mercat.pricing.messages import PricedBasket, Quoted, QuoteExpired, Totals
 from mercat.settings import Settings
@@ -21,7 +24,7 @@ class Pricing:
         """Answer the quote's id: the whole quote, signed, so that honouring it needs no look-up."""
         return "quo_" + signing.seal(self._key, quoted)
 
-    async def honour(self, quote_id: str) -> Quoted:
+    async def honour(self, quote_id: Annotated[str, IN_BODY]) -> Quoted:
         """Answer what was quoted; QuoteExpired when it is not ours or its time is over."""
         quoted = signing.unseal(self._key, quote_id.removeprefix("quo_"), Quoted)
         if quoted is None or quoted.expires_at < clock.now():

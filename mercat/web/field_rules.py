@@ -76,7 +76,7 @@ class FieldRule(NamedTuple):
 
 @cache
 def rules_of(kind: type[msgspec.Struct]) -> dict[str, FieldRule]:
-    """Collect what a struct says of its fields, by the names that they have in a form."""
+    """List what a struct says of its fields, by the names that they have in a form."""
     types = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
     shape = inspect.type_info(kind)
     assert isinstance(shape, inspect.StructType)
@@ -87,7 +87,7 @@ def rules_of(kind: type[msgspec.Struct]) -> dict[str, FieldRule]:
 
 
 def html_pattern(pattern: str) -> str:
-    """Write the pattern as an input has it: there it has to match all that was typed."""
+    """Write a pattern as an input has it: there it has to match all that was typed."""
     end = r"(?![\s\S])"
     closed = pattern.endswith(("$", end))
     inner = pattern.removeprefix("^").removesuffix(end).removesuffix("$")

@@ -6,13 +6,13 @@
 
 A limit or pattern stands once, in the type: `Title = Annotated[str, Meta(max_length=200)]`. What a page says
 of a value that does not fit is made from it, or stands beside it: `Meta(extra={"words": "Say what."})`.
-The type of an amount in the shop's currency is `TypedPrice`: typed as 12.50, read as 1250.
+An amount in the shop's currency is marked by `MONEY` beside its type: typed as 12.50, read as 1250.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -28,8 +28,8 @@ from mercat.kit.rpc import BODY_BYTES_MAX
 from mercat.web.field_rules import SECRET, FieldRule, bare, rules_of
 
 Asked = TypeVar("Asked", bound=msgspec.Struct)
-TypedPrice = Annotated[int, Meta(ge=0, le=money.MINOR_MAX, extra={"money": True})]
-"""Minor units of the shop's currency."""
+MONEY = Meta(extra={"money": True})
+"""Beside the type of an amount in minor units: it is typed as a decimal of the shop's currency."""
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?")
 _FIELDS_MAX = 1_200
@@ -159,7 +159,7 @@ def _clean(value: Any) -> Any:
 
 
 def _converted(rule: FieldRule, typed: Any, currency: str) -> Any:
-    """Make the builtin that JSON would have had; ValueError or InvalidOperation where there is none."""
+    """Return the builtin that JSON would have had; raise ValueError or InvalidOperation for none."""
     if rule.money and isinstance(typed, str):
         return money.minor(Decimal(typed), currency)
     return _builtin(rule.kind, typed)

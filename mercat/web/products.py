@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat import money
-from mercat.catalog import Product, ProductOffer, Variant
+from mercat.catalog import Product, ProductOffer, ProductTexts, Variant, texts_of
 from mercat.fulfilment import ShippingMethod
 from mercat.ids import OfferId, ProductId, SkuId
 from mercat.kit.refusals import NotFound
@@ -63,10 +63,9 @@ class PlaceShown(Struct, frozen=True):
     name: str
 
 
-class ProductShown(Struct, frozen=True, kw_only=True):
+class ProductShown(ProductTexts, frozen=True, kw_only=True):
     product_id: ProductId
     offer_id: OfferId | None
-    title: str
     price: Amount | None
     currency: str
     rating: float
@@ -75,9 +74,7 @@ class ProductShown(Struct, frozen=True, kw_only=True):
     in_stock: bool
     seller: SellerShown | None
     category: str
-    brand: str | None
     external_id: str | UnsetType = UNSET
-    description: str
     images: list[ImageShown]
     attributes: dict[str, str | float | bool]
     options: dict[str, list[str]]
@@ -125,7 +122,7 @@ def _product_shown(product: Product, reviews: Page) -> ProductShown:
     return ProductShown(
         product_id=product.product_id,
         offer_id=product.offer_id,
-        title=product.title,
+        **texts_of(product),
         price=None if product.price is None else money.shown(product.price, product.currency),
         currency=product.currency,
         rating=product.rating,
@@ -134,9 +131,7 @@ def _product_shown(product: Product, reviews: Page) -> ProductShown:
         in_stock=product.in_stock,
         seller=(None if product.seller_id is None else SellerShown(product.seller_id, product.seller_name)),
         category=product.category,
-        brand=product.brand,
         external_id=UNSET if product.external_id is None else product.external_id,
-        description=product.description,
         images=[ImageShown(image.url, image.alt) for image in product.images],
         attributes=product.attributes,
         options=product.options,

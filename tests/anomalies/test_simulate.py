@@ -12,7 +12,7 @@ import structlog
 from mercat.checkout import Neighbours
 from mercat.checkout.saga import Decision, Ending, Saga
 from mercat.cli import lab
-from mercat.lab.simulate import PLANTS, sweep, without_constraints
+from mercat.lab.simulate import MUTATIONS, sweep, without_constraints
 from mercat.web import present_checkout
 
 
@@ -43,7 +43,7 @@ _QUIET_UNTIL = {"no-tombstone": 36, "no-version-test": 74, "told-twice": 20}
 """Seeds before these find nothing; all from 1 on takes a minute."""
 
 
-@pytest.mark.parametrize("plant", PLANTS)
+@pytest.mark.parametrize("plant", MUTATIONS)
 async def test_a_planted_bug_is_found(settings, db, plant):
     first = _QUIET_UNTIL.get(plant, 1)
     async with without_constraints(db, plant):
@@ -74,7 +74,7 @@ def test_help_names_every_bug():
         timeout=60,
         env={"COLUMNS": "400", "PATH": "/usr/bin"},
     )
-    assert all(plant in ran.stdout for plant in PLANTS), ran.stdout
+    assert all(plant in ran.stdout for plant in MUTATIONS), ran.stdout
 
 
 async def test_in_one_batch_only_the_holder_of_the_lease_decides_and_ends(settings, db):

@@ -29,7 +29,7 @@ from mercat.checkout.aftercare import TRIES_MAX
 from mercat.checkout.messages import PendingOrder
 from mercat.inventory import OutOfStock
 from mercat.kit import codec
-from mercat.kit.refusals import BadRequest, NotFound
+from mercat.kit.refusals import BadRequest, NotFound, Overloaded
 from mercat.kit.rpc import Caller
 from mercat.orders import LineQuantity, NotCancellable, NotReturnable
 from mercat.payments import Outcome
@@ -232,6 +232,15 @@ async def test_an_old_copy_of_a_cart_is_not_bought_again(scene):
     with pytest.raises(CartEmpty, match="bought already"):
         await scene.checkout.buy(scene.ann, "k2", ask)
     await scene.must_have_bought()
+
+
+async def test_a_shop_that_closes_begins_nothing_more_in_any_of_its_parts(settings):
+    async with AsyncExitStack() as stack:
+        shop = await build_shop(settings, stack)
+    checkout = shop.checkout
+    for batched in (checkout.purchases._begin, checkout.saga._finish, shop.cart.copies._kept):
+        with pytest.raises(Overloaded):
+            await batched(None)
 
 
 # -- crashes

@@ -206,7 +206,7 @@ async def test_a_card_that_cannot_be_kept_is_said_beside_the_field(shop, card):
     ann = await shop.comes("ann")
     no = await shop.presses(ann, card, keep="yes")
     assert no.status_code == 422
-    assert re.search(r'class="bad" role="alert">[^<]+ Nothing was charged\.<', no.text)
+    assert re.search(r'id="w-card">[^<]+ Nothing was charged\.<', no.text)
     assert _offered(no.text) == {"new:": " checked"}
     assert "4242424242424242" not in no.text
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 from both_ways import WAYS, reached
 from hypothesis import given
@@ -67,6 +68,12 @@ async def test_a_quote_comes_back_as_it_was_sealed(pricing, clock_ahead):
     clock_ahead(601)
     with pytest.raises(QuoteExpired):
         await pricing.honour(quote_id)
+
+
+async def test_a_quote_of_a_full_cart_is_honoured_wherever_pricing_lives(pricing):
+    lines = [(quantity, 10**9) for quantity in range(1, 501)]
+    sealed = msgspec.structs.replace(quoted(await pricing.total(basket((1, 5)))), lines=basket(*lines).lines)
+    assert await pricing.honour(await pricing.seal(sealed)) == sealed
 
 
 async def test_a_quote_that_is_not_ours_is_not_honoured(pricing, settings):

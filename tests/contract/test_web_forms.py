@@ -228,6 +228,22 @@ async def test_a_page_takes_as_many_as_the_api_takes_and_says_that_it_worked(peo
     assert [each["quantity"] for each in offers if each["title"] == title] == [2_000_000]
 
 
+async def test_a_product_with_many_details_and_pictures_is_saved_on_the_desk(people, visitor, cup):
+    many = {f"Detail {n}": str(n) for n in range(150)}
+    pictures = [f"https://shop.example/{n}.png" for n in range(30)]
+    change = {"attributes": many, "images": pictures}
+    path = f"{PREFIX}/seller/products/{cup['product_id']}"
+    assert (await people.seller.patch(path, json=change)).status_code == 200
+    bob = visitor("seller")
+    action = f"/desk/products/{cup['product_id']}"
+    await bob.see(action)
+    assert (await bob.send(action, title="A better cup")).status_code == 303, bob.page.wrong
+    product = (await people.nobody.get(f"{PREFIX}/products/{cup['product_id']}")).json()
+    assert product["title"] == "A better cup"
+    assert product["attributes"] == many
+    assert len(product["images"]) == 30
+
+
 @pytest.mark.parametrize("length", [100, 101])
 async def test_a_sellers_name_is_as_long_here_as_there(people, visitor, length):
     ann = visitor("shopper")

@@ -14,7 +14,7 @@ from starlette.datastructures import FormData
 from mercat.ids import OfferId
 from mercat.kit import codec
 from mercat.web.field_rules import html_pattern, rules_of
-from mercat.web.forms import Form, FormErrors, TypedPrice, named_lines, read_form
+from mercat.web.forms import MONEY, Form, FormErrors, named_lines, read_form
 
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+(?![\s\S])"
 
@@ -25,7 +25,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     ]
     email: Annotated[str, Meta(max_length=254, pattern=EMAIL, extra={"words": "Write an e-mail address."})]
     quantity: Annotated[int, Meta(ge=1, le=9_999)]
-    price: TypedPrice
+    price: Annotated[int, Meta(ge=0), MONEY]
     status: Literal["active", "paused"]
     offer_id: OfferId | None = None
     factor: Annotated[float, Meta(ge=0.1, le=10)] | None = None

@@ -15,9 +15,7 @@ def read(row: Columns) -> ImportRow:
     names = None if listed else [each.strip() for each in _PATH.split(row.text("category")) if each.strip()]
     return ImportRow(
         external_id=row.external_id("external_id"),
-        title=row.title(),
-        description=row.text("description"),
-        brand=row.brand(),
+        **row.product_texts(),
         category_path=row.category_path("category", names),
         currency=currency,
         attributes=row.attributes("attributes."),

@@ -1,6 +1,6 @@
 """The crash simulator: `await simulate(seed, seeds, plant)`; see docs/simulate.md."""
 
-from mercat.lab.simulate.mutations import PLANTS
-from mercat.lab.simulate.run import simulate, sweep, without_constraints
+from mercat.lab.simulate.mutations import MUTATIONS
+from mercat.lab.simulate.sweep import simulate, sweep, without_constraints
 
-__all__ = ["PLANTS", "simulate", "sweep", "without_constraints"]
+__all__ = ["MUTATIONS", "simulate", "sweep", "without_constraints"]

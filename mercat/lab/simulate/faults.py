@@ -1,7 +1,7 @@
-"""How a process of the simulator dies, loses an answer or falls asleep, and whose turn it is.
+"""How a process of the simulator dies, loses an answer or falls asleep.
 
-Every statement, commit and Valkey call of a shop goes through its `Process`, one at a time in the whole
-simulation. Which of those that wait goes next, the seed's dice say; so the same seed does the same again.
+Every statement, commit and Valkey call of a shop goes through its `SimulatedProcess`, one at a time in the
+whole simulation (`turns.py`); so the same seed does the same again.
 """
 
 import asyncio
@@ -19,7 +19,8 @@ from mercat.cart import scripts
 from mercat.kit.composition import parts_of
 from mercat.kit.refusals import Unavailable
 from mercat.kit.valkey import Command, Store
-from mercat.lab.simulate.mutations import Plant
+from mercat.lab.simulate.mutations import Mutation
+from mercat.lab.simulate.turns import Turns
 from mercat.shop import Shop
 
 Moment = Literal["dies before", "dies after", "unanswered before", "unanswered after", "sleeps before"]
@@ -31,7 +32,6 @@ _BREAKS, _FALLS_ASLEEP = 0.08, 0.25
 _VERBS = ("fetch", "fetchrow", "fetchval", "execute")
 _SCRIPTS = {text: name.lower() for name, text in vars(scripts).items() if name.isupper()}
 _SORTED = ("checkout.take_over_lapsed", "checkout.undoing_lapsed", "payments.unheard")
-_ROUNDS = 25
 
 
 class Crash(Exception):
@@ -45,50 +45,7 @@ class Point(NamedTuple):
     moment: Moment
 
 
-class Turns:
-    """One thing at a time. Once everybody waits for a turn, the dice say who has the next."""
-
-    def __init__(self) -> None:
-        self.dice = random.Random(0)
-        self.free = False
-        self.trace: list[str] = []
-        self._waiting: list[tuple[str, asyncio.Future[None]]] = []
-        self._came = asyncio.Event()
-        self._done = asyncio.Event()
-        self._busy = False
-
-    @asynccontextmanager
-    async def turn(self, name: str) -> AsyncGenerator[None]:
-        if self.free:  # the stage is being set
-            yield
-            return
-        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((name, mine))
-        await mine
-        self.trace.append(name)
-        try:
-            yield
-        finally:
-            self._busy = False
-            self._done.set()
-
-    async def until_quiet(self) -> None:
-        """Gives turns until nobody waits for one: all have ended, or sleep."""
-        while True:
-            for _ in range(_ROUNDS):  # let everybody come to where they wait
-                await asyncio.sleep(0)
-            if not self._waiting:
-                return
-            _, chosen = self._waiting.pop(self.dice.randrange(len(self._waiting)))
-            if chosen.done():
-                continue
-            self._busy = True
-            self._done.clear()
-            chosen.set_result(None)
-            await self._done.wait()
-
-
-class Plan:
+class FaultPlan:
     """Where it breaks off, and how: of the seed and a statement's name alone, so nothing has to be listed.
 
     `passed`: every statement, commit and call that came by; `met`: where it broke off."""
@@ -102,6 +59,7 @@ class Plan:
         self.over = False
 
     def moment(self, name: str, *, writes: bool) -> Moment | None:
+        """Decide whether this one breaks off, and how; it counts as passed."""
         self.passed.add(name)
         if self.over:
             return None
@@ -122,34 +80,34 @@ class Plan:
         return (dice.choice(MOMENTS), which) if dice.random() < _BREAKS else None
 
 
-class Process:
+class SimulatedProcess:
     """A shop whose statements and calls may be the last thing that it does."""
 
-    def __init__(self, name: str, shop: Shop, turns: Turns, plant: Plant | None) -> None:
+    def __init__(self, name: str, shop: Shop, turns: Turns, mutation: Mutation | None) -> None:
         self.name = name
         self.shop = shop
         self.turns = turns
-        self.plan: Plan | None = None
+        self.plan: FaultPlan | None = None
         self.dead = False
         self.wake = asyncio.Event()
         self.asleep = 0
         self.seen: list[Callable[[str, tuple[Any, ...], Any], None]] = []
         self.sorts: Callable[[str, Any], Any] | None = None
-        self._plant = plant
+        self._mutation = mutation
         self._texts: dict[str, str] = {}
         # Of claims that come together the smaller id is the first, and ids are not of the seed.
         vars(vars(vars(shop.flashsale)["_passes"])["_claims"])["_batch_max"] = 1
         parts = [part for service in shop.host.here.values() for part in parts_of(service)]
         for part in parts:
             if "_db" in getattr(part, "__dict__", ()):
-                setattr(part, "_db", Mortal(vars(part)["_db"], self))  # noqa: B010  - private
+                vars(part)["_db"] = FaultyPool(vars(part)["_db"], self)
         for name_of_store, store in (("store", shop.host.store), ("cache", shop.host.cache)):
-            self._stand_before(name_of_store, store)
-        if plant and plant.spoil:
-            plant.spoil(shop)
+            self._intercept(name_of_store, store)
+        if mutation and mutation.spoil:
+            mutation.spoil(shop)
 
     async def look_at_sales(self) -> None:
-        """Once a seed: both would look again by the machine's clock."""
+        """Look at the sales once a seed: both would look again by the machine's clock."""
         sales, gate = vars(vars(self.shop.flashsale)["_sales"]), vars(self.shop.checkout.gate)
         sales["_seen_at"] = -math.inf
         await gate["_sales"].sale_offers()
@@ -157,25 +115,26 @@ class Process:
         gate["_offers"] = {each.offer_id: each for each in await gate["_sales"].sale_offers()}
         gate["_seen_at"] = math.inf
 
-    def begin(self, plan: Plan) -> None:
+    def begin(self, plan: FaultPlan) -> None:
+        """Begin a seed: alive, awake, with a plan of its own."""
         self.plan, self.dead, self.wake, self.asleep = plan, False, asyncio.Event(), 0
 
     def text(self, statement: str) -> str:
-        """The statement, as the plant has it."""
-        if not self._plant or not self._plant.rewrites:
+        """Answer the statement as the mutation has it."""
+        if not self._mutation or not self._mutation.rewrites:
             return statement
         if statement not in self._texts:
-            old_and_new = self._plant.rewrites.get(_named(statement), ())
+            old_and_new = self._mutation.rewrites.get(_named(statement), ())
             spoilt = statement
             for old, new in old_and_new:
                 if old not in spoilt:
-                    raise RuntimeError(f"{_named(statement)} has changed: the plant no longer fits.")
+                    raise RuntimeError(f"{_named(statement)} has changed: the mutation no longer fits.")
                 spoilt = spoilt.replace(old, new)
             self._texts[statement] = spoilt
         return self._texts[statement]
 
     async def statement(self, work: Any, text: str, args: tuple[Any, ...], *, alone: bool) -> Any:
-        """`alone`: outside of a transaction, so it takes a turn of its own."""
+        """Execute a statement through the plan. `alone`: outside of a transaction, in a turn of its own."""
         name = _named(text)
 
         async def ask() -> Any:
@@ -198,6 +157,8 @@ class Process:
         alone: bool = True,
         writes: bool = False,
     ) -> Any:
+        """Do one piece of work in its turn, unless the plan breaks it off. `lost` is raised where its answer
+        is."""
         moment = self._moment(name, writes)
         if moment == "sleeps before":
             if alone:
@@ -229,12 +190,12 @@ class Process:
     def _moment(self, name: str, writes: bool) -> Moment | None:
         return None if self.turns.free or self.plan is None else self.plan.moment(name, writes=writes)
 
-    def _stand_before(self, name: str, store: Store) -> None:
+    def _intercept(self, name: str, store: Store) -> None:
         together = vars(store)["_together"]
         pipeline = vars(together)["_flush"]
         hashes: dict[str, str] = vars(store)["_hashes"]
 
-        async def perhaps_the_last(commands: list[Command]) -> list[Any]:
+        async def in_its_turn(commands: list[Command]) -> list[Any]:
             called, writes = _called(commands[0], hashes)
 
             async def ask() -> Any:
@@ -245,13 +206,15 @@ class Process:
             except Unavailable as away:
                 return [away] * len(commands)
 
-        setattr(together, "_flush", perhaps_the_last)  # noqa: B010  - private
+        vars(together)["_flush"] = in_its_turn
 
 
-class Mortal:
+class FaultyPool:
     """A pool or a connection whose statements go through a process."""
 
-    def __init__(self, of: Any, process: Process, *, alone: bool = True, gone: type[Crash] = Crash) -> None:
+    def __init__(
+        self, of: Any, process: SimulatedProcess, *, alone: bool = True, gone: type[Crash] = Crash
+    ) -> None:
         """`gone`: what is raised where the process dies."""
         self._of = of
         self._gone = gone
@@ -264,12 +227,12 @@ class Mortal:
         if name not in _VERBS:
             return work
 
-        async def perhaps_the_last(text: str, *args: Any) -> Any:
+        async def in_its_turn(text: str, *args: Any) -> Any:
             self._last = _named(text)
             with self._dying():
                 return await self._process.statement(work, text, args, alone=self._alone)
 
-        return perhaps_the_last
+        return in_its_turn
 
     @contextmanager
     def _dying(self) -> Generator[None]:
@@ -280,15 +243,16 @@ class Mortal:
 
     @asynccontextmanager
     async def acquire(self) -> AsyncGenerator[Any]:
-        """A connection of one's own has the turn until it is given back: nobody else could lock its rows."""
+        """Take a connection, and the turn until it is given back: nobody else could lock its rows."""
         process = self._process
         async with process.turns.turn(f"{process.name} connection"):
             if process.dead and not process.turns.free:
                 raise self._gone
             async with self._of.acquire() as connection:
-                yield Mortal(connection, process, alone=False, gone=self._gone)
+                yield FaultyPool(connection, process, alone=False, gone=self._gone)
 
     def transaction(self, **how: Any) -> AbstractAsyncContextManager[None]:
+        """Begin a transaction whose commit goes through the plan, too."""
         return self._transaction(**how)
 
     @asynccontextmanager

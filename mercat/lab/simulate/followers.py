@@ -18,7 +18,7 @@ from mercat.kit.event_log import (
     open_slot,
     shown,
 )
-from mercat.lab.simulate.faults import Crash, Mortal, Process
+from mercat.lab.simulate.faults import Crash, FaultyPool, SimulatedProcess
 
 SLOT = "simulation"
 _OUTSIDE = ("search",)  # writes a folder, not a database
@@ -28,7 +28,7 @@ select data from pg_logical_slot_peek_binary_changes($1::text::name, null, null,
 _CONFIRM = "/* mercat.slot.confirm */ select pg_replication_slot_advance($1::text::name, $2::text::pg_lsn)"
 
 
-class Gone(Crash, asyncpg.PostgresConnectionError):
+class DeadFollower(Crash, asyncpg.PostgresConnectionError):
     """A follower that dies takes it as the database being away, and so does nothing more."""
 
 
@@ -42,16 +42,19 @@ class _Wire:
         return SimpleNamespace(payload=self._messages.popleft()) if self._messages else None
 
 
-class Back:
-    """What the back worker of a process does with facts."""
+class BackWorker:
+    """The back worker of a process: what it does with facts."""
 
-    def __init__(self, process: Process, events: asyncpg.Pool, pools: dict[str, asyncpg.Pool]) -> None:
+    def __init__(
+        self, process: SimulatedProcess, events: asyncpg.Pool, pools: dict[str, asyncpg.Pool]
+    ) -> None:
         self._process = process
-        self._events: Any = Mortal(events, process, gone=Gone)
-        self._pools = {name: Mortal(pool, process, gone=Gone) for name, pool in pools.items()}
+        self._events: Any = FaultyPool(events, process, gone=DeadFollower)
+        self._pools = {name: FaultyPool(pool, process, gone=DeadFollower) for name, pool in pools.items()}
 
     @classmethod
-    async def of(cls, process: Process) -> "Back":
+    async def of(cls, process: SimulatedProcess) -> "BackWorker":
+        """Make the back worker of a process, with its slot."""
         host = process.shop.host
         events = await host.pool("events")
         telling = [name for name, part in host.here.items() if consumers(part) and name not in _OUTSIDE]
@@ -59,8 +62,8 @@ class Back:
         await open_slot(back._events, SLOT)
         return back
 
-    async def relays(self) -> None:
-        """From the slot to the log, until nothing is left or something breaks."""
+    async def relay(self) -> None:
+        """Carry facts from the slot to the log, until nothing is left or something breaks."""
         relay = Relay(self._events, {}, Notifier(), SLOT)
         try:
             await relay.make_partitions(1)
@@ -73,8 +76,8 @@ class Back:
         except (Crash, asyncpg.PostgresError, *AWAY):
             return  # starts again in the next round, as `Relay.run` does at once
 
-    async def follows(self) -> None:
-        """Every follower as far as the log goes."""
+    async def follow(self) -> None:
+        """Run every follower as far as the log goes."""
         for name, pool in self._pools.items():
             service: Any = self._process.shop.host.here[name]
             follower: Any = Follower(name, service, pool, self._events, RecentFacts())  # type: ignore[arg-type]

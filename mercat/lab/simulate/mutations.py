@@ -1,6 +1,6 @@
 """Bugs that the simulator can switch on, to prove that it finds them. Nothing of the product knows them.
 
-A plant spoils statements by their name, methods of one assembled shop, and, where a constraint of the
+A mutation spoils statements by their name, methods of one shop, and, where a constraint of the
 database would stop the bug by itself, drops that in the simulator's own database.
 """
 
@@ -18,8 +18,8 @@ from mercat.shop import Shop
 Rewrites = dict[str, tuple[tuple[str, str], ...]]
 
 
-class Plant:
-    """A bug: what it is in words, and how it is planted."""
+class Mutation:
+    """A bug: what it is in words, and how it is switched on."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Plant:
         spoil: Callable[[Shop], None] | None = None,
         drops: tuple[str, ...] = (),
     ) -> None:
-        """`drops`: constraints, as `table constraint`."""
+        """Describe a bug. `drops`: constraints, as `table constraint`."""
         self.says = says
         self.rewrites = rewrites or {}
         self.spoil = spoil
@@ -38,7 +38,7 @@ class Plant:
 
 def _replace(part: object, verb: str, work: Callable[..., Any]) -> None:
     if not hasattr(part, verb):
-        raise RuntimeError(f"{verb} has gone: the plant no longer fits.")
+        raise RuntimeError(f"{verb} has gone: the mutation no longer fits.")
     setattr(part, verb, work)
 
 
@@ -50,7 +50,7 @@ def _release_nothing(shop: Shop) -> None:
 
 
 def _price_again(shop: Shop) -> None:
-    """Whoever takes a purchase over looks the prices up instead of reading what begin committed."""
+    """Look the prices up again where a purchase is taken over, instead of reading what begin committed."""
     saga = shop.checkout.saga
     real = saga.carry_out
 
@@ -80,7 +80,7 @@ async def _at_todays_prices(shop: Shop, record: Any) -> Any:
 
 
 def _answer_first(shop: Shop) -> None:
-    """The shopper hears the end while its commit is still on its way."""
+    """Tell the shopper the end while its commit is still on its way."""
     saga: Any = shop.checkout.saga
     real = saga._end
     under_way: set[asyncio.Task[Any]] = set()
@@ -105,9 +105,9 @@ _ANYHOW = "from (select 1 where (select count(*) from act) >= 0) a, unnest($3::b
 _FENCE = "r.checkout_id = a.checkout_id and r.fence = a.fence"
 _ANY_FENCE = "r.checkout_id = a.checkout_id"
 
-PLANTS: dict[str, Plant] = {
-    "lost-compensation": Plant("what a refused purchase held is never released", spoil=_release_nothing),
-    "no-tombstone": Plant(
+MUTATIONS: dict[str, Mutation] = {
+    "lost-compensation": Mutation("what a refused purchase held is never released", spoil=_release_nothing),
+    "no-tombstone": Mutation(
         "a release leaves no mark, so a reserve that comes later still holds",
         rewrites={
             "inventory.release": (
@@ -115,7 +115,7 @@ PLANTS: dict[str, Plant] = {
             )
         },
     ),
-    "step-twice": Plant(
+    "step-twice": Mutation(
         "a second confirm takes the goods from the shelf once more",
         rewrites={
             "inventory.confirm": (
@@ -129,8 +129,8 @@ PLANTS: dict[str, Plant] = {
             "inventory.stock stock_on_hand_check",
         ),
     ),
-    "live-price": Plant("whoever takes a purchase over reads today's prices", spoil=_price_again),
-    "no-version-test": Plant(
+    "live-price": Mutation("whoever takes a purchase over reads today's prices", spoil=_price_again),
+    "no-version-test": Mutation(
         "a reservation does not see that the shelf changed since it looked",
         rewrites={
             "inventory.reserve": (
@@ -142,14 +142,14 @@ PLANTS: dict[str, Plant] = {
         },
         drops=("inventory.stock never_oversold", "inventory.stock stock_on_hand_check"),
     ),
-    "unfenced-lease": Plant(
+    "unfenced-lease": Mutation(
         "who has lost the lease writes all the same",
         rewrites={
             "checkout.decide_many": ((_FENCE, _ANY_FENCE),),
             "checkout.finish_many": ((_FENCE, _ANY_FENCE),),
         },
     ),
-    "one-sided-entry": Plant(
+    "one-sided-entry": Mutation(
         "a capture is booked on one account only",
         rewrites={
             "payments.record_many": (
@@ -161,7 +161,7 @@ PLANTS: dict[str, Plant] = {
         },
         drops=("payments.entry entry_balances", "payments.entry entry_has_two_sides"),
     ),
-    "told-twice": Plant(
+    "told-twice": Mutation(
         "the relay does not write down from which commit it appended last",
         rewrites={
             "kit.append": (
@@ -172,21 +172,21 @@ PLANTS: dict[str, Plant] = {
             )
         },
     ),
-    "put-back-twice": Plant(
+    "put-back-twice": Mutation(
         "goods that come back are put on the shelf as often as it is asked",
         rewrites={"inventory.receive": (("from act, unnest(act.offer_ids, act.quantities)", _ANYHOW),)},
     ),
-    "kept-turn": Plant(
+    "kept-turn": Mutation(
         "what a refused purchase had of a flash sale is never given back",
         rewrites={
             "flashsale.settle": (("and t.state = 'claimed'\n", "and t.state = 'claimed' and a.bought\n"),)
         },
     ),
-    "sale-without-end": Plant(
+    "sale-without-end": Mutation(
         "the till of a flash sale does not count what is left",
         rewrites={"flashsale.rush": (("from allowed where so_far <= left_over", "from allowed"),)},
         drops=("flashsale.sale sale_never_oversold",),
     ),
-    "forgotten-cancel": Plant("what broke off while an order was given up stays so", spoil=_forget),
-    "answer-before-commit": Plant("a final answer is given before it is stored", spoil=_answer_first),
+    "forgotten-cancel": Mutation("what broke off while an order was given up stays so", spoil=_forget),
+    "answer-before-commit": Mutation("a final answer is given before it is stored", spoil=_answer_first),
 }

@@ -4,41 +4,44 @@ import csv
 import io
 import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Struct
+from msgspec import UNSET, Meta, field
 
 from mercat.catalog import (
     Attribute,
     Attributes,
-    Brand,
     CategoryName,
     Description,
     ExternalId,
+    GivenTexts,
     Images,
     ImageUrl,
     Listing,
+    MinorPrice,
     NewProduct,
     ProductChange,
     Title,
+    texts_of,
 )
 from mercat.ids import ProductId
 from mercat.inventory import StockQuantity
 from mercat.kit.refusals import Invalid
-from mercat.web.forms import FormErrors, TypedPrice, named_lines, read_form
+from mercat.web.forms import MONEY, FormErrors, named_lines, read_form
 
+TypedPrice = Annotated[MinorPrice, MONEY]
+"""Typed as 12.50, read as 1250."""
 _ROWS_MAX = 500
 _COLUMNS = ("title", "description", "category", "price", "quantity")
 
 
-class ListingForm(Struct, frozen=True, kw_only=True):
+class ListingForm(GivenTexts, frozen=True, kw_only=True):
     """What both forms of a product ask for."""
 
     title: Annotated[Title, Meta(extra={"words": "Say what it is."})]
     description: Annotated[Description, Meta(extra={"words": "Describe it."})]
     category: Annotated[CategoryName, Meta(extra={"words": "Choose a department."})]
-    brand: Brand | None = None
-    attributes: Attributes = {}
+    attributes: Attributes = field(default_factory=dict[str, Any])
 
 
 class NewListingForm(ListingForm, frozen=True, kw_only=True):
@@ -55,7 +58,9 @@ class NewListingForm(ListingForm, frozen=True, kw_only=True):
 class EditListingForm(ListingForm, frozen=True, kw_only=True):
     """A product that is changed; `seen` is the mark of the listing that was shown."""
 
-    images: Annotated[Images, Meta(extra={"words": "A picture's address starts with https://."})] = []
+    images: Annotated[Images, Meta(extra={"words": "A picture's address starts with https://."})] = field(
+        default_factory=list[str]
+    )
     seen: str = ""
 
 
@@ -65,10 +70,8 @@ def read_new(given: Mapping[str, object], currency: str) -> tuple[NewProduct, in
     if isinstance(form, FormErrors):
         return form
     product = NewProduct(
-        title=form.title,
-        description=form.description,
+        **texts_of(form),
         category=form.category,
-        brand=form.brand,
         price=form.price,
         currency=currency,
         attributes=dict(form.attributes),
@@ -86,12 +89,10 @@ def read_row(row: Mapping[str, str], currency: str) -> tuple[NewProduct, int] | 
 
 
 def as_form(listing: Listing, product_id: ProductId) -> dict[str, str]:
-    """Show what stands, as its seller would have typed it."""
+    """Write what stands as its seller would have typed it."""
     return {
-        "title": listing.title,
-        "description": listing.description,
+        **{name: value or "" for name, value in texts_of(listing).items()},
         "category": listing.category,
-        "brand": listing.brand or "",
         "attributes": "\n".join(lines_of(listing.attributes)),
         "images": "\n".join(url for url in listing.images if url != _drawn(product_id)),
     }
@@ -108,22 +109,20 @@ def read_change(
         return form
     images = form.images or [_drawn(product_id)]
     return ProductChange(
-        title=form.title,
-        description=form.description,
+        **texts_of(form),
         category=form.category,
-        brand=form.brand,
         attributes=form.attributes,
         images=UNSET if images == listing.images else images,
     ), form.seen
 
 
 def lines_of(attributes: Mapping[str, Attribute]) -> dict[str, str]:
-    """Write the line of each detail, and whose it is."""
+    """Write each detail on a line, and say whose line it is."""
     return {" ".join(f"{name}: {_typed(value)}".split()): name for name, value in attributes.items()}
 
 
 def attributes_as_kept(lines: str, before: Mapping[str, Attribute]) -> dict[str, Attribute]:
-    """Read the details typed; a line that was left as it was shown is what it was, whatever is in it."""
+    """Read the details typed; a line that was left as it was shown stays what it was, whatever is in it."""
     shown = lines_of(before)
     kept: dict[str, Attribute] = {}
     for line in lines.splitlines():
@@ -154,7 +153,7 @@ def _drawn(product_id: ProductId) -> str:
 
 
 def rows_of(content: bytes) -> list[dict[str, str]]:
-    """Read the rows of a CSV file by column name."""
+    """Read the rows of a CSV file, by column name."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:

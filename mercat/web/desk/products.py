@@ -10,17 +10,16 @@ from starlette.responses import Response
 from mercat import money
 from mercat.catalog import (
     Attributes,
-    Brand,
     CategoryName,
     CurrencyCode,
-    Description,
+    GivenTexts,
     Images,
     NewProduct,
     Offer,
     OfferSort,
     ProductChange,
     Status,
-    Title,
+    texts_of,
 )
 from mercat.ids import OfferId, ProductId, SellerId, SkuId
 from mercat.inventory import Stock, StockCount, StockQuantity
@@ -28,10 +27,17 @@ from mercat.kit.refusals import ConditionMissing, Forbidden, NotFound, Refusal, 
 from mercat.kit.rpc import Answer, Caller
 from mercat.shop import Shop
 from mercat.web import rendering
-from mercat.web.desk.listing_form import EditListingForm, NewListingForm, as_form, read_change, read_new
+from mercat.web.desk.listing_form import (
+    EditListingForm,
+    NewListingForm,
+    TypedPrice,
+    as_form,
+    read_change,
+    read_new,
+)
 from mercat.web.desk.page import A_PAGE, AFTER, DONE, desk_page, seller_of
 from mercat.web.errors import RefusalMessage, message_of
-from mercat.web.forms import Form, FormErrors, TypedPrice, errors_of, id_of, read_form
+from mercat.web.forms import Form, FormErrors, errors_of, id_of, read_form
 from mercat.web.idempotency import key_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
@@ -51,16 +57,13 @@ _SORTS: dict[OfferSort, str] = {
 }
 
 
-class ListingAsk(Struct, frozen=True, kw_only=True):
-    title: Title
-    description: Description
+class ListingAsk(GivenTexts, frozen=True, kw_only=True):
     category: Annotated[CategoryName, Meta(min_length=1)]
     price: Price
     currency: CurrencyCode
     quantity: StockQuantity
-    brand: Brand | None = None
-    attributes: Attributes = {}
-    images: Images = []
+    attributes: Attributes = field(default_factory=dict[str, Any])
+    images: Images = field(default_factory=list[str])
 
 
 class ListingMade(Struct, frozen=True):
@@ -113,10 +116,8 @@ class SellerProductsApi:
         listed = await self._shop.sellers.list_product(
             seller_id_of(caller),
             NewProduct(
-                title=listing.title,
-                description=listing.description,
+                **texts_of(listing),
                 category=listing.category,
-                brand=listing.brand,
                 price=minor(listing.price, listing.currency, "/price"),
                 currency=listing.currency,
                 attributes=listing.attributes,
