@@ -54,7 +54,6 @@ SHARED_NAMES: dict[str, str] = {}
 """Class names that mean two things, with the reason."""
 
 REMAINING: dict[str, set[str]] = {
-    "patches": {"payments/providers/stripe/adapter.py"},
     "writes": {
         "web/checkout.py: CheckoutPages._ask",
         "web/checkout.py: CheckoutPages.buy",
