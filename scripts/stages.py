@@ -42,7 +42,7 @@ CHECK = {
     "format": tool("ruff", "format", "--check", "."),
     "lint": tool("ruff", "check", "."),
     "imports": tool("pytest", "-q", "tests/tidy/test_layers.py"),
-    "docs": tool("python", "scripts/glossary.py", "--check"),
+    "docs": tool("python", "-m", "mercat.lab.docs", "--check"),
     "wheel": tool("python", "scripts/check_wheel.py"),
     "vulnerabilities": tool("python", "scripts/check_vulnerabilities.py"),
     "types": tool("pyright"),

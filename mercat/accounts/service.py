@@ -282,7 +282,7 @@ def _key(token: str) -> str:
 
 def _age_s(guest: UserId) -> float:
     """How long ago a guest first came: ids carry their time."""
-    return clock.now().timestamp() - ((guest >> 22) + ids.EPOCH_MS) / 1_000
+    return (clock.now() - ids.made_at(guest)).total_seconds()
 
 
 def _in(seconds: float) -> datetime:

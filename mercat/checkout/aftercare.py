@@ -19,7 +19,7 @@ from mercat.fulfilment import Shipment
 from mercat.ids import OrderId, ReturnId, SellerId, ShipmentId, UserId
 from mercat.inventory import Line
 from mercat.kit import clock, codec, sql
-from mercat.kit.batching import AWAY
+from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Forbidden, NotFound, Overloaded
 from mercat.kit.rpc import Caller
 from mercat.orders import Goods, LineQuantity, NotCancellable, NotReturnable, NotShippable, Order

@@ -27,7 +27,8 @@ from mercat.checkout.saga import Saga, decided, stored_answer
 from mercat.ids import CheckoutId, UserId
 from mercat.inventory import Line, OutOfStock
 from mercat.kit import clock, codec, sql
-from mercat.kit.batching import AWAY, Coalescer
+from mercat.kit.batching import Coalescer
+from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import BadRequest, Invalid, KeyReused, NotFound, Overloaded
 from mercat.kit.rpc import Caller
 from mercat.payments import Outcome

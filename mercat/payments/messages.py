@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from mercat.ids import CaseId, CheckoutId, OrderId, PaymentId, RefundId, SellerId, UserId
-from mercat.kit.refusals import Refusal
+from mercat.kit.refusals import Conflict, PaymentRequired
 
 CASE_NOTE_MAX = 1_000
 CaseNote = Annotated[
@@ -149,19 +149,13 @@ class Reconciled(Struct, frozen=True):
     opened: int
 
 
-class PaymentDeclined(Refusal):
+class PaymentDeclined(PaymentRequired):
     """The bank declined the card. No money has moved; try another card."""
 
-    status = 402
 
-
-class PaymentUnavailable(Refusal):
+class PaymentUnavailable(PaymentRequired):
     """The bank could not be reached. No money has moved; try again, or another card."""
 
-    status = 402
 
-
-class RefundTooLarge(Refusal):
+class RefundTooLarge(Conflict):
     """That is more than is left of what was paid."""
-
-    status = 409

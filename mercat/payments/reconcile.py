@@ -8,7 +8,7 @@ import asyncpg
 import structlog
 
 from mercat import ids
-from mercat.ids import EPOCH_MS, CaseId, CheckoutId, OrderId
+from mercat.ids import CaseId, CheckoutId, OrderId
 from mercat.kit import clock, codec, sql
 from mercat.payments.messages import Reconciled
 from mercat.payments.provider import Ask, Listed, Provider
@@ -74,7 +74,7 @@ class Reconciling:
                 if charge.key is not None:
                     there.add(charge.key)
                 found += await self._differs(charge, ours.get(charge.key or 0))
-        after, last = _first_of(since), _first_of(until)
+        after, last = ids.first_of(since), ids.first_of(until)
         while rows := await self._db.fetch(queries.ours_captured, after, last, _PAGE):
             after = rows[-1]["checkout_id"] + 1
             for row in rows:
@@ -177,8 +177,3 @@ class Reconciling:
         )
         assert row is not None
         return row["fresh"]
-
-
-def _first_of(at: datetime) -> int:
-    """The first id of a moment: ids carry the time at which they were made."""
-    return max(0, int(at.timestamp() * 1_000) - EPOCH_MS) << 22

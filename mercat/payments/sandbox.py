@@ -16,7 +16,8 @@ from typing import Literal, NamedTuple
 import asyncpg
 from msgspec import Struct
 
-from mercat.ids import EPOCH_MS, CheckoutId, RefundId, UserId
+from mercat import ids
+from mercat.ids import CheckoutId, RefundId, UserId
 from mercat.kit import clock, codec, sql
 from mercat.kit.batching import Coalescer
 from mercat.payments.messages import KeptCard
@@ -151,7 +152,7 @@ class Sandbox:
         return Notice(letter.id, letter.type, letter.checkout_id)
 
     async def listed(self, since: datetime, until: datetime) -> AsyncIterator[list[Listed]]:
-        after, last = _first_of(since), _first_of(until)
+        after, last = ids.first_of(since), ids.first_of(until)
         while rows := await self._db.fetch(queries.sandbox_listed, after, last, _PAGE):
             after = rows[-1]["key"] + 1
             yield [
@@ -177,8 +178,3 @@ class Sandbox:
             known = [ask.key for ask in asks if ask.key not in states]
             states |= {row[0]: row[1] for row in await self._db.fetch(queries.sandbox_look, known)}
         return [states[ask.key] for ask in asks]
-
-
-def _first_of(at: datetime) -> int:
-    """The first id of a moment: keys carry the time at which they were made."""
-    return max(0, int(at.timestamp() * 1_000) - EPOCH_MS) << 22

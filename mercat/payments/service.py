@@ -8,9 +8,10 @@ import msgspec
 import structlog
 
 from mercat import ids
-from mercat.ids import EPOCH_MS, CaseId, CheckoutId, OrderId, PaymentId, RefundId, UserId
+from mercat.ids import CaseId, CheckoutId, OrderId, PaymentId, RefundId, UserId
 from mercat.kit import clock, codec, signing, sql
-from mercat.kit.batching import AWAY, Coalescer
+from mercat.kit.batching import Coalescer
+from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Invalid, NotFound, Refusal, Unavailable
 from mercat.kit.rpc import IN_BODY
 from mercat.payments import rules
@@ -39,7 +40,7 @@ from mercat.settings import Settings
 
 queries = sql.load("mercat.payments")
 log = structlog.get_logger("mercat.payments")
-_FRESH_MS = 2_000
+_FRESH = timedelta(seconds=2)
 _STALE_MAX = 100
 _PAGE_MAX = 200
 _NOTICES_KEPT = timedelta(days=30)
@@ -135,8 +136,7 @@ class Payments(Reconciling):
         if not self._provider.remembers:
             asked = _Attempt(ask.key, codec.text(ask), clock.now(), ask.token, user_id)
             return await self._attempt(asked)
-        asked_at = (ask.key >> 22) + EPOCH_MS
-        if clock.now().timestamp() * 1000 - asked_at <= _FRESH_MS:
+        if ask.key >= ids.first_of(clock.now() - _FRESH):
             return _Stands()
         row = await self._payment(ask.key)
         if row is None:

@@ -15,8 +15,8 @@ import msgspec
 import stripe
 from stripe import StripeClient
 
-from mercat import money
-from mercat.ids import EPOCH_MS, CheckoutId, RefundId, UserId, parse
+from mercat import ids, money
+from mercat.ids import CheckoutId, RefundId, UserId, parse
 from mercat.kit import clock
 from mercat.kit.refusals import Invalid
 from mercat.payments.messages import KeptCard
@@ -81,7 +81,7 @@ class Stripe:
     def __init__(self, settings: Settings) -> None:
         if not settings.stripe_key:
             raise SystemExit("MERCAT_STRIPE_KEY is not set: Stripe needs a secret key.")
-        key, shown = settings.stripe_key.told(), settings.stripe_publishable_key
+        key, shown = settings.stripe_key.reveal(), settings.stripe_publishable_key
         if shown and ("_test_" in key) != ("_test_" in shown):
             raise SystemExit("MERCAT_STRIPE_KEY and MERCAT_STRIPE_PUBLISHABLE_KEY: one is for tests only.")
         self._settings = settings
@@ -225,7 +225,7 @@ class Stripe:
         if not self._secret:
             raise BadSignature("No notices are expected: MERCAT_STRIPE_WEBHOOK_SECRET is not set.")
         try:
-            _signatures.verify_header(body.decode(), signature, self._secret.told(), TOLERANCE_S)
+            _signatures.verify_header(body.decode(), signature, self._secret.reveal(), TOLERANCE_S)
         except (stripe.SignatureVerificationError, UnicodeDecodeError, ValueError) as error:
             raise BadSignature from error
         event = msgspec.json.decode(body, type=_Event)
@@ -271,7 +271,7 @@ class Stripe:
             async with _answers():
                 found = list((await self._stripe.v1.payment_intents.search_async(params)).data)
             return _answer(found[0]) if found else Answer("unknown")
-        asked = datetime.fromtimestamp(((ask.key >> 22) + EPOCH_MS) / 1_000, tz=clock.now().tzinfo)
+        asked = ids.made_at(ask.key)
         since, until = asked - timedelta(minutes=1), asked + _LOST
         after: str | None = None
         for _ in range(_PAGES_MAX):
@@ -398,4 +398,4 @@ def _noted(metadata: Any, name: str) -> str:
 
 
 def _age(key: CheckoutId) -> timedelta:
-    return timedelta(milliseconds=clock.now().timestamp() * 1_000 - ((key >> 22) + EPOCH_MS))
+    return clock.now() - ids.made_at(key)

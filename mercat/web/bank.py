@@ -5,8 +5,8 @@ from starlette.responses import Response
 
 from mercat.checkout import CheckoutInProgress, Confirmed, Refused
 from mercat.kit import codec
+from mercat.kit.http import answered, read_body
 from mercat.kit.refusals import Invalid
-from mercat.kit.rpc import answered, read
 from mercat.payments import Outcome
 from mercat.shop import Shop
 from mercat.web.checkout import order_url
@@ -48,7 +48,7 @@ class BankPages:
         return self._pages.redirect(request, back)
 
     async def _bank_is_told(self, request: Request) -> Response:
-        outcome = codec.decode(await read(request), Outcome)
+        outcome = codec.decode(await read_body(request), Outcome)
         answer = await self._shop.checkout.challenge(request.path_params["ticket"], outcome)
         kind = "application/problem+json" if isinstance(answer.outcome, Refused) else "application/json"
         return Response(answer.body, answer.status, media_type=kind)

@@ -29,8 +29,9 @@ from mercat.checkout import (
 from mercat.fulfilment import ShippingMethod
 from mercat.ids import AddressId, CheckoutId, OrderId, PaymentMethodId
 from mercat.kit import codec
+from mercat.kit.http import Answer
 from mercat.kit.refusals import BadRequest, Invalid, NotFound, Refusal
-from mercat.kit.rpc import Answer, Caller
+from mercat.kit.rpc import Caller
 from mercat.payments import NextAction
 from mercat.pricing import PricedBasket, PricedLine
 from mercat.shop import Shop

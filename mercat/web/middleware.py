@@ -23,13 +23,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mercat.ids import UserId
 from mercat.kit.batching import Coalescer
 from mercat.kit.breaker import Breaker
-from mercat.kit.limits import Limit, Limits, Verdict
+from mercat.kit.http import problem
+from mercat.kit.limits import Allowance, Limit, Limits
 from mercat.kit.refusals import (
     Overloaded,
     Refusal,
     TooManyRequests,
 )
-from mercat.kit.rpc import Caller, problem
+from mercat.kit.rpc import Caller
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
 from mercat.web.context import RequestContext, context_of
@@ -201,24 +202,24 @@ class RequestLimits:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._breaker = Breaker("limits", timeout_s=0.5)
-        self._together: Coalescer[Sequence[Bucket], list[Verdict]] = Coalescer(
+        self._together: Coalescer[Sequence[Bucket], list[Allowance]] = Coalescer(
             self._flush, weigh=len, turns=False
         )
 
-    async def take(self, buckets: Sequence[Bucket]) -> list[Verdict]:
+    async def take(self, buckets: Sequence[Bucket]) -> list[Allowance]:
         try:
             return await self._together(buckets)
         except Overloaded:
             return []
 
-    async def _flush(self, asks: list[Sequence[Bucket]]) -> list[list[Verdict]]:
-        none: list[Verdict] = []
+    async def _flush(self, asks: list[Sequence[Bucket]]) -> list[list[Allowance]]:
+        none: list[Allowance] = []
         wanted = [bucket for ask in asks for bucket in ask]
         verdicts = iter(await self._breaker.ask(self._limits.take(*wanted), none))
         return [[verdict for _, verdict in zip(ask, verdicts, strict=False)] for ask in asks]
 
 
-def _refuse_empty(verdicts: Sequence[Verdict]) -> None:
+def _refuse_empty(verdicts: Sequence[Allowance]) -> None:
     waits = [verdict.retry_after_s for verdict in verdicts if not verdict.allowed]
     if waits:
         raise TooManyRequests(retry_after=max(1, ceil(max(waits))))

@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Scope
 
-from mercat.kit.batching import AWAY
+from mercat.kit.db_errors import AWAY
+from mercat.kit.http import problem
 from mercat.kit.refusals import BadRequest, Refusal, SignInFirst
-from mercat.kit.rpc import problem
 from mercat.web import rendering
 from mercat.web.cache import PRIVATE, Handler, PageCache, public_headers
 from mercat.web.category_tree import CategoryTree

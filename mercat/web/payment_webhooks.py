@@ -3,7 +3,7 @@
 from msgspec import Struct
 from starlette.requests import Request
 
-from mercat.kit.rpc import read
+from mercat.kit.http import read_body
 from mercat.payments import Letter
 from mercat.shop import Shop
 from mercat.web.router import PublicRoute
@@ -27,7 +27,7 @@ class PaymentWebhooksApi:
         `Mercat-Signature` of the sandbox. The checkout goes on; twice changes nothing."""
         header = "stripe-signature" if provider == "stripe" else "mercat-signature"
         signature = request.headers.get(header, "")
-        letter = Letter(provider, await read(request, needed=False), signature)
+        letter = Letter(provider, await read_body(request, needed=False), signature)
         receipt = await self._shop.checkout.receive_webhook(letter)
         return WebhookReceived(duplicate=receipt.done)
 

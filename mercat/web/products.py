@@ -14,8 +14,8 @@ from mercat import money
 from mercat.catalog import Product, ProductOffer, ProductTexts, Variant, texts_of
 from mercat.fulfilment import ShippingMethod
 from mercat.ids import OfferId, ProductId, SkuId
+from mercat.kit.http import Answer
 from mercat.kit.refusals import NotFound
-from mercat.kit.rpc import Answer
 from mercat.reviews import Page, Review
 from mercat.shop import Shop
 from mercat.web import rendering

@@ -7,8 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.ids import ProductId, ReviewId
+from mercat.kit.http import Answer
 from mercat.kit.refusals import Forbidden, Refusal
-from mercat.kit.rpc import Answer, Caller
+from mercat.kit.rpc import Caller
 from mercat.reviews import NewReview, Page, Review
 from mercat.reviews import Sort as ReviewSort
 from mercat.shop import Shop

@@ -71,7 +71,7 @@ async def test_every_request_is_one_that_stripe_takes(mock, settings):
     await provider.cancel(ASK, intent)
     await provider.refund(ids.new(ids.RefundId), ASK, intent, 100, again=False)
     await provider.refund(ids.new(ids.RefundId), ASK, intent, 100, again=True)
-    old = ids.CheckoutId(1 << 22)  # made on the first day of ids: looked for by search
+    old = ids.CheckoutId(ids.first_of(datetime(2026, 1, 2, tzinfo=UTC)))  # looked for by search
     await provider.look_up(ASK._replace(key=old), "")
     now = datetime.now(UTC)
     assert [page async for page in provider.listed(now - timedelta(hours=1), now)]

@@ -109,11 +109,10 @@ class SimulatedProcess:
     async def look_at_sales(self) -> None:
         """Look at the sales once a seed: both would look again by the machine's clock."""
         sales, gate = vars(vars(self.shop.flashsale)["_sales"]), vars(self.shop.checkout.gate)
-        sales["_seen_at"] = -math.inf
-        await gate["_sales"].sale_offers()
-        sales["_seen_at"] = math.inf
-        gate["_offers"] = {each.offer_id: each for each in await gate["_sales"].sale_offers()}
-        gate["_seen_at"] = math.inf
+        for snapshot in (sales["_standing"], gate["_offers"]):
+            snapshot.forget()
+            await snapshot.get()
+            vars(snapshot)["_due"] = math.inf
 
     def begin(self, plan: FaultPlan) -> None:
         """Begin a seed: alive, awake, with a plan of its own."""

@@ -19,8 +19,8 @@ import msgspec
 from mercat.checkout import Buy, CheckoutAnswer, Confirmed, Pending, Return, Ship
 from mercat.flashsale import Act
 from mercat.ids import CheckoutId, OfferId, OrderId, SellerId, UserId, parse
-from mercat.kit.batching import AWAY
 from mercat.kit.clock import clock
+from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Refusal, Unavailable
 from mercat.kit.rpc import Caller
 from mercat.lab.simulate.faults import Crash, FaultPlan, SimulatedProcess
