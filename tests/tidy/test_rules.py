@@ -52,21 +52,8 @@ SHARED_NAMES: dict[str, str] = {}
 """Class names that mean two things, with the reason."""
 
 REMAINING: dict[str, set[str]] = {
-    "long": {
-        "cli/goods.py",
-        "lab/bench/flash.py",
-        "lab/bench/search.py",
-    },
+    "long": {"cli/goods.py"},
     "patches": {"payments/providers/stripe/adapter.py"},
-    "formats": {
-        "catalog/api.py",
-        "flashsale/api.py",
-        "search/api.py",
-    },
-    "names": {
-        "Crowd",
-        "Plan",
-    },
     "writes": {
         "web/checkout.py: CheckoutPages._ask",
         "web/checkout.py: CheckoutPages.buy",
