@@ -301,7 +301,7 @@ Who = Annotated[str, typer.Option(help="Who does it, for the record.", envvar="U
 
 
 @commands.command("create")
-def flash_create(
+def flash_create(  # noqa: PLR0913  - an option is a parameter
     sale: SaleName,
     goods: Annotated[str, typer.Argument(metavar="OFFER", help="An offer (off_…) or a product (prod_…).")],
     units: Annotated[int, typer.Argument(min=1, metavar="UNITS", help="How many are on sale.")],
