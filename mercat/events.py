@@ -1,8 +1,17 @@
 """Everything that can happen in Mercat, on one page.
 
-A fact in the past tense. A service writes it to the log in the statement that makes it true; whoever
-declared `@on(TheFact)` is told. Fields are only ever added. Where a subject has a `version`, it was raised
-under the row's lock: an older one never overwrites a newer.
+An event is told by the statement that makes it true: `events.tell` writes it into PostgreSQL's write-ahead
+log. The relay moves it to the event log in the order of commits, and every service with a method
+`@on(TheEvent)` follows from a position of its own. Fields are only ever added. Where a subject has a
+`version`, it was raised under the row's lock: an older one never overwrites a newer. Ids are numbers or
+their shown form (`prod_…`); amounts are integers of minor units.
+
+- What was rolled back was never told; what was committed is told once, and in the order of commits.
+- A follower commits its work together with its position. Work outside PostgreSQL (the search index, mail)
+  comes first and the position after it, so an event may come twice: `version` says which is newer.
+- An event that a follower cannot digest is tried five times, then parked in `events.parked` with the reason;
+  the others go on.
+- Buying goes on while the relay and every follower are down: the write-ahead log keeps the events.
 """
 
 from datetime import datetime
@@ -29,11 +38,11 @@ StockQuantity = Annotated[int, msgspec.Meta(ge=0, le=STOCK_MAX)]
 
 
 class Event(msgspec.Struct, frozen=True, tag_field="event", kw_only=True):
-    """A fact. The tag is its name on the wire: renaming a class breaks history."""
+    """Something that happened. The tag is its name on the wire: renaming a class breaks history."""
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """A product as shoppers find it: its featured offer's price, and where it stands."""
+    """A product as shoppers find it, with the price of the offer that it shows first."""
 
     product_id: ProductId
     offer_id: OfferId
@@ -48,13 +57,13 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     brand: str | None = None
     category: str = "uncategorised"
     categories: list[str] = []
-    """Slugs: its own and all ancestors'."""
+    """Slugs from the root to its own."""
     category_names: list[str] = []
-    """Names from the root to its own."""
+    """Their names."""
     tags: list[str] = []
     attributes: dict[str, str | float | bool] = {}
     options: dict[str, list[str]] = {}
-    """What one chooses among its variants by."""
+    """The values by which one chooses among its variants."""
     rating: float = 0
     review_count: int = 0
     image_url: str = ""
@@ -63,11 +72,12 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProductChanged(Event, frozen=True, kw_only=True):
-    """The whole product as it now is; no document: it is not for sale any more."""
+    """A product, its offers, its state of stock or its rating changed."""
 
     product_id: ProductId
     version: int
     document: Document | None = None
+    """The whole product as it is now; null: it is not for sale any more."""
 
 
 class ListedOffer(msgspec.Struct, frozen=True):
@@ -84,7 +94,7 @@ class OffersListed(Event, frozen=True, kw_only=True):
 
 
 class StockChanged(Event, frozen=True, kw_only=True):
-    """An offer ran out, came back, or fell to its low mark: told at those crossings only."""
+    """An offer ran out, came back, or fell to its low mark; it is told at those crossings only."""
 
     offer_id: OfferId
     version: int
@@ -93,6 +103,8 @@ class StockChanged(Event, frozen=True, kw_only=True):
 
 
 class OrderLine(msgspec.Struct, frozen=True, kw_only=True):
+    """So many units of one offer in an order, at the price they were bought for."""
+
     order_line_id: LineId
     product_id: ProductId
     offer_id: OfferId
@@ -105,7 +117,7 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderPlaced(Event, frozen=True, kw_only=True):
-    """Paid and confirmed. The one fact of buying."""
+    """An order was paid and confirmed: the one event of buying."""
 
     order_id: OrderId
     checkout_id: CheckoutId
@@ -126,6 +138,8 @@ class OrderPlaced(Event, frozen=True, kw_only=True):
 
 
 class OrderCancelled(Event, frozen=True, kw_only=True):
+    """A confirmed order was cancelled before anything of it was shipped."""
+
     order_id: OrderId
     user_id: UserId
     email: str = ""
@@ -134,12 +148,14 @@ class OrderCancelled(Event, frozen=True, kw_only=True):
 
 
 class ShipmentLine(msgspec.Struct, frozen=True):
+    """So many units of an order's line in a parcel."""
+
     order_line_id: LineId
     quantity: int
 
 
 class ParcelMoved(Event, frozen=True, kw_only=True):
-    """A shipment was handed over (`shipped`) or seen on its way; `status` as the carrier says."""
+    """A parcel was handed over (`shipped`) or seen on its way."""
 
     shipment_id: ShipmentId
     order_id: OrderId
@@ -147,6 +163,7 @@ class ParcelMoved(Event, frozen=True, kw_only=True):
     seller_id: SellerId
     version: int
     status: str
+    """As the carrier says: shipped, in_transit, out_for_delivery, delivered or exception."""
     at: datetime
     carrier: str
     tracking_number: str
@@ -163,6 +180,8 @@ class OrderDelivered(Event, frozen=True, kw_only=True):
 
 
 class ReviewWritten(Event, frozen=True, kw_only=True):
+    """A buyer wrote a review."""
+
     review_id: ReviewId
     product_id: ProductId
     user_id: UserId
@@ -171,22 +190,27 @@ class ReviewWritten(Event, frozen=True, kw_only=True):
 
 
 class RatingChanged(Event, frozen=True, kw_only=True):
-    """What all reviews of a product come to: `histogram` counts one to five stars."""
+    """The mean of a product's reviews changed."""
 
     product_id: ProductId
     version: int
     rating: float
     review_count: int
     histogram: list[int] = []
+    """Counts of one to five stars."""
 
 
 class SellerRegistered(Event, frozen=True, kw_only=True):
+    """Somebody with an account became a seller."""
+
     seller_id: SellerId
     user_id: UserId
     name: str
 
 
 class AccountOpened(Event, frozen=True, kw_only=True):
+    """Somebody registered."""
+
     user_id: UserId
     email: str
     name: str

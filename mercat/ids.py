@@ -9,15 +9,17 @@ Twitter's Snowflake (2010); of the alphabet: Douglas Crockford, Base 32.
 import random
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import ClassVar, TypeVar
 
-EPOCH_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
+_EPOCH_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
+_SHIFT = 22
 BUCKETS = 1_024
 WORKERS = 64
 _SEQUENCES = 64
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
-# Crockford's letters as `int(…, 32)` reads them; what he does not know and Python forgives is no digit.
+# To the digits of `int(…, 32)`. What Python would ignore there (a sign, spaces, `_`) is made wrong instead.
 _as_python = dict.fromkeys(map(ord, "uU_+- \t\n\r\f\v"), "!")
 for _letter, _digit in zip(_ALPHABET + "ilo", "0123456789abcdefghijklmnopqrstuv" + "110", strict=True):
     _as_python |= {ord(_letter): _digit, ord(_letter.upper()): _digit}
@@ -41,6 +43,7 @@ class Id(int):
 
     @property
     def bucket(self) -> int:
+        """Of 1,024: which shard holds it."""
         return self >> 12 & (BUCKETS - 1)
 
 
@@ -132,7 +135,7 @@ class RuleChangeId(Id):
 
 
 def parse(kind: type[Kind], shown: str) -> Kind:
-    """The id behind `prod_…`; ValueError for anything else."""
+    """Read an id as it is shown (`prod_…`); ValueError for anything else."""
     prefix, _, digits = shown.partition("_")
     if prefix != kind.prefix or len(digits) != _DIGITS:
         raise ValueError(f"This is no id of ours, `{kind.prefix}_…`")
@@ -145,8 +148,18 @@ def parse(kind: type[Kind], shown: str) -> Kind:
     return kind(number)
 
 
-class Maker:
-    """Makes ids that no other worker makes. A worker's number is leased (see kit.workers)."""
+def made_at(number: int) -> datetime:
+    """Return the time inside an id, to the millisecond, in UTC."""
+    return datetime.fromtimestamp(((number >> _SHIFT) + _EPOCH_MS) / 1_000, UTC)
+
+
+def first_of(moment: datetime) -> int:
+    """Return the smallest id of a moment: whatever was made earlier is smaller. 0 before the first id."""
+    return max(0, int(moment.timestamp() * 1_000) - _EPOCH_MS) << _SHIFT
+
+
+class IdMaker:
+    """Makes ids that no other worker makes: their number is leased in PostgreSQL (`kit.worker_ids`)."""
 
     def __init__(self, worker: int, milliseconds: Callable[[], int] | None = None) -> None:
         self.worker = worker
@@ -155,7 +168,8 @@ class Maker:
         self._sequence = 0
 
     def __call__(self, kind: type[Kind], bucket: int | None = None) -> Kind:
-        """A new id. A full millisecond borrows the next one; a clock that went back is not followed."""
+        """Make an id, later than any before: the 65th of a millisecond takes the next one, and a clock that
+        was set back is ignored until it has caught up."""
         now = self._milliseconds()
         if now > self._last:
             self._last, self._sequence = now, 0
@@ -165,27 +179,28 @@ class Maker:
                 self._last, self._sequence = self._last + 1, 0
         if bucket is None:
             bucket = random.getrandbits(10)
-        return kind((self._last - EPOCH_MS) << 22 | bucket << 12 | self.worker << 6 | self._sequence)
+        return kind((self._last - _EPOCH_MS) << _SHIFT | bucket << 12 | self.worker << 6 | self._sequence)
 
     @property
     def spent_until_ms(self) -> int:
-        """No id made so far has a later time; what the lease must outlive."""
+        """The latest time inside an id made so far; the worker's lease must outlive it."""
         return self._last
 
 
-_maker = Maker(0)
+_maker = IdMaker(0)
 
 
 def work_as(worker: int) -> None:
-    """From now on `new` makes ids as this worker."""
+    """Make ids as this worker from now on."""
     global _maker
-    _maker = Maker(worker)
+    _maker = IdMaker(worker)
 
 
 def new(kind: type[Kind], bucket: int | None = None) -> Kind:
+    """Make an id, in the bucket of the user it belongs to (default: any)."""
     return _maker(kind, bucket)
 
 
 def spent_until_ms() -> int:
-    """No id made by this worker has a later time."""
+    """Return the latest time inside an id that this process has made."""
     return _maker.spent_until_ms

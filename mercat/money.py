@@ -1,4 +1,4 @@
-"""Money: an integer of minor units with an ISO 4217 currency; only doors show decimals."""
+"""Money: an integer of minor units with an ISO 4217 currency; only the web layer shows decimals."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -14,20 +14,22 @@ MINOR_MAX = 2**40  # about 11 billion dollars in cents: more than any total, far
 
 
 def exponent(currency: str) -> int:
-    """Decimals of a currency: USD 2, JPY 0, KWD 3. Source: ISO 4217, list one."""
+    """Return the decimals of a currency: USD 2, JPY 0, KWD 3. Source: ISO 4217, list one."""
     return EXPONENTS.get(currency, 2)
 
 
 def step(currency: str) -> int:
-    """Return what amounts of a currency are multiples of.
+    """Return what amounts of a currency are multiples of, in minor units.
 
-    Card networks charge amounts of three decimals in steps of ten, as 1.230
+    Card networks charge currencies of three decimals in steps of ten, as 1.230
     (https://docs.stripe.com/currencies)."""
     return 10 if exponent(currency) == 3 else 1
 
 
 def minor(amount: Decimal, currency: str) -> int:
-    """79.99 USD is 7999. ValueError where the currency has no such fraction, or the amount is absurd."""
+    """Convert an amount to minor units: 79.99 USD is 7999.
+
+    ValueError where the currency has no such fraction, or the amount is beyond `MINOR_MAX`."""
     if not amount.is_finite():
         raise ValueError("an amount must be a number")
     if abs(amount) > MINOR_MAX:
@@ -43,13 +45,14 @@ def minor(amount: Decimal, currency: str) -> int:
 
 
 def shown(amount: int, currency: str) -> float | int:
-    """7999 USD is 79.99: the nearest double, which JSON prints as those digits."""
+    """Convert minor units to decimals: 7999 USD is 79.99, the nearest double, which JSON prints as those
+    digits."""
     digits = exponent(currency)
     return amount / 10**digits if digits else amount
 
 
 def words(amount: int, currency: str) -> str:
-    """7999 USD is "$79.99": what a page says."""
+    """Write an amount as a page shows it: 7999 USD is "$79.99"."""
     digits = exponent(currency)
     whole, part = divmod(abs(amount), 10**digits)
     number = f"{whole:,}" + (f".{part:0{digits}d}" if digits else "")
@@ -58,8 +61,9 @@ def words(amount: int, currency: str) -> str:
 
 
 def allocate(amount: int, weights: Sequence[int]) -> list[int]:
-    """Split an amount by weights so that the parts add up to it: largest remainder (Hamilton's method),
-    the earlier part first where remainders tie."""
+    """Split an amount by weights so that the parts add up to it.
+
+    By the largest remainder (Hamilton's method), the earlier part first where remainders tie."""
     total = sum(weights)
     if total == 0:
         return [0] * len(weights)
@@ -72,6 +76,7 @@ def allocate(amount: int, weights: Sequence[int]) -> list[int]:
 
 
 def tax(amount: int, rate_ppm: int, step: int = 1) -> int:
-    """Tax on a non-negative amount, half up to a multiple of `step`; the rate in parts per million (8.25 % is
-    82,500)."""
+    """Compute the tax on a non-negative amount, rounded half up to a multiple of `step`.
+
+    The rate is in parts per million (8.25 % is 82,500)."""
     return (amount * rate_ppm + 500_000 * step) // (1_000_000 * step) * step

@@ -1,19 +1,33 @@
-"""Every setting there is, with its default. An environment variable `MERCAT_<NAME>` sets it."""
+"""Every setting, with its default: environment variables, and no configuration file.
+
+`mercat serve` works without any, and passes what it decides itself (where PostgreSQL and Valkey are, the
+secret) to its processes. A value of the wrong kind stops the start and names the variable. Times are in
+seconds; "ppm" is parts per million (8.25 % is 82500).
+
+Secrets come from the environment only: `MERCAT_SECRET_KEY`, the keys of the
+payment provider, and the passwords inside `MERCAT_STORE_URL`, `MERCAT_CACHE_URL`,
+`MERCAT_OPENSEARCH_URL` and `MERCAT_SMTP_URL`. None is ever written to a log, taken as an argument or kept
+in the repository. `mercat serve` makes a secret key for each shop and keeps it in the shop's folder,
+readable by its owner only.
+"""
 
 import hmac
 import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
+Part = TypeVar("Part")
+
 
 class Secret(str):
-    """A key that is given by the environment alone, and never shown: not in a log, nor in a traceback."""
+    """A key that comes from the environment alone, and is never shown: not in a log, nor in a traceback."""
 
-    def told(self) -> str:
+    def reveal(self) -> str:
+        """Return the key itself, for the library that needs it."""
         return str.__str__(self)
 
     def __repr__(self) -> str:
@@ -23,99 +37,123 @@ class Secret(str):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a process of the shop is told. Times are in seconds."""
+    """The settings of a process; each field's text is its row in docs/settings.md."""
 
-    postgres_host: str = ""
-    """A host name, or the folder of a local socket."""
-    postgres_port: int = 5432
-    postgres_database: str = "mercat"
-    store_url: str = "unix:///tmp/mercat-store.sock"
-    """Valkey that keeps carts and sessions (append-only, never evicts)."""
-    cache_url: str = "unix:///tmp/mercat-cache.sock"
-    """Valkey that may forget: products, limits."""
+    # Where things are
     data: Path = Path("data")
-    """The folder of this shop: index, pictures, mailbox."""
-    secret_key: str = "development"
-    """What passwords of roles and signatures are derived from. `mercat serve` makes one a shop."""
-    host: str = "127.0.0.1"
-    port: int = 8000
-    workers: int = 2
-    log_level: str = "warning"
-    """What is said on standard error: debug (every request), info, warning or error."""
-    reload: bool = False
-    """Whether workers start again when a file of the package changes: `make dev`. Needs watchfiles."""
-    currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")] = "USD"
-    """The one currency the shop sells in."""
-    search_sold_out: Literal["among_others", "last", "hidden"] = "among_others"
-    """Where lists and searches have products that are sold out; `last`: in searches by relevance."""
+    """The folder of this shop: database, index, pictures, mailbox. The same as `--data`."""
+    postgres_host: str = ""
+    """A host name, or the folder of a local socket. `mercat serve` starts its own and sets this."""
+    postgres_port: int = 5432
+    """PostgreSQL's port; of a local socket too."""
+    postgres_database: str = "mercat"
+    """The name of the database."""
+    store_url: str = "unix:///tmp/mercat-store.sock"
+    """The Valkey that keeps carts and sessions: append-only, never evicts."""
+    cache_url: str = "unix:///tmp/mercat-cache.sock"
+    """The Valkey that may forget: products, limits."""
     opensearch_url: str = ""
-    """The OpenSearch that search runs on, `http[s]://[user:password@]host:port`; empty: an index in the
+    """The OpenSearch that search runs on, `http[s]://[user:password@]host:port`. Empty: an index in the
     shop's folder."""
     opensearch_index: str = "mercat"
-    """The name of the shop's index there; one for each shop."""
-    pool_size: int = 4
-    """Connections a service and process opens at most."""
-    tax_rate_ppm: int = 0
-    """Tax where no destination rule says otherwise, in parts per million."""
-    account_rate: float = 100
-    """Requests a second an account may make on average."""
-    account_burst: int = 3_000
-    address_rate: float = 50
-    """Requests a second an address may make on average; loopback is not limited unless `limit_loopback`."""
-    address_burst: int = 400
-    limit_loopback: bool = False
-    flash_rate: float = 50
-    """People a second that may join flash sales from one range of addresses (/24, or /48 of IPv6)."""
-    flash_burst: int = 1_000
+    """The name of this shop's index there: one for each shop. Its indexes are `<name>-…`, and older ones are
+    removed."""
+    secret_key: str = "development"
+    """What the passwords of database roles and all signatures are derived from. Change it and everybody is
+    signed out. `mercat serve` makes one for each shop."""
+    services: str = ""
+    """Which services live in this process, between commas. Empty: all. The same as `--only`."""
+    addresses: dict[str, str] = {}
+    """Where the service of this name lives when it is not here, as in
+    `MERCAT_CATALOG_URL=http://10.0.0.7:8000`."""
+
+    # Requests
+    host: str = "127.0.0.1"
+    """The address to listen on. The same as `--host`."""
+    port: int = 8000
+    """The same as `--port`."""
+    workers: int = 2
+    """Processes that answer requests. The same as `--workers`."""
+    log_level: str = "warning"
+    """What is logged on standard error: debug (every request), info, warning or error."""
+    reload: bool = False
+    """Whether workers start again when a file of the package changes: `make dev`. Needs watchfiles."""
+    public_url: str = ""
+    """Where people reach the shop: for links in mails. Empty: its host and port."""
     proxies: str = ""
-    """Addresses (between spaces) of our own proxies, whose `X-Forwarded-For` is believed."""
-    requests_at_once: int = 1000
-    """What a worker answers at the same time; beyond it requests are refused at once (503)."""
+    """Addresses of your own proxies, between spaces: their `X-Forwarded-For` is believed, nobody else's."""
     secure_cookies: bool = False
-    """Behind TLS: cookies are sent over TLS only."""
-    product_cache_s: float = 5
-    """How stale a cached product may be when pub/sub is cut."""
+    """Set it behind TLS: cookies are then sent over TLS only."""
+    requests_at_once: int = 1000
+    """What a worker answers at the same time; beyond it a request gets 503 at once."""
+    account_rate: float = 100
+    """Requests a second that an account may make on average."""
+    account_burst: int = 3_000
+    """How many of them may come at once."""
+    address_rate: float = 50
+    """Requests a second that an address may make on average."""
+    address_burst: int = 400
+    """How many of them may come at once."""
+    flash_rate: float = 50
+    """People a second that may join flash sales from one range of addresses (/24, or /48 of IPv6), on
+    average."""
+    flash_burst: int = 1_000
+    """How many of them may come at once."""
+    limit_loopback: bool = False
+    """Limit requests from this machine too."""
+
+    # Selling
+    currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")] = "USD"
+    """The one currency the shop sells in. Offers in another stay drafts."""
+    search_sold_out: Literal["among_others", "last", "hidden"] = "among_others"
+    """Where products go that are sold out: `among_others`, `last` (in searches by relevance) or `hidden`
+    (found by `filters[in_stock]=false` only)."""
+    tax_rate_ppm: int = 0
+    """Tax where no rule for the destination says otherwise, in ppm."""
+    commission_ppm: int = 100_000
+    """What the shop keeps of a seller's goods, in ppm."""
+    quote_s: float = 600
+    """How long a quote holds."""
     reservation_s: float = 900
     """How long an abandoned checkout holds its stock."""
-    commission_ppm: int = 100_000
-    """What the shop keeps of a seller's goods, in parts per million."""
-    quote_s: float = 600
     lease_s: float = 15
+    """How long a process may be silent before another finishes its checkout."""
+    decide_within_s: float = 60
+    """A checkout that cannot be carried out is undone after this."""
+
+    # Payments
+    payment_provider: str = "sandbox"
+    """Who takes the money: `sandbox`, which lives in the shop, or another of the list in
+    `mercat/payments/providers`."""
     provider_timeout_s: float = 8
-    sandbox_hang_s: float = 5
-    """How long the sandbox provider hangs before it times out."""
-    payment_provider: Literal["sandbox", "stripe"] = "sandbox"
-    """Who takes the money: the sandbox that lives in the shop, or Stripe."""
-    stripe_key: Secret = Secret()
-    """Stripe's secret key (`sk_…`). It is never written to a log."""
-    stripe_publishable_key: Annotated[str, msgspec.Meta(pattern=r"^(pk_\w+)?$")] = ""
-    """What Stripe's own field for cards goes by (`pk_…`, public); empty: checkout has no such field."""
-    stripe_webhook_secret: Secret = Secret()
-    """What Stripe signs its notices with (`whsec_…`); empty: none are taken."""
-    stripe_url: str = ""
-    """Where Stripe is (empty: its own address). For doubles."""
+    """How long the payment provider may take."""
     stale_authorisation_s: float = 3600
     """An authorisation that nobody captured within this is voided."""
     reconcile_every_s: float = 86_400
     """How often our books are compared with the provider's by themselves (0: never)."""
-    decide_within_s: float = 60
-    """A checkout that cannot be carried out is undone after this."""
+
+    # Speed and freshness
+    pool_size: int = 4
+    """Connections to PostgreSQL that a service opens in a process, at most."""
+    product_cache_s: float = 5
+    """How stale a cached product may be while news of changes cannot be heard. Heard, it is fresh at once."""
+
+    # Mail
     mail_from: str = "shop@mercat.example"
+    """Whom mails are from."""
     smtp_url: str = ""
-    """Where mail goes: `smtp://[user:password@]host[:port]` (STARTTLS where the server offers it) or
-    `smtps://…`; empty: it stays in the mailbox at /dev/mail."""
-    public_url: str = ""
-    """Where people reach the shop, for links in mails (empty: its host and port)."""
-    services: str = ""
-    """Which services live in this process (empty: all)."""
-    addresses: dict[str, str] = {}
-    """Where other services live: name to URL (`MERCAT_<NAME>_URL`)."""
+    """`smtp://[user:password@]host[:port]` (STARTTLS where offered) or `smtps://…`. Empty: mail stays in the
+    mailbox at `/dev/mail`."""
+
+    variables: dict[str, Secret] = {}
+    """Every other `MERCAT_<NAME>`, by its name in small letters: for parts with settings of their own."""
 
     def database(self) -> dict[str, Any]:
+        """Return what `asyncpg.connect` needs beside a role and its password."""
         return {"host": self.postgres_host, "port": self.postgres_port, "database": self.postgres_database}
 
     def replication(self) -> dict[str, Any]:
-        """What psycopg2's replication connection wants."""
+        """Return what psycopg2's replication connection needs."""
         return {
             "host": self.postgres_host,
             "port": self.postgres_port,
@@ -125,64 +163,57 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         }
 
     def secret(self, name: str) -> str:
-        """A password or key of its own for each name, derived from the one secret (HMAC-SHA-256)."""
+        """Derive a password or key for a name from the one secret (HMAC-SHA-256), as 64 hexadecimal
+        digits."""
         return hmac.new(self.secret_key.encode(), name.encode(), sha256).hexdigest()
 
     def key(self, name: str) -> bytes:
+        """Derive a key for a name, as 32 bytes."""
         return bytes.fromhex(self.secret(name))
 
     def link(self, path: str) -> str:
-        """A page of the shop as people outside reach it."""
+        """Return the address of a page as people outside reach it."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/") + path
 
-    def card_field(self) -> str:
-        """The public key of the provider's own field for new cards, where checkout has one."""
-        return self.stripe_publishable_key if self.payment_provider == "stripe" else ""
-
-    def real_money(self) -> bool:
-        return self.payment_provider == "stripe" and "_test_" not in self.stripe_key.told()
+    def part(self, kind: type[Part]) -> Part:
+        """Read the settings that a part declares for itself; WrongSetting names one with a wrong value."""
+        return _read(kind, {name: value.reveal() for name, value in self.variables.items()})
 
     def only(self) -> frozenset[str]:
-        """The services of this process, where it does not have all of them."""
+        """Return the services of this process; empty where it has all of them."""
         return named(self.services)
 
     def address_of(self, service: str) -> str | None:
+        """Return the URL of a service that lives elsewhere."""
         return self.addresses.get(service)
 
 
 def named(services: str) -> frozenset[str]:
-    """The names in a list with commas."""
+    """Split a list with commas into its names."""
     return frozenset(name.strip() for name in services.split(",") if name.strip())
 
 
 class WrongSetting(ValueError):
-    """A variable has a value that its setting cannot have; says which."""
+    """A variable has a value that its setting cannot have; the message names it."""
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from `MERCAT_…` variables; WrongSetting names one of the wrong kind."""
-    given = {
-        name: environment[f"MERCAT_{name.upper()}"]
-        for name in Settings.__struct_fields__
-        if f"MERCAT_{name.upper()}" in environment
-    }
-    addresses = {
-        name.removeprefix("MERCAT_").removesuffix("_URL").lower(): url
-        for name, url in environment.items()
+    """Read the settings from `MERCAT_…` variables; WrongSetting names one with a wrong value."""
+    given: dict[str, Any] = {
+        name.removeprefix("MERCAT_").lower(): value
+        for name, value in environment.items()
         if name.startswith("MERCAT_")
-        and name.endswith("_URL")
-        and name.removeprefix("MERCAT_").lower() not in Settings.__struct_fields__
     }
+    own = {name: given.pop(name) for name in Settings.__struct_fields__ if name in given}
+    addresses = {name.removesuffix("_url"): value for name, value in given.items() if name.endswith("_url")}
+    return _read(Settings, {**own, "addresses": addresses, "variables": given})
+
+
+def _read(kind: type[Part], given: Mapping[str, Any]) -> Part:
     try:
-        return msgspec.convert(
-            {**given, "addresses": addresses},
-            Settings,
-            strict=False,
-            dec_hook=lambda kind, value: kind(value),
-        )
+        return msgspec.convert(given, kind, strict=False, dec_hook=lambda kind, value: kind(value))
     except msgspec.ValidationError as error:
         what, _, place = str(error).partition(" - at `$.")
-        variable = f"MERCAT_{place.rstrip('`').upper()}"
-        value = environment.get(variable, "")
-        said = "a secret" if value.startswith(("sk_", "rk_", "whsec_")) else repr(value)
-        raise WrongSetting(f"{variable} cannot be {said}: {what}.") from None
+        name = place.rstrip("`")
+        value = repr(given.get(name, "")) if kind is Settings else "what it is"  # which may be a secret
+        raise WrongSetting(f"MERCAT_{name.upper()} cannot be {value}: {what}.") from None

@@ -42,7 +42,7 @@ CHECK = {
     "format": tool("ruff", "format", "--check", "."),
     "lint": tool("ruff", "check", "."),
     "imports": tool("pytest", "-q", "tests/tidy/test_layers.py"),
-    "docs": tool("python", "scripts/glossary.py", "--check"),
+    "docs": tool("python", "-m", "mercat.lab.docs", "--check"),
     "wheel": tool("python", "scripts/check_wheel.py"),
     "vulnerabilities": tool("python", "scripts/check_vulnerabilities.py"),
     "types": tool("pyright"),
@@ -53,7 +53,7 @@ TEST = {
     "tests alone": tool("pytest", *tests(*ALONE)),
 }
 COVERAGE = {
-    "coverage": tool("pytest", "-q", "--cov", "--cov-report", "term:skip-covered", *tests(*FAST, *rest())),
+    "coverage": tool("pytest", "-q", *SIDE_BY_SIDE, "--cov", *tests("unit", "contract")),
 }
 STAGES = CHECK | TEST | COVERAGE
 

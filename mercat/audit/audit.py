@@ -18,12 +18,14 @@ from payments.entry, unnest(accounts, amounts) as u (account, amount) group by 1
 
 
 class Law(NamedTuple):
+    """An invariant, as a statement that answers `checked` and `violations`."""
+
     name: str
     statement: str
 
 
 class Finding(Struct, frozen=True):
-    """A law, the rows it was checked on, and how many broke it."""
+    """What the audit found of a law: the rows it was checked on, and how many broke it."""
 
     law: str
     checked: int
@@ -31,11 +33,12 @@ class Finding(Struct, frozen=True):
 
 
 def laws() -> list[Law]:
+    """Read the laws."""
     return [Law(name, text) for name, text in _named("laws.sql")]
 
 
 def breaks() -> dict[str, str]:
-    """For each law a statement that breaks it: the audit must notice."""
+    """Read for each law the statement that breaks it, which the audit must notice."""
     return dict(_named("breaks.sql"))
 
 
@@ -45,7 +48,7 @@ def _named(file: str) -> list[tuple[str, str]]:
 
 
 async def audit(db: asyncpg.Connection, chosen: Sequence[Law] | None = None) -> list[Finding]:
-    """All laws over one snapshot of live data."""
+    """Check all laws over one snapshot of live data."""
     async with db.transaction(isolation="repeatable_read", readonly=chosen is None):
         return [await _check(db, law) for law in chosen or laws()]
 
@@ -72,8 +75,8 @@ async def _check(db: asyncpg.Connection, law: Law) -> Finding:
 
 
 async def prove(owner: asyncpg.Connection) -> list[Finding]:
-    """Break each law in a transaction that is rolled back; `violations` is what the audit noticed, 0 means
-    that it noticed nothing. Constraints that would refuse the damage are lifted inside that transaction."""
+    """Break each law in a transaction that is rolled back; `violations` is what the audit noticed, 0 where it
+    noticed nothing. Constraints that would refuse the damage are lifted inside that transaction."""
     broken = breaks()
     findings: list[Finding] = []
     for law in laws():

@@ -79,7 +79,7 @@ class Changes:
     async def listen(self) -> None:
         """Receive changes of other processes, for ever. While nothing can be received, caches age by
         themselves."""
-        async for message in self._cache.hear(CHANNEL):
+        async for message in self._cache.subscribe(CHANNEL):
             for product_id in (ids.parse(ProductId, each) for each in message.split()):
                 for listener in self._listeners:
                     listener(product_id)

@@ -225,7 +225,7 @@ class Columns:
 
     def texts(self, field: str, most: int, count: int) -> list[str]:
         """Read a list of texts; those beyond `count` are left out, and each is cut at `most` characters."""
-        value = self.get(field) or []
+        value: object = self.get(field) or []
         if not isinstance(value, list) or not all(isinstance(part, str) for part in cast(list[Any], value)):
             raise BadField(field, "is not a list of texts")
         kept = self._few(field, cast(list[str], value), count)
@@ -411,7 +411,7 @@ class Columns:
         if prefix:
             names = [name for name in self.raw if name.startswith(prefix)]
             found = {name.removeprefix(prefix): text for name in names if (text := self.text(name))}
-        value = self.get("attributes") or {}
+        value: object = self.get("attributes") or {}
         if not isinstance(value, dict):
             raise BadField("attributes", "is not an object")
         if not found and not value:
@@ -443,7 +443,7 @@ class Columns:
 
     def options(self) -> dict[str, str]:
         """Read what a variant is chosen by: up to five names with a text each."""
-        value = self.get("options") or {}
+        value: object = self.get("options") or {}
         if not isinstance(value, dict):
             raise BadField("options", "is not an object")
         given = cast(dict[str, Any], value)

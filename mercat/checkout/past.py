@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import asyncpg
 
+from mercat import ids
 from mercat.checkout.messages import CheckoutHealth, NeverBegins, Present, Refused
-from mercat.ids import EPOCH_MS, CheckoutId
+from mercat.ids import CheckoutId
 from mercat.kit import clock, codec, sql
 from mercat.kit.rpc import IN_BODY
 
@@ -37,6 +38,5 @@ class PastPurchases:
     async def health(self, seconds: float) -> CheckoutHealth:
         """Answer how the purchases of the last seconds did."""
         since = clock.now() - timedelta(seconds=seconds)
-        first = (int(since.timestamp() * 1_000) - EPOCH_MS) << 22
-        row: Any = await self._db.fetchrow(queries.health, first, since)
+        row: Any = await self._db.fetchrow(queries.health, ids.first_of(since), since)
         return sql.row(CheckoutHealth, row)

@@ -27,10 +27,11 @@ from mercat.checkout.saga import Saga, decided, stored_answer
 from mercat.ids import CheckoutId, UserId
 from mercat.inventory import Line, OutOfStock
 from mercat.kit import clock, codec, sql
-from mercat.kit.batching import AWAY, Coalescer
+from mercat.kit.batching import Coalescer
+from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import BadRequest, Invalid, KeyReused, NotFound, Overloaded
 from mercat.kit.rpc import Caller
-from mercat.payments import Outcome
+from mercat.payments import ChallengeOutcome
 from mercat.pricing import QuoteExpired
 
 T = TypeVar("T")
@@ -104,7 +105,7 @@ class Purchases:
             return await self._again(existing, fingerprint)
         return await self._cart_is_taken(record)
 
-    async def challenge(self, ticket: str, outcome: Outcome) -> CheckoutAnswer:
+    async def challenge(self, ticket: str, outcome: ChallengeOutcome) -> CheckoutAnswer:
         """Take in what the shopper told their bank; the purchase goes on from there."""
         checkout_id = await self._payments.answer_challenge(ticket, outcome)
         return await self.resume(checkout_id)

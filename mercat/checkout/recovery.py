@@ -7,10 +7,10 @@ from typing import Any
 import asyncpg
 import structlog
 
+from mercat import ids
 from mercat.checkout.messages import CheckoutInProgress, PendingOrder, Refused
 from mercat.checkout.parked import TRIES_MAX
 from mercat.checkout.saga import Saga, decided
-from mercat.ids import EPOCH_MS
 from mercat.kit import clock, codec, metrics, sql
 from mercat.kit.refusals import Overloaded
 from mercat.orders import Orders
@@ -52,8 +52,7 @@ class Recovery:
 
     async def forget_old(self) -> int:
         """Forget refusals of more than a day, and free their keys; answer how many."""
-        day_ago = int((clock.now() - timedelta(days=1)).timestamp() * 1_000) - EPOCH_MS
-        return len(await self._db.fetch(queries.prune, day_ago << 22))
+        return len(await self._db.fetch(queries.prune, ids.first_of(clock.now() - timedelta(days=1))))
 
     async def _recover(self, row: Any) -> None:
         record = codec.decode(row["record"], PendingOrder)

@@ -72,7 +72,7 @@ class Engine(ABC):
             write_private(records, json.dumps(read_json(records) | {self.name: process}, indent=2))
 
     def end_leftovers(self, folder: Path) -> None:
-        """End engines that a killed supervisor left behind, before new ones start."""
+        """End the engines that a killed supervisor left behind, before new ones start."""
         recorded = read_json(self.home.path / "engines.json").get(self.name)
         leader = Process(*recorded) if recorded else None
         if leader and leader.lives():
@@ -109,7 +109,7 @@ class Engine(ABC):
                 os.truncate(self.log, 0)
 
     def log_lines(self) -> list[str]:
-        """List the newest lines since the last start, the last one first."""
+        """Return the newest lines since the last start, the last one first."""
         try:
             with self.log.open("rb") as log:
                 size = self.log.stat().st_size

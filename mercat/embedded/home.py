@@ -51,7 +51,7 @@ class Connection:
     """Every worker has been ready once."""
 
     def environment(self) -> dict[str, str]:
-        """Name the `MERCAT_…` variables that processes of this shop read their settings from."""
+        """Return the `MERCAT_…` variables that processes of this shop read their settings from."""
         told = {
             "DATA": self.data,
             "SECRET_KEY": self.secret_key,
@@ -92,7 +92,7 @@ class Connection:
 
 
 def derive(key: str, name: str) -> str:
-    """Derive a password of its own for each name, the same as `settings.Settings.secret` makes."""
+    """Derive a password for a name, the same as `settings.Settings.secret` makes."""
     return hmac.new(key.encode(), name.encode(), sha256).hexdigest()
 
 
@@ -132,7 +132,7 @@ class Home:
         return path.read_text().strip()
 
     def place(self, name: str) -> Path | None:
-        """Find or make a folder that belongs to this shop and lies outside of it."""
+        """Return a recorded folder of this shop that lies outside of it."""
         recorded = read_json(self.path / "places.json").get(name)
         return Path(recorded) if recorded else None
 
@@ -141,7 +141,7 @@ class Home:
         write_private(path, json.dumps(read_json(path) | {name: str(place)}, indent=2))
 
     def sockets(self) -> Path:
-        """Find or make a folder with a path short enough for sockets."""
+        """Make a folder with a path short enough for sockets, or return the one made before."""
         folder = self.path / "run"
         if (
             len(os.fsencode(folder / "postgres" / f".s.PGSQL.{PORT}")) <= _SOCKET_PATH_MAX
@@ -162,7 +162,8 @@ class Home:
             shutil.rmtree(recorded, ignore_errors=True)
 
     def _own_short_folder(self) -> Path | None:
-        """Return the recorded folder if it is ours: its name in a common folder could be anybody's."""
+        """Return the recorded one if it is still ours: in a common folder somebody else could have taken
+        its name."""
         folder = self.place("sockets")
         ours = folder and folder.is_dir() and not folder.is_symlink() and folder.stat().st_uid == os.geteuid()
         return folder if ours else None

@@ -300,7 +300,8 @@ def programs() -> Path:
 
 
 def _known_elsewhere(folder: Path, home: Home) -> Path:
-    """Return the recorded folder if it is this shop's: a copy may not use the original's files."""
+    """Check that the recorded folder is this shop's: a copied data folder may not use the original's
+    files."""
     belongs = folder.parent / "belongs"
     if not folder.parent.exists():
         raise Trouble(

@@ -71,7 +71,7 @@ def _born_by_ps(pid: int) -> str:
 
 
 def working_in(folder: Path, program: str) -> Iterator[Process]:
-    """Find the processes of this program that work in `folder`: orphans of a killed engine."""
+    """Find processes of this program that work in `folder`: orphans of a killed engine."""
     if not _PROC.joinpath("self").exists():
         return
     for entry in os.listdir(_PROC):

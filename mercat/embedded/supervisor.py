@@ -276,7 +276,7 @@ class Supervisor:
                 child.was_ready = child.what.ready()
 
     def _start_again(self, child: Child, now: float) -> None:
-        """Start a child; one that cannot be started now (a full disk) is tried until it can."""
+        """Start a child; what cannot be started now (a full disk) is tried again later."""
         try:
             child.start()
         except Trouble as trouble:

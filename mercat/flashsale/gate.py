@@ -1,14 +1,14 @@
 """What checkout asks before it begins, in every process that sells."""
 
-import asyncio
 from contextlib import suppress
 from hashlib import sha256
 
 from mercat.flashsale.messages import Claim, FlashPassInvalid, SaleOffer
 from mercat.flashsale.service import FlashSales
 from mercat.ids import CheckoutId, OfferId
-from mercat.kit.batching import AWAY
+from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Overloaded
+from mercat.kit.snapshot import Snapshot
 from mercat.orders import NewOrder
 
 _FRESH_S = 1.0
@@ -21,25 +21,21 @@ class CheckoutGate:
 
     def __init__(self, sales: FlashSales) -> None:
         self._sales = sales
-        self._offers: dict[OfferId, SaleOffer] = {}
-        self._seen_at = -1e9
-        self._looking: asyncio.Task[None] | None = None
+        self._offers = Snapshot(self._sale_offers, _FRESH_S, waits_s=_STALE_S, keeps_s=_STALE_S)
 
     async def admit(self, order: NewOrder, card: str, flash_pass: str | None) -> str | None:
         """Answer the name of the pass that is used, if one is needed; raise NotAdmitted."""
-        age = asyncio.get_running_loop().time() - self._seen_at
-        if age > _FRESH_S:
-            await self._refresh(wait=age > _STALE_S)
-        if not self._offers:
+        offers = await self._offers.get()
+        if not offers:
             return None
-        wanted = {line.offer_id: line.quantity for line in order.lines if line.offer_id in self._offers}
+        wanted = {line.offer_id: line.quantity for line in order.lines if line.offer_id in offers}
         if not wanted:
             return None
         if len(wanted) > 1:
             raise FlashPassInvalid("Buy what is on sale in different flash sales one at a time.")
         [(offer_id, quantity)] = wanted.items()
         claim = Claim(
-            sale_id=self._offers[offer_id].sale_id,
+            sale_id=offers[offer_id].sale_id,
             place=0,
             user_id=order.user_id,
             checkout_id=order.checkout_id,
@@ -56,20 +52,8 @@ class CheckoutGate:
         with suppress(Overloaded, *AWAY):
             await self._sales.give_back(name, checkout_id)
 
-    async def _refresh(self, *, wait: bool) -> None:
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look())
-        if wait:
-            await asyncio.shield(self._looking)
-            if asyncio.get_running_loop().time() - self._seen_at > _STALE_S:
-                raise Overloaded
-
-    async def _look(self) -> None:
-        try:
-            self._offers = {each.offer_id: each for each in await self._sales.sale_offers()}
-        except Exception:
-            return  # what was known is good for some seconds; after that nothing is sold blindly
-        self._seen_at = asyncio.get_running_loop().time()
+    async def _sale_offers(self) -> dict[OfferId, SaleOffer]:
+        return {each.offer_id: each for each in await self._sales.sale_offers()}
 
 
 def _door(address: dict[str, str]) -> str:

@@ -240,10 +240,8 @@ class BuyerLimit(NotAdmitted):
     """As many as one buyer may have have been bought with this card, to this address or by you."""
 
 
-class SoldOut(NotAdmitted):
+class SoldOut(Conflict, NotAdmitted):
     """Everything in this sale is sold. Nothing was charged."""
-
-    status = 409
 
 
 class NotStarted(NotAdmitted):

@@ -14,9 +14,9 @@ from mercat.flashsale.signature import Signer
 from mercat.ids import OfferId, ProductId
 from mercat.inventory import Inventory
 from mercat.kit import clock, codec, sql
-from mercat.kit.batching import AWAY
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.kit.rpc import Caller
+from mercat.kit.snapshot import Snapshot
 
 queries = sql.load("mercat.flashsale")
 _FRESH_S = 0.5
@@ -36,10 +36,7 @@ class Sales:
         self._inventory = inventory
         self._signer = signer
         self._documents: dict[str, tuple[Any, Signed]] = {}
-        self._view: dict[str, Any] = {}
-        self._seen_at = -1e9
-        self._fresh_s = _FRESH_S
-        self._looking: asyncio.Task[None] | None = None
+        self._standing: Snapshot[dict[str, Any]] = Snapshot(self._read, _FRESH_S, keeps_s=_STALE_S)
 
     async def create(self, sale: NewSale) -> Sale:
         """Plan a sale. Its offer is sold in it alone from now on, until the sale ends."""
@@ -128,30 +125,20 @@ class Sales:
     async def rows(self) -> dict[str, Any]:
         """Answer all sales by id, read at most twice a second by a process, however many ask; five times
         while the last units of one are being paid for."""
-        now = asyncio.get_running_loop().time()
-        if now - self._seen_at > self._fresh_s:
-            if self._looking is None or self._looking.done():
-                self._looking = asyncio.create_task(self._look(now))
-            try:
-                await asyncio.shield(self._looking)
-            except AWAY:
-                if now - self._seen_at > _STALE_S:
-                    raise  # else what was known a moment ago is good enough for those who wait
-        return self._view
+        return await self._standing.get()
 
     def known(self, sale_id: str) -> Any:
         """Answer a sale's row as it was last read, or None."""
-        return self._view.get(sale_id)
+        return (self._standing.known or {}).get(sale_id)
 
     def look_again(self) -> None:
         """Read the sales anew when they are next asked for in this process."""
-        self._seen_at = -1e9
+        self._standing.forget()
 
-    async def _look(self, now: float) -> None:
-        self._view = {row["sale_id"]: row for row in await self._db.fetch(queries.standing)}
-        promised = any(map(rules.all_promised, self._view.values()))
-        self._fresh_s = rules.SOON_S if promised else _FRESH_S
-        self._seen_at = now
+    async def _read(self) -> dict[str, Any]:
+        rows = {row["sale_id"]: row for row in await self._db.fetch(queries.standing)}
+        self._standing.fresh_s = rules.SOON_S if any(map(rules.all_promised, rows.values())) else _FRESH_S
+        return rows
 
 
 def name_of(caller: Caller) -> str:

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from mercat import ids
 from mercat.events import OffersListed
-from mercat.ids import EPOCH_MS, CheckoutId, OfferId, SellerId
+from mercat.ids import CheckoutId, OfferId, SellerId
 from mercat.inventory.messages import Line, OutOfStock, Stock, StockCount
 from mercat.inventory.rules import ReservationAsk, Share, ShelfKey, share_out
 from mercat.kit import clock, sql
@@ -18,7 +20,7 @@ from mercat.kit.refusals import Invalid, NotFound, Overloaded, Stale
 
 queries = sql.load("mercat.inventory")
 _ROUNDS_MAX = 100
-_FRESH_MS = 2_000
+_FRESH = timedelta(seconds=2)
 
 
 class Inventory:
@@ -97,8 +99,8 @@ class Inventory:
 
     async def _reserve_many(self, asks: list[ReservationAsk]) -> list[Exception | None]:
         answers: dict[int, Exception | None] = {}
-        fresh_since = int(clock.now().timestamp() * 1000) - EPOCH_MS - _FRESH_MS
-        if any(ask.checkout_id >> 22 < fresh_since for ask in asks):  # asked before, perhaps
+        fresh = ids.first_of(clock.now() - _FRESH)
+        if any(ask.checkout_id < fresh for ask in asks):  # asked before, perhaps
             answers |= await self._answers([ask.checkout_id for ask in asks])
         waiting = [ask for ask in asks if ask.checkout_id not in answers]
         for _ in range(_ROUNDS_MAX):

@@ -1,4 +1,4 @@
-"""Many callers, one statement.
+"""Coalescing: many callers, one statement.
 
 While one batch is in flight the next one gathers, so a batch is whatever arrived meanwhile: one ask
 when the shop is quiet (no added wait), hundreds at the peak. Nothing is timed and nothing is tuned.
@@ -13,18 +13,18 @@ from weakref import WeakKeyDictionary
 
 import asyncpg
 import structlog
-from asyncpg.exceptions._base import DataError as ArgumentError  # pyright: ignore
 
+from mercat.kit.db_errors import AWAY, WRONG_VALUE, unavailable
 from mercat.kit.refusals import Overloaded, Unavailable
 
 Ask = TypeVar("Ask")
 Answer = TypeVar("Answer")
-log = structlog.get_logger("mercat.coalesce")
+log = structlog.get_logger("mercat.batching")
 _ROLLED_BACK_TRIES = 20
 
 
 class Coalescer(Generic[Ask, Answer]):
-    """Turns `flush(asks) -> answers` into `await coalescer(ask) -> answer`.
+    """Turns a function of many asks into a function of one: `await coalescer(ask) -> answer`.
 
     `flush` is one transaction and returns one answer an ask, in the same order. An answer that is an
     exception is raised to that caller alone. `weigh` gives an ask's rows where they are many.
@@ -40,8 +40,10 @@ class Coalescer(Generic[Ask, Answer]):
         weigh: Callable[[Ask], int] | None = None,
         turns: bool = True,
     ) -> None:
-        """`turns`: its batches wait for a turn among all of this process, so that while a few statements run
-        the other batches grow. Nobody waits in a quiet shop; only what is quick without one goes without."""
+        """Make a coalescer; `turns` makes its batches take turns with those of the whole process.
+
+        While a few statements run, the other batches grow. Nobody waits in a quiet shop; only what is quick
+        anyway goes without."""
         self._flush = flush
         self._batch_max = batch_max
         self._waiting_max = waiting_max
@@ -64,24 +66,24 @@ class Coalescer(Generic[Ask, Answer]):
         return await answer
 
     def _remember_loop(self) -> asyncio.AbstractEventLoop:
-        """Asking for the running loop is a system call in Python 3.11; a coalescer lives on one loop."""
+        """Look up the loop once: that is a system call in Python 3.11, and a coalescer lives on one loop."""
         self._loop = asyncio.get_running_loop()
         return self._loop
 
     async def close(self) -> None:
-        """Answers whoever waits, then refuses."""
+        """Answer whoever waits, then refuse."""
         self._closed = True
         if self._draining:
             await asyncio.wait([self._draining])
 
     def _turn(self) -> AbstractAsyncContextManager[None]:
         loop = self._loop or self._remember_loop()
-        if loop not in _turnstiles:
-            _turnstiles[loop] = Turnstile(AT_ONCE)
-        return _turnstiles[loop].turn(self._waited)
+        if loop not in _semaphores:
+            _semaphores[loop] = PrioritySemaphore(AT_ONCE)
+        return _semaphores[loop].turn(self._waited)
 
     def _waited(self) -> float:
-        """How long those who wait have waited, in all and roughly."""
+        """Return how long those who wait have waited, in all and roughly."""
         waiting = self._waiting
         if not waiting:
             return 0.0
@@ -150,9 +152,11 @@ class Coalescer(Generic[Ask, Answer]):
         return answers
 
 
-class Turnstile:
-    """Lets a few batches of a process run at a time. The next turn is theirs who have waited most in all: so
-    many asks move on together in large batches, and a few that wait long are not forgotten."""
+class PrioritySemaphore:
+    """Lets a few batches of a process run at a time.
+
+    The next is the one whose asks have waited most in all: many asks move on together in large batches, and a
+    few that wait long are not forgotten."""
 
     def __init__(self, at_once: int) -> None:
         self._free = at_once
@@ -160,6 +164,7 @@ class Turnstile:
 
     @asynccontextmanager
     async def turn(self, waited: Callable[[], float]) -> AsyncGenerator[None]:
+        """Wait for a turn and keep it while the block runs; `waited` gives the priority."""
         if self._free:
             self._free -= 1
         else:
@@ -194,28 +199,4 @@ class Turnstile:
 
 AT_ONCE = 2
 """Batches of a process that run at a time."""
-_turnstiles: WeakKeyDictionary[asyncio.AbstractEventLoop, Turnstile] = WeakKeyDictionary()
-
-
-WRONG_VALUE = (asyncpg.DataError, ArgumentError)
-"""What is raised for a value that PostgreSQL (SQLSTATE 22), or the client before it, cannot take."""
-
-AWAY = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.InsufficientResourcesError,  # its disk is full, its memory, its connections
-    asyncpg.PostgresSystemError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a connection that died in the middle of something
-    OSError,
-    TimeoutError,
-)
-"""What is raised when the database is away (SQLSTATE 08, 53, 57, 58, or no answer)."""
-
-
-def unavailable(error: BaseException) -> Unavailable:
-    """What a caller is told, with why."""
-    away = Unavailable()
-    away.__cause__ = error
-    return away
+_semaphores: WeakKeyDictionary[asyncio.AbstractEventLoop, PrioritySemaphore] = WeakKeyDictionary()

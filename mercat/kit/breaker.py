@@ -1,8 +1,8 @@
-"""A circuit breaker for what the shop can do without: fails fast while a neighbour is ill.
+"""A circuit breaker for a service that the shop can do without: fails fast while that service does.
 
-After `failures` in a row it opens for `rest_s`; then one caller may try (half open). An operator can
-switch it off by hand before a sale; those that are left are armed then: they wait half as long, and the first
-failure opens them.
+After `failures` in a row it opens for `rest_s`; then one caller may try (half open). An operator can switch
+it off by hand before a sale; the others are armed then: they wait half as long, and open at the first
+failure.
 """
 
 import asyncio
@@ -19,6 +19,8 @@ log = structlog.get_logger("mercat.breaker")
 
 
 class Breaker:
+    """The breaker of one service."""
+
     def __init__(self, name: str, *, timeout_s: float = 0.5, failures: int = 5, rest_s: float = 5.0) -> None:
         self.name = name
         self.off = self.armed = False
@@ -36,7 +38,7 @@ class Breaker:
         return "open" if asyncio.get_running_loop().time() < self._open_until else "closed"
 
     async def ask(self, work: Awaitable[T], otherwise: T) -> T:
-        """What `work` answers in time; `otherwise` when it fails, hangs, or the breaker is open."""
+        """Return what `work` answers in time; `otherwise` when it fails, hangs, or the breaker is open."""
         if self.state != "closed":
             if asyncio.iscoroutine(work):
                 work.close()

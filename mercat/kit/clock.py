@@ -5,14 +5,17 @@ from datetime import UTC, datetime
 
 
 class Clock:
+    """The shop's clock: the machine's, or a test's."""
+
     def __init__(self) -> None:
         self._source: Callable[[], datetime] | None = None
 
     def now(self) -> datetime:
+        """Return the present, in UTC."""
         return self._source() if self._source else datetime.now(UTC)
 
     def drive(self, source: Callable[[], datetime] | None) -> None:
-        """Takes the time from `source` from now on; None: from the machine again."""
+        """Take the time from `source` from now on; None: from the machine again."""
         self._source = source
 
 
@@ -20,5 +23,5 @@ clock = Clock()
 
 
 def now() -> datetime:
-    """The present, in UTC."""
+    """Return the present, in UTC."""
     return clock.now()

@@ -1,4 +1,4 @@
-"""JSON and rows to structs and back, with our ids shown as `prod_…` on the wire."""
+"""JSON and rows to structs and back; ids are shown as `prod_…` on the wire."""
 
 from typing import Any, TypeVar
 
@@ -32,7 +32,7 @@ encode = encoder.encode
 
 
 def text(value: object) -> str:
-    """JSON as PostgreSQL's json and jsonb parameters want it."""
+    """Encode JSON as PostgreSQL's json and jsonb parameters take it."""
     return encode(value).decode()
 
 
@@ -40,7 +40,8 @@ _inner = msgspec.json.Encoder(enc_hook=int)
 
 
 def inner_text(value: object) -> str:
-    """JSON that only its own service reads again: ids stay numbers, which is quicker than showing them."""
+    """Encode JSON that only its own service reads again: ids stay numbers, which is quicker than showing
+    them."""
     return _inner.encode(value).decode()
 
 
@@ -51,7 +52,7 @@ def _decode_shown(kind: type, value: object) -> object:
 
 
 def asked(kind: type[Kind]) -> msgspec.json.Decoder[Kind]:
-    """For what comes from outside: there an id is what we showed, never a bare number."""
+    """Make a decoder for what comes from outside: there an id is what we showed, never a bare number."""
     return msgspec.json.Decoder(kind, dec_hook=_decode_shown)
 
 

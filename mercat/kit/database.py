@@ -1,29 +1,27 @@
-"""One pool a service, each by a database role of its own that can reach its own schema only."""
+"""Pools of connections: one a service, by a database role that can reach that service's schema alone."""
 
 import asyncio
 from typing import Any
 
 import asyncpg
-from asyncpg.protocol import protocol
+
+from mercat.kit import patches
 
 _OPENS_WITHIN_S = 5
 
-# asyncpg asks of every value in an array whether it is an array itself, by two abstract classes, which Python
-# answers slowly: a third of what a batch costs to send. Our arrays are lists only.
-for _name in ("IterableABC", "SizedABC"):
-    if hasattr(protocol, _name):
-        setattr(protocol, _name, (list, tuple))
+patches.send_only_lists_as_arrays()
 
 
-class Connection(asyncpg.Connection):
-    """Ours never leave settings, locks or cursors behind, so handing one back needs no round trip."""
+class PooledConnection(asyncpg.Connection):
+    """A connection that is handed back without a round trip: ours leave no settings, locks or cursors
+    behind."""
 
     def get_reset_query(self) -> str:
         return ""
 
 
 async def open_pool(dsn: dict[str, Any], *, role: str, password: str, most: int = 4) -> asyncpg.Pool:
-    """Opens no connection until one is needed, and closes what has idled for a minute.
+    """Make a pool that opens no connection until one is needed, and closes what has idled for a minute.
 
     `dsn`: host (a socket's folder), port, database."""
     return await asyncpg.create_pool(
@@ -34,14 +32,16 @@ async def open_pool(dsn: dict[str, Any], *, role: str, password: str, most: int 
         max_size=most,
         max_inactive_connection_lifetime=60,
         command_timeout=15,
-        connection_class=Connection,
+        connection_class=PooledConnection,
         server_settings={"application_name": role},
     )
 
 
 async def warm(pool: asyncpg.Pool, count: int) -> None:
-    """Opens connections before anybody needs them, until the pool has so many. Idle they are closed in a
-    minute, so who wants them kept asks again and again: as long as they are there, that costs nothing."""
+    """Open connections before anybody needs them, until the pool has so many.
+
+    Idle ones are closed after a minute: to keep them, ask again and again, which costs nothing while they are
+    there."""
     if (missing := min(count, pool.get_max_size()) - pool.get_size()) <= 0:
         return
     wanted = (pool.acquire(timeout=_OPENS_WITHIN_S) for _ in range(missing + pool.get_idle_size()))

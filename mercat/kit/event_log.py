@@ -1,7 +1,7 @@
 """The event log: what a transaction told reaches followers once it is committed, in the order of the commits.
 
-A statement tells a fact with `events.tell(kind, body)`, which puts it into PostgreSQL's write-ahead log:
-no outbox table, and what is rolled back was never said. The relay streams the WAL through a replication
+A statement tells an event with `events.tell(kind, body)`, which puts it into PostgreSQL's write-ahead log: no
+outbox table, and what is rolled back was never told. The relay streams the WAL through a replication
 slot and appends to `events.log`; followers read on from their positions. (At scale it appends to Kafka.)
 """
 
@@ -18,8 +18,8 @@ import structlog
 
 from mercat.events import AnyEvent, Event
 from mercat.kit import codec, metrics, sql
-from mercat.kit.batching import AWAY
 from mercat.kit.composition import parts_of
+from mercat.kit.db_errors import AWAY
 
 Method = TypeVar("Method", bound=Callable[..., Awaitable[None]])
 queries = sql.load("mercat.kit")
@@ -36,8 +36,8 @@ SLOT = "mercat"
 """The replication slot of the relay."""
 
 
-class Fact(NamedTuple):
-    """A message of the WAL and its place: the end of its commit, and the how manieth of that commit."""
+class WalEvent(NamedTuple):
+    """An event as the WAL has it: the end of its commit, and its number within that commit."""
 
     commit: int
     number: int
@@ -46,7 +46,7 @@ class Fact(NamedTuple):
 
 
 class Position(NamedTuple):
-    """The last fact of the WAL that the log holds, and its number there."""
+    """The last event of the WAL that the log holds, and its number there."""
 
     commit: int
     number: int
@@ -54,7 +54,7 @@ class Position(NamedTuple):
 
 
 class Relay:
-    """Moves facts from the WAL to the log. One a shop; a second one finds the slot taken and waits."""
+    """Moves events from the WAL to the log. One a shop; a second one finds the slot taken and waits."""
 
     def __init__(
         self,
@@ -62,17 +62,17 @@ class Relay:
         replication: dict[str, Any],
         wake: "Notifier",
         slot: str = SLOT,
-        recent: "RecentFacts | None" = None,
+        recent: "RecentEvents | None" = None,
     ) -> None:
         self._db = db
         self._replication = replication
         self._notifier = wake
-        self._recent = recent or RecentFacts()
+        self._recent = recent or RecentEvents()
         self._slot = slot
         self._partitions: set[int] = set()
 
     async def run(self) -> None:
-        """For ever; starts again after any failure."""
+        """Relay for ever; start again after any failure."""
         while True:
             try:
                 await open_slot(self._db, self._slot)
@@ -82,12 +82,12 @@ class Relay:
                 await asyncio.sleep(0.2)
 
     async def reached(self) -> "Position":
-        """What the log holds already."""
+        """Return what the log holds already."""
         commit, facts, last_id = await self._db.fetchrow(queries.relayed) or ("0/0", 0, 0)
         return Position(_lsn(commit), facts, last_id)
 
     async def carry(self, cursor: Any, reading: "Transactions", reached: "Position") -> "Position":
-        """Appends what has come since, once, and wakes the followers."""
+        """Append what has come since, once, and wake the followers; return the new position."""
         batch = reading.take(cursor, _FACTS_MAX)
         fresh = [fact for fact in batch if (fact.commit, fact.number) > (reached.commit, reached.number)]
         if not fresh:
@@ -125,7 +125,7 @@ class Relay:
         finally:
             connection.close()
 
-    async def _append(self, facts: list[Fact], last_id: int) -> int:
+    async def _append(self, facts: list[WalEvent], last_id: int) -> int:
         ids = range(last_id + 1, last_id + len(facts) + 1)
         await self.make_partitions(ids[-1])
         last = facts[-1]
@@ -136,7 +136,7 @@ class Relay:
         return ids[-1]
 
     async def make_partitions(self, up_to: int) -> None:
-        """A partition for every id up to `up_to`, and the next one."""
+        """Make the partition of id `up_to`, and the next one."""
         for number in (up_to // PARTITION, up_to // PARTITION + 1):
             if number not in self._partitions:
                 low, high = number * PARTITION, (number + 1) * PARTITION
@@ -148,7 +148,8 @@ class Relay:
 
 
 class Transactions:
-    """Reads pgoutput: Begin 'B', Message 'M', Commit 'C'.
+    """A reader of pgoutput: Begin 'B', Message 'M', Commit 'C'.
+
     Source: PostgreSQL manual, Logical Replication Message Formats."""
 
     def __init__(self) -> None:
@@ -158,8 +159,9 @@ class Transactions:
         self._commit = 0
         self._number = 0
 
-    def take(self, cursor: Any, most: int) -> list[Fact]:
-        facts: list[Fact] = []
+    def take(self, cursor: Any, most: int) -> list[WalEvent]:
+        """Read what has come, up to so many; `emptied` says that there is no more for now."""
+        facts: list[WalEvent] = []
         self.emptied = False
         while len(facts) < most:
             message = cursor.read_message()
@@ -174,7 +176,7 @@ class Transactions:
             elif tag == b"M":
                 kind, _, content = data[10:].partition(b"\0")
                 self._number += 1
-                facts.append(Fact(self._commit, self._number, kind.decode(), content[4:].decode()))
+                facts.append(WalEvent(self._commit, self._number, kind.decode(), content[4:].decode()))
             elif tag == b"C":
                 self.inside = False
                 (self.ended,) = struct.unpack_from(">Q", data, 10)
@@ -187,7 +189,7 @@ def _lsn(shown: str) -> int:
 
 
 def shown(lsn: int) -> str:
-    """A place in the WAL as PostgreSQL writes it."""
+    """Write a place in the WAL as PostgreSQL does."""
     return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}"
 
 
@@ -198,7 +200,7 @@ async def open_slot(db: asyncpg.Pool | asyncpg.Connection, slot: str = SLOT) -> 
 
 
 async def drop_partitions(db: asyncpg.Pool, followers: Sequence[str]) -> None:
-    """Drops the partitions that every follower has passed."""
+    """Drop the partitions that every follower has passed."""
     slowest = await db.fetchval(queries.slowest, list(followers)) or 0
     for row in await db.fetch(queries.partitions):
         if (int(row["name"].removeprefix("log_")) + 1) * PARTITION <= slowest:
@@ -206,8 +208,10 @@ async def drop_partitions(db: asyncpg.Pool, followers: Sequence[str]) -> None:
 
 
 async def _readable(number: int, seconds: float) -> bool:
-    """Whether there is something to read, or nothing for so long. Watched only here: a reader that stays
-    would wake the loop without end while what came is being written."""
+    """Wait until there is something to read, at most so long; say whether there is.
+
+    The socket is watched only meanwhile: a reader that stayed would wake the loop without end while what
+    came is being written."""
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
     loop.add_reader(number, readable.set)
@@ -235,24 +239,28 @@ class Notifier:
         self._grown: asyncio.Event = asyncio.Event()
 
     def ring(self, last_id: int) -> None:
+        """Wake whoever waits: the log has grown up to this id."""
         self.last_id = last_id
         self._grown.set()
         self._grown = asyncio.Event()
 
     async def beyond(self, position: int, seconds: float) -> None:
+        """Wait until the log has grown beyond a position, at most so long."""
         if self.last_id <= position:
             await _wait(self._grown, seconds)
 
 
-def on(event: type[Event], *, outside: bool = False) -> Callable[[Method], Method]:
-    """Marks a method as a consumer of a kind of fact. It gets the connection of the transaction that also
-    moves its position, and a list, so that it too can be one statement; it must not mind a fact twice.
+def on(*kinds: type[Event], outside: bool = False) -> Callable[[Method], Method]:
+    """Mark a method as a consumer of these kinds of events.
 
-    `outside`: its work is not in PostgreSQL (an index, mail): it gets the list alone, and the position
-    moves after it has returned."""
+    It gets the connection of the transaction that also moves its position, and a list of one kind, so
+    that it too can be one statement. It must bear an event twice.
+
+    `outside`: its work is not in PostgreSQL (an index, mail), so it gets the list alone, and the
+    position moves after it has returned."""
 
     def mark(method: Method) -> Method:
-        method.consumes = event  # type: ignore[attr-defined]
+        method.consumes = kinds  # type: ignore[attr-defined]
         method.outside = outside  # type: ignore[attr-defined]
         return method
 
@@ -260,20 +268,20 @@ def on(event: type[Event], *, outside: bool = False) -> Callable[[Method], Metho
 
 
 Row = tuple[int, str, str]
-"""A fact in the log: its number, kind and body."""
+"""An event in the log: its number, kind and body."""
 
 
-class RecentFacts:
-    """The newest facts, as the relay laid them here: followers of its process need not fetch them from the
-    log one by one, nor decode each for itself. What is not here any more stands in the log."""
+class RecentEvents:
+    """The newest events, which the relay leaves here for the followers of its process: they need not
+    fetch them from the log, nor each decode them. What is not here any more stands in the log."""
 
     def __init__(self) -> None:
         self._rows: dict[int, Row] = {}
         self._decoded: dict[int, AnyEvent] = {}
         self.last = 0
 
-    def append(self, first: int, facts: Sequence[Fact]) -> None:
-        """Facts that are in the log for good, from number `first` on."""
+    def append(self, first: int, facts: Sequence[WalEvent]) -> None:
+        """Add events that are in the log for good, from number `first` on."""
         if first != self.last + 1 or len(self._rows) > _RECENT_MAX:
             self._rows.clear()
             self._decoded.clear()
@@ -282,12 +290,13 @@ class RecentFacts:
         self.last = first + len(facts) - 1
 
     def after(self, position: int) -> list[Row] | None:
-        """What follows a position, up to a batch; None where the log has to be asked."""
+        """Return what follows a position, up to a batch; None where the log has to be asked."""
         if position + 1 not in self._rows:
             return None
         return [self._rows[n] for n in range(position + 1, min(self.last, position + _FACTS_MAX) + 1)]
 
     def read(self, fact: int, body: str) -> AnyEvent:
+        """Decode an event, once for all followers."""
         event = self._decoded.get(fact)
         if event is None:
             event = self._decoded[fact] = _decoder.decode(body)
@@ -297,7 +306,7 @@ class RecentFacts:
 
 
 class Follower:
-    """One service's reading of the log. A failing one delays no other."""
+    """One service's reader of the log. A failing one delays no other."""
 
     def __init__(
         self,
@@ -305,7 +314,7 @@ class Follower:
         service: object,
         db: asyncpg.Pool,
         reader: asyncpg.Pool,
-        recent: RecentFacts | None = None,
+        recent: RecentEvents | None = None,
     ) -> None:
         """`db`: the service's own pool; `reader`: one that may read the log. A service that counts, and is
         `unhurried`, rests a second after its work: what many facts change is then written once. Where a whole
@@ -314,7 +323,7 @@ class Follower:
         self._rest_s = _UNHURRIED_S if getattr(service, "unhurried", False) else _GATHER_S
         self._db = db
         self._reader = reader
-        self._recent = recent or RecentFacts()
+        self._recent = recent or RecentEvents()
         self._consumers = consumers(service)
         self._kinds = [event.__name__ for event in self._consumers]
         self._position: int | None = None
@@ -322,7 +331,7 @@ class Follower:
         self._stored_at = 0.0
 
     async def run(self, notifier: Notifier) -> None:
-        """For ever. Wakes when the log grows, and looks by itself every two seconds."""
+        """Follow for ever: whenever the log grows, and every two seconds by itself."""
         while True:
             try:
                 moved = await self.step()
@@ -340,12 +349,12 @@ class Follower:
                 await asyncio.sleep(_GATHER_S)
 
     async def rest(self) -> None:
-        """Where it has got to without work of its own, written so that others can see it."""
+        """Store the position that was reached without work of its own, so that others can see it."""
         if self._position is not None and self._position != self._stored:
             await self._commit([], self._position)
 
     async def step(self) -> bool:
-        """Digests what is next; False when there is nothing."""
+        """Digest what is next; return False when there is nothing."""
         if self._position is None:
             self._stored = int(await self._reader.fetchval(queries.position, self.name))
             self._position = self._stored
@@ -373,7 +382,7 @@ class Follower:
         return rows, rows[-1][0] if len(rows) == _FACTS_MAX else last
 
     async def _digest(self, rows: list[Row], to: int, tries: int = 1) -> None:
-        """Halves a batch that fails down to the one fact, which is parked after five tries."""
+        """Digest a batch; halve one that fails, down to the one event, which is parked after five tries."""
         try:
             await self._commit(rows, to)
             return
@@ -418,18 +427,19 @@ class Follower:
 
 
 def consumers(service: object) -> dict[type[Event], Any]:
-    """The methods of a service, or of its parts, that follow facts."""
+    """Return the methods of a service, or of its parts, that follow an event, by that event."""
     return {
-        method.consumes: getattr(part, name)
+        event: getattr(part, name)
         for part in parts_of(service)
         for kind in reversed(type(part).__mro__)
         for name, method in vars(kind).items()
         if hasattr(method, "consumes")
+        for event in method.consumes
     }
 
 
 async def deliver(connection: Any, events: Iterable[AnyEvent], services: Iterable[Any]) -> None:
-    """Hands events to every consumer of these services, one call a kind: for tests and for filling anew."""
+    """Hand events to every consumer of these services, one call a kind: for tests and for filling anew."""
     by_type: dict[type[Event], list[Event]] = defaultdict(list)
     for event in events:
         by_type[type(event)].append(event)

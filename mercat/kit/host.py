@@ -13,17 +13,17 @@ from starlette.routing import BaseRoute
 from mercat.kit import database, metrics, sql
 from mercat.kit.batching import Coalescer
 from mercat.kit.composition import parts_of
-from mercat.kit.event_log import SLOT, Follower, Notifier, RecentFacts, Relay, consumers, drop_partitions
+from mercat.kit.event_log import SLOT, Follower, Notifier, RecentEvents, Relay, consumers, drop_partitions
 from mercat.kit.rpc import Route, remote, serve
 from mercat.kit.valkey import Store
-from mercat.kit.worker_ids import Lease
+from mercat.kit.worker_ids import WorkerLease
 from mercat.settings import Settings
 
 Service = TypeVar("Service")
 Duty = Callable[[], Coroutine[Any, Any, None]]
 """Work that is begun again whenever it ends."""
 queries = sql.load("mercat.kit")
-log = structlog.get_logger("mercat.building")
+log = structlog.get_logger("mercat.host")
 
 
 class Host:
@@ -36,7 +36,7 @@ class Host:
         self.internal_routes: list[BaseRoute] = []
         self.public_routes: list[BaseRoute] = []
         self.closing = asyncio.Event()
-        """Whoever answers for long (a stream) ends now."""
+        """Set when the process ends: answers that last (streams) end then."""
         self.store = Store(settings.store_url)
         self.cache = Store(settings.cache_url)
         self._pools: dict[str, asyncpg.Pool] = {}
@@ -45,7 +45,7 @@ class Host:
         stack.push_async_callback(self.cache.close)
 
     async def pool(self, service: str) -> asyncpg.Pool:
-        """The service's own pool, by its own role."""
+        """Return the service's own pool, by its own role."""
         if service not in self._pools:
             role = f"mercat_{service}"
             pool = await database.open_pool(
@@ -84,22 +84,23 @@ class Host:
         return service
 
     def duty(self, name: str, work: Duty) -> None:
-        """Something the back process does for ever: recovery, janitors."""
+        """Note something that the back process repeats for ever: recovery, clearing away."""
         self._duties.append((name, work))
 
     async def lags(self) -> list[Any]:
-        """How far each follower is behind, and what it has parked."""
+        """Return how far each follower is behind, and how much it has parked."""
         return list(await (await self.pool("events")).fetch(queries.lags))
 
-    async def lease_worker(self) -> Lease:
-        lease = Lease(await self.pool("events"))
+    async def lease_worker(self) -> WorkerLease:
+        """Make ids as a worker of our own from now on, until the host closes."""
+        lease = WorkerLease(await self.pool("events"))
         await lease.take()
         self.stack.push_async_callback(lease.hand_back)
         self.start(lease.keep())
         return lease
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Runs until the building closes."""
+        """Run a task until the host closes."""
         task = asyncio.create_task(work)
 
         async def stop() -> None:
@@ -109,9 +110,9 @@ class Host:
         self.stack.push_async_callback(stop)
 
     async def run_background(self) -> None:
-        """Relay, followers and duties: one process of the shop does these."""
+        """Start relay, followers and duties, which one process of the shop has."""
         events = await self.pool("events")
-        notifier, recent = Notifier(), RecentFacts()
+        notifier, recent = Notifier(), RecentEvents()
         self.start(Relay(events, self.settings.replication(), notifier, recent=recent).run())
         names: list[str] = []
         for name, service in self.here.items():
@@ -130,7 +131,7 @@ class Host:
 
 
 async def for_ever(name: str, work: Duty) -> None:
-    """A duty: begun again whenever it ends, and after a second when it fails."""
+    """Repeat a duty: begin it again whenever it ends, and after a second when it fails."""
     while True:
         try:
             await work()

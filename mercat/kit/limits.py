@@ -1,4 +1,4 @@
-"""Token buckets at the door, kept in Valkey so that all workers share them.
+"""Rate limits: token buckets in Valkey, which all workers share.
 
 The generic cell rate algorithm: one number a key, the time at which its bucket is full again.
 Source: ITU-T I.371, annex A.
@@ -36,18 +36,22 @@ class Limit(NamedTuple):
     burst: int
 
 
-class Verdict(NamedTuple):
+class Allowance(NamedTuple):
+    """Whether a request may pass; else in how many seconds. `remaining`: how many more may come at once."""
+
     allowed: bool
     retry_after_s: float
     remaining: int
 
 
 class Limits:
+    """The buckets of one Valkey."""
+
     def __init__(self, cache: Store) -> None:
         self._cache = cache
 
-    async def take(self, *buckets: tuple[str, Limit]) -> list[Verdict]:
-        """One token from each bucket."""
+    async def take(self, *buckets: tuple[str, Limit]) -> list[Allowance]:
+        """Take one token from each bucket that has one."""
         args = [number for _, limit in buckets for number in (1000 / limit.rate, limit.burst)]
         rows = await self._cache.run(_TAKE, [f"limit:{key}" for key, _ in buckets], args)
-        return [Verdict(bool(allowed), wait / 1000, left) for allowed, wait, left in rows]
+        return [Allowance(bool(allowed), wait / 1000, left) for allowed, wait, left in rows]

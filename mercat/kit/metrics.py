@@ -1,4 +1,4 @@
-"""What the shop says of itself: metrics for Prometheus, and logs as JSON lines without personal data."""
+"""Metrics for Prometheus, and logs as JSON lines without personal data."""
 
 import contextlib
 import logging
@@ -15,14 +15,13 @@ from prometheus_client import (
     Histogram,
     generate_latest,
     multiprocess,
-    values,
 )
+
+from mercat.kit import patches
 
 _TOGETHER = "PROMETHEUS_MULTIPROC_DIR" in os.environ
 if _TOGETHER:
-    # Its own check for a forked process is a system call at every count; ours are started, not forked.
-    _this_process = os.getpid()
-    values.ValueClass = values.MultiProcessValue(lambda: _this_process)  # type: ignore[no-untyped-call]
+    patches.keep_process_id()
 
 requests = Counter("mercat_requests_total", "Requests answered.", ["route", "status"])
 request_seconds = Histogram(
@@ -53,7 +52,7 @@ breaker_opened = Counter("mercat_breaker_opened_total", "Times a breaker opened.
 
 
 def metrics() -> bytes:
-    """All processes' numbers in Prometheus' text form (they share PROMETHEUS_MULTIPROC_DIR)."""
+    """Show the metrics of all processes in Prometheus' text form (they share PROMETHEUS_MULTIPROC_DIR)."""
     if not _TOGETHER:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()
@@ -61,7 +60,7 @@ def metrics() -> bytes:
     return generate_latest(registry)
 
 
-class _Forgiving:
+class _LossyStderr:
     """Standard error, where a line that cannot be written is lost: nobody's purchase fails for a full disk
     under the log."""
 
@@ -75,7 +74,7 @@ class _Forgiving:
 
 
 def set_up_logs(level: str) -> None:
-    """JSON lines on standard error, from this level on."""
+    """Log JSON lines on standard error, from this level on."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -85,6 +84,6 @@ def set_up_logs(level: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Forgiving())),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _LossyStderr())),
         cache_logger_on_first_use=True,
     )

@@ -1,6 +1,8 @@
-"""Saying no. A refusal is expected, has a code for machines and its docstring for people.
+"""Refusals: the kinds of no that a service can answer.
 
-Anything else that is raised is a bug: it is logged, and the caller sees only "internal error".
+A refusal is expected: its name is the code for programs, its docstring is what people read. A service's own
+refusals are subclasses of a kind below, and the kind alone says which HTTP status it becomes. Whatever else
+is raised is a bug: it is logged, and the caller learns only that something went wrong.
 """
 
 import re
@@ -14,25 +16,26 @@ class Refusal(Exception):
     retry_after: ClassVar[int | None] = None
 
     def __init__(self, message: str = "", **facts: Any) -> None:
-        """Facts go into the problem document beside the code: `pointer="/quantity"`, `available=3`."""
+        """Say `message` instead of the docstring; facts stand beside the code in the problem document, as
+        `pointer="/quantity"` or `available=3`."""
         super().__init__(message or (type(self).__doc__ or "").strip())
         self.facts = facts
 
     @classmethod
     def code(cls) -> str:
-        """`AlreadyReviewed` is `already_reviewed` on the wire."""
+        """Return the name on the wire: `AlreadyReviewed` is `already_reviewed`."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
     @classmethod
     def named(cls, code: str) -> type["Refusal"]:
-        """The refusal class with this code: how a remote caller gets back what was raised."""
+        """Find the class with this code, so that a caller in another process gets back what was raised."""
         family = [cls]
         for member in family:
             family += member.__subclasses__()
         return next((member for member in family if member.code() == code), cls)
 
     def problem(self) -> dict[str, Any]:
-        """As RFC 9457 says: `{"type", "title", "status", "detail", "code", "pointer"?, …}`."""
+        """Make the problem document (RFC 9457): `{"type", "title", "status", "detail", "code", …facts}`."""
         return {
             "type": f"/problems/{self.code()}",
             "title": (type(self).__doc__ or "").strip().split("\n")[0],
@@ -63,6 +66,12 @@ class SignInFirst(Refusal):
     """Sign in first."""
 
     status = 401
+
+
+class PaymentRequired(Refusal):
+    """It could not be paid. No money has moved."""
+
+    status = 402
 
 
 class Forbidden(Refusal):

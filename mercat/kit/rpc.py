@@ -3,7 +3,7 @@
     API = [Route("POST", "/products/{product_id}/reviews", Reviews.write), ...]
 
 `serve(API, reviews)` answers them and `remote(Reviews, API, http)` calls them, so a caller cannot
-tell whether the service it was given lives in this process. The public door is such a table too.
+tell whether the service it was given lives in this process. The public API is such a table too.
 """
 
 import inspect
@@ -16,31 +16,26 @@ from urllib.parse import quote
 
 import httpx
 import msgspec
-import structlog
 from starlette.datastructures import QueryParams
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as Endpoint
 
 from mercat.ids import Id, SellerId, UserId
 from mercat.kit import codec, metrics
-from mercat.kit.batching import AWAY, WRONG_VALUE
-from mercat.kit.refusals import Forbidden, Invalid, NotFound, Refusal, SignInFirst, TooLarge, Unavailable
+from mercat.kit.http import BODY_BYTES_MAX, DISCARDED_BYTES_MAX, answered, malformed, read_body, respond
+from mercat.kit.refusals import Forbidden, Invalid, NotFound, Refusal, SignInFirst
 
 Service = TypeVar("Service")
 Place = Literal["path", "query", "filters", "body", "caller", "request"]
 Needs = Literal["nobody", "guest", "member", "seller", "operator"]
-log = structlog.get_logger("mercat.web")
-BODY_BYTES_MAX = 1_000_000
-_THROWN_AWAY_MAX = 32_000_000
 IN_BODY = "in the body"
 """`Annotated[str, IN_BODY]`: a text that does not belong into an address: a secret, a name with a slash."""
 _ANY_NAME = "NAME]"
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who asks, as the door verified it."""
+    """Who asks, as the session says."""
 
     user_id: UserId
     roles: frozenset[str] = frozenset({"guest"})
@@ -55,16 +50,6 @@ class Caller(msgspec.Struct, frozen=True):
 
 class Filters(msgspec.Struct):
     """Base of structs that travel in the query string; a field's encoded name is the parameter's."""
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """An answer with a status, headers or bytes of its own; any other is JSON with the usual status."""
-
-    body: Any = None
-    status: int | None = None
-    headers: dict[str, str] = {}
-    raw: bytes | None = None
-    media_type: str = "application/json"
 
 
 class Route:
@@ -132,8 +117,10 @@ Authenticate = Callable[[Request], Awaitable[Caller | None]]
 def serve(
     api: Iterable[Route], service: object, *, prefix: str = "", authenticate: "Authenticate | None" = None
 ) -> list[Endpoint]:
-    """The service's methods as endpoints. Without `authenticate` the caller is the one in the
-    `x-mercat-caller` header: such routes are internal and never stand on a public port."""
+    """Make the endpoints of a service's methods.
+
+    Without `authenticate` the caller is the one in the `x-mercat-caller` header: such routes are
+    internal, and never stand on a public port."""
     who = authenticate or _trusted
     return [
         Endpoint(prefix + route.path, _endpoint(route, service, who, prefix), methods=[route.verb])
@@ -144,38 +131,15 @@ def serve(
 def _endpoint(
     route: Route, service: object, authenticate: Authenticate, prefix: str
 ) -> Callable[[Request], Awaitable[Response]]:
+    """Make the endpoint of a route: read the arguments, call the method, count and time the answer."""
     method = getattr(service, route.name)
-    body_max = _THROWN_AWAY_MAX if authenticate is _trusted else BODY_BYTES_MAX
-    body = codec.asked(route.body) if route.body else None
-    body_name = next(iter(route.at("body")), "")
-    callers = route.at("caller")
-    optional_caller = bool(callers) and route.hints[callers[0]] is not Caller
-    requests = route.at("request")
-    filter_names = route.at("filters")
-    plain_names = route.at("path", "query")
+    arguments = _reader(route, authenticate)
     label = f"{route.verb} {prefix}{route.path}"
     seconds = metrics.request_seconds.labels(label)
     counted: dict[int, Any] = {}
 
     async def answer(request: Request) -> Response:
-        arguments: dict[str, Any] = {}
-        if callers or route.needs != "nobody":
-            caller = await authenticate(request)
-            _check(route.needs, caller, optional=optional_caller)
-            for name in callers:
-                arguments[name] = caller
-        if plain_names:
-            given = request.path_params
-            if request.scope["query_string"]:
-                given = {**request.query_params, **given}
-            arguments |= msgspec.structs.asdict(_plain(route, given))
-        for name in filter_names:
-            arguments[name] = _filters(route.filters, request)
-        for name in requests:
-            arguments[name] = request
-        if body:
-            arguments[body_name] = body.decode(await read(request, most=body_max))
-        return respond(await method(**arguments), route.status)
+        return respond(await method(**await arguments(request)), route.status)
 
     async def endpoint(request: Request) -> Response:
         began = time.perf_counter()
@@ -191,46 +155,35 @@ def _endpoint(
     return endpoint
 
 
-async def answered(answer: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
-    """Answer, or say in a problem document why there is no answer."""
-    try:
-        return await answer(request)
-    except ClientDisconnect:
-        return Response(status_code=499)
-    except Exception as error:
-        return problem(refusal_of(error, request.url.path))
+def _reader(route: Route, authenticate: Authenticate) -> Callable[[Request], Awaitable[dict[str, Any]]]:
+    """Make the reader of a route's arguments; what can be known before a request is looked up once."""
+    body = codec.asked(route.body) if route.body else None
+    body_name = next(iter(route.at("body")), "")
+    body_max = DISCARDED_BYTES_MAX if authenticate is _trusted else BODY_BYTES_MAX
+    callers, requests, filters = route.at("caller"), route.at("request"), route.at("filters")
+    optional_caller = bool(callers) and route.hints[callers[0]] is not Caller
+    has_plain = bool(route.at("path", "query"))
 
+    async def arguments(request: Request) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if callers or route.needs != "nobody":
+            caller = await authenticate(request)
+            _check(route.needs, caller, optional=optional_caller)
+            found.update(dict.fromkeys(callers, caller))
+        if has_plain:
+            given = request.path_params
+            if request.scope["query_string"]:
+                given = {**request.query_params, **given}
+            found |= msgspec.structs.asdict(_plain(route, given))
+        for name in filters:
+            found[name] = _filters(route.filters, request)
+        for name in requests:
+            found[name] = request
+        if body:
+            found[body_name] = body.decode(await read_body(request, most=body_max))
+        return found
 
-def refusal_of(error: Exception, path: str) -> Refusal:
-    """Say what an error of a handler means to who asked. What is nobody's fault but ours is logged."""
-    if isinstance(error, Refusal):
-        return error
-    if isinstance(error, msgspec.DecodeError | UnicodeDecodeError):  # malformed, or JSON of another shape
-        return malformed(error)
-    if isinstance(error, RecursionError):  # how msgspec says that JSON is nested too deeply
-        return Invalid("This is nested too deeply.", pointer="")
-    if isinstance(error, WRONG_VALUE):  # what only the database could tell: a NUL in a text, say
-        return Invalid(str(error).split("\n")[0])
-    if isinstance(error, AWAY):
-        log.warning("a part of the shop is away", path=path, reason=repr(error)[:200])
-        return Unavailable()
-    log.error("a request failed", path=path, exc_info=error)
-    return Refusal()
-
-
-def malformed(error: Exception) -> Invalid:
-    """A decoding error as a refusal that points to the field: `…- at `$.quantity`` is `/quantity`; what is
-    said of a key (`…- at `key` in `$.attributes``) points to what has it."""
-    said = str(error)
-    what, _, place = said.partition(" - at `")
-    if not place:
-        missing = re.search(r"missing required field `(.*?)`", said)
-        return Invalid(said, pointer=f"/{missing[1]}" if missing else "")
-    path = place.rstrip("`").rpartition("`")[2].removeprefix("$").replace("[...]", "")
-    pointer = re.sub(r"\[(\d+)\]", r"/\1", path).replace(".", "/")
-    if missing := re.search(r"missing required field `(.*?)`", what):
-        pointer += f"/{missing[1]}"
-    return Invalid(what, pointer=pointer)
+    return arguments
 
 
 def _check(needs: Needs, caller: Caller | None, *, optional: bool) -> None:
@@ -307,78 +260,8 @@ async def _trusted(request: Request) -> Caller | None:
     return codec.decode(given, Caller) if given else None
 
 
-async def read(request: Request, *, needed: bool = True, most: int = BODY_BYTES_MAX) -> bytes:
-    """Read the body; TooLarge beyond `most` bytes: 1 MB of the public, more of a neighbour.
-
-    Of what is too large some is read and thrown away, for many clients do not listen before they have sent
-    everything."""
-    length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > _THROWN_AWAY_MAX:
-        raise TooLarge
-    body = bytearray()
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > _THROWN_AWAY_MAX:
-            raise TooLarge
-        if size <= most:
-            body += chunk
-    if size > most:
-        raise TooLarge
-    if not body and needed:
-        raise Invalid("This request needs a JSON body.", pointer="")
-    if b"\\u0000" in body and _NUL.search(body):
-        raise Invalid("A text may not contain the NUL character.", pointer=_nul_in(bytes(body)))
-    return bytes(body)
-
-
-def _nul_in(body: bytes) -> str:
-    """The pointer to the first text or name with a NUL, as far as this is JSON."""
-
-    def look(value: object, at: str) -> str | None:
-        if isinstance(value, str):
-            return at if "\0" in value else None
-        if isinstance(value, dict):
-            members = [(name, member) for name, member in cast(dict[str, object], value).items()]
-            return next(
-                (
-                    found
-                    for name, member in members
-                    if (found := at if "\0" in name else look(member, f"{at}/{name}")) is not None
-                ),
-                None,
-            )
-        if isinstance(value, list):
-            items = enumerate(cast(list[object], value))
-            return next((found for n, item in items if (found := look(item, f"{at}/{n}")) is not None), None)
-        return None
-
-    try:
-        return look(msgspec.json.decode(body), "") or ""
-    except msgspec.DecodeError:
-        return ""
-
-
-def respond(answer: object, status: int = 200) -> Response:
-    if isinstance(answer, Response):
-        return answer
-    if isinstance(answer, Answer):
-        content = answer.raw if answer.raw is not None else codec.encode(answer.body)
-        return Response(content, answer.status or status, dict(answer.headers), answer.media_type)
-    return Response(codec.encode(answer), status, media_type="application/json")
-
-
-def problem(refusal: Refusal) -> Response:
-    headers: dict[str, str] = {}
-    if refusal.retry_after or "retry_after" in refusal.facts:
-        headers["Retry-After"] = str(refusal.facts.get("retry_after", refusal.retry_after))
-    if refusal.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    return Response(codec.encode(refusal.problem()), refusal.status, headers, "application/problem+json")
-
-
 def remote(service: type[Service], api: Iterable[Route], http: httpx.AsyncClient) -> Service:
-    """A stand-in with the service's methods, each a call over HTTP."""
+    """Make a stand-in with the service's methods, each a call over HTTP."""
     methods = {route.name: _call(route, http) for route in api}
     return cast(Service, type(f"Remote{service.__name__}", (), methods)())
 

@@ -1,4 +1,4 @@
-"""Small signed messages: what we handed out and get back unchanged, checked without a look-up."""
+"""Small signed messages: handed out, and known to be unchanged when they come back, without a look-up."""
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -12,14 +12,14 @@ _SEAL = 16
 
 
 def seal(secret: bytes, what: object) -> str:
-    """`what` as JSON behind a 128-bit HMAC-SHA-256 tag (RFC 2104, truncated), base64url."""
+    """Write `what` as JSON behind a 128-bit HMAC-SHA-256 tag (RFC 2104, truncated), in base64url."""
     body = codec.encode(what)
     tag = hmac.digest(secret, body, sha256)[:_SEAL]
     return urlsafe_b64encode(tag + body).rstrip(b"=").decode()
 
 
 def unseal(secret: bytes, sealed: str, kind: type[Kind]) -> Kind | None:
-    """What was sealed; None for anything that we did not seal."""
+    """Read what was sealed; None for anything that we did not seal."""
     try:
         raw = urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
         tag, body = raw[:_SEAL], raw[_SEAL:]

@@ -1,4 +1,4 @@
-"""SQL lives in .sql files, so it can be read, run in psql and checked; Python calls it by name."""
+"""Statements in .sql files, where they can be read, run in psql and checked; Python calls them by name."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -48,18 +48,21 @@ def numbered(name: str, declared: str | None, text: str) -> str:
 
 
 def _folder(service: str) -> Path:
-    """Found without importing the service: a migration has no need of its code."""
-    return Path(__file__).parents[1] / service.removeprefix("mercat.")
+    """Find a service's folder without importing it: a migration has no need of its code."""
+    return Path(__file__).parents[1].joinpath(*service.split(".")[1:])
 
 
 def row(kind: type[Row], record: asyncpg.Record | Mapping[str, Any]) -> Row:
+    """Make a struct of a row, by the names of its columns."""
     return convert(dict(record), kind)
 
 
 def rows(kind: type[Row], records: Iterable[asyncpg.Record | Mapping[str, Any]]) -> list[Row]:
+    """Make a struct of each row."""
     return [row(kind, record) for record in records]
 
 
 def columns(asks: Iterable[tuple[Any, ...]], width: int = 0) -> list[list[Any]]:
-    """Rows to columns: what `unnest($1, $2, …)` takes. `width` says how many where there may be no row."""
+    """Turn rows into columns, which `unnest($1, $2, …)` takes; `width`: how many where there may be no
+    row."""
     return [list(column) for column in zip(*asks, strict=True)] or [[] for _ in range(width)]

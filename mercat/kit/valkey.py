@@ -7,14 +7,14 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from libvalkey import pack_command
 from valkey.asyncio import Valkey
-from valkey.asyncio.connection import AbstractConnection
 from valkey.asyncio.retry import Retry
 from valkey.backoff import ConstantBackoff
 from valkey.exceptions import NoScriptError, ValkeyError
 
-from mercat.kit.batching import Coalescer, unavailable
+from mercat.kit import patches
+from mercat.kit.batching import Coalescer
+from mercat.kit.db_errors import unavailable
 
 Command = tuple[Any, ...]
 _PATIENCE_S = 5.0
@@ -33,16 +33,16 @@ class Store:
             retry=Retry(ConstantBackoff(0.05), 2),
             retry_on_error=[ConnectionError],
         )
-        pool = self.client.connection_pool
-        pool.connection_class = _packing(pool.connection_class)
+        patches.pack_commands_in_c(self.client)
         self._together: Coalescer[Command, Any] = Coalescer(self._pipeline, batch_max=500, turns=False)
         self._hashes: dict[str, str] = {}
 
     async def do(self, *command: Any) -> Any:
+        """Run a command. Unavailable when the server is away, full or still loading."""
         return await self._together(command)
 
     async def run(self, script: str, keys: Sequence[Any], args: Sequence[Any]) -> Any:
-        """Runs a Lua script by its hash; loads it where the server does not know it (any more)."""
+        """Run a Lua script by its hash; load it where the server does not know it (any more)."""
         sha = self._hashes.get(script) or await self._load(script)
         try:
             return await self._together(("EVALSHA", sha, len(keys), *keys, *args))
@@ -74,8 +74,8 @@ class Store:
         except NoScriptError as error:
             return error
 
-    async def hear(self, channel: str) -> AsyncIterator[str]:
-        """What is published on a channel from now on, for as long as the connection lasts."""
+    async def subscribe(self, channel: str) -> AsyncIterator[str]:
+        """Yield what is published on a channel from now on, for as long as the connection lasts."""
         patient: Valkey = Valkey.from_url(
             self._url, protocol=2, socket_timeout=None, socket_connect_timeout=2
         )
@@ -94,18 +94,5 @@ class Store:
 
 
 def _refused(answer: Any) -> bool:
-    """Valkey cannot now: its disk or its memory is full, or it is still loading."""
+    """Say whether the server cannot for now: its disk or memory is full, or it is still loading."""
     return isinstance(answer, ValkeyError) and not isinstance(answer, NoScriptError)
-
-
-def _packing(kind: type[AbstractConnection]) -> type[AbstractConnection]:
-    """The same connection, with commands written by libvalkey in C as its answers are read."""
-
-    class Packing(kind):
-        def pack_command(self, *args: Any) -> list[bytes]:
-            return [pack_command(args)]
-
-        def pack_commands(self, commands: Any) -> list[bytes]:
-            return [b"".join([pack_command(command) for command in commands])]
-
-    return Packing

@@ -1,4 +1,4 @@
-"""A worker's number, leased in PostgreSQL, that makes its ids its own."""
+"""The number of a worker, leased in PostgreSQL, which no other worker puts into its ids."""
 
 import asyncio
 import uuid
@@ -8,20 +8,22 @@ import asyncpg
 
 from mercat import ids
 from mercat.kit import sql
-from mercat.kit.batching import AWAY
+from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Unavailable
 
 queries = sql.load("mercat.kit")
 
 
-class Lease:
+class WorkerLease:
+    """The lease of one of 64 worker numbers, for a minute at a time."""
+
     def __init__(self, db: asyncpg.Pool) -> None:
         self._db = db
         self._holder = uuid.uuid4().hex
         self.number = -1
 
     async def take(self) -> int:
-        """A number nobody holds; from now on ids are made with it."""
+        """Take a number that nobody holds, and make ids with it from now on."""
         number = await self._db.fetchval(queries.lease_worker, self._holder)
         if number is None:
             raise Unavailable("All 64 worker numbers are taken.")
@@ -30,7 +32,7 @@ class Lease:
         return number
 
     async def keep(self) -> None:
-        """Renews for ever; takes another number if this one was lost while the database was away."""
+        """Renew the lease for ever; take another number if this one was lost while the database was away."""
         while True:
             await asyncio.sleep(15)
             try:
@@ -40,6 +42,7 @@ class Lease:
                 continue
 
     async def hand_back(self) -> None:
+        """Free the number for the next worker."""
         await self._db.execute(queries.hand_back_worker, self._holder, self.number, _spent())
 
 

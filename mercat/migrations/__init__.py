@@ -34,15 +34,11 @@ from mercat.kit import sql
 from mercat.migrations.roles import grant_all
 from mercat.settings import Settings
 
-__all__ = ["SERVICES", "CannotMigrate", "Migration", "apply", "migrate", "migrations_in"]
+__all__ = ["SCHEMAS", "CannotMigrate", "Migration", "apply", "migrate", "migrations_in"]
 
 _HERE = Path(__file__).parent
 _EVENTS = "events"
-SERVICES = tuple(
-    sorted(
-        path.name for path in _HERE.iterdir() if path.is_dir() and path.name not in (_EVENTS, "__pycache__")
-    )
-)
+SCHEMAS = tuple(sorted({path.parent.name for path in _HERE.glob("*/*.sql")} - {_EVENTS}))
 """Every service with a schema and a role of its own."""
 
 _FILE = re.compile(r"(\d{4})_(\w+)\.sql")
@@ -106,7 +102,7 @@ async def migrate(owner: asyncpg.Connection, settings: Settings) -> None:
     async with _alone(owner):
         await apply(owner, migrations_in())
         async with owner.transaction():
-            await grant_all(owner, settings, SERVICES)
+            await grant_all(owner, settings, SCHEMAS)
 
 
 async def apply(owner: asyncpg.Connection, migrations: Sequence[Migration]) -> None:
@@ -163,7 +159,7 @@ async def _alone(owner: asyncpg.Connection) -> AsyncGenerator[None]:
 
     It is tried again and again, not waited for: a statement that waits holds a snapshot, and whoever has the
     lock would wait for that in turn in `create index concurrently`."""
-    while not await owner.fetchval(queries.try_lock, _LOCK):  # noqa: ASYNC110  - see above
+    while not await owner.fetchval(queries.try_lock, _LOCK):  # noqa: ASYNC110  - nobody tells us
         await asyncio.sleep(0.1)
     try:
         yield

@@ -14,7 +14,7 @@ import asyncpg
 import structlog
 
 from mercat.kit import clock, sql
-from mercat.kit.batching import AWAY
+from mercat.kit.db_errors import AWAY
 from mercat.search.query.analyze import plain_words
 
 log = structlog.get_logger("mercat.search")

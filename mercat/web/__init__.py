@@ -22,8 +22,8 @@ No page needs a script, but for the payment provider's own field for a new card.
 """
 
 from mercat.web.middleware import Middleware
-from mercat.web.openapi import refusals
+from mercat.web.openapi import markdown, refusals
 from mercat.web.presenter import present_checkout
-from mercat.web.routes import TABLE, application
+from mercat.web.routes import PREFIX, TABLE, application
 
-__all__ = ["TABLE", "Middleware", "application", "present_checkout", "refusals"]
+__all__ = ["PREFIX", "TABLE", "Middleware", "application", "markdown", "present_checkout", "refusals"]

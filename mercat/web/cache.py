@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from mercat.ids import ProductId
 from mercat.kit import codec
-from mercat.kit.rpc import Answer
+from mercat.kit.http import Answer
 
 Handler = Callable[[Request], Awaitable[Response]]
 PRIVATE = "private, no-store"

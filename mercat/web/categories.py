@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.ids import CategoryId
-from mercat.kit.rpc import Answer
+from mercat.kit.http import Answer
 from mercat.shop import Shop
 from mercat.web.cache import public_answer
 from mercat.web.category_tree import CategoryTree

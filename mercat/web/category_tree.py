@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from mercat.catalog import Category
 from mercat.ids import CategoryId
-from mercat.kit.batching import AWAY
+from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import NotFound, Refusal
 from mercat.shop import Shop
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat import money
-from mercat.accounts import Address, NewAddress
+from mercat.accounts import Address, Email, NewAddress
 from mercat.cart import CartView
 from mercat.checkout import (
     FLASH_PASS_MAX,
@@ -19,7 +19,6 @@ from mercat.checkout import (
     CheckoutAnswer,
     CheckoutInProgress,
     Confirmed,
-    Email,
     MethodCode,
     Pending,
     PriceChanged,
@@ -29,16 +28,17 @@ from mercat.checkout import (
 from mercat.fulfilment import ShippingMethod
 from mercat.ids import AddressId, CheckoutId, OrderId, PaymentMethodId
 from mercat.kit import codec
+from mercat.kit.http import Answer
 from mercat.kit.refusals import BadRequest, Invalid, NotFound, Refusal
-from mercat.kit.rpc import Answer, Caller
-from mercat.payments import NextAction
+from mercat.kit.rpc import Caller
+from mercat.payments import NextAction, declaration
 from mercat.pricing import PricedBasket, PricedLine
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.account import CARD_TOKEN_MAX
 from mercat.web.cart import problem_texts
 from mercat.web.checkout_messages import UNMOVED, checkout_message
-from mercat.web.context import allow_card_field
+from mercat.web.context import allow
 from mercat.web.errors import RefusalMessage
 from mercat.web.forms import Form, FormErrors, id_of, read_form
 from mercat.web.idempotency import key_of
@@ -270,8 +270,9 @@ class CheckoutPages:
         self._pages = pages
         self._shop = shop
         self._store = shop.host.store
-        self._cards = rendering.cards(shop.settings)
-        self._card_field = shop.settings.card_field()
+        provider = declaration(shop.settings)
+        self._cards = rendering.cards(provider)
+        self._card_field = provider.card_field
 
     async def checkout(self, request: Request) -> Response:
         caller = await caller_of(request)
@@ -286,7 +287,7 @@ class CheckoutPages:
                 if not isinstance(outcome, Refused):
                     return self._follow(request, after, outcome)
                 given, refused = _filled(ask), checkout_message(outcome)
-        return await self._desk(
+        return await self._page(
             request, caller, given, refused=refused, status=200 if refused is None else 402
         )
 
@@ -296,7 +297,7 @@ class CheckoutPages:
         caller = await caller_of(request)
         if caller is None:
             return self._pages.redirect(request, "/cart")
-        return await self._desk(request, caller, form, key=_key(form))
+        return await self._page(request, caller, form, key=_key(form))
 
     async def buy(self, request: Request) -> Response:
         form = await self._pages.form(request)
@@ -309,23 +310,23 @@ class CheckoutPages:
             try:
                 ask = await self._ask(caller, form)
             except Refusal as refusal:
-                return await self._desk(
+                return await self._page(
                     request, caller, form, refused=checkout_message(refusal), key=key, status=refusal.status
                 )
             if isinstance(ask, FormErrors):
-                return await self._desk(request, caller, form, errors=ask, key=key, status=422)
+                return await self._page(request, caller, form, errors=ask, key=key, status=422)
             if ask.expected_total is None:
                 given = form | _filled(ask)
                 refused = RefusalMessage(
                     "Please check the total", "Here is what delivery and tax come to.", UNMOVED
                 )
-                return await self._desk(request, caller, given, refused=refused, key=key)
+                return await self._page(request, caller, given, refused=refused, key=key)
             ask = await self._remember(caller, key, ask)
         answer = await self._buy(caller, key, ask)
         if not isinstance(answer.outcome, Refused):
             return self._follow(request, key, answer.outcome)
         refused = checkout_message(answer.outcome)
-        return await self._desk(request, caller, form | _filled(ask), refused=refused, status=answer.status)
+        return await self._page(request, caller, form | _filled(ask), refused=refused, status=answer.status)
 
     async def pending(self, request: Request) -> Response:
         caller = await caller_of(request)
@@ -356,7 +357,7 @@ class CheckoutPages:
         caller = await caller_of(request)
         if caller is None:
             return self._pages.redirect(request, "/cart")
-        return await self._desk(request, caller, {}, refused=checkout_message(outcome), status=answer.status)
+        return await self._page(request, caller, {}, refused=checkout_message(outcome), status=answer.status)
 
     async def _wait(self, request: Request, pending: Pending, url: str, key: str = "") -> Response:
         if "seen" in request.query_params:
@@ -364,7 +365,7 @@ class CheckoutPages:
         step = _with_way_back(pending.next_action, key)
         return await self._pages.page(request, "pending.html", next_action=step, url=url)
 
-    async def _desk(
+    async def _page(
         self,
         request: Request,
         caller: Caller,
@@ -387,11 +388,7 @@ class CheckoutPages:
             "method": "",
         } | given
         offered = [*(str(each.payment_method_id) for each in saved), *(token for token, _, _ in self._cards)]
-        # What was typed into the card field is offered until it was tried: it may be good for one purchase.
-        card = form.get("card", "")
-        entered = card if self._card_field and card not in ("", _NEW_CARD, *offered) and status != 402 else ""
-        if not entered and card not in offered and card != _NEW_CARD:
-            form["card"] = next(iter(offered), _NEW_CARD)
+        form["card"], entered = self._chosen_card(form.get("card", ""), offered, tried=status == 402)
         chosen = next((each for each in addresses if str(each.address_id) == form["address"]), None)
         if chosen:
             country, region = chosen.country, chosen.region or ""
@@ -404,7 +401,7 @@ class CheckoutPages:
         method = next((each for each in methods if each.code == form["method"]), None)
         due = await self._due(caller, view, chosen, method, country, region) if method else None
         if self._card_field:
-            allow_card_field(request)
+            allow(request, self._card_field.policy)
         return await self._pages.page(
             request,
             "checkout.html",
@@ -425,6 +422,14 @@ class CheckoutPages:
             quote=due,
             key=key or uuid.uuid4().hex,
         )
+
+    def _chosen_card(self, card: str, offered: list[str], *, tried: bool) -> tuple[str, str]:
+        """Choose the card that is shown as chosen, and what was typed into the card field: it is offered
+        until it was tried, since it may be good for one purchase."""
+        entered = card if self._card_field and card not in ("", _NEW_CARD, *offered) and not tried else ""
+        if entered or card in offered or card == _NEW_CARD:
+            return card, entered
+        return next(iter(offered), _NEW_CARD), ""
 
     async def _methods(self, country: str, region: str) -> list[ShippingMethod]:
         try:

@@ -1,4 +1,4 @@
-"""What a struct says of its fields: the limits of a value, as a form shows and explains them."""
+"""Collect what a struct says of its fields: the limits of a value, as a form shows and explains them."""
 
 from functools import cache
 from typing import Any, NamedTuple

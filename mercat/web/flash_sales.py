@@ -14,8 +14,9 @@ from starlette.responses import Response
 
 from mercat.flashsale import Certified, QueuePlace, Sale
 from mercat.kit import clock
+from mercat.kit.http import Answer
 from mercat.kit.refusals import NotFound, Refusal
-from mercat.kit.rpc import Answer, Caller
+from mercat.kit.rpc import Caller
 from mercat.shop import Shop
 from mercat.web.cache import FLASH_SALE, public_answer
 from mercat.web.errors import RefusalMessage, message_of

@@ -23,8 +23,8 @@ from starlette.requests import Request
 from mercat import money
 from mercat.ids import Id
 from mercat.kit import codec
+from mercat.kit.http import BODY_BYTES_MAX
 from mercat.kit.refusals import BadRequest, NotFound, Refusal, TooLarge
-from mercat.kit.rpc import BODY_BYTES_MAX
 from mercat.web.field_rules import SECRET, FieldRule, bare, rules_of
 
 Asked = TypeVar("Asked", bound=msgspec.Struct)

@@ -16,8 +16,8 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from mercat.checkout import KeyReused
+from mercat.kit.http import answered, read_body
 from mercat.kit.refusals import BadRequest, Conflict
-from mercat.kit.rpc import answered, read
 from mercat.kit.valkey import Store
 from mercat.web.cache import Handler
 from mercat.web.context import Authenticate
@@ -77,7 +77,7 @@ class Replays:
             caller = await self._authenticate(request) if key else None
             if key is None or (caller is None and not anybody):
                 return await handler(request)  # nobody: the route itself says what it thinks of that
-            body = await read(request, needed=False)
+            body = await read_body(request, needed=False)
             target = f"{request.url.path}?{request.url.query}\n".encode()
             fingerprint = blake2b(target + body, digest_size=16).hexdigest()
             whose = str(int(caller.user_id)) if caller else fingerprint

@@ -9,7 +9,7 @@ import re
 import secrets
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from itertools import count
@@ -23,13 +23,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mercat.ids import UserId
 from mercat.kit.batching import Coalescer
 from mercat.kit.breaker import Breaker
-from mercat.kit.limits import Limit, Limits, Verdict
+from mercat.kit.http import problem
+from mercat.kit.limits import Allowance, Limit, Limits
 from mercat.kit.refusals import (
     Overloaded,
     Refusal,
     TooManyRequests,
 )
-from mercat.kit.rpc import Caller, problem
+from mercat.kit.rpc import Caller
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
 from mercat.web.context import RequestContext, context_of
@@ -46,18 +47,18 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost", ""})
 _ALWAYS_OPEN = frozenset({"/health", "/ready", "/metrics"})
 _KEPT_BY_304 = frozenset({b"cache-control", b"etag", b"vary", b"surrogate-key", b"set-cookie", b"date"})
 
-_POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: https: http:; "
-    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
-_CARD_POLICY = (
-    _POLICY.replace("script-src 'self'", "script-src 'self' https://js.stripe.com https://*.js.stripe.com")
-    + "; connect-src 'self' https://api.stripe.com"
-    + "; frame-src https://js.stripe.com https://*.js.stripe.com https://hooks.stripe.com"
-)
-"""For the page with Stripe's field: https://docs.stripe.com/security/guide#content-security-policy."""
+_DIRECTIVES = {
+    "default-src": "'self'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data: https: http:",
+    "object-src": "'none'",
+    "base-uri": "'none'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+}
 _SECURITY = {
-    "content-security-policy": _POLICY,
+    "content-security-policy": "; ".join(f"{name} {sources}" for name, sources in _DIRECTIVES.items()),
     "x-content-type-options": "nosniff",
     "referrer-policy": "strict-origin-when-cross-origin",
     "x-frame-options": "DENY",
@@ -201,24 +202,24 @@ class RequestLimits:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._breaker = Breaker("limits", timeout_s=0.5)
-        self._together: Coalescer[Sequence[Bucket], list[Verdict]] = Coalescer(
+        self._together: Coalescer[Sequence[Bucket], list[Allowance]] = Coalescer(
             self._flush, weigh=len, turns=False
         )
 
-    async def take(self, buckets: Sequence[Bucket]) -> list[Verdict]:
+    async def take(self, buckets: Sequence[Bucket]) -> list[Allowance]:
         try:
             return await self._together(buckets)
         except Overloaded:
             return []
 
-    async def _flush(self, asks: list[Sequence[Bucket]]) -> list[list[Verdict]]:
-        none: list[Verdict] = []
+    async def _flush(self, asks: list[Sequence[Bucket]]) -> list[list[Allowance]]:
+        none: list[Allowance] = []
         wanted = [bucket for ask in asks for bucket in ask]
         verdicts = iter(await self._breaker.ask(self._limits.take(*wanted), none))
         return [[verdict for _, verdict in zip(ask, verdicts, strict=False)] for ask in asks]
 
 
-def _refuse_empty(verdicts: Sequence[Verdict]) -> None:
+def _refuse_empty(verdicts: Sequence[Allowance]) -> None:
     waits = [verdict.retry_after_s for verdict in verdicts if not verdict.allowed]
     if waits:
         raise TooManyRequests(retry_after=max(1, ceil(max(waits))))
@@ -296,7 +297,7 @@ class _Reply:
             self.status = message["status"]
             message["headers"] = [
                 *message["headers"],
-                *(_with_card_field(self._base) if self._context.card_field else self._base),
+                *(_with(self._context.directives, self._base) if self._context.directives else self._base),
                 (b"x-request-id", self._context.request_id),
                 *self.more,
             ]
@@ -338,9 +339,9 @@ class _Reply:
         return True
 
 
-def _with_card_field(base: Headers) -> Headers:
-    policy = b"content-security-policy"
-    return [(name, _CARD_POLICY.encode() if name == policy else value) for name, value in base]
+def _with(directives: Mapping[str, str], base: Headers) -> Headers:
+    policy = "; ".join(f"{name} {sources}" for name, sources in {**_DIRECTIVES, **directives}.items())
+    return [(name, policy.encode() if name == b"content-security-policy" else value) for name, value in base]
 
 
 def _has(if_none_match: bytes, etag: bytes) -> bool:

@@ -301,7 +301,7 @@ def markdown(table: Sequence[PublicRoute], prefix: str) -> str:
     parts = ["# The API", "", _INTRODUCTION]
     parts.append(
         "This page is generated from the tables of routes in `mercat/web` (`python -m\n"
-        "mercat.web` writes it); every name and shape is in\n"
+        "mercat.lab.docs` writes it); every name and shape is in\n"
         f"`{prefix}/openapi.json`, and to read at `{prefix}/docs`. All paths below start with\n"
         f"`{prefix}`.\n"
     )

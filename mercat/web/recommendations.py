@@ -6,7 +6,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from mercat.ids import ProductId
-from mercat.kit.rpc import Answer, Caller
+from mercat.kit.http import Answer
+from mercat.kit.rpc import Caller
 from mercat.shop import Shop
 from mercat.web.cache import public_answer
 from mercat.web.router import PublicRoute

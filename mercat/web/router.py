@@ -1,6 +1,7 @@
 """From a path to its handler, for both faces: a look-up a segment, whatever the number of routes."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -8,8 +9,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from mercat.kit.http import problem, refusal_of
 from mercat.kit.refusals import Invalid, MethodNotAllowed, NotFound, Refusal
-from mercat.kit.rpc import Needs, Route, problem, refusal_of
+from mercat.kit.rpc import Needs, Route
 from mercat.web.cache import PRIVATE, Handler
 
 API = "/api/"
@@ -34,7 +36,7 @@ class PublicRoute(Route):
     """A route of the API: also what it shows, where the method answers ready bytes, and the codes of the
     refusals that are its own."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  - a row of the table
         self,
         verb: str,
         path: str,
@@ -120,7 +122,7 @@ class Router:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
         try:
-            response = await self._answer(scope, request)
+            response = await self._handler(scope)(request)
         except ClientDisconnect:
             response = Response(status_code=499)
         except Exception as error:
@@ -129,7 +131,7 @@ class Router:
             response.headers["cache-control"] = PRIVATE
         await response(scope, receive, send)
 
-    async def _answer(self, scope: Scope, request: Request) -> Response:
+    def _handler(self, scope: Scope) -> Handler:
         parameters: dict[str, str] = {}
         path = scope["path"]
         node = self._find(path, parameters)
@@ -138,13 +140,13 @@ class Router:
         verb = scope["method"]
         handler = node.handlers.get("GET" if verb == "HEAD" else verb)
         if handler is None:
-            return await self._other_method(request, node)
+            return partial(self._other_method, node)
         if b"%00" in scope["query_string"] and path.startswith(API):
             raise _nul(scope["query_string"])
         scope["path_params"] = parameters
-        return await handler(request)
+        return handler
 
-    async def _other_method(self, request: Request, node: _Node) -> Response:
+    async def _other_method(self, node: _Node, request: Request) -> Response:
         verbs = {*node.handlers, "OPTIONS", *(["HEAD"] if "GET" in node.handlers else [])}
         allowed = ", ".join(sorted(verbs))
         if request.method == "OPTIONS":

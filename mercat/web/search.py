@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.kit import codec
-from mercat.kit.rpc import Answer
+from mercat.kit.http import Answer
 from mercat.search import (
     AttributeFilters,
     Explanation,

@@ -158,7 +158,7 @@ def test_what_is_not_there_is_a_page_that_says_so(visit):
         assert page.get_by_role("link", name="To the shop").count() == 1
     assert page.request.post("/nowhere").status == 404
     told = page.request.post("/help")
-    assert (told.status, told.headers["allow"]) == (405, "GET, HEAD")
+    assert (told.status, told.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
     assert "That cannot be done here" in told.text()
     page.goto("/operator")
     assert "/signin" in page.url

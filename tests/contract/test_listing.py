@@ -17,6 +17,8 @@ from mercat.inventory import StockCount, StockQuantity
 from mercat.kit.event_log import deliver
 from mercat.kit.refusals import Invalid, KeyReused
 from mercat.sellers import API, Sellers
+from mercat.web.desk.listing_form import as_form, read_change, read_new
+from mercat.web.forms import FormErrors
 
 TEA = NewProduct(title="Tea", description="Green.", category="tea", price=500)
 
@@ -217,3 +219,35 @@ async def test_an_import_into_a_shop_of_several_processes(settings, monkeypatch,
         here, there = await imported(shop, "Here"), await imported(parted, "There")
     assert here == there
     assert len(here) > 60
+
+
+async def test_whatever_was_imported_can_be_saved_at_the_desk_as_it_was_shown(shop, bob):
+    """No limit of the form is narrower than the importer's: as many details and pictures, no description."""
+    attributes = {
+        **{f"Detail {n}": n / 2 for n in range(496)},
+        "Text: with a colon": "a: b",
+        "Of two lines": "one\ntwo",
+        "Yes or no": True,
+        "Long": "x" * 2_000,
+    }
+    row = ImportRow(
+        external_id="largest",
+        title="x" * 500,
+        attributes=attributes,
+        images=[f"https://img.example/{n}.jpg" for n in range(50)],
+    )
+    await shop.sellers.list_many(bob, [row], 2_000_000)
+    [offer] = await shop.catalog.of_seller(bob)
+    listing = await shop.catalog.listing(bob, offer.product_id)
+    read = read_change(as_form(listing, offer.product_id), listing, offer.product_id)
+    assert not isinstance(read, FormErrors), read
+    change, _ = read
+    await shop.catalog.change_product(bob, offer.product_id, change, listing.mark)
+    assert await shop.catalog.listing(bob, offer.product_id) == listing
+
+
+def test_the_forms_quantity_is_the_shelfs():
+    typed = {"title": "Tea", "description": "Green.", "category": "tea", "price": "5"}
+    for quantity, taken in (("2000000", True), ("10000000", True), ("10000001", False)):
+        read = read_new({**typed, "quantity": quantity}, "USD")
+        assert isinstance(read, FormErrors) != taken, read

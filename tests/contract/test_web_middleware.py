@@ -12,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from mercat.ids import ProductId, UserId
+from mercat.kit.http import Answer
 from mercat.kit.refusals import Conflict
-from mercat.kit.rpc import Answer, Caller, Route, serve
+from mercat.kit.rpc import Caller, Route, serve
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
 from mercat.web.idempotency import Replays

@@ -7,7 +7,7 @@ import signal
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
-from mercat.kit.batching import AWAY
+from mercat.kit.db_errors import AWAY
 from mercat.lab.bench import faults as scene
 from mercat.lab.bench.crowd import crowded
 from mercat.lab.bench.shop import audited, serving, staff

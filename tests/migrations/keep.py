@@ -14,7 +14,7 @@ import asyncpg
 from mercat.audit.audit import laws
 from mercat.embedded import Connection, engines, programs, temporary
 from mercat.kit import sql
-from mercat.migrations import SERVICES, migrate
+from mercat.migrations import SCHEMAS, migrate
 from mercat.settings import load
 
 HERE = Path(__file__).parent
@@ -41,7 +41,7 @@ async def _migrated(shop: Connection) -> None:
 
 
 def _statements() -> list[str]:
-    queries = {service: vars(sql.load(f"mercat.{service}")) for service in SERVICES if _has_queries(service)}
+    queries = {service: vars(sql.load(f"mercat.{service}")) for service in SCHEMAS if _has_queries(service)}
     queries |= {"events": vars(sql.load("mercat.kit")), "audit": {law.name: law.statement for law in laws()}}
     return [
         f"-- statement: {role}: {name}\n{text}" for role, its in queries.items() for name, text in its.items()

@@ -1,13 +1,15 @@
 """What the documents promise: links lead somewhere, names exist, cells are short, the glossary is whole."""
 
 import re
-import runpy
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from mercat import events
+from mercat.lab.docs import DOCS, glossary, pages
+from mercat.lab.docs.source import fields_of
+from mercat.settings import Settings
 from mercat.shop import SERVICES
 
 ROOT = Path(__file__).parents[2]
@@ -69,9 +71,14 @@ def test_an_index_has_every_page_under_its_title(folder):
         assert page.name == "README.md" or f"[{title}]({page.name})" in index
 
 
-def glossary():
-    """Load the script that writes the glossary."""
-    return runpy.run_path(str(ROOT / "scripts" / "glossary.py"))
+@pytest.mark.parametrize("name", pages())
+def test_a_generated_page_is_what_the_code_says(name: str) -> None:
+    assert (DOCS / name).read_text() == pages()[name], "run .venv/bin/python -m mercat.lab.docs"
+
+
+def test_every_setting_and_event_says_what_it_is() -> None:
+    assert [kind.__name__ for kind in get_args(events.AnyEvent) if not kind.__doc__] == []
+    assert [field.name for field in fields_of(Settings) if not field.text or not field.section] == []
 
 
 def terms(text: str) -> list[str]:
@@ -79,11 +86,9 @@ def terms(text: str) -> list[str]:
 
 
 def test_the_glossary_has_every_module_service_and_event_once():
-    writer = glossary()
-    page = writer["PAGE"].read_text()
-    by_hand, _, generated = page.partition(writer["MARK"])
-    assert writer["MARK"] + generated == writer["generated"](), "run .venv/bin/python scripts/glossary.py"
-    expected = {*SERVICES, *writer["modules"](), *(kind.__name__ for kind in get_args(events.AnyEvent))}
+    page = (DOCS / "glossary.md").read_text()
+    by_hand, _, generated = page.partition(glossary.MARK)
+    expected = {*SERVICES, *glossary.modules(), *(kind.__name__ for kind in get_args(events.AnyEvent))}
     assert expected <= {*terms(generated)}
     once = [term for term in terms(page) if term not in ("term", "service", "event", "---")]
     assert len(once) == len(set(once)), sorted(term for term in once if once.count(term) > 1)
@@ -91,7 +96,7 @@ def test_the_glossary_has_every_module_service_and_event_once():
 
 
 def test_every_module_says_what_it_is_for():
-    unnamed = {name for name, meaning in glossary()["modules"]().items() if not meaning}
+    unnamed = {name for name, meaning in glossary.modules().items() if not meaning}
     assert unnamed == WITHOUT_DOCSTRING
 
 

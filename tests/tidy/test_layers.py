@@ -11,7 +11,7 @@ from mercat.shop import SERVICES, storeys
 PACKAGE = Path(__file__).parents[2] / "mercat"
 ABOVE = [
     {"mercat.cli"},
-    {"mercat.lab.bench", "mercat.lab.simulate"},
+    {"mercat.lab.bench", "mercat.lab.docs", "mercat.lab.simulate"},
     {"mercat.app"},
     {"mercat.web"},
     {"mercat.shop"},

@@ -2,11 +2,11 @@
 
 import asyncio
 
-from mercat.kit.batching import Turnstile
+from mercat.kit.batching import PrioritySemaphore
 
 
 async def test_the_next_turn_is_theirs_who_waited_most_in_all() -> None:
-    turns = Turnstile(1)
+    turns = PrioritySemaphore(1)
     came: list[str] = []
 
     async def pass_through(name: str, waited: float) -> None:
@@ -21,7 +21,7 @@ async def test_the_next_turn_is_theirs_who_waited_most_in_all() -> None:
 
 
 async def test_who_gives_up_while_waiting_keeps_no_turn() -> None:
-    turns = Turnstile(1)
+    turns = PrioritySemaphore(1)
     inside = asyncio.Event()
 
     async def wait() -> None:
@@ -39,7 +39,7 @@ async def test_who_gives_up_while_waiting_keeps_no_turn() -> None:
 
 
 async def test_a_turn_given_to_who_is_just_cancelled_goes_on_to_the_next() -> None:
-    turns = Turnstile(1)
+    turns = PrioritySemaphore(1)
     passed: list[str] = []
 
     async def wait(name: str) -> None:

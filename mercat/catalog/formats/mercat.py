@@ -41,7 +41,7 @@ def read(row: Columns) -> ImportRow:
 
 def _choices(row: Columns) -> dict[str, list[str]]:
     """Read what can be chosen: by each option's name its values."""
-    given = row.get("options") or {}
+    given: object = row.get("options") or {}
     if not isinstance(given, dict):
         raise BadField("options", "is not an object")
     choices = Columns(cast(dict[str, Any], given))

@@ -8,15 +8,19 @@ purchase writes to; the best rate is measured before and after. Last result: doc
 import asyncio
 import json
 import sys
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
-from mercat.lab.bench.checkout import Crowd, invite, stock_shelves
+from mercat import ids
+from mercat.lab.bench.checkout import ShopperPool, invite, stock_shelves
 from mercat.lab.bench.shop import opened, staff
 
 _AT_ONCE = 512
 _TEMPLATE = 5_000
-_APART = 60_000 << 22  # a minute in an id
+_START = datetime(2027, 1, 1, tzinfo=UTC)
+_APART = ids.first_of(_START + timedelta(minutes=1)) - ids.first_of(_START)
+"""A minute in an id."""
 _COPIES = """
 insert into checkout.checkout (checkout_id, user_id, key, fingerprint, cart_id, record, begun_at)
 select checkout_id - {apart}, user_id, key || '/{copy}', fingerprint, cart_id - {apart}, record, begun_at
@@ -62,7 +66,7 @@ from chosen join orders.line l using (bucket, order_id);
 
 async def main(orders: int, seconds: float) -> None:
     async with opened() as connection, staff(connection) as shop:
-        crowd = Crowd(shop, await invite(shop, 2_000), await stock_shelves(shop))
+        crowd = ShopperPool(shop, await invite(shop, 2_000), await stock_shelves(shop))
         while await crowd.fill():
             pass
         filling = asyncio.create_task(crowd.keep_filling())

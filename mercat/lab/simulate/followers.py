@@ -7,11 +7,11 @@ from typing import Any
 
 import asyncpg
 
-from mercat.kit.batching import AWAY
+from mercat.kit.db_errors import AWAY
 from mercat.kit.event_log import (
     Follower,
     Notifier,
-    RecentFacts,
+    RecentEvents,
     Relay,
     Transactions,
     consumers,
@@ -80,7 +80,7 @@ class BackWorker:
         """Run every follower as far as the log goes."""
         for name, pool in self._pools.items():
             service: Any = self._process.shop.host.here[name]
-            follower: Any = Follower(name, service, pool, self._events, RecentFacts())  # type: ignore[arg-type]
+            follower: Any = Follower(name, service, pool, self._events, RecentEvents())  # type: ignore[arg-type]
             try:
                 while await follower.step():
                     pass

@@ -65,8 +65,8 @@ class Stage:
         )
         stack.push_async_callback(reader.close)
         # Turns are given here by the seed; who sleeps must not keep others from working.
-        turnstiles = vars(batching)["_turnstiles"]
-        turnstiles[asyncio.get_running_loop()] = batching.Turnstile(1_000)
+        semaphores = vars(batching)["_semaphores"]
+        semaphores[asyncio.get_running_loop()] = batching.PrioritySemaphore(1_000)
         patiently = purchases.patiently
 
         async def at_once(step: Callable[[], Awaitable[T]], seconds: float) -> T:

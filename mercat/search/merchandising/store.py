@@ -12,7 +12,7 @@ import structlog
 from mercat import ids
 from mercat.ids import RuleChangeId, RuleId
 from mercat.kit import clock, sql
-from mercat.kit.batching import AWAY
+from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import NotFound
 from mercat.kit.rpc import Caller
 from mercat.search.merchandising.rules import ActiveRules, active_rules, check_rule

@@ -56,8 +56,10 @@ class NewListingForm(ListingForm, frozen=True, kw_only=True):
 
 
 class EditListingForm(ListingForm, frozen=True, kw_only=True):
-    """A product that is changed; `seen` is the mark of the listing that was shown."""
+    """A product that is changed; `seen` is the mark of the listing that was shown. One that was imported may
+    have no description, and may stay so."""
 
+    description: Description = ""
     images: Annotated[Images, Meta(extra={"words": "A picture's address starts with https://."})] = field(
         default_factory=list[str]
     )

@@ -23,8 +23,9 @@ from mercat.catalog import (
 )
 from mercat.ids import OfferId, ProductId, SellerId, SkuId
 from mercat.inventory import Stock, StockCount, StockQuantity
+from mercat.kit.http import Answer
 from mercat.kit.refusals import ConditionMissing, Forbidden, NotFound, Refusal, Stale
-from mercat.kit.rpc import Answer, Caller
+from mercat.kit.rpc import Caller
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.desk.listing_form import (

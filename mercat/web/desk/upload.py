@@ -70,8 +70,7 @@ class UploadPages:
                 bad += [UploadError(number, column, words) for column, words in asked.items()]
                 continue
             try:
-                key = f"upload/{file}/{number}"
-                await self._shop.sellers.list_product(seller_id, *asked, key)
+                await self._shop.sellers.list_product(seller_id, *asked, f"upload/{file}/{number}")
                 taken += 1
             except Refusal as refusal:
                 pointer = str(refusal.facts.get("pointer", "")).strip("/")

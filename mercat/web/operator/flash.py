@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from mercat.flashsale import Act, Sale, SaleOverview
-from mercat.kit.batching import AWAY
+from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Overloaded, Refusal
 from mercat.kit.rpc import Caller
 from mercat.shop import Shop

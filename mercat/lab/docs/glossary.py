@@ -1,8 +1,4 @@
-"""Write the generated half of docs/glossary.md: services, events and modules, each by its docstring.
-
-.venv/bin/python scripts/glossary.py            # write it
-.venv/bin/python scripts/glossary.py --check    # fail where it is not as it would be written
-"""
+"""The generated half of docs/glossary.md: services, events and modules, each by its docstring."""
 
 import ast
 import re
@@ -13,9 +9,8 @@ from typing import get_args
 from mercat import events
 from mercat.shop import SERVICES
 
-ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "glossary.md"
-MARK = "<!-- From here on: written by scripts/glossary.py from the code. -->\n"
+PACKAGE = Path(__file__).parents[2]
+MARK = "<!-- From here on: written by `python -m mercat.lab.docs` from the code. -->\n"
 CELL_MAX = 120
 PARTS_OF_A_SERVICE = {"__init__", "api", "messages", "rules", "service"}
 """Named once, under Terms."""
@@ -32,10 +27,9 @@ def first_sentence(docstring: str | None) -> str:
 
 def modules() -> dict[str, str]:
     """Map each module, by its path in the package, to what it is for."""
-    package = ROOT / "mercat"
     found: dict[str, str] = {}
-    for path in sorted(package.rglob("*.py")):
-        inside = path.relative_to(package)
+    for path in sorted(PACKAGE.rglob("*.py")):
+        inside = path.relative_to(PACKAGE)
         name = str(inside.parent if path.name == "__init__.py" else inside.with_suffix(""))
         own_row = name in SERVICES or name == "."
         if own_row or (
@@ -64,18 +58,6 @@ def generated() -> str:
     )
 
 
-def main() -> int:
-    """Write the page, or with --check say whether it is current; return the exit code."""
-    written = PAGE.read_text()
-    by_hand = written.partition(MARK)[0]
-    if "--check" in sys.argv:
-        if written == by_hand + generated():
-            return 0
-        sys.stderr.write("docs/glossary.md is not current: run .venv/bin/python scripts/glossary.py\n")
-        return 1
-    PAGE.write_text(by_hand + generated())
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def markdown(written: str) -> str:
+    """Make the page anew: what stands above the mark is written by hand, and kept."""
+    return written.partition(MARK)[0] + generated()

@@ -1,0 +1,30 @@
+"""Which errors of PostgreSQL's client mean what, and what a caller is told then."""
+
+import asyncpg
+
+from mercat.kit.patches import ArgumentError
+from mercat.kit.refusals import Unavailable
+
+WRONG_VALUE = (asyncpg.DataError, ArgumentError)
+"""A value that PostgreSQL (SQLSTATE 22), or the client before it, cannot take. Stands before AWAY in `except`
+clauses: one of its classes is a subclass of one of those."""
+
+AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.InsufficientResourcesError,  # its disk is full, its memory, its connections
+    asyncpg.PostgresSystemError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that died in the middle of something
+    OSError,
+    TimeoutError,
+)
+"""The database is away (SQLSTATE 08, 53, 57, 58, or no answer): what was asked may have happened, or not."""
+
+
+def unavailable(error: BaseException) -> Unavailable:
+    """Make the refusal that a caller gets, with the error as its cause."""
+    away = Unavailable()
+    away.__cause__ = error
+    return away

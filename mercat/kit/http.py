@@ -1,0 +1,147 @@
+"""Requests and answers of HTTP: reading a body, and turning results and errors into responses."""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import msgspec
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from mercat.kit import codec
+from mercat.kit.db_errors import AWAY, WRONG_VALUE
+from mercat.kit.refusals import Invalid, Refusal, TooLarge, Unavailable
+
+log = structlog.get_logger("mercat.http")
+BODY_BYTES_MAX = 1_000_000
+DISCARDED_BYTES_MAX = 32_000_000
+"""Of a body that is too large so much is read and thrown away, for many clients do not listen before
+they have sent everything. Services take as much from each other."""
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An answer with a status, headers or bytes of its own; any other is JSON with the usual status."""
+
+    body: Any = None
+    status: int | None = None
+    headers: dict[str, str] = {}
+    raw: bytes | None = None
+    media_type: str = "application/json"
+
+
+async def answered(answer: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
+    """Answer, or say in a problem document why there is no answer."""
+    try:
+        return await answer(request)
+    except ClientDisconnect:
+        return Response(status_code=499)
+    except Exception as error:
+        return problem(refusal_of(error, request.url.path))
+
+
+def refusal_of(error: Exception, path: str) -> Refusal:
+    """Say what an error of a handler means to who asked. What is nobody's fault but ours is logged."""
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, msgspec.DecodeError | UnicodeDecodeError):  # malformed, or JSON of another shape
+        return malformed(error)
+    if isinstance(error, RecursionError):  # how msgspec says that JSON is nested too deeply
+        return Invalid("This is nested too deeply.", pointer="")
+    if isinstance(error, WRONG_VALUE):  # what only the database could tell: a NUL in a text, say
+        return Invalid(str(error).split("\n")[0])
+    if isinstance(error, AWAY):
+        log.warning("a part of the shop is away", path=path, reason=repr(error)[:200])
+        return Unavailable()
+    log.error("a request failed", path=path, exc_info=error)
+    return Refusal()
+
+
+def malformed(error: Exception) -> Invalid:
+    """Turn a decoding error into a refusal that points to the field.
+
+    `…- at `$.quantity`` is `/quantity`; what is said of a key (`…- at `key` in `$.attributes``) points
+    to what has it."""
+    said = str(error)
+    what, _, place = said.partition(" - at `")
+    if not place:
+        missing = re.search(r"missing required field `(.*?)`", said)
+        return Invalid(said, pointer=f"/{missing[1]}" if missing else "")
+    path = place.rstrip("`").rpartition("`")[2].removeprefix("$").replace("[...]", "")
+    pointer = re.sub(r"\[(\d+)\]", r"/\1", path).replace(".", "/")
+    if missing := re.search(r"missing required field `(.*?)`", what):
+        pointer += f"/{missing[1]}"
+    return Invalid(what, pointer=pointer)
+
+
+async def read_body(request: Request, *, needed: bool = True, most: int = BODY_BYTES_MAX) -> bytes:
+    """Read the body; TooLarge beyond `most` bytes: 1 MB of the public, more of a neighbour.
+
+    Of what is too large some is read and thrown away, for many clients do not listen before they have sent
+    everything."""
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > DISCARDED_BYTES_MAX:
+        raise TooLarge
+    body = bytearray()
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > DISCARDED_BYTES_MAX:
+            raise TooLarge
+        if size <= most:
+            body += chunk
+    if size > most:
+        raise TooLarge
+    if not body and needed:
+        raise Invalid("This request needs a JSON body.", pointer="")
+    if b"\\u0000" in body and _NUL.search(body):
+        raise Invalid("A text may not contain the NUL character.", pointer=_nul_in(bytes(body)))
+    return bytes(body)
+
+
+def _nul_in(body: bytes) -> str:
+    """Point to the first text or name with a NUL, as far as this is JSON."""
+
+    def look(value: object, at: str) -> str | None:
+        if isinstance(value, str):
+            return at if "\0" in value else None
+        if isinstance(value, dict):
+            members = [(name, member) for name, member in cast(dict[str, object], value).items()]
+            return next(
+                (
+                    found
+                    for name, member in members
+                    if (found := at if "\0" in name else look(member, f"{at}/{name}")) is not None
+                ),
+                None,
+            )
+        if isinstance(value, list):
+            items = enumerate(cast(list[object], value))
+            return next((found for n, item in items if (found := look(item, f"{at}/{n}")) is not None), None)
+        return None
+
+    try:
+        return look(msgspec.json.decode(body), "") or ""
+    except msgspec.DecodeError:
+        return ""
+
+
+def respond(answer: object, status: int = 200) -> Response:
+    """Make the response of what a method answered: JSON, unless it is a response or an Answer."""
+    if isinstance(answer, Response):
+        return answer
+    if isinstance(answer, Answer):
+        content = answer.raw if answer.raw is not None else codec.encode(answer.body)
+        return Response(content, answer.status or status, dict(answer.headers), answer.media_type)
+    return Response(codec.encode(answer), status, media_type="application/json")
+
+
+def problem(refusal: Refusal) -> Response:
+    """Make the problem document of a refusal (RFC 9457), with the headers that belong to its status."""
+    headers: dict[str, str] = {}
+    if refusal.retry_after or "retry_after" in refusal.facts:
+        headers["Retry-After"] = str(refusal.facts.get("retry_after", refusal.retry_after))
+    if refusal.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(codec.encode(refusal.problem()), refusal.status, headers, "application/problem+json")
