@@ -5,8 +5,8 @@ API = [
     Route("POST", "/sellers/{seller_id}/products", Sellers.list_product),
     Route("POST", "/sellers/{seller_id}/imports", Sellers.list_many),
     Route("POST", "/people/{user_id}", Sellers.register),
-    Route("POST", "/by-name", Sellers.by_name, status=200),
+    Route("POST", "/by-name", Sellers.by_name),
     Route("GET", "/people/{user_id}", Sellers.of_user),
     Route("GET", "/sellers/{seller_id}", Sellers.seller),
-    Route("POST", "/names", Sellers.names, status=200),
+    Route("POST", "/names", Sellers.names),
 ]

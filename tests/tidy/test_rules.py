@@ -55,17 +55,6 @@ SHARED_NAMES: dict[str, str] = {}
 REMAINING: dict[str, set[str]] = {
     "long": {"cli/goods.py", "lab/bench/flash.py", "lab/bench/search.py"},
     "patches": {"payments/stripe.py"},
-    "formats": {
-        "accounts/api.py",
-        "catalog/api.py",
-        "flashsale/api.py",
-        "notifications/api.py",
-        "payments/api.py",
-        "recommendations/api.py",
-        "reviews/api.py",
-        "search/api.py",
-        "sellers/api.py",
-    },
     "names": {
         "Answer",
         "Ask",
