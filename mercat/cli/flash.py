@@ -53,7 +53,7 @@ def in_shop(connection: Connection, work: Callable[[Shop], Awaitable[T]]) -> T:
 
 
 def create(connection: Connection, sale_id: str, goods: str, starts_at: datetime, **told: object) -> int:
-    """A sale of an offer, or of a product's featured one."""
+    """Checklist a sale of an offer, or of a product's featured one."""
 
     async def work(shop: Shop) -> Sale:
         try:
@@ -83,22 +83,22 @@ def _hook(kind: type, value: object) -> object:
 def prepare(
     connection: Connection, sale_id: str, who: str, *, people: int, out: Path | None, dry_run: bool
 ) -> int:
-    """Gets the shop ready: each step is said, and with `dry_run` only said."""
+    """Get the shop ready: each step is said, and with `dry_run` only said."""
 
     async def work(shop: Shop) -> int:
         sale = await shop.flashsale.sale(sale_id)
-        plan = Plan()
-        await _look_at_stock(plan, shop, sale)
-        await _look_at_sizes(plan, shop, connection.processes, people)
-        plan.step("switched off until the end", ", ".join(WITHOUT))
+        checklist = Checklist()
+        await _look_at_stock(checklist, shop, sale)
+        await _look_at_sizes(checklist, shop, connection.processes, people)
+        checklist.step("switched off until the end", ", ".join(WITHOUT))
         armed = sorted(shop.breakers.keys() - set(WITHOUT))
-        plan.step("breakers armed until the end", ", ".join(armed))
-        plan.step("caches", "product, category and sale pages are asked for once")
+        checklist.step("breakers armed until the end", ", ".join(armed))
+        checklist.step("caches", "product, category and sale pages are asked for once")
         folder = out or shop.settings.data / _PAGES
-        plan.step("static pages", f"the sale's page and what it looks like, in {folder}")
-        _console.print(plan.steps)
-        if plan.problems:
-            _console.print(f"Not ready: {', '.join(plan.problems)}.", style="red")
+        checklist.step("static pages", f"the sale's page and what it looks like, in {folder}")
+        _console.print(checklist.steps)
+        if checklist.problems:
+            _console.print(f"Not ready: {', '.join(checklist.problems)}.", style="red")
             return 1
         if dry_run:
             _console.print("Nothing was changed (--dry-run).")
@@ -112,40 +112,42 @@ def prepare(
     return in_shop(connection, work)
 
 
-class Plan:
+class Checklist:
     """What is looked at and done before a sale, and what is not good."""
 
     def __init__(self) -> None:
         self.steps = Table("step", "how it stands", box=None, header_style="bold")
         self.problems: list[str] = []
 
-    def step(self, name: str, said: str, *, good: bool = True) -> None:
-        self.steps.add_row(name, said if good else f"NOT GOOD: {said}")
+    def step(self, name: str, state: str, *, good: bool = True) -> None:
+        self.steps.add_row(name, state if good else f"NOT GOOD: {state}")
         if not good:
             self.problems.append(name)
 
 
-async def _look_at_stock(plan: Plan, shop: Shop, sale: Sale) -> None:
+async def _look_at_stock(checklist: Checklist, shop: Shop, sale: Sale) -> None:
     stock = (await shop.inventory.stock([sale.offer_id])).get(sale.offer_id)
     available = stock.available if stock else 0
-    plan.step("units in stock", f"{available:,} of {sale.left:,}", good=available >= sale.left)
-    plan.step("the sale", f"{sale.state}, {sale.starts_at:%d %b %H:%M:%S} UTC", good=sale.state != "ended")
+    checklist.step("units in stock", f"{available:,} of {sale.left:,}", good=available >= sale.left)
+    checklist.step(
+        "the sale", f"{sale.state}, {sale.starts_at:%d %b %H:%M:%S} UTC", good=sale.state != "ended"
+    )
 
 
-async def _look_at_sizes(plan: Plan, shop: Shop, processes: int, people: int) -> None:
+async def _look_at_sizes(checklist: Checklist, shop: Shop, processes: int, people: int) -> None:
     """Whether engines and processes are large enough for so many, and which setting says otherwise."""
     memory = await shop.host.store.do("INFO", "memory")
     limit, used = (memory.get(name, 0) for name in ("maxmemory", "used_memory"))
     needed = people * _BYTES_A_PERSON
     room = f"{needed / 1e6:,.0f} MB for {people:,} people"
-    plan.step(
+    checklist.step(
         "room for the queue",
         f"{room}, of {(limit - used) / 1e6:,.0f} MB (maxmemory of the store)" if limit else room,
         good=not limit or needed < limit - used,
     )
     cores = os.cpu_count() or 1
     web = max(processes - 1, 0)  # the other one works in the back
-    plan.step(
+    checklist.step(
         "workers",
         f"{web} on {cores} cores (MERCAT_WORKERS)" if processes else "the shop is closed",
         good=web >= min(cores, 2),
@@ -154,7 +156,7 @@ async def _look_at_sizes(plan: Plan, shop: Shop, processes: int, people: int) ->
     most = int(await database.fetchval("select current_setting('max_connections')"))
     held = web * AT_ONCE * len(CHECKOUT_PATH)
     wanted = processes * shop.settings.pool_size * len(CHECKOUT_PATH)
-    plan.step(
+    checklist.step(
         "connections to PostgreSQL",
         f"{wanted} at the till of {most} (MERCAT_POOL_SIZE, max_connections), {held} held open until the end",
         good=wanted <= most,
@@ -162,7 +164,7 @@ async def _look_at_sizes(plan: Plan, shop: Shop, processes: int, people: int) ->
 
 
 async def _write_page(connection: Connection, sale: Sale, folder: Path) -> None:
-    """The sale's page as everybody gets it, with the files that it names, by the paths they are asked for."""
+    """Fetch the sale's page as everybody gets it, and the files that it names, by their paths."""
     import httpx
 
     base = f"http://{connection.host}:{connection.port}"
@@ -206,7 +208,7 @@ async def _warm(connection: Connection, sale: Sale) -> None:
 
 
 def finish(connection: Connection, sale_id: str, who: str, why: str) -> int:
-    """Ends the sale, undoes what `prepare` did, and makes the certificate."""
+    """End the sale, undo what `prepare` did, and make the certificate."""
 
     async def work(shop: Shop) -> Certified:
         sale = await shop.flashsale.sale(sale_id)
@@ -230,7 +232,7 @@ def verify(connection: Connection, sale_id: str) -> int:
 
 
 def certificate(connection: Connection, sale_id: str, out: Path | None) -> int:
-    """The certificate of a sale as it is now, signed; on standard output or into a file."""
+    """Write the certificate of a sale as it is now, signed; on standard output or into a file."""
     made = in_shop(connection, lambda shop: certify(shop, sale_id))
     content = msgspec.json.format(codec.encode(made), indent=1)
     if out:
@@ -279,7 +281,7 @@ def _show_certificate(made: Certified) -> int:
 
 
 def rehearse_of(people: int, units: int, rate: float) -> int:
-    """A whole sale in a shop of its own, told as it goes."""
+    """Play a whole sale in a shop of its own, told as it goes."""
     from mercat.lab.bench.flash import rehearse
 
     done = asyncio.run(rehearse(people, units, rate, _console.print))
@@ -321,7 +323,7 @@ def flash_create(
     members: Annotated[bool, typer.Option(help="Only for people with an account.")] = False,
     data: Data = HERE,
 ) -> None:
-    """Plan a sale. Its offer is sold in it alone from now on; the draw's commitment is said."""
+    """Checklist a sale. Its offer is sold in it alone from now on; the draw's commitment is said."""
     with opened_shop(data, "flash") as shop:
         create(
             shop,
@@ -393,7 +395,7 @@ def flash_certificate(
     ] = None,
     data: Data = HERE,
 ) -> None:
-    """What a sale was, as signed JSON, with what the audit found behind it."""
+    """Write what a sale was, as signed JSON, with what the audit found behind it."""
     if check:
         raise typer.Exit(check_file(check))
     with opened_shop(data, "flash") as shop:
@@ -406,5 +408,5 @@ def flash_rehearse(
     units: Annotated[int, typer.Option(min=1, max=100_000, help="How many are on sale.")] = 500,
     rate: Annotated[float, typer.Option(min=1, help="People let in a second.")] = 50,
 ) -> None:
-    """A whole sale with made-up people in a shop of its own, to watch: it is gone afterwards."""
+    """Play a whole sale with made-up people in a shop of its own, to watch: it is gone afterwards."""
     raise typer.Exit(rehearse_of(people, units, rate))

@@ -16,7 +16,6 @@ AHEAD = {
     "add-a-letter",
     "add-a-migration",
     "add-a-payment-provider",
-    "add-a-setting",
     "add-an-event",
 }
 """Pages that describe what is on its way to main; only shrinks."""
