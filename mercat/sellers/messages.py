@@ -4,7 +4,9 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from mercat.catalog import NewProduct
 from mercat.ids import SellerId, UserId
+from mercat.inventory import StockQuantity
 from mercat.kit.refusals import Conflict
 
 
@@ -14,6 +16,22 @@ class Seller(Struct, frozen=True):
     name: str
     status: str
     since: datetime
+
+
+class ListingRow(Struct, frozen=True):
+    """A product in a list of them, how many there are, and its row there."""
+
+    row: int
+    product: NewProduct
+    quantity: StockQuantity
+
+
+class RefusedRow(Struct, frozen=True):
+    """A row that could not be listed: what was wrong, and the field that it points to, if any."""
+
+    row: int
+    field: str
+    detail: str
 
 
 class NameTaken(Conflict):

@@ -42,14 +42,13 @@ from mercat.web.checkout_messages import UNMOVED, checkout_message
 from mercat.web.context import allow_card_field
 from mercat.web.errors import RefusalMessage
 from mercat.web.forms import Form, FormErrors, id_of, read_form
-from mercat.web.idempotency import key_of
+from mercat.web.idempotency import FORM_KEY_MAX, form_key, key_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, Price, is_given, minor
 from mercat.web.session import caller_of
 
 _ASK_KEPT_S = 86_400
-_KEY_MAX = 64
 _NOTHING_BEGAN = (400, 401, 403, 404, 409, 422)
 """Refusals that checkout raises rather than stores: the same form may be mended and sent again."""
 _IN_PROGRESS = CheckoutAnswer(Pending(), 202, b"")
@@ -297,14 +296,14 @@ class CheckoutPages:
         caller = await caller_of(request)
         if caller is None:
             return self._pages.redirect(request, "/cart")
-        return await self._page(request, caller, form, key=_key(form))
+        return await self._page(request, caller, form, key=form_key(form))
 
     async def buy(self, request: Request) -> Response:
         form = await self._pages.form(request)
         caller = await caller_of(request)
         if caller is None:
             return self._pages.redirect(request, "/cart")
-        key = _key(form)
+        key = form_key(form)
         ask = await self._asked(caller, key)
         if ask is None:
             try:
@@ -558,7 +557,9 @@ class CheckoutPages:
         return await self._asked(caller, key) or ask
 
     async def _asked(self, caller: Caller, key: str) -> Buy | None:
-        kept = await self._store.do("GET", _stored_name(caller, key)) if 0 < len(key) <= _KEY_MAX else None
+        kept = (
+            await self._store.do("GET", _stored_name(caller, key)) if 0 < len(key) <= FORM_KEY_MAX else None
+        )
         try:
             return codec.decode(kept, Buy) if kept else None
         except msgspec.ValidationError:  # an earlier release remembered what no checkout takes
@@ -568,11 +569,6 @@ class CheckoutPages:
 
 def _errors(read: object) -> dict[str, str]:
     return read if isinstance(read, FormErrors) else {}
-
-
-def _key(form: dict[str, str]) -> str:
-    key = form.get("key", "")
-    return key if 0 < len(key) <= _KEY_MAX and key.isascii() and key.isalnum() else uuid.uuid4().hex
 
 
 def _stored_name(caller: Caller, key: str) -> str:

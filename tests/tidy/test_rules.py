@@ -68,8 +68,6 @@ REMAINING: dict[str, set[str]] = {
         "web/checkout.py: CheckoutPages.buy",
         "web/desk/sellers.py: SellerPages.open_shop",
         "web/desk/sellers.py: SellersApi.register_seller",
-        "web/desk/upload.py: UploadPages._take",
-        "web/desk/upload.py: UploadPages.take_list",
         "web/sessions.py: SessionPages._come_along",
         "web/sessions.py: SessionPages.do_register",
         "web/sessions.py: SessionPages.do_signin",
