@@ -6,30 +6,40 @@ provider's token is kept. A guest is a person too: they have a user id and may d
 
 from mercat.accounts.api import API
 from mercat.accounts.messages import (
+    EMAIL_MAX,
+    PASSWORD_MAX,
     Address,
+    CardLabel,
     Credentials,
+    Email,
     EmailTaken,
     NewAddress,
     NewPerson,
+    Password,
     PaymentMethod,
+    PersonName,
     Session,
     TooMany,
     WrongPassword,
 )
-from mercat.accounts.rules import wrong_with_token
 from mercat.accounts.service import Accounts
 
 __all__ = [
     "API",
+    "EMAIL_MAX",
+    "PASSWORD_MAX",
     "Accounts",
     "Address",
+    "CardLabel",
     "Credentials",
+    "Email",
     "EmailTaken",
     "NewAddress",
     "NewPerson",
+    "Password",
     "PaymentMethod",
+    "PersonName",
     "Session",
     "TooMany",
     "WrongPassword",
-    "wrong_with_token",
 ]

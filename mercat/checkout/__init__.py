@@ -7,7 +7,6 @@ true. `service.py` lists the parts: preparation, purchases, recovery, aftercare,
 
 from mercat.checkout.api import API
 from mercat.checkout.messages import (
-    EMAIL_MAX,
     FLASH_PASS_MAX,
     AdmissionGate,
     Buy,
@@ -17,7 +16,6 @@ from mercat.checkout.messages import (
     CheckoutInProgress,
     CheckoutOutcome,
     Confirmed,
-    Email,
     MethodCode,
     NotAdmitted,
     Parked,
@@ -38,7 +36,6 @@ from mercat.kit.refusals import KeyReused
 
 __all__ = [
     "API",
-    "EMAIL_MAX",
     "FLASH_PASS_MAX",
     "AdmissionGate",
     "Buy",
@@ -49,7 +46,6 @@ __all__ = [
     "CheckoutInProgress",
     "CheckoutOutcome",
     "Confirmed",
-    "Email",
     "KeyReused",
     "MethodCode",
     "Neighbours",

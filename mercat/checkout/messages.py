@@ -6,6 +6,7 @@ from typing import Annotated, Any, Protocol
 
 from msgspec import Meta, Struct
 
+from mercat.accounts import Email
 from mercat.fulfilment import ParcelStatus
 from mercat.ids import AddressId, CheckoutId, OrderId, PaymentMethodId, ReturnId
 from mercat.kit.refusals import Conflict, Forbidden, Invalid, Refusal
@@ -15,15 +16,6 @@ from mercat.payments import NextAction, SellerPart
 FLASH_PASS_MAX = 2_000
 QuoteId = Annotated[str, Meta(max_length=60_000)]
 MethodCode = Annotated[str, Meta(min_length=1, max_length=40)]
-EMAIL_MAX = 254
-Email = Annotated[
-    str,
-    Meta(
-        max_length=EMAIL_MAX,
-        pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+(?![\s\S])",
-        extra={"words": "Write an e-mail address, such as ann@example.com."},
-    ),
-]
 
 
 class Buy(Struct, frozen=True):

@@ -31,7 +31,7 @@ from mercat.kit.batching import Coalescer
 from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import BadRequest, Invalid, KeyReused, NotFound, Overloaded
 from mercat.kit.rpc import Caller
-from mercat.payments import Outcome
+from mercat.payments import ChallengeOutcome
 from mercat.pricing import QuoteExpired
 
 T = TypeVar("T")
@@ -105,7 +105,7 @@ class Purchases:
             return await self._again(existing, fingerprint)
         return await self._cart_is_taken(record)
 
-    async def challenge(self, ticket: str, outcome: Outcome) -> CheckoutAnswer:
+    async def challenge(self, ticket: str, outcome: ChallengeOutcome) -> CheckoutAnswer:
         """Take in what the shopper told their bank; the purchase goes on from there."""
         checkout_id = await self._payments.answer_challenge(ticket, outcome)
         return await self.resume(checkout_id)

@@ -31,7 +31,7 @@ class Checkout:
         self.aftercare = Aftercare(db, neighbours, settings)
         self.parking = ParkedWork(db)
 
-        self.keep_card = SavedCards(neighbours, settings).keep_card
+        self.keep_card = SavedCards(neighbours).keep_card
         self.quote = self.preparation.quote
         self.buy = self.purchases.buy
         self.resume = self.purchases.resume

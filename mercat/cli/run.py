@@ -38,7 +38,9 @@ def serve(
     ] = "",
 ) -> None:
     """Open the shop: PostgreSQL, Valkey, the web workers and the one in the back. Ctrl-C closes it."""
-    settings.load()
+    from mercat.payments import declaration  # only who opens the shop waits for it
+
+    declaration(settings.load())
     if only:
         _check_services(only)
     Plan(str(data), host, port, workers, only, demo).carry_out()

@@ -10,6 +10,7 @@ from mercat.accounts import Address, NewAddress, PaymentMethod
 from mercat.ids import AddressId, PaymentMethodId
 from mercat.kit.refusals import Invalid, Refusal
 from mercat.kit.rpc import Caller
+from mercat.payments import declaration
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.errors import message_of
@@ -62,8 +63,8 @@ class AccountApi:
         return PaymentMethodsShown(await self._shop.accounts.payment_methods(caller.user_id))
 
     async def add_payment_method(self, caller: Caller, method: PaymentMethodAsk) -> PaymentMethodMade:
-        """Keep a way to pay, by the provider's token: never a card's number. With Stripe a guest's is for
-        one purchase, and is not listed."""
+        """Keep a way to pay, by the provider's token: never a card's number. Where a token works once, a
+        guest's is for one purchase, and is not listed."""
         return PaymentMethodMade(await self._shop.checkout.keep_card(caller, method.token))
 
 
@@ -94,7 +95,7 @@ class AccountPages:
             caller=caller,
             addresses=await self._shop.accounts.addresses(caller.user_id),
             methods=await self._shop.accounts.payment_methods(caller.user_id),
-            cards=rendering.cards(self._shop.settings),
+            cards=rendering.cards(declaration(self._shop.settings)),
             countries=rendering.COUNTRIES,
             form=form,
             refused=message_of(refused) if refused else None,

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat import money
-from mercat.accounts import Address, NewAddress
+from mercat.accounts import Address, Email, NewAddress
 from mercat.cart import CartView
 from mercat.checkout import (
     FLASH_PASS_MAX,
@@ -19,7 +19,6 @@ from mercat.checkout import (
     CheckoutAnswer,
     CheckoutInProgress,
     Confirmed,
-    Email,
     MethodCode,
     Pending,
     PriceChanged,
@@ -32,14 +31,14 @@ from mercat.kit import codec
 from mercat.kit.http import Answer
 from mercat.kit.refusals import BadRequest, Invalid, NotFound, Refusal
 from mercat.kit.rpc import Caller
-from mercat.payments import NextAction
+from mercat.payments import NextAction, declaration
 from mercat.pricing import PricedBasket, PricedLine
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.account import CARD_TOKEN_MAX
 from mercat.web.cart import problem_texts
 from mercat.web.checkout_messages import UNMOVED, checkout_message
-from mercat.web.context import allow_card_field
+from mercat.web.context import allow
 from mercat.web.errors import RefusalMessage
 from mercat.web.forms import Form, FormErrors, id_of, read_form
 from mercat.web.idempotency import FORM_KEY_MAX, form_key, key_of
@@ -270,8 +269,9 @@ class CheckoutPages:
         self._pages = pages
         self._shop = shop
         self._store = shop.host.store
-        self._cards = rendering.cards(shop.settings)
-        self._card_field = shop.settings.card_field()
+        provider = declaration(shop.settings)
+        self._cards = rendering.cards(provider)
+        self._card_field = provider.card_field
 
     async def checkout(self, request: Request) -> Response:
         caller = await caller_of(request)
@@ -400,7 +400,7 @@ class CheckoutPages:
         method = next((each for each in methods if each.code == form["method"]), None)
         due = await self._due(caller, view, chosen, method, country, region) if method else None
         if self._card_field:
-            allow_card_field(request)
+            allow(request, self._card_field.policy)
         return await self._pages.page(
             request,
             "checkout.html",

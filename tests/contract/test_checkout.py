@@ -32,7 +32,7 @@ from mercat.kit import codec
 from mercat.kit.refusals import BadRequest, NotFound, Overloaded
 from mercat.kit.rpc import Caller
 from mercat.orders import LineQuantity, NotCancellable, NotReturnable
-from mercat.payments import Outcome
+from mercat.payments import ChallengeOutcome
 from mercat.pricing import QuoteExpired
 
 
@@ -363,7 +363,7 @@ async def test_an_abandoned_challenge_ends_and_a_late_yes_charges_nothing(scene,
     assert await scene.checkout.recovery.recover() == 0  # fifteen minutes are the shopper's
     clock_ahead(WALKED_AWAY)
     assert await scene.checkout.recovery.recover() == 1
-    late = await checkout.challenge(ticket, Outcome("approve"))
+    late = await checkout.challenge(ticket, ChallengeOutcome("approve"))
     assert (late.status, msgspec.json.decode(late.body)["code"]) == (402, "payment_declined")
     await scene.must_have_bought_nothing()
 
@@ -373,7 +373,7 @@ async def test_a_challenge_that_is_met_goes_on(scene, checkout):
     waiting = await checkout.buy(scene.ann, "k1", ask)
     ticket = msgspec.json.decode(waiting.body)["next_action"]["url"].rsplit("/", 1)[1]
     assert (await checkout.buy(scene.ann, "k1", ask)).body == waiting.body
-    assert (await checkout.challenge(ticket, Outcome("approve"))).status == 201
+    assert (await checkout.challenge(ticket, ChallengeOutcome("approve"))).status == 201
     await scene.must_have_bought()
 
 

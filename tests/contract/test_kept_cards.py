@@ -101,9 +101,11 @@ async def shop(settings, db):
         told = msgspec.structs.replace(
             settings,
             payment_provider="stripe",
-            stripe_key=Secret("sk_live_double"),
-            stripe_publishable_key="pk_live_double",
-            stripe_url=url,
+            variables={
+                "stripe_key": Secret("sk_live_double"),
+                "stripe_publishable_key": Secret("pk_live_double"),
+                "stripe_url": Secret(url),
+            },
         )
         scene = await Scene(await build_shop(told, stack), db).open()
         await scene.shop.inventory.receive("more", [Line(scene.tea, 100)], scene.seller)

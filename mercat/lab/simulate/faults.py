@@ -31,7 +31,7 @@ _WRITES = re.compile(r"\b(insert into|update|delete from)\b|redis\.call\('(H?SET
 _BREAKS, _FALLS_ASLEEP = 0.08, 0.25
 _VERBS = ("fetch", "fetchrow", "fetchval", "execute")
 _SCRIPTS = {text: name.lower() for name, text in vars(scripts).items() if name.isupper()}
-_SORTED = ("checkout.take_over_lapsed", "checkout.undoing_lapsed", "payments.unheard")
+_SORTED = ("checkout.take_over_lapsed", "checkout.undoing_lapsed", "payments.take_pending_webhooks")
 
 
 class Crash(Exception):
