@@ -56,7 +56,6 @@ SWITCHES = {"payments/providers/stripe/adapter.py": "its library documents the s
 
 REMAINING: dict[str, set[str]] = {
     "long": {"cli/goods.py"},
-    "writes": {"web/checkout.py: CheckoutPages._ask", "web/checkout.py: CheckoutPages.buy"},
 }
 
 
