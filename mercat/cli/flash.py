@@ -53,7 +53,7 @@ def in_shop(connection: Connection, work: Callable[[Shop], Awaitable[T]]) -> T:
 
 
 def create(connection: Connection, sale_id: str, goods: str, starts_at: datetime, **told: object) -> int:
-    """Checklist a sale of an offer, or of a product's featured one."""
+    """Plan a sale of an offer, or of a product's featured one."""
 
     async def work(shop: Shop) -> Sale:
         try:
@@ -87,18 +87,18 @@ def prepare(
 
     async def work(shop: Shop) -> int:
         sale = await shop.flashsale.sale(sale_id)
-        checklist = Checklist()
-        await _look_at_stock(checklist, shop, sale)
-        await _look_at_sizes(checklist, shop, connection.processes, people)
-        checklist.step("switched off until the end", ", ".join(WITHOUT))
+        plan = Plan()
+        await _look_at_stock(plan, shop, sale)
+        await _look_at_sizes(plan, shop, connection.processes, people)
+        plan.step("switched off until the end", ", ".join(WITHOUT))
         armed = sorted(shop.breakers.keys() - set(WITHOUT))
-        checklist.step("breakers armed until the end", ", ".join(armed))
-        checklist.step("caches", "product, category and sale pages are asked for once")
+        plan.step("breakers armed until the end", ", ".join(armed))
+        plan.step("caches", "product, category and sale pages are asked for once")
         folder = out or shop.settings.data / _PAGES
-        checklist.step("static pages", f"the sale's page and what it looks like, in {folder}")
-        _console.print(checklist.steps)
-        if checklist.problems:
-            _console.print(f"Not ready: {', '.join(checklist.problems)}.", style="red")
+        plan.step("static pages", f"the sale's page and what it looks like, in {folder}")
+        _console.print(plan.steps)
+        if plan.problems:
+            _console.print(f"Not ready: {', '.join(plan.problems)}.", style="red")
             return 1
         if dry_run:
             _console.print("Nothing was changed (--dry-run).")
@@ -112,42 +112,40 @@ def prepare(
     return in_shop(connection, work)
 
 
-class Checklist:
+class Plan:
     """What is looked at and done before a sale, and what is not good."""
 
     def __init__(self) -> None:
         self.steps = Table("step", "how it stands", box=None, header_style="bold")
         self.problems: list[str] = []
 
-    def step(self, name: str, state: str, *, good: bool = True) -> None:
-        self.steps.add_row(name, state if good else f"NOT GOOD: {state}")
+    def step(self, name: str, said: str, *, good: bool = True) -> None:
+        self.steps.add_row(name, said if good else f"NOT GOOD: {said}")
         if not good:
             self.problems.append(name)
 
 
-async def _look_at_stock(checklist: Checklist, shop: Shop, sale: Sale) -> None:
+async def _look_at_stock(plan: Plan, shop: Shop, sale: Sale) -> None:
     stock = (await shop.inventory.stock([sale.offer_id])).get(sale.offer_id)
     available = stock.available if stock else 0
-    checklist.step("units in stock", f"{available:,} of {sale.left:,}", good=available >= sale.left)
-    checklist.step(
-        "the sale", f"{sale.state}, {sale.starts_at:%d %b %H:%M:%S} UTC", good=sale.state != "ended"
-    )
+    plan.step("units in stock", f"{available:,} of {sale.left:,}", good=available >= sale.left)
+    plan.step("the sale", f"{sale.state}, {sale.starts_at:%d %b %H:%M:%S} UTC", good=sale.state != "ended")
 
 
-async def _look_at_sizes(checklist: Checklist, shop: Shop, processes: int, people: int) -> None:
+async def _look_at_sizes(plan: Plan, shop: Shop, processes: int, people: int) -> None:
     """Whether engines and processes are large enough for so many, and which setting says otherwise."""
     memory = await shop.host.store.do("INFO", "memory")
     limit, used = (memory.get(name, 0) for name in ("maxmemory", "used_memory"))
     needed = people * _BYTES_A_PERSON
     room = f"{needed / 1e6:,.0f} MB for {people:,} people"
-    checklist.step(
+    plan.step(
         "room for the queue",
         f"{room}, of {(limit - used) / 1e6:,.0f} MB (maxmemory of the store)" if limit else room,
         good=not limit or needed < limit - used,
     )
     cores = os.cpu_count() or 1
     web = max(processes - 1, 0)  # the other one works in the back
-    checklist.step(
+    plan.step(
         "workers",
         f"{web} on {cores} cores (MERCAT_WORKERS)" if processes else "the shop is closed",
         good=web >= min(cores, 2),
@@ -156,7 +154,7 @@ async def _look_at_sizes(checklist: Checklist, shop: Shop, processes: int, peopl
     most = int(await database.fetchval("select current_setting('max_connections')"))
     held = web * AT_ONCE * len(CHECKOUT_PATH)
     wanted = processes * shop.settings.pool_size * len(CHECKOUT_PATH)
-    checklist.step(
+    plan.step(
         "connections to PostgreSQL",
         f"{wanted} at the till of {most} (MERCAT_POOL_SIZE, max_connections), {held} held open until the end",
         good=wanted <= most,
@@ -303,7 +301,7 @@ Who = Annotated[str, typer.Option(help="Who does it, for the record.", envvar="U
 
 
 @commands.command("create")
-def flash_create(
+def flash_create(  # noqa: PLR0913  - an option is a parameter
     sale: SaleName,
     goods: Annotated[str, typer.Argument(metavar="OFFER", help="An offer (off_…) or a product (prod_…).")],
     units: Annotated[int, typer.Argument(min=1, metavar="UNITS", help="How many are on sale.")],
@@ -323,7 +321,7 @@ def flash_create(
     members: Annotated[bool, typer.Option(help="Only for people with an account.")] = False,
     data: Data = HERE,
 ) -> None:
-    """Checklist a sale. Its offer is sold in it alone from now on; the draw's commitment is said."""
+    """Plan a sale. Its offer is sold in it alone from now on; the draw's commitment is said."""
     with opened_shop(data, "flash") as shop:
         create(
             shop,

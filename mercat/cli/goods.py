@@ -89,6 +89,16 @@ async def _import(
                 note=note,
                 progress=progress,
             )
+    _summarise(done, report, left_out, cut, time.perf_counter() - began)
+    if not left_out and not cut:
+        report.unlink(missing_ok=True)
+    return 1 if any(each.broken for each in done) else 0
+
+
+def _summarise(
+    done: Sequence[catalog.ImportProgress], report: Path, left_out: int, cut: int, seconds: float
+) -> None:
+    """Print what became of each file, and where the report is."""
     for each in done:
         by_outcome = {
             "added": each.added,
@@ -100,16 +110,13 @@ async def _import(
         _console.print(f"{each.file.name}: {counts or 'nothing in it'}")
         if each.broken:
             _console.print(f"{each.file.name}: {each.broken}.", style="red")
-    _console.print(f"Done in {time.perf_counter() - began:.1f} s.")
+    _console.print(f"Done in {seconds:.1f} s.")
     if left_out:
         rows = "1 row was" if left_out == 1 else f"{left_out:,} rows were"
         _console.print(f"{rows} left out; {report} says which and why.", style="yellow", soft_wrap=True)
     if cut:
         fields = "1 field was" if cut == 1 else f"{cut:,} fields were"
         _console.print(f"{fields} cut; {report} says which and why.", style="yellow", soft_wrap=True)
-    if not left_out and not cut:
-        report.unlink(missing_ok=True)
-    return 1 if any(each.broken for each in done) else 0
 
 
 def _size(file: Path) -> int:

@@ -36,7 +36,7 @@ class PublicRoute(Route):
     """A route of the API: also what it shows, where the method answers ready bytes, and the codes of the
     refusals that are its own."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  - a row of the table
         self,
         verb: str,
         path: str,

@@ -28,7 +28,7 @@ from mercat.inventory import Line
 from mercat.kit import clock, codec
 from mercat.kit.rpc import Caller
 from mercat.lab.bench import cache, floors
-from mercat.lab.bench.checkout import Shoppers, invite, stock_shelves
+from mercat.lab.bench.checkout import ShopperPool, invite, stock_shelves
 from mercat.lab.bench.load import Load, Result, request
 from mercat.lab.bench.report import Report
 from mercat.lab.bench.shop import audited, opened, staff
@@ -105,10 +105,10 @@ async def flash(seconds: float, people: int = 0) -> Report:
     )
 
 
-async def _others(shop: Shop) -> Shoppers:
+async def _others(shop: Shop) -> ShopperPool:
     """Shoppers who want nothing of the sale, with full carts for as long as it takes."""
     count = int(_OTHERS_A_SECOND * (_MEANWHILE_S + 30))
-    crowd = Shoppers(shop, await invite(shop, count), await stock_shelves(shop))
+    crowd = ShopperPool(shop, await invite(shop, count), await stock_shelves(shop))
     while await crowd.fill():
         pass
     return crowd
