@@ -84,6 +84,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Set it behind TLS: cookies are then sent over TLS only."""
     requests_at_once: int = 1000
     """What a worker answers at the same time; beyond it a request gets 503 at once."""
+    body_s: float = 10
+    """How long the body of a request may take to arrive; one that is not whole by then gets 408."""
+    bodies_at_once: int = 100
+    """How many unfinished bodies one network may hold in a worker; more get 429 at once. From this machine
+    as many as `requests_at_once`."""
     account_rate: float = 100
     """Requests a second that an account may make on average."""
     account_burst: int = 3_000
