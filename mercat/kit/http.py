@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 import structlog
@@ -11,7 +12,7 @@ from starlette.responses import Response
 
 from mercat.kit import codec
 from mercat.kit.db_errors import AWAY, WRONG_VALUE
-from mercat.kit.refusals import Invalid, Refusal, TooLarge, Unavailable
+from mercat.kit.refusals import BadRequest, Invalid, Refusal, TooLarge, Unavailable
 
 log = structlog.get_logger("mercat.http")
 BODY_BYTES_MAX = 1_000_000
@@ -20,6 +21,7 @@ DISCARDED_BYTES_MAX = 32_000_000
 they have sent everything. Services take as much from each other."""
 BODY = "mercat.body"
 """Where a scope has the body that was read already; None where it was too large."""
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -111,6 +113,19 @@ async def _stream(request: Request, most: int) -> bytes:
     if size > most:
         raise TooLarge
     return bytes(body)
+
+
+def check_encoded(encoded: bytes) -> None:
+    """Raise BadRequest unless percent-encoded octets are UTF-8 without NUL (RFC 3986, 2.1)."""
+    if _BAD_ESCAPE.search(encoded):
+        raise BadRequest("A % stands before two hexadecimal digits.")
+    octets = unquote_to_bytes(encoded)
+    if b"\0" in octets:
+        raise BadRequest("A text may not contain the NUL character.")
+    try:
+        octets.decode()
+    except UnicodeDecodeError:
+        raise BadRequest("This is not UTF-8.") from None
 
 
 def _nul_in(body: bytes) -> str:

@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from mercat.kit.http import problem, refusal_of
+from mercat.kit.http import check_encoded, problem, refusal_of
 from mercat.kit.refusals import Invalid, MethodNotAllowed, NotFound, Refusal
 from mercat.kit.rpc import Needs, Route
 from mercat.web.cache import PRIVATE, Handler
@@ -133,7 +133,14 @@ class Router:
 
     def _handler(self, scope: Scope) -> Handler:
         parameters: dict[str, str] = {}
-        path = scope["path"]
+        path, query = scope["path"], scope["query_string"]
+        if b"%" in query or b"%" in scope.get("raw_path", b""):
+            if b"%00" in query and path.startswith(API):
+                raise _nul(query)
+            check_encoded(query)
+            raw_path: bytes = scope.get("raw_path", b"")
+            if b"%00" not in raw_path:  # what names nothing is not there
+                check_encoded(raw_path)
         node = self._find(path, parameters)
         if node is None or not node.handlers:
             raise NotFound("There is nothing at this address.")
@@ -141,8 +148,6 @@ class Router:
         handler = node.handlers.get("GET" if verb == "HEAD" else verb)
         if handler is None:
             return partial(self._other_method, node)
-        if b"%00" in scope["query_string"] and path.startswith(API):
-            raise _nul(scope["query_string"])
         scope["path_params"] = parameters
         return handler
 

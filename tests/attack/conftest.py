@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 
+import httpx
 import msgspec
 import pytest
 from granian.server.embed import Server
@@ -47,3 +48,13 @@ async def _stop(server: Server, serving: asyncio.Task[None]) -> None:
     with suppress(TimeoutError, asyncio.CancelledError):
         async with asyncio.timeout(8):
             await serving
+
+
+@pytest.fixture
+async def visitor(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """Nobody in particular, before a shop without a socket."""
+    async with AsyncExitStack() as stack:
+        shop = await build_shop(settings, stack)
+        await shop.search.rebuild(every_product(shop.catalog))
+        transport = httpx.ASGITransport(await public_app(shop), raise_app_exceptions=False)
+        yield await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://shop"))

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from time import perf_counter
 
 import httpx
+from attack.conftest import Open
 
 _HEAD = (
     (
@@ -23,7 +24,7 @@ async def _unfinished(stack: AsyncExitStack, port: int) -> tuple[asyncio.StreamR
     return reader, writer
 
 
-async def test_pages_answer_within_a_second_beside_1500_bodies_that_never_come(opened) -> None:
+async def test_pages_answer_within_a_second_beside_1500_bodies_that_never_come(opened: Open) -> None:
     port, _ = await opened()
     async with AsyncExitStack() as stack, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
         for _ in range(15):
@@ -37,7 +38,7 @@ async def test_pages_answer_within_a_second_beside_1500_bodies_that_never_come(o
         assert whole.status_code == 201
 
 
-async def test_a_body_that_is_not_whole_in_time_is_408_and_its_connection_ends(opened) -> None:
+async def test_a_body_that_is_not_whole_in_time_is_408_and_its_connection_ends(opened: Open) -> None:
     port, _ = await opened(body_s=0.3)
     async with AsyncExitStack() as stack, asyncio.timeout(5):
         reader, _ = await _unfinished(stack, port)
@@ -46,7 +47,9 @@ async def test_a_body_that_is_not_whole_in_time_is_408_and_its_connection_ends(o
         assert b'"code":"request_timeout"' in said
 
 
-async def test_unfinished_bodies_of_one_network_are_bounded_and_the_next_is_told_at_once(opened) -> None:
+async def test_one_network_holds_so_many_unfinished_bodies_and_is_told_at_once(
+    opened: Open,
+) -> None:
     port, _ = await opened(requests_at_once=20, bodies_at_once=5)
     async with AsyncExitStack() as stack, asyncio.timeout(10):
         held = [await _unfinished(stack, port) for _ in range(30)]
@@ -64,7 +67,7 @@ async def test_unfinished_bodies_of_one_network_are_bounded_and_the_next_is_told
                 pass
 
 
-async def test_3000_connections_that_say_nothing_keep_nobody_out(opened) -> None:
+async def test_3000_connections_that_say_nothing_keep_nobody_out(opened: Open) -> None:
     port, _ = await opened()
     async with AsyncExitStack() as stack, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
         for _ in range(3_000):
@@ -75,7 +78,7 @@ async def test_3000_connections_that_say_nothing_keep_nobody_out(opened) -> None
         assert perf_counter() - began < 1
 
 
-async def test_an_upload_that_is_refused_hears_why(opened) -> None:
+async def test_an_upload_that_is_refused_hears_why(opened: Open) -> None:
     port, _ = await opened()
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
         for size in (200, 20_000, 900_000, 2_000_000):
@@ -93,7 +96,7 @@ async def test_an_upload_that_is_refused_hears_why(opened) -> None:
             assert said.status_code == 403, (size, said.text[:200])
 
 
-async def test_an_upload_of_more_than_anybody_reads_hears_why(opened) -> None:
+async def test_an_upload_of_more_than_anybody_reads_hears_why(opened: Open) -> None:
     port, _ = await opened()
     async with asyncio.timeout(10):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
