@@ -26,6 +26,8 @@ from mercat.kit.breaker import Breaker
 from mercat.kit.http import BODY, problem
 from mercat.kit.limits import Allowance, Limit, Limits
 from mercat.kit.refusals import (
+    BadRequest,
+    MisdirectedRequest,
     Overloaded,
     Refusal,
     TooManyRequests,
@@ -35,6 +37,7 @@ from mercat.kit.valkey import Store
 from mercat.settings import Settings
 from mercat.web.bodies import Bodies, RequestTimeout, whole
 from mercat.web.context import RequestContext, context_of
+from mercat.web.origin import host_name
 from mercat.web.session import COOKIE
 
 log = structlog.get_logger("mercat.access")
@@ -96,6 +99,7 @@ class Middleware:
         self._address = Limit(settings.address_rate, settings.address_burst)
         self._limit_loopback = settings.limit_loopback
         self._proxies = frozenset(settings.proxies.split())
+        self._hosts = settings.allowed_hosts()
         self._bodies = Bodies(settings)
         self._requests = 0
         self._requests_max = settings.requests_at_once
@@ -127,6 +131,9 @@ class Middleware:
         structlog.contextvars.bind_contextvars(request_id=request_id.decode())
         reply = _Reply(self._headers, context, scope["method"], given.if_none_match, send)
         began = time.perf_counter()
+        if refusal := self._host_refusal(scope, given.hosts):
+            await self._turn_away(scope, refusal)(scope, receive, reply)
+            return
         address = scope["mercat.address"] = self._address_of(scope, given)
         if given.length or (scope["http_version"] == "2" and scope["method"] in _WITH_BODY):
             try:
@@ -175,6 +182,18 @@ class Middleware:
             _refuse_empty(await self._take([self._account_bucket(caller.user_id)]))
         context.caller, context.asked = caller, True
         return caller
+
+    def _host_refusal(self, scope: Scope, hosts: list[bytes]) -> Refusal | None:
+        """Say why a request's host is not answered, if it is not; probes may ask by any name."""
+        if len(hosts) != 1:
+            return (
+                BadRequest("A request names one host.") if hosts or scope["http_version"] == "1.1" else None
+            )
+        name = host_name(hosts[0])
+        if not name:
+            return BadRequest("The Host header is malformed.")
+        known = not self._hosts or name in self._hosts or scope["path"] in _ALWAYS_OPEN
+        return None if known else MisdirectedRequest()
 
     def _account_bucket(self, user_id: UserId) -> Bucket:
         return f"account:{int(user_id)}", self._account
@@ -252,12 +271,13 @@ def _network(address: str) -> str:
 class _RequestHeaders:
     """The few request headers that the middleware itself looks at."""
 
-    __slots__ = ("bearer", "forwarded_for", "if_none_match", "length", "request_id", "token")
+    __slots__ = ("bearer", "forwarded_for", "hosts", "if_none_match", "length", "request_id", "token")
 
     def __init__(self, headers: Headers) -> None:
         self.token = ""
         self.bearer = False
         self.request_id = self.if_none_match = self.forwarded_for = b""
+        self.hosts: list[bytes] = []
         self.length = b""
         """Of the body in bytes; empty: there is none, `chunked`: it is not said."""
         cookie = b""
@@ -274,6 +294,8 @@ class _RequestHeaders:
             elif name == b"x-request-id":
                 if _REQUEST_ID.fullmatch(value):
                     self.request_id = value
+            elif name == b"host":
+                self.hosts.append(value)
             elif name == b"content-length":
                 if value != b"0":
                     self.length = value

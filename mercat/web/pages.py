@@ -18,7 +18,7 @@ from mercat.web.category_tree import CategoryTree
 from mercat.web.context import context_of
 from mercat.web.errors import error_page, title_of, wait_s
 from mercat.web.forms import read_body
-from mercat.web.origin import Csrf
+from mercat.web.origin import Csrf, Origins
 from mercat.web.router import API, Endpoint
 
 _TURNED_AWAY_S = 3
@@ -29,9 +29,16 @@ class Pages:
     """Pages for people: `categories` stand in the head of each."""
 
     def __init__(
-        self, categories: CategoryTree, secret: bytes, *, secure: bool = False, real_money: bool = False
+        self,
+        categories: CategoryTree,
+        secret: bytes,
+        *,
+        origins: Origins | None = None,
+        secure: bool = False,
+        real_money: bool = False,
     ) -> None:
         self.categories = categories
+        self.origin = origins or Origins()
         self.cache = PageCache()
         self.csrf = Csrf(secret, secure=secure)
         self.statics = rendering.Statics()
@@ -96,7 +103,7 @@ class Pages:
         base: dict[str, Any] = {
             "request": request,
             "departments": await self.categories.departments(),
-            "origin": f"{request.url.scheme}://{request.url.netloc}",
+            "origin": self.origin(request),
             "refused": None,
             "problems": {},
             "q": "",

@@ -42,6 +42,7 @@ from mercat.web.openapi import ApiDocs
 from mercat.web.operator import flash, laws, money, overview, parked, search_rules
 from mercat.web.operator import orders as operator_orders
 from mercat.web.operator.laws import Audit
+from mercat.web.origin import Origins
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute, Router
 from mercat.web.session import api_caller
@@ -110,6 +111,7 @@ def application(
     pages = Pages(
         CategoryTree(shop),
         settings.key("forms"),
+        origins=Origins(settings.origin(), settings.host),
         secure=settings.secure_cookies,
         real_money=settings.real_money(),
     )
