@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -143,6 +143,8 @@ class Router:
                 check_encoded(raw_path)
         node = self._find(path, parameters)
         if node is None or not node.handlers:
+            if path.endswith("/") and (proper := self._find(path.rstrip("/"), {})) and proper.handlers:
+                return _without_slash
             raise NotFound("There is nothing at this address.")
         verb = scope["method"]
         handler = node.handlers.get("GET" if verb == "HEAD" else verb)
@@ -178,6 +180,13 @@ class Router:
                 parameters[node.parameter_name] = segment
             node = following
         return node
+
+
+async def _without_slash(request: Request) -> Response:
+    """Lead on to the address without a slash at its end, with the same method and body."""
+    location = "/" + quote(request.url.path.strip("/"))
+    query = request.url.query
+    return Response(status_code=308, headers={"location": f"{location}?{query}" if query else location})
 
 
 def _nul(query: bytes) -> Invalid:

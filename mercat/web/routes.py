@@ -29,6 +29,7 @@ from mercat.web import (
     robots,
     search,
     sessions,
+    well_known,
     wishlist,
 )
 from mercat.web.cache import Handler
@@ -82,6 +83,7 @@ PAGES = (
     wishlist,
     flash_sales,
     robots,
+    well_known,
     mailbox,
     sellers,
     seller_products,
