@@ -4,8 +4,8 @@
 secret) to its processes. A value of the wrong kind stops the start and names the variable. Times are in
 seconds; "ppm" is parts per million (8.25 % is 82500).
 
-Secrets come from the environment only: `MERCAT_SECRET_KEY`, `MERCAT_STRIPE_KEY`,
-`MERCAT_STRIPE_WEBHOOK_SECRET`, and the passwords inside `MERCAT_STORE_URL`, `MERCAT_CACHE_URL`,
+Secrets come from the environment only: `MERCAT_SECRET_KEY`, the keys of the
+payment provider, and the passwords inside `MERCAT_STORE_URL`, `MERCAT_CACHE_URL`,
 `MERCAT_OPENSEARCH_URL` and `MERCAT_SMTP_URL`. None is ever written to a log, taken as an argument or kept
 in the repository. `mercat serve` makes a secret key for each shop and keeps it in the shop's folder,
 readable by its owner only.
@@ -16,10 +16,12 @@ import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
+
+Part = TypeVar("Part")
 
 
 class Secret(str):
@@ -130,25 +132,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A checkout that cannot be carried out is undone after this."""
 
     # Payments
-    payment_provider: Literal["sandbox", "stripe"] = "sandbox"
-    """Who takes the money: `sandbox`, which lives in the shop, or `stripe`."""
+    payment_provider: str = "sandbox"
+    """Who takes the money: `sandbox`, which lives in the shop, or another of the list in
+    `mercat/payments/providers`."""
     provider_timeout_s: float = 8
     """How long the payment provider may take."""
-    stripe_key: Secret = Secret()
-    """Stripe's secret key, `sk_…`. From the environment only; never shown."""
-    stripe_publishable_key: Annotated[str, msgspec.Meta(pattern=r"^(pk_\w+)?$")] = ""
-    """Stripe's public key, `pk_…`: with it checkout has Stripe's own field for cards. Everybody may see
-    it."""
-    stripe_webhook_secret: Secret = Secret()
-    """What Stripe signs its webhooks with, `whsec_…`. Empty: none are taken."""
-    stripe_url: str = ""
-    """Where Stripe is: for doubles. Empty: its own address."""
     stale_authorisation_s: float = 3600
     """An authorisation that nobody captured within this is voided."""
     reconcile_every_s: float = 86_400
     """How often our books are compared with the provider's by themselves (0: never)."""
-    sandbox_hang_s: float = 5
-    """How long the sandbox provider hangs for the card that times out."""
 
     # Speed and freshness
     pool_size: int = 4
@@ -162,6 +154,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_url: str = ""
     """`smtp://[user:password@]host[:port]` (STARTTLS where offered) or `smtps://…`. Empty: mail stays in the
     mailbox at `/dev/mail`."""
+
+    variables: dict[str, Secret] = {}
+    """Every other `MERCAT_<NAME>`, by its name in small letters: for parts with settings of their own."""
 
     def database(self) -> dict[str, Any]:
         """Return what `asyncpg.connect` needs beside a role and its password."""
@@ -201,13 +196,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         name = urlsplit(self.public_url).hostname
         return frozenset({name, self.host.lower(), "localhost", "127.0.0.1", "::1"}) if name else frozenset()
 
-    def card_field(self) -> str:
-        """Return the public key of the provider's own field for new cards; empty where checkout has none."""
-        return self.stripe_publishable_key if self.payment_provider == "stripe" else ""
-
-    def real_money(self) -> bool:
-        """Say whether charges move real money."""
-        return self.payment_provider == "stripe" and "_test_" not in self.stripe_key.reveal()
+    def part(self, kind: type[Part]) -> Part:
+        """Read the settings that a part declares for itself; WrongSetting names one with a wrong value."""
+        return _read(kind, {name: value.reveal() for name, value in self.variables.items()})
 
     def only(self) -> frozenset[str]:
         """Return the services of this process; empty where it has all of them."""
@@ -229,28 +220,21 @@ class WrongSetting(ValueError):
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings from `MERCAT_…` variables; WrongSetting names one with a wrong value."""
-    given = {
-        name: environment[f"MERCAT_{name.upper()}"]
-        for name in Settings.__struct_fields__
-        if f"MERCAT_{name.upper()}" in environment
-    }
-    addresses = {
-        name.removeprefix("MERCAT_").removesuffix("_URL").lower(): url
-        for name, url in environment.items()
+    given: dict[str, Any] = {
+        name.removeprefix("MERCAT_").lower(): value
+        for name, value in environment.items()
         if name.startswith("MERCAT_")
-        and name.endswith("_URL")
-        and name.removeprefix("MERCAT_").lower() not in Settings.__struct_fields__
     }
+    own = {name: given.pop(name) for name in Settings.__struct_fields__ if name in given}
+    addresses = {name.removesuffix("_url"): value for name, value in given.items() if name.endswith("_url")}
+    return _read(Settings, {**own, "addresses": addresses, "variables": given})
+
+
+def _read(kind: type[Part], given: Mapping[str, Any]) -> Part:
     try:
-        return msgspec.convert(
-            {**given, "addresses": addresses},
-            Settings,
-            strict=False,
-            dec_hook=lambda kind, value: kind(value),
-        )
+        return msgspec.convert(given, kind, strict=False, dec_hook=lambda kind, value: kind(value))
     except msgspec.ValidationError as error:
         what, _, place = str(error).partition(" - at `$.")
-        variable = f"MERCAT_{place.rstrip('`').upper()}"
-        value = environment.get(variable, "")
-        shown = "a secret" if value.startswith(("sk_", "rk_", "whsec_")) else repr(value)
-        raise WrongSetting(f"{variable} cannot be {shown}: {what}.") from None
+        name = place.rstrip("`")
+        value = repr(given.get(name, "")) if kind is Settings else "what it is"  # which may be a secret
+        raise WrongSetting(f"MERCAT_{name.upper()} cannot be {value}: {what}.") from None

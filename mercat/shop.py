@@ -19,6 +19,7 @@ from mercat import (
     flashsale,
     fulfilment,
     inventory,
+    membership,
     notifications,
     orders,
     payments,
@@ -59,6 +60,7 @@ class Shop:
     cart: cart.Cart
     checkout: checkout.Checkout
     flashsale: flashsale.FlashSales
+    membership: membership.Membership
 
     def __init__(self, host: Host, present: Present) -> None:
         """`present` makes the bytes that a purchase is answered with: checkout stores them."""
@@ -101,9 +103,15 @@ async def every_product(goods: catalog.Catalog) -> AsyncIterator[Sequence[Produc
 
 def make_payments(host: Host, db: asyncpg.Pool) -> payments.Payments:
     """Make payments with the provider that the settings name, closed with the host."""
-    provider = payments.provider_of(host.settings, db)
+    provider = payments.connect(host.settings, db)
     host.stack.push_async_callback(provider.close)
     return payments.Payments(db, provider, host.settings)
+
+
+def _make_accounts(host: Host, db: asyncpg.Pool, _: Shop) -> accounts.Accounts:
+    cards = payments.declaration(host.settings).test_cards
+    labels = {card.token: accounts.CardLabel(card.brand, card.last4, card.label) for card in cards}
+    return accounts.Accounts(db, host.store, host.settings, labels)
 
 
 def _make_search(host: Host, db: asyncpg.Pool, _: Shop) -> search.Search:
@@ -133,7 +141,7 @@ SERVICES: dict[str, Service] = {
     "accounts": Service(
         accounts.Accounts,
         accounts.API,
-        lambda host, db, shop: accounts.Accounts(db, host.store, host.settings),
+        _make_accounts,
         on_checkout_path=True,
     ),
     "catalog": Service(
@@ -243,6 +251,13 @@ SERVICES: dict[str, Service] = {
         asks=("catalog", "inventory", "orders", "checkout"),
         on_checkout_path=True,
         duties=lambda shop: {"flash sales": shop.flashsale.runner.keep_running},
+    ),
+    "membership": Service(
+        membership.Membership,
+        membership.API,
+        lambda host, db, shop: membership.Membership(shop.accounts, shop.cart, shop.flashsale, shop.sellers),
+        asks=("accounts", "cart", "flashsale", "sellers"),
+        stateless=True,
     ),
 }
 

@@ -26,7 +26,7 @@ from mercat.kit.host import Host
 from mercat.kit.valkey import Store
 from mercat.lab.bench.shop import opened
 from mercat.migrations import migrate
-from mercat.settings import Settings, load
+from mercat.settings import Secret, Settings, load
 
 # Here nothing is meant to outlive the engine; what must (tests/faults) starts whole shops, with fsync on.
 _FOR_TESTS = {
@@ -48,7 +48,7 @@ def furnished(engines: Connection) -> tuple[Settings, dict[str, list[asyncpg.Rec
     """A database with every schema, and the rows that each table was made with."""
     settings = load({**os.environ, **engines.environment()})
     seeds = asyncio.run(_furnish(engines, settings))
-    return msgspec.structs.replace(settings, sandbox_hang_s=0.05), seeds
+    return msgspec.structs.replace(settings, variables={"sandbox_hang_s": Secret("0.05")}), seeds
 
 
 async def _furnish(engines: Connection, settings: Settings) -> dict[str, list[asyncpg.Record]]:

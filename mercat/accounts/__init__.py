@@ -6,30 +6,46 @@ provider's token is kept. A guest is a person too: they have a user id and may d
 
 from mercat.accounts.api import API
 from mercat.accounts.messages import (
+    CARD_TOKEN_MAX,
+    EMAIL_MAX,
+    PASSWORD_MAX,
     Address,
+    CardLabel,
+    CardToken,
     Credentials,
+    Email,
     EmailTaken,
     NewAddress,
     NewPerson,
+    Password,
     PaymentMethod,
+    PersonName,
     Session,
     TooMany,
     WrongPassword,
 )
-from mercat.accounts.rules import wrong_with_token
+from mercat.accounts.rules import is_same_address
 from mercat.accounts.service import Accounts
 
 __all__ = [
     "API",
+    "CARD_TOKEN_MAX",
+    "EMAIL_MAX",
+    "PASSWORD_MAX",
     "Accounts",
     "Address",
+    "CardLabel",
+    "CardToken",
     "Credentials",
+    "Email",
     "EmailTaken",
     "NewAddress",
     "NewPerson",
+    "Password",
     "PaymentMethod",
+    "PersonName",
     "Session",
     "TooMany",
     "WrongPassword",
-    "wrong_with_token",
+    "is_same_address",
 ]

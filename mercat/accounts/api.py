@@ -3,10 +3,13 @@ from mercat.kit.rpc import Route
 
 API = [
     Route("POST", "/people", Accounts.register),
-    Route("POST", "/sessions", Accounts.sign_in),
+    Route("PUT", "/demo/people", Accounts.seed),
+    Route("POST", "/passwords/verified", Accounts.verify),
+    Route("PUT", "/people/{user_id}/guests/{guest_id}", Accounts.claim),
+    Route("POST", "/people/{user_id}/sessions", Accounts.begin_session),
     Route("POST", "/guests", Accounts.guest),
-    Route("POST", "/sessions/seen", Accounts.who, status=200),
-    Route("POST", "/sessions/ended", Accounts.sign_out, status=200),
+    Route("POST", "/sessions/seen", Accounts.who),
+    Route("POST", "/sessions/ended", Accounts.sign_out),
     Route("PUT", "/people/{user_id}/roles/{role}", Accounts.grant),
     Route("GET", "/people/{user_id}/guests", Accounts.guests_of),
     Route("POST", "/people/{user_id}/addresses", Accounts.add_address),
@@ -14,5 +17,9 @@ API = [
     Route("GET", "/people/{user_id}/addresses/{address_id}", Accounts.address),
     Route("POST", "/people/{user_id}/payment-methods", Accounts.add_payment_method),
     Route("GET", "/people/{user_id}/payment-methods", Accounts.payment_methods),
-    Route("GET", "/people/{user_id}/ways/{address_id}/{payment_method_id}", Accounts.ways),
+    Route(
+        "GET",
+        "/people/{user_id}/purchase/{address_id}/{payment_method_id}",
+        Accounts.address_and_card,
+    ),
 ]

@@ -1,13 +1,21 @@
-"""What accounts are asked and what they answer."""
+"""Requests to accounts and their answers."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Struct
 
 from mercat.ids import AddressId, PaymentMethodId, UserId
 from mercat.kit.refusals import Conflict, SignInFirst
 
+EMAIL_MAX = 254  # RFC 5321, 4.5.3.1.3
+EMAIL_PATTERN = r"^[^@\s]+@[^@\s]+\.[^@\s]+(?![\s\S])"
+EMAIL_PROBLEM = "Write an e-mail address, such as ann@example.com."
+Email = Annotated[str, Meta(max_length=EMAIL_MAX, pattern=EMAIL_PATTERN, extra={"words": EMAIL_PROBLEM})]
+PASSWORD_MIN, PASSWORD_MAX = 6, 200
+Password = Annotated[str, Meta(min_length=PASSWORD_MIN, max_length=PASSWORD_MAX)]
+PERSON_NAME_MAX = 200
+PersonName = Annotated[str, Meta(min_length=1, max_length=PERSON_NAME_MAX, pattern=r"\S")]
 Text = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
 Maybe = Annotated[str, Meta(max_length=200)]
 PostalCode = Annotated[str, Meta(min_length=1, max_length=20, pattern=r"\S")]
@@ -16,6 +24,8 @@ Phone = Annotated[str, Meta(max_length=40)]
 
 
 class NewPerson(Struct, frozen=True):
+    """Somebody who opens an account, as they typed it: `account_problem` says what is wrong with it."""
+
     email: str
     password: str
     name: str
@@ -51,6 +61,19 @@ class Address(Struct, frozen=True, kw_only=True):
     phone: str | None = None
 
 
+CARD_TOKEN_MAX = 100
+CardToken = Annotated[str, Meta(min_length=1, max_length=CARD_TOKEN_MAX)]
+"""A payment provider's name for a card: never the card's number."""
+
+
+class CardLabel(NamedTuple):
+    """How people know a card."""
+
+    brand: str
+    last4: str
+    label: str
+
+
 class PaymentMethod(Struct, frozen=True):
     """A way to pay: the provider's token, and how a person knows it."""
 
@@ -62,12 +85,11 @@ class PaymentMethod(Struct, frozen=True):
 
 
 class Session(Struct, frozen=True):
-    """Signed in (or a guest) until then; `guest` is who somebody was before."""
+    """Signed in, or a guest, until then."""
 
     token: str
     user_id: UserId
     expires_at: datetime
-    guest: UserId | None = None
 
 
 class EmailTaken(Conflict):

@@ -1,6 +1,7 @@
 import asyncio
 import secrets
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from hashlib import sha256
 from typing import Annotated, Any, NamedTuple
 
@@ -11,6 +12,7 @@ from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from mercat import ids
 from mercat.accounts.messages import (
     Address,
+    CardLabel,
     Credentials,
     EmailTaken,
     NewAddress,
@@ -20,19 +22,14 @@ from mercat.accounts.messages import (
     TooMany,
     WrongPassword,
 )
-from mercat.accounts.rules import (
-    CARDS,
-    guest_of,
-    guest_token,
-    wrong_with,
-    wrong_with_token,
-)
+from mercat.accounts.rules import account_problem, guest_of, guest_token
 from mercat.ids import AddressId, PaymentMethodId, SellerId, UserId
 from mercat.kit import clock, codec, sql
 from mercat.kit.batching import Coalescer
 from mercat.kit.limits import Limit, Limits
 from mercat.kit.refusals import Invalid, NotFound, SignInFirst, TooManyRequests
 from mercat.kit.rpc import IN_BODY, Caller
+from mercat.kit.text import normal_text
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
 
@@ -48,36 +45,37 @@ _PEOPLE = (
 )
 
 
-class _WaysAsk(NamedTuple):
+class _AddressAndCard(NamedTuple):
     user_id: int
     address_id: int
     payment_method_id: int
 
 
 class Accounts:
-    def __init__(self, db: asyncpg.Pool, store: Store, settings: Settings) -> None:
+    def __init__(
+        self, db: asyncpg.Pool, store: Store, settings: Settings, test_cards: Mapping[str, CardLabel]
+    ) -> None:
+        """`test_cards`: how the payment provider's cards for trying things out are called, by token."""
         self._db = db
         self._store = store
-        self._settings = settings
+        self._test_cards = test_cards
         self._guests = settings.key("guests")
         self._limits = Limits(store)
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
         self._nobody = self._hasher.hash(secrets.token_hex())
         self._hashing = asyncio.Semaphore(_HASHING_AT_ONCE)
-        self._ways: Coalescer[_WaysAsk, Any] = Coalescer(self._ways_many)
+        self._address_and_card: Coalescer[_AddressAndCard, Any] = Coalescer(self._address_and_card_many)
         self._add_address: Coalescer[tuple[Any, ...], bool] = Coalescer(self._add_addresses)
         self._add_method: Coalescer[tuple[Any, ...], bool] = Coalescer(self._add_methods)
 
-    async def register(self, person: NewPerson, guest: UserId | None = None) -> UserId:
-        """Opens an account; EmailTaken where there is one. What the guest kept becomes this person's."""
-        email, name = person.email.strip(), person.name.strip()
-        if wrong := wrong_with(email, person.password, name):
-            raise Invalid(wrong[0], pointer=wrong[1])
+    async def register(self, person: NewPerson) -> UserId:
+        """Open an account; EmailTaken where there is one, Invalid for what `account_problem` finds."""
+        email, name = normal_text(person.email), normal_text(person.name)
+        if problem := account_problem(email, person.password, name):
+            raise Invalid(problem[0], pointer=problem[1])
         user_id = await self._open(email, person.password, name, ["shopper"])
         if user_id is None:
             raise EmailTaken(pointer="/email")
-        if guest:
-            await self._db.execute(queries.claim, guest, user_id)
         return user_id
 
     async def _open(self, email: str, password: str, name: str, roles: list[str]) -> UserId | None:
@@ -86,9 +84,11 @@ class Accounts:
         row = await self._db.fetchrow(queries.open, ids.new(UserId), email, name, hashed, roles)
         return UserId(row["user_id"]) if row else None
 
-    async def sign_in(self, credentials: Credentials, guest: Caller | None = None) -> Session:
-        """A new session. An unknown e-mail takes as long as a wrong password, and is refused alike."""
-        email, password = credentials.email.strip(), credentials.password
+    async def verify(self, credentials: Credentials) -> UserId:
+        """Check a password; WrongPassword, or TooManyRequests for too many guesses.
+
+        An unknown e-mail takes as long as a wrong password, and is refused alike."""
+        email, password = normal_text(credentials.email), credentials.password
         bucket = f"sign-in:{sha256(email.lower().encode()).hexdigest()}"
         [verdict] = await self._limits.take((bucket, _GUESSES))
         if not verdict.allowed:
@@ -97,51 +97,59 @@ class Accounts:
         person = await self._db.fetchrow(queries.by_email, email)
         async with self._hashing:
             hashed = person["password"] if person else self._nobody
-            right = await asyncio.to_thread(self._verify, hashed, password)
-        if person is None or not right:
+            matches = await asyncio.to_thread(self._matches, hashed, password)
+        if person is None or not matches:
             raise WrongPassword
-        user_id = UserId(person["user_id"])
-        before = guest.user_id if guest and guest.guest else None
-        if before:
-            await self._db.execute(queries.claim, before, user_id)
-        session = await self._begin(_caller(person), before)
-        # A role granted while the password was looked at did not find this session.
-        now = await self._db.fetchrow(queries.by_email, email)
+        return UserId(person["user_id"])
+
+    async def claim(self, guest_id: UserId, user_id: UserId) -> None:
+        """Make a guest's orders, addresses and payment methods this person's; a guest is claimed once."""
+        await self._db.execute(queries.claim, guest_id, user_id)
+
+    async def begin_session(self, user_id: UserId) -> Session:
+        """Start a session of somebody whose password was checked."""
+        person = await self._db.fetchrow(queries.by_id, user_id)
+        if person is None:
+            raise SignInFirst
+        session = await self._begin(_caller(person))
+        # A role that was granted meanwhile did not find this session.
+        now = await self._db.fetchrow(queries.by_id, user_id)
         if now and _caller(now) != _caller(person):
             await self._update_sessions(_caller(now))
         return session
 
-    def _verify(self, hashed: str, password: str) -> bool:
+    def _matches(self, hashed: str, password: str) -> bool:
         try:
             return self._hasher.verify(hashed, password)
         except (VerifyMismatchError, InvalidHashError):
             return False
 
     async def guest(self) -> Session:
-        """A session for somebody who has not signed in; no row is written."""
+        """Start a session for somebody who has not signed in; no row is written."""
         return await self._begin(Caller(ids.new(UserId)))
 
-    async def _begin(self, caller: Caller, guest: UserId | None = None) -> Session:
+    async def _begin(self, caller: Caller) -> Session:
         token = guest_token(caller.user_id, self._guests) if caller.guest else secrets.token_urlsafe(32)
         await self._store.do("SET", _key(token), codec.encode(caller), "EX", _SESSION_S)
         if not caller.guest:
             await self._store.do("SADD", f"sessions:{caller.user_id}", _key(token))
             await self._store.do("EXPIRE", f"sessions:{caller.user_id}", _SESSION_S)
-        return Session(token, caller.user_id, _in(_SESSION_S), guest)
+        return Session(token, caller.user_id, clock.now() + timedelta(seconds=_SESSION_S))
 
     async def who(self, token: Annotated[str, IN_BODY]) -> Caller | None:
-        """Whose session this is; None for one that ended or never was. A guest's lasts as long again."""
+        """Say whose session this is; None for one that ended or never was. A guest's lasts as long again."""
         kept = await self._store.do("GET", _key(token))
         if not kept:
-            return await self._back_again(token) if kept is None else None
+            return await self._restored(token) if kept is None else None
         caller = codec.decode(kept, Caller)
         if caller.guest and _age_s(caller.user_id) > _DAY_S:  # younger ones have nearly all of their time
             await self._store.do("EXPIRE", _key(token), _SESSION_S)
         return caller
 
-    async def _back_again(self, token: str) -> Caller | None:
-        """A guest whose session was lost with the store, but for one who has an account since: cart, orders
-        and place in a queue are still theirs."""
+    async def _restored(self, token: str) -> Caller | None:
+        """Restore a guest's session that was lost with the store, unless they have an account since.
+
+        Cart, orders and place in a queue are still theirs."""
         guest = guest_of(token, self._guests)
         if guest is None or not 0 <= _age_s(guest) < _SESSION_S:
             return None
@@ -152,7 +160,7 @@ class Accounts:
         return caller if made else await self.who(token)
 
     async def sign_out(self, token: Annotated[str, IN_BODY]) -> None:
-        """Ends a session; one that ended already stays so."""
+        """End a session; one that ended already stays so."""
         if guest_of(token, self._guests) is not None:
             await self._store.do("SET", _key(token), b"", "EX", _SESSION_S)  # not there would be: lost
             return
@@ -162,7 +170,7 @@ class Accounts:
             await self._store.do("SREM", f"sessions:{user_id}", _key(token))
 
     async def grant(self, user_id: UserId, role: str, seller_id: SellerId | None = None) -> None:
-        """Gives a role; running sessions have it at once."""
+        """Give a role; running sessions have it at once."""
         person = await self._db.fetchrow(queries.grant, user_id, role, seller_id)
         if person is None:
             raise SignInFirst("Open an account first.")
@@ -175,7 +183,7 @@ class Accounts:
                 await self._store.do("SREM", ours, key)
 
     async def guests_of(self, user_id: UserId) -> list[UserId]:
-        """The guests this person was."""
+        """List the guests this person was."""
         return [UserId(row["guest_id"]) for row in await self._db.fetch(queries.guests_of, user_id)]
 
     async def add_address(self, user_id: UserId, address: NewAddress) -> AddressId:
@@ -200,8 +208,8 @@ class Accounts:
         return sql.rows(Address, await self._db.fetch(queries.addresses, user_id))
 
     async def address(self, user_id: UserId, address_id: AddressId) -> Address:
-        """One of this person's addresses; NotFound for another's."""
-        row = await self._db.fetchrow(queries.claimed_ways, user_id, address_id)
+        """Return one of this person's addresses; NotFound for another's."""
+        row = await self._db.fetchrow(queries.own_address, user_id, address_id)
         if row is None:
             raise NotFound("You have no such address.", pointer="/shipping_address_id")
         return sql.row(Address, row)
@@ -212,27 +220,26 @@ class Accounts:
         token: Annotated[str, IN_BODY],
         brand: str = "",
         last4: str = "",
-        once: bool = False,
+        single_use: bool = False,
     ) -> PaymentMethodId:
-        """Keeps a provider's token; `once`: for one purchase, and not in the list. Card numbers do not belong
-        here, nor into the words of a refusal."""
-        if wrong := wrong_with_token(token, self._settings.payment_provider):
-            raise Invalid(wrong, pointer="/token")
+        """Keep a token that payments has checked; `single_use`: for one purchase, and not in the list."""
         method_id = ids.new(PaymentMethodId, user_id.bucket)
-        if not await self._add_method((user_id, method_id, token, brand, last4, once)):
+        if not await self._add_method((user_id, method_id, token, brand, last4, single_use)):
             raise TooMany
         return method_id
 
     async def payment_methods(self, user_id: UserId) -> list[PaymentMethod]:
-        """What this person keeps, but for cards of one purchase."""
+        """List what this person keeps, but for cards of one purchase."""
         rows = await self._db.fetch(queries.payment_methods, user_id)
-        return [_method(row["payment_method_id"], row["token"], row["brand"], row["last4"]) for row in rows]
+        return [
+            self._method(row["payment_method_id"], row["token"], row["brand"], row["last4"]) for row in rows
+        ]
 
-    async def ways(
+    async def address_and_card(
         self, user_id: UserId, address_id: AddressId, payment_method_id: PaymentMethodId
     ) -> tuple[Address, PaymentMethod]:
-        """Where it goes and how it is paid, both this person's; NotFound points to the one that is not."""
-        row = await self._ways(_WaysAsk(user_id, address_id, payment_method_id))
+        """Return an address and a payment method of this person; NotFound points to the one that is not."""
+        row = await self._address_and_card(_AddressAndCard(user_id, address_id, payment_method_id))
         if row["address_id"] is None:
             address = await self.address(user_id, address_id)
         else:
@@ -248,22 +255,27 @@ class Accounts:
                 phone=row["phone"],
             )
         if row["payment_method_id"] is None:
-            claimed = await self._db.fetchrow(queries.claimed_method, user_id, payment_method_id)
+            claimed = await self._db.fetchrow(queries.own_payment_method, user_id, payment_method_id)
             if claimed is None:
                 raise NotFound("You have no such payment method.", pointer="/payment_method_id")
-            return address, _method(claimed["payment_method_id"], claimed["token"])
-        return address, _method(row["payment_method_id"], row["token"])
+            return address, self._method(claimed["payment_method_id"], claimed["token"])
+        return address, self._method(row["payment_method_id"], row["token"])
 
-    async def seed(self, password: str = "mercat") -> dict[str, UserId]:
-        """The people of the demo, by e-mail; once."""
+    async def seed(self, password: Annotated[str, IN_BODY] = "mercat") -> dict[str, UserId]:
+        """Open the accounts of the demo, once, and return them by e-mail."""
         for email, name, roles in _PEOPLE:
             await self._open(email, password, name, roles)
         found = {email: await self._db.fetchrow(queries.by_email, email) for email, _, _ in _PEOPLE}
         return {email: UserId(person["user_id"]) for email, person in found.items() if person}
 
-    async def _ways_many(self, asks: list[_WaysAsk]) -> list[Any]:
+    def _method(self, method_id: int, token: str, brand: str = "", last4: str = "") -> PaymentMethod:
+        label = f"{brand} ending in {last4}" if last4 else token
+        card = self._test_cards.get(token, CardLabel(brand or "Card", last4, label))
+        return PaymentMethod(PaymentMethodId(method_id), token, *card)
+
+    async def _address_and_card_many(self, asks: list[_AddressAndCard]) -> list[Any]:
         answers: list[Any] = [None] * len(asks)
-        for row in await self._db.fetch(queries.ways, *sql.columns(asks)):
+        for row in await self._db.fetch(queries.addresses_and_cards, *sql.columns(asks)):
             answers[row["n"] - 1] = row
         return answers
 
@@ -281,12 +293,8 @@ def _key(token: str) -> str:
 
 
 def _age_s(guest: UserId) -> float:
-    """How long ago a guest first came: ids carry their time."""
+    """Tell how long ago a guest first came."""
     return (clock.now() - ids.made_at(guest)).total_seconds()
-
-
-def _in(seconds: float) -> datetime:
-    return clock.now() + timedelta(seconds=seconds)
 
 
 def _caller(person: Any) -> Caller:
@@ -298,8 +306,3 @@ def _caller(person: Any) -> Caller:
         person["email"],
         person["name"],
     )
-
-
-def _method(method_id: int, token: str, brand: str = "", last4: str = "") -> PaymentMethod:
-    card = (brand, last4, f"{brand} ending in {last4}") if last4 else ("Card", "", token)
-    return PaymentMethod(PaymentMethodId(method_id), token, *CARDS.get(token, card))

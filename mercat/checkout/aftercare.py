@@ -23,7 +23,7 @@ from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Forbidden, NotFound, Overloaded
 from mercat.kit.rpc import Caller
 from mercat.orders import Goods, LineQuantity, NotCancellable, NotReturnable, NotShippable, Order
-from mercat.payments import Back, SellerPart
+from mercat.payments import RefundRequest, SellerPart
 from mercat.settings import Settings
 
 queries = sql.load("mercat.checkout")
@@ -193,7 +193,7 @@ class Aftercare:
             raise
         if owed.amount:
             sellers = _by_seller(owed.goods)
-            back = Back(reference, owed.amount, sellers, tax=owed.tax, discount=owed.discount)
+            back = RefundRequest(reference, owed.amount, sellers, tax=owed.tax, discount=owed.discount)
             await self._payments.refund(order_id, back)
         await self._put_back(reference, [Line(part.offer_id, part.quantity) for part in owed.goods])
 
@@ -211,9 +211,9 @@ class Aftercare:
         await self._db.execute(queries.undoing_done, reference, clock.now())
 
 
-def _everything(order: Order, reference: str) -> Back:
+def _everything(order: Order, reference: str) -> RefundRequest:
     goods = [Goods(line.seller_id, line.offer_id, line.quantity, line.total) for line in order.lines]
-    return Back(reference, order.total, _by_seller(goods), order.shipping, order.tax, order.discount)
+    return RefundRequest(reference, order.total, _by_seller(goods), order.shipping, order.tax, order.discount)
 
 
 def _by_seller(goods: list[Goods]) -> list[SellerPart]:

@@ -2,34 +2,28 @@
 
 from typing import Annotated
 
-from mercat.accounts import wrong_with_token
 from mercat.checkout.neighbours import Neighbours
 from mercat.ids import PaymentMethodId
-from mercat.kit.refusals import Invalid
 from mercat.kit.rpc import IN_BODY, Caller
-from mercat.settings import Settings
 
 
 class SavedCards:
     """Payments say how a card is charged, accounts keep whose it is."""
 
-    def __init__(self, neighbours: Neighbours, settings: Settings) -> None:
+    def __init__(self, neighbours: Neighbours) -> None:
         self._accounts = neighbours.accounts
         self._payments = neighbours.payments
-        self._provider = settings.payment_provider
 
     async def keep_card(
         self, caller: Caller, token: Annotated[str, IN_BODY], once: bool = False
     ) -> PaymentMethodId:
         """Keep a provider's token as a way to pay; the same one again is the same way. A guest's may be for
         one purchase, as is one that is kept `once`."""
-        if wrong := wrong_with_token(token, self._provider):
-            raise Invalid(wrong, pointer="/token")
         owner = None if caller.guest or once else caller.user_id
         card = await self._payments.keep_card(token, owner)
         for known in await self._accounts.payment_methods(caller.user_id):
             if known.token == card.token:
                 return known.payment_method_id
         return await self._accounts.add_payment_method(
-            caller.user_id, card.token, card.brand, card.last4, card.once
+            caller.user_id, card.token, card.brand, card.last4, card.single_use
         )

@@ -15,6 +15,7 @@ from mercat.inventory import OutOfStock
 from mercat.kit import clock
 from mercat.kit.refusals import Invalid
 from mercat.kit.rpc import Caller
+from mercat.kit.text import normal_text
 from mercat.orders import NewOrder
 from mercat.payments import SellerPart
 from mercat.pricing import PricedBasket, PricedLine, Quoted, QuoteExpired, Totals
@@ -64,11 +65,11 @@ class Preparation:
 
     async def prepare(self, caller: Caller, ask: Buy) -> PendingOrder:
         """Look up everything that the purchase needs; no later step looks anything up again."""
-        email = caller.email or ask.email
+        email = caller.email or normal_text(ask.email or "")
         if not email:
             raise Invalid("Say where to send the confirmation.", pointer="/email")
         basket = await self._filled_basket(caller.user_id)
-        address, card = await self._accounts.ways(
+        address, card = await self._accounts.address_and_card(
             caller.user_id, ask.shipping_address_id, ask.payment_method_id
         )
         method = await self._method(address, ask.shipping_method)

@@ -11,7 +11,7 @@ import structlog
 from mercat.checkout.messages import CheckoutInProgress
 from mercat.checkout.purchases import Purchases
 from mercat.kit.refusals import NotFound, Overloaded
-from mercat.payments import Heard, Letter, Payments
+from mercat.payments import Payments, Webhook, WebhookReceipt
 
 log = structlog.get_logger("mercat.checkout")
 _AT_ONCE = 50
@@ -25,9 +25,9 @@ class PaymentWebhooks:
         self._payments = payments
         self._purchases = purchases
 
-    async def receive_webhook(self, letter: Letter) -> Heard:
+    async def receive_webhook(self, webhook: Webhook) -> WebhookReceipt:
         """Take a webhook in, if it is signed, and carry its checkout on."""
-        receipt = await self._payments.hear(letter)
+        receipt = await self._payments.receive_webhook(webhook)
         if not receipt.done:
             await self._follow(receipt)
         return receipt
@@ -40,17 +40,17 @@ class PaymentWebhooks:
 
     async def retry_waiting(self) -> int:
         """Take up webhooks whose checkout was busy when they came; answer how many waited."""
-        waiting = await self._payments.unheard()
+        waiting = await self._payments.take_pending_webhooks()
         for receipt in waiting:
             try:
                 await self._follow(receipt)
             except Exception:  # one that cannot be followed keeps no other waiting
                 log.exception("a provider's webhook could not be followed", webhook=receipt.event_id)
                 if receipt.tries >= _TRIES_MAX:
-                    await self._payments.heard(receipt)
+                    await self._payments.finish_webhook(receipt)
         return len(waiting)
 
-    async def _follow(self, receipt: Heard) -> None:
+    async def _follow(self, receipt: WebhookReceipt) -> None:
         try:
             if receipt.checkout_id is not None:
                 await self._purchases.resume(receipt.checkout_id)
@@ -59,4 +59,4 @@ class PaymentWebhooks:
                 return  # somebody works on it, perhaps without knowing yet: once more in a second
         except NotFound:
             pass  # not a checkout of this shop, or forgotten
-        await self._payments.heard(receipt)
+        await self._payments.finish_webhook(receipt)

@@ -250,17 +250,17 @@ class Notifier:
             await _wait(self._grown, seconds)
 
 
-def on(event: type[Event], *, outside: bool = False) -> Callable[[Method], Method]:
-    """Mark a method as a consumer of a kind of event.
+def on(*kinds: type[Event], outside: bool = False) -> Callable[[Method], Method]:
+    """Mark a method as a consumer of these kinds of events.
 
-    It gets the connection of the transaction that also moves its position, and a list, so that it too can
-    be one statement. It must bear an event twice.
+    It gets the connection of the transaction that also moves its position, and a list of one kind, so
+    that it too can be one statement. It must bear an event twice.
 
     `outside`: its work is not in PostgreSQL (an index, mail), so it gets the list alone, and the
     position moves after it has returned."""
 
     def mark(method: Method) -> Method:
-        method.consumes = event  # type: ignore[attr-defined]
+        method.consumes = kinds  # type: ignore[attr-defined]
         method.outside = outside  # type: ignore[attr-defined]
         return method
 
@@ -429,11 +429,12 @@ class Follower:
 def consumers(service: object) -> dict[type[Event], Any]:
     """Return the methods of a service, or of its parts, that follow an event, by that event."""
     return {
-        method.consumes: getattr(part, name)
+        event: getattr(part, name)
         for part in parts_of(service)
         for kind in reversed(type(part).__mro__)
         for name, method in vars(kind).items()
         if hasattr(method, "consumes")
+        for event in method.consumes
     }
 
 

@@ -49,7 +49,7 @@ def numbered(name: str, declared: str | None, text: str) -> str:
 
 def _folder(service: str) -> Path:
     """Find a service's folder without importing it: a migration has no need of its code."""
-    return Path(__file__).parents[1] / service.removeprefix("mercat.")
+    return Path(__file__).parents[1].joinpath(*service.split(".")[1:])
 
 
 def row(kind: type[Row], record: asyncpg.Record | Mapping[str, Any]) -> Row:

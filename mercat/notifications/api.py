@@ -3,5 +3,5 @@ from mercat.notifications.service import Notifications
 
 API = [
     Route("GET", "/mailbox", Notifications.mailbox),
-    Route("POST", "/mails/{mail_id}/again", Notifications.again, status=200),
+    Route("POST", "/mails/{mail_id}/again", Notifications.send_again),
 ]

@@ -1,4 +1,4 @@
-"""What notifications answer."""
+"""Answers of notifications."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from msgspec import Struct
 class Mail(Struct, frozen=True):
     mail_id: int
     kind: str
-    """order_confirmed, order_cancelled, parcel_shipped, parcel_delivered or welcome."""
+    """The name of a file in `letters`, such as order_confirmed."""
     recipient: str
     subject: str
     body: str

@@ -11,8 +11,8 @@ _TIMEOUT_S = 10
 _7BIT = SMTP.clone(cte_type="7bit")
 
 
-class Away(Exception):
-    """There is no talking to the server; nothing was tried."""
+class ServerUnreachable(Exception):
+    """The server cannot be talked to; nothing was tried."""
 
 
 class NotSent(Exception):
@@ -23,12 +23,12 @@ class NotSent(Exception):
         self.final = final
 
 
-class Unknown(Exception):
-    """The line broke after the letter was handed over: it may have been taken."""
+class DeliveryUnknown(Exception):
+    """The connection broke after the letter was handed over: it may have been taken."""
 
 
-class Post:
-    """One line to one server, kept open between letters. Blocking: for a thread, one call at a time."""
+class SmtpClient:
+    """A connection to one server, kept open between letters. Blocking: for a thread, one call at a time."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -39,48 +39,48 @@ class Post:
         self._port = parts.port or (465 if self._tls else 25)
         self._user = unquote(parts.username or "")
         self._password = unquote(parts.password or "")
-        self._line: smtplib.SMTP | None = None
+        self._connection: smtplib.SMTP | None = None
 
     def connect(self) -> None:
-        """Makes sure that there is somebody to talk to. Raises Away."""
-        if self._line:
+        """Make sure that the server answers, or raise ServerUnreachable."""
+        if self._connection:
             with contextlib.suppress(smtplib.SMTPException, OSError):
-                if self._line.noop()[0] == 250:
+                if self._connection.noop()[0] == 250:
                     return
             self.close()
         try:
-            self._line = self._dial()
+            self._connection = self._connected()
         except (smtplib.SMTPException, OSError) as error:
-            raise Away(repr(error)[:200]) from error
+            raise ServerUnreachable(repr(error)[:200]) from error
 
-    def _dial(self) -> smtplib.SMTP:
+    def _connected(self) -> smtplib.SMTP:
         if self._tls:
-            line = smtplib.SMTP_SSL(
+            connection = smtplib.SMTP_SSL(
                 self._host, self._port, timeout=_TIMEOUT_S, context=ssl.create_default_context()
             )
         else:
-            line = smtplib.SMTP(self._host, self._port, timeout=_TIMEOUT_S)
+            connection = smtplib.SMTP(self._host, self._port, timeout=_TIMEOUT_S)
         try:
-            line.ehlo_or_helo_if_needed()
-            if not self._tls and line.has_extn("starttls"):
-                line.starttls(context=ssl.create_default_context())
-                line.ehlo()
+            connection.ehlo_or_helo_if_needed()
+            if not self._tls and connection.has_extn("starttls"):
+                connection.starttls(context=ssl.create_default_context())
+                connection.ehlo()
             if self._user:
-                line.login(self._user, self._password)
+                connection.login(self._user, self._password)
         except BaseException:
-            line.close()
+            connection.close()
             raise
-        return line
+        return connection
 
     def send(self, sender: str, recipient: str, message: EmailMessage) -> None:
-        """Hands one letter over. Raises NotSent or Unknown."""
-        line = self._line
-        if line is None:
+        """Hand one letter over, or raise NotSent or DeliveryUnknown."""
+        connection = self._connection
+        if connection is None:
             raise NotSent("not connected")
         try:
             content = message.as_bytes(policy=_7BIT)
-            _agree(line.mail(sender))
-            _agree(line.rcpt(recipient))
+            _expect_ok(connection.mail(sender))
+            _expect_ok(connection.rcpt(recipient))
         except (smtplib.SMTPException, OSError) as error:
             self.close()
             raise NotSent(repr(error)[:500]) from error
@@ -91,29 +91,29 @@ class Post:
             self._reset()
             raise
         try:
-            _agree(line.data(content))
+            _expect_ok(connection.data(content))
         except smtplib.SMTPDataError as error:
             self._reset()
             raise NotSent(f"{error.smtp_code} {error.smtp_error!r}", final=error.smtp_code >= 500) from error
         except (smtplib.SMTPException, OSError) as error:
             self.close()
-            raise Unknown(repr(error)[:500]) from error
+            raise DeliveryUnknown(repr(error)[:500]) from error
 
     def _reset(self) -> None:
         try:
-            if self._line:
-                self._line.rset()
+            if self._connection:
+                self._connection.rset()
         except (smtplib.SMTPException, OSError):
             self.close()
 
     def close(self) -> None:
-        if self._line:
+        if self._connection:
             with contextlib.suppress(smtplib.SMTPException, OSError):
-                self._line.close()
-            self._line = None
+                self._connection.close()
+            self._connection = None
 
 
-def _agree(reply: tuple[int, bytes]) -> None:
-    code, said = reply
+def _expect_ok(reply: tuple[int, bytes]) -> None:
+    code, text = reply
     if code not in (250, 251):
-        raise NotSent(f"{code} {said.decode(errors='replace')}"[:500], final=code >= 500)
+        raise NotSent(f"{code} {text.decode(errors='replace')}"[:500], final=code >= 500)

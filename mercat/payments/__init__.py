@@ -1,67 +1,57 @@
 """Payments: charges, voids and refunds at a provider, and the double-entry ledger behind every cent.
 
 A charge is asked for by checkout id: asked twice it is one charge with one answer. After a timeout the
-provider is asked what happened before anything else is done.
+provider is asked what happened before anything else is done. Others import from here only.
 """
-
-import asyncpg
 
 from mercat.payments.api import API
 from mercat.payments.messages import (
-    Back,
-    Case,
     CaseNote,
+    ChallengeOutcome,
     Charge,
-    Heard,
     KeptCard,
-    Letter,
     NextAction,
-    Outcome,
     Paid,
     Payment,
     PaymentDeclined,
     PaymentUnavailable,
     Reconciled,
+    ReconciliationCase,
     Refund,
+    RefundRequest,
     SellerPart,
+    Webhook,
+    WebhookReceipt,
 )
-from mercat.payments.provider import BadSignature, Provider
-from mercat.payments.sandbox import TOKENS, Sandbox
+from mercat.payments.provider import BadSignature, CardField, Provider, ProviderDeclaration, TestCard
+from mercat.payments.providers import PROVIDERS, connect, declaration
 from mercat.payments.service import Payments
-from mercat.settings import Settings
 
 __all__ = [
     "API",
-    "TOKENS",
-    "Back",
+    "PROVIDERS",
     "BadSignature",
-    "Case",
+    "CardField",
     "CaseNote",
+    "ChallengeOutcome",
     "Charge",
-    "Heard",
     "KeptCard",
-    "Letter",
     "NextAction",
-    "Outcome",
     "Paid",
     "Payment",
     "PaymentDeclined",
     "PaymentUnavailable",
     "Payments",
     "Provider",
+    "ProviderDeclaration",
     "Reconciled",
+    "ReconciliationCase",
     "Refund",
-    "Sandbox",
+    "RefundRequest",
     "SellerPart",
-    "provider_of",
+    "TestCard",
+    "Webhook",
+    "WebhookReceipt",
+    "connect",
+    "declaration",
 ]
-
-
-def provider_of(settings: Settings, db: asyncpg.Pool) -> Provider:
-    """The provider that the settings name. A library that is not used is not loaded."""
-    if settings.payment_provider == "stripe":
-        from mercat.payments.stripe import Stripe
-
-        return Stripe(settings)
-    secret = settings.key("sandbox notices")
-    return Sandbox(db, settings.sandbox_hang_s, settings.provider_timeout_s, secret)

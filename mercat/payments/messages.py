@@ -1,4 +1,4 @@
-"""What payments are asked and what they answer. Amounts are integers of minor units."""
+"""Requests to payments and their answers. Amounts are integers of minor units."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -16,7 +16,7 @@ CaseNote = Annotated[
 
 
 class SellerPart(Struct, frozen=True):
-    """What of a payment is for one seller's goods, before commission."""
+    """The part of a payment that is for one seller's goods, before commission."""
 
     seller_id: SellerId
     amount: int
@@ -43,12 +43,14 @@ class KeptCard(Struct, frozen=True):
     token: str
     brand: str = ""
     last4: str = ""
-    once: bool = False
+    single_use: bool = False
 
 
-class Back(Struct, frozen=True):
-    """A part of an order's payment that is given back, once a reference. `amount` = the sellers' goods +
-    shipping + tax - discount; with none of them said, every account gives its share."""
+class RefundRequest(Struct, frozen=True):
+    """A part of an order's payment to pay back, once a reference.
+
+    `amount` = the sellers' goods + shipping + tax - discount; with none of these given, every account gives
+    its share."""
 
     reference: str
     amount: int
@@ -72,8 +74,8 @@ class Paid(Struct, frozen=True):
     next_action: NextAction | None = None
 
 
-class Outcome(Struct, frozen=True):
-    """What the shopper told the bank."""
+class ChallengeOutcome(Struct, frozen=True):
+    """The shopper's answer to the bank."""
 
     outcome: Literal["approve", "fail"]
 
@@ -103,16 +105,16 @@ class Balance(Struct, frozen=True):
     postings: int
 
 
-class Letter(Struct, frozen=True):
-    """A notice as a provider sent it, byte for byte, and its signature."""
+class Webhook(Struct, frozen=True):
+    """A webhook as a provider sent it, byte for byte, and its signature."""
 
     provider: str
     body: bytes
     signature: str
 
 
-class Heard(Struct, frozen=True):
-    """A notice that was signed: whose checkout it is about, and whether it was seen to before."""
+class WebhookReceipt(Struct, frozen=True):
+    """A webhook that was signed: the checkout it is about, and whether it was processed before."""
 
     provider: str
     event_id: str
@@ -121,12 +123,22 @@ class Heard(Struct, frozen=True):
     tries: int = 0
 
 
-class Case(Struct, frozen=True, kw_only=True):
-    """A difference between our books and the provider's. Amounts in minor units."""
+CaseKind = Literal[
+    "charged_without_payment",
+    "payment_without_charge",
+    "amount_differs",
+    "refund_differs",
+    "authorisation_left",
+    "refund_failed",
+]
+
+
+class ReconciliationCase(Struct, frozen=True, kw_only=True):
+    """A difference between our books and the provider's, for an operator to resolve."""
 
     case_id: CaseId
     provider: str
-    kind: str
+    kind: CaseKind
     subject: str
     order_id: OrderId | None
     ours: int
@@ -141,7 +153,7 @@ class Case(Struct, frozen=True, kw_only=True):
 
 
 class Reconciled(Struct, frozen=True):
-    """What a comparison with the provider found."""
+    """The outcome of a comparison with the provider's books."""
 
     provider: str
     checked: int

@@ -1,8 +1,9 @@
--- name: record_many
+-- name: record_charges(payment_ids, checkout_ids, order_ids, amounts, currencies, statuses, reasons, parts, entry_accounts, entry_amounts)
 -- What the provider said of each charge, with its journal entry; an answer that stands already is the answer.
 with asked as materialized (
-    select distinct on (checkout_id) * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[],
-        $8::text[], $9::text[], $10::text[])
+    select distinct on (checkout_id) * from unnest(:payment_ids::bigint[], :checkout_ids::bigint[],
+        :order_ids::bigint[], :amounts::bigint[], :currencies::text[], :statuses::text[], :reasons::text[],
+        :parts::text[], :entry_accounts::text[], :entry_amounts::text[])
         as a (payment_id, checkout_id, order_id, amount, currency, status, reason, parts, accounts, amounts)
 ), recorded as (
     insert into payments.payment as p
@@ -19,126 +20,130 @@ with asked as materialized (
 )
 select checkout_id, payment_id, status from recorded;
 
--- name: customer_of
-select customer from payments.customer where user_id = $1;
+-- name: customer_of(user_id)
+select customer from payments.customer where user_id = :user_id;
 
--- name: keep_customer
+-- name: keep_customer(user_id, customer, lost)
 -- Who was there first stays, but for the one that was lost.
-insert into payments.customer as c (user_id, customer) values ($1, $2)
-on conflict (user_id) do update set customer = case when c.customer = $3 then excluded.customer else c.customer end
+insert into payments.customer as c (user_id, customer) values (:user_id, :customer)
+on conflict (user_id) do update set customer = case when c.customer = :lost then excluded.customer else c.customer end
 returning customer;
 
--- name: keep_card
-insert into payments.card (token, user_id, customer) values ($1, $2, $3)
+-- name: keep_card(token, user_id, customer)
+insert into payments.card (token, user_id, customer) values (:token, :user_id, :customer)
 on conflict (token) do update set user_id = excluded.user_id, customer = excluded.customer;
 
--- name: of_checkouts
+-- name: of_checkouts(checkout_ids)
 select payment_id, checkout_id, order_id, amount, refunded, currency, status, reason
-from payments.payment where checkout_id = any($1::bigint[]);
+from payments.payment where checkout_id = any(:checkout_ids::bigint[]);
 
--- name: bury
+-- name: insert_tombstone(payment_id, checkout_id, order_id, currency)
 -- A tombstone where nothing was charged yet: a charge that comes later is undone.
 insert into payments.payment (payment_id, checkout_id, order_id, amount, currency, status)
-values ($1, $2, $3, 0, $4, 'void')
+values (:payment_id, :checkout_id, :order_id, 0, :currency, 'void')
 on conflict (checkout_id) do nothing;
 
--- name: abandon
+-- name: mark_void(checkout_id)
 update payments.payment set status = 'void'
-where checkout_id = $1 and status in ('action_required', 'declined');
+where checkout_id = :checkout_id and status in ('action_required', 'declined');
 
--- name: found_charged
+-- name: book_found_charge(checkout_id, amount)
 -- The provider had charged what we had given up: it is booked, so that it can be refunded.
 with found as (
-    update payments.payment set status = 'captured', amount = $2, parts = '{}'
-    where checkout_id = $1 and status in ('void', 'action_required')
+    update payments.payment set status = 'captured', amount = :amount, parts = '{}'
+    where checkout_id = :checkout_id and status in ('void', 'action_required')
     returning checkout_id, currency
 )
 insert into payments.entry (kind, reference, currency, accounts, amounts)
-select 'capture', checkout_id, currency, array['provider', 'shopper'], array[$2::bigint, -$2::bigint] from found;
+select 'capture', checkout_id, currency, array['provider', 'shopper'], array[:amount::bigint,
+    -:amount::bigint] from found;
 
--- name: lock_payment
+-- name: lock_payment(payment_id)
 select p.payment_id, p.checkout_id, p.order_id, p.amount, p.refunded, p.currency, p.status, p.parts::text,
     e.accounts, e.amounts
 from payments.payment p left join payments.entry e on e.reference = p.checkout_id and e.kind = 'capture'
-where p.payment_id = $1 for update of p;
+where p.payment_id = :payment_id for update of p;
 
--- name: refund_known
-select refund_id, payment_id, amount, status from payments.refund where reference = $1;
+-- name: refund_known(reference)
+select refund_id, payment_id, amount, status from payments.refund where reference = :reference;
 
--- name: given_back
-select parts::text from payments.refund where payment_id = $1;
+-- name: refund_parts(payment_id)
+select parts::text from payments.refund where payment_id = :payment_id;
 
--- name: begin_refund
+-- name: begin_refund(refund_id, payment_id, reference, amount, parts, accounts, amounts)
 -- Counts the refund against the capture, whose constraint refuses what was not captured, and books it as owed.
 with counted as (
-    update payments.payment set refunded = refunded + $4 where payment_id = $2 and status = 'captured'
+    update payments.payment set refunded = refunded + :amount where payment_id = :payment_id and status = 'captured'
     returning payment_id, currency
 ), booked as (
     insert into payments.entry (kind, reference, currency, accounts, amounts)
-    select 'refund', $1, currency, $6::text[], $7::bigint[] from counted
+    select 'refund', :refund_id, currency, :accounts::text[], :amounts::bigint[] from counted
 )
 insert into payments.refund (refund_id, payment_id, reference, amount, status, parts)
-select $1, payment_id, $3, $4, 'pending', $5::json from counted
+select :refund_id, payment_id, :reference, :amount, 'pending', :parts::json from counted
 returning refund_id;
 
--- name: finish_refund
+-- name: finish_refund(refund_id, currency, accounts, amounts)
 with done as (
-    update payments.refund set status = 'done' where refund_id = $1 and status = 'pending' returning refund_id
+    update payments.refund set status = 'done' where refund_id = :refund_id and status = 'pending' returning refund_id
 )
 insert into payments.entry (kind, reference, currency, accounts, amounts)
-select 'paid_back', refund_id, $2, $3::text[], $4::bigint[] from done;
+select 'paid_back', refund_id, :currency, :accounts::text[], :amounts::bigint[] from done;
 
--- name: fail_refund
+-- name: fail_refund(refund_id, accounts)
 -- The bank could not pay it back: it is owed again, and what was booked as paid has come back to us. Twice is once.
 with failed as (
-    update payments.refund set status = 'failed' where refund_id = $1 and status <> 'failed'
+    update payments.refund set status = 'failed' where refund_id = :refund_id and status <> 'failed'
     returning refund_id, payment_id, amount, old.status as before
 )
 insert into payments.entry (kind, reference, currency, accounts, amounts)
-select 'came_back', f.refund_id, p.currency, $2::text[], array[f.amount, -f.amount]
+select 'came_back', f.refund_id, p.currency, :accounts::text[], array[f.amount, -f.amount]
 from failed f join payments.payment p using (payment_id) where f.before = 'done';
 
--- name: refund_of
+-- name: refund_of(refund_id)
 select p.order_id, p.currency, r.amount from payments.refund r join payments.payment p using (payment_id)
-where r.refund_id = $1;
+where r.refund_id = :refund_id;
 
--- name: reconcile_due
+-- name: claim_reconciliation(now, every)
 -- Whether it is time again; whoever is told so does it.
-update payments.reconciled set at = $1 where at <= $1::timestamptz - $2::interval returning at;
+update payments.reconciled set at = :now where at <= :now::timestamptz - :every::interval returning at;
 
--- name: reconcile_again
-update payments.reconciled set at = $1;
+-- name: set_reconciled_at(last_at)
+update payments.reconciled set at = :last_at;
 
--- name: of_order
+-- name: of_order(order_id)
 select p.payment_id, case when p.status <> 'captured' or p.refunded - f.failed = 0 then p.status
-        when p.refunded - f.failed < p.amount then 'partially_refunded' else 'refunded' end as status, p.amount, p.refunded, p.currency, p.at,
+        when p.refunded - f.failed < p.amount then 'partially_refunded' else 'refunded' end as status, p.amount,
+            p.refunded, p.currency, p.at,
     coalesce((select json_agg(json_build_object('refund_id', r.refund_id, 'amount', r.amount, 'status', r.status)
         order by r.refund_id) from payments.refund r where r.payment_id = p.payment_id), '[]')::text as refunds
 from payments.payment p cross join lateral (
     select coalesce(sum(r.amount), 0)::bigint as failed from payments.refund r
     where r.payment_id = p.payment_id and r.status = 'failed'
 ) f
-where p.order_id = $1 and p.status in ('captured', 'action_required')
+where p.order_id = :order_id and p.status in ('captured', 'action_required')
 order by p.payment_id;
 
--- name: captured
-select payment_id from payments.payment where order_id = $1 and status = 'captured';
+-- name: captured(order_id)
+select payment_id from payments.payment where order_id = :order_id and status = 'captured';
 
--- name: trial_balance
-select case when $1 and account like 'seller:%' then 'sellers' else account end as account, currency,
+-- name: trial_balance(sellers_together)
+select case when :sellers_together and account like 'seller:%' then 'sellers' else account end as account, currency,
     sum(amount)::bigint as balance, count(*) as postings
 from payments.entry, unnest(accounts, amounts) as u (account, amount)
 group by 1, currency order by 1, currency;
 
--- name: waiting_too_long
+-- name: waiting_too_long(before, limit_to)
 -- Authorisations and challenges that nobody came back for.
-select checkout_id, order_id from payments.payment where status = 'action_required' and at < $1 order by at limit $2;
+select checkout_id, order_id from payments.payment where status = 'action_required' and at < :before order by at
+    limit :limit_to;
 
--- name: attempt_many
+-- name: begin_attempts(checkout_ids, requests, started_at, tokens, user_ids)
 -- Written before the provider is asked; what stands already is the answer.
 with asked as materialized (
     select a.checkout_id, a.ask, a.at, coalesce(c.customer, '') as customer
-    from unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[], $5::bigint[])
+    from unnest(:checkout_ids::bigint[], :requests::text[], :started_at::timestamptz[], :tokens::text[],
+        :user_ids::bigint[])
         as a (checkout_id, ask, at, token, user_id)
     left join payments.card c on c.token = a.token and c.user_id = a.user_id
 ), begun as (
@@ -146,118 +151,75 @@ with asked as materialized (
     select checkout_id, ask::json, customer, at from asked order by checkout_id
     on conflict do nothing
 )
-select a.checkout_id, coalesce(k.reference, '') as reference, coalesce(k.customer, a.customer) as customer, p.payment_id, p.status, p.reason,
+select a.checkout_id, coalesce(k.reference, '') as reference, coalesce(k.customer, a.customer) as customer,
+    p.payment_id, p.status, p.reason,
     k.checkout_id is not null as again
 from asked a
 left join payments.attempt k on k.checkout_id = a.checkout_id
 left join payments.payment p on p.checkout_id = a.checkout_id;
 
--- name: refer_many
+-- name: set_references(checkout_ids, provider_references)
 update payments.attempt t set reference = a.reference
-from unnest($1::bigint[], $2::text[]) as a (checkout_id, reference) where t.checkout_id = a.checkout_id;
+from unnest(:checkout_ids::bigint[], :provider_references::text[]) as a (checkout_id,
+    reference) where t.checkout_id = a.checkout_id;
 
--- name: attempts
-select checkout_id, ask::text, customer, reference from payments.attempt where checkout_id = any($1::bigint[]);
+-- name: attempt(checkout_id)
+select ask::text, customer, reference from payments.attempt where checkout_id = :checkout_id;
 
--- name: attempts_left
+-- name: attempts_left(before, limit_to)
 select t.checkout_id, p.order_id, p.status, t.ask::text
 from payments.attempt t left join payments.payment p using (checkout_id)
-where t.open and t.at < $1 order by t.at limit $2;
+where t.open and t.at < :before order by t.at limit :limit_to;
 
--- name: close_attempt
-update payments.attempt set open = false where checkout_id = $1;
+-- name: close_attempt(checkout_id)
+update payments.attempt set open = false where checkout_id = :checkout_id;
 
--- name: hear
-insert into payments.notice (provider, event_id, kind, checkout_id, at) values ($1, $2, $3, $4, $5)
+-- name: record_webhook(provider, event_id, kind, checkout_id, now)
+insert into payments.notice (provider, event_id, kind, checkout_id, at) values (:provider, :event_id, :kind,
+    :checkout_id, :now)
 on conflict (provider, event_id) do update set tries = payments.notice.tries + 1
 returning done_at is not null as done, tries;
 
--- name: heard
-update payments.notice set done_at = $3 where provider = $1 and event_id = $2 and done_at is null;
+-- name: finish_webhook(provider, event_id, now)
+update payments.notice set done_at = :now where provider = :provider and event_id = :event_id and done_at is null;
 
--- name: unheard
+-- name: take_pending_webhooks(before)
 update payments.notice n set tries = n.tries + 1
 from (
-    select provider, event_id from payments.notice where done_at is null and at < $1
+    select provider, event_id from payments.notice where done_at is null and at < :before
     order by at limit 50 for update skip locked
 ) open
 where n.provider = open.provider and n.event_id = open.event_id
 returning n.provider, n.event_id, n.checkout_id, n.tries;
 
--- name: forget_notices
-delete from payments.notice where at < $1;
+-- name: delete_old_webhooks(before)
+delete from payments.notice where at < :before;
 
--- name: ours
+-- name: booked_payments(checkout_ids)
 select checkout_id, order_id, status, amount, currency,
     (select coalesce(sum(r.amount), 0) from payments.refund r where r.payment_id = p.payment_id and r.status = 'done')
         ::bigint as refunded,
     exists (select from payments.refund r where r.payment_id = p.payment_id and r.status = 'pending') as paying_back
-from payments.payment p where checkout_id = any($1::bigint[]);
+from payments.payment p where checkout_id = any(:checkout_ids::bigint[]);
 
--- name: ours_captured
+-- name: captured_between(first_id, end_id, limit_to)
 select checkout_id, order_id, amount, refunded, currency from payments.payment
-where status = 'captured' and checkout_id >= $1 and checkout_id < $2 order by checkout_id limit $3;
+where status = 'captured' and checkout_id >= :first_id and checkout_id < :end_id order by checkout_id limit :limit_to;
 
--- name: open_case
-insert into payments.matter as m (case_id, provider, kind, subject, order_id, ours, theirs, currency, detail, opened_at, seen_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
+-- name: open_case(case_id, provider, kind, subject, order_id, ours, theirs, currency, detail, now)
+insert into payments.matter as m (case_id, provider, kind, subject, order_id, ours, theirs, currency, detail,
+    opened_at, seen_at)
+values (:case_id, :provider, :kind, :subject, :order_id, :ours, :theirs, :currency, :detail, :now, :now)
 on conflict (provider, kind, subject) where resolved_at is null
 do update set ours = excluded.ours, theirs = excluded.theirs, detail = excluded.detail, seen_at = excluded.seen_at
 returning case_id, (xmax = 0) as fresh;
 
--- name: cases
+-- name: cases(only_open, before, limit_to)
 select case_id, provider, kind, subject, order_id, ours, theirs, currency, detail, opened_at, seen_at, resolved_at,
     coalesce(resolved_by, '') as resolved_by, coalesce(note, '') as note
-from payments.matter where (resolved_at is null) = $1 and case_id < $2 order by case_id desc limit $3;
+from payments.matter where (resolved_at is null) = :only_open and case_id < :before order by case_id desc limit
+    :limit_to;
 
--- name: resolve
-update payments.matter set resolved_at = $2, resolved_by = $3, note = $4
-where case_id = $1 and resolved_at is null returning case_id;
-
--- name: sandbox_charge
-with asked as materialized (
-    select * from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[])
-        as a (key, amount, currency, token, state)
-), made as (
-    insert into payments.sandbox_charge (key, amount, currency, token, state)
-    select * from asked order by key
-    on conflict do nothing
-    returning key, state
-)
-select key, state from made;
-
--- name: sandbox_look
-select key, state, amount, refunded from payments.sandbox_charge where key = any($1::bigint[]);
-
--- name: sandbox_answer
-update payments.sandbox_charge set state = case when $2 then 'authorised' else 'declined' end
-where key = $1 and state = 'challenged' returning state;
-
--- name: sandbox_capture
-update payments.sandbox_charge set state = 'charged' where key = $1 and state = 'authorised';
-
--- name: sandbox_cancel
--- A charge under this key will not be made any more; what was charged stays charged.
-insert into payments.sandbox_charge as c (key, amount, currency, token, state) values ($1, 0, $2, '', 'cancelled')
-on conflict (key) do update
-    set state = case when c.state in ('challenged', 'authorised') then 'cancelled' else c.state end
-returning state, amount;
-
--- name: sandbox_listed
-select key, state, amount, refunded, currency from payments.sandbox_charge
-where key >= $1 and key < $2 order by key limit $3;
-
--- name: sandbox_fail_refund
--- The card could not be paid back: the money is with the shop again.
-with failed as (delete from payments.sandbox_refund where key = $1 returning charge, amount)
-update payments.sandbox_charge c set refunded = c.refunded - failed.amount from failed where c.key = failed.charge;
-
--- name: sandbox_refund
--- The key first: who comes second with it finds it taken, and gives nothing back again.
-with made as (
-    insert into payments.sandbox_refund (key, charge, amount)
-    select $1, c.key, $3 from payments.sandbox_charge c where c.key = $2 and c.state = 'charged'
-    on conflict do nothing
-    returning charge, amount
-)
-update payments.sandbox_charge c set refunded = c.refunded + made.amount from made where c.key = made.charge;
+-- name: resolve(case_id, now, who, note)
+update payments.matter set resolved_at = :now, resolved_by = :who, note = :note
+where case_id = :case_id and resolved_at is null returning case_id;

@@ -1,14 +1,16 @@
-"""Where a payment's money belongs: decisions without IO.
+"""Where a payment's money belongs, what a token may look like, and what differs between two books.
 
 The accounts, debits positive: `provider` (what they hold for us), `seller:<id>` (payable to a seller),
 `commission`, `shipping`, `tax`, `discounts` (what the shop gave away), `refunds` (decided, and not yet paid
 back), `shopper` (money that is held for nobody's order, until it is given back).
 """
 
+import re
 from typing import NamedTuple
 
 from mercat import money
-from mercat.payments.messages import Back, Charge
+from mercat.payments.messages import CaseKind, Charge, RefundRequest
+from mercat.payments.provider import ListedCharge
 
 Postings = tuple[list[str], list[int]]
 Split = dict[str, int]
@@ -23,7 +25,7 @@ class Captured(NamedTuple):
 
 
 def capture(charge: Charge, commission_ppm: int) -> Postings:
-    """Debits the provider with all of it; credits sellers (less commission), commission, shipping and tax."""
+    """Debit the provider with all of it; credit sellers (less commission), commission, shipping and tax."""
     accounts, amounts = ["provider"], [charge.amount]
     commission = 0
     whole = charge.shipping + charge.tax
@@ -50,29 +52,29 @@ def gross(charge: Charge) -> Split:
     return {f"seller:{int(part.seller_id)}": part.amount for part in charge.sellers}
 
 
-def split(captured: Captured, before: Split, back: Back) -> Split:
-    """What a refund takes from which account: what it says, where that is there; else every account's
-    share."""
+def split(captured: Captured, before: Split, refund: RefundRequest) -> Split:
+    """Part a refund by account: as it says, where each account has that much; otherwise by share."""
     left = {account: amount - before.get(account, 0) for account, amount in _parts(captured).items()}
-    said = {f"seller:{int(part.seller_id)}": part.amount for part in back.sellers}
-    said |= {"shipping": back.shipping, "tax": back.tax, "discounts": -back.discount}
-    said = {account: amount for account, amount in said.items() if amount}
+    wanted = {f"seller:{int(part.seller_id)}": part.amount for part in refund.sellers}
+    wanted |= {"shipping": refund.shipping, "tax": refund.tax, "discounts": -refund.discount}
+    wanted = {account: amount for account, amount in wanted.items() if amount}
     fits = all(
         min(0, left.get(account, 0)) <= amount <= max(0, left.get(account, 0))
-        for account, amount in said.items()
+        for account, amount in wanted.items()
     )
-    if said and fits and sum(said.values()) == back.amount:
-        return said
-    return _shares(left, back.amount)
+    if wanted and fits and sum(wanted.values()) == refund.amount:
+        return wanted
+    return _shares(left, refund.amount)
 
 
-def refund(captured: Captured, before: Split, back: Split) -> Postings:
-    """Takes a refund from its accounts; a seller gives the price less the commission, which the shop gives.
-    All refunds together reverse a capture to the cent: each is the difference of what is reversed after and
-    before."""
-    postings = {"refunds": -sum(back.values())}
+def refund(captured: Captured, before: Split, parts: Split) -> Postings:
+    """Debit a refund's parts to their accounts and credit `refunds`.
+
+    A seller gives the price less the commission, which the shop gives. All refunds together reverse a capture
+    to the cent: each is the difference of what is reversed after and before it."""
+    postings = {"refunds": -sum(parts.values())}
     commission = 0
-    for account, amount in back.items():
+    for account, amount in parts.items():
         ours = 0
         if price := captured.gross.get(account):
             kept, earlier = price + captured.postings.get(account, 0), before.get(account, 0)
@@ -85,16 +87,17 @@ def refund(captured: Captured, before: Split, back: Split) -> Postings:
 
 
 def paid_back(amount: int) -> Postings:
-    """What was decided has left us."""
+    """Credit the provider with a refund that was paid."""
     return ["refunds", "provider"], [amount, -amount]
 
 
 CAME_BACK = ["provider", "refunds"]
-"""A refund that failed after it was booked as paid: they hold the money again, and we owe it."""
+"""The accounts of a refund that failed after it was booked as paid: the provider holds the money again, and
+we owe it."""
 
 
 def _parts(captured: Captured) -> Split:
-    """A capture by account, sellers before commission."""
+    """Part a capture by account, sellers before commission."""
     owed = {account: -amount for account, amount in captured.postings.items() if account != "provider"}
     if captured.gross:
         owed.pop("commission", None)
@@ -107,7 +110,57 @@ def _shares(left: Split, amount: int) -> Split:
     whole = sum(left.values())
     discount = given_away * amount // whole if whole else 0
     shares = money.allocate(amount - discount, [left[account] for account in accounts])
-    found = dict(zip(accounts, shares, strict=True))
+    parts = dict(zip(accounts, shares, strict=True))
     if discount:
-        found["discounts"] = discount
-    return {account: part for account, part in found.items() if part}
+        parts["discounts"] = discount
+    return {account: part for account, part in parts.items() if part}
+
+
+_CARD_NUMBER = re.compile(r"(?:\d[ -]?){12,19}")
+
+
+def token_problem(token: str, known: re.Pattern[str]) -> str | None:
+    """Say why a text is not the token of a card; None where it is. The words never repeat the text."""
+    if _CARD_NUMBER.search(token):
+        return "This looks like a card number. Send the provider's token."
+    return None if known.fullmatch(token) else "The provider knows no such token."
+
+
+class BookedPayment(NamedTuple):
+    """A payment in our books. `paying_back`: a refund is on its way."""
+
+    order_id: int
+    status: str
+    amount: int
+    currency: str
+    refunded: int
+    paying_back: bool
+
+
+class BookDifference(NamedTuple):
+    """What differs between the two books, and both amounts."""
+
+    kind: CaseKind
+    ours: int
+    theirs: int
+    detail: str = ""
+
+
+def differences(theirs: ListedCharge, ours: BookedPayment | None) -> list[BookDifference]:
+    """Compare a charge in the provider's books with our payment of the same checkout."""
+    status = ours.status if ours else ""
+    if theirs.state == "authorised" and status != "action_required":
+        detail = "Money is held for a checkout that never took it."
+        return [BookDifference("authorisation_left", 0, theirs.amount, detail)]
+    if ours is None or status != "captured":
+        taken = theirs.state == "captured" and theirs.refunded != theirs.amount
+        return [BookDifference("charged_without_payment", 0, theirs.amount)] if taken else []
+    if theirs.state != "captured":
+        return [BookDifference("payment_without_charge", ours.amount, 0)]
+    found: list[BookDifference] = []
+    if (ours.amount, ours.currency) != (theirs.amount, theirs.currency):
+        detail = "" if ours.currency == theirs.currency else f"Ours is in {ours.currency}."
+        found.append(BookDifference("amount_differs", ours.amount, theirs.amount, detail))
+    if ours.refunded != theirs.refunded and not ours.paying_back:
+        found.append(BookDifference("refund_differs", ours.refunded, theirs.refunded))
+    return found

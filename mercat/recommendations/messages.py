@@ -1,3 +1,3 @@
-"""What recommendations are asked: ids and how many; they answer ids."""
+"""Limits of recommendations, which are asked by ids and answer ids."""
 
 SHELF_MAX = 100

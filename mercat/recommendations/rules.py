@@ -1,4 +1,4 @@
-"""What an order teaches. No IO here."""
+"""What an order teaches: decisions without IO."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -13,15 +13,15 @@ Basket = list[int]
 
 
 def basket(order: OrderPlaced) -> Basket:
-    """The different products of an order, as they were listed."""
+    """List the different products of an order, in the order's own order."""
     return list(dict.fromkeys(int(line.product_id) for line in order.lines))[:BASKET_MAX]
 
 
-def sold(baskets: Iterable[Basket]) -> Counter[int]:
-    """In how many orders each product was."""
+def orders_by_product(baskets: Iterable[Basket]) -> Counter[int]:
+    """Count the orders that each product was in."""
     return Counter(product for one in baskets for product in one)
 
 
-def met(baskets: Iterable[Basket]) -> Counter[tuple[int, int]]:
-    """In how many orders two products met, the smaller id first."""
+def orders_by_pair(baskets: Iterable[Basket]) -> Counter[tuple[int, int]]:
+    """Count the orders that two products were in together, the smaller id first."""
     return Counter(pair for one in baskets for pair in combinations(sorted(one), 2))

@@ -28,43 +28,50 @@ class Recommendations:
         self._db = db
 
     async def bought_together(self, product_id: ProductId, limit: int = 12) -> list[ProductId]:
-        """What is bought with it; where orders say too little, what is like it."""
-        return await _shelf(limit, [product_id], self._with([product_id]), self._like(product_id))
+        """Recommend what is bought with a product; where orders say too little, what is like it."""
+        return await _shelf(
+            limit, [product_id], self._bought_with([product_id]), self._similar_to(product_id)
+        )
 
     async def goes_with(self, product_ids: list[ProductId], limit: int = 12) -> list[ProductId]:
-        """What is bought with all of these, a cart say; where orders say too little, what is popular."""
+        """Recommend what is bought with all of these, such as a cart; otherwise what is popular."""
         given = list(dict.fromkeys(product_ids))
-        together = self._with(given[: rules.BASKET_MAX])
+        together = self._bought_with(given[: rules.BASKET_MAX])
         return await _shelf(limit, given, together, self._popular, self._well_rated)
 
     async def similar(self, product_id: ProductId, limit: int = 12) -> list[ProductId]:
-        """What is of its category and near its price, its brand preferred."""
-        return await _shelf(limit, [product_id], self._like(product_id))
+        """Recommend what is of its category and near its price, its brand preferred."""
+        return await _shelf(limit, [product_id], self._similar_to(product_id))
 
     async def for_you(self, user_id: UserId, limit: int = 12) -> list[ProductId]:
-        """What goes with a person's recent purchases and is not among them; without any, what is popular."""
+        """Recommend what goes with a person's recent purchases; without any, what is popular."""
         baskets = await self._db.fetch(queries.recent_baskets, user_id)
         bought = list(dict.fromkeys(product for row in baskets for product in row["products"]))
         if not bought:
             return await self.popular(limit)
-        sources = (self._with(bought[:_RECENT_MAX]), self._like(bought[0]), self._popular, self._well_rated)
+        sources = (
+            self._bought_with(bought[:_RECENT_MAX]),
+            self._similar_to(bought[0]),
+            self._popular,
+            self._well_rated,
+        )
         return await _shelf(limit, bought, *sources)
 
     async def popular(self, limit: int = 12) -> list[ProductId]:
-        """What most orders had; before there are any, what is rated best."""
+        """Recommend what most orders had; before there are any, what is rated best."""
         return await _shelf(limit, [], self._popular, self._well_rated)
 
     @on(OrderPlaced)
     async def learn(self, db: asyncpg.Connection, events: list[OrderPlaced]) -> None:
-        """Counts each order once, however often it is told."""
+        """Count each order once, however often its fact comes."""
         baskets = {event.order_id: rules.basket(event) for event in events}
         told = [(event.user_id, event.order_id, _array(baskets[event.order_id])) for event in events]
         known = await db.fetch(queries.remember_baskets, *sql.columns(told))
         fresh = [baskets[row["order_id"]] for row in known]
         if not fresh:
             return
-        await db.execute(queries.count_sold, *sql.columns(rules.sold(fresh).items()))
-        for pairs in _some((*pair, orders) for pair, orders in rules.met(fresh).items()):
+        await db.execute(queries.count_sold, *sql.columns(rules.orders_by_product(fresh).items()))
+        for pairs in _chunks((*pair, orders) for pair, orders in rules.orders_by_pair(fresh).items()):
             await db.execute(queries.count_pairs, *sql.columns(pairs))
 
     @on(ProductChanged)
@@ -75,37 +82,37 @@ class Recommendations:
                 newest[event.product_id] = event
         await db.execute(queries.know_products, *sql.columns(map(_product, newest.values())))
 
-    def _with(self, given: Iterable[int]) -> Source:
+    def _bought_with(self, given: Iterable[int]) -> Source:
         products = list(given)
 
-        async def source(but: list[int], limit: int) -> list[int]:
+        async def source(left_out: list[int], limit: int) -> list[int]:
             companions = _COMPANIONS_MAX // max(1, len(products))
-            return _ids(await self._db.fetch(queries.together, products, but, limit, companions))
+            return _ids(await self._db.fetch(queries.together, products, left_out, limit, companions))
 
         return source
 
-    def _like(self, product_id: int) -> Source:
-        async def source(but: list[int], limit: int) -> list[int]:
-            return _ids(await self._db.fetch(queries.similar, product_id, but, limit))
+    def _similar_to(self, product_id: int) -> Source:
+        async def source(left_out: list[int], limit: int) -> list[int]:
+            return _ids(await self._db.fetch(queries.similar, product_id, left_out, limit))
 
         return source
 
-    async def _popular(self, but: list[int], limit: int) -> list[int]:
-        return _ids(await self._db.fetch(queries.popular, but, limit))
+    async def _popular(self, left_out: list[int], limit: int) -> list[int]:
+        return _ids(await self._db.fetch(queries.popular, left_out, limit))
 
-    async def _well_rated(self, but: list[int], limit: int) -> list[int]:
-        return _ids(await self._db.fetch(queries.well_rated, but, limit))
+    async def _well_rated(self, left_out: list[int], limit: int) -> list[int]:
+        return _ids(await self._db.fetch(queries.well_rated, left_out, limit))
 
 
-async def _shelf(limit: int, but: Iterable[int], *sources: Source) -> list[ProductId]:
-    """Fills a shelf from the first source, then the next; nothing twice, nothing of `but`."""
+async def _shelf(limit: int, left_out: Iterable[int], *sources: Source) -> list[ProductId]:
+    """Fill a shelf from the first source, then the next; nothing twice, nothing of `left_out`."""
     if not 1 <= limit <= SHELF_MAX:
         raise Invalid(f"A shelf shows 1 to {SHELF_MAX} products.", pointer="/limit")
     shelf: list[int] = []
-    left_out = list(but)
+    excluded = list(left_out)
     for source in sources:
         if len(shelf) < limit:
-            shelf += await source(left_out + shelf, limit - len(shelf))
+            shelf += await source(excluded + shelf, limit - len(shelf))
     return [ProductId(product) for product in shelf]
 
 
@@ -133,6 +140,6 @@ def _product(event: ProductChanged) -> tuple[Any, ...]:
     )
 
 
-def _some(rows: Iterable[tuple[Any, ...]]) -> Iterable[list[tuple[Any, ...]]]:
+def _chunks(rows: Iterable[tuple[Any, ...]]) -> Iterable[list[tuple[Any, ...]]]:
     rest = iter(rows)
     return iter(lambda: list(islice(rest, _PAIRS_MAX)), [])

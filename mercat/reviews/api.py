@@ -5,7 +5,7 @@ API = [
     Route("POST", "/products/{product_id}/reviews", Reviews.write),
     Route("GET", "/products/{product_id}/reviews", Reviews.newest),
     Route("GET", "/products/{product_id}/rating", Reviews.rating),
-    Route("POST", "/reviews/{review_id}/helpful", Reviews.helpful, status=200),
-    Route("POST", "/starts", Reviews.start, status=200),
-    Route("POST", "/seeds", Reviews.seed, status=200),
+    Route("POST", "/reviews/{review_id}/helpful", Reviews.helpful),
+    Route("POST", "/starts", Reviews.start),
+    Route("POST", "/seeds", Reviews.seed),
 ]

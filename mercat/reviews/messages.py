@@ -1,4 +1,4 @@
-"""What reviews are told and what they answer."""
+"""Requests to reviews and their answers."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -36,7 +36,7 @@ class Review(Struct, frozen=True):
     written_at: datetime
 
 
-class Page(Struct, frozen=True):
+class ReviewPage(Struct, frozen=True):
     reviews: list[Review]
     total: int
     """Reviews written here; a product's review count also has those it came with."""

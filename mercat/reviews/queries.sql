@@ -1,4 +1,4 @@
--- name: write_many
+-- name: write_many(review_ids, product_ids, user_ids, authors, stars, titles, bodies, written_ats, vouched_for)
 -- What was written, and which asks came from somebody who never bought the product; an ask in neither had
 -- its review already. `vouched` says whether a review brought along is verified; null asks our own memory,
 -- whose rows are share-locked so that a delivery heard meanwhile cannot be missed by both sides.
@@ -7,8 +7,9 @@ with asked as materialized (
         row_number() over (partition by a.product_id, a.user_id order by a.n) as attempt
     from (
         select * from unnest(
-            $1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::smallint[], $6::text[], $7::text[],
-            $8::timestamptz[], $9::boolean[]
+            :review_ids::bigint[], :product_ids::bigint[], :user_ids::bigint[], :authors::text[], :stars::smallint[],
+                :titles::text[], :bodies::text[],
+            :written_ats::timestamptz[], :vouched_for::boolean[]
         ) with ordinality as ask (review_id, product_id, user_id, author, stars, title, body, written_at, vouched, n)
         order by user_id, product_id
     ) a
@@ -47,52 +48,53 @@ select review_id, true as written, verified from written
 union all
 select review_id, false, false from asked where not bought and vouched is null;
 
--- name: start_many
+-- name: start_many(product_ids, ones, twos, threes, fours, fives)
 -- Tells only where the sum is ours to tell: what a product came with is known to whoever brought it.
 insert into reviews.rating as r (product_id, version, start)
 select product_id, 0, array[one, two, three, four, five]
-from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+from unnest(:product_ids::bigint[], :ones::bigint[], :twos::bigint[], :threes::bigint[], :fours::bigint[],
+    :fives::bigint[])
     as given (product_id, one, two, three, four, five)
 order by product_id
 on conflict (product_id) do update set start = excluded.start, version = r.version + 1
     where r.start <> excluded.start
 returning case when reviews.total(r.written) > 0 then reviews.tell_rating(r) end;
 
--- name: rating
+-- name: rating(product_id)
 select reviews.mean(h) as rating, reviews.total(h) as review_count, h as histogram, version, written
 from (select reviews.plus(start, written) as h, version, reviews.total(written) as written
-      from reviews.rating where product_id = $1) r;
+      from reviews.rating where product_id = :product_id) r;
 
--- name: newest
+-- name: newest(product_id, after, limit_to)
 select review_id, product_id, author, stars, title, body, verified, helpful, unhelpful, written_at
 from reviews.review
-where product_id = $1 and ($2::bigint is null or
-    (written_at, review_id) < (select written_at, review_id from reviews.review where review_id = $2))
+where product_id = :product_id and (:after::bigint is null or
+    (written_at, review_id) < (select written_at, review_id from reviews.review where review_id = :after))
 order by written_at desc, review_id desc
-limit $3;
+limit :limit_to;
 
--- name: most_helpful
+-- name: most_helpful(product_id, after, limit_to)
 select review_id, product_id, author, stars, title, body, verified, helpful, unhelpful, written_at
 from reviews.review
-where product_id = $1 and ($2::bigint is null or (helpfulness, written_at, review_id) <
-    (select helpfulness, written_at, review_id from reviews.review where review_id = $2))
+where product_id = :product_id and (:after::bigint is null or (helpfulness, written_at, review_id) <
+    (select helpfulness, written_at, review_id from reviews.review where review_id = :after))
 order by helpfulness desc, written_at desc, review_id desc
-limit $3;
+limit :limit_to;
 
--- name: most_stars
+-- name: most_stars(product_id, after, limit_to)
 select review_id, product_id, author, stars, title, body, verified, helpful, unhelpful, written_at
 from reviews.review
-where product_id = $1 and ($2::bigint is null or (stars, written_at, review_id) <
-    (select stars, written_at, review_id from reviews.review where review_id = $2))
+where product_id = :product_id and (:after::bigint is null or (stars, written_at, review_id) <
+    (select stars, written_at, review_id from reviews.review where review_id = :after))
 order by stars desc, written_at desc, review_id desc
-limit $3;
+limit :limit_to;
 
--- name: vote_many
+-- name: vote_many(review_ids, user_ids, votes)
 -- A person has one voice a review, none on their own, and may change their mind.
 with voted as (
     insert into reviews.vote as v (review_id, user_id, yes)
     select distinct on (a.review_id, a.user_id) a.review_id, a.user_id, a.yes
-    from unnest($1::bigint[], $2::bigint[], $3::boolean[]) as a (review_id, user_id, yes)
+    from unnest(:review_ids::bigint[], :user_ids::bigint[], :votes::boolean[]) as a (review_id, user_id, yes)
     join reviews.review r on r.review_id = a.review_id and r.user_id <> a.user_id
     order by a.review_id, a.user_id
     on conflict (review_id, user_id) do update set yes = excluded.yes where v.yes <> excluded.yes
@@ -108,27 +110,27 @@ update reviews.review r set helpful = r.helpful + net.helpful, unhelpful = r.unh
 from net
 where r.review_id = net.review_id;
 
--- name: votes
-select user_id, helpful, unhelpful from reviews.review where review_id = $1;
+-- name: votes(review_id)
+select user_id, helpful, unhelpful from reviews.review where review_id = :review_id;
 
--- name: remember_purchases
+-- name: remember_purchases(user_ids, product_ids, order_ids)
 insert into reviews.bought (user_id, product_id, order_id, state)
-select distinct *, 'bought' from unnest($1::bigint[], $2::bigint[], $3::bigint[])
+select distinct *, 'bought' from unnest(:user_ids::bigint[], :product_ids::bigint[], :order_ids::bigint[])
 order by 1, 2, 3
 on conflict do nothing;
 
--- name: forget_purchases
+-- name: forget_purchases(user_ids, order_ids)
 update reviews.bought b set state = 'cancelled'
-from unnest($1::bigint[], $2::bigint[]) as told (user_id, order_id)
+from unnest(:user_ids::bigint[], :order_ids::bigint[]) as told (user_id, order_id)
 where b.user_id = told.user_id and b.order_id = told.order_id and b.state = 'bought';
 
--- name: remember_deliveries
+-- name: remember_deliveries(user_ids, product_ids, order_ids)
 insert into reviews.bought as b (user_id, product_id, order_id, state)
-select distinct *, 'delivered' from unnest($1::bigint[], $2::bigint[], $3::bigint[])
+select distinct *, 'delivered' from unnest(:user_ids::bigint[], :product_ids::bigint[], :order_ids::bigint[])
 order by 1, 2, 3
 on conflict (user_id, product_id, order_id) do update set state = 'delivered' where b.state = 'bought';
 
--- name: verify
+-- name: verify(user_ids, product_ids)
 update reviews.review r set verified = true
-from unnest($1::bigint[], $2::bigint[]) as told (user_id, product_id)
+from unnest(:user_ids::bigint[], :product_ids::bigint[]) as told (user_id, product_id)
 where r.product_id = told.product_id and r.user_id = told.user_id and not r.verified;

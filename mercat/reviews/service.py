@@ -19,9 +19,9 @@ from mercat.reviews.messages import (
     NotABuyer,
     OldReview,
     OwnReview,
-    Page,
     Rating,
     Review,
+    ReviewPage,
     Sort,
     Start,
     Votes,
@@ -36,7 +36,7 @@ _SORTED: dict[Sort, str] = {
 }
 
 
-class Ask(NamedTuple):
+class _ReviewRow(NamedTuple):
     review_id: ReviewId
     product_id: ProductId
     user_id: UserId
@@ -52,12 +52,12 @@ class Ask(NamedTuple):
 class Reviews:
     def __init__(self, db: asyncpg.Pool) -> None:
         self._db = db
-        self._write: Coalescer[Ask, Review] = Coalescer(self._write_many)
+        self._write: Coalescer[_ReviewRow, Review] = Coalescer(self._write_many)
 
     async def write(self, caller: Caller, product_id: ProductId, review: NewReview) -> Review:
-        """A buyer's one review of a product. Refuses: already_reviewed, not_a_buyer."""
+        """Write a buyer's one review of a product. Refuses: already_reviewed, not_a_buyer."""
         return await self._write(
-            Ask(
+            _ReviewRow(
                 ids.new(ReviewId),
                 product_id,
                 caller.user_id,
@@ -71,8 +71,8 @@ class Reviews:
 
     async def newest(
         self, product_id: ProductId, limit: int = 20, after: ReviewId | None = None, sort: Sort = "newest"
-    ) -> Page:
-        """A page of a product's reviews; `after` is the last one of the page before."""
+    ) -> ReviewPage:
+        """Return a page of a product's reviews; `after` is the last one of the page before."""
         if not 1 <= limit <= 100:
             raise Invalid("A page has 1 to 100 reviews.", pointer="/limit")
         if sort not in _SORTED:
@@ -83,15 +83,15 @@ class Reviews:
         )
         reviews = sql.rows(Review, rows[:limit])
         more = reviews[-1].review_id if len(rows) > limit else None
-        return Page(reviews, rated["written"] if rated else 0, more)
+        return ReviewPage(reviews, rated["written"] if rated else 0, more)
 
     async def rating(self, product_id: ProductId) -> Rating:
-        """What all reviews of a product come to, with those it came with."""
+        """Return the rating of a product by all reviews, with those it came with."""
         row = await self._db.fetchrow(queries.rating, product_id)
         return sql.row(Rating, row) if row else Rating()
 
     async def helpful(self, caller: Caller, review_id: ReviewId, yes: bool = True) -> Votes:
-        """Says that a review helped, or did not. Saying it again changes nothing."""
+        """Vote that a review helped, or did not. The same vote again changes nothing."""
         await self._db.execute(queries.vote_many, [review_id], [caller.user_id], [yes])
         row = await self._db.fetchrow(queries.votes, review_id)
         if row is None:
@@ -101,18 +101,19 @@ class Reviews:
         return sql.row(Votes, row)
 
     async def start(self, starts: list[Start]) -> None:
-        """Sets the stars that products came with, to which those written here are added."""
+        """Set the stars that products came with, to which those written here are added."""
         last = {start.product_id: start.histogram for start in starts}
-        for rows in _some((product_id, *histogram) for product_id, histogram in last.items()):
+        for rows in _chunks((product_id, *histogram) for product_id, histogram in last.items()):
             await self._db.execute(queries.start_many, *sql.columns(rows))
 
     async def seed(self, reviews: list[OldReview]) -> int:
-        """Brings along reviews from elsewhere, as many rows a statement as is good; answers how many were
-        new. Nobody's own review is replaced."""
+        """Take over reviews from elsewhere, some thousand rows a statement; answers how many were new.
+
+        Nobody's own review is replaced."""
         new = 0
-        for old in _some(reviews):
+        for old in _chunks(reviews):
             asks = [
-                Ask(
+                _ReviewRow(
                     ids.new(ReviewId),
                     review.product_id,
                     review.user_id,
@@ -135,7 +136,7 @@ class Reviews:
                 for voters, yes in ((review.helpful, True), (review.unhelpful, False))
                 for voter in voters
             ]
-            for some in _some(votes):
+            for some in _chunks(votes):
                 await self._db.execute(queries.vote_many, *sql.columns(some))
         return new
 
@@ -160,12 +161,12 @@ class Reviews:
         await db.execute(queries.remember_deliveries, user_ids, product_ids, order_ids)
         await db.execute(queries.verify, user_ids, product_ids)
 
-    async def _write_many(self, asks: list[Ask]) -> list[Review | Exception]:
+    async def _write_many(self, asks: list[_ReviewRow]) -> list[Review | Exception]:
         rows = {row["review_id"]: row for row in await self._db.fetch(queries.write_many, *sql.columns(asks))}
         return [_answer(ask, rows.get(ask.review_id)) for ask in asks]
 
 
-def _answer(ask: Ask, row: asyncpg.Record | None) -> Review | Exception:
+def _answer(ask: _ReviewRow, row: asyncpg.Record | None) -> Review | Exception:
     if row is None:
         return AlreadyReviewed()
     if not row["written"]:
@@ -184,6 +185,6 @@ def _answer(ask: Ask, row: asyncpg.Record | None) -> Review | Exception:
     )
 
 
-def _some(rows: Iterable[Any]) -> Iterable[list[Any]]:
+def _chunks(rows: Iterable[Any]) -> Iterable[list[Any]]:
     every = list(rows)
     return (every[at : at + _ROWS_MAX] for at in range(0, len(every), _ROWS_MAX))

@@ -3,10 +3,11 @@ from mercat.sellers.service import Sellers
 
 API = [
     Route("POST", "/sellers/{seller_id}/products", Sellers.list_product),
+    Route("POST", "/sellers/{seller_id}/lists", Sellers.list_each),
     Route("POST", "/sellers/{seller_id}/imports", Sellers.list_many),
     Route("POST", "/people/{user_id}", Sellers.register),
-    Route("POST", "/by-name", Sellers.by_name, status=200),
+    Route("POST", "/by-name", Sellers.by_name),
     Route("GET", "/people/{user_id}", Sellers.of_user),
     Route("GET", "/sellers/{seller_id}", Sellers.seller),
-    Route("POST", "/names", Sellers.names, status=200),
+    Route("POST", "/names", Sellers.names),
 ]

@@ -1,11 +1,17 @@
-"""What sellers are asked and what they answer."""
+"""Requests to sellers and their answers."""
 
 from datetime import datetime
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from mercat.catalog import NewProduct
 from mercat.ids import SellerId, UserId
+from mercat.inventory import StockQuantity
 from mercat.kit.refusals import Conflict
+
+SELLER_NAME_MAX = 100
+SellerName = Annotated[str, Meta(min_length=1, max_length=SELLER_NAME_MAX, pattern=r"\S")]
 
 
 class Seller(Struct, frozen=True):
@@ -14,6 +20,22 @@ class Seller(Struct, frozen=True):
     name: str
     status: str
     since: datetime
+
+
+class ListingRow(Struct, frozen=True):
+    """A product in a list of them, how many there are, and its row there."""
+
+    row: int
+    product: NewProduct
+    quantity: StockQuantity
+
+
+class RefusedRow(Struct, frozen=True):
+    """A row that could not be listed: what was wrong, and the field that it points to, if any."""
+
+    row: int
+    field: str
+    detail: str
 
 
 class NameTaken(Conflict):

@@ -1,7 +1,7 @@
--- name: register
+-- name: register(seller_id, user_id, name)
 -- Once a person and once a name: the same again is the same seller.
 with registered as (
-    insert into sellers.seller (seller_id, user_id, name) values ($1, $2, $3)
+    insert into sellers.seller (seller_id, user_id, name) values (:seller_id, :user_id, :name)
     on conflict do nothing
     returning seller_id, user_id, name
 )
@@ -9,22 +9,22 @@ select seller_id, case when user_id is not null then events.tell('SellerRegister
     'event', 'SellerRegistered', 'seller_id', seller_id, 'user_id', user_id, 'name', name)) end as told
 from registered;
 
--- name: of_user
-select seller_id, user_id, name, status, since from sellers.seller where user_id = $1;
+-- name: of_user(user_id)
+select seller_id, user_id, name, status, since from sellers.seller where user_id = :user_id;
 
--- name: by_name
-select seller_id, user_id, name, status, since from sellers.seller where lower(name) = lower($1);
+-- name: by_name(name)
+select seller_id, user_id, name, status, since from sellers.seller where lower(name) = lower(:name);
 
--- name: adopt
+-- name: adopt(seller_id, user_id)
 with adopted as (
-    update sellers.seller set user_id = $2
-    where seller_id = $1 and user_id is null
-        and not exists (select from sellers.seller other where other.user_id = $2)
+    update sellers.seller set user_id = :user_id
+    where seller_id = :seller_id and user_id is null
+        and not exists (select from sellers.seller other where other.user_id = :user_id)
     returning seller_id, user_id, name
 )
 select seller_id, events.tell('SellerRegistered', jsonb_build_object(
     'event', 'SellerRegistered', 'seller_id', seller_id, 'user_id', user_id, 'name', name)) as told
 from adopted;
 
--- name: sellers
-select seller_id, user_id, name, status, since from sellers.seller where seller_id = any($1::bigint[]);
+-- name: sellers(seller_ids)
+select seller_id, user_id, name, status, since from sellers.seller where seller_id = any(:seller_ids::bigint[]);

@@ -7,12 +7,12 @@ from mercat.catalog import Catalog, Imported, ImportRow, Listed, ListingKey, New
 from mercat.ids import SellerId, UserId
 from mercat.inventory import Inventory, Line, StockQuantity
 from mercat.kit import sql
-from mercat.kit.refusals import Invalid, NotFound
+from mercat.kit.refusals import Invalid, NotFound, Refusal
 from mercat.kit.rpc import IN_BODY
-from mercat.sellers.messages import NameTaken, Seller
+from mercat.kit.text import normal_text
+from mercat.sellers.messages import SELLER_NAME_MAX, ListingRow, NameTaken, RefusedRow, Seller
 
 queries = sql.load("mercat.sellers")
-_NAME_MAX = 100
 
 
 class Sellers:
@@ -33,7 +33,29 @@ class Sellers:
         The commit that lists it tells OffersListed, which inventory follows, so a crash in between leaves no
         goods without stock; the stock that comes second changes nothing. The same `key` of the caller again
         lists nothing new; KeyReused where it listed something else."""
+        return await self._list(await self.seller(seller_id), product, quantity, key)
+
+    async def list_each(
+        self, seller_id: SellerId, rows: list[ListingRow], key: ListingKey
+    ) -> list[RefusedRow]:
+        """List each row by itself, under the rule of `list_product`, and return those that were refused.
+
+        A bad row never keeps a good one out. The same `key` again, after a crash perhaps, lists what it has
+        not listed yet."""
         seller = await self.seller(seller_id)
+        refused: list[RefusedRow] = []
+        for each in rows:
+            try:
+                await self._list(seller, each.product, each.quantity, f"{key}/{each.row}")
+            except Refusal as refusal:
+                pointer = str(refusal.facts.get("pointer", ""))
+                refused.append(RefusedRow(each.row, pointer.strip("/"), str(refusal)))
+        return refused
+
+    async def _list(
+        self, seller: Seller, product: NewProduct, quantity: StockQuantity, key: ListingKey | None
+    ) -> Listed:
+        seller_id = seller.seller_id
         listed = await self._catalog.create(seller_id, seller.name, product, quantity, key)
         lines = [Line(listed.offer_id, quantity)]
         await self._inventory.receive(f"listed/{int(listed.offer_id)}", lines, seller_id)
@@ -51,8 +73,8 @@ class Sellers:
         return imported
 
     async def register(self, user_id: UserId, name: str) -> SellerId:
-        """Make a person a seller; asked again, they are the seller they are."""
-        name = _good(name)
+        """Make a person a seller; asked again, they are the seller they are already."""
+        name = _checked(name)
         if standing := await self.of_user(user_id):
             return standing.seller_id
         made = await self._db.fetchrow(queries.register, ids.new(SellerId), user_id, name)
@@ -63,9 +85,10 @@ class Sellers:
         raise NameTaken(pointer="/name")
 
     async def by_name(self, name: Annotated[str, IN_BODY], user_id: UserId | None = None) -> SellerId:
-        """Find the seller of this name, or make one: for imports, which know no person. With a person,
-        a seller that nobody has becomes theirs; NameTaken for another's."""
-        name = _good(name)
+        """Return the seller of this name, made if there is none: for imports, which know no person.
+
+        With a person, a seller that nobody has becomes theirs; NameTaken for another's."""
+        name = _checked(name)
         made = await self._db.fetchrow(queries.register, ids.new(SellerId), user_id, name)
         if made:
             return SellerId(made["seller_id"])
@@ -91,8 +114,9 @@ class Sellers:
         return {SellerId(row["seller_id"]): row["name"] for row in rows}
 
 
-def _good(name: str) -> str:
-    name = " ".join(name.split())
-    if not 1 <= len(name) <= _NAME_MAX:
-        raise Invalid(f"A seller's name has 1 to {_NAME_MAX} characters.", pointer="/name")
+def _checked(name: str) -> str:
+    """Bring a name into normal form, each run of white space one space."""
+    name = " ".join(normal_text(name).split())
+    if not 1 <= len(name) <= SELLER_NAME_MAX:
+        raise Invalid(f"A seller's name has 1 to {SELLER_NAME_MAX} characters.", pointer="/name")
     return name

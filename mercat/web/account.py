@@ -1,15 +1,14 @@
 """What an account keeps: addresses and ways to pay."""
 
-from typing import Annotated
-
-from msgspec import Meta, Struct
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mercat.accounts import Address, NewAddress, PaymentMethod
+from mercat.accounts import Address, CardToken, NewAddress, PaymentMethod
 from mercat.ids import AddressId, PaymentMethodId
 from mercat.kit.refusals import Invalid, Refusal
 from mercat.kit.rpc import Caller
+from mercat.payments import declaration
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.errors import message_of
@@ -29,10 +28,6 @@ class PaymentMethodsShown(Struct, frozen=True):
 
 class AddressMade(Struct, frozen=True):
     address_id: AddressId
-
-
-CARD_TOKEN_MAX = 100
-CardToken = Annotated[str, Meta(min_length=1, max_length=CARD_TOKEN_MAX)]
 
 
 class PaymentMethodAsk(Struct, frozen=True):
@@ -62,8 +57,8 @@ class AccountApi:
         return PaymentMethodsShown(await self._shop.accounts.payment_methods(caller.user_id))
 
     async def add_payment_method(self, caller: Caller, method: PaymentMethodAsk) -> PaymentMethodMade:
-        """Keep a way to pay, by the provider's token: never a card's number. With Stripe a guest's is for
-        one purchase, and is not listed."""
+        """Keep a way to pay, by the provider's token: never a card's number. Where a token works once, a
+        guest's is for one purchase, and is not listed."""
         return PaymentMethodMade(await self._shop.checkout.keep_card(caller, method.token))
 
 
@@ -94,7 +89,7 @@ class AccountPages:
             caller=caller,
             addresses=await self._shop.accounts.addresses(caller.user_id),
             methods=await self._shop.accounts.payment_methods(caller.user_id),
-            cards=rendering.cards(self._shop.settings),
+            cards=rendering.cards(declaration(self._shop.settings)),
             countries=rendering.COUNTRIES,
             form=form,
             refused=message_of(refused) if refused else None,

@@ -7,7 +7,7 @@ from mercat.checkout import CheckoutInProgress, Confirmed, Refused
 from mercat.kit import codec
 from mercat.kit.http import answered, read_body
 from mercat.kit.refusals import Invalid
-from mercat.payments import Outcome
+from mercat.payments import ChallengeOutcome
 from mercat.shop import Shop
 from mercat.web.checkout import order_url
 from mercat.web.forms import FormErrors, local_path, read_form
@@ -35,7 +35,7 @@ class BankPages:
         if request.headers.get("content-type", "").startswith("application/json"):
             return await answered(self._bank_is_told, request)
         form = await self._pages.form(request)
-        outcome = read_form(form, Outcome)
+        outcome = read_form(form, ChallengeOutcome)
         if isinstance(outcome, FormErrors):
             raise Invalid("Approve the payment, or refuse it.")
         back = local_path(form.get("back") or "/orders")
@@ -48,7 +48,7 @@ class BankPages:
         return self._pages.redirect(request, back)
 
     async def _bank_is_told(self, request: Request) -> Response:
-        outcome = codec.decode(await read_body(request), Outcome)
+        outcome = codec.decode(await read_body(request), ChallengeOutcome)
         answer = await self._shop.checkout.challenge(request.path_params["ticket"], outcome)
         kind = "application/problem+json" if isinstance(answer.outcome, Refused) else "application/json"
         return Response(answer.body, answer.status, media_type=kind)

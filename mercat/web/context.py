@@ -1,6 +1,6 @@
 """What is known of one request, from the middleware to the handler that answers it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.requests import Request
 
@@ -17,9 +17,9 @@ class RequestContext:
         "authenticate",
         "bearer",
         "caller",
-        "card_field",
         "cookie",
         "counted",
+        "directives",
         "request_id",
         "secure",
         "token",
@@ -36,7 +36,8 @@ class RequestContext:
         self.counted = False
         self.asked = False
         self.caller: Caller | None = None
-        self.card_field = False
+        self.directives: Mapping[str, str] = {}
+        """Of this page's Content-Security-Policy, in place of the usual ones."""
         self.cookie = ""
 
 
@@ -45,6 +46,6 @@ def context_of(request: Request) -> RequestContext:
     return context
 
 
-def allow_card_field(request: Request) -> None:
-    """Let the payment provider's own field into this page's content policy."""
-    context_of(request).card_field = True
+def allow(request: Request, directives: Mapping[str, str]) -> None:
+    """Let somebody else's script into this page, by these directives of its content policy."""
+    context_of(request).directives = directives

@@ -12,6 +12,7 @@ from starlette.types import Scope
 from mercat.kit.db_errors import AWAY
 from mercat.kit.http import problem
 from mercat.kit.refusals import BadRequest, Refusal, SignInFirst
+from mercat.payments import ProviderDeclaration
 from mercat.web import rendering
 from mercat.web.cache import PRIVATE, Handler, PageCache, public_headers
 from mercat.web.category_tree import CategoryTree
@@ -32,17 +33,17 @@ class Pages:
         self,
         categories: CategoryTree,
         secret: bytes,
+        provider: ProviderDeclaration,
         *,
         origins: Origins | None = None,
         secure: bool = False,
-        real_money: bool = False,
     ) -> None:
         self.categories = categories
         self.origin = origins or Origins()
         self.cache = PageCache()
         self.csrf = Csrf(secret, secure=secure)
-        self.statics = rendering.Statics()
-        self._templates = rendering.environment(self.statics, self.csrf.token, real_money=real_money)
+        self.statics = rendering.Statics([provider.card_field.script] if provider.card_field else [])
+        self._templates = rendering.environment(self.statics, self.csrf.token, provider)
 
     def route(self, path: str, handler: Handler, verb: str = "GET", *, shared: bool = False) -> Endpoint:
         """Make the route of a page; `shared`: it is the same for all and rendered once a second."""

@@ -16,7 +16,7 @@ from mercat.fulfilment import ShippingMethod
 from mercat.ids import OfferId, ProductId, SkuId
 from mercat.kit.http import Answer
 from mercat.kit.refusals import NotFound
-from mercat.reviews import Page, Review
+from mercat.reviews import Review, ReviewPage
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.cache import public_answer
@@ -110,7 +110,7 @@ class ProductsApi:
         if kept and kept.product is product and now < kept.until:
             return kept.answer
         asked = self._shop.reviews.newest(product_id, REVIEWS_ON_PRODUCT)
-        reviews = await self._shop.breakers["reviews"].ask(asked, Page([], 0))
+        reviews = await self._shop.breakers["reviews"].ask(asked, ReviewPage([], 0))
         answer = public_answer(_product_shown(product, reviews), product_id, f"category/{product.category}")
         if len(self._cached) >= _CACHED_MAX:
             self._cached.clear()
@@ -118,7 +118,7 @@ class ProductsApi:
         return answer
 
 
-def _product_shown(product: Product, reviews: Page) -> ProductShown:
+def _product_shown(product: Product, reviews: ReviewPage) -> ProductShown:
     return ProductShown(
         product_id=product.product_id,
         offer_id=product.offer_id,

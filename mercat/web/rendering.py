@@ -2,7 +2,7 @@
 
 import gzip
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -14,7 +14,7 @@ from markupsafe import Markup
 from mercat import money
 from mercat.countries import SERVED
 from mercat.kit import clock
-from mercat.settings import Settings
+from mercat.payments import ProviderDeclaration
 from mercat.web.schemas import SEARCH_WORDS_MAX
 
 _HERE = Path(__file__).parent
@@ -22,24 +22,6 @@ _SLUG_MAX = 60
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".LICENSE": "text/plain"}
 
 COUNTRIES = [(code, country.name) for code, country in SERVED.items()]
-
-CARDS = [
-    ("tok_visa", "Visa ending in 4242", "Works. The bank says yes at once."),
-    (
-        "tok_3ds",
-        "Mastercard ending in 3155",
-        "Asks first. The bank shows a page of its own where you approve or refuse (3-D Secure).",
-    ),
-    ("tok_declined", "Visa ending in 0002", "Is declined. Nothing is charged and the cart stays."),
-    ("tok_timeout_charged", "Visa ending in 6975", "Hangs, then turns out to have paid, once."),
-    ("tok_timeout_uncharged", "Visa ending in 6983", "Hangs, then turns out not to have paid."),
-]
-
-STRIPE_CARDS = [
-    ("pm_card_visa", "Visa ending in 4242", "Stripe's test card: works."),
-    ("pm_card_authenticationRequired", "Visa ending in 3184", "Stripe's test card: the bank asks first."),
-    ("pm_card_visa_chargeDeclined", "Visa ending in 0002", "Stripe's test card: is declined."),
-]
 
 _STATES = {
     "confirmed": ("good", "Confirmed"),
@@ -161,11 +143,9 @@ def country(code: str) -> str:
     return dict(COUNTRIES).get(code, code)
 
 
-def cards(settings: Settings) -> list[tuple[str, str, str]]:
-    """List cards to choose from that nobody has saved: a provider's for trying things out."""
-    if settings.payment_provider == "sandbox":
-        return CARDS
-    return STRIPE_CARDS if settings.stripe_key.reveal().startswith("sk_test_") else []
+def cards(provider: ProviderDeclaration) -> list[tuple[str, str, str]]:
+    """List the provider's test cards to choose from: token, name, and what will happen."""
+    return [(card.token, card.name, card.effect) for card in provider.test_cards]
 
 
 def card(method: Any) -> str:
@@ -205,8 +185,9 @@ class Static(NamedTuple):
 class Statics:
     """The files pages need, kept in memory, each under an address that changes when it does."""
 
-    def __init__(self) -> None:
-        self._files = {path.name: _static(path) for path in (_HERE / "static").iterdir()}
+    def __init__(self, more: Iterable[Path] = ()) -> None:
+        """Keep the pages' own files and `more`, such as the script of a provider's card field."""
+        self._files = {path.name: _static(path) for path in [*(_HERE / "static").iterdir(), *more]}
 
     def url(self, name: str) -> str:
         return f"/static/{name}?{self._files[name].tag}"
@@ -221,7 +202,9 @@ def _static(path: Path) -> Static:
     return Static(content, gzip.compress(content, mtime=0), _TYPES[path.suffix], tag)
 
 
-def environment(statics: Statics, token: Callable[[Any], str], *, real_money: bool = False) -> Environment:
+def environment(
+    statics: Statics, token: Callable[[Any], str], provider: ProviderDeclaration | None = None
+) -> Environment:
     """Jinja, strict: a name that a page does not have is a bug, never an empty string."""
     made: Any = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
@@ -234,7 +217,7 @@ def environment(statics: Statics, token: Callable[[Any], str], *, real_money: bo
     helpers: dict[str, Any] = {
         "static": statics.url,
         "token": token,
-        "real_money": real_money,
+        "provider": provider,
         "search_words_max": SEARCH_WORDS_MAX,
     }
     made.globals.update(helpers)

@@ -10,7 +10,7 @@ from mercat.ids import ProductId, ReviewId
 from mercat.kit.http import Answer
 from mercat.kit.refusals import Forbidden, Refusal
 from mercat.kit.rpc import Caller
-from mercat.reviews import NewReview, Page, Review
+from mercat.reviews import NewReview, Review, ReviewPage
 from mercat.reviews import Sort as ReviewSort
 from mercat.shop import Shop
 from mercat.web.cache import public_answer
@@ -60,7 +60,7 @@ class ReviewsApi:
         """List what buyers say of a product."""
         await self._known(product_id)
         asked = self._shop.reviews.newest(product_id, limit, cursor, sort)
-        page = await self._shop.breakers["reviews"].ask(asked, Page([], 0))
+        page = await self._shop.breakers["reviews"].ask(asked, ReviewPage([], 0))
         shown = ReviewsShown([review_shown(review) for review in page.reviews], page.total, page.next)
         return public_answer(shown, product_id, f"reviews/{product_id}")
 

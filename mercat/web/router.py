@@ -36,7 +36,7 @@ class PublicRoute(Route):
     """A route of the API: also what it shows, where the method answers ready bytes, and the codes of the
     refusals that are its own."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  - a row of the table
         self,
         verb: str,
         path: str,
@@ -51,7 +51,7 @@ class PublicRoute(Route):
         keyed: bool = False,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(verb, path, method, needs=needs, status=status)
+        super().__init__(verb, path, method, needs=needs, status=status or (201 if verb == "POST" else 200))
         self.tag: Tag = tag
         self.shows = shows or self.answer
         self.refuses = refuses

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from mercat.catalog import Catalog
 from mercat.kit import codec, metrics
 from mercat.kit.rpc import serve
+from mercat.payments import declaration
 from mercat.shop import Shop
 from mercat.web import (
     account,
@@ -113,9 +114,9 @@ def application(
     pages = Pages(
         CategoryTree(shop),
         settings.key("forms"),
+        declaration(settings),
         origins=Origins(settings.origin(), settings.host),
         secure=settings.secure_cookies,
-        real_money=settings.real_money(),
     )
     if isinstance(catalog := cast(object, shop.catalog), Catalog):
         catalog.on_change(pages.cache.forget)  # one elsewhere does not call back: pages age by themselves

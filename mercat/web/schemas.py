@@ -26,7 +26,6 @@ FewLimit = Annotated[int, Meta(ge=1, le=20)]
 SEARCH_WORDS_MAX = 1_000
 SearchWords = Annotated[str, Meta(max_length=SEARCH_WORDS_MAX)]
 Price = Annotated[Raw, Meta(extra_json_schema={"type": "number", "minimum": 0})]
-PersonName = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
 _NUMBER = re.compile(rb"-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?")
 
 

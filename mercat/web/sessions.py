@@ -1,6 +1,5 @@
 """Accounts and sessions: registering, signing in and out, a guest's session; the head of every page."""
 
-from contextlib import suppress
 from datetime import datetime
 from typing import Annotated
 
@@ -8,22 +7,18 @@ from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mercat.accounts import Credentials, NewPerson, Session
-from mercat.checkout import EMAIL_MAX, Email
+from mercat.accounts import EMAIL_MAX, PASSWORD_MAX, Email, NewPerson, Password, PersonName, Session
 from mercat.ids import SellerId, UserId
-from mercat.kit.refusals import Overloaded, Refusal
+from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
+from mercat.membership import JoinRequest, SignInRequest
 from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import Form, FormErrors, local_path, read_form
 from mercat.web.optional import unless_away
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
-from mercat.web.schemas import PersonName
 from mercat.web.session import caller_of, end_session, start_session, token_of
-
-PASSWORD_MAX = 200
-Password = Annotated[str, Meta(min_length=6, max_length=PASSWORD_MAX)]
 
 
 class NewAccount(Struct, frozen=True):
@@ -63,21 +58,13 @@ class SessionsApi:
 
     async def register(self, caller: Caller | None, account: NewAccount) -> AccountMade:
         """Open an account. It starts no session; what a guest has in the cart comes along."""
-        guest = _guest_id(caller)
         person = NewPerson(account.email, account.password, account.name)
-        user_id = await self._shop.accounts.register(person, guest)
-        if guest is not None:
-            await self._shop.cart.merge(guest, user_id)
-            await self._keep_places(guest, user_id)
-        return AccountMade(user_id)
+        return AccountMade(await self._shop.membership.register(caller, person))
 
     async def sign_in(self, caller: Caller | None, request: Request, credentials: SignIn) -> SessionShown:
         """Start a session: the token for programs, the same as a cookie for browsers."""
-        given = Credentials(credentials.email, credentials.password)
-        session = await self._shop.accounts.sign_in(given, caller)
-        if session.guest is not None:
-            await self._shop.cart.merge(session.guest, session.user_id)
-            await self._keep_places(session.guest, session.user_id)
+        asked = SignInRequest(credentials.email, credentials.password, token_of(request))
+        session = await self._shop.membership.sign_in(caller, asked)
         return _session_shown(request, session)
 
     async def guest(self, request: Request) -> SessionShown:
@@ -94,19 +81,10 @@ class SessionsApi:
         end_session(request)
         return {}
 
-    async def _keep_places(self, guest: UserId, member: UserId) -> None:
-        """Places in queues come along. Signing in does not wait for a queue that cannot be reached."""
-        with suppress(Overloaded):
-            await self._shop.flashsale.adopt(guest, member)
-
 
 def _session_shown(request: Request, session: Session) -> SessionShown:
     start_session(request, session)
     return SessionShown(session.token, session.user_id, session.expires_at)
-
-
-def _guest_id(caller: Caller | None) -> UserId | None:
-    return caller.user_id if caller and caller.guest else None
 
 
 API = [
@@ -182,10 +160,10 @@ class SessionPages:
         if isinstance(asked, FormErrors):
             return await self._in(request, registering=False, form=Form(SignIn, form, asked))
         try:
-            session = await self._shop.accounts.sign_in(Credentials(asked.email, asked.password), guest)
+            request_to_sign_in = SignInRequest(asked.email, asked.password, token_of(request))
+            session = await self._shop.membership.sign_in(guest, request_to_sign_in)
         except Refusal as refused:
             return await self._in(request, registering=False, form=Form(SignIn, form), refused=refused)
-        await self._come_along(guest, session)
         return self._begin(request, session, form)
 
     async def do_register(self, request: Request) -> Response:
@@ -194,22 +172,12 @@ class SessionPages:
         if isinstance(asked, FormErrors):
             return await self._in(request, registering=True, form=Form(NewAccount, form, asked))
         caller = await caller_of(request)
-        guest = caller.user_id if caller and caller.guest else None
         try:
-            person = NewPerson(asked.email, asked.password, asked.name)
-            await self._shop.accounts.register(person, guest)
-            session = await self._shop.accounts.sign_in(Credentials(asked.email, asked.password), caller)
+            request_to_join = JoinRequest(asked.email, asked.password, asked.name, token_of(request))
+            session = await self._shop.membership.join(caller, request_to_join)
         except Refusal as refused:
             return await self._in(request, registering=True, form=Form(NewAccount, form), refused=refused)
-        await self._come_along(caller, session)
         return self._begin(request, session, form)
-
-    async def _come_along(self, guest: Caller | None, session: Session) -> None:
-        """Take a guest's cart along into their account."""
-        if guest and guest.guest:
-            await self._shop.cart.merge(guest.user_id, session.user_id)
-            with suppress(Overloaded):  # signing in does not wait for a queue that cannot be reached
-                await self._shop.flashsale.adopt(guest.user_id, session.user_id)
 
     def _begin(self, request: Request, session: Session, form: dict[str, str]) -> Response:
         start_session(request, session)

@@ -1,4 +1,4 @@
-"""What a wishlist answers."""
+"""Answers of the wishlist."""
 
 from datetime import datetime
 

@@ -15,8 +15,8 @@ from mercat.checkout.messages import LineQuantity
 from mercat.kit.refusals import NotFound
 from mercat.kit.rpc import Caller
 from mercat.orders import NotCancellable
-from mercat.payments import Letter, Outcome
-from mercat.payments.messages import Back
+from mercat.payments import ChallengeOutcome, Webhook
+from mercat.payments.messages import RefundRequest
 
 
 class Two:
@@ -240,7 +240,7 @@ async def test_cancelling_while_the_payment_is_captured_gives_all_back_or_finds_
                 assert await scene.left() == (10, 0)
 
         return [
-            two.one.checkout.challenge(ticket_of(said), Outcome("approve")),
+            two.one.checkout.challenge(ticket_of(said), ChallengeOutcome("approve")),
             two.two.checkout.cancel(scene.ann, order_id),
         ], check
 
@@ -257,7 +257,7 @@ async def test_one_refund_asked_for_twice_is_one(two):
             [payment] = await two.one.payments.of_order(order.order_id)
             assert payment.refunded == order.total
 
-        back = Back(f"cancel/{order.order_id}", order.total)
+        back = RefundRequest(f"cancel/{order.order_id}", order.total)
         return [shop.payments.refund(order.order_id, back) for shop in (two.one, two.two)], check
 
     await two.race(scenes)
@@ -291,7 +291,7 @@ async def test_refunds_that_exceed_the_capture_together_are_not_both_given(two):
             assert payment.refunded == 2_000
 
         return [
-            shop.payments.refund(order.order_id, Back(f"return/{order.order_id}/{n}", 2_000))
+            shop.payments.refund(order.order_id, RefundRequest(f"return/{order.order_id}/{n}", 2_000))
             for n, shop in enumerate((two.one, two.two))
         ], check
 
@@ -311,7 +311,7 @@ async def test_a_purchase_that_expires_while_it_is_paid_is_an_order_or_nothing(t
             assert (await scene.charged(), await scene.left()) == (orders, (10 - 2 * orders, 0))
 
         return [
-            two.one.checkout.challenge(ticket_of(said), Outcome("approve")),
+            two.one.checkout.challenge(ticket_of(said), ChallengeOutcome("approve")),
             two.two.checkout.recovery.recover(),
         ], check
 
@@ -391,8 +391,8 @@ async def test_a_notice_and_a_browser_that_come_together_make_one_order(two):
         scene = await two.scene()
         said = await two.one.checkout.buy(scene.ann, "k", await scene.ask("tok_3ds"))
         ticket = ticket_of(said)
-        checkout_id = await two.one.payments.answer_challenge(ticket, Outcome("approve"))
-        body, signature = vars(two.one.payments)["_provider"].letter(checkout_id, f"evt_{checkout_id}")
+        checkout_id = await two.one.payments.answer_challenge(ticket, ChallengeOutcome("approve"))
+        body, signature = vars(two.one.payments)["_provider"].webhook(checkout_id, f"evt_{checkout_id}")
 
         async def check(paid, heard):
             allowed([paid], 201, CheckoutInProgress)
@@ -402,7 +402,7 @@ async def test_a_notice_and_a_browser_that_come_together_make_one_order(two):
 
         return [
             two.one.checkout.resume(checkout_id),
-            two.two.checkout.receive_webhook(Letter("sandbox", body, signature)),
+            two.two.checkout.receive_webhook(Webhook("sandbox", body, signature)),
         ], check
 
     await two.race(scenes)

@@ -20,7 +20,7 @@ from mercat.kit.event_log import deliver
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.kit.rpc import remote, serve
 from mercat.notifications import API, Notifications
-from mercat.notifications.smtp import Away
+from mercat.notifications.smtp import ServerUnreachable
 
 ANN = UserId(11)
 ORDER, OTHER = OrderId(1), OrderId(2)
@@ -308,10 +308,10 @@ async def test_what_is_refused_for_good_waits_for_a_person(sender, server, hear,
     failed = [mail for mail in await sender.mailbox() if mail.failure]
     assert [("550" in mail.failure, mail.sent_at) for mail in failed] == [(True, None)]
 
-    await sender.again(failed[0].mail_id)
+    await sender.send_again(failed[0].mail_id)
     assert await sender.send_due() == 1
     with pytest.raises(NotFound):
-        await sender.again(failed[0].mail_id)  # it is sent
+        await sender.send_again(failed[0].mail_id)  # it is sent
 
 
 async def test_a_letter_that_cannot_be_written_holds_nobody_up(sender, server, hear):
@@ -324,7 +324,7 @@ async def test_while_the_server_is_away_nothing_is_spent(sender, server, hear):
     await hear(sender, placed())
     server.close()
     for _ in range(3):
-        with pytest.raises(Away):
+        with pytest.raises(ServerUnreachable):
             await sender.send_due()
     assert (await sender.mailbox())[0].tries == 0
     server.open()
@@ -364,7 +364,7 @@ async def test_a_sender_that_died_with_a_letter_in_hand_is_noticed(sender, serve
     assert await sender.send_due() == 0
     assert "not known" in (await sender.mailbox())[0].failure
     assert server.taken == []
-    await sender.again((await sender.mailbox())[0].mail_id)
+    await sender.send_again((await sender.mailbox())[0].mail_id)
     assert await sender.send_due() == 1
 
 

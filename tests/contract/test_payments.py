@@ -15,17 +15,28 @@ from mercat.kit.refusals import Invalid, NotFound
 from mercat.kit.rpc import remote, serve
 from mercat.payments import (
     API,
-    Back,
+    ChallengeOutcome,
     Charge,
-    Outcome,
     PaymentDeclined,
     Payments,
     PaymentUnavailable,
-    Sandbox,
+    RefundRequest,
     SellerPart,
 )
 from mercat.payments.messages import RefundTooLarge
-from mercat.payments.rules import Captured, capture, gross, refund, split
+from mercat.payments.provider import ListedCharge
+from mercat.payments.providers.sandbox import Sandbox
+from mercat.payments.rules import (
+    BookDifference,
+    BookedPayment,
+    Captured,
+    capture,
+    differences,
+    gross,
+    refund,
+    split,
+    token_problem,
+)
 
 BOB, EVE = ids.SellerId(7), ids.SellerId(8)
 
@@ -121,14 +132,14 @@ async def test_a_challenge_waits_for_the_shopper(payments, clock_ahead, outcome,
     clock_ahead(10)
     assert (await payments.charge(ask)).next_action  # nothing has happened yet
     ticket = first.next_action.url.rsplit("/", 1)[1]
-    assert await payments.answer_challenge(ticket, Outcome(outcome)) == ask.checkout_id
+    assert await payments.answer_challenge(ticket, ChallengeOutcome(outcome)) == ask.checkout_id
     if paid:
         assert (await payments.charge(ask)).next_action is None
     else:
         with pytest.raises(PaymentDeclined):
             await payments.charge(ask)
     with pytest.raises(NotFound):
-        await payments.answer_challenge("forged", Outcome("approve"))
+        await payments.answer_challenge("forged", ChallengeOutcome("approve"))
 
 
 async def test_a_void_gives_back_what_was_charged_once(payments):
@@ -151,21 +162,21 @@ async def test_refunds_never_exceed_the_capture(payments):
     ask = charge()
     await payments.charge(ask)
     for _ in range(2):
-        await payments.refund(ask.order_id, Back("return/1", 4_000))
-    asks = [payments.refund(ask.order_id, Back(f"return/{n}", 4_000)) for n in range(2, 6)]
+        await payments.refund(ask.order_id, RefundRequest("return/1", 4_000))
+    asks = [payments.refund(ask.order_id, RefundRequest(f"return/{n}", 4_000)) for n in range(2, 6)]
     answers = await asyncio.gather(*asks, return_exceptions=True)
     assert sorted(type(answer).__name__ for answer in answers) == ["Refund", *["RefundTooLarge"] * 3]
-    await payments.refund(ask.order_id, Back("return/9", 2_000))
+    await payments.refund(ask.order_id, RefundRequest("return/9", 2_000))
     assert set((await balances(payments)).values()) == {0}
     with pytest.raises(RefundTooLarge):
-        await payments.refund(ask.order_id, Back("return/10", 1))
+        await payments.refund(ask.order_id, RefundRequest("return/10", 1))
 
 
 async def test_one_refund_asked_for_by_many_at_once_is_one(payments):
     ask = charge()
     await payments.charge(ask)
     refunds = await asyncio.gather(
-        *(payments.refund(ask.order_id, Back("cancel/1", 10_000)) for _ in range(8))
+        *(payments.refund(ask.order_id, RefundRequest("cancel/1", 10_000)) for _ in range(8))
     )
     assert len({refund.refund_id for refund in refunds}) == 1
     assert set((await balances(payments)).values()) == {0}
@@ -175,9 +186,9 @@ async def test_a_reference_is_of_one_payment(payments):
     first, second = charge(), charge()
     for ask in (first, second):
         await payments.charge(ask)
-    await payments.refund(first.order_id, Back("return/1", 4_000))
+    await payments.refund(first.order_id, RefundRequest("return/1", 4_000))
     with pytest.raises(Invalid):
-        await payments.refund(second.order_id, Back("return/1", 4_000))
+        await payments.refund(second.order_id, RefundRequest("return/1", 4_000))
     assert [payment.refunds for payment in await payments.of_order(second.order_id)] == [[]]
 
 
@@ -212,7 +223,7 @@ def test_every_entry_balances_and_full_refunds_leave_nothing(parts, shipping, ta
         amount = min(amount, left)
         if not amount:
             continue
-        parts = split(captured, before, Back("r", amount))
+        parts = split(captured, before, RefundRequest("r", amount))
         assert sum(parts.values()) == amount
         accounts, amounts = refund(captured, before, parts)
         assert (accounts[0], amounts[0], sum(amounts)) == ("refunds", -amount, 0)
@@ -222,3 +233,70 @@ def test_every_entry_balances_and_full_refunds_leave_nothing(parts, shipping, ta
         left -= amount
     assert sums.pop("refunds", 0) == -sums.pop("provider")
     assert set(sums.values()) <= {0}
+
+
+# -- cards
+
+
+@pytest.mark.parametrize("token", ["tok_mine", "", "TOK_VISA", "tok_visa/../x"])
+async def test_a_token_that_the_provider_does_not_know_is_refused(payments, token):
+    with pytest.raises(Invalid) as refused:
+        await payments.keep_card(token, ids.new(ids.UserId))
+    assert refused.value.facts["pointer"] == "/token"
+
+
+CARD_NUMBERS = ["4242424242424242", "4242 4242 4242 4242", "3782-822463-10005", "tok_4000056655665556"]
+
+
+@pytest.mark.parametrize("number", CARD_NUMBERS)
+async def test_a_card_number_is_refused_and_written_nowhere(payments, number, capfd, caplog):
+    caplog.set_level("DEBUG")
+    for user_id in (ids.new(ids.UserId), None):
+        with pytest.raises(Invalid, match="card number") as refused:
+            await payments.keep_card(number, user_id)
+        assert refused.value.facts == {"pointer": "/token"}
+        assert number not in str(refused.value)
+    out, err = capfd.readouterr()
+    # httpx and asyncio do log at this level, so an address with the number in it would be found.
+    assert number not in out + err + caplog.text
+
+
+@pytest.mark.parametrize("text", ["tok_visa", "tok_3ds", "1234", "12345678901"])
+def test_a_token_is_no_card_number(text):
+    assert "card number" not in (token_problem(text, Sandbox.token) or "")
+
+
+# -- two books
+
+
+HELD = "Money is held for a checkout that never took it."
+
+
+def listed(state="captured", amount=100, refunded=0, currency="USD"):
+    return ListedCharge(ids.CheckoutId(1), "ch_1", state, amount, refunded, currency)
+
+
+def booked(status="captured", amount=100, refunded=0, currency="USD", paying_back=False):
+    return BookedPayment(1, status, amount, currency, refunded, paying_back)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "found"),
+    [
+        (listed(), booked(), []),
+        (listed("declined"), None, []),
+        (listed("authorised"), booked("action_required"), []),
+        (listed("authorised"), booked("void"), [BookDifference("authorisation_left", 0, 100, HELD)]),
+        (listed("authorised"), None, [BookDifference("authorisation_left", 0, 100, HELD)]),
+        (listed("cancelled"), booked(), [BookDifference("payment_without_charge", 100, 0)]),
+        (listed(), booked("declined"), [BookDifference("charged_without_payment", 0, 100)]),
+        (listed(), None, [BookDifference("charged_without_payment", 0, 100)]),
+        (listed(refunded=100), booked("void"), []),
+        (listed(amount=101), booked(), [BookDifference("amount_differs", 100, 101)]),
+        (listed(currency="EUR"), booked(), [BookDifference("amount_differs", 100, 100, "Ours is in USD.")]),
+        (listed(refunded=30), booked(refunded=20), [BookDifference("refund_differs", 20, 30)]),
+        (listed(refunded=30), booked(refunded=20, paying_back=True), []),
+    ],
+)
+def test_each_difference_between_two_books_is_named(theirs, ours, found):
+    assert differences(theirs, ours) == found

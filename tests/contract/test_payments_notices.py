@@ -16,7 +16,7 @@ from mercat.app import build_shop
 from mercat.checkout import API, Buy, Checkout
 from mercat.kit.refusals import NotFound, Unavailable
 from mercat.lab.bench.stripe_double import SECRET, StripeDouble
-from mercat.payments import BadSignature, Letter, Outcome
+from mercat.payments import BadSignature, ChallengeOutcome, Webhook
 from mercat.settings import Secret
 
 
@@ -44,12 +44,12 @@ async def waiting(scene, checkout, key="k1"):
 
 
 def letter(scene, checkout_id, event_id="evt_1"):
-    body, signature = scene.shop.payments._provider.letter(checkout_id, event_id)
-    return Letter("sandbox", body, signature)
+    body, signature = scene.shop.payments._provider.webhook(checkout_id, event_id)
+    return Webhook("sandbox", body, signature)
 
 
 async def approve(scene, checkout_id, yes=True):
-    await scene.shop.payments._provider.answer(checkout_id, yes)
+    await scene.shop.payments._provider.answer_challenge(checkout_id, yes)
 
 
 async def test_a_notice_carries_the_checkout_on_though_the_browser_never_comes_back(scene, checkout):
@@ -76,7 +76,7 @@ async def test_notice_and_browser_at_once_are_one_transition(scene, checkout):
     await approve(scene, checkout_id)
     await asyncio.gather(
         *(checkout.receive_webhook(letter(scene, checkout_id, f"evt_{n}")) for n in range(4)),
-        checkout.challenge(ticket, Outcome("approve")),
+        checkout.challenge(ticket, ChallengeOutcome("approve")),
         *(checkout.buy(scene.ann, "k1", ask) for _ in range(3)),
         return_exceptions=True,
     )
@@ -94,7 +94,7 @@ async def test_a_notice_that_came_while_somebody_worked_is_taken_up_again(scene,
     clock_ahead(20)
     await scene.checkout.webhooks.retry_waiting()
     await scene.must_have_bought()
-    assert await scene.shop.payments.unheard() == []
+    assert await scene.shop.payments.take_pending_webhooks() == []
 
 
 async def test_a_notice_after_the_end_is_heard_and_charges_nothing(scene, checkout, clock_ahead):
@@ -164,8 +164,8 @@ async def test_a_refund_that_failed_is_owed_again_and_everybody_is_told_so(scene
     assert await refunds_account(scene) == 0
     await provider.fail_refund(refund.refund_id)
     for event in ("evt_1", "evt_1", "evt_2"):
-        told = provider.letter(checkout_id, event, "refund.failed", refund.refund_id)
-        await checkout.receive_webhook(Letter("sandbox", *told))
+        told = provider.webhook(checkout_id, event, "refund.failed", refund.refund_id)
+        await checkout.receive_webhook(Webhook("sandbox", *told))
     [payment] = await scene.shop.payments.of_order(order.order_id)
     assert (payment.status, [each.status for each in payment.refunds]) == ("captured", ["failed"])
     assert await refunds_account(scene) == -order.total
@@ -193,7 +193,7 @@ async def test_a_refund_that_failed_before_we_heard_that_it_was_made(with_stripe
     [refund] = double.refunds.values()
     refund["status"] = "failed"
     body, signature = double.event("refund.failed", refund)
-    await scene.checkout.receive_webhook(Letter("stripe", body, signature))
+    await scene.checkout.receive_webhook(Webhook("stripe", body, signature))
     clock_ahead(20)
     assert await scene.checkout.aftercare.recover() == 1
     [payment] = await scene.shop.payments.of_order(order.order_id)
@@ -214,9 +214,11 @@ async def with_stripe(settings, db):
         told = msgspec.structs.replace(
             settings,
             payment_provider="stripe",
-            stripe_key=Secret("sk_test_double"),
-            stripe_webhook_secret=Secret(SECRET),
-            stripe_url=url,
+            variables={
+                "stripe_key": Secret("sk_test_double"),
+                "stripe_webhook_secret": Secret(SECRET),
+                "stripe_url": Secret(url),
+            },
         )
         scene = await Scene(await build_shop(told, stack), db).open()
         scene.double = double
@@ -255,7 +257,7 @@ async def test_a_challenge_of_stripe_goes_on_by_notice_and_browser_at_once(with_
     }
     double.authenticate(intent["id"])
     notices = [
-        Letter("stripe", *double.event("payment_intent.amount_capturable_updated", intent, f"evt_{n}"))
+        Webhook("stripe", *double.event("payment_intent.amount_capturable_updated", intent, f"evt_{n}"))
         for n in range(3)
     ]
     await asyncio.gather(

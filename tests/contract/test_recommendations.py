@@ -13,7 +13,7 @@ from mercat.kit.event_log import deliver
 from mercat.kit.refusals import Invalid
 from mercat.kit.rpc import remote, serve
 from mercat.recommendations import API, Recommendations
-from mercat.recommendations.rules import BASKET_MAX, basket, met, sold
+from mercat.recommendations.rules import BASKET_MAX, basket, orders_by_pair, orders_by_product
 
 ANN, BOB, EVE = UserId(11), UserId(12), UserId(13)
 TEA, CUP, POT, MILK, SPOON, LAMP = map(ProductId, range(1, 7))
@@ -220,5 +220,5 @@ async def test_a_huge_order_teaches_by_its_first_fifty_products(shelves, heard, 
 
 def test_counting_is_plain():
     assert basket(placed(1, ANN, CUP, TEA, CUP)) == [CUP, TEA]
-    assert sold([[1, 2], [2]]) == {1: 1, 2: 2}
-    assert met([[3, 1, 2], [2, 1], [1]]) == {(1, 2): 2, (1, 3): 1, (2, 3): 1}
+    assert orders_by_product([[1, 2], [2]]) == {1: 1, 2: 2}
+    assert orders_by_pair([[3, 1, 2], [2, 1], [1]]) == {(1, 2): 2, (1, 3): 1, (2, 3): 1}

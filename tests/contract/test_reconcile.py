@@ -5,7 +5,8 @@ import pytest
 
 from mercat import ids
 from mercat.kit.refusals import Invalid, NotFound
-from mercat.payments import Back, Charge, Outcome, Payments, Sandbox, SellerPart
+from mercat.payments import ChallengeOutcome, Charge, Payments, RefundRequest, SellerPart
+from mercat.payments.providers.sandbox import Sandbox
 
 FOREIGN = """
 insert into payments.sandbox_charge (key, amount, currency, token, state) values ($1, 7, 'USD', '', 'charged')
@@ -59,9 +60,9 @@ async def test_every_difference_is_a_case_until_it_is_resolved(payments, db, clo
     same, back, lost, more, held = [charge() for _ in range(4)] + [charge("tok_3ds")]
     for ask in (same, back, lost, more):
         await payments.charge(ask)
-    await payments.refund(same.order_id, Back("return/1", 100))
+    await payments.refund(same.order_id, RefundRequest("return/1", 100))
     waiting = await payments.charge(held)
-    await payments.answer_challenge(waiting.next_action.url.rsplit("/", 1)[1], Outcome("approve"))
+    await payments.answer_challenge(waiting.next_action.url.rsplit("/", 1)[1], ChallengeOutcome("approve"))
     assert (await payments.reconcile()).checked == 0  # of the last two minutes nothing is said
     clock_ahead(180)
     first = await payments.reconcile()

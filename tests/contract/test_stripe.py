@@ -13,10 +13,20 @@ import stripe as library
 from mercat import ids
 from mercat.kit.refusals import Invalid, Unavailable
 from mercat.lab.bench.stripe_double import SECRET, StripeDouble
-from mercat.payments import Back, BadSignature, Charge, Letter, PaymentDeclined, Payments, SellerPart
+from mercat.payments import (
+    BadSignature,
+    Charge,
+    PaymentDeclined,
+    Payments,
+    RefundRequest,
+    SellerPart,
+    Webhook,
+    declaration,
+)
 from mercat.payments.messages import PaymentUnavailable, RefundTooLarge
-from mercat.payments.provider import Ask, Away
-from mercat.payments.stripe import NotChargeable, Stripe, ours, theirs
+from mercat.payments.provider import ChargeRequest, ProviderUnreachable
+from mercat.payments.providers.stripe import StripeSettings
+from mercat.payments.providers.stripe.adapter import NotChargeable, Stripe, from_stripe, to_stripe
 from mercat.settings import Secret, WrongSetting, load
 
 BOB = ids.SellerId(7)
@@ -34,9 +44,11 @@ async def payments(pool, settings, double):
         told = msgspec.structs.replace(
             settings,
             payment_provider="stripe",
-            stripe_key=Secret("sk_test_double"),
-            stripe_webhook_secret=Secret(SECRET),
-            stripe_url=url,
+            variables={
+                "stripe_key": Secret("sk_test_double"),
+                "stripe_webhook_secret": Secret(SECRET),
+                "stripe_url": Secret(url),
+            },
             provider_timeout_s=1,
         )
         provider = Stripe(told)
@@ -221,7 +233,7 @@ async def test_a_day_later_when_keys_are_forgotten_it_is_found_all_the_same(
 async def test_refunds_never_exceed_the_capture_here_or_there(payments, double):
     ask = charge()
     await payments.charge(ask)
-    asks = [payments.refund(ask.order_id, Back(f"return/{n}", 4_000)) for n in range(5)]
+    asks = [payments.refund(ask.order_id, RefundRequest(f"return/{n}", 4_000)) for n in range(5)]
     answers = await asyncio.gather(*asks, return_exceptions=True)
     assert sorted(type(answer).__name__ for answer in answers) == [
         "Refund",
@@ -233,10 +245,10 @@ async def test_refunds_never_exceed_the_capture_here_or_there(payments, double):
     [intent] = double.captured()
     with pytest.raises(library.InvalidRequestError):
         await payments._provider.refund(
-            ids.new(ids.RefundId), Ask(*[None] * 3, "USD", None), intent["id"], 2_001, again=False
+            ids.new(ids.RefundId), ChargeRequest(*[None] * 3, "USD", None), intent["id"], 2_001, again=False
         )
     with pytest.raises(RefundTooLarge):
-        await payments.refund(ask.order_id, Back("return/9", 2_001))
+        await payments.refund(ask.order_id, RefundRequest("return/9", 2_001))
 
 
 async def test_what_nobody_came_back_for_is_voided(payments, double, clock_ahead):
@@ -258,7 +270,7 @@ async def test_what_nobody_came_back_for_is_voided(payments, double, clock_ahead
 async def test_a_card_that_nobody_keeps_works_once(payments, double):
     token = double.card()
     kept = await payments.keep_card(token)
-    assert (kept.token, kept.once) == (token, True)
+    assert (kept.token, kept.single_use) == (token, True)
     assert double.asked == [], "of a guest nothing is told"
     first = charge(token)
     for _ in range(2):
@@ -271,7 +283,7 @@ async def test_a_card_that_nobody_keeps_works_once(payments, double):
 
 async def test_a_card_that_is_kept_works_again_and_again_for_one_customer(payments, double):
     kept = [await payments.keep_card(double.card(), ANN) for _ in range(2)]
-    assert [(card.brand, card.last4, card.once) for card in kept] == [("Visa", "4242", False)] * 2
+    assert [(card.brand, card.last4, card.single_use) for card in kept] == [("Visa", "4242", False)] * 2
     for card in (*kept, kept[0]):
         await payments.charge(charge(card.token, user_id=ANN))
     assert double.net() == 30_000
@@ -363,13 +375,21 @@ async def test_a_card_kept_between_two_asks_of_a_checkout_changes_nothing(paymen
 
 
 def test_only_a_public_key_is_shown_and_one_of_the_same_kind(settings):
-    assert load({"MERCAT_STRIPE_PUBLISHABLE_KEY": "pk_live_1"}).card_field() == "", "the sandbox has no such"
-    with pytest.raises(WrongSetting) as no:
-        load({"MERCAT_STRIPE_PUBLISHABLE_KEY": "sk_live_secret"})
+    sandbox = load({"MERCAT_STRIPE_PUBLISHABLE_KEY": "pk_live_1"})
+    assert declaration(sandbox).card_field is None, "the sandbox has no such"
+    with pytest.raises(WrongSetting, match="MERCAT_STRIPE_PUBLISHABLE_KEY") as no:
+        declaration(
+            load({"MERCAT_PAYMENT_PROVIDER": "stripe", "MERCAT_STRIPE_PUBLISHABLE_KEY": "sk_live_secret"})
+        )
     assert "sk_live_secret" not in str(no.value)
-    mixed = {"stripe_key": Secret("sk_live_1"), "stripe_publishable_key": "pk_test_1"}
+    mixed = {"stripe_key": Secret("sk_live_1"), "stripe_publishable_key": Secret("pk_test_1")}
     with pytest.raises(SystemExit):
-        Stripe(msgspec.structs.replace(settings, **mixed))
+        Stripe(msgspec.structs.replace(settings, variables=mixed))
+
+
+def test_a_provider_that_is_not_in_the_list_stops_the_start():
+    with pytest.raises(WrongSetting, match="sandbox, stripe"):
+        declaration(load({"MERCAT_PAYMENT_PROVIDER": "strip"}))
 
 
 # -- notices
@@ -380,10 +400,10 @@ async def test_a_notice_is_believed_when_it_is_signed_of_now_and_ours(payments, 
     await payments.charge(ask)
     [intent] = double.intents.values()
     body, signature = double.event("payment_intent.amount_capturable_updated", intent)
-    heard = await payments.hear(Letter("stripe", body, signature))
+    heard = await payments.receive_webhook(Webhook("stripe", body, signature))
     assert (heard.checkout_id, heard.done) == (ask.checkout_id, False)
-    await payments.heard(heard)
-    assert (await payments.hear(Letter("stripe", body, signature))).done
+    await payments.finish_webhook(heard)
+    assert (await payments.receive_webhook(Webhook("stripe", body, signature))).done
     for wrong in (
         (body + b" ", signature),
         double.event("x", intent, at=time.time() - 301),
@@ -392,14 +412,14 @@ async def test_a_notice_is_believed_when_it_is_signed_of_now_and_ours(payments, 
         (b"\xff", signature),
     ):
         with pytest.raises(BadSignature):
-            await payments.hear(Letter("stripe", *wrong))
+            await payments.receive_webhook(Webhook("stripe", *wrong))
 
 
 async def test_a_refund_that_failed_at_the_bank_is_a_case(payments, double):
     refund = {"id": "re_1", "object": "refund", "status": "failed", "payment_intent": "pi_1", "metadata": {}}
     body, signature = double.event("refund.failed", refund)
     for _ in range(2):
-        await payments.hear(Letter("stripe", body, signature))
+        await payments.receive_webhook(Webhook("stripe", body, signature))
     [case] = await payments.cases()
     assert (case.kind, case.subject) == ("refund_failed", "re_1 of pi_1")
 
@@ -436,13 +456,13 @@ async def test_every_difference_to_their_books_is_a_case_once(payments, double, 
     [("USD", 1_999, 1_999), ("JPY", 500, 500), ("ISK", 500, 50_000), ("UGX", 7, 700), ("KWD", 1_230, 1_230)],
 )
 def test_amounts_are_counted_as_stripe_counts_them(currency, amount, sent):
-    assert theirs(amount, currency) == sent
-    assert ours(sent, currency) == amount
+    assert to_stripe(amount, currency) == sent
+    assert from_stripe(sent, currency) == amount
 
 
 def test_of_three_decimals_the_last_must_be_zero():
     with pytest.raises(NotChargeable):
-        theirs(1_234, "KWD")
+        to_stripe(1_234, "KWD")
 
 
 async def test_an_amount_that_cannot_be_charged_is_declined_before_stripe_is_asked(payments, double):
@@ -453,11 +473,13 @@ async def test_an_amount_that_cannot_be_charged_is_declined_before_stripe_is_ask
 
 async def test_the_key_is_not_in_what_a_failure_says(settings):
     told = msgspec.structs.replace(
-        settings, stripe_key=Secret("sk_test_secret"), stripe_url="http://127.0.0.1:9", provider_timeout_s=1
+        settings,
+        variables={"stripe_key": Secret("sk_test_secret"), "stripe_url": Secret("http://127.0.0.1:9")},
+        provider_timeout_s=1,
     )
     provider = Stripe(told)
-    ask = Ask(ids.new(ids.CheckoutId), ids.new(ids.OrderId), 100, "USD", "pm_card_visa")
-    with pytest.raises(Away) as failure:
+    ask = ChargeRequest(ids.new(ids.CheckoutId), ids.new(ids.OrderId), 100, "USD", "pm_card_visa")
+    with pytest.raises(ProviderUnreachable) as failure:
         await provider.authorise(ask)
     await provider.close()
     said = "".join(traceback.format_exception(failure.value)) + repr([told, vars(provider)])
@@ -466,5 +488,6 @@ async def test_the_key_is_not_in_what_a_failure_says(settings):
 
 def test_the_key_is_given_by_the_environment_and_never_shown():
     told = load({"MERCAT_PAYMENT_PROVIDER": "stripe", "MERCAT_STRIPE_KEY": "sk_test_secret"})
-    assert told.stripe_key.reveal() == "sk_test_secret"
-    assert "sk_test_secret" not in f"{told} {told.stripe_key} {told.stripe_key!r} {[told.stripe_key]}"
+    own = told.part(StripeSettings)
+    assert own.stripe_key.reveal() == "sk_test_secret"
+    assert "sk_test_secret" not in f"{told} {own} {own.stripe_key} {own.stripe_key!r} {[own.stripe_key]}"

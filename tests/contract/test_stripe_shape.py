@@ -13,13 +13,13 @@ import pytest
 
 from mercat import ids
 from mercat.kit.refusals import Invalid
-from mercat.payments.provider import Ask
-from mercat.payments.stripe import Stripe
+from mercat.payments.provider import ChargeRequest
+from mercat.payments.providers.stripe.adapter import Stripe
 from mercat.settings import Secret
 
 MOCK = os.environ.get("STRIPE_MOCK") or shutil.which("stripe-mock")
 pytestmark = pytest.mark.skipif(MOCK is None, reason="stripe-mock is not in PATH, nor named by STRIPE_MOCK")
-ASK = Ask(ids.new(ids.CheckoutId), ids.new(ids.OrderId), 10_000, "USD", "pm_card_visa")
+ASK = ChargeRequest(ids.new(ids.CheckoutId), ids.new(ids.OrderId), 10_000, "USD", "pm_card_visa")
 
 
 @pytest.fixture
@@ -58,7 +58,9 @@ def free_ports():
 
 
 async def test_every_request_is_one_that_stripe_takes(mock, settings):
-    told = msgspec.structs.replace(settings, stripe_key=Secret("sk_test_123"), stripe_url=mock)
+    told = msgspec.structs.replace(
+        settings, variables={"stripe_key": Secret("sk_test_123"), "stripe_url": Secret(mock)}
+    )
     provider = Stripe(told)
     customer = await provider.customer(ids.UserId(8), "")
     assert (await provider.attach(customer, "pm_card_visa")).last4

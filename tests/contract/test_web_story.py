@@ -13,7 +13,7 @@ from openapi_schema_validator import OAS31Validator
 
 from mercat import ids
 from mercat.kit import codec
-from mercat.payments import Sandbox
+from mercat.payments.providers.sandbox import Sandbox
 from mercat.settings import Settings
 from mercat.web.openapi import document
 from mercat.web.routes import PREFIX, TABLE
@@ -172,7 +172,9 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
     assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
     people.nobody.cookies.clear()
     assert (await ann("GET", "/cart", 200))["items"][0]["quantity"] == 2
-    await guest("DELETE", "/sessions/current", 200)
+    await guest("GET", "/sessions/current", 401)  # the guest is Ann now
+    people.nobody.headers["authorization"] = f"Bearer {merged['token']}"
+    await nobody("DELETE", "/sessions/current", 200)
     del people.nobody.headers["authorization"]
     people.nobody.cookies.clear()
     assert (await ann("DELETE", f"/cart/items/{offer_id}", 200))["items"] == []
@@ -231,7 +233,7 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
     assert forged["code"] == "bad_signature"
     bank = Sandbox(cast(Any, None), 0, secret=settings.key("sandbox notices"))
     for duplicate in (False, True):
-        body, signature = bank.letter(ids.new(ids.CheckoutId), "evt_1")
+        body, signature = bank.webhook(ids.new(ids.CheckoutId), "evt_1")
         signed = {"content": body, "headers": {"mercat-signature": signature}}
         heard = await nobody("POST", "/payments/webhooks/sandbox", 200, **signed)
         assert (heard["received"], heard["duplicate"]) == (True, duplicate)

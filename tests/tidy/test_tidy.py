@@ -10,6 +10,7 @@ import pytest
 
 from mercat.kit import sql
 from mercat.migrations import SCHEMAS
+from mercat.payments import PROVIDERS
 from mercat.shop import SERVICES
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +29,24 @@ async def test_every_statement_is_valid_against_the_schema_as_its_own_role(servi
                 await connection.prepare(statement)
             except asyncpg.PostgresError as error:
                 pytest.fail(f"{service}.{name}: {error}")
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_every_statement_of_a_payment_provider_is_valid_as_the_role_of_payments(provider, pool):
+    folder = f"payments/providers/{provider}"
+    if (ROOT / "mercat" / folder / "queries.sql").is_file():
+        async with (await pool("payments")).acquire() as connection:
+            for statement in vars(sql.load(f"mercat.{folder.replace('/', '.')}")).values():
+                await connection.prepare(statement)
+
+
+def test_a_payment_provider_is_named_in_its_own_folder_and_in_the_list():
+    allowed = {"mercat/payments/providers/__init__.py", "mercat/money.py"}
+    for path in (ROOT / "mercat").rglob("*"):
+        if path.suffix in {".py", ".html", ".js", ".css", ".sql"} and "lab" not in path.parts:
+            here = str(path.relative_to(ROOT))
+            if here not in allowed and "/providers/stripe/" not in here:
+                assert "stripe" not in path.read_text().lower().replace("striped", ""), here
 
 
 def test_every_service_that_keeps_something_has_migrations():

@@ -93,8 +93,7 @@ async def main(seconds: float) -> None:
         chosen = msgspec.structs.replace(
             settings.load(shop.environment()),
             payment_provider="stripe",
-            stripe_key=Secret("sk_test_double"),
-            stripe_url=url,
+            variables={"stripe_key": Secret("sk_test_double"), "stripe_url": Secret(url)},
         )
         owner = await asyncpg.connect(**shop.postgres())
         await migrate(owner, chosen)

@@ -152,7 +152,7 @@ MUTATIONS: dict[str, Mutation] = {
     "one-sided-entry": Mutation(
         "a capture is booked on one account only",
         rewrites={
-            "payments.record_many": (
+            "payments.record_charges": (
                 (
                     "a.accounts::text[], a.amounts::bigint[]",
                     "(a.accounts::text[])[1:1], (a.amounts::bigint[])[1:1]",

@@ -28,7 +28,7 @@ from mercat.lab.simulate.furnishing import furnish
 from mercat.lab.simulate.laws import OVERSOLD, Seen, broken_laws
 from mercat.lab.simulate.stage import Stage
 from mercat.orders import LineQuantity, Order
-from mercat.payments import Letter, Outcome
+from mercat.payments import ChallengeOutcome, Webhook
 
 T = TypeVar("T")
 _LEASE_OVER = timedelta(seconds=20)
@@ -124,7 +124,7 @@ class Run:
                 self._start(self._send_webhook(self._either(), key, f"{key}/{n}"))
             if dice.random() < 0.7:  # the others walk away
                 outcome = "approve" if dice.random() < 0.8 else "fail"
-                self._start(self._answer_bank(self._either(), key, Outcome(outcome)))
+                self._start(self._answer_bank(self._either(), key, ChallengeOutcome(outcome)))
         await self.stage.turns.until_quiet()
 
     async def _taking_over(self) -> None:
@@ -239,12 +239,12 @@ class Run:
         """Send the bank's webhook about a purchase that it asked its customer about."""
         checkout_id = self.tickets[key][1]
         provider = vars(process.shop.payments)["_provider"]
-        body, signature = provider.letter(checkout_id, f"{event_id}/{checkout_id}")
+        body, signature = provider.webhook(checkout_id, f"{event_id}/{checkout_id}")
         await self._attempt(
-            process, process.shop.checkout.receive_webhook(Letter("sandbox", body, signature))
+            process, process.shop.checkout.receive_webhook(Webhook("sandbox", body, signature))
         )
 
-    async def _answer_bank(self, process: SimulatedProcess, key: str, outcome: Outcome) -> None:
+    async def _answer_bank(self, process: SimulatedProcess, key: str, outcome: ChallengeOutcome) -> None:
         answer = await self._attempt(process, process.shop.checkout.challenge(self.tickets[key][0], outcome))
         if answer:
             await self._check_answer(key, self.asks[key][0], answer)
@@ -340,7 +340,7 @@ class Run:
         """Order rows by what is of the seed: ids are not, and work begins in the order of rows."""
         if name == "checkout.take_over_lapsed":
             return row["key"]
-        if name == "payments.unheard":
+        if name == "payments.take_pending_webhooks":
             return row["event_id"]
         record = msgspec.json.decode(row["record"])
         order = record.get("order_id") or record["ask"]["order_id"]

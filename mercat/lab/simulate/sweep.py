@@ -17,7 +17,7 @@ from mercat.lab.simulate.mutations import MUTATIONS
 from mercat.lab.simulate.run import Run
 from mercat.lab.simulate.stage import Stage
 from mercat.migrations import migrate
-from mercat.settings import Settings, load
+from mercat.settings import Secret, Settings, load
 
 _CONSTRAINT = (
     "select pg_get_constraintdef(oid) from pg_constraint where conrelid = $1::text::regclass and conname = $2"
@@ -54,7 +54,7 @@ async def without_constraints(owner: Any, plant: str | None) -> AsyncGenerator[N
 
 async def sweep(settings: Settings, seed: int, seeds: int, plant: str | None = None) -> dict[str, Any]:
     """Run seeds one after another in a database that is there."""
-    settings = msgspec.structs.replace(settings, sandbox_hang_s=0.0)
+    settings = msgspec.structs.replace(settings, variables={"sandbox_hang_s": Secret("0")})
     met: set[Point] = set()
     passed: set[str] = set()
     bought = refused = ran = 0

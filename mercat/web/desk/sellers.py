@@ -1,22 +1,19 @@
 """Becoming a seller."""
 
-from typing import Annotated
-
-from msgspec import Meta, Struct
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.ids import SellerId
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
+from mercat.sellers import SellerName
 from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import Form, FormErrors, read_form
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.session import caller_of, member_of
-
-SellerName = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S")]
 
 
 class NewSeller(Struct, frozen=True):
@@ -36,8 +33,7 @@ class SellersApi:
 
     async def register_seller(self, caller: Caller, seller: NewSeller) -> SellerMade:
         """Make this account a seller's, at once and in this session too."""
-        seller_id = await self._shop.sellers.register(caller.user_id, seller.name)
-        await self._shop.accounts.grant(caller.user_id, "seller", seller_id)
+        seller_id = await self._shop.membership.become_seller(caller, seller.name)
         return SellerMade(seller_id, seller.name)
 
 
@@ -78,8 +74,7 @@ class SellerPages:
         if isinstance(asked, FormErrors):
             return await self.sell(request, Form(NewSeller, form, asked))
         try:
-            seller_id = await self._shop.sellers.register(caller.user_id, asked.name)
-            await self._shop.accounts.grant(caller.user_id, "seller", seller_id)
+            await self._shop.membership.become_seller(caller, asked.name)
         except Refusal as refused:
             return await self.sell(request, Form(NewSeller, form), refused)
         return self._pages.redirect(request, "/desk")

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from mercat.ids import CaseId
 from mercat.kit.refusals import Refusal
-from mercat.payments import Case, CaseNote
+from mercat.payments import CaseNote, ReconciliationCase
 from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import Form, FormErrors, id_of, read_form
@@ -35,7 +35,7 @@ _ACCOUNTS = {
     "refunds": "Refunds decided, not yet paid back",
     "shopper": "Held for shoppers without an order",
 }
-_SORTS: dict[str, tuple[str, Callable[[Case], Any]]] = {
+_SORTS: dict[str, tuple[str, Callable[[ReconciliationCase], Any]]] = {
     "newest": ("Newest first", lambda case: -case.case_id),
     "oldest": ("Oldest first", lambda case: case.case_id),
     "largest": ("Largest difference first", lambda case: -abs(case.ours - case.theirs)),

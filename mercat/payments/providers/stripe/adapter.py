@@ -1,10 +1,11 @@
-"""Stripe, through its own library: PaymentIntents that are authorised first and captured second.
+"""Stripe's adapter, over its own library: PaymentIntents that are authorised first and captured second.
 
 Money moves only with the capture, and the intent's id is written down before it. Asking with the same
 idempotency key is answered as it was the first time, so an answer that was lost is found again; a key is
 good for a day, and after that intents are searched by our checkout's id, which each one carries.
 """
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -15,17 +16,27 @@ import msgspec
 import stripe
 from stripe import StripeClient
 
-from mercat import ids, money
-from mercat.ids import CheckoutId, RefundId, UserId, parse
+from mercat import money
+from mercat.ids import CheckoutId, RefundId, UserId, made_at, parse
 from mercat.kit import clock
-from mercat.kit.refusals import Invalid
+from mercat.kit.refusals import Invalid, NotFound
 from mercat.payments.messages import KeptCard
-from mercat.payments.provider import Answer, Ask, Away, BadSignature, Listed, NoCustomer, Notice, State
+from mercat.payments.provider import (
+    BadSignature,
+    ChargeRequest,
+    ChargeResult,
+    ChargeState,
+    ListedCharge,
+    ProviderUnreachable,
+    UnknownCustomer,
+    WebhookEvent,
+)
+from mercat.payments.providers.stripe import StripeSettings
 from mercat.settings import Settings
 
 TOLERANCE_S = 300
-_KEY_LIVES = timedelta(hours=23)
-_LOST = timedelta(minutes=10)
+_KEY_LIFETIME = timedelta(hours=23)
+_IN_FLIGHT = timedelta(minutes=10)
 _PAGES_MAX = 2
 _PAGE = 100
 # https://docs.stripe.com/currencies: what Stripe counts in whole units, and the two that have no fraction
@@ -34,7 +45,7 @@ _WHOLE = frozenset(
     ["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"]
 )
 _AS_HUNDREDTHS = frozenset(("ISK", "UGX"))
-_STATES: dict[str, State] = {
+_STATES: dict[str, ChargeState] = {
     "succeeded": "captured",
     "requires_capture": "authorised",
     "requires_action": "challenged",
@@ -42,11 +53,13 @@ _STATES: dict[str, State] = {
     "requires_confirmation": "declined",
     "canceled": "cancelled",
 }
-_NOT_TOLD = frozenset(("fraudulent", "lost_card", "merchant_blacklist", "pickup_card", "stolen_card"))
+_KEPT_FROM_HOLDERS = frozenset(
+    ("fraudulent", "lost_card", "merchant_blacklist", "pickup_card", "stolen_card")
+)
 """Reasons that Stripe asks not to tell whoever holds the card."""
 _BRANDS = {"amex": "American Express", "jcb": "JCB", "unionpay": "UnionPay"}
 stripe.enable_telemetry = False
-Ours = TypeVar("Ours", CheckoutId, RefundId)
+OurId = TypeVar("OurId", CheckoutId, RefundId)
 _signatures: Any = stripe.WebhookSignature  # its decorators hide from a checker what it is
 
 
@@ -54,8 +67,10 @@ class NotChargeable(ValueError):
     """Stripe cannot charge this amount in this currency."""
 
 
-def theirs(amount: int, currency: str) -> int:
-    """An amount as Stripe counts it. Of three decimals the last must be 0: NotChargeable otherwise."""
+def to_stripe(amount: int, currency: str) -> int:
+    """Convert minor units to what Stripe counts in.
+
+    Of three decimals the last must be 0: NotChargeable otherwise."""
     if currency in _AS_HUNDREDTHS:
         return amount * 100
     digits = money.exponent(currency)
@@ -66,31 +81,35 @@ def theirs(amount: int, currency: str) -> int:
     return amount
 
 
-def ours(amount: int, currency: str) -> int:
+def from_stripe(amount: int, currency: str) -> int:
+    """Convert what Stripe counts in to minor units."""
     return amount // 100 if currency in _AS_HUNDREDTHS else amount
 
 
 class Stripe:
-    """`remembers` is false: it finds a charge by its own reference. `once`: a PaymentMethod works once,
-    unless it is attached to a Customer (https://docs.stripe.com/payments/payment-methods)."""
+    """The adapter. A PaymentMethod works once, unless it is attached to a Customer
+    (https://docs.stripe.com/payments/payment-methods)."""
 
     name = "stripe"
-    remembers = False
-    once = True
+    finds_by_our_key = False
+    single_use = True
+    token = re.compile(r"pm_[A-Za-z0-9_]{1,250}")
+    challenge_path = ""
 
     def __init__(self, settings: Settings) -> None:
-        if not settings.stripe_key:
+        own = settings.part(StripeSettings)
+        if not own.stripe_key:
             raise SystemExit("MERCAT_STRIPE_KEY is not set: Stripe needs a secret key.")
-        key, shown = settings.stripe_key.reveal(), settings.stripe_publishable_key
-        if shown and ("_test_" in key) != ("_test_" in shown):
+        key, public_key = own.stripe_key.reveal(), own.stripe_publishable_key
+        if public_key and ("_test_" in key) != ("_test_" in public_key):
             raise SystemExit("MERCAT_STRIPE_KEY and MERCAT_STRIPE_PUBLISHABLE_KEY: one is for tests only.")
         self._settings = settings
-        self._secret = settings.stripe_webhook_secret
+        self._secret = own.stripe_webhook_secret
         timeout = aiohttp.ClientTimeout(total=settings.provider_timeout_s)
         self._http = stripe.AIOHTTPClient(
             timeout=timeout, connector=aiohttp.TCPConnector(limit=settings.requests_at_once)
         )
-        addresses: Any = {"api": settings.stripe_url} if settings.stripe_url else {}
+        addresses: Any = {"api": own.stripe_url} if own.stripe_url else {}
         self._stripe = StripeClient(
             key,
             http_client=self._http,
@@ -99,29 +118,31 @@ class Stripe:
         )
 
     async def customer(self, user_id: UserId, lost: str) -> str:
-        """Nothing of a person is told but our id of them."""
+        """Make a customer; Stripe is told nothing of a person but our id of them."""
         params: Any = {"metadata": {"shopper": str(user_id)}}
         key: Any = {"idempotency_key": f"customer/{user_id}/{lost}"}
-        async with _answers():
+        async with _translated_errors():
             return (await self._stripe.v1.customers.create_async(params, key)).id
 
     async def attach(self, customer: str, token: str) -> KeptCard:
         params: Any = {"customer": customer}
         key: Any = {"idempotency_key": f"attach/{customer}/{token}"}
         try:
-            async with _answers():
+            async with _translated_errors():
                 return _kept(await self._stripe.v1.payment_methods.attach_async(token, params, key))
         except stripe.CardError as no:
-            raise Invalid(f"The bank does not take this card ({_why(no.error)}).", pointer="/token") from no
+            raise Invalid(
+                f"The bank does not take this card ({_reason(no.error)}).", pointer="/token"
+            ) from no
         except stripe.InvalidRequestError as no:
             if no.code == "resource_missing" and no.param == "customer":
-                raise NoCustomer from no
+                raise UnknownCustomer from no
             return await self._attached(customer, token)
 
     async def _attached(self, customer: str, token: str) -> KeptCard:
-        """The card, if it is this customer's already."""
+        """Return the card if it is attached to this customer already."""
         try:
-            async with _answers():
+            async with _translated_errors():
                 method = await self._stripe.v1.payment_methods.retrieve_async(token)
         except stripe.InvalidRequestError as no:
             raise Invalid("The provider knows no such token.", pointer="/token") from no
@@ -129,101 +150,110 @@ class Stripe:
             raise Invalid("This token was used before, or is another's.", pointer="/token")
         return _kept(method)
 
-    async def authorise(self, ask: Ask) -> Answer:
+    async def authorise(self, request: ChargeRequest) -> ChargeResult:
         try:
-            amount = theirs(ask.amount, ask.currency)
+            amount = to_stripe(request.amount, request.currency)
         except NotChargeable as reason:
-            return Answer("declined", reason=str(reason))
+            return ChargeResult("declined", reason=str(reason))
         params: Any = {
             "amount": amount,
-            "currency": ask.currency.lower(),
-            "payment_method": ask.token,
+            "currency": request.currency.lower(),
+            "payment_method": request.token,
             "payment_method_types": ["card"],
             "capture_method": "manual",
             "confirm": True,
-            "return_url": self._settings.link(f"/checkout/back/{ask.key}"),
-            "metadata": {"checkout": str(ask.key), "order": str(ask.order_id)},
+            "return_url": self._settings.link(f"/checkout/back/{request.key}"),
+            "metadata": {"checkout": str(request.key), "order": str(request.order_id)},
         }
-        if ask.customer:
-            params["customer"] = ask.customer
-        key: Any = {"idempotency_key": f"charge/{ask.key}"}
+        if request.customer:
+            params["customer"] = request.customer
+        key: Any = {"idempotency_key": f"charge/{request.key}"}
         try:
-            async with _answers():
+            async with _translated_errors():
                 intent = await self._stripe.v1.payment_intents.create_async(params, key)
                 if (_headers(intent)).get("Idempotent-Replayed") == "true":
                     intent = await self._stripe.v1.payment_intents.retrieve_async(intent.id)
         except stripe.CardError as no:
             return _declined(no)
         except stripe.IdempotencyError:  # asked before, and our settings have changed since
-            return await self._find(ask)
+            return await self._find(request)
         except stripe.InvalidRequestError as no:  # a card it does not know, say
-            said = str(no.user_message or no)
+            message = str(no.user_message or no)
             # There is no code for it. Whoever gave the card for one purchase may give it again.
-            used_up = "PaymentMethod was previously used" in said
-            return Answer("declined", reason="card_used_up" if used_up else said[:200])
-        return _answer(intent)
+            used_up = "PaymentMethod was previously used" in message
+            return ChargeResult("declined", reason="card_used_up" if used_up else message[:200])
+        return _result(intent)
 
-    async def capture(self, ask: Ask, reference: str) -> Answer:
-        key: Any = {"idempotency_key": f"capture/{ask.key}"}
-        return await self._settled(
+    async def capture(self, request: ChargeRequest, reference: str) -> ChargeResult:
+        key: Any = {"idempotency_key": f"capture/{request.key}"}
+        return await self._finished(
             reference, lambda: self._stripe.v1.payment_intents.capture_async(reference, {}, key)
         )
 
-    async def look_up(self, ask: Ask, reference: str) -> Answer:
+    async def look_up(self, request: ChargeRequest, reference: str) -> ChargeResult:
         if not reference:
-            return await self._find(ask)
+            return await self._find(request)
         try:
-            async with _answers():
-                return _answer(await self._stripe.v1.payment_intents.retrieve_async(reference))
+            async with _translated_errors():
+                return _result(await self._stripe.v1.payment_intents.retrieve_async(reference))
         except stripe.InvalidRequestError as no:
             if no.code != "resource_missing":
                 raise
-            return Answer("unknown")
+            return ChargeResult("unknown")
 
-    async def cancel(self, ask: Ask, reference: str) -> Answer:
-        """An intent that is cancelled can never be paid. Where none is found, the key is used up: then what
-        was on its way is answered too."""
-        found = Answer("unknown", reference) if reference else await self._find(ask)
+    async def cancel(self, request: ChargeRequest, reference: str) -> ChargeResult:
+        """Cancel the intent, which can then never be paid.
+
+        Where none is found, the key is used up by asking with it: then a request that was on its way finds
+        its answer taken."""
+        found = ChargeResult("unknown", reference) if reference else await self._find(request)
         if not found.reference:
-            age = _age(ask.key)
-            if age > _KEY_LIVES:
-                return Answer("cancelled")  # nothing under a key that is as good as none
+            age = _age(request.key)
+            if age > _KEY_LIFETIME:
+                return ChargeResult("cancelled")  # nothing under a key that is as good as none
             try:
-                found = await self.authorise(ask)
-            except Away:
-                if age < _LOST:
+                found = await self.authorise(request)
+            except ProviderUnreachable:
+                if age < _IN_FLIGHT:
                     raise
-                found = await self._find(ask)  # it arrived by now, or never
+                found = await self._find(request)  # it arrived by now, or never
         if not found.reference or found.state in ("captured", "cancelled"):
-            return found if found.reference else Answer("cancelled", reason=found.reason)
+            return found if found.reference else ChargeResult("cancelled", reason=found.reason)
         reference = found.reference
-        return await self._settled(reference, lambda: self._stripe.v1.payment_intents.cancel_async(reference))
+        return await self._finished(
+            reference, lambda: self._stripe.v1.payment_intents.cancel_async(reference)
+        )
 
-    async def refund(self, refund_id: RefundId, ask: Ask, reference: str, amount: int, again: bool) -> None:
+    async def refund(
+        self, refund_id: RefundId, request: ChargeRequest, reference: str, amount: int, again: bool
+    ) -> None:
         if again and await self._refunded_before(refund_id, reference):
             return
         params: Any = {
             "payment_intent": reference,
-            "amount": theirs(amount, ask.currency),
+            "amount": to_stripe(amount, request.currency),
             "metadata": {"refund": str(refund_id)},
         }
         key: Any = {"idempotency_key": f"refund/{refund_id}"}
-        async with _answers():
+        async with _translated_errors():
             await self._stripe.v1.refunds.create_async(params, key)
 
     async def _refunded_before(self, refund_id: RefundId, reference: str) -> bool:
         params: Any = {"payment_intent": reference, "limit": _PAGE}
-        async with _answers():
+        async with _translated_errors():
             made = await self._stripe.v1.refunds.list_async(params)
         return any(
-            _noted(refund.metadata, "refund") == str(refund_id)
+            _metadata(refund.metadata, "refund") == str(refund_id)
             and refund.status not in ("failed", "canceled")
             for refund in made.data
         )
 
-    def hear(self, body: bytes, signature: str) -> Notice:
+    async def answer_challenge(self, key: CheckoutId, approve: bool) -> None:
+        raise NotFound  # the bank's page is Stripe's
+
+    def read_webhook(self, body: bytes, signature: str) -> WebhookEvent:
         if not self._secret:
-            raise BadSignature("No notices are expected: MERCAT_STRIPE_WEBHOOK_SECRET is not set.")
+            raise BadSignature("No webhooks are expected: MERCAT_STRIPE_WEBHOOK_SECRET is not set.")
         try:
             _signatures.verify_header(body.decode(), signature, self._secret.reveal(), TOLERANCE_S)
         except (stripe.SignatureVerificationError, UnicodeDecodeError, ValueError) as error:
@@ -231,15 +261,15 @@ class Stripe:
         event = msgspec.json.decode(body, type=_Event)
         subject = event.data.object
         failed = event.type in ("refund.failed", "charge.refund.updated") and subject.status == "failed"
-        return Notice(
+        return WebhookEvent(
             event.id,
             event.type,
-            _checkout(subject.metadata) if subject.object == "payment_intent" else None,
+            _checkout_id(subject.metadata) if subject.object == "payment_intent" else None,
             f"{subject.id} of {subject.payment_intent or '?'}" if failed else "",
-            _ours(subject.metadata, "refund", RefundId) if failed else None,
+            _our_id(subject.metadata, "refund", RefundId) if failed else None,
         )
 
-    async def listed(self, since: datetime, until: datetime) -> AsyncIterator[list[Listed]]:
+    async def listed(self, since: datetime, until: datetime) -> AsyncIterator[list[ListedCharge]]:
         after: str | None = None
         while True:
             page = await self._page(since, until, after)
@@ -259,43 +289,45 @@ class Stripe:
         }
         if after:
             params["starting_after"] = after
-        async with _answers():
+        async with _translated_errors():
             return list((await self._stripe.v1.payment_intents.list_async(params)).data)
 
-    async def _find(self, ask: Ask) -> Answer:
-        """The intent of a checkout whose id was never heard. Stripe's search is a minute late, so a young one
-        is looked for among the newest. In a busy shop it is not there, and asking with the key finds it: a
-        long search for each purchase in doubt would keep the shop down when Stripe is back."""
-        if _age(ask.key) > _LOST:
-            params: Any = {"query": f"metadata['checkout']:'{ask.key}'", "limit": 1}
-            async with _answers():
+    async def _find(self, request: ChargeRequest) -> ChargeResult:
+        """Find the intent of a checkout whose reference we never got.
+
+        Stripe's search is a minute late, so a young one is looked for among the newest. In a busy shop it is
+        not there, and asking with the key finds it: a long search for each purchase in doubt would keep the
+        shop down when Stripe is back."""
+        if _age(request.key) > _IN_FLIGHT:
+            params: Any = {"query": f"metadata['checkout']:'{request.key}'", "limit": 1}
+            async with _translated_errors():
                 found = list((await self._stripe.v1.payment_intents.search_async(params)).data)
-            return _answer(found[0]) if found else Answer("unknown")
-        asked = ids.made_at(ask.key)
-        since, until = asked - timedelta(minutes=1), asked + _LOST
+            return _result(found[0]) if found else ChargeResult("unknown")
+        asked_at = made_at(request.key)
+        since, until = asked_at - timedelta(minutes=1), asked_at + _IN_FLIGHT
         after: str | None = None
         for _ in range(_PAGES_MAX):
             page = await self._page(since, until, after)
             for intent in page:
-                if _checkout(intent.metadata) == ask.key:
-                    return _answer(intent)
+                if _checkout_id(intent.metadata) == request.key:
+                    return _result(intent)
             if len(page) < _PAGE:
                 break
             after = page[-1].id
-        return Answer("unknown")
+        return ChargeResult("unknown")
 
-    async def _settled(self, reference: str, work: Callable[[], Awaitable[Any]]) -> Answer:
-        """Captures or cancels; where the intent is past that, how it stands."""
+    async def _finished(self, reference: str, work: Callable[[], Awaitable[Any]]) -> ChargeResult:
+        """Capture or cancel; where the intent is past that, return how it stands."""
         try:
-            async with _answers():
-                return _answer(await work())
+            async with _translated_errors():
+                return _result(await work())
         except stripe.CardError as no:
             return _declined(no)
         except stripe.InvalidRequestError as no:
             if no.code != "payment_intent_unexpected_state":
                 raise
-        async with _answers():
-            return _answer(await self._stripe.v1.payment_intents.retrieve_async(reference))
+        async with _translated_errors():
+            return _result(await self._stripe.v1.payment_intents.retrieve_async(reference))
 
 
 class _Object(msgspec.Struct):
@@ -317,32 +349,34 @@ class _Event(msgspec.Struct):
 
 
 @asynccontextmanager
-async def _answers() -> AsyncGenerator[None]:
-    """What leaves us in the dark is Away: no answer, a broken one, 5xx, 429, or the key still on its way."""
+async def _translated_errors() -> AsyncGenerator[None]:
+    """Raise ProviderUnreachable for what leaves the outcome unknown.
+
+    That is no answer, a broken one, 5xx, 429, or a key whose first request still runs."""
     try:
         yield
     except (stripe.APIConnectionError, stripe.RateLimitError, aiohttp.ClientError, TimeoutError) as error:
-        raise Away(type(error).__name__) from error
+        raise ProviderUnreachable(type(error).__name__) from error
     except stripe.APIError as error:
-        raise Away(f"status {error.http_status}") from error
+        raise ProviderUnreachable(f"status {error.http_status}") from error
     except stripe.StripeError as error:
         if error.http_status == 409:
-            raise Away("the same key is on its way") from error
+            raise ProviderUnreachable("the same key is on its way") from error
         raise
 
 
-def _headers(said: Any) -> Any:
-    return said.last_response.headers or {}
+def _headers(response: Any) -> Any:
+    return response.last_response.headers or {}
 
 
-def _answer(intent: Any) -> Answer:
+def _result(intent: Any) -> ChargeResult:
     if intent.status == "processing":
-        raise Away("the bank has not decided")
+        raise ProviderUnreachable("the bank has not decided")
     step = intent.next_action
     url = step.redirect_to_url.url if step and step.type == "redirect_to_url" else ""
     failed = intent.last_payment_error
-    amount = ours(intent.amount_received or intent.amount, intent.currency.upper())
-    return Answer(_STATES.get(intent.status, "unknown"), intent.id, amount, _why(failed), url)
+    amount = from_stripe(intent.amount_received or intent.amount, intent.currency.upper())
+    return ChargeResult(_STATES.get(intent.status, "unknown"), intent.id, amount, _reason(failed), url)
 
 
 def _kept(method: Any) -> KeptCard:
@@ -353,44 +387,44 @@ def _kept(method: Any) -> KeptCard:
     return KeptCard(method.id, brand, card.last4)
 
 
-def _declined(no: "stripe.CardError") -> Answer:
+def _declined(no: "stripe.CardError") -> ChargeResult:
     intent = getattr(no.error, "payment_intent", None)
-    return Answer("declined", intent.id if intent else "", reason=_why(no.error) or no.code or "")
+    return ChargeResult("declined", intent.id if intent else "", reason=_reason(no.error) or no.code or "")
 
 
-def _why(error: Any) -> str:
-    """The bank's reason, or Stripe's: a word such as insufficient_funds."""
-    why = _noted(error, "decline_code") or _noted(error, "code")
-    return "generic_decline" if why in _NOT_TOLD else why
+def _reason(error: Any) -> str:
+    """Return the bank's code for a refusal, or Stripe's, such as insufficient_funds."""
+    why = _metadata(error, "decline_code") or _metadata(error, "code")
+    return "generic_decline" if why in _KEPT_FROM_HOLDERS else why
 
 
-def _listed(intent: Any) -> Listed:
+def _listed(intent: Any) -> ListedCharge:
     currency = intent.currency.upper()
     charge = intent.latest_charge
     refunded = charge.amount_refunded if charge and not isinstance(charge, str) else 0
-    return Listed(
-        _checkout(intent.metadata),
+    return ListedCharge(
+        _checkout_id(intent.metadata),
         intent.id,
         _STATES.get(intent.status, "unknown"),
-        ours(intent.amount_received or intent.amount, currency),
-        ours(refunded, currency),
+        from_stripe(intent.amount_received or intent.amount, currency),
+        from_stripe(refunded, currency),
         currency,
     )
 
 
-def _checkout(metadata: Any) -> CheckoutId | None:
-    return _ours(metadata, "checkout", CheckoutId)
+def _checkout_id(metadata: Any) -> CheckoutId | None:
+    return _our_id(metadata, "checkout", CheckoutId)
 
 
-def _ours(metadata: Any, name: str, kind: type[Ours]) -> Ours | None:
+def _our_id(metadata: Any, name: str, kind: type[OurId]) -> OurId | None:
     try:
-        return parse(kind, _noted(metadata, name))
+        return parse(kind, _metadata(metadata, name))
     except ValueError:
         return None
 
 
-def _noted(metadata: Any, name: str) -> str:
-    """What we wrote on one of their objects; their own type of it is no dict."""
+def _metadata(metadata: Any, name: str) -> str:
+    """Read what we wrote on one of Stripe's objects, whose own type for it is no dict."""
     try:
         return str(metadata[name] or "")
     except (KeyError, TypeError):
@@ -398,4 +432,4 @@ def _noted(metadata: Any, name: str) -> str:
 
 
 def _age(key: CheckoutId) -> timedelta:
-    return clock.now() - ids.made_at(key)
+    return clock.now() - made_at(key)

@@ -30,6 +30,7 @@
       const soft = getComputedStyle(form.querySelector(".choice small")).color;
       stripe = window.Stripe(box.dataset.key, { locale: "en" });
       card = stripe.elements().create("card", {
+        classes: { focus: "focused", invalid: "invalid" },
         style: {
           base: { color: look.color, iconColor: soft, fontFamily: look.fontFamily, fontSize: "16px", "::placeholder": { color: soft } },
           invalid: { color: look.color, iconColor: soft },

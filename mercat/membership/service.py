@@ -1,0 +1,69 @@
+from mercat.accounts import Accounts, Credentials, NewPerson, Session
+from mercat.cart import Cart
+from mercat.flashsale import FlashSales
+from mercat.ids import SellerId, UserId
+from mercat.kit.refusals import Overloaded, SignInFirst
+from mercat.kit.rpc import Caller
+from mercat.membership.messages import JoinRequest, SignInRequest
+from mercat.sellers import SellerName, Sellers
+
+
+class Membership:
+    def __init__(self, accounts: Accounts, cart: Cart, flashsale: FlashSales, sellers: Sellers) -> None:
+        self._accounts = accounts
+        self._cart = cart
+        self._flashsale = flashsale
+        self._sellers = sellers
+
+    async def register(self, caller: Caller | None, person: NewPerson) -> UserId:
+        """Open an account, and bring along what a guest has; EmailTaken where there is one.
+
+        It starts no session. After a crash the account stands, and signing in brings the rest along."""
+        user_id = await self._accounts.register(person)
+        await self._bring_along(caller, user_id)
+        return user_id
+
+    async def join(self, caller: Caller | None, request: JoinRequest) -> Session:
+        """Open an account and start a session of it; EmailTaken where there is one: then signing in helps."""
+        user_id = await self._accounts.register(NewPerson(request.email, request.password, request.name))
+        return await self._enter(caller, user_id, request.guest_token)
+
+    async def sign_in(self, caller: Caller | None, request: SignInRequest) -> Session:
+        """Start a session, once what a guest has was brought along; WrongPassword, TooManyRequests."""
+        user_id = await self._accounts.verify(Credentials(request.email, request.password))
+        return await self._enter(caller, user_id, request.guest_token)
+
+    async def become_seller(self, caller: Caller, name: SellerName) -> SellerId:
+        """Make a member a seller, at once and in their running sessions; again they are the same seller."""
+        if caller.guest:
+            raise SignInFirst
+        seller_id = await self._sellers.register(caller.user_id, name)
+        await self._accounts.grant(caller.user_id, "seller", seller_id)
+        return seller_id
+
+    async def _enter(self, caller: Caller | None, user_id: UserId, guest_token: str) -> Session:
+        """Bring along what a guest has, then start the session, then end the guest's.
+
+        Whoever is cut off before the end comes back as the guest, and signs in again."""
+        everything = await self._bring_along(caller, user_id)
+        session = await self._accounts.begin_session(user_id)
+        if caller and caller.guest and everything and guest_token:
+            await self._accounts.sign_out(guest_token)
+        return session
+
+    async def _bring_along(self, caller: Caller | None, user_id: UserId) -> bool:
+        """Hand a guest's cart, places in queues, orders and addresses over to their account.
+
+        Answers whether all of it came: signing in does not wait for a queue that cannot be reached, and then
+        the guest's session stays, so that the next sign-in can bring it. The claim comes last: after it, a
+        guest whose session was lost cannot come back for the rest."""
+        if caller is None or not caller.guest:
+            return True
+        everything = True
+        await self._cart.merge(caller.user_id, user_id)
+        try:
+            await self._flashsale.adopt(caller.user_id, user_id)
+        except Overloaded:
+            everything = False
+        await self._accounts.claim(caller.user_id, user_id)
+        return everything

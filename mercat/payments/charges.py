@@ -1,0 +1,235 @@
+"""Charges: captured once a checkout, voided, and what was authorised and never captured."""
+
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import asyncpg
+import msgspec
+import structlog
+
+from mercat import ids
+from mercat.ids import CheckoutId, OrderId, PaymentId, made_at
+from mercat.kit import clock, codec, signing, sql
+from mercat.kit.batching import AWAY, Coalescer
+from mercat.kit.refusals import NotFound, Refusal, Unavailable
+from mercat.payments import rules
+from mercat.payments.attempts import Attempts, KnownCharge
+from mercat.payments.messages import (
+    Charge,
+    NextAction,
+    Paid,
+    PaymentDeclined,
+    PaymentUnavailable,
+    RefundRequest,
+)
+from mercat.payments.provider import ChargeRequest, ChargeResult, Provider, time_limit
+from mercat.payments.refunds import Refunds
+from mercat.settings import Settings
+
+queries = sql.load("mercat.payments")
+log = structlog.get_logger("mercat.payments")
+_FRESH = timedelta(seconds=2)
+_STALE_MAX = 100
+_STATUS = {"captured": "captured", "challenged": "action_required"}
+
+
+class _Record(NamedTuple):
+    """What the provider answered to a charge, as the statement takes it."""
+
+    payment_id: int
+    checkout_id: int
+    order_id: int
+    amount: int
+    currency: str
+    status: str
+    reason: str
+    parts: str
+    accounts: str
+    amounts: str
+
+
+class Charges:
+    def __init__(
+        self, db: asyncpg.Pool, provider: Provider, settings: Settings, attempts: Attempts, refunds: Refunds
+    ) -> None:
+        self._db = db
+        self._provider = provider
+        self._settings = settings
+        self._attempts = attempts
+        self._refunds = refunds
+        self._key = settings.key("payments")
+        self._record: Coalescer[_Record, tuple[int, str]] = Coalescer(self._record_many)
+
+    async def charge(self, charge: Charge) -> Paid:
+        """Capture, once a checkout; see `Payments.charge`.
+
+        No connection of the database is held while the provider is asked."""
+        request = ChargeRequest(
+            charge.checkout_id, charge.order_id, charge.amount, charge.currency, charge.token
+        )
+        known = await self._known(request, charge.user_id or 0)
+        if known.status and known.status != "action_required":
+            return self._answer(known.payment_id, known.status, known.reason, charge.checkout_id)
+        result, reason = await self._decided(request._replace(customer=known.customer), known)
+        status = _STATUS.get(result.state, "declined")
+        payment_id, status = await self._record(self._as_record(charge, status, reason))
+        if status == "void" and result.state == "captured":
+            await self.void(charge.checkout_id, charge.order_id)
+        return self._answer(payment_id, status, reason, charge.checkout_id, result.url)
+
+    async def _known(self, request: ChargeRequest, user_id: int) -> KnownCharge:
+        """Look up what is known already; for a checkout of this moment the provider's key decides."""
+        if not self._provider.finds_by_our_key:
+            return await self._attempts.begin(request, user_id)
+        if clock.now() - made_at(request.key) <= _FRESH:
+            return KnownCharge()
+        row = await self._payment(request.key)
+        if row is None:
+            return KnownCharge(True)
+        return KnownCharge(True, payment_id=row["payment_id"], status=row["status"], reason=row["reason"])
+
+    async def _decided(self, request: ChargeRequest, known: KnownCharge) -> tuple[ChargeResult, str]:
+        """Carry a charge to its end, or to where it waits for the shopper; and say why there was no answer.
+
+        What may have been asked before is looked up before it is asked again; what did not answer is looked
+        up, and then cancelled."""
+        reference = known.reference
+        try:
+            async with self._time_limit():
+                result = ChargeResult("unknown")
+                if known.again:
+                    result = await self._provider.look_up(request, reference)
+                if result.state == "unknown":
+                    result = await self._provider.authorise(request)
+                result = await self._captured(request, result, reference)
+                return result, result.reason
+        except TimeoutError:
+            log.warning("the provider did not answer; it is asked what happened", checkout=str(request.key))
+        try:
+            async with self._time_limit():
+                result = await self._provider.look_up(request, reference)
+                if result.state in ("authorised", "challenged", "declined"):
+                    result = await self._captured(request, result, reference)
+                    return result, result.reason
+                if result.state != "captured":
+                    result = await self._provider.cancel(request, result.reference or reference)
+                return result, "unavailable"
+        except TimeoutError as error:
+            raise Unavailable(
+                "The bank does not answer. We keep asking what became of your payment."
+            ) from error
+
+    async def _captured(self, request: ChargeRequest, result: ChargeResult, reference: str) -> ChargeResult:
+        """Capture what is authorised; the provider's reference is stored before money can move."""
+        if result.reference and result.reference != reference and not self._provider.finds_by_our_key:
+            await self._attempts.set_reference(request.key, result.reference)
+        if result.state != "authorised":
+            return result
+        return await self._provider.capture(request, result.reference or reference)
+
+    async def void(self, checkout_id: CheckoutId, order_id: OrderId) -> None:
+        """Release what was authorised, refund what was captured; a charge that comes later is undone too."""
+        currency = self._settings.currency
+        await self._db.execute(queries.insert_tombstone, ids.new(PaymentId), checkout_id, order_id, currency)
+        payment = await self._payment(checkout_id)
+        assert payment is not None
+        if payment["status"] != "captured":
+            result = await self._cancelled(checkout_id, order_id)
+            if result.state == "captured":
+                await self._db.execute(queries.book_found_charge, checkout_id, result.amount)
+            else:
+                await self._db.execute(queries.mark_void, checkout_id)
+            payment = await self._payment(checkout_id)
+            assert payment is not None
+        if payment["status"] == "captured":
+            whole = RefundRequest(f"void/{int(checkout_id)}", payment["amount"])
+            await self._refunds.make(payment["payment_id"], whole)
+
+    async def _cancelled(self, checkout_id: CheckoutId, order_id: OrderId) -> ChargeResult:
+        request, reference = None, ""
+        if not self._provider.finds_by_our_key:
+            request, reference = await self._attempts.find(checkout_id)
+            if request is None:
+                return ChargeResult("unknown")  # never asked: there is nothing to release
+        request = request or ChargeRequest(checkout_id, order_id, 0, self._settings.currency, "")
+        try:
+            async with self._time_limit():
+                return await self._provider.cancel(request, reference)
+        except TimeoutError as error:
+            raise Unavailable(
+                "The bank does not answer. Your payment is undone as soon as it does."
+            ) from error
+
+    async def void_stale(self) -> int:
+        """Void what is authorised or challenged for longer than `stale_authorisation_s`.
+
+        Attempts of that age are looked at a last time too. Answers how many were finished with."""
+        before = clock.now() - timedelta(seconds=self._settings.stale_authorisation_s)
+        finished = 0
+        for row in await self._db.fetch(queries.waiting_too_long, before, _STALE_MAX):
+            finished += await self._could_void(row["checkout_id"], row["order_id"])
+        for row in await self._db.fetch(queries.attempts_left, before, _STALE_MAX):
+            request = codec.decode(row["ask"], ChargeRequest)
+            if row["status"] == "captured" or await self._could_void(request.key, request.order_id):
+                finished += 1
+                await self._db.execute(queries.close_attempt, request.key)
+        return finished
+
+    async def _could_void(self, checkout_id: int, order_id: int) -> bool:
+        try:
+            await self.void(CheckoutId(checkout_id), OrderId(order_id))
+        except (Refusal, *AWAY) as error:
+            log.warning(
+                "an old authorisation could not be voided yet", checkout=checkout_id, reason=repr(error)
+            )
+            return False
+        return True
+
+    def checkout_of(self, ticket: str) -> CheckoutId:
+        """Return whose challenge a ticket is for; NotFound for one that we did not give."""
+        checkout_id = signing.unseal(self._key, ticket, CheckoutId)
+        if checkout_id is None:
+            raise NotFound
+        return checkout_id
+
+    def _answer(
+        self, payment_id: int, status: str, reason: str, checkout_id: CheckoutId, url: str = ""
+    ) -> Paid:
+        if status == "captured":
+            return Paid(PaymentId(payment_id))
+        if status == "action_required":
+            url = url or self._provider.challenge_path + signing.seal(self._key, checkout_id)
+            return Paid(PaymentId(payment_id), NextAction("three_d_secure", url))
+        if reason == "unavailable":
+            raise PaymentUnavailable
+        raise PaymentDeclined(reason=reason or "card_declined")
+
+    def _time_limit(self) -> Any:
+        return time_limit(self._provider, self._settings.provider_timeout_s)
+
+    async def _payment(self, checkout_id: CheckoutId) -> Any:
+        return await self._db.fetchrow(queries.of_checkouts, [checkout_id])
+
+    def _as_record(self, charge: Charge, status: str, reason: str) -> _Record:
+        accounts, amounts = rules.capture(charge, self._settings.commission_ppm)
+        return _Record(
+            ids.new(PaymentId, charge.order_id.bucket),
+            charge.checkout_id,
+            charge.order_id,
+            charge.amount,
+            charge.currency,
+            status,
+            reason,
+            msgspec.json.encode(rules.gross(charge)).decode(),
+            "{" + ",".join(accounts) + "}",
+            "{" + ",".join(map(str, amounts)) + "}",
+        )
+
+    async def _record_many(self, records: list[_Record]) -> list[tuple[int, str] | Exception]:
+        rows = await self._db.fetch(queries.record_charges, *sql.columns(records))
+        stored: dict[int, tuple[int, str]] = {row[0]: (row[1], row[2]) for row in rows}
+        if len(stored) < len(records):
+            known = [record.checkout_id for record in records if record.checkout_id not in stored]
+            for row in await self._db.fetch(queries.of_checkouts, known):
+                stored[row["checkout_id"]] = (row["payment_id"], row["status"])
+        return [stored.get(record.checkout_id) or Unavailable() for record in records]
