@@ -3,7 +3,7 @@ all, and the books balance."""
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -158,6 +158,7 @@ async def test_what_a_purchase_came_to_is_a_value_too_and_the_same_when_it_is_re
         first, again = [await checkout.buy(scene.ann, key, ask) for _ in range(2)]
         assert isinstance(first.outcome, kind)
         assert (again.outcome, again.status, again.body) == (first.outcome, first.status, first.body)
+    assert isinstance(first.outcome, Confirmed)
     assert first.outcome.total == 2_624
     await scene.settled()
 
@@ -240,7 +241,7 @@ async def test_a_shop_that_closes_begins_nothing_more_in_any_of_its_parts(settin
     checkout = shop.checkout
     for batched in (checkout.purchases._begin, checkout.saga._finish, shop.cart.copies._kept):
         with pytest.raises(Overloaded):
-            await batched(None)
+            await batched(cast(Any, None))
 
 
 # -- crashes
