@@ -6,10 +6,12 @@ provider's token is kept. A guest is a person too: they have a user id and may d
 
 from mercat.accounts.api import API
 from mercat.accounts.messages import (
+    CARD_TOKEN_MAX,
     EMAIL_MAX,
     PASSWORD_MAX,
     Address,
     CardLabel,
+    CardToken,
     Credentials,
     Email,
     EmailTaken,
@@ -22,15 +24,18 @@ from mercat.accounts.messages import (
     TooMany,
     WrongPassword,
 )
+from mercat.accounts.rules import is_same_address
 from mercat.accounts.service import Accounts
 
 __all__ = [
     "API",
+    "CARD_TOKEN_MAX",
     "EMAIL_MAX",
     "PASSWORD_MAX",
     "Accounts",
     "Address",
     "CardLabel",
+    "CardToken",
     "Credentials",
     "Email",
     "EmailTaken",
@@ -42,4 +47,5 @@ __all__ = [
     "Session",
     "TooMany",
     "WrongPassword",
+    "is_same_address",
 ]

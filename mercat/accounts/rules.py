@@ -6,6 +6,8 @@ import hmac
 import re
 import secrets
 
+from msgspec import structs
+
 from mercat.accounts.messages import (
     EMAIL_MAX,
     EMAIL_PATTERN,
@@ -13,6 +15,8 @@ from mercat.accounts.messages import (
     PASSWORD_MAX,
     PASSWORD_MIN,
     PERSON_NAME_MAX,
+    Address,
+    NewAddress,
 )
 from mercat.ids import UserId
 
@@ -33,6 +37,12 @@ def account_problem(email: str, password: str, name: str) -> tuple[str, str] | N
     if not 1 <= len(name) <= PERSON_NAME_MAX:
         return f"A name has 1 to {PERSON_NAME_MAX} characters.", "/name"
     return None
+
+
+def is_same_address(known: Address, new: NewAddress) -> bool:
+    """Say whether parcels would go to the same place."""
+    wanted = structs.asdict(new)
+    return all((getattr(known, name) or "") == (value or "") for name, value in wanted.items())
 
 
 _GUEST = "guest."

@@ -1,12 +1,10 @@
 """What an account keeps: addresses and ways to pay."""
 
-from typing import Annotated
-
-from msgspec import Meta, Struct
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mercat.accounts import Address, NewAddress, PaymentMethod
+from mercat.accounts import Address, CardToken, NewAddress, PaymentMethod
 from mercat.ids import AddressId, PaymentMethodId
 from mercat.kit.refusals import Invalid, Refusal
 from mercat.kit.rpc import Caller
@@ -30,10 +28,6 @@ class PaymentMethodsShown(Struct, frozen=True):
 
 class AddressMade(Struct, frozen=True):
     address_id: AddressId
-
-
-CARD_TOKEN_MAX = 100
-CardToken = Annotated[str, Meta(min_length=1, max_length=CARD_TOKEN_MAX)]
 
 
 class PaymentMethodAsk(Struct, frozen=True):

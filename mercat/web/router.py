@@ -51,7 +51,7 @@ class PublicRoute(Route):
         keyed: bool = False,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(verb, path, method, needs=needs, status=status)
+        super().__init__(verb, path, method, needs=needs, status=status or (201 if verb == "POST" else 200))
         self.tag: Tag = tag
         self.shows = shows or self.answer
         self.refuses = refuses
