@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from html.parser import HTMLParser
@@ -94,19 +95,6 @@ class RowKeys(NamedTuple):
 
     key: str
     others: Sequence[str] = ()
-
-
-class Format(NamedTuple):
-    """A kind of file.
-
-    `knows`: whether a row is of it, by names in small letters with underscores; `read`: the product of a row,
-    or BadField. `keys` is there where a product may have several rows: `read` then gets the first of them,
-    with all as its `rows`."""
-
-    name: str
-    knows: Callable[[Mapping[str, Any]], bool]
-    read: "Callable[[Columns], ImportRow]"
-    keys: Callable[[Mapping[str, Any]], RowKeys] | None = None
 
 
 class Columns:
@@ -279,7 +267,7 @@ class Columns:
         if not text:
             return []
         found = [_path(part) for part in (_split(text, between) if between else [text])]
-        return self.category_path(field, max(found, key=len, default=[]))
+        return self.category_path(field, max(found, key=len, default=list[str]()))
 
     def yes(self, field: str, default: bool = True) -> bool:
         """Read a yes or no in the words of exports; `default` where there is none, BadField for others."""
@@ -597,3 +585,17 @@ def _quoted(value: Any) -> str:
 def _kind(value: object) -> str:
     kinds: list[tuple[type, str]] = [(bool, "true or false"), (list, "a list"), (dict, "an object")]
     return next((name for kind, name in kinds if isinstance(value, kind)), "something else")
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file.
+
+    `knows`: whether a row is of it, by names in small letters with underscores; `read`: the product of a row,
+    or BadField. `keys` is there where a product may have several rows: `read` then gets the first of them,
+    with all as its `rows`."""
+
+    name: str
+    knows: Callable[[Mapping[str, Any]], bool]
+    read: Callable[[Columns], ImportRow]
+    keys: Callable[[Mapping[str, Any]], RowKeys] | None = None

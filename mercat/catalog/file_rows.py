@@ -183,7 +183,7 @@ def _object(line: bytes | str) -> dict[str, Any] | BadField:
         row = msgspec.json.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return BadField("", f"is not JSON ({error})")
-    return row if isinstance(row, dict) else BadField("", "is not a JSON object")
+    return cast(dict[str, Any], row) if isinstance(row, dict) else BadField("", "is not a JSON object")
 
 
 def _json_objects(lines: Iterator[tuple[int, bytes]]) -> Iterator[NumberedRow]:
@@ -227,7 +227,7 @@ def _json_objects(lines: Iterator[tuple[int, bytes]]) -> Iterator[NumberedRow]:
 def _xml(lines: Iterator[tuple[int, bytes]]) -> Iterator[NumberedRow]:
     """Read the items of a feed (RSS or Atom) by the names of their elements; what comes again is a list with
     commas. A declaration of a document type is refused: it can define texts that grow without bounds."""
-    parser = XMLPullParser(["start", "end"])
+    parser: XMLPullParser[Any] = XMLPullParser(["start", "end"])
     above: list[Element] = []
     began = 1
     for number, line in lines:
@@ -333,7 +333,7 @@ def _heading(texts: list[str]) -> tuple[int, _Dialect]:
 
 def _cells(text: str, delimiter: str) -> list[str]:
     try:
-        return next(csv.reader([text], delimiter=delimiter), [])
+        return next(csv.reader([text], delimiter=delimiter), list[str]())
     except csv.Error:
         return []
 

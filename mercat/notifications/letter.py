@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -61,7 +61,7 @@ _templates = Environment(
     keep_trailing_newline=True,
 )
 _filters: dict[str, Any] = {"words": money.words, "one_line": one_line, "day": day}
-_templates.filters.update(_filters)
+cast(Any, _templates).filters.update(_filters)
 
 
 def write(

@@ -38,7 +38,7 @@ def read(row: Columns) -> ImportRow:
     children = [each for each in own if each.text("sku") in chosen and _on_sale(each)]
     variants = row.variants(variant, children or [head])
     details = _pairs(head.text("additional_attributes"))
-    for name in list(next(iter(chosen.values()), {})):
+    for name in list(next(iter(chosen.values()), dict[str, str]())):
         details.pop(name, None)
     maker = next((details.pop(name) for name in _MAKERS if name in details), "")
     hidden = head.text("visibility").casefold() == "not visible individually"
@@ -66,7 +66,7 @@ def _on_sale(row: Columns) -> bool:
 def _category(row: Columns) -> list[str]:
     """Choose the deepest of the paths; what is above the first category is the root of Magento's tree."""
     paths = [path.split("/") for path in row.text("categories").split(",")]
-    names = max(paths, key=len, default=[])
+    names = max(paths, key=len, default=list[str]())
     if names and names[0].strip() in ("Default Category", "Root Catalog"):
         names = names[1:]
     return row.category_path("categories", [name.strip() for name in names if name.strip()])

@@ -23,7 +23,7 @@ def read(row: Columns) -> ImportRow:
     def variant(each: Columns) -> ImportVariant:
         offer = _offer(each)
         sold_out = offer.text("availability").rpartition("/")[2].casefold() in _SOLD_OUT
-        level = Columns(next(iter(_objects(offer.get("inventorylevel"))), {}))
+        level = Columns(next(iter(_objects(offer.get("inventorylevel"))), dict[str, Any]()))
         return ImportVariant(
             offer.decimal(offer.first("price", "lowprice"), currency),
             0 if sold_out else level.quantity("value"),
@@ -60,7 +60,7 @@ def _category(row: Columns) -> list[str]:
 
 
 def _offer(row: Columns) -> Columns:
-    return Columns(next(iter(_objects(row.get("offers"))), {}), row.line)
+    return Columns(next(iter(_objects(row.get("offers"))), dict[str, Any]()), row.line)
 
 
 def _objects(value: Any) -> list[_Object]:

@@ -67,7 +67,7 @@ def _stock(row: Columns) -> int | None:
 
 def _category(row: Columns) -> list[str]:
     paths = [Columns({"path": path}).paths("path") for path in _COMMA.split(row.text("categories"))]
-    return row.category_path("categories", max(paths, key=len, default=[]))
+    return row.category_path("categories", max(paths, key=len, default=list[str]()))
 
 
 def _numbers(row: Columns) -> list[int]:
