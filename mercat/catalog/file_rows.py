@@ -94,7 +94,10 @@ def _unpacked(raw: io.BufferedReader) -> Any:
         raise BrokenFile("it is a spreadsheet; save it as CSV")
     if len(names) != 1:
         raise BrokenFile(f"it holds {len(names)} files where one is read; unpack it")
-    return archive.open(names[0])
+    try:
+        return archive.open(names[0])
+    except (RuntimeError, NotImplementedError):  # zipfile's words for a password and an unknown method
+        raise BrokenFile("it is packed with a password or in an unknown way; unpack it") from None
 
 
 def _lines(stream: Any, remark: Remark) -> Iterator[tuple[int, bytes]]:
@@ -105,10 +108,10 @@ def _lines(stream: Any, remark: Remark) -> Iterator[tuple[int, bytes]]:
     if encoding:
         remark(f"It was read as {encoding.upper()}.")
         text = io.TextIOWrapper(buffered, encoding, errors="replace", newline=None)
-        return _numbered(lambda: text.readline(_LINE_MAX // 2).removeprefix("\ufeff").encode())
+        return _numbered(lambda: text.readline(_LINE_MAX).removeprefix("\ufeff").encode())
     if len(_LONE_CR.findall(start)) > start.count(b"\n"):
         text = io.TextIOWrapper(buffered, "utf-8", errors="surrogateescape", newline=None)
-        return _numbered(lambda: text.readline(_LINE_MAX // 2).encode("utf-8", "surrogateescape"))
+        return _numbered(lambda: text.readline(_LINE_MAX).encode("utf-8", "surrogateescape"))
     return _numbered(lambda: buffered.readline(_LINE_MAX))
 
 
@@ -135,7 +138,7 @@ def _wide_encoding(start: bytes) -> str:
 
 
 def _too_long(line: bytes) -> bool:
-    return len(line) >= _LINE_MAX // 2 and not line.endswith((b"\n", b"\r"))
+    return len(line) >= _LINE_MAX and not line.endswith(b"\n")
 
 
 class _Decoder:
@@ -320,12 +323,12 @@ def _heading(texts: list[str]) -> tuple[int, _Dialect]:
             continue
         tried = [_Dialect(each, _cells(text, each)) for each in named or _DELIMITERS]
         found.append((n, max(tried, key=lambda each: (_usual(each.names), len(each.names)))))
-    comment = [each for each in found if not texts[each[0]].lstrip().startswith("#")] or found
-    for n, dialect in comment:
+    for n, dialect in found:
         if _usual(dialect.names) >= 2:
             return n, dialect
-    most = max((_filled(dialect.names) for _, dialect in comment), default=1)
-    return next(each for each in comment if _filled(each[1].names) * 2 >= most)
+    rows = [each for each in found if not texts[each[0]].lstrip().startswith("#")] or found
+    most = max((_filled(dialect.names) for _, dialect in rows), default=1)
+    return next(each for each in rows if _filled(each[1].names) * 2 >= most)
 
 
 def _cells(text: str, delimiter: str) -> list[str]:

@@ -237,7 +237,7 @@ class _Reading:
     def unused(self) -> str:
         """Name the columns that nothing of was read, each with a field that it may have meant."""
         names = [name for name in self.names.written if name not in self.used and name]
-        missing = self.used - set(self.names.written)
+        missing = self.used - set(self.names.written) if self.format is plain.FORMAT else set[str]()
         words = [f"{self.names.written[name]}{_nearest(name, missing, 0.8)}" for name in names]
         more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
         return f"Columns that are not used: {', '.join(words[:_NAMED])}{more}." if words else ""

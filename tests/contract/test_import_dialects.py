@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mercat.catalog import BadField
 from mercat.catalog.amounts import NotAnAmount, parse
 from mercat.catalog.columns import Columns, html_text
-from mercat.catalog.file_rows import column_name, read_rows
+from mercat.catalog.file_rows import BrokenFile, column_name, read_rows
 
 WANTED = [
     {"external_id": "a", "title": "Tee, “été”", "price": "12.50"},
@@ -136,6 +136,23 @@ def test_headings_are_known_whatever_their_case_and_doubles_are_said():
     rows, _, remarks = read(b"id,title,Price,price\n1,Pot,5,6\n")
     assert rows == [{"id": "1", "title": "Pot", "Price": "5", "price (column 4)": "6"}]
     assert remarks == ["The heading has “price” twice (columns 3 and 4): the first counts."]
+
+
+def test_a_long_last_line_without_its_end_is_whole():
+    for content in (b'{"id": 1}\n{"id": "' + b"x" * 3_000_000 + b'"}', b"id,title\n1," + b"x" * 3_000_000):
+        rows, problems, _ = read(content)
+        assert problems == []
+        assert max(len(value) for value in rows[-1].values()) == 3_000_000
+
+
+def test_a_spreadsheet_and_an_archive_of_many_say_what_to_do():
+    for content, reason in (
+        (zipped(b"x", "xl/workbook.xml", "a.xml"), "it is a spreadsheet; save it as CSV"),
+        (zipped(b"x", "a.csv", "b.csv"), "it holds 2 files where one is read; unpack it"),
+        (b'<?xml version="1.0"?>\n<!DOCTYPE a [<!ENTITY b "c">]>\n<a/>', "it declares a document type"),
+    ):
+        with pytest.raises(BrokenFile, match=reason):
+            read(content)
 
 
 def test_json_arrays_and_objects_over_many_lines():

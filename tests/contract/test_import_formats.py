@@ -200,7 +200,7 @@ Tern Bowl,tern-bowl,,,,,,TB,9.99,standard,100,false,,
     "Saleor": Sample(
         "Saleor products",
         f"""\
-id,name,description as str,category__slug,media__image,variants__id,variants__sku,us (channel currency code),us (channel price amount),us (channel published),eu (channel currency code),eu (channel price amount),eu (channel published),north (warehouse quantity),south (warehouse quantity),brand (product attribute),size (variant attribute)
+id,name,description,category,product media,variant id,variant sku,us (channel variant currency code),us (channel price amount),us (channel published),eu (channel variant currency code),eu (channel price amount),eu (channel published),north (warehouse quantity),south (warehouse quantity),brand (product attribute),size (variant attribute)
 P1,Loam Pot,Deep,garden-pots,{IMG}loam.jpg,V1,LP-1,USD,12.500,True,EUR,11.000,True,3,4,Fernhill,1 l
 P1,Loam Pot,Deep,garden-pots,{IMG}loam2.jpg,V2,LP-2,USD,18.00,True,EUR,16.000,True,,1,Fernhill,2 l
 P2,Silt Pot,,,,V3,SP-1,USD,9,False,EUR,8,True,0,0,,

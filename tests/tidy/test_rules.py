@@ -43,6 +43,7 @@ IN_ONE_PROCESS = ("shop.py", "app.py", "lab/simulate/")
 """They build the services, run their background duties, or crash them: never those of another process."""
 EDGES = {
     "cart/stored.py": "a cart in Valkey has decimals, as clients of that hash expect",
+    "catalog/amounts.py": "import files have decimals",
     "catalog/columns.py": "import files have decimals",
     "payments/providers/": "providers are asked over HTTP",
     "search/engines/": "OpenSearch is asked over HTTP",

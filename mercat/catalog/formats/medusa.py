@@ -11,7 +11,9 @@ _PRICE = re.compile(r"(?:variant_)?price_(?:\w+_)?([a-z]{3})")
 _OPTION = re.compile(r"((?:variant_)?option_\d+)_name")
 _IMAGE = re.compile(r"(?:product_)?image_\d+(?:_url)?")
 _TAG = re.compile(r"product_tag_\d+")
-_CATEGORY = re.compile(r"product_category_\d+_name|product_type(?:_value)?|product_collection_title")
+_CATEGORY = re.compile(
+    r"(?:product_)?category_(?:\d+_)?name|product_type(?:_value)?|product_collection_title"
+)
 
 
 def read(row: Columns) -> ImportRow:
@@ -21,7 +23,9 @@ def read(row: Columns) -> ImportRow:
     prices = {name: found.group(1).upper() for name in row.raw if (found := _PRICE.fullmatch(name))}
 
     def variant(each: Columns) -> ImportVariant:
-        given = [name for name, code in prices.items() if each.text(name) and code == currency]
+        given = sorted(
+            (name for name, code in prices.items() if each.text(name) and code == currency), key=len
+        )
         others = {code for name, code in prices.items() if each.text(name)}
         if others and not given:
             raise BadField("price", f"is in {' and '.join(sorted(others))}; this shop sells in {currency}")

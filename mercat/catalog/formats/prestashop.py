@@ -19,7 +19,7 @@ def read(row: Columns) -> ImportRow:
     currency = row.currency()
     features = [part.split(":") for part in row.text(_features(row)).split(",") if ":" in part]
     return ImportRow(
-        external_id=row.external_id(row.first("product_id", "id")),
+        external_id=row.external_id(row.first("product_id", "id", "reference", *_NAMES)),
         title=row.title(row.first(*_NAMES)),
         description=row.description(row.first("description", "short_description", "summary")),
         brand=row.text(row.first("manufacturer", "brand"), BRAND_MAX) or None,

@@ -11,7 +11,7 @@ _VARIANT_ATTRIBUTE = "_variant_attribute"
 _PRODUCT_ATTRIBUTE = "_product_attribute"
 _PICTURES = ("media__image", "product_media", "variants__media__image", "variant_media")
 _BRANDS = ("brand", "manufacturer", "publisher")
-_HEADING = re.compile(r"(?P<channel>.+)_channel_currency_code")
+_HEADING = re.compile(r"(?P<channel>.+)_channel_(?:variant_)?currency_code")
 
 
 def read(row: Columns) -> ImportRow:
@@ -20,7 +20,7 @@ def read(row: Columns) -> ImportRow:
     channels = {found["channel"] for name in row.raw if (found := _HEADING.fullmatch(name))}
 
     def sold_in(each: Columns) -> str:
-        codes = {name: each.text(f"{name}_channel_currency_code").upper() for name in sorted(channels)}
+        codes = {name: each.text(each.first(*_codes(name))).upper() for name in sorted(channels)}
         given = {name: code for name, code in codes.items() if code}
         fitting = [name for name, code in given.items() if code == currency]
         if given and not fitting:
@@ -56,6 +56,10 @@ def read(row: Columns) -> ImportRow:
     )
 
 
+def _codes(channel: str) -> tuple[str, str]:
+    return f"{channel}_channel_variant_currency_code", f"{channel}_channel_currency_code"
+
+
 def _category(row: Columns) -> str:
     return row.first("category__slug", "category")
 
@@ -72,7 +76,7 @@ def _keys(raw: Mapping[str, Any]) -> RowKeys:
 
 FORMAT = Format(
     "Saleor products",
-    lambda raw: any(name.endswith(("_channel_price_amount", "_channel_currency_code")) for name in raw),
+    lambda raw: any(name.endswith("_channel_price_amount") for name in raw),
     read,
     _keys,
 )

@@ -61,9 +61,8 @@ def read(row: Columns) -> ImportRow:
 def _stock(row: Columns) -> int | None:
     """Read how many there are: none where it is not in stock, unknown where only that it is."""
     quantity = row.quantity("stock")
-    if quantity is None and row.text("in_stock") and not row.yes("in_stock"):
-        return 0
-    return quantity
+    sold_out = row.text("in_stock").casefold() in ("0", "no", "false", "outofstock")
+    return 0 if quantity is None and sold_out else quantity
 
 
 def _category(row: Columns) -> list[str]:
