@@ -218,7 +218,7 @@ async def test_what_is_not_there_is_a_problem_document(
         (b'{"quantity": 1, "name": "\\u0000"}', 422),
         (b'{"quantity": 1, "more": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 422),
         (b'{"quantity": 1, "name": "' + b"x" * 10_000_000 + b'"}', 413),
-        (b'{"quantity": 1, "name": "\\\\u0000"}', 201),
+        (b'{"quantity": 1, "name": "\\\\u0000"}', 422),
     ],
 )
 async def test_bad_bodies_are_refused(shop: Shop, body: bytes, status: int) -> None:
