@@ -91,6 +91,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Set it behind TLS: cookies are then sent over TLS only."""
     requests_at_once: int = 1000
     """What a worker answers at the same time; beyond it a request gets 503 at once."""
+    metrics_key: Secret = Secret()
+    """The bearer token that `/metrics` asks for. From the environment only. Empty: this machine alone may
+    read them, and no proxy on it for others."""
     body_s: float = 10
     """How long the body of a request may take to arrive; one that is not whole by then gets 408."""
     bodies_at_once: int = 100

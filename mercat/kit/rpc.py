@@ -23,6 +23,7 @@ from starlette.routing import Route as Endpoint
 
 from mercat.ids import Id, SellerId, UserId
 from mercat.kit import codec, metrics
+from mercat.kit.expected import Members, Parameters, check_media_types
 from mercat.kit.http import BODY_BYTES_MAX, DISCARDED_BYTES_MAX, answered, malformed, read_body, respond
 from mercat.kit.refusals import Forbidden, Invalid, NotFound, Refusal, SignInFirst
 
@@ -163,9 +164,16 @@ def _reader(route: Route, authenticate: Authenticate) -> Callable[[Request], Awa
     callers, requests, filters = route.at("caller"), route.at("request"), route.at("filters")
     optional_caller = bool(callers) and route.hints[callers[0]] is not Caller
     has_plain = bool(route.at("path", "query"))
+    public = authenticate is not _trusted
+    parameters = Parameters(route) if public and not requests else None
+    members = Members(route.body) if public and route.body else None
 
     async def arguments(request: Request) -> dict[str, Any]:
         found: dict[str, Any] = {}
+        if public:
+            check_media_types(request, reads_json=body is not None)
+        if parameters and request.scope["query_string"]:
+            parameters.check(request.query_params)
         if callers or route.needs != "nobody":
             caller = await authenticate(request)
             _check(route.needs, caller, optional=optional_caller)
@@ -180,7 +188,10 @@ def _reader(route: Route, authenticate: Authenticate) -> Callable[[Request], Awa
         for name in requests:
             found[name] = request
         if body:
-            found[body_name] = body.decode(await read_body(request, most=body_max))
+            content = await read_body(request, most=body_max)
+            found[body_name] = body.decode(content)
+            if members:
+                members.check(content)
         return found
 
     return arguments

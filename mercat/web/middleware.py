@@ -47,7 +47,7 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _TOKENS_MAX = 50_000
 _ADDRESS_LETTERS_MAX = 64
 _ETAG_BYTES_MAX = 1_000_000
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost", ""})
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost", ""})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 """What may have a body in HTTP/2 without saying how long it is."""
 _ALWAYS_OPEN = frozenset({"/health", "/ready", "/metrics"})
@@ -138,7 +138,7 @@ class Middleware:
         if given.length or (scope["http_version"] == "2" and scope["method"] in _WITH_BODY):
             try:
                 body = scope[BODY] = await self._bodies.read(
-                    receive, _network(address), given.length, loopback=address in _LOOPBACK
+                    receive, _network(address), given.length, loopback=address in LOOPBACK
                 )
             except (RequestTimeout, TooManyRequests, Overloaded) as refusal:
                 reply.more.append((b"connection", b"close"))
@@ -208,7 +208,7 @@ class Middleware:
     async def _count(self, context: RequestContext, address: str, reply: "_Reply") -> None:
         buckets: list[Bucket] = []
         names: list[str] = []
-        if self._limit_loopback or address not in _LOOPBACK:
+        if self._limit_loopback or address not in LOOPBACK:
             buckets.append((f"address:{_network(address)}", self._address))
             names.append("address")
         user_id = self._users.get(context.token) if context.token else None
@@ -342,8 +342,9 @@ class _Reply:
                 *message["headers"],
                 *(_with(self._context.directives, self._base) if self._context.directives else self._base),
                 (b"x-request-id", self._context.request_id),
-                *self.more,
             ]
+            if self.more and not _is_public(message["headers"]):
+                message["headers"] += self.more
             if self._context.cookie:
                 message["headers"].append((b"set-cookie", self._context.cookie.encode()))
             if self._read and self.status == 200:
@@ -385,6 +386,11 @@ class _Reply:
 def _with(directives: Mapping[str, str], base: Headers) -> Headers:
     policy = "; ".join(f"{name} {sources}" for name, sources in {**_DIRECTIVES, **directives}.items())
     return [(name, policy.encode() if name == b"content-security-policy" else value) for name, value in base]
+
+
+def _is_public(headers: Headers) -> bool:
+    """Say whether caches may keep an answer: then nothing of who asked for it goes along."""
+    return any(name == b"cache-control" and value.startswith(b"public") for name, value in headers)
 
 
 def _has(if_none_match: bytes, etag: bytes) -> bool:

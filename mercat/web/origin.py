@@ -2,8 +2,9 @@
 
 Browsers say it (`Sec-Fetch-Site`, or `Origin`); whatever another site sends with the visitor's cookie is
 refused, in the API and on pages. A form needs more: a page for one person carries a token in each form, the
-signed twin of a cookie that only such pages set. A page for everybody (product, search) is the same bytes for
-all and can carry none; its forms pass when the browser itself says that our own page sent them.
+signed twin of a cookie that only such pages set, and of the session that the page was made for. A page for
+everybody (product, search) is the same bytes for all and can carry none; its forms pass when the browser
+itself says that our own page sent them.
 """
 
 import hmac
@@ -22,6 +23,7 @@ COOKIE = "mercat_form"
 _LIFETIME_S = 30 * 86_400
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _HOST = re.compile(rb"([a-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_SIGNATURE_LETTERS = 32
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -89,7 +91,7 @@ class Csrf:
             nonce = request.scope.get("mercat.form")
         if not nonce:
             nonce = request.scope["mercat.form"] = secrets.token_urlsafe(16)
-        return self._sign(nonce)
+        return self._sign(nonce) + self._sign(f"{nonce} {context_of(request).token}")
 
     def keep(self, request: Request, response: Response) -> None:
         """Set the cookie of the tokens that this answer carries."""
@@ -106,10 +108,13 @@ class Csrf:
             raise PageTooOld
         if given:
             nonce = request.cookies.get(COOKIE, "")
-            if not nonce or not hmac.compare_digest(given.encode(), self._sign(nonce).encode()):
+            whole = self._sign(nonce) + self._sign(f"{nonce} {context_of(request).token}")
+            # Who signs in elsewhere keeps this tab: the browser itself says that the page is ours.
+            length = _SIGNATURE_LETTERS if ours else len(whole)
+            if not nonce or not hmac.compare_digest(given[:length].encode(), whole[:length].encode()):
                 raise PageTooOld
         elif not (public and ours):
             raise PageTooOld
 
     def _sign(self, nonce: str) -> str:
-        return hmac.new(self._secret, nonce.encode(), sha256).hexdigest()
+        return hmac.new(self._secret, nonce.encode(), sha256).hexdigest()[:_SIGNATURE_LETTERS]

@@ -134,13 +134,10 @@ class Router:
     def _handler(self, scope: Scope) -> Handler:
         parameters: dict[str, str] = {}
         path, query = scope["path"], scope["query_string"]
-        if b"%" in query or b"%" in scope.get("raw_path", b""):
+        if b"%" in query:
             if b"%00" in query and path.startswith(API):
                 raise _nul(query)
             check_encoded(query)
-            raw_path: bytes = scope.get("raw_path", b"")
-            if b"%00" not in raw_path:  # what names nothing is not there
-                check_encoded(raw_path)
         node = self._find(path, parameters)
         if node is None or not node.handlers:
             if path.endswith("/") and (proper := self._find(path.rstrip("/"), {})) and proper.handlers:

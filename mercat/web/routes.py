@@ -1,5 +1,6 @@
 """All routes: the one table of the API, the pages, what stands at the root; and the application."""
 
+import hmac
 from collections.abc import Awaitable, Callable
 from typing import cast
 
@@ -9,8 +10,10 @@ from starlette.responses import Response
 
 from mercat.catalog import Catalog
 from mercat.kit import codec, metrics
+from mercat.kit.refusals import Forbidden
 from mercat.kit.rpc import serve
 from mercat.payments import declaration
+from mercat.settings import Secret
 from mercat.shop import Shop
 from mercat.web import (
     account,
@@ -35,11 +38,12 @@ from mercat.web import (
 )
 from mercat.web.cache import Handler
 from mercat.web.category_tree import CategoryTree
+from mercat.web.context import context_of
 from mercat.web.desk import orders as seller_orders
 from mercat.web.desk import products as seller_products
 from mercat.web.desk import sellers, upload
 from mercat.web.idempotency import Replays
-from mercat.web.middleware import Middleware
+from mercat.web.middleware import LOOPBACK, Middleware
 from mercat.web.openapi import ApiDocs
 from mercat.web.operator import flash, laws, money, overview, parked, search_rules
 from mercat.web.operator import orders as operator_orders
@@ -126,7 +130,7 @@ def application(
         *media.page_routes(pages, draw),
         *overview.page_routes(pages, shop, events),
         *laws.page_routes(pages, audit),
-        *_root(ready),
+        *_root(ready, settings.metrics_key),
     ]
     return Middleware(
         Router(endpoints, pages.refused), settings, shop.accounts.who, shop.host.cache, pages.turn_away
@@ -171,7 +175,8 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
     return endpoints
 
 
-def _root(ready: Ready) -> list[Endpoint]:
+def _root(ready: Ready, metrics_key: Secret) -> list[Endpoint]:
+    key = metrics_key.reveal().encode()
 
     async def health(request: Request) -> Response:
         return Response(b'{"status":"ok"}', media_type="application/json")
@@ -182,6 +187,12 @@ def _root(ready: Ready) -> list[Endpoint]:
         return Response(codec.encode(parts), status, media_type="application/json")
 
     async def all_metrics(request: Request) -> Response:
+        if key:
+            allowed = hmac.compare_digest(context_of(request).token.encode(), key)
+        else:
+            allowed = request.scope["mercat.address"] in LOOPBACK and "x-forwarded-for" not in request.headers
+        if not allowed:
+            raise Forbidden("Metrics are for this shop's own monitoring.")
         return Response(metrics.metrics(), media_type="text/plain; version=0.0.4")
 
     return [

@@ -49,6 +49,7 @@ def start_session(request: Request, session: Session) -> Caller:
     context = context_of(request)
     lifetime_s = int((session.expires_at - clock.now()).total_seconds())
     context.cookie = _cookie(session.token, lifetime_s, secure=context.secure)
+    context.token = session.token
     context.caller, context.asked = Caller(session.user_id), True
     return context.caller
 

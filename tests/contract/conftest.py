@@ -47,6 +47,7 @@ async def people(settings: Settings) -> AsyncIterator[People]:
                 assert opened.status_code == 201
                 if name == "olga":
                     await shop.accounts.grant(ids.parse(ids.UserId, opened.json()["user_id"]), "operator")
+                del account["name"]
                 said = await nobody.post(f"{PREFIX}/sessions", json=account)
                 assert said.status_code == 201
                 tokens.append(said.json()["token"])

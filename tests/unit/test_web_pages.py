@@ -12,6 +12,7 @@ from mercat.payments import declaration
 from mercat.settings import load
 from mercat.web import rendering
 from mercat.web.category_tree import CategoryTree
+from mercat.web.context import RequestContext
 from mercat.web.desk.listing_form import attributes_as_kept, lines_of, rows_of
 from mercat.web.desk.orders import _following
 from mercat.web.forms import local_path, number_in
@@ -37,8 +38,13 @@ def request(
             "query_string": query.encode(),
             "server": ("shop.example", 80),
             "scheme": "http",
+            "mercat.context": RequestContext(b"1", "", _nobody, bearer=False, secure=False),
         }
     )
+
+
+async def _nobody(request: Request) -> None:
+    return None
 
 
 PAGES = Pages(cast(CategoryTree, None), b"secret", declaration(load({})))

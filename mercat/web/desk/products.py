@@ -207,10 +207,10 @@ def _stock_shown(stock: Stock) -> Answer:
 
 
 def _version(if_match: str | None) -> int:
-    """Read the version in an ETag of ours; one that is not ours matches nothing."""
+    """Read the version in an ETag of ours; one that is not ours, or weak, matches nothing (RFC 9110, 13)."""
     if if_match is None:
         raise ConditionMissing
-    digits = if_match.strip().removeprefix("W/").strip('"')
+    digits = if_match.strip().removeprefix('"').removesuffix('"')
     if not (digits.isascii() and digits.isdigit() and len(digits) <= _VERSION_DIGITS_MAX):
         raise Stale
     return int(digits)

@@ -1,0 +1,60 @@
+"""What the API is sent that it did not ask for."""
+
+import httpx
+import pytest
+
+SESSIONS = "/api/v1/sessions"
+GUEST = "/api/v1/sessions/guest"
+
+
+@pytest.fixture
+async def guest(visitor: httpx.AsyncClient) -> httpx.AsyncClient:
+    token = (await visitor.post(GUEST)).json()["token"]
+    visitor.headers["authorization"] = f"Bearer {token}"
+    return visitor
+
+
+@pytest.mark.parametrize("kind", ["application/xml", "text/plain", "application/x-www-form-urlencoded"])
+async def test_a_body_that_says_it_is_not_json_is_415(visitor: httpx.AsyncClient, kind: str) -> None:
+    said = await visitor.post(SESSIONS, content=b"<a/>", headers={"content-type": kind})
+    assert (said.status_code, said.json()["code"]) == (415, "unsupported_media_type")
+
+
+async def test_an_encoded_body_is_415(visitor: httpx.AsyncClient) -> None:
+    said = await visitor.post(SESSIONS, json={}, headers={"content-encoding": "gzip"})
+    assert said.status_code == 415
+
+
+async def test_json_by_another_name_is_read(visitor: httpx.AsyncClient) -> None:
+    for kind in ("application/json; charset=utf-8", "Application/JSON", "application/ld+json"):
+        said = await visitor.post(SESSIONS, content=b"{}", headers={"content-type": kind})
+        assert said.status_code == 422
+
+
+async def test_who_does_not_accept_json_is_told_406(visitor: httpx.AsyncClient) -> None:
+    for accept, status in (
+        ("application/xml", 406),
+        ("text/html", 406),
+        ("text/html, */*;q=0.1", 200),
+        ("application/problem+json, application/json", 200),
+        ("application/*", 200),
+    ):
+        said = await visitor.get("/api/v1/categories", headers={"accept": accept})
+        assert said.status_code == status, accept
+
+
+async def test_an_unknown_member_is_refused_with_the_nearest_name(guest: httpx.AsyncClient) -> None:
+    said = await guest.post(
+        "/api/v1/cart/items", json={"product_id": "prod_0000000000001", "quantity": 1, "quantiy": 2}
+    )
+    problem = said.json()
+    assert (said.status_code, problem["pointer"], problem["nearest"]) == (422, "/quantiy", "quantity")
+
+
+async def test_an_unknown_parameter_is_refused_with_the_nearest_name(visitor: httpx.AsyncClient) -> None:
+    said = await visitor.get("/api/v1/search?q=lamp&srot=newest")
+    problem = said.json()
+    assert (said.status_code, problem["pointer"], problem["nearest"]) == (422, "/srot", "sort")
+    assert (await visitor.get("/api/v1/categories?utm_source=mail")).status_code == 422
+    known = await visitor.get("/api/v1/search?q=lamp&filters[attr.colour]=red&filters[in_stock]=true")
+    assert known.status_code == 200, known.text
