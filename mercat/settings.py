@@ -17,10 +17,12 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
 Part = TypeVar("Part")
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Secret(str):
@@ -76,6 +78,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Processes that answer requests. The same as `--workers`."""
     log_level: str = "warning"
     """What is logged on standard error: debug (every request), info, warning or error."""
+    dev_pages: bool = False
+    """Test mode: the sign-in page shows the demo's logins, checkout the sandbox's test cards, and `/dev/mail`
+    all letters. `--demo` sets it."""
     reload: bool = False
     """Whether workers start again when a file of the package changes: `make dev`. Needs watchfiles."""
     public_url: str = ""
@@ -174,6 +179,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def link(self, path: str) -> str:
         """Return the address of a page as people outside reach it."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/") + path
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine reaches the shop."""
+        public = urlsplit(self.public_url).hostname if self.public_url else self.host
+        return {self.host, public} <= _LOOPBACK
 
     def part(self, kind: type[Part]) -> Part:
         """Read the settings that a part declares for itself; WrongSetting names one with a wrong value."""

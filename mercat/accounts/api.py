@@ -10,6 +10,8 @@ API = [
     Route("POST", "/sessions/seen", Accounts.who),
     Route("POST", "/sessions/ended", Accounts.sign_out),
     Route("PUT", "/people/{user_id}/roles/{role}", Accounts.grant),
+    Route("POST", "/operators", Accounts.create_operator),
+    Route("POST", "/operators/{given}", Accounts.set_operator),
     Route("GET", "/people/{user_id}/guests", Accounts.guests_of),
     Route("POST", "/people/{user_id}/addresses", Accounts.add_address),
     Route("GET", "/people/{user_id}/addresses", Accounts.addresses),

@@ -31,6 +31,13 @@ set roles = case when :role = any (roles) then roles else roles || :role end, se
 where user_id = :user_id
 returning user_id, email, name, roles, seller_id;
 
+-- name: set_operator(email, given)
+update accounts.person
+set roles = case when :given then array_remove(roles, 'operator') || 'operator'::text
+    else array_remove(roles, 'operator') end
+where lower(email) = lower(:email)
+returning user_id, email, name, roles, seller_id;
+
 -- name: add_addresses(user_ids, address_ids, names, line1s, line2s, cities, regions, postal_codes, countries, phones)
 insert into accounts.address (user_id, address_id, name, line1, line2, city, region, postal_code, country, phone)
 select u, a, n, l1, l2, c, r, p, co, ph

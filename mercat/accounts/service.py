@@ -70,10 +70,13 @@ class Accounts:
 
     async def register(self, person: NewPerson) -> UserId:
         """Open an account; EmailTaken where there is one, Invalid for what `account_problem` finds."""
+        return await self._register(person, ["shopper"])
+
+    async def _register(self, person: NewPerson, roles: list[str]) -> UserId:
         email, name = normal_text(person.email), normal_text(person.name)
         if problem := account_problem(email, person.password, name):
             raise Invalid(problem[0], pointer=problem[1])
-        user_id = await self._open(email, person.password, name, ["shopper"])
+        user_id = await self._open(email, person.password, name, roles)
         if user_id is None:
             raise EmailTaken(pointer="/email")
         return user_id
@@ -174,6 +177,18 @@ class Accounts:
         person = await self._db.fetchrow(queries.grant, user_id, role, seller_id)
         if person is None:
             raise SignInFirst("Open an account first.")
+        await self._update_sessions(_caller(person))
+
+    async def create_operator(self, person: NewPerson) -> UserId:
+        """Open an account that runs the shop; Invalid and EmailTaken as for any other."""
+        return await self._register(person, ["shopper", "operator"])
+
+    async def set_operator(self, email: Annotated[str, IN_BODY], given: bool) -> None:
+        """Make the person with this e-mail an operator, or (`given` is false) no longer; in running sessions
+        at once. NotFound where nobody has it."""
+        person = await self._db.fetchrow(queries.set_operator, normal_text(email), given)
+        if person is None:
+            raise NotFound("Nobody has an account with this e-mail address.")
         await self._update_sessions(_caller(person))
 
     async def _update_sessions(self, caller: Caller) -> None:

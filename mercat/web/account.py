@@ -10,7 +10,6 @@ from mercat.accounts import Address, NewAddress, PaymentMethod
 from mercat.ids import AddressId, PaymentMethodId
 from mercat.kit.refusals import Invalid, Refusal
 from mercat.kit.rpc import Caller
-from mercat.payments import declaration
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.errors import message_of
@@ -95,7 +94,7 @@ class AccountPages:
             caller=caller,
             addresses=await self._shop.accounts.addresses(caller.user_id),
             methods=await self._shop.accounts.payment_methods(caller.user_id),
-            cards=rendering.cards(declaration(self._shop.settings)),
+            cards=rendering.cards(self._shop.settings),
             countries=rendering.COUNTRIES,
             form=form,
             refused=message_of(refused) if refused else None,

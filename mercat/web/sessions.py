@@ -150,7 +150,7 @@ class SessionPages:
             form=form,
             refused=message_of(refused) if refused else None,
             carrying=await self._shop.cart.count(caller.user_id) if caller else 0,
-            demo=True,
+            demo=self._shop.settings.dev_pages,
         )
 
     async def do_signin(self, request: Request) -> Response:
