@@ -12,7 +12,7 @@ EMAIL_MAX = 254  # RFC 5321, 4.5.3.1.3
 EMAIL_PATTERN = r"^[^@\s]+@[^@\s]+\.[^@\s]+(?![\s\S])"
 EMAIL_PROBLEM = "Write an e-mail address, such as ann@example.com."
 Email = Annotated[str, Meta(max_length=EMAIL_MAX, pattern=EMAIL_PATTERN, extra={"words": EMAIL_PROBLEM})]
-PASSWORD_MIN, PASSWORD_MAX = 6, 200
+PASSWORD_MIN, PASSWORD_MAX = 8, 200
 Password = Annotated[str, Meta(min_length=PASSWORD_MIN, max_length=PASSWORD_MAX)]
 PERSON_NAME_MAX = 200
 PersonName = Annotated[str, Meta(min_length=1, max_length=PERSON_NAME_MAX, pattern=r"\S")]

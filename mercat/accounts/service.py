@@ -22,7 +22,7 @@ from mercat.accounts.messages import (
     TooMany,
     WrongPassword,
 )
-from mercat.accounts.rules import account_problem, guest_of, guest_token
+from mercat.accounts.rules import account_problem, guest_of, guest_token, normal_password
 from mercat.ids import AddressId, PaymentMethodId, SellerId, UserId
 from mercat.kit import clock, codec, sql
 from mercat.kit.batching import Coalescer
@@ -74,9 +74,10 @@ class Accounts:
 
     async def _register(self, person: NewPerson, roles: list[str]) -> UserId:
         email, name = normal_text(person.email), normal_text(person.name)
-        if problem := account_problem(email, person.password, name):
+        password = normal_password(person.password)
+        if problem := account_problem(email, password, name):
             raise Invalid(problem[0], pointer=problem[1])
-        user_id = await self._open(email, person.password, name, roles)
+        user_id = await self._open(email, password, name, roles)
         if user_id is None:
             raise EmailTaken(pointer="/email")
         return user_id
@@ -91,7 +92,7 @@ class Accounts:
         """Check a password; WrongPassword, or TooManyRequests for too many guesses.
 
         An unknown e-mail takes as long as a wrong password, and is refused alike."""
-        email, password = normal_text(credentials.email), credentials.password
+        email, password = normal_text(credentials.email), normal_password(credentials.password)
         bucket = f"sign-in:{sha256(email.lower().encode()).hexdigest()}"
         [verdict] = await self._limits.take((bucket, _GUESSES))
         if not verdict.allowed:

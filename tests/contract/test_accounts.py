@@ -100,7 +100,12 @@ async def test_an_email_typed_composed_or_decomposed_is_one_account(accounts, to
         ({"email": "ann@localhost"}, "/email"),
         ({"email": "a b@shop.example"}, "/email"),
         ({"email": "a" * 250 + "@b.cd"}, "/email"),
-        ({"password": "short"}, "/password"),
+        ({"password": "seven77"}, "/password"),
+        ({"password": " " * 8}, "/password"),
+        ({"password": "Password1"}, "/password"),
+        ({"password": "12345678"}, "/password"),
+        ({"password": "ANN@shop.example"}, "/password"),
+        ({"email": "elizabeth.porter@shop.example", "password": "Elizabeth.Porter"}, "/password"),
         ({"password": "x" * 201}, "/password"),
         ({"name": "  "}, "/name"),
         ({"name": "\u200b\u2060 \u3164"}, "/name"),
@@ -113,6 +118,12 @@ async def test_what_makes_no_account_is_refused_by_field(local, told, change, po
     assert refused.value.facts["pointer"] == pointer
     assert ANN.password not in str(refused.value)
     assert await told() == []
+
+
+async def test_a_password_typed_composed_or_decomposed_is_the_same(accounts):
+    ann = await accounts.register(msgspec.structs.replace(ANN, password="cafe\u0301 au lait"))
+    for password in ("caf\u00e9 au lait", "cafe\u0301 au lait"):
+        assert await accounts.verify(Credentials(ANN.email, password)) == ann
 
 
 async def test_a_password_is_kept_as_an_argon2id_hash_alone(local, db):
@@ -392,7 +403,7 @@ async def test_a_way_to_pay_is_shown_by_brand_and_last_four(accounts):
 
 
 def test_people_are_asked_for_no_more_than_is_needed():
-    assert account_problem("a@b.c", "sixsix", "A") is None
+    assert account_problem("a@b.c", "eight in", "A") is None
     assert account_problem("ä+tag@b.example", "x" * 200, "x" * 200) is None
 
 

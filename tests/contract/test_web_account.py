@@ -159,3 +159,24 @@ async def test_the_sandbox_banks_pages_exist_with_the_sandbox_alone(opened):
     async with opened(payment_provider="stripe", variables=variables) as house:
         answer = await (await house.visitor()).http.get("/sandbox/3ds/nothing")
         assert (answer.status_code, "nothing at this address" in answer.text) == (404, True)
+
+
+# -- passwords
+
+
+@pytest.mark.parametrize("password", ["seven77", " " * 9, "password1", "QWERTYUIOP", ANN["email"]])
+async def test_an_easy_password_is_refused_with_why(house, password):
+    ann = await house.visitor()
+    refused = await ann.api("POST", "/accounts", 422, {**ANN, "password": password})
+    assert refused["pointer"] == "/password"
+    assert "password" in refused["detail"].lower() or "characters" in refused["detail"]
+    page = await ann.send("/register", "/register", 422, **{**ANN, "password": password})
+    assert "password" in page
+    assert await ann.http.get("/account")
+    await ann.api("POST", "/accounts", 201, ANN)
+
+
+async def test_the_demos_own_password_still_signs_in(house):
+    await house.shop.accounts.seed()
+    ann = await house.visitor()
+    await ann.api("POST", "/sessions", 201, {"email": "ann@example.com", "password": "mercat"})
