@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta, Struct
 
 from mercat.ids import AddressId, PaymentMethodId, UserId
-from mercat.kit.refusals import Conflict, SignInFirst
+from mercat.kit.refusals import Conflict, NotFound, SignInFirst
 
 EMAIL_MAX = 254  # RFC 5321, 4.5.3.1.3
 EMAIL_PATTERN = r"^[^@\s]+@[^@\s]+\.[^@\s]+(?![\s\S])"
@@ -33,6 +33,36 @@ class NewPerson(Struct, frozen=True):
 
 class Credentials(Struct, frozen=True):
     email: str
+    password: str
+
+
+class AccountDetails(Struct, frozen=True):
+    """An account, as its owner sees it."""
+
+    user_id: UserId
+    email: str
+    email_verified: bool
+    name: str
+    created_at: datetime
+    two_factor: bool = False
+
+
+class PersonChange(Struct, frozen=True):
+    """What changes of an account; None stays. E-mail and password need the present password.
+
+    `session_token`: the session that goes on when the password changes."""
+
+    name: str | None = None
+    email: str | None = None
+    password: str | None = None
+    current_password: str = ""
+    session_token: str = ""
+
+
+class PasswordReset(Struct, frozen=True):
+    """The token of a letter's link, and the new password."""
+
+    token: str
     password: str
 
 
@@ -93,6 +123,10 @@ class EmailTaken(Conflict):
 
 class WrongPassword(SignInFirst):
     """E-mail address or password is wrong."""
+
+
+class LinkExpired(NotFound):
+    """This link was used before or is too old. Ask for a new one."""
 
 
 class TooMany(Conflict):

@@ -16,6 +16,7 @@ from mercat.accounts.messages import (
     PASSWORD_MAX,
     PASSWORD_MIN,
     PERSON_NAME_MAX,
+    PersonChange,
 )
 from mercat.ids import UserId
 from mercat.kit.text import normal_text
@@ -37,6 +38,26 @@ def account_problem(email: str, password: str, name: str) -> tuple[str, str] | N
     if not 1 <= len(name) <= PERSON_NAME_MAX:
         return f"A name has 1 to {PERSON_NAME_MAX} characters.", "/name"
     return None
+
+
+def changed_account(change: PersonChange, email: str) -> tuple[tuple[str, str] | None, PersonChange]:
+    """Say what is wrong with a change of an account and in which field; and the change in normal form,
+    without what stays as it is."""
+    name = normal_text(change.name) if change.name is not None else None
+    new_email = normal_text(change.email) if change.email is not None else None
+    password = normal_password(change.password) if change.password is not None else None
+    problem: tuple[str, str] | None = None
+    if name is not None and not 1 <= len(name) <= PERSON_NAME_MAX:
+        problem = f"A name has 1 to {PERSON_NAME_MAX} characters.", "/name"
+    elif new_email is not None and (words := email_problem(new_email)):
+        problem = words, "/email"
+    elif password is not None and (words := password_problem(password, new_email or email)):
+        problem = words, "/password"
+    if new_email == email:
+        new_email = None
+    if problem is None and (new_email or password) and not change.current_password:
+        problem = "Write your present password.", "/current_password"
+    return problem, PersonChange(name, new_email, password)
 
 
 def normal_password(password: str) -> str:
