@@ -28,7 +28,7 @@ test: setup-test  ## all checks and tests, each stage with its time; T=faults/te
 check: setup-test  ## lock file, style, who may import whom, generated docs, wheel, known vulnerabilities, types
 	@$(STAGES) check
 
-coverage: setup-test  ## branch coverage of the tests that need no browser, and its floor (pyproject.toml)
+coverage: setup-test  ## branch coverage of the tests that run in one process; its floor is in pyproject.toml
 	@$(STAGES) coverage
 
 hooks: setup-test  ## let git run the checks before each commit

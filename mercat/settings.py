@@ -84,13 +84,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     reload: bool = False
     """Whether workers start again when a file of the package changes: `make dev`. Needs watchfiles."""
     public_url: str = ""
-    """Where people reach the shop: for links in mails. Empty: its host and port."""
+    """Where people reach the shop, as in `https://shop.example`: every absolute address begins so, in mails
+    and on pages. Empty: mails say its host and port, pages the host that was asked."""
+    hosts: str = ""
+    """Host names that are answered, between spaces; others get 421. Empty: that of the public URL, the
+    listening address and this machine's own names; any, where there is no public URL."""
     proxies: str = ""
     """Addresses of your own proxies, between spaces: their `X-Forwarded-For` is believed, nobody else's."""
     secure_cookies: bool = False
     """Set it behind TLS: cookies are then sent over TLS only."""
     requests_at_once: int = 1000
     """What a worker answers at the same time; beyond it a request gets 503 at once."""
+    body_s: float = 10
+    """How long the body of a request may take to arrive; one that is not whole by then gets 408."""
+    bodies_at_once: int = 100
+    """How many unfinished bodies one network may hold in a worker; more get 429 at once. From this machine
+    as many as `requests_at_once`."""
     account_rate: float = 100
     """Requests a second that an account may make on average."""
     account_burst: int = 3_000
@@ -180,11 +189,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Return the address of a page as people outside reach it."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/") + path
 
+    def origin(self) -> str:
+        """Return the beginning of every absolute address; empty where it is the host that was asked."""
+        return self.public_url.rstrip("/")
+
+    def allowed_hosts(self) -> frozenset[str]:
+        """Return the host names that are answered, in lower case; empty where any is."""
+        if self.hosts:
+            return frozenset(self.hosts.lower().split())
+        name = urlsplit(self.public_url).hostname
+        return frozenset({name, self.host.lower(), "localhost", "127.0.0.1", "::1"}) if name else frozenset()
+
     @property
     def is_local(self) -> bool:
         """Whether only this machine reaches the shop."""
-        public = urlsplit(self.public_url).hostname if self.public_url else self.host
-        return {self.host, public} <= _LOOPBACK
+        return {self.host, *self.allowed_hosts()} <= _LOOPBACK
 
     def part(self, kind: type[Part]) -> Part:
         """Read the settings that a part declares for itself; WrongSetting names one with a wrong value."""

@@ -53,7 +53,7 @@ TEST = {
     "tests alone": tool("pytest", *tests(*ALONE)),
 }
 COVERAGE = {
-    "coverage": tool("pytest", "-q", "--cov", "--cov-report", "term:skip-covered", *tests(*FAST, *rest())),
+    "coverage": tool("pytest", "-q", *SIDE_BY_SIDE, "--cov", *tests("unit", "contract")),
 }
 STAGES = CHECK | TEST | COVERAGE
 

@@ -6,11 +6,13 @@ provider's token is kept. A guest is a person too: they have a user id and may d
 
 from mercat.accounts.api import API
 from mercat.accounts.messages import (
+    CARD_TOKEN_MAX,
     EMAIL_MAX,
     PASSWORD_MAX,
     AccountDetails,
     Address,
     CardLabel,
+    CardToken,
     Credentials,
     Email,
     EmailTaken,
@@ -26,16 +28,19 @@ from mercat.accounts.messages import (
     TooMany,
     WrongPassword,
 )
+from mercat.accounts.rules import is_same_address
 from mercat.accounts.service import Accounts
 
 __all__ = [
     "API",
+    "CARD_TOKEN_MAX",
     "EMAIL_MAX",
     "PASSWORD_MAX",
     "AccountDetails",
     "Accounts",
     "Address",
     "CardLabel",
+    "CardToken",
     "Credentials",
     "Email",
     "EmailTaken",
@@ -50,4 +55,5 @@ __all__ = [
     "Session",
     "TooMany",
     "WrongPassword",
+    "is_same_address",
 ]

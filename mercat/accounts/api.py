@@ -3,6 +3,7 @@ from mercat.kit.rpc import Route
 
 API = [
     Route("POST", "/people", Accounts.register),
+    Route("PUT", "/demo/people", Accounts.seed),
     Route("POST", "/passwords/verified", Accounts.verify),
     Route("PUT", "/people/{user_id}/guests/{guest_id}", Accounts.claim),
     Route("POST", "/people/{user_id}/sessions", Accounts.begin_session),

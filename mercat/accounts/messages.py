@@ -91,6 +91,11 @@ class Address(Struct, frozen=True, kw_only=True):
     phone: str | None = None
 
 
+CARD_TOKEN_MAX = 100
+CardToken = Annotated[str, Meta(min_length=1, max_length=CARD_TOKEN_MAX)]
+"""A payment provider's name for a card: never the card's number."""
+
+
 class CardLabel(NamedTuple):
     """How people know a card."""
 

@@ -9,6 +9,8 @@ import unicodedata
 from functools import cache
 from pathlib import Path
 
+from msgspec import structs
+
 from mercat.accounts.messages import (
     EMAIL_MAX,
     EMAIL_PATTERN,
@@ -16,6 +18,8 @@ from mercat.accounts.messages import (
     PASSWORD_MAX,
     PASSWORD_MIN,
     PERSON_NAME_MAX,
+    Address,
+    NewAddress,
     PersonChange,
 )
 from mercat.ids import UserId
@@ -85,6 +89,12 @@ def password_problem(password: str, email: str) -> str | None:
 def _common_passwords() -> frozenset[str]:
     lines = Path(__file__).with_name("common_passwords.txt").read_text().splitlines()
     return frozenset(line for line in lines if not line.startswith("# "))
+
+
+def is_same_address(known: Address, new: NewAddress) -> bool:
+    """Say whether parcels would go to the same place."""
+    wanted = structs.asdict(new)
+    return all((getattr(known, name) or "") == (value or "") for name, value in wanted.items())
 
 
 _GUEST = "guest."

@@ -422,8 +422,8 @@ class Accounts:
             return address, self._method(claimed["payment_method_id"], claimed["token"])
         return address, self._method(row["payment_method_id"], row["token"])
 
-    async def seed(self, password: str = "mercat") -> dict[str, UserId]:
-        """Open the accounts of the demo, once; answers them by e-mail."""
+    async def seed(self, password: Annotated[str, IN_BODY] = "mercat") -> dict[str, UserId]:
+        """Open the accounts of the demo, once, and return them by e-mail."""
         for email, name, roles in _PEOPLE:
             await self._open(email, password, name, roles)
         found = {email: await self._db.fetchrow(queries.by_email, email) for email, _, _ in _PEOPLE}

@@ -1,106 +1,449 @@
-"""Rows of a file as it is packed: JSON lines or CSV, gzipped or not, as a stream."""
+"""Rows of a file as a stream: CSV in any dialect, JSON lines or an array, XML feeds; .gz and .zip."""
 
 import csv
 import gzip
 import io
+import re
+import unicodedata
+import zipfile
 import zlib
-from collections.abc import Iterator
-from itertools import chain
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
+from typing import Any, NamedTuple, cast
+from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
 import msgspec
 
 from mercat.catalog.columns import BadField
 
 _LINE_MAX = 4_000_000
+_LONG = f"is longer than {_LINE_MAX // 1_000_000} MB"
+_LOOKED_AT = 64_000
+_HEADING_WITHIN = 12
+"""Lines of titles and comments that may stand before a heading."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_NOT_UTF8 = "\ufffd"
+_DELIMITERS = ",;\t|"
+_SEP = re.compile(r'^"?sep=(.)"?$', re.IGNORECASE)
+_USUAL = re.compile(
+    r"(?:(?:product|variant|body|url|image|external)_)?(?:active|availability|brand|categor(?:y|ies)|currency"
+    r"|description|handle|handleid|html|id|link|name|price|quantity|sku|slug|status|stock|tags|title|type|url)"
+)
+"""Names that a heading has and a title line has not."""
+_ADJACENT = re.compile(rb"[\x80-\xff]{2,}")
+_LONE_CR = re.compile(rb"\r(?!\n)")
+_HIGH = re.compile(rb"[\x80-\xff]")
+_OWN_ATTRIBUTE = re.compile(r"attributes?\.(?=\S)", re.IGNORECASE)
+_JSON_SIGN = re.compile(rb'["\\{}]')
+_NO_NAME = re.compile(r"[^\w.]+")
 NumberedRow = tuple[int, dict[str, Any] | BadField]
+Remark = Callable[[str], None]
 
 
 class BrokenFile(Exception):
-    """The file ends in the middle."""
+    """The file ends in the middle, or is packed in a way that cannot be read."""
 
 
-def read_rows(raw: io.BufferedReader) -> Iterator[NumberedRow]:
-    """Yield line numbers and rows; a line that cannot be read is a BadField. Raises BrokenFile where the file
-    breaks off."""
-    packed = raw.peek(2)[:2] == b"\x1f\x8b"
-    stream: Any = gzip.GzipFile(fileobj=raw) if packed else raw
-    lines = _lines(stream)
+def column_name(heading: str) -> str:
+    """Reduce a heading to a name that ignores case, spaces and signs: "Body (HTML) " is `body_html`.
+
+    What follows `attributes.` is the attribute's own name and stays as it is."""
+    heading = unicodedata.normalize("NFKC", heading).strip()
+    if own := _OWN_ATTRIBUTE.match(heading):
+        return f"attributes.{heading[own.end() :].strip()}"
+    return _NO_NAME.sub("_", heading.casefold()).strip("_.")
+
+
+def read_rows(raw: io.BufferedReader, remark: Remark = lambda said: None) -> Iterator[NumberedRow]:
+    """Yield line numbers and rows by their headings as they stand; a line that cannot be read is a BadField.
+
+    `remark` is told what had to be guessed. Raises BrokenFile where the file breaks off."""
     try:
+        lines = _lines(_unpacked(raw), remark)
         first = next((each for each in lines if each[1].strip()), None)
-        if first:
-            is_json = first[1].lstrip()[:1] in (b"{", b"[")
-            yield from (_json if is_json else _csv)(chain([first], lines))
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        if first is None:
+            return
+        start = first[1].lstrip()[:1]
+        whole = first[1].strip()
+        if whole == b"{" or (start == b"[" and whole[1:].lstrip()[:1] in (b"", b"{", b"]")):
+            yield from _json_objects(chain([first], lines))
+        elif start == b"<":
+            yield from _xml(chain([first], lines))
+        elif start in (b"{", b"["):
+            yield from _json(chain([first], lines))
+        else:
+            yield from _csv(chain([first], lines), remark)
+    except (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile) as error:
         reason = "it breaks off" if isinstance(error, EOFError) else "it is damaged"
         raise BrokenFile(f"{reason} in the middle; what was read before is taken") from None
 
 
-def _lines(stream: Any) -> Iterator[tuple[int, bytes]]:
+# -- bytes and lines
+
+
+def _unpacked(raw: io.BufferedReader) -> Any:
+    start = raw.peek(4)[:4]
+    if start[:2] == b"\x1f\x8b":
+        return gzip.GzipFile(fileobj=raw)
+    if start != b"PK\x03\x04":
+        return raw
+    archive = zipfile.ZipFile(raw)
+    names = [each.filename for each in archive.infolist() if not each.is_dir()]
+    names = [name for name in names if not name.startswith("__MACOSX/") and "/." not in f"/{name}"]
+    if any(name.startswith("xl/") for name in names):
+        raise BrokenFile("it is a spreadsheet; save it as CSV")
+    if len(names) != 1:
+        raise BrokenFile(f"it holds {len(names)} files where one is read; unpack it")
+    try:
+        return archive.open(names[0])
+    except (RuntimeError, NotImplementedError):  # zipfile's words for a password and an unknown method
+        raise BrokenFile("it is packed with a password or in an unknown way; unpack it") from None
+
+
+def _lines(stream: Any, remark: Remark) -> Iterator[tuple[int, bytes]]:
+    """Yield numbered lines in UTF-8 (or in a code page without wide characters), however they end."""
+    buffered = stream if hasattr(stream, "peek") else io.BufferedReader(stream)
+    start = buffered.peek(_LOOKED_AT)[:_LOOKED_AT]
+    encoding = _wide_encoding(start)
+    if encoding:
+        remark(f"It was read as {encoding.upper()}.")
+        text = io.TextIOWrapper(buffered, encoding, errors="replace", newline=None)
+        return _numbered(lambda: text.readline(_LINE_MAX).removeprefix("\ufeff").encode())
+    if len(_LONE_CR.findall(start)) > start.count(b"\n"):
+        text = io.TextIOWrapper(buffered, "utf-8", errors="surrogateescape", newline=None)
+        return _numbered(lambda: text.readline(_LINE_MAX).encode("utf-8", "surrogateescape"))
+    return _numbered(lambda: buffered.readline(_LINE_MAX))
+
+
+def _numbered(readline: Callable[[], bytes]) -> Iterator[tuple[int, bytes]]:
     """Yield numbered lines; of a line that is too long only the beginning, without its end."""
     number = 0
-    while line := stream.readline(_LINE_MAX):
+    while line := readline():
         number += 1
         if number == 1:
             line = line.removeprefix(_BYTE_ORDER_MARK)
         yield number, line
-        while len(line) >= _LINE_MAX and not line.endswith(b"\n"):
-            line = stream.readline(_LINE_MAX)
+        while _too_long(line):
+            line = readline()
+
+
+def _wide_encoding(start: bytes) -> str:
+    """Recognise UTF-16 by its mark, or by the zero of every second byte."""
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16" if len(start) > 3 and 0 in start[2:6] else ""
+    sample = start[:400]
+    if len(sample) >= 8 and sample[1::2].count(0) > len(sample) * 0.4:
+        return "utf-16-le"
+    return "utf-16-be" if len(sample) >= 8 and sample[0::2].count(0) > len(sample) * 0.4 else ""
 
 
 def _too_long(line: bytes) -> bool:
     return len(line) >= _LINE_MAX and not line.endswith(b"\n")
 
 
+class _Decoder:
+    """Decodes lines as UTF-8, and what is none as Windows-1252, where that is likely."""
+
+    def __init__(self, remark: Remark) -> None:
+        self._remark = remark
+        self._told = False
+
+    def text(self, number: int, line: bytes) -> str | None:
+        """Answer the text of a line; None where its code page cannot be told."""
+        try:
+            return line.decode()
+        except UnicodeDecodeError:
+            pass
+        together = sum(map(len, _ADJACENT.findall(line)))
+        if together * 2 > len(_HIGH.findall(line)):
+            return None  # letters of Western texts stand alone; these are of another script
+        try:
+            text = line.decode("cp1252")
+        except UnicodeDecodeError:
+            return None
+        if not self._told:
+            self._remark(f"Line {number} is not UTF-8: such lines were read as Windows-1252 (a guess).")
+            self._told = True
+        return text
+
+
+# -- JSON
+
+
 def _json(lines: Iterator[tuple[int, bytes]]) -> Iterator[NumberedRow]:
     for number, line in lines:
         if _too_long(line):
-            yield number, BadField("", f"is longer than {_LINE_MAX // 1_000_000} MB")
+            yield number, BadField("", _LONG)
         elif line.strip():
-            try:
-                row = msgspec.json.decode(line)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-                yield number, BadField("", f"is not JSON ({error})")
-            else:
-                yield number, row if isinstance(row, dict) else BadField("", "is not a JSON object")
+            yield number, _object(line)
 
 
-def _csv(lines: Iterator[tuple[int, bytes]]) -> Iterator[NumberedRow]:
-    """Yield rows by column name. Commas, semicolons or tabs: whichever the heading has most of."""
-    csv.field_size_limit(_LINE_MAX)
-    over_long: list[int] = []
+def _object(line: bytes | str) -> dict[str, Any] | BadField:
+    try:
+        row = msgspec.json.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return BadField("", f"is not JSON ({error})")
+    return row if isinstance(row, dict) else BadField("", "is not a JSON object")
 
-    def texts() -> Iterator[str]:
-        for number, line in lines:
-            if _too_long(line):
-                over_long.append(number)
-                line = b"\n"
-            yield line.decode("utf-8", "replace")
 
-    given = texts()
-    heading = next(given, "")
-    delimiter = max(",;\t", key=heading.count)
-    reader = csv.reader(chain([heading], given), delimiter=delimiter)
-    names: list[str] = []
-    while True:
-        line = reader.line_num + 1
+def _json_objects(lines: Iterator[tuple[int, bytes]]) -> Iterator[NumberedRow]:
+    """Read the outermost objects of an array, or of a file, each as soon as its last brace is there."""
+    depth, quoted = 0, False
+    held: list[bytes] = []
+    size, began = 0, 1
+    for number, line in lines:
+        start = 0
+        place = 0
+        while found := _JSON_SIGN.search(line, place):
+            place, sign = found.end(), found.group()
+            if sign == b"\\":
+                place += quoted
+            elif sign == b'"':
+                quoted = not quoted
+            elif quoted:
+                continue
+            elif sign == b"{":
+                if depth == 0:
+                    start, began, held, size = found.start(), number, [], 0
+                depth += 1
+            elif depth:
+                depth -= 1
+                if depth == 0:
+                    yield (
+                        began,
+                        BadField("", _LONG)
+                        if size > _LINE_MAX
+                        else _object(b"".join([*held, line[start:place]])),
+                    )
+        if depth and (size := size + len(line)) <= _LINE_MAX:
+            held.append(line[start:])
+    if depth:
+        yield began, BadField("", "opens an object that is never closed")
+
+
+# -- XML
+
+
+def _xml(lines: Iterator[tuple[int, bytes]]) -> Iterator[NumberedRow]:
+    """Read the items of a feed (RSS or Atom) by the names of their elements; what comes again is a list with
+    commas. A declaration of a document type is refused: it can define texts that grow without bounds."""
+    parser = XMLPullParser(["start", "end"])
+    above: list[Element] = []
+    began = 1
+    for number, line in lines:
+        if b"<!DOCTYPE" in line or b"<!ENTITY" in line:
+            raise BrokenFile("it declares a document type, which is not read")
         try:
-            row = next(reader, None)
-        except csv.Error as error:
-            yield line, BadField("", f"is not CSV ({error})")
+            parser.feed(line)
+            events = [*cast(Any, parser.read_events())]
+        except ParseError as error:
+            raise BrokenFile(f"it is not XML ({error}); what was read before is taken") from None
+        for event, element in events:
+            item = element.tag.rpartition("}")[2] in ("item", "entry")
+            if event == "start":
+                began = number if item else began
+                above.append(element)
+                continue
+            above.pop()
+            if item:
+                yield began, _fields(element)
+            if item and above:
+                above[-1].remove(element)
+    if above:
+        raise EOFError
+
+
+def _fields(item: Element) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for part in item:
+        name, text = part.tag.rpartition("}")[2], (part.text or "").strip()
+        fields[name] = f"{fields[name]},{text}" if fields.get(name) else text
+    return fields
+
+
+# -- CSV
+
+
+class _Dialect(NamedTuple):
+    delimiter: str
+    names: list[str]
+
+
+def _csv(lines: Iterator[tuple[int, bytes]], remark: Remark) -> Iterator[NumberedRow]:
+    """Yield rows by column name; titles and comments before the heading are skipped."""
+    csv.field_size_limit(_LINE_MAX)
+    decoder = _Decoder(remark)
+    ahead = list(islice(lines, _HEADING_WITHIN))
+    texts = [decoder.text(number, line[:_LOOKED_AT]) or "" for number, line in ahead]
+    place, dialect = _heading(texts)
+    if place:
+        remark(f"The heading is line {ahead[place][0]}; what stands before it was skipped.")
+    records = _Records(chain(ahead[place:], lines), decoder, dialect.delimiter)
+    heading = next(iter(records), None)
+    if heading is None:
+        return
+    if isinstance(heading[1], BadField):
+        yield heading[0], heading[1]
+        return
+    names = [name.strip() for name in heading[1]]
+    while names and not names[-1]:
+        names.pop()
+    names = _told_apart(names, remark)
+    count = len(names)
+    for line, row in records:
+        if isinstance(row, BadField):
+            yield line, row
             continue
-        for number in over_long:
-            yield number, BadField("", f"is longer than {_LINE_MAX // 1_000_000} MB")
-        over_long.clear()
-        if row is None:
-            return
-        if not names:
-            names = [name.strip() for name in row]
-        elif len(row) > len(names):
-            yield line, BadField("", f"has {len(row)} columns where the heading has {len(names)}")
-        elif any(_NOT_UTF8 in value for value in row):
-            yield line, BadField("", "is not UTF-8: save the file as “CSV UTF-8”")
+        if len(row) > count and any(cell.strip() for cell in row[count:]):
+            yield line, BadField("", f"has {len(row)} columns where the heading has {count}")
         elif any(row):
             yield line, dict(zip(names, row, strict=False))
+
+
+def _told_apart(names: list[str], remark: Remark) -> list[str]:
+    """Give a second column of one name a name that nothing reads, and say so."""
+    seen: dict[str, int] = {}
+    kept: list[str] = []
+    for n, name in enumerate(names, 1):
+        reduced = column_name(name)
+        if reduced and reduced in seen:
+            remark(f"The heading has “{name}” twice (columns {seen[reduced]} and {n}): the first counts.")
+            name = f"{name} (column {n})"
+        seen.setdefault(reduced, n)
+        kept.append(name)
+    return kept
+
+
+def _heading(texts: list[str]) -> tuple[int, _Dialect]:
+    """Find the line that names the columns, and what separates them."""
+    named = next((sep.group(1) for text in texts[:3] if (sep := _SEP.match(text.strip()))), "")
+    found: list[tuple[int, _Dialect]] = []
+    for n, text in enumerate(texts):
+        if not text.strip() or _SEP.match(text.strip()):
+            continue
+        tried = [_Dialect(each, _cells(text, each)) for each in named or _DELIMITERS]
+        found.append((n, max(tried, key=lambda each: (_usual(each.names), len(each.names)))))
+    for n, dialect in found:
+        if _usual(dialect.names) >= 2:
+            return n, dialect
+    rows = [each for each in found if not texts[each[0]].lstrip().startswith("#")] or found
+    most = max((_filled(dialect.names) for _, dialect in rows), default=1)
+    return next(each for each in rows if _filled(each[1].names) * 2 >= most)
+
+
+def _cells(text: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([text], delimiter=delimiter), [])
+    except csv.Error:
+        return []
+
+
+def _usual(names: list[str]) -> int:
+    return sum(_USUAL.fullmatch(column_name(name)) is not None for name in names if len(name) < 50)
+
+
+def _filled(names: list[str]) -> int:
+    return sum(bool(name.strip()) for name in names)
+
+
+class _Records:
+    """Records of CSV with the line each begins on. A quote that is not closed costs its own record alone: it
+    is a BadField at the line that opens it, and the lines after it are read again."""
+
+    def __init__(self, lines: Iterator[tuple[int, bytes]], decoder: _Decoder, delimiter: str) -> None:
+        self._lines = lines
+        self._decoder = decoder
+        self._delimiter = delimiter
+        self._again: deque[tuple[int, str]] = deque()
+        self._record: list[tuple[int, str]] = []
+        self._bad: list[tuple[int, BadField]] = []
+        self._columns = 0
+
+    def __iter__(self) -> Iterator[tuple[int, list[str] | BadField]]:
+        reader = self._reader()
+        while True:
+            self._record.clear()
+            row, problem = None, None
+            try:
+                row = next(reader, None)
+            except csv.Error as error:
+                problem = self._broken(str(error))
+            yield from self._bad
+            self._bad.clear()
+            if problem is None and row is None:
+                return
+            if row is not None:
+                self._columns = self._columns or len(row)
+                if len(self._record) > 1 and self._holds_rows():
+                    problem = self._broken("")
+            if problem is not None:
+                yield problem
+                reader = self._reader()
+            elif row:
+                yield self._record[0][0], cast(list[str], row)
+
+    def _reader(self) -> Any:
+        return csv.reader(self._texts(), delimiter=self._delimiter, strict=True)
+
+    def _texts(self) -> Iterator[str]:
+        while True:
+            if self._again:
+                number, text = self._again.popleft()
+            else:
+                following = next(self._lines, None)
+                if following is None:
+                    return
+                number, line = following
+                text = self._text(number, line)
+            self._record.append((number, text))
+            yield text
+
+    def _text(self, number: int, line: bytes) -> str:
+        if _too_long(line):
+            self._bad.append((number, BadField("", _LONG)))
+            return "\n"
+        text = self._decoder.text(number, line)
+        if text is None:
+            self._bad.append((number, BadField("", "is not UTF-8: save the file as “CSV UTF-8”")))
+            return "\n"
+        return text.replace("\r\n", "\n").rstrip("\r") if "\r" in text else text
+
+    def _broken(self, error: str) -> tuple[int, BadField]:
+        """Put back what stands after the line with the open quote; answer what is wrong with that line."""
+        opened = self._opened_at() if len(self._record) > 1 or "end of data" in error else None
+        place = opened or 0
+        number = self._record[place][0]
+        self._again.extendleft(reversed(self._record[place + 1 :]))
+        if opened is None:
+            return number, BadField("", f"is not CSV ({error})")
+        return number, BadField("", "opens a quote that is never closed")
+
+    def _opened_at(self) -> int:
+        """Find the line of the record on which the field begins that was not closed where it should be."""
+        quoted, fresh, opened = False, True, 0
+        for n, (_, text) in enumerate(self._record):
+            place = 0
+            while place < len(text):
+                sign = text[place]
+                if quoted and sign == '"':
+                    if text[place + 1 : place + 2] == '"':
+                        place += 1
+                    elif text[place + 1 : place + 2] in ("", "\n", "\r", self._delimiter):
+                        quoted = False
+                    else:
+                        return opened
+                elif not quoted:
+                    if sign == '"' and fresh:
+                        quoted, opened = True, n
+                    fresh = sign == self._delimiter
+                place += 1
+            fresh = fresh or not quoted
+        return opened
+
+    def _holds_rows(self) -> bool:
+        """Whether each line of the record, taken alone, is a row as wide as the heading: then it swallowed
+        them by a quote that was not closed."""
+        if self._columns < 3:
+            return False
+        wide = self._columns - 1
+        return all(text.count(self._delimiter) == wide for _, text in self._record)

@@ -1,15 +1,18 @@
 """Reading a file of products: streamed, in batches, with a report of every row that is left out or cut."""
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import closing, suppress
+from difflib import get_close_matches
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from mercat.catalog.columns import BadField, Columns
-from mercat.catalog.file_rows import BrokenFile, NumberedRow, read_rows
-from mercat.catalog.formats import Format, recognise
+from mercat.catalog.file_rows import BrokenFile, NumberedRow, column_name, read_rows
+from mercat.catalog.formats import Format, plain, recognise
+from mercat.catalog.gathering import ROWS_MAX, Gathered, gather
 from mercat.catalog.messages import Imported, ImportRow
 from mercat.kit import codec
 
@@ -19,6 +22,9 @@ _BATCH_BYTES = 4_000_000
 _HELD_MAX = 2_000
 """Rows of all sellers that wait for their batch to be full."""
 _LOOKED_AT = 20
+_NAMES_MAX = 2_000
+"""Names of columns that are remembered; rows of JSON could bring ever new ones."""
+_NAMED = 20
 
 
 class RowNote(NamedTuple):
@@ -38,12 +44,22 @@ class ImportProgress(NamedTuple):
     file: Path
     read: int
     size: int
+    format: str = ""
     added: int = 0
     changed: int = 0
     unchanged: int = 0
     left_out: int = 0
     broken: str = ""
     """Why the rest of the file could not be read."""
+    unusable: str = ""
+    """Why no product can be read from this file."""
+    remarks: tuple[str, ...] = ()
+    """What was guessed of the file, and what of it is not used."""
+
+    @property
+    def taken(self) -> int:
+        """Products that are in the shop now as the file has them."""
+        return self.added + self.changed + self.unchanged
 
 
 class NotProducts(Exception):
@@ -62,26 +78,35 @@ async def import_file(
     note: Callable[[RowNote], None],
     progress: Callable[[ImportProgress], None],
     rename: Mapping[str, str] | None = None,
+    currency: str = "USD",
 ) -> ImportProgress:
     """Read one file to its end, in memory that does not grow with it.
 
     Rows are committed in batches, so a run that was cut off is simply run again. `rename` maps a column of
-    the file to one of ours; `seller` goes before what a row says. Raises NotProducts."""
+    the file to one of ours; `seller` goes before what a row says; `currency` is the shop's.
+    Raises NotProducts."""
+    remarks: list[str] = []
+    names = _Names(rename or {})
     with file.open("rb") as raw, closing(_Seen()) as seen:
-        rows = _renamed(read_rows(raw), rename or {})
+        given = read_rows(raw, remarks.append)
         work = _FileImport(file, raw, take, note, progress)
         head: list[NumberedRow] = []
         try:
-            head += islice(rows, _LOOKED_AT)
+            head += islice(given, _LOOKED_AT)
         except BrokenFile as broken:
             work.breaks_off(broken)
-        reading = _Reading(recognise(_readable(file, head)), seller, seller_name(file), seen)
+        reading = _Reading(
+            _format(file, head, names, work.broken), seller, seller_name(file), seen, names, currency
+        )
+        reading.check_map(file, head)
+        rows = (names.apply(each) for each in chain(head, given))
         try:
-            for line, row in chain(head, rows):
-                await work.add(line, row, reading)
+            keys = reading.format.keys
+            for product in gather(rows, keys) if keys else rows:
+                await work.add(product, reading)
         except BrokenFile as broken:
             work.breaks_off(broken)
-        return await work.finish()
+        return await work.finish(reading, remarks)
 
 
 def seller_name(file: Path) -> str:
@@ -114,21 +139,113 @@ class _Seen:
         self._db.close()
 
 
-class _Reading(NamedTuple):
+class _Names:
+    """The names of a file's columns: as its people wrote them, and as formats know them."""
+
+    def __init__(self, rename: Mapping[str, str]) -> None:
+        self.rename = {column_name(theirs): column_name(ours) for theirs, ours in rename.items()}
+        self.written: dict[str, str] = {}
+        """By name, as it stands in the file."""
+        self.headings: dict[str, str] = {}
+        """As they stand in the file, by their own names before `rename`."""
+        self._known: dict[str, str] = {}
+
+    def apply(self, row: NumberedRow) -> NumberedRow:
+        """Rename the columns of a row; of two with one name, the first counts."""
+        line, fields = row
+        if isinstance(fields, BadField):
+            return row
+        known = self._known
+        try:
+            return line, {known[heading]: value for heading, value in fields.items()}
+        except KeyError:
+            return line, self._learn(fields)
+
+    def _learn(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Rename the columns of a row and remember how. Of two with one name the first counts."""
+        named: dict[str, Any] = {}
+        for heading, value in fields.items():
+            own = column_name(heading)
+            name = self.rename.get(own, own)
+            if name not in named and len(self._known) < _NAMES_MAX:
+                self.headings.setdefault(own, heading)
+                self.written.setdefault(name, heading)
+                if self.written[name] == heading:
+                    self._known[heading] = name
+            named.setdefault(name, value)
+        return named
+
+
+class _Reading:
     """How the rows of a file are read, and whose they are: the named seller's, a row's own, the file's."""
 
-    format: Format
-    seller: str | None
-    otherwise: str
-    seen: _Seen
+    def __init__(
+        self,
+        kind: Format,
+        seller: str | None,
+        otherwise: str,
+        seen: _Seen,
+        names: _Names,
+        currency: str,
+    ) -> None:
+        self.format = kind
+        self.names = names
+        self.used: set[str] = set()
+        self.currency = currency
+        self._seller = seller
+        self._otherwise = otherwise
+        self._seen = seen
 
-    def read(self, line: int, columns: Columns) -> tuple[str, ImportRow]:
+    def columns(self, rows: Sequence[tuple[int, Mapping[str, Any]]]) -> Columns:
+        """Prepare the rows of one product to be read."""
+        all_rows = [Columns(row, line, self.used, self.currency) for line, row in rows]
+        all_rows[0].rows = all_rows
+        return all_rows[0]
+
+    def read(self, columns: Columns) -> tuple[str, ImportRow]:
         """Answer a row's seller and product; BadField where it cannot be taken."""
-        name = self.seller or columns.seller() or self.otherwise
+        own = columns.seller()
         product = self.format.read(columns)
-        if first := self.seen.before(name, product.external_id, line):
+        name = self._seller or own or self._otherwise
+        if first := self._seen.before(name, product.external_id, columns.line):
             raise BadField("", f"is the same product as line {first}")
         return name, product
+
+    def check_map(self, file: Path, head: list[NumberedRow]) -> None:
+        """Refuse (NotProducts) a `--map` that names a column that the file or this format has not."""
+        rows = [row for _, row in map(self.names.apply, head) if not isinstance(row, BadField)]
+        for theirs in self.names.rename:
+            if theirs not in self.names.headings:
+                raise NotProducts(
+                    f"{file.name} has no column {theirs}, which --map names"
+                    f"{_nearest(theirs, self.names.headings)}."
+                )
+        read = 0
+        for row in rows:
+            columns = Columns(row, 0, self.used, self.currency)
+            with suppress(BadField):
+                columns.seller()
+                self.format.read(columns)
+                read += 1
+        for ours in self.names.rename.values():
+            if read and ours not in self.used:
+                raise NotProducts(
+                    f"{file.name}: --map names {ours}, which is no field of {self.format.name}"
+                    f"{_nearest(ours, self.used)}."
+                )
+
+    def unused(self) -> str:
+        """Name the columns that nothing of was read, each with a field that it may have meant."""
+        names = [name for name in self.names.written if name not in self.used and name]
+        missing = self.used - set(self.names.written) if self.format is plain.FORMAT else set[str]()
+        words = [f"{self.names.written[name]}{_nearest(name, missing, 0.8)}" for name in names]
+        more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
+        return f"Columns that are not used: {', '.join(words[:_NAMED])}{more}." if words else ""
+
+
+def _nearest(name: str, among: Iterable[str], cutoff: float = 0.6) -> str:
+    near = get_close_matches(name, list(among), 1, cutoff)
+    return f" (is it {near[0]}?)" if near else ""
 
 
 class _FileImport:
@@ -149,21 +266,42 @@ class _FileImport:
         self._done = ImportProgress(file, 0, file.stat().st_size)
         self._waiting: dict[str, list[ImportRow]] = {}
         self._bytes: dict[str, int] = {}
+        self._without_stock = 0
+        self._foreign: Counter[str] = Counter()
         progress(self._done)
 
-    async def add(self, line: int, row: Mapping[str, Any] | BadField, reading: _Reading) -> None:
-        """Put a row into its seller's batch, or note why it is left out."""
-        columns = Columns({} if isinstance(row, BadField) else row)
-        try:
-            if isinstance(row, BadField):
-                raise row
-            name, product = reading.read(line, columns)
-        except BadField as error:
-            self._note(RowNote(self._done.file.name, line, error.field, error.reason))
-            self._done = self._done._replace(left_out=self._done.left_out + 1)
+    @property
+    def broken(self) -> str:
+        """Say why the file broke off; empty where it did not."""
+        return self._done.broken
+
+    async def add(self, given: NumberedRow | Gathered, reading: _Reading) -> None:
+        """Put a product into its seller's batch, or note why it is left out."""
+        if isinstance(given, Gathered):
+            for line in given.beyond:
+                self._leave_out(
+                    line, BadField("", f"is beyond the {ROWS_MAX:,} rows that a product may have")
+                )
+            rows: Sequence[tuple[int, Mapping[str, Any]]] = given.rows
+        elif isinstance(given[1], BadField):
+            self._leave_out(given[0], given[1])
             return
+        else:
+            rows = [(given[0], given[1])]
+        columns = reading.columns(rows)
+        try:
+            name, product = reading.read(columns)
+        except BadField as error:
+            more = f" (and with it {len(rows) - 1:,} more of the product)" if len(rows) > 1 else ""
+            self._leave_out(columns.line, BadField(error.field, error.reason + more))
+            return
+        for line, error in columns.bad:
+            self._leave_out(line, error)
         for cut in dict.fromkeys(columns.cuts):
-            self._note(RowNote(self._done.file.name, line, cut.field, cut.reason, left_out=False))
+            self._note(RowNote(self._done.file.name, columns.line, cut.field, cut.reason, left_out=False))
+        self._without_stock += sum(variant.quantity is None for variant in product.variants)
+        if product.currency != reading.currency and any(variant.price for variant in product.variants):
+            self._foreign[product.currency] += 1
         self._waiting.setdefault(name, []).append(product)
         self._bytes[name] = self._bytes.get(name, 0) + len(codec.encode(product))
         if len(self._waiting[name]) >= _BATCH or self._bytes[name] >= _BATCH_BYTES:
@@ -171,15 +309,31 @@ class _FileImport:
         elif sum(map(len, self._waiting.values())) >= _HELD_MAX:
             await self._list(max(self._waiting, key=lambda name: len(self._waiting[name])))
 
+    def _leave_out(self, line: int, error: BadField) -> None:
+        self._note(RowNote(self._done.file.name, line, error.field, error.reason))
+        self._done = self._done._replace(left_out=self._done.left_out + 1)
+
     def breaks_off(self, broken: BrokenFile) -> None:
         """Remember that the rest cannot be read; what was read before is taken."""
         self._done = self._done._replace(broken=str(broken))
 
-    async def finish(self) -> ImportProgress:
+    async def finish(self, reading: _Reading, remarks: list[str]) -> ImportProgress:
         """List what still waits; answer what became of the file."""
         for name in list(self._waiting):
             await self._list(name)
-        self._done = self._done._replace(read=self._done.size)
+        for currency, count in self._foreign.items():
+            remarks.append(
+                f"{count:,} in {currency}, and this shop sells in {reading.currency}: they came as drafts."
+            )
+        if self._without_stock:
+            remarks.append(
+                f"{self._without_stock:,} without a stock in the file: they have none, or what --stock says."
+            )
+        if unused := reading.unused():
+            remarks.append(unused)
+        self._done = self._done._replace(
+            read=self._done.size, format=reading.format.name, remarks=tuple(remarks)
+        )
         self._progress(self._done)
         return self._done
 
@@ -195,29 +349,23 @@ class _FileImport:
         self._progress(self._done)
 
 
-def _readable(file: Path, head: list[NumberedRow]) -> Sequence[Mapping[str, Any]]:
-    """Answer the rows by which a file is recognised; NotProducts where it holds none at all."""
-    rows = [row for _, row in head if not isinstance(row, BadField)]
+def _format(file: Path, head: list[NumberedRow], names: _Names, broken: str) -> Format:
+    """Recognise a file by its first rows; NotProducts where it holds no products at all."""
+    rows = [row for _, row in map(names.apply, head) if not isinstance(row, BadField)]
     if not head:
-        raise NotProducts(f"{file.name} is empty.")
+        raise NotProducts(f"{file.name} {f'cannot be read: {broken}' if broken else 'is empty'}.")
     if not rows:
         line, problem = head[0]
         assert isinstance(problem, BadField)
         raise NotProducts(
             f"{file.name} is not a file of products: line {line} {problem.reason}. "
-            "Files are JSON lines (a JSON object a line) or CSV, packed by gzip or not."
+            "Files are CSV, JSON lines (a JSON object a line) or a JSON array, packed by gzip or zip or not."
         )
-    if not any("title" in row or "stock_code" in row for row in rows):
-        names = ", ".join(list(rows[0])[:8])
+    known = recognise(rows)
+    if known is plain.FORMAT and not any("title" in row for row in rows):
+        written = ", ".join(list(names.written.values())[:8])
         raise NotProducts(
-            f"{file.name} is not a file of products: it has no field 'title', but {names}. "
+            f"{file.name} is not a file of products: it has no field 'title', but {written}. "
             "--map THEIRS=title says which it is; docs/import.md has all fields."
         )
-    return rows
-
-
-def _renamed(rows: Iterator[NumberedRow], rename: Mapping[str, str]) -> Iterator[NumberedRow]:
-    for line, row in rows:
-        if rename and not isinstance(row, BadField):
-            row = {rename.get(name, name): value for name, value in row.items()}
-        yield line, row
+    return known

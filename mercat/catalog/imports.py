@@ -107,7 +107,7 @@ class Imports:
         made: list[tuple[tuple[Any, ...], int]] = []
         for place, variant in enumerate(row.variants):
             quantity = stock if variant.quantity is None else variant.quantity
-            for_sale = variant.price > 0 and row.currency == self._currency
+            for_sale = row.status == "active" and variant.price > 0 and row.currency == self._currency
             columns = (
                 ids.new(OfferId),
                 ids.new(SkuId),

@@ -34,6 +34,7 @@ COUNT_MAX = 2**31 - 1
 LISTING_KEY_MAX = 300
 
 Status = Literal["active", "paused", "draft"]
+ImportStatus = Literal["active", "draft"]
 OfferSort = Literal["newest", "cheapest", "dearest"]
 Title = Annotated[str, Meta(min_length=1, max_length=TITLE_MAX, pattern=r"\S")]
 Description = Annotated[str, Meta(max_length=DESCRIPTION_MAX)]
@@ -221,6 +222,8 @@ class ImportRow(GivenTexts, frozen=True, kw_only=True):
         list[Annotated[str, Meta(max_length=CATEGORY_NAME_MAX)]], Meta(max_length=CATEGORY_DEPTH_MAX)
     ] = []
     currency: CurrencyCode = "USD"
+    status: ImportStatus = "active"
+    """What is a draft in its source is not on sale here, whatever its price."""
     attributes: Annotated[
         dict[AttributeName, AttributeText | int | float | bool], Meta(max_length=ATTRIBUTES_MAX)
     ] = {}

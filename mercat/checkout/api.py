@@ -13,6 +13,7 @@ API = [
     Route("POST", "/cards", SavedCards.keep_card),
     Route("POST", "/quotes", Preparation.quote),
     Route("POST", "/checkouts", Purchases.buy),
+    Route("POST", "/purchases", Purchases.buy_with),
     Route("POST", "/checkouts/{checkout_id}", Purchases.resume),
     Route("POST", "/challenges/{ticket}", Purchases.challenge),
     Route("POST", "/outcomes", PastPurchases.outcomes),

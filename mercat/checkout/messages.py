@@ -6,7 +6,7 @@ from typing import Annotated, Any, Protocol
 
 from msgspec import Meta, Struct
 
-from mercat.accounts import Email
+from mercat.accounts import CardToken, Email, NewAddress
 from mercat.fulfilment import ParcelStatus
 from mercat.ids import AddressId, CheckoutId, OrderId, PaymentMethodId, ReturnId
 from mercat.kit.refusals import Conflict, Forbidden, Invalid, Refusal
@@ -30,6 +30,27 @@ class Buy(Struct, frozen=True):
     """For what is sold in a flash sale."""
     expected_total: int | None = None
     """Minor units; where it differs from the total of now, it is price_changed and nothing is bought."""
+
+
+class NewCard(Struct, frozen=True):
+    """A card that is not kept yet, by its provider's token; `single_use`: for this purchase alone."""
+
+    token: CardToken
+    single_use: bool = False
+
+
+class BuyWith(Struct, frozen=True, kw_only=True):
+    """A purchase whose address or card may be new: either has an id, or is here."""
+
+    shipping_address_id: AddressId | None = None
+    new_address: NewAddress | None = None
+    payment_method_id: PaymentMethodId | None = None
+    new_card: NewCard | None = None
+    shipping_method: MethodCode
+    quote_id: QuoteId | None = None
+    email: Email | None = None
+    flash_pass: Annotated[str, Meta(max_length=FLASH_PASS_MAX)] | None = None
+    expected_total: int | None = None
 
 
 class Confirmed(Struct, frozen=True, tag="confirmed"):

@@ -9,12 +9,16 @@ from typing import Any, NamedTuple, TypeVar
 import asyncpg
 from msgspec import structs
 
+from mercat.accounts import NewAddress, is_same_address
+from mercat.checkout.cards import SavedCards
 from mercat.checkout.messages import (
     AdmissionGate,
     Buy,
+    BuyWith,
     CartEmpty,
     CheckoutAnswer,
     CheckoutInProgress,
+    NewCard,
     NotAdmitted,
     Pending,
     PendingOrder,
@@ -24,7 +28,7 @@ from mercat.checkout.messages import (
 from mercat.checkout.neighbours import Neighbours
 from mercat.checkout.preparation import Preparation
 from mercat.checkout.saga import Saga, decided, stored_answer
-from mercat.ids import CheckoutId, UserId
+from mercat.ids import AddressId, CheckoutId, PaymentMethodId, UserId
 from mercat.inventory import Line, OutOfStock
 from mercat.kit import clock, codec, sql
 from mercat.kit.batching import Coalescer
@@ -60,11 +64,18 @@ class Purchases:
     """Begins purchases, and says what became of them."""
 
     def __init__(
-        self, db: asyncpg.Pool, preparation: Preparation, saga: Saga, neighbours: Neighbours
+        self,
+        db: asyncpg.Pool,
+        preparation: Preparation,
+        saga: Saga,
+        cards: SavedCards,
+        neighbours: Neighbours,
     ) -> None:
         self._db = db
         self._preparation = preparation
         self._saga = saga
+        self._cards = cards
+        self._accounts = neighbours.accounts
         self._cart = neighbours.cart
         self._payments = neighbours.payments
         self.gate: AdmissionGate | None = None
@@ -72,11 +83,53 @@ class Purchases:
 
     async def buy(self, caller: Caller, key: str, ask: Buy) -> CheckoutAnswer:
         """Buy what is in the caller's cart, once a key. A key's answer never changes once it is final."""
+        return await self._buy(caller, key, ask, _fingerprint(ask))
+
+    async def buy_with(self, caller: Caller, key: str, ask: BuyWith) -> CheckoutAnswer:
+        """Save what is new of the address and the card, then buy what is in the cart with them, once a key.
+
+        After a crash in between the same address and card are found, not saved again; what was saved stays
+        when the purchase is refused. A card that is not taken is Invalid, and points to /token."""
+        fingerprint = _fingerprint(ask)
+        if (ask.new_address or ask.new_card) and (existing := await self._existing(caller.user_id, key)):
+            return await self._again(existing, fingerprint)
+        card = await self._card(caller, ask.payment_method_id, ask.new_card)
+        address = await self._address(caller, ask.shipping_address_id, ask.new_address)
+        buy = Buy(
+            address,
+            card,
+            ask.shipping_method,
+            ask.quote_id,
+            ask.email,
+            ask.flash_pass,
+            ask.expected_total,
+        )
+        return await self._buy(caller, key, buy, fingerprint)
+
+    async def _card(
+        self, caller: Caller, known: PaymentMethodId | None, new: NewCard | None
+    ) -> PaymentMethodId:
+        if new:
+            return await self._cards.keep_card(caller, new.token, once=new.single_use)
+        if known is None:
+            raise Invalid("Choose a card.", pointer="/payment_method_id")
+        return known
+
+    async def _address(self, caller: Caller, known: AddressId | None, new: NewAddress | None) -> AddressId:
+        if new:
+            for each in await self._accounts.addresses(caller.user_id):
+                if is_same_address(each, new):
+                    return each.address_id
+            return await self._accounts.add_address(caller.user_id, new)
+        if known is None:
+            raise Invalid("Choose an address.", pointer="/shipping_address_id")
+        return known
+
+    async def _buy(self, caller: Caller, key: str, ask: Buy, fingerprint: bytes) -> CheckoutAnswer:
         if not 1 <= len(key) <= _KEY_MAX or not key.isprintable():
             raise BadRequest(
                 "Idempotency-Key must be 1 to 255 printable characters.", pointer="/Idempotency-Key"
             )
-        fingerprint = _fingerprint(ask)
         try:
             record = await self._preparation.prepare(caller, ask)
             flash_pass = None
@@ -211,7 +264,7 @@ async def patiently(step: Callable[[], Awaitable[T]], seconds: float) -> T:
             pause = min(pause * 2, 1.0)
 
 
-def _fingerprint(ask: Buy) -> bytes:
+def _fingerprint(ask: Buy | BuyWith) -> bytes:
     """Hash what a key was used for; the pass is not a part of it, for it may be another at the next try."""
     what = ask if ask.flash_pass is None else structs.replace(ask, flash_pass=None)
     return blake2b(codec.encode(what), digest_size=16).digest()

@@ -25,15 +25,17 @@ class Checkout:
         self.preparation = Preparation(neighbours, settings)
         self.saga = Saga(db, neighbours, settings, present)
         self.recovery = Recovery(db, self.saga, neighbours.orders, settings)
-        self.purchases = Purchases(db, self.preparation, self.saga, neighbours)
+        cards = SavedCards(neighbours)
+        self.purchases = Purchases(db, self.preparation, self.saga, cards, neighbours)
         self.past = PastPurchases(db, present)
         self.webhooks = PaymentWebhooks(neighbours.payments, self.purchases)
         self.aftercare = Aftercare(db, neighbours, settings)
         self.parking = ParkedWork(db)
 
-        self.keep_card = SavedCards(neighbours).keep_card
+        self.keep_card = cards.keep_card
         self.quote = self.preparation.quote
         self.buy = self.purchases.buy
+        self.buy_with = self.purchases.buy_with
         self.resume = self.purchases.resume
         self.challenge = self.purchases.challenge
         self.outcomes = self.past.outcomes

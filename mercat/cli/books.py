@@ -35,7 +35,7 @@ _SAMPLED = """
 
 
 def audit_of(shop: Connection, *, as_json: bool, prove: bool) -> int:
-    """Exits with 1 where a law is broken; with `prove`, where the audit failed to notice one."""
+    """Audit the shop; exit with 1 where a law is broken, or with `prove` was not noticed."""
     findings, accounts = (asyncio.run(_prove(shop)), []) if prove else asyncio.run(_audit(shop))
     wrong = [finding for finding in findings if (finding.violations == 0 if prove else finding.violations)]
     if as_json:
@@ -57,7 +57,7 @@ def audit_of(shop: Connection, *, as_json: bool, prove: bool) -> int:
 
 
 def reconcile_of(shop: Connection, hours: float, *, as_json: bool) -> int:
-    """Exits with 1 where the provider's books differ from ours."""
+    """Reconcile; exit with 1 where the provider's books differ from ours."""
     said = asyncio.run(_reconcile(shop, hours))
     if as_json:
         typer.echo(msgspec.json.encode(said))

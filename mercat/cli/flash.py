@@ -53,7 +53,7 @@ def in_shop(connection: Connection, work: Callable[[Shop], Awaitable[T]]) -> T:
 
 
 def create(connection: Connection, sale_id: str, goods: str, starts_at: datetime, **told: object) -> int:
-    """A sale of an offer, or of a product's featured one."""
+    """Plan a sale of an offer, or of a product's featured one."""
 
     async def work(shop: Shop) -> Sale:
         try:
@@ -83,7 +83,7 @@ def _hook(kind: type, value: object) -> object:
 def prepare(
     connection: Connection, sale_id: str, who: str, *, people: int, out: Path | None, dry_run: bool
 ) -> int:
-    """Gets the shop ready: each step is said, and with `dry_run` only said."""
+    """Get the shop ready: each step is said, and with `dry_run` only said."""
 
     async def work(shop: Shop) -> int:
         sale = await shop.flashsale.sale(sale_id)
@@ -162,7 +162,7 @@ async def _look_at_sizes(plan: Plan, shop: Shop, processes: int, people: int) ->
 
 
 async def _write_page(connection: Connection, sale: Sale, folder: Path) -> None:
-    """The sale's page as everybody gets it, with the files that it names, by the paths they are asked for."""
+    """Fetch the sale's page as everybody gets it, and the files that it names, by their paths."""
     import httpx
 
     base = f"http://{connection.host}:{connection.port}"
@@ -206,7 +206,7 @@ async def _warm(connection: Connection, sale: Sale) -> None:
 
 
 def finish(connection: Connection, sale_id: str, who: str, why: str) -> int:
-    """Ends the sale, undoes what `prepare` did, and makes the certificate."""
+    """End the sale, undo what `prepare` did, and make the certificate."""
 
     async def work(shop: Shop) -> Certified:
         sale = await shop.flashsale.sale(sale_id)
@@ -230,7 +230,7 @@ def verify(connection: Connection, sale_id: str) -> int:
 
 
 def certificate(connection: Connection, sale_id: str, out: Path | None) -> int:
-    """The certificate of a sale as it is now, signed; on standard output or into a file."""
+    """Write the certificate of a sale as it is now, signed; on standard output or into a file."""
     made = in_shop(connection, lambda shop: certify(shop, sale_id))
     content = msgspec.json.format(codec.encode(made), indent=1)
     if out:
@@ -279,7 +279,7 @@ def _show_certificate(made: Certified) -> int:
 
 
 def rehearse_of(people: int, units: int, rate: float) -> int:
-    """A whole sale in a shop of its own, told as it goes."""
+    """Play a whole sale in a shop of its own, told as it goes."""
     from mercat.lab.bench.flash import rehearse
 
     done = asyncio.run(rehearse(people, units, rate, _console.print))
@@ -301,7 +301,7 @@ Who = Annotated[str, typer.Option(help="Who does it, for the record.", envvar="U
 
 
 @commands.command("create")
-def flash_create(
+def flash_create(  # noqa: PLR0913  - an option is a parameter
     sale: SaleName,
     goods: Annotated[str, typer.Argument(metavar="OFFER", help="An offer (off_…) or a product (prod_…).")],
     units: Annotated[int, typer.Argument(min=1, metavar="UNITS", help="How many are on sale.")],
@@ -393,7 +393,7 @@ def flash_certificate(
     ] = None,
     data: Data = HERE,
 ) -> None:
-    """What a sale was, as signed JSON, with what the audit found behind it."""
+    """Write what a sale was, as signed JSON, with what the audit found behind it."""
     if check:
         raise typer.Exit(check_file(check))
     with opened_shop(data, "flash") as shop:
@@ -406,5 +406,5 @@ def flash_rehearse(
     units: Annotated[int, typer.Option(min=1, max=100_000, help="How many are on sale.")] = 500,
     rate: Annotated[float, typer.Option(min=1, help="People let in a second.")] = 50,
 ) -> None:
-    """A whole sale with made-up people in a shop of its own, to watch: it is gone afterwards."""
+    """Play a whole sale with made-up people in a shop of its own, to watch: it is gone afterwards."""
     raise typer.Exit(rehearse_of(people, units, rate))

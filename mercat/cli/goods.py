@@ -33,16 +33,18 @@ def import_into(
     stock: int,
     columns: Mapping[str, str],
     report: Path,
+    dry_run: bool = False,
 ) -> int:
     """Import with a bar a file; what is left out or cut goes to the report, and the first few to the screen.
 
-    Answers what the command exits with: 1 where a file could not be read to its end."""
+    Answers what the command exits with: 0 where nothing was lost, 1 where some rows or fields were, 2 where a
+    file is not usable or nothing came of it."""
     try:
-        return asyncio.run(_import(shop, files, seller, stock, columns, report))
+        return asyncio.run(_import(shop, files, seller, stock, columns, report, dry_run))
     except KeyboardInterrupt:
         _console.print("Stopped. The same command again goes on from here.", style="yellow")
         return 130
-    except (catalog.NotProducts, Refusal) as refused:
+    except Refusal as refused:
         raise Trouble(str(refused)) from None
 
 
@@ -53,29 +55,16 @@ async def _import(
     stock: int,
     columns: Mapping[str, str],
     report: Path,
+    dry_run: bool,
 ) -> int:
     began = time.perf_counter()
-    left_out, cut = 0, 0
-    sizes = [_size(file) for file in files]
     with _opened(report) as written, _bars() as bars:
-        tasks = {
-            file: bars.add_task(file.name, total=size or None, start=False)
-            for file, size in zip(files, sizes, strict=True)
-        }
+        notes = _Notes(written, bars)
+        tasks = {file: bars.add_task(file.name, total=_size(file), start=False) for file in files}
 
         def progress(far: catalog.ImportProgress) -> None:
             bars.start_task(tasks[far.file])
             bars.update(tasks[far.file], completed=far.read)
-
-        def note(row: catalog.RowNote) -> None:
-            nonlocal left_out, cut
-            left_out, cut = left_out + row.left_out, cut + (not row.left_out)
-            written.write(msgspec.json.encode(row._asdict()) + b"\n")
-            if left_out + cut <= _SHOWN:
-                words = f"{row.file}, line {row.line}: {row.field or 'the row'} {row.reason}"
-                bars.console.print(words, style="yellow")
-            elif left_out + cut == _SHOWN + 1:
-                bars.console.print("and more", style="yellow")
 
         async with AsyncExitStack() as stack:
             shop = await build_shop(settings.load({**os.environ, **connection.environment()}), stack)
@@ -86,41 +75,74 @@ async def _import(
                 seller=seller,
                 stock=stock,
                 rename=columns,
-                note=note,
+                dry_run=dry_run,
+                note=notes.add,
                 progress=progress,
             )
     for each in done:
-        by_outcome = {
-            "added": each.added,
-            "changed": each.changed,
-            "as before": each.unchanged,
-            "left out": each.left_out,
-        }
-        counts = ", ".join(f"{count:,} {words}" for words, count in by_outcome.items() if count)
-        _console.print(f"{each.file.name}: {counts or 'nothing in it'}")
-        if each.broken:
-            _console.print(f"{each.file.name}: {each.broken}.", style="red")
+        _summarise(each, dry_run)
     _console.print(f"Done in {time.perf_counter() - began:.1f} s.")
-    if left_out:
-        rows = "1 row was" if left_out == 1 else f"{left_out:,} rows were"
-        _console.print(f"{rows} left out; {report} says which and why.", style="yellow", soft_wrap=True)
-    if cut:
-        fields = "1 field was" if cut == 1 else f"{cut:,} fields were"
-        _console.print(f"{fields} cut; {report} says which and why.", style="yellow", soft_wrap=True)
-    if not left_out and not cut:
-        report.unlink(missing_ok=True)
-    return 1 if any(each.broken for each in done) else 0
+    notes.summarise(report)
+    if any(each.unusable or not each.taken for each in done):
+        return 2
+    return 1 if notes.left_out or notes.cut or any(each.broken for each in done) else 0
 
 
-def _size(file: Path) -> int:
-    """Measure a file; Trouble where it cannot be read at all."""
+class _Notes:
+    """Writes what happened to rows into the report, and the first of it on the screen."""
+
+    def __init__(self, written: IO[bytes], bars: Progress) -> None:
+        self.left_out = 0
+        self.cut = 0
+        self._written = written
+        self._bars = bars
+
+    def add(self, row: catalog.RowNote) -> None:
+        """Write one note."""
+        self.left_out, self.cut = self.left_out + row.left_out, self.cut + (not row.left_out)
+        self._written.write(msgspec.json.encode(row._asdict()) + b"\n")
+        if self.left_out + self.cut <= _SHOWN:
+            words = f"{row.file}, line {row.line}: {row.field or 'the row'} {row.reason}"
+            self._bars.console.print(words, style="yellow", soft_wrap=True)
+        elif self.left_out + self.cut == _SHOWN + 1:
+            self._bars.console.print("and more", style="yellow")
+
+    def summarise(self, report: Path) -> None:
+        """Say how many rows and fields were lost, and where it is written; without any, remove the report."""
+        for count, one, many in ((self.left_out, "row", "left out"), (self.cut, "field", "cut")):
+            if count:
+                words = f"1 {one} was" if count == 1 else f"{count:,} {one}s were"
+                _console.print(
+                    f"{words} {many}; {report} says which and why.", style="yellow", soft_wrap=True
+                )
+        if not self.left_out and not self.cut:
+            report.unlink(missing_ok=True)
+
+
+def _summarise(done: catalog.ImportProgress, dry_run: bool) -> None:
+    if done.unusable:
+        _console.print(done.unusable, style="red", soft_wrap=True)
+        return
+    by_outcome = {
+        "would be taken" if dry_run else "added": done.added,
+        "changed": done.changed,
+        "as before": done.unchanged,
+        "left out": done.left_out,
+    }
+    counts = ", ".join(f"{count:,} {words}" for words, count in by_outcome.items() if count)
+    _console.print(f"{done.file.name} ({done.format}): {counts or 'nothing in it'}", soft_wrap=True)
+    for remark in done.remarks:
+        _console.print(f"{done.file.name}: {remark}", soft_wrap=True)
+    if done.broken:
+        _console.print(f"{done.file.name}: {done.broken}.", style="red", soft_wrap=True)
+
+
+def _size(file: Path) -> int | None:
+    """Measure a file; None where it is not there or empty."""
     try:
-        with file.open("rb"):
-            return file.stat().st_size
-    except FileNotFoundError:
-        raise Trouble(f"There is no file {file}.") from None
-    except OSError as error:
-        raise Trouble(f"{file} cannot be read: {(error.strerror or str(error)).lower()}.") from None
+        return file.stat().st_size or None
+    except OSError:
+        return None
 
 
 def _opened(report: Path) -> IO[bytes]:
@@ -167,12 +189,12 @@ commands = typer.Typer()
 def import_(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE…", help="JSON lines (.gz too) or CSV."),
+        typer.Argument(metavar="FILE…", help="CSV of this shop or another, or JSON lines; .gz and .zip too."),
     ],
     seller: Annotated[
         str | None, typer.Option(metavar="NAME", help="Whose goods these are (else one seller a file).")
     ] = None,
-    stock: Annotated[int, typer.Option(min=0, help="Units of each where the file does not say.")] = 100,
+    stock: Annotated[int, typer.Option(min=0, help="Units of each where the file does not say.")] = 0,
     rename: Annotated[
         list[str] | None,
         typer.Option("--map", metavar="THEIRS=OURS", help="A column that is called otherwise here."),
@@ -180,6 +202,7 @@ def import_(
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where bad rows are written, as JSON lines.")
     ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be, and write nothing.")] = False,
     data: Data = HERE,
 ) -> None:
     """Take files of products into the catalogue. Again, nothing changes; docs/import.md has the fields."""
@@ -191,7 +214,7 @@ def import_(
     columns = dict(pair.split("=", 1) for pair in rename or [])
     with opened_shop(data, "import") as shop:
         wanted = report or data / "import-report.jsonl"
-        raise typer.Exit(import_into(shop, files, seller, stock, columns, wanted))
+        raise typer.Exit(import_into(shop, files, seller, stock, columns, wanted, dry_run))
 
 
 @commands.command()

@@ -60,7 +60,7 @@ def simulate_of(seed: int, seeds: int, plant: str | None, *, as_json: bool) -> i
 
 
 @commands.command()
-def bench(
+def bench(  # noqa: PLR0913  - an option is a parameter
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="browse, checkout, faults, flash, import or search.")
     ],

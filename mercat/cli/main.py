@@ -70,7 +70,7 @@ def options(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """A marketplace on one machine: `mercat serve` opens it, Ctrl-C closes it."""
+    """Run a marketplace on one machine: `mercat serve` opens it, Ctrl-C closes it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -20,7 +20,16 @@ from msgspec.structs import replace
 
 from mercat import money, settings
 from mercat.app import build_shop
-from mercat.catalog import Columns, Imported, ImportProgress, ImportRow, RowNote, import_file, recognise
+from mercat.catalog import (
+    Columns,
+    Imported,
+    ImportProgress,
+    ImportRow,
+    NotProducts,
+    RowNote,
+    import_file,
+    recognise,
+)
 from mercat.flashsale import NewSale
 from mercat.ids import ProductId, SellerId, UserId
 from mercat.inventory import Line
@@ -153,24 +162,41 @@ async def import_files(
     files: Sequence[Path],
     *,
     seller: str | None = None,
-    stock: int = 100,
+    stock: int = 0,
     rename: Mapping[str, str] | None = None,
+    dry_run: bool = False,
     note: Callable[[RowNote], None],
     progress: Callable[[ImportProgress], None],
 ) -> list[ImportProgress]:
-    """Take files of products, one after another. Raises NotProducts for a file that holds none."""
+    """Take files of products, one after another; one that cannot be used says so and stops no other.
+
+    `stock`: the units of a new variant where its file does not say. With `dry_run` nothing is written, and
+    `added` counts what would be taken."""
     known: dict[str, SellerId] = {}
 
     async def take(name: str, rows: list[ImportRow]) -> Imported:
+        if dry_run:
+            return Imported(added=len(rows))
         if name not in known:
             known[name] = await shop.sellers.by_name(name)
         return await shop.sellers.list_many(known[name], rows, stock)
 
-    done = [
-        await import_file(file, take, seller=seller, note=note, progress=progress, rename=rename)
-        for file in files
-    ]
-    await start_ratings(shop)  # also where nothing is new: a run that was cut off may not have come so far
+    done: list[ImportProgress] = []
+    for file in files:
+        try:
+            currency = shop.settings.currency
+            done.append(
+                await import_file(
+                    file, take, seller=seller, note=note, progress=progress, rename=rename, currency=currency
+                )
+            )
+        except NotProducts as refused:
+            done.append(ImportProgress(file, 0, 0, unusable=str(refused)))
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            done.append(ImportProgress(file, 0, 0, unusable=f"{file} cannot be read: {reason}."))
+    if not dry_run:
+        await start_ratings(shop)  # also where nothing is new: a run that was cut off may have stopped before
     return done
 
 

@@ -11,7 +11,7 @@ import typer
 
 from mercat import settings
 from mercat.cli.options import HERE, Data, opened_shop
-from mercat.cli.supervise import Plan
+from mercat.cli.supervise import ServeOptions
 from mercat.embedded import Connection, Home, Trouble, connected, programs
 from mercat.kit.event_log import open_slot
 from mercat.migrations import CannotMigrate
@@ -43,7 +43,7 @@ def serve(
     declaration(settings.load())
     if only:
         _check_services(only)
-    Plan(str(data), host, port, workers, only, demo).carry_out()
+    ServeOptions(str(data), host, port, workers, only, demo).carry_out()
 
 
 def _check_services(only: str) -> None:

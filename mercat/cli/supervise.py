@@ -12,7 +12,7 @@ from mercat.embedded import Connection, Home, Program, Supervisor, Trouble, prog
 
 
 @dataclass(frozen=True)
-class Plan:
+class ServeOptions:
     """The options of `mercat serve`."""
 
     data: str
@@ -23,28 +23,28 @@ class Plan:
     demo: bool = False
 
     def carry_out(self) -> NoReturn:
-        """In place of the process that asks."""
+        """Replace the process that asks."""
         os.execv(sys.executable, [sys.executable, "-m", "mercat.cli.supervise", json.dumps(asdict(self))])
 
 
-def serve(plan: Plan) -> int:
+def serve(options: ServeOptions) -> int:
     """Run the shop until somebody stops it; return the exit code."""
-    more = {"MERCAT_SERVICES": plan.only} if plan.only else {}
-    if plan.demo:
+    more = {"MERCAT_SERVICES": options.only} if options.only else {}
+    if options.demo:
         more["MERCAT_DEV_PAGES"] = "true"
     worker = (sys.executable, "-m", "mercat.cli.work")
-    workers = [Program(f"web worker {n}", (*worker, "web"), more) for n in range(1, plan.workers + 1)]
+    workers = [Program(f"web worker {n}", (*worker, "web"), more) for n in range(1, options.workers + 1)]
     workers.append(Program("back worker", (*worker, "back"), more))
     before = [Program("migration", (sys.executable, "-m", "mercat", "migrate", "--quiet"))]
-    if plan.demo:
+    if options.demo:
         before.append(Program("demo shop", (sys.executable, "-m", "mercat.cli.open_demo")))
     return Supervisor(
-        Home(plan.data),
+        Home(options.data),
         workers,
         before=before,
-        host=plan.host,
-        port=plan.port,
-        opened=lambda shop: welcome(shop, plan.demo),
+        host=options.host,
+        port=options.port,
+        opened=lambda shop: welcome(shop, options.demo),
     ).run()
 
 
@@ -85,6 +85,6 @@ _NO_OPERATOR = "Nobody runs it yet. Make the first operator: mercat operator cre
 
 if __name__ == "__main__":
     try:
-        sys.exit(serve(Plan(**json.loads(sys.argv[1]))))
+        sys.exit(serve(ServeOptions(**json.loads(sys.argv[1]))))
     except Trouble as trouble:
         sys.exit(str(trouble))

@@ -3,16 +3,22 @@
 import asyncio
 import gc
 import os
+import resource
 import signal
 import sys
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
+if TYPE_CHECKING:
+    from granian.server.embed import Server
+
 _NICENESS = 5
 """Of the back process: shoppers come first on a full machine, and its batches grow instead."""
+_CONNECTIONS_MAX = 16_384
+"""Of a worker, as far as the system gives it files: an idle one costs little, and must keep nobody out."""
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -23,10 +29,24 @@ def _share_metrics(data: Path) -> None:
     os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(folder))
 
 
-async def _web(stop: asyncio.Event) -> None:
+def public_server(app: Any, host: str, port: int) -> "Server":
+    """Make the server of a web process, for an ASGI application."""
     from granian.constants import Interfaces
     from granian.server.embed import Server
 
+    return Server(
+        app,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGINL,
+        websockets=False,
+        log_enabled=False,
+        backlog=2_048,
+        backpressure=_CONNECTIONS_MAX,
+    )
+
+
+async def _web(stop: asyncio.Event) -> None:
     from mercat import settings
     from mercat.app import build_shop, internal_app, public_app
     from mercat.embedded import ready
@@ -36,15 +56,7 @@ async def _web(stop: asyncio.Event) -> None:
         shop = await build_shop(told, stack)
         await shop.host.lease_worker()
         app = internal_app(shop) if told.only() else await public_app(shop)
-        server = Server(
-            app,
-            address=told.host,
-            port=told.port,
-            interface=Interfaces.ASGINL,
-            websockets=False,
-            log_enabled=False,
-            backlog=2_048,
-        )
+        server = public_server(app, told.host, told.port)
         serving = asyncio.create_task(server.serve())
         _collect_seldom()
         ready()
@@ -109,6 +121,8 @@ def main() -> None:
     from mercat.kit.metrics import set_up_logs
 
     set_up_logs(settings.load().log_level)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     uvloop.run(_run(part))
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 import structlog
@@ -11,13 +12,16 @@ from starlette.responses import Response
 
 from mercat.kit import codec
 from mercat.kit.db_errors import AWAY, WRONG_VALUE
-from mercat.kit.refusals import Invalid, Refusal, TooLarge, Unavailable
+from mercat.kit.refusals import BadRequest, Invalid, Refusal, TooLarge, Unavailable
 
 log = structlog.get_logger("mercat.http")
 BODY_BYTES_MAX = 1_000_000
 DISCARDED_BYTES_MAX = 32_000_000
 """Of a body that is too large so much is read and thrown away, for many clients do not listen before
 they have sent everything. Services take as much from each other."""
+BODY = "mercat.body"
+"""Where a scope has the body that was read already; None where it was too large."""
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -76,7 +80,22 @@ def malformed(error: Exception) -> Invalid:
 
 
 async def read_body(request: Request, *, needed: bool = True, most: int = BODY_BYTES_MAX) -> bytes:
-    """Read the body; TooLarge beyond `most` bytes: 1 MB of the public, more of a neighbour.
+    """Read the body; TooLarge beyond `most` bytes: 1 MB of the public, more of a neighbour."""
+    if BODY in request.scope:
+        body: bytes | None = request.scope[BODY]
+        if body is None:
+            raise TooLarge
+    else:
+        body = await _stream(request, most)
+    if not body and needed:
+        raise Invalid("This request needs a JSON body.", pointer="")
+    if b"\\u0000" in body and _NUL.search(body):
+        raise Invalid("A text may not contain the NUL character.", pointer=_nul_in(body))
+    return body
+
+
+async def _stream(request: Request, most: int) -> bytes:
+    """Read a body as it comes.
 
     Of what is too large some is read and thrown away, for many clients do not listen before they have sent
     everything."""
@@ -93,11 +112,20 @@ async def read_body(request: Request, *, needed: bool = True, most: int = BODY_B
             body += chunk
     if size > most:
         raise TooLarge
-    if not body and needed:
-        raise Invalid("This request needs a JSON body.", pointer="")
-    if b"\\u0000" in body and _NUL.search(body):
-        raise Invalid("A text may not contain the NUL character.", pointer=_nul_in(bytes(body)))
     return bytes(body)
+
+
+def check_encoded(encoded: bytes) -> None:
+    """Raise BadRequest unless percent-encoded octets are UTF-8 without NUL (RFC 3986, 2.1)."""
+    if _BAD_ESCAPE.search(encoded):
+        raise BadRequest("A % stands before two hexadecimal digits.")
+    octets = unquote_to_bytes(encoded)
+    if b"\0" in octets:
+        raise BadRequest("A text may not contain the NUL character.")
+    try:
+        octets.decode()
+    except UnicodeDecodeError:
+        raise BadRequest("This is not UTF-8.") from None
 
 
 def _nul_in(body: bytes) -> str:

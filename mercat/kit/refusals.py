@@ -104,6 +104,24 @@ class TooLarge(Refusal):
     status = 413
 
 
+class UnsupportedMediaType(Refusal):
+    """The body is of a kind that this address does not read."""
+
+    status = 415
+
+
+class NotAcceptable(Refusal):
+    """The answer cannot be had in a form that you accept."""
+
+    status = 406
+
+
+class MisdirectedRequest(Refusal):
+    """This shop does not answer for that host."""
+
+    status = 421
+
+
 class Stale(Refusal):
     """It has changed since you read it. Read it again, then try again."""
 

@@ -62,12 +62,12 @@ class Route:
         method: Callable[..., Awaitable[Any]],
         *,
         needs: Needs = "nobody",
-        status: int | None = None,
+        status: int = 200,
         summary: str = "",
     ) -> None:
         self.verb, self.path, self.method, self.name = verb, path, method, method.__name__
         self.needs: Needs = needs
-        self.status = status or (201 if verb == "POST" else 200)
+        self.status = status
         self.summary = summary or (inspect.getdoc(method) or "").split("\n\n")[0].replace("\n", " ")
         self.signature = inspect.signature(method)
         self.hints = get_type_hints(method, include_extras=True)

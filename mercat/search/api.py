@@ -2,7 +2,7 @@ from mercat.kit.rpc import Route
 from mercat.search.service import Search
 
 API = [
-    Route("POST", "/find", Search.find, status=200),
+    Route("POST", "/find", Search.find),
     Route("GET", "/suggest", Search.suggest),
     Route("GET", "/explain", Search.explain),
     Route("GET", "/rules", Search.rules),

@@ -3,6 +3,7 @@ from mercat.sellers.service import Sellers
 
 API = [
     Route("POST", "/sellers/{seller_id}/products", Sellers.list_product),
+    Route("POST", "/sellers/{seller_id}/lists", Sellers.list_each),
     Route("POST", "/sellers/{seller_id}/imports", Sellers.list_many),
     Route("POST", "/people/{user_id}", Sellers.register),
     Route("POST", "/by-name", Sellers.by_name),

@@ -5,7 +5,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from mercat.catalog import NewProduct
 from mercat.ids import SellerId, UserId
+from mercat.inventory import StockQuantity
 from mercat.kit.refusals import Conflict
 
 SELLER_NAME_MAX = 100
@@ -18,6 +20,22 @@ class Seller(Struct, frozen=True):
     name: str
     status: str
     since: datetime
+
+
+class ListingRow(Struct, frozen=True):
+    """A product in a list of them, how many there are, and its row there."""
+
+    row: int
+    product: NewProduct
+    quantity: StockQuantity
+
+
+class RefusedRow(Struct, frozen=True):
+    """A row that could not be listed: what was wrong, and the field that it points to, if any."""
+
+    row: int
+    field: str
+    detail: str
 
 
 class NameTaken(Conflict):

@@ -7,10 +7,10 @@ from mercat.catalog import Catalog, Imported, ImportRow, Listed, ListingKey, New
 from mercat.ids import SellerId, UserId
 from mercat.inventory import Inventory, Line, StockQuantity
 from mercat.kit import sql
-from mercat.kit.refusals import Invalid, NotFound
+from mercat.kit.refusals import Invalid, NotFound, Refusal
 from mercat.kit.rpc import IN_BODY
 from mercat.kit.text import normal_text
-from mercat.sellers.messages import SELLER_NAME_MAX, NameTaken, Seller
+from mercat.sellers.messages import SELLER_NAME_MAX, ListingRow, NameTaken, RefusedRow, Seller
 
 queries = sql.load("mercat.sellers")
 
@@ -33,7 +33,29 @@ class Sellers:
         The commit that lists it tells OffersListed, which inventory follows, so a crash in between leaves no
         goods without stock; the stock that comes second changes nothing. The same `key` of the caller again
         lists nothing new; KeyReused where it listed something else."""
+        return await self._list(await self.seller(seller_id), product, quantity, key)
+
+    async def list_each(
+        self, seller_id: SellerId, rows: list[ListingRow], key: ListingKey
+    ) -> list[RefusedRow]:
+        """List each row by itself, under the rule of `list_product`, and return those that were refused.
+
+        A bad row never keeps a good one out. The same `key` again, after a crash perhaps, lists what it has
+        not listed yet."""
         seller = await self.seller(seller_id)
+        refused: list[RefusedRow] = []
+        for each in rows:
+            try:
+                await self._list(seller, each.product, each.quantity, f"{key}/{each.row}")
+            except Refusal as refusal:
+                pointer = str(refusal.facts.get("pointer", ""))
+                refused.append(RefusedRow(each.row, pointer.strip("/"), str(refusal)))
+        return refused
+
+    async def _list(
+        self, seller: Seller, product: NewProduct, quantity: StockQuantity, key: ListingKey | None
+    ) -> Listed:
+        seller_id = seller.seller_id
         listed = await self._catalog.create(seller_id, seller.name, product, quantity, key)
         lines = [Line(listed.offer_id, quantity)]
         await self._inventory.receive(f"listed/{int(listed.offer_id)}", lines, seller_id)

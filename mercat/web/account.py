@@ -10,6 +10,7 @@ from mercat.accounts import (
     PASSWORD_MAX,
     AccountDetails,
     Address,
+    CardToken,
     Email,
     NewAddress,
     Password,
@@ -42,8 +43,6 @@ class AddressMade(Struct, frozen=True):
 
 
 CurrentPassword = Annotated[str, Meta(max_length=PASSWORD_MAX)]
-CARD_TOKEN_MAX = 100
-CardToken = Annotated[str, Meta(min_length=1, max_length=CARD_TOKEN_MAX)]
 
 
 class PaymentMethodAsk(Struct, frozen=True):

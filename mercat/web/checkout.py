@@ -11,15 +11,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat import money
-from mercat.accounts import Address, Email, NewAddress
+from mercat.accounts import CARD_TOKEN_MAX, Address, Email, NewAddress, is_same_address
 from mercat.cart import CartView
 from mercat.checkout import (
     FLASH_PASS_MAX,
     Buy,
+    BuyWith,
     CheckoutAnswer,
     CheckoutInProgress,
     Confirmed,
     MethodCode,
+    NewCard,
     Pending,
     PriceChanged,
     QuoteId,
@@ -29,29 +31,29 @@ from mercat.fulfilment import ShippingMethod
 from mercat.ids import AddressId, CheckoutId, OrderId, PaymentMethodId
 from mercat.kit import codec
 from mercat.kit.http import Answer
-from mercat.kit.refusals import BadRequest, Invalid, NotFound, Refusal
+from mercat.kit.refusals import BadRequest, NotFound, Refusal
 from mercat.kit.rpc import Caller
 from mercat.payments import NextAction, declaration
 from mercat.pricing import PricedBasket, PricedLine
 from mercat.shop import Shop
 from mercat.web import rendering
-from mercat.web.account import CARD_TOKEN_MAX
 from mercat.web.cart import problem_texts
 from mercat.web.checkout_messages import UNMOVED, checkout_message
 from mercat.web.context import allow
 from mercat.web.errors import RefusalMessage
 from mercat.web.forms import Form, FormErrors, id_of, read_form
-from mercat.web.idempotency import key_of
+from mercat.web.idempotency import FORM_KEY_MAX, form_key, key_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, Price, is_given, minor
 from mercat.web.session import caller_of
 
 _ASK_KEPT_S = 86_400
-_KEY_MAX = 64
 _NOTHING_BEGAN = (400, 401, 403, 404, 409, 422)
 """Refusals that checkout raises rather than stores: the same form may be mended and sent again."""
 _IN_PROGRESS = CheckoutAnswer(Pending(), 202, b"")
+_CARD_POINTER = "/token"
+"""What checkout points to where it does not take a new card."""
 _NEW_CARD = "new:"
 """How a form begins what it says of a card from the provider's own field; the token follows."""
 
@@ -286,7 +288,7 @@ class CheckoutPages:
                 outcome = (await self._buy(caller, after, ask)).outcome
                 if not isinstance(outcome, Refused):
                     return self._follow(request, after, outcome)
-                given, refused = _filled(ask), checkout_message(outcome)
+                given, refused = await self._filled(caller, ask), checkout_message(outcome)
         return await self._page(
             request, caller, given, refused=refused, status=200 if refused is None else 402
         )
@@ -297,36 +299,35 @@ class CheckoutPages:
         caller = await caller_of(request)
         if caller is None:
             return self._pages.redirect(request, "/cart")
-        return await self._page(request, caller, form, key=_key(form))
+        return await self._page(request, caller, form, key=form_key(form))
 
     async def buy(self, request: Request) -> Response:
         form = await self._pages.form(request)
         caller = await caller_of(request)
         if caller is None:
             return self._pages.redirect(request, "/cart")
-        key = _key(form)
+        key = form_key(form)
         ask = await self._asked(caller, key)
         if ask is None:
-            try:
-                ask = await self._ask(caller, form)
-            except Refusal as refusal:
-                return await self._page(
-                    request, caller, form, refused=checkout_message(refusal), key=key, status=refusal.status
-                )
+            ask = await self._ask(caller, form)
             if isinstance(ask, FormErrors):
                 return await self._page(request, caller, form, errors=ask, key=key, status=422)
             if ask.expected_total is None:
-                given = form | _filled(ask)
                 refused = RefusalMessage(
                     "Please check the total", "Here is what delivery and tax come to.", UNMOVED
                 )
-                return await self._page(request, caller, given, refused=refused, key=key)
+                return await self._page(request, caller, form, refused=refused, key=key)
             ask = await self._remember(caller, key, ask)
         answer = await self._buy(caller, key, ask)
         if not isinstance(answer.outcome, Refused):
             return self._follow(request, key, answer.outcome)
+        if answer.outcome.facts.get("pointer") == _CARD_POINTER:
+            form.pop("card", None)
+            errors = FormErrors(card=f"{answer.outcome.detail} {UNMOVED}")
+            return await self._page(request, caller, form, errors=errors, key=key, status=answer.status)
+        given = form | await self._filled(caller, ask)
         refused = checkout_message(answer.outcome)
-        return await self._page(request, caller, form | _filled(ask), refused=refused, status=answer.status)
+        return await self._page(request, caller, given, refused=refused, status=answer.status)
 
     async def pending(self, request: Request) -> Response:
         caller = await caller_of(request)
@@ -468,8 +469,8 @@ class CheckoutPages:
             due.subtotal, due.discount, due.shipping, due.tax, due.total, view.currency, None
         )
 
-    async def _ask(self, caller: Caller, form: dict[str, str]) -> Buy | FormErrors:
-        """Read the form as checkout takes it. What is new in it is saved, once all of it fits."""
+    async def _ask(self, caller: Caller, form: dict[str, str]) -> BuyWith | FormErrors:
+        """Read the form as checkout takes it."""
         asked = read_form(form, GuestCheckoutForm if caller.guest else CheckoutForm)
         new = None if form.get("address") else read_form(form, NewAddress)
         errors = FormErrors(_errors(asked) | _errors(new))
@@ -479,21 +480,47 @@ class CheckoutPages:
             )
         if errors or isinstance(asked, FormErrors) or isinstance(new, FormErrors):
             return errors
-        card = await self._saved_card(caller, asked)
-        if isinstance(card, FormErrors):
+        card = self._card(asked)
+        if card is None:
             form.pop("card")
-            return card
-        address = asked.address if new is None else await self._saved_address(caller, new)
-        assert address is not None
-        return Buy(
-            shipping_address_id=address,
-            payment_method_id=card,
+            return FormErrors(card="Choose a card.")
+        return BuyWith(
+            shipping_address_id=asked.address,
+            new_address=new,
+            payment_method_id=card if isinstance(card, PaymentMethodId) else None,
+            new_card=card if isinstance(card, NewCard) else None,
             shipping_method=asked.method,
             quote_id=asked.quote_id if new is None else None,
             email=asked.email if isinstance(asked, GuestCheckoutForm) else None,
             flash_pass=await self._flash_pass(caller),
             expected_total=asked.seen_total,
         )
+
+    def _card(self, asked: CheckoutForm) -> NewCard | PaymentMethodId | None:
+        """Read the chosen card: a kept one, a new one, or none that could be."""
+        new = bool(self._card_field) and asked.card.startswith(_NEW_CARD)
+        if new or asked.card in {token for token, _, _ in self._cards}:
+            return NewCard(asked.card.removeprefix(_NEW_CARD), single_use=new and not asked.keep)
+        try:
+            return id_of(asked.card, PaymentMethodId)
+        except NotFound:
+            return None
+
+    async def _filled(self, caller: Caller, ask: BuyWith) -> dict[str, str]:
+        """Fill in what was asked for; what was new may be kept by now, and is chosen then."""
+        given = {"method": ask.shipping_method, "email": ask.email or ""}
+        address, card = ask.shipping_address_id, str(ask.payment_method_id or "")
+        if ask.new_address:
+            given |= {name: value or "" for name, value in msgspec.structs.asdict(ask.new_address).items()}
+            known = await self._shop.accounts.addresses(caller.user_id)
+            same = (each.address_id for each in known if is_same_address(each, ask.new_address))
+            address = next(same, None)
+        if ask.new_card:
+            token = ask.new_card.token
+            saved = await self._shop.accounts.payment_methods(caller.user_id)
+            kept = (str(each.payment_method_id) for each in saved if each.token == token)
+            card = next(kept, f"{_NEW_CARD}{token}" if self._card_field else token)
+        return given | {"address": str(address or ""), "card": card}
 
     async def _flash_pass(self, caller: Caller) -> str | None:
         """Find the pass of whoever's turn it is, where the cart has something of a flash sale."""
@@ -510,30 +537,10 @@ class CheckoutPages:
                 return place.pass_ if isinstance(place.pass_, str) else None
         return None
 
-    async def _saved_address(self, caller: Caller, new: NewAddress) -> AddressId:
-        wanted = msgspec.structs.asdict(new)
-        for known in await self._shop.accounts.addresses(caller.user_id):
-            if all((getattr(known, name) or "") == (value or "") for name, value in wanted.items()):
-                return known.address_id
-        return await self._shop.accounts.add_address(caller.user_id, new)
-
-    async def _saved_card(self, caller: Caller, asked: CheckoutForm) -> PaymentMethodId | FormErrors:
-        new = bool(self._card_field) and asked.card.startswith(_NEW_CARD)
-        if not new and asked.card not in {token for token, _, _ in self._cards}:
-            try:
-                return id_of(asked.card, PaymentMethodId)
-            except NotFound:
-                return FormErrors(card="Choose a card.")
-        token = asked.card.removeprefix(_NEW_CARD)
-        try:
-            return await self._shop.checkout.keep_card(caller, token, once=new and not asked.keep)
-        except Invalid as no:
-            return FormErrors(card=f"{no} {UNMOVED}")
-
-    async def _buy(self, caller: Caller, key: str, ask: Buy) -> CheckoutAnswer:
+    async def _buy(self, caller: Caller, key: str, ask: BuyWith) -> CheckoutAnswer:
         """Ask checkout; a refusal that it had no need to store is an answer like any other."""
         try:
-            return await self._shop.checkout.buy(caller, key, ask)
+            return await self._shop.checkout.buy_with(caller, key, ask)
         except CheckoutInProgress:
             return _IN_PROGRESS
         except Refusal as refusal:
@@ -552,15 +559,17 @@ class CheckoutPages:
     # A page's key and what was asked with it stay together: pressed twice, or followed up later, the same key
     # comes with the same ask, whatever the second form said. Only what checkout can take is remembered.
 
-    async def _remember(self, caller: Caller, key: str, ask: Buy) -> Buy:
+    async def _remember(self, caller: Caller, key: str, ask: BuyWith) -> BuyWith:
         name = _stored_name(caller, key)
         await self._store.do("SET", name, codec.encode(ask), "NX", "EX", _ASK_KEPT_S)
         return await self._asked(caller, key) or ask
 
-    async def _asked(self, caller: Caller, key: str) -> Buy | None:
-        kept = await self._store.do("GET", _stored_name(caller, key)) if 0 < len(key) <= _KEY_MAX else None
+    async def _asked(self, caller: Caller, key: str) -> BuyWith | None:
+        kept = (
+            await self._store.do("GET", _stored_name(caller, key)) if 0 < len(key) <= FORM_KEY_MAX else None
+        )
         try:
-            return codec.decode(kept, Buy) if kept else None
+            return codec.decode(kept, BuyWith) if kept else None
         except msgspec.ValidationError:  # an earlier release remembered what no checkout takes
             await self._store.do("DEL", _stored_name(caller, key))
             return None
@@ -570,22 +579,8 @@ def _errors(read: object) -> dict[str, str]:
     return read if isinstance(read, FormErrors) else {}
 
 
-def _key(form: dict[str, str]) -> str:
-    key = form.get("key", "")
-    return key if 0 < len(key) <= _KEY_MAX and key.isascii() and key.isalnum() else uuid.uuid4().hex
-
-
 def _stored_name(caller: Caller, key: str) -> str:
     return f"ask:{caller.user_id}:{key}"
-
-
-def _filled(ask: Buy) -> dict[str, str]:
-    return {
-        "address": str(ask.shipping_address_id),
-        "card": str(ask.payment_method_id),
-        "method": ask.shipping_method,
-        "email": ask.email or "",
-    }
 
 
 def order_url(confirmed: Confirmed) -> str:

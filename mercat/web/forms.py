@@ -17,14 +17,17 @@ from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, inspect
+from python_multipart.exceptions import FormParserError
 from starlette.datastructures import FormData, ImmutableMultiDict
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
 from mercat import money
 from mercat.ids import Id
 from mercat.kit import codec
-from mercat.kit.http import BODY_BYTES_MAX
-from mercat.kit.refusals import BadRequest, NotFound, Refusal, TooLarge
+from mercat.kit.http import BODY, BODY_BYTES_MAX, check_encoded
+from mercat.kit.refusals import BadRequest, NotFound, Refusal, TooLarge, UnsupportedMediaType
 from mercat.web.field_rules import SECRETS, FieldRule, bare, rules_of
 
 Asked = TypeVar("Asked", bound=msgspec.Struct)
@@ -32,6 +35,8 @@ MONEY = Meta(extra={"money": True})
 """Beside the type of an amount in minor units: it is typed as a decimal of the shop's currency."""
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?")
+_URLENCODED = "application/x-www-form-urlencoded"
+_FORMS = (_URLENCODED, "multipart/form-data")
 _FIELDS_MAX = 1_200
 _DIGITS_MAX = 9
 _TRUE = ("1", "true", "yes", "on")
@@ -258,13 +263,24 @@ def _why_among(items: Sequence[tuple[str, inspect.Type, Any]], words: str) -> st
 
 
 async def read_body(request: Request) -> FormData:
-    """Read a form's body, refused beyond 1 MB."""
-    length = request.headers.get("content-length", "")
-    if not length.isdigit():
+    """Read a form's body; refused beyond 1 MB, and where it is no form or a malformed one."""
+    if BODY not in request.scope and not request.headers.get("content-length", "").isdigit():
         raise BadRequest("A form says how long it is.")
-    if int(length) > BODY_BYTES_MAX:
+    body: bytes | None = request.scope.get(BODY, b"")
+    if body is None:
         raise TooLarge
-    return await request.form(max_files=1, max_fields=_FIELDS_MAX, max_part_size=BODY_BYTES_MAX)
+    kind, _, _ = request.headers.get("content-type", "").partition(";")
+    kind = kind.strip().lower()
+    if body and kind not in _FORMS:
+        raise UnsupportedMediaType("Send a form as application/x-www-form-urlencoded or multipart/form-data.")
+    if kind == _URLENCODED:
+        check_encoded(body)
+    elif body and not body.rstrip().endswith(b"--"):
+        raise BadRequest("The form breaks off.")
+    try:
+        return await request.form(max_files=1, max_fields=_FIELDS_MAX, max_part_size=BODY_BYTES_MAX)
+    except (MultiPartException, FormParserError, HTTPException, LookupError, UnicodeError):
+        raise BadRequest("The form cannot be read.") from None
 
 
 def id_of(given: str, kind: type[Any]) -> Any:

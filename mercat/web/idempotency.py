@@ -6,9 +6,11 @@ again" is not.
 """
 
 import asyncio
+import uuid
 from base64 import b64decode, b64encode
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -25,6 +27,7 @@ from mercat.web.context import Authenticate
 KEPT_S = 24 * 3600
 RUNNING_S = 30
 KEY_CHARACTERS_MAX = 255
+FORM_KEY_MAX = 64
 _KEPT_HEADERS = ("content-type", "etag", "location")
 _NEVER_KEPT = frozenset({202, 400, 401, 403, 408, 412, 413, 428, 429})
 
@@ -59,6 +62,13 @@ def key_of(request: Request) -> str | None:
     if not key or len(key) > KEY_CHARACTERS_MAX or not key.isascii() or not key.isprintable():
         raise BadRequest(f"An Idempotency-Key is 1 to {KEY_CHARACTERS_MAX} printable ASCII characters.")
     return key
+
+
+def form_key(form: Mapping[str, Any]) -> str:
+    """Return the key that a form carries in a hidden field, so that pressed twice it is done once; or a new
+    one."""
+    key = str(form.get("key", ""))
+    return key if 0 < len(key) <= FORM_KEY_MAX and key.isascii() and key.isalnum() else uuid.uuid4().hex
 
 
 class Replays:

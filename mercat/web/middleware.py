@@ -23,9 +23,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mercat.ids import UserId
 from mercat.kit.batching import Coalescer
 from mercat.kit.breaker import Breaker
-from mercat.kit.http import problem
+from mercat.kit.http import BODY, problem
 from mercat.kit.limits import Allowance, Limit, Limits
 from mercat.kit.refusals import (
+    BadRequest,
+    MisdirectedRequest,
     Overloaded,
     Refusal,
     TooManyRequests,
@@ -33,7 +35,9 @@ from mercat.kit.refusals import (
 from mercat.kit.rpc import Caller
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
+from mercat.web.bodies import Bodies, RequestTimeout, whole
 from mercat.web.context import RequestContext, context_of
+from mercat.web.origin import host_name
 from mercat.web.session import COOKIE
 
 log = structlog.get_logger("mercat.access")
@@ -44,6 +48,8 @@ _TOKENS_MAX = 50_000
 _ADDRESS_LETTERS_MAX = 64
 _ETAG_BYTES_MAX = 1_000_000
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost", ""})
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+"""What may have a body in HTTP/2 without saying how long it is."""
 _ALWAYS_OPEN = frozenset({"/health", "/ready", "/metrics"})
 _KEPT_BY_304 = frozenset({b"cache-control", b"etag", b"vary", b"surrogate-key", b"set-cookie", b"date"})
 
@@ -93,6 +99,8 @@ class Middleware:
         self._address = Limit(settings.address_rate, settings.address_burst)
         self._limit_loopback = settings.limit_loopback
         self._proxies = frozenset(settings.proxies.split())
+        self._hosts = settings.allowed_hosts()
+        self._bodies = Bodies(settings)
         self._requests = 0
         self._requests_max = settings.requests_at_once
         self._ids = count()
@@ -123,13 +131,26 @@ class Middleware:
         structlog.contextvars.bind_contextvars(request_id=request_id.decode())
         reply = _Reply(self._headers, context, scope["method"], given.if_none_match, send)
         began = time.perf_counter()
+        if refusal := self._host_refusal(scope, given.hosts):
+            await self._turn_away(scope, refusal)(scope, receive, reply)
+            return
+        address = scope["mercat.address"] = self._address_of(scope, given)
+        if given.length or (scope["http_version"] == "2" and scope["method"] in _WITH_BODY):
+            try:
+                body = scope[BODY] = await self._bodies.read(
+                    receive, _network(address), given.length, loopback=address in _LOOPBACK
+                )
+            except (RequestTimeout, TooManyRequests, Overloaded) as refusal:
+                reply.more.append((b"connection", b"close"))
+                await self._turn_away(scope, refusal)(scope, receive, reply)
+                return
+            receive = whole(body, receive)
         if self._requests >= self._requests_max and scope["path"] not in _ALWAYS_OPEN:
             await self._turn_away(scope, Overloaded())(scope, receive, reply)
             return
         self._requests += 1
         try:
             try:
-                address = scope["mercat.address"] = self._address_of(scope, given)
                 await self._count(context, address, reply)
             except TooManyRequests as refusal:
                 await self._turn_away(scope, refusal)(scope, receive, reply)
@@ -161,6 +182,18 @@ class Middleware:
             _refuse_empty(await self._take([self._account_bucket(caller.user_id)]))
         context.caller, context.asked = caller, True
         return caller
+
+    def _host_refusal(self, scope: Scope, hosts: list[bytes]) -> Refusal | None:
+        """Say why a request's host is not answered, if it is not; probes may ask by any name."""
+        if len(hosts) != 1:
+            return (
+                BadRequest("A request names one host.") if hosts or scope["http_version"] == "1.1" else None
+            )
+        name = host_name(hosts[0])
+        if not name:
+            return BadRequest("The Host header is malformed.")
+        known = not self._hosts or name in self._hosts or scope["path"] in _ALWAYS_OPEN
+        return None if known else MisdirectedRequest()
 
     def _account_bucket(self, user_id: UserId) -> Bucket:
         return f"account:{int(user_id)}", self._account
@@ -238,12 +271,15 @@ def _network(address: str) -> str:
 class _RequestHeaders:
     """The few request headers that the middleware itself looks at."""
 
-    __slots__ = ("bearer", "forwarded_for", "if_none_match", "request_id", "token")
+    __slots__ = ("bearer", "forwarded_for", "hosts", "if_none_match", "length", "request_id", "token")
 
-    def __init__(self, headers: Headers) -> None:
+    def __init__(self, headers: Headers) -> None:  # noqa: C901  - one loop, no call a header
         self.token = ""
         self.bearer = False
         self.request_id = self.if_none_match = self.forwarded_for = b""
+        self.hosts: list[bytes] = []
+        self.length = b""
+        """Of the body in bytes; empty: there is none, `chunked`: it is not said."""
         cookie = b""
         for name, value in headers:
             if name == b"authorization":
@@ -258,6 +294,13 @@ class _RequestHeaders:
             elif name == b"x-request-id":
                 if _REQUEST_ID.fullmatch(value):
                     self.request_id = value
+            elif name == b"host":
+                self.hosts.append(value)
+            elif name == b"content-length":
+                if value != b"0":
+                    self.length = value
+            elif name == b"transfer-encoding":
+                self.length = b"chunked"
             elif name == b"x-forwarded-for":
                 self.forwarded_for = value
         if cookie and not self.bearer:

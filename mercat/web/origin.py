@@ -7,7 +7,9 @@ all and can carry none; its forms pass when the browser itself says that our own
 """
 
 import hmac
+import re
 import secrets
+from functools import lru_cache
 from hashlib import sha256
 
 from starlette.requests import Request
@@ -18,6 +20,8 @@ from mercat.web.context import context_of
 
 COOKIE = "mercat_form"
 _LIFETIME_S = 30 * 86_400
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_HOST = re.compile(rb"([a-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -45,6 +49,30 @@ def refuse_other_sites(request: Request) -> None:
         return
     if from_our_page(request) is False:
         raise Forbidden("This came from another site's page. Use a bearer token instead of the cookie.")
+
+
+@lru_cache(maxsize=1_000)
+def host_name(host: bytes) -> str:
+    """Return the name in a Host header, in lower case; empty where it is malformed (RFC 9110, 7.2)."""
+    match = _HOST.fullmatch(host.lower())
+    return match[1].strip(b"[]").decode() if match else ""
+
+
+class Origins:
+    """The beginning of absolute addresses: the public one, else the host that was asked if it is our own.
+
+    With neither they are relative: a page that caches keep never names a host that a visitor made up."""
+
+    def __init__(self, public: str = "", host: str = "") -> None:
+        self._public = public
+        self._own = frozenset({host.lower(), *LOOPBACK_NAMES})
+
+    def __call__(self, request: Request) -> str:
+        if self._public:
+            return self._public
+        asked = request.headers.get("host", "")
+        name = host_name(asked.encode("latin-1"))
+        return f"{request.url.scheme}://{asked}" if name in self._own else ""
 
 
 class Csrf:

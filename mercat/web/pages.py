@@ -19,7 +19,7 @@ from mercat.web.category_tree import CategoryTree
 from mercat.web.context import context_of
 from mercat.web.errors import error_page, title_of, wait_s
 from mercat.web.forms import read_body
-from mercat.web.origin import Csrf
+from mercat.web.origin import Csrf, Origins
 from mercat.web.router import API, Endpoint
 
 _TURNED_AWAY_S = 3
@@ -35,9 +35,11 @@ class Pages:
         secret: bytes,
         provider: ProviderDeclaration,
         *,
+        origins: Origins | None = None,
         secure: bool = False,
     ) -> None:
         self.categories = categories
+        self.origin = origins or Origins()
         self.cache = PageCache()
         self.csrf = Csrf(secret, secure=secure)
         self.statics = rendering.Statics([provider.card_field.script] if provider.card_field else [])
@@ -102,7 +104,7 @@ class Pages:
         base: dict[str, Any] = {
             "request": request,
             "departments": await self.categories.departments(),
-            "origin": f"{request.url.scheme}://{request.url.netloc}",
+            "origin": self.origin(request),
             "refused": None,
             "problems": {},
             "q": "",

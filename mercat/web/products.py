@@ -195,7 +195,7 @@ class ProductPages:
             offer = next((each for each in offers if each.offer_id == product.offer_id), offer)
         canonical = rendering.href(product)
         images = [{"url": image.url, "alt": image.alt} for image in product.images]
-        origin = f"{request.url.scheme}://{request.url.netloc}"
+        origin = self._pages.origin(request)
         category = (await self._pages.categories.all()).get(product.category)
         return await self._pages.public(
             request,

@@ -39,11 +39,11 @@ class RobotPages:
             "wishlist",
         )
         lines = ["User-agent: *", *(f"Disallow: /{each}" for each in closed)]
-        lines.append(f"Sitemap: {request.url.scheme}://{request.url.netloc}/sitemap.xml")
+        lines.append(f"Sitemap: {self._pages.origin(request)}/sitemap.xml")
         return _file("\n".join(lines) + "\n", "text/plain; charset=utf-8")
 
     async def sitemap(self, request: Request) -> Response:
-        origin = f"{request.url.scheme}://{request.url.netloc}"
+        origin = self._pages.origin(request)
         total = (await self._shop.search.find(SearchQuery(limit=1))).total
         parts = min(-(-total // _SITEMAP_PART), _SITEMAP_PARTS_MAX)
         urls = [
@@ -53,7 +53,7 @@ class RobotPages:
         return _file(_xml("sitemapindex", "sitemap", urls), "application/xml")
 
     async def sitemap_part(self, request: Request) -> Response:
-        origin = f"{request.url.scheme}://{request.url.netloc}"
+        origin = self._pages.origin(request)
         part = request.path_params["part"].removesuffix(".xml")
         if part == "pages":
             paths = [

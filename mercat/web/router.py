@@ -3,13 +3,13 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from mercat.kit.http import problem, refusal_of
+from mercat.kit.http import check_encoded, problem, refusal_of
 from mercat.kit.refusals import Invalid, MethodNotAllowed, NotFound, Refusal
 from mercat.kit.rpc import Needs, Route
 from mercat.web.cache import PRIVATE, Handler
@@ -36,7 +36,7 @@ class PublicRoute(Route):
     """A route of the API: also what it shows, where the method answers ready bytes, and the codes of the
     refusals that are its own."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  - a row of the table
         self,
         verb: str,
         path: str,
@@ -51,7 +51,7 @@ class PublicRoute(Route):
         keyed: bool = False,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(verb, path, method, needs=needs, status=status)
+        super().__init__(verb, path, method, needs=needs, status=status or (201 if verb == "POST" else 200))
         self.tag: Tag = tag
         self.shows = shows or self.answer
         self.refuses = refuses
@@ -133,16 +133,23 @@ class Router:
 
     def _handler(self, scope: Scope) -> Handler:
         parameters: dict[str, str] = {}
-        path = scope["path"]
+        path, query = scope["path"], scope["query_string"]
+        if b"%" in query or b"%" in scope.get("raw_path", b""):
+            if b"%00" in query and path.startswith(API):
+                raise _nul(query)
+            check_encoded(query)
+            raw_path: bytes = scope.get("raw_path", b"")
+            if b"%00" not in raw_path:  # what names nothing is not there
+                check_encoded(raw_path)
         node = self._find(path, parameters)
         if node is None or not node.handlers:
+            if path.endswith("/") and (proper := self._find(path.rstrip("/"), {})) and proper.handlers:
+                return _without_slash
             raise NotFound("There is nothing at this address.")
         verb = scope["method"]
         handler = node.handlers.get("GET" if verb == "HEAD" else verb)
         if handler is None:
             return partial(self._other_method, node)
-        if b"%00" in scope["query_string"] and path.startswith(API):
-            raise _nul(scope["query_string"])
         scope["path_params"] = parameters
         return handler
 
@@ -173,6 +180,13 @@ class Router:
                 parameters[node.parameter_name] = segment
             node = following
         return node
+
+
+async def _without_slash(request: Request) -> Response:
+    """Lead on to the address without a slash at its end, with the same method and body."""
+    location = "/" + quote(request.url.path.strip("/"))
+    query = request.url.query
+    return Response(status_code=308, headers={"location": f"{location}?{query}" if query else location})
 
 
 def _nul(query: bytes) -> Invalid:

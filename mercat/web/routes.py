@@ -31,6 +31,7 @@ from mercat.web import (
     robots,
     search,
     sessions,
+    well_known,
     wishlist,
 )
 from mercat.web.cache import Handler
@@ -44,6 +45,7 @@ from mercat.web.openapi import ApiDocs
 from mercat.web.operator import flash, laws, money, overview, parked, search_rules
 from mercat.web.operator import orders as operator_orders
 from mercat.web.operator.laws import Audit
+from mercat.web.origin import Origins
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute, Router
 from mercat.web.session import api_caller
@@ -85,6 +87,7 @@ PAGES = (
     wishlist,
     flash_sales,
     robots,
+    well_known,
     mailbox,
     sellers,
     seller_products,
@@ -115,6 +118,7 @@ def application(
         CategoryTree(shop),
         settings.key("forms"),
         declaration(settings),
+        origins=Origins(settings.origin(), settings.host),
         secure=settings.secure_cookies,
     )
     if isinstance(catalog := cast(object, shop.catalog), Catalog):

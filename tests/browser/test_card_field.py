@@ -307,6 +307,6 @@ def test_without_scripts_it_says_that_a_card_needs_them(come):
     expect(page.locator("#newcard")).to_be_hidden()
     fill_in(page)
     page.locator("#due button").click()
-    expect(page.get_by_text("The card did not come through.")).to_be_visible()
+    expect(page.locator("#w-card")).to_contain_text("The card did not come through.")
     expect(orders(page)).to_have_count(0)
     assert site.asked == []

@@ -95,7 +95,7 @@ def test_the_control_room_is_told_what_others_do(visit, faults):
     form.get_by_label("Why").fill("More than there is.")
     form.get_by_role("button").click()
     expect(there.get_by_text("more are in stock")).to_be_visible()
-    expect(there.locator("#why-units")).to_have_value("More than there is.")
+    expect(there.locator("#f-why-units")).to_have_value("More than there is.")
 
 
 def _act(page, sale, what, why, amount=None):

@@ -8,17 +8,19 @@ from typing import Any
 import msgspec
 import pytest
 from both_ways import WAYS, reached
-from scene import GIVEN_UP, LAPSED, WALKED_AWAY, Scene
+from scene import GIVEN_UP, HOME, LAPSED, WALKED_AWAY, Scene
 
 from mercat import ids
 from mercat.app import build_shop
 from mercat.checkout import (
     API,
+    BuyWith,
     CartEmpty,
     Checkout,
     CheckoutInProgress,
     Confirmed,
     KeyReused,
+    NewCard,
     PriceChanged,
     Refused,
     Return,
@@ -29,7 +31,7 @@ from mercat.checkout.aftercare import TRIES_MAX
 from mercat.checkout.messages import PendingOrder
 from mercat.inventory import OutOfStock
 from mercat.kit import codec
-from mercat.kit.refusals import BadRequest, NotFound, Overloaded
+from mercat.kit.refusals import BadRequest, Invalid, NotFound, Overloaded
 from mercat.kit.rpc import Caller
 from mercat.orders import LineQuantity, NotCancellable, NotReturnable
 from mercat.payments import ChallengeOutcome
@@ -96,6 +98,35 @@ async def test_a_key_is_a_purchase_and_its_answer_never_changes(scene, checkout)
         await checkout.buy(scene.ann, "k1", msgspec.structs.replace(ask, shipping_method="express"))
     with pytest.raises(CartEmpty):
         await checkout.buy(scene.ann, "k2", ask)
+    await scene.must_have_bought()
+
+
+async def test_what_is_new_is_saved_and_bought_with_once_a_key(scene, checkout):
+    ask = BuyWith(new_address=HOME, new_card=NewCard("tok_visa", single_use=True), shipping_method="standard")
+    asks = [checkout.buy_with(scene.ann, "k1", ask) for _ in range(2)]
+    answers = await asyncio.gather(*asks, return_exceptions=True)
+    assert all(isinstance(each, CheckoutInProgress) or each.status == 201 for each in answers), answers
+    assert (await checkout.buy_with(scene.ann, "k1", ask)).status == 201
+    with pytest.raises(KeyReused):
+        await checkout.buy_with(scene.ann, "k1", msgspec.structs.replace(ask, shipping_method="express"))
+    await scene.must_have_bought()
+
+
+async def test_a_purchase_that_broke_off_finds_the_address_and_the_card_it_saved(scene, checkout):
+    ask = BuyWith(new_address=HOME, new_card=NewCard("tok_visa"), shipping_method="standard")
+    for total in (1, 2):
+        with pytest.raises(PriceChanged):
+            await checkout.buy_with(
+                scene.ann, f"k{total}", msgspec.structs.replace(ask, expected_total=total)
+            )
+    assert len(await scene.shop.accounts.addresses(scene.ann.user_id)) == 1
+    [card] = await scene.shop.accounts.payment_methods(scene.ann.user_id)
+    assert card.token == "tok_visa"
+    bad = msgspec.structs.replace(ask, new_card=NewCard("tok_of_nobody"))
+    with pytest.raises(Invalid) as refused:
+        await checkout.buy_with(scene.ann, "k3", bad)
+    assert refused.value.facts["pointer"] == "/token"
+    assert (await checkout.buy_with(scene.ann, "k3", ask)).status == 201
     await scene.must_have_bought()
 
 

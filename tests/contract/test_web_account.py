@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import asyncpg
 import httpx
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from journeys.people import until
 from mercat import app, ids
 from mercat.app import build_shop
 from mercat.ids import UserId
+from mercat.kit.event_log import open_slot
 from mercat.settings import Secret, Settings
 from mercat.shop import run_background
 from mercat.web.routes import PREFIX
@@ -84,9 +86,10 @@ class Visitor:
 
 
 @pytest.fixture
-def opened(settings: Settings) -> Opened:
+def opened(settings: Settings, db: asyncpg.Pool) -> Opened:
     @asynccontextmanager
     async def house(**changed: Any) -> AsyncIterator[House]:
+        await open_slot(db)  # as `mercat migrate` does: what is told before is lost
         told = msgspec.structs.replace(settings, **changed)
         async with AsyncExitStack() as stack:
             shop = await build_shop(told, stack)

@@ -228,6 +228,21 @@ async def test_a_page_takes_as_many_as_the_api_takes_and_says_that_it_worked(peo
     assert [each["quantity"] for each in offers if each["title"] == title] == [2_000_000]
 
 
+async def test_a_new_product_sent_twice_is_listed_once(visitor):
+    bob = visitor("seller")
+    await bob.see("/desk/new")
+    title = f"Screws {uuid.uuid4().hex[:8]}"
+    typed = {"title": title, "description": "Short.", "category": "kitchen", "price": "1", "quantity": "5"}
+    assert (await bob.send("/desk/new", **typed | {"price": "cheap"})).status_code == 422
+    for _ in range(2):
+        assert (await bob.send("/desk/new", **typed)).status_code == 303, bob.page.wrong
+    changed = await bob.send("/desk/new", **typed | {"price": "2"})  # after a step back in the browser
+    assert "listed from this page already" in changed.text
+    assert (await bob.send("/desk/new")).status_code == 303
+    offers = (await bob.client.get(f"{PREFIX}/seller/offers?limit=100")).json()["offers"]
+    assert sorted(each["price"] for each in offers if each["title"] == title) == [1, 2]
+
+
 async def test_a_product_with_many_details_and_pictures_is_saved_on_the_desk(people, visitor, cup):
     many = {f"Detail {n}": str(n) for n in range(150)}
     pictures = [f"https://shop.example/{n}.png" for n in range(30)]

@@ -68,7 +68,7 @@ class Shelf:
 API = [
     Route("GET", "/products/{product_id}", Shelf.look),
     Route("GET", "/mine", Shelf.mine, needs="member"),
-    Route("POST", "/products/{product_id}/takes", Shelf.take, needs="guest"),
+    Route("POST", "/products/{product_id}/takes", Shelf.take, needs="guest", status=201),
     Route("DELETE", "/products/{product_id}/takes", Shelf.drop, needs="seller"),
     Route("GET", "/fail", Shelf.fail),
 ]

@@ -6,7 +6,7 @@ import pytest
 
 from mercat.cli.lab import bench_of
 from mercat.lab.bench import NAMES, options_of
-from mercat.lab.bench.checkout import Crowd
+from mercat.lab.bench.checkout import ShopperPool
 from mercat.lab.bench.load import Result
 
 
@@ -58,7 +58,7 @@ class _Shop:
 
 @pytest.mark.parametrize(("lines", "hot"), [(1, True), (2, True), (2, False), (100, True), (100, False)])
 def test_baskets_have_so_many_lines_and_the_hot_one(lines, hot):
-    baskets = Crowd(cast(Any, _Shop), [], cast(Any, range(400)), lines, hot=hot)._baskets
+    baskets = ShopperPool(cast(Any, _Shop), [], cast(Any, range(400)), lines, hot=hot)._baskets
     some = [next(baskets) for _ in range(400)]
     assert {len(each) for each in some} == {lines}
     assert all("0" in each for each in some) == hot

@@ -8,6 +8,8 @@ from starlette.requests import Request
 
 from mercat.kit.clock import clock
 from mercat.kit.refusals import Invalid, Overloaded, TooManyRequests
+from mercat.payments import declaration
+from mercat.settings import load
 from mercat.web import rendering
 from mercat.web.category_tree import CategoryTree
 from mercat.web.desk.listing_form import attributes_as_kept, lines_of, rows_of
@@ -39,7 +41,7 @@ def request(
     )
 
 
-PAGES = Pages(cast(CategoryTree, None), b"secret")
+PAGES = Pages(cast(CategoryTree, None), b"secret", declaration(load({})))
 OURS = {"sec-fetch-site": "same-origin"}
 
 

@@ -58,13 +58,13 @@ async def test_a_path_leads_to_its_handler(client, path, said):
     assert (await client.get(path)).text == said
 
 
-@pytest.mark.parametrize("path", ["/p", "/p/", "/p//", "/p/7/", "/p/7/a/b", "/P/7", "/p/%00", "/api"])
+@pytest.mark.parametrize("path", ["/p", "/p/", "/p//", "/p/7/a/b", "/P/7", "/p/%00", "/api"])
 async def test_what_is_nowhere_is_told_by_a_page(client, path):
     answer = await client.get(path)
     assert (answer.status_code, answer.text) == (404, "page: not_found")
 
 
-@pytest.mark.parametrize("path", ["/api/", "/api/v1/products", "/api/v1/products/7/", "/api/v2/products/7"])
+@pytest.mark.parametrize("path", ["/api/", "/api/v1/products", "/api/v2/products/7"])
 async def test_in_the_api_it_is_told_by_a_problem_document(client, path):
     answer = await client.get(path)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")

@@ -17,7 +17,7 @@ def read(row: Columns) -> ImportRow:
     for field in ("isbn13", "language"):
         if text := row.text(field, 50):
             facts[field] = text
-    if row.raw.get("year"):
+    if row.get("year"):
         facts["year"] = _year(row)
     return ImportRow(
         external_id=row.external_id("id"),

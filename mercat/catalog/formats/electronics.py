@@ -11,7 +11,7 @@ def read(row: Columns) -> ImportRow:
     return ImportRow(
         external_id=row.external_id("id"),
         title=row.title(),
-        description=row.text("description"),
+        description=row.description(),
         brand=row.brand(),
         category_path=row.category_path("type_derived", [category_name(kind)] if kind else []),
         currency=row.currency(),

@@ -21,10 +21,11 @@ def read(row: Columns) -> ImportRow:
     return ImportRow(
         external_id=row.external_id("external_id"),
         title=row.title(),
-        description=row.text("description"),
+        description=row.description(),
         brand=row.brand(),
         category_path=row.category_path("category_path"),
         currency=row.currency(),
+        status=row.status(),
         attributes=row.attributes(),
         tags=row.tags(),
         options=_choices(row),
@@ -40,7 +41,7 @@ def read(row: Columns) -> ImportRow:
 
 def _choices(row: Columns) -> dict[str, list[str]]:
     """Read what can be chosen: by each option's name its values."""
-    given = row.raw.get("options") or {}
+    given: object = row.get("options") or {}
     if not isinstance(given, dict):
         raise BadField("options", "is not an object")
     choices = Columns(cast(dict[str, Any], given))

@@ -41,7 +41,7 @@ class Purchase(bytes):
     person: int
 
 
-class Crowd:
+class ShopperPool:
     """People with full carts: who has bought has the cart filled again before coming back, who was sent away
     comes back as they are. Nobody comes twice at once."""
 
@@ -127,8 +127,8 @@ async def checkout(seconds: float, lines: int = 2, *, hot: bool = False) -> Repo
     """Measure the best rate in closed loop, then half, nine tenths and twice of it in open loop."""
     async with opened() as connection, staff(connection) as shop:
         offers = await stock_shelves(shop)
-        crowd = Crowd(shop, await invite(shop, _BUYERS), offers, lines, hot=hot)
-        many = Crowd(shop, await invite(shop, _CROWD + _CROWD // 2), offers, lines, hot=hot)
+        crowd = ShopperPool(shop, await invite(shop, _BUYERS), offers, lines, hot=hot)
+        many = ShopperPool(shop, await invite(shop, _CROWD + _CROWD // 2), offers, lines, hot=hot)
         for each in (crowd, many):
             while await each.fill():
                 pass
@@ -226,7 +226,7 @@ async def invite(shop: Shop, people: int) -> list[Buyer]:
     return list(await asyncio.gather(*(invite(n) for n in range(people))))
 
 
-async def _idle(port: int, crowd: Crowd) -> Result:
+async def _idle(port: int, crowd: ShopperPool) -> Result:
     """One purchase at a time in a quiet shop."""
     await crowd.fill()
     return await crowd.run(port, 1, 10, most=100)

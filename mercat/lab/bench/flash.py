@@ -6,6 +6,8 @@ import asyncio
 import heapq
 import itertools
 import random
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from math import ceil
@@ -26,7 +28,7 @@ from mercat.inventory import Line
 from mercat.kit import clock, codec
 from mercat.kit.rpc import Caller
 from mercat.lab.bench import cache, floors
-from mercat.lab.bench.checkout import Crowd, invite, stock_shelves
+from mercat.lab.bench.checkout import ShopperPool, invite, stock_shelves
 from mercat.lab.bench.load import Load, Result, request
 from mercat.lab.bench.report import Report
 from mercat.lab.bench.shop import audited, opened, staff
@@ -103,10 +105,10 @@ async def flash(seconds: float, people: int = 0) -> Report:
     )
 
 
-async def _others(shop: Shop) -> Crowd:
+async def _others(shop: Shop) -> ShopperPool:
     """Shoppers who want nothing of the sale, with full carts for as long as it takes."""
     count = int(_OTHERS_A_SECOND * (_MEANWHILE_S + 30))
-    crowd = Crowd(shop, await invite(shop, count), await stock_shelves(shop))
+    crowd = ShopperPool(shop, await invite(shop, count), await stock_shelves(shop))
     while await crowd.fill():
         pass
     return crowd
@@ -252,10 +254,56 @@ async def _poll(connection: Connection, seconds: float) -> Result:
 # -- the sale
 
 
+_NEW_TURNS = "select place, user_id from flashsale.turn where sale_id = $1 and place > $2 order by place"
+_LAPSED = "select count(*) from flashsale.turn where sale_id = $1 and state = 'lapsed'"
+_LAST_ORDER = """
+select extract(epoch from
+    (select max(at) from checkout.answer where status = 201) - min(t.released_at))::float8 as ran
+from flashsale.turn t where t.sale_id = $1
+"""
+
+
 class _Seen(msgspec.Struct):
     state: str
     left: int
     serving: int
+
+
+class _Buyers:
+    """Those who were let in and buy: a look at their turn, then one checkout each."""
+
+    def __init__(self, shop: Shop, http: httpx.AsyncClient, offer: OfferId) -> None:
+        self._shop, self._http, self._offer = shop, http, offer
+        self._looks = random.Random(2)
+        self._at_once = asyncio.Semaphore(32)
+        self._buying: set[asyncio.Task[None]] = set()
+        self.took: list[float] = []
+        self.statuses: Counter[int] = Counter()
+
+    def let_in(self, person: Person) -> None:
+        """Begin this person's purchase."""
+        task = asyncio.create_task(self._buy(person))
+        self._buying.add(task)
+        task.add_done_callback(self._buying.discard)
+
+    async def finish(self) -> None:
+        """Wait until everybody has an answer."""
+        await asyncio.gather(*self._buying)
+
+    async def _buy(self, person: Person) -> None:
+        await asyncio.sleep(self._looks.random() * _LOOKS_S)
+        async with self._at_once:
+            body = await _ready(self._shop, person, self._offer)
+            headers = {"Authorization": f"Bearer {person.token}"}
+            place: dict[str, Any] = {"state": "waiting"}
+            while place["state"] == "waiting":
+                place = (await self._http.get(f"/flash-sales/{_SALE}/queue", headers=headers)).json()
+                await asyncio.sleep(0.1)
+            headers |= {"Flash-Pass": place.get("pass", ""), "Idempotency-Key": f"flash-{person.user_id}"}
+            asked = time.monotonic()
+            answer = await self._http.post("/orders/checkout", content=body, headers=headers)
+            self.took.append(time.monotonic() - asked)
+            self.statuses[answer.status_code] += 1
 
 
 async def _run_through(
@@ -266,81 +314,48 @@ async def _run_through(
     offer: OfferId,
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """From the start until everybody is told that it is sold out. A fifth of those let in do nothing."""
-    loop = asyncio.get_running_loop()
-    tokens = {int(person.user_id): person for person in crowd}
-    buying: set[asyncio.Task[None]] = set()
-    took: list[float] = []
-    statuses: dict[int, int] = {}
-    chance, looks = random.Random(1), random.Random(2)
-    at_once = asyncio.Semaphore(32)
-    began = loop.time()
+    """Run the sale from the start until everybody is told that it is sold out.
+
+    A fifth of those who are let in do nothing."""
+    people = {int(person.user_id): person for person in crowd}
+    chance = random.Random(1)
+    began = time.monotonic()
     await shop.flashsale.act(_OPERATOR, _SALE, Act("start", "The bench begins."))
     drawn = first = told = spoke = 0.0
     seen_turns = 0
     base = f"http://127.0.0.1:{connection.port}/api/v1"
     async with httpx.AsyncClient(base_url=base, timeout=30) as http:
-
-        async def buys(person: Person) -> None:
-            await asyncio.sleep(looks.random() * _LOOKS_S)
-            async with at_once:
-                body = await _ready(shop, person, offer)
-                headers = {"Authorization": f"Bearer {person.token}"}
-                place: dict[str, Any] = {"state": "waiting"}
-                while place["state"] == "waiting":
-                    place = (await http.get(f"/flash-sales/{_SALE}/queue", headers=headers)).json()
-                    await asyncio.sleep(0.1)
-                headers |= {"Flash-Pass": place.get("pass", ""), "Idempotency-Key": f"flash-{person.user_id}"}
-                asked = loop.time()
-                said = await http.post("/orders/checkout", content=body, headers=headers)
-                took.append(loop.time() - asked)
-                statuses[said.status_code] = statuses.get(said.status_code, 0) + 1
-
-        while loop.time() < began + 300:
+        buyers = _Buyers(shop, http, offer)
+        while time.monotonic() < began + 300:
             document = msgspec.json.decode((await http.get(f"/flash-sales/{_SALE}")).content, type=_Seen)
             if not drawn and document.state != "planned":
-                drawn = loop.time() - began
+                drawn = time.monotonic() - began
                 say(f"Open, and drawn, after {drawn:.1f} s.")
-            rows = await owner.fetch(
-                "select place, user_id from flashsale.turn where sale_id = $1 and place > $2 order by place",
-                _SALE,
-                seen_turns,
-            )
+            rows = await owner.fetch(_NEW_TURNS, _SALE, seen_turns)
             if rows and not first:
-                first = loop.time()
+                first = time.monotonic()
             for row in rows:
                 seen_turns = row["place"]
                 if chance.random() < _CONVERSION:
-                    task = asyncio.create_task(buys(tokens[row["user_id"]]))
-                    buying.add(task)
-                    task.add_done_callback(buying.discard)
-            if loop.time() > spoke + 2:
-                spoke = loop.time()
+                    buyers.let_in(people[row["user_id"]])
+            if time.monotonic() > spoke + 2:
+                spoke = time.monotonic()
                 say(f"{spoke - began:5.0f} s   served to {document.serving:,}   {document.left:,} left")
             if document.state == "sold_out":
-                told = loop.time()
+                told = time.monotonic()
                 break
             await asyncio.sleep(0.1)
-        await asyncio.gather(*buying)
-    since = await owner.fetchrow(
-        "select extract(epoch from now() - sold_out_at)::float8 as ago, extract(epoch from (select max(at) "
-        "from checkout.answer where status = 201) - min(t.released_at))::float8 as ran from flashsale.sale s "
-        "join flashsale.turn t using (sale_id) where s.sale_id = $1 group by 1",
-        _SALE,
-    )
-    lapsed = await owner.fetchval(
-        "select count(*) from flashsale.turn where sale_id = $1 and state = 'lapsed'", _SALE
-    )
-    took.sort()
-    ideal = _ideal(_UNITS, _RATE, _CONVERSION)
+        await buyers.finish()
+    since = await owner.fetchrow(_LAST_ORDER, _SALE)
+    took = sorted(buyers.took)
     return {
         "drawn_within_s": round(drawn, 2),
         "first_pass_to_sold_out_s": round(told - first, 1) if told else None,
-        "rate_and_conversion_allow_s": round(ideal, 1),
+        "rate_and_conversion_allow_s": round(_ideal(_UNITS, _RATE, _CONVERSION), 1),
         "passes": seen_turns,
-        "passes_lapsed": lapsed,
+        "passes_lapsed": await owner.fetchval(_LAPSED, _SALE),
         "checkout_p99_ms": round(took[int(len(took) * 0.99)] * 1_000, 1) if took else None,
-        "checkout_statuses": {str(status): count for status, count in statuses.items()},
+        "checkout_statuses": {str(status): count for status, count in buyers.statuses.items()},
         "told_after_last_order_s": round(max(0.0, (told - first) - (since["ran"] if since else 0)), 2),
     }
 

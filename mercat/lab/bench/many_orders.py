@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 
 from mercat import ids
-from mercat.lab.bench.checkout import Crowd, invite, stock_shelves
+from mercat.lab.bench.checkout import ShopperPool, invite, stock_shelves
 from mercat.lab.bench.shop import opened, staff
 
 _AT_ONCE = 512
@@ -66,7 +66,7 @@ from chosen join orders.line l using (bucket, order_id);
 
 async def main(orders: int, seconds: float) -> None:
     async with opened() as connection, staff(connection) as shop:
-        crowd = Crowd(shop, await invite(shop, 2_000), await stock_shelves(shop))
+        crowd = ShopperPool(shop, await invite(shop, 2_000), await stock_shelves(shop))
         while await crowd.fill():
             pass
         filling = asyncio.create_task(crowd.keep_filling())

@@ -46,12 +46,7 @@ async def search(
     with tempfile.TemporaryDirectory(prefix="mercat-bench-") as passing:
         folder = keep or Path(passing)
         file, home, bare = (folder / f"{each}-{products}" for each in ("products", "shop", "bare"))
-        home.mkdir(parents=True, exist_ok=True)
-        for path in (folder, home):
-            path.chmod(0o755)
-        if not file.exists():
-            _mercat("generate", "--products", str(products), "--out", str(file))
-        lines = list(itertools.islice(file.open("rb"), _SAMPLED))
+        lines = _made_up(file, home, products)
         asked = _questions([json.loads(line) for line in lines])
         async with serving(home) as shop:
             if not await _total(shop.port):
@@ -101,6 +96,16 @@ async def search(
             "statuses": {str(status): count for status, count in (best.statuses + steady.statuses).items()},
         },
     )
+
+
+def _made_up(file: Path, home: Path, products: int) -> list[bytes]:
+    """Make the folders and the products, unless they are there from last time; return some lines of them."""
+    home.mkdir(parents=True, exist_ok=True)
+    for path in (file.parent, home):
+        path.chmod(0o755)
+    if not file.exists():
+        _mercat("generate", "--products", str(products), "--out", str(file))
+    return list(itertools.islice(file.open("rb"), _SAMPLED))
 
 
 def _questions(products: list[dict[str, Any]]) -> list[tuple[str, str]]:
@@ -184,7 +189,7 @@ async def _change(shop: Shop, lines: list[bytes], per_s: int) -> int:
 async def _watch(
     shop: Shop, reader: engine.IndexReader, line: bytes, seconds: float, *, far: bool
 ) -> list[float]:
-    """Gives one product another price, again and again, and looks until a search would show it: seconds from
+    """Give one product another price, again and again, and look until a search would show it: seconds from
     each commit. Looks as web workers do, from outside of them, so that looking costs them nothing."""
     raw, seen = json.loads(line), list[float]()
     seller_id = await shop.sellers.by_name(raw["seller"])

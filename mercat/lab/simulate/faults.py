@@ -109,7 +109,8 @@ class SimulatedProcess:
     async def look_at_sales(self) -> None:
         """Look at the sales once a seed: both would look again by the machine's clock."""
         sales, gate = vars(vars(self.shop.flashsale)["_sales"]), vars(self.shop.checkout.gate)
-        for snapshot in (sales["_standing"], gate["_offers"]):
+        snapshots: list[Any] = [sales["_standing"], gate["_offers"]]
+        for snapshot in snapshots:
             snapshot.forget()
             await snapshot.get()
             vars(snapshot)["_due"] = math.inf
@@ -191,7 +192,7 @@ class SimulatedProcess:
 
     def _intercept(self, name: str, store: Store) -> None:
         together = vars(store)["_together"]
-        pipeline = vars(together)["_flush"]
+        pipeline: Any = vars(together)["_flush"]
         hashes: dict[str, str] = vars(store)["_hashes"]
 
         async def in_its_turn(commands: list[Command]) -> list[Any]:

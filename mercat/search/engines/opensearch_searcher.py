@@ -139,7 +139,7 @@ class OpenSearchSearcher:
             "track_total_hits": False,
             "aggs": {str(number): dsl.terms_aggregation(each) for number, each in enumerate(wanted)},
         }
-        answer = _search(self._ask, body)["aggregations"] if wanted else {}
+        answer: dict[str, Any] = _search(self._ask, body)["aggregations"] if wanted else {}
         return [dsl.term_counts(each, answer[str(number)]["buckets"]) for number, each in enumerate(wanted)]
 
     def field_values(self, field: str, hits: Sequence[Hit]) -> list[Any]:

@@ -24,7 +24,7 @@ from mercat.catalog import (
 from mercat.ids import OfferId, ProductId, SellerId, SkuId
 from mercat.inventory import Stock, StockCount, StockQuantity
 from mercat.kit.http import Answer
-from mercat.kit.refusals import ConditionMissing, Forbidden, NotFound, Refusal, Stale
+from mercat.kit.refusals import ConditionMissing, Forbidden, KeyReused, NotFound, Refusal, Stale
 from mercat.kit.rpc import Caller
 from mercat.shop import Shop
 from mercat.web import rendering
@@ -39,7 +39,7 @@ from mercat.web.desk.listing_form import (
 from mercat.web.desk.page import A_PAGE, AFTER, DONE, desk_page, seller_of
 from mercat.web.errors import RefusalMessage, message_of
 from mercat.web.forms import Form, FormErrors, errors_of, id_of, read_form
-from mercat.web.idempotency import key_of
+from mercat.web.idempotency import form_key, key_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, PageLimit, Price, is_given, minor
@@ -399,6 +399,7 @@ class SellerProductPages:
             seller_id,
             refused.status if refused else (422 if form.errors else 200),
             form=form,
+            key=form_key(form.given),
             categories=await self._departments(),
             currency=self._currency,
             said=DONE.get(request.query_params.get("said", "")),
@@ -413,7 +414,10 @@ class SellerProductPages:
             return await self.new(request, Form(NewListingForm, form, asked))
         product, quantity = asked
         try:
-            await self._shop.sellers.list_product(seller_id, product, quantity)
+            await self._shop.sellers.list_product(seller_id, product, quantity, f"form/{form_key(form)}")
+        except KeyReused:
+            words = "A product was listed from this page already. Press again to list this one too."
+            return await self.new(request, Form(NewListingForm, form | {"key": ""}), KeyReused(words))
         except Refusal as refused:
             return await self.new(request, Form(NewListingForm, form, errors_of(refused)), refused)
         return self._pages.redirect(request, "/desk?said=listed")

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mercat.ids import SellerId
 from mercat.kit.refusals import Refusal
+from mercat.sellers import ListingRow, RefusedRow
 from mercat.shop import Shop
 from mercat.web.desk.listing_form import read_row, rows_of
 from mercat.web.desk.page import desk_page, seller_of
@@ -17,18 +17,12 @@ from mercat.web.pages import Pages
 from mercat.web.router import Endpoint
 
 
-class UploadError(NamedTuple):
-    row: int
-    column: str
-    words: str
-
-
 class UploadReport(NamedTuple):
     """What became of an uploaded list."""
 
     rows: int
     taken: int
-    bad: list[UploadError]
+    bad: list[RefusedRow]
     """Each with its row and column; a row may have several."""
 
 
@@ -45,9 +39,9 @@ class UploadPages:
     ) -> Response:
         _, seller_id = await seller_of(request)
         status = refused.status if refused else (422 if report and report.bad else 200)
-        trouble_ = message_of(refused) if refused else None
+        message = message_of(refused) if refused else None
         return await desk_page(
-            self._pages, self._shop, request, "upload", seller_id, status, report=report, refused=trouble_
+            self._pages, self._shop, request, "upload", seller_id, status, report=report, refused=message
         )
 
     async def take_list(self, request: Request) -> Response:
@@ -57,25 +51,23 @@ class UploadPages:
             rows = rows_of(content)
         except Refusal as refused:
             return await self.upload(request, refused=refused)
-        file = blake2b(content, digest_size=16).hexdigest()
-        return await self.upload(request, await self._take(seller_id, rows, file))
+        good, bad = _read(rows, self._currency)
+        key = f"upload/{blake2b(content, digest_size=16).hexdigest()}"
+        refused_rows = await self._shop.sellers.list_each(seller_id, good, key)
+        bad = sorted([*bad, *refused_rows], key=lambda each: each.row)
+        return await self.upload(request, UploadReport(len(rows), len(good) - len(refused_rows), bad))
 
-    async def _take(self, seller_id: SellerId, rows: list[dict[str, str]], file: str) -> UploadReport:
-        """List each row by itself: a bad one never keeps a good one out. The same file again, after a crash
-        perhaps, lists what it has not listed yet."""
-        taken, bad = 0, list[UploadError]()
-        for number, row in enumerate(rows, start=2):  # the heading is row 1
-            asked = read_row(row, self._currency)
-            if isinstance(asked, FormErrors):
-                bad += [UploadError(number, column, words) for column, words in asked.items()]
-                continue
-            try:
-                await self._shop.sellers.list_product(seller_id, *asked, f"upload/{file}/{number}")
-                taken += 1
-            except Refusal as refusal:
-                pointer = str(refusal.facts.get("pointer", "")).strip("/")
-                bad.append(UploadError(number, pointer, str(refusal)))
-        return UploadReport(len(rows), taken, bad)
+
+def _read(rows: list[dict[str, str]], currency: str) -> tuple[list[ListingRow], list[RefusedRow]]:
+    """Read the rows of a file: those that can be listed, and what is wrong with the others."""
+    good, bad = list[ListingRow](), list[RefusedRow]()
+    for number, row in enumerate(rows, start=2):  # the heading is row 1
+        asked = read_row(row, currency)
+        if isinstance(asked, FormErrors):
+            bad += [RefusedRow(number, column, words) for column, words in asked.items()]
+        else:
+            good.append(ListingRow(number, *asked))
+    return good, bad
 
 
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:

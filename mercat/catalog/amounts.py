@@ -1,0 +1,79 @@
+"""Amounts of money as people and exports write them: $1,299.00, 12,50 €, 195.6 EUR."""
+
+import re
+from decimal import Decimal
+
+_DOLLARS = ("USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN", "CLP", "COP", "ARS", "BRL")
+_SIGNS: dict[str, tuple[str, ...]] = {
+    "$": _DOLLARS,
+    "€": ("EUR",),
+    "£": ("GBP", "EGP"),
+    "¥": ("JPY", "CNY"),
+    "₹": ("INR",),
+    "₩": ("KRW",),
+    "₽": ("RUB",),
+    "₺": ("TRY",),
+    "₴": ("UAH",),
+    "zł": ("PLN",),
+    "kr": ("SEK", "NOK", "DKK", "ISK"),
+    "R$": ("BRL",),
+    "US$": ("USD",),
+    "CA$": ("CAD",),
+    "C$": ("CAD",),
+    "A$": ("AUD",),
+}
+_PARTS = re.compile(r"(?P<minus>[-\u2212]?)\s*(?P<before>[^\d\s.,'+-]{0,4})\s*(?P<rest>.*)", re.DOTALL)
+_BODY = re.compile(
+    r"(?P<minus>[-\u2212]?)(?P<number>[0-9][0-9.,'\u2019 \u00a0\u202f]*)(?P<after>[^\d.,']{0,5})"
+)
+_PLAIN = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,20})?")
+_COMMA_DECIMALS = re.compile(r"(\d+),(\d{1,2}|\d{4,6})")
+_GROUPED = re.compile(r"(\d{1,3}(?:([ ,.'])\d{3})(?:\2\d{3})*)(?:([.,])(\d{1,6}))?")
+
+
+class NotAnAmount(Exception):
+    """A text that is no amount, or could be two; says which."""
+
+
+def parse(text: str) -> tuple[Decimal, tuple[str, ...]]:
+    """Read an amount and the currencies that its sign or code may mean (none without one).
+
+    Raises NotAnAmount: `1,299` could be 1299 or 1.299; `1e3` and digits of other widths are no amounts."""
+    text = text.strip()
+    if _PLAIN.fullmatch(text):
+        return Decimal(text), ()
+    parts = _PARTS.fullmatch(text)
+    body = (
+        _BODY.fullmatch(parts["rest"].strip()) if parts and len(text) <= 60 and text.isprintable() else None
+    )
+    if parts is None or body is None or (parts["minus"] and body["minus"]):
+        raise NotAnAmount("is not a number such as 79.99")
+    named = _currencies(parts["before"]) or _currencies(body["after"].strip())
+    number = re.sub(r"[\u00a0\u202f]", " ", body["number"]).replace("\u2019", "'").strip()
+    amount = _number(number)
+    return (-amount if parts["minus"] or body["minus"] else amount), named
+
+
+def _currencies(mark: str) -> tuple[str, ...]:
+    mark = mark.strip()
+    if not mark:
+        return ()
+    if found := _SIGNS.get(mark) or _SIGNS.get(mark.lower()):
+        return found
+    if re.fullmatch(r"[A-Za-z]{3}", mark):
+        return (mark.upper(),)
+    raise NotAnAmount("is not a number such as 79.99")
+
+
+def _number(number: str) -> Decimal:
+    if _PLAIN.fullmatch(number):
+        return Decimal(number)
+    if decimals := _COMMA_DECIMALS.fullmatch(number):
+        return Decimal(f"{decimals[1]}.{decimals[2]}")
+    grouped = _GROUPED.fullmatch(number)
+    if grouped is None or grouped[2] == grouped[3]:
+        raise NotAnAmount("is not a number such as 79.99")
+    whole, sign = re.sub(r"\D", "", grouped[1]), grouped[2]
+    if sign == "," and grouped[3] is None and grouped[1].count(",") == 1:
+        raise NotAnAmount(f"could be {whole} or {grouped[1].replace(',', '.')}")
+    return Decimal(f"{whole}.{grouped[4] or 0}")

@@ -1,0 +1,71 @@
+"""BigCommerce's product CSV: rows for products, their variants (SKUs) and pictures, in both its versions."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mercat.catalog.columns import Columns, Format, RowKeys, choices
+from mercat.catalog.messages import BRAND_MAX, EXTERNAL_ID_MAX, ImportRow, ImportVariant
+
+_KIND = ("item", "item_type")
+_PICTURE = re.compile(r"product_image_(?:url|file)_\d+|internal_image_url_export|image_url_import|image_url")
+_OPTION_V3 = re.compile(r"Name=(?P<name>[^|]*)\|Value=(?P<value>[^|]*)")
+_OPTION_V2 = re.compile(r"\[\w+\](?P<name>[^=,]+)=(?P<value>[^,:]+)")
+
+
+def read(row: Columns) -> ImportRow:
+    """Read a product; a variant without a price of its own has the product's."""
+    currency = row.currency()
+    head = next((each for each in row.rows if _kind(each.raw) == "product"), row)
+    skus = [each for each in row.rows if _kind(each.raw) in ("variant", "sku")]
+    price = head.decimal("price", currency)
+    tracked = head.text(head.first("inventory_tracking", "track_inventory")).casefold()
+
+    def variant(each: Columns) -> ImportVariant:
+        quantity = each.quantity(each.first("current_stock", "current_stock_level"))
+        return ImportVariant(
+            each.decimal("price", currency) or price,
+            None if tracked in ("none", "off", "") and not quantity else quantity,
+            each.option_pairs(_options(each)),
+            each.text(each.first("sku", "product_code_sku"), EXTERNAL_ID_MAX),
+        )
+
+    variants = row.variants(variant, skus or [head])
+    visible = head.yes(head.first("is_visible", "product_visible"))
+    pictures = [name for name in row.raw if _PICTURE.fullmatch(name)]
+    return ImportRow(
+        external_id=head.external_id(head.first("id", "product_id", "sku", "product_code_sku")),
+        title=head.title(head.first("name", "product_name")).removeprefix("[Sample] "),
+        description=head.description(head.first("description", "product_description")),
+        brand=head.text(head.first("brand_name", "brand"), BRAND_MAX) or None,
+        category_path=head.paths(head.first("categories", "category"), ";"),
+        currency=currency,
+        status="active" if visible else "draft",
+        options=choices(variants),
+        variants=variants,
+        images=row.all_images(*pictures) if pictures else [],
+    )
+
+
+def _options(row: Columns) -> list[tuple[str, str]]:
+    """Read `Type=Rectangles|Name=Size|Value=S` of version 3, `[S]Size=S` or `[RT]Size=S` of version 2."""
+    text = row.text("options") or row.text(row.first("name", "product_name"))
+    found = [*_OPTION_V3.finditer(text)] or [*_OPTION_V2.finditer(text)]
+    return [(each["name"], each["value"]) for each in found]
+
+
+def _kind(raw: Mapping[str, Any]) -> str:
+    return str(raw.get("item") or raw.get("item_type") or "").strip().casefold()
+
+
+def _keys(raw: Mapping[str, Any]) -> RowKeys:
+    """Name a product by its row's id; the rows after it belong to it."""
+    return RowKeys(str(raw.get("id") or raw.get("product_id") or "") if _kind(raw) == "product" else "")
+
+
+FORMAT = Format(
+    "BigCommerce products",
+    lambda raw: ("item" in raw and "current_stock" in raw) or ("item_type" in raw and "product_name" in raw),
+    read,
+    _keys,
+)

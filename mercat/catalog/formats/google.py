@@ -1,0 +1,67 @@
+"""Google Merchant Center's and Facebook's product feeds (CSV, TSV, XML): a row for each variant."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mercat.catalog.columns import Columns, Format, RowKeys, choices
+from mercat.catalog.messages import BRAND_MAX, EXTERNAL_ID_MAX, ImportRow, ImportVariant
+
+_CHOICES = ("color", "size", "material", "pattern", "size_type", "age_group", "gender")
+_STOCK = ("quantity_to_sell_on_facebook", "sell_on_google_quantity", "quantity", "inventory")
+_SOLD_OUT = ("out of stock", "out_of_stock", "discontinued")
+
+
+def read(row: Columns) -> ImportRow:
+    """Read the items of one group as variants, which what they differ in tells apart.
+
+    `in stock` is no number. A sale price without dates counts as the price."""
+    currency = row.currency()
+    different = [
+        name
+        for name in _CHOICES
+        if row.raw.get("item_group_id")
+        and any(each.text(name) for each in row.rows)
+        and (len(row.rows) == 1 or len({each.text(name) for each in row.rows}) > 1)
+    ]
+
+    def variant(each: Columns) -> ImportVariant:
+        sale = "" if each.text("sale_price_effective_date") else each.text("sale_price")
+        sold_out = each.text("availability").casefold() in _SOLD_OUT
+        return ImportVariant(
+            each.decimal("sale_price" if sale else "price", currency),
+            0 if sold_out else each.quantity(each.first(*_STOCK)),
+            each.option_pairs((name.replace("_", " ").capitalize(), each.text(name)) for name in different),
+            each.text("id", EXTERNAL_ID_MAX),
+        )
+
+    variants = row.variants(variant)
+    kind = row.first("product_type", "google_product_category", "fb_product_category")
+    pairs = [
+        (name.capitalize(), row.text(name)) for name in (*_CHOICES, "gtin", "mpn") if name not in different
+    ]
+    hidden = row.status(row.first("status", "visibility"))
+    return ImportRow(
+        external_id=row.external_id(row.first("item_group_id", "id")),
+        title=row.title(),
+        description=row.description(row.first("description", "rich_text_description")),
+        brand=row.text("brand", BRAND_MAX) or None,
+        category_path=[] if row.text(kind).isdigit() else row.paths(kind),
+        currency=currency,
+        status=hidden,
+        attributes=row.attribute_pairs(pairs),
+        options=choices(variants),
+        variants=variants,
+        images=row.all_images("image_link", "additional_image_link"),
+    )
+
+
+def _keys(raw: Mapping[str, Any]) -> RowKeys:
+    return RowKeys(str(raw.get("item_group_id") or f"id:{raw.get('id') or ''}"))
+
+
+FORMAT = Format(
+    "Google or Facebook feed",
+    lambda raw: "id" in raw and ("image_link" in raw or "availability" in raw),
+    read,
+    _keys,
+)
