@@ -114,10 +114,6 @@ class RefundId(Id):
     prefix = "ref"
 
 
-class LocationId(Id):
-    prefix = "loc"
-
-
 class ShipmentId(Id):
     prefix = "shp"
 

@@ -45,9 +45,9 @@ def audit_of(shop: Connection, *, as_json: bool, prove: bool) -> int:
         _console.print(_table(findings, "noticed" if prove else "violations", wrong))
         if accounts:
             _console.print(_balance(accounts))
-        said = "the audit missed" if prove else "broken"
+        verdict = "the audit missed" if prove else "broken"
         _console.print(
-            f"[red]{len(wrong)} laws {said}."
+            f"[red]{len(wrong)} laws {verdict}."
             if wrong
             else "[green]All laws hold."
             if not prove
@@ -58,14 +58,14 @@ def audit_of(shop: Connection, *, as_json: bool, prove: bool) -> int:
 
 def reconcile_of(shop: Connection, hours: float, *, as_json: bool) -> int:
     """Reconcile; exit with 1 where the provider's books differ from ours."""
-    said = asyncio.run(_reconcile(shop, hours))
+    report = asyncio.run(_reconcile(shop, hours))
     if as_json:
-        typer.echo(msgspec.json.encode(said))
-        return 1 if said.differences else 0
-    show_report(msgspec.structs.asdict(said))
-    if said.differences:
+        typer.echo(msgspec.json.encode(report))
+        return 1 if report.differences else 0
+    show_report(msgspec.structs.asdict(report))
+    if report.differences:
         _console.print("[red]The operator's desk has the cases, under Money.")
-    return 1 if said.differences else 0
+    return 1 if report.differences else 0
 
 
 async def _reconcile(shop: Connection, hours: float) -> Reconciled:

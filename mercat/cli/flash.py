@@ -38,7 +38,7 @@ _console = Console(stderr=True, markup=False, highlight=False)
 
 
 def in_shop(connection: Connection, work: Callable[[Shop], Awaitable[T]]) -> T:
-    """Work with the services of this shop; a refusal is said plainly."""
+    """Work with the services of this shop; a refusal ends it with its words."""
 
     async def run() -> T:
         async with AsyncExitStack() as stack:
@@ -52,7 +52,7 @@ def in_shop(connection: Connection, work: Callable[[Shop], Awaitable[T]]) -> T:
         raise Trouble(str(refused)) from None
 
 
-def create(connection: Connection, sale_id: str, goods: str, starts_at: datetime, **told: object) -> int:
+def create(connection: Connection, sale_id: str, goods: str, starts_at: datetime, **terms: object) -> int:
     """Plan a sale of an offer, or of a product's featured one."""
 
     async def work(shop: Shop) -> Sale:
@@ -63,7 +63,7 @@ def create(connection: Connection, sale_id: str, goods: str, starts_at: datetime
                 offer_id = ids.parse(OfferId, goods)
         except ValueError:
             raise Trouble(f"{goods} is neither an offer (off_…) nor a product (prod_…).") from None
-        given = {"sale_id": sale_id, "starts_at": starts_at, **told}
+        given = {"sale_id": sale_id, "starts_at": starts_at, **terms}
         try:
             sale = msgspec.convert({**given, "offer_id": int(offer_id)}, NewSale, dec_hook=_hook)
         except msgspec.ValidationError as error:
@@ -83,7 +83,7 @@ def _hook(kind: type, value: object) -> object:
 def prepare(
     connection: Connection, sale_id: str, who: str, *, people: int, out: Path | None, dry_run: bool
 ) -> int:
-    """Get the shop ready: each step is said, and with `dry_run` only said."""
+    """Get the shop ready: print each step, and with `dry_run` take none."""
 
     async def work(shop: Shop) -> int:
         sale = await shop.flashsale.sale(sale_id)
@@ -119,8 +119,8 @@ class Plan:
         self.steps = Table("step", "how it stands", box=None, header_style="bold")
         self.problems: list[str] = []
 
-    def step(self, name: str, said: str, *, good: bool = True) -> None:
-        self.steps.add_row(name, said if good else f"NOT GOOD: {said}")
+    def step(self, name: str, state: str, *, good: bool = True) -> None:
+        self.steps.add_row(name, state if good else f"NOT GOOD: {state}")
         if not good:
             self.problems.append(name)
 
@@ -262,15 +262,15 @@ def check_file(file: Path) -> int:
 
 
 def _show_certificate(made: Certified) -> int:
-    said = made.certificate
-    broken = [law.law for law in said.laws if law.violations]
+    content = made.certificate
+    broken = [law.law for law in content.laws if law.violations]
     table = Table(box=None, show_header=False)
     for name, value in (
-        ("sale", f"{said.sale_id}: {said.title}"),
-        ("offered, sold", f"{said.units:,}, {said.sold:,}"),
-        ("joined, of these drawn", f"{said.joined:,}, {said.drawn:,}"),
-        ("passes, used, lapsed", f"{said.passes:,}, {said.used:,}, {said.lapsed:,}"),
-        ("laws checked, broken", f"{len(said.laws)}, {', '.join(broken) or 'none'}"),
+        ("sale", f"{content.sale_id}: {content.title}"),
+        ("offered, sold", f"{content.units:,}, {content.sold:,}"),
+        ("joined, of these drawn", f"{content.joined:,}, {content.drawn:,}"),
+        ("passes, used, lapsed", f"{content.passes:,}, {content.used:,}, {content.lapsed:,}"),
+        ("laws checked, broken", f"{len(content.laws)}, {', '.join(broken) or 'none'}"),
         ("signed with", made.key),
     ):
         table.add_row(name, value)
@@ -279,7 +279,7 @@ def _show_certificate(made: Certified) -> int:
 
 
 def rehearse_of(people: int, units: int, rate: float) -> int:
-    """Play a whole sale in a shop of its own, told as it goes."""
+    """Play a whole sale in a shop of its own, and print how it goes."""
     from mercat.lab.bench.flash import rehearse
 
     done = asyncio.run(rehearse(people, units, rate, _console.print))
@@ -321,7 +321,7 @@ def flash_create(  # noqa: PLR0913  - an option is a parameter
     members: Annotated[bool, typer.Option(help="Only for people with an account.")] = False,
     data: Data = HERE,
 ) -> None:
-    """Plan a sale. Its offer is sold in it alone from now on; the draw's commitment is said."""
+    """Plan a sale. Its offer is sold in it alone from now on; the draw's commitment is printed."""
     with opened_shop(data, "flash") as shop:
         create(
             shop,

@@ -52,7 +52,7 @@ class Connection:
 
     def environment(self) -> dict[str, str]:
         """Return the `MERCAT_…` variables that processes of this shop read their settings from."""
-        told = {
+        variables = {
             "DATA": self.data,
             "SECRET_KEY": self.secret_key,
             "POSTGRES_HOST": self.postgres_host,
@@ -62,8 +62,8 @@ class Connection:
             "CACHE_URL": self.cache_url,
         }
         if self.port:
-            told |= {"HOST": self.host, "PORT": str(self.port)}
-        return {f"MERCAT_{name}": value for name, value in told.items()}
+            variables |= {"HOST": self.host, "PORT": str(self.port)}
+        return {f"MERCAT_{name}": value for name, value in variables.items()}
 
     def postgres(self, role: str = OWNER) -> dict[str, Any]:
         """Keyword arguments for `asyncpg.connect` and `psycopg2.connect` alike."""

@@ -54,33 +54,33 @@ class Worker:
         self.name = self.title = program.name
         self.process: subprocess.Popen[bytes] | None = None
         self.pipe: int | None = None
-        self._said = False
+        self._was_ready = False
 
     def start(self) -> None:
         self.close()
-        self._said = False
-        self.pipe, told = os.pipe()
+        self._was_ready = False
+        self.pipe, writer = os.pipe()
         os.set_blocking(self.pipe, False)
         try:
             self.process = subprocess.Popen(
                 list(self.program.argv),
                 stdin=subprocess.DEVNULL,
-                env=environment_for(self.connection, {**self.program.environment, READY: str(told)}),
-                pass_fds=[told],
+                env=environment_for(self.connection, {**self.program.environment, READY: str(writer)}),
+                pass_fds=[writer],
                 start_new_session=True,
                 preexec_fn=dying_with_us(signal.SIGKILL),
             )
         except OSError as error:
             raise Trouble(f"{self.name} cannot be run: {error}.") from None
         finally:
-            os.close(told)
+            os.close(writer)
 
     def ready(self) -> bool:
-        if not self._said and self.pipe is not None:
+        if not self._was_ready and self.pipe is not None:
             with contextlib.suppress(BlockingIOError):
-                self._said = bool(os.read(self.pipe, 64))
+                self._was_ready = bool(os.read(self.pipe, 64))
                 self.close()
-        return self._said
+        return self._was_ready
 
     def ask_to_stop(self, hurry: bool = False) -> None:
         if self.process and self.process.poll() is None:
@@ -112,7 +112,7 @@ class Child:
         self.was_ready = False
         self.alarmed_at = -_ALARM_S * 1.0
         self.complaint = ""
-        """Why it could not be started, as it was said last."""
+        """Why it could not be started, as last reported."""
 
     @property
     def alive(self) -> bool:

@@ -45,7 +45,7 @@ def inner_text(value: object) -> str:
     return _inner.encode(value).decode()
 
 
-def _decode_shown(kind: type, value: object) -> object:
+def _decode_shown(kind: type[Any], value: object) -> object:
     if issubclass(kind, Id) and not isinstance(value, str):
         raise ValueError(f"Expected an id, `{kind.prefix}_…`")
     return _decode_ours(kind, value)

@@ -60,17 +60,19 @@ class Store:
             async with asyncio.timeout(_PATIENCE_S):
                 if len(commands) == 1:
                     return [await self._one(commands[0])]
-                async with self.client.pipeline(transaction=False) as pipe:
+                async with self.client.pipeline(transaction=False) as opened:
+                    pipe: Any = opened  # its methods have no types
                     for command in commands:
                         pipe.execute_command(*command)
-                    answers = await pipe.execute(raise_on_error=False)
+                    answers: list[Any] = await pipe.execute(raise_on_error=False)
                 return [unavailable(answer) if _refused(answer) else answer for answer in answers]
         except (ValkeyError, OSError) as error:
             return [unavailable(error)] * len(commands)
 
     async def _one(self, command: Command) -> Any:
         try:
-            return await self.client.execute_command(*command)
+            client: Any = self.client
+            return await client.execute_command(*command)
         except NoScriptError as error:
             return error
 
@@ -80,7 +82,8 @@ class Store:
             self._url, protocol=2, socket_timeout=None, socket_connect_timeout=2
         )
         try:
-            async with patient.pubsub() as pubsub:
+            async with patient.pubsub() as opened:
+                pubsub: Any = opened
                 await pubsub.subscribe(channel)
                 async for message in pubsub.listen():
                     if message["type"] == "message":

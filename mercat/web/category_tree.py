@@ -1,13 +1,12 @@
 """The categories of the shop with their counts, read at most every few seconds by a process."""
 
 import asyncio
-from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
 from mercat.catalog import Category
 from mercat.ids import CategoryId
-from mercat.kit.db_errors import AWAY
-from mercat.kit.refusals import NotFound, Refusal
+from mercat.kit.refusals import NotFound
+from mercat.kit.snapshot import Snapshot
 from mercat.shop import Shop
 
 _FRESH_S = 2.0
@@ -38,24 +37,18 @@ class CategoryTree:
 
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
-        self._known: dict[str, CategoryNode] = {}
-        self._read_at = -_FRESH_S
-        self._reading: asyncio.Task[None] | None = None
+        self._known = Snapshot(self._read, _FRESH_S)
 
     async def all(self) -> dict[str, CategoryNode]:
-        if asyncio.get_running_loop().time() - self._read_at > _FRESH_S:
-            if self._reading is None:
-                self._reading = asyncio.create_task(self._refresh())
-            reading: Awaitable[None] = asyncio.shield(self._reading)
-            await reading
-        return self._known
+        """Return every category by its slug."""
+        return await self._known.get()
 
     async def find(self, slug: str) -> CategoryNode:
         """Find a category, also one that was made this moment; raise NotFound where there is none."""
         found = (await self.all()).get(slug)
         if found is None:
-            await self._read()
-            found = self._known.get(slug)
+            self._known.forget()
+            found = (await self.all()).get(slug)
         if found is None:
             raise NotFound("There is no such category. It may have been renamed.", pointer="/category")
         return found
@@ -66,22 +59,13 @@ class CategoryTree:
         roots.sort(key=lambda node: (-node.product_count, node.name))
         return roots
 
-    async def _refresh(self) -> None:
-        try:
-            await self._read()
-        except (Refusal, *AWAY):
-            pass  # the shop goes on with the categories it knew
-        finally:
-            self._read_at = asyncio.get_running_loop().time()
-            self._reading = None
-
-    async def _read(self) -> None:
+    async def _read(self) -> dict[str, CategoryNode]:
         none: dict[str, int] = {}
         categories, counts = await asyncio.gather(
             self._shop.catalog.categories(),
             self._shop.breakers["search"].ask(self._shop.search.category_counts(), none),
         )
-        self._known = _tree(categories, counts)
+        return _tree(categories, counts)
 
 
 def _tree(categories: list[Category], counts: dict[str, int]) -> dict[str, CategoryNode]:

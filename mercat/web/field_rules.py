@@ -1,7 +1,10 @@
 """Collect what a struct says of its fields: the limits of a value, as a form shows and explains them."""
 
+# msgspec does not type the limits of its types:
+# pyright: reportUnknownVariableType=false
+
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from markupsafe import Markup
@@ -99,7 +102,7 @@ def _rule(name: str, type_: Any, kind: inspect.Type, required: bool) -> FieldRul
         kind = main_kind(kind)
     extra: dict[str, Any] = {}
     if isinstance(kind, inspect.Metadata):
-        extra, kind = dict(kind.extra or {}), kind.type
+        extra, kind = cast(Any, kind).extra or {}, kind.type
     if isinstance(kind, inspect.UnionType):
         kind = main_kind(kind)
     return FieldRule(name, type_, kind, required, extra.get("words", ""), bool(extra.get("money")))
@@ -118,7 +121,7 @@ def bare(kind: inspect.Type) -> inspect.Type:
     return kind
 
 
-def _range(least: float | None, most: float | None) -> str:
+def _range(least: Any, most: Any) -> str:
     if least is not None and most is not None:
         return f" from {least:,} to {most:,}"
     if least is not None:

@@ -255,7 +255,8 @@ def _why_text(kind: inspect.StrType, typed: Any, words: str) -> str:
 def _why_among(items: Sequence[tuple[str, inspect.Type, Any]], words: str) -> str:
     """Say what is wrong with the first item that does not fit, under its name."""
     for name, kind, value in items:
-        own = kind.extra.get("words", "") if isinstance(kind, inspect.Metadata) and kind.extra else ""
+        extra = cast(Any, kind).extra if isinstance(kind, inspect.Metadata) else None
+        own = str(extra["words"]) if extra and "words" in extra else ""
         plain = bare(kind)
         if isinstance(plain, inspect.StrType) and (why := _why_text(plain, value, own or words)):
             return f"{str(name)[:_SHOWN]}: {why[:1].lower()}{why[1:]}"

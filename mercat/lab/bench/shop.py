@@ -80,9 +80,9 @@ def _free_port() -> int:
 @asynccontextmanager
 async def staff(connection: Connection, more: Mapping[str, str] | None = None) -> AsyncGenerator[Shop]:
     """Connect to the services of a running shop, to set a scene quickly without HTTP."""
-    told = settings.load({**os.environ, **connection.environment(), **(more or {})})
+    loaded = settings.load({**os.environ, **connection.environment(), **(more or {})})
     async with AsyncExitStack() as stack:
-        shop = await build_shop(told, stack)
+        shop = await build_shop(loaded, stack)
         await shop.host.lease_worker()
         yield shop
 
@@ -103,8 +103,8 @@ def cpu_s(part: str) -> float:
         with suppress(OSError):
             command = Path(f"/proc/{process}/cmdline").read_text().rstrip("\0").replace("\0", " ")
             if command.endswith(part):
-                told = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
-                ticks += int(told[11]) + int(told[12])
+                fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+                ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK")
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import asyncpg
 
@@ -96,7 +96,7 @@ class SimulatedProcess:
         self._mutation = mutation
         self._texts: dict[str, str] = {}
         # Of claims that come together the smaller id is the first, and ids are not of the seed.
-        vars(vars(vars(shop.flashsale)["_passes"])["_claims"])["_batch_max"] = 1
+        cast(Any, shop.flashsale)._passes._claims._batch_max = 1
         parts = [part for service in shop.host.here.values() for part in parts_of(service)]
         for part in parts:
             if "_db" in getattr(part, "__dict__", ()):
@@ -108,12 +108,11 @@ class SimulatedProcess:
 
     async def look_at_sales(self) -> None:
         """Look at the sales once a seed: both would look again by the machine's clock."""
-        sales, gate = vars(vars(self.shop.flashsale)["_sales"]), vars(self.shop.checkout.gate)
-        snapshots: list[Any] = [sales["_standing"], gate["_offers"]]
-        for snapshot in snapshots:
+        flashsale, gate = cast(Any, self.shop.flashsale), cast(Any, self.shop.checkout.gate)
+        for snapshot in (flashsale._sales._standing, gate._offers):
             snapshot.forget()
             await snapshot.get()
-            vars(snapshot)["_due"] = math.inf
+            snapshot._due = math.inf
 
     def begin(self, plan: FaultPlan) -> None:
         """Begin a seed: alive, awake, with a plan of its own."""
@@ -192,7 +191,7 @@ class SimulatedProcess:
 
     def _intercept(self, name: str, store: Store) -> None:
         together = vars(store)["_together"]
-        pipeline: Any = vars(together)["_flush"]
+        pipeline = cast(Any, vars(together)["_flush"])
         hashes: dict[str, str] = vars(store)["_hashes"]
 
         async def in_its_turn(commands: list[Command]) -> list[Any]:

@@ -86,7 +86,7 @@ def _answer_first(shop: Shop) -> None:
     under_way: set[asyncio.Task[Any]] = set()
 
     async def end(checkout_id: CheckoutId, fence: int, outcome: Confirmed | Refused) -> CheckoutAnswer:
-        task = asyncio.ensure_future(real(checkout_id, fence, outcome))
+        task: asyncio.Task[Any] = asyncio.ensure_future(real(checkout_id, fence, outcome))
         under_way.add(task)
         task.add_done_callback(lambda done: (under_way.discard(done), done.cancelled() or done.exception()))
         return saga.answer(outcome)

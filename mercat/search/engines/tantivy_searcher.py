@@ -59,7 +59,8 @@ class TantivySearcher:
             str(number): {"terms": {"field": each.field, "size": each.size, "segment_size": each.per_segment}}
             for number, each in enumerate(wanted)
         }
-        answer: dict[str, Any] = self._searcher.aggregate(self._native(clause), aggregations)
+        searcher: Any = self._searcher
+        answer: dict[str, Any] = searcher.aggregate(self._native(clause), aggregations)
         return [
             {bucket["key"]: int(bucket["doc_count"]) for bucket in answer[str(number)]["buckets"]}
             for number in range(len(wanted))

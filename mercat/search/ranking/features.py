@@ -7,7 +7,7 @@ at once; 200 take about a millisecond. Names that begin with `kind` are about th
 the description; the shipped ranker refers to features by these names."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -212,7 +212,7 @@ def _best_coverage(phrasings: list[Column], rows: Rows) -> Column:
 def _position_features(f: dict[str, Column], matches: _Matches) -> None:
     """Compute where in title and prose the words first are; behind the end where they are not."""
     for field, places in (("title", matches.title), ("prose", matches.prose)):
-        first: Any = np.where(places.any(2), places.argmax(2), places.shape[2])
+        first = cast(Any, np.where(places.any(2), places.argmax(2), places.shape[2]))
         f[f"{field}_first"], f[f"{field}_last_word_at"] = first.min(1) * 1.0, first[:, -1] * 1.0
 
 
@@ -403,10 +403,10 @@ def _things_named(texts: Rows, product_words: NDArray[np.bool_]) -> tuple[Column
     none = ~is_thing.any(1)
     first = is_thing.argmax(1)
     last = end - is_thing[:, ::-1].argmax(1)
-    run: Any = first.copy()
+    run = first.copy()
     for _ in range(_RUN_MAX):
         after = np.minimum(run + 1, end)
-        run = np.where(is_thing[every, after], after, run)
+        run = cast(Any, np.where(is_thing[every, after], after, run))
     return tuple(np.where(none, 0, texts[every, at]) for at in (first, last, run))  # type: ignore[return-value]
 
 

@@ -80,8 +80,8 @@ class JudgedQuery:
 
     def ranked(self, score: Column) -> list[str]:
         """Order the candidates by a score and the bonus."""
-        order = np.argsort(-(score + features.bonus(self.features)), kind="stable")
-        return [self.products[place] for place in order][:_RANKED_MAX]
+        order = cast(Any, np.argsort(-(score + features.bonus(self.features)), kind="stable"))
+        return [self.products[int(place)] for place in order.tolist()[:_RANKED_MAX]]
 
 
 def _lines(file: Path) -> Iterator[bytes]:
@@ -157,7 +157,7 @@ def train(
         data: Any = lightgbm.Dataset(
             rows, grades, group=[len(each.products) for each in useful], init_score=priors
         )
-        model: Any = lightgbm.train({**_PARAMETERS, "seed": seed * 100 + bag}, data, _ROUNDS)
+        model: Any = cast(Any, lightgbm).train({**_PARAMETERS, "seed": seed * 100 + bag}, data, _ROUNDS)
         grown += gbdt.trees_of_lightgbm(model.dump_model())
     return gbdt.RankerModel(list(names), grown, _BAGS, about or {})
 

@@ -1,5 +1,6 @@
 """The sandbox: a card network for trying things out, which lives in the shop and moves no money."""
 
+import asyncpg
 from msgspec import Struct
 
 from mercat.payments.provider import ProviderDeclaration
@@ -21,9 +22,13 @@ OWN_SETTINGS = SandboxSettings
 def declare(settings: Settings) -> ProviderDeclaration:
     hang_s = settings.part(SandboxSettings).sandbox_hang_s
     secret = settings.key("sandbox notices")
+
+    def connect(db: asyncpg.Pool) -> Sandbox:
+        return Sandbox(db, hang_s, settings.provider_timeout_s, secret)
+
     return ProviderDeclaration(
         title="the sandbox",
-        connect=lambda db: Sandbox(db, hang_s, settings.provider_timeout_s, secret),
+        connect=connect,
         signature_header="mercat-signature",
         real_money=False,
         test_cards=TEST_CARDS,
