@@ -23,6 +23,7 @@ from mercat.ids import (
     CartId,
     CheckoutId,
     LineId,
+    LinkId,
     OfferId,
     OrderId,
     ProductId,
@@ -214,6 +215,46 @@ class AccountOpened(Event, frozen=True, kw_only=True):
     user_id: UserId
     email: str
     name: str
+    link_id: LinkId | None = None
+    """Of the link that confirms the e-mail address."""
+
+
+class AccountOpenedAgain(Event, frozen=True, kw_only=True):
+    """Somebody tried to register with the e-mail address of an account, or to move theirs to it."""
+
+    notice_id: LinkId
+    user_id: UserId
+    email: str
+    name: str
+
+
+class PasswordResetAsked(Event, frozen=True, kw_only=True):
+    """Somebody forgot the password of an account."""
+
+    link_id: LinkId
+    user_id: UserId
+    email: str
+    name: str
+
+
+class EmailConfirmationAsked(Event, frozen=True, kw_only=True):
+    """An e-mail address of an account, or its next one, is to be confirmed."""
+
+    link_id: LinkId
+    user_id: UserId
+    email: str
+    name: str
+
+
+class SignInChanged(Event, frozen=True, kw_only=True):
+    """How a person signs in changed, or is about to; `email` is where they are told."""
+
+    notice_id: LinkId
+    user_id: UserId
+    email: str
+    name: str
+    new_email: str = ""
+    """The address that is to be confirmed; empty where the password changed."""
 
 
 AnyEvent = (
@@ -228,4 +269,8 @@ AnyEvent = (
     | RatingChanged
     | SellerRegistered
     | AccountOpened
+    | AccountOpenedAgain
+    | PasswordResetAsked
+    | EmailConfirmationAsked
+    | SignInChanged
 )

@@ -74,6 +74,10 @@ class UserId(Id):
     prefix = "usr"
 
 
+class LinkId(Id):
+    prefix = "lnk"
+
+
 class AddressId(Id):
     prefix = "adr"
 

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 Part = TypeVar("Part")
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Secret(str):
@@ -77,6 +78,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Processes that answer requests. The same as `--workers`."""
     log_level: str = "warning"
     """What is logged on standard error: debug (every request), info, warning or error."""
+    dev_pages: bool = False
+    """Test mode: the sign-in page shows the demo's logins, checkout the sandbox's test cards, and `/dev/mail`
+    all letters. `--demo` sets it."""
     reload: bool = False
     """Whether workers start again when a file of the package changes: `make dev`. Needs watchfiles."""
     public_url: str = ""
@@ -198,6 +202,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             return frozenset(self.hosts.lower().split())
         name = urlsplit(self.public_url).hostname
         return frozenset({name, self.host.lower(), "localhost", "127.0.0.1", "::1"}) if name else frozenset()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine reaches the shop."""
+        return {self.host, *self.allowed_hosts()} <= _LOOPBACK
 
     def part(self, kind: type[Part]) -> Part:
         """Read the settings that a part declares for itself; WrongSetting names one with a wrong value."""

@@ -48,7 +48,8 @@ def furnished(engines: Connection) -> tuple[Settings, dict[str, list[asyncpg.Rec
     """A database with every schema, and the rows that each table was made with."""
     settings = load({**os.environ, **engines.environment()})
     seeds = asyncio.run(_furnish(engines, settings))
-    return msgspec.structs.replace(settings, variables={"sandbox_hang_s": Secret("0.05")}), seeds
+    variables = {"sandbox_hang_s": Secret("0.05")}
+    return msgspec.structs.replace(settings, dev_pages=True, variables=variables), seeds
 
 
 async def _furnish(engines: Connection, settings: Settings) -> dict[str, list[asyncpg.Record]]:

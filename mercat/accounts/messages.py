@@ -6,13 +6,13 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta, Struct
 
 from mercat.ids import AddressId, PaymentMethodId, UserId
-from mercat.kit.refusals import Conflict, SignInFirst
+from mercat.kit.refusals import Conflict, NotFound, SignInFirst
 
 EMAIL_MAX = 254  # RFC 5321, 4.5.3.1.3
 EMAIL_PATTERN = r"^[^@\s]+@[^@\s]+\.[^@\s]+(?![\s\S])"
 EMAIL_PROBLEM = "Write an e-mail address, such as ann@example.com."
 Email = Annotated[str, Meta(max_length=EMAIL_MAX, pattern=EMAIL_PATTERN, extra={"words": EMAIL_PROBLEM})]
-PASSWORD_MIN, PASSWORD_MAX = 6, 200
+PASSWORD_MIN, PASSWORD_MAX = 8, 200
 Password = Annotated[str, Meta(min_length=PASSWORD_MIN, max_length=PASSWORD_MAX)]
 PERSON_NAME_MAX = 200
 PersonName = Annotated[str, Meta(min_length=1, max_length=PERSON_NAME_MAX, pattern=r"\S")]
@@ -33,6 +33,36 @@ class NewPerson(Struct, frozen=True):
 
 class Credentials(Struct, frozen=True):
     email: str
+    password: str
+
+
+class AccountDetails(Struct, frozen=True):
+    """An account, as its owner sees it."""
+
+    user_id: UserId
+    email: str
+    email_verified: bool
+    name: str
+    created_at: datetime
+    two_factor: bool = False
+
+
+class PersonChange(Struct, frozen=True):
+    """What changes of an account; None stays. E-mail and password need the present password.
+
+    `session_token`: the session that goes on when the password changes."""
+
+    name: str | None = None
+    email: str | None = None
+    password: str | None = None
+    current_password: str = ""
+    session_token: str = ""
+
+
+class PasswordReset(Struct, frozen=True):
+    """The token of a letter's link, and the new password."""
+
+    token: str
     password: str
 
 
@@ -98,6 +128,10 @@ class EmailTaken(Conflict):
 
 class WrongPassword(SignInFirst):
     """E-mail address or password is wrong."""
+
+
+class LinkExpired(NotFound):
+    """This link was used before or is too old. Ask for a new one."""
 
 
 class TooMany(Conflict):

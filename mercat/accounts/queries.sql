@@ -1,19 +1,127 @@
--- name: open(user_id, email, name, password, roles)
+-- name: open(user_id, email, name, password, roles, link_id, expires_at)
 with opened as (
     insert into accounts.person (user_id, email, name, password, roles)
     values (:user_id, :email, :name, :password, :roles)
     on conflict (lower(email)) do nothing
     returning user_id, email, name
+), link as (
+    insert into accounts.link (link_id, kind, user_id, email, expires_at)
+    select :link_id::bigint, 'email', user_id, email, :expires_at::timestamptz from opened
 )
 select user_id, events.tell('AccountOpened', jsonb_build_object('event', 'AccountOpened', 'user_id', user_id,
-    'email', email, 'name', name)) as told
+    'email', email, 'name', name, 'link_id', :link_id)) as told
 from opened;
+
+-- name: tell_owner(email, notice_id)
+-- Writes to who has an account with this address that somebody tried to open another.
+select events.tell('AccountOpenedAgain', jsonb_build_object('event', 'AccountOpenedAgain', 'notice_id',
+    :notice_id::bigint, 'user_id', user_id, 'email', email, 'name', name)) as told
+from accounts.person where lower(email) = lower(:email);
+
+-- name: ask_reset(link_id, email, now, expires_at)
+-- The same writes whether or not somebody has the address, so that the time does not tell.
+with swept as (
+    delete from accounts.link where expires_at < :now
+), person as (
+    select user_id, email, name from accounts.person where lower(email) = lower(:email)
+), asked as (
+    insert into accounts.link (link_id, kind, user_id, email, expires_at)
+    values (:link_id::bigint, 'reset', (select user_id from person), :email, :expires_at)
+    returning link_id
+)
+select events.tell('PasswordResetAsked', jsonb_build_object('event', 'PasswordResetAsked', 'link_id', link_id,
+    'user_id', user_id, 'email', person.email, 'name', name)) as told
+from person cross join asked;
+
+-- name: person_of_link(link_id, kind, now)
+select p.user_id, p.email
+from accounts.link l
+join accounts.person p using (user_id)
+where l.link_id = :link_id and l.kind = :kind and l.expires_at > :now;
+
+-- name: reset_password(link_id, password, now, notice_id)
+-- Who read the letter has the address, so it is confirmed. All other links end.
+with link as (
+    delete from accounts.link where link_id = :link_id and kind = 'reset' and expires_at > :now
+    returning user_id, email
+), others as (
+    delete from accounts.link l using link where l.user_id = link.user_id and l.link_id <> :link_id
+), changed as (
+    update accounts.person p set password = :password,
+        email_verified_at = case when lower(p.email) = lower(link.email) then coalesce(p.email_verified_at, :now)
+            else p.email_verified_at end
+    from link where p.user_id = link.user_id
+    returning p.user_id, p.email, p.name
+)
+select user_id, events.tell('SignInChanged', jsonb_build_object('event', 'SignInChanged', 'notice_id',
+    :notice_id::bigint, 'user_id', user_id, 'email', email, 'name', name)) as told
+from changed;
+
+-- name: change_password(user_id, former, password, notice_id)
+with changed as (
+    update accounts.person set password = :password where user_id = :user_id and password = :former
+    returning user_id, email, name
+), links as (
+    delete from accounts.link using changed where link.user_id = changed.user_id
+)
+select user_id, events.tell('SignInChanged', jsonb_build_object('event', 'SignInChanged', 'notice_id',
+    :notice_id::bigint, 'user_id', user_id, 'email', email, 'name', name)) as told
+from changed;
+
+-- name: rename(user_id, name)
+update accounts.person set name = :name where user_id = :user_id
+returning user_id, email, name, roles, seller_id;
+
+-- name: has_email(email)
+select exists (select from accounts.person where lower(email) = lower(:email));
+
+-- name: ask_confirmation(user_id, link_id, email, expires_at)
+-- A link to another address than this one ends: it may have been a slip of the hand.
+with person as (
+    select user_id, name from accounts.person where user_id = :user_id
+), former as (
+    delete from accounts.link where user_id = :user_id and kind = 'email' and lower(email) <> lower(:email)
+), asked as (
+    insert into accounts.link (link_id, kind, user_id, email, expires_at)
+    select :link_id::bigint, 'email', user_id, :email, :expires_at from person
+    returning link_id, email
+)
+select events.tell('EmailConfirmationAsked', jsonb_build_object('event', 'EmailConfirmationAsked', 'link_id',
+    link_id, 'user_id', user_id, 'email', asked.email, 'name', name)) as told
+from person cross join asked;
+
+-- name: tell_former_address(user_id, new_email, notice_id)
+select events.tell('SignInChanged', jsonb_build_object('event', 'SignInChanged', 'notice_id', :notice_id::bigint,
+    'user_id', user_id, 'email', email, 'name', name, 'new_email', :new_email::text)) as told
+from accounts.person where user_id = :user_id;
+
+-- name: to_confirm(user_id, now)
+-- The address that waits for its confirmation: the next one, or the present one until it has been confirmed.
+select coalesce(
+    (select l.email from accounts.link l
+     where l.user_id = p.user_id and l.kind = 'email' and l.expires_at > :now and lower(l.email) <> lower(p.email)
+     order by l.link_id desc limit 1),
+    case when p.email_verified_at is null then p.email end)
+from accounts.person p
+where p.user_id = :user_id;
+
+-- name: confirm_email(link_id, now)
+with link as (
+    delete from accounts.link where link_id = :link_id and kind = 'email' and expires_at > :now
+    returning user_id, email
+), others as (
+    delete from accounts.link l using link where l.user_id = link.user_id and l.link_id <> :link_id
+)
+update accounts.person p set email = link.email, email_verified_at = :now
+from link where p.user_id = link.user_id
+returning p.user_id, p.email, p.name, p.roles, p.seller_id;
 
 -- name: by_email(email)
 select user_id, email, name, password, roles, seller_id from accounts.person where lower(email) = lower(:email);
 
 -- name: by_id(user_id)
-select user_id, email, name, password, roles, seller_id from accounts.person where user_id = :user_id;
+select user_id, email, name, password, roles, seller_id, email_verified_at, opened_at
+from accounts.person where user_id = :user_id;
 
 -- name: claim(guest_id, user_id)
 insert into accounts.claimed (guest_id, user_id) values (:guest_id, :user_id) on conflict do nothing;
@@ -29,6 +137,13 @@ update accounts.person
 set roles = case when :role = any (roles) then roles else roles || :role end, seller_id = coalesce(:seller_id,
     seller_id)
 where user_id = :user_id
+returning user_id, email, name, roles, seller_id;
+
+-- name: set_operator(email, given)
+update accounts.person
+set roles = case when :given then array_remove(roles, 'operator') || 'operator'::text
+    else array_remove(roles, 'operator') end
+where lower(email) = lower(:email)
 returning user_id, email, name, roles, seller_id;
 
 -- name: add_addresses(user_ids, address_ids, names, line1s, line2s, cities, regions, postal_codes, countries, phones)

@@ -11,24 +11,37 @@ from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 from mercat import ids
 from mercat.accounts.messages import (
+    AccountDetails,
     Address,
     CardLabel,
     Credentials,
     EmailTaken,
+    LinkExpired,
     NewAddress,
     NewPerson,
+    PasswordReset,
     PaymentMethod,
+    PersonChange,
     Session,
     TooMany,
     WrongPassword,
 )
-from mercat.accounts.rules import account_problem, guest_of, guest_token
-from mercat.ids import AddressId, PaymentMethodId, SellerId, UserId
+from mercat.accounts.rules import (
+    account_problem,
+    changed_account,
+    email_problem,
+    guest_of,
+    guest_token,
+    normal_password,
+    password_problem,
+)
+from mercat.ids import AddressId, LinkId, PaymentMethodId, SellerId, UserId
 from mercat.kit import clock, codec, sql
 from mercat.kit.batching import Coalescer
 from mercat.kit.limits import Limit, Limits
 from mercat.kit.refusals import Invalid, NotFound, SignInFirst, TooManyRequests
 from mercat.kit.rpc import IN_BODY, Caller
+from mercat.kit.signing import unseal
 from mercat.kit.text import normal_text
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
@@ -37,6 +50,9 @@ queries = sql.load("mercat.accounts")
 _DAY_S = 24 * 3_600
 _SESSION_S = 30 * _DAY_S
 _GUESSES = Limit(rate=0.2, burst=20)
+_LETTERS = Limit(rate=1 / 300, burst=10)
+_CONFIRM_WITHIN = timedelta(days=3)
+_RESET_WITHIN = timedelta(hours=1)
 _HASHING_AT_ONCE = 2
 _PEOPLE = (
     ("ann@example.com", "Ann", ["shopper"]),
@@ -60,6 +76,7 @@ class Accounts:
         self._store = store
         self._test_cards = test_cards
         self._guests = settings.key("guests")
+        self._links = settings.key("links")
         self._limits = Limits(store)
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
         self._nobody = self._hasher.hash(secrets.token_hex())
@@ -70,37 +87,161 @@ class Accounts:
 
     async def register(self, person: NewPerson) -> UserId:
         """Open an account; EmailTaken where there is one, Invalid for what `account_problem` finds."""
+        return await self._register(person, ["shopper"])
+
+    async def _register(self, person: NewPerson, roles: list[str]) -> UserId:
         email, name = normal_text(person.email), normal_text(person.name)
-        if problem := account_problem(email, person.password, name):
+        password = normal_password(person.password)
+        if problem := account_problem(email, password, name):
             raise Invalid(problem[0], pointer=problem[1])
-        user_id = await self._open(email, person.password, name, ["shopper"])
+        user_id = await self._open(email, password, name, roles)
         if user_id is None:
+            await self._tell_owner(email)
             raise EmailTaken(pointer="/email")
         return user_id
 
-    async def _open(self, email: str, password: str, name: str, roles: list[str]) -> UserId | None:
+    async def _tell_owner(self, email: str) -> None:
+        if await self._may_write_to(email):
+            await self._db.fetch(queries.tell_owner, email, ids.new(LinkId))
+
+    async def _may_write_to(self, email: str) -> bool:
+        """Whether one more letter may go to an address that somebody typed; nobody is flooded."""
+        [verdict] = await self._limits.take((f"letters:{_digest(email)}", _LETTERS))
+        return verdict.allowed
+
+    async def _hash(self, password: str) -> str:
         async with self._hashing:
-            hashed = await asyncio.to_thread(self._hasher.hash, password)
-        row = await self._db.fetchrow(queries.open, ids.new(UserId), email, name, hashed, roles)
+            return await asyncio.to_thread(self._hasher.hash, password)
+
+    async def _check(self, hashed: str, password: str) -> bool:
+        async with self._hashing:
+            return await asyncio.to_thread(self._matches, hashed, password)
+
+    async def _open(self, email: str, password: str, name: str, roles: list[str]) -> UserId | None:
+        hashed = await self._hash(password)
+        link = ids.new(LinkId), clock.now() + _CONFIRM_WITHIN
+        row = await self._db.fetchrow(queries.open, ids.new(UserId), email, name, hashed, roles, *link)
         return UserId(row["user_id"]) if row else None
 
     async def verify(self, credentials: Credentials) -> UserId:
         """Check a password; WrongPassword, or TooManyRequests for too many guesses.
 
         An unknown e-mail takes as long as a wrong password, and is refused alike."""
-        email, password = normal_text(credentials.email), credentials.password
-        bucket = f"sign-in:{sha256(email.lower().encode()).hexdigest()}"
-        [verdict] = await self._limits.take((bucket, _GUESSES))
-        if not verdict.allowed:
-            wait = int(verdict.retry_after_s) + 1
-            raise TooManyRequests("Too many attempts for this address.", retry_after=wait)
+        email, password = normal_text(credentials.email), normal_password(credentials.password)
+        await self._count_guess(email)
         person = await self._db.fetchrow(queries.by_email, email)
-        async with self._hashing:
-            hashed = person["password"] if person else self._nobody
-            matches = await asyncio.to_thread(self._matches, hashed, password)
+        matches = await self._check(person["password"] if person else self._nobody, password)
         if person is None or not matches:
             raise WrongPassword
         return UserId(person["user_id"])
+
+    async def _count_guess(self, email: str) -> None:
+        [verdict] = await self._limits.take((f"sign-in:{_digest(email)}", _GUESSES))
+        if not verdict.allowed:
+            wait = int(verdict.retry_after_s) + 1
+            raise TooManyRequests("Too many attempts for this address.", retry_after=wait)
+
+    async def person(self, user_id: UserId) -> AccountDetails:
+        """Return an account; SignInFirst for a guest, who has none."""
+        row = await self._db.fetchrow(queries.by_id, user_id)
+        if row is None:
+            raise SignInFirst
+        verified = row["email_verified_at"] is not None
+        return AccountDetails(user_id, row["email"], verified, row["name"], row["opened_at"])
+
+    async def change(self, user_id: UserId, change: PersonChange) -> AccountDetails:
+        """Change an account: the name at once, the password too, which ends other sessions; a new e-mail
+        address once the link in its letter was followed, and the old one is told.
+
+        Invalid, WrongPassword and TooManyRequests change nothing."""
+        row = await self._db.fetchrow(queries.by_id, user_id)
+        if row is None:
+            raise SignInFirst
+        problem, wanted = changed_account(change, row["email"])
+        if problem:
+            raise Invalid(problem[0], pointer=problem[1])
+        if wanted.email is not None or wanted.password is not None:
+            await self._count_guess(row["email"])
+            if not await self._check(row["password"], normal_password(change.current_password)):
+                raise WrongPassword("The present password is wrong.", pointer="/current_password")
+        if wanted.password is not None:
+            await self._change_password(user_id, row["password"], wanted.password, change.session_token)
+        if wanted.name is not None:
+            renamed = await self._db.fetchrow(queries.rename, user_id, wanted.name)
+            await self._update_sessions(_caller(renamed))
+        if wanted.email is not None:
+            await self._move_to(user_id, wanted.email)
+        return await self.person(user_id)
+
+    async def _change_password(self, user_id: UserId, former: str, password: str, keep: str) -> None:
+        hashed = await self._hash(password)
+        row = await self._db.fetchrow(queries.change_password, user_id, former, hashed, ids.new(LinkId))
+        if row is None:  # another request changed it meanwhile
+            raise WrongPassword("The present password is wrong.", pointer="/current_password")
+        await self._end_sessions(user_id, keep)
+
+    async def _move_to(self, user_id: UserId, email: str) -> None:
+        """Write to both addresses; to the owner of a new one that is taken: who asks does not learn that."""
+        if await self._db.fetchval(queries.has_email, email):
+            await self._tell_owner(email)
+        elif await self._may_write_to(email):
+            expires_at = clock.now() + _CONFIRM_WITHIN
+            await self._db.fetch(queries.ask_confirmation, user_id, ids.new(LinkId), email, expires_at)
+        await self._db.fetch(queries.tell_former_address, user_id, email, ids.new(LinkId))
+
+    async def ask_confirmation(self, user_id: UserId) -> None:
+        """Send the letter again that confirms an e-mail address; none where nothing is to be confirmed."""
+        email = await self._db.fetchval(queries.to_confirm, user_id, clock.now())
+        if email and await self._may_write_to(email):
+            expires_at = clock.now() + _CONFIRM_WITHIN
+            await self._db.fetch(queries.ask_confirmation, user_id, ids.new(LinkId), email, expires_at)
+
+    async def confirm_email(self, token: Annotated[str, IN_BODY]) -> AccountDetails:
+        """Make the address of a link the person's, and confirmed; in running sessions at once.
+
+        LinkExpired; EmailTaken where somebody else opened an account with it meanwhile."""
+        try:
+            person = await self._db.fetchrow(queries.confirm_email, self._link(token), clock.now())
+        except asyncpg.UniqueViolationError:
+            raise EmailTaken from None
+        if person is None:
+            raise LinkExpired
+        await self._update_sessions(_caller(person))
+        return await self.person(UserId(person["user_id"]))
+
+    async def ask_reset(self, email: Annotated[str, IN_BODY]) -> None:
+        """Send a link that sets a new password; whether somebody has the address cannot be told from outside.
+
+        Invalid for what is no address."""
+        email = normal_text(email)
+        if problem := email_problem(email):
+            raise Invalid(problem, pointer="/email")
+        if await self._may_write_to(email):
+            now = clock.now()
+            await self._db.fetch(queries.ask_reset, ids.new(LinkId), email, now, now + _RESET_WITHIN)
+
+    async def reset_password(self, reset: PasswordReset) -> None:
+        """Set a new password by a letter's link, which is good once, and end all sessions.
+
+        LinkExpired; Invalid leaves the link good."""
+        link_id, now = self._link(reset.token), clock.now()
+        person = await self._db.fetchrow(queries.person_of_link, link_id, "reset", now)
+        if person is None:
+            raise LinkExpired
+        password = normal_password(reset.password)
+        if problem := password_problem(password, person["email"]):
+            raise Invalid(problem, pointer="/password")
+        hashed = await self._hash(password)
+        row = await self._db.fetchrow(queries.reset_password, link_id, hashed, now, ids.new(LinkId))
+        if row is None:
+            raise LinkExpired
+        await self._end_sessions(UserId(row["user_id"]))
+
+    def _link(self, token: str) -> LinkId:
+        link_id = unseal(self._links, token, LinkId)
+        if link_id is None:
+            raise LinkExpired
+        return link_id
 
     async def claim(self, guest_id: UserId, user_id: UserId) -> None:
         """Make a guest's orders, addresses and payment methods this person's; a guest is claimed once."""
@@ -176,10 +317,30 @@ class Accounts:
             raise SignInFirst("Open an account first.")
         await self._update_sessions(_caller(person))
 
+    async def create_operator(self, person: NewPerson) -> UserId:
+        """Open an account that runs the shop; Invalid and EmailTaken as for any other."""
+        return await self._register(person, ["shopper", "operator"])
+
+    async def set_operator(self, email: Annotated[str, IN_BODY], given: bool) -> None:
+        """Make the person with this e-mail an operator, or (`given` is false) no longer; in running sessions
+        at once. NotFound where nobody has it."""
+        person = await self._db.fetchrow(queries.set_operator, normal_text(email), given)
+        if person is None:
+            raise NotFound("Nobody has an account with this e-mail address.")
+        await self._update_sessions(_caller(person))
+
     async def _update_sessions(self, caller: Caller) -> None:
         ours = f"sessions:{caller.user_id}"
         for key in await self._store.do("SMEMBERS", ours):
             if not await self._store.do("SET", key, codec.encode(caller), "XX", "KEEPTTL"):
+                await self._store.do("SREM", ours, key)
+
+    async def _end_sessions(self, user_id: UserId, keep: str = "") -> None:
+        """End all sessions of somebody but the one with the token `keep`."""
+        ours = f"sessions:{user_id}"
+        for key in await self._store.do("SMEMBERS", ours):
+            if key.decode() != _key(keep):
+                await self._store.do("DEL", key)
                 await self._store.do("SREM", ours, key)
 
     async def guests_of(self, user_id: UserId) -> list[UserId]:
@@ -286,6 +447,10 @@ class Accounts:
     async def _add_methods(self, rows: list[tuple[Any, ...]]) -> list[bool | Exception]:
         kept = {row[0] for row in await self._db.fetch(queries.add_payment_methods, *sql.columns(rows))}
         return [row[1] in kept for row in rows]
+
+
+def _digest(email: str) -> str:
+    return sha256(email.lower().encode()).hexdigest()
 
 
 def _key(token: str) -> str:

@@ -23,6 +23,7 @@ COMMANDS = {
     "generate": "goods",
     "audit": "books",
     "reconcile": "books",
+    "operator": "operator",
     "flash": "flash",
     "search": "search",
     "bench": "lab",

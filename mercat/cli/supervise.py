@@ -3,11 +3,12 @@ several times its size and would otherwise stay in memory for as long as the sho
 
 import json
 import os
+import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from typing import NoReturn
 
-from mercat.embedded import Connection, Home, Program, Supervisor, Trouble
+from mercat.embedded import Connection, Home, Program, Supervisor, Trouble, programs
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class ServeOptions:
 def serve(options: ServeOptions) -> int:
     """Run the shop until somebody stops it; return the exit code."""
     more = {"MERCAT_SERVICES": options.only} if options.only else {}
+    if options.demo:
+        more["MERCAT_DEV_PAGES"] = "true"
     worker = (sys.executable, "-m", "mercat.cli.work")
     workers = [Program(f"web worker {n}", (*worker, "web"), more) for n in range(1, options.workers + 1)]
     workers.append(Program("back worker", (*worker, "back"), more))
@@ -49,7 +52,22 @@ def welcome(shop: Connection, demo: bool) -> None:
     address = f"http://{shop.host}:{shop.port}"
     sys.stderr.write(f"\nThe shop is open: {address}  (Ctrl-C closes it)\n")
     sys.stderr.write(_TO_TRY.format(address=address) if demo else _EMPTY)
+    if not demo and not _has_operator(shop):
+        sys.stderr.write(_NO_OPERATOR)
     sys.stderr.flush()
+
+
+def _has_operator(shop: Connection) -> bool:
+    """Ask by psql, which costs this process no memory; True where that cannot be known."""
+    asked = "select exists (select from accounts.person where 'operator' = any (roles))"
+    answer = subprocess.run(
+        [programs() / "psql", "-XAtc", asked],
+        env={**os.environ, **shop.libpq()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return answer.stdout.strip() != "f"
 
 
 _TO_TRY = """
@@ -62,6 +80,7 @@ _TO_TRY = """
   For machines                 {address}/api/v1/docs
 """
 _EMPTY = "It is empty. Fill it: mercat import FILE…, or open it with --demo.\n"
+_NO_OPERATOR = "Nobody runs it yet. Make the first operator: mercat operator create EMAIL\n"
 
 
 if __name__ == "__main__":

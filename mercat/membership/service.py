@@ -1,4 +1,5 @@
-from mercat.accounts import Accounts, Credentials, NewPerson, Session
+from mercat import ids
+from mercat.accounts import Accounts, Credentials, EmailTaken, NewPerson, Session
 from mercat.cart import Cart
 from mercat.flashsale import FlashSales
 from mercat.ids import SellerId, UserId
@@ -16,16 +17,26 @@ class Membership:
         self._sellers = sellers
 
     async def register(self, caller: Caller | None, person: NewPerson) -> UserId:
-        """Open an account, and bring along what a guest has; EmailTaken where there is one.
+        """Open an account, and bring along what a guest has.
 
+        Where there is one with this e-mail address, the answer is alike and its owner is written to.
         It starts no session. After a crash the account stands, and signing in brings the rest along."""
-        user_id = await self._accounts.register(person)
+        try:
+            user_id = await self._accounts.register(person)
+        except EmailTaken:
+            return ids.new(UserId)
         await self._bring_along(caller, user_id)
         return user_id
 
     async def join(self, caller: Caller | None, request: JoinRequest) -> Session:
-        """Open an account and start a session of it; EmailTaken where there is one: then signing in helps."""
-        user_id = await self._accounts.register(NewPerson(request.email, request.password, request.name))
+        """Open an account and start a session of it; where there is one with this password, of that one.
+
+        WrongPassword where there is one with another password: its owner was written to."""
+        try:
+            user_id = await self._accounts.register(NewPerson(request.email, request.password, request.name))
+        except EmailTaken:
+            asked = SignInRequest(request.email, request.password, request.guest_token)
+            return await self.sign_in(caller, asked)
         return await self._enter(caller, user_id, request.guest_token)
 
     async def sign_in(self, caller: Caller | None, request: SignInRequest) -> Session:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
@@ -13,6 +14,7 @@ from mercat import money
 from mercat.events import Event, OrderPlaced
 from mercat.ids import Id, OrderId
 from mercat.kit import codec
+from mercat.kit.signing import seal
 from mercat.settings import Settings
 
 Fact = TypeVar("Fact", bound=Event)
@@ -70,6 +72,12 @@ def write(
     """Write a letter from its fact and the order's own; the template's first line is the subject."""
     fact = codec.decode(facts, kind.event)
     order = codec.decode(order_facts, OrderPlaced) if order_facts else None
-    known = {"fact": fact, "order": order, "link": settings.link, **kind.more(fact, order)}
+    known = {
+        "fact": fact,
+        "order": order,
+        "link": settings.link,
+        "token": partial(seal, settings.key("links")),
+        **kind.more(fact, order),
+    }
     subject, _, body = _templates.get_template(f"{name}.txt").render(known).partition("\n")
     return Letter(one_line(subject), re.sub(r"\n{3,}", "\n\n", body).strip() + "\n")

@@ -1,21 +1,33 @@
 """What an account keeps: addresses and ways to pay."""
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct, structs
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mercat.accounts import Address, CardToken, NewAddress, PaymentMethod
+from mercat.accounts import (
+    PASSWORD_MAX,
+    AccountDetails,
+    Address,
+    CardToken,
+    Email,
+    NewAddress,
+    Password,
+    PaymentMethod,
+    PersonChange,
+    PersonName,
+)
 from mercat.ids import AddressId, PaymentMethodId
 from mercat.kit.refusals import Invalid, Refusal
 from mercat.kit.rpc import Caller
-from mercat.payments import declaration
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.errors import message_of
-from mercat.web.forms import Form, FormErrors, read_form
+from mercat.web.forms import Form, FormErrors, errors_of, read_form
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
-from mercat.web.session import member_of
+from mercat.web.session import member_of, token_of
 
 
 class AddressesShown(Struct, frozen=True):
@@ -30,6 +42,9 @@ class AddressMade(Struct, frozen=True):
     address_id: AddressId
 
 
+CurrentPassword = Annotated[str, Meta(max_length=PASSWORD_MAX)]
+
+
 class PaymentMethodAsk(Struct, frozen=True):
     token: CardToken
 
@@ -38,11 +53,47 @@ class PaymentMethodMade(Struct, frozen=True):
     payment_method_id: PaymentMethodId
 
 
+class AccountChange(Struct, frozen=True):
+    """What is to change; what is not given stays. E-mail and password need the present password."""
+
+    name: PersonName | None = None
+    email: Email | None = None
+    password: Password | None = None
+    current_password: CurrentPassword = ""
+
+
+class NameForm(Struct, frozen=True):
+    name: PersonName
+
+
+class EmailForm(Struct, frozen=True):
+    email: Email
+    current_password: CurrentPassword
+
+
+class PasswordForm(Struct, frozen=True):
+    password: Password
+    current_password: CurrentPassword
+
+
+def _person_change(change: AccountChange, token: str) -> PersonChange:
+    return PersonChange(change.name, change.email, change.password, change.current_password, token)
+
+
 class AccountApi:
-    """Where somebody lives and how they pay."""
+    """An account, where somebody lives and how they pay."""
 
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
+
+    async def account(self, caller: Caller) -> AccountDetails:
+        """Show one's own account."""
+        return await self._shop.accounts.person(caller.user_id)
+
+    async def change_account(self, caller: Caller, request: Request, change: AccountChange) -> AccountDetails:
+        """Change name, password or e-mail. A new password ends other sessions; a new e-mail address holds
+        once the link in its letter was followed, and the old one is told."""
+        return await self._shop.accounts.change(caller.user_id, _person_change(change, token_of(request)))
 
     async def addresses(self, caller: Caller) -> AddressesShown:
         """List one's own addresses."""
@@ -63,6 +114,15 @@ class AccountApi:
 
 
 API = [
+    PublicRoute("GET", "/account", AccountApi.account, tag="People", needs="member"),
+    PublicRoute(
+        "PATCH",
+        "/account",
+        AccountApi.change_account,
+        tag="People",
+        needs="member",
+        refuses=["wrong_password"],
+    ),
     PublicRoute("GET", "/addresses", AccountApi.addresses, tag="People", needs="guest"),
     PublicRoute("POST", "/addresses", AccountApi.add_address, tag="People", needs="guest"),
     PublicRoute("GET", "/payment-methods", AccountApi.payment_methods, tag="People", needs="guest"),
@@ -78,22 +138,66 @@ class AccountPages:
         self._shop = shop
 
     async def account(
-        self, request: Request, form: Form | None = None, refused: Refusal | None = None
+        self,
+        request: Request,
+        form: Form | None = None,
+        refused: Refusal | None = None,
+        changing: Form | None = None,
+        done: str = "",
     ) -> Response:
         caller = await member_of(request)
         form = form or Form(NewAddress)
+        changing = changing or Form(AccountChange)
         return await self._pages.page(
             request,
             "account.html",
-            refused.status if refused else (422 if form.errors else 200),
+            refused.status if refused else (422 if form.errors or changing.errors else 200),
             caller=caller,
+            person=await self._shop.accounts.person(caller.user_id),
+            changing=changing,
+            done=done,
             addresses=await self._shop.accounts.addresses(caller.user_id),
             methods=await self._shop.accounts.payment_methods(caller.user_id),
-            cards=rendering.cards(declaration(self._shop.settings)),
+            cards=rendering.cards(self._shop.settings),
             countries=rendering.COUNTRIES,
             form=form,
             refused=message_of(refused) if refused else None,
         )
+
+    async def change_name(self, request: Request) -> Response:
+        return await self._change(request, NameForm, "Your name is changed.")
+
+    async def change_email(self, request: Request) -> Response:
+        words = "A letter is on its way to the new address: it holds once you follow its link."
+        return await self._change(request, EmailForm, words)
+
+    async def change_password(self, request: Request) -> Response:
+        return await self._change(
+            request, PasswordForm, "Your password is changed, and other devices were signed out."
+        )
+
+    async def _change(
+        self, request: Request, kind: type[NameForm | EmailForm | PasswordForm], done: str
+    ) -> Response:
+        form = await self._pages.form(request)
+        caller = await member_of(request)
+        asked = read_form(form, kind)
+        if isinstance(asked, FormErrors):
+            return await self.account(request, changing=_changing(kind, form, asked))
+        change = _person_change(AccountChange(**structs.asdict(asked)), token_of(request))
+        try:
+            await self._shop.accounts.change(caller.user_id, change)
+        except Refusal as refused:
+            if not (wrong := errors_of(refused)):
+                return await self.account(request, refused=refused)
+            return await self.account(request, changing=_changing(kind, form, wrong))
+        return await self.account(request, done=done)
+
+    async def ask_confirmation(self, request: Request) -> Response:
+        await self._pages.form(request)
+        caller = await member_of(request)
+        await self._shop.accounts.ask_confirmation(caller.user_id)
+        return await self.account(request, done="The letter is on its way again.")
 
     async def add_address(self, request: Request) -> Response:
         form = await self._pages.form(request)
@@ -120,10 +224,19 @@ class AccountPages:
         return self._pages.redirect(request, "/account")
 
 
+def _changing(kind: type[Struct], given: dict[str, str], wrong: FormErrors) -> Form:
+    """Make the form of which one part was sent: that part has what was typed, and what is wrong with it."""
+    return Form(AccountChange, given, wrong, at=kind.__name__)
+
+
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     account = AccountPages(pages, shop)
     return [
         pages.route("/account", account.account),
+        pages.route("/account/name", account.change_name, "POST"),
+        pages.route("/account/email", account.change_email, "POST"),
+        pages.route("/account/password", account.change_password, "POST"),
+        pages.route("/account/verify", account.ask_confirmation, "POST"),
         pages.route("/account/addresses", account.add_address, "POST"),
         pages.route("/account/methods", account.add_method, "POST"),
     ]

@@ -55,6 +55,8 @@ class BankPages:
 
 
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
+    if shop.settings.payment_provider != "sandbox":
+        return []
     bank = BankPages(pages, shop)
     return [
         pages.route("/sandbox/3ds/{ticket}", bank.bank),

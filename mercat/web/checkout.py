@@ -273,7 +273,7 @@ class CheckoutPages:
         self._shop = shop
         self._store = shop.host.store
         provider = declaration(shop.settings)
-        self._cards = rendering.cards(provider)
+        self._cards = rendering.cards(shop.settings)
         self._card_field = provider.card_field
 
     async def checkout(self, request: Request) -> Response:

@@ -10,7 +10,7 @@ import msgspec
 from markupsafe import Markup
 from msgspec import inspect
 
-SECRET = "password"
+SECRETS = frozenset({"password", "current_password"})
 """The name of fields that are taken as they are, spaces at the ends too, and never filled again."""
 
 
@@ -53,7 +53,7 @@ class FieldRule(NamedTuple):
     @property
     def input(self) -> str:
         """The type of an HTML input."""
-        if self.name == SECRET:
+        if self.name in SECRETS:
             return "password"
         match self.kind:
             case inspect.IntType() | inspect.FloatType() if not self.money:

@@ -28,7 +28,7 @@ from mercat.ids import Id
 from mercat.kit import codec
 from mercat.kit.http import BODY, BODY_BYTES_MAX, check_encoded
 from mercat.kit.refusals import BadRequest, NotFound, Refusal, TooLarge, UnsupportedMediaType
-from mercat.web.field_rules import SECRET, FieldRule, bare, rules_of
+from mercat.web.field_rules import SECRETS, FieldRule, bare, rules_of
 
 Asked = TypeVar("Asked", bound=msgspec.Struct)
 MONEY = Meta(extra={"money": True})
@@ -94,7 +94,7 @@ class Form:
             name,
             f"{name}-{at}" if at else name,
             label,
-            "" if name == SECRET else str(typed),
+            "" if name in SECRETS else str(typed),
             self.errors.get(name, "") if sent else "",
             self.rules[like or name],
         )
@@ -156,7 +156,7 @@ def _typed(form: Mapping[str, Any], rule: FieldRule) -> Any:
         if len(several) > 1:
             return [value for value in several if value != ""]
     value = form.get(rule.name)
-    return value if rule.name == SECRET else _clean(value)
+    return value if rule.name in SECRETS else _clean(value)
 
 
 def _clean(value: Any) -> Any:

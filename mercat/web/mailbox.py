@@ -1,26 +1,54 @@
-"""The mailbox of the demonstration: mail that was not sent anywhere."""
+"""The mailbox of a shop in test mode: every letter, whether it was sent anywhere or not."""
 
+import re
+
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mercat.kit.refusals import NotFound
+from mercat.kit.text import normal_text
 from mercat.shop import Shop
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint
+from mercat.web.session import caller_of
+
+_LETTERS_MAX = 100
+_URL = re.compile(r"https?://[^\s<>\"]+")
 
 
 class MailboxPages:
-    """Mail of the demonstration."""
+    """The letters of a shop in test mode: for operators alone where others reach the shop."""
 
     def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
 
     async def mailbox(self, request: Request) -> Response:
-        mails = await self._shop.notifications.mailbox(100)
-        return await self._pages.page(request, "mailbox.html", mails=mails)
+        if not self._shop.settings.is_local:
+            caller = await caller_of(request)
+            if caller is None or "operator" not in caller.roles:
+                raise NotFound("There is nothing at this address.")
+        to = normal_text(request.query_params.get("to", ""))
+        mails = await self._shop.notifications.mailbox(_LETTERS_MAX, to or None)
+        letters = [(mail, linked(mail.body)) for mail in mails]
+        return await self._pages.page(request, "mailbox.html", letters=letters, to=to)
+
+
+def linked(text: str) -> Markup:
+    """Write a text as HTML in which its addresses are links."""
+    parts: list[str] = []
+    end = 0
+    for url in _URL.finditer(text):
+        parts.append(str(escape(text[end : url.start()])))
+        parts.append(str(Markup('<a href="{0}">{0}</a>').format(url[0])))
+        end = url.end()
+    return Markup("".join([*parts, str(escape(text[end:]))]))
 
 
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
+    if not shop.settings.dev_pages:
+        return []
     mailbox = MailboxPages(pages, shop)
     return [
         pages.route("/dev/mail", mailbox.mailbox),

@@ -14,7 +14,8 @@ from markupsafe import Markup
 from mercat import money
 from mercat.countries import SERVED
 from mercat.kit import clock
-from mercat.payments import ProviderDeclaration
+from mercat.payments import ProviderDeclaration, declaration
+from mercat.settings import Settings
 from mercat.web.schemas import SEARCH_WORDS_MAX
 
 _HERE = Path(__file__).parent
@@ -143,9 +144,11 @@ def country(code: str) -> str:
     return dict(COUNTRIES).get(code, code)
 
 
-def cards(provider: ProviderDeclaration) -> list[tuple[str, str, str]]:
-    """List the provider's test cards to choose from: token, name, and what will happen."""
-    return [(card.token, card.name, card.effect) for card in provider.test_cards]
+def cards(settings: Settings) -> list[tuple[str, str, str]]:
+    """List the test cards to choose from: token, name, and what will happen. None outside of test mode."""
+    if not settings.dev_pages:
+        return []
+    return [(card.token, card.name, card.effect) for card in declaration(settings).test_cards]
 
 
 def card(method: Any) -> str:

@@ -7,7 +7,16 @@ from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mercat.accounts import EMAIL_MAX, PASSWORD_MAX, Email, NewPerson, Password, PersonName, Session
+from mercat.accounts import (
+    EMAIL_MAX,
+    PASSWORD_MAX,
+    Email,
+    NewPerson,
+    Password,
+    PersonName,
+    Session,
+    WrongPassword,
+)
 from mercat.ids import SellerId, UserId
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
@@ -57,7 +66,8 @@ class SessionsApi:
         self._shop = shop
 
     async def register(self, caller: Caller | None, account: NewAccount) -> AccountMade:
-        """Open an account. It starts no session; what a guest has in the cart comes along."""
+        """Open an account. It starts no session; what a guest has in the cart comes along. Where somebody has
+        the e-mail address already, the answer is alike, and they are written to."""
         person = NewPerson(account.email, account.password, account.name)
         return AccountMade(await self._shop.membership.register(caller, person))
 
@@ -88,7 +98,7 @@ def _session_shown(request: Request, session: Session) -> SessionShown:
 
 
 API = [
-    PublicRoute("POST", "/accounts", SessionsApi.register, tag="People", refuses=["email_taken"]),
+    PublicRoute("POST", "/accounts", SessionsApi.register, tag="People"),
     PublicRoute(
         "POST",
         "/sessions",
@@ -135,6 +145,7 @@ class SessionPages:
         registering: bool,
         form: Form | None = None,
         refused: Refusal | None = None,
+        written_to: str = "",
     ) -> Response:
         form = form or Form(NewAccount if registering else SignIn)
         following = local_path(form.given.get("next") or request.query_params.get("next") or "/account")
@@ -150,7 +161,8 @@ class SessionPages:
             form=form,
             refused=message_of(refused) if refused else None,
             carrying=await self._shop.cart.count(caller.user_id) if caller else 0,
-            demo=True,
+            written_to=written_to,
+            demo=self._shop.settings.dev_pages,
         )
 
     async def do_signin(self, request: Request) -> Response:
@@ -175,6 +187,8 @@ class SessionPages:
         try:
             request_to_join = JoinRequest(asked.email, asked.password, asked.name, token_of(request))
             session = await self._shop.membership.join(caller, request_to_join)
+        except WrongPassword:
+            return await self._in(request, registering=True, written_to=asked.email)
         except Refusal as refused:
             return await self._in(request, registering=True, form=Form(NewAccount, form), refused=refused)
         return self._begin(request, session, form)

@@ -13,10 +13,10 @@ ADDRESS = {
 }
 
 
-def sign_in(page: Page, who: str, to: str = "/account") -> None:
+def sign_in(page: Page, who: str, to: str = "/account", password: str = "mercat") -> None:
     page.goto(f"/signin?next={to}")
     page.get_by_label("E-mail").fill(f"{who}@example.com")
-    page.get_by_label("Password").fill("mercat")
+    page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(f"**{to}")
 

@@ -152,9 +152,9 @@ def come(till, browser):
         page.on("console", lambda told: page.said.append(told.text) if "Policy" in told.text else None)
         page.on("pageerror", lambda error: page.said.append(str(error)))
         if member:
-            account = {"email": f"{member}@example.com", "password": "mercat", "name": member}
+            account = {"email": f"{member}@example.com", "password": "mercat-test", "name": member}
             assert page.request.post("/api/v1/accounts", data=account).status == 201
-            sign_in(page, member)
+            sign_in(page, member, password="mercat-test")
         fill_the_cart(page, tea)
         return page, site
 

@@ -36,6 +36,8 @@ def one_line(run, code=1):
         ("search", "train", "--queries", __file__, "--judgements", __file__),
         ("flash", "verify", "demo"),
         ("psql", "-c", "select 1"),
+        ("operator", "create", "olga@example.com"),
+        ("operator", "grant", "olga@example.com"),
     ],
 )
 def test_a_folder_without_a_shop_is_said_and_none_is_made(command, tmp_path):
