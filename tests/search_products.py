@@ -10,12 +10,12 @@ from mercat.ids import OfferId, ProductId, SellerId
 from mercat.search.engine import IndexStore, IndexWriter
 from mercat.search.engines import tantivy
 from mercat.search.engines.opensearch import OpenSearchWriter
-from mercat.search.engines.tantivy import TantivyStore
+from mercat.search.engines.tantivy import TantivyStore, TantivyWriter
 from mercat.search.execute import QueryExecutor
 from mercat.search.product_rows import MappedRows
 
 
-def product(number: int, title: str = "Tea", version: int = 1, **more: Any) -> ProductChanged:
+def document(number: int, title: str = "Tea", **more: Any) -> Document:
     given = {
         "offer_id": OfferId(number),
         "seller_id": SellerId(1),
@@ -27,8 +27,12 @@ def product(number: int, title: str = "Tea", version: int = 1, **more: Any) -> P
         "in_stock": True,
         **more,
     }
-    document = Document(product_id=ProductId(number), title=title, **given)
-    return ProductChanged(product_id=ProductId(number), version=version, document=document)
+    return Document(product_id=ProductId(number), title=title, **given)
+
+
+def product(number: int, title: str = "Tea", version: int = 1, **more: Any) -> ProductChanged:
+    shown = document(number, title, **more)
+    return ProductChanged(product_id=ProductId(number), version=version, document=shown)
 
 
 def gone(number: int, version: int) -> ProductChanged:
@@ -49,6 +53,7 @@ def executor(writer: IndexWriter) -> QueryExecutor:
     if isinstance(writer, OpenSearchWriter):
         reader = writer.store.reader()
         return QueryExecutor(reader.searcher(), rows=reader.rows)
+    assert isinstance(writer, TantivyWriter)
     return QueryExecutor(tantivy._searcher(writer._index), rows=MappedRows(writer.path))
 
 

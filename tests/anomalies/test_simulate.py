@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import pytest
 import structlog
@@ -79,7 +80,7 @@ def test_help_names_every_bug():
 
 async def test_in_one_batch_only_the_holder_of_the_lease_decides_and_ends(settings, db):
     """Found by the simulator, seed 632: an old and a new holder of one purchase in one statement."""
-    nobody = Neighbours(*[None] * len(Neighbours._fields))
+    nobody = Neighbours(*cast(Any, [None] * len(Neighbours._fields)))
     saga = Saga(db, nobody, settings, present_checkout)
     now = datetime.now(UTC)
     await db.execute("insert into checkout.running values (7, 2, $1, null, null, null, 0, $1)", now)

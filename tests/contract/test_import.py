@@ -1,13 +1,13 @@
 """What imports promise: every kind of file, every bad row reported, one result however often they run."""
 
 import asyncio
+import dataclasses
 import gzip
 import json
 import tracemalloc
 from contextlib import AsyncExitStack
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -16,7 +16,6 @@ from mercat.app import build_shop
 from mercat.catalog import ProductChange
 from mercat.cli.goods import import_into
 from mercat.cli.open_demo import import_files, rows
-from mercat.embedded import Connection
 from mercat.events import ProductChanged, StockChanged
 from mercat.ids import OfferId, ProductId
 from mercat.kit.event_log import deliver
@@ -580,23 +579,13 @@ async def test_memory_does_not_grow_with_the_file(importer):
     assert await peak(3_000) < await peak(1_000) + 2_000_000
 
 
-class Connected(NamedTuple):
-    """The address of a running shop, with the test's own database."""
-
-    engines: Connection
-    database: str
-
-    def environment(self):
-        return {**self.engines.environment(), "MERCAT_POSTGRES_DATABASE": self.database}
-
-
 async def test_the_command_says_what_it_did_and_where_the_bad_rows_are(settings, engines, tmp_path, capfd):
     good = tmp_path / "[bold]shop[nobody].jsonl"
     good.write_text(json.dumps(PLAIN) + "\n" + json.dumps({**PLAIN, "external_id": ""}) + "\n")
     packed = tmp_path / "packed.jsonl.gz"
     packed.write_bytes(gzip.compress(b"".join(rows(900)))[:-20])
     report = tmp_path / "report.jsonl"
-    shop = Connected(engines, settings.postgres_database)
+    shop = dataclasses.replace(engines, postgres_database=settings.postgres_database)
 
     def run(*files):
         return asyncio.to_thread(import_into, shop, files, None, 100, {}, report)

@@ -1,6 +1,7 @@
 """Imports lose nothing in silence: what is unused, guessed, a draft or left out is said."""
 
 import asyncio
+import dataclasses
 import json
 import tracemalloc
 from contextlib import AsyncExitStack
@@ -15,7 +16,6 @@ from mercat.catalog.importing import import_file
 from mercat.catalog.messages import Imported
 from mercat.cli.goods import import_into
 from mercat.cli.open_demo import import_files
-from mercat.embedded import Connection
 
 HEADING = "external_id,title,price,quantity"
 
@@ -172,20 +172,10 @@ async def test_rows_of_a_product_are_found_however_far_apart_in_memory_that_does
     assert await peak(6_000) < await peak(2_000) + 1_000_000
 
 
-class Connected(NamedTuple):
-    """The address of a running shop, with the test's own database."""
-
-    engines: Connection
-    database: str
-
-    def environment(self):
-        return {**self.engines.environment(), "MERCAT_POSTGRES_DATABASE": self.database}
-
-
 async def test_exits_say_whether_something_was_lost_and_one_bad_file_stops_no_other(
     settings, engines, tmp_path, capfd, db
 ):
-    shop = Connected(engines, settings.postgres_database)
+    shop = dataclasses.replace(engines, postgres_database=settings.postgres_database)
 
     def file(name, content):
         path = tmp_path / name

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 from both_ways import WAYS, reached
@@ -26,7 +27,7 @@ class Mortal:
     def __init__(self, dies_at=None, *, answered=False):
         self.calls, self.dies_at, self.answered = 0, dies_at, answered
 
-    def neighbour(self, service):
+    def neighbour(self, service) -> Any:
         return _Neighbour(self, service)
 
     def membership(self, shop):

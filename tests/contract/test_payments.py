@@ -24,7 +24,7 @@ from mercat.payments import (
     SellerPart,
 )
 from mercat.payments.messages import RefundTooLarge
-from mercat.payments.provider import ListedCharge
+from mercat.payments.provider import ChargeState, ListedCharge
 from mercat.payments.providers.sandbox import Sandbox
 from mercat.payments.rules import (
     BookDifference,
@@ -272,7 +272,7 @@ def test_a_token_is_no_card_number(text):
 HELD = "Money is held for a checkout that never took it."
 
 
-def listed(state="captured", amount=100, refunded=0, currency="USD"):
+def listed(state: ChargeState = "captured", amount=100, refunded=0, currency="USD"):
     return ListedCharge(ids.CheckoutId(1), "ch_1", state, amount, refunded, currency)
 
 

@@ -184,7 +184,7 @@ async def test_a_refund_that_failed_is_owed_again_and_everybody_is_told_so(scene
 
 
 async def test_a_refund_that_failed_before_we_heard_that_it_was_made(with_stripe, clock_ahead):
-    scene, double = with_stripe, with_stripe.double
+    scene, double = with_stripe
     await scene.checkout.buy(scene.ann, "k1", await _ask(scene, "pm_card_visa"))
     [order] = await scene.orders()
     double.faults = ["lost"]
@@ -209,6 +209,7 @@ async def test_a_refund_that_failed_before_we_heard_that_it_was_made(with_stripe
 
 @pytest.fixture
 async def with_stripe(settings, db):
+    """A scene of a shop that is paid through Stripe, and the double of Stripe."""
     double = StripeDouble()
     async with double.serving() as url, AsyncExitStack() as stack:
         told = msgspec.structs.replace(
@@ -221,8 +222,7 @@ async def with_stripe(settings, db):
             },
         )
         scene = await Scene(await build_shop(told, stack), db).open()
-        scene.double = double
-        yield scene
+        yield scene, double
 
 
 async def _ask(scene, card):
@@ -231,7 +231,7 @@ async def _ask(scene, card):
 
 
 async def test_a_purchase_with_stripe_from_the_card_to_the_refund(with_stripe):
-    scene, double = with_stripe, with_stripe.double
+    scene, double = with_stripe
     assert (
         await scene.checkout.buy(scene.ann, "k1", await _ask(scene, "pm_card_chargeDeclined"))
     ).status == 402
@@ -246,7 +246,7 @@ async def test_a_purchase_with_stripe_from_the_card_to_the_refund(with_stripe):
 
 
 async def test_a_challenge_of_stripe_goes_on_by_notice_and_browser_at_once(with_stripe):
-    scene, double = with_stripe, with_stripe.double
+    scene, double = with_stripe
     ask = await _ask(scene, "pm_card_authenticationRequired")
     first = await scene.checkout.buy(scene.ann, "k1", ask)
     [intent] = double.intents.values()
@@ -271,7 +271,7 @@ async def test_a_challenge_of_stripe_goes_on_by_notice_and_browser_at_once(with_
 
 
 async def test_a_shopper_comes_back_from_the_banks_page(with_stripe):
-    scene, double = with_stripe, with_stripe.double
+    scene, double = with_stripe
     await scene.checkout.buy(scene.ann, "k1", await _ask(scene, "pm_card_authenticationRequired"))
     [intent] = double.intents.values()
     back = urlsplit(intent["next_action"]["redirect_to_url"]["return_url"]).path
@@ -292,7 +292,7 @@ async def test_while_stripe_is_away_a_checkout_is_pending_and_then_undone(
     with_stripe, clock_ahead, monkeypatch
 ):
     monkeypatch.setattr("mercat.checkout.purchases._PATIENCE_S", 1.0)
-    scene, double = with_stripe, with_stripe.double
+    scene, double = with_stripe
     double.faults = ["lost", *["500"] * 50]
     ask = await _ask(scene, "pm_card_visa")
     buying = asyncio.create_task(scene.checkout.buy(scene.ann, "k1", ask))

@@ -16,6 +16,7 @@ from mercat.kit.event_log import Follower, Notifier, Relay, deliver, open_slot
 from mercat.kit.refusals import Invalid, Unavailable
 from mercat.kit.rpc import remote, serve
 from mercat.search import API, CardSeller, FacetCount, ProductCard, RelaxedQuery, Search, SearchQuery
+from mercat.search.engines.tantivy import TantivyWriter
 
 
 @pytest.fixture
@@ -276,8 +277,10 @@ async def test_memory_is_given_back_when_nothing_comes(tmp_path, monkeypatch):
     monkeypatch.setattr("mercat.search.indexer._REST_AFTER_S", 0)
     local = Search(tmp_path / "index")
     await local.rebuild(batches())
+    writer = local._indexer._writer
+    assert isinstance(writer, TantivyWriter)
     await tell(local, TEA)
-    await until(local, SearchQuery(), lambda found: local._indexer._writer._writer is None)
+    await until(local, SearchQuery(), lambda found: writer._writer is None)
     await tell(local, CUP)
     await until(local, SearchQuery(), lambda found: found.total == 2)
     await local.close()

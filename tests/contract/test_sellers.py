@@ -1,6 +1,7 @@
 """What sellers promise: one seller a person, one name a seller."""
 
 import asyncio
+from typing import Any, cast
 
 import pytest
 from both_ways import WAYS, reached
@@ -14,7 +15,9 @@ ANN, BOB = ids.UserId(1), ids.UserId(2)
 
 @pytest.fixture(params=WAYS)
 async def sellers(request, pool):
-    async with reached(request.param, Sellers, API, Sellers(await pool("sellers"), None, None)) as sellers:
+    nobody = cast(Any, None)  # neither catalogue nor inventory is asked by what is tested here
+    alone = Sellers(await pool("sellers"), nobody, nobody)
+    async with reached(request.param, Sellers, API, alone) as sellers:
         yield sellers
 
 

@@ -1,6 +1,7 @@
 """Sellers when names are odd, when people hurry, and when a seller already is somebody's."""
 
 import asyncio
+from typing import Any, cast
 
 import pytest
 from both_ways import WAYS, reached
@@ -15,7 +16,9 @@ ANN, BOB = UserId(11), UserId(12)
 
 @pytest.fixture(params=WAYS)
 async def sellers(request, pool):
-    async with reached(request.param, Sellers, API, Sellers(await pool("sellers"), None, None)) as sellers:
+    nobody = cast(Any, None)  # neither catalogue nor inventory is asked by what is tested here
+    alone = Sellers(await pool("sellers"), nobody, nobody)
+    async with reached(request.param, Sellers, API, alone) as sellers:
         yield sellers
 
 

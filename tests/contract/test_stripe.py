@@ -243,10 +243,9 @@ async def test_refunds_never_exceed_the_capture_here_or_there(payments, double):
     assert double.net() == 2_000
     assert await status_of(payments, ask) == [("partially_refunded", 10_000)]
     [intent] = double.captured()
+    request = ChargeRequest(ask.checkout_id, ask.order_id, ask.amount, ask.currency, ask.token)
     with pytest.raises(library.InvalidRequestError):
-        await payments._provider.refund(
-            ids.new(ids.RefundId), ChargeRequest(*[None] * 3, "USD", None), intent["id"], 2_001, again=False
-        )
+        await payments._provider.refund(ids.new(ids.RefundId), request, intent["id"], 2_001, again=False)
     with pytest.raises(RefundTooLarge):
         await payments.refund(ask.order_id, RefundRequest("return/9", 2_001))
 
@@ -404,7 +403,7 @@ async def test_a_notice_is_believed_when_it_is_signed_of_now_and_ours(payments, 
     assert (heard.checkout_id, heard.done) == (ask.checkout_id, False)
     await payments.finish_webhook(heard)
     assert (await payments.receive_webhook(Webhook("stripe", body, signature))).done
-    for wrong in (
+    for wrong_body, wrong_signature in (
         (body + b" ", signature),
         double.event("x", intent, at=time.time() - 301),
         double.event("x", intent, secret="whsec_other"),
@@ -412,7 +411,7 @@ async def test_a_notice_is_believed_when_it_is_signed_of_now_and_ours(payments, 
         (b"\xff", signature),
     ):
         with pytest.raises(BadSignature):
-            await payments.receive_webhook(Webhook("stripe", *wrong))
+            await payments.receive_webhook(Webhook("stripe", wrong_body, wrong_signature))
 
 
 async def test_a_refund_that_failed_at_the_bank_is_a_case(payments, double):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import httpx
 import msgspec
@@ -112,15 +112,15 @@ async def stream(request: Request) -> StreamingResponse:
     return StreamingResponse(parts(), media_type="text/plain")
 
 
-async def broken(request: Request) -> None:
+async def broken(request: Request) -> NoReturn:
     raise ZeroDivisionError
 
 
-async def away(request: Request) -> None:
+async def away(request: Request) -> NoReturn:
     raise ConnectionRefusedError
 
 
-async def form(request: Request) -> None:
+async def form(request: Request) -> NoReturn:
     await request.form()
     raise ZeroDivisionError
 

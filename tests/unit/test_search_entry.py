@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from search_products import gone, product
+from search_products import document, gone, product
 
 from mercat.ids import SellerId
 from mercat.kit import codec
@@ -70,7 +70,9 @@ def test_an_index_without_a_field_of_the_card_is_of_another_form(tmp_path, monke
     ],
 )
 def test_price_ranges_adjoin(value, currency, bounds):
-    assert price_range(value).bounds(currency) == bounds
+    shown = price_range(value)
+    assert shown is not None
+    assert shown.bounds(currency) == bounds
 
 
 def test_only_these_are_price_ranges_and_sorts():
@@ -81,9 +83,9 @@ def test_only_these_are_price_ranges_and_sorts():
 
 def test_products_are_counted_by_range_and_rating():
     documents = [
-        product(1, price=2_499, rating=0).document,
-        product(2, price=2_500, rating=3.9).document,
-        product(3, price=99_900, rating=5).document,
+        document(1, price=2_499, rating=0),
+        document(2, price=2_500, rating=3.9),
+        document(3, price=99_900, rating=5),
     ]
     buckets = {price_rating_bucket(each): 1 for each in documents}
     assert count_ranges(buckets) == [1, 1, 0, 1]
@@ -91,12 +93,13 @@ def test_products_are_counted_by_range_and_rating():
 
 
 def test_a_card_has_its_price_in_minor_units():
-    card = msgspec.json.decode(card_json(product(1, price=1_999).document))
+    card = msgspec.json.decode(card_json(document(1, price=1_999)))
     assert card["price"] == 1_999
     assert card["seller"] == {"seller_id": str(SellerId(1)), "name": "Bob's"}
 
 
 TEA, SOLD = product(1, "Tea", version=3), gone(1, version=3)
+TEA_CARD, CUP_CARD = card_json(document(1, "Tea")), card_json(document(1, "Cup"))
 
 
 @pytest.mark.parametrize(
@@ -104,13 +107,13 @@ TEA, SOLD = product(1, "Tea", version=3), gone(1, version=3)
     [
         (TEA, None, None, "missing"),
         (SOLD, None, None, None),
-        (TEA, 2, card_json(TEA.document), "older"),
-        (SOLD, 2, card_json(TEA.document), "older"),
-        (TEA, 3, card_json(TEA.document), None),
-        (TEA, 3, card_json(product(1, "Cup").document), "other"),
+        (TEA, 2, TEA_CARD, "older"),
+        (SOLD, 2, TEA_CARD, "older"),
+        (TEA, 3, TEA_CARD, None),
+        (TEA, 3, CUP_CARD, "other"),
         (SOLD, 3, b"", None),
-        (SOLD, 3, card_json(TEA.document), "other"),
-        (TEA, 4, card_json(product(1, "Cup").document), None),
+        (SOLD, 3, TEA_CARD, "other"),
+        (TEA, 4, CUP_CARD, None),
     ],
 )
 def test_how_an_index_differs(change, version, card, kind):
@@ -121,7 +124,7 @@ def test_how_an_index_differs(change, version, card, kind):
     ("price", "currency", "shown"), [(1_999, "USD", 19.99), (1_999, "JPY", 1_999), (1_990, "KWD", 1.99)]
 )
 def test_the_public_card_of_the_index_is_that_of_the_catalogue(price, currency, shown):
-    document = product(1, price=price, currency=currency, brand="Acme", external_id="ext-1").document
-    (public,) = shown_cards([msgspec.Raw(card_json(document))])
-    assert msgspec.json.decode(public) == msgspec.json.decode(codec.encode(card(document)))
+    here = document(1, price=price, currency=currency, brand="Acme", external_id="ext-1")
+    (public,) = shown_cards([msgspec.Raw(card_json(here))])
+    assert msgspec.json.decode(public) == msgspec.json.decode(codec.encode(card(here)))
     assert msgspec.json.decode(public)["price"] == shown

@@ -23,6 +23,13 @@ def titles(writer):
     }
 
 
+def writer_of(store):
+    """Another writer of the index in use."""
+    path = store.current()
+    assert path is not None
+    return TantivyWriter(path)
+
+
 def test_an_older_version_never_overwrites_a_newer(where):
     writer = put(where, [product(1, "new", version=5)])
     assert writer.apply([product(1, "old", version=4)]) == 0
@@ -112,7 +119,7 @@ def test_a_killed_writer_leaves_whole_batches_and_the_next_one_goes_on(tmp_path)
     writing.wait()
 
     assert TantivyStore(tmp_path).is_sound()
-    writer = TantivyWriter(TantivyStore(tmp_path).current())
+    writer = writer_of(TantivyStore(tmp_path))
     left = set(titles(writer).values())
     assert len(left) == 1  # never half a batch
     assert int(left.pop().removeprefix("batch ")) >= done  # what it said was written is
@@ -188,7 +195,7 @@ def test_an_index_of_another_form_is_none(tmp_path):
 def test_one_process_writes(tmp_path):
     put(tmp_path, []).apply([product(1)])
     folder = TantivyStore(tmp_path)
-    first, second = TantivyWriter(folder.current()), TantivyWriter(folder.current())
+    first, second = writer_of(folder), writer_of(folder)
     first.apply([product(2)])
     with pytest.raises(BrokenIndex):
         second.apply([product(3)])

@@ -177,6 +177,7 @@ def test_spelling_that_hardly_any_product_has_is_asked_about(where, tmp_path):
     assert executor.find(SearchQuery(q="wireless headphnoes")).did_you_mean == "wireless headphones"
     assert executor.find(SearchQuery(q="wireless headphones")).did_you_mean is None
     missing = executor.find(SearchQuery(q="wireless headphonez"))
+    assert missing.relaxed is not None
     assert (missing.did_you_mean, missing.relaxed.q) == ("wireless headphones", "wireless headphones")
 
 
@@ -226,7 +227,9 @@ def test_rows_of_facts_are_kept_while_they_say_the_same(tmp_path):
     writer.apply([product(1, "Green tea", version=2, price=1), product(2, "Large cup", version=2)])
     assert RowFile(writer.path).count == 3
     reader = TantivyReader(TantivyStore(tmp_path))
-    assert len(reader.rows.read([0, 1, 2, 99]) if reader.searcher() else []) == 4
+    assert reader.searcher()
+    assert reader.rows is not None
+    assert len(reader.rows.read([0, 1, 2, 99])) == 4
 
 
 def test_a_row_torn_by_a_crash_is_written_over(tmp_path):
@@ -260,6 +263,7 @@ def test_measures():
         "recall@100": 1.0,
     }
     worse = relevance_metrics(["x", "b", "a"], grades)
+    assert worse is not None
     assert worse["ndcg@10"] < worse["ndcg@10c"] < 1
     assert relevance_metrics(["a"], {"a": 0}) is None
 
