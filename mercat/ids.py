@@ -15,7 +15,6 @@ from typing import ClassVar, TypeVar
 _EPOCH_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 _SHIFT = 22
 BUCKETS = 1_024
-WORKERS = 64
 _SEQUENCES = 64
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
