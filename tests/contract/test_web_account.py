@@ -23,6 +23,10 @@ Opened = Callable[..., AbstractAsyncContextManager["House"]]
 ANN = {"email": "ann@example.com", "password": "correct horse", "name": "Ann"}
 
 
+def credentials(account: dict[str, str]) -> dict[str, str]:
+    return {name: account[name] for name in ("email", "password")}
+
+
 class House:
     """A shop behind its door, and its visitors."""
 
@@ -41,7 +45,7 @@ class House:
     async def member(self, account: dict[str, str] = ANN, **who: str) -> "Visitor":
         visitor = await self.visitor(**who)
         await visitor.api("POST", "/accounts", 201, account)
-        await visitor.api("POST", "/sessions", 201, account)
+        await visitor.api("POST", "/sessions", 201, credentials(account))
         return visitor
 
     async def letters(self, to: str) -> list[str]:
@@ -115,7 +119,7 @@ async def test_demo_logins_and_test_cards_are_shown_in_test_mode_alone(opened):
             assert ("ops@example.com" in await ann.page("/signin")) == dev_pages
             account = {**ANN, "email": f"{dev_pages}@example.com"}
             await ann.api("POST", "/accounts", 201, account)
-            await ann.api("POST", "/sessions", 201, account)
+            await ann.api("POST", "/sessions", 201, credentials(account))
             assert ("tok_visa" in await ann.page("/account")) == dev_pages
 
 
@@ -198,7 +202,7 @@ async def until_another(house: House, to: str, path: str, token: str) -> str:
 
 async def test_a_forgotten_password_is_set_anew_once_within_an_hour(house, clock_ahead, db):
     ann, thief = await house.member(), await house.visitor()
-    await thief.api("POST", "/sessions", 201, ANN)
+    await thief.api("POST", "/sessions", 201, credentials(ANN))
     somebody = await house.visitor()
     said = await somebody.api("POST", "/accounts/password-reset", 202, {"email": "ANN@example.com"})
     nobody = await somebody.api("POST", "/accounts/password-reset", 202, {"email": "nobody@example.com"})
@@ -211,8 +215,8 @@ async def test_a_forgotten_password_is_set_anew_once_within_an_hour(house, clock
     await somebody.api("POST", f"/accounts/password-reset/{token}", 200, {"password": new["password"]})
     for visitor in (ann, thief):
         await visitor.api("GET", "/account", 401)
-    await somebody.api("POST", "/sessions", 401, ANN)
-    await somebody.api("POST", "/sessions", 201, new)
+    await somebody.api("POST", "/sessions", 401, credentials(ANN))
+    await somebody.api("POST", "/sessions", 201, credentials(new))
     assert (await somebody.api("GET", "/account", 200))["email_verified"]
     third = {"password": "a third horse"}
     gone = await somebody.api("POST", f"/accounts/password-reset/{token}", 404, third)
@@ -284,8 +288,8 @@ async def test_a_new_email_holds_once_its_link_was_followed_and_the_old_one_is_t
     shown = await ann.api("GET", "/account", 200)
     assert (shown["email"], shown["email_verified"]) == (new["email"], True)
     assert (await ann.api("GET", "/sessions/current", 200))["email"] == new["email"]
-    await (await house.visitor()).api("POST", "/sessions", 401, ANN)
-    await (await house.visitor()).api("POST", "/sessions", 201, {**ANN, **new})
+    await (await house.visitor()).api("POST", "/sessions", 401, credentials(ANN))
+    await (await house.visitor()).api("POST", "/sessions", 201, credentials({**ANN, **new}))
 
 
 async def test_moving_to_an_address_that_is_taken_says_nothing_and_tells_its_owner(house):
@@ -302,13 +306,13 @@ async def test_moving_to_an_address_that_is_taken_says_nothing_and_tells_its_own
 
 async def test_a_new_password_ends_all_other_sessions(house):
     here, there = await house.member(), await house.visitor()
-    await there.api("POST", "/sessions", 201, ANN)
+    await there.api("POST", "/sessions", 201, credentials(ANN))
     new = {"password": "another horse", "current_password": ANN["password"]}
     await here.api("PATCH", "/account", 200, new)
     await here.api("GET", "/account", 200)
     await there.api("GET", "/account", 401)
-    await there.api("POST", "/sessions", 401, ANN)
-    await there.api("POST", "/sessions", 201, {**ANN, "password": "another horse"})
+    await there.api("POST", "/sessions", 401, credentials(ANN))
+    await there.api("POST", "/sessions", 201, credentials({**ANN, "password": "another horse"}))
 
 
 async def test_the_account_page_changes_name_email_and_password(house):
@@ -339,7 +343,7 @@ async def test_registering_with_a_known_email_says_nothing_and_the_owner_is_told
         return any("You have one already" in body for body in await house.letters(ANN["email"]))
 
     await until(told, 30)
-    await ann.api("POST", "/sessions", 401, {**ANN, "password": "somebody else"})
+    await ann.api("POST", "/sessions", 401, credentials({**ANN, "password": "somebody else"}))
     page = await ann.send("/register", "/register", **{**ANN, "password": "somebody else"})
     assert "we have written to" in page
     assert "Sign out" in await ann.send("/register", "/register", **ANN), "it was the owner"

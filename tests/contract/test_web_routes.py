@@ -32,6 +32,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "return_items": {"lines": [{"order_line_id": "oli_0000000000001", "quantity": 1}], "reason": "late"},
     "register": {"email": "new@example.com", "password": "correct horse", "name": "New"},
     "sign_in": {"email": "ann@example.com", "password": "wrong"},
+    "change_account": {"name": "Ann", "current_password": "wrong"},
+    "ask_reset": {"email": "ann@example.com"},
+    "reset_password": {"password": "correct horse"},
     "add_address": {
         "name": "Ann",
         "line1": "1 Lane",
