@@ -9,7 +9,7 @@ import httpx
 import pytest
 from browser.conftest import DESK, PHONE
 from browser.steps import fill_in, press_until_ordered, sign_in
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
 
 def _turn(page):
@@ -99,7 +99,11 @@ def test_the_control_room_is_told_what_others_do(visit, faults):
 
 
 def _act(page, sale, what, why, amount=None):
-    page.goto(f"/operator/flash/{sale}")
+    room = f"/operator/flash/{sale}"
+    try:
+        page.goto(room)
+    except Error:  # the room was loading itself anew, for its state had changed: that cut our way off
+        page.goto(room)
     form = page.locator("form", has=page.get_by_role("button", name=what, exact=True))
     if amount is not None:
         form.get_by_role("spinbutton").fill(str(amount))
