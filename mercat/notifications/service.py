@@ -1,5 +1,5 @@
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime
 
@@ -82,16 +82,21 @@ class Notifications:
         while await self._db.fetchval(queries.any_due, now):
             # Before the claim: a server that is away costs no try.
             await asyncio.to_thread(self._client.connect)
-            row = await self._db.fetchrow(queries.claim, now)
-            if row is None:
-                break
-            sending = asyncio.create_task(self._send(self._client, row))
+            sending = asyncio.create_task(self._send_next(self._client, now))
             try:
-                sent += await asyncio.shield(sending)
+                taken = await asyncio.shield(sending)
             except asyncio.CancelledError:
-                await sending  # the letter in hand is finished and noted before we stop
+                await sending  # a letter that is claimed is finished and noted before we stop
                 raise
+            if taken is None:
+                break
+            sent += taken
         return sent
+
+    async def _send_next(self, client: SmtpClient, now: datetime) -> bool | None:
+        """Claim the letter that is due first and send it; None where another sender was there before."""
+        row = await self._db.fetchrow(queries.claim, now)
+        return None if row is None else await self._send(client, row)
 
     async def _send(self, client: SmtpClient, row: asyncpg.Record) -> bool:
         sent_at = due_at = failure = None

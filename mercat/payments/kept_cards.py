@@ -43,4 +43,5 @@ class KeptCards:
         if known and known != lost:
             return known
         made = await self._provider.customer(user_id, lost)
-        return await self._db.fetchval(queries.keep_customer, user_id, made, lost)
+        await self._db.execute(queries.keep_customer, user_id, made, lost)
+        return await self._db.fetchval(queries.customer_of, user_id)

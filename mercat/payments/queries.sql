@@ -24,10 +24,13 @@ select checkout_id, payment_id, status from recorded;
 select customer from payments.customer where user_id = :user_id;
 
 -- name: keep_customer(user_id, customer, lost)
--- Who was there first stays, but for the one that was lost.
-insert into payments.customer as c (user_id, customer) values (:user_id, :customer)
-on conflict (user_id) do update set customer = case when c.customer = :lost then excluded.customer else c.customer end
-returning customer;
+-- Who was there first stays, but for the one that was lost. Two that keep one at once conflict on either column.
+with mended as (
+    update payments.customer set customer = :customer where user_id = :user_id and customer = :lost returning user_id
+)
+insert into payments.customer (user_id, customer)
+select :user_id::bigint, :customer::text where not exists (select from mended)
+on conflict do nothing;
 
 -- name: keep_card(token, user_id, customer)
 insert into payments.card (token, user_id, customer) values (:token, :user_id, :customer)
