@@ -174,7 +174,9 @@ class Accounts:
         return await self.person(user_id)
 
     async def _change_password(self, user_id: UserId, former: str, password: str, keep: str) -> None:
+        """Sessions end before the change too: a crash after it leaves none that the old password began."""
         hashed = await self._hash(password)
+        await self._end_sessions(user_id, keep)
         row = await self._db.fetchrow(queries.change_password, user_id, former, hashed, ids.new(LinkId))
         if row is None:  # another request changed it meanwhile
             raise WrongPassword("The present password is wrong.", pointer="/current_password")
@@ -232,6 +234,8 @@ class Accounts:
         if problem := password_problem(password, person["email"]):
             raise Invalid(problem, pointer="/password")
         hashed = await self._hash(password)
+        # Before the change too: a crash after it leaves no session that the old password began.
+        await self._end_sessions(UserId(person["user_id"]))
         row = await self._db.fetchrow(queries.reset_password, link_id, hashed, now, ids.new(LinkId))
         if row is None:
             raise LinkExpired

@@ -21,15 +21,18 @@ from mercat.accounts import (
     EmailTaken,
     NewAddress,
     NewPerson,
+    PasswordReset,
+    PersonChange,
     TooMany,
     WrongPassword,
 )
 from mercat.accounts.rules import account_problem
 from mercat.events import AccountOpened, AccountOpenedAgain
-from mercat.ids import AddressId, PaymentMethodId, SellerId, UserId
+from mercat.ids import AddressId, LinkId, PaymentMethodId, SellerId, UserId
 from mercat.kit import clock, codec
 from mercat.kit.refusals import Invalid, NotFound, SignInFirst, TooManyRequests
 from mercat.kit.rpc import serve
+from mercat.kit.signing import seal
 
 ANN = NewPerson("ann@shop.example", "correct horse", "Ann")
 BOB = NewPerson("bob@shop.example", "battery staple", "Bob")
@@ -467,3 +470,31 @@ async def test_the_people_of_the_demo_come_once(local, told):
         roles[email] = (await local.who(session.token)).roles
     assert "operator" in roles["ops@example.com"]
     assert "operator" not in roles["ann@example.com"] | roles["bob@example.com"]
+
+
+@pytest.mark.parametrize("way", ["reset", "change"])
+async def test_a_process_that_dies_after_a_new_password_leaves_no_session_of_the_old_one(
+    way, local, settings, db, monkeypatch
+):
+    user_id = await local.register(ANN)
+    thief = await local.begin_session(user_id)
+    await local.ask_reset(ANN.email)
+    former = await db.fetchval("select password from accounts.person where user_id = $1", user_id)
+    end_sessions = local._end_sessions
+
+    async def dies_once_it_is_changed(*sessions):
+        if await db.fetchval("select password from accounts.person where user_id = $1", user_id) != former:
+            raise asyncio.CancelledError
+        await end_sessions(*sessions)
+
+    monkeypatch.setattr(local, "_end_sessions", dies_once_it_is_changed)
+    if way == "reset":
+        link_id = LinkId(await db.fetchval("select link_id from accounts.link where kind = 'reset'"))
+        token = seal(settings.key("links"), link_id)
+        changing = local.reset_password(PasswordReset(token, "another horse"))
+    else:
+        change = PersonChange(password="another horse", current_password=ANN.password)
+        changing = local.change(user_id, change)
+    with pytest.raises(asyncio.CancelledError):
+        await changing
+    assert await local.who(thief.token) is None
