@@ -83,6 +83,7 @@ class Purchases:
 
     async def buy(self, caller: Caller, key: str, ask: Buy) -> CheckoutAnswer:
         """Buy what is in the caller's cart, once a key. A key's answer never changes once it is final."""
+        _check_key(key)
         return await self._buy(caller, key, ask, _fingerprint(ask))
 
     async def buy_with(self, caller: Caller, key: str, ask: BuyWith) -> CheckoutAnswer:
@@ -90,6 +91,7 @@ class Purchases:
 
         After a crash in between the same address and card are found, not saved again; what was saved stays
         when the purchase is refused. A card that is not taken is Invalid, and points to /token."""
+        _check_key(key)
         fingerprint = _fingerprint(ask)
         if (ask.new_address or ask.new_card) and (existing := await self._existing(caller.user_id, key)):
             return await self._again(existing, fingerprint)
@@ -126,10 +128,6 @@ class Purchases:
         return known
 
     async def _buy(self, caller: Caller, key: str, ask: Buy, fingerprint: bytes) -> CheckoutAnswer:
-        if not 1 <= len(key) <= _KEY_MAX or not key.isprintable():
-            raise BadRequest(
-                "Idempotency-Key must be 1 to 255 printable characters.", pointer="/Idempotency-Key"
-            )
         try:
             record = await self._preparation.prepare(caller, ask)
             flash_pass = None
@@ -262,6 +260,11 @@ async def patiently(step: Callable[[], Awaitable[T]], seconds: float) -> T:
                 raise
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
+
+
+def _check_key(key: str) -> None:
+    if not 1 <= len(key) <= _KEY_MAX or not key.isprintable():
+        raise BadRequest("Idempotency-Key must be 1 to 255 printable characters.", pointer="/Idempotency-Key")
 
 
 def _fingerprint(ask: Buy | BuyWith) -> bytes:

@@ -114,6 +114,14 @@ async def test_what_is_new_is_saved_and_bought_with_once_a_key(scene, checkout):
     await scene.must_have_bought()
 
 
+async def test_a_key_that_is_none_saves_nothing(scene, checkout):
+    ask = BuyWith(new_address=HOME, new_card=NewCard("tok_visa"), shipping_method="standard")
+    with pytest.raises(BadRequest):
+        await checkout.buy_with(scene.ann, "k" * 256, ask)
+    assert await scene.shop.accounts.addresses(scene.ann.user_id) == []
+    assert await scene.shop.accounts.payment_methods(scene.ann.user_id) == []
+
+
 async def test_a_purchase_that_broke_off_finds_the_address_and_the_card_it_saved(scene, checkout):
     ask = BuyWith(new_address=HOME, new_card=NewCard("tok_visa"), shipping_method="standard")
     for total in (1, 2):
