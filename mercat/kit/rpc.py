@@ -77,9 +77,18 @@ class Route:
         assert len(self.at("body")) <= 1, f"{self.name}: two bodies cannot travel"
         self.body = next((self.hints[name] for name in self.at("body")), None)
         self.filters = next((self.hints[name] for name in self.at("filters")), None)
+        self.ids: dict[str, type[Id]] = {
+            name: hint
+            for name in self.at("path")
+            if isinstance(hint := self.hints[name], type) and issubclass(hint, Id)
+        }
         self.plain = msgspec.defstruct(
             f"{self.name}_arguments",
-            [_field(self.signature.parameters[name], self.hints[name]) for name in self.at("path", "query")],
+            [
+                _field(self.signature.parameters[name], self.hints[name])
+                for name in self.at("path", "query")
+                if name not in self.ids
+            ],
             kw_only=True,
         )
 
@@ -182,7 +191,7 @@ def _reader(route: Route, authenticate: Authenticate) -> Callable[[Request], Awa
             given = request.path_params
             if request.scope["query_string"]:
                 given = {**request.query_params, **given}
-            found |= msgspec.structs.asdict(_plain(route, given))
+            found |= _plain(route, given)
         for name in filters:
             found[name] = _filters(route.filters, request)
         for name in requests:
@@ -208,18 +217,20 @@ def _check(needs: Needs, caller: Caller | None, *, optional: bool) -> None:
         raise Forbidden(f"Only a {needs} may do this.")
 
 
-def _plain(route: Route, given: Mapping[str, Any]) -> Any:
-    for name in route.at("path"):
-        hint = route.hints[name]
-        if isinstance(hint, type) and issubclass(hint, Id):
-            try:
-                codec.convert(given[name], hint)
-            except msgspec.ValidationError:
-                raise NotFound from None  # an id that cannot exist names nothing
-    try:
-        return codec.convert(given, route.plain, strict=False)
-    except msgspec.ValidationError as error:
-        raise malformed(error) from None
+def _plain(route: Route, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Read what stands in the address: an id that cannot exist is NotFound, anything else malformed."""
+    found: dict[str, Any] = {}
+    for name, kind in route.ids.items():
+        try:
+            found[name] = codec.convert(given[name], kind)
+        except msgspec.ValidationError:
+            raise NotFound from None  # an id that cannot exist names nothing
+    if route.plain.__struct_fields__:
+        try:
+            found |= msgspec.structs.asdict(codec.convert(given, route.plain, strict=False))
+        except msgspec.ValidationError as error:
+            raise malformed(error) from None
+    return found
 
 
 def _filters(kind: Any, request: Request) -> Any:
