@@ -4,7 +4,8 @@
     listings.py    a seller's products: listing one, changing one
     offers.py      prices and states of what is sold
     products.py    what shoppers read, behind a cache of two levels
-    categories.py  the tree, and slugs
+    categories.py  the tree, and slugs; tree.py decides what becomes of it
+    retelling.py   products told again because their category or seller changed
     imports.py     taking a batch from elsewhere; importing.py reads files, formats/ has one format a file
     changes.py     what follows stock and ratings, and tells caches
 
@@ -13,16 +14,26 @@ version and tells the whole of it once.
 """
 
 from mercat.catalog.api import API
-from mercat.catalog.columns import BadField, Columns
-from mercat.catalog.formats import recognise
-from mercat.catalog.importing import ImportProgress, NotProducts, RowNote, import_file
+from mercat.catalog.columns import BadField, Columns, path_names
+from mercat.catalog.formats import FORMATS, NoSuchFormat, recognise
+from mercat.catalog.importing import CategoryMap, ImportProgress, NotProducts, RowNote, import_file
 from mercat.catalog.messages import (
+    AskedCategory,
     Attribute,
     Attributes,
     Brand,
     Breadcrumb,
     Category,
+    CategoryChange,
+    CategoryDecision,
+    CategoryExists,
+    CategoryMaking,
     CategoryName,
+    CategoryNotEmpty,
+    CategoryPath,
+    CategoryTitle,
+    CategoryUnknown,
+    CountedOffer,
     CurrencyCode,
     Description,
     ExternalId,
@@ -30,6 +41,7 @@ from mercat.catalog.messages import (
     Image,
     Images,
     ImageUrl,
+    ImportBatch,
     Imported,
     ImportRow,
     ImportVariant,
@@ -44,15 +56,19 @@ from mercat.catalog.messages import (
     ProductChange,
     ProductOffer,
     ProductTexts,
+    RefusedProduct,
     Status,
     Title,
     Variant,
     texts_of,
 )
+from mercat.catalog.rules import path_key
 from mercat.catalog.service import Catalog
 
 __all__ = [
     "API",
+    "FORMATS",
+    "AskedCategory",
     "Attribute",
     "Attributes",
     "BadField",
@@ -60,8 +76,18 @@ __all__ = [
     "Breadcrumb",
     "Catalog",
     "Category",
+    "CategoryChange",
+    "CategoryDecision",
+    "CategoryExists",
+    "CategoryMaking",
+    "CategoryMap",
     "CategoryName",
+    "CategoryNotEmpty",
+    "CategoryPath",
+    "CategoryTitle",
+    "CategoryUnknown",
     "Columns",
+    "CountedOffer",
     "CurrencyCode",
     "Description",
     "ExternalId",
@@ -69,6 +95,7 @@ __all__ = [
     "Image",
     "ImageUrl",
     "Images",
+    "ImportBatch",
     "ImportProgress",
     "ImportRow",
     "ImportVariant",
@@ -78,6 +105,7 @@ __all__ = [
     "ListingKey",
     "MinorPrice",
     "NewProduct",
+    "NoSuchFormat",
     "NotProducts",
     "Offer",
     "OfferSort",
@@ -85,11 +113,14 @@ __all__ = [
     "ProductChange",
     "ProductOffer",
     "ProductTexts",
+    "RefusedProduct",
     "RowNote",
     "Status",
     "Title",
     "Variant",
     "import_file",
+    "path_key",
+    "path_names",
     "recognise",
     "texts_of",
 ]

@@ -10,6 +10,7 @@ API = [
     Route("DELETE", "/reservations/{checkout_id}", Inventory.release),
     Route("POST", "/received/{reference:path}", Inventory.receive),
     Route("POST", "/returned/{reference:path}", Inventory.put_back),
+    Route("POST", "/recounted/{reference:path}", Inventory.recount),
     Route("PUT", "/sellers/{seller_id}/stock/{offer_id}", Inventory.count),
     Route("POST", "/sellers/{seller_id}/stock", Inventory.owned),
 ]

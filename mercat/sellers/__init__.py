@@ -1,7 +1,29 @@
 """Sellers: who sells here, under which name."""
 
 from mercat.sellers.api import API
-from mercat.sellers.messages import ListingRow, NameTaken, RefusedRow, Seller, SellerName
+from mercat.sellers.messages import (
+    AlreadySeller,
+    ListingRow,
+    NameTaken,
+    RefusedRow,
+    Seller,
+    SellerHasPeople,
+    SellerName,
+    SellerStatus,
+    SuspensionReason,
+)
 from mercat.sellers.service import Sellers
 
-__all__ = ["API", "ListingRow", "NameTaken", "RefusedRow", "Seller", "SellerName", "Sellers"]
+__all__ = [
+    "API",
+    "AlreadySeller",
+    "ListingRow",
+    "NameTaken",
+    "RefusedRow",
+    "Seller",
+    "SellerHasPeople",
+    "SellerName",
+    "SellerStatus",
+    "Sellers",
+    "SuspensionReason",
+]

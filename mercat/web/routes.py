@@ -37,6 +37,7 @@ from mercat.web import (
     well_known,
     wishlist,
 )
+from mercat.web.acting import acting
 from mercat.web.cache import Handler
 from mercat.web.category_tree import CategoryTree
 from mercat.web.context import context_of
@@ -46,8 +47,10 @@ from mercat.web.desk import sellers, upload
 from mercat.web.idempotency import Replays
 from mercat.web.middleware import LOOPBACK, Middleware
 from mercat.web.openapi import ApiDocs
+from mercat.web.operator import categories as operator_categories
 from mercat.web.operator import flash, laws, money, overview, parked, search_rules
 from mercat.web.operator import orders as operator_orders
+from mercat.web.operator import sellers as operator_sellers
 from mercat.web.operator.laws import Audit
 from mercat.web.origin import Origins
 from mercat.web.pages import Pages
@@ -71,6 +74,8 @@ TABLE = [
     *wishlist.API,
     *recommendations.API,
     *sellers.API,
+    *operator_categories.API,
+    *operator_sellers.API,
     *seller_products.API,
     *seller_orders.API,
     *search_rules.API,
@@ -98,6 +103,8 @@ PAGES = (
     upload,
     seller_orders,
     operator_orders,
+    operator_categories,
+    operator_sellers,
     search_rules,
     flash,
     money,
@@ -136,7 +143,12 @@ def application(
         *_root(ready, settings.metrics_key),
     ]
     return Middleware(
-        Router(endpoints, pages.refused), settings, shop.accounts.who, shop.host.cache, pages.turn_away
+        Router(endpoints, pages.refused),
+        settings,
+        shop.accounts.who,
+        shop.host.cache,
+        pages.turn_away,
+        acting(shop),
     )
 
 
@@ -158,6 +170,8 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (wishlist.API, wishlist.WishlistApi(shop)),
         (recommendations.API, recommendations.RecommendationsApi(shop)),
         (sellers.API, sellers.SellersApi(shop)),
+        (operator_categories.API, operator_categories.OperatorCategoriesApi(shop, tree)),
+        (operator_sellers.API, operator_sellers.OperatorSellersApi(shop)),
         (seller_products.API, seller_products.SellerProductsApi(shop)),
         (seller_orders.API, seller_orders.SellerOrdersApi(shop)),
         (search_rules.API, search_rules.SearchRulesApi(shop)),
