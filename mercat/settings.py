@@ -136,6 +136,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a quote holds."""
     reservation_s: float = 900
     """How long an abandoned checkout holds its stock."""
+    return_days: float = 30
+    """Days after delivery in which goods may be sent back."""
+    return_approval: Literal["seller", "auto"] = "seller"
+    """Who approves a return: its `seller`, or the shop by itself at once (`auto`)."""
+    return_decide_days: float = 14
+    """Days after which an operator decides a return that its seller has left lying."""
     lease_s: float = 15
     """How long a process may be silent before another finishes its checkout."""
     decide_within_s: float = 60
