@@ -109,6 +109,16 @@ async def test_an_empty_category_goes_and_a_full_one_stays(people):
     assert (await people.nobody.get("/c/empty")).status_code == 404
 
 
+async def test_the_desk_shows_the_tree_and_what_can_be_done(people):
+    lamps = await made(people.operator, "Lamps")
+    page = await people.operator.get("/operator/categories")
+    assert (page.status_code, "/c/lamps" in page.text) == (200, True)
+    page = await people.operator.get(f"/operator/categories/{lamps['category_id']}")
+    assert (page.status_code, "Merge into another" in page.text) == (200, True)
+    page = await people.operator.get("/operator/sellers")
+    assert (page.status_code, "Bob&#39;s" in page.text) == (200, True)
+
+
 async def test_only_operators_change_the_tree(people):
     for who, status in ((people.seller, 403), (people.nobody, 401)):
         answer = await who.post(f"{PREFIX}/operator/categories", json={"name": "Mine"})
