@@ -125,6 +125,14 @@ class ReviewId(Id):
     prefix = "rev"
 
 
+class WebhookId(Id):
+    prefix = "whk"
+
+
+class DeliveryId(Id):
+    prefix = "dlv"
+
+
 class RuleId(Id):
     prefix = "rule"
 

@@ -28,6 +28,7 @@ from mercat import (
     reviews,
     search,
     sellers,
+    webhooks,
     wishlist,
 )
 from mercat.checkout import Present
@@ -61,6 +62,7 @@ class Shop:
     checkout: checkout.Checkout
     flashsale: flashsale.FlashSales
     membership: membership.Membership
+    webhooks: webhooks.OutgoingWebhooks
 
     def __init__(self, host: Host, present: Present) -> None:
         """`present` makes the bytes that a purchase is answered with: checkout stores them."""
@@ -258,6 +260,17 @@ SERVICES: dict[str, Service] = {
         lambda host, db, shop: membership.Membership(shop.accounts, shop.cart, shop.flashsale, shop.sellers),
         asks=("accounts", "cart", "flashsale", "sellers"),
         stateless=True,
+    ),
+    "webhooks": Service(
+        webhooks.OutgoingWebhooks,
+        webhooks.API,
+        lambda host, db, shop: webhooks.OutgoingWebhooks(db, shop.catalog, shop.orders, host.settings),
+        asks=("catalog", "orders"),
+        dispensable=True,
+        duties=lambda shop: {
+            "webhooks to sellers": shop.webhooks.keep_delivering,
+            "old deliveries": shop.webhooks.forget_old,
+        },
     ),
 }
 

@@ -43,6 +43,7 @@ from mercat.web.context import context_of
 from mercat.web.desk import orders as seller_orders
 from mercat.web.desk import products as seller_products
 from mercat.web.desk import sellers, upload
+from mercat.web.desk import webhooks as seller_webhooks
 from mercat.web.idempotency import Replays
 from mercat.web.middleware import LOOPBACK, Middleware
 from mercat.web.openapi import ApiDocs
@@ -73,6 +74,7 @@ TABLE = [
     *sellers.API,
     *seller_products.API,
     *seller_orders.API,
+    *seller_webhooks.API,
     *search_rules.API,
 ]
 PAGES = (
@@ -97,6 +99,7 @@ PAGES = (
     seller_products,
     upload,
     seller_orders,
+    seller_webhooks,
     operator_orders,
     search_rules,
     flash,
@@ -160,6 +163,7 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (sellers.API, sellers.SellersApi(shop)),
         (seller_products.API, seller_products.SellerProductsApi(shop)),
         (seller_orders.API, seller_orders.SellerOrdersApi(shop)),
+        (seller_webhooks.API, seller_webhooks.SellerWebhooksApi(shop)),
         (search_rules.API, search_rules.SearchRulesApi(shop)),
     ]
     endpoints: list[Endpoint] = []
