@@ -138,6 +138,10 @@ class DeliveryId(Id):
     prefix = "dlv"
 
 
+class EntryId(Id):
+    prefix = "ent"
+
+
 class RuleId(Id):
     prefix = "rule"
 

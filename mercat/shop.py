@@ -13,6 +13,7 @@ import asyncpg
 
 from mercat import (
     accounts,
+    auditlog,
     cart,
     catalog,
     checkout,
@@ -65,6 +66,7 @@ class Shop:
     flashsale: flashsale.FlashSales
     membership: membership.Membership
     webhooks: webhooks.OutgoingWebhooks
+    auditlog: auditlog.AuditLog
 
     def __init__(self, host: Host, present: Present) -> None:
         """`present` makes the bytes that a purchase is answered with: checkout stores them."""
@@ -270,6 +272,7 @@ SERVICES: dict[str, Service] = {
         asks=("accounts", "cart", "flashsale", "sellers"),
         stateless=True,
     ),
+    "auditlog": Service(auditlog.AuditLog, auditlog.API, lambda host, db, shop: auditlog.AuditLog(db)),
     "webhooks": Service(
         webhooks.OutgoingWebhooks,
         webhooks.API,
