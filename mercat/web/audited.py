@@ -4,8 +4,8 @@ The one place is here, around the handlers: a verb that is added is in the log w
 after are what the API shows of the thing at that address, so they are in its terms.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -121,8 +121,9 @@ def _safe(body: bytes, *, personal: bool) -> str:
 
 
 def _without(value: Any, hidden: frozenset[str]) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _without(each, hidden) for name, each in value.items() if name not in hidden}
+    if isinstance(value, dict):
+        members = cast(dict[str, Any], value)
+        return {name: _without(each, hidden) for name, each in members.items() if name not in hidden}
     if isinstance(value, list):
-        return [_without(each, hidden) for each in value]
+        return [_without(each, hidden) for each in cast(list[Any], value)]
     return value

@@ -1,6 +1,7 @@
 """Who of the operators changed what, before and after."""
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
@@ -130,11 +131,12 @@ def _changes(entry: Entry) -> list[tuple[str, str, str]]:
 
 
 def _flat(text: str) -> dict[str, str]:
-    document = msgspec.json.decode(text) if text else {}
-    if not isinstance(document, dict):
+    try:
+        document = msgspec.json.decode(text or "{}", type=dict[str, Any])
+    except msgspec.ValidationError:
         return {}
     return {
-        str(name): value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
         for name, value in document.items()
     }
 
