@@ -175,6 +175,9 @@ class DecisionForm(Struct, frozen=True):
 _FORMS: dict[str, type[Any]] = {"rename": RenameForm, "move": MoveForm, "merge": MergeForm}
 
 
+_CHANGES = (RenameForm, MoveForm, MergeForm)
+
+
 class OperatorCategoryPages:
     """The tree of categories, and the names that wait."""
 
@@ -222,7 +225,7 @@ class OperatorCategoryPages:
             status=refused.status if refused else (422 if form and form.errors else 200),
             node=node,
             places=_places(elsewhere),
-            form=form or Form(RenameForm),
+            form=form or Form(_CHANGES),
             refused=message_of(refused) if refused and not (form and form.errors) else None,
         )
 
@@ -245,11 +248,11 @@ class OperatorCategoryPages:
         kind = _FORMS.get(form.get("what", ""), RenameForm)
         asked = read_form(form, kind)
         if isinstance(asked, FormErrors):
-            return await self.category(request, Form(kind, form, asked, at=form.get("what", "")))
+            return await self.category(request, Form(_CHANGES, form, asked))
         try:
             await self._shop.catalog.change_category(category_id, _change(asked))
         except Refusal as refused:
-            shown = Form(kind, form, errors_of(refused), at=form.get("what", ""))
+            shown = Form(_CHANGES, form, errors_of(refused))
             return await self.category(request, shown, refused)
         return self._done(request, "changed")
 
