@@ -133,10 +133,6 @@ class Owed(Struct, frozen=True):
         return sum(part.amount for part in self.goods) + self.tax - self.discount
 
 
-class OrderRefused(Conflict):
-    """This order was given up before it was made."""
-
-
 class NotCancellable(Conflict):
     """Something of this order is on its way already, so it cannot be cancelled. You can return it."""
 

@@ -29,6 +29,7 @@ from mercat.checkout import (
 )
 from mercat.checkout.aftercare import TRIES_MAX
 from mercat.checkout.messages import PendingOrder
+from mercat.checkout.purchase import Purchase
 from mercat.inventory import OutOfStock
 from mercat.kit import codec
 from mercat.kit.refusals import BadRequest, Invalid, NotFound, Overloaded
@@ -280,7 +281,7 @@ async def test_a_shop_that_closes_begins_nothing_more_in_any_of_its_parts(settin
     async with AsyncExitStack() as stack:
         shop = await build_shop(settings, stack)
     checkout = shop.checkout
-    for batched in (checkout.purchases._begin, checkout.saga._finish, shop.cart.copies._kept):
+    for batched in (checkout.purchases._sets, checkout.saga._undoing, shop.cart.copies._kept):
         with pytest.raises(Overloaded):
             await batched(cast(Any, None))
 
@@ -288,15 +289,20 @@ async def test_a_shop_that_closes_begins_nothing_more_in_any_of_its_parts(settin
 # -- crashes
 
 FORWARD = [
-    ("_inventory", "reserve"),
-    ("_payments", "charge"),
-    ("_decide", "__call__"),
-    ("_orders", "create"),
-    ("_inventory", "confirm"),
-    ("_cart", "spend"),
-    ("_finish", "__call__"),
+    ("_inventory", "reserve_many"),
+    ("_payments", "charge_many"),
+    ("_decide_many", "__call__"),
+    ("_orders", "create_many"),
+    ("_inventory", "confirm_many"),
+    ("_cart", "spend_many"),
+    ("_finish_many", "__call__"),
 ]
-BACK = [("_decide", "__call__"), ("_payments", "void"), ("_inventory", "release"), ("_finish", "__call__")]
+BACK = [
+    ("_decide_many", "__call__"),
+    ("_payments", "void"),
+    ("_inventory", "release_many"),
+    ("_finish_many", "__call__"),
+]
 
 
 async def _crashes(scene, ask, part, verb, moment):
@@ -332,7 +338,7 @@ async def test_a_crash_at_any_step_of_undoing_is_carried_on(scene, clock_ahead, 
 
 
 async def test_the_shoppers_own_retry_carries_on_what_a_crash_left(scene, clock_ahead):
-    ask = await _crashes(scene, await scene.ask(), "_orders", "create", "before")
+    ask = await _crashes(scene, await scene.ask(), "_orders", "create_many", "before")
     with pytest.raises(CheckoutInProgress):
         await scene.checkout.buy(scene.ann, "k1", ask)
     with pytest.raises(CheckoutInProgress):
@@ -343,7 +349,7 @@ async def test_the_shoppers_own_retry_carries_on_what_a_crash_left(scene, clock_
 
 
 async def test_a_purchase_that_could_not_be_decided_in_time_is_undone(scene, clock_ahead):
-    ask = await _crashes(scene, await scene.ask(), "_payments", "charge", "after")
+    ask = await _crashes(scene, await scene.ask(), "_payments", "charge_many", "after")
     clock_ahead(GIVEN_UP)
     assert await scene.checkout.recovery.recover() == 1
     await scene.must_have_bought_nothing()
@@ -365,13 +371,13 @@ async def test_the_longest_holder_of_an_old_lease_cannot_finish(scene, clock_ahe
     ask = await scene.ask()
     paused, go_on = asyncio.Event(), asyncio.Event()
     recovery, saga = scene.checkout.recovery, scene.checkout.saga
-    charge = scene.shop.payments.charge
+    charge = scene.shop.payments.charge_many
 
     class Slow:
         def __getattr__(self, name):
             return getattr(scene.shop.payments, name)
 
-        async def charge(self, asked):
+        async def charge_many(self, asked):
             paid = await charge(asked)
             if not paused.is_set():
                 paused.set()
@@ -390,7 +396,7 @@ async def test_the_longest_holder_of_an_old_lease_cannot_finish(scene, clock_ahe
     said = await slow
     assert (said.status, said.replayed) == (402, True)
     with pytest.raises(CheckoutInProgress):
-        await saga.carry_out(codec.decode(row["record"], PendingOrder), row["fence"])
+        await saga.carry_out(Purchase.standing(codec.decode(row["record"], PendingOrder), row["fence"]))
     assert await scene.charged() == 0
     assert [answer["status"] for answer in await scene.answers()] == [402]
 
@@ -536,7 +542,7 @@ async def test_returns_at_once_give_back_the_tax_to_the_cent(scene):
 
 
 async def test_a_checkout_that_keeps_failing_is_parked_until_an_operator_retries_it(scene, clock_ahead):
-    ask = await _crashes(scene, await scene.ask(), "_orders", "create", "before")
+    ask = await _crashes(scene, await scene.ask(), "_orders", "create_many", "before")
     recovery, saga, orders = scene.checkout.recovery, scene.checkout.saga, scene.shop.orders
 
     class Broken:
