@@ -37,6 +37,7 @@ from mercat.kit.rpc import Caller
 from mercat.orders import LineQuantity, NotCancellable, NotReturnable
 from mercat.payments import ChallengeOutcome
 from mercat.pricing import QuoteExpired
+from mercat.settings import Secret
 
 
 class Crash(BaseException):
@@ -284,6 +285,60 @@ async def test_a_shop_that_closes_begins_nothing_more_in_any_of_its_parts(settin
     for batched in (checkout.purchases._sets, checkout.saga._undoing, shop.cart.copies._kept):
         with pytest.raises(Overloaded):
             await batched(cast(Any, None))
+
+
+# -- sets
+
+
+async def test_in_a_set_everybody_gets_their_own_answer_and_nobody_waits_for_a_bank(settings, db):
+    hangs = msgspec.structs.replace(
+        settings, provider_timeout_s=60, variables={"sandbox_hang_s": Secret("60")}
+    )
+    cards = [*["tok_visa"] * 6, "tok_declined", "tok_3ds", "tok_timeout_charged"]
+    async with AsyncExitStack() as stack:
+        shop = await build_shop(hangs, stack)
+        people = [await Scene(shop, db).open() for _ in cards]
+        await people[0].shop.catalog.change_offer(people[0].seller, people[0].tea, status="paused")
+        await shop.cart.change(people[1].ann.user_id, str(people[1].tea), 11)
+        asks = [await each.ask(card) for each, card in zip(people, cards, strict=True)]
+        buying = [
+            asyncio.create_task(shop.checkout.buy(each.ann, "k", ask))
+            for each, ask in zip(people, asks, strict=True)
+        ]
+        async with asyncio.timeout(20):
+            answers = await asyncio.gather(*buying[:-1], return_exceptions=True)
+        assert not buying[-1].done()
+        buying[-1].cancel()
+        assert isinstance(answers[0], OutOfStock)
+        statuses = [each.status for each in answers[1:] if not isinstance(each, BaseException)]
+        assert statuses == [409, 201, 201, 201, 201, 402, 202]
+        for each in people[2:6]:
+            assert (await each.left(), await each.charged(), await each.in_cart()) == ((8, 0), 1, 0)
+
+
+async def test_one_that_spoils_a_statement_is_found_and_the_others_of_its_set_buy(scene):
+    people = [scene, *[await scene.another() for _ in range(4)]]
+    asks = [await each.ask() for each in people]
+    create = scene.shop.orders.create_many
+    spoilt = people[2].ann.user_id
+    sizes = []
+
+    class Spoiling:
+        def __getattr__(self, name):
+            return getattr(scene.shop.orders, name)
+
+        async def create_many(self, orders):
+            sizes.append(len(orders))
+            if any(order.user_id == spoilt for order in orders):
+                raise LookupError("this one cannot be stored")
+            return await create(orders)
+
+    scene.checkout.saga._orders = Spoiling()
+    buying = (scene.checkout.buy(each.ann, "k", ask) for each, ask in zip(people, asks, strict=True))
+    answers = await asyncio.gather(*buying, return_exceptions=True)
+    assert sizes == [5, 1, 1, 1, 1, 1]
+    assert isinstance(answers.pop(2), LookupError)
+    assert [each.status for each in answers if not isinstance(each, BaseException)] == [201] * 4
 
 
 # -- crashes
