@@ -25,6 +25,7 @@ from mercat import (
     payments,
     pricing,
     recommendations,
+    returns,
     reviews,
     search,
     sellers,
@@ -53,6 +54,7 @@ class Shop:
     orders: orders.Orders
     pricing: pricing.Pricing
     fulfilment: fulfilment.Fulfilment
+    returns: returns.Returns
     reviews: reviews.Reviews
     wishlist: wishlist.Wishlist
     recommendations: recommendations.Recommendations
@@ -180,7 +182,11 @@ SERVICES: dict[str, Service] = {
         },
     ),
     "orders": Service(
-        orders.Orders, orders.API, lambda host, db, shop: orders.Orders(db), on_checkout_path=True
+        orders.Orders,
+        orders.API,
+        lambda host, db, shop: orders.Orders(db),
+        on_checkout_path=True,
+        duties=lambda shop: {"numbers of old orders": shop.orders.keep_numbering},
     ),
     "pricing": Service(
         pricing.Pricing,
@@ -192,6 +198,9 @@ SERVICES: dict[str, Service] = {
         fulfilment.Fulfilment,
         fulfilment.API,
         lambda host, db, shop: fulfilment.Fulfilment(db, host.settings),
+    ),
+    "returns": Service(
+        returns.Returns, returns.API, lambda host, db, shop: returns.Returns(db, host.settings)
     ),
     "reviews": Service(
         reviews.Reviews, reviews.API, lambda host, db, shop: reviews.Reviews(db), dispensable=True

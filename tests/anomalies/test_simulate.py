@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from mercat.checkout import Neighbours
-from mercat.checkout.saga import Saga
+from mercat.checkout.saga import Decision, Ending, Saga
 from mercat.cli import lab
 from mercat.lab.simulate import MUTATIONS, sweep, without_constraints
 from mercat.web import present_checkout
@@ -85,8 +85,8 @@ async def test_in_one_batch_only_the_holder_of_the_lease_decides_and_ends(settin
     saga = Saga(db, nobody, settings, present_checkout)
     now = datetime.now(UTC)
     await db.execute("insert into checkout.running values (7, 2, $1, null, null, null, 0, $1)", now)
-    asks = [(7, 2, "forward", None), (7, 1, "undo", None)]
+    asks: list[Decision] = [(7, 2, "forward", None), (7, 1, "undo", None)]
     assert await saga._decide_many(asks) == [True, False]
-    ends = [(7, 1, 402, b"{}", "{}", now), (7, 2, 201, b"{}", None, now)]
+    ends: list[Ending] = [(7, 1, 402, b"{}", "{}", now), (7, 2, 201, b"{}", None, now)]
     assert await saga._finish_many(ends) == [False, True]
     assert await db.fetchval("select status from checkout.answer where checkout_id = 7") == 201
