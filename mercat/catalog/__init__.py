@@ -1,7 +1,9 @@
 """Catalogue: what there is to buy. Products have variants (SKUs) that sellers offer at a price.
 
     service.py     the one door: which verb stands in which part
-    listings.py    a seller's products: listing one, changing one
+    listings.py    a seller's products: listing one, changing one, taking it out
+    variants.py    which variants there are after a change, and what may not be
+    formatted.py   descriptions with HTML: made safe, and their plain words
     offers.py      prices and states of what is sold
     products.py    what shoppers read, behind a cache of two levels
     categories.py  the tree, and slugs
@@ -15,18 +17,26 @@ version and tells the whole of it once.
 from mercat.catalog.api import API
 from mercat.catalog.columns import BadField, Columns
 from mercat.catalog.formats import recognise
+from mercat.catalog.formatted import source_of
 from mercat.catalog.importing import ImportProgress, NotProducts, RowNote, import_file
 from mercat.catalog.messages import (
+    VARIANTS_MAX,
     Attribute,
     Attributes,
     Brand,
     Breadcrumb,
     Category,
     CategoryName,
+    Changed,
+    Condition,
     CurrencyCode,
     Description,
     ExternalId,
     GivenTexts,
+    GivenVariant,
+    GivenVariants,
+    Grams,
+    Gtin,
     Image,
     Images,
     ImageUrl,
@@ -34,25 +44,36 @@ from mercat.catalog.messages import (
     ImportRow,
     ImportVariant,
     Listed,
+    ListedProduct,
+    ListedVariant,
     Listing,
     ListingKey,
+    ListingStatus,
     MinorPrice,
     NewProduct,
     Offer,
     OfferSort,
+    OptionName,
+    Options,
+    OptionValues,
     Product,
     ProductChange,
     ProductOffer,
     ProductTexts,
+    SellerSku,
+    SkuTaken,
     Status,
     Title,
     Variant,
+    VariantOptions,
     texts_of,
 )
 from mercat.catalog.service import Catalog
+from mercat.catalog.variants import matched
 
 __all__ = [
     "API",
+    "VARIANTS_MAX",
     "Attribute",
     "Attributes",
     "BadField",
@@ -61,11 +82,17 @@ __all__ = [
     "Catalog",
     "Category",
     "CategoryName",
+    "Changed",
     "Columns",
+    "Condition",
     "CurrencyCode",
     "Description",
     "ExternalId",
     "GivenTexts",
+    "GivenVariant",
+    "GivenVariants",
+    "Grams",
+    "Gtin",
     "Image",
     "ImageUrl",
     "Images",
@@ -74,22 +101,33 @@ __all__ = [
     "ImportVariant",
     "Imported",
     "Listed",
+    "ListedProduct",
+    "ListedVariant",
     "Listing",
     "ListingKey",
+    "ListingStatus",
     "MinorPrice",
     "NewProduct",
     "NotProducts",
     "Offer",
     "OfferSort",
+    "OptionName",
+    "OptionValues",
+    "Options",
     "Product",
     "ProductChange",
     "ProductOffer",
     "ProductTexts",
     "RowNote",
+    "SellerSku",
+    "SkuTaken",
     "Status",
     "Title",
     "Variant",
+    "VariantOptions",
     "import_file",
+    "matched",
     "recognise",
+    "source_of",
     "texts_of",
 ]

@@ -40,9 +40,9 @@ from mercat.web import (
 from mercat.web.cache import Handler
 from mercat.web.category_tree import CategoryTree
 from mercat.web.context import context_of
+from mercat.web.desk import listings, sellers, upload
 from mercat.web.desk import orders as seller_orders
 from mercat.web.desk import products as seller_products
-from mercat.web.desk import sellers, upload
 from mercat.web.idempotency import Replays
 from mercat.web.middleware import LOOPBACK, Middleware
 from mercat.web.openapi import ApiDocs
@@ -72,6 +72,7 @@ TABLE = [
     *recommendations.API,
     *sellers.API,
     *seller_products.API,
+    *listings.API,
     *seller_orders.API,
     *search_rules.API,
 ]
@@ -95,6 +96,7 @@ PAGES = (
     mailbox,
     sellers,
     seller_products,
+    listings,
     upload,
     seller_orders,
     operator_orders,
@@ -159,6 +161,7 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (recommendations.API, recommendations.RecommendationsApi(shop)),
         (sellers.API, sellers.SellersApi(shop)),
         (seller_products.API, seller_products.SellerProductsApi(shop)),
+        (listings.API, listings.SellerListingsApi(shop)),
         (seller_orders.API, seller_orders.SellerOrdersApi(shop)),
         (search_rules.API, search_rules.SearchRulesApi(shop)),
     ]
