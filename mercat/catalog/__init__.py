@@ -17,7 +17,6 @@ version and tells the whole of it once.
 from mercat.catalog.api import API
 from mercat.catalog.columns import BadField, Columns
 from mercat.catalog.formats import recognise
-from mercat.catalog.formatted import source_of
 from mercat.catalog.importing import ImportProgress, NotProducts, RowNote, import_file
 from mercat.catalog.messages import (
     VARIANTS_MAX,
@@ -28,6 +27,7 @@ from mercat.catalog.messages import (
     Category,
     CategoryName,
     Changed,
+    ChangedTexts,
     Condition,
     CurrencyCode,
     Description,
@@ -68,6 +68,7 @@ from mercat.catalog.messages import (
     VariantOptions,
     texts_of,
 )
+from mercat.catalog.rules import given_texts
 from mercat.catalog.service import Catalog
 from mercat.catalog.variants import matched
 
@@ -83,6 +84,7 @@ __all__ = [
     "Category",
     "CategoryName",
     "Changed",
+    "ChangedTexts",
     "Columns",
     "Condition",
     "CurrencyCode",
@@ -125,9 +127,9 @@ __all__ = [
     "Title",
     "Variant",
     "VariantOptions",
+    "given_texts",
     "import_file",
     "matched",
     "recognise",
-    "source_of",
     "texts_of",
 ]

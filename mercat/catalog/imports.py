@@ -7,7 +7,7 @@ import asyncpg
 
 from mercat import ids
 from mercat.catalog.categories import Categories
-from mercat.catalog.messages import Image, Imported, ImportRow
+from mercat.catalog.messages import Image, Imported, ImportRow, texts_of
 from mercat.catalog.rules import drawn_image, fingerprint, kept_texts, key_of
 from mercat.events import StockQuantity
 from mercat.ids import CategoryId, OfferId, ProductId, SellerId, SkuId
@@ -91,7 +91,11 @@ class Imports:
             await db.execute(queries.take_skus, touched)
             new = [row["offer_id"] for row in await db.fetch(queries.take_offers, touched) if row["added"]]
             await db.execute(queries.tell, touched)
-            delivery = {OfferId(offer_id): staged.quantities[offer_id] for offer_id in new}
+            delivery = {
+                OfferId(offer_id): staged.quantities[offer_id]
+                for offer_id in new
+                if staged.quantities[offer_id]
+            }
             if delivery:
                 columns = list(delivery), list(delivery.values())
                 await db.execute(queries.tell_stock, reference, seller_id, *columns)
@@ -143,7 +147,7 @@ def _product(
         product_id,
         seller_id,
         row.external_id,
-        *texts,
+        *texts_of(texts).values(),
         categories[tuple(row.category_path)],
         codec.text(row.attributes),
         codec.text(row.options),

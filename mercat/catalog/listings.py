@@ -26,6 +26,7 @@ from mercat.catalog.messages import (
     NewProduct,
     ProductChange,
     SkuTaken,
+    texts_of,
 )
 from mercat.catalog.rules import check_for_sale, drawn_image, fingerprint, kept_texts
 from mercat.catalog.variants import (
@@ -284,7 +285,7 @@ async def _insert(
             owner.product_id,
             owner.seller_id,
             product.external_id,
-            *texts,
+            *texts_of(texts).values(),
             category_id,
             codec.text(product.attributes),
             codec.text(options),

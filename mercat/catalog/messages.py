@@ -151,14 +151,19 @@ class NewProduct(GivenTexts, frozen=True, kw_only=True):
     variants: Annotated[list[GivenVariant], Meta(max_length=VARIANTS_MAX)] = []
 
 
-class ProductChange(Struct, frozen=True, kw_only=True):
-    """What a seller wants otherwise of their product; what is not given stays as it is. `variants` are all
-    that there are from now on; `status` is that of all the seller's offers for it."""
+class ChangedTexts(Struct, frozen=True, kw_only=True):
+    """What of GivenTexts shall be otherwise; what is not given stays as it is."""
 
     title: Title | UnsetType = UNSET
     description: Description | UnsetType = UNSET
-    category: Annotated[CategoryName, Meta(min_length=1)] | UnsetType = UNSET
     brand: Brand | UnsetType | None = UNSET
+
+
+class ProductChange(ChangedTexts, frozen=True, kw_only=True):
+    """What a seller wants otherwise of their product; what is not given stays as it is. `variants` are all
+    that there are from now on; `status` is that of all the seller's offers for it."""
+
+    category: Annotated[CategoryName, Meta(min_length=1)] | UnsetType = UNSET
     attributes: Attributes | UnsetType = UNSET
     images: Images | UnsetType = UNSET
     status: Status | UnsetType = UNSET

@@ -5,10 +5,10 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from itertools import chain, count
-from typing import NamedTuple, get_args
+from typing import Any, get_args
 
-from mercat.catalog.formatted import entities, formatted
-from mercat.catalog.messages import GivenTexts, Image, ImportVariant, Status
+from mercat.catalog.formatted import entities, formatted, source_of
+from mercat.catalog.messages import GivenTexts, Image, ImportVariant, ProductTexts, Status, texts_of
 from mercat.ids import ProductId
 from mercat.kit import codec
 from mercat.kit.refusals import Invalid
@@ -58,21 +58,22 @@ def named_by(sku: str, options: Mapping[str, str]) -> str:
     return sku or "/".join(f"{name}={value}" for name, value in sorted(options.items()))
 
 
-class KeptTexts(NamedTuple):
-    """The texts of a product as they are kept, in the order of ProductTexts."""
-
-    title: str
-    description: str
-    description_html: str | None
-    brand: str | None
-
-
-def kept_texts(given: GivenTexts) -> KeptTexts:
+def kept_texts(given: GivenTexts) -> ProductTexts:
     """Make given texts safe: of a description's HTML what the allow-list has; entities are read."""
     words, html = formatted(given.description)
-    return KeptTexts(
-        entities(given.title) or given.title, words, html, given.brand and (entities(given.brand) or None)
-    )
+    safe: dict[str, Any] = {
+        "title": entities(given.title) or given.title,
+        "description": words,
+        "description_html": html,
+        "brand": given.brand and (entities(given.brand) or None),
+    }
+    return ProductTexts(**texts_of(given) | safe)
+
+
+def given_texts(kept: ProductTexts) -> dict[str, Any]:
+    """Map the texts of a product to what their seller would give for them to be as they are."""
+    texts = {name: getattr(kept, name) for name in GivenTexts.__struct_fields__}
+    return texts | {"description": source_of(kept.description, kept.description_html)}
 
 
 def drawn_image(product_id: ProductId, title: str) -> Image:

@@ -1,4 +1,4 @@
-"""Descriptions with HTML: by import, API and desk alike they are safe, formatted on the page, plain elsewhere."""
+"""Descriptions with HTML, by import, API and desk: formatted on the page, safe, plain words elsewhere."""
 
 import asyncio
 import json
@@ -20,6 +20,12 @@ SAFE = (
 )
 WORDS = "Why\n\nNice mug & saucer\n\ngosee"
 LISTING = {"title": "Tom &amp; Jerry mug", "description": GIVEN, "category": "kitchen"}
+
+
+def found(pattern, text):
+    match = re.search(pattern, text)
+    assert match
+    return match[1]
 
 
 async def by_api(people):
@@ -51,7 +57,7 @@ async def by_change(people):
 
 async def by_form(people):
     page = await people.seller.get("/desk/new", headers={"sec-fetch-site": "same-origin"})
-    csrf = re.search(r'name="csrf" value="(\w+)"', page.text)[1]
+    csrf = found(r'name="csrf" value="(\w+)"', page.text)
     form = LISTING | {"price": "5", "quantity": "1", "csrf": csrf}
     said = await people.seller.post("/desk/new", data=form)
     assert said.status_code == 303, said.text
@@ -84,17 +90,17 @@ async def test_a_formatted_description_is_safe_and_found_by_its_words(people, wa
     assert "&amp;amp;" not in page
     for bad in ("alert(", "onclick", "onerror", "javascript:"):
         assert bad not in page
-    described = re.search(r'<meta name="description" content="([^"]*)"', page)[1]
+    described = found(r'<meta name="description" content="([^"]*)"', page)
     assert "<" not in described
     assert "&lt;" not in described
-    linked = json.loads(re.search(r"ld\+json\">(.*?)</script>", page, re.S)[1])
+    linked = json.loads(found(r"(?s)ld\+json\">(.*?)</script>", page))
     assert linked["description"] == WORDS
     async with asyncio.timeout(10):
         while True:
-            found = (await people.nobody.get(f"{PREFIX}/search", params={"q": "saucer"})).json()
-            if found["total"]:
+            results = (await people.nobody.get(f"{PREFIX}/search", params={"q": "saucer"})).json()
+            if results["total"]:
                 break
-    assert found["results"][0]["title"] == "Tom & Jerry mug"
+    assert results["results"][0]["title"] == "Tom & Jerry mug"
 
 
 @pytest.mark.parametrize(

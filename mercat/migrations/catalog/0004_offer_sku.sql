@@ -2,4 +2,4 @@
 -- Previous release: writes no SKU.
 -- not in a transaction
 
-create unique index concurrently if not exists offer_sku on catalog.offer (seller_id, sku) where status <> 'archived';
+create unique index concurrently offer_sku on catalog.offer (seller_id, sku) where status <> 'archived';

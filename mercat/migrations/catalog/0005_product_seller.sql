@@ -2,4 +2,4 @@
 -- Previous release: does not mind.
 -- not in a transaction
 
-create index concurrently if not exists product_seller on catalog.product (seller_id, product_id);
+create index concurrently product_seller on catalog.product (seller_id, product_id);

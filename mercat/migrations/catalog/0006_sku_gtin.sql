@@ -2,4 +2,4 @@
 -- Previous release: does not mind.
 -- not in a transaction
 
-create index concurrently if not exists sku_gtin on catalog.sku (ltrim(gtin, '0')) where gtin is not null;
+create index concurrently sku_gtin on catalog.sku (ltrim(gtin, '0')) where gtin is not null;

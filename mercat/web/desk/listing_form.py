@@ -22,7 +22,7 @@ from mercat.catalog import (
     NewProduct,
     ProductChange,
     Title,
-    source_of,
+    given_texts,
     texts_of,
 )
 from mercat.ids import ProductId
@@ -94,9 +94,7 @@ def read_row(row: Mapping[str, str], currency: str) -> tuple[NewProduct, int] | 
 def as_form(listing: Listing, product_id: ProductId) -> dict[str, str]:
     """Write what stands as its seller would have typed it."""
     return {
-        "title": listing.title,
-        "description": source_of(listing.description, listing.description_html),
-        "brand": listing.brand or "",
+        **{name: value or "" for name, value in given_texts(listing).items()},
         "category": listing.category,
         "attributes": "\n".join(lines_of(listing.attributes)),
         "images": "\n".join(image.url for image in listing.images if image.url != _drawn(product_id)),

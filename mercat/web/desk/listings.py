@@ -14,8 +14,8 @@ from mercat.catalog import (
     Attribute,
     Attributes,
     CategoryName,
+    ChangedTexts,
     CurrencyCode,
-    Description,
     GivenTexts,
     GivenVariant,
     Grams,
@@ -32,12 +32,10 @@ from mercat.catalog import (
     ProductChange,
     SellerSku,
     Status,
-    Title,
     VariantOptions,
-    source_of,
+    given_texts,
     texts_of,
 )
-from mercat.catalog import Brand as BrandName
 from mercat.ids import OfferId, ProductId, SkuId
 from mercat.inventory import Stock, StockQuantity
 from mercat.kit.http import Answer
@@ -103,13 +101,10 @@ class ListingAsk(GivenTexts, frozen=True, kw_only=True):
     variants: VariantAsks = field(default_factory=list[VariantAsk])
 
 
-class ListingChangeAsk(Struct, frozen=True, kw_only=True):
+class ListingChangeAsk(ChangedTexts, frozen=True, kw_only=True):
     """What is otherwise from now on; what is not sent stays. `variants` are all there are from now on."""
 
-    title: Title | UnsetType = UNSET
-    description: Description | UnsetType = UNSET
     category: Annotated[CategoryName, Meta(min_length=1)] | UnsetType = UNSET
-    brand: BrandName | UnsetType | None = UNSET
     attributes: Attributes | UnsetType = UNSET
     images: Images | UnsetType = UNSET
     status: Status | UnsetType = UNSET
@@ -161,12 +156,9 @@ class OptionShown(Struct, frozen=True):
     values: list[str]
 
 
-class SellerProductShown(Struct, frozen=True, kw_only=True):
+class SellerProductShown(GivenTexts, frozen=True, kw_only=True):
     product_id: ProductId
-    title: str
-    description: str
     category: str
-    brand: str | None
     status: ListingStatus
     price: Amount
     currency: str
@@ -274,9 +266,10 @@ class SellerListingsApi:
         changed, another is new, and one that is not among them is taken out. With If-Match it is done only
         while the product is as it was read; stock of what is there is changed with it only."""
         seller_id = seller_id_of(caller)
+        own = _own(change, self._shop.settings.currency)
         standing = await self._shop.sellers.listing(seller_id, product_id)
         seen = _seen(request.headers.get("if-match"), standing)
-        wanted = _change(change, standing, self._shop.settings.currency)
+        wanted = _change(change, own, standing, self._shop.settings.currency)
         await self._shop.sellers.change_product(seller_id, product_id, wanted, seen)
         return _answer(product_id, await self._shop.sellers.listing(seller_id, product_id))
 
@@ -328,9 +321,10 @@ def _options(asked: list[OptionAsk]) -> dict[str, list[str]]:
     return found
 
 
-def _change(asked: ListingChangeAsk, standing: SellerListing, currency: str) -> ProductChange:
-    """Read a change; what a product says of price and stock itself is said of its one variant."""
-    own = _own(asked, currency)
+def _change(
+    asked: ListingChangeAsk, own: dict[str, Any], standing: SellerListing, currency: str
+) -> ProductChange:
+    """Read a change; what a product says of price and stock itself (`own`) is said of its one variant."""
     variants: Any = asked.variants
     if variants is not UNSET:
         variants = [_given(each, currency, f"/variants/{n}") for n, each in enumerate(variants)]
@@ -339,10 +333,8 @@ def _change(asked: ListingChangeAsk, standing: SellerListing, currency: str) -> 
             raise Invalid("This product has variants: say it of each.", pointer=f"/{next(iter(own))}")
         variants = [GivenVariant(sku_id=standing.listing.variants[0].sku_id, **own)]
     return ProductChange(
-        title=asked.title,
-        description=asked.description,
+        **{name: getattr(asked, name) for name in ChangedTexts.__struct_fields__},
         category=asked.category,
-        brand=asked.brand,
         attributes=asked.attributes,
         images=asked.images,
         status=asked.status,
@@ -396,10 +388,8 @@ def _answer(product_id: ProductId, standing: SellerListing) -> Answer:
     cheapest = min(variants, key=lambda each: each.price)
     shown = SellerProductShown(
         product_id=product_id,
-        title=listing.title,
-        description=source_of(listing.description, listing.description_html),
+        **given_texts(listing),
         category=listing.category,
-        brand=listing.brand,
         status=listing.status,
         price=cheapest.price,
         currency=cheapest.currency,
