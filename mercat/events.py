@@ -20,6 +20,7 @@ from typing import Annotated
 import msgspec
 
 from mercat.ids import (
+    CancellationId,
     CartId,
     CheckoutId,
     LineId,
@@ -27,6 +28,7 @@ from mercat.ids import (
     OfferId,
     OrderId,
     ProductId,
+    ReturnId,
     ReviewId,
     SellerId,
     ShipmentId,
@@ -70,6 +72,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     image_url: str = ""
     in_stock: bool = False
     popularity: int = 0
+    codes: list[str] = []
+    """SKUs and barcodes of its variants."""
 
 
 class ProductChanged(Event, frozen=True, kw_only=True):
@@ -136,16 +140,66 @@ class OrderPlaced(Event, frozen=True, kw_only=True):
     shipping_method: str = ""
     estimated_delivery: str = ""
     address: dict[str, str] = {}
+    number: int | None = None
+    """What people say; ids are for programs."""
 
 
 class OrderCancelled(Event, frozen=True, kw_only=True):
-    """A confirmed order was cancelled before anything of it was shipped."""
+    """Every unit of a confirmed order was cancelled; what was told of each stands in `UnitsCancelled`."""
 
     order_id: OrderId
     user_id: UserId
     email: str = ""
     total: int = 0
     currency: str = "USD"
+    refund: int | None = None
+    """What the last cancellation gives back; none where release 0.1.0 told it: the total."""
+
+
+class CancelledUnits(msgspec.Struct, frozen=True, kw_only=True):
+    """So many units of an order's line that were cancelled now, and how many are in all."""
+
+    order_line_id: LineId
+    product_id: ProductId
+    offer_id: OfferId
+    seller_id: SellerId
+    quantity: int
+    cancelled: int
+
+
+class UnitsCancelled(Event, frozen=True, kw_only=True):
+    """Units of an order were cancelled before they were shipped, by its shopper, a seller or an operator."""
+
+    cancellation_id: CancellationId
+    order_id: OrderId
+    user_id: UserId
+    email: str
+    lines: list[CancelledUnits]
+    amount: int
+    """What is paid back for it."""
+    currency: str
+    who: str
+    reason: str = ""
+    whole: bool = False
+    """Whether nothing of the order is left."""
+
+
+class PartChanged(Event, frozen=True, kw_only=True):
+    """A seller's part of an order came to another status."""
+
+    order_id: OrderId
+    user_id: UserId
+    seller_id: SellerId
+    status: str
+    product_ids: list[ProductId]
+
+
+class ProductsRefunded(Event, frozen=True, kw_only=True):
+    """Every unit of these products in an order was paid back: cancelled, come back, or left where it was."""
+
+    order_id: OrderId
+    user_id: UserId
+    product_ids: list[ProductId]
 
 
 class ShipmentLine(msgspec.Struct, frozen=True):
@@ -173,11 +227,112 @@ class ParcelMoved(Event, frozen=True, kw_only=True):
 
 
 class OrderDelivered(Event, frozen=True, kw_only=True):
-    """Every line of the order has arrived."""
+    """Every unit of the order that was not cancelled has arrived."""
 
     order_id: OrderId
     user_id: UserId
     product_ids: list[ProductId]
+
+
+class ReturnLine(msgspec.Struct, frozen=True, kw_only=True):
+    """So many units of an order's line that come back; once they are here, how many in which condition."""
+
+    order_line_id: LineId
+    title: str
+    quantity: int
+    sellable: int = 0
+    damaged: int = 0
+    missing: int = 0
+
+
+class ReturnRequested(Event, frozen=True, kw_only=True):
+    """Somebody wants to send goods of one seller back."""
+
+    return_id: ReturnId
+    order_id: OrderId
+    user_id: UserId
+    seller_id: SellerId
+    seller_name: str
+    reason: str
+    comment: str
+    lines: list[ReturnLine]
+    approved: bool
+    """Whether the shop approved it by itself."""
+    seller_email: str = ""
+    """Where the seller is told."""
+
+
+class ReturnApproved(Event, frozen=True, kw_only=True):
+    """Goods may be sent back."""
+
+    return_id: ReturnId
+    order_id: OrderId
+    user_id: UserId
+    seller_id: SellerId
+    seller_name: str
+    by: str
+    """Who decided it: shop, seller or operator."""
+
+
+class ReturnRefused(Event, frozen=True, kw_only=True):
+    """Goods may not be sent back."""
+
+    return_id: ReturnId
+    order_id: OrderId
+    user_id: UserId
+    seller_id: SellerId
+    seller_name: str
+    by: str
+    why: str
+
+
+class ReturnSent(Event, frozen=True, kw_only=True):
+    """Goods are on their way back."""
+
+    return_id: ReturnId
+    order_id: OrderId
+    user_id: UserId
+    seller_id: SellerId
+    seller_name: str
+    carrier: str
+    tracking_number: str
+
+
+class ReturnReceived(Event, frozen=True, kw_only=True):
+    """Goods came back, each unit in one condition."""
+
+    return_id: ReturnId
+    order_id: OrderId
+    user_id: UserId
+    seller_id: SellerId
+    seller_name: str
+    by: str
+    lines: list[ReturnLine]
+
+
+class ReturnRefunded(Event, frozen=True, kw_only=True):
+    """What came back was paid back."""
+
+    return_id: ReturnId
+    order_id: OrderId
+    user_id: UserId
+    seller_id: SellerId
+    seller_name: str
+    amount: int
+    currency: str
+    withheld: int = 0
+    withheld_because: str = ""
+
+
+class ReturnClosed(Event, frozen=True, kw_only=True):
+    """A return ended without money: its shopper withdrew it, or nothing that came is paid."""
+
+    return_id: ReturnId
+    order_id: OrderId
+    user_id: UserId
+    seller_id: SellerId
+    seller_name: str
+    withdrawn: bool
 
 
 class ReviewWritten(Event, frozen=True, kw_only=True):
@@ -263,8 +418,18 @@ AnyEvent = (
     | StockChanged
     | OrderPlaced
     | OrderCancelled
+    | UnitsCancelled
+    | PartChanged
+    | ProductsRefunded
     | ParcelMoved
     | OrderDelivered
+    | ReturnRequested
+    | ReturnApproved
+    | ReturnRefused
+    | ReturnSent
+    | ReturnReceived
+    | ReturnRefunded
+    | ReturnClosed
     | ReviewWritten
     | RatingChanged
     | SellerRegistered

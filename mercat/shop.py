@@ -13,6 +13,7 @@ import asyncpg
 
 from mercat import (
     accounts,
+    auditlog,
     cart,
     catalog,
     checkout,
@@ -25,9 +26,11 @@ from mercat import (
     payments,
     pricing,
     recommendations,
+    returns,
     reviews,
     search,
     sellers,
+    webhooks,
     wishlist,
 )
 from mercat.checkout import Present
@@ -53,6 +56,7 @@ class Shop:
     orders: orders.Orders
     pricing: pricing.Pricing
     fulfilment: fulfilment.Fulfilment
+    returns: returns.Returns
     reviews: reviews.Reviews
     wishlist: wishlist.Wishlist
     recommendations: recommendations.Recommendations
@@ -61,6 +65,8 @@ class Shop:
     checkout: checkout.Checkout
     flashsale: flashsale.FlashSales
     membership: membership.Membership
+    webhooks: webhooks.OutgoingWebhooks
+    auditlog: auditlog.AuditLog
 
     def __init__(self, host: Host, present: Present) -> None:
         """`present` makes the bytes that a purchase is answered with: checkout stores them."""
@@ -180,7 +186,11 @@ SERVICES: dict[str, Service] = {
         },
     ),
     "orders": Service(
-        orders.Orders, orders.API, lambda host, db, shop: orders.Orders(db), on_checkout_path=True
+        orders.Orders,
+        orders.API,
+        lambda host, db, shop: orders.Orders(db),
+        on_checkout_path=True,
+        duties=lambda shop: {"numbers of old orders": shop.orders.keep_numbering},
     ),
     "pricing": Service(
         pricing.Pricing,
@@ -192,6 +202,9 @@ SERVICES: dict[str, Service] = {
         fulfilment.Fulfilment,
         fulfilment.API,
         lambda host, db, shop: fulfilment.Fulfilment(db, host.settings),
+    ),
+    "returns": Service(
+        returns.Returns, returns.API, lambda host, db, shop: returns.Returns(db, host.settings)
     ),
     "reviews": Service(
         reviews.Reviews, reviews.API, lambda host, db, shop: reviews.Reviews(db), dispensable=True
@@ -258,6 +271,18 @@ SERVICES: dict[str, Service] = {
         lambda host, db, shop: membership.Membership(shop.accounts, shop.cart, shop.flashsale, shop.sellers),
         asks=("accounts", "cart", "flashsale", "sellers"),
         stateless=True,
+    ),
+    "auditlog": Service(auditlog.AuditLog, auditlog.API, lambda host, db, shop: auditlog.AuditLog(db)),
+    "webhooks": Service(
+        webhooks.OutgoingWebhooks,
+        webhooks.API,
+        lambda host, db, shop: webhooks.OutgoingWebhooks(db, shop.catalog, shop.orders, host.settings),
+        asks=("catalog", "orders"),
+        dispensable=True,
+        duties=lambda shop: {
+            "webhooks to sellers": shop.webhooks.keep_delivering,
+            "old deliveries": shop.webhooks.forget_old,
+        },
     ),
 }
 

@@ -311,3 +311,15 @@ async def test_two_thousand_variants_are_listed_read_and_changed(people):
     assert len(changed.json()["variants"]) == 1_999
     over = await people.seller.post(PRODUCTS, json=ask | {"variants": [*variants, variants[0]]})
     assert (over.status_code, over.json()["pointer"]) == (422, "/variants")
+
+
+async def test_a_product_is_found_by_the_codes_of_its_variants(people):
+    gtin = MUG["variants"][0] | {"gtin": "04006381333931"}
+    made = await listed(people, variants=[gtin, *MUG["variants"][1:]])
+    for code in ("MUG-S-Blue", "4006381333931"):
+        async with asyncio.timeout(10):
+            while True:
+                found = (await people.nobody.get(f"{PREFIX}/search", params={"q": code})).json()["results"]
+                if found:
+                    break
+        assert [each["product_id"] for each in found] == [made["product_id"]]

@@ -20,3 +20,13 @@ alter table catalog.offer drop constraint offer_status_check;
 alter table catalog.offer add constraint offer_status_check
     check (status in ('active', 'paused', 'draft', 'archived')) not valid;
 alter table catalog.offer validate constraint offer_status_check;
+
+-- The SKUs and barcodes of variants that somebody offers. A key made of options is none.
+create or replace function catalog.codes(product bigint) returns text[]
+    language sql stable as $$
+    select coalesce(array_agg(distinct c.code), '{}')
+    from catalog.sku k join catalog.offer o on o.sku_id = k.sku_id and o.status <> 'archived' cross join lateral (values
+        (case when k.key <> '' and k.key !~ '^~' and (k.options = '{}' or strpos(k.key, '=') = 0) then k.key end),
+        (k.gtin), (o.sku)) as c (code)
+    where k.product_id = product and c.code is not null
+$$;
