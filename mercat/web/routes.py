@@ -53,7 +53,7 @@ from mercat.web.operator.laws import Audit
 from mercat.web.origin import Origins
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute, Router
-from mercat.web.session import api_caller
+from mercat.web.session import caller_of
 
 PREFIX = "/api/v1"
 TABLE = [
@@ -142,7 +142,7 @@ def application(
 
 
 def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
-    replays = Replays(shop.host.store, api_caller)
+    replays = Replays(shop.host.store, caller_of)
     handlers: list[tuple[list[PublicRoute], object]] = [
         (categories.API, categories.CategoriesApi(tree)),
         (search.API, search.SearchApi(shop, tree)),
@@ -165,7 +165,7 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
     ]
     endpoints: list[Endpoint] = []
     for table, service in handlers:
-        served = serve(table, service, prefix=PREFIX, authenticate=api_caller)
+        served = serve(table, service, prefix=PREFIX, authenticate=caller_of)
         for route, endpoint in zip(table, served, strict=True):
             handler: Handler = endpoint.endpoint
             if route.verb != "GET" and route.name not in UNKEYED:
