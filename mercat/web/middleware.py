@@ -166,25 +166,22 @@ class Middleware:
                 await self._turn_away(scope, refusal)(scope, receive, reply)
                 return
             receive = whole(body, receive)
-        path = scope["path"]
-        if self._cors.concerns(path):
-            reply.shared = self._cors.headers(given.origin)
-            if self._cors.allows(given.origin):
-                if preflight := self._cors.preflight(scope):
-                    await Response(status_code=204, headers=_shown(preflight))(scope, receive, reply)
-                    return
-                context.go_without_cookies()
-        if refusal := self._site_refusal(scope, context):
-            await self._turn_away(scope, refusal)(scope, receive, reply)
+        if at_once := self._answered_at_once(scope, given, context, reply):
+            await at_once(scope, receive, reply)
             return
+        path = scope["path"]
         lane = None if path in _ALWAYS_OPEN else self._lanes.of(path, reading=reply.reading)
         if lane and (self._requests >= self._requests_max or lane.refuses()):
             await self._turn_away(scope, Overloaded())(scope, receive, reply)
             return
+        await self._serve(scope, receive, reply, lane)
+
+    async def _serve(self, scope: Scope, receive: Receive, reply: "_Reply", lane: Lane | None) -> None:
+        """Ask the application, once the limits allow it and the lane has room."""
         self._requests += 1
         try:
             try:
-                await self._count(context, address, reply, dear=lane is not None and lane.name in DEAR)
+                await self._count(scope, reply, dear=lane is not None and lane.name in DEAR)
                 if lane and not lane.begin():
                     await lane.wait()
             except (TooManyRequests, Overloaded) as refusal:
@@ -199,10 +196,23 @@ class Middleware:
                 log.debug(
                     "answered",
                     method=scope["method"],
-                    path=path,
+                    path=scope["path"],
                     status=reply.status,
-                    ms=round((time.perf_counter() - reply.began) * 1000, 1),
+                    ms=round((time.perf_counter() - reply.began) * 1000, 1) if reply.began else 0,
                 )
+
+    def _answered_at_once(
+        self, scope: Scope, given: "_RequestHeaders", context: RequestContext, reply: "_Reply"
+    ) -> ASGIApp | None:
+        """Answer what another site's page asks and may not, or asks whether it may."""
+        if self._cors.concerns(scope["path"]):
+            reply.shared = self._cors.headers(given.origin)
+            if self._cors.allows(given.origin):
+                if preflight := self._cors.preflight(scope):
+                    return Response(status_code=204, headers=_shown(preflight))
+                context.go_without_cookies()
+        refusal = self._site_refusal(scope, context)
+        return self._turn_away(scope, refusal) if refusal else None
 
     def _site_refusal(self, scope: Scope, context: RequestContext) -> Refusal | None:
         """Refuse what another site's page sends: it could use the visitor's cookie, or give them one of its
@@ -250,7 +260,9 @@ class Middleware:
     def _account_bucket(self, user_id: UserId) -> Bucket:
         return f"account:{int(user_id)}", self._account
 
-    async def _count(self, context: RequestContext, address: str, reply: "_Reply", *, dear: bool) -> None:
+    async def _count(self, scope: Scope, reply: "_Reply", *, dear: bool) -> None:
+        context: RequestContext = scope["mercat.context"]
+        address: str = scope["mercat.address"]
         buckets: list[Bucket] = []
         names: list[str] = []
         if self._limit_loopback or not is_loopback(address):
