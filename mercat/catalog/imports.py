@@ -17,8 +17,12 @@ from mercat.settings import Settings
 
 queries = sql.load("mercat.catalog")
 _ROLLED_BACK_TRIES = 20
-_AGAIN = (asyncpg.TransactionRollbackError, asyncpg.ForeignKeyViolationError)
-"""A deadlock with a follower, or a category that went meanwhile: nothing happened."""
+_AGAIN = (
+    asyncpg.TransactionRollbackError,
+    asyncpg.ForeignKeyViolationError,
+    asyncpg.UniqueViolationError,
+)
+"""A deadlock with a follower, a category that went or a SKU that was taken meanwhile: nothing happened."""
 
 
 class _Written(NamedTuple):

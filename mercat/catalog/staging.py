@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from dataclasses import replace as replace_row
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from mercat import ids
 from mercat.catalog.columns import BadField
 from mercat.catalog.messages import TEXTS, Attribute, Image, ImportRow, ImportVariant, texts_of
-from mercat.catalog.rules import drawn_image, key_of
+from mercat.catalog.rules import drawn_image, kept_texts, key_of
 from mercat.ids import CategoryId, OfferId, ProductId, SellerId, SkuId
 from mercat.kit import clock, codec
 
@@ -24,6 +24,15 @@ class StandingVariant(Struct, frozen=True):
     key: str
     place: int
     options: dict[str, str] = {}
+    sku: str = ""
+
+
+class KeyedVariant(NamedTuple):
+    """A variant with its place in its product and the key that it is known by there."""
+
+    place: int
+    key: str
+    variant: ImportVariant
 
 
 @dataclass(frozen=True)
@@ -101,11 +110,11 @@ class Staging:
                 given.overrules,
             )
         )
-        for place, variant in variants:
-            self._offer(given, product_id, place, variant)
+        for each in variants:
+            self._offer(given, product_id, each)
 
-    def _offer(self, given: Row, product_id: ProductId, place: int, variant: ImportVariant) -> None:
-        row = given.row
+    def _offer(self, given: Row, product_id: ProductId, keyed: KeyedVariant) -> None:
+        row, variant = given.row, keyed.variant
         offer_id = ids.new(OfferId)
         quantity = self._stock if variant.quantity is None else variant.quantity
         says_status = (row.given is None and variant.price > 0) or (
@@ -119,14 +128,20 @@ class Staging:
                 self._seller_name,
                 product_id if given.product_id is not None else None,
                 row.external_id,
-                key_of(variant),
-                place,
+                keyed.key,
+                keyed.place,
                 codec.text(variant.options),
+                variant.gtin,
+                variant.weight_g,
+                codec.text([Image(url, row.title) for url in variant.images]),
                 variant.price,
+                variant.compare_at_price,
                 row.currency,
+                variant.sku,
                 variant.status or (row.status if says_status else None),
                 quantity > 0,
                 int(quantity > 0),
+                row.given is None,
                 given.overrules,
             )
         )
@@ -135,10 +150,10 @@ class Staging:
             self.staged.counted[offer_id] = variant.quantity
 
 
-def variants_over(row: ImportRow, skus: list[StandingVariant]) -> list[tuple[int, ImportVariant]]:
-    """Say which variants of a product a row is about, each with its place: those of its keys, else the only
-    one. BadField where it may be one of several."""
-    there = {sku.key: sku for sku in skus}
+def variants_over(row: ImportRow, skus: list[StandingVariant]) -> list[KeyedVariant]:
+    """Say which variants of a product a row is about: those of its keys and SKUs, else the only one. BadField
+    where it may be one of several."""
+    there = {sku.sku: sku for sku in skus if sku.sku} | {sku.key: sku for sku in skus}
     says = {"price", "quantity", "status"} & (row.given or frozenset())
     if len(row.variants) == 1 and key_of(row.variants[0]) == "" and "" not in there:
         [only] = row.variants
@@ -146,18 +161,18 @@ def variants_over(row: ImportRow, skus: list[StandingVariant]) -> list[tuple[int
             return []
         if len(skus) > 1 and says != {"status"}:
             raise BadField("sku", f"is missing: the product has {len(skus)} variants")
-        return [(sku.place, replace(only, options=sku.options, sku=sku.key)) for sku in skus]
+        return [KeyedVariant(sku.place, sku.key, replace(only, options=sku.options)) for sku in skus]
     if len(row.variants) == len(skus) == 1 and skus[0].key == "" and not row.variants[0].options:
-        return [(skus[0].place, replace(row.variants[0], sku=""))]
+        return [KeyedVariant(skus[0].place, "", row.variants[0])]
     after = max((sku.place for sku in skus), default=-1) + 1
-    found: list[tuple[int, ImportVariant]] = []
+    found: list[KeyedVariant] = []
     for n, variant in enumerate(row.variants):
         standing = there.get(key_of(variant))
         if standing is None:
-            found.append((after + n, variant))
+            found.append(KeyedVariant(after + n, key_of(variant), variant))
         else:
-            own = replace(variant, options=variant.options or standing.options, sku=standing.key)
-            found.append((standing.place, own))
+            own = replace(variant, options=variant.options or standing.options)
+            found.append(KeyedVariant(standing.place, standing.key, own))
     return found
 
 
@@ -179,8 +194,8 @@ def _own(row: ImportRow) -> list[ImportVariant]:
     return [replace(each, status=each.status or (row.status if says else None)) for each in row.variants]
 
 
-def _in_order(variants: list[ImportVariant]) -> list[tuple[int, ImportVariant]]:
-    return list(enumerate(variants))
+def _in_order(variants: list[ImportVariant]) -> list[KeyedVariant]:
+    return [KeyedVariant(place, key_of(variant), variant) for place, variant in enumerate(variants)]
 
 
 def _skus(standing: Any) -> list[StandingVariant]:
@@ -189,9 +204,10 @@ def _skus(standing: Any) -> list[StandingVariant]:
 
 def _whole(row: ImportRow, category_id: CategoryId, product_id: ProductId) -> tuple[Any, ...]:
     """Make the columns of a product that a row says all of."""
-    images = [Image(url, row.title) for url in row.images] or [drawn_image(product_id, row.title)]
+    texts = kept_texts(row)
+    images = [Image(url, texts.title) for url in row.images] or [drawn_image(product_id, texts.title)]
     return (
-        *texts_of(row).values(),
+        *texts_of(texts).values(),
         category_id,
         codec.text(row.attributes),
         codec.text(row.options),
@@ -207,13 +223,15 @@ def _whole(row: ImportRow, category_id: CategoryId, product_id: ProductId) -> tu
 def _over(row: ImportRow, category_id: CategoryId, standing: Any) -> tuple[Any, ...]:
     """Make the columns of a product that a row says some of: the others stay as they are."""
     given = row.given or frozenset[str]()
-    texts = {name: getattr(row, name) if name in given else standing[name] for name in TEXTS}
+    said = given | ({"description_html"} if "description" in given else set[str]())
+    kept = texts_of(kept_texts(row))
+    texts = {name: kept[name] if name in said else standing[name] for name in TEXTS}
     attributes = codec.decode(standing["attributes"], dict[str, Attribute])
     options = codec.decode(standing["options"], dict[str, list[str]])
     for name, values in row.options.items():
         options[name] = list(dict.fromkeys([*options.get(name, []), *values]))
     images = codec.decode(standing["images"], list[Image])
-    if "images" in given and row.images != [image.url for image in images]:
+    if "images" in given and row.images != [image.source or image.url for image in images]:
         images = [Image(url, texts["title"]) for url in row.images]
     return (
         *texts.values(),

@@ -12,5 +12,6 @@ API = [
     Route("POST", "/returned/{reference:path}", Inventory.put_back),
     Route("POST", "/recounted/{reference:path}", Inventory.recount),
     Route("PUT", "/sellers/{seller_id}/stock/{offer_id}", Inventory.count),
+    Route("PUT", "/sellers/{seller_id}/stock", Inventory.count_all),
     Route("POST", "/sellers/{seller_id}/stock", Inventory.owned),
 ]

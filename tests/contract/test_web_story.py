@@ -362,11 +362,12 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
     assert {each["who"] for each in entries} == {"olga@example.com"}
     await bob("GET", "/operator/audit-log", 403)
 
-    # Flash sales, accounts and webhooks have stories of their own, in files of their names.
+    # Flash sales, accounts, webhooks, variants and operators have stories of their own, in their files.
     elsewhere = (
         "/flash-sales",
         "/account",
         "/seller/webhooks",
+        "/seller/products",
         "/operator/categories",
         "/operator/asked",
         "/operator/sellers",
