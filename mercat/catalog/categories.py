@@ -92,7 +92,7 @@ class Categories:
         found = self._by_slug.get(given)
         if found is None:
             found = self._of_names((given,))
-        if found is None and len(names := path_names(given)) > 1:
+        if found is None and (names := path_names(given)) not in ([], [given]):
             found = self._of_names(tuple(names))
         return found
 

@@ -176,11 +176,19 @@ where s.known and p.product_id = s.product_id and case when s.overrules
 returning p.product_id;
 
 -- name: take_products
-    product_id bigint, seller_id bigint, external_id text, title text, description text, description_html text,
-    brand text, category_id bigint, attributes text, options text, tags text[], images text, rating float8,
-    review_count int, histogram int[], popularity int, content bytea, created_at timestamptz, known boolean,
-    overrules boolean
-    popularity = excluded.popularity, content = excluded.content
+-- Another import may have added one meanwhile.
+insert into catalog.product as p (product_id, seller_id, external_id, title, description, description_html,
+    category_id, brand, attributes, options, option_names, tags, images, rating, review_count, histogram, popularity,
+    content, created_at)
+select product_id, seller_id, external_id, title, description, description_html, category_id, brand, attributes::jsonb,
+    options::jsonb, array(select json_object_keys(options::json)), tags, images::jsonb, rating, review_count, histogram,
+    popularity, content, created_at
+from staged_product where not known
+order by external_id
+on conflict (seller_id, external_id) do update set title = excluded.title, description = excluded.description,
+    description_html = excluded.description_html, category_id = excluded.category_id, brand = excluded.brand,
+    attributes = excluded.attributes, options = excluded.options, option_names = excluded.option_names,
+    tags = excluded.tags, images = excluded.images, popularity = excluded.popularity, content = excluded.content
     where p.content is distinct from excluded.content
 returning product_id;
 
