@@ -217,7 +217,14 @@ def _version(if_match: str | None) -> int:
 
 
 API = [
-    PublicRoute("POST", "/seller/products", SellerProductsApi.list_product, tag="Selling", needs="seller"),
+    PublicRoute(
+        "POST",
+        "/seller/products",
+        SellerProductsApi.list_product,
+        location="/products/{product_id}",
+        tag="Selling",
+        needs="seller",
+    ),
     PublicRoute(
         "PATCH",
         "/seller/products/{product_id}",
