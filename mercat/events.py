@@ -28,6 +28,7 @@ from mercat.ids import (
     OfferId,
     OrderId,
     ProductId,
+    RefundId,
     ReturnId,
     ReviewId,
     SellerId,
@@ -198,6 +199,28 @@ class ProductsRefunded(Event, frozen=True, kw_only=True):
     order_id: OrderId
     user_id: UserId
     product_ids: list[ProductId]
+
+
+class RefundPaid(Event, frozen=True, kw_only=True):
+    """A refund was paid by the bank."""
+
+    refund_id: RefundId
+    order_id: OrderId
+    amount: int
+    currency: str
+    reference: str
+    """What it is for: `cancel/…`, `return/…` or `refund/…`."""
+    seller_ids: list[SellerId]
+    """Whose goods it is for."""
+
+
+class RefundFailed(Event, frozen=True, kw_only=True):
+    """The bank could not pay a refund: it is owed still, and an operator has a case."""
+
+    refund_id: RefundId
+    order_id: OrderId
+    amount: int
+    currency: str
 
 
 class ShipmentLine(msgspec.Struct, frozen=True):
@@ -419,6 +442,8 @@ AnyEvent = (
     | UnitsCancelled
     | PartChanged
     | ProductsRefunded
+    | RefundPaid
+    | RefundFailed
     | ParcelMoved
     | OrderDelivered
     | ReturnRequested

@@ -108,8 +108,9 @@ class Orders:
         if status != "refused":
             raise NotCancellable
 
-    async def order(self, order_id: OrderId, user_ids: list[UserId]) -> Order:
-        """Answer an order of these people (a member, and the guests they were); NotFound for another's."""
+    async def order(self, order_id: OrderId, user_ids: list[UserId] | None) -> Order:
+        """Answer an order of these people (a member, and the guests they were); NotFound for another's. None:
+        anybody's, for who has another right to see it."""
         row = await self._db.fetchrow(queries.order, order_id.bucket, order_id, user_ids)
         if row is None:
             raise NotFound("There is no such order.")
@@ -148,14 +149,6 @@ class Orders:
         statement = queries.newest_of_seldom if status in _SELDOM else queries.newest
         rows = await self._db.fetch(statement, before or _LAST, limit + 1, status)
         return _page(rows, limit, len(rows))
-
-    async def cancel(self, order_id: OrderId, user_ids: list[UserId], who: str) -> Order:
-        """Decide a cancellation; answer the order as it now is. NotCancellable once anything has shipped."""
-        await self._db.execute(queries.cancel, order_id.bucket, order_id, user_ids, who)
-        order = await self.order(order_id, user_ids)
-        if order.status != "cancelled":
-            raise NotCancellable
-        return order
 
     async def move_units(self, order_id: OrderId, move: UnitMove) -> Owed:
         """Decide what becomes of units of an order, once a reference: they are cancelled, announced to come
