@@ -155,6 +155,14 @@ class OrderCancelled(Event, frozen=True, kw_only=True):
     """What the last cancellation gives back; none where release 0.1.0 told it: the total."""
 
 
+class OrderLinkAsked(Event, frozen=True, kw_only=True):
+    """Somebody who knows an order's number and address wants its letter again."""
+
+    notice_id: LinkId
+    order_id: OrderId
+    email: str
+
+
 class CancelledUnits(msgspec.Struct, frozen=True, kw_only=True):
     """So many units of an order's line that were cancelled now, and how many are in all."""
 
@@ -439,6 +447,7 @@ AnyEvent = (
     | StockChanged
     | OrderPlaced
     | OrderCancelled
+    | OrderLinkAsked
     | UnitsCancelled
     | PartChanged
     | ProductsRefunded

@@ -8,6 +8,8 @@ true. `service.py` lists the parts: preparation, purchases, recovery, aftercare,
 from mercat.checkout.api import API
 from mercat.checkout.messages import (
     FLASH_PASS_MAX,
+    ORDER_LINES_MAX,
+    WHY_MAX,
     AdmissionGate,
     Buy,
     BuyWith,
@@ -22,6 +24,7 @@ from mercat.checkout.messages import (
     NewCard,
     NotAdmitted,
     Parked,
+    Party,
     Pending,
     Present,
     PriceChanged,
@@ -32,6 +35,7 @@ from mercat.checkout.messages import (
     Return,
     Returned,
     Ship,
+    Staff,
     Track,
 )
 from mercat.checkout.neighbours import Neighbours
@@ -41,6 +45,8 @@ from mercat.kit.refusals import KeyReused
 __all__ = [
     "API",
     "FLASH_PASS_MAX",
+    "ORDER_LINES_MAX",
+    "WHY_MAX",
     "AdmissionGate",
     "Buy",
     "BuyWith",
@@ -58,6 +64,7 @@ __all__ = [
     "NewCard",
     "NotAdmitted",
     "Parked",
+    "Party",
     "Pending",
     "Present",
     "PriceChanged",
@@ -68,5 +75,6 @@ __all__ = [
     "Return",
     "Returned",
     "Ship",
+    "Staff",
     "Track",
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from msgspec import Meta, Struct
 
@@ -147,7 +147,10 @@ class Track(Struct, frozen=True):
 
 
 ORDER_LINES_MAX = 500
-Why = Annotated[str, Meta(max_length=1_000)]
+WHY_MAX = 1_000
+Why = Annotated[str, Meta(max_length=WHY_MAX)]
+Party = Literal["shopper", "seller", "operator"]
+Staff = Literal["seller", "operator"]
 Once = Annotated[str, Meta(max_length=300)]
 
 

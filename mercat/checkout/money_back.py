@@ -8,14 +8,13 @@ is withdrawn, for who sent it may have sent another since.
 
 from datetime import timedelta
 from hashlib import blake2b
-from typing import Literal
 
 import asyncpg
 import msgspec
 from msgspec import Struct
 
 from mercat import ids
-from mercat.checkout.messages import CancelAsk, RefundAsk
+from mercat.checkout.messages import CancelAsk, Party, RefundAsk, Staff
 from mercat.checkout.neighbours import Neighbours
 from mercat.checkout.refund_request import refund_request
 from mercat.ids import CancellationId, OrderId, UserId
@@ -30,8 +29,6 @@ from mercat.settings import Settings
 queries = sql.load("mercat.checkout")
 KINDS = ("cancel", "refund")
 """How references begin that this module carries on."""
-Party = Literal["shopper", "seller", "operator"]
-Staff = Literal["seller", "operator"]
 _WHOLE = CancelAsk()
 
 

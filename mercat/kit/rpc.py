@@ -180,7 +180,7 @@ def _reader(route: Route, authenticate: Authenticate) -> Callable[[Request], Awa
     optional_caller = bool(callers) and route.hints[callers[0]] is not Caller
     has_plain = bool(route.at("path", "query"))
     public = authenticate is not _trusted
-    parameters = Parameters(route) if public and not requests else None
+    parameters = Parameters(route) if public and (route.at("query") or not requests) else None
     members = Members(route.body) if public and route.body else None
 
     async def arguments(request: Request) -> dict[str, Any]:

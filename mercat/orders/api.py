@@ -7,6 +7,7 @@ API = [
     Route("POST", "/orders", Orders.create),
     Route("POST", "/refused", Orders.refuse),
     Route("POST", "/orders/{order_id}", Orders.order),
+    Route("POST", "/numbers/{number}", Orders.find),
     Route("POST", "/lists", Orders.list_of),
     Route("GET", "/newest", Orders.newest),
     Route("POST", "/orders/{order_id}/moves", Orders.move_units),

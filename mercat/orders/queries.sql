@@ -72,6 +72,11 @@ from orders.orders o
 where o.bucket = :bucket and o.order_id = :order_id and o.status <> 'refused'
     and (:user_ids::bigint[] is null or o.user_id = any(:user_ids));
 
+-- name: find(number, email, notice_id)
+select events.tell('OrderLinkAsked', jsonb_build_object('event', 'OrderLinkAsked', 'notice_id', :notice_id::bigint,
+    'order_id', order_id, 'email', email))
+from orders.orders where number = :number and lower(email) = :email and status <> 'refused';
+
 -- name: list_of(buckets, user_ids, before, rows_max, skipped)
 select o.order_id, o.number, o.status, o.total, o.currency, o.placed_at as created_at,
     (select sum(quantity) from orders.line l where l.bucket = o.bucket and l.order_id = o.order_id)::int as item_count,

@@ -1,7 +1,7 @@
 """The verbs of orders."""
 
 import asyncio
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import asyncpg
 import msgspec
@@ -20,11 +20,12 @@ from mercat.events import (
     ProductsRefunded,
     UnitsCancelled,
 )
-from mercat.ids import CancellationId, LineId, OrderId, SellerId, ShipmentId, UserId, parse
+from mercat.ids import CancellationId, LineId, LinkId, OrderId, SellerId, ShipmentId, UserId, parse
 from mercat.kit import codec, metrics, sql
 from mercat.kit.batching import Coalescer
 from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound, Unavailable
+from mercat.kit.rpc import IN_BODY
 from mercat.orders import rules
 from mercat.orders.messages import (
     Goods,
@@ -126,6 +127,11 @@ class Orders:
                 "parts": _parts(row, lines),
             },
         )
+
+    async def find(self, number: int, email: Annotated[str, IN_BODY]) -> None:
+        """Tell that somebody wants the letter of an order again, if it has this number and went to this
+        address; say nothing of whether it did."""
+        await self._db.execute(queries.find, number, email.strip().lower(), ids.new(LinkId))
 
     async def list_of(
         self, user_ids: list[UserId], page: int = 1, limit: int = 20, cursor: str | None = None
