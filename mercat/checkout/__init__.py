@@ -8,8 +8,6 @@ true. `service.py` lists the parts: preparation, purchases, recovery, aftercare,
 from mercat.checkout.api import API
 from mercat.checkout.messages import (
     FLASH_PASS_MAX,
-    ORDER_LINES_MAX,
-    WHY_MAX,
     AdmissionGate,
     Buy,
     BuyWith,
@@ -23,6 +21,7 @@ from mercat.checkout.messages import (
     MethodCode,
     NewCard,
     NotAdmitted,
+    OrderLines,
     Parked,
     Party,
     Pending,
@@ -30,6 +29,7 @@ from mercat.checkout.messages import (
     PriceChanged,
     Quote,
     QuoteId,
+    Reason,
     RefundAsk,
     Refused,
     Return,
@@ -37,6 +37,7 @@ from mercat.checkout.messages import (
     Ship,
     Staff,
     Track,
+    Why,
 )
 from mercat.checkout.neighbours import Neighbours
 from mercat.checkout.service import Checkout
@@ -45,8 +46,6 @@ from mercat.kit.refusals import KeyReused
 __all__ = [
     "API",
     "FLASH_PASS_MAX",
-    "ORDER_LINES_MAX",
-    "WHY_MAX",
     "AdmissionGate",
     "Buy",
     "BuyWith",
@@ -63,6 +62,7 @@ __all__ = [
     "Neighbours",
     "NewCard",
     "NotAdmitted",
+    "OrderLines",
     "Parked",
     "Party",
     "Pending",
@@ -70,6 +70,7 @@ __all__ = [
     "PriceChanged",
     "Quote",
     "QuoteId",
+    "Reason",
     "RefundAsk",
     "Refused",
     "Return",
@@ -77,4 +78,5 @@ __all__ = [
     "Ship",
     "Staff",
     "Track",
+    "Why",
 ]

@@ -146,9 +146,9 @@ class Track(Struct, frozen=True):
     at: datetime | None = None
 
 
-ORDER_LINES_MAX = 500
-WHY_MAX = 1_000
-Why = Annotated[str, Meta(max_length=WHY_MAX)]
+OrderLines = Annotated[list[LineQuantity], Meta(min_length=1, max_length=500)]
+Why = Annotated[str, Meta(max_length=1_000)]
+Reason = Annotated[Why, Meta(min_length=1, pattern=r"\S", extra={"words": "Say why."})]
 Party = Literal["shopper", "seller", "operator"]
 Staff = Literal["seller", "operator"]
 Once = Annotated[str, Meta(max_length=300)]
@@ -157,7 +157,7 @@ Once = Annotated[str, Meta(max_length=300)]
 class CancelAsk(Struct, frozen=True):
     """Units that are not to be sent; none named: all that is left. `once`: the key of who may ask again."""
 
-    lines: Annotated[list[LineQuantity], Meta(min_length=1, max_length=ORDER_LINES_MAX)] | None = None
+    lines: OrderLines | None = None
     reason: Why = ""
     once: Once = ""
 
@@ -165,9 +165,9 @@ class CancelAsk(Struct, frozen=True):
 class RefundAsk(Struct, frozen=True, kw_only=True):
     """Money that goes back without goods: for units, or an amount. `once`: the key of who may ask again."""
 
-    lines: Annotated[list[LineQuantity], Meta(min_length=1, max_length=ORDER_LINES_MAX)] | None = None
+    lines: OrderLines | None = None
     amount: Annotated[int, Meta(gt=0, le=MINOR_MAX)] | None = None
-    reason: Why
+    reason: Reason
     once: Once
 
 

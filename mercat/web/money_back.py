@@ -1,16 +1,14 @@
 """Units that sellers and operators cancel, and money that they give back without goods."""
 
-from typing import Annotated
-
-from msgspec import Meta, Raw, Struct, field
+from msgspec import Raw, Struct, field
 from starlette.requests import Request
 
 from mercat import money
-from mercat.checkout import ORDER_LINES_MAX, WHY_MAX, CancelAsk, RefundAsk, Staff
+from mercat.checkout import CancelAsk, OrderLines, Reason, RefundAsk, Staff, Why
 from mercat.ids import OrderId
 from mercat.kit.refusals import BadRequest, Invalid
 from mercat.kit.rpc import Caller
-from mercat.orders import ExceedsCaptured, LineQuantity
+from mercat.orders import ExceedsCaptured
 from mercat.shop import Shop
 from mercat.web.desk.products import seller_id_of
 from mercat.web.idempotency import key_of
@@ -25,22 +23,20 @@ from mercat.web.order_shown import (
 from mercat.web.router import PublicRoute
 from mercat.web.schemas import Price, is_given, minor
 
-Lines = Annotated[list[LineQuantity], Meta(min_length=1, max_length=ORDER_LINES_MAX)]
-
 
 class CancelBody(Struct, frozen=True):
     """Units that are not to be sent; none named: all that is left."""
 
-    lines: Lines | None = None
-    reason: Annotated[str, Meta(max_length=WHY_MAX)] = ""
+    lines: OrderLines | None = None
+    reason: Why = ""
 
 
 class RefundBody(Struct, frozen=True, kw_only=True):
     """Units, or an amount: one of both."""
 
-    lines: Lines | None = None
+    lines: OrderLines | None = None
     amount: Price = field(default_factory=lambda: Raw(b"null"))
-    reason: Annotated[str, Meta(min_length=1, max_length=WHY_MAX, pattern=r"\S")]
+    reason: Reason
 
 
 WHOLE = CancelBody()

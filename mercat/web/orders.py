@@ -2,9 +2,9 @@
 
 import asyncio
 from datetime import datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,7 +15,7 @@ from mercat.fulfilment import Shipment
 from mercat.ids import OrderId, SellerId, number_shown, parse_number
 from mercat.kit.refusals import Conflict, Refusal
 from mercat.kit.rpc import Caller
-from mercat.orders import Order, OrderLineView
+from mercat.orders import Order, OrderLineView, OrderNumber
 from mercat.payments import Payment
 from mercat.shop import Shop
 from mercat.web import rendering
@@ -55,7 +55,7 @@ class OrderSummaryShown(Struct, frozen=True, kw_only=True):
 class OrderWanted(Struct, frozen=True):
     """An order that somebody looks for, by the number in their letters and the address they went to."""
 
-    number: Annotated[str, Meta(min_length=1, max_length=40)]
+    number: OrderNumber
     email: Email
 
 
