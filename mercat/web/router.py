@@ -20,7 +20,14 @@ API = "/api/"
 Tell = Callable[[Request, Refusal], Awaitable[Response]]
 """How a refusal is told to who asked."""
 Tag = Literal[
-    "Browsing", "Buying", "People", "Selling", "Opinions", "Flash sales", "Merchandising", "Operating"
+    "Browsing",
+    "Buying",
+    "People",
+    "Selling",
+    "Opinions",
+    "Flash sales",
+    "Merchandising",
+    "Running the shop",
 ]
 
 TAGS: dict[Tag, str] = {
@@ -31,7 +38,7 @@ TAGS: dict[Tag, str] = {
     "Selling": "A seller's products, stock, orders and shipments.",
     "Opinions": "Reviews, the wishlist and recommendations.",
     "Merchandising": "For operators: which products searches put first, and which words mean the same.",
-    "Operating": "For operators: everybody's orders and their money.",
+    "Running the shop": "For operators: orders, people, goods, and who changed what.",
 }
 
 
