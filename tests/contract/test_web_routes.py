@@ -2,6 +2,7 @@
 
 import json
 import re
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -172,7 +173,7 @@ async def send(client: httpx.AsyncClient, route: PublicRoute, path: str = "", **
     if route.body and "content" not in more and "json" not in more:
         more["json"] = BODIES[route.name]
     more["params"] = [*QUERIES.get(route.name, {}).items(), *more.pop("params", [])]
-    headers: dict[str, str] = {"idempotency-key": "one"} if route.keyed else {}
+    headers: dict[str, str] = {"idempotency-key": uuid.uuid4().hex} if route.keyed else {}
     if route.name == "count_stock":
         headers["if-match"] = '"1"'
     headers |= more.pop("headers", {})
