@@ -266,6 +266,8 @@ async def test_bad_bodies(people: Any) -> None:
             text[:-1].encode(),
             text.encode("utf-16"),
         ):
+            if not content and not route.body_needed:
+                continue
             said = await send(client, route, content=content)
             check(said, (named(route), content))
             assert (said.status_code, said.json()["code"]) == (422, "invalid"), (

@@ -367,6 +367,7 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
         "/flash-sales",
         "/account",
         "/seller/webhooks",
+        "/seller/products",
         "/orders/find",
         "/seller/orders/{",
         "/operator/orders",
