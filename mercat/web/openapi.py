@@ -247,7 +247,7 @@ def _operation(route: PublicRoute, schema_of: dict[Any, Schema], links: dict[str
     }
     if route.body:
         operation["requestBody"] = {
-            "required": True,
+            "required": route.body_needed,
             "content": {"application/json": {"schema": schema_of[route.body]}},
         }
     operation["security"] = [] if route.needs == "nobody" else [{"bearer": []}, {"cookie": []}]

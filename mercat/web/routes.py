@@ -26,6 +26,7 @@ from mercat.web import (
     home,
     mailbox,
     media,
+    money_back,
     orders,
     payment_webhooks,
     products,
@@ -42,9 +43,9 @@ from mercat.web.audited import Audited
 from mercat.web.cache import Handler
 from mercat.web.category_tree import CategoryTree
 from mercat.web.context import context_of
+from mercat.web.desk import listings, sellers, upload
 from mercat.web.desk import orders as seller_orders
 from mercat.web.desk import products as seller_products
-from mercat.web.desk import sellers, upload
 from mercat.web.desk import webhooks as seller_webhooks
 from mercat.web.idempotency import Replays
 from mercat.web.middleware import Middleware
@@ -66,6 +67,7 @@ TABLE = [
     *cart.API,
     *checkout.API,
     *orders.API,
+    *money_back.API,
     *payment_webhooks.API,
     *flash_sales.API,
     *sessions.API,
@@ -76,6 +78,7 @@ TABLE = [
     *recommendations.API,
     *sellers.API,
     *seller_products.API,
+    *listings.API,
     *seller_orders.API,
     *seller_webhooks.API,
     *search_rules.API,
@@ -101,6 +104,7 @@ PAGES = (
     mailbox,
     sellers,
     seller_products,
+    listings,
     upload,
     seller_orders,
     seller_webhooks,
@@ -157,6 +161,7 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (cart.API, cart.CartApi(shop)),
         (checkout.API, checkout.CheckoutApi(shop)),
         (orders.API, orders.OrdersApi(shop)),
+        (money_back.API, money_back.MoneyBackApi(shop)),
         (payment_webhooks.API, payment_webhooks.PaymentWebhooksApi(shop)),
         (flash_sales.API, flash_sales.FlashSalesApi(shop)),
         (sessions.API, sessions.SessionsApi(shop)),
@@ -167,6 +172,7 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (recommendations.API, recommendations.RecommendationsApi(shop)),
         (sellers.API, sellers.SellersApi(shop)),
         (seller_products.API, seller_products.SellerProductsApi(shop)),
+        (listings.API, listings.SellerListingsApi(shop)),
         (seller_orders.API, seller_orders.SellerOrdersApi(shop)),
         (seller_webhooks.API, seller_webhooks.SellerWebhooksApi(shop)),
         (search_rules.API, search_rules.SearchRulesApi(shop)),
