@@ -49,6 +49,7 @@ from mercat.web.networks import is_loopback
 from mercat.web.openapi import ApiDocs
 from mercat.web.operator import flash, laws, money, overview, parked, search_rules
 from mercat.web.operator import orders as operator_orders
+from mercat.web.operator import reviews as operator_reviews
 from mercat.web.operator.laws import Audit
 from mercat.web.origin import Origins
 from mercat.web.pages import Pages
@@ -75,6 +76,7 @@ TABLE = [
     *seller_products.API,
     *seller_orders.API,
     *search_rules.API,
+    *operator_reviews.API,
 ]
 PAGES = (
     home,
@@ -162,6 +164,7 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (seller_products.API, seller_products.SellerProductsApi(shop)),
         (seller_orders.API, seller_orders.SellerOrdersApi(shop)),
         (search_rules.API, search_rules.SearchRulesApi(shop)),
+        (operator_reviews.API, operator_reviews.ModerationApi(shop)),
     ]
     endpoints: list[Endpoint] = []
     for table, service in handlers:
