@@ -132,6 +132,16 @@ class ReviewId(Id):
 
 class WishlistId(Id):
     prefix = "wsh"
+class WebhookId(Id):
+    prefix = "whk"
+
+
+class DeliveryId(Id):
+    prefix = "dlv"
+
+
+class EntryId(Id):
+    prefix = "ent"
 
 
 class RuleId(Id):
