@@ -132,6 +132,8 @@ class ReviewId(Id):
 
 class WishlistId(Id):
     prefix = "wsh"
+
+
 class WebhookId(Id):
     prefix = "whk"
 

@@ -110,6 +110,7 @@ PAGES = (
     flash,
     money,
     parked,
+    operator_reviews,
     audit_log,
 )
 UNKEYED = frozenset({"buy", "sign_in", "guest", "sign_out", "provider_notice"})
