@@ -137,9 +137,5 @@ class NotABuyer(Forbidden):
     """Only people who bought this product here can review it, once it was delivered."""
 
 
-class OwnProduct(Forbidden):
-    """You sell this product, so you cannot review it."""
-
-
 class OwnReview(Forbidden):
     """This review is your own: you can change it, and neither vote on it nor report it."""

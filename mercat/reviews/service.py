@@ -20,7 +20,6 @@ from mercat.reviews.messages import (
     NewReview,
     NotABuyer,
     OldReview,
-    OwnProduct,
     OwnReview,
     Rating,
     Reply,
@@ -77,9 +76,9 @@ class Reviews:
         sells: bool = False,
     ) -> Review:
         """Write a buyer's one review of a product; who `sells` it writes none. Refuses: already_reviewed,
-        not_a_buyer, own_product."""
+        not_a_buyer."""
         if sells:
-            raise OwnProduct
+            raise NotABuyer("You sell this product, so you cannot review it.")
         return await self._write(
             _ReviewRow(
                 ids.new(ReviewId),

@@ -155,7 +155,7 @@ API = [
         ReviewsApi.review,
         tag="Opinions",
         needs="member",
-        refuses=["not_a_buyer", "already_reviewed", "own_product"],
+        refuses=["not_a_buyer", "already_reviewed"],
     ),
     PublicRoute("PATCH", "/reviews/{review_id}", ReviewsApi.edit_review, tag="Opinions", needs="member"),
     PublicRoute("DELETE", "/reviews/{review_id}", ReviewsApi.remove_review, tag="Opinions", needs="member"),

@@ -1,9 +1,8 @@
 """The wishlist: what somebody keeps to find again."""
 
 from datetime import datetime
-from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,8 +16,6 @@ from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import ProductCardShown, card
 from mercat.web.session import caller_of, member_of
 from mercat.wishlist import FIRST_NAME, Item, NamedList, WishlistName
-
-ShareToken = Annotated[str, Meta(max_length=100)]
 
 
 class WishShown(Struct, frozen=True):
@@ -126,7 +123,7 @@ class WishlistApi:
         await self._shop.wishlist.drop_from(caller.user_id, wishlist_id, product_id)
         return Wished(product_id, False)
 
-    async def shared_wishlist(self, token: ShareToken) -> SharedListShown:
+    async def shared_wishlist(self, token: str) -> SharedListShown:
         """Show a list to who has its link."""
         shared = await self._shop.wishlist.shared(token)
         return SharedListShown(shared.name, await _shown(self._shop, shared.items))
