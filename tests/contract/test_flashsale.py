@@ -262,10 +262,10 @@ async def test_a_purchase_that_slept_does_not_begin_once_its_turn_was_given_back
         await scene.sales.join(person, SALE)
     await scene.tick()
     purchases, wakes = scene.shop.checkout.purchases, asyncio.Event()
-    begin, purchases._begin = purchases._begin, _Sleeper(purchases._begin, wakes)
+    begin, purchases._begin_many = purchases._begin_many, _Sleeper(purchases._begin_many, wakes)
     late = asyncio.create_task(scene.buys(ann, await scene.pass_of(ann)))
-    await purchases._begin.asleep.wait()
-    purchases._begin = begin
+    await purchases._begin_many.asleep.wait()
+    purchases._begin_many = begin
     for ahead in (400, 710):  # its turn is given back; then it lapses, and the next is let in
         clock_ahead(ahead)
         await scene.tick()
@@ -635,3 +635,22 @@ class _Counting:
         return await self.pool.fetch(*arguments)
 
     fetchrow = fetch
+
+
+async def test_a_sale_without_an_end_lets_go_of_its_switches_after_a_day(scene, clock_ahead):
+    await scene.opens(starts_in=3_600)
+    await scene.sales.switch_off(OPERATOR, SALE, ["reviews"])
+    assert await scene.sales.switched_off() == ["reviews"], "prepared before it begins"
+    clock_ahead(24 * 3_600)
+    assert await scene.sales.switched_off() == ["reviews"]
+    clock_ahead(25 * 3_600 + 60)
+    assert await scene.sales.switched_off() == []
+
+
+async def test_a_sale_that_is_sold_out_lets_go_of_its_switches(scene):
+    await scene.opens()
+    await scene.sales.switch_off(OPERATOR, SALE, ["reviews"])
+    await scene.db.execute("update flashsale.sale set sold = units, taken = units")
+    scene.look()
+    assert await scene.sales.switched_off() == []
+    await scene.db.execute("update flashsale.sale set sold = 0, taken = 0")  # nobody has really bought
