@@ -38,7 +38,7 @@ class Reply(Struct, frozen=True):
     body: Body
 
 
-class Report(Struct, frozen=True):
+class ReviewReport(Struct, frozen=True):
     """Why a review should be looked at."""
 
     reason: ReportWhy = ""

@@ -23,11 +23,11 @@ from mercat.reviews.messages import (
     OwnReview,
     Rating,
     Reply,
-    Report,
     ReportWhy,
     Review,
     ReviewChange,
     ReviewPage,
+    ReviewReport,
     ReviewStatus,
     Sort,
     Start,
@@ -143,7 +143,7 @@ class Reviews:
             raise NotFound("You have no such review.")
         return ProductId(product_id)
 
-    async def report(self, caller: Caller, review_id: ReviewId, report: Report) -> None:
+    async def report(self, caller: Caller, review_id: ReviewId, report: ReviewReport) -> None:
         """Say that a review should be looked at; again changes nothing."""
         await self._db.execute(queries.report, review_id, caller.user_id, report.reason, clock.now())
         row = await self._db.fetchrow(queries.votes, review_id)

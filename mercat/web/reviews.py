@@ -10,7 +10,7 @@ from mercat.ids import ProductId, ReviewId
 from mercat.kit.http import Answer
 from mercat.kit.refusals import Forbidden, NotFound, Refusal
 from mercat.kit.rpc import Caller
-from mercat.reviews import NewReview, Reply, Report, Review, ReviewChange, ReviewPage
+from mercat.reviews import NewReview, Reply, Review, ReviewChange, ReviewPage, ReviewReport
 from mercat.reviews import Sort as ReviewSort
 from mercat.shop import Shop
 from mercat.web.cache import public_answer
@@ -94,7 +94,9 @@ class ReviewsApi:
         await self._shop.reviews.remove(caller, review_id)
         return ReviewRemoved(review_id)
 
-    async def report_review(self, caller: Caller, review_id: ReviewId, report: Report) -> ReviewReported:
+    async def report_review(
+        self, caller: Caller, review_id: ReviewId, report: ReviewReport
+    ) -> ReviewReported:
         """Ask the shop to look at a review. Asking again changes nothing."""
         await self._shop.reviews.report(caller, review_id, report)
         return ReviewReported(review_id, True)
@@ -263,7 +265,7 @@ class ReviewPages:
 
     async def reporting(self, request: Request, form: Form | None = None) -> Response:
         await member_of(request)
-        form = form or Form(Report)
+        form = form or Form(ReviewReport)
         review = await self._shop.reviews.one(id_of(request.path_params["review_id"], ReviewId))
         return await self._pages.page(
             request,
@@ -279,9 +281,9 @@ class ReviewPages:
         form = await self._pages.form(request)
         caller = await member_of(request)
         review_id = id_of(request.path_params["review_id"], ReviewId)
-        asked = read_form(form, Report)
+        asked = read_form(form, ReviewReport)
         if isinstance(asked, FormErrors):
-            return await self.reporting(request, Form(Report, form, asked))
+            return await self.reporting(request, Form(ReviewReport, form, asked))
         review = await self._shop.reviews.one(review_id)
         await self._shop.reviews.report(caller, review_id, asked)
         return await self._pages.page(
@@ -289,7 +291,7 @@ class ReviewPages:
             "review_report.html",
             product=await self._shop.catalog.product(review.product_id),
             review=review,
-            form=Form(Report),
+            form=Form(ReviewReport),
             done=True,
         )
 

@@ -32,8 +32,8 @@ from mercat.reviews import (
     OwnReview,
     Rating,
     Reply,
-    Report,
     ReviewChange,
+    ReviewReport,
     Reviews,
     Start,
     Votes,
@@ -214,9 +214,9 @@ async def test_a_review_is_changed_and_deleted_by_its_writer_alone(reviews, boug
 async def test_what_is_reported_is_looked_at_hidden_and_shown_again(reviews, bought):
     mine = await reviews.write(ANN, TEA, NewReview(stars=5, body="Buy at elsewhere.example!"))
     with pytest.raises(OwnReview):
-        await reviews.report(ANN, mine.review_id, Report("Me"))
+        await reviews.report(ANN, mine.review_id, ReviewReport("Me"))
     for _ in range(2):
-        await reviews.report(BOB, mine.review_id, Report("It is an advertisement."))
+        await reviews.report(BOB, mine.review_id, ReviewReport("It is an advertisement."))
     [seen] = (await reviews.to_moderate("reported")).reviews
     assert (seen.review_id, seen.reports, seen.why) == (mine.review_id, 1, ["It is an advertisement."])
     for _ in range(2):

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from mercat.ids import ProductId, ReviewId, UserId
 from mercat.kit.rpc import Caller
-from mercat.reviews import ModeratedReview, Report, ReviewStatus
+from mercat.reviews import ModeratedReview, ReviewReport, ReviewStatus
 from mercat.shop import Shop
 from mercat.web.forms import FormErrors, id_of, read_form
 from mercat.web.operator.page import operator_page
@@ -65,7 +65,7 @@ class ModerationApi:
         return _shown(await self._shop.reviews.moderated(review_id))
 
     async def hide_review(
-        self, caller: Caller, review_id: ReviewId, report: Report | None = None
+        self, caller: Caller, review_id: ReviewId, report: ReviewReport | None = None
     ) -> ModeratedReviewShown:
         """Show a review to nobody, and take its stars out."""
         return _shown(await self._shop.reviews.hide(review_id, report.reason if report else ""))
@@ -150,7 +150,7 @@ class ModerationPages:
     async def hide(self, request: Request) -> Response:
         form = await self._pages.form(request)
         await with_role(request, "operator")
-        asked = read_form(form, Report)
+        asked = read_form(form, ReviewReport)
         why = "" if isinstance(asked, FormErrors) else asked.reason
         await self._shop.reviews.hide(id_of(request.path_params["review_id"], ReviewId), why)
         return self._pages.redirect(request, "/operator/reviews")
