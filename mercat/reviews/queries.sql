@@ -243,8 +243,9 @@ with told as (
     select distinct * from unnest(:user_ids::bigint[], :product_ids::bigint[], :order_ids::bigint[])
         as t (user_id, product_id, order_id)
 ), ended as (
-    update reviews.bought b set state = 'cancelled' from told t
-    where b.user_id = t.user_id and b.product_id = t.product_id and b.order_id = t.order_id and b.state <> 'cancelled'
+    insert into reviews.bought as b (user_id, product_id, order_id, state)
+    select user_id, product_id, order_id, 'cancelled' from told order by 1, 2, 3
+    on conflict (user_id, product_id, order_id) do update set state = 'cancelled' where b.state <> 'cancelled'
     returning b.user_id, b.product_id, b.order_id
 ), writer as (
     select distinct coalesce(f.user_id, e.user_id) as user_id, e.product_id

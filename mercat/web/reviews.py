@@ -21,6 +21,8 @@ from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import PageLimit
 from mercat.web.session import caller_of, member_of
 
+_NO_REASON = ReviewReport()
+
 
 class ReplyShown(Struct, frozen=True):
     body: str

@@ -20,6 +20,7 @@ from mercat.web.session import with_role
 from mercat.web.table_query import choice, link
 
 _A_PAGE = 50
+_NO_REASON = ReviewReport()
 _STATUS: dict[str, tuple[ReviewStatus, ...]] = {"status": get_args(ReviewStatus)}
 
 
@@ -65,10 +66,10 @@ class ModerationApi:
         return _shown(await self._shop.reviews.moderated(review_id))
 
     async def hide_review(
-        self, caller: Caller, review_id: ReviewId, report: ReviewReport | None = None
+        self, caller: Caller, review_id: ReviewId, report: ReviewReport = _NO_REASON
     ) -> ModeratedReviewShown:
         """Show a review to nobody, and take its stars out."""
-        return _shown(await self._shop.reviews.hide(review_id, report.reason if report else ""))
+        return _shown(await self._shop.reviews.hide(review_id, report.reason))
 
     async def show_review(self, caller: Caller, review_id: ReviewId) -> ModeratedReviewShown:
         """Show a review again, or leave one that was reported."""
