@@ -53,6 +53,7 @@ from mercat.web.networks import is_loopback
 from mercat.web.openapi import ApiDocs
 from mercat.web.operator import audit_log, flash, laws, money, overview, parked, search_rules
 from mercat.web.operator import orders as operator_orders
+from mercat.web.operator import reviews as operator_reviews
 from mercat.web.operator.laws import Audit
 from mercat.web.origin import Origins
 from mercat.web.pages import Pages
@@ -82,6 +83,7 @@ TABLE = [
     *seller_orders.API,
     *seller_webhooks.API,
     *search_rules.API,
+    *operator_reviews.API,
     *audit_log.API,
 ]
 PAGES = (
@@ -113,6 +115,7 @@ PAGES = (
     flash,
     money,
     parked,
+    operator_reviews,
     audit_log,
 )
 
@@ -176,6 +179,7 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (seller_orders.API, seller_orders.SellerOrdersApi(shop)),
         (seller_webhooks.API, seller_webhooks.SellerWebhooksApi(shop)),
         (search_rules.API, search_rules.SearchRulesApi(shop)),
+        (operator_reviews.API, operator_reviews.ModerationApi(shop)),
         (audit_log.API, audit_log.AuditLogApi(shop)),
     ]
     endpoints: list[Endpoint] = []

@@ -19,6 +19,12 @@ from mercat.web.router import PublicRoute
 from mercat.web.routes import PREFIX, TABLE
 
 BODIES: dict[str, dict[str, Any]] = {
+    "edit_review": {"stars": 4},
+    "report_review": {"reason": "Rude."},
+    "reply_to_review": {"body": "Thank you."},
+    "hide_review": {"reason": "Rude."},
+    "add_wishlist": {"name": "Gifts"},
+    "rename_wishlist": {"name": "Gifts"},
     "add_webhook": {"url": "https://example.com/hook", "events": ["order.placed"]},
     "add_item": {"product_id": "prod_0000000000001", "quantity": 1},
     "change_item": {"quantity": 1},
