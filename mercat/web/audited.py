@@ -60,7 +60,7 @@ class Audited:
     ) -> Response:
         subject = "/".join(request.url.path.split("/")[:depth])
         personal = any(part in subject for part in _ABOUT_PEOPLE)
-        body = request.scope.setdefault(BODY, await read_body(request, needed=False))
+        body = request.scope[BODY] = await read_body(request, needed=False)
         entry_id = await self._log.begin(
             NewEntry(
                 user_id=caller.user_id,
