@@ -182,7 +182,11 @@ SERVICES: dict[str, Service] = {
         },
     ),
     "orders": Service(
-        orders.Orders, orders.API, lambda host, db, shop: orders.Orders(db), on_checkout_path=True
+        orders.Orders,
+        orders.API,
+        lambda host, db, shop: orders.Orders(db),
+        on_checkout_path=True,
+        duties=lambda shop: {"numbers of old orders": shop.orders.keep_numbering},
     ),
     "pricing": Service(
         pricing.Pricing,

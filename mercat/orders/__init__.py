@@ -6,6 +6,8 @@ its key with the bucket of the owning user, so an order id alone says which shar
 
 from mercat.orders.api import API
 from mercat.orders.messages import (
+    Actor,
+    ExceedsCaptured,
     Goods,
     LineQuantity,
     NewOrder,
@@ -19,11 +21,17 @@ from mercat.orders.messages import (
     OrderStatus,
     OrderSummary,
     Owed,
+    OwedPart,
+    Part,
+    PartDelivery,
+    UnitMove,
 )
 from mercat.orders.service import Orders
 
 __all__ = [
     "API",
+    "Actor",
+    "ExceedsCaptured",
     "Goods",
     "LineQuantity",
     "NewOrder",
@@ -38,4 +46,8 @@ __all__ = [
     "OrderSummary",
     "Orders",
     "Owed",
+    "OwedPart",
+    "Part",
+    "PartDelivery",
+    "UnitMove",
 ]
