@@ -2,13 +2,14 @@
 
 It reads like the business: begin, reserve, charge, create, confirm, finish. Every step is idempotent by
 checkout id, so a crash is recovered by running it again from the top; `saga.py` says the rules that make this
-true. `service.py` lists the parts: preparation, purchases, recovery, aftercare, webhooks, parked work.
+true. `service.py` lists the parts: preparation, purchases, recovery, aftercare, goods that come back, webhooks, parked work.
 """
 
 from mercat.checkout.api import API
 from mercat.checkout.messages import (
     FLASH_PASS_MAX,
     AdmissionGate,
+    AskReturn,
     Buy,
     BuyWith,
     CartEmpty,
@@ -27,8 +28,7 @@ from mercat.checkout.messages import (
     Quote,
     QuoteId,
     Refused,
-    Return,
-    Returned,
+    Returnable,
     Ship,
     Track,
 )
@@ -40,6 +40,7 @@ __all__ = [
     "API",
     "FLASH_PASS_MAX",
     "AdmissionGate",
+    "AskReturn",
     "Buy",
     "BuyWith",
     "CartEmpty",
@@ -61,8 +62,7 @@ __all__ = [
     "Quote",
     "QuoteId",
     "Refused",
-    "Return",
-    "Returned",
+    "Returnable",
     "Ship",
     "Track",
 ]

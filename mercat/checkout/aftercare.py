@@ -1,4 +1,4 @@
-"""What becomes of an order: it is cancelled, shipped, tracked and returned.
+"""What becomes of an order: it is cancelled, shipped and tracked. Goods that come back are in `goods_back`.
 
 The order's row decides; what follows from its decision is begun durably (`checkout.undoing`) and run again
 until it is done. Every step is idempotent by the reference: `cancel/…`, `ship/…` or `return/…`.
@@ -12,17 +12,19 @@ import structlog
 from msgspec import Struct
 
 from mercat import ids
-from mercat.checkout.messages import Return, Returned, Ship, Track
+from mercat.checkout import goods_back
+from mercat.checkout.messages import Ship, Track
 from mercat.checkout.neighbours import Neighbours
 from mercat.checkout.parked import TRIES_MAX
+from mercat.checkout.refund_request import refund_request
 from mercat.fulfilment import Shipment
-from mercat.ids import OrderId, ReturnId, SellerId, ShipmentId, UserId
+from mercat.ids import OrderId, SellerId, ShipmentId, UserId
 from mercat.inventory import Line
 from mercat.kit import clock, codec, sql
 from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Forbidden, NotFound, Overloaded
 from mercat.kit.rpc import Caller
-from mercat.orders import LineQuantity, NotCancellable, NotReturnable, NotShippable, Order, Owed
+from mercat.orders import LineQuantity, NotCancellable, NotReturnable, NotShippable, Order
 from mercat.payments import RefundRequest, SellerPart
 from mercat.settings import Settings
 
@@ -38,7 +40,7 @@ class Cancelling(Struct, frozen=True):
 
 
 class Returning(Struct, frozen=True):
-    """Goods that are to come back."""
+    """Goods that release 0.1.0 has begun to take back, and pays at once."""
 
     order_id: OrderId
     lines: list[LineQuantity]
@@ -53,10 +55,17 @@ class Sending(Struct, frozen=True):
 
 
 class Aftercare:
-    """Cancels, ships, tracks and returns, and carries on what broke off."""
+    """Cancels, ships and tracks, and carries on what broke off."""
 
-    def __init__(self, db: asyncpg.Pool, neighbours: Neighbours, settings: Settings) -> None:
+    def __init__(
+        self,
+        db: asyncpg.Pool,
+        neighbours: Neighbours,
+        settings: Settings,
+        back: goods_back.GoodsBack,
+    ) -> None:
         self._db = db
+        self._goods_back = back
         self._accounts = neighbours.accounts
         self._fulfilment = neighbours.fulfilment
         self._inventory = neighbours.inventory
@@ -101,16 +110,6 @@ class Aftercare:
             await self._orders.arrived(shipment.order_id, shipment_id, lines)
         return shipment
 
-    async def return_(self, caller: Caller, order_id: OrderId, ask: Return) -> Returned:
-        """Send goods back: their price and tax are refunded, and they go back to the shelf."""
-        await self._orders.order(order_id, await self.people(caller))
-        return_id = ids.new(ReturnId, order_id.bucket)
-        reference = f"return/{int(return_id)}"
-        returning = Returning(order_id, ask.lines)
-        await self._begin(reference, order_id, returning)
-        await self._return(reference, returning)
-        return Returned(return_id)
-
     async def keep_recovering(self) -> None:
         """Recover until nothing is left; the back process does this all the time."""
         while await self.recover():
@@ -120,8 +119,8 @@ class Aftercare:
     async def recover(self) -> int:
         """Carry on what was begun and broke off; answer how many were taken up.
 
-        A cancellation is decided by whoever comes first; a parcel or a return that the order's row had not
-        decided is withdrawn there, for who sent it may have sent another since. What fails again and again is
+        A cancellation is decided by whoever comes first; a parcel that the order's row had not decided is
+        withdrawn there, for who sent it may have sent another since. What fails again and again is
         parked for an operator."""
         rows = await self._db.fetch(queries.undoing_lapsed, clock.now(), self._lease)
         for row in rows:
@@ -138,7 +137,9 @@ class Aftercare:
     async def _take_up(self, reference: str, record: str) -> None:
         kind, _, number = reference.partition("/")
         try:
-            if kind == "cancel":
+            if kind in goods_back.KINDS:
+                await self._goods_back.take_up(reference, record)
+            elif kind == "cancel":
                 await self._cancel(reference, codec.decode(record, Cancelling))
             elif kind == "ship":
                 sending = codec.decode(record, Sending)
@@ -192,7 +193,7 @@ class Aftercare:
             await self._done(reference)
             raise
         if owed.amount:
-            await self._payments.refund(order_id, _refund(reference, owed))
+            await self._payments.refund(order_id, refund_request(reference, owed))
         await self._put_back(reference, [Line(part.offer_id, part.quantity) for part in owed.goods])
 
     async def _put_back(self, reference: str, lines: list[Line]) -> None:
@@ -215,15 +216,3 @@ def _everything(order: Order, reference: str) -> RefundRequest:
         goods[line.seller_id] = goods.get(line.seller_id, 0) + line.total
     sellers = [SellerPart(seller_id, amount) for seller_id, amount in goods.items()]
     return RefundRequest(reference, order.total, sellers, order.shipping, order.tax, order.discount)
-
-
-def _refund(reference: str, owed: Owed) -> RefundRequest:
-    """Make the request that pays back what a decision owes."""
-    return RefundRequest(
-        reference,
-        owed.amount,
-        [SellerPart(part.seller_id, part.price) for part in owed.parts if part.price],
-        sum(part.shipping for part in owed.parts),
-        sum(part.tax for part in owed.parts),
-        sum(part.discount for part in owed.parts),
-    )

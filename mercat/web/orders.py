@@ -1,4 +1,4 @@
-"""Orders after they are placed: the list, one order with every parcel on its way, cancelling, returns."""
+"""Orders after they are placed: the list, one order with every parcel on its way, cancelling."""
 
 import asyncio
 from datetime import date, datetime
@@ -9,22 +9,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat import money
-from mercat.checkout import Return, Returned
 from mercat.fulfilment import Shipment
 from mercat.ids import LineId, OfferId, OrderId, PaymentId, ProductId, RefundId, SellerId
-from mercat.kit.refusals import Conflict, Refusal
+from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
 from mercat.orders import Order, OrderLineView
 from mercat.payments import Payment
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.errors import RefusalMessage
-from mercat.web.forms import Form, FormErrors, id_of, number_in
+from mercat.web.forms import id_of, number_in
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, Cursor, PageLimit, PageNumber
 from mercat.web.session import caller_of
-from mercat.web.shipments import PARCEL_WAY, PackedQuantity, ShipmentShown, read_packed, shipment_shown
+from mercat.web.shipments import PARCEL_WAY, ShipmentShown, shipment_shown
 
 _A_PAGE = 20
 _PAGES_MAX = 1_000
@@ -147,15 +146,11 @@ class OrdersApi:
 
     async def order(self, caller: Caller, order_id: OrderId) -> OrderShown:
         """Show one of one's own orders: lines, payments, parcels and all that happened."""
-        return await self._whole(await _own_order(self._shop, caller, order_id))
+        return await self._whole(await own_order(self._shop, caller, order_id))
 
     async def cancel(self, caller: Caller, order_id: OrderId) -> OrderShown:
         """Cancel an order that has not begun to ship, and pay it back. Again changes nothing."""
         return await self._whole(await self._shop.checkout.cancel(caller, order_id))
-
-    async def return_items(self, caller: Caller, order_id: OrderId, goods: Return) -> Returned:
-        """Send back some of what was shipped; what it cost is paid back."""
-        return await self._shop.checkout.return_(caller, order_id, goods)
 
     async def _whole(self, order: Order) -> OrderShown:
         payments, shipments = await _what_followed(self._shop, order.order_id)
@@ -209,7 +204,7 @@ def _payment_shown(payment: Payment) -> PaymentShown:
     )
 
 
-async def _own_order(shop: Shop, caller: Caller, order_id: OrderId) -> Order:
+async def own_order(shop: Shop, caller: Caller, order_id: OrderId) -> Order:
     """Read one of one's own orders, a guest's before they had an account included; raise NotFound else."""
     return await shop.orders.order(order_id, await shop.checkout.people(caller))
 
@@ -230,14 +225,6 @@ API = [
         needs="guest",
         status=200,
         refuses=["not_cancellable"],
-    ),
-    PublicRoute(
-        "POST",
-        "/orders/{order_id}/returns",
-        OrdersApi.return_items,
-        tag="Buying",
-        needs="guest",
-        refuses=["not_returnable"],
     ),
 ]
 
@@ -290,16 +277,17 @@ class OrderPages:
         request: Request,
         refused: RefusalMessage | None = None,
         status: int = 200,
-        form: Form | None = None,
     ) -> Response:
         caller = await caller_of(request)
         order_id: OrderId = id_of(request.path_params["order_id"], OrderId)
         if caller is None:
             return self._pages.redirect(request, f"/signin?next=/orders/{order_id}")
-        order = await _own_order(self._shop, caller, order_id)
+        order = await own_order(self._shop, caller, order_id)
         payments, shipments = await _what_followed(self._shop, order_id)
+        returns = await self._shop.returns.of_order(order_id)
         events = sum(len(each.events) for each in shipments)
-        seen = f"{order.status}-{events}-{sum(len(each.refunds) for each in payments)}"
+        back = "".join(each.status for each in returns)
+        seen = f"{order.status}-{events}-{sum(len(each.refunds) for each in payments)}-{back}"
         if request.query_params.get("seen") == seen and request.headers.get("hx-request"):
             return Response(status_code=204)
         names = await self._shop.sellers.names(list({line.seller_id for line in order.lines}))
@@ -316,10 +304,9 @@ class OrderPages:
             moving=order.status in ("confirmed", "partially_shipped", "shipped"),
             parcels=_parcels(order, shipments, names),
             cancellable=order.status == "confirmed",
-            returnable=[] if order.status == "cancelled" else _returnable(order),
-            returned=_returned(order),
+            returnable=any(line.delivered > line.returned + line.coming_back for line in order.lines),
+            returns=returns,
             way=_way(order),
-            form=form or Form((Return, PackedQuantity)),
             refused=refused,
         )
 
@@ -341,43 +328,6 @@ class OrderPages:
             return await self.order(request, words, refusal.status)
         return self._pages.redirect(request, f"/orders/{order_id}")
 
-    async def send_back(self, request: Request) -> Response:
-        form = await self._pages.form(request)
-        caller = await caller_of(request)
-        order_id = id_of(request.path_params["order_id"], OrderId)
-        if caller is None:
-            return self._pages.redirect(request, "/orders")
-        order = await _own_order(self._shop, caller, order_id)
-        if form.get("returned") != str(_returned(order)):
-            words = "Something was returned since this page was opened. Look at the order as it is."
-            return await self._not_returned(request, Conflict(words))
-        asked = read_packed(form, Return, "Say how many of what you send back.")
-        if isinstance(asked, FormErrors):
-            return await self.order(request, None, 422, Form((Return, PackedQuantity), form, asked))
-        try:
-            await self._shop.checkout.return_(caller, order_id, asked)
-        except Refusal as refusal:
-            return await self._not_returned(request, refusal)
-        return self._pages.redirect(request, f"/orders/{order_id}")
-
-    async def _not_returned(self, request: Request, refusal: Refusal) -> Response:
-        words = RefusalMessage(
-            "Nothing was returned",
-            str(refusal),
-            "Nothing was refunded by this; what was refunded before stays so.",
-            "Look at the order below, then try again.",
-        )
-        return await self.order(request, words, refusal.status)
-
-
-def _returnable(order: Order) -> list[tuple[OrderLineView, int]]:
-    """List lines of which something is out and has not come back, and how many of each."""
-    return [(line, line.shipped - line.returned) for line in order.lines if line.shipped > line.returned]
-
-
-def _returned(order: Order) -> int:
-    return sum(line.returned for line in order.lines)
-
 
 def _way(order: Order) -> list[TimelineStep]:
     """List what happened to the order, and what is still to come."""
@@ -386,7 +336,13 @@ def _way(order: Order) -> list[TimelineStep]:
         "cancelled": "Cancelled",
         "shipped": "A parcel was shipped",
         "delivered": "A parcel arrived",
-        "returned": "Something was returned",
+        "return_asked": "You asked to send something back",
+        "return_approved": "A return was approved",
+        "return_refused": "A return was refused",
+        "return_dropped": "A return was closed",
+        "return_sent": "You sent something back",
+        "returned": "Something came back",
+        "return_refunded": "What came back was paid back",
     }
     steps = [
         TimelineStep(
@@ -465,5 +421,4 @@ def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
         pages.route("/orders", orders.orders),
         pages.route("/orders/{order_id}", orders.order),
         pages.route("/orders/{order_id}/cancel", orders.cancel, "POST"),
-        pages.route("/orders/{order_id}/return", orders.send_back, "POST"),
     ]

@@ -30,6 +30,7 @@ from mercat.web import (
     products,
     recommendations,
     recovery,
+    returns,
     reviews,
     robots,
     search,
@@ -42,12 +43,14 @@ from mercat.web.category_tree import CategoryTree
 from mercat.web.context import context_of
 from mercat.web.desk import orders as seller_orders
 from mercat.web.desk import products as seller_products
+from mercat.web.desk import returns as seller_returns
 from mercat.web.desk import sellers, upload
 from mercat.web.idempotency import Replays
 from mercat.web.middleware import LOOPBACK, Middleware
 from mercat.web.openapi import ApiDocs
 from mercat.web.operator import flash, laws, money, overview, parked, search_rules
 from mercat.web.operator import orders as operator_orders
+from mercat.web.operator import returns as operator_returns
 from mercat.web.operator.laws import Audit
 from mercat.web.origin import Origins
 from mercat.web.pages import Pages
@@ -62,6 +65,7 @@ TABLE = [
     *cart.API,
     *checkout.API,
     *orders.API,
+    *returns.API,
     *payment_webhooks.API,
     *flash_sales.API,
     *sessions.API,
@@ -73,6 +77,8 @@ TABLE = [
     *sellers.API,
     *seller_products.API,
     *seller_orders.API,
+    *seller_returns.API,
+    *operator_returns.API,
     *search_rules.API,
 ]
 PAGES = (
@@ -84,6 +90,7 @@ PAGES = (
     checkout,
     bank,
     orders,
+    returns,
     sessions,
     account,
     recovery,
@@ -97,7 +104,9 @@ PAGES = (
     seller_products,
     upload,
     seller_orders,
+    seller_returns,
     operator_orders,
+    operator_returns,
     search_rules,
     flash,
     money,
@@ -149,6 +158,7 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (cart.API, cart.CartApi(shop)),
         (checkout.API, checkout.CheckoutApi(shop)),
         (orders.API, orders.OrdersApi(shop)),
+        (returns.API, returns.ReturnsApi(shop)),
         (payment_webhooks.API, payment_webhooks.PaymentWebhooksApi(shop)),
         (flash_sales.API, flash_sales.FlashSalesApi(shop)),
         (sessions.API, sessions.SessionsApi(shop)),
@@ -160,6 +170,8 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (sellers.API, sellers.SellersApi(shop)),
         (seller_products.API, seller_products.SellerProductsApi(shop)),
         (seller_orders.API, seller_orders.SellerOrdersApi(shop)),
+        (seller_returns.API, seller_returns.SellerReturnsApi(shop)),
+        (operator_returns.API, operator_returns.OperatorReturnsApi(shop)),
         (search_rules.API, search_rules.SearchRulesApi(shop)),
     ]
     endpoints: list[Endpoint] = []
