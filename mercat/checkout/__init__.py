@@ -2,7 +2,8 @@
 
 It reads like the business: begin, reserve, charge, create, confirm, finish. Every step is idempotent by
 checkout id, so a crash is recovered by running it again from the top; `saga.py` says the rules that make this
-true. `service.py` lists the parts: preparation, purchases, recovery, aftercare, goods that come back, webhooks, parked work.
+true. `service.py` lists the parts: preparation, purchases, recovery, aftercare, goods that come back,
+webhooks, parked work.
 """
 
 from mercat.checkout.api import API

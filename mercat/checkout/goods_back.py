@@ -2,7 +2,7 @@
 
 The order's row decides whether units may come back and what they are worth; the return's row, what became
 of them. What follows from a decision (units set free, money, stock) is begun durably (`checkout.undoing`) and
-run again until it is done, every step idempotent by the return. Money and stock move only once goods are here.
+run again until it is done, every step idempotent by the return. Money and stock move once goods are here.
 """
 
 from collections.abc import Iterable
@@ -94,10 +94,11 @@ class GoodsBack:
         return_id = ids.new(ReturnId, order_id.bucket)
         reference = f"{ASK}/{_named(order_id, once) if once else int(return_id)}"
         known = await self._db.fetchval(queries.undoing_record, reference) if once else None
+        if known:
+            _check_same(codec.decode(known, NewReturn), ask)
         asked = known or codec.text(await self._new(order_id, user_id, return_id, ask))
         new = codec.decode(await self._begin(reference, order_id, asked), NewReturn)
-        if _wish(new.lines, new.reason, new.comment) != _wish(_added(ask.lines), ask.reason, ask.comment):
-            raise KeyReused
+        _check_same(new, ask)  # with a key another may have begun at the same moment
         return await self._ask(reference, new)
 
     async def withdraw_return(self, order_id: OrderId, return_id: ReturnId) -> GoodsReturn:
@@ -259,11 +260,12 @@ class GoodsBack:
 
     async def _seller(self, seller_id: SellerId) -> tuple[str, str]:
         """Say what a seller is called, and where they are told; nowhere where they are nobody's yet."""
-        seller = await self._sellers.seller(seller_id)
         try:
-            return seller.name, (await self._accounts.person(seller.user_id)).email if seller.user_id else ""
-        except SignInFirst:  # the account has gone
-            return seller.name, ""
+            seller = await self._sellers.seller(seller_id)
+            account = await self._accounts.person(seller.user_id) if seller.user_id else None
+        except (NotFound, SignInFirst):  # the seller, or their account, has gone
+            return (await self._sellers.names([seller_id])).get(seller_id, "the seller"), ""
+        return seller.name, account.email if account else ""
 
     async def _returnable_of(self, order: Order) -> list[Returnable]:
         parcels = sorted(
@@ -350,9 +352,14 @@ def _line(line: OrderLineView, quantity: int) -> ReturnedLine:
     )
 
 
-def _wish(lines: Iterable[LineQuantity | ReturnedLine], reason: str, comment: str) -> tuple[Any, ...]:
-    """Make what is asked for comparable with what a key was used for before."""
-    return sorted((each.order_line_id, each.quantity) for each in lines), reason, comment
+def _check_same(new: NewReturn, ask: AskReturn) -> None:
+    """Raise KeyReused where a key was used for another return."""
+    begun, asked = (
+        sorted((each.order_line_id, each.quantity) for each in lines)
+        for lines in (new.lines, _added(ask.lines))
+    )
+    if (begun, new.reason, new.comment) != (asked, ask.reason, ask.comment):
+        raise KeyReused
 
 
 def _added(units: Iterable[LineQuantity | ReceivedUnits]) -> list[LineQuantity]:

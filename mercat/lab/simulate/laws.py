@@ -6,30 +6,39 @@ from typing import NamedTuple
 import asyncpg
 
 from mercat.audit import audit
-from mercat.ids import OrderId
+from mercat.ids import OrderId, ReturnId
 
 PROMISES = {
     "cancelled": "select status = 'cancelled' from orders.orders where order_id = $1",
     "shipped": "select bool_and(shipped = quantity) from orders.line where order_id = $1",
-    "returned": "select bool_and(returned > 0) from orders.line where order_id = $1",
+    "returned": (
+        "select bool_or(received_at is not null and ended_at is not null) from returns.return "
+        "where order_id = $1"
+    ),
 }
 """What an order must be that somebody was told so of."""
+TOLD_OF_RETURNS = {
+    "asked": "true",
+    "approved": "approved_at is not null",
+    "refused": "status = 'refused'",
+    "withdrawn": "status = 'closed' and decided_by = 'shopper'",
+    "sent": "sent_at is not null",
+    "received": "status in ('refunded', 'closed') and received_at is not null",
+}
+"""What a return must be, or have been, that somebody was told so of."""
 _BACK = """
 select count(*) from orders.orders o
 where o.order_id = any($1::bigint[]) and o.status <> 'refused' and (
     (select coalesce(sum(u), 0) from inventory.movement m, unnest(m.quantities) u
-    where m.kind = 'returned' and (
-        m.reference = 'cancel/' || o.order_id or m.reference in (
-            select h.reference from orders.history h where h.order_id = o.order_id and h.what = 'returned')))
-    <> (select sum(case when o.status = 'cancelled' then l.quantity else l.returned end)
-        from orders.line l where l.order_id = o.order_id)
+    where m.kind = 'returned' and (m.reference = 'cancel/' || o.order_id or m.reference in (
+        select 'return/' || r.return_id from returns.return r where r.order_id = o.order_id)))
+    <> case when o.status = 'cancelled'
+        then (select sum(l.quantity) from orders.line l where l.order_id = o.order_id)
+        else (select coalesce(sum(l.sellable), 0) from returns.line l join returns.return r using (return_id)
+            where r.order_id = o.order_id) end
     or (select p.refunded from payments.payment p where p.order_id = o.order_id and p.status = 'captured')
     <> case when o.status = 'cancelled' then o.total else (
-        select coalesce(sum(l.unit_price * l.returned), 0) + coalesce((
-            select sum((p->>'tax')::bigint - (p->>'discount')::bigint)
-            from orders.history h, jsonb_array_elements(h.detail->'parts') p
-            where h.order_id = o.order_id and h.what = 'returned'), 0)
-        from orders.line l where l.order_id = o.order_id) end)
+        select coalesce(sum(r.refunded), 0) from returns.return r where r.order_id = o.order_id) end)
 """
 
 
@@ -66,6 +75,7 @@ _NOTHING_LEFT = {
     "nothing is left undecided": "select count(*) from checkout.running",
     "nothing is left held": "select count(*) from inventory.reservation where state = 'held'",
     "what was begun for an order is done": "select count(*) from checkout.undoing where done_at is null",
+    "no return is left between two states": "select count(*) from returns.return where status = 'received'",
     "every webhook is followed": "select count(*) from payments.notice where done_at is null",
     "no bank waits for who walked away": (
         "select count(*) from payments.payment where status = 'action_required'"
@@ -80,6 +90,7 @@ class Seen(NamedTuple):
     sale: str
     log_before: int
     promised: list[tuple[OrderId, str]]
+    told_of_returns: list[tuple[ReturnId, str]]
 
 
 async def broken_laws(reader: asyncpg.Connection, seen: Seen) -> list[str]:
@@ -98,4 +109,8 @@ async def broken_laws(reader: asyncpg.Connection, seen: Seen) -> list[str]:
     for order_id, promise in seen.promised:
         if not await reader.fetchval(PROMISES[promise], order_id):
             broken.append(f"who was told that an order is {promise} can rely on it")
+    for return_id, promise in seen.told_of_returns:
+        told = f"select {TOLD_OF_RETURNS[promise]} from returns.return where return_id = $1"
+        if not await reader.fetchval(told, return_id):
+            broken.append(f"who was told that a return is {promise} can rely on it")
     return broken

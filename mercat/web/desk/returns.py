@@ -3,7 +3,7 @@
 Operators do the same for sellers that leave a return lying (`operator/returns.py`), on the same page."""
 
 from collections.abc import Mapping
-from typing import Annotated, get_args
+from typing import Annotated, cast, get_args
 
 from msgspec import Meta, Struct
 from starlette.requests import Request
