@@ -72,6 +72,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     image_url: str = ""
     in_stock: bool = False
     popularity: int = 0
+    codes: list[str] = []
+    """SKUs and barcodes of its variants."""
 
 
 class ProductChanged(Event, frozen=True, kw_only=True):

@@ -75,6 +75,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The address to listen on. The same as `--host`."""
     port: int = 8000
     """The same as `--port`."""
+    probe_port: int = 0
+    """Where the supervisor answers `/health` and `/ready` itself, whatever the load, on the same address (0:
+    nowhere). The same as `--probe-port`."""
     workers: int = 2
     """Processes that answer requests. The same as `--workers`."""
     log_level: str = "warning"
