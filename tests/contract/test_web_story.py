@@ -364,8 +364,10 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
     assert (await olga("POST", put_back, 201))["rule_id"] == rule_id
     await bob("GET", "/search/rules", 403)
 
-    # Flash sales and accounts have stories of their own, in test_flashsale and test_web_account.
-    elsewhere = ("/flash-sales", "/account")
+    # Flash sales, accounts and returns have stories of their own, in test_flashsale, test_web_account and
+    # journeys/test_sending_back.
+    returns = ("/orders/{order_id}/returns", "/seller/returns", "/operator/returns")
+    elsewhere = ("/flash-sales", "/account", *returns)
     routes = (route for route in TABLE if not route.path.startswith(elsewhere))
     untouched = {f"{route.verb} {route.path}" for route in routes} - asked
     assert untouched == {"POST /sellers"}, "what the fixture asks itself"
