@@ -130,6 +130,18 @@ class ReviewId(Id):
     prefix = "rev"
 
 
+class WebhookId(Id):
+    prefix = "whk"
+
+
+class DeliveryId(Id):
+    prefix = "dlv"
+
+
+class EntryId(Id):
+    prefix = "ent"
+
+
 class RuleId(Id):
     prefix = "rule"
 

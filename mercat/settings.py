@@ -174,6 +174,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """`smtp://[user:password@]host[:port]` (STARTTLS where offered) or `smtps://…`. Empty: mail stays in the
     mailbox at `/dev/mail`."""
 
+    # Webhooks
+    webhook_networks: str = ""
+    """Private networks that sellers' webhooks may reach, between spaces, as in `10.1.0.0/16`. Empty: none,
+    and not this machine either."""
+
     variables: dict[str, Secret] = {}
     """Every other `MERCAT_<NAME>`, by its name in small letters: for parts with settings of their own."""
 

@@ -13,6 +13,7 @@ import asyncpg
 
 from mercat import (
     accounts,
+    auditlog,
     cart,
     catalog,
     checkout,
@@ -29,6 +30,7 @@ from mercat import (
     reviews,
     search,
     sellers,
+    webhooks,
     wishlist,
 )
 from mercat.checkout import Present
@@ -63,6 +65,8 @@ class Shop:
     checkout: checkout.Checkout
     flashsale: flashsale.FlashSales
     membership: membership.Membership
+    webhooks: webhooks.OutgoingWebhooks
+    auditlog: auditlog.AuditLog
 
     def __init__(self, host: Host, present: Present) -> None:
         """`present` makes the bytes that a purchase is answered with: checkout stores them."""
@@ -271,6 +275,18 @@ SERVICES: dict[str, Service] = {
         lambda host, db, shop: membership.Membership(shop.accounts, shop.cart, shop.flashsale, shop.sellers),
         asks=("accounts", "cart", "flashsale", "sellers"),
         stateless=True,
+    ),
+    "auditlog": Service(auditlog.AuditLog, auditlog.API, lambda host, db, shop: auditlog.AuditLog(db)),
+    "webhooks": Service(
+        webhooks.OutgoingWebhooks,
+        webhooks.API,
+        lambda host, db, shop: webhooks.OutgoingWebhooks(db, shop.catalog, shop.orders, host.settings),
+        asks=("catalog", "orders"),
+        dispensable=True,
+        duties=lambda shop: {
+            "webhooks to sellers": shop.webhooks.keep_delivering,
+            "old deliveries": shop.webhooks.forget_old,
+        },
     ),
 }
 
