@@ -80,6 +80,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     nowhere). The same as `--probe-port`."""
     workers: int = 2
     """Processes that answer requests. The same as `--workers`."""
+    purchase_sets: int = 2
+    """How many sets of purchases a worker has on their way: more are smaller, and cost more each."""
     log_level: str = "warning"
     """What is logged on standard error: debug (every request), info, warning or error."""
     dev_pages: bool = False

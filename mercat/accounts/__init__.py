@@ -11,6 +11,7 @@ from mercat.accounts.messages import (
     PASSWORD_MAX,
     AccountDetails,
     Address,
+    AddressAndCard,
     CardLabel,
     CardToken,
     Credentials,
@@ -26,6 +27,7 @@ from mercat.accounts.messages import (
     PersonName,
     Session,
     TooMany,
+    WayToBuy,
     WrongPassword,
 )
 from mercat.accounts.rules import is_same_address
@@ -39,6 +41,7 @@ __all__ = [
     "AccountDetails",
     "Accounts",
     "Address",
+    "AddressAndCard",
     "CardLabel",
     "CardToken",
     "Credentials",
@@ -54,6 +57,7 @@ __all__ = [
     "PersonName",
     "Session",
     "TooMany",
+    "WayToBuy",
     "WrongPassword",
     "is_same_address",
 ]

@@ -25,9 +25,5 @@ API = [
     Route("GET", "/people/{user_id}/addresses/{address_id}", Accounts.address),
     Route("POST", "/people/{user_id}/payment-methods", Accounts.add_payment_method),
     Route("GET", "/people/{user_id}/payment-methods", Accounts.payment_methods),
-    Route(
-        "GET",
-        "/people/{user_id}/purchase/{address_id}/{payment_method_id}",
-        Accounts.address_and_card,
-    ),
+    Route("POST", "/addresses-and-cards", Accounts.addresses_and_cards),
 ]

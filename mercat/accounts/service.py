@@ -3,7 +3,7 @@ import secrets
 from collections.abc import Mapping
 from datetime import timedelta
 from hashlib import sha256
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import asyncpg
 from argon2 import PasswordHasher
@@ -13,6 +13,7 @@ from mercat import ids
 from mercat.accounts.messages import (
     AccountDetails,
     Address,
+    AddressAndCard,
     CardLabel,
     Credentials,
     EmailTaken,
@@ -24,6 +25,7 @@ from mercat.accounts.messages import (
     PersonChange,
     Session,
     TooMany,
+    WayToBuy,
     WrongPassword,
 )
 from mercat.accounts.rules import (
@@ -37,7 +39,7 @@ from mercat.accounts.rules import (
 )
 from mercat.ids import AddressId, LinkId, PaymentMethodId, SellerId, UserId
 from mercat.kit import clock, codec, sql
-from mercat.kit.batching import Coalescer
+from mercat.kit.batching import Coalescer, set_verb
 from mercat.kit.limits import Limit, Limits
 from mercat.kit.refusals import Invalid, NotFound, SignInFirst, TooManyRequests
 from mercat.kit.rpc import IN_BODY, Caller
@@ -61,12 +63,6 @@ _PEOPLE = (
 )
 
 
-class _AddressAndCard(NamedTuple):
-    user_id: int
-    address_id: int
-    payment_method_id: int
-
-
 class Accounts:
     def __init__(
         self, db: asyncpg.Pool, store: Store, settings: Settings, test_cards: Mapping[str, CardLabel]
@@ -81,7 +77,6 @@ class Accounts:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
         self._nobody = self._hasher.hash(secrets.token_hex())
         self._hashing = asyncio.Semaphore(_HASHING_AT_ONCE)
-        self._address_and_card: Coalescer[_AddressAndCard, Any] = Coalescer(self._address_and_card_many)
         self._add_address: Coalescer[tuple[Any, ...], bool] = Coalescer(self._add_addresses)
         self._add_method: Coalescer[tuple[Any, ...], bool] = Coalescer(self._add_methods)
 
@@ -400,31 +395,19 @@ class Accounts:
             self._method(row["payment_method_id"], row["token"], row["brand"], row["last4"]) for row in rows
         ]
 
-    async def address_and_card(
-        self, user_id: UserId, address_id: AddressId, payment_method_id: PaymentMethodId
-    ) -> tuple[Address, PaymentMethod]:
-        """Return an address and a payment method of this person; NotFound points to the one that is not."""
-        row = await self._address_and_card(_AddressAndCard(user_id, address_id, payment_method_id))
-        if row["address_id"] is None:
-            address = await self.address(user_id, address_id)
-        else:
-            address = Address(
-                address_id=AddressId(row["address_id"]),
-                name=row["name"],
-                line1=row["line1"],
-                line2=row["line2"],
-                city=row["city"],
-                region=row["region"],
-                postal_code=row["postal_code"],
-                country=row["country"],
-                phone=row["phone"],
-            )
-        if row["payment_method_id"] is None:
-            claimed = await self._db.fetchrow(queries.own_payment_method, user_id, payment_method_id)
-            if claimed is None:
-                raise NotFound("You have no such payment method.", pointer="/payment_method_id")
-            return address, self._method(claimed["payment_method_id"], claimed["token"])
-        return address, self._method(row["payment_method_id"], row["token"])
+    @set_verb()
+    async def addresses_and_cards(self, ways: list[WayToBuy]) -> list[AddressAndCard]:
+        """Answer where it goes and which card pays, for many; what was a guest's is the member's."""
+        asked = sql.columns([(way.user_id, way.address_id, way.payment_method_id) for way in ways])
+        rows = await self._db.fetch(queries.addresses_and_cards, *asked)
+        found = [_address_and_card(row) for row in sorted(rows, key=lambda row: row["n"])]
+        if all(each.address and each.card for each in found):
+            return found
+        for row in await self._db.fetch(queries.guests_addresses_and_cards, *asked):
+            n: int = row["n"] - 1
+            own, was = found[n], _address_and_card(row)
+            found[n] = AddressAndCard(own.address or was.address, own.card or was.card)
+        return found
 
     async def seed(self, password: Annotated[str, IN_BODY] = "mercat") -> dict[str, UserId]:
         """Open the accounts of the demo, once, and return them by e-mail."""
@@ -438,12 +421,6 @@ class Accounts:
         card = self._test_cards.get(token, CardLabel(brand or "Card", last4, label))
         return PaymentMethod(PaymentMethodId(method_id), token, *card)
 
-    async def _address_and_card_many(self, asks: list[_AddressAndCard]) -> list[Any]:
-        answers: list[Any] = [None] * len(asks)
-        for row in await self._db.fetch(queries.addresses_and_cards, *sql.columns(asks)):
-            answers[row["n"] - 1] = row
-        return answers
-
     async def _add_addresses(self, rows: list[tuple[Any, ...]]) -> list[bool | Exception]:
         kept = {row[0] for row in await self._db.fetch(queries.add_addresses, *sql.columns(rows))}
         return [row[1] in kept for row in rows]
@@ -451,6 +428,23 @@ class Accounts:
     async def _add_methods(self, rows: list[tuple[Any, ...]]) -> list[bool | Exception]:
         kept = {row[0] for row in await self._db.fetch(queries.add_payment_methods, *sql.columns(rows))}
         return [row[1] in kept for row in rows]
+
+
+def _address_and_card(row: Any) -> AddressAndCard:
+    address = None
+    if row["address_id"] is not None:
+        address = Address(
+            address_id=AddressId(row["address_id"]),
+            name=row["name"],
+            line1=row["line1"],
+            line2=row["line2"],
+            city=row["city"],
+            region=row["region"],
+            postal_code=row["postal_code"],
+            country=row["country"],
+            phone=row["phone"],
+        )
+    return AddressAndCard(address, row["token"])
 
 
 def _digest(email: str) -> str:

@@ -4,7 +4,7 @@ from mercat.kit.rpc import Route
 from mercat.orders.service import Orders
 
 API = [
-    Route("POST", "/orders", Orders.create),
+    Route("POST", "/orders", Orders.create_many),
     Route("POST", "/refused", Orders.refuse),
     Route("POST", "/orders/{order_id}", Orders.order),
     Route("POST", "/lists", Orders.list_of),

@@ -207,10 +207,6 @@ class Owed(Struct, frozen=True, kw_only=True):
         return sum(part.amount for part in self.parts)
 
 
-class OrderRefused(Conflict):
-    """This order was given up before it was made."""
-
-
 class NotCancellable(Conflict):
     """Something of this order is on its way already, so it cannot be cancelled. You can return it."""
 

@@ -26,9 +26,9 @@ from mercat.events import (
 )
 from mercat.ids import CancellationId, LineId, OrderId, SellerId, ShipmentId, UserId, parse
 from mercat.kit import codec, metrics, sql
-from mercat.kit.batching import Coalescer
+from mercat.kit.batching import set_verb
 from mercat.kit.event_log import on
-from mercat.kit.refusals import Invalid, NotFound, Unavailable
+from mercat.kit.refusals import Invalid, NotFound
 from mercat.orders import rules
 from mercat.orders.messages import (
     Goods,
@@ -41,7 +41,6 @@ from mercat.orders.messages import (
     Order,
     OrderLineView,
     OrderPage,
-    OrderRefused,
     OrderStatus,
     OrderSummary,
     Owed,
@@ -53,6 +52,7 @@ from mercat.orders.messages import (
 queries = sql.load("mercat.orders")
 _SELDOM = ("partially_shipped", "shipped", "cancelled")
 _LAST = 2**63 - 1
+_ROWS_MAX = 1_500
 _NUMBERED_AT_ONCE = 1_000
 _NUMBERING_REST_S = 600
 _OWING = ("cancelled", "returned", "refunded")
@@ -96,14 +96,25 @@ class Orders:
 
     def __init__(self, db: asyncpg.Pool) -> None:
         self._db = db
-        self._create: Coalescer[NewOrder, str] = Coalescer(
-            self._create_many, batch_max=1_500, weigh=lambda order: 1 + len(order.lines)
-        )
 
-    async def create(self, order: NewOrder) -> None:
-        """Place a paid order, once; OrderRefused where it was given up before."""
-        if await self._create(order) == "refused":
-            raise OrderRefused
+    @set_verb(_ROWS_MAX, weigh=lambda order: 1 + len(order.lines))
+    async def create_many(self, orders: list[NewOrder]) -> list[bool]:
+        """Place paid orders, each once; False for one that was given up before."""
+        heads = [_head_row(order) for order in orders]
+        lines = [_line_row(order, line) for order in orders for line in order.lines]
+        rows = await self._db.fetch(queries.create_many, *sql.columns(heads), *sql.columns(lines, 11))
+        made = {row[0] for row in rows}
+        metrics.orders_placed.inc(len(made))
+        metrics.order_value.labels(orders[0].currency).inc(
+            sum(order.total for order in orders if order.order_id in made)
+        )
+        if len(made) < len(orders):
+            known = [
+                (order.order_id.bucket, order.order_id) for order in orders if order.order_id not in made
+            ]
+            states = await self._db.fetch(queries.states, *sql.columns(known))
+            made |= {row[0] for row in states if row[1] != "refused"}
+        return [order.order_id in made for order in orders]
 
     async def refuse(self, order: NewOrder) -> None:
         """Give an order up before it is made: a create that comes later is refused. NotCancellable where it
@@ -362,23 +373,6 @@ class Orders:
         if events:
             told = [(type(event).__name__, codec.inner_text(event)) for event in events]
             await db.execute(queries.tell, *sql.columns(told))
-
-    async def _create_many(self, orders: list[NewOrder]) -> list[str | Exception]:
-        heads = [_head_row(order) for order in orders]
-        lines = [_line_row(order, line) for order in orders for line in order.lines]
-        rows = await self._db.fetch(queries.create_many, *sql.columns(heads), *sql.columns(lines, 11))
-        made = {row[0] for row in rows}
-        metrics.orders_placed.inc(len(made))
-        metrics.order_value.labels(orders[0].currency).inc(
-            sum(order.total for order in orders if order.order_id in made)
-        )
-        answers: dict[int, str] = dict.fromkeys(made, "confirmed")
-        if len(made) < len(orders):
-            known = [
-                (order.order_id.bucket, order.order_id) for order in orders if order.order_id not in made
-            ]
-            answers |= {row[0]: row[1] for row in await self._db.fetch(queries.states, *sql.columns(known))}
-        return [answers.get(order.order_id) or Unavailable() for order in orders]
 
 
 def _head_row(order: NewOrder) -> tuple[Any, ...]:
