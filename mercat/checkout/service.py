@@ -6,6 +6,7 @@ from mercat.checkout.aftercare import Aftercare
 from mercat.checkout.cards import SavedCards
 from mercat.checkout.goods_back import GoodsBack
 from mercat.checkout.messages import AdmissionGate, Present
+from mercat.checkout.money_back import MoneyBack
 from mercat.checkout.neighbours import Neighbours
 from mercat.checkout.parked import ParkedWork
 from mercat.checkout.past import PastPurchases
@@ -31,7 +32,8 @@ class Checkout:
         self.past = PastPurchases(db, present)
         self.webhooks = PaymentWebhooks(neighbours.payments, self.purchases)
         self.goods_back = GoodsBack(db, neighbours, settings)
-        self.aftercare = Aftercare(db, neighbours, settings, self.goods_back)
+        self.money_back = MoneyBack(db, neighbours, settings)
+        self.aftercare = Aftercare(db, neighbours, settings, self.money_back, self.goods_back)
         self.parking = ParkedWork(db)
 
         self.keep_card = cards.keep_card
@@ -44,8 +46,9 @@ class Checkout:
         self.never_begin = self.past.never_begin
         self.health = self.past.health
         self.receive_webhook = self.webhooks.receive_webhook
-        self.people = self.aftercare.people
-        self.cancel = self.aftercare.cancel
+        self.people = self.money_back.people
+        self.cancel = self.money_back.cancel
+        self.refund = self.money_back.refund
         self.ship = self.aftercare.ship
         self.track = self.aftercare.track
         self.returnable = self.goods_back.returnable

@@ -124,6 +124,35 @@ update reviews.bought b set state = 'cancelled'
 from unnest(:user_ids::bigint[], :order_ids::bigint[]) as told (user_id, order_id)
 where b.user_id = told.user_id and b.order_id = told.order_id and b.state = 'bought';
 
+-- name: forget_refunded(user_ids, product_ids, order_ids)
+-- Purchases that were paid back whole; who has no other of that product loses the review of it.
+with told as materialized (
+    select distinct user_id, product_id, order_id
+    from unnest(:user_ids::bigint[], :product_ids::bigint[], :order_ids::bigint[]) as a (user_id, product_id, order_id)
+), forgotten as (
+    insert into reviews.bought as b (user_id, product_id, order_id, state)
+    select user_id, product_id, order_id, 'cancelled' from told order by 1, 2, 3
+    on conflict (user_id, product_id, order_id) do update set state = 'cancelled'
+), gone as (
+    delete from reviews.review r using (select distinct user_id, product_id from told) t
+    where r.user_id = t.user_id and r.product_id = t.product_id and not exists (
+        select from reviews.bought b where b.user_id = t.user_id and b.product_id = t.product_id
+            and b.state <> 'cancelled' and (b.user_id, b.product_id, b.order_id) not in (select * from told))
+    returning r.review_id, r.product_id, r.stars
+), unvoted as (
+    delete from reviews.vote where review_id in (select review_id from gone)
+)
+update reviews.rating r set version = r.version + 1, written = reviews.plus(r.written, array[-g.one, -g.two, -g.three,
+    -g.four, -g.five])
+from (
+    select product_id, count(*) filter (where stars = 1) as one, count(*) filter (where stars = 2) as two,
+        count(*) filter (where stars = 3) as three, count(*) filter (where stars = 4) as four,
+        count(*) filter (where stars = 5) as five
+    from gone group by 1
+) g
+where r.product_id = g.product_id
+returning reviews.tell_rating(r);
+
 -- name: remember_deliveries(user_ids, product_ids, order_ids)
 insert into reviews.bought as b (user_id, product_id, order_id, state)
 select distinct *, 'delivered' from unnest(:user_ids::bigint[], :product_ids::bigint[], :order_ids::bigint[])

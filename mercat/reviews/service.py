@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from mercat import ids
-from mercat.events import OrderCancelled, OrderDelivered, OrderPlaced
+from mercat.events import OrderCancelled, OrderDelivered, OrderPlaced, ProductsRefunded
 from mercat.ids import ProductId, ReviewId, UserId
 from mercat.kit import clock, sql
 from mercat.kit.batching import Coalescer
@@ -151,6 +151,14 @@ class Reviews:
     async def forget_purchases(self, db: asyncpg.Connection, events: list[OrderCancelled]) -> None:
         cancelled = [(event.user_id, event.order_id) for event in events]
         await db.execute(queries.forget_purchases, *sql.columns(cancelled))
+
+    @on(ProductsRefunded)
+    async def forget_refunded(self, db: asyncpg.Connection, events: list[ProductsRefunded]) -> None:
+        """Forget purchases of which every unit was paid back, and take their reviews away."""
+        refunded = [
+            (event.user_id, product, event.order_id) for event in events for product in event.product_ids
+        ]
+        await db.execute(queries.forget_refunded, *sql.columns(refunded, 3))
 
     @on(OrderDelivered)
     async def remember_deliveries(self, db: asyncpg.Connection, events: list[OrderDelivered]) -> None:

@@ -167,7 +167,7 @@ def _operation(route: PublicRoute, schema_of: dict[Any, Schema]) -> Schema:
     }
     if route.body:
         operation["requestBody"] = {
-            "required": True,
+            "required": route.body_needed,
             "content": {"application/json": {"schema": schema_of[route.body]}},
         }
     operation["security"] = [] if route.needs == "nobody" else [{"bearer": []}, {"cookie": []}]

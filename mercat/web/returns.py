@@ -1,6 +1,7 @@
 """Goods that a shopper sends back: asking, sending, thinking better of it."""
 
 from datetime import datetime
+from urllib.parse import urlencode
 
 from msgspec import Struct
 from starlette.requests import Request
@@ -8,7 +9,7 @@ from starlette.responses import Response
 
 from mercat import money
 from mercat.checkout import AskReturn, Returnable
-from mercat.ids import LineId, OrderId, ProductId, ReturnId, SellerId
+from mercat.ids import LineId, OrderId, ProductId, ReturnId, SellerId, number_shown
 from mercat.kit.refusals import Invalid, Refusal
 from mercat.kit.rpc import Caller
 from mercat.orders import Order
@@ -17,7 +18,8 @@ from mercat.shop import Shop
 from mercat.web.errors import RefusalMessage, message_of
 from mercat.web.forms import Form, FormErrors, id_of, read_form
 from mercat.web.idempotency import form_key, key_of
-from mercat.web.orders import TimelineStep, own_order
+from mercat.web.order_shown import OrderKey, has_key, order_of
+from mercat.web.orders import TimelineStep
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, SellerShown
@@ -124,29 +126,43 @@ class ReturnsApi:
         self._shop = shop
 
     async def ask_return(
-        self, request: Request, caller: Caller, order_id: OrderId, ask: AskReturn
+        self,
+        request: Request,
+        caller: Caller | None,
+        order_id: OrderId,
+        ask: AskReturn,
+        key: OrderKey | None = None,
     ) -> ReturnShown:
         """Ask to send back some of what one seller delivered. Nothing is paid back before it is there."""
-        order = await own_order(self._shop, caller, order_id)
+        order = await order_of(self._shop, caller, order_id, key)
         once = key_of(request) or ""
         return return_shown(await self._shop.checkout.ask_return(order_id, order.user_id, ask, once))
 
-    async def returns(self, caller: Caller, order_id: OrderId) -> ReturnsShown:
+    async def returns(
+        self, caller: Caller | None, order_id: OrderId, key: OrderKey | None = None
+    ) -> ReturnsShown:
         """List the returns of one of one's own orders, newest first."""
-        order = await own_order(self._shop, caller, order_id)
+        order = await order_of(self._shop, caller, order_id, key)
         found = await self._shop.returns.of_order(order.order_id)
         return ReturnsShown([return_shown(back) for back in found])
 
     async def return_sent(
-        self, caller: Caller, order_id: OrderId, return_id: ReturnId, sent: Sent
+        self,
+        caller: Caller | None,
+        order_id: OrderId,
+        return_id: ReturnId,
+        sent: Sent,
+        key: OrderKey | None = None,
     ) -> ReturnShown:
         """Say by which carrier approved goods go back; until they have arrived it can be put right."""
-        order = await own_order(self._shop, caller, order_id)
+        order = await order_of(self._shop, caller, order_id, key)
         return return_shown(await self._shop.returns.sent(return_id, order.order_id, sent))
 
-    async def withdraw_return(self, caller: Caller, order_id: OrderId, return_id: ReturnId) -> ReturnShown:
+    async def withdraw_return(
+        self, caller: Caller | None, order_id: OrderId, return_id: ReturnId, key: OrderKey | None = None
+    ) -> ReturnShown:
         """Think better of a return that was not sent yet."""
-        order = await own_order(self._shop, caller, order_id)
+        order = await order_of(self._shop, caller, order_id, key)
         return return_shown(await self._shop.checkout.withdraw_return(order.order_id, return_id))
 
 
@@ -156,26 +172,25 @@ API = [
         "/orders/{order_id}/returns",
         ReturnsApi.ask_return,
         tag="Buying",
-        needs="guest",
-        refuses=["not_returnable", "key_reused"],
+        refuses=["not_returnable", "key_reused", "sign_in_first"],
     ),
-    PublicRoute("GET", "/orders/{order_id}/returns", ReturnsApi.returns, tag="Buying", needs="guest"),
+    PublicRoute(
+        "GET", "/orders/{order_id}/returns", ReturnsApi.returns, tag="Buying", refuses=["sign_in_first"]
+    ),
     PublicRoute(
         "POST",
         "/orders/{order_id}/returns/{return_id}/sent",
         ReturnsApi.return_sent,
         tag="Buying",
-        needs="guest",
         status=200,
-        refuses=["return_moved_on"],
+        refuses=["return_moved_on", "sign_in_first"],
     ),
     PublicRoute(
         "DELETE",
         "/orders/{order_id}/returns/{return_id}",
         ReturnsApi.withdraw_return,
         tag="Buying",
-        needs="guest",
-        refuses=["return_moved_on"],
+        refuses=["return_moved_on", "sign_in_first"],
     ),
 ]
 
@@ -211,7 +226,7 @@ class ReturnPages:
             back = await self._shop.checkout.ask_return(order.order_id, order.user_id, asked, form_key(given))
         except Refusal as refusal:
             return await self._choose(request, order, form, refusal)
-        return self._pages.redirect(request, f"/orders/{order.order_id}/returns/{back.return_id}")
+        return self._page_of(request, order, back.return_id)
 
     async def one(
         self, request: Request, refused: Refusal | None = None, form: Form | None = None
@@ -227,6 +242,8 @@ class ReturnPages:
             "return.html",
             refused.status if refused else (422 if form and form.errors else 200),
             order=order,
+            number=number_shown(order.number) or order.order_id,
+            order_key=_key_query(request),
             back=back,
             reason=REASONS[back.reason],
             way=return_way(back),
@@ -249,7 +266,7 @@ class ReturnPages:
             await self._shop.returns.sent(return_id, order.order_id, sent)
         except Refusal as refusal:
             return await self.one(request, refusal, Form(Sent, given))
-        return self._pages.redirect(request, f"/orders/{order.order_id}/returns/{return_id}")
+        return self._page_of(request, order, return_id)
 
     async def withdraw(self, request: Request) -> Response:
         """Close a return that its shopper thinks better of."""
@@ -262,14 +279,19 @@ class ReturnPages:
             await self._shop.checkout.withdraw_return(order.order_id, return_id)
         except Refusal as refusal:
             return await self.one(request, refusal)
-        return self._pages.redirect(request, f"/orders/{order.order_id}/returns/{return_id}")
+        return self._page_of(request, order, return_id)
 
     async def _order(self, request: Request) -> tuple[Order | None, Response]:
-        """Read the order, if it is the visitor's; who has no session is sent to sign in."""
+        """Read the order, if it is the visitor's or they have its key; others are sent to sign in."""
         order_id = id_of(request.path_params["order_id"], OrderId)
-        caller = await caller_of(request)
+        caller, key = await caller_of(request), request.query_params.get("key")
         sign_in = self._pages.redirect(request, f"/signin?next=/orders/{order_id}")
-        return (await own_order(self._shop, caller, order_id) if caller else None), sign_in
+        if caller is None and not has_key(self._shop.settings, order_id, key):
+            return None, sign_in
+        return await order_of(self._shop, caller, order_id, key), sign_in
+
+    def _page_of(self, request: Request, order: Order, back: ReturnId) -> Response:
+        return self._pages.redirect(request, f"/orders/{order.order_id}/returns/{back}{_key_query(request)}")
 
     async def _choose(
         self,
@@ -288,6 +310,8 @@ class ReturnPages:
             "return_choose.html",
             refused.status if refused else status,
             order=order,
+            number=number_shown(order.number) or order.order_id,
+            order_key=_key_query(request),
             parts=[(names.get(seller_id, "the seller"), lines) for seller_id, lines in by_seller.items()],
             any_left=any(each.quantity for lines in by_seller.values() for each in lines),
             reasons=list(REASONS.items()),
@@ -305,6 +329,8 @@ class ReturnPages:
             request,
             "return_preview.html",
             order=order,
+            number=number_shown(order.number) or order.order_id,
+            order_key=_key_query(request),
             asked=asked,
             lines=[(lines[each.order_line_id], each.quantity) for each in asked.lines],
             reason=REASONS[asked.reason],
@@ -354,6 +380,12 @@ def return_way(back: GoodsReturn) -> list[TimelineStep]:
         steps += [TimelineStep(words[name], tone="next") for name, at in come.items() if at is None]
         steps.append(TimelineStep("Paid back", tone="next"))
     return steps
+
+
+def _key_query(request: Request) -> str:
+    """Return the order's key as a query, to go on with; empty where there is none."""
+    key = request.query_params.get("key")
+    return f"?{urlencode({'key': key})}" if key else ""
 
 
 def _nothing_sent_back(refusal: Refusal) -> RefusalMessage:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,12 @@ BODIES: dict[str, dict[str, Any]] = {
         "carrier": "Post",
         "tracking_number": "1",
     },
+    "cancel": {"lines": [{"order_line_id": "oli_0000000000001", "quantity": 1}], "reason": "Too many."},
+    "seller_cancels": {"lines": [{"order_line_id": "oli_0000000000001", "quantity": 1}], "reason": "None."},
+    "operator_cancels": {"lines": [{"order_line_id": "oli_0000000000001", "quantity": 1}], "reason": "None."},
+    "seller_refunds": {"amount": 1.5, "reason": "It came late."},
+    "operator_refunds": {"amount": 1.5, "reason": "It came late."},
+    "find_order": {"number": "M-1000001", "email": "ann@example.org"},
     "parcel_seen": {"status": "delivered", "location": "Boston", "at": "2026-11-23T00:00:00Z"},
     "add_rule": {"kind": "pin", "words": "tea", "product_id": "prod_0000000000001", "place": 1},
     "change_rule": {"kind": "boost", "brand": "Ours", "factor": 2.5, "starts_on": "2026-11-20"},
@@ -179,7 +186,7 @@ async def send(client: httpx.AsyncClient, route: PublicRoute, path: str = "", **
     if route.body and "content" not in more and "json" not in more:
         more["json"] = BODIES[route.name]
     more["params"] = [*QUERIES.get(route.name, {}).items(), *more.pop("params", [])]
-    headers: dict[str, str] = {"idempotency-key": "one"} if route.keyed else {}
+    headers: dict[str, str] = {"idempotency-key": uuid.uuid4().hex} if route.keyed else {}
     if route.name == "count_stock":
         headers["if-match"] = '"1"'
     headers |= more.pop("headers", {})
@@ -272,6 +279,8 @@ async def test_bad_bodies(people: Any) -> None:
             text[:-1].encode(),
             text.encode("utf-16"),
         ):
+            if not content and not route.body_needed:
+                continue
             said = await send(client, route, content=content)
             check(said, (named(route), content))
             assert (said.status_code, said.json()["code"]) == (422, "invalid"), (

@@ -16,7 +16,19 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from mercat.checkout import AskReturn, Buy, CheckoutAnswer, Confirmed, Pending, Ship, Track
+from mercat.checkout import (
+    AskReturn,
+    Buy,
+    CancelAsk,
+    CheckoutAnswer,
+    Confirmed,
+    Party,
+    Pending,
+    RefundAsk,
+    Ship,
+    Staff,
+    Track,
+)
 from mercat.flashsale import Act
 from mercat.ids import CheckoutId, OfferId, OrderId, ReturnId, SellerId, UserId, parse
 from mercat.kit.clock import clock
@@ -25,9 +37,9 @@ from mercat.kit.refusals import Refusal, Unavailable
 from mercat.kit.rpc import Caller
 from mercat.lab.simulate.faults import Crash, FaultPlan, SimulatedProcess
 from mercat.lab.simulate.furnishing import furnish
-from mercat.lab.simulate.laws import OVERSOLD, Seen, broken_laws
+from mercat.lab.simulate.laws import OVERSOLD, Promise, Seen, broken_laws
 from mercat.lab.simulate.stage import Stage
-from mercat.orders import LineQuantity, Order
+from mercat.orders import LineQuantity, Order, OrderLineView
 from mercat.payments import ChallengeOutcome, Webhook
 from mercat.returns import GoodsReturn, ReceivedGoods, ReceivedUnits, Sent, UnitCondition, Withheld
 
@@ -36,6 +48,8 @@ _LEASE_OVER = timedelta(seconds=20)
 _TOO_LATE = timedelta(seconds=80)
 _WALKED_AWAY = timedelta(seconds=1_000)
 _ENOUGH_S = 60
+_MEDDLES = 0.3
+"""How often each party cancels units, or pays back, of an order."""
 _STORED = """
 select a.body from checkout.checkout c join checkout.answer a using (checkout_id)
 where c.user_id = $1 and c.key = $2
@@ -64,7 +78,7 @@ class Run:
         self.sale = ""
         """The flash sale, without a waiting room: whoever is first at the till."""
         self.log_before = 0
-        self.promised: list[tuple[OrderId, str]] = []
+        self.promised: list[Promise] = []
         """What shoppers and sellers were told of an order."""
         self.told_of_returns: list[tuple[ReturnId, str]] = []
         """What they were told of a return."""
@@ -157,15 +171,12 @@ class Run:
             await stage.turns.until_quiet()
 
     async def _afterwards(self) -> None:
-        """Cancel some orders, send some, do both at once to some; of what arrives, some comes back."""
-        stage, dice = self.stage, self.dice
+        """Cancel some orders or units, send some, do both at once to some; then pay some back, and of what
+        arrives, some comes back."""
+        stage = self.stage
         stage.one.dead = stage.two.dead = stage.recovery.dead = False
-        orders = await self._orders()
-        for order in orders:
-            for _ in range(dice.choice((0, 0, 1, 2))):
-                self._start(self._cancel(self._either(), order))
-            if dice.random() < 0.5:
-                self._start(self._send(self._either(), order))
+        for order in await self._orders():
+            self._cancel_or_send(order)
         self._start_followers()
         await self._quiet()
         await self._sending_back()
@@ -174,38 +185,67 @@ class Run:
         self._start(self._recover())
         await self._quiet()
 
+    def _cancel_or_send(self, order: Order) -> None:
+        dice = self.dice
+        for _ in range(dice.choice((0, 0, 0, 1, 2))):
+            self._start(self._cancel(self._either(), order))
+        parties: tuple[Party, ...] = ("shopper", "seller", "operator")
+        for by in parties:
+            if dice.random() < _MEDDLES:
+                self._start(self._cancel_units(order, by, again=dice.random() < 0.5))
+        for part in order.parts:
+            if dice.random() < 0.5:
+                self._start(self._send(self._either(), order, part.seller_id))
+
     async def _sending_back(self) -> None:
         """Let parcels arrive and some of what was in them come back: asked for, decided by whoever is first,
-        sent, received, each broken off and tried by several at once."""
+        sent, received, each broken off and tried by several at once; meanwhile some of it is paid back where
+        it is."""
         for order in await self._orders():
             if any(line.shipped for line in order.lines):
                 self._start(self._arrives(self._either(), order))
         await self._quiet()
         for order in await self._orders():
-            if any(line.delivered for line in order.lines):
+            for seller_id in sorted({line.seller_id for line in order.lines if line.delivered}):
                 for n in range(self.dice.choice((1, 1, 2))):
-                    self._start(self._ask_back(self._either(), order, n))
-        await self._quiet()
-        self._revive()
-        self.now += _LEASE_OVER
-        self._start(self._recover())
-        await self._quiet()
-        approve, refuse, withdraw = self._approves, self._refuses, self._withdraws
-        for verbs in ((approve, approve, approve, refuse, withdraw), (self._sends_back, withdraw)):
-            self._revive()
+                    self._start(self._ask_back(self._either(), order, seller_id, n))
+        await self._time_passes()
+        for verbs in (
+            (self._approves,) * 4 + (self._refuses, self._withdraws),
+            (self._sends_back, self._sends_back, self._withdraws),
+        ):
             for back in await self._returns():
                 for _ in range(self.dice.choice((1, 2))):
                     self._start(self.dice.choice(verbs)(self._either(), back))
             await self._quiet()
-        self._revive()
+            self._revive()
+        for order in await self._orders():
+            self._pay_back(order)
         for back in await self._returns():
             for _ in range(self.dice.choice((1, 1, 2))):
                 self._start(self._receives(self._either(), back))
         await self._quiet()
 
+    async def _time_passes(self) -> None:
+        """Let leases lapse, and a living process recover."""
+        await self._quiet()
+        self._revive()
+        self.now += _LEASE_OVER
+        self._start(self._recover())
+        await self._quiet()
+        self._revive()
+
     def _revive(self) -> None:
         for process in self.stage.processes:
             process.dead = False
+
+    def _pay_back(self, order: Order) -> None:
+        dice = self.dice
+        staff: tuple[Staff, ...] = ("seller", "operator")
+        for by in staff:
+            if dice.random() < _MEDDLES:
+                amount = dice.choice((None, order.total // 3, order.total))
+                self._start(self._refund(order, by, amount, again=dice.random() < 0.5))
 
     async def _all_is_well_again(self) -> None:
         """End the faults; who walked away has been away long enough, and all ask once more."""
@@ -284,26 +324,60 @@ class Run:
     async def _cancel(self, process: SimulatedProcess, order: Order) -> None:
         caller = self.asks[self.names[order.order_id]][0]
         if await self._attempt(process, process.shop.checkout.cancel(caller, order.order_id)):
-            self.promised.append((order.order_id, "cancelled"))
+            self.promised.append(Promise(order.order_id, "cancelled"))
 
-    async def _send(self, process: SimulatedProcess, order: Order) -> None:
-        seller = Caller(UserId(1), frozenset({"seller"}), self.offers[0][0])
-        lines = [LineQuantity(line.order_line_id, line.quantity) for line in order.lines]
+    async def _cancel_units(self, order: Order, by: Party, *, again: bool) -> None:
+        """Cancel one unit of the first line that is theirs; asked again with the key, in another process."""
+        caller, lines = self._party(order, by)
+        ask = CancelAsk([LineQuantity(lines[0].order_line_id, 1)], once=f"{by}/{int(order.order_id)}")
+        for process in (self.stage.one, self.stage.two)[: 1 + again]:
+            work = process.shop.checkout.cancel(caller, order.order_id, ask, by)
+            if await self._attempt(process, work):
+                self.promised.append(Promise(order.order_id, "units cancelled", lines[0].seller_id))
+
+    async def _refund(self, order: Order, by: Staff, amount: int | None, *, again: bool) -> None:
+        """Pay an amount back, or a unit; asked again with the key, in another process."""
+        caller, lines = self._party(order, by)
+        units = None if amount else [LineQuantity(lines[0].order_line_id, 1)]
+        ask = RefundAsk(lines=units, amount=amount, reason="Sorry.", once=f"{by}/{int(order.order_id)}")
+        for process in (self.stage.one, self.stage.two)[: 1 + again]:
+            if await self._attempt(process, process.shop.checkout.refund(caller, order.order_id, ask, by)):
+                self.promised.append(Promise(order.order_id, "refunded"))
+
+    def _party(self, order: Order, by: Party) -> tuple[Caller, list[OrderLineView]]:
+        """Answer who asks, and the lines that are theirs to move."""
+        if by == "shopper":
+            return self.asks[self.names[order.order_id]][0], order.lines
+        if by == "operator":
+            return Caller(UserId(0), frozenset({"operator"}), email="ops@example.com"), order.lines
+        seller_id = order.parts[-1].seller_id
+        own = [line for line in order.lines if line.seller_id == seller_id]
+        return Caller(UserId(1), frozenset({"seller"}), seller_id), own
+
+    async def _send(self, process: SimulatedProcess, order: Order, seller_id: SellerId) -> None:
+        """Send all of a seller's part that is not cancelled."""
+        seller = Caller(UserId(1), frozenset({"seller"}), seller_id)
+        lines = [
+            LineQuantity(line.order_line_id, line.quantity - line.cancelled)
+            for line in order.lines
+            if line.seller_id == seller_id and line.quantity > line.cancelled
+        ]
         ask = Ship(order.order_id, lines, "Post", "T-1")
         if await self._attempt(process, process.shop.checkout.ship(seller, ask)):
-            self.promised.append((order.order_id, "shipped"))
+            self.promised.append(Promise(order.order_id, "shipped", seller_id))
 
     async def _arrives(self, process: SimulatedProcess, order: Order) -> None:
         """Let every parcel of an order arrive."""
-        seller = Caller(UserId(1), frozenset({"seller"}), self.offers[0][0])
         for parcel in await self._attempt(process, process.shop.fulfilment.of_order(order.order_id)) or []:
+            seller = Caller(UserId(1), frozenset({"seller"}), parcel.seller_id)
             track = process.shop.checkout.track(seller, parcel.shipment_id, Track("delivered"))
             await self._attempt(process, track)
 
-    async def _ask_back(self, process: SimulatedProcess, order: Order, n: int) -> None:
-        """Ask to send one thing of each line back, some with a key, and then twice."""
+    async def _ask_back(self, process: SimulatedProcess, order: Order, seller_id: SellerId, n: int) -> None:
+        """Ask to send one thing of each of a seller's lines back, some with a key, and then twice."""
         caller = self.asks[self.names[order.order_id]][0]
-        lines = [LineQuantity(line.order_line_id, 1) for line in order.lines if line.delivered]
+        own = [line for line in order.lines if line.seller_id == seller_id and line.delivered]
+        lines = [LineQuantity(line.order_line_id, 1) for line in own]
         ask = AskReturn(lines, self.dice.choice(("damaged", "not_needed")))
         once = f"{n}" if self.dice.random() < 0.5 else ""
         for _ in range(2 if once else 1):
@@ -341,7 +415,7 @@ class Run:
         goods = ReceivedGoods(lines, withheld)
         receives = process.shop.checkout.receive_return(back.return_id, goods, seller_id)
         if await self._attempt(process, receives):
-            self.promised.append((back.order_id, "returned"))
+            self.promised.append(Promise(back.order_id, "returned", back.seller_id))
             self.told_of_returns.append((back.return_id, "received"))
 
     async def _returns(self) -> list[GoodsReturn]:
@@ -431,5 +505,7 @@ class Run:
             return row["event_id"]
         record = msgspec.json.decode(row["record"])
         order = record.get("order_id") or record["ask"]["order_id"]
-        kind, _, number = row["reference"].partition("/")
-        return self.names[parse(OrderId, order)], kind, record.get("return_id", number)
+        # By what was asked: the number in a reference is not of the seed.
+        asked = record.get("move", {}).get("who", ""), record.get("seller_id") or "", str(record.get("lines"))
+        kind, back = row["reference"].partition("/")[0], record.get("return_id", "")
+        return self.names[parse(OrderId, order)], kind, *asked, back
