@@ -81,6 +81,7 @@ TABLE = [
     *seller_webhooks.API,
     *search_rules.API,
     *audit_log.API,
+    *operator_orders.API,
 ]
 PAGES = (
     home,
@@ -174,6 +175,7 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (seller_orders.API, seller_orders.SellerOrdersApi(shop)),
         (seller_webhooks.API, seller_webhooks.SellerWebhooksApi(shop)),
         (search_rules.API, search_rules.SearchRulesApi(shop)),
+        (operator_orders.API, operator_orders.EverybodysOrdersApi(shop)),
         (audit_log.API, audit_log.AuditLogApi(shop)),
     ]
     endpoints: list[Endpoint] = []
