@@ -130,6 +130,10 @@ class ReviewId(Id):
     prefix = "rev"
 
 
+class WishlistId(Id):
+    prefix = "wsh"
+
+
 class WebhookId(Id):
     prefix = "whk"
 

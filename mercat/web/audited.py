@@ -61,13 +61,14 @@ class Audited:
         address = "/".join(request.url.path.split("/")[:depth])
         subject = address.removeprefix("/api/v1")  # by whichever door: the same thing
         personal = any(part in subject for part in _ABOUT_PEOPLE)
+        body = await read_body(request, needed=False)
         entry_id = await self._log.begin(
             NewEntry(
                 user_id=caller.user_id,
                 who=caller.email or caller.name,
                 what=name,
                 subject=subject,
-                asked=_safe(await read_body(request, needed=False), personal=personal),
+                asked=_safe(body, personal=personal),
                 before=await _read(reader, address, request, personal=personal),
             )
         )

@@ -42,9 +42,9 @@ from mercat.web.audited import Audited
 from mercat.web.cache import Handler
 from mercat.web.category_tree import CategoryTree
 from mercat.web.context import context_of
+from mercat.web.desk import listings, sellers, upload
 from mercat.web.desk import orders as seller_orders
 from mercat.web.desk import products as seller_products
-from mercat.web.desk import sellers, upload
 from mercat.web.desk import webhooks as seller_webhooks
 from mercat.web.idempotency import Replays
 from mercat.web.middleware import Middleware
@@ -52,11 +52,12 @@ from mercat.web.networks import is_loopback
 from mercat.web.openapi import ApiDocs
 from mercat.web.operator import audit_log, flash, laws, money, overview, parked, search_rules
 from mercat.web.operator import orders as operator_orders
+from mercat.web.operator import reviews as operator_reviews
 from mercat.web.operator.laws import Audit
 from mercat.web.origin import Origins
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute, Router
-from mercat.web.session import api_caller, caller_of
+from mercat.web.session import caller_of
 
 PREFIX = "/api/v1"
 TABLE = [
@@ -77,9 +78,11 @@ TABLE = [
     *recommendations.API,
     *sellers.API,
     *seller_products.API,
+    *listings.API,
     *seller_orders.API,
     *seller_webhooks.API,
     *search_rules.API,
+    *operator_reviews.API,
     *audit_log.API,
     *operator_orders.API,
 ]
@@ -103,6 +106,7 @@ PAGES = (
     mailbox,
     sellers,
     seller_products,
+    listings,
     upload,
     seller_orders,
     seller_webhooks,
@@ -111,6 +115,7 @@ PAGES = (
     flash,
     money,
     parked,
+    operator_reviews,
     audit_log,
 )
 UNKEYED = frozenset({"buy", "sign_in", "guest", "sign_out", "provider_notice"})
@@ -153,7 +158,7 @@ def application(
 
 
 def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
-    replays = Replays(shop.host.store, api_caller)
+    replays = Replays(shop.host.store, caller_of)
     handlers: list[tuple[list[PublicRoute], object]] = [
         (categories.API, categories.CategoriesApi(tree)),
         (search.API, search.SearchApi(shop, tree)),
@@ -172,10 +177,12 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (recommendations.API, recommendations.RecommendationsApi(shop)),
         (sellers.API, sellers.SellersApi(shop)),
         (seller_products.API, seller_products.SellerProductsApi(shop)),
+        (listings.API, listings.SellerListingsApi(shop)),
         (seller_orders.API, seller_orders.SellerOrdersApi(shop)),
         (seller_webhooks.API, seller_webhooks.SellerWebhooksApi(shop)),
         (search_rules.API, search_rules.SearchRulesApi(shop)),
         (operator_orders.API, operator_orders.EverybodysOrdersApi(shop)),
+        (operator_reviews.API, operator_reviews.ModerationApi(shop)),
         (audit_log.API, audit_log.AuditLogApi(shop)),
     ]
     endpoints: list[Endpoint] = []
@@ -183,11 +190,11 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (route, Endpoint(route.verb, endpoint.path, endpoint.endpoint))
         for table, service in handlers
         for route, endpoint in zip(
-            table, serve(table, service, prefix=PREFIX, authenticate=api_caller), strict=True
+            table, serve(table, service, prefix=PREFIX, authenticate=caller_of), strict=True
         )
     ]
     readers = [endpoint for route, endpoint in routed if route.verb == "GET" and route.needs in _DESKS]
-    audited = Audited(shop.auditlog, api_caller, readers)
+    audited = Audited(shop.auditlog, caller_of, readers)
     for route, endpoint in routed:
         handler: Handler = endpoint.handler
         if route.verb != "GET" and route.needs in _DESKS:

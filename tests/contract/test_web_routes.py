@@ -2,6 +2,7 @@
 
 import json
 import re
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,12 @@ from mercat.web.router import PublicRoute
 from mercat.web.routes import PREFIX, TABLE
 
 BODIES: dict[str, dict[str, Any]] = {
+    "edit_review": {"stars": 4},
+    "report_review": {"reason": "Rude."},
+    "reply_to_review": {"body": "Thank you."},
+    "hide_review": {"reason": "Rude."},
+    "add_wishlist": {"name": "Gifts"},
+    "rename_wishlist": {"name": "Gifts"},
     "add_webhook": {"url": "https://example.com/hook", "events": ["order.placed"]},
     "add_item": {"product_id": "prod_0000000000001", "quantity": 1},
     "change_item": {"quantity": 1},
@@ -172,7 +179,7 @@ async def send(client: httpx.AsyncClient, route: PublicRoute, path: str = "", **
     if route.body and "content" not in more and "json" not in more:
         more["json"] = BODIES[route.name]
     more["params"] = [*QUERIES.get(route.name, {}).items(), *more.pop("params", [])]
-    headers: dict[str, str] = {"idempotency-key": "one"} if route.keyed else {}
+    headers: dict[str, str] = {"idempotency-key": uuid.uuid4().hex} if route.keyed else {}
     if route.name == "count_stock":
         headers["if-match"] = '"1"'
     headers |= more.pop("headers", {})
@@ -265,6 +272,8 @@ async def test_bad_bodies(people: Any) -> None:
             text[:-1].encode(),
             text.encode("utf-16"),
         ):
+            if not content and not route.body_needed:
+                continue
             said = await send(client, route, content=content)
             check(said, (named(route), content))
             assert (said.status_code, said.json()["code"]) == (422, "invalid"), (
