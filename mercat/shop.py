@@ -138,6 +138,8 @@ def _make_checkout(host: Host, db: asyncpg.Pool, shop: Shop) -> checkout.Checkou
             inventory=shop.inventory,
             payments=shop.payments,
             orders=shop.orders,
+            returns=shop.returns,
+            sellers=shop.sellers,
         ),
         host.settings,
         shop.present,
@@ -251,6 +253,8 @@ SERVICES: dict[str, Service] = {
             "inventory",
             "payments",
             "orders",
+            "returns",
+            "sellers",
         ),
         on_checkout_path=True,
         duties=lambda shop: {
@@ -281,8 +285,8 @@ SERVICES: dict[str, Service] = {
     "webhooks": Service(
         webhooks.OutgoingWebhooks,
         webhooks.API,
-        lambda host, db, shop: webhooks.OutgoingWebhooks(db, shop.catalog, shop.orders, host.settings),
-        asks=("catalog", "orders"),
+        lambda host, db, shop: webhooks.OutgoingWebhooks(db, shop.catalog, host.settings),
+        asks=("catalog",),
         dispensable=True,
         duties=lambda shop: {
             "webhooks to sellers": shop.webhooks.keep_delivering,

@@ -10,8 +10,8 @@ from mercat.web.session import with_role
 
 
 async def operator_page(
-    pages: Pages, request: Request, here: str, name: str, /, code: int = 200, **shown: Any
+    pages: Pages, request: Request, here: str, name: str, /, status: int = 200, **shown: Any
 ) -> Response:
     """Send a page of the operator's desk, to operators alone; `here` is its place in the desk's menu."""
     caller = await with_role(request, "operator")
-    return await pages.page(request, name, code, desk="operator", desk_name=caller.name, here=here, **shown)
+    return await pages.page(request, name, status, desk="operator", desk_name=caller.name, here=here, **shown)

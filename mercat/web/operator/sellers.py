@@ -154,7 +154,7 @@ class OperatorSellerPages:
             request,
             "sellers",
             "operator_sellers.html",
-            code=refused.status if refused else (422 if form and form.errors else 200),
+            status=refused.status if refused else (422 if form and form.errors else 200),
             sellers=found,
             chosen=chosen,
             statuses=_STATUS["status"],
