@@ -97,6 +97,7 @@ async def asked(settings: Settings) -> AsyncIterator[Asked]:
     many = {"account_rate": 1e6, "account_burst": 10**6}
     async with AsyncExitStack() as stack:
         shop = await build_shop(msgspec.structs.replace(settings, **many), stack)
+        await shop.catalog.add_category("Cups")
         await shop.search.rebuild(every_product(shop.catalog))
         app = await public_app(shop)
         http = await stack.enter_async_context(client(app))
