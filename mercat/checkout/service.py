@@ -24,7 +24,7 @@ class Checkout:
     ) -> None:
         self.preparation = Preparation(neighbours, settings)
         self.saga = Saga(db, neighbours, settings, present)
-        self.recovery = Recovery(db, self.saga, neighbours.orders, settings)
+        self.recovery = Recovery(db, self.saga, settings)
         cards = SavedCards(neighbours)
         self.purchases = Purchases(db, self.preparation, self.saga, cards, neighbours, settings)
         self.past = PastPurchases(db, present)
