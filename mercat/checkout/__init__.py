@@ -15,6 +15,7 @@ from mercat.checkout.messages import (
     CheckoutAnswer,
     CheckoutHealth,
     CheckoutInProgress,
+    CheckoutKey,
     CheckoutOutcome,
     Confirmed,
     MethodCode,
@@ -31,6 +32,7 @@ from mercat.checkout.messages import (
     Returned,
     Ship,
     Track,
+    WaitingPurchase,
 )
 from mercat.checkout.neighbours import Neighbours
 from mercat.checkout.service import Checkout
@@ -47,6 +49,7 @@ __all__ = [
     "CheckoutAnswer",
     "CheckoutHealth",
     "CheckoutInProgress",
+    "CheckoutKey",
     "CheckoutOutcome",
     "Confirmed",
     "KeyReused",
@@ -65,4 +68,5 @@ __all__ = [
     "Returned",
     "Ship",
     "Track",
+    "WaitingPurchase",
 ]

@@ -9,12 +9,14 @@ from msgspec import Meta, Struct
 from mercat.accounts import CardToken, Email, NewAddress
 from mercat.fulfilment import ParcelStatus
 from mercat.ids import AddressId, CheckoutId, OfferId, OrderId, PaymentMethodId, ReturnId
+from mercat.inventory import Line
 from mercat.kit.refusals import Conflict, Forbidden, Invalid, Refusal
 from mercat.orders import LineQuantity, NewOrder
 from mercat.payments import NextAction, SellerPart
 
 FLASH_PASS_MAX = 2_000
 QuoteId = Annotated[str, Meta(max_length=60_000)]
+CheckoutKey = Annotated[str, Meta(min_length=1, max_length=255)]
 MethodCode = Annotated[str, Meta(min_length=1, max_length=40)]
 
 
@@ -126,6 +128,13 @@ class PendingOrder(Struct, frozen=True):
     order: NewOrder
     token: str
     sellers: list[SellerPart]
+
+
+class WaitingPurchase(Struct, frozen=True):
+    """A purchase that waits until its shopper acts, by its key, and the goods that are held for it."""
+
+    key: str
+    goods: list[Line]
 
 
 class Ship(Struct, frozen=True):

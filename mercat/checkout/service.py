@@ -37,6 +37,9 @@ class Checkout:
         self.buy = self.purchases.buy
         self.buy_with = self.purchases.buy_with
         self.resume = self.purchases.resume
+        self.follow = self.purchases.follow
+        self.abandon = self.purchases.abandon
+        self.waiting = self.purchases.waiting
         self.challenge = self.purchases.challenge
         self.outcomes = self.past.outcomes
         self.never_begin = self.past.never_begin

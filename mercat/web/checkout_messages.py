@@ -87,6 +87,7 @@ _REASONS = {
     "payment_intent_authentication_failure": "You or your bank did not approve this payment.",
     "card_used_up": "You gave this card for one purchase, and it was used for that.",
     "not_confirmed": "The payment was not approved in time.",
+    "abandoned": "You left the payment at your bank, so we cancelled it.",
 }
 """Why a bank declines, by the provider's code."""
 

@@ -538,6 +538,37 @@ async def test_an_abandoned_challenge_ends_and_a_late_yes_charges_nothing(scene,
     await scene.must_have_bought_nothing()
 
 
+async def test_what_is_over_or_worked_on_cannot_be_abandoned(scene, checkout):
+    ask = await scene.ask()
+    first = await checkout.buy(scene.ann, "k1", ask)
+    assert (await checkout.abandon(scene.ann, "k1")).body == first.body
+    await scene.must_have_bought()
+    ben = await scene.another()
+    await _crashes(ben, await ben.ask(), "_orders", "create_many", "before")
+    with pytest.raises(CheckoutInProgress):
+        await checkout.abandon(ben.ann, "k1")
+
+
+async def test_what_was_decided_before_it_was_abandoned_is_carried_on(scene, checkout, clock_ahead):
+    await _crashes(scene, await scene.ask(), "_orders", "create_many", "before")
+    clock_ahead(LAPSED)
+    assert (await checkout.abandon(scene.ann, "k1")).status == 201
+    await scene.must_have_bought()
+
+
+async def test_what_is_held_for_a_payment_that_waits_is_said(scene, checkout):
+    assert await checkout.waiting(scene.ann.user_id) == []
+    await checkout.buy(scene.ann, "k1", await scene.ask("tok_3ds"))
+    [waiting] = await checkout.waiting(scene.ann.user_id)
+    assert (waiting.key, [(line.offer_id, line.quantity) for line in waiting.goods]) == (
+        "k1",
+        [(scene.tea, 2)],
+    )
+    await checkout.abandon(scene.ann, "k1")
+    assert await checkout.waiting(scene.ann.user_id) == []
+    await scene.must_have_bought_nothing()
+
+
 async def test_a_challenge_that_is_met_goes_on(scene, checkout):
     ask = await scene.ask("tok_3ds")
     waiting = await checkout.buy(scene.ann, "k1", ask)
