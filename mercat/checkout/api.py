@@ -18,6 +18,7 @@ API = [
     Route("POST", "/followed", Purchases.follow),
     Route("POST", "/abandoned", Purchases.abandon),
     Route("GET", "/waiting/{user_id}", Purchases.waiting),
+    Route("GET", "/challenges/{ticket}", Purchases.challenged),
     Route("POST", "/challenges/{ticket}", Purchases.challenge),
     Route("POST", "/outcomes", PastPurchases.outcomes),
     Route("POST", "/never", PastPurchases.never_begin),

@@ -128,6 +128,8 @@ class PendingOrder(Struct, frozen=True):
     order: NewOrder
     token: str
     sellers: list[SellerPart]
+    kept_card: PaymentMethodId | None = None
+    """The card that is listed among the shopper's once it has paid."""
 
 
 class WaitingPurchase(Struct, frozen=True):
@@ -135,6 +137,15 @@ class WaitingPurchase(Struct, frozen=True):
 
     key: str
     goods: list[Line]
+
+
+class ChallengedPurchase(Struct, frozen=True):
+    """A purchase that a bank asks its shopper about: what is paid by which token, and what it came to."""
+
+    total: int
+    currency: str
+    card: str
+    outcome: Confirmed | Refused | None = None
 
 
 class Ship(Struct, frozen=True):

@@ -19,6 +19,8 @@ class Wanted(NamedTuple):
     key: str
     ask: Buy
     fingerprint: bytes
+    keep_card: bool = False
+    """Whether the card is kept once it has paid."""
 
 
 class Purchase(Member[CheckoutAnswer]):

@@ -16,6 +16,7 @@ from mercat.checkout.messages import (
     Buy,
     BuyWith,
     CartEmpty,
+    ChallengedPurchase,
     CheckoutAnswer,
     CheckoutInProgress,
     NewCard,
@@ -91,13 +92,14 @@ class Purchases:
             ask.flash_pass,
             ask.expected_total,
         )
-        return await self._buy(caller, key, buy, fingerprint)
+        keep = ask.new_card is not None and not ask.new_card.single_use and not caller.guest
+        return await self._buy(caller, key, buy, fingerprint, keep_card=keep)
 
     async def _card(
         self, caller: Caller, known: PaymentMethodId | None, new: NewCard | None
     ) -> PaymentMethodId:
         if new:
-            return await self._cards.keep_card(caller, new.token, once=new.single_use)
+            return await self._cards.keep_card(caller, new.token, once=new.single_use, listed=False)
         if known is None:
             raise Invalid("Choose a card.", pointer="/payment_method_id")
         return known
@@ -112,8 +114,11 @@ class Purchases:
             raise Invalid("Choose an address.", pointer="/shipping_address_id")
         return known
 
-    async def _buy(self, caller: Caller, key: str, ask: Buy, fingerprint: bytes) -> CheckoutAnswer:
-        return await self._patiently(self._sets, Purchase.new(Wanted(caller, key, ask, fingerprint)))
+    async def _buy(
+        self, caller: Caller, key: str, ask: Buy, fingerprint: bytes, keep_card: bool = False
+    ) -> CheckoutAnswer:
+        wanted = Wanted(caller, key, ask, fingerprint, keep_card)
+        return await self._patiently(self._sets, Purchase.new(wanted))
 
     async def _buy_many(self, purchases: list[Purchase]) -> None:
         """Carry purchases from the cart to the answer, each step once for all of them."""
@@ -197,6 +202,16 @@ class Purchases:
         """Take in what the shopper told their bank; the purchase goes on from there."""
         checkout_id = await self._payments.answer_challenge(ticket, outcome)
         return await self.resume(checkout_id)
+
+    async def challenged(self, ticket: str) -> ChallengedPurchase:
+        """Answer what a bank asks about; NotFound for a ticket that we did not give."""
+        row = await self._db.fetchrow(queries.by_id, await self._payments.challenged(ticket))
+        if row is None:
+            raise NotFound("There is no such purchase.")
+        record = codec.decode(row["record"], PendingOrder)
+        came_to = stored_answer(row).outcome if row["status"] is not None else None
+        outcome = None if isinstance(came_to, Pending) else came_to
+        return ChallengedPurchase(record.order.total, record.order.currency, record.token, outcome)
 
     async def resume(self, checkout_id: CheckoutId) -> CheckoutAnswer:
         """Carry on a checkout that waits, or say what it came to."""

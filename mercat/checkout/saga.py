@@ -52,6 +52,7 @@ class Saga:
         self, db: asyncpg.Pool, neighbours: Neighbours, settings: Settings, present: Present
     ) -> None:
         self._db = db
+        self._accounts = neighbours.accounts
         self._inventory = neighbours.inventory
         self._payments = neighbours.payments
         self._orders = neighbours.orders
@@ -126,13 +127,15 @@ class Saga:
                 purchase.go_on(self._turn_back)
 
     async def _hand_over(self, purchases: list[Purchase]) -> None:
-        """Take the goods from the shelf, and beside that out of the cart."""
+        """Take the goods from the shelf, and beside that out of the cart; keep new cards that have paid."""
         carts = [(each.order.user_id, each.order.cart_id, each.goods) for each in purchases]
         sold, _ = await asyncio.gather(
             self._inventory.confirm_many([each.checkout_id for each in purchases]),
             self._cart.spend_many([Spent(*cart) for cart in carts]),
         )
         _part(purchases, sold, NotFound)
+        if cards := [(each.order.user_id, card) for each in purchases if (card := each.record.kept_card)]:
+            await self._accounts.list_payment_methods(cards)
 
     async def _void(self, purchases: list[Purchase]) -> None:
         async def void(purchase: Purchase) -> None:

@@ -41,6 +41,7 @@ class Checkout:
         self.abandon = self.purchases.abandon
         self.waiting = self.purchases.waiting
         self.challenge = self.purchases.challenge
+        self.challenged = self.purchases.challenged
         self.outcomes = self.past.outcomes
         self.never_begin = self.past.never_begin
         self.health = self.past.health

@@ -1,6 +1,7 @@
 """The cart: what is in it, what it costs, what stands between it and buying."""
 
 from collections import Counter
+from datetime import timedelta
 from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Struct
@@ -11,8 +12,10 @@ from mercat import money
 from mercat.cart import CartView, with_held
 from mercat.checkout import WaitingPurchase
 from mercat.ids import CartId, OfferId, ProductId
+from mercat.kit import clock
 from mercat.kit.refusals import Conflict, Invalid, NotFound, Refusal
 from mercat.kit.rpc import Caller
+from mercat.orders import OrderSummary
 from mercat.quantity import QUANTITY_MAX, Quantity
 from mercat.shop import Shop
 from mercat.web.errors import message_of
@@ -22,6 +25,8 @@ from mercat.web.rendering import label
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount
 from mercat.web.session import caller_of, guest_session
+
+_JUST_NOW = timedelta(minutes=10)
 
 
 class AddItem(Struct, frozen=True):
@@ -175,6 +180,7 @@ class CartPages:
         if caller:
             waiting = await self._shop.checkout.waiting(caller.user_id)
             view = with_held(await self._shop.cart.show(caller.user_id), held_for(waiting))
+        ordered = await self._just_ordered(caller) if caller and view and not view.items else None
         response = await self._pages.page(
             request,
             "cart.html",
@@ -183,11 +189,17 @@ class CartPages:
             cart=view or {"items": []},
             problems=problem_texts(view) if view else {},
             waiting=waiting,
+            ordered=ordered,
             refused=message_of(refused) if refused else None,
         )
         if request.headers.get("hx-request"):
             response.headers["HX-Trigger"] = "cart-changed"
         return response
+
+    async def _just_ordered(self, caller: Caller) -> OrderSummary | None:
+        """Find the order that emptied the cart a moment ago, perhaps from another tab."""
+        orders = (await self._shop.orders.list_of([caller.user_id], limit=1)).orders
+        return next((each for each in orders if clock.now() - each.created_at < _JUST_NOW), None)
 
     async def add(self, request: Request) -> Response:
         form = await self._pages.form(request, public=True)

@@ -343,7 +343,7 @@ class CheckoutPages:
                 outcome = (await self._buy(caller, after, ask)).outcome
                 if not isinstance(outcome, Refused):
                     return self._follow(request, after, outcome)
-                given, refused = await self._filled(caller, ask), checkout_message(outcome)
+                given, refused = await self._filled(caller, ask, outcome), checkout_message(outcome)
         return await self._page(
             request, caller, given, refused=refused, status=200 if refused is None else 402
         )
@@ -380,7 +380,7 @@ class CheckoutPages:
             form.pop("card", None)
             errors = FormErrors(card=f"{answer.outcome.detail} {UNMOVED}")
             return await self._page(request, caller, form, errors=errors, key=key, status=answer.status)
-        given = form | await self._filled(caller, ask)
+        given = form | await self._filled(caller, ask, answer.outcome)
         refused = checkout_message(answer.outcome)
         return await self._page(request, caller, given, refused=refused, status=answer.status)
 
@@ -590,8 +590,9 @@ class CheckoutPages:
         except NotFound:
             return None
 
-    async def _filled(self, caller: Caller, ask: BuyWith) -> dict[str, str]:
-        """Fill in what was asked for; what was new may be kept by now, and is chosen then."""
+    async def _filled(self, caller: Caller, ask: BuyWith, refused: Refused) -> dict[str, str]:
+        """Fill in what was asked for; what was new may be kept by now, and is chosen then. A card that was
+        declined is not."""
         given = {"method": ask.shipping_method, "email": ask.email or ""}
         address, card = ask.shipping_address_id, str(ask.payment_method_id or "")
         if ask.new_address:
@@ -604,6 +605,8 @@ class CheckoutPages:
             saved = await self._shop.accounts.payment_methods(caller.user_id)
             kept = (str(each.payment_method_id) for each in saved if each.token == token)
             card = next(kept, f"{_NEW_CARD}{token}" if self._card_field else token)
+        if refused.facts.get("reason") == "card_declined":
+            card = ""
         return given | {"address": str(address or ""), "card": card}
 
     async def _flash_pass(self, caller: Caller) -> str | None:

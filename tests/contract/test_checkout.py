@@ -132,14 +132,36 @@ async def test_a_purchase_that_broke_off_finds_the_address_and_the_card_it_saved
                 scene.ann, f"k{total}", msgspec.structs.replace(ask, expected_total=total)
             )
     assert len(await scene.shop.accounts.addresses(scene.ann.user_id)) == 1
-    [card] = await scene.shop.accounts.payment_methods(scene.ann.user_id)
-    assert card.token == "tok_visa"
     bad = msgspec.structs.replace(ask, new_card=NewCard("tok_of_nobody"))
     with pytest.raises(Invalid) as refused:
         await checkout.buy_with(scene.ann, "k3", bad)
     assert refused.value.facts["pointer"] == "/token"
     assert (await checkout.buy_with(scene.ann, "k3", ask)).status == 201
     await scene.must_have_bought()
+
+
+async def test_a_new_card_is_kept_once_it_has_paid_and_for_members_alone(scene, checkout):
+    ann = Caller(scene.ann.user_id, frozenset({"shopper"}), email="ann@example.org")
+    for card, status in (("tok_declined", 402), ("tok_visa", 201)):
+        ask = BuyWith(new_address=HOME, new_card=NewCard(card), shipping_method="standard")
+        assert (await checkout.buy_with(ann, card, ask)).status == status
+    assert [each.token for each in await scene.shop.accounts.payment_methods(ann.user_id)] == ["tok_visa"]
+    guest = (await scene.another()).ann
+    ask = BuyWith(new_address=HOME, new_card=NewCard("tok_visa"), shipping_method="standard")
+    assert (await checkout.buy_with(guest, "k", ask)).status == 201
+    assert await scene.shop.accounts.payment_methods(guest.user_id) == []
+    await scene.settled()
+
+
+async def test_a_card_that_paid_after_its_bank_was_asked_is_kept_too_and_once(scene, checkout):
+    ann = Caller(scene.ann.user_id, frozenset({"shopper"}), email="ann@example.org")
+    ask = BuyWith(new_address=HOME, new_card=NewCard("tok_3ds"), shipping_method="standard")
+    for key in ("k1", "k2"):
+        waiting = await checkout.buy_with(ann, key, ask)
+        ticket = msgspec.json.decode(waiting.body)["next_action"]["url"].rsplit("/", 1)[1]
+        assert (await checkout.challenge(ticket, ChallengeOutcome("approve"))).status == 201
+        await scene.shop.cart.add(ann.user_id, scene.tea, 1)
+    assert [each.token for each in await scene.shop.accounts.payment_methods(ann.user_id)] == ["tok_3ds"]
 
 
 async def test_what_is_refused_before_it_begins_is_not_remembered(scene, checkout):
