@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from mercat.countries import served
-from mercat.events import OrderCancelled, OrderLine, OrderPlaced
+from mercat.events import OrderCancelled, OrderLine, OrderPlaced, UnitsCancelled
 from mercat.fulfilment.messages import (
     AddressNotServed,
     OutOfOrder,
@@ -25,6 +25,7 @@ from mercat.ids import LineId, OrderId, SellerId, ShipmentId, UserId
 from mercat.kit import clock, codec, sql
 from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound
+from mercat.kit.rpc import IN_BODY
 from mercat.settings import Settings
 
 queries = sql.load("mercat.fulfilment")
@@ -118,6 +119,31 @@ class Fulfilment:
             parcels[row["order_id"]].append(_shipment(row))
         return [_seller_order(row, parcels[row["order_id"]]) for row in rows]
 
+    async def orders_like(
+        self, words: Annotated[str, IN_BODY], before: OrderId | None = None, limit: int = 50
+    ) -> list[OrderId]:
+        """Find orders by the tracking number of a parcel, or by how the name begins of whom they go to; the
+        newest first."""
+        lower = words.strip().lower()
+        if not lower:
+            return []
+        pattern = lower.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
+        rows = await self._db.fetch(queries.orders_like, lower, pattern, before or _LAST, limit)
+        return [OrderId(row["order_id"]) for row in rows]
+
+    async def order_ids_of_seller(
+        self,
+        seller_id: SellerId,
+        since: OrderId | None = None,
+        before: OrderId | None = None,
+        limit: int = 50,
+    ) -> list[OrderId]:
+        """List the orders with something of a seller, the newest first."""
+        rows = await self._db.fetch(
+            queries.order_ids_of_seller, seller_id, since or 0, before or _LAST, limit
+        )
+        return [OrderId(row["order_id"]) for row in rows]
+
     @on(OrderPlaced)
     async def take_orders(self, db: PoolConnectionProxy, events: list[OrderPlaced]) -> None:
         """Write down what each seller has to pack."""
@@ -146,6 +172,17 @@ class Fulfilment:
     async def cancel_orders(self, db: PoolConnectionProxy, events: list[OrderCancelled]) -> None:
         """Close what need not be packed any more."""
         await db.execute(queries.cancel_orders, [event.order_id for event in events])
+
+    @on(UnitsCancelled)
+    async def cancel_units(self, db: PoolConnectionProxy, events: list[UnitsCancelled]) -> None:
+        """Take off the packing lists what is not sent."""
+        rows = [
+            (line.seller_id, event.order_id, line.order_line_id, line.cancelled)
+            for event in events
+            for line in event.lines
+        ]
+        await db.execute(queries.cancel_units, *sql.columns(rows, 4))
+        await db.execute(queries.progress, [event.order_id for event in events])
 
     async def _shipment(self, shipment_id: ShipmentId, seller_id: SellerId) -> Shipment:
         row = await self._db.fetchrow(queries.shipment, shipment_id, seller_id)
@@ -178,6 +215,7 @@ def _seller_order(row: Any, shipments: list[Shipment]) -> SellerOrder:
     for shipment in shipments:
         for line in shipment.lines:
             sent[line.order_line_id] += line.quantity
+    cancelled = codec.decode(row["cancelled"], dict[str, int])
     known = [sql.row(SellerLine, line) for line in codec.decode(row["lines"], list[dict[str, Any]])]
     lines = [
         SellerLine(
@@ -190,6 +228,7 @@ def _seller_order(row: Any, shipments: list[Shipment]) -> SellerOrder:
             total=line.total,
             image_url=line.image_url,
             shipped=sent[line.order_line_id],
+            cancelled=cancelled.get(str(int(line.order_line_id)), 0),
         )
         for line in known
     ]

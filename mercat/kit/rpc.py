@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cache
+from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, cast, get_origin, get_type_hints
 from urllib.parse import quote
 
@@ -76,6 +77,9 @@ class Route:
         self.places = {name: _place(name, hint, path) for name, hint in self.hints.items()}
         assert len(self.at("body")) <= 1, f"{self.name}: two bodies cannot travel"
         self.body = next((self.hints[name] for name in self.at("body")), None)
+        self.body_needed = all(
+            self.signature.parameters[name].default is inspect.Parameter.empty for name in self.at("body")
+        )
         self.filters = next((self.hints[name] for name in self.at("filters")), None)
         self.ids: dict[str, type[Id]] = {
             name: hint
@@ -105,6 +109,8 @@ def _place(name: str, hint: Any, path: str) -> Place:
         hint = hint.__origin__
     if hint in (Caller, Caller | None):
         return "caller"
+    if isinstance(hint, UnionType) and len(kinds := set(hint.__args__) - {NoneType}) == 1:
+        [hint] = kinds
     if hint is Request:
         return "request"
     if isinstance(hint, type) and issubclass(hint, Filters):
@@ -174,7 +180,7 @@ def _reader(route: Route, authenticate: Authenticate) -> Callable[[Request], Awa
     optional_caller = bool(callers) and route.hints[callers[0]] is not Caller
     has_plain = bool(route.at("path", "query"))
     public = authenticate is not _trusted
-    parameters = Parameters(route) if public and not requests else None
+    parameters = Parameters(route) if public and (route.at("query") or not requests) else None
     members = Members(route.body) if public and route.body else None
 
     async def arguments(request: Request) -> dict[str, Any]:
@@ -197,10 +203,11 @@ def _reader(route: Route, authenticate: Authenticate) -> Callable[[Request], Awa
         for name in requests:
             found[name] = request
         if body:
-            content = await read_body(request, most=body_max)
-            found[body_name] = body.decode(content)
-            if members:
-                members.check(content)
+            content = await read_body(request, needed=route.body_needed, most=body_max)
+            if content or route.body_needed:
+                found[body_name] = body.decode(content)
+                if members:
+                    members.check(content)
         return found
 
     return arguments
@@ -300,7 +307,7 @@ def _call(route: Route, http: httpx.AsyncClient) -> Callable[..., Awaitable[Any]
                 re.sub(r"\{(\w+)(:\w+)?\}", lambda m: quote(str(given[m[1]]), safe=""), route.path),
                 params={name: str(given[name]) for name in route.at("query") if given.get(name) is not None},
                 headers={"x-mercat-caller": codec.text(who)} if who else None,
-                content=b"".join(codec.encode(given[name]) for name in route.at("body")),
+                content=b"".join(codec.encode(given[name]) for name in route.at("body") if name in given),
             )
         except httpx.TransportError as error:
             raise Refusal.named("unavailable")() from error

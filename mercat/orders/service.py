@@ -1,7 +1,7 @@
 """The verbs of orders."""
 
 import asyncio
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import asyncpg
 import msgspec
@@ -21,11 +21,12 @@ from mercat.events import (
     ProductsRefunded,
     UnitsCancelled,
 )
-from mercat.ids import CancellationId, LineId, OrderId, SellerId, ShipmentId, UserId, parse
+from mercat.ids import CancellationId, LineId, LinkId, OrderId, SellerId, ShipmentId, UserId, parse
 from mercat.kit import codec, metrics, sql
 from mercat.kit.batching import set_verb
 from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound
+from mercat.kit.rpc import IN_BODY
 from mercat.orders import rules
 from mercat.orders.messages import (
     Goods,
@@ -125,8 +126,9 @@ class Orders:
         if status != "refused":
             raise NotCancellable
 
-    async def order(self, order_id: OrderId, user_ids: list[UserId]) -> Order:
-        """Answer an order of these people (a member, and the guests they were); NotFound for another's."""
+    async def order(self, order_id: OrderId, user_ids: list[UserId] | None) -> Order:
+        """Answer an order of these people (a member, and the guests they were); NotFound for another's. None:
+        anybody's, for who has another right to see it."""
         row = await self._db.fetchrow(queries.order, order_id.bucket, order_id, user_ids)
         if row is None:
             raise NotFound("There is no such order.")
@@ -142,6 +144,11 @@ class Orders:
                 "parts": _parts(row, lines),
             },
         )
+
+    async def find(self, number: int, email: Annotated[str, IN_BODY]) -> None:
+        """Tell that somebody wants the letter of an order again, if it has this number and went to this
+        address; say nothing of whether it did."""
+        await self._db.execute(queries.find, number, email.strip().lower(), ids.new(LinkId))
 
     async def list_of(
         self, user_ids: list[UserId], page: int = 1, limit: int = 20, cursor: str | None = None
@@ -159,20 +166,28 @@ class Orders:
         return _page(rows, limit, total)
 
     async def newest(
-        self, before: OrderId | None = None, limit: int = 50, status: OrderStatus | None = None
+        self,
+        before: OrderId | None = None,
+        limit: int = 50,
+        status: OrderStatus | None = None,
+        since: OrderId | None = None,
     ) -> OrderPage:
         """List everybody's orders, the newest first, for the operator's desk."""
         statement = queries.newest_of_seldom if status in _SELDOM else queries.newest
-        rows = await self._db.fetch(statement, before or _LAST, limit + 1, status)
+        rows = await self._db.fetch(statement, before or _LAST, limit + 1, status, since or 0)
         return _page(rows, limit, len(rows))
 
-    async def cancel(self, order_id: OrderId, user_ids: list[UserId], who: str) -> Order:
-        """Decide a cancellation; answer the order as it now is. NotCancellable once anything has shipped."""
-        await self._db.execute(queries.cancel, order_id.bucket, order_id, user_ids, who)
-        order = await self.order(order_id, user_ids)
-        if order.status != "cancelled":
-            raise NotCancellable
-        return order
+    async def among(
+        self,
+        order_ids: list[OrderId],
+        number: int | None = None,
+        status: OrderStatus | None = None,
+        since: OrderId | None = None,
+    ) -> list[OrderSummary]:
+        """List those of these orders, and the one with this number, that are as asked; the newest first."""
+        known = [(order_id.bucket, int(order_id)) for order_id in order_ids]
+        rows = await self._db.fetch(queries.among, *sql.columns(known, 2), number, status, since or 0)
+        return sql.rows(OrderSummary, rows)
 
     async def move_units(self, order_id: OrderId, move: UnitMove) -> Owed:
         """Decide what becomes of units of an order, once a reference: they are cancelled, announced to come

@@ -2,7 +2,8 @@
 
 import hmac
 from collections.abc import Awaitable, Callable
-from typing import cast
+from http import HTTPStatus
+from typing import Any, cast
 
 import asyncpg
 from starlette.requests import Request
@@ -25,6 +26,7 @@ from mercat.web import (
     home,
     mailbox,
     media,
+    money_back,
     orders,
     payment_webhooks,
     products,
@@ -41,9 +43,9 @@ from mercat.web.audited import Audited
 from mercat.web.cache import Handler
 from mercat.web.category_tree import CategoryTree
 from mercat.web.context import context_of
+from mercat.web.desk import listings, sellers, upload
 from mercat.web.desk import orders as seller_orders
 from mercat.web.desk import products as seller_products
-from mercat.web.desk import sellers, upload
 from mercat.web.desk import webhooks as seller_webhooks
 from mercat.web.idempotency import Replays
 from mercat.web.middleware import Middleware
@@ -51,11 +53,12 @@ from mercat.web.networks import is_loopback
 from mercat.web.openapi import ApiDocs
 from mercat.web.operator import audit_log, flash, laws, money, overview, parked, search_rules
 from mercat.web.operator import orders as operator_orders
+from mercat.web.operator import reviews as operator_reviews
 from mercat.web.operator.laws import Audit
 from mercat.web.origin import Origins
 from mercat.web.pages import Pages
-from mercat.web.router import Endpoint, PublicRoute, Router
-from mercat.web.session import api_caller, caller_of
+from mercat.web.router import UNKEYED, Endpoint, PublicRoute, Router
+from mercat.web.session import caller_of
 
 PREFIX = "/api/v1"
 TABLE = [
@@ -65,6 +68,7 @@ TABLE = [
     *cart.API,
     *checkout.API,
     *orders.API,
+    *money_back.API,
     *payment_webhooks.API,
     *flash_sales.API,
     *sessions.API,
@@ -75,10 +79,13 @@ TABLE = [
     *recommendations.API,
     *sellers.API,
     *seller_products.API,
+    *listings.API,
     *seller_orders.API,
     *seller_webhooks.API,
     *search_rules.API,
+    *operator_reviews.API,
     *audit_log.API,
+    *operator_orders.API,
 ]
 PAGES = (
     home,
@@ -100,6 +107,7 @@ PAGES = (
     mailbox,
     sellers,
     seller_products,
+    listings,
     upload,
     seller_orders,
     seller_webhooks,
@@ -108,10 +116,9 @@ PAGES = (
     flash,
     money,
     parked,
+    operator_reviews,
     audit_log,
 )
-UNKEYED = frozenset({"buy", "sign_in", "guest", "sign_out", "provider_notice"})
-"""Checkout keeps keys of its own, a notice has an id, and a session's token is not kept in the open."""
 
 _DESKS = frozenset({"seller", "operator"})
 """What is needed for what operators do, for themselves or for a seller."""
@@ -150,7 +157,7 @@ def application(
 
 
 def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
-    replays = Replays(shop.host.store, api_caller)
+    replays = Replays(shop.host.store, caller_of)
     handlers: list[tuple[list[PublicRoute], object]] = [
         (categories.API, categories.CategoriesApi(tree)),
         (search.API, search.SearchApi(shop, tree)),
@@ -158,6 +165,7 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (cart.API, cart.CartApi(shop)),
         (checkout.API, checkout.CheckoutApi(shop)),
         (orders.API, orders.OrdersApi(shop)),
+        (money_back.API, money_back.MoneyBackApi(shop)),
         (payment_webhooks.API, payment_webhooks.PaymentWebhooksApi(shop)),
         (flash_sales.API, flash_sales.FlashSalesApi(shop)),
         (sessions.API, sessions.SessionsApi(shop)),
@@ -168,9 +176,12 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (recommendations.API, recommendations.RecommendationsApi(shop)),
         (sellers.API, sellers.SellersApi(shop)),
         (seller_products.API, seller_products.SellerProductsApi(shop)),
+        (listings.API, listings.SellerListingsApi(shop)),
         (seller_orders.API, seller_orders.SellerOrdersApi(shop)),
         (seller_webhooks.API, seller_webhooks.SellerWebhooksApi(shop)),
         (search_rules.API, search_rules.SearchRulesApi(shop)),
+        (operator_orders.API, operator_orders.EverybodysOrdersApi(shop)),
+        (operator_reviews.API, operator_reviews.ModerationApi(shop)),
         (audit_log.API, audit_log.AuditLogApi(shop)),
     ]
     endpoints: list[Endpoint] = []
@@ -178,17 +189,19 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (route, Endpoint(route.verb, endpoint.path, endpoint.endpoint))
         for table, service in handlers
         for route, endpoint in zip(
-            table, serve(table, service, prefix=PREFIX, authenticate=api_caller), strict=True
+            table, serve(table, service, prefix=PREFIX, authenticate=caller_of), strict=True
         )
     ]
     readers = [endpoint for route, endpoint in routed if route.verb == "GET" and route.needs in _DESKS]
-    audited = Audited(shop.auditlog, api_caller, readers)
+    audited = Audited(shop.auditlog, caller_of, readers)
     for route, endpoint in routed:
         handler: Handler = endpoint.handler
         if route.verb != "GET" and route.needs in _DESKS:
             handler = audited.wrap(route.name, endpoint.path, handler)
         if route.verb != "GET" and route.name not in UNKEYED:
             handler = replays.wrap(route.name, handler, anybody=route.needs == "nobody")
+        if route.location:
+            handler = located(PREFIX + route.location, handler)
         endpoints.append(endpoint._replace(handler=handler))
     docs = ApiDocs(TABLE, PREFIX)
     endpoints += [
@@ -206,6 +219,19 @@ def _audited(shop: Shop, endpoint: Endpoint) -> Endpoint:
     name = "_".join(part for part in endpoint.path.split("/")[2:] if not part.startswith("{"))
     audited = Audited(shop.auditlog, caller_of)
     return endpoint._replace(handler=audited.wrap(name, endpoint.path, endpoint.handler))
+
+
+def located(location: str, handler: Handler) -> Handler:
+    """Make a handler whose 201 says where what it made is (RFC 9110, 10.2.2)."""
+
+    async def answer(request: Request) -> Response:
+        response = await handler(request)
+        if response.status_code == HTTPStatus.CREATED:
+            made = codec.decode(bytes(response.body), dict[str, Any])
+            response.headers["location"] = location.format(**request.path_params, **made)
+        return response
+
+    return answer
 
 
 def _root(ready: Ready, metrics_key: Secret) -> list[Endpoint]:
