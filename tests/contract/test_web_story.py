@@ -411,6 +411,7 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
         "/seller/webhooks",
         "/seller/products",
         "/orders/find",
+        "/orders/checkout/",
         "/seller/orders/{",
         "/operator/orders",
     )
