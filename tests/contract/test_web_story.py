@@ -425,6 +425,7 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
         "/orders/{order_id}/returns",
         "/seller/returns",
         "/operator/returns",
+        "/orders/checkout/",
         "/seller/orders/{",
         "/operator/orders",
     )
