@@ -289,7 +289,7 @@ def _way(order: Order) -> list[TimelineStep]:
         steps.append(TimelineStep("Everything shipped", tone="next"))
     if order.status in ("confirmed", "partially_shipped", "shipped"):
         steps.append(TimelineStep("Delivered", more=promised, tone="next"))
-    if order.status == "delivered":
+    if order.status == "delivered" and not any(line.coming_back or line.returned for line in order.lines):
         steps.append(TimelineStep("Everything is there"))
     return steps
 
