@@ -229,7 +229,7 @@ class Orders:
             if move.kind == "cancel" and not owed.goods:
                 return owed  # nothing was left of it
             owed = msgspec.structs.replace(owed, reason=move.reason)
-            happened = _Happened(move.reference, _HAPPENED[move.kind], move.who, codec.text(owed))
+            happened = _Happened(move.reference, _HAPPENED[move.kind], move.who, codec.inner_text(owed))
             lines = state.lines, after
             cancelled = _cancelled(order_id, order, lines, owed, move) if move.kind == "cancel" else None
             await self._settle(db, order_id, order, lines, happened, cancelled)
@@ -307,7 +307,7 @@ class Orders:
                     raise NotReturnable
                 return _decided(known, state)
             after, owed = rules.take_back(state.status, state.amounts, state.lines, lines, state.given)
-            happened = _Happened(reference, "returned", "shopper", codec.text(owed))
+            happened = _Happened(reference, "returned", "shopper", codec.inner_text(owed))
             await self._settle(db, order_id, order, (state.lines, after), happened)
             return owed
 
@@ -478,11 +478,10 @@ def _decided(row: Any, state: rules.OrderState) -> Owed:
     """Read what a decision came to, as this release wrote it or the one before."""
     if row["detail"] == "{}":
         return rules.everything(state.amounts, state.lines)
-    owed = codec.decode(row["detail"], Owed)
-    if owed.goods and not owed.parts and row["what"] == "returned":
+    if row["what"] == "returned" and '"parts"' not in row["detail"]:
         old = codec.decode(row["detail"], _OldReturn)
         return rules.of_old_return(old.goods, old.tax, old.discount)
-    return owed
+    return codec.decode(row["detail"], Owed)
 
 
 def _parts(order: Any, lines: list[OrderLineView]) -> list[Part]:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from mercat import money
 from mercat.countries import SERVED
+from mercat.ids import number_shown
 from mercat.kit import clock
 from mercat.payments import ProviderDeclaration, declaration
 from mercat.settings import Settings
@@ -245,6 +246,7 @@ def environment(
         "moment": moment,
         "money": money.words,
         "paragraphs": paragraphs,
+        "order_number": number_shown,
         "short": short,
         "state": state,
         "window": window,
