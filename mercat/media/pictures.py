@@ -33,6 +33,8 @@ _WAYS: dict[str, dict[str, Any]] = {
     "png": {"format": "PNG"},
 }
 _KEPT_WAYS = {"jpg": {"quality": 92}, "webp": {"quality": 92}}
+_COLOURS: Any = ImageCms
+_SRGB: Any = _COLOURS.createProfile("sRGB")
 Image.MAX_IMAGE_PIXELS = None  # we look at the size ourselves, before anything is decoded
 
 
@@ -105,8 +107,7 @@ def _in_srgb(image: Image.Image, profile: object) -> Image.Image:
         return image
     with suppress(ImageCms.PyCMSError, OSError, ValueError):
         own = ImageCms.ImageCmsProfile(BytesIO(profile))
-        srgb: Any = ImageCms.createProfile("sRGB")  # pyright: ignore[reportUnknownMemberType]
-        return ImageCms.profileToProfile(image, own, srgb) or image
+        return ImageCms.profileToProfile(image, own, _SRGB) or image
     return image
 
 

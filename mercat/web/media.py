@@ -79,7 +79,8 @@ API = [
         tag="Selling",
         needs="member",
         refuses=["not_a_picture"],
-        also=[413, 415],
+        also=[403, 413, 415],
+        uploads=True,
     ),
 ]
 

@@ -6,20 +6,13 @@ from mercat.accounts import Accounts, Session
 from mercat.kit import clock
 from mercat.kit.refusals import Forbidden, SignInFirst
 from mercat.kit.rpc import Caller
-from mercat.web.context import context_of
-from mercat.web.origin import refuse_other_sites
+from mercat.web.context import context_of, cookie_name
 
 COOKIE = "mercat_session"
 
 
 async def caller_of(request: Request) -> Caller | None:
     """Say who came: somebody signed in, a guest with a session, or nobody we know."""
-    return await context_of(request).authenticate(request)
-
-
-async def api_caller(request: Request) -> Caller | None:
-    """Say who asks the API; raise Forbidden where another site's page uses the visitor's cookie."""
-    refuse_other_sites(request)
     return await context_of(request).authenticate(request)
 
 
@@ -41,7 +34,13 @@ async def with_role(request: Request, role: str) -> Caller:
 
 async def guest_session(request: Request, accounts: Accounts) -> Caller:
     """Start a guest's session for somebody who has none: what they do must stay theirs."""
-    return start_session(request, await accounts.guest())
+    return start_session(request, await new_guest(request, accounts))
+
+
+async def new_guest(request: Request, accounts: Accounts) -> Session:
+    """Make a guest; TooManyRequests where their network makes more than its share."""
+    await context_of(request).charge(request, "guests")
+    return await accounts.guest()
 
 
 def start_session(request: Request, session: Session) -> Caller:
@@ -66,6 +65,7 @@ def token_of(request: Request) -> str:
 
 
 def _cookie(token: str, lifetime_s: int, *, secure: bool) -> str:
-    return f"{COOKIE}={token}; Path=/; Max-Age={lifetime_s}; HttpOnly; SameSite=Lax" + (
+    name = cookie_name(COOKIE, secure=secure)
+    return f"{name}={token}; Path=/; Max-Age={lifetime_s}; HttpOnly; SameSite=Lax" + (
         "; Secure" if secure else ""
     )

@@ -332,10 +332,9 @@ class SellerListingsApi:
 
 def _given(asked: VariantAsk, currency: str, at: str, pictures: Uploaded) -> GivenVariant:
     """Read a variant, its amounts in minor units."""
-    said = {
-        name: getattr(asked, name) for name in ("options", "sku", "gtin", "quantity", "weight_g", "images")
-    }
-    return GivenVariant(sku_id=asked.sku_id, **said, **_prices(asked, currency, at))
+    said = {name: getattr(asked, name) for name in ("options", "sku", "gtin", "quantity", "weight_g")}
+    images = _urls(asked.media, asked.images, pictures)
+    return GivenVariant(sku_id=asked.sku_id, images=images, **said, **_prices(asked, currency, at))
 
 
 def _prices(asked: VariantAsk | ListingAsk | ListingChangeAsk, currency: str, at: str) -> dict[str, Any]:
