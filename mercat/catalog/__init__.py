@@ -19,6 +19,7 @@ from mercat.catalog.columns import BadField, Columns
 from mercat.catalog.formats import recognise
 from mercat.catalog.importing import ImportProgress, NotProducts, RowNote, import_file
 from mercat.catalog.messages import (
+    IMAGES_MAX,
     VARIANTS_MAX,
     Attribute,
     Attributes,
@@ -58,6 +59,7 @@ from mercat.catalog.messages import (
     OptionValues,
     Product,
     ProductChange,
+    ProductName,
     ProductOffer,
     ProductTexts,
     SellerSku,
@@ -74,6 +76,7 @@ from mercat.catalog.variants import matched
 
 __all__ = [
     "API",
+    "IMAGES_MAX",
     "VARIANTS_MAX",
     "Attribute",
     "Attributes",
@@ -118,6 +121,7 @@ __all__ = [
     "Options",
     "Product",
     "ProductChange",
+    "ProductName",
     "ProductOffer",
     "ProductTexts",
     "RowNote",

@@ -20,6 +20,7 @@ API = [
     Route("GET", "/products/{product_id}/featured", Offers.featured),
     Route("GET", "/products/{product_id}", Products.product),
     Route("POST", "/cards", Products.cards),
+    Route("POST", "/names", Products.names),
     Route("GET", "/documents/{after}", Products.documents),
     Route("GET", "/histograms/{after}", Products.histograms),
     Route("GET", "/categories", Categories.categories),

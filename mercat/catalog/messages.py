@@ -56,6 +56,8 @@ AttributeText = Annotated[str, Meta(max_length=ATTRIBUTE_TEXT_MAX)]
 Attributes = Annotated[dict[AttributeName, AttributeText | float | bool], Meta(max_length=ATTRIBUTES_MAX)]
 ImageUrl = Annotated[str, Meta(max_length=IMAGE_URL_MAX, pattern=r"^(https?://|/)")]
 Images = Annotated[list[ImageUrl], Meta(max_length=IMAGES_MAX)]
+Alts = dict[ImageUrl, Annotated[str, Meta(max_length=TITLE_MAX)]]
+"""By a picture's address what is said to who cannot see it; the product's title where it is not there."""
 Tags = Annotated[list[Annotated[str, Meta(min_length=1, max_length=TAG_MAX)]], Meta(max_length=TAGS_MAX)]
 ExternalId = Annotated[str, Meta(max_length=EXTERNAL_ID_MAX)]
 OptionText = Annotated[str, Meta(max_length=OPTION_MAX)]
@@ -141,6 +143,7 @@ class NewProduct(GivenTexts, frozen=True, kw_only=True):
     status: Status = "active"
     attributes: Attributes = {}
     images: Images = []
+    alts: Alts = {}
     tags: Tags = []
     external_id: ExternalId | None = None
     sku: SellerSku | None = None
@@ -169,6 +172,7 @@ class ProductChange(ChangedTexts, frozen=True, kw_only=True):
     status: Status | UnsetType = UNSET
     options: Options | UnsetType = UNSET
     variants: GivenVariants | UnsetType = UNSET
+    alts: Alts = {}
 
 
 class Listed(Struct, frozen=True):
@@ -249,6 +253,14 @@ class Offer(Struct, frozen=True):
     currency: str
     status: str
     in_stock: bool
+    image_url: str
+
+
+class ProductName(Struct, frozen=True):
+    """How a product is called and looks, whether it is for sale or not."""
+
+    product_id: ProductId
+    title: str
     image_url: str
 
 

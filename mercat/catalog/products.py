@@ -7,7 +7,7 @@ import asyncpg
 import msgspec
 import structlog
 
-from mercat.catalog.messages import TEXTS, Breadcrumb, Image, Product, Variant
+from mercat.catalog.messages import TEXTS, Breadcrumb, Image, Product, ProductName, Variant
 from mercat.catalog.variants import in_order
 from mercat.events import Document, ProductChanged
 from mercat.ids import ProductId
@@ -68,6 +68,12 @@ class Products:
         found = {
             row["product_id"]: codec.decode(row["document"], Document) for row in rows if row["document"]
         }
+        return [found[product_id] for product_id in product_ids if product_id in found]
+
+    async def names(self, product_ids: list[ProductId]) -> list[ProductName]:
+        """Answer how products are called, for sale or not, in the order asked."""
+        rows = await self._db.fetch(queries.names, product_ids)
+        found = {row["product_id"]: sql.row(ProductName, row) for row in rows}
         return [found[product_id] for product_id in product_ids if product_id in found]
 
     async def documents(self, after: ProductId, limit: int = 1_000) -> list[ProductChanged]:

@@ -282,6 +282,10 @@ where p.product_id = :product_id;
 select p.product_id, catalog.document(p)::text as document
 from catalog.product p where p.product_id = any(:product_ids::bigint[]);
 
+-- name: names(product_ids)
+select p.product_id, p.title, coalesce(p.images -> 0 ->> 'url', '') as image_url
+from catalog.product p where p.product_id = any(:product_ids::bigint[]);
+
 -- name: documents(after, most)
 select p.product_id, p.version, catalog.document(p)::text as document
 from catalog.product p where p.product_id > :after order by p.product_id limit :most;

@@ -36,6 +36,7 @@ class Catalog:
 
         self.product = self._products.product
         self.cards = self._products.cards
+        self.names = self._products.names
         self.documents = self._products.documents
         self.histograms = self._products.histograms
 

@@ -170,6 +170,10 @@ def _operation(route: PublicRoute, schema_of: dict[Any, Schema]) -> Schema:
             "required": route.body_needed,
             "content": {"application/json": {"schema": schema_of[route.body]}},
         }
+    if route.uploads:
+        fields = {"file": {"type": "string", "format": "binary"}, "alt": {"type": "string"}}
+        form = {"type": "object", "properties": fields, "required": ["file"]}
+        operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": form}}}
     operation["security"] = [] if route.needs == "nobody" else [{"bearer": []}, {"cookie": []}]
     return operation
 

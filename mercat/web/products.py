@@ -204,7 +204,8 @@ class ProductPages:
         if product.offer_id and not request.query_params.get("variant"):
             offer = next((each for each in offers if each.offer_id == product.offer_id), offer)
         canonical = rendering.href(product)
-        images = [{"url": image.url, "alt": image.alt} for image in product.images]
+        shown = [*(variant.images if variant else ()), *product.images]
+        images = [{"url": url, "alt": alt} for url, alt in {image.url: image.alt for image in shown}.items()]
         origin = self._pages.origin(request)
         category = (await self._pages.categories.all()).get(product.category)
         return await self._pages.public(

@@ -97,8 +97,15 @@ class WishlistPages:
 
     async def wishlist(self, request: Request) -> Response:
         caller = await member_of(request)
-        _, products = await _items(self._shop, caller)
-        return await self._pages.page(request, "wishlist.html", products=products)
+        items, products = await _items(self._shop, caller)
+        there = {product.product_id for product in products}
+        away = [item.product_id for item in items if item.product_id not in there]
+        return await self._pages.page(
+            request,
+            "wishlist.html",
+            products=products,
+            away=await self._shop.catalog.names(away) if away else [],
+        )
 
     async def wish(self, request: Request) -> Response:
         form = await self._pages.form(request, public=True)

@@ -16,9 +16,10 @@ PACKAGE = Path(__file__).parents[2] / "mercat"
 SOURCES = rules.python(PACKAGE)
 READ_BY_POST = {
     "accounts": {"verify", "who"},
-    "catalog": {"cards", "offers"},
+    "catalog": {"cards", "names", "offers"},
     "checkout": {"outcomes", "people", "quote"},
     "inventory": {"owned", "stock"},
+    "media": {"media"},
     "orders": {"list_of", "order"},
     "pricing": {"seal", "total"},
     "recommendations": {"goes_with"},
