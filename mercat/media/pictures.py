@@ -35,7 +35,6 @@ _WAYS: dict[str, dict[str, Any]] = {
 _KEPT_WAYS = {"jpg": {"quality": 92}, "webp": {"quality": 92}}
 _COLOURS: Any = ImageCms
 _SRGB: Any = _COLOURS.createProfile("sRGB")
-Image.MAX_IMAGE_PIXELS = None  # we look at the size ourselves, before anything is decoded
 
 
 class SafePicture(NamedTuple):

@@ -79,7 +79,6 @@ API = [
         tag="Selling",
         needs="member",
         refuses=["not_a_picture"],
-        also=[403, 413, 415],
         uploads=True,
     ),
 ]

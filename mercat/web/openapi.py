@@ -212,9 +212,9 @@ def refusals(route: PublicRoute) -> list[tuple[int, str]]:
         codes.append("forbidden")
     if route.at("path"):
         codes.append("not_found")
-    if route.body or route.at("query", "filters"):
+    if route.body or route.uploads or route.at("query", "filters"):
         codes.append("invalid")
-    if route.body:
+    if route.body or route.uploads:
         codes.append("too_large")
     codes += ["too_many_requests", "overloaded", "unavailable"]
     return sorted({(Refusal.named(code).status, code) for code in codes})
