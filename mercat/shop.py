@@ -216,7 +216,10 @@ SERVICES: dict[str, Service] = {
         reviews.Reviews, reviews.API, lambda host, db, shop: reviews.Reviews(db), dispensable=True
     ),
     "wishlist": Service(
-        wishlist.Wishlist, wishlist.API, lambda host, db, shop: wishlist.Wishlist(db), dispensable=True
+        wishlist.Wishlist,
+        wishlist.API,
+        lambda host, db, shop: wishlist.Wishlist(db, host.settings),
+        dispensable=True,
     ),
     "recommendations": Service(
         recommendations.Recommendations,
