@@ -285,8 +285,8 @@ SERVICES: dict[str, Service] = {
     "webhooks": Service(
         webhooks.OutgoingWebhooks,
         webhooks.API,
-        lambda host, db, shop: webhooks.OutgoingWebhooks(db, shop.catalog, shop.orders, host.settings),
-        asks=("catalog", "orders"),
+        lambda host, db, shop: webhooks.OutgoingWebhooks(db, shop.catalog, host.settings),
+        asks=("catalog",),
         dispensable=True,
         duties=lambda shop: {
             "webhooks to sellers": shop.webhooks.keep_delivering,

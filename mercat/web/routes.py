@@ -86,6 +86,7 @@ TABLE = [
     *search_rules.API,
     *operator_reviews.API,
     *audit_log.API,
+    *operator_orders.API,
 ]
 PAGES = (
     home,
@@ -181,6 +182,7 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (seller_orders.API, seller_orders.SellerOrdersApi(shop)),
         (seller_webhooks.API, seller_webhooks.SellerWebhooksApi(shop)),
         (search_rules.API, search_rules.SearchRulesApi(shop)),
+        (operator_orders.API, operator_orders.EverybodysOrdersApi(shop)),
         (operator_reviews.API, operator_reviews.ModerationApi(shop)),
         (audit_log.API, audit_log.AuditLogApi(shop)),
     ]
