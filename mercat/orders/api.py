@@ -12,6 +12,7 @@ API = [
     Route("GET", "/newest", Orders.newest),
     Route("POST", "/among", Orders.among),
     Route("POST", "/orders/{order_id}/moves", Orders.move_units),
+    Route("POST", "/orders/{order_id}/moves/preview", Orders.preview),
     Route("POST", "/orders/{order_id}/shipments/{shipment_id}", Orders.ship),
     Route("POST", "/orders/{order_id}/arrived/{shipment_id}", Orders.arrived),
     Route("POST", "/orders/{order_id}/returns", Orders.return_),

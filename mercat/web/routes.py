@@ -32,6 +32,7 @@ from mercat.web import (
     products,
     recommendations,
     recovery,
+    returns,
     reviews,
     robots,
     search,
@@ -46,6 +47,7 @@ from mercat.web.context import context_of
 from mercat.web.desk import listings, sellers, upload
 from mercat.web.desk import orders as seller_orders
 from mercat.web.desk import products as seller_products
+from mercat.web.desk import returns as seller_returns
 from mercat.web.desk import webhooks as seller_webhooks
 from mercat.web.idempotency import Replays
 from mercat.web.middleware import Middleware
@@ -53,6 +55,7 @@ from mercat.web.networks import is_loopback
 from mercat.web.openapi import ApiDocs
 from mercat.web.operator import audit_log, flash, laws, money, overview, parked, search_rules
 from mercat.web.operator import orders as operator_orders
+from mercat.web.operator import returns as operator_returns
 from mercat.web.operator import reviews as operator_reviews
 from mercat.web.operator.laws import Audit
 from mercat.web.origin import Origins
@@ -68,6 +71,7 @@ TABLE = [
     *cart.API,
     *checkout.API,
     *orders.API,
+    *returns.API,
     *money_back.API,
     *payment_webhooks.API,
     *flash_sales.API,
@@ -82,6 +86,8 @@ TABLE = [
     *listings.API,
     *media.API,
     *seller_orders.API,
+    *seller_returns.API,
+    *operator_returns.API,
     *seller_webhooks.API,
     *search_rules.API,
     *operator_reviews.API,
@@ -97,6 +103,7 @@ PAGES = (
     checkout,
     bank,
     orders,
+    returns,
     sessions,
     account,
     recovery,
@@ -111,8 +118,10 @@ PAGES = (
     listings,
     upload,
     seller_orders,
+    seller_returns,
     seller_webhooks,
     operator_orders,
+    operator_returns,
     search_rules,
     flash,
     money,
@@ -166,6 +175,7 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (cart.API, cart.CartApi(shop)),
         (checkout.API, checkout.CheckoutApi(shop)),
         (orders.API, orders.OrdersApi(shop)),
+        (returns.API, returns.ReturnsApi(shop)),
         (money_back.API, money_back.MoneyBackApi(shop)),
         (payment_webhooks.API, payment_webhooks.PaymentWebhooksApi(shop)),
         (flash_sales.API, flash_sales.FlashSalesApi(shop)),
@@ -180,6 +190,8 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (listings.API, listings.SellerListingsApi(shop)),
         (media.API, media.MediaApi(shop)),
         (seller_orders.API, seller_orders.SellerOrdersApi(shop)),
+        (seller_returns.API, seller_returns.SellerReturnsApi(shop)),
+        (operator_returns.API, operator_returns.OperatorReturnsApi(shop)),
         (seller_webhooks.API, seller_webhooks.SellerWebhooksApi(shop)),
         (search_rules.API, search_rules.SearchRulesApi(shop)),
         (operator_orders.API, operator_orders.EverybodysOrdersApi(shop)),

@@ -17,7 +17,7 @@ SOURCES = rules.python(PACKAGE)
 READ_BY_POST = {
     "accounts": {"verify", "who"},
     "catalog": {"cards", "names", "offers"},
-    "checkout": {"outcomes", "people", "quote"},
+    "checkout": {"outcomes", "people", "preview_return", "quote"},
     "inventory": {"owned", "stock"},
     "media": {"media"},
     "notifications": {"orders_of"},
