@@ -216,7 +216,10 @@ SERVICES: dict[str, Service] = {
         reviews.Reviews, reviews.API, lambda host, db, shop: reviews.Reviews(db), dispensable=True
     ),
     "wishlist": Service(
-        wishlist.Wishlist, wishlist.API, lambda host, db, shop: wishlist.Wishlist(db), dispensable=True
+        wishlist.Wishlist,
+        wishlist.API,
+        lambda host, db, shop: wishlist.Wishlist(db, host.settings),
+        dispensable=True,
     ),
     "recommendations": Service(
         recommendations.Recommendations,
@@ -282,8 +285,8 @@ SERVICES: dict[str, Service] = {
     "webhooks": Service(
         webhooks.OutgoingWebhooks,
         webhooks.API,
-        lambda host, db, shop: webhooks.OutgoingWebhooks(db, shop.catalog, shop.orders, host.settings),
-        asks=("catalog", "orders"),
+        lambda host, db, shop: webhooks.OutgoingWebhooks(db, shop.catalog, host.settings),
+        asks=("catalog",),
         dispensable=True,
         duties=lambda shop: {
             "webhooks to sellers": shop.webhooks.keep_delivering,

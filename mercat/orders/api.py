@@ -10,6 +10,7 @@ API = [
     Route("POST", "/numbers/{number}", Orders.find),
     Route("POST", "/lists", Orders.list_of),
     Route("GET", "/newest", Orders.newest),
+    Route("POST", "/among", Orders.among),
     Route("POST", "/orders/{order_id}/moves", Orders.move_units),
     Route("POST", "/orders/{order_id}/shipments/{shipment_id}", Orders.ship),
     Route("POST", "/orders/{order_id}/arrived/{shipment_id}", Orders.arrived),

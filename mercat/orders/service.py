@@ -160,12 +160,28 @@ class Orders:
         return _page(rows, limit, total)
 
     async def newest(
-        self, before: OrderId | None = None, limit: int = 50, status: OrderStatus | None = None
+        self,
+        before: OrderId | None = None,
+        limit: int = 50,
+        status: OrderStatus | None = None,
+        since: OrderId | None = None,
     ) -> OrderPage:
         """List everybody's orders, the newest first, for the operator's desk."""
         statement = queries.newest_of_seldom if status in _SELDOM else queries.newest
-        rows = await self._db.fetch(statement, before or _LAST, limit + 1, status)
+        rows = await self._db.fetch(statement, before or _LAST, limit + 1, status, since or 0)
         return _page(rows, limit, len(rows))
+
+    async def among(
+        self,
+        order_ids: list[OrderId],
+        number: int | None = None,
+        status: OrderStatus | None = None,
+        since: OrderId | None = None,
+    ) -> list[OrderSummary]:
+        """List those of these orders, and the one with this number, that are as asked; the newest first."""
+        known = [(order_id.bucket, int(order_id)) for order_id in order_ids]
+        rows = await self._db.fetch(queries.among, *sql.columns(known, 2), number, status, since or 0)
+        return sql.rows(OrderSummary, rows)
 
     async def move_units(self, order_id: OrderId, move: UnitMove) -> Owed:
         """Decide what becomes of units of an order, once a reference: they are cancelled, announced to come

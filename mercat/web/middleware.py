@@ -170,6 +170,8 @@ class Middleware:
                 await self._turn_away(scope, refusal)(scope, receive, reply)
                 return
             receive = whole(body, receive)
+        else:
+            scope[BODY] = b""
         if at_once := self._answered_at_once(scope, given, context, reply):
             await at_once(scope, receive, reply)
             return

@@ -44,7 +44,8 @@ TAGS: dict[Tag, str] = {
 
 class PublicRoute(Route):
     """A route of the API: also what it shows, where the method answers ready bytes, and the codes of the
-    refusals that are its own. `uploads`: its body is a form with a `file`."""
+    refusals that are its own. `location`: the path of what it made, by names in its path and its answer.
+    `uploads`: its body is a form with a `file`."""
 
     def __init__(  # noqa: PLR0913  - a row of the table
         self,
@@ -61,6 +62,7 @@ class PublicRoute(Route):
         keyed: bool = False,
         headers: Mapping[str, str] | None = None,
         uploads: bool = False,
+        location: str = "",
     ) -> None:
         super().__init__(verb, path, method, needs=needs, status=status or (201 if verb == "POST" else 200))
         self.tag: Tag = tag
@@ -70,6 +72,16 @@ class PublicRoute(Route):
         self.keyed = keyed
         self.uploads = uploads
         self.headers = headers or {}
+        self.location = location
+
+    @property
+    def honours_key(self) -> bool:
+        """Whether the same `Idempotency-Key` again gets the same answer."""
+        return self.verb != "GET" and (self.keyed or self.name not in UNKEYED)
+
+
+UNKEYED = frozenset({"buy", "sign_in", "guest", "sign_out", "provider_notice"})
+"""Checkout keeps keys of its own, a notice has an id, and a session's token is not kept in the open."""
 
 
 class Endpoint(NamedTuple):

@@ -103,11 +103,19 @@ API = [
         "POST",
         "/sessions",
         SessionsApi.sign_in,
+        location="/sessions/current",
         tag="People",
         shows=SessionShown,
         refuses=["wrong_password"],
     ),
-    PublicRoute("POST", "/sessions/guest", SessionsApi.guest, tag="People", shows=SessionShown),
+    PublicRoute(
+        "POST",
+        "/sessions/guest",
+        SessionsApi.guest,
+        location="/sessions/current",
+        tag="People",
+        shows=SessionShown,
+    ),
     PublicRoute("GET", "/sessions/current", SessionsApi.me, tag="People", needs="guest"),
     PublicRoute(
         "DELETE", "/sessions/current", SessionsApi.sign_out, tag="People", needs="guest", shows=type(None)

@@ -481,6 +481,7 @@ API = [
         "POST",
         "/seller/products",
         SellerListingsApi.list_product,
+        location="/products/{product_id}",
         tag="Selling",
         needs="seller",
         refuses=["sku_taken"],
