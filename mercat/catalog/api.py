@@ -16,6 +16,8 @@ API = [
     Route("DELETE", "/sellers/{seller_id}/products/{product_id}", Listings.archive),
     Route("PATCH", "/sellers/{seller_id}/offers/{offer_id}", Offers.change_offer),
     Route("GET", "/sellers/{seller_id}/offers", Offers.of_seller),
+    Route("POST", "/sellers/{seller_id}/offers", Offers.offer_product),
+    Route("GET", "/sellers/{seller_id}/offers/{offer_id}", Offers.offer_standing),
     Route("POST", "/offers", Offers.offers),
     Route("GET", "/products/{product_id}/featured", Offers.featured),
     Route("GET", "/products/{product_id}", Products.product),

@@ -41,6 +41,19 @@ Status = Literal["active", "paused", "draft"]
 ListingStatus = Literal["active", "paused", "draft", "archived"]
 """Of a seller's product: the liveliest of their offers for it."""
 Condition = Literal["new", "used", "refurbished"]
+OfferReason = Literal[
+    "only_offer",
+    "best_price",
+    "first_at_this_price",
+    "only_new",
+    "only_in_stock",
+    "not_for_sale",
+    "sold_out",
+    "not_new",
+    "price",
+    "later_at_this_price",
+]
+"""Why an offer is featured, or is not."""
 ImportStatus = Literal["active", "draft"]
 OfferSort = Literal["newest", "cheapest", "dearest"]
 Title = Annotated[str, Meta(min_length=1, max_length=TITLE_MAX, pattern=r"\S")]
@@ -78,6 +91,32 @@ class Category(Struct, frozen=True):
     slug: str
     name: str
     parent_id: CategoryId | None = None
+
+
+class NewOffer(Struct, frozen=True, kw_only=True):
+    """A seller's offer for what another lists: of a product, or of what has this barcode. `sku_id` says of
+    which variant, where there are several."""
+
+    product_id: ProductId | None = None
+    gtin: Gtin | None = None
+    sku_id: SkuId | None = None
+    price: MinorPrice
+    quantity: StockQuantity
+    condition: Condition = "new"
+    sku: SellerSku | None = None
+
+
+class OfferStanding(Struct, frozen=True):
+    """Whether an offer is the one that its variant shows, why, and below which price it would be."""
+
+    featured: bool
+    reasons: list[OfferReason]
+    currency: str
+    price_to_win: int | None = None
+
+
+class OfferExists(Conflict):
+    """You offer this already. Change that offer instead."""
 
 
 class Image(Struct, frozen=True):

@@ -105,7 +105,7 @@ def _product(row: Any, currency: str) -> Product:
         raise Gone("This product is not sold here any more. Orders of it are kept.")
     variants = codec.decode(row["variants"], list[Variant]) if row["variants"] else []
     offers = [offer for variant in variants for offer in variant.offers]
-    offers.sort(key=lambda offer: (not offer.in_stock, offer.price, offer.offer_id))
+    offers.sort(key=lambda each: (not each.in_stock, each.condition != "new", each.price, each.offer_id))
     featured = next((offer for offer in offers if offer.offer_id == row["featured"]), None)
     images = codec.decode(row["images"], list[Image])
     return Product(

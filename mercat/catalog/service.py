@@ -33,6 +33,8 @@ class Catalog:
         self.of_seller = self._offers.of_seller
         self.change_offer = self._offers.change_offer
         self.featured = self._offers.featured
+        self.offer_product = self._offers.offer_product
+        self.offer_standing = self._offers.offer_standing
 
         self.product = self._products.product
         self.cards = self._products.cards
