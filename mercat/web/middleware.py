@@ -36,7 +36,7 @@ from mercat.kit.rpc import Caller
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
 from mercat.web.acting import Act
-from mercat.web.bodies import Bodies, RequestTimeout, whole
+from mercat.web.bodies import Bodies, RequestTimeout, body_bytes_max, whole
 from mercat.web.compression import BYTES_MIN, Compressor, coding_for, is_compressible
 from mercat.web.context import RequestContext, context_of, cookie_name
 from mercat.web.cors import Cors
@@ -168,7 +168,11 @@ class Middleware:
         if given.length or (scope["http_version"] == "2" and scope["method"] in _WITH_BODY):
             try:
                 body = scope[BODY] = await self._bodies.read(
-                    receive, network_of(address), given.length, loopback=is_loopback(address)
+                    receive,
+                    network_of(address),
+                    given.length,
+                    body_bytes_max(scope["path"]),
+                    loopback=is_loopback(address),
                 )
             except (RequestTimeout, TooManyRequests, Overloaded) as refusal:
                 reply.more.append((b"connection", b"close"))
