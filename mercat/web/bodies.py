@@ -10,17 +10,20 @@ from contextlib import suppress
 
 from starlette.types import Message, Receive
 
-from mercat.kit.http import BODY_BYTES_MAX, DISCARDED_BYTES_MAX
+from mercat.kit.http import BODY_BYTES_MAX, DISCARDED_BYTES_MAX, FILE_BYTES_MAX
 from mercat.kit.refusals import Overloaded, Refusal, TooManyRequests
 from mercat.media import UPLOAD_BYTES_MAX
 from mercat.settings import Settings
 
-_UPLOADS = frozenset({"/api/v1/media", "/desk/new"})
+_FILES = frozenset({"/api/v1/seller/imports", "/desk/upload"})
+_PICTURES = frozenset({"/api/v1/media", "/desk/new"})
 _FORMS_WITH_PICTURES = "/desk/products/"
-_UPLOAD_BYTES_MAX = UPLOAD_BYTES_MAX + BODY_BYTES_MAX
+_PICTURE_BYTES_MAX = UPLOAD_BYTES_MAX + BODY_BYTES_MAX
 """A picture, and the form around it."""
 _UPLOADS_MAX = 8
 """Long bodies that a process reads at once: each is held in memory."""
+_UPLOAD_PATIENCE = 6
+"""A long body may take so many times as long as another."""
 _DRAINED_S = 1.0
 """How long a body is read that nobody will read to its end; then its connection is closed."""
 
@@ -33,7 +36,10 @@ class RequestTimeout(Refusal):
 
 def body_bytes_max(path: str) -> int:
     """Return how long a body may be: more where pictures are uploaded."""
-    return _UPLOAD_BYTES_MAX if path in _UPLOADS or path.startswith(_FORMS_WITH_PICTURES) else BODY_BYTES_MAX
+    if path in _FILES:
+        return FILE_BYTES_MAX
+    pictures = path in _PICTURES or path.startswith(_FORMS_WITH_PICTURES)
+    return _PICTURE_BYTES_MAX if pictures else BODY_BYTES_MAX
 
 
 class Bodies:
@@ -57,8 +63,10 @@ class Bodies:
         if unfinished[network] >= (self._of_loopback if loopback else self._of_network):
             raise TooManyRequests("Your network sends too many requests that are not whole. Wait a moment.")
         is_upload = most > BODY_BYTES_MAX and not (length.isdigit() and int(length) <= BODY_BYTES_MAX)
-        if self._total >= self._of_all or (is_upload and self._long >= _UPLOADS_MAX):
+        if self._total >= self._of_all:
             raise Overloaded
+        if is_upload and self._long >= _UPLOADS_MAX:
+            raise Overloaded("Other files are being received. Send yours again in a moment.")
         self._long += is_upload
         unfinished[network] += 1
         self._total += 1
@@ -68,7 +76,7 @@ class Bodies:
                     async with asyncio.timeout(_DRAINED_S):
                         await _read(receive, most)
                 return None
-            async with asyncio.timeout(self._within_s):
+            async with asyncio.timeout(self._within_s * (_UPLOAD_PATIENCE if is_upload else 1)):
                 return await _read(receive, most)
         except TimeoutError:
             raise RequestTimeout from None

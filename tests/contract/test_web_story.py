@@ -418,6 +418,7 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
         "/account",
         "/seller/webhooks",
         "/seller/products",
+        "/seller/imports",
         "/operator/categories",
         "/operator/asked",
         "/operator/sellers",
