@@ -160,6 +160,7 @@ SERVICES: dict[str, Service] = {
         catalog.API,
         lambda host, db, shop: catalog.Catalog(db, host.cache, host.settings),
         on_checkout_path=True,
+        duties=lambda shop: {"products told again": shop.catalog.retelling.keep_retelling},
     ),
     "media": Service(
         media.Media, media.API, lambda host, db, shop: media.Media(db, host.settings.data / "media")
@@ -180,7 +181,8 @@ SERVICES: dict[str, Service] = {
     "sellers": Service(
         sellers.Sellers,
         sellers.API,
-        lambda host, db, shop: sellers.Sellers(db, shop.catalog, shop.inventory),
+        lambda host, db, shop: sellers.Sellers(db, shop.catalog, shop.inventory, host.settings),
+        duties=lambda shop: {"files of sellers": shop.sellers.imports.keep_importing},
         asks=("catalog", "inventory"),
     ),
     "payments": Service(

@@ -17,6 +17,7 @@ API = [
     Route("POST", "/emails/confirmed", Accounts.confirm_email),
     Route("POST", "/resets", Accounts.ask_reset),
     Route("POST", "/passwords/reset", Accounts.reset_password),
+    Route("POST", "/people-by-email", Accounts.find),
     Route("POST", "/operators", Accounts.create_operator),
     Route("POST", "/operators/{given}", Accounts.set_operator),
     Route("GET", "/people/{user_id}/guests", Accounts.guests_of),
@@ -25,5 +26,6 @@ API = [
     Route("GET", "/people/{user_id}/addresses/{address_id}", Accounts.address),
     Route("POST", "/people/{user_id}/payment-methods", Accounts.add_payment_method),
     Route("GET", "/people/{user_id}/payment-methods", Accounts.payment_methods),
+    Route("POST", "/payment-methods/listed", Accounts.list_payment_methods),
     Route("POST", "/addresses-and-cards", Accounts.addresses_and_cards),
 ]

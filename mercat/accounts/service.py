@@ -316,6 +316,13 @@ class Accounts:
             raise SignInFirst("Open an account first.")
         await self._update_sessions(_caller(person))
 
+    async def find(self, email: Annotated[str, IN_BODY]) -> UserId:
+        """Find the account with this e-mail address; Invalid where there is none."""
+        person = await self._db.fetchrow(queries.by_email, normal_text(email))
+        if person is None:
+            raise Invalid("Nobody has an account with this e-mail address.", pointer="/email")
+        return UserId(person["user_id"])
+
     async def create_operator(self, person: NewPerson) -> UserId:
         """Open an account that runs the shop; Invalid and EmailTaken as for any other."""
         return await self._register(person, ["shopper", "operator"])
@@ -387,6 +394,12 @@ class Accounts:
         if not await self._add_method((user_id, method_id, token, brand, last4, single_use)):
             raise TooMany
         return method_id
+
+    @set_verb()
+    async def list_payment_methods(self, methods: list[tuple[UserId, PaymentMethodId]]) -> list[None]:
+        """List ways to pay from now on that were for one purchase, but for cards that are listed already."""
+        await self._db.execute(queries.list_payment_methods, *sql.columns(methods))
+        return [None] * len(methods)
 
     async def payment_methods(self, user_id: UserId) -> list[PaymentMethod]:
         """List what this person keeps, but for cards of one purchase."""

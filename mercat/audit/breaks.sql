@@ -121,3 +121,45 @@ insert into flashsale.sale (sale_id, offer_id, product_id, title, units, seed, c
 values ('broken', -1, -1, 'x', 5, 'x', sha256('x'), now(), 2);
 insert into flashsale.turn (sale_id, place, number, user_id, units, released_at, until)
 values ('broken', 1, 1, -1, 1, now(), now()), ('broken', 2, 2, -2, 1, now() - interval '1 second', now());
+
+-- break: a unit goes one way
+alter table orders.line drop constraint units_go_one_way;
+insert into orders.orders (bucket, order_id, user_id, checkout_id, cart_id, status, subtotal, total, placed_at)
+values (0, -1, -1, -1, -1, 'confirmed', 100, 100, now());
+insert into orders.line (bucket, order_id, order_line_id, product_id, offer_id, seller_id, title, quantity, unit_price,
+    total, shipped, cancelled, refunded)
+values (0, -1, -1, -1, -1, -1, 'x', 1, 100, 100, 1, 1, 1);
+
+-- break: an order's status follows from its units
+insert into orders.orders (bucket, order_id, user_id, checkout_id, cart_id, status, subtotal, total, placed_at)
+values (0, -1, -1, -1, -1, 'shipped', 100, 100, now());
+insert into orders.line (bucket, order_id, order_line_id, product_id, offer_id, seller_id, title, quantity, unit_price,
+    total)
+values (0, -1, -1, -1, -1, -1, 'x', 1, 100, 100);
+
+-- break: units that are paid back were decided so
+insert into orders.orders (bucket, order_id, user_id, checkout_id, cart_id, status, subtotal, total, placed_at)
+values (0, -1, -1, -1, -1, 'confirmed', 100, 100, now());
+insert into orders.line (bucket, order_id, order_line_id, product_id, offer_id, seller_id, title, quantity, unit_price,
+    total, refunded)
+values (0, -1, -1, -1, -1, -1, 'x', 1, 100, 100, 1);
+
+-- break: what was decided to be paid back is paid back
+insert into orders.orders (bucket, order_id, user_id, checkout_id, cart_id, status, subtotal, total, placed_at)
+values (0, -1, -1, -1, -1, 'confirmed', 100, 100, now());
+insert into orders.line (bucket, order_id, order_line_id, product_id, offer_id, seller_id, title, quantity, unit_price,
+    total)
+values (0, -1, -1, -1, -1, -1, 'x', 1, 100, 100);
+insert into orders.history (bucket, order_id, reference, what, who, detail)
+values (0, -1, 'refund/-1', 'refunded', 'operator', '{"goods": [],
+    "parts": [{"seller_id": -1, "price": 100, "discount": 0, "tax": 0, "shipping": 0}]}');
+
+-- break: no seller's part pays back more than it cost
+insert into orders.orders (bucket, order_id, user_id, checkout_id, cart_id, status, subtotal, total, placed_at)
+values (0, -1, -1, -1, -1, 'confirmed', 100, 100, now());
+insert into orders.line (bucket, order_id, order_line_id, product_id, offer_id, seller_id, title, quantity, unit_price,
+    total)
+values (0, -1, -1, -1, -1, -1, 'x', 1, 100, 100);
+insert into orders.history (bucket, order_id, reference, what, who, detail)
+values (0, -1, 'refund/-1', 'refunded', 'operator', '{"goods": [],
+    "parts": [{"seller_id": -1, "price": 101, "discount": 0, "tax": 0, "shipping": 0}]}');

@@ -235,3 +235,69 @@ select count(*) as checked,
     count(*) filter (where released_at < latest or place > serving or place > drawn and number <> place)
         + (select count(*) from passed_over) as violations
 from turns;
+
+-- law: a unit goes one way
+select count(*) as checked, count(*) filter (where not (
+    cancelled + shipped <= quantity and delivered <= shipped and coming_back + returned <= shipped
+    and refunded between cancelled + returned and quantity and least(cancelled, coming_back, returned) >= 0))
+    as violations
+from orders.line;
+
+-- law: an order's status follows from its units
+-- What is cancelled is not waited for.
+with units as (
+    select bucket, order_id, case when bool_and(cancelled = quantity) then 'cancelled'
+        when bool_and(delivered = quantity - cancelled) then 'delivered'
+        when bool_and(shipped = quantity - cancelled) then 'shipped'
+        when bool_or(shipped > 0) then 'partially_shipped' else 'confirmed' end as status
+    from orders.line group by 1, 2
+)
+select count(*) as checked, count(*) filter (where u.status <> o.status) as violations
+from orders.orders o join units u using (bucket, order_id) where o.status <> 'refused';
+
+-- law: units that are paid back were decided so
+-- Release 0.1.0 wrote neither the line of what came back nor the units of what was cancelled.
+with decided as (
+    select h.bucket, h.order_id, (g ->> 'order_line_id')::bigint as order_line_id, sum((g ->> 'quantity')::int) as units
+    from orders.history h, jsonb_array_elements(h.detail -> 'goods') g
+    where h.what in ('cancelled', 'returned', 'refunded') and h.detail ? 'parts'
+    group by 1, 2, 3
+), old as (
+    select bucket, order_id from orders.history
+    where what in ('cancelled', 'returned') and not detail ? 'parts'
+)
+select count(*) as checked,
+    count(*) filter (where l.refunded <> least(l.quantity, coalesce(d.units, 0))) as violations
+from orders.line l
+left join decided d using (bucket, order_id, order_line_id)
+where not exists (select from old where old.bucket = l.bucket and old.order_id = l.order_id);
+
+-- law: what was decided to be paid back is paid back
+with owed as (
+    select h.order_id, sum((p ->> 'price')::bigint - (p ->> 'discount')::bigint + (p ->> 'tax')::bigint
+        + (p ->> 'shipping')::bigint) as amount
+    from orders.history h, jsonb_array_elements(h.detail -> 'parts') p
+    where h.what in ('cancelled', 'returned', 'refunded') group by 1
+), back as (
+    select p.order_id, sum(r.amount) as amount
+    from payments.refund r join payments.payment p using (payment_id) where p.status = 'captured' group by 1
+)
+select count(*) as checked,
+    count(*) filter (where coalesce(w.amount, 0) <> coalesce(b.amount, 0)) as violations
+from owed w full join back b using (order_id) join orders.orders o using (order_id)
+where o.status <> 'refused'
+    and not exists (select from checkout.undoing u where u.order_id = o.order_id and u.done_at is null)
+    and not exists (select from orders.history h where h.bucket = o.bucket and h.order_id = o.order_id
+        and h.what in ('cancelled', 'returned') and not h.detail ? 'parts');
+
+-- law: no seller's part pays back more than it cost
+with back as (
+    select h.bucket, h.order_id, (p ->> 'seller_id')::bigint as seller_id, sum((p ->> 'price')::bigint) as price,
+        sum((p ->> 'shipping')::bigint) as shipping
+    from orders.history h, jsonb_array_elements(h.detail -> 'parts') p
+    where h.what in ('cancelled', 'returned', 'refunded') group by 1, 2, 3
+)
+select count(*) as checked, count(*) filter (where b.shipping > o.shipping or b.price > (
+    select sum(l.total) from orders.line l
+    where l.bucket = b.bucket and l.order_id = b.order_id and l.seller_id = b.seller_id)) as violations
+from back b join orders.orders o using (bucket, order_id);

@@ -6,7 +6,8 @@
     formatted.py   descriptions with HTML: made safe, and their plain words
     offers.py      prices and states of what is sold
     products.py    what shoppers read, behind a cache of two levels
-    categories.py  the tree, and slugs
+    categories.py  the tree, and slugs; tree.py decides what becomes of it
+    retelling.py   products told again because their category or seller changed
     imports.py     taking a batch from elsewhere; importing.py reads files, formats/ has one format a file
     changes.py     what follows stock and ratings, and tells caches
 
@@ -15,21 +16,31 @@ version and tells the whole of it once.
 """
 
 from mercat.catalog.api import API
-from mercat.catalog.columns import BadField, Columns
-from mercat.catalog.formats import recognise
-from mercat.catalog.importing import ImportProgress, NotProducts, RowNote, import_file
+from mercat.catalog.columns import BadField, Columns, path_names
+from mercat.catalog.formats import FORMATS, NoSuchFormat, check_format, recognise
+from mercat.catalog.importing import CategoryMap, ImportProgress, NotProducts, RowNote, import_file
 from mercat.catalog.messages import (
     IMAGES_MAX,
     VARIANTS_MAX,
+    AskedCategory,
     Attribute,
     Attributes,
     Brand,
     Breadcrumb,
     Category,
+    CategoryChange,
+    CategoryDecision,
+    CategoryExists,
+    CategoryMaking,
     CategoryName,
+    CategoryNotEmpty,
+    CategoryPath,
+    CategoryTitle,
+    CategoryUnknown,
     Changed,
     ChangedTexts,
     Condition,
+    CountedOffer,
     CurrencyCode,
     Description,
     ExternalId,
@@ -41,6 +52,7 @@ from mercat.catalog.messages import (
     Image,
     Images,
     ImageUrl,
+    ImportBatch,
     Imported,
     ImportRow,
     ImportVariant,
@@ -66,6 +78,7 @@ from mercat.catalog.messages import (
     ProductName,
     ProductOffer,
     ProductTexts,
+    RefusedProduct,
     SellerSku,
     SkuTaken,
     Status,
@@ -74,14 +87,16 @@ from mercat.catalog.messages import (
     VariantOptions,
     texts_of,
 )
-from mercat.catalog.rules import given_texts
+from mercat.catalog.rules import given_texts, path_key
 from mercat.catalog.service import Catalog
 from mercat.catalog.variants import matched
 
 __all__ = [
     "API",
+    "FORMATS",
     "IMAGES_MAX",
     "VARIANTS_MAX",
+    "AskedCategory",
     "Attribute",
     "Attributes",
     "BadField",
@@ -89,11 +104,21 @@ __all__ = [
     "Breadcrumb",
     "Catalog",
     "Category",
+    "CategoryChange",
+    "CategoryDecision",
+    "CategoryExists",
+    "CategoryMaking",
+    "CategoryMap",
     "CategoryName",
+    "CategoryNotEmpty",
+    "CategoryPath",
+    "CategoryTitle",
+    "CategoryUnknown",
     "Changed",
     "ChangedTexts",
     "Columns",
     "Condition",
+    "CountedOffer",
     "CurrencyCode",
     "Description",
     "ExternalId",
@@ -105,6 +130,7 @@ __all__ = [
     "Image",
     "ImageUrl",
     "Images",
+    "ImportBatch",
     "ImportProgress",
     "ImportRow",
     "ImportVariant",
@@ -118,6 +144,7 @@ __all__ = [
     "MinorPrice",
     "NewOffer",
     "NewProduct",
+    "NoSuchFormat",
     "NotProducts",
     "Offer",
     "OfferExists",
@@ -132,6 +159,7 @@ __all__ = [
     "ProductName",
     "ProductOffer",
     "ProductTexts",
+    "RefusedProduct",
     "RowNote",
     "SellerSku",
     "SkuTaken",
@@ -139,9 +167,12 @@ __all__ = [
     "Title",
     "Variant",
     "VariantOptions",
+    "check_format",
     "given_texts",
     "import_file",
     "matched",
+    "path_key",
+    "path_names",
     "recognise",
     "texts_of",
 ]

@@ -5,6 +5,7 @@ from typing import Annotated, Any, NamedTuple
 
 import asyncpg
 import msgspec
+import structlog
 from asyncpg.pool import PoolConnectionProxy
 
 from mercat import ids
@@ -51,6 +52,7 @@ from mercat.orders.messages import (
 )
 
 queries = sql.load("mercat.orders")
+log = structlog.get_logger("mercat.orders")
 _SELDOM = ("partially_shipped", "shipped", "cancelled")
 _LAST = 2**63 - 1
 _ROWS_MAX = 1_500
@@ -119,16 +121,20 @@ class Orders:
 
     async def refuse(self, order: NewOrder) -> None:
         """Give an order up before it is made: a create that comes later is refused. NotCancellable where it
-        was made already."""
-        status = await self._db.fetchval(
-            queries.refuse,
-            order.order_id.bucket,
-            order.order_id,
-            order.user_id,
-            order.checkout_id,
-            order.cart_id,
-            order.placed_at,
-        )
+        was made already.
+
+        Where the database does not store even that, it is enough that the order is not there."""
+        bucket, order_id = order.order_id.bucket, order.order_id
+        row = bucket, order_id, order.user_id, order.checkout_id, order.cart_id, order.placed_at
+        try:
+            status = await self._db.fetchval(queries.refuse, *row)
+        except asyncpg.PostgresConnectionError:
+            raise
+        except asyncpg.PostgresError as error:
+            log.warning("a refused order leaves no mark", order=str(order_id), reason=repr(error))
+            [(_, status)] = await self._db.fetch(queries.states, [bucket], [order_id]) or [
+                (order_id, "refused")
+            ]
         if status != "refused":
             raise NotCancellable
 
@@ -223,7 +229,7 @@ class Orders:
             if move.kind == "cancel" and not owed.goods:
                 return owed  # nothing was left of it
             owed = msgspec.structs.replace(owed, reason=move.reason)
-            happened = _Happened(move.reference, _HAPPENED[move.kind], move.who, codec.text(owed))
+            happened = _Happened(move.reference, _HAPPENED[move.kind], move.who, codec.inner_text(owed))
             lines = state.lines, after
             cancelled = _cancelled(order_id, order, lines, owed, move) if move.kind == "cancel" else None
             await self._settle(db, order_id, order, lines, happened, cancelled)
@@ -301,7 +307,7 @@ class Orders:
                     raise NotReturnable
                 return _decided(known, state)
             after, owed = rules.take_back(state.status, state.amounts, state.lines, lines, state.given)
-            happened = _Happened(reference, "returned", "shopper", codec.text(owed))
+            happened = _Happened(reference, "returned", "shopper", codec.inner_text(owed))
             await self._settle(db, order_id, order, (state.lines, after), happened)
             return owed
 
@@ -472,11 +478,10 @@ def _decided(row: Any, state: rules.OrderState) -> Owed:
     """Read what a decision came to, as this release wrote it or the one before."""
     if row["detail"] == "{}":
         return rules.everything(state.amounts, state.lines)
-    owed = codec.decode(row["detail"], Owed)
-    if owed.goods and not owed.parts and row["what"] == "returned":
+    if row["what"] == "returned" and '"parts"' not in row["detail"]:
         old = codec.decode(row["detail"], _OldReturn)
         return rules.of_old_return(old.goods, old.tax, old.discount)
-    return owed
+    return codec.decode(row["detail"], Owed)
 
 
 def _parts(order: Any, lines: list[OrderLineView]) -> list[Part]:

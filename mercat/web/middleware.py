@@ -35,7 +35,8 @@ from mercat.kit.refusals import (
 from mercat.kit.rpc import Caller
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
-from mercat.web.bodies import Bodies, RequestTimeout, body_bytes_max, whole
+from mercat.web.acting import Act
+from mercat.web.bodies import Bodies, RequestTimeout, whole
 from mercat.web.compression import BYTES_MIN, Compressor, coding_for, is_compressible
 from mercat.web.context import RequestContext, context_of, cookie_name
 from mercat.web.cors import Cors
@@ -50,6 +51,8 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _TOKENS_MAX = 50_000
 _ETAG_BYTES_MAX = 1_000_000
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_FILES = frozenset({"/api/v1/seller/imports", "/api/v1/media", "/desk/upload"})
+"""Where files are sent, which may be large."""
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 """What may have a body in HTTP/2 without saying how long it is."""
 _ALWAYS_OPEN = frozenset({"/health", "/ready", "/metrics"})
@@ -92,10 +95,17 @@ class Who(Protocol):
 class Middleware:
     """Ask the application behind it only what may come in.
 
-    `who` says whose a session's token is; `cache` counts requests; `turn_away` tells who may not come in."""
+    `who` says whose a session's token is, `act` for whom they act; `cache` counts requests; `turn_away` tells
+    who may not come in."""
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, who: Who, cache: Store, turn_away: TurnAway = _as_problem
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        who: Who,
+        cache: Store,
+        turn_away: TurnAway = _as_problem,
+        act: Act | None = None,
     ) -> None:
         self._app = app
         self._account = Limit(settings.account_rate, settings.account_burst)
@@ -130,6 +140,7 @@ class Middleware:
         }
         self._turn_away = turn_away
         self._who = who
+        self._act = act
         self._take = RequestLimits(Limits(cache)).take
         self._users: dict[str, UserId] = {}
         self._authenticate = self.authenticate
@@ -162,8 +173,8 @@ class Middleware:
                     receive,
                     network_of(address),
                     given.length,
-                    body_bytes_max(scope["path"]),
                     loopback=is_loopback(address),
+                    is_file=scope["path"] in _FILES,
                 )
             except (RequestTimeout, TooManyRequests, Overloaded) as refusal:
                 reply.more.append((b"connection", b"close"))
@@ -249,7 +260,9 @@ class Middleware:
             context.counted = True
             _refuse_empty(await self._take([self._account_bucket(caller.user_id)]))
         context.caller, context.asked = caller, True
-        return caller
+        if caller and self._act:
+            context.caller = await self._act(request, caller)
+        return context.caller
 
     def _host_refusal(self, scope: Scope, hosts: list[bytes]) -> Refusal | None:
         """Say why a request's host is not answered, if it is not; probes may ask by any name."""

@@ -19,7 +19,7 @@ from mercat.payments import Payment
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.errors import RefusalMessage
-from mercat.web.forms import id_of, number_in
+from mercat.web.forms import Form, FormErrors, id_of, number_in, read_form
 from mercat.web.money_back import WHOLE, CancelBody, cancel_ask
 from mercat.web.order_shown import OrderKey, OrderShown, has_key, order_of, order_shown, shopper_of
 from mercat.web.pages import Pages
@@ -202,6 +202,20 @@ class OrderPages:
             guest=caller is None or caller.guest,
         )
 
+    async def find(self, request: Request) -> Response:
+        return await self._pages.page(request, "orders_find.html", form=Form(OrderWanted), sent="")
+
+    async def send_letter(self, request: Request) -> Response:
+        """Send the letter of an order again, and say the same whether there is one."""
+        given = await self._pages.form(request)
+        wanted = read_form(given, OrderWanted)
+        if isinstance(wanted, FormErrors):
+            form = Form(OrderWanted, given, wanted)
+            return await self._pages.page(request, "orders_find.html", 422, form=form, sent="")
+        await self._shop.orders.find(parse_number(wanted.number) or 0, wanted.email)
+        form = Form(OrderWanted)
+        return await self._pages.page(request, "orders_find.html", form=form, sent=wanted.number)
+
     async def order(
         self,
         request: Request,
@@ -265,7 +279,8 @@ def _way(order: Order) -> list[TimelineStep]:
     """List what happened to the order, and what is still to come."""
     said = {
         "confirmed": "Ordered and paid",
-        "cancelled": "Cancelled",
+        "cancelled": "Something was cancelled" if order.status != "cancelled" else "Cancelled",
+        "refunded": "Money was paid back",
         "shipped": "A parcel was shipped",
         "delivered": "A parcel arrived",
         "return_asked": "You asked to send something back",
@@ -289,7 +304,7 @@ def _way(order: Order) -> list[TimelineStep]:
         steps.append(TimelineStep("Everything shipped", tone="next"))
     if order.status in ("confirmed", "partially_shipped", "shipped"):
         steps.append(TimelineStep("Delivered", more=promised, tone="next"))
-    if order.status == "delivered":
+    if order.status == "delivered" and not any(line.returned or line.coming_back for line in order.lines):
         steps.append(TimelineStep("Everything is there"))
     return steps
 
@@ -350,6 +365,8 @@ def _shown(line: OrderLineView, quantity: int) -> dict[str, Any]:
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     orders = OrderPages(pages, shop)
     return [
+        pages.route("/orders/find", orders.find),
+        pages.route("/orders/find", orders.send_letter, "POST"),
         pages.route("/orders", orders.orders),
         pages.route("/orders/{order_id}", orders.order),
         pages.route("/orders/{order_id}/cancel", orders.cancel, "POST"),

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from mercat import money
 from mercat.countries import SERVED
+from mercat.ids import number_shown
 from mercat.kit import clock
 from mercat.media import sizes_of
 from mercat.payments import ProviderDeclaration, declaration
@@ -254,6 +255,7 @@ def environment(
         "moment": moment,
         "money": money.words,
         "paragraphs": paragraphs,
+        "order_number": number_shown,
         "short": short,
         "shown_at": shown_at,
         "sizes": sizes_of,

@@ -10,11 +10,11 @@ from scene import GIVEN_UP, LAPSED, WALKED_AWAY, Scene
 
 from mercat import ids
 from mercat.app import build_shop
-from mercat.checkout import CartEmpty, CheckoutInProgress, KeyReused, PriceChanged, Ship
+from mercat.checkout import CancelAsk, CartEmpty, CheckoutInProgress, KeyReused, PriceChanged, RefundAsk, Ship
 from mercat.checkout.messages import LineQuantity
 from mercat.kit.refusals import NotFound
 from mercat.kit.rpc import Caller
-from mercat.orders import NotCancellable
+from mercat.orders import NotCancellable, NotShippable
 from mercat.payments import ChallengeOutcome, Webhook
 from mercat.payments.messages import RefundRequest
 
@@ -247,6 +247,45 @@ async def test_cancelling_while_the_payment_is_captured_gives_all_back_or_finds_
     await two.race(scenes)
 
 
+async def test_a_payment_that_is_approved_and_abandoned_at_once_is_an_order_or_nothing(two):
+    async def scenes():
+        scene = await two.scene()
+        said = await two.one.checkout.buy(scene.ann, "k", await scene.ask("tok_3ds"))
+
+        async def check(*results):
+            allowed(results, 201, 402, CheckoutInProgress)
+            [answer] = await scene.answers()
+            bought = answer["status"] == 201
+            assert len(await scene.orders()) == bought
+            assert (await scene.charged(), await scene.left()) == ((1, (8, 0)) if bought else (0, (10, 0)))
+
+        return [
+            two.one.checkout.challenge(ticket_of(said), ChallengeOutcome("approve")),
+            two.two.checkout.abandon(scene.ann, "k"),
+        ], check
+
+    await two.race(scenes)
+
+
+async def test_another_key_for_a_cart_whose_payment_waits_buys_it_once(two):
+    async def scenes():
+        scene = await two.scene()
+        said = await two.one.checkout.buy(scene.ann, "k", await scene.ask("tok_3ds"))
+        ask = await scene.ask()
+
+        async def check(*results):
+            allowed(results, 201, 402, CheckoutInProgress, CartEmpty)
+            orders = len(await scene.orders())
+            assert (orders, await scene.charged(), await scene.left()) == (1, 1, (8, 0)), results
+
+        return [
+            two.one.checkout.challenge(ticket_of(said), ChallengeOutcome("approve")),
+            two.two.checkout.buy(scene.ann, "other", ask),
+        ], check
+
+    await two.race(scenes)
+
+
 async def test_one_refund_asked_for_twice_is_one(two):
     async def scenes():
         scene = await two.scene()
@@ -403,6 +442,100 @@ async def test_a_notice_and_a_browser_that_come_together_make_one_order(two):
         return [
             two.one.checkout.resume(checkout_id),
             two.two.checkout.receive_webhook(Webhook("sandbox", body, signature)),
+        ], check
+
+    await two.race(scenes)
+
+
+async def test_a_unit_is_cancelled_or_shipped_never_both(two):
+    async def scenes():
+        scene = await two.scene()
+        order = await bought(scene, two.one)  # two tins
+        [line] = order.lines
+        bob = Caller(ids.new(ids.UserId), frozenset({"seller"}), scene.seller)
+        one, both = [LineQuantity(line.order_line_id, 1)], [LineQuantity(line.order_line_id, 2)]
+
+        async def check(cancelled, shipped):
+            [now] = (await two.one.orders.order(order.order_id, [scene.ann.user_id])).lines
+            if isinstance(cancelled, NotCancellable):
+                assert (now.cancelled, now.shipped) == (0, 2), (cancelled, shipped)
+            else:
+                assert isinstance(shipped, NotShippable), (cancelled, shipped)
+                assert (now.cancelled, now.shipped, now.refunded) == (1, 0, 1)
+            [payment] = await two.one.payments.of_order(order.order_id)
+            assert payment.refunded == (1_062 if now.cancelled else 0)
+            assert await scene.left() == (9 if now.cancelled else 8, 0)
+
+        return [
+            two.one.checkout.cancel(scene.ann, order.order_id, CancelAsk(one)),
+            two.two.checkout.ship(bob, Ship(order.order_id, both, "Post", "T-1")),
+        ], check
+
+    await two.race(scenes)
+
+
+@pytest.mark.parametrize("other", ["shopper", "seller"])
+async def test_what_two_parties_cancel_at_once_is_paid_back_and_put_back_once(two, other):
+    async def scenes():
+        scene = await two.scene()
+        order = await bought(scene, two.one)
+        units = CancelAsk([LineQuantity(order.lines[0].order_line_id, 2)])
+        bob = Caller(ids.new(ids.UserId), frozenset({"seller"}), scene.seller)
+        olga = Caller(ids.new(ids.UserId), frozenset({"operator"}))
+
+        async def check(*results):
+            kinds = sorted(type(result).__name__ for result in results)
+            assert kinds == ["NotCancellable", "Order"], results
+            [payment] = await two.one.payments.of_order(order.order_id)
+            assert [refund.amount for refund in payment.refunds] == [order.total]
+            assert await scene.left() == (10, 0)
+
+        party = scene.ann if other == "shopper" else bob
+        return [
+            two.one.checkout.cancel(party, order.order_id, units, other),
+            two.two.checkout.cancel(olga, order.order_id, units, "operator"),
+        ], check
+
+    await two.race(scenes)
+
+
+async def test_refunds_of_seller_and_operator_at_once_are_never_more_than_was_paid(two):
+    async def scenes():
+        scene = await two.scene()
+        order = await bought(scene, two.one)
+        bob = Caller(ids.new(ids.UserId), frozenset({"seller"}), scene.seller)
+        olga = Caller(ids.new(ids.UserId), frozenset({"operator"}))
+        all_of_it = RefundAsk(amount=order.total, reason="Sorry.", once="k")
+        units = RefundAsk(lines=[LineQuantity(order.lines[0].order_line_id, 1)], reason="Chipped.", once="k")
+
+        async def check(*results):
+            kinds = sorted(type(result).__name__ for result in results)
+            assert kinds == ["ExceedsCaptured", "Refund"], results
+            [payment] = await two.one.payments.of_order(order.order_id)
+            assert payment.refunded in (order.total, 1_062)
+
+        return [
+            two.one.checkout.refund(bob, order.order_id, units, "seller"),
+            two.two.checkout.refund(olga, order.order_id, all_of_it, "operator"),
+        ], check
+
+    await two.race(scenes)
+
+
+async def test_one_refund_key_pressed_twice_is_one_refund(two):
+    async def scenes():
+        scene = await two.scene()
+        order = await bought(scene, two.one)
+        olga = Caller(ids.new(ids.UserId), frozenset({"operator"}))
+        some = RefundAsk(amount=500, reason="Sorry.", once="k")
+
+        async def check(*results):
+            assert len({refund.refund_id for refund in results}) == 1, results
+            [payment] = await two.one.payments.of_order(order.order_id)
+            assert payment.refunded == 500
+
+        return [
+            shop.checkout.refund(olga, order.order_id, some, "operator") for shop in (two.one, two.two)
         ], check
 
     await two.race(scenes)

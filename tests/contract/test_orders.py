@@ -485,6 +485,18 @@ async def test_a_refund_without_goods_never_exceeds_what_is_left(orders):
         await orders.move_units(order.order_id, moving(order, "refund", amount=1, who="operator"))
 
 
+async def test_what_was_paid_back_before_it_came_back_is_not_paid_again(orders):
+    order = await placed(orders, 2)
+    await shipped_and_there(orders, order)
+    everything = moving(order, "refund", amount=order.total, who="operator")
+    await orders.move_units(order.order_id, everything)
+    await orders.move_units(order.order_id, moving(order, "ask_return", 2))
+    for _ in range(2):
+        assert (await orders.move_units(order.order_id, moving(order, "receive_return", 1))).amount == 0
+    line = await line_of(orders, order)
+    assert (line.returned, line.refunded) == (2, 2)
+
+
 async def test_a_move_that_was_given_up_is_never_decided(orders):
     order = await placed(orders, 2)
     ask = moving(order, "cancel", 1)

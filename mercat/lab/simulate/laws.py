@@ -85,6 +85,13 @@ select (select count(*) from events.parked)
             where coalesce(s.order_id, o.order_id) = o.order_id and s.status is distinct from part.status)))
 """
 
+_KEYS = """
+select count(*) from (
+    select from orders.history h where h.order_id = any($1::bigint[]) and h.what = 'refunded'
+    group by h.order_id, h.who having count(*) > 1
+) twice
+"""
+"""Each party asks for one refund of an order, by one key."""
 _NOTHING_LEFT = {
     "nothing is left undecided": "select count(*) from checkout.running",
     "nothing is left held": "select count(*) from inventory.reservation where state = 'held'",
@@ -122,6 +129,8 @@ async def broken_laws(reader: asyncpg.Connection, seen: Seen) -> list[str]:
     orders = list(seen.orders)
     if await reader.fetchval(_BACK, orders):
         broken.append("what came back was put back and paid back, once")
+    if await reader.fetchval(_KEYS, orders):
+        broken.append("a key is one refund, however often it comes")
     if await reader.fetchval(_TOLD, orders, seen.log_before):
         broken.append("every fact is told once, in its order")
     if await reader.fetchval(_FOLLOWED, orders):

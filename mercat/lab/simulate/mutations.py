@@ -6,12 +6,15 @@ database would stop the bug by itself, drops that in the simulator's own databas
 
 import asyncio
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from msgspec import structs
 
-from mercat.checkout import CheckoutAnswer
-from mercat.ids import CheckoutId
+from mercat.checkout import CheckoutAnswer, RefundAsk, Staff
+from mercat.ids import CheckoutId, OrderId
+from mercat.kit.rpc import Caller
+from mercat.payments import Refund
 from mercat.pricing import PricedLine
 from mercat.shop import Shop
 
@@ -97,6 +100,19 @@ def _forget(shop: Shop) -> None:
         return 0
 
     _replace(shop.checkout.aftercare, "recover", recover)
+
+
+def _forget_keys(shop: Shop) -> None:
+    checkout: Any = shop.checkout
+    real = checkout.refund
+    times = count()
+
+    async def refund(caller: Caller, order_id: OrderId, ask: RefundAsk, by: Staff) -> Refund:
+        return await real(
+            caller, order_id, structs.replace(ask, once=f"{ask.once}/{id(times)}/{next(times)}"), by
+        )
+
+    _replace(checkout, "refund", refund)
 
 
 _ANYHOW = "from (select 1 where (select count(*) from act) >= 0) a, unnest($3::bigint[], $4::int[])"
@@ -186,5 +202,28 @@ MUTATIONS: dict[str, Mutation] = {
         drops=("flashsale.sale sale_never_oversold",),
     ),
     "forgotten-cancel": Mutation("what broke off while an order was given up stays so", spoil=_forget),
+    "ships-cancelled": Mutation(
+        "a decision does not see what was cancelled of a line",
+        rewrites={"orders.lines": (("unit_price, cancelled,", "unit_price, 0 as cancelled,"),)},
+    ),
+    "forgotten-key": Mutation("a refund asked for again with its key is another one", spoil=_forget_keys),
+    "uncapped-refund": Mutation(
+        "what was refunded without goods is forgotten when more is paid back",
+        rewrites={
+            "orders.decisions": (("('cancelled', 'returned', 'refunded')", "('cancelled', 'returned')"),)
+        },
+    ),
+    "uncounted-refund": Mutation(
+        "units that are refunded without goods are not counted",
+        rewrites={"orders.set_lines": (("refunded = n.refunded", "refunded = l.refunded"),)},
+    ),
+    "status-left-behind": Mutation(
+        "an order keeps its status when its units move",
+        rewrites={"orders.set_status": (("where bucket", "where false and bucket"),)},
+    ),
+    "list-left-behind": Mutation(
+        "a packing list does not hear of cancelled units",
+        rewrites={"fulfilment.cancel_units": (("o.cancelled || told.units", "o.cancelled"),)},
+    ),
     "answer-before-commit": Mutation("a final answer is given before it is stored", spoil=_answer_first),
 }
