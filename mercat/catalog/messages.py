@@ -41,7 +41,6 @@ Status = Literal["active", "paused", "draft"]
 ListingStatus = Literal["active", "paused", "draft", "archived"]
 """Of a seller's product: the liveliest of their offers for it."""
 Condition = Literal["new", "used", "refurbished"]
-ImportStatus = Literal["active", "paused", "draft"]
 OfferReason = Literal[
     "only_offer",
     "best_price",
@@ -55,6 +54,7 @@ OfferReason = Literal[
     "later_at_this_price",
 ]
 """Why an offer is featured, or is not."""
+ImportStatus = Literal["active", "paused", "draft"]
 OfferSort = Literal["newest", "cheapest", "dearest"]
 Title = Annotated[str, Meta(min_length=1, max_length=TITLE_MAX, pattern=r"\S")]
 Description = Annotated[str, Meta(max_length=DESCRIPTION_MAX)]
@@ -98,6 +98,32 @@ class Category(Struct, frozen=True):
     parent_id: CategoryId | None = None
 
 
+class NewOffer(Struct, frozen=True, kw_only=True):
+    """A seller's offer for what another lists: of a product, or of what has this barcode. `sku_id` says of
+    which variant, where there are several."""
+
+    product_id: ProductId | None = None
+    gtin: Gtin | None = None
+    sku_id: SkuId | None = None
+    price: MinorPrice
+    quantity: StockQuantity
+    condition: Condition = "new"
+    sku: SellerSku | None = None
+
+
+class OfferStanding(Struct, frozen=True):
+    """Whether an offer is the one that its variant shows, why, and below which price it would be."""
+
+    featured: bool
+    reasons: list[OfferReason]
+    currency: str
+    price_to_win: int | None = None
+
+
+class OfferExists(Conflict):
+    """You offer this already. Change that offer instead."""
+
+
 class CategoryChange(Struct, frozen=True, kw_only=True):
     """What an operator wants otherwise of a category; what is not given stays. Merged into another it is
     gone: its products and what is below it are the other's."""
@@ -134,32 +160,6 @@ class CategoryExists(Conflict):
 
 class CategoryNotEmpty(Conflict):
     """There are products or categories in it. Merge it into another category instead."""
-
-
-class NewOffer(Struct, frozen=True, kw_only=True):
-    """A seller's offer for what another lists: of a product, or of what has this barcode. `sku_id` says of
-    which variant, where there are several."""
-
-    product_id: ProductId | None = None
-    gtin: Gtin | None = None
-    sku_id: SkuId | None = None
-    price: MinorPrice
-    quantity: StockQuantity
-    condition: Condition = "new"
-    sku: SellerSku | None = None
-
-
-class OfferStanding(Struct, frozen=True):
-    """Whether an offer is the one that its variant shows, why, and below which price it would be."""
-
-    featured: bool
-    reasons: list[OfferReason]
-    currency: str
-    price_to_win: int | None = None
-
-
-class OfferExists(Conflict):
-    """You offer this already. Change that offer instead."""
 
 
 class Image(Struct, frozen=True):

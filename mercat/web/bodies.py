@@ -12,18 +12,11 @@ from starlette.types import Message, Receive
 
 from mercat.kit.http import BODY_BYTES_MAX, DISCARDED_BYTES_MAX, FILE_BYTES_MAX
 from mercat.kit.refusals import Overloaded, Refusal, TooManyRequests
-from mercat.media import UPLOAD_BYTES_MAX
 from mercat.settings import Settings
 
-_FILES = frozenset({"/api/v1/seller/imports", "/desk/upload"})
-_PICTURES = frozenset({"/api/v1/media", "/desk/new"})
-_FORMS_WITH_PICTURES = "/desk/products/"
-_PICTURE_BYTES_MAX = UPLOAD_BYTES_MAX + BODY_BYTES_MAX
-"""A picture, and the form around it."""
-_UPLOADS_MAX = 8
-"""Long bodies that a process reads at once: each is held in memory."""
-_UPLOAD_PATIENCE = 6
-"""A long body may take so many times as long as another."""
+_FILES_AT_ONCE = 4
+_FILE_PATIENCE = 6
+"""A file may take so many times as long as another body."""
 _DRAINED_S = 1.0
 """How long a body is read that nobody will read to its end; then its connection is closed."""
 
@@ -32,14 +25,6 @@ class RequestTimeout(Refusal):
     """The request did not arrive in full in time. Nothing was done; send it again."""
 
     status = 408
-
-
-def body_bytes_max(path: str) -> int:
-    """Return how long a body may be: more where pictures are uploaded."""
-    if path in _FILES:
-        return FILE_BYTES_MAX
-    pictures = path in _PICTURES or path.startswith(_FORMS_WITH_PICTURES)
-    return _PICTURE_BYTES_MAX if pictures else BODY_BYTES_MAX
 
 
 class Bodies:
@@ -52,22 +37,32 @@ class Bodies:
         self._of_all = 2 * settings.requests_at_once
         self._unfinished: Counter[str] = Counter()
         self._total = 0
-        self._long = 0
+        self._files = 0
 
     async def read(
-        self, receive: Receive, network: str, length: bytes, most: int = BODY_BYTES_MAX, *, loopback: bool
+        self, receive: Receive, network: str, length: bytes, *, loopback: bool, is_file: bool = False
     ) -> bytes | None:
-        """Read a body; None is one of more than `most` bytes. Raise RequestTimeout when it is not whole in
-        time, and TooManyRequests or Overloaded at once where too many are unfinished."""
+        """Read a body; None is one that is too large. Raise RequestTimeout when it is not whole in time, and
+        TooManyRequests or Overloaded at once where too many are unfinished. `is_file`: it may be large, and
+        few of them are read at once."""
+        if is_file:
+            if self._files >= _FILES_AT_ONCE:
+                raise Overloaded("Other files are being received. Send yours again in a moment.")
+            self._files += 1
+            try:
+                return await self._read_whole(receive, network, length, loopback, FILE_BYTES_MAX)
+            finally:
+                self._files -= 1
+        return await self._read_whole(receive, network, length, loopback, BODY_BYTES_MAX)
+
+    async def _read_whole(
+        self, receive: Receive, network: str, length: bytes, loopback: bool, most: int
+    ) -> bytes | None:
         unfinished = self._unfinished
         if unfinished[network] >= (self._of_loopback if loopback else self._of_network):
             raise TooManyRequests("Your network sends too many requests that are not whole. Wait a moment.")
-        is_upload = most > BODY_BYTES_MAX and not (length.isdigit() and int(length) <= BODY_BYTES_MAX)
         if self._total >= self._of_all:
             raise Overloaded
-        if is_upload and self._long >= _UPLOADS_MAX:
-            raise Overloaded("Other files are being received. Send yours again in a moment.")
-        self._long += is_upload
         unfinished[network] += 1
         self._total += 1
         try:
@@ -76,13 +71,12 @@ class Bodies:
                     async with asyncio.timeout(_DRAINED_S):
                         await _read(receive, most)
                 return None
-            async with asyncio.timeout(self._within_s * (_UPLOAD_PATIENCE if is_upload else 1)):
+            async with asyncio.timeout(self._within_s * (_FILE_PATIENCE if most > BODY_BYTES_MAX else 1)):
                 return await _read(receive, most)
         except TimeoutError:
             raise RequestTimeout from None
         finally:
             self._total -= 1
-            self._long -= is_upload
             unfinished[network] -= 1
             if not unfinished[network]:
                 del unfinished[network]

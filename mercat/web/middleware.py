@@ -36,7 +36,7 @@ from mercat.kit.rpc import Caller
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
 from mercat.web.acting import Act
-from mercat.web.bodies import Bodies, RequestTimeout, body_bytes_max, whole
+from mercat.web.bodies import Bodies, RequestTimeout, whole
 from mercat.web.compression import BYTES_MIN, Compressor, coding_for, is_compressible
 from mercat.web.context import RequestContext, context_of, cookie_name
 from mercat.web.cors import Cors
@@ -51,6 +51,8 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _TOKENS_MAX = 50_000
 _ETAG_BYTES_MAX = 1_000_000
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_FILES = frozenset({"/api/v1/seller/imports", "/api/v1/media", "/desk/upload"})
+"""Where files are sent, which may be large."""
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 """What may have a body in HTTP/2 without saying how long it is."""
 _ALWAYS_OPEN = frozenset({"/health", "/ready", "/metrics"})
@@ -171,8 +173,8 @@ class Middleware:
                     receive,
                     network_of(address),
                     given.length,
-                    body_bytes_max(scope["path"]),
                     loopback=is_loopback(address),
+                    is_file=scope["path"] in _FILES,
                 )
             except (RequestTimeout, TooManyRequests, Overloaded) as refusal:
                 reply.more.append((b"connection", b"close"))
