@@ -138,6 +138,8 @@ def _make_checkout(host: Host, db: asyncpg.Pool, shop: Shop) -> checkout.Checkou
             inventory=shop.inventory,
             payments=shop.payments,
             orders=shop.orders,
+            returns=shop.returns,
+            sellers=shop.sellers,
         ),
         host.settings,
         shop.present,
@@ -156,6 +158,7 @@ SERVICES: dict[str, Service] = {
         catalog.API,
         lambda host, db, shop: catalog.Catalog(db, host.cache, host.settings),
         on_checkout_path=True,
+        duties=lambda shop: {"products told again": shop.catalog.retelling.keep_retelling},
     ),
     "search": Service(
         search.Search,
@@ -173,7 +176,7 @@ SERVICES: dict[str, Service] = {
     "sellers": Service(
         sellers.Sellers,
         sellers.API,
-        lambda host, db, shop: sellers.Sellers(db, shop.catalog, shop.inventory),
+        lambda host, db, shop: sellers.Sellers(db, shop.catalog, shop.inventory, host.settings),
         asks=("catalog", "inventory"),
     ),
     "payments": Service(
@@ -250,6 +253,8 @@ SERVICES: dict[str, Service] = {
             "inventory",
             "payments",
             "orders",
+            "returns",
+            "sellers",
         ),
         on_checkout_path=True,
         duties=lambda shop: {

@@ -17,6 +17,7 @@ API = [
     Route("POST", "/emails/confirmed", Accounts.confirm_email),
     Route("POST", "/resets", Accounts.ask_reset),
     Route("POST", "/passwords/reset", Accounts.reset_password),
+    Route("POST", "/people-by-email", Accounts.find),
     Route("POST", "/operators", Accounts.create_operator),
     Route("POST", "/operators/{given}", Accounts.set_operator),
     Route("GET", "/people/{user_id}/guests", Accounts.guests_of),

@@ -316,6 +316,13 @@ class Accounts:
             raise SignInFirst("Open an account first.")
         await self._update_sessions(_caller(person))
 
+    async def find(self, email: Annotated[str, IN_BODY]) -> UserId:
+        """Find the account with this e-mail address; Invalid where there is none."""
+        person = await self._db.fetchrow(queries.by_email, normal_text(email))
+        if person is None:
+            raise Invalid("Nobody has an account with this e-mail address.", pointer="/email")
+        return UserId(person["user_id"])
+
     async def create_operator(self, person: NewPerson) -> UserId:
         """Open an account that runs the shop; Invalid and EmailTaken as for any other."""
         return await self._register(person, ["shopper", "operator"])

@@ -32,6 +32,7 @@ from mercat.web import (
     products,
     recommendations,
     recovery,
+    returns,
     reviews,
     robots,
     search,
@@ -39,6 +40,7 @@ from mercat.web import (
     well_known,
     wishlist,
 )
+from mercat.web.acting import acting
 from mercat.web.audited import Audited
 from mercat.web.cache import Handler
 from mercat.web.category_tree import CategoryTree
@@ -46,14 +48,18 @@ from mercat.web.context import context_of
 from mercat.web.desk import listings, sellers, upload
 from mercat.web.desk import orders as seller_orders
 from mercat.web.desk import products as seller_products
+from mercat.web.desk import returns as seller_returns
 from mercat.web.desk import webhooks as seller_webhooks
 from mercat.web.idempotency import Replays
 from mercat.web.middleware import Middleware
 from mercat.web.networks import is_loopback
 from mercat.web.openapi import ApiDocs
 from mercat.web.operator import audit_log, flash, laws, money, overview, parked, search_rules
+from mercat.web.operator import categories as operator_categories
 from mercat.web.operator import orders as operator_orders
+from mercat.web.operator import returns as operator_returns
 from mercat.web.operator import reviews as operator_reviews
+from mercat.web.operator import sellers as operator_sellers
 from mercat.web.operator.laws import Audit
 from mercat.web.origin import Origins
 from mercat.web.pages import Pages
@@ -68,6 +74,7 @@ TABLE = [
     *cart.API,
     *checkout.API,
     *orders.API,
+    *returns.API,
     *money_back.API,
     *payment_webhooks.API,
     *flash_sales.API,
@@ -78,13 +85,18 @@ TABLE = [
     *wishlist.API,
     *recommendations.API,
     *sellers.API,
+    *operator_categories.API,
+    *operator_sellers.API,
     *seller_products.API,
     *listings.API,
     *seller_orders.API,
+    *seller_returns.API,
+    *operator_returns.API,
     *seller_webhooks.API,
     *search_rules.API,
     *operator_reviews.API,
     *audit_log.API,
+    *operator_orders.API,
 ]
 PAGES = (
     home,
@@ -95,6 +107,7 @@ PAGES = (
     checkout,
     bank,
     orders,
+    returns,
     sessions,
     account,
     recovery,
@@ -109,8 +122,12 @@ PAGES = (
     listings,
     upload,
     seller_orders,
+    seller_returns,
     seller_webhooks,
     operator_orders,
+    operator_categories,
+    operator_sellers,
+    operator_returns,
     search_rules,
     flash,
     money,
@@ -151,7 +168,12 @@ def application(
         *_root(ready, settings.metrics_key),
     ]
     return Middleware(
-        Router(endpoints, pages.refused), settings, shop.accounts.who, shop.host.cache, pages.turn_away
+        Router(endpoints, pages.refused),
+        settings,
+        shop.accounts.who,
+        shop.host.cache,
+        pages.turn_away,
+        acting(shop),
     )
 
 
@@ -164,6 +186,7 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (cart.API, cart.CartApi(shop)),
         (checkout.API, checkout.CheckoutApi(shop)),
         (orders.API, orders.OrdersApi(shop)),
+        (returns.API, returns.ReturnsApi(shop)),
         (money_back.API, money_back.MoneyBackApi(shop)),
         (payment_webhooks.API, payment_webhooks.PaymentWebhooksApi(shop)),
         (flash_sales.API, flash_sales.FlashSalesApi(shop)),
@@ -174,11 +197,16 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (wishlist.API, wishlist.WishlistApi(shop)),
         (recommendations.API, recommendations.RecommendationsApi(shop)),
         (sellers.API, sellers.SellersApi(shop)),
+        (operator_categories.API, operator_categories.OperatorCategoriesApi(shop, tree)),
+        (operator_sellers.API, operator_sellers.OperatorSellersApi(shop)),
         (seller_products.API, seller_products.SellerProductsApi(shop)),
         (listings.API, listings.SellerListingsApi(shop)),
         (seller_orders.API, seller_orders.SellerOrdersApi(shop)),
+        (seller_returns.API, seller_returns.SellerReturnsApi(shop)),
+        (operator_returns.API, operator_returns.OperatorReturnsApi(shop)),
         (seller_webhooks.API, seller_webhooks.SellerWebhooksApi(shop)),
         (search_rules.API, search_rules.SearchRulesApi(shop)),
+        (operator_orders.API, operator_orders.EverybodysOrdersApi(shop)),
         (operator_reviews.API, operator_reviews.ModerationApi(shop)),
         (audit_log.API, audit_log.AuditLogApi(shop)),
     ]

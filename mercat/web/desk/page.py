@@ -19,6 +19,9 @@ DONE = {
     "status": "Done: shoppers see it so from now on.",
     "shipped": "Shipped. The buyer sees the parcel and its tracking number.",
     "marked": "Marked. The buyer sees it on the order.",
+    "return_approved": "Approved. The buyer knows, and sends it.",
+    "return_refused": "Refused. The buyer reads why.",
+    "return_received": "Received. What came is paid back, and what is as new is on the shelf.",
 }
 
 
@@ -38,5 +41,5 @@ async def desk_page(
 ) -> Response:
     """Send a page of a seller's desk; `here` is its place in the desk's menu."""
     seller = await shop.sellers.seller(seller_id)
-    base: dict[str, Any] = {"desk": "seller", "desk_name": seller.name, "here": here}
+    base: dict[str, Any] = {"desk": "seller", "desk_name": seller.name, "here": here, "seller": seller}
     return await pages.page(request, f"desk_{here}.html", status, **(base | shown))
