@@ -74,6 +74,10 @@ class UserId(Id):
     prefix = "usr"
 
 
+class ImportId(Id):
+    prefix = "imp"
+
+
 class LinkId(Id):
     prefix = "lnk"
 

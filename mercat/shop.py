@@ -177,6 +177,7 @@ SERVICES: dict[str, Service] = {
         sellers.Sellers,
         sellers.API,
         lambda host, db, shop: sellers.Sellers(db, shop.catalog, shop.inventory, host.settings),
+        duties=lambda shop: {"files of sellers": shop.sellers.imports.keep_importing},
         asks=("catalog", "inventory"),
     ),
     "payments": Service(

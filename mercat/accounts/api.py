@@ -26,5 +26,6 @@ API = [
     Route("GET", "/people/{user_id}/addresses/{address_id}", Accounts.address),
     Route("POST", "/people/{user_id}/payment-methods", Accounts.add_payment_method),
     Route("GET", "/people/{user_id}/payment-methods", Accounts.payment_methods),
+    Route("POST", "/payment-methods/listed", Accounts.list_payment_methods),
     Route("POST", "/addresses-and-cards", Accounts.addresses_and_cards),
 ]

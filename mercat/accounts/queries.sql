@@ -175,6 +175,13 @@ from (
 where o or (select count(*) from accounts.payment_method m where m.user_id = u and not m.once) + nth <= 50
 returning payment_method_id;
 
+-- name: list_payment_methods(user_ids, method_ids)
+update accounts.payment_method m set once = false
+from unnest(:user_ids::bigint[], :method_ids::bigint[]) as a (user_id, method_id)
+where m.user_id = a.user_id and m.payment_method_id = a.method_id and m.once
+    and not exists (select from accounts.payment_method k where k.user_id = m.user_id and k.token = m.token and not k.once)
+    and (select count(*) from accounts.payment_method k where k.user_id = m.user_id and not k.once) < 50;
+
 -- name: payment_methods(user_id)
 select payment_method_id, token, brand, last4 from accounts.payment_method
 where not once and (user_id = :user_id or user_id in (select guest_id from accounts.claimed where user_id = :user_id))

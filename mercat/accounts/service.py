@@ -395,6 +395,12 @@ class Accounts:
             raise TooMany
         return method_id
 
+    @set_verb()
+    async def list_payment_methods(self, methods: list[tuple[UserId, PaymentMethodId]]) -> list[None]:
+        """List ways to pay from now on that were for one purchase, but for cards that are listed already."""
+        await self._db.execute(queries.list_payment_methods, *sql.columns(methods))
+        return [None] * len(methods)
+
     async def payment_methods(self, user_id: UserId) -> list[PaymentMethod]:
         """List what this person keeps, but for cards of one purchase."""
         rows = await self._db.fetch(queries.payment_methods, user_id)

@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from mercat.cart.messages import BasketLine, CartLine, LineProblem
+from msgspec import structs
+
+from mercat.cart.messages import BasketLine, CartLine, CartView, LineProblem
 from mercat.catalog import Offer
 from mercat.ids import OfferId
 from mercat.inventory import Stock
+
+_TOO_FEW = ("sold_out", "not_enough")
 
 
 def lines_today(lines: Sequence[BasketLine], offers: Mapping[OfferId, Offer]) -> list[CartLine]:
@@ -23,6 +27,19 @@ def problems_of(
             shelf = stock.get(line.offer_id)
             problems += _problems(line, offer, shelf.available if shelf else 0)
     return problems
+
+
+def with_held(view: CartView, held: Mapping[OfferId, int]) -> CartView:
+    """Count what is held for a purchase of one's own as there: it does not stand against one."""
+    wanted = {item.offer_id: item for item in view.items}
+    problems: list[LineProblem] = []
+    for problem in view.problems:
+        item = wanted.get(problem.offer_id)
+        if item is None or problem.code not in _TOO_FEW or problem.offer_id not in held:
+            problems.append(problem)
+        elif (left := (problem.available or 0) + held[problem.offer_id]) < item.quantity:
+            problems.append(_too_few(problem.offer_id, item.title, left))
+    return structs.replace(view, problems=problems)
 
 
 def _priced(line: BasketLine, offer: Offer) -> CartLine:
@@ -47,8 +64,12 @@ def _problems(line: BasketLine, offer: Offer, left: int) -> list[LineProblem]:
     elif left == 0:
         problems.append(LineProblem("sold_out", offer_id, f"{title} is sold out.", 0))
     elif left < line.quantity:
-        problems.append(LineProblem("not_enough", offer_id, f"Only {left} of {title} left.", left))
+        problems.append(_too_few(offer_id, title, left))
     if offer.price != line.price_at_add:
         words = f"The price of {title} has changed since you added it."
         problems.append(LineProblem("price_changed", offer_id, words, price=offer.price))
     return problems
+
+
+def _too_few(offer_id: OfferId, title: str, left: int) -> LineProblem:
+    return LineProblem("not_enough", offer_id, f"Only {left} of {title} left.", left)

@@ -17,7 +17,7 @@ version and tells the whole of it once.
 
 from mercat.catalog.api import API
 from mercat.catalog.columns import BadField, Columns, path_names
-from mercat.catalog.formats import FORMATS, NoSuchFormat, recognise
+from mercat.catalog.formats import FORMATS, NoSuchFormat, check_format, recognise
 from mercat.catalog.importing import CategoryMap, ImportProgress, NotProducts, RowNote, import_file
 from mercat.catalog.messages import (
     VARIANTS_MAX,
@@ -155,6 +155,7 @@ __all__ = [
     "Title",
     "Variant",
     "VariantOptions",
+    "check_format",
     "given_texts",
     "import_file",
     "matched",

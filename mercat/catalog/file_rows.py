@@ -9,17 +9,20 @@ import zipfile
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
+from datetime import date
 from itertools import chain, islice
 from typing import Any, NamedTuple, cast
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
 import msgspec
+from python_calamine import CalamineError, CalamineWorkbook, ZipError
 
 from mercat.catalog.columns import BadField
 
 _LINE_MAX = 4_000_000
 _LONG = f"is longer than {_LINE_MAX // 1_000_000} MB"
 _LOOKED_AT = 64_000
+_WORKBOOK_MAX = 300_000_000
 _HEADING_WITHIN = 12
 """Lines of titles and comments that may stand before a heading."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -60,6 +63,9 @@ def read_rows(raw: io.BufferedReader, remark: Remark = lambda said: None) -> Ite
 
     `remark` is told what had to be guessed. Raises BrokenFile where the file breaks off."""
     try:
+        if _is_workbook(raw):
+            yield from _sheet(raw, remark)
+            return
         lines = _lines(_unpacked(raw), remark)
         first = next((each for each in lines if each[1].strip()), None)
         if first is None:
@@ -79,6 +85,54 @@ def read_rows(raw: io.BufferedReader, remark: Remark = lambda said: None) -> Ite
         raise BrokenFile(f"{reason} in the middle; what was read before is taken") from None
 
 
+# -- workbooks
+
+
+def _is_workbook(raw: io.BufferedReader) -> bool:
+    """Say whether a file is a spreadsheet (XLSX), which is a zip of its own kind."""
+    if raw.peek(4)[:4] != b"PK\x03\x04":
+        return False
+    with zipfile.ZipFile(raw) as archive:
+        parts = archive.infolist()
+    raw.seek(0)
+    if sum(each.file_size for each in parts) > _WORKBOOK_MAX:
+        raise BrokenFile("it unpacks to more than 300 MB; send it in parts")
+    return any(each.filename.startswith("xl/") for each in parts)
+
+
+def _sheet(raw: io.BufferedReader, remark: Remark) -> Iterator[NumberedRow]:
+    """Yield the rows of the first sheet that has any."""
+    try:
+        book = CalamineWorkbook.from_filelike(raw)
+        sheets = ((name, book.get_sheet_by_name(name).to_python(False)) for name in book.sheet_names)
+        none: tuple[str, list[list[Any]]] = ("", [])
+        name, cells = next(((name, cells) for name, cells in sheets if any(map(any, cells))), none)
+    except (CalamineError, ZipError) as error:
+        raise BrokenFile(f"it is a spreadsheet that cannot be read ({error})") from None
+    if len(book.sheet_names) > 1:
+        remark(f"It has {len(book.sheet_names)} sheets: “{name}” was read.")
+    rows = [[_cell_text(cell) for cell in row] for row in cells]
+    if not rows:
+        return
+    ahead = [",".join(f'"{cell.replace(chr(34), "")}"' for cell in row) for row in rows[:_HEADING_WITHIN]]
+    place, _ = _heading([line.replace("\n", " ") if line.strip(',"') else "" for line in ahead])
+    names = [name.strip() for name in rows[place]]
+    while names and not names[-1]:
+        names.pop()
+    names = _told_apart(names, remark)
+    for number, row in enumerate(rows[place + 1 :], place + 2):
+        if any(row):
+            yield number, dict(zip(names, row, strict=False))
+
+
+def _cell_text(cell: object) -> str:
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return cell.isoformat() if isinstance(cell, date) else str(cell)
+
+
 # -- bytes and lines
 
 
@@ -91,8 +145,6 @@ def _unpacked(raw: io.BufferedReader) -> Any:
     archive = zipfile.ZipFile(raw)
     names = [each.filename for each in archive.infolist() if not each.is_dir()]
     names = [name for name in names if not name.startswith("__MACOSX/") and "/." not in f"/{name}"]
-    if any(name.startswith("xl/") for name in names):
-        raise BrokenFile("it is a spreadsheet; save it as CSV")
     if len(names) != 1:
         raise BrokenFile(f"it holds {len(names)} files where one is read; unpack it")
     try:

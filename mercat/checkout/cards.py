@@ -15,15 +15,16 @@ class SavedCards:
         self._payments = neighbours.payments
 
     async def keep_card(
-        self, caller: Caller, token: Annotated[str, IN_BODY], once: bool = False
+        self, caller: Caller, token: Annotated[str, IN_BODY], once: bool = False, listed: bool = True
     ) -> PaymentMethodId:
         """Keep a provider's token as a way to pay; the same one again is the same way. A guest's may be for
-        one purchase, as is one that is kept `once`."""
+        one purchase, as is one that is kept `once`; one that is not `listed` is, until it has paid."""
         owner = None if caller.guest or once else caller.user_id
         card = await self._payments.keep_card(token, owner)
         for known in await self._accounts.payment_methods(caller.user_id):
             if known.token == card.token:
                 return known.payment_method_id
+        single_use = card.single_use or not listed
         return await self._accounts.add_payment_method(
-            caller.user_id, card.token, card.brand, card.last4, card.single_use
+            caller.user_id, card.token, card.brand, card.last4, single_use
         )

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from mercat.accounts import CardToken, Email, NewAddress
 from mercat.fulfilment import ParcelStatus
 from mercat.ids import AddressId, CheckoutId, OfferId, OrderId, PaymentMethodId
+from mercat.inventory import Line
 from mercat.kit.refusals import Conflict, Forbidden, Invalid, Refusal
 from mercat.money import MINOR_MAX
 from mercat.orders import LineQuantity, NewOrder, OrderLineView
@@ -17,6 +18,7 @@ from mercat.returns import ReturnComment, ReturnReason
 
 FLASH_PASS_MAX = 2_000
 QuoteId = Annotated[str, Meta(max_length=60_000)]
+CheckoutKey = Annotated[str, Meta(min_length=1, max_length=255)]
 MethodCode = Annotated[str, Meta(min_length=1, max_length=40)]
 
 
@@ -128,6 +130,24 @@ class PendingOrder(Struct, frozen=True):
     order: NewOrder
     token: str
     sellers: list[SellerPart]
+    kept_card: PaymentMethodId | None = None
+    """The card that is listed among the shopper's once it has paid."""
+
+
+class WaitingPurchase(Struct, frozen=True):
+    """A purchase that waits until its shopper acts, by its key, and the goods that are held for it."""
+
+    key: str
+    goods: list[Line]
+
+
+class ChallengedPurchase(Struct, frozen=True):
+    """A purchase that a bank asks its shopper about: what is paid by which token, and what it came to."""
+
+    total: int
+    currency: str
+    card: str
+    outcome: Confirmed | Refused | None = None
 
 
 class Ship(Struct, frozen=True):

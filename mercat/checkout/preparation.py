@@ -129,7 +129,8 @@ class Preparation:
             address=_label(place.address),
             placed_at=clock.now(),
         )
-        return PendingOrder(order, place.card, _seller_parts(bought))
+        kept = ask.payment_method_id if wanted.keep_card else None
+        return PendingOrder(order, place.card, _seller_parts(bought), kept)
 
     async def _honoured(self, caller: Caller, ask: Buy, basket: Basket) -> Quoted:
         """Honour a quote that is this person's, for this cart as it is, this address and this delivery."""

@@ -19,18 +19,21 @@ class Wanted(NamedTuple):
     key: str
     ask: Buy
     fingerprint: bytes
+    keep_card: bool = False
+    """Whether the card is kept once it has paid."""
 
 
 class Purchase(Member[CheckoutAnswer]):
     """A purchase, in the hands of whoever holds its lease under `fence`; 0: it has not begun.
 
-    `paid`: its charge is captured; `refusal`: it is undone, and this is why."""
+    `paid`: its charge is captured; `placed`: its order is known to be stored; `refusal`: why it is undone."""
 
     wanted: Wanted
     record: PendingOrder
     flash_pass: str | None = None
     fence = 0
     paid = False
+    placed = False
     refusal: Refused | None = None
 
     @classmethod

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from hashlib import blake2b
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import asyncpg
 from msgspec import structs
@@ -16,11 +16,14 @@ from mercat.checkout.messages import (
     Buy,
     BuyWith,
     CartEmpty,
+    ChallengedPurchase,
     CheckoutAnswer,
     CheckoutInProgress,
     NewCard,
     Pending,
     PendingOrder,
+    Refused,
+    WaitingPurchase,
 )
 from mercat.checkout.neighbours import Neighbours
 from mercat.checkout.preparation import Preparation
@@ -32,8 +35,8 @@ from mercat.kit import clock, codec, sql
 from mercat.kit.batching import Sets, set_verb, through
 from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import BadRequest, Invalid, KeyReused, NotFound, Overloaded, Refusal
-from mercat.kit.rpc import Caller
-from mercat.payments import ChallengeOutcome
+from mercat.kit.rpc import IN_BODY, Caller
+from mercat.payments import ChallengeOutcome, PaymentDeclined
 from mercat.settings import Settings
 
 T = TypeVar("T")
@@ -89,13 +92,14 @@ class Purchases:
             ask.flash_pass,
             ask.expected_total,
         )
-        return await self._buy(caller, key, buy, fingerprint)
+        keep = ask.new_card is not None and not ask.new_card.single_use and not caller.guest
+        return await self._buy(caller, key, buy, fingerprint, keep_card=keep)
 
     async def _card(
         self, caller: Caller, known: PaymentMethodId | None, new: NewCard | None
     ) -> PaymentMethodId:
         if new:
-            return await self._cards.keep_card(caller, new.token, once=new.single_use)
+            return await self._cards.keep_card(caller, new.token, once=new.single_use, listed=False)
         if known is None:
             raise Invalid("Choose a card.", pointer="/payment_method_id")
         return known
@@ -110,8 +114,11 @@ class Purchases:
             raise Invalid("Choose an address.", pointer="/shipping_address_id")
         return known
 
-    async def _buy(self, caller: Caller, key: str, ask: Buy, fingerprint: bytes) -> CheckoutAnswer:
-        return await self._patiently(self._sets, Purchase.new(Wanted(caller, key, ask, fingerprint)))
+    async def _buy(
+        self, caller: Caller, key: str, ask: Buy, fingerprint: bytes, keep_card: bool = False
+    ) -> CheckoutAnswer:
+        wanted = Wanted(caller, key, ask, fingerprint, keep_card)
+        return await self._patiently(self._sets, Purchase.new(wanted))
 
     async def _buy_many(self, purchases: list[Purchase]) -> None:
         """Carry purchases from the cart to the answer, each step once for all of them."""
@@ -178,6 +185,8 @@ class Purchases:
             raise refusal
         if existing := await self._existing(wanted.caller.user_id, wanted.key):
             return await self._again(existing, wanted.fingerprint)
+        if isinstance(refusal, CheckoutInProgress):  # another purchase has the pass
+            return await self._cart_is_taken(purchase)
         raise refusal
 
     async def _taken(self, purchase: Purchase) -> CheckoutAnswer:
@@ -187,12 +196,22 @@ class Purchases:
             await self.gate.give_back(purchase.flash_pass, purchase.checkout_id)
         if existing := await self._existing(wanted.caller.user_id, wanted.key):
             return await self._again(existing, wanted.fingerprint)
-        return await self._cart_is_taken(purchase.record)
+        return await self._cart_is_taken(purchase)
 
     async def challenge(self, ticket: str, outcome: ChallengeOutcome) -> CheckoutAnswer:
         """Take in what the shopper told their bank; the purchase goes on from there."""
         checkout_id = await self._payments.answer_challenge(ticket, outcome)
         return await self.resume(checkout_id)
+
+    async def challenged(self, ticket: str) -> ChallengedPurchase:
+        """Answer what a bank asks about; NotFound for a ticket that we did not give."""
+        row = await self._db.fetchrow(queries.by_id, await self._payments.challenged(ticket))
+        if row is None:
+            raise NotFound("There is no such purchase.")
+        record = codec.decode(row["record"], PendingOrder)
+        came_to = stored_answer(row).outcome if row["status"] is not None else None
+        outcome = None if isinstance(came_to, Pending) else came_to
+        return ChallengedPurchase(record.order.total, record.order.currency, record.token, outcome)
 
     async def resume(self, checkout_id: CheckoutId) -> CheckoutAnswer:
         """Carry on a checkout that waits, or say what it came to."""
@@ -201,8 +220,39 @@ class Purchases:
             raise NotFound("There is no such purchase.")
         return await self._again(existing, existing["fingerprint"])
 
-    async def _again(self, existing: Any, fingerprint: bytes) -> CheckoutAnswer:
-        """Answer the same key again: what is stored, or the purchase carried on where nobody works on it."""
+    async def follow(self, caller: Caller, key: Annotated[str, IN_BODY]) -> CheckoutAnswer:
+        """Answer what asking again with this key would; NotFound for one that began nothing."""
+        existing = await self._known(caller, key)
+        return await self._again(existing, existing["fingerprint"])
+
+    async def abandon(self, caller: Caller, key: Annotated[str, IN_BODY]) -> CheckoutAnswer:
+        """End a purchase that waits for its shopper at once, and answer as it does then.
+
+        One that is over stays as it is; CheckoutInProgress for one that somebody works on."""
+        existing = await self._known(caller, key)
+        return await self._again(existing, existing["fingerprint"], _abandoned())
+
+    async def waiting(self, user_id: UserId) -> list[WaitingPurchase]:
+        """List the purchases of somebody that wait until they act, and hold goods for them."""
+        rows = await self._db.fetch(queries.waiting_of, user_id)
+        orders = [codec.decode(row["record"], PendingOrder).order for row in rows]
+        return [
+            WaitingPurchase(row["key"], [Line(line.offer_id, line.quantity) for line in order.lines])
+            for row, order in zip(rows, orders, strict=True)
+        ]
+
+    async def _known(self, caller: Caller, key: str) -> Any:
+        existing = await self._existing(caller.user_id, key)
+        if existing is None:
+            raise NotFound("There is no such purchase.", pointer="/key")
+        return existing
+
+    async def _again(
+        self, existing: Any, fingerprint: bytes, refusal: Refused | None = None
+    ) -> CheckoutAnswer:
+        """Answer the same key again: what is stored, or the purchase carried on where nobody works on it.
+
+        `refusal`: it is undone where it was not decided."""
         if existing["fingerprint"] != fingerprint:
             raise KeyReused
         if existing["status"] is not None:
@@ -217,6 +267,8 @@ class Purchases:
             raise CheckoutInProgress
         record = codec.decode(existing["record"], PendingOrder)
         purchase = Purchase.standing(record, taken["fence"], taken["direction"], decided(taken["reason"]))
+        if taken["direction"] is None:
+            purchase.refusal = refusal
         return await self._patiently(self._saga.carry_out, purchase)
 
     async def _patiently(
@@ -261,11 +313,14 @@ class Purchases:
         row = await self._db.fetchrow(queries.answer, checkout_id)
         return stored_answer(row) if row else None
 
-    async def _cart_is_taken(self, record: PendingOrder) -> CheckoutAnswer:
+    async def _cart_is_taken(self, purchase: Purchase) -> CheckoutAnswer:
         """Refuse a cart that another checkout stands for: it runs, or it has bought it (and the cart came
-        back from an old copy, so its id is spent once more)."""
-        order = record.order
+        back from an old copy, so its id is spent once more). One that waits for its shopper is ended."""
+        order = purchase.order
         other = await self._db.fetchrow(queries.of_cart, order.cart_id)
+        if other and other["waits"]:
+            await self._again(other, other["fingerprint"], _abandoned())
+            return await self._buy(*purchase.wanted)
         if other and other["confirmed"]:
             bought = codec.decode(other["record"], PendingOrder).order
             lines = [Line(line.offer_id, line.quantity) for line in bought.lines]
@@ -289,6 +344,10 @@ async def patiently(step: Callable[[], Awaitable[T]], seconds: float) -> T:
                 raise
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
+
+
+def _abandoned() -> Refused:
+    return Refused.by(PaymentDeclined("You left the payment. Nothing was charged.", reason="abandoned"))
 
 
 def _check_key(key: str) -> None:

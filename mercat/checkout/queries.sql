@@ -23,9 +23,17 @@ left join checkout.running r on r.checkout_id = c.checkout_id
 where c.user_id = :user_id and c.key = :key;
 
 -- name: of_cart(cart_id)
-select c.record::text, a.confirmed from checkout.checkout c
+select c.checkout_id, c.fingerprint, c.record::text, a.status, a.body, a.confirmed, a.refusal::text,
+    r.fence, r.waits_until is not null and r.direction is null as waits
+from checkout.checkout c
 left join checkout.answer a on a.checkout_id = c.checkout_id
+left join checkout.running r on r.checkout_id = c.checkout_id
 where c.cart_id = :cart_id;
+
+-- name: waiting_of(user_id)
+-- What waits for its shopper to act.
+select c.key, c.record::text from checkout.checkout c join checkout.running r on r.checkout_id = c.checkout_id
+where c.user_id = :user_id and r.waits_until is not null and r.direction is null order by c.checkout_id;
 
 -- name: take_over(checkout_id, now, lease, fence)
 -- The lease of one checkout, if it is free: nobody works on it, or it waits for the shopper.

@@ -14,7 +14,6 @@ from mercat.checkout.purchase import Purchase
 from mercat.checkout.saga import Saga, decided
 from mercat.kit import clock, codec, metrics, sql
 from mercat.kit.refusals import Overloaded
-from mercat.orders import Orders
 from mercat.payments import PaymentDeclined, PaymentUnavailable
 from mercat.settings import Settings
 
@@ -26,10 +25,9 @@ _TAKE_OVER_MAX = 50
 class Recovery:
     """Runs the saga again, from the top, for checkouts whose lease has lapsed."""
 
-    def __init__(self, db: asyncpg.Pool, saga: Saga, orders: Orders, settings: Settings) -> None:
+    def __init__(self, db: asyncpg.Pool, saga: Saga, settings: Settings) -> None:
         self._db = db
         self._saga = saga
-        self._orders = orders
         self._decide_within = timedelta(seconds=settings.decide_within_s)
 
     async def keep_recovering(self) -> None:
@@ -69,7 +67,7 @@ class Recovery:
                 await self._db.execute(queries.park, row["checkout_id"], row["fence"], repr(error)[:1_000])
 
     async def _bring_to_an_end(self, purchase: Purchase, row: Any) -> None:
-        late = clock.now() - row["begun_at"] > self._decide_within
+        late = clock.now() + self._saga.lease > row["begun_at"] + self._decide_within  # at the next turn
         if row["direction"] == "forward" and late:
             await self._forward_or_give_up(purchase)
         elif row["direction"] is None and row["waits_until"]:
@@ -81,10 +79,8 @@ class Recovery:
             await self._saga.carry_out(purchase)
 
     async def _forward_or_give_up(self, purchase: Purchase) -> None:
-        """Place an order that is paid. Where it cannot be placed after a minute, it is refused for good, and
-        then all is undone."""
+        """Place an order that is paid; where it cannot be placed in time, give the money back."""
         try:
             await self._saga.carry_out(purchase)
         except Overloaded:
-            await self._orders.refuse(purchase.order)
-            await self._saga.carry_out(purchase)
+            await self._saga.give_up(purchase)

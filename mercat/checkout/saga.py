@@ -12,6 +12,7 @@ from typing import Any
 
 import asyncpg
 import msgspec
+import structlog
 
 from mercat.cart import Spent
 from mercat.checkout.messages import (
@@ -29,12 +30,13 @@ from mercat.checkout.purchase import Purchase
 from mercat.inventory import Hold, OutOfStock, Short
 from mercat.kit import clock, codec, metrics, sql
 from mercat.kit.batching import Sets, set_verb, through
-from mercat.kit.refusals import NotFound, Refusal
-from mercat.orders import NewOrder
+from mercat.kit.refusals import NotFound, Overloaded, Refusal
+from mercat.orders import NewOrder, NotCancellable
 from mercat.payments import Charge, NextAction, PaymentDeclined, PaymentUnavailable
 from mercat.settings import Settings
 
 queries = sql.load("mercat.checkout")
+log = structlog.get_logger("mercat.checkout")
 Decision = tuple[int, int, str, str | None]
 """A checkout, its fence, the direction, and the refusal that is answered after undoing."""
 Ending = tuple[int, int, int, bytes, str | None, datetime]
@@ -50,6 +52,7 @@ class Saga:
         self, db: asyncpg.Pool, neighbours: Neighbours, settings: Settings, present: Present
     ) -> None:
         self._db = db
+        self._accounts = neighbours.accounts
         self._inventory = neighbours.inventory
         self._payments = neighbours.payments
         self._orders = neighbours.orders
@@ -108,19 +111,31 @@ class Saga:
         _part(purchases, await self._decide_many(asks), CheckoutInProgress)
 
     async def _create(self, purchases: list[Purchase]) -> None:
-        orders = [each.order for each in purchases]
-        for purchase, made in zip(purchases, await self._orders.create_many(orders), strict=True):
+        new = [each for each in purchases if not each.placed]
+        try:
+            placed = await self._orders.create_many([each.order for each in new])
+        except Overloaded:
+            raise  # it may be stored in a moment
+        except Exception:
+            if len(purchases) > 1:
+                raise
+            log.exception("a paid order cannot be stored", order=str(new[0].order.order_id))
+            new[0].go_on(self.give_up)
+            return
+        for purchase, made in zip(new, placed, strict=True):
             if not made:
                 purchase.go_on(self._turn_back)
 
     async def _hand_over(self, purchases: list[Purchase]) -> None:
-        """Take the goods from the shelf, and beside that out of the cart."""
+        """Take the goods from the shelf, and beside that out of the cart; keep new cards that have paid."""
         carts = [(each.order.user_id, each.order.cart_id, each.goods) for each in purchases]
         sold, _ = await asyncio.gather(
             self._inventory.confirm_many([each.checkout_id for each in purchases]),
             self._cart.spend_many([Spent(*cart) for cart in carts]),
         )
         _part(purchases, sold, NotFound)
+        if cards := [(each.order.user_id, card) for each in purchases if (card := each.record.kept_card)]:
+            await self._accounts.list_payment_methods(cards)
 
     async def _void(self, purchases: list[Purchase]) -> None:
         async def void(purchase: Purchase) -> None:
@@ -170,6 +185,15 @@ class Saga:
         if url.startswith("/"):  # a page of ours; a bank's has its whole address
             url = self._settings.link(url)
         return self.answer(Pending(order.order_id, NextAction(next_action.type, url)))
+
+    async def give_up(self, purchase: Purchase) -> CheckoutAnswer:
+        """Refuse a paid order for good, for it cannot be stored: the money goes back."""
+        try:
+            await self._orders.refuse(purchase.order)
+        except NotCancellable:  # it was stored after all
+            purchase.placed = True
+            return await self.carry_out(purchase)
+        return await self._turn_back(purchase)
 
     async def _turn_back(self, purchase: Purchase) -> CheckoutAnswer:
         """Undo what was decided forward: its order was given up for good, so the money goes back."""

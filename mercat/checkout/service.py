@@ -26,7 +26,7 @@ class Checkout:
     ) -> None:
         self.preparation = Preparation(neighbours, settings)
         self.saga = Saga(db, neighbours, settings, present)
-        self.recovery = Recovery(db, self.saga, neighbours.orders, settings)
+        self.recovery = Recovery(db, self.saga, settings)
         cards = SavedCards(neighbours)
         self.purchases = Purchases(db, self.preparation, self.saga, cards, neighbours, settings)
         self.past = PastPurchases(db, present)
@@ -41,7 +41,11 @@ class Checkout:
         self.buy = self.purchases.buy
         self.buy_with = self.purchases.buy_with
         self.resume = self.purchases.resume
+        self.follow = self.purchases.follow
+        self.abandon = self.purchases.abandon
+        self.waiting = self.purchases.waiting
         self.challenge = self.purchases.challenge
+        self.challenged = self.purchases.challenged
         self.outcomes = self.past.outcomes
         self.never_begin = self.past.never_begin
         self.health = self.past.health

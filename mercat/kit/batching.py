@@ -206,7 +206,7 @@ class Sets(Generic[Joining]):
         work: Callable[[list[Joining]], Awaitable[None]],
         *,
         at_once: int,
-        set_max: int = 250,
+        set_max: int = 128,
         waiting_max: int = 20_000,
         patience_s: float = 10.0,
     ) -> None:

@@ -19,6 +19,8 @@ BODY_BYTES_MAX = 1_000_000
 DISCARDED_BYTES_MAX = 32_000_000
 """Of a body that is too large so much is read and thrown away, for many clients do not listen before
 they have sent everything. Services take as much from each other."""
+FILE_BYTES_MAX = 24_000_000
+"""Of a file that is sent to be taken in."""
 BODY = "mercat.body"
 """Where a scope has the body that was read already; None where it was too large."""
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")

@@ -5,6 +5,7 @@ from typing import Annotated, Any, NamedTuple
 
 import asyncpg
 import msgspec
+import structlog
 from asyncpg.pool import PoolConnectionProxy
 
 from mercat import ids
@@ -51,6 +52,7 @@ from mercat.orders.messages import (
 )
 
 queries = sql.load("mercat.orders")
+log = structlog.get_logger("mercat.orders")
 _SELDOM = ("partially_shipped", "shipped", "cancelled")
 _LAST = 2**63 - 1
 _ROWS_MAX = 1_500
@@ -119,16 +121,20 @@ class Orders:
 
     async def refuse(self, order: NewOrder) -> None:
         """Give an order up before it is made: a create that comes later is refused. NotCancellable where it
-        was made already."""
-        status = await self._db.fetchval(
-            queries.refuse,
-            order.order_id.bucket,
-            order.order_id,
-            order.user_id,
-            order.checkout_id,
-            order.cart_id,
-            order.placed_at,
-        )
+        was made already.
+
+        Where the database does not store even that, it is enough that the order is not there."""
+        bucket, order_id = order.order_id.bucket, order.order_id
+        row = bucket, order_id, order.user_id, order.checkout_id, order.cart_id, order.placed_at
+        try:
+            status = await self._db.fetchval(queries.refuse, *row)
+        except asyncpg.PostgresConnectionError:
+            raise
+        except asyncpg.PostgresError as error:
+            log.warning("a refused order leaves no mark", order=str(order_id), reason=repr(error))
+            [(_, status)] = await self._db.fetch(queries.states, [bucket], [order_id]) or [
+                (order_id, "refused")
+            ]
         if status != "refused":
             raise NotCancellable
 

@@ -2,9 +2,13 @@
 
 from mercat.sellers.api import API
 from mercat.sellers.messages import (
+    FILE_NAME_MAX,
     AlreadySeller,
+    FileImport,
+    ImportProblem,
     ListingRow,
     NameTaken,
+    NewImport,
     RefusedRow,
     Seller,
     SellerHasPeople,
@@ -12,14 +16,19 @@ from mercat.sellers.messages import (
     SellerName,
     SellerStatus,
     SuspensionReason,
+    TooManyImports,
 )
 from mercat.sellers.service import Sellers
 
 __all__ = [
     "API",
+    "FILE_NAME_MAX",
     "AlreadySeller",
+    "FileImport",
+    "ImportProblem",
     "ListingRow",
     "NameTaken",
+    "NewImport",
     "RefusedRow",
     "Seller",
     "SellerHasPeople",
@@ -28,4 +37,5 @@ __all__ = [
     "SellerStatus",
     "Sellers",
     "SuspensionReason",
+    "TooManyImports",
 ]

@@ -1,4 +1,5 @@
 from mercat.kit.rpc import Route
+from mercat.sellers.file_imports import FileImports
 from mercat.sellers.service import Sellers
 
 API = [
@@ -7,6 +8,9 @@ API = [
     Route("PATCH", "/sellers/{seller_id}/products/{product_id}", Sellers.change_product),
     Route("POST", "/sellers/{seller_id}/lists", Sellers.list_each),
     Route("POST", "/sellers/{seller_id}/imports", Sellers.list_many),
+    Route("POST", "/sellers/{seller_id}/files", FileImports.start_import),
+    Route("GET", "/sellers/{seller_id}/files", FileImports.file_imports),
+    Route("GET", "/sellers/{seller_id}/files/{import_id}", FileImports.file_import),
     Route("POST", "/people/{user_id}", Sellers.register),
     Route("POST", "/by-name", Sellers.by_name),
     Route("GET", "/people/{user_id}", Sellers.of_user),

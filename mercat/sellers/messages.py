@@ -7,12 +7,15 @@ from zlib import crc32
 from msgspec import Meta, Struct
 
 from mercat.catalog import Listing, NewProduct
-from mercat.ids import SellerId, UserId
+from mercat.ids import ImportId, SellerId, UserId
 from mercat.inventory import Stock, StockQuantity
 from mercat.kit.refusals import Conflict
 
 SELLER_NAME_MAX = 100
 REASON_MAX = 500
+FILE_NAME_MAX = 200
+PROBLEMS_MAX = 1_000
+"""Of one file that are kept; the others are only counted."""
 SellerName = Annotated[str, Meta(min_length=1, max_length=SELLER_NAME_MAX, pattern=r"\S")]
 
 
@@ -31,6 +34,57 @@ class Seller(Struct, frozen=True):
     reason: str = ""
     own: bool = False
     version: int = 0
+
+
+class NewImport(Struct, frozen=True):
+    """A file of products that a seller sends. `format`: of its rows, where it is not to be guessed."""
+
+    file: Annotated[str, Meta(max_length=FILE_NAME_MAX)]
+    content: bytes
+    format: str = ""
+    dry_run: bool = False
+
+
+class ImportProblem(Struct, frozen=True):
+    """What is wrong with a row of a file: `row` is its line, where the heading is line 1."""
+
+    row: int
+    column: str
+    code: str
+    detail: str
+
+
+class ImportCounts(Struct, frozen=True, kw_only=True):
+    """What became of the rows of a file, as far as it was read (in bytes of it)."""
+
+    read: int = 0
+    rows: int = 0
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    unused_columns: list[str] = []
+    remarks: list[str] = []
+
+
+class FileImport(Struct, frozen=True, kw_only=True):
+    """A file that a seller sent, how far it is, and what is wrong with it."""
+
+    import_id: ImportId
+    file: str
+    format: str
+    dry_run: bool
+    size: int
+    status: str
+    detail: str
+    counts: ImportCounts
+    problems: list[ImportProblem]
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class TooManyImports(Conflict):
+    """Five files of yours wait already. Send the next when one of them is done."""
 
 
 class ListingRow(Struct, frozen=True):

@@ -58,3 +58,46 @@ from adopted;
 
 -- name: sellers(seller_ids)
 select seller_id, user_id, name, status, since, reason, own, version from sellers.seller where seller_id = any(:seller_ids::bigint[]);
+
+-- name: add_import(import_id, seller_id, file, format, dry_run, content, size, most)
+-- Nothing where as many wait already.
+insert into sellers.import (import_id, seller_id, file, format, dry_run, content, size)
+select :import_id, :seller_id, :file, :format, :dry_run, :content, :size
+where (select count(*) from sellers.import where seller_id = :seller_id and status in ('queued', 'running')) < :most
+returning import_id;
+
+-- name: file_import(seller_id, import_id)
+select import_id, file, format, dry_run, size, status, detail, progress::text, problems::text, created_at, finished_at
+from sellers.import where import_id = :import_id and seller_id = :seller_id;
+
+-- name: imports_of(seller_id, after, most)
+select import_id, file, format, dry_run, size, status, detail, progress::text, '[]' as problems, created_at, finished_at
+from sellers.import where seller_id = :seller_id and (:after::bigint is null or import_id < :after)
+order by import_id desc limit :most;
+
+-- name: claim_import(lease_s)
+-- The eldest that nobody works on: it waits, or who worked on it has died.
+update sellers.import set status = 'running', attempts = attempts + 1,
+    lease_until = now() + make_interval(secs => :lease_s)
+where import_id = (
+    select import_id from sellers.import
+    where status in ('queued', 'running') and lease_until < now()
+    order by import_id limit 1 for update skip locked
+)
+returning import_id, seller_id, file, format, dry_run, content, attempts;
+
+-- name: import_goes_on(import_id, lease_s, progress)
+update sellers.import set lease_until = now() + make_interval(secs => :lease_s), progress = :progress::jsonb
+where import_id = :import_id and status = 'running';
+
+-- name: kept_batch(import_id, n)
+select result from sellers.import_batch where import_id = :import_id and n = :n;
+
+-- name: keep_batch(import_id, n, result)
+insert into sellers.import_batch (import_id, n, result) values (:import_id, :n, :result) on conflict do nothing;
+
+-- name: finish_import(import_id, status, detail, format, progress, problems)
+with batches as (delete from sellers.import_batch where import_id = :import_id)
+update sellers.import set status = :status, detail = :detail, format = case when :format = '' then format else :format end,
+    progress = :progress::jsonb, problems = :problems::jsonb, content = null, finished_at = now()
+where import_id = :import_id and status = 'running';

@@ -22,6 +22,7 @@ from mercat.inventory import Inventory, Line, ShelfCount, StockQuantity
 from mercat.kit import sql
 from mercat.kit.refusals import ConditionMissing, NotFound, Refusal, Stale
 from mercat.kit.rpc import IN_BODY
+from mercat.sellers.file_imports import FileImports
 from mercat.sellers.messages import (
     AlreadySeller,
     ListingRow,
@@ -45,6 +46,10 @@ class Sellers:
         self._catalog = catalog
         self._inventory = inventory
         self._settings = settings
+        self.imports = FileImports(db, self.list_many, settings)
+        self.start_import = self.imports.start_import
+        self.file_import = self.imports.file_import
+        self.file_imports = self.imports.file_imports
 
     async def list_product(
         self,

@@ -7,7 +7,7 @@ from mercat.checkout import CheckoutInProgress, Confirmed, Refused
 from mercat.kit import codec
 from mercat.kit.http import answered, read_body
 from mercat.kit.refusals import Invalid
-from mercat.payments import ChallengeOutcome
+from mercat.payments import ChallengeOutcome, declaration
 from mercat.shop import Shop
 from mercat.web.checkout import order_url
 from mercat.web.forms import FormErrors, local_path, read_form
@@ -21,13 +21,18 @@ class BankPages:
     def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
+        self._cards = {each.token: each.name for each in declaration(shop.settings).test_cards}
 
     async def bank(self, request: Request) -> Response:
-        await self._shop.payments.challenged(request.path_params["ticket"])
         ticket, back = request.path_params["ticket"], request.query_params.get("back", "")
-        return await self._pages.page(
-            request, "bank.html", ticket=ticket, back=local_path(back) if back else ""
-        )
+        asked = await self._shop.checkout.challenged(ticket)
+        back = local_path(back) if back else ""
+        if isinstance(asked.outcome, Confirmed):  # somebody came back here by the browser's arrow
+            return self._pages.redirect(request, order_url(asked.outcome))
+        if asked.outcome:
+            return self._pages.redirect(request, back or "/cart")
+        card = self._cards.get(asked.card, "your card")
+        return await self._pages.page(request, "bank.html", ticket=ticket, back=back, asked=asked, card=card)
 
     async def tell_bank(self, request: Request) -> Response:
         """Take the shopper's yes or no; a program sends it as JSON."""

@@ -10,10 +10,13 @@ from contextlib import suppress
 
 from starlette.types import Message, Receive
 
-from mercat.kit.http import BODY_BYTES_MAX, DISCARDED_BYTES_MAX
+from mercat.kit.http import BODY_BYTES_MAX, DISCARDED_BYTES_MAX, FILE_BYTES_MAX
 from mercat.kit.refusals import Overloaded, Refusal, TooManyRequests
 from mercat.settings import Settings
 
+_FILES_AT_ONCE = 4
+_FILE_PATIENCE = 6
+"""A file may take so many times as long as another body."""
 _DRAINED_S = 1.0
 """How long a body is read that nobody will read to its end; then its connection is closed."""
 
@@ -34,10 +37,27 @@ class Bodies:
         self._of_all = 2 * settings.requests_at_once
         self._unfinished: Counter[str] = Counter()
         self._total = 0
+        self._files = 0
 
-    async def read(self, receive: Receive, network: str, length: bytes, *, loopback: bool) -> bytes | None:
+    async def read(
+        self, receive: Receive, network: str, length: bytes, *, loopback: bool, is_file: bool = False
+    ) -> bytes | None:
         """Read a body; None is one that is too large. Raise RequestTimeout when it is not whole in time, and
-        TooManyRequests or Overloaded at once where too many are unfinished."""
+        TooManyRequests or Overloaded at once where too many are unfinished. `is_file`: it may be large, and
+        few of them are read at once."""
+        if is_file:
+            if self._files >= _FILES_AT_ONCE:
+                raise Overloaded("Other files are being received. Send yours again in a moment.")
+            self._files += 1
+            try:
+                return await self._read_whole(receive, network, length, loopback, FILE_BYTES_MAX)
+            finally:
+                self._files -= 1
+        return await self._read_whole(receive, network, length, loopback, BODY_BYTES_MAX)
+
+    async def _read_whole(
+        self, receive: Receive, network: str, length: bytes, loopback: bool, most: int
+    ) -> bytes | None:
         unfinished = self._unfinished
         if unfinished[network] >= (self._of_loopback if loopback else self._of_network):
             raise TooManyRequests("Your network sends too many requests that are not whole. Wait a moment.")
@@ -49,10 +69,10 @@ class Bodies:
             if length.isdigit() and int(length) > DISCARDED_BYTES_MAX:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_DRAINED_S):
-                        await _read(receive)
+                        await _read(receive, most)
                 return None
-            async with asyncio.timeout(self._within_s):
-                return await _read(receive)
+            async with asyncio.timeout(self._within_s * (_FILE_PATIENCE if most > BODY_BYTES_MAX else 1)):
+                return await _read(receive, most)
         except TimeoutError:
             raise RequestTimeout from None
         finally:
@@ -62,11 +82,11 @@ class Bodies:
                 del unfinished[network]
 
 
-async def _read(receive: Receive) -> bytes | None:
+async def _read(receive: Receive, most: int) -> bytes | None:
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
         whole: bytes = message.get("body", b"")
-        return whole if len(whole) <= BODY_BYTES_MAX else None
+        return whole if len(whole) <= most else None
     body = bytearray()
     size = 0
     while True:
@@ -74,10 +94,10 @@ async def _read(receive: Receive) -> bytes | None:
             raise RequestTimeout
         part: bytes = message.get("body", b"")
         size += len(part)
-        if size <= BODY_BYTES_MAX:
+        if size <= most:
             body += part
         if not message.get("more_body"):
-            return bytes(body) if size <= BODY_BYTES_MAX else None
+            return bytes(body) if size <= most else None
         if size > DISCARDED_BYTES_MAX:
             return None
         message = await receive()

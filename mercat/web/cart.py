@@ -1,5 +1,7 @@
 """The cart: what is in it, what it costs, what stands between it and buying."""
 
+from collections import Counter
+from datetime import timedelta
 from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Struct
@@ -7,10 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat import money
-from mercat.cart import CartView
+from mercat.cart import CartView, with_held
+from mercat.checkout import WaitingPurchase
 from mercat.ids import CartId, OfferId, ProductId
+from mercat.kit import clock
 from mercat.kit.refusals import Conflict, Invalid, NotFound, Refusal
 from mercat.kit.rpc import Caller
+from mercat.orders import OrderSummary
 from mercat.quantity import QUANTITY_MAX, Quantity
 from mercat.shop import Shop
 from mercat.web.errors import message_of
@@ -20,6 +25,8 @@ from mercat.web.rendering import label
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount
 from mercat.web.session import caller_of, guest_session
+
+_JUST_NOW = timedelta(minutes=10)
 
 
 class AddItem(Struct, frozen=True):
@@ -68,7 +75,7 @@ class CartApi:
 
     async def cart(self, caller: Caller) -> CartShown:
         """Show the cart with today's prices, and what stands between it and buying."""
-        return _cart_shown(await self._shop.cart.show(caller.user_id))
+        return await self._shown(caller, await self._shop.cart.show(caller.user_id))
 
     async def add_item(self, caller: Caller, item: AddItem) -> CartShown:
         """Add to what is in the cart already. A product means its featured offer."""
@@ -77,15 +84,30 @@ class CartApi:
             if item.product_id is None:
                 raise Invalid("Say which product or offer.", pointer="/product_id")
             offer_id = await self._shop.catalog.featured(item.product_id)
-        return _cart_shown(await self._shop.cart.add(caller.user_id, offer_id, item.quantity))
+        view = await self._shop.cart.add(caller.user_id, offer_id, item.quantity)
+        return await self._shown(caller, view)
 
     async def change_item(self, caller: Caller, item: str, change: ChangeItem) -> CartShown:
         """Set a line's quantity; 0 removes it. The line is named by its product or its offer."""
-        return _cart_shown(await self._shop.cart.change(caller.user_id, item, change.quantity))
+        view = await self._shop.cart.change(caller.user_id, item, change.quantity)
+        return await self._shown(caller, view)
 
     async def remove_item(self, caller: Caller, item: str) -> CartShown:
         """Remove a line from the cart."""
-        return _cart_shown(await self._shop.cart.remove(caller.user_id, item))
+        return await self._shown(caller, await self._shop.cart.remove(caller.user_id, item))
+
+    async def _shown(self, caller: Caller, view: CartView) -> CartShown:
+        waiting = await self._shop.checkout.waiting(caller.user_id) if view.problems else []
+        return _cart_shown(with_held(view, held_for(waiting)))
+
+
+def held_for(waiting: list[WaitingPurchase]) -> dict[OfferId, int]:
+    """Add up what is held for purchases that wait for their shopper."""
+    held: Counter[OfferId] = Counter()
+    for purchase in waiting:
+        for line in purchase.goods:
+            held[line.offer_id] += line.quantity
+    return held
 
 
 def _cart_shown(view: CartView) -> CartShown:
@@ -154,7 +176,11 @@ class CartPages:
     ) -> Response:
         form = form or Form(ChangeItem)
         caller = await caller_of(request)
-        view = await self._shop.cart.show(caller.user_id) if caller else None
+        view, waiting = None, []
+        if caller:
+            waiting = await self._shop.checkout.waiting(caller.user_id)
+            view = with_held(await self._shop.cart.show(caller.user_id), held_for(waiting))
+        ordered = await self._just_ordered(caller) if caller and view and not view.items else None
         response = await self._pages.page(
             request,
             "cart.html",
@@ -162,11 +188,18 @@ class CartPages:
             form=form,
             cart=view or {"items": []},
             problems=problem_texts(view) if view else {},
+            waiting=waiting,
+            ordered=ordered,
             refused=message_of(refused) if refused else None,
         )
         if request.headers.get("hx-request"):
             response.headers["HX-Trigger"] = "cart-changed"
         return response
+
+    async def _just_ordered(self, caller: Caller) -> OrderSummary | None:
+        """Find the order that emptied the cart a moment ago, perhaps from another tab."""
+        orders = (await self._shop.orders.list_of([caller.user_id], limit=1)).orders
+        return next((each for each in orders if clock.now() - each.created_at < _JUST_NOW), None)
 
     async def add(self, request: Request) -> Response:
         form = await self._pages.form(request, public=True)

@@ -6,19 +6,21 @@ from typing import Annotated, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Meta, Raw, Struct, field
+from msgspec import Meta, Raw, Struct, field, structs
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat import money
 from mercat.accounts import CARD_TOKEN_MAX, Address, Email, NewAddress, is_same_address
-from mercat.cart import CartView
+from mercat.cart import CartView, with_held
 from mercat.checkout import (
     FLASH_PASS_MAX,
     Buy,
     BuyWith,
     CheckoutAnswer,
     CheckoutInProgress,
+    CheckoutKey,
+    CheckoutOutcome,
     Confirmed,
     MethodCode,
     NewCard,
@@ -37,7 +39,7 @@ from mercat.payments import NextAction, declaration
 from mercat.pricing import PricedBasket, PricedLine
 from mercat.shop import Shop
 from mercat.web import rendering
-from mercat.web.cart import problem_texts
+from mercat.web.cart import held_for, problem_texts
 from mercat.web.checkout_messages import UNMOVED, checkout_message
 from mercat.web.context import allow
 from mercat.web.errors import RefusalMessage
@@ -93,6 +95,12 @@ class CheckoutAsk(Struct, frozen=True):
     quote_id: QuoteId | None = None
     email: Email | None = None
     expected_total: Price = field(default_factory=lambda: Raw(b"null"))
+
+
+class AbandonAsk(Struct, frozen=True):
+    """`key`: the `Idempotency-Key` of the checkout."""
+
+    key: CheckoutKey
 
 
 class NextActionShown(Struct, frozen=True):
@@ -168,6 +176,18 @@ class CheckoutApi:
             amounts = {name: money.shown(amount, currency) for name, amount in changed.facts.items()}
             raise PriceChanged(str(changed), **amounts) from None
 
+    async def follow(self, caller: Caller, key: str) -> Answer:
+        """Look what a purchase came to, by its `Idempotency-Key`; while it waits, what its shopper does."""
+        answer = _checkout_answer(await self._shop.checkout.follow(caller, key))
+        return structs.replace(answer, status=200) if answer.status == 201 else answer
+
+    async def abandon(self, caller: Caller, ask: AbandonAsk) -> Answer:
+        """End a purchase that waits for its bank: nothing is charged, and its goods are free at once.
+
+        Answers as the purchase then does: 402 `payment_declined` with the reason `abandoned`, or what it came
+        to before."""
+        return _checkout_answer(await self._shop.checkout.abandon(caller, ask.key))
+
 
 def _flash_pass(request: Request) -> str | None:
     given = request.headers.get("flash-pass")
@@ -183,6 +203,8 @@ def _checkout_answer(answer: CheckoutAnswer) -> Answer:
     kind = "application/problem+json" if isinstance(answer.outcome, Refused) else "application/json"
     return Answer(raw=answer.body, status=answer.status, headers=headers, media_type=kind)
 
+
+_ENDS_IN = ["not_found", "payment_declined", "payment_unavailable", "out_of_stock", "checkout_in_progress"]
 
 API = [
     PublicRoute(
@@ -230,6 +252,39 @@ API = [
             "cart_empty",
             "address_not_served",
             "key_reused",
+        ],
+    ),
+    PublicRoute(
+        "GET",
+        "/orders/checkout/{key}",
+        CheckoutApi.follow,
+        tag="Buying",
+        needs="guest",
+        status=201,
+        shows=CheckoutShown,
+        also=[202],
+        refuses=[
+            "not_found",
+            "payment_declined",
+            "payment_unavailable",
+            "out_of_stock",
+            "checkout_in_progress",
+        ],
+    ),
+    PublicRoute(
+        "POST",
+        "/orders/checkout/abandon",
+        CheckoutApi.abandon,
+        tag="Buying",
+        needs="guest",
+        shows=CheckoutShown,
+        also=[202],
+        refuses=[
+            "not_found",
+            "payment_declined",
+            "payment_unavailable",
+            "out_of_stock",
+            "checkout_in_progress",
         ],
     ),
 ]
@@ -289,7 +344,7 @@ class CheckoutPages:
                 outcome = (await self._buy(caller, after, ask)).outcome
                 if not isinstance(outcome, Refused):
                     return self._follow(request, after, outcome)
-                given, refused = await self._filled(caller, ask), checkout_message(outcome)
+                given, refused = await self._filled(caller, ask, outcome), checkout_message(outcome)
         return await self._page(
             request, caller, given, refused=refused, status=200 if refused is None else 402
         )
@@ -326,23 +381,50 @@ class CheckoutPages:
             form.pop("card", None)
             errors = FormErrors(card=f"{answer.outcome.detail} {UNMOVED}")
             return await self._page(request, caller, form, errors=errors, key=key, status=answer.status)
-        given = form | await self._filled(caller, ask)
+        given = form | await self._filled(caller, ask, answer.outcome)
         refused = checkout_message(answer.outcome)
         return await self._page(request, caller, given, refused=refused, status=answer.status)
 
     async def pending(self, request: Request) -> Response:
         caller = await caller_of(request)
         key = request.path_params["key"]
-        ask = await self._asked(caller, key) if caller else None
-        if caller is None or ask is None:
+        if caller is None:
             return self._pages.redirect(request, "/orders")
-        outcome = (await self._buy(caller, key, ask)).outcome
+        outcome = await self._followed(caller, key)
+        if outcome is None:
+            return self._pages.redirect(request, "/orders")
         if isinstance(outcome, Pending):
             return await self._wait(request, outcome, f"/checkout/pending/{key}", key)
         url = order_url(outcome) if isinstance(outcome, Confirmed) else f"/checkout?after={key}"
         if not request.headers.get("hx-request"):
             return self._pages.redirect(request, url)
         return Response(headers={"HX-Redirect": url})
+
+    async def _followed(self, caller: Caller, key: str) -> CheckoutOutcome | None:
+        """Ask again what this key was used for; one that the API began is known by its key alone."""
+        if ask := await self._asked(caller, key):
+            return (await self._buy(caller, key, ask)).outcome
+        try:
+            return (await self._shop.checkout.follow(caller, key)).outcome
+        except CheckoutInProgress:
+            return _IN_PROGRESS.outcome
+        except NotFound:
+            return None
+
+    async def abandon(self, request: Request) -> Response:
+        """Leave the bank: the purchase ends, and the page says so."""
+        await self._pages.form(request)
+        caller = await caller_of(request)
+        if caller is None:
+            return self._pages.redirect(request, "/cart")
+        key = request.path_params["key"]
+        try:
+            outcome = (await self._shop.checkout.abandon(caller, key)).outcome
+        except CheckoutInProgress:
+            return self._pages.redirect(request, f"/checkout/pending/{key}")
+        if isinstance(outcome, Confirmed):
+            return self._pages.redirect(request, order_url(outcome))
+        return self._pages.redirect(request, f"/checkout?after={key}")
 
     async def back(self, request: Request) -> Response:
         """Go on where a shopper comes back from their bank's own page."""
@@ -365,7 +447,7 @@ class CheckoutPages:
         if "seen" in request.query_params:
             return Response(status_code=204)
         step = _with_way_back(pending.next_action, key)
-        return await self._pages.page(request, "pending.html", next_action=step, url=url)
+        return await self._pages.page(request, "pending.html", next_action=step, url=url, key=key)
 
     async def _page(
         self,
@@ -379,7 +461,8 @@ class CheckoutPages:
         status: int = 200,
     ) -> Response:
         """Show the page, filled with what was given."""
-        view = await self._shop.cart.show(caller.user_id)
+        waiting = await self._shop.checkout.waiting(caller.user_id)
+        view = with_held(await self._shop.cart.show(caller.user_id), held_for(waiting))
         if not view.items:
             return self._pages.redirect(request, "/cart")
         addresses = await self._shop.accounts.addresses(caller.user_id)
@@ -410,6 +493,7 @@ class CheckoutPages:
             status,
             cart=view,
             problems=problem_texts(view),
+            waiting=waiting,
             form=Form(_FORM, form, errors),
             chosen=form,
             refused=refused,
@@ -507,8 +591,9 @@ class CheckoutPages:
         except NotFound:
             return None
 
-    async def _filled(self, caller: Caller, ask: BuyWith) -> dict[str, str]:
-        """Fill in what was asked for; what was new may be kept by now, and is chosen then."""
+    async def _filled(self, caller: Caller, ask: BuyWith, refused: Refused) -> dict[str, str]:
+        """Fill in what was asked for; what was new may be kept by now, and is chosen then. A card that was
+        declined is not."""
         given = {"method": ask.shipping_method, "email": ask.email or ""}
         address, card = ask.shipping_address_id, str(ask.payment_method_id or "")
         if ask.new_address:
@@ -521,6 +606,8 @@ class CheckoutPages:
             saved = await self._shop.accounts.payment_methods(caller.user_id)
             kept = (str(each.payment_method_id) for each in saved if each.token == token)
             card = next(kept, f"{_NEW_CARD}{token}" if self._card_field else token)
+        if refused.facts.get("reason") == "card_declined":
+            card = ""
         return given | {"address": str(address or ""), "card": card}
 
     async def _flash_pass(self, caller: Caller) -> str | None:
@@ -603,5 +690,6 @@ def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
         pages.route("/checkout", checkout.buy, "POST"),
         pages.route("/checkout/totals", checkout.totals, "POST"),
         pages.route("/checkout/pending/{key}", checkout.pending),
+        pages.route("/checkout/pending/{key}/abandon", checkout.abandon, "POST"),
         pages.route("/checkout/back/{checkout}", checkout.back),
     ]

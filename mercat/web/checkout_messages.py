@@ -79,6 +79,13 @@ _MESSAGES = {
 _OTHERWISE = RefusalMessage(
     "This order was not placed", _DETAIL, UNMOVED, "Change what it says, then press again."
 )
+_NOT_APPROVED = RefusalMessage(
+    "The payment was not approved",
+    "",
+    UNMOVED,
+    "Press the button again to ask your bank once more, or choose another card. Your cart is as it was.",
+)
+_UNAPPROVED = ("authentication_failed", "payment_intent_authentication_failure", "not_confirmed", "abandoned")
 _REASONS = {
     "insufficient_funds": "The bank says that there is not enough money on this card.",
     "expired_card": "The bank says that this card has expired.",
@@ -87,6 +94,7 @@ _REASONS = {
     "payment_intent_authentication_failure": "You or your bank did not approve this payment.",
     "card_used_up": "You gave this card for one purchase, and it was used for that.",
     "not_confirmed": "The payment was not approved in time.",
+    "abandoned": "You left the payment at your bank, so we cancelled it.",
 }
 """Why a bank declines, by the provider's code."""
 
@@ -100,4 +108,6 @@ def checkout_message(refused: Refusal | Refused) -> RefusalMessage:
     message = _MESSAGES.get(code, _OTHERWISE)
     if message.what == _DETAIL:
         return message._replace(what=detail)
+    if reason in _UNAPPROVED:
+        message = _NOT_APPROVED
     return message._replace(what=_REASONS[reason]) if reason in _REASONS else message

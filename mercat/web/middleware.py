@@ -51,6 +51,8 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _TOKENS_MAX = 50_000
 _ETAG_BYTES_MAX = 1_000_000
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_FILES = frozenset({"/api/v1/seller/imports", "/desk/upload"})
+"""Where files are sent, which may be large."""
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 """What may have a body in HTTP/2 without saying how long it is."""
 _ALWAYS_OPEN = frozenset({"/health", "/ready", "/metrics"})
@@ -168,7 +170,11 @@ class Middleware:
         if given.length or (scope["http_version"] == "2" and scope["method"] in _WITH_BODY):
             try:
                 body = scope[BODY] = await self._bodies.read(
-                    receive, network_of(address), given.length, loopback=is_loopback(address)
+                    receive,
+                    network_of(address),
+                    given.length,
+                    loopback=is_loopback(address),
+                    is_file=scope["path"] in _FILES,
                 )
             except (RequestTimeout, TooManyRequests, Overloaded) as refusal:
                 reply.more.append((b"connection", b"close"))

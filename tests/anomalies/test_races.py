@@ -247,6 +247,45 @@ async def test_cancelling_while_the_payment_is_captured_gives_all_back_or_finds_
     await two.race(scenes)
 
 
+async def test_a_payment_that_is_approved_and_abandoned_at_once_is_an_order_or_nothing(two):
+    async def scenes():
+        scene = await two.scene()
+        said = await two.one.checkout.buy(scene.ann, "k", await scene.ask("tok_3ds"))
+
+        async def check(*results):
+            allowed(results, 201, 402, CheckoutInProgress)
+            [answer] = await scene.answers()
+            bought = answer["status"] == 201
+            assert len(await scene.orders()) == bought
+            assert (await scene.charged(), await scene.left()) == ((1, (8, 0)) if bought else (0, (10, 0)))
+
+        return [
+            two.one.checkout.challenge(ticket_of(said), ChallengeOutcome("approve")),
+            two.two.checkout.abandon(scene.ann, "k"),
+        ], check
+
+    await two.race(scenes)
+
+
+async def test_another_key_for_a_cart_whose_payment_waits_buys_it_once(two):
+    async def scenes():
+        scene = await two.scene()
+        said = await two.one.checkout.buy(scene.ann, "k", await scene.ask("tok_3ds"))
+        ask = await scene.ask()
+
+        async def check(*results):
+            allowed(results, 201, 402, CheckoutInProgress, CartEmpty)
+            orders = len(await scene.orders())
+            assert (orders, await scene.charged(), await scene.left()) == (1, 1, (8, 0)), results
+
+        return [
+            two.one.checkout.challenge(ticket_of(said), ChallengeOutcome("approve")),
+            two.two.checkout.buy(scene.ann, "other", ask),
+        ], check
+
+    await two.race(scenes)
+
+
 async def test_one_refund_asked_for_twice_is_one(two):
     async def scenes():
         scene = await two.scene()

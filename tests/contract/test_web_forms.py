@@ -180,6 +180,65 @@ async def test_a_refusal_that_began_nothing_is_not_kept_under_the_forms_key(visi
         assert "The total has changed" in mended.text
 
 
+async def at_the_bank(guest: Visitor, cup: dict[str, Any]) -> str:
+    """Buy the cup with a card whose bank asks first; the address of the bank's page."""
+    await in_checkout(guest, cup)
+    typed = HOME | {"email": "ann@example.com", "card": "tok_3ds"}
+    answer = await guest.send("/checkout", **typed)
+    if answer.status_code != 303:  # the total was not seen before
+        answer = await guest.send("/checkout", card="tok_3ds")
+    assert answer.status_code == 303, guest.page.texts
+    return answer.headers["location"]
+
+
+async def test_who_closes_the_banks_page_is_led_back_to_it_or_cancels_the_payment(visitor, cup):
+    guest = visitor("nobody")
+    bank = await at_the_bank(guest, cup)
+    for path in ("/cart", "/checkout"):
+        page = await guest.see(path)
+        [waits] = [link for link in page.links if link.startswith("/checkout/pending/")]
+    page = await guest.see(waits)
+    assert bank.partition("?")[0] in {link.partition("?")[0] for link in page.links}
+    answer = await guest.send(f"{waits}/abandon")
+    assert answer.status_code == 303
+    text = (await guest.client.get(answer.headers["location"])).text
+    assert "The payment was not approved" in text
+    assert "Nothing was charged." in text
+    page = await guest.see("/cart")
+    assert not any(link.startswith("/checkout/pending/") for link in page.links)
+
+
+async def test_the_banks_page_says_what_is_asked_and_leads_on_once_it_was_answered(visitor, cup):
+    guest = visitor("nobody")
+    bank = await at_the_bank(guest, cup)
+    text = (await guest.client.get(bank)).text
+    assert "Mastercard ending in 3155" in text
+    await guest.see(bank)
+    action = bank.partition("?")[0]
+    done = await guest.send(action, outcome="approve")
+    order = done.headers["location"]
+    assert order.startswith("/orders/ord_")
+    [bought] = (await guest.client.get(f"{PREFIX}/orders")).json()["orders"]
+    assert f"${bought['total']:.2f}" in text
+    back = await guest.client.get(bank)  # by the browser's arrow
+    assert (back.status_code, back.headers["location"]) == (303, order)
+    page = await guest.client.get("/cart")
+    assert "You ordered this" in page.text
+    assert order.partition("?")[0] in page.text
+
+
+async def test_who_refuses_at_the_bank_is_told_so(visitor, cup):
+    guest = visitor("nobody")
+    bank = await at_the_bank(guest, cup)
+    await guest.see(bank)
+    answer = await guest.send(bank.partition("?")[0], outcome="fail")
+    for _ in range(3):
+        if answer.status_code == 303:
+            answer = await guest.client.get(answer.headers["location"])
+    assert "The payment was not approved" in answer.text
+    assert "You or your bank did not approve this payment." in answer.text
+
+
 async def test_all_that_is_wrong_with_a_new_product_is_said_at_once(visitor):
     bob = visitor("seller")
     await bob.see("/desk/new")

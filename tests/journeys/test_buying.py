@@ -152,9 +152,42 @@ async def _asked_by_the_bank(town, bea):
     assert waiting["status"] == "pending"
     assert await bea.stock(tea["offer_id"]) == 0  # kept for them
     assert ok(await gus.tries_to_buy(key), 202)["next_action"] == waiting["next_action"]
-    assert code(await gus.tries_to_buy()) == (409, "checkout_in_progress")
+    assert ok(await gus.ask("GET", f"/orders/checkout/{key}"), 202)["next_action"] == waiting["next_action"]
+    assert (await gus.cart())["problems"] == []  # their own reservation does not stand against them
     assert (await gus.get("/orders"))["total"] == 0
     return gus, tea, key, waiting
+
+
+async def test_who_leaves_the_banks_page_can_end_the_payment_at_once(town, bea):
+    gus, tea, key, waiting = await _asked_by_the_bank(town, bea)
+    abandoned = await gus.ask("POST", "/orders/checkout/abandon", {"key": key})
+    assert code(abandoned) == (402, "payment_declined")
+    assert abandoned.json()["reason"] == "abandoned"
+    assert await bea.stock(tea["offer_id"]) == 1
+    again = await gus.ask("POST", "/orders/checkout/abandon", {"key": key})
+    assert again.content == abandoned.content
+    assert (await gus.tries_to_buy(key)).content == abandoned.content
+    await town.http.post(waiting["next_action"]["url"], json={"outcome": "approve"})  # too late
+    assert (await gus.get("/orders"))["total"] == 0
+    await gus.pays_by("tok_visa")
+    assert (await gus.buys())["status"] == "confirmed"
+    for other, wanted in ((await (await town.guest()).ready(), key), (gus, "never-used")):
+        assert code(await other.ask("POST", "/orders/checkout/abandon", {"key": wanted})) == (
+            404,
+            "not_found",
+        )
+
+
+async def test_buying_again_with_another_key_ends_the_payment_that_waits(town, bea):
+    gus, tea, key, waiting = await _asked_by_the_bank(town, bea)
+    await gus.pays_by("tok_visa")
+    bought = await gus.buys()
+    assert bought["order_id"] != waiting["order_id"]
+    assert await bea.stock(tea["offer_id"]) == 0
+    ended = await gus.ask("GET", f"/orders/checkout/{key}")
+    assert (code(ended), ended.json()["reason"]) == ((402, "payment_declined"), "abandoned")
+    done = ok(await gus.ask("POST", "/orders/checkout/abandon", {"key": key}), 402)
+    assert done["reason"] == "abandoned"
 
 
 async def test_a_bank_that_asks_and_is_told_yes(town, bea):

@@ -23,6 +23,13 @@ def test_a_declined_card_says_why_where_the_bank_does():
     assert checkout_message(_declined("mystery")).what == "The bank said no to this payment."
 
 
+@pytest.mark.parametrize("reason", ["authentication_failed", "not_confirmed", "abandoned"])
+def test_who_did_not_approve_a_payment_is_not_told_that_the_bank_declined_the_card(reason):
+    said = checkout_message(_declined(reason))
+    assert said.title == "The payment was not approved"
+    assert said.what
+
+
 def test_a_refusal_that_was_not_stored_is_said_in_its_own_words():
     said = checkout_message(CartEmpty())
     assert said.what == str(CartEmpty())

@@ -28,6 +28,12 @@ def recognise(rows: Iterable[Mapping[str, Any]]) -> Format:
     return next(known, plain.FORMAT)
 
 
+def check_format(name: str) -> None:
+    """Raise NoSuchFormat for a name that no format has; none at all is right."""
+    if name:
+        named_format(name)
+
+
 def named_format(name: str) -> Format:
     """Find a format by its module's name, as in `shopify`; NoSuchFormat says which there are."""
     if name not in FORMATS:
@@ -37,4 +43,4 @@ def named_format(name: str) -> Format:
     return FORMATS[name]
 
 
-__all__ = ["FORMATS", "Format", "NoSuchFormat", "named_format", "recognise"]
+__all__ = ["FORMATS", "Format", "NoSuchFormat", "check_format", "named_format", "recognise"]

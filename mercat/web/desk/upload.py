@@ -1,78 +1,202 @@
-"""A list of products as a file, each row by itself."""
+"""Files of products that sellers send: by the API and at the desk, each with its progress and its report."""
 
-from hashlib import blake2b
-from typing import NamedTuple
+from datetime import datetime
 
+from msgspec import Struct
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mercat.kit.refusals import Refusal
-from mercat.sellers import ListingRow, RefusedRow
+from mercat.ids import ImportId
+from mercat.kit.http import Answer
+from mercat.kit.refusals import Invalid, Refusal
+from mercat.kit.rpc import Caller
+from mercat.sellers import FILE_NAME_MAX, FileImport, ImportProblem, NewImport
 from mercat.shop import Shop
-from mercat.web.desk.listing_form import read_row, rows_of
 from mercat.web.desk.page import desk_page, seller_of
+from mercat.web.desk.products import seller_id_of
 from mercat.web.errors import message_of
-from mercat.web.forms import FormErrors
+from mercat.web.forms import id_of, read_body
 from mercat.web.pages import Pages
-from mercat.web.router import Endpoint
+from mercat.web.router import Endpoint, PublicRoute
+from mercat.web.schemas import PageLimit
+
+_YES = frozenset({"1", "true", "on", "yes"})
+_LISTED = 20
+_KNOWN = frozenset({"file", "dry_run", "format", "csrf"})
 
 
-class UploadReport(NamedTuple):
-    """What became of an uploaded list."""
+class ImportStarted(Struct, frozen=True):
+    import_id: ImportId
 
+
+class ImportShown(Struct, frozen=True):
+    """How far a file is, and what became of its rows; `row` is the file's line, and its heading is line 1."""
+
+    import_id: ImportId
+    file: str
+    format: str
+    status: str
+    dry_run: bool
+    size: int
+    read: int
     rows: int
-    taken: int
-    bad: list[RefusedRow]
-    """Each with its row and column; a row may have several."""
+    added: int
+    changed: int
+    unchanged: int
+    refused: int
+    unused_columns: list[str]
+    problems: list[ImportProblem]
+    remarks: list[str]
+    detail: str
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class ImportsShown(Struct, frozen=True):
+    imports: list[ImportShown]
+    next_cursor: str | None
+
+
+class SellerImportsApi:
+    """Files of products that sellers send."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+
+    async def start_import(self, caller: Caller, request: Request) -> Answer:
+        """Send a file of products as multipart/form-data: `file`, and if you like `dry_run=true` and
+        `format`. CSV, TSV, JSON lines, XLSX, XML; it is taken in the background. A product that is there is
+        changed as far as its row says."""
+        given = await _given(request)
+        import_id = await self._shop.sellers.start_import(seller_id_of(caller), given)
+        return Answer(ImportStarted(import_id), 202)
+
+    async def seller_import(self, caller: Caller, import_id: ImportId) -> ImportShown:
+        """Show how far an import is; `status` ends as `done` or `failed`."""
+        return _shown(await self._shop.sellers.file_import(seller_id_of(caller), import_id))
+
+    async def seller_imports(
+        self, caller: Caller, limit: PageLimit = 20, cursor: ImportId | None = None
+    ) -> ImportsShown:
+        """List one's imports, the newest first, without their problems."""
+        found = await self._shop.sellers.file_imports(seller_id_of(caller), limit, cursor)
+        more = str(found[-1].import_id) if len(found) == limit else None
+        return ImportsShown([_shown(each) for each in found], more)
+
+
+async def _given(request: Request) -> NewImport:
+    form = await read_body(request)
+    for name in form:
+        if name not in _KNOWN:
+            raise Invalid(f"There is no `{name[:FILE_NAME_MAX]}` here.", pointer=f"/{name}")
+    file = form.get("file")
+    if not isinstance(file, UploadFile):
+        raise Invalid("Send a file as `file` in multipart/form-data.", pointer="/file")
+    await file.seek(0)
+    content = await file.read()
+    if not content:
+        raise Invalid("The file is empty.", pointer="/file")
+    format_, dry_run = form.get("format"), form.get("dry_run")
+    return NewImport(
+        (file.filename or "file")[:FILE_NAME_MAX],
+        content,
+        format_.strip() if isinstance(format_, str) else "",
+        isinstance(dry_run, str) and dry_run.strip().lower() in _YES,
+    )
+
+
+def _shown(each: FileImport) -> ImportShown:
+    counts = each.counts
+    return ImportShown(
+        each.import_id,
+        each.file,
+        each.format,
+        each.status,
+        each.dry_run,
+        each.size,
+        counts.read,
+        counts.rows,
+        counts.added,
+        counts.changed,
+        counts.unchanged,
+        counts.refused,
+        counts.unused_columns,
+        each.problems,
+        counts.remarks,
+        each.detail,
+        each.created_at,
+        each.finished_at,
+    )
+
+
+API = [
+    PublicRoute(
+        "POST",
+        "/seller/imports",
+        SellerImportsApi.start_import,
+        tag="Selling",
+        needs="seller",
+        status=202,
+        shows=ImportStarted,
+        refuses=["too_many_imports", "no_such_format", "too_large", "unsupported_media_type"],
+    ),
+    PublicRoute("GET", "/seller/imports", SellerImportsApi.seller_imports, tag="Selling", needs="seller"),
+    PublicRoute(
+        "GET",
+        "/seller/imports/{import_id}",
+        SellerImportsApi.seller_import,
+        tag="Selling",
+        needs="seller",
+        refuses=["not_found"],
+    ),
+]
 
 
 class UploadPages:
-    """Uploading a list of products."""
+    """Uploading files of products, and what became of them."""
 
     def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
-        self._currency = shop.settings.currency
 
-    async def upload(
-        self, request: Request, report: UploadReport | None = None, refused: Refusal | None = None
-    ) -> Response:
+    async def upload(self, request: Request, refused: Refusal | None = None) -> Response:
         _, seller_id = await seller_of(request)
-        status = refused.status if refused else (422 if report and report.bad else 200)
-        message = message_of(refused) if refused else None
         return await desk_page(
-            self._pages, self._shop, request, "upload", seller_id, status, report=report, refused=message
+            self._pages,
+            self._shop,
+            request,
+            "upload",
+            seller_id,
+            refused.status if refused else 200,
+            imports=await self._shop.sellers.file_imports(seller_id, _LISTED),
+            refused=message_of(refused) if refused else None,
         )
 
-    async def take_list(self, request: Request) -> Response:
+    async def take_file(self, request: Request) -> Response:
+        await self._pages.upload(request, "file")
         _, seller_id = await seller_of(request)
-        content = await self._pages.upload(request, "file")
         try:
-            rows = rows_of(content)
+            given = await _given(request)
+            import_id = await self._shop.sellers.start_import(seller_id, given)
         except Refusal as refused:
-            return await self.upload(request, refused=refused)
-        good, bad = _read(rows, self._currency)
-        key = f"upload/{blake2b(content, digest_size=16).hexdigest()}"
-        refused_rows = await self._shop.sellers.list_each(seller_id, good, key)
-        bad = sorted([*bad, *refused_rows], key=lambda each: each.row)
-        return await self.upload(request, UploadReport(len(rows), len(good) - len(refused_rows), bad))
+            return await self.upload(request, refused)
+        return self._pages.redirect(request, f"/desk/upload/{import_id}")
 
-
-def _read(rows: list[dict[str, str]], currency: str) -> tuple[list[ListingRow], list[RefusedRow]]:
-    """Read the rows of a file: those that can be listed, and what is wrong with the others."""
-    good, bad = list[ListingRow](), list[RefusedRow]()
-    for number, row in enumerate(rows, start=2):  # the heading is row 1
-        asked = read_row(row, currency)
-        if isinstance(asked, FormErrors):
-            bad += [RefusedRow(number, column, words) for column, words in asked.items()]
-        else:
-            good.append(ListingRow(number, *asked))
-    return good, bad
+    async def report(self, request: Request) -> Response:
+        """Show one import: it comes again by itself while it is under way."""
+        _, seller_id = await seller_of(request)
+        import_id = id_of(request.path_params["import_id"], ImportId)
+        shown = await self._shop.sellers.file_import(seller_id, import_id)
+        return await desk_page(
+            self._pages, self._shop, request, "import", seller_id, 200, each=shown, counts=shown.counts
+        )
 
 
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     upload = UploadPages(pages, shop)
     return [
         pages.route("/desk/upload", upload.upload),
-        pages.route("/desk/upload", upload.take_list, "POST"),
+        pages.route("/desk/upload", upload.take_file, "POST"),
+        pages.route("/desk/upload/{import_id}", upload.report),
     ]

@@ -118,7 +118,12 @@ class Sandbox:
 
     async def look_up(self, request: ChargeRequest, reference: str = "") -> ChargeResult:
         row = await self._db.fetchrow(queries.look, [request.key])
-        return _RESULTS[row["state"]]._replace(amount=row["amount"]) if row else ChargeResult("unknown")
+        if row is None:
+            return ChargeResult("unknown")
+        result = _RESULTS[row["state"]]._replace(amount=row["amount"])
+        if row["state"] == "declined" and _FIRST.get(row["token"]) == "challenged":
+            return result._replace(reason="authentication_failed")
+        return result
 
     async def cancel(self, request: ChargeRequest, reference: str = "") -> ChargeResult:
         row = await self._db.fetchrow(queries.cancel, request.key, request.currency)

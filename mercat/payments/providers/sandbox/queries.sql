@@ -11,7 +11,7 @@ with asked as materialized (
 select key, state from made;
 
 -- name: look(keys)
-select key, state, amount, refunded from payments.sandbox_charge where key = any(:keys::bigint[]);
+select key, state, amount, refunded, token from payments.sandbox_charge where key = any(:keys::bigint[]);
 
 -- name: answer(key, approve)
 update payments.sandbox_charge set state = case when :approve then 'authorised' else 'declined' end

@@ -1,0 +1,143 @@
+"""Files that sellers send: taken in the background, each row counted, and every bad one named by its line."""
+
+import io
+import zipfile
+
+from journeys.people import until
+
+from mercat.web.routes import PREFIX
+
+PATH = f"{PREFIX}/seller/imports"
+HEADING = "External ID,Title,Price,Quantity,Category,Colour"
+
+
+async def sends(people, content, name="goods.csv", **more):
+    content = content.encode() if isinstance(content, str) else content
+    answer = await people.seller.post(PATH, files={"file": (name, content)}, data=more)
+    assert answer.status_code == 202, answer.text
+    import_id = answer.json()["import_id"]
+    found = {}
+
+    async def ended():
+        found.update((await people.seller.get(f"{PATH}/{import_id}")).json())
+        return found["status"] in ("done", "failed")
+
+    await until(ended, within=60)
+    return found
+
+
+def counts(report):
+    return [report[name] for name in ("rows", "added", "changed", "unchanged", "refused")]
+
+
+async def offers(people):
+    answer = await people.seller.get(f"{PREFIX}/seller/offers?limit=100")
+    return {each["title"]: (each["price"], each["quantity"]) for each in answer.json()["offers"]}
+
+
+async def test_a_file_is_taken_and_its_bad_rows_are_named(people):
+    content = f"{HEADING}\n1,Mug,9.50,4,Kitchen,blue\n2,Cup,cheap,4,Cups,\n3,Jug,5,1,not-a-cat,\n"
+    report = await sends(people, content)
+    assert (report["status"], counts(report)) == ("done", [3, 1, 0, 0, 2])
+    assert report["unused_columns"] == ["Colour"]
+    assert [(each["row"], each["column"], each["code"]) for each in report["problems"]] == [
+        (3, "Price", "invalid"),
+        (4, "Category", "category_unknown"),
+    ]
+    assert await offers(people) == {"Mug": (9.5, 4)}
+    slugs = [each["slug"] for each in (await people.nobody.get(f"{PREFIX}/categories")).json()["categories"]]
+    assert "not-a-cat" not in slugs
+    page = await people.seller.get(f"/desk/upload/{report['import_id']}")
+    assert page.status_code == 200
+    assert "cheap" in page.text
+    other = await people.shopper.post(f"{PREFIX}/sellers", json={"name": "Another"})
+    assert other.status_code == 201
+    assert (await people.shopper.get(f"{PATH}/{report['import_id']}")).status_code == 404
+
+
+async def test_what_a_file_says_is_changed_and_the_rest_stays(people):
+    await sends(people, f"{HEADING}\n1,Mug,9.50,4,Kitchen,\n2,Cup,3,7,Cups,\n")
+    update = "external_id,price,quantity\n1,8,9\n2,3,7\n"
+    checked = await sends(people, update, dry_run="true")
+    assert counts(checked) == [2, 0, 1, 1, 0]
+    assert (await offers(people))["Mug"] == (9.5, 4)
+    report = await sends(people, update)
+    assert counts(report) == [2, 0, 1, 1, 0]
+    assert await offers(people) == {"Mug": (8, 9), "Cup": (3, 7)}
+    assert counts(await sends(people, update)) == [2, 0, 0, 2, 0]
+    stock_alone = await sends(people, "external_id;quantity\n2;5\nnone;5\n")
+    assert counts(stock_alone) == [2, 0, 1, 0, 1]
+    assert (await offers(people))["Cup"] == (3, 5)
+    assert stock_alone["problems"][0]["row"] == 3
+
+
+async def test_a_spreadsheet_says_the_same_as_a_list(people):
+    report = await sends(people, workbook(["external_id", "title", "price"], ["1", "Mug", 9.5]), "a.xlsx")
+    assert (report["status"], counts(report)) == ("done", [1, 1, 0, 0, 0]), report
+    assert (await offers(people))["Mug"] == (9.5, 0)
+
+
+async def test_what_is_no_file_of_products_fails_and_says_why(people):
+    report = await sends(people, "shop,street\nOurs,High Street\n", "stores.csv")
+    assert report["status"] == "failed"
+    assert "stores.csv is not a file of products" in report["detail"]
+    wrong = await people.seller.post(PATH, files={"file": ("a.csv", b"a")}, data={"format": "shopfy"})
+    assert (wrong.status_code, wrong.json()["pointer"]) == (422, "/format")
+    for files in ({}, {"file": ("a.csv", b"")}):
+        said = await people.seller.post(PATH, files=files or {"other": ("a", b"a")})
+        assert said.status_code == 422
+
+
+async def test_one_that_died_is_carried_on_and_counts_as_if_it_had_not(people, db):
+    content = f"{HEADING}\n" + "".join(f"{n},Mug {n},9.50,4,Kitchen,\n" for n in range(1_200))
+    report = await sends(people, content)
+    assert counts(report) == [1_200, 1_200, 0, 0, 0]
+    # As it stands when the process dies after two batches: they are remembered, the third is not.
+    await db.execute(
+        "update sellers.import set status = 'running', format = '', lease_until = '-infinity', content = $1",
+        content.encode(),
+    )
+    kept = b'{"added":500,"changed":0,"unchanged":0,"reference":"","stock":{},"refused":[],"counts":[]}'
+    row = await db.fetchrow("select import_id from sellers.import")
+    for n in (1, 2):
+        await db.execute("insert into sellers.import_batch values ($1, $2, $3)", row["import_id"], n, kept)
+
+    async def ended():
+        found = (await people.seller.get(f"{PATH}/{report['import_id']}")).json()
+        return found["status"] == "done" and counts(found) == [1_200, 1_000, 0, 200, 0]
+
+    await until(ended, within=60)
+    assert not await db.fetchval("select count(*) from sellers.import_batch")
+
+
+def workbook(*rows):
+    """The smallest spreadsheet, with texts in its cells."""
+    sheet = "".join(
+        "<row>"
+        + "".join(
+            f'<c t="inlineStr"><is><t>{cell}</t></is></c>'
+            if isinstance(cell, str)
+            else f"<c><v>{cell}</v></c>"
+            for cell in row
+        )
+        + "</row>"
+        for row in rows
+    )
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    package = "http://schemas.openxmlformats.org/package/2006"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{package}/content-types"/>',
+        "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" '
+        f'Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>'
+        '<sheet name="Goods" sheetId="1" r:id="r1"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" '
+        f'Type="{office}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{sheet}</sheetData></worksheet>',
+    }
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return file.getvalue()
