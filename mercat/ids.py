@@ -66,6 +66,10 @@ class CategoryId(Id):
     prefix = "cat"
 
 
+class MediaId(Id):
+    prefix = "med"
+
+
 class SellerId(Id):
     prefix = "sel"
 

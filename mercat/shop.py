@@ -20,6 +20,7 @@ from mercat import (
     flashsale,
     fulfilment,
     inventory,
+    media,
     membership,
     notifications,
     orders,
@@ -49,6 +50,7 @@ class Shop:
 
     accounts: accounts.Accounts
     catalog: catalog.Catalog
+    media: media.Media
     search: search.Search
     sellers: sellers.Sellers
     inventory: inventory.Inventory
@@ -159,6 +161,9 @@ SERVICES: dict[str, Service] = {
         lambda host, db, shop: catalog.Catalog(db, host.cache, host.settings),
         on_checkout_path=True,
         duties=lambda shop: {"products told again": shop.catalog.retelling.keep_retelling},
+    ),
+    "media": Service(
+        media.Media, media.API, lambda host, db, shop: media.Media(db, host.settings.data / "media")
     ),
     "search": Service(
         search.Search,

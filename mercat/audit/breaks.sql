@@ -122,6 +122,26 @@ values ('broken', -1, -1, 'x', 5, 'x', sha256('x'), now(), 2);
 insert into flashsale.turn (sale_id, place, number, user_id, units, released_at, until)
 values ('broken', 1, 1, -1, 1, now(), now()), ('broken', 2, 2, -2, 1, now() - interval '1 second', now());
 
+-- break: units on their way back are those of the returns
+insert into returns.return (return_id, order_id, user_id, seller_id, status, reason, currency, asked_at)
+values (-1, -1, -1, -1, 'requested', 'other', 'USD', now());
+insert into returns.line (return_id, order_line_id, product_id, offer_id, title, unit_price, quantity)
+values (-1, -1, -1, -1, 'x', 100, 1);
+
+-- break: a return is paid back what came is worth, once
+insert into returns.return (return_id, order_id, user_id, seller_id, status, reason, currency, asked_at, received_at,
+    ended_at, refunded)
+values (-1, -1, -1, -1, 'refunded', 'other', 'USD', now(), now(), now(), 100);
+
+-- break: of what came back the sellable alone is on the shelf, once
+insert into returns.return (return_id, order_id, user_id, seller_id, status, reason, currency, asked_at, received_at,
+    ended_at)
+values (-1, -1, -1, -1, 'closed', 'other', 'USD', now(), now(), now());
+insert into returns.line (return_id, order_line_id, product_id, offer_id, title, unit_price, quantity, damaged)
+values (-1, -1, -1, -1, 'x', 100, 1, 1);
+insert into inventory.movement (kind, reference, offer_ids, location_ids, quantities)
+values ('returned', 'return/-1', '{-1}', '{1}', '{1}');
+
 -- break: a unit goes one way
 alter table orders.line drop constraint units_go_one_way;
 insert into orders.orders (bucket, order_id, user_id, checkout_id, cart_id, status, subtotal, total, placed_at)

@@ -236,6 +236,54 @@ select count(*) as checked,
         + (select count(*) from passed_over) as violations
 from turns;
 
+-- law: units on their way back are those of the returns
+-- What release 0.1.0 took back has no return of its own.
+with back as (
+    select r.order_id, l.order_line_id,
+        coalesce(sum(l.quantity) filter (where r.status in ('requested', 'approved', 'in_transit')), 0) as coming,
+        sum(l.sellable + l.damaged) as came
+    from returns.return r join returns.line l using (return_id) group by 1, 2
+), moved as (
+    select order_id, order_line_id, coming_back, returned from orders.line where coming_back > 0 or returned > 0
+)
+select count(*) as checked,
+    count(*) filter (where coalesce(m.coming_back, 0) <> coalesce(b.coming, 0)
+        or coalesce(m.returned, 0) <> coalesce(b.came, 0)) as violations
+from moved m full join back b using (order_id, order_line_id)
+where not exists (select from checkout.undoing u where u.order_id = coalesce(m.order_id, b.order_id) and u.done_at is null)
+    and not exists (select from orders.history h where h.order_id = coalesce(m.order_id, b.order_id)
+        and h.what = 'returned' and h.reference not like '%/received');
+
+-- law: a return is paid back what came is worth, once
+-- Its refund is what it says, and what the order's row decided; nothing before the goods are here.
+with paid as (
+    select split_part(reference, '/', 2)::bigint as return_id, sum(amount) as amount
+    from payments.refund where reference like 'return/%' group by 1
+), worth as (
+    select split_part(h.reference, '/', 2)::bigint as return_id, coalesce(sum((p ->> 'price')::bigint
+        - (p ->> 'discount')::bigint + (p ->> 'tax')::bigint + (p ->> 'shipping')::bigint), 0) as amount
+    from orders.history h left join jsonb_array_elements(h.detail -> 'parts') p on true
+    where h.what = 'returned' and h.reference like 'return/%/received' group by 1
+)
+select count(*) as checked,
+    count(*) filter (where coalesce(p.amount, 0) <> r.refunded or coalesce(w.amount, 0) <> r.refunded) as violations
+from returns.return r left join paid p using (return_id) left join worth w using (return_id)
+where not exists (select from checkout.undoing u where u.order_id = r.order_id and u.done_at is null)
+    and not exists (select from payments.refund f where f.reference = 'return/' || r.return_id and f.status = 'failed');
+
+-- law: of what came back the sellable alone is on the shelf, once
+with shelved as (
+    select m.reference, u.offer_id, sum(u.quantity) as units
+    from inventory.movement m, unnest(m.offer_ids, m.quantities) as u (offer_id, quantity)
+    where m.kind = 'returned' and m.reference like 'return/%' group by 1, 2
+), came as (
+    select 'return/' || r.return_id as reference, r.order_id, l.offer_id, sum(l.sellable) as units
+    from returns.return r join returns.line l using (return_id) group by 1, 2, 3
+)
+select count(*) as checked, count(*) filter (where coalesce(s.units, 0) <> c.units) as violations
+from came c left join shelved s using (reference, offer_id)
+where not exists (select from checkout.undoing u where u.order_id = c.order_id and u.done_at is null);
+
 -- law: a unit goes one way
 select count(*) as checked, count(*) filter (where not (
     cancelled + shipped <= quantity and delivered <= shipped and coming_back + returned <= shipped

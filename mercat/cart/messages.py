@@ -70,5 +70,9 @@ class CartView(Struct, frozen=True):
     problems: list[LineProblem]
 
 
+class AmbiguousLine(Conflict):
+    """The cart has several lines of this product. Say which, by its offer."""
+
+
 class CartFull(Conflict):
     """A cart holds 500 different things at most."""

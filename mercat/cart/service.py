@@ -9,7 +9,7 @@ import asyncpg
 from mercat import ids
 from mercat.cart import scripts
 from mercat.cart.copies import CartCopies
-from mercat.cart.messages import LINES_MAX, Basket, BasketLine, CartFull, CartView, Spent
+from mercat.cart.messages import LINES_MAX, AmbiguousLine, Basket, BasketLine, CartFull, CartView, Spent
 from mercat.cart.rules import lines_today, problems_of
 from mercat.cart.scripts import keys_of
 from mercat.cart.stored import read_line
@@ -118,10 +118,12 @@ class Cart:
         product_id = _named(ProductId, item)
         basket = await self.basket(user_id)
         offers = await self._catalog.offers([line.offer_id for line in basket.lines]) if basket.lines else {}
-        for offer in offers.values():
-            if offer.product_id == product_id:
-                return offer.offer_id
-        raise NotFound("The cart has no such line.")
+        found = [offer.offer_id for offer in offers.values() if offer.product_id == product_id]
+        if not found:
+            raise NotFound("The cart has no such line.")
+        if len(found) > 1:
+            raise AmbiguousLine(offer_ids=[str(offer_id) for offer_id in found])
+        return found[0]
 
     async def _run(self, script: str, user_id: UserId, *args: Any, more_keys: Sequence[str] = ()) -> Any:
         [answer] = await self._run_many(script, [(user_id, args)], more_keys)

@@ -81,7 +81,7 @@ class Listings:
         listed; KeyReused where it listed something else, Invalid where the seller has a product with this
         external id, SkuTaken where they have an offer with this SKU."""
         check_for_sale("draft", product.price, product.currency, self._currency)
-        selling = Selling(product.status, self._currency, product.currency)
+        selling = Selling(product.status, self._currency, product.currency, product.title, product.alts)
         alone = GivenVariant(
             price=product.price,
             compare_at_price=product.compare_at_price,
@@ -91,7 +91,7 @@ class Listings:
             weight_g=product.weight_g,
         )
         at = "/variants" if product.variants else ""
-        plan = planned([], product.variants or [alone], selling, product.title, at)
+        plan = planned([], product.variants or [alone], selling, at)
         options = choices_of([each.variant for each in plan], product.options or None)
         category_id = await self._categories.id_of(product.category)
         owner = _Owner(ids.new(ProductId), seller_id, seller_name)
@@ -195,9 +195,8 @@ class Listings:
             given = [GivenVariant(sku_id=each.sku_id) for each in before.variants]
         status: Any = None if change.status is UNSET else change.status
         title: Any = before.title if change.title is UNSET else change.title
-        plan = planned(
-            before.variants, given, Selling(status, self._currency, self._currency), title, "/variants"
-        )
+        selling = Selling(status, self._currency, self._currency, title, change.alts)
+        plan = planned(before.variants, given, selling, "/variants")
         if status is not None or before.status == "active":
             return plan
         return [  # a new variant of what is a draft is one too
@@ -232,7 +231,7 @@ def _images(before: Listing, change: ProductChange, product_id: ProductId, title
     if isinstance(change.images, UnsetType):
         return before.images
     standing = {image.url: image for image in before.images}
-    images = [standing.get(url) or Image(url, title) for url in change.images]
+    images = [standing.get(url) or Image(url, change.alts.get(url) or title) for url in change.images]
     return images or [drawn_image(product_id, title)]
 
 
@@ -278,7 +277,8 @@ async def _insert(
     options: dict[str, list[str]],
 ) -> None:
     texts = kept_texts(product)
-    images = [Image(url, texts.title) for url in product.images]
+    urls = product.images or [url for each in product.variants for url in (each.images or [])[:1]]
+    images = [Image(url, product.alts.get(url) or texts.title) for url in dict.fromkeys(urls)]
     try:
         await db.execute(
             queries.add_product,

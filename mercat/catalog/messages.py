@@ -41,6 +41,19 @@ Status = Literal["active", "paused", "draft"]
 ListingStatus = Literal["active", "paused", "draft", "archived"]
 """Of a seller's product: the liveliest of their offers for it."""
 Condition = Literal["new", "used", "refurbished"]
+OfferReason = Literal[
+    "only_offer",
+    "best_price",
+    "first_at_this_price",
+    "only_new",
+    "only_in_stock",
+    "not_for_sale",
+    "sold_out",
+    "not_new",
+    "price",
+    "later_at_this_price",
+]
+"""Why an offer is featured, or is not."""
 ImportStatus = Literal["active", "paused", "draft"]
 OfferSort = Literal["newest", "cheapest", "dearest"]
 Title = Annotated[str, Meta(min_length=1, max_length=TITLE_MAX, pattern=r"\S")]
@@ -61,6 +74,8 @@ AttributeText = Annotated[str, Meta(max_length=ATTRIBUTE_TEXT_MAX)]
 Attributes = Annotated[dict[AttributeName, AttributeText | float | bool], Meta(max_length=ATTRIBUTES_MAX)]
 ImageUrl = Annotated[str, Meta(max_length=IMAGE_URL_MAX, pattern=r"^(https?://|/)")]
 Images = Annotated[list[ImageUrl], Meta(max_length=IMAGES_MAX)]
+Alts = dict[ImageUrl, Annotated[str, Meta(max_length=TITLE_MAX)]]
+"""By a picture's address what is said to who cannot see it; the product's title where it is not there."""
 Tags = Annotated[list[Annotated[str, Meta(min_length=1, max_length=TAG_MAX)]], Meta(max_length=TAGS_MAX)]
 ExternalId = Annotated[str, Meta(max_length=EXTERNAL_ID_MAX)]
 OptionText = Annotated[str, Meta(max_length=OPTION_MAX)]
@@ -81,6 +96,32 @@ class Category(Struct, frozen=True):
     slug: str
     name: str
     parent_id: CategoryId | None = None
+
+
+class NewOffer(Struct, frozen=True, kw_only=True):
+    """A seller's offer for what another lists: of a product, or of what has this barcode. `sku_id` says of
+    which variant, where there are several."""
+
+    product_id: ProductId | None = None
+    gtin: Gtin | None = None
+    sku_id: SkuId | None = None
+    price: MinorPrice
+    quantity: StockQuantity
+    condition: Condition = "new"
+    sku: SellerSku | None = None
+
+
+class OfferStanding(Struct, frozen=True):
+    """Whether an offer is the one that its variant shows, why, and below which price it would be."""
+
+    featured: bool
+    reasons: list[OfferReason]
+    currency: str
+    price_to_win: int | None = None
+
+
+class OfferExists(Conflict):
+    """You offer this already. Change that offer instead."""
 
 
 class CategoryChange(Struct, frozen=True, kw_only=True):
@@ -184,6 +225,7 @@ class NewProduct(GivenTexts, frozen=True, kw_only=True):
     status: Status = "active"
     attributes: Attributes = {}
     images: Images = []
+    alts: Alts = {}
     tags: Tags = []
     external_id: ExternalId | None = None
     sku: SellerSku | None = None
@@ -212,6 +254,7 @@ class ProductChange(ChangedTexts, frozen=True, kw_only=True):
     status: Status | UnsetType = UNSET
     options: Options | UnsetType = UNSET
     variants: GivenVariants | UnsetType = UNSET
+    alts: Alts = {}
 
 
 class Listed(Struct, frozen=True):
@@ -292,6 +335,14 @@ class Offer(Struct, frozen=True):
     currency: str
     status: str
     in_stock: bool
+    image_url: str
+
+
+class ProductName(Struct, frozen=True):
+    """How a product is called and looks, whether it is for sale or not."""
+
+    product_id: ProductId
+    title: str
     image_url: str
 
 

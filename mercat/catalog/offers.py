@@ -6,13 +6,25 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from mercat import ids
 from mercat.catalog.changes import Changes
-from mercat.catalog.messages import Offer, OfferSort, Status
-from mercat.catalog.rules import check_for_sale
+from mercat.catalog.messages import (
+    Changed,
+    ListingKey,
+    NewOffer,
+    Offer,
+    OfferExists,
+    OfferSort,
+    OfferStanding,
+    SkuTaken,
+    Status,
+)
+from mercat.catalog.rules import RivalOffer, check_for_sale, fingerprint, standing_of
+from mercat.catalog.variants import gtin_of
 from mercat.ids import OfferId, ProductId, SellerId, SkuId
 from mercat.kit import sql
 from mercat.kit.batching import Coalescer
-from mercat.kit.refusals import NotFound
+from mercat.kit.refusals import Invalid, KeyReused, NotFound
 from mercat.settings import Settings
 
 queries = sql.load("mercat.catalog")
@@ -79,6 +91,62 @@ class Offers:
             await db.execute(queries.tell, [product_id])
         await self._changes.clear_caches([ProductId(product_id)])
         return changed
+
+    async def offer_product(
+        self, seller_id: SellerId, seller_name: str, offer: NewOffer, key: ListingKey | None = None
+    ) -> Changed:
+        """Offer what another seller lists, for sale when this returns. The commit tells OffersListed, which
+        brings the stock whatever becomes of the caller.
+
+        NotFound where nothing is meant, Invalid where several variants are, OfferExists where the seller has
+        an offer for it, SkuTaken where they have another with this SKU. The same `key` again changes
+        nothing."""
+        check_for_sale("active", offer.price, self._currency, self._currency)
+        gtin = None if offer.gtin is None else gtin_of(offer.gtin, "/gtin")
+        product_id, sku_id = await self._meant(offer, gtin)
+        new, reference = ids.new(OfferId), f"listed/{int(ids.new(OfferId))}"
+        async with self._db.acquire() as db, db.transaction():
+            if key is not None:
+                content = fingerprint(offer)
+                if not await db.fetchval(
+                    queries.add_listing_key, seller_id, key, content, product_id, sku_id, new
+                ):
+                    before: Any = await db.fetchrow(queries.listed_by_key, seller_id, key)
+                    if before["content"] != content:
+                        raise KeyReused
+                    return Changed(offers=[OfferId(before["offer_id"])])
+            await db.fetch(queries.lock, [product_id])
+            given = (new, sku_id, product_id, seller_id, seller_name, offer.price, self._currency)
+            try:
+                added = await db.fetchval(
+                    queries.add_offer, *given, offer.sku, offer.condition, offer.quantity > 0
+                )
+            except asyncpg.UniqueViolationError:
+                raise SkuTaken(pointer="/sku") from None
+            if added is None:
+                raise OfferExists(pointer="/product_id")
+            await db.execute(queries.tell, [product_id])
+            await db.execute(queries.tell_stock, reference, seller_id, [added], [offer.quantity])
+        await self._changes.clear_caches([product_id])
+        return Changed(reference, {OfferId(added): offer.quantity}, [OfferId(added)])
+
+    async def _meant(self, offer: NewOffer, gtin: str | None) -> tuple[ProductId, SkuId]:
+        if offer.product_id is None and gtin is None:
+            raise Invalid("Say which product, or which barcode (GTIN).", pointer="/product_id")
+        rows = await self._db.fetch(queries.offered_variants, offer.product_id, gtin, offer.sku_id)
+        if not rows:
+            named = "/sku_id" if offer.sku_id else "/product_id" if offer.product_id else "/gtin"
+            raise NotFound("There is no such product to offer.", pointer=named)
+        if len(rows) > 1:
+            raise Invalid("This has several variants. Say which one you have.", pointer="/sku_id")
+        return ProductId(rows[0]["product_id"]), SkuId(rows[0]["sku_id"])
+
+    async def offer_standing(self, seller_id: SellerId, offer_id: OfferId) -> OfferStanding:
+        """Say whether a seller's offer is the one that its variant shows, why, and what price would win."""
+        rows = await self._db.fetch(queries.rivals, offer_id, seller_id)
+        if not rows:
+            raise NotFound("You have no such offer.")
+        return standing_of([RivalOffer(*row.values()) for row in rows])
 
     async def _read_many(
         self, asks: Sequence[Sequence[OfferId]], db: Any = None

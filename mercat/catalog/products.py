@@ -7,7 +7,7 @@ import asyncpg
 import msgspec
 import structlog
 
-from mercat.catalog.messages import TEXTS, Breadcrumb, Image, Product, Variant
+from mercat.catalog.messages import TEXTS, Breadcrumb, Image, Product, ProductName, Variant
 from mercat.catalog.variants import in_order
 from mercat.events import Document, ProductChanged
 from mercat.ids import ProductId
@@ -70,6 +70,12 @@ class Products:
         }
         return [found[product_id] for product_id in product_ids if product_id in found]
 
+    async def names(self, product_ids: list[ProductId]) -> list[ProductName]:
+        """Answer how products are called, for sale or not, in the order asked."""
+        rows = await self._db.fetch(queries.names, product_ids)
+        found = {row["product_id"]: sql.row(ProductName, row) for row in rows}
+        return [found[product_id] for product_id in product_ids if product_id in found]
+
     async def documents(self, after: ProductId, limit: int = 1_000) -> list[ProductChanged]:
         """Answer all products by id, a page at a time: what an index is filled with anew."""
         return [
@@ -99,7 +105,7 @@ def _product(row: Any, currency: str) -> Product:
         raise Gone("This product is not sold here any more. Orders of it are kept.")
     variants = codec.decode(row["variants"], list[Variant]) if row["variants"] else []
     offers = [offer for variant in variants for offer in variant.offers]
-    offers.sort(key=lambda offer: (not offer.in_stock, offer.price, offer.offer_id))
+    offers.sort(key=lambda each: (not each.in_stock, each.condition != "new", each.price, each.offer_id))
     featured = next((offer for offer in offers if offer.offer_id == row["featured"]), None)
     images = codec.decode(row["images"], list[Image])
     return Product(

@@ -398,6 +398,36 @@ where product_id = (select product_id from catalog.offer
     where offer_id = :offer_id and seller_id = :seller_id and status <> 'archived')
 for update;
 
+-- name: offered_variants(product_id, gtin, sku_id)
+-- What somebody means who has the same to sell: variants that are offered, by the product, the barcode or their id.
+select k.product_id, k.sku_id from catalog.sku k
+where (:product_id::bigint is null or k.product_id = :product_id)
+    and (:gtin::text is null or k.gtin is not null and ltrim(k.gtin, '0') = ltrim(:gtin, '0'))
+    and (:sku_id::bigint is null or k.sku_id = :sku_id)
+    and exists (select from catalog.offer o where o.sku_id = k.sku_id and o.status <> 'archived')
+order by k.sku_id
+limit 2;
+
+-- name: add_offer(offer_id, sku_id, product_id, seller_id, seller_name, price, currency, sku, condition, in_stock)
+-- One that was archived comes back under its own id. Nothing is returned where the seller has one already.
+insert into catalog.offer as o (offer_id, sku_id, product_id, seller_id, seller_name, price, currency, sku, condition,
+    status, in_stock, stock_version)
+values (:offer_id, :sku_id, :product_id, :seller_id, :seller_name, :price, :currency, :sku, :condition, 'active',
+    :in_stock, :in_stock::boolean::int)
+on conflict (sku_id, seller_id) do update set price = excluded.price, currency = excluded.currency, sku = excluded.sku,
+    condition = excluded.condition, status = 'active', seller_name = excluded.seller_name
+    where o.status = 'archived'
+returning offer_id;
+
+-- name: rivals(offer_id, seller_id)
+-- A seller's offer and the active ones of the same variant, by the rule that features one.
+select o.offer_id, o.price, o.currency, o.status, o.in_stock, o.condition, o.offer_id = :offer_id::bigint as own
+from catalog.offer o
+where o.sku_id = (select sku_id from catalog.offer
+        where offer_id = :offer_id and seller_id = :seller_id and status <> 'archived')
+    and (o.status = 'active' and not catalog.is_closed(o.seller_id) or o.offer_id = :offer_id)
+order by o.status <> 'active', not o.in_stock, o.condition <> 'new', o.price, o.offer_id;
+
 -- name: offers(offer_ids)
 -- As they are: what is active at a seller who is not is not for sale (`closed`).
 select o.offer_id, o.product_id, o.sku_id, o.seller_id, o.seller_name, p.title, k.options::text, o.price, o.currency,
@@ -445,7 +475,7 @@ select p.product_id, p.external_id, p.title, p.description, p.description_html, 
             json_agg(json_build_object('offer_id', o.offer_id, 'sku_id', o.sku_id, 'price', o.price,
                 'compare_at_price', o.compare_at_price, 'currency', o.currency, 'condition', o.condition,
                 'in_stock', o.in_stock, 'seller_id', o.seller_id, 'seller_name', o.seller_name)
-                order by o.in_stock desc, o.price, o.offer_id) 
+                order by not o.in_stock, o.condition <> 'new', o.price, o.offer_id)
                 filter (where o.status = 'active' and not catalog.is_closed(o.seller_id)) as active
         from catalog.offer o where o.sku_id = k.sku_id) own
     where k.product_id = p.product_id and own.live > 0)::text as variants
@@ -454,6 +484,10 @@ where p.product_id = :product_id;
 
 -- name: cards(product_ids)
 select p.product_id, catalog.document(p)::text as document
+from catalog.product p where p.product_id = any(:product_ids::bigint[]);
+
+-- name: names(product_ids)
+select p.product_id, p.title, coalesce(p.images -> 0 ->> 'url', '') as image_url
 from catalog.product p where p.product_id = any(:product_ids::bigint[]);
 
 -- name: documents(after, most)

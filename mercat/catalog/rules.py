@@ -5,13 +5,22 @@ import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from hashlib import blake2b
 from itertools import chain, count
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from anyascii import anyascii
 
 from mercat.catalog.formatted import entities, formatted, source_of
-from mercat.catalog.messages import GivenTexts, Image, ImportVariant, ProductTexts, Status, texts_of
-from mercat.ids import ProductId
+from mercat.catalog.messages import (
+    GivenTexts,
+    Image,
+    ImportVariant,
+    OfferReason,
+    OfferStanding,
+    ProductTexts,
+    Status,
+    texts_of,
+)
+from mercat.ids import OfferId, ProductId
 from mercat.kit import codec
 from mercat.kit.refusals import Invalid
 from mercat.money import MINOR_MAX
@@ -83,6 +92,47 @@ def given_texts(kept: ProductTexts) -> dict[str, Any]:
     """Map the texts of a product to what their seller would give for them to be as they are."""
     texts = {name: getattr(kept, name) for name in GivenTexts.__struct_fields__}
     return texts | {"description": source_of(kept.description, kept.description_html)}
+
+
+class RivalOffer(NamedTuple):
+    """An offer among those of its variant; `own` is the one that is asked about."""
+
+    offer_id: OfferId
+    price: int
+    currency: str
+    status: str
+    in_stock: bool
+    condition: str
+    own: bool
+
+
+def standing_of(rivals: Sequence[RivalOffer]) -> OfferStanding:
+    """Say why the own offer is featured, or is not; `rivals` are in the order of the rule: what is for sale,
+    what can be had, what is new, the price, who offered first."""
+    own = next(each for each in rivals if each.own)
+    others = [each for each in rivals if not each.own]
+    best = rivals[0]
+    if own.status != "active":
+        return OfferStanding(False, ["not_for_sale"], own.currency)
+    if best.own:
+        second = others[0] if others else None
+        reason: OfferReason = "only_offer" if second is None else _ahead(own, second)
+        return OfferStanding(True, [reason], own.currency)
+    if own.in_stock != best.in_stock:
+        return OfferStanding(False, ["sold_out"], own.currency)
+    if (own.condition == "new") != (best.condition == "new"):
+        return OfferStanding(False, ["not_new"], own.currency)
+    wins = best.price if own.offer_id < best.offer_id else best.price - 1
+    later: OfferReason = "later_at_this_price" if own.price == best.price else "price"
+    return OfferStanding(False, [later], own.currency, wins if wins > 0 else None)
+
+
+def _ahead(own: RivalOffer, second: RivalOffer) -> OfferReason:
+    if own.in_stock != second.in_stock:
+        return "only_in_stock"
+    if (own.condition == "new") != (second.condition == "new"):
+        return "only_new"
+    return "best_price" if own.price < second.price else "first_at_this_price"
 
 
 def drawn_image(product_id: ProductId, title: str) -> Image:

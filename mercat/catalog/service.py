@@ -35,9 +35,12 @@ class Catalog:
         self.of_seller = self._offers.of_seller
         self.change_offer = self._offers.change_offer
         self.featured = self._offers.featured
+        self.offer_product = self._offers.offer_product
+        self.offer_standing = self._offers.offer_standing
 
         self.product = self._products.product
         self.cards = self._products.cards
+        self.names = self._products.names
         self.documents = self._products.documents
         self.histograms = self._products.histograms
 

@@ -31,23 +31,26 @@ class PlannedVariant(NamedTuple):
 
 
 class Selling(NamedTuple):
-    """How a product is sold: the status that its offers get (None: each keeps its own), the shop's currency,
-    and the one of new prices."""
+    """How a product is sold and shown: the status that its offers get (None: each keeps its own), the shop's
+    currency, and the one of new prices."""
 
     status: Status | None
     shop_currency: str
     currency: str
+    title: str
+    alts: Mapping[str, str]
+    """Of pictures, by their addresses."""
 
 
 def planned(
-    standing: Sequence[ListedVariant], given: Sequence[GivenVariant], selling: Selling, title: str, at: str
+    standing: Sequence[ListedVariant], given: Sequence[GivenVariant], selling: Selling, at: str
 ) -> list[PlannedVariant]:
     """Match what is given with what stands; those that stand and are not given will be none.
 
     `at`: where the given ones stand in the request; `/variants`, or nothing where the product itself is the
     one there is. Raises Invalid, NotFound or SkuTaken with a pointer."""
     found = [
-        _planned(before, each, selling, title, f"{at}/{n}" if at else "")
+        _planned(before, each, selling, f"{at}/{n}" if at else "")
         for n, (before, each) in enumerate(zip(matched(standing, given, at), given, strict=True))
     ]
     _check_apart([each.variant for each in found], at)
@@ -73,16 +76,14 @@ def matched(
     return found
 
 
-def _planned(
-    before: ListedVariant | None, given: GivenVariant, selling: Selling, title: str, at: str
-) -> PlannedVariant:
+def _planned(before: ListedVariant | None, given: GivenVariant, selling: Selling, at: str) -> PlannedVariant:
     said: dict[str, Any] = {
         name: value for name, value in structs.asdict(given).items() if not isinstance(value, UnsetType)
     }
     del said["sku_id"]
     quantity: int | None = said.pop("quantity", None)
     if "images" in said:
-        said["images"] = [Image(url, title) for url in said["images"]]
+        said["images"] = [Image(url, selling.alts.get(url) or selling.title) for url in said["images"]]
     if said.get("gtin") is not None:
         said["gtin"] = gtin_of(said["gtin"], f"{at}/gtin")
     if "price" in said:

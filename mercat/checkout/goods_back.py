@@ -268,14 +268,16 @@ class GoodsBack:
         return seller.name, account.email if account else ""
 
     async def _returnable_of(self, order: Order) -> list[Returnable]:
-        parcels = sorted(
+        parcels = [
             (event.at, {line.order_line_id: line.quantity for line in parcel.lines})
             for parcel in await self._fulfilment.of_order(order.order_id)
             for event in parcel.events
             if event.status == "delivered"
-        )
+        ]
         fresh = in_time(parcels, clock.now(), self._days)
-        arrived = {line_id: at for at, inside in parcels for line_id in inside}
+        arrived: dict[LineId, datetime] = {}
+        for at, inside in parcels:
+            arrived |= {line_id: max(at, arrived.get(line_id, at)) for line_id in inside}
         return [
             self._returnable(line, fresh.get(line.order_line_id, 0), arrived.get(line.order_line_id))
             for line in order.lines

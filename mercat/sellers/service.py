@@ -13,6 +13,7 @@ from mercat.catalog import (
     Imported,
     Listed,
     ListingKey,
+    NewOffer,
     NewProduct,
     ProductChange,
     matched,
@@ -95,6 +96,17 @@ class Sellers:
             await self._inventory.receive(changed.reference, lines, seller_id)
         if counts:
             await self._inventory.count_all(seller_id, counts)
+
+    async def offer_product(
+        self, seller_id: SellerId, offer: NewOffer, key: ListingKey | None = None
+    ) -> OfferId:
+        """Offer what another seller lists, with its stock, under the rule of `list_product`."""
+        seller = await self.seller(seller_id)
+        changed = await self._catalog.offer_product(seller_id, seller.name, offer, key)
+        if changed.stock:
+            lines = [Line(offer_id, quantity) for offer_id, quantity in changed.stock.items()]
+            await self._inventory.receive(changed.reference, lines, seller_id)
+        return changed.offers[0]
 
     async def list_each(
         self, seller_id: SellerId, rows: list[ListingRow], key: ListingKey

@@ -38,6 +38,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?")
 _URLENCODED = "application/x-www-form-urlencoded"
 _FORMS = (_URLENCODED, "multipart/form-data")
 _FIELDS_MAX = 1_200
+_FILES_MAX = 20
 _DIGITS_MAX = 9
 _TRUE = ("1", "true", "yes", "on")
 _SHOWN = 60
@@ -279,7 +280,7 @@ async def read_body(request: Request) -> FormData:
     elif body and not body.rstrip().endswith(b"--"):
         raise BadRequest("The form breaks off.")
     try:
-        return await request.form(max_files=1, max_fields=_FIELDS_MAX, max_part_size=BODY_BYTES_MAX)
+        return await request.form(max_files=_FILES_MAX, max_fields=_FIELDS_MAX, max_part_size=BODY_BYTES_MAX)
     except (MultiPartException, FormParserError, HTTPException, LookupError, UnicodeError):
         raise BadRequest("The form cannot be read.") from None
 

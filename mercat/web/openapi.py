@@ -250,6 +250,10 @@ def _operation(route: PublicRoute, schema_of: dict[Any, Schema], links: dict[str
             "required": route.body_needed,
             "content": {"application/json": {"schema": schema_of[route.body]}},
         }
+    if route.uploads:
+        fields = {"file": {"type": "string", "format": "binary"}, "alt": {"type": "string"}}
+        form = {"type": "object", "properties": fields, "required": ["file"]}
+        operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": form}}}
     operation["security"] = [] if route.needs == "nobody" else [{"bearer": []}, {"cookie": []}]
     return operation
 
@@ -329,9 +333,9 @@ def refusals(route: PublicRoute) -> list[tuple[int, str]]:
         codes.append("forbidden")
     if route.at("path"):
         codes.append("not_found")
-    if route.body or route.at("query", "filters"):
+    if route.body or route.uploads or route.at("query", "filters"):
         codes.append("invalid")
-    if route.body:
+    if route.body or route.uploads:
         codes.append("too_large")
     codes += ["too_many_requests", "overloaded", "unavailable"]
     return sorted({(Refusal.named(code).status, code) for code in codes})

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat import money
-from mercat.catalog import Product, ProductOffer, ProductTexts, Variant, texts_of
+from mercat.catalog import Condition, Product, ProductOffer, ProductTexts, Variant, texts_of
 from mercat.fulfilment import ShippingMethod
 from mercat.ids import OfferId, ProductId, SkuId
 from mercat.kit.http import Answer
@@ -50,6 +50,7 @@ class OfferShown(Struct, frozen=True):
     currency: str
     in_stock: bool
     seller: SellerShown
+    condition: Condition
 
 
 class VariantShown(Struct, frozen=True):
@@ -166,6 +167,7 @@ def _offer_shown(offer: ProductOffer) -> OfferShown:
         currency=offer.currency,
         in_stock=offer.in_stock,
         seller=SellerShown(offer.seller_id, offer.seller_name),
+        condition=offer.condition,
     )
 
 
@@ -197,14 +199,13 @@ class ProductPages:
             self._delivery(),
         )
         variant = _variant(product, request.query_params.get("variant"))
-        offers = sorted(
-            variant.offers if variant else product.offers, key=lambda offer: (not offer.in_stock, offer.price)
-        )
+        offers = variant.offers if variant else product.offers
         offer = offers[0] if offers else None
         if product.offer_id and not request.query_params.get("variant"):
             offer = next((each for each in offers if each.offer_id == product.offer_id), offer)
         canonical = rendering.href(product)
-        images = [{"url": image.url, "alt": image.alt} for image in product.images]
+        shown = [*(variant.images if variant else ()), *product.images]
+        images = [{"url": url, "alt": alt} for url, alt in {image.url: image.alt for image in shown}.items()]
         origin = self._pages.origin(request)
         category = (await self._pages.categories.all()).get(product.category)
         return await self._pages.public(

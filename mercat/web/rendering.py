@@ -14,6 +14,7 @@ from mercat import money
 from mercat.countries import SERVED
 from mercat.ids import number_shown
 from mercat.kit import clock
+from mercat.media import sizes_of
 from mercat.payments import ProviderDeclaration, declaration
 from mercat.settings import Settings
 from mercat.web.compression import every_form
@@ -21,6 +22,7 @@ from mercat.web.schemas import SEARCH_WORDS_MAX
 
 _HERE = Path(__file__).parent
 _SLUG_MAX = 60
+_SMALL, _CARD = 160, 400
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".LICENSE": "text/plain"}
 
 COUNTRIES = [(code, country.name) for code, country in SERVED.items()]
@@ -129,6 +131,13 @@ def decimal(amount: int, currency: str) -> str:
 
 def absolute(url: str, origin: str) -> str:
     return origin + url if url.startswith("/") else url
+
+
+def shown_at(size: int) -> str:
+    """Say how wide a picture of this size is shown, for a browser to choose the file (`sizes`)."""
+    if size <= _SMALL:
+        return f"{size}px"
+    return f"(max-width: 48rem) {'100vw' if size > _CARD else '50vw'}, {size}px"
 
 
 def short(shown: object) -> str:
@@ -248,6 +257,8 @@ def environment(
         "paragraphs": paragraphs,
         "order_number": number_shown,
         "short": short,
+        "shown_at": shown_at,
+        "sizes": sizes_of,
         "state": state,
         "window": window,
         "words": low,

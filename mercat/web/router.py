@@ -44,7 +44,8 @@ TAGS: dict[Tag, str] = {
 
 class PublicRoute(Route):
     """A route of the API: also what it shows, where the method answers ready bytes, and the codes of the
-    refusals that are its own. `location`: the path of what it made, by names in its path and its answer."""
+    refusals that are its own. `location`: the path of what it made, by names in its path and its answer.
+    `uploads`: its body is a form with a `file`."""
 
     def __init__(  # noqa: PLR0913  - a row of the table
         self,
@@ -60,6 +61,7 @@ class PublicRoute(Route):
         also: Sequence[int] = (),
         keyed: bool = False,
         headers: Mapping[str, str] | None = None,
+        uploads: bool = False,
         location: str = "",
     ) -> None:
         super().__init__(verb, path, method, needs=needs, status=status or (201 if verb == "POST" else 200))
@@ -68,6 +70,7 @@ class PublicRoute(Route):
         self.refuses = refuses
         self.also = also
         self.keyed = keyed
+        self.uploads = uploads
         self.headers = headers or {}
         self.location = location
 

@@ -275,12 +275,14 @@ class WishlistPages:
         lists = await self._shop.wishlist.lists(caller.user_id)
         here = next(each for each in lists if each.wishlist_id == wishlist_id)
         products = await self._shop.catalog.cards([item.product_id for item in items])
+        there = {product.product_id for product in products}
+        away = [item.product_id for item in items if item.product_id not in there]
         return await self._pages.page(
             request,
             "wishlist.html",
             422 if form and form.errors else 200,
             products=products,
-            away=len(items) - len(products),
+            away=await self._shop.catalog.names(away) if away else [],
             lists=lists,
             here=here,
             first=here.name == FIRST_NAME and here is lists[0],

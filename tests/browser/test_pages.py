@@ -17,10 +17,19 @@ PUBLIC = [
 ]
 GUEST = ["/cart", "/signin", "/register", "/orders", "/sell", "/nowhere"]
 MEMBER = ["/account", "/wishlist", "/orders", "/checkout"]
-SELLER = ["/desk", "/desk/new", "/desk/upload", "/desk/orders"]
+SELLER = [
+    "/desk",
+    "/desk/new",
+    "/desk/upload",
+    "/desk/orders",
+    "/desk/returns",
+    "/desk/returns?status=requested",
+]
 OPERATOR = [
     "/operator",
     "/operator/orders",
+    "/operator/returns",
+    "/operator/returns?status=all",
     "/operator/money",
     "/operator/parked",
     "/operator/search",
@@ -78,7 +87,10 @@ def test_pages_for_one(visit, faults, width, scheme):
         page.locator("label:has(#address-new)").click()
     fill_in(page, None)
     order_id = press_until_ordered(page)
-    assert inspect(page, faults, [f"/orders/{order_id}", "/dev/mail", "/cart"]) == {}
+    assert (
+        inspect(page, faults, [f"/orders/{order_id}", f"/orders/{order_id}/return", "/dev/mail", "/cart"])
+        == {}
+    )
 
 
 @pytest.mark.parametrize("width", [PHONE, DESK])

@@ -11,6 +11,7 @@ from scene import LAPSED, Scene
 from mercat import ids
 from mercat.app import build_shop
 from mercat.checkout import AskReturn, KeyReused, Ship, Track
+from mercat.kit import clock
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.kit.rpc import Caller
 from mercat.orders import LineQuantity, NotReturnable, UnitMove
@@ -45,15 +46,16 @@ class Breaks:
 class BackScene(Scene):
     """Two tins of tea that were delivered, and may come back."""
 
-    async def delivered(self, units=2):
+    async def delivered(self, units=2, parcels=1, at=None):
         await self.checkout.buy(self.ann, "bought", await self.ask())
         [order] = await self.orders()
         self.order = await self.shop.orders.order(order.order_id, [self.ann.user_id])
         self.order_id, self.line_id = order.order_id, self.order.lines[0].order_line_id
         self.bob = Caller(ids.new(ids.UserId), frozenset({"seller"}), self.seller)
         lines = [LineQuantity(self.line_id, units)]
-        parcel = await self.checkout.ship(self.bob, Ship(self.order_id, lines, "Post", "T-1"))
-        await self.checkout.track(self.bob, parcel.shipment_id, Track("delivered"))
+        for _ in range(parcels):
+            parcel = await self.checkout.ship(self.bob, Ship(self.order_id, lines, "Post", "T-1"))
+            await self.checkout.track(self.bob, parcel.shipment_id, Track("delivered", at=at))
         return self
 
     async def another(self):
@@ -274,6 +276,14 @@ async def test_a_return_of_another_order_or_seller_is_not_there(scene):
             await ask
     with pytest.raises(NotReturnable):
         await scene.asks(1)
+
+
+async def test_parcels_that_arrive_at_the_same_moment_are_counted_together(scene):
+    """Found by the simulator: two parcels of one order, delivered by one clock."""
+    other = await BackScene(scene.shop, scene.db).open()
+    await other.delivered(1, parcels=2, at=clock.now())
+    [line] = await other.checkout.returnable(other.order_id, other.ann.user_id)
+    assert line.quantity == 2
 
 
 async def test_the_shop_approves_by_itself_where_it_is_set_so(settings, db):

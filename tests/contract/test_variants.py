@@ -323,3 +323,32 @@ async def test_a_product_is_found_by_the_codes_of_its_variants(people):
                 if found:
                     break
         assert [each["product_id"] for each in found] == [made["product_id"]]
+
+
+async def test_a_product_with_several_lines_in_a_cart_does_not_say_which(people):
+    made = await listed(people)
+    for each in made["variants"][:2]:
+        await people.shopper.post(f"{PREFIX}/cart/items", json={"offer_id": each["offer_id"], "quantity": 1})
+    at = f"{PREFIX}/cart/items/{made['product_id']}"
+    for refused in (await people.shopper.delete(at), await people.shopper.patch(at, json={"quantity": 2})):
+        assert (refused.status_code, refused.json()["code"]) == (409, "ambiguous_line")
+        assert set(refused.json()["offer_ids"]) == {each["offer_id"] for each in made["variants"][:2]}
+    assert (await people.shopper.get(f"{PREFIX}/cart")).json()["item_count"] == 2
+    one = await people.shopper.delete(f"{PREFIX}/cart/items/{made['variants'][0]['offer_id']}")
+    assert one.json()["item_count"] == 1
+    assert (await people.shopper.delete(at)).json()["item_count"] == 0
+
+
+async def test_a_wish_that_is_not_for_sale_is_shown_as_away(people):
+    made = await listed(people)
+    assert (await people.shopper.put(f"{PREFIX}/wishlist/{made['product_id']}")).status_code == 200
+    assert "Not for sale" not in (await people.shopper.get("/wishlist")).text
+    for gone in ({"status": "paused"}, None):
+        at = f"{PRODUCTS}/{made['product_id']}"
+        done = await (people.seller.patch(at, json=gone) if gone else people.seller.delete(at))
+        assert done.status_code == 200
+        page = (await people.shopper.get("/wishlist")).text
+        assert "Not for sale at the moment" in page
+        assert "Mug" in page
+        [item] = (await people.shopper.get(f"{PREFIX}/wishlist")).json()["items"]
+        assert (item["product_id"], item["product"]) == (made["product_id"], None)

@@ -16,9 +16,10 @@ PACKAGE = Path(__file__).parents[2] / "mercat"
 SOURCES = rules.python(PACKAGE)
 READ_BY_POST = {
     "accounts": {"verify", "who"},
-    "catalog": {"cards", "offers"},
+    "catalog": {"cards", "names", "offers"},
     "checkout": {"outcomes", "people", "preview_return", "quote"},
     "inventory": {"owned", "stock"},
+    "media": {"media"},
     "notifications": {"orders_of"},
     "fulfilment": {"orders_like"},
     "orders": {"among", "list_of", "order"},

@@ -14,8 +14,10 @@ from msgspec import structs
 from mercat.checkout import CheckoutAnswer, RefundAsk, Staff
 from mercat.ids import CheckoutId, OrderId
 from mercat.kit.rpc import Caller
-from mercat.payments import Refund
+from mercat.orders import Owed, UnitMove
+from mercat.payments import Refund, RefundRequest
 from mercat.pricing import PricedLine
+from mercat.returns import GoodsReturn, NewReturn
 from mercat.shop import Shop
 
 Rewrites = dict[str, tuple[tuple[str, str], ...]]
@@ -100,6 +102,49 @@ def _forget(shop: Shop) -> None:
         return 0
 
     _replace(shop.checkout.aftercare, "recover", recover)
+
+
+def _forget_returns(shop: Shop) -> None:
+    async def take_up(reference: str, record: str) -> None:
+        return None
+
+    _replace(shop.checkout.goods_back, "take_up", take_up)
+
+
+def _pay_each_time(shop: Shop) -> None:
+    """Ask for the refund of a return under another name each time."""
+    real, times = shop.payments.refund, count()
+
+    async def refund(order_id: OrderId, request: RefundRequest) -> Refund:
+        if request.reference.startswith("return/"):
+            request = structs.replace(request, reference=f"{request.reference}/{next(times)}")
+        return await real(order_id, request)
+
+    _replace(shop.payments, "refund", refund)
+
+
+def _keep_units(shop: Shop) -> None:
+    """Leave the units of a return that is refused or withdrawn where they are."""
+    real = shop.orders.move_units
+
+    async def move_units(order_id: OrderId, move: UnitMove) -> Owed:
+        return Owed() if move.kind == "drop_return" else await real(order_id, move)
+
+    _replace(shop.orders, "move_units", move_units)
+
+
+def _pay_when_asked(shop: Shop) -> None:
+    """Pay back what is to come back as soon as somebody asks, as release 0.1.0 did."""
+    goods_back: Any = shop.checkout.goods_back
+    real = goods_back._ask
+
+    async def ask(reference: str, new: NewReturn) -> GoodsReturn:
+        back = await real(reference, new)
+        amount = sum(line.unit_price * line.quantity for line in new.lines)
+        await shop.payments.refund(new.order_id, RefundRequest(f"return/{int(new.return_id)}", amount))
+        return back
+
+    _replace(goods_back, "_ask", ask)
 
 
 def _forget_keys(shop: Shop) -> None:
@@ -202,6 +247,16 @@ MUTATIONS: dict[str, Mutation] = {
         drops=("flashsale.sale sale_never_oversold",),
     ),
     "forgotten-cancel": Mutation("what broke off while an order was given up stays so", spoil=_forget),
+    "forgotten-return": Mutation("what broke off while goods came back stays so", spoil=_forget_returns),
+    "paid-each-time": Mutation(
+        "a return is paid back as often as its receipt is carried out", spoil=_pay_each_time
+    ),
+    "kept-units": Mutation(
+        "units of a return that is refused or withdrawn never become free", spoil=_keep_units
+    ),
+    "paid-when-asked": Mutation(
+        "a return is paid back when it is asked for, before anything came", spoil=_pay_when_asked
+    ),
     "ships-cancelled": Mutation(
         "a decision does not see what was cancelled of a line",
         rewrites={"orders.lines": (("unit_price, cancelled,", "unit_price, 0 as cancelled,"),)},

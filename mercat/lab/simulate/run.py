@@ -194,7 +194,7 @@ class Run:
             if dice.random() < _MEDDLES:
                 self._start(self._cancel_units(order, by, again=dice.random() < 0.5))
         for part in order.parts:
-            if dice.random() < 0.5:
+            if dice.random() < 0.7:
                 self._start(self._send(self._either(), order, part.seller_id))
 
     async def _sending_back(self) -> None:
@@ -207,7 +207,7 @@ class Run:
         await self._quiet()
         for order in await self._orders():
             for seller_id in sorted({line.seller_id for line in order.lines if line.delivered}):
-                for n in range(self.dice.choice((1, 1, 2))):
+                for n in range(self.dice.choice((1, 2))):
                     self._start(self._ask_back(self._either(), order, seller_id, n))
         await self._time_passes()
         for verbs in (
@@ -408,7 +408,7 @@ class Run:
     async def _receives(self, process: SimulatedProcess, back: GoodsReturn) -> None:
         """Say what was in a parcel, as the seller or an operator, and each as they see it."""
         dice = self.dice
-        conditions: tuple[UnitCondition, ...] = ("sellable", "sellable", "damaged", "missing")
+        conditions: tuple[UnitCondition, ...] = ("sellable", "damaged", "missing")
         lines = [ReceivedUnits(line.order_line_id, 1, dice.choice(conditions)) for line in back.lines]
         withheld = Withheld(1, "Used.") if dice.random() < 0.3 else None
         seller_id = back.seller_id if dice.random() < 0.7 else None

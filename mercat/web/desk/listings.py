@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field, structs
 from starlette.requests import Request
@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from mercat import money
 from mercat.catalog import (
+    IMAGES_MAX,
     VARIANTS_MAX,
     Attribute,
     Attributes,
@@ -36,11 +37,12 @@ from mercat.catalog import (
     given_texts,
     texts_of,
 )
-from mercat.ids import OfferId, ProductId, SkuId
+from mercat.ids import MediaId, OfferId, ProductId, SkuId
 from mercat.inventory import Stock, StockQuantity
 from mercat.kit.http import Answer
-from mercat.kit.refusals import Invalid, KeyReused, Refusal, Stale
+from mercat.kit.refusals import Invalid, KeyReused, NotFound, Refusal, Stale
 from mercat.kit.rpc import Caller
+from mercat.media import Medium
 from mercat.sellers import SellerListing
 from mercat.shop import Shop
 from mercat.web.desk.listing_form import EditListingForm, NewListingForm, as_form, read_change, read_new
@@ -58,6 +60,10 @@ _NONE = Raw(b"null")
 
 def _no_price() -> Raw:
     return _NONE
+
+
+Media = Annotated[list[MediaId], Meta(max_length=IMAGES_MAX)]
+"""Pictures that were uploaded; they come before `images`."""
 
 
 class OptionAsk(Struct, frozen=True):
@@ -78,6 +84,7 @@ class VariantAsk(Struct, frozen=True, kw_only=True):
     quantity: StockQuantity | UnsetType = UNSET
     weight_g: Grams | UnsetType | None = UNSET
     images: Images | UnsetType = UNSET
+    media: Media | UnsetType = UNSET
 
 
 VariantAsks = Annotated[list[VariantAsk], Meta(max_length=VARIANTS_MAX)]
@@ -97,6 +104,7 @@ class ListingAsk(GivenTexts, frozen=True, kw_only=True):
     status: Status = "active"
     attributes: Attributes = field(default_factory=dict[str, Any])
     images: Images = field(default_factory=list[str])
+    media: Media = field(default_factory=list[MediaId])
     options: list[OptionAsk] = field(default_factory=list[OptionAsk])
     variants: VariantAsks = field(default_factory=list[VariantAsk])
 
@@ -107,6 +115,7 @@ class ListingChangeAsk(ChangedTexts, frozen=True, kw_only=True):
     category: Annotated[CategoryName, Meta(min_length=1)] | UnsetType = UNSET
     attributes: Attributes | UnsetType = UNSET
     images: Images | UnsetType = UNSET
+    media: Media | UnsetType = UNSET
     status: Status | UnsetType = UNSET
     options: list[OptionAsk] | UnsetType = UNSET
     variants: Annotated[list[VariantAsk], Meta(min_length=1, max_length=VARIANTS_MAX)] | UnsetType = UNSET
@@ -196,6 +205,27 @@ class ArchivedProduct(Struct, frozen=True):
     status: ListingStatus
 
 
+class Uploaded(NamedTuple):
+    """The media that a request names."""
+
+    by_id: dict[MediaId, Medium]
+
+    @property
+    def alts(self) -> dict[str, str]:
+        return {each.url: each.alt for each in self.by_id.values() if each.alt}
+
+
+def _urls(
+    media: list[MediaId] | UnsetType, images: list[str] | UnsetType, pictures: Uploaded
+) -> list[str] | UnsetType:
+    """List the addresses of pictures: those uploaded, then the others."""
+    if isinstance(media, UnsetType) and isinstance(images, UnsetType):
+        return UNSET
+    urls: list[str] = [pictures.by_id[each].url for each in media or []]
+    urls += images or []
+    return list(dict.fromkeys(urls))
+
+
 class SellerListingsApi:
     """A seller's products."""
 
@@ -205,8 +235,9 @@ class SellerListingsApi:
     async def list_product(self, caller: Caller, listing: ListingAsk, request: Request) -> ListingMade:
         """Put a product on sale with its variants, each with so many in stock; or keep it as a draft."""
         currency = listing.currency or self._shop.settings.currency
+        pictures = await self._pictures(caller, listing.media, listing.variants)
         variants = [
-            structs.replace(_given(each, currency, f"/variants/{n}"), quantity=each.quantity or 0)
+            structs.replace(_given(each, currency, f"/variants/{n}", pictures), quantity=each.quantity or 0)
             for n, each in enumerate(listing.variants)
         ]
         own = _own(listing, currency)
@@ -221,7 +252,8 @@ class SellerListingsApi:
                 currency=currency,
                 status=listing.status,
                 attributes=listing.attributes,
-                images=listing.images,
+                images=_urls(listing.media, listing.images, pictures) or [],
+                alts=pictures.alts,
                 options=_options(listing.options),
                 variants=variants,
                 **({} if variants else {name: value for name, value in own.items() if name != "quantity"}),
@@ -269,9 +301,28 @@ class SellerListingsApi:
         own = _own(change, self._shop.settings.currency)
         standing = await self._shop.sellers.listing(seller_id, product_id)
         seen = _seen(request.headers.get("if-match"), standing)
-        wanted = _change(change, own, standing, self._shop.settings.currency)
+        pictures = await self._pictures(caller, change.media, change.variants)
+        wanted = _change(change, own, standing, self._shop.settings.currency, pictures)
         await self._shop.sellers.change_product(seller_id, product_id, wanted, seen)
         return _answer(product_id, await self._shop.sellers.listing(seller_id, product_id))
+
+    async def _pictures(
+        self,
+        caller: Caller,
+        own: list[MediaId] | UnsetType,
+        variants: list[VariantAsk] | UnsetType,
+    ) -> Uploaded:
+        """Look up the media that a request names; NotFound points to the first that is not one's own."""
+        named = [(f"/media/{n}", each) for n, each in enumerate(own or [])]
+        for n, variant in enumerate(variants or []):
+            named += [(f"/variants/{n}/media/{m}", each) for m, each in enumerate(variant.media or [])]
+        wanted = list(dict.fromkeys(media_id for _, media_id in named))
+        held = await self._shop.media.media(wanted, caller.seller_id) if wanted else []
+        found = Uploaded({each.media_id: each for each in held})
+        for pointer, media_id in named:
+            if media_id not in found.by_id:
+                raise NotFound("You have no such medium.", pointer=pointer)
+        return found
 
     async def archive_product(self, caller: Caller, product_id: ProductId) -> ArchivedProduct:
         """Take a product out for good. Orders keep it; its address says that it is gone."""
@@ -279,12 +330,11 @@ class SellerListingsApi:
         return ArchivedProduct(product_id, "archived")
 
 
-def _given(asked: VariantAsk, currency: str, at: str) -> GivenVariant:
+def _given(asked: VariantAsk, currency: str, at: str, pictures: Uploaded) -> GivenVariant:
     """Read a variant, its amounts in minor units."""
-    said = {
-        name: getattr(asked, name) for name in ("options", "sku", "gtin", "quantity", "weight_g", "images")
-    }
-    return GivenVariant(sku_id=asked.sku_id, **said, **_prices(asked, currency, at))
+    said = {name: getattr(asked, name) for name in ("options", "sku", "gtin", "quantity", "weight_g")}
+    images = _urls(asked.media, asked.images, pictures)
+    return GivenVariant(sku_id=asked.sku_id, images=images, **said, **_prices(asked, currency, at))
 
 
 def _prices(asked: VariantAsk | ListingAsk | ListingChangeAsk, currency: str, at: str) -> dict[str, Any]:
@@ -322,12 +372,12 @@ def _options(asked: list[OptionAsk]) -> dict[str, list[str]]:
 
 
 def _change(
-    asked: ListingChangeAsk, own: dict[str, Any], standing: SellerListing, currency: str
+    asked: ListingChangeAsk, own: dict[str, Any], standing: SellerListing, currency: str, pictures: Uploaded
 ) -> ProductChange:
     """Read a change; what a product says of price and stock itself (`own`) is said of its one variant."""
     variants: Any = asked.variants
     if variants is not UNSET:
-        variants = [_given(each, currency, f"/variants/{n}") for n, each in enumerate(variants)]
+        variants = [_given(each, currency, f"/variants/{n}", pictures) for n, each in enumerate(variants)]
     elif own:
         if len(standing.listing.variants) > 1:
             raise Invalid("This product has variants: say it of each.", pointer=f"/{next(iter(own))}")
@@ -336,7 +386,8 @@ def _change(
         **{name: getattr(asked, name) for name in ChangedTexts.__struct_fields__},
         category=asked.category,
         attributes=asked.attributes,
-        images=asked.images,
+        images=_urls(asked.media, asked.images, pictures),
+        alts=pictures.alts,
         status=asked.status,
         options=UNSET if isinstance(asked.options, UnsetType) else _options(asked.options),
         variants=variants,

@@ -9,12 +9,17 @@ from starlette.responses import Response
 
 from mercat import money
 from mercat.catalog import (
+    Condition,
+    Gtin,
+    NewOffer,
     Offer,
+    OfferReason,
     OfferSort,
+    SellerSku,
     Status,
 )
-from mercat.ids import OfferId, ProductId, SellerId
-from mercat.inventory import Stock, StockCount
+from mercat.ids import OfferId, ProductId, SellerId, SkuId
+from mercat.inventory import Stock, StockCount, StockQuantity
 from mercat.kit.http import Answer
 from mercat.kit.refusals import ConditionMissing, Forbidden, NotFound, Refusal, Stale
 from mercat.kit.rpc import Caller
@@ -26,6 +31,7 @@ from mercat.web.desk.listing_form import (
 from mercat.web.desk.page import A_PAGE, AFTER, DONE, desk_page, seller_of
 from mercat.web.errors import RefusalMessage, message_of
 from mercat.web.forms import Form, FormErrors, errors_of, id_of, read_form
+from mercat.web.idempotency import key_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, PageLimit, Price, is_given, minor
@@ -47,6 +53,28 @@ _SORTS: dict[OfferSort, str] = {
 class OfferChange(Struct, frozen=True):
     price: Price = field(default_factory=lambda: Raw(b"null"))
     status: Literal["active", "paused", "draft"] | None = None
+
+
+class OfferAsk(Struct, frozen=True, kw_only=True):
+    """An offer for what another seller lists: of a product, or of what has this barcode."""
+
+    price: Price
+    quantity: StockQuantity
+    product_id: ProductId | None = None
+    gtin: Gtin | None = None
+    sku_id: SkuId | None = None
+    condition: Condition = "new"
+    sku: SellerSku | None = None
+
+
+class OfferMade(Struct, frozen=True):
+    offer_id: OfferId
+
+
+class StandingShown(Struct, frozen=True):
+    featured: bool
+    reasons: list[OfferReason]
+    price_to_win: Amount | None
 
 
 class SellerOfferShown(Struct, frozen=True, kw_only=True):
@@ -89,6 +117,35 @@ class SellerProductsApi:
         return SellerOffersShown(
             [_offer_shown(offer, stock.get(offer.offer_id)) for offer in offers],
             str(offers[-1].offer_id) if len(offers) == limit else None,
+        )
+
+    async def offer_product(self, caller: Caller, offer: OfferAsk, request: Request) -> OfferMade:
+        """Offer what another seller lists, with so many in stock, new, used or refurbished."""
+        key = key_of(request)
+        asked = NewOffer(
+            product_id=offer.product_id,
+            gtin=offer.gtin,
+            sku_id=offer.sku_id,
+            price=minor(offer.price, self._shop.settings.currency, "/price"),
+            quantity=offer.quantity,
+            condition=offer.condition,
+            sku=offer.sku,
+        )
+        made = await self._shop.sellers.offer_product(
+            seller_id_of(caller), asked, f"offer/{key}" if key else None
+        )
+        return OfferMade(made)
+
+    async def offer_standing(self, caller: Caller, offer_id: OfferId) -> StandingShown:
+        """Say whether an offer is the one that its variant shows, why, and which price would win.
+
+        First comes what can be had, then what is new, then the lower price, then who offered first."""
+        standing = await self._shop.catalog.offer_standing(seller_id_of(caller), offer_id)
+        wins = standing.price_to_win
+        return StandingShown(
+            standing.featured,
+            standing.reasons,
+            None if wins is None else money.shown(wins, standing.currency),
         )
 
     async def change_offer(self, caller: Caller, offer_id: OfferId, change: OfferChange) -> SellerOfferShown:
@@ -160,6 +217,21 @@ def version_of(if_match: str | None) -> int:
 
 API = [
     PublicRoute("GET", "/seller/offers", SellerProductsApi.seller_offers, tag="Selling", needs="seller"),
+    PublicRoute(
+        "POST",
+        "/seller/offers",
+        SellerProductsApi.offer_product,
+        tag="Selling",
+        needs="seller",
+        refuses=["offer_exists", "sku_taken", "not_found"],
+    ),
+    PublicRoute(
+        "GET",
+        "/seller/offers/{offer_id}/featured",
+        SellerProductsApi.offer_standing,
+        tag="Selling",
+        needs="seller",
+    ),
     PublicRoute(
         "PATCH", "/seller/offers/{offer_id}", SellerProductsApi.change_offer, tag="Selling", needs="seller"
     ),

@@ -1,0 +1,45 @@
+"""Where the files of pictures lie. Another place (S3, say) is another class with the same two methods."""
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+
+class Storage(Protocol):
+    """Keeps files by name. A name always has the same bytes. Both methods block: call them in a thread."""
+
+    def get(self, name: str) -> bytes | None: ...
+
+    def put(self, name: str, content: bytes) -> None: ...
+
+
+class Folder:
+    """Files in a folder, spread over 256 others by the beginning of their names."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def get(self, name: str) -> bytes | None:
+        """Read a file; None where there is none."""
+        with suppress(FileNotFoundError, NotADirectoryError):
+            return self._path(name).read_bytes()
+        return None
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write a file whole or not at all."""
+        path = self._path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            with draft.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def _path(self, name: str) -> Path:
+        return self._root / name[:2] / name

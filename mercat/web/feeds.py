@@ -1,0 +1,72 @@
+"""Feeds of goods for others to show: Google Merchant Center's, streamed however many there are."""
+
+from collections.abc import AsyncIterator
+from xml.sax.saxutils import escape
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from mercat.events import Document
+from mercat.shop import Shop, every_product
+from mercat.web import rendering
+from mercat.web.cache import SELDOM_CHANGED
+from mercat.web.pages import Pages
+from mercat.web.router import Endpoint
+
+_TITLE_MAX, _TEXT_MAX = 150, 5_000
+"""What Google takes; the rest of a text is cut."""
+_NO_XML = {n: " " for n in range(32) if chr(n) not in "\t\n\r"}
+
+
+class FeedPages:
+    """Feeds of what is for sale."""
+
+    def __init__(self, pages: Pages, shop: Shop) -> None:
+        self._pages = pages
+        self._shop = shop
+
+    async def google(self, request: Request) -> Response:
+        """Send every product that is for sale as RSS 2.0 with Google's own fields."""
+        rows = self._google(self._pages.origin(request) or self._shop.settings.link(""))
+        return StreamingResponse(
+            rows, headers={"Cache-Control": SELDOM_CHANGED}, media_type="application/xml; charset=utf-8"
+        )
+
+    async def _google(self, origin: str) -> AsyncIterator[str]:
+        name = _text(self._shop.settings.shop_name)
+        yield (
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            '<rss version="2.0" xmlns:g="http://base.google.com/ns/1.0"><channel>'
+            f"<title>{name}</title><link>{_text(origin)}/</link><description>{name}</description>\n"
+        )
+        async for page in every_product(self._shop.catalog):
+            yield "".join(_item(each.document, origin) for each in page if each.document)
+        yield "</channel></rss>\n"
+
+
+def _item(product: Document, origin: str) -> str:
+    """Write a product. Source: Google Merchant Center, Product data specification."""
+    picture = product.image_url
+    fields = {
+        "g:id": str(product.product_id),
+        "title": product.title[:_TITLE_MAX],
+        "description": (product.description or product.title)[:_TEXT_MAX],
+        "link": origin + rendering.href(product),
+        "g:image_link": origin + picture if picture.startswith("/") else picture,
+        "g:price": f"{rendering.decimal(product.price, product.currency)} {product.currency}",
+        "g:availability": "in_stock" if product.in_stock else "out_of_stock",
+        "g:condition": "new",
+        "g:brand": product.brand or product.seller_name,
+        "g:product_type": " > ".join(product.category_names),
+    }
+    lines = "".join(f"<{name}>{_text(value)}</{name}>" for name, value in fields.items() if value)
+    return f"<item>{lines}</item>\n"
+
+
+def _text(value: str) -> str:
+    return escape(value.translate(_NO_XML))
+
+
+def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
+    feeds = FeedPages(pages, shop)
+    return [pages.route("/feeds/google.xml", feeds.google)]

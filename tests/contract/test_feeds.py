@@ -1,0 +1,40 @@
+"""Feeds that others read: valid, whole, and of nothing but what is for sale."""
+
+from xml.etree import ElementTree
+
+from mercat.catalog import ImportBatch, ImportRow, ImportVariant
+
+G = "{http://base.google.com/ns/1.0}"
+
+
+async def test_googles_feed_has_all_that_is_for_sale_and_nothing_else(people):
+    seller = await people.shop.sellers.by_name("Feeder")
+    rows = [
+        ImportRow(
+            external_id=str(n),
+            title=f"Pot <{n}> & Co",
+            brand="Potters",
+            category_path=["Kitchen", "Pots"],
+            variants=[ImportVariant(1_250, n % 2)],
+            status="draft" if n == 7 else "active",
+        )
+        for n in range(1_100)
+    ]
+    await people.shop.sellers.list_many(seller, ImportBatch(rows=rows))
+    answer = await people.nobody.get("/feeds/google.xml")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("application/xml")
+    items = ElementTree.fromstring(answer.content).findall("channel/item")
+    assert len(items) == 1_099
+    found = {item.findtext("title"): item for item in items}
+    pot = found["Pot <3> & Co"]
+    assert {name: pot.findtext(G + name) for name in ("price", "availability", "brand", "product_type")} == {
+        "price": "12.50 USD",
+        "availability": "in_stock",
+        "brand": "Potters",
+        "product_type": "Kitchen > Pots",
+    }
+    assert pot.findtext("link").startswith("http")
+    assert pot.findtext(G + "image_link").startswith("http")
+    assert found["Pot <4> & Co"].findtext(G + "availability") == "out_of_stock"
+    assert "Pot <7> & Co" not in found
