@@ -1,21 +1,7 @@
 """What `mercat` says to a mistake: one clear line, never a traceback, and nothing is made."""
 
-import os
-import subprocess
-import sys
-
 import pytest
-
-
-def mercat(*arguments, **variables):
-    return subprocess.run(
-        [sys.executable, "-m", "mercat", *map(str, arguments)],
-        env={**os.environ, "COLUMNS": "120", **variables},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+from commands import mercat
 
 
 def one_line(run, code=1):
