@@ -1,7 +1,7 @@
 """Runs `mercat` as its terminal would, in a process that has imported the shop already.
 
-A command of its own interpreter spends a second of CPU on imports. Here a server imports once, and each command
-is a fork of it, with its own environment, output and exit code."""
+An interpreter of its own spends a second of CPU on imports. Here a server imports once, and each command is a
+fork of it, with its own environment, output and exit code."""
 
 import multiprocessing
 import os

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mercat.catalog import ImportRow, ImportVariant
+from mercat.catalog import ImportBatch, ImportRow, ImportVariant
 from mercat.catalog.formatted import formatted, source_of
 from mercat.web.routes import PREFIX
 
@@ -73,7 +73,7 @@ async def by_import(people):
         category_path=["kitchen"],
         variants=[ImportVariant(500, 1)],
     )
-    await people.shop.sellers.list_many(seller, [row], 1)
+    await people.shop.sellers.list_many(seller, ImportBatch(rows=[row], stock=1))
     [change, *_] = await people.shop.catalog.documents(0)
     return str(change.product_id)
 
