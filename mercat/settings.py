@@ -22,7 +22,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 Part = TypeVar("Part")
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+"""Addresses of this machine itself."""
 
 
 class Secret(str):
@@ -116,6 +117,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     average."""
     flash_burst: int = 1_000
     """How many of them may come at once."""
+    guess_rate: float = 0.5
+    """Sign-ins with a wrong password a second that one network may try on average, whatever the accounts.
+    From this machine too."""
+    guess_burst: int = 30
+    """How many of them may come at once."""
+    newcomer_rate: float = 0.05
+    """Registrations and forgotten passwords a second from one network, on average. From this machine one a
+    second, 90 at once."""
+    newcomer_burst: int = 30
+    """How many of them may come at once."""
     limit_loopback: bool = False
     """Limit requests from this machine too."""
 
@@ -129,6 +140,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Tax where no rule for the destination says otherwise, in ppm."""
     commission_ppm: int = 100_000
     """What the shop keeps of a seller's goods, in ppm."""
+    legal_term_days: int = 3_650
+    """How long orders keep who bought and where it went once that person asked to be forgotten: as long as the
+    law of the land wants books to be kept. Then amounts and tax stay alone."""
     quote_s: float = 600
     """How long a quote holds."""
     reservation_s: float = 900
@@ -206,7 +220,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_local(self) -> bool:
         """Whether only this machine reaches the shop."""
-        return {self.host, *self.allowed_hosts()} <= _LOOPBACK
+        return {self.host, *self.allowed_hosts()} <= LOOPBACK
 
     def part(self, kind: type[Part]) -> Part:
         """Read the settings that a part declares for itself; WrongSetting names one with a wrong value."""

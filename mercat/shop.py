@@ -180,7 +180,11 @@ SERVICES: dict[str, Service] = {
         },
     ),
     "orders": Service(
-        orders.Orders, orders.API, lambda host, db, shop: orders.Orders(db), on_checkout_path=True
+        orders.Orders,
+        orders.API,
+        lambda host, db, shop: orders.Orders(db, host.settings),
+        on_checkout_path=True,
+        duties=lambda shop: {"people to forget": shop.orders.forgetting.keep_forgetting},
     ),
     "pricing": Service(
         pricing.Pricing,
@@ -255,8 +259,10 @@ SERVICES: dict[str, Service] = {
     "membership": Service(
         membership.Membership,
         membership.API,
-        lambda host, db, shop: membership.Membership(shop.accounts, shop.cart, shop.flashsale, shop.sellers),
-        asks=("accounts", "cart", "flashsale", "sellers"),
+        lambda host, db, shop: membership.Membership(
+            shop.accounts, shop.cart, shop.flashsale, shop.reviews, shop.sellers, shop.wishlist
+        ),
+        asks=("accounts", "cart", "flashsale", "reviews", "sellers", "wishlist"),
         stateless=True,
     ),
 }

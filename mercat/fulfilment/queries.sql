@@ -90,3 +90,6 @@ from reached r
 where o.seller_id = r.seller_id and o.order_id = r.order_id and o.status <> 'cancelled'
     and array_position('{to_ship,partially_shipped,shipped,delivered}'::text[], r.status)
         > array_position('{to_ship,partially_shipped,shipped,delivered}'::text[], o.status);
+
+-- name: forget_orders(order_ids)
+update fulfilment.seller_order set address = '{}' where order_id = any (:order_ids::bigint[]);

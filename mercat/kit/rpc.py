@@ -43,6 +43,8 @@ class Caller(msgspec.Struct, frozen=True):
     seller_id: SellerId | None = None
     email: str | None = None
     name: str = ""
+    scopes: frozenset[str] | None = None
+    """What a program's key may do; None: a session, which may do all that its person may."""
 
     @property
     def guest(self) -> bool:

@@ -136,3 +136,23 @@ values (:bucket, :order_id, :reference, :what, :who, :detail::jsonb) on conflict
 select events.tell('OrderDelivered', jsonb_build_object('event', 'OrderDelivered', 'order_id', :order_id::bigint,
     'user_id', :user_id::bigint, 'product_ids', (select jsonb_agg(distinct product_id) from orders.line
         where bucket = :bucket and order_id = :order_id)));
+
+-- name: remember_erased(user_ids, now)
+insert into orders.erased (bucket, user_id, erased_at)
+select (user_id >> 12) & 1023, user_id, :now from unnest(:user_ids::bigint[]) as told (user_id)
+on conflict do nothing;
+
+-- name: forget_due(before, limit_to)
+-- Only people who asked for it. What an order was for, and its tax, stay.
+with due as (
+    select o.bucket, o.order_id from orders.orders o
+    join orders.erased e on e.bucket = o.bucket and e.user_id = o.user_id
+    where o.placed_at < :before and (o.email <> '' or o.address::text <> '{}')
+    order by o.bucket, o.order_id
+    limit :limit_to
+    for update of o skip locked
+)
+update orders.orders o set email = '', address = '{}'
+from due where o.bucket = due.bucket and o.order_id = due.order_id
+returning o.order_id, events.tell('OrderForgotten', jsonb_build_object('event', 'OrderForgotten',
+    'order_id', o.order_id, 'checkout_id', o.checkout_id)) as told;

@@ -13,6 +13,7 @@ from mercat.kit.batching import Coalescer
 from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound, Unavailable
 from mercat.orders import rules
+from mercat.orders.forgetting import Forgetting
 from mercat.orders.messages import (
     Happening,
     LineQuantity,
@@ -28,6 +29,7 @@ from mercat.orders.messages import (
     OrderSummary,
     Owed,
 )
+from mercat.settings import Settings
 
 queries = sql.load("mercat.orders")
 _SELDOM = ("partially_shipped", "shipped", "cancelled")
@@ -46,8 +48,9 @@ class _Event(NamedTuple):
 class Orders:
     """Orders and what is decided of them, each decision under the lock of the order's row."""
 
-    def __init__(self, db: asyncpg.Pool) -> None:
+    def __init__(self, db: asyncpg.Pool, settings: Settings) -> None:
         self._db = db
+        self.forgetting = Forgetting(db, settings.legal_term_days)
         self._create: Coalescer[NewOrder, str] = Coalescer(
             self._create_many, batch_max=1_500, weigh=lambda order: 1 + len(order.lines)
         )

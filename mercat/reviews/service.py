@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from mercat import ids
-from mercat.events import OrderCancelled, OrderDelivered, OrderPlaced
+from mercat.events import AccountErased, OrderCancelled, OrderDelivered, OrderPlaced
 from mercat.ids import ProductId, ReviewId, UserId
 from mercat.kit import clock, sql
 from mercat.kit.batching import Coalescer
@@ -68,6 +68,10 @@ class Reviews:
                 clock.now(),
             )
         )
+
+    async def adopt(self, guest_id: UserId, user_id: UserId) -> None:
+        """Let a person write of what they bought as a guest; once more changes nothing."""
+        await self._db.execute(queries.adopt, guest_id, user_id)
 
     async def newest(
         self, product_id: ProductId, limit: int = 20, after: ReviewId | None = None, sort: Sort = "newest"
@@ -160,6 +164,11 @@ class Reviews:
         user_ids, product_ids, order_ids = sql.columns(delivered, 3)
         await db.execute(queries.remember_deliveries, user_ids, product_ids, order_ids)
         await db.execute(queries.verify, user_ids, product_ids)
+
+    @on(AccountErased)
+    async def forget_people(self, db: asyncpg.Connection, events: list[AccountErased]) -> None:
+        """Take people's names off their reviews, and forget what they bought."""
+        await db.execute(queries.forget_people, [person for event in events for person in event.people])
 
     async def _write_many(self, asks: list[_ReviewRow]) -> list[Review | Exception]:
         rows = {row["review_id"]: row for row in await self._db.fetch(queries.write_many, *sql.columns(asks))}

@@ -28,3 +28,6 @@ from adopted;
 
 -- name: sellers(seller_ids)
 select seller_id, user_id, name, status, since from sellers.seller where seller_id = any(:seller_ids::bigint[]);
+
+-- name: forget_people(user_ids)
+update sellers.seller set user_id = null where user_id = any (:user_ids::bigint[]);

@@ -4,9 +4,11 @@ import asyncpg
 
 from mercat import ids
 from mercat.catalog import Catalog, Imported, ImportRow, Listed, ListingKey, NewProduct
+from mercat.events import AccountErased
 from mercat.ids import SellerId, UserId
 from mercat.inventory import Inventory, Line, StockQuantity
 from mercat.kit import sql
+from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound, Refusal
 from mercat.kit.rpc import IN_BODY
 from mercat.kit.text import normal_text
@@ -98,6 +100,11 @@ class Sellers:
         if standing and await self._db.fetchrow(queries.adopt, standing["seller_id"], user_id):
             return SellerId(standing["seller_id"])
         raise NameTaken(pointer="/name")
+
+    @on(AccountErased)
+    async def forget_people(self, db: asyncpg.Connection, events: list[AccountErased]) -> None:
+        """Leave the sellers of people who are to be forgotten without a person; operators act for them."""
+        await db.execute(queries.forget_people, [person for event in events for person in event.people])
 
     async def of_user(self, user_id: UserId) -> Seller | None:
         row = await self._db.fetchrow(queries.of_user, user_id)

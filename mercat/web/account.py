@@ -1,4 +1,4 @@
-"""What an account keeps: addresses and ways to pay."""
+"""An account: name and sign-in, addresses, ways to pay, and where one is signed in."""
 
 from typing import Annotated
 
@@ -10,6 +10,7 @@ from mercat.accounts import (
     PASSWORD_MAX,
     AccountDetails,
     Address,
+    AddressChange,
     CardToken,
     Email,
     NewAddress,
@@ -38,8 +39,18 @@ class PaymentMethodsShown(Struct, frozen=True):
     payment_methods: list[PaymentMethod]
 
 
+class AddressAsk(NewAddress, frozen=True, kw_only=True):
+    """An address to keep; `default`: it is suggested first from now on."""
+
+    default: bool = False
+
+
 class AddressMade(Struct, frozen=True):
     address_id: AddressId
+
+
+class Removed(Struct, frozen=True):
+    """Nothing more is said."""
 
 
 CurrentPassword = Annotated[str, Meta(max_length=PASSWORD_MAX)]
@@ -47,6 +58,11 @@ CurrentPassword = Annotated[str, Meta(max_length=PASSWORD_MAX)]
 
 class PaymentMethodAsk(Struct, frozen=True):
     token: CardToken
+    default: bool = False
+
+
+class PaymentMethodChange(Struct, frozen=True):
+    default: bool
 
 
 class PaymentMethodMade(Struct, frozen=True):
@@ -99,9 +115,20 @@ class AccountApi:
         """List one's own addresses."""
         return AddressesShown(await self._shop.accounts.addresses(caller.user_id))
 
-    async def add_address(self, caller: Caller, address: NewAddress) -> AddressMade:
-        """Keep an address to send to."""
-        return AddressMade(await self._shop.accounts.add_address(caller.user_id, address))
+    async def add_address(self, caller: Caller, address: AddressAsk) -> AddressMade:
+        """Keep an address to send to. A region is known by its code or its name where a country has a list of
+        them; postal codes have the country's form."""
+        kept = self._shop.accounts.add_address(caller.user_id, address, address.default)
+        return AddressMade(await kept)
+
+    async def change_address(self, caller: Caller, address_id: AddressId, change: AddressChange) -> Address:
+        """Change an address; what is not given stays. Orders keep the one they were sent to."""
+        return await self._shop.accounts.change_address(caller.user_id, address_id, change)
+
+    async def remove_address(self, caller: Caller, address_id: AddressId) -> Removed:
+        """Remove an address. Orders keep the one they were sent to."""
+        await self._shop.accounts.remove_address(caller.user_id, address_id)
+        return Removed()
 
     async def payment_methods(self, caller: Caller) -> PaymentMethodsShown:
         """List one's own ways to pay."""
@@ -110,7 +137,21 @@ class AccountApi:
     async def add_payment_method(self, caller: Caller, method: PaymentMethodAsk) -> PaymentMethodMade:
         """Keep a way to pay, by the provider's token: never a card's number. Where a token works once, a
         guest's is for one purchase, and is not listed."""
-        return PaymentMethodMade(await self._shop.checkout.keep_card(caller, method.token))
+        kept = self._shop.checkout.keep_card(caller, method.token, default=method.default)
+        return PaymentMethodMade(await kept)
+
+    async def change_payment_method(
+        self, caller: Caller, payment_method_id: PaymentMethodId, change: PaymentMethodChange
+    ) -> PaymentMethod:
+        """Make a way to pay the one that is suggested first, or no longer."""
+        return await self._shop.accounts.choose_payment_method(
+            caller.user_id, payment_method_id, change.default
+        )
+
+    async def remove_payment_method(self, caller: Caller, payment_method_id: PaymentMethodId) -> Removed:
+        """Remove a way to pay. What was paid by it stays paid, and refunds still reach it."""
+        await self._shop.accounts.remove_payment_method(caller.user_id, payment_method_id)
+        return Removed()
 
 
 API = [
@@ -125,8 +166,30 @@ API = [
     ),
     PublicRoute("GET", "/addresses", AccountApi.addresses, tag="People", needs="guest"),
     PublicRoute("POST", "/addresses", AccountApi.add_address, tag="People", needs="guest"),
+    PublicRoute(
+        "PATCH",
+        "/addresses/{address_id}",
+        AccountApi.change_address,
+        tag="People",
+        needs="guest",
+    ),
+    PublicRoute("DELETE", "/addresses/{address_id}", AccountApi.remove_address, tag="People", needs="guest"),
     PublicRoute("GET", "/payment-methods", AccountApi.payment_methods, tag="People", needs="guest"),
     PublicRoute("POST", "/payment-methods", AccountApi.add_payment_method, tag="People", needs="guest"),
+    PublicRoute(
+        "PATCH",
+        "/payment-methods/{payment_method_id}",
+        AccountApi.change_payment_method,
+        tag="People",
+        needs="guest",
+    ),
+    PublicRoute(
+        "DELETE",
+        "/payment-methods/{payment_method_id}",
+        AccountApi.remove_payment_method,
+        tag="People",
+        needs="guest",
+    ),
 ]
 
 

@@ -10,8 +10,6 @@ import secrets
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
 from itertools import count
 from math import ceil
 from typing import Protocol
@@ -36,7 +34,7 @@ from mercat.kit.rpc import Caller
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
 from mercat.web.bodies import Bodies, RequestTimeout, whole
-from mercat.web.context import RequestContext, context_of
+from mercat.web.context import RequestContext, context_of, network
 from mercat.web.origin import host_name
 from mercat.web.session import COOKIE
 
@@ -45,7 +43,6 @@ log = structlog.get_logger("mercat.access")
 _COOKIE_START = f"{COOKIE}=".encode()
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _TOKENS_MAX = 50_000
-_ADDRESS_LETTERS_MAX = 64
 _ETAG_BYTES_MAX = 1_000_000
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost", ""})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -138,7 +135,7 @@ class Middleware:
         if given.length or (scope["http_version"] == "2" and scope["method"] in _WITH_BODY):
             try:
                 body = scope[BODY] = await self._bodies.read(
-                    receive, _network(address), given.length, loopback=address in LOOPBACK
+                    receive, network(address), given.length, loopback=address in LOOPBACK
                 )
             except (RequestTimeout, TooManyRequests, Overloaded) as refusal:
                 reply.more.append((b"connection", b"close"))
@@ -209,7 +206,7 @@ class Middleware:
         buckets: list[Bucket] = []
         names: list[str] = []
         if self._limit_loopback or address not in LOOPBACK:
-            buckets.append((f"address:{_network(address)}", self._address))
+            buckets.append((f"address:{network(address)}", self._address))
             names.append("address")
         user_id = self._users.get(context.token) if context.token else None
         if user_id is not None:
@@ -256,16 +253,6 @@ def _refuse_empty(verdicts: Sequence[Allowance]) -> None:
     waits = [verdict.retry_after_s for verdict in verdicts if not verdict.allowed]
     if waits:
         raise TooManyRequests(retry_after=max(1, ceil(max(waits))))
-
-
-@lru_cache(maxsize=10_000)
-def _network(address: str) -> str:
-    """Return the address, or of an IPv6 address the /64 network, which is what one customer is given."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address[:_ADDRESS_LETTERS_MAX]
-    return str(IPv6Address(int(parsed) >> 64 << 64)) if isinstance(parsed, IPv6Address) else address
 
 
 class _RequestHeaders:

@@ -2,11 +2,11 @@
 
 from starlette.requests import Request
 
-from mercat.accounts import Accounts, Session
+from mercat.accounts import AGENT_MAX, Accounts, Session
 from mercat.kit import clock
 from mercat.kit.refusals import Forbidden, SignInFirst
 from mercat.kit.rpc import Caller
-from mercat.web.context import context_of
+from mercat.web.context import context_of, network
 from mercat.web.origin import refuse_other_sites
 
 COOKIE = "mercat_session"
@@ -58,6 +58,16 @@ def end_session(request: Request) -> None:
     """Make the browser forget its session."""
     context = context_of(request)
     context.cookie = _cookie("", 0, secure=context.secure)
+
+
+def network_of(request: Request) -> str:
+    """Say where a request comes from: the address, or of IPv6 the network of one customer."""
+    return network(request.scope["mercat.address"])
+
+
+def agent_of(request: Request) -> str:
+    """Say which program sent a request, as it says itself."""
+    return "".join(each for each in request.headers.get("user-agent", "")[:AGENT_MAX] if each.isprintable())
 
 
 def token_of(request: Request) -> str:

@@ -10,14 +10,16 @@ from starlette.responses import Response
 from mercat.accounts import (
     EMAIL_MAX,
     PASSWORD_MAX,
+    Code,
     Email,
     NewPerson,
     Password,
     PersonName,
+    RunningSession,
     Session,
     WrongPassword,
 )
-from mercat.ids import SellerId, UserId
+from mercat.ids import SellerId, SessionId, UserId
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
 from mercat.membership import JoinRequest, SignInRequest
@@ -27,7 +29,7 @@ from mercat.web.forms import Form, FormErrors, local_path, read_form
 from mercat.web.optional import unless_away
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
-from mercat.web.session import caller_of, end_session, start_session, token_of
+from mercat.web.session import agent_of, caller_of, end_session, network_of, start_session, token_of
 
 
 class NewAccount(Struct, frozen=True):
@@ -41,14 +43,25 @@ class AccountMade(Struct, frozen=True):
 
 
 class SignIn(Struct, frozen=True):
+    """`code`: of the second step, where the account has one."""
+
     email: Annotated[str, Meta(max_length=EMAIL_MAX)]
     password: Annotated[str, Meta(max_length=PASSWORD_MAX)]
+    code: Code | None = None
 
 
 class SessionShown(Struct, frozen=True):
     token: str
     user_id: UserId
     expires_at: datetime
+
+
+class SessionsShown(Struct, frozen=True):
+    sessions: list[RunningSession]
+
+
+class Ended(Struct, frozen=True):
+    """Nothing more is said."""
 
 
 class Me(Struct, frozen=True):
@@ -65,16 +78,16 @@ class SessionsApi:
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
-    async def register(self, caller: Caller | None, account: NewAccount) -> AccountMade:
+    async def register(self, caller: Caller | None, request: Request, account: NewAccount) -> AccountMade:
         """Open an account. It starts no session; what a guest has in the cart comes along. Where somebody has
         the e-mail address already, the answer is alike, and they are written to."""
-        person = NewPerson(account.email, account.password, account.name)
+        person = NewPerson(account.email, account.password, account.name, network_of(request))
         return AccountMade(await self._shop.membership.register(caller, person))
 
     async def sign_in(self, caller: Caller | None, request: Request, credentials: SignIn) -> SessionShown:
-        """Start a session: the token for programs, the same as a cookie for browsers."""
-        asked = SignInRequest(credentials.email, credentials.password, token_of(request))
-        session = await self._shop.membership.sign_in(caller, asked)
+        """Start a session: the token for programs, the same as a cookie for browsers. An account with a
+        second step needs its `code`."""
+        session = await self._shop.membership.sign_in(caller, _sign_in_request(request, credentials))
         return _session_shown(request, session)
 
     async def guest(self, request: Request) -> SessionShown:
@@ -85,11 +98,30 @@ class SessionsApi:
         """Show who this session is."""
         return Me(caller.user_id, caller.name, caller.email, sorted(caller.roles), caller.seller_id)
 
+    async def sessions(self, caller: Caller, request: Request) -> SessionsShown:
+        """List where one is signed in, the newest first."""
+        return SessionsShown(await self._shop.accounts.sessions(caller.user_id, token_of(request)))
+
+    async def end_session(self, caller: Caller, session_id: SessionId) -> Ended:
+        """End one of one's own sessions."""
+        await self._shop.accounts.end_session(caller.user_id, session_id)
+        return Ended()
+
+    async def end_others(self, caller: Caller, request: Request) -> Ended:
+        """End all of one's own sessions but this one."""
+        await self._shop.accounts.end_others(caller.user_id, token_of(request))
+        return Ended()
+
     async def sign_out(self, caller: Caller, request: Request) -> dict[str, str]:
         """End this session."""
         await self._shop.accounts.sign_out(token_of(request))
         end_session(request)
         return {}
+
+
+def _sign_in_request(request: Request, asked: SignIn) -> SignInRequest:
+    given = asked.email, asked.password, token_of(request), asked.code or ""
+    return SignInRequest(*given, agent_of(request), network_of(request))
 
 
 def _session_shown(request: Request, session: Session) -> SessionShown:
@@ -105,8 +137,11 @@ API = [
         SessionsApi.sign_in,
         tag="People",
         shows=SessionShown,
-        refuses=["wrong_password"],
+        refuses=["wrong_password", "two_factor_required", "wrong_code"],
     ),
+    PublicRoute("GET", "/sessions", SessionsApi.sessions, tag="People", needs="member"),
+    PublicRoute("DELETE", "/sessions", SessionsApi.end_others, tag="People", needs="member"),
+    PublicRoute("DELETE", "/sessions/{session_id}", SessionsApi.end_session, tag="People", needs="member"),
     PublicRoute("POST", "/sessions/guest", SessionsApi.guest, tag="People", shows=SessionShown),
     PublicRoute("GET", "/sessions/current", SessionsApi.me, tag="People", needs="guest"),
     PublicRoute(
@@ -172,8 +207,7 @@ class SessionPages:
         if isinstance(asked, FormErrors):
             return await self._in(request, registering=False, form=Form(SignIn, form, asked))
         try:
-            request_to_sign_in = SignInRequest(asked.email, asked.password, token_of(request))
-            session = await self._shop.membership.sign_in(guest, request_to_sign_in)
+            session = await self._shop.membership.sign_in(guest, _sign_in_request(request, asked))
         except Refusal as refused:
             return await self._in(request, registering=False, form=Form(SignIn, form), refused=refused)
         return self._begin(request, session, form)
@@ -185,7 +219,8 @@ class SessionPages:
             return await self._in(request, registering=True, form=Form(NewAccount, form, asked))
         caller = await caller_of(request)
         try:
-            request_to_join = JoinRequest(asked.email, asked.password, asked.name, token_of(request))
+            given = asked.email, asked.password, asked.name, token_of(request)
+            request_to_join = JoinRequest(*given, agent_of(request), network_of(request))
             session = await self._shop.membership.join(caller, request_to_join)
         except WrongPassword:
             return await self._in(request, registering=True, written_to=asked.email)

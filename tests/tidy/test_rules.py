@@ -15,7 +15,7 @@ from mercat.shop import SERVICES
 PACKAGE = Path(__file__).parents[2] / "mercat"
 SOURCES = rules.python(PACKAGE)
 READ_BY_POST = {
-    "accounts": {"verify", "who"},
+    "accounts": {"sessions", "verify", "who"},
     "catalog": {"cards", "offers"},
     "checkout": {"outcomes", "people", "quote"},
     "inventory": {"owned", "stock"},
