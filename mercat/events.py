@@ -27,6 +27,7 @@ from mercat.ids import (
     OfferId,
     OrderId,
     ProductId,
+    ReturnId,
     ReviewId,
     SellerId,
     ShipmentId,
@@ -180,6 +181,107 @@ class OrderDelivered(Event, frozen=True, kw_only=True):
     product_ids: list[ProductId]
 
 
+class ReturnLine(msgspec.Struct, frozen=True, kw_only=True):
+    """So many units of an order's line that come back; once they are here, how many in which condition."""
+
+    order_line_id: LineId
+    title: str
+    quantity: int
+    sellable: int = 0
+    damaged: int = 0
+    missing: int = 0
+
+
+class ReturnRequested(Event, frozen=True, kw_only=True):
+    """Somebody wants to send goods of one seller back."""
+
+    return_id: ReturnId
+    order_id: OrderId
+    user_id: UserId
+    seller_id: SellerId
+    seller_name: str
+    reason: str
+    comment: str
+    lines: list[ReturnLine]
+    approved: bool
+    """Whether the shop approved it by itself."""
+    seller_email: str = ""
+    """Where the seller is told."""
+
+
+class ReturnApproved(Event, frozen=True, kw_only=True):
+    """Goods may be sent back."""
+
+    return_id: ReturnId
+    order_id: OrderId
+    user_id: UserId
+    seller_id: SellerId
+    seller_name: str
+    by: str
+    """Who decided it: shop, seller or operator."""
+
+
+class ReturnRefused(Event, frozen=True, kw_only=True):
+    """Goods may not be sent back."""
+
+    return_id: ReturnId
+    order_id: OrderId
+    user_id: UserId
+    seller_id: SellerId
+    seller_name: str
+    by: str
+    why: str
+
+
+class ReturnSent(Event, frozen=True, kw_only=True):
+    """Goods are on their way back."""
+
+    return_id: ReturnId
+    order_id: OrderId
+    user_id: UserId
+    seller_id: SellerId
+    seller_name: str
+    carrier: str
+    tracking_number: str
+
+
+class ReturnReceived(Event, frozen=True, kw_only=True):
+    """Goods came back, each unit in one condition."""
+
+    return_id: ReturnId
+    order_id: OrderId
+    user_id: UserId
+    seller_id: SellerId
+    seller_name: str
+    by: str
+    lines: list[ReturnLine]
+
+
+class ReturnRefunded(Event, frozen=True, kw_only=True):
+    """What came back was paid back."""
+
+    return_id: ReturnId
+    order_id: OrderId
+    user_id: UserId
+    seller_id: SellerId
+    seller_name: str
+    amount: int
+    currency: str
+    withheld: int = 0
+    withheld_because: str = ""
+
+
+class ReturnClosed(Event, frozen=True, kw_only=True):
+    """A return ended without money: its shopper withdrew it, or nothing that came is paid."""
+
+    return_id: ReturnId
+    order_id: OrderId
+    user_id: UserId
+    seller_id: SellerId
+    seller_name: str
+    withdrawn: bool
+
+
 class ReviewWritten(Event, frozen=True, kw_only=True):
     """A buyer wrote a review."""
 
@@ -284,6 +386,13 @@ AnyEvent = (
     | OrderCancelled
     | ParcelMoved
     | OrderDelivered
+    | ReturnRequested
+    | ReturnApproved
+    | ReturnRefused
+    | ReturnSent
+    | ReturnReceived
+    | ReturnRefunded
+    | ReturnClosed
     | ReviewWritten
     | RatingChanged
     | SellerRegistered

@@ -15,6 +15,7 @@ import hmac
 import os
 from collections.abc import Mapping
 from hashlib import sha256
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -22,8 +23,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 Part = TypeVar("Part")
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-"""Addresses of this machine itself."""
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Secret(str):
@@ -91,11 +91,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Host names that are answered, between spaces; others get 421. Empty: that of the public URL, the
     listening address and this machine's own names; any, where there is no public URL."""
     proxies: str = ""
-    """Addresses of your own proxies, between spaces: their `X-Forwarded-For` is believed, nobody else's."""
+    """Addresses or ranges of your own proxies, between spaces, as in `10.0.0.1 192.168.0.0/16`: their
+    `X-Forwarded-For` is believed, from the right, nobody else's."""
     secure_cookies: bool = False
     """Set it behind TLS: cookies are then sent over TLS only."""
-    requests_at_once: int = 1000
-    """What a worker answers at the same time; beyond it a request gets 503 at once."""
+    requests_at_once: int = 4_000
+    """What a worker answers and lets wait at the same time; beyond it a request gets 503 at once. Long before
+    it one is refused that would wait too long."""
     metrics_key: Secret = Secret()
     """The bearer token that `/metrics` asks for. From the environment only. Empty: this machine alone may
     read them, and no proxy on it for others."""
@@ -147,6 +149,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a quote holds."""
     reservation_s: float = 900
     """How long an abandoned checkout holds its stock."""
+    return_days: float = 30
+    """Days after delivery in which goods may be sent back."""
+    return_approval: Literal["seller", "auto"] = "seller"
+    """Who approves a return: its `seller`, or the shop by itself at once (`auto`)."""
+    return_decide_days: float = 14
+    """Days after which an operator decides a return that its seller has left lying."""
     lease_s: float = 15
     """How long a process may be silent before another finishes its checkout."""
     decide_within_s: float = 60
@@ -220,7 +228,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_local(self) -> bool:
         """Whether only this machine reaches the shop."""
-        return {self.host, *self.allowed_hosts()} <= LOOPBACK
+        return {self.host, *self.allowed_hosts()} <= _LOOPBACK
 
     def part(self, kind: type[Part]) -> Part:
         """Read the settings that a part declares for itself; WrongSetting names one with a wrong value."""
@@ -253,7 +261,13 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
     }
     own = {name: given.pop(name) for name in Settings.__struct_fields__ if name in given}
     addresses = {name.removesuffix("_url"): value for name, value in given.items() if name.endswith("_url")}
-    return _read(Settings, {**own, "addresses": addresses, "variables": given})
+    settings = _read(Settings, {**own, "addresses": addresses, "variables": given})
+    for proxy in settings.proxies.split():
+        try:
+            ip_network(proxy, strict=False)
+        except ValueError as error:
+            raise WrongSetting(f"MERCAT_PROXIES cannot be {settings.proxies!r}: {error}.") from None
+    return settings
 
 
 def _read(kind: type[Part], given: Mapping[str, Any]) -> Part:

@@ -25,6 +25,7 @@ from mercat import (
     payments,
     pricing,
     recommendations,
+    returns,
     reviews,
     search,
     sellers,
@@ -53,6 +54,7 @@ class Shop:
     orders: orders.Orders
     pricing: pricing.Pricing
     fulfilment: fulfilment.Fulfilment
+    returns: returns.Returns
     reviews: reviews.Reviews
     wishlist: wishlist.Wishlist
     recommendations: recommendations.Recommendations
@@ -196,6 +198,9 @@ SERVICES: dict[str, Service] = {
         fulfilment.Fulfilment,
         fulfilment.API,
         lambda host, db, shop: fulfilment.Fulfilment(db, host.settings),
+    ),
+    "returns": Service(
+        returns.Returns, returns.API, lambda host, db, shop: returns.Returns(db, host.settings)
     ),
     "reviews": Service(
         reviews.Reviews, reviews.API, lambda host, db, shop: reviews.Reviews(db), dispensable=True

@@ -15,7 +15,7 @@ from mercat.ids import UserId
 from mercat.kit.limits import Limit, Limits
 from mercat.kit.refusals import Overloaded, TooManyRequests
 from mercat.kit.valkey import Store
-from mercat.settings import LOOPBACK, Settings
+from mercat.settings import Settings
 
 Value = TypeVar("Value")
 _GUESSES = Limit(rate=0.2, burst=20)
@@ -61,7 +61,8 @@ class Guard:
     async def count_newcomer(self, network: str) -> None:
         """Count a registration, or somebody who forgot a password."""
         if network:
-            limit = _NEWCOMERS_HERE if network in LOOPBACK else self._newcomers
+            here = network == "::" or network.startswith("127.")
+            limit = _NEWCOMERS_HERE if here else self._newcomers
             await self._take((f"newcomers:{network}", limit))
 
     async def may_write_to(self, email: str) -> bool:

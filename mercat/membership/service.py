@@ -13,7 +13,7 @@ from mercat.wishlist import Wishlist
 
 
 class Membership:
-    def __init__(  # noqa: PLR0913  - a neighbour each
+    def __init__(
         self,
         accounts: Accounts,
         cart: Cart,

@@ -1,12 +1,9 @@
 """What is known of one request, from the middleware to the handler that answers it."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
 
 from starlette.requests import Request
 
-from mercat.accounts import NETWORK_MAX
 from mercat.kit.rpc import Caller
 
 Authenticate = Callable[[Request], Awaitable[Caller | None]]
@@ -52,17 +49,3 @@ def context_of(request: Request) -> RequestContext:
 def allow(request: Request, directives: Mapping[str, str]) -> None:
     """Let somebody else's script into this page, by these directives of its content policy."""
     context_of(request).directives = directives
-
-
-@lru_cache(maxsize=10_000)
-def network(address: str) -> str:
-    """Return the address, or of an IPv6 address the /64 network, which is what one customer is given."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address[:NETWORK_MAX]
-    if not isinstance(parsed, IPv6Address) or parsed.is_loopback:
-        return str(parsed)
-    if parsed.ipv4_mapped:
-        return str(parsed.ipv4_mapped)
-    return str(IPv6Address(int(parsed) >> 64 << 64))

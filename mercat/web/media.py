@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from mercat.kit.refusals import NotFound
 from mercat.web.cache import DRAWN, SELDOM_CHANGED, VERSIONED, public_headers
+from mercat.web.compression import coding_for
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint
 
@@ -38,9 +39,10 @@ class MediaPages:
             raise NotFound
         kept = VERSIONED if request.url.query == found.tag else SELDOM_CHANGED
         headers = {"Cache-Control": kept, "ETag": f'W/"{found.tag}"', "Vary": "Accept-Encoding"}
-        if "gzip" not in request.headers.get("accept-encoding", ""):
-            return Response(found.content, headers=headers, media_type=found.kind)
-        return Response(found.small, headers={**headers, "Content-Encoding": "gzip"}, media_type=found.kind)
+        coding = coding_for(request.headers.get("accept-encoding", "").encode("latin-1"))
+        if coding:
+            headers["Content-Encoding"] = coding
+        return Response(found.forms[coding], headers=headers, media_type=found.kind)
 
 
 def page_routes(pages: Pages, draw: Draw) -> list[Endpoint]:

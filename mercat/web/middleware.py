@@ -34,7 +34,10 @@ from mercat.kit.rpc import Caller
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
 from mercat.web.bodies import Bodies, RequestTimeout, whole
-from mercat.web.context import RequestContext, context_of, network
+from mercat.web.compression import BYTES_MIN, Compressor, coding_for, is_compressible
+from mercat.web.context import RequestContext, context_of
+from mercat.web.lanes import Lane, Lanes
+from mercat.web.networks import Proxies, is_loopback, network_of
 from mercat.web.origin import host_name
 from mercat.web.session import COOKIE
 
@@ -44,10 +47,10 @@ _COOKIE_START = f"{COOKIE}=".encode()
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _TOKENS_MAX = 50_000
 _ETAG_BYTES_MAX = 1_000_000
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost", ""})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 """What may have a body in HTTP/2 without saying how long it is."""
 _ALWAYS_OPEN = frozenset({"/health", "/ready", "/metrics"})
+_VARIES = (b"vary", b"Accept-Encoding")
 _KEPT_BY_304 = frozenset({b"cache-control", b"etag", b"vary", b"surrogate-key", b"set-cookie", b"date"})
 
 _DIRECTIVES = {
@@ -95,9 +98,11 @@ class Middleware:
         self._account = Limit(settings.account_rate, settings.account_burst)
         self._address = Limit(settings.address_rate, settings.address_burst)
         self._limit_loopback = settings.limit_loopback
-        self._proxies = frozenset(settings.proxies.split())
+        self._proxies = Proxies(settings.proxies)
         self._hosts = settings.allowed_hosts()
         self._bodies = Bodies(settings)
+        self._lanes = Lanes()
+        self._compressor = Compressor()
         self._requests = 0
         self._requests_max = settings.requests_at_once
         self._ids = count()
@@ -126,42 +131,50 @@ class Middleware:
         )
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id.decode())
-        reply = _Reply(self._headers, context, scope["method"], given.if_none_match, send)
-        began = time.perf_counter()
+        reply = _Reply(self._headers, context, scope["method"], given, self._compressor, send)
         if refusal := self._host_refusal(scope, given.hosts):
             await self._turn_away(scope, refusal)(scope, receive, reply)
             return
-        address = scope["mercat.address"] = self._address_of(scope, given)
+        client = scope.get("client")
+        address = scope["mercat.address"] = self._proxies.client(
+            client[0] if client else "", given.forwarded_for
+        )
         if given.length or (scope["http_version"] == "2" and scope["method"] in _WITH_BODY):
             try:
                 body = scope[BODY] = await self._bodies.read(
-                    receive, network(address), given.length, loopback=address in LOOPBACK
+                    receive, network_of(address), given.length, loopback=is_loopback(address)
                 )
             except (RequestTimeout, TooManyRequests, Overloaded) as refusal:
                 reply.more.append((b"connection", b"close"))
                 await self._turn_away(scope, refusal)(scope, receive, reply)
                 return
             receive = whole(body, receive)
-        if self._requests >= self._requests_max and scope["path"] not in _ALWAYS_OPEN:
+        path = scope["path"]
+        lane = None if path in _ALWAYS_OPEN else self._lanes.of(path, reading=reply.reading)
+        if lane and (self._requests >= self._requests_max or lane.refuses()):
             await self._turn_away(scope, Overloaded())(scope, receive, reply)
             return
         self._requests += 1
         try:
             try:
                 await self._count(context, address, reply)
-            except TooManyRequests as refusal:
+                if lane and not lane.begin():
+                    await lane.wait()
+            except (TooManyRequests, Overloaded) as refusal:
                 await self._turn_away(scope, refusal)(scope, receive, reply)
                 return
+            reply.lane, reply.began = lane, time.perf_counter()
             await self._app(scope, receive, reply)
         finally:
             self._requests -= 1
+            reply.leave()
             if self._logs_requests:
                 log.debug(
                     "answered",
                     method=scope["method"],
-                    path=scope["path"],
+                    path=path,
                     status=reply.status,
-                    ms=round((time.perf_counter() - began) * 1000, 1),
+                    ms=round((time.perf_counter() - reply.began) * 1000, 1),
                 )
 
     async def authenticate(self, request: Request) -> Caller | None:
@@ -195,18 +208,11 @@ class Middleware:
     def _account_bucket(self, user_id: UserId) -> Bucket:
         return f"account:{int(user_id)}", self._account
 
-    def _address_of(self, scope: Scope, given: "_RequestHeaders") -> str:
-        client = scope.get("client")
-        address = client[0] if client else ""
-        if address in self._proxies and given.forwarded_for:
-            address = given.forwarded_for.decode("latin-1").rpartition(",")[2].strip()
-        return address
-
     async def _count(self, context: RequestContext, address: str, reply: "_Reply") -> None:
         buckets: list[Bucket] = []
         names: list[str] = []
-        if self._limit_loopback or address not in LOOPBACK:
-            buckets.append((f"address:{network(address)}", self._address))
+        if self._limit_loopback or not is_loopback(address):
+            buckets.append((f"address:{network_of(address)}", self._address))
             names.append("address")
         user_id = self._users.get(context.token) if context.token else None
         if user_id is not None:
@@ -258,22 +264,38 @@ def _refuse_empty(verdicts: Sequence[Allowance]) -> None:
 class _RequestHeaders:
     """The few request headers that the middleware itself looks at."""
 
-    __slots__ = ("bearer", "forwarded_for", "hosts", "if_none_match", "length", "request_id", "token")
+    __slots__ = (
+        "accept_encoding",
+        "bearer",
+        "cookie",
+        "fetch_site",
+        "forwarded_for",
+        "hosts",
+        "if_none_match",
+        "length",
+        "request_id",
+        "token",
+    )
 
     def __init__(self, headers: Headers) -> None:  # noqa: C901  - one loop, no call a header
         self.token = ""
         self.bearer = False
-        self.request_id = self.if_none_match = self.forwarded_for = b""
+        self.request_id = self.if_none_match = self.accept_encoding = self.fetch_site = b""
         self.hosts: list[bytes] = []
+        self.forwarded_for: list[bytes] = []
         self.length = b""
         """Of the body in bytes; empty: there is none, `chunked`: it is not said."""
+        self.cookie = False
         cookie = b""
         for name, value in headers:
             if name == b"authorization":
                 if value[:7].lower() == b"bearer ":
                     self.bearer = True
                     self.token = value[7:].strip().decode("latin-1")
+            elif name == b"accept-encoding":
+                self.accept_encoding = value
             elif name == b"cookie":
+                self.cookie = True
                 if _COOKIE_START in value:
                     cookie = value
             elif name == b"if-none-match":
@@ -289,7 +311,9 @@ class _RequestHeaders:
             elif name == b"transfer-encoding":
                 self.length = b"chunked"
             elif name == b"x-forwarded-for":
-                self.forwarded_for = value
+                self.forwarded_for.append(value)
+            elif name == b"sec-fetch-site":
+                self.fetch_site = value
         if cookie and not self.bearer:
             self.token = _session_token(cookie)
 
@@ -304,37 +328,63 @@ def _session_token(cookies: bytes) -> str:
 
 
 class _Reply:
-    """Send the answer with the headers of every answer; a short one to a read gets an ETag, and is not
-    sent to who has it."""
+    """Send the answer with the headers of every answer; a whole one to a read gets an ETag, is compressed for
+    who reads that, and is not sent to who has it."""
 
-    __slots__ = ("_base", "_context", "_head", "_if_none_match", "_read", "_send", "_start", "more", "status")
+    __slots__ = (
+        "_base",
+        "_compressor",
+        "_context",
+        "_encoded",
+        "_etag",
+        "_given",
+        "_head",
+        "_public",
+        "_send",
+        "_start",
+        "_type",
+        "began",
+        "lane",
+        "more",
+        "reading",
+        "status",
+    )
 
     def __init__(
-        self, base: Headers, context: RequestContext, method: str, if_none_match: bytes, send: Send
+        self,
+        base: Headers,
+        context: RequestContext,
+        method: str,
+        given: "_RequestHeaders",
+        compressor: Compressor,
+        send: Send,
     ) -> None:
         self._base = base
         self._context = context
         self._head = method == "HEAD"
-        self._read = method == "GET" or self._head
-        self._if_none_match = if_none_match
+        self.reading = method == "GET" or self._head
+        self._given = given
+        self._compressor = compressor
         self._send = send
         self._start: Message | None = None
+        self._etag = self._type = b""
+        self._encoded = self._public = False
         self.more: Headers = []
         self.status = 0
+        self.lane: Lane | None = None
+        self.began = 0.0
+
+    def leave(self) -> None:
+        """Give the lane's turn to the next: the answer is made, whatever time its way to the client takes."""
+        if self.lane:
+            self.lane.end(self.began)
+            self.lane = None
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
-            message["headers"] = [
-                *message["headers"],
-                *(_with(self._context.directives, self._base) if self._context.directives else self._base),
-                (b"x-request-id", self._context.request_id),
-            ]
-            if self.more and not _is_public(message["headers"]):
-                message["headers"] += self.more
-            if self._context.cookie:
-                message["headers"].append((b"set-cookie", self._context.cookie.encode()))
-            if self._read and self.status == 200:
+            self.leave()
+            self._begin(message)
+            if self.reading and self.status == 200:
                 self._start = message
             else:
                 await self._send(message)
@@ -342,30 +392,84 @@ class _Reply:
         start, self._start = self._start, None
         body: bytes = message.get("body", b"")
         if start is not None:
-            if not message.get("more_body") and len(body) <= _ETAG_BYTES_MAX and self._known(start, body):
-                self.status = 304
-                await self._send(start)
-                await self._send({"type": "http.response.body", "body": b""})
-                return
+            if not message.get("more_body"):
+                coding = self._finish(start, body)
+                if self.status == 304:
+                    body = b""
+                elif coding:
+                    body = await self._compressed(start, body, coding)
+                message = {"type": "http.response.body", "body": body}
             await self._send(start)
         if self._head and body:
             message = {**message, "body": b""}
         await self._send(message)
 
-    def _known(self, start: Message, body: bytes) -> bool:
-        """Tag the answer; True when the asker has it already, and `start` says so now."""
-        etag = b""
+    def _begin(self, start: Message) -> None:
+        """Note what the answer says of itself, and add what every answer carries."""
+        self.status = start["status"]
         for name, value in start["headers"]:
             if name == b"etag":
-                etag = value
+                self._etag = value
+            elif name == b"content-type":
+                self._type = value
+            elif name == b"content-encoding":
+                self._encoded = True
+            elif name == b"cache-control":
+                self._public = value.startswith(b"public")
+        context = self._context
+        start["headers"] = [
+            *start["headers"],
+            *(_with(context.directives, self._base) if context.directives else self._base),
+            (b"x-request-id", context.request_id),
+        ]
+        if self.more and not self._public:  # nothing of who asked goes into what caches keep
+            start["headers"] += self.more
+        if context.cookie:
+            start["headers"].append((b"set-cookie", context.cookie.encode()))
+
+    def _finish(self, start: Message, body: bytes) -> str:
+        """Tag the whole answer, status 304 for who has it already; return the coding to compress it in."""
+        # A strong ETag is of these very bytes (RFC 9110, 8.8.3.3): such an answer stays as it is.
+        may_be_small = (
+            len(body) >= BYTES_MIN
+            and not self._encoded
+            and not self._etag.startswith(b'"')
+            and is_compressible(self._type)
+        )
+        if may_be_small:
+            start["headers"].append(_VARIES)
+        if self._known(start, body) or not may_be_small or not self._given.accept_encoding:
+            return ""
+        return coding_for(self._given.accept_encoding) if self._public or self._is_asked_by_ours() else ""
+
+    async def _compressed(self, start: Message, body: bytes, coding: str) -> bytes:
+        body = await self._compressor.compress(body, coding, public=self._public)
+        start["headers"] = [
+            *(pair for pair in start["headers"] if pair[0] != b"content-length"),
+            (b"content-encoding", coding.encode()),
+            (b"content-length", b"%d" % len(body)),
+        ]
+        return body
+
+    def _is_asked_by_ours(self) -> bool:
+        """Say whether no other site can have made a browser ask for this with its cookie, so that the length
+        of a compressed answer tells nobody of the secrets in it."""
+        given = self._given
+        return given.bearer or not given.cookie or given.fetch_site in (b"same-origin", b"none")
+
+    def _known(self, start: Message, body: bytes) -> bool:
+        """Tag the answer; True when the asker has it already, and `start` says so now."""
+        etag = self._etag
         if not etag:
+            if len(body) > _ETAG_BYTES_MAX:
+                return False
             # CRC-32 finds every change within four bytes, and the length goes with it.
             etag = b'W/"%x-%x"' % (len(body), zlib.crc32(body))
             start["headers"].append((b"etag", etag))
-        if not self._if_none_match or not _has(self._if_none_match, etag):
+        if not self._given.if_none_match or not _has(self._given.if_none_match, etag):
             return False
+        self.status = start["status"] = 304
         own = {name for name, _ in self._base} | _KEPT_BY_304 | {b"x-request-id"}
-        start["status"] = 304
         start["headers"] = [(name, value) for name, value in start["headers"] if name in own]
         return True
 
@@ -373,11 +477,6 @@ class _Reply:
 def _with(directives: Mapping[str, str], base: Headers) -> Headers:
     policy = "; ".join(f"{name} {sources}" for name, sources in {**_DIRECTIVES, **directives}.items())
     return [(name, policy.encode() if name == b"content-security-policy" else value) for name, value in base]
-
-
-def _is_public(headers: Headers) -> bool:
-    """Say whether caches may keep an answer: then nothing of who asked for it goes along."""
-    return any(name == b"cache-control" and value.startswith(b"public") for name, value in headers)
 
 
 def _has(if_none_match: bytes, etag: bytes) -> bool:

@@ -1,6 +1,7 @@
 """How a page, a fragment or a refusal is rendered and sent, for one person or for everybody."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -22,6 +23,7 @@ from mercat.web.forms import read_body
 from mercat.web.origin import Csrf, Origins
 from mercat.web.router import API, Endpoint
 
+_BARE_PAGES_MAX = 50
 _TURNED_AWAY_S = 3
 """The least after which a page that was turned away comes again by itself."""
 
@@ -44,6 +46,7 @@ class Pages:
         self.csrf = Csrf(secret, secure=secure)
         self.statics = rendering.Statics([provider.card_field.script] if provider.card_field else [])
         self._templates = rendering.environment(self.statics, self.csrf.token, provider)
+        self._bare = lru_cache(maxsize=_BARE_PAGES_MAX)(self._render_bare)
 
     def route(self, path: str, handler: Handler, verb: str = "GET", *, shared: bool = False) -> Endpoint:
         """Make the route of a page; `shared`: it is the same for all and rendered once a second."""
@@ -151,5 +154,5 @@ class Pages:
         page = self._bare(title_of(refusal), str(refusal), again_s if reading else 0)
         return HTMLResponse(page, refusal.status, {"Cache-Control": PRIVATE, "Retry-After": str(again_s)})
 
-    def _bare(self, title: str, words: str, again_s: int = 0) -> str:
+    def _render_bare(self, title: str, words: str, again_s: int = 0) -> str:
         return self._templates.get_template("bare.html").render(title=title, words=words, again=again_s)

@@ -1,6 +1,5 @@
 """How pages are written: one Jinja environment, and the filters that say money, dates and states in words."""
 
-import gzip
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -16,6 +15,7 @@ from mercat.countries import SERVED
 from mercat.kit import clock
 from mercat.payments import ProviderDeclaration, declaration
 from mercat.settings import Settings
+from mercat.web.compression import every_form
 from mercat.web.schemas import SEARCH_WORDS_MAX
 
 _HERE = Path(__file__).parent
@@ -177,10 +177,9 @@ def href(product: Any) -> str:
 
 
 class Static(NamedTuple):
-    """A file: as it is, and as it travels."""
+    """A file: in each coding, as it is in the empty one."""
 
-    content: bytes
-    small: bytes
+    forms: dict[str, bytes]
     kind: str
     tag: str
 
@@ -202,7 +201,7 @@ class Statics:
 def _static(path: Path) -> Static:
     content = path.read_bytes()
     tag = blake2b(content, digest_size=6).hexdigest()
-    return Static(content, gzip.compress(content, mtime=0), _TYPES[path.suffix], tag)
+    return Static(every_form(content), _TYPES[path.suffix], tag)
 
 
 def environment(

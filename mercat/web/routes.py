@@ -44,7 +44,8 @@ from mercat.web.desk import orders as seller_orders
 from mercat.web.desk import products as seller_products
 from mercat.web.desk import sellers, upload
 from mercat.web.idempotency import Replays
-from mercat.web.middleware import LOOPBACK, Middleware
+from mercat.web.middleware import Middleware
+from mercat.web.networks import is_loopback
 from mercat.web.openapi import ApiDocs
 from mercat.web.operator import flash, laws, money, overview, parked, search_rules
 from mercat.web.operator import orders as operator_orders
@@ -194,7 +195,9 @@ def _root(ready: Ready, metrics_key: Secret) -> list[Endpoint]:
         if key:
             allowed = hmac.compare_digest(context_of(request).token.encode(), key)
         else:
-            allowed = request.scope["mercat.address"] in LOOPBACK and "x-forwarded-for" not in request.headers
+            allowed = (
+                is_loopback(request.scope["mercat.address"]) and "x-forwarded-for" not in request.headers
+            )
         if not allowed:
             raise Forbidden("Metrics are for this shop's own monitoring.")
         return Response(metrics.metrics(), media_type="text/plain; version=0.0.4")

@@ -6,7 +6,8 @@ from mercat.accounts import AGENT_MAX, Accounts, Session
 from mercat.kit import clock
 from mercat.kit.refusals import Forbidden, SignInFirst
 from mercat.kit.rpc import Caller
-from mercat.web.context import context_of, network
+from mercat.web.context import context_of
+from mercat.web.networks import network_of as network_at
 from mercat.web.origin import refuse_other_sites
 
 COOKIE = "mercat_session"
@@ -62,7 +63,7 @@ def end_session(request: Request) -> None:
 
 def network_of(request: Request) -> str:
     """Say where a request comes from: the address, or of IPv6 the network of one customer."""
-    return network(request.scope["mercat.address"])
+    return network_at(request.scope["mercat.address"])
 
 
 def agent_of(request: Request) -> str:

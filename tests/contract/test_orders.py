@@ -28,8 +28,8 @@ BOB, EVE = ids.SellerId(7), ids.SellerId(8)
 
 
 @pytest.fixture
-async def local(pool):
-    return Orders(await pool("orders"))
+async def local(pool, settings):
+    return Orders(await pool("orders"), settings)
 
 
 @pytest.fixture(params=WAYS)

@@ -1,0 +1,48 @@
+"""Returns: goods on their way back to who sold them, from the wish to send them to the money.
+
+A return is of one seller's part of an order, and its row is a state machine: requested, approved or refused,
+in transit, received, refunded or closed. Whether units may come back is decided by the order's row, and what
+follows from their receipt (money, stock) is carried out by checkout: returns ask nobody.
+"""
+
+from mercat.returns.api import API
+from mercat.returns.messages import (
+    SELLERS_REASONS,
+    GoodsReturn,
+    NewReturn,
+    ReceivedGoods,
+    ReceivedUnits,
+    ReturnComment,
+    ReturnedLine,
+    ReturnMovedOn,
+    ReturnPage,
+    ReturnReason,
+    ReturnStatus,
+    ReturnWhy,
+    Sent,
+    UnitCondition,
+    Withheld,
+)
+from mercat.returns.rules import in_time
+from mercat.returns.service import Returns
+
+__all__ = [
+    "API",
+    "SELLERS_REASONS",
+    "GoodsReturn",
+    "NewReturn",
+    "ReceivedGoods",
+    "ReceivedUnits",
+    "ReturnComment",
+    "ReturnMovedOn",
+    "ReturnPage",
+    "ReturnReason",
+    "ReturnStatus",
+    "ReturnWhy",
+    "ReturnedLine",
+    "Returns",
+    "Sent",
+    "UnitCondition",
+    "Withheld",
+    "in_time",
+]
