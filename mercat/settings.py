@@ -143,8 +143,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     commission_ppm: int = 100_000
     """What the shop keeps of a seller's goods, in ppm."""
     legal_term_days: int = 3_650
-    """How long orders keep who bought and where it went once that person asked to be forgotten: as long as the
-    law of the land wants books to be kept. Then amounts and tax stay alone."""
+    """How long orders keep who bought and where it went once that person asked to be forgotten: as long as
+    the law wants books to be kept. Then amounts and tax stay alone."""
     quote_s: float = 600
     """How long a quote holds."""
     reservation_s: float = 900

@@ -155,8 +155,8 @@ class Sessions:
     async def _running(self, user_id: UserId) -> list[tuple[str, _Device, datetime]]:
         """List key, begin and last use of each session; what has ended is cleared away."""
         ours, devices = _names(user_id)
-        fields = await self._store.do("HGETALL", devices)
-        kept = {fields[n].decode(): fields[n + 1] for n in range(0, len(fields), 2)}
+        fields: dict[bytes, bytes] = await self._store.do("HGETALL", devices)
+        kept = {name.decode(): value for name, value in fields.items()}
         found: list[tuple[str, _Device, datetime]] = []
         for name in await self._store.do("SMEMBERS", ours):
             key = name.decode()

@@ -1,4 +1,4 @@
-"""What checkout keeps of who bought, once it is done: the address and the e-mail that a purchase began with."""
+"""What checkout keeps of who bought once it is done: the address and the e-mail of the purchase."""
 
 import asyncpg
 

@@ -84,8 +84,8 @@ class Membership:
         """Hand over to their account what a guest has: cart, places in queues, wishlist, the right to review,
         orders and addresses.
 
-        Answers whether all of it came: signing in does not wait for what a shop can do without and that cannot
-        be reached, and then the guest's session stays, so that the next sign-in can bring it. The claim comes
+        Answers whether all of it came: signing in does not wait for what a shop can do without. Where that
+        cannot be reached the guest's session stays, so that the next sign-in can bring it. The claim comes
         last: after it, a guest whose session was lost cannot come back for the rest."""
         if caller is None or not caller.guest:
             return True

@@ -147,3 +147,8 @@ delete from reviews.bought where user_id = any (:user_ids);
 
 -- name: adopt(guest_id, user_id)
 insert into reviews.formerly (guest_id, user_id) values (:guest_id, :user_id) on conflict do nothing;
+
+-- name: of_people(user_ids)
+select review_id, product_id, author, stars, title, body, verified, helpful, unhelpful, written_at
+from reviews.review where user_id = any (:user_ids::bigint[])
+order by review_id desc;

@@ -89,6 +89,10 @@ class Reviews:
         more = reviews[-1].review_id if len(rows) > limit else None
         return ReviewPage(reviews, rated["written"] if rated else 0, more)
 
+    async def of_people(self, user_ids: list[UserId]) -> list[Review]:
+        """List what these people wrote, the newest first."""
+        return sql.rows(Review, await self._db.fetch(queries.of_people, user_ids))
+
     async def rating(self, product_id: ProductId) -> Rating:
         """Return the rating of a product by all reviews, with those it came with."""
         row = await self._db.fetchrow(queries.rating, product_id)

@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from mercat.accounts import Scope as KeyScope
 from mercat.kit.http import check_encoded, problem, refusal_of
 from mercat.kit.refusals import Invalid, MethodNotAllowed, NotFound, Refusal
 from mercat.kit.rpc import Needs, Route
@@ -50,8 +51,10 @@ class PublicRoute(Route):
         also: Sequence[int] = (),
         keyed: bool = False,
         headers: Mapping[str, str] | None = None,
+        scopes: Sequence[KeyScope] = (),
     ) -> None:
-        super().__init__(verb, path, method, needs=needs, status=status or (201 if verb == "POST" else 200))
+        answered = status or (201 if verb == "POST" else 200)
+        super().__init__(verb, path, method, needs=needs, status=answered, scopes=scopes)
         self.tag: Tag = tag
         self.shows = shows or self.answer
         self.refuses = refuses

@@ -17,12 +17,14 @@ from mercat.settings import Secret
 from mercat.shop import Shop
 from mercat.web import (
     account,
+    address_book,
     bank,
     cart,
     categories,
     checkout,
     flash_sales,
     home,
+    leaving,
     mailbox,
     media,
     orders,
@@ -34,15 +36,16 @@ from mercat.web import (
     robots,
     search,
     sessions,
+    two_factor,
     well_known,
     wishlist,
 )
 from mercat.web.cache import Handler
 from mercat.web.category_tree import CategoryTree
 from mercat.web.context import context_of
+from mercat.web.desk import api_keys, sellers, upload
 from mercat.web.desk import orders as seller_orders
 from mercat.web.desk import products as seller_products
-from mercat.web.desk import sellers, upload
 from mercat.web.idempotency import Replays
 from mercat.web.middleware import Middleware
 from mercat.web.networks import is_loopback
@@ -67,11 +70,15 @@ TABLE = [
     *flash_sales.API,
     *sessions.API,
     *account.API,
+    *address_book.API,
+    *two_factor.API,
+    *leaving.API,
     *recovery.API,
     *reviews.API,
     *wishlist.API,
     *recommendations.API,
     *sellers.API,
+    *api_keys.API,
     *seller_products.API,
     *seller_orders.API,
     *search_rules.API,
@@ -87,6 +94,9 @@ PAGES = (
     orders,
     sessions,
     account,
+    address_book,
+    two_factor,
+    leaving,
     recovery,
     reviews,
     wishlist,
@@ -98,14 +108,17 @@ PAGES = (
     seller_products,
     upload,
     seller_orders,
+    api_keys,
     operator_orders,
     search_rules,
     flash,
     money,
     parked,
 )
-UNKEYED = frozenset({"buy", "sign_in", "guest", "sign_out", "provider_notice"})
-"""Checkout keeps keys of its own, a notice has an id, and a session's token is not kept in the open."""
+UNKEYED = frozenset(
+    {"buy", "sign_in", "guest", "sign_out", "provider_notice", "begin_two_factor", "make_api_key"}
+)
+"""Checkout keeps keys of its own, a notice has an id, and a secret is not kept in the open."""
 
 
 Ready = Callable[[], Awaitable[dict[str, bool]]]
@@ -154,11 +167,15 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (flash_sales.API, flash_sales.FlashSalesApi(shop)),
         (sessions.API, sessions.SessionsApi(shop)),
         (account.API, account.AccountApi(shop)),
+        (address_book.API, address_book.AddressBookApi(shop)),
+        (two_factor.API, two_factor.TwoFactorApi(shop)),
+        (leaving.API, leaving.LeavingApi(shop)),
         (recovery.API, recovery.RecoveryApi(shop)),
         (reviews.API, reviews.ReviewsApi(shop)),
         (wishlist.API, wishlist.WishlistApi(shop)),
         (recommendations.API, recommendations.RecommendationsApi(shop)),
         (sellers.API, sellers.SellersApi(shop)),
+        (api_keys.API, api_keys.ApiKeysApi(shop)),
         (seller_products.API, seller_products.SellerProductsApi(shop)),
         (seller_orders.API, seller_orders.SellerOrdersApi(shop)),
         (search_rules.API, search_rules.SearchRulesApi(shop)),

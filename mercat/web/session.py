@@ -14,8 +14,9 @@ COOKIE = "mercat_session"
 
 
 async def caller_of(request: Request) -> Caller | None:
-    """Say who came: somebody signed in, a guest with a session, or nobody we know."""
-    return await context_of(request).authenticate(request)
+    """Say who came: somebody signed in, a guest with a session, or nobody we know. Pages know no keys."""
+    caller = await context_of(request).authenticate(request)
+    return None if caller and caller.scopes is not None else caller
 
 
 async def api_caller(request: Request) -> Caller | None:

@@ -17,6 +17,8 @@ from mercat.accounts import (
     PersonName,
     RunningSession,
     Session,
+    TwoFactorRequired,
+    WrongCode,
     WrongPassword,
 )
 from mercat.ids import SellerId, SessionId, UserId
@@ -48,6 +50,16 @@ class SignIn(Struct, frozen=True):
     email: Annotated[str, Meta(max_length=EMAIL_MAX)]
     password: Annotated[str, Meta(max_length=PASSWORD_MAX)]
     code: Code | None = None
+
+
+TICKET_MAX = 500
+
+
+class SecondStep(Struct, frozen=True):
+    """The code of a second step, and the ticket of whose password was right."""
+
+    ticket: Annotated[str, Meta(max_length=TICKET_MAX)]
+    code: Code
 
 
 class SessionShown(Struct, frozen=True):
@@ -87,7 +99,10 @@ class SessionsApi:
     async def sign_in(self, caller: Caller | None, request: Request, credentials: SignIn) -> SessionShown:
         """Start a session: the token for programs, the same as a cookie for browsers. An account with a
         second step needs its `code`."""
-        session = await self._shop.membership.sign_in(caller, _sign_in_request(request, credentials))
+        try:
+            session = await self._shop.membership.sign_in(caller, _sign_in_request(request, credentials))
+        except TwoFactorRequired:
+            raise TwoFactorRequired from None  # its ticket is for the page that asks for the code alone
         return _session_shown(request, session)
 
     async def guest(self, request: Request) -> SessionShown:
@@ -121,7 +136,7 @@ class SessionsApi:
 
 def _sign_in_request(request: Request, asked: SignIn) -> SignInRequest:
     given = asked.email, asked.password, token_of(request), asked.code or ""
-    return SignInRequest(*given, agent_of(request), network_of(request))
+    return SignInRequest(*given, agent=agent_of(request), network=network_of(request))
 
 
 def _session_shown(request: Request, session: Session) -> SessionShown:
@@ -208,8 +223,46 @@ class SessionPages:
             return await self._in(request, registering=False, form=Form(SignIn, form, asked))
         try:
             session = await self._shop.membership.sign_in(guest, _sign_in_request(request, asked))
+        except TwoFactorRequired as required:
+            return await self._second_step(request, form, str(required.facts["ticket"]))
         except Refusal as refused:
             return await self._in(request, registering=False, form=Form(SignIn, form), refused=refused)
+        return self._begin(request, session, form)
+
+    async def _second_step(
+        self, request: Request, form: dict[str, str], ticket: str, wrong: FormErrors | None = None
+    ) -> Response:
+        """Ask for the code of who has a second step."""
+        return await self._pages.page(
+            request,
+            "second_step.html",
+            422 if wrong else 200,
+            next=local_path(form.get("next") or "/account"),
+            ticket=ticket,
+            form=Form(SecondStep, {}, wrong),
+        )
+
+    async def do_second_step(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        guest = await caller_of(request)
+        asked = read_form(form, SecondStep)
+        if isinstance(asked, FormErrors):
+            return await self._second_step(request, form, form.get("ticket", ""), asked)
+        given = SignInRequest(
+            "",
+            "",
+            token_of(request),
+            asked.code,
+            asked.ticket,
+            agent_of(request),
+            network_of(request),
+        )
+        try:
+            session = await self._shop.membership.sign_in(guest, given)
+        except WrongCode as refused:
+            return await self._second_step(request, form, asked.ticket, FormErrors(code=str(refused)))
+        except Refusal as refused:
+            return await self._in(request, registering=False, form=Form(SignIn), refused=refused)
         return self._begin(request, session, form)
 
     async def do_register(self, request: Request) -> Response:
@@ -222,6 +275,8 @@ class SessionPages:
             given = asked.email, asked.password, asked.name, token_of(request)
             request_to_join = JoinRequest(*given, agent_of(request), network_of(request))
             session = await self._shop.membership.join(caller, request_to_join)
+        except TwoFactorRequired as required:
+            return await self._second_step(request, form, str(required.facts["ticket"]))
         except WrongPassword:
             return await self._in(request, registering=True, written_to=asked.email)
         except Refusal as refused:
@@ -248,6 +303,7 @@ def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
         pages.route("/fragments/greeting", sessions.greeting),
         pages.route("/signin", sessions.signin),
         pages.route("/signin", sessions.do_signin, "POST"),
+        pages.route("/signin/code", sessions.do_second_step, "POST"),
         pages.route("/register", sessions.register),
         pages.route("/register", sessions.do_register, "POST"),
         pages.route("/signout", sessions.signout, "POST"),

@@ -22,6 +22,7 @@ READ_BY_POST = {
     "orders": {"list_of", "order"},
     "pricing": {"seal", "total"},
     "recommendations": {"goes_with"},
+    "reviews": {"of_people"},
     "search": {"find"},
     "sellers": {"names"},
 }

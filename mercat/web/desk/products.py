@@ -217,17 +217,37 @@ def _version(if_match: str | None) -> int:
 
 
 API = [
-    PublicRoute("POST", "/seller/products", SellerProductsApi.list_product, tag="Selling", needs="seller"),
+    PublicRoute(
+        "POST",
+        "/seller/products",
+        SellerProductsApi.list_product,
+        tag="Selling",
+        needs="seller",
+        scopes=["catalog:write"],
+    ),
     PublicRoute(
         "PATCH",
         "/seller/products/{product_id}",
         SellerProductsApi.change_product,
         tag="Selling",
         needs="seller",
+        scopes=["catalog:write"],
     ),
-    PublicRoute("GET", "/seller/offers", SellerProductsApi.seller_offers, tag="Selling", needs="seller"),
     PublicRoute(
-        "PATCH", "/seller/offers/{offer_id}", SellerProductsApi.change_offer, tag="Selling", needs="seller"
+        "GET",
+        "/seller/offers",
+        SellerProductsApi.seller_offers,
+        tag="Selling",
+        needs="seller",
+        scopes=["catalog:read"],
+    ),
+    PublicRoute(
+        "PATCH",
+        "/seller/offers/{offer_id}",
+        SellerProductsApi.change_offer,
+        tag="Selling",
+        needs="seller",
+        scopes=["catalog:write"],
     ),
     PublicRoute(
         "GET",
@@ -235,6 +255,7 @@ API = [
         SellerProductsApi.stock,
         tag="Selling",
         needs="seller",
+        scopes=["catalog:read", "stock:write"],
         shows=StockShown,
     ),
     PublicRoute(
@@ -243,6 +264,7 @@ API = [
         SellerProductsApi.count_stock,
         tag="Selling",
         needs="seller",
+        scopes=["stock:write"],
         shows=StockShown,
         refuses=["condition_missing", "stale"],
     ),
