@@ -48,7 +48,11 @@ class Guard:
         if network:
             buckets.append((f"sign-ins:{network}", self._wrong))
         await self._take(*buckets)
-        yield
+        try:
+            yield
+        except Overloaded:  # the password was not looked at
+            await self._limits.give_back(*buckets)
+            raise
         await self._limits.give_back(*buckets)
 
     async def count_code(self, user_id: UserId, network: str) -> None:

@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from mercat.events import StockQuantity
 from mercat.ids import CategoryId, OfferId, ProductId, SellerId, SkuId
+from mercat.kit.text import LINE, SEEN_LINE
 from mercat.money import MINOR_MAX
 
 TITLE_MAX = 500
@@ -36,9 +37,9 @@ LISTING_KEY_MAX = 300
 Status = Literal["active", "paused", "draft"]
 ImportStatus = Literal["active", "draft"]
 OfferSort = Literal["newest", "cheapest", "dearest"]
-Title = Annotated[str, Meta(min_length=1, max_length=TITLE_MAX, pattern=r"\S")]
+Title = Annotated[str, Meta(min_length=1, max_length=TITLE_MAX, pattern=SEEN_LINE)]
 Description = Annotated[str, Meta(max_length=DESCRIPTION_MAX)]
-Brand = Annotated[str, Meta(max_length=BRAND_MAX)]
+Brand = Annotated[str, Meta(max_length=BRAND_MAX, pattern=LINE)]
 CategoryName = Annotated[str, Meta(max_length=CATEGORY_MAX)]
 """A slug that there is, or a name for a new category."""
 CurrencyCode = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]

@@ -36,7 +36,7 @@ _WORDS = {
 
 def pattern_words(problem: str) -> str | None:
     """Say in plain words that a text does not match one of these patterns; None where it is another one."""
-    return next((words for pattern, words in _WORDS.items() if f"'{pattern}'" in problem), None)
+    return next((words for pattern, words in _WORDS.items() if repr(pattern) in problem), None)
 
 
 def normal_text(text: str) -> str:

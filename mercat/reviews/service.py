@@ -13,6 +13,7 @@ from mercat.kit.batching import Coalescer
 from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.kit.rpc import Caller
+from mercat.kit.text import normal_text
 from mercat.reviews.messages import (
     AlreadyReviewed,
     NewReview,
@@ -63,8 +64,8 @@ class Reviews:
                 caller.user_id,
                 caller.name,
                 review.stars,
-                review.title.strip(),
-                review.body.strip(),
+                normal_text(review.title),
+                normal_text(review.body),
                 clock.now(),
             )
         )

@@ -9,9 +9,10 @@ from mercat.catalog import NewProduct
 from mercat.ids import SellerId, UserId
 from mercat.inventory import StockQuantity
 from mercat.kit.refusals import Conflict
+from mercat.kit.text import SEEN_LINE
 
 SELLER_NAME_MAX = 100
-SellerName = Annotated[str, Meta(min_length=1, max_length=SELLER_NAME_MAX, pattern=r"\S")]
+SellerName = Annotated[str, Meta(min_length=1, max_length=SELLER_NAME_MAX, pattern=SEEN_LINE)]
 
 
 class Seller(Struct, frozen=True):
@@ -39,4 +40,4 @@ class RefusedRow(Struct, frozen=True):
 
 
 class NameTaken(Conflict):
-    """Another seller has this name already."""
+    """Another seller has this name, or one that looks like it."""

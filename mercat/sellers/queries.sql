@@ -1,7 +1,7 @@
--- name: register(seller_id, user_id, name)
--- Once a person and once a name: the same again is the same seller.
+-- name: register(seller_id, user_id, name, looks)
+-- Once a person and once a name, and what looks like it: the same again is the same seller.
 with registered as (
-    insert into sellers.seller (seller_id, user_id, name) values (:seller_id, :user_id, :name)
+    insert into sellers.seller (seller_id, user_id, name, looks) values (:seller_id, :user_id, :name, :looks)
     on conflict do nothing
     returning seller_id, user_id, name
 )
@@ -31,3 +31,13 @@ select seller_id, user_id, name, status, since from sellers.seller where seller_
 
 -- name: forget_people(user_ids)
 update sellers.seller set user_id = null where user_id = any (:user_ids::bigint[]);
+
+-- name: without_looks
+select seller_id, name from sellers.seller where looks is null order by seller_id;
+
+-- name: fill_looks(seller_id, looks)
+-- Of two that look alike already the later one keeps its name, and what it looks like is its own.
+update sellers.seller s set looks = case
+    when exists (select from sellers.seller other where other.looks = :looks) then :looks || ' ' || :seller_id::bigint
+    else :looks end
+where s.seller_id = :seller_id and s.looks is null;

@@ -11,8 +11,9 @@ from mercat.kit import sql
 from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound, Refusal
 from mercat.kit.rpc import IN_BODY
-from mercat.kit.text import normal_text
+from mercat.kit.text import is_line, normal_text
 from mercat.sellers.messages import SELLER_NAME_MAX, ListingRow, NameTaken, RefusedRow, Seller
+from mercat.sellers.rules import is_the_shops, skeleton
 
 queries = sql.load("mercat.sellers")
 
@@ -79,9 +80,11 @@ class Sellers:
         name = _checked(name)
         if standing := await self.of_user(user_id):
             return standing.seller_id
-        made = await self._db.fetchrow(queries.register, ids.new(SellerId), user_id, name)
+        if is_the_shops(name):
+            raise NameTaken(pointer="/name")
+        made = await self._made(user_id, name)
         if made:
-            return SellerId(made["seller_id"])
+            return made
         if standing := await self.of_user(user_id):
             return standing.seller_id
         raise NameTaken(pointer="/name")
@@ -91,9 +94,9 @@ class Sellers:
 
         With a person, a seller that nobody has becomes theirs; NameTaken for another's."""
         name = _checked(name)
-        made = await self._db.fetchrow(queries.register, ids.new(SellerId), user_id, name)
+        made = await self._made(user_id, name)
         if made:
-            return SellerId(made["seller_id"])
+            return made
         standing = await self._db.fetchrow(queries.by_name, name)
         if standing and (user_id is None or standing["user_id"] == user_id):
             return SellerId(standing["seller_id"])
@@ -105,6 +108,13 @@ class Sellers:
     async def forget_people(self, db: asyncpg.Connection, events: list[AccountErased]) -> None:
         """Leave the sellers of people who are to be forgotten without a person; operators act for them."""
         await db.execute(queries.forget_people, [person for event in events for person in event.people])
+
+    async def _made(self, user_id: UserId | None, name: str) -> SellerId | None:
+        """Make a seller, unless the person is one, or the name or one that looks alike is taken."""
+        for row in await self._db.fetch(queries.without_looks):  # the previous release made them
+            await self._db.execute(queries.fill_looks, row["seller_id"], skeleton(row["name"]))
+        row = await self._db.fetchrow(queries.register, ids.new(SellerId), user_id, name, skeleton(name))
+        return SellerId(row["seller_id"]) if row else None
 
     async def of_user(self, user_id: UserId) -> Seller | None:
         row = await self._db.fetchrow(queries.of_user, user_id)
@@ -124,6 +134,8 @@ class Sellers:
 def _checked(name: str) -> str:
     """Bring a name into normal form, each run of white space one space."""
     name = " ".join(normal_text(name).split())
+    if not is_line(name):
+        raise Invalid("A name has no control characters.", pointer="/name")
     if not 1 <= len(name) <= SELLER_NAME_MAX:
         raise Invalid(f"A seller's name has 1 to {SELLER_NAME_MAX} characters.", pointer="/name")
     return name

@@ -600,3 +600,311 @@ async def test_an_account_is_deleted_by_its_page(house, ann):
     page = await ann.send("/account", "/account/leave", current_password=ANN["password"])
     assert "Your account is deleted" in page
     assert "Sign in" in await ann.page("/account")
+
+
+# -- keys of programs
+
+
+async def with_key(house: House, seller: Visitor, *scopes: str) -> tuple[Visitor, dict]:
+    asked = {"name": "warehouse", "scopes": list(scopes)}
+    made = await seller.api("POST", "/seller/api-keys", 201, asked)
+    program = await house.visitor("python")
+    program.http.headers["authorization"] = f"Bearer {made['key']}"
+    return program, made
+
+
+@pytest.fixture
+async def seller(house: House) -> Visitor:
+    bob = await house.member(BOB)
+    await bob.api("POST", "/sellers", 201, {"name": "Bob's"})
+    return bob
+
+
+async def test_a_key_is_shown_once_and_kept_as_a_hash(house, seller, db):
+    _, made = await with_key(house, seller, "catalog:read")
+    assert made["key"].startswith("mk_")
+    assert made["key"].startswith(made["prefix"])
+    assert len(made["prefix"]) < 15
+    [listed] = (await seller.api("GET", "/seller/api-keys", 200))["api_keys"]
+    assert listed == {
+        "api_key_id": made["api_key_id"],
+        "name": "warehouse",
+        "prefix": made["prefix"],
+        "scopes": ["catalog:read"],
+        "created_at": listed["created_at"],
+        "last_used_at": None,
+    }
+    assert made["key"] not in str(dict(await db.fetchrow("select * from accounts.api_key")))
+
+
+async def test_a_key_may_do_what_its_scopes_say_and_nothing_else(house, seller):
+    program, _ = await with_key(house, seller, "catalog:write")
+    cup = {
+        "title": "Cup",
+        "description": "",
+        "category": "cups",
+        "price": 12,
+        "currency": "USD",
+        "quantity": 5,
+    }
+    listed = await program.api("POST", "/seller/products", 201, cup)
+    await program.api("GET", "/seller/offers", 200)  # who may write may read
+    for verb, path, body in (
+        ("GET", "/seller/orders", None),
+        ("PUT", f"/seller/stock/{listed['offer_id']}", {"quantity": 1}),
+        ("POST", "/seller/shipments", {}),
+        ("GET", "/seller/api-keys", None),
+        ("POST", "/seller/api-keys", {"name": "more", "scopes": ["orders:read"]}),
+    ):
+        refused = await program.api(verb, path, 403, body)
+        assert refused["code"] == "scope_missing"
+    stock, _ = await with_key(house, seller, "stock:write")
+    answer = await stock.http.get(f"{PREFIX}/seller/stock/{listed['offer_id']}")
+    counted = await stock.http.put(
+        f"{PREFIX}/seller/stock/{listed['offer_id']}",
+        json={"quantity": 7},
+        headers={"if-match": answer.headers["etag"]},
+    )
+    assert counted.status_code == 200
+    await stock.api("GET", "/seller/offers", 403)
+
+
+async def test_a_key_is_never_a_shopper_nor_an_operator(house, seller):
+    user = (await seller.api("GET", "/account", 200))["user_id"]
+    await house.shop.accounts.grant(ids.parse(UserId, user), "operator")
+    program, _ = await with_key(
+        house, seller, "catalog:write", "orders:write", "stock:write", "webhooks", "orders:read"
+    )
+    for verb, path, body in (
+        ("GET", "/account", None),
+        ("GET", "/cart", None),
+        ("GET", "/orders", None),
+        ("GET", "/addresses", None),
+        ("GET", "/sessions", None),
+        ("GET", "/sessions/current", None),
+        ("DELETE", "/sessions", None),
+        ("GET", "/wishlist", None),
+        ("GET", "/search/rules", None),
+        ("POST", "/cart/items", {"product_id": "prod_0000000000001", "quantity": 1}),
+    ):
+        assert (await program.api(verb, path, 403, body))["code"] == "scope_missing", path
+    await program.api("GET", "/products", 200)
+    page = await program.http.get("/desk", follow_redirects=False)
+    assert page.status_code == 303, "pages know no keys"
+    assert "Account" in await program.page("/account", 200)
+
+
+async def test_a_key_says_when_it_was_used_and_ends_at_once(house, seller):
+    program, made = await with_key(house, seller, "catalog:read")
+    await program.api("GET", "/seller/offers", 200)
+    [listed] = (await seller.api("GET", "/seller/api-keys", 200))["api_keys"]
+    assert listed["last_used_at"] >= listed["created_at"]
+    other = await house.member({**BOB, "email": "eve@example.com"})
+    await other.api("POST", "/sellers", 201, {"name": "Eve's"})
+    await other.api("DELETE", f"/seller/api-keys/{made['api_key_id']}", 404)
+    await seller.api("DELETE", f"/seller/api-keys/{made['api_key_id']}", 200)
+    await program.api("GET", "/seller/offers", 401)
+    assert (await seller.api("GET", "/seller/api-keys", 200))["api_keys"] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"name": "x", "scopes": []}, "/scopes"),
+        ({"name": "x", "scopes": ["everything"]}, "/scopes/0"),
+        ({"name": "", "scopes": ["webhooks"]}, "/name"),
+        ({"scopes": ["webhooks"]}, "/name"),
+    ],
+)
+async def test_what_makes_no_key_is_refused_by_field(seller, body, pointer):
+    refused = await seller.api("POST", "/seller/api-keys", 422, body)
+    assert refused["pointer"].startswith(pointer.rpartition("/0")[0] or pointer)
+
+
+async def test_a_key_goes_with_who_made_it(house, seller):
+    program, _ = await with_key(house, seller, "catalog:read")
+    await seller.api("DELETE", "/account", 200, {"current_password": BOB["password"]})
+    await program.api("GET", "/seller/offers", 401)
+
+
+async def test_keys_are_made_and_ended_by_pages(seller):
+    wrong = await seller.send("/desk/keys", "/desk/keys", 422, name="warehouse")
+    assert "Tick at least one" in wrong
+    page = await seller.send("/desk/keys", "/desk/keys", name="warehouse", **{"scope-orders:read": "yes"})
+    assert re.search(r'class="mono secret">mk_[\w-]+<', page)
+    page = await seller.page("/desk/keys")
+    assert "mk_" in page
+    assert "secret" not in page
+    [action] = re.findall(r'action="(/desk/keys/key_\w+/end)"', page)
+    assert "No keys yet" in await seller.send("/desk/keys", action)
+
+
+# -- guesses
+
+
+async def wrong_guess(visitor: Visitor, email: str) -> int:
+    given = {"email": email, "password": "wrong horse"}
+    return (await visitor.http.post(f"{PREFIX}/sessions", json=given)).status_code
+
+
+async def test_nobody_locks_another_out(house):
+    await house.member()
+    thief = await house.visitor(address="203.0.113.7")
+    said = [await wrong_guess(thief, ANN["email"]) for _ in range(25)]
+    assert (said[0], said[-1]) == (401, 429)
+    owner = await house.visitor(address="198.51.100.9")
+    await owner.api("POST", "/sessions", 201, credentials(ANN))
+    refused = await thief.http.post(f"{PREFIX}/sessions", json=credentials(ANN))
+    assert (refused.status_code, int(refused.headers["retry-after"]) > 0) == (429, True)
+
+
+@pytest.mark.parametrize("address", ["203.0.113.7", "127.0.0.1"])
+async def test_one_network_tries_few_accounts(house, address):
+    thief = await house.visitor(address=address)
+    said = [await wrong_guess(thief, f"victim{n}@example.com") for n in range(40)]
+    assert (said[0], said[-1]) == (401, 429)
+    other = await house.visitor(address="198.51.100.9")
+    assert await wrong_guess(other, "victim99@example.com") == 401
+
+
+async def test_who_knows_the_password_uses_up_no_guesses(house):
+    await house.member()
+    office = [await house.visitor(address="203.0.113.7") for _ in range(45)]
+    for each in office:
+        await each.api("POST", "/sessions", 201, credentials(ANN))
+
+
+async def test_one_network_registers_few_people(house):
+    crowd = await house.visitor(address="203.0.113.7")
+    said = [
+        (await crowd.http.post(f"{PREFIX}/accounts", json={**ANN, "email": f"n{n}@example.com"})).status_code
+        for n in range(35)
+    ]
+    assert (said[0], said[-1]) == (201, 429)
+    said = await crowd.http.post(f"{PREFIX}/accounts/password-reset", json={"email": "n1@example.com"})
+    assert said.status_code == 429
+    await (await house.visitor(address="198.51.100.9")).api("POST", "/accounts", 201, ANN)
+
+
+async def test_hashing_waits_in_a_line_that_has_an_end(house):
+    await house.member()
+    visitors = [await house.visitor(address=f"203.0.113.{n}") for n in range(90)]
+    said = await asyncio.gather(*(wrong_guess(each, f"v{n}@example.com") for n, each in enumerate(visitors)))
+    assert set(said) == {401, 503}
+    assert said.count(401) >= 40
+    assert await wrong_guess(visitors[0], "later@example.com") == 401
+
+
+# -- names and addresses that are one
+
+
+@pytest.mark.parametrize(
+    "name", ["\u200b", "\u3164 \u2800", "Ann\u202eeilA", "An\x07n", "Ann\nBob", "\u2066Ann"]
+)
+async def test_a_name_can_be_seen_and_is_what_it_seems(house, name):
+    ann = await house.visitor()
+    refused = await ann.api("POST", "/accounts", 422, {**ANN, "name": name})
+    assert refused["pointer"] == "/name"
+    assert "matching regex" not in refused["detail"]
+    member = await house.member()
+    assert (await member.api("PATCH", "/account", 422, {"name": name}))["pointer"] == "/name"
+    seller = await member.api("POST", "/sellers", 422, {"name": name})
+    assert seller["pointer"] == "/name"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("kaeufer@müller.example", "kaeufer@xn--mller-kva.example"),
+        ("KAEUFER@MÜLLER.example", "kaeufer@mu\u0308ller.EXAMPLE"),
+        ("\u00e9lise@shop.example", "E\u0301LISE@shop.example"),
+    ],
+)
+async def test_one_mailbox_is_one_account(house, first, second):
+    ann = await house.visitor()
+    await ann.api("POST", "/accounts", 201, {**ANN, "email": first})
+    await ann.api("POST", "/accounts", 201, {**ANN, "email": second, "password": "another horse"})
+    await ann.api("POST", "/sessions", 401, {"email": second, "password": "another horse"})
+    await ann.api("POST", "/sessions", 201, {"email": second, "password": ANN["password"]})
+
+
+@pytest.mark.parametrize(
+    "email", ["a..b@shop.example", ".a@shop.example", "a@-shop.example", "Ann <ann@shop.example>", "a@b@c.d"]
+)
+async def test_a_malformed_address_is_none(house, email):
+    refused = await (await house.visitor()).api("POST", "/accounts", 422, {**ANN, "email": email})
+    assert refused["pointer"] == "/email"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Bob\u2019s Bazaar",
+        "\u0412ob's Bazaar",
+        "BOB'S  BAZAAR",
+        "Bob's\u200b Bazaar",
+        "\uff22ob's Bazaar",
+        "B\u043eb's B\u0430zaar",
+        "Mercat",
+        "M\u0435rcat",
+        "rnercat",
+    ],
+)
+async def test_a_name_that_looks_like_anothers_is_taken(house, name):
+    bob = await house.member(BOB)
+    await bob.api("POST", "/sellers", 201, {"name": "Bob's Bazaar"})
+    eve = await house.member()
+    refused = await eve.api("POST", "/sellers", 409, {"name": name})
+    assert (refused["code"], refused["pointer"]) == ("name_taken", "/name")
+    await eve.api("POST", "/sellers", 201, {"name": "Eve's Bazaar"})
+
+
+async def test_names_that_the_last_release_gave_are_looked_at_too(house, db):
+    bob = await house.member(BOB)
+    await bob.api("POST", "/sellers", 201, {"name": "Bob's Bazaar"})
+    await db.execute("update sellers.seller set looks = null")
+    eve = await house.member()
+    await eve.api("POST", "/sellers", 409, {"name": "B\u043eb's Bazaar"})
+
+
+# -- a guest who becomes a member keeps all they were
+
+
+@pytest.mark.parametrize("way", ["register", "sign in"])
+async def test_a_guest_who_becomes_a_member_keeps_all_they_were(house, way):
+    if way == "sign in":
+        await house.member()
+    guest = await house.visitor()
+    token = (await guest.api("POST", "/sessions/guest", 201))["token"]
+    order_id = await buys(house, guest, email="guest@example.com")
+    cup = house.cup["product_id"]
+    await guest.api("PUT", f"/wishlist/{cup}", 200)
+    await guest.api("POST", "/cart/items", 200, {"offer_id": house.cup["offer_id"], "quantity": 2})
+    if way == "register":
+        await guest.api("POST", "/accounts", 201, ANN)
+    await guest.api("POST", "/sessions", 201, credentials(ANN))
+    assert [order["order_id"] for order in (await guest.api("GET", "/orders", 200))["orders"]] == [order_id]
+    assert [each["product_id"] for each in (await guest.api("GET", "/wishlist", 200))["items"]] == [cup]
+    assert (await guest.api("GET", "/cart", 200))["item_count"] == 2
+    assert len((await guest.api("GET", "/addresses", 200))["addresses"]) == 1
+    assert await house.shop.accounts.who(token) is None, "the guest's token has ended"
+
+    async def reviewed() -> bool:
+        answer = await guest.http.post(
+            f"{PREFIX}/products/{cup}/reviews", json={"stars": 5, "body": "Holds tea."}
+        )
+        assert answer.status_code in (201, 403)
+        return answer.status_code == 201
+
+    await until(reviewed, 30)
+
+
+async def test_a_review_of_what_shows_nothing_is_none(house):
+    ann = await house.member()
+    await buys(house, ann)
+    path = f"/products/{house.cup['product_id']}/reviews"
+    assert (await ann.api("POST", path, 422, {"stars": 5, "body": "\u200b"}))["pointer"] == "/body"
+    given = {"stars": 5, "body": "Good\u202e", "title": ""}
+    assert (await ann.api("POST", path, 422, given))["pointer"] == "/body"
+    given = {"stars": 5, "body": "Good", "title": "a\x07"}
+    assert (await ann.api("POST", path, 422, given))["pointer"] == "/title"
