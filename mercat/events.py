@@ -20,6 +20,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from mercat.ids import (
+    CancellationId,
     CartId,
     CheckoutId,
     LineId,
@@ -71,6 +72,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     image_url: str = ""
     in_stock: bool = False
     popularity: int = 0
+    codes: list[str] = []
+    """SKUs and barcodes of its variants."""
 
 
 class ProductChanged(Event, frozen=True, kw_only=True):
@@ -137,16 +140,66 @@ class OrderPlaced(Event, frozen=True, kw_only=True):
     shipping_method: str = ""
     estimated_delivery: str = ""
     address: dict[str, str] = {}
+    number: int | None = None
+    """What people say; ids are for programs."""
 
 
 class OrderCancelled(Event, frozen=True, kw_only=True):
-    """A confirmed order was cancelled before anything of it was shipped."""
+    """Every unit of a confirmed order was cancelled; what was told of each stands in `UnitsCancelled`."""
 
     order_id: OrderId
     user_id: UserId
     email: str = ""
     total: int = 0
     currency: str = "USD"
+    refund: int | None = None
+    """What the last cancellation gives back; none where release 0.1.0 told it: the total."""
+
+
+class CancelledUnits(msgspec.Struct, frozen=True, kw_only=True):
+    """So many units of an order's line that were cancelled now, and how many are in all."""
+
+    order_line_id: LineId
+    product_id: ProductId
+    offer_id: OfferId
+    seller_id: SellerId
+    quantity: int
+    cancelled: int
+
+
+class UnitsCancelled(Event, frozen=True, kw_only=True):
+    """Units of an order were cancelled before they were shipped, by its shopper, a seller or an operator."""
+
+    cancellation_id: CancellationId
+    order_id: OrderId
+    user_id: UserId
+    email: str
+    lines: list[CancelledUnits]
+    amount: int
+    """What is paid back for it."""
+    currency: str
+    who: str
+    reason: str = ""
+    whole: bool = False
+    """Whether nothing of the order is left."""
+
+
+class PartChanged(Event, frozen=True, kw_only=True):
+    """A seller's part of an order came to another status."""
+
+    order_id: OrderId
+    user_id: UserId
+    seller_id: SellerId
+    status: str
+    product_ids: list[ProductId]
+
+
+class ProductsRefunded(Event, frozen=True, kw_only=True):
+    """Every unit of these products in an order was paid back: cancelled, come back, or left where it was."""
+
+    order_id: OrderId
+    user_id: UserId
+    product_ids: list[ProductId]
 
 
 class ShipmentLine(msgspec.Struct, frozen=True):
@@ -174,7 +227,7 @@ class ParcelMoved(Event, frozen=True, kw_only=True):
 
 
 class OrderDelivered(Event, frozen=True, kw_only=True):
-    """Every line of the order has arrived."""
+    """Every unit of the order that was not cancelled has arrived."""
 
     order_id: OrderId
     user_id: UserId
@@ -384,6 +437,9 @@ AnyEvent = (
     | StockChanged
     | OrderPlaced
     | OrderCancelled
+    | UnitsCancelled
+    | PartChanged
+    | ProductsRefunded
     | ParcelMoved
     | OrderDelivered
     | ReturnRequested

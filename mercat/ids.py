@@ -23,6 +23,7 @@ _as_python = dict.fromkeys(map(ord, "uU_+- \t\n\r\f\v"), "!")
 for _letter, _digit in zip(_ALPHABET + "ilo", "0123456789abcdefghijklmnopqrstuv" + "110", strict=True):
     _as_python |= {ord(_letter): _digit, ord(_letter.upper()): _digit}
 _DIGITS = 13
+_NUMBER_DIGITS_MAX = 18
 
 
 class Id(int):
@@ -125,6 +126,10 @@ class ShipmentId(Id):
     prefix = "shp"
 
 
+class CancellationId(Id):
+    prefix = "can"
+
+
 class ReturnId(Id):
     prefix = "ret"
 
@@ -133,12 +138,38 @@ class ReviewId(Id):
     prefix = "rev"
 
 
+class WebhookId(Id):
+    prefix = "whk"
+
+
+class DeliveryId(Id):
+    prefix = "dlv"
+
+
+class EntryId(Id):
+    prefix = "ent"
+
+
 class RuleId(Id):
     prefix = "rule"
 
 
 class RuleChangeId(Id):
     prefix = "rch"
+
+
+_NUMBERED = "M-"
+
+
+def number_shown(number: int | None) -> str | None:
+    """Write the number of an order as people say it: `M-1000123`."""
+    return None if number is None else f"{_NUMBERED}{number}"
+
+
+def parse_number(said: str) -> int | None:
+    """Read the number of an order as people write it, with or without `M-`; None for what is none."""
+    digits = said.strip().upper().removeprefix(_NUMBERED).replace(" ", "")
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < _NUMBER_DIGITS_MAX else None
 
 
 def parse(kind: type[Kind], shown: str) -> Kind:

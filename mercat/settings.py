@@ -75,8 +75,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The address to listen on. The same as `--host`."""
     port: int = 8000
     """The same as `--port`."""
+    probe_port: int = 0
+    """Where the supervisor answers `/health` and `/ready` itself, whatever the load, on the same address (0:
+    nowhere). The same as `--probe-port`."""
     workers: int = 2
     """Processes that answer requests. The same as `--workers`."""
+    purchase_sets: int = 2
+    """How many sets of purchases a worker has on their way: more are smaller, and cost more each."""
     log_level: str = "warning"
     """What is logged on standard error: debug (every request), info, warning or error."""
     dev_pages: bool = False
@@ -183,6 +188,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_url: str = ""
     """`smtp://[user:password@]host[:port]` (STARTTLS where offered) or `smtps://…`. Empty: mail stays in the
     mailbox at `/dev/mail`."""
+
+    # Webhooks
+    webhook_networks: str = ""
+    """Private networks that sellers' webhooks may reach, between spaces, as in `10.1.0.0/16`. Empty: none,
+    and not this machine either."""
 
     variables: dict[str, Secret] = {}
     """Every other `MERCAT_<NAME>`, by its name in small letters: for parts with settings of their own."""

@@ -13,6 +13,7 @@ import asyncpg
 
 from mercat import (
     accounts,
+    auditlog,
     cart,
     catalog,
     checkout,
@@ -29,6 +30,7 @@ from mercat import (
     reviews,
     search,
     sellers,
+    webhooks,
     wishlist,
 )
 from mercat.checkout import Present
@@ -63,6 +65,8 @@ class Shop:
     checkout: checkout.Checkout
     flashsale: flashsale.FlashSales
     membership: membership.Membership
+    webhooks: webhooks.OutgoingWebhooks
+    auditlog: auditlog.AuditLog
 
     def __init__(self, host: Host, present: Present) -> None:
         """`present` makes the bytes that a purchase is answered with: checkout stores them."""
@@ -184,9 +188,12 @@ SERVICES: dict[str, Service] = {
     "orders": Service(
         orders.Orders,
         orders.API,
-        lambda host, db, shop: orders.Orders(db, host.settings),
+        lambda host, db, shop: orders.Orders(db, host.settings.legal_term_days),
         on_checkout_path=True,
-        duties=lambda shop: {"people to forget": shop.orders.forgetting.keep_forgetting},
+        duties=lambda shop: {
+            "numbers of old orders": shop.orders.keep_numbering,
+            "people to forget": shop.orders.forgetting.keep_forgetting,
+        },
     ),
     "pricing": Service(
         pricing.Pricing,
@@ -269,6 +276,18 @@ SERVICES: dict[str, Service] = {
         ),
         asks=("accounts", "cart", "flashsale", "reviews", "sellers", "wishlist"),
         stateless=True,
+    ),
+    "auditlog": Service(auditlog.AuditLog, auditlog.API, lambda host, db, shop: auditlog.AuditLog(db)),
+    "webhooks": Service(
+        webhooks.OutgoingWebhooks,
+        webhooks.API,
+        lambda host, db, shop: webhooks.OutgoingWebhooks(db, shop.catalog, shop.orders, host.settings),
+        asks=("catalog", "orders"),
+        dispensable=True,
+        duties=lambda shop: {
+            "webhooks to sellers": shop.webhooks.keep_delivering,
+            "old deliveries": shop.webhooks.forget_old,
+        },
     ),
 }
 

@@ -1,7 +1,7 @@
 """Where somebody's parcels go and how they pay: fifty addresses and fifty cards."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import asyncpg
 from msgspec import UNSET, structs
@@ -9,33 +9,28 @@ from msgspec import UNSET, structs
 from mercat import ids
 from mercat.accounts.messages import (
     Address,
+    AddressAndCard,
     AddressChange,
     CardLabel,
     NewAddress,
     PaymentMethod,
     TooMany,
+    WayToBuy,
 )
 from mercat.accounts.rules import checked_address, with_default
 from mercat.ids import AddressId, PaymentMethodId, UserId
 from mercat.kit import sql
-from mercat.kit.batching import Coalescer
+from mercat.kit.batching import Coalescer, set_verb
 from mercat.kit.refusals import NotFound
 from mercat.kit.rpc import IN_BODY
 
 queries = sql.load("mercat.accounts")
 
 
-class _AddressAndCard(NamedTuple):
-    user_id: int
-    address_id: int
-    payment_method_id: int
-
-
 class AddressBook:
     def __init__(self, db: asyncpg.Pool, test_cards: Mapping[str, CardLabel]) -> None:
         self._db = db
         self._test_cards = test_cards
-        self._address_and_card: Coalescer[_AddressAndCard, Any] = Coalescer(self._address_and_card_many)
         self._add_address: Coalescer[tuple[Any, ...], bool] = Coalescer(self._add_addresses)
         self._add_method: Coalescer[tuple[Any, ...], bool] = Coalescer(self._add_methods)
 
@@ -122,30 +117,19 @@ class AddressBook:
             raise NotFound("You have no such payment method.")
         return token
 
-    async def address_and_card(
-        self, user_id: UserId, address_id: AddressId, payment_method_id: PaymentMethodId
-    ) -> tuple[Address, PaymentMethod]:
-        """Return an address and a payment method of this person; NotFound points to the one that is not."""
-        row = await self._address_and_card(_AddressAndCard(user_id, address_id, payment_method_id))
-        if row["address_id"] is None:
-            address = await self.address(user_id, address_id)
-        else:
-            address = Address(
-                address_id=AddressId(row["address_id"]),
-                name=row["name"],
-                line1=row["line1"],
-                line2=row["line2"],
-                city=row["city"],
-                region=row["region"],
-                postal_code=row["postal_code"],
-                country=row["country"],
-                phone=row["phone"],
-            )
-        if row["payment_method_id"] is None:
-            row = await self._db.fetchrow(queries.own_payment_method, user_id, payment_method_id)
-            if row is None:
-                raise NotFound("You have no such payment method.", pointer="/payment_method_id")
-        return address, self._method(row)
+    @set_verb()
+    async def addresses_and_cards(self, ways: list[WayToBuy]) -> list[AddressAndCard]:
+        """Answer where it goes and which card pays, for many; what was a guest's is the member's."""
+        asked = sql.columns([(way.user_id, way.address_id, way.payment_method_id) for way in ways])
+        rows = await self._db.fetch(queries.addresses_and_cards, *asked)
+        found = [_address_and_card(row) for row in sorted(rows, key=lambda row: row["n"])]
+        if all(each.address and each.card for each in found):
+            return found
+        for row in await self._db.fetch(queries.guests_addresses_and_cards, *asked):
+            n: int = row["n"] - 1
+            own, was = found[n], _address_and_card(row)
+            found[n] = AddressAndCard(own.address or was.address, own.card or was.card)
+        return found
 
     def _method(self, row: Any) -> PaymentMethod:
         token, brand, last4 = row["token"], row.get("brand") or "", row.get("last4") or ""
@@ -154,12 +138,6 @@ class AddressBook:
         method_id = PaymentMethodId(row["payment_method_id"])
         return PaymentMethod(method_id, token, *card, default=bool(row.get("default")))
 
-    async def _address_and_card_many(self, asks: list[_AddressAndCard]) -> list[Any]:
-        answers: list[Any] = [None] * len(asks)
-        for row in await self._db.fetch(queries.addresses_and_cards, *sql.columns(asks)):
-            answers[row["n"] - 1] = row
-        return answers
-
     async def _add_addresses(self, rows: list[tuple[Any, ...]]) -> list[bool | Exception]:
         kept = {row[0] for row in await self._db.fetch(queries.add_addresses, *sql.columns(rows))}
         return [row[1] in kept for row in rows]
@@ -167,3 +145,20 @@ class AddressBook:
     async def _add_methods(self, rows: list[tuple[Any, ...]]) -> list[bool | Exception]:
         kept = {row[0] for row in await self._db.fetch(queries.add_payment_methods, *sql.columns(rows))}
         return [row[1] in kept for row in rows]
+
+
+def _address_and_card(row: Any) -> AddressAndCard:
+    address = None
+    if row["address_id"] is not None:
+        address = Address(
+            address_id=AddressId(row["address_id"]),
+            name=row["name"],
+            line1=row["line1"],
+            line2=row["line2"],
+            city=row["city"],
+            region=row["region"],
+            postal_code=row["postal_code"],
+            country=row["country"],
+            phone=row["phone"],
+        )
+    return AddressAndCard(address, row["token"])

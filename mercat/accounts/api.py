@@ -45,9 +45,5 @@ API = [
     Route("GET", "/people/{user_id}/payment-methods", AddressBook.payment_methods),
     Route("PUT", "/people/{user_id}/payment-methods/{method_id}", AddressBook.choose_payment_method),
     Route("DELETE", "/people/{user_id}/payment-methods/{method_id}", AddressBook.remove_payment_method),
-    Route(
-        "GET",
-        "/people/{user_id}/purchase/{address_id}/{payment_method_id}",
-        AddressBook.address_and_card,
-    ),
+    Route("POST", "/addresses-and-cards", AddressBook.addresses_and_cards),
 ]

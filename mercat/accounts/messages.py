@@ -153,6 +153,21 @@ class PaymentMethod(Struct, frozen=True):
     default: bool = False
 
 
+class WayToBuy(Struct, frozen=True, array_like=True):
+    """Whose, where to, and paid how."""
+
+    user_id: UserId
+    address_id: AddressId
+    payment_method_id: PaymentMethodId
+
+
+class AddressAndCard(Struct, frozen=True):
+    """Where it goes, and the token of the card; None for what is not this person's."""
+
+    address: Address | None
+    card: str | None
+
+
 class Session(Struct, frozen=True):
     """Signed in, or a guest, until then."""
 

@@ -246,10 +246,20 @@ from accounts.address a
 where a.address_id = :address_id
     and (a.user_id = :user_id or a.user_id in (select guest_id from accounts.claimed where user_id = :user_id));
 
--- name: own_payment_method(user_id, payment_method_id)
-select payment_method_id, token from accounts.payment_method
-where payment_method_id = :payment_method_id
-    and (user_id = :user_id or user_id in (select guest_id from accounts.claimed where user_id = :user_id));
+-- name: guests_addresses_and_cards(user_ids, address_ids, method_ids)
+-- The same of the guests that these people were.
+select k.n::int, a.address_id, a.name, a.line1, a.line2, a.city, a.region, a.postal_code, a.country, a.phone,
+    m.payment_method_id, m.token
+from unnest(:user_ids::bigint[], :address_ids::bigint[], :method_ids::bigint[]) with ordinality as k (user_id,
+    address_id, method_id, n)
+left join lateral (
+    select b.* from accounts.claimed c join accounts.address b on b.user_id = c.guest_id
+    where c.user_id = k.user_id and b.address_id = k.address_id
+) a on true
+left join lateral (
+    select b.* from accounts.claimed c join accounts.payment_method b on b.user_id = c.guest_id
+    where c.user_id = k.user_id and b.payment_method_id = k.method_id
+) m on true;
 
 -- name: email_of(user_id)
 select email from accounts.person where user_id = :user_id;

@@ -66,4 +66,4 @@ class Accounts:
         self.payment_methods = self.book.payment_methods
         self.choose_payment_method = self.book.choose_payment_method
         self.remove_payment_method = self.book.remove_payment_method
-        self.address_and_card = self.book.address_and_card
+        self.addresses_and_cards = self.book.addresses_and_cards

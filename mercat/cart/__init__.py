@@ -5,7 +5,7 @@ an id, which an order spends: at most one order a cart id. What Valkey lost is r
 """
 
 from mercat.cart.api import API
-from mercat.cart.messages import Basket, CartFull, CartLine, CartView, LineProblem
+from mercat.cart.messages import Basket, CartFull, CartLine, CartView, LineProblem, Spent
 from mercat.cart.service import Cart
 
-__all__ = ["API", "Basket", "Cart", "CartFull", "CartLine", "CartView", "LineProblem"]
+__all__ = ["API", "Basket", "Cart", "CartFull", "CartLine", "CartView", "LineProblem", "Spent"]

@@ -11,5 +11,6 @@ API = [
     Route("GET", "/carts/{user_id}", Cart.show),
     Route("GET", "/carts/{user_id}/count", Cart.count),
     Route("POST", "/carts/{member}/merge/{guest}", Cart.merge),
-    Route("POST", "/carts/{user_id}/spend/{cart_id}", Cart.spend),
+    Route("POST", "/baskets", Cart.baskets),
+    Route("POST", "/spent", Cart.spend_many),
 ]

@@ -4,7 +4,8 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from mercat.ids import CartId, OfferId, ProductId
+from mercat.ids import CartId, OfferId, ProductId, UserId
+from mercat.inventory import Line
 from mercat.kit.refusals import Conflict
 
 LINES_MAX = 500
@@ -23,6 +24,14 @@ class Basket(Struct, frozen=True):
 
     cart_id: CartId
     lines: list[BasketLine]
+
+
+class Spent(Struct, frozen=True):
+    """What an order bought of a cart."""
+
+    user_id: UserId
+    cart_id: CartId
+    lines: list[Line]
 
 
 class CartLine(Struct, frozen=True, kw_only=True):

@@ -9,13 +9,13 @@ import asyncpg
 from mercat import ids
 from mercat.cart import scripts
 from mercat.cart.copies import CartCopies
-from mercat.cart.messages import LINES_MAX, Basket, BasketLine, CartFull, CartView
+from mercat.cart.messages import LINES_MAX, Basket, BasketLine, CartFull, CartView, Spent
 from mercat.cart.rules import lines_today, problems_of
 from mercat.cart.scripts import keys_of
 from mercat.cart.stored import read_line
 from mercat.catalog import Catalog, Offer
 from mercat.ids import CartId, OfferId, ProductId, UserId, parse
-from mercat.inventory import Inventory, Line, Stock
+from mercat.inventory import Inventory, Stock
 from mercat.kit import clock
 from mercat.kit.refusals import NotFound
 from mercat.kit.valkey import Store
@@ -62,7 +62,15 @@ class Cart:
 
     async def basket(self, user_id: UserId) -> Basket:
         """Answer the lines as they were put in: what checkout begins with."""
-        cart_id, parts = await self._run(scripts.SHOW, user_id)
+        [basket] = await self.baskets([user_id])
+        return basket
+
+    async def baskets(self, user_ids: list[UserId]) -> list[Basket]:
+        """Answer the baskets of many."""
+        shown = await self._run_many(scripts.SHOW, [(user_id, ()) for user_id in user_ids])
+        return [self._basket(*each) for each in shown]
+
+    def _basket(self, cart_id: bytes, parts: list[bytes]) -> Basket:
         read = (read_line(parts[n], parts[n + 1], self._currency) for n in range(0, len(parts), 2))
         lines = [BasketLine(offer, line.qty, line.price) for offer, line in filter(None, read)]
         return Basket(CartId(cart_id), lines)
@@ -97,11 +105,12 @@ class Cart:
         other = keys_of(guest)[:2]
         await self._run(scripts.MERGE, member, str(guest), QUANTITY_MAX, more_keys=other)
 
-    async def spend(self, user_id: UserId, cart_id: CartId, lines: list[Line]) -> None:
-        """Take out what an order bought of this cart: its id is spent, the rest goes on under the next id."""
-        bought = [part for line in lines for part in (str(line.offer_id), line.quantity)]
-        following = int(ids.new(CartId, user_id.bucket))
-        await self._run(scripts.SPEND, user_id, int(cart_id), following, *bought)
+    async def spend_many(self, spent: list[Spent]) -> list[None]:
+        """Take out of each cart what an order bought of it: its id is spent, the rest goes on under the next
+        id."""
+        asks = [(each.user_id, _spending(each)) for each in spent]
+        await self._run_many(scripts.SPEND, asks)
+        return [None] * len(spent)
 
     async def _line_of(self, user_id: UserId, item: str) -> OfferId:
         if item.startswith(OfferId.prefix):
@@ -115,13 +124,36 @@ class Cart:
         raise NotFound("The cart has no such line.")
 
     async def _run(self, script: str, user_id: UserId, *args: Any, more_keys: Sequence[str] = ()) -> Any:
-        for _ in range(3):
-            keys = [*keys_of(user_id), *more_keys]
-            answer = await self._store.run(script, keys, [str(user_id), _TTL_S, *args])
-            if answer is not None:
-                return answer
+        [answer] = await self._run_many(script, [(user_id, args)], more_keys)
+        return answer
+
+    async def _run_many(
+        self, script: str, asks: Sequence[tuple[UserId, Sequence[Any]]], more_keys: Sequence[str] = ()
+    ) -> list[Any]:
+        """Run a script for many carts; those that Valkey does not know are rebuilt first."""
+        calls: list[tuple[Sequence[Any], Sequence[Any]]] = [
+            ([*keys_of(user_id), *more_keys], [str(user_id), _TTL_S, *args]) for user_id, args in asks
+        ]
+        answers = await self._store.run_many(script, calls)
+        unknown = [n for n, answer in enumerate(answers) if answer is None]
+        rebuilt = await asyncio.gather(*(self._run_rebuilt(script, asks[n][0], *calls[n]) for n in unknown))
+        for n, answer in zip(unknown, rebuilt, strict=True):
+            answers[n] = answer
+        return answers
+
+    async def _run_rebuilt(
+        self, script: str, user_id: UserId, keys: Sequence[Any], args: Sequence[Any]
+    ) -> Any:
+        for _ in range(2):
             await self.copies.rebuild(user_id, _TTL_S)
+            if (answer := await self._store.run(script, keys, args)) is not None:
+                return answer
         raise NotFound("This cart cannot be found.")
+
+
+def _spending(spent: Spent) -> list[Any]:
+    bought = [part for line in spent.lines for part in (str(line.offer_id), line.quantity)]
+    return [int(spent.cart_id), int(ids.new(CartId, spent.user_id.bucket)), *bought]
 
 
 def _named(kind: type[Named], shown: str) -> Named:

@@ -22,7 +22,7 @@ from mercat.kit import clock, codec, sql
 from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Forbidden, NotFound, Overloaded
 from mercat.kit.rpc import Caller
-from mercat.orders import Goods, LineQuantity, NotCancellable, NotReturnable, NotShippable, Order
+from mercat.orders import LineQuantity, NotCancellable, NotReturnable, NotShippable, Order, Owed
 from mercat.payments import RefundRequest, SellerPart
 from mercat.settings import Settings
 
@@ -192,9 +192,7 @@ class Aftercare:
             await self._done(reference)
             raise
         if owed.amount:
-            sellers = _by_seller(owed.goods)
-            back = RefundRequest(reference, owed.amount, sellers, tax=owed.tax, discount=owed.discount)
-            await self._payments.refund(order_id, back)
+            await self._payments.refund(order_id, _refund(reference, owed))
         await self._put_back(reference, [Line(part.offer_id, part.quantity) for part in owed.goods])
 
     async def _put_back(self, reference: str, lines: list[Line]) -> None:
@@ -212,12 +210,20 @@ class Aftercare:
 
 
 def _everything(order: Order, reference: str) -> RefundRequest:
-    goods = [Goods(line.seller_id, line.offer_id, line.quantity, line.total) for line in order.lines]
-    return RefundRequest(reference, order.total, _by_seller(goods), order.shipping, order.tax, order.discount)
+    goods: dict[SellerId, int] = {}
+    for line in order.lines:
+        goods[line.seller_id] = goods.get(line.seller_id, 0) + line.total
+    sellers = [SellerPart(seller_id, amount) for seller_id, amount in goods.items()]
+    return RefundRequest(reference, order.total, sellers, order.shipping, order.tax, order.discount)
 
 
-def _by_seller(goods: list[Goods]) -> list[SellerPart]:
-    amounts: dict[SellerId, int] = {}
-    for part in goods:
-        amounts[part.seller_id] = amounts.get(part.seller_id, 0) + part.amount
-    return [SellerPart(seller_id, amount) for seller_id, amount in amounts.items()]
+def _refund(reference: str, owed: Owed) -> RefundRequest:
+    """Make the request that pays back what a decision owes."""
+    return RefundRequest(
+        reference,
+        owed.amount,
+        [SellerPart(part.seller_id, part.price) for part in owed.parts if part.price],
+        sum(part.shipping for part in owed.parts),
+        sum(part.tax for part in owed.parts),
+        sum(part.discount for part in owed.parts),
+    )

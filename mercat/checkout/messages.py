@@ -1,6 +1,6 @@
 """What checkout is asked and what it answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date, datetime
 from typing import Annotated, Any, Protocol
 
@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from mercat.accounts import CardToken, Email, NewAddress
 from mercat.fulfilment import ParcelStatus
-from mercat.ids import AddressId, CheckoutId, OrderId, PaymentMethodId, ReturnId
+from mercat.ids import AddressId, CheckoutId, OfferId, OrderId, PaymentMethodId, ReturnId
 from mercat.kit.refusals import Conflict, Forbidden, Invalid, Refusal
 from mercat.orders import LineQuantity, NewOrder
 from mercat.payments import NextAction, SellerPart
@@ -176,6 +176,10 @@ class AdmissionGate(Protocol):
     async def admit(self, order: NewOrder, card: str, flash_pass: str | None, /) -> str | None:
         """Answer the name of the pass under which this is bought, once; None where none is needed. Raise
         NotAdmitted."""
+        ...
+
+    async def watched(self) -> Collection[OfferId]:
+        """Answer the offers that `admit` has to be asked for."""
         ...
 
     async def give_back(self, name: str, checkout_id: CheckoutId, /) -> None:

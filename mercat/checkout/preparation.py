@@ -1,19 +1,21 @@
 """What a purchase needs, looked up once: cart, offers, address, card, delivery and totals."""
 
+import asyncio
 from datetime import timedelta
 
 from mercat import ids
-from mercat.accounts import Address
+from mercat.accounts import Address, AddressAndCard, WayToBuy
 from mercat.cart import Basket
 from mercat.catalog import Offer
 from mercat.checkout.messages import Buy, CartEmpty, PendingOrder, PriceChanged, Quote
 from mercat.checkout.neighbours import Neighbours
+from mercat.checkout.purchase import Wanted
 from mercat.events import OrderLine
 from mercat.fulfilment import ShippingMethod
-from mercat.ids import AddressId, CheckoutId, LineId, OfferId, OrderId, SellerId, UserId
+from mercat.ids import AddressId, CheckoutId, LineId, OfferId, OrderId, SellerId
 from mercat.inventory import OutOfStock
 from mercat.kit import clock
-from mercat.kit.refusals import Invalid
+from mercat.kit.refusals import Invalid, NotFound, Refusal
 from mercat.kit.rpc import Caller
 from mercat.kit.text import normal_text
 from mercat.orders import NewOrder
@@ -37,10 +39,13 @@ class Preparation:
 
     async def quote(self, caller: Caller, shipping_address_id: AddressId, shipping_method: str) -> Quote:
         """Quote what the cart costs at this address, honoured until it expires."""
-        basket = await self._filled_basket(caller.user_id)
+        basket = await self._cart.basket(caller.user_id)
+        _check_filled(basket)
         address = await self._accounts.address(caller.user_id, shipping_address_id)
         method = await self._method(address, shipping_method)
-        lines = _priced(basket, await self._offers_for_sale(basket))
+        offers = await self._catalog.offers([line.offer_id for line in basket.lines])
+        _check_for_sale(basket, offers)
+        lines = _priced(basket, offers)
         totals = await self._total(lines, address, method)
         expires_at = clock.now() + timedelta(seconds=self._settings.quote_s)
         quoted = Quoted(
@@ -63,23 +68,45 @@ class Preparation:
             expires_at=expires_at,
         )
 
-    async def prepare(self, caller: Caller, ask: Buy) -> PendingOrder:
-        """Look up everything that the purchase needs; no later step looks anything up again."""
+    async def prepare(self, asks: list[Wanted]) -> list[PendingOrder | Refusal]:
+        """Look up everything that purchases need, once for all of them; no later step looks anything up."""
+        ways = [
+            WayToBuy(each.caller.user_id, each.ask.shipping_address_id, each.ask.payment_method_id)
+            for each in asks
+        ]
+        baskets, places = await asyncio.gather(
+            self._cart.baskets([way.user_id for way in ways]), self._accounts.addresses_and_cards(ways)
+        )
+        offer_ids = {line.offer_id for basket in baskets for line in basket.lines}
+        offers = await self._catalog.offers(list(offer_ids)) if offer_ids else {}
+        records: list[PendingOrder | Refusal] = []
+        for wanted, basket, place in zip(asks, baskets, places, strict=True):
+            try:
+                records.append(await self._order_of(wanted, basket, place, offers))
+            except Refusal as refusal:
+                records.append(refusal)
+        return records
+
+    async def _order_of(
+        self, wanted: Wanted, basket: Basket, place: AddressAndCard, offers: dict[OfferId, Offer]
+    ) -> PendingOrder:
+        caller, ask = wanted.caller, wanted.ask
         email = caller.email or normal_text(ask.email or "")
         if not email:
             raise Invalid("Say where to send the confirmation.", pointer="/email")
-        basket = await self._filled_basket(caller.user_id)
-        address, card = await self._accounts.address_and_card(
-            caller.user_id, ask.shipping_address_id, ask.payment_method_id
-        )
-        method = await self._method(address, ask.shipping_method)
-        offers = await self._offers_for_sale(basket)
+        _check_filled(basket)
+        if place.address is None:
+            raise NotFound("You have no such address.", pointer="/shipping_address_id")
+        if place.card is None:
+            raise NotFound("You have no such payment method.", pointer="/payment_method_id")
+        method = await self._method(place.address, ask.shipping_method)
+        _check_for_sale(basket, offers)
         if ask.quote_id:
             quoted = await self._honoured(caller, ask, basket)
             lines, totals = quoted.lines, quoted.totals
         else:
             lines = _priced(basket, offers)
-            totals = await self._total(lines, address, method)
+            totals = await self._total(lines, place.address, method)
         if ask.expected_total is not None and ask.expected_total != totals.total:
             raise PriceChanged(expected_total=ask.expected_total, total=totals.total)
         bucket = caller.user_id.bucket
@@ -99,30 +126,10 @@ class Preparation:
             currency=self._settings.currency,
             shipping_method=method.code,
             estimated_delivery=method.estimated_delivery,
-            address=_label(address),
+            address=_label(place.address),
             placed_at=clock.now(),
         )
-        return PendingOrder(order, card.token, _seller_parts(bought))
-
-    async def _filled_basket(self, user_id: UserId) -> Basket:
-        basket = await self._cart.basket(user_id)
-        if not basket.lines:
-            raise CartEmpty
-        return basket
-
-    async def _offers_for_sale(self, basket: Basket) -> dict[OfferId, Offer]:
-        offers = await self._catalog.offers([line.offer_id for line in basket.lines])
-        for n, line in enumerate(basket.lines):
-            offer = offers.get(line.offer_id)
-            if offer is None or offer.status != "active":
-                title = offer.title if offer else "Something in your cart"
-                raise OutOfStock(
-                    f"{title} is not for sale any more. Nothing was charged.",
-                    offer_id=line.offer_id,
-                    available=0,
-                    pointer=f"/items/{n}",
-                )
-        return offers
+        return PendingOrder(order, place.card, _seller_parts(bought))
 
     async def _honoured(self, caller: Caller, ask: Buy, basket: Basket) -> Quoted:
         """Honour a quote that is this person's, for this cart as it is, this address and this delivery."""
@@ -150,6 +157,24 @@ class Preparation:
             if method.code == code:
                 return method
         raise Invalid("There is no such shipping method for this address.", pointer="/shipping_method")
+
+
+def _check_filled(basket: Basket) -> None:
+    if not basket.lines:
+        raise CartEmpty
+
+
+def _check_for_sale(basket: Basket, offers: dict[OfferId, Offer]) -> None:
+    for n, line in enumerate(basket.lines):
+        offer = offers.get(line.offer_id)
+        if offer is None or offer.status != "active":
+            title = offer.title if offer else "Something in your cart"
+            raise OutOfStock(
+                f"{title} is not for sale any more. Nothing was charged.",
+                offer_id=line.offer_id,
+                available=0,
+                pointer=f"/items/{n}",
+            )
 
 
 def _priced(basket: Basket, offers: dict[OfferId, Offer]) -> list[PricedLine]:

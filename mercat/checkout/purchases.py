@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from hashlib import blake2b
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 from msgspec import structs
 
 from mercat.accounts import NewAddress, is_same_address
+from mercat.cart import Spent
 from mercat.checkout.cards import SavedCards
 from mercat.checkout.messages import (
     AdmissionGate,
@@ -19,45 +19,27 @@ from mercat.checkout.messages import (
     CheckoutAnswer,
     CheckoutInProgress,
     NewCard,
-    NotAdmitted,
     Pending,
     PendingOrder,
-    PriceChanged,
-    Refused,
 )
 from mercat.checkout.neighbours import Neighbours
 from mercat.checkout.preparation import Preparation
+from mercat.checkout.purchase import Purchase, Wanted
 from mercat.checkout.saga import Saga, decided, stored_answer
 from mercat.ids import AddressId, CheckoutId, PaymentMethodId, UserId
-from mercat.inventory import Line, OutOfStock
+from mercat.inventory import Line
 from mercat.kit import clock, codec, sql
-from mercat.kit.batching import Coalescer
+from mercat.kit.batching import Sets, set_verb, through
 from mercat.kit.db_errors import AWAY
-from mercat.kit.refusals import BadRequest, Invalid, KeyReused, NotFound, Overloaded
+from mercat.kit.refusals import BadRequest, Invalid, KeyReused, NotFound, Overloaded, Refusal
 from mercat.kit.rpc import Caller
 from mercat.payments import ChallengeOutcome
-from mercat.pricing import QuoteExpired
+from mercat.settings import Settings
 
 T = TypeVar("T")
 queries = sql.load("mercat.checkout")
 _KEY_MAX = 255
 _PATIENCE_S = 10.0
-_BEFORE_IT_BEGAN = (
-    *(Invalid, NotFound, CartEmpty, QuoteExpired, OutOfStock, PriceChanged, NotAdmitted),
-    CheckoutInProgress,  # it is perhaps this key's purchase that has the pass
-)
-"""What refuses a purchase that has not begun; where its key has one already, that one's answer counts."""
-
-
-class _Begin(NamedTuple):
-    checkout_id: int
-    user_id: int
-    key: str
-    fingerprint: bytes
-    cart_id: int
-    record: str
-    begun_at: datetime
-    flash_pass: str | None
 
 
 class Purchases:
@@ -70,6 +52,7 @@ class Purchases:
         saga: Saga,
         cards: SavedCards,
         neighbours: Neighbours,
+        settings: Settings,
     ) -> None:
         self._db = db
         self._preparation = preparation
@@ -79,7 +62,7 @@ class Purchases:
         self._cart = neighbours.cart
         self._payments = neighbours.payments
         self.gate: AdmissionGate | None = None
-        self._begin: Coalescer[_Begin, bool] = Coalescer(self._begin_many, batch_max=300)
+        self._sets: Sets[Purchase] = Sets(self._buy_many, at_once=settings.purchase_sets)
 
     async def buy(self, caller: Caller, key: str, ask: Buy) -> CheckoutAnswer:
         """Buy what is in the caller's cart, once a key. A key's answer never changes once it is final."""
@@ -128,33 +111,83 @@ class Purchases:
         return known
 
     async def _buy(self, caller: Caller, key: str, ask: Buy, fingerprint: bytes) -> CheckoutAnswer:
-        try:
-            record = await self._preparation.prepare(caller, ask)
-            flash_pass = None
-            if self.gate is not None:
-                flash_pass = await self.gate.admit(record.order, record.token, ask.flash_pass)
-        except _BEFORE_IT_BEGAN:
-            if existing := await self._existing(caller.user_id, key):
-                return await self._again(existing, fingerprint)
-            raise
-        order = record.order
-        begin = _Begin(
-            checkout_id=order.checkout_id,
-            user_id=caller.user_id,
-            key=key,
-            fingerprint=fingerprint,
-            cart_id=order.cart_id,
-            record=codec.inner_text(record),
-            begun_at=order.placed_at,
-            flash_pass=flash_pass,
-        )
-        if await self._begin(begin):
-            return await self._carry_out(record, 1)
-        if self.gate is not None and flash_pass is not None:
-            await self.gate.give_back(flash_pass, order.checkout_id)
-        if existing := await self._existing(caller.user_id, key):
-            return await self._again(existing, fingerprint)
-        return await self._cart_is_taken(record)
+        return await self._patiently(self._sets, Purchase.new(Wanted(caller, key, ask, fingerprint)))
+
+    async def _buy_many(self, purchases: list[Purchase]) -> None:
+        """Carry purchases from the cart to the answer, each step once for all of them."""
+        new = [each for each in purchases if not each.fence]
+        await through(new, self._prepare, self._admit, self._begin)
+        await through(purchases, self._saga.buy)
+
+    async def _prepare(self, purchases: list[Purchase]) -> None:
+        records = await self._preparation.prepare([each.wanted for each in purchases])
+        for purchase, record in zip(purchases, records, strict=True):
+            if isinstance(record, Refusal):
+                purchase.go_on(self._not_begun, record)
+            else:
+                purchase.record = record
+
+    async def _admit(self, purchases: list[Purchase]) -> None:
+        """Ask the gate for those who buy what not everybody may buy at the moment."""
+        gate = self.gate
+        if gate is None or not (watched := await gate.watched()):
+            return
+
+        async def admit(purchase: Purchase) -> None:
+            wanted = purchase.wanted
+            try:
+                purchase.flash_pass = await gate.admit(
+                    purchase.order, purchase.record.token, wanted.ask.flash_pass
+                )
+            except Refusal as refusal:
+                purchase.go_on(self._not_begun, refusal)
+
+        asking = [each for each in purchases if any(line.offer_id in watched for line in each.goods)]
+        await asyncio.gather(*(admit(each) for each in asking))
+
+    async def _begin(self, purchases: list[Purchase]) -> None:
+        for purchase, begun in zip(purchases, await self._begin_many(purchases), strict=True):
+            if begun:
+                purchase.fence = 1
+            else:
+                purchase.go_on(self._taken)
+
+    @set_verb()
+    async def _begin_many(self, purchases: list[Purchase]) -> list[bool]:
+        asks = [
+            (
+                each.checkout_id,
+                each.order.user_id,
+                each.wanted.key,
+                each.wanted.fingerprint,
+                each.order.cart_id,
+                codec.inner_text(each.record),
+                each.order.placed_at,
+                each.flash_pass,
+            )
+            for each in purchases
+        ]
+        rows = await self._db.fetch(queries.begin_many, *sql.columns(asks), self._saga.lease)
+        begun = {row[0] for row in rows}
+        return [each.checkout_id in begun for each in purchases]
+
+    async def _not_begun(self, purchase: Purchase, refusal: Refusal) -> CheckoutAnswer:
+        """Refuse what has not begun; where its key has a purchase already, that one's answer counts."""
+        wanted = purchase.wanted
+        if isinstance(refusal, Overloaded):
+            raise refusal
+        if existing := await self._existing(wanted.caller.user_id, wanted.key):
+            return await self._again(existing, wanted.fingerprint)
+        raise refusal
+
+    async def _taken(self, purchase: Purchase) -> CheckoutAnswer:
+        """Say what became of the purchase that has this key or this cart."""
+        wanted = purchase.wanted
+        if self.gate is not None and purchase.flash_pass is not None:
+            await self.gate.give_back(purchase.flash_pass, purchase.checkout_id)
+        if existing := await self._existing(wanted.caller.user_id, wanted.key):
+            return await self._again(existing, wanted.fingerprint)
+        return await self._cart_is_taken(purchase.record)
 
     async def challenge(self, ticket: str, outcome: ChallengeOutcome) -> CheckoutAnswer:
         """Take in what the shopper told their bank; the purchase goes on from there."""
@@ -183,44 +216,46 @@ class Purchases:
                 return answer
             raise CheckoutInProgress
         record = codec.decode(existing["record"], PendingOrder)
-        return await self._carry_out(record, taken["fence"], taken["direction"], decided(taken["reason"]))
+        purchase = Purchase.standing(record, taken["fence"], taken["direction"], decided(taken["reason"]))
+        return await self._patiently(self._saga.carry_out, purchase)
 
-    async def _carry_out(
-        self,
-        record: PendingOrder,
-        fence: int,
-        direction: str | None = None,
-        reason: Refused | None = None,
+    async def _patiently(
+        self, work: Callable[[Purchase], Awaitable[CheckoutAnswer]], purchase: Purchase
     ) -> CheckoutAnswer:
+        """Carry on a purchase; while a part of the shop restarts, ask again: the steps may be repeated."""
         until = asyncio.get_running_loop().time() + _PATIENCE_S
         try:
-            return await self._saga.carry_out(record, fence, direction, reason)
+            return await work(purchase)
         except Overloaded:
-            pass  # a part of the shop restarts: have patience, the steps may be asked again
+            if not purchase.fence:
+                raise
         except CheckoutInProgress:
-            if answer := await self._stored(record.order.checkout_id):
+            if purchase.fence and (answer := await self._stored(purchase.checkout_id)):
                 return answer
             raise
         left = until - asyncio.get_running_loop().time()
         if left > 0:  # else a provider that hangs has used it up: recovery goes on, the shopper looks again
             try:
-                return await patiently(lambda: self._take_up(record, fence), left)
+                return await patiently(lambda: self._take_up(purchase), left)
             except Overloaded:
                 pass
-        return self._saga.answer(Pending(record.order.order_id))
+        return self._saga.answer(Pending(purchase.order.order_id))
 
-    async def _take_up(self, record: PendingOrder, fence: int) -> CheckoutAnswer:
+    async def _take_up(self, purchase: Purchase) -> CheckoutAnswer:
         """Go on where we stopped. The database is asked where, for the answer to our last step may have been
         lost."""
         try:
-            if answer := await self._stored(record.order.checkout_id):
+            if answer := await self._stored(purchase.checkout_id):
                 return answer
-            row = await self._db.fetchrow(queries.by_id, record.order.checkout_id)
+            row = await self._db.fetchrow(queries.by_id, purchase.checkout_id)
         except AWAY as error:
             raise Overloaded from error
-        if row is None or row["fence"] != fence:
+        if row is None or row["fence"] != purchase.fence:
             raise CheckoutInProgress
-        return await self._saga.carry_out(record, fence, row["direction"], decided(row["reason"]))
+        standing = Purchase.standing(
+            purchase.record, purchase.fence, row["direction"], decided(row["reason"])
+        )
+        return await self._saga.carry_out(standing)
 
     async def _stored(self, checkout_id: CheckoutId) -> CheckoutAnswer | None:
         row = await self._db.fetchrow(queries.answer, checkout_id)
@@ -234,18 +269,12 @@ class Purchases:
         if other and other["confirmed"]:
             bought = codec.decode(other["record"], PendingOrder).order
             lines = [Line(line.offer_id, line.quantity) for line in bought.lines]
-            await self._cart.spend(order.user_id, order.cart_id, lines)
+            await self._cart.spend_many([Spent(order.user_id, order.cart_id, lines)])
             raise CartEmpty("What was in this cart has been bought already.")
         raise CheckoutInProgress
 
     async def _existing(self, user_id: UserId, key: str) -> Any:
         return await self._db.fetchrow(queries.by_key, user_id, key)
-
-    async def _begin_many(self, asks: list[_Begin]) -> list[bool | Exception]:
-        begun = {
-            row[0] for row in await self._db.fetch(queries.begin_many, *sql.columns(asks), self._saga.lease)
-        }
-        return [ask.checkout_id in begun for ask in asks]
 
 
 async def patiently(step: Callable[[], Awaitable[T]], seconds: float) -> T:

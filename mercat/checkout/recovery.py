@@ -10,6 +10,7 @@ import structlog
 from mercat import ids
 from mercat.checkout.messages import CheckoutInProgress, PendingOrder, Refused
 from mercat.checkout.parked import TRIES_MAX
+from mercat.checkout.purchase import Purchase
 from mercat.checkout.saga import Saga, decided
 from mercat.kit import clock, codec, metrics, sql
 from mercat.kit.refusals import Overloaded
@@ -58,7 +59,8 @@ class Recovery:
         record = codec.decode(row["record"], PendingOrder)
         metrics.checkouts_recovered.inc()
         try:
-            await self._bring_to_an_end(record, row)
+            purchase = Purchase.standing(record, row["fence"], row["direction"], decided(row["reason"]))
+            await self._bring_to_an_end(purchase, row)
         except (CheckoutInProgress, Overloaded):
             return  # its lease lapses again, and the next round sees to it
         except Exception as error:
@@ -66,24 +68,23 @@ class Recovery:
             if row["tries"] >= TRIES_MAX:
                 await self._db.execute(queries.park, row["checkout_id"], row["fence"], repr(error)[:1_000])
 
-    async def _bring_to_an_end(self, record: PendingOrder, row: Any) -> None:
+    async def _bring_to_an_end(self, purchase: Purchase, row: Any) -> None:
         late = clock.now() - row["begun_at"] > self._decide_within
         if row["direction"] == "forward" and late:
-            await self._forward_or_give_up(record, row["fence"])
+            await self._forward_or_give_up(purchase)
         elif row["direction"] is None and row["waits_until"]:
             declined = PaymentDeclined("The payment was not confirmed in time.", reason="not_confirmed")
-            await self._saga.turn(record, row["fence"], Refused.by(declined))
+            await self._saga.turn(purchase, Refused.by(declined))
         elif row["direction"] is None and late:
-            await self._saga.turn(record, row["fence"], Refused.by(PaymentUnavailable()))
+            await self._saga.turn(purchase, Refused.by(PaymentUnavailable()))
         else:
-            reason = decided(row["reason"])
-            await self._saga.carry_out(record, row["fence"], row["direction"], reason)
+            await self._saga.carry_out(purchase)
 
-    async def _forward_or_give_up(self, record: PendingOrder, fence: int) -> None:
+    async def _forward_or_give_up(self, purchase: Purchase) -> None:
         """Place an order that is paid. Where it cannot be placed after a minute, it is refused for good, and
         then all is undone."""
         try:
-            await self._saga.forward(record, fence)
+            await self._saga.carry_out(purchase)
         except Overloaded:
-            await self._orders.refuse(record.order)
-            await self._saga.forward(record, fence)
+            await self._orders.refuse(purchase.order)
+            await self._saga.carry_out(purchase)

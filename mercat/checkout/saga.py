@@ -1,4 +1,4 @@
-"""The purchase, as the business says it. The rules that make a crash harmless:
+"""The purchase, as the business says it, for many at once. The rules that make a crash harmless:
 
 - `begin` committed all that is needed here: no step reads a cart, a price or the catalogue.
 - Every step answers a second asking as it did the first. Refusals are answers too.
@@ -6,12 +6,14 @@
 - A shopper is told only what a commit already says.
 """
 
+import asyncio
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import asyncpg
 import msgspec
 
+from mercat.cart import Spent
 from mercat.checkout.messages import (
     CheckoutAnswer,
     CheckoutInProgress,
@@ -23,39 +25,26 @@ from mercat.checkout.messages import (
     Refused,
 )
 from mercat.checkout.neighbours import Neighbours
-from mercat.ids import CheckoutId
-from mercat.inventory import Line, OutOfStock
+from mercat.checkout.purchase import Purchase
+from mercat.inventory import Hold, OutOfStock, Short
 from mercat.kit import clock, codec, metrics, sql
-from mercat.kit.batching import Coalescer
-from mercat.orders import OrderRefused
+from mercat.kit.batching import Sets, set_verb, through
+from mercat.kit.refusals import NotFound, Refusal
+from mercat.orders import NewOrder
 from mercat.payments import Charge, NextAction, PaymentDeclined, PaymentUnavailable
 from mercat.settings import Settings
 
 queries = sql.load("mercat.checkout")
-
-
-class Decision(NamedTuple):
-    """A direction, by whoever holds the fence; `reason` is the refusal that is answered after undoing."""
-
-    checkout_id: int
-    fence: int
-    direction: str
-    reason: str | None
-
-
-class Ending(NamedTuple):
-    """A final answer as it is stored: how it is presented, and the refusal, if it is one."""
-
-    checkout_id: int
-    fence: int
-    status: int
-    body: bytes
-    refusal: str | None
-    at: datetime
+Decision = tuple[int, int, str, str | None]
+"""A checkout, its fence, the direction, and the refusal that is answered after undoing."""
+Ending = tuple[int, int, int, bytes, str | None, datetime]
+"""A checkout, its fence, the final answer as it is presented, the refusal if it is one, and when."""
+_UNDOING_AT_ONCE = 20
+"""Sets: more than of those that buy, for a void may wait for its bank."""
 
 
 class Saga:
-    """Carries a purchase out, forward or back; each step may be asked again at any time."""
+    """Carries purchases out, forward or back; each step may be asked again at any time."""
 
     def __init__(
         self, db: asyncpg.Pool, neighbours: Neighbours, settings: Settings, present: Present
@@ -68,130 +57,184 @@ class Saga:
         self._settings = settings
         self._present = present
         self.lease = timedelta(seconds=settings.lease_s)
-        self._decide: Coalescer[Decision, bool] = Coalescer(self._decide_many)
-        self._finish: Coalescer[Ending, bool] = Coalescer(self._finish_many)
+        self._buying: Sets[Purchase] = Sets(self.buy, at_once=settings.purchase_sets)
+        self._undoing: Sets[Purchase] = Sets(self.undo, at_once=_UNDOING_AT_ONCE)
 
-    async def carry_out(
-        self,
-        record: PendingOrder,
-        fence: int,
-        direction: str | None = None,
-        reason: Refused | None = None,
-    ) -> CheckoutAnswer:
-        """Run a checkout from the top, for whoever holds its lease under `fence`. CheckoutInProgress where
-        somebody else has the lease by now."""
-        if direction == "forward":
-            return await self.forward(record, fence)
-        if direction == "undo":
-            return await self._undo(record, fence, reason or Refused.by(PaymentUnavailable()))
-        try:
-            await self._reserve(record)
-            next_action = await self._charge(record)
-        except (OutOfStock, PaymentDeclined, PaymentUnavailable) as refusal:
-            return await self.turn(record, fence, Refused.by(refusal))
-        if next_action:
-            return await self._wait(record, fence, next_action)
-        await self._direct(record.order.checkout_id, fence, "forward", None)
-        return await self.forward(record, fence)
+    async def buy(self, purchases: list[Purchase]) -> None:
+        """Carry purchases out from where they stand, each step once for all of them.
 
-    async def forward(self, record: PendingOrder, fence: int) -> CheckoutAnswer:
-        """Place the order of a checkout that was decided forward, and end it."""
-        order = record.order
-        try:
-            await self._orders.create(order)
-        except OrderRefused:  # given up for good, so the money goes back
-            reason = Refused.by(
-                PaymentUnavailable("Your order could not be stored, so your money was given back.")
-            )
-            if not await self._db.fetchval(queries.turn_back, order.checkout_id, fence, codec.text(reason)):
-                raise CheckoutInProgress from None
-            return await self._undo(record, fence, reason)
-        await self._inventory.confirm(order.checkout_id)
-        lines = [Line(line.offer_id, line.quantity) for line in order.lines]
-        await self._cart.spend(order.user_id, order.cart_id, lines)
-        return await self._end(order.checkout_id, fence, confirmed(record))
+        Who is refused, has to see a bank, hangs or was asked before leaves and goes on alone."""
+        await through([each for each in purchases if not each.paid], self._reserve, self._charge)
+        await through(purchases, self._decide, self._create, self._hand_over, self._finish)
 
-    async def turn(self, record: PendingOrder, fence: int, reason: Refused) -> CheckoutAnswer:
+    async def undo(self, purchases: list[Purchase]) -> None:
+        """Undo purchases that are refused: give money and goods back, and say why."""
+        await through(purchases, self._decide, self._void, self._release, self._finish)
+
+    async def carry_out(self, purchase: Purchase) -> CheckoutAnswer:
+        """Carry on a purchase that goes alone, from where it stands; CheckoutInProgress where somebody else
+        has its lease by now."""
+        return await (self._undoing if purchase.refusal else self._buying)(purchase)
+
+    async def turn(self, purchase: Purchase, refusal: Refused) -> CheckoutAnswer:
         """Decide to undo, and undo."""
-        await self._direct(record.order.checkout_id, fence, "undo", reason)
-        return await self._undo(record, fence, reason)
+        purchase.refusal = refusal
+        return await self.carry_out(purchase)
 
     def answer(self, outcome: CheckoutOutcome) -> CheckoutAnswer:
         """Present an outcome."""
         return CheckoutAnswer(outcome, *self._present(outcome))
 
-    async def _reserve(self, record: PendingOrder) -> None:
-        order = record.order
-        try:
-            await self._inventory.reserve(
-                order.checkout_id, [Line(line.offer_id, line.quantity) for line in order.lines]
-            )
-        except OutOfStock as short:
-            for n, line in enumerate(order.lines):
-                if line.offer_id == short.facts.get("offer_id"):
-                    facts = {**short.facts, "pointer": f"/items/{n}", "product": line.title}
-                    left = short.facts.get("available")
-                    words = f"Only {left} of {line.title} left." if left else f"{line.title} is sold out."
-                    raise OutOfStock(f"{words} Nothing was charged.", **facts) from None
-            raise
+    # -- the steps of a set
 
-    async def _charge(self, record: PendingOrder) -> NextAction | None:
-        order = record.order
-        charge = Charge(
-            checkout_id=order.checkout_id,
-            order_id=order.order_id,
-            amount=order.total,
-            currency=order.currency,
-            token=record.token,
-            sellers=record.sellers,
-            shipping=order.shipping,
-            tax=order.tax,
-            user_id=order.user_id,
+    async def _reserve(self, purchases: list[Purchase]) -> None:
+        holds = [Hold(each.checkout_id, each.goods, each.again) for each in purchases]
+        for purchase, short in zip(purchases, await self._inventory.reserve_many(holds), strict=True):
+            if short:
+                refusal = Refused.by(_out_of_stock(purchase.order, short))
+                purchase.go_on(self.turn, refusal)
+
+    async def _charge(self, purchases: list[Purchase]) -> None:
+        charges = [_charge_of(each) for each in purchases]
+        for purchase, paid in zip(purchases, await self._payments.charge_many(charges), strict=True):
+            purchase.paid = paid
+            if not paid:
+                purchase.go_on(self._charge_alone)
+
+    async def _decide(self, purchases: list[Purchase]) -> None:
+        asks: list[Decision] = [
+            (each.checkout_id, each.fence, *_direction(each.refusal)) for each in purchases
+        ]
+        _part(purchases, await self._decide_many(asks), CheckoutInProgress)
+
+    async def _create(self, purchases: list[Purchase]) -> None:
+        orders = [each.order for each in purchases]
+        for purchase, made in zip(purchases, await self._orders.create_many(orders), strict=True):
+            if not made:
+                purchase.go_on(self._turn_back)
+
+    async def _hand_over(self, purchases: list[Purchase]) -> None:
+        """Take the goods from the shelf, and beside that out of the cart."""
+        carts = [(each.order.user_id, each.order.cart_id, each.goods) for each in purchases]
+        sold, _ = await asyncio.gather(
+            self._inventory.confirm_many([each.checkout_id for each in purchases]),
+            self._cart.spend_many([Spent(*cart) for cart in carts]),
         )
-        return (await self._payments.charge(charge)).next_action
+        _part(purchases, sold, NotFound)
 
-    async def _undo(self, record: PendingOrder, fence: int, reason: Refused) -> CheckoutAnswer:
-        order = record.order
-        await self._payments.void(order.checkout_id, order.order_id)
-        await self._inventory.release(order.checkout_id)
-        return await self._end(order.checkout_id, fence, reason)
+    async def _void(self, purchases: list[Purchase]) -> None:
+        async def void(purchase: Purchase) -> None:
+            try:
+                await self._payments.void(purchase.checkout_id, purchase.order.order_id)
+            except Exception as error:  # its bank may be away: nobody else waits for that
+                purchase.fail(error)
 
-    async def _wait(self, record: PendingOrder, fence: int, next_action: NextAction) -> CheckoutAnswer:
+        await asyncio.gather(*(void(each) for each in purchases))
+
+    async def _release(self, purchases: list[Purchase]) -> None:
+        await self._inventory.release_many([each.checkout_id for each in purchases])
+
+    async def _finish(self, purchases: list[Purchase]) -> None:
+        """Store the final answers, then give them."""
+        now = clock.now()
+        answers = [self.answer(each.refusal or confirmed(each.record)) for each in purchases]
+        endings: list[Ending] = [
+            (each.checkout_id, each.fence, answer.status, answer.body, _direction(each.refusal)[1], now)
+            for each, answer in zip(purchases, answers, strict=True)
+        ]
+        _part(purchases, await self._finish_many(endings), CheckoutInProgress)
+        for purchase, answer in zip(purchases, answers, strict=True):
+            if not purchase.left:
+                purchase.answer(answer)
+                if purchase.refusal:
+                    metrics.checkouts_refused.labels(purchase.refusal.code).inc()
+
+    # -- what somebody does alone
+
+    async def _charge_alone(self, purchase: Purchase) -> CheckoutAnswer:
+        try:
+            charged = await self._payments.charge(_charge_of(purchase))
+        except (PaymentDeclined, PaymentUnavailable) as refusal:
+            return await self.turn(purchase, Refused.by(refusal))
+        if charged.next_action:
+            return await self._wait(purchase, charged.next_action)
+        purchase.paid = True
+        return await self.carry_out(purchase)
+
+    async def _wait(self, purchase: Purchase, next_action: NextAction) -> CheckoutAnswer:
         """Let go of the lease while the shopper has to act: fifteen minutes from the beginning."""
-        order = record.order
+        order = purchase.order
         until = order.placed_at + timedelta(seconds=self._settings.reservation_s)
-        await self._db.fetchval(queries.wait, order.checkout_id, fence, until, clock.now())
+        await self._db.fetchval(queries.wait, order.checkout_id, purchase.fence, until, clock.now())
         url = next_action.url
         if url.startswith("/"):  # a page of ours; a bank's has its whole address
             url = self._settings.link(url)
         return self.answer(Pending(order.order_id, NextAction(next_action.type, url)))
 
-    async def _direct(
-        self, checkout_id: CheckoutId, fence: int, direction: str, reason: Refused | None
-    ) -> None:
-        text = codec.text(reason) if reason else None
-        if not await self._decide(Decision(checkout_id, fence, direction, text)):
-            raise CheckoutInProgress  # somebody else holds the fence now, and will answer
-
-    async def _end(self, checkout_id: CheckoutId, fence: int, outcome: Confirmed | Refused) -> CheckoutAnswer:
-        answer = self.answer(outcome)
-        refusal = codec.text(outcome) if isinstance(outcome, Refused) else None
-        ending = Ending(checkout_id, fence, answer.status, answer.body, refusal, clock.now())
-        if not await self._finish(ending):
+    async def _turn_back(self, purchase: Purchase) -> CheckoutAnswer:
+        """Undo what was decided forward: its order was given up for good, so the money goes back."""
+        words = "Your order could not be stored, so your money was given back."
+        refusal = Refused.by(PaymentUnavailable(words))
+        reason = codec.text(refusal)
+        if not await self._db.fetchval(queries.turn_back, purchase.checkout_id, purchase.fence, reason):
             raise CheckoutInProgress
-        if isinstance(outcome, Refused):
-            metrics.checkouts_refused.labels(outcome.code).inc()
-        return answer
+        return await self.turn(purchase, refusal)
 
-    async def _decide_many(self, asks: list[Decision]) -> list[bool | Exception]:
+    # A set may hold who has the lease of a checkout, and who lost it.
+
+    @set_verb()
+    async def _decide_many(self, asks: list[Decision]) -> list[bool]:
         rows = await self._db.fetch(queries.decide_many, *sql.columns(asks))
-        written = {(row[0], row[1]) for row in rows}  # a batch may hold who has the lease, and who lost it
-        return [(ask.checkout_id, ask.fence) in written for ask in asks]
+        decided = {(row[0], row[1]) for row in rows}
+        return [ask[:2] in decided for ask in asks]
 
-    async def _finish_many(self, asks: list[Ending]) -> list[bool | Exception]:
-        rows = await self._db.fetch(queries.finish_many, *sql.columns(asks))
+    @set_verb()
+    async def _finish_many(self, endings: list[Ending]) -> list[bool]:
+        rows = await self._db.fetch(queries.finish_many, *sql.columns(endings))
         ended = {(row[0], row[1]) for row in rows}
-        return [(ask.checkout_id, ask.fence) in ended for ask in asks]
+        return [ending[:2] in ended for ending in endings]
+
+
+def _part(purchases: list[Purchase], went_well: list[bool], otherwise: type[Refusal]) -> None:
+    """Let those leave of whom a step was not true: somebody else has their lease, and will answer."""
+    for purchase, well in zip(purchases, went_well, strict=True):
+        if not well:
+            purchase.fail(otherwise())
+
+
+def _direction(refusal: Refused | None) -> tuple[str, str | None]:
+    return ("undo", codec.text(refusal)) if refusal else ("forward", None)
+
+
+def _charge_of(purchase: Purchase) -> Charge:
+    order = purchase.order
+    return Charge(
+        checkout_id=order.checkout_id,
+        order_id=order.order_id,
+        amount=order.total,
+        currency=order.currency,
+        token=purchase.record.token,
+        sellers=purchase.record.sellers,
+        shipping=order.shipping,
+        tax=order.tax,
+        user_id=order.user_id,
+        again=purchase.again,
+    )
+
+
+def _out_of_stock(order: NewOrder, short: Short) -> OutOfStock:
+    for n, line in enumerate(order.lines):
+        if line.offer_id == short.offer_id:
+            left = short.available
+            words = f"Only {left} of {line.title} left." if left else f"{line.title} is sold out."
+            return OutOfStock(
+                f"{words} Nothing was charged.",
+                offer_id=short.offer_id,
+                available=left,
+                pointer=f"/items/{n}",
+                product=line.title,
+            )
+    return OutOfStock("It is sold out.", offer_id=short.offer_id, available=short.available)
 
 
 def confirmed(record: PendingOrder) -> Confirmed:

@@ -27,7 +27,7 @@ class Checkout:
         self.saga = Saga(db, neighbours, settings, present)
         self.recovery = Recovery(db, self.saga, neighbours.orders, settings)
         cards = SavedCards(neighbours)
-        self.purchases = Purchases(db, self.preparation, self.saga, cards, neighbours)
+        self.purchases = Purchases(db, self.preparation, self.saga, cards, neighbours, settings)
         self.past = PastPurchases(db, present)
         self.webhooks = PaymentWebhooks(neighbours.payments, self.purchases)
         self.aftercare = Aftercare(db, neighbours, settings)

@@ -36,6 +36,15 @@ def serve(
     only: Annotated[
         str, typer.Option(metavar="SERVICE,…", help="Run only these services here; the others are elsewhere.")
     ] = "",
+    probe_port: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=65535,
+            envvar="MERCAT_PROBE_PORT",
+            help="Where the supervisor itself answers /health and /ready (0: nowhere).",
+        ),
+    ] = 0,
 ) -> None:
     """Open the shop: PostgreSQL, Valkey, the web workers and the one in the back. Ctrl-C closes it."""
     from mercat.payments import declaration  # only who opens the shop waits for it
@@ -43,7 +52,7 @@ def serve(
     declaration(settings.load())
     if only:
         _check_services(only)
-    ServeOptions(str(data), host, port, workers, only, demo).carry_out()
+    ServeOptions(str(data), host, port, workers, only, demo, probe_port).carry_out()
 
 
 def _check_services(only: str) -> None:

@@ -21,6 +21,7 @@ class ServeOptions:
     workers: int
     only: str = ""
     demo: bool = False
+    probe_port: int = 0
 
     def carry_out(self) -> NoReturn:
         """Replace the process that asks."""
@@ -33,7 +34,10 @@ def serve(options: ServeOptions) -> int:
     if options.demo:
         more["MERCAT_DEV_PAGES"] = "true"
     worker = (sys.executable, "-m", "mercat.cli.work")
-    workers = [Program(f"web worker {n}", (*worker, "web"), more) for n in range(1, options.workers + 1)]
+    sells = not options.only
+    workers = [
+        Program(f"web worker {n}", (*worker, "web"), more, sells) for n in range(1, options.workers + 1)
+    ]
     workers.append(Program("back worker", (*worker, "back"), more))
     before = [Program("migration", (sys.executable, "-m", "mercat", "migrate", "--quiet"))]
     if options.demo:
@@ -44,6 +48,7 @@ def serve(options: ServeOptions) -> int:
         before=before,
         host=options.host,
         port=options.port,
+        probe_port=options.probe_port,
         opened=lambda shop: welcome(shop, options.demo),
     ).run()
 

@@ -8,6 +8,7 @@ import signal
 import sys
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import uvloop
@@ -15,10 +16,15 @@ import uvloop
 if TYPE_CHECKING:
     from granian.server.embed import Server
 
+    from mercat.kit.host import Duty
+    from mercat.shop import Shop
+
 _NICENESS = 5
 """Of the back process: shoppers come first on a full machine, and its batches grow instead."""
 _CONNECTIONS_MAX = 16_384
 """Of a worker, as far as the system gives it files: an idle one costs little, and must keep nobody out."""
+_SETTLES_S = 10
+_COMPLAINS_EVERY_S = 60
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -50,6 +56,7 @@ async def _web(stop: asyncio.Event) -> None:
     from mercat import settings
     from mercat.app import build_shop, internal_app, public_app
     from mercat.embedded import ready
+    from mercat.kit.host import for_ever
 
     told = settings.load()
     async with AsyncExitStack() as stack:
@@ -59,7 +66,10 @@ async def _web(stop: asyncio.Event) -> None:
         server = public_server(app, told.host, told.port)
         serving = asyncio.create_task(server.serve())
         _collect_seldom()
-        ready()
+        if told.only():
+            ready()
+        else:
+            shop.host.start(for_ever("readiness", _readiness_of(shop)))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
         if not serving.done():
@@ -68,6 +78,30 @@ async def _web(stop: asyncio.Event) -> None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(8):
                     await serving
+
+
+def _readiness_of(shop: "Shop") -> "Duty":
+    """Make the duty of telling the supervisor, each second, whether the shop can sell."""
+    import structlog
+
+    from mercat.app import ready
+    from mercat.embedded import Readiness
+
+    readiness = Readiness()
+    log = structlog.get_logger("mercat.readiness")
+    silent_until = monotonic() + _SETTLES_S
+
+    async def tell() -> None:
+        nonlocal silent_until
+        parts = await ready(shop)
+        can = all(parts.values())
+        readiness.tell(can)
+        if not can and monotonic() > silent_until:
+            silent_until = monotonic() + _COMPLAINS_EVERY_S
+            log.warning("the shop cannot sell", away=[name for name, well in parts.items() if not well])
+        await asyncio.sleep(1 if can else 0.2)
+
+    return tell
 
 
 async def _back(stop: asyncio.Event) -> None:

@@ -4,19 +4,20 @@ Home("data").running()                      the shop that runs there, or None
 with connected(Home("data")) as shop: …     that shop, else engines for as long as the block runs
 with temporary() as home, engines(home) …   engines that leave nothing behind, for tests and benchmarks
 Supervisor(home, [Program(…), …]).run()     a whole shop until somebody stops it
-ready()                                     what a worker says to its supervisor
+ready(), Readiness()                        what a worker says to its supervisor, once or again and again
 """
 
 from mercat.embedded.engines import connected, engines
 from mercat.embedded.home import Connection, Home, Trouble, temporary
 from mercat.embedded.postgres import programs
-from mercat.embedded.readiness import ready
+from mercat.embedded.readiness import Readiness, ready
 from mercat.embedded.supervisor import Program, Supervisor
 
 __all__ = [
     "Connection",
     "Home",
     "Program",
+    "Readiness",
     "Supervisor",
     "Trouble",
     "connected",

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from mercat.embedded.processes import wait_until
+from mercat.embedded.processes import Process, wait_until
 
 OWNER = "mercat"
 """The database, and the role that owns it (a superuser; services have roles of their own)."""
@@ -225,7 +225,9 @@ class Home:
             os.close(descriptor)
         known = read_json(self._address)
         known.pop("postgres_dsn", None)
-        return Connection(secret_key=self.key, **known) if known else None
+        if not known or not Process.of(known["supervisor"]):
+            return None  # whoever has the lock now has not yet removed what a killed one left
+        return Connection(secret_key=self.key, **known)
 
     def announce(self, connection: Connection) -> None:
         """From now on other commands find the shop."""

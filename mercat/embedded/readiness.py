@@ -4,11 +4,33 @@ import contextlib
 import os
 
 READY = "MERCAT_READY_FD"
+CAN, CANNOT = b"1", b"0"
+
+
+class Readiness:
+    """Whether this process can do its work, as often as it says so."""
+
+    def __init__(self) -> None:
+        descriptor = os.environ.pop(READY, "")
+        self._pipe = int(descriptor) if descriptor else None
+        if self._pipe is not None:
+            os.set_blocking(self._pipe, False)  # a supervisor that does not listen holds nobody up
+
+    def tell(self, can: bool) -> None:
+        """Say whether this process can do its work now."""
+        if self._pipe is not None:
+            with contextlib.suppress(OSError):
+                os.write(self._pipe, CAN if can else CANNOT)
+
+    def close(self) -> None:
+        """Say no more; what was said last stays."""
+        if self._pipe is not None:
+            os.close(self._pipe)
+            self._pipe = None
 
 
 def ready() -> None:
     """Call once, when this process can do its work."""
-    descriptor = os.environ.pop(READY, "")
-    if descriptor:
-        with contextlib.suppress(OSError), open(int(descriptor), "wb", buffering=0) as supervisor:
-            supervisor.write(b"ready\n")
+    readiness = Readiness()
+    readiness.tell(True)
+    readiness.close()

@@ -21,8 +21,9 @@ from mercat.embedded.engine import Engine
 from mercat.embedded.engines import Engines
 from mercat.embedded.home import Connection, Home, Trouble, environment_for
 from mercat.embedded.postgres import strays
+from mercat.embedded.probes import Probes, ShopState
 from mercat.embedded.processes import dying_with_us
-from mercat.embedded.readiness import READY
+from mercat.embedded.readiness import CAN, READY
 
 DRAIN_S = 10
 _FIRST_DELAY_S, _LAST_DELAY_S = 0.2, 4.0
@@ -30,6 +31,8 @@ _SETTLED_S = 10
 _ALARM_DEATHS, _ALARM_S = 10, 60
 _HOPELESS_STARTS = 3
 _LOG_CHECK_S = 60
+_SILENCE_MAX_S = 5
+"""A worker tells each second whether it can sell; one that is silent for longer cannot."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Program:
     name: str
     argv: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    sells: bool = False
+    """Whether it answers requests, and says again and again whether the shop can sell."""
 
 
 class _Stop(Exception):
@@ -54,11 +59,12 @@ class Worker:
         self.name = self.title = program.name
         self.process: subprocess.Popen[bytes] | None = None
         self.pipe: int | None = None
-        self._was_ready = False
+        self._was_ready = self._can = False
+        self._heard_at = 0.0
 
     def start(self) -> None:
         self.close()
-        self._was_ready = False
+        self._was_ready = self._can = False
         self.pipe, writer = os.pipe()
         os.set_blocking(self.pipe, False)
         try:
@@ -76,11 +82,20 @@ class Worker:
             os.close(writer)
 
     def ready(self) -> bool:
-        if not self._was_ready and self.pipe is not None:
+        """Say whether it has been able to do its work once, by what it has told since."""
+        if self.pipe is not None:
             with contextlib.suppress(BlockingIOError):
-                self._was_ready = bool(os.read(self.pipe, 64))
-                self.close()
+                if told := os.read(self.pipe, 4_096):
+                    self._can, self._heard_at = told.endswith(CAN), time.monotonic()
+                    self._was_ready = self._was_ready or CAN in told
+                else:
+                    self.close()
         return self._was_ready
+
+    @property
+    def can_sell(self) -> bool:
+        """Whether it said a moment ago that the shop can sell."""
+        return self._can and time.monotonic() - self._heard_at < _SILENCE_MAX_S
 
     def ask_to_stop(self, hurry: bool = False) -> None:
         if self.process and self.process.poll() is None:
@@ -159,7 +174,7 @@ class Supervisor:
     `opened` is called when every worker is ready; `say` gets one line for each thing that happens.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  - a whole shop, by name
         self,
         home: Home,
         workers: Sequence[Program],
@@ -167,6 +182,7 @@ class Supervisor:
         before: Sequence[Program] = (),
         host: str = "",
         port: int = 0,
+        probe_port: int = 0,
         opened: Callable[[Connection], None] = lambda _: None,
         say: Callable[[str], None] = _print,
         settings: Mapping[str, str] | None = None,
@@ -174,7 +190,7 @@ class Supervisor:
         self.home = home
         self.programs = workers
         self.before = before
-        self.host, self.port = host, port
+        self.host, self.port, self.probe_port = host, port, probe_port
         self.opened, self.say = opened, say
         self.engines = Engines(home, settings)
         self._engines = [Child(engine) for engine in self.engines.all]
@@ -185,8 +201,9 @@ class Supervisor:
     def run(self) -> int:
         try:
             with self._signals(), self.home.lock("mercat serve"):
-                if self.port:
-                    check_port(self.host, self.port)
+                for port in filter(None, (self.port, self.probe_port)):
+                    check_port(self.host, port)
+                probes = Probes(self.host, self.probe_port, self.state) if self.probe_port else None
                 try:
                     self._open()
                     while True:
@@ -196,12 +213,23 @@ class Supervisor:
                     self.say("Stopping …")
                 finally:
                     self._close()
+                    probes.close() if probes else None
         except _Stop:
             return 0
         except Trouble as trouble:
             self.say(str(trouble))
             return 1
         return 0
+
+    def state(self) -> ShopState:
+        """Count the workers that answer requests."""
+        running = [
+            child.what
+            for child in self._workers
+            if isinstance(child.what, Worker) and child.what.program.sells and child.alive and child.was_ready
+        ]
+        expected = sum(program.sells for program in self.programs)
+        return ShopState(expected, len(running), sum(worker.can_sell for worker in running))
 
     # Opening
 
@@ -272,7 +300,7 @@ class Supervisor:
                 self._tell(child, how, now)
             if child.due is not None and child.due <= now:
                 self._start_again(child, now)
-            elif child.alive and not child.was_ready and isinstance(child.what, Worker):
+            elif child.alive and isinstance(child.what, Worker):
                 child.was_ready = child.what.ready()
 
     def _start_again(self, child: Child, now: float) -> None:
@@ -310,7 +338,10 @@ class Supervisor:
         pipes = [
             child.what.pipe
             for child in self._workers
-            if isinstance(child.what, Worker) and child.what.pipe is not None and child.alive
+            if not self._closing
+            and isinstance(child.what, Worker)
+            and child.what.pipe is not None
+            and child.alive
         ]
         awake, _, _ = select.select([self._bell, *pipes], [], [], seconds)
         if self._bell in awake:

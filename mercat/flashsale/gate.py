@@ -1,5 +1,6 @@
 """What checkout asks before it begins, in every process that sells."""
 
+from collections.abc import Collection
 from contextlib import suppress
 from hashlib import sha256
 
@@ -22,6 +23,10 @@ class CheckoutGate:
     def __init__(self, sales: FlashSales) -> None:
         self._sales = sales
         self._offers = Snapshot(self._sale_offers, _FRESH_S, waits_s=_STALE_S, keeps_s=_STALE_S)
+
+    async def watched(self) -> Collection[OfferId]:
+        """Answer the offers that are sold in sales alone."""
+        return await self._offers.get()
 
     async def admit(self, order: NewOrder, card: str, flash_pass: str | None) -> str | None:
         """Answer the name of the pass that is used, if one is needed; raise NotAdmitted."""

@@ -5,7 +5,17 @@ twice for a checkout gives the answer it got first; `release` before a late `res
 """
 
 from mercat.inventory.api import API
-from mercat.inventory.messages import Line, OutOfStock, Stock, StockCount, StockQuantity
+from mercat.inventory.messages import Hold, Line, OutOfStock, Short, Stock, StockCount, StockQuantity
 from mercat.inventory.service import Inventory
 
-__all__ = ["API", "Inventory", "Line", "OutOfStock", "Stock", "StockCount", "StockQuantity"]
+__all__ = [
+    "API",
+    "Hold",
+    "Inventory",
+    "Line",
+    "OutOfStock",
+    "Short",
+    "Stock",
+    "StockCount",
+    "StockQuantity",
+]

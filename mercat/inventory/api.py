@@ -5,9 +5,9 @@ from mercat.kit.rpc import Route
 
 API = [
     Route("POST", "/stock", Inventory.stock),
-    Route("POST", "/reservations/{checkout_id}", Inventory.reserve),
-    Route("POST", "/reservations/{checkout_id}/confirm", Inventory.confirm),
-    Route("DELETE", "/reservations/{checkout_id}", Inventory.release),
+    Route("POST", "/reservations", Inventory.reserve_many),
+    Route("POST", "/reservations/confirmed", Inventory.confirm_many),
+    Route("POST", "/reservations/released", Inventory.release_many),
     Route("POST", "/received/{reference:path}", Inventory.receive),
     Route("POST", "/returned/{reference:path}", Inventory.put_back),
     Route("PUT", "/sellers/{seller_id}/stock/{offer_id}", Inventory.count),

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from mercat.events import StockQuantity
-from mercat.ids import OfferId
+from mercat.ids import CheckoutId, OfferId
 from mercat.kit.refusals import Conflict
 
 
@@ -12,6 +12,21 @@ class Line(Struct, frozen=True):
 
     offer_id: OfferId
     quantity: int
+
+
+class Hold(Struct, frozen=True):
+    """What a checkout wants held: every line, or none. `again`: it may have been asked before."""
+
+    checkout_id: CheckoutId
+    lines: list[Line]
+    again: bool = False
+
+
+class Short(Struct, frozen=True):
+    """The first line that could not be held, and what is left of it."""
+
+    offer_id: OfferId
+    available: int
 
 
 class Stock(Struct, frozen=True):

@@ -2,25 +2,22 @@
 
 import json
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from mercat import ids
 from mercat.events import OffersListed
 from mercat.ids import CheckoutId, OfferId, SellerId
-from mercat.inventory.messages import Line, OutOfStock, Stock, StockCount
+from mercat.inventory.messages import Hold, Line, Short, Stock, StockCount
 from mercat.inventory.rules import ReservationAsk, Share, ShelfKey, share_out
-from mercat.kit import clock, sql
-from mercat.kit.batching import Coalescer
+from mercat.kit import sql
+from mercat.kit.batching import Coalescer, set_verb
 from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound, Overloaded, Stale
 
 queries = sql.load("mercat.inventory")
 _ROUNDS_MAX = 100
-_FRESH = timedelta(seconds=2)
 
 
 class Inventory:
@@ -28,11 +25,6 @@ class Inventory:
 
     def __init__(self, db: asyncpg.Pool) -> None:
         self._db = db
-        self._reserve: Coalescer[ReservationAsk, None] = Coalescer(
-            self._reserve_many, batch_max=1_000, weigh=lambda ask: len(ask.lines)
-        )
-        self._confirm: Coalescer[int, str] = Coalescer(self._confirm_many)
-        self._release: Coalescer[int, None] = Coalescer(self._release_many)
         self._stock: Coalescer[Sequence[OfferId], dict[OfferId, Stock]] = Coalescer(
             self._stock_many, batch_max=2_000, weigh=len
         )
@@ -41,21 +33,32 @@ class Inventory:
         """Answer what stands on the shelf now; offers without one are left out."""
         return await self._stock(offer_ids)
 
-    async def reserve(self, checkout_id: CheckoutId, lines: list[Line]) -> None:
-        """Hold every line for this checkout, or none and raise OutOfStock(offer_id, available)."""
-        wanted: dict[int, int] = {}
-        for line in lines:
-            wanted[line.offer_id] = wanted.get(line.offer_id, 0) + line.quantity
-        await self._reserve(ReservationAsk(checkout_id, tuple(wanted.items())))
+    @set_verb(weigh=lambda hold: len(hold.lines))
+    async def reserve_many(self, holds: list[Hold]) -> list[Short | None]:
+        """Hold every line of each checkout, or none of it and answer what it is short of."""
+        asks = [_ask(hold) for hold in holds]
+        again = [hold.checkout_id for hold in holds if hold.again]
+        answers = await self._answers(again) if again else {}
+        waiting = [ask for ask in asks if ask.checkout_id not in answers]
+        for _ in range(_ROUNDS_MAX):
+            if not waiting:
+                return [answers[ask.checkout_id] for ask in asks]
+            answers |= await self._round(waiting)
+            waiting = [ask for ask in waiting if ask.checkout_id not in answers]
+        raise Overloaded
 
-    async def confirm(self, checkout_id: CheckoutId) -> None:
-        """Sell what was held: it leaves the shelf. NotFound if nothing was held for this checkout."""
-        if await self._confirm(checkout_id) != "sold":
-            raise NotFound("Nothing is held for this checkout.")
+    @set_verb()
+    async def confirm_many(self, checkout_ids: list[CheckoutId]) -> list[bool]:
+        """Sell what was held for each: it leaves the shelf. False where nothing was held."""
+        rows = await self._db.fetch(queries.confirm, checkout_ids)
+        sold = {row[0] for row in rows if row[1] == "sold"}
+        return [checkout_id in sold for checkout_id in checkout_ids]
 
-    async def release(self, checkout_id: CheckoutId) -> None:
-        """Free what is held; a reserve that comes later is refused. What was sold stays sold."""
-        await self._release(checkout_id)
+    @set_verb()
+    async def release_many(self, checkout_ids: list[CheckoutId]) -> list[None]:
+        """Free what is held for each; a reserve that comes later is refused. What was sold stays sold."""
+        await self._db.execute(queries.release, checkout_ids)
+        return [None] * len(checkout_ids)
 
     async def receive(self, reference: str, items: list[Line], seller_id: SellerId | None = None) -> None:
         """Take goods in, once a reference."""
@@ -97,20 +100,7 @@ class Inventory:
         """List the shelves of these offers that belong to this seller."""
         return [_stock(row) for row in await self._db.fetch(queries.owned, offer_ids, seller_id)]
 
-    async def _reserve_many(self, asks: list[ReservationAsk]) -> list[Exception | None]:
-        answers: dict[int, Exception | None] = {}
-        fresh = ids.first_of(clock.now() - _FRESH)
-        if any(ask.checkout_id < fresh for ask in asks):  # asked before, perhaps
-            answers |= await self._answers([ask.checkout_id for ask in asks])
-        waiting = [ask for ask in asks if ask.checkout_id not in answers]
-        for _ in range(_ROUNDS_MAX):
-            if not waiting:
-                return [answers[ask.checkout_id] for ask in asks]
-            answers |= await self._round(waiting)
-            waiting = [ask for ask in waiting if ask.checkout_id not in answers]
-        return [answers.get(ask.checkout_id, Overloaded()) for ask in asks]
-
-    async def _round(self, asks: list[ReservationAsk]) -> dict[int, Exception | None]:
+    async def _round(self, asks: list[ReservationAsk]) -> dict[int, Short | None]:
         """One read, one decision, one write; asks whose rows changed meanwhile stay unanswered."""
         offers = list({offer for ask in asks for offer, _ in ask.lines})
         rows = await self._db.fetch(queries.look, offers)
@@ -128,8 +118,8 @@ class Inventory:
             row[0]
             for row in await self._db.fetch(queries.reserve, *sql.columns(touched, 4), *sql.columns(written))
         }
-        answers: dict[int, Exception | None] = {
-            ask.checkout_id: _refusal(share.short_offer, share.short_left) if share.refused else None
+        answers: dict[int, Short | None] = {
+            ask.checkout_id: _short(share.short_offer, share.short_left) if share.refused else None
             for ask, share in zip(asks, shares, strict=True)
             if ask.checkout_id in placed
         }
@@ -137,25 +127,15 @@ class Inventory:
             answers |= await self._answers([ask.checkout_id for ask in asks if ask.checkout_id not in placed])
         return answers
 
-    async def _answers(self, checkout_ids: list[int]) -> dict[int, Exception | None]:
-        answers: dict[int, Exception | None] = {}
+    async def _answers(self, checkout_ids: Sequence[int]) -> dict[int, Short | None]:
+        answers: dict[int, Short | None] = {}
         for checkout_id, state, refusal in await self._db.fetch(queries.answers, checkout_ids):
             if state in ("held", "sold"):
                 answers[checkout_id] = None
             else:
                 facts: dict[str, int] = json.loads(refusal) if refusal else {}
-                answers[checkout_id] = _refusal(facts.get("offer_id", 0), facts.get("available", 0))
+                answers[checkout_id] = _short(facts.get("offer_id", 0), facts.get("available", 0))
         return answers
-
-    async def _confirm_many(self, checkout_ids: list[int]) -> list[str | Exception]:
-        states: dict[int, str] = {
-            row[0]: row[1] for row in await self._db.fetch(queries.confirm, checkout_ids)
-        }
-        return [states.get(checkout_id, "unknown") for checkout_id in checkout_ids]
-
-    async def _release_many(self, checkout_ids: list[int]) -> list[Exception | None]:
-        await self._db.execute(queries.release, checkout_ids)
-        return [None] * len(checkout_ids)
 
     async def _stock_many(self, asks: list[Sequence[OfferId]]) -> list[dict[OfferId, Stock] | Exception]:
         rows = await self._db.fetch(queries.stock, list({offer for ask in asks for offer in ask}))
@@ -182,9 +162,15 @@ def _literal(numbers: Any) -> str:
     return "{" + ",".join(map(int.__repr__, numbers)) + "}"
 
 
-def _refusal(offer_id: int, available: int) -> OutOfStock:
-    left = f"Only {available} left." if available else "It is sold out."
-    return OutOfStock(left, offer_id=OfferId(offer_id), available=available)
+def _ask(hold: Hold) -> ReservationAsk:
+    wanted: dict[int, int] = {}
+    for line in hold.lines:
+        wanted[line.offer_id] = wanted.get(line.offer_id, 0) + line.quantity
+    return ReservationAsk(hold.checkout_id, tuple(wanted.items()))
+
+
+def _short(offer_id: int, available: int) -> Short:
+    return Short(OfferId(offer_id), available)
 
 
 def _stock(row: Any) -> Stock:

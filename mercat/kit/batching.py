@@ -1,4 +1,4 @@
-"""Coalescing: many callers, one statement.
+"""Batching: many callers, one statement; and sets of them, which pass many statements together.
 
 While one batch is in flight the next one gathers, so a batch is whatever arrived meanwhile: one ask
 when the shop is quiet (no added wait), hundreds at the peak. Nothing is timed and nothing is tuned.
@@ -6,9 +6,11 @@ when the shop is quiet (no added wait), hundreds at the peak. Nothing is timed a
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Generic, TypeVar
+from copy import copy
+from functools import partial, wraps
+from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 import asyncpg
@@ -19,6 +21,8 @@ from mercat.kit.refusals import Overloaded, Unavailable
 
 Ask = TypeVar("Ask")
 Answer = TypeVar("Answer")
+Joining = TypeVar("Joining", bound="Member[Any]")
+Owner = TypeVar("Owner")
 log = structlog.get_logger("mercat.batching")
 _ROLLED_BACK_TRIES = 20
 
@@ -150,6 +154,197 @@ class Coalescer(Generic[Ask, Answer]):
             return [error] * len(asks)
         assert len(answers) == len(asks), "a flush answers every ask"
         return answers
+
+
+class Member(Generic[Answer]):
+    """One of a set: answered by itself, in whatever order; who has left is not waited for."""
+
+    answered: "asyncio.Future[Answer | Callable[[], Awaitable[Answer]]]"
+    left = False
+    again = False
+    """Whether its steps may have been asked before."""
+
+    def join(self, answered: "asyncio.Future[Answer | Callable[[], Awaitable[Answer]]]") -> None:
+        """Become one of a set."""
+        self.answered, self.left = answered, False
+
+    def answer(self, answer: Answer) -> None:
+        """Leave the set: done."""
+        self._leave(answer)
+
+    def go_on(self, work: Callable[..., Awaitable[Answer]], *more: Any) -> None:
+        """Leave the set and go on alone, in the task of whoever waits for the answer.
+
+        `work` gets a copy, which may join other sets: this one has left for good."""
+        self._leave(partial(work, copy(self), *more))
+
+    def fail(self, error: BaseException) -> None:
+        """Leave the set with an error."""
+        self.left = True
+        if not self.answered.done():
+            self.answered.set_exception(error)
+
+    def _leave(self, end: Answer | Callable[[], Awaitable[Answer]]) -> None:
+        self.left = True
+        if not self.answered.done():  # whoever waited may have given up
+            self.answered.set_result(end)
+
+
+def staying(members: Iterable[Joining]) -> list[Joining]:
+    """List those who are still in the set."""
+    return [member for member in members if not member.left]
+
+
+class Sets(Generic[Joining]):
+    """Lets what arrives go its way in sets, a few at a time: `await sets(member)` is the member's answer.
+
+    `work` carries a set through and answers each member. If it fails, those that are still in the set go on
+    alone, so that one that spoils a statement is found; while a part of the shop is away, all are told."""
+
+    def __init__(
+        self,
+        work: Callable[[list[Joining]], Awaitable[None]],
+        *,
+        at_once: int,
+        set_max: int = 250,
+        waiting_max: int = 20_000,
+        patience_s: float = 10.0,
+    ) -> None:
+        self._work = work
+        self._at_once = at_once
+        self._set_max = set_max
+        self._waiting_max = waiting_max
+        self._patience_s = patience_s
+        self._waiting: deque[tuple[Joining, float]] = deque()
+        self._running = 0
+        self._drains: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def __call__(self, member: Joining) -> Any:
+        if self._closed or len(self._waiting) >= self._waiting_max:
+            raise Overloaded
+        loop = asyncio.get_running_loop()
+        member.join(loop.create_future())
+        self._waiting.append((member, loop.time()))
+        if self._running < self._at_once:
+            self._running += 1
+            drain = loop.create_task(self._drain())
+            self._drains.add(drain)
+            drain.add_done_callback(self._drains.discard)
+        end: Any = await member.answered
+        go_on: Any = end if callable(end) else None
+        return await go_on() if go_on else end
+
+    async def close(self) -> None:
+        """Carry through whoever waits, then refuse."""
+        self._closed = True
+        if self._drains:
+            await asyncio.wait(list(self._drains))
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                await self._carry(self._next())
+        except BaseException as died:
+            why = Unavailable() if isinstance(died, asyncio.CancelledError) else died
+            while self._waiting:  # a drain that dies must not leave anybody waiting
+                self._waiting.popleft()[0].fail(why)
+            raise
+        finally:
+            self._running -= 1
+
+    def _next(self) -> list[Joining]:
+        members: list[Joining] = []
+        too_old = asyncio.get_running_loop().time() - self._patience_s
+        while self._waiting and len(members) < self._set_max:
+            member, since = self._waiting.popleft()
+            if member.answered.done():
+                continue  # gave up before we began: nothing was done for it
+            if since < too_old:
+                member.fail(Overloaded())
+            else:
+                members.append(member)
+        return members
+
+    async def _carry(self, members: list[Joining]) -> None:
+        try:
+            if members:
+                await self._work(members)
+            assert not staying(members), "a set answers each of its members"
+        except Exception as error:
+            left = staying(members)
+            if len(members) == 1 or isinstance(error, Overloaded):
+                for member in left:
+                    member.fail(error)
+                return
+            log.warning("a set broke off; its members go on alone", members=len(left), reason=repr(error))
+            for member in left:
+                member.again = True
+            await asyncio.gather(*(self._carry([member]) for member in left))
+        except BaseException as died:
+            for member in staying(members):
+                member.fail(Unavailable() if isinstance(died, asyncio.CancelledError) else died)
+            raise
+
+
+async def through(members: Iterable[Joining], *steps: Callable[[list[Joining]], Awaitable[None]]) -> None:
+    """Take members through steps, one after the other, each with those who are still in the set."""
+    for step in steps:
+        if going := staying(members):
+            await step(going)
+
+
+def set_verb(
+    most: int = 1_000, weigh: Callable[[Any], int] = lambda _: 1
+) -> Callable[
+    [Callable[[Owner, list[Ask]], Awaitable[list[Answer]]]],
+    Callable[[Owner, list[Ask]], Awaitable[list[Answer]]],
+]:
+    """Make a method one of sets: an answer an ask, `most` rows a transaction, nothing for an empty set.
+
+    It is asked again where the database rolled back, and Unavailable where that is away: then it may have
+    happened, or not."""
+
+    def of_sets(
+        verb: Callable[[Owner, list[Ask]], Awaitable[list[Answer]]],
+    ) -> Callable[[Owner, list[Ask]], Awaitable[list[Answer]]]:
+        @wraps(verb)
+        async def ask(self: Owner, *args: list[Ask], **named: list[Ask]) -> list[Answer]:
+            [asks] = *args, *named.values()
+            answers: list[Answer] = []
+            for part in _portions(asks, most, weigh):
+                answers += await _retried(lambda part=part: verb(self, part))
+            return answers
+
+        return ask
+
+    return of_sets
+
+
+def _portions(asks: list[Ask], most: int, weigh: Callable[[Ask], int]) -> Iterator[list[Ask]]:
+    begin = rows = 0
+    for n, ask in enumerate(asks):
+        weight = weigh(ask)
+        if rows + weight > most and n > begin:
+            yield asks[begin:n]
+            begin, rows = n, 0
+        rows += weight
+    if begin < len(asks):
+        yield asks[begin:]
+
+
+async def _retried(work: Callable[[], Awaitable[Answer]]) -> Answer:
+    for tries in range(_ROLLED_BACK_TRIES, -1, -1):
+        try:
+            return await work()
+        except asyncpg.TransactionRollbackError:  # deadlock, serialization: nothing happened
+            if not tries:
+                raise
+        except WRONG_VALUE:
+            raise
+        except AWAY as error:
+            raise unavailable(error) from error
+    raise AssertionError
 
 
 class PrioritySemaphore:

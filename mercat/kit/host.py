@@ -11,7 +11,7 @@ import structlog
 from starlette.routing import BaseRoute
 
 from mercat.kit import database, metrics, sql
-from mercat.kit.batching import Coalescer
+from mercat.kit.batching import Coalescer, Sets
 from mercat.kit.composition import parts_of
 from mercat.kit.event_log import SLOT, Follower, Notifier, RecentEvents, Relay, consumers, drop_partitions
 from mercat.kit.rpc import Route, remote, serve
@@ -148,8 +148,8 @@ async def _close(pool: asyncpg.Pool) -> None:
 
 
 async def _drain(service: object) -> None:
-    """Close the coalescers of a service."""
+    """Close the batches of a service."""
     for part in parts_of(service):
         for each in getattr(part, "__dict__", {}).values():
-            if isinstance(each, Coalescer):
+            if isinstance(each, Coalescer | Sets):
                 await each.close()

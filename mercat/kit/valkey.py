@@ -34,7 +34,9 @@ class Store:
             retry_on_error=[ConnectionError],
         )
         patches.pack_commands_in_c(self.client)
-        self._together: Coalescer[Command, Any] = Coalescer(self._pipeline, batch_max=500, turns=False)
+        self._together: Coalescer[Command, Any] = Coalescer(
+            lambda commands: self._pipeline(commands), batch_max=500, turns=False
+        )
         self._hashes: dict[str, str] = {}
 
     async def do(self, *command: Any) -> Any:
@@ -49,6 +51,17 @@ class Store:
         except NoScriptError:
             sha = await self._load(script)
             return await self._together(("EVALSHA", sha, len(keys), *keys, *args))
+
+    async def run_many(self, script: str, calls: list[tuple[Sequence[Any], Sequence[Any]]]) -> list[Any]:
+        """Run a script for many keys and arguments, in one pipeline."""
+        sha = self._hashes.get(script) or await self._load(script)
+        answers = await self._pipeline([("EVALSHA", sha, len(keys), *keys, *args) for keys, args in calls])
+        for n, answer in enumerate(answers):
+            if isinstance(answer, NoScriptError):
+                answers[n] = await self.run(script, *calls[n])
+            elif isinstance(answer, Exception):
+                raise answer
+        return answers
 
     async def _load(self, script: str) -> str:
         sha = await self._together(("SCRIPT", "LOAD", script))

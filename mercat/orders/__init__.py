@@ -6,6 +6,8 @@ its key with the bucket of the owning user, so an order id alone says which shar
 
 from mercat.orders.api import API
 from mercat.orders.messages import (
+    Actor,
+    ExceedsCaptured,
     Goods,
     LineQuantity,
     NewOrder,
@@ -15,15 +17,20 @@ from mercat.orders.messages import (
     Order,
     OrderLineView,
     OrderPage,
-    OrderRefused,
     OrderStatus,
     OrderSummary,
     Owed,
+    OwedPart,
+    Part,
+    PartDelivery,
+    UnitMove,
 )
 from mercat.orders.service import Orders
 
 __all__ = [
     "API",
+    "Actor",
+    "ExceedsCaptured",
     "Goods",
     "LineQuantity",
     "NewOrder",
@@ -33,9 +40,12 @@ __all__ = [
     "Order",
     "OrderLineView",
     "OrderPage",
-    "OrderRefused",
     "OrderStatus",
     "OrderSummary",
     "Orders",
     "Owed",
+    "OwedPart",
+    "Part",
+    "PartDelivery",
+    "UnitMove",
 ]

@@ -4,11 +4,12 @@ from mercat.kit.rpc import Route
 from mercat.orders.service import Orders
 
 API = [
-    Route("POST", "/orders", Orders.create),
+    Route("POST", "/orders", Orders.create_many),
     Route("POST", "/refused", Orders.refuse),
     Route("POST", "/orders/{order_id}", Orders.order),
     Route("POST", "/lists", Orders.list_of),
     Route("GET", "/newest", Orders.newest),
+    Route("POST", "/orders/{order_id}/moves", Orders.move_units),
     Route("POST", "/orders/{order_id}/cancel", Orders.cancel),
     Route("POST", "/orders/{order_id}/shipments/{shipment_id}", Orders.ship),
     Route("POST", "/orders/{order_id}/arrived/{shipment_id}", Orders.arrived),

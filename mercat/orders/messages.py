@@ -14,8 +14,18 @@ OrderStatus = Literal["confirmed", "partially_shipped", "shipped", "delivered", 
 """How far an order has come; a row that was refused before it was made is no order."""
 
 
+class PartDelivery(Struct, frozen=True, kw_only=True):
+    """How one seller's part of an order travels, and what that costs."""
+
+    seller_id: SellerId
+    shipping: int
+    shipping_method: str
+    estimated_delivery: date | None = None
+
+
 class NewOrder(Struct, frozen=True, kw_only=True):
-    """An order as checkout decided it: paid, and nothing left to look up."""
+    """An order as checkout decided it: paid, and nothing left to look up. `parts`: how each seller's part
+    travels; where there are none, they share the order's delivery by what they cost."""
 
     order_id: OrderId
     user_id: UserId
@@ -33,10 +43,12 @@ class NewOrder(Struct, frozen=True, kw_only=True):
     estimated_delivery: date
     address: dict[str, str]
     placed_at: datetime
+    parts: list[PartDelivery] = []
 
 
 class OrderLineView(Struct, frozen=True, kw_only=True):
-    """A line of an order, and how many of it were shipped, delivered and returned."""
+    """A line of an order, and how its units went: each is cancelled or shipped, may be delivered, come back
+    (`coming_back` until it is there, then `returned`) and be refunded."""
 
     order_line_id: LineId
     product_id: ProductId
@@ -50,6 +62,20 @@ class OrderLineView(Struct, frozen=True, kw_only=True):
     returned: int
     unit_price: int
     total: int
+    cancelled: int = 0
+    coming_back: int = 0
+    refunded: int = 0
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """A seller's part of an order: its status follows from its lines, and the order's from all of them."""
+
+    part_id: str
+    seller_id: SellerId
+    status: OrderStatus
+    shipping: int
+    shipping_method: str
+    estimated_delivery: date | None
 
 
 class Happening(Struct, frozen=True):
@@ -62,9 +88,11 @@ class Happening(Struct, frozen=True):
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """An order with its lines and what happened to it. `address` has the parts that are not empty."""
+    """An order with its lines and what happened to it. `address` has the parts that are not empty; `number`
+    is what people say, and none for an order of an earlier release that has not been numbered yet."""
 
     order_id: OrderId
+    number: int | None = None
     user_id: UserId
     status: OrderStatus
     email: str
@@ -81,12 +109,14 @@ class Order(Struct, frozen=True, kw_only=True):
     checkout_id: CheckoutId
     lines: list[OrderLineView]
     history: list[Happening]
+    parts: list[Part] = []
 
 
 class OrderSummary(Struct, frozen=True, kw_only=True):
     """An order in a list; title and image are of its first line."""
 
     order_id: OrderId
+    number: int | None = None
     status: OrderStatus
     total: int
     currency: str
@@ -111,34 +141,78 @@ class LineQuantity(Struct, frozen=True):
     quantity: Quantity
 
 
+MoveKind = Literal["cancel", "ask_return", "drop_return", "receive_return", "refund"]
+Actor = Literal["shopper", "seller", "operator", "carrier", "shop"]
+
+
+class UnitMove(Struct, frozen=True, kw_only=True):
+    """What somebody wants to happen to units of an order; it happens once a reference.
+
+    `lines`: how many of which; without any, a cancellation is of all that is left. `user_ids`: whose order it
+    must be, and `seller_id`: whose lines; another's is NotFound."""
+
+    kind: MoveKind
+    reference: str
+    who: Actor
+    lines: list[LineQuantity] | None = None
+    missing: list[LineQuantity] = []
+    """Of units that were to come back, those that did not: they are not paid, and may be asked for again."""
+    user_ids: list[UserId] | None = None
+    seller_id: SellerId | None = None
+    amount: int | None = None
+    """Of a refund that is of no unit."""
+    withheld: int = 0
+    """What is kept of the price of units that came back."""
+    pays_delivery: bool = False
+    """Whether delivery is paid back too, once all of a part came back."""
+    reason: str = ""
+
+
 class Goods(Struct, frozen=True):
-    """Some units of a line that come back, and what was paid for them."""
+    """Some units of a line that moved, and what was paid for them."""
 
     seller_id: SellerId
     offer_id: OfferId
     quantity: int
     amount: int
+    order_line_id: LineId | None = None
 
 
-class Owed(Struct, frozen=True):
-    """What a return gives back: goods, and their share of the tax and of the discount."""
+class OwedPart(Struct, frozen=True, kw_only=True):
+    """What is owed to the shopper of a seller's part: `amount` = price - discount + tax + shipping."""
 
-    goods: list[Goods]
-    tax: int
+    seller_id: SellerId
+    price: int = 0
     discount: int = 0
+    tax: int = 0
+    shipping: int = 0
+
+    @property
+    def amount(self) -> int:
+        """What is paid back of this part."""
+        return self.price - self.discount + self.tax + self.shipping
+
+
+class Owed(Struct, frozen=True, kw_only=True):
+    """What a decision about units came to: the units that moved, and what that pays back by seller."""
+
+    goods: list[Goods] = []
+    parts: list[OwedPart] = []
+    withheld: int = 0
+    reason: str = ""
 
     @property
     def amount(self) -> int:
         """What is paid back in all."""
-        return sum(part.amount for part in self.goods) + self.tax - self.discount
-
-
-class OrderRefused(Conflict):
-    """This order was given up before it was made."""
+        return sum(part.amount for part in self.parts)
 
 
 class NotCancellable(Conflict):
     """Something of this order is on its way already, so it cannot be cancelled. You can return it."""
+
+
+class ExceedsCaptured(Conflict):
+    """That is more than was paid and not yet paid back."""
 
 
 class NotShippable(Conflict):

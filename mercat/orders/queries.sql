@@ -1,19 +1,24 @@
 -- name: create_many(buckets, order_ids, user_ids, checkout_ids, cart_ids, emails, subtotals, discounts, shippings,
---     taxes, totals, currencies, shipping_methods, estimated_deliveries, addresses, placed_ats, facts,
+--     taxes, totals, currencies, shipping_methods, estimated_deliveries, addresses, placed_ats, parts, facts,
 --     line_buckets, line_order_ids, order_line_ids, product_ids, offer_ids, seller_ids, titles, image_urls,
 --     quantities, unit_prices, line_totals)
--- Orders with their lines and the one fact of buying. What was refused before stays refused.
-with placed as (
-    insert into orders.orders (bucket, order_id, user_id, checkout_id, cart_id, status, email, subtotal, discount,
-        shipping, tax, total, currency, shipping_method, estimated_delivery, address, placed_at)
-    select a.bucket, a.order_id, a.user_id, a.checkout_id, a.cart_id, 'confirmed', a.email, a.subtotal, a.discount,
-        a.shipping, a.tax, a.total, a.currency, a.shipping_method, a.estimated_delivery, a.address::json, a.placed_at
+-- Orders with their lines and the one fact of buying, whose last member, the number, is added here. What was refused
+-- before stays refused.
+with asked as materialized (
+    select a.*, nextval('orders.number') as number
     from unnest(:buckets::smallint[], :order_ids::bigint[], :user_ids::bigint[], :checkout_ids::bigint[],
         :cart_ids::bigint[], :emails::text[], :subtotals::bigint[], :discounts::bigint[], :shippings::bigint[],
         :taxes::bigint[], :totals::bigint[], :currencies::text[], :shipping_methods::text[],
-        :estimated_deliveries::date[], :addresses::text[], :placed_ats::timestamptz[], :facts::text[])
+        :estimated_deliveries::date[], :addresses::text[], :placed_ats::timestamptz[], :parts::text[], :facts::text[])
         as a (bucket, order_id, user_id, checkout_id, cart_id, email, subtotal, discount, shipping, tax, total,
-            currency, shipping_method, estimated_delivery, address, placed_at, fact)
+            currency, shipping_method, estimated_delivery, address, placed_at, parts, fact)
+), placed as (
+    insert into orders.orders (bucket, order_id, user_id, checkout_id, cart_id, status, email, subtotal, discount,
+        shipping, tax, total, currency, shipping_method, estimated_delivery, address, placed_at, parts, number)
+    select a.bucket, a.order_id, a.user_id, a.checkout_id, a.cart_id, 'confirmed', a.email, a.subtotal, a.discount,
+        a.shipping, a.tax, a.total, a.currency, a.shipping_method, a.estimated_delivery, a.address::json, a.placed_at,
+        a.parts::json, a.number
+    from asked a
     order by a.bucket, a.order_id
     on conflict do nothing
     returning order_id
@@ -31,8 +36,8 @@ with placed as (
             unit_price, total), fresh
     where l.order_id = any (fresh.ids)
 )
-select a.order_id, events.tell_json('OrderPlaced', a.fact) as told
-from unnest(:order_ids::bigint[], :facts::text[]) as a (order_id, fact), fresh
+select a.order_id, events.tell_json('OrderPlaced', a.fact || a.number || '}') as told
+from asked a, fresh
 where a.order_id = any (fresh.ids);
 
 -- name: states(buckets, order_ids)
@@ -51,12 +56,13 @@ union all
 select status from orders.orders where bucket = :bucket and order_id = :order_id and not exists (select from buried);
 
 -- name: order(bucket, order_id, user_ids)
-select o.order_id, o.user_id, o.status, o.email, o.subtotal, o.discount, o.shipping, o.tax, o.total, o.currency,
+select o.order_id, o.number, o.user_id, o.status, o.email, o.subtotal, o.discount, o.shipping, o.tax, o.total, o.currency,
     o.shipping_method, o.estimated_delivery, o.address::text, o.placed_at as created_at, o.checkout_id,
+    o.parts::text, case when o.prices_include_tax then 0 else o.tax end as added_tax,
     (select json_agg(json_build_object('order_line_id', l.order_line_id, 'product_id', l.product_id,
         'offer_id', l.offer_id, 'seller_id', l.seller_id, 'title', l.title, 'image_url', l.image_url,
         'quantity', l.quantity, 'shipped', l.shipped, 'delivered', l.delivered, 'returned', l.returned,
-        'unit_price', l.unit_price, 'total', l.total) order by l.order_line_id)
+        'cancelled', l.cancelled, 'coming_back', l.coming_back, 'refunded', l.refunded, 'unit_price', l.unit_price, 'total', l.total) order by l.order_line_id)
         from orders.line l where l.bucket = o.bucket and l.order_id = o.order_id)::text as lines,
     coalesce((select json_agg(json_build_object('what', h.what, 'who', h.who, 'at', h.at, 'detail', h.detail)
         order by h.at, h.reference)
@@ -66,7 +72,7 @@ from orders.orders o
 where o.bucket = :bucket and o.order_id = :order_id and o.user_id = any(:user_ids::bigint[]) and o.status <> 'refused';
 
 -- name: list_of(buckets, user_ids, before, rows_max, skipped)
-select o.order_id, o.status, o.total, o.currency, o.placed_at as created_at,
+select o.order_id, o.number, o.status, o.total, o.currency, o.placed_at as created_at,
     (select sum(quantity) from orders.line l where l.bucket = o.bucket and l.order_id = o.order_id)::int as item_count,
     (select l.title from orders.line l where l.bucket = o.bucket and l.order_id = o.order_id
         order by l.order_line_id limit 1) as title,
@@ -82,14 +88,14 @@ select count(*) from orders.orders
 where bucket = any(:buckets::smallint[]) and user_id = any(:user_ids::bigint[]) and status <> 'refused';
 
 -- name: newest(before, rows_max, status)
-select o.order_id, o.status, o.total, o.currency, o.placed_at as created_at, 0 as item_count, '' as title, '' as image_url
+select o.order_id, o.number, o.status, o.total, o.currency, o.placed_at as created_at, 0 as item_count, '' as title, '' as image_url
 from orders.orders o
 where o.status <> 'refused' and o.order_id < :before and (:status::text is null or o.status = :status)
 order by o.order_id desc
 limit :rows_max;
 
 -- name: newest_of_seldom(before, rows_max, status)
-select o.order_id, o.status, o.total, o.currency, o.placed_at as created_at, 0 as item_count, '' as title, '' as image_url
+select o.order_id, o.number, o.status, o.total, o.currency, o.placed_at as created_at, 0 as item_count, '' as title, '' as image_url
 from orders.orders o
 where o.status in ('partially_shipped', 'shipped', 'cancelled') and o.order_id < :before and o.status = :status::text
 order by o.order_id desc
@@ -109,20 +115,31 @@ select events.tell('OrderCancelled', jsonb_build_object('event', 'OrderCancelled
     'user_id', user_id, 'email', email, 'total', total, 'currency', currency)) from cancelled;
 
 -- name: lock(bucket, order_id)
-select status, user_id, currency, subtotal, discount, case when prices_include_tax then 0 else tax end as tax
+select status, user_id, email, currency, subtotal, discount, shipping, case when prices_include_tax then 0 else tax end as tax,
+    parts::text
 from orders.orders where bucket = :bucket and order_id = :order_id and status <> 'refused' for update;
 
 -- name: happened(bucket, order_id, reference)
 select detail::text, what = 'withdrawn' as withdrawn
 from orders.history where bucket = :bucket and order_id = :order_id and reference = :reference;
 
+-- name: decisions(bucket, order_id, reference)
+-- What was decided of an order that pays something back, and what has this reference.
+select reference, what, detail::text from orders.history
+where bucket = :bucket and order_id = :order_id
+    and (reference = :reference or what in ('cancelled', 'returned', 'refunded'));
+
 -- name: lines(bucket, order_id)
-select order_line_id, offer_id, seller_id, quantity, shipped, delivered, returned, unit_price
+select order_line_id, offer_id, seller_id, quantity, shipped, delivered, returned, unit_price, cancelled, coming_back,
+    refunded, product_id
 from orders.line where bucket = :bucket and order_id = :order_id order by order_line_id;
 
--- name: set_lines(bucket, order_id, order_line_ids, shipped, delivered, returned)
-update orders.line l set shipped = n.shipped, delivered = n.delivered, returned = n.returned
-from unnest(:order_line_ids::bigint[], :shipped::int[], :delivered::int[], :returned::int[]) as n (order_line_id, shipped, delivered, returned)
+-- name: set_lines(bucket, order_id, order_line_ids, shipped, delivered, returned, cancelled, coming_back, refunded)
+update orders.line l set shipped = n.shipped, delivered = n.delivered, returned = n.returned, cancelled = n.cancelled,
+    coming_back = n.coming_back, refunded = n.refunded
+from unnest(:order_line_ids::bigint[], :shipped::int[], :delivered::int[], :returned::int[], :cancelled::int[],
+    :coming_back::int[], :refunded::int[])
+    as n (order_line_id, shipped, delivered, returned, cancelled, coming_back, refunded)
 where l.bucket = :bucket and l.order_id = :order_id and l.order_line_id = n.order_line_id;
 
 -- name: set_status(bucket, order_id, status)
@@ -132,10 +149,19 @@ update orders.orders set status = :status where bucket = :bucket and order_id = 
 insert into orders.history (bucket, order_id, reference, what, who, detail)
 values (:bucket, :order_id, :reference, :what, :who, :detail::jsonb) on conflict do nothing;
 
--- name: tell_delivered(bucket, order_id, user_id)
-select events.tell('OrderDelivered', jsonb_build_object('event', 'OrderDelivered', 'order_id', :order_id::bigint,
-    'user_id', :user_id::bigint, 'product_ids', (select jsonb_agg(distinct product_id) from orders.line
-        where bucket = :bucket and order_id = :order_id)));
+-- name: tell(kinds, facts)
+select events.tell_json(t.kind, t.fact)
+from unnest(:kinds::text[], :facts::text[]) with ordinality as t (kind, fact, n) order by t.n;
+
+-- name: number_old(rows_max)
+-- Orders of an earlier release get their numbers, the oldest first.
+update orders.orders o set number = nextval('orders.number')
+from (
+    select bucket, order_id from orders.orders where number is null
+    order by order_id limit :rows_max for update skip locked
+) old
+where o.bucket = old.bucket and o.order_id = old.order_id
+returning o.order_id;
 
 -- name: remember_erased(user_ids, now)
 insert into orders.erased (bucket, user_id, erased_at)

@@ -1,17 +1,33 @@
-"""An order's life: what may be shipped, delivered and returned of its lines, what that pays back, and which
-status the lines add up to. Decisions without IO."""
+"""An order's life: which units may be cancelled, shipped, delivered and taken back, what that pays back, and
+which status they add up to. Decisions without IO.
 
-from collections.abc import Iterable
-from typing import NamedTuple
+What is paid back of a line is what its units cost, with their share of the order's discount and tax; a part's
+delivery is paid back with its last unit. All moves together pay back the whole to the cent, whatever their
+order, and never more than is left of what a part cost.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from mercat import money
-from mercat.ids import LineId, OfferId, SellerId
-from mercat.kit.refusals import NotFound
-from mercat.orders.messages import Goods, LineQuantity, NotReturnable, NotShippable, OrderStatus, Owed
+from mercat.ids import LineId, OfferId, ProductId, SellerId
+from mercat.kit.refusals import Invalid, NotFound
+from mercat.orders.messages import (
+    ExceedsCaptured,
+    Goods,
+    LineQuantity,
+    NotCancellable,
+    NotReturnable,
+    NotShippable,
+    OrderStatus,
+    Owed,
+    OwedPart,
+    UnitMove,
+)
 
 
 class LineState(NamedTuple):
-    """A line of an order, and how many of it were shipped, delivered and returned so far."""
+    """A line of an order, and how its units went so far."""
 
     offer_id: OfferId
     seller_id: SellerId
@@ -20,34 +36,88 @@ class LineState(NamedTuple):
     delivered: int
     returned: int
     unit_price: int
+    cancelled: int = 0
+    coming_back: int = 0
+    refunded: int = 0
+    product_id: ProductId = ProductId(0)
+
+    @property
+    def left(self) -> int:
+        """How many can still be shipped or cancelled."""
+        return self.quantity - self.cancelled - self.shipped
+
+    def paid_back(self, units: int) -> int:
+        """Answer how many are paid back once so many more are; what was paid back before is not again."""
+        return min(self.quantity, self.refunded + units)
 
 
 Lines = dict[LineId, LineState]
 
 
+class Shares(NamedTuple):
+    """Amounts of a part of an order: what it cost, what was paid back of it, or what is owed."""
+
+    price: int = 0
+    discount: int = 0
+    tax: int = 0
+    shipping: int = 0
+
+    @property
+    def amount(self) -> int:
+        return self.price - self.discount + self.tax + self.shipping
+
+    def plus(self, more: "Shares") -> "Shares":
+        return Shares(*(a + b for a, b in zip(self, more, strict=True)))
+
+    def minus(self, less: "Shares") -> "Shares":
+        return Shares(*(a - b for a, b in zip(self, less, strict=True)))
+
+
+BySeller = dict[SellerId, Shares]
+
+
 class Amounts(NamedTuple):
-    """What an order came to. `tax`: what was added to its prices."""
+    """What an order came to. `tax`: what was added to its prices. `delivery`: what that of each seller's part
+    costs, where checkout said so."""
 
     currency: str
     subtotal: int
     discount: int
     tax: int
+    shipping: int = 0
+    delivery: Mapping[SellerId, int] = {}
+
+
+class OrderState(NamedTuple):
+    """What is decided from: an order's lines, what it came to, and what was paid back of it so far."""
+
+    status: OrderStatus
+    amounts: Amounts
+    lines: Lines
+    given: BySeller
+
+
+class UnitDecision(NamedTuple):
+    """The lines as they are from now on, and what that owes."""
+
+    lines: Lines
+    owed: Owed
 
 
 def ship(status: OrderStatus, lines: Lines, seller_id: SellerId, parcel: Iterable[LineQuantity]) -> Lines:
     """Answer the lines once a seller's parcel is handed over. NotFound for what is not theirs; NotShippable
-    beyond what was ordered, and where the order was cancelled or shipped before."""
+    beyond what was ordered, and for what was cancelled or shipped before."""
     if not any(line.seller_id == seller_id for line in lines.values()):
         raise NotFound("You have no such order.", pointer="/order_id")
-    if status not in ("confirmed", "partially_shipped"):
+    if status == "cancelled":
         raise NotShippable
     after = dict(lines)
     for part in parcel:
         line = after.get(part.order_line_id)
         if line is None or line.seller_id != seller_id:
             raise NotFound("This order has no such line of yours.", pointer="/lines")
-        if line.shipped + part.quantity > line.quantity:
-            raise NotShippable("More than was ordered, or shipped already.", pointer="/lines")
+        if part.quantity > line.left:
+            raise NotShippable("More than was ordered, or cancelled or shipped already.", pointer="/lines")
         after[part.order_line_id] = line._replace(shipped=line.shipped + part.quantity)
     return after
 
@@ -61,23 +131,132 @@ def deliver(lines: Lines, parcel: Iterable[tuple[LineId, int]]) -> Lines:
     return after
 
 
+def move(state: OrderState, asked: UnitMove) -> UnitDecision:
+    """Decide a move of units."""
+    return _MOVES[asked.kind](state, asked)
+
+
+def _cancel(state: OrderState, asked: UnitMove) -> UnitDecision:
+    """Cancel units that have not shipped, and pay them back; a part of which nothing will ship, with its
+    delivery. NotCancellable, with what can be, for units that are on their way."""
+    own, wanted = _asked_lines(state.lines, asked), asked.lines
+    if wanted is None:
+        if shipped := [line_id for line_id, line in own.items() if line.shipped]:
+            raise NotCancellable(lines=[_cancellable(own, line_id) for line_id in shipped])
+        wanted = [LineQuantity(line_id, line.left) for line_id, line in own.items() if line.left]
+    after = dict(state.lines)
+    for part in wanted:
+        line = after[part.order_line_id]
+        if part.quantity > line.left:
+            raise NotCancellable(
+                pointer="/lines", lines=[_cancellable(state.lines, each.order_line_id) for each in wanted]
+            )
+        after[part.order_line_id] = line._replace(
+            cancelled=line.cancelled + part.quantity, refunded=line.paid_back(part.quantity)
+        )
+    return _owing(state, after, wanted, delivery=_all_cancelled(after) - _all_cancelled(state.lines))
+
+
+def _ask_return(state: OrderState, asked: UnitMove) -> UnitDecision:
+    """Announce units that come back; NotReturnable beyond what was delivered and stays. Owes nothing."""
+    after = _asked_lines(state.lines, asked)
+    for part in asked.lines or []:
+        line = after[part.order_line_id]
+        if line.coming_back + line.returned + part.quantity > line.delivered:
+            raise NotReturnable(pointer="/lines")
+        after[part.order_line_id] = line._replace(coming_back=line.coming_back + part.quantity)
+    return UnitDecision(state.lines | after, Owed(goods=_goods(state.lines, asked.lines or [])))
+
+
+def _drop_return(state: OrderState, asked: UnitMove) -> UnitDecision:
+    """Take the announcement back: refused, withdrawn, or nothing came. Owes nothing."""
+    after = _come_back(_asked_lines(state.lines, asked), asked.lines or [])
+    return UnitDecision(state.lines | after, Owed(goods=_goods(state.lines, asked.lines or [])))
+
+
+def _receive_return(state: OrderState, asked: UnitMove) -> UnitDecision:
+    """Take back units that were announced, and pay them back, less what is withheld; those that are missing
+    stay where they are. Delivery, where it is paid, goes with the part's last unit."""
+    after = state.lines | _come_back(_asked_lines(state.lines, asked), [*(asked.lines or []), *asked.missing])
+    for part in asked.lines or []:
+        line = after[part.order_line_id]
+        after[part.order_line_id] = line._replace(
+            returned=line.returned + part.quantity, refunded=line.paid_back(part.quantity)
+        )
+    return _owing(
+        state,
+        after,
+        asked.lines or [],
+        delivery=_all_back(after) - _all_back(state.lines) if asked.pays_delivery else set(),
+        withheld=asked.withheld,
+    )
+
+
+def _refund(state: OrderState, asked: UnitMove) -> UnitDecision:
+    """Pay back units that stay where they are, or an amount that is of no unit. ExceedsCaptured beyond what
+    is left: of the order, or of a seller's part where the seller asks."""
+    left = _left(state)
+    if asked.seller_id is not None:
+        left = {seller_id: part for seller_id, part in left.items() if seller_id == asked.seller_id}
+    if not left:
+        raise NotFound("You have no such order.")
+    if asked.amount is not None:
+        whole = sum(part.amount for part in left.values())
+        if asked.amount > whole:
+            raise ExceedsCaptured(pointer="/amount", left=whole)
+        amounts = money.allocate(asked.amount, [part.amount for part in left.values()])
+        owed = {
+            seller_id: part_of(part, amount)
+            for (seller_id, part), amount in zip(left.items(), amounts, strict=True)
+        }
+        return UnitDecision(state.lines, Owed(parts=_owed_parts(owed)))
+    if not asked.lines:
+        raise Invalid("Say which units, or how much.", pointer="/amount")
+    after = _asked_lines(state.lines, asked)
+    for part in asked.lines:
+        line = after[part.order_line_id]
+        if line.refunded + part.quantity > line.quantity:
+            raise ExceedsCaptured(pointer="/lines")
+        after[part.order_line_id] = line._replace(refunded=line.refunded + part.quantity)
+    due = _due(state, state.lines | after)
+    if any(part.amount > left[seller_id].amount for seller_id, part in due.items()):
+        raise ExceedsCaptured(pointer="/lines")
+    return _owing(state, state.lines | after, asked.lines)
+
+
+_MOVES = {
+    "cancel": _cancel,
+    "ask_return": _ask_return,
+    "drop_return": _drop_return,
+    "receive_return": _receive_return,
+    "refund": _refund,
+}
+REFUSED = {
+    "cancel": NotCancellable,
+    "ask_return": NotReturnable,
+    "drop_return": NotReturnable,
+    "receive_return": NotReturnable,
+    "refund": ExceedsCaptured,
+}
+"""How a move is refused that was given up before it was decided."""
+
+
 def take_back(
-    status: OrderStatus, amounts: Amounts, lines: Lines, goods: Iterable[LineQuantity]
-) -> tuple[Lines, Owed]:
-    """Answer the lines once goods were returned, and what that pays back: their price, and their share of the
-    tax and of the discount. NotReturnable beyond what was shipped, and of a cancelled order."""
+    status: OrderStatus, amounts: Amounts, lines: Lines, goods: Sequence[LineQuantity], given: BySeller
+) -> UnitDecision:
+    """Take back units that nobody announced, and pay them back. NotReturnable beyond what was shipped, and of
+    a cancelled order."""
     after = dict(lines)
-    back: list[Goods] = []
     for part in goods:
         line = after.get(part.order_line_id)
         if line is None:
             raise NotFound("This order has no such line.", pointer="/lines")
-        if status == "cancelled" or line.returned + part.quantity > line.shipped:
+        if status == "cancelled" or line.coming_back + line.returned + part.quantity > line.shipped:
             raise NotReturnable(pointer="/lines")
-        after[part.order_line_id] = line._replace(returned=line.returned + part.quantity)
-        back.append(Goods(line.seller_id, line.offer_id, part.quantity, line.unit_price * part.quantity))
-    marks = amounts.subtotal, _returned_value(lines), _returned_value(after), money.step(amounts.currency)
-    return after, Owed(back, share(amounts.tax, *marks), share(amounts.discount, *marks))
+        after[part.order_line_id] = line._replace(
+            returned=line.returned + part.quantity, refunded=line.paid_back(part.quantity)
+        )
+    return _owing(OrderState(status, amounts, lines, given), after, goods)
 
 
 def share(amount: int, of: int, before: int, after: int, step: int = 1) -> int:
@@ -90,16 +269,229 @@ def share(amount: int, of: int, before: int, after: int, step: int = 1) -> int:
     return until - since
 
 
+def paid(amounts: Amounts, lines: Lines) -> BySeller:
+    """Part what an order came to by seller, in the order of their first lines."""
+    parts: BySeller = {}
+    for line, part in zip(lines.values(), _by_line(amounts, lines).values(), strict=True):
+        parts[line.seller_id] = parts.get(line.seller_id, Shares()).plus(part)
+    if set(amounts.delivery) == set(parts):
+        shares = [amounts.delivery[seller_id] for seller_id in parts]
+    else:
+        shares = _allocate(amounts.shipping, [part.price for part in parts.values()], amounts.currency)
+    return {
+        seller_id: part._replace(shipping=shipping)
+        for (seller_id, part), shipping in zip(parts.items(), shares, strict=True)
+    }
+
+
+def part_of(whole: Shares, amount: int) -> Shares:
+    """Answer an amount of a whole by share of each of its accounts; all of it where that much is asked."""
+    if amount == whole.amount:
+        return whole
+    discount = whole.discount * amount // whole.amount
+    price, tax, shipping = money.allocate(amount + discount, [whole.price, whole.tax, whole.shipping])
+    return Shares(price, discount, tax, shipping)
+
+
+def owed_of(parts: Iterable[OwedPart]) -> BySeller:
+    """Add up by seller what decisions came to."""
+    given: BySeller = {}
+    for part in parts:
+        more = Shares(part.price, part.discount, part.tax, part.shipping)
+        given[part.seller_id] = given.get(part.seller_id, Shares()).plus(more)
+    return given
+
+
+def everything(amounts: Amounts, lines: Lines) -> Owed:
+    """Answer all of an order, as it was owed by a cancellation of release 0.1.0."""
+    whole = [LineQuantity(line_id, line.quantity) for line_id, line in lines.items()]
+    return Owed(goods=_goods(lines, whole), parts=_owed_parts(paid(amounts, lines)))
+
+
+def of_old_return(goods: list[Goods], tax: int, discount: int) -> Owed:
+    """Answer what a return of release 0.1.0 came to, which said tax and discount of all sellers together."""
+    prices: dict[SellerId, int] = {}
+    for each in goods:
+        prices[each.seller_id] = prices.get(each.seller_id, 0) + each.amount
+    weights = list(prices.values())
+    shares = zip(prices, money.allocate(tax, weights), money.allocate(discount, weights), strict=True)
+    parts = [
+        OwedPart(seller_id=seller_id, price=prices[seller_id], discount=less, tax=more)
+        for seller_id, more, less in shares
+    ]
+    return Owed(goods=goods, parts=parts)
+
+
 def status_of(lines: Iterable[LineState]) -> OrderStatus:
-    """Answer what an order is whose lines have come so far, if it was not cancelled."""
+    """Answer what an order, or a part of it, is whose lines have come so far: what is cancelled is not waited
+    for."""
     every = list(lines)
-    if all(line.delivered == line.quantity for line in every):
+    if all(line.cancelled == line.quantity for line in every):
+        return "cancelled"
+    if all(line.delivered == line.quantity - line.cancelled for line in every):
         return "delivered"
-    if all(line.shipped == line.quantity for line in every):
+    if all(line.left == 0 for line in every):
         return "shipped"
     return "partially_shipped" if any(line.shipped for line in every) else "confirmed"
 
 
-def _returned_value(lines: Lines) -> int:
-    """Add up what the goods that came back were sold for."""
-    return sum(line.unit_price * line.returned for line in lines.values())
+def statuses(lines: Lines) -> dict[SellerId, OrderStatus]:
+    """Answer the status of each seller's part, in the order of their first lines."""
+    return {seller_id: status_of(own) for seller_id, own in _by_seller(lines).items()}
+
+
+def refunded_products(lines: Lines) -> set[ProductId]:
+    """Answer the products of which every unit was paid back."""
+    kept = {line.product_id for line in lines.values() if line.refunded < line.quantity}
+    return {line.product_id for line in lines.values()} - kept
+
+
+def _by_seller(lines: Lines) -> dict[SellerId, list[LineState]]:
+    parts: dict[SellerId, list[LineState]] = {}
+    for line in lines.values():
+        parts.setdefault(line.seller_id, []).append(line)
+    return parts
+
+
+def _asked_lines(lines: Lines, asked: UnitMove) -> Lines:
+    """Answer the lines that may move: those of the seller who asks; NotFound where others are named."""
+    own = {n: line for n, line in lines.items() if asked.seller_id in (None, line.seller_id)}
+    if not own:
+        raise NotFound("You have no such order.")
+    for part in [*(asked.lines or []), *asked.missing]:
+        if part.order_line_id not in own:
+            raise NotFound("This order has no such line.", pointer="/lines")
+    return own
+
+
+def _cancellable(lines: Lines, line_id: LineId) -> dict[str, Any]:
+    line = lines[line_id]
+    return {"order_line_id": line_id, "shipped": line.shipped, "cancellable": line.left}
+
+
+def _come_back(lines: Lines, arrived: Iterable[LineQuantity]) -> Lines:
+    after = dict(lines)
+    for part in arrived:
+        line = after[part.order_line_id]
+        if part.quantity > line.coming_back:
+            raise NotReturnable("More than was to come back.", pointer="/lines")
+        after[part.order_line_id] = line._replace(coming_back=line.coming_back - part.quantity)
+    return after
+
+
+def _all_cancelled(lines: Lines) -> set[SellerId]:
+    return {seller_id for seller_id, status in statuses(lines).items() if status == "cancelled"}
+
+
+def _all_back(lines: Lines) -> set[SellerId]:
+    """Answer the sellers of whose part nothing is out: what was sent came back, the rest was cancelled."""
+    return {
+        seller_id
+        for seller_id, own in _by_seller(lines).items()
+        if all(line.cancelled + line.returned == line.quantity for line in own)
+    }
+
+
+def _by_line(amounts: Amounts, lines: Lines) -> dict[LineId, Shares]:
+    """Part an order's discount and tax by line, by what each cost."""
+    prices = [line.unit_price * line.quantity for line in lines.values()]
+    discounts = _allocate(amounts.discount, prices, amounts.currency)
+    taxes = _allocate(amounts.tax, prices, amounts.currency)
+    return {
+        line_id: Shares(price, discount, tax)
+        for line_id, price, discount, tax in zip(lines, prices, discounts, taxes, strict=True)
+    }
+
+
+def _allocate(amount: int, weights: Sequence[int], currency: str) -> list[int]:
+    step = money.step(currency)
+    return [part * step for part in money.allocate(amount // step, weights)]
+
+
+def _due(state: OrderState, after: Lines) -> BySeller:
+    """Answer by seller what units cost that are paid back now and were not before."""
+    step = money.step(state.amounts.currency)
+    due: BySeller = {}
+    for line_id, whole in _by_line(state.amounts, state.lines).items():
+        line, before = after[line_id], state.lines[line_id].refunded
+        if line.refunded == before:
+            continue
+        marks = line.quantity, before, line.refunded, step
+        units = Shares(
+            line.unit_price * (line.refunded - before),
+            share(whole.discount, *marks),
+            share(whole.tax, *marks),
+        )
+        due[line.seller_id] = due.get(line.seller_id, Shares()).plus(units)
+    return due
+
+
+def _left(state: OrderState) -> BySeller:
+    """Answer by seller what was paid and not paid back."""
+    return {
+        seller_id: part.minus(state.given.get(seller_id, Shares()))
+        for seller_id, part in paid(state.amounts, state.lines).items()
+    }
+
+
+def _owing(
+    state: OrderState,
+    after: Lines,
+    goods: Sequence[LineQuantity],
+    delivery: Iterable[SellerId] = (),
+    withheld: int = 0,
+) -> UnitDecision:
+    """Answer what a move owes: what its units cost, and these parts' delivery; never more than is left."""
+    due, left = _due(state, after), _left(state)
+    cost = paid(state.amounts, state.lines)
+    for seller_id in delivery:
+        due[seller_id] = due.get(seller_id, Shares()).plus(Shares(shipping=cost[seller_id].shipping))
+    owed = {seller_id: _still_there(part, left[seller_id]) for seller_id, part in due.items()}
+    if withheld:
+        whole = sum(part.amount for part in owed.values())
+        if withheld > whole:
+            raise Invalid("More than these goods are worth.", pointer="/withheld/amount")
+        amounts = money.allocate(whole - withheld, [part.amount for part in owed.values()])
+        owed = {
+            seller_id: part_of(part, amount)
+            for (seller_id, part), amount in zip(owed.items(), amounts, strict=True)
+        }
+    moved = Owed(goods=_goods(state.lines, goods), parts=_owed_parts(owed), withheld=withheld)
+    return UnitDecision(after, moved)
+
+
+def _still_there(due: Shares, left: Shares) -> Shares:
+    """Answer what of an amount that is due was not paid back by other ways: as it is due where each account
+    has that much, else by share."""
+    amount = min(due.amount, left.amount)
+    if amount == due.amount and all(0 <= part <= whole for part, whole in zip(due, left, strict=True)):
+        return due
+    return part_of(left, amount)
+
+
+def _goods(lines: Lines, units: Iterable[LineQuantity]) -> list[Goods]:
+    return [
+        Goods(
+            line.seller_id,
+            line.offer_id,
+            part.quantity,
+            line.unit_price * part.quantity,
+            part.order_line_id,
+        )
+        for part in units
+        if (line := lines[part.order_line_id])
+    ]
+
+
+def _owed_parts(by_seller: BySeller) -> list[OwedPart]:
+    return [
+        OwedPart(
+            seller_id=seller_id,
+            price=part.price,
+            discount=part.discount,
+            tax=part.tax,
+            shipping=part.shipping,
+        )
+        for seller_id, part in by_seller.items()
+        if part.amount
+    ]

@@ -1,20 +1,34 @@
 """The verbs of orders."""
 
+import asyncio
 from typing import Any, NamedTuple
 
 import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
-from mercat.events import OrderLine, OrderPlaced, ParcelMoved
-from mercat.ids import LineId, OrderId, SellerId, ShipmentId, UserId, parse
+from mercat import ids
+from mercat.events import (
+    CancelledUnits,
+    Event,
+    OrderCancelled,
+    OrderDelivered,
+    OrderLine,
+    OrderPlaced,
+    ParcelMoved,
+    PartChanged,
+    ProductsRefunded,
+    UnitsCancelled,
+)
+from mercat.ids import CancellationId, LineId, OrderId, SellerId, ShipmentId, UserId, parse
 from mercat.kit import codec, metrics, sql
-from mercat.kit.batching import Coalescer
+from mercat.kit.batching import set_verb
 from mercat.kit.event_log import on
-from mercat.kit.refusals import Invalid, NotFound, Unavailable
+from mercat.kit.refusals import Invalid, NotFound
 from mercat.orders import rules
 from mercat.orders.forgetting import Forgetting
 from mercat.orders.messages import (
+    Goods,
     Happening,
     LineQuantity,
     NewOrder,
@@ -24,19 +38,32 @@ from mercat.orders.messages import (
     Order,
     OrderLineView,
     OrderPage,
-    OrderRefused,
     OrderStatus,
     OrderSummary,
     Owed,
+    Part,
+    PartDelivery,
+    UnitMove,
 )
-from mercat.settings import Settings
 
 queries = sql.load("mercat.orders")
 _SELDOM = ("partially_shipped", "shipped", "cancelled")
 _LAST = 2**63 - 1
+_ROWS_MAX = 1_500
+_NUMBERED_AT_ONCE = 1_000
+_NUMBERING_REST_S = 600
+_OWING = ("cancelled", "returned", "refunded")
+_HAPPENED = {
+    "cancel": "cancelled",
+    "ask_return": "return_asked",
+    "drop_return": "return_dropped",
+    "receive_return": "returned",
+    "refund": "refunded",
+}
+"""How the history calls a move of units."""
 
 
-class _Event(NamedTuple):
+class _Happened(NamedTuple):
     """Something that happens to an order, once a reference; `detail` is JSON."""
 
     reference: str
@@ -45,20 +72,39 @@ class _Event(NamedTuple):
     detail: str
 
 
+class _OldReturn(msgspec.Struct, frozen=True):
+    """What release 0.1.0 wrote of a return."""
+
+    goods: list[Goods]
+    tax: int
+    discount: int = 0
+
+
 class Orders:
     """Orders and what is decided of them, each decision under the lock of the order's row."""
 
-    def __init__(self, db: asyncpg.Pool, settings: Settings) -> None:
+    def __init__(self, db: asyncpg.Pool, legal_term_days: int = 3_650) -> None:
         self._db = db
-        self.forgetting = Forgetting(db, settings.legal_term_days)
-        self._create: Coalescer[NewOrder, str] = Coalescer(
-            self._create_many, batch_max=1_500, weigh=lambda order: 1 + len(order.lines)
-        )
+        self.forgetting = Forgetting(db, legal_term_days)
 
-    async def create(self, order: NewOrder) -> None:
-        """Place a paid order, once; OrderRefused where it was given up before."""
-        if await self._create(order) == "refused":
-            raise OrderRefused
+    @set_verb(_ROWS_MAX, weigh=lambda order: 1 + len(order.lines))
+    async def create_many(self, orders: list[NewOrder]) -> list[bool]:
+        """Place paid orders, each once; False for one that was given up before."""
+        heads = [_head_row(order) for order in orders]
+        lines = [_line_row(order, line) for order in orders for line in order.lines]
+        rows = await self._db.fetch(queries.create_many, *sql.columns(heads), *sql.columns(lines, 11))
+        made = {row[0] for row in rows}
+        metrics.orders_placed.inc(len(made))
+        metrics.order_value.labels(orders[0].currency).inc(
+            sum(order.total for order in orders if order.order_id in made)
+        )
+        if len(made) < len(orders):
+            known = [
+                (order.order_id.bucket, order.order_id) for order in orders if order.order_id not in made
+            ]
+            states = await self._db.fetch(queries.states, *sql.columns(known))
+            made |= {row[0] for row in states if row[1] != "refused"}
+        return [order.order_id in made for order in orders]
 
     async def refuse(self, order: NewOrder) -> None:
         """Give an order up before it is made: a create that comes later is refused. NotCancellable where it
@@ -81,13 +127,15 @@ class Orders:
         if row is None:
             raise NotFound("There is no such order.")
         placed = Happening("confirmed", "shopper", row["created_at"])
+        lines = codec.decode(row["lines"], list[OrderLineView])
         return sql.row(
             Order,
             {
                 **row,
                 "address": msgspec.json.decode(row["address"]),
-                "lines": codec.decode(row["lines"], list[OrderLineView]),
+                "lines": lines,
                 "history": [placed, *codec.decode(row["history"], list[Happening])],
+                "parts": _parts(row, lines),
             },
         )
 
@@ -122,6 +170,40 @@ class Orders:
             raise NotCancellable
         return order
 
+    async def move_units(self, order_id: OrderId, move: UnitMove) -> Owed:
+        """Decide what becomes of units of an order, once a reference: they are cancelled, announced to come
+        back, taken back, or paid back where they are. Answer what that owes, the same again.
+
+        - `cancel`: `lines`, or all that `seller_id` (none: anybody) has left; NotCancellable, with which, for
+          what is on its way. Pays their price, discount and tax, and the part's delivery with its last unit.
+        - `ask_return`: `lines` that were delivered and stay; NotReturnable beyond. Owes nothing.
+        - `drop_return`: `lines` that were asked and do not come after all. Owes nothing.
+        - `receive_return`: `lines` that were asked and came, `missing` that did not; pays what came less
+          `withheld`, and where it `pays_delivery` the part's, once all of the part came back.
+        - `refund`: `lines` that stay where they are, or an `amount`; ExceedsCaptured beyond what is left, of
+          `seller_id`'s part where one asks.
+
+        All moves together pay back the order to the cent and never more. A reference that was withdrawn is
+        refused as its kind is."""
+        async with self._db.acquire() as db, db.transaction():
+            order = await self._lock(db, order_id)
+            if move.user_ids is not None and order["user_id"] not in move.user_ids:
+                raise NotFound("There is no such order.")
+            state, known = await self._state(db, order_id, order, move.reference)
+            if known is not None:
+                if known["what"] == "withdrawn":
+                    raise rules.REFUSED[move.kind]("This was given up before it was decided. Ask again.")
+                return _decided(known, state)
+            after, owed = rules.move(state, move)
+            if move.kind == "cancel" and not owed.goods:
+                return owed  # nothing was left of it
+            owed = msgspec.structs.replace(owed, reason=move.reason)
+            happened = _Happened(move.reference, _HAPPENED[move.kind], move.who, codec.text(owed))
+            lines = state.lines, after
+            cancelled = _cancelled(order_id, order, lines, owed, move) if move.kind == "cancel" else None
+            await self._settle(db, order_id, order, lines, happened, cancelled)
+            return owed
+
     async def ship(
         self, order_id: OrderId, seller_id: SellerId, shipment_id: ShipmentId, lines: list[LineQuantity]
     ) -> UserId:
@@ -133,9 +215,11 @@ class Orders:
                 if known["withdrawn"]:
                     raise NotShippable
                 return UserId(order["user_id"])
-            after = rules.ship(order["status"], await _lines(db, order_id), seller_id, lines)
+            before = await _lines(db, order_id)
+            after = rules.ship(order["status"], before, seller_id, lines)
             detail = codec.text({"shipment_id": shipment_id, "lines": lines})
-            await self._settle(db, order_id, order, after, _Event(reference, "shipped", "seller", detail))
+            happened = _Happened(reference, "shipped", "seller", detail)
+            await self._settle(db, order_id, order, (before, after), happened)
             return UserId(order["user_id"])
 
     async def arrived(self, order_id: OrderId, shipment_id: ShipmentId, lines: list[LineQuantity]) -> None:
@@ -159,14 +243,14 @@ class Orders:
         of tax."""
         async with self._db.acquire() as db, db.transaction():
             order = await self._lock(db, order_id)
-            if known := await db.fetchrow(queries.happened, order_id.bucket, order_id, reference):
-                if known["withdrawn"]:
+            state, known = await self._state(db, order_id, order, reference)
+            if known is not None:
+                if known["what"] == "withdrawn":
                     raise NotReturnable
-                return codec.decode(known["detail"], Owed)
-            amounts = rules.Amounts(order["currency"], order["subtotal"], order["discount"], order["tax"])
-            after, owed = rules.take_back(order["status"], amounts, await _lines(db, order_id), lines)
-            event = _Event(reference, "returned", "shopper", codec.text(owed))
-            await self._settle(db, order_id, order, after, event)
+                return _decided(known, state)
+            after, owed = rules.take_back(state.status, state.amounts, state.lines, lines, state.given)
+            happened = _Happened(reference, "returned", "shopper", codec.text(owed))
+            await self._settle(db, order_id, order, (state.lines, after), happened)
             return owed
 
     async def withdraw(self, order_id: OrderId, reference: str) -> bool:
@@ -177,9 +261,15 @@ class Orders:
             if known := await db.fetchrow(queries.happened, order_id.bucket, order_id, reference):
                 return known["withdrawn"]
             await db.execute(
-                queries.note, order_id.bucket, order_id, *_Event(reference, "withdrawn", "shop", "{}")
+                queries.note, order_id.bucket, order_id, *_Happened(reference, "withdrawn", "shop", "{}")
             )
             return True
+
+    async def keep_numbering(self) -> None:
+        """Give the orders of an earlier release their numbers, some at a time; then rest."""
+        while await self._db.fetch(queries.number_old, _NUMBERED_AT_ONCE):
+            pass
+        await asyncio.sleep(_NUMBERING_REST_S)
 
     async def _arrived(
         self, db: Any, order_id: OrderId, shipment_id: ShipmentId, parcel: list[tuple[LineId, int]]
@@ -188,9 +278,11 @@ class Orders:
         reference = f"delivered/{int(shipment_id)}"
         if await db.fetchval(queries.happened, order_id.bucket, order_id, reference):
             return
-        after = rules.deliver(await _lines(db, order_id), parcel)
+        before = await _lines(db, order_id)
+        after = rules.deliver(before, parcel)
         detail = codec.text({"shipment_id": shipment_id})
-        await self._settle(db, order_id, order, after, _Event(reference, "delivered", "carrier", detail))
+        happened = _Happened(reference, "delivered", "carrier", detail)
+        await self._settle(db, order_id, order, (before, after), happened)
 
     async def _lock(self, db: Any, order_id: OrderId, **facts: str) -> Any:
         order = await db.fetchrow(queries.lock, order_id.bucket, order_id)
@@ -198,36 +290,52 @@ class Orders:
             raise NotFound("There is no such order.", **facts)
         return order
 
-    async def _settle(
-        self, db: Any, order_id: OrderId, order: Any, lines: rules.Lines, event: _Event
-    ) -> None:
-        """Write how far the lines have come, the status they add up to, and what happened."""
-        bucket = order_id.bucket
-        changed = [(n, line.shipped, line.delivered, line.returned) for n, line in lines.items()]
-        await db.execute(queries.set_lines, bucket, order_id, *sql.columns(changed, 4))
-        status = rules.status_of(lines.values())
-        if order["status"] != "cancelled" and status != order["status"]:
-            await db.execute(queries.set_status, bucket, order_id, status)
-            if status == "delivered":
-                await db.execute(queries.tell_delivered, bucket, order_id, order["user_id"])
-        await db.execute(queries.note, bucket, order_id, *event)
+    async def _state(
+        self, db: Any, order_id: OrderId, order: Any, reference: str
+    ) -> tuple[rules.OrderState, Any]:
+        """Read what is decided from, and what was decided under this reference already."""
+        lines, amounts = await _lines(db, order_id), _amounts(order)
+        rows = await db.fetch(queries.decisions, order_id.bucket, order_id, reference)
+        state = rules.OrderState(order["status"], amounts, lines, {})
+        paid_back = [part for row in rows if row["what"] in _OWING for part in _decided(row, state).parts]
+        known = next((row for row in rows if row["reference"] == reference), None)
+        return state._replace(given=rules.owed_of(paid_back)), known
 
-    async def _create_many(self, orders: list[NewOrder]) -> list[str | Exception]:
-        heads = [_head_row(order) for order in orders]
-        lines = [_line_row(order, line) for order in orders for line in order.lines]
-        rows = await self._db.fetch(queries.create_many, *sql.columns(heads), *sql.columns(lines, 11))
-        made = {row[0] for row in rows}
-        metrics.orders_placed.inc(len(made))
-        metrics.order_value.labels(orders[0].currency).inc(
-            sum(order.total for order in orders if order.order_id in made)
-        )
-        answers: dict[int, str] = dict.fromkeys(made, "confirmed")
-        if len(made) < len(orders):
-            known = [
-                (order.order_id.bucket, order.order_id) for order in orders if order.order_id not in made
-            ]
-            answers |= {row[0]: row[1] for row in await self._db.fetch(queries.states, *sql.columns(known))}
-        return [answers.get(order.order_id) or Unavailable() for order in orders]
+    async def _settle(
+        self,
+        db: Any,
+        order_id: OrderId,
+        order: Any,
+        lines: tuple[rules.Lines, rules.Lines],
+        happened: _Happened,
+        cancelled: UnitsCancelled | None = None,
+    ) -> None:
+        """Write how far the lines have come, the status they add up to, and what happened; tell of it."""
+        before, after = lines
+        bucket = order_id.bucket
+        changed = [_counters(n, line) for n, line in after.items() if line != before[n]]
+        if changed:
+            await db.execute(queries.set_lines, bucket, order_id, *sql.columns(changed, 7))
+        status = rules.status_of(after.values())
+        if order["status"] not in ("cancelled", status):
+            await db.execute(queries.set_status, bucket, order_id, status)
+        await db.execute(queries.note, bucket, order_id, *happened)
+        events = [cancelled] if cancelled else []
+        events += _told(order_id, order, before, after)
+        if cancelled and cancelled.whole:
+            events.append(
+                OrderCancelled(
+                    order_id=order_id,
+                    user_id=UserId(order["user_id"]),
+                    email=order["email"],
+                    total=cancelled.amount,
+                    currency=order["currency"],
+                    refund=cancelled.amount,
+                )
+            )
+        if events:
+            told = [(type(event).__name__, codec.inner_text(event)) for event in events]
+            await db.execute(queries.tell, *sql.columns(told))
 
 
 def _head_row(order: NewOrder) -> tuple[Any, ...]:
@@ -249,7 +357,8 @@ def _head_row(order: NewOrder) -> tuple[Any, ...]:
         order.estimated_delivery,
         codec.text(order.address),
         order.placed_at,
-        codec.inner_text(_placed(order)),
+        codec.text(order.parts) if order.parts else None,
+        codec.inner_text(_placed(order)).removesuffix("null}"),
     )
 
 
@@ -271,7 +380,137 @@ def _line_row(order: NewOrder, line: OrderLine) -> tuple[Any, ...]:
 
 async def _lines(db: Any, order_id: OrderId) -> rules.Lines:
     rows = await db.fetch(queries.lines, order_id.bucket, order_id)
-    return {LineId(row[0]): rules.LineState(*row[1:]) for row in (tuple(row) for row in rows)}
+    return {LineId(row[0]): _line_state(row) for row in rows}
+
+
+def _line_state(row: Any) -> rules.LineState:
+    return rules.LineState(
+        ids.OfferId(row["offer_id"]),
+        SellerId(row["seller_id"]),
+        row["quantity"],
+        row["shipped"],
+        row["delivered"],
+        row["returned"],
+        row["unit_price"],
+        row["cancelled"],
+        row["coming_back"],
+        row["refunded"],
+        ids.ProductId(row["product_id"]),
+    )
+
+
+def _counters(line_id: LineId, line: rules.LineState) -> tuple[int, ...]:
+    moved = line.shipped, line.delivered, line.returned, line.cancelled, line.coming_back, line.refunded
+    return line_id, *moved
+
+
+def _amounts(order: Any) -> rules.Amounts:
+    parts = codec.decode(order["parts"], list[PartDelivery]) if order["parts"] else []
+    return rules.Amounts(
+        order["currency"],
+        order["subtotal"],
+        order["discount"],
+        order["tax"],
+        order["shipping"],
+        {part.seller_id: part.shipping for part in parts},
+    )
+
+
+def _decided(row: Any, state: rules.OrderState) -> Owed:
+    """Read what a decision came to, as this release wrote it or the one before."""
+    if row["detail"] == "{}":
+        return rules.everything(state.amounts, state.lines)
+    owed = codec.decode(row["detail"], Owed)
+    if owed.goods and not owed.parts and row["what"] == "returned":
+        old = codec.decode(row["detail"], _OldReturn)
+        return rules.of_old_return(old.goods, old.tax, old.discount)
+    return owed
+
+
+def _parts(order: Any, lines: list[OrderLineView]) -> list[Part]:
+    """Make the parts of an order: one a seller, in the order of their first lines."""
+    known = codec.decode(order["parts"], list[PartDelivery]) if order["parts"] else []
+    travels = {part.seller_id: part for part in known}
+    states = {
+        line.order_line_id: rules.LineState(
+            line.offer_id,
+            line.seller_id,
+            line.quantity,
+            line.shipped,
+            line.delivered,
+            line.returned,
+            line.unit_price,
+            line.cancelled,
+        )
+        for line in lines
+    }
+    amounts = _amounts({**order, "tax": order["added_tax"]})
+    shares, each = rules.paid(amounts, states), rules.statuses(states)
+    return [
+        Part(
+            part_id=f"{order['order_id']}-{n}",
+            seller_id=seller_id,
+            status="cancelled" if order["status"] == "cancelled" else each[seller_id],
+            shipping=share.shipping,
+            shipping_method=travels[seller_id].shipping_method if travels else order["shipping_method"],
+            estimated_delivery=(
+                travels[seller_id].estimated_delivery if travels else order["estimated_delivery"]
+            ),
+        )
+        for n, (seller_id, share) in enumerate(shares.items(), 1)
+    ]
+
+
+def _cancelled(
+    order_id: OrderId, order: Any, states: tuple[rules.Lines, rules.Lines], owed: Owed, move: UnitMove
+) -> UnitsCancelled:
+    before, after = states
+    lines = [
+        CancelledUnits(
+            order_line_id=n,
+            product_id=line.product_id,
+            offer_id=line.offer_id,
+            seller_id=line.seller_id,
+            quantity=line.cancelled - before[n].cancelled,
+            cancelled=line.cancelled,
+        )
+        for n, line in after.items()
+        if line.cancelled > before[n].cancelled
+    ]
+    return UnitsCancelled(
+        cancellation_id=ids.new(CancellationId, order_id.bucket),
+        order_id=order_id,
+        user_id=UserId(order["user_id"]),
+        email=order["email"],
+        lines=lines,
+        amount=owed.amount,
+        currency=order["currency"],
+        who=move.who,
+        reason=move.reason,
+        whole=rules.status_of(after.values()) == "cancelled",
+    )
+
+
+def _told(order_id: OrderId, order: Any, before: rules.Lines, after: rules.Lines) -> list[Event]:
+    """List what is told of units that moved: parts and the order in another status, products paid back."""
+    user_id, was = UserId(order["user_id"]), rules.statuses(before)
+    events: list[Event] = [
+        PartChanged(
+            order_id=order_id,
+            user_id=user_id,
+            seller_id=seller_id,
+            status=status,
+            product_ids=sorted({line.product_id for line in after.values() if line.seller_id == seller_id}),
+        )
+        for seller_id, status in rules.statuses(after).items()
+        if status != was[seller_id]
+    ]
+    if back := rules.refunded_products(after) - rules.refunded_products(before):
+        events.append(ProductsRefunded(order_id=order_id, user_id=user_id, product_ids=sorted(back)))
+    if rules.status_of(after.values()) == "delivered" != order["status"]:
+        arrived = sorted({line.product_id for line in after.values() if line.delivered})
+        events.append(OrderDelivered(order_id=order_id, user_id=user_id, product_ids=arrived))
+    return events
 
 
 def _placed(order: NewOrder) -> OrderPlaced:

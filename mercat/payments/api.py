@@ -4,6 +4,7 @@ from mercat.payments.service import Payments
 API = [
     Route("POST", "/cards", Payments.keep_card),
     Route("POST", "/charges", Payments.charge),
+    Route("POST", "/charges/together", Payments.charge_many),
     Route("DELETE", "/charges/{checkout_id}", Payments.void),
     Route("POST", "/orders/{order_id}/refunds", Payments.refund),
     Route("GET", "/orders/{order_id}/payments", Payments.of_order),

@@ -8,9 +8,9 @@ import msgspec
 import structlog
 
 from mercat import ids
-from mercat.ids import CheckoutId, OrderId, PaymentId, made_at
+from mercat.ids import CheckoutId, OrderId, PaymentId
 from mercat.kit import clock, codec, signing, sql
-from mercat.kit.batching import AWAY, Coalescer
+from mercat.kit.batching import AWAY, set_verb
 from mercat.kit.refusals import NotFound, Refusal, Unavailable
 from mercat.payments import rules
 from mercat.payments.attempts import Attempts, KnownCharge
@@ -28,7 +28,6 @@ from mercat.settings import Settings
 
 queries = sql.load("mercat.payments")
 log = structlog.get_logger("mercat.payments")
-_FRESH = timedelta(seconds=2)
 _STALE_MAX = 100
 _STATUS = {"captured": "captured", "challenged": "action_required"}
 
@@ -58,34 +57,48 @@ class Charges:
         self._attempts = attempts
         self._refunds = refunds
         self._key = settings.key("payments")
-        self._record: Coalescer[_Record, tuple[int, str]] = Coalescer(self._record_many)
 
     async def charge(self, charge: Charge) -> Paid:
         """Capture, once a checkout; see `Payments.charge`.
 
         No connection of the database is held while the provider is asked."""
-        request = ChargeRequest(
-            charge.checkout_id, charge.order_id, charge.amount, charge.currency, charge.token
-        )
-        known = await self._known(request, charge.user_id or 0)
+        request = _request(charge)
+        known = await self._known(request, charge)
         if known.status and known.status != "action_required":
             return self._answer(known.payment_id, known.status, known.reason, charge.checkout_id)
         result, reason = await self._decided(request._replace(customer=known.customer), known)
         status = _STATUS.get(result.state, "declined")
-        payment_id, status = await self._record(self._as_record(charge, status, reason))
+        [(payment_id, status)] = await self._record_many([self._as_record(charge, status, reason)])
         if status == "void" and result.state == "captured":
             await self.void(charge.checkout_id, charge.order_id)
         return self._answer(payment_id, status, reason, charge.checkout_id, result.url)
 
-    async def _known(self, request: ChargeRequest, user_id: int) -> KnownCharge:
-        """Look up what is known already; for a checkout of this moment the provider's key decides."""
+    @set_verb()
+    async def charge_many(self, charges: list[Charge]) -> list[bool]:
+        """Capture those that the provider takes together; see `Payments.charge_many`."""
+        together = [
+            charge for charge in charges if not charge.again and self._provider.takes_together(charge.token)
+        ]
+        results = await self._provider.authorise_many([_request(charge) for charge in together])
+        captured = [
+            charge for charge, result in zip(together, results, strict=True) if result.state == "captured"
+        ]
+        stored = await self._record_many([self._as_record(charge, "captured", "") for charge in captured])
+        paid: set[int] = set()
+        for charge, (_, status) in zip(captured, stored, strict=True):
+            if status == "captured":
+                paid.add(charge.checkout_id)
+            else:  # it was given up meanwhile
+                await self.void(charge.checkout_id, charge.order_id)
+        return [charge.checkout_id in paid for charge in charges]
+
+    async def _known(self, request: ChargeRequest, charge: Charge) -> KnownCharge:
+        """Look up what is known already; of what was never asked nothing is."""
         if not self._provider.finds_by_our_key:
-            return await self._attempts.begin(request, user_id)
-        if clock.now() - made_at(request.key) <= _FRESH:
-            return KnownCharge()
-        row = await self._payment(request.key)
+            return await self._attempts.begin(request, charge.user_id or 0)
+        row = await self._payment(request.key) if charge.again else None
         if row is None:
-            return KnownCharge(True)
+            return KnownCharge(charge.again)
         return KnownCharge(True, payment_id=row["payment_id"], status=row["status"], reason=row["reason"])
 
     async def _decided(self, request: ChargeRequest, known: KnownCharge) -> tuple[ChargeResult, str]:
@@ -225,11 +238,16 @@ class Charges:
             "{" + ",".join(map(str, amounts)) + "}",
         )
 
-    async def _record_many(self, records: list[_Record]) -> list[tuple[int, str] | Exception]:
+    @set_verb()
+    async def _record_many(self, records: list[_Record]) -> list[tuple[int, str]]:
         rows = await self._db.fetch(queries.record_charges, *sql.columns(records))
         stored: dict[int, tuple[int, str]] = {row[0]: (row[1], row[2]) for row in rows}
         if len(stored) < len(records):
             known = [record.checkout_id for record in records if record.checkout_id not in stored]
             for row in await self._db.fetch(queries.of_checkouts, known):
                 stored[row["checkout_id"]] = (row["payment_id"], row["status"])
-        return [stored.get(record.checkout_id) or Unavailable() for record in records]
+        return [stored[record.checkout_id] for record in records]
+
+
+def _request(charge: Charge) -> ChargeRequest:
+    return ChargeRequest(charge.checkout_id, charge.order_id, charge.amount, charge.currency, charge.token)

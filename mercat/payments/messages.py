@@ -24,7 +24,7 @@ class SellerPart(Struct, frozen=True):
 
 class Charge(Struct, frozen=True):
     """One charge of a checkout. `amount` = the sellers' parts + shipping + tax; `user_id`: who pays, for a
-    card that is kept for them works for nobody else."""
+    card that is kept for them works for nobody else; `again`: it may have been asked before."""
 
     checkout_id: CheckoutId
     order_id: OrderId
@@ -35,6 +35,7 @@ class Charge(Struct, frozen=True):
     shipping: int = 0
     tax: int = 0
     user_id: UserId | None = None
+    again: bool = False
 
 
 class KeptCard(Struct, frozen=True):

@@ -108,6 +108,14 @@ class Provider(Protocol):
         """Ask for the money; a provider may capture it at the same time."""
         ...
 
+    def takes_together(self, token: str) -> bool:
+        """Say whether charges of this card are answered at once, so that many may be asked for together."""
+        ...
+
+    async def authorise_many(self, requests: list[ChargeRequest]) -> list[ChargeResult]:
+        """Ask for the money of many charges, all of cards that `takes_together` says yes of."""
+        ...
+
     async def capture(self, request: ChargeRequest, reference: str) -> ChargeResult:
         """Capture what is authorised; what is captured already stays as it is."""
         ...

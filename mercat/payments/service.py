@@ -60,6 +60,10 @@ class Payments:
         An answer with a next action is not: ask again when the shopper has acted."""
         return await self._charges.charge(charge)
 
+    async def charge_many(self, charges: list[Charge]) -> list[bool]:
+        """Capture those that the provider takes together; False for the others, which `charge` carries on."""
+        return await self._charges.charge_many(charges)
+
     async def void(self, checkout_id: CheckoutId, order_id: OrderId) -> None:
         """Release what was authorised, refund what was captured; a charge that comes later is undone too."""
         await self._charges.void(checkout_id, order_id)

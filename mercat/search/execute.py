@@ -22,7 +22,13 @@ from mercat.search.engine import (
 )
 from mercat.search.facets.choose import FacetChooser
 from mercat.search.facets.count import FacetCache, FacetCounter
-from mercat.search.merchandising.apply import boost_gains, pinnable, pinned_hits, without_products
+from mercat.search.merchandising.apply import (
+    boost_gains,
+    hits_within,
+    pinnable,
+    pinned_hits,
+    without_products,
+)
 from mercat.search.merchandising.rules import Pin, page_with_pins
 from mercat.search.messages import (
     PAGE_MAX,
@@ -38,21 +44,26 @@ from mercat.search.messages import (
     Suggestions,
 )
 from mercat.search.query import spelling, suggestions
+from mercat.search.query.codes import NamedCodes, named_codes
 from mercat.search.query.filters import QueryClauses, SearchCursor, decode_cursor, query_clauses
+from mercat.search.query.mentions import without_mentions
 from mercat.search.query.parse import (
     NO_TEXT,
     QueryWord,
     TextQuery,
+    clean,
     in_main_text,
     parse,
     scored_text,
     text_query,
+    with_codes,
+    written,
 )
 from mercat.search.ranking.features import CANDIDATES
 from mercat.search.ranking.rerank import Reranker, ScoredCandidate
 
 _FEW_MAX, _FEW_OF = 10, 1_000
-_BY_RATING = SortKey("by_rating")
+_BY_RATING, _BY_STANDING = SortKey("by_rating"), SortKey("by_standing")
 _SORT_KEYS: dict[SearchSort, SortKey] = {
     "price_asc": SortKey("by_price", descending=False),
     "price_desc": SortKey("by_price"),
@@ -106,9 +117,12 @@ class QueryExecutor:
         words = parse(query.q)
         if not words:
             return self._page(query, None if not query.q.strip() else NO_TEXT)
-        text, results = self._find_words(query, words)
+        codes = named_codes(self._searcher, clean(query.q))
+        text, results = self._find_words(query, words, codes)
         if not results.total and not self._searcher.count(text.matching):
             return self._relaxed(query, words) or results
+        if codes:
+            return results
         suggested = spelling.did_you_mean(self._searcher, words)
         return msgspec.structs.replace(results, all_words=text.all_words, did_you_mean=suggested)
 
@@ -139,21 +153,36 @@ class QueryExecutor:
         words = parse(q)
         if not words:
             return [], []
-        text = self._widened(words, text_query(self._searcher, words, None, self._rewritings(words)))
+        text = self._text(words)
+        if codes := named_codes(self._searcher, clean(q)):
+            text = with_codes(text, codes)
+        else:
+            text = self._widened(words, text)
         clauses = query_clauses(SearchQuery(q=q), text.matching, self._sold_out)
         return words, self._candidates(clauses, text, self._searcher.count(text.matching))
 
     # -- the words
 
-    def _find_words(self, query: SearchQuery, words: list[QueryWord]) -> tuple[TextQuery, SearchResults]:
-        """Find what has the words, or where that is little for this shop, what has most of them."""
-        text = text_query(self._searcher, words, None, self._rewritings(words))
+    def _find_words(
+        self, query: SearchQuery, words: list[QueryWord], codes: NamedCodes | None = None
+    ) -> tuple[TextQuery, SearchResults]:
+        """Find what has the words, or the codes; where that is little for this shop, what has most of the
+        words."""
+        text = self._text(words)
+        if codes:
+            text = with_codes(text, codes)
+            return text, self._page(query, text)
         results = self._page(query, text)
         if results.total < self._few():  # else there is no need to count without the filters
             wide = self._widened(words, text)
             if wide is not text:
                 text, results = wide, self._page(query, wide)
         return text, results
+
+    def _text(self, words: list[QueryWord]) -> TextQuery:
+        """Look for all the words, or for what synonyms make of them, where that is more than mentioned."""
+        text = text_query(self._searcher, words, None, self._rewritings(words))
+        return without_mentions(self._searcher, text, self._few())
 
     def _few(self) -> int:
         """Return how many products are few for a shop of this size."""
@@ -199,7 +228,7 @@ class QueryExecutor:
         if not kept:
             return None
         _, results = self._find_words(query, kept)
-        q = " ".join(word.written for word in kept)
+        q = written(kept)
         corrected = any(word not in words for word in kept)
         return msgspec.structs.replace(
             results, relaxed=RelaxedQuery(q, dropped), did_you_mean=q if corrected else None
@@ -223,8 +252,8 @@ class QueryExecutor:
             hits, after = self._page_by_relevance(
                 RankedQuery(text, pins, clauses, unpinned, total), query, cursor
             )
-        else:  # without words all products are as relevant: the better rating comes first
-            hits, after = self._page_by_key(clauses.combined(), sort or _BY_RATING, query, cursor)
+        else:  # without words all products are as relevant: the surely better rated come first
+            hits, after = self._page_by_key(clauses.combined(), sort or _BY_STANDING, query, cursor)
         return SearchResults(
             results=raw_cards(self._searcher, hits),
             total=total,
@@ -334,6 +363,9 @@ class QueryExecutor:
         if self._sold_out == "last":
             in_stock = self._searcher.field_values("in_stock", candidates)
             order.sort(key=lambda place: not in_stock[place])
+        if text.codes and text.codes.first:
+            named = hits_within(self._searcher, text.codes.clause, candidates)
+            order.sort(key=lambda place: place not in named)
         return order
 
     # -- the explanation

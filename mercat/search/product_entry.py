@@ -15,20 +15,25 @@ from mercat.search.category_stats import CATEGORY_SEPARATOR
 from mercat.search.facets.ranges import PRICE_RANGES, RATING_STEPS
 from mercat.search.messages import CardSeller, ProductCard
 from mercat.search.product_rows import ROW
+from mercat.search.query.analyze import normal
 
 DESCRIPTION_LETTERS_MAX = 20_000
 _DETAIL_LETTERS_MAX = 500
 TITLE_TIMES = 3
 """How often the title stands in `main_text`: a word there counts so many times."""
+TEXT_VERSION = 2
+"""Raised when texts are split into words otherwise: an index of older words answers wrongly."""
 NO_BRAND = CATEGORY_SEPARATOR
 """The brand of what has none, in counts."""
+_USUAL_RATING, _USUAL_VOTES = 3.5, 20
 _GOLDEN = 0x9E37_79B9_7F4A_7C15  # 2**64 / golden ratio: Fibonacci hashing (Knuth, TAOCP 3, 6.4)
 
 
 def index_form(schema: object, card: type[msgspec.Struct] = ProductCard) -> str:
     """Fingerprint everything that an index stores of a product: the engine's own `schema`, the fields of the
-    card and of what is in it, those of the ranker's rows, and the ranges that are counted by."""
-    stored = (schema, _struct_fields(card), ROW.descr, PRICE_RANGES, RATING_STEPS)
+    card and of what is in it, those of the ranker's rows, how texts become words, and the ranges that are
+    counted by."""
+    stored = (schema, _struct_fields(card), ROW.descr, TEXT_VERSION, PRICE_RANGES, RATING_STEPS)
     return f"{zlib.crc32(repr(stored).encode()):08x}"
 
 
@@ -85,10 +90,10 @@ def completions(product: Document) -> Iterator[str]:
     """Yield the brand, and the category under every beginning by which somebody may know it: "digital
     cameras", "cameras"."""
     if product.brand:
-        yield CATEGORY_SEPARATOR.join(("b", product.brand.lower(), product.brand))
+        yield CATEGORY_SEPARATOR.join(("b", normal(product.brand), product.brand))
     if product.category_names:
         name = product.category_names[-1]
-        words = name.lower().split()
+        words = normal(name).split()
         for start in range(len(words)):
             yield CATEGORY_SEPARATOR.join(("c", " ".join(words[start:]), product.category, name))
 
@@ -115,6 +120,15 @@ def rating_key(product: Document) -> int:
     reviews = min(max(product.review_count, 0), 2**17 - 1)
     popularity = min(max(product.popularity, 0).bit_length(), 31)
     return ((rating << 17 | reviews) << 5 | popularity) << 19 | _scattered_id(product, 19)
+
+
+def standing_key(product: Document) -> int:
+    """Return the sort key of lists without words: by rating as if twenty others had given 3.5 stars, so that
+    one vote of 5 does not lead; then by how well it sells."""
+    votes = max(product.review_count, product.rating > 0)
+    stars = (min(max(product.rating, 0), 5) * votes + _USUAL_RATING * _USUAL_VOTES) / (votes + _USUAL_VOTES)
+    popularity = min(max(product.popularity, 0).bit_length(), 31)
+    return (int(stars * 1_000_000) << 5 | popularity) << 36 | _scattered_id(product, 36)
 
 
 def age_key(product: Document) -> int:

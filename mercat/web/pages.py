@@ -23,7 +23,8 @@ from mercat.web.forms import read_body
 from mercat.web.origin import Csrf, Origins
 from mercat.web.router import API, Endpoint
 
-_BARE_PAGES_MAX = 50
+_TURNED_AWAY_MAX = 50
+"""Of ways to tell so, that are kept: when the shop is full there is no time to write them."""
 _TURNED_AWAY_S = 3
 """The least after which a page that was turned away comes again by itself."""
 
@@ -46,7 +47,8 @@ class Pages:
         self.csrf = Csrf(secret, secure=secure)
         self.statics = rendering.Statics([provider.card_field.script] if provider.card_field else [])
         self._templates = rendering.environment(self.statics, self.csrf.token, provider)
-        self._bare = lru_cache(maxsize=_BARE_PAGES_MAX)(self._render_bare)
+        self._bare = lru_cache(maxsize=_TURNED_AWAY_MAX)(self._render_bare)
+        self._turned_away = lru_cache(maxsize=_TURNED_AWAY_MAX)(self._problem_of)
 
     def route(self, path: str, handler: Handler, verb: str = "GET", *, shared: bool = False) -> Endpoint:
         """Make the route of a page; `shared`: it is the same for all and rendered once a second."""
@@ -148,11 +150,16 @@ class Pages:
         """Tell who may not come in at all: people by a page that comes back by itself, programs by a problem
         document. It asks nobody, since there is no room."""
         if scope["path"].startswith(API) or "text/html" not in Headers(scope=scope).get("accept", ""):
-            return problem(refusal)
+            return self._turned_away(type(refusal), str(refusal), wait_s(refusal))
         again_s = max(_TURNED_AWAY_S, wait_s(refusal))
         reading = scope["method"] == "GET"
         page = self._bare(title_of(refusal), str(refusal), again_s if reading else 0)
         return HTMLResponse(page, refusal.status, {"Cache-Control": PRIVATE, "Retry-After": str(again_s)})
+
+    @staticmethod
+    def _problem_of(kind: type[Refusal], words: str, again_s: int) -> Response:
+        """Make the problem document that many are told in the same moment."""
+        return problem(kind(words, retry_after=again_s) if again_s else kind(words))
 
     def _render_bare(self, title: str, words: str, again_s: int = 0) -> str:
         return self._templates.get_template("bare.html").render(title=title, words=words, again=again_s)

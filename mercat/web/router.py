@@ -20,7 +20,16 @@ API = "/api/"
 
 Tell = Callable[[Request, Refusal], Awaitable[Response]]
 """How a refusal is told to who asked."""
-Tag = Literal["Browsing", "Buying", "People", "Selling", "Opinions", "Flash sales", "Merchandising"]
+Tag = Literal[
+    "Browsing",
+    "Buying",
+    "People",
+    "Selling",
+    "Opinions",
+    "Flash sales",
+    "Merchandising",
+    "Running the shop",
+]
 
 TAGS: dict[Tag, str] = {
     "Browsing": "Categories, products and search. Open to everybody; the same page for everyone.",
@@ -30,6 +39,7 @@ TAGS: dict[Tag, str] = {
     "Selling": "A seller's products, stock, orders and shipments.",
     "Opinions": "Reviews, the wishlist and recommendations.",
     "Merchandising": "For operators: which products searches put first, and which words mean the same.",
+    "Running the shop": "For operators: orders, people, goods, and who changed what.",
 }
 
 

@@ -40,23 +40,25 @@ from mercat.web import (
     well_known,
     wishlist,
 )
+from mercat.web.audited import Audited
 from mercat.web.cache import Handler
 from mercat.web.category_tree import CategoryTree
 from mercat.web.context import context_of
 from mercat.web.desk import api_keys, sellers, upload
 from mercat.web.desk import orders as seller_orders
 from mercat.web.desk import products as seller_products
+from mercat.web.desk import webhooks as seller_webhooks
 from mercat.web.idempotency import Replays
 from mercat.web.middleware import Middleware
 from mercat.web.networks import is_loopback
 from mercat.web.openapi import ApiDocs
-from mercat.web.operator import flash, laws, money, overview, parked, search_rules
+from mercat.web.operator import audit_log, flash, laws, money, overview, parked, search_rules
 from mercat.web.operator import orders as operator_orders
 from mercat.web.operator.laws import Audit
 from mercat.web.origin import Origins
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute, Router
-from mercat.web.session import api_caller
+from mercat.web.session import api_caller, caller_of
 
 PREFIX = "/api/v1"
 TABLE = [
@@ -81,7 +83,9 @@ TABLE = [
     *api_keys.API,
     *seller_products.API,
     *seller_orders.API,
+    *seller_webhooks.API,
     *search_rules.API,
+    *audit_log.API,
 ]
 PAGES = (
     home,
@@ -109,17 +113,21 @@ PAGES = (
     upload,
     seller_orders,
     api_keys,
+    seller_webhooks,
     operator_orders,
     search_rules,
     flash,
     money,
     parked,
+    audit_log,
 )
 UNKEYED = frozenset(
     {"buy", "sign_in", "guest", "sign_out", "provider_notice", "begin_two_factor", "make_api_key"}
 )
 """Checkout keeps keys of its own, a notice has an id, and a secret is not kept in the open."""
 
+_DESKS = frozenset({"seller", "operator"})
+"""What is needed for what operators do, for themselves or for a seller."""
 
 Ready = Callable[[], Awaitable[dict[str, bool]]]
 
@@ -143,7 +151,7 @@ def application(
         catalog.on_change(pages.cache.forget)  # one elsewhere does not call back: pages age by themselves
     endpoints = [
         *_api(shop, pages.categories),
-        *(endpoint for noun in PAGES for endpoint in noun.page_routes(pages, shop)),
+        *(_audited(shop, endpoint) for noun in PAGES for endpoint in noun.page_routes(pages, shop)),
         *media.page_routes(pages, draw),
         *overview.page_routes(pages, shop, events),
         *laws.page_routes(pages, audit),
@@ -178,16 +186,27 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (api_keys.API, api_keys.ApiKeysApi(shop)),
         (seller_products.API, seller_products.SellerProductsApi(shop)),
         (seller_orders.API, seller_orders.SellerOrdersApi(shop)),
+        (seller_webhooks.API, seller_webhooks.SellerWebhooksApi(shop)),
         (search_rules.API, search_rules.SearchRulesApi(shop)),
+        (audit_log.API, audit_log.AuditLogApi(shop)),
     ]
     endpoints: list[Endpoint] = []
-    for table, service in handlers:
-        served = serve(table, service, prefix=PREFIX, authenticate=api_caller)
-        for route, endpoint in zip(table, served, strict=True):
-            handler: Handler = endpoint.endpoint
-            if route.verb != "GET" and route.name not in UNKEYED:
-                handler = replays.wrap(route.name, handler, anybody=route.needs == "nobody")
-            endpoints.append(Endpoint(route.verb, PREFIX + route.path, handler))
+    routed = [
+        (route, Endpoint(route.verb, endpoint.path, endpoint.endpoint))
+        for table, service in handlers
+        for route, endpoint in zip(
+            table, serve(table, service, prefix=PREFIX, authenticate=api_caller), strict=True
+        )
+    ]
+    readers = [endpoint for route, endpoint in routed if route.verb == "GET" and route.needs in _DESKS]
+    audited = Audited(shop.auditlog, api_caller, readers)
+    for route, endpoint in routed:
+        handler: Handler = endpoint.handler
+        if route.verb != "GET" and route.needs in _DESKS:
+            handler = audited.wrap(route.name, endpoint.path, handler)
+        if route.verb != "GET" and route.name not in UNKEYED:
+            handler = replays.wrap(route.name, handler, anybody=route.needs == "nobody")
+        endpoints.append(endpoint._replace(handler=handler))
     docs = ApiDocs(TABLE, PREFIX)
     endpoints += [
         Endpoint("GET", f"{PREFIX}/openapi.json", docs.openapi),
@@ -195,6 +214,15 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         Endpoint("GET", f"{PREFIX}/docs.css", docs.styles),
     ]
     return endpoints
+
+
+def _audited(shop: Shop, endpoint: Endpoint) -> Endpoint:
+    """Have a form of the operator's desk logged."""
+    if endpoint.verb != "POST" or not endpoint.path.startswith("/operator/"):
+        return endpoint
+    name = "_".join(part for part in endpoint.path.split("/")[2:] if not part.startswith("{"))
+    audited = Audited(shop.auditlog, caller_of)
+    return endpoint._replace(handler=audited.wrap(name, endpoint.path, endpoint.handler))
 
 
 def _root(ready: Ready, metrics_key: Secret) -> list[Endpoint]:

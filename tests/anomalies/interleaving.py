@@ -18,7 +18,7 @@ from mercat.cart import scripts
 from mercat.kit.composition import parts_of
 from mercat.shop import CHECKOUT_PATH
 
-_GATED = ("fetch", "fetchrow", "fetchval", "execute", "executemany", "acquire", "do", "run")
+_GATED = ("fetch", "fetchrow", "fetchval", "execute", "executemany", "acquire", "do", "run", "run_many")
 _BLOCKED_S = 0.5  # a step that is not through by then waits for a row that the other holds
 _STEPS_MAX = 300
 _WRITES_MAX = 11

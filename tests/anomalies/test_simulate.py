@@ -31,6 +31,7 @@ async def test_purchases_that_break_off_anywhere_end_well(settings):
     assert report["seeds"] == 40
     assert report["crash_points"] >= 100
     assert report["possible_points"] >= 50
+    assert report["largest_set"] > 3, "purchases pass their steps in sets of many"
     for what in ("bought", "refused", "cancelled", "shipped", "returned"):
         assert report[what] > 5, report
 
@@ -84,8 +85,8 @@ async def test_in_one_batch_only_the_holder_of_the_lease_decides_and_ends(settin
     saga = Saga(db, nobody, settings, present_checkout)
     now = datetime.now(UTC)
     await db.execute("insert into checkout.running values (7, 2, $1, null, null, null, 0, $1)", now)
-    asks = [Decision(7, 2, "forward", None), Decision(7, 1, "undo", None)]
+    asks: list[Decision] = [(7, 2, "forward", None), (7, 1, "undo", None)]
     assert await saga._decide_many(asks) == [True, False]
-    ends = [Ending(7, 1, 402, b"{}", "{}", now), Ending(7, 2, 201, b"{}", None, now)]
+    ends: list[Ending] = [(7, 1, 402, b"{}", "{}", now), (7, 2, 201, b"{}", None, now)]
     assert await saga._finish_many(ends) == [False, True]
     assert await db.fetchval("select status from checkout.answer where checkout_id = 7") == 201

@@ -16,6 +16,7 @@ from mercat import ids
 from mercat.accounts import (
     API,
     Accounts,
+    AddressAndCard,
     CardLabel,
     Credentials,
     EmailTaken,
@@ -25,6 +26,7 @@ from mercat.accounts import (
     PersonChange,
     ResetAsk,
     TooMany,
+    WayToBuy,
     WrongPassword,
 )
 from mercat.accounts.rules import account_problem
@@ -337,8 +339,8 @@ async def test_what_a_guest_kept_becomes_the_members(accounts):
 
     assert {address.address_id for address in await accounts.addresses(ann)} == {at_home, at_work}
     assert {method.payment_method_id for method in await accounts.payment_methods(ann)} == {visa, late}
-    address, method = await accounts.address_and_card(ann, at_home, late)
-    assert (address.address_id, method.token) == (at_home, "tok_3ds")
+    [way] = await accounts.addresses_and_cards([WayToBuy(ann, at_home, late)])
+    assert (way.address.address_id, way.card) == (at_home, "tok_3ds")
     assert (await accounts.address(ann, at_work)).address_id == at_work
 
 
@@ -350,8 +352,7 @@ async def test_a_guest_is_claimed_by_one_person(accounts):
     await accounts.claim(guest.user_id, bob)
     assert (await accounts.guests_of(ann), await accounts.guests_of(bob)) == ([guest.user_id], [])
     assert await accounts.addresses(bob) == []
-    with pytest.raises(NotFound):
-        await accounts.address_and_card(bob, at_home, visa)
+    assert await accounts.addresses_and_cards([WayToBuy(bob, at_home, visa)]) == [AddressAndCard(None, None)]
 
 
 async def test_nobody_without_an_account_has_a_members_session(accounts):
@@ -423,28 +424,22 @@ def test_people_are_asked_for_no_more_than_is_needed():
 async def test_where_and_how_for_many_at_once(accounts):
     people = [ids.new(UserId) for _ in range(40)]
     kept = [await bought_with(accounts, person) for person in people]
-    answers = await asyncio.gather(
-        *(accounts.address_and_card(person, *ours) for person, ours in zip(people, kept, strict=True))
-    )
-    assert [(address.address_id, method.payment_method_id) for address, method in answers] == kept
-    assert {method.token for _, method in answers} == {"tok_visa"}
+    ways = [WayToBuy(person, *ours) for person, ours in zip(people, kept, strict=True)]
+    answers = await accounts.addresses_and_cards(ways)
+    assert [answer.address.address_id for answer in answers] == [address_id for address_id, _ in kept]
+    assert {answer.card for answer in answers} == {"tok_visa"}
 
 
-async def test_anothers_address_or_card_is_not_there_and_the_refusal_says_which(accounts):
+async def test_anothers_address_or_card_is_not_there(accounts):
     ann, bob = ids.new(UserId), ids.new(UserId)
     (at_ann, anns), (at_bob, bobs) = await bought_with(accounts, ann), await bought_with(accounts, bob)
-    asks = [
-        (accounts.address_and_card(ann, at_bob, anns), "/shipping_address_id"),
-        (accounts.address_and_card(ann, at_ann, bobs), "/payment_method_id"),
-        (accounts.address_and_card(ann, ids.new(AddressId), anns), "/shipping_address_id"),
-        (accounts.address_and_card(ann, at_ann, ids.new(PaymentMethodId)), "/payment_method_id"),
-        (accounts.address(ann, at_bob), "/shipping_address_id"),
-    ]
-    answers = await asyncio.gather(*(ask for ask, _ in asks), return_exceptions=True)
-    assert [(type(answer), vars(answer)["facts"]["pointer"]) for answer in answers] == [
-        (NotFound, pointer) for _, pointer in asks
-    ]
-    assert await accounts.address_and_card(ann, at_ann, anns)
+    ways = [(at_bob, anns), (at_ann, bobs), (ids.new(AddressId), anns), (at_ann, ids.new(PaymentMethodId))]
+    answers = await accounts.addresses_and_cards([WayToBuy(ann, *way) for way in [*ways, (at_ann, anns)]])
+    there = [(answer.address is not None, answer.card is not None) for answer in answers]
+    assert there == [(False, True), (True, False), (False, True), (True, False), (True, True)]
+    with pytest.raises(NotFound) as refused:
+        await accounts.address(ann, at_bob)
+    assert refused.value.facts["pointer"] == "/shipping_address_id"
 
 
 async def test_fifty_of_each_is_the_most_whoever_hurries(accounts):

@@ -8,7 +8,7 @@ from both_ways import WAYS, reached
 
 from mercat import ids
 from mercat.app import build_shop
-from mercat.cart import API, Cart, CartFull
+from mercat.cart import API, Cart, CartFull, Spent
 from mercat.catalog import NewProduct
 from mercat.inventory import Line
 from mercat.kit.refusals import NotFound
@@ -125,7 +125,7 @@ async def test_what_was_bought_is_out_and_the_rest_goes_on_under_another_id(cart
     before = await cart.basket(ann)
     await cart.add(ann, pot, 1)  # put in while the purchase ran
     for _ in range(2):  # a replay takes nothing more
-        await cart.spend(ann, before.cart_id, [Line(tea, 2), Line(cup, 1)])
+        await cart.spend_many([Spent(ann, before.cart_id, [Line(tea, 2), Line(cup, 1)])])
         after = await cart.basket(ann)
         assert quantities(after) == {tea: 1, pot: 1}
         assert after.cart_id != before.cart_id
@@ -153,7 +153,7 @@ async def test_an_emptied_cart_stays_empty_after_a_loss(shop, goods, ann):
     tea = goods[0].offer_id
     await shop.cart.add(ann, tea, 2)
     await shop.cart.copies.copy_changed()
-    await shop.cart.spend(ann, (await shop.cart.basket(ann)).cart_id, [Line(tea, 2)])
+    await shop.cart.spend_many([Spent(ann, (await shop.cart.basket(ann)).cart_id, [Line(tea, 2)])])
     spent = await shop.cart.basket(ann)
     await shop.cart.copies.copy_changed()
     await loses_everything(shop)
@@ -233,5 +233,5 @@ async def test_what_cannot_be_read_is_neither_merged_nor_left_after_buying(shop,
     assert quantities(basket) == {cup: 1}
 
     await shop.host.store.do("HSET", f"cart:{ann}", str(tea), "not JSON")
-    await cart.spend(ann, basket.cart_id, [Line(cup, 1), Line(tea, 1)])
+    await cart.spend_many([Spent(ann, basket.cart_id, [Line(cup, 1), Line(tea, 1)])])
     assert await shop.host.store.do("HLEN", f"cart:{ann}") == 0

@@ -29,6 +29,7 @@ from mercat.checkout import (
 )
 from mercat.checkout.aftercare import TRIES_MAX
 from mercat.checkout.messages import PendingOrder
+from mercat.checkout.purchase import Purchase
 from mercat.inventory import OutOfStock
 from mercat.kit import codec
 from mercat.kit.refusals import BadRequest, Invalid, NotFound, Overloaded
@@ -36,6 +37,7 @@ from mercat.kit.rpc import Caller
 from mercat.orders import LineQuantity, NotCancellable, NotReturnable
 from mercat.payments import ChallengeOutcome
 from mercat.pricing import QuoteExpired
+from mercat.settings import Secret
 
 
 class Crash(BaseException):
@@ -280,23 +282,82 @@ async def test_a_shop_that_closes_begins_nothing_more_in_any_of_its_parts(settin
     async with AsyncExitStack() as stack:
         shop = await build_shop(settings, stack)
     checkout = shop.checkout
-    for batched in (checkout.purchases._begin, checkout.saga._finish, shop.cart.copies._kept):
+    for batched in (checkout.purchases._sets, checkout.saga._undoing, shop.cart.copies._kept):
         with pytest.raises(Overloaded):
             await batched(cast(Any, None))
+
+
+# -- sets
+
+
+async def test_in_a_set_everybody_gets_their_own_answer_and_nobody_waits_for_a_bank(settings, db):
+    hangs = msgspec.structs.replace(
+        settings, provider_timeout_s=60, variables={"sandbox_hang_s": Secret("60")}
+    )
+    cards = [*["tok_visa"] * 6, "tok_declined", "tok_3ds", "tok_timeout_charged"]
+    async with AsyncExitStack() as stack:
+        shop = await build_shop(hangs, stack)
+        people = [await Scene(shop, db).open() for _ in cards]
+        await people[0].shop.catalog.change_offer(people[0].seller, people[0].tea, status="paused")
+        await shop.cart.change(people[1].ann.user_id, str(people[1].tea), 11)
+        asks = [await each.ask(card) for each, card in zip(people, cards, strict=True)]
+        buying = [
+            asyncio.create_task(shop.checkout.buy(each.ann, "k", ask))
+            for each, ask in zip(people, asks, strict=True)
+        ]
+        async with asyncio.timeout(20):
+            answers = await asyncio.gather(*buying[:-1], return_exceptions=True)
+        assert not buying[-1].done()
+        buying[-1].cancel()
+        assert isinstance(answers[0], OutOfStock)
+        statuses = [each.status for each in answers[1:] if not isinstance(each, BaseException)]
+        assert statuses == [409, 201, 201, 201, 201, 402, 202]
+        for each in people[2:6]:
+            assert (await each.left(), await each.charged(), await each.in_cart()) == ((8, 0), 1, 0)
+
+
+async def test_one_that_spoils_a_statement_is_found_and_the_others_of_its_set_buy(scene):
+    people = [scene, *[await scene.another() for _ in range(4)]]
+    asks = [await each.ask() for each in people]
+    create = scene.shop.orders.create_many
+    spoilt = people[2].ann.user_id
+    sizes = []
+
+    class Spoiling:
+        def __getattr__(self, name):
+            return getattr(scene.shop.orders, name)
+
+        async def create_many(self, orders):
+            sizes.append(len(orders))
+            if any(order.user_id == spoilt for order in orders):
+                raise LookupError("this one cannot be stored")
+            return await create(orders)
+
+    scene.checkout.saga._orders = Spoiling()
+    buying = (scene.checkout.buy(each.ann, "k", ask) for each, ask in zip(people, asks, strict=True))
+    answers = await asyncio.gather(*buying, return_exceptions=True)
+    assert sizes == [5, 1, 1, 1, 1, 1]
+    assert isinstance(answers.pop(2), LookupError)
+    assert [each.status for each in answers if not isinstance(each, BaseException)] == [201] * 4
 
 
 # -- crashes
 
 FORWARD = [
-    ("_inventory", "reserve"),
-    ("_payments", "charge"),
-    ("_decide", "__call__"),
-    ("_orders", "create"),
-    ("_inventory", "confirm"),
-    ("_cart", "spend"),
-    ("_finish", "__call__"),
+    ("_inventory", "reserve_many"),
+    ("_payments", "charge_many"),
+    ("_decide_many", "__call__"),
+    ("_orders", "create_many"),
+    ("_inventory", "confirm_many"),
+    ("_cart", "spend_many"),
+    ("_finish_many", "__call__"),
 ]
-BACK = [("_decide", "__call__"), ("_payments", "void"), ("_inventory", "release"), ("_finish", "__call__")]
+BACK = [
+    ("_decide_many", "__call__"),
+    ("_payments", "void"),
+    ("_inventory", "release_many"),
+    ("_finish_many", "__call__"),
+]
 
 
 async def _crashes(scene, ask, part, verb, moment):
@@ -332,7 +393,7 @@ async def test_a_crash_at_any_step_of_undoing_is_carried_on(scene, clock_ahead, 
 
 
 async def test_the_shoppers_own_retry_carries_on_what_a_crash_left(scene, clock_ahead):
-    ask = await _crashes(scene, await scene.ask(), "_orders", "create", "before")
+    ask = await _crashes(scene, await scene.ask(), "_orders", "create_many", "before")
     with pytest.raises(CheckoutInProgress):
         await scene.checkout.buy(scene.ann, "k1", ask)
     with pytest.raises(CheckoutInProgress):
@@ -343,7 +404,7 @@ async def test_the_shoppers_own_retry_carries_on_what_a_crash_left(scene, clock_
 
 
 async def test_a_purchase_that_could_not_be_decided_in_time_is_undone(scene, clock_ahead):
-    ask = await _crashes(scene, await scene.ask(), "_payments", "charge", "after")
+    ask = await _crashes(scene, await scene.ask(), "_payments", "charge_many", "after")
     clock_ahead(GIVEN_UP)
     assert await scene.checkout.recovery.recover() == 1
     await scene.must_have_bought_nothing()
@@ -365,13 +426,13 @@ async def test_the_longest_holder_of_an_old_lease_cannot_finish(scene, clock_ahe
     ask = await scene.ask()
     paused, go_on = asyncio.Event(), asyncio.Event()
     recovery, saga = scene.checkout.recovery, scene.checkout.saga
-    charge = scene.shop.payments.charge
+    charge = scene.shop.payments.charge_many
 
     class Slow:
         def __getattr__(self, name):
             return getattr(scene.shop.payments, name)
 
-        async def charge(self, asked):
+        async def charge_many(self, asked):
             paid = await charge(asked)
             if not paused.is_set():
                 paused.set()
@@ -390,7 +451,7 @@ async def test_the_longest_holder_of_an_old_lease_cannot_finish(scene, clock_ahe
     said = await slow
     assert (said.status, said.replayed) == (402, True)
     with pytest.raises(CheckoutInProgress):
-        await saga.carry_out(codec.decode(row["record"], PendingOrder), row["fence"])
+        await saga.carry_out(Purchase.standing(codec.decode(row["record"], PendingOrder), row["fence"]))
     assert await scene.charged() == 0
     assert [answer["status"] for answer in await scene.answers()] == [402]
 
@@ -536,7 +597,7 @@ async def test_returns_at_once_give_back_the_tax_to_the_cent(scene):
 
 
 async def test_a_checkout_that_keeps_failing_is_parked_until_an_operator_retries_it(scene, clock_ahead):
-    ask = await _crashes(scene, await scene.ask(), "_orders", "create", "before")
+    ask = await _crashes(scene, await scene.ask(), "_orders", "create_many", "before")
     recovery, saga, orders = scene.checkout.recovery, scene.checkout.saga, scene.shop.orders
 
     class Broken:

@@ -262,10 +262,10 @@ async def test_a_purchase_that_slept_does_not_begin_once_its_turn_was_given_back
         await scene.sales.join(person, SALE)
     await scene.tick()
     purchases, wakes = scene.shop.checkout.purchases, asyncio.Event()
-    begin, purchases._begin = purchases._begin, _Sleeper(purchases._begin, wakes)
+    begin, purchases._begin_many = purchases._begin_many, _Sleeper(purchases._begin_many, wakes)
     late = asyncio.create_task(scene.buys(ann, await scene.pass_of(ann)))
-    await purchases._begin.asleep.wait()
-    purchases._begin = begin
+    await purchases._begin_many.asleep.wait()
+    purchases._begin_many = begin
     for ahead in (400, 710):  # its turn is given back; then it lapses, and the next is let in
         clock_ahead(ahead)
         await scene.tick()

@@ -205,6 +205,14 @@ async def test_generated_products_with_variants_and_their_sellers(importer, shel
     assert all(row["in_stock"] == bool(row["on_hand"]) for row in found)
 
 
+async def test_what_is_told_of_a_product_has_the_skus_of_its_variants(importer, changes):
+    await importer(generated(20, importer.folder))
+    skus = {row.external_id: [variant.sku for variant in row.variants] for row in demo.products(20)}
+    told = {each.document.external_id: each.document.codes for each in await changes() if each.document}
+    assert any(len(codes) > 1 for codes in told.values())
+    assert {name: set(codes) for name, codes in told.items()} == {name: set(skus[name]) for name in told}
+
+
 async def test_plain_columns_as_json_and_as_csv_say_the_same(importer, shelf):
     await importer(importer.file("a.jsonl", PLAIN), seller="A")
     heading = b"\xef\xbb\xbfexternal_id,title,price,quantity,category"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 
 from mercat import ids
-from mercat.inventory import API, Inventory, Line, OutOfStock, StockCount
+from mercat.inventory import API, Hold, Inventory, Line, Short, StockCount
 from mercat.inventory.rules import ReservationAsk, share_out
 from mercat.kit.refusals import NotFound, Stale
 from mercat.kit.rpc import remote, serve
@@ -36,6 +36,11 @@ async def inventory(request, local):
             yield remote(Inventory, API, http)
 
 
+async def reserve(inventory, checkout_id, *lines):
+    [short] = await inventory.reserve_many([Hold(checkout_id, list(lines))])
+    return short
+
+
 def checkout():
     return ids.new(ids.CheckoutId)
 
@@ -46,58 +51,59 @@ async def left(inventory, offer=TEA):
 
 async def test_what_is_reserved_and_confirmed_leaves_the_shelf(inventory):
     first = checkout()
-    await inventory.reserve(first, [Line(TEA, 2), Line(CUP, 1)])
+    assert await reserve(inventory, first, Line(TEA, 2), Line(CUP, 1)) is None
     assert await left(inventory) == 8
-    await inventory.confirm(first)
+    assert await inventory.confirm_many([first]) == [True]
     stock = (await inventory.stock([TEA]))[TEA]
     assert (stock.on_hand, stock.reserved, stock.available) == (8, 0, 8)
 
 
 async def test_all_lines_or_none_and_the_refusal_says_what_is_left(inventory):
-    with pytest.raises(OutOfStock) as refused:
-        await inventory.reserve(checkout(), [Line(TEA, 2), Line(CUP, 4)])
-    assert refused.value.facts["available"] == 3
-    assert str(refused.value.facts["offer_id"]) == str(CUP)
+    assert await reserve(inventory, checkout(), Line(TEA, 2), Line(CUP, 4)) == Short(CUP, 3)
     assert await left(inventory) == 10
 
 
 async def test_asked_twice_it_answers_as_it_did_first(inventory):
     lucky, unlucky = checkout(), checkout()
-    await inventory.reserve(lucky, [Line(CUP, 3)])
-    for _ in range(2):
-        await inventory.reserve(lucky, [Line(CUP, 3)])
-        with pytest.raises(OutOfStock):
-            await inventory.reserve(unlucky, [Line(CUP, 1)])
-    await inventory.release(lucky)
-    with pytest.raises(OutOfStock):  # its answer was final, even now that there are cups again
-        await inventory.reserve(unlucky, [Line(CUP, 1)])
+    for _ in range(3):
+        assert await reserve(inventory, lucky, Line(CUP, 3)) is None
+        assert await reserve(inventory, unlucky, Line(CUP, 1)) == Short(CUP, 0)
+    await inventory.release_many([lucky])
+    # Its answer was final, even now that there are cups again.
+    assert await reserve(inventory, unlucky, Line(CUP, 1)) == Short(CUP, 0)
     assert await left(inventory, CUP) == 3
+
+
+async def test_what_is_asked_again_takes_nothing_from_others_of_its_set(inventory):
+    first, second = checkout(), checkout()
+    assert await reserve(inventory, first, Line(CUP, 2)) is None
+    again, new = Hold(first, [Line(CUP, 2)], again=True), Hold(second, [Line(CUP, 1)])
+    assert await inventory.reserve_many([again, new]) == [None, None]
+    assert await left(inventory, CUP) == 0
 
 
 async def test_released_stock_is_free_at_once_and_only_once(inventory):
     first = checkout()
-    await inventory.reserve(first, [Line(TEA, 10)])
-    await inventory.release(first)
-    await inventory.release(first)
+    assert await reserve(inventory, first, Line(TEA, 10)) is None
+    await inventory.release_many([first])
+    await inventory.release_many([first])
     assert await left(inventory) == 10
 
 
 async def test_a_release_before_a_late_reserve_makes_it_refused(inventory):
     late = checkout()
-    await inventory.release(late)
-    with pytest.raises(OutOfStock):
-        await inventory.reserve(late, [Line(TEA, 1)])
-    with pytest.raises(NotFound):
-        await inventory.confirm(late)
+    await inventory.release_many([late])
+    assert await reserve(inventory, late, Line(TEA, 1)) is not None
+    assert await inventory.confirm_many([late]) == [False]
     assert await left(inventory) == 10
 
 
 async def test_what_was_sold_cannot_be_released(inventory):
     first = checkout()
-    await inventory.reserve(first, [Line(TEA, 4)])
-    await inventory.confirm(first)
-    await inventory.confirm(first)
-    await inventory.release(first)
+    assert await reserve(inventory, first, Line(TEA, 4)) is None
+    assert await inventory.confirm_many([first]) == [True]
+    assert await inventory.confirm_many([first]) == [True]
+    await inventory.release_many([first])
     assert await left(inventory) == 6
 
 
@@ -122,13 +128,15 @@ async def test_a_crowd_over_two_workers_buys_exactly_what_there_is(pool, local, 
     await local.receive("for the crowd", [Line(TEA, 490), Line(CUP, 297)], BOB)
     dice = random.Random(1)
     asks = []
-    for n in range(900):
+    for _ in range(900):
         lines = [Line(TEA, dice.randint(1, 2))] + ([Line(CUP, 1)] if dice.random() < 0.5 else [])
         dice.shuffle(lines)
-        asks.append((local, other)[n % 2].reserve(checkout(), lines))
-    answers = await asyncio.gather(*asks, return_exceptions=True)
+        asks.append(Hold(checkout(), lines))
+    sets = [asks[n : n + 30] for n in range(0, 900, 30)]
+    halves = (local.reserve_many(each) if n % 2 else other.reserve_many(each) for n, each in enumerate(sets))
+    answers = [answer for part in await asyncio.gather(*halves) for answer in part]
 
-    assert {type(answer) for answer in answers} == {type(None), OutOfStock}
+    assert {type(answer) for answer in answers} == {type(None), Short}
     assert await left(local) == 0
     held = await db.fetchval(
         "select sum(q) from inventory.reservation, unnest(offer_ids, quantities) u (o, q) "
@@ -140,8 +148,8 @@ async def test_a_crowd_over_two_workers_buys_exactly_what_there_is(pool, local, 
 
 async def test_running_out_and_coming_back_is_told(local, told):
     first = checkout()
-    await local.reserve(first, [Line(CUP, 3)])
-    await local.release(first)
+    await reserve(local, first, Line(CUP, 3))
+    await local.release_many([first])
     facts = [(fact.offer_id, fact.available) for fact in await told()]
     assert facts == [(CUP, 0), (CUP, 3)]
 

@@ -18,6 +18,7 @@ from mercat.web.router import PublicRoute
 from mercat.web.routes import PREFIX, TABLE
 
 BODIES: dict[str, dict[str, Any]] = {
+    "add_webhook": {"url": "https://example.com/hook", "events": ["order.placed"]},
     "add_item": {"product_id": "prod_0000000000001", "quantity": 1},
     "change_item": {"quantity": 1},
     "quote": {"shipping_address_id": "adr_0000000000001", "shipping_method": "standard"},

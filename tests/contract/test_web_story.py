@@ -356,8 +356,14 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
     assert (await olga("POST", put_back, 201))["rule_id"] == rule_id
     await bob("GET", "/search/rules", 403)
 
-    # Flash sales and accounts have stories of their own, in test_flashsale and test_web_account.
-    elsewhere = ("/flash-sales", "/account")
+    # What she changed is written down, and nobody else sees it.
+    entries = (await olga("GET", "/operator/audit-log", 200))["entries"]
+    assert [each["what"] for each in entries] == ["put_back_rule", "remove_rule", "change_rule", "add_rule"]
+    assert {each["who"] for each in entries} == {"olga@example.com"}
+    await bob("GET", "/operator/audit-log", 403)
+
+    # Flash sales, accounts and webhooks have stories of their own, in files of their names.
+    elsewhere = ("/flash-sales", "/account", "/seller/webhooks")
     routes = (route for route in TABLE if not route.path.startswith(elsewhere))
     untouched = {f"{route.verb} {route.path}" for route in routes} - asked
     assert untouched == {"POST /sellers"}, "what the fixture asks itself"

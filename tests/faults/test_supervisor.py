@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg2
 import pytest
 import valkey
@@ -302,3 +303,62 @@ def test_an_engine_that_cannot_be_started_is_tried_until_it_can(home: Home) -> N
     away.rename(folder)
     assert wait_until(lambda: shop.answers("cache"), BACK_WITHIN_S)
     shop.stop()
+
+
+PROBED = """
+import sys
+from mercat.embedded import Home, Program, Supervisor
+
+data, port, worker = sys.argv[1:]
+programs = [Program("web worker", [sys.executable, "-c", worker], sells=True)]
+sys.exit(Supervisor(Home(data), programs, host="127.0.0.1", probe_port=int(port)).run())
+"""
+
+TELLING = """
+import os, pathlib, time
+from mercat.embedded import Readiness
+
+home = pathlib.Path(os.environ["MERCAT_DATA"])
+readiness = Readiness()
+(home / "worker.pid").write_text(str(os.getpid()))
+while True:
+    readiness.tell((home / "can").exists())
+    time.sleep(0.05)
+"""
+
+
+def probe(port: int, path: str) -> int:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=5).status_code
+    except httpx.TransportError:
+        return 0
+
+
+def test_the_supervisor_itself_says_whether_the_shop_lives_and_can_sell() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    with temporary() as home:
+        can = Path(home.path, "can")
+        command = [sys.executable, "-c", PROBED, str(home.path), str(port), TELLING]
+        shop = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+        try:
+            assert wait_until(lambda: (home.path / "worker.pid").exists(), 30)
+            assert (probe(port, "/health"), probe(port, "/ready")) == (503, 503), "nobody was ready yet"
+            assert not getattr(home.running(), "open", None), "open means ready"
+            can.touch()
+            assert wait_until(lambda: probe(port, "/ready") == 200, 10)
+            assert wait_until(lambda: bool(getattr(home.running(), "open", None)), 10)
+            assert probe(port, "/health") == 200
+            can.unlink()
+            assert wait_until(lambda: probe(port, "/ready") == 503, 10)
+            assert (probe(port, "/health"), probe(port, "/nothing")) == (200, 404)
+            can.touch()
+            assert wait_until(lambda: probe(port, "/ready") == 200, 10)
+            os.kill(int((home.path / "worker.pid").read_text()), signal.SIGSTOP)
+            assert wait_until(lambda: probe(port, "/ready") == 503, 10), "who is silent cannot sell"
+            os.kill(int((home.path / "worker.pid").read_text()), signal.SIGKILL)
+            assert wait_until(lambda: probe(port, "/ready") == 200, 20), "the next worker says so"
+        finally:
+            shop.send_signal(signal.SIGTERM)
+            assert shop.wait(30) == 0

@@ -189,6 +189,27 @@ async def test_a_card_and_its_page_say_the_same(town):
     assert code(unknown) == (404, "not_found")
 
 
+async def test_a_product_is_found_by_its_external_id_and_by_the_sku_of_a_variant(town):
+    for card in (await town.nobody.get("/products?category=kettles-teapots&limit=3"))["products"]:
+        for code_of_it in (card["external_id"], card["external_id"].upper(), f"{card['external_id']}-1"):
+            for q in (code_of_it, f"kettle {code_of_it}"):
+                found = await town.nobody.get("/search?" + urlencode({"q": q}))
+                assert found["results"][0]["product_id"] == card["product_id"], q
+                assert (found["relaxed"], found["did_you_mean"]) == (None, None)
+
+
+@pytest.mark.parametrize(("q", "category"), [("lamp", "lamps"), ("headphones", "headphones")])
+async def test_what_only_mentions_a_thing_is_in_no_list_and_no_count(town, q, category):
+    everything = (await town.nobody.get(f"/products?category={category}&limit=1"))["total"]
+    for sort in ("relevance", "price_asc", "price_desc", "rating", "newest"):
+        found, total = await _all(town, "/search", "results", q=q, sort=sort)
+        assert len({each["product_id"] for each in found}) == len(found) == total == everything
+        assert {each["category"] for each in found} == {category}
+    facets = (await town.nobody.get(f"/search?q={q}&sort=price_asc"))["facets"]
+    assert {"value": category, "count": everything} in facets["categories"]
+    assert sum(each["count"] for each in facets["price_ranges"]) == everything
+
+
 async def test_suggestions_come_from_the_shop(town):
     said = await town.nobody.get("/search/suggest?q=ket")
     assert any(word.startswith("ket") for word in said["words"])

@@ -47,6 +47,7 @@ EDGES = {
     "catalog/amounts.py": "import files have decimals",
     "catalog/columns.py": "import files have decimals",
     "payments/providers/": "providers are asked over HTTP",
+    "webhooks/payloads.py": "receivers get the JSON of the public API",
     "search/engines/": "OpenSearch is asked over HTTP",
 }
 """Formats of others that a service reads and writes, with the reason."""

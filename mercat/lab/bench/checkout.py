@@ -35,7 +35,7 @@ class Buyer(NamedTuple):
     payment_method_id: PaymentMethodId
 
 
-class Purchase(bytes):
+class PersonalRequest(bytes):
     """A request, and whose it is."""
 
     person: int
@@ -65,12 +65,12 @@ class ShopperPool:
                 self._empty.clear()
             person = self._ready.popleft()
             before, after = self._heads[person]
-            purchase = Purchase(b"%b%d%b" % (before, next(self._keys), after))
+            purchase = PersonalRequest(b"%b%d%b" % (before, next(self._keys), after))
             purchase.person = person
             yield purchase
 
     def heard(self, purchase: bytes, status: int) -> None:
-        assert isinstance(purchase, Purchase)
+        assert isinstance(purchase, PersonalRequest)
         (self._ready if status >= 500 else self._empty).append(purchase.person)
 
     async def run(

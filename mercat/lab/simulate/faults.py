@@ -190,8 +190,7 @@ class SimulatedProcess:
         return None if self.turns.free or self.plan is None else self.plan.moment(name, writes=writes)
 
     def _intercept(self, name: str, store: Store) -> None:
-        together = vars(store)["_together"]
-        pipeline = cast(Any, vars(together)["_flush"])
+        pipeline = cast(Any, store)._pipeline
         hashes: dict[str, str] = vars(store)["_hashes"]
 
         async def in_its_turn(commands: list[Command]) -> list[Any]:
@@ -205,7 +204,7 @@ class SimulatedProcess:
             except Unavailable as away:
                 return [away] * len(commands)
 
-        vars(together)["_flush"] = in_its_turn
+        vars(store)["_pipeline"] = in_its_turn
 
 
 class FaultyPool:

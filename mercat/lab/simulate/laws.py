@@ -26,7 +26,8 @@ where o.order_id = any($1::bigint[]) and o.status <> 'refused' and (
     or (select p.refunded from payments.payment p where p.order_id = o.order_id and p.status = 'captured')
     <> case when o.status = 'cancelled' then o.total else (
         select coalesce(sum(l.unit_price * l.returned), 0) + coalesce((
-            select sum((h.detail->>'tax')::bigint - (h.detail->>'discount')::bigint) from orders.history h
+            select sum((p->>'tax')::bigint - (p->>'discount')::bigint)
+            from orders.history h, jsonb_array_elements(h.detail->'parts') p
             where h.order_id = o.order_id and h.what = 'returned'), 0)
         from orders.line l where l.order_id = o.order_id) end)
 """

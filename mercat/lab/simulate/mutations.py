@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import structs
 
-from mercat.checkout import CheckoutAnswer, Confirmed, Refused
+from mercat.checkout import CheckoutAnswer
 from mercat.ids import CheckoutId
 from mercat.pricing import PricedLine
 from mercat.shop import Shop
@@ -43,10 +43,10 @@ def _replace(part: object, verb: str, work: Callable[..., Any]) -> None:
 
 
 def _release_nothing(shop: Shop) -> None:
-    async def release(checkout_id: CheckoutId) -> None:
-        return None
+    async def release_many(checkout_ids: list[CheckoutId]) -> list[None]:
+        return [None] * len(checkout_ids)
 
-    _replace(shop.inventory, "release", release)
+    _replace(shop.inventory, "release_many", release_many)
 
 
 def _price_again(shop: Shop) -> None:
@@ -54,12 +54,10 @@ def _price_again(shop: Shop) -> None:
     saga = shop.checkout.saga
     real = saga.carry_out
 
-    async def carry_out(
-        record: Any, fence: int, direction: str | None = None, reason: Refused | None = None
-    ) -> CheckoutAnswer:
-        if fence > 1:
-            record = await _at_todays_prices(shop, record)
-        return await real(record, fence, direction, reason)
+    async def carry_out(purchase: Any) -> CheckoutAnswer:
+        if purchase.fence > 1:
+            purchase.record = await _at_todays_prices(shop, purchase.record)
+        return await real(purchase)
 
     _replace(saga, "carry_out", carry_out)
 
@@ -82,16 +80,16 @@ async def _at_todays_prices(shop: Shop, record: Any) -> Any:
 def _answer_first(shop: Shop) -> None:
     """Tell the shopper the end while its commit is still on its way."""
     saga: Any = shop.checkout.saga
-    real = saga._end
+    real = saga._finish_many
     under_way: set[asyncio.Task[Any]] = set()
 
-    async def end(checkout_id: CheckoutId, fence: int, outcome: Confirmed | Refused) -> CheckoutAnswer:
-        task: asyncio.Task[Any] = asyncio.ensure_future(real(checkout_id, fence, outcome))
+    async def finish_many(endings: list[Any]) -> list[bool]:
+        task: asyncio.Task[Any] = asyncio.ensure_future(real(endings))
         under_way.add(task)
         task.add_done_callback(lambda done: (under_way.discard(done), done.cancelled() or done.exception()))
-        return saga.answer(outcome)
+        return [True] * len(endings)
 
-    _replace(saga, "_end", end)
+    _replace(saga, "_finish_many", finish_many)
 
 
 def _forget(shop: Shop) -> None:

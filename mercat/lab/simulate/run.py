@@ -50,7 +50,7 @@ class Run:
         self.seed = seed
         self.plan = FaultPlan(seed)
         self.now = datetime.now(UTC)
-        self.bought = self.refused = 0
+        self.bought = self.refused = self.largest_set = 0
         self.answers: dict[str, bytes] = {}
         self.wrong: list[str] = []
         self.fences: dict[int, int] = {}
@@ -328,6 +328,8 @@ class Run:
         """Check that who lost the lease of a checkout writes nothing more to it."""
         if name == "checkout.take_over" and answer:
             self.fences[args[0]] = answer["fence"]
+        elif name == "checkout.begin_many":
+            self.largest_set = max(self.largest_set, len(answer))
         elif name == "checkout.take_over_lapsed":
             self.fences |= {row["checkout_id"]: row["fence"] for row in answer}
         elif name in ("checkout.decide_many", "checkout.finish_many"):

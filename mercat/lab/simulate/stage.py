@@ -6,8 +6,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 
 import asyncpg
+import msgspec
 
 from mercat.app import build_shop
+from mercat.cart import Spent
 from mercat.checkout import purchases
 from mercat.flashsale import ADMIT, REMOVE, gate_key
 from mercat.kit import batching
@@ -20,6 +22,8 @@ from mercat.lab.simulate.turns import Turns
 from mercat.settings import Settings
 
 T = TypeVar("T")
+_SETS = 1_000
+"""On their way at a time: one that sleeps must not keep others from working."""
 
 
 class Stage:
@@ -46,6 +50,7 @@ class Stage:
         cls, settings: Settings, stack: AsyncExitStack, mutation: Mutation | None
     ) -> AsyncGenerator["Stage"]:
         """Build the processes, and take what waits by the machine's clock out of their way."""
+        settings = msgspec.structs.replace(settings, purchase_sets=_SETS)
         turns = Turns()
         turns.free = True
         processes: list[SimulatedProcess] = []
@@ -55,7 +60,7 @@ class Stage:
                 await shop.host.lease_worker()
             process = SimulatedProcess(name, shop, turns, mutation)
             guest = (await shop.accounts.guest()).user_id  # its first cart teaches a Valkey the scripts
-            await shop.cart.spend(guest, (await shop.cart.basket(guest)).cart_id, [])
+            await shop.cart.spend_many([Spent(guest, (await shop.cart.basket(guest)).cart_id, [])])
             await shop.host.store.run(ADMIT, [gate_key("nobody")], [1])
             await shop.host.store.run(REMOVE, [gate_key("nobody")], [])
             processes.append(process)

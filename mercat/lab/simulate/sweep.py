@@ -57,7 +57,7 @@ async def sweep(settings: Settings, seed: int, seeds: int, plant: str | None = N
     settings = msgspec.structs.replace(settings, variables={"sandbox_hang_s": Secret("0")})
     met: set[Point] = set()
     passed: set[str] = set()
-    bought = refused = ran = 0
+    bought = refused = ran = largest_set = 0
     promised: Counter[str] = Counter()
     found: dict[str, Any] = {}
     digest = blake2b(digest_size=8)
@@ -73,6 +73,7 @@ async def sweep(settings: Settings, seed: int, seeds: int, plant: str | None = N
             passed |= run.plan.passed
             promised.update(what for _, what in run.promised)
             ran, bought, refused = ran + 1, bought + run.bought, refused + run.refused
+            largest_set = max(largest_set, run.largest_set)
             digest.update("\n".join(stage.turns.trace).encode())
             if broken:
                 found = {"found_at_seed": number, "broken": broken}
@@ -85,6 +86,7 @@ async def sweep(settings: Settings, seed: int, seeds: int, plant: str | None = N
         "plant": plant,
         "bought": bought,
         "refused": refused,
+        "largest_set": largest_set,
         **{what: promised[what] for what in PROMISES},
         "possible_crash_points": len(passed) * len(MOMENTS),
         "points": len({point.name for point in met}),

@@ -38,17 +38,18 @@ from mercat.search.engines.opensearch_searcher import (
 from mercat.search.facets import attributes
 from mercat.search.facets.ranges import price_rating_bucket
 from mercat.search.product_rows import make_rows
-from mercat.search.query import analyze
+from mercat.search.query import analyze, codes, mentions
 
 log = structlog.get_logger("mercat.search")
 _MEMO_TTL_S = 0.2
 _CHUNK_BYTES = 5_000_000
 _CALL_S, _WRITE_S = 5.0, 60.0
+_WORD_LETTERS_MAX = 8_000
 
 _KEYWORD = {"type": "keyword", "ignore_above": 8_000}
 _SORT_KEY = {"type": "unsigned_long", "index": False}
 _STORED_ONLY = {"type": "keyword", "index": False, "doc_values": False, "store": True}
-_STEMS = {"type": "text", "analyzer": "whitespace"}
+_STEMS = {"type": "text", "analyzer": "words"}
 _PREFIXES = {"type": "text", "analyzer": "prefixes", "index_options": "docs", "norms": False}
 MAPPING: dict[str, Any] = {
     "dynamic": "strict",
@@ -71,12 +72,14 @@ MAPPING: dict[str, Any] = {
                 "title": {**_STEMS, "index_options": "positions"},
                 "main_text": {**_STEMS, "index_options": "freqs"},
                 "all_text": {**_STEMS, "index_options": "docs", "norms": False},
+                mentions.NAMED: {**_STEMS, "index_options": "docs", "norms": False},
             }
         },
         "plain_words": {**_KEYWORD, "fields": {"prefixes": _PREFIXES}},
         "completions": _KEYWORD,
+        mentions.THINGS: _KEYWORD,
         # filtered, counted and sorted by
-        "external_id": _KEYWORD,
+        codes.FIELD: _KEYWORD,
         "brand_facet": _KEYWORD,
         "category_path": _KEYWORD,
         "price_rating_bucket": _KEYWORD,
@@ -87,6 +90,7 @@ MAPPING: dict[str, Any] = {
         attributes.SAMPLE: {"type": "boolean"},
         "by_price": _SORT_KEY,
         "by_rating": _SORT_KEY,
+        "by_standing": _SORT_KEY,
         "by_age": _SORT_KEY,
         "static_boost": {"type": "float", "index": False},
         # identity, the row of the ranker, the card
@@ -103,8 +107,12 @@ SETTINGS: dict[str, Any] = {
     "max_result_window": RESULT_WINDOW,
     "similarity": {"default": {"type": "BM25", "k1": 1.2, "b": 0.75}},
     "analysis": {
+        "tokenizer": {"words": {"type": "whitespace", "max_token_length": 10_000}},
         "filter": {"edge_ngrams": {"type": "edge_ngram", "min_gram": 1, "max_gram": 20}},
-        "analyzer": {"prefixes": {"type": "custom", "tokenizer": "keyword", "filter": ["edge_ngrams"]}},
+        "analyzer": {
+            "words": {"type": "custom", "tokenizer": "words"},
+            "prefixes": {"type": "custom", "tokenizer": "keyword", "filter": ["edge_ngrams"]},
+        },
     },
 }
 FORM = product_entry.index_form((MAPPING, SETTINGS))
@@ -349,13 +357,14 @@ def _document(change: ProductChanged, row: bytes, details: list[str]) -> dict[st
         **identity,
         **_published(product),
         **_searched(product, details),
-        "external_id": product.external_id,
+        codes.FIELD: codes.codes_of(product),
         "brand_facet": product.brand or product_entry.NO_BRAND,
         "category_path": product_entry.category_path(product),
         "price_rating_bucket": price_rating_bucket(product),
         "price_minor": product.price,
         "by_price": product_entry.price_key(product),
         "by_rating": product_entry.rating_key(product),
+        "by_standing": product_entry.standing_key(product),
         "by_age": product_entry.age_key(product),
         "static_boost": math.log2(2 + product_entry.static_rank(product)),
         "row": _row_number(product_id, row),
@@ -382,17 +391,21 @@ def _published(product: Document) -> dict[str, Any]:
 
 def _searched(product: Document, details: list[str]) -> dict[str, Any]:
     """Return the words of each searched field as the index has them, and the attributes."""
-    title = analyze.stems(product.title)
-    other = analyze.stems("\n".join(product_entry.other_main_text(product)))
+    title = _stems(product.title)
+    other = _stems("\n".join(product_entry.other_main_text(product)))
     stems = {
         "title": title,
         "main_text": title * product_entry.TITLE_TIMES + other,
-        "all_text": title + other + analyze.stems("\n".join(details)),
+        "all_text": title + other + _stems("\n".join(details)),
+        mentions.NAMED: _stems(mentions.named_text(product)),
     }
     found = attributes.attributes_of(product)
     return {
         "stems": {name: " ".join(words) for name, words in stems.items()},
-        "plain_words": list(dict.fromkeys(analyze.plain_words(f"{product.title} {product.brand or ''}"))),
+        "plain_words": list(
+            dict.fromkeys(analyze.indexed_text(f"{product.title} {product.brand or ''}").split())
+        ),
+        mentions.THINGS: list(mentions.things_of(product)),
         "completions": list(product_entry.completions(product)),
         attributes.FIELD: [
             f"{attributes.path_part(name)}{dsl.ATTRIBUTE_SEPARATOR}{value}"
@@ -402,6 +415,12 @@ def _searched(product: Document, details: list[str]) -> dict[str, Any]:
         attributes.NAMES: list(found),
         attributes.SAMPLE: attributes.in_sample(product),
     }
+
+
+def _stems(text: str) -> list[str]:
+    """Stem the words of a text. Lucene refuses a product with a word of more than 32,766 bytes; no query has
+    one so long."""
+    return [stem[:_WORD_LETTERS_MAX] for stem in analyze.indexed_stems(text)]
 
 
 def _row_number(product_id: int, row: bytes) -> int:

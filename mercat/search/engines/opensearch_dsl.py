@@ -6,13 +6,14 @@ from typing import Any
 
 from mercat.search.engine import Clause, Occur, TermsWanted
 from mercat.search.facets import attributes
+from mercat.search.query import mentions
 
 Dsl = dict[str, Any]
 ATTRIBUTE_SEPARATOR = "\x1f"
 """Between name and value of an attribute: all attributes are in one field, so that attributes without end
 need no fields without end."""
 _FUZZY_EXPANSIONS_MAX = 500
-_STEMMED = ("title", "main_text", "all_text")
+_STEMMED = ("title", "main_text", "all_text", mentions.NAMED)
 _FIELD_NAMES = {"price": "price_minor", **{name: f"stems.{name}" for name in _STEMMED}}
 _SPECIAL = re.compile(r'([.?+*|{}\[\]()"\\#@&<>~^$-])')
 _ATTRIBUTE_COLUMN = f"{attributes.FIELD}."
@@ -69,7 +70,7 @@ def _fuzzy(name: str, text: str, distance: int, prefix: bool) -> Dsl:
 
 
 def _phrase(name: str, words: Sequence[str]) -> Dsl:
-    phrase = {"query": " ".join(words), "analyzer": "whitespace", "slop": 0}
+    phrase = {"query": " ".join(words), "analyzer": "words", "slop": 0}
     return {"match_phrase": {field_name(name): phrase}}
 
 

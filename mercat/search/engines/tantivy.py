@@ -30,7 +30,8 @@ from mercat.search.engines.tantivy_searcher import TantivySearcher
 from mercat.search.facets import attributes
 from mercat.search.facets.ranges import price_rating_bucket
 from mercat.search.product_rows import MappedRows, RowFile, make_rows
-from mercat.search.query.analyze import ENGLISH, PLAIN
+from mercat.search.query import codes, mentions
+from mercat.search.query.analyze import ENGLISH, PLAIN, indexed_text
 
 log = structlog.get_logger("mercat.search")
 _GLANCE_S = 0.25
@@ -44,13 +45,16 @@ FIELDS = (
     ("main_text", "text", {"tokenizer_name": "english", "index_option": "freq"}),
     ("all_text", "text", {"tokenizer_name": "english", "index_option": "basic"}),
     ("title", "text", {"tokenizer_name": "english", "index_option": "position"}),
+    # what it is named by, and the kinds of things of its categories
+    (mentions.NAMED, "text", {"tokenizer_name": "english", "index_option": "basic"}),
+    (mentions.THINGS, "text", {"tokenizer_name": "raw", "index_option": "basic"}),
     # completed and corrected: as written
     ("plain_words", "text", {"tokenizer_name": "plain", "index_option": "basic"}),
     ("completions", "text", {"tokenizer_name": "raw", "index_option": "basic"}),
     # filtered
     ("brand", "text", {"tokenizer_name": "raw", "index_option": "basic"}),
     ("category", "text", {"tokenizer_name": "raw", "index_option": "basic"}),
-    ("external_id", "text", {"tokenizer_name": "raw", "index_option": "basic"}),
+    (codes.FIELD, "text", {"tokenizer_name": "raw", "index_option": "basic"}),
     ("seller_id", "unsigned", {"indexed": True}),
     ("price", "unsigned", {"fast": True}),
     ("rating", "float", {"fast": True}),
@@ -63,6 +67,7 @@ FIELDS = (
     # sorted by: the product's own id makes nearly every key unique
     ("by_price", "unsigned", {"fast": True}),
     ("by_rating", "unsigned", {"fast": True}),
+    ("by_standing", "unsigned", {"fast": True}),
     ("by_age", "unsigned", {"fast": True}),
     ("static_rank", "float", {"fast": True}),
     # identity, and the row of the ranker
@@ -427,13 +432,18 @@ def _entry(change: ProductChanged) -> TantivyDocument:
 
 
 def _add_text(entry: TantivyDocument, product: Document) -> None:
-    other = product_entry.other_main_text(product)
-    entry.add_text("title", product.title)
-    entry.add_text("main_text", "\n".join([product.title] * product_entry.TITLE_TIMES + other))
-    entry.add_text("all_text", "\n".join([product.title, *other, *product_entry.attribute_words(product)]))
-    entry.add_text("plain_words", product.title)
+    title = indexed_text(product.title)
+    other = indexed_text("\n".join(product_entry.other_main_text(product)))
+    details = indexed_text("\n".join(product_entry.attribute_words(product)))
+    entry.add_text("title", title)
+    entry.add_text("main_text", " ".join([title] * product_entry.TITLE_TIMES + [other]))
+    entry.add_text("all_text", f"{title} {other} {details}")
+    entry.add_text(mentions.NAMED, indexed_text(mentions.named_text(product)))
+    for thing in mentions.things_of(product):
+        entry.add_text(mentions.THINGS, thing)
+    entry.add_text("plain_words", title)
     if product.brand:
-        entry.add_text("plain_words", product.brand)
+        entry.add_text("plain_words", indexed_text(product.brand))
     for completion in product_entry.completions(product):
         entry.add_text("completions", completion)
 
@@ -443,8 +453,8 @@ def _add_filters(entry: TantivyDocument, product: Document) -> None:
         entry.add_text("category", slug)
     if product.brand:
         entry.add_text("brand", product.brand)
-    if product.external_id:
-        entry.add_text("external_id", product.external_id)
+    for code in codes.codes_of(product):
+        entry.add_text(codes.FIELD, code)
     entry.add_unsigned("seller_id", product.seller_id)
     entry.add_unsigned("price", product.price)
     entry.add_float("rating", float(product.rating))
@@ -457,6 +467,7 @@ def _add_filters(entry: TantivyDocument, product: Document) -> None:
 def _add_sort_keys(entry: TantivyDocument, product: Document) -> None:
     entry.add_unsigned("by_price", product_entry.price_key(product))
     entry.add_unsigned("by_rating", product_entry.rating_key(product))
+    entry.add_unsigned("by_standing", product_entry.standing_key(product))
     entry.add_unsigned("by_age", product_entry.age_key(product))
     entry.add_float("static_rank", product_entry.static_rank(product))
 

@@ -72,8 +72,7 @@ class FacetCounter:
     def counts(self, clauses: QueryClauses, query: SearchQuery, text: TextQuery | None) -> tuple[Facets, int]:
         """Return the facets and the total. Counting takes a time that grows with the number of products
         found, and so does the time that counts are cached; the products themselves are always the newest."""
-        words = text and (" ".join(word.written for word in text.words), text.minimum, len(text.rewritings))
-        key = (clauses.cache_key, words)
+        key = (clauses.cache_key, text and text.cache_key)
         if known := self._cache.get(key):
             return known
         facets, total = self._count(clauses, query, text)

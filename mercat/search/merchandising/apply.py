@@ -36,15 +36,20 @@ def pinned_hits(
     return [(pin, hit_of.pop(pin.product_id)) for pin in pins if pin.product_id in hit_of]
 
 
+def hits_within(searcher: IndexSearcher, clause: Clause, hits: Sequence[Hit]) -> set[int]:
+    """Return the places of the hits that also match a clause."""
+    ids = product_ids(searcher, hits)
+    place = {product: at for at, product in enumerate(ids)}
+    within = searcher.search(Clause.all_of([with_products(ids), clause]), len(ids))
+    return {place[product] for product in product_ids(searcher, within)}
+
+
 def boost_gains(searcher: IndexSearcher, boosts: Sequence[Boost], hits: Sequence[Hit]) -> Column:
     """Compute what each boost adds to each hit's score: boost, hit."""
     gains = np.zeros((len(boosts), len(hits)))
     if not boosts or not hits:
         return gains
-    ids = product_ids(searcher, hits)
-    place = {product: at for at, product in enumerate(ids)}
     for number, boost in enumerate(boosts):
-        boosted = Clause.all_of([with_products(ids), Clause.term(boost.field, boost.value)])
-        for product in product_ids(searcher, searcher.search(boosted, len(ids))):
-            gains[number, place[product]] = boost.gain
+        boosted = hits_within(searcher, Clause.term(boost.field, boost.value), hits)
+        gains[number, list(boosted)] = boost.gain
     return gains

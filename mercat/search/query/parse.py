@@ -6,26 +6,31 @@ stemmed in the same way: "batteries" finds a battery.)"""
 
 import re
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mercat.search.engine import Clause, IndexSearcher
-from mercat.search.query.analyze import plain_words, stems
+from mercat.search.query.analyze import is_unspaced, plain_words, stems
+from mercat.search.query.codes import NamedCodes
 
 _LETTERS_MAX = 2_000
-_WORDS_MAX = 16
+_WORDS_MAX = 24
 _TITLE_BOOST, _MATCH_SCORE = 3.0, 0.001
 _SYNONYM_BOOST, _SYNONYM_TIE_BREAKER = 0.7, 0.3
+_CODE_SCORE = 1_000.0
 _STOP_WORDS = frozenset(
     ("a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with")
 )
+_BEFORE_WHAT_IT_IS_FOR = frozenset(("at", "by", "for", "from", "in", "on", "to", "with"))
 _LETTERS_OR_DIGITS = re.compile(r"\d+|[^\W\d]+")
 
 
 class QueryWord(NamedTuple):
-    """A word as it is looked for, and as it was written."""
+    """A word as it is looked for, and as it was written. `beside`: it says what the thing is for or with, as
+    the last of "bag for the laptop" does."""
 
     stem: str
     written: str
+    beside: bool = False
 
 
 class TextQuery(NamedTuple):
@@ -39,6 +44,17 @@ class TextQuery(NamedTuple):
     """The products that have them, unscored."""
     all_words: int | None = None
     """How many products have all the words, where that is few and others are found too."""
+    named: Clause | None = None
+    """Where products are left out that only mention the thing asked for: those that are named so."""
+    codes: NamedCodes | None = None
+    """The products that the query names by their codes."""
+
+    @property
+    def cache_key(self) -> tuple[Any, ...]:
+        """What tells the text of one query from that of another, for the same index."""
+        written = " ".join(word.written for word in self.words)
+        codes = self.codes.keys if self.codes else ()
+        return written, self.minimum, len(self.rewritings), self.named is not None, codes
 
 
 NO_TEXT = TextQuery([], None, [], Clause.match_none())
@@ -48,11 +64,40 @@ def parse(q: str) -> list[QueryWord]:
     """Split a query into words, each once; stop words are left out where others remain. Only letters and
     digits have a meaning, so no query is malformed."""
     text = clean(q)
-    words = {
-        stem: QueryWord(stem, written) for written, stem in zip(plain_words(text), stems(text), strict=True)
-    }
+    words: dict[str, QueryWord] = {}
+    beside = False
+    for written, stem in zip(plain_words(text), stems(text), strict=True):
+        beside = beside or (written in _BEFORE_WHAT_IT_IS_FOR and bool(words.keys() - _STOP_WORDS))
+        words.setdefault(stem, QueryWord(stem, written, beside))
     meaningful = [word for word in words.values() if word.written not in _STOP_WORDS]
-    return (meaningful or list(words.values()))[:_WORDS_MAX]
+    return _fewer(meaningful or list(words.values()))
+
+
+def _fewer(words: list[QueryWord]) -> list[QueryWord]:
+    """Leave out every second pair of letters of a long query: of a row of pairs, half of them have all the
+    letters."""
+    if len(words) > _WORDS_MAX:
+        kept: list[QueryWord] = []
+        for word in words:
+            if not (kept and is_unspaced(word.written) and _overlap(kept[-1], word)):
+                kept.append(word)
+        words = kept
+    return words[:_WORDS_MAX]
+
+
+def _overlap(one: QueryWord, other: QueryWord) -> bool:
+    return is_unspaced(one.written) and len(other.written) > 1 and one.written[-1:] == other.written[:1]
+
+
+def written(words: Sequence[QueryWord]) -> str:
+    """Write words as they were typed: pairs of letters in a row are one word again."""
+    text = ""
+    for at, word in enumerate(words):
+        if at and _overlap(words[at - 1], word):
+            text += word.written[1:]
+        else:
+            text += f" {word.written}"
+    return text.lstrip()
 
 
 def clean(q: str) -> str:
@@ -85,16 +130,25 @@ def text_query(
     return TextQuery(words, minimum, list(rewritings), matching)
 
 
+def with_codes(text: TextQuery, codes: NamedCodes) -> TextQuery:
+    """Also find the products that are named by their codes."""
+    return text._replace(matching=Clause.any_of([text.matching, codes.clause]), codes=codes)
+
+
 def in_main_text(searcher: IndexSearcher, text: TextQuery) -> Clause:
     """Match products that have the words in `main_text`, scored as one text (BM25)."""
-    as_asked = _words_clause(searcher, text.words, text.minimum, _in_main_text)
-    if not text.rewritings:
-        return as_asked
-    rewritten = [
-        Clause.boost(Clause.all_of([_in_main_text(stem) for stem in each]), _SYNONYM_BOOST)
-        for each in text.rewritings
-    ]
-    return Clause.dis_max([as_asked, *rewritten], _SYNONYM_TIE_BREAKER)
+    scored = _words_clause(searcher, text.words, text.minimum, _in_main_text)
+    if text.rewritings:
+        rewritten = [
+            Clause.boost(Clause.all_of([_in_main_text(stem) for stem in each]), _SYNONYM_BOOST)
+            for each in text.rewritings
+        ]
+        scored = Clause.dis_max([scored, *rewritten], _SYNONYM_TIE_BREAKER)
+    if text.named:
+        scored = Clause.all_of([text.named, scored])
+    if text.codes and text.codes.first:
+        scored = Clause.any_of([scored, Clause.constant_score(text.codes.clause, _CODE_SCORE)])
+    return scored
 
 
 def scored_text(searcher: IndexSearcher, text: TextQuery) -> Clause:
@@ -118,14 +172,24 @@ def _words_clause(
     return Clause.any_of(whole or clauses, minimum)
 
 
+def joined_words(searcher: IndexSearcher, words: list[QueryWord], at: int) -> list[Clause]:
+    """Match titles that write a word in another way: joined with its neighbour, or apart."""
+    found = [
+        (variant, places)
+        for place, word in enumerate(words)
+        for variant, places in _spelling_variants(searcher, words, place, word)
+    ]
+    return [variant for variant, places in found if at in places]
+
+
 def _spelling_variants(
     searcher: IndexSearcher, words: list[QueryWord], at: int, word: QueryWord
 ) -> list[tuple[Clause, tuple[int, ...]]]:
     """Find other ways to write a word in titles, with the places of the words that each stands for: "micro
     sd" is "microsd", and "tn2110" is "tn 2110"."""
     variants: list[tuple[Clause, tuple[int, ...]]] = []
-    if at + 1 < len(words):
-        for stem in stems(word.written + words[at + 1].written):
+    if at + 1 < len(words) and not is_unspaced(word.written):
+        for stem in stems(word.written + words[at + 1].written)[:1]:
             if searcher.doc_freq("title", stem):
                 joined = Clause.boost(Clause.term("title", stem), _TITLE_BOOST)
                 variants.append((joined, (at, at + 1)))

@@ -8,6 +8,7 @@ from mercat.search.query.parse import QueryWord, anywhere, parse, scored_text, t
 from mercat.search.ranking import embeddings
 
 _RARE_MAX, _MORE_FREQUENT, _CORRECTED_LETTERS_MIN = 2, 20, 6
+_CORRECTED_LETTERS_MAX = 40
 _CANDIDATES, _SPLITS, _ADJACENT_MIN = 30, 3, 0.1
 
 
@@ -59,7 +60,10 @@ def words_of_best_match(searcher: IndexSearcher, words: list[QueryWord]) -> list
 
 
 def _correct(searcher: IndexSearcher, written: str) -> list[QueryWord]:
-    """Correct a word: to two words, or to another one; to nothing where that cannot be told."""
+    """Correct a word: to two words, or to another one; to nothing where that cannot be told, as in a script
+    without spaces."""
+    if len(written) > _CORRECTED_LETTERS_MAX or analyze.is_unspaced(written):
+        return []
     return _split(searcher, written) or _nearest(searcher, written)
 
 
@@ -97,7 +101,10 @@ def _nearest(searcher: IndexSearcher, written: str) -> list[QueryWord]:
 
 
 def typos_allowed(written: str) -> int:
-    """Return how many typing errors a word may have: none in a short one."""
+    """Return how many typing errors a word may have: none in a short one, and none in one of a script without
+    spaces."""
+    if len(written) > _CORRECTED_LETTERS_MAX or analyze.is_unspaced(written):
+        return 0
     return 0 if len(written) < 4 else 1 if len(written) < 8 else 2
 
 

@@ -15,10 +15,23 @@ _SAMPLED_ABOVE = 50_000
 
 def suggest(searcher: IndexSearcher, q: str, limit: int) -> Suggestions:
     """Complete the last word typed, and list products, categories and brands that begin so."""
-    typed = parse.clean(q)[:_TYPED_LETTERS_MAX].lstrip().lower()
-    *before, last = analyze.plain_words(typed) or [""]
-    if not last:
+    typed = analyze.normal(parse.clean(q)[:_TYPED_LETTERS_MAX].lstrip())
+    words = analyze.plain_words(typed)
+    if not words:
         return Suggestions([], [], [], [])
+    return Suggestions(
+        words=_words(searcher, words, limit),
+        products=_products(searcher, words, limit),
+        categories=[CategorySuggestion(*parts) for parts in _completions(searcher, "c", typed, limit)],
+        brands=[brand for (brand,) in _completions(searcher, "b", typed, limit)],
+    )
+
+
+def _words(searcher: IndexSearcher, typed: list[str], limit: int) -> list[str]:
+    """Complete the last word typed. Of a script without spaces the index has no whole words."""
+    *before, last = typed
+    if analyze.is_unspaced(last):
+        return []
     whole_words = [Clause.term("plain_words", word) for word in before]
     beginning = " ".join(before)
     completions: list[tuple[str, int]] = []
@@ -27,16 +40,13 @@ def suggest(searcher: IndexSearcher, q: str, limit: int) -> Suggestions:
         completions = searcher.terms_with_prefix("plain_words", last, within, limit)
         if len(completions) >= limit:
             break
-    return Suggestions(
-        words=[f"{beginning} {word}".lstrip() for word, _ in completions],
-        products=_products(searcher, whole_words, last, limit),
-        categories=[CategorySuggestion(*parts) for parts in _completions(searcher, "c", typed, limit)],
-        brands=[brand for (brand,) in _completions(searcher, "b", typed, limit)],
-    )
+    return [f"{beginning} {word}".lstrip() for word, _ in completions]
 
 
-def _products(searcher: IndexSearcher, whole_words: list[Clause], last: str, limit: int) -> list[Raw]:
-    """Find products with these words and one that begins so, or nearly so."""
+def _products(searcher: IndexSearcher, typed: list[str], limit: int) -> list[Raw]:
+    """Find products with these words and one that begins as the last, or nearly so."""
+    *before, last = typed
+    whole_words = [Clause.term("plain_words", word) for word in before]
     for distance in range(typos_allowed(last) + 1):
         begins = Clause.fuzzy("plain_words", last, distance, prefix=True)
         hits: list[Hit] = []

@@ -28,6 +28,7 @@ class _Table:
         self.scales: Vector = np.load(SHIPPED / "scales.npy", mmap_mode="r")
         pieces = (SHIPPED / "pieces.txt").read_text().split("\n")
         self.pieces = {piece: place for place, piece in enumerate(pieces) if piece}
+        self.longest = max(map(len, self.pieces))
 
 
 @lru_cache(1)
@@ -39,9 +40,10 @@ def _table() -> _Table:
 def _pieces(word: str) -> tuple[int, ...]:
     """Split a word into the longest pieces of the vocabulary, from its beginning; into none if there are
     none. Source: WordPiece, the tokenization of BERT."""
-    known, found, start = _table().pieces, list[int](), 0
+    table, found, start = _table(), list[int](), 0
+    known = table.pieces
     while start < len(word):
-        for end in range(len(word), start, -1):
+        for end in range(min(len(word), start + table.longest), start, -1):
             piece = known.get(word[start:end] if start == 0 else f"##{word[start:end]}")
             if piece is not None:
                 found.append(piece)

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from mercat.ids import CheckoutId, RefundId, UserId, first_of
 from mercat.kit import clock, codec, sql
-from mercat.kit.batching import Coalescer
+from mercat.kit.batching import set_verb
 from mercat.payments.messages import KeptCard
 from mercat.payments.provider import (
     BadSignature,
@@ -85,7 +85,6 @@ class Sandbox:
         self._db = db
         self._hang_s = min(hang_s, timeout_s)
         self._secret = secret
-        self._charge: Coalescer[_NewCharge, _BookState] = Coalescer(self._charge_many)
 
     async def customer(self, user_id: UserId, lost: str) -> str:
         return str(user_id)
@@ -99,12 +98,19 @@ class Sandbox:
         if token == "tok_timeout_uncharged":
             await asyncio.sleep(self._hang_s)
             raise TimeoutError
-        first = _FIRST.get(token, "declined")
-        books = await self._charge(_NewCharge(request.key, request.amount, request.currency, token, first))
+        [books] = await self._charge_many([_new_charge(request)])
         if token == "tok_timeout_charged":
             await asyncio.sleep(self._hang_s)
             raise TimeoutError
         return _RESULTS[books]
+
+    def takes_together(self, token: str) -> bool:
+        return not token.startswith("tok_timeout")
+
+    async def authorise_many(self, requests: list[ChargeRequest]) -> list[ChargeResult]:
+        return [
+            _RESULTS[books] for books in await self._charge_many([_new_charge(each) for each in requests])
+        ]
 
     async def capture(self, request: ChargeRequest, reference: str = "") -> ChargeResult:
         await self._db.execute(queries.capture, request.key)
@@ -179,10 +185,16 @@ class Sandbox:
     def _signed(self, at: str, body: bytes) -> str:
         return hmac.new(self._secret, at.encode() + b"." + body, sha256).hexdigest()
 
-    async def _charge_many(self, charges: list[_NewCharge]) -> list[_BookState | Exception]:
+    @set_verb()
+    async def _charge_many(self, charges: list[_NewCharge]) -> list[_BookState]:
         made = await self._db.fetch(queries.charge, *sql.columns(charges))
         states: dict[int, _BookState] = {row[0]: row[1] for row in made}
         if len(states) < len(charges):
             known = [charge.key for charge in charges if charge.key not in states]
             states |= {row[0]: row[1] for row in await self._db.fetch(queries.look, known)}
         return [states[charge.key] for charge in charges]
+
+
+def _new_charge(request: ChargeRequest) -> _NewCharge:
+    first = _FIRST.get(request.token, "declined")
+    return _NewCharge(request.key, request.amount, request.currency, request.token, first)

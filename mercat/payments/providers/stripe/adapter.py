@@ -184,6 +184,12 @@ class Stripe:
             return ChargeResult("declined", reason="card_used_up" if used_up else message[:200])
         return _result(intent)
 
+    def takes_together(self, token: str) -> bool:
+        return False
+
+    async def authorise_many(self, requests: list[ChargeRequest]) -> list[ChargeResult]:
+        return [await self.authorise(request) for request in requests]
+
     async def capture(self, request: ChargeRequest, reference: str) -> ChargeResult:
         key: Any = {"idempotency_key": f"capture/{request.key}"}
         return await self._finished(

@@ -1,0 +1,66 @@
+"""One purchase on its way, from the cart to its answer."""
+
+from functools import cached_property
+from typing import NamedTuple
+
+from mercat.checkout.messages import Buy, CheckoutAnswer, PendingOrder, Refused
+from mercat.ids import CheckoutId
+from mercat.inventory import Line
+from mercat.kit.batching import Member
+from mercat.kit.rpc import Caller
+from mercat.orders import NewOrder
+from mercat.payments import PaymentUnavailable
+
+
+class Wanted(NamedTuple):
+    """What a shopper wants to buy with what, and under which key."""
+
+    caller: Caller
+    key: str
+    ask: Buy
+    fingerprint: bytes
+
+
+class Purchase(Member[CheckoutAnswer]):
+    """A purchase, in the hands of whoever holds its lease under `fence`; 0: it has not begun.
+
+    `paid`: its charge is captured; `refusal`: it is undone, and this is why."""
+
+    wanted: Wanted
+    record: PendingOrder
+    flash_pass: str | None = None
+    fence = 0
+    paid = False
+    refusal: Refused | None = None
+
+    @classmethod
+    def new(cls, wanted: Wanted) -> "Purchase":
+        """Make one that is to be begun."""
+        purchase = cls()
+        purchase.wanted = wanted
+        return purchase
+
+    @classmethod
+    def standing(
+        cls, record: PendingOrder, fence: int, direction: str | None = None, refusal: Refused | None = None
+    ) -> "Purchase":
+        """Make one of what the database says of it, for who took it over."""
+        purchase = cls()
+        purchase.record, purchase.fence = record, fence
+        purchase.again, purchase.paid = True, direction == "forward"
+        if direction == "undo":
+            purchase.refusal = refusal or Refused.by(PaymentUnavailable())
+        return purchase
+
+    @property
+    def order(self) -> NewOrder:
+        return self.record.order
+
+    @property
+    def checkout_id(self) -> CheckoutId:
+        return self.record.order.checkout_id
+
+    @cached_property
+    def goods(self) -> list[Line]:
+        """What leaves the shelf and the cart."""
+        return [Line(line.offer_id, line.quantity) for line in self.record.order.lines]
