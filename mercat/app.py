@@ -32,15 +32,22 @@ def internal_app(shop: Shop) -> Starlette:
 
 async def public_app(shop: Shop) -> web.Middleware:
     """Make the public application: pages for people, JSON for machines, and nothing internal."""
-    host = shop.host
+    host, settings = shop.host, shop.settings
+    connections = web.Connections(
+        settings.port,
+        settings.connections_of_network,
+        web.Proxies(settings.proxies),
+        loopback=settings.limit_loopback,
+    )
     if "catalog" in host.here:
         host.start(for_ever("news of products", shop.catalog.listen))
+    host.start(for_ever("connections", lambda: _bound_connections(connections)))
     host.start(for_ever("switches", lambda: _follow_switches(shop)))
     return web.application(
         shop,
         ready=lambda: ready(shop),
         events=await host.pool("events"),
-        audit=lambda: audit_of(shop.settings),
+        audit=lambda: audit_of(settings),
         draw=draw_from_path,
     )
 
@@ -54,6 +61,12 @@ async def certify(shop: Shop, sale_id: str) -> flashsale.Certified:
         if "flash" in each.law or "stock" in each.law
     ]
     return await shop.flashsale.certify(sale_id, laws)
+
+
+async def _bound_connections(connections: web.Connections) -> None:
+    """Close each second what networks hold open beyond their share."""
+    await asyncio.to_thread(connections.close_idle)
+    await asyncio.sleep(1)
 
 
 async def _follow_switches(shop: Shop) -> None:

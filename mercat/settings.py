@@ -99,7 +99,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Addresses or ranges of your own proxies, between spaces, as in `10.0.0.1 192.168.0.0/16`: their
     `X-Forwarded-For` is believed, from the right, nobody else's."""
     secure_cookies: bool = False
-    """Set it behind TLS: cookies are then sent over TLS only."""
+    """Set it behind TLS: cookies are then sent over TLS only, and no other host can set them (`__Host-`)."""
+    cors_origins: str = ""
+    """Other sites whose pages may use the API from a browser, between spaces, as in
+    `https://app.example`; `*` for all. Never with cookies: they read what is public, or bring a bearer token
+    of their own."""
     requests_at_once: int = 4_000
     """What a worker answers and lets wait at the same time; beyond it a request gets 503 at once. Long before
     it one is refused that would wait too long."""
@@ -119,6 +123,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Requests a second that an address may make on average."""
     address_burst: int = 400
     """How many of them may come at once."""
+    dear_rate: float = 20
+    """Requests a second of the dear kinds (search, pages, signing in, the desk) that an address may make on
+    average."""
+    dear_burst: int = 200
+    """How many of them may come at once."""
+    guest_rate: float = 1
+    """Guests a second that an address may make on average."""
+    guest_burst: int = 200
+    """How many of them may be made at once."""
+    connections_of_network: int = 500
+    """Connections that one network may hold open to a worker; of more the longest idle are closed. Your own
+    proxies and this machine are not bounded."""
     flash_rate: float = 50
     """People a second that may join flash sales from one range of addresses (/24, or /48 of IPv6), on
     average."""

@@ -11,7 +11,9 @@ from mercat.kit.rpc import Route
 API = [
     Route("POST", "/sellers/{seller_id}/products", Listings.create),
     Route("GET", "/sellers/{seller_id}/products/{product_id}", Listings.listing),
+    Route("GET", "/sellers/{seller_id}/products", Listings.listings),
     Route("PATCH", "/sellers/{seller_id}/products/{product_id}", Listings.change_product),
+    Route("DELETE", "/sellers/{seller_id}/products/{product_id}", Listings.archive),
     Route("PATCH", "/sellers/{seller_id}/offers/{offer_id}", Offers.change_offer),
     Route("GET", "/sellers/{seller_id}/offers", Offers.of_seller),
     Route("POST", "/offers", Offers.offers),

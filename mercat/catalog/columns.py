@@ -1,18 +1,17 @@
 """The fields of one row of a file, read one by one: each is what it should be, is cut, or refuses the row."""
 
-import html
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from html.parser import HTMLParser
 from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 
 from mercat import money
 from mercat.catalog import amounts
+from mercat.catalog.formatted import entities, plain_text
 from mercat.catalog.messages import (
     ATTRIBUTE_NAME_MAX,
     ATTRIBUTE_TEXT_MAX,
@@ -52,17 +51,6 @@ _WHOLE = re.compile(r"([+-]?[0-9]+)(?:\.0{1,2}|\.0{4,})?")
 """`12.000` could be twelve or twelve thousand."""
 _LOADABLE = ("http://", "https://", "/media/")
 _NEXT_URL = re.compile(r"[\s,;|]+(?=https?://|/media/|[^\s,;|/:]+\.[a-zA-Z]{3,4}(?:[\s,;|]|$))|[,;|\s]+$")
-_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-_TAG = re.compile(
-    r"</?(?:a|abbr|b|big|blockquote|body|br|center|code|dd|div|dl|dt|em|font|h[1-6]|hr|html|i|iframe|img|li|link"
-    r"|meta|ol|p|pre|s|script|section|small|span|strong|style|sub|sup|table|tbody|td|th|thead|tr|u|ul|video)"
-    r"(?:\s[^<>]*)?/?>",
-    re.IGNORECASE,
-)
-_UNREAD = frozenset({"script", "style", "iframe", "noscript", "template"})
-_LINES = frozenset({"br", "tr", "dt", "dd"})
-_BLOCKS = _words("p div ul ol dl table blockquote pre section article header footer h1 h2 h3 h4 h5 h6 hr")
-_BLANKS = re.compile(r"\n(?:\s*\n)+")
 _ESCAPED = re.compile(r"\\([>|/,\\])")
 _ON_SALE = _words("1 true yes on active enabled published publish visible public available approved") | {""}
 _NOT_ON_SALE = _words(
@@ -182,11 +170,8 @@ class Columns:
         return entities(self.text(field, TITLE_MAX, needed=True))
 
     def description(self, field: str = "description") -> str:
-        """Read a description: HTML becomes plain text with its paragraphs and lists kept as lines."""
-        value = self.get(field)
-        if not isinstance(value, str):
-            return self.text(field)
-        return self._short(field, plain_text(html_text(value)), DESCRIPTION_MAX)
+        """Read a description, cut where it is too long; the catalogue makes what is formatted in it safe."""
+        return self.text(field)
 
     def brand(self) -> str | None:
         """Read the brand, if there is one."""
@@ -480,13 +465,6 @@ def _texts() -> Iterator[tuple[str, int, str | None]]:
 _TEXTS = [*_texts()]
 
 
-def plain_text(value: str) -> str:
-    """Remove the characters that no text of a shop has: NUL, and what separates our own lists."""
-    if "\x00" in value or "\x1f" in value:
-        value = value.replace("\x00", "").replace("\x1f", " ")
-    return value.strip()
-
-
 def choices(variants: Sequence[ImportVariant]) -> dict[str, list[str]]:
     """List what can be chosen among variants: by each option's name its values, in their order."""
     found: dict[str, list[str]] = {}
@@ -502,52 +480,6 @@ def rating_of(histogram: list[int]) -> tuple[float, int]:
     """Average the stars of a histogram; answer the rating and how many gave one."""
     count = sum(histogram)
     return (sum(stars * n for stars, n in enumerate(histogram, 1)) / count if count else 0.0), count
-
-
-def entities(text: str) -> str:
-    """Decode what HTML writes by name or number: "Tom &amp;amp; Jerry" is "Tom & Jerry"."""
-    return plain_text(_ENTITY.sub(lambda found: html.unescape(found.group()), text)) if "&" in text else text
-
-
-def html_text(text: str) -> str:
-    """Turn HTML into plain text: tags go, blocks and list items stand on lines of their own.
-
-    Scripts and styles are left out. A text without tags of HTML only has its entities decoded."""
-    if "<" not in text or not _TAG.search(text):
-        return entities(text)
-    reader = _HtmlText()
-    reader.feed(text)
-    reader.close()
-    lines = (" ".join(line.split()) for line in "".join(reader.parts).split("\n"))
-    return _BLANKS.sub("\n\n", "\n".join(lines)).strip()
-
-
-class _HtmlText(HTMLParser):
-    """Collects the text of HTML, with line ends where blocks begin and end."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._unread = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Begin a line for a block, and leave out what is not text."""
-        if tag in _UNREAD:
-            self._unread += 1
-        self.parts.append(
-            "\n- " if tag == "li" else "\n" if tag in _LINES else "\n\n" if tag in _BLOCKS else ""
-        )
-
-    def handle_endtag(self, tag: str) -> None:
-        """End the line of a block."""
-        if tag in _UNREAD:
-            self._unread = max(0, self._unread - 1)
-        self.parts.append(" " if tag in ("td", "th") else "\n\n" if tag in _BLOCKS else "")
-
-    def handle_data(self, data: str) -> None:
-        """Keep text, whose own line ends are only spaces in HTML."""
-        if not self._unread:
-            self.parts.append(re.sub(r"\s+", " ", data))
 
 
 def _path(text: str) -> list[str]:

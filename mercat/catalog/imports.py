@@ -8,7 +8,7 @@ import asyncpg
 from mercat import ids
 from mercat.catalog.categories import Categories
 from mercat.catalog.messages import Image, Imported, ImportRow, texts_of
-from mercat.catalog.rules import drawn_image, fingerprint, key_of
+from mercat.catalog.rules import drawn_image, fingerprint, kept_texts, key_of
 from mercat.events import StockQuantity
 from mercat.ids import CategoryId, OfferId, ProductId, SellerId, SkuId
 from mercat.kit import clock, codec, sql
@@ -73,7 +73,8 @@ class Imports:
         for tried in range(1, _ROLLED_BACK_TRIES + 1):
             try:
                 return await self._commit_once(staged, reference, seller_id)
-            except asyncpg.TransactionRollbackError:  # a deadlock with a follower: nothing happened
+            except (asyncpg.TransactionRollbackError, asyncpg.UniqueViolationError):
+                # A deadlock with a follower, or somebody took a SKU meanwhile: nothing happened.
                 if tried == _ROLLED_BACK_TRIES:
                     raise
         raise AssertionError("unreachable")
@@ -117,8 +118,13 @@ class Imports:
                 key_of(variant),
                 place,
                 codec.text(variant.options),
+                variant.gtin,
+                variant.weight_g,
+                codec.text([Image(url, row.title) for url in variant.images]),
                 variant.price,
+                variant.compare_at_price,
                 row.currency,
+                variant.sku,
                 "active" if for_sale else "draft",
                 quantity > 0,
                 int(quantity > 0),
@@ -135,12 +141,13 @@ def _product(
     content: bytes,
 ) -> tuple[Any, ...]:
     product_id = known[row.external_id][0] if row.external_id in known else ids.new(ProductId)
-    images = [Image(url, row.title) for url in row.images] or [drawn_image(product_id, row.title)]
+    texts = kept_texts(row)
+    images = [Image(url, texts.title) for url in row.images] or [drawn_image(product_id, texts.title)]
     return (
         product_id,
         seller_id,
         row.external_id,
-        *texts_of(row).values(),
+        *texts_of(texts).values(),
         categories[tuple(row.category_path)],
         codec.text(row.attributes),
         codec.text(row.options),

@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from mercat.events import StockQuantity
 from mercat.ids import CategoryId, OfferId, ProductId, SellerId, SkuId
+from mercat.kit.refusals import Conflict
 from mercat.kit.text import LINE, SEEN_LINE
 from mercat.money import MINOR_MAX
 
@@ -28,13 +29,19 @@ IMAGE_URL_MAX = 2_000
 TAGS_MAX = 50
 TAG_MAX = 200
 EXTERNAL_ID_MAX = 200
-VARIANTS_MAX = 200
+VARIANTS_MAX = 2_000
 OPTIONS_MAX = 5
+SKU_MAX = 200
+GTIN_MAX = 20  # as typed, with blanks; 14 digits at most
+GRAMS_MAX = 1_000_000_000
 OPTION_MAX = 50
 COUNT_MAX = 2**31 - 1
 LISTING_KEY_MAX = 300
 
 Status = Literal["active", "paused", "draft"]
+ListingStatus = Literal["active", "paused", "draft", "archived"]
+"""Of a seller's product: the liveliest of their offers for it."""
+Condition = Literal["new", "used", "refurbished"]
 ImportStatus = Literal["active", "draft"]
 OfferSort = Literal["newest", "cheapest", "dearest"]
 Title = Annotated[str, Meta(min_length=1, max_length=TITLE_MAX, pattern=SEEN_LINE)]
@@ -53,6 +60,14 @@ Images = Annotated[list[ImageUrl], Meta(max_length=IMAGES_MAX)]
 Tags = Annotated[list[Annotated[str, Meta(min_length=1, max_length=TAG_MAX)]], Meta(max_length=TAGS_MAX)]
 ExternalId = Annotated[str, Meta(max_length=EXTERNAL_ID_MAX)]
 OptionText = Annotated[str, Meta(max_length=OPTION_MAX)]
+OptionName = Annotated[str, Meta(min_length=1, max_length=OPTION_MAX, pattern=r"\S")]
+OptionValues = Annotated[list[OptionName], Meta(max_length=VARIANTS_MAX)]
+Options = Annotated[dict[OptionName, OptionValues], Meta(max_length=OPTIONS_MAX)]
+VariantOptions = Annotated[dict[OptionName, OptionName], Meta(max_length=OPTIONS_MAX)]
+SellerSku = Annotated[str, Meta(min_length=1, max_length=SKU_MAX, pattern=r"\S")]
+Gtin = Annotated[str, Meta(min_length=1, max_length=GTIN_MAX, pattern=r"^[0-9 -]+$")]
+"""An EAN, UPC or ISBN-13: 8, 12, 13 or 14 digits, the last a check digit."""
+Grams = Annotated[int, Meta(ge=0, le=GRAMS_MAX)]
 ListingKey = Annotated[str, Meta(min_length=1, max_length=LISTING_KEY_MAX)]
 """A key of the caller: the same again lists nothing new."""
 
@@ -64,16 +79,26 @@ class Category(Struct, frozen=True):
     parent_id: CategoryId | None = None
 
 
+class Image(Struct, frozen=True):
+    """A picture by its address. `source`: where it was before it was fetched into the shop."""
+
+    url: str
+    alt: str = ""
+    source: str = ""
+
+
 class ProductTexts(Struct, frozen=True, kw_only=True):
-    """What a product says of itself that is kept and shown as it was given."""
+    """What a product says of itself. `description` are plain words; where it was given with HTML,
+    `description_html` is what of that is safe to show."""
 
     title: str
     description: str
+    description_html: str | None = None
     brand: str | None
 
 
 class GivenTexts(Struct, frozen=True, kw_only=True):
-    """The fields of ProductTexts with the limits of what sellers and files may give."""
+    """What sellers and files may give of ProductTexts, with its limits. Title and description may be HTML."""
 
     title: Title
     description: Description
@@ -84,12 +109,31 @@ TEXTS = ProductTexts.__struct_fields__
 
 
 def texts_of(product: ProductTexts | GivenTexts) -> dict[str, Any]:
-    """Map the fields of ProductTexts to their values."""
-    return {name: getattr(product, name) for name in TEXTS}
+    """Map the names of a product's texts to their values, as they were given or as they are kept."""
+    names = GivenTexts.__struct_fields__ if isinstance(product, GivenTexts) else TEXTS
+    return {name: getattr(product, name) for name in names}
+
+
+class GivenVariant(Struct, frozen=True, kw_only=True):
+    """A variant as its seller gives it. What is not given of one that is there already stays as it is; that
+    one is named by `sku_id`, else by its `sku`, else by its `options`."""
+
+    sku_id: SkuId | None = None
+    options: VariantOptions | UnsetType = UNSET
+    sku: SellerSku | UnsetType | None = UNSET
+    gtin: Gtin | UnsetType | None = UNSET
+    price: MinorPrice | UnsetType = UNSET
+    compare_at_price: MinorPrice | UnsetType | None = UNSET
+    quantity: StockQuantity | UnsetType = UNSET
+    weight_g: Grams | UnsetType | None = UNSET
+    images: Images | UnsetType = UNSET
+
+
+GivenVariants = Annotated[list[GivenVariant], Meta(min_length=1, max_length=VARIANTS_MAX)]
 
 
 class NewProduct(GivenTexts, frozen=True, kw_only=True):
-    """A product with one variant, and a seller's offer for it."""
+    """A product, and a seller's offers for its variants; with none it is itself the one there is."""
 
     description: Description = ""
     category: CategoryName = ""
@@ -100,25 +144,67 @@ class NewProduct(GivenTexts, frozen=True, kw_only=True):
     images: Images = []
     tags: Tags = []
     external_id: ExternalId | None = None
+    sku: SellerSku | None = None
+    gtin: Gtin | None = None
+    compare_at_price: MinorPrice | None = None
+    weight_g: Grams | None = None
+    options: Options = {}
+    variants: Annotated[list[GivenVariant], Meta(max_length=VARIANTS_MAX)] = []
 
 
-class ProductChange(Struct, frozen=True, kw_only=True):
-    """What a seller wants otherwise of their product; what is not given stays as it is."""
+class ChangedTexts(Struct, frozen=True, kw_only=True):
+    """What of GivenTexts shall be otherwise; what is not given stays as it is."""
 
     title: Title | UnsetType = UNSET
     description: Description | UnsetType = UNSET
-    category: Annotated[CategoryName, Meta(min_length=1)] | UnsetType = UNSET
     brand: Brand | UnsetType | None = UNSET
+
+
+class ProductChange(ChangedTexts, frozen=True, kw_only=True):
+    """What a seller wants otherwise of their product; what is not given stays as it is. `variants` are all
+    that there are from now on; `status` is that of all the seller's offers for it."""
+
+    category: Annotated[CategoryName, Meta(min_length=1)] | UnsetType = UNSET
     attributes: Attributes | UnsetType = UNSET
-    images: Annotated[Images, Meta(min_length=1)] | UnsetType = UNSET
+    images: Images | UnsetType = UNSET
+    status: Status | UnsetType = UNSET
+    options: Options | UnsetType = UNSET
+    variants: GivenVariants | UnsetType = UNSET
 
 
 class Listed(Struct, frozen=True):
-    """A product that was listed, by its ids."""
+    """A product that was listed, by its ids; those of its first variant, and of all in their order."""
 
     product_id: ProductId
     sku_id: SkuId
     offer_id: OfferId
+    skus: list[SkuId] = []
+    offers: list[OfferId] = []
+
+
+class Changed(Struct, frozen=True):
+    """What a change of a product brought: new offers with their units, by the delivery that brings them, and
+    the offers of all variants that were given, in their order."""
+
+    reference: str = ""
+    stock: dict[OfferId, int] = {}
+    offers: list[OfferId] = []
+
+
+class ListedVariant(Struct, frozen=True, kw_only=True):
+    """A variant as its seller may change it, with their offer for it."""
+
+    sku_id: SkuId
+    offer_id: OfferId
+    options: dict[str, str]
+    sku: str | None
+    gtin: str | None
+    price: int
+    compare_at_price: int | None
+    currency: str
+    status: ListingStatus
+    weight_g: int | None
+    images: list[Image]
 
 
 class Listing(ProductTexts, frozen=True, kw_only=True):
@@ -126,9 +212,29 @@ class Listing(ProductTexts, frozen=True, kw_only=True):
     another `mark`."""
 
     mark: str
+    status: ListingStatus
     category: str
     attributes: dict[str, Attribute]
-    images: list[str]
+    images: list[Image]
+    options: dict[str, list[str]]
+    variants: list[ListedVariant]
+    external_id: str | None
+    created_at: datetime
+
+
+class ListedProduct(Struct, frozen=True, kw_only=True):
+    """A line of a seller's list of products; `price` is that of their cheapest offer."""
+
+    product_id: ProductId
+    title: str
+    category: str
+    brand: str | None
+    status: ListingStatus
+    price: int
+    currency: str
+    image_url: str
+    offers: list[OfferId]
+    created_at: datetime
 
 
 class Offer(Struct, frozen=True):
@@ -147,11 +253,6 @@ class Offer(Struct, frozen=True):
     image_url: str
 
 
-class Image(Struct, frozen=True):
-    url: str
-    alt: str = ""
-
-
 class Breadcrumb(Struct, frozen=True):
     """A category on the way from the root of the tree to a product's own."""
 
@@ -167,12 +268,19 @@ class ProductOffer(Struct, frozen=True):
     in_stock: bool
     seller_id: SellerId
     seller_name: str
+    condition: Condition = "new"
+    compare_at_price: int | None = None
 
 
 class Variant(Struct, frozen=True):
+    """What can be chosen of a product; `sku` is its lister's own number for it."""
+
     sku_id: SkuId
     options: dict[str, str] = {}
     offers: list[ProductOffer] = []
+    sku: str | None = None
+    gtin: str | None = None
+    images: list[Image] = []
 
 
 class Product(ProductTexts, frozen=True, kw_only=True):
@@ -211,6 +319,10 @@ class ImportVariant(Struct, frozen=True):
     quantity: StockQuantity | None = None
     options: Annotated[dict[OptionText, OptionText], Meta(max_length=OPTIONS_MAX)] = {}
     sku: ExternalId = ""
+    gtin: Gtin | None = None
+    compare_at_price: MinorPrice | None = None
+    weight_g: Grams | None = None
+    images: Images = []
 
 
 class ImportRow(GivenTexts, frozen=True, kw_only=True):
@@ -239,6 +351,10 @@ class ImportRow(GivenTexts, frozen=True, kw_only=True):
     histogram: list[int] = field(default_factory=lambda: [0, 0, 0, 0, 0])
     popularity: int = 0
     released: datetime | None = None
+
+
+class SkuTaken(Conflict):
+    """You have another product with this SKU."""
 
 
 class Imported(Struct, frozen=True):

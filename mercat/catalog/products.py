@@ -8,10 +8,11 @@ import msgspec
 import structlog
 
 from mercat.catalog.messages import TEXTS, Breadcrumb, Image, Product, Variant
+from mercat.catalog.variants import in_order
 from mercat.events import Document, ProductChanged
 from mercat.ids import ProductId
 from mercat.kit import codec, sql
-from mercat.kit.refusals import NotFound
+from mercat.kit.refusals import Gone, NotFound
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
 
@@ -94,6 +95,8 @@ class Products:
 
 
 def _product(row: Any, currency: str) -> Product:
+    if row["gone"]:
+        raise Gone("This product is not sold here any more. Orders of it are kept.")
     variants = codec.decode(row["variants"], list[Variant]) if row["variants"] else []
     offers = [offer for variant in variants for offer in variant.offers]
     offers.sort(key=lambda offer: (not offer.in_stock, offer.price, offer.offer_id))
@@ -117,7 +120,7 @@ def _product(row: Any, currency: str) -> Product:
         category_path=[Breadcrumb(slug, name) for slug, name in zip(row["slugs"], row["names"], strict=True)],
         external_id=row["external_id"],
         attributes=msgspec.json.decode(row["attributes"]),
-        options=msgspec.json.decode(row["options"], type=dict[str, list[str]]),
+        options=in_order(msgspec.json.decode(row["options"], type=dict[str, list[str]]), row["option_names"]),
         tags=list(row["tags"]),
         variants=variants,
         offers=offers,

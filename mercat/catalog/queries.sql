@@ -19,27 +19,30 @@ select product_id from catalog.product where product_id = any(:product_ids::bigi
 -- name: stage
 -- Rows of an import wait here for the statements that take them in.
 create temporary table if not exists staged_product (
-    product_id bigint, seller_id bigint, external_id text, title text, description text, brand text,
-    category_id bigint, attributes text, options text, tags text[], images text, rating float8, review_count int,
+    product_id bigint, seller_id bigint, external_id text, title text, description text, description_html text,
+    brand text, category_id bigint, attributes text, options text, tags text[], images text, rating float8, review_count int,
     histogram int[], popularity int, content bytea, created_at timestamptz
 ) on commit delete rows;
 
 -- name: stage_offers
 create temporary table if not exists staged_offer (
     offer_id bigint, sku_id bigint, seller_id bigint, seller_name text, external_id text, key text, place int, options text,
-    price bigint, currency text, status text, in_stock boolean, stock_version int
+    gtin text, weight_g int, images text, price bigint, compare_at_price bigint, currency text, sku text, status text,
+    in_stock boolean, stock_version int
 ) on commit delete rows;
 
 -- name: take_products
-insert into catalog.product as p (product_id, seller_id, external_id, title, description, category_id, brand,
-    attributes, options, tags, images, rating, review_count, histogram, popularity, content, created_at)
-select product_id, seller_id, external_id, title, description, category_id, brand, attributes::jsonb,
-    options::jsonb, tags, images::jsonb, rating, review_count, histogram, popularity, content, created_at
+insert into catalog.product as p (product_id, seller_id, external_id, title, description, description_html,
+    category_id, brand, attributes, options, option_names, tags, images, rating, review_count, histogram, popularity,
+    content, created_at)
+select product_id, seller_id, external_id, title, description, description_html, category_id, brand, attributes::jsonb,
+    options::jsonb, array(select json_object_keys(options::json)), tags, images::jsonb, rating, review_count, histogram,
+    popularity, content, created_at
 from staged_product
 order by external_id
 on conflict (seller_id, external_id) do update set title = excluded.title, description = excluded.description,
-    category_id = excluded.category_id, brand = excluded.brand, attributes = excluded.attributes,
-    options = excluded.options, tags = excluded.tags, images = excluded.images,
+    description_html = excluded.description_html, category_id = excluded.category_id, brand = excluded.brand,
+    attributes = excluded.attributes, options = excluded.options, option_names = excluded.option_names, tags = excluded.tags, images = excluded.images,
     rating = case when p.rating_version = 0 then excluded.rating else p.rating end,
     review_count = case when p.rating_version = 0 then excluded.review_count else p.review_count end,
     histogram = case when p.rating_version = 0 then excluded.histogram else p.histogram end,
@@ -48,28 +51,34 @@ on conflict (seller_id, external_id) do update set title = excluded.title, descr
 returning product_id;
 
 -- name: take_skus(product_ids)
-insert into catalog.sku as k (sku_id, product_id, key, place, options)
-select s.sku_id, p.product_id, s.key, s.place, s.options::jsonb
+insert into catalog.sku as k (sku_id, product_id, key, place, options, gtin, weight_g, images)
+select s.sku_id, p.product_id, s.key, s.place, s.options::jsonb, s.gtin, s.weight_g, s.images::jsonb
 from staged_offer s join catalog.product p on p.seller_id = s.seller_id and p.external_id = s.external_id
 where p.product_id = any(:product_ids::bigint[])
 order by p.product_id, s.key
-on conflict (product_id, key) do update set options = excluded.options, place = excluded.place
-    where (k.options, k.place) is distinct from (excluded.options, excluded.place);
+on conflict (product_id, key) do update set options = excluded.options, place = excluded.place, gtin = excluded.gtin,
+    weight_g = excluded.weight_g, images = excluded.images
+    where (k.options, k.place, k.gtin, k.weight_g, k.images)
+        is distinct from (excluded.options, excluded.place, excluded.gtin, excluded.weight_g, excluded.images);
 
 -- name: take_offers(product_ids)
--- An offer whose price or status the seller has changed since is theirs: an import leaves it as it is.
+-- An offer whose price or status the seller has changed since is theirs: an import leaves it as it is. A SKU that
+-- another offer of the seller has stays with that one.
 -- `added`: the offer is new.
-insert into catalog.offer as o (offer_id, sku_id, product_id, seller_id, seller_name, price, currency, status, in_stock,
-    stock_version)
-select s.offer_id, k.sku_id, p.product_id, s.seller_id, s.seller_name, s.price, s.currency, s.status, s.in_stock,
-    s.stock_version
+insert into catalog.offer as o (offer_id, sku_id, product_id, seller_id, seller_name, price, compare_at_price, currency,
+    sku, status, in_stock, stock_version)
+select s.offer_id, k.sku_id, p.product_id, s.seller_id, s.seller_name, s.price, s.compare_at_price, s.currency,
+    case when s.sku <> '' and row_number() over (partition by s.sku order by s.offer_id) = 1
+        and not exists (select from catalog.offer other where other.seller_id = s.seller_id and other.sku = s.sku
+            and other.status <> 'archived' and other.sku_id <> k.sku_id) then s.sku end,
+    s.status, s.in_stock, s.stock_version
 from staged_offer s
 join catalog.product p on p.seller_id = s.seller_id and p.external_id = s.external_id
 join catalog.sku k on k.product_id = p.product_id and k.key = s.key
 where p.product_id = any(:product_ids::bigint[])
 order by s.offer_id
-on conflict (sku_id, seller_id) do update set price = excluded.price, currency = excluded.currency,
-    status = excluded.status
+on conflict (sku_id, seller_id) do update set price = excluded.price, compare_at_price = excluded.compare_at_price,
+    currency = excluded.currency, sku = excluded.sku, status = excluded.status
     where not o.by_hand and excluded.price > 0
 returning o.offer_id, old.offer_id is null as added;
 
@@ -101,61 +110,134 @@ on conflict do nothing
 returning true;
 
 -- name: listed_by_key(seller_id, key)
-select content, product_id, sku_id, offer_id from catalog.listing_key where seller_id = :seller_id and key = :key;
+select l.content, l.product_id, l.sku_id, l.offer_id, own.skus, own.offers
+from catalog.listing_key l cross join lateral (
+    select array_agg(k.sku_id order by k.place, k.sku_id) as skus, array_agg(o.offer_id order by k.place, k.sku_id) as offers
+    from catalog.sku k join catalog.offer o using (sku_id)
+    where k.product_id = l.product_id and o.seller_id = l.seller_id) own
+where l.seller_id = :seller_id and l.key = :key;
 
--- name: add_product(product_id, seller_id, external_id, title, description, brand, category_id, attributes, tags, images, created_at)
-insert into catalog.product (product_id, seller_id, external_id, title, description, category_id, brand, attributes,
-    tags, images, created_at)
-values (:product_id, :seller_id, :external_id, :title, :description, :category_id, :brand, :attributes::jsonb,
-    :tags, :images::jsonb, :created_at);
+-- name: add_product(product_id, seller_id, external_id, title, description, description_html, brand, category_id,
+--     attributes, options, option_names, tags, images, created_at)
+insert into catalog.product (product_id, seller_id, external_id, title, description, description_html, category_id,
+    brand, attributes, options, option_names, tags, images, created_at)
+values (:product_id, :seller_id, :external_id, :title, :description, :description_html, :category_id, :brand,
+    :attributes::jsonb, :options::jsonb, :option_names, :tags, :images::jsonb, :created_at);
 
--- name: add_sku(sku_id, product_id)
-insert into catalog.sku (sku_id, product_id, key, options) values (:sku_id, :product_id, '', '{}');
+-- name: taken_skus(seller_id, product_id, skus)
+-- Those that name an offer of another of the seller's products.
+select sku from catalog.offer where seller_id = :seller_id and product_id <> :product_id
+    and sku = any(:skus::text[]) and status <> 'archived';
 
--- name: add_offer(offer_id, sku_id, product_id, seller_id, seller_name, price, currency, status, in_stock)
--- What is in stock from the beginning knows the shelf's first version.
-insert into catalog.offer (offer_id, sku_id, product_id, seller_id, seller_name, price, currency, status, in_stock,
-    stock_version)
-values (:offer_id, :sku_id, :product_id, :seller_id, :seller_name, :price, :currency, :status, :in_stock,
-    :in_stock::boolean::int);
+-- name: free_keys(product_id, sku_ids, keys)
+-- Two variants may change names with each other: whoever has a name that another one gets gives it up first.
+update catalog.sku k set key = '~' || k.sku_id
+where k.product_id = :product_id and k.key = any(:keys::text[]) and (k.sku_id, k.key) not in (
+    select u.sku_id, u.key from unnest(:sku_ids::bigint[], :keys::text[]) as u (sku_id, key));
+
+-- name: free_skus(product_id, seller_id, offer_ids, skus)
+update catalog.offer o set sku = null
+where o.product_id = :product_id and o.seller_id = :seller_id and o.sku = any(:skus::text[]) and (o.offer_id, o.sku) not in (
+    select u.offer_id, u.sku from unnest(:offer_ids::bigint[], :skus::text[]) as u (offer_id, sku) where u.sku is not null);
+
+-- name: put_skus(product_id, rows)
+insert into catalog.sku as k (sku_id, product_id, key, place, options, gtin, weight_g, images)
+select r.sku_id, :product_id, r.key, r.place, r.options, r.gtin, r.weight_g, r.images
+from jsonb_to_recordset(:rows::jsonb) as r (sku_id bigint, key text, place int, options jsonb, gtin text, weight_g int,
+    images jsonb)
+on conflict (sku_id) do update set key = excluded.key, place = excluded.place, options = excluded.options,
+    gtin = excluded.gtin, weight_g = excluded.weight_g, images = excluded.images
+    where (k.key, k.place, k.options, k.gtin, k.weight_g, k.images) is distinct from
+        (excluded.key, excluded.place, excluded.options, excluded.gtin, excluded.weight_g, excluded.images)
+returning true;
+
+-- name: put_offers(product_id, seller_id, seller_name, rows)
+-- What is in stock from the beginning knows the shelf's first version. What was changed is its seller's own from now
+-- on: an import leaves it as it is.
+insert into catalog.offer as o (offer_id, sku_id, product_id, seller_id, seller_name, price, compare_at_price, currency,
+    sku, status, in_stock, stock_version)
+select r.offer_id, r.sku_id, :product_id, :seller_id, :seller_name, r.price, r.compare_at_price, r.currency, r.sku,
+    r.status, r.in_stock, r.in_stock::int
+from jsonb_to_recordset(:rows::jsonb) as r (offer_id bigint, sku_id bigint, price bigint, compare_at_price bigint,
+    currency text, sku text, status text, in_stock boolean)
+on conflict (offer_id) do update set price = excluded.price, compare_at_price = excluded.compare_at_price,
+    currency = excluded.currency, sku = excluded.sku, status = excluded.status, by_hand = true
+    where (o.price, o.compare_at_price, o.currency, o.sku, o.status) is distinct from
+        (excluded.price, excluded.compare_at_price, excluded.currency, excluded.sku, excluded.status)
+returning true;
+
+-- name: archive_offers(product_id, seller_id, kept)
+update catalog.offer set status = 'archived', by_hand = true
+where product_id = :product_id and seller_id = :seller_id and status <> 'archived'
+    and not (offer_id = any(:kept::bigint[]))
+returning true;
 
 -- name: change_offer(offer_id, price, status, currency)
 update catalog.offer set price = :price, status = :status, currency = :currency, by_hand = true
 where offer_id = :offer_id;
 
--- name: own_product(product_id, seller_id)
-select title, description, category_id, brand, attributes::text, images::text
-from catalog.product where product_id = :product_id and seller_id = :seller_id
-for update;
+-- name: lock_own(product_id, seller_id)
+select product_id from catalog.product where product_id = :product_id and seller_id = :seller_id for update;
 
 -- name: listing(product_id, seller_id)
-select p.title, p.description, c.slug as category, p.brand, p.attributes::text, p.images::text
+select p.title, p.description, p.description_html, p.brand, c.slug as category, p.category_id, p.attributes::text,
+    p.images::text, p.options::text, p.option_names, p.external_id, p.created_at,
+    (select json_agg(json_build_object('sku_id', k.sku_id, 'offer_id', o.offer_id, 'options', k.options, 'sku', o.sku,
+        'gtin', k.gtin, 'price', o.price, 'compare_at_price', o.compare_at_price, 'currency', o.currency,
+        'status', o.status, 'weight_g', k.weight_g, 'images', k.images) order by k.place, k.sku_id)
+    from catalog.sku k join catalog.offer o on o.sku_id = k.sku_id and o.seller_id = p.seller_id
+    where k.product_id = p.product_id)::text as variants,
+    (select o.seller_name from catalog.offer o where o.product_id = p.product_id and o.seller_id = p.seller_id limit 1)
+        as seller_name
 from catalog.product p join catalog.category c using (category_id)
 where p.product_id = :product_id and p.seller_id = :seller_id;
 
--- name: change_product(product_id, title, description, category_id, brand, attributes, images)
-update catalog.product set title = :title, description = :description, category_id = :category_id, brand = :brand,
-    attributes = :attributes::jsonb, images = :images::jsonb
-where product_id = :product_id and (title, description, category_id, brand, attributes, images)
-    is distinct from (:title, :description, :category_id, :brand, :attributes::jsonb, :images::jsonb)
+-- name: change_product(product_id, title, description, description_html, brand, category_id, attributes, images,
+--     options, option_names)
+update catalog.product set title = :title, description = :description, description_html = :description_html,
+    category_id = coalesce(:category_id, category_id), brand = :brand, attributes = :attributes::jsonb,
+    images = :images::jsonb, options = :options::jsonb, option_names = :option_names
+where product_id = :product_id and (title, description, description_html, category_id, brand, attributes, images,
+    options, option_names) is distinct from (:title, :description, :description_html, coalesce(:category_id, category_id), :brand,
+    :attributes::jsonb, :images::jsonb, :options::jsonb, :option_names)
 returning true;
+
+-- name: listings(seller_id, after, words, status, category, sku, most)
+-- A seller's products, the newest first. The status of one is that of its liveliest offer.
+select p.product_id, p.title, p.brand, p.created_at, c.slug as category, own.status, own.price, own.currency, own.offers,
+    coalesce(p.images -> 0 ->> 'url', '') as image_url
+from catalog.product p join catalog.category c using (category_id) cross join lateral (
+    select (array['active', 'paused', 'draft', 'archived'])[
+            min(array_position(array['active', 'paused', 'draft', 'archived'], o.status))] as status,
+        (array_agg(o.price order by o.status = 'archived', o.price))[1] as price,
+        (array_agg(o.currency order by o.status = 'archived', o.price))[1] as currency,
+        array_agg(o.offer_id order by o.offer_id) as offers, array_agg(o.sku) as skus
+    from catalog.offer o where o.product_id = p.product_id and o.seller_id = p.seller_id) own
+where p.seller_id = :seller_id and (:after::bigint is null or p.product_id < :after)
+    and not exists (select from unnest(:words::text[]) word where strpos(lower(p.title), word) = 0)
+    and case when :status::text is null then own.status <> 'archived' else own.status = :status end
+    and (:category::text is null or :category = any(c.slugs))
+    and (:sku::text is null or :sku = any(own.skus))
+order by p.product_id desc
+limit :most;
 
 -- name: lock_of_offer(offer_id, seller_id)
 select product_id from catalog.product
-where product_id = (select product_id from catalog.offer where offer_id = :offer_id and seller_id = :seller_id)
+where product_id = (select product_id from catalog.offer
+    where offer_id = :offer_id and seller_id = :seller_id and status <> 'archived')
 for update;
 
 -- name: offers(offer_ids)
 select o.offer_id, o.product_id, o.sku_id, o.seller_id, o.seller_name, p.title, k.options::text, o.price, o.currency,
-    o.status, o.in_stock, coalesce(p.images -> 0 ->> 'url', '') as image_url
+    o.status, o.in_stock, coalesce(k.images -> 0 ->> 'url', p.images -> 0 ->> 'url', '') as image_url
 from catalog.offer o join catalog.product p on p.product_id = o.product_id join catalog.sku k on k.sku_id = o.sku_id
 where o.offer_id = any(:offer_ids::bigint[]);
 
 -- name: of_seller(seller_id, after, status, words, most)
 select o.offer_id, o.product_id, o.sku_id, o.seller_id, o.seller_name, p.title, k.options::text, o.price, o.currency,
-    o.status, o.in_stock, coalesce(p.images -> 0 ->> 'url', '') as image_url
+    o.status, o.in_stock, coalesce(k.images -> 0 ->> 'url', p.images -> 0 ->> 'url', '') as image_url
 from catalog.offer o join catalog.product p on p.product_id = o.product_id join catalog.sku k on k.sku_id = o.sku_id
-where o.seller_id = :seller_id and (:status::text is null or o.status = :status)
+where o.seller_id = :seller_id and case when :status::text is null then o.status <> 'archived' else o.status = :status end
     and not exists (select from unnest(:words::text[]) word where strpos(lower(p.title), word) = 0)
     and (:after::bigint is null or o.offer_id < :after)
 order by o.offer_id desc
@@ -164,9 +246,9 @@ limit :most;
 -- name: of_seller_by_price(seller_id, after, status, words, most, direction)
 -- `direction`: 1 with the cheapest first, -1 with the dearest.
 select o.offer_id, o.product_id, o.sku_id, o.seller_id, o.seller_name, p.title, k.options::text, o.price, o.currency,
-    o.status, o.in_stock, coalesce(p.images -> 0 ->> 'url', '') as image_url
+    o.status, o.in_stock, coalesce(k.images -> 0 ->> 'url', p.images -> 0 ->> 'url', '') as image_url
 from catalog.offer o join catalog.product p on p.product_id = o.product_id join catalog.sku k on k.sku_id = o.sku_id
-where o.seller_id = :seller_id and (:status::text is null or o.status = :status)
+where o.seller_id = :seller_id and case when :status::text is null then o.status <> 'archived' else o.status = :status end
     and not exists (select from unnest(:words::text[]) word where strpos(lower(p.title), word) = 0)
     and (:after::bigint is null or (o.price * :direction::bigint, o.offer_id) > (
         select last.price * :direction::bigint, last.offer_id from catalog.offer last where last.offer_id = :after))
@@ -177,15 +259,22 @@ limit :most;
 select (catalog.featured(:product_id::bigint)).offer_id;
 
 -- name: product(product_id)
-select p.product_id, p.external_id, p.title, p.description, p.brand, p.attributes::text, p.options::text, p.tags,
-    p.images::text, p.rating, p.review_count, p.histogram, p.created_at, p.version, c.slug as category,
-    c.slugs, c.names, (catalog.featured(p.product_id)).offer_id as featured,
-    (select json_agg(json_build_object('sku_id', k.sku_id, 'options', k.options, 'offers', (
-        select coalesce(json_agg(json_build_object('offer_id', o.offer_id, 'sku_id', o.sku_id, 'price', o.price,
-            'currency', o.currency, 'in_stock', o.in_stock, 'seller_id', o.seller_id, 'seller_name', o.seller_name)
-            order by o.in_stock desc, o.price, o.offer_id), '[]')
-        from catalog.offer o where o.sku_id = k.sku_id and o.status = 'active')) order by k.place, k.sku_id)
-    from catalog.sku k where k.product_id = p.product_id)::text as variants
+-- A variant that nobody offers any more is none; `gone`: there is no other.
+select p.product_id, p.external_id, p.title, p.description, p.description_html, p.brand, p.attributes::text,
+    p.options::text, p.option_names, p.tags, p.images::text, p.rating, p.review_count, p.histogram, p.created_at,
+    p.version, c.slug as category, c.slugs, c.names, (catalog.featured(p.product_id)).offer_id as featured,
+    not exists (select from catalog.offer o where o.product_id = p.product_id and o.status <> 'archived') as gone,
+    (select json_agg(json_build_object('sku_id', k.sku_id, 'options', k.options, 'gtin', k.gtin, 'images', k.images,
+        'sku', own.sku, 'offers', coalesce(own.active, '[]')) order by k.place, k.sku_id)
+    from catalog.sku k cross join lateral (
+        select count(*) filter (where o.status <> 'archived') as live,
+            min(o.sku) filter (where o.seller_id = p.seller_id) as sku,
+            json_agg(json_build_object('offer_id', o.offer_id, 'sku_id', o.sku_id, 'price', o.price,
+                'compare_at_price', o.compare_at_price, 'currency', o.currency, 'condition', o.condition,
+                'in_stock', o.in_stock, 'seller_id', o.seller_id, 'seller_name', o.seller_name)
+                order by o.in_stock desc, o.price, o.offer_id) filter (where o.status = 'active') as active
+        from catalog.offer o where o.sku_id = k.sku_id) own
+    where k.product_id = p.product_id and own.live > 0)::text as variants
 from catalog.product p join catalog.category c using (category_id)
 where p.product_id = :product_id;
 

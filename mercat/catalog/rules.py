@@ -5,9 +5,10 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from itertools import chain, count
-from typing import get_args
+from typing import Any, get_args
 
-from mercat.catalog.messages import Image, ImportVariant, Status
+from mercat.catalog.formatted import entities, formatted, source_of
+from mercat.catalog.messages import GivenTexts, Image, ImportVariant, ProductTexts, Status, texts_of
 from mercat.ids import ProductId
 from mercat.kit import codec
 from mercat.kit.refusals import Invalid
@@ -49,7 +50,30 @@ def fingerprint(value: object) -> bytes:
 
 def key_of(variant: ImportVariant) -> str:
     """Name a variant among the others of its product, so that the next import finds it again."""
-    return variant.sku or "/".join(f"{name}={value}" for name, value in sorted(variant.options.items()))
+    return named_by(variant.sku, variant.options)
+
+
+def named_by(sku: str, options: Mapping[str, str]) -> str:
+    """Name a variant by its SKU, or by what is chosen where it has none."""
+    return sku or "/".join(f"{name}={value}" for name, value in sorted(options.items()))
+
+
+def kept_texts(given: GivenTexts) -> ProductTexts:
+    """Make given texts safe: of a description's HTML what the allow-list has; entities are read."""
+    words, html = formatted(given.description)
+    safe: dict[str, Any] = {
+        "title": entities(given.title) or given.title,
+        "description": words,
+        "description_html": html,
+        "brand": given.brand and (entities(given.brand) or None),
+    }
+    return ProductTexts(**texts_of(given) | safe)
+
+
+def given_texts(kept: ProductTexts) -> dict[str, Any]:
+    """Map the texts of a product to what their seller would give for them to be as they are."""
+    texts = {name: getattr(kept, name) for name in GivenTexts.__struct_fields__}
+    return texts | {"description": source_of(kept.description, kept.description_html)}
 
 
 def drawn_image(product_id: ProductId, title: str) -> Image:
@@ -57,14 +81,15 @@ def drawn_image(product_id: ProductId, title: str) -> Image:
     return Image(f"/media/art/{product_id}.svg", title)
 
 
-def check_for_sale(status: str, price: int, currency: str, shop_currency: str) -> None:
-    """Refuse (Invalid) an offer that cannot stand so: what is active has a price, in the shop's currency."""
+def check_for_sale(status: str, price: int, currency: str, shop_currency: str, at: str = "") -> None:
+    """Refuse (Invalid) an offer that cannot stand so: what is active has a price, in the shop's currency.
+    `at`: where in the request it stands."""
     if status not in get_args(Status):
         raise Invalid(f"A status is one of {', '.join(get_args(Status))}.", pointer="/status")
     if not 0 <= price <= MINOR_MAX:
-        raise Invalid("This price is negative or absurd.", pointer="/price")
+        raise Invalid("This price is negative or absurd.", pointer=f"{at}/price")
     if status == "active" and price <= 0:
-        raise Invalid("What is for sale needs a price.", pointer="/price")
+        raise Invalid("What is for sale needs a price.", pointer=f"{at}/price")
     if status == "active" and currency != shop_currency:
         raise Invalid(
             f"This shop sells in {shop_currency}. Offers in {currency} stay drafts.", pointer="/currency"

@@ -25,7 +25,9 @@ class Catalog:
 
         self.create = self._listings.create
         self.listing = self._listings.listing
+        self.listings = self._listings.listings
         self.change_product = self._listings.change_product
+        self.archive = self._listings.archive
 
         self.offers = self._offers.offers
         self.of_seller = self._offers.of_seller

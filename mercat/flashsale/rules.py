@@ -3,7 +3,7 @@
 A `sale` or a `turn` is a row of its table.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -141,6 +141,17 @@ def state_of(sale: Any) -> State:
 def is_busy(sale: Any) -> bool:
     """Answer whether somebody waits, or has a turn that is not settled."""
     return sale["taken"] > sale["sold"] or sale["joined"] > sale["serving"]
+
+
+SWITCHED_OFF_MAX = timedelta(days=1)
+"""After the start of a sale without an end."""
+
+
+def switches_hold(sale: Any, now: datetime) -> bool:
+    """Say whether the shop still does without what was switched off for a sale: until it ends or is sold out,
+    and where no end was planned for a day."""
+    until: datetime = sale["ends_at"] or sale["starts_at"] + SWITCHED_OFF_MAX
+    return state_of(sale) not in ("ended", "sold_out") and now < until
 
 
 def all_promised(sale: Any) -> bool:

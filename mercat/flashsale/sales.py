@@ -102,8 +102,9 @@ class Sales:
 
     async def switched_off(self) -> list[str]:
         """Answer what the shop does without at the moment, for a sale's sake."""
-        rows = (await self.rows()).values()
-        return sorted({name for row in rows if row["state"] != "ended" for name in row["switched_off"]})
+        now = clock.now()
+        rows = [row for row in (await self.rows()).values() if rules.switches_hold(row, now)]
+        return sorted({name for row in rows for name in row["switched_off"]})
 
     async def switch_off(self, caller: Caller, sale_id: str, names: list[str]) -> None:
         """Have the shop do without these until the sale ends; none: with all again."""

@@ -5,7 +5,16 @@ twice for a checkout gives the answer it got first; `release` before a late `res
 """
 
 from mercat.inventory.api import API
-from mercat.inventory.messages import Hold, Line, OutOfStock, Short, Stock, StockCount, StockQuantity
+from mercat.inventory.messages import (
+    Hold,
+    Line,
+    OutOfStock,
+    ShelfCount,
+    Short,
+    Stock,
+    StockCount,
+    StockQuantity,
+)
 from mercat.inventory.service import Inventory
 
 __all__ = [
@@ -14,6 +23,7 @@ __all__ = [
     "Inventory",
     "Line",
     "OutOfStock",
+    "ShelfCount",
     "Short",
     "Stock",
     "StockCount",

@@ -11,5 +11,6 @@ API = [
     Route("POST", "/received/{reference:path}", Inventory.receive),
     Route("POST", "/returned/{reference:path}", Inventory.put_back),
     Route("PUT", "/sellers/{seller_id}/stock/{offer_id}", Inventory.count),
+    Route("PUT", "/sellers/{seller_id}/stock", Inventory.count_all),
     Route("POST", "/sellers/{seller_id}/stock", Inventory.owned),
 ]

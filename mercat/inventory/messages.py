@@ -45,5 +45,12 @@ class StockCount(Struct, frozen=True):
     quantity: StockQuantity
 
 
+class ShelfCount(StockCount, frozen=True, kw_only=True):
+    """So many of an offer were counted, on the shelf as it was at this version."""
+
+    offer_id: OfferId
+    version: int
+
+
 class OutOfStock(Conflict):
     """There are not that many left."""

@@ -159,15 +159,18 @@ select count(events.tell('StockChanged', jsonb_build_object('event', 'StockChang
     'version', version, 'available', available, 'low', available <= low_mark))) as told
 from shelved where available > 0 and before <= 0;
 
--- name: count(offer_id, seller_id, quantity, version)
--- A seller's count of one shelf, if it is theirs and still at the version they saw.
-with shelf as (
-    select offer_id, location_id, on_hand, version from inventory.stock
-    where offer_id = :offer_id and location_id = 1 and seller_id = :seller_id and version = :version and reserved <= :quantity
-    for update
+-- name: count(seller_id, offer_ids, quantities, versions)
+-- A seller's counts of shelves, if all are theirs and still at the version they saw; else none.
+with shelf as materialized (
+    select s.offer_id, s.location_id, s.on_hand, s.version, w.quantity from inventory.stock s
+    join unnest(:offer_ids::bigint[], :quantities::int[], :versions::int[]) as w (offer_id, quantity, version) using (offer_id)
+    where s.location_id = 1 and s.seller_id = :seller_id and s.version = w.version and s.reserved <= w.quantity
+    order by s.offer_id, s.location_id
+    for update of s
 ), counted as (
-    update inventory.stock s set on_hand = :quantity, version = s.version + 1
+    update inventory.stock s set on_hand = shelf.quantity, version = s.version + 1
     from shelf where s.offer_id = shelf.offer_id and s.location_id = shelf.location_id
+        and (select count(*) from shelf) = cardinality(:offer_ids::bigint[])
     returning s.*, s.on_hand - s.reserved - s.safety as available, shelf.on_hand as before
 ), moved as (
     insert into inventory.movement (kind, reference, offer_ids, location_ids, quantities)

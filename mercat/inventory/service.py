@@ -9,12 +9,12 @@ from asyncpg.pool import PoolConnectionProxy
 
 from mercat.events import OffersListed
 from mercat.ids import CheckoutId, OfferId, SellerId
-from mercat.inventory.messages import Hold, Line, Short, Stock, StockCount
+from mercat.inventory.messages import Hold, Line, ShelfCount, Short, Stock, StockCount
 from mercat.inventory.rules import ReservationAsk, Share, ShelfKey, share_out
 from mercat.kit import sql
 from mercat.kit.batching import Coalescer, set_verb
 from mercat.kit.event_log import on
-from mercat.kit.refusals import Invalid, NotFound, Overloaded, Stale
+from mercat.kit.refusals import Invalid, NotFound, Overloaded, Refusal, Stale
 
 queries = sql.load("mercat.inventory")
 _ROUNDS_MAX = 100
@@ -83,18 +83,35 @@ class Inventory:
 
     async def count(self, seller_id: SellerId, offer_id: OfferId, version: int, count: StockCount) -> Stock:
         """Set what a seller counted, if nobody changed the shelf since (Stale otherwise)."""
-        row = await self._db.fetchrow(queries.count, offer_id, seller_id, count.quantity, version)
-        if row is None:
-            [now] = await self.owned(seller_id, [offer_id]) or [None]
+        asked = ShelfCount(count.quantity, offer_id=offer_id, version=version)
+        return (await self.count_all(seller_id, [asked]))[0]
+
+    async def count_all(self, seller_id: SellerId, counts: list[ShelfCount]) -> list[Stock]:
+        """Set what a seller counted of several offers: of all, or of none where somebody changed one since
+        (Stale), where more is held than was counted (Invalid), or where one is another's (NotFound)."""
+        asked = sql.columns([(each.offer_id, each.quantity, each.version) for each in counts], 3)
+        found = {
+            row["offer_id"]: _stock(row) for row in await self._db.fetch(queries.count, seller_id, *asked)
+        }
+        if len(found) < len(counts):
+            raise await self._uncounted(seller_id, counts)
+        return [found[each.offer_id] for each in counts]
+
+    async def _uncounted(self, seller_id: SellerId, counts: list[ShelfCount]) -> Refusal:
+        """Say why counts were not taken: by the first of which that is so."""
+        shelves = {
+            each.offer_id: each for each in await self.owned(seller_id, [each.offer_id for each in counts])
+        }
+        for each in counts:
+            now = shelves.get(each.offer_id)
             if now is None:
-                raise NotFound("You have no such offer.")
-            if now.version == version:
-                raise Invalid(
-                    f"{now.reserved} are held for orders that are being paid: it cannot be fewer.",
-                    pointer="/quantity",
-                )
-            raise Stale(version=now.version, on_hand=now.on_hand, reserved=now.reserved)
-        return _stock(row)
+                return NotFound("You have no such offer.")
+            if now.version != each.version:
+                return Stale(version=now.version, on_hand=now.on_hand, reserved=now.reserved)
+            if now.reserved > each.quantity:
+                words = f"{now.reserved} are held for orders that are being paid: it cannot be fewer."
+                return Invalid(words, pointer="/quantity")
+        return Stale()
 
     async def owned(self, seller_id: SellerId, offer_ids: list[OfferId]) -> list[Stock]:
         """List the shelves of these offers that belong to this seller."""

@@ -102,6 +102,12 @@ class Conflict(Refusal):
     status = 409
 
 
+class Gone(Refusal):
+    """This was here once, and is not any more."""
+
+    status = 410
+
+
 class TooLarge(Refusal):
     """That is more than one request may carry (1 MB)."""
 

@@ -3,6 +3,8 @@ from mercat.sellers.service import Sellers
 
 API = [
     Route("POST", "/sellers/{seller_id}/products", Sellers.list_product),
+    Route("GET", "/sellers/{seller_id}/products/{product_id}", Sellers.listing),
+    Route("PATCH", "/sellers/{seller_id}/products/{product_id}", Sellers.change_product),
     Route("POST", "/sellers/{seller_id}/lists", Sellers.list_each),
     Route("POST", "/sellers/{seller_id}/imports", Sellers.list_many),
     Route("POST", "/people/{user_id}", Sellers.register),

@@ -2,12 +2,13 @@
 
 from datetime import datetime
 from typing import Annotated
+from zlib import crc32
 
 from msgspec import Meta, Struct
 
-from mercat.catalog import NewProduct
+from mercat.catalog import Listing, NewProduct
 from mercat.ids import SellerId, UserId
-from mercat.inventory import StockQuantity
+from mercat.inventory import Stock, StockQuantity
 from mercat.kit.refusals import Conflict
 from mercat.kit.text import SEEN_LINE
 
@@ -29,6 +30,19 @@ class ListingRow(Struct, frozen=True):
     row: int
     product: NewProduct
     quantity: StockQuantity
+
+
+class SellerListing(Struct, frozen=True):
+    """A seller's product as it stands, with the shelves of its offers."""
+
+    listing: Listing
+    stock: list[Stock]
+
+    @property
+    def mark(self) -> str:
+        """Another where the listing is another, or where what can be sold has changed."""
+        shelves = sorted((each.offer_id, each.version) for each in self.stock)
+        return f"{self.listing.mark}-{crc32(repr(shelves).encode()):08x}"
 
 
 class RefusedRow(Struct, frozen=True):

@@ -1,18 +1,29 @@
 from typing import Annotated
 
 import asyncpg
+from msgspec import UnsetType
 
 from mercat import ids
-from mercat.catalog import Catalog, Imported, ImportRow, Listed, ListingKey, NewProduct
+from mercat.catalog import (
+    Catalog,
+    GivenVariant,
+    Imported,
+    ImportRow,
+    Listed,
+    ListingKey,
+    NewProduct,
+    ProductChange,
+    matched,
+)
 from mercat.events import AccountErased
-from mercat.ids import SellerId, UserId
-from mercat.inventory import Inventory, Line, StockQuantity
+from mercat.ids import ProductId, SellerId, UserId
+from mercat.inventory import Inventory, Line, ShelfCount, StockQuantity
 from mercat.kit import sql
 from mercat.kit.event_log import on
-from mercat.kit.refusals import Invalid, NotFound, Refusal
+from mercat.kit.refusals import ConditionMissing, Invalid, NotFound, Refusal, Stale
 from mercat.kit.rpc import IN_BODY
 from mercat.kit.text import is_line, normal_text
-from mercat.sellers.messages import SELLER_NAME_MAX, ListingRow, NameTaken, RefusedRow, Seller
+from mercat.sellers.messages import SELLER_NAME_MAX, ListingRow, NameTaken, RefusedRow, Seller, SellerListing
 from mercat.sellers.rules import is_the_shops, skeleton
 
 queries = sql.load("mercat.sellers")
@@ -34,9 +45,40 @@ class Sellers:
         """List a product with its stock: it can be bought when this returns.
 
         The commit that lists it tells OffersListed, which inventory follows, so a crash in between leaves no
-        goods without stock; the stock that comes second changes nothing. The same `key` of the caller again
-        lists nothing new; KeyReused where it listed something else."""
+        goods without stock; the stock that comes second changes nothing. `quantity` is that of a product
+        without variants; those say theirs. The same `key` of the caller again lists nothing new; KeyReused
+        where it listed something else."""
         return await self._list(await self.seller(seller_id), product, quantity, key)
+
+    async def listing(self, seller_id: SellerId, product_id: ProductId) -> SellerListing:
+        """Answer a seller's product as it stands, with what is on the shelves of its offers."""
+        listing = await self._catalog.listing(seller_id, product_id)
+        offers = [each.offer_id for each in listing.variants]
+        return SellerListing(listing, await self._inventory.owned(seller_id, offers))
+
+    async def change_product(
+        self, seller_id: SellerId, product_id: ProductId, change: ProductChange, seen: str | None = None
+    ) -> None:
+        """Change a product and its variants, as `Catalog.change_product` does, then the stock that is given.
+
+        A new variant brings its stock as `list_product` does. For one that stands the stock is set only where
+        it was `seen`: the mark of the SellerListing that was read (else ConditionMissing), and if nobody
+        bought meanwhile (else Stale, and everything but the stock is as asked). The same again changes
+        nothing."""
+        standing = await self.listing(seller_id, product_id)
+        if seen is not None and seen not in (standing.mark, standing.listing.mark):
+            raise Stale
+        variants = [] if isinstance(change.variants, UnsetType) else change.variants
+        counts = _counts(standing, variants)
+        if counts and seen != standing.mark:
+            raise ConditionMissing("Stock that is there is changed with If-Match: the ETag that you read.")
+        mark = None if seen is None else standing.listing.mark
+        changed = await self._catalog.change_product(seller_id, product_id, change, mark)
+        if changed.stock:
+            lines = [Line(offer_id, quantity) for offer_id, quantity in changed.stock.items()]
+            await self._inventory.receive(changed.reference, lines, seller_id)
+        if counts:
+            await self._inventory.count_all(seller_id, counts)
 
     async def list_each(
         self, seller_id: SellerId, rows: list[ListingRow], key: ListingKey
@@ -60,7 +102,9 @@ class Sellers:
     ) -> Listed:
         seller_id = seller.seller_id
         listed = await self._catalog.create(seller_id, seller.name, product, quantity, key)
-        lines = [Line(listed.offer_id, quantity)]
+        units = [_given(each.quantity) for each in product.variants] or [quantity]
+        pairs = zip(listed.offers, units, strict=True)
+        lines = [Line(offer_id, count) for offer_id, count in pairs if count is not None]
         await self._inventory.receive(f"listed/{int(listed.offer_id)}", lines, seller_id)
         return listed
 
@@ -129,6 +173,24 @@ class Sellers:
     async def names(self, seller_ids: list[SellerId]) -> dict[SellerId, str]:
         rows = await self._db.fetch(queries.sellers, seller_ids)
         return {SellerId(row["seller_id"]): row["name"] for row in rows}
+
+
+def _given(quantity: int | UnsetType) -> int | None:
+    return None if isinstance(quantity, UnsetType) else quantity
+
+
+def _counts(standing: SellerListing, variants: list[GivenVariant]) -> list[ShelfCount]:
+    """List the shelves whose stock is given otherwise than it stands, as they were read."""
+    shelves = {each.offer_id: each for each in standing.stock}
+    pairs = zip(matched(standing.listing.variants, variants), variants, strict=True)
+    return [
+        ShelfCount(quantity, offer_id=shelf.offer_id, version=shelf.version)
+        for before, given in pairs
+        if before
+        and (shelf := shelves.get(before.offer_id))
+        and (quantity := _given(given.quantity)) is not None
+        and quantity != shelf.on_hand
+    ]
 
 
 def _checked(name: str) -> str:

@@ -8,7 +8,10 @@ A handler translates and decides nothing: HTTP status, JSON shapes and decimal a
     context.py      what is known of one request; session.py: who sent it, start and end of a session
     router.py       from a path to its handler, and what goes wrong on the way; routes.py: all of them
     errors.py       how a refusal is told to people
-    origin.py       what comes from our own pages, and what does not
+    lanes.py        who may begin now, and who would wait too long; networks.py: who is at the other end
+    connections.py  what a network holds open; bodies.py: what it is still sending
+    compression.py  the smallest form of an answer that its asker reads
+    origin.py       what comes from our own pages, and what does not; cors.py: which other sites may ask
     cache.py        who may keep an answer, for how long; pages that this process keeps
     idempotency.py  the same key, the same answer, on any unsafe route of the API
     pages.py        how pages and fragments are rendered; rendering.py: templates and their filters
@@ -21,9 +24,21 @@ It owns no tables. `mercat.app` asks for `application`, which is all of it behin
 No page needs a script, but for the payment provider's own field for a new card.
 """
 
+from mercat.web.connections import Connections
 from mercat.web.middleware import Middleware
+from mercat.web.networks import Proxies
 from mercat.web.openapi import markdown, refusals
 from mercat.web.presenter import present_checkout
 from mercat.web.routes import PREFIX, TABLE, application
 
-__all__ = ["PREFIX", "TABLE", "Middleware", "application", "markdown", "present_checkout", "refusals"]
+__all__ = [
+    "PREFIX",
+    "TABLE",
+    "Connections",
+    "Middleware",
+    "Proxies",
+    "application",
+    "markdown",
+    "present_checkout",
+    "refusals",
+]

@@ -13,6 +13,7 @@ _TITLES = {
     404: "There is nothing here",
     405: "That cannot be done here",
     409: "That does not go together",
+    410: "This is gone",
     413: "That is too large",
     429: "One moment, please",
     503: "The shop is full at the moment",

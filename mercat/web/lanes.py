@@ -49,6 +49,8 @@ RULES: Mapping[str, LaneRules] = {
 """What renders or searches is work of this process, a few at a time; what asks an engine runs by the hundred,
 for what comes together goes into one statement."""
 
+DEAR = frozenset({"search", "pages", "buying pages", "people", "desk"})
+"""What costs this process milliseconds: a network has a smaller allowance of it."""
 _UNSAFE_LANE = "people"
 _API_LANES = {
     "search": "search",

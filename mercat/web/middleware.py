@@ -16,6 +16,7 @@ from typing import Protocol
 
 import structlog
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mercat.ids import UserId
@@ -25,6 +26,7 @@ from mercat.kit.http import BODY, problem
 from mercat.kit.limits import Allowance, Limit, Limits
 from mercat.kit.refusals import (
     BadRequest,
+    Forbidden,
     MisdirectedRequest,
     Overloaded,
     Refusal,
@@ -35,18 +37,19 @@ from mercat.kit.valkey import Store
 from mercat.settings import Settings
 from mercat.web.bodies import Bodies, RequestTimeout, whole
 from mercat.web.compression import BYTES_MIN, Compressor, coding_for, is_compressible
-from mercat.web.context import RequestContext, context_of
-from mercat.web.lanes import Lane, Lanes
+from mercat.web.context import RequestContext, context_of, cookie_name
+from mercat.web.cors import Cors
+from mercat.web.lanes import DEAR, Lane, Lanes
 from mercat.web.networks import Proxies, is_loopback, network_of
-from mercat.web.origin import host_name
+from mercat.web.origin import from_our_page, host_name
 from mercat.web.session import COOKIE
 
 log = structlog.get_logger("mercat.access")
 
-_COOKIE_START = f"{COOKIE}=".encode()
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _TOKENS_MAX = 50_000
 _ETAG_BYTES_MAX = 1_000_000
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 """What may have a body in HTTP/2 without saying how long it is."""
 _ALWAYS_OPEN = frozenset({"/health", "/ready", "/metrics"})
@@ -57,7 +60,7 @@ _DIRECTIVES = {
     "default-src": "'self'",
     "script-src": "'self'",
     "style-src": "'self'",
-    "img-src": "'self' data: https: http:",
+    "img-src": "'self' data: https:",
     "object-src": "'none'",
     "base-uri": "'none'",
     "form-action": "'self'",
@@ -97,6 +100,8 @@ class Middleware:
         self._app = app
         self._account = Limit(settings.account_rate, settings.account_burst)
         self._address = Limit(settings.address_rate, settings.address_burst)
+        self._dear = Limit(settings.dear_rate, settings.dear_burst)
+        self._charged = {"guests": Limit(settings.guest_rate, settings.guest_burst)}
         self._limit_loopback = settings.limit_loopback
         self._proxies = Proxies(settings.proxies)
         self._hosts = settings.allowed_hosts()
@@ -108,6 +113,8 @@ class Middleware:
         self._ids = count()
         self._process = secrets.token_hex(6)
         self._secure = settings.secure_cookies
+        self._cookie_start = f"{cookie_name(COOKIE, secure=self._secure)}=".encode()
+        self._cors = Cors(settings.cors_origins)
         self._logs_requests = settings.log_level.lower() == "debug"
         headers = dict(_SECURITY)
         if self._secure:
@@ -115,19 +122,29 @@ class Middleware:
         self._headers: Headers = [(name.encode(), value.encode()) for name, value in headers.items()]
         self._policies: dict[str, bytes] = {
             name: f'"{name}";q={limit.burst};w={ceil(limit.burst / limit.rate)}'.encode()
-            for name, limit in (("account", self._account), ("address", self._address))
+            for name, limit in (
+                ("account", self._account),
+                ("address", self._address),
+                ("dear", self._dear),
+            )
         }
         self._turn_away = turn_away
         self._who = who
         self._take = RequestLimits(Limits(cache)).take
         self._users: dict[str, UserId] = {}
         self._authenticate = self.authenticate
+        self._charge = self.charge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given = _RequestHeaders(scope["headers"])
+        given = _RequestHeaders(scope["headers"], self._cookie_start)
         request_id = given.request_id or f"{self._process}-{next(self._ids):x}".encode()
         context = scope["mercat.context"] = RequestContext(
-            request_id, given.token, self._authenticate, bearer=given.bearer, secure=self._secure
+            request_id,
+            given.token,
+            self._authenticate,
+            self._charge,
+            bearer=given.bearer,
+            secure=self._secure,
         )
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id.decode())
@@ -149,15 +166,22 @@ class Middleware:
                 await self._turn_away(scope, refusal)(scope, receive, reply)
                 return
             receive = whole(body, receive)
+        if at_once := self._answered_at_once(scope, given, context, reply):
+            await at_once(scope, receive, reply)
+            return
         path = scope["path"]
         lane = None if path in _ALWAYS_OPEN else self._lanes.of(path, reading=reply.reading)
         if lane and (self._requests >= self._requests_max or lane.refuses()):
             await self._turn_away(scope, Overloaded())(scope, receive, reply)
             return
+        await self._serve(scope, receive, reply, lane)
+
+    async def _serve(self, scope: Scope, receive: Receive, reply: "_Reply", lane: Lane | None) -> None:
+        """Ask the application, once the limits allow it and the lane has room."""
         self._requests += 1
         try:
             try:
-                await self._count(context, address, reply)
+                await self._count(scope, reply, dear=lane is not None and lane.name in DEAR)
                 if lane and not lane.begin():
                     await lane.wait()
             except (TooManyRequests, Overloaded) as refusal:
@@ -172,10 +196,38 @@ class Middleware:
                 log.debug(
                     "answered",
                     method=scope["method"],
-                    path=path,
+                    path=scope["path"],
                     status=reply.status,
-                    ms=round((time.perf_counter() - reply.began) * 1000, 1),
+                    ms=round((time.perf_counter() - reply.began) * 1000, 1) if reply.began else 0,
                 )
+
+    def _answered_at_once(
+        self, scope: Scope, given: "_RequestHeaders", context: RequestContext, reply: "_Reply"
+    ) -> ASGIApp | None:
+        """Answer what another site's page asks and may not, or asks whether it may."""
+        if self._cors.concerns(scope["path"]):
+            reply.shared = self._cors.headers(given.origin)
+            if self._cors.allows(given.origin):
+                if preflight := self._cors.preflight(scope):
+                    return Response(status_code=204, headers=_shown(preflight))
+                context.go_without_cookies()
+        refusal = self._site_refusal(scope, context)
+        return self._turn_away(scope, refusal) if refusal else None
+
+    def _site_refusal(self, scope: Scope, context: RequestContext) -> Refusal | None:
+        """Refuse what another site's page sends: it could use the visitor's cookie, or give them one of its
+        own. A client that says nothing of where a request comes from is no browser."""
+        if scope["method"] in _SAFE or context.bearer or context.without_cookies:
+            return None
+        if from_our_page(Request(scope)) is False:
+            return Forbidden("This came from another site's page. Use a bearer token instead of the cookie.")
+        return None
+
+    async def charge(self, request: Request, name: str) -> None:
+        """Count a request against a limit of its network's own; raise TooManyRequests."""
+        address: str = request.scope["mercat.address"]
+        if self._limit_loopback or not is_loopback(address):
+            _refuse_empty(await self._take([(f"{name}:{network_of(address)}", self._charged[name])]))
 
     async def authenticate(self, request: Request) -> Caller | None:
         """Say who asks: by the bearer token, else by the cookie. Asked again it remembers."""
@@ -208,12 +260,17 @@ class Middleware:
     def _account_bucket(self, user_id: UserId) -> Bucket:
         return f"account:{int(user_id)}", self._account
 
-    async def _count(self, context: RequestContext, address: str, reply: "_Reply") -> None:
+    async def _count(self, scope: Scope, reply: "_Reply", *, dear: bool) -> None:
+        context: RequestContext = scope["mercat.context"]
+        address: str = scope["mercat.address"]
         buckets: list[Bucket] = []
         names: list[str] = []
         if self._limit_loopback or not is_loopback(address):
             buckets.append((f"address:{network_of(address)}", self._address))
             names.append("address")
+            if dear:
+                buckets.append((f"dear:{network_of(address)}", self._dear))
+                names.append("dear")
         user_id = self._users.get(context.token) if context.token else None
         if user_id is not None:
             context.counted = True
@@ -273,14 +330,16 @@ class _RequestHeaders:
         "hosts",
         "if_none_match",
         "length",
+        "origin",
         "request_id",
         "token",
     )
 
-    def __init__(self, headers: Headers) -> None:  # noqa: C901  - one loop, no call a header
+    def __init__(self, headers: Headers, cookie_start: bytes) -> None:  # noqa: C901  - one loop, no call a header
         self.token = ""
         self.bearer = False
-        self.request_id = self.if_none_match = self.accept_encoding = self.fetch_site = b""
+        self.request_id = self.if_none_match = self.accept_encoding = b""
+        self.fetch_site = self.origin = b""
         self.hosts: list[bytes] = []
         self.forwarded_for: list[bytes] = []
         self.length = b""
@@ -296,7 +355,7 @@ class _RequestHeaders:
                 self.accept_encoding = value
             elif name == b"cookie":
                 self.cookie = True
-                if _COOKIE_START in value:
+                if cookie_start in value:
                     cookie = value
             elif name == b"if-none-match":
                 self.if_none_match = value
@@ -312,18 +371,20 @@ class _RequestHeaders:
                 self.length = b"chunked"
             elif name == b"x-forwarded-for":
                 self.forwarded_for.append(value)
+            elif name == b"origin":
+                self.origin = value
             elif name == b"sec-fetch-site":
                 self.fetch_site = value
         if cookie and not self.bearer:
-            self.token = _session_token(cookie)
+            self.token = _session_token(cookie, cookie_start)
 
 
-def _session_token(cookies: bytes) -> str:
+def _session_token(cookies: bytes, cookie_start: bytes) -> str:
     token = ""
     for cookie in cookies.split(b";"):
         cookie = cookie.strip()
-        if cookie.startswith(_COOKIE_START):
-            token = cookie[len(_COOKIE_START) :].strip(b'"').decode("latin-1")
+        if cookie.startswith(cookie_start):
+            token = cookie[len(cookie_start) :].strip(b'"').decode("latin-1")
     return token
 
 
@@ -347,6 +408,7 @@ class _Reply:
         "lane",
         "more",
         "reading",
+        "shared",
         "status",
     )
 
@@ -370,6 +432,8 @@ class _Reply:
         self._etag = self._type = b""
         self._encoded = self._public = False
         self.more: Headers = []
+        self.shared: Headers = []
+        """What other sites' pages are told of whether they may read this."""
         self.status = 0
         self.lane: Lane | None = None
         self.began = 0.0
@@ -424,7 +488,9 @@ class _Reply:
         ]
         if self.more and not self._public:  # nothing of who asked goes into what caches keep
             start["headers"] += self.more
-        if context.cookie:
+        if self.shared:
+            start["headers"] += self.shared
+        if context.cookie and not context.without_cookies:
             start["headers"].append((b"set-cookie", context.cookie.encode()))
 
     def _finish(self, start: Message, body: bytes) -> str:
@@ -469,9 +535,13 @@ class _Reply:
         if not self._given.if_none_match or not _has(self._given.if_none_match, etag):
             return False
         self.status = start["status"] = 304
-        own = {name for name, _ in self._base} | _KEPT_BY_304 | {b"x-request-id"}
+        own = {name for name, _ in [*self._base, *self.shared]} | _KEPT_BY_304 | {b"x-request-id"}
         start["headers"] = [(name, value) for name, value in start["headers"] if name in own]
         return True
+
+
+def _shown(headers: Headers) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in headers}
 
 
 def _with(directives: Mapping[str, str], base: Headers) -> Headers:

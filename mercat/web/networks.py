@@ -73,18 +73,19 @@ class Proxies:
     def client(self, peer: str, forwarded_for: Sequence[bytes]) -> str:
         """Return the address of who asked; empty for a local socket."""
         address = address_in(peer)
-        if not forwarded_for or not self._ranges or not self._own(address):
+        if not forwarded_for or not self._ranges or not self.own(address):
             return address
         hops = b",".join(forwarded_for).decode("latin-1").rsplit(",", _HOPS_MAX)
         for hop in reversed(hops):
             if not (behind := address_in(hop)):
                 break  # our proxy wrote no address: who is behind it is not known
             address = behind
-            if not self._own(address):
+            if not self.own(address):
                 break
         return address
 
-    def _own(self, address: str) -> bool:
+    def own(self, address: str) -> bool:
+        """Say whether this is one of our own proxies."""
         known = self._known.get(address)
         if known is None:
             if len(self._known) > _KNOWN_MAX:

@@ -1,10 +1,10 @@
 """Where a request comes from: our own pages, another site's, or a client that is no browser.
 
-Browsers say it (`Sec-Fetch-Site`, or `Origin`); whatever another site sends with the visitor's cookie is
-refused, in the API and on pages. A form needs more: a page for one person carries a token in each form, the
-signed twin of a cookie that only such pages set, and of the session that the page was made for. A page for
-everybody (product, search) is the same bytes for all and can carry none; its forms pass when the browser
-itself says that our own page sent them.
+Browsers say it (`Sec-Fetch-Site`, or `Origin`); whatever another site's page sends without a bearer token is
+refused by the middleware, in the API and on pages. A form needs more: a page for one person carries a token
+in each form, the signed twin of a cookie that only such pages set, and of the session that the page was made
+for. A page for everybody (product, search) is the same bytes for all and can carry none; its forms pass when
+the browser itself says that our own page sent them.
 """
 
 import hmac
@@ -17,14 +17,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.kit.refusals import Forbidden
-from mercat.web.context import context_of
+from mercat.web.context import context_of, cookie_name
 
 COOKIE = "mercat_form"
 _LIFETIME_S = 30 * 86_400
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _HOST = re.compile(rb"([a-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _SIGNATURE_LETTERS = 32
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class PageTooOld(Forbidden):
@@ -40,17 +39,6 @@ def from_our_page(request: Request) -> bool | None:
     if origin is not None:
         return origin.partition("://")[2] == request.headers.get("host", "")
     return None
-
-
-def refuse_other_sites(request: Request) -> None:
-    """Refuse what another site's page sends with the visitor's cookie.
-
-    A client that says nothing of where a request comes from is no browser, and had to be given the cookie on
-    purpose."""
-    if request.method in _SAFE or context_of(request).bearer:
-        return
-    if from_our_page(request) is False:
-        raise Forbidden("This came from another site's page. Use a bearer token instead of the cookie.")
 
 
 @lru_cache(maxsize=1_000)
@@ -83,10 +71,11 @@ class Csrf:
     def __init__(self, secret: bytes, *, secure: bool) -> None:
         self._secret = secret
         self._secure = secure
+        self._cookie = cookie_name(COOKIE, secure=secure)
 
     def token(self, request: Request) -> str:
         """Make the token for a form of this answer; `keep` sets its cookie."""
-        nonce = request.cookies.get(COOKIE)
+        nonce = request.cookies.get(self._cookie)
         if not nonce:
             nonce = request.scope.get("mercat.form")
         if not nonce:
@@ -98,7 +87,7 @@ class Csrf:
         nonce = request.scope.get("mercat.form")
         if nonce:
             response.set_cookie(
-                COOKIE, nonce, max_age=_LIFETIME_S, secure=self._secure, httponly=True, samesite="lax"
+                self._cookie, nonce, max_age=_LIFETIME_S, secure=self._secure, httponly=True, samesite="lax"
             )
 
     def check(self, request: Request, given: str, *, public: bool = False) -> None:
@@ -107,7 +96,7 @@ class Csrf:
         if ours is False:
             raise PageTooOld
         if given:
-            nonce = request.cookies.get(COOKIE, "")
+            nonce = request.cookies.get(self._cookie, "")
             whole = self._sign(nonce) + self._sign(f"{nonce} {context_of(request).token}")
             # Who signs in elsewhere keeps this tab: the browser itself says that the page is ours.
             length = _SIGNATURE_LETTERS if ours else len(whole)

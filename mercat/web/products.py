@@ -56,6 +56,9 @@ class VariantShown(Struct, frozen=True):
     sku_id: SkuId
     options: dict[str, str]
     offers: list[OfferShown]
+    sku: str | None
+    gtin: str | None
+    image_url: str
 
 
 class PlaceShown(Struct, frozen=True):
@@ -136,7 +139,14 @@ def _product_shown(product: Product, reviews: ReviewPage) -> ProductShown:
         attributes=product.attributes,
         options=product.options,
         variants=[
-            VariantShown(variant.sku_id, variant.options, [_offer_shown(offer) for offer in variant.offers])
+            VariantShown(
+                variant.sku_id,
+                variant.options,
+                [_offer_shown(offer) for offer in variant.offers],
+                variant.sku,
+                variant.gtin,
+                variant.images[0].url if variant.images else product.image_url,
+            )
             for variant in product.variants
         ],
         offers=[_offer_shown(offer) for offer in product.offers],

@@ -44,7 +44,7 @@ from mercat.web.audited import Audited
 from mercat.web.cache import Handler
 from mercat.web.category_tree import CategoryTree
 from mercat.web.context import context_of
-from mercat.web.desk import api_keys, sellers, upload
+from mercat.web.desk import api_keys, listings, sellers, upload
 from mercat.web.desk import orders as seller_orders
 from mercat.web.desk import products as seller_products
 from mercat.web.desk import webhooks as seller_webhooks
@@ -58,7 +58,7 @@ from mercat.web.operator.laws import Audit
 from mercat.web.origin import Origins
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute, Router
-from mercat.web.session import api_caller, caller_of
+from mercat.web.session import caller_of
 
 PREFIX = "/api/v1"
 TABLE = [
@@ -82,6 +82,7 @@ TABLE = [
     *sellers.API,
     *api_keys.API,
     *seller_products.API,
+    *listings.API,
     *seller_orders.API,
     *seller_webhooks.API,
     *search_rules.API,
@@ -110,6 +111,7 @@ PAGES = (
     mailbox,
     sellers,
     seller_products,
+    listings,
     upload,
     seller_orders,
     api_keys,
@@ -163,7 +165,7 @@ def application(
 
 
 def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
-    replays = Replays(shop.host.store, api_caller)
+    replays = Replays(shop.host.store, caller_of)
     handlers: list[tuple[list[PublicRoute], object]] = [
         (categories.API, categories.CategoriesApi(tree)),
         (search.API, search.SearchApi(shop, tree)),
@@ -185,6 +187,7 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (sellers.API, sellers.SellersApi(shop)),
         (api_keys.API, api_keys.ApiKeysApi(shop)),
         (seller_products.API, seller_products.SellerProductsApi(shop)),
+        (listings.API, listings.SellerListingsApi(shop)),
         (seller_orders.API, seller_orders.SellerOrdersApi(shop)),
         (seller_webhooks.API, seller_webhooks.SellerWebhooksApi(shop)),
         (search_rules.API, search_rules.SearchRulesApi(shop)),
@@ -195,11 +198,11 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (route, Endpoint(route.verb, endpoint.path, endpoint.endpoint))
         for table, service in handlers
         for route, endpoint in zip(
-            table, serve(table, service, prefix=PREFIX, authenticate=api_caller), strict=True
+            table, serve(table, service, prefix=PREFIX, authenticate=caller_of), strict=True
         )
     ]
     readers = [endpoint for route, endpoint in routed if route.verb == "GET" and route.needs in _DESKS]
-    audited = Audited(shop.auditlog, api_caller, readers)
+    audited = Audited(shop.auditlog, caller_of, readers)
     for route, endpoint in routed:
         handler: Handler = endpoint.handler
         if route.verb != "GET" and route.needs in _DESKS:

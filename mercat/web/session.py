@@ -6,9 +6,8 @@ from mercat.accounts import AGENT_MAX, Accounts, Session
 from mercat.kit import clock
 from mercat.kit.refusals import Forbidden, SignInFirst
 from mercat.kit.rpc import Caller
-from mercat.web.context import context_of
+from mercat.web.context import context_of, cookie_name
 from mercat.web.networks import network_of as network_at
-from mercat.web.origin import refuse_other_sites
 
 COOKIE = "mercat_session"
 
@@ -17,12 +16,6 @@ async def caller_of(request: Request) -> Caller | None:
     """Say who came: somebody signed in, a guest with a session, or nobody we know. Pages know no keys."""
     caller = await context_of(request).authenticate(request)
     return None if caller and caller.scopes is not None else caller
-
-
-async def api_caller(request: Request) -> Caller | None:
-    """Say who asks the API; raise Forbidden where another site's page uses the visitor's cookie."""
-    refuse_other_sites(request)
-    return await context_of(request).authenticate(request)
 
 
 async def member_of(request: Request) -> Caller:
@@ -43,7 +36,13 @@ async def with_role(request: Request, role: str) -> Caller:
 
 async def guest_session(request: Request, accounts: Accounts) -> Caller:
     """Start a guest's session for somebody who has none: what they do must stay theirs."""
-    return start_session(request, await accounts.guest())
+    return start_session(request, await new_guest(request, accounts))
+
+
+async def new_guest(request: Request, accounts: Accounts) -> Session:
+    """Make a guest; TooManyRequests where their network makes more than its share."""
+    await context_of(request).charge(request, "guests")
+    return await accounts.guest()
 
 
 def start_session(request: Request, session: Session) -> Caller:
@@ -78,6 +77,7 @@ def token_of(request: Request) -> str:
 
 
 def _cookie(token: str, lifetime_s: int, *, secure: bool) -> str:
-    return f"{COOKIE}={token}; Path=/; Max-Age={lifetime_s}; HttpOnly; SameSite=Lax" + (
+    name = cookie_name(COOKIE, secure=secure)
+    return f"{name}={token}; Path=/; Max-Age={lifetime_s}; HttpOnly; SameSite=Lax" + (
         "; Secure" if secure else ""
     )

@@ -31,7 +31,15 @@ from mercat.web.forms import Form, FormErrors, local_path, read_form
 from mercat.web.optional import unless_away
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
-from mercat.web.session import agent_of, caller_of, end_session, network_of, start_session, token_of
+from mercat.web.session import (
+    agent_of,
+    caller_of,
+    end_session,
+    network_of,
+    new_guest,
+    start_session,
+    token_of,
+)
 
 
 class NewAccount(Struct, frozen=True):
@@ -107,7 +115,7 @@ class SessionsApi:
 
     async def guest(self, request: Request) -> SessionShown:
         """Start a guest's session: all that buying needs."""
-        return _session_shown(request, await self._shop.accounts.guest())
+        return _session_shown(request, await new_guest(request, self._shop.accounts))
 
     async def me(self, caller: Caller) -> Me:
         """Show who this session is."""

@@ -54,3 +54,19 @@ async def test_metrics_are_for_who_has_their_key_or_this_machine(settings: Setti
             transport = httpx.ASGITransport(app, client=(address, 1))
             async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
                 assert (await http.get("/metrics", headers=headers)).status_code == status
+
+
+async def test_one_network_makes_so_many_guests(settings: Settings) -> None:
+    async with AsyncExitStack() as stack:
+        few = msgspec.structs.replace(settings, guest_rate=0.01, guest_burst=3)
+        app = await public_app(await build_shop(few, stack))
+
+        async def guests(address: str, count: int) -> list[int]:
+            transport = httpx.ASGITransport(app, client=(address, 1))
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+                return [(await http.post("/api/v1/sessions/guest")).status_code for _ in range(count)]
+
+        assert await guests("203.0.113.9", 5) == [201, 201, 201, 429, 429]
+        assert await guests("::ffff:203.0.113.9", 1) == [429], "the same network by another name"
+        assert await guests("203.0.113.10", 1) == [201]
+        assert await guests("127.0.0.1", 5) == [201] * 5, "who tries a shop out is not counted"

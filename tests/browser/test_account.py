@@ -3,11 +3,11 @@
 import time
 import uuid
 
-import pyotp
 import pytest
 from browser.conftest import DESK, PHONE
 from browser.steps import ADDRESS, sign_in
 from playwright.sync_api import Page, expect
+from pyotp.totp import TOTP
 
 PASSWORD = "correct horse"
 
@@ -64,7 +64,7 @@ def test_two_steps_from_setting_up_to_signing_in(visit, faults, scripts):
     email = register(page)
     page.get_by_role("link", name="Set up two steps").click()
     page.get_by_role("button", name="Begin").click()
-    app = pyotp.TOTP(page.locator("dd.secret").inner_text())
+    app = TOTP(page.locator("dd.secret").inner_text())
     recovery = page.locator(".codes li").first.inner_text()
     page.get_by_label("Code").fill(app.at(int(time.time()) - 30))
     page.keyboard.press("Enter")

@@ -635,3 +635,22 @@ class _Counting:
         return await self.pool.fetch(*arguments)
 
     fetchrow = fetch
+
+
+async def test_a_sale_without_an_end_lets_go_of_its_switches_after_a_day(scene, clock_ahead):
+    await scene.opens(starts_in=3_600)
+    await scene.sales.switch_off(OPERATOR, SALE, ["reviews"])
+    assert await scene.sales.switched_off() == ["reviews"], "prepared before it begins"
+    clock_ahead(24 * 3_600)
+    assert await scene.sales.switched_off() == ["reviews"]
+    clock_ahead(25 * 3_600 + 60)
+    assert await scene.sales.switched_off() == []
+
+
+async def test_a_sale_that_is_sold_out_lets_go_of_its_switches(scene):
+    await scene.opens()
+    await scene.sales.switch_off(OPERATOR, SALE, ["reviews"])
+    await scene.db.execute("update flashsale.sale set sold = units, taken = units")
+    scene.look()
+    assert await scene.sales.switched_off() == []
+    await scene.db.execute("update flashsale.sale set sold = 0, taken = 0")  # nobody has really bought

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from mercat.catalog import BadField
 from mercat.catalog.amounts import NotAnAmount, parse
-from mercat.catalog.columns import Columns, html_text
+from mercat.catalog.columns import Columns
 from mercat.catalog.file_rows import BrokenFile, column_name, read_rows
+from mercat.catalog.formatted import html_text
 
 WANTED = [
     {"external_id": "a", "title": "Tee, “été”", "price": "12.50"},

@@ -13,7 +13,7 @@ from mercat.app import build_shop
 from mercat.catalog import ImportRow
 from mercat.catalog.gathering import ROWS_MAX
 from mercat.catalog.importing import import_file
-from mercat.catalog.messages import Imported
+from mercat.catalog.messages import VARIANTS_MAX, Imported
 from mercat.cli.goods import import_into
 from mercat.cli.open_demo import import_files
 
@@ -140,8 +140,8 @@ async def test_a_bad_variant_is_left_out_alone(read):
 async def test_rows_beyond_what_one_product_may_have_are_named(read):
     rows = [f"tee,,,{n},T-{n},shopify,1,5" for n in range(ROWS_MAX + 10)]
     got = await read(SHOPIFY, "tee,Tee,Size,first,T,shopify,1,5", *rows)
-    assert len(got.products[0].variants) == 200
-    assert len(got.notes) == got.done.left_out == len(rows) + 1 - 200
+    assert len(got.products[0].variants) == VARIANTS_MAX
+    assert len(got.notes) == got.done.left_out == len(rows) + 1 - VARIANTS_MAX
 
 
 async def test_rows_of_a_product_are_found_however_far_apart_in_memory_that_does_not_grow(tmp_path):

@@ -20,7 +20,7 @@ from mercat.settings import Settings
 from mercat.web.idempotency import Replays
 from mercat.web.middleware import Middleware
 from mercat.web.router import Endpoint, Router
-from mercat.web.session import api_caller
+from mercat.web.session import caller_of
 
 ANN, BOB = Caller(UserId(7), frozenset({"shopper"})), Caller(UserId(8), frozenset({"shopper", "seller"}))
 GUEST = Caller(UserId(9))
@@ -79,8 +79,8 @@ class Shop:
 
     def __init__(self, settings: Settings, cache: Store, store: Store) -> None:
         self.shelf = Shelf()
-        replays = Replays(store, api_caller)
-        served = serve(API, self.shelf, prefix="/api/v1", authenticate=api_caller)
+        replays = Replays(store, caller_of)
+        served = serve(API, self.shelf, prefix="/api/v1", authenticate=caller_of)
         router = Router(
             [
                 *(
@@ -329,6 +329,29 @@ async def test_an_address_is_limited(settings: Settings, cache: Store, store: St
         assert (await neighbour.get("/nothing")).status_code == 429
     async with shop.client() as near:
         assert {(await near.get("/nothing")).status_code for _ in range(9)} == {404}
+
+
+async def test_what_is_dear_is_limited_before_what_is_cheap(
+    settings: Settings, cache: Store, store: Store
+) -> None:
+    few = msgspec.structs.replace(settings, dear_burst=2, dear_rate=0.5)
+    shop = Shop(few, cache, store)
+    async with shop.client(address="203.0.113.5") as far, shop.client(address="203.0.113.6") as other:
+        said = [await far.get("/nothing") for _ in range(3)]
+        assert [one.status_code for one in said] == [404, 404, 429]
+        assert '"dear";q=2' in said[0].headers["ratelimit-policy"]
+        assert (await far.get(f"/api/v1/products/{CUP}")).status_code == 200
+        assert (await other.get("/nothing")).status_code == 404
+
+
+async def test_a_dual_stack_address_is_one_and_the_same(
+    settings: Settings, cache: Store, store: Store
+) -> None:
+    shop = Shop(limited(settings), cache, store)
+    async with shop.client(address="203.0.113.5") as one, shop.client(address="::ffff:203.0.113.5") as same:
+        for _ in range(5):
+            await one.get("/nothing")
+        assert (await same.get("/nothing")).status_code == 429
 
 
 async def test_loopback_is_limited_where_that_is_set(settings: Settings, cache: Store, store: Store) -> None:

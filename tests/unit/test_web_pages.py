@@ -38,9 +38,13 @@ def request(
             "query_string": query.encode(),
             "server": ("shop.example", 80),
             "scheme": "http",
-            "mercat.context": RequestContext(b"1", "", _nobody, bearer=False, secure=False),
+            "mercat.context": RequestContext(b"1", "", _nobody, _uncounted, bearer=False, secure=False),
         }
     )
+
+
+async def _uncounted(request: Request, name: str) -> None:
+    pass
 
 
 async def _nobody(request: Request) -> None:

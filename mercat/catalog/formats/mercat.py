@@ -2,7 +2,8 @@
 
 from typing import Any, cast
 
-from mercat.catalog.columns import BadField, Columns, Format, plain_text, rating_of
+from mercat.catalog.columns import BadField, Columns, Format, rating_of
+from mercat.catalog.formatted import plain_text
 from mercat.catalog.messages import (
     EXTERNAL_ID_MAX,
     OPTION_MAX,

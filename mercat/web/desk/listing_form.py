@@ -22,6 +22,7 @@ from mercat.catalog import (
     NewProduct,
     ProductChange,
     Title,
+    given_texts,
     texts_of,
 )
 from mercat.ids import ProductId
@@ -93,10 +94,10 @@ def read_row(row: Mapping[str, str], currency: str) -> tuple[NewProduct, int] | 
 def as_form(listing: Listing, product_id: ProductId) -> dict[str, str]:
     """Write what stands as its seller would have typed it."""
     return {
-        **{name: value or "" for name, value in texts_of(listing).items()},
+        **{name: value or "" for name, value in given_texts(listing).items()},
         "category": listing.category,
         "attributes": "\n".join(lines_of(listing.attributes)),
-        "images": "\n".join(url for url in listing.images if url != _drawn(product_id)),
+        "images": "\n".join(image.url for image in listing.images if image.url != _drawn(product_id)),
     }
 
 
@@ -114,7 +115,7 @@ def read_change(
         **texts_of(form),
         category=form.category,
         attributes=form.attributes,
-        images=UNSET if images == listing.images else images,
+        images=UNSET if images == [image.url for image in listing.images] else images,
     ), form.seen
 
 

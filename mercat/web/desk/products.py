@@ -1,45 +1,31 @@
-"""A seller's products: listing them, price, status and stock."""
+"""A seller's offers: price, status and stock."""
 
-from typing import Annotated, Any, Literal, NamedTuple, cast, get_args
+from typing import Any, Literal, NamedTuple, cast, get_args
 from urllib.parse import urlencode
 
-from msgspec import Meta, Raw, Struct, field
+from msgspec import Raw, Struct, field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat import money
 from mercat.catalog import (
-    Attributes,
-    CategoryName,
-    CurrencyCode,
-    GivenTexts,
-    Images,
-    NewProduct,
     Offer,
     OfferSort,
-    ProductChange,
     Status,
-    texts_of,
 )
-from mercat.ids import OfferId, ProductId, SellerId, SkuId
-from mercat.inventory import Stock, StockCount, StockQuantity
+from mercat.ids import OfferId, ProductId, SellerId
+from mercat.inventory import Stock, StockCount
 from mercat.kit.http import Answer
-from mercat.kit.refusals import ConditionMissing, Forbidden, KeyReused, NotFound, Refusal, Stale
+from mercat.kit.refusals import ConditionMissing, Forbidden, NotFound, Refusal, Stale
 from mercat.kit.rpc import Caller
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.desk.listing_form import (
-    EditListingForm,
-    NewListingForm,
     TypedPrice,
-    as_form,
-    read_change,
-    read_new,
 )
 from mercat.web.desk.page import A_PAGE, AFTER, DONE, desk_page, seller_of
 from mercat.web.errors import RefusalMessage, message_of
 from mercat.web.forms import Form, FormErrors, errors_of, id_of, read_form
-from mercat.web.idempotency import form_key, key_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, PageLimit, Price, is_given, minor
@@ -56,25 +42,6 @@ _SORTS: dict[OfferSort, str] = {
     "cheapest": "Cheapest first",
     "dearest": "Dearest first",
 }
-
-
-class ListingAsk(GivenTexts, frozen=True, kw_only=True):
-    category: Annotated[CategoryName, Meta(min_length=1)]
-    price: Price
-    currency: CurrencyCode
-    quantity: StockQuantity
-    attributes: Attributes = field(default_factory=dict[str, Any])
-    images: Images = field(default_factory=list[str])
-
-
-class ListingMade(Struct, frozen=True):
-    product_id: ProductId
-    sku_id: SkuId
-    offer_id: OfferId
-
-
-class ChangedProduct(Struct, frozen=True):
-    product_id: ProductId
 
 
 class OfferChange(Struct, frozen=True):
@@ -111,31 +78,6 @@ class SellerProductsApi:
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
-    async def list_product(self, caller: Caller, listing: ListingAsk, request: Request) -> ListingMade:
-        """Put a product on sale, with so many in stock."""
-        key = key_of(request)
-        listed = await self._shop.sellers.list_product(
-            seller_id_of(caller),
-            NewProduct(
-                **texts_of(listing),
-                category=listing.category,
-                price=minor(listing.price, listing.currency, "/price"),
-                currency=listing.currency,
-                attributes=listing.attributes,
-                images=listing.images,
-            ),
-            listing.quantity,
-            f"api/{key}" if key else None,
-        )
-        return ListingMade(listed.product_id, listed.sku_id, listed.offer_id)
-
-    async def change_product(
-        self, caller: Caller, product_id: ProductId, change: ProductChange
-    ) -> ChangedProduct:
-        """Change title, text, category, brand, attributes or pictures; what is not sent stays as it is."""
-        await self._shop.catalog.change_product(seller_id_of(caller), product_id, change)
-        return ChangedProduct(product_id)
-
     async def seller_offers(
         self, caller: Caller, limit: PageLimit = 20, cursor: OfferId | None = None
     ) -> SellerOffersShown:
@@ -170,7 +112,7 @@ class SellerProductsApi:
     ) -> Answer:
         """Set what was counted, if nobody changed the stock since: If-Match has the ETag that was read."""
         try:
-            version = _version(request.headers.get("if-match"))
+            version = version_of(request.headers.get("if-match"))
         except Stale:
             await self.stock(caller, offer_id)  # NotFound, where it is another's
             raise
@@ -206,7 +148,7 @@ def _stock_shown(stock: Stock) -> Answer:
     return Answer(shown, headers={"ETag": f'"{stock.version}"'})
 
 
-def _version(if_match: str | None) -> int:
+def version_of(if_match: str | None) -> int:
     """Read the version in an ETag of ours; one that is not ours, or weak, matches nothing (RFC 9110, 13)."""
     if if_match is None:
         raise ConditionMissing
@@ -217,22 +159,6 @@ def _version(if_match: str | None) -> int:
 
 
 API = [
-    PublicRoute(
-        "POST",
-        "/seller/products",
-        SellerProductsApi.list_product,
-        tag="Selling",
-        needs="seller",
-        scopes=["catalog:write"],
-    ),
-    PublicRoute(
-        "PATCH",
-        "/seller/products/{product_id}",
-        SellerProductsApi.change_product,
-        tag="Selling",
-        needs="seller",
-        scopes=["catalog:write"],
-    ),
     PublicRoute(
         "GET",
         "/seller/offers",
@@ -408,87 +334,6 @@ class SellerProductPages:
             return await self.products(request, message_of(refused), refused.status, back)
         return self._pages.redirect(request, _back_to(form, "stock", offer_id))
 
-    async def new(
-        self, request: Request, form: Form | None = None, refused: Refusal | None = None
-    ) -> Response:
-        _, seller_id = await seller_of(request)
-        form = form or Form(NewListingForm)
-        return await desk_page(
-            self._pages,
-            self._shop,
-            request,
-            "new",
-            seller_id,
-            refused.status if refused else (422 if form.errors else 200),
-            form=form,
-            key=form_key(form.given),
-            categories=await self._departments(),
-            currency=self._currency,
-            said=DONE.get(request.query_params.get("said", "")),
-            refused=message_of(refused) if refused and not form.errors else None,
-        )
-
-    async def list_product(self, request: Request) -> Response:
-        form = await self._pages.form(request)
-        _, seller_id = await seller_of(request)
-        asked = read_new(form, self._currency)
-        if isinstance(asked, FormErrors):
-            return await self.new(request, Form(NewListingForm, form, asked))
-        product, quantity = asked
-        try:
-            await self._shop.sellers.list_product(seller_id, product, quantity, f"form/{form_key(form)}")
-        except KeyReused:
-            words = "A product was listed from this page already. Press again to list this one too."
-            return await self.new(request, Form(NewListingForm, form | {"key": ""}), KeyReused(words))
-        except Refusal as refused:
-            return await self.new(request, Form(NewListingForm, form, errors_of(refused)), refused)
-        return self._pages.redirect(request, "/desk?said=listed")
-
-    async def edit(
-        self, request: Request, form: Form | None = None, refused: Refusal | None = None
-    ) -> Response:
-        _, seller_id = await seller_of(request)
-        product_id = id_of(request.path_params["product_id"], ProductId)
-        listing = await self._shop.catalog.listing(seller_id, product_id)
-        form = form or Form(EditListingForm, as_form(listing, product_id))
-        return await desk_page(
-            self._pages,
-            self._shop,
-            request,
-            "edit",
-            seller_id,
-            refused.status if refused else (422 if form.errors else 200),
-            product_id=product_id,
-            title=listing.title,
-            form=form,
-            seen=listing.mark,
-            categories=await self._departments(),
-            refused=message_of(refused) if refused and not form.errors else None,
-        )
-
-    async def save(self, request: Request) -> Response:
-        form = await self._pages.form(request)
-        _, seller_id = await seller_of(request)
-        product_id = id_of(request.path_params["product_id"], ProductId)
-        listing = await self._shop.catalog.listing(seller_id, product_id)
-        asked = read_change(form, listing, product_id)
-        if isinstance(asked, FormErrors):
-            return await self.edit(request, Form(EditListingForm, form, asked))
-        change, seen = asked
-        try:
-            await self._shop.catalog.change_product(seller_id, product_id, change, seen)
-        except Stale:
-            words = "This listing was changed while you wrote. Below is what you wrote: save it to keep it."
-            return await self.edit(request, Form(EditListingForm, form), Stale(words))
-        except Refusal as refused:
-            return await self.edit(request, Form(EditListingForm, form, errors_of(refused)), refused)
-        return self._pages.redirect(request, "/desk?said=listing")
-
-    async def _departments(self) -> list[tuple[str, str]]:
-        """Slug and name of every category, to choose from."""
-        categories = (await self._categories.all()).values()
-        return sorted(((each.slug, each.name) for each in categories), key=lambda each: each[1])
-
 
 def _row(offer: Offer, stock: Stock | None) -> OfferRow:
     return OfferRow(
@@ -522,8 +367,4 @@ def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
         pages.route("/desk/products.csv", desk.export),
         pages.route("/desk/offers/{offer_id}", desk.change_offer, "POST"),
         pages.route("/desk/stock/{offer_id}", desk.count, "POST"),
-        pages.route("/desk/products/{product_id}", desk.edit),
-        pages.route("/desk/products/{product_id}", desk.save, "POST"),
-        pages.route("/desk/new", desk.new),
-        pages.route("/desk/new", desk.list_product, "POST"),
     ]
