@@ -9,7 +9,7 @@ from mercat.kit.event_log import on
 queries = sql.load("mercat.checkout")
 
 
-class Forgetting:
+class PastBuyers:
     """Forgets people; a purchase that still runs is forgotten with its order."""
 
     @on(AccountErased)

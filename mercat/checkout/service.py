@@ -4,7 +4,7 @@ import asyncpg
 
 from mercat.checkout.aftercare import Aftercare
 from mercat.checkout.cards import SavedCards
-from mercat.checkout.forgetting import Forgetting
+from mercat.checkout.forgetting import PastBuyers
 from mercat.checkout.messages import AdmissionGate, Present
 from mercat.checkout.neighbours import Neighbours
 from mercat.checkout.parked import ParkedWork
@@ -32,7 +32,7 @@ class Checkout:
         self.webhooks = PaymentWebhooks(neighbours.payments, self.purchases)
         self.aftercare = Aftercare(db, neighbours, settings)
         self.parking = ParkedWork(db)
-        self.forgetting = Forgetting()
+        self.forgetting = PastBuyers()
 
         self.keep_card = cards.keep_card
         self.quote = self.preparation.quote

@@ -14,7 +14,7 @@ _AT_ONCE = 500
 _REST_S = 3_600
 
 
-class Forgetting:
+class OldOrders:
     """Takes people off their orders; amounts and tax stay."""
 
     def __init__(self, db: asyncpg.Pool, term_days: int) -> None:

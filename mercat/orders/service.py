@@ -26,7 +26,7 @@ from mercat.kit.batching import set_verb
 from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.orders import rules
-from mercat.orders.forgetting import Forgetting
+from mercat.orders.forgetting import OldOrders
 from mercat.orders.messages import (
     Goods,
     Happening,
@@ -85,7 +85,7 @@ class Orders:
 
     def __init__(self, db: asyncpg.Pool, legal_term_days: int = 3_650) -> None:
         self._db = db
-        self.forgetting = Forgetting(db, legal_term_days)
+        self.forgetting = OldOrders(db, legal_term_days)
 
     @set_verb(_ROWS_MAX, weigh=lambda order: 1 + len(order.lines))
     async def create_many(self, orders: list[NewOrder]) -> list[bool]:

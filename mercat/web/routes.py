@@ -58,7 +58,7 @@ from mercat.web.operator.laws import Audit
 from mercat.web.origin import Origins
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute, Router
-from mercat.web.session import caller_of
+from mercat.web.session import api_caller
 
 PREFIX = "/api/v1"
 TABLE = [
@@ -165,7 +165,7 @@ def application(
 
 
 def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
-    replays = Replays(shop.host.store, caller_of)
+    replays = Replays(shop.host.store, api_caller)
     handlers: list[tuple[list[PublicRoute], object]] = [
         (categories.API, categories.CategoriesApi(tree)),
         (search.API, search.SearchApi(shop, tree)),
@@ -198,7 +198,7 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (route, Endpoint(route.verb, endpoint.path, endpoint.endpoint))
         for table, service in handlers
         for route, endpoint in zip(
-            table, serve(table, service, prefix=PREFIX, authenticate=caller_of), strict=True
+            table, serve(table, service, prefix=PREFIX, authenticate=api_caller), strict=True
         )
     ]
     readers = [endpoint for route, endpoint in routed if route.verb == "GET" and route.needs in _DESKS]

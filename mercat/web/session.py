@@ -18,6 +18,11 @@ async def caller_of(request: Request) -> Caller | None:
     return None if caller and caller.scopes is not None else caller
 
 
+async def api_caller(request: Request) -> Caller | None:
+    """Say who asks the API: also a program with a key, which a route lets in by its scopes."""
+    return await context_of(request).authenticate(request)
+
+
 async def member_of(request: Request) -> Caller:
     """Say who came; raise SignInFirst unless it is somebody signed in."""
     caller = await caller_of(request)

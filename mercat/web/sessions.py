@@ -80,7 +80,7 @@ class SessionsShown(Struct, frozen=True):
     sessions: list[RunningSession]
 
 
-class Ended(Struct, frozen=True):
+class SessionEnded(Struct, frozen=True):
     """Nothing more is said."""
 
 
@@ -125,15 +125,15 @@ class SessionsApi:
         """List where one is signed in, the newest first."""
         return SessionsShown(await self._shop.accounts.sessions(caller.user_id, token_of(request)))
 
-    async def end_session(self, caller: Caller, session_id: SessionId) -> Ended:
+    async def end_session(self, caller: Caller, session_id: SessionId) -> SessionEnded:
         """End one of one's own sessions."""
         await self._shop.accounts.end_session(caller.user_id, session_id)
-        return Ended()
+        return SessionEnded()
 
-    async def end_others(self, caller: Caller, request: Request) -> Ended:
+    async def end_others(self, caller: Caller, request: Request) -> SessionEnded:
         """End all of one's own sessions but this one."""
         await self._shop.accounts.end_others(caller.user_id, token_of(request))
-        return Ended()
+        return SessionEnded()
 
     async def sign_out(self, caller: Caller, request: Request) -> dict[str, str]:
         """End this session."""
