@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from mercat.events import StockQuantity
 from mercat.ids import CategoryId, OfferId, ProductId, SellerId, SkuId
 from mercat.kit.refusals import Conflict
-from mercat.kit.text import LINE, SEEN_LINE
+from mercat.kit.text import SEEN_LINE
 from mercat.money import MINOR_MAX
 
 TITLE_MAX = 500
@@ -46,7 +46,7 @@ ImportStatus = Literal["active", "draft"]
 OfferSort = Literal["newest", "cheapest", "dearest"]
 Title = Annotated[str, Meta(min_length=1, max_length=TITLE_MAX, pattern=SEEN_LINE)]
 Description = Annotated[str, Meta(max_length=DESCRIPTION_MAX)]
-Brand = Annotated[str, Meta(max_length=BRAND_MAX, pattern=LINE)]
+Brand = Annotated[str, Meta(max_length=BRAND_MAX)]
 CategoryName = Annotated[str, Meta(max_length=CATEGORY_MAX)]
 """A slug that there is, or a name for a new category."""
 CurrencyCode = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]

@@ -58,7 +58,7 @@ from mercat.web.operator.laws import Audit
 from mercat.web.origin import Origins
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute, Router
-from mercat.web.session import api_caller
+from mercat.web.session import api_caller, caller_of
 
 PREFIX = "/api/v1"
 TABLE = [
@@ -202,7 +202,7 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         )
     ]
     readers = [endpoint for route, endpoint in routed if route.verb == "GET" and route.needs in _DESKS]
-    audited = Audited(shop.auditlog, caller_of, readers)
+    audited = Audited(shop.auditlog, api_caller, readers)
     for route, endpoint in routed:
         handler: Handler = endpoint.handler
         if route.verb != "GET" and route.needs in _DESKS:
