@@ -28,6 +28,7 @@ from mercat.ids import (
     OfferId,
     OrderId,
     ProductId,
+    RefundId,
     ReturnId,
     ReviewId,
     SellerId,
@@ -156,6 +157,14 @@ class OrderCancelled(Event, frozen=True, kw_only=True):
     """What the last cancellation gives back; none where release 0.1.0 told it: the total."""
 
 
+class OrderLinkAsked(Event, frozen=True, kw_only=True):
+    """Somebody who knows an order's number and address wants its letter again."""
+
+    notice_id: LinkId
+    order_id: OrderId
+    email: str
+
+
 class CancelledUnits(msgspec.Struct, frozen=True, kw_only=True):
     """So many units of an order's line that were cancelled now, and how many are in all."""
 
@@ -200,6 +209,28 @@ class ProductsRefunded(Event, frozen=True, kw_only=True):
     order_id: OrderId
     user_id: UserId
     product_ids: list[ProductId]
+
+
+class RefundPaid(Event, frozen=True, kw_only=True):
+    """A refund was paid by the bank."""
+
+    refund_id: RefundId
+    order_id: OrderId
+    amount: int
+    currency: str
+    reference: str
+    """What it is for: `cancel/…`, `return/…` or `refund/…`."""
+    seller_ids: list[SellerId]
+    """Whose goods it is for."""
+
+
+class RefundFailed(Event, frozen=True, kw_only=True):
+    """The bank could not pay a refund: it is owed still, and an operator has a case."""
+
+    refund_id: RefundId
+    order_id: OrderId
+    amount: int
+    currency: str
 
 
 class ShipmentLine(msgspec.Struct, frozen=True):
@@ -437,9 +468,12 @@ AnyEvent = (
     | StockChanged
     | OrderPlaced
     | OrderCancelled
+    | OrderLinkAsked
     | UnitsCancelled
     | PartChanged
     | ProductsRefunded
+    | RefundPaid
+    | RefundFailed
     | ParcelMoved
     | OrderDelivered
     | ReturnRequested

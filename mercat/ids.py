@@ -138,6 +138,10 @@ class ReviewId(Id):
     prefix = "rev"
 
 
+class WishlistId(Id):
+    prefix = "wsh"
+
+
 class WebhookId(Id):
     prefix = "whk"
 
@@ -225,7 +229,7 @@ class IdMaker:
         return self._last
 
 
-_maker = IdMaker(0)
+_maker: IdMaker | None = None
 
 
 def work_as(worker: int) -> None:
@@ -236,9 +240,11 @@ def work_as(worker: int) -> None:
 
 def new(kind: type[Kind], bucket: int | None = None) -> Kind:
     """Make an id, in the bucket of the user it belongs to (default: any)."""
+    if _maker is None:
+        raise RuntimeError("This process has no worker number: lease one first (kit.worker_ids).")
     return _maker(kind, bucket)
 
 
 def spent_until_ms() -> int:
     """Return the latest time inside an id that this process has made."""
-    return _maker.spent_until_ms
+    return _maker.spent_until_ms if _maker else 0

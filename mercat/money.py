@@ -10,12 +10,25 @@ EXPONENTS: dict[str, int] = {
     **dict.fromkeys(_THREE.split(), 3),
 }
 _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
+_MAGNITUDES = {
+    10: "AFN CNY CZK DKK DOP EGP ETB GTQ HKD HNL MAD MDL MKD MOP MXN MZN NIO NOK PHP SEK THB TRY TWD UAH ZAR",
+    100: "ALL AOA BDT CRC DJF DZD GMD HUF INR ISK JMD JPY KES KGS KZT LKR MUR NPR PKR RSD RUB SRD VUV XPF",
+    1_000: "AMD ARS BIF CDF CLP COP IQD KMF KRW MGA MMK MNT MWK NGN RWF SYP TZS UGX XAF XOF YER",
+    10_000: "GNF IDR IRR KHR LAK LBP PYG STN UZS VND",
+}
 MINOR_MAX = 2**40  # about 11 billion dollars in cents: more than any total, far from overflow
 
 
 def exponent(currency: str) -> int:
     """Return the decimals of a currency: USD 2, JPY 0, KWD 3. Source: ISO 4217, list one."""
     return EXPONENTS.get(currency, 2)
+
+
+def magnitude(currency: str) -> int:
+    """Return the power of ten of units that is nearest to a US dollar: JPY 100; 1 where none is listed.
+
+    For round figures, never for conversion. Source: reference rates of the ECB and the IMF, 2025."""
+    return next((power for power, codes in _MAGNITUDES.items() if currency in codes.split()), 1)
 
 
 def step(currency: str) -> int:

@@ -122,7 +122,8 @@ def _make_accounts(host: Host, db: asyncpg.Pool, _: Shop) -> accounts.Accounts:
 
 def _make_search(host: Host, db: asyncpg.Pool, _: Shop) -> search.Search:
     settings = host.settings
-    return search.Search(settings.data / "search", settings.search_sold_out, db, search.index_store(settings))
+    store = search.index_store(settings)
+    return search.Search(settings.data / "search", settings.search_sold_out, db, store, settings.currency)
 
 
 def _make_checkout(host: Host, db: asyncpg.Pool, shop: Shop) -> checkout.Checkout:
@@ -213,7 +214,10 @@ SERVICES: dict[str, Service] = {
         reviews.Reviews, reviews.API, lambda host, db, shop: reviews.Reviews(db), dispensable=True
     ),
     "wishlist": Service(
-        wishlist.Wishlist, wishlist.API, lambda host, db, shop: wishlist.Wishlist(db), dispensable=True
+        wishlist.Wishlist,
+        wishlist.API,
+        lambda host, db, shop: wishlist.Wishlist(db, host.settings),
+        dispensable=True,
     ),
     "recommendations": Service(
         recommendations.Recommendations,
@@ -281,8 +285,8 @@ SERVICES: dict[str, Service] = {
     "webhooks": Service(
         webhooks.OutgoingWebhooks,
         webhooks.API,
-        lambda host, db, shop: webhooks.OutgoingWebhooks(db, shop.catalog, shop.orders, host.settings),
-        asks=("catalog", "orders"),
+        lambda host, db, shop: webhooks.OutgoingWebhooks(db, shop.catalog, host.settings),
+        asks=("catalog",),
         dispensable=True,
         duties=lambda shop: {
             "webhooks to sellers": shop.webhooks.keep_delivering,

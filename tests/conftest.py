@@ -17,7 +17,7 @@ import msgspec
 import pytest
 from msgspec.json import Decoder
 
-from mercat import events
+from mercat import events, ids
 from mercat.embedded import Connection, temporary
 from mercat.embedded import engines as started
 from mercat.kit import codec, event_log
@@ -27,6 +27,8 @@ from mercat.kit.valkey import Store
 from mercat.lab.bench.shop import opened
 from mercat.migrations import migrate
 from mercat.settings import Secret, Settings, load
+
+ids.work_as(63)  # of tests: the last one to be leased
 
 # Here nothing is meant to outlive the engine; what must (tests/faults) starts whole shops, with fsync on.
 _FOR_TESTS = {

@@ -48,13 +48,13 @@ def put(where: Path | IndexStore, changes: Sequence[ProductChanged]) -> IndexWri
     return writer
 
 
-def executor(writer: IndexWriter) -> QueryExecutor:
+def executor(writer: IndexWriter, currency: str = "USD") -> QueryExecutor:
     """Ask what the writer has written, without a reranker."""
     if isinstance(writer, OpenSearchWriter):
         reader = writer.store.reader()
-        return QueryExecutor(reader.searcher(), rows=reader.rows)
+        return QueryExecutor(reader.searcher(), rows=reader.rows, currency=currency)
     assert isinstance(writer, TantivyWriter)
-    return QueryExecutor(tantivy._searcher(writer._index), rows=MappedRows(writer.path))
+    return QueryExecutor(tantivy._searcher(writer._index), rows=MappedRows(writer.path), currency=currency)
 
 
 async def batches(*changes: Sequence[ProductChanged]) -> AsyncIterator[Sequence[ProductChanged]]:

@@ -1,4 +1,4 @@
-"""What becomes of an order: it is cancelled, shipped, tracked and returned.
+"""What becomes of an order: it is shipped, tracked and returned; `money_back` cancels and refunds.
 
 The order's row decides; what follows from its decision is begun durably (`checkout.undoing`) and run again
 until it is done. Every step is idempotent by the reference: `cancel/…`, `ship/…` or `return/…`.
@@ -12,29 +12,29 @@ import structlog
 from msgspec import Struct
 
 from mercat import ids
+from mercat.checkout import money_back
 from mercat.checkout.messages import Return, Returned, Ship, Track
 from mercat.checkout.neighbours import Neighbours
 from mercat.checkout.parked import TRIES_MAX
+from mercat.checkout.refund_request import refund_request
 from mercat.fulfilment import Shipment
-from mercat.ids import OrderId, ReturnId, SellerId, ShipmentId, UserId
+from mercat.ids import OrderId, ReturnId, SellerId, ShipmentId
 from mercat.inventory import Line
 from mercat.kit import clock, codec, sql
 from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Forbidden, NotFound, Overloaded
 from mercat.kit.rpc import Caller
-from mercat.orders import LineQuantity, NotCancellable, NotReturnable, NotShippable, Order, Owed
-from mercat.payments import RefundRequest, SellerPart
+from mercat.orders import (
+    ExceedsCaptured,
+    LineQuantity,
+    NotCancellable,
+    NotReturnable,
+    NotShippable,
+)
 from mercat.settings import Settings
 
 queries = sql.load("mercat.checkout")
 log = structlog.get_logger("mercat.checkout")
-
-
-class Cancelling(Struct, frozen=True):
-    """An order that is to be given up, and by whom."""
-
-    order_id: OrderId
-    people: list[UserId]
 
 
 class Returning(Struct, frozen=True):
@@ -53,31 +53,18 @@ class Sending(Struct, frozen=True):
 
 
 class Aftercare:
-    """Cancels, ships, tracks and returns, and carries on what broke off."""
+    """Ships, tracks and returns, and carries on what broke off."""
 
-    def __init__(self, db: asyncpg.Pool, neighbours: Neighbours, settings: Settings) -> None:
+    def __init__(
+        self, db: asyncpg.Pool, neighbours: Neighbours, settings: Settings, money: money_back.MoneyBack
+    ) -> None:
         self._db = db
-        self._accounts = neighbours.accounts
+        self._money_back = money
         self._fulfilment = neighbours.fulfilment
         self._inventory = neighbours.inventory
         self._payments = neighbours.payments
         self._orders = neighbours.orders
         self._lease = timedelta(seconds=settings.lease_s)
-
-    async def people(self, caller: Caller) -> list[UserId]:
-        """List the caller, and the guests they were before they signed in."""
-        if caller.guest:
-            return [caller.user_id]
-        return [caller.user_id, *await self._accounts.guests_of(caller.user_id)]
-
-    async def cancel(self, caller: Caller, order_id: OrderId) -> Order:
-        """Cancel an order of which nothing has shipped: money back, goods back. Again: the same answer, and
-        no other refund."""
-        people = await self.people(caller)
-        await self._orders.order(order_id, people)
-        cancelling = Cancelling(order_id, people)
-        await self._begin(f"cancel/{int(order_id)}", order_id, cancelling)
-        return await self._cancel(f"cancel/{int(order_id)}", cancelling)
 
     async def ship(self, caller: Caller, ask: Ship) -> Shipment:
         """Hand over a seller's parcel: the order's row decides, then the shipment is opened."""
@@ -103,7 +90,7 @@ class Aftercare:
 
     async def return_(self, caller: Caller, order_id: OrderId, ask: Return) -> Returned:
         """Send goods back: their price and tax are refunded, and they go back to the shelf."""
-        await self._orders.order(order_id, await self.people(caller))
+        await self._orders.order(order_id, await self._money_back.people(caller))
         return_id = ids.new(ReturnId, order_id.bucket)
         reference = f"return/{int(return_id)}"
         returning = Returning(order_id, ask.lines)
@@ -120,9 +107,8 @@ class Aftercare:
     async def recover(self) -> int:
         """Carry on what was begun and broke off; answer how many were taken up.
 
-        A cancellation is decided by whoever comes first; a parcel or a return that the order's row had not
-        decided is withdrawn there, for who sent it may have sent another since. What fails again and again is
-        parked for an operator."""
+        A parcel or a return that the order's row had not decided is withdrawn there, for who sent it may have
+        sent another since. What fails again and again is parked for an operator."""
         rows = await self._db.fetch(queries.undoing_lapsed, clock.now(), self._lease)
         for row in rows:
             try:
@@ -138,8 +124,8 @@ class Aftercare:
     async def _take_up(self, reference: str, record: str) -> None:
         kind, _, number = reference.partition("/")
         try:
-            if kind == "cancel":
-                await self._cancel(reference, codec.decode(record, Cancelling))
+            if kind in money_back.KINDS:
+                await self._money_back.take_up(reference, record)
             elif kind == "ship":
                 sending = codec.decode(record, Sending)
                 if await self._orders.withdraw(sending.ask.order_id, f"shipped/{number}"):
@@ -152,18 +138,8 @@ class Aftercare:
                     await self._done(reference)
                 else:
                     await self._return(reference, returning)
-        except (NotCancellable, NotReturnable, NotShippable, NotFound):
+        except (ExceedsCaptured, NotCancellable, NotReturnable, NotShippable, NotFound):
             pass  # the order's row says no, and this is closed
-
-    async def _cancel(self, reference: str, cancelling: Cancelling) -> Order:
-        try:
-            order = await self._orders.cancel(cancelling.order_id, cancelling.people, "shopper")
-        except NotCancellable:  # nothing else says that it was not decided: the answer may have been lost
-            await self._done(reference)
-            raise
-        await self._payments.refund(order.order_id, _everything(order, reference))
-        await self._put_back(reference, [Line(line.offer_id, line.quantity) for line in order.lines])
-        return order
 
     async def _send(self, reference: str, sending: Sending) -> Shipment:
         ask = sending.ask
@@ -192,38 +168,16 @@ class Aftercare:
             await self._done(reference)
             raise
         if owed.amount:
-            await self._payments.refund(order_id, _refund(reference, owed))
+            await self._payments.refund(order_id, refund_request(reference, owed))
         await self._put_back(reference, [Line(part.offer_id, part.quantity) for part in owed.goods])
 
     async def _put_back(self, reference: str, lines: list[Line]) -> None:
         await self._inventory.put_back(reference, lines)
         await self._done(reference)
 
-    async def _begin(
-        self, reference: str, order_id: OrderId, record: Cancelling | Returning | Sending
-    ) -> None:
+    async def _begin(self, reference: str, order_id: OrderId, record: Returning | Sending) -> None:
         until = clock.now() + self._lease
         await self._db.execute(queries.undoing_begin, reference, order_id, codec.text(record), until)
 
     async def _done(self, reference: str) -> None:
         await self._db.execute(queries.undoing_done, reference, clock.now())
-
-
-def _everything(order: Order, reference: str) -> RefundRequest:
-    goods: dict[SellerId, int] = {}
-    for line in order.lines:
-        goods[line.seller_id] = goods.get(line.seller_id, 0) + line.total
-    sellers = [SellerPart(seller_id, amount) for seller_id, amount in goods.items()]
-    return RefundRequest(reference, order.total, sellers, order.shipping, order.tax, order.discount)
-
-
-def _refund(reference: str, owed: Owed) -> RefundRequest:
-    """Make the request that pays back what a decision owes."""
-    return RefundRequest(
-        reference,
-        owed.amount,
-        [SellerPart(part.seller_id, part.price) for part in owed.parts if part.price],
-        sum(part.shipping for part in owed.parts),
-        sum(part.tax for part in owed.parts),
-        sum(part.discount for part in owed.parts),
-    )

@@ -2,6 +2,7 @@
 
 from mercat.checkout.aftercare import Aftercare
 from mercat.checkout.cards import SavedCards
+from mercat.checkout.money_back import MoneyBack
 from mercat.checkout.parked import ParkedWork
 from mercat.checkout.past import PastPurchases
 from mercat.checkout.preparation import Preparation
@@ -20,8 +21,9 @@ API = [
     Route("POST", "/never", PastPurchases.never_begin),
     Route("GET", "/health", PastPurchases.health),
     Route("POST", "/webhooks", PaymentWebhooks.receive_webhook),
-    Route("POST", "/people", Aftercare.people),
-    Route("POST", "/orders/{order_id}/cancel", Aftercare.cancel),
+    Route("POST", "/people", MoneyBack.people),
+    Route("POST", "/orders/{order_id}/cancel", MoneyBack.cancel),
+    Route("POST", "/orders/{order_id}/refunds", MoneyBack.refund),
     Route("POST", "/shipments", Aftercare.ship),
     Route("POST", "/shipments/{shipment_id}/events", Aftercare.track),
     Route("POST", "/orders/{order_id}/returns", Aftercare.return_),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from datetime import date, datetime
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from msgspec import Meta, Struct
 
@@ -10,6 +10,7 @@ from mercat.accounts import CardToken, Email, NewAddress
 from mercat.fulfilment import ParcelStatus
 from mercat.ids import AddressId, CheckoutId, OfferId, OrderId, PaymentMethodId, ReturnId
 from mercat.kit.refusals import Conflict, Forbidden, Invalid, Refusal
+from mercat.money import MINOR_MAX
 from mercat.orders import LineQuantity, NewOrder
 from mercat.payments import NextAction, SellerPart
 
@@ -143,6 +144,31 @@ class Track(Struct, frozen=True):
     status: ParcelStatus
     location: Annotated[str, Meta(max_length=200)] | None = None
     at: datetime | None = None
+
+
+OrderLines = Annotated[list[LineQuantity], Meta(min_length=1, max_length=500)]
+Why = Annotated[str, Meta(max_length=1_000)]
+Reason = Annotated[Why, Meta(min_length=1, pattern=r"\S", extra={"words": "Say why."})]
+Party = Literal["shopper", "seller", "operator"]
+Staff = Literal["seller", "operator"]
+Once = Annotated[str, Meta(max_length=300)]
+
+
+class CancelAsk(Struct, frozen=True):
+    """Units that are not to be sent; none named: all that is left. `once`: the key of who may ask again."""
+
+    lines: OrderLines | None = None
+    reason: Why = ""
+    once: Once = ""
+
+
+class RefundAsk(Struct, frozen=True, kw_only=True):
+    """Money that goes back without goods: for units, or an amount. `once`: the key of who may ask again."""
+
+    lines: OrderLines | None = None
+    amount: Annotated[int, Meta(gt=0, le=MINOR_MAX)] | None = None
+    reason: Reason
+    once: Once
 
 
 class Return(Struct, frozen=True):

@@ -6,6 +6,7 @@ from mercat.checkout.aftercare import Aftercare
 from mercat.checkout.cards import SavedCards
 from mercat.checkout.forgetting import PastBuyers
 from mercat.checkout.messages import AdmissionGate, Present
+from mercat.checkout.money_back import MoneyBack
 from mercat.checkout.neighbours import Neighbours
 from mercat.checkout.parked import ParkedWork
 from mercat.checkout.past import PastPurchases
@@ -30,7 +31,8 @@ class Checkout:
         self.purchases = Purchases(db, self.preparation, self.saga, cards, neighbours, settings)
         self.past = PastPurchases(db, present)
         self.webhooks = PaymentWebhooks(neighbours.payments, self.purchases)
-        self.aftercare = Aftercare(db, neighbours, settings)
+        self.money_back = MoneyBack(db, neighbours, settings)
+        self.aftercare = Aftercare(db, neighbours, settings, self.money_back)
         self.parking = ParkedWork(db)
         self.forgetting = PastBuyers()
 
@@ -44,8 +46,9 @@ class Checkout:
         self.never_begin = self.past.never_begin
         self.health = self.past.health
         self.receive_webhook = self.webhooks.receive_webhook
-        self.people = self.aftercare.people
-        self.cancel = self.aftercare.cancel
+        self.people = self.money_back.people
+        self.cancel = self.money_back.cancel
+        self.refund = self.money_back.refund
         self.ship = self.aftercare.ship
         self.track = self.aftercare.track
         self.return_ = self.aftercare.return_

@@ -49,10 +49,11 @@ def serve(
     """Open the shop: PostgreSQL, Valkey, the web workers and the one in the back. Ctrl-C closes it."""
     from mercat.payments import declaration  # only who opens the shop waits for it
 
-    declaration(settings.load())
+    told = settings.load()
+    declaration(told)
     if only:
         _check_services(only)
-    ServeOptions(str(data), host, port, workers, only, demo, probe_port).carry_out()
+    ServeOptions(str(data), host, port, workers, only, demo, probe_port, told.pool_size).carry_out()
 
 
 def _check_services(only: str) -> None:

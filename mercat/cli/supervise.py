@@ -6,9 +6,13 @@ import os
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
+from importlib.resources import files
 from typing import NoReturn
 
 from mercat.embedded import Connection, Home, Program, Supervisor, Trouble, programs
+
+_MIGRATIONS = files("mercat") / "migrations"  # as a folder: the package would bring in the database driver
+_FOR_COMMANDS = 40
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,7 @@ class ServeOptions:
     only: str = ""
     demo: bool = False
     probe_port: int = 0
+    pool_size: int = 4
 
     def carry_out(self) -> NoReturn:
         """Replace the process that asks."""
@@ -49,8 +54,16 @@ def serve(options: ServeOptions) -> int:
         host=options.host,
         port=options.port,
         probe_port=options.probe_port,
+        settings={"max_connections": str(connections_for(options.workers, options.pool_size))},
         opened=lambda shop: welcome(shop, options.demo),
     ).run()
+
+
+def connections_for(workers: int, pool_size: int) -> int:
+    """Count the connections that PostgreSQL must allow: the pools of every service, one for each schema, in
+    every web worker and in the back worker, and some for commands."""
+    schemas = sum(each.is_dir() and not each.name.startswith("_") for each in _MIGRATIONS.iterdir())
+    return (workers + 1) * schemas * pool_size + _FOR_COMMANDS
 
 
 def welcome(shop: Connection, demo: bool) -> None:

@@ -53,7 +53,7 @@ class Shipment(Struct, frozen=True, kw_only=True):
 
 
 class SellerLine(Struct, frozen=True, kw_only=True):
-    """A line of an order that this seller sends; `shipped` is how many are on their way."""
+    """A line of an order that this seller sends: how many are on their way, and how many were cancelled."""
 
     order_line_id: LineId
     product_id: ProductId
@@ -64,6 +64,7 @@ class SellerLine(Struct, frozen=True, kw_only=True):
     total: int
     image_url: str = ""
     shipped: int = 0
+    cancelled: int = 0
 
 
 class SellerOrder(Struct, frozen=True, kw_only=True):

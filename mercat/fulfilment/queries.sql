@@ -59,16 +59,31 @@ on conflict do nothing;
 -- name: cancel_orders(order_ids)
 update fulfilment.seller_order set status = 'cancelled' where order_id = any(:order_ids::bigint[]) and status = 'to_ship';
 
+-- name: cancel_units(seller_ids, order_ids, order_line_ids, cancelled)
+-- How many units of each line are cancelled in all; told again, or late, it is the same.
+update fulfilment.seller_order o set cancelled = o.cancelled || told.units
+from (
+    select seller_id, order_id, jsonb_object_agg(order_line_id::text, cancelled) as units
+    from (
+        select seller_id, order_id, order_line_id, max(cancelled) as cancelled
+        from unnest(:seller_ids::bigint[], :order_ids::bigint[], :order_line_ids::bigint[], :cancelled::int[])
+            as a (seller_id, order_id, order_line_id, cancelled)
+        group by 1, 2, 3
+    ) line
+    group by 1, 2
+) told
+where o.seller_id = told.seller_id and o.order_id = told.order_id;
+
 -- name: orders_of_seller(seller_id, status, before, rows_max)
-select o.order_id, o.placed_at, o.status, o.currency, o.lines::text, o.address::text, o.estimated_delivery
+select o.order_id, o.placed_at, o.status, o.currency, o.lines::text, o.cancelled::text, o.address::text, o.estimated_delivery
 from fulfilment.seller_order o
 where o.seller_id = :seller_id and (:status::text is null or o.status = :status) and o.order_id < :before
 order by o.order_id desc
 limit :rows_max;
 
 -- name: progress(order_ids)
--- The status of a seller's order, from what its shipments carry. It only grows: parcels never come back, and
--- of two that are opened at once the one that saw less must not have the last word.
+-- The status of a seller's order, from what its shipments carry and what was cancelled. It only grows: parcels never
+-- come back, and of two that are opened at once the one that saw less must not have the last word.
 with sent as (
     select s.seller_id, s.order_id, sum((l ->> 'quantity')::int) as units,
         sum((l ->> 'quantity')::int) filter (where s.status = 'delivered') as arrived
@@ -76,20 +91,23 @@ with sent as (
     where s.order_id = any(:order_ids::bigint[])
     group by 1, 2
 ), wanted as (
-    select o.seller_id, o.order_id, sum((l ->> 'quantity')::int) as units
+    select o.seller_id, o.order_id, sum((l ->> 'quantity')::int) as ordered,
+        (select coalesce(sum(units::int), 0) from jsonb_each_text(o.cancelled) as c (line, units)) as cancelled
     from fulfilment.seller_order o, jsonb_array_elements(o.lines) l
     where o.order_id = any(:order_ids::bigint[])
     group by 1, 2
 ), reached as (
-    select seller_id, order_id, case when s.arrived >= w.units then 'delivered'
-        when s.units >= w.units then 'shipped' else 'partially_shipped' end as status
-    from sent s join wanted w using (seller_id, order_id)
+    select w.seller_id, w.order_id, case when w.ordered = w.cancelled then 'cancelled'
+        when s.arrived >= w.ordered - w.cancelled then 'delivered'
+        when s.units >= w.ordered - w.cancelled then 'shipped'
+        when s.units > 0 then 'partially_shipped' else 'to_ship' end as status
+    from wanted w left join sent s using (seller_id, order_id)
 )
 update fulfilment.seller_order o set status = r.status
 from reached r
 where o.seller_id = r.seller_id and o.order_id = r.order_id and o.status <> 'cancelled'
-    and array_position('{to_ship,partially_shipped,shipped,delivered}'::text[], r.status)
-        > array_position('{to_ship,partially_shipped,shipped,delivered}'::text[], o.status);
+    and array_position('{to_ship,partially_shipped,shipped,delivered,cancelled}'::text[], r.status)
+        > array_position('{to_ship,partially_shipped,shipped,delivered,cancelled}'::text[], o.status);
 
 -- name: forget_orders(order_ids)
 update fulfilment.seller_order set address = '{}' where order_id = any (:order_ids::bigint[]);

@@ -9,7 +9,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from mercat.addresses import known_region
 from mercat.countries import served
-from mercat.events import OrderCancelled, OrderForgotten, OrderLine, OrderPlaced
+from mercat.events import OrderCancelled, OrderForgotten, OrderLine, OrderPlaced, UnitsCancelled
 from mercat.fulfilment.messages import (
     AddressNotServed,
     OutOfOrder,
@@ -153,6 +153,17 @@ class Fulfilment:
         """Forget where these orders went."""
         await db.execute(queries.forget_orders, [event.order_id for event in events])
 
+    @on(UnitsCancelled)
+    async def cancel_units(self, db: PoolConnectionProxy, events: list[UnitsCancelled]) -> None:
+        """Take off the packing lists what is not sent."""
+        rows = [
+            (line.seller_id, event.order_id, line.order_line_id, line.cancelled)
+            for event in events
+            for line in event.lines
+        ]
+        await db.execute(queries.cancel_units, *sql.columns(rows, 4))
+        await db.execute(queries.progress, [event.order_id for event in events])
+
     async def _shipment(self, shipment_id: ShipmentId, seller_id: SellerId) -> Shipment:
         row = await self._db.fetchrow(queries.shipment, shipment_id, seller_id)
         if row is None:
@@ -184,6 +195,7 @@ def _seller_order(row: Any, shipments: list[Shipment]) -> SellerOrder:
     for shipment in shipments:
         for line in shipment.lines:
             sent[line.order_line_id] += line.quantity
+    cancelled = codec.decode(row["cancelled"], dict[str, int])
     known = [sql.row(SellerLine, line) for line in codec.decode(row["lines"], list[dict[str, Any]])]
     lines = [
         SellerLine(
@@ -196,6 +208,7 @@ def _seller_order(row: Any, shipments: list[Shipment]) -> SellerOrder:
             total=line.total,
             image_url=line.image_url,
             shipped=sent[line.order_line_id],
+            cancelled=cancelled.get(str(int(line.order_line_id)), 0),
         )
         for line in known
     ]

@@ -88,7 +88,7 @@ async def read_body(request: Request, *, needed: bool = True, most: int = BODY_B
         if body is None:
             raise TooLarge
     else:
-        body = await _stream(request, most)
+        body = request.scope[BODY] = await _stream(request, most)  # who is asked next reads it again
     if not body and needed:
         raise Invalid("This request needs a JSON body.", pointer="")
     if b"\\u0000" in body and _NUL.search(body):

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import cache
+from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, cast, get_origin, get_type_hints
 from urllib.parse import quote
 
@@ -81,6 +82,9 @@ class Route:
         self.places = {name: _place(name, hint, path) for name, hint in self.hints.items()}
         assert len(self.at("body")) <= 1, f"{self.name}: two bodies cannot travel"
         self.body = next((self.hints[name] for name in self.at("body")), None)
+        self.body_needed = all(
+            self.signature.parameters[name].default is inspect.Parameter.empty for name in self.at("body")
+        )
         self.filters = next((self.hints[name] for name in self.at("filters")), None)
         self.ids: dict[str, type[Id]] = {
             name: hint
@@ -110,6 +114,8 @@ def _place(name: str, hint: Any, path: str) -> Place:
         hint = hint.__origin__
     if hint in (Caller, Caller | None):
         return "caller"
+    if isinstance(hint, UnionType) and len(kinds := set(hint.__args__) - {NoneType}) == 1:
+        [hint] = kinds
     if hint is Request:
         return "request"
     if isinstance(hint, type) and issubclass(hint, Filters):
@@ -179,7 +185,7 @@ def _reader(route: Route, authenticate: Authenticate) -> Callable[[Request], Awa
     optional_caller = bool(callers) and route.hints[callers[0]] is not Caller
     has_plain = bool(route.at("path", "query"))
     public = authenticate is not _trusted
-    parameters = Parameters(route) if public and not requests else None
+    parameters = Parameters(route) if public and (route.at("query") or not requests) else None
     members = Members(route.body) if public and route.body else None
 
     async def arguments(request: Request) -> dict[str, Any]:
@@ -189,9 +195,7 @@ def _reader(route: Route, authenticate: Authenticate) -> Callable[[Request], Awa
         if parameters and request.scope["query_string"]:
             parameters.check(request.query_params)
         if callers or route.needs != "nobody":
-            caller = await authenticate(request)
-            if caller and caller.scopes is not None:
-                caller = _with_key(route, caller, caller.scopes)
+            caller = _with_key(route, await authenticate(request))
             _check(route.needs, caller, optional=optional_caller)
             found.update(dict.fromkeys(callers, caller))
         if has_plain:
@@ -204,20 +208,24 @@ def _reader(route: Route, authenticate: Authenticate) -> Callable[[Request], Awa
         for name in requests:
             found[name] = request
         if body:
-            content = await read_body(request, most=body_max)
-            found[body_name] = body.decode(content)
-            if members:
-                members.check(content)
+            content = await read_body(request, needed=route.body_needed, most=body_max)
+            if content or route.body_needed:
+                found[body_name] = body.decode(content)
+                if members:
+                    members.check(content)
         return found
 
     return arguments
 
 
-def _with_key(route: Route, caller: Caller, held: frozenset[str]) -> Caller | None:
+def _with_key(route: Route, caller: Caller | None) -> Caller | None:
     """Say who asks with a program's key: nobody where anybody may; elsewhere ScopeMissing unless the key has
     one of the route's scopes. Who may write may read."""
+    if caller is None or caller.scopes is None:
+        return caller
     if route.needs == "nobody":
         return None
+    held = caller.scopes
     if not any(scope in held or scope.replace(":read", ":write") in held for scope in route.scopes):
         raise ScopeMissing(scopes=list(route.scopes))
     return caller
@@ -317,7 +325,7 @@ def _call(route: Route, http: httpx.AsyncClient) -> Callable[..., Awaitable[Any]
                 re.sub(r"\{(\w+)(:\w+)?\}", lambda m: quote(str(given[m[1]]), safe=""), route.path),
                 params={name: str(given[name]) for name in route.at("query") if given.get(name) is not None},
                 headers={"x-mercat-caller": codec.text(who)} if who else None,
-                content=b"".join(codec.encode(given[name]) for name in route.at("body")),
+                content=b"".join(codec.encode(given[name]) for name in route.at("body") if name in given),
             )
         except httpx.TransportError as error:
             raise Refusal.named("unavailable")() from error

@@ -5,10 +5,19 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 from typing import TypeVar
 
+from mercat.ids import Id
 from mercat.kit import codec
+from mercat.settings import Settings
 
 Kind = TypeVar("Kind")
 _SEAL = 16
+
+
+def link_key(settings: Settings, subject: Id) -> str:
+    """Make the key that a link to something carries, for whoever has it: 128 bits of HMAC-SHA-256 of its id,
+    in base64url. It is kept nowhere; another secret key of the shop ends them all."""
+    tag = hmac.digest(settings.key(f"links to {subject.prefix}"), str(subject).encode(), sha256)
+    return urlsafe_b64encode(tag[:_SEAL]).rstrip(b"=").decode()
 
 
 def seal(secret: bytes, what: object) -> str:

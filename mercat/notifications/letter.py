@@ -12,9 +12,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mercat import money
 from mercat.events import Event, OrderPlaced
-from mercat.ids import Id, OrderId
+from mercat.ids import Id, OrderId, number_shown
 from mercat.kit import codec
-from mercat.kit.signing import seal
+from mercat.kit.signing import link_key, seal
 from mercat.settings import Settings
 
 Fact = TypeVar("Fact", bound=Event)
@@ -66,6 +66,11 @@ _filters: dict[str, Any] = {"words": money.words, "one_line": one_line, "day": d
 cast(Any, _templates).filters.update(_filters)
 
 
+def _order_link(settings: Settings, order_id: OrderId) -> str:
+    """Make the address of an order's page that works anywhere, for whoever has it."""
+    return settings.link(f"/orders/{order_id}?key={link_key(settings, order_id)}")
+
+
 def write(
     settings: Settings, name: str, kind: LetterKind[Any], facts: str, order_facts: str | None
 ) -> Letter:
@@ -75,6 +80,8 @@ def write(
     known = {
         "fact": fact,
         "order": order,
+        "order_name": (order and number_shown(order.number)) or kind.order_id(fact) or "",
+        "order_link": partial(_order_link, settings),
         "link": settings.link,
         "token": partial(seal, settings.key("links")),
         **kind.more(fact, order),

@@ -1,9 +1,9 @@
 """What orders are asked and what they answer. Amounts are integers of minor units."""
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from mercat.events import OrderLine
 from mercat.ids import CartId, CheckoutId, LineId, OfferId, OrderId, ProductId, SellerId, UserId
@@ -12,6 +12,10 @@ from mercat.quantity import Quantity
 
 OrderStatus = Literal["confirmed", "partially_shipped", "shipped", "delivered", "cancelled"]
 """How far an order has come; a row that was refused before it was made is no order."""
+
+
+OrderNumber = Annotated[str, Meta(min_length=1, max_length=40)]
+"""The number of an order as people write it."""
 
 
 class PartDelivery(Struct, frozen=True, kw_only=True):

@@ -69,7 +69,13 @@ select o.order_id, o.number, o.user_id, o.status, o.email, o.subtotal, o.discoun
         from orders.history h where h.bucket = o.bucket and h.order_id = o.order_id and h.what <> 'withdrawn'),
         '[]')::text as history
 from orders.orders o
-where o.bucket = :bucket and o.order_id = :order_id and o.user_id = any(:user_ids::bigint[]) and o.status <> 'refused';
+where o.bucket = :bucket and o.order_id = :order_id and o.status <> 'refused'
+    and (:user_ids::bigint[] is null or o.user_id = any(:user_ids));
+
+-- name: find(number, email, notice_id)
+select events.tell('OrderLinkAsked', jsonb_build_object('event', 'OrderLinkAsked', 'notice_id', :notice_id::bigint,
+    'order_id', order_id, 'email', email))
+from orders.orders where number = :number and lower(email) = :email and status <> 'refused';
 
 -- name: list_of(buckets, user_ids, before, rows_max, skipped)
 select o.order_id, o.number, o.status, o.total, o.currency, o.placed_at as created_at,
@@ -100,19 +106,6 @@ from orders.orders o
 where o.status in ('partially_shipped', 'shipped', 'cancelled') and o.order_id < :before and o.status = :status::text
 order by o.order_id desc
 limit :rows_max;
-
--- name: cancel(bucket, order_id, user_ids, who)
--- Decided here: nothing has shipped, so it is cancelled, and told once.
-with cancelled as (
-    update orders.orders set status = 'cancelled'
-    where bucket = :bucket and order_id = :order_id and user_id = any(:user_ids::bigint[]) and status = 'confirmed'
-    returning bucket, order_id, user_id, email, total, currency
-), noted as (
-    insert into orders.history (bucket, order_id, reference, what, who)
-    select bucket, order_id, 'cancelled', 'cancelled', :who from cancelled
-)
-select events.tell('OrderCancelled', jsonb_build_object('event', 'OrderCancelled', 'order_id', order_id,
-    'user_id', user_id, 'email', email, 'total', total, 'currency', currency)) from cancelled;
 
 -- name: lock(bucket, order_id)
 select status, user_id, email, currency, subtotal, discount, shipping, case when prices_include_tax then 0 else tax end as tax,

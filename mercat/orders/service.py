@@ -1,7 +1,7 @@
 """The verbs of orders."""
 
 import asyncio
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import asyncpg
 import msgspec
@@ -20,11 +20,12 @@ from mercat.events import (
     ProductsRefunded,
     UnitsCancelled,
 )
-from mercat.ids import CancellationId, LineId, OrderId, SellerId, ShipmentId, UserId, parse
+from mercat.ids import CancellationId, LineId, LinkId, OrderId, SellerId, ShipmentId, UserId, parse
 from mercat.kit import codec, metrics, sql
 from mercat.kit.batching import set_verb
 from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound
+from mercat.kit.rpc import IN_BODY
 from mercat.orders import rules
 from mercat.orders.forgetting import OldOrders
 from mercat.orders.messages import (
@@ -121,8 +122,9 @@ class Orders:
         if status != "refused":
             raise NotCancellable
 
-    async def order(self, order_id: OrderId, user_ids: list[UserId]) -> Order:
-        """Answer an order of these people (a member, and the guests they were); NotFound for another's."""
+    async def order(self, order_id: OrderId, user_ids: list[UserId] | None) -> Order:
+        """Answer an order of these people (a member, and the guests they were); NotFound for another's. None:
+        anybody's, for who has another right to see it."""
         row = await self._db.fetchrow(queries.order, order_id.bucket, order_id, user_ids)
         if row is None:
             raise NotFound("There is no such order.")
@@ -138,6 +140,11 @@ class Orders:
                 "parts": _parts(row, lines),
             },
         )
+
+    async def find(self, number: int, email: Annotated[str, IN_BODY]) -> None:
+        """Tell that somebody wants the letter of an order again, if it has this number and went to this
+        address; say nothing of whether it did."""
+        await self._db.execute(queries.find, number, email.strip().lower(), ids.new(LinkId))
 
     async def list_of(
         self, user_ids: list[UserId], page: int = 1, limit: int = 20, cursor: str | None = None
@@ -161,14 +168,6 @@ class Orders:
         statement = queries.newest_of_seldom if status in _SELDOM else queries.newest
         rows = await self._db.fetch(statement, before or _LAST, limit + 1, status)
         return _page(rows, limit, len(rows))
-
-    async def cancel(self, order_id: OrderId, user_ids: list[UserId], who: str) -> Order:
-        """Decide a cancellation; answer the order as it now is. NotCancellable once anything has shipped."""
-        await self._db.execute(queries.cancel, order_id.bucket, order_id, user_ids, who)
-        order = await self.order(order_id, user_ids)
-        if order.status != "cancelled":
-            raise NotCancellable
-        return order
 
     async def move_units(self, order_id: OrderId, move: UnitMove) -> Owed:
         """Decide what becomes of units of an order, once a reference: they are cancelled, announced to come

@@ -82,9 +82,13 @@ class ChallengeOutcome(Struct, frozen=True):
 
 
 class Refund(Struct, frozen=True):
+    """A part of a payment that goes back: pending, done, or failed where the bank did not take it."""
+
     refund_id: RefundId
     amount: int
     status: str
+    reference: str = ""
+    at: datetime | None = None
 
 
 class Payment(Struct, frozen=True):

@@ -88,20 +88,31 @@ returning refund_id;
 
 -- name: finish_refund(refund_id, currency, accounts, amounts)
 with done as (
-    update payments.refund set status = 'done' where refund_id = :refund_id and status = 'pending' returning refund_id
+    update payments.refund set status = 'done' where refund_id = :refund_id and status = 'pending'
+    returning refund_id, payment_id, reference, amount, parts
+), booked as (
+    insert into payments.entry (kind, reference, currency, accounts, amounts)
+    select 'paid_back', refund_id, :currency, :accounts::text[], :amounts::bigint[] from done
 )
-insert into payments.entry (kind, reference, currency, accounts, amounts)
-select 'paid_back', refund_id, :currency, :accounts::text[], :amounts::bigint[] from done;
+select events.tell('RefundPaid', jsonb_build_object('event', 'RefundPaid', 'refund_id', d.refund_id,
+    'order_id', p.order_id, 'amount', d.amount, 'currency', p.currency, 'reference', d.reference,
+    'seller_ids', coalesce((select jsonb_agg(substr(account, 8)::bigint) from json_object_keys(d.parts) account
+        where account like 'seller:%'), '[]')))
+from done d join payments.payment p using (payment_id);
 
 -- name: fail_refund(refund_id, accounts)
 -- The bank could not pay it back: it is owed again, and what was booked as paid has come back to us. Twice is once.
 with failed as (
     update payments.refund set status = 'failed' where refund_id = :refund_id and status <> 'failed'
     returning refund_id, payment_id, amount, old.status as before
+), booked as (
+    insert into payments.entry (kind, reference, currency, accounts, amounts)
+    select 'came_back', f.refund_id, p.currency, :accounts::text[], array[f.amount, -f.amount]
+    from failed f join payments.payment p using (payment_id) where f.before = 'done'
 )
-insert into payments.entry (kind, reference, currency, accounts, amounts)
-select 'came_back', f.refund_id, p.currency, :accounts::text[], array[f.amount, -f.amount]
-from failed f join payments.payment p using (payment_id) where f.before = 'done';
+select events.tell('RefundFailed', jsonb_build_object('event', 'RefundFailed', 'refund_id', f.refund_id,
+    'order_id', p.order_id, 'amount', f.amount, 'currency', p.currency))
+from failed f join payments.payment p using (payment_id);
 
 -- name: refund_of(refund_id)
 select p.order_id, p.currency, r.amount from payments.refund r join payments.payment p using (payment_id)
@@ -118,8 +129,8 @@ update payments.reconciled set at = :last_at;
 select p.payment_id, case when p.status <> 'captured' or p.refunded - f.failed = 0 then p.status
         when p.refunded - f.failed < p.amount then 'partially_refunded' else 'refunded' end as status, p.amount,
             p.refunded, p.currency, p.at,
-    coalesce((select json_agg(json_build_object('refund_id', r.refund_id, 'amount', r.amount, 'status', r.status)
-        order by r.refund_id) from payments.refund r where r.payment_id = p.payment_id), '[]')::text as refunds
+    coalesce((select json_agg(json_build_object('refund_id', r.refund_id, 'amount', r.amount, 'status', r.status,
+        'reference', r.reference, 'at', r.at) order by r.refund_id) from payments.refund r where r.payment_id = p.payment_id), '[]')::text as refunds
 from payments.payment p cross join lateral (
     select coalesce(sum(r.amount), 0)::bigint as failed from payments.refund r
     where r.payment_id = p.payment_id and r.status = 'failed'

@@ -38,7 +38,7 @@ where p.version < excluded.version;
 -- name: together(given, left_out, limit_to, companions)
 -- Orders that two products shared, over the root of the orders each was in: cosine similarity, summed over the
 -- `given`; of each given one's companions the `companions` most frequent are weighed.
-select c.other_id as product_id
+select c.other_id as product_id, k.category
 from (
     select p.other_id, sum(p.orders / sqrt(s.orders)) as weight
     from unnest(:given::bigint[]) as given (product_id)
@@ -56,6 +56,9 @@ join recommendations.product k on k.product_id = c.other_id and k.in_stock
 where c.other_id <> all (:left_out::bigint[])
 order by c.weight / sqrt(o.orders) desc, o.orders desc, c.other_id
 limit :limit_to;
+
+-- name: category(product_id)
+select category from recommendations.product where product_id = :product_id;
 
 -- name: similar(product_id, left_out, limit_to)
 -- The nearest in price of the same category, dearer and cheaper; the same brand counts as a quarter nearer,

@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from itertools import islice
 from typing import Any
@@ -15,7 +16,9 @@ from mercat.recommendations.messages import SHELF_MAX
 queries = sql.load("mercat.recommendations")
 _COMPANIONS_MAX = 2_000
 """Pairs weighed for an answer, shared among the products it starts from."""
-_RECENT_MAX = 20
+_RECENT_MAX = _LIKE_MAX = 20
+_CANDIDATES_MAX = 500
+"""Companions of which a varied shelf is chosen."""
 _PAIRS_MAX = 20_000
 """Pairs counted by one statement."""
 Source = Callable[[list[int], int], Awaitable[list[int]]]
@@ -28,10 +31,22 @@ class Recommendations:
         self._db = db
 
     async def bought_together(self, product_id: ProductId, limit: int = 12) -> list[ProductId]:
-        """Recommend what is bought with a product; where orders say too little, what is like it."""
-        return await _shelf(
-            limit, [product_id], self._bought_with([product_id]), self._similar_to(product_id)
-        )
+        """Recommend what is bought with a product, or with its like: few of any one category."""
+        _check(limit)
+        chosen = Counter[str]()
+        own = await self._db.fetchval(queries.category, product_id) or ""
+        shelf = rules.varied(await self._companions([product_id], [product_id]), limit, own, chosen)
+        if len(shelf) < limit:
+            like = _ids(await self._db.fetch(queries.similar, product_id, shelf, _LIKE_MAX))
+            more = await self._companions(like, [product_id, *like, *shelf])
+            shelf += rules.varied(more, limit - len(shelf), own, chosen)
+        return [ProductId(product) for product in shelf]
+
+    async def around(self, product_id: ProductId, limit: int = 12) -> list[ProductId]:
+        """Recommend what is bought with a product, then what is like it."""
+        together = await self.bought_together(product_id, limit)
+        like = await _shelf(limit, [product_id, *together], self._similar_to(product_id))
+        return (together + like)[:limit]
 
     async def goes_with(self, product_ids: list[ProductId], limit: int = 12) -> list[ProductId]:
         """Recommend what is bought with all of these, such as a cart; otherwise what is popular."""
@@ -91,6 +106,14 @@ class Recommendations:
 
         return source
 
+    async def _companions(self, given: list[int], left_out: list[int]) -> list[tuple[int, str]]:
+        """List what is bought with any of these, with its category."""
+        if not given:
+            return []
+        weighed = _COMPANIONS_MAX // len(given)
+        rows = await self._db.fetch(queries.together, given, left_out, _CANDIDATES_MAX, weighed)
+        return [(row["product_id"], row["category"]) for row in rows]
+
     def _similar_to(self, product_id: int) -> Source:
         async def source(left_out: list[int], limit: int) -> list[int]:
             return _ids(await self._db.fetch(queries.similar, product_id, left_out, limit))
@@ -106,14 +129,18 @@ class Recommendations:
 
 async def _shelf(limit: int, left_out: Iterable[int], *sources: Source) -> list[ProductId]:
     """Fill a shelf from the first source, then the next; nothing twice, nothing of `left_out`."""
-    if not 1 <= limit <= SHELF_MAX:
-        raise Invalid(f"A shelf shows 1 to {SHELF_MAX} products.", pointer="/limit")
+    _check(limit)
     shelf: list[int] = []
     excluded = list(left_out)
     for source in sources:
         if len(shelf) < limit:
             shelf += await source(excluded + shelf, limit - len(shelf))
     return [ProductId(product) for product in shelf]
+
+
+def _check(limit: int) -> None:
+    if not 1 <= limit <= SHELF_MAX:
+        raise Invalid(f"A shelf shows 1 to {SHELF_MAX} products.", pointer="/limit")
 
 
 def _ids(rows: Iterable[Any]) -> list[int]:

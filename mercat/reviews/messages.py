@@ -15,12 +15,34 @@ Body = Annotated[str, Meta(max_length=5_000, pattern=SEEN_PROSE, extra={"words":
 Histogram = Annotated[list[Annotated[int, Meta(ge=0, le=10**12)]], Meta(min_length=5, max_length=5)]
 """How many gave one, two, three, four and five stars."""
 Sort = Literal["newest", "helpful", "stars"]
+ReviewStatus = Literal["reported", "hidden", "all"]
+ReportWhy = Annotated[str, Meta(max_length=500)]
 
 
 class NewReview(Struct, frozen=True):
     stars: Stars
     body: Body
     title: Title = ""
+
+
+class ReviewChange(Struct, frozen=True, forbid_unknown_fields=True):
+    """What of a review is to be another; what is absent stays."""
+
+    stars: Stars | None = None
+    title: Title | None = None
+    body: Body | None = None
+
+
+class Reply(Struct, frozen=True):
+    """What a seller says to a review."""
+
+    body: Body
+
+
+class ReviewReport(Struct, frozen=True):
+    """Why a review should be looked at."""
+
+    reason: ReportWhy = ""
 
 
 class Review(Struct, frozen=True):
@@ -35,6 +57,34 @@ class Review(Struct, frozen=True):
     helpful: int
     unhelpful: int
     written_at: datetime
+    edited_at: datetime | None = None
+    reply: str = ""
+    """What the seller says to it."""
+    replied_at: datetime | None = None
+
+
+class ModeratedReview(Struct, frozen=True, kw_only=True):
+    """A review as an operator sees it. `why`: what those who reported it gave as reasons."""
+
+    review_id: ReviewId
+    product_id: ProductId
+    user_id: UserId
+    author: str
+    stars: int
+    title: str
+    body: str
+    written_at: datetime
+    reports: int
+    why: list[str]
+    hidden_at: datetime | None
+    hidden_because: str
+
+
+class ModeratedPage(Struct, frozen=True):
+    """A page of reviews for an operator, and what asks for the next one."""
+
+    reviews: list[ModeratedReview]
+    next_cursor: ReviewId | None = None
 
 
 class ReviewPage(Struct, frozen=True):
@@ -85,8 +135,8 @@ class AlreadyReviewed(Conflict):
 
 
 class NotABuyer(Forbidden):
-    """Only people who bought this product here can review it."""
+    """Only people who bought this product here can review it, once it was delivered."""
 
 
 class OwnReview(Forbidden):
-    """You cannot vote on your own review."""
+    """This review is your own: you can change it, and neither vote on it nor report it."""

@@ -1,9 +1,9 @@
 -- name: write_many(review_ids, product_ids, user_ids, authors, stars, titles, bodies, written_ats, vouched_for)
--- What was written, and which asks came from somebody who never bought the product; an ask in neither had
+-- What was written, and which asks came from somebody to whom the product was never delivered; an ask in neither had
 -- its review already. `vouched` says whether a review brought along is verified; null asks our own memory,
 -- whose rows are share-locked so that a delivery heard meanwhile cannot be missed by both sides.
 with asked as materialized (
-    select a.*, mine.bought, mine.delivered,
+    select a.*, mine.delivered,
         row_number() over (partition by a.product_id, a.user_id order by a.n) as attempt
     from (
         select * from unnest(
@@ -14,20 +14,19 @@ with asked as materialized (
         order by user_id, product_id
     ) a
     cross join lateral (
-        select count(*) > 0 as bought, coalesce(bool_or(state = 'delivered'), false) as delivered
+        select coalesce(bool_or(state = 'delivered'), false) as delivered
         from (
             select b.state from reviews.bought b
             where b.product_id = a.product_id and (b.user_id = a.user_id
                 or b.user_id in (select guest_id from reviews.formerly f where f.user_id = a.user_id))
             order by b.order_id for share
         ) kept
-        where kept.state <> 'cancelled'
     ) mine
 ), written as (
     insert into reviews.review (review_id, product_id, user_id, author, stars, title, body, verified, written_at)
     select review_id, product_id, user_id, author, stars, title, body, coalesce(vouched, delivered), written_at
     from asked
-    where attempt = 1 and (bought or vouched is not null)
+    where attempt = 1 and (delivered or vouched is not null)
     order by product_id, user_id
     on conflict (product_id, user_id) do nothing
     returning review_id, product_id, stars, verified, events.tell('ReviewWritten', jsonb_build_object(
@@ -47,7 +46,7 @@ with asked as materialized (
 )
 select review_id, true as written, verified from written
 union all
-select review_id, false, false from asked where not bought and vouched is null;
+select review_id, false, false from asked where not delivered and vouched is null;
 
 -- name: start_many(product_ids, ones, twos, threes, fours, fives)
 -- Tells only where the sum is ours to tell: what a product came with is known to whoever brought it.
@@ -67,25 +66,28 @@ from (select reviews.plus(start, written) as h, version, reviews.total(written) 
       from reviews.rating where product_id = :product_id) r;
 
 -- name: newest(product_id, after, limit_to)
-select review_id, product_id, author, stars, title, body, verified, helpful, unhelpful, written_at
+select review_id, product_id, author, stars, title, body, verified, helpful, unhelpful, written_at, edited_at, reply,
+    replied_at
 from reviews.review
-where product_id = :product_id and (:after::bigint is null or
+where product_id = :product_id and hidden_at is null and (:after::bigint is null or
     (written_at, review_id) < (select written_at, review_id from reviews.review where review_id = :after))
 order by written_at desc, review_id desc
 limit :limit_to;
 
 -- name: most_helpful(product_id, after, limit_to)
-select review_id, product_id, author, stars, title, body, verified, helpful, unhelpful, written_at
+select review_id, product_id, author, stars, title, body, verified, helpful, unhelpful, written_at, edited_at, reply,
+    replied_at
 from reviews.review
-where product_id = :product_id and (:after::bigint is null or (helpfulness, written_at, review_id) <
+where product_id = :product_id and hidden_at is null and (:after::bigint is null or (helpfulness, written_at, review_id) <
     (select helpfulness, written_at, review_id from reviews.review where review_id = :after))
 order by helpfulness desc, written_at desc, review_id desc
 limit :limit_to;
 
 -- name: most_stars(product_id, after, limit_to)
-select review_id, product_id, author, stars, title, body, verified, helpful, unhelpful, written_at
+select review_id, product_id, author, stars, title, body, verified, helpful, unhelpful, written_at, edited_at, reply,
+    replied_at
 from reviews.review
-where product_id = :product_id and (:after::bigint is null or (stars, written_at, review_id) <
+where product_id = :product_id and hidden_at is null and (:after::bigint is null or (stars, written_at, review_id) <
     (select stars, written_at, review_id from reviews.review where review_id = :after))
 order by stars desc, written_at desc, review_id desc
 limit :limit_to;
@@ -137,6 +139,140 @@ from unnest(:user_ids::bigint[], :product_ids::bigint[]) as told (user_id, produ
 left join reviews.formerly f on f.guest_id = told.user_id
 where r.product_id = told.product_id and r.user_id in (told.user_id, f.user_id) and not r.verified;
 
+-- name: one(review_id)
+select review_id, product_id, author, stars, title, body, verified, helpful, unhelpful, written_at, edited_at, reply,
+    replied_at
+from reviews.review where review_id = :review_id and hidden_at is null;
+
+-- name: edit(review_id, user_id, stars, title, body, now)
+-- The stars that it had go, the ones that it has come.
+with changed as (
+    update reviews.review set stars = coalesce(:stars, stars), title = coalesce(:title, title),
+        body = coalesce(:body, body), edited_at = :now
+    where review_id = :review_id and user_id = :user_id
+    returning new.*, old.stars as had
+), rated as (
+    update reviews.rating r
+    set written = reviews.plus(reviews.minus(r.written, reviews.one(c.had)), reviews.one(c.stars)), version = r.version + 1
+    from changed c where r.product_id = c.product_id and c.had <> c.stars and c.hidden_at is null
+    returning reviews.tell_rating(r)
+)
+select review_id, product_id, author, stars, title, body, verified, helpful, unhelpful, written_at, edited_at, reply,
+    replied_at, (select count(*) from rated)
+from changed;
+
+-- name: remove(review_id, user_id)
+with gone as (
+    delete from reviews.review where review_id = :review_id and user_id = :user_id returning *
+), votes as (
+    delete from reviews.vote v using gone where v.review_id = gone.review_id
+), rated as (
+    update reviews.rating r set written = reviews.minus(r.written, reviews.one(g.stars)), version = r.version + 1
+    from gone g where r.product_id = g.product_id and g.hidden_at is null
+    returning reviews.tell_rating(r)
+)
+select product_id, (select count(*) from rated) from gone;
+
+-- name: report(review_id, user_id, why, now)
+-- Once a person; not on their own.
+with reported as (
+    insert into reviews.report (review_id, user_id, why, at)
+    select review_id, :user_id, :why, :now from reviews.review
+    where review_id = :review_id and hidden_at is null and user_id <> :user_id
+    on conflict do nothing
+    returning review_id
+)
+update reviews.review r set reports = r.reports + 1 from reported where r.review_id = reported.review_id;
+
+-- name: reply(review_id, body, now)
+update reviews.review set reply = :body, replied_at = :now where review_id = :review_id and hidden_at is null
+returning review_id, product_id, author, stars, title, body, verified, helpful, unhelpful, written_at, edited_at, reply,
+    replied_at;
+
+-- name: hide(review_id, why, now)
+-- Again changes nothing.
+with hidden as (
+    update reviews.review set hidden_at = :now, hidden_because = :why
+    where review_id = :review_id and hidden_at is null returning product_id, stars
+)
+update reviews.rating r set written = reviews.minus(r.written, reviews.one(h.stars)), version = r.version + 1
+from hidden h where r.product_id = h.product_id
+returning reviews.tell_rating(r);
+
+-- name: show(review_id)
+-- What was reported was looked at, and begins anew.
+with shown as (
+    update reviews.review set hidden_at = null, hidden_because = '', reports = 0
+    where review_id = :review_id and (hidden_at is not null or reports > 0)
+    returning new.product_id, new.stars, old.hidden_at as was_hidden
+), looked_at as (
+    delete from reviews.report where review_id = :review_id
+)
+update reviews.rating r set written = reviews.plus(r.written, reviews.one(s.stars)), version = r.version + 1
+from shown s where r.product_id = s.product_id and s.was_hidden is not null
+returning reviews.tell_rating(r);
+
+-- name: moderated(review_id)
+select r.review_id, r.product_id, r.user_id, r.author, r.stars, r.title, r.body, r.written_at, r.reports, r.hidden_at,
+    r.hidden_because, coalesce((select array_agg(distinct p.why) from reviews.report p
+        where p.review_id = r.review_id), '{}') as why
+from reviews.review r where r.review_id = :review_id;
+
+-- name: all_of(before, rows_max)
+select r.review_id, r.product_id, r.user_id, r.author, r.stars, r.title, r.body, r.written_at, r.reports, r.hidden_at,
+    r.hidden_because, coalesce((select array_agg(distinct p.why) from reviews.report p
+        where p.review_id = r.review_id), '{}') as why
+from reviews.review r where r.review_id < :before order by r.review_id desc limit :rows_max;
+
+-- name: reported(before, rows_max)
+select r.review_id, r.product_id, r.user_id, r.author, r.stars, r.title, r.body, r.written_at, r.reports, r.hidden_at,
+    r.hidden_because, coalesce((select array_agg(distinct p.why) from reviews.report p
+        where p.review_id = r.review_id), '{}') as why
+from reviews.review r where r.reports > 0 and r.hidden_at is null and r.review_id < :before
+order by r.review_id desc limit :rows_max;
+
+-- name: hidden(before, rows_max)
+select r.review_id, r.product_id, r.user_id, r.author, r.stars, r.title, r.body, r.written_at, r.reports, r.hidden_at,
+    r.hidden_because, coalesce((select array_agg(distinct p.why) from reviews.report p
+        where p.review_id = r.review_id), '{}') as why
+from reviews.review r where r.hidden_at is not null and r.review_id < :before
+order by r.review_id desc limit :rows_max;
+
+-- name: end_right(user_ids, product_ids, order_ids)
+-- What was paid back whole was not bought: the right to review goes, and so does a review that has no other purchase
+-- behind it. A guest's purchases are the member's that they became.
+with told as (
+    select distinct * from unnest(:user_ids::bigint[], :product_ids::bigint[], :order_ids::bigint[])
+        as t (user_id, product_id, order_id)
+), ended as (
+    insert into reviews.bought as b (user_id, product_id, order_id, state)
+    select user_id, product_id, order_id, 'cancelled' from told order by 1, 2, 3
+    on conflict (user_id, product_id, order_id) do update set state = 'cancelled' where b.state <> 'cancelled'
+    returning b.user_id, b.product_id, b.order_id
+), writer as (
+    select distinct coalesce(f.user_id, e.user_id) as user_id, e.product_id
+    from ended e left join reviews.formerly f on f.guest_id = e.user_id
+), gone as (
+    delete from reviews.review r using writer w
+    where r.user_id = w.user_id and r.product_id = w.product_id and not exists (
+        select from reviews.bought b
+        where b.product_id = w.product_id and b.state <> 'cancelled'
+            and (b.user_id = w.user_id
+                or b.user_id in (select guest_id from reviews.formerly f where f.user_id = w.user_id))
+            and (b.user_id, b.product_id, b.order_id) not in (select user_id, product_id, order_id from ended))
+    returning r.review_id, r.product_id, r.stars, r.hidden_at
+), votes as (
+    delete from reviews.vote v using gone where v.review_id = gone.review_id
+), less as (
+    select product_id, array[
+        count(*) filter (where stars = 1), count(*) filter (where stars = 2), count(*) filter (where stars = 3),
+        count(*) filter (where stars = 4), count(*) filter (where stars = 5)] as counts
+    from gone where hidden_at is null group by product_id
+)
+update reviews.rating r set written = reviews.minus(r.written, l.counts), version = r.version + 1
+from less l where r.product_id = l.product_id
+returning reviews.tell_rating(r);
+
 -- name: forget_people(user_ids)
 with named as (
     update reviews.review set author = '' where user_id = any (:user_ids::bigint[]) and author <> ''
@@ -149,6 +285,7 @@ delete from reviews.bought where user_id = any (:user_ids);
 insert into reviews.formerly (guest_id, user_id) values (:guest_id, :user_id) on conflict do nothing;
 
 -- name: of_people(user_ids)
-select review_id, product_id, author, stars, title, body, verified, helpful, unhelpful, written_at
+select review_id, product_id, author, stars, title, body, verified, helpful, unhelpful, written_at, edited_at, reply,
+    replied_at
 from reviews.review where user_id = any (:user_ids::bigint[])
 order by review_id desc;

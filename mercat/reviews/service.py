@@ -1,28 +1,42 @@
 import asyncio
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import asyncpg
 
 from mercat import ids
-from mercat.events import AccountErased, OrderCancelled, OrderDelivered, OrderPlaced
+from mercat.events import (
+    AccountErased,
+    OrderCancelled,
+    OrderDelivered,
+    OrderPlaced,
+    PartChanged,
+    ProductsRefunded,
+)
 from mercat.ids import ProductId, ReviewId, UserId
 from mercat.kit import clock, sql
 from mercat.kit.batching import Coalescer
 from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound
-from mercat.kit.rpc import Caller
+from mercat.kit.rpc import IN_BODY, Caller
 from mercat.kit.text import normal_text
 from mercat.reviews.messages import (
     AlreadyReviewed,
+    ModeratedPage,
+    ModeratedReview,
     NewReview,
     NotABuyer,
     OldReview,
     OwnReview,
     Rating,
+    Reply,
+    ReportWhy,
     Review,
+    ReviewChange,
     ReviewPage,
+    ReviewReport,
+    ReviewStatus,
     Sort,
     Start,
     Votes,
@@ -35,6 +49,12 @@ _SORTED: dict[Sort, str] = {
     "helpful": queries.most_helpful,
     "stars": queries.most_stars,
 }
+_MODERATED: dict[ReviewStatus, str] = {
+    "all": queries.all_of,
+    "reported": queries.reported,
+    "hidden": queries.hidden,
+}
+_LAST = 2**63 - 1
 
 
 class _ReviewRow(NamedTuple):
@@ -55,8 +75,18 @@ class Reviews:
         self._db = db
         self._write: Coalescer[_ReviewRow, Review] = Coalescer(self._write_many)
 
-    async def write(self, caller: Caller, product_id: ProductId, review: NewReview) -> Review:
-        """Write a buyer's one review of a product. Refuses: already_reviewed, not_a_buyer."""
+    async def write(
+        self,
+        caller: Caller,
+        product_id: ProductId,
+        review: NewReview,
+        *,
+        sells: bool = False,
+    ) -> Review:
+        """Write a buyer's one review of a product; who `sells` it writes none. Refuses: already_reviewed,
+        not_a_buyer."""
+        if sells:
+            raise NotABuyer("You sell this product, so you cannot review it.")
         return await self._write(
             _ReviewRow(
                 ids.new(ReviewId),
@@ -108,6 +138,69 @@ class Reviews:
         if row["user_id"] == caller.user_id:
             raise OwnReview
         return sql.row(Votes, row)
+
+    async def one(self, review_id: ReviewId) -> Review:
+        """Return a review that is shown; NotFound for others."""
+        return self._found(await self._db.fetchrow(queries.one, review_id))
+
+    async def edit(self, caller: Caller, review_id: ReviewId, change: ReviewChange) -> Review:
+        """Change a review of one's own; NotFound for another's."""
+        title = change.title.strip() if change.title is not None else None
+        body = change.body.strip() if change.body is not None else None
+        row = await self._db.fetchrow(
+            queries.edit, review_id, caller.user_id, change.stars, title, body, clock.now()
+        )
+        return self._found(row)
+
+    async def remove(self, caller: Caller, review_id: ReviewId) -> ProductId:
+        """Delete a review of one's own, with its stars; answers of what it was."""
+        product_id = await self._db.fetchval(queries.remove, review_id, caller.user_id)
+        if product_id is None:
+            raise NotFound("You have no such review.")
+        return ProductId(product_id)
+
+    async def report(self, caller: Caller, review_id: ReviewId, report: ReviewReport) -> None:
+        """Say that a review should be looked at; again changes nothing."""
+        await self._db.execute(queries.report, review_id, caller.user_id, report.reason, clock.now())
+        row = await self._db.fetchrow(queries.votes, review_id)
+        if row is None:
+            raise NotFound
+        if row["user_id"] == caller.user_id:
+            raise OwnReview
+
+    async def reply(self, review_id: ReviewId, reply: Reply) -> Review:
+        """Answer a review as the one who sells the product: who asks has seen that they do."""
+        return self._found(await self._db.fetchrow(queries.reply, review_id, reply.body.strip(), clock.now()))
+
+    async def hide(self, review_id: ReviewId, why: Annotated[ReportWhy, IN_BODY]) -> ModeratedReview:
+        """Show a review to nobody, and take its stars out; again changes nothing."""
+        await self._db.execute(queries.hide, review_id, why, clock.now())
+        return await self.moderated(review_id)
+
+    async def show(self, review_id: ReviewId) -> ModeratedReview:
+        """Show a review again that was hidden, or leave one that was reported; again changes nothing."""
+        await self._db.execute(queries.show, review_id)
+        return await self.moderated(review_id)
+
+    async def moderated(self, review_id: ReviewId) -> ModeratedReview:
+        """Return a review as an operator sees it."""
+        row = await self._db.fetchrow(queries.moderated, review_id)
+        if row is None:
+            raise NotFound
+        return sql.row(ModeratedReview, row)
+
+    async def to_moderate(
+        self, status: ReviewStatus = "all", before: ReviewId | None = None, limit: int = 50
+    ) -> ModeratedPage:
+        """List reviews for an operator, the newest first."""
+        rows = await self._db.fetch(_MODERATED[status], before or _LAST, limit + 1)
+        reviews = sql.rows(ModeratedReview, rows[:limit])
+        return ModeratedPage(reviews, reviews[-1].review_id if len(rows) > limit else None)
+
+    def _found(self, row: asyncpg.Record | None) -> Review:
+        if row is None:
+            raise NotFound("There is no such review.")
+        return sql.row(Review, {name: row[name] for name in Review.__struct_fields__})
 
     async def start(self, starts: list[Start]) -> None:
         """Set the stars that products came with, to which those written here are added."""
@@ -174,6 +267,26 @@ class Reviews:
     async def forget_people(self, db: asyncpg.Connection, events: list[AccountErased]) -> None:
         """Take people's names off their reviews, and forget what they bought."""
         await db.execute(queries.forget_people, [person for event in events for person in event.people])
+
+    @on(PartChanged)
+    async def remember_parts(self, db: asyncpg.Connection, events: list[PartChanged]) -> None:
+        """Note what was delivered of an order while the rest is on its way."""
+        arrived = [
+            (event.user_id, product, event.order_id)
+            for event in events
+            if event.status == "delivered"
+            for product in event.product_ids
+        ]
+        if arrived:
+            await db.execute(queries.remember_deliveries, *sql.columns(arrived, 3))
+
+    @on(ProductsRefunded)
+    async def end_rights(self, db: asyncpg.Connection, events: list[ProductsRefunded]) -> None:
+        """Take away what was written of goods that were paid back whole."""
+        refunded = [
+            (event.user_id, product, event.order_id) for event in events for product in event.product_ids
+        ]
+        await db.execute(queries.end_right, *sql.columns(refunded, 3))
 
     async def _write_many(self, asks: list[_ReviewRow]) -> list[Review | Exception]:
         rows = {row["review_id"]: row for row in await self._db.fetch(queries.write_many, *sql.columns(asks))}

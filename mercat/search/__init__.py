@@ -9,7 +9,14 @@ from mercat.search.api import API
 from mercat.search.consistency import compare_with_catalogue, count_stale
 from mercat.search.engine import IndexStore
 from mercat.search.engines.choose import index_store
-from mercat.search.facets.ranges import PRICE_RANGES, RATING_STEPS, PriceRange, price_range
+from mercat.search.facets.ranges import (
+    RATING_STEPS,
+    NumberRange,
+    PriceRange,
+    number_range,
+    price_range,
+    price_ranges,
+)
 from mercat.search.messages import (
     ATTRIBUTE_FILTERS_MAX,
     ATTRIBUTE_NAME_LETTERS_MAX,
@@ -28,6 +35,7 @@ from mercat.search.messages import (
     Facets,
     Phrase,
     PinPlace,
+    PriceExtremes,
     ProductCard,
     RatingCount,
     RelaxedQuery,
@@ -54,7 +62,6 @@ __all__ = [
     "FILTER_VALUES_MAX",
     "PAGE_MAX",
     "PHRASE_MAX",
-    "PRICE_RANGES",
     "RATING_STEPS",
     "SEARCH_SORTS",
     "AllProducts",
@@ -67,8 +74,10 @@ __all__ = [
     "FacetCount",
     "Facets",
     "IndexStore",
+    "NumberRange",
     "Phrase",
     "PinPlace",
+    "PriceExtremes",
     "PriceRange",
     "ProductCard",
     "RatingCount",
@@ -88,7 +97,9 @@ __all__ = [
     "count_stale",
     "engine",
     "index_store",
+    "number_range",
     "price_range",
+    "price_ranges",
     "product_card",
     "training",
 ]

@@ -119,6 +119,12 @@ class TermsWanted(NamedTuple):
     per_segment: int
 
 
+class ExtremesWanted(NamedTuple):
+    """A numeric field whose least and greatest values are wanted."""
+
+    field: str
+
+
 class IndexSearcher(Protocol):
     """One state of the index, or what is as good: all it answers within a fifth of a second is consistent."""
 
@@ -145,8 +151,11 @@ class IndexSearcher(Protocol):
         """Count the products that match."""
         ...
 
-    def count_terms(self, clause: Clause, wanted: Sequence[TermsWanted]) -> list[dict[str, int]]:
-        """Count the products that match by the terms of each field, the most frequent term first."""
+    def aggregate(
+        self, clause: Clause, wanted: Sequence[TermsWanted | ExtremesWanted]
+    ) -> list[dict[str, int]]:
+        """Count the products that match by the terms of each field, the most frequent term first; of extremes
+        return `min` and `max`, or nothing where no product matches."""
         ...
 
     def field_values(self, field: str, hits: Sequence[Hit]) -> list[Any]:

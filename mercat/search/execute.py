@@ -95,9 +95,10 @@ class QueryExecutor:
         rows: ProductRowReader | None = None,
         sold_out: SoldOutPolicy = "among_others",
         facet_cache: FacetCache | None = None,
+        currency: str = "USD",
     ) -> None:
         """`memo` holds what was counted of all products in this state of the index. Without a reranker and
-        the rows it needs, the engine's scores decide."""
+        the rows it needs, the engine's scores decide. `currency`: what prices are in."""
         self._searcher = searcher
         self._reranker, self._rows = reranker, rows
         self._sold_out: SoldOutPolicy = sold_out
@@ -108,6 +109,7 @@ class QueryExecutor:
             {} if memo is None else memo,
             FacetCache() if facet_cache is None else facet_cache,
             rows,
+            currency,
         )
 
     def find(self, query: SearchQuery) -> SearchResults:
@@ -158,7 +160,7 @@ class QueryExecutor:
             text = with_codes(text, codes)
         else:
             text = self._widened(words, text)
-        clauses = query_clauses(SearchQuery(q=q), text.matching, self._sold_out)
+        clauses = self._clauses(SearchQuery(q=q), text)
         return words, self._candidates(clauses, text, self._searcher.count(text.matching))
 
     # -- the words
@@ -240,7 +242,7 @@ class QueryExecutor:
     # -- a page
 
     def _page(self, query: SearchQuery, text: TextQuery | None) -> SearchResults:
-        unpinned = query_clauses(query, text.matching if text else None, self._sold_out)
+        unpinned = self._clauses(query, text)
         clauses, pins = unpinned, self._pins(text.words) if text else []
         if pins and text:
             placed = Clause.constant_score(pinnable(pins, in_stock=self._sold_out == "last"), 0.0)
@@ -262,6 +264,9 @@ class QueryExecutor:
             facets=facets,
             next_cursor=after.encoded() if after else None,
         )
+
+    def _clauses(self, query: SearchQuery, text: TextQuery | None) -> QueryClauses:
+        return query_clauses(query, text.matching if text else None, self._sold_out, self._facets.numbers)
 
     def _page_by_key(
         self, clause: Clause, sort: SortKey, query: SearchQuery, cursor: SearchCursor | None

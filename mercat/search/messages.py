@@ -30,8 +30,8 @@ AttributeFilters = Annotated[
     ],
     Meta(max_length=ATTRIBUTE_FILTERS_MAX),
 ]
-"""Values of attributes or options, by name; several values of one mean any of them. What no product has finds
-nothing, as a brand that nobody sells does."""
+"""Values of attributes or options, by name, or ranges of their numbers (`20..50`); several of one mean any of
+them. What no product has finds nothing, as a brand that nobody sells does."""
 
 
 class SearchQuery(Struct, frozen=True, kw_only=True):
@@ -93,10 +93,21 @@ class RatingCount(Struct, frozen=True):
 
 
 class AttributeCounts(Struct, frozen=True):
-    """An attribute, or an option of variants, as a facet."""
+    """An attribute, or an option of variants, as a facet. Where its values are numbers, also as adjoining
+    ranges (`20..50`: from 20, below 50), with the least and the greatest."""
 
     name: str
     values: list[FacetCount]
+    ranges: list[FacetCount] = []
+    min: float | None = None
+    max: float | None = None
+
+
+class PriceExtremes(Struct, frozen=True):
+    """The lowest and the highest price."""
+
+    min: int
+    max: int
 
 
 class Facets(Struct, frozen=True):
@@ -109,6 +120,8 @@ class Facets(Struct, frozen=True):
     attributes: list[AttributeCounts] = []
     """Where most products are of one category: the few attributes that tell those of it apart; and whatever
     the filters name."""
+    price: PriceExtremes | None = None
+    """Of all that would be found without a filter by price; none where that is nothing."""
 
 
 class RelaxedQuery(Struct, frozen=True):

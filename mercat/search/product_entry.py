@@ -12,7 +12,7 @@ import msgspec
 from mercat.events import Document
 from mercat.kit import codec
 from mercat.search.category_stats import CATEGORY_SEPARATOR
-from mercat.search.facets.ranges import PRICE_RANGES, RATING_STEPS
+from mercat.search.facets.ranges import RATING_STEPS, price_ranges
 from mercat.search.messages import CardSeller, ProductCard
 from mercat.search.product_rows import ROW
 from mercat.search.query.analyze import normal
@@ -23,6 +23,7 @@ TITLE_TIMES = 3
 """How often the title stands in `main_text`: a word there counts so many times."""
 TEXT_VERSION = 2
 """Raised when texts are split into words otherwise: an index of older words answers wrongly."""
+_PRICE_RANGES = [price_ranges(currency) for currency in ("USD", "CNY", "JPY", "KRW", "IDR")]
 NO_BRAND = CATEGORY_SEPARATOR
 """The brand of what has none, in counts."""
 _USUAL_RATING, _USUAL_VOTES = 3.5, 20
@@ -33,7 +34,7 @@ def index_form(schema: object, card: type[msgspec.Struct] = ProductCard) -> str:
     """Fingerprint everything that an index stores of a product: the engine's own `schema`, the fields of the
     card and of what is in it, those of the ranker's rows, how texts become words, and the ranges that are
     counted by."""
-    stored = (schema, _struct_fields(card), ROW.descr, TEXT_VERSION, PRICE_RANGES, RATING_STEPS)
+    stored = (schema, _struct_fields(card), ROW.descr, TEXT_VERSION, _PRICE_RANGES, RATING_STEPS)
     return f"{zlib.crc32(repr(stored).encode()):08x}"
 
 

@@ -59,9 +59,11 @@ class Search:
         sold_out: SoldOutPolicy = "among_others",
         db: asyncpg.Pool | None = None,
         store: IndexStore | None = None,
+        currency: str = "USD",
     ) -> None:
         """Without a database there are no merchandising rules and no past queries. `store`: where the indexes
-        are, if not in the folder."""
+        are, if not in the folder. `currency`: what prices are in."""
+        self._currency = currency
         self._rule_store = RuleStore(db) if db else None
         self._query_log = QueryLog(db) if db else None
         self._sold_out: SoldOutPolicy = sold_out
@@ -114,7 +116,13 @@ class Search:
         reader = self._reader
         searcher = reader.searcher()
         executor = QueryExecutor(
-            searcher, reader.memo, self._reranker, reader.rows, self._sold_out, self._facet_cache
+            searcher,
+            reader.memo,
+            self._reranker,
+            reader.rows,
+            self._sold_out,
+            self._facet_cache,
+            self._currency,
         )
         try:
             with engine_errors():

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.auditlog import DOCUMENT_MAX, AuditLog, NewEntry
-from mercat.kit.http import answered, read_body
+from mercat.kit.http import BODY, answered, read_body
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
 from mercat.web.cache import Handler
@@ -60,13 +60,14 @@ class Audited:
     ) -> Response:
         subject = "/".join(request.url.path.split("/")[:depth])
         personal = any(part in subject for part in _ABOUT_PEOPLE)
+        body = request.scope[BODY] = await read_body(request, needed=False)
         entry_id = await self._log.begin(
             NewEntry(
                 user_id=caller.user_id,
                 who=caller.email or caller.name,
                 what=name,
                 subject=subject,
-                asked=_safe(await read_body(request, needed=False), personal=personal),
+                asked=_safe(body, personal=personal),
                 before=await _read(reader, subject, request, personal=personal),
             )
         )

@@ -205,6 +205,7 @@ API = [
         "POST",
         "/orders/checkout",
         CheckoutApi.buy,
+        location="/orders/{order_id}",
         tag="Buying",
         needs="guest",
         shows=CheckoutShown,

@@ -99,6 +99,7 @@ API = [
         "POST",
         "/flash-sales/{sale_id}/queue",
         FlashSalesApi.join,
+        location="/flash-sales/{sale_id}/queue",
         tag="Flash sales",
         needs="guest",
         shows=QueuePlace,

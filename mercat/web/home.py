@@ -5,10 +5,11 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mercat.search import PRICE_RANGES, SearchQuery
+from mercat.search import SearchQuery, price_ranges
 from mercat.shop import Shop
 from mercat.web.optional import unless_away
 from mercat.web.pages import Pages
+from mercat.web.results import words_of
 from mercat.web.router import Endpoint
 from mercat.web.tiles import listed, shelf
 
@@ -26,12 +27,13 @@ class HomePages:
         self._currency = shop.settings.currency
 
     async def home(self, request: Request) -> Response:
-        _, cheap = PRICE_RANGES[0].bounds(self._currency)
+        lowest = price_ranges(self._currency)[0]
+        _, cheap = lowest.bounds(self._currency)
         popular, rated, newest, bargains, sales = await asyncio.gather(
             shelf(self._shop, self._shop.recommendations.popular(8)),
-            listed(self._shop, SearchQuery(sort="rating", in_stock=True, limit=_A_SHELF)),
+            listed(self._shop, SearchQuery(in_stock=True, limit=_A_SHELF)),
             listed(self._shop, SearchQuery(sort="newest", in_stock=True, limit=_A_SHELF)),
-            listed(self._shop, SearchQuery(sort="rating", in_stock=True, price_max=cheap, limit=_A_SHELF)),
+            listed(self._shop, SearchQuery(in_stock=True, price_max=cheap, limit=_A_SHELF)),
             unless_away(self._shop.flashsale.sales()),
         )
         window = popular if len(popular) >= _WINDOW_MIN else rated + newest
@@ -44,6 +46,8 @@ class HomePages:
             rated=rated,
             newest=newest,
             cheap=bargains,
+            cheap_words=words_of("price", lowest.value, self._currency),
+            cheap_range=lowest.value,
         )
 
     async def help(self, request: Request) -> Response:

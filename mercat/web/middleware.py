@@ -69,7 +69,7 @@ _DIRECTIVES = {
 _SECURITY = {
     "content-security-policy": "; ".join(f"{name} {sources}" for name, sources in _DIRECTIVES.items()),
     "x-content-type-options": "nosniff",
-    "referrer-policy": "strict-origin-when-cross-origin",
+    "referrer-policy": "same-origin",
     "x-frame-options": "DENY",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "cross-origin-opener-policy": "same-origin",
@@ -166,6 +166,8 @@ class Middleware:
                 await self._turn_away(scope, refusal)(scope, receive, reply)
                 return
             receive = whole(body, receive)
+        else:
+            scope[BODY] = b""
         if at_once := self._answered_at_once(scope, given, context, reply):
             await at_once(scope, receive, reply)
             return

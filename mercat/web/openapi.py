@@ -1,6 +1,7 @@
 """The table of routes as an OpenAPI 3.1 document, as a page for people, and as docs/api.md."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 from http import HTTPStatus
@@ -40,8 +41,38 @@ without an account). A refusal is `application/problem+json` (RFC 9457) with a s
 to the field where there is one. Unsafe requests may carry an `Idempotency-Key`: the same key again gets the
 same answer. Reads carry an `ETag`; lists take `limit` (1 to 100), `page`, or the `cursor` that the page
 before gave. Whatever you ask for may also be answered with 429 `too_many_requests`, 503 `overloaded` or 503
-`unavailable`, and a `Retry-After`: nothing is lost; ask again, with the same key.
+`unavailable`, and a `Retry-After`: nothing is lost; ask again, with the same key. What is no request of HTTP
+or JSON as they are meant is 400 `bad_request`, 406 `not_acceptable`, 408 `request_timeout`, 413 `too_large`,
+415 `unsupported_media_type` or 421 `misdirected_request`. 201 carries the `Location` of what was made.
 """
+_NAMES = (("Shown", ""), ("Ask", "Request"))
+"""How our classes end, and how their names end outside."""
+_HEADERS: dict[str, Schema] = {
+    "ETag": {
+        "description": "The version of this answer, for `If-None-Match` and `If-Match`.",
+        "schema": {"type": "string"},
+    },
+    "Location": {
+        "description": "Where what was made can be read.",
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "RateLimit": {
+        "description": "What is left of each allowance; not in what is shared.",
+        "schema": {"type": "string"},
+    },
+    "RateLimit-Policy": {
+        "description": "Each allowance: how many at once (`q`), filled in how many seconds (`w`).",
+        "schema": {"type": "string"},
+    },
+    "Retry-After": {
+        "description": "Seconds after which asking again makes sense.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "Idempotent-Replayed": {
+        "description": "`true` where this is the answer that the key got before.",
+        "schema": {"type": "string", "const": "true"},
+    },
+}
 
 
 class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,10 +99,11 @@ def document(table: Sequence[PublicRoute], prefix: str) -> Schema:
         list(used), schema_hook=_ours, ref_template="#/components/schemas/{name}"
     )
     schema_of = dict(zip(used, map(_decimals_as_numbers, schemas), strict=True))
+    links = _links(table)
     paths: dict[str, dict[str, Any]] = {}
     for route in table:
-        paths.setdefault(route.path, {})[route.verb.lower()] = _operation(route, schema_of)
-    return {
+        paths.setdefault(route.path, {})[route.verb.lower()] = _operation(route, schema_of, links)
+    described: Schema = {
         "openapi": "3.1.0",
         "info": {
             "title": "Mercat",
@@ -84,12 +116,60 @@ def document(table: Sequence[PublicRoute], prefix: str) -> Schema:
         "paths": paths,
         "components": {
             "schemas": components,
+            "headers": _HEADERS,
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "cookie": {"type": "apiKey", "in": "cookie", "name": COOKIE},
             },
         },
     }
+    return _publicly_named(described)
+
+
+def _publicly_named(described: Schema) -> Schema:
+    """Give components the nouns of the API: what we call `CartShown` is its `Cart`. Where two would be one,
+    both keep the names they have."""
+    ours: Schema = described["components"]["schemas"]
+    public = {name: _public_name(name) for name in ours}
+    taken = Counter(public.values())
+    names = {name: noun if taken[noun] == 1 else name for name, noun in public.items()}
+    start = "#/components/schemas/"
+
+    def renamed(part: Any) -> Any:
+        if isinstance(part, list):
+            return [renamed(each) for each in cast(list[Any], part)]
+        if not isinstance(part, dict):
+            return part
+        given = {name: renamed(value) for name, value in cast(Schema, part).items()}
+        reference = given.get("$ref")
+        if isinstance(reference, str) and reference.startswith(start):
+            given["$ref"] = start + names[reference.removeprefix(start)]
+        title = given.get("title")
+        if isinstance(title, str):
+            given["title"] = names.get(title, title)
+        return given
+
+    shown = cast(Schema, renamed(described))
+    schemas: Schema = shown["components"]["schemas"]
+    shown["components"]["schemas"] = {names[name]: schema for name, schema in schemas.items()}
+    return shown
+
+
+def _public_name(name: str) -> str:
+    for ending, public in _NAMES:
+        if name.endswith(ending):
+            return name.removesuffix(ending) + public
+    return name
+
+
+def _links(table: Sequence[PublicRoute]) -> dict[str, list[str]]:
+    """List by name of an id the operations that read what it names."""
+    links: dict[str, list[str]] = {}
+    for route in table:
+        names = route.at("path")
+        if route.verb == "GET" and len(names) == 1 and not route.at("filters"):
+            links.setdefault(names[0], []).append(route.name)
+    return links
 
 
 def _ours(kind: type) -> Schema:
@@ -135,9 +215,9 @@ def _parameters(route: Route) -> Iterable[tuple[str, Any, Schema]]:
             )
 
 
-def _operation(route: PublicRoute, schema_of: dict[Any, Schema]) -> Schema:
+def _operation(route: PublicRoute, schema_of: dict[Any, Schema], links: dict[str, list[str]]) -> Schema:
     parameters = [{**given, "schema": schema_of[hint]} for _, hint, given in _parameters(route)]
-    if route.verb != "GET":
+    if route.honours_key:
         parameters.append(
             {
                 "name": "Idempotency-Key",
@@ -163,11 +243,11 @@ def _operation(route: PublicRoute, schema_of: dict[Any, Schema]) -> Schema:
         "summary": route.summary.split(". ")[0].rstrip("."),
         "description": _description(route),
         "parameters": parameters,
-        "responses": _responses(route, schema_of),
+        "responses": _responses(route, schema_of, links),
     }
     if route.body:
         operation["requestBody"] = {
-            "required": True,
+            "required": route.body_needed,
             "content": {"application/json": {"schema": schema_of[route.body]}},
         }
     operation["security"] = [] if route.needs == "nobody" else [{"bearer": []}, {"cookie": []}]
@@ -182,18 +262,59 @@ def _description(route: PublicRoute) -> str:
     return f"{route.summary}{needs}{keys}{refuses}"
 
 
-def _responses(route: PublicRoute, schema_of: dict[Any, Schema]) -> Schema:
-    answer: Schema = {"description": "As asked."}
+def _responses(route: PublicRoute, schema_of: dict[Any, Schema], links: dict[str, list[str]]) -> Schema:
+    answer: Schema = {"description": "As asked.", "headers": _of_answer(route)}
+    if followed := _links_of(route, links):
+        answer["links"] = followed
     if route.shows not in (None, type(None)):
         answer["content"] = {"application/json": {"schema": schema_of[route.shows]}}
     responses: Schema = {str(status): answer for status in (route.status, *route.also)}
     codes: dict[int, list[str]] = {}
-    for status, code in refusals(route):
+    for status, code in sorted({*refusals(route), *_of_any_request(route)}):
         codes.setdefault(status, []).append(code)
     for status, some in sorted(codes.items()):
-        responses[str(status)] = _refusal(f"{HTTPStatus(status).phrase}: {', '.join(some)}")
+        refusal = _refusal(f"{HTTPStatus(status).phrase}: {', '.join(some)}")
+        if status in _WAIT:
+            refusal["headers"] = {"Retry-After": _header("Retry-After")}
+        responses[str(status)] = refusal
     responses["default"] = _refusal("Any other refusal.")
     return responses
+
+
+_WAIT = frozenset({409, 429, 503})
+
+
+def _header(name: str) -> Schema:
+    return {"$ref": f"#/components/headers/{name}"}
+
+
+def _of_answer(route: PublicRoute) -> Schema:
+    names = ["ETag"] if route.verb == "GET" else []
+    names += ["Location"] if route.location else []
+    names += ["Idempotent-Replayed"] if route.honours_key else []
+    return {name: _header(name) for name in (*names, "RateLimit", "RateLimit-Policy")}
+
+
+def _links_of(route: PublicRoute, links: dict[str, list[str]]) -> Schema:
+    """Link what a route has made to the operations that read it."""
+    if route.verb == "GET" or not (isinstance(route.shows, type) and issubclass(route.shows, msgspec.Struct)):
+        return {}
+    names = [field.encode_name for field in msgspec.structs.fields(route.shows) if field.encode_name in links]
+    return {
+        operation: {"operationId": operation, "parameters": {name: f"$response.body#/{name}"}}
+        for name in names
+        for operation in links[name]
+    }
+
+
+def _of_any_request(route: PublicRoute) -> list[tuple[int, str]]:
+    """List what is refused because of how it was sent, whatever it is."""
+    codes = ["bad_request", "not_acceptable", "misdirected_request"]
+    if route.verb != "GET":
+        codes.append("request_timeout")
+    if route.body:
+        codes.append("unsupported_media_type")
+    return [(Refusal.named(code).status, code) for code in codes]
 
 
 def _refusal(description: str) -> Schema:

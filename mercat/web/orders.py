@@ -1,7 +1,7 @@
 """Orders after they are placed: the list, one order with every parcel on its way, cancelling, returns."""
 
 import asyncio
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -9,22 +9,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat import money
+from mercat.accounts import Email
 from mercat.checkout import Return, Returned
 from mercat.fulfilment import Shipment
-from mercat.ids import LineId, OfferId, OrderId, PaymentId, ProductId, RefundId, SellerId
+from mercat.ids import OrderId, SellerId, number_shown, parse_number
 from mercat.kit.refusals import Conflict, Refusal
 from mercat.kit.rpc import Caller
-from mercat.orders import Order, OrderLineView
+from mercat.orders import Order, OrderLineView, OrderNumber
 from mercat.payments import Payment
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.errors import RefusalMessage
 from mercat.web.forms import Form, FormErrors, id_of, number_in
+from mercat.web.money_back import WHOLE, CancelBody, cancel_ask
+from mercat.web.order_shown import OrderKey, OrderShown, has_key, order_of, order_shown, shopper_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, Cursor, PageLimit, PageNumber
 from mercat.web.session import caller_of
-from mercat.web.shipments import PARCEL_WAY, PackedQuantity, ShipmentShown, read_packed, shipment_shown
+from mercat.web.shipments import PARCEL_WAY, PackedQuantity, read_packed
 
 _A_PAGE = 20
 _PAGES_MAX = 1_000
@@ -39,6 +42,7 @@ _HEADLINES = {
 
 class OrderSummaryShown(Struct, frozen=True, kw_only=True):
     order_id: OrderId
+    number: str | None
     status: str
     total: Amount
     currency: str
@@ -48,65 +52,25 @@ class OrderSummaryShown(Struct, frozen=True, kw_only=True):
     image_url: str
 
 
+class OrderWanted(Struct, frozen=True):
+    """An order that somebody looks for, by the number in their letters and the address they went to."""
+
+    number: OrderNumber
+    email: Email
+
+
+class OrderLetterSent(Struct, frozen=True):
+    """Said whether there is such an order or not."""
+
+    detail: str = "If there is such an order, its letter is on its way to that address."
+
+
 class OrdersShown(Struct, frozen=True):
     orders: list[OrderSummaryShown]
     total: int
     page: int
     total_pages: int
     next_cursor: str | None
-
-
-class OrderLineShown(Struct, frozen=True, kw_only=True):
-    order_line_id: LineId
-    product_id: ProductId
-    offer_id: OfferId
-    seller_id: SellerId
-    title: str
-    image_url: str
-    quantity: int
-    shipped: int
-    returned: int
-    unit_price: Amount
-    total: Amount
-
-
-class RefundShown(Struct, frozen=True):
-    refund_id: RefundId
-    amount: Amount
-    status: str
-
-
-class PaymentShown(Struct, frozen=True, kw_only=True):
-    payment_id: PaymentId
-    status: str
-    amount: Amount
-    currency: str
-    refunds: list[RefundShown]
-
-
-class OrderEventShown(Struct, frozen=True):
-    status: str
-    by: str
-    at: datetime
-
-
-class OrderShown(Struct, frozen=True, kw_only=True):
-    order_id: OrderId
-    status: str
-    subtotal: Amount
-    discount: Amount
-    shipping: Amount
-    tax: Amount
-    total: Amount
-    currency: str
-    shipping_method: str
-    estimated_delivery: date | None
-    shipping_address: dict[str, str]
-    created_at: datetime
-    lines: list[OrderLineShown]
-    payments: list[PaymentShown]
-    shipments: list[ShipmentShown]
-    history: list[OrderEventShown]
 
 
 class OrdersApi:
@@ -129,6 +93,7 @@ class OrdersApi:
             [
                 OrderSummaryShown(
                     order_id=order.order_id,
+                    number=number_shown(order.number),
                     status=order.status,
                     total=money.shown(order.total, order.currency),
                     currency=order.currency,
@@ -145,73 +110,43 @@ class OrdersApi:
             found.next_cursor,
         )
 
-    async def order(self, caller: Caller, order_id: OrderId) -> OrderShown:
-        """Show one of one's own orders: lines, payments, parcels and all that happened."""
-        return await self._whole(await _own_order(self._shop, caller, order_id))
+    async def order(
+        self, caller: Caller | None, order_id: OrderId, key: OrderKey | None = None
+    ) -> OrderShown:
+        """Show one of one's own orders: parts, lines, payments, parcels and all that happened. The key from a
+        letter's link shows it without a session."""
+        return await order_shown(self._shop, await order_of(self._shop, caller, order_id, key))
 
-    async def cancel(self, caller: Caller, order_id: OrderId) -> OrderShown:
-        """Cancel an order that has not begun to ship, and pay it back. Again changes nothing."""
-        return await self._whole(await self._shop.checkout.cancel(caller, order_id))
+    async def cancel(
+        self,
+        request: Request,
+        caller: Caller | None,
+        order_id: OrderId,
+        key: OrderKey | None = None,
+        body: CancelBody = WHOLE,
+    ) -> OrderShown:
+        """Cancel units that have not shipped, all of them where none are named, and pay them back; the
+        delivery too once nothing of a part will ship. All again changes nothing."""
+        shop = self._shop
+        order = await order_of(shop, caller, order_id, key)
+        shopper = shopper_of(shop, caller, order, key)
+        cancelled = await shop.checkout.cancel(shopper, order_id, cancel_ask(request, body))
+        return await order_shown(shop, cancelled)
 
     async def return_items(self, caller: Caller, order_id: OrderId, goods: Return) -> Returned:
         """Send back some of what was shipped; what it cost is paid back."""
         return await self._shop.checkout.return_(caller, order_id, goods)
 
-    async def _whole(self, order: Order) -> OrderShown:
-        payments, shipments = await _what_followed(self._shop, order.order_id)
-        currency = order.currency
-        return OrderShown(
-            order_id=order.order_id,
-            status=order.status,
-            subtotal=money.shown(order.subtotal, currency),
-            discount=money.shown(order.discount, currency),
-            shipping=money.shown(order.shipping, currency),
-            tax=money.shown(order.tax, currency),
-            total=money.shown(order.total, currency),
-            currency=currency,
-            shipping_method=order.shipping_method,
-            estimated_delivery=order.estimated_delivery,
-            shipping_address=order.address,
-            created_at=order.created_at,
-            lines=[
-                OrderLineShown(
-                    order_line_id=line.order_line_id,
-                    product_id=line.product_id,
-                    offer_id=line.offer_id,
-                    seller_id=line.seller_id,
-                    title=line.title,
-                    image_url=line.image_url,
-                    quantity=line.quantity,
-                    shipped=line.shipped,
-                    returned=line.returned,
-                    unit_price=money.shown(line.unit_price, currency),
-                    total=money.shown(line.total, currency),
-                )
-                for line in order.lines
-            ],
-            payments=[_payment_shown(payment) for payment in payments],
-            shipments=[shipment_shown(shipment) for shipment in shipments],
-            history=[OrderEventShown(past.what, past.who, past.at) for past in order.history],
-        )
+    async def find_order(self, wanted: OrderWanted) -> OrderLetterSent:
+        """Send the letter with an order's link once more, to the address that it was placed with. The answer
+        is the same whatever is true."""
+        await self._shop.orders.find(parse_number(wanted.number) or 0, wanted.email)
+        return OrderLetterSent()
 
 
-def _payment_shown(payment: Payment) -> PaymentShown:
-    currency = payment.currency
-    return PaymentShown(
-        payment_id=payment.payment_id,
-        status=payment.status,
-        amount=money.shown(payment.amount, currency),
-        currency=currency,
-        refunds=[
-            RefundShown(refund.refund_id, money.shown(refund.amount, currency), refund.status)
-            for refund in payment.refunds
-        ],
-    )
-
-
-async def _own_order(shop: Shop, caller: Caller, order_id: OrderId) -> Order:
+async def own_order(shop: Shop, caller: Caller, order_id: OrderId) -> Order:
     """Read one of one's own orders, a guest's before they had an account included; raise NotFound else."""
-    return await shop.orders.order(order_id, await shop.checkout.people(caller))
+    return await order_of(shop, caller, order_id)
 
 
 async def _what_followed(shop: Shop, order_id: OrderId) -> tuple[list[Payment], list[Shipment]]:
@@ -221,16 +156,16 @@ async def _what_followed(shop: Shop, order_id: OrderId) -> tuple[list[Payment], 
 
 API = [
     PublicRoute("GET", "/orders", OrdersApi.orders, tag="Buying", needs="guest"),
-    PublicRoute("GET", "/orders/{order_id}", OrdersApi.order, tag="Buying", needs="guest"),
+    PublicRoute("GET", "/orders/{order_id}", OrdersApi.order, tag="Buying", refuses=["sign_in_first"]),
     PublicRoute(
         "POST",
         "/orders/{order_id}/cancel",
         OrdersApi.cancel,
         tag="Buying",
-        needs="guest",
         status=200,
-        refuses=["not_cancellable"],
+        refuses=["not_cancellable", "sign_in_first"],
     ),
+    PublicRoute("POST", "/orders/find", OrdersApi.find_order, tag="Buying", status=202),
     PublicRoute(
         "POST",
         "/orders/{order_id}/returns",
@@ -294,9 +229,10 @@ class OrderPages:
     ) -> Response:
         caller = await caller_of(request)
         order_id: OrderId = id_of(request.path_params["order_id"], OrderId)
-        if caller is None:
+        key = request.query_params.get("key")
+        if caller is None and not has_key(self._shop.settings, order_id, key):
             return self._pages.redirect(request, f"/signin?next=/orders/{order_id}")
-        order = await _own_order(self._shop, caller, order_id)
+        order = await order_of(self._shop, caller, order_id, key)
         payments, shipments = await _what_followed(self._shop, order_id)
         events = sum(len(each.events) for each in shipments)
         seen = f"{order.status}-{events}-{sum(len(each.refunds) for each in payments)}"
@@ -308,6 +244,8 @@ class OrderPages:
             "order.html",
             status,
             order=order,
+            number=number_shown(order.number) or order.order_id,
+            key=f"?key={key}" if key else "",
             seen=seen,
             payments=payments,
             headline=_HEADLINES.get(order.status, rendering.state(order.status)),
@@ -325,12 +263,11 @@ class OrderPages:
 
     async def cancel(self, request: Request) -> Response:
         await self._pages.form(request)
-        caller = await caller_of(request)
+        caller, key = await caller_of(request), request.query_params.get("key")
         order_id = id_of(request.path_params["order_id"], OrderId)
-        if caller is None:
-            return self._pages.redirect(request, "/orders")
+        order = await order_of(self._shop, caller, order_id, key)
         try:
-            await self._shop.checkout.cancel(caller, order_id)
+            await self._shop.checkout.cancel(shopper_of(self._shop, caller, order, key), order_id)
         except Refusal as refusal:
             words = RefusalMessage(
                 "This order was not cancelled",
@@ -339,7 +276,7 @@ class OrderPages:
                 "When it has arrived you can return it.",
             )
             return await self.order(request, words, refusal.status)
-        return self._pages.redirect(request, f"/orders/{order_id}")
+        return self._pages.redirect(request, f"/orders/{order_id}" + (f"?key={key}" if key else ""))
 
     async def send_back(self, request: Request) -> Response:
         form = await self._pages.form(request)
@@ -347,7 +284,7 @@ class OrderPages:
         order_id = id_of(request.path_params["order_id"], OrderId)
         if caller is None:
             return self._pages.redirect(request, "/orders")
-        order = await _own_order(self._shop, caller, order_id)
+        order = await own_order(self._shop, caller, order_id)
         if form.get("returned") != str(_returned(order)):
             words = "Something was returned since this page was opened. Look at the order as it is."
             return await self._not_returned(request, Conflict(words))

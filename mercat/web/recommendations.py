@@ -28,9 +28,9 @@ class RecommendationsApi:
         self._shop = shop
 
     async def around(self, product_id: ProductId, limit: ShelfLimit = 12) -> Answer:
-        """List what is bought with a product, or is like it."""
+        """List what is bought with a product, then what is like it."""
         await self._shop.catalog.product(product_id)
-        asked = self._shop.recommendations.bought_together(product_id, limit)
+        asked = self._shop.recommendations.around(product_id, limit)
         return public_answer(await self._shelf(asked), product_id, "recommendations")
 
     async def for_you(self, caller: Caller | None, limit: ShelfLimit = 12) -> ShelfShown:

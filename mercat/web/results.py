@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -19,6 +20,7 @@ from mercat.search import (
     SearchQuery,
     SearchResults,
     SearchSort,
+    number_range,
     price_range,
 )
 from mercat.web.forms import number_in
@@ -35,6 +37,9 @@ _SORT_NAMES: dict[SearchSort, str] = {
 SORTS = [(sort, _SORT_NAMES[sort]) for sort in SEARCH_SORTS]
 DEFAULT_SORT: SearchSort = "relevance"
 _TRAIT = "attr."
+_PRICE_ENDS = ("price_from", "price_to")
+_TICKS_MAX = 5
+"""More different numbers of an attribute are shown as ranges."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,8 @@ class AttributeFacet(NamedTuple):
     choices: list[FacetChoice]
     """In the order of numbers where they are numbers, else the most frequent first."""
     open: bool
+    ends: str
+    """From the least to the greatest, where they are numbers."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +78,14 @@ class Chip(NamedTuple):
 class ListingQuery:
     """What the address of a list asks for. What makes no sense in it is left out."""
 
-    def __init__(self, request: Request, base: str) -> None:
+    def __init__(self, request: Request, base: str, currency: str) -> None:
         given = request.query_params
+        self._currency = currency
         self.base = base
         self.q = given.get("q", "").replace("\0", "").strip()[:SEARCH_WORDS_MAX]
         self.brands = [brand for brand in dict.fromkeys(given.getlist("brand")) if brand][:FILTER_VALUES_MAX]
-        self.price = given.get("price", "") if price_range(given.get("price", "")) else ""
+        self.price_from, self.price_to = (_amount(given.get(name), currency) for name in _PRICE_ENDS)
+        self.price = given.get("price", "") if price_range(given.get("price", ""), currency) else ""
         rating = given.get("rating", "")
         self.rating = rating if rating in map(str, RATING_STEPS) else ""
         self.stock = given.get("stock") == "1"
@@ -89,6 +98,8 @@ class ListingQuery:
         given = [("brand", brand) for brand in self.brands]
         given += [(_TRAIT + name, value) for name, values in self.traits.items() for value in values]
         given += [("price", self.price)] if self.price else []
+        ends = zip(_PRICE_ENDS, (self.price_from, self.price_to), strict=True)
+        given += [(name, end) for name, end in ends if end]
         given += [("rating", self.rating)] if self.rating else []
         return given + ([("stock", "1")] if self.stock else [])
 
@@ -107,7 +118,7 @@ class ListingQuery:
         given += [("page", str(page))] if page > 1 else []
         return (base or self.base) + (f"?{urlencode(given)}" if given else "")
 
-    def shown(self, currency: str) -> dict[str, Any]:
+    def shown(self) -> dict[str, Any]:
         """Collect what the page of a list shows of its address."""
         return {
             "q": self.q,
@@ -116,20 +127,21 @@ class ListingQuery:
             "default_sort": DEFAULT_SORT,
             "sorts": SORTS,
             "price_on": bool(self.price),
+            "price_from": self.price_from,
+            "price_to": self.price_to,
             "rating_on": bool(self.rating),
             "stock_on": self.stock,
             "kept": [each for each in [("q", self.q), *self.filters] if each[1]],
             "chips": [
-                Chip(words_of(name, value, currency), self.url(but=(name, value)))
+                Chip(words_of(name, value, self._currency), self.url(but=(name, value)))
                 for name, value in self.filters
             ],
             "clear": self.url(filters=False),
             "page_url": lambda page: self.url(page=page),  # type: ignore[reportUnknownLambdaType]
         }
 
-    def query(self, category: str | None, currency: str) -> SearchQuery:
-        prices = price_range(self.price)
-        lowest, highest = prices.bounds(currency) if prices else (None, None)
+    def query(self, category: str | None) -> SearchQuery:
+        lowest, highest = self._price_bounds()
         return SearchQuery(
             q=self.q,
             price_min=lowest,
@@ -143,6 +155,17 @@ class ListingQuery:
             page=self.page,
             limit=A_PAGE,
         )
+
+    def _price_bounds(self) -> tuple[int | None, int | None]:
+        """Return the bounds that hold for all that is asked of prices."""
+        ends = (self.price_from, self.price_to)
+        low, high = (money.minor(Decimal(end), self._currency) if end else None for end in ends)
+        prices = price_range(self.price, self._currency)
+        lowest, highest = prices.bounds(self._currency) if prices else (None, None)
+        lows, highs = (
+            [each for each in pair if each is not None] for pair in ((low, lowest), (high, highest))
+        )
+        return max(lows, default=None), min(highs, default=None)
 
 
 def facets_of(asked: ListingQuery, found: SearchResults, currency: str) -> dict[str, list[FacetChoice]]:
@@ -182,11 +205,25 @@ def traits_of(asked: ListingQuery, found: SearchResults) -> list[AttributeFacet]
         numbers = [_number(value) for value in values]
         if None not in numbers:
             values.sort(key=lambda value: _number(value) or 0)
+        if trait.ranges and len(trait.values) > _TICKS_MAX:
+            counts = {each.value: each.count for each in trait.ranges}
+            values = list(counts) + [value for value in wanted if value not in counts]
         choices = [
             FacetChoice(value, _trait_value(value), counts.get(value, 0), value in wanted) for value in values
         ]
-        facets.append(AttributeFacet(_TRAIT + trait.name, _trait_name(trait.name), choices, bool(wanted)))
+        ends = f"{trait.min:g} to {trait.max:g}" if trait.min != trait.max else ""
+        facets.append(
+            AttributeFacet(_TRAIT + trait.name, _trait_name(trait.name), choices, bool(wanted), ends)
+        )
     return facets
+
+
+def price_ends(found: SearchResults, currency: str) -> tuple[str, str] | None:
+    """Write the lowest and the highest price of a list; None where it has one price or none."""
+    price = found.facets.price
+    if price is None or price.min == price.max:
+        return None
+    return money.words(price.min, currency), money.words(price.max, currency)
 
 
 def words_of(name: str, value: str, currency: str) -> str:
@@ -202,6 +239,9 @@ def words_of(name: str, value: str, currency: str) -> str:
             if not high:
                 return f"{lowest} and more"
             return f"Under {highest}" if low == "0" else f"{lowest} to {highest}"
+        case "price_from" | "price_to":
+            amount = money.words(money.minor(Decimal(value), currency), currency)
+            return f"{'From' if name == 'price_from' else 'Up to'} {amount}"
         case "rating":
             return f"{value} {'star' if value == '1' else 'stars'} and up"
         case "stock":
@@ -238,7 +278,19 @@ def _trait_name(name: str) -> str:
 
 
 def _trait_value(value: str) -> str:
+    if found := number_range(value):
+        low, _, high = found.value.partition("..")
+        return f"{low} to {high}" if low and high else f"{low} and more" if low else f"Under {high}"
     return {"true": "Yes", "false": "No"}.get(value, value)
+
+
+def _amount(given: str | None, currency: str) -> str:
+    """Read a price that somebody typed; what is none is left out."""
+    try:
+        amount = money.minor(Decimal((given or "").strip()), currency)
+    except (ValueError, InvalidOperation):
+        return ""
+    return str(money.shown(amount, currency)).removesuffix(".0") if amount >= 0 else ""
 
 
 def _number(value: str) -> float | None:

@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from mercat.ids import ProductId, ReviewId
 from mercat.kit.http import Answer
-from mercat.kit.refusals import Forbidden, Refusal
+from mercat.kit.refusals import Forbidden, NotFound, Refusal
 from mercat.kit.rpc import Caller
-from mercat.reviews import NewReview, Review, ReviewPage
+from mercat.reviews import NewReview, Reply, Review, ReviewChange, ReviewPage, ReviewReport
 from mercat.reviews import Sort as ReviewSort
 from mercat.shop import Shop
 from mercat.web.cache import public_answer
@@ -19,7 +19,14 @@ from mercat.web.forms import Form, FormErrors, id_of, read_form
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import PageLimit
-from mercat.web.session import caller_of
+from mercat.web.session import caller_of, member_of
+
+_NO_REASON = ReviewReport()
+
+
+class ReplyShown(Struct, frozen=True):
+    body: str
+    at: datetime
 
 
 class ReviewShown(Struct, frozen=True):
@@ -31,6 +38,9 @@ class ReviewShown(Struct, frozen=True):
     verified: bool
     helpful: int
     written_at: datetime
+    edited_at: datetime | None
+    reply: ReplyShown | None
+    """What the seller says to it."""
 
 
 class ReviewsShown(Struct, frozen=True):
@@ -42,6 +52,15 @@ class ReviewsShown(Struct, frozen=True):
 class VotesShown(Struct, frozen=True):
     review_id: ReviewId
     helpful: int
+
+
+class ReviewRemoved(Struct, frozen=True):
+    review_id: ReviewId
+
+
+class ReviewReported(Struct, frozen=True):
+    review_id: ReviewId
+    reported: bool
 
 
 class ReviewsApi:
@@ -66,8 +85,30 @@ class ReviewsApi:
 
     async def review(self, caller: Caller, product_id: ProductId, review: NewReview) -> ReviewShown:
         """Say what a product is like; one review a buyer."""
-        await self._known(product_id)
-        return review_shown(await self._shop.reviews.write(caller, product_id, review))
+        return review_shown(await _write(self._shop, caller, product_id, review))
+
+    async def edit_review(self, caller: Caller, review_id: ReviewId, change: ReviewChange) -> ReviewShown:
+        """Change a review of one's own; what is not sent stays."""
+        return review_shown(await self._shop.reviews.edit(caller, review_id, change))
+
+    async def remove_review(self, caller: Caller, review_id: ReviewId) -> ReviewRemoved:
+        """Delete a review of one's own, and its stars with it."""
+        await self._shop.reviews.remove(caller, review_id)
+        return ReviewRemoved(review_id)
+
+    async def report_review(
+        self, caller: Caller, review_id: ReviewId, report: ReviewReport
+    ) -> ReviewReported:
+        """Ask the shop to look at a review. Asking again changes nothing."""
+        await self._shop.reviews.report(caller, review_id, report)
+        return ReviewReported(review_id, True)
+
+    async def reply_to_review(self, caller: Caller, review_id: ReviewId, reply: Reply) -> ReviewShown:
+        """Answer a review of a product that one sells; a later answer takes the place of the first."""
+        review = await self._shop.reviews.one(review_id)
+        if not await _sells(self._shop, caller, review.product_id):
+            raise NotFound("There is no such review of your products.")
+        return review_shown(await self._shop.reviews.reply(review_id, reply))
 
     async def helpful(self, caller: Caller, review_id: ReviewId) -> VotesShown:
         """Say that a review helped. Saying it again changes nothing."""
@@ -76,6 +117,17 @@ class ReviewsApi:
 
     async def _known(self, product_id: ProductId) -> None:
         await self._shop.catalog.product(product_id)
+
+
+async def _sells(shop: Shop, caller: Caller, product_id: ProductId) -> bool:
+    """Say whether somebody sells a product; NotFound where there is none."""
+    product = await shop.catalog.product(product_id)
+    return any(offer.seller_id == caller.seller_id for offer in product.offers)
+
+
+async def _write(shop: Shop, caller: Caller, product_id: ProductId, review: NewReview) -> Review:
+    sells = await _sells(shop, caller, product_id)
+    return await shop.reviews.write(caller, product_id, review, sells=sells)
 
 
 def review_shown(review: Review) -> ReviewShown:
@@ -88,6 +140,8 @@ def review_shown(review: Review) -> ReviewShown:
         verified=review.verified,
         helpful=review.helpful,
         written_at=review.written_at,
+        edited_at=review.edited_at,
+        reply=ReplyShown(review.reply, review.replied_at) if review.replied_at else None,
     )
 
 
@@ -106,6 +160,24 @@ API = [
         tag="Opinions",
         needs="member",
         refuses=["not_a_buyer", "already_reviewed"],
+    ),
+    PublicRoute("PATCH", "/reviews/{review_id}", ReviewsApi.edit_review, tag="Opinions", needs="member"),
+    PublicRoute("DELETE", "/reviews/{review_id}", ReviewsApi.remove_review, tag="Opinions", needs="member"),
+    PublicRoute(
+        "POST",
+        "/reviews/{review_id}/report",
+        ReviewsApi.report_review,
+        tag="Opinions",
+        needs="member",
+        refuses=["own_review"],
+    ),
+    PublicRoute(
+        "POST",
+        "/seller/reviews/{review_id}/reply",
+        ReviewsApi.reply_to_review,
+        scopes=["catalog:write"],
+        tag="Selling",
+        needs="seller",
     ),
     PublicRoute(
         "POST",
@@ -153,10 +225,78 @@ class ReviewPages:
         if isinstance(asked, FormErrors):
             return await self.review(request, Form(NewReview, form, asked))
         try:
-            await self._shop.reviews.write(caller, product_id, asked)
+            await _write(self._shop, caller, product_id, asked)
         except Refusal as refused:
             return await self.review(request, Form(NewReview, form), refused)
         return self._pages.redirect(request, f"/p/{product_id}#reviews")
+
+    async def change(
+        self, request: Request, form: Form | None = None, refused: Refusal | None = None
+    ) -> Response:
+        review_id = id_of(request.path_params["review_id"], ReviewId)
+        await member_of(request)
+        review = await self._shop.reviews.one(review_id)
+        typed = {"stars": str(review.stars), "title": review.title, "body": review.body}
+        form = form or Form(NewReview, typed)
+        return await self._pages.page(
+            request,
+            "review_change.html",
+            refused.status if refused else (422 if form.errors else 200),
+            product=await self._shop.catalog.product(review.product_id),
+            review=review,
+            form=form,
+            refused=message_of(refused) if refused else None,
+        )
+
+    async def save(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        caller = await member_of(request)
+        review_id = id_of(request.path_params["review_id"], ReviewId)
+        asked = read_form(form, NewReview)
+        if isinstance(asked, FormErrors):
+            return await self.change(request, Form(NewReview, form, asked))
+        change = ReviewChange(asked.stars, asked.title, asked.body)
+        review = await self._shop.reviews.edit(caller, review_id, change)
+        return self._pages.redirect(request, f"/p/{review.product_id}#reviews")
+
+    async def remove(self, request: Request) -> Response:
+        await self._pages.form(request)
+        caller = await member_of(request)
+        review_id = id_of(request.path_params["review_id"], ReviewId)
+        product_id = await self._shop.reviews.remove(caller, review_id)
+        return self._pages.redirect(request, f"/p/{product_id}#reviews")
+
+    async def reporting(self, request: Request, form: Form | None = None) -> Response:
+        await member_of(request)
+        form = form or Form(ReviewReport)
+        review = await self._shop.reviews.one(id_of(request.path_params["review_id"], ReviewId))
+        return await self._pages.page(
+            request,
+            "review_report.html",
+            422 if form.errors else 200,
+            product=await self._shop.catalog.product(review.product_id),
+            review=review,
+            form=form,
+            done=False,
+        )
+
+    async def report(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        caller = await member_of(request)
+        review_id = id_of(request.path_params["review_id"], ReviewId)
+        asked = read_form(form, ReviewReport)
+        if isinstance(asked, FormErrors):
+            return await self.reporting(request, Form(ReviewReport, form, asked))
+        review = await self._shop.reviews.one(review_id)
+        await self._shop.reviews.report(caller, review_id, asked)
+        return await self._pages.page(
+            request,
+            "review_report.html",
+            product=await self._shop.catalog.product(review.product_id),
+            review=review,
+            form=Form(ReviewReport),
+            done=True,
+        )
 
     async def helpful(self, request: Request) -> Response:
         form = await self._pages.form(request, public=True)
@@ -189,4 +329,9 @@ def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
         pages.route("/p/{product_id}/review", reviews.review),
         pages.route("/p/{product_id}/review", reviews.write_review, "POST"),
         pages.route("/reviews/{review_id}/helpful", reviews.helpful, "POST"),
+        pages.route("/reviews/{review_id}", reviews.change),
+        pages.route("/reviews/{review_id}", reviews.save, "POST"),
+        pages.route("/reviews/{review_id}/remove", reviews.remove, "POST"),
+        pages.route("/reviews/{review_id}/report", reviews.reporting),
+        pages.route("/reviews/{review_id}/report", reviews.report, "POST"),
     ]

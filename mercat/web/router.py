@@ -45,7 +45,7 @@ TAGS: dict[Tag, str] = {
 
 class PublicRoute(Route):
     """A route of the API: also what it shows, where the method answers ready bytes, and the codes of the
-    refusals that are its own."""
+    refusals that are its own. `location`: the path of what it made, by names in its path and its answer."""
 
     def __init__(  # noqa: PLR0913  - a row of the table
         self,
@@ -62,6 +62,7 @@ class PublicRoute(Route):
         keyed: bool = False,
         headers: Mapping[str, str] | None = None,
         scopes: Sequence[KeyScope] = (),
+        location: str = "",
     ) -> None:
         answered = status or (201 if verb == "POST" else 200)
         super().__init__(verb, path, method, needs=needs, status=answered, scopes=scopes)
@@ -71,6 +72,18 @@ class PublicRoute(Route):
         self.also = also
         self.keyed = keyed
         self.headers = headers or {}
+        self.location = location
+
+    @property
+    def honours_key(self) -> bool:
+        """Whether the same `Idempotency-Key` again gets the same answer."""
+        return self.verb != "GET" and (self.keyed or self.name not in UNKEYED)
+
+
+UNKEYED = frozenset(
+    {"buy", "sign_in", "guest", "sign_out", "provider_notice", "begin_two_factor", "make_api_key"}
+)
+"""Checkout keeps keys of its own, a notice has an id, and a secret is not kept in the open."""
 
 
 class Endpoint(NamedTuple):

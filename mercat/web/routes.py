@@ -2,7 +2,8 @@
 
 import hmac
 from collections.abc import Awaitable, Callable
-from typing import cast
+from http import HTTPStatus
+from typing import Any, cast
 
 import asyncpg
 from starlette.requests import Request
@@ -27,6 +28,7 @@ from mercat.web import (
     leaving,
     mailbox,
     media,
+    money_back,
     orders,
     payment_webhooks,
     products,
@@ -54,10 +56,11 @@ from mercat.web.networks import is_loopback
 from mercat.web.openapi import ApiDocs
 from mercat.web.operator import audit_log, flash, laws, money, overview, parked, search_rules
 from mercat.web.operator import orders as operator_orders
+from mercat.web.operator import reviews as operator_reviews
 from mercat.web.operator.laws import Audit
 from mercat.web.origin import Origins
 from mercat.web.pages import Pages
-from mercat.web.router import Endpoint, PublicRoute, Router
+from mercat.web.router import UNKEYED, Endpoint, PublicRoute, Router
 from mercat.web.session import api_caller, caller_of
 
 PREFIX = "/api/v1"
@@ -68,6 +71,7 @@ TABLE = [
     *cart.API,
     *checkout.API,
     *orders.API,
+    *money_back.API,
     *payment_webhooks.API,
     *flash_sales.API,
     *sessions.API,
@@ -86,6 +90,7 @@ TABLE = [
     *seller_orders.API,
     *seller_webhooks.API,
     *search_rules.API,
+    *operator_reviews.API,
     *audit_log.API,
 ]
 PAGES = (
@@ -121,12 +126,9 @@ PAGES = (
     flash,
     money,
     parked,
+    operator_reviews,
     audit_log,
 )
-UNKEYED = frozenset(
-    {"buy", "sign_in", "guest", "sign_out", "provider_notice", "begin_two_factor", "make_api_key"}
-)
-"""Checkout keeps keys of its own, a notice has an id, and a secret is not kept in the open."""
 
 _DESKS = frozenset({"seller", "operator"})
 """What is needed for what operators do, for themselves or for a seller."""
@@ -173,6 +175,7 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (cart.API, cart.CartApi(shop)),
         (checkout.API, checkout.CheckoutApi(shop)),
         (orders.API, orders.OrdersApi(shop)),
+        (money_back.API, money_back.MoneyBackApi(shop)),
         (payment_webhooks.API, payment_webhooks.PaymentWebhooksApi(shop)),
         (flash_sales.API, flash_sales.FlashSalesApi(shop)),
         (sessions.API, sessions.SessionsApi(shop)),
@@ -191,6 +194,7 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (seller_orders.API, seller_orders.SellerOrdersApi(shop)),
         (seller_webhooks.API, seller_webhooks.SellerWebhooksApi(shop)),
         (search_rules.API, search_rules.SearchRulesApi(shop)),
+        (operator_reviews.API, operator_reviews.ModerationApi(shop)),
         (audit_log.API, audit_log.AuditLogApi(shop)),
     ]
     endpoints: list[Endpoint] = []
@@ -209,6 +213,8 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
             handler = audited.wrap(route.name, endpoint.path, handler)
         if route.verb != "GET" and route.name not in UNKEYED:
             handler = replays.wrap(route.name, handler, anybody=route.needs == "nobody")
+        if route.location:
+            handler = located(PREFIX + route.location, handler)
         endpoints.append(endpoint._replace(handler=handler))
     docs = ApiDocs(TABLE, PREFIX)
     endpoints += [
@@ -226,6 +232,19 @@ def _audited(shop: Shop, endpoint: Endpoint) -> Endpoint:
     name = "_".join(part for part in endpoint.path.split("/")[2:] if not part.startswith("{"))
     audited = Audited(shop.auditlog, caller_of)
     return endpoint._replace(handler=audited.wrap(name, endpoint.path, endpoint.handler))
+
+
+def located(location: str, handler: Handler) -> Handler:
+    """Make a handler whose 201 says where what it made is (RFC 9110, 10.2.2)."""
+
+    async def answer(request: Request) -> Response:
+        response = await handler(request)
+        if response.status_code == HTTPStatus.CREATED:
+            made = codec.decode(bytes(response.body), dict[str, Any])
+            response.headers["location"] = location.format(**request.path_params, **made)
+        return response
+
+    return answer
 
 
 def _root(ready: Ready, metrics_key: Secret) -> list[Endpoint]:

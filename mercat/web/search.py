@@ -8,12 +8,14 @@ from msgspec import Meta, Raw, Struct, field, structs
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mercat import money
 from mercat.kit import codec
 from mercat.kit.http import Answer
 from mercat.search import (
     AttributeFilters,
     Explanation,
     Facets,
+    PriceExtremes,
     ProductCard,
     RelaxedQuery,
     SearchQuery,
@@ -31,11 +33,13 @@ from mercat.web.results import (
     Link,
     ListingQuery,
     facets_of,
+    price_ends,
     traits_of,
 )
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import (
     SEARCH_WORDS_MAX,
+    Amount,
     FewLimit,
     ListingSort,
     Paging,
@@ -77,13 +81,26 @@ class ProductsShown(Struct, frozen=True):
     next_cursor: str | None
 
 
+class PriceExtremesShown(PriceExtremes, frozen=True):
+    """The lowest and the highest price."""
+
+    min: Amount  # type: ignore[assignment]
+    max: Amount  # type: ignore[assignment]
+
+
+class FacetsShown(Facets, frozen=True):
+    """The facets that search has, with prices as decimals."""
+
+    price: PriceExtremesShown | None = None  # type: ignore[assignment]
+
+
 class ResultsShown(Struct, frozen=True):
     results: list[ProductCardShown]
     total: int
     page: int
     total_pages: int
     next_cursor: str | None
-    facets: Facets
+    facets: FacetsShown
     relaxed: RelaxedQuery | None
     """What was looked for instead, where nothing has all the words."""
     relaxed_query: str | None
@@ -151,7 +168,7 @@ class SearchApi:
             )
         )
         shown = self._page(found, "results") | {
-            "facets": found.facets,
+            "facets": _facets_shown(found.facets, currency),
             "relaxed": found.relaxed,
             "relaxed_query": found.relaxed.q if found.relaxed else None,
             "did_you_mean": found.did_you_mean,
@@ -204,6 +221,14 @@ API = [
 ]
 
 
+def _facets_shown(facets: Facets, currency: str) -> FacetsShown:
+    price = facets.price and PriceExtremesShown(
+        money.shown(facets.price.min, currency), money.shown(facets.price.max, currency)
+    )
+    fields: dict[str, Any] = {**structs.asdict(facets), "price": price}
+    return FacetsShown(**fields)
+
+
 class ListingPage(NamedTuple):
     """A page of a list."""
 
@@ -233,15 +258,15 @@ class SearchPages:
     async def category(self, request: Request) -> Response:
         slug = request.path_params["slug"]
         category = await self._categories.find(slug)
-        return await self._listing(request, ListingQuery(request, f"/c/{slug}"), category)
+        return await self._listing(request, ListingQuery(request, f"/c/{slug}", self._currency), category)
 
     async def search(self, request: Request) -> Response:
-        return await self._listing(request, ListingQuery(request, "/search"), None)
+        return await self._listing(request, ListingQuery(request, "/search", self._currency), None)
 
     async def _listing(
         self, request: Request, asked: ListingQuery, category: CategoryNode | None
     ) -> Response:
-        found = await self._shop.search.find(asked.query(category.slug if category else None, self._currency))
+        found = await self._shop.search.find(asked.query(category.slug if category else None))
         products = [tile(card) for card in found.cards()]
         keys = ["products", f"category/{category.slug}"] if category else ["search"]
         return await self._pages.public(
@@ -264,7 +289,8 @@ class SearchPages:
             relaxed=await self._relaxed(asked, found, products, category),
             meant=None if found.relaxed else _search_link(found.did_you_mean),
             all_words=found.all_words,
-            **asked.shown(self._currency),
+            price_ends=price_ends(found, self._currency),
+            **asked.shown(),
         )
 
     async def _relaxed(

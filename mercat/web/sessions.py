@@ -158,6 +158,7 @@ API = [
         "POST",
         "/sessions",
         SessionsApi.sign_in,
+        location="/sessions/current",
         tag="People",
         shows=SessionShown,
         refuses=["wrong_password", "two_factor_required", "wrong_code"],
@@ -165,7 +166,14 @@ API = [
     PublicRoute("GET", "/sessions", SessionsApi.sessions, tag="People", needs="member"),
     PublicRoute("DELETE", "/sessions", SessionsApi.end_others, tag="People", needs="member"),
     PublicRoute("DELETE", "/sessions/{session_id}", SessionsApi.end_session, tag="People", needs="member"),
-    PublicRoute("POST", "/sessions/guest", SessionsApi.guest, tag="People", shows=SessionShown),
+    PublicRoute(
+        "POST",
+        "/sessions/guest",
+        SessionsApi.guest,
+        location="/sessions/current",
+        tag="People",
+        shows=SessionShown,
+    ),
     PublicRoute("GET", "/sessions/current", SessionsApi.me, tag="People", needs="guest"),
     PublicRoute(
         "DELETE", "/sessions/current", SessionsApi.sign_out, tag="People", needs="guest", shows=type(None)

@@ -1,19 +1,22 @@
 """What a seller hears of an event: the name, the subject, and the body in the terms of the public API."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from mercat import money
 from mercat.catalog import Offer
 from mercat.events import (
     Event,
-    OrderCancelled,
     OrderPlaced,
     ParcelMoved,
     ProductChanged,
+    RefundPaid,
+    ReturnReceived,
+    ReturnRequested,
     StockChanged,
+    UnitsCancelled,
 )
-from mercat.ids import OfferId, OrderId, SellerId
+from mercat.ids import OfferId, SellerId
 from mercat.webhooks.messages import EventName
 
 
@@ -62,17 +65,83 @@ def order_placed(fact: OrderPlaced) -> list[Payload]:
     ]
 
 
-def order_cancelled(fact: OrderCancelled, sellers: Mapping[OrderId, list[SellerId]]) -> list[Payload]:
-    """Tell each seller of an order that it was cancelled."""
+def units_cancelled(fact: UnitsCancelled) -> list[Payload]:
+    """Tell each seller which units of theirs were cancelled; `whole`: nothing of the order is left."""
+    sellers = dict.fromkeys(line.seller_id for line in fact.lines)
     return [
         Payload(
             seller_id,
             "order.cancelled",
             fact.order_id,
-            f"order.cancelled/{int(fact.order_id)}",
-            {"order_id": fact.order_id},
+            f"order.cancelled/{int(fact.cancellation_id)}",
+            {
+                "order_id": fact.order_id,
+                "by": fact.who,
+                "reason": fact.reason,
+                "whole": fact.whole,
+                "lines": [
+                    {
+                        "order_line_id": line.order_line_id,
+                        "product_id": line.product_id,
+                        "offer_id": line.offer_id,
+                        "quantity": line.quantity,
+                        "cancelled": line.cancelled,
+                    }
+                    for line in fact.lines
+                    if line.seller_id == seller_id
+                ],
+            },
         )
-        for seller_id in sellers.get(fact.order_id, [])
+        for seller_id in sellers
+    ]
+
+
+def return_requested(fact: ReturnRequested) -> list[Payload]:
+    """Tell a seller that goods of theirs are to come back."""
+    data = {
+        "return_id": fact.return_id,
+        "order_id": fact.order_id,
+        "reason": fact.reason,
+        "comment": fact.comment,
+        "approved": fact.approved,
+        "lines": [{"order_line_id": each.order_line_id, "quantity": each.quantity} for each in fact.lines],
+    }
+    reference = f"return.requested/{int(fact.return_id)}"
+    return [Payload(fact.seller_id, "return.requested", fact.order_id, reference, data)]
+
+
+def return_received(fact: ReturnReceived) -> list[Payload]:
+    """Tell a seller that goods came back, and in which condition."""
+    data = {
+        "return_id": fact.return_id,
+        "order_id": fact.order_id,
+        "lines": [
+            {
+                "order_line_id": each.order_line_id,
+                "quantity": each.quantity,
+                "sellable": each.sellable,
+                "damaged": each.damaged,
+                "missing": each.missing,
+            }
+            for each in fact.lines
+        ],
+    }
+    reference = f"return.received/{int(fact.return_id)}"
+    return [Payload(fact.seller_id, "return.received", fact.order_id, reference, data)]
+
+
+def refund_paid(fact: RefundPaid) -> list[Payload]:
+    """Tell the sellers whose goods a refund is for that the bank paid it."""
+    data = {
+        "refund_id": fact.refund_id,
+        "order_id": fact.order_id,
+        "amount": money.shown(fact.amount, fact.currency),
+        "currency": fact.currency,
+        "kind": fact.reference.partition("/")[0],
+    }
+    reference = f"refund.paid/{int(fact.refund_id)}"
+    return [
+        Payload(seller_id, "refund.paid", fact.order_id, reference, data) for seller_id in fact.seller_ids
     ]
 
 
@@ -126,20 +195,20 @@ def product_changed(fact: ProductChanged) -> list[Payload]:
     return [Payload(document.seller_id, "product.changed", fact.product_id, reference, data)]
 
 
-def heard_of(
-    fact: Event, offers: Mapping[OfferId, Offer], sellers: Mapping[OrderId, list[SellerId]]
-) -> list[Payload]:
-    """List what sellers hear of a fact; `offers` and `sellers` are of the offers and orders that it names."""
-    match fact:
-        case OrderPlaced():
-            return order_placed(fact)
-        case OrderCancelled():
-            return order_cancelled(fact, sellers)
-        case ParcelMoved():
-            return parcel_moved(fact)
-        case StockChanged():
-            return stock_low(fact, offers)
-        case ProductChanged():
-            return product_changed(fact)
-        case _:
-            return []
+def heard_of(fact: Event, offers: Mapping[OfferId, Offer]) -> list[Payload]:
+    """List what sellers hear of a fact; `offers` are those that it names."""
+    if isinstance(fact, StockChanged):
+        return stock_low(fact, offers)
+    tell: Callable[[Any], list[Payload]] | None = _TOLD.get(type(fact))
+    return tell(fact) if tell else []
+
+
+_TOLD: dict[type[Event], Callable[[Any], list[Payload]]] = {
+    OrderPlaced: order_placed,
+    UnitsCancelled: units_cancelled,
+    ParcelMoved: parcel_moved,
+    ProductChanged: product_changed,
+    ReturnRequested: return_requested,
+    ReturnReceived: return_received,
+    RefundPaid: refund_paid,
+}

@@ -21,12 +21,21 @@ from asyncpg.pool import PoolConnectionProxy
 
 from mercat import ids
 from mercat.catalog import Catalog, Offer
-from mercat.events import Event, OrderCancelled, OrderPlaced, ParcelMoved, ProductChanged, StockChanged
-from mercat.ids import DeliveryId, OfferId, OrderId, SellerId, WebhookId
+from mercat.events import (
+    Event,
+    OrderPlaced,
+    ParcelMoved,
+    ProductChanged,
+    RefundPaid,
+    ReturnReceived,
+    ReturnRequested,
+    StockChanged,
+    UnitsCancelled,
+)
+from mercat.ids import DeliveryId, OfferId, SellerId, WebhookId
 from mercat.kit import clock, codec, outbound, sql
 from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound
-from mercat.orders import Orders
 from mercat.settings import Settings
 from mercat.webhooks.messages import Delivery, NewWebhook, SellerWebhook, WebhookLimit, WebhookMade
 from mercat.webhooks.payloads import Payload, heard_of
@@ -54,10 +63,9 @@ Wanted = dict[SellerId, list[tuple[WebhookId, frozenset[str]]]]
 class OutgoingWebhooks:
     """Sellers' webhooks, and what is delivered to them."""
 
-    def __init__(self, db: asyncpg.Pool, catalog: Catalog, orders: Orders, settings: Settings) -> None:
+    def __init__(self, db: asyncpg.Pool, catalog: Catalog, settings: Settings) -> None:
         self._db = db
         self._catalog = catalog
-        self._orders = orders
         self._key = settings.key("webhooks")
         self._allowed = outbound.networks(settings.webhook_networks)
         self._serving: dict[WebhookId, asyncio.Task[None]] = {}
@@ -109,14 +117,23 @@ class OutgoingWebhooks:
         await self._put([row])
         return delivery_id
 
-    @on(OrderPlaced, OrderCancelled, ParcelMoved, StockChanged, ProductChanged)
+    @on(
+        OrderPlaced,
+        UnitsCancelled,
+        ParcelMoved,
+        StockChanged,
+        ProductChanged,
+        ReturnRequested,
+        ReturnReceived,
+        RefundPaid,
+    )
     async def follow(self, db: PoolConnectionProxy, facts: list[Event]) -> None:
         """Write down what each webhook is to hear of these facts, each once."""
         wanted = _wanted(await db.fetch(queries.wanted))
         if not wanted:
             return
-        offers, sellers = await self._offers(facts), await self._sellers(facts)
-        heard = [payload for fact in facts for payload in heard_of(fact, offers, sellers)]
+        offers = await self._offers(facts)
+        heard = [payload for fact in facts for payload in heard_of(fact, offers)]
         rows = [
             row for payload in heard for row in _rows(payload, wanted.get(payload.seller_id, []), clock.now())
         ]
@@ -188,14 +205,6 @@ class OutgoingWebhooks:
     async def _offers(self, facts: list[Event]) -> dict[OfferId, Offer]:
         low = [fact.offer_id for fact in facts if isinstance(fact, StockChanged)]
         return await self._catalog.offers(low) if low else {}
-
-    async def _sellers(self, facts: list[Event]) -> dict[OrderId, list[SellerId]]:
-        found: dict[OrderId, list[SellerId]] = {}
-        for fact in facts:
-            if isinstance(fact, OrderCancelled):
-                order = await self._orders.order(fact.order_id, [fact.user_id])
-                found[fact.order_id] = list(dict.fromkeys(line.seller_id for line in order.lines))
-        return found
 
     async def _put(self, rows: list[tuple[int, int, str, int, str, str]]) -> None:
         await self._db.execute(queries.put, *sql.columns(rows, 6), clock.now())

@@ -4,7 +4,29 @@ It knows product ids only: whether one is still sold is the catalogue's to say. 
 """
 
 from mercat.wishlist.api import API
-from mercat.wishlist.messages import ITEMS_MAX, Item, WishlistFull
+from mercat.wishlist.messages import (
+    FIRST_NAME,
+    ITEMS_MAX,
+    FirstWishlist,
+    Item,
+    NamedList,
+    SharedList,
+    WishlistFull,
+    WishlistLimit,
+    WishlistName,
+)
 from mercat.wishlist.service import Wishlist
 
-__all__ = ["API", "ITEMS_MAX", "Item", "Wishlist", "WishlistFull"]
+__all__ = [
+    "API",
+    "FIRST_NAME",
+    "ITEMS_MAX",
+    "FirstWishlist",
+    "Item",
+    "NamedList",
+    "SharedList",
+    "Wishlist",
+    "WishlistFull",
+    "WishlistLimit",
+    "WishlistName",
+]

@@ -6,4 +6,12 @@ API = [
     Route("GET", "/people/{user_id}/items", Wishlist.items),
     Route("PUT", "/people/{user_id}/items/{product_id}", Wishlist.put),
     Route("DELETE", "/people/{user_id}/items/{product_id}", Wishlist.drop),
+    Route("GET", "/people/{user_id}/lists", Wishlist.lists),
+    Route("POST", "/people/{user_id}/lists", Wishlist.add),
+    Route("PATCH", "/people/{user_id}/lists/{wishlist_id}", Wishlist.rename),
+    Route("DELETE", "/people/{user_id}/lists/{wishlist_id}", Wishlist.remove),
+    Route("GET", "/people/{user_id}/lists/{wishlist_id}/items", Wishlist.items_of),
+    Route("PUT", "/people/{user_id}/lists/{wishlist_id}/items/{product_id}", Wishlist.put_into),
+    Route("DELETE", "/people/{user_id}/lists/{wishlist_id}/items/{product_id}", Wishlist.drop_from),
+    Route("POST", "/shared", Wishlist.shared),
 ]

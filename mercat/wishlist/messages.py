@@ -1,18 +1,47 @@
 """Answers of the wishlist."""
 
 from datetime import datetime
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from mercat.ids import ProductId
+from mercat.ids import ProductId, WishlistId
 from mercat.kit.refusals import Conflict
 
 ITEMS_MAX = 1_000
+FIRST_NAME = "Wishlist"
+"""What the list is called that everybody has."""
+WishlistName = Annotated[str, Meta(max_length=100, pattern=r"\S", extra={"words": "Give the list a name."})]
 
 
 class Item(Struct, frozen=True):
     product_id: ProductId
     added_at: datetime
+
+
+class NamedList(Struct, frozen=True):
+    """One of a person's lists; the first is there for everybody, and cannot be renamed or removed."""
+
+    wishlist_id: WishlistId
+    name: str
+    items: int
+    share_token: str
+    """Who has it sees the list, and only that."""
+
+
+class SharedList(Struct, frozen=True):
+    """A list as somebody sees it who has its link."""
+
+    name: str
+    items: list[Item]
+
+
+class WishlistLimit(Conflict):
+    """You have 20 wishlists. Remove one first."""
+
+
+class FirstWishlist(Conflict):
+    """This list is there for everybody: it can be emptied, and neither renamed nor removed."""
 
 
 class WishlistFull(Conflict):

@@ -51,6 +51,52 @@ def test_filters_on_a_phone_open_and_close(visit):
     expect(page.locator("#filters")).to_be_hidden()
 
 
+def test_on_a_phone_the_panel_stays_open_while_filters_are_ticked(visit):
+    page = visit(390)
+    page.goto("/search")
+    page.get_by_role("link", name="Filters").click()
+    page.locator("#filters label:has(#price-0-25)").click()
+    page.wait_for_url("**/search?price=0-25")
+    expect(page.locator("#price-0-25")).to_be_checked()
+    expect(page.locator("#filters")).to_be_visible()
+    page.locator("#filters label:has(#stock)").click()
+    page.wait_for_url("**/search?price=0-25&stock=1")
+    expect(page.locator("#filters")).to_be_visible()
+    show = page.get_by_role("link", name=re.compile(r"Show [\d,]+ results"))
+    expect(show).to_be_in_viewport()
+    promised = int(re.sub(r"\D", "", show.inner_text()))
+    show.click()
+    expect(page.locator("#filters")).to_be_hidden()
+    assert count(page) == promised
+
+
+def test_a_price_of_ones_own_narrows_the_list(visit, faults):
+    page = visit()
+    page.goto("/search")
+    everything = count(page)
+    expect(page.locator("#filters legend", has_text="Price")).to_contain_text(" to $")
+    page.locator("#price-from").fill("20")
+    page.locator("#price-to").fill("30")
+    page.get_by_role("button", name="Go by price").click()
+    page.wait_for_url("**/search?price_from=20&price_to=30")
+    expect(page.locator(".chips")).to_contain_text("Up to $30.00")
+    assert 0 < count(page) < everything
+    page.goto("/search?price_from=20&price_to=30")
+    assert faults(page) == []
+
+
+def test_numbers_are_narrowed_by_range(visit):
+    page = visit()
+    page.goto("/c/phones")
+    ranges = page.locator("#filters input[name^='attr.'][value*='..']")
+    everything, first = count(page), ranges.first
+    promised = int(page.locator(f"#filters label:has(#{first.get_attribute('id')}) .count").inner_text())
+    page.locator(f"#filters label:has(#{first.get_attribute('id')})").click()
+    page.wait_for_url(re.compile(r"\.\."))
+    expect(page.locator(".chips")).to_contain_text(re.compile("Under|to|and more"))
+    assert count(page) == promised < everything
+
+
 def test_counts_are_what_the_list_then_has(visit):
     page = visit()
     page.goto("/search")

@@ -506,7 +506,8 @@ async def test_cancelling_gives_back_once(scene, checkout):
 
 
 UNDO = [
-    ("_orders", "cancel", "after"),
+    ("_orders", "move_units", "before"),
+    ("_orders", "move_units", "after"),
     ("_payments", "refund", "before"),
     ("_payments", "refund", "after"),
     ("_inventory", "put_back", "before"),
@@ -517,7 +518,7 @@ UNDO = [
 @pytest.mark.parametrize(("part", "verb", "moment"), UNDO)
 async def test_a_cancellation_that_broke_off_is_carried_on(scene, clock_ahead, part, verb, moment):
     order = await _bought(scene)
-    break_at(scene.checkout.aftercare, part, verb, moment, ConnectionResetError)
+    break_at(scene.checkout.money_back, part, verb, moment, ConnectionResetError)
     with pytest.raises(ConnectionResetError):
         await scene.checkout.cancel(scene.ann, order.order_id)
     clock_ahead(LAPSED)
@@ -537,15 +538,15 @@ async def test_a_cancellation_that_stalled_before_it_was_decided_is_decided_by_r
         def __getattr__(self, name):
             return getattr(orders, name)
 
-        async def cancel(self, *asked):
+        async def move_units(self, *asked):
             stalled.set()
             await go_on.wait()
-            return await orders.cancel(*asked)
+            return await orders.move_units(*asked)
 
-    scene.checkout.aftercare._orders = Stalling()
+    scene.checkout.money_back._orders = Stalling()
     slow = asyncio.create_task(scene.checkout.cancel(scene.ann, order.order_id))
     await stalled.wait()
-    scene.checkout.aftercare._orders = orders
+    scene.checkout.money_back._orders = orders
     clock_ahead(LAPSED)
     await scene.checkout.aftercare.recover()
     assert await _refunds(scene, order) == [order.total]
@@ -630,13 +631,13 @@ async def test_a_checkout_that_keeps_failing_is_parked_until_an_operator_retries
 
 async def test_a_cancellation_that_keeps_failing_is_parked_until_an_operator_retries_it(scene, clock_ahead):
     order = await _bought(scene)
-    payments = scene.checkout.aftercare._payments
+    payments = scene.checkout.money_back._payments
 
     class Broken:
         async def refund(self, *asked):
             raise LookupError("the provider does not know this charge")
 
-    scene.checkout.aftercare._payments = Broken()
+    scene.checkout.money_back._payments = Broken()
     with pytest.raises(LookupError):
         await scene.checkout.cancel(scene.ann, order.order_id)
     for turn in range(TRIES_MAX):
@@ -645,7 +646,7 @@ async def test_a_cancellation_that_keeps_failing_is_parked_until_an_operator_ret
     [parked] = await scene.checkout.parked()
     assert parked.order_id == order.order_id
     assert "does not know this charge" in parked.reason
-    scene.checkout.aftercare._payments = payments
+    scene.checkout.money_back._payments = payments
     await scene.checkout.retry(parked.reference)
     clock_ahead(LAPSED * 22)
     await scene.checkout.aftercare.recover()

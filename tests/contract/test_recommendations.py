@@ -149,13 +149,47 @@ async def test_an_older_word_never_overwrites_a_newer(shelves, heard, catalogue)
     assert await shelves.bought_together(TEA) == [CUP]
 
 
-async def test_a_short_shelf_is_filled_with_what_is_alike_and_nothing_twice(shelves, heard, catalogue):
+async def test_bought_together_is_not_more_of_the_same_thing(shelves, heard):
+    """Whoever bought six lamps bought them as a set; on the page of one, five others say nothing new."""
+    lamps, bulbs, shades = ([ProductId(tens + n) for n in range(6)] for tens in (100, 200, 300))
+    for kind, products in (("lamps", lamps), ("bulbs", bulbs), ("shades", shades)):
+        await heard(*(product(each, category=kind) for each in products))
+    await heard(*(placed(n, ANN, *lamps) for n in range(1, 9)))
+    await heard(
+        *(placed(n, BOB, lamps[0], *bulbs) for n in range(10, 13)), placed(20, EVE, lamps[0], *shades)
+    )
+
+    shelf = await shelves.bought_together(lamps[0], 12)
+    kinds = [each // 100 for each in shelf]
+    assert kinds.count(1) == 1, "at most one more lamp"
+    assert sorted(kinds) == [1, 2, 2, 3, 3]
+
+
+async def test_what_nobody_has_bought_stands_with_what_its_like_was_bought_with(shelves, heard):
+    new, old, bulb = ProductId(101), ProductId(102), ProductId(201)
+    await heard(
+        product(new, category="lamps"), product(old, category="lamps"), product(bulb, category="bulbs")
+    )
+    await heard(placed(1, ANN, old, bulb))
+    assert await shelves.bought_together(new) == [bulb]
+
+
+async def test_products_of_no_category_are_not_held_to_be_alike(shelves, heard):
+    given = [ProductId(n) for n in range(101, 108)]
+    await heard(*(product(each, category="uncategorised") for each in given), placed(1, ANN, *given))
+    assert sorted(await shelves.bought_together(given[0])) == given[1:]
+
+
+async def test_around_a_product_is_what_is_bought_with_it_then_what_is_like_it_and_nothing_twice(
+    shelves, heard, catalogue
+):
     await heard(*(product(each, 2, category="kitchen") for each in (TEA, CUP, POT, SPOON)))
     await heard(placed(1, ANN, TEA, CUP), placed(2, ANN, TEA, LAMP), placed(3, ANN, TEA, LAMP))
 
-    shelf = await shelves.bought_together(TEA)
+    shelf = await shelves.around(TEA)
     assert shelf[:2] == [LAMP, CUP]
     assert sorted(shelf[2:]) == [POT, SPOON]
+    assert await shelves.around(TEA, 1) == [LAMP]
 
 
 async def test_alike_is_the_same_category_a_near_price_and_better_the_same_brand(shelves, heard):

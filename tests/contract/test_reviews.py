@@ -13,6 +13,8 @@ from mercat.events import (
     OrderDelivered,
     OrderLine,
     OrderPlaced,
+    PartChanged,
+    ProductsRefunded,
     RatingChanged,
     ReviewWritten,
 )
@@ -29,6 +31,9 @@ from mercat.reviews import (
     OldReview,
     OwnReview,
     Rating,
+    Reply,
+    ReviewChange,
+    ReviewReport,
     Reviews,
     Start,
     Votes,
@@ -105,8 +110,9 @@ def heard(db, local):
 
 @pytest.fixture
 async def bought(heard):
-    """Ann and Bob have both bought the tea."""
+    """Ann and Bob have both bought the tea, and it was delivered."""
     await heard(placed(1, ANN, TEA), placed(2, BOB, TEA))
+    await heard(delivered(1, ANN, TEA), delivered(2, BOB, TEA))
 
 
 async def test_a_review_is_read_back_as_it_was_written(reviews, bought):
@@ -115,7 +121,7 @@ async def test_a_review_is_read_back_as_it_was_written(reviews, bought):
     page = await reviews.newest(TEA)
     assert page.reviews == [written]
     assert (page.total, page.next) == (1, None)
-    assert (written.author, written.title, written.stars, written.verified) == ("Ann", "Lovely", 4, False)
+    assert (written.author, written.title, written.stars, written.verified) == ("Ann", "Lovely", 4, True)
     assert await reviews.rating(TEA) == Rating(4.0, 1, [0, 0, 0, 1, 0], 1)
     assert (await reviews.newest(CUP)).reviews == []
     assert await reviews.rating(CUP) == Rating()
@@ -137,24 +143,108 @@ async def test_a_buyer_reviews_a_product_once(reviews, bought):
 async def test_a_cancelled_order_takes_the_right_back_unless_another_gives_it(reviews, heard):
     await heard(placed(1, ANN, TEA), placed(2, BOB, TEA), placed(3, BOB, TEA))
     await heard(cancelled(1, ANN), cancelled(2, BOB), placed(1, ANN, TEA))  # heard again: still cancelled
+    await heard(delivered(3, BOB, TEA))
 
     with pytest.raises(NotABuyer):
         await reviews.write(ANN, TEA, NewReview(stars=5, body="Lovely."))
     await reviews.write(BOB, TEA, NewReview(stars=5, body="Lovely."))
 
 
-async def test_a_delivery_verifies_what_is_written_after_it_and_before_it(reviews, heard, bought):
-    before = await reviews.write(ANN, TEA, NewReview(stars=5, body="It will be lovely."))
-    assert not before.verified
+async def test_a_buyer_writes_once_it_is_delivered_though_the_rest_is_on_its_way(reviews, heard):
+    await heard(placed(1, ANN, TEA, CUP))
+    with pytest.raises(NotABuyer, match="once it was delivered"):
+        await reviews.write(ANN, TEA, NewReview(stars=5, body="It will be lovely."))
+    arrived = PartChanged(
+        order_id=OrderId(1),
+        user_id=ANN.user_id,
+        seller_id=ids.SellerId(1),
+        status="delivered",
+        product_ids=[TEA],
+    )
+    await heard(arrived, arrived)
+    assert (await reviews.write(ANN, TEA, NewReview(stars=5, body="It was lovely."))).verified
+    with pytest.raises(NotABuyer):
+        await reviews.write(ANN, CUP, NewReview(stars=5, body="It will be lovely."))
 
-    await heard(delivered(1, ANN, TEA), delivered(1, ANN, TEA), delivered(2, BOB, TEA))
-    after = await reviews.write(BOB, TEA, NewReview(stars=5, body="It was lovely."))
 
-    assert after.verified
-    assert [review.verified for review in (await reviews.newest(TEA)).reviews] == [True, True]
+async def test_who_sells_a_product_does_not_review_it(reviews, bought):
+    with pytest.raises(NotABuyer, match="You sell"):
+        await reviews.write(ANN, TEA, NewReview(stars=5, body="The best there is."), sells=True)
 
 
-async def test_writing_waits_for_a_delivery_that_is_being_heard(reviews, local, db, bought):
+def refunded(order, buyer, *products):
+    return ProductsRefunded(order_id=OrderId(order), user_id=buyer.user_id, product_ids=list(products))
+
+
+async def test_a_review_goes_with_a_purchase_that_was_paid_back_whole(reviews, heard, bought, db):
+    await reviews.write(ANN, TEA, NewReview(stars=5, body="Lovely."))
+    bobs = await reviews.write(BOB, TEA, NewReview(stars=1, body="Bitter."))
+    await reviews.helpful(ANN, bobs.review_id)
+    await heard(placed(3, ANN, TEA), delivered(3, ANN, TEA))
+    await heard(refunded(1, ANN, TEA))
+    assert (await reviews.newest(TEA)).total == 2, "another purchase stands behind it"
+    await heard(refunded(3, ANN, TEA), refunded(3, ANN, TEA), refunded(2, BOB, TEA))
+    assert (await reviews.newest(TEA)).total == 0
+    rating = await reviews.rating(TEA)
+    assert (rating.review_count, rating.histogram) == (0, [0] * 5)
+    assert await db.fetchval("select count(*) from reviews.vote") == 0
+    await heard(delivered(1, ANN, TEA))  # told again, late
+    with pytest.raises(NotABuyer):
+        await reviews.write(ANN, TEA, NewReview(stars=5, body="Lovely."))
+
+
+async def test_a_review_is_changed_and_deleted_by_its_writer_alone(reviews, bought):
+    mine = await reviews.write(ANN, TEA, NewReview(stars=5, title="Oh", body="Lovely."))
+    await reviews.write(BOB, TEA, NewReview(stars=1, body="Bitter."))
+    for attempt in (
+        reviews.edit(BOB, mine.review_id, ReviewChange(stars=1)),
+        reviews.remove(BOB, mine.review_id),
+    ):
+        with pytest.raises(NotFound):
+            await attempt
+    changed = await reviews.edit(ANN, mine.review_id, ReviewChange(stars=3))
+    assert (changed.stars, changed.title, changed.body) == (3, "Oh", "Lovely.")
+    assert changed.edited_at is not None
+    assert (await reviews.rating(TEA)).histogram == [1, 0, 1, 0, 0]
+    assert await reviews.remove(ANN, mine.review_id) == TEA
+    assert (await reviews.rating(TEA)).histogram == [1, 0, 0, 0, 0]
+    await reviews.write(ANN, TEA, NewReview(stars=4, body="Better than I thought."))
+
+
+async def test_what_is_reported_is_looked_at_hidden_and_shown_again(reviews, bought):
+    mine = await reviews.write(ANN, TEA, NewReview(stars=5, body="Buy at elsewhere.example!"))
+    with pytest.raises(OwnReview):
+        await reviews.report(ANN, mine.review_id, ReviewReport("Me"))
+    for _ in range(2):
+        await reviews.report(BOB, mine.review_id, ReviewReport("It is an advertisement."))
+    [seen] = (await reviews.to_moderate("reported")).reviews
+    assert (seen.review_id, seen.reports, seen.why) == (mine.review_id, 1, ["It is an advertisement."])
+    for _ in range(2):
+        assert (await reviews.hide(mine.review_id, "Spam")).hidden_because == "Spam"
+    assert ((await reviews.newest(TEA)).reviews, (await reviews.newest(TEA)).total) == ([], 0)
+    assert (await reviews.rating(TEA)).review_count == 0
+    with pytest.raises(NotFound):
+        await reviews.one(mine.review_id)
+    await reviews.edit(ANN, mine.review_id, ReviewChange(stars=2))  # no stars of it are counted meanwhile
+    assert (await reviews.rating(TEA)).review_count == 0
+    assert [each.review_id for each in (await reviews.to_moderate("hidden")).reviews] == [mine.review_id]
+    for _ in range(2):
+        await reviews.show(mine.review_id)
+    assert (await reviews.rating(TEA)).histogram == [0, 1, 0, 0, 0]
+    assert (await reviews.to_moderate("reported")).reviews == []
+
+
+async def test_a_reply_stands_beside_the_review(reviews, bought):
+    mine = await reviews.write(ANN, TEA, NewReview(stars=2, body="It came late."))
+    await reviews.reply(mine.review_id, Reply(" We are sorry. "))
+    [shown] = (await reviews.newest(TEA)).reviews
+    assert shown.reply == "We are sorry."
+    with pytest.raises(NotFound):
+        await reviews.reply(ReviewId(1), Reply("Nobody"))
+
+
+async def test_writing_waits_for_a_delivery_that_is_being_heard(reviews, local, db, heard):
+    await heard(placed(1, ANN, TEA))
     async with db.acquire() as follower:
         hearing = follower.transaction()
         await hearing.start()
@@ -181,7 +271,7 @@ async def test_writing_tells_the_review_and_what_all_come_to(reviews, bought, to
             product_id=TEA,
             user_id=who.user_id,
             stars=review.stars,
-            verified=False,
+            verified=True,
         )
         for review, who in ((first, ANN), (second, BOB))
     ]
@@ -294,6 +384,7 @@ async def test_a_page_of_another_size_is_refused(reviews, limit):
 async def test_a_crowd_is_answered_in_a_few_statements(reviews, local, heard, monkeypatch):
     buyers = [Caller(UserId(100 + number)) for number in range(90)]
     await heard(*(placed(number, buyer, TEA) for number, buyer in enumerate(buyers)))
+    await heard(*(delivered(number, buyer, TEA) for number, buyer in enumerate(buyers)))
     batches = []
     flush = local._write._flush
     monkeypatch.setattr(local._write, "_flush", lambda asks: batches.append(len(asks)) or flush(asks))

@@ -16,13 +16,37 @@ import pytest
 from aiohttp import web
 
 from mercat.catalog import Catalog
-from mercat.events import OrderLine, OrderPlaced, ParcelMoved, ShipmentLine, StockChanged
-from mercat.ids import CartId, CheckoutId, LineId, OfferId, OrderId, ProductId, SellerId, ShipmentId, UserId
+from mercat.events import (
+    CancelledUnits,
+    OrderLine,
+    OrderPlaced,
+    ParcelMoved,
+    RefundPaid,
+    ReturnLine,
+    ReturnReceived,
+    ReturnRequested,
+    ShipmentLine,
+    StockChanged,
+    UnitsCancelled,
+)
+from mercat.ids import (
+    CancellationId,
+    CartId,
+    CheckoutId,
+    LineId,
+    OfferId,
+    OrderId,
+    ProductId,
+    RefundId,
+    ReturnId,
+    SellerId,
+    ShipmentId,
+    UserId,
+)
 from mercat.kit import outbound
 from mercat.kit.event_log import deliver
 from mercat.kit.refusals import Invalid, NotFound
-from mercat.orders import Orders
-from mercat.webhooks import NewWebhook, OutgoingWebhooks, WebhookLimit, WebhookMade
+from mercat.webhooks import WEBHOOK_EVENTS, NewWebhook, OutgoingWebhooks, WebhookLimit, WebhookMade
 from mercat.webhooks.service import TRIES_MAX
 
 BOB, EVE = SellerId(21), SellerId(22)
@@ -39,7 +63,7 @@ class NoGoods:
 @pytest.fixture
 async def webhooks(pool, settings):
     settings = msgspec.structs.replace(settings, webhook_networks="127.0.0.0/8")
-    return OutgoingWebhooks(await pool("webhooks"), cast(Catalog, NoGoods()), cast(Orders, None), settings)
+    return OutgoingWebhooks(await pool("webhooks"), cast(Catalog, NoGoods()), settings)
 
 
 class Receiver:
@@ -285,6 +309,65 @@ async def test_what_is_not_low_and_not_known_is_no_news(webhooks, db, receiver):
     assert receiver.got == []
 
 
+async def test_cancelled_units_returns_and_refunds_are_heard_by_whose_goods_they_are(webhooks, db, receiver):
+    made = await webhooks.add(BOB, NewWebhook(receiver.url, list(WEBHOOK_EVENTS)))
+    line = CancelledUnits(
+        order_line_id=LineId(100),
+        product_id=ProductId(5),
+        offer_id=OfferId(6),
+        seller_id=BOB,
+        quantity=1,
+        cancelled=1,
+    )
+    cancelled = UnitsCancelled(
+        cancellation_id=CancellationId(7),
+        order_id=OrderId(1),
+        user_id=UserId(1),
+        email="ann@example.com",
+        lines=[line, msgspec.structs.replace(line, order_line_id=LineId(101), seller_id=EVE)],
+        amount=2500,
+        currency="USD",
+        who="shopper",
+    )
+    back = ReturnLine(order_line_id=LineId(100), title="A cup", quantity=1, sellable=1)
+    of_return = {
+        "return_id": ReturnId(8),
+        "order_id": OrderId(1),
+        "user_id": UserId(1),
+        "seller_id": BOB,
+        "seller_name": "Bob's",
+        "lines": [back],
+    }
+    paid = RefundPaid(
+        refund_id=RefundId(9),
+        order_id=OrderId(1),
+        amount=1250,
+        currency="USD",
+        reference="return/8",
+        seller_ids=[BOB, EVE],
+    )
+    await tell(
+        webhooks,
+        db,
+        cancelled,
+        ReturnRequested(reason="damaged", comment="", approved=True, **of_return),
+        ReturnReceived(by="seller", **of_return),
+        paid,
+    )
+    await webhooks.deliver_due()
+    heard = [msgspec.json.decode(body) for _, body in receiver.got]
+    assert [each["type"] for each in heard] == [
+        "order.cancelled",
+        "return.requested",
+        "return.received",
+        "refund.paid",
+    ]
+    assert [each["order_line_id"] for each in heard[0]["data"]["lines"]] == [str(LineId(100))]
+    assert heard[3]["data"]["amount"] == 12.5
+    assert "ann@example.com" not in str(receiver.got)
+    assert len(await webhooks.deliveries(BOB, made.webhook_id)) == 4
+
+
 PRIVATE = [
     "https://127.0.0.1/x",
     "https://localhost/x",
@@ -313,9 +396,7 @@ PRIVATE = [
 
 @pytest.mark.parametrize("url", PRIVATE)
 async def test_an_address_of_our_own_network_is_refused(pool, settings, url):
-    webhooks = OutgoingWebhooks(
-        await pool("webhooks"), cast(Catalog, NoGoods()), cast(Orders, None), settings
-    )
+    webhooks = OutgoingWebhooks(await pool("webhooks"), cast(Catalog, NoGoods()), settings)
     with pytest.raises(Invalid) as refused:
         await webhooks.add(BOB, NewWebhook(url, ["order.placed"]))
     assert refused.value.facts["pointer"] == "/url"

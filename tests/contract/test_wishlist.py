@@ -9,15 +9,23 @@ from starlette.applications import Starlette
 from mercat.ids import ProductId, UserId
 from mercat.kit.refusals import NotFound
 from mercat.kit.rpc import remote, serve
-from mercat.wishlist import API, ITEMS_MAX, Wishlist, WishlistFull
+from mercat.wishlist import (
+    API,
+    FIRST_NAME,
+    ITEMS_MAX,
+    FirstWishlist,
+    Wishlist,
+    WishlistFull,
+    WishlistLimit,
+)
 
 ANN, BOB = UserId(11), UserId(12)
 TEA, CUP = ProductId(1), ProductId(2)
 
 
 @pytest.fixture
-async def local(pool):
-    return Wishlist(await pool("wishlist"))
+async def local(pool, settings):
+    return Wishlist(await pool("wishlist"), settings)
 
 
 @pytest.fixture
@@ -85,3 +93,63 @@ async def test_the_count_follows_a_crowd_of_puts_and_drops(wishlist, db):
 async def test_an_id_that_cannot_be_names_nothing(http):
     answer = await http.put("/people/usr_0000000000001/items/nonsense")
     assert (answer.status_code, answer.json()["code"]) == (404, NotFound.code())
+
+
+async def test_lists_have_names_and_are_their_owners_alone(wishlist):
+    gifts = await wishlist.add(ANN, " Gifts ")
+    await wishlist.put_into(ANN, gifts.wishlist_id, TEA)
+    await wishlist.put_into(ANN, gifts.wishlist_id, TEA)
+    first, second = await wishlist.lists(ANN)
+    assert (first.name, first.items, second.name, second.items) == (FIRST_NAME, 0, "Gifts", 1)
+    for attempt in (
+        wishlist.items_of(BOB, gifts.wishlist_id),
+        wishlist.put_into(BOB, gifts.wishlist_id, CUP),
+        wishlist.drop_from(BOB, gifts.wishlist_id, TEA),
+        wishlist.rename(BOB, gifts.wishlist_id, "Mine"),
+        wishlist.remove(BOB, gifts.wishlist_id),
+        wishlist.items_of(BOB, first.wishlist_id),
+    ):
+        with pytest.raises(NotFound):
+            await attempt
+    assert (await wishlist.rename(ANN, gifts.wishlist_id, "Birthday")).name == "Birthday"
+    for _ in range(2):
+        await wishlist.drop_from(ANN, gifts.wishlist_id, TEA)
+    assert (await wishlist.lists(ANN))[1].items == 0
+    await wishlist.remove(ANN, gifts.wishlist_id)
+    assert [each.name for each in await wishlist.lists(ANN)] == [FIRST_NAME]
+
+
+async def test_the_first_list_is_the_one_that_everybody_has(wishlist):
+    [first] = await wishlist.lists(ANN)
+    await wishlist.put_into(ANN, first.wishlist_id, TEA)
+    assert [item.product_id for item in await wishlist.items(ANN)] == [TEA]
+    assert await wishlist.items_of(ANN, first.wishlist_id) == await wishlist.items(ANN)
+    for attempt in (wishlist.rename(ANN, first.wishlist_id, "X"), wishlist.remove(ANN, first.wishlist_id)):
+        with pytest.raises(FirstWishlist):
+            await attempt
+    await wishlist.drop_from(ANN, first.wishlist_id, TEA)
+    assert await wishlist.items(ANN) == []
+
+
+async def test_who_has_the_link_sees_the_list_and_only_that(wishlist):
+    gifts = await wishlist.add(ANN, "Gifts")
+    await wishlist.put_into(ANN, gifts.wishlist_id, TEA)
+    await wishlist.put(ANN, CUP)
+    shared = await wishlist.shared(gifts.share_token)
+    assert (shared.name, [item.product_id for item in shared.items]) == ("Gifts", [TEA])
+    [first, _] = await wishlist.lists(ANN)
+    assert [item.product_id for item in (await wishlist.shared(first.share_token)).items] == [CUP]
+    forged = gifts.share_token[:-4] + "AAAA"
+    for token in (forged, "", "x", str(int(gifts.wishlist_id))):
+        with pytest.raises(NotFound):
+            await wishlist.shared(token)
+    await wishlist.remove(ANN, gifts.wishlist_id)
+    with pytest.raises(NotFound):
+        await wishlist.shared(gifts.share_token)
+
+
+async def test_there_are_twenty_lists_however_many_ask_at_once(wishlist):
+    asks = [wishlist.add(ANN, f"List {n}") for n in range(24)]
+    made = await asyncio.gather(*asks, return_exceptions=True)
+    assert sum(isinstance(each, WishlistLimit) for each in made) == 5
+    assert len(await wishlist.lists(ANN)) == 20

@@ -3,9 +3,11 @@
 import subprocess
 import sys
 
+import asyncpg
 import msgspec
 
 from mercat.audit.audit import laws
+from mercat.cli.supervise import connections_for
 from mercat.lab.bench.shop import audited
 
 
@@ -22,3 +24,21 @@ def test_our_books_and_the_providers_say_the_same(open_shop):
     assert ran.returncode == 0, ran.stderr
     said = msgspec.json.decode(ran.stdout.splitlines()[-1])
     assert (said["provider"], said["differences"], said["opened"]) == ("sandbox", 0, 0)
+
+
+def test_the_audit_looks_at_a_true_sample_of_search_and_would_notice_it(open_shop):
+    for options, noticed in (([], 0), (["--prove"], 500)):
+        command = [sys.executable, "-m", "mercat", "audit", "--json", "--data", open_shop.data, *options]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert ran.returncode == 0, ran.stderr
+        found = {each["law"]: each for each in msgspec.json.decode(ran.stdout.splitlines()[-1])["laws"]}
+        search = found["search has the catalogue's newest (sampled)"]
+        assert search["checked"] == 1_000
+        assert search["violations"] >= noticed if options else search["violations"] == 0
+
+
+async def test_postgres_allows_what_the_processes_may_open(open_shop):
+    owner = await asyncpg.connect(**open_shop.postgres())
+    allowed = int(await owner.fetchval("show max_connections"))
+    await owner.close()
+    assert allowed == connections_for(2, 4)

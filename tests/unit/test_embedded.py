@@ -11,6 +11,8 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from mercat import migrations
+from mercat.cli.supervise import connections_for
 from mercat.embedded import Home, Trouble, connected, engines, temporary
 from mercat.embedded import postgres as module
 from mercat.embedded.home import remove, write_private
@@ -18,6 +20,7 @@ from mercat.embedded.postgres import Postgres
 from mercat.embedded.processes import Process, wait_until
 from mercat.embedded.supervisor import Child, Worker
 from mercat.settings import Settings
+from mercat.shop import SERVICES
 
 ROOT = os.geteuid() == 0
 only_root = pytest.mark.skipif(not ROOT, reason="only root runs PostgreSQL as somebody else")
@@ -351,3 +354,9 @@ class TestChild:
         for _ in range(9):
             child.bury(91.0)
         assert child.keeps_dying
+
+
+@pytest.mark.parametrize("workers", [1, 2, 64])
+def test_postgres_allows_the_pools_of_every_process(workers: int) -> None:
+    schemas = [name for name in (*SERVICES, "events") if (Path(migrations.__file__).parent / name).is_dir()]
+    assert connections_for(workers, 4) >= (workers + 1) * len(schemas) * 4 + 20

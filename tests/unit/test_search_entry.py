@@ -6,7 +6,7 @@ from search_products import document, gone, product
 
 from mercat.ids import SellerId
 from mercat.kit import codec
-from mercat.search import PRICE_RANGES, SEARCH_SORTS, ProductCard, price_range
+from mercat.search import SEARCH_SORTS, ProductCard, price_range, price_ranges
 from mercat.search.consistency import difference
 from mercat.search.engines import opensearch, tantivy
 from mercat.search.facets.ranges import count_ranges, count_ratings, price_rating_bucket
@@ -65,19 +65,21 @@ def test_an_index_without_a_field_of_the_card_is_of_another_form(tmp_path, monke
         ("0-25", "USD", (0, 2_499)),
         ("25-50", "USD", (2_500, 4_999)),
         ("100-", "USD", (10_000, None)),
-        ("50-100", "JPY", (50, 99)),
+        ("5000-10000", "JPY", (5_000, 9_999)),
+        ("25000-50000", "KRW", (25_000, 49_999)),
+        ("250-500", "SEK", (25_000, 49_999)),
         ("0-25", "KWD", (0, 24_999)),
     ],
 )
 def test_price_ranges_adjoin(value, currency, bounds):
-    shown = price_range(value)
+    shown = price_range(value, currency)
     assert shown is not None
     assert shown.bounds(currency) == bounds
 
 
 def test_only_these_are_price_ranges_and_sorts():
-    assert [each.value for each in PRICE_RANGES] == ["0-25", "25-50", "50-100", "100-"]
-    assert price_range("0-26") is price_range("") is None
+    assert [each.value for each in price_ranges("USD")] == ["0-25", "25-50", "50-100", "100-"]
+    assert price_range("0-26", "USD") is price_range("", "USD") is price_range("0-25", "JPY") is None
     assert SEARCH_SORTS == ("relevance", "price_asc", "price_desc", "rating", "newest")
 
 

@@ -155,6 +155,8 @@ def check(found, documents, query):
     assert facets.price_ranges == [
         FacetCount(name, sum(low <= price < high for price in priced)) for name, (low, high) in RANGES.items()
     ]
+    ends = facets.price and (facets.price.min, facets.price.max)
+    assert ends == ((min(priced), max(priced)) if priced else None)
     rated = [d.rating for d in by_hand(documents, query, "rating")]
     assert facets.ratings == [
         RatingCount(star, sum(rating >= star for rating in rated)) for star in (4, 3, 2, 1)
@@ -162,20 +164,22 @@ def check(found, documents, query):
 
 
 @pytest.mark.parametrize(
-    ("currency", "below", "at"), [("USD", 2_499, 2_500), ("JPY", 24, 25), ("KWD", 24_999, 25_000)]
+    ("currency", "below", "at", "names"),
+    [
+        ("USD", 2_499, 2_500, ["0-25", "25-50", "50-100", "100-"]),
+        ("JPY", 2_499, 2_500, ["0-2500", "2500-5000", "5000-10000", "10000-"]),
+        ("KWD", 24_999, 25_000, ["0-25", "25-50", "50-100", "100-"]),
+    ],
 )
-def test_price_ranges_are_in_units_of_the_currency(where, currency, below, at):
+def test_price_ranges_are_of_the_magnitude_of_the_currency(where, currency, below, at, names):
     writer = put(
         where,
         [product(1, price=below, currency=currency), product(2, price=at, currency=currency)],
     )
-    found = executor(writer).find(SearchQuery(sort="price_asc"))
-    assert [(each.value, each.count) for each in found.facets.price_ranges] == [
-        ("0-25", 1),
-        ("25-50", 1),
-        ("50-100", 0),
-        ("100-", 0),
-    ]
+    found = executor(writer, currency=currency).find(SearchQuery(sort="price_asc"))
+    assert [(each.value, each.count) for each in found.facets.price_ranges] == list(
+        zip(names, [1, 1, 0, 0], strict=True)
+    )
     assert [card.price for card in found.cards()] == [below, at]
 
 

@@ -130,6 +130,7 @@ def test_an_address_of_a_list_is_read_and_written_alike():
     asked = ListingQuery(
         request(query="q=tea+pot&brand=A%26B&brand=C&price=25-50&rating=4&stock=1&sort=newest&page=3"),
         "/search",
+        "USD",
     )
     assert (asked.q, asked.brands, asked.price, asked.rating, asked.stock) == (
         "tea pot",
@@ -147,9 +148,15 @@ def test_an_address_of_a_list_is_read_and_written_alike():
         == "/search?q=tea+pot&brand=A%26B&price=25-50&rating=4&stock=1&sort=newest"
     )
     assert asked.url(filters=False) == "/search?q=tea+pot&sort=newest"
-    query = asked.query("mugs", "USD")
+    query = asked.query("mugs")
     assert (query.price_min, query.price_max, query.category) == (2_500, 4_999, ["mugs"])
-    strange = ListingQuery(request(query="price=7-9&rating=9&sort=odd&page=x"), "/search")
+    within = ListingQuery(request(query="price=25-50&price_from=30&price_to=99.5"), "/search", "USD")
+    query = within.query(None)
+    assert (query.price_min, query.price_max) == (3_000, 4_999)
+    assert within.url() == "/search?price=25-50&price_from=30&price_to=99.5"
+    strange = ListingQuery(
+        request(query="price=7-9&price_from=x&price_to=-1&rating=9&sort=odd&page=x"), "/search", "USD"
+    )
     assert strange.url() == "/search"
 
 

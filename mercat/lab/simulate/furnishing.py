@@ -38,13 +38,13 @@ async def furnish(stage: Stage, seed: int, dice: random.Random, now: datetime) -
     shop = stage.one.shop
     offers: list[tuple[SellerId, OfferId]] = []
     asks: dict[str, tuple[Caller, Buy]] = {}
-    seller_id = await shop.sellers.by_name(f"Seller {seed}")
-    for n in range(2):
+    sellers = [await shop.sellers.by_name(f"Seller {seed} {n}") for n in range(2)]
+    for n, seller_id in enumerate(sellers):
         offer_id = await _list(stage, seller_id, f"Thing {n}", 1_999)
         stock = dice.choice((dice.randint(1, 5), dice.randint(5, 12)))
         await shop.inventory.receive(f"simulation/{offer_id}", [Line(offer_id, stock)], seller_id)
         offers.append((seller_id, offer_id))
-    flash, sale = await _open_a_sale(stage, seller_id, dice, now)
+    flash, sale = await _open_a_sale(stage, sellers[0], dice, now)
     for n in range(_SHOPPERS):
         user_id = (await shop.accounts.guest()).user_id
         # Most want the first.

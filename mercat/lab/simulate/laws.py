@@ -8,28 +8,28 @@ import asyncpg
 from mercat.audit import audit
 from mercat.ids import OrderId
 
+_OF = "from orders.line where order_id = $1 and $2::bigint in (0, seller_id)"
 PROMISES = {
-    "cancelled": "select status = 'cancelled' from orders.orders where order_id = $1",
-    "shipped": "select bool_and(shipped = quantity) from orders.line where order_id = $1",
-    "returned": "select bool_and(returned > 0) from orders.line where order_id = $1",
+    "cancelled": f"select bool_and(cancelled = quantity) {_OF}",
+    "units cancelled": f"select bool_or(cancelled > 0) {_OF}",
+    "shipped": f"select bool_and(shipped + cancelled = quantity) {_OF}",
+    "returned": f"select bool_and(returned > 0) {_OF}",
+    "refunded": "select count(*) > $2::bigint from orders.history where order_id = $1 and what = 'refunded'",
 }
-"""What an order must be that somebody was told so of."""
+"""What an order, or one seller's part of it, must be that somebody was told so of."""
 _BACK = """
 select count(*) from orders.orders o
 where o.order_id = any($1::bigint[]) and o.status <> 'refused' and (
     (select coalesce(sum(u), 0) from inventory.movement m, unnest(m.quantities) u
-    where m.kind = 'returned' and (
-        m.reference = 'cancel/' || o.order_id or m.reference in (
-            select h.reference from orders.history h where h.order_id = o.order_id and h.what = 'returned')))
-    <> (select sum(case when o.status = 'cancelled' then l.quantity else l.returned end)
-        from orders.line l where l.order_id = o.order_id)
+    where m.kind = 'returned' and m.reference in (
+        select h.reference from orders.history h
+        where h.order_id = o.order_id and h.what in ('cancelled', 'returned')))
+    <> (select sum(l.cancelled + l.returned) from orders.line l where l.order_id = o.order_id)
     or (select p.refunded from payments.payment p where p.order_id = o.order_id and p.status = 'captured')
-    <> case when o.status = 'cancelled' then o.total else (
-        select coalesce(sum(l.unit_price * l.returned), 0) + coalesce((
-            select sum((p->>'tax')::bigint - (p->>'discount')::bigint)
-            from orders.history h, jsonb_array_elements(h.detail->'parts') p
-            where h.order_id = o.order_id and h.what = 'returned'), 0)
-        from orders.line l where l.order_id = o.order_id) end)
+    <> (select coalesce(sum((p->>'price')::bigint - (p->>'discount')::bigint + (p->>'tax')::bigint
+            + (p->>'shipping')::bigint), 0)
+        from orders.history h, jsonb_array_elements(h.detail->'parts') p
+        where h.order_id = o.order_id and h.what in ('cancelled', 'returned', 'refunded')))
 """
 
 
@@ -58,8 +58,16 @@ select (select count(*) from events.parked)
     where o.order_id = any($1::bigint[]) and o.status <> 'refused' and (
         (select count(*) from notifications.mail m
         where m.subject_id = o.order_id and m.kind = 'order_confirmed') <> 1
-        or (select array_agg(s.status) from fulfilment.seller_order s where s.order_id = o.order_id)
-        is distinct from array[case o.status when 'confirmed' then 'to_ship' else o.status end]))
+        or exists (
+            select from fulfilment.seller_order s
+            full join (
+                select seller_id, case when sum(cancelled) = sum(quantity) then 'cancelled'
+                    when sum(delivered + cancelled) = sum(quantity) then 'delivered'
+                    when sum(shipped + cancelled) = sum(quantity) then 'shipped'
+                    when sum(shipped) > 0 then 'partially_shipped' else 'to_ship' end as status
+                from orders.line l where l.order_id = o.order_id group by 1
+            ) part on part.seller_id = s.seller_id
+            where coalesce(s.order_id, o.order_id) = o.order_id and s.status is distinct from part.status)))
 """
 
 _NOTHING_LEFT = {
@@ -73,13 +81,21 @@ _NOTHING_LEFT = {
 }
 
 
+class Promise(NamedTuple):
+    """What somebody was told of an order; with a seller, of their part of it."""
+
+    order_id: OrderId
+    what: str
+    seller_id: int = 0
+
+
 class Seen(NamedTuple):
     """What a seed saw: its orders, its sale, where the log stood before, and what people were told."""
 
     orders: Collection[OrderId]
     sale: str
     log_before: int
-    promised: list[tuple[OrderId, str]]
+    promised: list["Promise"]
 
 
 async def broken_laws(reader: asyncpg.Connection, seen: Seen) -> list[str]:
@@ -95,7 +111,7 @@ async def broken_laws(reader: asyncpg.Connection, seen: Seen) -> list[str]:
         broken.append("followers have done once what they were told")
     if await reader.fetchval(_SALE, seen.sale):
         broken.append("a flash sale sold what was ordered, and holds nothing for nobody")
-    for order_id, promise in seen.promised:
-        if not await reader.fetchval(PROMISES[promise], order_id):
-            broken.append(f"who was told that an order is {promise} can rely on it")
+    for promise in seen.promised:
+        if not await reader.fetchval(PROMISES[promise.what], promise.order_id, promise.seller_id):
+            broken.append(f"who was told that an order is {promise.what} can rely on it")
     return broken

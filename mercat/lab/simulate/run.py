@@ -16,7 +16,18 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from mercat.checkout import Buy, CheckoutAnswer, Confirmed, Pending, Return, Ship
+from mercat.checkout import (
+    Buy,
+    CancelAsk,
+    CheckoutAnswer,
+    Confirmed,
+    Party,
+    Pending,
+    RefundAsk,
+    Return,
+    Ship,
+    Staff,
+)
 from mercat.flashsale import Act
 from mercat.ids import CheckoutId, OfferId, OrderId, SellerId, UserId, parse
 from mercat.kit.clock import clock
@@ -25,9 +36,9 @@ from mercat.kit.refusals import Refusal, Unavailable
 from mercat.kit.rpc import Caller
 from mercat.lab.simulate.faults import Crash, FaultPlan, SimulatedProcess
 from mercat.lab.simulate.furnishing import furnish
-from mercat.lab.simulate.laws import OVERSOLD, Seen, broken_laws
+from mercat.lab.simulate.laws import OVERSOLD, Promise, Seen, broken_laws
 from mercat.lab.simulate.stage import Stage
-from mercat.orders import LineQuantity, Order
+from mercat.orders import LineQuantity, Order, OrderLineView
 from mercat.payments import ChallengeOutcome, Webhook
 
 T = TypeVar("T")
@@ -35,6 +46,8 @@ _LEASE_OVER = timedelta(seconds=20)
 _TOO_LATE = timedelta(seconds=80)
 _WALKED_AWAY = timedelta(seconds=1_000)
 _ENOUGH_S = 60
+_MEDDLES = 0.3
+"""How often each party cancels units, or pays back, of an order."""
 _STORED = """
 select a.body from checkout.checkout c join checkout.answer a using (checkout_id)
 where c.user_id = $1 and c.key = $2
@@ -63,7 +76,7 @@ class Run:
         self.sale = ""
         """The flash sale, without a waiting room: whoever is first at the till."""
         self.log_before = 0
-        self.promised: list[tuple[OrderId, str]] = []
+        self.promised: list[Promise] = []
         """What shoppers and sellers were told of an order."""
 
     async def through(self) -> list[str]:
@@ -154,26 +167,44 @@ class Run:
             await stage.turns.until_quiet()
 
     async def _afterwards(self) -> None:
-        """Cancel some orders, send some, do both at once to some; of those sent, some come back."""
-        stage, dice = self.stage, self.dice
+        """Cancel some orders or units, send some, do both at once to some; then pay some back, and of those
+        sent, some come back."""
+        stage = self.stage
         stage.one.dead = stage.two.dead = stage.recovery.dead = False
-        orders = await self._orders()
-        for order in orders:
-            for _ in range(dice.choice((0, 0, 1, 2))):
-                self._start(self._cancel(self._either(), order))
-            if dice.random() < 0.5:
-                self._start(self._send(self._either(), order))
+        for order in await self._orders():
+            self._cancel_or_send(order)
         self._start_followers()
         await self._quiet()
         for order in await self._orders():
-            if any(line.shipped for line in order.lines):
-                for _ in range(dice.choice((1, 1, 2))):
-                    self._start(self._return(self._either(), order))
+            self._pay_or_take_back(order)
         await self._quiet()
         self.now += _LEASE_OVER
         stage.one.dead = stage.two.dead = False
         self._start(self._recover())
         await self._quiet()
+
+    def _cancel_or_send(self, order: Order) -> None:
+        dice = self.dice
+        for _ in range(dice.choice((0, 0, 0, 1, 2))):
+            self._start(self._cancel(self._either(), order))
+        parties: tuple[Party, ...] = ("shopper", "seller", "operator")
+        for by in parties:
+            if dice.random() < _MEDDLES:
+                self._start(self._cancel_units(order, by, again=dice.random() < 0.5))
+        for part in order.parts:
+            if dice.random() < 0.5:
+                self._start(self._send(self._either(), order, part.seller_id))
+
+    def _pay_or_take_back(self, order: Order) -> None:
+        dice = self.dice
+        staff: tuple[Staff, ...] = ("seller", "operator")
+        for by in staff:
+            if dice.random() < _MEDDLES:
+                amount = dice.choice((None, order.total // 3, order.total))
+                self._start(self._refund(order, by, amount, again=dice.random() < 0.5))
+        if any(line.shipped for line in order.lines):
+            for _ in range(dice.choice((1, 1, 2))):
+                self._start(self._return(self._either(), order))
 
     async def _all_is_well_again(self) -> None:
         """End the faults; who walked away has been away long enough, and all ask once more."""
@@ -252,21 +283,56 @@ class Run:
     async def _cancel(self, process: SimulatedProcess, order: Order) -> None:
         caller = self.asks[self.names[order.order_id]][0]
         if await self._attempt(process, process.shop.checkout.cancel(caller, order.order_id)):
-            self.promised.append((order.order_id, "cancelled"))
+            self.promised.append(Promise(order.order_id, "cancelled"))
 
-    async def _send(self, process: SimulatedProcess, order: Order) -> None:
-        seller = Caller(UserId(1), frozenset({"seller"}), self.offers[0][0])
-        lines = [LineQuantity(line.order_line_id, line.quantity) for line in order.lines]
+    async def _cancel_units(self, order: Order, by: Party, *, again: bool) -> None:
+        """Cancel one unit of the first line that is theirs; asked again with the key, in another process."""
+        caller, lines = self._party(order, by)
+        ask = CancelAsk([LineQuantity(lines[0].order_line_id, 1)], once=f"{by}/{int(order.order_id)}")
+        for process in (self.stage.one, self.stage.two)[: 1 + again]:
+            work = process.shop.checkout.cancel(caller, order.order_id, ask, by)
+            if await self._attempt(process, work):
+                self.promised.append(Promise(order.order_id, "units cancelled", lines[0].seller_id))
+
+    async def _refund(self, order: Order, by: Staff, amount: int | None, *, again: bool) -> None:
+        """Pay an amount back, or a unit; asked again with the key, in another process."""
+        caller, lines = self._party(order, by)
+        units = None if amount else [LineQuantity(lines[0].order_line_id, 1)]
+        ask = RefundAsk(lines=units, amount=amount, reason="Sorry.", once=f"{by}/{int(order.order_id)}")
+        for process in (self.stage.one, self.stage.two)[: 1 + again]:
+            if await self._attempt(process, process.shop.checkout.refund(caller, order.order_id, ask, by)):
+                self.promised.append(Promise(order.order_id, "refunded"))
+
+    def _party(self, order: Order, by: Party) -> tuple[Caller, list[OrderLineView]]:
+        """Answer who asks, and the lines that are theirs to move."""
+        if by == "shopper":
+            return self.asks[self.names[order.order_id]][0], order.lines
+        if by == "operator":
+            return Caller(UserId(0), frozenset({"operator"}), email="ops@example.com"), order.lines
+        seller_id = order.parts[-1].seller_id
+        own = [line for line in order.lines if line.seller_id == seller_id]
+        return Caller(UserId(1), frozenset({"seller"}), seller_id), own
+
+    async def _send(self, process: SimulatedProcess, order: Order, seller_id: SellerId) -> None:
+        """Send all of a seller's part that is not cancelled."""
+        seller = Caller(UserId(1), frozenset({"seller"}), seller_id)
+        lines = [
+            LineQuantity(line.order_line_id, line.quantity - line.cancelled)
+            for line in order.lines
+            if line.seller_id == seller_id and line.quantity > line.cancelled
+        ]
         ask = Ship(order.order_id, lines, "Post", "T-1")
         if await self._attempt(process, process.shop.checkout.ship(seller, ask)):
-            self.promised.append((order.order_id, "shipped"))
+            self.promised.append(Promise(order.order_id, "shipped", seller_id))
 
     async def _return(self, process: SimulatedProcess, order: Order) -> None:
         """Send back one thing of each line."""
         caller = self.asks[self.names[order.order_id]][0]
-        goods = Return([LineQuantity(line.order_line_id, 1) for line in order.lines])
+        goods = Return([LineQuantity(line.order_line_id, 1) for line in order.lines if line.shipped])
         if await self._attempt(process, process.shop.checkout.return_(caller, order.order_id, goods)):
-            self.promised.append((order.order_id, "returned"))
+            for line in order.lines:
+                if line.shipped:
+                    self.promised.append(Promise(order.order_id, "returned", line.seller_id))
 
     async def _attempt(self, process: SimulatedProcess, work: Coroutine[Any, Any, T]) -> T | None:
         """Do something; answer None where nobody was told that it is done."""
@@ -346,4 +412,6 @@ class Run:
             return row["event_id"]
         record = msgspec.json.decode(row["record"])
         order = record.get("order_id") or record["ask"]["order_id"]
-        return self.names[parse(OrderId, order)], row["reference"].partition("/")[0], row["reference"]
+        # By what was asked: the number in a reference is not of the seed.
+        asked = record.get("move", {}).get("who", ""), record.get("seller_id", ""), str(record.get("lines"))
+        return self.names[parse(OrderId, order)], row["reference"].partition("/")[0], *asked

@@ -71,7 +71,7 @@ async def sweep(settings: Settings, seed: int, seeds: int, plant: str | None = N
             broken = await run.through()
             met |= run.plan.met
             passed |= run.plan.passed
-            promised.update(what for _, what in run.promised)
+            promised.update(promise.what for promise in run.promised)
             ran, bought, refused = ran + 1, bought + run.bought, refused + run.refused
             largest_set = max(largest_set, run.largest_set)
             digest.update("\n".join(stage.turns.trace).encode())

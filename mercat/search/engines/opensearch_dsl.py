@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mercat.search.engine import Clause, Occur, TermsWanted
+from mercat.search.engine import Clause, ExtremesWanted, Occur, TermsWanted
 from mercat.search.facets import attributes
 from mercat.search.query import mentions
 
@@ -122,8 +122,10 @@ _CONVERTERS: dict[str, Callable[..., Dsl]] = {
 }
 
 
-def terms_aggregation(wanted: TermsWanted) -> Dsl:
-    """Ask for the terms of a field, or for the values of one attribute."""
+def aggregation(wanted: TermsWanted | ExtremesWanted) -> Dsl:
+    """Ask for the terms of a field, for the values of one attribute, or for the extremes of a number."""
+    if isinstance(wanted, ExtremesWanted):
+        return {"stats": {"field": field_name(wanted.field)}}
     about: Dsl = {
         "field": field_name(wanted.field),
         "size": wanted.size,
@@ -135,9 +137,11 @@ def terms_aggregation(wanted: TermsWanted) -> Dsl:
     return {"terms": about}
 
 
-def term_counts(wanted: TermsWanted, buckets: Sequence[Dsl]) -> dict[str, int]:
-    """Read the answer to `terms_aggregation`: an attribute's values without its name before them."""
-    counts = {bucket["key"]: int(bucket["doc_count"]) for bucket in buckets}
+def counts(wanted: TermsWanted | ExtremesWanted, answer: Dsl) -> dict[str, int]:
+    """Read the answer to `aggregation`: an attribute's values without its name before them."""
+    if isinstance(wanted, ExtremesWanted):
+        return {end: int(answer[end]) for end in ("min", "max") if answer["count"]}
+    counts = {bucket["key"]: int(bucket["doc_count"]) for bucket in answer["buckets"]}
     if wanted.field.startswith(_ATTRIBUTE_COLUMN):
         return {key.split(ATTRIBUTE_SEPARATOR, 1)[1]: count for key, count in counts.items()}
     return counts

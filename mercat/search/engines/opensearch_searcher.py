@@ -9,7 +9,16 @@ import msgspec
 import numpy as np
 
 from mercat.kit.refusals import Unavailable
-from mercat.search.engine import SETTING_UP, After, BrokenIndex, Clause, Hit, SortKey, TermsWanted
+from mercat.search.engine import (
+    SETTING_UP,
+    After,
+    BrokenIndex,
+    Clause,
+    ExtremesWanted,
+    Hit,
+    SortKey,
+    TermsWanted,
+)
 from mercat.search.engines import opensearch_dsl as dsl
 from mercat.search.messages import PAGE_SIZE_MAX
 from mercat.search.product_rows import ROW, Rows
@@ -132,15 +141,17 @@ class OpenSearchSearcher:
         }
         return _search(self._ask, body)["hits"]["total"]["value"]
 
-    def count_terms(self, clause: Clause, wanted: Sequence[TermsWanted]) -> list[dict[str, int]]:
+    def aggregate(
+        self, clause: Clause, wanted: Sequence[TermsWanted | ExtremesWanted]
+    ) -> list[dict[str, int]]:
         body = {
             "query": {"constant_score": {"filter": dsl.query_dsl(clause)}},
             "size": 0,
             "track_total_hits": False,
-            "aggs": {str(number): dsl.terms_aggregation(each) for number, each in enumerate(wanted)},
+            "aggs": {str(number): dsl.aggregation(each) for number, each in enumerate(wanted)},
         }
         answer: dict[str, Any] = _search(self._ask, body)["aggregations"] if wanted else {}
-        return [dsl.term_counts(each, answer[str(number)]["buckets"]) for number, each in enumerate(wanted)]
+        return [dsl.counts(each, answer[str(number)]) for number, each in enumerate(wanted)]
 
     def field_values(self, field: str, hits: Sequence[Hit]) -> list[Any]:
         return [product.values.get(field) for _, product in hits]

@@ -6,7 +6,7 @@ from typing import Any
 from tantivy import FieldType, Order, Query, Schema, Searcher
 from tantivy import Occur as TantivyOccur
 
-from mercat.search.engine import After, Clause, Hit, SortKey, TermsWanted
+from mercat.search.engine import After, Clause, ExtremesWanted, Hit, SortKey, TermsWanted
 
 _OCCUR = {"must": TantivyOccur.Must, "should": TantivyOccur.Should, "must_not": TantivyOccur.MustNot}
 
@@ -54,17 +54,13 @@ class TantivySearcher:
     def count(self, clause: Clause) -> int:
         return self._searcher.search(self._native(clause), 1).count or 0  # type: ignore[attr-defined]
 
-    def count_terms(self, clause: Clause, wanted: Sequence[TermsWanted]) -> list[dict[str, int]]:
-        aggregations = {
-            str(number): {"terms": {"field": each.field, "size": each.size, "segment_size": each.per_segment}}
-            for number, each in enumerate(wanted)
-        }
+    def aggregate(
+        self, clause: Clause, wanted: Sequence[TermsWanted | ExtremesWanted]
+    ) -> list[dict[str, int]]:
+        asked = {str(number): _aggregation(each) for number, each in enumerate(wanted)}
         searcher: Any = self._searcher
-        answer: dict[str, Any] = searcher.aggregate(self._native(clause), aggregations)
-        return [
-            {bucket["key"]: int(bucket["doc_count"]) for bucket in answer[str(number)]["buckets"]}
-            for number in range(len(wanted))
-        ]
+        answer: dict[str, Any] = searcher.aggregate(self._native(clause), asked)
+        return [_counts(answer[number]) for number in asked]
 
     def field_values(self, field: str, hits: Sequence[Hit]) -> list[Any]:
         return self._searcher.fast_field_values(field, [address for _, address in hits])
@@ -124,3 +120,15 @@ class TantivySearcher:
             case _:
                 number = FieldType.Unsigned if field in self._unsigned_fields else FieldType.Float
                 return Query.range_query(self._schema, field, number, *args)
+
+
+def _aggregation(wanted: TermsWanted | ExtremesWanted) -> dict[str, Any]:
+    if isinstance(wanted, ExtremesWanted):
+        return {"stats": {"field": wanted.field}}
+    return {"terms": {"field": wanted.field, "size": wanted.size, "segment_size": wanted.per_segment}}
+
+
+def _counts(answer: dict[str, Any]) -> dict[str, int]:
+    if "buckets" in answer:
+        return {bucket["key"]: int(bucket["doc_count"]) for bucket in answer["buckets"]}
+    return {end: int(answer[end]) for end in ("min", "max") if answer[end] is not None}

@@ -109,13 +109,13 @@ def _choose(searcher: IndexSearcher, within: Clause) -> list[str]:
     products = searcher.count(within)
     if products < 2:
         return []
-    (held,) = searcher.count_terms(
+    (held,) = searcher.aggregate(
         within, [TermsWanted(attributes.NAMES, _NAMES_LOOKED_AT, _NAMES_PER_SEGMENT)]
     )
     common = [name for name, count in held.items() if count >= products * _COMMON_SHARE]
     if not common:
         return []
-    values_of = searcher.count_terms(within, [values_wanted(attributes.column(name)) for name in common])
+    values_of = searcher.aggregate(within, [values_wanted(attributes.column(name)) for name in common])
     rated: list[tuple[float, str, tuple[int, ...]]] = []
     for name, values in zip(common, values_of, strict=True):
         rating = informativeness(values, products)

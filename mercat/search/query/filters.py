@@ -3,6 +3,7 @@ walk."""
 
 import base64
 import binascii
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -12,6 +13,7 @@ from mercat.kit import codec
 from mercat.kit.refusals import Invalid
 from mercat.search.engine import Clause
 from mercat.search.facets import attributes
+from mercat.search.facets.ranges import number_range
 from mercat.search.messages import SearchQuery, SearchSort, SoldOutPolicy
 
 
@@ -74,8 +76,13 @@ class QueryClauses(NamedTuple):
         return self.text is not None or bool(self.always) or any(facet != but for facet in self.by_facet)
 
 
-def query_clauses(query: SearchQuery, text: Clause | None, sold_out: SoldOutPolicy) -> QueryClauses:
-    """Compile the filters of a query."""
+def query_clauses(
+    query: SearchQuery,
+    text: Clause | None,
+    sold_out: SoldOutPolicy,
+    numbers: Callable[[str], dict[str, float]],
+) -> QueryClauses:
+    """Compile the filters of a query. `numbers`: reads the values that an attribute has as numbers."""
     always: list[Clause] = []
     if query.in_stock is not None:
         always.append(Clause.term("in_stock", query.in_stock))
@@ -93,11 +100,19 @@ def query_clauses(query: SearchQuery, text: Clause | None, sold_out: SoldOutPoli
     if query.rating_min is not None:
         by_facet["ratings"] = Clause.between("rating", query.rating_min)
     for name, values in query.attributes.items():
-        by_facet[attribute_facet(name)] = Clause.any_of(
-            [Clause.term(attributes.column(name), attributes.normal_value(value)) for value in values]
-        )
+        by_facet[attribute_facet(name)] = _attribute(name, values, numbers)
     filters = msgspec.structs.replace(query, q="", sort="relevance", page=1, limit=1, cursor=None)
     return QueryClauses(text, always, by_facet, codec.encode(filters))
+
+
+def _attribute(name: str, values: Sequence[str], numbers: Callable[[str], dict[str, float]]) -> Clause:
+    """Match an attribute that has one of these values, or a number within one of these ranges."""
+    wanted = [attributes.normal_value(value) for value in values]
+    ranges = [found for value in values if (found := number_range(value))]
+    if ranges:
+        known = numbers(name).items()
+        wanted += [value for value, number in known if any(each.has(number) for each in ranges)]
+    return Clause.any_of([Clause.term(attributes.column(name), value) for value in dict.fromkeys(wanted)])
 
 
 def attribute_facet(name: str) -> str:

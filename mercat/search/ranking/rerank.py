@@ -184,6 +184,6 @@ class Reranker:
         if now - self._stats_read >= _STATS_TTL_S:
             self._stats_read = now
             wanted = TermsWanted("category_path", CATEGORIES_MAX, CATEGORIES_MAX)
-            (paths,) = searcher.count_terms(Clause.term("for_sale", True), [wanted])
+            (paths,) = searcher.aggregate(Clause.term("for_sale", True), [wanted])
             self._stats = category_stats(sum_by_category(paths), searcher.num_docs)
         return self._stats

@@ -430,6 +430,7 @@ API = [
         "POST",
         "/seller/products",
         SellerListingsApi.list_product,
+        location="/products/{product_id}",
         tag="Selling",
         needs="seller",
         scopes=["catalog:write"],

@@ -36,6 +36,7 @@ class SellerLineShown(Struct, frozen=True, kw_only=True):
     title: str
     quantity: int
     shipped: int
+    cancelled: int
     unit_price: Amount
     total: Amount
 
@@ -104,6 +105,7 @@ def _order_shown(order: SellerOrder) -> SellerOrderShown:
                 title=line.title,
                 quantity=line.quantity,
                 shipped=line.shipped,
+                cancelled=line.cancelled,
                 unit_price=money.shown(line.unit_price, currency),
                 total=money.shown(line.total, currency),
             )
@@ -222,7 +224,9 @@ def _order_row(order: SellerOrder) -> dict[str, Any]:
             "order_line_id": line.order_line_id,
             "title": line.title,
             "quantity": line.quantity,
-            "left": max(0, line.quantity - line.shipped) if order.status != "cancelled" else 0,
+            "left": max(0, line.quantity - line.cancelled - line.shipped)
+            if order.status != "cancelled"
+            else 0,
         }
         for line in order.lines
     ]

@@ -31,6 +31,27 @@
     }
   });
 
+  // On a phone the panel of filters is open while the address ends in #filters, and stays so when a choice puts
+  // another panel and another address in its place: no event of the hash comes then.
+  const panel = () => root.classList.toggle("filtering", location.hash === "#filters");
+  window.addEventListener("hashchange", panel);
+  panel();
+  let seen = 0;
+  document.addEventListener("htmx:beforeSwap", () => (seen = window.scrollY));
+  document.addEventListener("htmx:afterSwap", () => {
+    if (root.classList.contains("filtering")) window.scrollTo({ top: seen, behavior: "instant" });
+  });
+
+  // The first of two prices is no choice yet: the list would come anew under whoever types the second.
+  document.addEventListener("change", (event) => event.target.closest(".ends") && event.stopPropagation(), true);
+
+  // What was left empty is no part of a list's address.
+  document.addEventListener("htmx:configRequest", (event) => {
+    const { verb, formData } = event.detail;
+    if (verb !== "get" || !formData) return;
+    for (const name of new Set(formData.keys())) if (formData.getAll(name).every((value) => value === "")) formData.delete(name);
+  });
+
   const line = () => {
     const word = document.getElementById("offline");
     if (word) word.hidden = navigator.onLine;

@@ -1,0 +1,157 @@
+"""Units that are not sent after all, and money that goes back without goods: by the shopper, a seller or an
+operator.
+
+As in `aftercare`: the order's row decides, and what follows was begun durably before. Whoever asks again with
+a key, or for all that is left, asks for the same, so recovery decides it; an ask of some units without a key
+is withdrawn, for who sent it may have sent another since.
+"""
+
+from datetime import timedelta
+from hashlib import blake2b
+
+import asyncpg
+import msgspec
+from msgspec import Struct
+
+from mercat import ids
+from mercat.checkout.messages import CancelAsk, Party, RefundAsk, Staff
+from mercat.checkout.neighbours import Neighbours
+from mercat.checkout.refund_request import refund_request
+from mercat.ids import CancellationId, OrderId, UserId
+from mercat.inventory import Line
+from mercat.kit import clock, codec, sql
+from mercat.kit.refusals import Forbidden, NotFound
+from mercat.kit.rpc import Caller
+from mercat.orders import ExceedsCaptured, NotCancellable, Order, UnitMove
+from mercat.payments import Refund
+from mercat.settings import Settings
+
+queries = sql.load("mercat.checkout")
+KINDS = ("cancel", "refund")
+"""How references begin that this module carries on."""
+_WHOLE = CancelAsk()
+
+
+class Moving(Struct, frozen=True):
+    """Units that are to be cancelled or refunded. `same`: who asks again asks under the same reference.
+    `people`: what release 0.1.0 wrote of a cancellation, whose units were all."""
+
+    order_id: OrderId
+    move: UnitMove | None = None
+    same: bool = True
+    people: list[UserId] = []
+
+
+class MoneyBack:
+    """Cancels and refunds, and carries on what broke off."""
+
+    def __init__(self, db: asyncpg.Pool, neighbours: Neighbours, settings: Settings) -> None:
+        self._db = db
+        self._accounts = neighbours.accounts
+        self._inventory = neighbours.inventory
+        self._payments = neighbours.payments
+        self._orders = neighbours.orders
+        self._lease = timedelta(seconds=settings.lease_s)
+
+    async def people(self, caller: Caller) -> list[UserId]:
+        """List the caller, and the guests they were before they signed in."""
+        if caller.guest:
+            return [caller.user_id]
+        return [caller.user_id, *await self._accounts.guests_of(caller.user_id)]
+
+    async def cancel(
+        self, caller: Caller, order_id: OrderId, ask: CancelAsk = _WHOLE, by: Party = "shopper"
+    ) -> Order:
+        """Cancel units that have not shipped, all where none are named: money back, goods back. All again:
+        the same answer, and no other refund. A seller cancels of their own lines alone."""
+        people = await self.people(caller) if by == "shopper" else None
+        seller_id = _seller_id(caller, by)
+        if people is not None:
+            await self._orders.order(order_id, people)
+        whole = ask.lines is None
+        if whole:
+            number = int(order_id) if seller_id is None else _number(order_id, "all of", seller_id)
+        elif ask.once:
+            number = _number(order_id, "cancel", by, caller.user_id, ask.once)
+        else:
+            number = int(ids.new(CancellationId, order_id.bucket))
+        move = UnitMove(
+            kind="cancel",
+            reference=f"cancel/{number}",
+            who=by,
+            lines=ask.lines,
+            user_ids=people,
+            seller_id=seller_id,
+            reason=ask.reason,
+        )
+        await self._carry_out(await self._begin(Moving(order_id, move, whole or bool(ask.once))))
+        return await self._orders.order(order_id, people)
+
+    async def refund(self, caller: Caller, order_id: OrderId, ask: RefundAsk, by: Staff) -> Refund:
+        """Pay money back without goods, once a key: for units, or an amount. A seller gives what their part
+        got, an operator whatever is left; ExceedsCaptured beyond."""
+        move = UnitMove(
+            kind="refund",
+            reference=f"refund/{_number(order_id, 'refund', by, caller.user_id, ask.once)}",
+            who=by,
+            lines=ask.lines,
+            amount=ask.amount,
+            seller_id=_seller_id(caller, by),
+            reason=ask.reason,
+        )
+        refund = await self._carry_out(await self._begin(Moving(order_id, move)))
+        if refund is None:
+            raise ExceedsCaptured
+        return refund
+
+    async def take_up(self, reference: str, record: str) -> None:
+        """Carry on what broke off. What the order's row refuses is closed."""
+        moving = codec.decode(record, Moving)
+        move = moving.move or UnitMove(
+            kind="cancel", reference=reference, who="shopper", user_ids=moving.people
+        )
+        if not moving.same and await self._orders.withdraw(moving.order_id, reference):
+            await self._done(reference)
+        else:
+            await self._carry_out(msgspec.structs.replace(moving, move=move))
+
+    async def _begin(self, moving: Moving) -> Moving:
+        assert moving.move
+        reference, until = moving.move.reference, clock.now() + self._lease
+        await self._db.execute(queries.undoing_begin, reference, moving.order_id, codec.text(moving), until)
+        return moving
+
+    async def _carry_out(self, moving: Moving) -> Refund | None:
+        """Decide, then pay back and put back; answer the refund, None where nothing is owed."""
+        move, order_id, refund = moving.move, moving.order_id, None
+        assert move
+        try:
+            owed = await self._orders.move_units(order_id, move)
+        except (NotCancellable, ExceedsCaptured, NotFound):
+            await self._done(move.reference)
+            raise
+        if owed.amount:
+            refund = await self._payments.refund(order_id, refund_request(move.reference, owed))
+        if move.kind == "cancel" and owed.goods:
+            lines = [Line(part.offer_id, part.quantity) for part in owed.goods]
+            await self._inventory.put_back(move.reference, lines)
+        await self._done(move.reference)
+        return refund
+
+    async def _done(self, reference: str) -> None:
+        await self._db.execute(queries.undoing_done, reference, clock.now())
+
+
+def _seller_id(caller: Caller, by: Party) -> ids.SellerId | None:
+    """Answer whose lines may move: a seller's own, or None for all; Forbidden for who is no seller."""
+    if by != "seller":
+        return None
+    if caller.seller_id is None:
+        raise Forbidden
+    return caller.seller_id
+
+
+def _number(order_id: OrderId, *what: object) -> int:
+    """Make the number under which an ask is begun that is the same when it comes again."""
+    text = "/".join(map(str, (int(order_id), *what)))
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) >> 1

@@ -1,0 +1,237 @@
+"""An order as the API shows it, and who may see it: its shopper, or who has the key from a letter."""
+
+import asyncio
+import hmac
+from datetime import date, datetime
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from mercat import money
+from mercat.fulfilment import Shipment
+from mercat.ids import LineId, OfferId, OrderId, PaymentId, ProductId, RefundId, SellerId, number_shown
+from mercat.kit.refusals import SignInFirst
+from mercat.kit.rpc import Caller
+from mercat.kit.signing import link_key
+from mercat.orders import Order, OrderLineView, Part
+from mercat.payments import Payment, Refund
+from mercat.settings import Settings
+from mercat.shop import Shop
+from mercat.web.schemas import Amount, SellerShown
+from mercat.web.shipments import ShipmentShown, shipment_shown
+
+OrderKey = Annotated[str, Meta(max_length=100, description="From a letter's link, instead of a session.")]
+_REFUND_KINDS = {"cancel": "cancellation", "return": "return", "refund": "refund"}
+
+
+class OrderLineShown(Struct, frozen=True, kw_only=True):
+    order_line_id: LineId
+    product_id: ProductId
+    offer_id: OfferId
+    seller_id: SellerId
+    title: str
+    image_url: str
+    quantity: int
+    shipped: int
+    delivered: int
+    cancelled: int
+    coming_back: int
+    returned: int
+    refunded: int
+    unit_price: Amount
+    total: Amount
+
+
+class PartShown(Struct, frozen=True, kw_only=True):
+    """What one seller sends of an order. Its status follows from its lines, and the order's from all."""
+
+    part_id: str
+    seller: SellerShown
+    status: str
+    shipping: Amount
+    shipping_method: str
+    estimated_delivery: date | None
+    lines: list[OrderLineShown]
+    shipments: list[ShipmentShown]
+
+
+class SellerPartShown(PartShown, frozen=True, kw_only=True):
+    """A seller's own part of an order."""
+
+    order_id: OrderId
+    number: str | None
+    currency: str
+
+
+class RefundShown(Struct, frozen=True, kw_only=True):
+    refund_id: RefundId
+    amount: Amount
+    status: str
+    kind: str
+    at: datetime | None
+
+
+class PaymentShown(Struct, frozen=True, kw_only=True):
+    payment_id: PaymentId
+    status: str
+    amount: Amount
+    currency: str
+    refunds: list[RefundShown]
+
+
+class OrderEventShown(Struct, frozen=True):
+    status: str
+    by: str
+    at: datetime
+
+
+class OrderShown(Struct, frozen=True, kw_only=True):
+    order_id: OrderId
+    number: str | None
+    status: str
+    subtotal: Amount
+    discount: Amount
+    shipping: Amount
+    tax: Amount
+    total: Amount
+    currency: str
+    shipping_method: str
+    estimated_delivery: date | None
+    shipping_address: dict[str, str]
+    created_at: datetime
+    lines: list[OrderLineShown]
+    parts: list[PartShown]
+    payments: list[PaymentShown]
+    refunds: list[RefundShown]
+    shipments: list[ShipmentShown]
+    history: list[OrderEventShown]
+
+
+def has_key(settings: Settings, order_id: OrderId, key: str | None) -> bool:
+    """Say whether this is the order's key."""
+    return key is not None and hmac.compare_digest(link_key(settings, order_id).encode(), key.encode())
+
+
+async def order_of(shop: Shop, caller: Caller | None, order_id: OrderId, key: str | None = None) -> Order:
+    """Read an order for its shopper, the guest that they were, or who has its key; raise NotFound else."""
+    if has_key(shop.settings, order_id, key):
+        return await shop.orders.order(order_id, None)
+    if caller is None:
+        raise SignInFirst
+    return await shop.orders.order(order_id, await shop.checkout.people(caller))
+
+
+def shopper_of(shop: Shop, caller: Caller | None, order: Order, key: str | None) -> Caller:
+    """Say as whom somebody acts on an order that they may see: with its key, as its shopper."""
+    if caller is None or has_key(shop.settings, order.order_id, key):
+        return Caller(order.user_id)
+    return caller
+
+
+async def order_shown(shop: Shop, order: Order) -> OrderShown:
+    """Show an order with all that followed: parts, payments, parcels and its history."""
+    payments, shipments, names = await asyncio.gather(
+        shop.payments.of_order(order.order_id),
+        shop.fulfilment.of_order(order.order_id),
+        shop.sellers.names([part.seller_id for part in order.parts]),
+    )
+    currency = order.currency
+    refunds = [refund_shown(refund, currency) for payment in payments for refund in payment.refunds]
+    return OrderShown(
+        order_id=order.order_id,
+        number=number_shown(order.number),
+        status=order.status,
+        subtotal=money.shown(order.subtotal, currency),
+        discount=money.shown(order.discount, currency),
+        shipping=money.shown(order.shipping, currency),
+        tax=money.shown(order.tax, currency),
+        total=money.shown(order.total, currency),
+        currency=currency,
+        shipping_method=order.shipping_method,
+        estimated_delivery=order.estimated_delivery,
+        shipping_address=order.address,
+        created_at=order.created_at,
+        lines=[_line_shown(line, currency) for line in order.lines],
+        parts=[part_shown(order, part, shipments, names.get(part.seller_id, "")) for part in order.parts],
+        payments=[_payment_shown(payment) for payment in payments],
+        refunds=refunds,
+        shipments=[shipment_shown(shipment) for shipment in shipments],
+        history=[OrderEventShown(past.what, past.who, past.at) for past in order.history],
+    )
+
+
+async def seller_part_shown(shop: Shop, order: Order, seller_id: SellerId) -> SellerPartShown:
+    """Show a seller their part of an order, and nothing of another's."""
+    [part] = [part for part in order.parts if part.seller_id == seller_id]
+    shipments, names = await asyncio.gather(
+        shop.fulfilment.of_order(order.order_id), shop.sellers.names([seller_id])
+    )
+    shown = part_shown(order, part, shipments, names.get(seller_id, ""))
+    return SellerPartShown(
+        order_id=order.order_id,
+        number=number_shown(order.number),
+        currency=order.currency,
+        part_id=shown.part_id,
+        seller=shown.seller,
+        status=shown.status,
+        shipping=shown.shipping,
+        shipping_method=shown.shipping_method,
+        estimated_delivery=shown.estimated_delivery,
+        lines=shown.lines,
+        shipments=shown.shipments,
+    )
+
+
+def part_shown(order: Order, part: Part, shipments: list[Shipment], name: str) -> PartShown:
+    """Show a seller's part: its lines and its parcels."""
+    return PartShown(
+        part_id=part.part_id,
+        seller=SellerShown(part.seller_id, name),
+        status=part.status,
+        shipping=money.shown(part.shipping, order.currency),
+        shipping_method=part.shipping_method,
+        estimated_delivery=part.estimated_delivery,
+        lines=[_line_shown(line, order.currency) for line in order.lines if line.seller_id == part.seller_id],
+        shipments=[shipment_shown(each) for each in shipments if each.seller_id == part.seller_id],
+    )
+
+
+def refund_shown(refund: Refund, currency: str) -> RefundShown:
+    """Show a refund and what it is for."""
+    return RefundShown(
+        refund_id=refund.refund_id,
+        amount=money.shown(refund.amount, currency),
+        status=refund.status,
+        kind=_REFUND_KINDS.get(refund.reference.partition("/")[0], "refund"),
+        at=refund.at,
+    )
+
+
+def _line_shown(line: OrderLineView, currency: str) -> OrderLineShown:
+    return OrderLineShown(
+        order_line_id=line.order_line_id,
+        product_id=line.product_id,
+        offer_id=line.offer_id,
+        seller_id=line.seller_id,
+        title=line.title,
+        image_url=line.image_url,
+        quantity=line.quantity,
+        shipped=line.shipped,
+        delivered=line.delivered,
+        cancelled=line.cancelled,
+        coming_back=line.coming_back,
+        returned=line.returned,
+        refunded=line.refunded,
+        unit_price=money.shown(line.unit_price, currency),
+        total=money.shown(line.total, currency),
+    )
+
+
+def _payment_shown(payment: Payment) -> PaymentShown:
+    return PaymentShown(
+        payment_id=payment.payment_id,
+        status=payment.status,
+        amount=money.shown(payment.amount, payment.currency),
+        currency=payment.currency,
+        refunds=[refund_shown(refund, payment.currency) for refund in payment.refunds],
+    )
