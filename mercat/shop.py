@@ -138,6 +138,8 @@ def _make_checkout(host: Host, db: asyncpg.Pool, shop: Shop) -> checkout.Checkou
             inventory=shop.inventory,
             payments=shop.payments,
             orders=shop.orders,
+            returns=shop.returns,
+            sellers=shop.sellers,
         ),
         host.settings,
         shop.present,
@@ -253,6 +255,8 @@ SERVICES: dict[str, Service] = {
             "inventory",
             "payments",
             "orders",
+            "returns",
+            "sellers",
         ),
         on_checkout_path=True,
         duties=lambda shop: {

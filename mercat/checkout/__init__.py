@@ -2,13 +2,15 @@
 
 It reads like the business: begin, reserve, charge, create, confirm, finish. Every step is idempotent by
 checkout id, so a crash is recovered by running it again from the top; `saga.py` says the rules that make this
-true. `service.py` lists the parts: preparation, purchases, recovery, aftercare, webhooks, parked work.
+true. `service.py` lists the parts: preparation, purchases, recovery, aftercare, goods that come back,
+webhooks, parked work.
 """
 
 from mercat.checkout.api import API
 from mercat.checkout.messages import (
     FLASH_PASS_MAX,
     AdmissionGate,
+    AskReturn,
     Buy,
     BuyWith,
     CancelAsk,
@@ -32,8 +34,7 @@ from mercat.checkout.messages import (
     Reason,
     RefundAsk,
     Refused,
-    Return,
-    Returned,
+    Returnable,
     Ship,
     Staff,
     Track,
@@ -47,6 +48,7 @@ __all__ = [
     "API",
     "FLASH_PASS_MAX",
     "AdmissionGate",
+    "AskReturn",
     "Buy",
     "BuyWith",
     "CancelAsk",
@@ -73,8 +75,7 @@ __all__ = [
     "Reason",
     "RefundAsk",
     "Refused",
-    "Return",
-    "Returned",
+    "Returnable",
     "Ship",
     "Staff",
     "Track",

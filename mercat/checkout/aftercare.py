@@ -1,4 +1,4 @@
-"""What becomes of an order: it is shipped, tracked and returned; `money_back` cancels and refunds.
+"""What becomes of an order: it is shipped and tracked; see `money_back` and `goods_back` for the rest.
 
 The order's row decides; what follows from its decision is begun durably (`checkout.undoing`) and run again
 until it is done. Every step is idempotent by the reference: `cancel/…`, `ship/…` or `return/…`.
@@ -12,13 +12,13 @@ import structlog
 from msgspec import Struct
 
 from mercat import ids
-from mercat.checkout import money_back
-from mercat.checkout.messages import Return, Returned, Ship, Track
+from mercat.checkout import goods_back, money_back
+from mercat.checkout.messages import Ship, Track
 from mercat.checkout.neighbours import Neighbours
 from mercat.checkout.parked import TRIES_MAX
 from mercat.checkout.refund_request import refund_request
 from mercat.fulfilment import Shipment
-from mercat.ids import OrderId, ReturnId, SellerId, ShipmentId
+from mercat.ids import OrderId, SellerId, ShipmentId
 from mercat.inventory import Line
 from mercat.kit import clock, codec, sql
 from mercat.kit.db_errors import AWAY
@@ -38,7 +38,7 @@ log = structlog.get_logger("mercat.checkout")
 
 
 class Returning(Struct, frozen=True):
-    """Goods that are to come back."""
+    """Goods that release 0.1.0 has begun to take back, and pays at once."""
 
     order_id: OrderId
     lines: list[LineQuantity]
@@ -53,13 +53,19 @@ class Sending(Struct, frozen=True):
 
 
 class Aftercare:
-    """Ships, tracks and returns, and carries on what broke off."""
+    """Ships and tracks, and carries on what broke off."""
 
     def __init__(
-        self, db: asyncpg.Pool, neighbours: Neighbours, settings: Settings, money: money_back.MoneyBack
+        self,
+        db: asyncpg.Pool,
+        neighbours: Neighbours,
+        settings: Settings,
+        money: money_back.MoneyBack,
+        goods: goods_back.GoodsBack,
     ) -> None:
         self._db = db
         self._money_back = money
+        self._goods_back = goods
         self._fulfilment = neighbours.fulfilment
         self._inventory = neighbours.inventory
         self._payments = neighbours.payments
@@ -88,16 +94,6 @@ class Aftercare:
             await self._orders.arrived(shipment.order_id, shipment_id, lines)
         return shipment
 
-    async def return_(self, caller: Caller, order_id: OrderId, ask: Return) -> Returned:
-        """Send goods back: their price and tax are refunded, and they go back to the shelf."""
-        await self._orders.order(order_id, await self._money_back.people(caller))
-        return_id = ids.new(ReturnId, order_id.bucket)
-        reference = f"return/{int(return_id)}"
-        returning = Returning(order_id, ask.lines)
-        await self._begin(reference, order_id, returning)
-        await self._return(reference, returning)
-        return Returned(return_id)
-
     async def keep_recovering(self) -> None:
         """Recover until nothing is left; the back process does this all the time."""
         while await self.recover():
@@ -107,8 +103,8 @@ class Aftercare:
     async def recover(self) -> int:
         """Carry on what was begun and broke off; answer how many were taken up.
 
-        A parcel or a return that the order's row had not decided is withdrawn there, for who sent it may have
-        sent another since. What fails again and again is parked for an operator."""
+        A parcel that the order's row had not decided is withdrawn there, for who sent it may have sent
+        another since. What fails again and again is parked for an operator."""
         rows = await self._db.fetch(queries.undoing_lapsed, clock.now(), self._lease)
         for row in rows:
             try:
@@ -126,6 +122,8 @@ class Aftercare:
         try:
             if kind in money_back.KINDS:
                 await self._money_back.take_up(reference, record)
+            elif kind in goods_back.KINDS:
+                await self._goods_back.take_up(reference, record)
             elif kind == "ship":
                 sending = codec.decode(record, Sending)
                 if await self._orders.withdraw(sending.ask.order_id, f"shipped/{number}"):

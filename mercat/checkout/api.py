@@ -2,6 +2,7 @@
 
 from mercat.checkout.aftercare import Aftercare
 from mercat.checkout.cards import SavedCards
+from mercat.checkout.goods_back import GoodsBack
 from mercat.checkout.money_back import MoneyBack
 from mercat.checkout.parked import ParkedWork
 from mercat.checkout.past import PastPurchases
@@ -26,7 +27,12 @@ API = [
     Route("POST", "/orders/{order_id}/refunds", MoneyBack.refund),
     Route("POST", "/shipments", Aftercare.ship),
     Route("POST", "/shipments/{shipment_id}/events", Aftercare.track),
-    Route("POST", "/orders/{order_id}/returns", Aftercare.return_),
+    Route("GET", "/orders/{order_id}/of/{user_id}/returnable", GoodsBack.returnable),
+    Route("POST", "/orders/{order_id}/of/{user_id}/returns", GoodsBack.ask_return),
+    Route("POST", "/orders/{order_id}/returns/preview/{seller_id}", GoodsBack.preview_return),
+    Route("POST", "/orders/{order_id}/returns/{return_id}/withdraw", GoodsBack.withdraw_return),
+    Route("POST", "/returns/{return_id}/refuse", GoodsBack.refuse_return),
+    Route("POST", "/returns/{return_id}/receive", GoodsBack.receive_return),
     Route("GET", "/parked", ParkedWork.parked),
     Route("POST", "/parked", ParkedWork.retry),
 ]

@@ -8,11 +8,12 @@ from msgspec import Meta, Struct
 
 from mercat.accounts import CardToken, Email, NewAddress
 from mercat.fulfilment import ParcelStatus
-from mercat.ids import AddressId, CheckoutId, OfferId, OrderId, PaymentMethodId, ReturnId
+from mercat.ids import AddressId, CheckoutId, OfferId, OrderId, PaymentMethodId
 from mercat.kit.refusals import Conflict, Forbidden, Invalid, Refusal
 from mercat.money import MINOR_MAX
-from mercat.orders import LineQuantity, NewOrder
+from mercat.orders import LineQuantity, NewOrder, OrderLineView
 from mercat.payments import NextAction, SellerPart
+from mercat.returns import ReturnComment, ReturnReason
 
 FLASH_PASS_MAX = 2_000
 QuoteId = Annotated[str, Meta(max_length=60_000)]
@@ -171,17 +172,21 @@ class RefundAsk(Struct, frozen=True, kw_only=True):
     once: Once
 
 
-class Return(Struct, frozen=True):
-    """Goods of an order that are sent back."""
+class AskReturn(Struct, frozen=True):
+    """Goods of one seller that somebody wants to send back, and why."""
 
-    lines: Annotated[list[LineQuantity], Meta(min_length=1, max_length=500)]
-    reason: Annotated[str, Meta(max_length=1_000)] = ""
+    lines: OrderLines
+    reason: ReturnReason
+    comment: ReturnComment = ""
 
 
-class Returned(Struct, frozen=True):
-    """A return that was accepted."""
+class Returnable(Struct, frozen=True):
+    """A line of an order, how many of it may be sent back now and until when; where none may, why."""
 
-    return_id: ReturnId
+    line: OrderLineView
+    quantity: int
+    until: datetime | None = None
+    why: str = ""
 
 
 class Parked(Struct, frozen=True):

@@ -10,6 +10,8 @@ from mercat.inventory import Inventory
 from mercat.orders import Orders
 from mercat.payments import Payments
 from mercat.pricing import Pricing
+from mercat.returns import Returns
+from mercat.sellers import Sellers
 
 
 class Neighbours(NamedTuple):
@@ -23,3 +25,5 @@ class Neighbours(NamedTuple):
     inventory: Inventory
     payments: Payments
     orders: Orders
+    returns: Returns
+    sellers: Sellers

@@ -151,6 +151,17 @@ values (:reference, :order_id, :record::json, :lease_until)
 on conflict (reference) do update set done_at = null, lease_until = excluded.lease_until, record = excluded.record
     where u.done_at is not null;
 
+-- name: undoing_join(reference, order_id, record, lease_until)
+-- Begun, or begun again: what stands there already is what is carried out.
+insert into checkout.undoing as u (reference, order_id, record, lease_until)
+values (:reference, :order_id, :record::json, :lease_until)
+on conflict (reference) do update set done_at = null,
+    lease_until = case when u.done_at is null then u.lease_until else excluded.lease_until end
+returning record::text;
+
+-- name: undoing_record(reference)
+select record::text from checkout.undoing where reference = :reference;
+
 -- name: undoing_done(reference, now)
 update checkout.undoing set done_at = :now where reference = :reference and done_at is null;
 

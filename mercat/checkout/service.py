@@ -5,6 +5,7 @@ import asyncpg
 from mercat.checkout.aftercare import Aftercare
 from mercat.checkout.cards import SavedCards
 from mercat.checkout.forgetting import PastBuyers
+from mercat.checkout.goods_back import GoodsBack
 from mercat.checkout.messages import AdmissionGate, Present
 from mercat.checkout.money_back import MoneyBack
 from mercat.checkout.neighbours import Neighbours
@@ -31,8 +32,9 @@ class Checkout:
         self.purchases = Purchases(db, self.preparation, self.saga, cards, neighbours, settings)
         self.past = PastPurchases(db, present)
         self.webhooks = PaymentWebhooks(neighbours.payments, self.purchases)
+        self.goods_back = GoodsBack(db, neighbours, settings)
         self.money_back = MoneyBack(db, neighbours, settings)
-        self.aftercare = Aftercare(db, neighbours, settings, self.money_back)
+        self.aftercare = Aftercare(db, neighbours, settings, self.money_back, self.goods_back)
         self.parking = ParkedWork(db)
         self.forgetting = PastBuyers()
 
@@ -51,7 +53,12 @@ class Checkout:
         self.refund = self.money_back.refund
         self.ship = self.aftercare.ship
         self.track = self.aftercare.track
-        self.return_ = self.aftercare.return_
+        self.returnable = self.goods_back.returnable
+        self.preview_return = self.goods_back.preview_return
+        self.ask_return = self.goods_back.ask_return
+        self.withdraw_return = self.goods_back.withdraw_return
+        self.refuse_return = self.goods_back.refuse_return
+        self.receive_return = self.goods_back.receive_return
         self.parked = self.parking.parked
         self.retry = self.parking.retry
 

@@ -111,3 +111,21 @@ where o.seller_id = r.seller_id and o.order_id = r.order_id and o.status <> 'can
 
 -- name: forget_orders(order_ids)
 update fulfilment.seller_order set address = '{}' where order_id = any (:order_ids::bigint[]);
+
+-- name: orders_like(words, pattern, before, rows_max)
+-- By the tracking number of a parcel, or by how the name begins of whom it goes to.
+select order_id from (
+    (select order_id from fulfilment.shipment
+     where lower(tracking_number) = :words and order_id < :before
+     order by order_id desc limit :rows_max)
+    union
+    (select order_id from fulfilment.seller_order
+     where lower(address ->> 'name') like :pattern and order_id < :before
+     order by order_id desc limit :rows_max)
+) found
+order by order_id desc limit :rows_max;
+
+-- name: order_ids_of_seller(seller_id, since, before, rows_max)
+select order_id from fulfilment.seller_order
+where seller_id = :seller_id and order_id >= :since and order_id < :before
+order by order_id desc limit :rows_max;

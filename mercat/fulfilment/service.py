@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -26,6 +26,7 @@ from mercat.ids import LineId, OrderId, SellerId, ShipmentId, UserId
 from mercat.kit import clock, codec, sql
 from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound
+from mercat.kit.rpc import IN_BODY
 from mercat.settings import Settings
 
 queries = sql.load("mercat.fulfilment")
@@ -118,6 +119,31 @@ class Fulfilment:
         for row in await self._db.fetch(queries.shipments, [row["order_id"] for row in rows], seller_id):
             parcels[row["order_id"]].append(_shipment(row))
         return [_seller_order(row, parcels[row["order_id"]]) for row in rows]
+
+    async def orders_like(
+        self, words: Annotated[str, IN_BODY], before: OrderId | None = None, limit: int = 50
+    ) -> list[OrderId]:
+        """Find orders by the tracking number of a parcel, or by how the name begins of whom they go to; the
+        newest first."""
+        lower = words.strip().lower()
+        if not lower:
+            return []
+        pattern = lower.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
+        rows = await self._db.fetch(queries.orders_like, lower, pattern, before or _LAST, limit)
+        return [OrderId(row["order_id"]) for row in rows]
+
+    async def order_ids_of_seller(
+        self,
+        seller_id: SellerId,
+        since: OrderId | None = None,
+        before: OrderId | None = None,
+        limit: int = 50,
+    ) -> list[OrderId]:
+        """List the orders with something of a seller, the newest first."""
+        rows = await self._db.fetch(
+            queries.order_ids_of_seller, seller_id, since or 0, before or _LAST, limit
+        )
+        return [OrderId(row["order_id"]) for row in rows]
 
     @on(OrderPlaced)
     async def take_orders(self, db: PoolConnectionProxy, events: list[OrderPlaced]) -> None:

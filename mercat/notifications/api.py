@@ -3,5 +3,7 @@ from mercat.notifications.service import Notifications
 
 API = [
     Route("GET", "/mailbox", Notifications.mailbox),
+    Route("POST", "/orders-of", Notifications.orders_of),
+    Route("GET", "/orders/{order_id}/mails", Notifications.of_order),
     Route("POST", "/mails/{mail_id}/again", Notifications.send_again),
 ]

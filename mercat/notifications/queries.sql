@@ -68,3 +68,17 @@ returning mail_id;
 -- Of a guest those about their own orders: somebody with an account may have the same address.
 delete from notifications.mail
 where lower(recipient) = lower(:recipient) and (not :guest::boolean or facts ->> 'user_id' = any (:user_ids::text[]));
+
+-- name: orders_of(recipient, before, rows_max)
+select subject_id as order_id from notifications.mail
+where lower(recipient) = lower(:recipient) and kind = 'order_confirmed' and subject_id < :before
+order by mail_id desc limit :rows_max;
+
+-- name: of_order(order_id)
+select m.mail_id, m.kind, m.recipient, m.facts, m.made_at as at, m.sent_at, m.tries, m.failure,
+    (select c.facts from notifications.mail c
+     where c.subject_id = m.order_id and c.kind = 'order_confirmed' and c.channel = 'mail') as order_facts
+from notifications.mail m
+where m.subject_id = :order_id or m.order_id = :order_id
+order by m.mail_id desc
+limit 100;

@@ -2,14 +2,17 @@ import asyncio
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime
+from typing import Annotated
 
 import asyncpg
 import structlog
 
 from mercat.events import AccountErased, Event
+from mercat.ids import OrderId
 from mercat.kit import clock, codec, sql
 from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound
+from mercat.kit.rpc import IN_BODY
 from mercat.notifications.letter import write
 from mercat.notifications.letters import EVENTS, KINDS
 from mercat.notifications.messages import Mail
@@ -42,6 +45,17 @@ class Notifications:
         else:
             rows = await self._db.fetch(queries.mailbox_of, limit, to)
         return [self._mail(row) for row in rows]
+
+    async def orders_of(
+        self, email: Annotated[str, IN_BODY], before: OrderId | None = None, limit: int = 50
+    ) -> list[OrderId]:
+        """Find the orders that were confirmed to an e-mail address, the newest first."""
+        rows = await self._db.fetch(queries.orders_of, email.strip(), before or 2**63 - 1, limit)
+        return [OrderId(row["order_id"]) for row in rows]
+
+    async def of_order(self, order_id: OrderId) -> list[Mail]:
+        """List the letters about an order, the newest first."""
+        return [self._mail(row) for row in await self._db.fetch(queries.of_order, order_id)]
 
     async def send_again(self, mail_id: int) -> None:
         """Send a letter once more that was given up."""

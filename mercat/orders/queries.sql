@@ -93,17 +93,19 @@ limit :rows_max offset :skipped;
 select count(*) from orders.orders
 where bucket = any(:buckets::smallint[]) and user_id = any(:user_ids::bigint[]) and status <> 'refused';
 
--- name: newest(before, rows_max, status)
+-- name: newest(before, rows_max, status, since)
 select o.order_id, o.number, o.status, o.total, o.currency, o.placed_at as created_at, 0 as item_count, '' as title, '' as image_url
 from orders.orders o
-where o.status <> 'refused' and o.order_id < :before and (:status::text is null or o.status = :status)
+where o.status <> 'refused' and o.order_id < :before and o.order_id >= :since
+    and (:status::text is null or o.status = :status)
 order by o.order_id desc
 limit :rows_max;
 
--- name: newest_of_seldom(before, rows_max, status)
+-- name: newest_of_seldom(before, rows_max, status, since)
 select o.order_id, o.number, o.status, o.total, o.currency, o.placed_at as created_at, 0 as item_count, '' as title, '' as image_url
 from orders.orders o
-where o.status in ('partially_shipped', 'shipped', 'cancelled') and o.order_id < :before and o.status = :status::text
+where o.status in ('partially_shipped', 'shipped', 'cancelled') and o.order_id < :before and o.order_id >= :since
+    and o.status = :status::text
 order by o.order_id desc
 limit :rows_max;
 
@@ -175,3 +177,15 @@ update orders.orders o set email = '', address = '{}'
 from due where o.bucket = due.bucket and o.order_id = due.order_id
 returning o.order_id, events.tell('OrderForgotten', jsonb_build_object('event', 'OrderForgotten',
     'order_id', o.order_id, 'checkout_id', o.checkout_id)) as told;
+
+-- name: among(buckets, order_ids, number, status, since)
+-- Of these orders, and the one with this number, what is as asked.
+select o.order_id, o.number, o.status, o.total, o.currency, o.placed_at as created_at, 0 as item_count, '' as title, '' as image_url
+from (
+    select bucket, order_id from unnest(:buckets::smallint[], :order_ids::bigint[]) as a (bucket, order_id)
+    union
+    select bucket, order_id from orders.orders where number = :number
+) wanted
+join orders.orders o using (bucket, order_id)
+where o.status <> 'refused' and (:status::text is null or o.status = :status) and o.order_id >= :since
+order by o.order_id desc;

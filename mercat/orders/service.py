@@ -18,6 +18,10 @@ from mercat.events import (
     ParcelMoved,
     PartChanged,
     ProductsRefunded,
+    ReturnApproved,
+    ReturnRefunded,
+    ReturnRefused,
+    ReturnSent,
     UnitsCancelled,
 )
 from mercat.ids import CancellationId, LineId, LinkId, OrderId, SellerId, ShipmentId, UserId, parse
@@ -62,6 +66,14 @@ _HAPPENED = {
     "refund": "refunded",
 }
 """How the history calls a move of units."""
+ReturnEvent = ReturnApproved | ReturnRefused | ReturnSent | ReturnRefunded
+_OF_RETURNS: dict[type[Event], tuple[str, str]] = {
+    ReturnApproved: ("return_approved", "seller"),
+    ReturnRefused: ("return_refused", "seller"),
+    ReturnSent: ("return_sent", "shopper"),
+    ReturnRefunded: ("return_refunded", "shop"),
+}
+"""How the history calls what became of a return, and who did it unless the event says."""
 
 
 class _Happened(NamedTuple):
@@ -162,12 +174,28 @@ class Orders:
         return _page(rows, limit, total)
 
     async def newest(
-        self, before: OrderId | None = None, limit: int = 50, status: OrderStatus | None = None
+        self,
+        before: OrderId | None = None,
+        limit: int = 50,
+        status: OrderStatus | None = None,
+        since: OrderId | None = None,
     ) -> OrderPage:
         """List everybody's orders, the newest first, for the operator's desk."""
         statement = queries.newest_of_seldom if status in _SELDOM else queries.newest
-        rows = await self._db.fetch(statement, before or _LAST, limit + 1, status)
+        rows = await self._db.fetch(statement, before or _LAST, limit + 1, status, since or 0)
         return _page(rows, limit, len(rows))
+
+    async def among(
+        self,
+        order_ids: list[OrderId],
+        number: int | None = None,
+        status: OrderStatus | None = None,
+        since: OrderId | None = None,
+    ) -> list[OrderSummary]:
+        """List those of these orders, and the one with this number, that are as asked; the newest first."""
+        known = [(order_id.bucket, int(order_id)) for order_id in order_ids]
+        rows = await self._db.fetch(queries.among, *sql.columns(known, 2), number, status, since or 0)
+        return sql.rows(OrderSummary, rows)
 
     async def move_units(self, order_id: OrderId, move: UnitMove) -> Owed:
         """Decide what becomes of units of an order, once a reference: they are cancelled, announced to come
@@ -203,6 +231,16 @@ class Orders:
             await self._settle(db, order_id, order, lines, happened, cancelled)
             return owed
 
+    async def preview(self, order_id: OrderId, moves: list[UnitMove]) -> Owed:
+        """Say what the last of these moves would owe, one after another; decide nothing."""
+        async with self._db.acquire() as db, db.transaction():
+            state, _ = await self._state(db, order_id, await self._lock(db, order_id), "")
+            owed = Owed()
+            for move in moves:
+                lines, owed = rules.move(state, move)
+                state = state._replace(lines=lines)
+            return owed
+
     async def ship(
         self, order_id: OrderId, seller_id: SellerId, shipment_id: ShipmentId, lines: list[LineQuantity]
     ) -> UserId:
@@ -234,6 +272,23 @@ class Orders:
             if event.status == "delivered":
                 parcel = [(line.order_line_id, line.quantity) for line in event.lines]
                 await self._arrived(db, event.order_id, event.shipment_id, parcel)
+
+    @on(ReturnApproved, ReturnRefused, ReturnSent, ReturnRefunded)
+    async def follow_returns(self, db: PoolConnectionProxy, events: list[ReturnEvent]) -> None:
+        """Note in an order's history what became of its returns, beside what its own row decided of them."""
+        for event in events:
+            what, who = _OF_RETURNS[type(event)]
+            reference = f"return/{int(event.return_id)}/{what}"
+            bucket, detail = event.order_id.bucket, codec.text({"return_id": event.return_id})
+            await db.execute(
+                queries.note,
+                bucket,
+                event.order_id,
+                reference,
+                what,
+                getattr(event, "by", who),
+                detail,
+            )
 
     async def return_(self, order_id: OrderId, reference: str, lines: list[LineQuantity]) -> Owed:
         """Decide a return, once a reference, and what it pays back; NotReturnable beyond what was shipped.

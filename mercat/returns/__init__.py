@@ -7,10 +7,12 @@ follows from their receipt (money, stock) is carried out by checkout: returns as
 
 from mercat.returns.api import API
 from mercat.returns.messages import (
+    RETURN_LINES_MAX,
     SELLERS_REASONS,
     GoodsReturn,
     NewReturn,
     ReceivedGoods,
+    ReceivedLines,
     ReceivedUnits,
     ReturnComment,
     ReturnedLine,
@@ -28,10 +30,12 @@ from mercat.returns.service import Returns
 
 __all__ = [
     "API",
+    "RETURN_LINES_MAX",
     "SELLERS_REASONS",
     "GoodsReturn",
     "NewReturn",
     "ReceivedGoods",
+    "ReceivedLines",
     "ReceivedUnits",
     "ReturnComment",
     "ReturnMovedOn",

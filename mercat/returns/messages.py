@@ -110,10 +110,13 @@ class Withheld(Struct, frozen=True):
     reason: ReturnWhy
 
 
+ReceivedLines = Annotated[list[ReceivedUnits], Meta(min_length=1, max_length=3 * RETURN_LINES_MAX)]
+
+
 class ReceivedGoods(Struct, frozen=True):
     """What was in the parcel: every unit of the return, each in one condition."""
 
-    lines: Annotated[list[ReceivedUnits], Meta(min_length=1, max_length=3 * RETURN_LINES_MAX)]
+    lines: ReceivedLines
     withheld: Withheld | None = None
 
 

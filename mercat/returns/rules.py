@@ -18,7 +18,7 @@ class Counts(NamedTuple):
 
 
 def in_time(
-    parcels: Iterable[tuple[datetime, Mapping[LineId, int]]], now: datetime, days: int
+    parcels: Iterable[tuple[datetime, Mapping[LineId, int]]], now: datetime, days: float
 ) -> dict[LineId, int]:
     """Count by line the units that were delivered at most so many days ago. `parcels`: when each arrived, and
     what was in it."""

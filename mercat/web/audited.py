@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.auditlog import DOCUMENT_MAX, AuditLog, NewEntry
-from mercat.kit.http import BODY, answered, read_body
+from mercat.kit.http import answered, read_body
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
 from mercat.web.cache import Handler
@@ -23,7 +23,7 @@ from mercat.web.router import Endpoint
 _SECRETS = frozenset(
     {"password", "current_password", "secret", "token", "key", "csrf", "recovery_codes", "code", "codes"}
 )
-_PERSONAL = frozenset({"email", "name", "address", "shipping_address", "phone"})
+_PERSONAL = frozenset({"email", "name", "address", "shipping_address", "phone", "recipient", "letters"})
 _ABOUT_PEOPLE = ("/operator/people", "/operator/orders", "/operator/returns")
 """Of these the log keeps what was decided, not who people are: they may have themselves forgotten."""
 
@@ -58,9 +58,10 @@ class Audited:
         handler: Handler,
         request: Request,
     ) -> Response:
-        subject = "/".join(request.url.path.split("/")[:depth])
+        address = "/".join(request.url.path.split("/")[:depth])
+        subject = address.removeprefix("/api/v1")  # by whichever door: the same thing
         personal = any(part in subject for part in _ABOUT_PEOPLE)
-        body = request.scope[BODY] = await read_body(request, needed=False)
+        body = await read_body(request, needed=False)
         entry_id = await self._log.begin(
             NewEntry(
                 user_id=caller.user_id,
@@ -68,7 +69,7 @@ class Audited:
                 what=name,
                 subject=subject,
                 asked=_safe(body, personal=personal),
-                before=await _read(reader, subject, request, personal=personal),
+                before=await _read(reader, address, request, personal=personal),
             )
         )
         try:
@@ -78,7 +79,7 @@ class Audited:
             raise
         after = ""
         if response.status_code < 400:
-            after = await _read(reader, subject, request, personal=personal)
+            after = await _read(reader, address, request, personal=personal)
             after = after or _safe(bytes(response.body), personal=personal)
         await self._log.finish(entry_id, response.status_code, after)
         return response
@@ -92,16 +93,16 @@ class Audited:
         return None, len(parts)
 
 
-async def _read(reader: Handler | None, subject: str, request: Request, *, personal: bool) -> str:
+async def _read(reader: Handler | None, address: str, request: Request, *, personal: bool) -> str:
     if reader is None:
         return ""
     names = request.path_params
     scope = {
         **request.scope,
         "method": "GET",
-        "path": subject,
+        "path": address,
         "query_string": b"",
-        "path_params": {name: value for name, value in names.items() if f"/{value}" in subject},
+        "path_params": {name: value for name, value in names.items() if f"/{value}" in address},
     }
     response = await answered(reader, Request(scope))
     return _safe(bytes(response.body), personal=personal) if response.status_code == 200 else ""

@@ -1,4 +1,4 @@
-"""Orders after they are placed: the list, one order with every parcel on its way, cancelling, returns."""
+"""Orders after they are placed: the list, one order with every parcel on its way, cancelling."""
 
 import asyncio
 from datetime import datetime
@@ -10,24 +10,23 @@ from starlette.responses import Response
 
 from mercat import money
 from mercat.accounts import Email
-from mercat.checkout import Return, Returned
 from mercat.fulfilment import Shipment
 from mercat.ids import OrderId, SellerId, number_shown, parse_number
-from mercat.kit.refusals import Conflict, Refusal
+from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
 from mercat.orders import Order, OrderLineView, OrderNumber
 from mercat.payments import Payment
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.errors import RefusalMessage
-from mercat.web.forms import Form, FormErrors, id_of, number_in
+from mercat.web.forms import id_of, number_in
 from mercat.web.money_back import WHOLE, CancelBody, cancel_ask
 from mercat.web.order_shown import OrderKey, OrderShown, has_key, order_of, order_shown, shopper_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, Cursor, PageLimit, PageNumber
 from mercat.web.session import caller_of
-from mercat.web.shipments import PARCEL_WAY, PackedQuantity, read_packed
+from mercat.web.shipments import PARCEL_WAY
 
 _A_PAGE = 20
 _PAGES_MAX = 1_000
@@ -133,20 +132,11 @@ class OrdersApi:
         cancelled = await shop.checkout.cancel(shopper, order_id, cancel_ask(request, body))
         return await order_shown(shop, cancelled)
 
-    async def return_items(self, caller: Caller, order_id: OrderId, goods: Return) -> Returned:
-        """Send back some of what was shipped; what it cost is paid back."""
-        return await self._shop.checkout.return_(caller, order_id, goods)
-
     async def find_order(self, wanted: OrderWanted) -> OrderLetterSent:
         """Send the letter with an order's link once more, to the address that it was placed with. The answer
         is the same whatever is true."""
         await self._shop.orders.find(parse_number(wanted.number) or 0, wanted.email)
         return OrderLetterSent()
-
-
-async def own_order(shop: Shop, caller: Caller, order_id: OrderId) -> Order:
-    """Read one of one's own orders, a guest's before they had an account included; raise NotFound else."""
-    return await order_of(shop, caller, order_id)
 
 
 async def _what_followed(shop: Shop, order_id: OrderId) -> tuple[list[Payment], list[Shipment]]:
@@ -166,14 +156,6 @@ API = [
         refuses=["not_cancellable", "sign_in_first"],
     ),
     PublicRoute("POST", "/orders/find", OrdersApi.find_order, tag="Buying", status=202),
-    PublicRoute(
-        "POST",
-        "/orders/{order_id}/returns",
-        OrdersApi.return_items,
-        tag="Buying",
-        needs="guest",
-        refuses=["not_returnable"],
-    ),
 ]
 
 
@@ -225,7 +207,6 @@ class OrderPages:
         request: Request,
         refused: RefusalMessage | None = None,
         status: int = 200,
-        form: Form | None = None,
     ) -> Response:
         caller = await caller_of(request)
         order_id: OrderId = id_of(request.path_params["order_id"], OrderId)
@@ -234,8 +215,10 @@ class OrderPages:
             return self._pages.redirect(request, f"/signin?next=/orders/{order_id}")
         order = await order_of(self._shop, caller, order_id, key)
         payments, shipments = await _what_followed(self._shop, order_id)
+        returns = await self._shop.returns.of_order(order_id)
         events = sum(len(each.events) for each in shipments)
-        seen = f"{order.status}-{events}-{sum(len(each.refunds) for each in payments)}"
+        back = "".join(each.status for each in returns)
+        seen = f"{order.status}-{events}-{sum(len(each.refunds) for each in payments)}-{back}"
         if request.query_params.get("seen") == seen and request.headers.get("hx-request"):
             return Response(status_code=204)
         names = await self._shop.sellers.names(list({line.seller_id for line in order.lines}))
@@ -254,10 +237,9 @@ class OrderPages:
             moving=order.status in ("confirmed", "partially_shipped", "shipped"),
             parcels=_parcels(order, shipments, names),
             cancellable=order.status == "confirmed",
-            returnable=[] if order.status == "cancelled" else _returnable(order),
-            returned=_returned(order),
+            returnable=any(line.delivered > line.returned + line.coming_back for line in order.lines),
+            returns=returns,
             way=_way(order),
-            form=form or Form((Return, PackedQuantity)),
             refused=refused,
         )
 
@@ -278,43 +260,6 @@ class OrderPages:
             return await self.order(request, words, refusal.status)
         return self._pages.redirect(request, f"/orders/{order_id}" + (f"?key={key}" if key else ""))
 
-    async def send_back(self, request: Request) -> Response:
-        form = await self._pages.form(request)
-        caller = await caller_of(request)
-        order_id = id_of(request.path_params["order_id"], OrderId)
-        if caller is None:
-            return self._pages.redirect(request, "/orders")
-        order = await own_order(self._shop, caller, order_id)
-        if form.get("returned") != str(_returned(order)):
-            words = "Something was returned since this page was opened. Look at the order as it is."
-            return await self._not_returned(request, Conflict(words))
-        asked = read_packed(form, Return, "Say how many of what you send back.")
-        if isinstance(asked, FormErrors):
-            return await self.order(request, None, 422, Form((Return, PackedQuantity), form, asked))
-        try:
-            await self._shop.checkout.return_(caller, order_id, asked)
-        except Refusal as refusal:
-            return await self._not_returned(request, refusal)
-        return self._pages.redirect(request, f"/orders/{order_id}")
-
-    async def _not_returned(self, request: Request, refusal: Refusal) -> Response:
-        words = RefusalMessage(
-            "Nothing was returned",
-            str(refusal),
-            "Nothing was refunded by this; what was refunded before stays so.",
-            "Look at the order below, then try again.",
-        )
-        return await self.order(request, words, refusal.status)
-
-
-def _returnable(order: Order) -> list[tuple[OrderLineView, int]]:
-    """List lines of which something is out and has not come back, and how many of each."""
-    return [(line, line.shipped - line.returned) for line in order.lines if line.shipped > line.returned]
-
-
-def _returned(order: Order) -> int:
-    return sum(line.returned for line in order.lines)
-
 
 def _way(order: Order) -> list[TimelineStep]:
     """List what happened to the order, and what is still to come."""
@@ -323,7 +268,13 @@ def _way(order: Order) -> list[TimelineStep]:
         "cancelled": "Cancelled",
         "shipped": "A parcel was shipped",
         "delivered": "A parcel arrived",
-        "returned": "Something was returned",
+        "return_asked": "You asked to send something back",
+        "return_approved": "A return was approved",
+        "return_refused": "A return was refused",
+        "return_dropped": "A return was closed",
+        "return_sent": "You sent something back",
+        "returned": "Something came back",
+        "return_refunded": "What came back was paid back",
     }
     steps = [
         TimelineStep(
@@ -402,5 +353,4 @@ def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
         pages.route("/orders", orders.orders),
         pages.route("/orders/{order_id}", orders.order),
         pages.route("/orders/{order_id}/cancel", orders.cancel, "POST"),
-        pages.route("/orders/{order_id}/return", orders.send_back, "POST"),
     ]

@@ -34,6 +34,7 @@ from mercat.web import (
     products,
     recommendations,
     recovery,
+    returns,
     reviews,
     robots,
     search,
@@ -49,6 +50,7 @@ from mercat.web.context import context_of
 from mercat.web.desk import api_keys, listings, sellers, upload
 from mercat.web.desk import orders as seller_orders
 from mercat.web.desk import products as seller_products
+from mercat.web.desk import returns as seller_returns
 from mercat.web.desk import webhooks as seller_webhooks
 from mercat.web.idempotency import Replays
 from mercat.web.middleware import Middleware
@@ -56,6 +58,7 @@ from mercat.web.networks import is_loopback
 from mercat.web.openapi import ApiDocs
 from mercat.web.operator import audit_log, flash, laws, money, overview, parked, search_rules
 from mercat.web.operator import orders as operator_orders
+from mercat.web.operator import returns as operator_returns
 from mercat.web.operator import reviews as operator_reviews
 from mercat.web.operator.laws import Audit
 from mercat.web.origin import Origins
@@ -71,6 +74,7 @@ TABLE = [
     *cart.API,
     *checkout.API,
     *orders.API,
+    *returns.API,
     *money_back.API,
     *payment_webhooks.API,
     *flash_sales.API,
@@ -88,10 +92,13 @@ TABLE = [
     *seller_products.API,
     *listings.API,
     *seller_orders.API,
+    *seller_returns.API,
+    *operator_returns.API,
     *seller_webhooks.API,
     *search_rules.API,
     *operator_reviews.API,
     *audit_log.API,
+    *operator_orders.API,
 ]
 PAGES = (
     home,
@@ -102,6 +109,7 @@ PAGES = (
     checkout,
     bank,
     orders,
+    returns,
     sessions,
     account,
     address_book,
@@ -120,8 +128,10 @@ PAGES = (
     upload,
     seller_orders,
     api_keys,
+    seller_returns,
     seller_webhooks,
     operator_orders,
+    operator_returns,
     search_rules,
     flash,
     money,
@@ -175,6 +185,7 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (cart.API, cart.CartApi(shop)),
         (checkout.API, checkout.CheckoutApi(shop)),
         (orders.API, orders.OrdersApi(shop)),
+        (returns.API, returns.ReturnsApi(shop)),
         (money_back.API, money_back.MoneyBackApi(shop)),
         (payment_webhooks.API, payment_webhooks.PaymentWebhooksApi(shop)),
         (flash_sales.API, flash_sales.FlashSalesApi(shop)),
@@ -192,8 +203,11 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (seller_products.API, seller_products.SellerProductsApi(shop)),
         (listings.API, listings.SellerListingsApi(shop)),
         (seller_orders.API, seller_orders.SellerOrdersApi(shop)),
+        (seller_returns.API, seller_returns.SellerReturnsApi(shop)),
+        (operator_returns.API, operator_returns.OperatorReturnsApi(shop)),
         (seller_webhooks.API, seller_webhooks.SellerWebhooksApi(shop)),
         (search_rules.API, search_rules.SearchRulesApi(shop)),
+        (operator_orders.API, operator_orders.EverybodysOrdersApi(shop)),
         (operator_reviews.API, operator_reviews.ModerationApi(shop)),
         (audit_log.API, audit_log.AuditLogApi(shop)),
     ]

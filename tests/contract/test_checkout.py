@@ -14,6 +14,7 @@ from mercat import ids
 from mercat.app import build_shop
 from mercat.checkout import (
     API,
+    AskReturn,
     BuyWith,
     CartEmpty,
     Checkout,
@@ -23,7 +24,6 @@ from mercat.checkout import (
     NewCard,
     PriceChanged,
     Refused,
-    Return,
     Ship,
     Track,
 )
@@ -34,9 +34,10 @@ from mercat.inventory import OutOfStock
 from mercat.kit import codec
 from mercat.kit.refusals import BadRequest, Invalid, NotFound, Overloaded
 from mercat.kit.rpc import Caller
-from mercat.orders import LineQuantity, NotCancellable, NotReturnable
+from mercat.orders import LineQuantity, NotCancellable
 from mercat.payments import ChallengeOutcome
 from mercat.pricing import QuoteExpired
+from mercat.returns import ReceivedGoods, ReceivedUnits
 from mercat.settings import Secret
 
 
@@ -557,46 +558,6 @@ async def test_a_cancellation_that_stalled_before_it_was_decided_is_decided_by_r
     await scene.settled()
 
 
-async def test_a_return_that_stalled_until_it_was_withdrawn_cannot_be_decided_any_more(scene, clock_ahead):
-    order = await _bought(scene)
-    bob = Caller(ids.new(ids.UserId), frozenset({"seller"}), scene.seller)
-    await scene.checkout.ship(bob, Ship(order.order_id, _parts(order, 2), "Post", "T-1"))
-    break_at(scene.checkout.aftercare, "_orders", "return_", "before", ConnectionResetError)
-    with pytest.raises(ConnectionResetError):
-        await scene.checkout.return_(scene.ann, order.order_id, Return(_parts(order, 1)))
-    [row] = await scene.db.fetch("select reference from checkout.undoing where reference like 'return/%'")
-    clock_ahead(LAPSED)
-    await scene.checkout.aftercare.recover()
-    with pytest.raises(NotReturnable):
-        await scene.shop.orders.return_(
-            order.order_id, row["reference"], [LineQuantity(order.lines[0].order_line_id, 1)]
-        )
-    history = (await scene.shop.orders.order(order.order_id, [scene.ann.user_id])).history
-    assert [past.what for past in history] == ["confirmed", "shipped"]
-
-
-async def test_returns_at_once_give_back_the_tax_to_the_cent(scene):
-    order = await _bought(scene)  # two tins, and a tax of an odd cent
-    bob = Caller(ids.new(ids.UserId), frozenset({"seller"}), scene.seller)
-    await scene.checkout.ship(bob, Ship(order.order_id, _parts(order, 2), "Post", "T-1"))
-    asks = [scene.checkout.return_(scene.ann, order.order_id, Return(_parts(order, 1))) for _ in range(4)]
-    answers = await asyncio.gather(*asks, return_exceptions=True)
-    assert sum(isinstance(answer, NotReturnable) for answer in answers) == 2
-    assert sorted(await _refunds(scene, order)) == [1_062, 1_063]
-    [payment] = await scene.shop.payments.of_order(order.order_id)
-    assert (payment.status, payment.refunded) == ("partially_refunded", 2_125)
-    balances = {line.account: line.balance for line in await scene.shop.payments.trial_balance()}
-    assert balances == {
-        "provider": 499,
-        "shipping": -499,
-        "commission": 0,
-        "refunds": 0,
-        "tax": 0,
-        f"seller:{int(scene.seller)}": 0,
-    }
-    await scene.settled()
-
-
 async def test_a_checkout_that_keeps_failing_is_parked_until_an_operator_retries_it(scene, clock_ahead):
     ask = await _crashes(scene, await scene.ask(), "_orders", "create_many", "before")
     recovery, saga, orders = scene.checkout.recovery, scene.checkout.saga, scene.shop.orders
@@ -666,27 +627,57 @@ async def test_a_parcel_from_the_shelf_to_the_door_and_back(scene, checkout):
         await checkout.cancel(scene.ann, order.order_id)
     await checkout.track(bob, shipment.shipment_id, Track("delivered"))
     assert (await scene.shop.orders.order(order.order_id, [scene.ann.user_id])).status == "delivered"
-    assert (await checkout.return_(scene.ann, order.order_id, Return(_parts(order, 1)))).return_id
+    ask = AskReturn(_parts(order, 1), "not_needed")
+    assert (await checkout.preview_return(order.order_id, scene.seller, ask)).amount == 1_062
+    back = await checkout.ask_return(order.order_id, scene.ann.user_id, ask)
+    [line] = await checkout.returnable(order.order_id, scene.ann.user_id)
+    assert (line.line.coming_back, line.quantity) == (1, 1)
+    assert await _refunds(scene, order) == []
+    await scene.shop.returns.approve(back.return_id, scene.seller)
+    came = ReceivedGoods([ReceivedUnits(order.lines[0].order_line_id, 1, "sellable")])
+    for _ in range(2):
+        done = await checkout.receive_return(back.return_id, came, scene.seller)
+        assert (done.status, done.refunded) == ("refunded", 1_062)
     assert await _refunds(scene, order) == [1_062]
     assert await scene.left() == (9, 0)
     await scene.settled()
 
 
-@pytest.mark.parametrize(
-    ("part", "verb"), [("_orders", "return_"), ("_payments", "refund"), ("_inventory", "put_back")]
-)
-async def test_a_return_that_broke_off_is_carried_on_where_it_was_decided(scene, clock_ahead, part, verb):
-    for turn, moment in enumerate(("before", "after"), 1):
+async def test_a_return_is_withdrawn_or_refused(scene, checkout):
+    order = await _bought(scene)
+    bob = Caller(ids.new(ids.UserId), frozenset({"seller"}), scene.seller)
+    shipment = await checkout.ship(bob, Ship(order.order_id, _parts(order, 2), "Post", "T-1"))
+    await checkout.track(bob, shipment.shipment_id, Track("delivered"))
+    ask = AskReturn(_parts(order, 2), "not_needed")
+    for end in (
+        lambda back: checkout.withdraw_return(order.order_id, back.return_id),
+        lambda back: checkout.refuse_return(back.return_id, "Worn.", scene.seller),
+    ):
+        back = await checkout.ask_return(order.order_id, scene.ann.user_id, ask)
+        assert (await end(back)).ended_at
+    assert (await checkout.ask_return(order.order_id, scene.ann.user_id, ask)).status == "requested"
+    await scene.settled()
+
+
+async def test_a_return_that_release_0_1_0_began_is_carried_on_where_it_was_decided(scene, clock_ahead):
+    for turn, decided in enumerate((True, False), 1):
         scene = await scene.another()
         order = await _bought(scene)
         bob = Caller(ids.new(ids.UserId), frozenset({"seller"}), scene.seller)
         await scene.checkout.ship(bob, Ship(order.order_id, _parts(order, 2), "Post", "T-1"))
-        break_at(scene.checkout.aftercare, part, verb, moment, ConnectionResetError)
-        with pytest.raises(ConnectionResetError):
-            await scene.checkout.return_(scene.ann, order.order_id, Return(_parts(order, 2)))
+        reference = f"return/{int(ids.new(ids.ReturnId))}"
+        record = codec.text({"order_id": order.order_id, "lines": _parts(order, 2)})
+        await scene.db.execute(
+            "insert into checkout.undoing (reference, order_id, record, lease_until) "
+            "values ($1, $2, $3::text::json, now())",
+            reference,
+            order.order_id,
+            record,
+        )
+        if decided:
+            await scene.shop.orders.return_(order.order_id, reference, _parts(order, 2))
         clock_ahead(LAPSED * turn)
         await scene.checkout.aftercare.recover()
-        decided = (part, moment) != ("_orders", "before")
         assert await _refunds(scene, order) == ([2_125] if decided else [])
         assert await scene.left() == (10 if decided else 8, 0)
         await scene.settled()

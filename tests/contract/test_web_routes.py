@@ -18,6 +18,10 @@ from mercat.web.openapi import document, markdown, refusals
 from mercat.web.router import PublicRoute
 from mercat.web.routes import PREFIX, TABLE
 
+RECEIVED = {
+    "lines": [{"order_line_id": "oli_0000000000001", "quantity": 1, "condition": "sellable"}],
+    "withheld": {"amount": 1, "reason": "It was used."},
+}
 BODIES: dict[str, dict[str, Any]] = {
     "edit_review": {"stars": 4},
     "report_review": {"reason": "Rude."},
@@ -37,7 +41,16 @@ BODIES: dict[str, dict[str, Any]] = {
         "email": "ann@example.com",
         "expected_total": 1,
     },
-    "return_items": {"lines": [{"order_line_id": "oli_0000000000001", "quantity": 1}], "reason": "late"},
+    "ask_return": {
+        "lines": [{"order_line_id": "oli_0000000000001", "quantity": 1}],
+        "reason": "arrived_late",
+        "comment": "A week late.",
+    },
+    "return_sent": {"carrier": "Post", "tracking_number": "R-1"},
+    "refuse_return": {"reason": "It was worn."},
+    "operator_refuses_return": {"reason": "It was worn."},
+    "receive_return": RECEIVED,
+    "operator_receives_return": RECEIVED,
     "register": {"email": "new@example.com", "password": "correct horse", "name": "New"},
     "sign_in": {"email": "ann@example.com", "password": "wrong"},
     "change_account": {"name": "Ann", "current_password": "wrong"},

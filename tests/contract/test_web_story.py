@@ -345,12 +345,20 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
     assert (await ann("GET", "/wishlist", 200))["items"] == []
     await nobody("GET", f"/products/{product_id}/recommendations", 200)
     await ann("GET", "/recommendations", 200)
-    back = {"lines": [{"order_line_id": line["order_line_id"], "quantity": 1}], "reason": "One is enough."}
+    unit = {"order_line_id": line["order_line_id"], "quantity": 1}
+    back = {"lines": [unit], "reason": "not_needed", "comment": "One is enough."}
     await ann("POST", f"/orders/{order_id}/returns", 201, json=back, headers={"idempotency-key": "back"})
     said = await ann(
         "POST", f"/orders/{order_id}/returns", 201, json=back, headers={"idempotency-key": "back"}
     )
     assert said.headers["idempotent-replayed"] == "true"
+    assert (await ann("GET", f"/orders/{order_id}", 200))["payments"][0]["refunds"] == []
+    returned = f"/seller/returns/{said['return_id']}"
+    await bob("POST", f"{returned}/approve", 200)
+    parcel = {"carrier": "Post", "tracking_number": "R-1"}
+    await ann("POST", f"/orders/{order_id}/returns/{said['return_id']}/sent", 200, json=parcel)
+    came = {"lines": [{**unit, "condition": "sellable"}]}
+    assert (await bob("POST", f"{returned}/receive", 200, json=came))["status"] == "refunded"
     refunds = (await ann("GET", f"/orders/{order_id}", 200))["payments"][0]["refunds"]
     assert [refund["amount"] for refund in refunds] == [12.5 + round(quote["tax"] / 2, 2)]
 
@@ -415,6 +423,9 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
         "/addresses/",
         "/payment-methods/",
         "/orders/find",
+        "/orders/{order_id}/returns",
+        "/seller/returns",
+        "/operator/returns",
         "/seller/orders/{",
         "/operator/orders",
     )

@@ -1,4 +1,4 @@
-"""After buying: parcels of several sellers, cancelling, sending back, and the letters about it."""
+"""After buying: parcels of several sellers, cancelling, and the letters about it."""
 
 import asyncio
 
@@ -124,49 +124,6 @@ async def test_cancelling_and_shipping_at_once_is_one_of_both(town, bea):
         now = await gus.order(order["order_id"])
         assert now["status"] == ("cancelled" if cancelled.status_code == 200 else "shipped")
         assert bool(now["payments"][0]["refunds"]) == (now["status"] == "cancelled")
-
-
-async def test_sending_a_line_back_refunds_it_with_its_tax(town, bea):
-    tea, cup = await bea.lists(price=10.0), await bea.lists("A cup", price=30.0)
-    gus, order = await _bought(town, (tea, 3), (cup, 1))
-    lines = {line["offer_id"]: line["order_line_id"] for line in order["lines"]}
-    path = f"/orders/{order['order_id']}/returns"
-
-    def back(listing, quantity):
-        goods = [{"order_line_id": lines[listing["offer_id"]], "quantity": quantity}]
-        return gus.ask("POST", path, {"lines": goods, "reason": "It is cracked."})
-
-    assert code(await back(cup, 1)) == (409, "not_returnable")
-    await bea.saw(await bea.ships(order["order_id"]), "delivered")
-    assert (await gus.order(order["order_id"]))["status"] == "delivered"
-    assert ok(await back(cup, 1), 201)["return_id"].startswith("ret_")
-    assert code(await back(cup, 1)) == (409, "not_returnable")
-    ok(await back(tea, 1), 201)
-    ok(await back(tea, 2), 201)
-    after = await gus.order(order["order_id"])
-    [payment] = after["payments"]
-    amounts = sorted(refund["amount"] for refund in payment["refunds"])
-    assert amounts[-1] == 31.87  # a cup and its share of 3.75 tax
-    assert sum(round(amount * 100) for amount in amounts) == 6_375  # all but the delivery
-    assert {line["offer_id"]: line["returned"] for line in after["lines"]} == {
-        tea["offer_id"]: 3,
-        cup["offer_id"]: 1,
-    }
-    assert await bea.stock(tea["offer_id"]) == 10
-    assert await bea.stock(cup["offer_id"]) == 10
-
-
-async def test_returns_of_one_unit_at_the_same_time_are_one_return(town, bea):
-    tea = await bea.lists(price=10.0)
-    gus, order = await _bought(town, (tea, 1))
-    await bea.ships(order["order_id"])
-    goods = {"lines": [{"order_line_id": order["lines"][0]["order_line_id"], "quantity": 1}]}
-    path = f"/orders/{order['order_id']}/returns"
-    answers = await asyncio.gather(*(gus.ask("POST", path, goods) for _ in range(5)))
-    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409]
-    [payment] = (await gus.order(order["order_id"]))["payments"]
-    assert [refund["amount"] for refund in payment["refunds"]] == [10.63]
-    assert await bea.stock(tea["offer_id"]) == 10
 
 
 async def test_letters_follow_the_order(town, bea):

@@ -198,6 +198,18 @@ async def test_a_product_is_found_by_its_external_id_and_by_the_sku_of_a_variant
                 assert (found["relaxed"], found["did_you_mean"]) == (None, None)
 
 
+async def test_what_a_seller_lists_is_found_by_their_sku_and_its_barcode(town):
+    bea = await town.seller()
+    made = await bea.lists("Plain folder", sku="FLD-A4-RED", gtin="00012345678905", category="notebooks")
+
+    async def found(q):
+        results = (await town.nobody.get("/search?" + urlencode({"q": q})))["results"]
+        return results[0]["product_id"] == made["product_id"] if results else False
+
+    for q in ("fld-a4-red", "FLD-A4-RED folder", "00012345678905", "012345678905", "12345678905"):
+        await until(lambda: found(q), within=10)  # noqa: B023  waited for within the loop
+
+
 @pytest.mark.parametrize(("q", "category"), [("lamp", "lamps"), ("headphones", "headphones")])
 async def test_what_only_mentions_a_thing_is_in_no_list_and_no_count(town, q, category):
     everything = (await town.nobody.get(f"/products?category={category}&limit=1"))["total"]

@@ -13,7 +13,8 @@ async def test_anothers_order_address_and_card_are_not_there(town, bea):
     path = f"/orders/{order['order_id']}"
     assert code(await eve.ask("GET", path)) == gone
     assert code(await eve.ask("POST", f"{path}/cancel")) == gone
-    goods = {"lines": [{"order_line_id": order["lines"][0]["order_line_id"], "quantity": 1}]}
+    unit = {"order_line_id": order["lines"][0]["order_line_id"], "quantity": 1}
+    goods = {"lines": [unit], "reason": "not_needed"}
     assert code(await eve.ask("POST", f"{path}/returns", goods)) == gone
     assert (await gus.order(order["order_id"]))["status"] == "confirmed"
 

@@ -17,9 +17,11 @@ SOURCES = rules.python(PACKAGE)
 READ_BY_POST = {
     "accounts": {"sessions", "verify", "who"},
     "catalog": {"cards", "offers"},
-    "checkout": {"outcomes", "people", "quote"},
+    "checkout": {"outcomes", "people", "preview_return", "quote"},
     "inventory": {"owned", "stock"},
-    "orders": {"list_of", "order"},
+    "notifications": {"orders_of"},
+    "fulfilment": {"orders_like"},
+    "orders": {"among", "list_of", "order"},
     "pricing": {"seal", "total"},
     "recommendations": {"goes_with"},
     "reviews": {"of_people"},

@@ -6,25 +6,40 @@ from typing import NamedTuple
 import asyncpg
 
 from mercat.audit import audit
-from mercat.ids import OrderId
+from mercat.ids import OrderId, ReturnId
 
 _OF = "from orders.line where order_id = $1 and $2::bigint in (0, seller_id)"
 PROMISES = {
     "cancelled": f"select bool_and(cancelled = quantity) {_OF}",
     "units cancelled": f"select bool_or(cancelled > 0) {_OF}",
     "shipped": f"select bool_and(shipped + cancelled = quantity) {_OF}",
-    "returned": f"select bool_and(returned > 0) {_OF}",
+    "returned": (
+        "select bool_or(received_at is not null and ended_at is not null) from returns.return "
+        "where order_id = $1 and $2::bigint in (0, seller_id)"
+    ),
     "refunded": "select count(*) > $2::bigint from orders.history where order_id = $1 and what = 'refunded'",
 }
 """What an order, or one seller's part of it, must be that somebody was told so of."""
+TOLD_OF_RETURNS = {
+    "asked": "true",
+    "approved": "approved_at is not null",
+    "refused": "status = 'refused'",
+    "withdrawn": "status = 'closed' and decided_by = 'shopper'",
+    "sent": "sent_at is not null",
+    "received": "status in ('refunded', 'closed') and received_at is not null",
+}
+"""What a return must be, or have been, that somebody was told so of."""
 _BACK = """
 select count(*) from orders.orders o
 where o.order_id = any($1::bigint[]) and o.status <> 'refused' and (
     (select coalesce(sum(u), 0) from inventory.movement m, unnest(m.quantities) u
     where m.kind = 'returned' and m.reference in (
-        select h.reference from orders.history h
-        where h.order_id = o.order_id and h.what in ('cancelled', 'returned')))
-    <> (select sum(l.cancelled + l.returned) from orders.line l where l.order_id = o.order_id)
+        select h.reference from orders.history h where h.order_id = o.order_id and h.what = 'cancelled'
+        union all
+        select 'return/' || r.return_id from returns.return r where r.order_id = o.order_id))
+    <> (select sum(l.cancelled) from orders.line l where l.order_id = o.order_id)
+        + (select coalesce(sum(l.sellable), 0) from returns.line l join returns.return r using (return_id)
+            where r.order_id = o.order_id)
     or (select p.refunded from payments.payment p where p.order_id = o.order_id and p.status = 'captured')
     <> (select coalesce(sum((p->>'price')::bigint - (p->>'discount')::bigint + (p->>'tax')::bigint
             + (p->>'shipping')::bigint), 0)
@@ -74,6 +89,7 @@ _NOTHING_LEFT = {
     "nothing is left undecided": "select count(*) from checkout.running",
     "nothing is left held": "select count(*) from inventory.reservation where state = 'held'",
     "what was begun for an order is done": "select count(*) from checkout.undoing where done_at is null",
+    "no return is left between two states": "select count(*) from returns.return where status = 'received'",
     "every webhook is followed": "select count(*) from payments.notice where done_at is null",
     "no bank waits for who walked away": (
         "select count(*) from payments.payment where status = 'action_required'"
@@ -96,6 +112,7 @@ class Seen(NamedTuple):
     sale: str
     log_before: int
     promised: list["Promise"]
+    told_of_returns: list[tuple[ReturnId, str]]
 
 
 async def broken_laws(reader: asyncpg.Connection, seen: Seen) -> list[str]:
@@ -114,4 +131,8 @@ async def broken_laws(reader: asyncpg.Connection, seen: Seen) -> list[str]:
     for promise in seen.promised:
         if not await reader.fetchval(PROMISES[promise.what], promise.order_id, promise.seller_id):
             broken.append(f"who was told that an order is {promise.what} can rely on it")
+    for return_id, what in seen.told_of_returns:
+        told = f"select {TOLD_OF_RETURNS[what]} from returns.return where return_id = $1"
+        if not await reader.fetchval(told, return_id):
+            broken.append(f"who was told that a return is {what} can rely on it")
     return broken

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from mercat.checkout import (
+    AskReturn,
     Buy,
     CancelAsk,
     CheckoutAnswer,
@@ -24,12 +25,12 @@ from mercat.checkout import (
     Party,
     Pending,
     RefundAsk,
-    Return,
     Ship,
     Staff,
+    Track,
 )
 from mercat.flashsale import Act
-from mercat.ids import CheckoutId, OfferId, OrderId, SellerId, UserId, parse
+from mercat.ids import CheckoutId, OfferId, OrderId, ReturnId, SellerId, UserId, parse
 from mercat.kit.clock import clock
 from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Refusal, Unavailable
@@ -40,6 +41,7 @@ from mercat.lab.simulate.laws import OVERSOLD, Promise, Seen, broken_laws
 from mercat.lab.simulate.stage import Stage
 from mercat.orders import LineQuantity, Order, OrderLineView
 from mercat.payments import ChallengeOutcome, Webhook
+from mercat.returns import GoodsReturn, ReceivedGoods, ReceivedUnits, Sent, UnitCondition, Withheld
 
 T = TypeVar("T")
 _LEASE_OVER = timedelta(seconds=20)
@@ -78,6 +80,8 @@ class Run:
         self.log_before = 0
         self.promised: list[Promise] = []
         """What shoppers and sellers were told of an order."""
+        self.told_of_returns: list[tuple[ReturnId, str]] = []
+        """What they were told of a return."""
 
     async def through(self) -> list[str]:
         """Run the seed; answer what was broken: laws, and promises to shoppers."""
@@ -106,7 +110,7 @@ class Run:
                 task.cancel()
             await asyncio.gather(*self.tasks, return_exceptions=True)
             turns.free = True
-        seen = Seen(self.names, self.sale, self.log_before, self.promised)
+        seen = Seen(self.names, self.sale, self.log_before, self.promised, self.told_of_returns)
         return self.wrong + await broken_laws(stage.reader, seen)
 
     async def _play(self) -> None:
@@ -167,17 +171,15 @@ class Run:
             await stage.turns.until_quiet()
 
     async def _afterwards(self) -> None:
-        """Cancel some orders or units, send some, do both at once to some; then pay some back, and of those
-        sent, some come back."""
+        """Cancel some orders or units, send some, do both at once to some; then pay some back, and of what
+        arrives, some comes back."""
         stage = self.stage
         stage.one.dead = stage.two.dead = stage.recovery.dead = False
         for order in await self._orders():
             self._cancel_or_send(order)
         self._start_followers()
         await self._quiet()
-        for order in await self._orders():
-            self._pay_or_take_back(order)
-        await self._quiet()
+        await self._sending_back()
         self.now += _LEASE_OVER
         stage.one.dead = stage.two.dead = False
         self._start(self._recover())
@@ -195,16 +197,55 @@ class Run:
             if dice.random() < 0.5:
                 self._start(self._send(self._either(), order, part.seller_id))
 
-    def _pay_or_take_back(self, order: Order) -> None:
+    async def _sending_back(self) -> None:
+        """Let parcels arrive and some of what was in them come back: asked for, decided by whoever is first,
+        sent, received, each broken off and tried by several at once; meanwhile some of it is paid back where
+        it is."""
+        for order in await self._orders():
+            if any(line.shipped for line in order.lines):
+                self._start(self._arrives(self._either(), order))
+        await self._quiet()
+        for order in await self._orders():
+            for seller_id in sorted({line.seller_id for line in order.lines if line.delivered}):
+                for n in range(self.dice.choice((1, 1, 2))):
+                    self._start(self._ask_back(self._either(), order, seller_id, n))
+        await self._time_passes()
+        for verbs in (
+            (self._approves,) * 4 + (self._refuses, self._withdraws),
+            (self._sends_back, self._sends_back, self._withdraws),
+        ):
+            for back in await self._returns():
+                for _ in range(self.dice.choice((1, 2))):
+                    self._start(self.dice.choice(verbs)(self._either(), back))
+            await self._quiet()
+            self._revive()
+        for order in await self._orders():
+            self._pay_back(order)
+        for back in await self._returns():
+            for _ in range(self.dice.choice((1, 1, 2))):
+                self._start(self._receives(self._either(), back))
+        await self._quiet()
+
+    async def _time_passes(self) -> None:
+        """Let leases lapse, and a living process recover."""
+        await self._quiet()
+        self._revive()
+        self.now += _LEASE_OVER
+        self._start(self._recover())
+        await self._quiet()
+        self._revive()
+
+    def _revive(self) -> None:
+        for process in self.stage.processes:
+            process.dead = False
+
+    def _pay_back(self, order: Order) -> None:
         dice = self.dice
         staff: tuple[Staff, ...] = ("seller", "operator")
         for by in staff:
             if dice.random() < _MEDDLES:
                 amount = dice.choice((None, order.total // 3, order.total))
                 self._start(self._refund(order, by, amount, again=dice.random() < 0.5))
-        if any(line.shipped for line in order.lines):
-            for _ in range(dice.choice((1, 1, 2))):
-                self._start(self._return(self._either(), order))
 
     async def _all_is_well_again(self) -> None:
         """End the faults; who walked away has been away long enough, and all ask once more."""
@@ -325,14 +366,66 @@ class Run:
         if await self._attempt(process, process.shop.checkout.ship(seller, ask)):
             self.promised.append(Promise(order.order_id, "shipped", seller_id))
 
-    async def _return(self, process: SimulatedProcess, order: Order) -> None:
-        """Send back one thing of each line."""
+    async def _arrives(self, process: SimulatedProcess, order: Order) -> None:
+        """Let every parcel of an order arrive."""
+        for parcel in await self._attempt(process, process.shop.fulfilment.of_order(order.order_id)) or []:
+            seller = Caller(UserId(1), frozenset({"seller"}), parcel.seller_id)
+            track = process.shop.checkout.track(seller, parcel.shipment_id, Track("delivered"))
+            await self._attempt(process, track)
+
+    async def _ask_back(self, process: SimulatedProcess, order: Order, seller_id: SellerId, n: int) -> None:
+        """Ask to send one thing of each of a seller's lines back, some with a key, and then twice."""
         caller = self.asks[self.names[order.order_id]][0]
-        goods = Return([LineQuantity(line.order_line_id, 1) for line in order.lines if line.shipped])
-        if await self._attempt(process, process.shop.checkout.return_(caller, order.order_id, goods)):
-            for line in order.lines:
-                if line.shipped:
-                    self.promised.append(Promise(order.order_id, "returned", line.seller_id))
+        own = [line for line in order.lines if line.seller_id == seller_id and line.delivered]
+        lines = [LineQuantity(line.order_line_id, 1) for line in own]
+        ask = AskReturn(lines, self.dice.choice(("damaged", "not_needed")))
+        once = f"{n}" if self.dice.random() < 0.5 else ""
+        for _ in range(2 if once else 1):
+            asks = process.shop.checkout.ask_return(order.order_id, caller.user_id, ask, once)
+            if back := await self._attempt(process, asks):
+                self.told_of_returns.append((back.return_id, "asked"))
+
+    async def _approves(self, process: SimulatedProcess, back: GoodsReturn) -> None:
+        seller_id = back.seller_id if self.dice.random() < 0.7 else None
+        if await self._attempt(process, process.shop.returns.approve(back.return_id, seller_id)):
+            self.told_of_returns.append((back.return_id, "approved"))
+
+    async def _refuses(self, process: SimulatedProcess, back: GoodsReturn) -> None:
+        refuses = process.shop.checkout.refuse_return(back.return_id, "Worn.", back.seller_id)
+        if await self._attempt(process, refuses):
+            self.told_of_returns.append((back.return_id, "refused"))
+
+    async def _withdraws(self, process: SimulatedProcess, back: GoodsReturn) -> None:
+        withdraws = process.shop.checkout.withdraw_return(back.order_id, back.return_id)
+        if await self._attempt(process, withdraws):
+            self.told_of_returns.append((back.return_id, "withdrawn"))
+
+    async def _sends_back(self, process: SimulatedProcess, back: GoodsReturn) -> None:
+        sends = process.shop.returns.sent(back.return_id, back.order_id, Sent("Post", "R-1"))
+        if await self._attempt(process, sends):
+            self.told_of_returns.append((back.return_id, "sent"))
+
+    async def _receives(self, process: SimulatedProcess, back: GoodsReturn) -> None:
+        """Say what was in a parcel, as the seller or an operator, and each as they see it."""
+        dice = self.dice
+        conditions: tuple[UnitCondition, ...] = ("sellable", "sellable", "damaged", "missing")
+        lines = [ReceivedUnits(line.order_line_id, 1, dice.choice(conditions)) for line in back.lines]
+        withheld = Withheld(1, "Used.") if dice.random() < 0.3 else None
+        seller_id = back.seller_id if dice.random() < 0.7 else None
+        goods = ReceivedGoods(lines, withheld)
+        receives = process.shop.checkout.receive_return(back.return_id, goods, seller_id)
+        if await self._attempt(process, receives):
+            self.promised.append(Promise(back.order_id, "returned", back.seller_id))
+            self.told_of_returns.append((back.return_id, "received"))
+
+    async def _returns(self) -> list[GoodsReturn]:
+        """List this seed's returns, in the order of its shoppers and of their asking."""
+        turns = self.stage.turns
+        turns.free = True
+        book = self.stage.one.shop.returns
+        found = [back for order_id in self.names for back in reversed(await book.of_order(order_id))]
+        turns.free = False
+        return found
 
     async def _attempt(self, process: SimulatedProcess, work: Coroutine[Any, Any, T]) -> T | None:
         """Do something; answer None where nobody was told that it is done."""
@@ -413,5 +506,6 @@ class Run:
         record = msgspec.json.decode(row["record"])
         order = record.get("order_id") or record["ask"]["order_id"]
         # By what was asked: the number in a reference is not of the seed.
-        asked = record.get("move", {}).get("who", ""), record.get("seller_id", ""), str(record.get("lines"))
-        return self.names[parse(OrderId, order)], row["reference"].partition("/")[0], *asked
+        asked = record.get("move", {}).get("who", ""), record.get("seller_id") or "", str(record.get("lines"))
+        kind, back = row["reference"].partition("/")[0], record.get("return_id", "")
+        return self.names[parse(OrderId, order)], kind, *asked, back

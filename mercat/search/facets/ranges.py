@@ -4,6 +4,7 @@ import math
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -35,6 +36,7 @@ PRICE_STEPS = (0, 25, 50, 100)
 """Where ranges of prices begin, in US dollars; other currencies have them times their magnitude."""
 
 
+@lru_cache(200)
 def price_ranges(currency: str) -> tuple[PriceRange, ...]:
     """List the price ranges of a currency. They adjoin, so that every product is in exactly one."""
     steps = [step * money.magnitude(currency) for step in PRICE_STEPS]
@@ -106,16 +108,19 @@ def number_range(value: str) -> NumberRange | None:
 def numbers_of(values: Iterable[str]) -> dict[str, float]:
     """Read the values of an attribute as numbers, all with the same unit or none; empty if they are none."""
     read: dict[str, float] = {}
-    units: set[str] = set()
+    unit: str | None = None
     for value in values:
-        match = _NUMBER.fullmatch(value)
-        if match is None:
+        parsed = _parsed(value)
+        if parsed is None or parsed[1] != (unit := parsed[1] if unit is None else unit):
             return {}
-        read[value] = float(match[1])
-        units.add(match[2].strip().casefold())
-        if len(units) > 1:
-            return {}
+        read[value] = parsed[0]
     return read
+
+
+@lru_cache(20_000)
+def _parsed(value: str) -> tuple[float, str] | None:
+    match = _NUMBER.fullmatch(value)
+    return (float(match[1]), match[2].strip().casefold()) if match else None
 
 
 def sum_by_number(numbers: Mapping[str, float], counts: Mapping[str, int]) -> dict[float, int]:
@@ -137,11 +142,12 @@ def ranges_of(counts: Mapping[float, int]) -> list[tuple[NumberRange, int]]:
             numbers[min(bisect_right(running, at), len(numbers) - 1)]
             for at in (wanted - width, wanted + width)
         )
-        bound, before = _roundest(low, high), bounds[-1] if bounds else -math.inf
-        if bisect_left(numbers, before) < bisect_left(numbers, bound) < len(numbers):
+        bound, last = _roundest(low, high), bounds[-1] if bounds else -math.inf
+        if bisect_left(numbers, last) < bisect_left(numbers, bound) < len(numbers):
             bounds.append(bound)
-    ranges = [NumberRange(low, high) for low, high in pairwise([None, *bounds, None])]
-    return [(each, sum(counts[number] for number in numbers if each.has(number))) for each in ranges]
+    before = [0, *(running[bisect_left(numbers, bound) - 1] for bound in bounds), running[-1]]
+    ranges = (NumberRange(low, high) for low, high in pairwise([None, *bounds, None]))
+    return [(each, after - start) for each, (start, after) in zip(ranges, pairwise(before), strict=True)]
 
 
 def _roundest(low: float, high: float) -> float:

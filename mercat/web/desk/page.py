@@ -19,6 +19,9 @@ DONE = {
     "status": "Done: shoppers see it so from now on.",
     "shipped": "Shipped. The buyer sees the parcel and its tracking number.",
     "marked": "Marked. The buyer sees it on the order.",
+    "return_approved": "Approved. The buyer knows, and sends it.",
+    "return_refused": "Refused. The buyer reads why.",
+    "return_received": "Received. What came is paid back, and what is as new is on the shelf.",
 }
 
 

@@ -1,28 +1,203 @@
-"""Everybody's orders, for operators: a table, and the same as a file."""
+"""Everybody's orders, for operators: found by what people say of them, one with all that followed, and the
+same as a file."""
 
-from typing import Any, cast, get_args
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, time
+from typing import Annotated, cast, get_args
 
+from msgspec import Meta, Struct, field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mercat.ids import OrderId
-from mercat.orders import OrderStatus
+from mercat import ids, money
+from mercat.checkout import CancelAsk, Reason, RefundAsk
+from mercat.ids import OrderId, SellerId, UserId, number_shown, parse_number
+from mercat.kit.refusals import Refusal
+from mercat.kit.rpc import Caller, Filters
+from mercat.money import MINOR_MAX
+from mercat.notifications import Mail
+from mercat.orders import LineQuantity, Order, OrderStatus, OrderSummary
 from mercat.shop import Shop
 from mercat.web import rendering
-from mercat.web.forms import id_of
+from mercat.web.errors import RefusalMessage, message_of
+from mercat.web.forms import MONEY, Form, FormErrors, id_of, read_form
+from mercat.web.idempotency import form_key
 from mercat.web.operator.page import operator_page
+from mercat.web.order_shown import OrderShown, order_shown
 from mercat.web.pages import Pages
-from mercat.web.router import Endpoint
+from mercat.web.router import Endpoint, PublicRoute
+from mercat.web.schemas import Amount, PageLimit
 from mercat.web.session import with_role
 from mercat.web.table_query import TableQuery, as_csv, choice, link
 
-_A_PAGE = 100
+_A_PAGE = 50
 _EXPORT_PAGE, _EXPORT_PAGES_MAX = 1_000, 50
-_ORDERS: dict[str, tuple[OrderStatus, ...]] = {"status": get_args(OrderStatus)}
+_ORDERS: dict[str, tuple[str, ...]] = {"status": get_args(OrderStatus), "q": (), "seller": ()}
+OrderWords = Annotated[str, Meta(max_length=200)]
+
+
+class OrderFilters(Filters):
+    """Which orders: `q` is a number, an id, an e-mail address, how a name begins, or a tracking number."""
+
+    q: OrderWords = ""
+    status: OrderStatus | None = None
+    seller: SellerId | None = None
+    since: date | None = field(default=None, name="from")
+    until: date | None = field(default=None, name="to")
+    limit: PageLimit = 50
+    cursor: OrderId | None = None
+
+
+class AnyOrderShown(Struct, frozen=True, kw_only=True):
+    order_id: OrderId
+    number: str | None
+    status: OrderStatus
+    total: Amount
+    currency: str
+    created_at: datetime
+
+
+class AnyOrdersShown(Struct, frozen=True):
+    orders: list[AnyOrderShown]
+    next_cursor: OrderId | None
+
+
+class LetterShown(Struct, frozen=True, kw_only=True):
+    mail_id: int
+    kind: str
+    recipient: str
+    subject: str
+    at: datetime
+    sent_at: datetime | None
+    failure: str | None
+
+
+class OperatorOrderShown(OrderShown, frozen=True, kw_only=True):
+    user_id: UserId
+    email: str
+    letters: list[LetterShown]
+
+
+class EverybodysOrdersApi:
+    """Everybody's orders."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+
+    async def everybodys_orders(self, caller: Caller, filters: OrderFilters) -> AnyOrdersShown:
+        """Find orders, the newest first."""
+        orders, following = await find_orders(self._shop, filters)
+        return AnyOrdersShown(
+            [
+                AnyOrderShown(
+                    order_id=order.order_id,
+                    number=number_shown(order.number),
+                    status=order.status,
+                    total=money.shown(order.total, order.currency),
+                    currency=order.currency,
+                    created_at=order.created_at,
+                )
+                for order in orders
+            ],
+            following,
+        )
+
+    async def anybodys_order(self, caller: Caller, order_id: OrderId) -> OperatorOrderShown:
+        """Show an order with all that followed, whose it is, and the letters about it."""
+        order = await self._shop.orders.order(order_id, None)
+        shown = await order_shown(self._shop, order)
+        letters = await _letters(self._shop, order_id)
+        return OperatorOrderShown(
+            **{name: getattr(shown, name) for name in OrderShown.__struct_fields__},
+            user_id=order.user_id,
+            email=order.email,
+            letters=[
+                LetterShown(
+                    mail_id=letter.mail_id,
+                    kind=letter.kind,
+                    recipient=letter.recipient,
+                    subject=letter.subject,
+                    at=letter.at,
+                    sent_at=letter.sent_at,
+                    failure=letter.failure,
+                )
+                for letter in letters
+            ],
+        )
+
+
+async def find_orders(shop: Shop, asked: OrderFilters) -> tuple[list[OrderSummary], OrderId | None]:
+    """Find orders, the newest first, and say what asks for the next page.
+
+    A page of found ones may be short where a filter leaves some out; the next one goes on behind them."""
+    since = _first(asked.since)
+    before = min((each for each in (asked.cursor, _first(asked.until)) if each), default=None)
+    words = asked.q.strip()
+    if not words and asked.seller is None:
+        page = await shop.orders.newest(before, asked.limit, asked.status, since)
+        return page.orders, page.orders[-1].order_id if page.next_cursor else None
+    if words:
+        found = await _like(shop, words, before, asked.limit)
+        if asked.seller is not None and found:
+            theirs = await shop.fulfilment.order_ids_of_seller(
+                asked.seller, OrderId(min(found)), OrderId(max(found) + 1), _EXPORT_PAGE
+            )
+            found = [order_id for order_id in found if order_id in set(theirs)]
+    else:
+        assert asked.seller is not None
+        found = await shop.fulfilment.order_ids_of_seller(asked.seller, since, before, asked.limit)
+    number = parse_number(words) if words and before is None else None
+    orders = await shop.orders.among(found, number, asked.status, since)
+    return orders, found[-1] if len(found) >= asked.limit else None
+
+
+async def _like(shop: Shop, words: str, before: OrderId | None, limit: int) -> list[OrderId]:
+    try:
+        return [ids.parse(OrderId, words)]
+    except ValueError:
+        pass
+    if "@" in words:
+        return await shop.notifications.orders_of(words, before, limit)
+    return await shop.fulfilment.orders_like(words, before, limit)
+
+
+def _first(day: date | None) -> OrderId | None:
+    """Return the first id of a day, in UTC; 1 before there were any."""
+    return OrderId(max(1, ids.first_of(datetime.combine(day, time(), tzinfo=UTC)))) if day else None
+
+
+async def _letters(shop: Shop, order_id: OrderId) -> list[Mail]:
+    nothing: list[Mail] = []
+    return await shop.breakers["notifications"].ask(shop.notifications.of_order(order_id), nothing)
+
+
+API = [
+    PublicRoute(
+        "GET",
+        "/operator/orders",
+        EverybodysOrdersApi.everybodys_orders,
+        tag="Running the shop",
+        needs="operator",
+    ),
+    PublicRoute(
+        "GET",
+        "/operator/orders/{order_id}",
+        EverybodysOrdersApi.anybodys_order,
+        tag="Running the shop",
+        needs="operator",
+    ),
+]
+
+
+class RefundForm(Struct, frozen=True):
+    """What an operator gives back without goods."""
+
+    amount: Annotated[int, Meta(ge=1, le=MINOR_MAX), MONEY]
+    reason: Reason
 
 
 class EverybodysOrdersPages:
-    """Everybody's orders."""
+    """Everybody's orders as a table, and one as a page."""
 
     def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
@@ -31,18 +206,17 @@ class EverybodysOrdersPages:
     async def orders(self, request: Request) -> Response:
         await with_role(request, "operator")
         chosen, before = choice(request.query_params, _ORDERS), request.query_params.get("before")
-        page = await self._shop.orders.newest(
-            id_of(before, OrderId) if before else None, _A_PAGE, _status(chosen)
-        )
+        asked = _asked(chosen, id_of(before, OrderId) if before else None, _A_PAGE)
+        orders, following = await find_orders(self._shop, asked)
         return await operator_page(
             self._pages,
             request,
             "orders",
             "operator_orders.html",
-            orders=page.orders,
+            orders=[(each, number_shown(each.number) or str(each.order_id)) for each in orders],
             chosen=chosen,
             statuses=_ORDERS["status"],
-            more=link("/operator/orders", chosen, before=page.next_cursor) if page.next_cursor else None,
+            more=link("/operator/orders", chosen, before=following) if following else None,
             file=link("/operator/orders.csv", chosen),
         )
 
@@ -50,25 +224,122 @@ class EverybodysOrdersPages:
         """Export the newest orders as a CSV file: those that the table would show."""
         await with_role(request, "operator")
         chosen = choice(request.query_params, _ORDERS)
-        rows, before = list[list[Any]](), None
+        rows = [
+            [
+                each.order_id,
+                number_shown(each.number),
+                each.created_at,
+                each.status,
+                rendering.decimal(each.total, each.currency),
+                each.currency,
+            ]
+            async for each in self._all(chosen)
+        ]
+        head = ["order_id", "number", "placed_at", "status", "total", "currency"]
+        return as_csv("orders.csv", head, rows)
+
+    async def order(
+        self, request: Request, form: Form | None = None, refused: RefusalMessage | None = None
+    ) -> Response:
+        await with_role(request, "operator")
+        order_id = id_of(request.path_params["order_id"], OrderId)
+        order = await self._shop.orders.order(order_id, None)
+        shown = await order_shown(self._shop, order)
+        form = form or Form(RefundForm)
+        return await operator_page(
+            self._pages,
+            request,
+            "orders",
+            "operator_order.html",
+            status=422 if form.errors or refused else 200,
+            order=order,
+            number=number_shown(order.number) or str(order_id),
+            parts=shown.parts,
+            payments=shown.payments,
+            left=_left(order),
+            letters=await _letters(self._shop, order_id),
+            form=form,
+            once=form_key(form.given),
+            refused=refused,
+        )
+
+    async def cancel(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        caller = await with_role(request, "operator")
+        order_id = id_of(request.path_params["order_id"], OrderId)
+        left = _unshipped(await self._shop.orders.order(order_id, None))
+        if not left:
+            return self._pages.redirect(request, f"/operator/orders/{order_id}")
+        ask = CancelAsk(left, once=form_key(form))
+        try:
+            await self._shop.checkout.cancel(caller, order_id, ask, "operator")
+        except Refusal as refused:
+            return await self.order(request, None, message_of(refused))
+        return self._pages.redirect(request, f"/operator/orders/{order_id}")
+
+    async def refund(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        caller = await with_role(request, "operator")
+        order_id = id_of(request.path_params["order_id"], OrderId)
+        asked = read_form(form, RefundForm, currency=self._shop.settings.currency)
+        if isinstance(asked, FormErrors):
+            return await self.order(request, Form(RefundForm, form, asked))
+        ask = RefundAsk(amount=asked.amount, reason=asked.reason, once=form_key(form))
+        try:
+            await self._shop.checkout.refund(caller, order_id, ask, "operator")
+        except Refusal as refused:
+            return await self.order(request, Form(RefundForm, form), message_of(refused))
+        return self._pages.redirect(request, f"/operator/orders/{order_id}")
+
+    async def send_again(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        await with_role(request, "operator")
+        order_id = id_of(request.path_params["order_id"], OrderId)
+        number = form.get("mail_id", "")
+        await self._shop.notifications.send_again(int(number) if number.isdecimal() else 0)
+        return self._pages.redirect(request, f"/operator/orders/{order_id}")
+
+    async def _all(self, chosen: TableQuery) -> AsyncIterator[OrderSummary]:
+        before: OrderId | None = None
         for _ in range(_EXPORT_PAGES_MAX):
-            page = await self._shop.orders.newest(before, _EXPORT_PAGE, _status(chosen))
-            for each in page.orders:
-                total = rendering.decimal(each.total, each.currency)
-                rows.append([each.order_id, each.created_at, each.status, total, each.currency])
-            if page.next_cursor is None:
-                break
-            before = page.orders[-1].order_id
-        return as_csv("orders.csv", ["order_id", "placed_at", "status", "total", "currency"], rows)
+            orders, before = await find_orders(self._shop, _asked(chosen, before, _EXPORT_PAGE))
+            for order in orders:
+                yield order
+            if before is None:
+                return
 
 
-def _status(chosen: TableQuery) -> OrderStatus | None:
-    return cast(OrderStatus | None, chosen.get("status"))  # `choice` lets only these through
+def _asked(chosen: TableQuery, before: OrderId | None, limit: int) -> OrderFilters:
+    seller = chosen.get("seller")
+    return OrderFilters(
+        q=chosen.get("q", ""),
+        status=cast(OrderStatus | None, chosen.get("status")),  # `choice` lets only these through
+        seller=id_of(seller, SellerId) if seller else None,
+        limit=limit,
+        cursor=before,
+    )
+
+
+def _left(order: Order) -> int:
+    """Count the units that have neither shipped nor been cancelled."""
+    return sum(line.quantity - line.cancelled - line.shipped for line in order.lines)
+
+
+def _unshipped(order: Order) -> list[LineQuantity]:
+    return [
+        LineQuantity(line.order_line_id, left)
+        for line in order.lines
+        if (left := line.quantity - line.cancelled - line.shipped)
+    ]
 
 
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
-    orders = EverybodysOrdersPages(pages, shop)
+    desk = EverybodysOrdersPages(pages, shop)
     return [
-        pages.route("/operator/orders", orders.orders),
-        pages.route("/operator/orders.csv", orders.export),
+        pages.route("/operator/orders", desk.orders),
+        pages.route("/operator/orders.csv", desk.export),
+        pages.route("/operator/orders/{order_id}", desk.order),
+        pages.route("/operator/orders/{order_id}/cancel", desk.cancel, "POST"),
+        pages.route("/operator/orders/{order_id}/refund", desk.refund, "POST"),
+        pages.route("/operator/orders/{order_id}/letters", desk.send_again, "POST"),
     ]

@@ -9,7 +9,9 @@ from mercat.web.pages import Pages
 from mercat.web.session import with_role
 
 
-async def operator_page(pages: Pages, request: Request, here: str, name: str, /, **shown: Any) -> Response:
+async def operator_page(
+    pages: Pages, request: Request, here: str, name: str, /, status: int = 200, **shown: Any
+) -> Response:
     """Send a page of the operator's desk, to operators alone; `here` is its place in the desk's menu."""
     caller = await with_role(request, "operator")
-    return await pages.page(request, name, desk="operator", desk_name=caller.name, here=here, **shown)
+    return await pages.page(request, name, status, desk="operator", desk_name=caller.name, here=here, **shown)

@@ -144,7 +144,7 @@ class ModerationPages:
             "reviews",
             "operator_reviews.html",
             reviews=page.reviews,
-            status=chosen.get("status", "reported"),
+            which=chosen.get("status", "reported"),
             more=link("/operator/reviews", chosen, before=page.next_cursor) if page.next_cursor else None,
         )
 
