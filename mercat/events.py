@@ -395,6 +395,14 @@ class SellerRegistered(Event, frozen=True, kw_only=True):
     name: str
 
 
+class SellerStatusChanged(Event, frozen=True, kw_only=True):
+    """A seller was let in, suspended, or began and waits to be let in."""
+
+    seller_id: SellerId
+    status: str
+    version: int
+
+
 class AccountOpened(Event, frozen=True, kw_only=True):
     """Somebody registered."""
 
@@ -486,6 +494,7 @@ AnyEvent = (
     | ReviewWritten
     | RatingChanged
     | SellerRegistered
+    | SellerStatusChanged
     | AccountOpened
     | AccountOpenedAgain
     | PasswordResetAsked

@@ -156,6 +156,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # Selling
     currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")] = "USD"
     """The one currency the shop sells in. Offers in another stay drafts."""
+    shop_name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] = "Mercat"
+    """What the shop is called, and its own seller: goods that are imported for nobody else are theirs."""
+    seller_approval: Literal["auto", "manual"] = "manual"
+    """Whether new sellers wait until an operator lets them in (`manual`) or sell at once (`auto`; so with
+    `--demo`)."""
     search_sold_out: Literal["among_others", "last", "hidden"] = "among_others"
     """Where products go that are sold out: `among_others`, `last` (in searches by relevance) or `hidden`
     (found by `filters[in_stock]=false` only)."""

@@ -158,6 +158,7 @@ SERVICES: dict[str, Service] = {
         catalog.API,
         lambda host, db, shop: catalog.Catalog(db, host.cache, host.settings),
         on_checkout_path=True,
+        duties=lambda shop: {"products told again": shop.catalog.retelling.keep_retelling},
     ),
     "search": Service(
         search.Search,
@@ -175,7 +176,7 @@ SERVICES: dict[str, Service] = {
     "sellers": Service(
         sellers.Sellers,
         sellers.API,
-        lambda host, db, shop: sellers.Sellers(db, shop.catalog, shop.inventory),
+        lambda host, db, shop: sellers.Sellers(db, shop.catalog, shop.inventory, host.settings),
         asks=("catalog", "inventory"),
     ),
     "payments": Service(

@@ -51,7 +51,8 @@ def furnished(engines: Connection) -> tuple[Settings, dict[str, list[asyncpg.Rec
     settings = load({**os.environ, **engines.environment()})
     seeds = asyncio.run(_furnish(engines, settings))
     variables = {"sandbox_hang_s": Secret("0.05")}
-    return msgspec.structs.replace(settings, dev_pages=True, variables=variables), seeds
+    settings = msgspec.structs.replace(settings, dev_pages=True, seller_approval="auto", variables=variables)
+    return settings, seeds
 
 
 async def _furnish(engines: Connection, settings: Settings) -> dict[str, list[asyncpg.Record]]:

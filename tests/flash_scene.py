@@ -31,7 +31,7 @@ class Scene:
 
     async def lists(self, units=100):
         seller = ids.new(ids.SellerId)
-        draft = NewProduct(title="Tea", description="", category="tea", price=1_000, currency="USD")
+        draft = NewProduct(title="Tea", description="", price=1_000, currency="USD")
         listed = await self.shop.catalog.create(seller, "Bob's", draft)
         await self.shop.inventory.receive(
             f"opening/{listed.offer_id}", [Line(listed.offer_id, units)], seller

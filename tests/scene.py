@@ -22,7 +22,7 @@ class Scene:
         self.seller = ids.new(ids.SellerId)
 
     async def open(self):
-        draft = NewProduct(title="Tea", description="", category="tea", price=1_000, currency="USD")
+        draft = NewProduct(title="Tea", description="", price=1_000, currency="USD")
         listed = await self.shop.catalog.create(self.seller, "Bob's", draft)
         self.tea = listed.offer_id
         await self.shop.inventory.receive(f"opening/{self.tea}", [Line(self.tea, 10)], self.seller)

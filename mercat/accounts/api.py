@@ -9,6 +9,7 @@ from mercat.kit.rpc import Route
 
 API = [
     Route("POST", "/people", People.register),
+    Route("POST", "/people-by-email", People.find),
     Route("PUT", "/demo/people", People.seed),
     Route("POST", "/passwords/verified", People.verify),
     Route("PUT", "/people/{user_id}/guests/{guest_id}", People.claim),

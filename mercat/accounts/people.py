@@ -234,6 +234,13 @@ class People:
             raise LinkExpired
         return link_id
 
+    async def find(self, email: Annotated[str, IN_BODY]) -> UserId:
+        """Find the account with this e-mail address; Invalid where there is none."""
+        person = await self._db.fetchrow(queries.by_email, normal_email(email) or email)
+        if person is None:
+            raise Invalid("Nobody has an account with this e-mail address.", pointer="/email")
+        return UserId(person["user_id"])
+
     async def claim(self, guest_id: UserId, user_id: UserId) -> None:
         """Make a guest's orders, addresses and payment methods this person's; a guest is claimed once."""
         await self._db.execute(queries.claim, guest_id, user_id)

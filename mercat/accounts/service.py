@@ -31,6 +31,7 @@ class Accounts:
 
         self.register = self.members.register
         self.seed = self.members.seed
+        self.find = self.members.find
         self.verify = self.members.verify
         self.claim = self.members.claim
         self.grant = self.members.grant

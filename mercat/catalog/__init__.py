@@ -6,7 +6,8 @@
     formatted.py   descriptions with HTML: made safe, and their plain words
     offers.py      prices and states of what is sold
     products.py    what shoppers read, behind a cache of two levels
-    categories.py  the tree, and slugs
+    categories.py  the tree, and slugs; tree.py decides what becomes of it
+    retelling.py   products told again because their category or seller changed
     imports.py     taking a batch from elsewhere; importing.py reads files, formats/ has one format a file
     changes.py     what follows stock and ratings, and tells caches
 
@@ -15,20 +16,30 @@ version and tells the whole of it once.
 """
 
 from mercat.catalog.api import API
-from mercat.catalog.columns import BadField, Columns
-from mercat.catalog.formats import recognise
-from mercat.catalog.importing import ImportProgress, NotProducts, RowNote, import_file
+from mercat.catalog.columns import BadField, Columns, path_names
+from mercat.catalog.formats import FORMATS, NoSuchFormat, recognise
+from mercat.catalog.importing import CategoryMap, ImportProgress, NotProducts, RowNote, import_file
 from mercat.catalog.messages import (
     VARIANTS_MAX,
+    AskedCategory,
     Attribute,
     Attributes,
     Brand,
     Breadcrumb,
     Category,
+    CategoryChange,
+    CategoryDecision,
+    CategoryExists,
+    CategoryMaking,
     CategoryName,
+    CategoryNotEmpty,
+    CategoryPath,
+    CategoryTitle,
+    CategoryUnknown,
     Changed,
     ChangedTexts,
     Condition,
+    CountedOffer,
     CurrencyCode,
     Description,
     ExternalId,
@@ -40,6 +51,7 @@ from mercat.catalog.messages import (
     Image,
     Images,
     ImageUrl,
+    ImportBatch,
     Imported,
     ImportRow,
     ImportVariant,
@@ -60,6 +72,7 @@ from mercat.catalog.messages import (
     ProductChange,
     ProductOffer,
     ProductTexts,
+    RefusedProduct,
     SellerSku,
     SkuTaken,
     Status,
@@ -68,13 +81,15 @@ from mercat.catalog.messages import (
     VariantOptions,
     texts_of,
 )
-from mercat.catalog.rules import given_texts
+from mercat.catalog.rules import given_texts, path_key
 from mercat.catalog.service import Catalog
 from mercat.catalog.variants import matched
 
 __all__ = [
     "API",
+    "FORMATS",
     "VARIANTS_MAX",
+    "AskedCategory",
     "Attribute",
     "Attributes",
     "BadField",
@@ -82,11 +97,21 @@ __all__ = [
     "Breadcrumb",
     "Catalog",
     "Category",
+    "CategoryChange",
+    "CategoryDecision",
+    "CategoryExists",
+    "CategoryMaking",
+    "CategoryMap",
     "CategoryName",
+    "CategoryNotEmpty",
+    "CategoryPath",
+    "CategoryTitle",
+    "CategoryUnknown",
     "Changed",
     "ChangedTexts",
     "Columns",
     "Condition",
+    "CountedOffer",
     "CurrencyCode",
     "Description",
     "ExternalId",
@@ -98,6 +123,7 @@ __all__ = [
     "Image",
     "ImageUrl",
     "Images",
+    "ImportBatch",
     "ImportProgress",
     "ImportRow",
     "ImportVariant",
@@ -110,6 +136,7 @@ __all__ = [
     "ListingStatus",
     "MinorPrice",
     "NewProduct",
+    "NoSuchFormat",
     "NotProducts",
     "Offer",
     "OfferSort",
@@ -120,6 +147,7 @@ __all__ = [
     "ProductChange",
     "ProductOffer",
     "ProductTexts",
+    "RefusedProduct",
     "RowNote",
     "SellerSku",
     "SkuTaken",
@@ -130,6 +158,8 @@ __all__ = [
     "given_texts",
     "import_file",
     "matched",
+    "path_key",
+    "path_names",
     "recognise",
     "texts_of",
 ]

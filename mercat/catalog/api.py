@@ -23,6 +23,13 @@ API = [
     Route("GET", "/documents/{after}", Products.documents),
     Route("GET", "/histograms/{after}", Products.histograms),
     Route("GET", "/categories", Categories.categories),
+    Route("GET", "/former-categories/{slug}", Categories.moved_category),
+    Route("POST", "/categories", Categories.add_category),
+    Route("PATCH", "/categories/{category_id}", Categories.change_category),
+    Route("DELETE", "/categories/{category_id}", Categories.remove_category),
+    Route("GET", "/asked-categories", Categories.asked_categories),
+    Route("POST", "/asked-categories", Categories.decide_category),
     Route("POST", "/sellers/{seller_id}/imports", Imports.take),
+    Route("PUT", "/sellers/{seller_id}/open/{version}/{is_open}", Changes.open_seller),
     Route("POST", "/told-again", Changes.tell_again),
 ]

@@ -8,8 +8,9 @@ import structlog
 from asyncpg.pool import PoolConnectionProxy
 
 from mercat import ids
-from mercat.events import ProductChanged, RatingChanged, StockChanged
-from mercat.ids import ProductId
+from mercat.catalog.retelling import AT_FIRST, Retelling
+from mercat.events import ProductChanged, RatingChanged, SellerStatusChanged, StockChanged
+from mercat.ids import ProductId, SellerId
 from mercat.kit import sql
 from mercat.kit.event_log import on
 from mercat.kit.valkey import Store
@@ -23,8 +24,11 @@ _TOLD_AGAIN_MAX = 500
 class Changes:
     """Follow stock and ratings, and tell the caches of all processes which products changed."""
 
-    def __init__(self, db: asyncpg.Pool, cache: Store, forget: Callable[[ProductId], None]) -> None:
+    def __init__(
+        self, db: asyncpg.Pool, cache: Store, forget: Callable[[ProductId], None], retelling: Retelling
+    ) -> None:
         self._db = db
+        self._retelling = retelling
         self._cache = cache
         self._forget = forget
         self._listeners: list[Callable[[ProductId], None]] = [forget]
@@ -57,6 +61,18 @@ class Changes:
         """Have caches forget products once a change is committed, whoever made it."""
         await self.clear_caches(list({event.product_id for event in events}))
 
+    @on(SellerStatusChanged)
+    async def follow_sellers(self, db: PoolConnectionProxy, events: list[SellerStatusChanged]) -> None:
+        """Put the goods of sellers on sale or off it."""
+        for event in events:
+            await _open_seller(db, event.seller_id, event.version, is_open=event.status == "active")
+
+    async def open_seller(self, seller_id: SellerId, version: int, is_open: bool) -> None:
+        """Put a seller's goods on sale or off it, at once; the most of many follow in the background."""
+        async with self._db.acquire() as db, db.transaction():
+            await _open_seller(db, seller_id, version, is_open=is_open)
+        await self._retelling.tell_some(AT_FIRST)
+
     async def tell_again(self, product_ids: list[ProductId]) -> None:
         """Tell these products as they stand, for whoever missed it."""
         for start in range(0, len(product_ids), _TOLD_AGAIN_MAX):
@@ -87,3 +103,9 @@ class Changes:
     async def _tell(self, db: PoolConnectionProxy, rows: list[Any]) -> None:
         if rows:
             await db.execute(queries.tell, [row["product_id"] for row in rows])
+
+
+async def _open_seller(db: Any, seller_id: SellerId, version: int, *, is_open: bool) -> None:
+    """Note a seller's newest status, and ask for their products to be told again."""
+    if await db.fetchval(queries.open_seller, seller_id, version, is_open):
+        await db.execute(queries.retell_all, "seller", [seller_id])

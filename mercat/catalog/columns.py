@@ -61,12 +61,15 @@ _SELLER_NAME_MAX = 100
 
 
 class BadField(Exception):
-    """A row cannot be taken: its field, and why."""
+    """A row cannot be taken: its field, why, and a code for programs."""
 
-    def __init__(self, field: str, reason: str) -> None:
+    def __init__(self, field: str, reason: str, code: str = "") -> None:
         super().__init__(reason)
         self.field = field
         self.reason = reason
+        self.code = code or (
+            "missing" if reason.startswith("is missing") else "invalid" if field else "unreadable"
+        )
 
 
 class Cut(NamedTuple):
@@ -177,9 +180,10 @@ class Columns:
         """Read the brand, if there is one."""
         return self.text("brand", BRAND_MAX) or None
 
-    def product_texts(self) -> dict[str, Any]:
+    def product_texts(self, *, title_needed: bool = True) -> dict[str, Any]:
         """Read what a product says of itself, each field by its name and cut at its limit."""
-        texts: dict[str, Any] = {"title": self.title(), "description": self.description()}
+        title = self.title() if title_needed else ""
+        texts: dict[str, Any] = {"title": title, "description": self.description()}
         for name, most, default in _TEXTS:
             if name not in texts:
                 texts[name] = self.text(name, most) or default
@@ -251,7 +255,7 @@ class Columns:
         text = self.text(field)
         if not text:
             return []
-        found = [_path(part) for part in (_split(text, between) if between else [text])]
+        found = [path_names(part) for part in (_split(text, between) if between else [text])]
         return self.category_path(field, max(found, key=len, default=list[str]()))
 
     def yes(self, field: str, default: bool = True) -> bool:
@@ -285,6 +289,8 @@ class Columns:
         text = str(value).strip().casefold() if value is not None else ""
         if text in _ON_SALE:
             return "active"
+        if text == "paused":
+            return "paused"
         if text not in _NOT_ON_SALE:
             self.cuts.append(
                 Cut(field, f"is not a status that is known{_quoted(value)}: it comes as a draft")
@@ -482,7 +488,9 @@ def rating_of(histogram: list[int]) -> tuple[float, int]:
     return (sum(stars * n for stars, n in enumerate(histogram, 1)) / count if count else 0.0), count
 
 
-def _path(text: str) -> list[str]:
+def path_names(text: str) -> list[str]:
+    """Read the names of a category from the root: `>` separates, else `|`, else `/`. A backslash before one
+    keeps it, as in `A\\/V Cables`."""
     sign = next((sign for sign in ">|/" if sign in text and len(_split(text, sign)) > 1), "")
     parts = _split(text, sign) if sign else [text.strip(">|/ ")]
     plain = "\\" not in text

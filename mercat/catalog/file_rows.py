@@ -33,7 +33,7 @@ _USUAL = re.compile(
 _ADJACENT = re.compile(rb"[\x80-\xff]{2,}")
 _LONE_CR = re.compile(rb"\r(?!\n)")
 _HIGH = re.compile(rb"[\x80-\xff]")
-_OWN_ATTRIBUTE = re.compile(r"attributes?\.(?=\S)", re.IGNORECASE)
+_OWN_NAME = re.compile(r"(attribute|option)s?\.(?=\S)", re.IGNORECASE)
 _JSON_SIGN = re.compile(rb'["\\{}]')
 _NO_NAME = re.compile(r"[^\w.]+")
 NumberedRow = tuple[int, dict[str, Any] | BadField]
@@ -47,10 +47,11 @@ class BrokenFile(Exception):
 def column_name(heading: str) -> str:
     """Reduce a heading to a name that ignores case, spaces and signs: "Body (HTML) " is `body_html`.
 
-    What follows `attributes.` is the attribute's own name and stays as it is."""
+    What follows `attributes.` or `option.` is a name of its own and stays as it is."""
     heading = unicodedata.normalize("NFKC", heading).strip()
-    if own := _OWN_ATTRIBUTE.match(heading):
-        return f"attributes.{heading[own.end() :].strip()}"
+    if own := _OWN_NAME.match(heading):
+        kind = "attributes" if own[1].casefold() == "attribute" else "option"
+        return f"{kind}.{heading[own.end() :].strip()}"
     return _NO_NAME.sub("_", heading.casefold()).strip("_.")
 
 

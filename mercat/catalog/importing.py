@@ -2,18 +2,21 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from difflib import get_close_matches
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from msgspec.structs import replace
+
 from mercat.catalog.columns import BadField, Columns
 from mercat.catalog.file_rows import BrokenFile, NumberedRow, column_name, read_rows
-from mercat.catalog.formats import Format, plain, recognise
+from mercat.catalog.formats import Format, named_format, plain, recognise
 from mercat.catalog.gathering import ROWS_MAX, Gathered, gather
 from mercat.catalog.messages import Imported, ImportRow
+from mercat.catalog.rules import path_key
 from mercat.kit import codec
 
 _BATCH = 500
@@ -25,17 +28,20 @@ _LOOKED_AT = 20
 _NAMES_MAX = 2_000
 """Names of columns that are remembered; rows of JSON could bring ever new ones."""
 _NAMED = 20
+_UNUSED_MAX = 200
 
 
 class RowNote(NamedTuple):
     """What happened to a row that was not taken as it is: it was left out, or a field of it was cut. Without
-    a field it is the whole row that cannot be read."""
+    a field it is the whole row that cannot be read. `column`: the field as the file's people call it."""
 
     file: str
     line: int
     field: str
     reason: str
     left_out: bool = True
+    code: str = "invalid"
+    column: str = ""
 
 
 class ImportProgress(NamedTuple):
@@ -49,12 +55,16 @@ class ImportProgress(NamedTuple):
     changed: int = 0
     unchanged: int = 0
     left_out: int = 0
+    rows: int = 0
+    """Rows that were read, without the heading."""
     broken: str = ""
     """Why the rest of the file could not be read."""
     unusable: str = ""
     """Why no product can be read from this file."""
     remarks: tuple[str, ...] = ()
     """What was guessed of the file, and what of it is not used."""
+    unused: tuple[str, ...] = ()
+    """Columns that nothing was read of."""
 
     @property
     def taken(self) -> int:
@@ -67,10 +77,12 @@ class NotProducts(Exception):
 
 
 Take = Callable[[str, list[ImportRow]], Awaitable[Imported]]
-"""Lists a batch of rows for the seller of this name."""
+"""Lists a batch of rows for the seller of this name; without one it is whose file it is."""
+CategoryMap = Mapping[str, list[str]]
+"""Which category a path of a file is here, by `path_key`."""
 
 
-async def import_file(
+async def import_file(  # noqa: PLR0913  - the options of the command
     file: Path,
     take: Take,
     *,
@@ -79,27 +91,29 @@ async def import_file(
     progress: Callable[[ImportProgress], None],
     rename: Mapping[str, str] | None = None,
     currency: str = "USD",
+    kind: str = "",
+    categories: CategoryMap | None = None,
 ) -> ImportProgress:
     """Read one file to its end, in memory that does not grow with it.
 
     Rows are committed in batches, so a run that was cut off is simply run again. `rename` maps a column of
-    the file to one of ours; `seller` goes before what a row says; `currency` is the shop's.
-    Raises NotProducts."""
+    the file to one of ours; `seller` goes before what a row says; `currency` is the shop's; `kind` names the
+    format that is guessed otherwise. Raises NotProducts."""
     remarks: list[str] = []
     names = _Names(rename or {})
     with file.open("rb") as raw, closing(_Seen()) as seen:
         given = read_rows(raw, remarks.append)
-        work = _FileImport(file, raw, take, note, progress)
+        work = _FileImport(file, raw, take, note, progress, names)
         head: list[NumberedRow] = []
         try:
             head += islice(given, _LOOKED_AT)
         except BrokenFile as broken:
             work.breaks_off(broken)
         reading = _Reading(
-            _format(file, head, names, work.broken), seller, seller_name(file), seen, names, currency
+            _format(file, head, names, work.broken, kind), seller, seen, names, currency, categories or {}
         )
         reading.check_map(file, head)
-        rows = (names.apply(each) for each in chain(head, given))
+        rows = (names.apply(each) for each in work.counted(chain(head, given)))
         try:
             keys = reading.format.keys
             for product in gather(rows, keys) if keys else rows:
@@ -107,13 +121,6 @@ async def import_file(
         except BrokenFile as broken:
             work.breaks_off(broken)
         return await work.finish(reading, remarks)
-
-
-def seller_name(file: Path) -> str:
-    """Name a seller after a file: bestbuy-products.jsonl.gz is sold by "Bestbuy Products"."""
-    words = file.name.split(".")[0].replace("_", "-").split("-")
-    name = " ".join(word.capitalize() for word in " ".join(words).split() if word.isprintable())
-    return name[:100].strip() or "Import"
 
 
 class _Seen:
@@ -177,24 +184,24 @@ class _Names:
 
 
 class _Reading:
-    """How the rows of a file are read, and whose they are: the named seller's, a row's own, the file's."""
+    """How the rows of a file are read, and whose they are: the named seller's, else a row's own."""
 
     def __init__(
         self,
         kind: Format,
         seller: str | None,
-        otherwise: str,
         seen: _Seen,
         names: _Names,
         currency: str,
+        categories: CategoryMap,
     ) -> None:
         self.format = kind
         self.names = names
         self.used: set[str] = set()
         self.currency = currency
         self._seller = seller
-        self._otherwise = otherwise
         self._seen = seen
+        self._categories = categories
 
     def columns(self, rows: Sequence[tuple[int, Mapping[str, Any]]]) -> Columns:
         """Prepare the rows of one product to be read."""
@@ -206,9 +213,12 @@ class _Reading:
         """Answer a row's seller and product; BadField where it cannot be taken."""
         own = columns.seller()
         product = self.format.read(columns)
-        name = self._seller or own or self._otherwise
-        if first := self._seen.before(name, product.external_id, columns.line):
-            raise BadField("", f"is the same product as line {first}")
+        name = self._seller or own
+        known = product.external_id or f"sku\x1f{product.variants[0].sku}"
+        if first := self._seen.before(name, known, columns.line):
+            raise BadField("", f"is the same product as line {first}", "duplicate")
+        if self._categories and (mapped := self._categories.get(path_key(product.category_path))):
+            product = replace(product, category_path=mapped)
         return name, product
 
     def check_map(self, file: Path, head: list[NumberedRow]) -> None:
@@ -234,9 +244,13 @@ class _Reading:
                     f"{_nearest(ours, self.used)}."
                 )
 
-    def unused(self) -> str:
+    def unused(self) -> list[str]:
+        """List the columns that nothing of was read."""
+        return [name for name in self.names.written if name not in self.used and name]
+
+    def say_unused(self) -> str:
         """Name the columns that nothing of was read, each with a field that it may have meant."""
-        names = [name for name in self.names.written if name not in self.used and name]
+        names = self.unused()
         missing = self.used - set(self.names.written) if self.format is plain.FORMAT else set[str]()
         words = [f"{self.names.written[name]}{_nearest(name, missing, 0.8)}" for name in names]
         more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
@@ -258,13 +272,16 @@ class _FileImport:
         take: Take,
         note: Callable[[RowNote], None],
         progress: Callable[[ImportProgress], None],
+        names: _Names,
     ) -> None:
         self._raw = raw
         self._take = take
         self._note = note
         self._progress = progress
         self._done = ImportProgress(file, 0, file.stat().st_size)
-        self._waiting: dict[str, list[ImportRow]] = {}
+        self._waiting: dict[str, list[tuple[int, ImportRow]]] = {}
+        self._names = names
+        self._rows = 0
         self._bytes: dict[str, int] = {}
         self._without_stock = 0
         self._foreign: Counter[str] = Counter()
@@ -275,12 +292,18 @@ class _FileImport:
         """Say why the file broke off; empty where it did not."""
         return self._done.broken
 
+    def counted(self, rows: Iterable[NumberedRow]) -> Iterator[NumberedRow]:
+        """Count rows as they are read."""
+        for row in rows:
+            self._rows += 1
+            yield row
+
     async def add(self, given: NumberedRow | Gathered, reading: _Reading) -> None:
         """Put a product into its seller's batch, or note why it is left out."""
         if isinstance(given, Gathered):
             for line in given.beyond:
                 self._leave_out(
-                    line, BadField("", f"is beyond the {ROWS_MAX:,} rows that a product may have")
+                    line, BadField("", f"is beyond the {ROWS_MAX:,} rows that a product may have", "too_many")
                 )
             rows: Sequence[tuple[int, Mapping[str, Any]]] = given.rows
         elif isinstance(given[1], BadField):
@@ -293,16 +316,16 @@ class _FileImport:
             name, product = reading.read(columns)
         except BadField as error:
             more = f" (and with it {len(rows) - 1:,} more of the product)" if len(rows) > 1 else ""
-            self._leave_out(columns.line, BadField(error.field, error.reason + more))
+            self._leave_out(columns.line, BadField(error.field, error.reason + more, error.code))
             return
         for line, error in columns.bad:
             self._leave_out(line, error)
         for cut in dict.fromkeys(columns.cuts):
-            self._note(RowNote(self._done.file.name, columns.line, cut.field, cut.reason, left_out=False))
+            self._say(columns.line, cut.field, cut.reason, "cut", left_out=False)
         self._without_stock += sum(variant.quantity is None for variant in product.variants)
         if product.currency != reading.currency and any(variant.price for variant in product.variants):
             self._foreign[product.currency] += 1
-        self._waiting.setdefault(name, []).append(product)
+        self._waiting.setdefault(name, []).append((columns.line, product))
         self._bytes[name] = self._bytes.get(name, 0) + len(codec.encode(product))
         if len(self._waiting[name]) >= _BATCH or self._bytes[name] >= _BATCH_BYTES:
             await self._list(name)
@@ -310,8 +333,12 @@ class _FileImport:
             await self._list(max(self._waiting, key=lambda name: len(self._waiting[name])))
 
     def _leave_out(self, line: int, error: BadField) -> None:
-        self._note(RowNote(self._done.file.name, line, error.field, error.reason))
+        self._say(line, error.field, error.reason, error.code)
         self._done = self._done._replace(left_out=self._done.left_out + 1)
+
+    def _say(self, line: int, field: str, reason: str, code: str, *, left_out: bool = True) -> None:
+        column = self._names.written.get(field, field)
+        self._note(RowNote(self._done.file.name, line, field, reason, left_out, code, column))
 
     def breaks_off(self, broken: BrokenFile) -> None:
         """Remember that the rest cannot be read; what was read before is taken."""
@@ -329,27 +356,35 @@ class _FileImport:
             remarks.append(
                 f"{self._without_stock:,} without a stock in the file: they have none, or what --stock says."
             )
-        if unused := reading.unused():
+        if unused := reading.say_unused():
             remarks.append(unused)
         self._done = self._done._replace(
-            read=self._done.size, format=reading.format.name, remarks=tuple(remarks)
+            read=self._done.size,
+            rows=self._rows,
+            format=reading.format.name,
+            remarks=tuple(remarks),
+            unused=tuple(self._names.written[name] for name in reading.unused()[:_UNUSED_MAX]),
         )
         self._progress(self._done)
         return self._done
 
     async def _list(self, name: str) -> None:
         self._bytes.pop(name)
-        result = await self._take(name, self._waiting.pop(name))
+        waiting = self._waiting.pop(name)
+        result = await self._take(name, [product for _, product in waiting])
+        for each in result.refused:
+            self._leave_out(waiting[each.place][0], BadField(each.column, each.detail, each.code))
         self._done = self._done._replace(
             added=self._done.added + result.added,
             changed=self._done.changed + result.changed,
             unchanged=self._done.unchanged + result.unchanged,
+            rows=self._rows,
             read=self._raw.tell() if self._raw.seekable() else 0,
         )
         self._progress(self._done)
 
 
-def _format(file: Path, head: list[NumberedRow], names: _Names, broken: str) -> Format:
+def _format(file: Path, head: list[NumberedRow], names: _Names, broken: str, kind: str) -> Format:
     """Recognise a file by its first rows; NotProducts where it holds no products at all."""
     rows = [row for _, row in map(names.apply, head) if not isinstance(row, BadField)]
     if not head:
@@ -361,8 +396,8 @@ def _format(file: Path, head: list[NumberedRow], names: _Names, broken: str) -> 
             f"{file.name} is not a file of products: line {line} {problem.reason}. "
             "Files are CSV, JSON lines (a JSON object a line) or a JSON array, packed by gzip or zip or not."
         )
-    known = recognise(rows)
-    if known is plain.FORMAT and not any("title" in row for row in rows):
+    known = named_format(kind) if kind else recognise(rows)
+    if known is plain.FORMAT and not any(map(plain.says_something, rows)):
         written = ", ".join(list(names.written.values())[:8])
         raise NotProducts(
             f"{file.name} is not a file of products: it has no field 'title', but {written}. "

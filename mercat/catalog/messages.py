@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from mercat.events import StockQuantity
 from mercat.ids import CategoryId, OfferId, ProductId, SellerId, SkuId
-from mercat.kit.refusals import Conflict
+from mercat.kit.refusals import Conflict, Invalid
 from mercat.kit.text import SEEN_LINE
 from mercat.money import MINOR_MAX
 
@@ -42,13 +42,18 @@ Status = Literal["active", "paused", "draft"]
 ListingStatus = Literal["active", "paused", "draft", "archived"]
 """Of a seller's product: the liveliest of their offers for it."""
 Condition = Literal["new", "used", "refurbished"]
-ImportStatus = Literal["active", "draft"]
+ImportStatus = Literal["active", "paused", "draft"]
 OfferSort = Literal["newest", "cheapest", "dearest"]
 Title = Annotated[str, Meta(min_length=1, max_length=TITLE_MAX, pattern=SEEN_LINE)]
 Description = Annotated[str, Meta(max_length=DESCRIPTION_MAX)]
 Brand = Annotated[str, Meta(max_length=BRAND_MAX)]
 CategoryName = Annotated[str, Meta(max_length=CATEGORY_MAX)]
-"""A slug that there is, or a name for a new category."""
+"""The slug of a category, its name, or its names from the root as in `Kitchen > Pots`."""
+CategoryTitle = Annotated[str, Meta(min_length=1, max_length=CATEGORY_NAME_MAX, pattern=r"\S")]
+CategoryPath = Annotated[list[CategoryTitle], Meta(min_length=1, max_length=CATEGORY_DEPTH_MAX)]
+CategoryMaking = Literal["create", "refuse", "ask"]
+"""What becomes of categories that a file brings and the shop does not have: they are made; their rows are
+refused; or these are refused and the names wait for an operator."""
 CurrencyCode = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
 MinorPrice = Annotated[int, Meta(ge=0, le=MINOR_MAX)]
 Attribute = str | float | bool
@@ -77,6 +82,44 @@ class Category(Struct, frozen=True):
     slug: str
     name: str
     parent_id: CategoryId | None = None
+
+
+class CategoryChange(Struct, frozen=True, kw_only=True):
+    """What an operator wants otherwise of a category; what is not given stays. Merged into another it is
+    gone: its products and what is below it are the other's."""
+
+    name: CategoryTitle | UnsetType = UNSET
+    parent_id: CategoryId | UnsetType | None = UNSET
+    merge_into: CategoryId | UnsetType = UNSET
+
+
+class AskedCategory(Struct, frozen=True):
+    """A category that sellers' files bring and the shop does not have, by its names from the root."""
+
+    names: list[str]
+    seller_id: SellerId
+    times: int
+    last_at: datetime
+
+
+class CategoryDecision(Struct, frozen=True):
+    """What an operator says of a category that was asked for: it is that one, is made, or is refused."""
+
+    names: CategoryPath
+    verdict: Literal["map", "create", "refuse"]
+    category_id: CategoryId | None = None
+
+
+class CategoryUnknown(Invalid):
+    """There is no such category. Choose one of the shop's."""
+
+
+class CategoryExists(Conflict):
+    """There is a category of this name at this place already. Merge the two, or choose another name."""
+
+
+class CategoryNotEmpty(Conflict):
+    """There are products or categories in it. Merge it into another category instead."""
 
 
 class Image(Struct, frozen=True):
@@ -319,6 +362,8 @@ class ImportVariant(Struct, frozen=True):
     quantity: StockQuantity | None = None
     options: Annotated[dict[OptionText, OptionText], Meta(max_length=OPTIONS_MAX)] = {}
     sku: ExternalId = ""
+    status: ImportStatus | None = None
+    """Its own, where the variants of a product differ."""
     gtin: Gtin | None = None
     compare_at_price: MinorPrice | None = None
     weight_g: Grams | None = None
@@ -351,6 +396,43 @@ class ImportRow(GivenTexts, frozen=True, kw_only=True):
     histogram: list[int] = field(default_factory=lambda: [0, 0, 0, 0, 0])
     popularity: int = 0
     released: datetime | None = None
+    given: frozenset[str] | None = None
+    """The fields that the source fills; the others of a product that is there stay as they are. None: all of
+    them. Without an external id it is known by its SKU."""
+
+
+class ImportBatch(Struct, frozen=True, kw_only=True):
+    """Rows from elsewhere, and how they are taken.
+
+    `stock`: the units of each new offer whose row does not say. `overrules`: it is the seller's own word: it
+    counts also where they changed something in the shop, and for the stock of what is there. `reference`: a
+    name of this batch, under which its counts of stock are taken once. `dry_run`: nothing is written."""
+
+    rows: list[ImportRow]
+    stock: StockQuantity = 0
+    categories: CategoryMaking = "create"
+    overrules: bool = False
+    reference: str = ""
+    dry_run: bool = False
+
+
+class RefusedProduct(Struct, frozen=True):
+    """A row, by its place in the batch, that could not be taken: its column, a code and the reason."""
+
+    place: int
+    column: str
+    code: str
+    detail: str
+
+
+class CountedOffer(Struct, frozen=True):
+    """So many units of an offer that was there before, as a row says. `changed`: the row counts as changed
+    already."""
+
+    offer_id: OfferId
+    place: int
+    quantity: StockQuantity
+    changed: bool
 
 
 class SkuTaken(Conflict):
@@ -359,10 +441,12 @@ class SkuTaken(Conflict):
 
 class Imported(Struct, frozen=True):
     """What became of a batch of rows, and the stock of the offers that are new: each with its units.
-    `reference` is the name of the delivery that brings it."""
+    `reference` names the delivery that brings it. `counts`: the stock of others, as the file says."""
 
     added: int = 0
     changed: int = 0
     unchanged: int = 0
     reference: str = ""
     stock: dict[OfferId, int] = {}
+    refused: list[RefusedProduct] = []
+    counts: list[CountedOffer] = []

@@ -86,6 +86,9 @@ class Offers:
         wanted = list({offer_id for ask in asks for offer_id in ask})
         rows = await (db or self._db).fetch(queries.offers, wanted)
         found = {row["offer_id"]: _offer(row) for row in rows}
+        if db is None:  # for shoppers: what they cannot buy now
+            closed = {row["offer_id"] for row in rows if row["closed"] and row["status"] == "active"}
+            found |= {each: msgspec.structs.replace(found[each], status="paused") for each in closed}
         return [{offer_id: found[offer_id] for offer_id in ask if offer_id in found} for ask in asks]
 
 

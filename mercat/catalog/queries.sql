@@ -1,86 +1,257 @@
 -- name: categories
 select category_id, slug, name, parent_id, slugs, names from catalog.category order by names;
 
--- name: add_categories(ids, slugs, names, parents, slug_paths, name_paths)
-insert into catalog.category (category_id, slug, name, parent_id, slugs, names)
-select i, s, n, p, string_to_array(ss, '/'), string_to_array(ns, E'\x1f')
-from unnest(:ids::bigint[], :slugs::text[], :names::text[], :parents::bigint[], :slug_paths::text[],
-    :name_paths::text[]) as c (i, s, n, p, ss, ns)
-on conflict do nothing;
+-- name: category_aliases
+select key, category_id from catalog.category_alias;
 
--- name: known(seller_id, external_ids)
-select external_id, product_id, content from catalog.product
-where seller_id = :seller_id and external_id = any(:external_ids::text[]);
+-- name: lock_categories
+-- Whoever changes the tree does it alone; products go on being put into it.
+lock table catalog.category in share row exclusive mode;
+
+-- name: category_in_use(category_id)
+select exists (select from catalog.product where category_id = :category_id)
+    or exists (select from catalog.category where parent_id = :category_id) as in_use;
+
+-- name: move_products(merged, targets)
+-- Puts the products of categories that go into those that they are merged into.
+with locked as materialized (
+    select product_id from catalog.product where category_id = any(:merged::bigint[]) order by product_id for update
+)
+update catalog.product p set category_id = m.target
+from unnest(:merged::bigint[], :targets::bigint[]) as m (category_id, target)
+where p.category_id = m.category_id and (select count(*) from locked) > 0;
+
+-- name: lead_on(merged, targets)
+-- What led to categories that go leads to those that they are merged into.
+with slugs as (
+    update catalog.category_redirect r set category_id = m.target
+    from unnest(:merged::bigint[], :targets::bigint[]) as m (category_id, target) where r.category_id = m.category_id
+)
+update catalog.category_alias a set category_id = m.target
+from unnest(:merged::bigint[], :targets::bigint[]) as m (category_id, target) where a.category_id = m.category_id;
+
+-- name: move_children(merged)
+-- Takes what is below categories that go out of the way of deleting them.
+update catalog.category set parent_id = null where parent_id = any(:merged::bigint[]);
+
+-- name: remove_categories(category_ids)
+delete from catalog.category where category_id = any(:category_ids::bigint[]);
+
+-- name: free_category_names(category_ids)
+-- Several names may change places: none may be in the way of another meanwhile.
+update catalog.category set key = null, names = array[category_id::text, 'meanwhile'], slug = category_id::text
+where category_id = any(:category_ids::bigint[]);
+
+-- name: put_categories(category_ids, slugs, names, parents, slug_paths, name_paths, keys)
+insert into catalog.category as c (category_id, slug, name, parent_id, slugs, names, key)
+select i, s, n, p, string_to_array(ss, '/'), string_to_array(ns, E'\x1f'), k
+from unnest(:category_ids::bigint[], :slugs::text[], :names::text[], :parents::bigint[], :slug_paths::text[],
+    :name_paths::text[], :keys::text[]) as c (i, s, n, p, ss, ns, k)
+on conflict (category_id) do update set slug = excluded.slug, name = excluded.name, parent_id = excluded.parent_id,
+    slugs = excluded.slugs, names = excluded.names, key = excluded.key;
+
+-- name: put_redirects(slugs, category_ids)
+insert into catalog.category_redirect (slug, category_id)
+select s, i from unnest(:slugs::text[], :category_ids::bigint[]) as r (s, i)
+on conflict (slug) do update set category_id = excluded.category_id;
+
+-- name: put_aliases(keys, category_ids)
+insert into catalog.category_alias (key, category_id)
+select k, i from unnest(:keys::text[], :category_ids::bigint[]) as a (k, i)
+on conflict (key) do update set category_id = excluded.category_id;
+
+-- name: drop_stale_redirects
+-- A slug or a path that a category has by now leads nowhere else.
+with slugs as (delete from catalog.category_redirect r using catalog.category c where c.slug = r.slug)
+delete from catalog.category_alias a using catalog.category c where c.key = a.key;
+
+-- name: moved_category(slug)
+select c.category_id, c.slug, c.name, c.parent_id
+from catalog.category_redirect r join catalog.category c using (category_id) where r.slug = :slug;
+
+-- name: ask_categories(keys, name_paths, seller_id)
+insert into catalog.category_asked as a (key, names, seller_id)
+select k, string_to_array(n, E'\x1f'), :seller_id::bigint
+from unnest(:keys::text[], :name_paths::text[]) as u (k, n) order by k
+on conflict (key) do update set times = a.times + 1, last_at = now(), seller_id = excluded.seller_id;
+
+-- name: asked_categories(most)
+select names, seller_id, times, last_at from catalog.category_asked where not refused order by last_at desc limit :most;
+
+-- name: decided(key)
+delete from catalog.category_asked where key = :key returning key;
+
+-- name: refuse_asked(key)
+update catalog.category_asked set refused = true where key = :key returning key;
+
+-- name: open_seller(seller_id, version, is_open)
+insert into catalog.seller as s (seller_id, version, is_open) values (:seller_id, :version, :is_open)
+on conflict (seller_id) do update set version = excluded.version, is_open = excluded.is_open
+    where s.version < excluded.version
+returning true;
+
+-- name: retell_all(kind, ids)
+insert into catalog.retelling (kind, id) select :kind, i from unnest(:ids::bigint[]) i order by i
+on conflict (kind, id) do update set after = 0;
+
+-- name: next_retelling
+select kind, id, after from catalog.retelling order by kind, id limit 1 for update skip locked;
+
+-- name: of_category(category_id, after, most)
+select product_id from catalog.product where category_id = :category_id and product_id > :after
+order by product_id limit :most;
+
+-- name: sold_by(seller_id, after, most)
+select distinct product_id from catalog.offer where seller_id = :seller_id and product_id > :after
+order by product_id limit :most;
+
+-- name: retold(kind, id, after)
+update catalog.retelling set after = :after where kind = :kind and id = :id;
+
+-- name: retold_all(kind, id)
+delete from catalog.retelling where kind = :kind and id = :id;
+
+-- name: known(seller_id, external_ids, product_ids)
+-- A seller's products by their external ids, and those that have none by our own.
+select 'external' as kind, external_id as named, product_id, content from catalog.product
+where seller_id = :seller_id and external_id = any(:external_ids::text[])
+union all
+select 'product', product_id::text, product_id, content from catalog.product
+where seller_id = :seller_id and product_id = any(:product_ids::bigint[]) and external_id is null;
+
+-- name: known_by_sku(seller_id, keys)
+select 'sku' as kind, o.sku as named, p.product_id, p.content
+from catalog.offer o join catalog.product p using (product_id)
+where o.seller_id = :seller_id and o.sku = any(:keys::text[]) and o.status <> 'archived' and p.seller_id = :seller_id
+union all
+select 'sku', k.key, p.product_id, p.content
+from catalog.sku k join catalog.product p using (product_id)
+where k.key = any(:keys::text[]) and p.seller_id = :seller_id;
+
+-- name: standing(product_ids)
+-- Products as they are, for rows of files that say only some of it.
+select p.product_id, p.title, p.description, p.description_html, p.brand, p.category_id, p.attributes::text,
+    p.options::text, p.tags, p.images::text, p.rating, p.review_count, p.histogram, p.popularity, p.created_at,
+    (select json_agg(json_build_object('key', k.key, 'place', k.place, 'options', k.options, 'sku', coalesce(o.sku, ''))
+        order by k.place, k.sku_id)
+        from catalog.sku k left join catalog.offer o on o.sku_id = k.sku_id and o.seller_id = p.seller_id
+        where k.product_id = p.product_id)::text as skus
+from catalog.product p where p.product_id = any(:product_ids::bigint[]);
 
 -- name: lock(product_ids)
 -- Whoever changes products or their offers locks the products first, in this order.
 select product_id from catalog.product where product_id = any(:product_ids::bigint[]) order by product_id for update;
 
 -- name: stage
--- Rows of an import wait here for the statements that take them in.
+-- Rows of an import wait here for the statements that take them in. `known`: it is there already.
 create temporary table if not exists staged_product (
     product_id bigint, seller_id bigint, external_id text, title text, description text, description_html text,
-    brand text, category_id bigint, attributes text, options text, tags text[], images text, rating float8, review_count int,
-    histogram int[], popularity int, content bytea, created_at timestamptz
+    brand text, category_id bigint, attributes text, options text, tags text[], images text, rating float8,
+    review_count int, histogram int[], popularity int, content bytea, created_at timestamptz, known boolean,
+    overrules boolean
 ) on commit delete rows;
 
 -- name: stage_offers
 create temporary table if not exists staged_offer (
-    offer_id bigint, sku_id bigint, seller_id bigint, seller_name text, external_id text, key text, place int, options text,
-    gtin text, weight_g int, images text, price bigint, compare_at_price bigint, currency text, sku text, status text,
-    in_stock boolean, stock_version int
+    offer_id bigint, sku_id bigint, seller_id bigint, seller_name text, product_id bigint, external_id text, key text,
+    place int, options text, gtin text, weight_g int, images text, price bigint, compare_at_price bigint, currency text,
+    sku text, status text, in_stock boolean, stock_version int, whole boolean, overrules boolean
 ) on commit delete rows;
 
+-- name: change_products
+-- What overrules is compared with what stands; else with what the source said before.
+update catalog.product p set title = s.title, description = s.description, description_html = s.description_html,
+    category_id = s.category_id, brand = s.brand, attributes = s.attributes::jsonb, options = s.options::jsonb,
+    option_names = array(select json_object_keys(s.options::json)), tags = s.tags, images = s.images::jsonb,
+    rating = case when p.rating_version = 0 then s.rating else p.rating end,
+    review_count = case when p.rating_version = 0 then s.review_count else p.review_count end,
+    histogram = case when p.rating_version = 0 then s.histogram else p.histogram end,
+    popularity = s.popularity, content = s.content
+from staged_product s
+where s.known and p.product_id = s.product_id and case when s.overrules
+    then (p.title, p.description, p.description_html, p.category_id, p.brand, p.attributes, p.options, p.tags, p.images)
+        is distinct from (s.title, s.description, s.description_html, s.category_id, s.brand, s.attributes::jsonb,
+            s.options::jsonb, s.tags, s.images::jsonb)
+    else p.content is distinct from s.content end
+returning p.product_id;
+
 -- name: take_products
+-- Another import may have added one meanwhile.
 insert into catalog.product as p (product_id, seller_id, external_id, title, description, description_html,
     category_id, brand, attributes, options, option_names, tags, images, rating, review_count, histogram, popularity,
     content, created_at)
 select product_id, seller_id, external_id, title, description, description_html, category_id, brand, attributes::jsonb,
     options::jsonb, array(select json_object_keys(options::json)), tags, images::jsonb, rating, review_count, histogram,
     popularity, content, created_at
-from staged_product
+from staged_product where not known
 order by external_id
 on conflict (seller_id, external_id) do update set title = excluded.title, description = excluded.description,
     description_html = excluded.description_html, category_id = excluded.category_id, brand = excluded.brand,
-    attributes = excluded.attributes, options = excluded.options, option_names = excluded.option_names, tags = excluded.tags, images = excluded.images,
-    rating = case when p.rating_version = 0 then excluded.rating else p.rating end,
-    review_count = case when p.rating_version = 0 then excluded.review_count else p.review_count end,
-    histogram = case when p.rating_version = 0 then excluded.histogram else p.histogram end,
-    popularity = excluded.popularity, content = excluded.content
+    attributes = excluded.attributes, options = excluded.options, option_names = excluded.option_names,
+    tags = excluded.tags, images = excluded.images, popularity = excluded.popularity, content = excluded.content
     where p.content is distinct from excluded.content
 returning product_id;
 
--- name: take_skus(product_ids)
-insert into catalog.sku as k (sku_id, product_id, key, place, options, gtin, weight_g, images)
-select s.sku_id, p.product_id, s.key, s.place, s.options::jsonb, s.gtin, s.weight_g, s.images::jsonb
-from staged_offer s join catalog.product p on p.seller_id = s.seller_id and p.external_id = s.external_id
-where p.product_id = any(:product_ids::bigint[])
-order by p.product_id, s.key
-on conflict (product_id, key) do update set options = excluded.options, place = excluded.place, gtin = excluded.gtin,
-    weight_g = excluded.weight_g, images = excluded.images
-    where (k.options, k.place, k.gtin, k.weight_g, k.images)
-        is distinct from (excluded.options, excluded.place, excluded.gtin, excluded.weight_g, excluded.images);
+-- name: find_staged
+update staged_offer s set product_id = p.product_id
+from catalog.product p
+where s.product_id is null and p.seller_id = s.seller_id and p.external_id = s.external_id;
 
--- name: take_offers(product_ids)
--- An offer whose price or status the seller has changed since is theirs: an import leaves it as it is. A SKU that
--- another offer of the seller has stays with that one.
--- `added`: the offer is new.
-insert into catalog.offer as o (offer_id, sku_id, product_id, seller_id, seller_name, price, compare_at_price, currency,
-    sku, status, in_stock, stock_version)
-select s.offer_id, k.sku_id, p.product_id, s.seller_id, s.seller_name, s.price, s.compare_at_price, s.currency,
-    case when s.sku <> '' and row_number() over (partition by s.sku order by s.offer_id) = 1
-        and not exists (select from catalog.offer other where other.seller_id = s.seller_id and other.sku = s.sku
-            and other.status <> 'archived' and other.sku_id <> k.sku_id) then s.sku end,
-    s.status, s.in_stock, s.stock_version
+-- name: take_skus
+-- What a row does not say of a variant that is there stays.
+insert into catalog.sku as k (sku_id, product_id, key, place, options, gtin, weight_g, images)
+select s.sku_id, s.product_id, s.key, s.place, s.options::jsonb, s.gtin, s.weight_g, s.images::jsonb
 from staged_offer s
-join catalog.product p on p.seller_id = s.seller_id and p.external_id = s.external_id
-join catalog.sku k on k.product_id = p.product_id and k.key = s.key
-where p.product_id = any(:product_ids::bigint[])
-order by s.offer_id
-on conflict (sku_id, seller_id) do update set price = excluded.price, compare_at_price = excluded.compare_at_price,
-    currency = excluded.currency, sku = excluded.sku, status = excluded.status
-    where not o.by_hand and excluded.price > 0
-returning o.offer_id, old.offer_id is null as added;
+order by s.product_id, s.key
+on conflict (product_id, key) do update set options = excluded.options, place = excluded.place,
+    gtin = coalesce(excluded.gtin, k.gtin), weight_g = coalesce(excluded.weight_g, k.weight_g),
+    images = case when excluded.images = '[]' then k.images else excluded.images end
+    where (k.options, k.place, k.gtin, k.weight_g, k.images) is distinct from (excluded.options, excluded.place,
+        coalesce(excluded.gtin, k.gtin), coalesce(excluded.weight_g, k.weight_g),
+        case when excluded.images = '[]' then k.images else excluded.images end)
+returning product_id;
+
+-- name: take_offers(shop_currency)
+-- An offer whose price or status the seller has changed since is theirs: an import that is not theirs leaves it as
+-- it is. Without a price or a status what stands stays. A SKU that another offer of the seller has stays with that
+-- one. `added`: the offer is new.
+with taken as (
+    insert into catalog.offer as o (offer_id, sku_id, product_id, seller_id, seller_name, price, compare_at_price,
+        currency, sku, status, in_stock, stock_version)
+    select n.offer_id, n.sku_id, n.product_id, n.seller_id, n.seller_name, n.price, n.compare_at_price, n.currency, n.sku,
+        case when n.price = 0 or n.currency <> :shop_currency then 'draft' else n.status end, n.in_stock, n.stock_version
+    from (
+        select s.offer_id, k.sku_id, s.product_id, s.seller_id, s.seller_name, s.in_stock, s.stock_version,
+            case when s.price > 0 then s.price else coalesce(now.price, 0) end as price,
+            case when s.whole and s.price > 0 then s.compare_at_price
+                else coalesce(s.compare_at_price, now.compare_at_price) end as compare_at_price,
+            case when s.price > 0 or now.price is null then s.currency else now.currency end as currency,
+            case when s.sku <> '' and row_number() over (partition by s.sku order by s.offer_id) = 1
+                and not exists (select from catalog.offer other where other.seller_id = s.seller_id
+                    and other.sku = s.sku and other.status <> 'archived' and other.sku_id <> k.sku_id) then s.sku
+                else now.sku end as sku,
+            coalesce(s.status, now.status, 'active') as status
+        from staged_offer s
+        join catalog.sku k on k.product_id = s.product_id and k.key = s.key
+        left join catalog.offer now on now.sku_id = k.sku_id and now.seller_id = s.seller_id
+    ) as n
+    order by n.offer_id
+    on conflict (sku_id, seller_id) do update set price = excluded.price, compare_at_price = excluded.compare_at_price,
+        currency = excluded.currency, sku = excluded.sku, status = excluded.status
+        where (o.price, o.compare_at_price, o.currency, o.sku, o.status) is distinct from
+            (excluded.price, excluded.compare_at_price, excluded.currency, excluded.sku, excluded.status)
+            and (not o.by_hand or (select bool_or(s.overrules) from staged_offer s where s.product_id = o.product_id))
+    returning o.product_id, o.offer_id, o.sku_id, old.offer_id is null as added
+)
+select t.product_id, t.offer_id, t.added, k.key from taken t join catalog.sku k using (sku_id);
+
+-- name: staged_standing
+-- Which offers the staged ones are, of those that were there before.
+select s.offer_id as staged, s.product_id, s.key, o.offer_id
+from staged_offer s
+join catalog.sku k on k.product_id = s.product_id and k.key = s.key
+join catalog.offer o on o.sku_id = k.sku_id and o.seller_id = s.seller_id
+where o.offer_id <> s.offer_id;
 
 -- name: tell(product_ids)
 -- Raises the version of these products and tells each of them whole, once.
@@ -228,8 +399,10 @@ where product_id = (select product_id from catalog.offer
 for update;
 
 -- name: offers(offer_ids)
+-- As they are: what is active at a seller who is not is not for sale (`closed`).
 select o.offer_id, o.product_id, o.sku_id, o.seller_id, o.seller_name, p.title, k.options::text, o.price, o.currency,
-    o.status, o.in_stock, coalesce(k.images -> 0 ->> 'url', p.images -> 0 ->> 'url', '') as image_url
+    o.status, catalog.is_closed(o.seller_id) as closed, o.in_stock,
+    coalesce(k.images -> 0 ->> 'url', p.images -> 0 ->> 'url', '') as image_url
 from catalog.offer o join catalog.product p on p.product_id = o.product_id join catalog.sku k on k.sku_id = o.sku_id
 where o.offer_id = any(:offer_ids::bigint[]);
 
@@ -272,7 +445,8 @@ select p.product_id, p.external_id, p.title, p.description, p.description_html, 
             json_agg(json_build_object('offer_id', o.offer_id, 'sku_id', o.sku_id, 'price', o.price,
                 'compare_at_price', o.compare_at_price, 'currency', o.currency, 'condition', o.condition,
                 'in_stock', o.in_stock, 'seller_id', o.seller_id, 'seller_name', o.seller_name)
-                order by o.in_stock desc, o.price, o.offer_id) filter (where o.status = 'active') as active
+                order by o.in_stock desc, o.price, o.offer_id) 
+                filter (where o.status = 'active' and not catalog.is_closed(o.seller_id)) as active
         from catalog.offer o where o.sku_id = k.sku_id) own
     where k.product_id = p.product_id and own.live > 0)::text as variants
 from catalog.product p join catalog.category c using (category_id)

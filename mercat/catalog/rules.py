@@ -2,10 +2,12 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from hashlib import blake2b
 from itertools import chain, count
 from typing import Any, get_args
+
+from anyascii import anyascii
 
 from mercat.catalog.formatted import entities, formatted, source_of
 from mercat.catalog.messages import GivenTexts, Image, ImportVariant, ProductTexts, Status, texts_of
@@ -15,32 +17,39 @@ from mercat.kit.refusals import Invalid
 from mercat.money import MINOR_MAX
 
 UNCATEGORISED = "uncategorised"
+PATH_SIGN = "\x1f"
+"""Between the names of a path; no name has it."""
+_IDEOGRAPH = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
+"""A syllable of its own."""
 _OTHER = re.compile(r"[^a-z0-9]+")
-_NO_LETTER = re.compile(r"[\W_]+")
 _SLUG_MAX = 80
 
 
 def slug_of(name: str) -> str:
-    """Make a slug: "Cell Phones & More" is `cell-phones-more`."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return _OTHER.sub("-", plain).strip("-")[:_SLUG_MAX] or "category"
+    """Make a slug: "Cell Phones & More" is `cell-phones-more`, and a name in any script is transliterated."""
+    latin = "".join(f" {anyascii(each)} " if _IDEOGRAPH.match(each) else anyascii(each) for each in name)
+    return _OTHER.sub("-", latin.lower()).strip("-")[:_SLUG_MAX].strip("-") or "category"
 
 
-def alike(name: str) -> str:
-    """Reduce a name to what names of one category have in common: the letters of any script, without accents
-    and case."""
-    plain = (each for each in unicodedata.normalize("NFKD", name) if not unicodedata.combining(each))
-    return _NO_LETTER.sub("-", "".join(plain).casefold()).strip("-") or name.strip()
+def name_key(name: str) -> str:
+    """Reduce a category's name to what is compared, for every door: composed (NFKC) and case folded, each run
+    of white space as one space. Marks stay: "CAFÉ" is "Café", and ペット is not ベッド."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return " ".join(folded.split())
 
 
-def free_slug(path: Sequence[str], taken: Mapping[str, tuple[str, ...]]) -> str:
+def path_key(names: Sequence[str]) -> str:
+    """Reduce names from the root to what paths are compared by."""
+    return PATH_SIGN.join(map(name_key, names))
+
+
+def free_slug(path: Sequence[str], taken: Collection[str]) -> str:
     """Choose the last name's slug; where another category has it, with its parent's before, and then a
     number."""
     own = slug_of(path[-1])
     parent = slug_of(path[-2]) if len(path) > 1 else own
     tries = chain([own, f"{parent}-{own}"], (f"{parent}-{own}-{n}" for n in count(2)))
-    wanted = tuple(path)
-    return next(slug for slug in tries if taken.get(slug, wanted) == wanted)
+    return next(slug for slug in tries if slug not in taken)
 
 
 def fingerprint(value: object) -> bytes:

@@ -8,6 +8,7 @@ from mercat.catalog.imports import Imports
 from mercat.catalog.listings import Listings
 from mercat.catalog.offers import Offers
 from mercat.catalog.products import Products
+from mercat.catalog.retelling import Retelling
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
 
@@ -17,8 +18,9 @@ class Catalog:
 
     def __init__(self, db: asyncpg.Pool, cache: Store, settings: Settings) -> None:
         self._products = Products(db, cache, settings)
-        self._changes = Changes(db, cache, self._products.forget)
-        self._categories = Categories(db)
+        self.retelling = Retelling(db)
+        self._changes = Changes(db, cache, self._products.forget, self.retelling)
+        self._categories = Categories(db, self.retelling)
         self._offers = Offers(db, self._changes, settings)
         self._listings = Listings(db, self._categories, self._changes, settings)
         self._imports = Imports(db, self._categories, settings)
@@ -40,8 +42,15 @@ class Catalog:
         self.histograms = self._products.histograms
 
         self.categories = self._categories.categories
+        self.moved_category = self._categories.moved_category
+        self.add_category = self._categories.add_category
+        self.change_category = self._categories.change_category
+        self.remove_category = self._categories.remove_category
+        self.asked_categories = self._categories.asked_categories
+        self.decide_category = self._categories.decide_category
         self.take = self._imports.take
 
+        self.open_seller = self._changes.open_seller
         self.tell_again = self._changes.tell_again
         self.on_change = self._changes.on_change
         self.listen = self._changes.listen

@@ -1,14 +1,15 @@
 """What `mercat import` and `mercat generate` do at a terminal: progress while they work, and a summary."""
 
 import asyncio
+import csv
 import gzip
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import IO, Annotated, Any, cast
+from typing import IO, Annotated, Any, NamedTuple, cast
 
 import msgspec
 import typer
@@ -17,7 +18,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 
 from mercat import catalog, settings
 from mercat.app import build_shop
-from mercat.cli.open_demo import import_files, rows
+from mercat.catalog import FORMATS, CategoryMap
+from mercat.cli.open_demo import ImportOptions, category_map, import_files, rows
 from mercat.cli.options import HERE, Data, opened_shop
 from mercat.embedded import Connection, Trouble
 from mercat.kit.refusals import Refusal
@@ -26,21 +28,13 @@ _console = Console(stderr=True, markup=False, highlight=False)
 _SHOWN = 5
 
 
-def import_into(
-    shop: Connection,
-    files: Sequence[Path],
-    seller: str | None,
-    stock: int,
-    columns: Mapping[str, str],
-    report: Path,
-    dry_run: bool = False,
-) -> int:
+def import_into(shop: Connection, files: Sequence[Path], ask: "ImportAsk", report: Path) -> int:
     """Import with a bar a file; what is left out or cut goes to the report, and the first few to the screen.
 
     Answers what the command exits with: 0 where nothing was lost, 1 where some rows or fields were, 2 where a
     file is not usable or nothing came of it."""
     try:
-        return asyncio.run(_import(shop, files, seller, stock, columns, report, dry_run))
+        return asyncio.run(_import(shop, files, ask, report))
     except KeyboardInterrupt:
         _console.print("Stopped. The same command again goes on from here.", style="yellow")
         return 130
@@ -48,15 +42,14 @@ def import_into(
         raise Trouble(str(refused)) from None
 
 
-async def _import(
-    connection: Connection,
-    files: Sequence[Path],
-    seller: str | None,
-    stock: int,
-    columns: Mapping[str, str],
-    report: Path,
-    dry_run: bool,
-) -> int:
+class ImportAsk(NamedTuple):
+    """What the command was asked: the options, and whose goods these are by the e-mail address."""
+
+    options: ImportOptions
+    owner: str = ""
+
+
+async def _import(connection: Connection, files: Sequence[Path], ask: ImportAsk, report: Path) -> int:
     began = time.perf_counter()
     with _opened(report) as written, _bars() as bars:
         notes = _Notes(written, bars)
@@ -69,18 +62,13 @@ async def _import(
         async with AsyncExitStack() as stack:
             shop = await build_shop(settings.load({**os.environ, **connection.environment()}), stack)
             await shop.host.lease_worker()
-            done = await import_files(
-                shop,
-                files,
-                seller=seller,
-                stock=stock,
-                rename=columns,
-                dry_run=dry_run,
-                note=notes.add,
-                progress=progress,
-            )
+            options = ask.options
+            if ask.owner:
+                owner = await shop.membership.seller_of_email(ask.owner, options.seller)
+                options = options._replace(owner=owner)
+            done = await import_files(shop, files, options, note=notes.add, progress=progress)
     for each in done:
-        _summarise(each, dry_run)
+        _summarise(each, ask.options.dry_run)
     _console.print(f"Done in {time.perf_counter() - began:.1f} s.")
     notes.summarise(report)
     if any(each.unusable or not each.taken for each in done):
@@ -124,8 +112,8 @@ def _summarise(done: catalog.ImportProgress, dry_run: bool) -> None:
         _console.print(done.unusable, style="red", soft_wrap=True)
         return
     by_outcome = {
-        "would be taken" if dry_run else "added": done.added,
-        "changed": done.changed,
+        "would be added" if dry_run else "added": done.added,
+        "would be changed" if dry_run else "changed": done.changed,
         "as before": done.unchanged,
         "left out": done.left_out,
     }
@@ -186,19 +174,35 @@ commands = typer.Typer()
 
 
 @commands.command("import")
-def import_(
+def import_(  # noqa: PLR0913  - the options of the command
     files: Annotated[
         list[Path],
         typer.Argument(metavar="FILE…", help="CSV of this shop or another, or JSON lines; .gz and .zip too."),
     ],
+    owner: Annotated[
+        str,
+        typer.Option(metavar="EMAIL", help="Whose goods these are, by their account."),
+    ] = "",
     seller: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Whose goods these are (else one seller a file).")
+        str | None,
+        typer.Option(metavar="NAME", help="Under which name they are sold; operators act for a new one."),
     ] = None,
     stock: Annotated[int, typer.Option(min=0, help="Units of each where the file does not say.")] = 0,
     rename: Annotated[
         list[str] | None,
         typer.Option("--map", metavar="THEIRS=OURS", help="A column that is called otherwise here."),
     ] = None,
+    kind: Annotated[
+        str, typer.Option("--format", metavar="NAME", help=f"Else guessed. One of {', '.join(FORMATS)}.")
+    ] = "",
+    categories: Annotated[
+        str,
+        typer.Option(metavar="create|refuse|MAP.csv", help="What becomes of categories that are new."),
+    ] = "create",
+    update: Annotated[
+        bool,
+        typer.Option("--update", help="Also set prices and stock that were changed in the shop."),
+    ] = False,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where bad rows are written, as JSON lines.")
     ] = None,
@@ -206,15 +210,37 @@ def import_(
     data: Data = HERE,
 ) -> None:
     """Take files of products into the catalogue. Again, nothing changes; docs/import.md has the fields."""
-    for pair in rename or []:
+    options = ImportOptions(
+        seller=seller,
+        stock=stock,
+        rename=_renamed(rename or []),
+        kind=kind,
+        categories="create" if categories == "create" else "refuse",
+        category_map=None if categories in ("create", "refuse") else _mapped(Path(categories)),
+        overrules=update,
+        dry_run=dry_run,
+    )
+    if kind and kind not in FORMATS:
+        raise typer.BadParameter(f"There is no format {kind}.", param_hint="--format")
+    with opened_shop(data, "import") as shop:
+        wanted = report or data / "import-report.jsonl"
+        raise typer.Exit(import_into(shop, files, ImportAsk(options, owner), wanted))
+
+
+def _renamed(pairs: Sequence[str]) -> dict[str, str]:
+    for pair in pairs:
         if "=" not in pair:
             raise typer.BadParameter(
                 f"{pair} is not THEIRS=OURS, as in --map name=title.", param_hint="--map"
             )
-    columns = dict(pair.split("=", 1) for pair in rename or [])
-    with opened_shop(data, "import") as shop:
-        wanted = report or data / "import-report.jsonl"
-        raise typer.Exit(import_into(shop, files, seller, stock, columns, wanted, dry_run))
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def _mapped(file: Path) -> CategoryMap:
+    try:
+        return category_map(file)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise typer.BadParameter(f"{file} cannot be read: {error}.", param_hint="--categories") from None
 
 
 @commands.command()

@@ -5,6 +5,7 @@ Doing it again changes nothing.
 """
 
 import asyncio
+import csv
 import os
 import sys
 import time
@@ -14,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -21,13 +23,18 @@ from msgspec.structs import replace
 from mercat import money, settings
 from mercat.app import build_shop
 from mercat.catalog import (
+    CategoryMaking,
+    CategoryMap,
     Columns,
+    ImportBatch,
     Imported,
     ImportProgress,
     ImportRow,
     NotProducts,
     RowNote,
     import_file,
+    path_key,
+    path_names,
     recognise,
 )
 from mercat.flashsale import NewSale
@@ -66,7 +73,7 @@ async def open_demo(
         for row in batch:
             by_seller.setdefault(demo.SELLERS[row.seller], []).append(_read(row, shop.settings.currency))
         for name, rows in by_seller.items():
-            await shop.sellers.list_many(sellers[name], rows, 0)
+            await shop.sellers.list_many(sellers[name], ImportBatch(rows=rows))
         taken += len(batch)
         say(f"{taken:,} of {count:,} products")
     await start_ratings(shop)
@@ -157,37 +164,67 @@ def _person(name: str) -> UserId:
     return UserId(int.from_bytes(blake2b(name.encode(), digest_size=4).digest()))
 
 
+class ImportOptions(NamedTuple):
+    """How files are taken, as `mercat import` says it.
+
+    `owner`: whose goods they are, before `seller`, before what a row says, before the shop's own seller.
+    `stock`: the units of a new variant where its file does not say. `kind`: the format. `overrules`: prices,
+    states and stock that were changed in the shop are set as the file says. With `dry_run` nothing is
+    written."""
+
+    seller: str | None = None
+    owner: SellerId | None = None
+    stock: int = 0
+    rename: Mapping[str, str] | None = None
+    kind: str = ""
+    categories: CategoryMaking = "create"
+    category_map: CategoryMap | None = None
+    overrules: bool = False
+    dry_run: bool = False
+
+
 async def import_files(
     shop: Shop,
     files: Sequence[Path],
+    options: ImportOptions,
     *,
-    seller: str | None = None,
-    stock: int = 0,
-    rename: Mapping[str, str] | None = None,
-    dry_run: bool = False,
     note: Callable[[RowNote], None],
     progress: Callable[[ImportProgress], None],
 ) -> list[ImportProgress]:
-    """Take files of products, one after another; one that cannot be used says so and stops no other.
-
-    `stock`: the units of a new variant where its file does not say. With `dry_run` nothing is written, and
-    `added` counts what would be taken."""
+    """Take files of products, one after another; one that cannot be used says so and stops no other."""
     known: dict[str, SellerId] = {}
 
-    async def take(name: str, rows: list[ImportRow]) -> Imported:
-        if dry_run:
-            return Imported(added=len(rows))
+    async def seller_of(name: str) -> SellerId:
+        if options.owner is not None:
+            return options.owner
         if name not in known:
-            known[name] = await shop.sellers.by_name(name)
-        return await shop.sellers.list_many(known[name], rows, stock)
+            known[name] = await (shop.sellers.by_name(name) if name else shop.sellers.own())
+        return known[name]
+
+    async def take(name: str, rows: list[ImportRow]) -> Imported:
+        batch = ImportBatch(
+            rows=rows,
+            stock=options.stock,
+            categories=options.categories,
+            overrules=options.overrules,
+            dry_run=options.dry_run,
+        )
+        return await shop.sellers.list_many(await seller_of(name), batch)
 
     done: list[ImportProgress] = []
     for file in files:
         try:
-            currency = shop.settings.currency
             done.append(
                 await import_file(
-                    file, take, seller=seller, note=note, progress=progress, rename=rename, currency=currency
+                    file,
+                    take,
+                    seller=options.seller,
+                    note=note,
+                    progress=progress,
+                    rename=options.rename,
+                    currency=shop.settings.currency,
+                    kind=options.kind,
+                    categories=options.category_map,
                 )
             )
         except NotProducts as refused:
@@ -195,9 +232,16 @@ async def import_files(
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             done.append(ImportProgress(file, 0, 0, unusable=f"{file} cannot be read: {reason}."))
-    if not dry_run:
+    if not options.dry_run:
         await start_ratings(shop)  # also where nothing is new: a run that was cut off may have stopped before
     return done
+
+
+def category_map(file: Path) -> CategoryMap:
+    """Read which category each path of a file is here: CSV with the columns theirs and ours."""
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        rows = [row for row in csv.reader(lines) if len(row) > 1 and row[0].strip()]
+    return {path_key(path_names(theirs)): path_names(ours) for theirs, ours, *_ in rows if ours.strip()}
 
 
 def rows(count: int, seed: int = 1) -> Iterable[bytes]:

@@ -10,6 +10,7 @@ API = [
     Route("POST", "/reservations/released", Inventory.release_many),
     Route("POST", "/received/{reference:path}", Inventory.receive),
     Route("POST", "/returned/{reference:path}", Inventory.put_back),
+    Route("POST", "/recounted/{reference:path}", Inventory.recount),
     Route("PUT", "/sellers/{seller_id}/stock/{offer_id}", Inventory.count),
     Route("PUT", "/sellers/{seller_id}/stock", Inventory.count_all),
     Route("POST", "/sellers/{seller_id}/stock", Inventory.owned),

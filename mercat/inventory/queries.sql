@@ -187,6 +187,32 @@ select offer_id, on_hand, reserved, greatest(available, 0) as available, version
     (select count(*) from told) as told
 from counted;
 
+-- name: recount(reference, seller_id, offer_ids, quantities)
+-- A seller's counts of many shelves, once a reference.
+with shelved as (
+    insert into inventory.stock as s (offer_id, on_hand, seller_id)
+    select offer_id, quantity, :seller_id::bigint
+    from unnest(:offer_ids::bigint[], :quantities::int[]) as u (offer_id, quantity)
+    where not exists (select from inventory.movement where reference = :reference and kind = 'counted')
+    order by offer_id
+    on conflict (offer_id, location_id) do update
+        set on_hand = greatest(excluded.on_hand, s.reserved), version = s.version + 1
+        where s.seller_id = excluded.seller_id and s.on_hand <> greatest(excluded.on_hand, s.reserved)
+    returning s.offer_id, s.location_id, s.version, s.low_mark, new.on_hand - coalesce(old.on_hand, 0) as moved,
+        new.on_hand - new.reserved - new.safety as available,
+        coalesce(old.on_hand - old.reserved - old.safety, 0) as before
+), act as (
+    insert into inventory.movement (kind, reference, offer_ids, location_ids, quantities)
+    select 'counted', :reference, array_agg(offer_id order by offer_id), array_agg(location_id order by offer_id),
+        array_agg(moved order by offer_id)
+    from shelved having count(*) > 0
+), told as (
+    select events.tell('StockChanged', jsonb_build_object('event', 'StockChanged', 'offer_id', offer_id,
+        'version', version, 'available', available, 'low', available <= low_mark))
+    from shelved where (available > 0) <> (before > 0) or (available <= low_mark) <> (before <= low_mark)
+)
+select offer_id, (select count(*) from told) as told from shelved where moved <> 0;
+
 -- name: owned(offer_ids, seller_id)
 select offer_id, on_hand, reserved, greatest(on_hand - reserved - safety, 0) as available, version
 from inventory.stock where offer_id = any(:offer_ids::bigint[]) and seller_id = :seller_id and location_id = 1;

@@ -113,6 +113,19 @@ class Inventory:
                 return Invalid(words, pointer="/quantity")
         return Stale()
 
+    async def recount(self, reference: str, seller_id: SellerId, lines: list[Line]) -> list[OfferId]:
+        """Set what a seller's file says of many shelves, once a reference; answer those that it changed.
+
+        What is held for orders that are being paid stays on its shelf."""
+        quantities = {line.offer_id: line.quantity for line in lines}
+        offers = sorted(quantities)
+        wanted = [quantities[offer] for offer in offers]
+        try:
+            rows = await self._db.fetch(queries.recount, reference, seller_id, offers, wanted)
+        except asyncpg.UniqueViolationError:  # it was taken at the same moment
+            return []
+        return [OfferId(row["offer_id"]) for row in rows]
+
     async def owned(self, seller_id: SellerId, offer_ids: list[OfferId]) -> list[Stock]:
         """List the shelves of these offers that belong to this seller."""
         return [_stock(row) for row in await self._db.fetch(queries.owned, offer_ids, seller_id)]

@@ -12,4 +12,9 @@ API = [
     Route("GET", "/people/{user_id}", Sellers.of_user),
     Route("GET", "/sellers/{seller_id}", Sellers.seller),
     Route("POST", "/names", Sellers.names),
+    Route("GET", "/sellers", Sellers.sellers),
+    Route("PUT", "/own", Sellers.own),
+    Route("POST", "/sellers/{seller_id}/approved", Sellers.approve),
+    Route("POST", "/sellers/{seller_id}/suspended", Sellers.suspend),
+    Route("PUT", "/sellers/{seller_id}/person/{user_id}", Sellers.assign),
 ]

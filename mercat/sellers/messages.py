@@ -1,7 +1,7 @@
 """Requests to sellers and their answers."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from zlib import crc32
 
 from msgspec import Meta, Struct
@@ -14,14 +14,24 @@ from mercat.kit.text import SEEN_LINE
 
 SELLER_NAME_MAX = 100
 SellerName = Annotated[str, Meta(min_length=1, max_length=SELLER_NAME_MAX, pattern=SEEN_LINE)]
+REASON_MAX = 500
+
+
+SuspensionReason = Annotated[str, Meta(min_length=1, max_length=REASON_MAX, pattern=r"\S")]
+SellerStatus = Literal["pending", "active", "suspended"]
 
 
 class Seller(Struct, frozen=True):
+    """Who sells here. One that nobody has is the operators' to act for; `own`: the shop's."""
+
     seller_id: SellerId
     user_id: UserId | None
     name: str
-    status: str
+    status: SellerStatus
     since: datetime
+    reason: str = ""
+    own: bool = False
+    version: int = 0
 
 
 class ListingRow(Struct, frozen=True):
@@ -54,4 +64,12 @@ class RefusedRow(Struct, frozen=True):
 
 
 class NameTaken(Conflict):
-    """Another seller has this name, or one that looks like it."""
+    """Another seller has this name already, or one that looks like it."""
+
+
+class SellerHasPeople(Conflict):
+    """Somebody sells under this name already."""
+
+
+class AlreadySeller(Conflict):
+    """This person sells under another name already."""

@@ -1,50 +1,52 @@
-"""When two names of sellers look alike: decisions without IO.
-
-A name is brought to a skeleton of what is seen of it: confusable letters (Unicode Technical Standard 39, 4),
-case, spaces and what has no width make no difference. Names with one skeleton are the same name.
-"""
+"""Names of sellers: decisions without IO."""
 
 import json
 import unicodedata
-from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
-_MARK = "\u200e"
-_OF_THE_SHOP = ("Mercat",)
-"""Nobody sells under the shop's own name."""
+from mercat.kit.refusals import Invalid
+from mercat.kit.text import is_line, normal_text
+from mercat.sellers.messages import SELLER_NAME_MAX
 
-
-def skeleton(name: str) -> str:
-    """Return what is left of a name when everything is taken away that the eye does not tell apart."""
-    seen = unicodedata.normalize("NFKD", name)
-    seen = "".join(each for each in seen if unicodedata.category(each) not in ("Cf", "Cc", "Zs", "Zl", "Zp"))
-    folded = unicodedata.normalize("NFKD", _plain(seen).casefold())
-    # A capital I became an l above, and a small i did not: in a name both are one letter.
-    return "".join(_plain(folded).split()).replace("i", "l").replace("\u0131", "l")
+_SAME = str.maketrans({"0": "o", "1": "l", "i": "l"})
 
 
-def is_the_shops(name: str) -> bool:
-    """Say whether a name looks like the shop's own."""
-    return skeleton(name) in {skeleton(own) for own in _OF_THE_SHOP}
+def checked_name(name: str) -> str:
+    """Bring a name into normal form, each run of white space one space; Invalid where none is left."""
+    name = " ".join(normal_text(name).split())
+    if not is_line(name):
+        raise Invalid("A name has no control characters.", pointer="/name")
+    if not 1 <= len(name) <= SELLER_NAME_MAX:
+        raise Invalid(f"A seller's name has 1 to {SELLER_NAME_MAX} characters.", pointer="/name")
+    return name
 
 
-def _plain(text: str) -> str:
-    prototypes = _prototypes()
-    return "".join(prototypes.get(each, each) for each in text)
+def look_of(name: str) -> str | None:
+    """Reduce a name to what it has in common with names that look alike: case, spaces, signs, what has no
+    width, and letters of other scripts that look like Latin ones. None where it has no letters.
+
+    Source: Unicode Technical Standard 39, confusables."""
+    latin = "".join(_latin(each) for each in unicodedata.normalize("NFKC", name))
+    bare = (each for each in unicodedata.normalize("NFKD", latin.casefold()) if each.isalnum())
+    return "".join(bare).translate(_SAME) or None
+
+
+def _latin(letter: str) -> str:
+    return letter if letter.isascii() else _look_alikes().get(letter, letter)
 
 
 @cache
-def _prototypes() -> Mapping[str, str]:
-    """Read of each confusable letter the one that stands for all of its kind.
-
-    The data links every letter of a kind with that one, so that it has many links. Of two that have one link
-    each it is a text of several letters (`rn` stands for m), or the first in Unicode's order."""
-    read = files("confusable_homoglyphs").joinpath("confusables.json").read_text(encoding="utf-8")
-    links: dict[str, list[dict[str, str]]] = json.loads(read)
+def _look_alikes() -> dict[str, str]:
+    """Map letters to the letter or digit of ASCII that they look like."""
+    data = files("confusable_homoglyphs").joinpath("confusables.json").read_text()
+    known: dict[str, list[dict[str, Any]]] = json.loads(data)
     found: dict[str, str] = {}
-    for letter, others in links.items():
-        if len(letter) == len(others) == 1 and (other := others[0]["c"].replace(_MARK, "")):
-            stands = len(links.get(other, ())) > 1 or len(other) > 1 or other < letter
-            found[letter] = other if stands else letter
+    for letter, alikes in known.items():
+        if len(letter) == 1 and not letter.isascii():
+            for alike in alikes:
+                if alike["c"].isascii() and alike["c"].isalnum():
+                    found[letter] = alike["c"]
+                    break
     return found

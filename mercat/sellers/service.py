@@ -2,13 +2,15 @@ from typing import Annotated
 
 import asyncpg
 from msgspec import UnsetType
+from msgspec.structs import replace
 
 from mercat import ids
 from mercat.catalog import (
     Catalog,
+    CountedOffer,
     GivenVariant,
+    ImportBatch,
     Imported,
-    ImportRow,
     Listed,
     ListingKey,
     NewProduct,
@@ -16,24 +18,35 @@ from mercat.catalog import (
     matched,
 )
 from mercat.events import AccountErased
-from mercat.ids import ProductId, SellerId, UserId
+from mercat.ids import OfferId, ProductId, SellerId, UserId
 from mercat.inventory import Inventory, Line, ShelfCount, StockQuantity
 from mercat.kit import sql
 from mercat.kit.event_log import on
-from mercat.kit.refusals import ConditionMissing, Invalid, NotFound, Refusal, Stale
+from mercat.kit.refusals import ConditionMissing, NotFound, Refusal, Stale
 from mercat.kit.rpc import IN_BODY
-from mercat.kit.text import is_line, normal_text
-from mercat.sellers.messages import SELLER_NAME_MAX, ListingRow, NameTaken, RefusedRow, Seller, SellerListing
-from mercat.sellers.rules import is_the_shops, skeleton
+from mercat.sellers.messages import (
+    AlreadySeller,
+    ListingRow,
+    NameTaken,
+    RefusedRow,
+    Seller,
+    SellerHasPeople,
+    SellerListing,
+    SellerStatus,
+    SuspensionReason,
+)
+from mercat.sellers.rules import checked_name, look_of
+from mercat.settings import Settings
 
 queries = sql.load("mercat.sellers")
 
 
 class Sellers:
-    def __init__(self, db: asyncpg.Pool, catalog: Catalog, inventory: Inventory) -> None:
+    def __init__(self, db: asyncpg.Pool, catalog: Catalog, inventory: Inventory, settings: Settings) -> None:
         self._db = db
         self._catalog = catalog
         self._inventory = inventory
+        self._settings = settings
 
     async def list_product(
         self,
@@ -108,57 +121,124 @@ class Sellers:
         await self._inventory.receive(f"listed/{int(listed.offer_id)}", lines, seller_id)
         return listed
 
-    async def list_many(self, seller_id: SellerId, rows: list[ImportRow], stock: StockQuantity) -> Imported:
+    async def list_many(self, seller_id: SellerId, batch: ImportBatch) -> Imported:
         """List rows from elsewhere by their external ids, with their stock, under the rule of `list_product`.
 
-        The same rows again change nothing. `stock`: the units of a new offer whose row does not say."""
+        The same rows again change nothing."""
         seller = await self.seller(seller_id)
-        imported = await self._catalog.take(rows, seller_id, seller.name, stock)
-        if imported.stock:
+        imported = await self._catalog.take(batch, seller_id, seller.name)
+        if imported.stock and not batch.dry_run:
             lines = [Line(offer_id, quantity) for offer_id, quantity in imported.stock.items()]
             await self._inventory.receive(imported.reference, lines, seller_id)
-        return imported
+        if not imported.counts:
+            return imported
+        counted = await self._recount(batch, seller_id, imported.counts)
+        more = {each.place for each in imported.counts if each.offer_id in counted and not each.changed}
+        return replace(
+            imported, changed=imported.changed + len(more), unchanged=imported.unchanged - len(more)
+        )
+
+    async def _recount(
+        self, batch: ImportBatch, seller_id: SellerId, counts: list[CountedOffer]
+    ) -> set[OfferId]:
+        """Set the stock that rows say of what was there before; answer the offers whose stock is another."""
+        if batch.dry_run:
+            shelves = await self._inventory.owned(seller_id, [each.offer_id for each in counts])
+            there = {shelf.offer_id: shelf.on_hand for shelf in shelves}
+            return {each.offer_id for each in counts if there.get(each.offer_id, 0) != each.quantity}
+        lines = [Line(each.offer_id, each.quantity) for each in counts]
+        reference = batch.reference or f"import/{int(ids.new(OfferId))}"
+        return set(await self._inventory.recount(reference, seller_id, lines))
 
     async def register(self, user_id: UserId, name: str) -> SellerId:
-        """Make a person a seller; asked again, they are the seller they are already."""
-        name = _checked(name)
+        """Make a person a seller; asked again, they are the seller they are already.
+
+        They wait for an operator, unless the shop lets everybody in."""
+        name = checked_name(name)
         if standing := await self.of_user(user_id):
             return standing.seller_id
-        if is_the_shops(name):
+        if look_of(name) == look_of(self._settings.shop_name):
             raise NameTaken(pointer="/name")
-        made = await self._made(user_id, name)
-        if made:
-            return made
-        if standing := await self.of_user(user_id):
+        status: SellerStatus = "active" if self._settings.seller_approval == "auto" else "pending"
+        made = await self._add(user_id, name, status)
+        if made is None and (standing := await self.of_user(user_id)):
             return standing.seller_id
-        raise NameTaken(pointer="/name")
+        if made is None:
+            raise NameTaken(pointer="/name")
+        if status == "pending":
+            await self._tell_catalog(made, is_open=False)
+        return made.seller_id
 
     async def by_name(self, name: Annotated[str, IN_BODY], user_id: UserId | None = None) -> SellerId:
-        """Return the seller of this name, made if there is none: for imports, which know no person.
+        """Return the seller of this name, made if there is none: for operators, who act for it until it has
+        somebody.
 
         With a person, a seller that nobody has becomes theirs; NameTaken for another's."""
-        name = _checked(name)
-        made = await self._made(user_id, name)
-        if made:
-            return made
-        standing = await self._db.fetchrow(queries.by_name, name)
+        name = checked_name(name)
+        if made := await self._add(user_id, name, "active"):
+            return made.seller_id
+        standing = await self._db.fetchrow(queries.by_name, name, look_of(name))
         if standing and (user_id is None or standing["user_id"] == user_id):
             return SellerId(standing["seller_id"])
         if standing and await self._db.fetchrow(queries.adopt, standing["seller_id"], user_id):
             return SellerId(standing["seller_id"])
         raise NameTaken(pointer="/name")
 
+    async def own(self) -> SellerId:
+        """Return the shop's own seller, made when it is first asked for."""
+        name = self._settings.shop_name
+        for called in (name, f"{name} (the shop)"):
+            if found := await self._db.fetchval(queries.own):
+                return SellerId(found)
+            await self._db.execute(queries.add_own, ids.new(SellerId), called, look_of(called))
+        raise NameTaken(pointer="/name")
+
+    async def assign(self, seller_id: SellerId, user_id: UserId) -> Seller:
+        """Give a seller that nobody has to a person: SellerHasPeople, AlreadySeller. Again is no other."""
+        seller = await self.seller(seller_id)
+        if seller.user_id == user_id:
+            return seller
+        if seller.user_id is not None or seller.own:
+            raise SellerHasPeople
+        if await self._db.fetchrow(queries.adopt, seller_id, user_id) is None:
+            raise AlreadySeller(pointer="/email")
+        return await self.seller(seller_id)
+
+    async def approve(self, seller_id: SellerId) -> Seller:
+        """Let a seller in, or in again: their goods are for sale."""
+        return await self._become(seller_id, "active")
+
+    async def suspend(self, seller_id: SellerId, reason: Annotated[SuspensionReason, IN_BODY]) -> Seller:
+        """Take a seller's goods off sale. They still see their desk, and ship what was bought."""
+        return await self._become(seller_id, "suspended", reason)
+
+    async def _become(self, seller_id: SellerId, status: SellerStatus, reason: str = "") -> Seller:
+        row = await self._db.fetchrow(queries.set_status, seller_id, status, reason)
+        seller = sql.row(Seller, row) if row else await self.seller(seller_id)
+        if row:
+            await self._tell_catalog(seller, is_open=status == "active")
+        return seller
+
+    async def _tell_catalog(self, seller: Seller, *, is_open: bool) -> None:
+        """Have the catalogue know at once what it learns from the event otherwise."""
+        await self._catalog.open_seller(seller.seller_id, seller.version, is_open)
+
+    async def _add(self, user_id: UserId | None, name: str, status: SellerStatus) -> Seller | None:
+        row = await self._db.fetchrow(
+            queries.register, ids.new(SellerId), user_id, name, status, look_of(name)
+        )
+        return sql.row(Seller, row) if row else None
+
+    async def sellers(
+        self, status: SellerStatus | None = None, limit: int = 50, after: SellerId | None = None
+    ) -> list[Seller]:
+        """List sellers, the newest first."""
+        return sql.rows(Seller, await self._db.fetch(queries.newest, status, after, limit))
+
     @on(AccountErased)
     async def forget_people(self, db: asyncpg.Connection, events: list[AccountErased]) -> None:
         """Leave the sellers of people who are to be forgotten without a person; operators act for them."""
         await db.execute(queries.forget_people, [person for event in events for person in event.people])
-
-    async def _made(self, user_id: UserId | None, name: str) -> SellerId | None:
-        """Make a seller, unless the person is one, or the name or one that looks alike is taken."""
-        for row in await self._db.fetch(queries.without_looks):  # the previous release made them
-            await self._db.execute(queries.fill_looks, row["seller_id"], skeleton(row["name"]))
-        row = await self._db.fetchrow(queries.register, ids.new(SellerId), user_id, name, skeleton(name))
-        return SellerId(row["seller_id"]) if row else None
 
     async def of_user(self, user_id: UserId) -> Seller | None:
         row = await self._db.fetchrow(queries.of_user, user_id)
@@ -191,13 +271,3 @@ def _counts(standing: SellerListing, variants: list[GivenVariant]) -> list[Shelf
         and (quantity := _given(given.quantity)) is not None
         and quantity != shelf.on_hand
     ]
-
-
-def _checked(name: str) -> str:
-    """Bring a name into normal form, each run of white space one space."""
-    name = " ".join(normal_text(name).split())
-    if not is_line(name):
-        raise Invalid("A name has no control characters.", pointer="/name")
-    if not 1 <= len(name) <= SELLER_NAME_MAX:
-        raise Invalid(f"A seller's name has 1 to {SELLER_NAME_MAX} characters.", pointer="/name")
-    return name

@@ -5,12 +5,19 @@ from dataclasses import dataclass, field
 
 from mercat.catalog import Category
 from mercat.ids import CategoryId
-from mercat.kit.refusals import NotFound
 from mercat.kit.snapshot import Snapshot
 from mercat.shop import Shop
 
 _FRESH_S = 2.0
 UNCATEGORISED = "uncategorised"
+
+
+class CategoryMoved(Exception):
+    """The category has another slug by now."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(slug)
+        self.slug = slug
 
 
 @dataclass
@@ -44,14 +51,20 @@ class CategoryTree:
         return await self._known.get()
 
     async def find(self, slug: str) -> CategoryNode:
-        """Find a category, also one that was made this moment; raise NotFound where there is none."""
+        """Find a category, also one that was made this moment; raise CategoryMoved where its
+        slug is another by now, and NotFound where there is none."""
         found = (await self.all()).get(slug)
         if found is None:
             self._known.forget()
             found = (await self.all()).get(slug)
         if found is None:
-            raise NotFound("There is no such category. It may have been renamed.", pointer="/category")
+            moved = await self._shop.catalog.moved_category(slug)
+            raise CategoryMoved(moved.slug)
         return found
+
+    def forget(self) -> None:
+        """Read the tree again: it was changed here."""
+        self._known.forget()
 
     async def departments(self) -> list[CategoryNode]:
         """List the topmost with something for sale, the fullest first."""

@@ -88,7 +88,8 @@ class Replays:
             if key is None or (caller is None and not anybody):
                 return await handler(request)  # nobody: the route itself says what it thinks of that
             body = await read_body(request, needed=False)
-            target = f"{request.url.path}?{request.url.query}\n".encode()
+            acting = request.headers.get("seller", "")
+            target = f"{request.url.path}?{request.url.query}\n{acting}".encode()
             fingerprint = blake2b(target + body, digest_size=16).hexdigest()
             whose = str(int(caller.user_id)) if caller else fingerprint
             return await self._once(f"once:{whose}:{name}:{key}", fingerprint, request, body, handler)

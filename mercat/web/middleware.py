@@ -35,6 +35,7 @@ from mercat.kit.refusals import (
 from mercat.kit.rpc import Caller
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
+from mercat.web.acting import Act
 from mercat.web.bodies import Bodies, RequestTimeout, whole
 from mercat.web.compression import BYTES_MIN, Compressor, coding_for, is_compressible
 from mercat.web.context import RequestContext, context_of, cookie_name
@@ -92,10 +93,17 @@ class Who(Protocol):
 class Middleware:
     """Ask the application behind it only what may come in.
 
-    `who` says whose a session's token is; `cache` counts requests; `turn_away` tells who may not come in."""
+    `who` says whose a session's token is, `act` for whom they act; `cache` counts requests; `turn_away` tells
+    who may not come in."""
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, who: Who, cache: Store, turn_away: TurnAway = _as_problem
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        who: Who,
+        cache: Store,
+        turn_away: TurnAway = _as_problem,
+        act: Act | None = None,
     ) -> None:
         self._app = app
         self._account = Limit(settings.account_rate, settings.account_burst)
@@ -130,6 +138,7 @@ class Middleware:
         }
         self._turn_away = turn_away
         self._who = who
+        self._act = act
         self._take = RequestLimits(Limits(cache)).take
         self._users: dict[str, UserId] = {}
         self._authenticate = self.authenticate
@@ -245,7 +254,9 @@ class Middleware:
             context.counted = True
             _refuse_empty(await self._take([self._account_bucket(caller.user_id)]))
         context.caller, context.asked = caller, True
-        return caller
+        if caller and self._act:
+            context.caller = await self._act(request, caller)
+        return context.caller
 
     def _host_refusal(self, scope: Scope, hosts: list[bytes]) -> Refusal | None:
         """Say why a request's host is not answered, if it is not; probes may ask by any name."""

@@ -43,6 +43,7 @@ from mercat.web import (
     well_known,
     wishlist,
 )
+from mercat.web.acting import acting
 from mercat.web.audited import Audited
 from mercat.web.cache import Handler
 from mercat.web.category_tree import CategoryTree
@@ -57,9 +58,11 @@ from mercat.web.middleware import Middleware
 from mercat.web.networks import is_loopback
 from mercat.web.openapi import ApiDocs
 from mercat.web.operator import audit_log, flash, laws, money, overview, parked, search_rules
+from mercat.web.operator import categories as operator_categories
 from mercat.web.operator import orders as operator_orders
 from mercat.web.operator import returns as operator_returns
 from mercat.web.operator import reviews as operator_reviews
+from mercat.web.operator import sellers as operator_sellers
 from mercat.web.operator.laws import Audit
 from mercat.web.origin import Origins
 from mercat.web.pages import Pages
@@ -89,6 +92,8 @@ TABLE = [
     *recommendations.API,
     *sellers.API,
     *api_keys.API,
+    *operator_categories.API,
+    *operator_sellers.API,
     *seller_products.API,
     *listings.API,
     *seller_orders.API,
@@ -131,6 +136,8 @@ PAGES = (
     seller_returns,
     seller_webhooks,
     operator_orders,
+    operator_categories,
+    operator_sellers,
     operator_returns,
     search_rules,
     flash,
@@ -172,7 +179,12 @@ def application(
         *_root(ready, settings.metrics_key),
     ]
     return Middleware(
-        Router(endpoints, pages.refused), settings, shop.accounts.who, shop.host.cache, pages.turn_away
+        Router(endpoints, pages.refused),
+        settings,
+        shop.accounts.who,
+        shop.host.cache,
+        pages.turn_away,
+        acting(shop),
     )
 
 
@@ -200,6 +212,8 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (recommendations.API, recommendations.RecommendationsApi(shop)),
         (sellers.API, sellers.SellersApi(shop)),
         (api_keys.API, api_keys.ApiKeysApi(shop)),
+        (operator_categories.API, operator_categories.OperatorCategoriesApi(shop, tree)),
+        (operator_sellers.API, operator_sellers.OperatorSellersApi(shop)),
         (seller_products.API, seller_products.SellerProductsApi(shop)),
         (listings.API, listings.SellerListingsApi(shop)),
         (seller_orders.API, seller_orders.SellerOrdersApi(shop)),

@@ -2,11 +2,11 @@
 
 from decimal import Decimal
 from typing import Annotated, Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from msgspec import Meta, Raw, Struct, field, structs
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from mercat import money
 from mercat.kit import codec
@@ -24,7 +24,7 @@ from mercat.search import (
 )
 from mercat.shop import Shop
 from mercat.web.cache import public_answer, public_headers
-from mercat.web.category_tree import CategoryNode, CategoryTree
+from mercat.web.category_tree import CategoryMoved, CategoryNode, CategoryTree
 from mercat.web.pages import Pages
 from mercat.web.products import PlaceShown
 from mercat.web.results import (
@@ -129,9 +129,16 @@ class SearchApi:
         self._shown_of: dict[int, tuple[SearchResults, list[Raw]]] = {}
 
     async def products(self, ask: ProductsAsk) -> Answer:
-        """List products for sale, of one category with all below it, or of all."""
+        """List products for sale, of one category with all below it, or of all. A category that was renamed
+        or merged leads on (308)."""
         if ask.category is not None:
-            await self._categories.find(ask.category)
+            try:
+                await self._categories.find(ask.category)
+            except CategoryMoved as moved:
+                usual = structs.asdict(ProductsAsk())
+                asked = {name: value for name, value in structs.asdict(ask).items() if value != usual[name]}
+                query = urlencode(asked | {"category": moved.slug})
+                return Answer(status=308, headers={"Location": f"?{query}"}, raw=b"")
         found = await self._shop.search.find(
             SearchQuery(
                 category=[] if ask.category is None else [ask.category],
@@ -257,7 +264,11 @@ class SearchPages:
 
     async def category(self, request: Request) -> Response:
         slug = request.path_params["slug"]
-        category = await self._categories.find(slug)
+        try:
+            category = await self._categories.find(slug)
+        except CategoryMoved as moved:
+            query = f"?{request.url.query}" if request.url.query else ""
+            return RedirectResponse(f"/c/{quote(moved.slug)}{query}", 308)
         return await self._listing(request, ListingQuery(request, f"/c/{slug}", self._currency), category)
 
     async def search(self, request: Request) -> Response:

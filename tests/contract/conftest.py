@@ -14,6 +14,9 @@ from mercat.settings import Settings
 from mercat.shop import Shop, every_product, run_background
 from mercat.web.routes import PREFIX
 
+CATEGORIES = ("Tea", "Kitchen", "Cups")
+"""What there is to list in."""
+
 
 class People(msgspec.Struct):
     """The shop, and a client each for nobody, a shopper, a seller and an operator."""
@@ -30,6 +33,8 @@ async def people(settings: Settings) -> AsyncIterator[People]:
     settings = msgspec.structs.replace(settings, account_rate=1e6, account_burst=10**6)
     async with AsyncExitStack() as stack:
         shop = await build_shop(settings, stack)
+        for name in CATEGORIES:
+            await shop.catalog.add_category(name)
         await shop.search.rebuild(every_product(shop.catalog))
         await run_background(shop)
         door = await app.public_app(shop)

@@ -27,7 +27,7 @@ async def goods(shop):
     """Tea, a cup and a pot: their products and offers."""
     listed = []
     for title, price, units in (("Tea", 1_000, 10), ("Cup", 500, 2), ("Pot", 4_000, 0)):
-        draft = NewProduct(title=title, description="", category="tea", price=price, currency="USD")
+        draft = NewProduct(title=title, description="", price=price, currency="USD")
         listed.append(await shop.catalog.create(BOB, "Bob's", draft))
         if units:
             await shop.inventory.receive(title, [Line(listed[-1].offer_id, units)], BOB)

@@ -9,7 +9,17 @@ import pytest
 from starlette.applications import Starlette
 
 from mercat import ids
-from mercat.catalog import API, Catalog, ImportRow, ImportVariant, NewProduct, ProductChange
+from mercat.catalog import (
+    API,
+    Catalog,
+    CategoryExists,
+    CategoryUnknown,
+    ImportBatch,
+    ImportRow,
+    ImportVariant,
+    NewProduct,
+    ProductChange,
+)
 from mercat.events import ProductChanged, RatingChanged, StockChanged
 from mercat.ids import OfferId, ProductId, SellerId
 from mercat.kit.event_log import deliver
@@ -33,7 +43,9 @@ TEA = NewProduct(
 
 @pytest.fixture
 async def local(pool, cache, settings):
-    return Catalog(await pool("catalog"), cache, settings)
+    catalog = Catalog(await pool("catalog"), cache, settings)
+    await catalog.add_category("Tea & Herbs")
+    return catalog
 
 
 @pytest.fixture(params=["in process", "over http"])
@@ -223,7 +235,7 @@ async def test_the_featured_offer_is_the_cheapest_that_can_be_had(local, catalog
             ImportVariant(1_200, 4, {"Size": "M"}, "shirt-m"),
         ],
     )
-    await local.take([row], BOB, "Bob's", 0)
+    await local.take(ImportBatch(rows=[row]), BOB, "Bob's")
     [change] = await catalog.documents(ProductId(0))
     assert (change.document.price, change.document.in_stock) == (1_200, True)
 
@@ -257,11 +269,11 @@ async def test_categories_are_a_tree_and_each_has_a_slug_of_its_own(local, catal
         ImportRow(external_id=str(n), title="x", category_path=path, variants=[ImportVariant(100)])
         for n, path in enumerate(paths)
     ]
-    await local.take(rows, BOB, "Bob's", 1)
+    await local.take(ImportBatch(rows=rows, stock=1), BOB, "Bob's")
 
     known = {category.slug: category for category in await catalog.categories()}
-    assert len({category.slug for category in known.values()}) == 8
-    assert {"uncategorised", "phones", "laptops", "cafe-tea", "category"} < set(known)
+    assert len({category.slug for category in known.values()}) == 9
+    assert {"uncategorised", "phones", "laptops", "cafe-tea", "cha", "cha-hu"} < set(known)
     cases = {known[slug].parent_id: slug for slug in known if known[slug].name == "Cases"}
     assert cases.keys() == {known["phones"].category_id, known["laptops"].category_id}
     documents = {
@@ -279,16 +291,52 @@ async def test_categories_are_a_tree_and_each_has_a_slug_of_its_own(local, catal
     assert (await catalog.product(listed.product_id)).category == "cafe-tea"
 
 
-async def test_categories_named_in_any_script_are_told_apart(catalog):
-    names = ["日本茶", "紅茶", "Чай", "Tea", "чай", "Tea (茶)", "Tea (紅)", "../..", "TEA"]
-    slugs = []
-    for name in names:
-        listed = await catalog.create(BOB, "Bob's", NewProduct(title="x", price=1, category=name))
-        slugs.append((await catalog.product(listed.product_id)).category)
-    assert slugs[4] == slugs[2]
-    assert slugs[8] == slugs[3] == "tea"
-    assert len(set(slugs)) == 7
-    assert "" not in slugs
+async def test_categories_are_told_apart_by_the_letters_of_any_script_and_by_nothing_else(local, catalog):
+    names = ["日本茶", "紅茶", "Чай", "Tea", "Tea (茶)", "../..", "ペット", "ベッド", "A/V Cables"]
+    slugs = [(await catalog.add_category(name)).slug for name in names]
+    assert slugs[:4] == ["ri-ben-cha", "hong-cha", "chay", "tea"]
+    assert slugs[6:8] == ["petto", "betdo"]
+    assert len(set(slugs)) == len(names)
+    for again in ("чай", "\uff34\uff25\uff21", " Tea ", "Re\u0301sume\u0301"):
+        if again.startswith("Re"):
+            await catalog.add_category("Résumé")
+        with pytest.raises(CategoryExists):
+            await catalog.add_category(again)
+    for given, slug in (
+        ("\uff34\uff25\uff21", "tea"),
+        ("ЧАЙ", "chay"),
+        ("a/v cables", slugs[8]),
+        ("A\\/V Cables", slugs[8]),
+    ):
+        listed = await catalog.create(BOB, "Bob's", NewProduct(title="x", price=1, category=given))
+        assert (await catalog.product(listed.product_id)).category == slug
+    await local.take(
+        ImportBatch(
+            rows=[
+                ImportRow(external_id="a", title="x", category_path=["TEA", "Green"]),
+                ImportRow(external_id="b", title="x", category_path=["tea", "green"]),
+                ImportRow(external_id="c", title="x", category_path=["ペット"]),
+            ]
+        ),
+        BOB,
+        "Bob's",
+    )
+    assert [each.name for each in await catalog.categories()].count("Green") == 1
+    assert "green" not in [each.name for each in await catalog.categories()]
+
+
+async def test_what_is_listed_in_no_category_of_the_shop_is_refused_with_the_closest(catalog):
+    await catalog.add_category("Kitchenware")
+    with pytest.raises(CategoryUnknown) as refused:
+        await catalog.create(BOB, "Bob's", NewProduct(title="x", price=1, category="kitchenwear"))
+    assert refused.value.facts["closest"][0] == "kitchenware"
+    with pytest.raises(CategoryUnknown):
+        await catalog.create(BOB, "Bob's", NewProduct(title="x", price=1, category="not-a-cat"))
+    assert {each.name for each in await catalog.categories()} == {
+        "Uncategorised",
+        "Tea & Herbs",
+        "Kitchenware",
+    }
 
 
 async def test_one_category_is_made_by_two_who_need_it_at_the_same_time(local, pool, cache, settings):
@@ -301,11 +349,11 @@ async def test_one_category_is_made_by_two_who_need_it_at_the_same_time(local, p
         ]
 
     await asyncio.gather(
-        local.take(rows("a"), BOB, "Bob's", 1),
-        other.take(rows("b"), EVE, "Eve's", 1),
+        local.take(ImportBatch(rows=rows("a"), stock=1), BOB, "Bob's"),
+        other.take(ImportBatch(rows=rows("b"), stock=1), EVE, "Eve's"),
     )
     known = await local.categories()
-    assert len(known) == 1 + 1 + 20 + 20
+    assert len(known) == 1 + 1 + 1 + 20 + 20
     assert len({category.slug for category in known}) == len(known)
 
 
@@ -452,6 +500,7 @@ async def test_without_news_a_product_is_stale_for_no_longer_than_promised(pool,
 async def test_a_cache_that_is_away_costs_no_answer(pool, settings):
     nobody = Store("unix:///tmp/mercat-nobody-is-here.sock")
     catalog = Catalog(await pool("catalog"), nobody, settings)
+    await catalog.add_category("Tea & Herbs")
     listed = await catalog.create(BOB, "Bob's", TEA)
     assert (await catalog.product(listed.product_id)).price == 799
     await catalog.change_offer(BOB, listed.offer_id, 999)
@@ -475,9 +524,7 @@ async def test_a_seller_sees_a_product_as_it_stands_and_changes_it(catalog):
 
 
 async def test_of_two_who_edit_one_listing_the_second_is_told(catalog):
-    listed = await catalog.create(
-        BOB, "Bob", NewProduct(title="Tea", category="Tea", price=100, currency="USD")
-    )
+    listed = await catalog.create(BOB, "Bob", NewProduct(title="Tea", price=100, currency="USD"))
     seen = (await catalog.listing(BOB, listed.product_id)).mark
     changes = [ProductChange(title=title) for title in ("Green tea", "Black tea")]
     said = await asyncio.gather(

@@ -6,7 +6,7 @@ import random
 import asyncpg
 import pytest
 
-from mercat.catalog import Catalog, ImportRow, ImportVariant, NewProduct
+from mercat.catalog import Catalog, ImportBatch, ImportRow, ImportVariant, NewProduct
 from mercat.events import ProductChanged, RatingChanged, StockChanged
 from mercat.ids import SellerId
 from mercat.kit.event_log import deliver
@@ -40,7 +40,7 @@ def mug(name, *variants, title="Mug"):
 
 
 async def take(catalog, *rows):
-    return await catalog.take(list(rows), BOB, "Bob's", 0)
+    return await catalog.take(ImportBatch(rows=list(rows)), BOB, "Bob's")
 
 
 async def offers_of(catalog):

@@ -14,14 +14,15 @@ import pytest
 
 from mercat.app import build_shop
 from mercat.catalog import ProductChange
-from mercat.cli.goods import import_into
-from mercat.cli.open_demo import import_files, rows
+from mercat.cli.goods import ImportAsk, import_into
+from mercat.cli.open_demo import ImportOptions, import_files, rows
 from mercat.events import ProductChanged, StockChanged
 from mercat.ids import OfferId, ProductId
 from mercat.kit.event_log import deliver
 from mercat.lab import demo
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
+NO_TITLE = "is missing, and there is no such product to change"
 CATALOGUE = {
     "id": "1399",
     "title": "HP 80 Original Cyan",
@@ -78,8 +79,9 @@ class Importer:
 
     async def __call__(self, file, **options):
         self.notes.clear()
-        options.setdefault("progress", lambda far: None)
-        [done] = await import_files(self.shop, [file], note=self.notes.append, **options)
+        progress = options.pop("progress", lambda far: None)
+        how = ImportOptions(**options)
+        [done] = await import_files(self.shop, [file], how, note=self.notes.append, progress=progress)
         return done
 
     def file(self, name, *given):
@@ -141,7 +143,7 @@ def generated(count, folder, name="generated.jsonl"):
 async def test_a_catalogue_of_electronics(importer, shelf):
     done = await importer(importer.file("catalogue.jsonl", CATALOGUE))
     assert (done.added, done.left_out) == (1, 0)
-    [row] = await shelf("Catalogue")
+    [row] = await shelf("Mercat")
     assert (row["external_id"], row["brand"], row["category"]) == ("1399", "HP", ["PC case"])
     assert (row["price"], row["currency"], row["status"]) == (12_595, "USD", "active")
     assert (row["in_stock"], row["on_hand"]) == (False, None)  # the file does not say
@@ -154,14 +156,14 @@ async def test_a_catalogue_of_electronics(importer, shelf):
 
 async def test_a_retailer_with_a_category_path(importer, shelf):
     await importer(importer.file("bestbuy-products.jsonl", RETAILER))
-    [row] = await shelf("Bestbuy Products")
+    [row] = await shelf("Mercat")
     assert (row["category"], row["popularity"]) == (["Cell Phones", "Prepaid"], 21_449)
     assert (row["price"], row["status"], row["on_hand"]) == (4_999, "active", None)
 
 
 async def test_books_come_as_drafts_with_their_ratings(importer, shelf):
     await importer(importer.file("books.jsonl", BOOK))
-    [row] = await shelf("Books")
+    [row] = await shelf("Mercat")
     assert (row["price"], row["status"], row["category"]) == (0, "draft", ["Books"])
     assert (row["rating"], row["review_count"], row["brand"]) == (4.5, 10, "Suzanne Collins")
     [change] = await importer.shop.catalog.documents(ProductId(0))
@@ -174,11 +176,11 @@ async def test_stock_codes_in_pounds_come_as_drafts_that_sell_once_priced(import
     file = importer.file("retail-items.jsonl", STOCK_CODE)
     done = await importer(file, stock=100)
     assert "1 in GBP, and this shop sells in USD: they came as drafts." in done.remarks
-    [row] = await shelf("Retail Items")
+    [row] = await shelf("Mercat")
     assert (row["title"], row["price"], row["currency"]) == ("Inflatable Political Globe", 85, "GBP")
     assert row["status"] == "draft"
 
-    seller = await importer.shop.sellers.by_name("Retail Items")
+    seller = await importer.shop.sellers.own()
     [offer] = await importer.shop.catalog.of_seller(seller)
     await importer.shop.catalog.change_offer(seller, offer.offer_id, 120, "active")
     [change] = await importer.shop.catalog.documents(ProductId(0))
@@ -189,7 +191,7 @@ async def test_stock_codes_in_pounds_come_as_drafts_that_sell_once_priced(import
     assert (await importer(file)).unchanged == 1
     dearer = importer.file("retail-items.jsonl", {**STOCK_CODE, "price_pence_median": 99})
     assert (await importer(dearer)).changed == 1
-    [row] = await shelf("Retail Items")
+    [row] = await shelf("Mercat")
     assert (row["price"], row["currency"], row["status"]) == (120, "USD", "active")
 
 
@@ -254,7 +256,7 @@ async def test_csv_with_quotes_semicolons_missing_columns_and_broken_rows(import
 async def test_columns_that_are_called_otherwise(importer, shelf):
     file = importer.file("theirs.csv", b"sku,name,cost", b"1,Pot,5")
     await importer(file, rename={"sku": "external_id", "name": "title", "cost": "price"}, stock=7)
-    [row] = await shelf("Theirs")
+    [row] = await shelf("Mercat")
     assert (row["external_id"], row["title"], row["price"], row["on_hand"]) == ("1", "Pot", 500, 7)
 
 
@@ -357,8 +359,8 @@ async def test_two_imports_of_one_file_at_once_are_as_good_as_one(importer, sett
 
 
 BAD_VALUES = [
-    (PLAIN, {"title": None}, "title", "is missing"),
-    (PLAIN, {"title": ""}, "title", "is missing"),
+    (PLAIN, {"title": None, "external_id": "new"}, "title", NO_TITLE),
+    (PLAIN, {"title": "", "external_id": "new"}, "title", NO_TITLE),
     (PLAIN, {"title": "\x00"}, "title", "is missing"),
     (PLAIN, {"title": ["x"]}, "title", "is not a text but a list"),
     (PLAIN, {"title": True}, "title", "is not a text but true or false"),
@@ -545,15 +547,15 @@ async def test_a_file_without_products_is_refused_in_one_line(importer):
         assert reason in (await importer(file)).unusable
 
 
-async def test_one_seller_a_file_or_the_one_that_is_named(importer, shelf):
+async def test_goods_are_of_who_is_named_or_the_shops_own(importer, shelf):
     await importer(importer.file("garden_tools.jsonl", PLAIN), stock=5)
-    assert len(await shelf("Garden Tools")) == 1
+    assert len(await shelf("Mercat")) == 1  # the shop's own, which operators act for
     await importer(importer.file("garden_tools.jsonl", {**PLAIN, "seller": "Cy"}), seller="Dee")
     assert (len(await shelf("Dee")), len(await shelf("Cy"))) == (1, 0)
     await importer(importer.file("garden_tools.jsonl", {**PLAIN, "seller": "Cy", "quantity": None}), stock=5)
     [row] = await shelf("Cy")
     assert row["on_hand"] == 5
-    await importer(importer.file("nothing.jsonl", {**PLAIN, "quantity": ""}), stock=0)
+    await importer(importer.file("nothing.jsonl", {**PLAIN, "quantity": ""}), seller="Nothing")
     [row] = await shelf("Nothing")
     assert (row["in_stock"], row["on_hand"], row["status"]) == (False, None, "active")
 
@@ -598,7 +600,7 @@ async def test_the_command_says_what_it_did_and_where_the_bad_rows_are(settings,
     shop = dataclasses.replace(engines, postgres_database=settings.postgres_database)
 
     def run(*files):
-        return asyncio.to_thread(import_into, shop, files, None, 100, {}, report)
+        return asyncio.to_thread(import_into, shop, files, ImportAsk(ImportOptions(stock=100)), report)
 
     assert await run(good) == 1
     said = " ".join(capfd.readouterr().err.split())
@@ -611,6 +613,8 @@ async def test_the_command_says_what_it_did_and_where_the_bad_rows_are(settings,
         "field": "external_id",
         "reason": "is missing",
         "left_out": True,
+        "code": "missing",
+        "column": "external_id",
     }
 
     assert await run(packed) == 1

@@ -10,7 +10,7 @@ import pytest
 
 from mercat.app import build_shop
 from mercat.catalog import BadField, Columns, ImportRow, recognise
-from mercat.cli.open_demo import import_files, rows
+from mercat.cli.open_demo import ImportOptions, import_files, rows
 from mercat.events import ProductChanged
 from mercat.kit import codec
 
@@ -154,7 +154,9 @@ async def test_whatever_a_row_holds_it_comes_in_or_is_reported(shop, told, tmp_p
 
     async def again():
         notes.clear()
-        [done] = await import_files(shop, [file], seller=None, note=notes.append, progress=lambda far: None)
+        [done] = await import_files(
+            shop, [file], ImportOptions(), note=notes.append, progress=lambda far: None
+        )
         return done
 
     async def changes():
@@ -182,14 +184,12 @@ async def test_what_the_page_shows_is_taken_as_it_says(shop, tmp_path):
         file.write_text(re.sub("^    ", "", block, flags=re.MULTILINE))
     notes = []
     as_csv, as_json = await import_files(
-        shop, files, seller=None, note=notes.append, progress=lambda far: None
+        shop, files, ImportOptions(), note=notes.append, progress=lambda far: None
     )
     assert notes == []
     assert (as_csv.added, as_json.unchanged) == (2, 2)
 
-    pot = {
-        offer.title: offer for offer in await shop.catalog.of_seller(await shop.sellers.by_name("Examples"))
-    }
+    pot = {offer.title: offer for offer in await shop.catalog.of_seller(await shop.sellers.own())}
     priced, unpriced = pot["Pot, 3 litres"], pot["Pot, 5 litres"]
     assert (priced.status, priced.price, unpriced.status) == ("active", 2_450, "draft")
     stock = await shop.inventory.stock([priced.offer_id, unpriced.offer_id])

@@ -13,7 +13,7 @@ import pytest
 from mercat.app import build_shop
 from mercat.catalog import BadField, Columns, ImportRow, recognise
 from mercat.catalog.file_rows import column_name, read_rows
-from mercat.cli.open_demo import import_files
+from mercat.cli.open_demo import ImportOptions, import_files
 from mercat.kit import codec
 
 
@@ -485,11 +485,12 @@ async def test_the_exact_shop_comes_of_an_export(settings, db, tmp_path, kind):
     notes: list[Any] = []
     async with AsyncExitStack() as stack:
         shop = await build_shop(settings, stack)
-        options: dict[str, Any] = {"seller": "A", "note": notes.append, "progress": lambda far: None}
-        [planned] = await import_files(shop, [file], dry_run=True, **options)
+        options: dict[str, Any] = {"note": notes.append, "progress": lambda far: None}
+        how = ImportOptions(seller="A")
+        [planned] = await import_files(shop, [file], how._replace(dry_run=True), **options)
         assert not await db.fetchval("select count(*) from catalog.product")
         notes.clear()
-        [done] = await import_files(shop, [file], **options)
+        [done] = await import_files(shop, [file], how, **options)
         said = [(note.line, note.field, note.reason) for note in notes]
         assert (done.unusable, done.format, done.left_out) == ("", sample.format, sample.left_out), said
         assert (
@@ -501,7 +502,7 @@ async def test_the_exact_shop_comes_of_an_export(settings, db, tmp_path, kind):
             )
         )
         assert await standing(db) == sample.wanted, said
-        [again] = await import_files(shop, [file], **options)
+        [again] = await import_files(shop, [file], how, **options)
         assert again.unchanged == done.added
 
 

@@ -14,8 +14,8 @@ from mercat.catalog import ImportRow
 from mercat.catalog.gathering import ROWS_MAX
 from mercat.catalog.importing import import_file
 from mercat.catalog.messages import VARIANTS_MAX, Imported
-from mercat.cli.goods import import_into
-from mercat.cli.open_demo import import_files
+from mercat.cli.goods import ImportAsk, import_into
+from mercat.cli.open_demo import ImportOptions, import_files
 
 HEADING = "external_id,title,price,quantity"
 
@@ -74,7 +74,11 @@ async def test_a_mistyped_map_is_named_before_anything_is_written(settings, tmp_
     async with AsyncExitStack() as stack:
         shop = await build_shop(settings, stack)
         [done] = await import_files(
-            shop, [file], rename=rename, note=lambda note: None, progress=lambda far: None
+            shop,
+            [file],
+            ImportOptions(rename=rename),
+            note=lambda note: None,
+            progress=lambda far: None,
         )
     assert reason in done.unusable
     assert not await db.fetchval("select count(*) from catalog.product")
@@ -184,7 +188,9 @@ async def test_exits_say_whether_something_was_lost_and_one_bad_file_stops_no_ot
 
     def run(*files, dry_run=False):
         report = tmp_path / "report.jsonl"
-        return asyncio.to_thread(import_into, shop, files, "A", 0, {}, report, dry_run)
+        return asyncio.to_thread(
+            import_into, shop, files, ImportAsk(ImportOptions(seller="A", dry_run=dry_run)), report
+        )
 
     good = file("good.csv", f"{HEADING}\n1,Pot,5,3\n2,Cup,5,\n")
     some = file("some.csv", f"{HEADING}\n3,Jug,5,3\n4,Mug,dear,3\n")
@@ -193,7 +199,7 @@ async def test_exits_say_whether_something_was_lost_and_one_bad_file_stops_no_ot
     stores = file("stores.csv", "shop,street\nOurs,High Street\n")
 
     assert await run(good, dry_run=True) == 0
-    assert "good.csv (plain columns): 2 would be taken" in capfd.readouterr().err
+    assert "good.csv (plain columns): 2 would be added" in capfd.readouterr().err
     assert not await db.fetchval("select count(*) from catalog.product")
 
     assert await run(good) == 0

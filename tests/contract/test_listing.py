@@ -11,8 +11,8 @@ from both_ways import WAYS, reached
 
 from mercat import app
 from mercat.app import build_shop
-from mercat.catalog import ImportRow, ImportVariant, NewProduct
-from mercat.cli.open_demo import import_files, rows
+from mercat.catalog import ImportBatch, ImportRow, ImportVariant, NewProduct
+from mercat.cli.open_demo import ImportOptions, import_files, rows
 from mercat.events import OffersListed, ProductChanged
 from mercat.inventory import StockCount, StockQuantity
 from mercat.kit.event_log import deliver
@@ -21,7 +21,7 @@ from mercat.sellers import API, Sellers
 from mercat.web.desk.listing_form import as_form, read_change, read_new
 from mercat.web.forms import FormErrors
 
-TEA = NewProduct(title="Tea", description="Green.", category="tea", price=500)
+TEA = NewProduct(title="Tea", description="Green.", price=500)
 
 
 class Died(Exception):
@@ -62,7 +62,11 @@ def imported(tmp_path, db):
 
     async def imported(shop, seller):
         [done] = await import_files(
-            shop, [file], seller=seller, note=lambda note: None, progress=lambda done: None
+            shop,
+            [file],
+            ImportOptions(seller=seller),
+            note=lambda note: None,
+            progress=lambda done: None,
         )
         assert (done.added, done.left_out) == (61, 0)
         found = await db.fetch(
@@ -181,9 +185,9 @@ async def test_a_batch_follows_the_same_rule(shop, bob, follow, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(shop.inventory, "receive", dies)
         with pytest.raises(Died):
-            await shop.sellers.list_many(bob, rows, 9)
+            await shop.sellers.list_many(bob, ImportBatch(rows=rows, stock=9))
     await follow(shop.inventory)
-    assert (await shop.sellers.list_many(bob, rows, 9)).unchanged == 2
+    assert (await shop.sellers.list_many(bob, ImportBatch(rows=rows, stock=9))).unchanged == 2
     offers = {offer.title: offer.offer_id for offer in await shop.catalog.of_seller(bob)}
     assert {title.split()[0]: await stock(shop, offer) for title, offer in offers.items()} == {
         "Mug": 4,
@@ -237,7 +241,7 @@ async def test_whatever_was_imported_can_be_saved_at_the_desk_as_it_was_shown(sh
         attributes=attributes,
         images=[f"https://img.example/{n}.jpg" for n in range(50)],
     )
-    await shop.sellers.list_many(bob, [row], 2_000_000)
+    await shop.sellers.list_many(bob, ImportBatch(rows=[row], stock=2_000_000))
     [offer] = await shop.catalog.of_seller(bob)
     listing = await shop.catalog.listing(bob, offer.product_id)
     read = read_change(as_form(listing, offer.product_id), listing, offer.product_id)

@@ -14,9 +14,9 @@ ANN, BOB = ids.UserId(1), ids.UserId(2)
 
 
 @pytest.fixture(params=WAYS)
-async def sellers(request, pool):
+async def sellers(request, pool, settings):
     nobody = cast(Any, None)  # neither catalogue nor inventory is asked by what is tested here
-    alone = Sellers(await pool("sellers"), nobody, nobody)
+    alone = Sellers(await pool("sellers"), nobody, nobody, settings)
     async with reached(request.param, Sellers, API, alone) as sellers:
         yield sellers
 

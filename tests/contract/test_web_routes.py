@@ -112,6 +112,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "add_rule": {"kind": "pin", "words": "tea", "product_id": "prod_0000000000001", "place": 1},
     "change_rule": {"kind": "boost", "brand": "Ours", "factor": 2.5, "starts_on": "2026-11-20"},
     "answer_challenge": {"outcome": "approve"},
+    "add_category": {"name": "Lamps", "parent_id": None},
+    "change_category": {"name": "Lamps", "merge_into": "cat_0000000000002"},
+    "decide_category": {"names": ["Lamps"], "verdict": "map", "category_id": "cat_0000000000001"},
+    "suspend_seller": {"reason": "Complaints."},
+    "assign_seller": {"email": "ann@example.com"},
 }
 """A well-formed body a route."""
 

@@ -9,8 +9,16 @@ from typing import Any
 from mercat.catalog.columns import Format
 from mercat.catalog.formats import plain
 from mercat.kit.parts import modules
+from mercat.kit.refusals import Invalid
 
-_SPECIAL: list[Format] = [each.FORMAT for each in modules(__name__, __path__) if each is not plain]
+_MODULES = modules(__name__, __path__)
+_SPECIAL: list[Format] = [each.FORMAT for each in _MODULES if each is not plain]
+FORMATS: dict[str, Format] = {each.__name__.rpartition(".")[2]: each.FORMAT for each in _MODULES}
+"""Every format by the name of its module."""
+
+
+class NoSuchFormat(Invalid):
+    """There is no such format of files."""
 
 
 def recognise(rows: Iterable[Mapping[str, Any]]) -> Format:
@@ -20,4 +28,13 @@ def recognise(rows: Iterable[Mapping[str, Any]]) -> Format:
     return next(known, plain.FORMAT)
 
 
-__all__ = ["Format", "recognise"]
+def named_format(name: str) -> Format:
+    """Find a format by its module's name, as in `shopify`; NoSuchFormat says which there are."""
+    if name not in FORMATS:
+        raise NoSuchFormat(
+            f"There is no format {name[:40]}. There are: {', '.join(FORMATS)}.", pointer="/format"
+        )
+    return FORMATS[name]
+
+
+__all__ = ["FORMATS", "Format", "NoSuchFormat", "named_format", "recognise"]

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from mercat.catalog import Columns, ImportRow, recognise
+from mercat.catalog import Columns, ImportBatch, ImportRow, recognise
 from mercat.kit import codec
 from mercat.lab.bench.load import Load, Result, request
 from mercat.lab.bench.report import Report
@@ -178,7 +178,7 @@ async def _change(shop: Shop, lines: list[bytes], per_s: int) -> int:
                 by_seller.setdefault(raw["seller"], []).append(recognise([raw]).read(Columns(raw)))
             for name, rows in by_seller.items():
                 seller_id = await shop.sellers.by_name(name)
-                await shop.catalog.take(rows, seller_id, name, 0)
+                await shop.catalog.take(ImportBatch(rows=rows), seller_id, name)
             changed += per
             await wait
     except asyncio.CancelledError:
@@ -200,7 +200,7 @@ async def _watch(
             for variant in raw["variants"]:
                 variant["price"] = price
             row = recognise([raw]).read(Columns(raw))
-            await shop.catalog.take([row], seller_id, raw["seller"], 0)
+            await shop.catalog.take(ImportBatch(rows=[row]), seller_id, raw["seller"])
             since = time.perf_counter()
             its = engine.Clause.term("external_id", raw["external_id"])
             while True:

@@ -41,5 +41,5 @@ async def desk_page(
 ) -> Response:
     """Send a page of a seller's desk; `here` is its place in the desk's menu."""
     seller = await shop.sellers.seller(seller_id)
-    base: dict[str, Any] = {"desk": "seller", "desk_name": seller.name, "here": here}
+    base: dict[str, Any] = {"desk": "seller", "desk_name": seller.name, "here": here, "seller": seller}
     return await pages.page(request, f"desk_{here}.html", status, **(base | shown))

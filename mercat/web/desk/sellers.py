@@ -7,7 +7,7 @@ from starlette.responses import Response
 from mercat.ids import SellerId
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
-from mercat.sellers import SellerName
+from mercat.sellers import SellerName, SellerStatus
 from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import Form, FormErrors, read_form
@@ -23,6 +23,7 @@ class NewSeller(Struct, frozen=True):
 class SellerMade(Struct, frozen=True):
     seller_id: SellerId
     name: str
+    status: SellerStatus
 
 
 class SellersApi:
@@ -32,9 +33,11 @@ class SellersApi:
         self._shop = shop
 
     async def register_seller(self, caller: Caller, seller: NewSeller) -> SellerMade:
-        """Make this account a seller's, at once and in this session too."""
+        """Make this account a seller's, in this session too. Their goods are for sale once an operator lets
+        them in, or at once where the shop lets everybody in (`status`)."""
         seller_id = await self._shop.membership.become_seller(caller, seller.name)
-        return SellerMade(seller_id, seller.name)
+        made = await self._shop.sellers.seller(seller_id)
+        return SellerMade(seller_id, made.name, made.status)
 
 
 API = [
