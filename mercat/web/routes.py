@@ -18,6 +18,7 @@ from mercat.settings import Secret
 from mercat.shop import Shop
 from mercat.web import (
     account,
+    address_book,
     bank,
     cart,
     categories,
@@ -25,6 +26,7 @@ from mercat.web import (
     feeds,
     flash_sales,
     home,
+    leaving,
     mailbox,
     media,
     money_back,
@@ -38,6 +40,7 @@ from mercat.web import (
     robots,
     search,
     sessions,
+    two_factor,
     well_known,
     wishlist,
 )
@@ -46,7 +49,7 @@ from mercat.web.audited import Audited
 from mercat.web.cache import Handler
 from mercat.web.category_tree import CategoryTree
 from mercat.web.context import context_of
-from mercat.web.desk import listings, sellers, upload
+from mercat.web.desk import api_keys, listings, sellers, upload
 from mercat.web.desk import orders as seller_orders
 from mercat.web.desk import products as seller_products
 from mercat.web.desk import returns as seller_returns
@@ -65,7 +68,7 @@ from mercat.web.operator.laws import Audit
 from mercat.web.origin import Origins
 from mercat.web.pages import Pages
 from mercat.web.router import UNKEYED, Endpoint, PublicRoute, Router
-from mercat.web.session import caller_of
+from mercat.web.session import api_caller, caller_of
 
 PREFIX = "/api/v1"
 TABLE = [
@@ -81,12 +84,16 @@ TABLE = [
     *flash_sales.API,
     *sessions.API,
     *account.API,
+    *address_book.API,
+    *two_factor.API,
+    *leaving.API,
     *recovery.API,
     *reviews.API,
     *wishlist.API,
     *recommendations.API,
     *sellers.API,
     *upload.API,
+    *api_keys.API,
     *operator_categories.API,
     *operator_sellers.API,
     *seller_products.API,
@@ -113,6 +120,9 @@ PAGES = (
     returns,
     sessions,
     account,
+    address_book,
+    two_factor,
+    leaving,
     recovery,
     reviews,
     wishlist,
@@ -126,6 +136,7 @@ PAGES = (
     listings,
     upload,
     seller_orders,
+    api_keys,
     seller_returns,
     seller_webhooks,
     operator_orders,
@@ -182,7 +193,7 @@ def application(
 
 
 def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
-    replays = Replays(shop.host.store, caller_of)
+    replays = Replays(shop.host.store, api_caller)
     handlers: list[tuple[list[PublicRoute], object]] = [
         (categories.API, categories.CategoriesApi(tree)),
         (search.API, search.SearchApi(shop, tree)),
@@ -196,12 +207,16 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (flash_sales.API, flash_sales.FlashSalesApi(shop)),
         (sessions.API, sessions.SessionsApi(shop)),
         (account.API, account.AccountApi(shop)),
+        (address_book.API, address_book.AddressBookApi(shop)),
+        (two_factor.API, two_factor.TwoFactorApi(shop)),
+        (leaving.API, leaving.LeavingApi(shop)),
         (recovery.API, recovery.RecoveryApi(shop)),
         (reviews.API, reviews.ReviewsApi(shop)),
         (wishlist.API, wishlist.WishlistApi(shop)),
         (recommendations.API, recommendations.RecommendationsApi(shop)),
         (sellers.API, sellers.SellersApi(shop)),
         (upload.API, upload.SellerImportsApi(shop)),
+        (api_keys.API, api_keys.ApiKeysApi(shop)),
         (operator_categories.API, operator_categories.OperatorCategoriesApi(shop, tree)),
         (operator_sellers.API, operator_sellers.OperatorSellersApi(shop)),
         (seller_products.API, seller_products.SellerProductsApi(shop)),
@@ -221,11 +236,11 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
         (route, Endpoint(route.verb, endpoint.path, endpoint.endpoint))
         for table, service in handlers
         for route, endpoint in zip(
-            table, serve(table, service, prefix=PREFIX, authenticate=caller_of), strict=True
+            table, serve(table, service, prefix=PREFIX, authenticate=api_caller), strict=True
         )
     ]
     readers = [endpoint for route, endpoint in routed if route.verb == "GET" and route.needs in _DESKS]
-    audited = Audited(shop.auditlog, caller_of, readers)
+    audited = Audited(shop.auditlog, api_caller, readers)
     for route, endpoint in routed:
         handler: Handler = endpoint.handler
         if route.verb != "GET" and route.needs in _DESKS:
