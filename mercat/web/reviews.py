@@ -24,7 +24,7 @@ from mercat.web.session import caller_of, member_of
 _NO_REASON = ReviewReport()
 
 
-class ReplyShown(Struct, frozen=True):
+class ReviewReplyShown(Struct, frozen=True):
     body: str
     at: datetime
 
@@ -39,7 +39,7 @@ class ReviewShown(Struct, frozen=True):
     helpful: int
     written_at: datetime
     edited_at: datetime | None
-    reply: ReplyShown | None
+    reply: ReviewReplyShown | None
     """What the seller says to it."""
 
 
@@ -141,7 +141,7 @@ def review_shown(review: Review) -> ReviewShown:
         helpful=review.helpful,
         written_at=review.written_at,
         edited_at=review.edited_at,
-        reply=ReplyShown(review.reply, review.replied_at) if review.replied_at else None,
+        reply=ReviewReplyShown(review.reply, review.replied_at) if review.replied_at else None,
     )
 
 

@@ -251,12 +251,12 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
             handler = located(PREFIX + route.location, handler)
         endpoints.append(endpoint._replace(handler=handler))
     docs = ApiDocs(TABLE, PREFIX)
-    endpoints += [
+    return [
+        *endpoints,
         Endpoint("GET", f"{PREFIX}/openapi.json", docs.openapi),
         Endpoint("GET", f"{PREFIX}/docs", docs.docs),
         Endpoint("GET", f"{PREFIX}/docs.css", docs.styles),
     ]
-    return endpoints
 
 
 def _audited(shop: Shop, endpoint: Endpoint) -> Endpoint:

@@ -131,6 +131,19 @@ class Gated:
         return step
 
 
+class Spoilt:
+    """A connection whose statements are those of its actor's mutants."""
+
+    def __init__(self, inside, actor):
+        self._inside, self._actor = inside, actor
+
+    def __getattr__(self, name):
+        work = getattr(self._inside, name)
+        if name not in _GATED:
+            return work
+        return lambda text, *args, **more: work(self._actor.spoilt(text), *args, **more)
+
+
 class _Transaction:
     """What is done on one connection is one step: locks would block the other all the same."""
 
@@ -141,7 +154,7 @@ class _Transaction:
         await self._actor.gate("acquire")
         self._actor.under_way += 1
         try:
-            return await self._acquired.__aenter__()
+            return Spoilt(await self._acquired.__aenter__(), self._actor)
         except BaseException:
             self._actor.under_way -= 1
             raise

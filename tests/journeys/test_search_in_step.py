@@ -96,7 +96,7 @@ async def test_a_new_title_is_found_within_a_second(town, bea):
             "PATCH", path, {"title": f"Green {new}", "brand": "Acme", "attributes": {"origin": new}}
         )
     )
-    assert changed == {"product_id": tea["product_id"]}
+    assert changed == await bea.get(path)
 
     async def is_new():
         return await found(new) == [tea["product_id"]] and not await found(old)

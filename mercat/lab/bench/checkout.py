@@ -195,7 +195,6 @@ async def stock_shelves(shop: Shop) -> list[OfferId]:
         draft = NewProduct(
             title=f"A product with a title of usual length, number {n}",
             description="Made for measuring.",
-            category="benchmarks",
             price=1_999,
             currency=shop.settings.currency,
         )

@@ -182,9 +182,7 @@ class Crowd:
         seller_id = await shop.sellers.by_name("Seller")
         offers: list[OfferId] = []
         for n in range(_OFFERS):
-            draft = NewProduct(
-                title=f"Thing {n}", category="things", price=1_999, currency=shop.settings.currency
-            )
+            draft = NewProduct(title=f"Thing {n}", price=1_999, currency=shop.settings.currency)
             offer_id = (await shop.catalog.create(seller_id, "Seller", draft)).offer_id
             await shop.inventory.receive(f"faults/{n}", [Line(offer_id, 10_000_000)], seller_id)
             offers.append(offer_id)

@@ -152,7 +152,6 @@ async def _stock(shop: Shop, title: str, units: int) -> OfferId:
     draft = NewProduct(
         title=title,
         description="Made for measuring.",
-        category="benchmarks",
         price=4_999,
         currency=shop.settings.currency,
     )

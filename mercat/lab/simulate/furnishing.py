@@ -61,7 +61,7 @@ async def furnish(stage: Stage, seed: int, dice: random.Random, now: datetime) -
 
 
 async def _list(stage: Stage, seller_id: SellerId, title: str, price: int) -> OfferId:
-    draft = NewProduct(title=title, category="things", price=price, currency=stage.settings.currency)
+    draft = NewProduct(title=title, price=price, currency=stage.settings.currency)
     return (await stage.one.shop.catalog.create(seller_id, "Seller", draft)).offer_id
 
 
