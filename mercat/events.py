@@ -15,7 +15,7 @@ their shown form (`prod_…`); amounts are integers of minor units.
 """
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -448,7 +448,26 @@ class SignInChanged(Event, frozen=True, kw_only=True):
     email: str
     name: str
     new_email: str = ""
-    """The address that is to be confirmed; empty where the password changed."""
+    """The address that is to be confirmed; empty where something else changed."""
+    what: Literal["password", "two_factor_on", "two_factor_off"] = "password"
+
+
+class AccountErased(Event, frozen=True, kw_only=True):
+    """Somebody is to be forgotten. Orders keep what the law asks for until its term has passed."""
+
+    user_id: UserId
+    people: list[UserId]
+    """The person, and the guests they were."""
+    email: str = ""
+    guest: bool = False
+    """They had no account; the e-mail address is that of an order."""
+
+
+class OrderForgotten(Event, frozen=True, kw_only=True):
+    """An order does not know any more who bought it, nor where it went."""
+
+    order_id: OrderId
+    checkout_id: CheckoutId
 
 
 AnyEvent = (
@@ -481,4 +500,6 @@ AnyEvent = (
     | PasswordResetAsked
     | EmailConfirmationAsked
     | SignInChanged
+    | AccountErased
+    | OrderForgotten
 )

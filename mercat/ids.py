@@ -86,6 +86,14 @@ class LinkId(Id):
     prefix = "lnk"
 
 
+class SessionId(Id):
+    prefix = "ses"
+
+
+class ApiKeyId(Id):
+    prefix = "key"
+
+
 class AddressId(Id):
     prefix = "adr"
 

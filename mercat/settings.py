@@ -140,6 +140,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     average."""
     flash_burst: int = 1_000
     """How many of them may come at once."""
+    guess_rate: float = 0.5
+    """Sign-ins with a wrong password a second that one network may try on average, whatever the accounts.
+    From this machine too."""
+    guess_burst: int = 30
+    """How many of them may come at once."""
+    newcomer_rate: float = 0.05
+    """Registrations and forgotten passwords a second from one network, on average. From this machine one a
+    second, 90 at once."""
+    newcomer_burst: int = 30
+    """How many of them may come at once."""
     limit_loopback: bool = False
     """Limit requests from this machine too."""
 
@@ -158,6 +168,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Tax where no rule for the destination says otherwise, in ppm."""
     commission_ppm: int = 100_000
     """What the shop keeps of a seller's goods, in ppm."""
+    legal_term_days: int = 3_650
+    """How long orders keep who bought and where it went once that person asked to be forgotten: as long as
+    the law wants books to be kept. Then amounts and tax stay alone."""
     quote_s: float = 600
     """How long a quote holds."""
     reservation_s: float = 900

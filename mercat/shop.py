@@ -198,9 +198,12 @@ SERVICES: dict[str, Service] = {
     "orders": Service(
         orders.Orders,
         orders.API,
-        lambda host, db, shop: orders.Orders(db),
+        lambda host, db, shop: orders.Orders(db, host.settings.legal_term_days),
         on_checkout_path=True,
-        duties=lambda shop: {"numbers of old orders": shop.orders.keep_numbering},
+        duties=lambda shop: {
+            "numbers of old orders": shop.orders.keep_numbering,
+            "people to forget": shop.orders.forgetting.keep_forgetting,
+        },
     ),
     "pricing": Service(
         pricing.Pricing,
@@ -283,8 +286,10 @@ SERVICES: dict[str, Service] = {
     "membership": Service(
         membership.Membership,
         membership.API,
-        lambda host, db, shop: membership.Membership(shop.accounts, shop.cart, shop.flashsale, shop.sellers),
-        asks=("accounts", "cart", "flashsale", "sellers"),
+        lambda host, db, shop: membership.Membership(
+            shop.accounts, shop.cart, shop.flashsale, shop.reviews, shop.sellers, shop.wishlist
+        ),
+        asks=("accounts", "cart", "flashsale", "reviews", "sellers", "wishlist"),
         stateless=True,
     ),
     "auditlog": Service(auditlog.AuditLog, auditlog.API, lambda host, db, shop: auditlog.AuditLog(db)),

@@ -1,12 +1,13 @@
 """Requests to accounts and their answers."""
 
 from datetime import datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from mercat.ids import AddressId, PaymentMethodId, UserId
+from mercat.ids import AddressId, ApiKeyId, PaymentMethodId, SessionId, UserId
 from mercat.kit.refusals import Conflict, NotFound, SignInFirst
+from mercat.kit.text import LINE, SEEN_LINE
 
 EMAIL_MAX = 254  # RFC 5321, 4.5.3.1.3
 EMAIL_PATTERN = r"^[^@\s]+@[^@\s]+\.[^@\s]+(?![\s\S])"
@@ -15,25 +16,47 @@ Email = Annotated[str, Meta(max_length=EMAIL_MAX, pattern=EMAIL_PATTERN, extra={
 PASSWORD_MIN, PASSWORD_MAX = 8, 200
 Password = Annotated[str, Meta(min_length=PASSWORD_MIN, max_length=PASSWORD_MAX)]
 PERSON_NAME_MAX = 200
-PersonName = Annotated[str, Meta(min_length=1, max_length=PERSON_NAME_MAX, pattern=r"\S")]
-Text = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
-Maybe = Annotated[str, Meta(max_length=200)]
-PostalCode = Annotated[str, Meta(min_length=1, max_length=20, pattern=r"\S")]
+PersonName = Annotated[str, Meta(min_length=1, max_length=PERSON_NAME_MAX, pattern=SEEN_LINE)]
+Text = Annotated[str, Meta(min_length=1, max_length=200, pattern=SEEN_LINE)]
+Maybe = Annotated[str, Meta(max_length=200, pattern=LINE)]
+PostalCode = Annotated[str, Meta(max_length=20, pattern=LINE)]
 CountryCode = Annotated[str, Meta(pattern=r"^[A-Za-z]{2}$")]
-Phone = Annotated[str, Meta(max_length=40)]
+Phone = Annotated[str, Meta(max_length=40, pattern=LINE)]
+NETWORK_MAX = 64
+AGENT_MAX = 300
+CODE_MAX = 40
+Code = Annotated[str, Meta(min_length=6, max_length=CODE_MAX)]
+"""Six digits of an authenticator app, or a recovery code."""
 
 
 class NewPerson(Struct, frozen=True):
-    """Somebody who opens an account, as they typed it: `account_problem` says what is wrong with it."""
+    """Somebody who opens an account, as they typed it: `account_problem` says what is wrong with it.
+
+    `network`: where they are, which registers so many at most; empty: not from outside."""
 
     email: str
     password: str
     name: str
+    network: str = ""
 
 
 class Credentials(Struct, frozen=True):
+    """What somebody signs in with; `code` is that of the second step. Guesses count by `network` too.
+
+    `ticket`: that of TwoFactorRequired, in the place of e-mail and password."""
+
     email: str
     password: str
+    code: str = ""
+    ticket: str = ""
+    network: str = ""
+
+
+class ResetAsk(Struct, frozen=True):
+    """Somebody who forgot the password of an account, and where they are."""
+
+    email: str
+    network: str = ""
 
 
 class AccountDetails(Struct, frozen=True):
@@ -74,9 +97,23 @@ class NewAddress(Struct, frozen=True, kw_only=True):
     line2: Maybe | None = None
     city: Annotated[Text, Meta(extra={"words": "Write the city."})]
     region: Maybe | None = None
-    postal_code: Annotated[PostalCode, Meta(extra={"words": "Write the postal code."})]
+    postal_code: PostalCode = ""
     country: Annotated[CountryCode, Meta(extra={"words": "Choose a country."})]
     phone: Phone | None = None
+
+
+class AddressChange(Struct, frozen=True, kw_only=True):
+    """What changes of an address; what is not given stays. `default`: it is suggested first."""
+
+    name: Text | UnsetType = UNSET
+    line1: Text | UnsetType = UNSET
+    line2: Maybe | UnsetType | None = UNSET
+    city: Text | UnsetType = UNSET
+    region: Maybe | UnsetType | None = UNSET
+    postal_code: PostalCode | UnsetType = UNSET
+    country: CountryCode | UnsetType = UNSET
+    phone: Phone | UnsetType | None = UNSET
+    default: bool | UnsetType = UNSET
 
 
 class Address(Struct, frozen=True, kw_only=True):
@@ -89,6 +126,7 @@ class Address(Struct, frozen=True, kw_only=True):
     postal_code: str
     country: str
     phone: str | None = None
+    default: bool = False
 
 
 CARD_TOKEN_MAX = 100
@@ -112,6 +150,7 @@ class PaymentMethod(Struct, frozen=True):
     brand: str
     last4: str
     label: str
+    default: bool = False
 
 
 class WayToBuy(Struct, frozen=True, array_like=True):
@@ -137,6 +176,57 @@ class Session(Struct, frozen=True):
     expires_at: datetime
 
 
+class RunningSession(Struct, frozen=True):
+    """Where somebody is signed in: since when, last seen when, and by which program."""
+
+    session_id: SessionId
+    created_at: datetime
+    last_seen_at: datetime
+    agent: str
+    current: bool
+
+
+class TwoFactorStart(Struct, frozen=True):
+    """A second step that is not confirmed yet: its secret for an authenticator app, and codes for the day on
+    which the app is lost. It is shown once."""
+
+    secret: str
+    otpauth_url: str
+    recovery_codes: list[str]
+
+
+Scope = Literal["catalog:read", "catalog:write", "orders:read", "orders:write", "stock:write", "webhooks"]
+Scopes = Annotated[list[Scope], Meta(min_length=1, max_length=6)]
+API_KEY_NAME_MAX = 100
+ApiKeyName = Annotated[str, Meta(min_length=1, max_length=API_KEY_NAME_MAX, pattern=SEEN_LINE)]
+
+
+class NewApiKey(Struct, frozen=True):
+    """A key that a seller makes for a program: what it is called, and what it may do."""
+
+    name: ApiKeyName
+    scopes: Scopes
+
+
+class ApiKey(Struct, frozen=True, kw_only=True):
+    """A seller's key, without its secret. `prefix` is how it begins."""
+
+    api_key_id: ApiKeyId
+    name: str
+    prefix: str
+    scopes: list[Scope]
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+class MadeApiKey(Struct, frozen=True):
+    """A key as it is shown once."""
+
+    api_key_id: ApiKeyId
+    key: str
+    prefix: str
+
+
 class EmailTaken(Conflict):
     """Somebody has an account with this e-mail address already. Is it you? Then sign in."""
 
@@ -150,4 +240,20 @@ class LinkExpired(NotFound):
 
 
 class TooMany(Conflict):
-    """You have kept fifty of these already. That is the most there can be."""
+    """You have kept fifty of these already, and that is the most there can be. Remove one first."""
+
+
+class TwoFactorRequired(SignInFirst):
+    """This account has a second step. Send the code of your authenticator app too."""
+
+
+class WrongCode(SignInFirst):
+    """The code is wrong, too old, or was used before."""
+
+
+class TwoFactorOn(Conflict):
+    """This account has a second step already. Switch it off first."""
+
+
+class TwoFactorOff(Conflict):
+    """This account has no second step to confirm or to switch off."""

@@ -159,10 +159,41 @@ where (select count(*) from accounts.address b where b.user_id = u) + nth <= 50
 returning address_id;
 
 -- name: addresses(user_id)
-select address_id, name, line1, line2, city, region, postal_code, country, phone
-from accounts.address
-where user_id = :user_id or user_id in (select guest_id from accounts.claimed where user_id = :user_id)
-order by address_id;
+select a.address_id, a.name, a.line1, a.line2, a.city, a.region, a.postal_code, a.country, a.phone,
+    a.address_id = coalesce(c.address_id, 0) as default
+from accounts.address a
+left join accounts.choice c on c.user_id = :user_id
+where a.user_id = :user_id or a.user_id in (select guest_id from accounts.claimed where user_id = :user_id)
+order by a.address_id;
+
+-- name: lock_address(user_id, address_id)
+select a.address_id, a.name, a.line1, a.line2, a.city, a.region, a.postal_code, a.country, a.phone
+from accounts.address a
+where a.address_id = :address_id
+    and (a.user_id = :user_id or a.user_id in (select guest_id from accounts.claimed where user_id = :user_id))
+for update;
+
+-- name: change_address(address_id, name, line1, line2, city, region, postal_code, country, phone)
+-- Whose it is was decided by the lock.
+update accounts.address set name = :name, line1 = :line1, line2 = :line2, city = :city, region = :region,
+    postal_code = :postal_code, country = :country, phone = :phone
+where address_id = :address_id;
+
+-- name: remove_address(user_id, address_id)
+delete from accounts.address a
+where a.address_id = :address_id
+    and (a.user_id = :user_id or a.user_id in (select guest_id from accounts.claimed where user_id = :user_id))
+returning a.address_id;
+
+-- name: choose_address(user_id, address_id)
+insert into accounts.choice as c (user_id, address_id)
+select :user_id, a.address_id from accounts.address a
+where a.address_id = :address_id
+    and (a.user_id = :user_id or a.user_id in (select guest_id from accounts.claimed where user_id = :user_id))
+on conflict (user_id) do update set address_id = excluded.address_id;
+
+-- name: choose_no_address(user_id, address_id)
+update accounts.choice set address_id = null where user_id = :user_id and address_id = :address_id;
 
 -- name: add_payment_methods(user_ids, method_ids, tokens, brands, last4s, once_flags)
 insert into accounts.payment_method (user_id, payment_method_id, token, brand, last4, once)
@@ -183,9 +214,29 @@ where m.user_id = a.user_id and m.payment_method_id = a.method_id and m.once
     and (select count(*) from accounts.payment_method k where k.user_id = m.user_id and not k.once) < 50;
 
 -- name: payment_methods(user_id)
-select payment_method_id, token, brand, last4 from accounts.payment_method
-where not once and (user_id = :user_id or user_id in (select guest_id from accounts.claimed where user_id = :user_id))
-order by payment_method_id;
+select m.payment_method_id, m.token, m.brand, m.last4, m.payment_method_id = coalesce(c.payment_method_id, 0) as default
+from accounts.payment_method m
+left join accounts.choice c on c.user_id = :user_id
+where not m.once
+    and (m.user_id = :user_id or m.user_id in (select guest_id from accounts.claimed where user_id = :user_id))
+order by m.payment_method_id;
+
+-- name: choose_method(user_id, payment_method_id)
+insert into accounts.choice as c (user_id, payment_method_id)
+select :user_id, m.payment_method_id from accounts.payment_method m
+where m.payment_method_id = :payment_method_id and not m.once
+    and (m.user_id = :user_id or m.user_id in (select guest_id from accounts.claimed where user_id = :user_id))
+on conflict (user_id) do update set payment_method_id = excluded.payment_method_id;
+
+-- name: choose_no_method(user_id, payment_method_id)
+update accounts.choice set payment_method_id = null
+where user_id = :user_id and payment_method_id = :payment_method_id;
+
+-- name: remove_method(user_id, payment_method_id)
+delete from accounts.payment_method m
+where m.payment_method_id = :payment_method_id and not m.once
+    and (m.user_id = :user_id or m.user_id in (select guest_id from accounts.claimed where user_id = :user_id))
+returning m.token;
 
 -- name: addresses_and_cards(user_ids, address_ids, method_ids)
 -- Where it goes and how it is paid, for many people at once; what is another's is not there.
@@ -216,3 +267,124 @@ left join lateral (
     select b.* from accounts.claimed c join accounts.payment_method b on b.user_id = c.guest_id
     where c.user_id = k.user_id and b.payment_method_id = k.method_id
 ) m on true;
+
+-- name: email_of(user_id)
+select email from accounts.person where user_id = :user_id;
+
+-- name: begin_second_step(user_id, nonce, digests)
+-- Only where none is confirmed; what was begun before it ends.
+with begun as (
+    insert into accounts.second_step as s (user_id, nonce) values (:user_id, :nonce)
+    on conflict (user_id) do update set nonce = excluded.nonce, last_step = 0 where s.confirmed_at is null
+    returning user_id
+), former as (
+    delete from accounts.recovery_code c using begun where c.user_id = begun.user_id
+), codes as (
+    insert into accounts.recovery_code (user_id, digest)
+    select user_id, digest from begun cross join unnest(:digests::bytea[]) as given (digest)
+)
+select user_id from begun;
+
+-- name: second_step(user_id)
+select nonce, confirmed_at from accounts.second_step where user_id = :user_id;
+
+-- name: has_second_step(user_id)
+select exists (select from accounts.second_step where user_id = :user_id and confirmed_at is not null);
+
+-- name: confirm_second_step(user_id, nonce, step, now, notice_id)
+with confirmed as (
+    update accounts.second_step set confirmed_at = :now, last_step = :step
+    where user_id = :user_id and nonce = :nonce and confirmed_at is null and last_step < :step
+    returning user_id
+)
+select p.user_id, events.tell('SignInChanged', jsonb_build_object('event', 'SignInChanged', 'notice_id',
+    :notice_id::bigint, 'user_id', p.user_id, 'email', p.email, 'name', p.name, 'what', 'two_factor_on')) as told
+from confirmed join accounts.person p using (user_id);
+
+-- name: end_second_step(user_id, notice_id)
+with ended as (
+    delete from accounts.second_step where user_id = :user_id returning user_id
+), codes as (
+    delete from accounts.recovery_code where user_id = :user_id
+)
+select events.tell('SignInChanged', jsonb_build_object('event', 'SignInChanged', 'notice_id', :notice_id::bigint,
+    'user_id', p.user_id, 'email', p.email, 'name', p.name, 'what', 'two_factor_off')) as told
+from ended join accounts.person p using (user_id);
+
+-- name: spend_step(user_id, step)
+-- A code is good once, and so is every older one.
+update accounts.second_step set last_step = :step
+where user_id = :user_id and confirmed_at is not null and last_step < :step
+returning user_id;
+
+-- name: spend_recovery_code(user_id, digest)
+delete from accounts.recovery_code where user_id = :user_id and digest = :digest returning user_id;
+
+-- name: make_api_key(api_key_id, seller_id, user_id, name, scopes, digest, prefix, now)
+insert into accounts.api_key (api_key_id, seller_id, user_id, name, scopes, digest, prefix, created_at)
+select :api_key_id, :seller_id::bigint, :user_id, :name, :scopes, :digest, :prefix, :now
+where (select count(*) from accounts.api_key where seller_id = :seller_id) < 50
+returning api_key_id;
+
+-- name: api_keys(seller_id)
+select api_key_id, name, prefix, scopes, created_at, last_used_at from accounts.api_key
+where seller_id = :seller_id
+order by api_key_id desc;
+
+-- name: end_api_key(seller_id, api_key_id)
+delete from accounts.api_key where seller_id = :seller_id and api_key_id = :api_key_id returning api_key_id;
+
+-- name: seller_with_key(digest, now)
+-- The time of its use is noted once a minute. A key ends with the role of who made it.
+with used as (
+    update accounts.api_key set last_used_at = :now
+    where digest = :digest and (last_used_at is null or last_used_at < :now::timestamptz - interval '1 minute')
+)
+select k.api_key_id, k.seller_id, k.name, k.scopes
+from accounts.api_key k
+join accounts.person p on p.user_id = k.user_id and p.seller_id = k.seller_id and 'seller' = any (p.roles)
+where k.digest = :digest;
+
+-- name: erase(user_id)
+-- The tombstones of guests stay: a guest's token must not bring back what was theirs.
+with gone as (
+    delete from accounts.person where user_id = :user_id returning user_id, email
+), people as (
+    select user_id from gone
+    union all
+    select c.guest_id from accounts.claimed c join gone on gone.user_id = c.user_id
+), addresses as (
+    delete from accounts.address a using people where a.user_id = people.user_id
+), methods as (
+    delete from accounts.payment_method m using people where m.user_id = people.user_id
+), choices as (
+    delete from accounts.choice c using people where c.user_id = people.user_id
+), links as (
+    delete from accounts.link l using gone where l.user_id = gone.user_id or lower(l.email) = lower(gone.email)
+), steps as (
+    delete from accounts.second_step s using gone where s.user_id = gone.user_id
+), codes as (
+    delete from accounts.recovery_code c using gone where c.user_id = gone.user_id
+), keys as (
+    delete from accounts.api_key k using gone where k.user_id = gone.user_id
+)
+select user_id, events.tell('AccountErased', jsonb_build_object('event', 'AccountErased', 'user_id', user_id,
+    'people', (select jsonb_agg(user_id) from people), 'email', email)) as told
+from gone;
+
+-- name: erase_guest(guest_id, email)
+-- Not one who has an account: that is erased by who signs in. Asked again it is told again, and nothing is left to do.
+with gone as (
+    insert into accounts.claimed as c (guest_id, user_id) values (:guest_id, :guest_id)
+    on conflict (guest_id) do update set user_id = c.user_id where c.user_id = c.guest_id
+    returning guest_id
+), addresses as (
+    delete from accounts.address a using gone where a.user_id = gone.guest_id
+), methods as (
+    delete from accounts.payment_method m using gone where m.user_id = gone.guest_id
+), choices as (
+    delete from accounts.choice c using gone where c.user_id = gone.guest_id
+)
+select guest_id, events.tell('AccountErased', jsonb_build_object('event', 'AccountErased', 'user_id', guest_id,
+    'people', jsonb_build_array(guest_id), 'email', :email::text, 'guest', true)) as told
+from gone;

@@ -3,58 +3,81 @@
 import base64
 import binascii
 import hmac
-import re
 import secrets
 import unicodedata
 from functools import cache
 from pathlib import Path
+from typing import Any, TypeVar
 
+import email_validator
 from msgspec import structs
 
 from mercat.accounts.messages import (
     EMAIL_MAX,
-    EMAIL_PATTERN,
     EMAIL_PROBLEM,
     PASSWORD_MAX,
     PASSWORD_MIN,
     PERSON_NAME_MAX,
     Address,
     NewAddress,
+    PaymentMethod,
     PersonChange,
 )
-from mercat.ids import UserId
-from mercat.kit.text import normal_text
+from mercat.addresses import AddressProblem, region_and_postal_code
+from mercat.ids import SellerId, UserId
+from mercat.kit.refusals import Invalid
+from mercat.kit.rpc import Caller
+from mercat.kit.text import is_line, normal_text
 
-_EMAIL = re.compile(EMAIL_PATTERN)
+Kept = TypeVar("Kept", Address, PaymentMethod)
+# Domains for use within a network are as good as others; this is how the library lets one allow them.
+email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 
-def email_problem(email: str) -> str | None:
-    """Say why a text in normal form is no e-mail address; None where it is one."""
-    return None if len(email) <= EMAIL_MAX and _EMAIL.match(email) else EMAIL_PROBLEM
+def normal_email(typed: str) -> str | None:
+    """Return an e-mail address in the one form in which it is compared and kept; None for what is none.
+
+    Composed (Unicode NFC), the domain in small letters and in its Unicode form, whichever it was typed in.
+    Rules: RFC 5321, 5322, 6531 and IDNA 2008."""
+    try:
+        found = email_validator.validate_email(
+            normal_text(typed), check_deliverability=False, globally_deliverable=False
+        )
+    except email_validator.EmailNotValidError:
+        return None
+    fits = "." in found.domain and len(found.normalized) <= EMAIL_MAX
+    return found.normalized if fits else None
 
 
-def account_problem(email: str, password: str, name: str) -> tuple[str, str] | None:
+def account_problem(email: str | None, password: str, name: str) -> tuple[str, str] | None:
     """Say what keeps an account from being opened, and which field it is in; None where nothing does."""
-    if problem := email_problem(email):
-        return problem, "/email"
+    if email is None:
+        return EMAIL_PROBLEM, "/email"
     if problem := password_problem(password, email):
         return problem, "/password"
-    if not 1 <= len(name) <= PERSON_NAME_MAX:
-        return f"A name has 1 to {PERSON_NAME_MAX} characters.", "/name"
+    if problem := name_problem(name):
+        return problem, "/name"
     return None
+
+
+def name_problem(name: str) -> str | None:
+    """Say why a text in normal form is no name of a person; None where it is one."""
+    if not 1 <= len(name) <= PERSON_NAME_MAX:
+        return f"A name has 1 to {PERSON_NAME_MAX} characters."
+    return None if is_line(name) else "A name has no control characters."
 
 
 def changed_account(change: PersonChange, email: str) -> tuple[tuple[str, str] | None, PersonChange]:
     """Say what is wrong with a change of an account and in which field; and the change in normal form,
     without what stays as it is."""
     name = normal_text(change.name) if change.name is not None else None
-    new_email = normal_text(change.email) if change.email is not None else None
+    new_email = normal_email(change.email) if change.email is not None else None
     password = normal_password(change.password) if change.password is not None else None
     problem: tuple[str, str] | None = None
-    if name is not None and not 1 <= len(name) <= PERSON_NAME_MAX:
-        problem = f"A name has 1 to {PERSON_NAME_MAX} characters.", "/name"
-    elif new_email is not None and (words := email_problem(new_email)):
-        problem = words, "/email"
+    if name is not None and (words := name_problem(name)):
+        problem = words, "/name"
+    elif change.email is not None and new_email is None:
+        problem = EMAIL_PROBLEM, "/email"
     elif password is not None and (words := password_problem(password, new_email or email)):
         problem = words, "/password"
     if new_email == email:
@@ -91,14 +114,61 @@ def _common_passwords() -> frozenset[str]:
     return frozenset(line for line in lines if not line.startswith("# "))
 
 
+def checked_address(address: NewAddress) -> NewAddress:
+    """Bring an address into the form of its country; Invalid points to the field that does not fit."""
+    given = {name: normal_text(getattr(address, name) or "") for name in NewAddress.__struct_fields__}
+    for name in ("name", "line1", "city"):
+        if not given[name]:
+            raise Invalid("Write something that can be seen.", pointer=f"/{name}")
+    country = given["country"].upper()
+    found = region_and_postal_code(country, given["region"], given["postal_code"])
+    if isinstance(found, AddressProblem):
+        raise Invalid(found.words, pointer=f"/{found.field}")
+    region, postal_code = found
+    return NewAddress(
+        name=given["name"],
+        line1=given["line1"],
+        line2=given["line2"] or None,
+        city=given["city"],
+        region=region,
+        postal_code=postal_code,
+        country=country,
+        phone=given["phone"] or None,
+    )
+
+
+def with_default(kept: list[Kept]) -> list[Kept]:
+    """Make the oldest the default where none was chosen."""
+    if not kept or any(each.default for each in kept):
+        return kept
+    return [structs.replace(kept[0], default=True), *kept[1:]]
+
+
 def is_same_address(known: Address, new: NewAddress) -> bool:
     """Say whether parcels would go to the same place."""
-    wanted = structs.asdict(new)
+    try:
+        wanted = structs.asdict(checked_address(new))
+    except Invalid:
+        return False
     return all((getattr(known, name) or "") == (value or "") for name, value in wanted.items())
 
 
+API_KEY = "mk_"
+"""How the keys of programs begin."""
 _GUEST = "guest."
 _SALT, _SIGNATURE = 16, 16
+
+
+def caller_of(person: Any) -> Caller:
+    """Make of an account's row who its sessions say that they are."""
+    seller_id = person["seller_id"]
+    return Caller(
+        UserId(person["user_id"]),
+        frozenset(person["roles"]),
+        SellerId(seller_id) if seller_id else None,
+        person["email"],
+        person["name"],
+    )
 
 
 def guest_token(user_id: UserId, key: bytes) -> str:

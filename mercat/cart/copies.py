@@ -11,9 +11,11 @@ from mercat import ids
 from mercat.cart import scripts
 from mercat.cart.scripts import CHANGED_CARTS, keys_of
 from mercat.cart.stored import StoredLine, read_line
+from mercat.events import AccountErased
 from mercat.ids import CartId, UserId, parse
 from mercat.kit import codec, sql
 from mercat.kit.batching import Coalescer
+from mercat.kit.event_log import on
 from mercat.kit.valkey import Store
 
 queries = sql.load("mercat.cart")
@@ -62,6 +64,14 @@ class CartCopies:
         fields = [part for offer, line in lines.items() for part in (offer, codec.encode(line))]
         arguments = [str(user_id), ttl_s, cart_id, *fields]
         await self._store.run(scripts.REBUILD, keys_of(user_id), arguments)
+
+    @on(AccountErased)
+    async def forget_people(self, db: asyncpg.Connection, events: list[AccountErased]) -> None:
+        """Drop the carts of people who are to be forgotten."""
+        people = [person for event in events for person in event.people]
+        for person in people:
+            await self._store.do("DEL", *keys_of(person)[:2])
+        await db.execute(queries.forget_people, people)
 
     def _lines_json(self, parts: Sequence[bytes]) -> str:
         lines = (read_line(parts[n], parts[n + 1], self._currency) for n in range(0, len(parts), 2))

@@ -8,3 +8,6 @@ on conflict (user_id) do update
 
 -- name: kept(user_ids)
 select user_id, cart_id, lines::text, seq from cart.copy where user_id = any(:user_ids::bigint[]);
+
+-- name: forget_people(user_ids)
+delete from cart.copy where user_id = any (:user_ids::bigint[]);

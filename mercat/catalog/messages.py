@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from mercat.events import StockQuantity
 from mercat.ids import CategoryId, OfferId, ProductId, SellerId, SkuId
 from mercat.kit.refusals import Conflict, Invalid
+from mercat.kit.text import SEEN_LINE
 from mercat.money import MINOR_MAX
 
 TITLE_MAX = 500
@@ -56,7 +57,7 @@ OfferReason = Literal[
 """Why an offer is featured, or is not."""
 ImportStatus = Literal["active", "paused", "draft"]
 OfferSort = Literal["newest", "cheapest", "dearest"]
-Title = Annotated[str, Meta(min_length=1, max_length=TITLE_MAX, pattern=r"\S")]
+Title = Annotated[str, Meta(min_length=1, max_length=TITLE_MAX, pattern=SEEN_LINE)]
 Description = Annotated[str, Meta(max_length=DESCRIPTION_MAX)]
 Brand = Annotated[str, Meta(max_length=BRAND_MAX)]
 CategoryName = Annotated[str, Meta(max_length=CATEGORY_MAX)]

@@ -200,3 +200,14 @@ union all
 select reference, order_id, null, parked, tries, 'forward', begun_at
 from checkout.undoing where parked is not null and done_at is null
 order by since limit :rows_max;
+
+-- name: forget_people(user_ids)
+update checkout.checkout c
+set record = jsonb_set(jsonb_set(c.record::jsonb, '{order,email}', '""'), '{order,address}', '{}')
+where c.user_id = any (:user_ids::bigint[])
+    and not exists (select from checkout.running r where r.checkout_id = c.checkout_id);
+
+-- name: forget_checkouts(checkout_ids)
+update checkout.checkout c
+set record = jsonb_set(jsonb_set(c.record::jsonb, '{order,email}', '""'), '{order,address}', '{}')
+where c.checkout_id = any (:checkout_ids::bigint[]);

@@ -4,6 +4,7 @@ import asyncpg
 
 from mercat.checkout.aftercare import Aftercare
 from mercat.checkout.cards import SavedCards
+from mercat.checkout.forgetting import PastBuyers
 from mercat.checkout.goods_back import GoodsBack
 from mercat.checkout.messages import AdmissionGate, Present
 from mercat.checkout.money_back import MoneyBack
@@ -35,6 +36,7 @@ class Checkout:
         self.money_back = MoneyBack(db, neighbours, settings)
         self.aftercare = Aftercare(db, neighbours, settings, self.money_back, self.goods_back)
         self.parking = ParkedWork(db)
+        self.forgetting = PastBuyers()
 
         self.keep_card = cards.keep_card
         self.quote = self.preparation.quote

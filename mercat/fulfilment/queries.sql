@@ -109,6 +109,9 @@ where o.seller_id = r.seller_id and o.order_id = r.order_id and o.status <> 'can
     and array_position('{to_ship,partially_shipped,shipped,delivered,cancelled}'::text[], r.status)
         > array_position('{to_ship,partially_shipped,shipped,delivered,cancelled}'::text[], o.status);
 
+-- name: forget_orders(order_ids)
+update fulfilment.seller_order set address = '{}' where order_id = any (:order_ids::bigint[]);
+
 -- name: orders_like(words, pattern, before, rows_max)
 -- By the tracking number of a parcel, or by how the name begins of whom it goes to.
 select order_id from (

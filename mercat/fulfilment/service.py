@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from mercat.addresses import known_region
 from mercat.countries import served
-from mercat.events import OrderCancelled, OrderLine, OrderPlaced, UnitsCancelled
+from mercat.events import OrderCancelled, OrderForgotten, OrderLine, OrderPlaced, UnitsCancelled
 from mercat.fulfilment.messages import (
     AddressNotServed,
     OutOfOrder,
@@ -50,7 +51,7 @@ class Fulfilment:
             ShippingMethod(
                 code, name, price(rate.cents, currency), currency, arrives(today, rate.days), rate.days
             )
-            for code, name, rate in rates(destination, region)
+            for code, name, rate in rates(destination, known_region(country, region))
         ]
 
     async def open(
@@ -172,6 +173,11 @@ class Fulfilment:
     async def cancel_orders(self, db: PoolConnectionProxy, events: list[OrderCancelled]) -> None:
         """Close what need not be packed any more."""
         await db.execute(queries.cancel_orders, [event.order_id for event in events])
+
+    @on(OrderForgotten)
+    async def forget_orders(self, db: PoolConnectionProxy, events: list[OrderForgotten]) -> None:
+        """Forget where these orders went."""
+        await db.execute(queries.forget_orders, [event.order_id for event in events])
 
     @on(UnitsCancelled)
     async def cancel_units(self, db: PoolConnectionProxy, events: list[UnitsCancelled]) -> None:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from mercat.kit import codec
 from mercat.kit.db_errors import AWAY, WRONG_VALUE
 from mercat.kit.refusals import BadRequest, Invalid, Refusal, TooLarge, Unavailable
+from mercat.kit.text import pattern_words
 
 log = structlog.get_logger("mercat.http")
 BODY_BYTES_MAX = 1_000_000
@@ -71,6 +72,7 @@ def malformed(error: Exception) -> Invalid:
     to what has it."""
     said = str(error)
     what, _, place = said.partition(" - at `")
+    what = pattern_words(what) or what
     if not place:
         missing = re.search(r"missing required field `(.*?)`", said)
         return Invalid(said, pointer=f"/{missing[1]}" if missing else "")

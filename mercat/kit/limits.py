@@ -28,6 +28,19 @@ end
 return out
 """
 
+_GIVE_BACK = """
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+for i = 1, #KEYS do
+  local full = tonumber(redis.call('GET', KEYS[i]) or now) - tonumber(ARGV[i])
+  if full > now then
+    redis.call('SET', KEYS[i], full, 'PX', math.max(1, math.ceil(full - now)))
+  else
+    redis.call('DEL', KEYS[i])
+  end
+end
+"""
+
 
 class Limit(NamedTuple):
     """So many requests a second on average, so many at once."""
@@ -55,3 +68,8 @@ class Limits:
         args = [number for _, limit in buckets for number in (1000 / limit.rate, limit.burst)]
         rows = await self._cache.run(_TAKE, [f"limit:{key}" for key, _ in buckets], args)
         return [Allowance(bool(allowed), wait / 1000, left) for allowed, wait, left in rows]
+
+    async def give_back(self, *buckets: tuple[str, Limit]) -> None:
+        """Put back a token that was taken from each bucket."""
+        args = [1000 / limit.rate for _, limit in buckets]
+        await self._cache.run(_GIVE_BACK, [f"limit:{key}" for key, _ in buckets], args)

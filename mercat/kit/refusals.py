@@ -80,6 +80,10 @@ class Forbidden(Refusal):
     status = 403
 
 
+class ScopeMissing(Forbidden):
+    """This API key may not do that. Make one with the scope that is named here; some routes take no key."""
+
+
 class NotFound(Refusal):
     """There is no such thing."""
 

@@ -9,7 +9,7 @@ tell whether the service it was given lives in this process. The public API is s
 import inspect
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, cast, get_origin, get_type_hints
@@ -26,7 +26,7 @@ from mercat.ids import Id, SellerId, UserId
 from mercat.kit import codec, metrics
 from mercat.kit.expected import Members, Parameters, check_media_types
 from mercat.kit.http import BODY_BYTES_MAX, DISCARDED_BYTES_MAX, answered, malformed, read_body, respond
-from mercat.kit.refusals import Forbidden, Invalid, NotFound, Refusal, SignInFirst
+from mercat.kit.refusals import Forbidden, Invalid, NotFound, Refusal, ScopeMissing, SignInFirst
 
 Service = TypeVar("Service")
 Place = Literal["path", "query", "filters", "body", "caller", "request"]
@@ -44,6 +44,8 @@ class Caller(msgspec.Struct, frozen=True):
     seller_id: SellerId | None = None
     email: str | None = None
     name: str = ""
+    scopes: frozenset[str] | None = None
+    """What a program's key may do; None: a session, which may do all that its person may."""
 
     @property
     def guest(self) -> bool:
@@ -66,9 +68,12 @@ class Route:
         needs: Needs = "nobody",
         status: int = 200,
         summary: str = "",
+        scopes: Sequence[str] = (),
     ) -> None:
+        """`scopes`: a program's key may ask with any of these; without one no key may."""
         self.verb, self.path, self.method, self.name = verb, path, method, method.__name__
         self.needs: Needs = needs
+        self.scopes = scopes
         self.status = status
         self.summary = summary or (inspect.getdoc(method) or "").split("\n\n")[0].replace("\n", " ")
         self.signature = inspect.signature(method)
@@ -190,7 +195,7 @@ def _reader(route: Route, authenticate: Authenticate) -> Callable[[Request], Awa
         if parameters and request.scope["query_string"]:
             parameters.check(request.query_params)
         if callers or route.needs != "nobody":
-            caller = await authenticate(request)
+            caller = _with_key(route, await authenticate(request))
             _check(route.needs, caller, optional=optional_caller)
             found.update(dict.fromkeys(callers, caller))
         if has_plain:
@@ -211,6 +216,19 @@ def _reader(route: Route, authenticate: Authenticate) -> Callable[[Request], Awa
         return found
 
     return arguments
+
+
+def _with_key(route: Route, caller: Caller | None) -> Caller | None:
+    """Say who asks with a program's key: nobody where anybody may; elsewhere ScopeMissing unless the key has
+    one of the route's scopes. Who may write may read."""
+    if caller is None or caller.scopes is None:
+        return caller
+    if route.needs == "nobody":
+        return None
+    held = caller.scopes
+    if not any(scope in held or scope.replace(":read", ":write") in held for scope in route.scopes):
+        raise ScopeMissing(scopes=list(route.scopes))
+    return caller
 
 
 def _check(needs: Needs, caller: Caller | None, *, optional: bool) -> None:

@@ -1,16 +1,53 @@
-"""Text as people type it, brought into one form before it is compared or kept."""
+"""Text as people type it, brought into one form before it is compared or kept.
 
+`LINE` and its sisters are patterns for the types of messages: text in which nothing hides. Control characters
+and those that turn the direction of writing make a text look like another one, so none is taken.
+"""
+
+import re
 import unicodedata
 
 _ZERO_WIDTH = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Letters and symbols that show nothing: the fillers of Hangul and the empty pattern of Braille."""
+_TURNING = r"\u202a-\u202e\u2066-\u2069"
+_HIDDEN = rf"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029{_TURNING}\ufff9-\ufffb"
+_HIDDEN_IN_PROSE = rf"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_TURNING}\ufff9-\ufffb"
+_UNSEEN = (
+    r"\s\xad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    r"\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
+)
+_SEEN = rf"(?=[\s\S]*[^{_UNSEEN}])"
+_END = r"(?![\s\S])"
+
+LINE = rf"^[^{_HIDDEN}]*{_END}"
+"""A line of text, which may be empty."""
+SEEN_LINE = rf"^{_SEEN}[^{_HIDDEN}]*{_END}"
+"""A line of text of which something can be seen: a name, a title."""
+SEEN_PROSE = rf"^{_SEEN}[^{_HIDDEN_IN_PROSE}]*{_END}"
+"""Lines of text of which something can be seen."""
+
+_WORDS = {
+    LINE: "A text has no control characters, and none that turn the direction of writing.",
+    SEEN_LINE: "Write something that can be seen, without control characters.",
+    SEEN_PROSE: "Write something that can be seen, without control characters.",
+}
+
+
+def pattern_words(problem: str) -> str | None:
+    """Say in plain words that a text does not match one of these patterns; None where it is another one."""
+    return next((words for pattern, words in _WORDS.items() if repr(pattern) in problem), None)
 
 
 def normal_text(text: str) -> str:
     """Compose (Unicode NFC) and trim a text; empty where nothing of it can be seen."""
     text = unicodedata.normalize("NFC", text).strip().strip(_ZERO_WIDTH).strip()
     return text if any(_is_visible(each) for each in text) else ""
+
+
+def is_line(text: str) -> bool:
+    """Say whether nothing hides in a line of text."""
+    return re.search(LINE, text) is not None
 
 
 def _is_visible(character: str) -> bool:

@@ -10,11 +10,18 @@ class JoinRequest(Struct, frozen=True):
     password: str
     name: str
     guest_token: str = ""
+    agent: str = ""
+    network: str = ""
 
 
 class SignInRequest(Struct, frozen=True):
-    """An e-mail address and password, and the token of the guest's session that ends with it."""
+    """An e-mail address and password, the code of a second step, and the token of the guest's session that
+    ends with it; by which program and from which network."""
 
     email: str
     password: str
     guest_token: str = ""
+    code: str = ""
+    ticket: str = ""
+    agent: str = ""
+    network: str = ""

@@ -5,18 +5,31 @@ from mercat.accounts import Accounts, Credentials, EmailTaken, NewPerson, Sessio
 from mercat.cart import Cart
 from mercat.flashsale import FlashSales
 from mercat.ids import SellerId, UserId
+from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Overloaded, SignInFirst
 from mercat.kit.rpc import IN_BODY, Caller
 from mercat.membership.messages import JoinRequest, SignInRequest
+from mercat.reviews import Reviews
 from mercat.sellers import Seller, SellerName, Sellers
+from mercat.wishlist import Wishlist
 
 
 class Membership:
-    def __init__(self, accounts: Accounts, cart: Cart, flashsale: FlashSales, sellers: Sellers) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        cart: Cart,
+        flashsale: FlashSales,
+        reviews: Reviews,
+        sellers: Sellers,
+        wishlist: Wishlist,
+    ) -> None:
         self._accounts = accounts
         self._cart = cart
         self._flashsale = flashsale
+        self._reviews = reviews
         self._sellers = sellers
+        self._wishlist = wishlist
 
     async def register(self, caller: Caller | None, person: NewPerson) -> UserId:
         """Open an account, and bring along what a guest has.
@@ -35,16 +48,21 @@ class Membership:
 
         WrongPassword where there is one with another password: its owner was written to."""
         try:
-            user_id = await self._accounts.register(NewPerson(request.email, request.password, request.name))
+            person = NewPerson(request.email, request.password, request.name, request.network)
+            user_id = await self._accounts.register(person)
         except EmailTaken:
-            asked = SignInRequest(request.email, request.password, request.guest_token)
+            given = request.email, request.password, request.guest_token
+            asked = SignInRequest(*given, agent=request.agent, network=request.network)
             return await self.sign_in(caller, asked)
-        return await self._enter(caller, user_id, request.guest_token)
+        return await self._enter(caller, user_id, request.guest_token, request.agent)
 
     async def sign_in(self, caller: Caller | None, request: SignInRequest) -> Session:
-        """Start a session, once what a guest has was brought along; WrongPassword, TooManyRequests."""
-        user_id = await self._accounts.verify(Credentials(request.email, request.password))
-        return await self._enter(caller, user_id, request.guest_token)
+        """Start a session, once what a guest has was brought along.
+
+        WrongPassword, TooManyRequests; TwoFactorRequired and WrongCode for who has a second step."""
+        given = request.email, request.password, request.code, request.ticket, request.network
+        user_id = await self._accounts.verify(Credentials(*given))
+        return await self._enter(caller, user_id, request.guest_token, request.agent)
 
     async def become_seller(self, caller: Caller, name: SellerName) -> SellerId:
         """Make a member a seller, at once and in their running sessions; again they are the same seller."""
@@ -71,29 +89,31 @@ class Membership:
         await self._accounts.grant(user_id, "seller", seller.seller_id)
         return seller.seller_id
 
-    async def _enter(self, caller: Caller | None, user_id: UserId, guest_token: str) -> Session:
+    async def _enter(self, caller: Caller | None, user_id: UserId, guest_token: str, agent: str) -> Session:
         """Bring along what a guest has, then start the session, then end the guest's.
 
         Whoever is cut off before the end comes back as the guest, and signs in again."""
         everything = await self._bring_along(caller, user_id)
-        session = await self._accounts.begin_session(user_id)
+        session = await self._accounts.begin_session(user_id, agent)
         if caller and caller.guest and everything and guest_token:
             await self._accounts.sign_out(guest_token)
         return session
 
     async def _bring_along(self, caller: Caller | None, user_id: UserId) -> bool:
-        """Hand a guest's cart, places in queues, orders and addresses over to their account.
+        """Hand over to their account what a guest has: cart, places in queues, wishlist, the right to review,
+        orders and addresses.
 
-        Answers whether all of it came: signing in does not wait for a queue that cannot be reached, and then
-        the guest's session stays, so that the next sign-in can bring it. The claim comes last: after it, a
-        guest whose session was lost cannot come back for the rest."""
+        Answers whether all of it came: signing in does not wait for what a shop can do without. Where that
+        cannot be reached the guest's session stays, so that the next sign-in can bring it. The claim comes
+        last: after it, a guest whose session was lost cannot come back for the rest."""
         if caller is None or not caller.guest:
             return True
-        everything = True
-        await self._cart.merge(caller.user_id, user_id)
-        try:
-            await self._flashsale.adopt(caller.user_id, user_id)
-        except Overloaded:
-            everything = False
-        await self._accounts.claim(caller.user_id, user_id)
+        guest_id, everything = caller.user_id, True
+        await self._cart.merge(guest_id, user_id)
+        for adopt in (self._flashsale.adopt, self._wishlist.adopt, self._reviews.adopt):
+            try:
+                await adopt(guest_id, user_id)
+            except (Overloaded, *AWAY):
+                everything = False
+        await self._accounts.claim(guest_id, user_id)
         return everything

@@ -64,6 +64,11 @@ update notifications.mail set due_at = :now, tries = 0, failure = null
 where mail_id = :mail_id and sent_at is null and failure is not null
 returning mail_id;
 
+-- name: forget_people(recipient, guest, user_ids)
+-- Of a guest those about their own orders: somebody with an account may have the same address.
+delete from notifications.mail
+where lower(recipient) = lower(:recipient) and (not :guest::boolean or facts ->> 'user_id' = any (:user_ids::text[]));
+
 -- name: orders_of(recipient, before, rows_max)
 select subject_id as order_id from notifications.mail
 where lower(recipient) = lower(:recipient) and kind = 'order_confirmed' and subject_id < :before

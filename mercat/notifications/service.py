@@ -7,7 +7,7 @@ from typing import Annotated
 import asyncpg
 import structlog
 
-from mercat.events import Event
+from mercat.events import AccountErased, Event
 from mercat.ids import OrderId
 from mercat.kit import clock, codec, sql
 from mercat.kit.event_log import on
@@ -73,6 +73,13 @@ class Notifications:
         ]
         sending = self._client is not None
         await db.execute(queries.write, *sql.columns(rows, 5), clock.now(), sending)
+
+    @on(AccountErased)
+    async def forget_people(self, db: asyncpg.Connection, events: list[AccountErased]) -> None:
+        """Burn the letters to people who are to be forgotten, and those of their orders."""
+        for event in events:
+            people = [str(person) for person in event.people]
+            await db.execute(queries.forget_people, event.email, event.guest, people)
 
     async def deliver(self) -> None:
         """Send what is due, then rest; longer while the server is away."""

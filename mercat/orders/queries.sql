@@ -158,6 +158,26 @@ from (
 where o.bucket = old.bucket and o.order_id = old.order_id
 returning o.order_id;
 
+-- name: remember_erased(user_ids, now)
+insert into orders.erased (bucket, user_id, erased_at)
+select (user_id >> 12) & 1023, user_id, :now from unnest(:user_ids::bigint[]) as told (user_id)
+on conflict do nothing;
+
+-- name: forget_due(before, limit_to)
+-- Only people who asked for it. What an order was for, and its tax, stay.
+with due as (
+    select o.bucket, o.order_id from orders.orders o
+    join orders.erased e on e.bucket = o.bucket and e.user_id = o.user_id
+    where o.placed_at < :before and (o.email <> '' or o.address::text <> '{}')
+    order by o.bucket, o.order_id
+    limit :limit_to
+    for update of o skip locked
+)
+update orders.orders o set email = '', address = '{}'
+from due where o.bucket = due.bucket and o.order_id = due.order_id
+returning o.order_id, events.tell('OrderForgotten', jsonb_build_object('event', 'OrderForgotten',
+    'order_id', o.order_id, 'checkout_id', o.checkout_id)) as told;
+
 -- name: among(buckets, order_ids, number, status, since)
 -- Of these orders, and the one with this number, what is as asked.
 select o.order_id, o.number, o.status, o.total, o.currency, o.placed_at as created_at, 0 as item_count, '' as title, '' as image_url

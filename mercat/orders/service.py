@@ -32,6 +32,7 @@ from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.kit.rpc import IN_BODY
 from mercat.orders import rules
+from mercat.orders.forgetting import OldOrders
 from mercat.orders.messages import (
     Goods,
     Happening,
@@ -97,8 +98,9 @@ class _OldReturn(msgspec.Struct, frozen=True):
 class Orders:
     """Orders and what is decided of them, each decision under the lock of the order's row."""
 
-    def __init__(self, db: asyncpg.Pool) -> None:
+    def __init__(self, db: asyncpg.Pool, legal_term_days: int = 3_650) -> None:
         self._db = db
+        self.forgetting = OldOrders(db, legal_term_days)
 
     @set_verb(_ROWS_MAX, weigh=lambda order: 1 + len(order.lines))
     async def create_many(self, orders: list[NewOrder]) -> list[bool]:

@@ -2,8 +2,10 @@
 
 import asyncpg
 
+from mercat.events import AccountErased
 from mercat.ids import UserId
 from mercat.kit import sql
+from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, Unavailable
 from mercat.payments.messages import KeptCard
 from mercat.payments.provider import Provider, UnknownCustomer, time_limit
@@ -37,6 +39,11 @@ class KeptCards:
             raise Unavailable("The bank does not answer, so this card was not kept.") from error
         await self._db.execute(queries.keep_card, card.token, user_id, customer)
         return card
+
+    @on(AccountErased)
+    async def forget_people(self, db: asyncpg.Connection, events: list[AccountErased]) -> None:
+        """Forget the cards of people, and who they are at the provider."""
+        await db.execute(queries.forget_people, [person for event in events for person in event.people])
 
     async def _customer(self, user_id: UserId, lost: str = "") -> str:
         known = await self._db.fetchval(queries.customer_of, user_id)

@@ -237,3 +237,9 @@ from payments.matter where (resolved_at is null) = :only_open and case_id < :bef
 -- name: resolve(case_id, now, who, note)
 update payments.matter set resolved_at = :now, resolved_by = :who, note = :note
 where case_id = :case_id and resolved_at is null returning case_id;
+
+-- name: forget_people(user_ids)
+with cards as (
+    delete from payments.card where user_id = any (:user_ids::bigint[])
+)
+delete from payments.customer where user_id = any (:user_ids);

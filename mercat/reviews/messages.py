@@ -7,10 +7,11 @@ from msgspec import Meta, Struct, field
 
 from mercat.ids import ProductId, ReviewId, UserId
 from mercat.kit.refusals import Conflict, Forbidden
+from mercat.kit.text import LINE, SEEN_PROSE
 
 Stars = Annotated[int, Meta(ge=1, le=5, extra={"words": "Choose how many stars."})]
-Title = Annotated[str, Meta(max_length=200)]
-Body = Annotated[str, Meta(max_length=5_000, pattern=r"\S", extra={"words": "Write what it is like."})]
+Title = Annotated[str, Meta(max_length=200, pattern=LINE)]
+Body = Annotated[str, Meta(max_length=5_000, pattern=SEEN_PROSE, extra={"words": "Write what it is like."})]
 Histogram = Annotated[list[Annotated[int, Meta(ge=0, le=10**12)]], Meta(min_length=5, max_length=5)]
 """How many gave one, two, three, four and five stars."""
 Sort = Literal["newest", "helpful", "stars"]

@@ -17,7 +17,8 @@ with asked as materialized (
         select coalesce(bool_or(state = 'delivered'), false) as delivered
         from (
             select b.state from reviews.bought b
-            where b.user_id = a.user_id and b.product_id = a.product_id
+            where b.product_id = a.product_id and (b.user_id = a.user_id
+                or b.user_id in (select guest_id from reviews.formerly f where f.user_id = a.user_id))
             order by b.order_id for share
         ) kept
     ) mine
@@ -135,7 +136,8 @@ on conflict (user_id, product_id, order_id) do update set state = 'delivered' wh
 -- name: verify(user_ids, product_ids)
 update reviews.review r set verified = true
 from unnest(:user_ids::bigint[], :product_ids::bigint[]) as told (user_id, product_id)
-where r.product_id = told.product_id and r.user_id = told.user_id and not r.verified;
+left join reviews.formerly f on f.guest_id = told.user_id
+where r.product_id = told.product_id and r.user_id in (told.user_id, f.user_id) and not r.verified;
 
 -- name: one(review_id)
 select review_id, product_id, author, stars, title, body, verified, helpful, unhelpful, written_at, edited_at, reply,
@@ -270,3 +272,20 @@ with told as (
 update reviews.rating r set written = reviews.minus(r.written, l.counts), version = r.version + 1
 from less l where r.product_id = l.product_id
 returning reviews.tell_rating(r);
+
+-- name: forget_people(user_ids)
+with named as (
+    update reviews.review set author = '' where user_id = any (:user_ids::bigint[]) and author <> ''
+), formerly as (
+    delete from reviews.formerly where user_id = any (:user_ids) or guest_id = any (:user_ids)
+)
+delete from reviews.bought where user_id = any (:user_ids);
+
+-- name: adopt(guest_id, user_id)
+insert into reviews.formerly (guest_id, user_id) values (:guest_id, :user_id) on conflict do nothing;
+
+-- name: of_people(user_ids)
+select review_id, product_id, author, stars, title, body, verified, helpful, unhelpful, written_at, edited_at, reply,
+    replied_at
+from reviews.review where user_id = any (:user_ids::bigint[])
+order by review_id desc;

@@ -6,13 +6,21 @@ from typing import Annotated, Any, NamedTuple
 import asyncpg
 
 from mercat import ids
-from mercat.events import OrderCancelled, OrderDelivered, OrderPlaced, PartChanged, ProductsRefunded
+from mercat.events import (
+    AccountErased,
+    OrderCancelled,
+    OrderDelivered,
+    OrderPlaced,
+    PartChanged,
+    ProductsRefunded,
+)
 from mercat.ids import ProductId, ReviewId, UserId
 from mercat.kit import clock, sql
 from mercat.kit.batching import Coalescer
 from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.kit.rpc import IN_BODY, Caller
+from mercat.kit.text import normal_text
 from mercat.reviews.messages import (
     AlreadyReviewed,
     ModeratedPage,
@@ -86,11 +94,15 @@ class Reviews:
                 caller.user_id,
                 caller.name,
                 review.stars,
-                review.title.strip(),
-                review.body.strip(),
+                normal_text(review.title),
+                normal_text(review.body),
                 clock.now(),
             )
         )
+
+    async def adopt(self, guest_id: UserId, user_id: UserId) -> None:
+        """Let a person write of what they bought as a guest; once more changes nothing."""
+        await self._db.execute(queries.adopt, guest_id, user_id)
 
     async def newest(
         self, product_id: ProductId, limit: int = 20, after: ReviewId | None = None, sort: Sort = "newest"
@@ -107,6 +119,10 @@ class Reviews:
         reviews = sql.rows(Review, rows[:limit])
         more = reviews[-1].review_id if len(rows) > limit else None
         return ReviewPage(reviews, rated["written"] if rated else 0, more)
+
+    async def of_people(self, user_ids: list[UserId]) -> list[Review]:
+        """List what these people wrote, the newest first."""
+        return sql.rows(Review, await self._db.fetch(queries.of_people, user_ids))
 
     async def rating(self, product_id: ProductId) -> Rating:
         """Return the rating of a product by all reviews, with those it came with."""
@@ -246,6 +262,11 @@ class Reviews:
         user_ids, product_ids, order_ids = sql.columns(delivered, 3)
         await db.execute(queries.remember_deliveries, user_ids, product_ids, order_ids)
         await db.execute(queries.verify, user_ids, product_ids)
+
+    @on(AccountErased)
+    async def forget_people(self, db: asyncpg.Connection, events: list[AccountErased]) -> None:
+        """Take people's names off their reviews, and forget what they bought."""
+        await db.execute(queries.forget_people, [person for event in events for person in event.people])
 
     @on(PartChanged)
     async def remember_parts(self, db: asyncpg.Connection, events: list[PartChanged]) -> None:

@@ -10,13 +10,14 @@ from mercat.catalog import Listing, NewProduct
 from mercat.ids import ImportId, SellerId, UserId
 from mercat.inventory import Stock, StockQuantity
 from mercat.kit.refusals import Conflict
+from mercat.kit.text import SEEN_LINE
 
 SELLER_NAME_MAX = 100
+SellerName = Annotated[str, Meta(min_length=1, max_length=SELLER_NAME_MAX, pattern=SEEN_LINE)]
 REASON_MAX = 500
 FILE_NAME_MAX = 200
 PROBLEMS_MAX = 1_000
 """Of one file that are kept; the others are only counted."""
-SellerName = Annotated[str, Meta(min_length=1, max_length=SELLER_NAME_MAX, pattern=r"\S")]
 
 
 SuspensionReason = Annotated[str, Meta(min_length=1, max_length=REASON_MAX, pattern=r"\S")]

@@ -101,3 +101,5 @@ with batches as (delete from sellers.import_batch where import_id = :import_id)
 update sellers.import set status = :status, detail = :detail, format = case when :format = '' then format else :format end,
     progress = :progress::jsonb, problems = :problems::jsonb, content = null, finished_at = now()
 where import_id = :import_id and status = 'running';
+-- name: forget_people(user_ids)
+update sellers.seller set user_id = null where user_id = any (:user_ids::bigint[]);

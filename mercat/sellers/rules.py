@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from mercat.kit.refusals import Invalid
-from mercat.kit.text import normal_text
+from mercat.kit.text import is_line, normal_text
 from mercat.sellers.messages import SELLER_NAME_MAX
 
 _SAME = str.maketrans({"0": "o", "1": "l", "i": "l"})
@@ -16,6 +16,8 @@ _SAME = str.maketrans({"0": "o", "1": "l", "i": "l"})
 def checked_name(name: str) -> str:
     """Bring a name into normal form, each run of white space one space; Invalid where none is left."""
     name = " ".join(normal_text(name).split())
+    if not is_line(name):
+        raise Invalid("A name has no control characters.", pointer="/name")
     if not 1 <= len(name) <= SELLER_NAME_MAX:
         raise Invalid(f"A seller's name has 1 to {SELLER_NAME_MAX} characters.", pointer="/name")
     return name

@@ -18,9 +18,11 @@ from mercat.catalog import (
     ProductChange,
     matched,
 )
+from mercat.events import AccountErased
 from mercat.ids import OfferId, ProductId, SellerId, UserId
 from mercat.inventory import Inventory, Line, ShelfCount, StockQuantity
 from mercat.kit import sql
+from mercat.kit.event_log import on
 from mercat.kit.refusals import ConditionMissing, NotFound, Refusal, Stale
 from mercat.kit.rpc import IN_BODY
 from mercat.sellers.file_imports import FileImports
@@ -249,6 +251,11 @@ class Sellers:
     ) -> list[Seller]:
         """List sellers, the newest first."""
         return sql.rows(Seller, await self._db.fetch(queries.newest, status, after, limit))
+
+    @on(AccountErased)
+    async def forget_people(self, db: asyncpg.Connection, events: list[AccountErased]) -> None:
+        """Leave the sellers of people who are to be forgotten without a person; operators act for them."""
+        await db.execute(queries.forget_people, [person for event in events for person in event.people])
 
     async def of_user(self, user_id: UserId) -> Seller | None:
         row = await self._db.fetchrow(queries.of_user, user_id)

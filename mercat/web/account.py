@@ -1,4 +1,4 @@
-"""What an account keeps: addresses and ways to pay."""
+"""An account: name and sign-in, and where one is signed in; the page that shows all of it."""
 
 from typing import Annotated
 
@@ -9,48 +9,24 @@ from starlette.responses import Response
 from mercat.accounts import (
     PASSWORD_MAX,
     AccountDetails,
-    Address,
-    CardToken,
     Email,
     NewAddress,
     Password,
-    PaymentMethod,
     PersonChange,
     PersonName,
 )
-from mercat.ids import AddressId, PaymentMethodId
-from mercat.kit.refusals import Invalid, Refusal
+from mercat.ids import SessionId
+from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.errors import message_of
-from mercat.web.forms import Form, FormErrors, errors_of, read_form
+from mercat.web.forms import Form, FormErrors, errors_of, id_of, read_form
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.session import member_of, token_of
 
-
-class AddressesShown(Struct, frozen=True):
-    addresses: list[Address]
-
-
-class PaymentMethodsShown(Struct, frozen=True):
-    payment_methods: list[PaymentMethod]
-
-
-class AddressMade(Struct, frozen=True):
-    address_id: AddressId
-
-
 CurrentPassword = Annotated[str, Meta(max_length=PASSWORD_MAX)]
-
-
-class PaymentMethodAsk(Struct, frozen=True):
-    token: CardToken
-
-
-class PaymentMethodMade(Struct, frozen=True):
-    payment_method_id: PaymentMethodId
 
 
 class AccountChange(Struct, frozen=True):
@@ -76,6 +52,30 @@ class PasswordForm(Struct, frozen=True):
     current_password: CurrentPassword
 
 
+class LeaveForm(Struct, frozen=True):
+    current_password: CurrentPassword
+
+
+class AccountForm(Struct, frozen=True):
+    """All fields of the page's forms about the account itself."""
+
+    name: PersonName
+    email: Email
+    password: Password
+    current_password: CurrentPassword
+
+
+_SAID = {
+    "address": "The address is saved.",
+    "card": "The card is saved.",
+    "default": "It is suggested first from now on.",
+    "ended": "Signed out there.",
+    "removed": "It is removed.",
+    "two-steps": "Signing in has a second step from now on.",
+    "one-step": "Signing in has one step again.",
+}
+
+
 def _person_change(change: AccountChange, token: str) -> PersonChange:
     return PersonChange(change.name, change.email, change.password, change.current_password, token)
 
@@ -95,23 +95,6 @@ class AccountApi:
         once the link in its letter was followed, and the old one is told."""
         return await self._shop.accounts.change(caller.user_id, _person_change(change, token_of(request)))
 
-    async def addresses(self, caller: Caller) -> AddressesShown:
-        """List one's own addresses."""
-        return AddressesShown(await self._shop.accounts.addresses(caller.user_id))
-
-    async def add_address(self, caller: Caller, address: NewAddress) -> AddressMade:
-        """Keep an address to send to."""
-        return AddressMade(await self._shop.accounts.add_address(caller.user_id, address))
-
-    async def payment_methods(self, caller: Caller) -> PaymentMethodsShown:
-        """List one's own ways to pay."""
-        return PaymentMethodsShown(await self._shop.accounts.payment_methods(caller.user_id))
-
-    async def add_payment_method(self, caller: Caller, method: PaymentMethodAsk) -> PaymentMethodMade:
-        """Keep a way to pay, by the provider's token: never a card's number. Where a token works once, a
-        guest's is for one purchase, and is not listed."""
-        return PaymentMethodMade(await self._shop.checkout.keep_card(caller, method.token))
-
 
 API = [
     PublicRoute("GET", "/account", AccountApi.account, tag="People", needs="member"),
@@ -123,10 +106,6 @@ API = [
         needs="member",
         refuses=["wrong_password"],
     ),
-    PublicRoute("GET", "/addresses", AccountApi.addresses, tag="People", needs="guest"),
-    PublicRoute("POST", "/addresses", AccountApi.add_address, tag="People", needs="guest"),
-    PublicRoute("GET", "/payment-methods", AccountApi.payment_methods, tag="People", needs="guest"),
-    PublicRoute("POST", "/payment-methods", AccountApi.add_payment_method, tag="People", needs="guest"),
 ]
 
 
@@ -147,17 +126,19 @@ class AccountPages:
     ) -> Response:
         caller = await member_of(request)
         form = form or Form(NewAddress)
-        changing = changing or Form(AccountChange)
+        changing = changing or Form(AccountForm)
+        accounts = self._shop.accounts
         return await self._pages.page(
             request,
             "account.html",
             refused.status if refused else (422 if form.errors or changing.errors else 200),
             caller=caller,
-            person=await self._shop.accounts.person(caller.user_id),
+            person=await accounts.person(caller.user_id),
             changing=changing,
-            done=done,
-            addresses=await self._shop.accounts.addresses(caller.user_id),
-            methods=await self._shop.accounts.payment_methods(caller.user_id),
+            done=done or _SAID.get(request.query_params.get("said", "")),
+            sessions=await accounts.sessions(caller.user_id, token_of(request)),
+            addresses=await accounts.addresses(caller.user_id),
+            methods=await accounts.payment_methods(caller.user_id),
             cards=rendering.cards(self._shop.settings),
             countries=rendering.COUNTRIES,
             form=form,
@@ -183,15 +164,28 @@ class AccountPages:
         caller = await member_of(request)
         asked = read_form(form, kind)
         if isinstance(asked, FormErrors):
-            return await self.account(request, changing=_changing(kind, form, asked))
+            return await self.account(request, changing=changing_form(kind, form, asked))
         change = _person_change(AccountChange(**structs.asdict(asked)), token_of(request))
         try:
             await self._shop.accounts.change(caller.user_id, change)
         except Refusal as refused:
             if not (wrong := errors_of(refused)):
                 return await self.account(request, refused=refused)
-            return await self.account(request, changing=_changing(kind, form, wrong))
+            return await self.account(request, changing=changing_form(kind, form, wrong))
         return await self.account(request, done=done)
+
+    async def end_session(self, request: Request) -> Response:
+        await self._pages.form(request)
+        caller = await member_of(request)
+        session_id = id_of(request.path_params["session_id"], SessionId)
+        await self._shop.accounts.end_session(caller.user_id, session_id)
+        return self._pages.redirect(request, "/account?said=ended#sessions")
+
+    async def end_others(self, request: Request) -> Response:
+        await self._pages.form(request)
+        caller = await member_of(request)
+        await self._shop.accounts.end_others(caller.user_id, token_of(request))
+        return self._pages.redirect(request, "/account?said=ended#sessions")
 
     async def ask_confirmation(self, request: Request) -> Response:
         await self._pages.form(request)
@@ -199,34 +193,10 @@ class AccountPages:
         await self._shop.accounts.ask_confirmation(caller.user_id)
         return await self.account(request, done="The letter is on its way again.")
 
-    async def add_address(self, request: Request) -> Response:
-        form = await self._pages.form(request)
-        caller = await member_of(request)
-        new = read_form(form, NewAddress)
-        if isinstance(new, FormErrors):
-            return await self.account(request, Form(NewAddress, form, new))
-        try:
-            await self._shop.accounts.add_address(caller.user_id, new)
-        except Refusal as refused:
-            return await self.account(request, Form(NewAddress, form), refused)
-        return self._pages.redirect(request, "/account")
 
-    async def add_method(self, request: Request) -> Response:
-        form = await self._pages.form(request)
-        caller = await member_of(request)
-        method = read_form(form, PaymentMethodAsk)
-        if isinstance(method, FormErrors):
-            return await self.account(request, refused=Invalid("Choose a card."))
-        try:
-            await self._shop.checkout.keep_card(caller, method.token)
-        except Refusal as refused:
-            return await self.account(request, refused=refused)
-        return self._pages.redirect(request, "/account")
-
-
-def _changing(kind: type[Struct], given: dict[str, str], wrong: FormErrors) -> Form:
+def changing_form(kind: type[Struct], given: dict[str, str], wrong: FormErrors) -> Form:
     """Make the form of which one part was sent: that part has what was typed, and what is wrong with it."""
-    return Form(AccountChange, given, wrong, at=kind.__name__)
+    return Form(AccountForm, given, wrong, at=kind.__name__)
 
 
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
@@ -237,6 +207,6 @@ def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
         pages.route("/account/email", account.change_email, "POST"),
         pages.route("/account/password", account.change_password, "POST"),
         pages.route("/account/verify", account.ask_confirmation, "POST"),
-        pages.route("/account/addresses", account.add_address, "POST"),
-        pages.route("/account/methods", account.add_method, "POST"),
+        pages.route("/account/sessions/{session_id}/end", account.end_session, "POST"),
+        pages.route("/account/sessions/end-others", account.end_others, "POST"),
     ]

@@ -6,6 +6,7 @@ from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mercat.accounts import normal_email
 from mercat.kit.refusals import NotFound
 from mercat.kit.text import normal_text
 from mercat.shop import Shop
@@ -29,7 +30,8 @@ class MailboxPages:
             caller = await caller_of(request)
             if caller is None or "operator" not in caller.roles:
                 raise NotFound("There is nothing at this address.")
-        to = normal_text(request.query_params.get("to", ""))
+        asked = request.query_params.get("to", "")
+        to = normal_email(asked) or normal_text(asked)
         mails = await self._shop.notifications.mailbox(_LETTERS_MAX, to or None)
         letters = [(mail, linked(mail.body)) for mail in mails]
         return await self._pages.page(request, "mailbox.html", letters=letters, to=to)

@@ -261,7 +261,9 @@ def _operation(route: PublicRoute, schema_of: dict[Any, Schema], links: dict[str
 def _description(route: PublicRoute) -> str:
     needs = f" Needs {_NEEDS[route.needs]}." if route.needs != "nobody" else ""
     refuses = f" Refuses: {', '.join(f'`{code}`' for code in route.refuses)}." if route.refuses else ""
-    return f"{route.summary}{needs}{refuses}"
+    scopes = " or ".join(f"`{scope}`" for scope in route.scopes)
+    keys = f" An API key needs {scopes}." if scopes else ""
+    return f"{route.summary}{needs}{keys}{refuses}"
 
 
 def _responses(route: PublicRoute, schema_of: dict[Any, Schema], links: dict[str, list[str]]) -> Schema:
@@ -441,6 +443,8 @@ def markdown(table: Sequence[PublicRoute], prefix: str) -> str:
             )
             statuses = ", ".join(str(status) for status in (route.status, *route.also))
             needs = _NEEDS[route.needs] or "nothing"
+            if route.scopes:
+                needs += " or a key with " + " or ".join(f"`{scope}`" for scope in route.scopes)
             cells = (f"`{route.verb} {_with_parameters(route)}`", route.summary, needs, statuses, codes)
             parts.append(f"| {' | '.join(cells)} |")
         parts.append("")

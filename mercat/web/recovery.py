@@ -4,7 +4,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mercat.accounts import Email, Password, PasswordReset
+from mercat.accounts import Email, Password, PasswordReset, ResetAsk
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
 from mercat.shop import Shop
@@ -12,6 +12,7 @@ from mercat.web.errors import message_of
 from mercat.web.forms import Form, FormErrors, errors_of, read_form
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
+from mercat.web.session import network_of
 
 
 class ForgottenPassword(Struct, frozen=True):
@@ -37,9 +38,9 @@ class RecoveryApi:
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
-    async def ask_reset(self, asked: ForgottenPassword) -> Done:
+    async def ask_reset(self, request: Request, asked: ForgottenPassword) -> Done:
         """Send a link that sets a new password, if somebody has this address; the answer is always alike."""
-        await self._shop.accounts.ask_reset(asked.email)
+        await self._shop.accounts.ask_reset(ResetAsk(asked.email, network_of(request)))
         return Done()
 
     async def reset_password(self, token: str, new: NewPassword) -> Done:
@@ -98,7 +99,7 @@ class RecoveryPages:
         if isinstance(asked, FormErrors):
             return await self._page(request, "forgot", Form(ForgottenPassword, form, asked))
         try:
-            await self._shop.accounts.ask_reset(asked.email)
+            await self._shop.accounts.ask_reset(ResetAsk(asked.email, network_of(request)))
         except Refusal as refused:
             return await self._page(request, "forgot", Form(ForgottenPassword, form), refused)
         return await self._page(request, "forgot", Form(ForgottenPassword), done=asked.email)

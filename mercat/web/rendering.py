@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from mercat import money
+from mercat import addresses, money
 from mercat.countries import SERVED
 from mercat.ids import number_shown
 from mercat.kit import clock
@@ -151,10 +151,37 @@ def get(what: Any, name: str) -> str:
 
 
 def address(what: Any) -> str:
-    """Write an address on one line."""
-    city = " ".join(part for part in (get(what, "postal_code"), get(what, "city")) if part)
-    parts = (get(what, "line1"), get(what, "line2"), city, get(what, "region"), country(get(what, "country")))
-    return ", ".join(part for part in parts if part)
+    """Write an address on one line, in the order of its country."""
+    parts = {name: get(what, name) for name in ("line1", "line2", "city", "region", "postal_code", "country")}
+    return ", ".join([*addresses.lines(parts), country(parts["country"])])
+
+
+_BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR", "Opera"),
+    ("Firefox", "Firefox"),
+    ("Chrome", "Chrome"),
+    ("Safari", "Safari"),
+    ("curl", "curl"),
+    ("python", "Python"),
+)
+_SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS", "a Mac"),
+    ("Linux", "Linux"),
+)
+
+
+def device(agent: str) -> str:
+    """Say what somebody is signed in with: "Firefox on Windows"."""
+    browser = next((name for mark, name in _BROWSERS if mark in agent), "")
+    system = next((name for mark, name in _SYSTEMS if mark in agent), "")
+    if browser and system:
+        return f"{browser} on {system}"
+    return browser or system or "An unknown program"
 
 
 def country(code: str) -> str:
@@ -249,6 +276,7 @@ def environment(
         "date": day_of,
         "day": day,
         "decimal": decimal,
+        "device": device,
         "fact": fact,
         "href": href,
         "label": label,

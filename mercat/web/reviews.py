@@ -175,6 +175,7 @@ API = [
         "POST",
         "/seller/reviews/{review_id}/reply",
         ReviewsApi.reply_to_review,
+        scopes=["catalog:write"],
         tag="Selling",
         needs="seller",
     ),

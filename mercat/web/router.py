@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from mercat.accounts import Scope as KeyScope
 from mercat.kit.http import check_encoded, problem, refusal_of
 from mercat.kit.refusals import Invalid, MethodNotAllowed, NotFound, Refusal
 from mercat.kit.rpc import Needs, Route
@@ -62,9 +63,11 @@ class PublicRoute(Route):
         keyed: bool = False,
         headers: Mapping[str, str] | None = None,
         uploads: bool = False,
+        scopes: Sequence[KeyScope] = (),
         location: str = "",
     ) -> None:
-        super().__init__(verb, path, method, needs=needs, status=status or (201 if verb == "POST" else 200))
+        answered = status or (201 if verb == "POST" else 200)
+        super().__init__(verb, path, method, needs=needs, status=answered, scopes=scopes)
         self.tag: Tag = tag
         self.shows = shows or self.answer
         self.refuses = refuses
@@ -80,8 +83,10 @@ class PublicRoute(Route):
         return self.verb != "GET" and (self.keyed or self.name not in UNKEYED)
 
 
-UNKEYED = frozenset({"buy", "sign_in", "guest", "sign_out", "provider_notice"})
-"""Checkout keeps keys of its own, a notice has an id, and a session's token is not kept in the open."""
+UNKEYED = frozenset(
+    {"buy", "sign_in", "guest", "sign_out", "provider_notice", "begin_two_factor", "make_api_key"}
+)
+"""Checkout keeps keys of its own, a notice has an id, and a secret is not kept in the open."""
 
 
 class Endpoint(NamedTuple):

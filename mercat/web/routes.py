@@ -18,6 +18,7 @@ from mercat.settings import Secret
 from mercat.shop import Shop
 from mercat.web import (
     account,
+    address_book,
     bank,
     cart,
     categories,
@@ -25,6 +26,7 @@ from mercat.web import (
     feeds,
     flash_sales,
     home,
+    leaving,
     mailbox,
     media,
     money_back,
@@ -38,6 +40,7 @@ from mercat.web import (
     robots,
     search,
     sessions,
+    two_factor,
     well_known,
     wishlist,
 )
@@ -46,7 +49,7 @@ from mercat.web.audited import Audited
 from mercat.web.cache import Handler
 from mercat.web.category_tree import CategoryTree
 from mercat.web.context import context_of
-from mercat.web.desk import listings, sellers, upload
+from mercat.web.desk import api_keys, listings, sellers, upload
 from mercat.web.desk import orders as seller_orders
 from mercat.web.desk import products as seller_products
 from mercat.web.desk import returns as seller_returns
@@ -65,42 +68,49 @@ from mercat.web.operator.laws import Audit
 from mercat.web.origin import Origins
 from mercat.web.pages import Pages
 from mercat.web.router import UNKEYED, Endpoint, PublicRoute, Router
-from mercat.web.session import caller_of
+from mercat.web.session import api_caller, caller_of
 
 PREFIX = "/api/v1"
-TABLE = [
-    *categories.API,
-    *search.API,
-    *products.API,
-    *cart.API,
-    *checkout.API,
-    *orders.API,
-    *returns.API,
-    *money_back.API,
-    *payment_webhooks.API,
-    *flash_sales.API,
-    *sessions.API,
-    *account.API,
-    *recovery.API,
-    *reviews.API,
-    *wishlist.API,
-    *recommendations.API,
-    *sellers.API,
-    *upload.API,
-    *operator_categories.API,
-    *operator_sellers.API,
-    *seller_products.API,
-    *listings.API,
-    *media.API,
-    *seller_orders.API,
-    *seller_returns.API,
-    *operator_returns.API,
-    *seller_webhooks.API,
-    *search_rules.API,
-    *operator_reviews.API,
-    *audit_log.API,
-    *operator_orders.API,
+ServiceOfRoutes = Callable[[Shop, CategoryTree], object]
+_NOUNS: list[tuple[list[PublicRoute], ServiceOfRoutes]] = [
+    (categories.API, lambda shop, tree: categories.CategoriesApi(tree)),
+    (search.API, lambda shop, tree: search.SearchApi(shop, tree)),
+    (products.API, lambda shop, tree: products.ProductsApi(shop)),
+    (cart.API, lambda shop, tree: cart.CartApi(shop)),
+    (checkout.API, lambda shop, tree: checkout.CheckoutApi(shop)),
+    (orders.API, lambda shop, tree: orders.OrdersApi(shop)),
+    (returns.API, lambda shop, tree: returns.ReturnsApi(shop)),
+    (money_back.API, lambda shop, tree: money_back.MoneyBackApi(shop)),
+    (payment_webhooks.API, lambda shop, tree: payment_webhooks.PaymentWebhooksApi(shop)),
+    (flash_sales.API, lambda shop, tree: flash_sales.FlashSalesApi(shop)),
+    (sessions.API, lambda shop, tree: sessions.SessionsApi(shop)),
+    (account.API, lambda shop, tree: account.AccountApi(shop)),
+    (address_book.API, lambda shop, tree: address_book.AddressBookApi(shop)),
+    (two_factor.API, lambda shop, tree: two_factor.TwoFactorApi(shop)),
+    (leaving.API, lambda shop, tree: leaving.LeavingApi(shop)),
+    (recovery.API, lambda shop, tree: recovery.RecoveryApi(shop)),
+    (reviews.API, lambda shop, tree: reviews.ReviewsApi(shop)),
+    (wishlist.API, lambda shop, tree: wishlist.WishlistApi(shop)),
+    (recommendations.API, lambda shop, tree: recommendations.RecommendationsApi(shop)),
+    (sellers.API, lambda shop, tree: sellers.SellersApi(shop)),
+    (upload.API, lambda shop, tree: upload.SellerImportsApi(shop)),
+    (api_keys.API, lambda shop, tree: api_keys.ApiKeysApi(shop)),
+    (operator_categories.API, lambda shop, tree: operator_categories.OperatorCategoriesApi(shop, tree)),
+    (operator_sellers.API, lambda shop, tree: operator_sellers.OperatorSellersApi(shop)),
+    (seller_products.API, lambda shop, tree: seller_products.SellerProductsApi(shop)),
+    (listings.API, lambda shop, tree: listings.SellerListingsApi(shop)),
+    (media.API, lambda shop, tree: media.MediaApi(shop)),
+    (seller_orders.API, lambda shop, tree: seller_orders.SellerOrdersApi(shop)),
+    (seller_returns.API, lambda shop, tree: seller_returns.SellerReturnsApi(shop)),
+    (operator_returns.API, lambda shop, tree: operator_returns.OperatorReturnsApi(shop)),
+    (seller_webhooks.API, lambda shop, tree: seller_webhooks.SellerWebhooksApi(shop)),
+    (search_rules.API, lambda shop, tree: search_rules.SearchRulesApi(shop)),
+    (operator_reviews.API, lambda shop, tree: operator_reviews.ModerationApi(shop)),
+    (audit_log.API, lambda shop, tree: audit_log.AuditLogApi(shop)),
+    (operator_orders.API, lambda shop, tree: operator_orders.EverybodysOrdersApi(shop)),
 ]
+"""Each noun's rows of the API's table, and what answers them: the one list of both."""
+TABLE = [route for table, _ in _NOUNS for route in table]
 PAGES = (
     home,
     categories,
@@ -113,6 +123,9 @@ PAGES = (
     returns,
     sessions,
     account,
+    address_book,
+    two_factor,
+    leaving,
     recovery,
     reviews,
     wishlist,
@@ -126,6 +139,7 @@ PAGES = (
     listings,
     upload,
     seller_orders,
+    api_keys,
     seller_returns,
     seller_webhooks,
     operator_orders,
@@ -182,50 +196,17 @@ def application(
 
 
 def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
-    replays = Replays(shop.host.store, caller_of)
-    handlers: list[tuple[list[PublicRoute], object]] = [
-        (categories.API, categories.CategoriesApi(tree)),
-        (search.API, search.SearchApi(shop, tree)),
-        (products.API, products.ProductsApi(shop)),
-        (cart.API, cart.CartApi(shop)),
-        (checkout.API, checkout.CheckoutApi(shop)),
-        (orders.API, orders.OrdersApi(shop)),
-        (returns.API, returns.ReturnsApi(shop)),
-        (money_back.API, money_back.MoneyBackApi(shop)),
-        (payment_webhooks.API, payment_webhooks.PaymentWebhooksApi(shop)),
-        (flash_sales.API, flash_sales.FlashSalesApi(shop)),
-        (sessions.API, sessions.SessionsApi(shop)),
-        (account.API, account.AccountApi(shop)),
-        (recovery.API, recovery.RecoveryApi(shop)),
-        (reviews.API, reviews.ReviewsApi(shop)),
-        (wishlist.API, wishlist.WishlistApi(shop)),
-        (recommendations.API, recommendations.RecommendationsApi(shop)),
-        (sellers.API, sellers.SellersApi(shop)),
-        (upload.API, upload.SellerImportsApi(shop)),
-        (operator_categories.API, operator_categories.OperatorCategoriesApi(shop, tree)),
-        (operator_sellers.API, operator_sellers.OperatorSellersApi(shop)),
-        (seller_products.API, seller_products.SellerProductsApi(shop)),
-        (listings.API, listings.SellerListingsApi(shop)),
-        (media.API, media.MediaApi(shop)),
-        (seller_orders.API, seller_orders.SellerOrdersApi(shop)),
-        (seller_returns.API, seller_returns.SellerReturnsApi(shop)),
-        (operator_returns.API, operator_returns.OperatorReturnsApi(shop)),
-        (seller_webhooks.API, seller_webhooks.SellerWebhooksApi(shop)),
-        (search_rules.API, search_rules.SearchRulesApi(shop)),
-        (operator_orders.API, operator_orders.EverybodysOrdersApi(shop)),
-        (operator_reviews.API, operator_reviews.ModerationApi(shop)),
-        (audit_log.API, audit_log.AuditLogApi(shop)),
-    ]
+    replays = Replays(shop.host.store, api_caller)
     endpoints: list[Endpoint] = []
     routed = [
         (route, Endpoint(route.verb, endpoint.path, endpoint.endpoint))
-        for table, service in handlers
+        for table, make in _NOUNS
         for route, endpoint in zip(
-            table, serve(table, service, prefix=PREFIX, authenticate=caller_of), strict=True
+            table, serve(table, make(shop, tree), prefix=PREFIX, authenticate=api_caller), strict=True
         )
     ]
     readers = [endpoint for route, endpoint in routed if route.verb == "GET" and route.needs in _DESKS]
-    audited = Audited(shop.auditlog, caller_of, readers)
+    audited = Audited(shop.auditlog, api_caller, readers)
     for route, endpoint in routed:
         handler: Handler = endpoint.handler
         if route.verb != "GET" and route.needs in _DESKS:

@@ -2,17 +2,24 @@
 
 from starlette.requests import Request
 
-from mercat.accounts import Accounts, Session
+from mercat.accounts import AGENT_MAX, Accounts, Session
 from mercat.kit import clock
 from mercat.kit.refusals import Forbidden, SignInFirst
 from mercat.kit.rpc import Caller
 from mercat.web.context import context_of, cookie_name
+from mercat.web.networks import network_of as network_at
 
 COOKIE = "mercat_session"
 
 
 async def caller_of(request: Request) -> Caller | None:
-    """Say who came: somebody signed in, a guest with a session, or nobody we know."""
+    """Say who came: somebody signed in, a guest with a session, or nobody we know. Pages know no keys."""
+    caller = await context_of(request).authenticate(request)
+    return None if caller and caller.scopes is not None else caller
+
+
+async def api_caller(request: Request) -> Caller | None:
+    """Say who asks the API: also a program with a key, which a route lets in by its scopes."""
     return await context_of(request).authenticate(request)
 
 
@@ -57,6 +64,16 @@ def end_session(request: Request) -> None:
     """Make the browser forget its session."""
     context = context_of(request)
     context.cookie = _cookie("", 0, secure=context.secure)
+
+
+def network_of(request: Request) -> str:
+    """Say where a request comes from: the address, or of IPv6 the network of one customer."""
+    return network_at(request.scope["mercat.address"])
+
+
+def agent_of(request: Request) -> str:
+    """Say which program sent a request, as it says itself."""
+    return "".join(each for each in request.headers.get("user-agent", "")[:AGENT_MAX] if each.isprintable())
 
 
 def token_of(request: Request) -> str:

@@ -3,8 +3,10 @@ from typing import Annotated
 import asyncpg
 
 from mercat import ids
+from mercat.events import AccountErased
 from mercat.ids import ProductId, UserId, WishlistId
 from mercat.kit import clock, sql
+from mercat.kit.event_log import on
 from mercat.kit.refusals import NotFound
 from mercat.kit.rpc import IN_BODY
 from mercat.kit.signing import seal, unseal
@@ -112,6 +114,19 @@ class Wishlist:
             await self._db.execute(queries.put, user_id, product_id, clock.now())
         except asyncpg.CheckViolationError:
             raise WishlistFull from None
+
+    async def adopt(self, guest_id: UserId, user_id: UserId) -> None:
+        """Move what a guest keeps to a person's list, as much as fits; once more changes nothing."""
+        async with self._db.acquire() as db, db.transaction():
+            await db.execute(queries.lock_list, user_id)
+            await db.execute(queries.adopt, guest_id, user_id)
+
+    @on(AccountErased)
+    async def forget_people(self, db: asyncpg.Connection, events: list[AccountErased]) -> None:
+        """Empty the lists of people who are to be forgotten."""
+        people = [person for event in events for person in event.people]
+        await db.execute(queries.forget_people, people)
+        await db.execute(queries.forget_named, people)
 
     async def drop(self, user_id: UserId, product_id: ProductId) -> None:
         """Remove a product, whether it was kept or not."""

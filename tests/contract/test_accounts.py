@@ -24,6 +24,7 @@ from mercat.accounts import (
     NewPerson,
     PasswordReset,
     PersonChange,
+    ResetAsk,
     TooMany,
     WayToBuy,
     WrongPassword,
@@ -39,7 +40,13 @@ from mercat.kit.signing import seal
 ANN = NewPerson("ann@shop.example", "correct horse", "Ann")
 BOB = NewPerson("bob@shop.example", "battery staple", "Bob")
 HOME = NewAddress(
-    name="Ann", line1="1 Elm St", line2="Flat 2", city="Boston", postal_code="02101", country="us"
+    name="Ann",
+    line1="1 Elm St",
+    line2="Flat 2",
+    city="Boston",
+    region="Massachusetts",
+    postal_code="02101",
+    country="us",
 )
 TEST_CARDS = {"tok_visa": CardLabel("Visa", "4242", "Visa that pays")}
 DAY_S = 24 * 3_600
@@ -361,7 +368,7 @@ async def test_an_address_is_read_back_as_it_was_given(accounts):
     address_id = await accounts.add_address(user, HOME)
     assert address_id.bucket == user.bucket
     [address] = await accounts.addresses(user)
-    assert address == await accounts.address(user, address_id)
+    assert address == msgspec.structs.replace(await accounts.address(user, address_id), default=True)
     assert (address.address_id, address.country) == (address_id, "US")
     assert (address.name, address.line1, address.line2, address.city, address.postal_code) == (
         HOME.name,
@@ -370,7 +377,7 @@ async def test_an_address_is_read_back_as_it_was_given(accounts):
         HOME.city,
         HOME.postal_code,
     )
-    assert (address.region, address.phone) == (None, None)
+    assert (address.region, address.phone, address.default) == ("MA", None, True)
     assert await accounts.addresses(ids.new(UserId)) == []
 
 
@@ -473,16 +480,16 @@ async def test_a_process_that_dies_after_a_new_password_leaves_no_session_of_the
 ):
     user_id = await local.register(ANN)
     thief = await local.begin_session(user_id)
-    await local.ask_reset(ANN.email)
+    await local.ask_reset(ResetAsk(ANN.email))
     former = await db.fetchval("select password from accounts.person where user_id = $1", user_id)
-    end_sessions = local._end_sessions
+    end_all = local.running.end_all
 
     async def dies_once_it_is_changed(*sessions):
         if await db.fetchval("select password from accounts.person where user_id = $1", user_id) != former:
             raise asyncio.CancelledError
-        await end_sessions(*sessions)
+        await end_all(*sessions)
 
-    monkeypatch.setattr(local, "_end_sessions", dies_once_it_is_changed)
+    monkeypatch.setattr(local.running, "end_all", dies_once_it_is_changed)
     if way == "reset":
         link_id = LinkId(await db.fetchval("select link_id from accounts.link where kind = 'reset'"))
         token = seal(settings.key("links"), link_id)

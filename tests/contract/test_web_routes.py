@@ -55,6 +55,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "sign_in": {"email": "ann@example.com", "password": "wrong"},
     "change_account": {"name": "Ann", "current_password": "wrong"},
     "ask_reset": {"email": "ann@example.com"},
+    "change_address": {"line1": "2 Lane", "default": True},
+    "change_payment_method": {"default": True},
+    "confirm_two_factor": {"code": "000000"},
+    "end_two_factor": {"code": "000000"},
+    "leave": {"current_password": "wrong"},
+    "make_api_key": {"name": "warehouse", "scopes": ["webhooks"]},
     "reset_password": {"password": "correct horse"},
     "add_address": {
         "name": "Ann",

@@ -15,7 +15,7 @@ from mercat.shop import SERVICES
 PACKAGE = Path(__file__).parents[2] / "mercat"
 SOURCES = rules.python(PACKAGE)
 READ_BY_POST = {
-    "accounts": {"verify", "who"},
+    "accounts": {"sessions", "verify", "who"},
     "catalog": {"cards", "names", "offers"},
     "checkout": {"outcomes", "people", "preview_return", "quote"},
     "inventory": {"owned", "stock"},
@@ -25,6 +25,7 @@ READ_BY_POST = {
     "orders": {"among", "list_of", "order"},
     "pricing": {"seal", "total"},
     "recommendations": {"goes_with"},
+    "reviews": {"of_people"},
     "search": {"find"},
     "sellers": {"names"},
 }

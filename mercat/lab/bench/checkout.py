@@ -214,7 +214,8 @@ async def invite(shop: Shop, people: int) -> list[Buyer]:
                 name="Ann Shopper",
                 line1=f"{n} Long Street",
                 city="Springfield",
-                postal_code="12345",
+                region="OR",
+                postal_code="97477",
                 country="US",
             )
             address_id = await shop.accounts.add_address(guest.user_id, address)

@@ -266,7 +266,9 @@ class Crowd:
         return max(after - before for before, after in itertools.pairwise(times))
 
 
-_HOME = NewAddress(name="Ann", line1="1 Long Street", city="Springfield", postal_code="62701", country="US")
+_HOME = NewAddress(
+    name="Ann", line1="1 Long Street", city="Springfield", region="OR", postal_code="97477", country="US"
+)
 
 
 @asynccontextmanager

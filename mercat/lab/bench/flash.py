@@ -195,7 +195,8 @@ async def _ready(shop: Shop, person: Person, offer: OfferId) -> bytes:
         name="Ann Shopper",
         line1=f"{user_id} Long Street",
         city="Springfield",
-        postal_code="12345",
+        region="OR",
+        postal_code="97477",
         country="US",
     )
     address_id, method_id, _ = await asyncio.gather(

@@ -20,7 +20,9 @@ _CARDS = (
 )
 _FLASH = 0.5
 """Of the shoppers so many want what is on sale."""
-_HOME = NewAddress(name="Ann", line1="1 Long Street", city="Springfield", postal_code="62701", country="US")
+_HOME = NewAddress(
+    name="Ann", line1="1 Long Street", city="Springfield", region="OR", postal_code="97477", country="US"
+)
 
 
 class Furniture(NamedTuple):

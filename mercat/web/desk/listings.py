@@ -484,15 +484,24 @@ API = [
         location="/products/{product_id}",
         tag="Selling",
         needs="seller",
+        scopes=["catalog:write"],
         refuses=["sku_taken"],
     ),
-    PublicRoute("GET", "/seller/products", SellerListingsApi.seller_products, tag="Selling", needs="seller"),
+    PublicRoute(
+        "GET",
+        "/seller/products",
+        SellerListingsApi.seller_products,
+        tag="Selling",
+        needs="seller",
+        scopes=["catalog:read"],
+    ),
     PublicRoute(
         "GET",
         "/seller/products/{product_id}",
         SellerListingsApi.seller_product,
         tag="Selling",
         needs="seller",
+        scopes=["catalog:read"],
         shows=SellerProductShown,
     ),
     PublicRoute(
@@ -501,6 +510,7 @@ API = [
         SellerListingsApi.change_product,
         tag="Selling",
         needs="seller",
+        scopes=["catalog:write"],
         shows=SellerProductShown,
         refuses=["condition_missing", "stale", "sku_taken", "gone"],
     ),
@@ -510,6 +520,7 @@ API = [
         SellerListingsApi.archive_product,
         tag="Selling",
         needs="seller",
+        scopes=["catalog:write"],
     ),
 ]
 

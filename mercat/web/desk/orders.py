@@ -118,13 +118,21 @@ def _order_shown(order: SellerOrder) -> SellerOrderShown:
 
 
 API = [
-    PublicRoute("GET", "/seller/orders", SellerOrdersApi.seller_orders, tag="Selling", needs="seller"),
+    PublicRoute(
+        "GET",
+        "/seller/orders",
+        SellerOrdersApi.seller_orders,
+        tag="Selling",
+        needs="seller",
+        scopes=["orders:read"],
+    ),
     PublicRoute(
         "POST",
         "/seller/shipments",
         SellerOrdersApi.ship,
         tag="Selling",
         needs="seller",
+        scopes=["orders:write"],
         refuses=["not_found", "not_shippable"],
     ),
     PublicRoute(
@@ -133,6 +141,7 @@ API = [
         SellerOrdersApi.parcel_seen,
         tag="Selling",
         needs="seller",
+        scopes=["orders:write"],
         refuses=["out_of_order"],
     ),
 ]

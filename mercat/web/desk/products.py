@@ -216,13 +216,21 @@ def version_of(if_match: str | None) -> int:
 
 
 API = [
-    PublicRoute("GET", "/seller/offers", SellerProductsApi.seller_offers, tag="Selling", needs="seller"),
+    PublicRoute(
+        "GET",
+        "/seller/offers",
+        SellerProductsApi.seller_offers,
+        tag="Selling",
+        needs="seller",
+        scopes=["catalog:read"],
+    ),
     PublicRoute(
         "POST",
         "/seller/offers",
         SellerProductsApi.offer_product,
         tag="Selling",
         needs="seller",
+        scopes=["catalog:write"],
         refuses=["offer_exists", "sku_taken", "not_found"],
     ),
     PublicRoute(
@@ -231,9 +239,15 @@ API = [
         SellerProductsApi.offer_standing,
         tag="Selling",
         needs="seller",
+        scopes=["catalog:read"],
     ),
     PublicRoute(
-        "PATCH", "/seller/offers/{offer_id}", SellerProductsApi.change_offer, tag="Selling", needs="seller"
+        "PATCH",
+        "/seller/offers/{offer_id}",
+        SellerProductsApi.change_offer,
+        tag="Selling",
+        needs="seller",
+        scopes=["catalog:write"],
     ),
     PublicRoute(
         "GET",
@@ -241,6 +255,7 @@ API = [
         SellerProductsApi.stock,
         tag="Selling",
         needs="seller",
+        scopes=["catalog:read", "stock:write"],
         shows=StockShown,
     ),
     PublicRoute(
@@ -249,6 +264,7 @@ API = [
         SellerProductsApi.count_stock,
         tag="Selling",
         needs="seller",
+        scopes=["stock:write"],
         shows=StockShown,
         refuses=["condition_missing", "stale"],
     ),

@@ -129,13 +129,21 @@ class SellerReturnsApi:
 
 
 API = [
-    PublicRoute("GET", "/seller/returns", SellerReturnsApi.seller_returns, tag="Selling", needs="seller"),
+    PublicRoute(
+        "GET",
+        "/seller/returns",
+        SellerReturnsApi.seller_returns,
+        tag="Selling",
+        needs="seller",
+        scopes=["orders:read"],
+    ),
     PublicRoute(
         "POST",
         "/seller/returns/{return_id}/approve",
         SellerReturnsApi.approve_return,
         tag="Selling",
         needs="seller",
+        scopes=["orders:write"],
         status=200,
         refuses=["return_moved_on"],
     ),
@@ -145,6 +153,7 @@ API = [
         SellerReturnsApi.refuse_return,
         tag="Selling",
         needs="seller",
+        scopes=["orders:write"],
         status=200,
         refuses=["return_moved_on"],
     ),
@@ -154,6 +163,7 @@ API = [
         SellerReturnsApi.receive_return,
         tag="Selling",
         needs="seller",
+        scopes=["orders:write"],
         status=200,
         refuses=["return_moved_on"],
     ),

@@ -137,18 +137,33 @@ def _delivery_shown(delivery: Delivery) -> DeliveryShown:
 
 _PATH = "/seller/webhooks/{webhook_id}"
 API = [
-    PublicRoute("GET", "/seller/webhooks", SellerWebhooksApi.webhooks, tag="Selling", needs="seller"),
+    PublicRoute(
+        "GET",
+        "/seller/webhooks",
+        SellerWebhooksApi.webhooks,
+        tag="Selling",
+        needs="seller",
+        scopes=["webhooks"],
+    ),
     PublicRoute(
         "POST",
         "/seller/webhooks",
         SellerWebhooksApi.add_webhook,
         tag="Selling",
         needs="seller",
+        scopes=["webhooks"],
         refuses=["webhook_limit"],
     ),
-    PublicRoute("DELETE", _PATH, SellerWebhooksApi.remove_webhook, tag="Selling", needs="seller"),
     PublicRoute(
-        "GET", f"{_PATH}/deliveries", SellerWebhooksApi.webhook_deliveries, tag="Selling", needs="seller"
+        "DELETE", _PATH, SellerWebhooksApi.remove_webhook, tag="Selling", needs="seller", scopes=["webhooks"]
+    ),
+    PublicRoute(
+        "GET",
+        f"{_PATH}/deliveries",
+        SellerWebhooksApi.webhook_deliveries,
+        tag="Selling",
+        needs="seller",
+        scopes=["webhooks"],
     ),
     PublicRoute(
         "POST",
@@ -156,9 +171,17 @@ API = [
         SellerWebhooksApi.redeliver,
         tag="Selling",
         needs="seller",
+        scopes=["webhooks"],
         status=200,
     ),
-    PublicRoute("POST", f"{_PATH}/test", SellerWebhooksApi.test_webhook, tag="Selling", needs="seller"),
+    PublicRoute(
+        "POST",
+        f"{_PATH}/test",
+        SellerWebhooksApi.test_webhook,
+        tag="Selling",
+        needs="seller",
+        scopes=["webhooks"],
+    ),
 ]
 
 

@@ -1,0 +1,23 @@
+"""What checkout keeps of who bought once it is done: the address and the e-mail of the purchase."""
+
+import asyncpg
+
+from mercat.events import AccountErased, OrderForgotten
+from mercat.kit import sql
+from mercat.kit.event_log import on
+
+queries = sql.load("mercat.checkout")
+
+
+class PastBuyers:
+    """Forgets people; a purchase that still runs is forgotten with its order."""
+
+    @on(AccountErased)
+    async def forget_people(self, db: asyncpg.Connection, events: list[AccountErased]) -> None:
+        """Forget who made the purchases that are done."""
+        await db.execute(queries.forget_people, [person for event in events for person in event.people])
+
+    @on(OrderForgotten)
+    async def forget_orders(self, db: asyncpg.Connection, events: list[OrderForgotten]) -> None:
+        """Forget who made the purchases of these orders."""
+        await db.execute(queries.forget_checkouts, [event.checkout_id for event in events])
