@@ -198,7 +198,7 @@ def test_a_seller_finds_products_and_stays_there_after_a_change(visit):
 
 def test_an_operator_narrows_orders_and_takes_them_along(visit):
     olga = visit()
-    sign_in(olga, "ops", "/operator/orders")
+    sign_in(olga, "ops", "/operator/orders?status=shipped")
     olga.get_by_role("navigation", name="Which orders").get_by_role("link", name="Confirmed").click()
     olga.wait_for_url("**/operator/orders?status=confirmed")
     shown = olga.locator("tbody tr")

@@ -334,8 +334,8 @@ async def test_the_document_of_the_api_and_the_pages_show_the_same_limits(visito
     olga, nobody = visitor("operator"), visitor("nobody")
     for who, path, fields in (
         (nobody, "/register", {"NewAccount": ("email", "password", "name")}),
-        (visitor("seller"), "/desk/new", {"ListingAsk": ("title", "description", "brand", "quantity")}),
-        (olga, "/account", {"AddressAsk": ("name", "line1", "postal_code", "phone")}),
+        (visitor("seller"), "/desk/new", {"ListingRequest": ("title", "description", "brand", "quantity")}),
+        (olga, "/account", {"AddressRequest": ("name", "line1", "postal_code", "phone")}),
         (nobody, f"/p/{cup['product_id']}", {"AddItem": ("quantity",)}),
         (olga, f"/p/{cup['product_id']}/review", {"NewReview": ("title", "body")}),
     ):
