@@ -99,6 +99,7 @@ def opened(settings: Settings, db: asyncpg.Pool) -> Opened:
         told = msgspec.structs.replace(settings, **changed)
         async with AsyncExitStack() as stack:
             shop = await build_shop(told, stack)
+            await shop.catalog.add_category("Cups")
             await run_background(shop)
             yield House(shop, await app.public_app(shop), stack)
 

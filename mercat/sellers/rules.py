@@ -30,7 +30,7 @@ def look_of(name: str) -> str | None:
     Source: Unicode Technical Standard 39, confusables."""
     latin = "".join(_latin(each) for each in unicodedata.normalize("NFKC", name))
     bare = (each for each in unicodedata.normalize("NFKD", latin.casefold()) if each.isalnum())
-    return "".join(bare).translate(_SAME) or None
+    return "".join(bare).translate(_SAME).replace("rn", "m").replace("vv", "w") or None
 
 
 def _latin(letter: str) -> str:
