@@ -73,6 +73,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "phone": "1",
     },
     "add_payment_method": {"token": "tok_visa"},
+    "abandon": {"key": "a-key-that-nobody-used"},
     "review": {"stars": 5, "title": "Good", "body": "Very good."},
     "register_seller": {"name": "A seller"},
     "list_product": {
