@@ -112,9 +112,7 @@ def simulate(
         str | None,
         typer.Option(
             metavar="BUG",
-            help="Plant a bug that must be found: lost-compensation, no-tombstone, step-twice, live-price,"
-            " no-version-test, unfenced-lease, one-sided-entry, told-twice, put-back-twice,"
-            " kept-turn, sale-without-end, forgotten-cancel or answer-before-commit.",
+            help=f"Plant a bug that must be found: {', '.join(MUTATIONS)}.",
         ),
     ] = None,
     as_json: AsJson = False,

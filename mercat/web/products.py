@@ -24,7 +24,7 @@ from mercat.web.cart import AddItem
 from mercat.web.forms import Form, id_of
 from mercat.web.optional import unless_away
 from mercat.web.pages import Pages
-from mercat.web.reviews import ReviewShown, review_shown
+from mercat.web.reviews import ProductReviewShown, review_shown
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, SellerShown
 from mercat.web.tiles import shelf
@@ -87,7 +87,7 @@ class ProductShown(ProductTexts, frozen=True, kw_only=True):
     category_path: list[PlaceShown]
     tags: list[str]
     histogram: list[int]
-    reviews: list[ReviewShown]
+    reviews: list[ProductReviewShown]
     created_at: datetime
 
 

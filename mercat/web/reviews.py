@@ -29,7 +29,7 @@ class ReviewReplyShown(Struct, frozen=True):
     at: datetime
 
 
-class ReviewShown(Struct, frozen=True):
+class ProductReviewShown(Struct, frozen=True):
     review_id: ReviewId
     author: str
     stars: int
@@ -44,7 +44,7 @@ class ReviewShown(Struct, frozen=True):
 
 
 class ReviewsShown(Struct, frozen=True):
-    reviews: list[ReviewShown]
+    reviews: list[ProductReviewShown]
     total: int
     next_cursor: ReviewId | None
 
@@ -83,11 +83,13 @@ class ReviewsApi:
         shown = ReviewsShown([review_shown(review) for review in page.reviews], page.total, page.next)
         return public_answer(shown, product_id, f"reviews/{product_id}")
 
-    async def review(self, caller: Caller, product_id: ProductId, review: NewReview) -> ReviewShown:
+    async def review(self, caller: Caller, product_id: ProductId, review: NewReview) -> ProductReviewShown:
         """Say what a product is like; one review a buyer."""
         return review_shown(await _write(self._shop, caller, product_id, review))
 
-    async def edit_review(self, caller: Caller, review_id: ReviewId, change: ReviewChange) -> ReviewShown:
+    async def edit_review(
+        self, caller: Caller, review_id: ReviewId, change: ReviewChange
+    ) -> ProductReviewShown:
         """Change a review of one's own; what is not sent stays."""
         return review_shown(await self._shop.reviews.edit(caller, review_id, change))
 
@@ -103,7 +105,7 @@ class ReviewsApi:
         await self._shop.reviews.report(caller, review_id, report)
         return ReviewReported(review_id, True)
 
-    async def reply_to_review(self, caller: Caller, review_id: ReviewId, reply: Reply) -> ReviewShown:
+    async def reply_to_review(self, caller: Caller, review_id: ReviewId, reply: Reply) -> ProductReviewShown:
         """Answer a review of a product that one sells; a later answer takes the place of the first."""
         review = await self._shop.reviews.one(review_id)
         if not await _sells(self._shop, caller, review.product_id):
@@ -130,8 +132,8 @@ async def _write(shop: Shop, caller: Caller, product_id: ProductId, review: NewR
     return await shop.reviews.write(caller, product_id, review, sells=sells)
 
 
-def review_shown(review: Review) -> ReviewShown:
-    return ReviewShown(
+def review_shown(review: Review) -> ProductReviewShown:
+    return ProductReviewShown(
         review_id=review.review_id,
         author=review.author,
         stars=review.stars,

@@ -74,7 +74,7 @@ def test_help_names_every_bug():
         capture_output=True,
         text=True,
         timeout=60,
-        env={"COLUMNS": "400", "PATH": "/usr/bin"},
+        env={"COLUMNS": "1000", "PATH": "/usr/bin"},
     )
     assert all(plant in ran.stdout for plant in MUTATIONS), ran.stdout
 

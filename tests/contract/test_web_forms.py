@@ -442,13 +442,17 @@ async def test_a_parcel_names_everything_that_is_missing(people, visitor, cup):
     assert "Pack at least one thing." in answer.text
     assert bob.page.forms[ship]["carrier"] == "x" * 200
     assert (await bob.send(ship, **{line: "1", "carrier": "UPS", "tracking_number": "1Z"})).status_code == 303
+    [order] = (await people.seller.get(f"{PREFIX}/seller/orders")).json()["orders"]
+    arrived = f"{PREFIX}/seller/shipments/{order['shipments'][0]['shipment_id']}/events"
+    assert (await people.seller.post(arrived, json={"status": "delivered"})).status_code in (200, 201)
     back = f"/orders/{order_id}/return"
-    await guest.see(f"/orders/{order_id}")
-    answer = await guest.send(back, **{line: "0", "reason": "x" * 1_001})
+    await guest.see(back)
+    answer = await guest.send(back, step="preview", **{line: "0", "comment": "x" * 1_001})
     assert answer.status_code == 422
-    assert guest.page.wrong == {"reason": "At most 1,000 characters."}
-    assert "Say how many of what you send back." in answer.text
-    assert (await guest.send(back, **{line: "1", "reason": "Chipped."})).status_code == 303
+    assert guest.page.wrong == {"reason": "Fill this in.", "comment": "At most 1,000 characters."}
+    chosen = {line: "1", "reason": "damaged", "comment": "Chipped."}
+    assert (await guest.send(back, step="preview", **chosen)).status_code == 200
+    assert (await guest.send(back, step="ask")).status_code == 303
 
 
 SHOPPING = ("/signin", "/register", "/account", "/cart", "/checkout", "/sell", "/p/{cup}", "/p/{cup}/review")

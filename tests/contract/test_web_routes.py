@@ -73,6 +73,8 @@ BODIES: dict[str, dict[str, Any]] = {
         "phone": "1",
     },
     "add_payment_method": {"token": "tok_visa"},
+    "offer_product": {"product_id": "prod_0000000000001", "price": 5.0, "quantity": 1, "condition": "new"},
+    "abandon": {"key": "a-key-that-nobody-used"},
     "review": {"stars": 5, "title": "Good", "body": "Very good."},
     "register_seller": {"name": "A seller"},
     "list_product": {

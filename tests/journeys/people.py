@@ -20,6 +20,8 @@ HOME = {
     "postal_code": "02110",
     "country": "US",
 }
+BAHIA = {"country": "BR", "region": "BA", "city": "Salvador", "postal_code": "40301-110"}
+"""Where no shop of the tests delivers."""
 
 
 _ROUTES = [

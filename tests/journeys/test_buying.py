@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import pytest
-from journeys.people import code, new_key, ok, until
+from journeys.people import BAHIA, code, new_key, ok, until
 
 
 async def test_a_guest_buys_and_is_written_to_once(town, bea):
@@ -135,10 +135,10 @@ async def test_a_purchase_needs_a_key_and_a_cart(town, bea):
     assert (await gus.tries_to_buy(key)).status_code == 201  # what was malformed was not remembered
 
 
-@pytest.mark.parametrize("country", ["ZZ", "BR"])
-async def test_where_we_do_not_deliver_is_said(town, bea, country):
+@pytest.mark.parametrize("address", [{"country": "ZZ"}, BAHIA], ids=["ZZ", "BR"])
+async def test_where_we_do_not_deliver_is_said(town, bea, address):
     tea = await bea.lists()
-    gus = await (await town.guest()).ready(country=country)
+    gus = await (await town.guest()).ready(**address)
     await gus.puts(tea["offer_id"])
     assert code(await gus.tries_to_buy()) == (422, "address_not_served")
 

@@ -2,7 +2,7 @@
 reason. The cart survives it, and its stock is free at once."""
 
 import pytest
-from journeys.people import HOME, code, new_key, ok
+from journeys.people import BAHIA, HOME, code, new_key, ok
 
 
 async def test_out_of_stock_names_the_line_and_what_is_left(town, bea):
@@ -54,7 +54,7 @@ async def test_a_declined_card_says_why_and_another_card_is_another_key(town, be
 
 async def test_where_we_do_not_deliver_points_to_the_address(town, bea):
     tea = await bea.lists(quantity=1)
-    gus = await (await town.guest()).ready(country="BR")
+    gus = await (await town.guest()).ready(**BAHIA)
     await gus.puts(tea["offer_id"])
     where = {name: gus.way[name] for name in ("shipping_address_id", "shipping_method")}
     for refused in (await gus.tries_to_buy(), await gus.ask("POST", "/quotes", where)):
