@@ -36,6 +36,7 @@ class House:
         self.cup: dict[str, str] = {}
         """What there is to buy, once a test has listed it."""
         self.seller_id = ""
+        self.seller: Visitor | None = None
 
     async def visitor(self, agent: str = "Firefox", address: str = "127.0.0.1") -> "Visitor":
         transport = httpx.ASGITransport(self._door, raise_app_exceptions=False, client=(address, 4_711))
