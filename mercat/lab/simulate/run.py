@@ -219,9 +219,10 @@ class Run:
                     self._start(self.dice.choice(verbs)(self._either(), back))
             await self._quiet()
             self._revive()
-        for order in await self._orders():
+        orders, returns = await self._orders(), await self._returns()  # while they are read nobody takes turns
+        for order in orders:
             self._pay_back(order)
-        for back in await self._returns():
+        for back in returns:
             for _ in range(self.dice.choice((1, 1, 2))):
                 self._start(self._receives(self._either(), back))
         await self._quiet()
@@ -506,6 +507,8 @@ class Run:
         record = msgspec.json.decode(row["record"])
         order = record.get("order_id") or record["ask"]["order_id"]
         # By what was asked: the number in a reference is not of the seed.
-        asked = record.get("move", {}).get("who", ""), record.get("seller_id") or "", str(record.get("lines"))
+        move = record.get("move") or {}
+        moved = [str(move.get(name)) for name in ("who", "seller_id", "lines", "amount", "reason")]
+        asked = (*moved, record.get("seller_id") or "", str(record.get("lines")))
         kind, back = row["reference"].partition("/")[0], record.get("return_id", "")
         return self.names[parse(OrderId, order)], kind, *asked, back
