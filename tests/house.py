@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -13,6 +13,7 @@ from journeys.people import until
 
 from mercat import app
 from mercat.app import build_shop
+from mercat.catalog import CategoryExists
 from mercat.kit.event_log import open_slot
 from mercat.settings import Settings
 from mercat.shop import run_background
@@ -100,7 +101,8 @@ def opened(settings: Settings, db: asyncpg.Pool) -> Opened:
         told = msgspec.structs.replace(settings, **changed)
         async with AsyncExitStack() as stack:
             shop = await build_shop(told, stack)
-            await shop.catalog.add_category("Cups")
+            with suppress(CategoryExists):  # another shop on the same database has made it
+                await shop.catalog.add_category("Cups")
             await run_background(shop)
             yield House(shop, await app.public_app(shop), stack)
 

@@ -64,10 +64,12 @@ class Scene:
             self.ann.user_id,
         )
 
-    async def settled(self):
+    async def settled(self, apart_from=()):
+        """Nothing runs, and every law holds but those `apart_from`, which the scene breaks on purpose."""
         assert await self.db.fetchval("select count(*) from checkout.running") == 0
         async with self.db.acquire() as db:
-            assert [law for law in await audit(db) if law.violations] == []
+            broken = [law for law in await audit(db) if law.violations and law.law not in apart_from]
+            assert broken == []
 
     async def must_have_bought(self, units=2):
         assert [(order.status, order.total) for order in await self.orders()] == [("confirmed", 2_624)]

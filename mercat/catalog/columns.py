@@ -37,6 +37,7 @@ from mercat.catalog.messages import (
 )
 from mercat.catalog.rules import key_of
 from mercat.events import STOCK_MAX
+from mercat.kit.text import seen_line
 from mercat.money import MINOR_MAX
 
 Item = TypeVar("Item")
@@ -170,7 +171,10 @@ class Columns:
 
     def title(self, field: str = "title") -> str:
         """Read the title, which the product must have."""
-        return entities(self.text(field, TITLE_MAX, needed=True))
+        title = seen_line(entities(self.text(field, TITLE_MAX, needed=True)))
+        if not title:
+            raise BadField(field, "shows nothing")
+        return title
 
     def description(self, field: str = "description") -> str:
         """Read a description, cut where it is too long; the catalogue makes what is formatted in it safe."""

@@ -45,6 +45,12 @@ def normal_text(text: str) -> str:
     return text if any(_is_visible(each) for each in text) else ""
 
 
+def seen_line(text: str) -> str:
+    """Take out of a text what no line may hide; empty where nothing of the rest can be seen."""
+    line = re.sub(rf"[{_HIDDEN}]", "", text)
+    return line if re.search(SEEN_LINE, line) else ""
+
+
 def is_line(text: str) -> bool:
     """Say whether nothing hides in a line of text."""
     return re.search(LINE, text) is not None

@@ -78,7 +78,7 @@ API = [
         MediaApi.add_medium,
         tag="Selling",
         needs="member",
-        refuses=["not_a_picture"],
+        refuses=["not_a_picture", "forbidden"],
         uploads=True,
     ),
 ]

@@ -148,7 +148,7 @@ def test_a_long_last_line_without_its_end_is_whole():
 
 def test_a_spreadsheet_and_an_archive_of_many_say_what_to_do():
     for content, reason in (
-        (zipped(b"x", "xl/workbook.xml", "a.xml"), "it is a spreadsheet; save it as CSV"),
+        (zipped(b"x", "xl/workbook.xml", "a.xml"), "it is a spreadsheet that cannot be read"),
         (zipped(b"x", "a.csv", "b.csv"), "it holds 2 files where one is read; unpack it"),
         (b'<?xml version="1.0"?>\n<!DOCTYPE a [<!ENTITY b "c">]>\n<a/>', "it declares a document type"),
     ):

@@ -5,6 +5,7 @@ from typing import Any
 
 from mercat.catalog.columns import BadField, Columns, Format
 from mercat.catalog.messages import EXTERNAL_ID_MAX, TITLE_MAX, ImportRow, ImportVariant
+from mercat.kit.text import seen_line
 
 _FIELDS = {
     "title": ("title",),
@@ -36,8 +37,8 @@ def read_as(row: Columns, variants: list[ImportVariant]) -> ImportRow:
     external_id = row.text("external_id", EXTERNAL_ID_MAX, needed=not sku)
     texts = row.product_texts(title_needed="title" in given)
     if "title" not in given:
-        texts["title"] = (external_id or sku)[:TITLE_MAX]
-        if not given:
+        texts["title"] = seen_line(external_id or sku)[:TITLE_MAX]
+        if not given or not texts["title"]:
             raise BadField("title", "is missing")
     listed = isinstance(row.get("category"), list)
     return ImportRow(

@@ -219,7 +219,10 @@ class Run:
                     self._start(self.dice.choice(verbs)(self._either(), back))
             await self._quiet()
             self._revive()
-        orders, returns = await self._orders(), await self._returns()  # while they are read nobody takes turns
+        orders, returns = (
+            await self._orders(),
+            await self._returns(),
+        )  # while they are read nobody takes turns
         for order in orders:
             self._pay_back(order)
         for back in returns:
