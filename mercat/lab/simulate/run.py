@@ -510,7 +510,7 @@ class Run:
         record = msgspec.json.decode(row["record"])
         order = record.get("order_id") or record["ask"]["order_id"]
         # By what was asked: the number in a reference is not of the seed.
-        move = record.get("move") or {}
+        move: dict[str, Any] = record.get("move") or {}
         moved = [str(move.get(name)) for name in ("who", "seller_id", "lines", "amount", "reason")]
         asked = (*moved, record.get("seller_id") or "", str(record.get("lines")))
         kind, back = row["reference"].partition("/")[0], record.get("return_id", "")
