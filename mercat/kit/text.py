@@ -46,8 +46,8 @@ def normal_text(text: str) -> str:
 
 
 def seen_line(text: str) -> str:
-    """Take out of a text what no line may hide; empty where nothing of the rest can be seen."""
-    line = re.sub(rf"[{_HIDDEN}]", "", text)
+    """Make one line of a text, without what a line may not hide; empty where nothing of it can be seen."""
+    line = re.sub(rf"[{_HIDDEN}]", "", " ".join(text.split()))
     return line if re.search(SEEN_LINE, line) else ""
 
 

@@ -111,7 +111,7 @@ class OutgoingWebhooks:
     async def test(self, seller_id: SellerId, webhook_id: WebhookId) -> DeliveryId:
         """Send a webhook something that means nothing, so that its receiver can be tried."""
         await self._own(seller_id, webhook_id)
-        delivery_id = ids.new(DeliveryId)
+        delivery_id = _next(webhook_id)
         body = _body("test", clock.now(), {"webhook_id": webhook_id})
         row = (delivery_id, webhook_id, f"test/{int(delivery_id)}", int(delivery_id), "test", body)
         await self._put([row])
@@ -274,10 +274,15 @@ def _rows(
 ) -> list[tuple[int, int, str, int, str, str]]:
     body = _body(payload.event, now, payload.data)
     return [
-        (ids.new(DeliveryId), webhook_id, payload.reference, payload.subject, payload.event, body)
+        (_next(webhook_id), webhook_id, payload.reference, payload.subject, payload.event, body)
         for webhook_id, events in webhooks
         if payload.event in events
     ]
+
+
+def _next(webhook_id: WebhookId) -> DeliveryId:
+    """Make an id later than all of this webhook: those of one bucket are in order within a millisecond."""
+    return ids.new(DeliveryId, webhook_id.bucket)
 
 
 def _body(event: str, at: datetime, data: dict[str, object]) -> str:

@@ -243,7 +243,7 @@ async def test_csv_with_quotes_semicolons_missing_columns_and_broken_rows(import
     pot, cup, bowl, cafe = await shelf("A")
     assert (bowl["price"], cafe["title"]) == (150, "Caf\xe9")
     assert done.remarks[0] == "Line 8 is not UTF-8: such lines were read as Windows-1252 (a guess)."
-    assert (pot["title"], pot["price"], pot["tags"]) == ('A "big" pot;\nof two lines', 500, ["a", "b"])
+    assert (pot["title"], pot["price"], pot["tags"]) == ('A "big" pot; of two lines', 500, ["a", "b"])
     assert json.loads(pot["attributes"]) == {"Colour": "Red"}
     assert (cup["title"], cup["price"], cup["status"]) == ("Cup", 0, "draft")
     assert [row[:2] for row in importer.left_out()] == [
