@@ -1,10 +1,10 @@
 """Descriptions with HTML, by import, API and desk: formatted on the page, safe, plain words elsewhere."""
 
-import asyncio
 import json
 import re
 
 import pytest
+from waiting import until
 
 from mercat.catalog import ImportBatch, ImportRow, ImportVariant
 from mercat.catalog.formatted import formatted, source_of
@@ -95,12 +95,11 @@ async def test_a_formatted_description_is_safe_and_found_by_its_words(people, wa
     assert "&lt;" not in described
     linked = json.loads(found(r"(?s)ld\+json\">(.*?)</script>", page))
     assert linked["description"] == WORDS
-    async with asyncio.timeout(10):
-        while True:
-            results = (await people.nobody.get(f"{PREFIX}/search", params={"q": "saucer"})).json()
-            if results["total"]:
-                break
-    assert results["results"][0]["title"] == "Tom & Jerry mug"
+
+    async def results():
+        return (await people.nobody.get(f"{PREFIX}/search", params={"q": "saucer"})).json()["results"]
+
+    assert (await until(results))[0]["title"] == "Tom & Jerry mug"
 
 
 @pytest.mark.parametrize(

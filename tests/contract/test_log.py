@@ -4,6 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
+from waiting import until
 
 from mercat import ids
 from mercat.events import OrderDelivered, RatingChanged
@@ -50,13 +51,6 @@ def relaying(settings, events_pool):
     return relaying
 
 
-async def until(check, timeout=10):
-    async with asyncio.timeout(timeout):
-        while not (answer := await check()):
-            await asyncio.sleep(0)
-    return answer
-
-
 @pytest.fixture
 async def follower(events_pool):
     async def follower(service, name="reviews"):
@@ -98,7 +92,7 @@ async def test_a_follower_whom_nothing_concerns_is_not_thought_to_be_behind(db, 
         return await db.fetchval("select true from events.position where follower = 'reviews' and at > 1")
 
     async with relaying():
-        await until(passes_on, timeout=5)
+        await until(passes_on, 5)
 
 
 async def test_facts_come_in_the_order_of_their_commits(db, relaying, follower):

@@ -42,7 +42,7 @@ def line(line_id=TEA, quantity=2, **more):
 
 def new(*lines, approved=False, seller_id=BOB):
     return NewReturn(
-        return_id=ids.new(ids.ReturnId),
+        return_id=ids.new(ids.ReturnId, ORDER.bucket),
         order_id=ORDER,
         user_id=ANN,
         seller_id=seller_id,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 from starlette.applications import Starlette
+from waiting import until
 
 from mercat import ids
 from mercat.events import (
@@ -250,9 +251,7 @@ async def test_writing_waits_for_a_delivery_that_is_being_heard(reviews, local, 
         await hearing.start()
         await deliver(follower, [delivered(1, ANN, TEA)], [local])
         writing = asyncio.create_task(reviews.write(ANN, TEA, NewReview(stars=5, body="Lovely.")))
-        async with asyncio.timeout(10):
-            while not await db.fetchval("select exists (select from pg_locks where not granted)"):
-                pass
+        await until(lambda: db.fetchval("select exists (select from pg_locks where not granted)"))
         await hearing.commit()
     assert (await writing).verified
 

@@ -54,7 +54,7 @@ async def until(search, query, condition, within_s=10):
             found = await search.find(query)
             if condition(found):
                 return found
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.01)
 
 
 TEA = product(

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from waiting import until
 
 from mercat.web.routes import PREFIX
 
@@ -317,12 +318,11 @@ async def test_a_product_is_found_by_the_codes_of_its_variants(people):
     gtin = MUG["variants"][0] | {"gtin": "04006381333931"}
     made = await listed(people, variants=[gtin, *MUG["variants"][1:]])
     for code in ("MUG-S-Blue", "4006381333931"):
-        async with asyncio.timeout(10):
-            while True:
-                found = (await people.nobody.get(f"{PREFIX}/search", params={"q": code})).json()["results"]
-                if found:
-                    break
-        assert [each["product_id"] for each in found] == [made["product_id"]]
+
+        async def found(code=code):
+            return (await people.nobody.get(f"{PREFIX}/search", params={"q": code})).json()["results"]
+
+        assert [each["product_id"] for each in await until(found)] == [made["product_id"]]
 
 
 async def test_a_product_with_several_lines_in_a_cart_does_not_say_which(people):

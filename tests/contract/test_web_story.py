@@ -4,12 +4,12 @@ that its own OpenAPI document says."""
 import asyncio
 import re
 import uuid
-from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import httpx
 import pytest
 from openapi_schema_validator import OAS31Validator
+from waiting import until
 
 from mercat import ids
 from mercat.kit import codec
@@ -83,13 +83,6 @@ class Api:
             if route.verb == verb and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", route.path), path)
         ]
         return (literal or fitting)[0]
-
-
-async def until(check: Callable[[], Awaitable[Any]], seconds: float = 15) -> Any:
-    async with asyncio.timeout(seconds):
-        while not (found := await check()):
-            await asyncio.sleep(0.02)
-        return found
 
 
 async def test_from_listing_to_return(people: Any, settings: Settings) -> None:

@@ -238,10 +238,12 @@ async def test_a_receiver_that_hangs_delays_no_other(webhooks, db, receiver):
         async with asyncio.timeout(5):
             while not (receiver.got and hanging.got):
                 await webhooks.keep_delivering()
+                await asyncio.sleep(0.01)
         await tell(webhooks, db, order(3, BOB))
         async with asyncio.timeout(5):
             while len(receiver.got) < 2:
                 await webhooks.keep_delivering()
+                await asyncio.sleep(0.01)
         assert len(hanging.got) == 1
         await webhooks.stop()
 
@@ -253,7 +255,7 @@ async def test_who_dies_while_sending_loses_nothing(webhooks, db, receiver, cloc
     dying = asyncio.create_task(webhooks.deliver_due())
     async with asyncio.timeout(5):
         while not receiver.got:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.01)
     dying.cancel()
     await asyncio.gather(dying, return_exceptions=True)
     receiver.hangs = False

@@ -1,6 +1,5 @@
 """People of the marketplace, as the journeys need them: each has a session of their own and talks HTTP."""
 
-import asyncio
 import re
 import time
 import uuid
@@ -8,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
+import waiting
 
 from mercat.web.openapi import document
 from mercat.web.routes import PREFIX, TABLE
@@ -48,9 +48,7 @@ def new_key() -> str:
 async def until(condition: Callable[[], Awaitable[Any]], within: float = 15) -> float:
     """Waits until something is so; answers how many seconds that took."""
     began = time.perf_counter()
-    async with asyncio.timeout(within):
-        while not await condition():
-            pass
+    await waiting.until(condition, within)
     return time.perf_counter() - began
 
 
