@@ -115,7 +115,10 @@ def _sheet(raw: io.BufferedReader, remark: Remark) -> Iterator[NumberedRow]:
     if not rows:
         return
     ahead = [",".join(f'"{cell.replace(chr(34), "")}"' for cell in row) for row in rows[:_HEADING_WITHIN]]
-    place, _ = _heading([line.replace("\n", " ") if line.strip(',"') else "" for line in ahead])
+    heading = _heading([line.replace("\n", " ") if line.strip(',"') else "" for line in ahead])
+    if heading is None:
+        return
+    place, _ = heading
     names = [name.strip() for name in rows[place]]
     while names and not names[-1]:
         names.pop()
@@ -328,7 +331,10 @@ def _csv(lines: Iterator[tuple[int, bytes]], remark: Remark) -> Iterator[Numbere
     decoder = _Decoder(remark)
     ahead = list(islice(lines, _HEADING_WITHIN))
     texts = [decoder.text(number, line[:_LOOKED_AT]) or "" for number, line in ahead]
-    place, dialect = _heading(texts)
+    found = _heading(texts)
+    if found is None:
+        return
+    place, dialect = found
     if place:
         remark(f"The heading is line {ahead[place][0]}; what stands before it was skipped.")
     records = _Records(chain(ahead[place:], lines), decoder, dialect.delimiter)
@@ -367,8 +373,8 @@ def _told_apart(names: list[str], remark: Remark) -> list[str]:
     return kept
 
 
-def _heading(texts: list[str]) -> tuple[int, _Dialect]:
-    """Find the line that names the columns, and what separates them."""
+def _heading(texts: list[str]) -> tuple[int, _Dialect] | None:
+    """Find the line that names the columns, and what separates them; None where no line says anything."""
     named = next((sep.group(1) for text in texts[:3] if (sep := _SEP.match(text.strip()))), "")
     found: list[tuple[int, _Dialect]] = []
     for n, text in enumerate(texts):
@@ -380,8 +386,8 @@ def _heading(texts: list[str]) -> tuple[int, _Dialect]:
         if _usual(dialect.names) >= 2:
             return n, dialect
     rows = [each for each in found if not texts[each[0]].lstrip().startswith("#")] or found
-    most = max((_filled(dialect.names) for _, dialect in rows), default=1)
-    return next(each for each in rows if _filled(each[1].names) * 2 >= most)
+    most = max((_filled(dialect.names) for _, dialect in rows), default=0)
+    return next((each for each in rows if _filled(each[1].names) * 2 >= most), None)
 
 
 def _cells(text: str, delimiter: str) -> list[str]:

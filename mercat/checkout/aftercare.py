@@ -17,6 +17,7 @@ from mercat.checkout.messages import Ship, Track
 from mercat.checkout.neighbours import Neighbours
 from mercat.checkout.parked import TRIES_MAX
 from mercat.checkout.refund_request import refund_request
+from mercat.checkout.undoing import Begun, Undoing
 from mercat.fulfilment import Shipment
 from mercat.ids import OrderId, SellerId, ShipmentId
 from mercat.inventory import Line
@@ -60,10 +61,12 @@ class Aftercare:
         db: asyncpg.Pool,
         neighbours: Neighbours,
         settings: Settings,
+        undoing: Undoing,
         money: money_back.MoneyBack,
         goods: goods_back.GoodsBack,
     ) -> None:
         self._db = db
+        self._undoing = undoing
         self._money_back = money
         self._goods_back = goods
         self._fulfilment = neighbours.fulfilment
@@ -77,10 +80,9 @@ class Aftercare:
         if caller.seller_id is None:
             raise Forbidden
         shipment_id = ids.new(ShipmentId, ask.order_id.bucket)
-        reference = f"ship/{int(shipment_id)}"
         sending = Sending(shipment_id, caller.seller_id, ask)
-        await self._begin(reference, ask.order_id, sending)
-        return await self._send(reference, sending)
+        begun = await self._undoing.begin(f"ship/{int(shipment_id)}", ask.order_id, sending)
+        return await self._send(begun, sending)
 
     async def track(self, caller: Caller, shipment_id: ShipmentId, ask: Track) -> Shipment:
         """Note that a carrier saw a parcel; the last one delivered makes the order delivered."""
@@ -108,7 +110,7 @@ class Aftercare:
         rows = await self._db.fetch(queries.undoing_lapsed, clock.now(), self._lease)
         for row in rows:
             try:
-                await self._take_up(row["reference"], row["record"])
+                await self._take_up(Begun(row["reference"], row["turn"]), row["record"])
             except (Overloaded, *AWAY):
                 continue  # a part of the shop is away: its lease lapses again
             except Exception as error:
@@ -117,34 +119,34 @@ class Aftercare:
                     await self._db.execute(queries.undoing_park, row["reference"], repr(error)[:1_000])
         return len(rows)
 
-    async def _take_up(self, reference: str, record: str) -> None:
-        kind, _, number = reference.partition("/")
+    async def _take_up(self, begun: Begun, record: str) -> None:
+        kind, _, number = begun.reference.partition("/")
         try:
             if kind in money_back.KINDS:
-                await self._money_back.take_up(reference, record)
+                await self._money_back.take_up(begun, record)
             elif kind in goods_back.KINDS:
-                await self._goods_back.take_up(reference, record)
+                await self._goods_back.take_up(begun, record)
             elif kind == "ship":
                 sending = codec.decode(record, Sending)
                 if await self._orders.withdraw(sending.ask.order_id, f"shipped/{number}"):
-                    await self._done(reference)
+                    await self._undoing.done(begun)
                 else:
-                    await self._send(reference, sending)
+                    await self._send(begun, sending)
             else:
                 returning = codec.decode(record, Returning)
-                if await self._orders.withdraw(returning.order_id, reference):
-                    await self._done(reference)
+                if await self._orders.withdraw(returning.order_id, begun.reference):
+                    await self._undoing.done(begun)
                 else:
-                    await self._return(reference, returning)
+                    await self._return(begun, returning)
         except (ExceedsCaptured, NotCancellable, NotReturnable, NotShippable, NotFound):
             pass  # the order's row says no, and this is closed
 
-    async def _send(self, reference: str, sending: Sending) -> Shipment:
+    async def _send(self, begun: Begun, sending: Sending) -> Shipment:
         ask = sending.ask
         try:
             user_id = await self._orders.ship(ask.order_id, sending.seller_id, sending.shipment_id, ask.lines)
         except (NotShippable, NotFound):
-            await self._done(reference)
+            await self._undoing.refused(begun)
             raise
         shipment = await self._fulfilment.open(
             sending.shipment_id,
@@ -155,27 +157,18 @@ class Aftercare:
             ask.carrier,
             ask.tracking_number,
         )
-        await self._done(reference)
+        await self._undoing.done(begun)
         return shipment
 
-    async def _return(self, reference: str, returning: Returning) -> None:
-        order_id = returning.order_id
+    async def _return(self, begun: Begun, returning: Returning) -> None:
+        order_id, reference = returning.order_id, begun.reference
         try:
             owed = await self._orders.return_(order_id, reference, returning.lines)
         except (NotReturnable, NotFound):
-            await self._done(reference)
+            await self._undoing.refused(begun)
             raise
         if owed.amount:
             await self._payments.refund(order_id, refund_request(reference, owed))
-        await self._put_back(reference, [Line(part.offer_id, part.quantity) for part in owed.goods])
-
-    async def _put_back(self, reference: str, lines: list[Line]) -> None:
+        lines = [Line(part.offer_id, part.quantity) for part in owed.goods]
         await self._inventory.put_back(reference, lines)
-        await self._done(reference)
-
-    async def _begin(self, reference: str, order_id: OrderId, record: Returning | Sending) -> None:
-        until = clock.now() + self._lease
-        await self._db.execute(queries.undoing_begin, reference, order_id, codec.text(record), until)
-
-    async def _done(self, reference: str) -> None:
-        await self._db.execute(queries.undoing_done, reference, clock.now())
+        await self._undoing.done(begun)

@@ -7,10 +7,8 @@ run again until it is done, every step idempotent by the return. Money and stock
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from hashlib import blake2b
 from typing import Annotated, Any
 
-import asyncpg
 import msgspec
 from msgspec import Struct
 
@@ -18,9 +16,10 @@ from mercat import ids
 from mercat.checkout.messages import AskReturn, Returnable
 from mercat.checkout.neighbours import Neighbours
 from mercat.checkout.refund_request import refund_request
+from mercat.checkout.undoing import Begun, Undoing, number_of
 from mercat.ids import LineId, OrderId, ReturnId, SellerId, UserId
 from mercat.inventory import Line
-from mercat.kit import clock, codec, sql
+from mercat.kit import clock, codec
 from mercat.kit.refusals import Invalid, KeyReused, NotFound, SignInFirst
 from mercat.kit.rpc import IN_BODY
 from mercat.orders import Actor, LineQuantity, NotReturnable, Order, OrderLineView, Owed, UnitMove
@@ -38,7 +37,6 @@ from mercat.returns import (
 )
 from mercat.settings import Settings
 
-queries = sql.load("mercat.checkout")
 ASK, WITHDRAW, REFUSE, RECEIVE = "ask-return", "withdraw-return", "refuse-return", "receive-return"
 KINDS = (ASK, WITHDRAW, REFUSE, RECEIVE)
 """How the references of what is begun here start."""
@@ -59,8 +57,8 @@ class GoodsBack:
     """Carries out what follows from returns, and carries on what broke off. Whose order it is, the asker has
     seen."""
 
-    def __init__(self, db: asyncpg.Pool, neighbours: Neighbours, settings: Settings) -> None:
-        self._db = db
+    def __init__(self, neighbours: Neighbours, settings: Settings, undoing: Undoing) -> None:
+        self._undoing = undoing
         self._accounts = neighbours.accounts
         self._fulfilment = neighbours.fulfilment
         self._inventory = neighbours.inventory
@@ -70,7 +68,6 @@ class GoodsBack:
         self._sellers = neighbours.sellers
         self._days = settings.return_days
         self._approved = settings.return_approval == "auto"
-        self._lease = timedelta(seconds=settings.lease_s)
 
     async def returnable(self, order_id: OrderId, user_id: UserId) -> list[Returnable]:
         """Say of each line of a person's order how many of it may be sent back now, or why none."""
@@ -92,14 +89,15 @@ class GoodsBack:
         """Ask to send goods of one seller back, `once` a key. NotReturnable, with why, for what was not
         delivered, is over its time, or is coming back already."""
         return_id = ids.new(ReturnId, order_id.bucket)
-        reference = f"{ASK}/{_named(order_id, once) if once else int(return_id)}"
-        known = await self._db.fetchval(queries.undoing_record, reference) if once else None
+        reference = f"{ASK}/{number_of(order_id, once) if once else int(return_id)}"
+        known = await self._undoing.known(reference) if once else None
         if known:
             _check_same(codec.decode(known, NewReturn), ask)
         asked = known or codec.text(await self._new(order_id, user_id, return_id, ask))
-        new = codec.decode(await self._begin(reference, order_id, asked), NewReturn)
+        begun, record = await self._undoing.join(reference, order_id, asked)
+        new = codec.decode(record, NewReturn)
         _check_same(new, ask)  # with a key another may have begun at the same moment
-        return await self._ask(reference, new)
+        return await self._ask(begun, new)
 
     async def withdraw_return(self, order_id: OrderId, return_id: ReturnId) -> GoodsReturn:
         """Close a return that its shopper thinks better of; its units are theirs again."""
@@ -126,17 +124,17 @@ class GoodsBack:
             await self._orders.preview(back.order_id, [withheld])
         return await self._decide(RECEIVE, Deciding(return_id, back.order_id, seller_id, goods=goods))
 
-    async def take_up(self, reference: str, record: str) -> None:
+    async def take_up(self, begun: Begun, record: str) -> None:
         """Carry on what broke off, as it was asked: until goods are here it can be taken back."""
         try:
-            if reference.startswith(f"{ASK}/"):
-                await self._ask(reference, codec.decode(record, NewReturn))
+            if begun.reference.startswith(f"{ASK}/"):
+                await self._ask(begun, codec.decode(record, NewReturn))
             else:
-                await self._carry_out(reference, codec.decode(record, Deciding))
+                await self._carry_out(begun, codec.decode(record, Deciding))
         except (NotReturnable, NotFound, Invalid, ReturnMovedOn):
             pass  # the order's row or the return's says no, and this is closed
 
-    async def _ask(self, reference: str, new: NewReturn) -> GoodsReturn:
+    async def _ask(self, begun: Begun, new: NewReturn) -> GoodsReturn:
         move = UnitMove(
             kind="ask_return",
             reference=f"return/{int(new.return_id)}/asked",
@@ -147,20 +145,20 @@ class GoodsBack:
         try:
             await self._orders.move_units(new.order_id, move)
         except (NotReturnable, NotFound):
-            await self._done(reference)
+            await self._undoing.refused(begun)
             raise
         back = await self._returns.open(new)
-        await self._done(reference)
+        await self._undoing.done(begun)
         return back
 
     async def _decide(self, kind: str, deciding: Deciding) -> GoodsReturn:
         reference = f"{kind}/{int(deciding.return_id)}"
-        await self._begin(reference, deciding.order_id, codec.text(deciding))
-        return await self._carry_out(reference, deciding)
+        begun = await self._undoing.begin(reference, deciding.order_id, deciding)
+        return await self._carry_out(begun, deciding)
 
-    async def _carry_out(self, reference: str, deciding: Deciding) -> GoodsReturn:
+    async def _carry_out(self, begun: Begun, deciding: Deciding) -> GoodsReturn:
         """Decide, then do what follows from what the row says: also where somebody else decided before."""
-        kind, refusal = reference.partition("/")[0], None
+        kind, refusal = begun.reference.partition("/")[0], None
         try:
             if kind == WITHDRAW:
                 await self._returns.withdraw(deciding.return_id, deciding.order_id)
@@ -171,9 +169,10 @@ class GoodsBack:
         except (ReturnMovedOn, Invalid) as no:
             refusal = no
         back = await self._follow(await self._returns.one(deciding.return_id))
-        await self._done(reference)
         if refusal:
+            await self._undoing.refused(begun)
             raise refusal
+        await self._undoing.done(begun)
         return back
 
     async def _follow(self, back: GoodsReturn) -> GoodsReturn:
@@ -298,14 +297,6 @@ class GoodsBack:
             why = f"It was delivered more than {self._days:g} days ago."
         return Returnable(line, 0, until, why)
 
-    async def _begin(self, reference: str, order_id: OrderId, record: str) -> str:
-        """Begin durably; answer what was first begun under this reference, which is what is carried out."""
-        until = clock.now() + self._lease
-        return await self._db.fetchval(queries.undoing_join, reference, order_id, record, until)
-
-    async def _done(self, reference: str) -> None:
-        await self._db.execute(queries.undoing_done, reference, clock.now())
-
 
 def _allowed(known: list[Returnable], wanted: list[LineQuantity]) -> list[tuple[OrderLineView, int]]:
     """Answer the lines that are asked for, of one seller. NotReturnable, with what can be, beyond."""
@@ -335,11 +326,6 @@ def _said(each: Returnable) -> dict[str, Any]:
         "returned": line.returned,
         "until": each.until.isoformat() if each.until else None,
     }
-
-
-def _named(order_id: OrderId, once: str) -> int:
-    """Make the number under which an ask with this key is begun, one an order and key."""
-    return int.from_bytes(blake2b(f"{int(order_id)}/{once}".encode(), digest_size=8).digest()) >> 1
 
 
 def _line(line: OrderLineView, quantity: int) -> ReturnedLine:

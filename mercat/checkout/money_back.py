@@ -6,10 +6,6 @@ a key, or for all that is left, asks for the same, so recovery decides it; an as
 is withdrawn, for who sent it may have sent another since.
 """
 
-from datetime import timedelta
-from hashlib import blake2b
-
-import asyncpg
 import msgspec
 from msgspec import Struct
 
@@ -17,16 +13,15 @@ from mercat import ids
 from mercat.checkout.messages import CancelAsk, Party, RefundAsk, Staff
 from mercat.checkout.neighbours import Neighbours
 from mercat.checkout.refund_request import refund_request
+from mercat.checkout.undoing import Begun, Undoing, number_of
 from mercat.ids import CancellationId, OrderId, UserId
 from mercat.inventory import Line
-from mercat.kit import clock, codec, sql
+from mercat.kit import codec
 from mercat.kit.refusals import Forbidden, NotFound
 from mercat.kit.rpc import Caller
 from mercat.orders import ExceedsCaptured, NotCancellable, Order, UnitMove
 from mercat.payments import Refund
-from mercat.settings import Settings
 
-queries = sql.load("mercat.checkout")
 KINDS = ("cancel", "refund")
 """How references begin that this module carries on."""
 _WHOLE = CancelAsk()
@@ -45,13 +40,12 @@ class Moving(Struct, frozen=True):
 class MoneyBack:
     """Cancels and refunds, and carries on what broke off."""
 
-    def __init__(self, db: asyncpg.Pool, neighbours: Neighbours, settings: Settings) -> None:
-        self._db = db
+    def __init__(self, neighbours: Neighbours, undoing: Undoing) -> None:
+        self._undoing = undoing
         self._accounts = neighbours.accounts
         self._inventory = neighbours.inventory
         self._payments = neighbours.payments
         self._orders = neighbours.orders
-        self._lease = timedelta(seconds=settings.lease_s)
 
     async def people(self, caller: Caller) -> list[UserId]:
         """List the caller, and the guests they were before they signed in."""
@@ -70,9 +64,9 @@ class MoneyBack:
             await self._orders.order(order_id, people)
         whole = ask.lines is None
         if whole:
-            number = int(order_id) if seller_id is None else _number(order_id, "all of", seller_id)
+            number = int(order_id) if seller_id is None else number_of(order_id, "all of", seller_id)
         elif ask.once:
-            number = _number(order_id, "cancel", by, caller.user_id, ask.once)
+            number = number_of(order_id, "cancel", by, caller.user_id, ask.once)
         else:
             number = int(ids.new(CancellationId, order_id.bucket))
         move = UnitMove(
@@ -84,7 +78,7 @@ class MoneyBack:
             seller_id=seller_id,
             reason=ask.reason,
         )
-        await self._carry_out(await self._begin(Moving(order_id, move, whole or bool(ask.once))))
+        await self._begin(Moving(order_id, move, whole or bool(ask.once)))
         return await self._orders.order(order_id, people)
 
     async def refund(self, caller: Caller, order_id: OrderId, ask: RefundAsk, by: Staff) -> Refund:
@@ -92,54 +86,50 @@ class MoneyBack:
         got, an operator whatever is left; ExceedsCaptured beyond."""
         move = UnitMove(
             kind="refund",
-            reference=f"refund/{_number(order_id, 'refund', by, caller.user_id, ask.once)}",
+            reference=f"refund/{number_of(order_id, 'refund', by, caller.user_id, ask.once)}",
             who=by,
             lines=ask.lines,
             amount=ask.amount,
             seller_id=_seller_id(caller, by),
             reason=ask.reason,
         )
-        refund = await self._carry_out(await self._begin(Moving(order_id, move)))
+        refund = await self._begin(Moving(order_id, move))
         if refund is None:
             raise ExceedsCaptured
         return refund
 
-    async def take_up(self, reference: str, record: str) -> None:
+    async def take_up(self, begun: Begun, record: str) -> None:
         """Carry on what broke off. What the order's row refuses is closed."""
         moving = codec.decode(record, Moving)
         move = moving.move or UnitMove(
-            kind="cancel", reference=reference, who="shopper", user_ids=moving.people
+            kind="cancel", reference=begun.reference, who="shopper", user_ids=moving.people
         )
-        if not moving.same and await self._orders.withdraw(moving.order_id, reference):
-            await self._done(reference)
+        if not moving.same and await self._orders.withdraw(moving.order_id, begun.reference):
+            await self._undoing.done(begun)
         else:
-            await self._carry_out(msgspec.structs.replace(moving, move=move))
+            await self._carry_out(begun, msgspec.structs.replace(moving, move=move))
 
-    async def _begin(self, moving: Moving) -> Moving:
+    async def _begin(self, moving: Moving) -> Refund | None:
         assert moving.move
-        reference, until = moving.move.reference, clock.now() + self._lease
-        await self._db.execute(queries.undoing_begin, reference, moving.order_id, codec.text(moving), until)
-        return moving
+        begun = await self._undoing.begin(moving.move.reference, moving.order_id, moving)
+        return await self._carry_out(begun, moving)
 
-    async def _carry_out(self, moving: Moving) -> Refund | None:
+    async def _carry_out(self, begun: Begun, moving: Moving) -> Refund | None:
         """Decide, then pay back and put back; answer the refund, None where nothing is owed."""
         move, order_id, refund = moving.move, moving.order_id, None
         assert move
         try:
             owed = await self._orders.move_units(order_id, move)
         except (NotCancellable, ExceedsCaptured, NotFound):
-            await self._done(move.reference)
+            await self._undoing.refused(begun)
             raise
         if owed.amount:
             refund = await self._payments.refund(order_id, refund_request(move.reference, owed))
         if move.kind == "cancel" and owed.goods:
             lines = [Line(part.offer_id, part.quantity) for part in owed.goods]
             await self._inventory.put_back(move.reference, lines)
-        await self._done(move.reference)
+        await self._undoing.done(begun)
         return refund
-
-    async def _done(self, reference: str) -> None:
-        await self._db.execute(queries.undoing_done, reference, clock.now())
 
 
 def _seller_id(caller: Caller, by: Party) -> ids.SellerId | None:
@@ -149,9 +139,3 @@ def _seller_id(caller: Caller, by: Party) -> ids.SellerId | None:
     if caller.seller_id is None:
         raise Forbidden
     return caller.seller_id
-
-
-def _number(order_id: OrderId, *what: object) -> int:
-    """Make the number under which an ask is begun that is the same when it comes again."""
-    text = "/".join(map(str, (int(order_id), *what)))
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) >> 1

@@ -152,35 +152,29 @@ with old as (
 delete from checkout.checkout where checkout_id in (select checkout_id from old)
 returning checkout_id;
 
--- name: undoing_begin(reference, order_id, record, lease_until)
--- What was closed is opened again: it was not decided then, and may be now.
+-- name: undoing_begin(reference, order_id, record, lease_until, anew)
+-- Begun, or joined: what stands there is what is carried out, unless it was closed and is begun anew.
 insert into checkout.undoing as u (reference, order_id, record, lease_until)
 values (:reference, :order_id, :record::json, :lease_until)
-on conflict (reference) do update set done_at = null, lease_until = excluded.lease_until, record = excluded.record
-    where u.done_at is not null;
-
--- name: undoing_join(reference, order_id, record, lease_until)
--- Begun, or begun again: what stands there already is what is carried out.
-insert into checkout.undoing as u (reference, order_id, record, lease_until)
-values (:reference, :order_id, :record::json, :lease_until)
-on conflict (reference) do update set done_at = null,
-    lease_until = case when u.done_at is null then u.lease_until else excluded.lease_until end
-returning record::text;
+on conflict (reference) do update set turn = u.turn + 1, done_at = null, lease_until = excluded.lease_until,
+    record = case when u.done_at is not null and :anew::bool then excluded.record else u.record end
+returning turn, record::text, old.reference is null or old.done_at is not null as alone;
 
 -- name: undoing_record(reference)
 select record::text from checkout.undoing where reference = :reference;
 
--- name: undoing_done(reference, now)
-update checkout.undoing set done_at = :now where reference = :reference and done_at is null;
+-- name: undoing_done(reference, turn, now)
+update checkout.undoing set done_at = :now where reference = :reference and turn = :turn and done_at is null;
 
 -- name: undoing_lapsed(now, lease)
-update checkout.undoing u set lease_until = :now::timestamptz + :lease::interval, tries = tries + 1
+update checkout.undoing u set lease_until = :now::timestamptz + :lease::interval, tries = tries + 1,
+    turn = turn + 1
 from (
     select reference from checkout.undoing where done_at is null and parked is null and lease_until < :now
     order by reference limit 50 for update skip locked
 ) lapsed
 where u.reference = lapsed.reference
-returning u.reference, u.record::text, u.tries;
+returning u.reference, u.record::text, u.tries, u.turn;
 
 -- name: undoing_park(reference, reason)
 update checkout.undoing set parked = :reason where reference = :reference and done_at is null;

@@ -15,6 +15,7 @@ from mercat.checkout.preparation import Preparation
 from mercat.checkout.purchases import Purchases
 from mercat.checkout.recovery import Recovery
 from mercat.checkout.saga import Saga
+from mercat.checkout.undoing import Undoing
 from mercat.checkout.webhooks import PaymentWebhooks
 from mercat.settings import Settings
 
@@ -32,9 +33,10 @@ class Checkout:
         self.purchases = Purchases(db, self.preparation, self.saga, cards, neighbours, settings)
         self.past = PastPurchases(db, present)
         self.webhooks = PaymentWebhooks(neighbours.payments, self.purchases)
-        self.goods_back = GoodsBack(db, neighbours, settings)
-        self.money_back = MoneyBack(db, neighbours, settings)
-        self.aftercare = Aftercare(db, neighbours, settings, self.money_back, self.goods_back)
+        undoing = Undoing(db, settings)
+        self.goods_back = GoodsBack(neighbours, settings, undoing)
+        self.money_back = MoneyBack(neighbours, undoing)
+        self.aftercare = Aftercare(db, neighbours, settings, undoing, self.money_back, self.goods_back)
         self.parking = ParkedWork(db)
         self.forgetting = PastBuyers()
 

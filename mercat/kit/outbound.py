@@ -8,6 +8,7 @@ followed, and no proxy of the environment is used. The name stays the one that T
 import asyncio
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 import httpx
@@ -46,17 +47,17 @@ def is_public(address: Address, allowed: Sequence[Network] = ()) -> bool:
     return address.is_global and not address.is_multicast
 
 
-async def resolve(host: str, port: int, allowed: Sequence[Network] = ()) -> str:
-    """Return an address of a host. PrivateAddress where any of its addresses is: a name that has both would
-    choose by chance."""
+async def resolve(host: str, port: int, allowed: Sequence[Network] = ()) -> list[str]:
+    """List the addresses of a host, the best first. PrivateAddress where any of them is: a name that has both
+    would choose by chance."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise UnknownHost(f"There is no host {host}.") from None
-    addresses = [str(each[4][0]) for each in found]
+    addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
     if not addresses or not all(is_public(ip_address(each.split("%")[0]), allowed) for each in addresses):
         raise PrivateAddress(f"{host} is not an address of the internet.")
-    return addresses[0]
+    return addresses
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
@@ -73,8 +74,14 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         """Resolve, judge, connect; PrivateAddress is raised before anything is sent."""
         url = request.url
         port = url.port or (443 if url.scheme == "https" else 80)
-        address = await resolve(url.host, port, self._allowed)
+        *others, last = await resolve(url.host, port, self._allowed)
         request.extensions["sni_hostname"] = url.host
+        for address in others:
+            with suppress(httpx.ConnectError, httpx.ConnectTimeout):  # of the wrong family here, perhaps
+                return await self._send(request, url, address)
+        return await self._send(request, url, last)
+
+    async def _send(self, request: httpx.Request, url: httpx.URL, address: str) -> httpx.Response:
         request.url = url.copy_with(host=address)  # the Host header stays as it was made
         return await self._inner.handle_async_request(request)
 

@@ -7,7 +7,6 @@ API = [
     Route("GET", "/sellers/{seller_id}/products/{product_id}", Sellers.listing),
     Route("PATCH", "/sellers/{seller_id}/products/{product_id}", Sellers.change_product),
     Route("POST", "/sellers/{seller_id}/offers", Sellers.offer_product),
-    Route("POST", "/sellers/{seller_id}/lists", Sellers.list_each),
     Route("POST", "/sellers/{seller_id}/imports", Sellers.list_many),
     Route("POST", "/sellers/{seller_id}/files", FileImports.start_import),
     Route("GET", "/sellers/{seller_id}/files", FileImports.file_imports),

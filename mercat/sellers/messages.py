@@ -6,9 +6,9 @@ from zlib import crc32
 
 from msgspec import Meta, Struct
 
-from mercat.catalog import Listing, NewProduct
+from mercat.catalog import Listing
 from mercat.ids import ImportId, SellerId, UserId
-from mercat.inventory import Stock, StockQuantity
+from mercat.inventory import Stock
 from mercat.kit.refusals import Conflict
 from mercat.kit.text import SEEN_LINE
 
@@ -88,14 +88,6 @@ class TooManyImports(Conflict):
     """Five files of yours wait already. Send the next when one of them is done."""
 
 
-class ListingRow(Struct, frozen=True):
-    """A product in a list of them, how many there are, and its row there."""
-
-    row: int
-    product: NewProduct
-    quantity: StockQuantity
-
-
 class SellerListing(Struct, frozen=True):
     """A seller's product as it stands, with the shelves of its offers."""
 
@@ -107,14 +99,6 @@ class SellerListing(Struct, frozen=True):
         """Another where the listing is another, or where what can be sold has changed."""
         shelves = sorted((each.offer_id, each.version) for each in self.stock)
         return f"{self.listing.mark}-{crc32(repr(shelves).encode()):08x}"
-
-
-class RefusedRow(Struct, frozen=True):
-    """A row that could not be listed: what was wrong, and the field that it points to, if any."""
-
-    row: int
-    field: str
-    detail: str
 
 
 class NameTaken(Conflict):

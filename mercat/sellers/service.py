@@ -23,14 +23,12 @@ from mercat.ids import OfferId, ProductId, SellerId, UserId
 from mercat.inventory import Inventory, Line, ShelfCount, StockQuantity
 from mercat.kit import sql
 from mercat.kit.event_log import on
-from mercat.kit.refusals import ConditionMissing, NotFound, Refusal, Stale
+from mercat.kit.refusals import ConditionMissing, NotFound, Stale
 from mercat.kit.rpc import IN_BODY
 from mercat.sellers.file_imports import FileImports
 from mercat.sellers.messages import (
     AlreadySeller,
-    ListingRow,
     NameTaken,
-    RefusedRow,
     Seller,
     SellerHasPeople,
     SellerListing,
@@ -109,23 +107,6 @@ class Sellers:
             lines = [Line(offer_id, quantity) for offer_id, quantity in changed.stock.items()]
             await self._inventory.receive(changed.reference, lines, seller_id)
         return changed.offers[0]
-
-    async def list_each(
-        self, seller_id: SellerId, rows: list[ListingRow], key: ListingKey
-    ) -> list[RefusedRow]:
-        """List each row by itself, under the rule of `list_product`, and return those that were refused.
-
-        A bad row never keeps a good one out. The same `key` again, after a crash perhaps, lists what it has
-        not listed yet."""
-        seller = await self.seller(seller_id)
-        refused: list[RefusedRow] = []
-        for each in rows:
-            try:
-                await self._list(seller, each.product, each.quantity, f"{key}/{each.row}")
-            except Refusal as refusal:
-                pointer = str(refusal.facts.get("pointer", ""))
-                refused.append(RefusedRow(each.row, pointer.strip("/"), str(refusal)))
-        return refused
 
     async def _list(
         self, seller: Seller, product: NewProduct, quantity: StockQuantity, key: ListingKey | None

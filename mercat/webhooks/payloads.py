@@ -31,7 +31,7 @@ class Payload(NamedTuple):
 
 
 def order_placed(fact: OrderPlaced) -> list[Payload]:
-    """Tell each seller of an order the lines that are theirs, and where they go."""
+    """Tell each seller of an order the lines that are theirs. Where they go, the order says."""
     sellers = dict.fromkeys(line.seller_id for line in fact.lines)
     return [
         Payload(
@@ -45,7 +45,6 @@ def order_placed(fact: OrderPlaced) -> list[Payload]:
                 "currency": fact.currency,
                 "shipping_method": fact.shipping_method,
                 "estimated_delivery": fact.estimated_delivery,
-                "shipping_address": fact.address,
                 "lines": [
                     {
                         "order_line_id": line.order_line_id,
@@ -77,7 +76,6 @@ def units_cancelled(fact: UnitsCancelled) -> list[Payload]:
             {
                 "order_id": fact.order_id,
                 "by": fact.who,
-                "reason": fact.reason,
                 "whole": fact.whole,
                 "lines": [
                     {
@@ -102,7 +100,6 @@ def return_requested(fact: ReturnRequested) -> list[Payload]:
         "return_id": fact.return_id,
         "order_id": fact.order_id,
         "reason": fact.reason,
-        "comment": fact.comment,
         "approved": fact.approved,
         "lines": [{"order_line_id": each.order_line_id, "quantity": each.quantity} for each in fact.lines],
     }

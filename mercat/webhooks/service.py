@@ -196,11 +196,11 @@ class OutgoingWebhooks:
         if not host or parts.username or parts.password or port in _PORTS_REFUSED:
             raise Invalid("Give an address as in https://example.com/hook.", pointer="/url")
         try:
-            address = await outbound.resolve(host, port, self._allowed)
+            addresses = await outbound.resolve(host, port, self._allowed)
         except (outbound.UnknownHost, outbound.PrivateAddress) as error:
             raise Invalid(str(error), pointer="/url") from None
-        if parts.scheme != "https" and outbound.is_public(ip_address(address)):
-            raise Invalid("It needs https://, since orders name people.", pointer="/url")
+        if parts.scheme != "https" and all(outbound.is_public(ip_address(each)) for each in addresses):
+            raise Invalid("It needs https://, since it tells of people's orders.", pointer="/url")
 
     async def _offers(self, facts: list[Event]) -> dict[OfferId, Offer]:
         low = [fact.offer_id for fact in facts if isinstance(fact, StockChanged)]

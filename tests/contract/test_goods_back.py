@@ -302,3 +302,63 @@ async def test_the_time_for_returns_is_a_setting(settings, db):
         await scene.delivered()
         with pytest.raises(NotReturnable):
             await scene.asks()
+
+
+class Meanwhile:
+    """Stands before a neighbour and lets another get on at a verb: before it, or after it was done."""
+
+    def __init__(self, inside, verb, moment, another):
+        self._inside, self._verb, self._moment, self._another = inside, verb, moment, another
+
+    def __getattr__(self, name):
+        work = getattr(self._inside, name)
+        if name != self._verb:
+            return work
+
+        async def waits(*args, **more):
+            if self._moment == "before":
+                await self._another()
+            done = await work(*args, **more)
+            if self._moment == "after":
+                await self._another()
+            return done
+
+        return waits
+
+
+@pytest.mark.parametrize("first", ["decides", "is refused"])
+async def test_who_is_refused_does_not_close_what_another_is_about_to_decide(scene, clock_ahead, first):
+    back = await scene.approved(2, "not_needed")
+    goods_back, undoing = scene.checkout.goods_back, scene.checkout.goods_back._undoing
+
+    async def decides():
+        with pytest.raises(Crash):
+            await scene.checkout.receive_return(back.return_id, scene.came(sellable=2), scene.seller)
+
+    async def is_refused():
+        with pytest.raises(Invalid):
+            await scene.checkout.receive_return(back.return_id, scene.came(sellable=5), scene.seller)
+
+    def another(work):
+        async def alone():
+            goods_back._undoing = undoing
+            await work()
+
+        return alone
+
+    goods_back._orders = Breaks(
+        scene.shop.orders, "move_units", "before"
+    )  # it dies between decision and money
+    if first == "decides":
+        goods_back._undoing = Meanwhile(undoing, "begin", "after", another(is_refused))
+        await decides()
+    else:
+        goods_back._undoing = Meanwhile(undoing, "refused", "before", another(decides))
+        await is_refused()
+    assert await scene.refunds() == []
+    goods_back._orders = scene.shop.orders
+    clock_ahead(LAPSED)
+    while await scene.checkout.aftercare.recover():
+        pass
+    assert await scene.refunds() == [2_125]
+    await scene.nothing_begun()

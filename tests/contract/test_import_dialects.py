@@ -244,3 +244,9 @@ def test_pictures_in_one_field():
     row = Columns({"image_url": "https://img.example/a.jpg, https://img.example/b.jpg?x=1,2 | c.jpg"})
     assert row.images("image_url") == ["https://img.example/a.jpg", "https://img.example/b.jpg?x=1,2"]
     assert [cut.field for cut in row.cuts] == ["image_url"]
+
+
+@pytest.mark.parametrize("text", ["\ufeff", "sep=;\n", "\ufeffsep=;\n\n", "\n \n", ",,,\n,,\n"])
+def test_a_file_that_says_nothing_has_no_rows(text):
+    rows, problems, _ = read(text.encode())
+    assert (rows, problems) == ([], [])

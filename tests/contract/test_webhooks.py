@@ -438,8 +438,22 @@ async def test_a_name_that_answers_otherwise_the_second_time_gains_nothing(recei
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), port))]
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
-    assert await outbound.resolve("shop.example", 443) == "1.1.1.1"  # as when it was added
+    assert await outbound.resolve("shop.example", 443) == ["1.1.1.1"]  # as when it was added
     async with outbound.client(timeout_s=2) as http:
         with pytest.raises(outbound.PrivateAddress):
             await http.post(f"http://shop.example:{port}/hook")
     assert receiver.got == []
+
+
+async def test_a_host_whose_first_address_does_not_answer_is_reached_by_its_second(receiver, monkeypatch):
+    port = httpx.URL(receiver.url).port
+
+    async def getaddrinfo(host, port, **more):
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in ("127.9.9.9", "127.0.0.1")
+        ]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    async with outbound.client(timeout_s=2, allowed=outbound.networks("127.0.0.0/8")) as http:
+        answer = await http.post(f"http://shop.example:{port}/hook", content=b"{}")
+    assert (answer.status_code, len(receiver.got)) == (200, 1)

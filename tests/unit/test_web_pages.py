@@ -7,13 +7,13 @@ import pytest
 from starlette.requests import Request
 
 from mercat.kit.clock import clock
-from mercat.kit.refusals import Invalid, Overloaded, TooManyRequests
+from mercat.kit.refusals import Overloaded, TooManyRequests
 from mercat.payments import declaration
 from mercat.settings import load
 from mercat.web import rendering
 from mercat.web.category_tree import CategoryTree
 from mercat.web.context import RequestContext
-from mercat.web.desk.listing_form import attributes_as_kept, lines_of, rows_of
+from mercat.web.desk.listing_form import attributes_as_kept, lines_of
 from mercat.web.desk.orders import _following
 from mercat.web.forms import local_path, number_in
 from mercat.web.origin import COOKIE, Csrf, PageTooOld
@@ -192,25 +192,6 @@ def test_a_parcel_may_only_go_forward():
     assert _following("shipped") == ["in_transit", "out_for_delivery", "delivered", "exception"]
     assert _following("out_for_delivery") == ["delivered", "exception"]
     assert _following("delivered") == []
-
-
-def test_a_list_is_read_by_its_headings():
-    heading = "\ufeffTitle, Price ,quantity,category,description,Colour\n"
-    [row] = rows_of((heading + 'Mug,9.50,4,kitchen,"Holds, tea",blue\n').encode())
-    assert row == {
-        "title": "Mug",
-        "price": "9.50",
-        "quantity": "4",
-        "category": "kitchen",
-        "description": "Holds, tea",
-        "colour": "blue",
-    }
-
-
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"title\nx", b"a\0b", b'title,"x'])
-def test_what_is_no_list_is_refused_whole(content):
-    with pytest.raises(Invalid):
-        rows_of(content)
 
 
 def test_who_is_turned_away_at_the_door_is_told_in_their_language():

@@ -105,7 +105,7 @@ def _forget(shop: Shop) -> None:
 
 
 def _forget_returns(shop: Shop) -> None:
-    async def take_up(reference: str, record: str) -> None:
+    async def take_up(begun: Any, record: str) -> None:
         return None
 
     _replace(shop.checkout.goods_back, "take_up", take_up)
@@ -138,8 +138,8 @@ def _pay_when_asked(shop: Shop) -> None:
     goods_back: Any = shop.checkout.goods_back
     real = goods_back._ask
 
-    async def ask(reference: str, new: NewReturn) -> GoodsReturn:
-        back = await real(reference, new)
+    async def ask(begun: Any, new: NewReturn) -> GoodsReturn:
+        back = await real(begun, new)
         amount = sum(line.unit_price * line.quantity for line in new.lines)
         await shop.payments.refund(new.order_id, RefundRequest(f"return/{int(new.return_id)}", amount))
         return back

@@ -15,7 +15,8 @@ update sellers.seller s set look = l.look
 from (
     select distinct on (look) seller_id, look
     from (
-        select seller_id, translate(regexp_replace(lower(name), '[^a-z0-9]', '', 'g'), '01i', 'oll') as look
+        select seller_id, replace(replace(translate(regexp_replace(lower(name), '[^a-z0-9]', '', 'g'), '01i', 'oll'),
+            'rn', 'm'), 'vv', 'w') as look
         from sellers.seller where name ~ '^[ -~]*$'
     ) as all_looks
     where look <> '' order by look, seller_id

@@ -1,7 +1,5 @@
-"""A product as its seller types it: in a form, or as a row of a list."""
+"""A product as its seller types it: in a form."""
 
-import csv
-import io
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -27,13 +25,10 @@ from mercat.catalog import (
 )
 from mercat.ids import ProductId
 from mercat.inventory import StockQuantity
-from mercat.kit.refusals import Invalid
 from mercat.web.forms import MONEY, FormErrors, named_lines, read_form
 
 TypedPrice = Annotated[MinorPrice, MONEY]
 """Typed as 12.50, read as 1250."""
-_ROWS_MAX = 500
-_COLUMNS = ("title", "description", "category", "price", "quantity")
 
 
 class ListingForm(GivenTexts, frozen=True, kw_only=True):
@@ -82,13 +77,6 @@ def read_new(given: Mapping[str, object], currency: str) -> tuple[NewProduct, in
         external_id=form.external_id,
     )
     return product, form.quantity
-
-
-def read_row(row: Mapping[str, str], currency: str) -> tuple[NewProduct, int] | FormErrors:
-    """Read a product from a row of a list: every column that is no field of the form is a detail."""
-    fields = NewListingForm.__struct_fields__
-    details = {name: value.strip() for name, value in row.items() if name not in fields and value.strip()}
-    return read_new({**row, "attributes": details | named_lines(row.get("attributes", ""))}, currency)
 
 
 def as_form(listing: Listing, product_id: ProductId) -> dict[str, str]:
@@ -153,28 +141,3 @@ def _typed(value: Attribute) -> str:
 
 def _drawn(product_id: ProductId) -> str:
     return f"/media/art/{product_id}.svg"
-
-
-def rows_of(content: bytes) -> list[dict[str, str]]:
-    """Read the rows of a CSV file, by column name."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise Invalid("The file is not UTF-8. Save it as “CSV UTF-8”.") from None
-    if not text.strip():
-        raise Invalid("The file is empty.")
-    if "\0" in text:
-        raise Invalid("The file has a character (NUL) that no text may have. Is it a CSV file?")
-    try:
-        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-        columns = [name.strip().lower() for name in reader.fieldnames or []]
-        missing = [name for name in _COLUMNS if name not in columns]
-        if missing:
-            raise Invalid(f"These columns are missing: {', '.join(missing)}.")
-        reader.fieldnames = columns
-        rows = [{name: value or "" for name, value in row.items() if isinstance(name, str)} for row in reader]
-    except csv.Error as error:
-        raise Invalid(f"This is not a CSV file: {error}.") from None
-    if len(rows) > _ROWS_MAX:
-        raise Invalid(f"A list has at most {_ROWS_MAX:,} rows here; use the importer for more.")
-    return rows
