@@ -27,7 +27,7 @@ async def build_shop(settings: Settings, stack: AsyncExitStack) -> Shop:
 
 def internal_app(shop: Shop) -> Starlette:
     """Make the application of a process with some services only: their internal routes, nothing public."""
-    return Starlette(routes=shop.host.internal_routes)
+    return Starlette(routes=shop.host.internal_routes())
 
 
 async def public_app(shop: Shop) -> web.Middleware:

@@ -33,8 +33,7 @@ class Host:
         self.settings = settings
         self.stack = stack
         self.here: dict[str, object] = {}
-        self.internal_routes: list[BaseRoute] = []
-        self.public_routes: list[BaseRoute] = []
+        self._tables: list[tuple[str, list[Route], object]] = []
         self.closing = asyncio.Event()
         """Set when the process ends: answers that last (streams) end then."""
         self.store = Store(settings.store_url)
@@ -80,8 +79,16 @@ class Host:
         service = make(await self.pool(name))
         self.here[name] = service
         self.stack.push_async_callback(_drain, service)
-        self.internal_routes += serve(api, service, prefix=f"/internal/{name}")
+        self._tables.append((name, api, service))
         return service
+
+    def internal_routes(self) -> list[BaseRoute]:
+        """Make what the services here answer to processes that have others. It takes half a second."""
+        return [
+            endpoint
+            for name, api, service in self._tables
+            for endpoint in serve(api, service, prefix=f"/internal/{name}")
+        ]
 
     def duty(self, name: str, work: Duty) -> None:
         """Note something that the back process repeats for ever: recovery, clearing away."""

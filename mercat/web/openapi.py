@@ -1,5 +1,6 @@
 """The table of routes as an OpenAPI 3.1 document, as a page for people, and as docs/api.md."""
 
+import asyncio
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -7,6 +8,7 @@ from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 from importlib.resources import files
+from math import inf
 from typing import Any, cast
 
 import msgspec
@@ -18,6 +20,7 @@ from mercat.ids import Id
 from mercat.kit import codec
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Needs, Route
+from mercat.kit.snapshot import Snapshot
 from mercat.web.cache import SELDOM_CHANGED
 from mercat.web.middleware import COOKIE
 from mercat.web.router import TAGS, PublicRoute
@@ -344,19 +347,26 @@ def refusals(route: PublicRoute) -> list[tuple[int, str]]:
 
 
 class ApiDocs:
-    """The routes that tell of the others."""
+    """The routes that tell of the others, written when first asked for: it takes a second."""
 
     def __init__(self, table: Sequence[PublicRoute], prefix: str) -> None:
-        described = document(table, prefix)
-        self._document = msgspec.json.format(codec.encode(described), indent=2)
-        self._page = page(described, table, prefix).encode()
+        self._table = table
+        self._prefix = prefix
+        self._written = Snapshot(partial(asyncio.to_thread, self._write), inf)
         self._styles = files("mercat.web").joinpath("docs.css").read_bytes()
 
     async def openapi(self, request: Request) -> Response:
-        return self._kept(self._document, "application/json")
+        described, _ = await self._written.get()
+        return self._kept(described, "application/json")
 
     async def docs(self, request: Request) -> Response:
-        return self._kept(self._page, "text/html")
+        _, shown = await self._written.get()
+        return self._kept(shown, "text/html")
+
+    def _write(self) -> tuple[bytes, bytes]:
+        described = document(self._table, self._prefix)
+        shown = page(described, self._table, self._prefix)
+        return msgspec.json.format(codec.encode(described), indent=2), shown.encode()
 
     async def styles(self, request: Request) -> Response:
         return self._kept(self._styles, "text/css")
