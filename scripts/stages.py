@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 BIN = ROOT / ".venv" / "bin"
-SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile"]
+SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 ALONE = ["browser", "faults"]
 """Tests that drive a browser, and tests that time how soon what they kill is back."""
 FAST = ["tidy", "unit"]

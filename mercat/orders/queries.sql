@@ -93,19 +93,14 @@ limit :rows_max offset :skipped;
 select count(*) from orders.orders
 where bucket = any(:buckets::smallint[]) and user_id = any(:user_ids::bigint[]) and status <> 'refused';
 
--- name: newest(before, rows_max, status, since)
+-- name: newest(statuses, before, rows_max, since)
+-- Of each status by its index, then the newest of them: one that few orders have is not sought among all.
 select o.order_id, o.number, o.status, o.total, o.currency, o.placed_at as created_at, 0 as item_count, '' as title, '' as image_url
-from orders.orders o
-where o.status <> 'refused' and o.order_id < :before and o.order_id >= :since
-    and (:status::text is null or o.status = :status)
-order by o.order_id desc
-limit :rows_max;
-
--- name: newest_of_seldom(before, rows_max, status, since)
-select o.order_id, o.number, o.status, o.total, o.currency, o.placed_at as created_at, 0 as item_count, '' as title, '' as image_url
-from orders.orders o
-where o.status in ('partially_shipped', 'shipped', 'cancelled') and o.order_id < :before and o.order_id >= :since
-    and o.status = :status::text
+from unnest(:statuses::text[]) as wanted (status), lateral (
+    select * from orders.orders o
+    where o.status = wanted.status and o.status <> 'refused' and o.order_id < :before and o.order_id >= :since
+    order by o.order_id desc limit :rows_max
+) o
 order by o.order_id desc
 limit :rows_max;
 
