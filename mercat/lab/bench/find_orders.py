@@ -69,8 +69,15 @@ insert into fulfilment.shipment (shipment_id, order_id, user_id, seller_id, carr
 select order_id + 4, order_id, user_id, seller_id, 'Post', 'T' || n, 'delivered', '[]'
 from made where status = 'delivered';
 
+insert into fulfilment.event (shipment_id, version, status, at)
+select order_id + 4, 1, 'delivered', at from made where status = 'delivered';
+
 insert into notifications.mail (subject_id, kind, channel, order_id, recipient, facts, made_at, sent_at)
-select order_id, 'order_confirmed', 'mail', order_id, email, '{{}}', at, at from made;
+select order_id, 'order_confirmed', 'mail', order_id, email,
+    jsonb_build_object('event', 'OrderPlaced', 'order_id', order_id, 'checkout_id', order_id + 1,
+        'cart_id', order_id + 2, 'user_id', user_id, 'email', email, 'total', 2000, 'currency', 'USD',
+        'lines', jsonb_build_array(), 'placed_at', at), at, at
+from made;
 
 drop table made;
 """
