@@ -1,4 +1,4 @@
-"""What invoices promise: numbers without gaps whoever asks at once and whoever dies, and papers that add up."""
+"""What invoices promise: numbers without gaps whoever asks at once or dies, and papers that add up."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -160,7 +160,8 @@ async def test_the_log_and_who_asks_issue_one_invoice(scene):
 
     await asyncio.gather(follows(), follows(), scene.papers(), follows())
     rows = await scene.db.fetch(
-        "select seller_id, array_agg(order_id order by number) as orders, array_agg(number order by number) as n "
+        "select seller_id, array_agg(order_id order by number) as orders, "
+        "array_agg(number order by number) as n "
         "from invoices.paper where seller_id = any($1) group by 1 order by 1",
         sellers,
     )
