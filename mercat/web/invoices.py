@@ -69,11 +69,8 @@ async def print_invoices(
     shop: Shop, order: Order, seller_id: SellerId | None = None, refund_id: RefundId | None = None
 ) -> Response:
     """Print an order's papers, of one seller or refund where they are named; NotFound where none are."""
-    papers = [
-        paper
-        for paper in await shop.invoices.papers_of(order.order_id)
-        if seller_id in (None, paper.seller_id)
-    ]
+    issued = await shop.invoices.papers_of(order.order_id)
+    papers = [paper for paper in issued if seller_id in (None, paper.seller_id)]
     chosen = [paper for paper in papers if refund_id in (None, paper.refund_id)]
     if not chosen:
         raise NotFound("There is no such paper of this order.")

@@ -421,6 +421,7 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
         "/operator/sellers",
         "/orders/find",
         "/orders/checkout/",
+        "/orders/{order_id}/invoice",
         "/orders/{order_id}/returns",
         "/seller/returns",
         "/operator/returns",

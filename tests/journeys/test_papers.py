@@ -168,7 +168,7 @@ async def test_names_in_any_writing_are_printed_and_none_fails(town, bea):
     read = PdfReader(BytesIO(answer.content))
     assert read.metadata
     assert read.metadata.title == f"Invoice of order {order['number']}"
-    assert read.trailer["/Root"]["/Lang"] == "en"
+    assert read.root_object["/Lang"] == "en"
     again = await gus.ask("GET", f"/orders/{order['order_id']}/invoice")
     assert again.content == answer.content, "the same paper is the same bytes"
     refused = await gus.ask("GET", f"/orders/{order['order_id']}/invoice", accept="application/xml")
