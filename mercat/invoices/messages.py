@@ -9,7 +9,7 @@ from mercat.ids import LineId, OrderId, RefundId, SellerId
 from mercat.kit.text import SEEN_PROSE
 
 DETAILS_MAX = 1_000
-IssuerDetails = Annotated[str, Meta(max_length=DETAILS_MAX, pattern=rf"^$|{SEEN_PROSE}")]
+IssuerDetails = Annotated[str, Meta(min_length=1, max_length=DETAILS_MAX, pattern=SEEN_PROSE)]
 """What the law wants an invoice to say of who issues it: legal name, address, tax number, in lines."""
 PaperKind = Literal["invoice", "credit_note"]
 

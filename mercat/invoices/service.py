@@ -6,7 +6,7 @@ no gap after a crash, and two who issue at once take one after the other. All of
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Annotated, Any
 
 import asyncpg
 import structlog
@@ -18,6 +18,7 @@ from mercat.invoices.messages import IssuerDetails, Paper, PaperKind, PaperUnits
 from mercat.kit import clock, codec, sql
 from mercat.kit.event_log import on
 from mercat.kit.refusals import NotFound, Overloaded
+from mercat.kit.rpc import IN_BODY
 from mercat.orders import Bill, Orders, Owed, OwedPart, costs_as_placed
 from mercat.payments import Payments, Refund
 from mercat.sellers import Sellers
@@ -58,9 +59,11 @@ class Invoices:
         """Answer what a seller's invoices say of the seller, beside the name."""
         return await self._db.fetchval(queries.details, seller_id) or ""
 
-    async def set_details(self, seller_id: SellerId, details: IssuerDetails) -> None:
+    async def set_details(
+        self, seller_id: SellerId, details: Annotated[IssuerDetails | None, IN_BODY]
+    ) -> None:
         """Say what a seller's invoices say from now on; those that were issued stay as they are."""
-        await self._db.execute(queries.set_details, seller_id, details.strip())
+        await self._db.execute(queries.set_details, seller_id, (details or "").strip())
 
     @on(OrderPlaced)
     async def follow_orders(self, db: PoolConnectionProxy, events: list[OrderPlaced]) -> None:

@@ -51,6 +51,7 @@ from mercat.web.cache import Handler
 from mercat.web.category_tree import CategoryTree
 from mercat.web.context import context_of
 from mercat.web.desk import api_keys, listings, sellers, upload
+from mercat.web.desk import invoices as seller_invoices
 from mercat.web.desk import orders as seller_orders
 from mercat.web.desk import products as seller_products
 from mercat.web.desk import returns as seller_returns
@@ -103,6 +104,7 @@ _NOUNS: list[tuple[list[PublicRoute], ServiceOfRoutes]] = [
     (listings.API, lambda shop, tree: listings.SellerListingsApi(shop)),
     (media.API, lambda shop, tree: media.MediaApi(shop)),
     (seller_orders.API, lambda shop, tree: seller_orders.SellerOrdersApi(shop)),
+    (seller_invoices.API, lambda shop, tree: seller_invoices.SellerInvoicesApi(shop)),
     (seller_returns.API, lambda shop, tree: seller_returns.SellerReturnsApi(shop)),
     (operator_returns.API, lambda shop, tree: operator_returns.OperatorReturnsApi(shop)),
     (seller_webhooks.API, lambda shop, tree: seller_webhooks.SellerWebhooksApi(shop)),
@@ -142,6 +144,7 @@ PAGES = (
     listings,
     upload,
     seller_orders,
+    seller_invoices,
     api_keys,
     seller_returns,
     seller_webhooks,

@@ -208,3 +208,24 @@ async def test_an_order_from_before_there_were_invoices_gets_its_papers_when_ask
         papers: list[Paper] = await house.shop.invoices.papers_of(parse(OrderId, order_id))
         assert [(paper.kind, paper.number) for paper in papers] == [("invoice", 1), ("credit_note", 1)]
         await laws_hold(db, checked=3)
+
+
+async def test_an_invoice_says_of_its_seller_what_the_seller_wants(opened, db):
+    async with opened() as house:
+        bob = await seller_of(house, "Bob's")
+        assert await bob.api("GET", "/seller/invoice-details", 200) == {"details": ""}
+        legal = "Bob's Bazaar Ltd\n1 Market Row\nVAT GB 123456789"
+        page = await bob.send("/desk/invoices", "/desk/invoices", details=legal)
+        assert "It stands on the invoices" in page
+        assert await bob.api("GET", "/seller/invoice-details", 200) == {"details": legal}
+        for wrong in ("x" * 1_001, "\u200b"):
+            refused = await bob.api("PUT", "/seller/invoice-details", 422, {"details": wrong})
+            assert refused["pointer"] == "/details"
+            await bob.send("/desk/invoices", "/desk/invoices", 422, details=wrong)
+        ann = await house.member(ANN)
+        order_id = await buys(ann, await lists(bob, "Cup"))
+        [invoice] = pages_of(await printed(ann, f"/orders/{order_id}/invoice"))
+        assert f"Sold by\nBob's\n{legal}\non Mercat" in invoice
+        await bob.api("PUT", "/seller/invoice-details", 200, {"details": None})
+        assert pages_of(await printed(ann, f"/orders/{order_id}/invoice")) == [invoice]
+        await ann.api("GET", "/seller/invoice-details", 403)

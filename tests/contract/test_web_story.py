@@ -430,6 +430,7 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
         "/operator/returns",
         "/orders/checkout/",
         "/seller/orders/{",
+        "/seller/invoice-details",
         "/operator/orders",
         "/media",
         "/seller/offers",

@@ -40,5 +40,5 @@ begin
     raise exception 'an invoice that has its number never changes' using errcode = 'restrict_violation';
 end
 $$;
-create trigger never_changes before update or delete on invoices.paper
+create trigger never_changes before update or delete or truncate on invoices.paper
     for each statement execute function invoices.refuse_change();
