@@ -6,11 +6,10 @@ no gap after a crash, and two who issue at once take one after the other. All of
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Annotated, Any
+from typing import Annotated
 
 import asyncpg
 import structlog
-from asyncpg.pool import PoolConnectionProxy
 
 from mercat.events import OrderPlaced, RefundPaid
 from mercat.ids import OrderId, SellerId
@@ -50,8 +49,7 @@ class Invoices:
         papers = await self._papers(order_id)
         known = {(paper.seller_id, paper.refund_id or 0) for paper in papers}
         if any((draft[1], draft[2]) not in known for draft in drafts):
-            async with self._db.acquire() as db, db.transaction():
-                await self._issue(db, drafts)
+            await self._issue(drafts)
             papers = await self._papers(order_id)
         return papers
 
@@ -65,22 +63,16 @@ class Invoices:
         """Say what a seller's invoices say from now on; those that were issued stay as they are."""
         await self._db.execute(queries.set_details, seller_id, (details or "").strip())
 
-    @on(OrderPlaced)
-    async def follow_orders(self, db: PoolConnectionProxy, events: list[OrderPlaced]) -> None:
+    @on(OrderPlaced, outside=True)
+    async def follow_orders(self, events: list[OrderPlaced]) -> None:
         """Issue an invoice for each seller's part of these orders."""
-        await self._issue(
-            db,
-            [
-                _draft(event.order_id, event.currency, part)
-                for event in events
-                for part in costs_as_placed(event)
-            ],
-        )
+        placed = ((event, part) for event in events for part in costs_as_placed(event))
+        with _or_later():
+            await self._issue([_draft(event.order_id, event.currency, part) for event, part in placed])
 
     @on(RefundPaid, outside=True)
     async def follow_refunds(self, events: list[RefundPaid]) -> None:
-        """Issue the credit notes of these refunds, an order at a time: several locks are never held while
-        others are taken."""
+        """Issue the credit notes of these refunds."""
         for order_id in dict.fromkeys(event.order_id for event in events):
             with _or_later(), suppress(NotFound):  # of a purchase that became no order
                 await self.papers_of(order_id)
@@ -101,19 +93,19 @@ class Invoices:
                     drafts += _credits(order_id, bill, refund)
         return drafts
 
-    async def _issue(self, db: Any, drafts: Sequence[Draft]) -> None:
-        """Give what is not there yet its numbers, and write it. Nobody else is asked while the locks are
-        held."""
+    async def _issue(self, drafts: Sequence[Draft]) -> None:
+        """Give what is not there yet its numbers, and write it. Nobody is asked while locks are held, and
+        all are taken at once, in one order."""
         sellers = sorted({draft[1] for draft in drafts})
-        with _or_later():
-            names = await self._sellers.names(sellers)
+        names = await self._sellers.names(sellers)
         rows = [
             (order_id, seller_id, refund_id, kind, names.get(seller_id, _NOBODY), *rest)
             for order_id, seller_id, refund_id, kind, *rest in drafts
         ]
-        await db.execute(queries.begin_issuers, sellers)
-        await db.execute(queries.lock_issuers, sellers)
-        await db.execute(queries.issue, *sql.columns(rows, 12), clock.now())
+        async with self._db.acquire() as db, db.transaction():
+            await db.execute(queries.begin_issuers, sellers)
+            await db.execute(queries.lock_issuers, sellers)
+            await db.execute(queries.issue, *sql.columns(rows, 12), clock.now())
 
 
 def _credits(order_id: OrderId, bill: Bill, refund: Refund) -> list[Draft]:

@@ -14,8 +14,8 @@ from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 
 
-class InvoiceDetails(Struct, frozen=True):
-    """Legal name, address and tax number, in lines; none: the name of the shop alone."""
+class InvoiceWords(Struct, frozen=True):
+    """Legal name, address and tax number, in lines; none: the seller's name alone."""
 
     details: IssuerDetails | None = None
 
@@ -34,7 +34,7 @@ class SellerInvoicesApi:
         """Show what one's own invoices say of oneself, beside the name."""
         return InvoiceDetailsShown(await self._shop.invoices.details(seller_id_of(caller)))
 
-    async def set_invoice_details(self, caller: Caller, body: InvoiceDetails) -> InvoiceDetailsShown:
+    async def set_invoice_details(self, caller: Caller, body: InvoiceWords) -> InvoiceDetailsShown:
         """Say what one's own invoices say from now on; those that were issued stay as they are."""
         await self._shop.invoices.set_details(seller_id_of(caller), body.details)
         return InvoiceDetailsShown((body.details or "").strip())
@@ -70,7 +70,7 @@ class SellerInvoicesPages:
     async def invoices(self, request: Request, form: Form | None = None) -> Response:
         _, seller_id = await seller_of(request)
         details = await self._shop.invoices.details(seller_id)
-        form = form or Form(InvoiceDetails, {"details": details})
+        form = form or Form(InvoiceWords, {"details": details})
         return await desk_page(
             self._pages,
             self._shop,
@@ -85,9 +85,9 @@ class SellerInvoicesPages:
     async def set_details(self, request: Request) -> Response:
         form = await self._pages.form(request)
         _, seller_id = await seller_of(request)
-        asked = read_form(form, InvoiceDetails)
+        asked = read_form(form, InvoiceWords)
         if isinstance(asked, FormErrors):
-            return await self.invoices(request, Form(InvoiceDetails, form, asked))
+            return await self.invoices(request, Form(InvoiceWords, form, asked))
         await self._shop.invoices.set_details(seller_id, asked.details)
         return self._pages.redirect(request, "/desk/invoices?said=invoices")
 
