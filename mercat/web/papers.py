@@ -49,7 +49,7 @@ def packing_slip_pdf(shop: str, order: Order, seller_id: SellerId, seller_name: 
     sheets.text("Packing slip", 20, bold=True)
     sheets.gap()
     [part] = [part for part in order.parts if part.seller_id == seller_id]
-    travels = [f"By {part.shipping_method}"] if part.shipping_method else []
+    travels = [f"Delivery: {part.shipping_method}"] if part.shipping_method else []
     if part.estimated_delivery:
         travels.append(f"Promised for {rendering.day_of(part.estimated_delivery)}")
     sheets.beside(["To", *_buyer(order)], [f"Order {number}", _placed(order), *travels])
@@ -98,6 +98,8 @@ def _buyer(order: Order) -> list[str]:
 
 def _write_facts(sheets: Sheets, shop: str, order: Order, paper: Paper, invoice: int | None) -> None:
     seller = [paper.seller_name, *(line for line in paper.seller_details.splitlines() if line.strip())]
+    if shop != paper.seller_name:
+        seller.append(f"on {shop}")
     facts = [
         f"Number {_paper_number(paper.kind, paper.number)}",
         f"Issued on {rendering.day_of(paper.issued_at)}",
@@ -108,7 +110,7 @@ def _write_facts(sheets: Sheets, shop: str, order: Order, paper: Paper, invoice:
         if invoice is not None:
             facts.append(f"To invoice {_paper_number('invoice', invoice)}")
         facts.append(_CAUSES.get(paper.cause, ""))
-    sheets.beside(["Sold by", *seller, f"on {shop}"], facts)
+    sheets.beside(["Sold by", *seller], facts)
     sheets.gap()
     sheets.beside(["Bought by", *_buyer(order)], [])
 
@@ -158,6 +160,5 @@ def _left(line: OrderLineView) -> int:
 def _write_packing(sheets: Sheets, name: str, units: Sequence[tuple[OrderLineView, int]]) -> None:
     if rows := [[line.title, str(count)] for line, count in units if count]:
         sheets.gap(20)
-        sheets.text(name, 12, bold=True)
-        sheets.gap(4)
+        sheets.heading(name)
         sheets.table([Column("What", 6), Column("Quantity", 1.3, True)], rows)

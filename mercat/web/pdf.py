@@ -98,6 +98,12 @@ class Sheets:
             self._put(line, _MARGIN, size, bold, grey)
             self._y -= size * _LEADING
 
+    def heading(self, words: str) -> None:
+        """Write a heading, on the page of what follows it."""
+        self._room(80)
+        self.text(words, 12, bold=True)
+        self.gap(4)
+
     def beside(self, left: Sequence[str], right: Sequence[str]) -> None:
         """Write two blocks of lines side by side, the first line of each as its heading."""
         half, top = self.inner / 2 - _CELL_GAP, self._y
