@@ -122,6 +122,13 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True):
     image_url: str = ""
 
 
+class PartShipping(msgspec.Struct, frozen=True):
+    """What the delivery of one seller's part of an order costs."""
+
+    seller_id: SellerId
+    amount: int
+
+
 class OrderPlaced(Event, frozen=True, kw_only=True):
     """An order was paid and confirmed: the one event of buying."""
 
@@ -141,6 +148,8 @@ class OrderPlaced(Event, frozen=True, kw_only=True):
     shipping_method: str = ""
     estimated_delivery: str = ""
     address: dict[str, str] = {}
+    part_shipping: list[PartShipping] = []
+    """What the delivery of each seller's part costs; where it is empty, the parts share the order's."""
     number: int | None = None
     """What people say; ids are for programs."""
 

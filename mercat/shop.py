@@ -20,6 +20,7 @@ from mercat import (
     flashsale,
     fulfilment,
     inventory,
+    invoices,
     media,
     membership,
     notifications,
@@ -59,6 +60,7 @@ class Shop:
     pricing: pricing.Pricing
     fulfilment: fulfilment.Fulfilment
     returns: returns.Returns
+    invoices: invoices.Invoices
     reviews: reviews.Reviews
     wishlist: wishlist.Wishlist
     recommendations: recommendations.Recommendations
@@ -218,6 +220,12 @@ SERVICES: dict[str, Service] = {
     ),
     "returns": Service(
         returns.Returns, returns.API, lambda host, db, shop: returns.Returns(db, host.settings)
+    ),
+    "invoices": Service(
+        invoices.Invoices,
+        invoices.API,
+        lambda host, db, shop: invoices.Invoices(db, shop.orders, shop.payments, shop.sellers),
+        asks=("orders", "payments", "sellers"),
     ),
     "reviews": Service(
         reviews.Reviews, reviews.API, lambda host, db, shop: reviews.Reviews(db), dispensable=True

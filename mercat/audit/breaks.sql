@@ -183,3 +183,33 @@ values (0, -1, -1, -1, -1, -1, 'x', 1, 100, 100);
 insert into orders.history (bucket, order_id, reference, what, who, detail)
 values (0, -1, 'refund/-1', 'refunded', 'operator', '{"goods": [],
     "parts": [{"seller_id": -1, "price": 101, "discount": 0, "tax": 0, "shipping": 0}]}');
+
+-- break: invoices and credit notes are numbered without gaps
+insert into invoices.issuer (seller_id, invoices) values (-1, 1);
+
+-- break: every seller's part of an order has its invoice
+insert into invoices.paper (order_id, seller_id, kind, number, seller_name, currency, price, discount, tax, shipping, issued_at)
+values (-2, -1, 'invoice', 1, 'x', 'USD', 100, 0, 0, 0, '2020-01-01');
+insert into payments.entry (kind, reference, currency, accounts, amounts, at)
+values ('capture', -1, 'USD', '{provider,tax}', '{100,-100}', now() - interval '1 hour');
+insert into orders.orders (bucket, order_id, user_id, checkout_id, cart_id, status, subtotal, total, placed_at)
+values (0, -1, -1, -1, -1, 'confirmed', 100, 100, '2020-01-02');
+insert into orders.line (bucket, order_id, order_line_id, product_id, offer_id, seller_id, title, quantity, unit_price,
+    total)
+values (0, -1, -1, -1, -1, -1, 'x', 1, 100, 100);
+
+-- break: every refund that was paid has its credit notes
+insert into invoices.paper (order_id, seller_id, kind, number, seller_name, currency, price, discount, tax, shipping, issued_at)
+values (-1, -1, 'invoice', 1, 'x', 'USD', 100, 0, 0, 0, now());
+insert into payments.payment (payment_id, checkout_id, order_id, amount, refunded, currency, status)
+values (-1, -1, -1, 100, 50, 'USD', 'captured');
+insert into payments.refund (refund_id, payment_id, reference, amount, status, parts)
+values (-1, -1, 'cancel/-1', 50, 'done', '{}');
+insert into payments.entry (kind, reference, currency, accounts, amounts, at)
+values ('paid_back', -1, 'USD', '{refunds,provider}', '{50,-50}', now() - interval '1 hour');
+
+-- break: invoices less credit notes are what remains of the money
+insert into invoices.paper (order_id, seller_id, kind, number, seller_name, currency, price, discount, tax, shipping, issued_at)
+values (-1, -1, 'invoice', 1, 'x', 'USD', 90, 0, 0, 0, now());
+insert into payments.payment (payment_id, checkout_id, order_id, amount, currency, status)
+values (-1, -1, -1, 100, 'USD', 'captured');

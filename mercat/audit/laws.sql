@@ -349,3 +349,77 @@ select count(*) as checked, count(*) filter (where b.shipping > o.shipping or b.
     select sum(l.total) from orders.line l
     where l.bucket = b.bucket and l.order_id = b.order_id and l.seller_id = b.seller_id)) as violations
 from back b join orders.orders o using (bucket, order_id);
+
+-- law: invoices and credit notes are numbered without gaps
+-- A number is one paper's, so as many as the highest number are all of them.
+with papers as (
+    select seller_id, kind, count(*) as papers, max(number) as highest from invoices.paper group by 1, 2
+), given as (
+    select seller_id, 'invoice' as kind, invoices as numbers from invoices.issuer
+    union all
+    select seller_id, 'credit_note', credit_notes from invoices.issuer
+)
+select count(*) as checked,
+    count(*) filter (where coalesce(p.papers, 0) <> g.numbers or coalesce(p.highest, 0) <> g.numbers) as violations
+from given g left join papers p using (seller_id, kind);
+
+-- law: every seller's part of an order has its invoice
+-- Since there are any; what was paid within the last minute may still be on its way, and more while the relay or who
+-- follows the log is behind.
+with followed as (
+    select not exists (
+        select from events.log l where l.at < now() - interval '1 minute'
+            and l.id > coalesce((select at from events.position where follower = 'invoices'), 0)
+    ) and not exists (
+        select from pg_replication_slots where slot_name = 'mercat'
+            and pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn) > 64 * 1024 * 1024
+    ) as is_so
+), part as (
+    select distinct o.order_id, l.seller_id
+    from followed join orders.orders o on is_so and o.placed_at > (select min(issued_at) from invoices.paper)
+    join payments.entry e on e.reference = o.checkout_id and e.kind = 'capture' and e.at < now() - interval '1 minute'
+    join orders.line l using (bucket, order_id)
+    where o.status <> 'refused'
+)
+select count(*) as checked, count(*) filter (where p.order_id is null) as violations
+from part left join invoices.paper p on p.order_id = part.order_id and p.seller_id = part.seller_id and p.refund_id = 0;
+
+-- law: every refund that was paid has its credit notes
+-- Of an order of an earlier release they are issued with its invoice. What is on its way: as above.
+with followed as (
+    select not exists (
+        select from events.log l where l.at < now() - interval '1 minute'
+            and l.id > coalesce((select at from events.position where follower = 'invoices'), 0)
+    ) and not exists (
+        select from pg_replication_slots where slot_name = 'mercat'
+            and pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn) > 64 * 1024 * 1024
+    ) as is_so
+), credited as (
+    select refund_id, sum(price - discount + tax + shipping) as amount
+    from invoices.paper where kind = 'credit_note' group by 1
+)
+select count(*) as checked, count(*) filter (where c.amount is distinct from r.amount) as violations
+from followed
+join payments.refund r on is_so
+join payments.payment m using (payment_id)
+join payments.entry e on e.reference = r.refund_id and e.kind = 'paid_back' and e.at < now() - interval '1 minute'
+left join credited c using (refund_id)
+where exists (select from invoices.paper p where p.order_id = m.order_id);
+
+-- law: invoices less credit notes are what remains of the money
+with part as (
+    select order_id, seller_id, sum(price - discount + tax + shipping) filter (where kind = 'invoice') as invoiced,
+        coalesce(sum(price - discount + tax + shipping) filter (where kind = 'credit_note'), 0) as credited
+    from invoices.paper group by 1, 2
+), whole as (
+    select order_id, sum(invoiced) as invoiced, sum(credited) as credited,
+        bool_or(invoiced is null or credited > invoiced) as beyond
+    from part group by 1
+), paid as (
+    select p.order_id, p.amount, coalesce(sum(r.amount) filter (where exists (
+        select from invoices.paper c where c.order_id = p.order_id and c.refund_id = r.refund_id)), 0) as back
+    from payments.payment p left join payments.refund r using (payment_id) where p.status = 'captured' group by 1, 2
+)
+select count(*) as checked,
+    count(*) filter (where w.beyond or w.invoiced - w.credited is distinct from p.amount - p.back) as violations
+from whole w left join paid p using (order_id);

@@ -14,16 +14,19 @@ if TYPE_CHECKING:
     from mercat.kit.rpc import Route
 
 _JSON = b"application/json"
+_NAMES = {"application/json": "JSON", "application/pdf": "PDF"}
 _ANY_NAME = "NAME]"
 
 
-def check_media_types(request: Request, *, reads_json: bool) -> None:
-    """Raise NotAcceptable where JSON is not accepted (RFC 9110, 12.5.1), and UnsupportedMediaType of a body
-    that says it is not JSON, or encoded; one that says nothing is taken for JSON."""
+def check_media_types(request: Request, *, reads_json: bool, answers: str = "application/json") -> None:
+    """Raise NotAcceptable where neither what is answered nor JSON, in which refusals are told, is accepted
+    (RFC 9110, 12.5.1); and UnsupportedMediaType of a body that says it is not JSON, or encoded; one that says
+    nothing is taken for JSON."""
+    fitting = (b"*/*", b"json", b"application/*", answers.encode())
     for name, value in request.scope["headers"]:
         if name == b"accept":
-            if b"*/*" not in value and b"json" not in value and b"application/*" not in value and value:
-                raise NotAcceptable("This address answers in JSON: accept application/json.")
+            if value and not any(kind in value for kind in fitting):
+                raise NotAcceptable(f"This address answers in {_NAMES[answers]}: accept {answers}.")
         elif not reads_json:
             continue
         elif name == b"content-type":

@@ -69,11 +69,14 @@ class Route:
         status: int = 200,
         summary: str = "",
         scopes: Sequence[str] = (),
+        answers: str = "application/json",
     ) -> None:
-        """`scopes`: a program's key may ask with any of these; without one no key may."""
+        """`scopes`: a program's key may ask with any of these; without one no key may. `answers`: the media
+        type of what is answered."""
         self.verb, self.path, self.method, self.name = verb, path, method, method.__name__
         self.needs: Needs = needs
         self.scopes = scopes
+        self.answers = answers
         self.status = status
         self.summary = summary or (inspect.getdoc(method) or "").split("\n\n")[0].replace("\n", " ")
         self.signature = inspect.signature(method)
@@ -191,7 +194,7 @@ def _reader(route: Route, authenticate: Authenticate) -> Callable[[Request], Awa
     async def arguments(request: Request) -> dict[str, Any]:
         found: dict[str, Any] = {}
         if public:
-            check_media_types(request, reads_json=body is not None)
+            check_media_types(request, reads_json=body is not None, answers=route.answers)
         if parameters and request.scope["query_string"]:
             parameters.check(request.query_params)
         if callers or route.needs != "nobody":

@@ -7,6 +7,7 @@ its key with the bucket of the owning user, so an order id alone says which shar
 from mercat.orders.api import API
 from mercat.orders.messages import (
     Actor,
+    Bill,
     ExceedsCaptured,
     Goods,
     LineQuantity,
@@ -22,15 +23,18 @@ from mercat.orders.messages import (
     OrderSummary,
     Owed,
     OwedPart,
+    PaidBack,
     Part,
     PartDelivery,
     UnitMove,
 )
+from mercat.orders.rules import costs_as_placed
 from mercat.orders.service import Orders
 
 __all__ = [
     "API",
     "Actor",
+    "Bill",
     "ExceedsCaptured",
     "Goods",
     "LineQuantity",
@@ -47,7 +51,9 @@ __all__ = [
     "Orders",
     "Owed",
     "OwedPart",
+    "PaidBack",
     "Part",
     "PartDelivery",
     "UnitMove",
+    "costs_as_placed",
 ]

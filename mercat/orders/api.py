@@ -7,6 +7,7 @@ API = [
     Route("POST", "/orders", Orders.create_many),
     Route("POST", "/refused", Orders.refuse),
     Route("POST", "/orders/{order_id}", Orders.order),
+    Route("GET", "/orders/{order_id}/bill", Orders.bill),
     Route("POST", "/numbers/{number}", Orders.find),
     Route("POST", "/lists", Orders.list_of),
     Route("GET", "/newest", Orders.newest),

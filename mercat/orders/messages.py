@@ -211,6 +211,21 @@ class Owed(Struct, frozen=True, kw_only=True):
         return sum(part.amount for part in self.parts)
 
 
+class PaidBack(Struct, frozen=True):
+    """What was decided, under a reference, to be paid back of an order."""
+
+    reference: str
+    owed: Owed
+
+
+class Bill(Struct, frozen=True):
+    """What each seller's part of an order cost, and what was decided to be paid back since."""
+
+    currency: str
+    parts: list[OwedPart]
+    paid_back: list[PaidBack]
+
+
 class NotCancellable(Conflict):
     """Something of this order is on its way already, so it cannot be cancelled. You can return it."""
 

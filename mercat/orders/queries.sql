@@ -55,7 +55,7 @@ select status from buried
 union all
 select status from orders.orders where bucket = :bucket and order_id = :order_id and not exists (select from buried);
 
--- name: order(bucket, order_id, user_ids)
+-- name: order(bucket, order_id, user_ids, seller_id)
 select o.order_id, o.number, o.user_id, o.status, o.email, o.subtotal, o.discount, o.shipping, o.tax, o.total, o.currency,
     o.shipping_method, o.estimated_delivery, o.address::text, o.placed_at as created_at, o.checkout_id,
     o.parts::text, case when o.prices_include_tax then 0 else o.tax end as added_tax,
@@ -70,7 +70,13 @@ select o.order_id, o.number, o.user_id, o.status, o.email, o.subtotal, o.discoun
         '[]')::text as history
 from orders.orders o
 where o.bucket = :bucket and o.order_id = :order_id and o.status <> 'refused'
-    and (:user_ids::bigint[] is null or o.user_id = any(:user_ids));
+    and (:user_ids::bigint[] is null or o.user_id = any(:user_ids))
+    and (:seller_id::bigint is null or exists (select from orders.line l
+        where l.bucket = o.bucket and l.order_id = o.order_id and l.seller_id = :seller_id));
+
+-- name: bill(bucket, order_id)
+select status, currency, subtotal, discount, shipping, case when prices_include_tax then 0 else tax end as tax, parts::text
+from orders.orders where bucket = :bucket and order_id = :order_id and status <> 'refused';
 
 -- name: find(number, email, notice_id)
 select events.tell('OrderLinkAsked', jsonb_build_object('event', 'OrderLinkAsked', 'notice_id', :notice_id::bigint,

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mercat import money
+from mercat.events import OrderPlaced
 from mercat.ids import LineId, OfferId, ProductId, SellerId
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.orders.messages import (
@@ -284,6 +285,26 @@ def paid(amounts: Amounts, lines: Lines) -> BySeller:
     }
 
 
+def costs(amounts: Amounts, lines: Lines) -> list[OwedPart]:
+    """List what each seller's part of an order cost, in the order of their first lines."""
+    return [_as_owed(seller_id, part) for seller_id, part in paid(amounts, lines).items()]
+
+
+def costs_as_placed(placed: OrderPlaced) -> list[OwedPart]:
+    """List what each seller's part cost of an order that was just placed; the same as its rows say."""
+    tax = placed.total - placed.subtotal + placed.discount - placed.shipping  # what was added to the prices
+    if len({line.seller_id for line in placed.lines}) == 1:
+        whole = Shares(placed.subtotal, placed.discount, tax, placed.shipping)
+        return [_as_owed(placed.lines[0].seller_id, whole)]
+    delivery = {part.seller_id: part.amount for part in placed.part_shipping}
+    amounts = Amounts(placed.currency, placed.subtotal, placed.discount, tax, placed.shipping, delivery)
+    lines = {
+        line.order_line_id: LineState(line.offer_id, line.seller_id, line.quantity, 0, 0, 0, line.unit_price)
+        for line in sorted(placed.lines, key=lambda line: line.order_line_id)
+    }
+    return costs(amounts, lines)
+
+
 def part_of(whole: Shares, amount: int) -> Shares:
     """Answer an amount of a whole by share of each of its accounts; all of it where that much is asked."""
     if amount == whole.amount:
@@ -484,14 +505,10 @@ def _goods(lines: Lines, units: Iterable[LineQuantity]) -> list[Goods]:
 
 
 def _owed_parts(by_seller: BySeller) -> list[OwedPart]:
-    return [
-        OwedPart(
-            seller_id=seller_id,
-            price=part.price,
-            discount=part.discount,
-            tax=part.tax,
-            shipping=part.shipping,
-        )
-        for seller_id, part in by_seller.items()
-        if part.amount
-    ]
+    return [_as_owed(seller_id, part) for seller_id, part in by_seller.items() if part.amount]
+
+
+def _as_owed(seller_id: SellerId, part: Shares) -> OwedPart:
+    return OwedPart(
+        seller_id=seller_id, price=part.price, discount=part.discount, tax=part.tax, shipping=part.shipping
+    )

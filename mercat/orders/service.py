@@ -18,6 +18,7 @@ from mercat.events import (
     OrderPlaced,
     ParcelMoved,
     PartChanged,
+    PartShipping,
     ProductsRefunded,
     ReturnApproved,
     ReturnRefunded,
@@ -34,6 +35,7 @@ from mercat.kit.rpc import IN_BODY
 from mercat.orders import rules
 from mercat.orders.forgetting import OldOrders
 from mercat.orders.messages import (
+    Bill,
     Goods,
     Happening,
     LineQuantity,
@@ -47,6 +49,7 @@ from mercat.orders.messages import (
     OrderStatus,
     OrderSummary,
     Owed,
+    PaidBack,
     Part,
     PartDelivery,
     UnitMove,
@@ -139,10 +142,12 @@ class Orders:
         if status != "refused":
             raise NotCancellable
 
-    async def order(self, order_id: OrderId, user_ids: list[UserId] | None) -> Order:
-        """Answer an order of these people (a member, and the guests they were); NotFound for another's. None:
-        anybody's, for who has another right to see it."""
-        row = await self._db.fetchrow(queries.order, order_id.bucket, order_id, user_ids)
+    async def order(
+        self, order_id: OrderId, user_ids: list[UserId] | None, seller_id: SellerId | None = None
+    ) -> Order:
+        """Answer an order of these people (a member, and the guests they were), or with a line of this
+        seller's; NotFound for another's. None: anybody's, for who has another right to see it."""
+        row = await self._db.fetchrow(queries.order, order_id.bucket, order_id, user_ids, seller_id)
         if row is None:
             raise NotFound("There is no such order.")
         placed = Happening("confirmed", "shopper", row["created_at"])
@@ -157,6 +162,20 @@ class Orders:
                 "parts": _parts(row, lines),
             },
         )
+
+    async def bill(self, order_id: OrderId) -> Bill:
+        """Answer what each seller's part of an order cost, and what was decided to be paid back of it."""
+        async with self._db.acquire() as db:
+            order = await db.fetchrow(queries.bill, order_id.bucket, order_id)
+            if order is None:
+                raise NotFound("There is no such order.")
+            amounts, lines = _amounts(order), await _lines(db, order_id)
+            rows = await db.fetch(queries.decisions, order_id.bucket, order_id, "")
+        state = rules.OrderState(order["status"], amounts, lines, {})
+        paid_back = [
+            PaidBack(row["reference"], _decided(row, state)) for row in rows if row["what"] in _OWING
+        ]
+        return Bill(amounts.currency, rules.costs(amounts, lines), paid_back)
 
     async def find(self, number: int, email: Annotated[str, IN_BODY]) -> None:
         """Tell that somebody wants the letter of an order again, if it has this number and went to this
@@ -589,6 +608,7 @@ def _placed(order: NewOrder) -> OrderPlaced:
         shipping_method=order.shipping_method,
         estimated_delivery=order.estimated_delivery.isoformat(),
         address=order.address,
+        part_shipping=[PartShipping(part.seller_id, part.shipping) for part in order.parts],
     )
 
 

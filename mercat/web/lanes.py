@@ -44,14 +44,17 @@ RULES: Mapping[str, LaneRules] = {
     "buying pages": LaneRules(32, 1.0, 1.0, 16),
     "people": LaneRules(16, 2.0, 2.0, 8),
     "desk": LaneRules(16, 1.0, 2.0, 8),
+    "papers": LaneRules(8, 2.0, 2.0, 2),
     "flash": LaneRules(1_000, 1.0, 1.0, 400),
 }
 """What renders or searches is work of this process, a few at a time; what asks an engine runs by the hundred,
 for what comes together goes into one statement."""
 
-DEAR = frozenset({"search", "pages", "buying pages", "people", "desk"})
+DEAR = frozenset({"search", "pages", "buying pages", "people", "desk", "papers"})
 """What costs this process milliseconds: a network has a smaller allowance of it."""
 _GUESTS = "/api/v1/sessions/guest"
+_PAPERS = ("/invoice", "/packing-slip")
+"""How addresses end of what is written as PDF: a few at a time, and nobody who buys waits for them."""
 _API_LANES = {
     "search": "search",
     "cart": "buying",
@@ -95,6 +98,8 @@ def lane_of(path: str, *, reading: bool) -> str:
     """Return the lane of a request by its path's first noun; what has no lane of its own is a page, a read or
     a write, which asks the database as buying does. Sign-ins hash passwords: whoever makes many of them
     keeps neither guests nor readers of sessions waiting."""
+    if path.endswith(_PAPERS):
+        return "papers"
     if path[:8] == "/api/v1/":
         lane = _API_LANES.get(path[8:].partition("/")[0])
         if lane is None or (lane == "people" and (reading or path == _GUESTS)):

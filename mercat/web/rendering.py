@@ -89,7 +89,7 @@ def day(when: date | datetime | str) -> str:
     return said if abs(away) < 300 else f"{said} {when.year}"
 
 
-def day_of(when: datetime) -> str:
+def day_of(when: date) -> str:
     return f"{when.day} {when:%B} {when.year}"
 
 

@@ -65,11 +65,12 @@ class PublicRoute(Route):
         uploads: bool = False,
         scopes: Sequence[KeyScope] = (),
         location: str = "",
+        answers: str = "application/json",
     ) -> None:
         answered = status or (201 if verb == "POST" else 200)
-        super().__init__(verb, path, method, needs=needs, status=answered, scopes=scopes)
+        super().__init__(verb, path, method, needs=needs, status=answered, scopes=scopes, answers=answers)
         self.tag: Tag = tag
-        self.shows = shows or self.answer
+        self.shows = (shows or self.answer) if answers == "application/json" else None
         self.refuses = refuses
         self.also = also
         self.keyed = keyed

@@ -26,6 +26,7 @@ from mercat.web import (
     feeds,
     flash_sales,
     home,
+    invoices,
     leaving,
     mailbox,
     media,
@@ -50,6 +51,7 @@ from mercat.web.cache import Handler
 from mercat.web.category_tree import CategoryTree
 from mercat.web.context import context_of
 from mercat.web.desk import api_keys, listings, sellers, upload
+from mercat.web.desk import invoices as seller_invoices
 from mercat.web.desk import orders as seller_orders
 from mercat.web.desk import products as seller_products
 from mercat.web.desk import returns as seller_returns
@@ -80,6 +82,7 @@ _NOUNS: list[tuple[list[PublicRoute], ServiceOfRoutes]] = [
     (checkout.API, lambda shop, tree: checkout.CheckoutApi(shop)),
     (orders.API, lambda shop, tree: orders.OrdersApi(shop)),
     (returns.API, lambda shop, tree: returns.ReturnsApi(shop)),
+    (invoices.API, lambda shop, tree: invoices.InvoicesApi(shop)),
     (money_back.API, lambda shop, tree: money_back.MoneyBackApi(shop)),
     (payment_webhooks.API, lambda shop, tree: payment_webhooks.PaymentWebhooksApi(shop)),
     (flash_sales.API, lambda shop, tree: flash_sales.FlashSalesApi(shop)),
@@ -101,6 +104,7 @@ _NOUNS: list[tuple[list[PublicRoute], ServiceOfRoutes]] = [
     (listings.API, lambda shop, tree: listings.SellerListingsApi(shop)),
     (media.API, lambda shop, tree: media.MediaApi(shop)),
     (seller_orders.API, lambda shop, tree: seller_orders.SellerOrdersApi(shop)),
+    (seller_invoices.API, lambda shop, tree: seller_invoices.SellerInvoicesApi(shop)),
     (seller_returns.API, lambda shop, tree: seller_returns.SellerReturnsApi(shop)),
     (operator_returns.API, lambda shop, tree: operator_returns.OperatorReturnsApi(shop)),
     (seller_webhooks.API, lambda shop, tree: seller_webhooks.SellerWebhooksApi(shop)),
@@ -120,6 +124,7 @@ PAGES = (
     checkout,
     bank,
     orders,
+    invoices,
     returns,
     sessions,
     account,
@@ -139,6 +144,7 @@ PAGES = (
     listings,
     upload,
     seller_orders,
+    seller_invoices,
     api_keys,
     seller_returns,
     seller_webhooks,

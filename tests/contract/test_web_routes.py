@@ -29,6 +29,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "hide_review": {"reason": "Rude."},
     "add_wishlist": {"name": "Gifts"},
     "rename_wishlist": {"name": "Gifts"},
+    "set_invoice_details": {"details": "Bob's Bazaar Ltd"},
     "add_webhook": {"url": "https://example.com/hook", "events": ["order.placed"]},
     "add_item": {"product_id": "prod_0000000000001", "quantity": 1},
     "change_item": {"quantity": 1},

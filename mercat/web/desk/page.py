@@ -17,6 +17,7 @@ DONE = {
     "listed": "It is on sale. Shoppers find it within a second.",
     "listing": "Saved. Shoppers see it so within a second.",
     "status": "Done: shoppers see it so from now on.",
+    "invoices": "Saved. It stands on the invoices that are issued from now on.",
     "shipped": "Shipped. The buyer sees the parcel and its tracking number.",
     "marked": "Marked. The buyer sees it on the order.",
     "return_approved": "Approved. The buyer knows, and sends it.",
