@@ -4,13 +4,13 @@ import secrets
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, Any
 
 import asyncpg
 from msgspec import Struct
 
 from mercat import ids
-from mercat.accounts.messages import AGENT_MAX, RunningSession, Session
+from mercat.accounts.messages import AGENT_MAX, AccountDisabled, RunningSession, Session
 from mercat.accounts.rules import API_KEY, caller_of, guest_of, guest_token
 from mercat.ids import SessionId, UserId
 from mercat.kit import clock, codec, sql
@@ -51,19 +51,27 @@ class Sessions:
         self._seen: dict[str, float] = {}
 
     async def begin_session(self, user_id: UserId, agent: str = "") -> Session:
-        """Start a session of somebody whose password was checked; `agent` is the program they use."""
+        """Start a session of somebody whose password was checked; `agent` is the program they use.
+        AccountDisabled, and SignInFirst for who has no account any more."""
+        person = await self._standing(user_id)
+        session = await self._begin(caller_of(person), agent)
+        # Who granted a role meanwhile, erased the account or disabled it did not find this session.
+        try:
+            now = await self._standing(user_id)
+        except (SignInFirst, AccountDisabled):
+            await self.end_all(user_id)
+            raise
+        if caller_of(now) != caller_of(person):
+            await self.settle(user_id)
+        return session
+
+    async def _standing(self, user_id: UserId) -> Any:
         person = await self._db.fetchrow(queries.by_id, user_id)
         if person is None:
             raise SignInFirst
-        session = await self._begin(caller_of(person), agent)
-        # A role that was granted meanwhile did not find this session.
-        now = await self._db.fetchrow(queries.by_id, user_id)
-        if now is None:  # nor did who erased the account
-            await self.end_all(user_id)
-            raise SignInFirst
-        if caller_of(now) != caller_of(person):
-            await self.update_all(caller_of(now))
-        return session
+        if person["disabled_at"] is not None:
+            raise AccountDisabled
+        return person
 
     async def guest(self) -> Session:
         """Start a session for somebody who has not signed in; no row is written."""
@@ -174,6 +182,20 @@ class Sessions:
             seen_at = datetime.fromtimestamp(int(seen), UTC) if seen else device.created_at
             found.append((key, device, seen_at))
         return found
+
+    async def settle(self, user_id: UserId) -> None:
+        """Bring somebody's sessions up to what PostgreSQL says of them; none of who is disabled or gone goes
+        on. What is decided while this writes is read again, so that the last to write knows it."""
+        seen: Caller | None = None
+        while True:
+            try:
+                now = caller_of(await self._standing(user_id))
+            except (SignInFirst, AccountDisabled):
+                return await self.end_all(user_id)
+            if now == seen:
+                return None
+            await self.update_all(now)
+            seen = now
 
     async def update_all(self, caller: Caller) -> None:
         """Bring somebody's sessions up to what is true of them now."""

@@ -32,7 +32,7 @@ class Audited:
     """Wraps the handlers that change something, for when an operator calls them."""
 
     def __init__(self, log: AuditLog, authenticate: Authenticate, readers: Iterable[Endpoint] = ()) -> None:
-        """`readers`: what shows a thing at an address of the API, by which before and after are read."""
+        """`readers`: what shows a thing at an address, by which before and after are read."""
         self._log = log
         self._authenticate = authenticate
         self._readers = {tuple(each.path.split("/")): each.handler for each in readers}

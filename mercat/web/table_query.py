@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.responses import Response
@@ -28,6 +28,33 @@ def choice(asked: Mapping[str, str] | str, known: Mapping[str, Collection[str]])
 def link(path: str, chosen: TableQuery, **more: object) -> str:
     query = urlencode({**chosen, **{name: value for name, value in more.items() if value}})
     return f"{path}?{query}" if query else path
+
+
+class Tab(NamedTuple):
+    """One of several lists that a table shows, and how many are in it where that is known."""
+
+    url: str
+    words: str
+    count: int | None
+    is_shown: bool
+
+
+def tabs(
+    path: str, chosen: TableQuery, name: str, words: Mapping[Any, str], counts: Mapping[str, int]
+) -> list[Tab]:
+    """Make the tabs of a table, by the values of `name`; the first is shown where none is asked for."""
+    others = {each: value for each, value in chosen.items() if each != name}
+    first = next(iter(words))
+    here = chosen.get(name, first)
+    return [
+        Tab(
+            link(path, others, **{name: value} if value != first else {}),
+            said,
+            counts.get(value),
+            value == here,
+        )
+        for value, said in words.items()
+    ]
 
 
 def as_csv(name: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
