@@ -95,7 +95,8 @@ class People:
         """Check a password, and the code of who has a second step.
 
         WrongPassword, TooManyRequests for too many guesses; TwoFactorRequired, WrongCode and AccountDisabled,
-        which only who has the password is told. An unknown e-mail takes as long as a wrong password, refused alike."""
+        which only who has the password is told. An unknown e-mail takes as long as a wrong password, refused
+        alike."""
         if credentials.ticket:
             user_id = self._two_factor.holder(credentials.ticket)
         else:

@@ -19,7 +19,7 @@ from mercat.settings import Settings
 class Accounts:
     """Every verb that accounts are asked, by its name; each lives in the part whose subject it is."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0915  - a line a verb
         self, db: asyncpg.Pool, store: Store, settings: Settings, test_cards: Mapping[str, CardLabel]
     ) -> None:
         """`test_cards`: how the payment provider's cards for trying things out are called, by token."""

@@ -62,6 +62,7 @@ from mercat.web.operator import audit_log, flash, laws, money, overview, parked,
 from mercat.web.operator import categories as operator_categories
 from mercat.web.operator import orders as operator_orders
 from mercat.web.operator import people as operator_people
+from mercat.web.operator import products as operator_products
 from mercat.web.operator import returns as operator_returns
 from mercat.web.operator import reviews as operator_reviews
 from mercat.web.operator import sellers as operator_sellers
@@ -109,6 +110,7 @@ _NOUNS: list[tuple[list[PublicRoute], ServiceOfRoutes]] = [
     (operator_reviews.API, lambda shop, tree: operator_reviews.ModerationApi(shop)),
     (audit_log.API, lambda shop, tree: audit_log.AuditLogApi(shop)),
     (operator_orders.API, lambda shop, tree: operator_orders.EverybodysOrdersApi(shop)),
+    (operator_products.API, lambda shop, tree: operator_products.EverybodysProductsApi(shop)),
     (operator_people.API, lambda shop, tree: operator_people.PeopleApi(shop)),
 ]
 """Each noun's rows of the API's table, and what answers them: the one list of both."""
@@ -146,6 +148,7 @@ PAGES = (
     seller_webhooks,
     operator_orders,
     operator_people,
+    operator_products,
     operator_categories,
     operator_sellers,
     operator_returns,

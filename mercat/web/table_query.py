@@ -35,7 +35,7 @@ class Tab(NamedTuple):
 
     url: str
     words: str
-    count: int | None
+    number: int | None
     is_shown: bool
 
 

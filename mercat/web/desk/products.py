@@ -86,6 +86,7 @@ class SellerOfferShown(Struct, frozen=True, kw_only=True):
     status: str
     quantity: int
     available: int
+    hidden_because: str = ""
 
 
 class SellerOffersShown(Struct, frozen=True):
@@ -192,6 +193,7 @@ def _offer_shown(offer: Offer, stock: Stock | None) -> SellerOfferShown:
         status=offer.status,
         quantity=stock.on_hand if stock else 0,
         available=stock.available if stock else 0,
+        hidden_because=offer.hidden_because,
     )
 
 
@@ -284,6 +286,7 @@ class OfferRow(NamedTuple):
     on_hand: int
     reserved: int
     version: int
+    hidden_because: str
 
 
 class PriceForm(Struct, frozen=True):
@@ -421,6 +424,7 @@ def _row(offer: Offer, stock: Stock | None) -> OfferRow:
         stock.on_hand if stock else 0,
         stock.reserved if stock else 0,
         stock.version if stock else 0,
+        offer.hidden_because,
     )
 
 
