@@ -328,7 +328,11 @@ class ListedProduct(Struct, frozen=True, kw_only=True):
 AnyProductStatus = Literal["active", "paused", "draft", "archived", "hidden"]
 """Of a product: that of the liveliest offer, unless operators have hidden it."""
 TitleWords = Annotated[str, Meta(max_length=200)]
-HidingReason = Annotated[str, Meta(max_length=500)]
+HIDING_REASON_MAX = 500
+HidingReason = Annotated[str, Meta(max_length=HIDING_REASON_MAX)]
+HidingWhy = Annotated[
+    str, Meta(min_length=1, max_length=HIDING_REASON_MAX, extra={"words": "Say why: its seller reads it."})
+]
 
 
 class AnyProduct(Struct, frozen=True, kw_only=True):

@@ -23,7 +23,9 @@ from mercat.web.router import Endpoint
 _SECRETS = frozenset(
     {"password", "current_password", "secret", "token", "key", "csrf", "recovery_codes", "code", "codes"}
 )
-_PERSONAL = frozenset({"email", "name", "address", "shipping_address", "phone", "recipient", "letters"})
+_PERSONAL = frozenset(
+    {"email", "name", "address", "shipping_address", "phone", "recipient", "letters", "notes", "text"}
+)
 _ABOUT_PEOPLE = ("/operator/people", "/operator/orders", "/operator/returns")
 """Of these the log keeps what was decided, not who people are: they may have themselves forgotten."""
 

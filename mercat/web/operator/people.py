@@ -23,7 +23,7 @@ from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, PageLimit
 from mercat.web.session import with_role
-from mercat.web.table_query import choice, link, tabs
+from mercat.web.table_query import CHOICE_MAX, choice, link, tabs
 
 _A_PAGE = 50
 _ORDERS = 20
@@ -214,6 +214,7 @@ class PeoplePages:
             "operator_people.html",
             people=[_row(each) for each in found],
             chosen=asked,
+            words_max=CHOICE_MAX,
             tabs=tabs("/operator/people", asked, "which", _TABS, asdict(counts)),
             more=link("/operator/people", asked, before=last) if last else None,
             said=_DONE.get(request.query_params.get("said", "")),

@@ -1,9 +1,9 @@
 """Everybody's products, for operators: found, taken off sale, moved to another category."""
 
 from datetime import datetime
-from typing import Annotated, TypeVar, cast, get_args
+from typing import TypeVar, cast, get_args
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,6 +13,7 @@ from mercat.catalog import (
     AnyProductStatus,
     CategoryName,
     HidingReason,
+    HidingWhy,
     Moderation,
     TitleWords,
 )
@@ -28,7 +29,7 @@ from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, PageLimit
 from mercat.web.session import with_role
-from mercat.web.table_query import choice, link, tabs
+from mercat.web.table_query import CHOICE_MAX, choice, link, tabs
 
 Asked = TypeVar("Asked", bound=Struct)
 _A_PAGE = 50
@@ -78,7 +79,7 @@ class ModerationAsk(Struct, frozen=True, kw_only=True):
 
     hidden: bool | UnsetType = UNSET
     reason: HidingReason = ""
-    category: Annotated[CategoryName, Meta(min_length=1)] | UnsetType = UNSET
+    category: CategoryName | UnsetType = UNSET
 
 
 class EverybodysProductsApi:
@@ -156,13 +157,11 @@ API = [
 
 
 class HideForm(Struct, frozen=True):
-    reason: Annotated[
-        str, Meta(min_length=1, max_length=500, extra={"words": "Say why: its seller reads it."})
-    ]
+    reason: HidingWhy
 
 
 class MoveForm(Struct, frozen=True):
-    category: Annotated[CategoryName, Meta(min_length=1, extra={"words": "Choose a category."})]
+    category: CategoryName
 
 
 _FORMS = (HideForm, MoveForm)
@@ -197,6 +196,7 @@ class EverybodysProductsPages:
             "operator_products.html",
             products=found,
             chosen=chosen,
+            words_max=CHOICE_MAX,
             tabs=tabs("/operator/products", chosen, "status", _TABS, counts),
             more=link("/operator/products", chosen, before=last) if last else None,
         )
