@@ -23,9 +23,6 @@ DONE = {
     "return_refused": "Refused. The buyer reads why.",
     "return_received": "Received. What came is paid back, and what is as new is on the shelf.",
 }
-
-
-AFTER: dict[str, tuple[str, ...]] = {"after": ()}
 A_PAGE = 50
 
 

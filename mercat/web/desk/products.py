@@ -28,17 +28,15 @@ from mercat.web import rendering
 from mercat.web.desk.listing_form import (
     TypedPrice,
 )
-from mercat.web.desk.page import A_PAGE, AFTER, DONE, desk_page, seller_of
+from mercat.web.desk.page import A_PAGE, DONE, desk_page, seller_of
 from mercat.web.errors import RefusalMessage, message_of
 from mercat.web.forms import Form, FormErrors, errors_of, id_of, read_form
 from mercat.web.idempotency import key_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, PageLimit, Price, is_given, minor
-from mercat.web.table_query import CHOICE_MAX, TableQuery, as_csv, choice, link
+from mercat.web.table_query import AFTER, CHOICE_MAX, TableQuery, as_csv, choice, every, link
 
-_EXPORT_PAGE = 500
-_EXPORT_PAGES_MAX = 100
 _VERSION_DIGITS_MAX = 18
 _PRODUCTS: dict[str, tuple[str, ...]] = {"q": (), "status": get_args(Status), "sort": get_args(OfferSort)}
 
@@ -349,18 +347,16 @@ class SellerProductPages:
         )
 
     async def export(self, request: Request) -> Response:
-        """Export the seller's offers as a CSV file: those that the table would show."""
+        """Send the seller's offers as a CSV file: those that the table would show."""
         _, seller_id = await seller_of(request)
         chosen = choice(request.query_params, _PRODUCTS)
-        rows, after = list[OfferRow](), None
-        for _ in range(_EXPORT_PAGES_MAX):
-            offers = await self._offers(seller_id, chosen, after, _EXPORT_PAGE)
-            rows += await self._rows(seller_id, offers)
-            if len(offers) < _EXPORT_PAGE:
-                break
-            after = offers[-1].offer_id
+
+        async def page(last: OfferRow | None, limit: int) -> list[OfferRow]:
+            offers = await self._offers(seller_id, chosen, last.offer_id if last else None, limit)
+            return await self._rows(seller_id, offers)
+
         head = ["offer_id", "title", "price", "currency", "status", "stock", "held"]
-        return as_csv("products.csv", head, map(_cells, rows))
+        return as_csv("products.csv", head, (_cells(row) async for row in every(page)))
 
     async def _offers(
         self, seller_id: SellerId, chosen: TableQuery, after: OfferId | None, limit: int

@@ -4,7 +4,7 @@ same as a file."""
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, time
-from typing import Annotated, cast, get_args
+from typing import Annotated, Any, cast, get_args
 
 from msgspec import Meta, Struct, field
 from starlette.requests import Request
@@ -30,13 +30,12 @@ from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, PageLimit
 from mercat.web.session import with_role
-from mercat.web.table_query import TableQuery, as_csv, choice, link
+from mercat.web.table_query import FILE_PAGE, FILE_ROWS_MAX, TableQuery, as_csv, choice, link
 
 _A_PAGE = 50
 _DONE = {"sent": "The letter goes out once more.", "noted": "Noted."}
 MAIL_NUMBER_MAX = 2**31 - 1
 MailNumber = Annotated[int, Meta(ge=1, le=MAIL_NUMBER_MAX)]
-_EXPORT_PAGE, _EXPORT_PAGES_MAX = 1_000, 50
 _ORDERS: dict[str, tuple[str, ...]] = {"status": get_args(OrderStatus), "q": (), "seller": ()}
 OrderWords = Annotated[str, Meta(max_length=200)]
 
@@ -191,7 +190,7 @@ async def find_orders(shop: Shop, asked: OrderFilters) -> tuple[list[OrderSummar
         found = await _like(shop, words, before, asked.limit)
         if asked.seller is not None and found:
             theirs = await shop.fulfilment.order_ids_of_seller(
-                asked.seller, OrderId(min(found)), OrderId(max(found) + 1), _EXPORT_PAGE
+                asked.seller, OrderId(min(found)), OrderId(max(found) + 1), FILE_PAGE
             )
             found = [order_id for order_id in found if order_id in set(theirs)]
     else:
@@ -289,22 +288,11 @@ class EverybodysOrdersPages:
         )
 
     async def export(self, request: Request) -> Response:
-        """Export the newest orders as a CSV file: those that the table would show."""
+        """Send orders as a CSV file: those that the table would show."""
         await with_role(request, "operator")
         chosen = choice(request.query_params, _ORDERS)
-        rows = [
-            [
-                each.order_id,
-                number_shown(each.number),
-                each.created_at,
-                each.status,
-                rendering.decimal(each.total, each.currency),
-                each.currency,
-            ]
-            async for each in self._all(chosen)
-        ]
         head = ["order_id", "number", "placed_at", "status", "total", "currency"]
-        return as_csv("orders.csv", head, rows)
+        return as_csv("orders.csv", head, (_cells(each) async for each in self._all(chosen)))
 
     async def order(
         self,
@@ -390,13 +378,25 @@ class EverybodysOrdersPages:
         return self._pages.redirect(request, f"/operator/orders/{order_id}?said=noted#h-notes")
 
     async def _all(self, chosen: TableQuery) -> AsyncIterator[OrderSummary]:
+        """Yield what the table has; a page of found ones may be short, so what follows says where it ends."""
         before: OrderId | None = None
-        for _ in range(_EXPORT_PAGES_MAX):
-            orders, before = await find_orders(self._shop, _asked(chosen, before, _EXPORT_PAGE))
+        for _ in range(FILE_ROWS_MAX // FILE_PAGE):
+            orders, before = await find_orders(self._shop, _asked(chosen, before, FILE_PAGE))
             for order in orders:
                 yield order
             if before is None:
                 return
+
+
+def _cells(order: OrderSummary) -> list[Any]:
+    return [
+        order.order_id,
+        number_shown(order.number),
+        order.created_at,
+        order.status,
+        rendering.decimal(order.total, order.currency),
+        order.currency,
+    ]
 
 
 def _asked(chosen: TableQuery, before: OrderId | None, limit: int) -> OrderFilters:
