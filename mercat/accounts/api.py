@@ -25,6 +25,7 @@ API = [
     Route("GET", "/people/{user_id}", People.person),
     Route("PATCH", "/people/{user_id}", People.change),
     Route("POST", "/people/{user_id}/left", People.leave),
+    Route("POST", "/guests/{guest_id}/erased", People.erase_guest),
     Route("POST", "/people/{user_id}/confirmations", People.ask_confirmation),
     Route("POST", "/emails/confirmed", People.confirm_email),
     Route("POST", "/resets", People.ask_reset),

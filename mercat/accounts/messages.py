@@ -285,6 +285,10 @@ class TwoFactorOff(Conflict):
     """This account has no second step to confirm or to switch off."""
 
 
+class HasAccount(Conflict):
+    """This order belongs to an account. Sign in: the account's page erases it and all that is with it."""
+
+
 class AccountDisabled(Forbidden):
     """This account is disabled. Write to the shop if you think that is a mistake."""
 

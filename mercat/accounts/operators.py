@@ -122,8 +122,10 @@ class Operators:
 
     @on(AccountErased, outside=True)
     async def follow_erased(self, events: list[AccountErased]) -> None:
-        """End the sessions of who was erased."""
+        """End the sessions of who was erased, where who did it died before."""
         await self._settle({event.user_id for event in events if not event.guest})
+        for guest_id in {event.user_id for event in events if event.guest}:
+            await self._sessions.end_guest(guest_id)
 
     async def _settle(self, user_ids: set[UserId]) -> None:
         for user_id in user_ids:

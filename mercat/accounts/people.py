@@ -13,6 +13,7 @@ from mercat.accounts.messages import (
     AccountDisabled,
     Credentials,
     EmailTaken,
+    HasAccount,
     LinkExpired,
     NewPerson,
     PasswordReset,
@@ -216,6 +217,13 @@ class People:
             await hold_operators(db, user_id)
             await db.fetch(queries.erase, user_id)
         await self._sessions.end_all(user_id)
+
+    async def erase_guest(self, guest_id: UserId, email: Annotated[str, IN_BODY]) -> None:
+        """Erase somebody who bought without an account, as `leave` does; `email` is that of their order.
+        Again it changes nothing. HasAccount where they have one, or had."""
+        if not await self._db.fetch(queries.erase_guest, guest_id, email):
+            raise HasAccount
+        await self._sessions.end_guest(guest_id)
 
     async def reset_password(self, reset: PasswordReset) -> None:
         """Set a new password by a letter's link, which is good once, and end all sessions.

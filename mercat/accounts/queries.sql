@@ -439,7 +439,8 @@ from gone;
 -- name: erase_guest(guest_id, email)
 -- Not one who has an account: that is erased by who signs in. Asked again it is told again, and nothing is left to do.
 with gone as (
-    insert into accounts.claimed as c (guest_id, user_id) values (:guest_id, :guest_id)
+    insert into accounts.claimed as c (guest_id, user_id)
+    select :guest_id::bigint, :guest_id where not exists (select from accounts.person where user_id = :guest_id)
     on conflict (guest_id) do update set user_id = c.user_id where c.user_id = c.guest_id
     returning guest_id
 ), addresses as (

@@ -44,6 +44,7 @@ class Accounts:
         self.ask_reset = self.members.ask_reset
         self.reset_password = self.members.reset_password
         self.leave = self.members.leave
+        self.erase_guest = self.members.erase_guest
         self.create_operator = self.members.create_operator
         self.guests_of = self.members.guests_of
         self.begin_session = self.running.begin_session

@@ -95,7 +95,7 @@ class Sessions:
         A guest's lasts as long again."""
         if token.startswith(API_KEY):
             return await self._ask_key(token)
-        kept = await self._store.do("GET", _key(token))
+        kept = await self._kept(token)
         if not kept:
             return await self._restored(token) if kept is None else None
         caller = codec.decode(kept, Caller)
@@ -104,6 +104,19 @@ class Sessions:
         elif _age_s(caller.user_id) > _DAY_S:  # younger ones have nearly all of their time
             await self._store.do("EXPIRE", _key(token), _SESSION_S)
         return caller
+
+    async def _kept(self, token: str) -> bytes | None:
+        """Read a session; of a guest who was erased none, wherever they have it."""
+        guest = guest_of(token, self._guests)
+        if guest is None:
+            return await self._store.do("GET", _key(token))
+        kept, gone = await self._store.do("MGET", _key(token), _gone(guest))
+        return b"" if gone else kept
+
+    async def end_guest(self, guest_id: UserId) -> None:
+        """End the session of a guest, whose token nobody knows here; it does not come back when the store
+        has lost it, since a tombstone in PostgreSQL stands before that."""
+        await self._store.do("SET", _gone(guest_id), b"1", "EX", _SESSION_S)
 
     async def _note_seen(self, user_id: UserId, key: str) -> None:
         """Note that a session was used, once a minute."""
@@ -221,6 +234,10 @@ class Sessions:
 def _names(user_id: UserId) -> tuple[str, str]:
     """Name the set of somebody's sessions, and the hash that says of each where it was begun."""
     return f"sessions:{user_id}", f"devices:{user_id}"
+
+
+def _gone(guest_id: UserId) -> str:
+    return f"gone:{guest_id}"
 
 
 def _key(token: str) -> str:
