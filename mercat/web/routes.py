@@ -49,7 +49,7 @@ from mercat.web.audited import Audited
 from mercat.web.cache import Handler
 from mercat.web.category_tree import CategoryTree
 from mercat.web.context import context_of
-from mercat.web.desk import api_keys, listings, sellers, upload
+from mercat.web.desk import api_keys, listings, low_stock, sellers, upload
 from mercat.web.desk import orders as seller_orders
 from mercat.web.desk import products as seller_products
 from mercat.web.desk import returns as seller_returns
@@ -100,6 +100,7 @@ _NOUNS: list[tuple[list[PublicRoute], ServiceOfRoutes]] = [
     (operator_categories.API, lambda shop, tree: operator_categories.OperatorCategoriesApi(shop, tree)),
     (operator_sellers.API, lambda shop, tree: operator_sellers.OperatorSellersApi(shop)),
     (seller_products.API, lambda shop, tree: seller_products.SellerProductsApi(shop)),
+    (low_stock.API, lambda shop, tree: low_stock.LowStockApi(shop)),
     (listings.API, lambda shop, tree: listings.SellerListingsApi(shop)),
     (media.API, lambda shop, tree: media.MediaApi(shop)),
     (seller_orders.API, lambda shop, tree: seller_orders.SellerOrdersApi(shop)),
@@ -140,6 +141,7 @@ PAGES = (
     mailbox,
     sellers,
     seller_products,
+    low_stock,
     listings,
     upload,
     seller_orders,

@@ -99,11 +99,19 @@ async def every(
     ask: Callable[[Row | None, int], Awaitable[Sequence[Row]]], page: int = FILE_PAGE
 ) -> AsyncIterator[Row]:
     """Yield all rows of a table: `ask` answers so many of those that follow a row, or the first ones."""
+    async for rows in every_page(ask, page):
+        for row in rows:
+            yield row
+
+
+async def every_page(
+    ask: Callable[[Row | None, int], Awaitable[Sequence[Row]]], page: int = FILE_PAGE
+) -> AsyncIterator[Sequence[Row]]:
+    """Yield them page by page."""
     last: Row | None = None
     for _ in range(FILE_ROWS_MAX // page):
         rows = await ask(last, page)
-        for row in rows:
-            yield row
+        yield rows
         if len(rows) < page:
             return
         last = rows[-1]

@@ -14,6 +14,7 @@ from mercat.web.session import with_role
 DONE = {
     "price": "The new price stands, everywhere.",
     "stock": "The stock is set.",
+    "mark": "The mark is set.",
     "listed": "It is on sale. Shoppers find it within a second.",
     "listing": "Saved. Shoppers see it so within a second.",
     "status": "Done: shoppers see it so from now on.",
