@@ -28,9 +28,9 @@ from mercat.orders.messages import (
     OwedPart,
     Part,
     PartDelivery,
-    Refused,
     Remarks,
     UnitMove,
+    WhatWasRefused,
 )
 from mercat.orders.service import Orders
 
@@ -59,7 +59,7 @@ __all__ = [
     "OwedPart",
     "Part",
     "PartDelivery",
-    "Refused",
     "Remarks",
     "UnitMove",
+    "WhatWasRefused",
 ]

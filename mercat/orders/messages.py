@@ -233,7 +233,7 @@ class Note(Struct, frozen=True):
     at: datetime
 
 
-class Refused(Struct, frozen=True):
+class WhatWasRefused(Struct, frozen=True):
     """What somebody wanted of an order and did not get: the refusal's code and words."""
 
     at: datetime
@@ -245,7 +245,7 @@ class Refused(Struct, frozen=True):
 
 class Remarks(Struct, frozen=True):
     notes: list[Note]
-    refusals: list[Refused]
+    refusals: list[WhatWasRefused]
 
 
 class NotCancellable(Conflict):

@@ -18,8 +18,8 @@ from mercat.orders.messages import (
     Note,
     NotReturnable,
     NotShippable,
-    Refused,
     Remarks,
+    WhatWasRefused,
 )
 
 queries = sql.load("mercat.orders")
@@ -45,7 +45,7 @@ class OrderRemarks:
         """List the notes about an order and what was refused of it, the oldest first."""
         notes = await self._db.fetch(queries.notes, order_id.bucket, order_id)
         refusals = await self._db.fetch(queries.refusals, order_id.bucket, order_id)
-        return Remarks(sql.rows(Note, notes), sql.rows(Refused, refusals))
+        return Remarks(sql.rows(Note, notes), sql.rows(WhatWasRefused, refusals))
 
     async def note_refusal(
         self, order_id: OrderId, reference: str, what: str, who: str, code: str, words: str

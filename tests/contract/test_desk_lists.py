@@ -1,4 +1,4 @@
-"""Lists on the desks: tabs with counts, filters, sorting by headings, pages by key, and a file of all rows."""
+"""Lists on the desks: tabs with counts, filters, headings that sort, pages by key, and a file of all rows."""
 
 import csv
 import io
@@ -18,16 +18,16 @@ from mercat.web.operator import money, parked, search_rules
 OLGA = {"email": "olga@example.com", "password": "a desk of one's own", "name": "Olga"}
 BOB = {"email": "bob@example.com", "password": "battery staple", "name": "Bob"}
 CASE = """
-insert into payments.matter (case_id, provider, kind, subject, order_id, ours, theirs, currency, detail, opened_at,
-    seen_at, resolved_at, resolved_by, note)
-select i, 'sandbox', (array['amount_differs', 'refund_failed'])[1 + i % 2], 'subject ' || i, null, i * 7 % 100, 0, 'USD',
-    '', now(), now(), case when i > 120 then now() end, 'Olga', 'Done.'
+insert into payments.matter (case_id, provider, kind, subject, order_id, ours, theirs, currency, detail,
+    opened_at, seen_at, resolved_at, resolved_by, note)
+select i, 'sandbox', (array['amount_differs', 'refund_failed'])[1 + i % 2], 'subject ' || i, null,
+    i * 7 % 100, 0, 'USD', '', now(), now(), case when i > 120 then now() end, 'Olga', 'Done.'
 from generate_series(1, 130) i
 """
 PARKED = """
 insert into checkout.undoing (reference, order_id, record, lease_until, tries, parked, begun_at)
-select (array['cancel', 'ship', 'ask-return', 'receive-return'])[1 + i % 4] || '/' || i, 5, '{}', now(), i % 7, 'broken ' || i,
-    now() - i * interval '1 minute'
+select (array['cancel', 'ship', 'ask-return', 'receive-return'])[1 + i % 4] || '/' || i, 5, '{}',
+    now(), i % 7, 'broken ' || i, now() - i * interval '1 minute'
 from generate_series(1, 120) i
 """
 
@@ -91,10 +91,8 @@ async def test_a_heading_leads_to_its_order_and_then_to_the_other(house, db):
     olga = await operator(house)
     await db.execute(CASE)
     page = await olga.page("/operator/money?kind=refund_failed&sort=-difference")
-    assert (
-        '<th scope="col" class="end" aria-sort="descending"><a href="/operator/money?kind=refund_failed&amp;sort=difference">'
-        in page
-    )
+    other = "/operator/money?kind=refund_failed&amp;sort=difference"
+    assert f'<th scope="col" class="end" aria-sort="descending"><a href="{other}">' in page
     assert '<th scope="col"><a href="/operator/money?kind=refund_failed">Opened' in page
     assert "amount_differs" not in str(await file(olga, "/operator/money.csv?kind=refund_failed"))
     assert len(await file(olga, "/operator/money.csv?kind=refund_failed")) == 60
@@ -272,9 +270,9 @@ async def test_a_file_has_more_rows_than_a_page_and_no_formula(house, db):
         "select sku_id + i, product_id, 'k' || i from catalog.sku, generate_series(1, 1200) i"
     )
     await db.execute(
-        "insert into catalog.offer (offer_id, sku_id, product_id, seller_id, seller_name, price, currency, status) "
-        "select o.offer_id - i, o.sku_id + i, product_id, seller_id, seller_name, 10 + i % 9, currency, 'active' "
-        "from catalog.offer o, generate_series(1, 1200) i where offer_id = $1",
+        "insert into catalog.offer (offer_id, sku_id, product_id, seller_id, seller_name, price, currency, "
+        "status) select o.offer_id - i, o.sku_id + i, product_id, seller_id, seller_name, 10 + i % 9, "
+        "currency, 'active' from catalog.offer o, generate_series(1, 1200) i where offer_id = $1",
         offer,
     )
     for sort in ("newest", "cheapest", "dearest"):

@@ -42,7 +42,7 @@ class LowMarkAsk(Struct, frozen=True):
     low_mark: LowMark
 
 
-class ShelfShown(Struct, frozen=True, kw_only=True):
+class LowShelfShown(Struct, frozen=True, kw_only=True):
     offer_id: OfferId
     product_id: ProductId
     title: str
@@ -54,7 +54,7 @@ class ShelfShown(Struct, frozen=True, kw_only=True):
 
 
 class ShelvesShown(Struct, frozen=True):
-    offers: list[ShelfShown]
+    offers: list[LowShelfShown]
     next_cursor: OfferId | None
 
 
@@ -107,8 +107,8 @@ async def rows_of(shop: Shop, shelves: list[Stock]) -> list[ShelfRow]:
     ]
 
 
-def _shown(row: ShelfRow) -> ShelfShown:
-    return ShelfShown(
+def _shown(row: ShelfRow) -> LowShelfShown:
+    return LowShelfShown(
         offer_id=row.offer.offer_id,
         product_id=row.offer.product_id,
         title=row.offer.title,

@@ -160,11 +160,11 @@ class HideForm(Struct, frozen=True):
     reason: HidingWhy
 
 
-class MoveForm(Struct, frozen=True):
+class MoveProductForm(Struct, frozen=True):
     category: CategoryName
 
 
-_FORMS = (HideForm, MoveForm)
+_FORMS = (HideForm, MoveProductForm)
 
 
 class EverybodysProductsPages:
@@ -234,7 +234,7 @@ class EverybodysProductsPages:
         return await self._moderate(request, Moderation(hidden=False), "shown")
 
     async def move(self, request: Request) -> Response:
-        asked = await self._asked(request, MoveForm)
+        asked = await self._asked(request, MoveProductForm)
         if isinstance(asked, Response):
             return asked
         return await self._moderate(request, Moderation(category=asked.category), "moved")

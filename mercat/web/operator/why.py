@@ -6,11 +6,11 @@ from typing import Any, NamedTuple, cast
 from msgspec import Struct
 
 from mercat import money
-from mercat.orders import Happening, Order, Refused, Remarks
+from mercat.orders import Happening, Order, Remarks, WhatWasRefused
 from mercat.web.schemas import Amount
 
 
-class Rule(NamedTuple):
+class NamedRule(NamedTuple):
     """What was decided, and the rule in plain words."""
 
     what: str
@@ -18,38 +18,38 @@ class Rule(NamedTuple):
 
 
 _RULES = {
-    "confirmed": Rule("Ordered", "An order stands once it is paid and its goods are held."),
-    "cancelled": Rule(
+    "confirmed": NamedRule("Ordered", "An order stands once it is paid and its goods are held."),
+    "cancelled": NamedRule(
         "Cancelled",
         "Units that have not shipped can be cancelled: their price less their share of the discount, with "
         "their share of tax, is paid back; the part's delivery with its last unit.",
     ),
-    "shipped": Rule("Shipped", "A seller ships units of theirs that were not cancelled or shipped before."),
-    "delivered": Rule("Delivered", "A parcel has arrived when its carrier or seller says so."),
-    "return_asked": Rule(
+    "shipped": NamedRule("Shipped", "A seller ships units of theirs that were not cancelled before."),
+    "delivered": NamedRule("Delivered", "A parcel has arrived when its carrier or seller says so."),
+    "return_asked": NamedRule(
         "Return asked for", "What was delivered can be sent back within the days of returns, each unit once."
     ),
-    "return_approved": Rule("Return approved", "A seller approves a return, or the shop by itself."),
-    "return_refused": Rule(
+    "return_approved": NamedRule("Return approved", "A seller approves a return, or the shop by itself."),
+    "return_refused": NamedRule(
         "Return refused", "A seller may refuse a return that was not approved, and says why."
     ),
-    "return_dropped": Rule("Return closed", "A return that is refused or withdrawn sets its units free."),
-    "return_sent": Rule("Sent back", "The shopper says with which parcel."),
-    "returned": Rule(
+    "return_dropped": NamedRule("Return closed", "A refused or withdrawn return sets its units free."),
+    "return_sent": NamedRule("Sent back", "The shopper says with which parcel."),
+    "returned": NamedRule(
         "Received back",
         "Money moves when goods are here: the price less the discount's share, with the tax's, less what is "
         "withheld; delivery only for reasons that are the seller's, once all of the part came back.",
     ),
-    "return_refunded": Rule("Return paid back", "What came back is paid to where it was paid from."),
-    "refunded": Rule("Refunded without goods", "Never more than was captured and not paid back."),
+    "return_refunded": NamedRule("Return paid back", "What came back is paid to where it was paid from."),
+    "refunded": NamedRule("Refunded without goods", "Never more than was captured and not paid back."),
 }
 _REFUSED = {
-    "not_cancellable": Rule("Cancelling was refused", "What is on its way is not cancelled."),
-    "not_returnable": Rule(
+    "not_cancellable": NamedRule("Cancelling was refused", "What is on its way is not cancelled."),
+    "not_returnable": NamedRule(
         "A return was refused", "Only what was delivered, within the days of returns, and each unit once."
     ),
-    "exceeds_captured": Rule("A refund was refused", "Never more than was captured and not paid back."),
-    "not_shippable": Rule("Shipping was refused", "Only what was not cancelled or shipped before ships."),
+    "exceeds_captured": NamedRule("A refund was refused", "Never more than was captured and not paid back."),
+    "not_shippable": NamedRule("Shipping was refused", "What was cancelled or shipped before does not ship."),
 }
 
 
@@ -85,7 +85,7 @@ def decisions(order: Order, remarks: Remarks) -> list[Decision]:
 
 
 def _done(happened: Happening, currency: str) -> Decision:
-    known = _RULES.get(happened.what) or Rule(happened.what.replace("_", " ").capitalize(), "")
+    known = _RULES.get(happened.what) or NamedRule(happened.what.replace("_", " ").capitalize(), "")
     return Decision(
         at=happened.at,
         who=happened.who,
@@ -116,8 +116,8 @@ def _reckoning(detail: dict[str, Any], currency: str) -> Reckoning | None:
     )
 
 
-def _refused(refusal: Refused) -> Decision:
-    known = _REFUSED.get(refusal.code) or Rule("Refused", "")
+def _refused(refusal: WhatWasRefused) -> Decision:
+    known = _REFUSED.get(refusal.code) or NamedRule("WhatWasRefused", "")
     return Decision(
         at=refusal.at, who=refusal.who, what=known.what, outcome="refused", rule=known.rule, why=refusal.words
     )
