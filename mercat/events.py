@@ -472,6 +472,12 @@ class AccountErased(Event, frozen=True, kw_only=True):
     """They had no account; the e-mail address is that of an order."""
 
 
+class StandingChanged(Event, frozen=True, kw_only=True):
+    """An operator has disabled somebody, or said whether they are one too: their sessions follow."""
+
+    user_id: UserId
+
+
 class OrderForgotten(Event, frozen=True, kw_only=True):
     """An order does not know any more who bought it, nor where it went."""
 
@@ -510,5 +516,6 @@ AnyEvent = (
     | EmailConfirmationAsked
     | SignInChanged
     | AccountErased
+    | StandingChanged
     | OrderForgotten
 )

@@ -158,6 +158,10 @@ class DeliveryId(Id):
     prefix = "dlv"
 
 
+class NoteId(Id):
+    prefix = "note"
+
+
 class EntryId(Id):
     prefix = "ent"
 

@@ -2,6 +2,7 @@
 
 from mercat.accounts.address_book import AddressBook
 from mercat.accounts.api_keys import ApiKeys
+from mercat.accounts.operators import Operators
 from mercat.accounts.people import People
 from mercat.accounts.sessions import Sessions
 from mercat.accounts.two_factor import TwoFactor
@@ -24,12 +25,20 @@ API = [
     Route("GET", "/people/{user_id}", People.person),
     Route("PATCH", "/people/{user_id}", People.change),
     Route("POST", "/people/{user_id}/left", People.leave),
+    Route("POST", "/guests/{guest_id}/erased", People.erase_guest),
     Route("POST", "/people/{user_id}/confirmations", People.ask_confirmation),
     Route("POST", "/emails/confirmed", People.confirm_email),
     Route("POST", "/resets", People.ask_reset),
     Route("POST", "/passwords/reset", People.reset_password),
     Route("POST", "/operators", People.create_operator),
-    Route("POST", "/operators/{given}", People.set_operator),
+    Route("POST", "/operators/{given}", Operators.set_operator),
+    Route("POST", "/people-found", Operators.find_people),
+    Route("GET", "/people-counts", Operators.people_counts),
+    Route("GET", "/people/{user_id}/found", Operators.found_person),
+    Route("PUT", "/people/{user_id}/disabled", Operators.disable),
+    Route("DELETE", "/people/{user_id}/disabled", Operators.enable),
+    Route("POST", "/people/{user_id}/erased", Operators.erase_person),
+    Route("PUT", "/people/{user_id}/operator/{given}", Operators.make_operator),
     Route("GET", "/people/{user_id}/guests", People.guests_of),
     Route("POST", "/people/{user_id}/second-step", TwoFactor.begin_two_factor),
     Route("POST", "/people/{user_id}/second-step/confirmed", TwoFactor.confirm_two_factor),

@@ -5,8 +5,8 @@ from typing import Annotated, Literal, NamedTuple
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from mercat.ids import AddressId, ApiKeyId, PaymentMethodId, SessionId, UserId
-from mercat.kit.refusals import Conflict, NotFound, SignInFirst
+from mercat.ids import AddressId, ApiKeyId, PaymentMethodId, SellerId, SessionId, UserId
+from mercat.kit.refusals import Conflict, Forbidden, NotFound, SignInFirst
 from mercat.kit.text import LINE, SEEN_LINE
 
 EMAIL_MAX = 254  # RFC 5321, 4.5.3.1.3
@@ -168,6 +168,32 @@ class AddressAndCard(Struct, frozen=True):
     card: str | None
 
 
+PEOPLE_WORDS_MAX = 200
+PeopleWords = Annotated[str, Meta(max_length=PEOPLE_WORDS_MAX)]
+PeopleSearch = Literal["all", "operators", "sellers", "disabled"]
+
+
+class FoundPerson(Struct, frozen=True, kw_only=True):
+    """An account, as operators see it."""
+
+    user_id: UserId
+    email: str
+    name: str
+    roles: list[str]
+    seller_id: SellerId | None
+    email_verified: bool
+    created_at: datetime
+    disabled_at: datetime | None
+
+
+class PeopleCounts(Struct, frozen=True):
+    """How many there are of those of whom there are few."""
+
+    operators: int
+    sellers: int
+    disabled: int
+
+
 class Session(Struct, frozen=True):
     """Signed in, or a guest, until then."""
 
@@ -257,3 +283,19 @@ class TwoFactorOn(Conflict):
 
 class TwoFactorOff(Conflict):
     """This account has no second step to confirm or to switch off."""
+
+
+class HasAccount(Conflict):
+    """This order belongs to an account. Sign in: the account's page erases it and all that is with it."""
+
+
+class AccountDisabled(Forbidden):
+    """This account is disabled. Write to the shop if you think that is a mistake."""
+
+
+class LastOperator(Conflict):
+    """This is the shop's only operator. Make somebody else one first."""
+
+
+class AboutOneself(Conflict):
+    """This is your own account. Another operator can do that, and you can leave on your account's page."""

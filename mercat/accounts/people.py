@@ -10,8 +10,10 @@ from mercat.accounts.guarding import Guard, Passwords
 from mercat.accounts.messages import (
     EMAIL_PROBLEM,
     AccountDetails,
+    AccountDisabled,
     Credentials,
     EmailTaken,
+    HasAccount,
     LinkExpired,
     NewPerson,
     PasswordReset,
@@ -19,6 +21,7 @@ from mercat.accounts.messages import (
     ResetAsk,
     WrongPassword,
 )
+from mercat.accounts.operators import hold_operators
 from mercat.accounts.rules import (
     account_problem,
     caller_of,
@@ -31,7 +34,7 @@ from mercat.accounts.sessions import Sessions
 from mercat.accounts.two_factor import TwoFactor
 from mercat.ids import LinkId, SellerId, UserId
 from mercat.kit import clock, sql
-from mercat.kit.refusals import Invalid, NotFound, SignInFirst
+from mercat.kit.refusals import Invalid, SignInFirst
 from mercat.kit.rpc import IN_BODY
 from mercat.kit.signing import unseal
 from mercat.kit.text import normal_text
@@ -92,13 +95,17 @@ class People:
     async def verify(self, credentials: Credentials) -> UserId:
         """Check a password, and the code of who has a second step.
 
-        WrongPassword, TooManyRequests for too many guesses; TwoFactorRequired and WrongCode, which only who
-        has the password is told. An unknown e-mail takes as long as a wrong password, refused alike."""
+        WrongPassword, TooManyRequests for too many guesses; TwoFactorRequired, WrongCode and AccountDisabled,
+        which only who has the password is told. An unknown e-mail takes as long as a wrong password, refused
+        alike."""
         if credentials.ticket:
             user_id = self._two_factor.holder(credentials.ticket)
         else:
             user_id = await self._holder(credentials)
         await self._two_factor.check(user_id, credentials.code, credentials.network)
+        row = await self._db.fetchrow(queries.by_id, user_id)
+        if row is not None and row["disabled_at"] is not None:
+            raise AccountDisabled
         return user_id
 
     async def _holder(self, credentials: Credentials) -> UserId:
@@ -199,15 +206,24 @@ class People:
 
     async def leave(self, user_id: UserId, password: Annotated[str, IN_BODY]) -> None:
         """Erase an account by its password: addresses, cards, keys and sessions go with it, and every service
-        that keeps something of the person is told by the same commit.
+        that keeps something of the person is told by the same commit. LastOperator for the only one.
 
         Sessions end after it too: one that begins meanwhile finds no account, and ends itself."""
         row = await self._db.fetchrow(queries.by_id, user_id)
         if row is None:
             raise SignInFirst
         await self._check_password(user_id, row["password"], password)
-        await self._db.fetch(queries.erase, user_id)
+        async with self._db.acquire() as db, db.transaction():
+            await hold_operators(db, user_id)
+            await db.fetch(queries.erase, user_id)
         await self._sessions.end_all(user_id)
+
+    async def erase_guest(self, guest_id: UserId, email: Annotated[str, IN_BODY]) -> None:
+        """Erase somebody who bought without an account, as `leave` does; `email` is that of their order.
+        Again it changes nothing. HasAccount where they have one, or had."""
+        if not await self._db.fetch(queries.erase_guest, guest_id, email):
+            raise HasAccount
+        await self._sessions.end_guest(guest_id)
 
     async def reset_password(self, reset: PasswordReset) -> None:
         """Set a new password by a letter's link, which is good once, and end all sessions.
@@ -255,14 +271,6 @@ class People:
     async def create_operator(self, person: NewPerson) -> UserId:
         """Open an account that runs the shop; Invalid and EmailTaken as for any other."""
         return await self._register(person, ["shopper", "operator"])
-
-    async def set_operator(self, email: Annotated[str, IN_BODY], given: bool) -> None:
-        """Make the person with this e-mail an operator, or (`given` is false) no longer; in running sessions
-        at once. NotFound where nobody has it."""
-        person = await self._db.fetchrow(queries.set_operator, normal_email(email) or email, given)
-        if person is None:
-            raise NotFound("Nobody has an account with this e-mail address.")
-        await self._sessions.update_all(caller_of(person))
 
     async def guests_of(self, user_id: UserId) -> list[UserId]:
         """List the guests this person was."""

@@ -120,7 +120,7 @@ returning p.user_id, p.email, p.name, p.roles, p.seller_id;
 select user_id, email, name, password, roles, seller_id from accounts.person where lower(email) = lower(:email);
 
 -- name: by_id(user_id)
-select user_id, email, name, password, roles, seller_id, email_verified_at, opened_at
+select user_id, email, name, password, roles, seller_id, email_verified_at, opened_at, disabled_at
 from accounts.person where user_id = :user_id;
 
 -- name: claim(guest_id, user_id)
@@ -139,12 +139,71 @@ set roles = case when :role = any (roles) then roles else roles || :role end, se
 where user_id = :user_id
 returning user_id, email, name, roles, seller_id;
 
--- name: set_operator(email, given)
+-- name: set_operator(user_id, given)
 update accounts.person
 set roles = case when :given then array_remove(roles, 'operator') || 'operator'::text
     else array_remove(roles, 'operator') end
-where lower(email) = lower(:email)
-returning user_id, email, name, roles, seller_id;
+where user_id = :user_id
+returning user_id;
+
+-- name: lock_operators
+-- Whoever takes one away holds all of them, in this order.
+select user_id from accounts.person where 'operator' = any (roles) and disabled_at is null order by user_id for update;
+
+-- name: disable(user_id, now)
+update accounts.person set disabled_at = coalesce(disabled_at, :now) where user_id = :user_id returning user_id;
+
+-- name: enable(user_id)
+update accounts.person set disabled_at = null where user_id = :user_id returning user_id;
+
+-- name: end_keys_of(user_id)
+delete from accounts.api_key where user_id = :user_id;
+
+-- name: tell_standing(user_id)
+select events.tell('StandingChanged', jsonb_build_object('event', 'StandingChanged', 'user_id', :user_id::bigint));
+
+-- name: people(before, most)
+select user_id, email, name, roles, seller_id, email_verified_at is not null as email_verified, opened_at as created_at,
+    disabled_at
+from accounts.person where :before::bigint is null or user_id < :before
+order by user_id desc
+limit :most;
+
+-- name: people_seldom(which, before, most)
+-- Of these there are few: the index has them alone.
+select user_id, email, name, roles, seller_id, email_verified_at is not null as email_verified, opened_at as created_at,
+    disabled_at
+from accounts.person
+where (disabled_at is not null or seller_id is not null or 'operator' = any (roles))
+    and case :which::text when 'disabled' then disabled_at is not null when 'sellers' then seller_id is not null
+        else 'operator' = any (roles) end
+    and (:before::bigint is null or user_id < :before)
+order by user_id desc
+limit :most;
+
+-- name: people_like(words, which, before, most)
+select user_id, email, name, roles, seller_id, email_verified_at is not null as email_verified, opened_at as created_at,
+    disabled_at
+from accounts.person
+where accounts.words(name, email) @@ :words::tsquery
+    and case :which::text when 'disabled' then disabled_at is not null when 'sellers' then seller_id is not null
+        when 'operators' then 'operator' = any (roles) else true end
+    and (:before::bigint is null or user_id < :before)
+order by user_id desc
+limit :most;
+
+-- name: one_person(user_id, which, before)
+select user_id, email, name, roles, seller_id, email_verified_at is not null as email_verified, opened_at as created_at,
+    disabled_at
+from accounts.person
+where user_id = :user_id and (:before::bigint is null or user_id < :before)
+    and case :which::text when 'disabled' then disabled_at is not null when 'sellers' then seller_id is not null
+        when 'operators' then 'operator' = any (roles) else true end;
+
+-- name: people_counts
+select count(*) filter (where 'operator' = any (roles)) as operators,
+    count(*) filter (where seller_id is not null) as sellers, count(*) filter (where disabled_at is not null) as disabled
+from accounts.person where disabled_at is not null or seller_id is not null or 'operator' = any (roles);
 
 -- name: add_addresses(user_ids, address_ids, names, line1s, line2s, cities, regions, postal_codes, countries, phones)
 insert into accounts.address (user_id, address_id, name, line1, line2, city, region, postal_code, country, phone)
@@ -321,9 +380,13 @@ returning user_id;
 delete from accounts.recovery_code where user_id = :user_id and digest = :digest returning user_id;
 
 -- name: make_api_key(api_key_id, seller_id, user_id, name, scopes, digest, prefix, now)
+-- It waits for who disables its maker at this moment, and is not made then.
 insert into accounts.api_key (api_key_id, seller_id, user_id, name, scopes, digest, prefix, created_at)
-select :api_key_id, :seller_id::bigint, :user_id, :name, :scopes, :digest, :prefix, :now
-where (select count(*) from accounts.api_key where seller_id = :seller_id) < 50
+select :api_key_id, :seller_id::bigint, p.user_id, :name, :scopes, :digest, :prefix, :now
+from accounts.person p
+where p.user_id = :user_id and p.disabled_at is null
+    and (select count(*) from accounts.api_key where seller_id = :seller_id) < 50
+for share of p
 returning api_key_id;
 
 -- name: api_keys(seller_id)
@@ -343,6 +406,7 @@ with used as (
 select k.api_key_id, k.seller_id, k.name, k.scopes
 from accounts.api_key k
 join accounts.person p on p.user_id = k.user_id and p.seller_id = k.seller_id and 'seller' = any (p.roles)
+    and p.disabled_at is null
 where k.digest = :digest;
 
 -- name: erase(user_id)
@@ -375,7 +439,8 @@ from gone;
 -- name: erase_guest(guest_id, email)
 -- Not one who has an account: that is erased by who signs in. Asked again it is told again, and nothing is left to do.
 with gone as (
-    insert into accounts.claimed as c (guest_id, user_id) values (:guest_id, :guest_id)
+    insert into accounts.claimed as c (guest_id, user_id)
+    select :guest_id::bigint, :guest_id where not exists (select from accounts.person where user_id = :guest_id)
     on conflict (guest_id) do update set user_id = c.user_id where c.user_id = c.guest_id
     returning guest_id
 ), addresses as (

@@ -49,6 +49,12 @@ def normal_email(typed: str) -> str | None:
     return found.normalized if fits else None
 
 
+def words_asked(typed: str) -> str:
+    """Make of words that somebody looks for a query of PostgreSQL: each is how a word begins; "" for none."""
+    words = [word.replace("\\", "\\\\").replace("'", "''") for word in normal_text(typed).lower().split()]
+    return " & ".join(f"'{word}':*" for word in words)
+
+
 def account_problem(email: str | None, password: str, name: str) -> tuple[str, str] | None:
     """Say what keeps an account from being opened, and which field it is in; None where nothing does."""
     if email is None:

@@ -8,6 +8,7 @@ from mercat.accounts.address_book import AddressBook
 from mercat.accounts.api_keys import ApiKeys
 from mercat.accounts.guarding import Guard
 from mercat.accounts.messages import CardLabel
+from mercat.accounts.operators import Operators
 from mercat.accounts.people import People
 from mercat.accounts.sessions import Sessions
 from mercat.accounts.two_factor import TwoFactor
@@ -18,7 +19,7 @@ from mercat.settings import Settings
 class Accounts:
     """Every verb that accounts are asked, by its name; each lives in the part whose subject it is."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0915  - a line a verb
         self, db: asyncpg.Pool, store: Store, settings: Settings, test_cards: Mapping[str, CardLabel]
     ) -> None:
         """`test_cards`: how the payment provider's cards for trying things out are called, by token."""
@@ -28,6 +29,7 @@ class Accounts:
         self.second_step = TwoFactor(db, settings, guard)
         self.members = People(db, settings, self.running, self.second_step, guard)
         self.book = AddressBook(db, test_cards)
+        self.operators = Operators(db, self.running)
 
         self.register = self.members.register
         self.seed = self.members.seed
@@ -42,8 +44,8 @@ class Accounts:
         self.ask_reset = self.members.ask_reset
         self.reset_password = self.members.reset_password
         self.leave = self.members.leave
+        self.erase_guest = self.members.erase_guest
         self.create_operator = self.members.create_operator
-        self.set_operator = self.members.set_operator
         self.guests_of = self.members.guests_of
         self.begin_session = self.running.begin_session
         self.guest = self.running.guest
@@ -69,3 +71,11 @@ class Accounts:
         self.choose_payment_method = self.book.choose_payment_method
         self.remove_payment_method = self.book.remove_payment_method
         self.addresses_and_cards = self.book.addresses_and_cards
+        self.find_people = self.operators.find_people
+        self.found_person = self.operators.found_person
+        self.people_counts = self.operators.people_counts
+        self.disable = self.operators.disable
+        self.enable = self.operators.enable
+        self.erase_person = self.operators.erase_person
+        self.make_operator = self.operators.make_operator
+        self.set_operator = self.operators.set_operator

@@ -4,13 +4,13 @@ import secrets
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, Any
 
 import asyncpg
 from msgspec import Struct
 
 from mercat import ids
-from mercat.accounts.messages import AGENT_MAX, RunningSession, Session
+from mercat.accounts.messages import AGENT_MAX, AccountDisabled, RunningSession, Session
 from mercat.accounts.rules import API_KEY, caller_of, guest_of, guest_token
 from mercat.ids import SessionId, UserId
 from mercat.kit import clock, codec, sql
@@ -51,19 +51,27 @@ class Sessions:
         self._seen: dict[str, float] = {}
 
     async def begin_session(self, user_id: UserId, agent: str = "") -> Session:
-        """Start a session of somebody whose password was checked; `agent` is the program they use."""
+        """Start a session of somebody whose password was checked; `agent` is the program they use.
+        AccountDisabled, and SignInFirst for who has no account any more."""
+        person = await self._standing(user_id)
+        session = await self._begin(caller_of(person), agent)
+        # Who granted a role meanwhile, erased the account or disabled it did not find this session.
+        try:
+            now = await self._standing(user_id)
+        except (SignInFirst, AccountDisabled):
+            await self.end_all(user_id)
+            raise
+        if caller_of(now) != caller_of(person):
+            await self.settle(user_id)
+        return session
+
+    async def _standing(self, user_id: UserId) -> Any:
         person = await self._db.fetchrow(queries.by_id, user_id)
         if person is None:
             raise SignInFirst
-        session = await self._begin(caller_of(person), agent)
-        # A role that was granted meanwhile did not find this session.
-        now = await self._db.fetchrow(queries.by_id, user_id)
-        if now is None:  # nor did who erased the account
-            await self.end_all(user_id)
-            raise SignInFirst
-        if caller_of(now) != caller_of(person):
-            await self.update_all(caller_of(now))
-        return session
+        if person["disabled_at"] is not None:
+            raise AccountDisabled
+        return person
 
     async def guest(self) -> Session:
         """Start a session for somebody who has not signed in; no row is written."""
@@ -87,7 +95,7 @@ class Sessions:
         A guest's lasts as long again."""
         if token.startswith(API_KEY):
             return await self._ask_key(token)
-        kept = await self._store.do("GET", _key(token))
+        kept = await self._kept(token)
         if not kept:
             return await self._restored(token) if kept is None else None
         caller = codec.decode(kept, Caller)
@@ -96,6 +104,19 @@ class Sessions:
         elif _age_s(caller.user_id) > _DAY_S:  # younger ones have nearly all of their time
             await self._store.do("EXPIRE", _key(token), _SESSION_S)
         return caller
+
+    async def _kept(self, token: str) -> bytes | None:
+        """Read a session; of a guest who was erased none, wherever they have it."""
+        guest = guest_of(token, self._guests)
+        if guest is None:
+            return await self._store.do("GET", _key(token))
+        kept, gone = await self._store.do("MGET", _key(token), _gone(guest))
+        return b"" if gone else kept
+
+    async def end_guest(self, guest_id: UserId) -> None:
+        """End the session of a guest, whose token nobody knows here; it does not come back when the store
+        has lost it, since a tombstone in PostgreSQL stands before that."""
+        await self._store.do("SET", _gone(guest_id), b"1", "EX", _SESSION_S)
 
     async def _note_seen(self, user_id: UserId, key: str) -> None:
         """Note that a session was used, once a minute."""
@@ -175,6 +196,20 @@ class Sessions:
             found.append((key, device, seen_at))
         return found
 
+    async def settle(self, user_id: UserId) -> None:
+        """Bring somebody's sessions up to what PostgreSQL says of them; none of who is disabled or gone goes
+        on. What is decided while this writes is read again, so that the last to write knows it."""
+        seen: Caller | None = None
+        while True:
+            try:
+                now = caller_of(await self._standing(user_id))
+            except (SignInFirst, AccountDisabled):
+                return await self.end_all(user_id)
+            if now == seen:
+                return None
+            await self.update_all(now)
+            seen = now
+
     async def update_all(self, caller: Caller) -> None:
         """Bring somebody's sessions up to what is true of them now."""
         ours, _ = _names(caller.user_id)
@@ -199,6 +234,10 @@ class Sessions:
 def _names(user_id: UserId) -> tuple[str, str]:
     """Name the set of somebody's sessions, and the hash that says of each where it was begun."""
     return f"sessions:{user_id}", f"devices:{user_id}"
+
+
+def _gone(guest_id: UserId) -> str:
+    return f"gone:{guest_id}"
 
 
 def _key(token: str) -> str:

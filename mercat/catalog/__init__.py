@@ -7,6 +7,7 @@
     offers.py      prices and states of what is sold
     products.py    what shoppers read, behind a cache of two levels
     categories.py  the tree, and slugs; tree.py decides what becomes of it
+    moderation.py  what operators hide and move
     retelling.py   products told again because their category or seller changed
     imports.py     taking a batch from elsewhere; importing.py reads files, formats/ has one format a file
     changes.py     what follows stock and ratings, and tells caches
@@ -22,6 +23,8 @@ from mercat.catalog.importing import CategoryMap, ImportProgress, NotProducts, R
 from mercat.catalog.messages import (
     IMAGES_MAX,
     VARIANTS_MAX,
+    AnyProduct,
+    AnyProductStatus,
     AskedCategory,
     Attribute,
     Attributes,
@@ -49,6 +52,8 @@ from mercat.catalog.messages import (
     GivenVariants,
     Grams,
     Gtin,
+    HidingReason,
+    HidingWhy,
     Image,
     Images,
     ImageUrl,
@@ -63,6 +68,7 @@ from mercat.catalog.messages import (
     ListingKey,
     ListingStatus,
     MinorPrice,
+    Moderation,
     NewOffer,
     NewProduct,
     Offer,
@@ -83,6 +89,7 @@ from mercat.catalog.messages import (
     SkuTaken,
     Status,
     Title,
+    TitleWords,
     Variant,
     VariantOptions,
     texts_of,
@@ -96,6 +103,8 @@ __all__ = [
     "FORMATS",
     "IMAGES_MAX",
     "VARIANTS_MAX",
+    "AnyProduct",
+    "AnyProductStatus",
     "AskedCategory",
     "Attribute",
     "Attributes",
@@ -127,6 +136,8 @@ __all__ = [
     "GivenVariants",
     "Grams",
     "Gtin",
+    "HidingReason",
+    "HidingWhy",
     "Image",
     "ImageUrl",
     "Images",
@@ -142,6 +153,7 @@ __all__ = [
     "ListingKey",
     "ListingStatus",
     "MinorPrice",
+    "Moderation",
     "NewOffer",
     "NewProduct",
     "NoSuchFormat",
@@ -165,6 +177,7 @@ __all__ = [
     "SkuTaken",
     "Status",
     "Title",
+    "TitleWords",
     "Variant",
     "VariantOptions",
     "check_format",

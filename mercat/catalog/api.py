@@ -4,6 +4,7 @@ from mercat.catalog.categories import Categories
 from mercat.catalog.changes import Changes
 from mercat.catalog.imports import Imports
 from mercat.catalog.listings import Listings
+from mercat.catalog.moderation import Moderating
 from mercat.catalog.offers import Offers
 from mercat.catalog.products import Products
 from mercat.kit.rpc import Route
@@ -18,6 +19,10 @@ API = [
     Route("GET", "/sellers/{seller_id}/offers", Offers.of_seller),
     Route("POST", "/sellers/{seller_id}/offers", Offers.offer_product),
     Route("GET", "/sellers/{seller_id}/offers/{offer_id}", Offers.offer_standing),
+    Route("GET", "/any-products", Moderating.find_products),
+    Route("GET", "/any-products/{product_id}", Moderating.found_product),
+    Route("PATCH", "/any-products/{product_id}", Moderating.moderate),
+    Route("GET", "/hidden-products/count", Moderating.count_hidden),
     Route("POST", "/offers", Offers.offers),
     Route("GET", "/products/{product_id}/featured", Offers.featured),
     Route("GET", "/products/{product_id}", Products.product),

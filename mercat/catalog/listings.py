@@ -342,4 +342,5 @@ def _listing(row: Any) -> Listing:
         variants=there or variants,
         external_id=row["external_id"],
         created_at=row["created_at"],
+        hidden_because=row["hidden_because"],
     )

@@ -306,6 +306,7 @@ class Listing(ProductTexts, frozen=True, kw_only=True):
     variants: list[ListedVariant]
     external_id: str | None
     created_at: datetime
+    hidden_because: str = ""
 
 
 class ListedProduct(Struct, frozen=True, kw_only=True):
@@ -321,6 +322,44 @@ class ListedProduct(Struct, frozen=True, kw_only=True):
     image_url: str
     offers: list[OfferId]
     created_at: datetime
+    hidden_because: str = ""
+
+
+AnyProductStatus = Literal["active", "paused", "draft", "archived", "hidden"]
+"""Of a product: that of the liveliest offer, unless operators have hidden it."""
+TitleWords = Annotated[str, Meta(max_length=200)]
+HIDING_REASON_MAX = 500
+HidingReason = Annotated[str, Meta(max_length=HIDING_REASON_MAX)]
+HidingWhy = Annotated[
+    str, Meta(min_length=1, max_length=HIDING_REASON_MAX, extra={"words": "Say why: its seller reads it."})
+]
+
+
+class AnyProduct(Struct, frozen=True, kw_only=True):
+    """A product as operators see it; `price` is that of the cheapest offer."""
+
+    product_id: ProductId
+    title: str
+    brand: str | None
+    external_id: str | None
+    category: str
+    seller_id: SellerId
+    seller_name: str
+    status: AnyProductStatus
+    price: int | None
+    currency: str | None
+    image_url: str
+    created_at: datetime
+    hidden_at: datetime | None
+    hidden_because: str
+
+
+class Moderation(Struct, frozen=True, kw_only=True):
+    """What operators change of a product; what is not said stays. Its seller reads the reason."""
+
+    hidden: bool | UnsetType = UNSET
+    reason: HidingReason = ""
+    category: CategoryName | UnsetType = UNSET
 
 
 class Offer(Struct, frozen=True):
@@ -337,6 +376,8 @@ class Offer(Struct, frozen=True):
     status: str
     in_stock: bool
     image_url: str
+    hidden_because: str = ""
+    """Why operators have taken the product off sale; its seller cannot put it back."""
 
 
 class ProductName(Struct, frozen=True):

@@ -177,4 +177,5 @@ def _offer(row: Any) -> Offer:
         row["status"],
         row["in_stock"],
         row["image_url"],
+        row["hidden_because"],
     )

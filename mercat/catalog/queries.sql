@@ -359,7 +359,8 @@ select p.title, p.description, p.description_html, p.brand, c.slug as category, 
     from catalog.sku k join catalog.offer o on o.sku_id = k.sku_id and o.seller_id = p.seller_id
     where k.product_id = p.product_id)::text as variants,
     (select o.seller_name from catalog.offer o where o.product_id = p.product_id and o.seller_id = p.seller_id limit 1)
-        as seller_name
+        as seller_name,
+    p.hidden_because
 from catalog.product p join catalog.category c using (category_id)
 where p.product_id = :product_id and p.seller_id = :seller_id;
 
@@ -376,7 +377,7 @@ returning true;
 -- name: listings(seller_id, after, words, status, category, sku, most)
 -- A seller's products, the newest first. The status of one is that of its liveliest offer.
 select p.product_id, p.title, p.brand, p.created_at, c.slug as category, own.status, own.price, own.currency, own.offers,
-    coalesce(p.images -> 0 ->> 'url', '') as image_url
+    p.hidden_because, coalesce(p.images -> 0 ->> 'url', '') as image_url
 from catalog.product p join catalog.category c using (category_id) cross join lateral (
     select (array['active', 'paused', 'draft', 'archived'])[
             min(array_position(array['active', 'paused', 'draft', 'archived'], o.status))] as status,
@@ -405,6 +406,7 @@ where (:product_id::bigint is null or k.product_id = :product_id)
     and (:gtin::text is null or k.gtin is not null and ltrim(k.gtin, '0') = ltrim(:gtin, '0'))
     and (:sku_id::bigint is null or k.sku_id = :sku_id)
     and exists (select from catalog.offer o where o.sku_id = k.sku_id and o.status <> 'archived')
+    and not catalog.is_hidden(k.product_id)
 order by k.sku_id
 limit 2;
 
@@ -421,7 +423,8 @@ returning offer_id;
 
 -- name: rivals(offer_id, seller_id)
 -- A seller's offer and the active ones of the same variant, by the rule that features one.
-select o.offer_id, o.price, o.currency, o.status, o.in_stock, o.condition, o.offer_id = :offer_id::bigint as own
+select o.offer_id, o.price, o.currency, case when catalog.is_hidden(o.product_id) then 'paused' else o.status end as status,
+    o.in_stock, o.condition, o.offer_id = :offer_id::bigint as own
 from catalog.offer o
 where o.sku_id = (select sku_id from catalog.offer
         where offer_id = :offer_id and seller_id = :seller_id and status <> 'archived')
@@ -429,16 +432,16 @@ where o.sku_id = (select sku_id from catalog.offer
 order by o.status <> 'active', not o.in_stock, o.condition <> 'new', o.price, o.offer_id;
 
 -- name: offers(offer_ids)
--- As they are: what is active at a seller who is not is not for sale (`closed`).
+-- As they are: what is active at a seller who is not, or hidden, is not for sale (`closed`).
 select o.offer_id, o.product_id, o.sku_id, o.seller_id, o.seller_name, p.title, k.options::text, o.price, o.currency,
-    o.status, catalog.is_closed(o.seller_id) as closed, o.in_stock,
+    o.status, catalog.is_closed(o.seller_id) or p.hidden_at is not null as closed, p.hidden_because, o.in_stock,
     coalesce(k.images -> 0 ->> 'url', p.images -> 0 ->> 'url', '') as image_url
 from catalog.offer o join catalog.product p on p.product_id = o.product_id join catalog.sku k on k.sku_id = o.sku_id
 where o.offer_id = any(:offer_ids::bigint[]);
 
 -- name: of_seller(seller_id, after, status, words, most)
 select o.offer_id, o.product_id, o.sku_id, o.seller_id, o.seller_name, p.title, k.options::text, o.price, o.currency,
-    o.status, o.in_stock, coalesce(k.images -> 0 ->> 'url', p.images -> 0 ->> 'url', '') as image_url
+    o.status, p.hidden_because, o.in_stock, coalesce(k.images -> 0 ->> 'url', p.images -> 0 ->> 'url', '') as image_url
 from catalog.offer o join catalog.product p on p.product_id = o.product_id join catalog.sku k on k.sku_id = o.sku_id
 where o.seller_id = :seller_id and case when :status::text is null then o.status <> 'archived' else o.status = :status end
     and not exists (select from unnest(:words::text[]) word where strpos(lower(p.title), word) = 0)
@@ -449,7 +452,7 @@ limit :most;
 -- name: of_seller_by_price(seller_id, after, status, words, most, direction)
 -- `direction`: 1 with the cheapest first, -1 with the dearest.
 select o.offer_id, o.product_id, o.sku_id, o.seller_id, o.seller_name, p.title, k.options::text, o.price, o.currency,
-    o.status, o.in_stock, coalesce(k.images -> 0 ->> 'url', p.images -> 0 ->> 'url', '') as image_url
+    o.status, p.hidden_because, o.in_stock, coalesce(k.images -> 0 ->> 'url', p.images -> 0 ->> 'url', '') as image_url
 from catalog.offer o join catalog.product p on p.product_id = o.product_id join catalog.sku k on k.sku_id = o.sku_id
 where o.seller_id = :seller_id and case when :status::text is null then o.status <> 'archived' else o.status = :status end
     and not exists (select from unnest(:words::text[]) word where strpos(lower(p.title), word) = 0)
@@ -462,11 +465,12 @@ limit :most;
 select (catalog.featured(:product_id::bigint)).offer_id;
 
 -- name: product(product_id)
--- A variant that nobody offers any more is none; `gone`: there is no other.
+-- A variant that nobody offers any more is none; `gone`: there is no other, or the product is hidden.
 select p.product_id, p.external_id, p.title, p.description, p.description_html, p.brand, p.attributes::text,
     p.options::text, p.option_names, p.tags, p.images::text, p.rating, p.review_count, p.histogram, p.created_at,
     p.version, c.slug as category, c.slugs, c.names, (catalog.featured(p.product_id)).offer_id as featured,
-    not exists (select from catalog.offer o where o.product_id = p.product_id and o.status <> 'archived') as gone,
+    p.hidden_at is not null
+        or not exists (select from catalog.offer o where o.product_id = p.product_id and o.status <> 'archived') as gone,
     (select json_agg(json_build_object('sku_id', k.sku_id, 'options', k.options, 'gtin', k.gtin, 'images', k.images,
         'sku', own.sku, 'offers', coalesce(own.active, '[]')) order by k.place, k.sku_id)
     from catalog.sku k cross join lateral (
@@ -526,3 +530,38 @@ returning p.product_id;
 -- name: histograms(after, most)
 select product_id, histogram from catalog.product
 where product_id > :after and review_count > 0 order by product_id limit :most;
+
+-- name: any_products(words, whole, status, seller_id, before, most)
+select * from catalog.any_product p
+where (not exists (select from unnest(:words::text[]) word where strpos(lower(p.title), word) = 0)
+        or p.external_id = :whole::text)
+    and (:seller_id::bigint is null or p.seller_id = :seller_id) and (:before::bigint is null or p.product_id < :before)
+    and (:status::text is null or p.status = :status)
+order by p.product_id desc
+limit :most;
+
+-- name: hidden_products(words, whole, seller_id, before, most)
+-- Of these there are few: the index has them alone.
+select * from catalog.any_product p
+where p.hidden_at is not null
+    and (not exists (select from unnest(:words::text[]) word where strpos(lower(p.title), word) = 0)
+        or p.external_id = :whole::text)
+    and (:seller_id::bigint is null or p.seller_id = :seller_id) and (:before::bigint is null or p.product_id < :before)
+order by p.product_id desc
+limit :most;
+
+-- name: any_product(product_id)
+select * from catalog.any_product where product_id = :product_id;
+
+-- name: count_hidden
+select count(*) from catalog.product where hidden_at is not null;
+
+-- name: moderate(product_id, hidden, reason, now, category_id)
+-- The time is that of the first hiding, the reason the last one's.
+update catalog.product set category_id = coalesce(:category_id, category_id),
+    hidden_at = case when :hidden::boolean is null then hidden_at when :hidden then coalesce(hidden_at, :now) end,
+    hidden_because = case when :hidden is null then hidden_because when :hidden then :reason::text else '' end
+where product_id = :product_id and (category_id, hidden_at is not null, hidden_because) is distinct from (
+    coalesce(:category_id, category_id), coalesce(:hidden, hidden_at is not null),
+    case when :hidden is null then hidden_because when :hidden then :reason else '' end)
+returning true;

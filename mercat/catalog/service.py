@@ -6,6 +6,7 @@ from mercat.catalog.categories import Categories
 from mercat.catalog.changes import Changes
 from mercat.catalog.imports import Imports
 from mercat.catalog.listings import Listings
+from mercat.catalog.moderation import Moderating
 from mercat.catalog.offers import Offers
 from mercat.catalog.products import Products
 from mercat.catalog.retelling import Retelling
@@ -23,6 +24,7 @@ class Catalog:
         self._categories = Categories(db, self.retelling)
         self._offers = Offers(db, self._changes, settings)
         self._listings = Listings(db, self._categories, self._changes, settings)
+        self._moderating = Moderating(db, self._categories, self._changes)
         self._imports = Imports(db, self._categories, settings)
 
         self.create = self._listings.create
@@ -37,6 +39,11 @@ class Catalog:
         self.featured = self._offers.featured
         self.offer_product = self._offers.offer_product
         self.offer_standing = self._offers.offer_standing
+
+        self.find_products = self._moderating.find_products
+        self.found_product = self._moderating.found_product
+        self.count_hidden = self._moderating.count_hidden
+        self.moderate = self._moderating.moderate
 
         self.product = self._products.product
         self.cards = self._products.cards

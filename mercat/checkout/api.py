@@ -38,5 +38,6 @@ API = [
     Route("POST", "/returns/{return_id}/refuse", GoodsBack.refuse_return),
     Route("POST", "/returns/{return_id}/receive", GoodsBack.receive_return),
     Route("GET", "/parked", ParkedWork.parked),
+    Route("GET", "/parked-counts", ParkedWork.parked_counts),
     Route("POST", "/parked", ParkedWork.retry),
 ]

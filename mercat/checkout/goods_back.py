@@ -93,7 +93,12 @@ class GoodsBack:
         known = await self._undoing.known(reference) if once else None
         if known:
             _check_same(codec.decode(known, NewReturn), ask)
-        asked = known or codec.text(await self._new(order_id, user_id, return_id, ask))
+        try:
+            asked = known or codec.text(await self._new(order_id, user_id, return_id, ask))
+        except NotReturnable as no:
+            what = f"return/{int(return_id)}/asked", "ask_return", "shopper"
+            await self._orders.note_refusal(order_id, *what, no.code(), str(no))
+            raise
         begun, record = await self._undoing.join(reference, order_id, asked)
         new = codec.decode(record, NewReturn)
         _check_same(new, ask)  # with a key another may have begun at the same moment

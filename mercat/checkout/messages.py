@@ -219,6 +219,18 @@ class Parked(Struct, frozen=True):
     tries: int
     direction: str
     since: datetime
+    kind: str = ""
+    key: int = 0
+    """What it is sorted by; with the reference, what asks for the next page."""
+
+    @property
+    def cursor(self) -> str:
+        return f"{self.key}~{self.reference}"
+
+
+ParkedKind = Literal["buy", "cancel", "refund", "return", "ship"]
+ParkedSort = Literal["since", "-since", "-tries", "tries"]
+PARKED_MAX = 500
 
 
 class AdmissionGate(Protocol):

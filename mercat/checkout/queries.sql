@@ -185,15 +185,32 @@ update checkout.undoing set parked = null, tries = 0, lease_until = :now where r
 -- name: unpark(checkout_id, now)
 update checkout.running set parked = null, tries = 0, lease_until = :now where checkout_id = :checkout_id and parked is not null;
 
--- name: parked(rows_max)
--- What recovery has given up.
-select 'buy/' || r.checkout_id as reference, null::bigint as order_id, c.record->'order'->'order_id' as text,
-    r.parked as reason, r.tries, coalesce(r.direction, '') as direction, r.begun_at as since
-from checkout.running r join checkout.checkout c using (checkout_id) where r.parked is not null
-union all
-select reference, order_id, null, parked, tries, 'forward', begun_at
-from checkout.undoing where parked is not null and done_at is null
-order by since limit :rows_max;
+-- name: parked(kind, sort, way, after_key, after, rows_max)
+-- What recovery has given up. The page before may have been taken up since, so its last key comes along.
+with work as (
+    select 'buy/' || r.checkout_id as reference, null::bigint as order_id, c.record->'order'->'order_id' as text,
+        r.parked as reason, r.tries, coalesce(r.direction, '') as direction, r.begun_at as since
+    from checkout.running r join checkout.checkout c using (checkout_id) where r.parked is not null
+    union all
+    select reference, order_id, null, parked, tries, 'forward', begun_at
+    from checkout.undoing where parked is not null and done_at is null
+), sorted as (
+    select w.*, case when reference like '%return/%' then 'return' else split_part(reference, '/', 1) end as kind,
+        :way * case :sort::text when 'tries' then tries else (extract(epoch from since) * 1000000)::bigint end as key
+    from work w
+)
+select reference, order_id, text, reason, tries, direction, since, kind, key from sorted
+where (:kind::text is null or kind = :kind)
+    and (:after_key::bigint is null or (key, reference) > (:after_key, :after::text))
+order by key, reference limit :rows_max;
+
+-- name: parked_counts
+select kind, count(*)::int as parked from (
+    select 'buy' as kind from checkout.running where parked is not null
+    union all
+    select case when reference like '%return/%' then 'return' else split_part(reference, '/', 1) end
+    from checkout.undoing where parked is not null and done_at is null
+) work group by kind;
 
 -- name: forget_people(user_ids)
 update checkout.checkout c

@@ -66,6 +66,7 @@ class Checkout:
         self.refuse_return = self.goods_back.refuse_return
         self.receive_return = self.goods_back.receive_return
         self.parked = self.parking.parked
+        self.parked_counts = self.parking.parked_counts
         self.retry = self.parking.retry
 
     @property

@@ -1,15 +1,26 @@
 """What fulfilment is asked and what it answers. Amounts are integers of minor units."""
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from mercat.ids import LineId, OfferId, OrderId, ProductId, SellerId, ShipmentId
 from mercat.kit.refusals import Conflict, Invalid
 
 ParcelStatus = Literal["shipped", "in_transit", "out_for_delivery", "delivered", "exception"]
 SellerStatus = Literal["to_ship", "partially_shipped", "shipped", "delivered", "cancelled"]
+
+
+SellerTab = Literal["to_pack", "shipped", "done"]
+SellerSort = Literal["-placed", "placed", "promised", "-promised"]
+SellerWords = Annotated[str, Meta(max_length=200)]
+TABS: dict[str, tuple[SellerStatus, ...]] = {
+    "to_pack": ("to_ship", "partially_shipped"),
+    "shipped": ("shipped",),
+    "done": ("delivered", "cancelled"),
+}
+"""A seller's orders as they work through them."""
 
 
 class ShippingMethod(Struct, frozen=True):

@@ -74,12 +74,37 @@ from (
 ) told
 where o.seller_id = told.seller_id and o.order_id = told.order_id;
 
--- name: orders_of_seller(seller_id, status, before, rows_max)
+-- name: orders_of_seller(seller_id, statuses, words, order_id, before, rows_max)
+-- By words of the name it goes to, of a title, or a parcel's tracking number; or that order.
 select o.order_id, o.placed_at, o.status, o.currency, o.lines::text, o.cancelled::text, o.address::text, o.estimated_delivery
 from fulfilment.seller_order o
-where o.seller_id = :seller_id and (:status::text is null or o.status = :status) and o.order_id < :before
+where o.seller_id = :seller_id and (:statuses::text[] is null or o.status = any (:statuses)) and o.order_id < :before
+    and (:words::text = '' or o.order_id = :order_id::bigint or strpos(lower(o.address ->> 'name'), :words) > 0
+        or exists (select from jsonb_array_elements(o.lines) l where strpos(lower(l ->> 'title'), :words) > 0)
+        or exists (select from fulfilment.shipment s
+            where s.order_id = o.order_id and s.seller_id = o.seller_id and lower(s.tracking_number) = :words))
 order by o.order_id desc
 limit :rows_max;
+
+-- name: orders_of_seller_sorted(seller_id, statuses, words, order_id, by_promise, way, after, rows_max)
+-- `way`: 1 from the first up, -1 from the last down; `after` is the last order of the page before.
+select o.order_id, o.placed_at, o.status, o.currency, o.lines::text, o.cancelled::text, o.address::text, o.estimated_delivery
+from fulfilment.seller_order o
+where o.seller_id = :seller_id and (:statuses::text[] is null or o.status = any (:statuses))
+    and (:words::text = '' or o.order_id = :order_id::bigint or strpos(lower(o.address ->> 'name'), :words) > 0
+        or exists (select from jsonb_array_elements(o.lines) l where strpos(lower(l ->> 'title'), :words) > 0)
+        or exists (select from fulfilment.shipment s
+            where s.order_id = o.order_id and s.seller_id = o.seller_id and lower(s.tracking_number) = :words))
+    and (:after::bigint is null or (
+            case when :by_promise::boolean then fulfilment.day_number(o.estimated_delivery) * :way else 0 end,
+            o.order_id * :way) > (
+        select case when :by_promise then fulfilment.day_number(l.estimated_delivery) * :way else 0 end, l.order_id * :way
+        from fulfilment.seller_order l where l.seller_id = :seller_id and l.order_id = :after))
+order by case when :by_promise then fulfilment.day_number(o.estimated_delivery) * :way else 0 end, o.order_id * :way
+limit :rows_max;
+
+-- name: counts_of_seller(seller_id)
+select status, count(*)::int as orders from fulfilment.seller_order where seller_id = :seller_id group by status;
 
 -- name: progress(order_ids)
 -- The status of a seller's order, from what its shipments carry and what was cancelled. It only grows: parcels never

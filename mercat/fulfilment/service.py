@@ -11,10 +11,15 @@ from mercat.addresses import known_region
 from mercat.countries import served
 from mercat.events import OrderCancelled, OrderForgotten, OrderLine, OrderPlaced, UnitsCancelled
 from mercat.fulfilment.messages import (
+    TABS,
     AddressNotServed,
     OutOfOrder,
     SellerLine,
     SellerOrder,
+    SellerSort,
+    SellerStatus,
+    SellerTab,
+    SellerWords,
     Shipment,
     ShipmentEvent,
     ShippedLine,
@@ -111,14 +116,36 @@ class Fulfilment:
         return [_shipment(row) for row in await self._db.fetch(queries.shipments, [order_id], None)]
 
     async def orders_of_seller(
-        self, seller_id: SellerId, status: str | None = None, after: OrderId | None = None, limit: int = 50
+        self,
+        seller_id: SellerId,
+        status: SellerStatus | SellerTab | None = None,
+        after: OrderId | None = None,
+        limit: int = 50,
+        words: SellerWords = "",
+        sort: SellerSort = "-placed",
+        order_id: OrderId | None = None,
     ) -> list[SellerOrder]:
-        """List what a seller has to pack, the newest first; only their own lines."""
-        rows = await self._db.fetch(queries.orders_of_seller, seller_id, status, after or _LAST, limit)
+        """List what a seller has to pack, the newest first or as asked; only their own lines. `words`: of the
+        name it goes to or a title, or a tracking number; `order_id`: that order too."""
+        statuses = None if status is None else list(TABS.get(status, (status,)))
+        asked = seller_id, statuses, words.strip().lower(), order_id
+        if sort == "-placed":
+            rows = await self._db.fetch(queries.orders_of_seller, *asked, after or _LAST, limit)
+        else:
+            way = -1 if sort.startswith("-") else 1
+            sorting = sort.endswith("promised"), way, after, limit
+            rows = await self._db.fetch(queries.orders_of_seller_sorted, *asked, *sorting)
         parcels: dict[int, list[Shipment]] = defaultdict(list)
         for row in await self._db.fetch(queries.shipments, [row["order_id"] for row in rows], seller_id):
             parcels[row["order_id"]].append(_shipment(row))
         return [_seller_order(row, parcels[row["order_id"]]) for row in rows]
+
+    async def counts_of_seller(self, seller_id: SellerId) -> dict[str, int]:
+        """Count a seller's orders by tab, and in all."""
+        rows = await self._db.fetch(queries.counts_of_seller, seller_id)
+        found = {row["status"]: row["orders"] for row in rows}
+        counts = {tab: sum(found.get(each, 0) for each in statuses) for tab, statuses in TABS.items()}
+        return {**counts, "all": sum(found.values())}
 
     async def orders_like(
         self, words: Annotated[str, IN_BODY], before: OrderId | None = None, limit: int = 50

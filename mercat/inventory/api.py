@@ -14,4 +14,7 @@ API = [
     Route("PUT", "/sellers/{seller_id}/stock/{offer_id}", Inventory.count),
     Route("PUT", "/sellers/{seller_id}/stock", Inventory.count_all),
     Route("POST", "/sellers/{seller_id}/stock", Inventory.owned),
+    Route("PUT", "/sellers/{seller_id}/stock/{offer_id}/low-mark/{low_mark}", Inventory.set_low_mark),
+    Route("GET", "/sellers/{seller_id}/shelves", Inventory.shelves),
+    Route("GET", "/sellers/{seller_id}/shelf-counts", Inventory.shelf_counts),
 ]

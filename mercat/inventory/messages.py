@@ -1,8 +1,10 @@
 """What inventory is asked and what it answers."""
 
-from msgspec import Struct
+from typing import Annotated, Literal
 
-from mercat.events import StockQuantity
+from msgspec import Meta, Struct
+
+from mercat.events import STOCK_MAX, StockQuantity
 from mercat.ids import CheckoutId, OfferId
 from mercat.kit.refusals import Conflict
 
@@ -37,6 +39,23 @@ class Stock(Struct, frozen=True):
     reserved: int
     available: int
     version: int
+    low_mark: int = 5
+    """From this many down it is low; its seller says how many."""
+
+    @property
+    def is_low(self) -> bool:
+        return self.available <= self.low_mark
+
+
+LowMark = Annotated[int, Meta(ge=0, le=STOCK_MAX)]
+ShelfSort = Literal["available", "-available", "-listed", "listed"]
+
+
+class ShelfCounts(Struct, frozen=True):
+    """How many shelves a seller has, and how many of them are low."""
+
+    every: int
+    low: int
 
 
 class StockCount(Struct, frozen=True):

@@ -5,7 +5,8 @@ from inventory.stock where offer_id = any(:offer_ids::bigint[]);
 
 -- name: stock(offer_ids)
 select offer_id, sum(on_hand)::int as on_hand, sum(reserved)::int as reserved,
-    greatest(sum(on_hand - reserved - safety), 0)::int as available, sum(version)::int as version
+    greatest(sum(on_hand - reserved - safety), 0)::int as available, sum(version)::int as version,
+    max(low_mark) as low_mark
 from inventory.stock where offer_id = any(:offer_ids::bigint[]) group by offer_id;
 
 -- name: answers(checkout_ids)
@@ -183,7 +184,7 @@ with shelf as materialized (
     where (available > 0) <> (before - reserved - safety > 0)
         or (available <= low_mark) <> (before - reserved - safety <= low_mark)
 )
-select offer_id, on_hand, reserved, greatest(available, 0) as available, version,
+select offer_id, on_hand, reserved, greatest(available, 0) as available, version, low_mark,
     (select count(*) from told) as told
 from counted;
 
@@ -214,5 +215,31 @@ with shelved as (
 select offer_id, (select count(*) from told) as told from shelved where moved <> 0;
 
 -- name: owned(offer_ids, seller_id)
-select offer_id, on_hand, reserved, greatest(on_hand - reserved - safety, 0) as available, version
+select offer_id, on_hand, reserved, greatest(on_hand - reserved - safety, 0) as available, version, low_mark
 from inventory.stock where offer_id = any(:offer_ids::bigint[]) and seller_id = :seller_id and location_id = 1;
+
+-- name: set_low_mark(seller_id, offer_id, low_mark)
+-- Whoever sets it sees at once what is low, so nothing is told.
+update inventory.stock set low_mark = :low_mark
+where offer_id = :offer_id and seller_id = :seller_id and location_id = 1
+returning offer_id, on_hand, reserved, greatest(on_hand - reserved - safety, 0) as available, version, low_mark;
+
+-- name: shelves(seller_id, only_low, by_available, way, after, most)
+-- A seller's shelves; `way`: 1 from the smallest up, -1 from the largest down; `after` is the last one of the page before.
+with shelf as (
+    select offer_id, on_hand, reserved, greatest(on_hand - reserved - safety, 0) as available, version, low_mark
+    from inventory.stock
+    where seller_id = :seller_id and location_id = 1
+        and (not :only_low::boolean or on_hand - reserved - safety <= low_mark or offer_id = :after)
+)
+select * from shelf
+where (not :only_low or available <= low_mark) and (:after::bigint is null
+    or (case when :by_available::boolean then available * :way else 0 end, offer_id * :way) > (
+        select case when :by_available then last.available * :way else 0 end, last.offer_id * :way
+        from shelf last where last.offer_id = :after))
+order by case when :by_available then available * :way else 0 end, offer_id * :way
+limit :most;
+
+-- name: shelf_counts(seller_id)
+select count(*) as every, count(*) filter (where on_hand - reserved - safety <= low_mark) as low
+from inventory.stock where seller_id = :seller_id and location_id = 1;

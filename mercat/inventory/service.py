@@ -9,7 +9,17 @@ from asyncpg.pool import PoolConnectionProxy
 
 from mercat.events import OffersListed
 from mercat.ids import CheckoutId, OfferId, SellerId
-from mercat.inventory.messages import Hold, Line, ShelfCount, Short, Stock, StockCount
+from mercat.inventory.messages import (
+    Hold,
+    Line,
+    LowMark,
+    ShelfCount,
+    ShelfCounts,
+    ShelfSort,
+    Short,
+    Stock,
+    StockCount,
+)
 from mercat.inventory.rules import ReservationAsk, Share, ShelfKey, share_out
 from mercat.kit import sql
 from mercat.kit.batching import Coalescer, set_verb
@@ -130,6 +140,31 @@ class Inventory:
         """List the shelves of these offers that belong to this seller."""
         return [_stock(row) for row in await self._db.fetch(queries.owned, offer_ids, seller_id)]
 
+    async def set_low_mark(self, seller_id: SellerId, offer_id: OfferId, low_mark: LowMark) -> Stock:
+        """Say from how many down a seller's offer is low; NotFound for another's."""
+        row = await self._db.fetchrow(queries.set_low_mark, seller_id, offer_id, low_mark)
+        if row is None:
+            raise NotFound("You have no such offer.")
+        return _stock(row)
+
+    async def shelves(
+        self,
+        seller_id: SellerId,
+        only_low: bool = False,
+        sort: ShelfSort = "available",
+        after: OfferId | None = None,
+        limit: int = 50,
+    ) -> list[Stock]:
+        """List a seller's shelves, all or those that are low; the emptiest first, or as asked."""
+        way = -1 if sort.startswith("-") else 1
+        asked = seller_id, only_low, sort.endswith("available"), way, after, limit
+        return [_stock(row) for row in await self._db.fetch(queries.shelves, *asked)]
+
+    async def shelf_counts(self, seller_id: SellerId) -> ShelfCounts:
+        """Count a seller's shelves, and those that are low."""
+        row: Any = await self._db.fetchrow(queries.shelf_counts, seller_id)
+        return sql.row(ShelfCounts, row)
+
     async def _round(self, asks: list[ReservationAsk]) -> dict[int, Short | None]:
         """One read, one decision, one write; asks whose rows changed meanwhile stay unanswered."""
         offers = list({offer for ask in asks for offer, _ in ask.lines})
@@ -204,4 +239,11 @@ def _short(offer_id: int, available: int) -> Short:
 
 
 def _stock(row: Any) -> Stock:
-    return Stock(OfferId(row["offer_id"]), row["on_hand"], row["reserved"], row["available"], row["version"])
+    return Stock(
+        OfferId(row["offer_id"]),
+        row["on_hand"],
+        row["reserved"],
+        row["available"],
+        row["version"],
+        row["low_mark"],
+    )

@@ -6,4 +6,5 @@ API = [
     Route("POST", "/orders-of", Notifications.orders_of),
     Route("GET", "/orders/{order_id}/mails", Notifications.of_order),
     Route("POST", "/mails/{mail_id}/again", Notifications.send_again),
+    Route("POST", "/orders/{order_id}/mails/{mail_id}/again", Notifications.send_of_order_again),
 ]

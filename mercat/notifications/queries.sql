@@ -52,7 +52,7 @@ returning m.mail_id, m.kind, m.recipient, m.facts, m.made_at as at, m.sent_at, m
      where c.subject_id = m.order_id and c.kind = 'order_confirmed' and c.channel = 'mail') as order_facts;
 
 -- name: settle(mail_id, sent_at, due_at, failure)
-update notifications.mail set sent_at = :sent_at, due_at = :due_at, failure = :failure where mail_id = :mail_id;
+update notifications.mail set sent_at = coalesce(:sent_at, sent_at), due_at = :due_at, failure = :failure where mail_id = :mail_id;
 
 -- name: mark_lost(before, failure)
 -- Whoever held these is gone; nobody knows whether they went out, so they are not sent again by themselves.
@@ -62,6 +62,14 @@ where due_at is null and sent_at is null and failure is null and claimed_at < :b
 -- name: send_again(mail_id, now)
 update notifications.mail set due_at = :now, tries = 0, failure = null
 where mail_id = :mail_id and sent_at is null and failure is not null
+returning mail_id;
+
+-- name: send_of_order_again(mail_id, order_id, now, sending)
+-- Not one that is on its way. What was sent before stays sent. Without a way to send the mailbox is the delivery.
+update notifications.mail set tries = 0, failure = null, due_at = case when :sending::boolean then :now::timestamptz end,
+    sent_at = case when :sending then sent_at else :now end
+where mail_id = :mail_id and (subject_id = :order_id or order_id = :order_id)
+    and due_at is null and (sent_at is not null or failure is not null)
 returning mail_id;
 
 -- name: forget_people(recipient, guest, user_ids)

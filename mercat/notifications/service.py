@@ -62,6 +62,12 @@ class Notifications:
         if await self._db.fetchval(queries.send_again, mail_id, clock.now()) is None:
             raise NotFound
 
+    async def send_of_order_again(self, order_id: OrderId, mail_id: int) -> None:
+        """Send a letter about an order once more; NotFound for another's, and for one that is on its way."""
+        asked = mail_id, order_id, clock.now(), self._client is not None
+        if await self._db.fetchval(queries.send_of_order_again, *asked) is None:
+            raise NotFound("There is no such letter to send.")
+
     @on(*EVENTS)
     async def write_letters(self, db: asyncpg.Connection, events: list[Event]) -> None:
         """Store the letters that facts ask for, each once; they are put into words when sent or read."""

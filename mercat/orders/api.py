@@ -1,6 +1,7 @@
 """The routes of orders."""
 
 from mercat.kit.rpc import Route
+from mercat.orders.remarks import OrderRemarks
 from mercat.orders.service import Orders
 
 API = [
@@ -18,4 +19,7 @@ API = [
     Route("POST", "/orders/{order_id}/arrived/{shipment_id}", Orders.arrived),
     Route("POST", "/orders/{order_id}/returns", Orders.return_),
     Route("POST", "/orders/{order_id}/withdrawn", Orders.withdraw),
+    Route("POST", "/orders/{order_id}/notes", OrderRemarks.add_note),
+    Route("GET", "/orders/{order_id}/remarks", OrderRemarks.remarks),
+    Route("POST", "/orders/{order_id}/refusals", OrderRemarks.note_refusal),
 ]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from mercat.events import OrderLine
-from mercat.ids import CartId, CheckoutId, LineId, OfferId, OrderId, ProductId, SellerId, UserId
+from mercat.ids import CartId, CheckoutId, LineId, NoteId, OfferId, OrderId, ProductId, SellerId, UserId
 from mercat.kit.refusals import Conflict
 from mercat.quantity import Quantity
 
@@ -224,6 +224,43 @@ class Bill(Struct, frozen=True):
     currency: str
     parts: list[OwedPart]
     paid_back: list[PaidBack]
+
+
+NOTE_MAX = 2_000
+NoteText = Annotated[str, Meta(min_length=1, max_length=NOTE_MAX, extra={"words": "Write the note."})]
+
+
+class NewNote(Struct, frozen=True, kw_only=True):
+    """What an operator notes about an order, once a key."""
+
+    user_id: UserId
+    who: str
+    text: str
+    once: str
+
+
+class Note(Struct, frozen=True):
+    """What an operator noted."""
+
+    note_id: NoteId
+    who: str
+    text: str
+    at: datetime
+
+
+class WhatWasRefused(Struct, frozen=True):
+    """What somebody wanted of an order and did not get: the refusal's code and words."""
+
+    at: datetime
+    who: str
+    what: str
+    code: str
+    words: str
+
+
+class Remarks(Struct, frozen=True):
+    notes: list[Note]
+    refusals: list[WhatWasRefused]
 
 
 class NotCancellable(Conflict):

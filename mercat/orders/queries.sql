@@ -173,6 +173,8 @@ with due as (
     order by o.bucket, o.order_id
     limit :limit_to
     for update of o skip locked
+), noted as (
+    delete from orders.note n using due where n.bucket = due.bucket and n.order_id = due.order_id
 )
 update orders.orders o set email = '', address = '{}'
 from due where o.bucket = due.bucket and o.order_id = due.order_id
@@ -190,3 +192,29 @@ from (
 join orders.orders o using (bucket, order_id)
 where o.status <> 'refused' and (:status::text is null or o.status = :status) and o.order_id >= :since
 order by o.order_id desc;
+
+-- name: add_note(bucket, order_id, note_id, user_id, who, text, once, now)
+with added as (
+    insert into orders.note (bucket, order_id, note_id, user_id, who, text, once, at)
+    select o.bucket, o.order_id, :note_id::bigint, :user_id::bigint, :who::text, :text::text, :once::text, :now::timestamptz
+    from orders.orders o where o.bucket = :bucket and o.order_id = :order_id and o.status <> 'refused'
+    on conflict (bucket, order_id, once) do nothing
+    returning note_id, who, text, at
+)
+select note_id, who, text, at from added
+union all
+select note_id, who, text, at from orders.note
+where bucket = :bucket and order_id = :order_id and once = :once and not exists (select from added);
+
+-- name: notes(bucket, order_id)
+select note_id, who, text, at from orders.note where bucket = :bucket and order_id = :order_id order by note_id;
+
+-- name: note_refusal(bucket, order_id, reference, now, who, what, code, words, most)
+insert into orders.refusal (bucket, order_id, reference, at, who, what, code, words)
+select :bucket::smallint, :order_id::bigint, :reference::text, :now::timestamptz, :who::text, :what::text, :code::text,
+    :words::text
+where (select count(*) from orders.refusal where bucket = :bucket and order_id = :order_id) < :most
+on conflict do nothing;
+
+-- name: refusals(bucket, order_id)
+select at, who, what, code, words from orders.refusal where bucket = :bucket and order_id = :order_id order by at, reference;

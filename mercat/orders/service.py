@@ -54,6 +54,7 @@ from mercat.orders.messages import (
     PartDelivery,
     UnitMove,
 )
+from mercat.orders.remarks import OrderRemarks
 
 queries = sql.load("mercat.orders")
 log = structlog.get_logger("mercat.orders")
@@ -103,6 +104,10 @@ class Orders:
     def __init__(self, db: asyncpg.Pool, legal_term_days: int = 3_650) -> None:
         self._db = db
         self.forgetting = OldOrders(db, legal_term_days)
+        self.beside = OrderRemarks(db)
+        self.add_note = self.beside.add_note
+        self.remarks = self.beside.remarks
+        self.note_refusal = self.beside.note_refusal
 
     @set_verb(_ROWS_MAX, weigh=lambda order: 1 + len(order.lines))
     async def create_many(self, orders: list[NewOrder]) -> list[bool]:
@@ -235,8 +240,9 @@ class Orders:
           `seller_id`'s part where one asks.
 
         All moves together pay back the order to the cent and never more. A reference that was withdrawn is
-        refused as its kind is."""
-        async with self._db.acquire() as db, db.transaction():
+        refused as its kind is. What is refused is kept, for who asks why."""
+        noted = self.beside.refusals_noted(order_id, move.reference, move.kind, move.who)
+        async with noted, self._db.acquire() as db, db.transaction():
             order = await self._lock(db, order_id)
             if move.user_ids is not None and order["user_id"] not in move.user_ids:
                 raise NotFound("There is no such order.")
@@ -269,9 +275,10 @@ class Orders:
         self, order_id: OrderId, seller_id: SellerId, shipment_id: ShipmentId, lines: list[LineQuantity]
     ) -> UserId:
         """Decide that a seller's lines are shipped, once a shipment; answer whose order it is."""
-        async with self._db.acquire() as db, db.transaction():
+        reference = f"shipped/{int(shipment_id)}"
+        noted = self.beside.refusals_noted(order_id, reference, "ship", "seller")
+        async with noted, self._db.acquire() as db, db.transaction():
             order = await self._lock(db, order_id, pointer="/order_id")
-            reference = f"shipped/{int(shipment_id)}"
             if known := await db.fetchrow(queries.happened, order_id.bucket, order_id, reference):
                 if known["withdrawn"]:
                     raise NotShippable

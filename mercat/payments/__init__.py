@@ -6,7 +6,9 @@ provider is asked what happened before anything else is done. Others import from
 
 from mercat.payments.api import API
 from mercat.payments.messages import (
+    CaseKind,
     CaseNote,
+    CaseSort,
     ChallengeOutcome,
     Charge,
     KeptCard,
@@ -32,7 +34,9 @@ __all__ = [
     "PROVIDERS",
     "BadSignature",
     "CardField",
+    "CaseKind",
     "CaseNote",
+    "CaseSort",
     "ChallengeOutcome",
     "Charge",
     "KeptCard",

@@ -13,6 +13,7 @@ API = [
     Route("POST", "/webhooks/finished", Payments.finish_webhook),
     Route("POST", "/webhooks/pending", Payments.take_pending_webhooks),
     Route("GET", "/cases", Payments.cases),
+    Route("GET", "/case-counts", Payments.case_counts),
     Route("POST", "/reconciled", Payments.reconcile),
     Route("POST", "/cases/{case_id}/resolved", Payments.resolve),
     Route("GET", "/challenges/{ticket}", Payments.challenged),

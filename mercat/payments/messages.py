@@ -138,6 +138,15 @@ CaseKind = Literal[
 ]
 
 
+CaseSort = Literal["-opened", "opened", "-difference", "difference", "kind", "-kind"]
+CASES_MAX = 500
+
+
+class CaseCounts(Struct, frozen=True):
+    open: int
+    resolved: int
+
+
 class ReconciliationCase(Struct, frozen=True, kw_only=True):
     """A difference between our books and the provider's, for an operator to resolve."""
 

@@ -228,11 +228,26 @@ on conflict (provider, kind, subject) where resolved_at is null
 do update set ours = excluded.ours, theirs = excluded.theirs, detail = excluded.detail, seen_at = excluded.seen_at
 returning case_id, (xmax = 0) as fresh;
 
--- name: cases(only_open, before, limit_to)
+-- name: cases(only_open, kind, sort, kinds, way, after, limit_to)
+-- `way`: 1 from the smallest up, -1 from the largest down; `after` is the last case of the page before.
+with sorted as (
+    select m.*, :way * case :sort::text when 'difference' then abs(ours - theirs)
+        when 'kind' then array_position(:kinds::text[], kind) else case_id end as key
+    from payments.matter m where (resolved_at is null) = :only_open and (:kind::text is null or kind = :kind)
+)
 select case_id, provider, kind, subject, order_id, ours, theirs, currency, detail, opened_at, seen_at, resolved_at,
     coalesce(resolved_by, '') as resolved_by, coalesce(note, '') as note
-from payments.matter where (resolved_at is null) = :only_open and case_id < :before order by case_id desc limit
-    :limit_to;
+from sorted
+where :after::bigint is null or (key, case_id * :way) > (
+    select :way * case :sort when 'difference' then abs(l.ours - l.theirs)
+        when 'kind' then array_position(:kinds, l.kind) else l.case_id end, l.case_id * :way
+    from payments.matter l where l.case_id = :after)
+order by key, case_id * :way
+limit :limit_to;
+
+-- name: case_counts
+select count(*) filter (where resolved_at is null) as open, count(*) filter (where resolved_at is not null) as resolved
+from payments.matter;
 
 -- name: resolve(case_id, now, who, note)
 update payments.matter set resolved_at = :now, resolved_by = :who, note = :note

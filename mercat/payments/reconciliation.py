@@ -1,7 +1,7 @@
 """Reconciliation: our books beside the provider's, and every difference a case for an operator."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import asyncpg
 import structlog
@@ -11,7 +11,16 @@ from mercat.ids import CaseId, CheckoutId, OrderId, first_of
 from mercat.kit import clock, sql
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.payments.attempts import Attempts
-from mercat.payments.messages import CASE_NOTE_MAX, CaseNote, Reconciled, ReconciliationCase
+from mercat.payments.messages import (
+    CASE_NOTE_MAX,
+    CASES_MAX,
+    CaseCounts,
+    CaseKind,
+    CaseNote,
+    CaseSort,
+    Reconciled,
+    ReconciliationCase,
+)
 from mercat.payments.provider import ChargeRequest, Provider
 from mercat.payments.rules import BookDifference, BookedPayment, differences
 from mercat.settings import Settings
@@ -22,7 +31,6 @@ _SLICE = timedelta(hours=1)
 _SETTLING = timedelta(minutes=2)
 _PAGE = 1_000
 _AGAIN = timedelta(minutes=10)
-_CASES_MAX = 200
 _SUBJECT_MAX = 200
 _WHO_MAX = 200
 
@@ -62,10 +70,23 @@ class Reconciliation:
             log.warning("our books differ from the provider's", cases=done.opened)
         return done
 
-    async def cases(self, resolved: bool, before: CaseId | None) -> list[ReconciliationCase]:
-        """List differences to the provider's books, newest first."""
-        rows = await self._db.fetch(queries.cases, not resolved, before or 2**63 - 1, _CASES_MAX)
-        return sql.rows(ReconciliationCase, rows)
+    async def cases(
+        self,
+        resolved: bool = False,
+        kind: CaseKind | None = None,
+        sort: CaseSort = "-opened",
+        after: CaseId | None = None,
+        limit: int = CASES_MAX,
+    ) -> list[ReconciliationCase]:
+        """List differences to the provider's books: open or resolved, sorted, a page at a time."""
+        way = -1 if sort.startswith("-") else 1
+        asked = not resolved, kind, sort.removeprefix("-"), list(get_args(CaseKind)), way, after, limit
+        return sql.rows(ReconciliationCase, await self._db.fetch(queries.cases, *asked))
+
+    async def case_counts(self) -> CaseCounts:
+        """Count open cases and resolved ones."""
+        row: Any = await self._db.fetchrow(queries.case_counts)
+        return sql.row(CaseCounts, row)
 
     async def resolve(self, case_id: CaseId, who: str, note: CaseNote) -> None:
         """Close a case with an operator's note; NotFound for what is not open."""

@@ -10,8 +10,12 @@ from mercat.payments.attempts import Attempts
 from mercat.payments.charges import Charges
 from mercat.payments.kept_cards import KeptCards
 from mercat.payments.messages import (
+    CASES_MAX,
     Balance,
+    CaseCounts,
+    CaseKind,
     CaseNote,
+    CaseSort,
     ChallengeOutcome,
     Charge,
     KeptCard,
@@ -99,9 +103,20 @@ class Payments:
         """Compare the charges of the last `hours` with the provider's; a difference opens one case."""
         return await self._reconciliation.reconcile(hours)
 
-    async def cases(self, resolved: bool = False, before: CaseId | None = None) -> list[ReconciliationCase]:
-        """List differences to the provider's books, newest first."""
-        return await self._reconciliation.cases(resolved, before)
+    async def cases(
+        self,
+        resolved: bool = False,
+        kind: CaseKind | None = None,
+        sort: CaseSort = "-opened",
+        after: CaseId | None = None,
+        limit: int = CASES_MAX,
+    ) -> list[ReconciliationCase]:
+        """List differences to the provider's books: open or resolved, sorted, a page at a time."""
+        return await self._reconciliation.cases(resolved, kind, sort, after, limit)
+
+    async def case_counts(self) -> CaseCounts:
+        """Count open cases and resolved ones."""
+        return await self._reconciliation.case_counts()
 
     async def resolve(self, case_id: CaseId, who: str, note: CaseNote) -> None:
         """Close a case with an operator's note; NotFound for what is not open."""

@@ -9,7 +9,8 @@ API = [
     Route("POST", "/rules", Search.add_rule),
     Route("PUT", "/rules/{rule_id}", Search.change_rule),
     Route("DELETE", "/rules/{rule_id}", Search.remove_rule),
-    Route("GET", "/rule-changes", Search.rule_changes),
+    Route("POST", "/rule-changes-asked", Search.rule_changes),
+    Route("GET", "/rule-change-counts", Search.rule_change_counts),
     Route("POST", "/rule-changes/{change_id}/put-back", Search.put_back_rule),
     Route("GET", "/category-counts", Search.category_counts),
 ]

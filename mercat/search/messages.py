@@ -257,6 +257,19 @@ class RuleChange(Struct, frozen=True, kw_only=True):
     now: Rule | None = None
 
 
+class ChangesAsked(Struct, frozen=True):
+    """Which changes of rules: of a kind of rule, added, changed or removed, with words of who did it or of
+    what the rule is for."""
+
+    kind: Literal["pin", "boost", "synonym"] | None = None
+    what: Literal["added", "changed", "removed"] | None = None
+    words: str = ""
+    oldest_first: bool = False
+
+
+ALL_CHANGES = ChangesAsked()
+
+
 class RuleChanges(Struct, frozen=True):
     """Changes of rules, the newest first."""
 

@@ -52,12 +52,19 @@ returning rule_id;
 -- name: rule_existed(rule_id)
 select exists (select from search.rule_change where rule_id = :rule_id);
 
--- name: rule_changes(before, limit)
+-- name: rule_changes(before, kind, what, words, way, limit)
+-- `way`: -1 with the newest first, 1 with the oldest. `words`: of who did it, or of what the rule is for.
 select change_id, rule_id, what, by_name as by, at, was::text, is_now::text as now
 from search.rule_change
-where :before::bigint is null or change_id < :before
-order by change_id desc
+where (:before::bigint is null or change_id * :way > :before * :way)
+    and (:kind::text is null or coalesce(is_now, was) ->> 'kind' = :kind) and (:what::text is null or what = :what)
+    and (:words::text = '' or strpos(lower(by_name), :words) > 0
+        or strpos(lower(coalesce(is_now, was) ->> 'words'), :words) > 0)
+order by change_id * :way
 limit :limit;
+
+-- name: rule_change_counts
+select what, count(*)::int as changes from search.rule_change group by what;
 
 -- name: count_queries(words, times, weights)
 insert into search.asked as a (words, times, weight)

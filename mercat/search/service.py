@@ -22,6 +22,8 @@ from mercat.search.facets.count import FacetCache
 from mercat.search.indexer import AllProducts, Indexer
 from mercat.search.merchandising.store import CHANGES_PER_PAGE_MAX, RuleStore
 from mercat.search.messages import (
+    ALL_CHANGES,
+    ChangesAsked,
     Explanation,
     Rule,
     RuleChanges,
@@ -162,10 +164,16 @@ class Search:
         """Restore a rule to what it was before a change."""
         return await self._stored_rules().restore(caller, change_id)
 
-    async def rule_changes(self, limit: int = 20, before: RuleChangeId | None = None) -> RuleChanges:
-        """Return who changed which rule, and how; the newest first."""
+    async def rule_changes(
+        self, limit: int = 20, before: RuleChangeId | None = None, asked: ChangesAsked = ALL_CHANGES
+    ) -> RuleChanges:
+        """Return who changed which rule, and how; the newest first, or as asked."""
         most = min(max(limit, 1), CHANGES_PER_PAGE_MAX)
-        return RuleChanges(await self._stored_rules().changes(most, before))
+        return RuleChanges(await self._stored_rules().changes(most, before, asked))
+
+    async def rule_change_counts(self) -> dict[str, int]:
+        """Count the changes by what they were."""
+        return await self._stored_rules().change_counts()
 
     def _stored_rules(self) -> RuleStore:
         if self._rule_store is None:

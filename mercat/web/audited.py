@@ -23,7 +23,9 @@ from mercat.web.router import Endpoint
 _SECRETS = frozenset(
     {"password", "current_password", "secret", "token", "key", "csrf", "recovery_codes", "code", "codes"}
 )
-_PERSONAL = frozenset({"email", "name", "address", "shipping_address", "phone", "recipient", "letters"})
+_PERSONAL = frozenset(
+    {"email", "name", "address", "shipping_address", "phone", "recipient", "letters", "notes", "text"}
+)
 _ABOUT_PEOPLE = ("/operator/people", "/operator/orders", "/operator/returns")
 """Of these the log keeps what was decided, not who people are: they may have themselves forgotten."""
 
@@ -32,7 +34,7 @@ class Audited:
     """Wraps the handlers that change something, for when an operator calls them."""
 
     def __init__(self, log: AuditLog, authenticate: Authenticate, readers: Iterable[Endpoint] = ()) -> None:
-        """`readers`: what shows a thing at an address of the API, by which before and after are read."""
+        """`readers`: what shows a thing at an address, by which before and after are read."""
         self._log = log
         self._authenticate = authenticate
         self._readers = {tuple(each.path.split("/")): each.handler for each in readers}

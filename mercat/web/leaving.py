@@ -1,27 +1,39 @@
 """Taking along what the shop keeps of one, and being forgotten."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import quote
 
 from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mercat.accounts import PASSWORD_MAX, AccountDetails, Address, ApiKey, PaymentMethod, RunningSession
-from mercat.ids import SellerId
+from mercat.accounts import (
+    PASSWORD_MAX,
+    AccountDetails,
+    Address,
+    ApiKey,
+    HasAccount,
+    PaymentMethod,
+    RunningSession,
+)
+from mercat.ids import OrderId, SellerId, number_shown
 from mercat.kit import codec
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
+from mercat.orders import Order
 from mercat.reviews import Review
 from mercat.shop import Shop
 from mercat.web.account import AccountPages, LeaveForm, changing_form
 from mercat.web.cart import CartApi, CartShown
-from mercat.web.forms import FormErrors, errors_of, read_form
+from mercat.web.errors import message_of
+from mercat.web.forms import FormErrors, errors_of, id_of, read_form
+from mercat.web.order_shown import OrderKey, order_of
 from mercat.web.orders import OrdersApi, OrderShown
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import LIMIT_MAX
-from mercat.web.session import end_session, member_of, token_of
+from mercat.web.session import caller_of, end_session, member_of, token_of
 from mercat.web.wishlist import WishlistApi, WishShown
 
 _LETTERS_MAX = 200
@@ -123,6 +135,24 @@ class LeavingApi:
         end_session(request)
         return Forgotten()
 
+    async def forget_guest(
+        self, request: Request, caller: Caller | None, order_id: OrderId, key: OrderKey | None = None
+    ) -> Forgotten:
+        """Erase who bought without an account, by the key of any of their orders: addresses, cards, cart,
+        lists, session and the name on reviews are gone at once. Orders keep amounts and tax, and lose the
+        person after the legal term."""
+        await forget_guest(self._shop, request, caller, order_id, key)
+        return Forgotten()
+
+
+async def forget_guest(
+    shop: Shop, request: Request, caller: Caller | None, order_id: OrderId, key: str | None
+) -> None:
+    order = await order_of(shop, caller, order_id, key)
+    await shop.accounts.erase_guest(order.user_id, order.email)
+    if caller and caller.user_id == order.user_id:
+        end_session(request)
+
 
 API = [
     PublicRoute("GET", "/account/export", LeavingApi.export, tag="People", needs="member"),
@@ -132,7 +162,14 @@ API = [
         LeavingApi.leave,
         tag="People",
         needs="member",
-        refuses=["wrong_password"],
+        refuses=["wrong_password", "last_operator"],
+    ),
+    PublicRoute(
+        "DELETE",
+        "/orders/{order_id}/person",
+        LeavingApi.forget_guest,
+        tag="People",
+        refuses=["sign_in_first", "has_account", "not_found"],
     ),
 ]
 
@@ -167,8 +204,37 @@ class LeavingPages:
         end_session(request)
         return self._pages.redirect(request, "/account/left")
 
+    async def forget(self, request: Request) -> Response:
+        """Ask a guest once more before they are forgotten."""
+        order = await order_of(self._shop, await caller_of(request), *_named(request))
+        return await self._pages.page(request, "forget.html", **_shown(order, request))
+
+    async def do_forget(self, request: Request) -> Response:
+        await self._pages.form(request)
+        caller, (order_id, key) = await caller_of(request), _named(request)
+        order = await order_of(self._shop, caller, order_id, key)
+        try:
+            await forget_guest(self._shop, request, caller, order_id, key)
+        except HasAccount as refused:
+            shown = _shown(order, request)
+            return await self._pages.page(
+                request, "forget.html", refused.status, refused=message_of(refused), **shown
+            )
+        return self._pages.redirect(request, "/account/left")
+
     async def left(self, request: Request) -> Response:
         return await self._pages.page(request, "left.html")
+
+
+def _named(request: Request) -> tuple[OrderId, str | None]:
+    return id_of(request.path_params["order_id"], OrderId), request.query_params.get("key")
+
+
+def _shown(order: Order, request: Request) -> dict[str, Any]:
+    key = request.query_params.get("key")
+    at = f"/orders/{order.order_id}"
+    query = f"?key={quote(key)}" if key else ""
+    return {"number": number_shown(order.number) or str(order.order_id), "at": at, "key": query}
 
 
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
@@ -177,4 +243,6 @@ def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
         pages.route("/account/export", leaving.export),
         pages.route("/account/leave", leaving.leave, "POST"),
         pages.route("/account/left", leaving.left),
+        pages.route("/orders/{order_id}/forget", leaving.forget),
+        pages.route("/orders/{order_id}/forget", leaving.do_forget, "POST"),
     ]

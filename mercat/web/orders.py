@@ -243,6 +243,7 @@ class OrderPages:
             order=order,
             number=number_shown(order.number) or order.order_id,
             key=f"?key={key}" if key else "",
+            guest=caller is None or caller.guest,
             seen=seen,
             payments=payments,
             headline=_HEADLINES.get(order.status, rendering.state(order.status)),

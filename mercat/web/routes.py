@@ -50,7 +50,7 @@ from mercat.web.audited import Audited
 from mercat.web.cache import Handler
 from mercat.web.category_tree import CategoryTree
 from mercat.web.context import context_of
-from mercat.web.desk import api_keys, listings, sellers, upload
+from mercat.web.desk import api_keys, listings, low_stock, sellers, upload
 from mercat.web.desk import invoices as seller_invoices
 from mercat.web.desk import orders as seller_orders
 from mercat.web.desk import products as seller_products
@@ -63,6 +63,8 @@ from mercat.web.openapi import ApiDocs
 from mercat.web.operator import audit_log, flash, laws, money, overview, parked, search_rules
 from mercat.web.operator import categories as operator_categories
 from mercat.web.operator import orders as operator_orders
+from mercat.web.operator import people as operator_people
+from mercat.web.operator import products as operator_products
 from mercat.web.operator import returns as operator_returns
 from mercat.web.operator import reviews as operator_reviews
 from mercat.web.operator import sellers as operator_sellers
@@ -101,6 +103,7 @@ _NOUNS: list[tuple[list[PublicRoute], ServiceOfRoutes]] = [
     (operator_categories.API, lambda shop, tree: operator_categories.OperatorCategoriesApi(shop, tree)),
     (operator_sellers.API, lambda shop, tree: operator_sellers.OperatorSellersApi(shop)),
     (seller_products.API, lambda shop, tree: seller_products.SellerProductsApi(shop)),
+    (low_stock.API, lambda shop, tree: low_stock.LowStockApi(shop)),
     (listings.API, lambda shop, tree: listings.SellerListingsApi(shop)),
     (media.API, lambda shop, tree: media.MediaApi(shop)),
     (seller_orders.API, lambda shop, tree: seller_orders.SellerOrdersApi(shop)),
@@ -112,6 +115,8 @@ _NOUNS: list[tuple[list[PublicRoute], ServiceOfRoutes]] = [
     (operator_reviews.API, lambda shop, tree: operator_reviews.ModerationApi(shop)),
     (audit_log.API, lambda shop, tree: audit_log.AuditLogApi(shop)),
     (operator_orders.API, lambda shop, tree: operator_orders.EverybodysOrdersApi(shop)),
+    (operator_products.API, lambda shop, tree: operator_products.EverybodysProductsApi(shop)),
+    (operator_people.API, lambda shop, tree: operator_people.PeopleApi(shop)),
 ]
 """Each noun's rows of the API's table, and what answers them: the one list of both."""
 TABLE = [route for table, _ in _NOUNS for route in table]
@@ -141,6 +146,7 @@ PAGES = (
     mailbox,
     sellers,
     seller_products,
+    low_stock,
     listings,
     upload,
     seller_orders,
@@ -149,6 +155,8 @@ PAGES = (
     seller_returns,
     seller_webhooks,
     operator_orders,
+    operator_people,
+    operator_products,
     operator_categories,
     operator_sellers,
     operator_returns,
@@ -183,9 +191,11 @@ def application(
     )
     if isinstance(catalog := cast(object, shop.catalog), Catalog):
         catalog.on_change(pages.cache.forget)  # one elsewhere does not call back: pages age by themselves
+    api = _served(shop, pages.categories)
+    forms = Audited(shop.auditlog, caller_of, _readers(api, PREFIX))
     endpoints = [
-        *_api(shop, pages.categories),
-        *(_audited(shop, endpoint) for noun in PAGES for endpoint in noun.page_routes(pages, shop)),
+        *_api(shop, api),
+        *(_audited(forms, endpoint) for noun in PAGES for endpoint in noun.page_routes(pages, shop)),
         *media.page_routes(pages, shop, draw),
         *overview.page_routes(pages, shop, events),
         *laws.page_routes(pages, audit),
@@ -201,19 +211,33 @@ def application(
     )
 
 
-def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
-    replays = Replays(shop.host.store, api_caller)
-    endpoints: list[Endpoint] = []
-    routed = [
+Served = list[tuple[PublicRoute, Endpoint]]
+
+
+def _served(shop: Shop, tree: CategoryTree) -> Served:
+    return [
         (route, Endpoint(route.verb, endpoint.path, endpoint.endpoint))
         for table, make in _NOUNS
         for route, endpoint in zip(
             table, serve(table, make(shop, tree), prefix=PREFIX, authenticate=api_caller), strict=True
         )
     ]
-    readers = [endpoint for route, endpoint in routed if route.verb == "GET" and route.needs in _DESKS]
-    audited = Audited(shop.auditlog, api_caller, readers)
-    for route, endpoint in routed:
+
+
+def _readers(served: Served, prefix: str = "") -> list[Endpoint]:
+    """List what shows a thing to who changes it, at its address without this prefix."""
+    return [
+        endpoint._replace(path=endpoint.path.removeprefix(prefix))
+        for route, endpoint in served
+        if route.verb == "GET" and route.needs in _DESKS
+    ]
+
+
+def _api(shop: Shop, served: Served) -> list[Endpoint]:
+    replays = Replays(shop.host.store, api_caller)
+    endpoints: list[Endpoint] = []
+    audited = Audited(shop.auditlog, api_caller, _readers(served))
+    for route, endpoint in served:
         handler: Handler = endpoint.handler
         if route.verb != "GET" and route.needs in _DESKS:
             handler = audited.wrap(route.name, endpoint.path, handler)
@@ -231,13 +255,12 @@ def _api(shop: Shop, tree: CategoryTree) -> list[Endpoint]:
     ]
 
 
-def _audited(shop: Shop, endpoint: Endpoint) -> Endpoint:
+def _audited(forms: Audited, endpoint: Endpoint) -> Endpoint:
     """Have a form of the operator's desk logged."""
     if endpoint.verb != "POST" or not endpoint.path.startswith("/operator/"):
         return endpoint
     name = "_".join(part for part in endpoint.path.split("/")[2:] if not part.startswith("{"))
-    audited = Audited(shop.auditlog, caller_of)
-    return endpoint._replace(handler=audited.wrap(name, endpoint.path, endpoint.handler))
+    return endpoint._replace(handler=forms.wrap(name, endpoint.path, endpoint.handler))
 
 
 def located(location: str, handler: Handler) -> Handler:

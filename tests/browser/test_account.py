@@ -147,6 +147,6 @@ def test_an_account_is_taken_along_and_deleted(visit):
     expect(page.get_by_role("alert")).to_contain_text("present password is wrong")
     page.get_by_label("Present password").last.fill(PASSWORD)
     page.get_by_role("button", name="Delete the account for good").click()
-    expect(page.get_by_role("heading", name="Your account is deleted")).to_be_visible()
+    expect(page.get_by_role("heading", name="You are forgotten")).to_be_visible()
     enter(page, email)
     expect(page.get_by_role("alert")).to_contain_text("E-mail address or password is wrong")

@@ -623,7 +623,7 @@ async def test_an_account_is_deleted_by_its_page(house, ann):
     wrong = await ann.send("/account", "/account/leave", 422, current_password="wrong horse")
     assert "present password is wrong" in wrong
     page = await ann.send("/account", "/account/leave", current_password=ANN["password"])
-    assert "Your account is deleted" in page
+    assert "You are forgotten" in page
     assert "Sign in" in await ann.page("/account")
 
 

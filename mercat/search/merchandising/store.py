@@ -16,7 +16,15 @@ from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import NotFound
 from mercat.kit.rpc import Caller
 from mercat.search.merchandising.rules import ActiveRules, active_rules, check_rule
-from mercat.search.messages import RULES_MAX, Rule, RuleChange, StoredRule, TooManyRules
+from mercat.search.messages import (
+    ALL_CHANGES,
+    RULES_MAX,
+    ChangesAsked,
+    Rule,
+    RuleChange,
+    StoredRule,
+    TooManyRules,
+)
 
 log = structlog.get_logger("mercat.search")
 queries = sql.load("mercat.search")
@@ -65,9 +73,13 @@ class RuleStore:
         """Return all rules."""
         return sql.rows(StoredRule, await self._db.fetch(queries.rules))
 
-    async def changes(self, limit: int, before: RuleChangeId | None = None) -> list[RuleChange]:
-        """Return changes before one, or the newest; the newest first."""
-        rows = await self._db.fetch(queries.rule_changes, before, limit)
+    async def changes(
+        self, limit: int, before: RuleChangeId | None, asked: ChangesAsked = ALL_CHANGES
+    ) -> list[RuleChange]:
+        """Return the changes that follow one, or the first; those asked for."""
+        way = 1 if asked.oldest_first else -1
+        given = asked.kind, asked.what, asked.words.strip().lower(), way
+        rows = await self._db.fetch(queries.rule_changes, before, *given, limit)
         return [
             RuleChange(
                 change_id=RuleChangeId(row["change_id"]),
@@ -80,6 +92,10 @@ class RuleStore:
             )
             for row in rows
         ]
+
+    async def change_counts(self) -> dict[str, int]:
+        """Count the changes by what they were."""
+        return {row["what"]: row["changes"] for row in await self._db.fetch(queries.rule_change_counts)}
 
     # -- writing
 

@@ -178,6 +178,8 @@ class SellerProductShown(GivenTexts, frozen=True, kw_only=True):
     variants: list[SellerVariantShown]
     external_id: str | None
     created_at: datetime
+    hidden_because: str
+    """Why the shop's operators took it off sale; "" where they did not."""
 
 
 class SellerProductLine(Struct, frozen=True, kw_only=True):
@@ -193,6 +195,7 @@ class SellerProductLine(Struct, frozen=True, kw_only=True):
     variant_count: int
     image_url: str
     created_at: datetime
+    hidden_because: str
 
 
 class SellerProductList(Struct, frozen=True):
@@ -429,6 +432,7 @@ def _line(listed: ListedProduct, stock: Mapping[OfferId, Stock]) -> SellerProduc
         variant_count=len(listed.offers),
         image_url=listed.image_url,
         created_at=listed.created_at,
+        hidden_because=listed.hidden_because,
     )
 
 
@@ -451,6 +455,7 @@ def _answer(product_id: ProductId, standing: SellerListing) -> Answer:
         variants=variants,
         external_id=listing.external_id,
         created_at=listing.created_at,
+        hidden_because=listing.hidden_because,
     )
     return Answer(shown, headers={"ETag": f'"{standing.mark}"'})
 
@@ -586,6 +591,7 @@ class SellerListingPages:
             refused.status if refused else (422 if form.errors else 200),
             product_id=product_id,
             title=listing.title,
+            hidden_because=listing.hidden_because,
             form=form,
             seen=listing.mark,
             categories=await self._departments(),

@@ -2,21 +2,21 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mercat import money
+from mercat import ids, money
 from mercat.checkout import Ship, Track
-from mercat.fulfilment import ParcelStatus, SellerOrder, SellerStatus
-from mercat.ids import LineId, OfferId, OrderId, ProductId, ShipmentId
+from mercat.fulfilment import ParcelStatus, SellerOrder, SellerSort, SellerStatus, SellerTab
+from mercat.ids import LineId, OfferId, OrderId, ProductId, SellerId, ShipmentId, parse_number
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
 from mercat.shop import Shop
 from mercat.web import rendering
-from mercat.web.desk.page import A_PAGE, AFTER, DONE, desk_page, seller_of
+from mercat.web.desk.page import A_PAGE, DONE, desk_page, seller_of
 from mercat.web.desk.products import seller_id_of
 from mercat.web.errors import RefusalMessage, message_of
 from mercat.web.forms import Form, FormErrors, id_of, read_form
@@ -24,9 +24,34 @@ from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, PageLimit
 from mercat.web.shipments import PARCEL_WAY, PackedQuantity, ShipmentShown, read_packed, shipment_shown
-from mercat.web.table_query import choice, link
+from mercat.web.table_query import (
+    AFTER,
+    CHOICE_MAX,
+    TableQuery,
+    as_csv,
+    choice,
+    every,
+    headings,
+    link,
+    tabs,
+)
 
-_ORDERS: dict[str, tuple[str, ...]] = {"status": get_args(SellerStatus)}
+_ALL, _BACK = "all", "returns"
+_TABS: dict[str, str] = {
+    "to_pack": "To pack",
+    "shipped": "Shipped",
+    _BACK: "Returns",
+    "done": "Done",
+    _ALL: "All",
+}
+_SORTS: tuple[SellerSort, ...] = get_args(SellerSort)
+_COLUMNS = [("placed", "Placed"), ("promised", "Promised for")]
+_ORDERS: dict[str, tuple[str, ...]] = {
+    "status": (*get_args(SellerTab), _ALL, *get_args(SellerStatus)),
+    "q": (),
+    "sort": _SORTS,
+}
+_OPEN_RETURNS = ("requested", "approved", "in_transit")
 
 
 class SellerLineShown(Struct, frozen=True, kw_only=True):
@@ -163,12 +188,13 @@ class SellerOrderPages:
         track_form: Form | None = None,
     ) -> Response:
         _, seller_id = await seller_of(request)
-        query: Mapping[str, str] = request.query_params if request.method == "GET" else {}
+        query: Mapping[str, str] = request.query_params if request.method == "GET" else {"status": _ALL}
         chosen, after = choice(query, _ORDERS), choice(query, AFTER).get("after", "")
-        orders = await self._shop.fulfilment.orders_of_seller(
-            seller_id, chosen.get("status"), id_of(after, OrderId) if after else None, A_PAGE
-        )
+        orders = await self._orders(seller_id, chosen, id_of(after, OrderId) if after else None, A_PAGE)
         last = orders[-1].order_id if len(orders) == A_PAGE else None
+        counts = await self._shop.fulfilment.counts_of_seller(seller_id)
+        back = await self._shop.returns.counts(seller_id)
+        counts[_BACK] = sum(back.get(each, 0) for each in _OPEN_RETURNS)
         return await desk_page(
             self._pages,
             self._shop,
@@ -178,13 +204,56 @@ class SellerOrderPages:
             status,
             orders=[_order_row(order) for order in orders],
             chosen=chosen,
-            statuses=_ORDERS["status"],
+            asked=bool(chosen.get("q")),
+            words_max=CHOICE_MAX,
+            tabs=[
+                each._replace(url="/desk/returns") if value == _BACK else each
+                for value, each in zip(
+                    _TABS, tabs("/desk/orders", chosen, "status", _TABS, counts), strict=True
+                )
+            ],
+            headings=headings("/desk/orders", chosen, _COLUMNS, _SORTS),
             more=link("/desk/orders", chosen, after=last) if last else None,
+            file=link("/desk/orders.csv", chosen),
             said=DONE.get(request.query_params.get("said", "")),
             ship_form=ship_form or Form((Ship, PackedQuantity)),
             track_form=track_form or Form(Track),
             refused=refused,
         )
+
+    async def export(self, request: Request) -> Response:
+        """Send the seller's orders as a CSV file, a row a line: those that the table would show."""
+        _, seller_id = await seller_of(request)
+        chosen = choice(request.query_params, _ORDERS)
+
+        async def page(last: SellerOrder | None, limit: int) -> list[SellerOrder]:
+            return await self._orders(seller_id, chosen, last.order_id if last else None, limit)
+
+        rows = (cells async for order in every(page) for cells in _cells(order))
+        return as_csv("orders.csv", _HEAD, rows)
+
+    async def _orders(
+        self, seller_id: SellerId, chosen: TableQuery, after: OrderId | None, limit: int
+    ) -> list[SellerOrder]:
+        words, status = chosen.get("q", ""), chosen.get("status", next(iter(_TABS)))
+        return await self._shop.fulfilment.orders_of_seller(
+            seller_id,
+            None if status == _ALL else cast(SellerTab | SellerStatus, status),
+            after,
+            limit,
+            words,
+            cast(SellerSort, chosen.get("sort", _SORTS[0])),
+            await self._meant(words),
+        )
+
+    async def _meant(self, words: str) -> OrderId | None:
+        """Find the order that is meant by its number or its id; whose it is, the list decides."""
+        try:
+            return ids.parse(OrderId, words)
+        except ValueError:
+            number = parse_number(words) if words else None
+        found = await self._shop.orders.among([], number) if number else []
+        return found[0].order_id if found else None
 
     async def ship(self, request: Request) -> Response:
         form = await self._pages.form(request)
@@ -199,7 +268,7 @@ class SellerOrderPages:
         except Refusal as refused:
             shown = Form((Ship, PackedQuantity), form, at=order_id)
             return await self.orders(request, message_of(refused), refused.status, ship_form=shown)
-        return self._pages.redirect(request, "/desk/orders?said=shipped")
+        return self._pages.redirect(request, "/desk/orders?status=all&said=shipped")
 
     async def mark(self, request: Request) -> Response:
         form = await self._pages.form(request)
@@ -214,7 +283,41 @@ class SellerOrderPages:
         except Refusal as refused:
             shown = Form(Track, form, at=shipment_id)
             return await self.orders(request, message_of(refused), refused.status, track_form=shown)
-        return self._pages.redirect(request, "/desk/orders?said=marked")
+        return self._pages.redirect(request, "/desk/orders?status=all&said=marked")
+
+
+_HEAD = [
+    "order_id",
+    "placed_at",
+    "status",
+    "promised_for",
+    "to",
+    "city",
+    "country",
+    "title",
+    "quantity",
+    "shipped",
+    "cancelled",
+    "unit_price",
+    "currency",
+]
+
+
+def _cells(order: SellerOrder) -> list[list[Any]]:
+    to = [order.address.get(name, "") for name in ("name", "city", "country")]
+    head = [order.order_id, order.placed_at, order.status, order.estimated_delivery, *to]
+    return [
+        [
+            *head,
+            line.title,
+            line.quantity,
+            line.shipped,
+            line.cancelled,
+            rendering.decimal(line.unit_price, order.currency),
+            order.currency,
+        ]
+        for line in order.lines
+    ]
 
 
 def _order_row(order: SellerOrder) -> dict[str, Any]:
@@ -263,6 +366,7 @@ def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     desk = SellerOrderPages(pages, shop)
     return [
         pages.route("/desk/orders", desk.orders),
+        pages.route("/desk/orders.csv", desk.export),
         pages.route("/desk/orders/{order_id}/ship", desk.ship, "POST"),
         pages.route("/desk/shipments/{shipment_id}", desk.mark, "POST"),
     ]

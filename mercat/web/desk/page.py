@@ -14,6 +14,7 @@ from mercat.web.session import with_role
 DONE = {
     "price": "The new price stands, everywhere.",
     "stock": "The stock is set.",
+    "mark": "The mark is set.",
     "listed": "It is on sale. Shoppers find it within a second.",
     "listing": "Saved. Shoppers see it so within a second.",
     "status": "Done: shoppers see it so from now on.",
@@ -24,9 +25,6 @@ DONE = {
     "return_refused": "Refused. The buyer reads why.",
     "return_received": "Received. What came is paid back, and what is as new is on the shelf.",
 }
-
-
-AFTER: dict[str, tuple[str, ...]] = {"after": ()}
 A_PAGE = 50
 
 

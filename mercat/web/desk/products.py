@@ -28,17 +28,15 @@ from mercat.web import rendering
 from mercat.web.desk.listing_form import (
     TypedPrice,
 )
-from mercat.web.desk.page import A_PAGE, AFTER, DONE, desk_page, seller_of
+from mercat.web.desk.page import A_PAGE, DONE, desk_page, seller_of
 from mercat.web.errors import RefusalMessage, message_of
 from mercat.web.forms import Form, FormErrors, errors_of, id_of, read_form
 from mercat.web.idempotency import key_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, PageLimit, Price, is_given, minor
-from mercat.web.table_query import CHOICE_MAX, TableQuery, as_csv, choice, link
+from mercat.web.table_query import AFTER, CHOICE_MAX, TableQuery, as_csv, choice, every, link
 
-_EXPORT_PAGE = 500
-_EXPORT_PAGES_MAX = 100
 _VERSION_DIGITS_MAX = 18
 _PRODUCTS: dict[str, tuple[str, ...]] = {"q": (), "status": get_args(Status), "sort": get_args(OfferSort)}
 
@@ -86,6 +84,7 @@ class SellerOfferShown(Struct, frozen=True, kw_only=True):
     status: str
     quantity: int
     available: int
+    hidden_because: str = ""
 
 
 class SellerOffersShown(Struct, frozen=True):
@@ -98,6 +97,8 @@ class StockShown(Struct, frozen=True, kw_only=True):
     quantity: int
     reserved: int
     available: int
+    low_mark: int
+    """From this many available down it is low."""
 
 
 class SellerProductsApi:
@@ -192,6 +193,7 @@ def _offer_shown(offer: Offer, stock: Stock | None) -> SellerOfferShown:
         status=offer.status,
         quantity=stock.on_hand if stock else 0,
         available=stock.available if stock else 0,
+        hidden_because=offer.hidden_because,
     )
 
 
@@ -201,6 +203,7 @@ def _stock_shown(stock: Stock) -> Answer:
         quantity=stock.on_hand,
         reserved=stock.reserved,
         available=stock.available,
+        low_mark=stock.low_mark,
     )
     return Answer(shown, headers={"ETag": f'"{stock.version}"'})
 
@@ -284,6 +287,7 @@ class OfferRow(NamedTuple):
     on_hand: int
     reserved: int
     version: int
+    hidden_because: str
 
 
 class PriceForm(Struct, frozen=True):
@@ -346,18 +350,16 @@ class SellerProductPages:
         )
 
     async def export(self, request: Request) -> Response:
-        """Export the seller's offers as a CSV file: those that the table would show."""
+        """Send the seller's offers as a CSV file: those that the table would show."""
         _, seller_id = await seller_of(request)
         chosen = choice(request.query_params, _PRODUCTS)
-        rows, after = list[OfferRow](), None
-        for _ in range(_EXPORT_PAGES_MAX):
-            offers = await self._offers(seller_id, chosen, after, _EXPORT_PAGE)
-            rows += await self._rows(seller_id, offers)
-            if len(offers) < _EXPORT_PAGE:
-                break
-            after = offers[-1].offer_id
+
+        async def page(last: OfferRow | None, limit: int) -> list[OfferRow]:
+            offers = await self._offers(seller_id, chosen, last.offer_id if last else None, limit)
+            return await self._rows(seller_id, offers)
+
         head = ["offer_id", "title", "price", "currency", "status", "stock", "held"]
-        return as_csv("products.csv", head, map(_cells, rows))
+        return as_csv("products.csv", head, (_cells(row) async for row in every(page)))
 
     async def _offers(
         self, seller_id: SellerId, chosen: TableQuery, after: OfferId | None, limit: int
@@ -421,6 +423,7 @@ def _row(offer: Offer, stock: Stock | None) -> OfferRow:
         stock.on_hand if stock else 0,
         stock.reserved if stock else 0,
         stock.version if stock else 0,
+        offer.hidden_because,
     )
 
 

@@ -24,7 +24,7 @@ from mercat.returns import (
     Withheld,
 )
 from mercat.shop import Shop
-from mercat.web.desk.page import A_PAGE, AFTER, DONE, seller_of
+from mercat.web.desk.page import A_PAGE, DONE, seller_of
 from mercat.web.desk.products import seller_id_of
 from mercat.web.errors import message_of
 from mercat.web.forms import MONEY, Form, FormErrors, id_of, read_form
@@ -34,7 +34,7 @@ from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import PageLimit, Price, minor
 from mercat.web.session import with_role
 from mercat.web.shipments import PackedQuantity
-from mercat.web.table_query import choice, link
+from mercat.web.table_query import AFTER, choice, link
 
 LEFT_LYING = "left_lying"
 """What of the operator's list sellers have left lying: theirs to decide."""

@@ -1,22 +1,28 @@
 """The operator's money: the trial balance, and differences to the provider's books."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast, get_args
 
 from msgspec import Struct
+from msgspec.structs import asdict
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.ids import CaseId
 from mercat.kit.refusals import Refusal
-from mercat.payments import CaseNote, ReconciliationCase
+from mercat.payments import CaseKind, CaseNote, CaseSort, ReconciliationCase
 from mercat.shop import Shop
+from mercat.web import rendering
 from mercat.web.errors import message_of
 from mercat.web.forms import Form, FormErrors, id_of, read_form
+from mercat.web.operator.page import operator_page
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint
 from mercat.web.session import with_role
+from mercat.web.table_query import AFTER, TableQuery, as_csv, choice, every, headings, link, tabs
 
+_A_PAGE = 50
+_PATH = "/operator/money"
 KINDS = {
     "charged_without_payment": "Charged, and no payment of ours",
     "payment_without_charge": "A payment of ours, and no charge",
@@ -35,13 +41,10 @@ _ACCOUNTS = {
     "refunds": "Refunds decided, not yet paid back",
     "shopper": "Held for shoppers without an order",
 }
-_SORTS: dict[str, tuple[str, Callable[[ReconciliationCase], Any]]] = {
-    "newest": ("Newest first", lambda case: -case.case_id),
-    "oldest": ("Oldest first", lambda case: case.case_id),
-    "largest": ("Largest difference first", lambda case: -abs(case.ours - case.theirs)),
-    "kind": ("By kind", lambda case: (KINDS.get(case.kind, case.kind), case.case_id)),
-}
-"""What a sort is called, and its key."""
+_SORTS: tuple[CaseSort, ...] = get_args(CaseSort)
+_COLUMNS = [("opened", "Opened"), ("kind", "What differs"), ("ours", "Ours"), ("theirs", "Theirs")]
+_TABS = {"open": "Open", "resolved": "Resolved"}
+_CASES: dict[str, tuple[str, ...]] = {"show": tuple(_TABS), "kind": tuple(KINDS), "sort": _SORTS}
 
 
 class CaseForm(Struct, frozen=True):
@@ -91,37 +94,86 @@ class MoneyPages:
         form: Form | None = None,
     ) -> Response:
         form = form or Form(CaseForm)
-        caller = await with_role(request, "operator")
-        query = request.query_params
-        resolved = query.get("show") == "resolved"
-        kind = query.get("kind", "") if query.get("kind") in KINDS else ""
-        sort = query.get("sort", "") if query.get("sort") in _SORTS else "newest"
-        cases = await self._shop.payments.cases(resolved)
-        return await self._pages.page(
+        await with_role(request, "operator")
+        query: Mapping[str, str] = request.query_params if request.method == "GET" else {}
+        chosen, after = choice(query, _CASES), choice(query, AFTER).get("after", "")
+        cases = await self._cases(chosen, id_of(after, CaseId) if after else None, _A_PAGE)
+        resolved = chosen.get("show") == "resolved"
+        last = cases[-1].case_id if len(cases) == _A_PAGE else None
+        counts = asdict(await self._shop.payments.case_counts())
+        acts = ("difference", "Difference"), ("act", "How it was resolved" if resolved else "Resolve")
+        return await operator_page(
+            self._pages,
             request,
+            "money",
             "operator_money.html",
             refused.status if refused else (422 if form.errors else 200),
-            desk="operator",
-            desk_name=caller.name,
-            here="money",
             balances=balances,
             sums=sums or {},
             accounts=_ACCOUNTS,
-            cases=sorted((case for case in cases if not kind or case.kind == kind), key=_SORTS[sort][1]),
+            cases=cases,
             kinds=KINDS,
-            kind=kind,
-            sorts=[(value, words) for value, (words, _) in _SORTS.items()],
-            sort=sort,
+            chosen=chosen,
+            tabs=tabs(_PATH, chosen, "show", _TABS, counts),
+            headings=headings(_PATH, chosen, [*_COLUMNS, *acts], _SORTS, "ours theirs difference"),
+            more=link(_PATH, chosen, after=last) if last else None,
+            file=link("/operator/money.csv", chosen),
             resolved=resolved,
             form=form,
             refused=message_of(refused) if refused else None,
         )
+
+    async def export(self, request: Request) -> Response:
+        """Send cases as a CSV file: those that the table would show."""
+        await with_role(request, "operator")
+        chosen = choice(request.query_params, _CASES)
+
+        async def page(last: ReconciliationCase | None, limit: int) -> list[ReconciliationCase]:
+            return await self._cases(chosen, last.case_id if last else None, limit)
+
+        return as_csv("cases.csv", _HEAD, (_cells(case) async for case in every(page)))
+
+    async def _cases(self, chosen: TableQuery, after: CaseId | None, limit: int) -> list[ReconciliationCase]:
+        kind, sort = cast(CaseKind | None, chosen.get("kind")), cast(CaseSort, chosen.get("sort", _SORTS[0]))
+        return await self._shop.payments.cases(chosen.get("show") == "resolved", kind, sort, after, limit)
+
+
+_HEAD = [
+    "opened_at",
+    "kind",
+    "subject",
+    "order_id",
+    "ours",
+    "theirs",
+    "currency",
+    "detail",
+    "resolved_at",
+    "resolved_by",
+    "note",
+]
+
+
+def _cells(case: ReconciliationCase) -> list[Any]:
+    return [
+        case.opened_at,
+        case.kind,
+        case.subject,
+        case.order_id,
+        rendering.decimal(case.ours, case.currency),
+        rendering.decimal(case.theirs, case.currency),
+        case.currency,
+        case.detail,
+        case.resolved_at,
+        case.resolved_by,
+        case.note,
+    ]
 
 
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     money = MoneyPages(pages, shop)
     return [
         pages.route("/operator/money", money.money),
+        pages.route("/operator/money.csv", money.export),
         pages.route("/operator/money/balance", money.balance, "POST"),
         pages.route("/operator/cases/{case}", money.resolve, "POST"),
     ]

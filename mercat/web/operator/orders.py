@@ -1,9 +1,10 @@
 """Everybody's orders, for operators: found by what people say of them, one with all that followed, and the
 same as a file."""
 
+import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, time
-from typing import Annotated, cast, get_args
+from typing import Annotated, Any, cast, get_args
 
 from msgspec import Meta, Struct, field
 from starlette.requests import Request
@@ -11,27 +12,30 @@ from starlette.responses import Response
 
 from mercat import ids, money
 from mercat.checkout import CancelAsk, Reason, RefundAsk
-from mercat.ids import OrderId, SellerId, UserId, number_shown, parse_number
-from mercat.kit.refusals import Refusal
+from mercat.ids import NoteId, OrderId, SellerId, UserId, number_shown, parse_number
+from mercat.kit.refusals import NotFound, Refusal
 from mercat.kit.rpc import Caller, Filters
 from mercat.money import MINOR_MAX
 from mercat.notifications import Mail
-from mercat.orders import LineQuantity, Order, OrderStatus, OrderSummary
+from mercat.orders import LineQuantity, NewNote, Note, NoteText, Order, OrderStatus, OrderSummary
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.errors import RefusalMessage, message_of
-from mercat.web.forms import MONEY, Form, FormErrors, id_of, read_form
-from mercat.web.idempotency import form_key
+from mercat.web.forms import MONEY, Form, FormErrors, id_of, number_in, read_form
+from mercat.web.idempotency import form_key, key_of
 from mercat.web.operator.page import operator_page
+from mercat.web.operator.why import Decision, decisions
 from mercat.web.order_shown import OrderShown, order_shown
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, PageLimit
 from mercat.web.session import with_role
-from mercat.web.table_query import TableQuery, as_csv, choice, link
+from mercat.web.table_query import FILE_PAGE, FILE_ROWS_MAX, TableQuery, as_csv, choice, link
 
 _A_PAGE = 50
-_EXPORT_PAGE, _EXPORT_PAGES_MAX = 1_000, 50
+_DONE = {"sent": "The letter goes out once more.", "noted": "Noted."}
+MAIL_NUMBER_MAX = 2**31 - 1
+MailNumber = Annotated[int, Meta(ge=1, le=MAIL_NUMBER_MAX)]
 _ORDERS: dict[str, tuple[str, ...]] = {"status": get_args(OrderStatus), "q": (), "seller": ()}
 OrderWords = Annotated[str, Meta(max_length=200)]
 
@@ -72,10 +76,30 @@ class LetterShown(Struct, frozen=True, kw_only=True):
     failure: str | None
 
 
+class NoteShown(Struct, frozen=True, kw_only=True):
+    note_id: NoteId
+    who: str
+    text: str
+    at: datetime
+
+
+class NoteAsk(Struct, frozen=True):
+    """What an operator notes; it is never changed."""
+
+    text: NoteText
+
+
+class LetterSentAgain(Struct, frozen=True):
+    """Nothing more is said."""
+
+
 class OperatorOrderShown(OrderShown, frozen=True, kw_only=True):
     user_id: UserId
     email: str
     letters: list[LetterShown]
+    decisions: list[Decision]
+    """What was decided about it and what was refused, each with the rule by which, as it happened."""
+    notes: list[NoteShown]
 
 
 class EverybodysOrdersApi:
@@ -103,10 +127,12 @@ class EverybodysOrdersApi:
         )
 
     async def anybodys_order(self, caller: Caller, order_id: OrderId) -> OperatorOrderShown:
-        """Show an order with all that followed, whose it is, and the letters about it."""
+        """Show an order with all that followed, whose it is, the letters about it, why it is as it is, and
+        what operators noted."""
         order = await self._shop.orders.order(order_id, None)
         shown = await order_shown(self._shop, order)
         letters = await _letters(self._shop, order_id)
+        remarks = await self._shop.orders.remarks(order_id)
         return OperatorOrderShown(
             **{name: getattr(shown, name) for name in OrderShown.__struct_fields__},
             user_id=order.user_id,
@@ -123,7 +149,31 @@ class EverybodysOrdersApi:
                 )
                 for letter in letters
             ],
+            decisions=decisions(order, remarks),
+            notes=[_note_shown(note) for note in remarks.notes],
         )
+
+    async def note_order(
+        self, caller: Caller, request: Request, order_id: OrderId, note: NoteAsk
+    ) -> NoteShown:
+        """Note something about an order, for other operators; with a key once. Notes are only added."""
+        once = key_of(request) or uuid.uuid4().hex
+        return _note_shown(await self._shop.orders.add_note(order_id, _new_note(caller, note.text, once)))
+
+    async def send_letter_again(
+        self, caller: Caller, order_id: OrderId, mail_id: MailNumber
+    ) -> LetterSentAgain:
+        """Send a letter about an order once more, to the same address."""
+        await self._shop.notifications.send_of_order_again(order_id, mail_id)
+        return LetterSentAgain()
+
+
+def _new_note(caller: Caller, text: str, once: str) -> NewNote:
+    return NewNote(user_id=caller.user_id, who=caller.name or caller.email or "", text=text, once=once)
+
+
+def _note_shown(note: Note) -> NoteShown:
+    return NoteShown(note_id=note.note_id, who=note.who, text=note.text, at=note.at)
 
 
 async def find_orders(shop: Shop, asked: OrderFilters) -> tuple[list[OrderSummary], OrderId | None]:
@@ -140,7 +190,7 @@ async def find_orders(shop: Shop, asked: OrderFilters) -> tuple[list[OrderSummar
         found = await _like(shop, words, before, asked.limit)
         if asked.seller is not None and found:
             theirs = await shop.fulfilment.order_ids_of_seller(
-                asked.seller, OrderId(min(found)), OrderId(max(found) + 1), _EXPORT_PAGE
+                asked.seller, OrderId(min(found)), OrderId(max(found) + 1), FILE_PAGE
             )
             found = [order_id for order_id in found if order_id in set(theirs)]
     else:
@@ -186,6 +236,23 @@ API = [
         tag="Running the shop",
         needs="operator",
     ),
+    PublicRoute(
+        "POST",
+        "/operator/orders/{order_id}/notes",
+        EverybodysOrdersApi.note_order,
+        tag="Running the shop",
+        needs="operator",
+        refuses=["not_found"],
+    ),
+    PublicRoute(
+        "POST",
+        "/operator/orders/{order_id}/letters/{mail_id}/resend",
+        EverybodysOrdersApi.send_letter_again,
+        tag="Running the shop",
+        needs="operator",
+        status=200,
+        refuses=["not_found"],
+    ),
 ]
 
 
@@ -221,38 +288,36 @@ class EverybodysOrdersPages:
         )
 
     async def export(self, request: Request) -> Response:
-        """Export the newest orders as a CSV file: those that the table would show."""
+        """Send orders as a CSV file: those that the table would show."""
         await with_role(request, "operator")
         chosen = choice(request.query_params, _ORDERS)
-        rows = [
-            [
-                each.order_id,
-                number_shown(each.number),
-                each.created_at,
-                each.status,
-                rendering.decimal(each.total, each.currency),
-                each.currency,
-            ]
-            async for each in self._all(chosen)
-        ]
         head = ["order_id", "number", "placed_at", "status", "total", "currency"]
-        return as_csv("orders.csv", head, rows)
+        return as_csv("orders.csv", head, (_cells(each) async for each in self._all(chosen)))
 
     async def order(
-        self, request: Request, form: Form | None = None, refused: RefusalMessage | None = None
+        self,
+        request: Request,
+        form: Form | None = None,
+        refused: RefusalMessage | None = None,
+        note_form: Form | None = None,
     ) -> Response:
         await with_role(request, "operator")
         order_id = id_of(request.path_params["order_id"], OrderId)
         order = await self._shop.orders.order(order_id, None)
         shown = await order_shown(self._shop, order)
-        form = form or Form(RefundForm)
+        remarks = await self._shop.orders.remarks(order_id)
+        form, note_form = form or Form(RefundForm), note_form or Form(NoteAsk)
         return await operator_page(
             self._pages,
             request,
             "orders",
             "operator_order.html",
-            status=422 if form.errors or refused else 200,
+            status=422 if form.errors or note_form.errors or refused else 200,
             order=order,
+            decisions=decisions(order, remarks),
+            notes=remarks.notes,
+            note_form=note_form,
+            said=_DONE.get(request.query_params.get("said", "")),
             number=number_shown(order.number) or str(order_id),
             parts=shown.parts,
             payments=shown.payments,
@@ -295,18 +360,43 @@ class EverybodysOrdersPages:
         form = await self._pages.form(request)
         await with_role(request, "operator")
         order_id = id_of(request.path_params["order_id"], OrderId)
-        number = form.get("mail_id", "")
-        await self._shop.notifications.send_again(int(number) if number.isdecimal() else 0)
-        return self._pages.redirect(request, f"/operator/orders/{order_id}")
+        mail_id = number_in(form.get("mail_id"), 0, 0, MAIL_NUMBER_MAX)
+        try:
+            await self._shop.notifications.send_of_order_again(order_id, mail_id)
+        except NotFound as refused:
+            return await self.order(request, None, message_of(refused))
+        return self._pages.redirect(request, f"/operator/orders/{order_id}?said=sent#h-letters")
+
+    async def note(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        caller = await with_role(request, "operator")
+        order_id = id_of(request.path_params["order_id"], OrderId)
+        asked = read_form(form, NoteAsk)
+        if isinstance(asked, FormErrors):
+            return await self.order(request, note_form=Form(NoteAsk, form, asked))
+        await self._shop.orders.add_note(order_id, _new_note(caller, asked.text, form_key(form)))
+        return self._pages.redirect(request, f"/operator/orders/{order_id}?said=noted#h-notes")
 
     async def _all(self, chosen: TableQuery) -> AsyncIterator[OrderSummary]:
+        """Yield what the table has; a page of found ones may be short, so what follows says where it ends."""
         before: OrderId | None = None
-        for _ in range(_EXPORT_PAGES_MAX):
-            orders, before = await find_orders(self._shop, _asked(chosen, before, _EXPORT_PAGE))
+        for _ in range(FILE_ROWS_MAX // FILE_PAGE):
+            orders, before = await find_orders(self._shop, _asked(chosen, before, FILE_PAGE))
             for order in orders:
                 yield order
             if before is None:
                 return
+
+
+def _cells(order: OrderSummary) -> list[Any]:
+    return [
+        order.order_id,
+        number_shown(order.number),
+        order.created_at,
+        order.status,
+        rendering.decimal(order.total, order.currency),
+        order.currency,
+    ]
 
 
 def _asked(chosen: TableQuery, before: OrderId | None, limit: int) -> OrderFilters:
@@ -342,4 +432,5 @@ def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
         pages.route("/operator/orders/{order_id}/cancel", desk.cancel, "POST"),
         pages.route("/operator/orders/{order_id}/refund", desk.refund, "POST"),
         pages.route("/operator/orders/{order_id}/letters", desk.send_again, "POST"),
+        pages.route("/operator/orders/{order_id}/notes", desk.note, "POST"),
     ]

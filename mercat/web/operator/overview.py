@@ -64,13 +64,17 @@ class OverviewPages:
         followers = [FollowerLag(row["follower"], row["at"], row["behind"], row["parked"]) for row in rows]
         rates = self._rate.beat()
         worst = max((each.lag for each in followers), default=0)
+        parked = await self._shop.checkout.parked_counts()
         tallies = [
             ("Orders a second", f"{rates[-1]:,.1f}" if rates else "…"),
             ("Orders since the shop opened", f"{self._rate.total:,}"),
             ("Slowest follower is behind by", f"{worst:,} facts"),
             ("Parked facts", f"{sum(each.parked for each in followers):,}"),
-            ("Parked purchases and cancellations", str(len(await self._shop.checkout.parked()))),
-            ("Open cases of money", str(len(await self._shop.payments.cases()))),
+            (
+                "Parked purchases and cancellations",
+                f"{sum(parked.values()):,}",
+            ),
+            ("Open cases of money", f"{(await self._shop.payments.case_counts()).open:,}"),
             ("Open breakers", str(sum(each.state == "open" for each in self._shop.breakers.values()))),
         ]
         breakers = sorted((name, each.state) for name, each in self._shop.breakers.items())

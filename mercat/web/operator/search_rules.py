@@ -17,6 +17,7 @@ from mercat.kit.rpc import Caller
 from mercat.search import (
     PHRASE_MAX,
     BoostFactor,
+    ChangesAsked,
     Phrase,
     PinPlace,
     Rule,
@@ -28,14 +29,32 @@ from mercat.search import (
 from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import Form, FormErrors, errors_of, id_of, read_form
+from mercat.web.operator.page import operator_page
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.session import with_role
+from mercat.web.table_query import (
+    AFTER,
+    CHOICE_MAX,
+    TableQuery,
+    as_csv,
+    choice,
+    every,
+    headings,
+    link,
+    tabs,
+)
 
 ChangesLimit = Annotated[int, Meta(ge=1, le=100)]
 KINDS = {"pin": "Pin", "boost": "Boost", "synonym": "Synonym"}
 _WHAT = {"added": "added", "changed": "changed", "removed": "removed"}
-_CHANGES = 20
+_CHANGES = 5
+_A_PAGE, _FILE_PAGE = 50, 100
+_CHANGED, _ALL = "/operator/search/changes", "all"
+_TABS = {_ALL: "All", "added": "Added", "changed": "Changed", "removed": "Removed"}
+_SORTS = ("-when", "when")
+_COLUMNS = [("when", "When"), ("who", "Who"), ("what", "What"), ("undo", "Undo")]
+_ASKED: dict[str, tuple[str, ...]] = {"what": tuple(_TABS), "kind": tuple(KINDS), "q": (), "sort": _SORTS}
 _PRODUCT = re.compile(r"prod_[0-9a-z]{13}")
 
 
@@ -194,6 +213,51 @@ class SearchRulePages:
             refused=message_of(refused) if refused else None,
         )
 
+    async def changes(self, request: Request) -> Response:
+        """Show who changed what, all of it."""
+        await with_role(request, "operator")
+        chosen, before = (
+            choice(request.query_params, _ASKED),
+            choice(request.query_params, AFTER).get("after", ""),
+        )
+        found = await self._changes(chosen, id_of(before, RuleChangeId) if before else None, _A_PAGE)
+        names = await self._names([rule for each in found if (rule := each.now or each.was)])
+        last = found[-1].change_id if len(found) == _A_PAGE else None
+        counts = await self._shop.search.rule_change_counts()
+        return await operator_page(
+            self._pages,
+            request,
+            "search",
+            "operator_search_changes.html",
+            changes=[_done(change, names) for change in found],
+            kinds=KINDS,
+            chosen=chosen,
+            words_max=CHOICE_MAX,
+            tabs=tabs(_CHANGED, chosen, "what", _TABS, {**counts, _ALL: sum(counts.values())}),
+            headings=headings(_CHANGED, chosen, _COLUMNS, _SORTS),
+            more=link(_CHANGED, chosen, after=last) if last else None,
+            file=link("/operator/search/changes.csv", chosen),
+        )
+
+    async def export(self, request: Request) -> Response:
+        """Send changes of rules as a CSV file: those that the table would show."""
+        await with_role(request, "operator")
+        chosen = choice(request.query_params, _ASKED)
+
+        async def page(last: RuleChange | None, limit: int) -> list[RuleChange]:
+            return await self._changes(chosen, last.change_id if last else None, limit)
+
+        head = ["at", "who", "what", "kind", "words", "does"]
+        return as_csv("rule-changes.csv", head, (_cells(each) async for each in every(page, _FILE_PAGE)))
+
+    async def _changes(self, chosen: TableQuery, after: RuleChangeId | None, limit: int) -> list[RuleChange]:
+        what: Any = chosen.get("what", _ALL)
+        kind: Any = chosen.get("kind")
+        asked = ChangesAsked(
+            kind, None if what == _ALL else what, chosen.get("q", ""), chosen.get("sort") == "when"
+        )
+        return (await self._shop.search.rule_changes(limit, after, asked)).changes
+
     async def new(self, request: Request) -> Response:
         kind = request.query_params.get("kind", "")
         if kind not in RULE_FORMS:
@@ -342,11 +406,18 @@ def _done(change: RuleChange, names: dict[ProductId, str]) -> RuleChangeRow:
     )
 
 
+def _cells(change: RuleChange) -> list[Any]:
+    done = _done(change, {})
+    return [change.at, change.by, done.what, done.kind, done.words, done.does]
+
+
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     rules = SearchRulePages(pages, shop)
     return [
         pages.route("/operator/search", rules.rules),
         pages.route("/operator/search/new", rules.new),
+        pages.route("/operator/search/changes", rules.changes),
+        pages.route("/operator/search/changes.csv", rules.export),
         pages.route("/operator/search/changes/{change_id}/put-back", rules.put_back, "POST"),
         pages.route("/operator/search/{rule_id}", rules.edit),
         pages.route("/operator/search/{rule_id}", rules.save, "POST"),

@@ -1,0 +1,123 @@
+"""Why an order is as it is: each decision about it, by which rule, and what it came to."""
+
+from datetime import datetime
+from typing import Any, NamedTuple, cast
+
+from msgspec import Struct
+
+from mercat import money
+from mercat.orders import Happening, Order, Remarks, WhatWasRefused
+from mercat.web.schemas import Amount
+
+
+class NamedRule(NamedTuple):
+    """What was decided, and the rule in plain words."""
+
+    what: str
+    rule: str
+
+
+_RULES = {
+    "confirmed": NamedRule("Ordered", "An order stands once it is paid and its goods are held."),
+    "cancelled": NamedRule(
+        "Cancelled",
+        "Units that have not shipped can be cancelled: their price less their share of the discount, with "
+        "their share of tax, is paid back; the part's delivery with its last unit.",
+    ),
+    "shipped": NamedRule("Shipped", "A seller ships units of theirs that were not cancelled before."),
+    "delivered": NamedRule("Delivered", "A parcel has arrived when its carrier or seller says so."),
+    "return_asked": NamedRule(
+        "Return asked for", "What was delivered can be sent back within the days of returns, each unit once."
+    ),
+    "return_approved": NamedRule("Return approved", "A seller approves a return, or the shop by itself."),
+    "return_refused": NamedRule(
+        "Return refused", "A seller may refuse a return that was not approved, and says why."
+    ),
+    "return_dropped": NamedRule("Return closed", "A refused or withdrawn return sets its units free."),
+    "return_sent": NamedRule("Sent back", "The shopper says with which parcel."),
+    "returned": NamedRule(
+        "Received back",
+        "Money moves when goods are here: the price less the discount's share, with the tax's, less what is "
+        "withheld; delivery only for reasons that are the seller's, once all of the part came back.",
+    ),
+    "return_refunded": NamedRule("Return paid back", "What came back is paid to where it was paid from."),
+    "refunded": NamedRule("Refunded without goods", "Never more than was captured and not paid back."),
+}
+_REFUSED = {
+    "not_cancellable": NamedRule("Cancelling was refused", "What is on its way is not cancelled."),
+    "not_returnable": NamedRule(
+        "A return was refused", "Only what was delivered, within the days of returns, and each unit once."
+    ),
+    "exceeds_captured": NamedRule("A refund was refused", "Never more than was captured and not paid back."),
+    "not_shippable": NamedRule("Shipping was refused", "What was cancelled or shipped before does not ship."),
+}
+
+
+class Reckoning(Struct, frozen=True, kw_only=True):
+    """How an amount was computed: price - discount + tax + shipping, after `withheld`."""
+
+    amount: Amount
+    price: Amount
+    discount: Amount
+    tax: Amount
+    shipping: Amount
+    withheld: Amount
+    currency: str
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    at: datetime
+    who: str
+    what: str
+    outcome: str
+    """`done` or `refused`."""
+    rule: str
+    why: str
+    """What was said: the reason given, or the refusal's words."""
+    refund: Reckoning | None = None
+
+
+def decisions(order: Order, remarks: Remarks) -> list[Decision]:
+    """List what was decided about an order, and what was refused, as it happened."""
+    every = [_done(each, order.currency) for each in order.history]
+    every += [_refused(each) for each in remarks.refusals]
+    return sorted(every, key=lambda each: each.at)
+
+
+def _done(happened: Happening, currency: str) -> Decision:
+    known = _RULES.get(happened.what) or NamedRule(happened.what.replace("_", " ").capitalize(), "")
+    return Decision(
+        at=happened.at,
+        who=happened.who,
+        what=known.what,
+        outcome="done",
+        rule=known.rule,
+        why=str(happened.detail.get("reason", "")),
+        refund=_reckoning(happened.detail, currency),
+    )
+
+
+def _reckoning(detail: dict[str, Any], currency: str) -> Reckoning | None:
+    """Add up what a decision pays back; None for one that pays nothing."""
+    parts = cast(list[dict[str, int]], detail.get("parts") or [])
+    if not parts:
+        return None
+    price, less, tax, shipping = (
+        sum(part.get(name, 0) for part in parts) for name in ("price", "discount", "tax", "shipping")
+    )
+    return Reckoning(
+        amount=money.shown(price - less + tax + shipping, currency),
+        price=money.shown(price, currency),
+        discount=money.shown(less, currency),
+        tax=money.shown(tax, currency),
+        shipping=money.shown(shipping, currency),
+        withheld=money.shown(int(detail.get("withheld", 0)), currency),
+        currency=currency,
+    )
+
+
+def _refused(refusal: WhatWasRefused) -> Decision:
+    known = _REFUSED.get(refusal.code) or NamedRule("WhatWasRefused", "")
+    return Decision(
+        at=refusal.at, who=refusal.who, what=known.what, outcome="refused", rule=known.rule, why=refusal.words
+    )
