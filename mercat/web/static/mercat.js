@@ -75,6 +75,10 @@
     if (word && pressed(event)) word.hidden = true;
   });
 
+  const menu = document.querySelector(".desk-menu");
+  const here = menu && menu.querySelector("[aria-current]");
+  if (here) menu.scrollLeft = here.offsetLeft - menu.offsetLeft - (menu.clientWidth - here.offsetWidth) / 2;
+
   const box = document.querySelector(".find input");
   const list = document.getElementById("suggest");
   if (box && list) {
