@@ -12,6 +12,8 @@ class Mail(Struct, frozen=True):
     recipient: str
     subject: str
     body: str
+    html: str
+    """The same as `body`, for programs that show it."""
     at: datetime
     sent_at: datetime | None
     tries: int

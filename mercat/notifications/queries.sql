@@ -74,6 +74,13 @@ select subject_id as order_id from notifications.mail
 where lower(recipient) = lower(:recipient) and kind = 'order_confirmed' and subject_id < :before
 order by mail_id desc limit :rows_max;
 
+-- name: letter(mail_id)
+select m.mail_id, m.kind, m.recipient, m.facts, m.made_at as at, m.sent_at, m.tries, m.failure,
+    (select c.facts from notifications.mail c
+     where c.subject_id = m.order_id and c.kind = 'order_confirmed' and c.channel = 'mail') as order_facts
+from notifications.mail m
+where m.mail_id = :mail_id;
+
 -- name: of_order(order_id)
 select m.mail_id, m.kind, m.recipient, m.facts, m.made_at as at, m.sent_at, m.tries, m.failure,
     (select c.facts from notifications.mail c

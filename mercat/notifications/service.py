@@ -53,6 +53,13 @@ class Notifications:
         rows = await self._db.fetch(queries.orders_of, email.strip(), before or 2**63 - 1, limit)
         return [OrderId(row["order_id"]) for row in rows]
 
+    async def letter(self, mail_id: int) -> Mail:
+        """Return one letter; NotFound where there is none."""
+        row = await self._db.fetchrow(queries.letter, mail_id)
+        if row is None:
+            raise NotFound
+        return self._mail(row)
+
     async def of_order(self, order_id: OrderId) -> list[Mail]:
         """List the letters about an order, the newest first."""
         return [self._mail(row) for row in await self._db.fetch(queries.of_order, order_id)]
@@ -147,9 +154,10 @@ class Notifications:
         message["Message-ID"] = f"<{mail.mail_id}.{mail.kind}@{self._settings.mail_from.rpartition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(mail.body)
+        message.add_alternative(mail.html, subtype="html")
         return message
 
     def _mail(self, row: asyncpg.Record) -> Mail:
         kind = row["kind"]
         letter = write(self._settings, kind, KINDS[kind], row["facts"], row["order_facts"])
-        return sql.row(Mail, {**row, "subject": letter.subject, "body": letter.body})
+        return sql.row(Mail, {**row, "subject": letter.subject, "body": letter.body, "html": letter.html})

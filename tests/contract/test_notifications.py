@@ -255,7 +255,10 @@ async def test_letters_go_out_by_smtp(sender, server, hear):
     assert message["From"] == "shop@mercat.example"
     assert message["Subject"] == f"Your order {ORDER} is confirmed"
     [mail] = await sender.mailbox()
-    assert message.get_content().replace("\r\n", "\n") == mail.body
+    plain, html = message.iter_parts()
+    assert message.get_content_type() == "multipart/alternative"
+    assert plain.get_content().replace("\r\n", "\n") == mail.body
+    assert html.get_content().replace("\r\n", "\n") == mail.html
     assert mail.sent_at is not None
     assert (mail.tries, mail.failure) == (1, None)
 
