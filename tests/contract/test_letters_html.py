@@ -131,10 +131,6 @@ def test_text_and_html_say_the_same_and_lead_to_the_same_places(written, kind):
 
 
 def test_every_kind_has_words_and_needs_no_other_file():
-    from pathlib import Path
-
-    from mercat.notifications import letters
-
     there = {
         path.stem for path in Path(letters.__file__).parent.glob("*.txt") if not path.stem.startswith("_")
     }
