@@ -22,6 +22,8 @@ API = [
     Route("POST", "/people/{user_id}/sessions/others-ended", Sessions.end_others),
     Route("PUT", "/people/{user_id}/roles/{role}", People.grant),
     Route("GET", "/people/{user_id}", People.person),
+    Route("POST", "/contacts", People.contacts),
+    Route("GET", "/operators", People.operators),
     Route("PATCH", "/people/{user_id}", People.change),
     Route("POST", "/people/{user_id}/left", People.leave),
     Route("POST", "/people/{user_id}/confirmations", People.ask_confirmation),

@@ -22,6 +22,7 @@ from mercat.ids import Id, OrderId, number_shown
 from mercat.kit import codec
 from mercat.kit.signing import link_key, seal
 from mercat.kit.text import HIDDEN
+from mercat.notifications.lookup import Lookup
 from mercat.settings import Settings
 
 Fact = TypeVar("Fact", bound=Event)
@@ -36,20 +37,32 @@ class Letter(NamedTuple):
     html: str
 
 
+class Optional(NamedTuple):
+    """Of a kind that one can do without: how preferences call it, and whose it is (empty: everybody's)."""
+
+    words: str
+    role: str = ""
+
+
 @dataclass(frozen=True)
 class LetterKind(Generic[Fact]):
     """What the file of a kind of letter declares; its words are the template of the same name.
 
-    `subject_id`: what it is about, of which there is one letter a kind. `order_id`: whose confirmation has
-    the address, where `email` has none. `when`: which facts ask for it. `more`: what else its template shows,
-    from the fact and the order's own fact, if that is known."""
+    `event`: the fact that asks for it; none where notifications do so themselves. `subject_id`: what it is
+    about, of which there is one letter a kind. `order_id`: whose confirmation has the address, where `email`
+    has none. `when`: which facts ask for it. `more`: what else its template shows, from the fact and the
+    order's own fact, if that is known. `optional`: one can do without it. `lookup`: its people are not in the
+    fact; then `shown` is what its template has as `fact`."""
 
-    event: type[Fact]
+    event: type[Fact] | None
     subject_id: Callable[[Fact], Id]
     order_id: Callable[[Fact], OrderId | None] = lambda fact: None
     email: Callable[[Fact], str] = lambda fact: ""
     when: Callable[[Fact], bool] = lambda fact: True
     more: Callable[[Fact, OrderPlaced | None], Mapping[str, Any]] = lambda fact, order: {}
+    optional: Optional | None = None
+    lookup: Lookup[Any] | None = None
+    shown: type[Any] | None = None
 
 
 def one_line(text: str) -> str:
@@ -111,12 +124,19 @@ def _order_link(settings: Settings, order_id: OrderId) -> str:
 
 
 def write(
-    settings: Settings, name: str, kind: LetterKind[Any], facts: str, order_facts: str | None
+    settings: Settings,
+    name: str,
+    kind: LetterKind[Any],
+    facts: str,
+    order_facts: str | None,
+    unsubscribe: str = "",
 ) -> Letter:
-    """Write a letter from its fact and the order's own; the template's first line is the subject."""
-    fact = codec.decode(facts, kind.event)
+    """Write a letter from its fact and the order's own; the template's first line is the subject.
+
+    `unsubscribe`: the address that ends letters of this kind, of one that can be done without."""
+    fact: Any = codec.decode(facts, cast(type[Any], kind.shown or kind.event))
     order = codec.decode(order_facts, OrderPlaced) if order_facts else None
-    known = {
+    known: dict[str, Any] = {
         "fact": fact,
         "order": order,
         "order_name": (order and number_shown(order.number)) or kind.order_id(fact) or "",
@@ -128,7 +148,12 @@ def write(
     }
     subject, _, text = _TEXT.get_template(f"{name}.txt").render(known).partition("\n")
     marked = _HTML.get_template(f"{name}.txt").render(known).partition("\n")[2]
-    frame = {"subject": one_line(subject), "shop": settings.shop_name, "home": settings.link("/")}
+    frame = {
+        "subject": one_line(subject),
+        "shop": settings.shop_name,
+        "home": settings.link("/"),
+        "unsubscribe": unsubscribe,
+    }
     body = _TEXT.get_template("letter.txt").render(frame, paragraphs=_paragraphs(text))
     html = _HTML.get_template("letter.html").render(frame, paragraphs=_paragraphs(marked))
     return Letter(frame["subject"], body, html)

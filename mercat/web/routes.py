@@ -27,6 +27,7 @@ from mercat.web import (
     flash_sales,
     home,
     leaving,
+    letter_choices,
     mailbox,
     media,
     money_back,
@@ -60,6 +61,7 @@ from mercat.web.networks import is_loopback
 from mercat.web.openapi import ApiDocs
 from mercat.web.operator import audit_log, flash, laws, money, overview, parked, search_rules
 from mercat.web.operator import categories as operator_categories
+from mercat.web.operator import letters as operator_letters
 from mercat.web.operator import orders as operator_orders
 from mercat.web.operator import returns as operator_returns
 from mercat.web.operator import reviews as operator_reviews
@@ -88,6 +90,7 @@ _NOUNS: list[tuple[list[PublicRoute], ServiceOfRoutes]] = [
     (address_book.API, lambda shop, tree: address_book.AddressBookApi(shop)),
     (two_factor.API, lambda shop, tree: two_factor.TwoFactorApi(shop)),
     (leaving.API, lambda shop, tree: leaving.LeavingApi(shop)),
+    (letter_choices.API, lambda shop, tree: letter_choices.LetterChoicesApi(shop)),
     (recovery.API, lambda shop, tree: recovery.RecoveryApi(shop)),
     (reviews.API, lambda shop, tree: reviews.ReviewsApi(shop)),
     (wishlist.API, lambda shop, tree: wishlist.WishlistApi(shop)),
@@ -108,6 +111,7 @@ _NOUNS: list[tuple[list[PublicRoute], ServiceOfRoutes]] = [
     (operator_reviews.API, lambda shop, tree: operator_reviews.ModerationApi(shop)),
     (audit_log.API, lambda shop, tree: audit_log.AuditLogApi(shop)),
     (operator_orders.API, lambda shop, tree: operator_orders.EverybodysOrdersApi(shop)),
+    (operator_letters.API, lambda shop, tree: operator_letters.FailedLettersApi(shop)),
 ]
 """Each noun's rows of the API's table, and what answers them: the one list of both."""
 TABLE = [route for table, _ in _NOUNS for route in table]
@@ -126,6 +130,7 @@ PAGES = (
     address_book,
     two_factor,
     leaving,
+    letter_choices,
     recovery,
     reviews,
     wishlist,
@@ -143,6 +148,7 @@ PAGES = (
     seller_returns,
     seller_webhooks,
     operator_orders,
+    operator_letters,
     operator_categories,
     operator_sellers,
     operator_returns,

@@ -15,7 +15,7 @@ from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import ProductCardShown, card
 from mercat.web.session import caller_of, member_of
-from mercat.wishlist import FIRST_NAME, Item, NamedList, WishlistName
+from mercat.wishlist import FIRST_NAME, Item, NamedList, PriceSeen, WishlistName
 
 
 class WishShown(Struct, frozen=True):
@@ -112,8 +112,9 @@ class WishlistApi:
 
     async def put_on_wishlist(self, caller: Caller, wishlist_id: WishlistId, product_id: ProductId) -> Wished:
         """Put a product on a list. Once more changes nothing."""
-        await self._shop.catalog.product(product_id)  # raises NotFound
-        await self._shop.wishlist.put_into(caller.user_id, wishlist_id, product_id)
+        product = await self._shop.catalog.product(product_id)  # raises NotFound
+        seen = PriceSeen(product.price, product.in_stock)
+        await self._shop.wishlist.put_into(caller.user_id, wishlist_id, product_id, seen)
         return Wished(product_id, True)
 
     async def take_off_wishlist(
@@ -150,8 +151,8 @@ async def _items(shop: Shop, caller: Caller) -> list[Item]:
 
 
 async def _keep(shop: Shop, caller: Caller, product_id: ProductId) -> None:
-    await shop.catalog.product(product_id)  # raises NotFound
-    await shop.wishlist.put(caller.user_id, product_id)
+    product = await shop.catalog.product(product_id)  # raises NotFound
+    await shop.wishlist.put(caller.user_id, product_id, PriceSeen(product.price, product.in_stock))
 
 
 _PATH = "/wishlists/{wishlist_id}"
