@@ -5,6 +5,7 @@ import email
 import email.policy
 import socket
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import httpx
 import msgspec
@@ -13,13 +14,15 @@ from aiosmtpd.controller import Controller
 from starlette.applications import Starlette
 
 from mercat import ids
+from mercat.accounts import Contact
 from mercat.events import AccountOpened, OrderCancelled, OrderLine, OrderPlaced, ParcelMoved, ShipmentLine
 from mercat.ids import LineId, OrderId, ShipmentId, UserId
-from mercat.kit import clock
+from mercat.kit import clock, codec
 from mercat.kit.event_log import deliver
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.kit.rpc import remote, serve
 from mercat.notifications import API, Notifications
+from mercat.notifications.letters._wished import WishedProduct
 from mercat.notifications.smtp import ServerUnreachable
 
 ANN = UserId(11)
@@ -186,10 +189,19 @@ class Server:
         self.taken = []
         self.refusals = []
         self.hang_up = False
+        self.sender_refused = False
+        self.offers_utf8 = True
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self._controller = None
+
+    async def handle_MAIL(self, server, session, envelope, address, mail_options):
+        if self.sender_refused:
+            return "550 we do not know you"
+        envelope.mail_from = address
+        envelope.mail_options.extend(mail_options)
+        return "250 OK"
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         if self.refusals:
@@ -204,7 +216,7 @@ class Server:
         return "250 taken"
 
     def open(self):
-        self._controller = Controller(self, "127.0.0.1", self.port)
+        self._controller = Controller(self, "127.0.0.1", self.port, enable_SMTPUTF8=self.offers_utf8)
         self._controller.start()
 
     def close(self):
@@ -383,3 +395,111 @@ async def test_who_is_stopped_finishes_the_letter_in_hand(sender, server, hear):
     mails = await sender.mailbox()
     assert sum(mail.sent_at is not None for mail in mails) == sum(mail.tries for mail in mails)
     assert len(server.taken) == sum(mail.tries for mail in mails)
+
+
+@pytest.mark.parametrize("typed", ["kaeufer@müller.example", "kaeufer@xn--mller-kva.example"])
+async def test_a_domain_with_an_umlaut_is_written_to(sender, server, hear, typed):
+    await hear(sender, placed(to=typed))
+    assert await sender.send_due() == 1
+    assert server.taken[0][0] == ["kaeufer@xn--mller-kva.example"]
+    assert server.read()["To"] == "kaeufer@xn--mller-kva.example"
+
+
+async def test_a_name_with_an_umlaut_is_written_to_where_the_server_takes_it(sender, server, hear, later):
+    await hear(sender, placed(to="käufer@müller.example"))
+    assert await sender.send_due() == 1
+    assert server.taken[0][0] == ["käufer@xn--mller-kva.example"]
+    await hear(sender, placed(OTHER))
+    assert await sender.send_due() == 1  # on the same line
+
+    server.close()
+    server.offers_utf8 = False
+    server.open()
+    await hear(sender, placed(OrderId(3), "käufer@müller.example"))
+    assert await sender.send_due() == 0
+    mail = (await sender.mailbox())[0]
+    assert "takes no address with such letters" in mail.failure
+    later(days=1)
+    assert await sender.send_due() == 0
+    assert (await sender.mailbox())[0].tries == 1
+
+
+async def test_who_refuses_the_shop_refuses_no_letter_for_good(sender, server, hear, later):
+    server.sender_refused = True
+    await hear(sender, placed())
+    assert await sender.send_due() == 0
+    server.sender_refused = False
+    later(seconds=31)
+    assert await sender.send_due() == 1
+
+
+async def test_a_letter_one_can_do_without_says_how_to_mail_programs(sender, server, db):
+    facts = codec.text(WishedProduct(ids.ProductId(1), "Tea", 500, "USD", 900))
+    await db.execute(
+        """insert into notifications.mail (subject_id, kind, channel, recipient, facts, made_at, due_at)
+           values (1, 'price_drop', 'mail/1/x', 'ann@example.com', $1, $2, $2)""",
+        facts,
+        NOON,
+    )
+    assert await sender.send_due() == 1
+    message = server.read()
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    link = message["List-Unsubscribe"].strip().removeprefix("<").removesuffix(">")
+    assert link.startswith("https://shop.example/unsubscribe/")
+    assert "ann" not in link
+    for part in message.iter_parts():
+        assert link in part.get_content()
+
+
+async def test_what_is_needed_has_no_such_link(sender, server, hear):
+    await hear(sender, placed())
+    await sender.send_due()
+    assert server.read()["List-Unsubscribe"] is None
+    assert b"unsubscribe" not in server.taken[0][1]
+
+
+class Operators:
+    """An operator, and no seller that has people."""
+
+    async def operators(self):
+        return [Contact(UserId(5), "olga@example.com")]
+
+    async def seller(self, seller_id):
+        raise NotFound
+
+
+async def test_operators_are_told_once_of_what_cannot_be_delivered(sender, server, hear, later, db):
+    sender.notices._sources = SimpleNamespace(accounts=Operators(), sellers=Operators())
+    server.refusals = ["550 no such user", "550 no such user"]
+    await hear(sender, placed(), placed(OTHER, "bob@example.com"))
+    assert await sender.send_due() == 0
+    assert await sender.undelivered(ORDER) == ["ann@example.com"]
+    assert [mail.recipient for mail in await sender.failed()] == ["bob@example.com", "ann@example.com"]
+
+    assert await sender.notices.write_due() == 0  # what fails meanwhile is the same letter
+    later(seconds=11)
+    assert await sender.notices.write_due() == 2  # the other one is its seller's, who is nobody
+    assert await sender.notices.write_due() == 0
+    server.refusals = ["550 nor is she"]
+    assert await sender.send_due() == 0
+    [mail] = await sender.mailbox(to="olga@example.com")
+    assert mail.subject == "2 letters could not be delivered"
+    assert "ann@example.com" not in mail.body
+    assert "https://shop.example/operator/letters" in mail.body
+    later(seconds=11)
+    assert await sender.notices.write_due() == 0  # none about that one
+    assert not await db.fetchval("select count(*) from notifications.notice")
+
+    await sender.send_again((await sender.failed())[-1].mail_id)
+    assert await sender.send_due() == 1
+    assert await sender.undelivered(ORDER) == []
+
+
+async def test_a_sender_that_died_is_told_to_operators_too(sender, hear, db, later):
+    await hear(sender, placed())
+    await db.execute("update notifications.mail set due_at = null, claimed_at = $1, tries = 1", clock.now())
+    later(minutes=11)
+    await sender.send_due()
+    await sender.send_due()
+    told = "select facts_count from notifications.notice where kind = 'letter_undeliverable'"
+    assert await db.fetchval(told) == 1
