@@ -7,7 +7,7 @@ import httpx
 import pytest
 from house import Opened
 from house import opened as opened
-from journeys.people import Person, Seller, Town, ok, until
+from journeys.people import Person, Seller, Town, code, ok, until
 
 from mercat.ids import ProductId, UserId, parse
 from mercat.kit.refusals import NotFound
@@ -228,6 +228,22 @@ async def test_who_keeps_a_product_hears_that_it_is_there_again_and_who_does_wit
     await letters.letter(ann.email, "back_in_stock")
     await letters.quiet()
     assert await letters.letters(eve.email, "back_in_stock") == []
+
+
+async def test_a_list_can_be_silent(letters):
+    bea = await letters.trader()
+    tea = await bea.lists("Tea", quantity=50, price=10.0)
+    ann, eve = await letters.somebody(), await letters.somebody()
+    for person in (ann, eve):
+        mine = await person.post("/wishlists", {"name": "Gifts"})
+        await person.ask("PUT", f"/wishlists/{mine['wishlist_id']}/items/{tea['product_id']}")
+    quiet = f"/wishlists/{mine['wishlist_id']}/alerts"
+    assert ok(await eve.ask("PUT", quiet, {"alerts": False}))["alerts"] is False
+    assert code(await ann.ask("PUT", quiet, {"alerts": False})) == (404, "not_found")
+    ok(await bea.ask("PATCH", f"/seller/offers/{tea['offer_id']}", {"price": 5.0}))
+    await letters.letter(ann.email, "price_drop")
+    await letters.quiet()
+    assert await letters.letters(eve.email, "price_drop") == []
 
 
 async def test_a_seller_hears_of_few_left_once_a_fall(letters):

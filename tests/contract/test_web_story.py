@@ -430,6 +430,7 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
         "/orders/checkout/",
         "/seller/orders/{",
         "/operator/orders",
+        "/operator/letters",
         "/media",
         "/seller/offers",
     )
