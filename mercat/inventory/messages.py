@@ -37,12 +37,15 @@ class Stock(Struct, frozen=True):
     reserved: int
     available: int
     version: int
+    low_mark: int = 5
+    """At how many that can be sold its seller hears of it."""
 
 
 class StockCount(Struct, frozen=True):
-    """A seller counted the shelf: so many are there."""
+    """A seller counted the shelf: so many are there. `low_mark`: they hear when as few can be sold."""
 
     quantity: StockQuantity
+    low_mark: StockQuantity | None = None
 
 
 class ShelfCount(StockCount, frozen=True, kw_only=True):

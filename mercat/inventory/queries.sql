@@ -5,7 +5,7 @@ from inventory.stock where offer_id = any(:offer_ids::bigint[]);
 
 -- name: stock(offer_ids)
 select offer_id, sum(on_hand)::int as on_hand, sum(reserved)::int as reserved,
-    greatest(sum(on_hand - reserved - safety), 0)::int as available, sum(version)::int as version
+    greatest(sum(on_hand - reserved - safety), 0)::int as available, sum(version)::int as version, max(low_mark) as low_mark
 from inventory.stock where offer_id = any(:offer_ids::bigint[]) group by offer_id;
 
 -- name: answers(checkout_ids)
@@ -160,16 +160,18 @@ select count(events.tell('StockChanged', jsonb_build_object('event', 'StockChang
     'version', version, 'available', available, 'low', available <= low_mark))) as told
 from shelved where available > 0 and before <= 0;
 
--- name: count(seller_id, offer_ids, quantities, versions)
+-- name: count(seller_id, offer_ids, quantities, versions, low_marks)
 -- A seller's counts of shelves, if all are theirs and still at the version they saw; else none.
 with shelf as materialized (
-    select s.offer_id, s.location_id, s.on_hand, s.version, w.quantity from inventory.stock s
-    join unnest(:offer_ids::bigint[], :quantities::int[], :versions::int[]) as w (offer_id, quantity, version) using (offer_id)
+    select s.offer_id, s.location_id, s.on_hand, s.version, w.quantity, w.low_mark from inventory.stock s
+    join unnest(:offer_ids::bigint[], :quantities::int[], :versions::int[], :low_marks::int[])
+        as w (offer_id, quantity, version, low_mark) using (offer_id)
     where s.location_id = 1 and s.seller_id = :seller_id and s.version = w.version and s.reserved <= w.quantity
     order by s.offer_id, s.location_id
     for update of s
 ), counted as (
-    update inventory.stock s set on_hand = shelf.quantity, version = s.version + 1
+    update inventory.stock s set on_hand = shelf.quantity, version = s.version + 1,
+        low_mark = coalesce(shelf.low_mark, s.low_mark)
     from shelf where s.offer_id = shelf.offer_id and s.location_id = shelf.location_id
         and (select count(*) from shelf) = cardinality(:offer_ids::bigint[])
     returning s.*, s.on_hand - s.reserved - s.safety as available, shelf.on_hand as before
@@ -185,7 +187,7 @@ with shelf as materialized (
     where (available > 0) <> (before - reserved - safety > 0)
         or (available <= low_mark) <> (before - reserved - safety <= low_mark)
 )
-select offer_id, on_hand, reserved, greatest(available, 0) as available, version,
+select offer_id, on_hand, reserved, greatest(available, 0) as available, version, low_mark,
     (select count(*) from told) as told
 from counted;
 
@@ -217,5 +219,5 @@ with shelved as (
 select offer_id, (select count(*) from told) as told from shelved where moved <> 0;
 
 -- name: owned(offer_ids, seller_id)
-select offer_id, on_hand, reserved, greatest(on_hand - reserved - safety, 0) as available, version
+select offer_id, on_hand, reserved, greatest(on_hand - reserved - safety, 0) as available, version, low_mark
 from inventory.stock where offer_id = any(:offer_ids::bigint[]) and seller_id = :seller_id and location_id = 1;

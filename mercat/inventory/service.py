@@ -83,13 +83,14 @@ class Inventory:
 
     async def count(self, seller_id: SellerId, offer_id: OfferId, version: int, count: StockCount) -> Stock:
         """Set what a seller counted, if nobody changed the shelf since (Stale otherwise)."""
-        asked = ShelfCount(count.quantity, offer_id=offer_id, version=version)
+        asked = ShelfCount(count.quantity, count.low_mark, offer_id=offer_id, version=version)
         return (await self.count_all(seller_id, [asked]))[0]
 
     async def count_all(self, seller_id: SellerId, counts: list[ShelfCount]) -> list[Stock]:
         """Set what a seller counted of several offers: of all, or of none where somebody changed one since
         (Stale), where more is held than was counted (Invalid), or where one is another's (NotFound)."""
-        asked = sql.columns([(each.offer_id, each.quantity, each.version) for each in counts], 3)
+        rows = [(each.offer_id, each.quantity, each.version, each.low_mark) for each in counts]
+        asked = sql.columns(rows, 4)
         found = {
             row["offer_id"]: _stock(row) for row in await self._db.fetch(queries.count, seller_id, *asked)
         }
@@ -204,4 +205,5 @@ def _short(offer_id: int, available: int) -> Short:
 
 
 def _stock(row: Any) -> Stock:
-    return Stock(OfferId(row["offer_id"]), row["on_hand"], row["reserved"], row["available"], row["version"])
+    kept = ("on_hand", "reserved", "available", "version", "low_mark")
+    return Stock(OfferId(row["offer_id"]), *(row[name] for name in kept))

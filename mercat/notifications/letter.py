@@ -16,7 +16,8 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from mercat import money
+from mercat import addresses, money
+from mercat.countries import served
 from mercat.events import Event, OrderPlaced
 from mercat.ids import Id, OrderId, number_shown
 from mercat.kit import codec
@@ -87,8 +88,12 @@ def _indented(text: str) -> Markup:
     return Markup("\n".join(f"  {line.strip()}" for line in text.splitlines() if line.strip()))
 
 
-def _of(name: str, parts: Mapping[str, str]) -> str:
-    return one_line(parts.get(name, ""))
+def _address_lines(parts: Mapping[str, str]) -> list[str]:
+    """Write an address with its name and country, in the order of its country."""
+    country = parts.get("country", "")
+    here = served(country)
+    lines = [parts.get("name", ""), *addresses.lines(parts), here.name if here else country]
+    return [one_line(line) for line in lines if line]
 
 
 def _block(macro: Callable[..., str]) -> Callable[..., Markup]:
@@ -107,7 +112,9 @@ def _environment(form: str) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    cast(Any, made).filters.update(words=money.words, day=day, indented=_indented, of=_of)
+    cast(Any, made).filters.update(
+        words=money.words, day=day, indented=_indented, address_lines=_address_lines
+    )
     macros: Any = made.get_template(f"blocks.{form}").module
     cast(Any, made).globals.update(
         {name: _block(getattr(macros, name)) for name in _BLOCKS}, row=macros.row, total=macros.total

@@ -45,14 +45,13 @@ class Notices:
             if kind.lookup is None or kind.event is None:
                 continue
             first = kind.lookup.first
-            notes = [
-                note
-                for fact in events
-                if isinstance(fact, kind.event)
-                and kind.when(fact)
-                and (not first or (first, int(KINDS[first].subject_id(fact))) in new)
-                for note in kind.lookup.notes(fact)
-            ]
+            facts = [fact for fact in events if isinstance(fact, kind.event) and kind.when(fact)]
+            if first:
+                subject_id = KINDS[first].subject_id
+                # By what they are about: one that comes twice is new once.
+                named = {(first, int(subject_id(fact))): fact for fact in facts}
+                facts = [fact for name, fact in named.items() if name in new]
+            notes = [note for fact in facts for note in kind.lookup.notes(fact)]
             if notes:
                 await self._store(db, name, kind.lookup, notes, now)
 
@@ -72,7 +71,9 @@ class Notices:
     ) -> None:
         gathered: dict[tuple[int, int], list[Any]] = {}
         for note in notes:
-            gathered.setdefault((note.subject_id, note.version), []).append(note.about)
+            about = gathered.setdefault((note.subject_id, note.version), [])
+            if lookup.gathers or not about:
+                about.append(note.about)
         rows = [
             (name, *key, codec.text(about[:GATHERED_MAX]), len(about))
             for key, about in sorted(gathered.items())

@@ -2,16 +2,23 @@
 
 import asyncio
 import re
+from types import SimpleNamespace
 
 import httpx
+import msgspec
 import pytest
 from house import Opened
 from house import opened as opened
 from journeys.people import Person, Seller, Town, code, ok, until
 
+from mercat.accounts import Contact
+from mercat.events import PriceDropped
 from mercat.ids import ProductId, UserId, parse
+from mercat.kit.event_log import deliver
 from mercat.kit.refusals import NotFound
+from mercat.notifications import Notifications
 from mercat.web.routes import PREFIX
+from mercat.wishlist import PriceSeen, Wishlist, watching
 
 
 class LettersTown(Town):
@@ -259,10 +266,16 @@ async def test_a_seller_hears_of_few_left_once_a_fall(letters):
     await letters.quiet()
     assert len(await letters.letters(bea.email, "low_stock")) == 1
 
+    shelf = f"/seller/stock/{tea['offer_id']}"
+    counted = (await bea.ask("GET", shelf)).headers["etag"]
+    shown = ok(await bea.ask("PUT", shelf, {"quantity": 9, "low_mark": 8}, if_match=counted))
+    assert (shown["available"], shown["low_mark"]) == (9, 8)
+    await bought(letters, (tea, 1))
+    mail = await letters.letter(bea.email, "low_stock", 2)
+    assert mail.subject == "Tea: 8 left"
+
 
 async def test_many_keepers_are_written_to_in_batches_and_each_once(letters, monkeypatch):
-    from mercat.wishlist import watching
-
     shop = letters.house.shop
     monkeypatch.setattr(watching.Watching.keepers, "__defaults__", (0, 2))
     bea = await letters.trader()
@@ -287,3 +300,97 @@ async def test_many_keepers_are_written_to_in_batches_and_each_once(letters, mon
     assert max(batches) == 2
     for person in keepers:
         assert len(await letters.letters(person.email, "price_drop")) == 1
+
+
+class Dying:
+    """A pool whose connections die before their nth statement from now on, and work again after that."""
+
+    def __init__(self, pool, at: int):
+        self._pool = pool
+        self.left = at
+
+    def __getattr__(self, name):
+        return self._dying(getattr(self._pool, name))
+
+    def _dying(self, method):
+        async def ask(*given):
+            self.left -= 1
+            if self.left == 0:
+                raise Died
+            return await method(*given)
+
+        return ask
+
+    def acquire(self):
+        return Lent(self, self._pool.acquire())
+
+
+class Died(BaseException):
+    """As a process that is killed: nothing is caught, nothing is tidied up."""
+
+
+class Lent:
+    """A connection of such a pool."""
+
+    def __init__(self, dying: Dying, lent):
+        self._dying = dying
+        self._lent = lent
+
+    async def __aenter__(self):
+        self._connection = await self._lent.__aenter__()
+        return self
+
+    async def __aexit__(self, *error):
+        await self._lent.__aexit__(*error)
+
+    def transaction(self):
+        return self._connection.transaction()
+
+    def __getattr__(self, name):
+        return self._dying._dying(getattr(self._connection, name))
+
+
+async def test_who_dies_between_any_two_statements_has_written_each_letter_once(pool, settings, monkeypatch):
+    monkeypatch.setattr(watching.Watching.keepers, "__defaults__", (0, 2))
+    quick = msgspec.structs.replace(settings, alert_delay_s=0)
+    wishlist = Wishlist(await pool("wishlist"), quick)
+    people = [UserId(n) for n in range(11, 16)]
+    db = await pool("notifications")
+    died = 0
+    for at in range(1, 40):
+        product = ProductId(1_000 + at)
+        for person in people:
+            await wishlist.put(person, product, PriceSeen(900, True))
+        fact = PriceDropped(product_id=product, version=1, price=500, was_price=900, currency="USD")
+        sources = SimpleNamespace(wishlist=wishlist, catalog=Cards(), accounts=Cards())
+        notifications = Notifications(db, quick, sources)  # type: ignore[arg-type]
+        for _ in range(2):  # the fact comes twice
+            async with db.acquire() as connection, connection.transaction():
+                await deliver(connection, [fact, fact], [notifications])
+        notifications.notices._db = Dying(db, at)  # type: ignore[assignment]
+        try:
+            await notifications.notices.write_due()
+        except Died:
+            died += 1
+        notifications.notices._db = db
+        await notifications.notices.write_due()
+        async with db.acquire() as connection, connection.transaction():
+            await deliver(connection, [fact], [notifications])  # and once more when all is written
+        await notifications.notices.write_due()
+        query = "select recipient from notifications.mail where subject_id = $1 order by 1"
+        written = [row["recipient"] for row in await db.fetch(query, product)]
+        assert written == [f"{int(person)}@example.com" for person in people], at
+    assert 10 < died < 39  # every statement was died before, and the last rounds had none left
+
+
+class Cards:
+    """A catalogue and accounts in which everything is there."""
+
+    async def cards(self, product_ids):
+        return [
+            SimpleNamespace(product_id=each, title="Tea", price=500, currency="USD", in_stock=True)
+            for each in product_ids
+        ]
+
+    async def contacts(self, user_ids):
+        return [Contact(each, f"{int(each)}@example.com") for each in user_ids]

@@ -3,6 +3,7 @@
 import asyncio
 import email
 import email.policy
+import json
 import socket
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -89,7 +90,14 @@ def placed(order=ORDER, to="ann@example.com"):
         lines=[line(1, "Tea & <milk>", 2), line(2, "Tasse à thé")],
         placed_at=NOON,
         estimated_delivery="2026-03-05",
-        address={"name": "Ann Lee", "line1": "1 Main St", "city": "Springfield", "country": "US"},
+        address={
+            "name": "Ann Lee",
+            "line1": "1 Main St",
+            "city": "Springfield",
+            "region": "IL",
+            "postal_code": "62701",
+            "country": "US",
+        },
     )
 
 
@@ -124,7 +132,7 @@ async def test_an_order_is_confirmed_once_however_often_it_is_told(notifications
     assert "  Shipping: $5.00\n  Tax: $2.03\n  Total: $31.00\n" in mail.body
     assert "Discount" not in mail.body
     assert "Expected by Thursday, 5 March." in mail.body
-    assert "  Ann Lee\n  1 Main St\n  Springfield\n  US\n" in mail.body
+    assert "  Ann Lee\n  1 Main St\n  Springfield, IL 62701\n  United States\n" in mail.body
     assert f"https://shop.example/orders/{ORDER}" in mail.body
     assert "\n\n\n" not in mail.body
     assert mail.sent_at is not None  # the mailbox is where it goes
@@ -503,3 +511,12 @@ async def test_a_sender_that_died_is_told_to_operators_too(sender, hear, db, lat
     await sender.send_due()
     told = "select facts_count from notifications.notice where kind = 'letter_undeliverable'"
     assert await db.fetchval(told) == 1
+
+
+async def test_an_order_that_is_told_twice_is_packed_once(local, hear, db):
+    await hear(local, placed(), placed(), placed(OTHER))
+    await hear(local, placed())
+    await hear(local, placed(OrderId(3)))
+    facts, count = await db.fetchrow("select facts, facts_count from notifications.notice")
+    assert [each["order_id"] for each in json.loads(facts)] == [str(ORDER), str(OTHER), str(OrderId(3))]
+    assert count == 3

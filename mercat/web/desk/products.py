@@ -98,6 +98,8 @@ class StockShown(Struct, frozen=True, kw_only=True):
     quantity: int
     reserved: int
     available: int
+    low_mark: int
+    """The seller hears of it when as few can be sold."""
 
 
 class SellerProductsApi:
@@ -201,6 +203,7 @@ def _stock_shown(stock: Stock) -> Answer:
         quantity=stock.on_hand,
         reserved=stock.reserved,
         available=stock.available,
+        low_mark=stock.low_mark,
     )
     return Answer(shown, headers={"ETag": f'"{stock.version}"'})
 
