@@ -106,6 +106,8 @@ class StockChanged(Event, frozen=True, kw_only=True):
     version: int
     available: int
     low: bool = False
+    fell: bool = False
+    """Whether it fell to its low mark now: once a fall."""
 
 
 class OrderLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -375,6 +377,23 @@ class ReturnClosed(Event, frozen=True, kw_only=True):
     withdrawn: bool
 
 
+class PriceDropped(Event, frozen=True, kw_only=True):
+    """A product on wishlists costs less than when its price last stood still for a day; told once a day."""
+
+    product_id: ProductId
+    version: int
+    price: int
+    was_price: int
+    currency: str
+
+
+class BackInStock(Event, frozen=True, kw_only=True):
+    """A product on wishlists can be bought again; told once a day."""
+
+    product_id: ProductId
+    version: int
+
+
 class ReviewWritten(Event, frozen=True, kw_only=True):
     """A buyer wrote a review."""
 
@@ -506,6 +525,8 @@ AnyEvent = (
     | ReturnReceived
     | ReturnRefunded
     | ReturnClosed
+    | PriceDropped
+    | BackInStock
     | ReviewWritten
     | RatingChanged
     | SellerRegistered

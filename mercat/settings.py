@@ -210,6 +210,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """`smtp://[user:password@]host[:port]` (STARTTLS where offered) or `smtps://…`. Empty: mail stays in the
     mailbox at `/dev/mail`."""
 
+    review_request_days: float = 3
+    """Days after delivery in which a buyer is asked for reviews; with `--demo` at once."""
+    alert_delay_s: float = 10
+    """How long a better price, or what is there again, has to last before those are told who have it on a
+    list."""
+    gather_letters_s: float = 10
+    """Orders to pack that come within this time are one letter to their seller; letters that cannot be
+    delivered one to the operators."""
+
     # Webhooks
     webhook_networks: str = ""
     """Private networks that sellers' webhooks may reach, between spaces, as in `10.1.0.0/16`. Empty: none,

@@ -150,6 +150,25 @@ def _make_checkout(host: Host, db: asyncpg.Pool, shop: Shop) -> checkout.Checkou
     )
 
 
+def _make_notifications(host: Host, db: asyncpg.Pool, shop: Shop) -> notifications.Notifications:
+    sources = notifications.Sources(
+        accounts=shop.accounts,
+        catalog=shop.catalog,
+        orders=shop.orders,
+        reviews=shop.reviews,
+        sellers=shop.sellers,
+        wishlist=shop.wishlist,
+    )
+    return notifications.Notifications(db, host.settings, sources)
+
+
+def _mail_duties(shop: Shop) -> dict[str, Duty]:
+    duties: dict[str, Duty] = {"letters to look up": shop.notifications.notices.keep_writing}
+    if shop.settings.smtp_url:
+        duties["mail"] = shop.notifications.outbox.keep_sending
+    return duties
+
+
 SERVICES: dict[str, Service] = {
     "accounts": Service(
         accounts.Accounts,
@@ -245,9 +264,10 @@ SERVICES: dict[str, Service] = {
     "notifications": Service(
         notifications.Notifications,
         notifications.API,
-        lambda host, db, shop: notifications.Notifications(db, host.settings),
+        _make_notifications,
+        asks=("accounts", "catalog", "orders", "reviews", "sellers", "wishlist"),
         dispensable=True,
-        duties=lambda shop: {"mail": shop.notifications.deliver} if shop.settings.smtp_url else {},
+        duties=_mail_duties,
     ),
     "cart": Service(
         cart.Cart,

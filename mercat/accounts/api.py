@@ -23,6 +23,8 @@ API = [
     Route("POST", "/people/{user_id}/sessions/others-ended", Sessions.end_others),
     Route("PUT", "/people/{user_id}/roles/{role}", People.grant),
     Route("GET", "/people/{user_id}", People.person),
+    Route("POST", "/contacts", People.contacts),
+    Route("GET", "/operators", People.operator_contacts),
     Route("PATCH", "/people/{user_id}", People.change),
     Route("POST", "/people/{user_id}/left", People.leave),
     Route("POST", "/guests/{guest_id}/erased", People.erase_guest),

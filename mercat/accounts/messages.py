@@ -59,6 +59,13 @@ class ResetAsk(Struct, frozen=True):
     network: str = ""
 
 
+class Contact(Struct, frozen=True):
+    """Where a person with an account is written to."""
+
+    user_id: UserId
+    email: str
+
+
 class AccountDetails(Struct, frozen=True):
     """An account, as its owner sees it."""
 

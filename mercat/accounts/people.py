@@ -11,6 +11,7 @@ from mercat.accounts.messages import (
     EMAIL_PROBLEM,
     AccountDetails,
     AccountDisabled,
+    Contact,
     Credentials,
     EmailTaken,
     HasAccount,
@@ -256,6 +257,14 @@ class People:
         if person is None:
             raise Invalid("Nobody has an account with this e-mail address.", pointer="/email")
         return UserId(person["user_id"])
+
+    async def contacts(self, user_ids: list[UserId]) -> list[Contact]:
+        """List where these people are written to; those without an account are left out."""
+        return sql.rows(Contact, await self._db.fetch(queries.contacts, user_ids))
+
+    async def operator_contacts(self) -> list[Contact]:
+        """List where operators are written to: the first twenty."""
+        return sql.rows(Contact, await self._db.fetch(queries.operators))
 
     async def claim(self, guest_id: UserId, user_id: UserId) -> None:
         """Make a guest's orders, addresses and payment methods this person's; a guest is claimed once."""

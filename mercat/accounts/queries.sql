@@ -123,6 +123,12 @@ select user_id, email, name, password, roles, seller_id from accounts.person whe
 select user_id, email, name, password, roles, seller_id, email_verified_at, opened_at, disabled_at
 from accounts.person where user_id = :user_id;
 
+-- name: contacts(user_ids)
+select user_id, email from accounts.person where user_id = any(:user_ids::bigint[]) order by user_id;
+
+-- name: operators
+select user_id, email from accounts.person where 'operator' = any(roles) order by user_id limit 20;
+
 -- name: claim(guest_id, user_id)
 insert into accounts.claimed (guest_id, user_id) values (:guest_id, :user_id) on conflict do nothing;
 

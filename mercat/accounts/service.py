@@ -38,6 +38,8 @@ class Accounts:
         self.claim = self.members.claim
         self.grant = self.members.grant
         self.person = self.members.person
+        self.contacts = self.members.contacts
+        self.operator_contacts = self.members.operator_contacts
         self.change = self.members.change
         self.ask_confirmation = self.members.ask_confirmation
         self.confirm_email = self.members.confirm_email

@@ -38,6 +38,7 @@ def serve(options: ServeOptions) -> int:
     more = {"MERCAT_SERVICES": options.only} if options.only else {}
     if options.demo:
         more["MERCAT_DEV_PAGES"] = "true"
+        more["MERCAT_REVIEW_REQUEST_DAYS"] = os.environ.get("MERCAT_REVIEW_REQUEST_DAYS", "0")
         more["MERCAT_SELLER_APPROVAL"] = os.environ.get("MERCAT_SELLER_APPROVAL", "auto")
     worker = (sys.executable, "-m", "mercat.cli.work")
     sells = not options.only

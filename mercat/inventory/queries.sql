@@ -5,8 +5,7 @@ from inventory.stock where offer_id = any(:offer_ids::bigint[]);
 
 -- name: stock(offer_ids)
 select offer_id, sum(on_hand)::int as on_hand, sum(reserved)::int as reserved,
-    greatest(sum(on_hand - reserved - safety), 0)::int as available, sum(version)::int as version,
-    max(low_mark) as low_mark
+    greatest(sum(on_hand - reserved - safety), 0)::int as available, sum(version)::int as version, max(low_mark) as low_mark
 from inventory.stock where offer_id = any(:offer_ids::bigint[]) group by offer_id;
 
 -- name: answers(checkout_ids)
@@ -59,7 +58,8 @@ with touched as materialized (
     returning s.offer_id, s.version, s.on_hand - s.reserved - s.safety as available, s.low_mark, m.units
 ), crossed as (
     select events.tell('StockChanged', jsonb_build_object('event', 'StockChanged', 'offer_id', offer_id,
-        'version', version, 'available', available, 'low', available <= low_mark))
+        'version', version, 'available', available, 'low', available <= low_mark,
+        'fell', available <= low_mark and available + units > low_mark))
     from taken where (available <= 0 or available <= low_mark) and available + units > low_mark
         or available <= 0 and available + units > 0
 )
@@ -179,7 +179,8 @@ with shelf as materialized (
     from counted
 ), told as (
     select events.tell('StockChanged', jsonb_build_object('event', 'StockChanged', 'offer_id', offer_id,
-        'version', version, 'available', available, 'low', available <= low_mark))
+        'version', version, 'available', available, 'low', available <= low_mark,
+        'fell', available <= low_mark and before - reserved - safety > low_mark))
     from counted
     where (available > 0) <> (before - reserved - safety > 0)
         or (available <= low_mark) <> (before - reserved - safety <= low_mark)
@@ -209,7 +210,8 @@ with shelved as (
     from shelved having count(*) > 0
 ), told as (
     select events.tell('StockChanged', jsonb_build_object('event', 'StockChanged', 'offer_id', offer_id,
-        'version', version, 'available', available, 'low', available <= low_mark))
+        'version', version, 'available', available, 'low', available <= low_mark,
+        'fell', available <= low_mark and before > low_mark))
     from shelved where (available > 0) <> (before > 0) or (available <= low_mark) <> (before <= low_mark)
 )
 select offer_id, (select count(*) from told) as told from shelved where moved <> 0;

@@ -239,11 +239,5 @@ def _short(offer_id: int, available: int) -> Short:
 
 
 def _stock(row: Any) -> Stock:
-    return Stock(
-        OfferId(row["offer_id"]),
-        row["on_hand"],
-        row["reserved"],
-        row["available"],
-        row["version"],
-        row["low_mark"],
-    )
+    kept = ("on_hand", "reserved", "available", "version", "low_mark")
+    return Stock(OfferId(row["offer_id"]), *(row[name] for name in kept))

@@ -20,6 +20,8 @@ _UNSEEN = (
 _SEEN = rf"(?=[\s\S]*[^{_UNSEEN}])"
 _END = r"(?![\s\S])"
 
+HIDDEN = rf"[{_HIDDEN}]"
+"""A character that may not hide in a line of text."""
 LINE = rf"^[^{_HIDDEN}]*{_END}"
 """A line of text, which may be empty."""
 SEEN_LINE = rf"^{_SEEN}[^{_HIDDEN}]*{_END}"
@@ -47,7 +49,7 @@ def normal_text(text: str) -> str:
 
 def seen_line(text: str) -> str:
     """Make one line of a text, without what a line may not hide; empty where nothing of it can be seen."""
-    line = re.sub(rf"[{_HIDDEN}]", "", " ".join(text.split()))
+    line = re.sub(HIDDEN, "", " ".join(text.split()))
     return line if re.search(SEEN_LINE, line) else ""
 
 

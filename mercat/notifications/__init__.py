@@ -5,7 +5,19 @@ set, the mailbox is where they go. Others import from here only.
 """
 
 from mercat.notifications.api import API
-from mercat.notifications.messages import Mail
+from mercat.notifications.messages import Choices, Choosing, KindName, Mail, Subscription
+from mercat.notifications.preferences import NotificationNeeded
 from mercat.notifications.service import Notifications
+from mercat.notifications.sources import Sources
 
-__all__ = ["API", "Mail", "Notifications"]
+__all__ = [
+    "API",
+    "Choices",
+    "Choosing",
+    "KindName",
+    "Mail",
+    "NotificationNeeded",
+    "Notifications",
+    "Sources",
+    "Subscription",
+]

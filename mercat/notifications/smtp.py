@@ -4,8 +4,10 @@ import contextlib
 import smtplib
 import ssl
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, SMTPUTF8
 from urllib.parse import unquote, urlsplit
+
+import email_validator
 
 _TIMEOUT_S = 10
 _7BIT = SMTP.clone(cte_type="7bit")
@@ -25,6 +27,19 @@ class NotSent(Exception):
 
 class DeliveryUnknown(Exception):
     """The connection broke after the letter was handed over: it may have been taken."""
+
+
+def on_the_wire(address: str) -> str:
+    """Write an address as mail servers take it, by the rule by which it was accepted: its domain in A-labels
+    (IDNA 2008). The part before the @ stays; where it is not ASCII the server has to offer SMTPUTF8 (RFC
+    6531). NotSent for what is no address."""
+    try:
+        found = email_validator.validate_email(
+            address, check_deliverability=False, globally_deliverable=False
+        )
+    except email_validator.EmailNotValidError as error:
+        raise NotSent("this is no e-mail address", final=True) from error
+    return f"{found.local_part}@{found.ascii_domain}"
 
 
 class SmtpClient:
@@ -78,8 +93,14 @@ class SmtpClient:
         if connection is None:
             raise NotSent("not connected")
         try:
-            content = message.as_bytes(policy=_7BIT)
-            _expect_ok(connection.mail(sender))
+            if recipient.isascii() and sender.isascii():
+                content, options = message.as_bytes(policy=_7BIT), ()
+            elif connection.has_extn("smtputf8"):
+                content, options = message.as_bytes(policy=SMTPUTF8), ("SMTPUTF8", "BODY=8BITMIME")
+            else:
+                raise NotSent("the mail server takes no address with such letters", final=True)
+            # Who refuses the sender refuses the shop, not this letter: that can be put right.
+            _expect_ok(connection.mail(sender, options), final=False)
             _expect_ok(connection.rcpt(recipient))
         except (smtplib.SMTPException, OSError) as error:
             self.close()
@@ -113,7 +134,7 @@ class SmtpClient:
             self._connection = None
 
 
-def _expect_ok(reply: tuple[int, bytes]) -> None:
+def _expect_ok(reply: tuple[int, bytes], *, final: bool = True) -> None:
     code, text = reply
     if code not in (250, 251):
-        raise NotSent(f"{code} {text.decode(errors='replace')}"[:500], final=code >= 500)
+        raise NotSent(f"{code} {text.decode(errors='replace')}"[:500], final=final and code >= 500)

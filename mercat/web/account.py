@@ -18,6 +18,7 @@ from mercat.accounts import (
 from mercat.ids import SessionId
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
+from mercat.notifications import Choices
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.errors import message_of
@@ -70,6 +71,7 @@ _SAID = {
     "card": "The card is saved.",
     "default": "It is suggested first from now on.",
     "ended": "Signed out there.",
+    "letters": "Saved. From now on you get the letters that you chose.",
     "removed": "It is removed.",
     "two-steps": "Signing in has a second step from now on.",
     "one-step": "Signing in has one step again.",
@@ -109,6 +111,15 @@ API = [
 ]
 
 
+async def letter_choices(shop: Shop, caller: Caller) -> list[Choices]:
+    """List what somebody can do without, of the letters that they get at all."""
+    person = await shop.accounts.person(caller.user_id)
+    nothing: list[Choices] = []
+    asked = shop.notifications.choices(caller.user_id, person.email)
+    choices = await shop.breakers["notifications"].ask(asked, nothing)
+    return [each for each in choices if not each.role or each.role in caller.roles]
+
+
 class AccountPages:
     """The account as a page."""
 
@@ -141,6 +152,7 @@ class AccountPages:
             methods=await accounts.payment_methods(caller.user_id),
             cards=rendering.cards(self._shop.settings),
             countries=rendering.COUNTRIES,
+            letters=await letter_choices(self._shop, caller),
             form=form,
             refused=message_of(refused) if refused else None,
         )

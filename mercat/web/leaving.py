@@ -24,7 +24,7 @@ from mercat.kit.rpc import Caller
 from mercat.orders import Order
 from mercat.reviews import Review
 from mercat.shop import Shop
-from mercat.web.account import AccountPages, LeaveForm, changing_form
+from mercat.web.account import AccountPages, LeaveForm, changing_form, letter_choices
 from mercat.web.cart import CartApi, CartShown
 from mercat.web.errors import message_of
 from mercat.web.forms import FormErrors, errors_of, id_of, read_form
@@ -74,6 +74,8 @@ class AccountExported(Struct, frozen=True, kw_only=True):
     wishlist: list[WishShown]
     cart: CartShown
     letters: list[LetterExported]
+    letters_wanted: dict[str, bool]
+    """Of the kinds that one can do without."""
     seller: SellerExported | None
 
 
@@ -107,6 +109,7 @@ class LeavingApi:
             wishlist=(await self._wishlist.wishlist(caller)).items,
             cart=await self._cart.cart(caller),
             letters=[LetterExported(each.at, each.recipient, each.subject, each.body) for each in letters],
+            letters_wanted={each.kind: each.wanted for each in await letter_choices(shop, caller)},
             seller=await self._seller(caller),
         )
 

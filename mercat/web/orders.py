@@ -256,7 +256,13 @@ class OrderPages:
             returns=returns,
             way=_way(order),
             refused=refused,
+            undelivered=await self._undelivered(order_id),
         )
+
+    async def _undelivered(self, order_id: OrderId) -> list[str]:
+        nothing: list[str] = []
+        notifications = self._shop.notifications
+        return await self._shop.breakers["notifications"].ask(notifications.undelivered(order_id), nothing)
 
     async def cancel(self, request: Request) -> Response:
         await self._pages.form(request)

@@ -28,6 +28,7 @@ from mercat.web import (
     home,
     invoices,
     leaving,
+    letter_choices,
     mailbox,
     media,
     money_back,
@@ -62,6 +63,7 @@ from mercat.web.networks import is_loopback
 from mercat.web.openapi import ApiDocs
 from mercat.web.operator import audit_log, flash, laws, money, overview, parked, search_rules
 from mercat.web.operator import categories as operator_categories
+from mercat.web.operator import letters as operator_letters
 from mercat.web.operator import orders as operator_orders
 from mercat.web.operator import people as operator_people
 from mercat.web.operator import products as operator_products
@@ -93,6 +95,7 @@ _NOUNS: list[tuple[list[PublicRoute], ServiceOfRoutes]] = [
     (address_book.API, lambda shop, tree: address_book.AddressBookApi(shop)),
     (two_factor.API, lambda shop, tree: two_factor.TwoFactorApi(shop)),
     (leaving.API, lambda shop, tree: leaving.LeavingApi(shop)),
+    (letter_choices.API, lambda shop, tree: letter_choices.LetterChoicesApi(shop)),
     (recovery.API, lambda shop, tree: recovery.RecoveryApi(shop)),
     (reviews.API, lambda shop, tree: reviews.ReviewsApi(shop)),
     (wishlist.API, lambda shop, tree: wishlist.WishlistApi(shop)),
@@ -117,6 +120,7 @@ _NOUNS: list[tuple[list[PublicRoute], ServiceOfRoutes]] = [
     (operator_orders.API, lambda shop, tree: operator_orders.EverybodysOrdersApi(shop)),
     (operator_products.API, lambda shop, tree: operator_products.EverybodysProductsApi(shop)),
     (operator_people.API, lambda shop, tree: operator_people.PeopleApi(shop)),
+    (operator_letters.API, lambda shop, tree: operator_letters.FailedLettersApi(shop)),
 ]
 """Each noun's rows of the API's table, and what answers them: the one list of both."""
 TABLE = [route for table, _ in _NOUNS for route in table]
@@ -136,6 +140,7 @@ PAGES = (
     address_book,
     two_factor,
     leaving,
+    letter_choices,
     recovery,
     reviews,
     wishlist,
@@ -157,6 +162,7 @@ PAGES = (
     operator_orders,
     operator_people,
     operator_products,
+    operator_letters,
     operator_categories,
     operator_sellers,
     operator_returns,

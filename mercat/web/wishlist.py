@@ -15,7 +15,7 @@ from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import ProductCardShown, card
 from mercat.web.session import caller_of, member_of
-from mercat.wishlist import FIRST_NAME, Item, NamedList, WishlistName
+from mercat.wishlist import FIRST_NAME, Item, NamedList, PriceSeen, WishlistName
 
 
 class WishShown(Struct, frozen=True):
@@ -40,6 +40,8 @@ class NamedListShown(Struct, frozen=True):
     item_count: int
     share_url: str
     """Who has this link sees the list."""
+    alerts: bool
+    """Whether one hears of better prices, and of what is there again."""
 
 
 class ListsShown(Struct, frozen=True):
@@ -48,6 +50,10 @@ class ListsShown(Struct, frozen=True):
 
 class NewList(Struct, frozen=True):
     name: WishlistName
+
+
+class ListAlerts(Struct, frozen=True):
+    alerts: bool
 
 
 class ListItemsShown(Struct, frozen=True):
@@ -100,6 +106,14 @@ class WishlistApi:
         named = await self._shop.wishlist.rename(caller.user_id, wishlist_id, wishlist.name)
         return _list_shown(self._shop, named)
 
+    async def alert_wishlist(
+        self, caller: Caller, wishlist_id: WishlistId, wishlist: ListAlerts
+    ) -> NamedListShown:
+        """Say whether one hears of better prices on a list, and of what is there again."""
+        await self._shop.wishlist.alert(caller.user_id, wishlist_id, wishlist.alerts)
+        found = await self._shop.wishlist.lists(caller.user_id)
+        return _list_shown(self._shop, next(each for each in found if each.wishlist_id == wishlist_id))
+
     async def remove_wishlist(self, caller: Caller, wishlist_id: WishlistId) -> ListRemoved:
         """Remove a list with what is on it."""
         await self._shop.wishlist.remove(caller.user_id, wishlist_id)
@@ -112,8 +126,9 @@ class WishlistApi:
 
     async def put_on_wishlist(self, caller: Caller, wishlist_id: WishlistId, product_id: ProductId) -> Wished:
         """Put a product on a list. Once more changes nothing."""
-        await self._shop.catalog.product(product_id)  # raises NotFound
-        await self._shop.wishlist.put_into(caller.user_id, wishlist_id, product_id)
+        product = await self._shop.catalog.product(product_id)  # raises NotFound
+        seen = PriceSeen(product.price, product.in_stock)
+        await self._shop.wishlist.put_into(caller.user_id, wishlist_id, product_id, seen)
         return Wished(product_id, True)
 
     async def take_off_wishlist(
@@ -131,7 +146,7 @@ class WishlistApi:
 
 def _list_shown(shop: Shop, named: NamedList) -> NamedListShown:
     url = shop.settings.link(f"/wishlists/shared/{named.share_token}")
-    return NamedListShown(named.wishlist_id, named.name, named.items, url)
+    return NamedListShown(named.wishlist_id, named.name, named.items, url, named.alerts)
 
 
 async def _shown(shop: Shop, items: list[Item]) -> list[WishShown]:
@@ -150,8 +165,8 @@ async def _items(shop: Shop, caller: Caller) -> list[Item]:
 
 
 async def _keep(shop: Shop, caller: Caller, product_id: ProductId) -> None:
-    await shop.catalog.product(product_id)  # raises NotFound
-    await shop.wishlist.put(caller.user_id, product_id)
+    product = await shop.catalog.product(product_id)  # raises NotFound
+    await shop.wishlist.put(caller.user_id, product_id, PriceSeen(product.price, product.in_stock))
 
 
 _PATH = "/wishlists/{wishlist_id}"
@@ -184,6 +199,7 @@ API = [
         needs="guest",
         refuses=["first_wishlist"],
     ),
+    PublicRoute("PUT", f"{_PATH}/alerts", WishlistApi.alert_wishlist, tag="Opinions", needs="guest"),
     PublicRoute(
         "DELETE",
         _PATH,
@@ -255,6 +271,13 @@ class WishlistPages:
         await self._shop.wishlist.drop_from(caller.user_id, wishlist_id, product_id)
         return self._pages.redirect(request, f"/wishlists/{wishlist_id}")
 
+    async def alert(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        caller = await member_of(request)
+        wishlist_id = id_of(request.path_params["wishlist_id"], WishlistId)
+        await self._shop.wishlist.alert(caller.user_id, wishlist_id, "on" in form)
+        return self._pages.redirect(request, f"/wishlists/{wishlist_id}")
+
     async def shared(self, request: Request) -> Response:
         shared = await self._shop.wishlist.shared(request.path_params["token"])
         return await self._pages.page(
@@ -320,4 +343,5 @@ def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
         pages.route("/wishlists/{wishlist_id}", wishlist.named),
         pages.route("/wishlists/{wishlist_id}/remove", wishlist.remove, "POST"),
         pages.route("/wishlists/{wishlist_id}/items", wishlist.take_off, "POST"),
+        pages.route("/wishlists/{wishlist_id}/alerts", wishlist.alert, "POST"),
     ]

@@ -1,5 +1,6 @@
 from mercat.kit.rpc import Route
 from mercat.wishlist.service import Wishlist
+from mercat.wishlist.watching import Watching
 
 API = [
     Route("PUT", "/people/{user_id}/guests/{guest_id}", Wishlist.adopt),
@@ -13,5 +14,7 @@ API = [
     Route("GET", "/people/{user_id}/lists/{wishlist_id}/items", Wishlist.items_of),
     Route("PUT", "/people/{user_id}/lists/{wishlist_id}/items/{product_id}", Wishlist.put_into),
     Route("DELETE", "/people/{user_id}/lists/{wishlist_id}/items/{product_id}", Wishlist.drop_from),
+    Route("PUT", "/people/{user_id}/lists/{wishlist_id}/alerts/{on}", Wishlist.alert),
     Route("POST", "/shared", Wishlist.shared),
+    Route("GET", "/products/{product_id}/keepers", Watching.keepers),
 ]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from mercat.ids import ProductId, WishlistId
+from mercat.ids import ProductId, UserId, WishlistId
 from mercat.kit.refusals import Conflict
 
 ITEMS_MAX = 1_000
@@ -19,6 +19,20 @@ class Item(Struct, frozen=True):
     added_at: datetime
 
 
+class PriceSeen(Struct, frozen=True):
+    """What a product costs and whether it is there, as who puts it on a list sees it."""
+
+    price: int | None
+    in_stock: bool
+
+
+class Keepers(Struct, frozen=True):
+    """Some of who keeps a product, and what asks for the next ones; none: there are no more."""
+
+    user_ids: list[UserId]
+    after: int | None
+
+
 class NamedList(Struct, frozen=True):
     """One of a person's lists; the first is there for everybody, and cannot be renamed or removed."""
 
@@ -27,6 +41,8 @@ class NamedList(Struct, frozen=True):
     items: int
     share_token: str
     """Who has it sees the list, and only that."""
+    alerts: bool = True
+    """Whether its owner hears of better prices and of what is there again."""
 
 
 class SharedList(Struct, frozen=True):

@@ -45,10 +45,13 @@ with items as (
 delete from wishlist.list where user_id = any (:user_ids);
 
 -- name: lists(user_id)
-select wishlist_id, name, items from wishlist.named where user_id = :user_id order by wishlist_id;
+select wishlist_id, name, items, alerts from wishlist.named where user_id = :user_id order by wishlist_id;
 
 -- name: items_of_first(user_id)
 select items from wishlist.list where user_id = :user_id;
+
+-- name: first(user_id)
+select items, alerts from wishlist.list where user_id = :user_id;
 
 -- name: add(wishlist_id, user_id, name, now)
 -- In the lowest slot that is free; none is a row that is not made.
@@ -61,16 +64,16 @@ returning wishlist_id;
 
 -- name: rename(user_id, wishlist_id, name)
 update wishlist.named set name = :name where user_id = :user_id and wishlist_id = :wishlist_id
-returning wishlist_id, name, items;
+returning wishlist_id, name, items, alerts;
 
 -- name: remove(user_id, wishlist_id)
 delete from wishlist.named where user_id = :user_id and wishlist_id = :wishlist_id returning wishlist_id;
 
 -- name: named(wishlist_id)
-select wishlist_id, name, items from wishlist.named where wishlist_id = :wishlist_id;
+select wishlist_id, name, items, alerts from wishlist.named where wishlist_id = :wishlist_id;
 
 -- name: owned(user_id, wishlist_id)
-select wishlist_id, name, items from wishlist.named where user_id = :user_id and wishlist_id = :wishlist_id;
+select wishlist_id, name, items, alerts from wishlist.named where user_id = :user_id and wishlist_id = :wishlist_id;
 
 -- name: named_items(wishlist_id)
 select product_id, added_at from wishlist.named_item where wishlist_id = :wishlist_id
@@ -99,3 +102,59 @@ update wishlist.named n set items = n.items - 1 from dropped d where n.wishlist_
 
 -- name: forget_named(user_ids)
 delete from wishlist.named where user_id = any (:user_ids::bigint[]);
+
+-- name: watch(product_id, price, in_stock)
+insert into wishlist.watched (product_id, price, stood_price, in_stock)
+values (:product_id, :price::bigint, :price, :in_stock)
+on conflict do nothing;
+
+-- name: product_changed(product_ids, versions, prices, in_stocks, currencies, now)
+-- Without a price (it is not for sale, or nobody knew it) nothing is compared. What a price was before today
+-- is what it is compared with, so one that goes up and down within a day is no news.
+with seen as materialized (
+    select w.product_id, t.version, coalesce(t.price, w.price) as price, t.in_stock, t.currency, w.price as was_price,
+        w.priced_at, case when w.priced_at <= :now::timestamptz - interval '1 day' then w.price else w.stood_price end
+            as stood_price,
+        w.in_stock as was_in_stock, w.cheaper_at, w.back_at
+    from unnest(:product_ids::bigint[], :versions::int[], :prices::bigint[], :in_stocks::boolean[], :currencies::text[])
+        as t (product_id, version, price, in_stock, currency)
+    join wishlist.watched w using (product_id)
+    where w.version < t.version
+    order by w.product_id
+    for update of w
+), news as materialized (
+    select *, in_stock and price < least(was_price, stood_price) and cheaper_at <= :now - interval '1 day' as cheaper,
+        in_stock and not was_in_stock and back_at <= :now - interval '1 day' as back
+    from seen
+), changed as (
+    update wishlist.watched w
+    set version = n.version, price = n.price, in_stock = n.in_stock,
+        stood_price = case when n.price is distinct from n.was_price then coalesce(n.stood_price, n.price) else w.stood_price end,
+        priced_at = case when n.price <> n.was_price then :now else w.priced_at end,
+        cheaper_at = case when n.cheaper then :now else w.cheaper_at end,
+        back_at = case when n.back then :now else w.back_at end
+    from news n where w.product_id = n.product_id
+)
+select events.tell('PriceDropped', jsonb_build_object('event', 'PriceDropped', 'product_id', product_id,
+    'version', version, 'price', price, 'was_price', stood_price, 'currency', currency)) from news where cheaper
+union all
+select events.tell('BackInStock', jsonb_build_object('event', 'BackInStock', 'product_id', product_id,
+    'version', version)) from news where back;
+
+-- name: keepers(product_id, after, most)
+select i.user_id from wishlist.item i join wishlist.list l using (user_id)
+where i.product_id = :product_id and i.user_id > :after and l.alerts
+order by i.user_id limit :most;
+
+-- name: keepers_on_named(product_id, after, most)
+select i.wishlist_id, n.user_id, n.alerts from wishlist.named_item i join wishlist.named n using (wishlist_id)
+where i.product_id = :product_id and i.wishlist_id > :after
+order by i.wishlist_id limit :most;
+
+-- name: alert(user_id, wishlist_id, alerts)
+update wishlist.named set alerts = :alerts where user_id = :user_id and wishlist_id = :wishlist_id
+returning wishlist_id;
+
+-- name: alert_first(user_id, alerts)
+insert into wishlist.list (user_id, items, alerts) values (:user_id, 0, :alerts)
+on conflict (user_id) do update set alerts = excluded.alerts;

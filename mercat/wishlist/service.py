@@ -16,11 +16,13 @@ from mercat.wishlist.messages import (
     FirstWishlist,
     Item,
     NamedList,
+    PriceSeen,
     SharedList,
     WishlistFull,
     WishlistLimit,
     WishlistName,
 )
+from mercat.wishlist.watching import Watching
 
 queries = sql.load("mercat.wishlist")
 
@@ -29,6 +31,8 @@ class Wishlist:
     def __init__(self, db: asyncpg.Pool, settings: Settings) -> None:
         self._db = db
         self._key = settings.key("shared wishlists")
+        self.watching = Watching(db)
+        self.keepers = self.watching.keepers
 
     async def items(self, user_id: UserId) -> list[Item]:
         """List everything a person keeps, the newest first: at most 1,000."""
@@ -36,9 +40,18 @@ class Wishlist:
 
     async def lists(self, user_id: UserId) -> list[NamedList]:
         """List a person's wishlists, the first one first."""
-        first = await self._db.fetchval(queries.items_of_first, user_id) or 0
+        first = await self._db.fetchrow(queries.first, user_id)
+        items, alerts = (first["items"], first["alerts"]) if first else (0, True)
         named = await self._db.fetch(queries.lists, user_id)
-        return [self._list(WishlistId(user_id), FIRST_NAME, first)] + [self._named(row) for row in named]
+        mine = self._list(WishlistId(user_id), FIRST_NAME, items, alerts=alerts)
+        return [mine] + [self._named(row) for row in named]
+
+    async def alert(self, user_id: UserId, wishlist_id: WishlistId, on: bool) -> None:
+        """Say whether one hears of better prices and of what is there again; NotFound for another's list."""
+        if int(wishlist_id) == int(user_id):
+            await self._db.execute(queries.alert_first, user_id, on)
+        else:
+            _found(await self._db.fetchrow(queries.alert, user_id, wishlist_id, on))
 
     async def add(self, user_id: UserId, name: Annotated[WishlistName, IN_BODY]) -> NamedList:
         """Make another list; WishlistLimit beyond 20."""
@@ -71,11 +84,14 @@ class Wishlist:
         _found(await self._db.fetchrow(queries.owned, user_id, wishlist_id))
         return sql.rows(Item, await self._db.fetch(queries.named_items, wishlist_id))
 
-    async def put_into(self, user_id: UserId, wishlist_id: WishlistId, product_id: ProductId) -> None:
+    async def put_into(
+        self, user_id: UserId, wishlist_id: WishlistId, product_id: ProductId, seen: PriceSeen | None = None
+    ) -> None:
         """Put a product on a list; once more changes nothing. Refuses: wishlist_full, not_found."""
         if int(wishlist_id) == int(user_id):
-            await self.put(user_id, product_id)
+            await self.put(user_id, product_id, seen)
             return
+        await self.watching.watch(product_id, seen)
         try:
             await self._db.execute(queries.put_into, user_id, wishlist_id, product_id, clock.now())
         except asyncpg.CheckViolationError:
@@ -103,13 +119,14 @@ class Wishlist:
         return SharedList(FIRST_NAME, await self.items(UserId(sealed)))
 
     def _named(self, row: asyncpg.Record) -> NamedList:
-        return self._list(WishlistId(row["wishlist_id"]), row["name"], row["items"])
+        return self._list(WishlistId(row["wishlist_id"]), row["name"], row["items"], alerts=row["alerts"])
 
-    def _list(self, wishlist_id: WishlistId, name: str, items: int) -> NamedList:
-        return NamedList(wishlist_id, name, items, seal(self._key, int(wishlist_id)))
+    def _list(self, wishlist_id: WishlistId, name: str, items: int, *, alerts: bool = True) -> NamedList:
+        return NamedList(wishlist_id, name, items, seal(self._key, int(wishlist_id)), alerts)
 
-    async def put(self, user_id: UserId, product_id: ProductId) -> None:
+    async def put(self, user_id: UserId, product_id: ProductId, seen: PriceSeen | None = None) -> None:
         """Keep a product; once more changes nothing. Refuses: wishlist_full."""
+        await self.watching.watch(product_id, seen)
         try:
             await self._db.execute(queries.put, user_id, product_id, clock.now())
         except asyncpg.CheckViolationError:

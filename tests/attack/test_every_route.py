@@ -60,6 +60,7 @@ PAGES = {
     "sitemap": OPEN,
     "sitemap.xml": OPEN,
     "static": OPEN,
+    "unsubscribe": OPEN,
     "verify": OPEN,
     "wishlist": PERSON,
     "wishlists": OPEN,

@@ -32,6 +32,7 @@ OPERATOR = [
     "/operator/returns?status=all",
     "/operator/money",
     "/operator/parked",
+    "/operator/letters",
     "/operator/search",
     "/operator/search/new?kind=pin",
     "/operator/search/new?kind=boost",

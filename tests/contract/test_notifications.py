@@ -3,8 +3,10 @@
 import asyncio
 import email
 import email.policy
+import json
 import socket
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import httpx
 import msgspec
@@ -13,13 +15,15 @@ from aiosmtpd.controller import Controller
 from starlette.applications import Starlette
 
 from mercat import ids
+from mercat.accounts import Contact
 from mercat.events import AccountOpened, OrderCancelled, OrderLine, OrderPlaced, ParcelMoved, ShipmentLine
 from mercat.ids import LineId, OrderId, ShipmentId, UserId
-from mercat.kit import clock
+from mercat.kit import clock, codec
 from mercat.kit.event_log import deliver
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.kit.rpc import remote, serve
 from mercat.notifications import API, Notifications
+from mercat.notifications.letters._wished import WishedProduct
 from mercat.notifications.smtp import ServerUnreachable
 
 ANN = UserId(11)
@@ -86,7 +90,14 @@ def placed(order=ORDER, to="ann@example.com"):
         lines=[line(1, "Tea & <milk>", 2), line(2, "Tasse à thé")],
         placed_at=NOON,
         estimated_delivery="2026-03-05",
-        address={"name": "Ann Lee", "line1": "1 Main St", "city": "Springfield", "country": "US"},
+        address={
+            "name": "Ann Lee",
+            "line1": "1 Main St",
+            "city": "Springfield",
+            "region": "IL",
+            "postal_code": "62701",
+            "country": "US",
+        },
     )
 
 
@@ -121,7 +132,7 @@ async def test_an_order_is_confirmed_once_however_often_it_is_told(notifications
     assert "  Shipping: $5.00\n  Tax: $2.03\n  Total: $31.00\n" in mail.body
     assert "Discount" not in mail.body
     assert "Expected by Thursday, 5 March." in mail.body
-    assert "  Ann Lee\n  1 Main St\n  Springfield\n  US\n" in mail.body
+    assert "  Ann Lee\n  1 Main St\n  Springfield, IL 62701\n  United States\n" in mail.body
     assert f"https://shop.example/orders/{ORDER}" in mail.body
     assert "\n\n\n" not in mail.body
     assert mail.sent_at is not None  # the mailbox is where it goes
@@ -186,10 +197,19 @@ class Server:
         self.taken = []
         self.refusals = []
         self.hang_up = False
+        self.sender_refused = False
+        self.offers_utf8 = True
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self._controller = None
+
+    async def handle_MAIL(self, server, session, envelope, address, mail_options):
+        if self.sender_refused:
+            return "550 we do not know you"
+        envelope.mail_from = address
+        envelope.mail_options.extend(mail_options)
+        return "250 OK"
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         if self.refusals:
@@ -204,7 +224,7 @@ class Server:
         return "250 taken"
 
     def open(self):
-        self._controller = Controller(self, "127.0.0.1", self.port)
+        self._controller = Controller(self, "127.0.0.1", self.port, enable_SMTPUTF8=self.offers_utf8)
         self._controller.start()
 
     def close(self):
@@ -255,7 +275,10 @@ async def test_letters_go_out_by_smtp(sender, server, hear):
     assert message["From"] == "shop@mercat.example"
     assert message["Subject"] == f"Your order {ORDER} is confirmed"
     [mail] = await sender.mailbox()
-    assert message.get_content().replace("\r\n", "\n") == mail.body
+    plain, html = message.iter_parts()
+    assert message.get_content_type() == "multipart/alternative"
+    assert plain.get_content().replace("\r\n", "\n") == mail.body
+    assert html.get_content().replace("\r\n", "\n") == mail.html
     assert mail.sent_at is not None
     assert (mail.tries, mail.failure) == (1, None)
 
@@ -380,3 +403,120 @@ async def test_who_is_stopped_finishes_the_letter_in_hand(sender, server, hear):
     mails = await sender.mailbox()
     assert sum(mail.sent_at is not None for mail in mails) == sum(mail.tries for mail in mails)
     assert len(server.taken) == sum(mail.tries for mail in mails)
+
+
+@pytest.mark.parametrize("typed", ["kaeufer@müller.example", "kaeufer@xn--mller-kva.example"])
+async def test_a_domain_with_an_umlaut_is_written_to(sender, server, hear, typed):
+    await hear(sender, placed(to=typed))
+    assert await sender.send_due() == 1
+    assert server.taken[0][0] == ["kaeufer@xn--mller-kva.example"]
+    assert server.read()["To"] == "kaeufer@xn--mller-kva.example"
+
+
+async def test_a_name_with_an_umlaut_is_written_to_where_the_server_takes_it(sender, server, hear, later):
+    await hear(sender, placed(to="käufer@müller.example"))
+    assert await sender.send_due() == 1
+    assert server.taken[0][0] == ["käufer@xn--mller-kva.example"]
+    await hear(sender, placed(OTHER))
+    assert await sender.send_due() == 1  # on the same line
+
+    server.close()
+    server.offers_utf8 = False
+    server.open()
+    await hear(sender, placed(OrderId(3), "käufer@müller.example"))
+    assert await sender.send_due() == 0
+    mail = (await sender.mailbox())[0]
+    assert "takes no address with such letters" in mail.failure
+    later(days=1)
+    assert await sender.send_due() == 0
+    assert (await sender.mailbox())[0].tries == 1
+
+
+async def test_who_refuses_the_shop_refuses_no_letter_for_good(sender, server, hear, later):
+    server.sender_refused = True
+    await hear(sender, placed())
+    assert await sender.send_due() == 0
+    server.sender_refused = False
+    later(seconds=31)
+    assert await sender.send_due() == 1
+
+
+async def test_a_letter_one_can_do_without_says_how_to_mail_programs(sender, server, db):
+    facts = codec.text(WishedProduct(ids.ProductId(1), "Tea", 500, "USD", 900))
+    await db.execute(
+        """insert into notifications.mail (subject_id, kind, channel, recipient, facts, made_at, due_at)
+           values (1, 'price_drop', 'mail/1/x', 'ann@example.com', $1, $2, $2)""",
+        facts,
+        NOON,
+    )
+    assert await sender.send_due() == 1
+    message = server.read()
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    link = message["List-Unsubscribe"].strip().removeprefix("<").removesuffix(">")
+    assert link.startswith("https://shop.example/unsubscribe/")
+    assert "ann" not in link
+    for part in message.iter_parts():
+        assert link in part.get_content()
+
+
+async def test_what_is_needed_has_no_such_link(sender, server, hear):
+    await hear(sender, placed())
+    await sender.send_due()
+    assert server.read()["List-Unsubscribe"] is None
+    assert b"unsubscribe" not in server.taken[0][1]
+
+
+class Operators:
+    """An operator, and no seller that has people."""
+
+    async def operators(self):
+        return [Contact(UserId(5), "olga@example.com")]
+
+    async def seller(self, seller_id):
+        raise NotFound
+
+
+async def test_operators_are_told_once_of_what_cannot_be_delivered(sender, server, hear, later, db):
+    sender.notices._sources = SimpleNamespace(accounts=Operators(), sellers=Operators())
+    server.refusals = ["550 no such user", "550 no such user"]
+    await hear(sender, placed(), placed(OTHER, "bob@example.com"))
+    assert await sender.send_due() == 0
+    assert await sender.undelivered(ORDER) == ["ann@example.com"]
+    assert [mail.recipient for mail in await sender.failed()] == ["bob@example.com", "ann@example.com"]
+
+    assert await sender.notices.write_due() == 0  # what fails meanwhile is the same letter
+    later(seconds=11)
+    assert await sender.notices.write_due() == 2  # the other one is its seller's, who is nobody
+    assert await sender.notices.write_due() == 0
+    server.refusals = ["550 nor is she"]
+    assert await sender.send_due() == 0
+    [mail] = await sender.mailbox(to="olga@example.com")
+    assert mail.subject == "2 letters could not be delivered"
+    assert "ann@example.com" not in mail.body
+    assert "https://shop.example/operator/letters" in mail.body
+    later(seconds=11)
+    assert await sender.notices.write_due() == 0  # none about that one
+    assert not await db.fetchval("select count(*) from notifications.notice")
+
+    await sender.send_again((await sender.failed())[-1].mail_id)
+    assert await sender.send_due() == 1
+    assert await sender.undelivered(ORDER) == []
+
+
+async def test_a_sender_that_died_is_told_to_operators_too(sender, hear, db, later):
+    await hear(sender, placed())
+    await db.execute("update notifications.mail set due_at = null, claimed_at = $1, tries = 1", clock.now())
+    later(minutes=11)
+    await sender.send_due()
+    await sender.send_due()
+    told = "select facts_count from notifications.notice where kind = 'letter_undeliverable'"
+    assert await db.fetchval(told) == 1
+
+
+async def test_an_order_that_is_told_twice_is_packed_once(local, hear, db):
+    await hear(local, placed(), placed(), placed(OTHER))
+    await hear(local, placed())
+    await hear(local, placed(OrderId(3)))
+    facts, count = await db.fetchrow("select facts, facts_count from notifications.notice")
+    assert [each["order_id"] for each in json.loads(facts)] == [str(ORDER), str(OTHER), str(OrderId(3))]
+    assert count == 3

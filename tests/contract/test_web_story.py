@@ -326,6 +326,7 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
     assert [each["product_id"] for each in (await nobody("GET", shared, 200))["items"]] == [product_id]
     await bob("GET", one, 404)
     assert (await ann("PATCH", one, 200, json={"name": "Birthday"}))["name"] == "Birthday"
+    assert (await ann("PUT", f"{one}/alerts", 200, json={"alerts": False}))["alerts"] is False
     lists = (await ann("GET", "/wishlists", 200))["wishlists"]
     assert [(each["name"], each["item_count"]) for each in lists] == [("Wishlist", 0), ("Birthday", 1)]
     await ann("DELETE", f"{one}/items/{product_id}", 200)
@@ -432,6 +433,7 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
         "/seller/orders/{",
         "/seller/invoice-details",
         "/operator/orders",
+        "/operator/letters",
         "/media",
         "/seller/offers",
     )

@@ -15,12 +15,12 @@ from mercat.shop import SERVICES
 PACKAGE = Path(__file__).parents[2] / "mercat"
 SOURCES = rules.python(PACKAGE)
 READ_BY_POST = {
-    "accounts": {"sessions", "verify", "who"},
+    "accounts": {"contacts", "sessions", "verify", "who"},
     "catalog": {"cards", "names", "offers"},
     "checkout": {"outcomes", "people", "preview_return", "quote"},
     "inventory": {"owned", "stock"},
     "media": {"media"},
-    "notifications": {"orders_of"},
+    "notifications": {"choices", "orders_of", "subscription"},
     "fulfilment": {"orders_like"},
     "orders": {"among", "list_of", "order"},
     "pricing": {"seal", "total"},

@@ -1,0 +1,137 @@
+"""A letter's text and HTML come from one template, and nothing that people typed becomes a part of either."""
+
+import re
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from mercat import events, ids
+from mercat.kit import codec
+from mercat.notifications import letters
+from mercat.notifications.letter import write
+from mercat.notifications.letters import KINDS
+
+NASTY = (
+    '<script>alert("1")</script>\r\nBcc: eve@example.com\n\n</td></table>&amp; {{ 7*7 }} \x00\u202e"\' <b>'
+)
+ADDRESS = {"name": NASTY, "line1": "1 Main St", "city": "Springfield", "country": "US"}
+LINE = events.OrderLine(
+    order_line_id=ids.LineId(3),
+    product_id=ids.ProductId(4),
+    offer_id=ids.OfferId(5),
+    seller_id=ids.SellerId(6),
+    title=NASTY,
+    quantity=2,
+    unit_price=500,
+    total=1_000,
+)
+PLACED = events.OrderPlaced(
+    order_id=ids.OrderId(1),
+    checkout_id=ids.CheckoutId(1),
+    cart_id=ids.CartId(1),
+    user_id=ids.UserId(11),
+    email="ann@example.com",
+    total=1_000,
+    currency="USD",
+    lines=[LINE],
+    placed_at=datetime(2026, 3, 1, tzinfo=UTC),
+    address=ADDRESS,
+)
+BACK = {
+    "return_id": ids.ReturnId(2),
+    "order_id": ids.OrderId(1),
+    "user_id": ids.UserId(11),
+    "seller_id": ids.SellerId(6),
+    "seller_name": NASTY,
+}
+INSIDE = [events.ReturnLine(order_line_id=ids.LineId(3), title=NASTY, quantity=2)]
+PERSON = {"user_id": ids.UserId(11), "email": "ann@example.com", "name": NASTY}
+FACTS: dict[str, events.Event] = {
+    "order_confirmed": PLACED,
+    "return_requested": events.ReturnRequested(
+        **BACK, reason="other", comment="", lines=INSIDE, approved=False
+    ),
+    "return_to_decide": events.ReturnRequested(
+        **BACK, reason="other", comment=NASTY, lines=INSIDE, approved=False, seller_email="bob@example.com"
+    ),
+    "return_refused": events.ReturnRefused(**BACK, by="seller", why=NASTY),
+    "return_refunded": events.ReturnRefunded(
+        **BACK, amount=750, currency="USD", withheld=250, withheld_because=NASTY
+    ),
+    "welcome": events.AccountOpened(**PERSON, link_id=ids.LinkId(9)),
+    "already_registered": events.AccountOpenedAgain(**PERSON, notice_id=ids.LinkId(9)),
+}
+
+
+class Reader(HTMLParser):
+    """What a mail program sees: tags, addresses, words."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.open, self.links, self.words = set(), [], [], ""
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+        given = dict(attrs)
+        assert not [name for name in given if name.startswith("on")]
+        if tag == "a":
+            self.links.append(given["href"])
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words += data
+
+
+@pytest.fixture
+def written(settings):
+    shop = msgspec.structs.replace(settings, public_url="https://shop.example")
+
+    def written(kind):
+        return write(shop, kind, KINDS[kind], codec.text(FACTS[kind]), codec.text(PLACED))
+
+    return written
+
+
+@pytest.mark.parametrize("kind", FACTS)
+def test_what_people_typed_is_words_and_nothing_else(written, kind):
+    letter = written(kind)
+    page = Reader()
+    page.feed(letter.html)
+    assert page.open == []
+    assert page.tags <= {
+        *("html", "head", "meta", "title", "style", "body", "table", "tr", "td", "p", "h1", "a", "b", "br")
+    }
+    assert '<script>alert("1")</script>' in page.words
+    assert "{{ 7*7 }}" in page.words
+    for text in (letter.subject, letter.body, letter.html):
+        assert not re.search("[\x00\r\u202e]", text)
+    assert not [line for line in letter.body.splitlines() if line.startswith("Bcc:")]
+    assert "\n" not in letter.subject
+
+
+@pytest.mark.parametrize("kind", FACTS)
+def test_text_and_html_say_the_same_and_lead_to_the_same_places(written, kind):
+    letter = written(kind)
+    page = Reader()
+    page.feed(letter.html)
+    assert set(re.findall(r"https://shop\.example\S*", letter.body)) == set(page.links)
+    assert all(link.startswith("https://shop.example/") for link in page.links)
+    assert "src=" not in letter.html
+    shown = " ".join(page.words.split())
+    for line in letter.body.splitlines():
+        for part in re.split(r": |(?<!:):$|^\"|\"$", line.strip()):
+            assert part in shown or part.startswith("https://") or part == "--"
+
+
+def test_every_kind_has_words_and_needs_no_other_file():
+    there = {
+        path.stem for path in Path(letters.__file__).parent.glob("*.txt") if not path.stem.startswith("_")
+    }
+    assert there == set(KINDS)
