@@ -35,7 +35,6 @@ from mercat.web.table_query import FILE_PAGE, FILE_ROWS_MAX, TableQuery, as_csv,
 _A_PAGE = 50
 _DONE = {"sent": "The letter goes out once more.", "noted": "Noted."}
 MAIL_NUMBER_MAX = 2**31 - 1
-MailNumber = Annotated[int, Meta(ge=1, le=MAIL_NUMBER_MAX)]
 _ORDERS: dict[str, tuple[str, ...]] = {"status": get_args(OrderStatus), "q": (), "seller": ()}
 OrderWords = Annotated[str, Meta(max_length=200)]
 
@@ -160,12 +159,15 @@ class EverybodysOrdersApi:
         once = key_of(request) or uuid.uuid4().hex
         return _note_shown(await self._shop.orders.add_note(order_id, _new_note(caller, note.text, once)))
 
-    async def send_letter_again(
-        self, caller: Caller, order_id: OrderId, mail_id: MailNumber
-    ) -> LetterSentAgain:
+    async def send_letter_again(self, caller: Caller, order_id: OrderId, mail_id: str) -> LetterSentAgain:
         """Send a letter about an order once more, to the same address."""
-        await self._shop.notifications.send_of_order_again(order_id, mail_id)
+        await self._shop.notifications.send_of_order_again(order_id, _mail_number(mail_id))
         return LetterSentAgain()
+
+
+def _mail_number(given: str | None) -> int:
+    """Read the number of a letter; an impossible one names nothing, so 0."""
+    return number_in(given, 0, 0, MAIL_NUMBER_MAX)
 
 
 def _new_note(caller: Caller, text: str, once: str) -> NewNote:
@@ -360,9 +362,9 @@ class EverybodysOrdersPages:
         form = await self._pages.form(request)
         await with_role(request, "operator")
         order_id = id_of(request.path_params["order_id"], OrderId)
-        mail_id = number_in(form.get("mail_id"), 0, 0, MAIL_NUMBER_MAX)
         try:
-            await self._shop.notifications.send_of_order_again(order_id, mail_id)
+            number = _mail_number(form.get("mail_id"))
+            await self._shop.notifications.send_of_order_again(order_id, number)
         except NotFound as refused:
             return await self.order(request, None, message_of(refused))
         return self._pages.redirect(request, f"/operator/orders/{order_id}?said=sent#h-letters")
