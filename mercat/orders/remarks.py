@@ -10,7 +10,7 @@ import structlog
 from mercat import ids
 from mercat.ids import NoteId, OrderId
 from mercat.kit import clock, sql
-from mercat.kit.refusals import NotFound, Refusal
+from mercat.kit.refusals import NotFound
 from mercat.orders.messages import (
     ExceedsCaptured,
     NewNote,
@@ -50,23 +50,21 @@ class OrderRemarks:
     async def note_refusal(
         self, order_id: OrderId, reference: str, what: str, who: str, code: str, words: str
     ) -> None:
-        """Keep that something was refused, once a reference."""
+        """Keep that something was refused, once a reference. Whoever asked is told so whether it can be kept
+        or not."""
         asked: tuple[Any, ...] = (order_id.bucket, order_id, reference, clock.now(), who, what, code, words)
-        await self._db.execute(queries.note_refusal, *asked, _REFUSALS_MAX)
+        try:
+            await self._db.execute(queries.note_refusal, *asked, _REFUSALS_MAX)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            log.warning("a refusal was not kept", order=str(order_id), reason=repr(error))
 
     @asynccontextmanager
     async def refusals_noted(
         self, order_id: OrderId, reference: str, what: str, who: str
     ) -> AsyncGenerator[None]:
-        """Keep what the block refuses. Whoever asked is told so whatever becomes of that."""
+        """Keep what the block refuses."""
         try:
             yield
         except _KEPT as refusal:
-            await self._keep(order_id, reference, what, who, refusal)
-            raise
-
-    async def _keep(self, order_id: OrderId, reference: str, what: str, who: str, refusal: Refusal) -> None:
-        try:
             await self.note_refusal(order_id, reference, what, who, refusal.code(), str(refusal))
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            log.warning("a refusal was not kept", order=str(order_id), reason=repr(error))
+            raise
