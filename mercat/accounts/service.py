@@ -73,6 +73,9 @@ class Accounts:
         self.choose_payment_method = self.book.choose_payment_method
         self.remove_payment_method = self.book.remove_payment_method
         self.addresses_and_cards = self.book.addresses_and_cards
+        self._take_verbs_of_operators()
+
+    def _take_verbs_of_operators(self) -> None:
         self.find_people = self.operators.find_people
         self.found_person = self.operators.found_person
         self.people_counts = self.operators.people_counts

@@ -6,6 +6,7 @@ run again until it is done, every step idempotent by the return. Money and stock
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -20,7 +21,8 @@ from mercat.checkout.undoing import Begun, Undoing, number_of
 from mercat.ids import LineId, OrderId, ReturnId, SellerId, UserId
 from mercat.inventory import Line
 from mercat.kit import clock, codec
-from mercat.kit.refusals import Invalid, KeyReused, NotFound, SignInFirst
+from mercat.kit.db_errors import AWAY
+from mercat.kit.refusals import Invalid, KeyReused, NotFound, Overloaded, SignInFirst
 from mercat.kit.rpc import IN_BODY
 from mercat.orders import Actor, LineQuantity, NotReturnable, Order, OrderLineView, Owed, UnitMove
 from mercat.returns import (
@@ -97,7 +99,8 @@ class GoodsBack:
             asked = known or codec.text(await self._new(order_id, user_id, return_id, ask))
         except NotReturnable as no:
             what = f"return/{int(return_id)}/asked", "ask_return", "shopper"
-            await self._orders.note_refusal(order_id, *what, no.code(), str(no))
+            with suppress(Overloaded, *AWAY):
+                await self._orders.note_refusal(order_id, *what, no.code(), str(no))
             raise
         begun, record = await self._undoing.join(reference, order_id, asked)
         new = codec.decode(record, NewReturn)

@@ -88,7 +88,7 @@ class Notifications:
 
     async def send_of_order_again(self, order_id: OrderId, mail_id: int) -> None:
         """Send a letter about an order once more; NotFound for another's, and for one that is on its way."""
-        asked = mail_id, order_id, clock.now(), self._client is not None
+        asked = mail_id, order_id, clock.now(), self._is_sending
         if await self._db.fetchval(queries.send_of_order_again, *asked) is None:
             raise NotFound("There is no such letter to send.")
 

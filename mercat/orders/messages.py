@@ -239,7 +239,7 @@ class NewNote(Struct, frozen=True, kw_only=True):
     once: str
 
 
-class Note(Struct, frozen=True):
+class OrderNote(Struct, frozen=True):
     """What an operator noted."""
 
     note_id: NoteId
@@ -259,7 +259,7 @@ class WhatWasRefused(Struct, frozen=True):
 
 
 class Remarks(Struct, frozen=True):
-    notes: list[Note]
+    notes: list[OrderNote]
     refusals: list[WhatWasRefused]
 
 

@@ -10,14 +10,14 @@ import structlog
 from mercat import ids
 from mercat.ids import NoteId, OrderId
 from mercat.kit import clock, sql
-from mercat.kit.refusals import NotFound, Refusal
+from mercat.kit.refusals import NotFound
 from mercat.orders.messages import (
     ExceedsCaptured,
     NewNote,
     NotCancellable,
-    Note,
     NotReturnable,
     NotShippable,
+    OrderNote,
     Remarks,
     WhatWasRefused,
 )
@@ -33,40 +33,38 @@ class OrderRemarks:
     def __init__(self, db: asyncpg.Pool) -> None:
         self._db = db
 
-    async def add_note(self, order_id: OrderId, note: NewNote) -> Note:
+    async def add_note(self, order_id: OrderId, note: NewNote) -> OrderNote:
         """Note something about an order, once a key; NotFound where there is no such order."""
         given = (order_id.bucket, order_id, ids.new(NoteId), note.user_id, note.who, note.text)
         for _ in range(2):  # who waited for the same key of another sees its note in the second look
             if row := await self._db.fetchrow(queries.add_note, *given, note.once, clock.now()):
-                return sql.row(Note, row)
+                return sql.row(OrderNote, row)
         raise NotFound("There is no such order.")
 
     async def remarks(self, order_id: OrderId) -> Remarks:
         """List the notes about an order and what was refused of it, the oldest first."""
         notes = await self._db.fetch(queries.notes, order_id.bucket, order_id)
         refusals = await self._db.fetch(queries.refusals, order_id.bucket, order_id)
-        return Remarks(sql.rows(Note, notes), sql.rows(WhatWasRefused, refusals))
+        return Remarks(sql.rows(OrderNote, notes), sql.rows(WhatWasRefused, refusals))
 
     async def note_refusal(
         self, order_id: OrderId, reference: str, what: str, who: str, code: str, words: str
     ) -> None:
-        """Keep that something was refused, once a reference."""
+        """Keep that something was refused, once a reference. Whoever asked is told so whether it can be kept
+        or not."""
         asked: tuple[Any, ...] = (order_id.bucket, order_id, reference, clock.now(), who, what, code, words)
-        await self._db.execute(queries.note_refusal, *asked, _REFUSALS_MAX)
+        try:
+            await self._db.execute(queries.note_refusal, *asked, _REFUSALS_MAX)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            log.warning("a refusal was not kept", order=str(order_id), reason=repr(error))
 
     @asynccontextmanager
     async def refusals_noted(
         self, order_id: OrderId, reference: str, what: str, who: str
     ) -> AsyncGenerator[None]:
-        """Keep what the block refuses. Whoever asked is told so whatever becomes of that."""
+        """Keep what the block refuses."""
         try:
             yield
         except _KEPT as refusal:
-            await self._keep(order_id, reference, what, who, refusal)
-            raise
-
-    async def _keep(self, order_id: OrderId, reference: str, what: str, who: str, refusal: Refusal) -> None:
-        try:
             await self.note_refusal(order_id, reference, what, who, refusal.code(), str(refusal))
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            log.warning("a refusal was not kept", order=str(order_id), reason=repr(error))
+            raise

@@ -209,7 +209,10 @@ class LeavingPages:
 
     async def forget(self, request: Request) -> Response:
         """Ask a guest once more before they are forgotten."""
-        order = await order_of(self._shop, await caller_of(request), *_named(request))
+        caller, (order_id, key) = await caller_of(request), _named(request)
+        order = await order_of(self._shop, caller, order_id, key)
+        if caller and not caller.guest and key is None:
+            return self._pages.redirect(request, "/account")
         return await self._pages.page(request, "forget.html", **_shown(order, request))
 
     async def do_forget(self, request: Request) -> Response:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -125,6 +126,11 @@ def fact(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(fact(each) for each in cast(Sequence[object], value))
     return str(value)
+
+
+def amount(shown: float, currency: str) -> str:
+    """Write an amount that the API shows: 79.99 USD is "$79.99"."""
+    return money.words(money.minor(Decimal(str(shown)), currency), currency)
 
 
 def decimal(amount: int, currency: str) -> str:
@@ -286,6 +292,7 @@ def environment(
         "label": label,
         "moment": moment,
         "money": money.words,
+        "amount": amount,
         "paragraphs": paragraphs,
         "order_number": number_shown,
         "short": short,

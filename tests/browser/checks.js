@@ -78,7 +78,7 @@
   }
 
   // Targets: 44 px high where one presses; links inside a sentence are as high as the sentence.
-  for (const el of document.querySelectorAll("button,select,input:not([type=hidden]):not([type=checkbox]):not([type=radio]),.button,.tools a,.aisles a,.pager a,.tabs a,.choice,.foot a"))
+  for (const el of document.querySelectorAll("button,select,input:not([type=hidden]):not([type=checkbox]):not([type=radio]),.button,.tools a,.aisles a,.pager a,.tabs a,.desk-menu a,.choice,.foot a"))
     if (shown(el) && !el.closest(".unseen") && el.getBoundingClientRect().height < 43.5) found.push(`${name(el)} is ${el.getBoundingClientRect().height} px high`);
 
   if (document.documentElement.scrollWidth > innerWidth) found.push(`the page is ${document.documentElement.scrollWidth} px wide`);

@@ -59,7 +59,7 @@ def test_from_a_new_product_to_a_parcel_that_arrives(visit):
     until(shopper, f"/orders/{order_id}", shopper.get_by_text("1Z999AA1"))
     expect(shopper.get_by_text("Cancel this order")).to_have_count(0)
     parcel = bob.locator("li.parcel", has_text="1Z999AA1")
-    until(bob, "/desk/orders", parcel)
+    until(bob, "/desk/orders?status=all", parcel)
     parcel.get_by_label("What happened").select_option("delivered")
     parcel.get_by_role("button", name="Mark").click()
     expect(bob.locator("main .notice").first).to_contain_text("Marked")

@@ -101,6 +101,9 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "change_offer": {"price": 3, "status": "paused"},
     "count_stock": {"quantity": 3},
+    "set_low_mark": {"low_mark": 3},
+    "moderate_product": {"hidden": True, "reason": "It was recalled.", "category": "cups"},
+    "note_order": {"text": "She called."},
     "ship": {
         "order_id": "ord_0000000000001",
         "lines": [{"order_line_id": "oli_0000000000001", "quantity": 1}],

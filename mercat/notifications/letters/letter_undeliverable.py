@@ -10,7 +10,8 @@ from mercat.notifications.sources import Sources
 
 async def find(ask: Sources, asked: Asked) -> Found:
     """Find the operators."""
-    return Found(addressees(await ask.accounts.operator_contacts()), FailedLetters(asked.about[:20], asked.count))
+    operators = await ask.accounts.operator_contacts()
+    return Found(addressees(operators), FailedLetters(asked.about[:20], asked.count))
 
 
 KIND: LetterKind[Event] = LetterKind(

@@ -17,7 +17,7 @@ from mercat.kit.refusals import NotFound, Refusal
 from mercat.kit.rpc import Caller, Filters
 from mercat.money import MINOR_MAX
 from mercat.notifications import Mail
-from mercat.orders import LineQuantity, NewNote, Note, NoteText, Order, OrderStatus, OrderSummary
+from mercat.orders import LineQuantity, NewNote, NoteText, Order, OrderNote, OrderStatus, OrderSummary
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.errors import RefusalMessage, message_of
@@ -35,7 +35,6 @@ from mercat.web.table_query import FILE_PAGE, FILE_ROWS_MAX, TableQuery, as_csv,
 _A_PAGE = 50
 _DONE = {"sent": "The letter goes out once more.", "noted": "Noted."}
 MAIL_NUMBER_MAX = 2**31 - 1
-MailNumber = Annotated[int, Meta(ge=1, le=MAIL_NUMBER_MAX)]
 _ORDERS: dict[str, tuple[str, ...]] = {"status": get_args(OrderStatus), "q": (), "seller": ()}
 OrderWords = Annotated[str, Meta(max_length=200)]
 
@@ -160,19 +159,22 @@ class EverybodysOrdersApi:
         once = key_of(request) or uuid.uuid4().hex
         return _note_shown(await self._shop.orders.add_note(order_id, _new_note(caller, note.text, once)))
 
-    async def send_letter_again(
-        self, caller: Caller, order_id: OrderId, mail_id: MailNumber
-    ) -> LetterSentAgain:
+    async def send_letter_again(self, caller: Caller, order_id: OrderId, mail_id: str) -> LetterSentAgain:
         """Send a letter about an order once more, to the same address."""
-        await self._shop.notifications.send_of_order_again(order_id, mail_id)
+        await self._shop.notifications.send_of_order_again(order_id, _mail_number(mail_id))
         return LetterSentAgain()
+
+
+def _mail_number(given: str | None) -> int:
+    """Read the number of a letter; an impossible one names nothing, so 0."""
+    return number_in(given, 0, 0, MAIL_NUMBER_MAX)
 
 
 def _new_note(caller: Caller, text: str, once: str) -> NewNote:
     return NewNote(user_id=caller.user_id, who=caller.name or caller.email or "", text=text, once=once)
 
 
-def _note_shown(note: Note) -> NoteShown:
+def _note_shown(note: OrderNote) -> NoteShown:
     return NoteShown(note_id=note.note_id, who=note.who, text=note.text, at=note.at)
 
 
@@ -360,9 +362,9 @@ class EverybodysOrdersPages:
         form = await self._pages.form(request)
         await with_role(request, "operator")
         order_id = id_of(request.path_params["order_id"], OrderId)
-        mail_id = number_in(form.get("mail_id"), 0, 0, MAIL_NUMBER_MAX)
         try:
-            await self._shop.notifications.send_of_order_again(order_id, mail_id)
+            number = _mail_number(form.get("mail_id"))
+            await self._shop.notifications.send_of_order_again(order_id, number)
         except NotFound as refused:
             return await self.order(request, None, message_of(refused))
         return self._pages.redirect(request, f"/operator/orders/{order_id}?said=sent#h-letters")

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from mercat import money
 from mercat.accounts import FoundPerson, PeopleSearch, PeopleWords
 from mercat.ids import OrderId, SellerId, UserId, number_shown
-from mercat.kit.refusals import Refusal
+from mercat.kit.refusals import NotFound, Refusal
 from mercat.kit.rpc import Caller
 from mercat.orders import OrderPage
 from mercat.shop import Shop
@@ -42,7 +42,8 @@ _TABS: dict[PeopleSearch, str] = {
 }
 _ASKED: dict[str, tuple[str, ...]] = {"which": get_args(PeopleSearch), "q": (), "before": ()}
 Standing = Literal["active", "disabled"]
-GivenRole = Literal["operator"]
+_GIVEN = "operator"
+"""The one role that is given by hand."""
 
 
 class PersonRowShown(Struct, frozen=True, kw_only=True):
@@ -118,12 +119,14 @@ class PeopleApi:
         await self._shop.accounts.erase_person(user_id, caller.user_id)
         return Forgotten()
 
-    async def give_role(self, caller: Caller, user_id: UserId, role: GivenRole) -> PersonShown:
-        """Let somebody run the shop, at once."""
+    async def give_role(self, caller: Caller, user_id: UserId, role: str) -> PersonShown:
+        """Let somebody run the shop, at once: `role` is `operator`."""
+        _check(role)
         return await self._person(await self._shop.accounts.make_operator(user_id, given=True))
 
-    async def take_role(self, caller: Caller, user_id: UserId, role: GivenRole) -> PersonShown:
+    async def take_role(self, caller: Caller, user_id: UserId, role: str) -> PersonShown:
         """Let somebody no longer run the shop, at once; somebody has to."""
+        _check(role)
         return await self._person(await self._shop.accounts.make_operator(user_id, given=False))
 
     async def _person(self, person: FoundPerson) -> PersonShown:
@@ -148,6 +151,11 @@ class PeopleApi:
             ],
             orders_total=orders.total,
         )
+
+
+def _check(role: str) -> None:
+    if role != _GIVEN:
+        raise NotFound("There is no such role to give.")
 
 
 def _row(person: FoundPerson) -> PersonRowShown:
