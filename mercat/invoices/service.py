@@ -84,10 +84,12 @@ class Invoices:
         ]
 
     async def _drafts(self, order_id: OrderId) -> list[Draft]:
-        """Say what an order should have by now."""
+        """Say what an order should have by now. What was paid back is read before what was decided, so that
+        each refund has its decision."""
+        payments = await self._payments.of_order(order_id)
         bill = await self._orders.bill(order_id)
         drafts = [_draft(order_id, bill.currency, part) for part in bill.parts]
-        for payment in await self._payments.of_order(order_id):
+        for payment in payments:
             for refund in payment.refunds:
                 if refund.status == "done":
                     drafts += _credits(order_id, bill, refund)

@@ -151,6 +151,7 @@ class Run:
         self.now += dice.choice((_LEASE_OVER, _TOO_LATE))
         stage.one.dead = stage.two.dead = False
         self._start(self._recover())
+        await self._print_some()
         self._start_followers()
         for key in self.asks:
             if dice.random() < 0.3:
@@ -177,6 +178,7 @@ class Run:
         stage.one.dead = stage.two.dead = stage.recovery.dead = False
         for order in await self._orders():
             self._cancel_or_send(order)
+        await self._print_some()
         self._start_followers()
         await self._quiet()
         await self._sending_back()
@@ -357,6 +359,14 @@ class Run:
         seller_id = order.parts[-1].seller_id
         own = [line for line in order.lines if line.seller_id == seller_id]
         return Caller(UserId(1), frozenset({"seller"}), seller_id), own
+
+    async def _print_some(self) -> None:
+        """Let some shoppers print invoices: papers are issued by whoever asks, and by who follows the log."""
+        for order in await self._orders():
+            if self.dice.random() < 0.4:
+                process = self._either()
+                papers = process.shop.invoices.papers_of(order.order_id)
+                self._start(self._attempt(process, papers))
 
     async def _send(self, process: SimulatedProcess, order: Order, seller_id: SellerId) -> None:
         """Send all of a seller's part that is not cancelled."""
