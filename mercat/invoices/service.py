@@ -65,7 +65,8 @@ class Invoices:
 
     @on(OrderPlaced, outside=True)
     async def follow_orders(self, events: list[OrderPlaced]) -> None:
-        """Issue an invoice for each seller's part of these orders."""
+        """Issue an invoice for each seller's part of these orders. Not in the transaction that moves the
+        position: who holds a connection asks no neighbour."""
         placed = ((event, part) for event in events for part in costs_as_placed(event))
         with _or_later():
             await self._issue([_draft(event.order_id, event.currency, part) for event, part in placed])
