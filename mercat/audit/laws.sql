@@ -400,7 +400,7 @@ with followed as (
 )
 select count(*) as checked, count(*) filter (where c.amount is distinct from r.amount) as violations
 from followed
-join payments.refund r on is_so
+join payments.refund r on is_so and r.status = 'done'
 join payments.payment m using (payment_id)
 join payments.entry e on e.reference = r.refund_id and e.kind = 'paid_back' and e.at < now() - interval '1 minute'
 left join credited c using (refund_id)

@@ -65,7 +65,8 @@ class Invoices:
 
     @on(OrderPlaced, outside=True)
     async def follow_orders(self, events: list[OrderPlaced]) -> None:
-        """Issue an invoice for each seller's part of these orders."""
+        """Issue an invoice for each seller's part of these orders. Not in the transaction that moves the
+        position: who holds a connection asks no neighbour."""
         placed = ((event, part) for event in events for part in costs_as_placed(event))
         with _or_later():
             await self._issue([_draft(event.order_id, event.currency, part) for event, part in placed])
@@ -84,10 +85,12 @@ class Invoices:
         ]
 
     async def _drafts(self, order_id: OrderId) -> list[Draft]:
-        """Say what an order should have by now."""
+        """Say what an order should have by now. What was paid back is read before what was decided, so that
+        each refund has its decision."""
+        payments = await self._payments.of_order(order_id)
         bill = await self._orders.bill(order_id)
         drafts = [_draft(order_id, bill.currency, part) for part in bill.parts]
-        for payment in await self._payments.of_order(order_id):
+        for payment in payments:
             for refund in payment.refunds:
                 if refund.status == "done":
                     drafts += _credits(order_id, bill, refund)

@@ -298,6 +298,7 @@ def _visual(line: str) -> str:
 def _runs(line: str, bold: bool) -> list[_Run]:
     """Part a line by the font that each character is set in; a space stays with what is before it."""
     plain = "bold" if bold else "text"
+    _known(plain)
     if line.isascii():
         return [_Run(plain, line)]
     runs: list[_Run] = []
@@ -313,17 +314,15 @@ def _runs(line: str, bold: bool) -> list[_Run]:
 
 @cache
 def _font(character: str) -> str:
-    """Name the first font that has a character; empty where none has."""
+    """Name the first font that has a character; empty where none has. What is not needed is not loaded."""
     code = ord(character)
-    return next((name for name, known in _glyphs().items() if code in known), "")
+    return next((name for name in _FONTS if code in _known(name)), "")
 
 
 @cache
-def _glyphs() -> dict[str, frozenset[int]]:
-    """Register the fonts with ReportLab, once, and say which characters each has."""
-    found: dict[str, frozenset[int]] = {}
-    for name, (package, file) in _FONTS.items():
-        font = cast(Any, TTFont(name, str(files(package) / file)))
-        cast(Any, pdfmetrics).registerFont(font)
-        found[name] = frozenset(font.face.charToGlyph)
-    return found
+def _known(name: str) -> frozenset[int]:
+    """Register a font with ReportLab, once, and say which characters it has."""
+    package, file = _FONTS[name]
+    font = cast(Any, TTFont(name, str(files(package) / file)))
+    cast(Any, pdfmetrics).registerFont(font)
+    return frozenset(font.face.charToGlyph)

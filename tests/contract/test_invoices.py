@@ -18,6 +18,8 @@ from mercat.kit import clock, codec
 from mercat.kit.event_log import deliver
 from mercat.kit.rpc import Caller
 from mercat.orders import LineQuantity, costs_as_placed
+from mercat.payments.refunds import queries as money
+from mercat.payments.rules import CAME_BACK
 
 OPS = Caller(ids.UserId(1), frozenset({"operator"}))
 
@@ -135,6 +137,16 @@ async def test_each_refund_has_a_credit_note_and_what_is_left_is_what_was_kept(s
     invoice, *credits_ = await scene.papers()
     for name in ("price", "discount", "tax", "shipping"):
         assert getattr(invoice, name) == sum(getattr(each, name) for each in credits_), name
+    await scene.settled()
+
+
+async def test_a_refund_that_the_bank_takes_back_keeps_its_credit_note(scene):
+    await scene.cancels(1)
+    papers = await scene.papers()
+    assert await scene.db.fetch(money.fail_refund, papers[1].refund_id, CAME_BACK)
+    [payment] = await scene.shop.payments.of_order(scene.order_id)
+    assert [refund.status for refund in payment.refunds] == ["failed"]
+    assert await scene.papers() == papers, "it is owed still"
     await scene.settled()
 
 

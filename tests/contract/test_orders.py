@@ -1,6 +1,7 @@
 """What orders promise: placed once or refused for good, and one row decides what happens next."""
 
 import asyncio
+import random
 from datetime import UTC, date, datetime
 
 import msgspec
@@ -9,7 +10,7 @@ from both_ways import WAYS, reached
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mercat import ids
+from mercat import ids, money
 from mercat.events import OrderLine, ParcelMoved, ShipmentLine
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.orders import (
@@ -22,7 +23,9 @@ from mercat.orders import (
     NotShippable,
     Orders,
     Owed,
+    PartDelivery,
     UnitMove,
+    costs_as_placed,
 )
 from mercat.orders.rules import (
     Amounts,
@@ -35,6 +38,7 @@ from mercat.orders.rules import (
     status_of,
     take_back,
 )
+from mercat.orders.service import _placed
 
 BOB, EVE = ids.SellerId(7), ids.SellerId(8)
 
@@ -600,3 +604,30 @@ def test_moves_in_any_order_pay_back_the_whole_and_never_more(raw, extras, data)
     given = sum(one.amount for one in owed)
     assert given <= total
     assert given + last.amount == total
+
+
+@pytest.mark.parametrize("currency", ["USD", "JPY", "KWD"])
+@pytest.mark.parametrize("delivered_apart", [False, True])
+async def test_a_bill_is_what_was_told_of_the_order(orders, currency, delivered_apart):
+    """Who follows the log parts an order by seller as its rows do, to the cent."""
+    dice = random.Random(f"{currency}{delivered_apart}")
+    for _ in range(20):
+        order = new_order(None, *(dice.randint(1, 9) for _ in range(dice.randint(1, 6))))
+        tens = {name: 10 * dice.randint(0, 90) for name in ("discount", "shipping", "tax")}
+        total = order.subtotal - tens["discount"] + tens["shipping"] + tens["tax"]
+        order = msgspec.structs.replace(order, currency=currency, total=total, **tens)
+        if delivered_apart:
+            sellers = list(dict.fromkeys(line.seller_id for line in order.lines))
+            parts = [
+                PartDelivery(seller_id=seller_id, shipping=share * 10, shipping_method="standard")
+                for seller_id, share in zip(
+                    sellers, money.allocate(order.shipping // 10, [*range(1, 1 + len(sellers))]), strict=True
+                )
+            ]
+            order = msgspec.structs.replace(order, parts=parts)
+        await orders.create_many([order])
+        bill = await orders.bill(order.order_id)
+        assert costs_as_placed(_placed(order)) == bill.parts
+        assert sum(part.amount for part in bill.parts) == order.total
+    with pytest.raises(NotFound):
+        await orders.bill(ids.new(ids.OrderId))

@@ -85,6 +85,19 @@ select (select count(*) from events.parked)
             where coalesce(s.order_id, o.order_id) = o.order_id and s.status is distinct from part.status)))
 """
 
+_PAPERS = """
+select (select count(*) from (
+        select distinct o.order_id, l.seller_id
+        from orders.orders o join orders.line l using (bucket, order_id)
+        where o.order_id = any($1::bigint[]) and o.status <> 'refused'
+    ) part where (select count(*) from invoices.paper i
+        where i.order_id = part.order_id and i.seller_id = part.seller_id and i.kind = 'invoice') <> 1)
+    + (select count(*) from payments.refund r join payments.payment p using (payment_id)
+    join orders.orders o using (order_id)
+    where o.order_id = any($1::bigint[]) and o.status <> 'refused' and r.status = 'done'
+        and r.amount is distinct from (select sum(c.price - c.discount + c.tax + c.shipping)
+            from invoices.paper c where c.refund_id = r.refund_id))
+"""
 _KEYS = """
 select count(*) from (
     select from orders.history h where h.order_id = any($1::bigint[]) and h.what = 'refunded'
@@ -135,6 +148,8 @@ async def broken_laws(reader: asyncpg.Connection, seen: Seen) -> list[str]:
         broken.append("every fact is told once, in its order")
     if await reader.fetchval(_FOLLOWED, orders):
         broken.append("followers have done once what they were told")
+    if await reader.fetchval(_PAPERS, orders):
+        broken.append("a part has one invoice, and a refund its credit notes")
     if await reader.fetchval(_SALE, seen.sale):
         broken.append("a flash sale sold what was ordered, and holds nothing for nobody")
     for promise in seen.promised:

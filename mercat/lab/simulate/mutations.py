@@ -280,5 +280,15 @@ MUTATIONS: dict[str, Mutation] = {
         "a packing list does not hear of cancelled units",
         rewrites={"fulfilment.cancel_units": (("o.cancelled || told.units", "o.cancelled"),)},
     ),
+    "numbers-with-gaps": Mutation(
+        "an invoice that is there already takes another number when it is asked for again",
+        rewrites={"invoices.issue": (("from fresh group by 1", "from asked group by 1"),)},
+    ),
+    "lost-credit-note": Mutation(
+        "a refund has no credit note",
+        rewrites={
+            "invoices.issue": (("where p.order_id is null", "where p.order_id is null and refund_id = 0"),)
+        },
+    ),
     "answer-before-commit": Mutation("a final answer is given before it is stored", spoil=_answer_first),
 }

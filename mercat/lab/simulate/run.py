@@ -148,9 +148,11 @@ class Run:
         """Let time pass: a third process takes over what is left, shoppers ask again, late webhooks come."""
         stage, dice = self.stage, self.dice
         await self._change_prices()
+        orders = await self._orders()
         self.now += dice.choice((_LEASE_OVER, _TOO_LATE))
         stage.one.dead = stage.two.dead = False
         self._start(self._recover())
+        self._print_some(orders)
         self._start_followers()
         for key in self.asks:
             if dice.random() < 0.3:
@@ -175,8 +177,10 @@ class Run:
         arrives, some comes back."""
         stage = self.stage
         stage.one.dead = stage.two.dead = stage.recovery.dead = False
-        for order in await self._orders():
+        orders = await self._orders()
+        for order in orders:
             self._cancel_or_send(order)
+        self._print_some(orders)
         self._start_followers()
         await self._quiet()
         await self._sending_back()
@@ -357,6 +361,14 @@ class Run:
         seller_id = order.parts[-1].seller_id
         own = [line for line in order.lines if line.seller_id == seller_id]
         return Caller(UserId(1), frozenset({"seller"}), seller_id), own
+
+    def _print_some(self, orders: list[Order]) -> None:
+        """Let some shoppers print invoices: papers are issued by whoever asks, and by who follows the log."""
+        for order in orders:
+            if self.dice.random() < 0.4:
+                process = self._either()
+                papers = process.shop.invoices.papers_of(order.order_id)
+                self._start(self._attempt(process, papers))
 
     async def _send(self, process: SimulatedProcess, order: Order, seller_id: SellerId) -> None:
         """Send all of a seller's part that is not cancelled."""
