@@ -393,6 +393,8 @@ class ReviewWritten(Event, frozen=True, kw_only=True):
     user_id: UserId
     stars: int
     verified: bool
+    written_at: datetime | None = None
+    """Long ago, where it was brought along from elsewhere."""
 
 
 class RatingChanged(Event, frozen=True, kw_only=True):

@@ -459,6 +459,23 @@ async def test_a_letter_one_can_do_without_says_how_to_mail_programs(sender, ser
         assert link in part.get_content()
 
 
+async def test_a_title_cannot_add_a_header_or_an_address(sender, server, db):
+    title = "Tea\r\nBcc: eve@example.com\nX: 1\r\n\r\nBuy \u2028this: " + "ü" * 300
+    facts = codec.text(WishedProduct(ids.ProductId(1), title, 500, "USD", 900))
+    await db.execute(
+        """insert into notifications.mail (subject_id, kind, channel, recipient, facts, made_at, due_at)
+           values (1, 'price_drop', 'mail/1/x', 'ann@example.com', $1, $2, $2)""",
+        facts,
+        NOON,
+    )
+    assert await sender.send_due() == 1
+    message = server.read()
+    assert server.taken[0][0] == ["ann@example.com"]
+    assert message["Bcc"] is message["X"] is None
+    assert message["Subject"].startswith("Tea Bcc: eve@example.com X: 1 Buy this: üüü")
+    assert len(list(message.iter_parts())) == 2
+
+
 async def test_what_is_needed_has_no_such_link(sender, server, hear):
     await hear(sender, placed())
     await sender.send_due()
