@@ -159,6 +159,17 @@ class OrderCancelled(Event, frozen=True, kw_only=True):
     """What the last cancellation gives back; none where release 0.1.0 told it: the total."""
 
 
+class OrderNotPlaced(Event, frozen=True, kw_only=True):
+    """An order was paid and could not be stored: it is given up, and the money goes back."""
+
+    order_id: OrderId
+    checkout_id: CheckoutId
+    user_id: UserId
+    email: str
+    total: int
+    currency: str
+
+
 class OrderLinkAsked(Event, frozen=True, kw_only=True):
     """Somebody who knows an order's number and address wants its letter again."""
 
@@ -497,6 +508,7 @@ AnyEvent = (
     | StockChanged
     | OrderPlaced
     | OrderCancelled
+    | OrderNotPlaced
     | OrderLinkAsked
     | UnitsCancelled
     | PartChanged

@@ -16,7 +16,15 @@ from starlette.applications import Starlette
 
 from mercat import ids
 from mercat.accounts import Contact
-from mercat.events import AccountOpened, OrderCancelled, OrderLine, OrderPlaced, ParcelMoved, ShipmentLine
+from mercat.events import (
+    AccountOpened,
+    OrderCancelled,
+    OrderLine,
+    OrderNotPlaced,
+    OrderPlaced,
+    ParcelMoved,
+    ShipmentLine,
+)
 from mercat.ids import LineId, OrderId, ShipmentId, UserId
 from mercat.kit import clock, codec
 from mercat.kit.event_log import deliver
@@ -148,6 +156,21 @@ async def test_a_cancellation_goes_to_whoever_ordered(notifications, local, hear
     assert "$31.00 goes back" in ann.body
     assert "2 x Tea & <milk>" in ann.body
     assert (bob.recipient, "$5.00 goes back" in bob.body) == ("bob@example.com", True)
+
+
+async def test_who_paid_for_what_could_not_be_stored_is_told_once(notifications, local, hear):
+    fact = OrderNotPlaced(
+        order_id=ORDER,
+        checkout_id=ids.CheckoutId(1),
+        user_id=ANN,
+        email="ann@example.com",
+        total=3_100,
+        currency="USD",
+    )
+    await hear(local, fact, fact)
+    [mail] = await notifications.mailbox()
+    assert mail.recipient == "ann@example.com"
+    assert "You paid $31.00," in mail.body
 
 
 async def test_a_parcel_is_announced_when_it_leaves_and_when_it_arrives(notifications, local, hear):
