@@ -168,6 +168,17 @@ class OrderCancelled(Event, frozen=True, kw_only=True):
     """What the last cancellation gives back; none where release 0.1.0 told it: the total."""
 
 
+class OrderNotPlaced(Event, frozen=True, kw_only=True):
+    """An order was paid and could not be stored: it is given up, and the money goes back."""
+
+    order_id: OrderId
+    checkout_id: CheckoutId
+    user_id: UserId
+    email: str
+    total: int
+    currency: str
+
+
 class OrderLinkAsked(Event, frozen=True, kw_only=True):
     """Somebody who knows an order's number and address wants its letter again."""
 
@@ -402,6 +413,8 @@ class ReviewWritten(Event, frozen=True, kw_only=True):
     user_id: UserId
     stars: int
     verified: bool
+    written_at: datetime | None = None
+    """Long ago, where it was brought along from elsewhere."""
 
 
 class RatingChanged(Event, frozen=True, kw_only=True):
@@ -510,6 +523,7 @@ AnyEvent = (
     | StockChanged
     | OrderPlaced
     | OrderCancelled
+    | OrderNotPlaced
     | OrderLinkAsked
     | UnitsCancelled
     | PartChanged

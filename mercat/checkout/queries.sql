@@ -61,11 +61,17 @@ from unnest(:checkout_ids::bigint[], :fences::int[], :directions::text[], :reaso
 where r.checkout_id = a.checkout_id and r.fence = a.fence and coalesce(r.direction, a.direction) = a.direction
 returning r.checkout_id, r.fence;
 
--- name: turn_back(checkout_id, fence, reason)
--- Forward becomes undo only where the order was refused for good first.
-update checkout.running set direction = 'undo', reason = :reason::json
-where checkout_id = :checkout_id and fence = :fence
-returning checkout_id;
+-- name: turn_back(checkout_id, fence, reason, order_id, user_id, email, total, currency)
+-- Forward becomes undo only where the order was refused for good first; its shopper is told.
+with turned as (
+    update checkout.running set direction = 'undo', reason = :reason::json
+    where checkout_id = :checkout_id and fence = :fence
+    returning checkout_id, old.direction as before
+)
+select checkout_id, case when before is distinct from 'undo' then events.tell('OrderNotPlaced', jsonb_build_object(
+    'event', 'OrderNotPlaced', 'order_id', :order_id::bigint, 'checkout_id', checkout_id, 'user_id', :user_id::bigint,
+    'email', :email::text, 'total', :total::bigint, 'currency', :currency::text)) end as told
+from turned;
 
 -- name: wait(checkout_id, fence, until, now)
 -- It waits for the shopper: no lease, and an end.

@@ -200,7 +200,11 @@ class Saga:
         words = "Your order could not be stored, so your money was given back."
         refusal = Refused.by(PaymentUnavailable(words))
         reason = codec.text(refusal)
-        if not await self._db.fetchval(queries.turn_back, purchase.checkout_id, purchase.fence, reason):
+        order = purchase.order
+        told = order.order_id, order.user_id, order.email, order.total, order.currency
+        if not await self._db.fetchval(
+            queries.turn_back, purchase.checkout_id, purchase.fence, reason, *told
+        ):
             raise CheckoutInProgress
         return await self.turn(purchase, refusal)
 

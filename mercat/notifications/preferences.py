@@ -32,11 +32,12 @@ class Preferences:
         """List the kinds of letters that one can do without, and which of them a person gets."""
         rows = await self._db.fetch(queries.unwanted, [str(int(user_id)), email.lower()])
         unwanted = {row["kind"] for row in rows}
-        return [
+        found = [
             Choices(name, kind.optional.words, kind.optional.role, name not in unwanted)
             for name, kind in KINDS.items()
             if kind.optional
         ]
+        return sorted(found, key=lambda each: (each.role, each.words))
 
     async def needed(self) -> list[str]:
         """List the kinds of letters that nobody can do without."""

@@ -31,7 +31,7 @@ with asked as materialized (
     on conflict (product_id, user_id) do nothing
     returning review_id, product_id, stars, verified, events.tell('ReviewWritten', jsonb_build_object(
         'event', 'ReviewWritten', 'review_id', review_id, 'product_id', product_id, 'user_id', user_id,
-        'stars', stars, 'verified', verified))
+        'stars', stars, 'verified', verified, 'written_at', written_at))
 ), rated as (
     insert into reviews.rating as r (product_id, version, written)
     select product_id, 1, array[

@@ -30,6 +30,7 @@ from mercat.checkout import (
 from mercat.checkout.aftercare import TRIES_MAX
 from mercat.checkout.messages import PendingOrder
 from mercat.checkout.purchase import Purchase
+from mercat.events import OrderNotPlaced
 from mercat.inventory import OutOfStock
 from mercat.kit import codec
 from mercat.kit.refusals import BadRequest, Invalid, NotFound, Overloaded
@@ -465,7 +466,7 @@ ERRORS = {
 
 @pytest.mark.parametrize("error", ERRORS)
 async def test_an_order_that_cannot_be_stored_after_payment_is_paid_back_within_a_minute(
-    scene, clock_ahead, monkeypatch, error
+    scene, clock_ahead, monkeypatch, told, error
 ):
     monkeypatch.setattr("mercat.checkout.purchases._PATIENCE_S", 0.2)
     ask = await scene.ask()
@@ -488,6 +489,9 @@ async def test_an_order_that_cannot_be_stored_after_payment_is_paid_back_within_
     assert (payment.status, payment.refunded) == ("refunded", payment.amount)
     assert (await scene.checkout.buy(scene.ann, "k2", ask)).status == 201
     await scene.settled()
+    [said_to] = [fact for fact in await told() if isinstance(fact, OrderNotPlaced)]
+    assert said_to.email
+    assert said_to.total > 0
 
 
 async def test_an_order_that_was_stored_is_not_given_up_when_its_answer_was_lost(scene, clock_ahead):

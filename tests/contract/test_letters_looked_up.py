@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import timedelta
 from types import SimpleNamespace
 
 import httpx
@@ -14,9 +15,11 @@ from journeys.people import Person, Seller, Town, code, ok, until
 from mercat.accounts import Contact
 from mercat.events import PriceDropped
 from mercat.ids import ProductId, UserId, parse
+from mercat.kit import clock
 from mercat.kit.event_log import deliver
 from mercat.kit.refusals import NotFound
 from mercat.notifications import Notifications
+from mercat.reviews import OldReview
 from mercat.web.routes import PREFIX
 from mercat.wishlist import PriceSeen, Wishlist, watching
 
@@ -301,6 +304,24 @@ async def test_many_keepers_are_written_to_in_batches_and_each_once(letters, mon
     assert max(batches) == 2
     for person in keepers:
         assert len(await letters.letters(person.email, "price_drop")) == 1
+
+
+async def test_reviews_that_were_brought_along_are_no_news(letters):
+    bea = await letters.trader()
+    tea = await bea.lists("Tea")
+    then = clock.now() - timedelta(days=3)
+    old = OldReview(
+        product_id=parse(ProductId, tea["product_id"]),
+        user_id=UserId(1),
+        author="Eve",
+        stars=5,
+        title="",
+        body="Good.",
+        written_at=then,
+    )
+    assert await letters.house.shop.reviews.seed([old]) == 1
+    await letters.quiet()
+    assert await letters.letters(bea.email, "review_received") == []
 
 
 class Dying:

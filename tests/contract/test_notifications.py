@@ -16,7 +16,15 @@ from starlette.applications import Starlette
 
 from mercat import ids
 from mercat.accounts import Contact
-from mercat.events import AccountOpened, OrderCancelled, OrderLine, OrderPlaced, ParcelMoved, ShipmentLine
+from mercat.events import (
+    AccountOpened,
+    OrderCancelled,
+    OrderLine,
+    OrderNotPlaced,
+    OrderPlaced,
+    ParcelMoved,
+    ShipmentLine,
+)
 from mercat.ids import LineId, OrderId, ShipmentId, UserId
 from mercat.kit import clock, codec
 from mercat.kit.event_log import deliver
@@ -148,6 +156,21 @@ async def test_a_cancellation_goes_to_whoever_ordered(notifications, local, hear
     assert "$31.00 goes back" in ann.body
     assert "2 x Tea & <milk>" in ann.body
     assert (bob.recipient, "$5.00 goes back" in bob.body) == ("bob@example.com", True)
+
+
+async def test_who_paid_for_what_could_not_be_stored_is_told_once(notifications, local, hear):
+    fact = OrderNotPlaced(
+        order_id=ORDER,
+        checkout_id=ids.CheckoutId(1),
+        user_id=ANN,
+        email="ann@example.com",
+        total=3_100,
+        currency="USD",
+    )
+    await hear(local, fact, fact)
+    [mail] = await notifications.mailbox()
+    assert mail.recipient == "ann@example.com"
+    assert "You paid $31.00," in mail.body
 
 
 async def test_a_parcel_is_announced_when_it_leaves_and_when_it_arrives(notifications, local, hear):
@@ -457,6 +480,23 @@ async def test_a_letter_one_can_do_without_says_how_to_mail_programs(sender, ser
     assert "ann" not in link
     for part in message.iter_parts():
         assert link in part.get_content()
+
+
+async def test_a_title_cannot_add_a_header_or_an_address(sender, server, db):
+    title = "Tea\r\nBcc: eve@example.com\nX: 1\r\n\r\nBuy \u2028this: " + "ü" * 300
+    facts = codec.text(WishedProduct(ids.ProductId(1), title, 500, "USD", 900))
+    await db.execute(
+        """insert into notifications.mail (subject_id, kind, channel, recipient, facts, made_at, due_at)
+           values (1, 'price_drop', 'mail/1/x', 'ann@example.com', $1, $2, $2)""",
+        facts,
+        NOON,
+    )
+    assert await sender.send_due() == 1
+    message = server.read()
+    assert server.taken[0][0] == ["ann@example.com"]
+    assert message["Bcc"] is message["X"] is None
+    assert message["Subject"].startswith("Tea Bcc: eve@example.com X: 1 Buy this: üüü")
+    assert len(list(message.iter_parts())) == 2
 
 
 async def test_what_is_needed_has_no_such_link(sender, server, hear):

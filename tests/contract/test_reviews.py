@@ -271,6 +271,7 @@ async def test_writing_tells_the_review_and_what_all_come_to(reviews, bought, to
             user_id=who.user_id,
             stars=review.stars,
             verified=True,
+            written_at=review.written_at,
         )
         for review, who in ((first, ANN), (second, BOB))
     ]
