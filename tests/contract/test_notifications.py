@@ -509,7 +509,7 @@ async def test_what_is_needed_has_no_such_link(sender, server, hear):
 class Operators:
     """An operator, and no seller that has people."""
 
-    async def operators(self):
+    async def operator_contacts(self):
         return [Contact(UserId(5), "olga@example.com")]
 
     async def seller(self, seller_id):
