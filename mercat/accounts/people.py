@@ -259,7 +259,8 @@ class People:
         return UserId(person["user_id"])
 
     async def contacts(self, user_ids: list[UserId]) -> list[Contact]:
-        """List where these people are written to; those without an account are left out."""
+        """List where these people are written to; those without an account, or whose account is disabled, are
+        left out."""
         return sql.rows(Contact, await self._db.fetch(queries.contacts, user_ids))
 
     async def operator_contacts(self) -> list[Contact]:

@@ -124,10 +124,13 @@ select user_id, email, name, password, roles, seller_id, email_verified_at, open
 from accounts.person where user_id = :user_id;
 
 -- name: contacts(user_ids)
-select user_id, email from accounts.person where user_id = any(:user_ids::bigint[]) order by user_id;
+-- Who is disabled is written to as a seller alone: their goods may still be on sale.
+select user_id, email from accounts.person
+where user_id = any(:user_ids::bigint[]) and (disabled_at is null or seller_id is not null)
+order by user_id;
 
 -- name: operators
-select user_id, email from accounts.person where 'operator' = any(roles) order by user_id limit 20;
+select user_id, email from accounts.person where 'operator' = any(roles) and disabled_at is null order by user_id limit 20;
 
 -- name: claim(guest_id, user_id)
 insert into accounts.claimed (guest_id, user_id) values (:guest_id, :user_id) on conflict do nothing;

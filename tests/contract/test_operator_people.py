@@ -243,3 +243,16 @@ async def test_the_pages_find_show_and_keep_out(house):
     assert "forgotten" in await olga.send(at, f"{at}/erase")
     own = f"/operator/people/{await user_id(olga)}"
     assert "only operator" in await olga.send(own, f"{own}/no-operator", 409)
+
+
+async def test_who_is_disabled_is_written_to_as_a_seller_alone(house):
+    olga, ann, bob = await operator(house), await house.member(), await house.member(OTTO)
+    await bob.api("POST", "/sellers", 201, {"name": "Otto's"})
+    out = [await user_id(each) for each in (ann, bob)]
+    accounts = house.shop.accounts
+    everybody = [ids.parse(UserId, each) for each in out]
+    assert len(await accounts.contacts(everybody)) == 2
+    for each in out:
+        await olga.api("POST", f"/operator/people/{each}/disable", 200)
+    assert [each.email for each in await accounts.contacts(everybody)] == [OTTO["email"]]
+    assert [each.email for each in await accounts.operator_contacts()] == [OLGA["email"]]
