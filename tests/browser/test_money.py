@@ -62,7 +62,7 @@ def test_a_case_is_found_by_its_kind_and_resolved_with_a_note(visit, owner, faul
     row.get_by_role("button", name="Resolve").click()
     page.wait_for_url("**/operator/money")
     expect(page.get_by_text(subject)).to_have_count(0)
-    page.get_by_role("link", name="Resolved cases").click()
+    page.get_by_role("link", name="Resolved").click()
     expect(page.locator("tr", has_text=subject)).to_contain_text("Booked by hand.")
 
 
