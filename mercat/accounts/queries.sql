@@ -191,14 +191,17 @@ order by user_id desc
 limit :most;
 
 -- name: people_like(words, which, before, most)
-select user_id, email, name, roles, seller_id, email_verified_at is not null as email_verified, opened_at as created_at,
-    disabled_at
-from accounts.person
-where accounts.words(name, email) @@ :words::tsquery
-    and case :which::text when 'disabled' then disabled_at is not null when 'sellers' then seller_id is not null
-        when 'operators' then 'operator' = any (roles) else true end
-    and (:before::bigint is null or user_id < :before)
-order by user_id desc
+-- The index of words first: walking everybody from the newest takes long where few are meant.
+with meant as materialized (
+    select user_id from accounts.person where accounts.words(name, email) @@ :words::tsquery
+)
+select p.user_id, p.email, p.name, p.roles, p.seller_id, p.email_verified_at is not null as email_verified,
+    p.opened_at as created_at, p.disabled_at
+from meant join accounts.person p using (user_id)
+where case :which::text when 'disabled' then p.disabled_at is not null when 'sellers' then p.seller_id is not null
+        when 'operators' then 'operator' = any (p.roles) else true end
+    and (:before::bigint is null or p.user_id < :before)
+order by p.user_id desc
 limit :most;
 
 -- name: one_person(user_id, which, before)
