@@ -9,7 +9,14 @@ from asyncpg.pool import PoolConnectionProxy
 
 from mercat.addresses import known_region
 from mercat.countries import served
-from mercat.events import OrderCancelled, OrderForgotten, OrderLine, OrderPlaced, UnitsCancelled
+from mercat.events import (
+    OrderCancelled,
+    OrderForgotten,
+    OrderLine,
+    OrderPlaced,
+    ParcelMoved,
+    UnitsCancelled,
+)
 from mercat.fulfilment.messages import (
     TABS,
     AddressNotServed,
@@ -215,6 +222,11 @@ class Fulfilment:
             for line in event.lines
         ]
         await db.execute(queries.cancel_units, *sql.columns(rows, 4))
+        await db.execute(queries.progress, [event.order_id for event in events])
+
+    @on(ParcelMoved)
+    async def follow_parcels(self, db: PoolConnectionProxy, events: list[ParcelMoved]) -> None:
+        """Bring packing lists up to date with parcels, where who moved them died before."""
         await db.execute(queries.progress, [event.order_id for event in events])
 
     async def _shipment(self, shipment_id: ShipmentId, seller_id: SellerId) -> Shipment:

@@ -11,8 +11,10 @@ from mercat import ids
 from mercat.countries import SERVED
 from mercat.events import OrderCancelled, OrderLine, OrderPlaced
 from mercat.fulfilment import API, AddressNotServed, Fulfilment, OutOfOrder
-from mercat.fulfilment.rules import arrives
+from mercat.fulfilment.rules import PROGRESS, arrives
+from mercat.fulfilment.service import queries
 from mercat.kit import clock
+from mercat.kit.event_log import deliver
 from mercat.kit.refusals import Invalid, NotFound
 
 BOB, EVE = ids.SellerId(7), ids.SellerId(8)
@@ -177,6 +179,17 @@ async def test_a_parcel_that_was_faster_than_the_news_of_its_order(fulfilment, l
     await hears(local, pool, order())
     [bobs] = await fulfilment.orders_of_seller(BOB)
     assert (bobs.status, bobs.lines[0].shipped) == ("shipped", 2)
+
+
+async def test_a_desk_hears_of_a_parcel_whose_seller_died_before_telling_it(fulfilment, local, pool, told):
+    await hears(local, pool, order(line(1, BOB)))
+    parcel = await sent(fulfilment)
+    now = clock.now()
+    await local._db.fetch(queries.seen, parcel.shipment_id, BOB, "delivered", PROGRESS["delivered"], "", now)
+    assert [each.status for each in await fulfilment.orders_of_seller(BOB)] == ["shipped"]
+    async with local._db.acquire() as db:
+        await deliver(db, await told(), [local])
+    assert [each.status for each in await fulfilment.orders_of_seller(BOB)] == ["delivered"]
 
 
 async def test_a_cancelled_order_is_off_the_desk(fulfilment, local, pool):
