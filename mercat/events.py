@@ -179,6 +179,16 @@ class OrderNotPlaced(Event, frozen=True, kw_only=True):
     currency: str
 
 
+class PaymentNotConfirmed(Event, frozen=True, kw_only=True):
+    """Somebody walked away from their bank's page: nothing was charged, and the purchase is over."""
+
+    checkout_id: CheckoutId
+    user_id: UserId
+    email: str
+    total: int
+    currency: str
+
+
 class OrderLinkAsked(Event, frozen=True, kw_only=True):
     """Somebody who knows an order's number and address wants its letter again."""
 
@@ -524,6 +534,7 @@ AnyEvent = (
     | OrderPlaced
     | OrderCancelled
     | OrderNotPlaced
+    | PaymentNotConfirmed
     | OrderLinkAsked
     | UnitsCancelled
     | PartChanged

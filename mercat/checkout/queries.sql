@@ -80,7 +80,8 @@ where checkout_id = :checkout_id and fence = :fence
 returning checkout_id;
 
 -- name: finish_many(checkout_ids, fences, statuses, bodies, refusals, ats)
--- The final answer, by whoever holds the fence; a refusal gives the cart back.
+-- The final answer, by whoever holds the fence; a refusal gives the cart back. Who walked away from their bank's page
+-- is told, for nobody is there to read the answer.
 with asked as materialized (
     select * from unnest(:checkout_ids::bigint[], :fences::int[], :statuses::smallint[], :bodies::bytea[],
         :refusals::text[], :ats::timestamptz[]) as a (checkout_id, fence, status, body, refusal, at)
@@ -97,8 +98,14 @@ with asked as materialized (
 ), stored as (
     insert into checkout.answer (checkout_id, status, body, refusal, at)
     select checkout_id, status, body, refusal::json, at from ended
+), told as (
+    select events.tell('PaymentNotConfirmed', jsonb_build_object('event', 'PaymentNotConfirmed',
+        'checkout_id', c.checkout_id, 'user_id', c.user_id, 'email', c.record -> 'order' -> 'email',
+        'total', c.record -> 'order' -> 'total', 'currency', c.record -> 'order' -> 'currency'))
+    from ended e join checkout.checkout c using (checkout_id)
+    where e.refusal::json -> 'facts' ->> 'reason' = 'not_confirmed'
 )
-select checkout_id, fence from ended;
+select checkout_id, fence, (select count(*) from told) as told from ended;
 
 -- name: answer(checkout_id)
 select c.record::text, a.status, a.body, a.confirmed, a.refusal::text

@@ -30,7 +30,7 @@ from mercat.checkout import (
 from mercat.checkout.aftercare import TRIES_MAX
 from mercat.checkout.messages import PendingOrder
 from mercat.checkout.purchase import Purchase
-from mercat.events import OrderNotPlaced
+from mercat.events import OrderNotPlaced, PaymentNotConfirmed
 from mercat.inventory import OutOfStock
 from mercat.kit import codec
 from mercat.kit.refusals import BadRequest, Invalid, NotFound, Overloaded
@@ -550,7 +550,7 @@ async def test_the_longest_holder_of_an_old_lease_cannot_finish(scene, clock_ahe
     assert [answer["status"] for answer in await scene.answers()] == [402]
 
 
-async def test_an_abandoned_challenge_ends_and_a_late_yes_charges_nothing(scene, checkout, clock_ahead):
+async def test_an_abandoned_challenge_ends_and_a_late_yes_charges_nothing(scene, checkout, clock_ahead, told):
     ask = await scene.ask("tok_3ds")
     waiting = await checkout.buy(scene.ann, "k1", ask)
     assert waiting.status == 202
@@ -563,6 +563,8 @@ async def test_an_abandoned_challenge_ends_and_a_late_yes_charges_nothing(scene,
     late = await checkout.challenge(ticket, ChallengeOutcome("approve"))
     assert (late.status, msgspec.json.decode(late.body)["code"]) == (402, "payment_declined")
     await scene.must_have_bought_nothing()
+    [fact] = [fact for fact in await told() if isinstance(fact, PaymentNotConfirmed)]
+    assert (fact.user_id, fact.total, fact.currency) == (scene.ann.user_id, 2_624, "USD")
 
 
 async def test_what_is_over_or_worked_on_cannot_be_abandoned(scene, checkout):

@@ -23,6 +23,7 @@ from mercat.events import (
     OrderNotPlaced,
     OrderPlaced,
     ParcelMoved,
+    PaymentNotConfirmed,
     ShipmentLine,
 )
 from mercat.ids import LineId, OrderId, ShipmentId, UserId
@@ -171,6 +172,16 @@ async def test_who_paid_for_what_could_not_be_stored_is_told_once(notifications,
     [mail] = await notifications.mailbox()
     assert mail.recipient == "ann@example.com"
     assert "You paid $31.00," in mail.body
+
+
+async def test_who_walked_away_from_their_bank_is_told_that_nothing_was_ordered(notifications, local, hear):
+    fact = PaymentNotConfirmed(
+        checkout_id=ids.CheckoutId(1), user_id=ANN, email="ann@example.com", total=3_100, currency="USD"
+    )
+    await hear(local, fact, fact)
+    [mail] = await notifications.mailbox()
+    assert mail.recipient == "ann@example.com"
+    assert "confirm $31.00, and that did not happen in time" in mail.body
 
 
 async def test_a_parcel_is_announced_when_it_leaves_and_when_it_arrives(notifications, local, hear):
