@@ -146,8 +146,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     guess_burst: int = 30
     """How many of them may come at once."""
     newcomer_rate: float = 0.05
-    """Registrations and forgotten passwords a second from one network, on average. From this machine one a
-    second, 90 at once."""
+    """Registrations and forgotten passwords a second from one network, on average. From this machine at
+    least one a second, 90 at once."""
     newcomer_burst: int = 30
     """How many of them may come at once."""
     limit_loopback: bool = False

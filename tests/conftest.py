@@ -183,7 +183,7 @@ async def told(settings: Settings, db: asyncpg.Pool) -> Callable[[], Awaitable[l
 def open_shop() -> Iterator[Connection]:
     """A whole marketplace with the demo's goods, as `make run` starts it; one for all journeys."""
     loop = asyncio.new_event_loop()
-    shop = opened(demo=True)
+    shop = opened(demo=True, more={"MERCAT_NEWCOMER_BURST": "100000"})
     connection = loop.run_until_complete(shop.__aenter__())
     yield connection
     loop.run_until_complete(shop.__aexit__(None, None, None))

@@ -37,7 +37,11 @@ class Guard:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._limits = Limits(store)
         self._wrong = Limit(settings.guess_rate, settings.guess_burst)
-        self._newcomers = Limit(settings.newcomer_rate, settings.newcomer_burst)
+        asked = Limit(settings.newcomer_rate, settings.newcomer_burst)
+        self._newcomers = asked
+        self._newcomers_here = Limit(
+            max(asked.rate, _NEWCOMERS_HERE.rate), max(asked.burst, _NEWCOMERS_HERE.burst)
+        )
 
     @asynccontextmanager
     async def guess(self, account: str, network: str):
@@ -66,7 +70,7 @@ class Guard:
         """Count a registration, or somebody who forgot a password."""
         if network:
             here = network == "::" or network.startswith("127.")
-            limit = _NEWCOMERS_HERE if here else self._newcomers
+            limit = self._newcomers_here if here else self._newcomers
             await self._take((f"newcomers:{network}", limit))
 
     async def may_write_to(self, email: str) -> bool:

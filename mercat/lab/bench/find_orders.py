@@ -12,11 +12,9 @@ import asyncio
 import json
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from random import Random
 
 import asyncpg
@@ -24,7 +22,7 @@ import httpx
 
 from mercat import ids
 from mercat.embedded import Connection
-from mercat.lab.bench.shop import serving, staff
+from mercat.lab.bench.shop import opened, staff
 from mercat.shop import Shop
 
 _AT_ONCE = 250_000
@@ -85,10 +83,8 @@ drop table made;
 
 async def main(orders: int, seconds: float) -> None:
     """Fill a shop of its own, ask, and print the times in milliseconds as one JSON object."""
-    with tempfile.TemporaryDirectory(prefix="mercat-bench-") as folder:
-        Path(folder).chmod(0o755)
-        async with serving(Path(folder), more=_NO_LIMIT) as connection, staff(connection) as shop:
-            await _measure(connection, shop, orders, seconds)
+    async with opened(more=_NO_LIMIT) as connection, staff(connection) as shop:
+        await _measure(connection, shop, orders, seconds)
 
 
 async def _measure(connection: Connection, shop: Shop, orders: int, seconds: float) -> None:

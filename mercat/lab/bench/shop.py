@@ -23,11 +23,13 @@ _OPEN_WITHIN_S = 90.0
 
 
 @asynccontextmanager
-async def opened(workers: int = 2, demo: bool = False) -> AsyncGenerator[Connection]:
-    """Open a shop of its own, and close it at the end."""
+async def opened(
+    workers: int = 2, demo: bool = False, more: Mapping[str, str] | None = None
+) -> AsyncGenerator[Connection]:
+    """Open a shop of its own, and close it at the end. `more`: settings, as environment."""
     with tempfile.TemporaryDirectory(prefix="mercat-bench-") as folder:
         Path(folder).chmod(0o755)
-        async with serving(Path(folder), workers, demo) as connection:
+        async with serving(Path(folder), workers, demo, more) as connection:
             yield connection
 
 
