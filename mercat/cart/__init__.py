@@ -5,12 +5,13 @@ an id, which an order spends: at most one order a cart id. What Valkey lost is r
 """
 
 from mercat.cart.api import API
-from mercat.cart.messages import Basket, CartFull, CartLine, CartView, LineProblem, Spent
+from mercat.cart.messages import LINES_MAX, Basket, CartFull, CartLine, CartView, LineProblem, Spent
 from mercat.cart.rules import with_held
 from mercat.cart.service import Cart
 
 __all__ = [
     "API",
+    "LINES_MAX",
     "Basket",
     "Cart",
     "CartFull",

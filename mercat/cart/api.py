@@ -5,6 +5,7 @@ from mercat.kit.rpc import Route
 
 API = [
     Route("POST", "/carts/{user_id}/lines/{offer_id}", Cart.add),
+    Route("POST", "/carts/{user_id}/missing", Cart.add_missing),
     Route("PATCH", "/carts/{user_id}/lines/{item:path}", Cart.change),
     Route("DELETE", "/carts/{user_id}/lines/{item:path}", Cart.remove),
     Route("GET", "/carts/{user_id}/basket", Cart.basket),

@@ -15,7 +15,7 @@ from mercat.cart.scripts import keys_of
 from mercat.cart.stored import read_line
 from mercat.catalog import Catalog, Offer
 from mercat.ids import CartId, OfferId, ProductId, UserId, parse
-from mercat.inventory import Inventory, Stock
+from mercat.inventory import Inventory, Line, Stock
 from mercat.kit import clock
 from mercat.kit.refusals import NotFound
 from mercat.kit.valkey import Store
@@ -48,6 +48,25 @@ class Cart:
         if not await self._run(scripts.ADD, user_id, *args):
             raise CartFull
         return await self.show(user_id)
+
+    async def add_missing(self, user_id: UserId, lines: list[Line]) -> int:
+        """Add what is for sale and not in the cart yet, and say how many lines that were not for sale or had
+        no room. Again it changes nothing."""
+        there = {line.offer_id for line in (await self.basket(user_id)).lines}
+        offers = await self._catalog.offers([line.offer_id for line in lines])
+        left_out = 0
+        for line in lines:
+            if line.offer_id in there:
+                continue
+            offer = offers.get(line.offer_id)
+            if offer is None or offer.status != "active":
+                left_out += 1
+                continue
+            try:
+                await self.add(user_id, line.offer_id, line.quantity)
+            except CartFull:
+                left_out += 1
+        return left_out
 
     async def change(self, user_id: UserId, item: str, quantity: int) -> CartView:
         """Set a line's quantity; 0 removes it. The line is named by its offer or its product."""

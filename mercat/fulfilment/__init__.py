@@ -5,6 +5,7 @@ buying: fulfilment asks no other service.
 """
 
 from mercat.fulfilment.api import API
+from mercat.fulfilment.carriers import tracking_url
 from mercat.fulfilment.messages import (
     AddressNotServed,
     OutOfOrder,
@@ -36,4 +37,5 @@ __all__ = [
     "ShipmentEvent",
     "ShippedLine",
     "ShippingMethod",
+    "tracking_url",
 ]

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat import money
-from mercat.cart import CartView, with_held
+from mercat.cart import LINES_MAX, CartView, with_held
 from mercat.checkout import WaitingPurchase
 from mercat.ids import CartId, OfferId, ProductId
 from mercat.kit import clock
@@ -19,7 +19,7 @@ from mercat.orders import OrderSummary
 from mercat.quantity import QUANTITY_MAX, Quantity
 from mercat.shop import Shop
 from mercat.web.errors import message_of
-from mercat.web.forms import Form, FormErrors, read_form
+from mercat.web.forms import Form, FormErrors, number_in, read_form
 from mercat.web.pages import Pages
 from mercat.web.rendering import label
 from mercat.web.router import Endpoint, PublicRoute
@@ -190,6 +190,7 @@ class CartPages:
             problems=problem_texts(view) if view else {},
             waiting=waiting,
             ordered=ordered,
+            left_out=number_in(request.query_params.get("left_out"), 0, 0, LINES_MAX),
             refused=message_of(refused) if refused else None,
         )
         if request.headers.get("hx-request"):

@@ -10,23 +10,27 @@ from starlette.responses import Response
 
 from mercat import money
 from mercat.accounts import Email
-from mercat.fulfilment import Shipment
-from mercat.ids import OrderId, SellerId, number_shown, parse_number
+from mercat.checkout import CancelAsk
+from mercat.fulfilment import Shipment, tracking_url
+from mercat.ids import OfferId, OrderId, SellerId, number_shown, parse_number
+from mercat.inventory import Line
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
 from mercat.orders import Order, OrderLineView, OrderNumber
 from mercat.payments import Payment
+from mercat.quantity import QUANTITY_MAX
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.errors import RefusalMessage
 from mercat.web.forms import Form, FormErrors, id_of, number_in, read_form
+from mercat.web.idempotency import form_key
 from mercat.web.money_back import WHOLE, CancelBody, cancel_ask
 from mercat.web.order_shown import OrderKey, OrderShown, has_key, order_of, order_shown, shopper_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, Cursor, PageLimit, PageNumber
-from mercat.web.session import caller_of
-from mercat.web.shipments import PARCEL_WAY
+from mercat.web.session import caller_of, guest_session
+from mercat.web.shipments import PACKED, PARCEL_WAY, PackedQuantity, read_packed
 
 _A_PAGE = 20
 _PAGES_MAX = 1_000
@@ -173,6 +177,7 @@ class ParcelView(NamedTuple):
     status: str
     carrier: str
     tracking_number: str
+    tracking_url: str | None
     lines: list[dict[str, Any]]
     way: list[TimelineStep]
 
@@ -221,6 +226,7 @@ class OrderPages:
         request: Request,
         refused: RefusalMessage | None = None,
         status: int = 200,
+        form: Form | None = None,
     ) -> Response:
         caller = await caller_of(request)
         order_id: OrderId = id_of(request.path_params["order_id"], OrderId)
@@ -251,7 +257,10 @@ class OrderPages:
             email=order.email,
             moving=order.status in ("confirmed", "partially_shipped", "shipped"),
             parcels=_parcels(order, shipments, names),
-            cancellable=order.status == "confirmed",
+            cancellable=[(line, left) for line in order.lines if (left := _unshipped(line))],
+            form=form or Form((CancelBody, PackedQuantity)),
+            once=form_key({}),
+            some_shipped=any(line.shipped or line.cancelled for line in order.lines),
             returnable=any(line.delivered > line.returned + line.coming_back for line in order.lines),
             returns=returns,
             way=_way(order),
@@ -265,12 +274,18 @@ class OrderPages:
         return await self._shop.breakers["notifications"].ask(notifications.undelivered(order_id), nothing)
 
     async def cancel(self, request: Request) -> Response:
-        await self._pages.form(request)
+        given = await self._pages.form(request)
         caller, key = await caller_of(request), request.query_params.get("key")
         order_id = id_of(request.path_params["order_id"], OrderId)
         order = await order_of(self._shop, caller, order_id, key)
+        some = any(name.startswith(PACKED) for name in given)
+        asked = read_packed(given, CancelBody, "Say how many you do not want.") if some else WHOLE
+        if isinstance(asked, FormErrors):
+            form = Form((CancelBody, PackedQuantity), given, asked)
+            return await self.order(request, status=422, form=form)
+        ask = CancelAsk(asked.lines, asked.reason, form_key(given))
         try:
-            await self._shop.checkout.cancel(shopper_of(self._shop, caller, order, key), order_id)
+            await self._shop.checkout.cancel(shopper_of(self._shop, caller, order, key), order_id, ask)
         except Refusal as refusal:
             words = RefusalMessage(
                 "This order was not cancelled",
@@ -280,6 +295,23 @@ class OrderPages:
             )
             return await self.order(request, words, refusal.status)
         return self._pages.redirect(request, f"/orders/{order_id}" + (f"?key={key}" if key else ""))
+
+    async def buy_again(self, request: Request) -> Response:
+        """Put what was ordered into the cart, as far as it is for sale, and show it."""
+        await self._pages.form(request)
+        caller, key = await caller_of(request), request.query_params.get("key")
+        order = await order_of(self._shop, caller, id_of(request.path_params["order_id"], OrderId), key)
+        wanted: dict[OfferId, int] = {}
+        for line in order.lines:
+            wanted[line.offer_id] = min(wanted.get(line.offer_id, 0) + line.quantity, QUANTITY_MAX)
+        caller = caller or await guest_session(request, self._shop.accounts)
+        lines = [Line(offer_id, quantity) for offer_id, quantity in wanted.items()]
+        left_out = await self._shop.cart.add_missing(caller.user_id, lines)
+        return self._pages.redirect(request, f"/cart?left_out={left_out}" if left_out else "/cart")
+
+
+def _unshipped(line: OrderLineView) -> int:
+    return line.quantity - line.shipped - line.cancelled
 
 
 def _way(order: Order) -> list[TimelineStep]:
@@ -329,6 +361,7 @@ def _parcels(order: Order, shipments: list[Shipment], names: dict[SellerId, str]
                 shipment.status,
                 shipment.carrier,
                 shipment.tracking_number,
+                tracking_url(shipment.carrier, shipment.tracking_number),
                 inside,
                 _parcel_way(shipment),
             )
@@ -341,7 +374,7 @@ def _parcels(order: Order, shipments: list[Shipment], names: dict[SellerId, str]
             open_by_seller.setdefault(line.seller_id, []).append(_shown(line, line.quantity - line.shipped))
     for seller_id, left in open_by_seller.items():
         name = names.get(seller_id, "the seller")
-        parcels.append(ParcelView(f"{name} is packing this", "preparing", "", "", left, []))
+        parcels.append(ParcelView(f"{name} is packing this", "preparing", "", "", None, left, []))
     return parcels
 
 
@@ -377,4 +410,5 @@ def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
         pages.route("/orders", orders.orders),
         pages.route("/orders/{order_id}", orders.order),
         pages.route("/orders/{order_id}/cancel", orders.cancel, "POST"),
+        pages.route("/orders/{order_id}/again", orders.buy_again, "POST"),
     ]

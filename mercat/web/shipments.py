@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar, get_args
 
 from msgspec import Meta, Struct
 
-from mercat.fulfilment import ParcelStatus, Shipment
+from mercat.fulfilment import ParcelStatus, Shipment, tracking_url
 from mercat.ids import LineId, SellerId, ShipmentId
 from mercat.quantity import QUANTITY_MAX
 from mercat.web.forms import FormErrors, read_form
@@ -16,7 +16,7 @@ PARCEL_WAY: tuple[ParcelStatus, ...] = tuple(
     status for status in get_args(ParcelStatus) if status != "exception"
 )
 """How a parcel comes to its buyer, from the first status to the last."""
-_LINE = "q-"
+PACKED = "q-"
 """How the fields of quantities begin; the line's id follows."""
 
 
@@ -37,6 +37,8 @@ class ShipmentShown(Struct, frozen=True, kw_only=True):
     status: str
     carrier: str
     tracking_number: str
+    tracking_url: str | None
+    """Where the carrier shows it, if the carrier is known."""
     lines: list[ParcelLineShown]
     events: list[ParcelEventShown]
 
@@ -48,6 +50,7 @@ def shipment_shown(shipment: Shipment) -> ShipmentShown:
         status=shipment.status,
         carrier=shipment.carrier,
         tracking_number=shipment.tracking_number,
+        tracking_url=tracking_url(shipment.carrier, shipment.tracking_number),
         lines=[ParcelLineShown(line.order_line_id, line.quantity) for line in shipment.lines],
         events=[ParcelEventShown(event.status, event.location, event.at) for event in shipment.events],
     )
@@ -65,15 +68,15 @@ def read_packed(
     """Read a form that asks of every line how many go along; `nothing` is said where none do."""
     lines, errors = list[dict[str, Any]](), FormErrors()
     for name, typed in form.items():
-        if name.startswith(_LINE):
+        if name.startswith(PACKED):
             read = read_form({"quantity": typed}, PackedQuantity)
             if isinstance(read, FormErrors):
                 errors[name] = read["quantity"]
             elif read.quantity:
-                lines.append({"order_line_id": name.removeprefix(_LINE), "quantity": read.quantity})
+                lines.append({"order_line_id": name.removeprefix(PACKED), "quantity": read.quantity})
     asked = read_form({**form, **more, "lines": lines}, kind)
     if isinstance(asked, FormErrors):
         errors = FormErrors(asked | errors | ({} if lines else {"lines": nothing}))
-    if any(name.startswith(_LINE) for name in errors):
+    if any(name.startswith(PACKED) for name in errors):
         errors.pop("lines", None)
     return errors or asked

@@ -221,7 +221,7 @@ def test_an_order_can_be_cancelled_until_it_ships(visit):
     fill_in(page, None)
     press_until_ordered(page)
     page.get_by_text("Cancel this order").click()
-    page.get_by_role("button", name="Cancel the order and refund me").click()
+    page.get_by_role("button", name="Cancel and refund me").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Cancelled and refunded")
 
 
