@@ -202,7 +202,7 @@ async def _watch(
             row = recognise([raw]).read(Columns(raw))
             await shop.catalog.take(ImportBatch(rows=[row]), seller_id, raw["seller"])
             since = time.perf_counter()
-            its = engine.Clause.term("external_id", raw["external_id"])
+            its = engine.Clause.term("codes", re.sub(r"[^a-z0-9]", "", raw["external_id"].lower()))
             while True:
                 shown = await asyncio.to_thread(_price, reader, its) if far else _price(reader, its)
                 if shown == price:
