@@ -67,7 +67,8 @@ class Operators:
 
     async def people_counts(self) -> PeopleCounts:
         """Count those of whom there are few."""
-        return sql.row(PeopleCounts, await self._db.fetchrow(queries.people_counts))  # type: ignore[arg-type]
+        [row] = await self._db.fetch(queries.people_counts)
+        return sql.row(PeopleCounts, row)
 
     async def disable(self, user_id: UserId, by: UserId) -> FoundPerson:
         """Keep somebody out, until they are enabled: their sessions and keys end and none begins. Again it

@@ -43,9 +43,7 @@ class Cart:
         offer = (await self._catalog.offers([offer_id])).get(offer_id)
         if offer is None:
             raise NotFound("There is no such offer.", pointer="/offer_id")
-        added = clock.now().isoformat(timespec="seconds")
-        args = (str(offer_id), quantity, offer.price, added, QUANTITY_MAX, LINES_MAX)
-        if not await self._run(scripts.ADD, user_id, *args):
+        if not await self._put(user_id, offer, quantity):
             raise CartFull
         return await self.show(user_id)
 
@@ -54,19 +52,13 @@ class Cart:
         no room. Again it changes nothing."""
         there = {line.offer_id for line in (await self.basket(user_id)).lines}
         offers = await self._catalog.offers([line.offer_id for line in lines])
-        left_out = 0
-        for line in lines:
-            if line.offer_id in there:
-                continue
+        missing = [line for line in lines if line.offer_id not in there]
+        added = 0
+        for line in missing:
             offer = offers.get(line.offer_id)
-            if offer is None or offer.status != "active":
-                left_out += 1
-                continue
-            try:
-                await self.add(user_id, line.offer_id, line.quantity)
-            except CartFull:
-                left_out += 1
-        return left_out
+            if offer and offer.status == "active":
+                added += await self._put(user_id, offer, line.quantity)
+        return len(missing) - added
 
     async def change(self, user_id: UserId, item: str, quantity: int) -> CartView:
         """Set a line's quantity; 0 removes it. The line is named by its offer or its product."""
@@ -130,6 +122,12 @@ class Cart:
         asks = [(each.user_id, _spending(each)) for each in spent]
         await self._run_many(scripts.SPEND, asks)
         return [None] * len(spent)
+
+    async def _put(self, user_id: UserId, offer: Offer, quantity: int) -> bool:
+        """Add to a line at the price of now; say whether the cart had room."""
+        added = clock.now().isoformat(timespec="seconds")
+        args = (str(offer.offer_id), quantity, offer.price, added, QUANTITY_MAX, LINES_MAX)
+        return bool(await self._run(scripts.ADD, user_id, *args))
 
     async def _line_of(self, user_id: UserId, item: str) -> OfferId:
         if item.startswith(OfferId.prefix):

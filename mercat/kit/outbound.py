@@ -19,6 +19,8 @@ _UNICAST = ip_network("2000::/3")
 """What of IPv6 is given to the internet's machines (RFC 4291)."""
 _CARRY_IPV4 = (ip_network("2002::/16"), ip_network("2001::/32"))
 """Of that, ways to reach IPv4 (RFC 3056, 4380): what is behind them cannot be judged."""
+_ADDRESSES_TRIED = 3
+"""Of a host, so that one with many that do not answer holds nobody up."""
 
 
 class PrivateAddress(httpx.RequestError):
@@ -74,7 +76,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         """Resolve, judge, connect; PrivateAddress is raised before anything is sent."""
         url = request.url
         port = url.port or (443 if url.scheme == "https" else 80)
-        *others, last = await resolve(url.host, port, self._allowed)
+        found = await resolve(url.host, port, self._allowed)
+        *others, last = found[:_ADDRESSES_TRIED]
         request.extensions["sni_hostname"] = url.host
         for address in others:
             with suppress(httpx.ConnectError, httpx.ConnectTimeout):  # of the wrong family here, perhaps

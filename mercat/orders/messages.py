@@ -70,6 +70,11 @@ class OrderLineView(Struct, frozen=True, kw_only=True):
     coming_back: int = 0
     refunded: int = 0
 
+    @property
+    def left(self) -> int:
+        """How many can still be shipped or cancelled."""
+        return self.quantity - self.cancelled - self.shipped
+
 
 class Part(Struct, frozen=True, kw_only=True):
     """A seller's part of an order: its status follows from its lines, and the order's from all of them."""

@@ -257,7 +257,7 @@ class OrderPages:
             email=order.email,
             moving=order.status in ("confirmed", "partially_shipped", "shipped"),
             parcels=_parcels(order, shipments, names),
-            cancellable=[(line, left) for line in order.lines if (left := _unshipped(line))],
+            cancellable=[line for line in order.lines if line.left],
             form=form or Form((CancelBody, PackedQuantity)),
             once=form_key({}),
             some_shipped=any(line.shipped or line.cancelled for line in order.lines),
@@ -308,10 +308,6 @@ class OrderPages:
         lines = [Line(offer_id, quantity) for offer_id, quantity in wanted.items()]
         left_out = await self._shop.cart.add_missing(caller.user_id, lines)
         return self._pages.redirect(request, f"/cart?left_out={left_out}" if left_out else "/cart")
-
-
-def _unshipped(line: OrderLineView) -> int:
-    return line.quantity - line.shipped - line.cancelled
 
 
 def _way(order: Order) -> list[TimelineStep]:
@@ -370,8 +366,8 @@ def _parcels(order: Order, shipments: list[Shipment], names: dict[SellerId, str]
         return parcels
     open_by_seller: dict[SellerId, list[dict[str, Any]]] = {}
     for line in order.lines:
-        if line.quantity > line.shipped:
-            open_by_seller.setdefault(line.seller_id, []).append(_shown(line, line.quantity - line.shipped))
+        if line.left:
+            open_by_seller.setdefault(line.seller_id, []).append(_shown(line, line.left))
     for seller_id, left in open_by_seller.items():
         name = names.get(seller_id, "the seller")
         parcels.append(ParcelView(f"{name} is packing this", "preparing", "", "", None, left, []))

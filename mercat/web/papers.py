@@ -56,7 +56,7 @@ def packing_slip_pdf(shop: str, order: Order, seller_id: SellerId, seller_name: 
     sheets.gap()
     sheets.beside(["From", seller_name], ["Sold on", shop])
     lines = [line for line in order.lines if line.seller_id == seller_id]
-    _write_packing(sheets, "To pack", [(line, _left(line)) for line in lines])
+    _write_packing(sheets, "To pack", [(line, line.left) for line in lines])
     _write_packing(sheets, "Sent already", [(line, line.shipped) for line in lines])
     _write_packing(sheets, "Cancelled: do not pack", [(line, line.cancelled) for line in lines])
     return sheets.finish()
@@ -151,10 +151,6 @@ def _sums(order: Order, paper: Paper) -> list[tuple[str, str]]:
     rows.append(("Tax", said(paper.tax)))
     paid = f"Total, paid on {rendering.day_of(order.created_at)}"
     return [*rows, (paid if paper.kind == "invoice" else "Paid back", said(paper.total))]
-
-
-def _left(line: OrderLineView) -> int:
-    return line.quantity - line.cancelled - line.shipped
 
 
 def _write_packing(sheets: Sheets, name: str, units: Sequence[tuple[OrderLineView, int]]) -> None:

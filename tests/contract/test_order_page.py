@@ -1,5 +1,6 @@
 """A shopper's own order as a page: they cancel by line, follow a parcel to its carrier, and buy again."""
 
+import re
 from typing import Any
 
 import pytest
@@ -64,6 +65,9 @@ async def test_some_of_an_order_is_cancelled_by_line_and_the_rest_comes(house, b
     page = await ann.page(at)
     assert "Cancel what has not shipped" in page
     assert 'max="1"' in page
+    packing = page[page.index("is packing this") :]
+    assert re.search(r">A cup</a></span>", packing)  # one of the two is left
+    assert re.search(r'>A pot</a> <span class="soft num">. 2</span>', packing)
     everything = {f"q-{lines['A cup']}": "1", f"q-{lines['A pot']}": "2"}
     await ann.send(at, f"{at}/cancel", 200, **everything)
     assert (await ann.api("GET", at, 200))["status"] == "cancelled"

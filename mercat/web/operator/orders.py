@@ -17,7 +17,7 @@ from mercat.kit.refusals import NotFound, Refusal
 from mercat.kit.rpc import Caller, Filters
 from mercat.money import MINOR_MAX
 from mercat.notifications import Mail
-from mercat.orders import LineQuantity, NewNote, NoteText, Order, OrderNote, OrderStatus, OrderSummary
+from mercat.orders import LineQuantity, NewNote, NoteText, OrderNote, OrderStatus, OrderSummary
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.errors import RefusalMessage, message_of
@@ -323,7 +323,7 @@ class EverybodysOrdersPages:
             number=number_shown(order.number) or str(order_id),
             parts=shown.parts,
             payments=shown.payments,
-            left=_left(order),
+            left=sum(line.left for line in order.lines),
             letters=await _letters(self._shop, order_id),
             form=form,
             once=form_key(form.given),
@@ -334,7 +334,8 @@ class EverybodysOrdersPages:
         form = await self._pages.form(request)
         caller = await with_role(request, "operator")
         order_id = id_of(request.path_params["order_id"], OrderId)
-        left = _unshipped(await self._shop.orders.order(order_id, None))
+        order = await self._shop.orders.order(order_id, None)
+        left = [LineQuantity(line.order_line_id, line.left) for line in order.lines if line.left]
         if not left:
             return self._pages.redirect(request, f"/operator/orders/{order_id}")
         ask = CancelAsk(left, once=form_key(form))
@@ -410,19 +411,6 @@ def _asked(chosen: TableQuery, before: OrderId | None, limit: int) -> OrderFilte
         limit=limit,
         cursor=before,
     )
-
-
-def _left(order: Order) -> int:
-    """Count the units that have neither shipped nor been cancelled."""
-    return sum(line.quantity - line.cancelled - line.shipped for line in order.lines)
-
-
-def _unshipped(order: Order) -> list[LineQuantity]:
-    return [
-        LineQuantity(line.order_line_id, left)
-        for line in order.lines
-        if (left := line.quantity - line.cancelled - line.shipped)
-    ]
 
 
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
