@@ -150,7 +150,7 @@ class OrderPlaced(Event, frozen=True, kw_only=True):
     shipping_method: str = ""
     estimated_delivery: str = ""
     address: dict[str, str] = {}
-    part_shipping: list[PartShipping] = []
+    part_shipping: list[PartShipping] | None = None
     """What the delivery of each seller's part costs; where it is empty, the parts share the order's."""
     number: int | None = None
     """What people say; ids are for programs."""

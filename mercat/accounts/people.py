@@ -25,7 +25,6 @@ from mercat.accounts.messages import (
 from mercat.accounts.operators import hold_operators
 from mercat.accounts.rules import (
     account_problem,
-    caller_of,
     changed_account,
     normal_email,
     normal_password,
@@ -143,8 +142,8 @@ class People:
         if wanted.password is not None:
             await self._change_password(user_id, row["password"], wanted.password, change.session_token)
         if wanted.name is not None:
-            renamed = await self._db.fetchrow(queries.rename, user_id, wanted.name)
-            await self._sessions.update_all(caller_of(renamed))
+            await self._db.execute(queries.rename, user_id, wanted.name)
+            await self._sessions.settle(user_id)
         if wanted.email is not None:
             await self._move_to(user_id, wanted.email)
         return await self.person(user_id)
@@ -190,7 +189,7 @@ class People:
             raise EmailTaken from None
         if person is None:
             raise LinkExpired
-        await self._sessions.update_all(caller_of(person))
+        await self._sessions.settle(UserId(person["user_id"]))
         return await self.person(UserId(person["user_id"]))
 
     async def ask_reset(self, ask: ResetAsk) -> None:
@@ -221,7 +220,7 @@ class People:
 
     async def erase_guest(self, guest_id: UserId, email: Annotated[str, IN_BODY]) -> None:
         """Erase somebody who bought without an account, as `leave` does; `email` is that of their order.
-        Again it changes nothing. HasAccount where they have one, or had."""
+        Again it changes nothing. HasAccount where they have one."""
         if not await self._db.fetch(queries.erase_guest, guest_id, email):
             raise HasAccount
         await self._sessions.end_guest(guest_id)
@@ -276,7 +275,7 @@ class People:
         person = await self._db.fetchrow(queries.grant, user_id, role, seller_id)
         if person is None:
             raise SignInFirst("Open an account first.")
-        await self._sessions.update_all(caller_of(person))
+        await self._sessions.settle(user_id)
 
     async def create_operator(self, person: NewPerson) -> UserId:
         """Open an account that runs the shop; Invalid and EmailTaken as for any other."""

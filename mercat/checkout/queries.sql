@@ -170,6 +170,7 @@ returning checkout_id;
 insert into checkout.undoing as u (reference, order_id, record, lease_until)
 values (:reference, :order_id, :record::json, :lease_until)
 on conflict (reference) do update set turn = u.turn + 1, done_at = null, lease_until = excluded.lease_until,
+    parked = case when u.done_at is null then u.parked end, tries = case when u.done_at is null then u.tries else 0 end,
     record = case when u.done_at is not null and :anew::bool then excluded.record else u.record end
 returning turn, record::text, old.reference is null or old.done_at is not null as alone;
 

@@ -67,8 +67,13 @@ class Invoices:
     async def follow_orders(self, events: list[OrderPlaced]) -> None:
         """Issue an invoice for each seller's part of these orders. Not in the transaction that moves the
         position: who holds a connection asks no neighbour."""
-        placed = ((event, part) for event in events for part in costs_as_placed(event))
+        unknown = [event.order_id for event in events if _parts_are_unknown(event)]
+        known = [event for event in events if not _parts_are_unknown(event)]
+        placed = ((event, part) for event in known for part in costs_as_placed(event))
         with _or_later():
+            for order_id in unknown:
+                with suppress(NotFound):
+                    await self.papers_of(order_id)
             await self._issue([_draft(event.order_id, event.currency, part) for event, part in placed])
 
     @on(RefundPaid, outside=True)
@@ -109,6 +114,11 @@ class Invoices:
             await db.execute(queries.begin_issuers, sellers)
             await db.execute(queries.lock_issuers, sellers)
             await db.execute(queries.issue, *sql.columns(rows, 12), clock.now())
+
+
+def _parts_are_unknown(placed: OrderPlaced) -> bool:
+    """Say whether only the order's rows know what each part cost to deliver: 0.1.0 did not tell it."""
+    return placed.part_shipping is None and len({line.seller_id for line in placed.lines}) > 1
 
 
 def _credits(order_id: OrderId, bill: Bill, refund: Refund) -> list[Draft]:

@@ -21,6 +21,8 @@ _CARRY_IPV4 = (ip_network("2002::/16"), ip_network("2001::/32"))
 """Of that, ways to reach IPv4 (RFC 3056, 4380): what is behind them cannot be judged."""
 _ADDRESSES_TRIED = 3
 """Of a host, so that one with many that do not answer holds nobody up."""
+_CONNECT_S = 3.0
+"""Within which an address has to answer where there is another."""
 
 
 class PrivateAddress(httpx.RequestError):
@@ -76,9 +78,10 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         """Resolve, judge, connect; PrivateAddress is raised before anything is sent."""
         url = request.url
         port = url.port or (443 if url.scheme == "https" else 80)
-        found = await resolve(url.host, port, self._allowed)
-        *others, last = found[:_ADDRESSES_TRIED]
+        *others, last = (await resolve(url.host, port, self._allowed))[:_ADDRESSES_TRIED]
         request.extensions["sni_hostname"] = url.host
+        if others:
+            request.extensions["timeout"] = {**request.extensions.get("timeout", {}), "connect": _CONNECT_S}
         for address in others:
             with suppress(httpx.ConnectError, httpx.ConnectTimeout):  # of the wrong family here, perhaps
                 return await self._send(request, url, address)

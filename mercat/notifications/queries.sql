@@ -118,7 +118,7 @@ where order_id = :order_id and failure is not null and due_at is null and sent_a
 order by recipient limit 10;
 
 -- name: failed(before, rows_max)
--- Letters that were given up, the newest first; without those about such letters.
+-- Letters that were given up, the newest first.
 select m.mail_id, m.kind, m.recipient, m.facts, m.made_at as at, m.sent_at, m.tries, m.failure,
     (select c.facts from notifications.mail c
      where c.subject_id = m.order_id and c.kind = 'order_confirmed' and c.channel = 'mail') as order_facts

@@ -10,7 +10,10 @@ from urllib.parse import unquote, urlsplit
 import email_validator
 
 _TIMEOUT_S = 10
-_7BIT = SMTP.clone(cte_type="7bit")
+_LINE_MAX = 998
+"""RFC 5322, 2.1.1. Within fewer a long address of List-Unsubscribe is encoded, and nobody reads it so."""
+_7BIT = SMTP.clone(cte_type="7bit", max_line_length=_LINE_MAX)
+_UTF8 = SMTPUTF8.clone(max_line_length=_LINE_MAX)
 
 
 class ServerUnreachable(Exception):
@@ -96,7 +99,7 @@ class SmtpClient:
             if recipient.isascii() and sender.isascii():
                 content, options = message.as_bytes(policy=_7BIT), ()
             elif connection.has_extn("smtputf8"):
-                content, options = message.as_bytes(policy=SMTPUTF8), ("SMTPUTF8", "BODY=8BITMIME")
+                content, options = message.as_bytes(policy=_UTF8), ("SMTPUTF8", "BODY=8BITMIME")
             else:
                 raise NotSent("the mail server takes no address with such letters", final=True)
             # Who refuses the sender refuses the shop, not this letter: that can be put right.

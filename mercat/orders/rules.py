@@ -296,7 +296,7 @@ def costs_as_placed(placed: OrderPlaced) -> list[OwedPart]:
     if len({line.seller_id for line in placed.lines}) == 1:
         whole = Shares(placed.subtotal, placed.discount, tax, placed.shipping)
         return [_as_owed(placed.lines[0].seller_id, whole)]
-    delivery = {part.seller_id: part.amount for part in placed.part_shipping}
+    delivery = {part.seller_id: part.amount for part in placed.part_shipping or []}
     amounts = Amounts(placed.currency, placed.subtotal, placed.discount, tax, placed.shipping, delivery)
     lines = {
         line.order_line_id: LineState(line.offer_id, line.seller_id, line.quantity, 0, 0, 0, line.unit_price)

@@ -24,7 +24,10 @@ _SECRETS = frozenset(
     {"password", "current_password", "secret", "token", "key", "csrf", "recovery_codes", "code", "codes"}
 )
 _PERSONAL = frozenset(
-    {"email", "name", "address", "shipping_address", "phone", "recipient", "letters", "notes", "text"}
+    {
+        *("email", "name", "address", "shipping_address", "phone", "recipient", "letters"),
+        *("notes", "text", "comment", "decisions"),
+    }
 )
 _ABOUT_PEOPLE = ("/operator/people", "/operator/orders", "/operator/returns")
 """Of these the log keeps what was decided, not who people are: they may have themselves forgotten."""
@@ -112,7 +115,7 @@ async def _read(reader: Handler | None, address: str, request: Request, *, perso
 
 def _safe(body: bytes, *, personal: bool) -> str:
     """Keep JSON without secrets, and without what says who people are where that is asked."""
-    if not body or len(body) > DOCUMENT_MAX:
+    if not body:
         return ""
     try:
         document = msgspec.json.decode(body)
@@ -121,7 +124,8 @@ def _safe(body: bytes, *, personal: bool) -> str:
             parse_qsl(body.decode("utf-8", "replace"))
         )  # a form; of anything else nothing is left
     hidden = _SECRETS | _PERSONAL if personal else _SECRETS
-    return msgspec.json.encode(_without(document, hidden)).decode()
+    kept = msgspec.json.encode(_without(document, hidden)).decode()
+    return kept if len(kept) <= DOCUMENT_MAX else ""
 
 
 def _without(value: Any, hidden: frozenset[str]) -> Any:

@@ -199,7 +199,7 @@ class OutgoingWebhooks:
             addresses = await outbound.resolve(host, port, self._allowed)
         except (outbound.UnknownHost, outbound.PrivateAddress) as error:
             raise Invalid(str(error), pointer="/url") from None
-        if parts.scheme != "https" and all(outbound.is_public(ip_address(each)) for each in addresses):
+        if parts.scheme != "https" and any(outbound.is_public(ip_address(each)) for each in addresses):
             raise Invalid("It needs https://, since it tells of people's orders.", pointer="/url")
 
     async def _offers(self, facts: list[Event]) -> dict[OfferId, Offer]:

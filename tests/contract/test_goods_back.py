@@ -362,3 +362,22 @@ async def test_who_is_refused_does_not_close_what_another_is_about_to_decide(sce
         pass
     assert await scene.refunds() == [2_125]
     await scene.nothing_begun()
+
+
+async def test_what_was_parked_once_is_recovered_when_it_is_begun_anew(scene, clock_ahead):
+    back = await scene.approved(2, "not_needed")
+    undoing = scene.checkout.goods_back._undoing
+    reference = f"receive-return/{int(back.return_id)}"
+    begun = await undoing.begin(reference, scene.order_id, {})
+    await scene.db.execute("update checkout.undoing set parked = 'broken', tries = 20")
+    await undoing.done(begun)
+    goods_back = scene.checkout.goods_back
+    goods_back._orders = Breaks(scene.shop.orders, "move_units", "before")
+    with pytest.raises(Crash):
+        await scene.checkout.receive_return(back.return_id, scene.came(sellable=2), scene.seller)
+    goods_back._orders = scene.shop.orders
+    clock_ahead(LAPSED)
+    while await scene.checkout.aftercare.recover():
+        pass
+    assert await scene.refunds() == [2_125]
+    await scene.nothing_begun()

@@ -256,3 +256,20 @@ async def test_who_is_disabled_is_written_to_as_a_seller_alone(house):
         await olga.api("POST", f"/operator/people/{each}/disable", 200)
     assert [each.email for each in await accounts.contacts(everybody)] == [OTTO["email"]]
     assert [each.email for each in await accounts.operator_contacts()] == [OLGA["email"]]
+
+
+async def test_a_role_that_is_taken_while_somebody_renames_themselves_does_not_come_back(house, monkeypatch):
+    await operator(house)
+    otto = await operator(house, OTTO)
+    who = ids.parse(UserId, await user_id(otto))
+    accounts = house.shop.accounts
+    write = accounts.running.update_all
+
+    async def late(caller):
+        monkeypatch.setattr(accounts.running, "update_all", write)
+        await accounts.make_operator(who, given=False)  # it is over before the sessions are written
+        await write(caller)
+
+    monkeypatch.setattr(accounts.running, "update_all", late)
+    await otto.api("PATCH", "/account", 200, {"name": "Otto the Second"})
+    await otto.api("GET", "/operator/people", 403)

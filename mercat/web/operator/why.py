@@ -117,7 +117,7 @@ def _reckoning(detail: dict[str, Any], currency: str) -> Reckoning | None:
 
 
 def _refused(refusal: WhatWasRefused) -> Decision:
-    known = _REFUSED.get(refusal.code) or NamedRule("WhatWasRefused", "")
+    known = _REFUSED.get(refusal.code) or NamedRule("Refused", "")
     return Decision(
         at=refusal.at, who=refusal.who, what=known.what, outcome="refused", rule=known.rule, why=refusal.words
     )
