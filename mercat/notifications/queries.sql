@@ -71,9 +71,10 @@ where mail_id = :mail_id and sent_at is null and failure is not null
 returning mail_id;
 
 -- name: send_of_order_again(mail_id, order_id, now, sending)
--- Not one that is on its way. What was sent before stays sent. Without a way to send the mailbox is the delivery.
+-- Not one that is on its way. One that was sent is to be sent again, and followed like any. Without a way to send the
+-- mailbox is the delivery.
 update notifications.mail set tries = 0, failure = null, due_at = case when :sending::boolean then :now::timestamptz end,
-    sent_at = case when :sending then sent_at else :now end
+    sent_at = case when not :sending then :now end, claimed_at = null
 where mail_id = :mail_id and order_id = :order_id and due_at is null and (sent_at is not null or failure is not null)
 returning mail_id;
 

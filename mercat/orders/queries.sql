@@ -165,16 +165,20 @@ select (user_id >> 12) & 1023, user_id, :now from unnest(:user_ids::bigint[]) as
 on conflict do nothing;
 
 -- name: forget_due(before, limit_to)
--- Only people who asked for it. What an order was for, and its tax, stay.
+-- Only people who asked for it. What an order was for, and its tax, stay; what people typed as reasons goes.
 with due as (
     select o.bucket, o.order_id from orders.orders o
     join orders.erased e on e.bucket = o.bucket and e.user_id = o.user_id
-    where o.placed_at < :before and (o.email <> '' or o.address::text <> '{}')
+    where o.placed_at < :before and (o.email <> '' or o.address::text <> '{}' or exists (
+        select from orders.note n where n.bucket = o.bucket and n.order_id = o.order_id))
     order by o.bucket, o.order_id
     limit :limit_to
     for update of o skip locked
 ), noted as (
     delete from orders.note n using due where n.bucket = due.bucket and n.order_id = due.order_id
+), given as (
+    update orders.history h set detail = h.detail - 'reason'
+    from due where h.bucket = due.bucket and h.order_id = due.order_id and h.detail ? 'reason'
 )
 update orders.orders o set email = '', address = '{}'
 from due where o.bucket = due.bucket and o.order_id = due.order_id

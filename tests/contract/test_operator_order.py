@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 from house import ANN, House, Visitor
 from house import house as house
@@ -178,6 +179,8 @@ async def test_notes_go_when_their_order_forgets_its_person(house, sold, db):
     order_id = ids.parse(OrderId, sold.order_id)
     note = NewNote(user_id=ids.new(ids.UserId), who="Olga", text="Ann called.", once="k")
     await house.shop.orders.add_note(order_id, note)
+    await sold.ann.api("POST", f"/orders/{sold.order_id}/cancel", 200, {"reason": "I move to 4 Mill Lane."})
+    assert "4 Mill Lane" in await sold.olga.page(sold.at)
     await db.execute("update orders.orders set placed_at = placed_at - interval '20 years'")
     await sold.ann.api("DELETE", "/account", 200, {"current_password": ANN["password"]})
 
@@ -187,7 +190,12 @@ async def test_notes_go_when_their_order_forgets_its_person(house, sold, db):
     await until(remembered)
     assert await house.shop.orders.forgetting.forget_due() == 1
     assert (await house.shop.orders.remarks(order_id)).notes == []
-    assert "somebody who was forgotten" in await sold.olga.page(sold.at)
+    page = await sold.olga.page(sold.at)
+    assert "somebody who was forgotten" in page
+    assert "4 Mill Lane" not in page
+    await house.shop.orders.add_note(order_id, msgspec.structs.replace(note, once="later"))
+    assert await house.shop.orders.forgetting.forget_due() == 1  # what is noted afterwards goes too
+    assert (await house.shop.orders.remarks(order_id)).notes == []
 
 
 async def test_a_letter_that_was_sent_is_sent_again_and_none_of_another_order(house, sold, db):
