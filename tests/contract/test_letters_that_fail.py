@@ -108,6 +108,13 @@ async def test_what_cannot_be_delivered_is_seen_and_told_and_sent_again(opened: 
         await until(lambda: none(failed), 30)
         assert words not in await visitor.page(link[1])
 
+        server.refuses = True  # what was sent once is followed when it is sent again
+        await olga.api("POST", f"/operator/orders/{order_id}/letters/{letter['mail_id']}/resend", 200)
+        await until(failed, 30)
+        assert words in await visitor.page(link[1])
+        for wrong in ("9" * 30, "x"):
+            assert "gone@example.org" in await olga.page(f"/operator/letters?before={wrong}")
+
 
 async def none(failed) -> bool:
     return await failed() == []

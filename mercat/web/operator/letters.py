@@ -1,13 +1,16 @@
 """Letters that could not be delivered, for operators: why, and sending them again."""
 
 from datetime import datetime
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.kit.rpc import Caller
 from mercat.shop import Shop
+from mercat.web.forms import number_in
+from mercat.web.operator.orders import MAIL_NUMBER_MAX
 from mercat.web.operator.page import operator_page
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
@@ -16,6 +19,7 @@ from mercat.web.session import with_role
 from mercat.web.table_query import link
 
 _A_PAGE = 50
+MailNumber = Annotated[int, Meta(ge=1, le=MAIL_NUMBER_MAX)]
 
 
 class FailedLetterShown(Struct, frozen=True, kw_only=True):
@@ -40,7 +44,7 @@ class FailedLettersApi:
         self._shop = shop
 
     async def failed_letters(
-        self, caller: Caller, limit: PageLimit = 50, cursor: int | None = None
+        self, caller: Caller, limit: PageLimit = 50, cursor: MailNumber | None = None
     ) -> FailedLettersShown:
         """List letters that could not be delivered and are not tried again, the newest first."""
         mails = await self._shop.notifications.failed(cursor, limit)
@@ -81,8 +85,8 @@ class FailedLettersPages:
 
     async def letters(self, request: Request) -> Response:
         await with_role(request, "operator")
-        before = request.query_params.get("before", "")
-        mails = await self._shop.notifications.failed(int(before) if before.isdecimal() else None, _A_PAGE)
+        before = number_in(request.query_params.get("before"), 0, 0, MAIL_NUMBER_MAX)
+        mails = await self._shop.notifications.failed(before or None, _A_PAGE)
         more = link("/operator/letters", {}, before=mails[-1].mail_id) if len(mails) == _A_PAGE else None
         return await operator_page(
             self._pages, request, "letters", "operator_letters.html", letters=mails, more=more
@@ -91,8 +95,8 @@ class FailedLettersPages:
     async def send_again(self, request: Request) -> Response:
         await self._pages.form(request)
         await with_role(request, "operator")
-        number = request.path_params["mail_id"]
-        await self._shop.notifications.send_again(int(number) if number.isdecimal() else 0)
+        number = number_in(request.path_params["mail_id"], 0, 0, MAIL_NUMBER_MAX)
+        await self._shop.notifications.send_again(number)
         return self._pages.redirect(request, "/operator/letters")
 
 
