@@ -51,7 +51,7 @@ class Notifications:
             rows = await self._db.fetch(queries.mailbox, limit)
         else:
             rows = await self._db.fetch(queries.mailbox_of, limit, to)
-        return [self._wording.mail(row) for row in rows]
+        return [self._wording.shown(row) for row in rows]
 
     async def orders_of(
         self, email: Annotated[str, IN_BODY], before: OrderId | None = None, limit: int = 50
@@ -69,7 +69,7 @@ class Notifications:
 
     async def of_order(self, order_id: OrderId) -> list[Mail]:
         """List the letters about an order, the newest first."""
-        return [self._wording.mail(row) for row in await self._db.fetch(queries.of_order, order_id)]
+        return [self._wording.shown(row) for row in await self._db.fetch(queries.of_order, order_id)]
 
     async def undelivered(self, order_id: OrderId) -> list[str]:
         """List the addresses that letters about an order could not be delivered to."""
@@ -79,7 +79,7 @@ class Notifications:
     async def failed(self, before: int | None = None, limit: int = 50) -> list[Mail]:
         """List letters that were given up, the newest first."""
         rows = await self._db.fetch(queries.failed, before or 2**63 - 1, limit)
-        return [self._wording.mail(row) for row in rows]
+        return [self._wording.shown(row) for row in rows]
 
     async def send_again(self, mail_id: int) -> None:
         """Send a letter once more that was given up."""

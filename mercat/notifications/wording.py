@@ -4,6 +4,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime, formataddr, parseaddr
 
 import asyncpg
+import structlog
 
 from mercat.kit import sql
 from mercat.notifications.letter import write
@@ -12,6 +13,8 @@ from mercat.notifications.messages import Mail
 from mercat.notifications.preferences import Preferences
 from mercat.notifications.smtp import on_the_wire
 from mercat.settings import Settings
+
+log = structlog.get_logger("mercat.notifications")
 
 
 class Wording:
@@ -28,6 +31,14 @@ class Wording:
             self._settings, name, KINDS[name], row["facts"], row["order_facts"], self._unsubscribe(row)
         )
         return sql.row(Mail, {**row, "subject": letter.subject, "body": letter.body, "html": letter.html})
+
+    def shown(self, row: asyncpg.Record) -> Mail:
+        """Put a letter of a list into words; one that cannot be is shown without any, and hides no other."""
+        try:
+            return self.mail(row)
+        except Exception:
+            log.exception("a letter cannot be put into words", mail=row["mail_id"])
+            return sql.row(Mail, {**row, "subject": f"({row['kind']})", "body": "", "html": ""})
 
     def message(self, row: asyncpg.Record) -> EmailMessage:
         """Write a letter for SMTP. What can be done without has one press for it (RFC 8058)."""

@@ -105,17 +105,23 @@ class Sheets:
         self.gap(4)
 
     def beside(self, left: Sequence[str], right: Sequence[str]) -> None:
-        """Write two blocks of lines side by side, the first line of each as its heading."""
-        half, top = self.inner / 2 - _CELL_GAP, self._y
-        lowest = top
-        for block, x in ((left, _MARGIN), (right, _MARGIN + half + 2 * _CELL_GAP)):
-            self._y = top
-            for n, words in enumerate(block):
-                for line in _broken(words, half, _SIZE, n == 0):
-                    self._put(line, x, _SIZE, n == 0)
-                    self._y -= _SIZE * _LEADING
-            lowest = min(lowest, self._y)
-        self._y = lowest
+        """Write two blocks of lines side by side, the first line of each as its heading. In the text of each
+        page the left one comes first, as one reads it."""
+        half = self.inner / 2 - _CELL_GAP
+        blocks = [
+            [(line, n == 0) for n, words in enumerate(block) for line in _broken(words, half, _SIZE, n == 0)]
+            for block in (left, right)
+        ]
+        high = _SIZE * _LEADING
+        while any(blocks):
+            self._room(high)
+            top, fitting = self._y, max(1, int((self._y - _LOWEST) / high))
+            for block, x in zip(blocks, (_MARGIN, _MARGIN + half + 2 * _CELL_GAP), strict=True):
+                for n, (line, bold) in enumerate(block[:fitting]):
+                    self._y = top - n * high
+                    self._put(line, x, _SIZE, bold)
+            self._y = top - high * min(fitting, max(map(len, blocks)))
+            blocks = [block[fitting:] for block in blocks]
 
     def gap(self, points: float = 12) -> None:
         """Leave some room."""
@@ -126,6 +132,7 @@ class Sheets:
         whole = sum(column.share for column in columns)
         widths = [self.inner * column.share / whole for column in columns]
         heads = _cells(widths, [column.head for column in columns], bold=True)
+        self._room(_height(heads) + (_height(_cells(widths, rows[0])) if rows else 0))
         self._row(columns, widths, heads, bold=True)
         for row in rows:
             cells = _cells(widths, row)
@@ -173,7 +180,8 @@ class Sheets:
         self._y = self._height - _MARGIN
 
     def _foot(self, canvas: Canvas, words: str, page: str) -> None:
-        _draw(canvas, words, _MARGIN, _FOOT, 8, bold=False, grey=True)
+        fitting = _broken(words, self.inner - _width(page, 8) - _CELL_GAP, 8, False)[0]
+        _draw(canvas, fitting, _MARGIN, _FOOT, 8, bold=False, grey=True)
         _draw(canvas, page, self._width - _MARGIN - _width(page, 8), _FOOT, 8, bold=False, grey=True)
 
     def _room(self, points: float) -> None:

@@ -571,3 +571,18 @@ async def test_an_order_that_is_told_twice_is_packed_once(local, hear, db):
     facts, count = await db.fetchrow("select facts, facts_count from notifications.notice")
     assert [each["order_id"] for each in json.loads(facts)] == [str(ORDER), str(OTHER), str(OrderId(3))]
     assert count == 3
+
+
+async def test_a_letter_without_words_hides_none_of_the_others(sender, server, hear, db):
+    """As after a kind of letter is gone, or when an old fact cannot be read any more."""
+    server.refusals = ["550 no such user"] * 2
+    await hear(sender, placed(), placed(OTHER))
+    await db.execute("update notifications.mail set facts = '{}' where subject_id = $1", int(ORDER))
+    await sender.send_due()
+    await sender.send_due()
+    failed = {mail.subject: mail.body for mail in await sender.failed()}
+    assert failed.pop("(order_confirmed)") == ""
+    [(subject, body)] = failed.items()
+    assert "confirmed" in subject
+    assert body
+    assert len(await sender.of_order(ORDER)) == 1

@@ -55,3 +55,25 @@ def test_a_word_that_is_too_long_for_a_line_is_broken_within_it() -> None:
 
 def test_the_same_sheets_are_the_same_bytes() -> None:
     assert sheets("Tea", rows=3) == sheets("Tea", rows=3)
+
+
+def test_blocks_beside_each_other_go_on_over_pages_and_all_of_them_is_there() -> None:
+    made = Sheets("A paper", "Mercat")
+    made.begin("A paper")
+    made.beside(["Left", *(f"l{n}." for n in range(300))], ["Right", *(f"r{n}." for n in range(70))])
+    made.table(COLUMNS, [["Thing", "1"]])
+    pages = pages_of(made.finish())
+    assert len(pages) > 3
+    said = "\n".join(pages)
+    assert [f"l{n}." for n in range(300) if f"l{n}." not in said] == []
+    assert [f"r{n}." for n in range(70) if f"r{n}." not in said] == []
+    assert "What\nHow many\nThing\n1" in pages[-1]
+
+
+def test_a_name_of_any_writing_and_length_fits_the_foot() -> None:
+    made = Sheets("A paper", "Mercat")
+    made.begin("த " + "Wide name " * 40)
+    [page] = pages_of(made.finish())
+    assert "த" not in page
+    assert page.rstrip().endswith("Page 1 of 1")
+    assert len(page.splitlines()[0]) < 200
