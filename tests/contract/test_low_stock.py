@@ -116,3 +116,13 @@ async def test_the_page_lists_them_sets_marks_and_sends_a_file(bob):
     [row] = list(csv.DictReader(io.StringIO(rows.text)))
     assert (row["available"], row["low_mark"], row["offer_id"]) == ("1", "0", offer_id)
     assert ids.parse(OfferId, offer_id)
+
+
+async def test_a_wrong_mark_is_refused_where_its_seller_was(bob):
+    offer_id = await listed(bob, "Plenty", 50)
+    every = "/desk/low-stock?which=every"
+    page = await bob.send(every, f"/desk/low-stock/{offer_id}", 422, low_mark="-1")
+    assert "Plenty" in page
+    assert 'value="-1"' in page
+    page = await bob.send(every, f"/desk/low-stock/{offer_id}", 200, low_mark="60")
+    assert "Plenty" in page

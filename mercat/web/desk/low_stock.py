@@ -154,10 +154,10 @@ class LowStockPages:
         self._shop = shop
 
     async def shelves(
-        self, request: Request, form: Form | None = None, refused: Refusal | None = None
+        self, request: Request, form: Form | None = None, refused: Refusal | None = None, back: str = ""
     ) -> Response:
         _, seller_id = await seller_of(request)
-        query: Mapping[str, str] = request.query_params if request.method == "GET" else {}
+        query: str | Mapping[str, str] = back or (request.query_params if request.method == "GET" else {})
         chosen, after = choice(query, _SHELVES), choice(query, AFTER).get("after", "")
         shelves = await self._shelves(seller_id, chosen, id_of(after, OfferId) if after else None, A_PAGE)
         last = shelves[-1].offer_id if len(shelves) == A_PAGE else None
@@ -172,6 +172,7 @@ class LowStockPages:
             refused.status if refused else (422 if form.errors else 200),
             rows=await rows_of(self._shop, shelves),
             chosen=chosen,
+            back=chosen | choice(query, AFTER),
             tabs=tabs(_PATH, chosen, "which", _TABS, {"low": counts.low, "every": counts.every}),
             headings=headings(_PATH, chosen, _COLUMNS, _SORTS, "available held"),
             more=link(_PATH, chosen, after=last) if last else None,
@@ -199,15 +200,16 @@ class LowStockPages:
     async def mark(self, request: Request) -> Response:
         form = await self._pages.form(request)
         _, seller_id = await seller_of(request)
-        offer_id = id_of(request.path_params["offer_id"], OfferId)
+        offer_id, back = id_of(request.path_params["offer_id"], OfferId), form.get("back", "")
         asked = read_form(form, LowMarkAsk)
         if isinstance(asked, FormErrors):
-            return await self.shelves(request, Form(LowMarkAsk, form, asked, at=offer_id))
+            return await self.shelves(request, Form(LowMarkAsk, form, asked, at=offer_id), back=back)
         try:
             await self._shop.inventory.set_low_mark(seller_id, offer_id, asked.low_mark)
         except Refusal as refused:
-            return await self.shelves(request, None, refused)
-        return self._pages.redirect(request, link(_PATH, choice(form.get("back", ""), _SHELVES), said="mark"))
+            return await self.shelves(request, None, refused, back)
+        chosen = choice(back, _SHELVES) | choice(back, AFTER)
+        return self._pages.redirect(request, link(_PATH, chosen, said="mark"))
 
     async def _shelves(
         self, seller_id: SellerId, chosen: TableQuery, after: OfferId | None, limit: int
