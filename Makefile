@@ -10,7 +10,7 @@ STAGES := $(BIN)/python scripts/stages.py
 DEMO_FLAG := $(if $(filter 0 no false,$(DEMO)),--no-demo,--demo)
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test check coverage hooks format bench chromium varnish opensearch setup setup-test clean
+.PHONY: help run dev test test-scale check coverage hooks format bench chromium varnish opensearch clients proxies setup setup-test clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test: setup-test  ## all checks and tests, each stage with its time; T=faults/te
 	@$(MAKE) --no-print-directory chromium || echo "The browser tests will be skipped."
 	@if [ -n "$(T)" ]; then $(BIN)/pytest tests/$(T); else $(STAGES) check test; fi
 
+test-scale: setup-test  ## tests that take minutes: generated clients, stories of the API, an upgrade under load
+	@$(BIN)/pytest -m scale tests
+
 check: setup-test  ## lock file, style, who may import whom, generated docs, wheel, known vulnerabilities, types
 	@$(STAGES) check
 
@@ -38,8 +41,8 @@ format: setup-test  ## put the code in order
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: setup  ## measure: NAME=browse, checkout, search, import
-	@$(BIN)/mercat bench $(NAME)
+bench: setup  ## measure: NAME=browse, checkout, search, import; restarts: ten of them in a minute of load
+	@$(BIN)/mercat bench $(NAME) $(if $(filter restarts,$(NAME)),--seconds 60)
 
 opensearch:  ## prepare an OpenSearch to search with and to test against (needs a JDK 21+ and Maven)
 	@scripts/opensearch/prepare
@@ -58,6 +61,15 @@ varnish:  ## the cache that tests and `bench flash` put before a shop, where roo
 	elif ! command -v apt-get >/dev/null; then echo "Varnish is not installed, and this machine has no apt-get."; exit 1; \
 	else { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends varnish; } >/dev/null 2>&1 \
 	&& echo "Varnish is installed." || { echo "Varnish could not be installed by apt-get."; exit 1; }; fi
+
+clients:  ## what makes a TypeScript client of the API's document, for its test (needs Node and npm)
+	@cd tests/clients && npm install --silent --no-audit --no-fund && echo "openapi-typescript is installed."
+
+proxies:  ## nginx, Caddy and promtool, which `deploy/` is tried with, where root and apt can install them
+	@if command -v nginx >/dev/null && command -v caddy >/dev/null && command -v promtool >/dev/null; then nginx -v; caddy version; promtool --version | head -1; \
+	elif [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then echo "They are not installed, and only root can install them, by apt-get."; exit 1; \
+	else { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx-light caddy prometheus; } >/dev/null 2>&1 \
+	&& echo "nginx, Caddy and promtool are installed." || { echo "They could not be installed by apt-get."; exit 1; }; fi
 
 setup:
 	@scripts/setup run

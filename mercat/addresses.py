@@ -7,7 +7,7 @@ region is kept by its code in ISO 3166-2 without the country: `TX`, and `13` for
 import re
 import unicodedata
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from itertools import zip_longest
 from typing import Any, NamedTuple, cast
 
@@ -18,6 +18,9 @@ WITH_REGIONS = frozenset({"US", "CA", "AU", "MX", "BR", "IN", "JP", "IT", "ES"})
 _BY_CODE = frozenset({"US", "CA", "AU", "BR", "IT"})
 """Countries that write the region's code on a parcel, and not its name."""
 _FIELDS = {"A": "line1", "C": "city", "S": "region", "Z": "postal_code"}
+_UNKNOWN = "ZZ"
+"""What no country is called; the data has its defaults there."""
+_SMALL = frozenset({"AND", "OF", "THE"})
 _FIELD = re.compile(r"%(.)")
 
 
@@ -47,6 +50,21 @@ def regions(country: str) -> list[tuple[str, str]]:
     return list(_form(country).regions.items()) if country.upper() in WITH_REGIONS else []
 
 
+def is_country(code: str) -> bool:
+    """Answer whether this is a country's code (ISO 3166-1 alpha-2), in either case."""
+    return code.upper() != _UNKNOWN and bool(_form(code).layout)
+
+
+def country_name(code: str) -> str:
+    """Return the name of a country by its code; what is no code is a name already."""
+    try:
+        data: dict[str, dict[str, str]] = cast(Any, load_validation_data)(code.lower())
+    except ValueError:
+        return code
+    words = data[code.upper()].get("name", code).split()
+    return " ".join(word.lower() if word in _SMALL else word.capitalize() for word in words)
+
+
 def region_code(country: str, region: str) -> str | None:
     """Return the code of a region by its code or any of its names; None where it is unknown.
 
@@ -63,6 +81,7 @@ def region_name(country: str, region: str) -> str:
     return _form(country).regions.get(region, region)
 
 
+@lru_cache(4_096)
 def known_region(country: str, region: str) -> str:
     """Return a region's code where it has one, else what was written: for looking up what a region costs."""
     return region_code(country, region) or region.strip().upper()

@@ -3,15 +3,19 @@
 import asyncio
 from collections.abc import Awaitable
 from contextlib import AsyncExitStack
+from functools import partial
 
 import asyncpg
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from mercat import flashsale, web
 from mercat.audit import Finding, audit
 from mercat.kit.batching import AT_ONCE
 from mercat.kit.database import warm
-from mercat.kit.host import for_ever
+from mercat.kit.host import Host, for_ever
+from mercat.kit.http import answered
+from mercat.kit.neighbours import NeighbourDoor, call_key
 from mercat.lab.demo import draw_from_path
 from mercat.settings import Settings
 from mercat.shop import CHECKOUT_PATH, Shop, build_services
@@ -25,9 +29,28 @@ async def build_shop(settings: Settings, stack: AsyncExitStack) -> Shop:
     return await build_services(settings, stack, web.present_checkout)
 
 
-def internal_app(shop: Shop) -> Starlette:
-    """Make the application of a process with some services only: their internal routes, nothing public."""
-    return Starlette(routes=shop.host.internal_routes())
+def bare_shop(settings: Settings, stack: AsyncExitStack) -> Shop:
+    """Make a shop without any service, for a process that only relays."""
+    return Shop(Host(settings, stack), web.present_checkout)
+
+
+def internal_app(shop: Shop) -> NeighbourDoor:
+    """Make the application of a process that only others of the shop ask: the services here, for requests
+    that one of them has signed, and probes for everybody."""
+    probes = web.probe_endpoints(
+        lambda: engines_answer(shop), shop.settings.metrics_key, web.neighbour_asking
+    )
+    routes = [*map(_probe, probes), *shop.host.internal_routes()]
+    return NeighbourDoor(
+        Starlette(routes=routes),
+        call_key(shop.settings),
+        frozenset(probe.path for probe in probes),
+        shop.host.asks_bytes_max(),
+    )
+
+
+def _probe(endpoint: web.Endpoint) -> Route:
+    return Route(endpoint.path, partial(answered, endpoint.handler), methods=[endpoint.verb])
 
 
 async def public_app(shop: Shop) -> web.Middleware:
@@ -96,6 +119,18 @@ async def ready(shop: Shop) -> dict[str, bool]:
         "store": host.store.do("PING"),
         "search": index(),
     }
+    answers = await asyncio.gather(*(_answers(part) for part in parts.values()))
+    return dict(zip(parts, answers, strict=True))
+
+
+async def engines_answer(shop: Shop) -> dict[str, bool]:
+    """Ask the engines of a process that others ask whether they answer. Its neighbours are not asked: one of
+    them that is away must not take all who ask it out of service."""
+
+    async def database() -> None:
+        await (await shop.host.pool("events")).fetchval("select 1")
+
+    parts: dict[str, Awaitable[object]] = {"database": database(), "store": shop.host.store.do("PING")}
     answers = await asyncio.gather(*(_answers(part) for part in parts.values()))
     return dict(zip(parts, answers, strict=True))
 

@@ -1,7 +1,6 @@
-"""The countries that are served: one list for the address forms, delivery and tax.
+"""The countries that are served unless an operator says otherwise: one list for forms and built-in delivery.
 
-Whoever adds a country says here what it is called, how far it is and how it is taxed, so that nothing can be
-delivered to where its tax is unknown.
+Of each, `mercat/pricing/tax_rates.csv` has the tax.
 """
 
 from typing import Literal, NamedTuple
@@ -10,50 +9,65 @@ Zone = Literal["home", "near", "far"]
 
 
 class Country(NamedTuple):
-    """A country by its English name, its delivery zone and its tax.
-
-    `vat_ppm` is the general rate of its value-added tax (or goods and services tax) in parts per million;
-    None where its regions tax instead, each at a rate of its own.
-    """
+    """A country by its English name, and the zone of its built-in delivery."""
 
     name: str
     zone: Zone
-    vat_ppm: int | None
 
 
 SERVED: dict[str, Country] = {
-    "US": Country("United States", "home", None),
-    "AU": Country("Australia", "far", 100_000),
-    "AT": Country("Austria", "near", 200_000),
-    "BE": Country("Belgium", "near", 210_000),
-    "CA": Country("Canada", "near", 50_000),
-    "DK": Country("Denmark", "near", 250_000),
-    "FI": Country("Finland", "near", 255_000),
-    "FR": Country("France", "near", 200_000),
-    "DE": Country("Germany", "near", 190_000),
-    "IE": Country("Ireland", "near", 230_000),
-    "IT": Country("Italy", "near", 220_000),
-    "JP": Country("Japan", "far", 100_000),
-    "MX": Country("Mexico", "near", 160_000),
-    "NL": Country("Netherlands", "near", 210_000),
-    "NZ": Country("New Zealand", "far", 150_000),
-    "NO": Country("Norway", "near", 250_000),
-    "PT": Country("Portugal", "near", 230_000),
-    "SG": Country("Singapore", "far", 90_000),
-    "KR": Country("South Korea", "far", 100_000),
-    "ES": Country("Spain", "near", 210_000),
-    "SE": Country("Sweden", "near", 250_000),
-    "CH": Country("Switzerland", "near", 81_000),
-    "GB": Country("United Kingdom", "near", 200_000),
+    "US": Country("United States", "home"),
+    "AU": Country("Australia", "far"),
+    "AT": Country("Austria", "near"),
+    "BE": Country("Belgium", "near"),
+    "CA": Country("Canada", "near"),
+    "DK": Country("Denmark", "near"),
+    "FI": Country("Finland", "near"),
+    "FR": Country("France", "near"),
+    "DE": Country("Germany", "near"),
+    "IE": Country("Ireland", "near"),
+    "IT": Country("Italy", "near"),
+    "JP": Country("Japan", "far"),
+    "MX": Country("Mexico", "near"),
+    "NL": Country("Netherlands", "near"),
+    "NZ": Country("New Zealand", "far"),
+    "NO": Country("Norway", "near"),
+    "PT": Country("Portugal", "near"),
+    "SG": Country("Singapore", "far"),
+    "KR": Country("South Korea", "far"),
+    "ES": Country("Spain", "near"),
+    "SE": Country("Sweden", "near"),
+    "CH": Country("Switzerland", "near"),
+    "GB": Country("United Kingdom", "near"),
 }
-"""By ISO 3166-1 alpha-2 code, the home country first, then by name.
-
-Sources of the rates: European Commission, "VAT rates applied in the Member States"; Mexico: Ley del IVA,
-article 1; New Zealand: Goods and Services Tax Act 1985, section 8; Singapore: Goods and Services Tax Act
-1993, section 16 (9 % since 2024); South Korea: Value-Added Tax Act, article 30. General rates only.
-"""
+"""By ISO 3166-1 alpha-2 code, the home country first, then by name."""
 
 
 def served(code: str) -> Country | None:
     """Answer the country with this code, in either case; None where nothing is delivered."""
     return SERVED.get(code.upper())
+
+
+_EURO = "AT BE BG HR CY EE FI FR DE GR IE IT LV LT LU MT NL PT SK SI ES"
+ASKS_LOWEST_PRICE: dict[str, str] = {
+    **dict.fromkeys(_EURO.split(), "EUR"),
+    "CZ": "CZK",
+    "DK": "DKK",
+    "GB": "GBP",
+    "HU": "HUF",
+    "IS": "ISK",
+    "LI": "CHF",
+    "NO": "NOK",
+    "PL": "PLN",
+    "RO": "RON",
+    "SE": "SEK",
+}
+"""By country, with its currency: where a reduction names the lowest price of the thirty days before.
+
+Sources: Directive 98/6/EC, article 6a, as of Directive (EU) 2019/2161, for the EU and the EEA; the United
+Kingdom's Chartered Trading Standards Institute, "Guidance for traders on pricing practices"."""
+
+
+def says_lowest_price(wanted: str, currency: str) -> bool:
+    """Say whether pages name it: `wanted` is `always`, `never`, or `auto` by the shop's currency."""
+    return wanted == "always" or (wanted == "auto" and currency in ASKS_LOWEST_PRICE.values())

@@ -20,20 +20,25 @@ from typing import Annotated, Literal
 import msgspec
 
 from mercat.ids import (
+    BatchId,
     CancellationId,
     CartId,
     CheckoutId,
+    GiftCardId,
     LineId,
     LinkId,
     OfferId,
     OrderId,
+    PayoutId,
     ProductId,
+    PromotionId,
     RefundId,
     ReturnId,
     ReviewId,
     SellerId,
     ShipmentId,
     UserId,
+    ViewId,
 )
 
 STOCK_MAX = 10_000_000
@@ -43,6 +48,14 @@ StockQuantity = Annotated[int, msgspec.Meta(ge=0, le=STOCK_MAX)]
 
 class Event(msgspec.Struct, frozen=True, tag_field="event", kw_only=True):
     """Something that happened. The tag is its name on the wire: renaming a class breaks history."""
+
+
+class ComingPrice(msgspec.Struct, frozen=True):
+    """What a product costs from a time on: a sale of it begins or ends then."""
+
+    at: datetime
+    price: int
+    was_price: int | None = None
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +88,10 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     popularity: int = 0
     codes: list[str] = []
     """SKUs and barcodes of its variants."""
+    was_price: int | None = None
+    """What it cost before a reduction."""
+    coming_prices: list[ComingPrice] = []
+    """The next ones, where sales begin or end."""
 
 
 class ProductChanged(Event, frozen=True, kw_only=True):
@@ -111,7 +128,7 @@ class StockChanged(Event, frozen=True, kw_only=True):
 
 
 class OrderLine(msgspec.Struct, frozen=True, kw_only=True):
-    """So many units of one offer in an order, at the price they were bought for."""
+    """So many units of one offer in an order: `total` is what they cost, before the discount."""
 
     order_line_id: LineId
     product_id: ProductId
@@ -122,13 +139,47 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True):
     unit_price: int
     total: int
     image_url: str = ""
+    discount: int = 0
+    seller_discount: int = 0
+    """What of the discount its seller bears; the shop bears the rest."""
+    tax: int | None = None
+    """None: release 0.1.0 told it; its lines share the order's discount and tax by what they cost."""
+    shop_tax: int = 0
+    """The tax within what the shop bears of the discount, where prices include it: nobody collected it."""
 
 
-class PartShipping(msgspec.Struct, frozen=True):
-    """What the delivery of one seller's part of an order costs."""
+class PartShipping(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the delivery of one seller's part of an order costs its shopper, what the shop pays of it
+    (`waived`), and its tax; `shop_tax`: that within what the shop pays."""
 
     seller_id: SellerId
     amount: int
+    waived: int = 0
+    tax: int = 0
+    shop_tax: int = 0
+
+
+class AppliedDiscount(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a promotion took off: of goods (`amount`), and of deliveries (`shipping`); `words`: what it does,
+    for shoppers."""
+
+    promotion_id: PromotionId
+    name: str
+    code: str | None = None
+    amount: int = 0
+    shipping: int = 0
+    words: str = ""
+
+
+class GiftCardsBought(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The lines of an order whose units are gift cards, made once they are paid; to whom their letters go,
+    and what is said with them."""
+
+    lines: list[LineId]
+    email: str
+    name: str = ""
+    message: str = ""
+    sender: str = ""
 
 
 class OrderPlaced(Event, frozen=True, kw_only=True):
@@ -152,8 +203,27 @@ class OrderPlaced(Event, frozen=True, kw_only=True):
     address: dict[str, str] = {}
     part_shipping: list[PartShipping] | None = None
     """What the delivery of each seller's part costs; where it is empty, the parts share the order's."""
+    tax_included: bool = False
+    discounts: list[AppliedDiscount] = []
+    tax_note: str = ""
+    """Why it has no tax: `rate_unknown`, `reverse_charge` or `exempt`. Or whose word the tax is:
+    `by_provider`, or `provider_away`: that of the shop's own rates, since the provider did not answer."""
+    gift_cards: GiftCardsBought | None = None
     number: int | None = None
     """What people say; ids are for programs."""
+
+
+class GiftCardSold(Event, frozen=True, kw_only=True):
+    """A gift card that was bought was made. Its code is in no event: it follows from the card's id."""
+
+    gift_card_id: GiftCardId
+    order_id: OrderId
+    amount: int
+    currency: str
+    email: str
+    name: str = ""
+    message: str = ""
+    sender: str = ""
 
 
 class OrderCancelled(Event, frozen=True, kw_only=True):
@@ -263,6 +333,27 @@ class RefundFailed(Event, frozen=True, kw_only=True):
     order_id: OrderId
     amount: int
     currency: str
+
+
+class PayoutPaid(Event, frozen=True, kw_only=True):
+    """A seller was paid out. `account`: where to, but for its last digits hidden."""
+
+    payout_id: PayoutId
+    seller_id: SellerId
+    amount: int
+    currency: str
+    account: str
+
+
+class PayoutFailed(Event, frozen=True, kw_only=True):
+    """A payout was not taken by the bank: the money is available again, and waits for another account."""
+
+    payout_id: PayoutId
+    seller_id: SellerId
+    amount: int
+    currency: str
+    account: str
+    reason: str
 
 
 class ShipmentLine(msgspec.Struct, frozen=True):
@@ -482,6 +573,15 @@ class PasswordResetAsked(Event, frozen=True, kw_only=True):
     name: str
 
 
+class PersonInvited(Event, frozen=True, kw_only=True):
+    """Somebody who bought in the former shop has an account now, and sets its password by a link."""
+
+    link_id: LinkId
+    user_id: UserId
+    email: str
+    name: str
+
+
 class EmailConfirmationAsked(Event, frozen=True, kw_only=True):
     """An e-mail address of an account, or its next one, is to be confirmed."""
 
@@ -527,6 +627,55 @@ class OrderForgotten(Event, frozen=True, kw_only=True):
     checkout_id: CheckoutId
 
 
+LookKind = Literal["view", "search", "cart", "checkout", "order", "exposed"]
+"""`exposed`: somebody was shown one of the ways of an experiment, `words` says which; `found` is how many
+microseconds it took."""
+Device = Literal["phone", "tablet", "desktop"]
+
+
+class Look(msgspec.Struct, frozen=True, array_like=True):
+    """Something that a visitor did. `visitor` is a number of the day alone, made with a salt that is
+    forgotten after it: the same browser is another visitor tomorrow, and nobody can be found by it."""
+
+    at: int
+    """Seconds since 1970."""
+    what: LookKind
+    visitor: int
+    device: Device
+    product_id: ProductId | None = None
+    words: str = ""
+    """Of a search, in small letters; what looks like an address or a long number is left out."""
+    found: int = 0
+    shown: list[ProductId] = []
+    """The products of a search's first page, in their order."""
+
+
+class ThingsLookedAt(Event, frozen=True, kw_only=True):
+    """Visitors looked at things: what a worker gathered in two seconds."""
+
+    batch_id: BatchId
+    looks: list[Look]
+
+
+class ReportWeekOver(Event, frozen=True, kw_only=True):
+    """A week of a report that somebody has saved is over: what it came to, beside the week before."""
+
+    view_id: ViewId
+    user_id: UserId
+    seller_id: SellerId | None = None
+    """Of that seller's goods alone; none: of the whole shop."""
+    name: str
+    path: str
+    """Of the report's page, without the desk's."""
+    since: str
+    """The Monday it began; it ends as the next one begins, in the time zone of the view."""
+    week: int
+    """The number of that Monday, counted in days."""
+    currency: str
+    totals: dict[str, int]
+    before: dict[str, int]
+
+
 AnyEvent = (
     ProductChanged
     | OffersListed
@@ -541,6 +690,9 @@ AnyEvent = (
     | ProductsRefunded
     | RefundPaid
     | RefundFailed
+    | GiftCardSold
+    | PayoutPaid
+    | PayoutFailed
     | ParcelMoved
     | OrderDelivered
     | ReturnRequested
@@ -559,9 +711,12 @@ AnyEvent = (
     | AccountOpened
     | AccountOpenedAgain
     | PasswordResetAsked
+    | PersonInvited
     | EmailConfirmationAsked
     | SignInChanged
     | AccountErased
     | StandingChanged
     | OrderForgotten
+    | ReportWeekOver
+    | ThingsLookedAt
 )

@@ -1,11 +1,12 @@
 """Ids: 63-bit Snowflakes inside, a prefix and Crockford base 32 outside.
 
-    sign 0 | 41 bits milliseconds since 2026-01-01 | 10 bits bucket | 6 bits worker | 6 bits sequence
+    sign 0 | 41 bits milliseconds since 2026-01-01 | 10 bits bucket | 8 bits worker | 4 bits sequence
 
 The bucket is the owning user's, so an order id alone says which shard holds it. Source of the scheme:
 Twitter's Snowflake (2010); of the alphabet: Douglas Crockford, Base 32.
 """
 
+import math
 import random
 import time
 from collections.abc import Callable
@@ -15,7 +16,9 @@ from typing import ClassVar, TypeVar
 _EPOCH_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 _SHIFT = 22
 BUCKETS = 1_024
-_SEQUENCES = 64
+WORKERS = 256
+_SEQUENCES = 16
+_NS_A_MS = 1_000_000
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 # To the digits of `int(…, 32)`. What Python would ignore there (a sign, spaces, `_`) is made wrong instead.
@@ -82,6 +85,10 @@ class ImportId(Id):
     prefix = "imp"
 
 
+class ImportedOrderId(Id):
+    prefix = "imo"
+
+
 class LinkId(Id):
     prefix = "lnk"
 
@@ -130,6 +137,10 @@ class RefundId(Id):
     prefix = "ref"
 
 
+class PayoutId(Id):
+    prefix = "po"
+
+
 class ShipmentId(Id):
     prefix = "shp"
 
@@ -162,12 +173,32 @@ class NoteId(Id):
     prefix = "note"
 
 
+class BatchId(Id):
+    prefix = "bat"
+
+
 class EntryId(Id):
     prefix = "ent"
 
 
 class RuleId(Id):
     prefix = "rule"
+
+
+class ExperimentId(Id):
+    prefix = "exp"
+
+
+class ViewId(Id):
+    prefix = "view"
+
+
+class PromotionId(Id):
+    prefix = "promo"
+
+
+class GiftCardId(Id):
+    prefix = "gft"
 
 
 class RuleChangeId(Id):
@@ -212,18 +243,27 @@ def first_of(moment: datetime) -> int:
     return max(0, int(moment.timestamp() * 1_000) - _EPOCH_MS) << _SHIFT
 
 
+class NumberLapsed(TimeoutError):
+    """The lease of this process's worker number has run out: another process may have the number now.
+
+    It is a timeout of the database that leases numbers, and is answered as one: try again shortly."""
+
+
 class IdMaker:
     """Makes ids that no other worker makes: their number is leased in PostgreSQL (`kit.worker_ids`)."""
 
     def __init__(self, worker: int, milliseconds: Callable[[], int] | None = None) -> None:
+        assert 0 <= worker < WORKERS, f"there is no worker {worker}"
         self.worker = worker
-        self._milliseconds = milliseconds or (lambda: time.time_ns() // 1_000_000)
+        self._milliseconds = milliseconds or (lambda: time.time_ns() // _NS_A_MS)
         self._last = 0
         self._sequence = 0
+        self._good_until_ms: float = math.inf
+        self._good_until_ns: float = math.inf
 
     def __call__(self, kind: type[Kind], bucket: int | None = None) -> Kind:
-        """Make an id, later than any before: the 65th of a millisecond takes the next one, and a clock that
-        was set back is ignored until it has caught up."""
+        """Make an id, later than any before: the 17th of a millisecond takes the next one, and a clock that
+        was set back is ignored until it has caught up. NumberLapsed once the lease has run out."""
         now = self._milliseconds()
         if now > self._last:
             self._last, self._sequence = now, 0
@@ -231,9 +271,18 @@ class IdMaker:
             self._sequence += 1
             if self._sequence == _SEQUENCES:
                 self._last, self._sequence = self._last + 1, 0
+        if self._last > self._good_until_ms or time.monotonic_ns() > self._good_until_ns:
+            raise NumberLapsed("The lease of this process's worker number has run out.")
         if bucket is None:
             bucket = random.getrandbits(10)
-        return kind((self._last - _EPOCH_MS) << _SHIFT | bucket << 12 | self.worker << 6 | self._sequence)
+        return kind((self._last - _EPOCH_MS) << _SHIFT | bucket << 12 | self.worker << 4 | self._sequence)
+
+    def lapse(self, until_ms: float, until_ns: float) -> None:
+        """Make ids up to this time inside them, and up to this reading of the monotonic clock, in ns.
+
+        By the first alone a clock that was set back would outlive its lease; by the second alone a machine
+        that slept."""
+        self._good_until_ms, self._good_until_ns = until_ms, until_ns
 
     @property
     def spent_until_ms(self) -> int:
@@ -241,13 +290,27 @@ class IdMaker:
         return self._last
 
 
+_makers: list[IdMaker] = []
 _maker: IdMaker | None = None
 
 
-def work_as(worker: int) -> None:
-    """Make ids as this worker from now on."""
+def work_as(worker: int) -> IdMaker:
+    """Make ids as this worker from now on, until it stops."""
+    maker = IdMaker(worker)
+    _makers.append(maker)
+    _use_last()
+    return maker
+
+
+def stop(maker: IdMaker) -> None:
+    """Make no more ids by this maker: its number is not ours any more. One that worked before goes on."""
+    _makers.remove(maker)
+    _use_last()
+
+
+def _use_last() -> None:
     global _maker
-    _maker = IdMaker(worker)
+    _maker = _makers[-1] if _makers else None
 
 
 def new(kind: type[Kind], bucket: int | None = None) -> Kind:
@@ -255,8 +318,3 @@ def new(kind: type[Kind], bucket: int | None = None) -> Kind:
     if _maker is None:
         raise RuntimeError("This process has no worker number: lease one first (kit.worker_ids).")
     return _maker(kind, bucket)
-
-
-def spent_until_ms() -> int:
-    """Return the latest time inside an id that this process has made."""
-    return _maker.spent_until_ms if _maker else 0

@@ -16,6 +16,8 @@ _MAGNITUDES = {
     1_000: "AMD ARS BIF CDF CLP COP IQD KMF KRW MGA MMK MNT MWK NGN RWF SYP TZS UGX XAF XOF YER",
     10_000: "GNF IDR IRR KHR LAK LBP PYG STN UZS VND",
 }
+GIFT_CARD_CLASS = "gift_card"
+"""The tax class of gift cards, which are money: what is bought with one is taxed (2006/112/EC art. 30b)."""
 MINOR_MAX = 2**40  # about 11 billion dollars in cents: more than any total, far from overflow
 
 
@@ -88,8 +90,19 @@ def allocate(amount: int, weights: Sequence[int]) -> list[int]:
     return parts
 
 
-def tax(amount: int, rate_ppm: int, step: int = 1) -> int:
-    """Compute the tax on a non-negative amount, rounded half up to a multiple of `step`.
+def tax(amount: int, rate_ppm: int, step: int = 1, rounding: str = "half_up") -> int:
+    """Compute the tax on a non-negative amount, rounded to a multiple of `step`: `half_up` or `half_even`.
 
     The rate is in parts per million (8.25 % is 82,500)."""
-    return (amount * rate_ppm + 500_000 * step) // (1_000_000 * step) * step
+    return _rounded(amount * rate_ppm, 1_000_000 * step, rounding) * step
+
+
+def tax_within(amount: int, rate_ppm: int, step: int = 1, rounding: str = "half_up") -> int:
+    """Compute the tax that a non-negative amount includes, rounded as `tax` is."""
+    return _rounded(amount * rate_ppm, (1_000_000 + rate_ppm) * step, rounding) * step
+
+
+def _rounded(dividend: int, divisor: int, rounding: str) -> int:
+    whole, rest = divmod(dividend, divisor)
+    up = 2 * rest > divisor or (2 * rest == divisor and (rounding == "half_up" or whole % 2 == 1))
+    return whole + up

@@ -1,18 +1,22 @@
-"""Every setting, with its default: environment variables, and no configuration file.
+"""Every setting, with its default: environment variables, or one TOML file for all processes of a shop.
 
 `mercat serve` works without any, and passes what it decides itself (where PostgreSQL and Valkey are, the
 secret) to its processes. A value of the wrong kind stops the start and names the variable. Times are in
 seconds; "ppm" is parts per million (8.25 % is 82500).
 
-Secrets come from the environment only: `MERCAT_SECRET_KEY`, the keys of the
-payment provider, and the passwords inside `MERCAT_STORE_URL`, `MERCAT_CACHE_URL`,
-`MERCAT_OPENSEARCH_URL` and `MERCAT_SMTP_URL`. None is ever written to a log, taken as an argument or kept
-in the repository. `mercat serve` makes a secret key for each shop and keeps it in the shop's folder,
-readable by its owner only.
+`MERCAT_CONFIG` names the file, as `--config` does; a variable wins over it. It takes every setting of this
+page by its name in small letters, and sections that say where things are: see [growing.md](growing.md).
+
+Secrets come from the environment or from files, never from arguments: `MERCAT_SECRET_KEY`, the keys of the
+payment provider, and the passwords inside `MERCAT_STORE_URL`, `MERCAT_CACHE_URL`, `MERCAT_OPENSEARCH_URL`,
+`MERCAT_CLICKHOUSE_URL` and `MERCAT_SMTP_URL`. Each setting can be in a file that `MERCAT_<NAME>_FILE`
+names. None is ever written to a log or kept in the repository. `mercat serve` makes a secret key for each
+shop and keeps it in the shop's folder, readable by its owner only.
 """
 
 import hmac
 import os
+import ssl
 from collections.abc import Mapping
 from hashlib import sha256
 from ipaddress import ip_network
@@ -22,7 +26,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from mercat import settings_file
+
 Part = TypeVar("Part")
+EVERYTHING = "*"
+"""Of services: all of them, also those that have an address."""
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -51,6 +59,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """PostgreSQL's port; of a local socket too."""
     postgres_database: str = "mercat"
     """The name of the database."""
+    postgres_owner: str = "mercat"
+    """Who owns the database: a superuser, for `mercat migrate --config` alone."""
+    postgres_owner_password: Secret = Secret()
+    """The owner's password. Empty: derived from the secret key, as those of all other roles are."""
+    postgres_tls: Literal["disable", "require", "verify-full"] = "disable"
+    """Whether connections to PostgreSQL are encrypted, and whether its certificate has to be right."""
+    postgres_tls_root: str = ""
+    """A file with the certificate (PEM) that PostgreSQL's own comes from. Empty: those of the system."""
     store_url: str = "unix:///tmp/mercat-store.sock"
     """The Valkey that keeps carts and sessions: append-only, never evicts."""
     cache_url: str = "unix:///tmp/mercat-cache.sock"
@@ -61,11 +77,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     opensearch_index: str = "mercat"
     """The name of this shop's index there: one for each shop. Its indexes are `<name>-…`, and older ones are
     removed."""
+    opensearch_shards: Annotated[int, msgspec.Meta(ge=1, le=1_024)] = 1
+    """Into how many shards an index is cut when it is made, so with the next rebuild: one for each 30 to
+    50 GB."""
+    opensearch_replicas: Annotated[int, msgspec.Meta(ge=-1, le=10)] = -1
+    """How many copies of each shard there are, when an index is made. -1: one, where there is a second
+    machine."""
+    clickhouse_url: str = ""
+    """The ClickHouse that has the facts of reports, `http[s]://[user:password@]host:8123/database`: a
+    database for each shop. Empty: DuckDB in the shop's folder."""
     secret_key: str = "development"
     """What the passwords of database roles and all signatures are derived from. Change it and everybody is
     signed out. `mercat serve` makes one for each shop."""
+    ids_url: str = ""
+    """The database where processes lease the numbers that their ids are made with,
+    `postgresql://host:port/database`, where that is not the shop's own. One for all that sell together."""
     services: str = ""
-    """Which services live in this process, between commas. Empty: all. The same as `--only`."""
+    """Which services live in this process, between commas. Empty: all that have no address; `*`: all;
+    `*,-analytics`: all but that. The same as `--only`."""
     addresses: dict[str, str] = {}
     """Where the service of this name lives when it is not here, as in
     `MERCAT_CATALOG_URL=http://10.0.0.7:8000`."""
@@ -82,8 +111,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Processes that answer requests. The same as `--workers`."""
     purchase_sets: int = 2
     """How many sets of purchases a worker has on their way: more are smaller, and cost more each."""
+    otlp_endpoint: str = ""
+    """Where traces are sent, as OTLP over HTTP: `http://127.0.0.1:4318`. Empty: none are made."""
+    trace_share: float = 1.0
+    """Which share of the traces that begin here is kept. Whether others are only a proxy of
+    `MERCAT_PROXIES` may say, by `traceparent`."""
+    access_log: bool = False
+    """Whether each request is a line of the log: method, route, status, time; nothing of who asked."""
     log_level: str = "warning"
-    """What is logged on standard error: debug (every request), info, warning or error."""
+    """What is logged on standard error: debug, info, warning or error."""
     dev_pages: bool = False
     """Test mode: the sign-in page shows the demo's logins, checkout the sandbox's test cards, and `/dev/mail`
     all letters. `--demo` sets it."""
@@ -98,6 +134,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     proxies: str = ""
     """Addresses or ranges of your own proxies, between spaces, as in `10.0.0.1 192.168.0.0/16`: their
     `X-Forwarded-For` is believed, from the right, nobody else's."""
+    tls_certificate: str = ""
+    """A file with the certificate and its chain (PEM), to answer HTTPS on the port without a proxy. A new one
+    is taken up by `mercat reload`."""
+    tls_key: str = ""
+    """The file with its key (PEM)."""
     secure_cookies: bool = False
     """Set it behind TLS: cookies are then sent over TLS only, and no other host can set them (`__Host-`)."""
     cors_origins: str = ""
@@ -155,15 +196,41 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     # Selling
     currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")] = "USD"
-    """The one currency the shop sells in. Offers in another stay drafts."""
+    """The one currency the shop sells in, kept from its first opening on. Offers in another stay drafts."""
     shop_name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] = "Mercat"
     """What the shop is called, and its own seller: goods that are imported for nobody else are theirs."""
+    lowest_price: Literal["auto", "always", "never"] = "auto"
+    """Whether pages say beside a reduction what was the lowest price of thirty days: `auto` where the shop's
+    currency is of a country of the EU, the EEA or of the United Kingdom."""
     seller_approval: Literal["auto", "manual"] = "manual"
     """Whether new sellers wait until an operator lets them in (`manual`) or sell at once (`auto`; so with
     `--demo`)."""
     search_sold_out: Literal["among_others", "last", "hidden"] = "among_others"
     """Where products go that are sold out: `among_others`, `last` (in searches by relevance) or `hidden`
     (found by `filters[in_stock]=false` only)."""
+    home_country: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}$")] = "US"
+    """The country the shop sells from (ISO 3166-1): whether its product pages say "tax included", and where
+    a business of another member state of the EU owes the tax itself (reverse charge)."""
+    eu_distance_sales: Literal["destination", "origin"] = "destination"
+    """Whose VAT consumers of another member state of the EU pay: that of where it goes (OSS), or, below
+    10,000 euros a year in all, the home country's (2006/112/EC art. 59c)."""
+    tax_rounding: Literal["half_up", "half_even"] = "half_up"
+    """Where half a cent of tax goes: up, or to the even cent. It is kept with the order."""
+    tax_by: Literal["total", "line"] = "total"
+    """Whether tax is rounded on all that has the same rate, or on each line. It is kept with the order."""
+    shop_remits_tax: Annotated[
+        str, msgspec.Meta(pattern=r"^(\*|[A-Z]{2}(-[A-Z0-9]{1,3})?(, *[A-Z]{2}(-[A-Z0-9]{1,3})?)*)?$")
+    ] = "*"
+    """Where the shop remits the tax of what its sellers sell (marketplace facilitator), with commas: states
+    (`US-CA`), whole countries (`AT`), or `*`, everywhere. Elsewhere it is the sellers': it stands on their
+    statements and is paid out to them. It is decided when a purchase begins."""
+    tax_provider: str = "tables"
+    """Who says what tax an address pays: `tables`, the shop's own rates, or one of the list in
+    `mercat/pricing/tax_providers`. While that does not answer the rates do, and the order says so."""
+    tax_timeout_s: float = 2
+    """How long the tax provider may take."""
+    unknown_weight_g: int = 0
+    """What a unit weighs, in grams, where nobody has said it: for delivery by weight."""
     tax_rate_ppm: int = 0
     """Tax where no rule for the destination says otherwise, in ppm."""
     commission_ppm: int = 100_000
@@ -197,11 +264,28 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     reconcile_every_s: float = 86_400
     """How often our books are compared with the provider's by themselves (0: never)."""
 
+    payout_provider: str = "sandbox"
+    """Who pays sellers out: `sandbox`, which moves no money, or another of the list in
+    `mercat/payments/payout_providers`."""
+    payout_schedule: Literal["daily", "weekly", "off"] = "daily"
+    """When sellers are paid by themselves: every day or every Monday, from midnight UTC on, or only when
+    somebody says so (`off`)."""
+    payout_hold_days: float = 7
+    """Days after delivery in which a seller's money is not paid out yet."""
+    payout_minimum: int = 100
+    """The least that is paid out, in minor units of the shop's currency; less waits for more."""
+
     # Speed and freshness
     pool_size: int = 4
     """Connections to PostgreSQL that a service opens in a process, at most."""
     product_cache_s: float = 5
     """How stale a cached product may be while news of changes cannot be heard. Heard, it is fresh at once."""
+
+    # Reports
+    analytics_memory_mb: int = 512
+    """What the engine of reports may take of memory; beyond it, it works on disk."""
+    analytics_looks_days: Annotated[int, msgspec.Meta(ge=2, le=36_500)] = 400
+    """For how many days reports know what visitors looked at and searched for. What was sold is kept."""
 
     # Mail
     mail_from: str = "shop@mercat.example"
@@ -224,16 +308,64 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Private networks that sellers' webhooks may reach, between spaces, as in `10.1.0.0/16`. Empty: none,
     and not this machine either."""
 
+    # Pictures
+    fetch_pictures: bool = True
+    """Whether pictures that imports bring are fetched into the shop in the background."""
+    media_s3_url: str = ""
+    """Where pictures lie instead of the shop's folder: a bucket that speaks S3, as in
+    `https://s3.example/bucket` or with a folder after it. Who moves copies the files of `media/` there, each
+    by its name alone."""
+    media_s3_region: str = "us-east-1"
+    """The bucket's region."""
+    media_s3_access_key: str = ""
+    """The name of the key that may read and write the bucket."""
+    media_s3_secret_key: Secret = Secret()
+    """That key."""
+    picture_networks: str = ""
+    """Private networks that pictures of imports may be fetched from, between spaces. Empty: none, and not
+    this machine either."""
+
     variables: dict[str, Secret] = {}
     """Every other `MERCAT_<NAME>`, by its name in small letters: for parts with settings of their own."""
 
     def database(self) -> dict[str, Any]:
         """Return what `asyncpg.connect` needs beside a role and its password."""
-        return {"host": self.postgres_host, "port": self.postgres_port, "database": self.postgres_database}
+        where = {"host": self.postgres_host, "port": self.postgres_port, "database": self.postgres_database}
+        return where | self._encryption()
+
+    def _encryption(self) -> dict[str, Any]:
+        """Return what makes `asyncpg.connect` encrypt; nothing where that is off."""
+        if self.postgres_tls == "disable":
+            return {}
+        context = ssl.create_default_context(cafile=self.postgres_tls_root or None)
+        if self.postgres_tls == "require":
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return {"ssl": context}
+
+    def owner(self) -> dict[str, Any]:
+        """Return what `asyncpg.connect` needs to be the owner of the database."""
+        password = self.postgres_owner_password.reveal() or self.secret(self.postgres_owner)
+        return {**self.database(), "user": self.postgres_owner, "password": password}
+
+    def id_database(self) -> dict[str, Any]:
+        """Return the same of the database where numbers of workers are leased."""
+        if not self.ids_url:
+            return self.database()
+        try:
+            parts = urlsplit(self.ids_url)
+            port = parts.port or 5432
+        except ValueError:
+            parts, port = urlsplit(""), 0
+        if parts.scheme not in ("postgresql", "postgres") or not parts.hostname:
+            raise WrongSetting("MERCAT_IDS_URL is no address of a database, postgresql://host:port/database.")
+        where = {"host": parts.hostname, "port": port, "database": parts.path.strip("/") or "mercat"}
+        return where | self._encryption()
 
     def replication(self) -> dict[str, Any]:
         """Return what psycopg2's replication connection needs."""
-        return {
+        root = {"sslrootcert": self.postgres_tls_root or "system"}
+        encryption = {"sslmode": self.postgres_tls} | (root if self.postgres_tls == "verify-full" else {})
+        return encryption | {
             "host": self.postgres_host,
             "port": self.postgres_port,
             "dbname": self.postgres_database,
@@ -266,6 +398,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset({name, self.host.lower(), "localhost", "127.0.0.1", "::1"}) if name else frozenset()
 
     @property
+    def has_default_secret(self) -> bool:
+        """Whether nobody has set the secret, so that everybody knows it."""
+        return self.secret_key == Settings().secret_key
+
+    @property
     def is_local(self) -> bool:
         """Whether only this machine reaches the shop."""
         return {self.host, *self.allowed_hosts()} <= _LOOPBACK
@@ -293,12 +430,20 @@ class WrongSetting(ValueError):
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings from `MERCAT_…` variables; WrongSetting names one with a wrong value."""
+    """Read the settings from `MERCAT_…` variables, and from the file that `MERCAT_CONFIG` names.
+
+    WrongSetting names one with a wrong value."""
     given: dict[str, Any] = {
         name.removeprefix("MERCAT_").lower(): value
         for name, value in environment.items()
         if name.startswith("MERCAT_")
     }
+    if config := given.pop("config", ""):
+        try:
+            given = _over(settings_file.read(Path(config)), given)
+        except settings_file.WrongFile as wrong:
+            raise WrongSetting(str(wrong)) from None
+    _read_files(given)
     own = {name: given.pop(name) for name in Settings.__struct_fields__ if name in given}
     addresses = {name.removesuffix("_url"): value for name, value in given.items() if name.endswith("_url")}
     settings = _read(Settings, {**own, "addresses": addresses, "variables": given})
@@ -308,6 +453,25 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         except ValueError as error:
             raise WrongSetting(f"MERCAT_PROXIES cannot be {settings.proxies!r}: {error}.") from None
     return settings
+
+
+def _over(in_file: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Put variables over a file; a value over the name of a file with one, and the other way round."""
+    hidden = {f"{name}_file" for name in given} | {name.removesuffix("_file") for name in given}
+    return {name: value for name, value in in_file.items() if name not in hidden} | given
+
+
+def _read_files(given: dict[str, Any]) -> None:
+    """Read each setting that stands in a file of its own; a line end after it is not part of it."""
+    for name in [name for name in given if name.endswith("_file")]:
+        file = Path(given.pop(name))
+        setting = name.removesuffix("_file")
+        if setting in given:
+            raise WrongSetting(f"MERCAT_{setting.upper()} and MERCAT_{name.upper()} are both given.")
+        try:
+            given[setting] = file.read_text().rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise WrongSetting(f"MERCAT_{name.upper()}: {file} cannot be read: {error}.") from None
 
 
 def _read(kind: type[Part], given: Mapping[str, Any]) -> Part:

@@ -4,15 +4,17 @@ Assembly, migrations, duties, tests, the import contract and the docs derive fro
 service, add its entry there and its attribute to `Shop`; docs/how-to has the whole way.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
+import msgspec
 
 from mercat import (
     accounts,
+    analytics,
     auditlog,
     cart,
     catalog,
@@ -27,6 +29,7 @@ from mercat import (
     orders,
     payments,
     pricing,
+    promotions,
     recommendations,
     returns,
     reviews,
@@ -37,11 +40,12 @@ from mercat import (
 )
 from mercat.checkout import Present
 from mercat.events import ProductChanged
-from mercat.ids import ProductId
+from mercat.ids import OrderId, ProductId, SellerId
+from mercat.kit import tracing
 from mercat.kit.breaker import Breaker
 from mercat.kit.host import Duty, Host
-from mercat.kit.rpc import Route
-from mercat.settings import Settings
+from mercat.kit.verbs import Verb
+from mercat.settings import EVERYTHING, Settings, WrongSetting
 
 _PRODUCTS_A_PAGE = 1_000
 
@@ -58,6 +62,7 @@ class Shop:
     payments: payments.Payments
     orders: orders.Orders
     pricing: pricing.Pricing
+    promotions: promotions.Promotions
     fulfilment: fulfilment.Fulfilment
     returns: returns.Returns
     invoices: invoices.Invoices
@@ -71,6 +76,7 @@ class Shop:
     membership: membership.Membership
     webhooks: webhooks.OutgoingWebhooks
     auditlog: auditlog.AuditLog
+    analytics: analytics.Analytics
 
     def __init__(self, host: Host, present: Present) -> None:
         """`present` makes the bytes that a purchase is answered with: checkout stores them."""
@@ -90,17 +96,27 @@ class Service:
     `make` builds it where it lives in this process: from the host, its own pool, and the services that
     `asks` names, which stand before it. `dispensable`: pages do without it, behind a breaker.
     `on_checkout_path`: a purchase passes it, so its connections are opened before a sale. `stateless`: it
-    keeps nothing, so it lives in every process that asks it, unless a setting gives its address. `duties`:
-    what the one back process does for ever, by name."""
+    keeps nothing, so it lives in every process that asks it, unless a setting gives its address. `follows`:
+    it reads the event log. `duties`: what one back process at a time does for ever, by name."""
 
     kind: type[Any]
-    routes: list[Route]
+    verbs: list[Verb]
     make: Callable[[Host, asyncpg.Pool, Shop], Any]
     asks: tuple[str, ...] = ()
     dispensable: bool = False
     on_checkout_path: bool = False
     stateless: bool = False
+    follows: bool = True
     duties: Callable[[Shop], dict[str, Duty]] = lambda _: {}
+
+
+def make_pricing(host: Host, db: asyncpg.Pool) -> pricing.Pricing:
+    """Make pricing, with the tax provider that the settings name, closed with the host."""
+    declared = pricing.tax_declaration(host.settings)
+    provider = declared.connect() if declared else None
+    if provider:
+        host.stack.push_async_callback(provider.close)
+    return pricing.Pricing(db, host.settings, provider)
 
 
 async def every_product(goods: catalog.Catalog) -> AsyncIterator[Sequence[ProductChanged]]:
@@ -112,10 +128,22 @@ async def every_product(goods: catalog.Catalog) -> AsyncIterator[Sequence[Produc
 
 
 def make_payments(host: Host, db: asyncpg.Pool) -> payments.Payments:
-    """Make payments with the provider that the settings name, closed with the host."""
+    """Make payments with the providers that the settings name, closed with the host."""
     provider = payments.connect(host.settings, db)
+    transfers = payments.connect_payouts(host.settings, db)
     host.stack.push_async_callback(provider.close)
-    return payments.Payments(db, provider, host.settings)
+    host.stack.push_async_callback(transfers.close)
+    tracing.watch(provider, f"provider {provider.name}", payments.ASKS, tracing.SpanKind.CLIENT)
+    real_money = payments.declaration(host.settings).real_money
+    return payments.Payments(db, provider, host.settings, transfers, real_money=real_money)
+
+
+def _ended_parts(shop: Shop) -> Callable[[list[OrderId]], Awaitable[list[tuple[OrderId, SellerId, str]]]]:
+    async def ended(order_ids: list[OrderId]) -> list[tuple[OrderId, SellerId, str]]:
+        found = await shop.orders.ended_parts(order_ids)
+        return [(each.order_id, each.seller_id, each.status) for each in found]
+
+    return ended
 
 
 def _make_accounts(host: Host, db: asyncpg.Pool, _: Shop) -> accounts.Accounts:
@@ -138,6 +166,7 @@ def _make_checkout(host: Host, db: asyncpg.Pool, shop: Shop) -> checkout.Checkou
             catalog=shop.catalog,
             cart=shop.cart,
             pricing=shop.pricing,
+            promotions=shop.promotions,
             fulfilment=shop.fulfilment,
             inventory=shop.inventory,
             payments=shop.payments,
@@ -169,6 +198,19 @@ def _mail_duties(shop: Shop) -> dict[str, Duty]:
     return duties
 
 
+def _make_analytics(host: Host, db: asyncpg.Pool, shop: Shop) -> analytics.Analytics:
+    sources = analytics.FactSources(
+        orders=shop.orders,
+        payments=shop.payments,
+        catalog=shop.catalog,
+        sellers=shop.sellers,
+        inventory=shop.inventory,
+    )
+    made = analytics.Analytics(host, db, sources)
+    host.stack.push_async_callback(made.close)
+    return made
+
+
 SERVICES: dict[str, Service] = {
     "accounts": Service(
         accounts.Accounts,
@@ -181,10 +223,23 @@ SERVICES: dict[str, Service] = {
         catalog.API,
         lambda host, db, shop: catalog.Catalog(db, host.cache, host.settings),
         on_checkout_path=True,
-        duties=lambda shop: {"products told again": shop.catalog.retelling.keep_retelling},
+        duties=lambda shop: {
+            "products told again": shop.catalog.retelling.keep_retelling,
+            "sales that begin and end": shop.catalog.retelling.keep_flipping,
+            "former prices": shop.catalog.retelling.keep_pruning,
+        },
     ),
     "media": Service(
-        media.Media, media.API, lambda host, db, shop: media.Media(db, host.settings.data / "media")
+        media.Media,
+        media.API,
+        lambda host, db, shop: media.Media(db, media.storage_of(host.settings), shop.catalog),
+        asks=("catalog",),
+        follows=False,
+        duties=lambda shop: {
+            "pictures of imports": media.PictureFetching(
+                shop.media, shop.catalog, shop.settings
+            ).keep_fetching
+        },
     ),
     "search": Service(
         search.Search,
@@ -214,6 +269,8 @@ SERVICES: dict[str, Service] = {
         duties=lambda shop: {
             "old authorisations": shop.payments.keep_tidy,
             "books and the provider's": shop.payments.keep_reconciling,
+            "payouts": shop.payments.paying_out.keep_paying,
+            "what sellers earned before": lambda: shop.payments.filling.keep_filling(_ended_parts(shop)),
         },
     ),
     "orders": Service(
@@ -229,8 +286,15 @@ SERVICES: dict[str, Service] = {
     "pricing": Service(
         pricing.Pricing,
         pricing.API,
-        lambda host, db, shop: pricing.Pricing(host.settings),
-        stateless=True,
+        lambda host, db, shop: make_pricing(host, db),
+        on_checkout_path=True,
+    ),
+    "promotions": Service(
+        promotions.Promotions,
+        promotions.API,
+        lambda host, db, shop: promotions.Promotions(db, shop.orders, host.settings),
+        asks=("orders", "pricing"),
+        on_checkout_path=True,
     ),
     "fulfilment": Service(
         fulfilment.Fulfilment,
@@ -238,7 +302,10 @@ SERVICES: dict[str, Service] = {
         lambda host, db, shop: fulfilment.Fulfilment(db, host.settings),
     ),
     "returns": Service(
-        returns.Returns, returns.API, lambda host, db, shop: returns.Returns(db, host.settings)
+        returns.Returns,
+        returns.API,
+        lambda host, db, shop: returns.Returns(db, host.settings),
+        follows=False,
     ),
     "invoices": Service(
         invoices.Invoices,
@@ -272,8 +339,10 @@ SERVICES: dict[str, Service] = {
     "cart": Service(
         cart.Cart,
         cart.API,
-        lambda host, db, shop: cart.Cart(db, host.store, shop.catalog, shop.inventory, host.settings),
-        asks=("catalog", "inventory"),
+        lambda host, db, shop: cart.Cart(
+            db, host.store, shop.catalog, shop.inventory, shop.payments, host.settings
+        ),
+        asks=("catalog", "inventory", "payments"),
         on_checkout_path=True,
         duties=lambda shop: {"cart copies": shop.cart.copies.keep_copying},
     ),
@@ -286,6 +355,7 @@ SERVICES: dict[str, Service] = {
             "catalog",
             "cart",
             "pricing",
+            "promotions",
             "fulfilment",
             "inventory",
             "payments",
@@ -309,6 +379,7 @@ SERVICES: dict[str, Service] = {
         ),
         asks=("catalog", "inventory", "orders", "checkout"),
         on_checkout_path=True,
+        follows=False,
         duties=lambda shop: {"flash sales": shop.flashsale.runner.keep_running},
     ),
     "membership": Service(
@@ -319,8 +390,19 @@ SERVICES: dict[str, Service] = {
         ),
         asks=("accounts", "cart", "flashsale", "reviews", "sellers", "wishlist"),
         stateless=True,
+        follows=False,
     ),
-    "auditlog": Service(auditlog.AuditLog, auditlog.API, lambda host, db, shop: auditlog.AuditLog(db)),
+    "auditlog": Service(
+        auditlog.AuditLog, auditlog.API, lambda host, db, shop: auditlog.AuditLog(db), follows=False
+    ),
+    "analytics": Service(
+        analytics.Analytics,
+        analytics.API,
+        _make_analytics,
+        asks=("catalog", "inventory", "orders", "payments", "sellers"),
+        dispensable=True,
+        duties=lambda shop: {"facts of reports": shop.analytics.keeper.keep},
+    ),
     "webhooks": Service(
         webhooks.OutgoingWebhooks,
         webhooks.API,
@@ -335,6 +417,9 @@ SERVICES: dict[str, Service] = {
 }
 
 
+FOLLOWERS = frozenset(name for name, service in SERVICES.items() if service.follows)
+"""Services that read the event log, wherever they live: what one of them has not read is kept."""
+
 CHECKOUT_PATH = frozenset(name for name, service in SERVICES.items() if service.on_checkout_path)
 """Services that a purchase passes."""
 
@@ -347,9 +432,37 @@ def storeys() -> list[list[str]]:
     return [[n for n in height if height[n] == storey] for storey in range(max(height.values()), -1, -1)]
 
 
+def unknown_settings(settings: Settings) -> list[str]:
+    """List variables, by their names in small letters, that no part of the shop reads."""
+    services = {f"{service}_url" for service in SERVICES}
+    return sorted(settings.variables.keys() - settings_of_providers() - services)
+
+
+def settings_of_providers() -> set[str]:
+    """List the settings that only a provider has, of payments or of taxes."""
+    providers = [*payments.PROVIDERS.values(), *pricing.TAX_PROVIDERS.values()]
+    return {name for each in providers for name in each.OWN_SETTINGS.__struct_fields__}
+
+
+def check_alone(settings: Settings) -> None:
+    """Raise WrongSetting for what a process of several cannot begin with."""
+    only = settings.only()
+    said = {name.removeprefix("-") if EVERYTHING in only else name for name in only}
+    if unknown := sorted({*said, *settings.addresses} - {*SERVICES, EVERYTHING}):
+        raise WrongSetting(f"There is no service {unknown[0]!r}. There are: {', '.join(sorted(SERVICES))}.")
+    if unknown := unknown_settings(settings):
+        raise WrongSetting(f"{unknown[0]} is no setting; docs/settings.md has them all.")
+    if settings.has_default_secret:
+        raise WrongSetting("All processes of a shop share a secret: name its file by secret_key_file.")
+
+
 async def build_services(settings: Settings, stack: AsyncExitStack, present: Present) -> Shop:
     """Build every service, or the stand-in of one whose address a setting gives (`MERCAT_<NAME>_URL`)."""
+    if EVERYTHING in settings.only():
+        here = [name for name in SERVICES if f"-{name}" not in settings.only()]
+        settings = msgspec.structs.replace(settings, services=",".join(here))
     host = Host(settings, stack)
+    host.settings = await catalog.own_currency(await host.pool("catalog"), settings)
     shop = Shop(host, present)
     for name, service in SERVICES.items():
         setattr(shop, name, await _placed(host, shop, name, service))
@@ -361,13 +474,22 @@ async def _placed(host: Host, shop: Shop, name: str, service: Service) -> Any:
     def make(db: asyncpg.Pool) -> Any:
         return service.make(host, db, shop)
 
-    return await host.place(name, service.kind, service.routes, make, anywhere=service.stateless)
+    only = host.settings.only()
+    here = not only or name in only or service.stateless
+    return await host.place(
+        name, service.kind, service.verbs, make, here=here, asked=name in asked_by(only or SERVICES)
+    )
 
 
-async def run_background(shop: Shop) -> None:
-    """Start what the one back process does: the relay, the followers, and the duties of each service."""
+def asked_by(services: Iterable[str]) -> set[str]:
+    """List what these services ask. The stateless ones count with whom they live."""
+    return {asked for name in services for asked in SERVICES[name].asks}
+
+
+async def run_background(shop: Shop, *, relays: bool = True, follows: bool = True) -> None:
+    """Start the relay, and followers and duties of the services here: each in one process at a time."""
     for name, service in SERVICES.items():
-        if name in shop.host.here:
+        if name in shop.host.here and follows:
             for duty, work in service.duties(shop).items():
-                shop.host.duty(duty, work)
-    await shop.host.run_background()
+                shop.host.duty(name, duty, work)
+    await shop.host.run_background(FOLLOWERS, relays=relays, follows=follows)

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,11 +14,15 @@ os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="merca
 
 import asyncpg
 import httpx
+import jinja2
 import msgspec
 import pytest
+from argon2 import PasswordHasher
+from kept_connections import keep_connections, kept_processes
 from msgspec.json import Decoder
 
 from mercat import events, ids
+from mercat.accounts import guarding
 from mercat.embedded import Connection, temporary
 from mercat.embedded import engines as started
 from mercat.kit import codec, event_log
@@ -27,11 +32,18 @@ from mercat.kit.valkey import Store
 from mercat.lab.bench.shop import opened
 from mercat.migrations import migrate
 from mercat.settings import Secret, Settings, load
+from mercat.web import rendering
 
-ids.work_as(63)  # of tests: the last one to be leased
+guarding._HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # thousands of people sign in
+rendering.Environment = partial(
+    jinja2.Environment,
+    bytecode_cache=jinja2.FileSystemBytecodeCache(tempfile.mkdtemp(prefix="mercat-templates-")),
+)  # a test opens a shop of its own: templates are compiled once a run, not once a test
+ids.work_as(0)  # of tests: the last one to be leased
 
 # Here nothing is meant to outlive the engine; what must (tests/faults) starts whole shops, with fsync on.
 _FOR_TESTS = {
+    "max_connections": "400",
     "max_replication_slots": "50",
     "fsync": "off",
     "full_page_writes": "off",
@@ -51,7 +63,9 @@ def furnished(engines: Connection) -> tuple[Settings, dict[str, list[asyncpg.Rec
     settings = load({**os.environ, **engines.environment()})
     seeds = asyncio.run(_furnish(engines, settings))
     variables = {"sandbox_hang_s": Secret("0.05")}
-    settings = msgspec.structs.replace(settings, dev_pages=True, seller_approval="auto", variables=variables)
+    settings = msgspec.structs.replace(
+        settings, dev_pages=True, seller_approval="auto", variables=variables, fetch_pictures=False
+    )
     return settings, seeds
 
 
@@ -75,6 +89,7 @@ async def settings(
     """An empty shop: every schema with the rows it was made with, and empty Valkeys.
 
     Emptying takes milliseconds; a database of its own for each test would take a third of a second."""
+    keep_connections()
     settings, seeds = furnished
     owner = await asyncpg.connect(**engines.postgres())
     await _send_everybody_home(owner)
@@ -91,10 +106,10 @@ async def settings(
 async def _send_everybody_home(owner: asyncpg.Connection) -> None:
     others = (
         "select pg_terminate_backend(pid) from pg_stat_activity "
-        "where datname = current_database() and pid <> pg_backend_pid()"
+        "where datname = current_database() and pid <> pg_backend_pid() and pid <> all($1::int[])"
     )
     async with asyncio.timeout(20):
-        while await owner.fetch(others):
+        while await owner.fetch(others, kept_processes()):
             pass
     await owner.execute("select pg_drop_replication_slot(slot_name) from pg_replication_slots")
 

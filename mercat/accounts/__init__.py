@@ -26,8 +26,10 @@ from mercat.accounts.messages import (
     Credentials,
     Email,
     EmailTaken,
+    ExportedPerson,
     FoundPerson,
     HasAccount,
+    InvitedPerson,
     LastOperator,
     LinkExpired,
     MadeApiKey,
@@ -55,7 +57,7 @@ from mercat.accounts.messages import (
     WrongCode,
     WrongPassword,
 )
-from mercat.accounts.rules import is_same_address, normal_email
+from mercat.accounts.rules import checked_address, is_same_address, normal_email
 from mercat.accounts.service import Accounts
 
 __all__ = [
@@ -81,8 +83,10 @@ __all__ = [
     "Credentials",
     "Email",
     "EmailTaken",
+    "ExportedPerson",
     "FoundPerson",
     "HasAccount",
+    "InvitedPerson",
     "LastOperator",
     "LinkExpired",
     "MadeApiKey",
@@ -109,6 +113,7 @@ __all__ = [
     "WayToBuy",
     "WrongCode",
     "WrongPassword",
+    "checked_address",
     "is_same_address",
     "normal_email",
 ]

@@ -1,7 +1,7 @@
 """Where somebody's parcels go and how they pay: fifty addresses and fifty cards."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import asyncpg
 from msgspec import UNSET, structs
@@ -22,7 +22,6 @@ from mercat.ids import AddressId, PaymentMethodId, UserId
 from mercat.kit import sql
 from mercat.kit.batching import Coalescer, set_verb
 from mercat.kit.refusals import NotFound
-from mercat.kit.rpc import IN_BODY
 
 queries = sql.load("mercat.accounts")
 
@@ -82,7 +81,7 @@ class AddressBook:
     async def add_payment_method(
         self,
         user_id: UserId,
-        token: Annotated[str, IN_BODY],
+        token: str,
         brand: str = "",
         last4: str = "",
         single_use: bool = False,
@@ -166,5 +165,6 @@ def _address_and_card(row: Any) -> AddressAndCard:
             postal_code=row["postal_code"],
             country=row["country"],
             phone=row["phone"],
+            vat_number=row["vat_number"],
         )
     return AddressAndCard(address, row["token"])

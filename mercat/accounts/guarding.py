@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from contextlib import asynccontextmanager
+from functools import cache
 from hashlib import sha256
 from math import ceil
 from typing import TypeVar
@@ -27,6 +28,7 @@ _CODES_IN_ALL = Limit(rate=1 / 60, burst=50)
 _LETTERS = Limit(rate=1 / 300, burst=10)
 _NEWCOMERS_HERE = Limit(rate=1, burst=90)
 """Registrations and resets from this machine itself, where the makers of a shop try things out."""
+_HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 _AT_ONCE = 2
 _WAITING_MAX = 40
 
@@ -91,18 +93,17 @@ class Passwords:
     """Hashes of passwords, argon2id; they wait in a line that has an end."""
 
     def __init__(self) -> None:
-        self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-        self._nobody = self._hasher.hash(secrets.token_hex())
+        self._nobody = _hash_of_nobody()
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._waiting = 0
 
     async def hash(self, password: str) -> str:
         """Hash a password; Overloaded where too many wait already."""
-        return await self._in_turn(lambda: self._hasher.hash(password))
+        return await self._in_turn(lambda: _HASHER.hash(password))
 
     async def fits(self, hashed: str | None, password: str) -> bool:
         """Check a password; without a hash it takes as long, and fits nobody."""
-        matches = await self._in_turn(lambda: self._matches(hashed or self._nobody, password))
+        matches = await self._in_turn(lambda: _matches(hashed or self._nobody, password))
         return matches and hashed is not None
 
     async def _in_turn(self, work: Callable[[], Value]) -> Value:
@@ -115,11 +116,18 @@ class Passwords:
         finally:
             self._waiting -= 1
 
-    def _matches(self, hashed: str, password: str) -> bool:
-        try:
-            return self._hasher.verify(hashed, password)
-        except (VerifyMismatchError, InvalidHashError):
-            return False
+
+@cache
+def _hash_of_nobody() -> str:
+    """Make the hash that a password is compared with where there is no account."""
+    return _HASHER.hash(secrets.token_hex())
+
+
+def _matches(hashed: str, password: str) -> bool:
+    try:
+        return _HASHER.verify(hashed, password)
+    except (VerifyMismatchError, InvalidHashError):
+        return False
 
 
 def _digest(account: str) -> str:

@@ -20,6 +20,8 @@ PersonName = Annotated[str, Meta(min_length=1, max_length=PERSON_NAME_MAX, patte
 Text = Annotated[str, Meta(min_length=1, max_length=200, pattern=SEEN_LINE)]
 Maybe = Annotated[str, Meta(max_length=200, pattern=LINE)]
 PostalCode = Annotated[str, Meta(max_length=20, pattern=LINE)]
+VatNumber = Annotated[str, Meta(max_length=20, pattern=LINE)]
+"""The VAT number of a business in the EU; elsewhere it is not kept."""
 CountryCode = Annotated[str, Meta(pattern=r"^[A-Za-z]{2}$")]
 Phone = Annotated[str, Meta(max_length=40, pattern=LINE)]
 NETWORK_MAX = 64
@@ -107,6 +109,17 @@ class NewAddress(Struct, frozen=True, kw_only=True):
     postal_code: PostalCode = ""
     country: Annotated[CountryCode, Meta(extra={"words": "Choose a country."})]
     phone: Phone | None = None
+    vat_number: VatNumber | None = None
+
+
+class InvitedPerson(Struct, frozen=True, kw_only=True):
+    """Somebody who comes from another shop: they set a password by a letter's link."""
+
+    email: str
+    name: str
+    since: datetime | None = None
+    address: NewAddress | None = None
+    """Where their parcels went; `checked_address` has it in its country's form."""
 
 
 class AddressChange(Struct, frozen=True, kw_only=True):
@@ -120,6 +133,7 @@ class AddressChange(Struct, frozen=True, kw_only=True):
     postal_code: PostalCode | UnsetType = UNSET
     country: CountryCode | UnsetType = UNSET
     phone: Phone | UnsetType | None = UNSET
+    vat_number: VatNumber | UnsetType | None = UNSET
     default: bool | UnsetType = UNSET
 
 
@@ -133,6 +147,7 @@ class Address(Struct, frozen=True, kw_only=True):
     postal_code: str
     country: str
     phone: str | None = None
+    vat_number: str | None = None
     default: bool = False
 
 
@@ -191,6 +206,12 @@ class FoundPerson(Struct, frozen=True, kw_only=True):
     email_verified: bool
     created_at: datetime
     disabled_at: datetime | None
+
+
+class ExportedPerson(FoundPerson, frozen=True, kw_only=True):
+    """An account as it is taken out: with the address that is its default."""
+
+    address: dict[str, str]
 
 
 class PeopleCounts(Struct, frozen=True):
@@ -274,6 +295,10 @@ class LinkExpired(NotFound):
 
 class TooMany(Conflict):
     """You have kept fifty of these already, and that is the most there can be. Remove one first."""
+
+
+class ApiKeyEnded(Conflict):
+    """The key that was made for this ask has ended, and stays ended. Ask for a new one."""
 
 
 class TwoFactorRequired(SignInFirst):

@@ -4,7 +4,7 @@ PostgreSQL decides, and sessions follow what it says (`Sessions.settle`): at onc
 that the same commit tells, so that a crash in between leaves nobody signed in."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -12,6 +12,7 @@ from asyncpg.pool import PoolConnectionProxy
 from mercat import ids
 from mercat.accounts.messages import (
     AboutOneself,
+    ExportedPerson,
     FoundPerson,
     LastOperator,
     PeopleCounts,
@@ -22,10 +23,9 @@ from mercat.accounts.rules import normal_email, words_asked
 from mercat.accounts.sessions import Sessions
 from mercat.events import AccountErased, StandingChanged
 from mercat.ids import UserId
-from mercat.kit import clock, sql
+from mercat.kit import clock, codec, sql
 from mercat.kit.event_log import on
 from mercat.kit.refusals import NotFound
-from mercat.kit.rpc import IN_BODY
 
 queries = sql.load("mercat.accounts")
 
@@ -37,7 +37,7 @@ class Operators:
 
     async def find_people(
         self,
-        words: Annotated[PeopleWords, IN_BODY] = "",
+        words: PeopleWords = "",
         which: PeopleSearch = "all",
         before: UserId | None = None,
         limit: int = 50,
@@ -57,6 +57,14 @@ class Operators:
         else:
             rows = await self._db.fetch(queries.people_seldom, which, before, limit)
         return sql.rows(FoundPerson, rows)
+
+    async def exported_people(self, before: UserId | None = None, limit: int = 500) -> list[ExportedPerson]:
+        """Answer all accounts with an address each, the newest first, a page at a time."""
+        rows = await self._db.fetch(queries.exported_people, before, limit)
+        return [
+            sql.row(ExportedPerson, {**row, "address": codec.decode(row["address"], dict[str, str])})
+            for row in rows
+        ]
 
     async def found_person(self, user_id: UserId) -> FoundPerson:
         """Return an account as operators see it; NotFound for a guest."""
@@ -109,7 +117,7 @@ class Operators:
         await self._sessions.settle(user_id)
         return await self.found_person(user_id)
 
-    async def set_operator(self, email: Annotated[str, IN_BODY], given: bool) -> None:
+    async def set_operator(self, email: str, given: bool) -> None:
         """Do the same by e-mail address."""
         person = await self._db.fetchrow(queries.by_email, normal_email(email) or email)
         if person is None:

@@ -1,20 +1,22 @@
 """Accounts: opening one, proving that it is one's own, changing it, leaving; who may what."""
 
 from datetime import timedelta
-from typing import Annotated
 
 import asyncpg
+from msgspec import structs
 
 from mercat import ids
 from mercat.accounts.guarding import Guard, Passwords
 from mercat.accounts.messages import (
     EMAIL_PROBLEM,
+    PERSON_NAME_MAX,
     AccountDetails,
     AccountDisabled,
     Contact,
     Credentials,
     EmailTaken,
     HasAccount,
+    InvitedPerson,
     LinkExpired,
     NewPerson,
     PasswordReset,
@@ -26,16 +28,16 @@ from mercat.accounts.operators import hold_operators
 from mercat.accounts.rules import (
     account_problem,
     changed_account,
+    checked_address,
     normal_email,
     normal_password,
     password_problem,
 )
 from mercat.accounts.sessions import Sessions
 from mercat.accounts.two_factor import TwoFactor
-from mercat.ids import LinkId, SellerId, UserId
+from mercat.ids import AddressId, LinkId, SellerId, UserId
 from mercat.kit import clock, sql
 from mercat.kit.refusals import Invalid, SignInFirst
-from mercat.kit.rpc import IN_BODY
 from mercat.kit.signing import unseal
 from mercat.kit.text import normal_text
 from mercat.settings import Settings
@@ -43,6 +45,7 @@ from mercat.settings import Settings
 queries = sql.load("mercat.accounts")
 _CONFIRM_WITHIN = timedelta(days=3)
 _RESET_WITHIN = timedelta(hours=1)
+_INVITED_FOR = timedelta(days=30)
 _PEOPLE = (
     ("ann@example.com", "Ann", ["shopper"]),
     ("bob@example.com", "Bob", ["shopper"]),
@@ -91,6 +94,37 @@ class People:
         link = ids.new(LinkId), clock.now() + _CONFIRM_WITHIN
         row = await self._db.fetchrow(queries.open, ids.new(UserId), email, name, hashed, roles, *link)
         return UserId(row["user_id"]) if row else None
+
+    async def invite(self, people: list[InvitedPerson]) -> list[UserId | None]:
+        """Open accounts without passwords, each with its address, and send a link that sets one,
+        good for thirty days; None for who has the e-mail address already, and for what is none. Again it
+        invites nobody.
+
+        Invalid for an address that its country does not have: `checked_address` says so beforehand."""
+        emails = [normal_email(person.email) for person in people]
+        first = {email.lower(): n for n, email in reversed([*enumerate(emails)]) if email}
+        asked = [people[n] for n in first.values()]
+        user_ids = [ids.new(UserId) for _ in asked]
+        places = [
+            (user_id, ids.new(AddressId, user_id.bucket), *structs.astuple(checked_address(person.address)))
+            for user_id, person in zip(user_ids, asked, strict=True)
+            if person.address is not None
+        ]
+        async with self._db.acquire() as db, db.transaction():
+            rows = await db.fetch(
+                queries.invite,
+                user_ids,
+                [emails[n] for n in first.values()],
+                [normal_text(person.name)[:PERSON_NAME_MAX] for person in asked],
+                [person.since for person in asked],
+                [ids.new(LinkId) for _ in asked],
+                clock.now() + _INVITED_FOR,
+            )
+            opened = {row["user_id"] for row in rows}
+            if kept := [each for each in places if each[0] in opened]:
+                await db.execute(queries.add_addresses, *sql.columns(kept))
+        made = {n: each for n, each in zip(first.values(), user_ids, strict=True) if each in opened}
+        return [made.get(n) for n in range(len(people))]
 
     async def verify(self, credentials: Credentials) -> UserId:
         """Check a password, and the code of who has a second step.
@@ -179,7 +213,7 @@ class People:
             expires_at = clock.now() + _CONFIRM_WITHIN
             await self._db.fetch(queries.ask_confirmation, user_id, ids.new(LinkId), email, expires_at)
 
-    async def confirm_email(self, token: Annotated[str, IN_BODY]) -> AccountDetails:
+    async def confirm_email(self, token: str) -> AccountDetails:
         """Make the address of a link the person's, and confirmed; in running sessions at once.
 
         LinkExpired; EmailTaken where somebody else opened an account with it meanwhile."""
@@ -204,7 +238,7 @@ class People:
             now = clock.now()
             await self._db.fetch(queries.ask_reset, ids.new(LinkId), email, now, now + _RESET_WITHIN)
 
-    async def leave(self, user_id: UserId, password: Annotated[str, IN_BODY]) -> None:
+    async def leave(self, user_id: UserId, password: str) -> None:
         """Erase an account by its password: addresses, cards, keys and sessions go with it, and every service
         that keeps something of the person is told by the same commit. LastOperator for the only one.
 
@@ -218,7 +252,7 @@ class People:
             await db.fetch(queries.erase, user_id)
         await self._sessions.end_all(user_id)
 
-    async def erase_guest(self, guest_id: UserId, email: Annotated[str, IN_BODY]) -> None:
+    async def erase_guest(self, guest_id: UserId, email: str) -> None:
         """Erase somebody who bought without an account, as `leave` does; `email` is that of their order.
         Again it changes nothing. HasAccount where they have one."""
         if not await self._db.fetch(queries.erase_guest, guest_id, email):
@@ -250,7 +284,7 @@ class People:
             raise LinkExpired
         return link_id
 
-    async def find(self, email: Annotated[str, IN_BODY]) -> UserId:
+    async def find(self, email: str) -> UserId:
         """Find the account with this e-mail address; Invalid where there is none."""
         person = await self._db.fetchrow(queries.by_email, normal_email(email) or email)
         if person is None:
@@ -285,7 +319,7 @@ class People:
         """List the guests this person was."""
         return [UserId(row["guest_id"]) for row in await self._db.fetch(queries.guests_of, user_id)]
 
-    async def seed(self, password: Annotated[str, IN_BODY] = "mercat") -> dict[str, UserId]:
+    async def seed(self, password: str = "mercat") -> dict[str, UserId]:
         """Open the accounts of the demo, once, and return them by e-mail."""
         for email, name, roles in _PEOPLE:
             await self._open(email, password, name, roles)

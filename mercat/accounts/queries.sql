@@ -12,6 +12,25 @@ select user_id, events.tell('AccountOpened', jsonb_build_object('event', 'Accoun
     'email', email, 'name', name, 'link_id', :link_id)) as told
 from opened;
 
+-- name: invite(user_ids, emails, names, opened_at, link_ids, expires_at)
+-- Accounts without a password; who has the address already is left as they are.
+with opened as (
+    insert into accounts.person (user_id, email, name, password, opened_at)
+    select user_id, email, name, '', coalesce(at, now())
+    from unnest(:user_ids::bigint[], :emails::text[], :names::text[], :opened_at::timestamptz[])
+        as p (user_id, email, name, at) order by lower(email)
+    on conflict (lower(email)) do nothing
+    returning user_id, email, name
+), link as (
+    insert into accounts.link (link_id, kind, user_id, email, expires_at)
+    select l.link_id, 'reset', o.user_id, o.email, :expires_at::timestamptz
+    from opened o join unnest(:user_ids, :link_ids::bigint[]) as l (user_id, link_id) using (user_id)
+    returning link_id, user_id
+)
+select o.user_id, events.tell('PersonInvited', jsonb_build_object('event', 'PersonInvited', 'user_id', o.user_id,
+    'email', o.email, 'name', o.name, 'link_id', l.link_id)) as told
+from opened o join link l using (user_id);
+
 -- name: tell_owner(email, notice_id)
 -- Writes to who has an account with this address that somebody tried to open another.
 select events.tell('AccountOpenedAgain', jsonb_build_object('event', 'AccountOpenedAgain', 'notice_id',
@@ -178,6 +197,19 @@ from accounts.person where :before::bigint is null or user_id < :before
 order by user_id desc
 limit :most;
 
+-- name: exported_people(before, most)
+-- With the address that is their default, else their first.
+select p.user_id, p.email, p.name, p.roles, p.seller_id, p.email_verified_at is not null as email_verified,
+    p.opened_at as created_at, p.disabled_at, coalesce(home.address, '{}')::text as address
+from accounts.person p left join lateral (
+    select json_strip_nulls(json_build_object('name', a.name, 'line1', a.line1, 'line2', a.line2, 'city', a.city,
+        'region', a.region, 'postal_code', a.postal_code, 'country', a.country, 'phone', a.phone)) as address
+    from accounts.address a left join accounts.choice c on c.user_id = p.user_id
+    where a.user_id = p.user_id
+    order by a.address_id = c.address_id desc nulls last, a.address_id limit 1) home on true
+where p.user_id < coalesce(:before::bigint, 9223372036854775807)
+order by p.user_id desc limit :most;
+
 -- name: people_seldom(which, before, most)
 -- Of these there are few: the index has them alone.
 select user_id, email, name, roles, seller_id, email_verified_at is not null as email_verified, opened_at as created_at,
@@ -217,20 +249,22 @@ select count(*) filter (where 'operator' = any (roles)) as operators,
     count(*) filter (where seller_id is not null) as sellers, count(*) filter (where disabled_at is not null) as disabled
 from accounts.person where disabled_at is not null or seller_id is not null or 'operator' = any (roles);
 
--- name: add_addresses(user_ids, address_ids, names, line1s, line2s, cities, regions, postal_codes, countries, phones)
-insert into accounts.address (user_id, address_id, name, line1, line2, city, region, postal_code, country, phone)
-select u, a, n, l1, l2, c, r, p, co, ph
+-- name: add_addresses(user_ids, address_ids, names, line1s, line2s, cities, regions, postal_codes, countries, phones,
+--     vat_numbers)
+insert into accounts.address (user_id, address_id, name, line1, line2, city, region, postal_code, country, phone,
+    vat_number)
+select u, a, n, l1, l2, c, r, p, co, ph, v
 from (
     select *, row_number() over (partition by u order by a) as nth
     from unnest(:user_ids::bigint[], :address_ids::bigint[], :names::text[], :line1s::text[], :line2s::text[],
         :cities::text[], :regions::text[], :postal_codes::text[],
-        :countries::text[], :phones::text[]) as x (u, a, n, l1, l2, c, r, p, co, ph)
+        :countries::text[], :phones::text[], :vat_numbers::text[]) as x (u, a, n, l1, l2, c, r, p, co, ph, v)
 ) as asked
 where (select count(*) from accounts.address b where b.user_id = u) + nth <= 50
 returning address_id;
 
 -- name: addresses(user_id)
-select a.address_id, a.name, a.line1, a.line2, a.city, a.region, a.postal_code, a.country, a.phone,
+select a.address_id, a.name, a.line1, a.line2, a.city, a.region, a.postal_code, a.country, a.phone, a.vat_number,
     a.address_id = coalesce(c.address_id, 0) as default
 from accounts.address a
 left join accounts.choice c on c.user_id = :user_id
@@ -238,16 +272,16 @@ where a.user_id = :user_id or a.user_id in (select guest_id from accounts.claime
 order by a.address_id;
 
 -- name: lock_address(user_id, address_id)
-select a.address_id, a.name, a.line1, a.line2, a.city, a.region, a.postal_code, a.country, a.phone
+select a.address_id, a.name, a.line1, a.line2, a.city, a.region, a.postal_code, a.country, a.phone, a.vat_number
 from accounts.address a
 where a.address_id = :address_id
     and (a.user_id = :user_id or a.user_id in (select guest_id from accounts.claimed where user_id = :user_id))
 for update;
 
--- name: change_address(address_id, name, line1, line2, city, region, postal_code, country, phone)
+-- name: change_address(address_id, name, line1, line2, city, region, postal_code, country, phone, vat_number)
 -- Whose it is was decided by the lock.
 update accounts.address set name = :name, line1 = :line1, line2 = :line2, city = :city, region = :region,
-    postal_code = :postal_code, country = :country, phone = :phone
+    postal_code = :postal_code, country = :country, phone = :phone, vat_number = :vat_number
 where address_id = :address_id;
 
 -- name: remove_address(user_id, address_id)
@@ -311,7 +345,7 @@ returning m.token;
 
 -- name: addresses_and_cards(user_ids, address_ids, method_ids)
 -- Where it goes and how it is paid, for many people at once; what is another's is not there.
-select k.n::int, a.address_id, a.name, a.line1, a.line2, a.city, a.region, a.postal_code, a.country, a.phone,
+select k.n::int, a.address_id, a.name, a.line1, a.line2, a.city, a.region, a.postal_code, a.country, a.phone, a.vat_number,
     m.payment_method_id, m.token
 from unnest(:user_ids::bigint[], :address_ids::bigint[], :method_ids::bigint[]) with ordinality as k (user_id,
     address_id, method_id, n)
@@ -319,14 +353,14 @@ left join accounts.address a on a.user_id = k.user_id and a.address_id = k.addre
 left join accounts.payment_method m on m.user_id = k.user_id and m.payment_method_id = k.method_id;
 
 -- name: own_address(user_id, address_id)
-select a.address_id, a.name, a.line1, a.line2, a.city, a.region, a.postal_code, a.country, a.phone
+select a.address_id, a.name, a.line1, a.line2, a.city, a.region, a.postal_code, a.country, a.phone, a.vat_number
 from accounts.address a
 where a.address_id = :address_id
     and (a.user_id = :user_id or a.user_id in (select guest_id from accounts.claimed where user_id = :user_id));
 
 -- name: guests_addresses_and_cards(user_ids, address_ids, method_ids)
 -- The same of the guests that these people were.
-select k.n::int, a.address_id, a.name, a.line1, a.line2, a.city, a.region, a.postal_code, a.country, a.phone,
+select k.n::int, a.address_id, a.name, a.line1, a.line2, a.city, a.region, a.postal_code, a.country, a.phone, a.vat_number,
     m.payment_method_id, m.token
 from unnest(:user_ids::bigint[], :address_ids::bigint[], :method_ids::bigint[]) with ordinality as k (user_id,
     address_id, method_id, n)
@@ -392,14 +426,26 @@ returning user_id;
 delete from accounts.recovery_code where user_id = :user_id and digest = :digest returning user_id;
 
 -- name: make_api_key(api_key_id, seller_id, user_id, name, scopes, digest, prefix, now)
--- It waits for who disables its maker at this moment, and is not made then.
-insert into accounts.api_key (api_key_id, seller_id, user_id, name, scopes, digest, prefix, created_at)
-select :api_key_id, :seller_id::bigint, p.user_id, :name, :scopes, :digest, :prefix, :now
-from accounts.person p
-where p.user_id = :user_id and p.disabled_at is null
-    and (select count(*) from accounts.api_key where seller_id = :seller_id) < 50
-for share of p
-returning api_key_id;
+-- It waits for who disables its maker at this moment, and is not made then. One that is there already stands, one that
+-- ended is not made again.
+with standing as (
+    select api_key_id from accounts.api_key where seller_id = :seller_id::bigint and digest = :digest
+), maker as materialized (
+    select p.user_id from accounts.person p where p.user_id = :user_id and p.disabled_at is null for share of p
+), made as (
+    insert into accounts.api_key as k (api_key_id, seller_id, user_id, name, scopes, digest, prefix, created_at)
+    select :api_key_id, :seller_id, m.user_id, :name, :scopes, :digest, :prefix, :now
+    from maker m
+    where not exists (select from standing)
+        and not exists (select from accounts.ended_api_key where digest = :digest)
+        and (select count(*) from accounts.api_key where seller_id = :seller_id) < 50
+    on conflict (digest) do update set name = excluded.name where k.seller_id = excluded.seller_id
+    returning api_key_id
+)
+select api_key_id from standing union all select api_key_id from made;
+
+-- name: is_ended(digest)
+select exists (select from accounts.ended_api_key where digest = :digest);
 
 -- name: api_keys(seller_id)
 select api_key_id, name, prefix, scopes, created_at, last_used_at from accounts.api_key

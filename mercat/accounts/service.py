@@ -24,7 +24,7 @@ class Accounts:
     ) -> None:
         """`test_cards`: how the payment provider's cards for trying things out are called, by token."""
         guard = Guard(store, settings)
-        self.keys = ApiKeys(db)
+        self.keys = ApiKeys(db, settings.key("api keys"))
         self.running = Sessions(db, store, settings, self.keys.caller_with)
         self.second_step = TwoFactor(db, settings, guard)
         self.members = People(db, settings, self.running, self.second_step, guard)
@@ -32,6 +32,7 @@ class Accounts:
         self.operators = Operators(db, self.running)
 
         self.register = self.members.register
+        self.invite = self.members.invite
         self.seed = self.members.seed
         self.find = self.members.find
         self.verify = self.members.verify
@@ -77,6 +78,7 @@ class Accounts:
 
     def _take_verbs_of_operators(self) -> None:
         self.find_people = self.operators.find_people
+        self.exported_people = self.operators.exported_people
         self.found_person = self.operators.found_person
         self.people_counts = self.operators.people_counts
         self.disable = self.operators.disable

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Any
 
 import asyncpg
 from msgspec import Struct
@@ -15,7 +15,7 @@ from mercat.accounts.rules import API_KEY, caller_of, guest_of, guest_token
 from mercat.ids import SessionId, UserId
 from mercat.kit import clock, codec, sql
 from mercat.kit.refusals import NotFound, SignInFirst
-from mercat.kit.rpc import IN_BODY, Caller
+from mercat.kit.rpc import Caller
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
 
@@ -89,7 +89,7 @@ class Sessions:
             await self._store.do("EXPIRE", ours, _SESSION_S)
         return Session(token, caller.user_id, clock.now() + timedelta(seconds=_SESSION_S))
 
-    async def who(self, token: Annotated[str, IN_BODY]) -> Caller | None:
+    async def who(self, token: str) -> Caller | None:
         """Say whose session this is, or whose key; None for one that ended or never was.
 
         A guest's lasts as long again."""
@@ -141,7 +141,7 @@ class Sessions:
         made = await self._store.do("SET", _key(token), codec.encode(caller), "EX", _SESSION_S, "NX")
         return caller if made else await self.who(token)
 
-    async def sign_out(self, token: Annotated[str, IN_BODY]) -> None:
+    async def sign_out(self, token: str) -> None:
         """End a session; one that ended already stays so."""
         if guest_of(token, self._guests) is not None:
             await self._store.do("SET", _key(token), b"", "EX", _SESSION_S)  # not there would be: lost
@@ -150,7 +150,7 @@ class Sessions:
         if kept:
             await self._forget(codec.decode(kept, Caller).user_id, _key(token))
 
-    async def sessions(self, user_id: UserId, token: Annotated[str, IN_BODY] = "") -> list[RunningSession]:
+    async def sessions(self, user_id: UserId, token: str = "") -> list[RunningSession]:
         """List where somebody is signed in, the newest first; `token` is that of the current session."""
         found: list[RunningSession] = []
         for key, device, seen in await self._running(user_id):
@@ -169,7 +169,7 @@ class Sessions:
                 return
         raise NotFound("You have no such session.")
 
-    async def end_others(self, user_id: UserId, token: Annotated[str, IN_BODY]) -> None:
+    async def end_others(self, user_id: UserId, token: str) -> None:
         """End all of somebody's sessions but the one with this token."""
         await self.end_all(user_id, token)
 

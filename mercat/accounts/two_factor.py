@@ -4,7 +4,6 @@ import hmac
 import secrets
 from base64 import b32encode
 from hashlib import sha256
-from typing import Annotated
 
 import asyncpg
 from msgspec import Struct
@@ -16,7 +15,6 @@ from mercat.accounts.messages import TwoFactorOff, TwoFactorOn, TwoFactorRequire
 from mercat.ids import LinkId, UserId
 from mercat.kit import clock, sql
 from mercat.kit.refusals import SignInFirst
-from mercat.kit.rpc import IN_BODY
 from mercat.kit.signing import seal, unseal
 from mercat.settings import Settings
 
@@ -62,9 +60,7 @@ class TwoFactor:
         url = TOTP(secret).provisioning_uri(name=email, issuer_name=_ISSUER)
         return TwoFactorStart(secret, url, codes)
 
-    async def confirm_two_factor(
-        self, user_id: UserId, code: Annotated[str, IN_BODY], network: str = ""
-    ) -> None:
+    async def confirm_two_factor(self, user_id: UserId, code: str, network: str = "") -> None:
         """Switch the second step on by a first code of the app; WrongCode, TwoFactorOff if none was begun."""
         await self._guard.count_code(user_id, network)
         row = await self._db.fetchrow(queries.second_step, user_id)
@@ -78,7 +74,7 @@ class TwoFactor:
         if step is None or await self._db.fetchval(queries.confirm_second_step, *args) is None:
             raise WrongCode(pointer="/code")
 
-    async def end_two_factor(self, user_id: UserId, code: Annotated[str, IN_BODY], network: str = "") -> None:
+    async def end_two_factor(self, user_id: UserId, code: str, network: str = "") -> None:
         """Switch the second step off, by a code; WrongCode, TwoFactorOff."""
         if not await self.is_on(user_id):
             raise TwoFactorOff

@@ -11,7 +11,7 @@ from msgspec import Struct
 _HEADING = re.compile(r"^-- (?:law|break): (.+)\n", re.MULTILINE)
 _HERE = Path(__file__).parent
 _TRIAL_BALANCE = """
-select case when account like 'seller:%' then 'sellers' else account end as account, currency,
+select case when account ~ '^(seller|delivery):' then 'sellers' else account end as account, currency,
     sum(amount)::bigint as balance, count(*) as postings
 from payments.entry, unnest(accounts, amounts) as u (account, amount) group by 1, 2 order by 1, 2
 """

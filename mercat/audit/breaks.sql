@@ -65,6 +65,14 @@ values (-1, -1, -1, 100, 'USD', 'captured');
 insert into orders.orders (bucket, order_id, user_id, checkout_id, cart_id, status, subtotal, total, placed_at)
 values (0, -1, -1, -1, -1, 'cancelled', 100, 100, now());
 
+-- break: what a cancelled order was booked on is given back, account by account
+insert into orders.orders (bucket, order_id, user_id, checkout_id, cart_id, status, subtotal, discount, total, placed_at)
+values (0, -1, -1, -1, -1, 'cancelled', 100, 100, 0, now());
+insert into payments.payment (payment_id, checkout_id, order_id, amount, currency, status)
+values (-1, -1, -1, 0, 'USD', 'captured');
+insert into payments.entry (kind, reference, currency, accounts, amounts)
+values ('capture', -1, 'USD', '{provider,seller:1,discounts}', '{0,-100,100}');
+
 -- break: nothing stays undecided for longer than fifteen minutes
 insert into checkout.running (checkout_id, lease_until, begun_at) values (-1, now(), now() - interval '1 hour');
 
@@ -85,6 +93,43 @@ insert into checkout.answer (checkout_id, status, body, at) values (-1, 201, '{}
 
 -- break: one successful charge a checkout at the provider
 insert into payments.sandbox_charge (key, amount, currency, token, state) values (-1, 100, 'USD', 'tok_visa', 'charged');
+
+-- break: what is on gift cards and store credit is the sum of its movements
+insert into payments.stored_value (value_id, kind, user_id, balance, currency, made_at)
+values (-1, 'store_credit', -1, 5, 'USD', now());
+
+-- break: what is on gift cards and store credit is owed in the books
+insert into payments.stored_value (value_id, kind, user_id, balance, currency, made_at)
+values (-1, 'store_credit', -1, 5, 'USD', now());
+insert into payments.value_movement (reference, kind, value_id, amount, at) values (-1, 'issued', -1, 5, now());
+
+-- break: a gift card that was bought is a unit of its order that was handed over, for what that cost
+insert into payments.stored_value (value_id, kind, code_hash, initial, balance, currency, made_at)
+values (-1, 'gift_card', 'x', 5, 5, 'USD', now());
+insert into payments.sold_gift_card (order_line_id, place, order_id, value_id) values (-1, 0, -1, -1);
+
+-- break: only what was paid back of gift cards is void
+insert into payments.stored_value (value_id, kind, code_hash, initial, balance, currency, status, made_at)
+values (-1, 'gift_card', 'x', 5, 0, 'USD', 'disabled', now());
+insert into payments.sold_gift_card (order_line_id, place, order_id, value_id, voided_at) values (-1, 0, -1, -1, now());
+insert into orders.line (bucket, order_id, order_line_id, product_id, offer_id, seller_id, title, quantity, unit_price, total)
+values (0, -1, -1, -1, -1, -1, 'x', 1, 5, 5);
+
+-- break: a gift card that was paid back was taken with all that it had cost
+insert into payments.stored_value (value_id, kind, code_hash, initial, balance, currency, status, made_at)
+values (-1, 'gift_card', 'x', 5, 0, 'USD', 'disabled', now());
+insert into payments.sold_gift_card (order_line_id, place, order_id, value_id, voided_at, refund)
+values (-1, 0, -1, -1, now(), 'refund/-1');
+
+-- break: a payment took what it was tendered, and nothing is held for who does not buy
+insert into payments.payment (payment_id, checkout_id, order_id, amount, tendered, currency, status)
+values (-1, -1, -1, 100, 40, 'USD', 'captured');
+
+-- break: no gift card is spent by an order that was refused
+insert into payments.stored_value (value_id, kind, user_id, balance, currency, made_at)
+values (-1, 'store_credit', -1, 0, 'USD', now());
+insert into payments.tender (checkout_id, value_id, payment_id, place, amount, state, at)
+values (-1, -1, -1, 0, 5, 'taken', now());
 
 -- break: one letter a fact and channel
 alter table notifications.mail drop constraint mail_pkey;
@@ -213,3 +258,79 @@ insert into invoices.paper (order_id, seller_id, kind, number, seller_name, curr
 values (-1, -1, 'invoice', 1, 'x', 'USD', 90, 0, 0, 0, now());
 insert into payments.payment (payment_id, checkout_id, order_id, amount, currency, status)
 values (-1, -1, -1, 100, 'USD', 'captured');
+
+-- break: reports hold what the orders say
+insert into analytics.reached (position, as_of) values (0, now()) on conflict (one) do update set as_of = now();
+insert into analytics.day (day, seller_id, orders, units, gross, discount, tax, shipping, commission, cancelled, refunds)
+values ('2001-01-01', 0, 1, 1, 100, 0, 0, 0, 0, 0, 0);
+
+-- break: reports hold what the journal says
+insert into analytics.reached (position, as_of) values (0, now()) on conflict (one) do update set as_of = now();
+insert into analytics.day (day, seller_id, orders, units, gross, discount, tax, shipping, commission, cancelled, refunds)
+values ('2001-01-01', 0, 0, 0, 0, 0, 0, 0, 0, 0, 100);
+
+-- break: reports of sellers add up to the report of all
+insert into analytics.day (day, seller_id, orders, units, gross, discount, tax, shipping, commission, cancelled, refunds)
+values ('2001-01-01', 0, 1, 1, 100, 0, 0, 0, 0, 0, 0);
+
+-- break: all that is sold and paid is in the shop's own currency
+insert into catalog.shop (currency) values ('USD') on conflict do nothing;
+insert into catalog.offer (offer_id, sku_id, product_id, seller_id, seller_name, price, currency, status)
+values (-1, -1, -1, -1, '', 100, 'XXX', 'active');
+
+-- break: a seller's account is what is pending, available and reserved
+insert into payments.seller_line (order_id, seller_id, reference, kind, amount, currency, at)
+values (-1, -1, -1, 'sale', 100, 'USD', now());
+
+-- break: a statement's lines add up to its payout
+insert into payments.payee (seller_id) values (-1);
+insert into payments.payout (payout_id, seller_id, run, amount, currency, destination, account, made_at)
+values (-1, -1, 'x', 100, 'USD', 'x', 'x', now());
+
+-- break: a payout is booked as it stands
+insert into payments.payee (seller_id) values (-1);
+insert into payments.payout (payout_id, seller_id, run, amount, currency, destination, account, made_at, status)
+values (-1, -1, 'x', 100, 'USD', 'x', 'x', now(), 'paid');
+insert into payments.entry (kind, reference, currency, accounts, amounts)
+values ('payout', -1, 'USD', '{payouts,seller:-1,delivery:-1}', '{-100,100,0}');
+
+-- break: what is owed as payouts is what is pending
+insert into payments.entry (kind, reference, currency, accounts, amounts)
+values ('payout', -1, 'USD', '{payouts,seller:-1,delivery:-1}', '{-100,100,0}');
+
+-- break: nothing is paid out before it is available
+insert into payments.payee (seller_id) values (-1);
+insert into payments.payout (payout_id, seller_id, run, amount, currency, destination, account, made_at)
+values (-1, -1, 'x', 100, 'USD', 'x', 'x', now());
+insert into payments.seller_part (order_id, seller_id) values (-1, -1);
+insert into payments.seller_line (order_id, seller_id, reference, kind, amount, currency, at, payout_id)
+values (-1, -1, -1, 'sale', 100, 'USD', now(), -1);
+
+-- break: one transfer a payout
+insert into payments.sandbox_transfer (key, amount, currency, destination, state) values (-1, 100, 'USD', 'x', 'paid');
+
+-- break: no more commission comes back than was taken
+insert into payments.seller_line (order_id, seller_id, reference, kind, amount, currency, at)
+values (-1, -1, -1, 'commission', 100, 'USD', now());
+
+-- break: promotions are used within their limits, as often as their redemptions say
+insert into promotions.promotion (promotion_id, name, has_codes, rule, combines, by_seller, priority, uses, created_at)
+values (-1, 'x', false, '{}', true, false, 0, 1, now());
+
+-- break: nobody uses a promotion more often than one may
+alter table promotions.person_use drop constraint person_within_limit;
+insert into promotions.person_use (promotion_id, person, uses, most) values (0, 'u:-1', 2, 1);
+
+-- break: a code for a single use is one purchase's
+insert into promotions.redemption (checkout_id, order_id, state, promotion_ids, amounts, codes, persons, at)
+values (-1, -1, 'used', '{-1}', '{5}', '{once}', '{}', now()), (-2, -2, 'used', '{-1}', '{5}', '{once}', '{}', now());
+
+-- break: a discount that is limited was counted, and is given back with all of its order alone
+insert into checkout.checkout (checkout_id, user_id, key, fingerprint, record, begun_at)
+values (-1, -1, 'x', '', '{"uses": [[-1, 5, "", "x"]]}', now());
+insert into orders.orders (bucket, order_id, user_id, checkout_id, cart_id, status, subtotal, discount, total, placed_at, discounts)
+values (0, -1, -1, -1, -1, 'confirmed', 100, 5, 95, now(), '[{"promotion_id": -1, "amount": 5}]');
+
+-- break: what is counted of promotions belongs to an order or a running purchase
+insert into promotions.redemption (checkout_id, order_id, state, promotion_ids, amounts, codes, persons, at)
+values (-1, -1, 'used', '{-1}', '{5}', '{""}', '{}', now());

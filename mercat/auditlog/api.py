@@ -1,10 +1,10 @@
 """The routes of the audit log."""
 
 from mercat.auditlog.service import AuditLog
-from mercat.kit.rpc import Route
+from mercat.kit.verbs import Verb
 
 API = [
-    Route("POST", "/entries", AuditLog.begin),
-    Route("POST", "/entries/{entry_id}/outcome", AuditLog.finish),
-    Route("GET", "/entries", AuditLog.newest),
+    Verb(AuditLog.begin),
+    Verb(AuditLog.finish),
+    Verb(AuditLog.newest, reads=True),
 ]

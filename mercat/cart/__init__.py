@@ -5,19 +5,39 @@ an id, which an order spends: at most one order a cart id. What Valkey lost is r
 """
 
 from mercat.cart.api import API
-from mercat.cart.messages import LINES_MAX, Basket, CartFull, CartLine, CartView, LineProblem, Spent
-from mercat.cart.rules import with_held
+from mercat.cart.messages import (
+    LINES_MAX,
+    AppliedGiftCard,
+    Basket,
+    BasketLine,
+    CartFull,
+    CartLine,
+    CartView,
+    GiftCardsFull,
+    LineProblem,
+    Spent,
+    TooManyCodes,
+    TypedGiftCard,
+)
+from mercat.cart.rules import with_discount, with_gifts, with_held
 from mercat.cart.service import Cart
 
 __all__ = [
     "API",
     "LINES_MAX",
+    "AppliedGiftCard",
     "Basket",
+    "BasketLine",
     "Cart",
     "CartFull",
     "CartLine",
     "CartView",
+    "GiftCardsFull",
     "LineProblem",
     "Spent",
+    "TooManyCodes",
+    "TypedGiftCard",
+    "with_discount",
+    "with_gifts",
     "with_held",
 ]

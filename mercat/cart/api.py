@@ -1,17 +1,21 @@
 """The routes of the cart."""
 
 from mercat.cart.service import Cart
-from mercat.kit.rpc import Route
+from mercat.kit.verbs import Verb
 
 API = [
-    Route("POST", "/carts/{user_id}/lines/{offer_id}", Cart.add),
-    Route("POST", "/carts/{user_id}/missing", Cart.add_missing),
-    Route("PATCH", "/carts/{user_id}/lines/{item:path}", Cart.change),
-    Route("DELETE", "/carts/{user_id}/lines/{item:path}", Cart.remove),
-    Route("GET", "/carts/{user_id}/basket", Cart.basket),
-    Route("GET", "/carts/{user_id}", Cart.show),
-    Route("GET", "/carts/{user_id}/count", Cart.count),
-    Route("POST", "/carts/{member}/merge/{guest}", Cart.merge),
-    Route("POST", "/baskets", Cart.baskets),
-    Route("POST", "/spent", Cart.spend_many),
+    Verb(Cart.add, many=True),
+    Verb(Cart.add_missing),
+    Verb(Cart.change),
+    Verb(Cart.remove),
+    Verb(Cart.add_code),
+    Verb(Cart.drop_code),
+    Verb(Cart.basket, reads=True, many=True),
+    Verb(Cart.show, reads=True, many=True),
+    Verb(Cart.count, reads=True, many=True),
+    Verb(Cart.merge),
+    Verb(Cart.add_gift_card),
+    Verb(Cart.remove_gift_card),
+    Verb(Cart.baskets, reads=True),
+    Verb(Cart.spend_many),
 ]

@@ -9,8 +9,8 @@ import msgspec
 
 from mercat import ids
 from mercat.cart import scripts
-from mercat.cart.scripts import CHANGED_CARTS, keys_of
-from mercat.cart.stored import StoredLine, read_line
+from mercat.cart.scripts import CHANGED_CARTS, CODES, keys_of
+from mercat.cart.stored import StoredLine, codes_of, split_fields
 from mercat.events import AccountErased
 from mercat.ids import CartId, UserId, parse
 from mercat.kit import codec, sql
@@ -47,7 +47,13 @@ class CartCopies:
         users = [parse(UserId, user) for user, _ in pairs]
         carts = await asyncio.gather(*(self._store.run(scripts.SHOW, keys_of(user), ()) for user in users))
         rows = [
-            (int(user), int(cart[0]), self._lines_json(cart[1]), int(float(seq)))
+            (
+                int(user),
+                int(cart[0]),
+                self._lines_json(cart[1]),
+                int(float(seq)),
+                codes_of(cart[1]) or None,
+            )
             for user, (_, seq), cart in zip(users, pairs, carts, strict=True)
             if cart
         ]
@@ -61,7 +67,9 @@ class CartCopies:
         kept = await self._kept(user_id)
         cart_id = kept["cart_id"] if kept else int(ids.new(CartId, user_id.bucket))
         lines = msgspec.json.decode(kept["lines"], type=dict[str, StoredLine]) if kept else {}
-        fields = [part for offer, line in lines.items() for part in (offer, codec.encode(line))]
+        fields: list[Any] = [part for offer, line in lines.items() for part in (offer, codec.encode(line))]
+        if kept and kept["codes"]:
+            fields += [CODES, kept["codes"]]
         arguments = [str(user_id), ttl_s, cart_id, *fields]
         await self._store.run(scripts.REBUILD, keys_of(user_id), arguments)
 
@@ -74,8 +82,8 @@ class CartCopies:
         await db.execute(queries.forget_people, people)
 
     def _lines_json(self, parts: Sequence[bytes]) -> str:
-        lines = (read_line(parts[n], parts[n + 1], self._currency) for n in range(0, len(parts), 2))
-        return codec.text({str(line[0]): line[1] for line in lines if line})
+        lines, gift_cards = split_fields(parts, self._currency)
+        return codec.text({str(name): line for name, line in (lines | gift_cards).items()})
 
     async def _kept_many(self, user_ids: list[UserId]) -> list[Any]:
         rows = {row["user_id"]: row for row in await self._db.fetch(queries.kept, user_ids)}

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import structs
 
-from mercat.cart.messages import BasketLine, CartLine, CartView, LineProblem
-from mercat.catalog import Offer
-from mercat.ids import OfferId
+from mercat.cart.messages import AppliedGiftCard, BasketLine, CartLine, CartView, LineProblem
+from mercat.catalog import Offer, quantity_problem
+from mercat.ids import GiftCardId, OfferId
 from mercat.inventory import Stock
+from mercat.money import GIFT_CARD_CLASS
+from mercat.payments import Spendable
 
 _TOO_FEW = ("sold_out", "not_enough")
 
@@ -27,6 +29,35 @@ def problems_of(
             shelf = stock.get(line.offer_id)
             problems += _problems(line, offer, shelf.available if shelf else 0)
     return problems
+
+
+def applied(gift_cards: Sequence[GiftCardId], known: Sequence[Spendable], due: int) -> list[AppliedGiftCard]:
+    """Say what each gift card pays of what is due, one after the other."""
+    spendable = {each.value_id: each for each in known}
+    found: list[AppliedGiftCard] = []
+    for card_id in gift_cards:
+        if card := spendable.get(card_id):
+            pays = min(card.balance, due) if card.usable else 0
+            due -= pays
+            found.append(AppliedGiftCard(card_id, card.last4, card.balance, pays))
+    return found
+
+
+def with_gifts(view: CartView, gifts: Sequence[CartLine]) -> CartView:
+    """Show what comes along for nothing; its price is a part of the discount."""
+    if not gifts:
+        return view
+    more = sum(each.line_total for each in gifts)
+    return structs.replace(view, items=[*view.items, *gifts], subtotal=view.subtotal + more)
+
+
+def with_discount(view: CartView, discount: int) -> CartView:
+    """Let gift cards pay what is due after a discount alone."""
+    left, cards = view.subtotal - discount, list[AppliedGiftCard]()
+    for card in view.gift_cards:
+        cards.append(structs.replace(card, applies=min(card.applies, left)))
+        left -= cards[-1].applies
+    return structs.replace(view, gift_cards=cards)
 
 
 def with_held(view: CartView, held: Mapping[OfferId, int]) -> CartView:
@@ -53,6 +84,9 @@ def _priced(line: BasketLine, offer: Offer) -> CartLine:
         line_total=offer.price * line.quantity,
         image_url=offer.image_url,
         seller_name=offer.seller_name,
+        was_price=offer.was_price,
+        is_gift_card=offer.tax_class == GIFT_CARD_CLASS,
+        quantity_rules=offer.quantity_rules,
     )
 
 
@@ -65,6 +99,10 @@ def _problems(line: BasketLine, offer: Offer, left: int) -> list[LineProblem]:
         problems.append(LineProblem("sold_out", offer_id, f"{title} is sold out.", 0))
     elif left < line.quantity:
         problems.append(_too_few(offer_id, title, left))
+    if refused := quantity_problem(offer.quantity_rules, line.quantity):
+        code, wanted = refused
+        words = f"{title} is sold in certain quantities: {wanted}."
+        problems.append(LineProblem(code, offer_id, words, quantity_rules=offer.quantity_rules))
     if offer.price != line.price_at_add:
         words = f"The price of {title} has changed since you added it."
         problems.append(LineProblem("price_changed", offer_id, words, price=offer.price))

@@ -6,6 +6,8 @@ does not know (new, or lost): scripts answer nil then, and the caller rebuilds i
 
 from mercat.ids import UserId
 
+CODES = "codes"
+"""The field of a cart that has its codes, a list as JSON; all others are lines."""
 CHANGED_CARTS = "carts:changed"
 """A sorted set of users, by Valkey's time of the last change in their cart, in microseconds."""
 
@@ -50,7 +52,8 @@ local known = read(old)
 if known then
   line = known
   line.qty = line.qty + qty
-elseif not old and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[8]) then
+elseif not old
+  and redis.call('HLEN', KEYS[1]) - redis.call('HEXISTS', KEYS[1], 'codes') >= tonumber(ARGV[8]) then
   return 0
 end
 if line.qty > tonumber(ARGV[7]) then line.qty = tonumber(ARGV[7]) end
@@ -115,6 +118,7 @@ for i = 5, #ARGV, 2 do
     end
   end
 end
+redis.call('HDEL', KEYS[1], 'codes')
 redis.call('SET', KEYS[2], ARGV[4])
 changed(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2])
 return 1
@@ -128,6 +132,17 @@ MERGE = (
     + """
 if redis.call('EXISTS', KEYS[2]) == 0 then return nil end
 local lines = redis.call('HGETALL', KEYS[4])
+local codes = redis.call('HGET', KEYS[4], 'codes')
+if codes then
+  local mine = redis.call('HGET', KEYS[1], 'codes')
+  local all = mine and cjson.decode(mine) or {}
+  local known = {}
+  for _, code in ipairs(all) do known[code] = true end
+  for _, code in ipairs(cjson.decode(codes)) do
+    if not known[code] and #all < tonumber(ARGV[5]) then table.insert(all, code) end
+  end
+  redis.call('HSET', KEYS[1], 'codes', cjson.encode(all))
+end
 for i = 1, #lines, 2 do
   local line = read(lines[i + 1])
   local mine = read(redis.call('HGET', KEYS[1], lines[i]))
@@ -145,7 +160,26 @@ end
 return #lines / 2
 """
 )
-"""Moves another cart's lines. KEYS also: that cart, its id. ARGV: user, ttl, other user, most a line."""
+"""Moves another cart's lines and codes. KEYS also: that cart, its id. ARGV: user, ttl, other user, most a
+line, most codes."""
+
+SET_CODES = (
+    _CHANGED
+    + """
+if redis.call('EXISTS', KEYS[2]) == 0 then return nil end
+local old = redis.call('HGET', KEYS[1], 'codes') or ''
+if old ~= ARGV[3] then return 0 end
+if ARGV[4] == '' then
+  redis.call('HDEL', KEYS[1], 'codes')
+else
+  redis.call('HSET', KEYS[1], 'codes', ARGV[4])
+end
+changed(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2])
+return 1
+"""
+)
+"""ARGV: user, ttl, the codes as they were read, as they are from now on. Answers 0 where they changed
+meanwhile."""
 
 COPIED = """
 for i = 1, #ARGV, 2 do

@@ -1,7 +1,7 @@
 """The verbs of the cart."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import asyncpg
@@ -9,32 +9,58 @@ import asyncpg
 from mercat import ids
 from mercat.cart import scripts
 from mercat.cart.copies import CartCopies
-from mercat.cart.messages import LINES_MAX, AmbiguousLine, Basket, BasketLine, CartFull, CartView, Spent
-from mercat.cart.rules import lines_today, problems_of
+from mercat.cart.guarding import GiftCodeGuard
+from mercat.cart.messages import (
+    CODES_MAX,
+    GIFT_CARDS_MAX,
+    LINES_MAX,
+    AmbiguousLine,
+    AppliedGiftCard,
+    Basket,
+    BasketLine,
+    CartFull,
+    CartView,
+    GiftCardsFull,
+    Spent,
+    TooManyCodes,
+    TypedGiftCard,
+)
+from mercat.cart.rules import applied, lines_today, problems_of
 from mercat.cart.scripts import keys_of
-from mercat.cart.stored import read_line
-from mercat.catalog import Catalog, Offer
-from mercat.ids import CartId, OfferId, ProductId, UserId, parse
+from mercat.cart.stored import codes_of, split_fields
+from mercat.catalog import Catalog, Offer, check_currency
+from mercat.ids import CartId, GiftCardId, OfferId, ProductId, UserId, parse
 from mercat.inventory import Inventory, Line, Stock
-from mercat.kit import clock
-from mercat.kit.refusals import NotFound
+from mercat.kit import clock, codec
+from mercat.kit.refusals import NotFound, Overloaded
+from mercat.kit.text import normal_code
 from mercat.kit.valkey import Store
+from mercat.payments import Payments, SpendableOf
 from mercat.quantity import QUANTITY_MAX
 from mercat.settings import Settings
 
 Named = TypeVar("Named", OfferId, ProductId)
 _TTL_S = 30 * 24 * 3_600
+_TRIES = 10
 
 
 class Cart:
     """Carts in Valkey. Each change is one script, so it happens whole or not at all."""
 
     def __init__(
-        self, db: asyncpg.Pool, store: Store, catalog: Catalog, inventory: Inventory, settings: Settings
+        self,
+        db: asyncpg.Pool,
+        store: Store,
+        catalog: Catalog,
+        inventory: Inventory,
+        payments: Payments,
+        settings: Settings,
     ) -> None:
         self._store = store
         self._catalog = catalog
         self._inventory = inventory
+        self._payments = payments
+        self._guard = GiftCodeGuard(store, settings)
         self._currency = settings.currency
         self.copies = CartCopies(db, store, settings.currency)
 
@@ -43,6 +69,7 @@ class Cart:
         offer = (await self._catalog.offers([offer_id])).get(offer_id)
         if offer is None:
             raise NotFound("There is no such offer.", pointer="/offer_id")
+        check_currency(offer.title, offer.currency, self._currency, "/offer_id")
         if not await self._put(user_id, offer, quantity):
             raise CartFull
         return await self.show(user_id)
@@ -71,6 +98,33 @@ class Cart:
         """Take a line out, named by its offer or its product."""
         return await self.change(user_id, item, 0)
 
+    async def add_gift_card(self, user_id: UserId, typed: TypedGiftCard) -> CartView:
+        """Let a gift card pay, named by its code; TooManyRequests for who guesses. Again changes nothing."""
+        async with self._guard.guess(user_id, typed.network):
+            card = await self._payments.find_gift_card(typed.code)
+        there = (await self.basket(user_id)).gift_cards
+        if card.value_id not in there:
+            if len(there) >= GIFT_CARDS_MAX:
+                raise GiftCardsFull
+            args = (str(card.value_id), 1, 0, clock.now().isoformat(), 1, LINES_MAX + GIFT_CARDS_MAX)
+            await self._run(scripts.ADD, user_id, *args)
+        return await self.show(user_id)
+
+    async def remove_gift_card(self, user_id: UserId, card: str) -> CartView:
+        """Take a gift card out, named by its id or its last four letters."""
+        there = (await self.basket(user_id)).gift_cards
+        known = {str(each): each for each in there}
+        if card not in known:
+            known = {each.last4: each.gift_card_id for each in await self._applied(there, 0)}
+        if card not in known or not await self._run(scripts.CHANGE, user_id, str(known[card]), 0):
+            raise NotFound("The cart has no such gift card.")
+        return await self.show(user_id)
+
+    async def _applied(self, gift_cards: list[GiftCardId], due: int) -> list[AppliedGiftCard]:
+        if not gift_cards:
+            return []
+        return applied(gift_cards, await self._payments.spendable(SpendableOf(gift_cards)), due)
+
     async def basket(self, user_id: UserId) -> Basket:
         """Answer the lines as they were put in: what checkout begins with."""
         [basket] = await self.baskets([user_id])
@@ -82,9 +136,14 @@ class Cart:
         return [self._basket(*each) for each in shown]
 
     def _basket(self, cart_id: bytes, parts: list[bytes]) -> Basket:
-        read = (read_line(parts[n], parts[n + 1], self._currency) for n in range(0, len(parts), 2))
-        lines = [BasketLine(offer, line.qty, line.price) for offer, line in filter(None, read)]
-        return Basket(CartId(cart_id), lines)
+        lines, gift_cards = split_fields(parts, self._currency)
+        codes = codes_of(parts)
+        return Basket(
+            CartId(cart_id),
+            [BasketLine(offer, line.qty, line.price) for offer, line in lines.items()],
+            list(gift_cards),
+            codec.decode(codes, list[str]) if codes else [],
+        )
 
     async def show(self, user_id: UserId) -> CartView:
         """Answer the cart with today's prices, and what stands between it and buying."""
@@ -97,13 +156,15 @@ class Cart:
                 self._catalog.offers(offer_ids), self._inventory.stock(offer_ids)
             )
         items = lines_today(basket.lines, offers)
+        subtotal = sum(item.line_total for item in items)
         return CartView(
             cart_id=basket.cart_id,
             items=items,
-            subtotal=sum(item.line_total for item in items),
+            subtotal=subtotal,
             item_count=sum(item.quantity for item in items),
             currency=self._currency,
             problems=problems_of(basket.lines, offers, stock),
+            gift_cards=await self._applied(basket.gift_cards, subtotal),
         )
 
     async def count(self, user_id: UserId) -> int:
@@ -114,7 +175,41 @@ class Cart:
         """Move everything in the guest's cart to the member's, once; quantities are added."""
         await self.basket(guest)  # a guest's cart that Valkey lost comes back first
         other = keys_of(guest)[:2]
-        await self._run(scripts.MERGE, member, str(guest), QUANTITY_MAX, more_keys=other)
+        await self._run(scripts.MERGE, member, str(guest), QUANTITY_MAX, CODES_MAX, more_keys=other)
+
+    async def add_code(self, user_id: UserId, code: str) -> None:
+        """Keep a code with the cart, whatever it is good for; one that is there already is there once."""
+
+        def with_it(codes: list[str]) -> list[str]:
+            if normal_code(code) in map(normal_code, codes):
+                return codes
+            if len(codes) >= CODES_MAX:
+                raise TooManyCodes
+            return [*codes, code]
+
+        await self._set_codes(user_id, with_it)
+
+    async def drop_code(self, user_id: UserId, code: str) -> None:
+        """Take a code out of the cart; NotFound where it is not there."""
+        other = normal_code(code)
+
+        def without(codes: list[str]) -> list[str]:
+            left = [each for each in codes if normal_code(each) != other]
+            if len(left) == len(codes):
+                raise NotFound("The cart has no such code.")
+            return left
+
+        await self._set_codes(user_id, without)
+
+    async def _set_codes(self, user_id: UserId, change: Callable[[list[str]], list[str]]) -> None:
+        for _ in range(_TRIES):
+            _, parts = await self._run(scripts.SHOW, user_id)
+            before = codes_of(parts)
+            after = change(codec.decode(before, list[str]) if before else [])
+            text = codec.text(after) if after else ""
+            if text == before or await self._run(scripts.SET_CODES, user_id, before, text):
+                return
+        raise Overloaded
 
     async def spend_many(self, spent: list[Spent]) -> list[None]:
         """Take out of each cart what an order bought of it: its id is spent, the rest goes on under the next
@@ -172,6 +267,7 @@ class Cart:
 
 def _spending(spent: Spent) -> list[Any]:
     bought = [part for line in spent.lines for part in (str(line.offer_id), line.quantity)]
+    bought += [part for card in spent.gift_cards for part in (str(card), 1)]
     return [int(spent.cart_id), int(ids.new(CartId, spent.user_id.bucket)), *bought]
 
 

@@ -1,14 +1,18 @@
 """A line of a cart as Valkey keeps it, and how it is read again.
 
-A cart's hash has a field an offer, shown as `offer_…`; its value is JSON, the price in minor units.
+A cart's hash has a field an offer, shown as `off_…`; its value is JSON, the price in minor units. A gift card
+that pays is a field too, shown as `gft_…`, of the same form; one more field has the codes of promotions.
 """
 
+from collections.abc import Sequence
+from contextlib import suppress
 from decimal import Decimal
 
 import msgspec
 import structlog
 
-from mercat.ids import OfferId, parse
+from mercat.cart.scripts import CODES
+from mercat.ids import GiftCardId, OfferId, parse
 from mercat.money import minor
 from mercat.quantity import QUANTITY_MAX, Quantity
 
@@ -31,8 +35,34 @@ class LooseLine(msgspec.Struct):
     added: str = ""
 
 
+def codes_of(parts: Sequence[bytes]) -> str:
+    """Answer the codes of a cart as they are kept; empty where there are none that can be read."""
+    text = next((parts[n + 1] for n in range(0, len(parts), 2) if parts[n] == _CODES), b"")
+    with suppress(msgspec.DecodeError, UnicodeDecodeError):
+        if msgspec.json.decode(text, type=list[str]):
+            return text.decode()
+    return ""
+
+
+_CODES = CODES.encode()
+_GIFT_CARD = f"{GiftCardId.prefix}_".encode()
 _decode = msgspec.json.Decoder(StoredLine).decode
 _decode_loosely = msgspec.json.Decoder(LooseLine, strict=False).decode
+
+
+def split_fields(
+    parts: Sequence[bytes], currency: str
+) -> tuple[dict[OfferId, StoredLine], dict[GiftCardId, StoredLine]]:
+    """Read a cart's hash, as its fields and values: the lines, and the gift cards that pay."""
+    lines: dict[OfferId, StoredLine] = {}
+    cards: dict[GiftCardId, StoredLine] = {}
+    for n in range(0, len(parts), 2):
+        if parts[n].startswith(_GIFT_CARD):
+            with suppress(ValueError, msgspec.ValidationError):
+                cards[parse(GiftCardId, parts[n].decode())] = _decode(parts[n + 1])
+        elif parts[n] != _CODES and (line := read_line(parts[n], parts[n + 1], currency)):
+            lines[line[0]] = line[1]
+    return lines, dict(sorted(cards.items(), key=lambda each: (each[1].added, each[0])))
 
 
 def read_line(field: bytes, value: bytes, currency: str) -> tuple[OfferId, StoredLine] | None:

@@ -27,6 +27,9 @@ _BODY = re.compile(
     r"(?P<minus>[-\u2212]?)(?P<number>[0-9][0-9.,'\u2019 \u00a0\u202f]*)(?P<after>[^\d.,']{0,5})"
 )
 _PLAIN = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,20})?")
+_NO_CENTS = re.compile(r"(?<=\d)[.,][-\u2013\u2014]{1,2}(?=\s|$)")
+"""As in `12.-` and `12,--`."""
+_THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:(?:,\d{3})+|(?:\.\d{3})+)(?![\d.,])")
 _COMMA_DECIMALS = re.compile(r"(\d+),(\d{1,2}|\d{4,6})")
 _GROUPED = re.compile(r"(\d{1,3}(?:([ ,.'])\d{3})(?:\2\d{3})*)(?:([.,])(\d{1,6}))?")
 
@@ -35,11 +38,14 @@ class NotAnAmount(Exception):
     """A text that is no amount, or could be two; says which."""
 
 
-def parse(text: str) -> tuple[Decimal, tuple[str, ...]]:
+def parse(text: str, *, whole: bool = False) -> tuple[Decimal, tuple[str, ...]]:
     """Read an amount and the currencies that its sign or code may mean (none without one).
 
-    Raises NotAnAmount: `1,299` could be 1299 or 1.299; `1e3` and digits of other widths are no amounts."""
-    text = text.strip()
+    `whole`: the currency has no decimals, so that `1,299` is 1299. Raises NotAnAmount: `1,299` could be 1299
+    or 1.299 elsewhere; `1e3` and digits of other widths are no amounts."""
+    text = _NO_CENTS.sub("", text.strip())
+    if whole and (grouped := _THOUSANDS.search(text)):
+        text = text.replace(grouped[0], re.sub(r"[.,]", "", grouped[0]))
     if _PLAIN.fullmatch(text):
         return Decimal(text), ()
     parts = _PARTS.fullmatch(text)

@@ -2,42 +2,61 @@
 
 from mercat.catalog.categories import Categories
 from mercat.catalog.changes import Changes
+from mercat.catalog.exports import Exports
+from mercat.catalog.found import Outside
 from mercat.catalog.imports import Imports
 from mercat.catalog.listings import Listings
 from mercat.catalog.moderation import Moderating
 from mercat.catalog.offers import Offers
+from mercat.catalog.pictures import Pictures
+from mercat.catalog.price_edits import PriceEdits
 from mercat.catalog.products import Products
-from mercat.kit.rpc import Route
+from mercat.kit.verbs import Verb
 
 API = [
-    Route("POST", "/sellers/{seller_id}/products", Listings.create),
-    Route("GET", "/sellers/{seller_id}/products/{product_id}", Listings.listing),
-    Route("GET", "/sellers/{seller_id}/products", Listings.listings),
-    Route("PATCH", "/sellers/{seller_id}/products/{product_id}", Listings.change_product),
-    Route("DELETE", "/sellers/{seller_id}/products/{product_id}", Listings.archive),
-    Route("PATCH", "/sellers/{seller_id}/offers/{offer_id}", Offers.change_offer),
-    Route("GET", "/sellers/{seller_id}/offers", Offers.of_seller),
-    Route("POST", "/sellers/{seller_id}/offers", Offers.offer_product),
-    Route("GET", "/sellers/{seller_id}/offers/{offer_id}", Offers.offer_standing),
-    Route("GET", "/any-products", Moderating.find_products),
-    Route("GET", "/any-products/{product_id}", Moderating.found_product),
-    Route("PATCH", "/any-products/{product_id}", Moderating.moderate),
-    Route("GET", "/hidden-products/count", Moderating.count_hidden),
-    Route("POST", "/offers", Offers.offers),
-    Route("GET", "/products/{product_id}/featured", Offers.featured),
-    Route("GET", "/products/{product_id}", Products.product),
-    Route("POST", "/cards", Products.cards),
-    Route("POST", "/names", Products.names),
-    Route("GET", "/documents/{after}", Products.documents),
-    Route("GET", "/histograms/{after}", Products.histograms),
-    Route("GET", "/categories", Categories.categories),
-    Route("GET", "/former-categories/{slug}", Categories.moved_category),
-    Route("POST", "/categories", Categories.add_category),
-    Route("PATCH", "/categories/{category_id}", Categories.change_category),
-    Route("DELETE", "/categories/{category_id}", Categories.remove_category),
-    Route("GET", "/asked-categories", Categories.asked_categories),
-    Route("POST", "/asked-categories", Categories.decide_category),
-    Route("POST", "/sellers/{seller_id}/imports", Imports.take),
-    Route("PUT", "/sellers/{seller_id}/open/{version}/{is_open}", Changes.open_seller),
-    Route("POST", "/told-again", Changes.tell_again),
+    Verb(Listings.create),
+    Verb(Listings.listing, reads=True),
+    Verb(Listings.listings, reads=True),
+    Verb(Listings.change_product),
+    Verb(Listings.archive),
+    Verb(Offers.change_offer),
+    Verb(Offers.of_seller, reads=True),
+    Verb(Offers.offer_product),
+    Verb(Offers.offer_standing, reads=True),
+    Verb(PriceEdits.preview_prices, reads=True),
+    Verb(PriceEdits.edit_prices),
+    Verb(Moderating.find_products, reads=True),
+    Verb(Moderating.found_product, reads=True),
+    Verb(Moderating.moderate),
+    Verb(Moderating.count_hidden, reads=True),
+    Verb(Offers.offers, reads=True, many=True),
+    Verb(Offers.set_flash_price),
+    Verb(Offers.end_flash_price),
+    Verb(Offers.featured, reads=True),
+    Verb(Products.product, reads=True, many=True),
+    Verb(Products.cards, reads=True, many=True),
+    Verb(Products.names, reads=True, many=True),
+    Verb(Products.shelved, reads=True, many=True),
+    Verb(Products.documents, reads=True),
+    Verb(Products.histograms, reads=True),
+    Verb(Categories.categories, reads=True),
+    Verb(Categories.moved_category, reads=True),
+    Verb(Categories.add_category),
+    Verb(Categories.change_category),
+    Verb(Categories.remove_category),
+    Verb(Categories.asked_categories, reads=True),
+    Verb(Categories.decide_category),
+    Verb(Imports.take),
+    Verb(Imports.undo_import),
+    Verb(Imports.forget_imports),
+    Verb(Pictures.due_pictures),
+    Verb(Pictures.picture_fetched),
+    Verb(Pictures.picture_failed),
+    Verb(Outside.site_marks, reads=True),
+    Verb(Outside.site_map, reads=True),
+    Verb(Outside.former_address, reads=True),
+    Verb(Exports.exported, reads=True),
+    Verb(Exports.exported_names, reads=True),
+    Verb(Changes.open_seller),
+    Verb(Changes.tell_again),
 ]

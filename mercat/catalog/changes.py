@@ -8,10 +8,11 @@ import structlog
 from asyncpg.pool import PoolConnectionProxy
 
 from mercat import ids
+from mercat.catalog.cached import CachedProducts
 from mercat.catalog.retelling import AT_FIRST, Retelling
 from mercat.events import ProductChanged, RatingChanged, SellerStatusChanged, StockChanged
 from mercat.ids import ProductId, SellerId
-from mercat.kit import sql
+from mercat.kit import clock, sql
 from mercat.kit.event_log import on
 from mercat.kit.valkey import Store
 
@@ -28,6 +29,7 @@ class Changes:
         self, db: asyncpg.Pool, cache: Store, forget: Callable[[ProductId], None], retelling: Retelling
     ) -> None:
         self._db = db
+        self._kept = CachedProducts(cache)
         self._retelling = retelling
         self._cache = cache
         self._forget = forget
@@ -76,12 +78,15 @@ class Changes:
     async def tell_again(self, product_ids: list[ProductId]) -> None:
         """Tell these products as they stand, for whoever missed it."""
         for start in range(0, len(product_ids), _TOLD_AGAIN_MAX):
-            await self._db.execute(queries.tell, product_ids[start : start + _TOLD_AGAIN_MAX])
+            again = product_ids[start : start + _TOLD_AGAIN_MAX]
+            async with self._db.acquire() as db, db.transaction():
+                await db.execute(queries.lock, again)
+                await db.execute(queries.tell, again, clock.now())
 
     async def clear_caches(self, product_ids: list[ProductId]) -> None:
         """Have every worker forget these at once; where the message is lost, they forget by age."""
         try:
-            await self._cache.do("DEL", *(f"product:{product_id}" for product_id in product_ids))
+            await self._kept.clear(product_ids)
             await self._cache.do("PUBLISH", CHANNEL, " ".join(map(str, product_ids)))
         except Exception as error:
             log.warning("caches were not told", reason=repr(error)[:100])
@@ -102,7 +107,7 @@ class Changes:
 
     async def _tell(self, db: PoolConnectionProxy, rows: list[Any]) -> None:
         if rows:
-            await db.execute(queries.tell, [row["product_id"] for row in rows])
+            await db.execute(queries.tell, [row["product_id"] for row in rows], clock.now())
 
 
 async def _open_seller(db: Any, seller_id: SellerId, version: int, *, is_open: bool) -> None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -22,20 +22,27 @@ from mercat.catalog.messages import (
     COUNT_MAX,
     DESCRIPTION_MAX,
     EXTERNAL_ID_MAX,
+    FORMER_PATH_MAX,
+    GRAMS_MAX,
     IMAGE_URL_MAX,
     IMAGES_MAX,
     OPTION_MAX,
     OPTIONS_MAX,
+    SEO_DESCRIPTION_MAX,
+    SEO_TITLE_MAX,
     TAG_MAX,
     TAGS_MAX,
+    TAX_CLASS_MAX,
     TITLE_MAX,
     VARIANTS_MAX,
     GivenTexts,
     ImportRow,
     ImportStatus,
     ImportVariant,
+    SalePrice,
+    TaxClass,
 )
-from mercat.catalog.rules import key_of
+from mercat.catalog.rules import gtin_digits, key_of
 from mercat.events import STOCK_MAX
 from mercat.kit.text import seen_line
 from mercat.money import MINOR_MAX
@@ -48,8 +55,10 @@ def _words(text: str) -> frozenset[str]:
 
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
-_WHOLE = re.compile(r"([+-]?[0-9]+)(?:\.0{1,2}|\.0{4,})?")
-"""`12.000` could be twelve or twelve thousand."""
+_WHOLE = re.compile(r"([+-]?[0-9]+)(?:[.,]0{1,2}|[.,]0{4,})?")
+"""`12.000` and `12,000` could be twelve or twelve thousand."""
+_GRAMS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
+_GRAMS_IN = {"g": 1.0, "kg": 1_000.0, "lb": 453.59237, "lbs": 453.59237, "oz": 28.349523125}
 _LOADABLE = ("http://", "https://", "/media/")
 _NEXT_URL = re.compile(r"[\s,;|]+(?=https?://|/media/|[^\s,;|/:]+\.[a-zA-Z]{3,4}(?:[\s,;|]|$))|[,;|\s]+$")
 _ESCAPED = re.compile(r"\\([>|/,\\])")
@@ -59,6 +68,9 @@ _NOT_ON_SALE = _words(
     " unpublished trash future discontinued staging deleted unavailable unlisted"
 )
 _SELLER_NAME_MAX = 100
+_DAY = re.compile(r"\d{4}-?\d\d-?\d\d")
+_NO_CODE = re.compile(r"[^a-z0-9_-]+")
+_STANDARD_TAX = _words("standard default parent taxable taxable-goods") | {""}
 
 
 class BadField(Exception):
@@ -87,6 +99,19 @@ class RowKeys(NamedTuple):
 
     key: str
     others: Sequence[str] = ()
+
+
+class PriceColumns(NamedTuple):
+    """The columns that say what a variant costs. `span`: beginning and end in one, with a slash between them;
+    `partly`: a row without a price leaves it as it stands."""
+
+    price: str
+    sale: str = "sale_price"
+    compared: str = "compare_at_price"
+    starts: str = ""
+    ends: str = ""
+    span: str = ""
+    partly: bool = False
 
 
 class Columns:
@@ -191,7 +216,14 @@ class Columns:
         for name, most, default in _TEXTS:
             if name not in texts:
                 texts[name] = self.text(name, most) or default
-        return texts
+        return texts | {"tax_class": self.tax_class()}
+
+    def tax_class(self, *fields: str) -> TaxClass | None:
+        """Read a code of tables of tax as its shop writes it: "Reduced rate" is `reduced-rate`; what other
+        shops call their standard is none."""
+        text = self.text(self.first(*fields or ("tax_class",)))
+        code = _NO_CODE.sub("-", text.lower()).strip("-_")[:TAX_CLASS_MAX].strip("-_")
+        return None if code in _STANDARD_TAX else code
 
     def seller(self) -> str:
         """Read whose product it is, where the file says so; else nothing."""
@@ -204,21 +236,48 @@ class Columns:
             raise BadField("currency", "is not a currency such as USD")
         return currency
 
+    def is_list(self, field: str) -> bool:
+        """Say whether a field is a list; a text may be one, written as JSON."""
+        return isinstance(self._listed(field), list)
+
+    def _listed(self, field: str) -> object:
+        value = self.get(field)
+        if not isinstance(value, str) or not value.startswith("["):
+            return value
+        try:
+            return msgspec.json.decode(value, type=list[str])
+        except msgspec.MsgspecError:
+            return value
+
     def texts(self, field: str, most: int, count: int) -> list[str]:
         """Read a list of texts; those beyond `count` are left out, and each is cut at `most` characters."""
-        value: object = self.get(field) or []
+        value: object = self._listed(field) or []
         if not isinstance(value, list) or not all(isinstance(part, str) for part in cast(list[Any], value)):
             raise BadField(field, "is not a list of texts")
-        kept = self._few(field, cast(list[str], value), count)
+        kept = self.few(field, cast(list[str], value), count)
         return [text for part in kept if (text := self._short(field, plain_text(part), most))]
+
+    def seo(self, title: str, description: str) -> dict[str, Any]:
+        """Read what search engines shall show: a title, and some words."""
+        return {
+            "seo_title": self._short(title, entities(self.text(title)), SEO_TITLE_MAX),
+            "seo_description": self._short(
+                description, entities(self.text(description)), SEO_DESCRIPTION_MAX
+            ),
+        }
+
+    def former(self, *paths: str) -> list[str]:
+        """Keep of paths where the product stood elsewhere those that can be asked for here."""
+        found = (path if path.startswith("/") else f"/{path}" for path in paths if path.strip("/"))
+        return [path for path in dict.fromkeys(found) if len(path) <= FORMER_PATH_MAX and path.isprintable()]
 
     def tags(self, field: str = "tags") -> list[str]:
         """Read tags: a list, or a text with commas between them."""
-        if isinstance(self.get(field), list):
+        if self.is_list(field):
             return self.texts(field, TAG_MAX, TAGS_MAX)
         text = self.text(field)
         tags = [tag.strip() for tag in text.split(",") if tag.strip()] if text else []
-        return [self._short(field, tag, TAG_MAX) for tag in self._few(field, tags, TAGS_MAX)]
+        return [self._short(field, tag, TAG_MAX) for tag in self.few(field, tags, TAGS_MAX)]
 
     def category_path(self, field: str, names: list[str] | None = None) -> list[str]:
         """Read names of categories from the root: a list, or the `names` that the caller found there."""
@@ -226,7 +285,7 @@ class Columns:
             names = self.texts(field, DESCRIPTION_MAX, COUNT_MAX)
         return [
             self._short(field, name, CATEGORY_NAME_MAX).strip()
-            for name in self._few(field, names, CATEGORY_DEPTH_MAX)
+            for name in self.few(field, names, CATEGORY_DEPTH_MAX)
         ]
 
     def images(self, *fields: str) -> list[str]:
@@ -234,13 +293,21 @@ class Columns:
         spaces before the next. What is none is left out, and said."""
         found: list[str] = []
         for field in fields:
-            if text := self.text(field):
+            if self.is_list(field):
+                found += self.image_list(field)
+            elif text := self.text(field):
                 found += self._loadable(field, [url for url in _NEXT_URL.split(text) if url])
-        return self._few(fields[0], list(dict.fromkeys(found)), IMAGES_MAX)
+        return self.few(fields[0], list(dict.fromkeys(found)), IMAGES_MAX)
 
     def image_list(self, field: str) -> list[str]:
         """Read a list of addresses that a browser may load; what is none is left out, and said."""
         return self._loadable(field, self.texts(field, IMAGE_URL_MAX, IMAGES_MAX))
+
+    def alts(self, field: str, images: Sequence[str]) -> dict[str, str]:
+        """Read what is said of pictures to who cannot see them: of the first, or as a list of all of them."""
+        told = self.texts(field, TITLE_MAX, IMAGES_MAX) if self.is_list(field) else [self.text(field)]
+        pairs = zip(images, told, strict=False)
+        return {url: entities(self._short(field, alt, TITLE_MAX)) for url, alt in pairs if alt}
 
     def all_images(self, *fields: str) -> list[str]:
         """Read the pictures of all rows of a product, each once, in their order."""
@@ -249,13 +316,15 @@ class Columns:
             found += row.images(*fields)
             if row is not self:
                 self.cuts += [cut for cut in row.cuts if cut not in self.cuts]
-        return self._few(fields[0], list(dict.fromkeys(found)), IMAGES_MAX)
+        return self.few(fields[0], list(dict.fromkeys(found)), IMAGES_MAX)
 
     def paths(self, field: str, between: str = "") -> list[str]:
         """Read a category's names from the root, of a text such as `Kitchen > Pots`.
 
         Where it has a `>`, that alone separates; else `|` or `/` does. A backslash before one keeps it. Of
-        several paths with `between` in between, the longest counts."""
+        several paths with `between` in between, the longest counts. A list in JSON are the names."""
+        if self.is_list(field):
+            return self.category_path(field)
         text = self.text(field)
         if not text:
             return []
@@ -331,7 +400,7 @@ class Columns:
             return 0
         try:
             if isinstance(value, str):
-                amount, named = amounts.parse(value)
+                amount, named = amounts.parse(value, whole=money.exponent(currency) == 0)
                 if named and currency not in named:
                     raise ValueError(
                         f"it is in {' or '.join(named[:2])}, and this product is priced in {currency}"
@@ -348,10 +417,82 @@ class Columns:
             raise BadField(field, f"is negative{_quoted(value)}")
         return price
 
+    def prices(self, currency: str, named: PriceColumns) -> dict[str, Any]:
+        """Read what a variant costs, for an ImportVariant: regularly, in a sale, compared.
+
+        What reduces nothing is left out, and said."""
+        price, reduced = self.decimal(named.price, currency), self.decimal(named.sale, currency)
+        compared = self.decimal(named.compared, currency)
+        self.used.update(filter(None, (named.starts, named.ends, named.span)))
+        begins_at, ends_at = self._sale_times(named) if reduced else (None, None)
+        if reduced and not price and not named.partly:
+            price, reduced = reduced, 0
+        if reduced and price and reduced >= price:
+            self.cuts.append(Cut(named.sale, "is not below the regular price: left out"))
+            reduced = 0
+        sale = _sale(reduced, begins_at, ends_at, named.ends or named.span)
+        found = {"price": price, "sale": sale}
+        return found | {"compare_at_price": compared if compared > price else None}
+
+    def sale(self, price: str, starts: str, ends: str) -> SalePrice | None:
+        """Read a sale whose price is in minor units; None where there is none."""
+        return _sale(self.minor(price), self.date(starts), self.date(ends), ends)
+
+    def _sale_times(self, named: PriceColumns) -> tuple[datetime | None, datetime | None]:
+        first, _, last = self.text(named.span).partition("/") if named.span else ("", "", "")
+        return (
+            self._moment(named.starts or named.span, first or self.text(named.starts)),
+            self._moment(named.ends or named.span, last or self.text(named.ends), whole_day=True),
+        )
+
+    def _moment(self, field: str, text: str, *, whole_day: bool = False) -> datetime | None:
+        """Read a day or a time, UTC where it does not say; `whole_day`: a day alone means its end."""
+        if not text.strip():
+            return None
+        try:
+            moment = datetime.fromisoformat(text.strip())
+        except ValueError:
+            raise BadField(field, f"is not a time such as 2026-11-23T09:00Z{_quoted(text)}") from None
+        if not 1000 <= moment.year <= 9000:
+            raise BadField(field, "is not a date of our time")
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment + timedelta(days=1) if whole_day and _DAY.fullmatch(text.strip()) else moment
+
     def quantity(self, field: str = "quantity") -> int | None:
         """Read units in stock; None where the file does not say."""
         value = self.get(field)
         return None if value is None or value == "" else self.whole(field, STOCK_MAX)
+
+    def gtin(self, field: str) -> str | None:
+        """Read a barcode (EAN, UPC, ISBN-13); one whose digits do not fit is left out, and said."""
+        text = self.text(field).lstrip("'")
+        if not text:
+            return None
+        if digits := gtin_digits(text):
+            return digits
+        self.cuts.append(Cut(field, f"is no GTIN{_quoted(text)}: left out"))
+        return None
+
+    def grams(self, field: str) -> int | None:
+        """Read a weight in whole grams; None where there is none or it is not a number."""
+        text = self.text(field)
+        grams = round(float(text)) if _GRAMS.fullmatch(text) else 0 if not text else -1
+        if 0 < grams <= GRAMS_MAX:
+            return grams
+        if grams:
+            self.cuts.append(Cut(field, f"is no weight in grams{_quoted(text)}: left out"))
+        return None
+
+    def weight(self, field: str, unit: str) -> int | None:
+        """Read a weight in a unit such as kg into grams; None where there is none, or none is known."""
+        text = self.text(field).replace(",", ".")
+        factor = _GRAMS_IN.get(unit.strip().casefold())
+        grams = round(float(text) * factor) if factor and _GRAMS.fullmatch(text) else 0
+        if 0 < grams <= GRAMS_MAX:
+            return grams
+        if text.strip("0."):
+            self.cuts.append(Cut(field, f"is no weight that is known{_quoted(text)}: left out"))
+        return None
 
     def histogram(self, field: str) -> list[int]:
         """Read how often one to five stars were given."""
@@ -394,7 +535,7 @@ class Columns:
         if prefix:
             names = [name for name in self.raw if name.startswith(prefix)]
             found = {name.removeprefix(prefix): text for name in names if (text := self.text(name))}
-        value: object = self.get("attributes") or {}
+        value = self._object("attributes")
         if not isinstance(value, dict):
             raise BadField("attributes", "is not an object")
         if not found and not value:
@@ -411,7 +552,7 @@ class Columns:
             name = self._short("attributes", plain_text(name), ATTRIBUTE_NAME_MAX)
             if name and (number or (isinstance(part, str) and part)):
                 kept[name] = part
-        return dict(self._few("attributes", list(kept.items()), ATTRIBUTES_MAX))
+        return dict(self.few("attributes", list(kept.items()), ATTRIBUTES_MAX))
 
     def option_pairs(self, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
         """Keep names and values that a variant is chosen by, each within its limit; empty ones are none."""
@@ -422,7 +563,31 @@ class Columns:
             for name, value in pairs
             if name.strip() and value.strip()
         }
-        return dict(self._few("options", list(kept.items()), OPTIONS_MAX))
+        return dict(self.few("options", list(kept.items()), OPTIONS_MAX))
+
+    def choices(self, field: str = "options") -> dict[str, list[str]]:
+        """Read what can be chosen: by each option's name its values."""
+        given = self._object(field)
+        if not isinstance(given, dict):
+            raise BadField(field, "is not an object")
+        lists = Columns(cast(dict[str, Any], given))
+        found = {
+            plain_text(name)[:OPTION_MAX]: lists.texts(name, OPTION_MAX, VARIANTS_MAX) for name in lists.raw
+        }
+        self.cuts += lists.cuts
+        return found
+
+    def _object(self, field: str) -> object:
+        """Answer an object, which a text may be as JSON; an empty one where there is none."""
+        value: object = self.get(field) or {}
+        if isinstance(value, str) and value.startswith("{"):
+            try:
+                return msgspec.json.decode(value)
+            except msgspec.MsgspecError:
+                return value
+            except RecursionError:
+                raise BadField(field, "is nested too deeply") from None
+        return value
 
     def options(self) -> dict[str, str]:
         """Read what a variant is chosen by: up to five names with a text each."""
@@ -443,7 +608,7 @@ class Columns:
 
     # -- limits
 
-    def _few(self, field: str, items: list[Item], most: int) -> list[Item]:
+    def few(self, field: str, items: list[Item], most: int) -> list[Item]:
         """Keep the first `most` of a list."""
         if len(items) > most:
             self.cuts.append(Cut(field, f"has {len(items):,} entries; the first {most:,} were kept"))
@@ -461,6 +626,15 @@ class Columns:
                 Cut(field, "has a picture without an address that begins with https://: left out")
             )
         return list(dict.fromkeys(kept))
+
+
+def _sale(price: int, begins_at: datetime | None, ends_at: datetime | None, end: str) -> SalePrice | None:
+    """Make a sale; BadField, of the field of its end, where it ends before it begins."""
+    if not price:
+        return None
+    if begins_at and ends_at and ends_at <= begins_at:
+        raise BadField(end, "is not after the beginning of the sale")
+    return SalePrice(price=price, begins_at=begins_at, ends_at=ends_at)
 
 
 def _texts() -> Iterator[tuple[str, int, str | None]]:
@@ -543,3 +717,5 @@ class Format:
     knows: Callable[[Mapping[str, Any]], bool]
     read: Callable[[Columns], ImportRow]
     keys: Callable[[Mapping[str, Any]], RowKeys] | None = None
+    adds: Callable[[Mapping[str, Any]], bool] | None = None
+    """Whether a row is of a file that adds to the products of another file, and is none by itself."""

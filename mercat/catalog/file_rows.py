@@ -33,12 +33,21 @@ _USUAL = re.compile(
     r"|description|handle|handleid|html|id|link|name|price|quantity|sku|slug|status|stock|tags|title|type|url)"
 )
 """Names that a heading has and a title line has not."""
+_TEMPLATE = re.compile(r'"?TemplateType=', re.IGNORECASE)
 _ADJACENT = re.compile(rb"[\x80-\xff]{2,}")
 _LONE_CR = re.compile(rb"\r(?!\n)")
 _HIGH = re.compile(rb"[\x80-\xff]")
 _OWN_NAME = re.compile(r"(attribute|option)s?\.(?=\S)", re.IGNORECASE)
 _JSON_SIGN = re.compile(rb'["\\{}]')
+_LISTS = ("@graph", "itemListElement", "products", "items")
+_SAYS_NOTHING = frozenset(
+    ("@context", "@type", "@id", "name", "url", "description", "numberOfItems", "itemListOrder", "total")
+)
+"""What may stand beside a list of products, and is none of them."""
 _NO_NAME = re.compile(r"[^\w.]+")
+_METAFIELD = re.compile(r"(.*\S)\s*\((product\.metafields\.[^()]*)\)\s*", re.IGNORECASE)
+_DEFUSED = re.compile(r"'+[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+"""A cell that a spreadsheet would take for a formula, but for the apostrophes before it."""
 NumberedRow = tuple[int, dict[str, Any] | BadField]
 Remark = Callable[[str], None]
 
@@ -50,11 +59,15 @@ class BrokenFile(Exception):
 def column_name(heading: str) -> str:
     """Reduce a heading to a name that ignores case, spaces and signs: "Body (HTML) " is `body_html`.
 
-    What follows `attributes.` or `option.` is a name of its own and stays as it is."""
-    heading = unicodedata.normalize("NFKC", heading).strip()
+    What follows `attributes.` or `option.` is a name of its own and stays as it is, and so does what stands
+    before a metafield of Shopify."""
+    heading = heading.strip()
     if own := _OWN_NAME.match(heading):
         kind = "attributes" if own[1].casefold() == "attribute" else "option"
         return f"{kind}.{heading[own.end() :].strip()}"
+    if own := _METAFIELD.fullmatch(heading):
+        return f"{own[1]}_{own[2].casefold()}"
+    heading = unicodedata.normalize("NFKC", heading)
     return _NO_NAME.sub("_", heading.casefold()).strip("_.")
 
 
@@ -73,11 +86,11 @@ def read_rows(raw: io.BufferedReader, remark: Remark = lambda said: None) -> Ite
         start = first[1].lstrip()[:1]
         whole = first[1].strip()
         if whole == b"{" or (start == b"[" and whole[1:].lstrip()[:1] in (b"", b"{", b"]")):
-            yield from _json_objects(chain([first], lines))
+            yield from _members(_json_objects(chain([first], lines)))
         elif start == b"<":
             yield from _xml(chain([first], lines))
         elif start in (b"{", b"["):
-            yield from _json(chain([first], lines))
+            yield from _members(_json(chain([first], lines)))
         else:
             yield from _csv(chain([first], lines), remark)
     except (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile) as error:
@@ -133,7 +146,7 @@ def _cell_text(cell: object) -> str:
         return "true" if cell else "false"
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
-    return cell.isoformat() if isinstance(cell, date) else str(cell)
+    return cell.isoformat() if isinstance(cell, date) else _cell(str(cell))
 
 
 # -- bytes and lines
@@ -163,12 +176,19 @@ def _lines(stream: Any, remark: Remark) -> Iterator[tuple[int, bytes]]:
     encoding = _wide_encoding(start)
     if encoding:
         remark(f"It was read as {encoding.upper()}.")
-        text = io.TextIOWrapper(buffered, encoding, errors="replace", newline=None)
-        return _numbered(lambda: text.readline(_LINE_MAX).removeprefix("\ufeff").encode())
+        return _recoded(io.TextIOWrapper(buffered, encoding, errors="replace", newline=None), "replace")
     if len(_LONE_CR.findall(start)) > start.count(b"\n"):
-        text = io.TextIOWrapper(buffered, "utf-8", errors="surrogateescape", newline=None)
-        return _numbered(lambda: text.readline(_LINE_MAX).encode("utf-8", "surrogateescape"))
+        kept = "surrogateescape"
+        return _recoded(io.TextIOWrapper(buffered, "utf-8", errors=kept, newline=None), kept)
     return _numbered(lambda: buffered.readline(_LINE_MAX))
+
+
+def _recoded(text: io.TextIOWrapper, errors: str) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines of a text in UTF-8. The file stays open, which a wrapper that goes would close."""
+    try:
+        yield from _numbered(lambda: text.readline(_LINE_MAX).removeprefix("\ufeff").encode("utf-8", errors))
+    finally:
+        text.detach()
 
 
 def _numbered(readline: Callable[[], bytes]) -> Iterator[tuple[int, bytes]]:
@@ -232,6 +252,28 @@ def _json(lines: Iterator[tuple[int, bytes]]) -> Iterator[NumberedRow]:
             yield number, BadField("", _LONG)
         elif line.strip():
             yield number, _object(line)
+
+
+def _members(rows: Iterator[NumberedRow]) -> Iterator[NumberedRow]:
+    """Take the products out of an object that only holds their list, such as schema.org's `@graph` and
+    ItemList, or `{"products": […]}`."""
+    for line, row in rows:
+        listed = (
+            None if isinstance(row, BadField) else next((n for n in _LISTS if _is_list(row.get(n))), None)
+        )
+        if isinstance(row, BadField) or listed is None or not _SAYS_NOTHING.issuperset(row.keys() - {listed}):
+            yield line, row
+            continue
+        for each in cast(list[dict[str, Any]], row[listed]):
+            inner: Any = each.get("item")
+            member = cast(dict[str, Any], inner) if isinstance(inner, dict) else each
+            if listed in ("products", "items") or "Product" in str(member.get("@type", "")):
+                yield line, member
+
+
+def _is_list(value: object) -> bool:
+    """Say whether a value is a list of objects."""
+    return isinstance(value, list) and all(isinstance(each, dict) for each in cast(list[Any], value))
 
 
 def _object(line: bytes | str) -> dict[str, Any] | BadField:
@@ -356,7 +398,12 @@ def _csv(lines: Iterator[tuple[int, bytes]], remark: Remark) -> Iterator[Numbere
         if len(row) > count and any(cell.strip() for cell in row[count:]):
             yield line, BadField("", f"has {len(row)} columns where the heading has {count}")
         elif any(row):
-            yield line, dict(zip(names, row, strict=False))
+            yield line, dict(zip(names, map(_cell, row), strict=False))
+
+
+def _cell(text: str) -> str:
+    """Take away the apostrophe that an export writes before what a spreadsheet would take for a formula."""
+    return text[1:] if text[:1] == "'" and _DEFUSED.match(text) else text
 
 
 def _told_apart(names: list[str], remark: Remark) -> list[str]:
@@ -382,6 +429,8 @@ def _heading(texts: list[str]) -> tuple[int, _Dialect] | None:
             continue
         tried = [_Dialect(each, _cells(text, each)) for each in named or _DELIMITERS]
         found.append((n, max(tried, key=lambda each: (_usual(each.names), len(each.names)))))
+    if texts and _TEMPLATE.match(texts[0]):  # its names for people stand before those for machines
+        found = [each for each in found if "item_sku" in each[1].names] or found
     for n, dialect in found:
         if _usual(dialect.names) >= 2:
             return n, dialect

@@ -61,7 +61,12 @@ def formatted(text: str) -> Formatted:
 
 def source_of(words: str, safe: str | None) -> str:
     """Write a text as its seller gives it: read again it is what it was."""
-    return safe or (html.escape(words, quote=False) if _TAG.search(words) else words)
+    return safe or (html.escape(words, quote=False) if _TAG.search(words) else line_source(words))
+
+
+def line_source(text: str) -> str:
+    """Write a text that never is HTML so that it is the same once its entities are decoded."""
+    return text.replace("&", "&amp;") if _ENTITY.search(text) else text
 
 
 def plain_text(value: str) -> str:

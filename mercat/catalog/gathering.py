@@ -35,7 +35,7 @@ def gather(
         db.executescript(
             """
             pragma journal_mode = off;
-            create table row (line integer primary key, key text, raw blob);
+            create table row (n integer primary key, line integer, key text, raw blob);
             create table member (key text primary key, product text) without rowid;
             begin;
             """
@@ -57,7 +57,7 @@ def _keep(
     before = ""
 
     def write() -> None:
-        db.executemany("insert into row values (?, ?, ?)", waiting)
+        db.executemany("insert into row (line, key, raw) values (?, ?, ?)", waiting)
         waiting.clear()
 
     try:
@@ -83,19 +83,19 @@ def _products(db: sqlite3.Connection) -> Iterator[Gathered]:
         """
         create table placed (product text primary key, first integer) without rowid;
         insert into placed
-        select coalesce(m.product, r.key), min(r.line)
+        select coalesce(m.product, r.key), min(r.n)
         from row r left join member m on m.key = r.key group by 1;
-        create table sorted (first integer, line integer, primary key (first, line)) without rowid;
+        create table sorted (first integer, n integer, primary key (first, n)) without rowid;
         insert into sorted
-        select p.first, r.line
+        select p.first, r.n
         from row r left join member m on m.key = r.key
         join placed p on p.product = coalesce(m.product, r.key);
         """
     )
-    found = db.execute("select s.first, r.line, r.raw from sorted s join row r using (line) order by 1, 2")
+    found = db.execute("select s.first, s.n, r.line, r.raw from sorted s join row r using (n) order by 1, 2")
     for _, rows in groupby(found, itemgetter(0)):
         product = Gathered([], [])
-        for _, line, raw in rows:
+        for _, _, line, raw in rows:
             if len(product.rows) < ROWS_MAX:
                 product.rows.append((line, msgspec.json.decode(raw)))
             else:

@@ -1,5 +1,6 @@
 """Reading a file of products: streamed, in batches, with a report of every row that is left out or cut."""
 
+import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,16 +18,19 @@ from mercat.catalog.formats import Format, named_format, plain, recognise
 from mercat.catalog.gathering import ROWS_MAX, Gathered, gather
 from mercat.catalog.messages import Imported, ImportRow
 from mercat.catalog.rules import path_key
-from mercat.kit import codec
 
 _BATCH = 500
 _BATCH_BYTES = 4_000_000
 """A batch travels as one request, where the catalogue lives elsewhere."""
+_ROW_BYTES = 2_000
+"""Of a row beside its description, roughly."""
 _HELD_MAX = 2_000
 """Rows of all sellers that wait for their batch to be full."""
 _LOOKED_AT = 20
 _NAMES_MAX = 2_000
 """Names of columns that are remembered; rows of JSON could bring ever new ones."""
+_LINES_A_FILE = 10**12
+"""A line's number above it is of a file beside."""
 _NAMED = 20
 _UNUSED_MAX = 200
 
@@ -93,8 +97,11 @@ async def import_file(  # noqa: PLR0913  - the options of the command
     currency: str = "USD",
     kind: str = "",
     categories: CategoryMap | None = None,
+    beside: Sequence[Path] = (),
 ) -> ImportProgress:
     """Read one file to its end, in memory that does not grow with it.
+
+    `beside`: files that add to its products, such as their combinations.
 
     Rows are committed in batches, so a run that was cut off is simply run again. `rename` maps a column of
     the file to one of ours; `seller` goes before what a row says; `currency` is the shop's; `kind` names the
@@ -104,6 +111,7 @@ async def import_file(  # noqa: PLR0913  - the options of the command
     with file.open("rb") as raw, closing(_Seen()) as seen:
         given = read_rows(raw, remarks.append)
         work = _FileImport(file, raw, take, note, progress, names)
+        work.beside = beside
         head: list[NumberedRow] = []
         try:
             head += islice(given, _LOOKED_AT)
@@ -113,7 +121,8 @@ async def import_file(  # noqa: PLR0913  - the options of the command
             _format(file, head, names, work.broken, kind), seller, seen, names, currency, categories or {}
         )
         reading.check_map(file, head)
-        rows = (names.apply(each) for each in work.counted(chain(head, given)))
+        given = chain(head, given, _rows_of(beside))
+        rows = (names.apply(each) for each in work.counted(given))
         try:
             keys = reading.format.keys
             for product in gather(rows, keys) if keys else rows:
@@ -121,6 +130,25 @@ async def import_file(  # noqa: PLR0913  - the options of the command
         except BrokenFile as broken:
             work.breaks_off(broken)
         return await work.finish(reading, remarks)
+
+
+def adds_to_others(file: Path) -> bool:
+    """Say whether a file holds what adds to products of another one, such as PrestaShop's combinations."""
+    names = _Names({})
+    with suppress(BrokenFile, OSError), file.open("rb") as raw:
+        head = [row for _, row in map(names.apply, islice(read_rows(raw), _LOOKED_AT))]
+        rows = [row for row in head if not isinstance(row, BadField)]
+        kind = recognise(rows)
+        return kind.adds is not None and any(map(kind.adds, rows))
+    return False
+
+
+def _rows_of(files: Sequence[Path]) -> Iterator[NumberedRow]:
+    """Read the rows of files beside the first one; their lines begin at `_LINES_A_FILE`, twice that …"""
+    for n, file in enumerate(files, 1):
+        with file.open("rb") as raw:
+            for line, row in read_rows(raw):
+                yield n * _LINES_A_FILE + line, row
 
 
 class _Seen:
@@ -285,6 +313,9 @@ class _FileImport:
         self._bytes: dict[str, int] = {}
         self._without_stock = 0
         self._foreign: Counter[str] = Counter()
+        self.beside: Sequence[Path] = ()
+        """Files that add to the products of this one."""
+        self._handed_over: tuple[list[tuple[int, ImportRow]], asyncio.Future[Imported]] | None = None
         progress(self._done)
 
     @property
@@ -326,7 +357,7 @@ class _FileImport:
         if product.currency != reading.currency and any(variant.price for variant in product.variants):
             self._foreign[product.currency] += 1
         self._waiting.setdefault(name, []).append((columns.line, product))
-        self._bytes[name] = self._bytes.get(name, 0) + len(codec.encode(product))
+        self._bytes[name] = self._bytes.get(name, 0) + len(product.description) + _ROW_BYTES
         if len(self._waiting[name]) >= _BATCH or self._bytes[name] >= _BATCH_BYTES:
             await self._list(name)
         elif sum(map(len, self._waiting.values())) >= _HELD_MAX:
@@ -338,7 +369,9 @@ class _FileImport:
 
     def _say(self, line: int, field: str, reason: str, code: str, *, left_out: bool = True) -> None:
         column = self._names.written.get(field, field)
-        self._note(RowNote(self._done.file.name, line, field, reason, left_out, code, column))
+        n, line = divmod(line, _LINES_A_FILE)
+        file = self.beside[n - 1] if n else self._done.file
+        self._note(RowNote(file.name, line, field, reason, left_out, code, column))
 
     def breaks_off(self, broken: BrokenFile) -> None:
         """Remember that the rest cannot be read; what was read before is taken."""
@@ -348,6 +381,7 @@ class _FileImport:
         """List what still waits; answer what became of the file."""
         for name in list(self._waiting):
             await self._list(name)
+        await self._settle()
         for currency, count in self._foreign.items():
             remarks.append(
                 f"{count:,} in {currency}, and this shop sells in {reading.currency}: they came as drafts."
@@ -369,9 +403,21 @@ class _FileImport:
         return self._done
 
     async def _list(self, name: str) -> None:
+        """Hand over a batch; while it is taken the next one is read."""
         self._bytes.pop(name)
         waiting = self._waiting.pop(name)
-        result = await self._take(name, [product for _, product in waiting])
+        await self._settle()
+        products = [product for _, product in waiting]
+        self._handed_over = waiting, asyncio.ensure_future(self._take(name, products))
+        await asyncio.sleep(0)  # it begins
+
+    async def _settle(self) -> None:
+        """Wait for the batch that was handed over, and count what became of it."""
+        if self._handed_over is None:
+            return
+        waiting, task = self._handed_over
+        self._handed_over = None
+        result = await task
         for each in result.refused:
             self._leave_out(waiting[each.place][0], BadField(each.column, each.detail, each.code))
         self._done = self._done._replace(

@@ -5,18 +5,39 @@ from typing import Any, NamedTuple, cast
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
+from msgspec.structs import replace
 
 from mercat.catalog.categories import Categories
 from mercat.catalog.columns import BadField
-from mercat.catalog.messages import CountedOffer, ImportBatch, Imported, ImportRow, RefusedProduct
+from mercat.catalog.messages import (
+    ChangedSince,
+    CountedOffer,
+    ImportBatch,
+    Imported,
+    ImportRow,
+    RefusedProduct,
+    UndoCounts,
+)
+from mercat.catalog.offers import named
 from mercat.catalog.rules import fingerprint
-from mercat.catalog.staging import Row, Staged, Staging, known_name, products_by_name, together
-from mercat.ids import CategoryId, OfferId, ProductId, SellerId
-from mercat.kit import sql
+from mercat.catalog.staging import (
+    Repricing,
+    Row,
+    Staged,
+    Staging,
+    StandingVariant,
+    known_name,
+    products_by_name,
+    together,
+)
+from mercat.ids import CategoryId, ImportId, OfferId, ProductId, SellerId
+from mercat.kit import clock, codec, sql
 from mercat.settings import Settings
 
 queries = sql.load("mercat.catalog")
 _ROLLED_BACK_TRIES = 20
+_UNDONE_AT_ONCE = 500
+_SINCE_MAX = 100
 _AGAIN = (
     asyncpg.TransactionRollbackError,
     asyncpg.ForeignKeyViolationError,
@@ -34,6 +55,7 @@ class _Written(NamedTuple):
     changed: frozenset[int] = frozenset()
     delivery: Mapping[OfferId, int] = {}
     counts: Sequence[CountedOffer] = ()
+    repriced: frozenset[int] = frozenset()
 
 
 class _Unwritten(Exception):
@@ -50,6 +72,8 @@ class Imports:
         self._db = db
         self._categories = categories
         self._currency = settings.currency
+        self._own = settings.link("/media/")
+        self._fetches = settings.fetch_pictures
 
     async def take(self, batch: ImportBatch, seller_id: SellerId, seller_name: str) -> Imported:
         """Add or change a seller's products; the same rows again change nothing.
@@ -65,6 +89,37 @@ class Imports:
                     raise
         raise AssertionError("unreachable")
 
+    async def undo_import(self, import_id: ImportId) -> UndoCounts:
+        """Put back what an import changed, where nobody has changed it since; what it added is archived.
+
+        Each change is put back once, some hundred in a commit that tells of them: again it goes on."""
+        kind, number = "", 0
+        while True:
+            async with self._db.acquire() as db, db.transaction():
+                due = await db.fetch(queries.due_changes, import_id, kind, number, _UNDONE_AT_ONCE)
+                if not due:
+                    counts: Any = await db.fetchrow(queries.undone_changes, import_id)
+                    since = await db.fetch(queries.changed_since, import_id, _SINCE_MAX)
+                    return UndoCounts(**counts, since=[_since(row) for row in since])
+                await db.execute(queries.lock, sorted({row["product_id"] for row in due}))
+                touched: set[int] = set()
+                now = clock.now()
+                for part, undo, more in (
+                    ("offer", queries.undo_offers, (now,)),
+                    ("product", queries.undo_products, ()),
+                    ("sku", queries.undo_skus, ()),
+                ):
+                    changed = [row["id"] for row in due if row["kind"] == part]
+                    touched |= {row["product_id"] for row in await db.fetch(undo, import_id, changed, *more)}
+                await db.execute(queries.tell, sorted(touched), now)
+                if self._fetches:
+                    await db.execute(queries.note_pictures, sorted(touched))
+            kind, number = due[-1]["kind"], due[-1]["id"]
+
+    async def forget_imports(self, before: ImportId) -> None:
+        """Forget what imports before this one changed: it cannot be put back any more."""
+        await self._db.execute(queries.forget_changes, before)
+
     async def _take(self, batch: ImportBatch, seller_id: SellerId, seller_name: str) -> Imported:
         found = await self._rows(batch, seller_id)
         rows = [row for row in found if not self._says_the_same(row)]
@@ -75,10 +130,10 @@ class Imports:
         staging = Staging(seller_id, seller_name, batch.stock)
         if placed:
             try:
-                written = await self._commit(staging, placed, refused, dry_run=batch.dry_run)
+                written = await self._commit(staging, placed, refused, batch)
             except _Unwritten as rolled_back:
                 written = rolled_back.written
-        taken = sum(len(row.places) for row in staging.staged.rows.values())
+        taken = sum(len(row.places) for row in staging.staged.rows.values()) + len(written.repriced)
         changed = len(written.changed - written.added)
         return Imported(
             len(written.added),
@@ -95,31 +150,77 @@ class Imports:
         staging: Staging,
         placed: list[tuple[Row, CategoryId]],
         refused: list[RefusedProduct],
-        *,
-        dry_run: bool,
+        batch: ImportBatch,
     ) -> _Written:
         """Lay rows over what stands and write them, in one transaction; a dry run raises _Unwritten."""
         known = [row.product_id for row, _ in placed if row.product_id is not None]
-        partial = [row.product_id for row, _ in placed if row.product_id and row.row.given is not None]
+        import_id = None if batch.dry_run else batch.import_id
         async with self._db.acquire() as db, db.transaction():
             await db.execute(queries.lock, known)
-            standing = {row["product_id"]: row for row in await db.fetch(queries.standing, partial)}
-            for row, category_id in placed:
+            repricing, others = await self._repriced(db, placed, refused)
+            known = [row.product_id for row, _ in others if row.product_id is not None]
+            standing = {row["product_id"]: row for row in await db.fetch(queries.standing, known)}
+            for row, category_id in others:
                 try:
                     staging.add(row, category_id, standing.get(row.product_id))
                 except BadField as bad:
-                    refused += [
-                        RefusedProduct(place, bad.field, bad.code, bad.reason)
-                        for place in row.places.values()
-                    ]
-            written = await self._write(db, staging)
-            if dry_run:
+                    refused += _refused(row, bad.field, bad.code, bad.reason)
+            written = await self._write(db, staging, import_id) if staging.staged.products else _Written()
+            if repricing.rows:
+                written = await self._reprice(db, repricing, written, import_id)
+            if batch.dry_run:
                 raise _Unwritten(written)
         return written
 
+    async def _repriced(
+        self,
+        db: PoolConnectionProxy,
+        placed: list[tuple[Row, CategoryId]],
+        refused: list[RefusedProduct],
+    ) -> tuple[Repricing, list[tuple[Row, CategoryId]]]:
+        """Collect the rows that are about offers alone, a fraction of the work; and the others."""
+        repricing = Repricing()
+        others = [each for each in placed if not Repricing.is_enough(each[0])]
+        if len(others) == len(placed):
+            return repricing, others
+        about = [each for each in placed if Repricing.is_enough(each[0])]
+        found = await db.fetch(queries.standing_offers, [row.product_id for row, _ in about])
+        skus = {row["product_id"]: codec.decode(row["skus"], list[StandingVariant]) for row in found}
+        for row, category_id in about:
+            try:
+                if not repricing.add(row, skus.get(row.product_id or 0, [])):
+                    others.append((row, category_id))
+            except BadField as bad:
+                refused += _refused(row, bad.field, bad.code, bad.reason)
+        return repricing, others
+
+    async def _reprice(
+        self, db: PoolConnectionProxy, repricing: Repricing, so_far: _Written, import_id: ImportId | None
+    ) -> _Written:
+        """Write prices and states, tell of them, and collect what is to be counted."""
+        columns, now = sql.columns(repricing.rows, 9), clock.now()
+        rows = await db.fetch(queries.reprice, self._currency, import_id, now, *columns)
+        await db.execute(queries.tell, sorted({row["product_id"] for row in rows}), now)
+        changed = so_far.changed | {repricing.places[row["offer_id"]] for row in rows}
+        counts = [
+            CountedOffer(
+                OfferId(offer_id),
+                repricing.places[offer_id],
+                quantity,
+                repricing.places[offer_id] in changed,
+            )
+            for offer_id, quantity in repricing.counted.items()
+        ]
+        return so_far._replace(
+            changed=changed,
+            counts=[*so_far.counts, *counts],
+            repriced=frozenset(repricing.places.values()),
+        )
+
     async def _rows(self, batch: ImportBatch, seller_id: SellerId) -> list[Row]:
         """Find the products that rows are about; rows about one product become one."""
-        names = [known_name(row) for row in batch.rows]
+        given = [self._own_pictures(row) for row in batch.rows]
+        names = [known_name(row) for row in given]
         known = await self._products(
             seller_id,
             [name for kind, name in names if kind == "external"],
@@ -127,7 +228,7 @@ class Imports:
             [name for kind, name in names if kind == "sku"],
         )
         found: dict[object, Row] = {}
-        for place, (row, name) in enumerate(zip(batch.rows, names, strict=True)):
+        for place, (row, name) in enumerate(zip(given, names, strict=True)):
             product_id, content = known.get(name, (None, None))
             says = fingerprint(row)
             overrules = batch.overrules or _is_update(row)
@@ -136,6 +237,22 @@ class Imports:
             key = product_id or name
             found[key] = together(found[key], said) if key in found else said
         return list(found.values())
+
+    def _own_pictures(self, row: ImportRow) -> ImportRow:
+        """Know pictures of this shop by their own addresses, which an export writes whole."""
+        urls = [*row.images, *(url for each in row.variants for url in each.images), *row.alts]
+        if not any(url.startswith(self._own) for url in urls):
+            return row
+        base = self._own.removesuffix("/media/")
+        variants = [
+            replace(each, images=[url.removeprefix(base) for url in each.images]) for each in row.variants
+        ]
+        return replace(
+            row,
+            images=[url.removeprefix(base) for url in row.images],
+            alts={url.removeprefix(base): alt for url, alt in row.alts.items()},
+            variants=variants,
+        )
 
     async def _products(
         self, seller_id: SellerId, external: list[str], own: list[int], skus: list[str]
@@ -174,20 +291,26 @@ class Imports:
             refused += _refused(row, "category", unknown.code(), f"{unknown}{waits}")
         return kept
 
-    async def _write(self, db: PoolConnectionProxy, staging: Staging) -> _Written:
-        """Write what is new or changed with the facts that tell it."""
-        staged, seller_id = staging.staged, staging.seller_id
+    async def _write(self, db: PoolConnectionProxy, staging: Staging, import_id: ImportId | None) -> _Written:
+        """Write what is new or changed with the facts that tell it, and note for an import what stood."""
+        staged, seller_id, now = staging.staged, staging.seller_id, clock.now()
         await db.execute(queries.stage)
         await db.execute(queries.stage_offers)
         await db.copy_records_to_table("staged_product", records=staged.products)
         await db.copy_records_to_table("staged_offer", records=staged.offers)
-        products = {row["product_id"] for row in await db.fetch(queries.change_products)}
+        products = {
+            row["product_id"] for row in await db.fetch(queries.change_products, import_id) if row["changed"]
+        }
         taken = {row["product_id"] for row in await db.fetch(queries.take_products)}
         await db.execute(queries.find_staged)
-        products |= {row["product_id"] for row in await db.fetch(queries.take_skus)}
-        offers = await db.fetch(queries.take_offers, self._currency)
+        if paths := staged.addresses():
+            await db.execute(queries.put_addresses, *sql.columns(paths))
+        products |= {row["product_id"] for row in await db.fetch(queries.take_skus, import_id)}
+        offers = await db.fetch(queries.take_offers, self._currency, import_id, now)
         touched = products | taken | {row["product_id"] for row in offers}
-        await db.execute(queries.tell, sorted(touched))
+        await db.execute(queries.tell, sorted(touched), now)
+        if self._fetches:
+            await db.execute(queries.note_pictures, sorted(products | taken))
         changed = {place for each in products | taken for place in staged.places(each)}
         changed |= {place for row in offers for place in staged.places(row["product_id"], row["key"])}
         new = [row["offer_id"] for row in offers if row["added"]]
@@ -208,6 +331,10 @@ class Imports:
                 offer_id = OfferId(row["offer_id"])
                 counts.append(CountedOffer(offer_id, place, staged.counted[row["staged"]], place in changed))
         return counts
+
+
+def _since(row: Any) -> ChangedSince:
+    return ChangedSince(row["kind"], named(row["title"], row["options"]))
 
 
 def _refused(row: Row, column: str, code: str, detail: str) -> list[RefusedProduct]:

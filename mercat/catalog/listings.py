@@ -28,10 +28,12 @@ from mercat.catalog.messages import (
     SkuTaken,
     texts_of,
 )
+from mercat.catalog.offers import sale_columns
 from mercat.catalog.rules import check_for_sale, drawn_image, fingerprint, kept_texts
 from mercat.catalog.variants import (
     PlannedVariant,
     Selling,
+    as_before,
     choices_of,
     in_order,
     keys_of,
@@ -85,6 +87,8 @@ class Listings:
         alone = GivenVariant(
             price=product.price,
             compare_at_price=product.compare_at_price,
+            sale=product.sale,
+            quantity_rules=product.quantity_rules,
             quantity=UNSET if quantity is None else quantity,
             sku=product.sku,
             gtin=product.gtin,
@@ -105,7 +109,7 @@ class Listings:
                 return await _listed_before(db, seller_id, key, content)
             await _insert(db, owner, product, category_id, options)
             await _write_variants(db, owner, plan, at)
-            await db.execute(queries.tell, [owner.product_id])
+            await db.execute(queries.tell, [owner.product_id], clock.now())
             stock = _units(plan)
             if stock:
                 await _tell_stock(db, f"listed/{int(offers[0])}", seller_id, stock)
@@ -163,12 +167,12 @@ class Listings:
                 list(options),
             )
             if plan is not None:
-                changed = await _write_variants(db, owner, plan) or changed
+                changed = await _write_variants(db, owner, plan, change.at) or changed
             if not changed:
                 return Changed(offers=[each.variant.offer_id for each in plan or []])
             if seen is not None and before.mark != seen:
                 raise Stale("This listing was changed meanwhile.")
-            await db.execute(queries.tell, [product_id])
+            await db.execute(queries.tell, [product_id], clock.now())
             stock = {each.variant.offer_id: each.quantity or 0 for each in plan or [] if each.is_new}
             reference = f"listed/{int(next(iter(stock)))}" if stock else ""
             if stock:
@@ -183,7 +187,7 @@ class Listings:
             await _locked(db, product_id, seller_id)
             if not await db.fetch(queries.archive_offers, product_id, seller_id, []):
                 return
-            await db.execute(queries.tell, [product_id])
+            await db.execute(queries.tell, [product_id], clock.now())
         await self._changes.clear_caches([product_id])
 
     def _plan(self, before: Listing, change: ProductChange) -> list[PlannedVariant] | None:
@@ -196,7 +200,7 @@ class Listings:
         status: Any = None if change.status is UNSET else change.status
         title: Any = before.title if change.title is UNSET else change.title
         selling = Selling(status, self._currency, self._currency, title, change.alts)
-        plan = planned(before.variants, given, selling, "/variants")
+        plan = planned(before.variants, given, selling, change.at)
         if status is not None or before.status == "active":
             return plan
         return [  # a new variant of what is a draft is one too
@@ -227,11 +231,13 @@ def _texts(before: Listing, change: ProductChange) -> list[str | None]:
 
 
 def _images(before: Listing, change: ProductChange, product_id: ProductId, title: str) -> list[Image]:
-    """List the pictures of a product as they shall be; one that stands keeps what is known of it."""
+    """List the pictures of a product as they shall be; one that stands keeps what is known of it, but for
+    what is said of it to who cannot see it."""
     if isinstance(change.images, UnsetType):
         return before.images
     standing = {image.url: image for image in before.images}
-    images = [standing.get(url) or Image(url, change.alts.get(url) or title) for url in change.images]
+    found = [standing.get(url) or Image(url, title) for url in change.images]
+    images = [structs.replace(image, alt=change.alts.get(image.url) or image.alt) for image in found]
     return images or [drawn_image(product_id, title)]
 
 
@@ -241,7 +247,9 @@ def _options(
     if change.variants is UNSET and isinstance(change.options, UnsetType):
         return before.options
     variants = before.variants if plan is None else [each.variant for each in plan]
-    return choices_of(variants, None if isinstance(change.options, UnsetType) else change.options)
+    if not isinstance(change.options, UnsetType):
+        return choices_of(variants, change.options)
+    return as_before(choices_of(variants, None), before.options)
 
 
 async def _tell_stock(
@@ -299,7 +307,7 @@ async def _insert(
 
 
 async def _write_variants(
-    db: PoolConnectionProxy, owner: _Owner, plan: Sequence[PlannedVariant], at: str = "/variants"
+    db: PoolConnectionProxy, owner: _Owner, plan: Sequence[PlannedVariant], at: str
 ) -> bool:
     """Write the variants of a product, all of them; say whether anything is another than before."""
     variants = [each.variant for each in plan]
@@ -313,18 +321,29 @@ async def _write_variants(
     await db.execute(queries.free_keys, owner.product_id, [each.sku_id for each in variants], keys)
     await db.execute(queries.free_skus, owner.product_id, owner.seller_id, offers, skus)
     rows = [
-        structs.asdict(each.variant) | {"key": key, "place": place, "in_stock": bool(each.quantity)}
+        _columns(each) | {"key": key, "place": place}
         for place, (each, key) in enumerate(zip(plan, keys, strict=True))
     ]
     text = codec.inner_text(rows)
     written = await db.fetch(queries.put_skus, owner.product_id, text)
     try:
         priced = await db.fetch(
-            queries.put_offers, owner.product_id, owner.seller_id, owner.seller_name, text
+            queries.put_offers, owner.product_id, owner.seller_id, owner.seller_name, text, clock.now()
         )
     except asyncpg.UniqueViolationError:
         raise SkuTaken from None
     return bool(archived or written or priced)
+
+
+def _columns(planned: PlannedVariant) -> dict[str, Any]:
+    """Return a variant and its offer by the names of their columns."""
+    price, begins_at, ends_at = sale_columns(planned.variant.sale)
+    return structs.asdict(planned.variant) | {
+        "sale_price": price,
+        "sale_from": begins_at,
+        "sale_until": ends_at,
+        "in_stock": bool(planned.quantity),
+    }
 
 
 def _listing(row: Any) -> Listing:

@@ -5,15 +5,16 @@ and whoever validates, and as a constant for what cuts or counts.
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from mercat.events import StockQuantity
-from mercat.ids import CategoryId, OfferId, ProductId, SellerId, SkuId
+from mercat.ids import CategoryId, ImportId, OfferId, ProductId, SellerId, SkuId
 from mercat.kit.refusals import Conflict, Invalid
 from mercat.kit.text import SEEN_LINE
 from mercat.money import MINOR_MAX
+from mercat.quantity import QUANTITY_MAX, Quantity
 
 TITLE_MAX = 500
 DESCRIPTION_MAX = 20_000
@@ -60,6 +61,9 @@ OfferSort = Literal["newest", "cheapest", "dearest"]
 Title = Annotated[str, Meta(min_length=1, max_length=TITLE_MAX, pattern=SEEN_LINE)]
 Description = Annotated[str, Meta(max_length=DESCRIPTION_MAX)]
 Brand = Annotated[str, Meta(max_length=BRAND_MAX)]
+TAX_CLASS_MAX = 30
+TaxClass = Annotated[str, Meta(max_length=TAX_CLASS_MAX, pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+"""A short code of tables of tax, such as `food`; goods without one are taxed at the standard rate."""
 CategoryName = Annotated[str, Meta(max_length=CATEGORY_MAX)]
 """The slug of a category, its name, or its names from the root as in `Kitchen > Pots`."""
 CategoryTitle = Annotated[str, Meta(min_length=1, max_length=CATEGORY_NAME_MAX, pattern=r"\S")]
@@ -69,7 +73,10 @@ CategoryMaking = Literal["create", "refuse", "ask"]
 refused; or these are refused and the names wait for an operator."""
 CurrencyCode = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
 MinorPrice = Annotated[int, Meta(ge=0, le=MINOR_MAX)]
+SoldAt = Annotated[int, Meta(gt=0, le=MINOR_MAX)]
 Attribute = str | float | bool
+WholeAttribute = str | int | float | bool
+"""One whose whole numbers stay whole."""
 AttributeName = Annotated[str, Meta(min_length=1, max_length=ATTRIBUTE_NAME_MAX)]
 AttributeText = Annotated[str, Meta(max_length=ATTRIBUTE_TEXT_MAX)]
 Attributes = Annotated[dict[AttributeName, AttributeText | float | bool], Meta(max_length=ATTRIBUTES_MAX)]
@@ -99,6 +106,43 @@ class Category(Struct, frozen=True):
     parent_id: CategoryId | None = None
 
 
+class SalePrice(Struct, frozen=True, kw_only=True):
+    """What an offer costs for a while: from a time on, until another; without one since ever, or for good."""
+
+    price: SoldAt
+    begins_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+class QuantityRules(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """In which quantities an offer is bought: from `min` to `max`, and `per_customer` by one person in all.
+
+    Steps of `step` are counted from `min`, or from `step` where there is none."""
+
+    min: Quantity | None = None
+    max: Quantity | None = None
+    step: Quantity | None = None
+    per_customer: Quantity | None = None
+
+    @property
+    def first(self) -> int:
+        """The least quantity."""
+        return self.min or self.step or 1
+
+    @property
+    def most(self) -> int:
+        """The greatest quantity."""
+        return min(self.max or QUANTITY_MAX, self.per_customer or QUANTITY_MAX)
+
+
+class PriceNow(NamedTuple):
+    """What is paid at a time, what it cost before where that was more, and when that changes next."""
+
+    price: int
+    was_price: int | None
+    flips_at: datetime | None
+
+
 class NewOffer(Struct, frozen=True, kw_only=True):
     """A seller's offer for what another lists: of a product, or of what has this barcode. `sku_id` says of
     which variant, where there are several."""
@@ -110,6 +154,9 @@ class NewOffer(Struct, frozen=True, kw_only=True):
     quantity: StockQuantity
     condition: Condition = "new"
     sku: SellerSku | None = None
+    compare_at_price: MinorPrice | None = None
+    sale: SalePrice | None = None
+    quantity_rules: QuantityRules | None = None
 
 
 class OfferStanding(Struct, frozen=True):
@@ -119,6 +166,10 @@ class OfferStanding(Struct, frozen=True):
     reasons: list[OfferReason]
     currency: str
     price_to_win: int | None = None
+
+
+class InFlashSale(Conflict):
+    """This is in a flash sale, which has its price. Change its sale when that is over."""
 
 
 class OfferExists(Conflict):
@@ -179,6 +230,7 @@ class ProductTexts(Struct, frozen=True, kw_only=True):
     description: str
     description_html: str | None = None
     brand: str | None
+    tax_class: str | None = None
 
 
 class GivenTexts(Struct, frozen=True, kw_only=True):
@@ -187,6 +239,7 @@ class GivenTexts(Struct, frozen=True, kw_only=True):
     title: Title
     description: Description
     brand: Brand | None = None
+    tax_class: TaxClass | None = None
 
 
 TEXTS = ProductTexts.__struct_fields__
@@ -208,6 +261,8 @@ class GivenVariant(Struct, frozen=True, kw_only=True):
     gtin: Gtin | UnsetType | None = UNSET
     price: MinorPrice | UnsetType = UNSET
     compare_at_price: MinorPrice | UnsetType | None = UNSET
+    sale: SalePrice | UnsetType | None = UNSET
+    quantity_rules: QuantityRules | UnsetType | None = UNSET
     quantity: StockQuantity | UnsetType = UNSET
     weight_g: Grams | UnsetType | None = UNSET
     images: Images | UnsetType = UNSET
@@ -232,6 +287,8 @@ class NewProduct(GivenTexts, frozen=True, kw_only=True):
     sku: SellerSku | None = None
     gtin: Gtin | None = None
     compare_at_price: MinorPrice | None = None
+    sale: SalePrice | None = None
+    quantity_rules: QuantityRules | None = None
     weight_g: Grams | None = None
     options: Options = {}
     variants: Annotated[list[GivenVariant], Meta(max_length=VARIANTS_MAX)] = []
@@ -243,6 +300,7 @@ class ChangedTexts(Struct, frozen=True, kw_only=True):
     title: Title | UnsetType = UNSET
     description: Description | UnsetType = UNSET
     brand: Brand | UnsetType | None = UNSET
+    tax_class: TaxClass | UnsetType | None = UNSET
 
 
 class ProductChange(ChangedTexts, frozen=True, kw_only=True):
@@ -256,6 +314,8 @@ class ProductChange(ChangedTexts, frozen=True, kw_only=True):
     options: Options | UnsetType = UNSET
     variants: GivenVariants | UnsetType = UNSET
     alts: Alts = {}
+    at: str = "/variants"
+    """Where in the request the variants stand; empty where the product itself is the one there is."""
 
 
 class Listed(Struct, frozen=True):
@@ -287,6 +347,8 @@ class ListedVariant(Struct, frozen=True, kw_only=True):
     gtin: str | None
     price: int
     compare_at_price: int | None
+    sale: SalePrice | None = None
+    quantity_rules: QuantityRules | None = None
     currency: str
     status: ListingStatus
     weight_g: int | None
@@ -362,8 +424,109 @@ class Moderation(Struct, frozen=True, kw_only=True):
     category: CategoryName | UnsetType = UNSET
 
 
+class OfferTerms(Struct, frozen=True, kw_only=True):
+    """What a seller says of an offer beside its price and status; what is not given stays as it is."""
+
+    compare_at_price: MinorPrice | UnsetType | None = UNSET
+    sale: SalePrice | UnsetType | None = UNSET
+    quantity_rules: QuantityRules | UnsetType | None = UNSET
+
+
+PRICE_EDIT_MAX = 1_000
+"""Offers whose prices are changed at once."""
+Hundredths = Annotated[int, Meta(ge=-9_999, le=100_000)]
+"""Of a percent: from a reduction by 99.99 % to eleven times as much."""
+
+
+class PriceMove(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An amount as it follows from another: more by hundredths of a percent or by minor units (with a minus
+    less), or this one whatever it was. One of the three."""
+
+    percent: Hundredths | None = None
+    amount: Annotated[int, Meta(ge=-MINOR_MAX, le=MINOR_MAX)] | None = None
+    to: SoldAt | None = None
+
+
+class SaleEdit(Struct, frozen=True, kw_only=True):
+    """A sale of many offers: what each costs meanwhile, from its new regular price."""
+
+    price: PriceMove
+    begins_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+class OffersMeant(Struct, frozen=True, kw_only=True):
+    """Which of a seller's offers are meant: those named, or all with these words and this status."""
+
+    offers: Annotated[list[OfferId], Meta(min_length=1, max_length=PRICE_EDIT_MAX)] | None = None
+    words: TitleWords = ""
+    status: Status | None = None
+
+
+class PriceEdit(Struct, frozen=True, kw_only=True):
+    """What is otherwise in the prices of many offers; what is not given stays, and None takes away.
+
+    `ending`: what is reckoned here ends so: 99 makes 12.34 to 11.99, 0 makes whole units. `compare_at_price`
+    is reckoned from the price as it was before."""
+
+    meant: OffersMeant = OffersMeant()
+    price: PriceMove | None = None
+    ending: MinorPrice | None = None
+    sale: SaleEdit | UnsetType | None = UNSET
+    compare_at_price: PriceMove | UnsetType | None = UNSET
+
+
+class OfferPrices(Struct, frozen=True, kw_only=True):
+    """What an offer costs by its seller: always, compared with what, and for a while."""
+
+    price: int
+    compare_at_price: int | None = None
+    sale: SalePrice | None = None
+
+
+class EditedOffer(Struct, frozen=True, kw_only=True):
+    """An offer's prices as they are, and as an edit makes them; none where it is refused, and why."""
+
+    offer_id: OfferId
+    product_id: ProductId
+    title: str
+    currency: str
+    before: OfferPrices
+    after: OfferPrices | None
+    code: str = ""
+    why: str = ""
+
+    @property
+    def is_other(self) -> bool:
+        """Say whether something changes."""
+        return self.after is not None and self.after != self.before
+
+
+class PricePreview(Struct, frozen=True):
+    """What an edit makes of prices. Another `mark` where anything of it is other by now."""
+
+    offers: list[EditedOffer]
+    mark: str
+
+    @property
+    def changed(self) -> int:
+        return sum(each.is_other for each in self.offers)
+
+    @property
+    def refused(self) -> list[EditedOffer]:
+        return [each for each in self.offers if each.after is None]
+
+
+class PricesEdited(Struct, frozen=True, kw_only=True):
+    """What became of offers whose prices were to be changed: how many are other now, and which were not
+    changed because somebody else had meanwhile."""
+
+    changed: int
+    refused: list[EditedOffer] = []
+
+
 class Offer(Struct, frozen=True):
-    """A seller's price for a variant, as it is now. `title` names the variant too."""
+    """A seller's price for a variant, as it is now: `price` is paid. `title` names the variant too."""
 
     offer_id: OfferId
     product_id: ProductId
@@ -378,6 +541,24 @@ class Offer(Struct, frozen=True):
     image_url: str
     hidden_because: str = ""
     """Why operators have taken the product off sale; its seller cannot put it back."""
+    categories: list[str] = []
+    """Slugs from the root of the tree to the product's own."""
+    brand: str | None = None
+    tags: list[str] = []
+    weight_g: int | None = None
+    tax_class: str | None = None
+    regular_price: int = 0
+    compare_at_price: int | None = None
+    sale: SalePrice | None = None
+    was_price: int | None = None
+    """The regular price during a sale, else what it is compared with; none where that is not more."""
+    flips_at: datetime | None = None
+    """When a sale of it begins or ends next."""
+    quantity_rules: QuantityRules | None = None
+    flash: str | None = None
+    """The flash sale whose price it has."""
+    category_id: CategoryId = CategoryId(0)
+    condition: Condition = "new"
 
 
 class ProductName(Struct, frozen=True):
@@ -386,6 +567,15 @@ class ProductName(Struct, frozen=True):
     product_id: ProductId
     title: str
     image_url: str
+
+
+class ShelvedProduct(Struct, frozen=True):
+    """How a product is called, and the category that it stands in."""
+
+    product_id: ProductId
+    title: str
+    category: str
+    category_name: str
 
 
 class Breadcrumb(Struct, frozen=True):
@@ -405,6 +595,12 @@ class ProductOffer(Struct, frozen=True):
     seller_name: str
     condition: Condition = "new"
     compare_at_price: int | None = None
+    regular_price: int = 0
+    was_price: int | None = None
+    sale: SalePrice | None = None
+    lowest_price_30_days: int | None = None
+    """Of the thirty days before the reduction that is shown began."""
+    quantity_rules: QuantityRules | None = None
 
 
 class Variant(Struct, frozen=True):
@@ -444,6 +640,40 @@ class Product(ProductTexts, frozen=True, kw_only=True):
     """Of all variants; those in stock first, then the cheapest."""
     created_at: datetime
     version: int
+    was_price: int | None = None
+    lowest_price_30_days: int | None = None
+    flips_at: datetime | None = None
+    """When a sale of one of its offers begins or ends next."""
+    seo_title: str = ""
+    seo_description: str = ""
+
+
+SEO_TITLE_MAX = 300
+SEO_DESCRIPTION_MAX = 1_000
+FORMER_PATH_MAX = 1_000
+FORMER_PATHS_MAX = 20
+SeoTitle = Annotated[str, Meta(max_length=SEO_TITLE_MAX)]
+SeoDescription = Annotated[str, Meta(max_length=SEO_DESCRIPTION_MAX)]
+FormerPath = Annotated[str, Meta(max_length=FORMER_PATH_MAX, pattern=r"^/")]
+"""Where something stood in the shop that it was imported from: path, and query where that says which."""
+
+
+class PictureElsewhere(Struct, frozen=True, kw_only=True):
+    """A picture of an import that is to be fetched into the shop, and how often that was tried."""
+
+    product_id: ProductId
+    seller_id: SellerId
+    url: str
+    tries: int
+
+
+class MappedProduct(Struct, frozen=True, kw_only=True):
+    """A product as the map of the site has it."""
+
+    product_id: ProductId
+    title: str
+    changed_at: datetime
+    images: list[str]
 
 
 class ImportVariant(Struct, frozen=True):
@@ -460,6 +690,7 @@ class ImportVariant(Struct, frozen=True):
     compare_at_price: MinorPrice | None = None
     weight_g: Grams | None = None
     images: Images = []
+    sale: SalePrice | None = None
 
 
 class ImportRow(GivenTexts, frozen=True, kw_only=True):
@@ -483,14 +714,66 @@ class ImportRow(GivenTexts, frozen=True, kw_only=True):
         default_factory=lambda: [ImportVariant()]
     )
     images: Images = []
+    alts: Alts = {}
     rating: float = 0
     review_count: int = 0
     histogram: list[int] = field(default_factory=lambda: [0, 0, 0, 0, 0])
     popularity: int = 0
     released: datetime | None = None
+    seo_title: SeoTitle = ""
+    seo_description: SeoDescription = ""
+    former_paths: Annotated[list[FormerPath], Meta(max_length=FORMER_PATHS_MAX)] = []
     given: frozenset[str] | None = None
     """The fields that the source fills; the others of a product that is there stay as they are. None: all of
     them. Without an external id it is known by its SKU."""
+
+
+class ExportedVariant(Struct, frozen=True, kw_only=True):
+    """A variant as it is taken out: what its product's own seller offers."""
+
+    sku_id: SkuId
+    offer_id: OfferId
+    key: str
+    options: dict[str, str]
+    sku: str | None
+    gtin: str | None
+    price: int
+    compare_at_price: int | None
+    sale: SalePrice | None
+    """The seller's own, which waits while a flash sale lasts."""
+    currency: str
+    status: Status
+    weight_g: int | None
+    images: list[Image]
+
+
+class ExportedProduct(ProductTexts, frozen=True, kw_only=True):
+    """A product as it is taken out, with all that an import takes in again but its stock."""
+
+    product_id: ProductId
+    seller_id: SellerId
+    seller_name: str
+    external_id: str | None
+    category_path: list[str]
+    attributes: dict[str, WholeAttribute]
+    options: dict[str, list[str]]
+    tags: list[str]
+    images: list[Image]
+    histogram: list[int]
+    popularity: int
+    created_at: datetime
+    variants: list[ExportedVariant]
+    seo_title: str
+    seo_description: str
+
+
+class ExportedNames(Struct, frozen=True):
+    """The names of options and attributes that products have, the most frequent first, and the most options
+    that one product has."""
+
+    options: list[str]
+    attributes: list[str]
+    most_options: int = 0
 
 
 class ImportBatch(Struct, frozen=True, kw_only=True):
@@ -498,14 +781,33 @@ class ImportBatch(Struct, frozen=True, kw_only=True):
 
     `stock`: the units of each new offer whose row does not say. `overrules`: it is the seller's own word: it
     counts also where they changed something in the shop, and for the stock of what is there. `reference`: a
-    name of this batch, under which its counts of stock are taken once. `dry_run`: nothing is written."""
+    name of this batch, under which its counts of stock are taken once. `import_id`: under which it is noted
+    what stood before, to be put back. `dry_run`: nothing is written."""
 
     rows: list[ImportRow]
     stock: StockQuantity = 0
     categories: CategoryMaking = "create"
     overrules: bool = False
     reference: str = ""
+    import_id: ImportId | None = None
     dry_run: bool = False
+
+
+class ChangedSince(Struct, frozen=True):
+    """What somebody changed after an import had: an offer, a product or one of its variants (`sku`)."""
+
+    kind: Literal["offer", "product", "sku"]
+    title: str
+
+
+class UndoCounts(Struct, frozen=True, kw_only=True):
+    """How many products, variants, offers and shelves that an import changed were put back, and how many
+    somebody has changed since: of those only what is as the import left it."""
+
+    put_back: int = 0
+    changed_since: int = 0
+    since: list[ChangedSince] = []
+    """The first hundred of these."""
 
 
 class RefusedProduct(Struct, frozen=True):
@@ -525,6 +827,18 @@ class CountedOffer(Struct, frozen=True):
     place: int
     quantity: StockQuantity
     changed: bool
+
+
+class TooManyOffers(Invalid):
+    """That is more than 1,000 offers at once. Narrow the list."""
+
+
+class NoPriceChanges(Invalid):
+    """This changes no price."""
+
+
+class ChangedMeanwhile(Conflict):
+    """Somebody changed this price after it was looked at."""
 
 
 class SkuTaken(Conflict):

@@ -72,6 +72,6 @@ class Moderating:
             if await db.fetchval(
                 queries.moderate, product_id, hidden, change.reason, clock.now(), category_id
             ):
-                await db.execute(queries.tell, [product_id])
+                await db.execute(queries.tell, [product_id], clock.now())
         await self._changes.clear_caches([product_id])
         return await self.found_product(product_id)

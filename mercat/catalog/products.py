@@ -1,5 +1,6 @@
 """Products as shoppers read them: whole, as cards, and page by page, behind a cache of two levels."""
 
+from datetime import datetime
 from time import monotonic
 from typing import Any
 
@@ -7,11 +8,13 @@ import asyncpg
 import msgspec
 import structlog
 
-from mercat.catalog.messages import TEXTS, Breadcrumb, Image, Product, ProductName, Variant
+from mercat.catalog.cached import CachedProducts
+from mercat.catalog.messages import TEXTS, Breadcrumb, Image, Product, ProductName, ShelvedProduct, Variant
+from mercat.catalog.rules import next_flip
 from mercat.catalog.variants import in_order
 from mercat.events import Document, ProductChanged
 from mercat.ids import ProductId
-from mercat.kit import codec, sql
+from mercat.kit import clock, codec, sql
 from mercat.kit.refusals import Gone, NotFound
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
@@ -19,7 +22,6 @@ from mercat.settings import Settings
 queries = sql.load("mercat.catalog")
 log = structlog.get_logger("mercat.catalog")
 _IN_PROCESS_MAX = 5_000
-_decode = codec.decoder(Product).decode
 
 
 class Products:
@@ -27,44 +29,72 @@ class Products:
 
     def __init__(self, db: asyncpg.Pool, cache: Store, settings: Settings) -> None:
         self._db = db
-        self._cache = cache
+        self._kept = CachedProducts(cache)
         self._currency = settings.currency
         # Half the age in each level, so that both together stay inside what is promised.
         self._life_s = settings.product_cache_s / 2
         self._in_process: dict[ProductId, tuple[float, Product]] = {}
+        self._reading: dict[ProductId, object] = {}
+        """Who read these products last, and was not told since that they changed."""
 
     async def product(self, product_id: ProductId) -> Product:
         """Answer everything about a product, at most five seconds old, and less once anybody changed it."""
+        now = clock.now()
         held = self._in_process.get(product_id)
-        if held and held[0] > monotonic():
+        if held and held[0] > monotonic() and _holds(held[1], now):
             return held[1]
-        key = f"product:{product_id}"
+        reading = self._reading[product_id] = object()
         try:
-            kept = await self._cache.do("GET", key)
-        except Exception:
-            kept = None  # a cache that is away costs time, not answers
-        product = _decode(kept) if kept else await self.read(product_id)
-        if not kept:
-            await self._keep(key, product)
-        if len(self._in_process) >= _IN_PROCESS_MAX:
-            self._in_process.clear()
-        self._in_process[product_id] = (monotonic() + self._life_s, product)
+            product, newest = await self._shared(product_id, now, held[1].version if held else 0)
+            if newest and self._reading.get(product_id) is reading:
+                self._hold(product)
+        finally:
+            if self._reading.get(product_id) is reading:
+                del self._reading[product_id]
         return product
 
     def forget(self, product_id: ProductId) -> None:
-        """Read this product anew when it is next asked for in this process."""
+        """Read this product anew when it is next asked for in this process, and keep nothing that is being
+        read."""
         self._in_process.pop(product_id, None)
+        self._reading.pop(product_id, None)
+
+    async def _shared(self, product_id: ProductId, now: datetime, version: int) -> tuple[Product, bool]:
+        """Answer a product from the shared cache, where it is of this version at least, else from the
+        database; and whether it may be kept, as nobody is known to have changed it meanwhile."""
+        try:
+            product = await self._kept.get(product_id)
+            if product and product.version >= version and _holds(product, now):
+                return product, True
+            cleared = await self._kept.cleared(product_id)
+        except Exception:
+            return await self.read(product_id), True  # a cache that is away costs time, not answers
+        product = await self.read(product_id)
+        try:
+            return product, await self._kept.keep(product, cleared, self._life_s)
+        except Exception as error:
+            log.warning("a product could not be cached", reason=repr(error)[:100])
+            return product, True
+
+    def _hold(self, product: Product) -> None:
+        held = self._in_process.get(product.product_id)
+        if held and held[1].version > product.version:
+            return
+        if len(self._in_process) >= _IN_PROCESS_MAX:
+            self._in_process.clear()
+        self._in_process[product.product_id] = (monotonic() + self._life_s, product)
 
     async def read(self, product_id: ProductId) -> Product:
         """Answer a product from the database, past every cache."""
-        row = await self._db.fetchrow(queries.product, product_id)
+        now = clock.now()
+        row = await self._db.fetchrow(queries.product, product_id, now)
         if row is None:
             raise NotFound("There is no such product.")
-        return _product(row, self._currency)
+        return _product(row, self._currency, now)
 
     async def cards(self, product_ids: list[ProductId]) -> list[Document]:
         """Answer products as shelves show them, in the order asked; those not for sale are left out."""
-        rows = await self._db.fetch(queries.cards, product_ids)
+        rows = await self._db.fetch(queries.cards, product_ids, clock.now())
         found = {
             row["product_id"]: codec.decode(row["document"], Document) for row in rows if row["document"]
         }
@@ -76,6 +106,10 @@ class Products:
         found = {row["product_id"]: sql.row(ProductName, row) for row in rows}
         return [found[product_id] for product_id in product_ids if product_id in found]
 
+    async def shelved(self, product_ids: list[ProductId]) -> list[ShelvedProduct]:
+        """Answer in which category products stand now, for sale or not."""
+        return sql.rows(ShelvedProduct, await self._db.fetch(queries.shelved, product_ids))
+
     async def documents(self, after: ProductId, limit: int = 1_000) -> list[ProductChanged]:
         """Answer all products by id, a page at a time: what an index is filled with anew."""
         return [
@@ -84,7 +118,7 @@ class Products:
                 version=row["version"],
                 document=codec.decode(row["document"], Document) if row["document"] else None,
             )
-            for row in await self._db.fetch(queries.documents, after, limit)
+            for row in await self._db.fetch(queries.documents, after, limit, clock.now())
         ]
 
     async def histograms(self, after: ProductId, limit: int = 1_000) -> list[tuple[ProductId, list[int]]]:
@@ -92,21 +126,20 @@ class Products:
         rows = await self._db.fetch(queries.histograms, after, limit)
         return [(ProductId(row["product_id"]), row["histogram"]) for row in rows]
 
-    async def _keep(self, key: str, product: Product) -> None:
-        life_ms = max(1, int(self._life_s * 1_000))
-        try:
-            await self._cache.do("SET", key, codec.encode(product), "PX", life_ms)
-        except Exception as error:
-            log.warning("a product could not be cached", reason=repr(error)[:100])
+
+def _holds(product: Product, now: datetime) -> bool:
+    """Say whether no sale of a product has begun or ended since it was read."""
+    return product.flips_at is None or now < product.flips_at
 
 
-def _product(row: Any, currency: str) -> Product:
+def _product(row: Any, currency: str, now: datetime) -> Product:
     if row["gone"]:
         raise Gone("This product is not sold here any more. Orders of it are kept.")
     variants = codec.decode(row["variants"], list[Variant]) if row["variants"] else []
     offers = [offer for variant in variants for offer in variant.offers]
     offers.sort(key=lambda each: (not each.in_stock, each.condition != "new", each.price, each.offer_id))
     featured = next((offer for offer in offers if offer.offer_id == row["featured"]), None)
+    flips = [at for each in offers if (at := next_flip(each.regular_price, each.sale, now))]
     images = codec.decode(row["images"], list[Image])
     return Product(
         product_id=ProductId(row["product_id"]),
@@ -132,4 +165,9 @@ def _product(row: Any, currency: str) -> Product:
         offers=offers,
         created_at=row["created_at"],
         version=row["version"],
+        seo_title=row["seo_title"],
+        seo_description=row["seo_description"],
+        was_price=featured.was_price if featured else None,
+        lowest_price_30_days=featured.lowest_price_30_days if featured else None,
+        flips_at=min(flips, default=None),
     )

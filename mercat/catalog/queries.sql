@@ -130,13 +130,62 @@ where k.key = any(:keys::text[]) and p.seller_id = :seller_id;
 
 -- name: standing(product_ids)
 -- Products as they are, for rows of files that say only some of it.
-select p.product_id, p.title, p.description, p.description_html, p.brand, p.category_id, p.attributes::text,
+select p.product_id, p.title, p.description, p.description_html, p.brand, p.tax_class, p.category_id, p.attributes::text,
     p.options::text, p.tags, p.images::text, p.rating, p.review_count, p.histogram, p.popularity, p.created_at,
-    (select json_agg(json_build_object('key', k.key, 'place', k.place, 'options', k.options, 'sku', coalesce(o.sku, ''))
-        order by k.place, k.sku_id)
+    p.option_names, p.seo_title, p.seo_description,
+    (select json_agg(json_build_object('key', k.key, 'place', k.place, 'options', k.options, 'sku', coalesce(o.sku, ''),
+        'images', k.images) order by k.place, k.sku_id)
         from catalog.sku k left join catalog.offer o on o.sku_id = k.sku_id and o.seller_id = p.seller_id
         where k.product_id = p.product_id)::text as skus
 from catalog.product p where p.product_id = any(:product_ids::bigint[]);
+
+-- name: standing_offers(product_ids)
+-- The variants of products with their seller's offers, for rows of files that say prices, states and stock alone.
+select p.product_id, json_agg(json_build_object('key', k.key, 'place', k.place, 'options', k.options,
+    'sku', coalesce(o.sku, ''), 'offer_id', o.offer_id) order by k.place, k.sku_id)::text as skus
+from catalog.product p join catalog.sku k using (product_id)
+    left join catalog.offer o on o.sku_id = k.sku_id and o.seller_id = p.seller_id
+where p.product_id = any(:product_ids::bigint[])
+group by p.product_id;
+
+-- name: reprice(shop_currency, import_id, now, offer_ids, prices, compare_at_prices, sale_prices, sale_froms, sale_untils,
+--     says_sales, currencies, statuses)
+-- What is not said stays, and a comparison with nothing is none. What is without a price, or priced in another currency, is a draft. While a flash sale
+-- lasts, the seller's own sale waits.
+with told as (
+    select s.offer_id, case when not s.says_sale then catalog.own_sale_of(o) when s.sale_price is not null then
+            jsonb_build_object('price', s.sale_price, 'begins_at', s.sale_from, 'ends_at', s.sale_until) end as sale,
+        case when s.price > 0 then s.price else o.price end as price,
+        nullif(coalesce(s.compare_at_price, o.compare_at_price), 0) as compare_at_price,
+        case when s.price > 0 then s.currency else o.currency end as currency, coalesce(s.status, o.status) as status
+    from unnest(:offer_ids::bigint[], :prices::bigint[], :compare_at_prices::bigint[], :sale_prices::bigint[],
+        :sale_froms::timestamptz[], :sale_untils::timestamptz[], :says_sales::boolean[], :currencies::text[],
+        :statuses::text[]) as s (offer_id, price, compare_at_price, sale_price, sale_from, sale_until, says_sale, currency,
+        status) join catalog.offer o using (offer_id)
+), said as (
+    select t.offer_id, t.price, t.compare_at_price, t.currency, t.sale,
+        case when t.price = 0 or t.currency <> :shop_currency then 'draft' else t.status end as status
+    from told t
+), written as (
+    update catalog.offer o set price = s.price, compare_at_price = s.compare_at_price, currency = s.currency,
+        status = s.status, priced_at = :now,
+        sale_price = case when o.flash is null then (s.sale ->> 'price')::bigint else o.sale_price end,
+        sale_from = case when o.flash is null then (s.sale ->> 'begins_at')::timestamptz else o.sale_from end,
+        sale_until = case when o.flash is null then (s.sale ->> 'ends_at')::timestamptz else o.sale_until end,
+        own_sale = case when o.flash is not null then s.sale end
+    from said s
+    where o.offer_id = s.offer_id and (o.price, o.compare_at_price, catalog.own_sale_of(o), o.currency, o.status)
+        is distinct from (s.price, s.compare_at_price, s.sale, s.currency, s.status)
+    returning o.product_id, o.offer_id as id,
+        case when :import_id::bigint is not null then catalog.undoable(old) - catalog.in_common(old, new) end as before,
+        case when :import_id::bigint is not null then catalog.undoable(new) - catalog.in_common(old, new) end as after
+), noted as (
+    insert into catalog.import_change as c (import_id, kind, id, before, after)
+    select :import_id::bigint, 'offer', id, before, after
+    from written where :import_id::bigint is not null order by id
+    on conflict (import_id, kind, id) do update set before = excluded.before || c.before, after = c.after || excluded.after
+)
+select product_id, id as offer_id from written;
 
 -- name: lock(product_ids)
 -- Whoever changes products or their offers locks the products first, in this order.
@@ -146,49 +195,72 @@ select product_id from catalog.product where product_id = any(:product_ids::bigi
 -- Rows of an import wait here for the statements that take them in. `known`: it is there already.
 create temporary table if not exists staged_product (
     product_id bigint, seller_id bigint, external_id text, title text, description text, description_html text,
-    brand text, category_id bigint, attributes text, options text, tags text[], images text, rating float8,
-    review_count int, histogram int[], popularity int, content bytea, created_at timestamptz, known boolean,
+    brand text, tax_class text, category_id bigint, attributes text, options text, tags text[], images text,
+    rating float8, review_count int, histogram int[], popularity int, seo_title text, seo_description text,
+    content bytea, created_at timestamptz, known boolean,
     overrules boolean
 ) on commit delete rows;
 
 -- name: stage_offers
 create temporary table if not exists staged_offer (
     offer_id bigint, sku_id bigint, seller_id bigint, seller_name text, product_id bigint, external_id text, key text,
-    place int, options text, gtin text, weight_g int, images text, price bigint, compare_at_price bigint, currency text,
-    sku text, status text, in_stock boolean, stock_version int, whole boolean, overrules boolean
+    place int, options text, gtin text, weight_g int, images text, price bigint, compare_at_price bigint,
+    sale_price bigint, sale_from timestamptz, sale_until timestamptz, says_sale boolean, currency text, sku text,
+    status text, in_stock boolean, stock_version int, whole boolean, titled boolean, overrules boolean
 ) on commit delete rows;
 
--- name: change_products
--- What overrules is compared with what stands; else with what the source said before.
+-- name: change_products(import_id)
+-- What overrules is compared with what stands; what does not, with what the source said before too. `changed`: it is
+-- another product now; else only what its source says was noted.
+with written as (
 update catalog.product p set title = s.title, description = s.description, description_html = s.description_html,
-    category_id = s.category_id, brand = s.brand, attributes = s.attributes::jsonb, options = s.options::jsonb,
+    category_id = s.category_id, brand = s.brand, tax_class = s.tax_class, attributes = s.attributes::jsonb,
+    options = s.options::jsonb,
     option_names = array(select json_object_keys(s.options::json)), tags = s.tags, images = s.images::jsonb,
     rating = case when p.rating_version = 0 then s.rating else p.rating end,
     review_count = case when p.rating_version = 0 then s.review_count else p.review_count end,
     histogram = case when p.rating_version = 0 then s.histogram else p.histogram end,
-    popularity = s.popularity, content = s.content
+    popularity = s.popularity, seo_title = s.seo_title, seo_description = s.seo_description, content = s.content
 from staged_product s
-where s.known and p.product_id = s.product_id and case when s.overrules
-    then (p.title, p.description, p.description_html, p.category_id, p.brand, p.attributes, p.options, p.tags, p.images)
-        is distinct from (s.title, s.description, s.description_html, s.category_id, s.brand, s.attributes::jsonb,
-            s.options::jsonb, s.tags, s.images::jsonb)
-    else p.content is distinct from s.content end
-returning p.product_id;
+where s.known and p.product_id = s.product_id and (s.overrules or p.content is distinct from s.content)
+    and (p.content is distinct from s.content
+        or (p.title, p.description, p.description_html, p.category_id, p.brand, p.tax_class, p.attributes, p.options, p.tags, p.images,
+            p.seo_title, p.seo_description)
+            is distinct from (s.title, s.description, s.description_html, s.category_id, s.brand, s.tax_class, s.attributes::jsonb,
+                s.options::jsonb, s.tags, s.images::jsonb, s.seo_title, s.seo_description))
+returning p.product_id as id,
+    (old.title, old.description, old.description_html, old.category_id, old.brand, old.tax_class, old.attributes, old.options, old.tags,
+        old.images, old.rating, old.review_count, old.histogram, old.popularity, old.seo_title, old.seo_description)
+    is distinct from (new.title, new.description, new.description_html, new.category_id, new.brand, new.tax_class, new.attributes,
+        new.options, new.tags, new.images, new.rating, new.review_count, new.histogram, new.popularity, new.seo_title,
+        new.seo_description) as changed,
+    case when :import_id::bigint is not null then catalog.differing(to_jsonb(old) - 'content', to_jsonb(new)) end as before,
+    case when :import_id::bigint is not null then catalog.differing(to_jsonb(new) - 'content', to_jsonb(old)) end as after
+), noted as (
+    insert into catalog.import_change as c (import_id, kind, id, before, after)
+    select :import_id::bigint, 'product', id, before, after from written where :import_id::bigint is not null and before <> '{}'
+    order by id
+    on conflict (import_id, kind, id) do update set before = excluded.before || c.before, after = c.after || excluded.after
+)
+select id as product_id, changed from written;
 
 -- name: take_products
 -- Another import may have added one meanwhile.
 insert into catalog.product as p (product_id, seller_id, external_id, title, description, description_html,
-    category_id, brand, attributes, options, option_names, tags, images, rating, review_count, histogram, popularity,
-    content, created_at)
-select product_id, seller_id, external_id, title, description, description_html, category_id, brand, attributes::jsonb,
+    category_id, brand, tax_class, attributes, options, option_names, tags, images, rating, review_count, histogram,
+    popularity, seo_title, seo_description, content, created_at)
+select product_id, seller_id, external_id, title, description, description_html, category_id, brand, tax_class,
+    attributes::jsonb,
     options::jsonb, array(select json_object_keys(options::json)), tags, images::jsonb, rating, review_count, histogram,
-    popularity, content, created_at
+    popularity, seo_title, seo_description, content, created_at
 from staged_product where not known
 order by external_id
 on conflict (seller_id, external_id) do update set title = excluded.title, description = excluded.description,
     description_html = excluded.description_html, category_id = excluded.category_id, brand = excluded.brand,
+    tax_class = excluded.tax_class,
     attributes = excluded.attributes, options = excluded.options, option_names = excluded.option_names,
-    tags = excluded.tags, images = excluded.images, popularity = excluded.popularity, content = excluded.content
+    tags = excluded.tags, images = excluded.images, popularity = excluded.popularity, seo_title = excluded.seo_title,
+    seo_description = excluded.seo_description, content = excluded.content
     where p.content is distinct from excluded.content
 returning product_id;
 
@@ -197,8 +269,9 @@ update staged_offer s set product_id = p.product_id
 from catalog.product p
 where s.product_id is null and p.seller_id = s.seller_id and p.external_id = s.external_id;
 
--- name: take_skus
+-- name: take_skus(import_id)
 -- What a row does not say of a variant that is there stays.
+with written as (
 insert into catalog.sku as k (sku_id, product_id, key, place, options, gtin, weight_g, images)
 select s.sku_id, s.product_id, s.key, s.place, s.options::jsonb, s.gtin, s.weight_g, s.images::jsonb
 from staged_offer s
@@ -209,41 +282,71 @@ on conflict (product_id, key) do update set options = excluded.options, place = 
     where (k.options, k.place, k.gtin, k.weight_g, k.images) is distinct from (excluded.options, excluded.place,
         coalesce(excluded.gtin, k.gtin), coalesce(excluded.weight_g, k.weight_g),
         case when excluded.images = '[]' then k.images else excluded.images end)
-returning product_id;
+returning k.product_id, k.sku_id as id,
+    case when :import_id::bigint is null or old.sku_id is null then '{}' else catalog.differing(to_jsonb(old), to_jsonb(new)) end as before,
+    case when :import_id::bigint is null or old.sku_id is null then '{}' else catalog.differing(to_jsonb(new), to_jsonb(old)) end as after
+), noted as (
+    insert into catalog.import_change as c (import_id, kind, id, before, after)
+    select :import_id::bigint, 'sku', id, before, after from written where :import_id::bigint is not null and before <> '{}'
+    order by id
+    on conflict (import_id, kind, id) do update set before = excluded.before || c.before, after = c.after || excluded.after
+)
+select product_id from written;
 
--- name: take_offers(shop_currency)
+-- name: take_offers(shop_currency, import_id, now)
 -- An offer whose price or status the seller has changed since is theirs: an import that is not theirs leaves it as
 -- it is. Without a price or a status what stands stays. A SKU that another offer of the seller has stays with that
--- one. `added`: the offer is new.
+-- one. While a flash sale lasts, the seller's own sale waits. `added`: the offer is new.
 with taken as (
     insert into catalog.offer as o (offer_id, sku_id, product_id, seller_id, seller_name, price, compare_at_price,
-        currency, sku, status, in_stock, stock_version)
-    select n.offer_id, n.sku_id, n.product_id, n.seller_id, n.seller_name, n.price, n.compare_at_price, n.currency, n.sku,
-        case when n.price = 0 or n.currency <> :shop_currency then 'draft' else n.status end, n.in_stock, n.stock_version
+        sale_price, sale_from, sale_until, currency, sku, status, in_stock, stock_version, priced_at)
+    select n.offer_id, n.sku_id, n.product_id, n.seller_id, n.seller_name, n.price, n.compare_at_price,
+        n.sale_price, n.sale_from, n.sale_until, n.currency, n.sku,
+        case when n.price = 0 or n.currency <> :shop_currency then 'draft' else n.status end, n.in_stock, n.stock_version,
+        :now
     from (
         select s.offer_id, k.sku_id, s.product_id, s.seller_id, s.seller_name, s.in_stock, s.stock_version,
             case when s.price > 0 then s.price else coalesce(now.price, 0) end as price,
             case when s.whole and s.price > 0 then s.compare_at_price
                 else coalesce(s.compare_at_price, now.compare_at_price) end as compare_at_price,
+            case when s.whole or s.says_sale then s.sale_price else (own.sale ->> 'price')::bigint end as sale_price,
+            case when s.whole or s.says_sale then s.sale_from else (own.sale ->> 'begins_at')::timestamptz end as sale_from,
+            case when s.whole or s.says_sale then s.sale_until else (own.sale ->> 'ends_at')::timestamptz end as sale_until,
             case when s.price > 0 or now.price is null then s.currency else now.currency end as currency,
             case when s.sku <> '' and row_number() over (partition by s.sku order by s.offer_id) = 1
                 and not exists (select from catalog.offer other where other.seller_id = s.seller_id
                     and other.sku = s.sku and other.status <> 'archived' and other.sku_id <> k.sku_id) then s.sku
                 else now.sku end as sku,
-            coalesce(s.status, now.status, 'active') as status
+            coalesce(s.status, case when now.status = 'archived' and s.titled then 'active' else now.status end, 'active')
+                as status
         from staged_offer s
         join catalog.sku k on k.product_id = s.product_id and k.key = s.key
         left join catalog.offer now on now.sku_id = k.sku_id and now.seller_id = s.seller_id
+        left join lateral (select catalog.own_sale_of(now) as sale) own on true
     ) as n
     order by n.offer_id
     on conflict (sku_id, seller_id) do update set price = excluded.price, compare_at_price = excluded.compare_at_price,
-        currency = excluded.currency, sku = excluded.sku, status = excluded.status
-        where (o.price, o.compare_at_price, o.currency, o.sku, o.status) is distinct from
-            (excluded.price, excluded.compare_at_price, excluded.currency, excluded.sku, excluded.status)
+        sale_price = case when o.flash is null then excluded.sale_price else o.sale_price end,
+        sale_from = case when o.flash is null then excluded.sale_from else o.sale_from end,
+        sale_until = case when o.flash is null then excluded.sale_until else o.sale_until end,
+        own_sale = case when o.flash is not null then catalog.sale_of(excluded) end,
+        currency = excluded.currency, sku = excluded.sku, status = excluded.status, priced_at = excluded.priced_at
+        where (o.price, o.compare_at_price, o.currency, o.sku, o.status, catalog.own_sale_of(o)) is distinct from
+                (excluded.price, excluded.compare_at_price, excluded.currency, excluded.sku, excluded.status,
+                catalog.sale_of(excluded))
             and (not o.by_hand or (select bool_or(s.overrules) from staged_offer s where s.product_id = o.product_id))
-    returning o.product_id, o.offer_id, o.sku_id, old.offer_id is null as added
+    returning o.product_id, o.offer_id as id, o.sku_id, old.offer_id is null as added,
+        case when :import_id::bigint is null then '{}' when old.offer_id is null then jsonb_build_object('status', 'archived')
+            else catalog.undoable(old) - catalog.in_common(old, new) end as before,
+        case when :import_id::bigint is null then '{}' when old.offer_id is null then jsonb_build_object('status', new.status)
+            else catalog.undoable(new) - catalog.in_common(old, new) end as after
+), noted as (
+    insert into catalog.import_change as c (import_id, kind, id, before, after)
+    select :import_id::bigint, 'offer', id, before, after from taken where :import_id::bigint is not null and before <> '{}'
+    order by id
+    on conflict (import_id, kind, id) do update set before = excluded.before || c.before, after = c.after || excluded.after
 )
-select t.product_id, t.offer_id, t.added, k.key from taken t join catalog.sku k using (sku_id);
+select t.product_id, t.id as offer_id, t.added, k.key from taken t join catalog.sku k using (sku_id);
 
 -- name: staged_standing
 -- Which offers the staged ones are, of those that were there before.
@@ -253,18 +356,48 @@ join catalog.sku k on k.product_id = s.product_id and k.key = s.key
 join catalog.offer o on o.sku_id = k.sku_id and o.seller_id = s.seller_id
 where o.offer_id <> s.offer_id;
 
--- name: tell(product_ids)
--- Raises the version of these products and tells each of them whole, once.
+-- name: tell(product_ids, now)
+-- Raises the version of these products and tells each of them whole, once. A statement before has locked them, so
+-- that this one reads what the last writer left.
 with locked as materialized (
     select product_id from catalog.product where product_id = any(:product_ids::bigint[])
     order by product_id for update
 ), raised as (
-    update catalog.product p set version = p.version + 1 from locked l where p.product_id = l.product_id
-    returning p.*
+    update catalog.product p set version = p.version + 1, changed_at = now() from locked l where p.product_id = l.product_id
+    returning p.product_id, p.version
 )
 select count(events.tell_json('ProductChanged', jsonb_build_object('event', 'ProductChanged',
-    'product_id', r.product_id, 'version', r.version, 'document', catalog.document(r::catalog.product))::text)) as told
-from raised r;
+    'product_id', r.product_id, 'version', r.version, 'document', d.document)::text)) as told
+from raised r left join catalog.documents(:product_ids::bigint[], :now) d using (product_id);
+
+-- name: due_flips(now, most)
+-- Products of which a sale has begun or ended since they were told.
+select distinct due.product_id from (
+    select product_id from catalog.offer where flips_at <= :now order by flips_at limit :most) due;
+
+-- name: flipped(product_ids, now)
+update catalog.offer set flips_at = case when sale_until > :now then sale_until end
+where product_id = any(:product_ids::bigint[]) and flips_at <= :now;
+
+-- name: prune_prices(after, now, limit_to)
+-- What `catalog.lowest_price_at` can still ask for stays: the thirty days before a reduction that is shown, or that is
+-- shown once a sale is over, and the last thirty days.
+with batch as materialized (
+    select distinct offer_id from catalog.former_price where offer_id > :after order by offer_id limit :limit_to
+), began as (
+    select o.offer_id, least(:now::timestamptz,
+        (select max(f.until) from catalog.former_price f where f.offer_id = o.offer_id and f.price <> o.price),
+        (select max(f.until) from catalog.former_price f
+            where f.offer_id = o.offer_id and f.sale_price is distinct from o.sale_price)) as first
+    from batch join catalog.offer o using (offer_id)
+), gone as (
+    delete from catalog.former_price f using began b
+    where f.offer_id = b.offer_id and f.until <= b.first - interval '30 days'
+)
+select max(offer_id) from batch;
+
+-- name: next_flip
+select min(flips_at) from catalog.offer where flips_at is not null;
 
 -- name: tell_stock(reference, seller_id, offer_ids, quantities)
 -- New offers were listed with so many units each: whoever keeps the shelves follows it.
@@ -288,11 +421,11 @@ from catalog.listing_key l cross join lateral (
     where k.product_id = l.product_id and o.seller_id = l.seller_id) own
 where l.seller_id = :seller_id and l.key = :key;
 
--- name: add_product(product_id, seller_id, external_id, title, description, description_html, brand, category_id,
+-- name: add_product(product_id, seller_id, external_id, title, description, description_html, brand, tax_class, category_id,
 --     attributes, options, option_names, tags, images, created_at)
 insert into catalog.product (product_id, seller_id, external_id, title, description, description_html, category_id,
-    brand, attributes, options, option_names, tags, images, created_at)
-values (:product_id, :seller_id, :external_id, :title, :description, :description_html, :category_id, :brand,
+    brand, tax_class, attributes, options, option_names, tags, images, created_at)
+values (:product_id, :seller_id, :external_id, :title, :description, :description_html, :category_id, :brand, :tax_class,
     :attributes::jsonb, :options::jsonb, :option_names, :tags, :images::jsonb, :created_at);
 
 -- name: taken_skus(seller_id, product_id, skus)
@@ -322,19 +455,26 @@ on conflict (sku_id) do update set key = excluded.key, place = excluded.place, o
         (excluded.key, excluded.place, excluded.options, excluded.gtin, excluded.weight_g, excluded.images)
 returning true;
 
--- name: put_offers(product_id, seller_id, seller_name, rows)
+-- name: put_offers(product_id, seller_id, seller_name, rows, now)
 -- What is in stock from the beginning knows the shelf's first version. What was changed is its seller's own from now
 -- on: an import leaves it as it is.
-insert into catalog.offer as o (offer_id, sku_id, product_id, seller_id, seller_name, price, compare_at_price, currency,
-    sku, status, in_stock, stock_version)
-select r.offer_id, r.sku_id, :product_id, :seller_id, :seller_name, r.price, r.compare_at_price, r.currency, r.sku,
-    r.status, r.in_stock, r.in_stock::int
+insert into catalog.offer as o (offer_id, sku_id, product_id, seller_id, seller_name, price, compare_at_price, sale_price,
+    sale_from, sale_until, currency, sku, status, in_stock, stock_version, priced_at, quantity_rules)
+select r.offer_id, r.sku_id, :product_id, :seller_id, :seller_name, r.price, r.compare_at_price, r.sale_price, r.sale_from,
+    r.sale_until, r.currency, r.sku, r.status, r.in_stock, r.in_stock::int, :now, nullif(r.quantity_rules, 'null')
 from jsonb_to_recordset(:rows::jsonb) as r (offer_id bigint, sku_id bigint, price bigint, compare_at_price bigint,
-    currency text, sku text, status text, in_stock boolean)
+    sale_price bigint, sale_from timestamptz, sale_until timestamptz, currency text, sku text, status text,
+    in_stock boolean, quantity_rules jsonb)
 on conflict (offer_id) do update set price = excluded.price, compare_at_price = excluded.compare_at_price,
-    currency = excluded.currency, sku = excluded.sku, status = excluded.status, by_hand = true
-    where (o.price, o.compare_at_price, o.currency, o.sku, o.status) is distinct from
-        (excluded.price, excluded.compare_at_price, excluded.currency, excluded.sku, excluded.status)
+    sale_price = case when o.flash is null then excluded.sale_price else o.sale_price end,
+    sale_from = case when o.flash is null then excluded.sale_from else o.sale_from end,
+    sale_until = case when o.flash is null then excluded.sale_until else o.sale_until end,
+    currency = excluded.currency, sku = excluded.sku, status = excluded.status, by_hand = true,
+    priced_at = excluded.priced_at, quantity_rules = excluded.quantity_rules
+    where (o.price, o.compare_at_price, o.sale_price, o.sale_from, o.sale_until, o.currency, o.sku, o.status,
+        o.quantity_rules) is distinct from (excluded.price, excluded.compare_at_price, excluded.sale_price,
+            excluded.sale_from, excluded.sale_until, excluded.currency, excluded.sku, excluded.status,
+            excluded.quantity_rules)
 returning true;
 
 -- name: archive_offers(product_id, seller_id, kept)
@@ -343,19 +483,39 @@ where product_id = :product_id and seller_id = :seller_id and status <> 'archive
     and not (offer_id = any(:kept::bigint[]))
 returning true;
 
--- name: change_offer(offer_id, price, status, currency)
-update catalog.offer set price = :price, status = :status, currency = :currency, by_hand = true
+-- name: change_offer(offer_id, price, compare_at_price, sale_price, sale_from, sale_until, status, currency, now,
+--     quantity_rules)
+update catalog.offer set price = :price, compare_at_price = :compare_at_price, sale_price = :sale_price,
+    sale_from = :sale_from, sale_until = :sale_until, status = :status, currency = :currency, by_hand = true,
+    priced_at = :now, quantity_rules = :quantity_rules::jsonb
 where offer_id = :offer_id;
+
+-- name: lock_offered(offer_id)
+select product_id from catalog.product
+where product_id = (select product_id from catalog.offer where offer_id = :offer_id) for update;
+
+-- name: set_flash_price(offer_id, sale_id, price, begins_at, ends_at, now)
+-- The seller's own sale waits until the flash sale is over.
+update catalog.offer o set own_sale = case when o.flash is null then catalog.sale_of(o) else o.own_sale end, flash = :sale_id,
+    sale_price = :price, sale_from = :begins_at, sale_until = :ends_at, priced_at = :now
+where o.offer_id = :offer_id and coalesce(o.flash, :sale_id) = :sale_id and o.price > :price
+returning true;
+
+-- name: end_flash_price(offer_id, sale_id, now)
+update catalog.offer set sale_price = (own_sale ->> 'price')::bigint, sale_from = (own_sale ->> 'begins_at')::timestamptz,
+    sale_until = (own_sale ->> 'ends_at')::timestamptz, flash = null, own_sale = null, priced_at = :now
+where offer_id = :offer_id and flash = :sale_id
+returning true;
 
 -- name: lock_own(product_id, seller_id)
 select product_id from catalog.product where product_id = :product_id and seller_id = :seller_id for update;
 
 -- name: listing(product_id, seller_id)
-select p.title, p.description, p.description_html, p.brand, c.slug as category, p.category_id, p.attributes::text,
+select p.title, p.description, p.description_html, p.brand, p.tax_class, c.slug as category, p.category_id, p.attributes::text,
     p.images::text, p.options::text, p.option_names, p.external_id, p.created_at,
     (select json_agg(json_build_object('sku_id', k.sku_id, 'offer_id', o.offer_id, 'options', k.options, 'sku', o.sku,
-        'gtin', k.gtin, 'price', o.price, 'compare_at_price', o.compare_at_price, 'currency', o.currency,
-        'status', o.status, 'weight_g', k.weight_g, 'images', k.images) order by k.place, k.sku_id)
+        'gtin', k.gtin, 'price', o.price, 'compare_at_price', o.compare_at_price, 'sale', catalog.sale_of(o),
+        'quantity_rules', o.quantity_rules, 'currency', o.currency, 'status', o.status, 'weight_g', k.weight_g, 'images', k.images) order by k.place, k.sku_id)
     from catalog.sku k join catalog.offer o on o.sku_id = k.sku_id and o.seller_id = p.seller_id
     where k.product_id = p.product_id)::text as variants,
     (select o.seller_name from catalog.offer o where o.product_id = p.product_id and o.seller_id = p.seller_id limit 1)
@@ -364,13 +524,13 @@ select p.title, p.description, p.description_html, p.brand, c.slug as category, 
 from catalog.product p join catalog.category c using (category_id)
 where p.product_id = :product_id and p.seller_id = :seller_id;
 
--- name: change_product(product_id, title, description, description_html, brand, category_id, attributes, images,
+-- name: change_product(product_id, title, description, description_html, brand, tax_class, category_id, attributes, images,
 --     options, option_names)
 update catalog.product set title = :title, description = :description, description_html = :description_html,
-    category_id = coalesce(:category_id, category_id), brand = :brand, attributes = :attributes::jsonb,
+    category_id = coalesce(:category_id, category_id), brand = :brand, tax_class = :tax_class, attributes = :attributes::jsonb,
     images = :images::jsonb, options = :options::jsonb, option_names = :option_names
-where product_id = :product_id and (title, description, description_html, category_id, brand, attributes, images,
-    options, option_names) is distinct from (:title, :description, :description_html, coalesce(:category_id, category_id), :brand,
+where product_id = :product_id and (title, description, description_html, category_id, brand, tax_class, attributes, images,
+    options, option_names) is distinct from (:title, :description, :description_html, coalesce(:category_id, category_id), :brand, :tax_class,
     :attributes::jsonb, :images::jsonb, :options::jsonb, :option_names)
 returning true;
 
@@ -410,50 +570,61 @@ where (:product_id::bigint is null or k.product_id = :product_id)
 order by k.sku_id
 limit 2;
 
--- name: add_offer(offer_id, sku_id, product_id, seller_id, seller_name, price, currency, sku, condition, in_stock)
+-- name: add_offer(offer_id, sku_id, product_id, seller_id, seller_name, price, currency, sku, condition, in_stock,
+--     compare_at_price, sale_price, sale_from, sale_until, now, quantity_rules)
 -- One that was archived comes back under its own id. Nothing is returned where the seller has one already.
 insert into catalog.offer as o (offer_id, sku_id, product_id, seller_id, seller_name, price, currency, sku, condition,
-    status, in_stock, stock_version)
+    status, in_stock, stock_version, compare_at_price, sale_price, sale_from, sale_until, priced_at, quantity_rules)
 values (:offer_id, :sku_id, :product_id, :seller_id, :seller_name, :price, :currency, :sku, :condition, 'active',
-    :in_stock, :in_stock::boolean::int)
+    :in_stock, :in_stock::boolean::int, :compare_at_price, :sale_price, :sale_from, :sale_until, :now,
+    :quantity_rules::jsonb)
 on conflict (sku_id, seller_id) do update set price = excluded.price, currency = excluded.currency, sku = excluded.sku,
-    condition = excluded.condition, status = 'active', seller_name = excluded.seller_name
+    condition = excluded.condition, status = 'active', seller_name = excluded.seller_name,
+    compare_at_price = excluded.compare_at_price, sale_price = excluded.sale_price, sale_from = excluded.sale_from,
+    sale_until = excluded.sale_until, priced_at = excluded.priced_at, quantity_rules = excluded.quantity_rules
     where o.status = 'archived'
 returning offer_id;
 
--- name: rivals(offer_id, seller_id)
+-- name: rivals(offer_id, seller_id, now)
 -- A seller's offer and the active ones of the same variant, by the rule that features one.
-select o.offer_id, o.price, o.currency, case when catalog.is_hidden(o.product_id) then 'paused' else o.status end as status,
+select o.offer_id, catalog.price_at(o, :now) as price, o.currency, case when catalog.is_hidden(o.product_id) then 'paused' else o.status end as status,
     o.in_stock, o.condition, o.offer_id = :offer_id::bigint as own
 from catalog.offer o
 where o.sku_id = (select sku_id from catalog.offer
         where offer_id = :offer_id and seller_id = :seller_id and status <> 'archived')
     and (o.status = 'active' and not catalog.is_closed(o.seller_id) or o.offer_id = :offer_id)
-order by o.status <> 'active', not o.in_stock, o.condition <> 'new', o.price, o.offer_id;
+order by o.status <> 'active', not o.in_stock, o.condition <> 'new', catalog.price_at(o, :now), o.offer_id;
 
 -- name: offers(offer_ids)
 -- As they are: what is active at a seller who is not, or hidden, is not for sale (`closed`).
-select o.offer_id, o.product_id, o.sku_id, o.seller_id, o.seller_name, p.title, k.options::text, o.price, o.currency,
-    o.status, catalog.is_closed(o.seller_id) or p.hidden_at is not null as closed, p.hidden_because, o.in_stock,
-    coalesce(k.images -> 0 ->> 'url', p.images -> 0 ->> 'url', '') as image_url
+select o.offer_id, o.product_id, o.sku_id, o.seller_id, o.seller_name, p.title, k.options::text, o.price, o.compare_at_price, o.sale_price,
+    o.sale_from, o.sale_until, o.flash, o.quantity_rules::text, o.currency, o.condition, o.status, catalog.is_closed(o.seller_id) or p.hidden_at is not null as closed, p.hidden_because, o.in_stock,
+    coalesce(k.images -> 0 ->> 'url', p.images -> 0 ->> 'url', '') as image_url, k.weight_g, p.brand, p.tags, p.tax_class,
+    c.slugs, p.category_id
 from catalog.offer o join catalog.product p on p.product_id = o.product_id join catalog.sku k on k.sku_id = o.sku_id
+    join catalog.category c on c.category_id = p.category_id
 where o.offer_id = any(:offer_ids::bigint[]);
 
--- name: of_seller(seller_id, after, status, words, most)
-select o.offer_id, o.product_id, o.sku_id, o.seller_id, o.seller_name, p.title, k.options::text, o.price, o.currency,
-    o.status, p.hidden_because, o.in_stock, coalesce(k.images -> 0 ->> 'url', p.images -> 0 ->> 'url', '') as image_url
+-- name: of_seller(seller_id, after, status, words, most, only)
+select o.offer_id, o.product_id, o.sku_id, o.seller_id, o.seller_name, p.title, k.options::text, o.price, o.compare_at_price, o.sale_price,
+    o.sale_from, o.sale_until, o.flash, o.quantity_rules::text, o.currency, o.condition, o.status, p.hidden_because, o.in_stock, coalesce(k.images -> 0 ->> 'url', p.images -> 0 ->> 'url', '') as image_url,
+    k.weight_g, p.brand, p.tags, p.tax_class, c.slugs, p.category_id
 from catalog.offer o join catalog.product p on p.product_id = o.product_id join catalog.sku k on k.sku_id = o.sku_id
+    join catalog.category c on c.category_id = p.category_id
 where o.seller_id = :seller_id and case when :status::text is null then o.status <> 'archived' else o.status = :status end
     and not exists (select from unnest(:words::text[]) word where strpos(lower(p.title), word) = 0)
     and (:after::bigint is null or o.offer_id < :after)
+    and (:only::bigint[] is null or o.offer_id = any(:only))
 order by o.offer_id desc
 limit :most;
 
 -- name: of_seller_by_price(seller_id, after, status, words, most, direction)
 -- `direction`: 1 with the cheapest first, -1 with the dearest.
-select o.offer_id, o.product_id, o.sku_id, o.seller_id, o.seller_name, p.title, k.options::text, o.price, o.currency,
-    o.status, p.hidden_because, o.in_stock, coalesce(k.images -> 0 ->> 'url', p.images -> 0 ->> 'url', '') as image_url
+select o.offer_id, o.product_id, o.sku_id, o.seller_id, o.seller_name, p.title, k.options::text, o.price, o.compare_at_price, o.sale_price,
+    o.sale_from, o.sale_until, o.flash, o.quantity_rules::text, o.currency, o.condition, o.status, p.hidden_because, o.in_stock, coalesce(k.images -> 0 ->> 'url', p.images -> 0 ->> 'url', '') as image_url,
+    k.weight_g, p.brand, p.tags, p.tax_class, c.slugs, p.category_id
 from catalog.offer o join catalog.product p on p.product_id = o.product_id join catalog.sku k on k.sku_id = o.sku_id
+    join catalog.category c on c.category_id = p.category_id
 where o.seller_id = :seller_id and case when :status::text is null then o.status <> 'archived' else o.status = :status end
     and not exists (select from unnest(:words::text[]) word where strpos(lower(p.title), word) = 0)
     and (:after::bigint is null or (o.price * :direction::bigint, o.offer_id) > (
@@ -461,14 +632,15 @@ where o.seller_id = :seller_id and case when :status::text is null then o.status
 order by o.price * :direction::bigint, o.offer_id
 limit :most;
 
--- name: featured(product_id)
-select (catalog.featured(:product_id::bigint)).offer_id;
+-- name: featured(product_id, now)
+select (catalog.featured(:product_id::bigint, :now)).offer_id;
 
--- name: product(product_id)
+-- name: product(product_id, now)
 -- A variant that nobody offers any more is none; `gone`: there is no other, or the product is hidden.
-select p.product_id, p.external_id, p.title, p.description, p.description_html, p.brand, p.attributes::text,
+select p.product_id, p.external_id, p.title, p.description, p.description_html, p.brand, p.tax_class, p.attributes::text,
     p.options::text, p.option_names, p.tags, p.images::text, p.rating, p.review_count, p.histogram, p.created_at,
-    p.version, c.slug as category, c.slugs, c.names, (catalog.featured(p.product_id)).offer_id as featured,
+    p.seo_title, p.seo_description, p.version, c.slug as category, c.slugs, c.names,
+    (catalog.featured(p.product_id, :now)).offer_id as featured,
     p.hidden_at is not null
         or not exists (select from catalog.offer o where o.product_id = p.product_id and o.status <> 'archived') as gone,
     (select json_agg(json_build_object('sku_id', k.sku_id, 'options', k.options, 'gtin', k.gtin, 'images', k.images,
@@ -476,27 +648,40 @@ select p.product_id, p.external_id, p.title, p.description, p.description_html, 
     from catalog.sku k cross join lateral (
         select count(*) filter (where o.status <> 'archived') as live,
             min(o.sku) filter (where o.seller_id = p.seller_id) as sku,
-            json_agg(json_build_object('offer_id', o.offer_id, 'sku_id', o.sku_id, 'price', o.price,
-                'compare_at_price', o.compare_at_price, 'currency', o.currency, 'condition', o.condition,
+            json_agg(json_build_object('offer_id', o.offer_id, 'sku_id', o.sku_id, 'price', catalog.price_at(o, :now),
+                'regular_price', o.price, 'was_price', catalog.was_price_at(o, :now), 'compare_at_price', o.compare_at_price,
+                'sale', catalog.sale_of(o), 'lowest_price_30_days', catalog.lowest_price_at(o, :now),
+                'quantity_rules', o.quantity_rules,
+                'currency', o.currency, 'condition', o.condition,
                 'in_stock', o.in_stock, 'seller_id', o.seller_id, 'seller_name', o.seller_name)
-                order by not o.in_stock, o.condition <> 'new', o.price, o.offer_id)
+                order by not o.in_stock, o.condition <> 'new', catalog.price_at(o, :now), o.offer_id)
                 filter (where o.status = 'active' and not catalog.is_closed(o.seller_id)) as active
         from catalog.offer o where o.sku_id = k.sku_id) own
     where k.product_id = p.product_id and own.live > 0)::text as variants
 from catalog.product p join catalog.category c using (category_id)
 where p.product_id = :product_id;
 
--- name: cards(product_ids)
-select p.product_id, catalog.document(p)::text as document
-from catalog.product p where p.product_id = any(:product_ids::bigint[]);
+-- name: cards(product_ids, now)
+select p.product_id, d.document::text as document
+from catalog.product p left join catalog.documents(:product_ids::bigint[], :now) d using (product_id)
+where p.product_id = any(:product_ids::bigint[]);
 
 -- name: names(product_ids)
 select p.product_id, p.title, coalesce(p.images -> 0 ->> 'url', '') as image_url
 from catalog.product p where p.product_id = any(:product_ids::bigint[]);
 
--- name: documents(after, most)
-select p.product_id, p.version, catalog.document(p)::text as document
-from catalog.product p where p.product_id > :after order by p.product_id limit :most;
+-- name: shelved(product_ids)
+select p.product_id, p.title, c.slug as category, c.names[array_upper(c.names, 1)] as category_name
+from catalog.product p join catalog.category c using (category_id)
+where p.product_id = any(:product_ids::bigint[]);
+
+-- name: documents(after, most, now)
+with page as (
+    select product_id, version from catalog.product where product_id > :after order by product_id limit :most
+)
+select p.product_id, p.version, d.document::text as document
+from page p left join catalog.documents(array(select product_id from page), :now) d using (product_id)
+order by p.product_id;
 
 -- name: stock_changed(offer_ids, versions, available)
 -- Offers whose stock state turned, by facts newer than what they know.
@@ -565,3 +750,198 @@ where product_id = :product_id and (category_id, hidden_at is not null, hidden_b
     coalesce(:category_id, category_id), coalesce(:hidden, hidden_at is not null),
     case when :hidden is null then hidden_because when :hidden then :reason else '' end)
 returning true;
+
+-- name: exported(after, most)
+select * from catalog.exported_product where product_id > :after order by product_id limit :most;
+
+-- name: exported_of_seller(seller_id, after, most)
+select * from catalog.exported_product where seller_id = :seller_id and product_id > :after
+order by product_id limit :most;
+
+-- name: option_names_of(seller_id, most)
+select k.name from catalog.product p, jsonb_object_keys(p.options) as k (name)
+where :seller_id::bigint is null or p.seller_id = :seller_id
+group by k.name order by count(*) desc, k.name limit :most;
+
+-- name: attribute_names_of(seller_id, most)
+select k.name from catalog.product p, jsonb_object_keys(p.attributes) as k (name)
+where :seller_id::bigint is null or p.seller_id = :seller_id
+group by k.name order by count(*) desc, k.name limit :most;
+
+-- name: most_options_of(seller_id)
+select coalesce(max((select count(*) from jsonb_object_keys(p.options))), 0) from catalog.product p
+where :seller_id::bigint is null or p.seller_id = :seller_id;
+
+-- name: due_changes(import_id, kind, id, most)
+-- What an import changed and was not put back yet, after one of them, with its product.
+select c.kind, c.id, case c.kind when 'product' then c.id
+        when 'sku' then (select product_id from catalog.sku where sku_id = c.id)
+        else (select product_id from catalog.offer where offer_id = c.id) end as product_id
+from catalog.import_change c
+where c.import_id = :import_id and (c.kind, c.id) > (:kind::text, :id::bigint) and c.undone is null
+order by c.kind, c.id limit :most;
+
+-- name: undo_products(import_id, ids)
+with due as materialized (
+    select p.product_id, c.before, catalog.unchanged_since(to_jsonb(p), c.before, c.after)
+        - case when exists (select from catalog.category where category_id = (c.before ->> 'category_id')::bigint)
+            then '' else 'category_id' end as back
+    from catalog.import_change c join catalog.product p on p.product_id = c.id
+    where c.import_id = :import_id and c.kind = 'product' and c.id = any(:ids::bigint[])
+), former as materialized (
+    select r.* from due d join catalog.product p using (product_id), jsonb_populate_record(p, d.back) r
+), written as (
+    update catalog.product p set title = r.title, description = r.description, description_html = r.description_html,
+        category_id = r.category_id, brand = r.brand, tax_class = r.tax_class, attributes = r.attributes, options = r.options,
+        option_names = r.option_names, tags = r.tags, images = r.images, popularity = r.popularity, rating = r.rating,
+        review_count = r.review_count, histogram = r.histogram, seo_title = r.seo_title,
+        seo_description = r.seo_description, content = null
+    from former r where p.product_id = r.product_id
+)
+update catalog.import_change c set undone = case when d.back = d.before then 'back' when d.back = '{}' then 'left' else 'partly' end
+from due d where c.import_id = :import_id and c.kind = 'product' and c.id = d.product_id
+returning d.product_id;
+
+-- name: undo_skus(import_id, ids)
+with due as materialized (
+    select k.sku_id, k.product_id, c.before, catalog.unchanged_since(to_jsonb(k), c.before, c.after) as back
+    from catalog.import_change c join catalog.sku k on k.sku_id = c.id
+    where c.import_id = :import_id and c.kind = 'sku' and c.id = any(:ids::bigint[])
+), former as materialized (
+    select r.* from due d join catalog.sku k using (sku_id), jsonb_populate_record(k, d.back) r
+), written as (
+    update catalog.sku k set options = r.options, place = r.place, gtin = r.gtin, weight_g = r.weight_g, images = r.images
+    from former r where k.sku_id = r.sku_id
+)
+update catalog.import_change c set undone = case when d.back = d.before then 'back' when d.back = '{}' then 'left' else 'partly' end
+from due d where c.import_id = :import_id and c.kind = 'sku' and c.id = d.sku_id
+returning d.product_id;
+
+-- name: undo_offers(import_id, ids, now)
+-- A SKU that another offer has by now stays there, and what would be for sale without a price, or in another currency
+-- than the shop's, keeps its own. While a flash sale lasts, the seller's own sale waits.
+with unchanged as materialized (
+    select o.offer_id, c.before, catalog.unchanged_since(catalog.undoable(o), c.before, c.after) as back
+    from catalog.import_change c join catalog.offer o on o.offer_id = c.id
+    where c.import_id = :import_id and c.kind = 'offer' and c.id = any(:ids::bigint[])
+), due as materialized (
+    select o.offer_id, o.product_id, u.before, u.back
+        - case when exists (select from catalog.offer other where other.seller_id = o.seller_id and other.offer_id <> o.offer_id
+                and other.sku = u.before ->> 'sku' and other.status <> 'archived') then 'sku' else '' end
+        - case when coalesce(u.back ->> 'status', o.status) = 'active' and (u.back -> 'price' = '0'
+                or u.back ->> 'currency' <> (select s.currency from catalog.shop s))
+            then array['price', 'currency'] else '{}' end as back
+    from unchanged u join catalog.offer o using (offer_id)
+), former as materialized (
+    select r.*, d.back ? 'sale' as has_sale, d.back -> 'sale' as former_sale
+    from due d join catalog.offer o using (offer_id), jsonb_populate_record(o, d.back) r
+), written as (
+    update catalog.offer o set price = r.price, compare_at_price = r.compare_at_price, currency = r.currency, sku = r.sku,
+        status = r.status, by_hand = r.by_hand, priced_at = :now,
+        sale_price = case when r.has_sale and o.flash is null then (r.former_sale ->> 'price')::bigint else o.sale_price end,
+        sale_from = case when r.has_sale and o.flash is null then (r.former_sale ->> 'begins_at')::timestamptz else o.sale_from end,
+        sale_until = case when r.has_sale and o.flash is null then (r.former_sale ->> 'ends_at')::timestamptz else o.sale_until end,
+        own_sale = case when r.has_sale and o.flash is not null then nullif(r.former_sale, 'null') else o.own_sale end
+    from former r where o.offer_id = r.offer_id
+)
+update catalog.import_change c set undone = case when d.back = d.before then 'back' when d.back = '{}' then 'left' else 'partly' end
+from due d where c.import_id = :import_id and c.kind = 'offer' and c.id = d.offer_id
+returning d.product_id;
+
+-- name: undone_changes(import_id)
+select count(*) filter (where undone = 'back') as put_back, count(*) filter (where undone <> 'back') as changed_since
+from catalog.import_change where import_id = :import_id;
+
+-- name: repriced_by(import_id, offer_ids)
+select id from catalog.import_change where import_id = :import_id and kind = 'offer' and id = any(:offer_ids::bigint[]);
+
+-- name: changed_since(import_id, most)
+-- What was not put back, or not wholly: somebody had changed it.
+select c.kind, coalesce(p.title, '') as title,
+    coalesce(case when c.kind <> 'product' then k.options end, '{}')::text as options
+from catalog.import_change c
+    left join catalog.offer o on c.kind = 'offer' and o.offer_id = c.id
+    left join catalog.sku k on k.sku_id = case c.kind when 'sku' then c.id else o.sku_id end
+    left join catalog.product p on p.product_id = case c.kind when 'product' then c.id else k.product_id end
+where c.import_id = :import_id and c.undone in ('partly', 'left')
+order by p.title, c.kind, c.id limit :most;
+
+-- name: forget_changes(before)
+delete from catalog.import_change where import_id < :before;
+
+-- name: site_marks(every)
+select n.product_id from (
+    select product_id, row_number() over (order by product_id) as nth from catalog.product) n
+where (n.nth - 1) % :every::bigint = 0 order by n.product_id;
+
+-- name: site_map(first, before, most)
+select p.product_id, p.title, coalesce(p.changed_at, p.created_at) as changed_at,
+    (select coalesce(json_agg(i.image ->> 'url'), '[]') from jsonb_array_elements(p.images) with ordinality as i (image, n)
+        where i.n <= 10)::text as images
+from catalog.product p
+where p.product_id >= :first and (:before::bigint is null or p.product_id < :before)
+    and (catalog.featured(p.product_id)).offer_id is not null
+order by p.product_id limit :most;
+
+-- name: put_addresses(product_ids, paths)
+insert into catalog.former_address (product_id, path)
+select distinct on (path) u.product_id, path
+from unnest(:product_ids::bigint[], :paths::text[]) as u (product_id, path) join catalog.product p using (product_id)
+order by path, u.product_id
+on conflict (path) do nothing;
+
+-- name: former_address(path)
+select product_id from catalog.former_address where path = :path;
+
+-- name: note_pictures(product_ids)
+-- Pictures of these products and their variants that are elsewhere.
+insert into catalog.picture_elsewhere (product_id, url)
+select distinct p.product_id, i.image ->> 'url'
+from catalog.product p cross join lateral (
+    select jsonb_array_elements(p.images) as image
+    union all select jsonb_array_elements(k.images) from catalog.sku k where k.product_id = p.product_id) i
+where p.product_id = any(:product_ids::bigint[]) and i.image ->> 'url' ~ '^https?://'
+on conflict do nothing;
+
+-- name: due_pictures(most)
+-- Claimed for a minute, then for four times as long each time.
+update catalog.picture_elsewhere w set tries = w.tries + 1, due_at = now() + interval '1 minute' * power(4, w.tries)
+from catalog.product p
+where p.product_id = w.product_id and (w.product_id, md5(w.url)) in (
+    select product_id, md5(url) from catalog.picture_elsewhere
+    where tries < 6 and due_at <= now() order by due_at limit :most for update skip locked)
+returning w.product_id, p.seller_id, w.url, w.tries;
+
+-- name: show_fetched(product_id, before, now)
+update catalog.product p set images = (
+    select jsonb_agg(case when i.image ->> 'url' = :before
+        then i.image || jsonb_build_object('url', :now::text, 'source', :before) else i.image end order by i.n)
+    from jsonb_array_elements(p.images) with ordinality as i (image, n))
+where p.product_id = :product_id and p.images @> jsonb_build_array(jsonb_build_object('url', :before::text))
+returning p.product_id;
+
+-- name: show_fetched_of_variants(product_id, before, now)
+update catalog.sku k set images = (
+    select jsonb_agg(case when i.image ->> 'url' = :before
+        then i.image || jsonb_build_object('url', :now::text, 'source', :before) else i.image end order by i.n)
+    from jsonb_array_elements(k.images) with ordinality as i (image, n))
+where k.product_id = :product_id and k.images @> jsonb_build_array(jsonb_build_object('url', :before::text))
+returning k.sku_id;
+
+-- name: settle_picture(product_id, url)
+delete from catalog.picture_elsewhere where product_id = :product_id and md5(url) = md5(:url);
+
+-- name: picture_failed(product_id, url, failure, final)
+update catalog.picture_elsewhere set failure = :failure, tries = case when :final then 6 else tries end
+where product_id = :product_id and md5(url) = md5(:url);
+
+-- name: own_currency(told)
+-- The shop's currency. Who opens it first says which; where it has goods already, these do.
+with own as (
+    insert into catalog.shop (currency) values (coalesce((
+        select currency from catalog.offer where status = 'active' group by currency order by count(*) desc limit 1
+    ), :told))
+    on conflict do nothing
+    returning currency
+)
+select currency from own union all select currency from catalog.shop limit 1;

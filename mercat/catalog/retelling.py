@@ -4,11 +4,14 @@ import asyncio
 
 import asyncpg
 
-from mercat.kit import sql
+from mercat.ids import OfferId
+from mercat.kit import clock, sql
 
 queries = sql.load("mercat.catalog")
 _AT_ONCE = 500
 _IDLE_S = 1
+_DAY_S = 86_400
+_PRUNED_AT_ONCE = 1_000
 AT_FIRST = 4
 """Batches that who makes a change tells before they are answered; the others follow in the background."""
 
@@ -31,6 +34,40 @@ class Retelling:
         if not await self.tell_some(AT_FIRST):
             await asyncio.sleep(_IDLE_S)
 
+    async def keep_flipping(self) -> None:
+        """Tell products whose sale has begun or ended, then wait for the next: for the back process."""
+        if not await self.tell_flips():
+            await asyncio.sleep(await self._until_flip_s())
+
+    async def tell_flips(self) -> bool:
+        """Tell a batch of products of which a sale has begun or ended; answer whether there may be more."""
+        now = clock.now()
+        async with self._db.acquire() as db, db.transaction():
+            due = [row["product_id"] for row in await db.fetch(queries.due_flips, now, _AT_ONCE)]
+            if due:
+                await db.execute(queries.lock, due)
+                await db.execute(queries.flipped, due, now)
+                await db.execute(queries.tell, due, now)
+        return bool(due)
+
+    async def keep_pruning(self) -> None:
+        """Drop former prices that no reduction can be compared with any more, then rest a day: for the back
+        process."""
+        after: OfferId | None = OfferId(0)
+        while after is not None:
+            after = await self.prune_prices(after)
+        await asyncio.sleep(_DAY_S)
+
+    async def prune_prices(self, after: OfferId) -> OfferId | None:
+        """Drop them of a batch of offers; answer the last one, None after the last batch."""
+        last = await self._db.fetchval(queries.prune_prices, after, clock.now(), _PRUNED_AT_ONCE)
+        return None if last is None else OfferId(last)
+
+    async def _until_flip_s(self) -> float:
+        following = await self._db.fetchval(queries.next_flip)
+        left = _IDLE_S if following is None else (following - clock.now()).total_seconds()
+        return min(max(left, 0.0), _IDLE_S)
+
     async def _tell_batch(self) -> bool:
         async with self._db.acquire() as db, db.transaction():
             work = await db.fetchrow(queries.next_retelling)
@@ -40,7 +77,8 @@ class Retelling:
             rows = await db.fetch(products, work["id"], work["after"], _AT_ONCE)
             found = [row["product_id"] for row in rows]
             if found:
-                await db.execute(queries.tell, found)
+                await db.execute(queries.lock, found)
+                await db.execute(queries.tell, found, clock.now())
             if len(found) == _AT_ONCE:
                 await db.execute(queries.retold, work["kind"], work["id"], found[-1])
             else:

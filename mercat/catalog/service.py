@@ -4,10 +4,14 @@ import asyncpg
 
 from mercat.catalog.categories import Categories
 from mercat.catalog.changes import Changes
+from mercat.catalog.exports import Exports
+from mercat.catalog.found import Outside
 from mercat.catalog.imports import Imports
 from mercat.catalog.listings import Listings
 from mercat.catalog.moderation import Moderating
 from mercat.catalog.offers import Offers
+from mercat.catalog.pictures import Pictures
+from mercat.catalog.price_edits import PriceEdits
 from mercat.catalog.products import Products
 from mercat.catalog.retelling import Retelling
 from mercat.kit.valkey import Store
@@ -25,7 +29,11 @@ class Catalog:
         self._offers = Offers(db, self._changes, settings)
         self._listings = Listings(db, self._categories, self._changes, settings)
         self._moderating = Moderating(db, self._categories, self._changes)
+        self._price_edits = PriceEdits(db, self._changes, settings)
         self._imports = Imports(db, self._categories, settings)
+        self._exports = Exports(db)
+        self._found = Outside(db)
+        self._pictures = Pictures(db, self._changes)
 
         self.create = self._listings.create
         self.listing = self._listings.listing
@@ -37,8 +45,13 @@ class Catalog:
         self.of_seller = self._offers.of_seller
         self.change_offer = self._offers.change_offer
         self.featured = self._offers.featured
+        self.set_flash_price = self._offers.set_flash_price
+        self.end_flash_price = self._offers.end_flash_price
         self.offer_product = self._offers.offer_product
         self.offer_standing = self._offers.offer_standing
+
+        self.preview_prices = self._price_edits.preview_prices
+        self.edit_prices = self._price_edits.edit_prices
 
         self.find_products = self._moderating.find_products
         self.found_product = self._moderating.found_product
@@ -48,6 +61,7 @@ class Catalog:
         self.product = self._products.product
         self.cards = self._products.cards
         self.names = self._products.names
+        self.shelved = self._products.shelved
         self.documents = self._products.documents
         self.histograms = self._products.histograms
 
@@ -58,9 +72,23 @@ class Catalog:
         self.remove_category = self._categories.remove_category
         self.asked_categories = self._categories.asked_categories
         self.decide_category = self._categories.decide_category
-        self.take = self._imports.take
+
+        self._take_verbs_of_files()
 
         self.open_seller = self._changes.open_seller
         self.tell_again = self._changes.tell_again
         self.on_change = self._changes.on_change
         self.listen = self._changes.listen
+
+    def _take_verbs_of_files(self) -> None:
+        self.take = self._imports.take
+        self.undo_import = self._imports.undo_import
+        self.forget_imports = self._imports.forget_imports
+        self.exported = self._exports.exported
+        self.due_pictures = self._pictures.due_pictures
+        self.picture_fetched = self._pictures.picture_fetched
+        self.picture_failed = self._pictures.picture_failed
+        self.site_marks = self._found.site_marks
+        self.site_map = self._found.site_map
+        self.former_address = self._found.former_address
+        self.exported_names = self._exports.exported_names

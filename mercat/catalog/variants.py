@@ -1,12 +1,15 @@
 """The variants of a product: which there are after a change, and what may not be. Decisions without IO."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from math import prod
 from typing import Any, NamedTuple
 
 from msgspec import UnsetType, structs
 
 from mercat import ids
 from mercat.catalog.messages import (
+    VARIANTS_MAX,
     GivenVariant,
     Image,
     ListedVariant,
@@ -14,11 +17,19 @@ from mercat.catalog.messages import (
     SkuTaken,
     Status,
 )
-from mercat.catalog.rules import check_for_sale, named_by
+from mercat.catalog.rules import (
+    GTIN_DIGITS,
+    check_for_sale,
+    check_quantity_rules,
+    check_reduction,
+    gtin_digits,
+    named_by,
+    standing_sale,
+)
 from mercat.ids import OfferId, SkuId
+from mercat.kit import clock
 from mercat.kit.refusals import Invalid, NotFound
 
-_GTIN_DIGITS = (8, 12, 13, 14)
 _STATES: tuple[ListingStatus, ...] = ("active", "paused", "draft", "archived")
 
 
@@ -55,6 +66,36 @@ def planned(
     ]
     _check_apart([each.variant for each in found], at)
     return found
+
+
+def combined(
+    standing: Sequence[ListedVariant], options: Mapping[str, Sequence[str]], new: GivenVariant | None
+) -> list[GivenVariant]:
+    """Say which variants there are of options: those that stand, and where `new` says how, the combinations
+    that are missing, in the order of the values.
+
+    What stands keeps its values, and has the first one of an option that is new. One with a value that is no
+    more goes, and so does one that would be the same as another. Raises Invalid beyond VARIANTS_MAX."""
+    count = prod(len(values) for values in options.values())
+    if count > VARIANTS_MAX and new is not None:
+        words = f"At most {VARIANTS_MAX:,} variants; these options make {count:,}."
+        raise Invalid(words, pointer="/options")
+    kept: dict[tuple[str, ...], GivenVariant] = {}
+    for each in standing:
+        values = tuple(each.options.get(name, choices[0]) for name, choices in options.items())
+        if all(value in choices for value, choices in zip(values, options.values(), strict=True)):
+            chosen = dict(zip(options, values, strict=True))
+            kept.setdefault(values, GivenVariant(sku_id=each.sku_id, options=chosen))
+    places = [{value: n for n, value in enumerate(values)} for values in options.values()]
+    if new is not None:
+        for values in product(*options.values()):
+            if values not in kept:
+                kept[values] = structs.replace(new, options=dict(zip(options, values, strict=True)))
+
+    def place(values: tuple[str, ...]) -> list[int]:
+        return [at[value] for at, value in zip(places, values, strict=True)]
+
+    return [kept[values] for values in sorted(kept, key=place)]
 
 
 def matched(
@@ -97,6 +138,12 @@ def _planned(before: ListedVariant | None, given: GivenVariant, selling: Selling
         said["status"] = selling.status
     variant = structs.replace(before, **said)
     check_for_sale(variant.status, variant.price, variant.currency, selling.shop_currency, at)
+    if "price" in said and "sale" not in said:
+        variant = structs.replace(variant, sale=standing_sale(variant.price, variant.sale, clock.now()))
+    if "quantity_rules" in said:
+        check_quantity_rules(variant.quantity_rules, at)
+    if {"price", "compare_at_price", "sale"} & said.keys():
+        check_reduction(variant.price, said.get("compare_at_price"), variant.sale, at)
     return PlannedVariant(variant, before is _NONE, quantity)
 
 
@@ -162,6 +209,18 @@ def choices_of(
     return choices
 
 
+def as_before(options: Mapping[str, list[str]], before: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Keep the order that options and their values had; what is new comes last."""
+    names = [*(name for name in before if name in options), *(name for name in options if name not in before)]
+    return {
+        name: [
+            *(value for value in before.get(name, ()) if value in options[name]),
+            *(value for value in options[name] if value not in before.get(name, ())),
+        ]
+        for name in names
+    }
+
+
 def in_order(options: Mapping[str, list[str]], names: Sequence[str]) -> dict[str, list[str]]:
     """Sort options as their lister did; what the database keeps of them has no order."""
     return {name: options[name] for name in [*names, *options] if name in options}
@@ -184,9 +243,8 @@ def status_of(variants: Iterable[ListedVariant]) -> ListingStatus:
 def gtin_of(text: str, pointer: str) -> str:
     """Read a GTIN (EAN, UPC, ISBN-13); raise Invalid where its check digit is wrong (GS1, mod 10)."""
     digits = text.replace(" ", "").replace("-", "")
-    if len(digits) not in _GTIN_DIGITS:
+    if len(digits) not in GTIN_DIGITS:
         raise Invalid("A GTIN has 8, 12, 13 or 14 digits.", pointer=pointer)
-    weighed = sum(int(each) * (3 if n % 2 else 1) for n, each in enumerate(reversed(digits)))
-    if weighed % 10:
+    if not gtin_digits(text):
         raise Invalid("A digit of this GTIN is wrong: its check digit does not fit.", pointer=pointer)
     return digits

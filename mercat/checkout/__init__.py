@@ -22,6 +22,12 @@ from mercat.checkout.messages import (
     CheckoutKey,
     CheckoutOutcome,
     Confirmed,
+    Destination,
+    Explained,
+    GiftInCart,
+    GiftMessage,
+    GiftName,
+    GiftTo,
     MethodCode,
     NewCard,
     NotAdmitted,
@@ -30,8 +36,10 @@ from mercat.checkout.messages import (
     ParkedKind,
     ParkedSort,
     Party,
+    PayingValue,
     Pending,
     Present,
+    PreviewBasket,
     PriceChanged,
     Quote,
     QuoteId,
@@ -46,6 +54,7 @@ from mercat.checkout.messages import (
     Why,
 )
 from mercat.checkout.neighbours import Neighbours
+from mercat.checkout.rules import destination_of
 from mercat.checkout.service import Checkout
 from mercat.kit.refusals import KeyReused
 
@@ -66,6 +75,12 @@ __all__ = [
     "CheckoutKey",
     "CheckoutOutcome",
     "Confirmed",
+    "Destination",
+    "Explained",
+    "GiftInCart",
+    "GiftMessage",
+    "GiftName",
+    "GiftTo",
     "KeyReused",
     "MethodCode",
     "Neighbours",
@@ -76,8 +91,10 @@ __all__ = [
     "ParkedKind",
     "ParkedSort",
     "Party",
+    "PayingValue",
     "Pending",
     "Present",
+    "PreviewBasket",
     "PriceChanged",
     "Quote",
     "QuoteId",
@@ -90,4 +107,5 @@ __all__ = [
     "Track",
     "WaitingPurchase",
     "Why",
+    "destination_of",
 ]

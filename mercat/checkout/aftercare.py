@@ -167,7 +167,7 @@ class Aftercare:
         except (NotReturnable, NotFound):
             await self._undoing.refused(begun)
             raise
-        if owed.amount:
+        if owed.parts:
             await self._payments.refund(order_id, refund_request(reference, owed))
         lines = [Line(part.offer_id, part.quantity) for part in owed.goods]
         await self._inventory.put_back(reference, lines)

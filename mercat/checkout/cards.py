@@ -1,10 +1,8 @@
 """Cards that a shopper gives at checkout: known to payments, and kept among the account's ways to pay."""
 
-from typing import Annotated
-
 from mercat.checkout.neighbours import Neighbours
 from mercat.ids import PaymentMethodId
-from mercat.kit.rpc import IN_BODY, Caller
+from mercat.kit.rpc import Caller
 
 
 class SavedCards:
@@ -17,7 +15,7 @@ class SavedCards:
     async def keep_card(
         self,
         caller: Caller,
-        token: Annotated[str, IN_BODY],
+        token: str,
         *,
         once: bool = False,
         listed: bool = True,

@@ -8,7 +8,7 @@ run again until it is done, every step idempotent by the return. Money and stock
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -23,7 +23,6 @@ from mercat.inventory import Line
 from mercat.kit import clock, codec
 from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Invalid, KeyReused, NotFound, Overloaded, SignInFirst
-from mercat.kit.rpc import IN_BODY
 from mercat.orders import Actor, LineQuantity, NotReturnable, Order, OrderLineView, Owed, UnitMove
 from mercat.returns import (
     SELLERS_REASONS,
@@ -113,7 +112,7 @@ class GoodsBack:
         return await self._decide(WITHDRAW, Deciding(return_id, order_id))
 
     async def refuse_return(
-        self, return_id: ReturnId, why: Annotated[ReturnWhy, IN_BODY], seller_id: SellerId | None = None
+        self, return_id: ReturnId, why: ReturnWhy, seller_id: SellerId | None = None
     ) -> GoodsReturn:
         """Refuse a return that nobody has approved; its units are the shopper's again."""
         back = await self._returns.one(return_id, seller_id=seller_id)
@@ -202,7 +201,7 @@ class GoodsBack:
         """Pay what came, put what can be sold again on the shelf, and settle the return."""
         reference = f"return/{int(back.return_id)}"
         owed = await self._owed(back, f"{reference}/received")
-        if owed.amount:
+        if owed.parts:
             await self._payments.refund(back.order_id, refund_request(reference, owed))
         if shelf := [Line(line.offer_id, line.sellable) for line in back.lines if line.sellable]:
             await self._inventory.put_back(reference, shelf)

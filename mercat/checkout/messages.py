@@ -8,25 +8,40 @@ from msgspec import Meta, Struct
 
 from mercat.accounts import CardToken, Email, NewAddress
 from mercat.fulfilment import ParcelStatus
-from mercat.ids import AddressId, CheckoutId, OfferId, OrderId, PaymentMethodId
+from mercat.ids import AddressId, CheckoutId, OfferId, OrderId, PaymentMethodId, ProductId, PromotionId
 from mercat.inventory import Line
 from mercat.kit.refusals import Conflict, Forbidden, Invalid, Refusal
+from mercat.kit.text import LINE, SEEN_PROSE
 from mercat.money import MINOR_MAX
 from mercat.orders import LineQuantity, NewOrder, OrderLineView
-from mercat.payments import NextAction, SellerPart
+from mercat.payments import NextAction, SellerPart, Spendable, Tender
+from mercat.pricing import Totals
+from mercat.promotions import CodeState, Reduced, Tried, Use
 from mercat.returns import ReturnComment, ReturnReason
 
 FLASH_PASS_MAX = 2_000
 QuoteId = Annotated[str, Meta(max_length=60_000)]
 CheckoutKey = Annotated[str, Meta(min_length=1, max_length=255)]
+GIFT_MESSAGE_MAX = 500
+GiftName = Annotated[str, Meta(max_length=80, pattern=LINE)]
+GiftMessage = Annotated[str, Meta(max_length=GIFT_MESSAGE_MAX, pattern=SEEN_PROSE)]
 MethodCode = Annotated[str, Meta(min_length=1, max_length=40)]
+
+
+class GiftTo(Struct, frozen=True, omit_defaults=True):
+    """To whom gift cards go that are bought, and what is said with them."""
+
+    email: Email
+    name: GiftName | None = None
+    message: GiftMessage | None = None
 
 
 class Buy(Struct, frozen=True):
     """What a shopper sends to buy their cart."""
 
     shipping_address_id: AddressId
-    payment_method_id: PaymentMethodId
+    payment_method_id: PaymentMethodId | None
+    """None where gift cards and store credit pay all of it."""
     shipping_method: MethodCode
     quote_id: QuoteId | None = None
     email: Email | None = None
@@ -34,6 +49,12 @@ class Buy(Struct, frozen=True):
     """For what is sold in a flash sale."""
     expected_total: int | None = None
     """Minor units; where it differs from the total of now, it is price_changed and nothing is bought."""
+    use_store_credit: bool = False
+    """What gift cards in the cart leave is paid from it before the card."""
+    expected_by_card: int | None = None
+    """Minor units; where the card would pay more, it is gift_card_spent and nothing is bought."""
+    gift_to: GiftTo | None = None
+    """Who gets the gift cards of the cart; who buys does, where nobody is named."""
 
 
 class NewCard(Struct, frozen=True):
@@ -55,6 +76,9 @@ class BuyWith(Struct, frozen=True, kw_only=True):
     email: Email | None = None
     flash_pass: Annotated[str, Meta(max_length=FLASH_PASS_MAX)] | None = None
     expected_total: int | None = None
+    use_store_credit: bool = False
+    expected_by_card: int | None = None
+    gift_to: GiftTo | None = None
 
 
 class Confirmed(Struct, frozen=True, tag="confirmed"):
@@ -111,17 +135,42 @@ class CheckoutHealth(Struct, frozen=True):
     overdue: int
 
 
-class Quote(Struct, frozen=True, kw_only=True):
-    """What a cart costs at an address, honoured until it expires. Amounts in minor units."""
+class Destination(Struct, frozen=True):
+    """Where something goes, as far as that is known; `country` is ISO 3166-1 alpha-2."""
+
+    country: str
+    region: str = ""
+    postal_code: str = ""
+    vat_number: str = ""
+    """Of the business that buys, where it has one."""
+
+
+class Quote(Struct, frozen=True):
+    """What a cart costs at an address, honoured until it expires."""
 
     quote_id: str
-    subtotal: int
-    shipping: int
-    tax: int
-    discount: int
-    total: int
+    totals: Totals
     currency: str
     expires_at: datetime
+    codes: list[CodeState] = []
+
+
+class Limited(Struct, frozen=True):
+    """A line of which one customer may buy so many in all."""
+
+    offer_id: OfferId
+    quantity: int
+    most: int
+    line: int
+    """Its place in the cart."""
+    title: str
+
+
+class PayingValue(Struct, frozen=True):
+    """A gift card or store credit, and what of a total it pays."""
+
+    value: Spendable
+    amount: int
 
 
 class PendingOrder(Struct, frozen=True):
@@ -132,6 +181,69 @@ class PendingOrder(Struct, frozen=True):
     sellers: list[SellerPart]
     kept_card: PaymentMethodId | None = None
     """The card that is listed among the shopper's once it has paid."""
+    limited: list[Limited] = []
+    tenders: list[Tender] = []
+    """What gift cards and store credit pay; the rest is by card."""
+    uses: list[Use] = []
+    """Promotions whose uses are counted before money moves."""
+    tried: list[Tried] = []
+    """What was looked at for a lower price, and what came of it."""
+
+
+class Held(Struct, frozen=True, omit_defaults=True):
+    """What a quote keeps beside its totals: the codes it was made with, what promotions did, where it goes,
+    for an address may be changed under its id, and of which offers a unit comes along for nothing."""
+
+    codes: list[str] = []
+    uses: list[Use] = []
+    tried: list[Tried] = []
+    place: Destination | None = None
+    gifts: list[OfferId] = []
+
+
+class GiftInCart(Struct, frozen=True):
+    """What comes along with a cart for nothing, and what it would cost."""
+
+    promotion_id: PromotionId
+    offer_id: OfferId
+    product_id: ProductId
+    title: str
+    price: int
+    image_url: str
+    seller_name: str
+
+
+class InCart(Struct, frozen=True):
+    """What promotions do for a cart."""
+
+    reduced: Reduced
+    gifts: list[GiftInCart] = []
+
+
+class Explained(Struct, frozen=True):
+    """A promotion that was looked at for an order, and what came of it."""
+
+    promotion_id: PromotionId
+    name: str
+    code: str
+    amount: int
+    why: str | None
+
+
+class PreviewBasket(Struct, frozen=True):
+    """Goods that nobody buys yet, and where they might go."""
+
+    lines: list[Line]
+    place: Destination | None = None
+    codes: list[str] = []
+
+
+class Previewed(Struct, frozen=True):
+    """What goods would cost before delivery and tax, and what promotions would take off."""
+
+    subtotal: int
+    reduced: Reduced
+    tried: list[Explained]
 
 
 class WaitingPurchase(Struct, frozen=True):
@@ -190,6 +302,7 @@ class RefundAsk(Struct, frozen=True, kw_only=True):
     amount: Annotated[int, Meta(gt=0, le=MINOR_MAX)] | None = None
     reason: Reason
     once: Once
+    to_store_credit: bool = False
 
 
 class AskReturn(Struct, frozen=True):
@@ -254,6 +367,14 @@ class NotAdmitted(Forbidden):
     """This cannot be bought by everybody at the moment."""
 
 
+class QuantityRefused(Invalid):
+    """This is not sold in that quantity."""
+
+
+class CustomerLimit(Conflict):
+    """You have bought as many of this as one customer may."""
+
+
 class CartEmpty(Invalid):
     """There is nothing in the cart to buy."""
 
@@ -266,6 +387,10 @@ class CheckoutInProgress(Conflict):
 
 class PriceChanged(Conflict):
     """The total is not what you expected. Nothing was bought: accept the new one, or go back to the cart."""
+
+
+class NoAccount(Conflict):
+    """Who ordered this has no account, so no store credit. Refund it to where the payment came from."""
 
 
 class NeverBegins(Conflict):

@@ -10,6 +10,7 @@ from mercat.inventory import Inventory
 from mercat.orders import Orders
 from mercat.payments import Payments
 from mercat.pricing import Pricing
+from mercat.promotions import Promotions
 from mercat.returns import Returns
 from mercat.sellers import Sellers
 
@@ -21,6 +22,7 @@ class Neighbours(NamedTuple):
     catalog: Catalog
     cart: Cart
     pricing: Pricing
+    promotions: Promotions
     fulfilment: Fulfilment
     inventory: Inventory
     payments: Payments

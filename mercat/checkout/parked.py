@@ -1,14 +1,11 @@
 """What recovery has given up, until an operator has mended what was in the way."""
 
-from typing import Annotated
-
 import asyncpg
 
 from mercat.checkout.messages import PARKED_MAX, Parked, ParkedKind, ParkedSort
 from mercat.ids import OrderId
 from mercat.kit import clock, codec, sql
 from mercat.kit.refusals import NotFound
-from mercat.kit.rpc import IN_BODY
 
 queries = sql.load("mercat.checkout")
 TRIES_MAX = 20
@@ -51,7 +48,7 @@ class ParkedWork:
         """Count what recovery has given up, by kind."""
         return {row["kind"]: row["parked"] for row in await self._db.fetch(queries.parked_counts)}
 
-    async def retry(self, reference: Annotated[str, IN_BODY]) -> None:
+    async def retry(self, reference: str) -> None:
         """Hand parked work back to recovery, which takes it up at once."""
         kind, _, number = reference.partition("/")
         if not number.isdigit() or len(number) > 19:

@@ -1,7 +1,7 @@
 """What purchases came to, for who admits buyers to checkout."""
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Any
 
 import asyncpg
 
@@ -9,7 +9,6 @@ from mercat import ids
 from mercat.checkout.messages import CheckoutHealth, NeverBegins, Present, Refused
 from mercat.ids import CheckoutId
 from mercat.kit import clock, codec, sql
-from mercat.kit.rpc import IN_BODY
 
 queries = sql.load("mercat.checkout")
 
@@ -27,7 +26,7 @@ class PastPurchases:
         rows = await self._db.fetch(queries.outcomes, checkout_ids)
         return {CheckoutId(row["checkout_id"]): row["outcome"] for row in rows}
 
-    async def never_begin(self, checkout_ids: Annotated[list[CheckoutId], IN_BODY]) -> None:
+    async def never_begin(self, checkout_ids: list[CheckoutId]) -> None:
         """Block the listed checkouts that have not begun: each gets a tombstone."""
         refusal = Refused.by(NeverBegins())
         status, body = self._present(refusal)

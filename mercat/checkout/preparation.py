@@ -1,52 +1,100 @@
 """What a purchase needs, looked up once: cart, offers, address, card, delivery and totals."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import NamedTuple
+
+from msgspec import structs
 
 from mercat import ids
 from mercat.accounts import Address, AddressAndCard, WayToBuy
-from mercat.cart import Basket
+from mercat.cart import Basket, BasketLine
 from mercat.catalog import Offer
-from mercat.checkout.messages import Buy, CartEmpty, PendingOrder, PriceChanged, Quote
+from mercat.checkout import rules
+from mercat.checkout.commissions import StandingCommissions
+from mercat.checkout.customer_limits import CustomerLimits
+from mercat.checkout.messages import (
+    Buy,
+    Destination,
+    Explained,
+    GiftInCart,
+    Held,
+    InCart,
+    PayingValue,
+    PendingOrder,
+    PreviewBasket,
+    Previewed,
+    PriceChanged,
+    Quote,
+)
 from mercat.checkout.neighbours import Neighbours
 from mercat.checkout.purchase import Wanted
-from mercat.events import OrderLine
+from mercat.checkout.rules import destination_of
 from mercat.fulfilment import ShippingMethod
-from mercat.ids import AddressId, CheckoutId, LineId, OfferId, OrderId, SellerId
-from mercat.inventory import OutOfStock
-from mercat.kit import clock
+from mercat.ids import (
+    AddressId,
+    CartId,
+    CheckoutId,
+    OfferId,
+    OrderId,
+    PaymentMethodId,
+    PromotionId,
+    UserId,
+)
+from mercat.kit import clock, codec
 from mercat.kit.refusals import Invalid, NotFound, Refusal
 from mercat.kit.rpc import Caller
 from mercat.kit.text import normal_text
+from mercat.money import GIFT_CARD_CLASS
 from mercat.orders import NewOrder
-from mercat.payments import SellerPart
-from mercat.pricing import PricedBasket, PricedLine, Quoted, QuoteExpired, Totals
-from mercat.settings import Settings
+from mercat.payments import CommissionTable, GiftCardSpent, Spendable, SpendableOf, Tender
+from mercat.pricing import PartPrice, PricedBasket, PricedLine, Quoted, QuoteExpired, Totals
+from mercat.promotions import Gift, Reduced, ReductionAsk, Tried
+from mercat.settings import Settings, named
 
-_ADDRESS_PARTS = ("name", "line1", "line2", "city", "region", "postal_code", "country", "phone")
+_NO_CARD = PaymentMethodId(0)
+_ADDRESS_PARTS = ("name", "line1", "line2", "city", "region", "postal_code", "country", "phone", "vat_number")
+
+
+class Given(NamedTuple):
+    """What is looked up once for all purchases of a set."""
+
+    offers: dict[OfferId, Offer]
+    spendable: list[Spendable]
+    commissions: CommissionTable
 
 
 class Preparation:
     """Quotes a cart, and makes the order that a purchase begins with."""
 
-    def __init__(self, neighbours: Neighbours, settings: Settings) -> None:
+    def __init__(self, neighbours: Neighbours, settings: Settings, limits: CustomerLimits) -> None:
+        self._limits = limits
         self._accounts = neighbours.accounts
         self._cart = neighbours.cart
         self._catalog = neighbours.catalog
         self._pricing = neighbours.pricing
+        self._promotions = neighbours.promotions
         self._fulfilment = neighbours.fulfilment
+        self._payments = neighbours.payments
+        self._commissions = StandingCommissions(neighbours.payments, neighbours.catalog)
+        self._sellers = neighbours.sellers
         self._settings = settings
+        self._shop_remits = named(settings.shop_remits_tax)
 
     async def quote(self, caller: Caller, shipping_address_id: AddressId, shipping_method: str) -> Quote:
         """Quote what the cart costs at this address, honoured until it expires."""
         basket = await self._cart.basket(caller.user_id)
-        _check_filled(basket)
         address = await self._accounts.address(caller.user_id, shipping_address_id)
-        method = await self._method(address, shipping_method)
-        offers = await self._catalog.offers([line.offer_id for line in basket.lines])
-        _check_for_sale(basket, offers)
-        lines = _priced(basket, offers)
-        totals = await self._total(lines, address, method)
+        offers = await self._offers([line.offer_id for line in basket.lines])
+        rules.check_for_sale(basket, offers, self._settings.currency)
+        await self._limits.check(caller.email or "", rules.limited(basket, offers))
+        lines, place = rules.priced(basket, offers), destination_of(address)
+        reducing = _Reducing(caller, lines, offers, basket.codes, caller.email)
+        method, reduced = await self._delivered(reducing, place, shipping_method)
+        lines, _, reduced = await self._given(lines, offers, reduced)
+        totals = await self._total(caller.user_id, lines, place, method, reduced)
         expires_at = clock.now() + timedelta(seconds=self._settings.quote_s)
         quoted = Quoted(
             user_id=caller.user_id,
@@ -56,67 +104,180 @@ class Preparation:
             lines=lines,
             totals=totals,
             expires_at=expires_at,
+            held=codec.text(
+                Held(
+                    basket.codes,
+                    reduced.uses,
+                    reduced.tried,
+                    place,
+                    [each.offer_id for each in reduced.gifts],
+                )
+            ),
         )
-        return Quote(
-            quote_id=await self._pricing.seal(quoted),
-            subtotal=totals.subtotal,
-            shipping=totals.shipping,
-            tax=totals.tax,
-            discount=totals.discount,
-            total=totals.total,
-            currency=self._settings.currency,
-            expires_at=expires_at,
-        )
+        currency = self._settings.currency
+        return Quote(await self._pricing.seal(quoted), totals, currency, expires_at, reduced.codes)
+
+    async def shipping_methods(self, caller: Caller, place: Destination) -> list[ShippingMethod]:
+        """List how what is in a cart can reach a place, and what that costs: each seller's part by itself."""
+        lines, offers, codes = await self._lines_of(caller.user_id)
+        off = await self._off(_Reducing(caller, lines, offers, codes, caller.email), place)
+        return await self._methods(place, lines, offers, off)
+
+    async def estimate(self, caller: Caller, place: Destination, shipping_method: str) -> Totals:
+        """Add up what a cart would cost at a place, without what is not for sale. Nothing is promised."""
+        lines, offers, codes = await self._lines_of(caller.user_id)
+        reducing = _Reducing(caller, lines, offers, codes, caller.email)
+        method, reduced = await self._delivered(reducing, place, shipping_method)
+        lines, _, reduced = await self._given(lines, offers, reduced)
+        return await self._total(caller.user_id, lines, place, method, reduced)
+
+    async def reduced(self, caller: Caller) -> InCart:
+        """Answer what promotions take off a cart before it is known where it goes, what its codes do, and
+        what comes along."""
+        lines, offers, codes = await self._lines_of(caller.user_id)
+        reducing = _Reducing(caller, lines, offers, codes, caller.email)
+        [reduced] = await self._promotions.reduce_many([reducing.ask(None, None)])
+        _, offers, reduced = await self._given(lines, offers, reduced)
+        return InCart(reduced, [_gift_in_cart(each, offers[each.offer_id]) for each in reduced.gifts])
+
+    async def preview(self, asked: PreviewBasket) -> Previewed:
+        """Answer what somebody new would pay for goods, with what is set up of promotions."""
+        place = asked.place
+        offers = await self._offers([line.offer_id for line in asked.lines])
+        basket = Basket(CartId(0), [BasketLine(each.offer_id, each.quantity, 0) for each in asked.lines])
+        rules.check_for_sale(basket, offers, self._settings.currency)
+        lines = rules.priced(basket, offers)
+        methods = await self._methods(place, lines, offers) if place else []
+        method = methods[0] if methods else None
+        reducing = _Reducing(Caller(UserId(0)), lines, offers, asked.codes, None)
+        [reduced] = await self._promotions.reduce_many([reducing.ask(method, place)])
+        lines, _, reduced = await self._given(lines, offers, reduced)
+        subtotal = sum(line.unit_price * line.quantity for line in lines)
+        names = await self._promotions.names([each.promotion_id for each in reduced.tried])
+        return Previewed(subtotal, reduced, [explained(each, names) for each in reduced.tried])
 
     async def prepare(self, asks: list[Wanted]) -> list[PendingOrder | Refusal]:
         """Look up everything that purchases need, once for all of them; no later step looks anything up."""
         ways = [
-            WayToBuy(each.caller.user_id, each.ask.shipping_address_id, each.ask.payment_method_id)
+            WayToBuy(
+                each.caller.user_id, each.ask.shipping_address_id, each.ask.payment_method_id or _NO_CARD
+            )
             for each in asks
         ]
         baskets, places = await asyncio.gather(
             self._cart.baskets([way.user_id for way in ways]), self._accounts.addresses_and_cards(ways)
         )
         offer_ids = {line.offer_id for basket in baskets for line in basket.lines}
-        offers = await self._catalog.offers(list(offer_ids)) if offer_ids else {}
-        records: list[PendingOrder | Refusal] = []
+        offers = await self._offers(list(offer_ids)) if offer_ids else {}
+        spendable = await self._spendable(asks, baskets)
+        commissions = await self._commissions.table()
+        drafts: list[_Draft | Refusal] = []
         for wanted, basket, place in zip(asks, baskets, places, strict=True):
             try:
-                records.append(await self._order_of(wanted, basket, place, offers))
+                drafts.append(await self._draft(wanted, basket, place, offers))
+            except Refusal as refusal:
+                drafts.append(refusal)
+        reduced = await self._reduced_many(drafts, offers)
+        offers |= await self._offers_besides(drafts, reduced, offers)
+        given = Given(offers, spendable, commissions)
+        records: list[PendingOrder | Refusal] = []
+        for draft, taken in zip(drafts, reduced, strict=True):
+            try:
+                records.append(
+                    draft if isinstance(draft, Refusal) else await self._order_of(draft, given, taken)
+                )
             except Refusal as refusal:
                 records.append(refusal)
         return records
 
-    async def _order_of(
+    async def _reduced_many(
+        self, drafts: "Sequence[_Draft | Refusal]", offers: dict[OfferId, Offer]
+    ) -> list[Reduced]:
+        """Answer what promotions take off each purchase that has no quote."""
+        asks = {
+            n: each.reducing(offers).ask(each.method, destination_of(each.address))
+            for n, each in enumerate(drafts)
+            if not isinstance(each, Refusal) and each.quoted is None
+        }
+        found = dict(zip(asks, await self._promotions.reduce_many(list(asks.values())), strict=True))
+        return [found.get(n, Reduced()) for n in range(len(drafts))]
+
+    async def _offers_besides(
+        self,
+        drafts: "Sequence[_Draft | Refusal]",
+        reduced: Sequence[Reduced],
+        offers: dict[OfferId, Offer],
+    ) -> dict[OfferId, Offer]:
+        """Look up what comes along for nothing, where anything does."""
+        asked = {gift.offer_id for each in reduced for gift in each.gifts}
+        for each in drafts:
+            if not isinstance(each, Refusal) and each.quoted:
+                asked.update(line.offer_id for line in each.lines)
+        missing = asked - offers.keys()
+        return await self._offers(list(missing)) if missing else {}
+
+    async def payable(self, caller: Caller, total: int, use_store_credit: bool) -> list[PayingValue]:
+        """Say what of a total the gift cards in the cart pay, and store credit where it is wanted."""
+        gift_cards = (await self._cart.basket(caller.user_id)).gift_cards
+        if not gift_cards and caller.guest:
+            return []
+        people = [] if caller.guest else [caller.user_id]
+        known = await self._payments.spendable(SpendableOf(gift_cards, people))
+        wanted = [each for each in known if use_store_credit or each.kind == "gift_card"]
+        pays = {each.value_id: each.amount for each in rules.tenders(total, gift_cards, wanted)}
+        return [PayingValue(each, pays.get(each.value_id, 0)) for each in known]
+
+    async def _spendable(self, asks: list[Wanted], baskets: list[Basket]) -> list[Spendable]:
+        """Look up what gift cards and store credit can pay, where anybody wants to pay with any."""
+        gift_cards = [card for basket in baskets for card in basket.gift_cards]
+        people = [each.caller.user_id for each in asks if each.ask.use_store_credit]
+        if not gift_cards and not people:
+            return []
+        return await self._payments.spendable(SpendableOf(gift_cards, people))
+
+    async def _draft(
         self, wanted: Wanted, basket: Basket, place: AddressAndCard, offers: dict[OfferId, Offer]
-    ) -> PendingOrder:
+    ) -> "_Draft":
         caller, ask = wanted.caller, wanted.ask
         email = caller.email or normal_text(ask.email or "")
         if not email:
             raise Invalid("Say where to send the confirmation.", pointer="/email")
-        _check_filled(basket)
+        rules.check_for_sale(basket, offers, self._settings.currency)
         if place.address is None:
             raise NotFound("You have no such address.", pointer="/shipping_address_id")
-        if place.card is None:
+        if place.card is None and ask.payment_method_id is not None:
             raise NotFound("You have no such payment method.", pointer="/payment_method_id")
-        method = await self._method(place.address, ask.shipping_method)
-        _check_for_sale(basket, offers)
-        if ask.quote_id:
-            quoted = await self._honoured(caller, ask, basket)
-            lines, totals = quoted.lines, quoted.totals
+        destination = destination_of(place.address)
+        quoted = await self._honoured(caller, ask, basket, destination) if ask.quote_id else None
+        lines = quoted.lines if quoted else rules.priced(basket, offers)
+        method = await self._method(destination, ask.shipping_method, lines, offers)
+        return _Draft(wanted, basket, place.address, place.card or "", email, quoted, lines, method)
+
+    async def _order_of(self, draft: "_Draft", given: Given, reduced: Reduced) -> PendingOrder:
+        caller, ask = draft.wanted.caller, draft.wanted.ask
+        lines, method, quoted = draft.lines, draft.method, draft.quoted
+        if quoted:
+            totals, held = quoted.totals, _held(quoted)
         else:
-            lines = _priced(basket, offers)
-            totals = await self._total(lines, place.address, method)
+            place = destination_of(draft.address)
+            if reduced.reductions and any(not part.price for part in method.parts):
+                # What is taken off may leave a part below what its delivery is free from.
+                reducing = draft.reducing(given.offers)
+                method, reduced = await self._delivered(reducing, place, ask.shipping_method)
+            lines, _, reduced = await self._given(lines, given.offers, reduced)
+            totals = await self._total(caller.user_id, lines, place, method, reduced)
+            held = Held([], reduced.uses, reduced.tried)
         if ask.expected_total is not None and ask.expected_total != totals.total:
             raise PriceChanged(expected_total=ask.expected_total, total=totals.total)
+        tenders = _tenders(draft.wanted, draft.basket, given.spendable, totals.total)
         bucket = caller.user_id.bucket
-        bought = [_order_line(line, offers[line.offer_id], bucket) for line in lines]
+        bought = rules.order_lines(lines, totals, given.offers, bucket)
         order = NewOrder(
             order_id=ids.new(OrderId, bucket),
             user_id=caller.user_id,
             checkout_id=ids.new(CheckoutId, bucket),
-            cart_id=basket.cart_id,
-            email=email,
+            cart_id=draft.basket.cart_id,
+            email=draft.email,
             lines=bought,
             subtotal=totals.subtotal,
             discount=totals.discount,
@@ -126,81 +287,202 @@ class Preparation:
             currency=self._settings.currency,
             shipping_method=method.code,
             estimated_delivery=method.estimated_delivery,
-            address=_label(place.address),
+            address=_label(draft.address),
             placed_at=clock.now(),
+            parts=rules.deliveries(method, totals),
+            tax_included=totals.tax_included,
+            discounts=totals.discounts,
+            rounding=totals.rounding,
+            taxed_by=totals.taxed_by,
+            tax_note=totals.tax_note,
+            gift_cards=rules.gift_cards_bought(lines, bought, ask.gift_to, draft.email, draft.address.name),
         )
-        kept = ask.payment_method_id if wanted.keep_card else None
-        return PendingOrder(order, place.card, _seller_parts(bought), kept)
+        sellers_remit = not rules.shop_remits(self._shop_remits, destination_of(draft.address))
+        sellers = given.commissions.decided(
+            rules.seller_parts(bought, totals, sellers_remit=sellers_remit),
+            rules.sold(bought, totals, given.offers),
+        )
+        return PendingOrder(
+            order,
+            draft.card,
+            sellers,
+            kept_card=ask.payment_method_id if draft.wanted.keep_card else None,
+            limited=rules.limited(draft.basket, given.offers),
+            tenders=tenders,
+            uses=held.uses,
+            tried=held.tried,
+        )
 
-    async def _honoured(self, caller: Caller, ask: Buy, basket: Basket) -> Quoted:
-        """Honour a quote that is this person's, for this cart as it is, this address and this delivery."""
+    async def _honoured(self, caller: Caller, ask: Buy, basket: Basket, place: Destination) -> Quoted:
+        """Honour a quote that is this person's, for this cart as it is, this address as it is and this
+        delivery."""
         quoted = await self._pricing.honour(ask.quote_id or "")
-        in_cart = {line.offer_id: line.quantity for line in basket.lines}
+        held = _held(quoted)
+        bought = Counter({line.offer_id: line.quantity for line in quoted.lines})
+        bought.subtract(held.gifts)
         same = (
             quoted.user_id == caller.user_id
             and quoted.cart_id == basket.cart_id
             and quoted.address_id == ask.shipping_address_id
             and quoted.shipping_method == ask.shipping_method
-            and in_cart == {line.offer_id: line.quantity for line in quoted.lines}
+            and +bought == {line.offer_id: line.quantity for line in basket.lines}
+            and held.place == place
+            and basket.codes == held.codes
+            and len(quoted.totals.lines) == len(quoted.lines)  # not so in a quote of release 0.1.0
         )
         if not same:
             raise QuoteExpired(pointer="/quote_id")
         return quoted
 
-    async def _total(self, lines: list[PricedLine], address: Address, method: ShippingMethod) -> Totals:
+    async def _offers(self, offer_ids: list[OfferId]) -> dict[OfferId, Offer]:
+        """Look offers up. Gift cards are the shop's own alone: what others list as such are goods."""
+        offers = await self._catalog.offers(offer_ids)
+        cards = [each for each in offers.values() if each.tax_class == GIFT_CARD_CLASS]
+        own = await self._sellers.own() if cards else None
+        goods = {
+            each.offer_id: structs.replace(each, tax_class=None) for each in cards if each.seller_id != own
+        }
+        return {**offers, **goods}
+
+    async def _lines_of(self, user_id: UserId) -> tuple[list[PricedLine], rules.Offers, list[str]]:
+        basket = await self._cart.basket(user_id)
+        offers = await self._offers([line.offer_id for line in basket.lines]) if basket.lines else {}
+        return rules.priced(basket, offers), offers, basket.codes
+
+    async def _total(
+        self,
+        user_id: UserId,
+        lines: list[PricedLine],
+        place: Destination,
+        method: ShippingMethod,
+        reduced: Reduced,
+    ) -> Totals:
         basket = PricedBasket(
-            lines, method.price, self._settings.currency, address.country, address.region or ""
+            lines=lines,
+            parts=[
+                PartPrice(rate.seller_id, rate.price) for rate in rules.with_gifts_sent(method, lines).parts
+            ],
+            currency=self._settings.currency,
+            country=place.country,
+            region=place.region,
+            postal_code=place.postal_code,
+            vat_number=place.vat_number,
+            user_id=user_id,
+            reductions=reduced.reductions,
         )
         return await self._pricing.total(basket)
 
-    async def _method(self, address: Address, code: str) -> ShippingMethod:
-        for method in await self._fulfilment.methods(address.country, address.region or ""):
+    async def _given(
+        self, lines: list[PricedLine], offers: rules.Offers, reduced: Reduced
+    ) -> tuple[list[PricedLine], rules.Offers, Reduced]:
+        """Put what comes along for nothing to the lines."""
+        if not reduced.gifts:
+            return lines, offers, reduced
+        missing = [each.offer_id for each in reduced.gifts if each.offer_id not in offers]
+        known = {**offers, **(await self._offers(missing) if missing else {})}
+        lines, reduced = rules.with_gifts(lines, known, reduced)
+        return lines, known, reduced
+
+    async def _off(self, reducing: "_Reducing", place: Destination) -> list[int]:
+        """Answer what promotions take off each line, whatever its delivery costs."""
+        [reduced] = await self._promotions.reduce_many([reducing.ask(None, place)])
+        return rules.taken_off(reducing.lines, reduced.reductions)
+
+    async def _delivered(
+        self, reducing: "_Reducing", place: Destination, code: str
+    ) -> tuple[ShippingMethod, Reduced]:
+        """Choose a delivery, priced by what goods cost after promotions; and what these take off then."""
+        off = await self._off(reducing, place)
+        method = await self._method(place, code, reducing.lines, reducing.offers, off)
+        [reduced] = await self._promotions.reduce_many([reducing.ask(method, place)])
+        return method, reduced
+
+    async def _methods(
+        self, place: Destination, lines: list[PricedLine], offers: rules.Offers, off: Sequence[int] = ()
+    ) -> list[ShippingMethod]:
+        parts = rules.parts_to_send(lines, offers, self._settings.unknown_weight_g, off)
+        return await self._fulfilment.methods(place.country, place.region, parts)
+
+    async def _method(
+        self,
+        place: Destination,
+        code: str,
+        lines: list[PricedLine],
+        offers: rules.Offers,
+        off: Sequence[int] = (),
+    ) -> ShippingMethod:
+        for method in await self._methods(place, lines, offers, off):
             if method.code == code:
                 return method
         raise Invalid("There is no such shipping method for this address.", pointer="/shipping_method")
 
 
-def _check_filled(basket: Basket) -> None:
-    if not basket.lines:
-        raise CartEmpty
+class _Reducing(NamedTuple):
+    """What promotions are asked about: whose lines with which codes."""
+
+    caller: Caller
+    lines: list[PricedLine]
+    offers: rules.Offers
+    codes: list[str]
+    email: str | None
+
+    def ask(self, method: ShippingMethod | None, place: Destination | None) -> ReductionAsk:
+        """Ask for these lines, sent so to a place; as far as that is known."""
+        parts = [PartPrice(rate.seller_id, rate.price) for rate in method.parts] if method else None
+        goods, country = rules.goods(self.lines, self.offers), place.country if place else None
+        return ReductionAsk(self.caller.user_id, goods, self.codes, parts, country, self.email)
 
 
-def _check_for_sale(basket: Basket, offers: dict[OfferId, Offer]) -> None:
-    for n, line in enumerate(basket.lines):
-        offer = offers.get(line.offer_id)
-        if offer is None or offer.status != "active":
-            title = offer.title if offer else "Something in your cart"
-            raise OutOfStock(
-                f"{title} is not for sale any more. Nothing was charged.",
-                offer_id=line.offer_id,
-                available=0,
-                pointer=f"/items/{n}",
-            )
+class _Draft(NamedTuple):
+    """A purchase that is looked up, before promotions are asked."""
+
+    wanted: Wanted
+    basket: Basket
+    address: Address
+    card: str
+    email: str
+    quoted: Quoted | None
+    lines: list[PricedLine]
+    method: ShippingMethod
+
+    def reducing(self, offers: rules.Offers) -> _Reducing:
+        return _Reducing(self.wanted.caller, self.lines, offers, self.basket.codes, self.email)
 
 
-def _priced(basket: Basket, offers: dict[OfferId, Offer]) -> list[PricedLine]:
-    return [PricedLine(line.offer_id, line.quantity, offers[line.offer_id].price) for line in basket.lines]
-
-
-def _order_line(line: PricedLine, offer: Offer, bucket: int) -> OrderLine:
-    return OrderLine(
-        order_line_id=ids.new(LineId, bucket),
-        product_id=offer.product_id,
-        offer_id=line.offer_id,
-        seller_id=offer.seller_id,
-        title=offer.title,
-        quantity=line.quantity,
-        unit_price=line.unit_price,
-        total=line.unit_price * line.quantity,
-        image_url=offer.image_url,
+def _gift_in_cart(gift: Gift, offer: Offer) -> GiftInCart:
+    return GiftInCart(
+        gift.discount.promotion_id,
+        offer.offer_id,
+        offer.product_id,
+        offer.title,
+        offer.price,
+        offer.image_url,
+        offer.seller_name,
     )
 
 
-def _seller_parts(lines: list[OrderLine]) -> list[SellerPart]:
-    amounts: dict[SellerId, int] = {}
-    for line in lines:
-        amounts[line.seller_id] = amounts.get(line.seller_id, 0) + line.total
-    return [SellerPart(seller_id, amount) for seller_id, amount in amounts.items()]
+def _held(quoted: Quoted) -> Held:
+    return codec.decode(quoted.held, Held) if quoted.held else Held()
+
+
+def explained(tried: Tried, names: dict[PromotionId, str]) -> Explained:
+    """Answer a promotion that was tried with its name."""
+    name = names.get(tried.promotion_id, "")
+    return Explained(tried.promotion_id, name, tried.code, tried.amount, tried.why)
+
+
+def _tenders(wanted: Wanted, basket: Basket, spendable: list[Spendable], total: int) -> list[Tender]:
+    """Say what gift cards and store credit pay of a total; Invalid where nothing pays the rest."""
+    ask, person = wanted.ask, wanted.caller.user_id if wanted.ask.use_store_credit else None
+    own = [each for each in spendable if each.kind == "gift_card" or each.user_id == person]
+    tenders = rules.tenders(total, basket.gift_cards, own)
+    by_card = total - sum(tender.amount for tender in tenders)
+    if ask.expected_by_card is not None and by_card > ask.expected_by_card:
+        raise GiftCardSpent
+    if by_card and ask.payment_method_id is None:
+        words = "Choose a card: your gift cards and store credit do not pay all of it." if tenders else ""
+        raise Invalid(words or "Choose a card.", pointer="/payment_method_id")
+    return tenders
 
 
 def _label(address: Address) -> dict[str, str]:

@@ -9,7 +9,7 @@ from mercat.inventory import Line
 from mercat.kit.batching import Member
 from mercat.kit.rpc import Caller
 from mercat.orders import NewOrder
-from mercat.payments import PaymentUnavailable
+from mercat.payments import PaymentUnavailable, Tender
 
 
 class Wanted(NamedTuple):
@@ -62,6 +62,11 @@ class Purchase(Member[CheckoutAnswer]):
     @property
     def checkout_id(self) -> CheckoutId:
         return self.record.order.checkout_id
+
+    @property
+    def tenders(self) -> list[Tender]:
+        """What gift cards and store credit pay of it."""
+        return self.record.tenders
 
     @cached_property
     def goods(self) -> list[Line]:

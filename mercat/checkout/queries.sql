@@ -228,11 +228,94 @@ select kind, count(*)::int as parked from (
 
 -- name: forget_people(user_ids)
 update checkout.checkout c
-set record = jsonb_set(jsonb_set(c.record::jsonb, '{order,email}', '""'), '{order,address}', '{}')
+set record = jsonb_set(jsonb_set(jsonb_set(c.record::jsonb, '{order,email}', '""'), '{order,address}', '{}'),
+    '{order,gift_cards}', 'null')
 where c.user_id = any (:user_ids::bigint[])
     and not exists (select from checkout.running r where r.checkout_id = c.checkout_id);
 
 -- name: forget_checkouts(checkout_ids)
 update checkout.checkout c
-set record = jsonb_set(jsonb_set(c.record::jsonb, '{order,email}', '""'), '{order,address}', '{}')
+set record = jsonb_set(jsonb_set(jsonb_set(c.record::jsonb, '{order,email}', '""'), '{order,address}', '{}'),
+    '{order,gift_cards}', 'null')
 where c.checkout_id = any (:checkout_ids::bigint[]);
+
+-- name: take_limited(checkout_ids, order_ids, persons, offer_ids, quantities, limits)
+-- Those within their limit; a purchase that was counted before stays so, and one that was given back is not counted: a
+-- tombstone that is laid at this moment fails the whole. A person and an offer stand once in a set.
+with asked as materialized (
+    select a.*, u.checkout_id is not null as seen, u.checkout_id is not null and not u.given_back as known
+    from unnest(:checkout_ids::bigint[], :order_ids::bigint[], :persons::bytea[], :offer_ids::bigint[], :quantities::int[],
+        :limits::int[]) as a (checkout_id, order_id, person, offer_id, quantity, most)
+    left join checkout.customer_units u on u.checkout_id = a.checkout_id and u.offer_id = a.offer_id
+), counted as (
+    insert into checkout.customer as c (person, offer_id, units, most)
+    select person, offer_id, quantity, most from asked where not seen and quantity <= most order by person, offer_id
+    on conflict (person, offer_id) do update set units = c.units + excluded.units, most = excluded.most
+        where c.units + excluded.units <= excluded.most
+    returning person, offer_id
+), noted as (
+    insert into checkout.customer_units (checkout_id, offer_id, order_id, person, units)
+    select a.checkout_id, a.offer_id, a.order_id, a.person, a.quantity
+    from asked a join counted c on c.person = a.person and c.offer_id = a.offer_id where not a.seen
+)
+select a.checkout_id, a.offer_id from asked a
+where a.known or exists (select from counted c where c.person = a.person and c.offer_id = a.offer_id);
+
+-- name: give_back_limited(checkout_ids, order_ids, offer_ids)
+-- Purchases that are undone count no more; a tombstone of nobody stands in the place of what was counted, or may be.
+with gone as (
+    insert into checkout.customer_units (checkout_id, offer_id, order_id, person, units, given_back)
+    select c, f, o, '', 0, true
+    from unnest(:checkout_ids::bigint[], :order_ids::bigint[], :offer_ids::bigint[]) as a (c, o, f) order by c, f
+    on conflict (checkout_id, offer_id) do update set units = 0, given_back = true, person = ''
+    returning coalesce(old.person, '') as person, new.offer_id, coalesce(old.units, 0) as units
+), locked as materialized (
+    select person, offer_id from checkout.customer
+    where (person, offer_id) in (select person, offer_id from gone) order by person, offer_id for update
+)
+update checkout.customer c set units = c.units - g.units
+from (select person, offer_id, sum(units) as units from gone group by person, offer_id) g
+where c.person = g.person and c.offer_id = g.offer_id and (select count(*) from locked) >= 0;
+
+-- name: cancelled_limited(order_ids, offer_ids, quantities)
+-- Units that were cancelled count no more.
+with cancelled as (
+    select order_id, offer_id, sum(quantity)::int as quantity
+    from unnest(:order_ids::bigint[], :offer_ids::bigint[], :quantities::int[]) as a (order_id, offer_id, quantity)
+    group by order_id, offer_id
+), fewer as (
+    update checkout.customer_units u set units = greatest(u.units - c.quantity, 0)
+    from cancelled c where u.order_id = c.order_id and u.offer_id = c.offer_id
+    returning u.person, u.offer_id, old.units - new.units as units
+), locked as materialized (
+    select person, offer_id from checkout.customer
+    where (person, offer_id) in (select person, offer_id from fewer) order by person, offer_id for update
+)
+update checkout.customer c set units = c.units - f.units
+from (select person, offer_id, sum(units) as units from fewer group by person, offer_id) f
+where c.person = f.person and c.offer_id = f.offer_id and (select count(*) from locked) >= 0;
+
+-- name: forget_limited(persons, user_ids)
+-- What somebody bought of what is limited is not kept beyond the person: under their e-mail, and under those of their
+-- purchases.
+with known as materialized (
+    select unnest(:persons::bytea[]) as person
+    union
+    select u.person from checkout.customer_units u join checkout.checkout c using (checkout_id)
+    where c.user_id = any (:user_ids::bigint[])
+), gone as (
+    delete from checkout.customer_units where person in (select person from known)
+)
+delete from checkout.customer where person in (select person from known);
+
+-- name: forget_limited_orders(checkout_ids)
+with gone as (
+    delete from checkout.customer_units where checkout_id = any (:checkout_ids::bigint[]) returning person, offer_id
+)
+delete from checkout.customer c using gone
+where c.person = gone.person and c.offer_id = gone.offer_id and not exists (
+    select from checkout.customer_units u where u.person = c.person and u.offer_id = c.offer_id
+        and u.checkout_id <> all (:checkout_ids::bigint[]));
+
+-- name: limited_units(person, offer_ids)
+select offer_id, units from checkout.customer where person = :person and offer_id = any(:offer_ids::bigint[]);

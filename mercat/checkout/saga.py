@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from mercat.cart import Spent
+from mercat.checkout.customer_limits import CustomerLimits, refusal_of
 from mercat.checkout.messages import (
     CheckoutAnswer,
     CheckoutInProgress,
@@ -23,16 +24,27 @@ from mercat.checkout.messages import (
     Pending,
     PendingOrder,
     Present,
+    PriceChanged,
     Refused,
 )
 from mercat.checkout.neighbours import Neighbours
 from mercat.checkout.purchase import Purchase
+from mercat.ids import GiftCardId
 from mercat.inventory import Hold, OutOfStock, Short
-from mercat.kit import clock, codec, metrics, sql
+from mercat.kit import clock, codec, metrics, sql, tracing
 from mercat.kit.batching import Sets, set_verb, through
 from mercat.kit.refusals import NotFound, Overloaded, Refusal
 from mercat.orders import NewOrder, NotCancellable
-from mercat.payments import Charge, NextAction, PaymentDeclined, PaymentUnavailable
+from mercat.payments import (
+    Charge,
+    GiftCardSpent,
+    NextAction,
+    PaymentDeclined,
+    PaymentUnavailable,
+    TenderHold,
+    VoidedPurchase,
+)
+from mercat.promotions import Redeem, UsedUp
 from mercat.settings import Settings
 
 queries = sql.load("mercat.checkout")
@@ -49,12 +61,19 @@ class Saga:
     """Carries purchases out, forward or back; each step may be asked again at any time."""
 
     def __init__(
-        self, db: asyncpg.Pool, neighbours: Neighbours, settings: Settings, present: Present
+        self,
+        db: asyncpg.Pool,
+        neighbours: Neighbours,
+        settings: Settings,
+        present: Present,
+        limits: CustomerLimits,
     ) -> None:
         self._db = db
+        self._limits = limits
         self._accounts = neighbours.accounts
         self._inventory = neighbours.inventory
         self._payments = neighbours.payments
+        self._promotions = neighbours.promotions
         self._orders = neighbours.orders
         self._cart = neighbours.cart
         self._settings = settings
@@ -67,7 +86,8 @@ class Saga:
         """Carry purchases out from where they stand, each step once for all of them.
 
         Who is refused, has to see a bank, hangs or was asked before leaves and goes on alone."""
-        await through([each for each in purchases if not each.paid], self._reserve, self._charge)
+        unpaid = [each for each in purchases if not each.paid]
+        await through(unpaid, self._count, self._reserve, self._redeem, self._hold, self._charge)
         await through(purchases, self._decide, self._create, self._hand_over, self._finish)
 
     async def undo(self, purchases: list[Purchase]) -> None:
@@ -90,12 +110,42 @@ class Saga:
 
     # -- the steps of a set
 
+    async def _count(self, purchases: list[Purchase]) -> None:
+        """Count what customers may buy so many of in all; few purchases have such goods."""
+        limited = [each for each in purchases if each.record.limited]
+        if not limited:
+            return
+        later, refused = await self._limits.take(limited)
+        for purchase in later:
+            purchase.go_on(self.carry_out)
+        for purchase, beyond in refused:
+            purchase.go_on(self.turn, Refused.by(refusal_of(beyond)))
+
     async def _reserve(self, purchases: list[Purchase]) -> None:
         holds = [Hold(each.checkout_id, each.goods, each.again) for each in purchases]
         for purchase, short in zip(purchases, await self._inventory.reserve_many(holds), strict=True):
             if short:
                 refusal = Refused.by(_out_of_stock(purchase.order, short))
                 purchase.go_on(self.turn, refusal)
+
+    async def _redeem(self, purchases: list[Purchase]) -> None:
+        """Count the uses of promotions that are limited; most purchases have none, and ask nothing."""
+        limited = [each for each in purchases if each.record.uses]
+        if not limited:
+            return
+        redeemed = await self._promotions.redeem_many([_redeem_of(each) for each in limited])
+        for purchase, used_up in zip(limited, redeemed, strict=True):
+            if used_up:
+                purchase.go_on(self.turn, Refused.by(_used_up(used_up)))
+
+    async def _hold(self, purchases: list[Purchase]) -> None:
+        """Hold what gift cards and store credit pay; of who pays by card alone nothing is asked."""
+        tendered = [each for each in purchases if each.tenders]
+        if tendered:
+            holds = [TenderHold(each.checkout_id, each.tenders) for each in tendered]
+            for purchase, held in zip(tendered, await self._payments.hold_many(holds), strict=True):
+                if not held:
+                    purchase.go_on(self.turn, Refused.by(GiftCardSpent()))
 
     async def _charge(self, purchases: list[Purchase]) -> None:
         charges = [_charge_of(each) for each in purchases]
@@ -113,6 +163,8 @@ class Saga:
     async def _create(self, purchases: list[Purchase]) -> None:
         new = [each for each in purchases if not each.placed]
         try:
+            if tracing.tracer is not None:
+                await tracing.remember_orders(each.order.order_id for each in new)
             placed = await self._orders.create_many([each.order for each in new])
         except Overloaded:
             raise  # it may be stored in a moment
@@ -128,7 +180,10 @@ class Saga:
 
     async def _hand_over(self, purchases: list[Purchase]) -> None:
         """Take the goods from the shelf, and beside that out of the cart; keep new cards that have paid."""
-        carts = [(each.order.user_id, each.order.cart_id, each.goods) for each in purchases]
+        carts = [
+            (each.order.user_id, each.order.cart_id, each.goods, _gift_cards(each.record))
+            for each in purchases
+        ]
         sold, _ = await asyncio.gather(
             self._inventory.confirm_many([each.checkout_id for each in purchases]),
             self._cart.spend_many([Spent(*cart) for cart in carts]),
@@ -140,14 +195,28 @@ class Saga:
     async def _void(self, purchases: list[Purchase]) -> None:
         async def void(purchase: Purchase) -> None:
             try:
-                await self._payments.void(purchase.checkout_id, purchase.order.order_id)
+                await self._give_back(purchase)
             except Exception as error:  # its bank may be away: nobody else waits for that
                 purchase.fail(error)
 
         await asyncio.gather(*(void(each) for each in purchases))
 
+    async def _give_back(self, purchase: Purchase) -> None:
+        checkout_id, order = purchase.checkout_id, purchase.order
+        if not purchase.tenders:
+            await self._payments.void(checkout_id, order.order_id)
+            return
+        by_card = order.total > sum(tender.amount for tender in purchase.tenders)
+        voided = VoidedPurchase(checkout_id, order.order_id, purchase.tenders, by_card)
+        await self._payments.void_tendered(voided)
+
     async def _release(self, purchases: list[Purchase]) -> None:
-        await self._inventory.release_many([each.checkout_id for each in purchases])
+        limited = [_redeem_of(each) for each in purchases if each.record.uses]
+        await asyncio.gather(
+            self._inventory.release_many([each.checkout_id for each in purchases]),
+            self._promotions.release_many(limited),
+        )
+        await self._limits.give_back(purchases)
 
     async def _finish(self, purchases: list[Purchase]) -> None:
         """Store the final answers, then give them."""
@@ -243,11 +312,33 @@ def _charge_of(purchase: Purchase) -> Charge:
         currency=order.currency,
         token=purchase.record.token,
         sellers=purchase.record.sellers,
-        shipping=order.shipping,
+        shipping=0 if order.parts else order.shipping,
         tax=order.tax,
         user_id=order.user_id,
         again=purchase.again,
+        tenders=purchase.tenders,
     )
+
+
+def _redeem_of(purchase: Purchase) -> Redeem:
+    order = purchase.order
+    return Redeem(order.checkout_id, order.order_id, order.user_id, order.email, purchase.record.uses)
+
+
+def _used_up(used_up: UsedUp) -> PriceChanged:
+    name = used_up.code or used_up.name or "A promotion of this purchase"
+    became = "is for a first order" if used_up.why == "not_for_you" else "was used up meanwhile"
+    facts = {"promotion_code": used_up.code} if used_up.code else {}
+    return PriceChanged(
+        f"{name} {became}, so the total is another one. Nothing was charged.",
+        why=used_up.why,
+        promotion_id=str(used_up.promotion_id),
+        **facts,
+    )
+
+
+def _gift_cards(record: PendingOrder) -> list[GiftCardId]:
+    return [tender.value_id for tender in record.tenders if tender.kind == "gift_card"]
 
 
 def _out_of_stock(order: NewOrder, short: Short) -> OutOfStock:

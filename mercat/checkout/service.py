@@ -4,7 +4,9 @@ import asyncpg
 
 from mercat.checkout.aftercare import Aftercare
 from mercat.checkout.cards import SavedCards
+from mercat.checkout.customer_limits import CustomerLimits
 from mercat.checkout.forgetting import PastBuyers
+from mercat.checkout.gift_cards import GiftCardOrders
 from mercat.checkout.goods_back import GoodsBack
 from mercat.checkout.messages import AdmissionGate, Present
 from mercat.checkout.money_back import MoneyBack
@@ -23,11 +25,14 @@ from mercat.settings import Settings
 class Checkout:
     """Every verb that checkout is asked, by its name; each lives in the part whose subject it is."""
 
+    unhurried = True  # of the log it looks at every order, and hardly any has something for it
+
     def __init__(
         self, db: asyncpg.Pool, neighbours: Neighbours, settings: Settings, present: Present
     ) -> None:
-        self.preparation = Preparation(neighbours, settings)
-        self.saga = Saga(db, neighbours, settings, present)
+        self.limits = CustomerLimits(db, settings)
+        self.preparation = Preparation(neighbours, settings, self.limits)
+        self.saga = Saga(db, neighbours, settings, present, self.limits)
         self.recovery = Recovery(db, self.saga, settings)
         cards = SavedCards(neighbours)
         self.purchases = Purchases(db, self.preparation, self.saga, cards, neighbours, settings)
@@ -38,10 +43,17 @@ class Checkout:
         self.money_back = MoneyBack(neighbours, undoing)
         self.aftercare = Aftercare(db, neighbours, settings, undoing, self.money_back, self.goods_back)
         self.parking = ParkedWork(db)
-        self.forgetting = PastBuyers()
+        self.forgetting = PastBuyers(self.limits)
+        self.gift_cards = GiftCardOrders(neighbours)
 
         self.keep_card = cards.keep_card
         self.quote = self.preparation.quote
+        self.shipping_methods = self.preparation.shipping_methods
+        self.estimate = self.preparation.estimate
+        self.reduced = self.preparation.reduced
+        self.preview = self.preparation.preview
+        self.explain = self.purchases.explain
+        self.payable = self.preparation.payable
         self.buy = self.purchases.buy
         self.buy_with = self.purchases.buy_with
         self.resume = self.purchases.resume
@@ -56,6 +68,7 @@ class Checkout:
         self.receive_webhook = self.webhooks.receive_webhook
         self.people = self.money_back.people
         self.cancel = self.money_back.cancel
+        self.preview_cancel = self.money_back.preview_cancel
         self.refund = self.money_back.refund
         self.ship = self.aftercare.ship
         self.track = self.aftercare.track

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -15,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mercat import ids, settings
+from mercat import ids, money, settings
 from mercat.app import build_shop, certify
 from mercat.cli.options import HERE, Data, opened_shop
 from mercat.embedded import Connection, Trouble
@@ -52,7 +53,9 @@ def in_shop(connection: Connection, work: Callable[[Shop], Awaitable[T]]) -> T:
         raise Trouble(str(refused)) from None
 
 
-def create(connection: Connection, sale_id: str, goods: str, starts_at: datetime, **terms: object) -> int:
+def create(
+    connection: Connection, sale_id: str, goods: str, starts_at: datetime, price: str = "", **terms: object
+) -> int:
     """Plan a sale of an offer, or of a product's featured one."""
 
     async def work(shop: Shop) -> Sale:
@@ -63,7 +66,11 @@ def create(connection: Connection, sale_id: str, goods: str, starts_at: datetime
                 offer_id = ids.parse(OfferId, goods)
         except ValueError:
             raise Trouble(f"{goods} is neither an offer (off_…) nor a product (prod_…).") from None
-        given = {"sale_id": sale_id, "starts_at": starts_at, **terms}
+        try:
+            minor = money.minor(Decimal(price), shop.settings.currency) if price else None
+        except (ValueError, InvalidOperation) as error:
+            raise Trouble(f"{price} is no price: {error}.") from None
+        given = {"price": minor, "sale_id": sale_id, "starts_at": starts_at, **terms}
         try:
             sale = msgspec.convert({**given, "offer_id": int(offer_id)}, NewSale, dec_hook=_hook)
         except msgspec.ValidationError as error:
@@ -319,6 +326,7 @@ def flash_create(  # noqa: PLR0913  - an option is a parameter
         bool, typer.Option("--queue/--rush", help="A waiting room, or first at the till.")
     ] = True,
     members: Annotated[bool, typer.Option(help="Only for people with an account.")] = False,
+    price: Annotated[str, typer.Option(help="What one costs in it, such as 79.99; as ever without.")] = "",
     data: Data = HERE,
 ) -> None:
     """Plan a sale. Its offer is sold in it alone from now on; the draw's commitment is printed."""
@@ -338,6 +346,7 @@ def flash_create(  # noqa: PLR0913  - an option is a parameter
             per_address=per_address or None,
             queue=queue,
             members_only=members,
+            price=price,
         )
 
 

@@ -16,12 +16,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
-from mercat import catalog, settings
+from mercat import catalog, ids, settings
 from mercat.app import build_shop
-from mercat.catalog import FORMATS, CategoryMap
+from mercat.catalog import FORMATS, CategoryMaking, CategoryMap, UndoCounts
+from mercat.cli.moving_in import take_customers, take_orders
 from mercat.cli.open_demo import ImportOptions, category_map, import_files, rows
 from mercat.cli.options import HERE, Data, opened_shop
 from mercat.embedded import Connection, Trouble
+from mercat.ids import ImportId
 from mercat.kit.refusals import Refusal
 
 _console = Console(stderr=True, markup=False, highlight=False)
@@ -40,6 +42,24 @@ def import_into(shop: Connection, files: Sequence[Path], ask: "ImportAsk", repor
         return 130
     except Refusal as refused:
         raise Trouble(str(refused)) from None
+
+
+def undo_import(shop: Connection, import_id: ImportId) -> int:
+    """Put back what an import changed, where nobody has changed it since; answer what the command exits with:
+    0 where all stands as before, 1 where something was changed since, 2 where nothing was to be undone."""
+    counts = asyncio.run(_undo(shop, import_id))
+    if not counts.put_back and not counts.changed_since:
+        _console.print(f"Nothing is known of {import_id}: it changed nothing, or is too old.", style="red")
+        return 2
+    _console.print(f"{counts.put_back:,} stand as before, {counts.changed_since:,} were changed since.")
+    return 1 if counts.changed_since else 0
+
+
+async def _undo(connection: Connection, import_id: ImportId) -> UndoCounts:
+    async with AsyncExitStack() as stack:
+        shop = await build_shop(settings.load({**os.environ, **connection.environment()}), stack)
+        await shop.host.lease_worker()
+        return await shop.sellers.put_back(import_id)
 
 
 class ImportAsk(NamedTuple):
@@ -66,11 +86,18 @@ async def _import(connection: Connection, files: Sequence[Path], ask: ImportAsk,
             if ask.owner:
                 owner = await shop.membership.seller_of_email(ask.owner, options.seller)
                 options = options._replace(owner=owner)
+            if not options.dry_run:
+                options = options._replace(import_id=ids.new(ImportId))
             done = await import_files(shop, files, options, note=notes.add, progress=progress)
+            await shop.sellers.forget_old_imports()
     for each in done:
         _summarise(each, ask.options.dry_run)
     _console.print(f"Done in {time.perf_counter() - began:.1f} s.")
     notes.summarise(report)
+    if options.import_id and any(each.added or each.changed for each in done):
+        _console.print(
+            f"`mercat import --undo {options.import_id}` puts back what stood before.", soft_wrap=True
+        )
     if any(each.unusable or not each.taken for each in done):
         return 2
     return 1 if notes.left_out or notes.cut or any(each.broken for each in done) else 0
@@ -176,9 +203,9 @@ commands = typer.Typer()
 @commands.command("import")
 def import_(  # noqa: PLR0913  - the options of the command
     files: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(metavar="FILE…", help="CSV of this shop or another, or JSON lines; .gz and .zip too."),
-    ],
+    ] = None,
     owner: Annotated[
         str,
         typer.Option(metavar="EMAIL", help="Whose goods these are, by their account."),
@@ -207,24 +234,99 @@ def import_(  # noqa: PLR0913  - the options of the command
         Path | None, typer.Option(metavar="FILE", help="Where bad rows are written, as JSON lines.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be, and write nothing.")] = False,
+    customers: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="People of a former shop: each gets an account and an invitation."),
+    ] = None,
+    orders: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Orders of a former shop: history to be read, and nothing else."),
+    ] = None,
+    undo: Annotated[
+        str,
+        typer.Option(metavar="IMPORT_ID", help="Put back what an import changed, instead of taking files."),
+    ] = "",
     data: Data = HERE,
 ) -> None:
     """Take files of products into the catalogue. Again, nothing changes; docs/import.md has the fields."""
-    options = ImportOptions(
-        seller=seller,
-        stock=stock,
-        rename=_renamed(rename or []),
-        kind=kind,
-        categories="create" if categories == "create" else "refuse",
-        category_map=None if categories in ("create", "refuse") else _mapped(Path(categories)),
-        overrules=update,
-        dry_run=dry_run,
-    )
-    if kind and kind not in FORMATS:
-        raise typer.BadParameter(f"There is no format {kind}.", param_hint="--format")
+    if undo:
+        raise typer.Exit(_undone(undo, data))
+    taken = _categories(categories)
+    options = ImportOptions(seller, None, stock, _renamed(rename or []), kind, *taken, update, dry_run)
+    asked = _Asked(files or [], customers or [], orders or [], owner, report or data / "import-report.jsonl")
+    raise typer.Exit(_carry_out(asked, options, data))
+
+
+class _Asked(NamedTuple):
+    """The files that the command was given, whose the goods are, and where it is written what is lost."""
+
+    files: list[Path]
+    customers: list[Path]
+    orders: list[Path]
+    owner: str
+    report: Path
+
+
+def _carry_out(asked: _Asked, options: ImportOptions, data: Path) -> int:
+    if options.kind and options.kind not in FORMATS:
+        raise typer.BadParameter(f"There is no format {options.kind}.", param_hint="--format")
+    if not (asked.files or asked.customers or asked.orders):
+        raise typer.BadParameter("Name a file.", param_hint="FILE…")
     with opened_shop(data, "import") as shop:
-        wanted = report or data / "import-report.jsonl"
-        raise typer.Exit(import_into(shop, files, ImportAsk(options, owner), wanted))
+        if asked.customers or asked.orders:
+            code = move_in(shop, asked.customers, asked.orders, asked.report, dry_run=options.dry_run)
+            if code or not asked.files:
+                return code
+        return import_into(shop, asked.files, ImportAsk(options, asked.owner), asked.report)
+
+
+def _categories(said: str) -> tuple[CategoryMaking, CategoryMap | None]:
+    """Read what becomes of categories that are new: they are made, refused, or a file maps them."""
+    if said in ("create", "refuse"):
+        return ("create" if said == "create" else "refuse"), None
+    return "refuse", _mapped(Path(said))
+
+
+def move_in(
+    connection: Connection, customers: Sequence[Path], orders: Sequence[Path], report: Path, *, dry_run: bool
+) -> int:
+    """Take people and orders of a former shop; answer what the command exits with, as for goods."""
+    try:
+        return asyncio.run(_move_in(connection, customers, orders, report, dry_run=dry_run))
+    except OSError as error:
+        raise Trouble(f"{error.filename} cannot be read: {(error.strerror or str(error)).lower()}.") from None
+
+
+async def _move_in(
+    connection: Connection, customers: Sequence[Path], orders: Sequence[Path], report: Path, *, dry_run: bool
+) -> int:
+    with _opened(report) as written, _bars() as bars:
+        notes = _Notes(written, bars)
+        async with AsyncExitStack() as stack:
+            shop = await build_shop(settings.load({**os.environ, **connection.environment()}), stack)
+            await shop.host.lease_worker()
+            done = [await take_customers(shop, file, notes.add, dry_run=dry_run) for file in customers]
+            done += [await take_orders(shop, file, notes.add, dry_run=dry_run) for file in orders]
+    for each in done:
+        counts = {"added": each.added, "changed": each.changed, "as before": each.unchanged}
+        if dry_run:
+            counts = {"would be taken": each.unchanged}
+        counts["left out"] = each.left_out
+        words = ", ".join(f"{count:,} {said}" for said, count in counts.items() if count)
+        _console.print(each.unusable or f"{each.file.name}: {words}", soft_wrap=True)
+    notes.summarise(report)
+    if any(each.unusable for each in done):
+        return 2
+    return 1 if notes.left_out or notes.cut else 0
+
+
+def _undone(shown: str, data: Path) -> int:
+    try:
+        import_id = ids.parse(ImportId, shown)
+    except ValueError:
+        raise typer.BadParameter(f"{shown} is no import, as in imp_….", param_hint="--undo") from None
+    with opened_shop(data, "import") as shop:
+        return undo_import(shop, import_id)
 
 
 def _renamed(pairs: Sequence[str]) -> dict[str, str]:

@@ -62,7 +62,8 @@ def simulate_of(seed: int, seeds: int, plant: str | None, *, as_json: bool) -> i
 @commands.command()
 def bench(  # noqa: PLR0913  - an option is a parameter
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="browse, checkout, faults, flash, import or search.")
+        str,
+        typer.Argument(metavar="NAME", help="browse, checkout, faults, flash, import, restarts or search."),
     ],
     seconds: Annotated[float, typer.Option(min=1, max=600, help="How long each measurement lasts.")] = 10,
     people: Annotated[
@@ -87,6 +88,9 @@ def bench(  # noqa: PLR0913  - an option is a parameter
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="search: where the shop stays for next time.")
     ] = None,
+    times: Annotated[
+        int | None, typer.Option(min=1, max=100, help="restarts: how often all workers are replaced (10).")
+    ] = None,
     hot: Annotated[bool, typer.Option("--hot", help="checkout: every order takes one same offer.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -99,6 +103,7 @@ def bench(  # noqa: PLR0913  - an option is a parameter
         "rate": rate,
         "fault": fault,
         "lines": lines,
+        "times": times,
         "hot": hot,
     }
     raise typer.Exit(bench_of(name, seconds, options, as_json=as_json))

@@ -9,11 +9,11 @@ import csv
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,13 +32,14 @@ from mercat.catalog import (
     ImportRow,
     NotProducts,
     RowNote,
+    adds_to_others,
     import_file,
     path_key,
     path_names,
     recognise,
 )
 from mercat.flashsale import NewSale
-from mercat.ids import ProductId, SellerId, UserId
+from mercat.ids import ImportId, ProductId, SellerId, UserId
 from mercat.inventory import Line
 from mercat.kit.refusals import NotFound
 from mercat.lab import demo
@@ -181,6 +182,8 @@ class ImportOptions(NamedTuple):
     category_map: CategoryMap | None = None
     overrules: bool = False
     dry_run: bool = False
+    import_id: ImportId | None = None
+    """Under which it is noted what stood before, so that it can be put back."""
 
 
 async def import_files(
@@ -191,8 +194,11 @@ async def import_files(
     note: Callable[[RowNote], None],
     progress: Callable[[ImportProgress], None],
 ) -> list[ImportProgress]:
-    """Take files of products, one after another; one that cannot be used says so and stops no other."""
+    """Take files of products, one after another; one that cannot be used says so and stops no other.
+
+    A file that only adds to products, such as their combinations, is read beside each of the others."""
     known: dict[str, SellerId] = {}
+    batches = count(1)
 
     async def seller_of(name: str) -> SellerId:
         if options.owner is not None:
@@ -208,33 +214,68 @@ async def import_files(
             categories=options.categories,
             overrules=options.overrules,
             dry_run=options.dry_run,
+            import_id=options.import_id,
+            reference=f"import/{int(options.import_id)}/{next(batches)}" if options.import_id else "",
         )
         return await shop.sellers.list_many(await seller_of(name), batch)
 
+    here = asyncio.get_running_loop()
+
+    async def take_here(name: str, rows: list[ImportRow]) -> Imported:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(take(name, rows), here))
+
+    def read(file: Path) -> ImportProgress:
+        return _read_file(file, take_here, options, shop.settings.currency, note, progress, adding)
+
     done: list[ImportProgress] = []
-    for file in files:
-        try:
-            done.append(
-                await import_file(
-                    file,
-                    take,
-                    seller=options.seller,
-                    note=note,
-                    progress=progress,
-                    rename=options.rename,
-                    currency=shop.settings.currency,
-                    kind=options.kind,
-                    categories=options.category_map,
-                )
-            )
-        except NotProducts as refused:
-            done.append(ImportProgress(file, 0, 0, unusable=str(refused)))
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            done.append(ImportProgress(file, 0, 0, unusable=f"{file} cannot be read: {reason}."))
+    adding = [file for file in files if await asyncio.to_thread(adds_to_others, file)]
+    whole = [file for file in files if file not in adding]
+    if not whole:
+        words = "holds variants of products: name the file of the products beside it."
+        done += [ImportProgress(file, 0, 0, unusable=f"{file.name} {words}") for file in adding]
+    for file in whole:
+        done.append(await asyncio.to_thread(_read_or_say_why_not, read, file))
     if not options.dry_run:
         await start_ratings(shop)  # also where nothing is new: a run that was cut off may have stopped before
     return done
+
+
+def _read_or_say_why_not(read: Callable[[Path], ImportProgress], file: Path) -> ImportProgress:
+    try:
+        return read(file)
+    except NotProducts as refused:
+        return ImportProgress(file, 0, 0, unusable=str(refused))
+    except TimeoutError:
+        raise  # an OSError too, and yet not of the file: a service did not answer
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        return ImportProgress(file, 0, 0, unusable=f"{file} cannot be read: {reason}.")
+
+
+def _read_file(
+    file: Path,
+    take: Callable[[str, list[ImportRow]], Awaitable[Imported]],
+    options: ImportOptions,
+    currency: str,
+    note: Callable[[RowNote], None],
+    progress: Callable[[ImportProgress], None],
+    beside: Sequence[Path],
+) -> ImportProgress:
+    """Read a file in a thread of its own, so that the next rows are read while a batch is taken."""
+    return asyncio.run(
+        import_file(
+            file,
+            take,
+            seller=options.seller,
+            note=note,
+            progress=progress,
+            rename=options.rename,
+            currency=currency,
+            kind=options.kind,
+            categories=options.category_map,
+            beside=beside,
+        )
+    )
 
 
 def category_map(file: Path) -> CategoryMap:

@@ -4,20 +4,23 @@ import asyncio
 import os
 import signal
 import subprocess
-from typing import Annotated
+import time
+from typing import Annotated, Any
 
 import asyncpg
 import typer
 
 from mercat import settings
-from mercat.cli.options import HERE, Data, opened_shop
+from mercat.catalog import own_currency
+from mercat.cli.options import HERE, Data, MaybeConfig, opened_shop, with_config
 from mercat.cli.supervise import ServeOptions
-from mercat.embedded import Connection, Home, Trouble, connected, programs
+from mercat.embedded import RELOAD, Home, Trouble, connected, programs
 from mercat.kit.event_log import open_slot
 from mercat.migrations import CannotMigrate
 from mercat.migrations import migrate as migrate_schemas
 
 commands = typer.Typer()
+_RELOADED_WITHIN_S = 300
 
 
 @commands.command()
@@ -64,24 +67,55 @@ def _check_services(only: str) -> None:
 
 
 @commands.command()
+def reload(data: Data = HERE) -> None:
+    """Replace the workers of an open shop one after another, with the version that is installed now.
+
+    The database is migrated first. No request is lost: a new worker answers before its former goes."""
+    home = Home(data) if Home.made(data) else None
+    shop = home.running() if home else None
+    if not home or not shop or not shop.open:
+        raise Trouble(f"There is no open shop in {data}.")
+    os.kill(shop.supervisor, RELOAD)
+    end = time.monotonic() + _RELOADED_WITHIN_S
+    while (now := home.running()) is None or now.reloads == shop.reloads:
+        if time.monotonic() > end or (now and now.supervisor != shop.supervisor):
+            raise Trouble("The shop has not replaced its workers; what it says tells why.")
+        time.sleep(0.1)
+    if now.reload_trouble:
+        raise Trouble(f"{now.reload_trouble} The former workers go on.")
+    typer.echo("The workers are replaced.", err=True)
+
+
+@commands.command()
 def migrate(
     data: Data = HERE,
+    config: MaybeConfig = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing when it went well.")] = False,
 ) -> None:
-    """Bring the database to this version. `serve` does it by itself; doing it twice changes nothing."""
+    """Bring the database to this version. `serve` does it by itself; doing it twice changes nothing.
 
-    async def run(shop: Connection) -> None:
-        owner = await asyncpg.connect(**shop.postgres())
+    With --config, the database that the file names, by its owner."""
+
+    async def run(told: settings.Settings, owns: dict[str, Any]) -> None:
+        owner = await asyncpg.connect(**owns)
         try:
-            await migrate_schemas(owner, settings.load({**os.environ, **shop.environment()}))
+            await migrate_schemas(owner, told)
+            await own_currency(owner, told)
             await open_slot(owner)
         except CannotMigrate as error:
             raise Trouble(str(error)) from None
         finally:
             await owner.close()
 
-    with connected(Home(data), "mercat migrate") as shop:
-        asyncio.run(run(shop))
+    if config:
+        from mercat.shop import check_alone  # the whole shop
+
+        told = settings.load(with_config(config))
+        check_alone(told)
+        asyncio.run(run(told, told.owner()))
+    else:
+        with connected(Home(data), "mercat migrate") as shop:
+            asyncio.run(run(settings.load({**os.environ, **shop.environment()}), shop.postgres()))
     if not quiet:
         typer.echo("The database is up to date.", err=True)
 

@@ -13,6 +13,7 @@ from mercat.embedded import Connection, Home, Program, Supervisor, Trouble, prog
 
 _MIGRATIONS = files("mercat") / "migrations"  # as a folder: the package would bring in the database driver
 _FOR_COMMANDS = 40
+WORKER = "mercat.cli.work"
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,14 @@ def serve(options: ServeOptions) -> int:
         more["MERCAT_DEV_PAGES"] = "true"
         more["MERCAT_REVIEW_REQUEST_DAYS"] = os.environ.get("MERCAT_REVIEW_REQUEST_DAYS", "0")
         more["MERCAT_SELLER_APPROVAL"] = os.environ.get("MERCAT_SELLER_APPROVAL", "auto")
-    worker = (sys.executable, "-m", "mercat.cli.work")
+    worker = (sys.executable, "-m", WORKER)
     sells = not options.only
     workers = [
-        Program(f"web worker {n}", (*worker, "web"), more, sells) for n in range(1, options.workers + 1)
+        Program(f"web worker {n}", (*worker, "web"), more, sells, listens=True)
+        for n in range(1, options.workers + 1)
     ]
     workers.append(Program("back worker", (*worker, "back"), more))
-    before = [Program("migration", (sys.executable, "-m", "mercat", "migrate", "--quiet"))]
+    before = [Program("migration", (sys.executable, "-m", "mercat", "migrate", "--quiet"), again=True)]
     if options.demo:
         before.append(Program("demo shop", (sys.executable, "-m", "mercat.cli.open_demo")))
     return Supervisor(

@@ -10,10 +10,11 @@ ready(), Readiness()                        what a worker says to its supervisor
 from mercat.embedded.engines import connected, engines
 from mercat.embedded.home import Connection, Home, Trouble, temporary
 from mercat.embedded.postgres import programs
-from mercat.embedded.readiness import Readiness, ready
-from mercat.embedded.supervisor import Program, Supervisor
+from mercat.embedded.readiness import Readiness, handed_listener, ready
+from mercat.embedded.supervisor import RELOAD, Program, Supervisor
 
 __all__ = [
+    "RELOAD",
     "Connection",
     "Home",
     "Program",
@@ -22,6 +23,7 @@ __all__ = [
     "Trouble",
     "connected",
     "engines",
+    "handed_listener",
     "programs",
     "ready",
     "temporary",

@@ -121,7 +121,11 @@ class Engine(ABC):
 
 def environment() -> dict[str, str]:
     """Ours without what would turn the head of PostgreSQL's programs."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PG", "LC_", "LANG", "NOTIFY_"))
+    }
     return kept | {"LC_ALL": "C", "TZ": "UTC"}
 
 

@@ -22,6 +22,8 @@ OWNER = "mercat"
 """The database, and the role that owns it (a superuser; services have roles of their own)."""
 PORT = 5432
 ELSEWHERE = Path("/var/lib/mercat")
+_RESTORING = "restoring"
+"""A file that is there from the beginning of a restore to its end."""
 _FREE_BYTES = 512 * 1024 * 1024
 _SOCKET_PATH_MAX = 100  # the kernel takes 107 bytes; PostgreSQL's lock file beside the socket is longer
 
@@ -49,6 +51,10 @@ class Connection:
     """How many of the shop itself run, web workers and the one in the back."""
     open: bool = False
     """Every worker has been ready once."""
+    reloads: int = 0
+    """How often all workers were to be replaced."""
+    reload_trouble: str = ""
+    """Why they could not be replaced, the last time."""
 
     def environment(self) -> dict[str, str]:
         """Return the `MERCAT_…` variables that processes of this shop read their settings from."""
@@ -101,6 +107,7 @@ class Home:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path).absolute()
+        self._restores = False
         try:
             # Root's PostgreSQL runs as another account, which must be able to walk through.
             self.path.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
@@ -111,8 +118,31 @@ class Home:
 
     @staticmethod
     def made(path: Path) -> bool:
-        """Whether there is a shop in this folder."""
-        return (path / "secret.key").is_file()
+        """Whether there is a shop in this folder: a whole one."""
+        return (path / "secret.key").is_file() and not (path / _RESTORING).exists()
+
+    @contextlib.contextmanager
+    def being_restored(self) -> Generator[None]:
+        """Make a shop here of a backup: until the block has ended well it is none, and nobody opens it.
+
+        What an earlier attempt has left is removed. The folder may be a mount point, so that no finished one
+        could be renamed to its name."""
+        mark = self.path / _RESTORING
+        if mark.exists():
+            if folder := self.place("postgres"):
+                shutil.rmtree(folder.parent, ignore_errors=True)
+            for path in self.path.iterdir():
+                if path not in (mark, self.logs):
+                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        elif {path.name for path in self.path.iterdir()} - {self.logs.name, "lost+found"}:
+            raise Trouble(f"{self.path} is not empty. Choose an empty folder with --data.")
+        write_private(mark, "A shop is being restored here.\n")
+        self._restores = True
+        try:
+            yield
+        finally:
+            self._restores = False
+        mark.unlink()
 
     @property
     def logs(self) -> Path:
@@ -185,10 +215,15 @@ class Home:
     @contextlib.contextmanager
     def lock(self, purpose: str) -> Generator[None]:
         """Only one process at a time runs engines on this folder. The lock goes with its process."""
+        if (self.path / _RESTORING).exists() and not self._restores:
+            raise Trouble(
+                f"The shop in {self.path} was not restored to its end. "
+                "Run `mercat restore` again: it begins anew."
+            )
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             # Another command may be looking whether somebody is here, which takes the lock for an instant.
-            if not wait_until(lambda: _try_lock(descriptor, fcntl.LOCK_EX), 0.5):
+            if not wait_until(lambda: try_lock(descriptor, fcntl.LOCK_EX), 0.5):
                 raise Trouble(self._whose())
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{purpose} (process {os.getpid()})".encode(), 0)
@@ -219,7 +254,7 @@ class Home:
         except OSError:
             return None
         try:
-            if _try_lock(descriptor, fcntl.LOCK_SH):
+            if try_lock(descriptor, fcntl.LOCK_SH):
                 return None
         finally:
             os.close(descriptor)
@@ -256,13 +291,14 @@ def remove(home: Home) -> None:
     shutil.rmtree(home.path, ignore_errors=True)
 
 
-def _try_lock(descriptor: int, how: int) -> bool:
+def try_lock(descriptor: int, how: int) -> bool:
+    """Take a lock on an open file unless somebody has it."""
     try:
         fcntl.flock(descriptor, how | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
             return False
-        raise Trouble(f"The data folder lies on a file system that cannot lock: {error.strerror}.") from None
+        raise Trouble(f"The folder lies on a file system that cannot lock: {error.strerror}.") from None
     return True
 
 

@@ -41,8 +41,8 @@ SETTINGS = {
     "synchronous_commit": "on",
     "full_page_writes": "on",
     "wal_level": "logical",
-    "max_wal_senders": "4",
-    "max_replication_slots": "4",
+    "max_wal_senders": "8",  # the relay, an archive, and two while a backup is made
+    "max_replication_slots": "8",
     "wal_compression": "off",  # this build has neither lz4 nor zstd, and pglz costs more than it saves
     "wal_buffers": "16MB",
     "min_wal_size": "80MB",

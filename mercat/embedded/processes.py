@@ -85,6 +85,24 @@ def working_in(folder: Path, program: str) -> Iterator[Process]:
                     yield process
 
 
+def environment_below(parent: int, argument: str) -> dict[str, str]:
+    """Return the variables of a child of this process whose command has this argument; none where there is no
+    such child, or where the system does not tell us."""
+    for entry in os.listdir(_PROC) if _PROC.joinpath("self").exists() else ():
+        with contextlib.suppress(OSError):
+            if not entry.isdigit() or _parent(int(entry)) != parent:
+                continue
+            if argument in (_PROC / entry / "cmdline").read_text(errors="replace").split("\0"):
+                lines = (_PROC / entry / "environ").read_text(errors="replace").split("\0")
+                return dict(line.split("=", 1) for line in lines if "=" in line)
+    return {}
+
+
+def _parent(pid: int) -> int:
+    fields = (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+    return int(fields[1])
+
+
 def dying_with_us(number: int) -> Callable[[], None] | None:
     """Make a `preexec_fn` after which the child gets signal `number` when this process dies, however it dies.
 

@@ -4,6 +4,8 @@ import contextlib
 import os
 
 READY = "MERCAT_READY_FD"
+LISTEN = "MERCAT_LISTEN_FD"
+"""Names the socket that a worker answers on: its supervisor keeps it while workers come and go."""
 CAN, CANNOT = b"1", b"0"
 
 
@@ -27,6 +29,12 @@ class Readiness:
         if self._pipe is not None:
             os.close(self._pipe)
             self._pipe = None
+
+
+def handed_listener() -> int | None:
+    """Return the number of the socket that the supervisor has handed over, if it did."""
+    descriptor = os.environ.pop(LISTEN, "")
+    return int(descriptor) if descriptor else None
 
 
 def ready() -> None:

@@ -17,15 +17,21 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import FrameType
 
+from mercat.embedded import notify
+from mercat.embedded.archive import LOOK_AGAIN, Archive
 from mercat.embedded.engine import Engine
 from mercat.embedded.engines import Engines
 from mercat.embedded.home import Connection, Home, Trouble, environment_for
 from mercat.embedded.postgres import strays
 from mercat.embedded.probes import Probes, ShopState
 from mercat.embedded.processes import dying_with_us
-from mercat.embedded.readiness import CAN, READY
+from mercat.embedded.readiness import CAN, LISTEN, READY
 
 DRAIN_S = 10
+RELOAD = signal.SIGUSR2
+"""Replaces the workers one after another; SIGHUP does too, unless a terminal was closed."""
+_REPLACED_WITHIN_S = 60
+_BACKLOG = 2_048
 _FIRST_DELAY_S, _LAST_DELAY_S = 0.2, 4.0
 _SETTLED_S = 10
 _ALARM_DEATHS, _ALARM_S = 10, 60
@@ -44,6 +50,10 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     sells: bool = False
     """Whether it answers requests, and says again and again whether the shop can sell."""
+    listens: bool = False
+    """Whether it is handed a socket that listens on the shop's port, and outlives it."""
+    again: bool = False
+    """Of a step before the workers: whether it is done again before they are replaced."""
 
 
 class _Stop(Exception):
@@ -53,9 +63,12 @@ class _Stop(Exception):
 class Worker:
     """Started like an engine: `start`, `ready`, `ask_to_stop`."""
 
-    def __init__(self, program: Program, connection: Connection) -> None:
+    def __init__(
+        self, program: Program, connection: Connection, listener: socket.socket | None = None
+    ) -> None:
         self.program = program
         self.connection = connection
+        self.listener = listener
         self.name = self.title = program.name
         self.process: subprocess.Popen[bytes] | None = None
         self.pipe: int | None = None
@@ -67,12 +80,14 @@ class Worker:
         self._was_ready = self._can = False
         self.pipe, writer = os.pipe()
         os.set_blocking(self.pipe, False)
+        handed = {READY: writer} | ({LISTEN: self.listener.fileno()} if self.listener else {})
+        told = {name: str(number) for name, number in handed.items()}
         try:
             self.process = subprocess.Popen(
                 list(self.program.argv),
                 stdin=subprocess.DEVNULL,
-                env=environment_for(self.connection, {**self.program.environment, READY: str(writer)}),
-                pass_fds=[writer],
+                env=environment_for(self.connection, {**self.program.environment, **told}),
+                pass_fds=[*handed.values()],
                 start_new_session=True,
                 preexec_fn=dying_with_us(signal.SIGKILL),
             )
@@ -195,6 +210,14 @@ class Supervisor:
         self.engines = Engines(home, settings)
         self._engines = [Child(engine) for engine in self.engines.all]
         self._workers: list[Child] = []
+        self._archive: list[Child] = []
+        """What receives the write-ahead log where backups are kept: one, or none."""
+        self._passing: list[Child] = []
+        """While workers are replaced: who comes and is not ready yet, and who is asked to go."""
+        self._listeners: dict[str, socket.socket] = {}
+        """By the name of the program that listens: connections wait here while it is replaced."""
+        self._reload_asked = self._look_asked = False
+        self._had_terminal = os.isatty(0)
         self._asked = 0
         self._closing = False
 
@@ -203,15 +226,18 @@ class Supervisor:
             with self._signals(), self.home.lock("mercat serve"):
                 for port in filter(None, (self.port, self.probe_port)):
                     check_port(self.host, port)
+                self._bind()
                 probes = Probes(self.host, self.probe_port, self.state) if self.probe_port else None
                 try:
                     self._open()
                     while True:
                         self._pause(self._until_due())
                         self._restart_dead()
+                        self._do_what_was_asked()
                 except _Stop:
                     self.say("Stopping …")
                 finally:
+                    notify.tell("STOPPING=1")
                     self._close()
                     probes.close() if probes else None
         except _Stop:
@@ -244,17 +270,30 @@ class Supervisor:
             self.say(f"{remark}{more}.")
         self._wait_first(self._engines)
         self.say(f"PostgreSQL and Valkey are ready after {time.monotonic() - begun:.1f} s.")
-        connection = self.engines.connection(self.host, self.port, len(self.programs))
+        self.connection = connection = self.engines.connection(self.host, self.port, len(self.programs))
         self.home.announce(connection)
         for step in self.before:
             self._run_step(step, connection)
-        self._workers = [Child(Worker(program, connection)) for program in self.programs]
+        for listener in self._listeners.values():
+            listener.listen(_BACKLOG)
+        self._workers = [self._worker(program) for program in self.programs]
         for child in self._workers:
             child.start()
+        self._look_at_archive()
         self._wait_first(self._workers)
-        connection = replace(connection, open=True)
-        self.home.announce(connection)
-        self.opened(connection)
+        self.connection = replace(connection, open=True)
+        self.home.announce(self.connection)
+        notify.tell("READY=1")
+        self.opened(self.connection)
+
+    def _bind(self) -> None:
+        """Take the port, once for each worker that listens; the kernel shares connections out among them."""
+        for program in self.programs:
+            if program.listens and self.port:
+                self._listeners[program.name] = bound(self.host, self.port)
+
+    def _worker(self, program: Program) -> Child:
+        return Child(Worker(program, self.connection, self._listeners.get(program.name)))
 
     def _wait_first(self, children: Sequence[Child]) -> None:
         """Until each has been ready. An engine that dies first is trouble; a worker may try three times."""
@@ -289,11 +328,90 @@ class Supervisor:
         if worker.what.process and worker.what.process.returncode:
             raise Trouble(f"{step.name} failed ({worker.how_it_died()}): {worker.what.last_words()}.")
 
+    # Replacing
+
+    def _do_what_was_asked(self) -> None:
+        if self._look_asked:
+            self._look_asked = False
+            self._look_at_archive()
+        if self._reload_asked:
+            self._reload_asked = False
+            notify.tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+            trouble = ""
+            try:
+                self._reload()
+                self.say("The workers are replaced.")
+            except Trouble as reason:
+                trouble = str(reason)
+                self.say(f"{trouble} The former workers go on.")
+            self.connection = replace(
+                self.connection, reloads=self.connection.reloads + 1, reload_trouble=trouble
+            )
+            self.home.announce(self.connection)
+            notify.tell("READY=1")
+
+    def _reload(self) -> None:
+        """Replace each worker by a new one: the new one is ready before the former is asked to go."""
+        for step in self.before:
+            if step.again:
+                self._run_step(step, self.connection)
+        for n, program in enumerate(self.programs):
+            newcomer = self._worker(program)
+            self._passing.append(newcomer)
+            newcomer.start()
+            self._wait_for_newcomer(newcomer)
+            former, self._workers[n] = self._workers[n], newcomer
+            self._passing.remove(newcomer)
+            self._passing.append(former)
+            former.due = None
+            former.what.ask_to_stop()
+            self._wait_for_former(former)
+
+    def _wait_for_newcomer(self, newcomer: Child) -> None:
+        end = time.monotonic() + _REPLACED_WITHIN_S
+        while not (newcomer.was_ready or newcomer.what.ready()):
+            if not newcomer.alive or time.monotonic() >= end:
+                how = "it is not ready" if newcomer.alive else newcomer.how_it_died()
+                newcomer.what.ask_to_stop(hurry=True)
+                self._passing.remove(newcomer)
+                self._let_go(newcomer)
+                raise Trouble(f"{newcomer.what.title} cannot be replaced ({how}).")
+            self._pause(min(self._until_due(), 0.5))
+            self._restart_dead()
+        newcomer.was_ready = True
+
+    def _wait_for_former(self, former: Child) -> None:
+        end = time.monotonic() + 2 * DRAIN_S
+        while former.alive:
+            if time.monotonic() >= end:
+                former.what.ask_to_stop(hurry=True)
+            former.what.ready()  # what it still says would wake us without end
+            self._pause(min(self._until_due(), 0.5))
+            self._restart_dead()
+        self._passing.remove(former)
+        self._let_go(former)
+
+    def _let_go(self, child: Child) -> None:
+        if isinstance(child.what, Worker):
+            child.what.close()
+
+    def _look_at_archive(self) -> None:
+        """Receive the write-ahead log where the record says so, and nowhere else."""
+        kept = Archive.of(self.home.path)
+        self._end(self._archive, DRAIN_S)
+        for child in self._archive:
+            self._let_go(child)
+        self._archive = []
+        if kept:
+            program = Program("WAL archive", kept.command(), self.connection.libpq())
+            self._archive = [Child(Worker(program, self.connection))]
+            self._archive[0].start()
+
     # Keeping alive
 
     def _restart_dead(self) -> None:
         now = time.monotonic()
-        for child in (*self._engines, *self._workers):
+        for child in (*self._engines, *self._workers, *self._archive):
             if child.due is None and not child.alive:
                 how = child.how_it_died()
                 child.bury(now)
@@ -328,7 +446,8 @@ class Supervisor:
             )
 
     def _until_due(self) -> float:
-        due = [child.due for child in (*self._engines, *self._workers) if child.due is not None]
+        children = (*self._engines, *self._workers, *self._archive)
+        due = [child.due for child in children if child.due is not None]
         return max(0.0, min(due) - time.monotonic()) if due else _LOG_CHECK_S
 
     def _pause(self, seconds: float) -> None:
@@ -337,7 +456,7 @@ class Supervisor:
             raise _Stop
         pipes = [
             child.what.pipe
-            for child in self._workers
+            for child in (*self._workers, *self._passing)
             if not self._closing
             and isinstance(child.what, Worker)
             and child.what.pipe is not None
@@ -358,11 +477,15 @@ class Supervisor:
     def _close(self) -> None:
         """Workers first, so that what they began is written; engines last."""
         self._closing = True
-        self._end(self._workers, DRAIN_S)
-        for child in self._workers:
-            if isinstance(child.what, Worker):
-                child.what.close()
-        self._end(self._engines, 3 * DRAIN_S)
+        self._end([*self._workers, *self._passing], DRAIN_S)
+        for child in (*self._workers, *self._passing):
+            self._let_go(child)
+        for listener in self._listeners.values():
+            listener.close()
+        self._end(self._engines, 3 * DRAIN_S)  # PostgreSQL hands the archive all that it has, then goes
+        self._end(self._archive, DRAIN_S)
+        for child in self._archive:
+            self._let_go(child)
         self.home.drop_sockets()
 
     def _end(self, children: Sequence[Child], patience: float) -> None:
@@ -391,6 +514,8 @@ class Supervisor:
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # `nohup` asks to stay
             stops.append(signal.SIGHUP)
         handlers = {number: signal.signal(number, self._ask) for number in stops}
+        for number in (RELOAD, LOOK_AGAIN):
+            handlers[number] = signal.signal(number, self._note)
         handlers[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, _wake)
         before = signal.set_wakeup_fd(ringer.fileno(), warn_on_full_buffer=False)
         try:
@@ -403,11 +528,30 @@ class Supervisor:
             ringer.close()
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        self._asked += 1
+        if number == signal.SIGHUP and not (self._had_terminal and not os.isatty(0)):
+            self._reload_asked = True
+        else:
+            self._asked += 1
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if number == RELOAD:
+            self._reload_asked = True
+        else:
+            self._look_asked = True
 
 
 def _wake(number: int, frame: FrameType | None) -> None:
     """Do nothing: that the signal has a handler lets it wake the supervisor."""
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """Make a socket that has a port together with others of ours, and does not listen yet."""
+    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, kind)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind(address)
+    return listener
 
 
 def check_port(host: str, port: int) -> None:

@@ -6,26 +6,26 @@ from mercat.flashsale.passes import Passes
 from mercat.flashsale.sales import Sales
 from mercat.flashsale.turns import IssuedTurns
 from mercat.flashsale.waiting_room import WaitingRoom
-from mercat.kit.rpc import Route
+from mercat.kit.verbs import Verb
 
 API = [
-    Route("POST", "/sales", Sales.create),
-    Route("GET", "/sales", Sales.sales),
-    Route("GET", "/sales/{sale_id}", Sales.sale),
-    Route("GET", "/sales/{sale_id}/document", Sales.document),
-    Route("GET", "/offers", Sales.sale_offers),
-    Route("GET", "/switched-off", Sales.switched_off),
-    Route("PUT", "/sales/{sale_id}/switched-off", Sales.switch_off),
-    Route("POST", "/sales/{sale_id}/queue", WaitingRoom.join),
-    Route("GET", "/sales/{sale_id}/queue", WaitingRoom.place),
-    Route("POST", "/adopted/{guest}/{member}", WaitingRoom.adopt),
-    Route("POST", "/claims", Passes.claim),
-    Route("POST", "/given-back", Passes.give_back),
-    Route("POST", "/sales/{sale_id}/settled", IssuedTurns.settle),
-    Route("POST", "/sales/{sale_id}/acts", SaleControl.act),
-    Route("GET", "/sales/{sale_id}/acts", SaleControl.acts),
-    Route("GET", "/sales/{sale_id}/overview", SaleControl.overview),
-    Route("GET", "/sales/{sale_id}/verdict", Certificates.verify),
-    Route("POST", "/sales/{sale_id}/certificate", Certificates.certify),
-    Route("GET", "/sales/{sale_id}/certificate", Certificates.certificate),
+    Verb(Sales.create),
+    Verb(Sales.sales, reads=True),
+    Verb(Sales.sale, reads=True),
+    Verb(Sales.document, reads=True),
+    Verb(Sales.sale_offers, reads=True),
+    Verb(Sales.switched_off, reads=True),
+    Verb(Sales.switch_off),
+    Verb(WaitingRoom.join, many=True),
+    Verb(WaitingRoom.place, reads=True, many=True),
+    Verb(WaitingRoom.adopt),
+    Verb(Passes.claim, many=True),
+    Verb(Passes.give_back),
+    Verb(IssuedTurns.settle),
+    Verb(SaleControl.act),
+    Verb(SaleControl.acts, reads=True),
+    Verb(SaleControl.overview, reads=True),
+    Verb(Certificates.verify, reads=True),
+    Verb(Certificates.certify),
+    Verb(Certificates.certificate, reads=True),
 ]

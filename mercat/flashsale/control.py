@@ -48,6 +48,11 @@ class SaleControl:
         if done is None:
             raise NotPossible
         self._sales.look_again()
+        row = await self._sales.row(sale_id)
+        if row["price"] is not None and act.what == "end":
+            await self._sales.ask_no_price(row)
+        if row["price"] is not None and act.what == "start":
+            await self._sales.ask_price(row)
         return await self._sales.sale(sale_id)
 
     async def overview(self, sale_id: str) -> SaleOverview:

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from mercat.checkout import CheckoutHealth, NotAdmitted
 from mercat.ids import CheckoutId, OfferId, ProductId, UserId
 from mercat.kit.refusals import Conflict
+from mercat.money import MINOR_MAX
 
 SaleId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 Reason = Annotated[
@@ -37,6 +38,8 @@ class NewSale(Struct, frozen=True, kw_only=True):
     queue: bool = True
     """False: no waiting room, whoever is first at the till."""
     members_only: bool = False
+    price: Annotated[int, Meta(gt=0, le=MINOR_MAX)] | None = None
+    """What one costs while the sale lasts, in minor units; None: as ever."""
 
 
 class Sale(Struct, frozen=True, kw_only=True):
@@ -67,6 +70,10 @@ class Sale(Struct, frozen=True, kw_only=True):
     seed: str | None = None
     roll: str | None = None
     """SHA-256 of the list of the drawn, lines of `number:user`."""
+    price: float | None = None
+    """What one costs in the sale, as a decimal of `currency`; none: as ever."""
+    was_price: float | None = None
+    currency: str | None = None
 
 
 class QueuePlace(Struct, frozen=True, kw_only=True, omit_defaults=True):

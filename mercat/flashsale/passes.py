@@ -1,6 +1,6 @@
 """Passes at the till: a checkout uses somebody's turn, or takes one where there is no waiting room."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import asyncpg
 from msgspec.structs import replace
@@ -23,7 +23,6 @@ from mercat.flashsale.turns import Ended, IssuedTurns
 from mercat.ids import CheckoutId
 from mercat.kit import clock, signing, sql
 from mercat.kit.batching import Coalescer
-from mercat.kit.rpc import IN_BODY
 from mercat.settings import Settings
 
 queries = sql.load("mercat.flashsale")
@@ -66,7 +65,7 @@ class Passes:
                 return await self._claims(placed)
             raise
 
-    async def give_back(self, name: Annotated[str, IN_BODY], checkout_id: CheckoutId) -> None:
+    async def give_back(self, name: str, checkout_id: CheckoutId) -> None:
         """Give a turn back to its owner, whose checkout did not begin after all."""
         sale_id, _, place = name.rpartition("/")
         await self._turns.end(sale_id, [Ended(int(place), int(checkout_id), bought=False)])

@@ -1,19 +1,28 @@
--- name: create(sale_id, offer_id, product_id, title, units, per_person, per_card, per_address, queue, members_only, rate, ceiling, window_s, seed, starts_at, ends_at, now)
+-- name: create(sale_id, offer_id, product_id, title, units, per_person, per_card, per_address, queue, members_only, rate, ceiling, window_s, seed, starts_at, ends_at, now, price, was_price, currency)
 -- A sale that begins at once has nobody to draw.
 insert into flashsale.sale (sale_id, offer_id, product_id, title, units, per_person, per_card, per_address, queue,
-    members_only, rate, ceiling, window_s, seed, commitment, starts_at, ends_at, state, drawn, roll, opened_at)
+    members_only, rate, ceiling, window_s, seed, commitment, starts_at, ends_at, state, drawn, roll, opened_at,
+    price, was_price, currency)
 values (:sale_id, :offer_id, :product_id, :title, :units, :per_person, :per_card, :per_address, :queue,
     :members_only, :rate, :ceiling, :window_s, :seed, sha256(:seed), :starts_at::timestamptz, :ends_at,
     case when :starts_at::timestamptz <= :now then 'open' else 'planned' end,
     case when :starts_at::timestamptz <= :now then 0 end,
     case when :starts_at::timestamptz <= :now then sha256('') end,
-    case when :starts_at::timestamptz <= :now then :now::timestamptz end)
+    case when :starts_at::timestamptz <= :now then :now::timestamptz end, :price, :was_price, :currency)
 on conflict do nothing
 returning sale_id;
 
 -- name: standing
 -- The sales that are not over, and those that ended within the hour.
 select * from flashsale.sale where state <> 'ended' or ended_at > now() - interval '1 hour' order by sale_id;
+
+-- name: priced(sale_id, priced)
+update flashsale.sale set priced = :priced where sale_id = :sale_id;
+
+-- name: wrongly_priced
+-- Sales of which the catalogue does not know the price, or knows it though they are over.
+select * from flashsale.sale where price is not null and priced = (state = 'ended')
+    and (state <> 'ended' or ended_at > now() - interval '1 day');
 
 -- name: sale(sale_id)
 select * from flashsale.sale where sale_id = :sale_id;

@@ -18,6 +18,7 @@ from mercat.checkout import Checkout, CheckoutHealth
 from mercat.flashsale import rules
 from mercat.flashsale.draws import Draws
 from mercat.flashsale.sale_store import SaleStore
+from mercat.flashsale.sales import Sales
 from mercat.flashsale.turns import IssuedTurns
 from mercat.kit import clock, sql
 
@@ -36,8 +37,15 @@ class SaleRunner:
     """Run every sale that is not over, in the one process that holds the lock."""
 
     def __init__(
-        self, db: asyncpg.Pool, store: SaleStore, checkout: Checkout, draws: Draws, turns: IssuedTurns
+        self,
+        db: asyncpg.Pool,
+        store: SaleStore,
+        checkout: Checkout,
+        draws: Draws,
+        turns: IssuedTurns,
+        sales: Sales,
     ) -> None:
+        self._sales = sales
         self._db = db
         self._store = store
         self._checkout = checkout
@@ -65,6 +73,7 @@ class SaleRunner:
 
     async def tick(self) -> bool:
         """Run all sales once; one that fails delays no other. Answer whether anybody waits or shops."""
+        await self._keep_priced()
         sales = [sale for sale in await self._db.fetch(queries.standing) if sale["state"] != "ended"]
         busy = any(rules.is_busy(sale) for sale in sales)
         self._last_units = [sale["sale_id"] for sale in sales if rules.all_promised(sale)]
@@ -77,6 +86,12 @@ class SaleRunner:
                     "a sale could not be served; again soon", sale=sale["sale_id"], reason=repr(error)[:300]
                 )
         return busy
+
+    async def _keep_priced(self) -> None:
+        try:
+            await self._sales.keep_priced()
+        except Exception as error:
+            log.warning("a sale's price could not be asked; again soon", reason=repr(error)[:300])
 
     async def _rest(self, until: float) -> None:
         """Wait for the next round; meanwhile count the last units of a sale as they are sold."""

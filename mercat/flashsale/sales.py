@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 
+from mercat import money
 from mercat.catalog import Catalog
 from mercat.flashsale import rules
 from mercat.flashsale.messages import NewSale, Sale, SaleExists, SaleOffer, Signed
@@ -46,6 +47,8 @@ class Sales:
         offer = offers.get(sale.offer_id)
         if offer is None:
             raise NotFound("There is no such offer.", pointer="/offer_id")
+        if sale.price is not None and sale.price >= offer.regular_price:
+            raise Invalid("A flash sale's price is below the regular one.", pointer="/price")
         available = stock[sale.offer_id].available if sale.offer_id in stock else 0
         if available < sale.units:
             raise Invalid(f"Only {available} are in stock.", pointer="/units", available=available)
@@ -68,12 +71,34 @@ class Sales:
             sale.starts_at,
             sale.ends_at,
             clock.now(),
+            sale.price,
+            offer.regular_price,
+            offer.currency,
         )
         if made is None:
             raise SaleExists
+        if sale.price is not None:
+            await self.ask_price(await self._db.fetchrow(queries.sale, sale.sale_id))
         await self._store.open_line(sale.sale_id)
         self.look_again()
         return await self.sale(sale.sale_id)
+
+    async def ask_price(self, row: Any) -> None:
+        """Have the catalogue ask the price of a sale while it lasts; again it changes nothing."""
+        begins_at = row["opened_at"] or row["starts_at"]
+        offer_id = OfferId(row["offer_id"])
+        await self._catalog.set_flash_price(offer_id, row["sale_id"], row["price"], begins_at, row["ends_at"])
+        await self._db.execute(queries.priced, row["sale_id"], True)
+
+    async def ask_no_price(self, row: Any) -> None:
+        """Have the catalogue ask the regular price again; once more changes nothing."""
+        await self._catalog.end_flash_price(OfferId(row["offer_id"]), row["sale_id"])
+        await self._db.execute(queries.priced, row["sale_id"], False)
+
+    async def keep_priced(self) -> None:
+        """Do what a process did not come to that made or ended a sale."""
+        for row in await self._db.fetch(queries.wrongly_priced):
+            await (self.ask_no_price(row) if row["state"] == "ended" else self.ask_price(row))
 
     async def sales(self) -> list[Sale]:
         """Answer the sales that are not over, and those that ended within the hour."""
@@ -171,4 +196,12 @@ def _sale(row: Any) -> Sale:
         drawn=row["drawn"],
         seed=row["seed"].hex() if drawn else None,
         roll=row["roll"].hex() if drawn else None,
+        price=_decimal(row, "price"),
+        was_price=_decimal(row, "was_price"),
+        currency=row["currency"] if row["price"] else None,
     )
+
+
+def _decimal(row: Any, name: str) -> float | None:
+    """Return an amount as the public document says it."""
+    return money.shown(row[name], row["currency"]) if row["price"] else None

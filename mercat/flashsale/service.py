@@ -41,7 +41,7 @@ class FlashSales:
         self._passes = Passes(db, line, sales, turns, settings)
         self._control = SaleControl(db, sales, inventory, checkout)
         self._certificates = Certificates(db, sales, self._control, draws, signer)
-        self.runner = SaleRunner(db, line, checkout, draws, turns)
+        self.runner = SaleRunner(db, line, checkout, draws, turns, sales)
 
         self.create = sales.create
         self.sales = sales.sales

@@ -1,15 +1,18 @@
 """The routes of fulfilment."""
 
 from mercat.fulfilment.service import Fulfilment
-from mercat.kit.rpc import Route
+from mercat.kit.verbs import Verb
 
 API = [
-    Route("GET", "/methods/{country}", Fulfilment.methods),
-    Route("POST", "/shipments/{shipment_id}", Fulfilment.open),
-    Route("POST", "/sellers/{seller_id}/shipments/{shipment_id}/events", Fulfilment.seen),
-    Route("GET", "/orders/{order_id}/shipments", Fulfilment.of_order),
-    Route("GET", "/sellers/{seller_id}/orders", Fulfilment.orders_of_seller),
-    Route("GET", "/sellers/{seller_id}/order-counts", Fulfilment.counts_of_seller),
-    Route("GET", "/sellers/{seller_id}/order-ids", Fulfilment.order_ids_of_seller),
-    Route("POST", "/orders-like", Fulfilment.orders_like),
+    Verb(Fulfilment.methods, reads=True),
+    Verb(Fulfilment.countries, reads=True),
+    Verb(Fulfilment.shipping_profile, reads=True),
+    Verb(Fulfilment.set_shipping_profile),
+    Verb(Fulfilment.open),
+    Verb(Fulfilment.seen),
+    Verb(Fulfilment.of_order, reads=True),
+    Verb(Fulfilment.orders_of_seller, reads=True),
+    Verb(Fulfilment.counts_of_seller, reads=True),
+    Verb(Fulfilment.order_ids_of_seller, reads=True),
+    Verb(Fulfilment.orders_like, reads=True),
 ]

@@ -107,8 +107,9 @@ limit :rows_max;
 select status, count(*)::int as orders from fulfilment.seller_order where seller_id = :seller_id group by status;
 
 -- name: progress(order_ids)
--- The status of a seller's order, from what its shipments carry and what was cancelled. It only grows: parcels never
--- come back, and of two that are opened at once the one that saw less must not have the last word.
+-- The status of a seller's order, from what its shipments carry and what was cancelled; where there is neither, as of
+-- nearly every new order, it stays. It only grows: parcels never come back, and of two that are opened at once the one
+-- that saw less must not have the last word.
 with sent as (
     select s.seller_id, s.order_id, sum((l ->> 'quantity')::int) as units,
         sum((l ->> 'quantity')::int) filter (where s.status = 'delivered') as arrived
@@ -120,6 +121,7 @@ with sent as (
         (select coalesce(sum(units::int), 0) from jsonb_each_text(o.cancelled) as c (line, units)) as cancelled
     from fulfilment.seller_order o, jsonb_array_elements(o.lines) l
     where o.order_id = any(:order_ids::bigint[])
+        and (o.cancelled <> '{}' or exists (select from fulfilment.shipment s where s.order_id = o.order_id))
     group by 1, 2
 ), reached as (
     select w.seller_id, w.order_id, case when w.ordered = w.cancelled then 'cancelled'
@@ -145,7 +147,7 @@ select order_id from (
      order by order_id desc limit :rows_max)
     union
     (select order_id from fulfilment.seller_order
-     where lower(address ->> 'name') like :pattern and order_id < :before
+     where recipient like :pattern and order_id < :before
      order by order_id desc limit :rows_max)
 ) found
 order by order_id desc limit :rows_max;
@@ -154,3 +156,11 @@ order by order_id desc limit :rows_max;
 select order_id from fulfilment.seller_order
 where seller_id = :seller_id and order_id >= :since and order_id < :before
 order by order_id desc limit :rows_max;
+
+-- name: profiles
+select seller_id, profile::text from fulfilment.delivery_profile;
+
+-- name: set_profile(seller_id, profile, changed_at)
+insert into fulfilment.delivery_profile (seller_id, profile, changed_at)
+values (:seller_id, :profile::text::jsonb, :changed_at)
+on conflict (seller_id) do update set profile = excluded.profile, changed_at = excluded.changed_at;

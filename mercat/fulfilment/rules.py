@@ -1,6 +1,5 @@
-"""What delivery costs, how long it takes, and how far along its way a parcel is: decisions without IO."""
+"""What built-in delivery costs, and how far along its way a parcel is: decisions without IO."""
 
-from datetime import date, timedelta
 from typing import NamedTuple
 
 from mercat import money
@@ -17,15 +16,6 @@ class Rate(NamedTuple):
 
 
 def price(cents: int, currency: str) -> int:
-    """Convert a list price to the minor units of the shop's currency: the same figure in each."""
-    return cents * 10 ** money.exponent(currency) // 100
-
-
-def arrives(today: date, days: int) -> date:
-    """Answer the date so many delivery days from today; Sunday is none."""
-    day = today
-    while days:
-        day += timedelta(days=1)
-        if day.weekday() != 6:
-            days -= 1
-    return day
+    """Convert a list price to the shop's currency: the same figure times the currency's magnitude, so that
+    4.99 is $4.99, ¥499 and 4.990 KWD."""
+    return cents * money.magnitude(currency) * 10 ** money.exponent(currency) // 100

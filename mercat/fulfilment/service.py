@@ -1,14 +1,15 @@
 """The verbs of fulfilment."""
 
+import asyncio
 from collections import defaultdict
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
+from msgspec import structs
 
 from mercat.addresses import known_region
-from mercat.countries import served
 from mercat.events import (
     OrderCancelled,
     OrderForgotten,
@@ -17,10 +18,13 @@ from mercat.events import (
     ParcelMoved,
     UnitsCancelled,
 )
+from mercat.fulfilment import days, zones
 from mercat.fulfilment.messages import (
+    SHOP,
     TABS,
     AddressNotServed,
     OutOfOrder,
+    PartToSend,
     SellerLine,
     SellerOrder,
     SellerSort,
@@ -31,18 +35,22 @@ from mercat.fulfilment.messages import (
     ShipmentEvent,
     ShippedLine,
     ShippingMethod,
+    ShippingProfile,
 )
-from mercat.fulfilment.rates import rates
-from mercat.fulfilment.rules import PROGRESS, arrives, price
+from mercat.fulfilment.rules import PROGRESS
 from mercat.ids import LineId, OrderId, SellerId, ShipmentId, UserId
 from mercat.kit import clock, codec, sql
 from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound
-from mercat.kit.rpc import IN_BODY
+from mercat.kit.snapshot import Snapshot
 from mercat.settings import Settings
 
 queries = sql.load("mercat.fulfilment")
 _LAST = 2**63 - 1
+_NO_PARTS: list[PartToSend] = []
+_ONE_PART = [PartToSend(SHOP, 0, 1)]
+_FRESH_S = 1.0
+_PROMPT = ShippingProfile()
 _CLOCKS_DIFFER = timedelta(hours=1)
 
 
@@ -52,19 +60,56 @@ class Fulfilment:
     def __init__(self, db: asyncpg.Pool, settings: Settings) -> None:
         self._db = db
         self._currency = settings.currency
+        self._profiles = Snapshot(self._read_profiles, _FRESH_S)
 
-    async def methods(self, country: str, region: str = "") -> list[ShippingMethod]:
-        """List the ways to a destination, the cheapest first; AddressNotServed where there is none."""
-        destination = served(country)
-        if destination is None:
-            raise AddressNotServed(pointer="/shipping_address_id")
-        today, currency = clock.now().date(), self._currency
-        return [
-            ShippingMethod(
-                code, name, price(rate.cents, currency), currency, arrives(today, rate.days), rate.days
-            )
-            for code, name, rate in rates(destination, known_region(country, region))
-        ]
+    async def methods(
+        self, country: str, region: str = "", parts: list[PartToSend] = _NO_PARTS
+    ) -> list[ShippingMethod]:
+        """List the ways to a destination, the cheapest first; AddressNotServed where there is none.
+
+        Each seller's part is priced by itself; without any, a method costs what one of the shop would."""
+        country, region = country.upper(), known_region(country, region)
+        asked, profiles, now = parts or _ONE_PART, await self._profiles.get(), clock.now()
+        ways = [self._ways(profiles, part, country, region) for part in asked]
+        leaving = [days.leaves(now, _handling(profiles, part.seller_id)) for part in asked]
+        methods = zones.offered(asked, ways, leaving, country, self._currency)
+        return methods if parts else [structs.replace(method, parts=[]) for method in methods]
+
+    async def countries(self) -> list[str]:
+        """List the countries that somebody sends to, the whole of them or a part."""
+        return zones.served(await self._profiles.get())
+
+    async def shipping_profile(self, seller_id: SellerId) -> ShippingProfile | None:
+        """Return where a seller sends to, and for how much; of seller 0 it is the shop's. None where nothing
+        was set."""
+        return (await self._read_profiles()).get(seller_id)
+
+    async def set_shipping_profile(self, seller_id: SellerId, profile: ShippingProfile) -> ShippingProfile:
+        """Say where a seller sends to, in place of what was said before. Once it is answered, every process
+        prices by it; Invalid points to what cannot be."""
+        kept = zones.checked(profile)
+        await self._db.execute(queries.set_profile, seller_id, codec.text(kept), clock.now())
+        self._profiles.forget()
+        await asyncio.sleep(_FRESH_S)  # as long as another process may go by what it read before
+        return kept
+
+    def _ways(self, profiles: zones.Profiles, part: PartToSend, country: str, region: str) -> list[zones.Way]:
+        zone = zones.zone_for(profiles, self._currency, part.seller_id, country, region)
+        ways = zones.ways_of(part, zone, self._currency) if zone else []
+        if ways:
+            return ways
+        served = zones.served_by(profiles, part.seller_id)
+        raise AddressNotServed(
+            "This is too heavy for every way of delivery there." if zone else "",
+            pointer="/shipping_address_id",
+            served=served,
+        )
+
+    async def _read_profiles(self) -> dict[SellerId, ShippingProfile]:
+        return {
+            SellerId(row["seller_id"]): codec.decode(row["profile"], ShippingProfile)
+            for row in await self._db.fetch(queries.profiles)
+        }
 
     async def open(
         self,
@@ -154,9 +199,7 @@ class Fulfilment:
         counts = {tab: sum(found.get(each, 0) for each in statuses) for tab, statuses in TABS.items()}
         return {**counts, "all": sum(found.values())}
 
-    async def orders_like(
-        self, words: Annotated[str, IN_BODY], before: OrderId | None = None, limit: int = 50
-    ) -> list[OrderId]:
+    async def orders_like(self, words: str, before: OrderId | None = None, limit: int = 50) -> list[OrderId]:
         """Find orders by the tracking number of a parcel, or by how the name begins of whom they go to; the
         newest first."""
         lower = words.strip().lower()
@@ -181,12 +224,14 @@ class Fulfilment:
 
     @on(OrderPlaced)
     async def take_orders(self, db: PoolConnectionProxy, events: list[OrderPlaced]) -> None:
-        """Write down what each seller has to pack."""
+        """Write down what each seller has to pack: not gift cards, which go by letter."""
         rows: list[tuple[Any, ...]] = []
         for event in events:
             by_seller: dict[SellerId, list[OrderLine]] = defaultdict(list)
+            by_letter = event.gift_cards.lines if event.gift_cards else ()
             for line in event.lines:
-                by_seller[line.seller_id].append(line)
+                if line.order_line_id not in by_letter:
+                    by_seller[line.seller_id].append(line)
             address = codec.text(event.address)
             rows += [
                 (
@@ -234,6 +279,14 @@ class Fulfilment:
         if row is None:
             raise NotFound("You have no such shipment.")
         return _shipment(row)
+
+
+def _handling(profiles: zones.Profiles, seller_id: SellerId) -> ShippingProfile:
+    """Answer whose days count: the seller's where they have said them, else the shop's."""
+    own = profiles.get(seller_id)
+    if own and (own.handling_days is not None or own.cut_off is not None):
+        return own
+    return profiles.get(SHOP, _PROMPT)
 
 
 def _line(line: OrderLine) -> SellerLine:

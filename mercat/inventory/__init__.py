@@ -17,6 +17,7 @@ from mercat.inventory.messages import (
     Stock,
     StockCount,
     StockQuantity,
+    Uncounted,
 )
 from mercat.inventory.service import Inventory
 
@@ -34,4 +35,5 @@ __all__ = [
     "Stock",
     "StockCount",
     "StockQuantity",
+    "Uncounted",
 ]

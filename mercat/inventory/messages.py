@@ -73,3 +73,10 @@ class ShelfCount(StockCount, frozen=True, kw_only=True):
 
 class OutOfStock(Conflict):
     """There are not that many left."""
+
+
+class Uncounted(Struct, frozen=True):
+    """How many shelves a count was taken back from, and how many were counted again since."""
+
+    put_back: int
+    changed_since: int

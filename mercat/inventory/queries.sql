@@ -216,9 +216,60 @@ with shelved as (
 )
 select offer_id, (select count(*) from told) as told from shelved where moved <> 0;
 
+-- name: counted_under(start)
+-- The counts whose references begin so, in their order.
+select reference from inventory.movement
+where reference >= :start and reference < :start || '~' and kind = 'counted' order by at, reference;
+
+-- name: uncount(reference, undo)
+-- Takes back what a count made of shelves, once: the difference, so that what was sold since stays sold. A shelf that
+-- was counted again since is left, and none falls below what is held.
+with made as materialized (
+    select u.offer_id, u.location_id, u.moved, exists (select from inventory.movement later
+        where later.kind = 'counted' and later.offer_ids @> array[u.offer_id] and later.at >= m.at
+            and later.reference <> m.reference) as since
+    from inventory.movement m, unnest(m.offer_ids, m.location_ids, m.quantities) as u (offer_id, location_id, moved)
+    where m.reference = :reference and m.kind = 'counted'
+        and not exists (select from inventory.movement where reference = :undo and kind = 'counted')
+), shelf as materialized (
+    select s.offer_id, s.location_id, greatest(s.on_hand - made.moved, s.reserved) as wanted
+    from made join inventory.stock s using (offer_id, location_id)
+    where not made.since order by s.offer_id, s.location_id for update of s
+), back as (
+    update inventory.stock s set on_hand = shelf.wanted, version = s.version + 1
+    from shelf where s.offer_id = shelf.offer_id and s.location_id = shelf.location_id
+    returning s.offer_id, s.location_id, s.version, s.low_mark, new.on_hand - old.on_hand as moved,
+        new.on_hand - new.reserved - new.safety as available, old.on_hand - old.reserved - old.safety as before
+), act as (
+    insert into inventory.movement (kind, reference, offer_ids, location_ids, quantities)
+    select 'counted', :undo, coalesce(array_agg(offer_id order by offer_id), '{}'),
+        coalesce(array_agg(location_id order by offer_id), '{}'), coalesce(array_agg(moved order by offer_id), '{}')
+    from back having (select count(*) from made) > 0
+), told as (
+    select events.tell('StockChanged', jsonb_build_object('event', 'StockChanged', 'offer_id', offer_id,
+        'version', version, 'available', available, 'low', available <= low_mark,
+        'fell', available <= low_mark and before > low_mark))
+    from back where (available > 0) <> (before > 0) or (available <= low_mark) <> (before <= low_mark)
+)
+select count(*) from told;
+
+-- name: uncounted(start)
+select coalesce(sum(cardinality(u.offer_ids)), 0)::int as put_back,
+    coalesce(sum(cardinality(m.offer_ids) - cardinality(u.offer_ids)), 0)::int as changed_since
+from inventory.movement m join inventory.movement u on u.reference = 'undo/' || m.reference and u.kind = 'counted'
+where m.reference >= :start and m.reference < :start || '~' and m.kind = 'counted';
+
 -- name: owned(offer_ids, seller_id)
 select offer_id, on_hand, reserved, greatest(on_hand - reserved - safety, 0) as available, version, low_mark
 from inventory.stock where offer_id = any(:offer_ids::bigint[]) and seller_id = :seller_id and location_id = 1;
+
+-- name: lying(seller_id, sold, most)
+-- What stands on shelves and is not among what sold, the oldest offers first; of one seller, or of all.
+select offer_id, on_hand, reserved, greatest(on_hand - reserved - safety, 0) as available, version, low_mark
+from inventory.stock
+where location_id = 1 and on_hand > 0 and (:seller_id::bigint is null or seller_id = :seller_id)
+    and offer_id <> all(:sold::bigint[])
+order by offer_id limit :most;
 
 -- name: set_low_mark(seller_id, offer_id, low_mark)
 -- Whoever sets it sees at once what is low, so nothing is told.

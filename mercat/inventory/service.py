@@ -19,6 +19,7 @@ from mercat.inventory.messages import (
     Short,
     Stock,
     StockCount,
+    Uncounted,
 )
 from mercat.inventory.rules import ReservationAsk, Share, ShelfKey, share_out
 from mercat.kit import sql
@@ -136,9 +137,22 @@ class Inventory:
             return []
         return [OfferId(row["offer_id"]) for row in rows]
 
+    async def uncount(self, start: str) -> Uncounted:
+        """Take back what counts under references that begin so made of shelves, once each: the difference, so
+        that what was sold since stays sold. A shelf that was counted again since is left as it is."""
+        for row in await self._db.fetch(queries.counted_under, start):
+            await self._db.execute(queries.uncount, row["reference"], f"undo/{row['reference']}")
+        counts: Any = await self._db.fetchrow(queries.uncounted, start)
+        return sql.row(Uncounted, counts)
+
     async def owned(self, seller_id: SellerId, offer_ids: list[OfferId]) -> list[Stock]:
         """List the shelves of these offers that belong to this seller."""
         return [_stock(row) for row in await self._db.fetch(queries.owned, offer_ids, seller_id)]
+
+    async def lying(self, seller_id: SellerId | None, sold: list[OfferId], most: int) -> list[Stock]:
+        """List the shelves with something on them but those of what sold, the oldest offers first: of a
+        seller, or of all."""
+        return [_stock(row) for row in await self._db.fetch(queries.lying, seller_id, sold, most)]
 
     async def set_low_mark(self, seller_id: SellerId, offer_id: OfferId, low_mark: LowMark) -> Stock:
         """Say from how many down a seller's offer is low; NotFound for another's."""

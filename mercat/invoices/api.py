@@ -1,10 +1,10 @@
 """The routes of invoices."""
 
 from mercat.invoices.service import Invoices
-from mercat.kit.rpc import Route
+from mercat.kit.verbs import Verb
 
 API = [
-    Route("POST", "/orders/{order_id}/papers", Invoices.papers_of),
-    Route("GET", "/issuers/{seller_id}", Invoices.details),
-    Route("PUT", "/issuers/{seller_id}", Invoices.set_details),
+    Verb(Invoices.papers_of),
+    Verb(Invoices.details, reads=True),
+    Verb(Invoices.set_details),
 ]

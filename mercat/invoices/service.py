@@ -6,7 +6,6 @@ no gap after a crash, and two who issue at once take one after the other. All of
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Annotated
 
 import asyncpg
 import structlog
@@ -17,7 +16,6 @@ from mercat.invoices.messages import IssuerDetails, Paper, PaperKind, PaperUnits
 from mercat.kit import clock, codec, sql
 from mercat.kit.event_log import on
 from mercat.kit.refusals import NotFound, Overloaded
-from mercat.kit.rpc import IN_BODY
 from mercat.orders import Bill, Orders, Owed, OwedPart, costs_as_placed
 from mercat.payments import Payments, Refund
 from mercat.sellers import Sellers
@@ -57,9 +55,7 @@ class Invoices:
         """Answer what a seller's invoices say of the seller, beside the name."""
         return await self._db.fetchval(queries.details, seller_id) or ""
 
-    async def set_details(
-        self, seller_id: SellerId, details: Annotated[IssuerDetails | None, IN_BODY]
-    ) -> None:
+    async def set_details(self, seller_id: SellerId, details: IssuerDetails | None) -> None:
         """Say what a seller's invoices say from now on; those that were issued stay as they are."""
         await self._db.execute(queries.set_details, seller_id, (details or "").strip())
 

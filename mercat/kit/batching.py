@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 import asyncpg
 import structlog
 
+from mercat.kit import tracing
 from mercat.kit.db_errors import AWAY, WRONG_VALUE, unavailable
 from mercat.kit.refusals import Overloaded, Unavailable
 
@@ -58,6 +59,8 @@ class Coalescer(Generic[Ask, Answer]):
         self._draining: asyncio.Task[None] | None = None
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._asked_in: dict[asyncio.Future[Answer], tracing.SpanContext | None] = {}
+        """Where each ask was made, for the trace of the batch."""
 
     async def __call__(self, ask: Ask) -> Answer:
         if self._closed or len(self._waiting) >= self._waiting_max:
@@ -65,6 +68,8 @@ class Coalescer(Generic[Ask, Answer]):
         loop = self._loop or self._remember_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((ask, answer, loop.time()))
+        if tracing.tracer is not None:
+            self._asked_in[answer] = tracing.here()
         if self._draining is None or self._draining.done():
             self._draining = loop.create_task(self._drain())
         return await answer
@@ -115,7 +120,12 @@ class Coalescer(Generic[Ask, Answer]):
                 async with self._turn() if self._turns else nullcontext():
                     if not (batch := self._next()):
                         break
-                    answers = await self._answers([ask for ask, _ in batch])
+                    asks = [ask for ask, _ in batch]
+                    if tracing.tracer is None:
+                        answers = await self._answers(asks)
+                    else:
+                        with tracing.together(self._flush, len(asks), self._places(batch)):
+                            answers = await self._answers(asks)
                 for (_, caller), answer in zip(batch, answers, strict=True):
                     if caller.done():
                         continue  # gave up waiting; the work is done all the same
@@ -132,6 +142,12 @@ class Coalescer(Generic[Ask, Answer]):
             if not isinstance(died, Exception):
                 raise
             log.exception("a batch was answered wrongly")
+
+    def _places(self, batch: list[tuple[Ask, asyncio.Future[Answer]]]) -> list[tracing.SpanContext | None]:
+        places = [self._asked_in.pop(caller, None) for _, caller in batch]
+        if not self._waiting:
+            self._asked_in.clear()  # who gave up is not in a batch
+        return places
 
     async def _answers(
         self, asks: list[Ask], tries: int = _ROLLED_BACK_TRIES
@@ -163,6 +179,8 @@ class Member(Generic[Answer]):
     left = False
     again = False
     """Whether its steps may have been asked before."""
+    asked_in: tracing.SpanContext | None = None
+    """Where it came from, for the trace of the set."""
 
     def join(self, answered: "asyncio.Future[Answer | Callable[[], Awaitable[Answer]]]") -> None:
         """Become one of a set."""
@@ -225,6 +243,8 @@ class Sets(Generic[Joining]):
             raise Overloaded
         loop = asyncio.get_running_loop()
         member.join(loop.create_future())
+        if tracing.tracer is not None:
+            member.asked_in = tracing.here()
         self._waiting.append((member, loop.time()))
         if self._running < self._at_once:
             self._running += 1
@@ -268,8 +288,11 @@ class Sets(Generic[Joining]):
 
     async def _carry(self, members: list[Joining]) -> None:
         try:
-            if members:
+            if members and tracing.tracer is None:
                 await self._work(members)
+            elif members:
+                with tracing.together(self._work, len(members), [each.asked_in for each in members]):
+                    await self._work(members)
             assert not staying(members), "a set answers each of its members"
         except Exception as error:
             left = staying(members)

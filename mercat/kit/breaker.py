@@ -37,6 +37,11 @@ class Breaker:
             return "off"
         return "open" if asyncio.get_running_loop().time() < self._open_until else "closed"
 
+    @property
+    def suspicious(self) -> bool:
+        """Whether one failure more would open it: half open, or close to it."""
+        return self._failures >= self._failures_max - 1
+
     async def ask(self, work: Awaitable[T], otherwise: T) -> T:
         """Return what `work` answers in time; `otherwise` when it fails, hangs, or the breaker is open."""
         if self.state != "closed":
@@ -49,12 +54,20 @@ class Breaker:
         except Exception as error:
             if isinstance(error, Refusal) and not isinstance(error, Overloaded):
                 return otherwise  # it works; it only said no
-            self._failures += 1
-            if self.armed or self._failures >= self._failures_max:
-                self._open_until = asyncio.get_running_loop().time() + self._rest_s
-                self._failures = self._failures_max - 1  # half open afterwards: one failure opens it again
-                metrics.breaker_opened.labels(self.name).inc()
-                log.warning("breaker opened", service=self.name, reason=type(error).__name__)
+            self.failed(error)
             return otherwise
-        self._failures = 0
+        self.worked()
         return answer
+
+    def failed(self, error: BaseException) -> None:
+        """Count a failure; open at so many in a row."""
+        self._failures += 1
+        if self.armed or self._failures >= self._failures_max:
+            self._open_until = asyncio.get_running_loop().time() + self._rest_s
+            self._failures = self._failures_max - 1  # half open afterwards: one failure opens it again
+            metrics.breaker_opened.labels(self.name).inc()
+            log.warning("breaker opened", service=self.name, reason=type(error).__name__)
+
+    def worked(self) -> None:
+        """Note an answer: the failures before it do not count any more."""
+        self._failures = 0

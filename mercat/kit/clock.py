@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
 
 
 class Clock:
@@ -25,3 +27,14 @@ clock = Clock()
 def now() -> datetime:
     """Return the present, in UTC."""
     return clock.now()
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    """List the IANA names; `localtime` is what this machine has, which no engine knows."""
+    return frozenset(available_timezones() - {"localtime"})
+
+
+def time_zone(name: str) -> ZoneInfo | None:
+    """Find a time zone by its IANA name; None for another."""
+    return ZoneInfo(name) if name in _time_zones() else None

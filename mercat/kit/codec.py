@@ -1,12 +1,15 @@
 """JSON and rows to structs and back; ids are shown as `prod_…` on the wire."""
 
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
 
 from mercat.ids import Id, parse
+from mercat.kit.patches import keep_struct_types_at_exit
 
 Kind = TypeVar("Kind")
+keep_struct_types_at_exit()
 
 
 def _encode_ours(value: object) -> object:
@@ -49,6 +52,12 @@ def _decode_shown(kind: type[Any], value: object) -> object:
     if issubclass(kind, Id) and not isinstance(value, str):
         raise ValueError(f"Expected an id, `{kind.prefix}_…`")
     return _decode_ours(kind, value)
+
+
+@cache
+def fields_of(kind: Any) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """List the fields of a struct; msgspec reads its annotations anew each time, which takes milliseconds."""
+    return msgspec.structs.fields(kind)
 
 
 def asked(kind: type[Kind]) -> msgspec.json.Decoder[Kind]:

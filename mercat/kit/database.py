@@ -20,6 +20,9 @@ class PooledConnection(asyncpg.Connection):
         return ""
 
 
+patches.remember_types(PooledConnection)
+
+
 async def open_pool(dsn: dict[str, Any], *, role: str, password: str, most: int = 4) -> asyncpg.Pool:
     """Make a pool that opens no connection until one is needed, and closes what has idled for a minute.
 

@@ -8,8 +8,8 @@ slot and appends to `events.log`; followers read on from their positions. (At sc
 import asyncio
 import struct
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar, cast
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import asyncpg
 import psycopg2
@@ -17,7 +17,7 @@ import psycopg2.extras
 import structlog
 
 from mercat.events import AnyEvent, Event
-from mercat.kit import codec, metrics, sql
+from mercat.kit import codec, metrics, sql, tracing
 from mercat.kit.composition import parts_of
 from mercat.kit.db_errors import AWAY
 
@@ -29,7 +29,9 @@ _FACTS_MAX = 2_000
 _GATHER_S = 0.04  # what comes meanwhile is one batch and one commit; far inside the second that is promised
 _UNHURRIED_S = 1.0
 _RECENT_MAX = 6_000
+_LINKED_MAX = 128
 _SILENT_S = 1.0
+_LOOKS_AGAIN_S = 2.0  # for who missed that the log has grown
 _TRIES = 5
 PARTITION = 1_000_000
 SLOT = "mercat"
@@ -53,8 +55,14 @@ class Position(NamedTuple):
     last_id: int
 
 
+class Reading(Protocol):
+    """Where the relay takes events from."""
+
+    def take(self, cursor: Any, most: int) -> list[WalEvent]: ...
+
+
 class Relay:
-    """Moves events from the WAL to the log. One a shop; a second one finds the slot taken and waits."""
+    """Moves events from the WAL to the log. One a shop (`kit.locks`); the slot lets no second one read."""
 
     def __init__(
         self,
@@ -86,13 +94,19 @@ class Relay:
         commit, facts, last_id = await self._db.fetchrow(queries.relayed) or ("0/0", 0, 0)
         return Position(_lsn(commit), facts, last_id)
 
-    async def carry(self, cursor: Any, reading: "Transactions", reached: "Position") -> "Position":
+    async def carry(self, cursor: Any, reading: "Reading", reached: "Position") -> "Position":
         """Append what has come since, once, and wake the followers; return the new position."""
         batch = reading.take(cursor, _FACTS_MAX)
         fresh = [fact for fact in batch if (fact.commit, fact.number) > (reached.commit, reached.number)]
         if not fresh:
             return reached
-        last_id = await self._append(fresh, reached.last_id)
+        if tracing.tracer is None:
+            last_id = await self._append(fresh, reached.last_id)
+        else:
+            events = [_decoder.decode(fact.body) for fact in fresh[:_LINKED_MAX]]
+            links = await tracing.where_made(tracing.orders_in(events))
+            with tracing.alone("relay", tracing.SpanKind.CONSUMER, links, mercat__events=len(fresh)):
+                last_id = await self._append(fresh, reached.last_id)
         metrics.facts_relayed.inc(len(fresh))
         self._recent.append(last_id - len(fresh) + 1, fresh)
         self._notifier.ring(last_id)
@@ -199,9 +213,10 @@ async def open_slot(db: asyncpg.Pool | asyncpg.Connection, slot: str = SLOT) -> 
         await db.execute(queries.open_slot, slot)
 
 
-async def drop_partitions(db: asyncpg.Pool, followers: Sequence[str]) -> None:
-    """Drop the partitions that every follower has passed."""
-    slowest = await db.fetchval(queries.slowest, list(followers)) or 0
+async def drop_partitions(db: asyncpg.Pool, followers: Collection[str]) -> None:
+    """Drop the partitions that all these followers have passed: every one of the shop, also those that run in
+    another process or have not begun."""
+    slowest = await db.fetchval(queries.slowest, list(followers))
     for row in await db.fetch(queries.partitions):
         if (int(row["name"].removeprefix("log_")) + 1) * PARTITION <= slowest:
             await db.execute(f"drop table events.{row['name']}")
@@ -250,18 +265,20 @@ class Notifier:
             await _wait(self._grown, seconds)
 
 
-def on(*kinds: type[Event], outside: bool = False) -> Callable[[Method], Method]:
+def on(*kinds: type[Event], outside: bool = False, numbered: bool = False) -> Callable[[Method], Method]:
     """Mark a method as a consumer of these kinds of events.
 
     It gets the connection of the transaction that also moves its position, and a list of one kind, so
     that it too can be one statement. It must bear an event twice.
 
     `outside`: its work is not in PostgreSQL (an index, mail), so it gets the list alone, and the
-    position moves after it has returned."""
+    position moves after it has returned. `numbered`: such work keeps a position of its own, so it gets all
+    its kinds in one list, in the log's order, each event with its number there."""
 
     def mark(method: Method) -> Method:
         method.consumes = kinds  # type: ignore[attr-defined]
-        method.outside = outside  # type: ignore[attr-defined]
+        method.outside = outside or numbered  # type: ignore[attr-defined]
+        method.numbered = numbered  # type: ignore[attr-defined]
         return method
 
     return mark
@@ -345,7 +362,7 @@ class Follower:
                 await asyncio.sleep(_GATHER_S if full else self._rest_s)
             else:
                 await self.rest()
-                await notifier.beyond(self._position or 0, 2.0)
+                await notifier.beyond(self._position or 0, _LOOKS_AGAIN_S)
                 await asyncio.sleep(_GATHER_S)
 
     async def rest(self) -> None:
@@ -409,11 +426,21 @@ class Follower:
 
     async def _commit(self, rows: list[Row], to: int) -> None:
         events = [self._recent.read(fact, body) for fact, _, body in rows]
+        if tracing.tracer is None or not events:
+            await self._follow(rows, events, to)
+            return
+        links = await tracing.where_made(tracing.orders_in(events))
+        kind = tracing.SpanKind.CONSUMER
+        with tracing.alone(f"follow {self.name}", kind, links, mercat__events=len(events)):
+            await self._follow(rows, events, to)
+
+    async def _follow(self, rows: list[Row], events: list[AnyEvent], to: int) -> None:
         by_type: dict[type[Event], list[Event]] = defaultdict(list)
         for event in events:
             by_type[type(event)].append(event)
+        await self._tell_numbered([(fact, event) for (fact, _, _), event in zip(rows, events, strict=True)])
         for event, method in self._consumers.items():
-            if method.outside and event in by_type:
+            if method.outside and not method.numbered and event in by_type:
                 await method(by_type[event])
         async with self._db.acquire() as connection, connection.transaction():
             if not await connection.fetchval(queries.move_on, self.name, self._stored, to):
@@ -425,17 +452,26 @@ class Follower:
         self._position = self._stored = to
         self._stored_at = asyncio.get_running_loop().time()
 
+    async def _tell_numbered(self, events: list[tuple[int, Event]]) -> None:
+        for method in {method: None for method in self._consumers.values() if method.numbered}:
+            if told := [each for each in events if isinstance(each[1], method.consumes)]:
+                await method(told)
+
 
 def consumers(service: object) -> dict[type[Event], Any]:
-    """Return the methods of a service, or of its parts, that follow an event, by that event."""
-    return {
-        event: getattr(part, name)
-        for part in parts_of(service)
-        for kind in reversed(type(part).__mro__)
-        for name, method in vars(kind).items()
-        if hasattr(method, "consumes")
-        for event in method.consumes
-    }
+    """Return the methods of a service or its parts that follow an event, by that event; one part each."""
+    found: dict[type[Event], Any] = {}
+    for part in parts_of(service):
+        own = {
+            event: getattr(part, name)
+            for kind in reversed(type(part).__mro__)
+            for name, method in vars(kind).items()
+            if hasattr(method, "consumes")
+            for event in method.consumes
+        }
+        assert found.keys().isdisjoint(own), f"two parts of {service} follow {found.keys() & own.keys()}"
+        found |= own
+    return found
 
 
 async def deliver(connection: Any, events: Iterable[AnyEvent], services: Iterable[Any]) -> None:
@@ -445,6 +481,9 @@ async def deliver(connection: Any, events: Iterable[AnyEvent], services: Iterabl
         by_type[type(event)].append(event)
     for service in services:
         for event, method in consumers(service).items():
-            if event in by_type:
-                given = (by_type[event],) if method.outside else (connection, by_type[event])
-                await method(*given)
+            if event not in by_type:
+                continue
+            if method.numbered:
+                await method([(0, each) for each in by_type[event]])
+            else:
+                await method(*((by_type[event],) if method.outside else (connection, by_type[event])))

@@ -1,32 +1,39 @@
 """What a request may hold beside what is read of it: nothing. A misspelt name is refused with the nearest."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from msgspec import inspect
 from starlette.requests import Request
 
+from mercat.kit import codec
 from mercat.kit.refusals import Invalid, NotAcceptable, UnsupportedMediaType
 
 if TYPE_CHECKING:
     from mercat.kit.rpc import Route
 
 _JSON = b"application/json"
-_NAMES = {"application/json": "JSON", "application/pdf": "PDF"}
+_NAMES = {"application/json": "JSON", "application/pdf": "PDF", "text/csv": "CSV"}
 _ANY_NAME = "NAME]"
 
 
-def check_media_types(request: Request, *, reads_json: bool, answers: str = "application/json") -> None:
+def check_media_types(
+    request: Request, *, reads_json: bool, answers: str = "application/json", or_answers: str = ""
+) -> None:
     """Raise NotAcceptable where neither what is answered nor JSON, in which refusals are told, is accepted
     (RFC 9110, 12.5.1); and UnsupportedMediaType of a body that says it is not JSON, or encoded; one that says
     nothing is taken for JSON."""
-    fitting = (b"*/*", b"json", b"application/*", answers.encode())
     for name, value in request.scope["headers"]:
         if name == b"accept":
-            if value and not any(kind in value for kind in fitting):
-                raise NotAcceptable(f"This address answers in {_NAMES[answers]}: accept {answers}.")
+            if not value or b"*/*" in value:
+                continue
+            offered, fitting = _offered(answers, or_answers)
+            if not any(kind in value for kind in fitting):
+                names = " or ".join(_NAMES[each] for each in offered)
+                raise NotAcceptable(f"This address answers in {names}: accept {' or '.join(offered)}.")
         elif not reads_json:
             continue
         elif name == b"content-type":
@@ -34,6 +41,13 @@ def check_media_types(request: Request, *, reads_json: bool, answers: str = "app
                 raise UnsupportedMediaType("Send application/json.")
         elif name == b"content-encoding" and value.lower() not in (b"", b"identity"):
             raise UnsupportedMediaType("Send the body as it is, without a Content-Encoding.")
+
+
+@cache
+def _offered(answers: str, or_answers: str) -> tuple[list[str], list[bytes]]:
+    """List what a route answers in, and what of an Accept header fits it."""
+    offered = [answers, *or_answers.split(", ")] if or_answers else [answers]
+    return offered, [b"json", b"application/*", *(each.encode() for each in offered)]
 
 
 def _is_json(content_type: bytes) -> bool:
@@ -47,7 +61,7 @@ class Parameters:
     def __init__(self, route: "Route") -> None:
         names = set(route.at("query"))
         if route.filters:
-            names |= {field.encode_name for field in msgspec.structs.fields(route.filters)}
+            names |= {field.encode_name for field in codec.fields_of(route.filters)}
         self._beginnings = tuple(name.removesuffix(_ANY_NAME) for name in names if name.endswith(_ANY_NAME))
         self._names = frozenset(name for name in names if not name.endswith(_ANY_NAME))
 
@@ -61,7 +75,7 @@ class Members:
     """The members of a body, as deep as its structs go."""
 
     def __init__(self, kind: Any) -> None:
-        self._kind = inspect.type_info(kind)
+        self._kind = _type_of(kind)
         self._names: dict[type, dict[str, inspect.Type]] = {}
 
     def check(self, body: bytes) -> None:
@@ -99,6 +113,12 @@ class Members:
         return fields
 
 
+@cache
+def _type_of(kind: Any) -> inspect.Type:
+    """Describe a struct; msgspec reads its annotations anew each time, which takes milliseconds."""
+    return inspect.type_info(kind)
+
+
 def _holds(kind: inspect.Type, value: Any) -> bool:
     """Say whether a member of a union is the one that this value was read as."""
     while isinstance(kind, inspect.Metadata):
@@ -117,3 +137,13 @@ def _unknown(name: str, names: Iterable[str], at: str) -> Invalid:
     words = f"There is no `{name[:60]}` here." + (f" Did you mean `{nearest[0]}`?" if nearest else "")
     pointer = f"{at}/{name}"
     return Invalid(words, pointer=pointer, nearest=nearest[0]) if nearest else Invalid(words, pointer=pointer)
+
+
+def preferred(request: Request, offered: Sequence[str]) -> str:
+    """Choose the media type that `Accept` names first of those that are offered; the first where none is.
+
+    Quality values are not weighed: who asks for a file names it."""
+    accepted = request.headers.get("accept", "")
+    found = {each: accepted.find(each) for each in offered}
+    named = [each for each in offered if found[each] >= 0]
+    return min(named, key=lambda each: found[each], default=offered[0])

@@ -1,45 +1,62 @@
 """Where services live: in this process, or at another address that a setting gives."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Coroutine
+from contextlib import AsyncExitStack, suppress
+from datetime import datetime
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import asyncpg
-import httpx
 import structlog
 from starlette.routing import BaseRoute
 
-from mercat.kit import database, metrics, sql
+from mercat.kit import database, metrics, sql, tracing
 from mercat.kit.batching import Coalescer, Sets
 from mercat.kit.composition import parts_of
+from mercat.kit.db_errors import AWAY
 from mercat.kit.event_log import SLOT, Follower, Notifier, RecentEvents, Relay, consumers, drop_partitions
-from mercat.kit.rpc import Route, remote, serve
+from mercat.kit.locks import Locks
+from mercat.kit.neighbours import Neighbour, call_key
+from mercat.kit.stand_ins import nowhere, path_of, remote, serve_asks
 from mercat.kit.valkey import Store
+from mercat.kit.verbs import Verb
 from mercat.kit.worker_ids import WorkerLease
 from mercat.settings import Settings
 
 Service = TypeVar("Service")
-Duty = Callable[[], Coroutine[Any, Any, None]]
+Endless = Coroutine[Any, Any, None]
+Duty = Callable[[], Endless]
 """Work that is begun again whenever it ends."""
 queries = sql.load("mercat.kit")
 log = structlog.get_logger("mercat.host")
 
 
+class Standing(NamedTuple):
+    """The last event that a follower has digested, when the oldest was told that it has not, and the time."""
+
+    position: int
+    oldest: datetime | None
+    now: datetime
+
+
 class Host:
-    """The services of this process, by name, and the routes they answer."""
+    """The services of this process, by name, and the verbs they answer."""
 
     def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
         self.settings = settings
         self.stack = stack
         self.here: dict[str, object] = {}
-        self._tables: list[tuple[str, list[Route], object]] = []
+        self._tables: list[tuple[str, list[Verb], object]] = []
         self.closing = asyncio.Event()
         """Set when the process ends: answers that last (streams) end then."""
         self.store = Store(settings.store_url)
         self.cache = Store(settings.cache_url)
+        tracing.keep_orders_in(self.cache)
         self._pools: dict[str, asyncpg.Pool] = {}
-        self._duties: list[tuple[str, Duty]] = []
+        self._duties: dict[str, list[tuple[str, Duty]]] = {}
+        self._lease: WorkerLease | None = None
+        stack.push_async_callback(self._hand_back_number)  # first, so last: ids are made until all is drained
         stack.push_async_callback(self.store.close)
         stack.push_async_callback(self.cache.close)
 
@@ -61,50 +78,83 @@ class Host:
         self,
         name: str,
         kind: type[Service],
-        api: list[Route],
+        api: list[Verb],
         make: Callable[[asyncpg.Pool], Service],
         *,
-        anywhere: bool = False,
+        here: bool,
+        asked: bool,
     ) -> Service:
-        """Make the service here, or its stand-in where `MERCAT_<NAME>_URL` says that it lives elsewhere.
+        """Make the service `here`, or its stand-in where `MERCAT_<NAME>_URL` says that it lives elsewhere.
 
-        In a process that has some services only, SystemExit for one that is neither here nor has an address,
-        unless it may live `anywhere`."""
-        if url := self.settings.address_of(name):
-            client = httpx.AsyncClient(base_url=f"{url.rstrip('/')}/internal/{name}", timeout=10)
-            return remote(kind, api, await self.stack.enter_async_context(client))
-        only = self.settings.only()
-        if only and name not in only and not anywhere:
-            raise SystemExit(f"{name} does not live here: say where, with MERCAT_{name.upper()}_URL.")
+        SystemExit for one that has no address and is `asked` by what is here."""
+        if (url := self.settings.address_of(name)) and name not in self.settings.only():
+            neighbour = Neighbour(name, f"{url.rstrip('/')}/internal/{name}", call_key(self.settings))
+            self.stack.push_async_callback(neighbour.close)
+            return remote(kind, api, neighbour)
+        if not here:
+            if asked:
+                raise SystemExit(f"{name} does not live here: say where, with MERCAT_{name.upper()}_URL.")
+            return remote(kind, api, nowhere(name))
         service = make(await self.pool(name))
+        tracing.watch(service, name, [verb.name for verb in api])
         self.here[name] = service
         self.stack.push_async_callback(_drain, service)
         self._tables.append((name, api, service))
         return service
 
     def internal_routes(self) -> list[BaseRoute]:
-        """Make what the services here answer to processes that have others. It takes half a second."""
+        """Make what the services here answer to processes that have others."""
         return [
             endpoint
             for name, api, service in self._tables
-            for endpoint in serve(api, service, prefix=f"/internal/{name}")
+            for endpoint in serve_asks(api, service, prefix=f"/internal/{name}")
         ]
 
-    def duty(self, name: str, work: Duty) -> None:
-        """Note something that the back process repeats for ever: recovery, clearing away."""
-        self._duties.append((name, work))
+    def asks_bytes_max(self) -> dict[str, int]:
+        """Say by path how large a request of asks may be, where `internal_routes` answers it."""
+        return {
+            f"/internal/{name}{path_of(verb)}": verb.bytes_max
+            for name, api, _ in self._tables
+            for verb in api
+        }
+
+    def duty(self, service: str, name: str, work: Duty) -> None:
+        """Note something that a service does for ever in one process: recovery, clearing away."""
+        self._duties.setdefault(service, []).append((name, work))
 
     async def lags(self) -> list[Any]:
         """Return how far each follower is behind, and how much it has parked."""
         return list(await (await self.pool("events")).fetch(queries.lags))
 
-    async def lease_worker(self) -> WorkerLease:
+    async def standing(self, follower: str) -> Standing:
+        """Return where a follower is in the log, and since when it is behind."""
+        kinds = [event.__name__ for event in consumers(self.here[follower])]
+        row = await (await self.pool("events")).fetchrow(queries.standing, follower, kinds)
+        assert row is not None
+        return Standing(row["at"], row["oldest"], row["now"])
+
+    async def lease_worker(self) -> None:
         """Make ids as a worker of our own from now on, until the host closes."""
-        lease = WorkerLease(await self.pool("events"))
-        await lease.take()
-        self.stack.push_async_callback(lease.hand_back)
+        numbers = await database.open_pool(
+            self.settings.id_database(),
+            role="mercat_events",
+            password=self.settings.secret("mercat_events"),
+            most=1,
+        )
+        lease = WorkerLease(numbers)
+        try:
+            await lease.take()
+        except BaseException:
+            await _close(numbers)
+            raise
+        self._lease = lease
         self.start(lease.keep())
-        return lease
+
+    async def _hand_back_number(self) -> None:
+        if self._lease:
+            with suppress(*AWAY):  # then it lapses by itself within a minute
+                await self._lease.hand_back()
+            await _close(self._lease.db)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a task until the host closes."""
@@ -116,25 +166,45 @@ class Host:
 
         self.stack.push_async_callback(stop)
 
-    async def run_background(self) -> None:
-        """Start relay, followers and duties, which one process of the shop has."""
+    async def run_background(self, followers: Collection[str], *, relays: bool, follows: bool) -> None:
+        """Start the relay, or followers and duties of the services here, or both: each in one process of the
+        shop at a time. `followers`: all of the shop, whose events must be kept."""
         events = await self.pool("events")
         notifier, recent = Notifier(), RecentEvents()
-        self.start(Relay(events, self.settings.replication(), notifier, recent=recent).run())
-        names: list[str] = []
-        for name, service in self.here.items():
-            if consumers(service):
-                names.append(name)
-                self.start(Follower(name, service, await self.pool(name), events, recent).run(notifier))
-        for name, work in self._duties:
-            self.start(for_ever(name, work))
+        locks = Locks(self._connect_for_locks, notifier.ring)
+        self.start(locks.keep())
+        if relays:
+            relay = Relay(events, self.settings.replication(), notifier, recent=recent)
+            tidy = partial(_tidy_log, events, followers)
+            self.start(locks.alone("relay", lambda: [relay.run(), for_ever("log partitions", tidy)]))
+        for name, service in self.here.items() if follows else ():
+            pool = await self.pool(name)
 
-        async def tidy_log() -> None:
-            await drop_partitions(events, names)
-            metrics.slot_lag.set(await events.fetchval(queries.slot_lag, SLOT) or 0)
-            await asyncio.sleep(10)
+            def work(name: str = name, service: object = service, pool: asyncpg.Pool = pool) -> list[Endless]:
+                tasks: list[Endless] = [for_ever(duty, work) for duty, work in self._duties.get(name, ())]
+                if consumers(service):
+                    tasks.append(Follower(name, service, pool, events, recent).run(notifier))
+                return tasks
 
-        self.start(for_ever("log partitions", tidy_log))
+            if name in self._duties or consumers(service):
+                self.start(locks.alone(f"back {name}", work))
+
+    async def _connect_for_locks(self) -> asyncpg.Connection:
+        return await asyncpg.connect(
+            **self.settings.database(),
+            user="mercat_events",
+            password=self.settings.secret("mercat_events"),
+            timeout=5,
+            server_settings={"application_name": "mercat_locks"},
+        )
+
+
+async def _tidy_log(events: asyncpg.Pool, followers: Collection[str]) -> None:
+    await drop_partitions(events, followers)
+    metrics.slot_lag.set(await events.fetchval(queries.slot_lag, SLOT) or 0)
+    for row in await events.fetch(queries.behind):
+        metrics.follower_behind.labels(row["follower"]).set(row["seconds"])
+    await asyncio.sleep(10)
 
 
 async def for_ever(name: str, work: Duty) -> None:

@@ -19,7 +19,7 @@ log = structlog.get_logger("mercat.http")
 BODY_BYTES_MAX = 1_000_000
 DISCARDED_BYTES_MAX = 32_000_000
 """Of a body that is too large so much is read and thrown away, for many clients do not listen before
-they have sent everything. Services take as much from each other."""
+they have sent everything."""
 FILE_BYTES_MAX = 24_000_000
 """Of a file that is sent to be taken in."""
 BODY = "mercat.body"
@@ -85,32 +85,46 @@ def malformed(error: Exception) -> Invalid:
 
 async def read_body(request: Request, *, needed: bool = True, most: int = BODY_BYTES_MAX) -> bytes:
     """Read the body; TooLarge beyond `most` bytes: 1 MB of the public, more of a neighbour."""
+    body = await read_bytes(request, most)
+    if not body and needed:
+        raise Invalid("This request needs a JSON body.", pointer="")
+    check_nul(body)
+    return body
+
+
+async def read_bytes(request: Request, most: int, *, discards: bool = True) -> bytes:
+    """Read the body, whatever is in it; TooLarge beyond `most` bytes, at once unless it `discards` more."""
     if BODY in request.scope:
         body: bytes | None = request.scope[BODY]
         if body is None:
             raise TooLarge
     else:
-        body = request.scope[BODY] = await _stream(request, most)  # who is asked next reads it again
-    if not body and needed:
-        raise Invalid("This request needs a JSON body.", pointer="")
-    if b"\\u0000" in body and _NUL.search(body):
-        raise Invalid("A text may not contain the NUL character.", pointer=_nul_in(body))
+        body = request.scope[BODY] = await _stream(
+            request, most, DISCARDED_BYTES_MAX if discards else most
+        )  # who is asked next reads it again
     return body
 
 
-async def _stream(request: Request, most: int) -> bytes:
+def check_nul(body: bytes | msgspec.Raw) -> None:
+    """Raise Invalid where a text of this JSON has a NUL character, which PostgreSQL cannot keep."""
+    content = bytes(body)
+    if b"\\u0000" in content and _NUL.search(content):
+        raise Invalid("A text may not contain the NUL character.", pointer=_nul_in(content))
+
+
+async def _stream(request: Request, most: int, read_most: int) -> bytes:
     """Read a body as it comes.
 
     Of what is too large some is read and thrown away, for many clients do not listen before they have sent
     everything."""
     length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > DISCARDED_BYTES_MAX:
+    if length.isdigit() and int(length) > read_most:
         raise TooLarge
     body = bytearray()
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size > DISCARDED_BYTES_MAX:
+        if size > read_most:
             raise TooLarge
         if size <= most:
             body += chunk

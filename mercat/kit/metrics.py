@@ -30,9 +30,24 @@ request_seconds = Histogram(
     ["route"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
+pages = Counter("mercat_pages_total", "Pages and files answered, by kind.", ["kind", "status"])
+page_seconds = Histogram(
+    "mercat_page_seconds",
+    "Time from a page's arrival to its answer, by kind.",
+    ["kind"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)
+turned_away = Counter(
+    "mercat_turned_away_total",
+    "Requests that the door refused before they were asked, by kind and code.",
+    ["kind", "code"],
+)
 orders_placed = Counter("mercat_orders_placed_total", "Orders confirmed.")
 order_value = Counter(
     "mercat_order_value_minor_total", "Value of confirmed orders, minor units.", ["currency"]
+)
+sold_without_rate = Counter(
+    "mercat_orders_without_tax_rate_total", "Orders to where no rate of tax is known."
 )
 checkouts_refused = Counter("mercat_checkouts_refused_total", "Checkouts refused, by code.", ["code"])
 checkouts_recovered = Counter("mercat_checkouts_recovered_total", "Checkouts taken over after a crash.")
@@ -44,9 +59,32 @@ follower_lag = Gauge(
     ["follower"],
     multiprocess_mode="mostrecent",
 )
+follower_behind = Gauge(
+    "mercat_follower_behind_seconds",
+    "Age of the oldest fact that is told and not yet followed.",
+    ["follower"],
+    multiprocess_mode="mostrecent",
+)
 slot_lag = Gauge("mercat_slot_lag_bytes", "WAL that waits for the relay.", multiprocess_mode="mostrecent")
 searches = Counter(
     "mercat_searches_total", "Searches answered: from the index, or as they were a moment ago.", ["how"]
+)
+archive_lag = Gauge(
+    "mercat_archive_lag_bytes", "WAL that is not yet where backups are kept.", multiprocess_mode="mostrecent"
+)
+archive_stopped = Gauge(
+    "mercat_archive_stopped",
+    "1 where backups are kept and commits do not reach them, else 0.",
+    multiprocess_mode="mostrecent",
+)
+backup_age = Gauge(
+    "mercat_backup_age_seconds",
+    "Age of the newest backup; +Inf where there is none.",
+    multiprocess_mode="mostrecent",
+)
+disk_free = Gauge("mercat_disk_free_bytes", "Room on the disk of the shop.", multiprocess_mode="mostrecent")
+looks_dropped = Counter(
+    "mercat_looks_dropped_total", "Looks of visitors that were dropped before anything waited for them."
 )
 breaker_opened = Counter("mercat_breaker_opened_total", "Times a breaker opened.", ["service"])
 

@@ -13,11 +13,13 @@ where i.inhparent = 'events.log'::regclass order by c.relname;
 
 -- name: append(ids, kinds, bodies, commit, facts, last_id)
 -- Facts and how far the relay has got, in one transaction: what the log holds is never appended again.
+-- Followers in other processes hear of it.
 with appended as (
     insert into events.log (id, kind, body)
     select * from unnest(:ids::bigint[], :kinds::text[], :bodies::text[])
 )
-update events.relayed set commit = :commit::text::pg_lsn, facts = :facts, last_id = :last_id;
+update events.relayed set commit = :commit::text::pg_lsn, facts = :facts, last_id = :last_id
+returning pg_notify('mercat_log', last_id::text);
 
 -- name: read_on(after, last, kinds, most)
 select l.id, l.kind, l.body
@@ -38,7 +40,15 @@ insert into events.parked (follower, id, kind, body, reason)
 values (:follower, :id, :kind, :body, :reason) on conflict do nothing;
 
 -- name: slowest(followers)
-select min(at) from events.position where follower = any(:followers);
+-- Where the slowest of them is: at the beginning, as long as one of them has not begun.
+select coalesce(min(coalesce(p.at, 0)), 0)
+from unnest(:followers::text[]) f (name) left join events.position p on p.follower = f.name;
+
+-- name: try_lock(name)
+select pg_try_advisory_lock(hashtextextended(:name::text, 0));
+
+-- name: ping
+select 1;
 
 -- name: slot_lag(slot)
 select coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn), 0)::bigint
@@ -49,20 +59,57 @@ select p.follower, p.at, r.last_id - p.at as behind, (select count(*) from event
 from events.position p cross join events.relayed r
 order by p.follower;
 
--- name: lease_worker(holder)
-update events.worker set holder = :holder, until = now() + interval '1 minute'
-where number = (
-    select number from events.worker
-    where until < now() and spent_until < now()
-    order by number for update skip locked limit 1
+-- name: behind
+-- How old the oldest fact is that a follower has not digested.
+select p.follower, coalesce(extract(epoch from now() - l.at), 0)::float8 as seconds
+from events.position p left join events.log l on l.id = p.at + 1;
+
+-- name: archive_slot(slot)
+select coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint as held, active
+from pg_replication_slots where slot_name = :slot::text;
+
+-- name: drop_slot(slot)
+select count(pg_drop_replication_slot(slot_name)) from pg_replication_slots where slot_name = :slot::text and not active;
+
+-- name: standing(follower, kinds)
+-- Where a follower is, and when the oldest event of its kinds was told that it has not digested.
+select coalesce(p.at, 0) as at, (
+    select l.at from events.log l where l.id > coalesce(p.at, 0) and l.kind = any(:kinds) order by l.id limit 1
+) as oldest, now() as now
+from events.relayed r left join events.position p on p.follower = :follower;
+
+-- name: lease_number(holder)
+-- From the highest on, where the previous release, which leases from the lowest, comes last. It counts four of
+-- our numbers as one, so that one is taken with ours.
+with free as (
+    select n.number
+    from events.id_number n join events.worker w on w.number = n.number / 4
+    where n.until < now() and n.spent_until < now()
+      and (w.holder = 'shared' or w.until < now() and w.spent_until < now())
+    order by n.number desc for update skip locked limit 1
+), former as (
+    update events.worker w set holder = 'shared', until = greatest(w.until, now() + interval '1 minute')
+    from free where w.number = free.number / 4
 )
-returning number;
+update events.id_number n set holder = :holder, until = now() + interval '1 minute'
+from free where n.number = free.number
+returning n.number;
 
--- name: keep_worker(holder, number, spent_until)
-update events.worker set until = now() + interval '1 minute', spent_until = greatest(spent_until, :spent_until)
-where number = :number and holder = :holder
-returning number;
+-- name: keep_number(holder, number, spent_until)
+-- Ids may run ahead of the clock in a burst: the lease outlives them.
+with kept as (
+    update events.id_number
+    set spent_until = greatest(spent_until, :spent_until),
+        until = greatest(now(), :spent_until) + interval '1 minute'
+    where number = :number and holder = :holder
+    returning number, until, spent_until
+), former as (
+    update events.worker w set until = greatest(w.until, k.until), spent_until = greatest(w.spent_until, k.spent_until)
+    from kept k where w.number = k.number / 4
+)
+select number from kept;
 
--- name: hand_back_worker(holder, number, spent_until)
-update events.worker set until = '-infinity', spent_until = greatest(spent_until, :spent_until), holder = null
+-- name: hand_back_number(holder, number, spent_until)
+update events.id_number
+set until = '-infinity', spent_until = greatest(spent_until, :spent_until), holder = null
 where number = :number and holder = :holder;

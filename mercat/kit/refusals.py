@@ -74,6 +74,10 @@ class PaymentRequired(Refusal):
     status = 402
 
 
+class OtherCurrency(Invalid):
+    """This is of another currency than the shop's."""
+
+
 class Forbidden(Refusal):
     """Your account may not do this."""
 

@@ -1,38 +1,34 @@
-"""Methods over HTTP, both ways, from one table of routes.
+"""Methods over HTTP, from one table of routes.
 
     API = [Route("POST", "/products/{product_id}/reviews", Reviews.write), ...]
 
-`serve(API, reviews)` answers them and `remote(Reviews, API, http)` calls them, so a caller cannot
-tell whether the service it was given lives in this process. The public API is such a table too.
+`serve` answers them. How services ask each other is `kit.stand_ins`.
 """
 
 import inspect
-import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cached_property
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, cast, get_origin, get_type_hints
-from urllib.parse import quote
+from typing import Annotated, Any, Literal, TypeVar, get_origin
 
-import httpx
 import msgspec
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route as Endpoint
 
 from mercat.ids import Id, SellerId, UserId
 from mercat.kit import codec, metrics
 from mercat.kit.expected import Members, Parameters, check_media_types
-from mercat.kit.http import BODY_BYTES_MAX, DISCARDED_BYTES_MAX, answered, malformed, read_body, respond
-from mercat.kit.refusals import Forbidden, Invalid, NotFound, Refusal, ScopeMissing, SignInFirst
+from mercat.kit.http import BODY_BYTES_MAX, answered, malformed, read_body, respond
+from mercat.kit.moments import check_times, has_times
+from mercat.kit.refusals import Forbidden, Invalid, NotFound, ScopeMissing, SignInFirst
+from mercat.kit.verbs import Verb
 
 Service = TypeVar("Service")
 Place = Literal["path", "query", "filters", "body", "caller", "request"]
 Needs = Literal["nobody", "guest", "member", "seller", "operator"]
-IN_BODY = "in the body"
-"""`Annotated[str, IN_BODY]`: a text that does not belong into an address: a secret, a name with a slash."""
+JSON = "application/json"
 _ANY_NAME = "NAME]"
 
 
@@ -56,7 +52,7 @@ class Filters(msgspec.Struct):
     """Base of structs that travel in the query string; a field's encoded name is the parameter's."""
 
 
-class Route:
+class Route(Verb):
     """A method and where it lives on the wire. Its type hints say where each argument travels."""
 
     def __init__(
@@ -69,19 +65,17 @@ class Route:
         status: int = 200,
         summary: str = "",
         scopes: Sequence[str] = (),
-        answers: str = "application/json",
+        answers: str = JSON,
     ) -> None:
         """`scopes`: a program's key may ask with any of these; without one no key may. `answers`: the media
-        type of what is answered."""
-        self.verb, self.path, self.method, self.name = verb, path, method, method.__name__
+        type of what is answered; after commas, those that are answered to who asks for them instead."""
+        super().__init__(method)
+        self.verb, self.path = verb, path
         self.needs: Needs = needs
         self.scopes = scopes
-        self.answers = answers
+        self.answers, _, self.or_answers = answers.partition(", ")
         self.status = status
         self.summary = summary or (inspect.getdoc(method) or "").split("\n\n")[0].replace("\n", " ")
-        self.signature = inspect.signature(method)
-        self.hints = get_type_hints(method, include_extras=True)
-        self.answer = self.hints.pop("return", None)
         self.places = {name: _place(name, hint, path) for name, hint in self.hints.items()}
         assert len(self.at("body")) <= 1, f"{self.name}: two bodies cannot travel"
         self.body = next((self.hints[name] for name in self.at("body")), None)
@@ -107,13 +101,20 @@ class Route:
     def at(self, *places: Place) -> list[str]:
         return [name for name, place in self.places.items() if place in places]
 
+    @cached_property
+    def timed(self) -> dict[str, str]:
+        """Say which arguments of who is outside may hold days or times, and how a place in them begins."""
+        return {
+            name: f"/{name}" if self.places[name] in ("path", "query") else ""
+            for name in self.at("path", "query", "filters", "body")
+            if has_times(self.hints[name])
+        }
+
 
 def _place(name: str, hint: Any, path: str) -> Place:
     if f"{{{name}}}" in path or f"{{{name}:" in path:
         return "path"
     if get_origin(hint) is Annotated:
-        if IN_BODY in hint.__metadata__:
-            return "body"
         hint = hint.__origin__
     if hint in (Caller, Caller | None):
         return "caller"
@@ -136,36 +137,27 @@ def _field(parameter: inspect.Parameter, hint: Any) -> tuple[str, Any] | tuple[s
 
 
 Authenticate = Callable[[Request], Awaitable[Caller | None]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
-def serve(
-    api: Iterable[Route], service: object, *, prefix: str = "", authenticate: "Authenticate | None" = None
-) -> list[Endpoint]:
-    """Make the endpoints of a service's methods.
-
-    Without `authenticate` the caller is the one in the `x-mercat-caller` header: such routes are
-    internal, and never stand on a public port."""
-    who = authenticate or _trusted
-    return [
-        Endpoint(prefix + route.path, _endpoint(route, service, who, prefix), methods=[route.verb])
-        for route in api
-    ]
+def serve(api: Iterable[Route], service: object, authenticate: Authenticate, prefix: str) -> list[Handler]:
+    """Make what answers each route with the service's method; `authenticate` says who asks."""
+    return [_handler(route, service, authenticate, prefix) for route in api]
 
 
-def _endpoint(
-    route: Route, service: object, authenticate: Authenticate, prefix: str
-) -> Callable[[Request], Awaitable[Response]]:
-    """Make the endpoint of a route: read the arguments, call the method, count and time the answer."""
+def _handler(route: Route, service: object, authenticate: Authenticate, prefix: str) -> Handler:
+    """Make the handler of a route: read the arguments, call the method, count and time the answer."""
     method = getattr(service, route.name)
     arguments = _reader(route, authenticate)
     label = f"{route.verb} {prefix}{route.path}"
-    seconds = metrics.request_seconds.labels(label)
+    seconds: Any = None
     counted: dict[int, Any] = {}
 
     async def answer(request: Request) -> Response:
         return respond(await method(**await arguments(request)), route.status)
 
-    async def endpoint(request: Request) -> Response:
+    async def handler(request: Request) -> Response:
+        nonlocal seconds
         began = time.perf_counter()
         response = await answered(answer, request)
         status = response.status_code
@@ -173,28 +165,29 @@ def _endpoint(
         if count is None:
             count = counted[status] = metrics.requests.labels(label, str(status))
         count.inc()
+        if seconds is None:  # what is never asked has no series
+            seconds = metrics.request_seconds.labels(label)
         seconds.observe(time.perf_counter() - began)
         return response
 
-    return endpoint
+    return handler
 
 
 def _reader(route: Route, authenticate: Authenticate) -> Callable[[Request], Awaitable[dict[str, Any]]]:
     """Make the reader of a route's arguments; what can be known before a request is looked up once."""
     body = codec.asked(route.body) if route.body else None
     body_name = next(iter(route.at("body")), "")
-    body_max = DISCARDED_BYTES_MAX if authenticate is _trusted else BODY_BYTES_MAX
     callers, requests, filters = route.at("caller"), route.at("request"), route.at("filters")
     optional_caller = bool(callers) and route.hints[callers[0]] is not Caller
     has_plain = bool(route.at("path", "query"))
-    public = authenticate is not _trusted
-    parameters = Parameters(route) if public and (route.at("query") or not requests) else None
-    members = Members(route.body) if public and route.body else None
+    parameters = Parameters(route) if route.at("query", "filters") or not requests else None
+    members = Members(route.body) if route.body else None
 
     async def arguments(request: Request) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        if public:
-            check_media_types(request, reads_json=body is not None, answers=route.answers)
+        check_media_types(
+            request, reads_json=body is not None, answers=route.answers, or_answers=route.or_answers
+        )
         if parameters and request.scope["query_string"]:
             parameters.check(request.query_params)
         if callers or route.needs != "nobody":
@@ -211,14 +204,20 @@ def _reader(route: Route, authenticate: Authenticate) -> Callable[[Request], Awa
         for name in requests:
             found[name] = request
         if body:
-            content = await read_body(request, needed=route.body_needed, most=body_max)
+            content = await read_body(request, needed=route.body_needed, most=BODY_BYTES_MAX)
             if content or route.body_needed:
                 found[body_name] = body.decode(content)
                 if members:
                     members.check(content)
+        _check_times(found, route.timed)
         return found
 
     return arguments
+
+
+def _check_times(found: Mapping[str, Any], timed: Mapping[str, str]) -> None:
+    for name, at in timed.items():
+        check_times(found.get(name), at)
 
 
 def _with_key(route: Route, caller: Caller | None) -> Caller | None:
@@ -266,7 +265,7 @@ def _filters(kind: Any, request: Request) -> Any:
     `filters[…]`, as a form sends it, is none. A field called `…NAME]` takes all that begin so, by name."""
     given: dict[str, Any] = {}
     said = request.query_params
-    for field in _fields(kind):
+    for field in codec.fields_of(kind):
         if field.encode_name.endswith(_ANY_NAME):
             named = _named(field.encode_name.removesuffix(_ANY_NAME), said)
             try:
@@ -287,12 +286,6 @@ def _filters(kind: Any, request: Request) -> Any:
         raise malformed(error) from None
 
 
-@cache
-def _fields(kind: Any) -> tuple[msgspec.structs.FieldInfo, ...]:
-    """Of a struct; msgspec reads its annotations anew each time, which takes longer than all else here."""
-    return msgspec.structs.fields(kind)
-
-
 def _named(beginning: str, said: QueryParams) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, value in said.multi_items():
@@ -303,40 +296,3 @@ def _named(beginning: str, said: QueryParams) -> dict[str, list[str]]:
 
 def _is_list(hint: Any) -> bool:
     return hint is list or get_origin(hint) is list
-
-
-async def _trusted(request: Request) -> Caller | None:
-    given = request.headers.get("x-mercat-caller")
-    return codec.decode(given, Caller) if given else None
-
-
-def remote(service: type[Service], api: Iterable[Route], http: httpx.AsyncClient) -> Service:
-    """Make a stand-in with the service's methods, each a call over HTTP."""
-    methods = {route.name: _call(route, http) for route in api}
-    return cast(Service, type(f"Remote{service.__name__}", (), methods)())
-
-
-def _call(route: Route, http: httpx.AsyncClient) -> Callable[..., Awaitable[Any]]:
-    caller = next(iter(route.at("caller")), None)
-
-    async def call(*args: Any, **kwargs: Any) -> Any:
-        given = route.signature.bind(*args, **kwargs).arguments
-        who = given.get(caller) if caller else None
-        try:
-            response = await http.request(
-                route.verb,
-                re.sub(r"\{(\w+)(:\w+)?\}", lambda m: quote(str(given[m[1]]), safe=""), route.path),
-                params={name: str(given[name]) for name in route.at("query") if given.get(name) is not None},
-                headers={"x-mercat-caller": codec.text(who)} if who else None,
-                content=b"".join(codec.encode(given[name]) for name in route.at("body") if name in given),
-            )
-        except httpx.TransportError as error:
-            raise Refusal.named("unavailable")() from error
-        if response.is_success:
-            return codec.decode(response.content, route.answer) if route.answer else None
-        said = msgspec.json.decode(response.content)
-        plain = {"type", "title", "status", "detail", "code"}
-        facts = {name: value for name, value in said.items() if name not in plain}
-        raise Refusal.named(said["code"])(said["detail"], **facts)
-
-    return call

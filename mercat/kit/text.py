@@ -47,6 +47,12 @@ def normal_text(text: str) -> str:
     return text if any(_is_visible(each) for each in text) else ""
 
 
+def normal_code(text: str) -> str:
+    """Bring a code that people type into the form it is compared in: compatible forms (NFKC), no case, no
+    blanks around it."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", normal_text(text)).casefold()).strip()
+
+
 def seen_line(text: str) -> str:
     """Make one line of a text, without what a line may not hide; empty where nothing of it can be seen."""
     line = re.sub(HIDDEN, "", " ".join(text.split()))

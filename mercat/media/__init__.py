@@ -2,13 +2,28 @@
 
 service.py    the verbs
 pictures.py   what Pillow does: read, make safe, resize; in a thread of its own
-storage.py    where the files lie: a folder
-names.py      the addresses of pictures and of their sizes
+fetching.py   pictures of imports, fetched in the background
+storage.py    where the files lie: a folder, or a bucket (s3.py)
 """
 
+from mercat.kit.picture_names import UPLOAD_BYTES_MAX, sizes_of
 from mercat.media.api import API
-from mercat.media.messages import Alt, Medium, NotAPicture, Picture
-from mercat.media.names import UPLOAD_BYTES_MAX, sizes_of
+from mercat.media.fetching import PictureFetching
+from mercat.media.messages import Alt, GivenPicture, Medium, NotAPicture, NotTaken, Picture
 from mercat.media.service import Media
+from mercat.media.storage import storage_of
 
-__all__ = ["API", "UPLOAD_BYTES_MAX", "Alt", "Media", "Medium", "NotAPicture", "Picture", "sizes_of"]
+__all__ = [
+    "API",
+    "UPLOAD_BYTES_MAX",
+    "Alt",
+    "GivenPicture",
+    "Media",
+    "Medium",
+    "NotAPicture",
+    "NotTaken",
+    "Picture",
+    "PictureFetching",
+    "sizes_of",
+    "storage_of",
+]

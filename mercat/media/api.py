@@ -1,10 +1,11 @@
 """The routes of media."""
 
-from mercat.kit.rpc import Route
+from mercat.kit.verbs import Verb
 from mercat.media.service import Media
 
 API = [
-    Route("POST", "/media", Media.add),
-    Route("POST", "/held", Media.media),
-    Route("GET", "/pictures/{name}", Media.picture),
+    Verb(Media.add),
+    Verb(Media.add_to_product),
+    Verb(Media.media, reads=True),
+    Verb(Media.picture, reads=True),
 ]

@@ -8,6 +8,8 @@ from mercat.ids import MediaId
 from mercat.kit.refusals import Invalid
 
 ALT_MAX = 500
+FILE_NAME_MAX = 60
+"""Of an uploaded file, as it is shown again."""
 Alt = Annotated[str, Meta(max_length=ALT_MAX)]
 
 
@@ -27,6 +29,20 @@ class Picture(Struct, frozen=True):
     content: bytes
     media_type: str
     exact: bool = True
+
+
+class GivenPicture(Struct, frozen=True):
+    """A file that somebody uploads as a picture."""
+
+    name: str
+    content: bytes
+
+
+class NotTaken(Struct, frozen=True):
+    """A file that is no picture we can show, and why."""
+
+    name: str
+    reason: str
 
 
 class NotAPicture(Invalid):

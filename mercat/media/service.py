@@ -2,20 +2,19 @@
 
 import asyncio
 from hashlib import sha256
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import asyncpg
 
 from mercat import ids
-from mercat.ids import MediaId, SellerId
+from mercat.catalog import DRAWN, IMAGES_MAX, Catalog, ProductChange
+from mercat.ids import MediaId, ProductId, SellerId
 from mercat.kit import clock, sql
-from mercat.kit.refusals import NotFound, Overloaded
-from mercat.kit.rpc import IN_BODY
-from mercat.media.messages import Alt, Medium, Picture
-from mercat.media.names import TYPES, PictureName, read_name, url_of
+from mercat.kit.picture_names import TYPES, UPLOAD_BYTES_MAX, PictureName, read_name, url_of
+from mercat.kit.refusals import Invalid, NotFound, Overloaded, TooLarge
+from mercat.media.messages import FILE_NAME_MAX, Alt, GivenPicture, Medium, NotAPicture, NotTaken, Picture
 from mercat.media.pictures import Workshop, made_safe, resized
-from mercat.media.storage import Folder, Storage
+from mercat.media.storage import Storage
 
 queries = sql.load("mercat.media")
 _SHOP = 0
@@ -26,16 +25,14 @@ _STEM_LETTERS = 32
 class Media:
     """Pictures of the shop's own."""
 
-    def __init__(self, db: asyncpg.Pool, folder: Path, storage: Storage | None = None) -> None:
-        """`storage` goes before the folder."""
+    def __init__(self, db: asyncpg.Pool, storage: Storage, catalog: Catalog) -> None:
         self._db = db
-        self._storage: Storage = storage or Folder(folder)
+        self._catalog = catalog
+        self._storage = storage
         self._workshop = Workshop()
         self._resizing: dict[str, asyncio.Task[bytes]] = {}
 
-    async def add(
-        self, content: Annotated[bytes, IN_BODY], seller_id: SellerId | None = None, alt: Alt = ""
-    ) -> Medium:
+    async def add(self, content: bytes, seller_id: SellerId | None = None, alt: Alt = "") -> Medium:
         """Take a picture in, made safe; the same bytes again are the same medium, for whoever gives them.
 
         Without a seller it is the shop's. The file is there before the row, so what a row names can be
@@ -52,6 +49,29 @@ class Media:
             assert row is not None
         said = await self._db.fetchval(queries.hold, row["media_id"], seller_id or _SHOP, alt)
         return _medium(row, said)
+
+    async def add_to_product(
+        self, seller_id: SellerId, product_id: ProductId, given: list[GivenPicture]
+    ) -> list[NotTaken]:
+        """Take pictures in, and show them behind those that a seller's product has; the same again changes
+        nothing. Answers what was not taken: the others are. Invalid where a product would have too many."""
+        listing = await self._catalog.listing(seller_id, product_id)
+        taken: list[str] = []
+        not_taken: list[NotTaken] = []
+        for each in given:
+            try:
+                if len(each.content) > UPLOAD_BYTES_MAX:
+                    raise TooLarge(f"A picture has at most {UPLOAD_BYTES_MAX // 10**6} MB.")
+                taken.append((await self.add(each.content, seller_id)).url)
+            except (NotAPicture, TooLarge) as refused:
+                not_taken.append(NotTaken(each.name[:FILE_NAME_MAX], str(refused)))
+        before = [image.url for image in listing.images if not image.url.startswith(DRAWN)]
+        images = list(dict.fromkeys([*before, *taken]))
+        if len(images) > IMAGES_MAX:
+            raise Invalid(f"A product has at most {IMAGES_MAX} pictures; it would have {len(images)}.")
+        if taken:
+            await self._catalog.change_product(seller_id, product_id, ProductChange(images=images))
+        return not_taken
 
     async def media(self, media_ids: list[MediaId], seller_id: SellerId | None = None) -> list[Medium]:
         """Answer media that a seller may use, their own and the shop's; others are left out."""

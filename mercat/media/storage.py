@@ -1,10 +1,13 @@
-"""Where the files of pictures lie. Another place (S3, say) is another class with the same two methods."""
+"""Where the files of pictures lie: in the shop's folder, or in a bucket where the settings say so."""
 
 import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
+
+from mercat.media.s3 import Bucket, S3Key
+from mercat.settings import Settings
 
 
 class Storage(Protocol):
@@ -43,3 +46,13 @@ class Folder:
 
     def _path(self, name: str) -> Path:
         return self._root / name[:2] / name
+
+
+def storage_of(settings: Settings) -> Storage:
+    """Say where the pictures of a shop lie."""
+    if not settings.media_s3_url:
+        return Folder(settings.data / "media")
+    secret = settings.media_s3_secret_key.reveal()
+    return Bucket(
+        settings.media_s3_url, S3Key(settings.media_s3_access_key, secret, settings.media_s3_region)
+    )

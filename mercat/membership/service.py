@@ -1,5 +1,3 @@
-from typing import Annotated
-
 from mercat import ids
 from mercat.accounts import Accounts, Credentials, EmailTaken, NewPerson, Session
 from mercat.cart import Cart
@@ -7,7 +5,7 @@ from mercat.flashsale import FlashSales
 from mercat.ids import SellerId, UserId
 from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Overloaded, SignInFirst
-from mercat.kit.rpc import IN_BODY, Caller
+from mercat.kit.rpc import Caller
 from mercat.membership.messages import JoinRequest, SignInRequest
 from mercat.reviews import Reviews
 from mercat.sellers import Seller, SellerName, Sellers
@@ -72,14 +70,14 @@ class Membership:
         await self._accounts.grant(caller.user_id, "seller", seller_id)
         return seller_id
 
-    async def assign_seller(self, seller_id: SellerId, email: Annotated[str, IN_BODY]) -> Seller:
+    async def assign_seller(self, seller_id: SellerId, email: str) -> Seller:
         """Give a seller that nobody has to the person with this e-mail address, in running sessions too."""
         user_id = await self._accounts.find(email)
         seller = await self._sellers.assign(seller_id, user_id)
         await self._accounts.grant(user_id, "seller", seller_id)
         return seller
 
-    async def seller_of_email(self, email: Annotated[str, IN_BODY], name: str | None = None) -> SellerId:
+    async def seller_of_email(self, email: str, name: str | None = None) -> SellerId:
         """Find the seller that somebody is; who is none becomes one, of this name or their own."""
         user_id = await self._accounts.find(email)
         seller = await self._sellers.of_user(user_id)

@@ -14,7 +14,8 @@ release's statements against the new schema.
 A migration runs in a transaction together with its record, so one that fails leaves nothing behind. What
 takes long would hold its locks all that time: make an index on a large table by `create index
 concurrently`, in a file of that one statement with a line `-- not in a transaction`. Such a file is applied
-again when it was cut off; drop the invalid index first. Fill a new column in batches from a duty of its
+again when it was cut off; drop the invalid index first. Add a constraint to a large table `not valid`, and
+validate it in a later file, which lets writers go on. Fill a new column in batches from a duty of its
 service, not in a migration.
 
 A shop that 0.1.0 made has tables and no record: there 0001 is recorded as applied.
@@ -31,7 +32,7 @@ from typing import NamedTuple
 import asyncpg
 
 from mercat.kit import sql
-from mercat.migrations.roles import grant_all
+from mercat.migrations.roles import grant_all, grant_new
 from mercat.settings import Settings
 
 __all__ = ["SCHEMAS", "CannotMigrate", "Migration", "apply", "migrate", "migrations_in"]
@@ -127,6 +128,7 @@ async def _apply(owner: asyncpg.Connection, each: Migration) -> None:
     async with owner.transaction():
         if each.number > 1 or not await owner.fetchval(queries.has_schema, each.service):
             await owner.execute(each.text)
+            await grant_new(owner, each.service)
         await owner.execute(*record)
 
 

@@ -1,19 +1,19 @@
-from mercat.kit.rpc import Route
+from mercat.kit.verbs import Verb
 from mercat.notifications.preferences import Preferences
 from mercat.notifications.service import Notifications
 
 API = [
-    Route("GET", "/mailbox", Notifications.mailbox),
-    Route("POST", "/orders-of", Notifications.orders_of),
-    Route("GET", "/orders/{order_id}/mails", Notifications.of_order),
-    Route("GET", "/orders/{order_id}/undelivered", Notifications.undelivered),
-    Route("GET", "/kinds/needed", Preferences.needed),
-    Route("GET", "/mails/failed", Notifications.failed),
-    Route("GET", "/mails/{mail_id}", Notifications.letter),
-    Route("POST", "/mails/{mail_id}/again", Notifications.send_again),
-    Route("POST", "/orders/{order_id}/mails/{mail_id}/again", Notifications.send_of_order_again),
-    Route("POST", "/people/{user_id}/choices", Preferences.choices),
-    Route("PUT", "/people/{user_id}/choices", Preferences.choose),
-    Route("POST", "/subscriptions", Preferences.subscription),
-    Route("POST", "/subscriptions/ended", Preferences.unsubscribe),
+    Verb(Notifications.mailbox, reads=True),
+    Verb(Notifications.orders_of, reads=True),
+    Verb(Notifications.of_order, reads=True),
+    Verb(Notifications.undelivered, reads=True),
+    Verb(Preferences.needed, reads=True),
+    Verb(Notifications.failed, reads=True),
+    Verb(Notifications.letter, reads=True),
+    Verb(Notifications.send_again),
+    Verb(Notifications.send_of_order_again),
+    Verb(Preferences.choices, reads=True),
+    Verb(Preferences.choose),
+    Verb(Preferences.subscription, reads=True),
+    Verb(Preferences.unsubscribe),
 ]

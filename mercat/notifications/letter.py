@@ -19,14 +19,18 @@ from markupsafe import Markup
 from mercat import addresses, money
 from mercat.countries import served
 from mercat.events import Event, OrderPlaced
+from mercat.gift_codes import code_of
 from mercat.ids import Id, OrderId, number_shown
 from mercat.kit import codec
+from mercat.kit.picture_names import sizes_of
 from mercat.kit.signing import link_key, seal
 from mercat.kit.text import HIDDEN
 from mercat.notifications.lookup import Lookup
 from mercat.settings import Settings
 
 Fact = TypeVar("Fact", bound=Event)
+_PICTURE_WIDE, _PICTURE_TYPE = 96, "image/jpeg"
+"""As a letter has it: of a type that every mail program shows."""
 _BLOCKS = ("goods", "address", "quote", "button")
 
 
@@ -130,6 +134,13 @@ def _order_link(settings: Settings, order_id: OrderId) -> str:
     return settings.link(f"/orders/{order_id}?key={link_key(settings, order_id)}")
 
 
+def _picture(settings: Settings, url: str) -> str:
+    """Make the whole address of a small picture of ours; none of one from elsewhere, whose owner would learn
+    who reads the letter, nor of a drawn one, which mail programs do not show."""
+    sizes = dict(sizes_of(url, _PICTURE_WIDE)).get(_PICTURE_TYPE)
+    return settings.link(sizes[-1][1]) if sizes else ""
+
+
 def write(
     settings: Settings,
     name: str,
@@ -150,7 +161,9 @@ def write(
         "order_link": partial(_order_link, settings),
         "shop": settings.shop_name,
         "link": settings.link,
+        "picture": partial(_picture, settings),
         "token": partial(seal, settings.key("links")),
+        "gift_code": partial(code_of, settings),
         **kind.more(fact, order),
     }
     subject, _, text = _TEXT.get_template(f"{name}.txt").render(known).partition("\n")

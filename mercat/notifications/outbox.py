@@ -10,7 +10,7 @@ import structlog
 from asyncpg.pool import PoolConnectionProxy
 
 from mercat.ids import OrderId
-from mercat.kit import clock, sql
+from mercat.kit import clock, sql, tracing
 from mercat.notifications.failed import FailedLetter
 from mercat.notifications.notices import FAILED, Notices
 from mercat.notifications.smtp import DeliveryUnknown, NotSent, ServerUnreachable, SmtpClient, on_the_wire
@@ -86,7 +86,9 @@ class Outbox:
         row = await self._db.fetchrow(queries.claim, now)
         if row is None:
             return None
-        outcome = await self._try(client, row)
+        about = await tracing.where_made([row["order_id"]] if row["order_id"] else [])
+        with tracing.alone("letter", tracing.SpanKind.CLIENT, about, mercat__kind=row["kind"]):
+            outcome = await self._try(client, row)
         if outcome.failure:
             log.warning(
                 "a letter was not sent", mail=row["mail_id"], tries=row["tries"], again_at=outcome.due_at

@@ -1,13 +1,10 @@
 """Who does without which kind of letter: chosen in the account, or by the link in a letter."""
 
-from typing import Annotated
-
 import asyncpg
 
 from mercat.ids import UserId
 from mercat.kit import sql
 from mercat.kit.refusals import Conflict, Invalid, NotFound
-from mercat.kit.rpc import IN_BODY
 from mercat.kit.signing import seal, unseal
 from mercat.notifications.letters import KINDS
 from mercat.notifications.messages import Choices, Choosing, Subscription
@@ -28,7 +25,7 @@ class Preferences:
         self._settings = settings
         self._key = settings.key("unsubscribe")
 
-    async def choices(self, user_id: UserId, email: Annotated[str, IN_BODY]) -> list[Choices]:
+    async def choices(self, user_id: UserId, email: str) -> list[Choices]:
         """List the kinds of letters that one can do without, and which of them a person gets."""
         rows = await self._db.fetch(queries.unwanted, [str(int(user_id)), email.lower()])
         unwanted = {row["kind"] for row in rows}
@@ -55,7 +52,7 @@ class Preferences:
         wanted = [choosing.wanted[name] for name in kinds]
         await self._db.execute(queries.choose, str(int(user_id)), choosing.email.lower(), kinds, wanted)
 
-    async def subscription(self, token: Annotated[str, IN_BODY]) -> Subscription:
+    async def subscription(self, token: str) -> Subscription:
         """Say what a letter's link ends; NotFound for one that is none of ours."""
         row = await self._db.fetchrow(queries.subscription, self._mail_id(token))
         kind = KINDS.get(row["kind"]) if row else None
@@ -63,7 +60,7 @@ class Preferences:
             raise NotFound("This link is none of ours, or the letter is forgotten already.")
         return Subscription(row["kind"], kind.optional.words, row["wanted"])
 
-    async def unsubscribe(self, token: Annotated[str, IN_BODY], back: bool = False) -> Subscription:
+    async def unsubscribe(self, token: str, back: bool = False) -> Subscription:
         """End letters of the kind of this link's letter to its address, at once; `back`: begin again."""
         subscription = await self.subscription(token)
         statement = queries.resubscribe if back else queries.unsubscribe

@@ -1,7 +1,5 @@
 """Letters: stored with the facts that ask for them, and read."""
 
-from typing import Annotated
-
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
@@ -10,7 +8,6 @@ from mercat.ids import OrderId
 from mercat.kit import clock, codec, sql
 from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound
-from mercat.kit.rpc import IN_BODY
 from mercat.notifications.letters import EVENTS, KINDS
 from mercat.notifications.messages import Mail
 from mercat.notifications.notices import Notices
@@ -53,9 +50,7 @@ class Notifications:
             rows = await self._db.fetch(queries.mailbox_of, limit, to)
         return [self._wording.shown(row) for row in rows]
 
-    async def orders_of(
-        self, email: Annotated[str, IN_BODY], before: OrderId | None = None, limit: int = 50
-    ) -> list[OrderId]:
+    async def orders_of(self, email: str, before: OrderId | None = None, limit: int = 50) -> list[OrderId]:
         """Find the orders that were confirmed to an e-mail address, the newest first."""
         rows = await self._db.fetch(queries.orders_of, email.strip(), before or 2**63 - 1, limit)
         return [OrderId(row["order_id"]) for row in rows]

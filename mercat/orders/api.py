@@ -1,25 +1,36 @@
 """The routes of orders."""
 
-from mercat.kit.rpc import Route
+from mercat.kit.verbs import Verb
+from mercat.orders.imported import ImportedOrders
 from mercat.orders.remarks import OrderRemarks
 from mercat.orders.service import Orders
+from mercat.orders.sold import SoldOrders
 
 API = [
-    Route("POST", "/orders", Orders.create_many),
-    Route("POST", "/refused", Orders.refuse),
-    Route("POST", "/orders/{order_id}", Orders.order),
-    Route("GET", "/orders/{order_id}/bill", Orders.bill),
-    Route("POST", "/numbers/{number}", Orders.find),
-    Route("POST", "/lists", Orders.list_of),
-    Route("GET", "/newest", Orders.newest),
-    Route("POST", "/among", Orders.among),
-    Route("POST", "/orders/{order_id}/moves", Orders.move_units),
-    Route("POST", "/orders/{order_id}/moves/preview", Orders.preview),
-    Route("POST", "/orders/{order_id}/shipments/{shipment_id}", Orders.ship),
-    Route("POST", "/orders/{order_id}/arrived/{shipment_id}", Orders.arrived),
-    Route("POST", "/orders/{order_id}/returns", Orders.return_),
-    Route("POST", "/orders/{order_id}/withdrawn", Orders.withdraw),
-    Route("POST", "/orders/{order_id}/notes", OrderRemarks.add_note),
-    Route("GET", "/orders/{order_id}/remarks", OrderRemarks.remarks),
-    Route("POST", "/orders/{order_id}/refusals", OrderRemarks.note_refusal),
+    Verb(Orders.create_many),
+    Verb(Orders.refuse),
+    Verb(Orders.order, reads=True),
+    Verb(Orders.bill, reads=True),
+    Verb(Orders.find),
+    Verb(Orders.list_of, reads=True),
+    Verb(Orders.counts, reads=True),
+    Verb(Orders.newest, reads=True),
+    Verb(Orders.exported, reads=True),
+    Verb(ImportedOrders.take_old),
+    Verb(ImportedOrders.find_old, reads=True),
+    Verb(ImportedOrders.old_of, reads=True),
+    Verb(Orders.among, reads=True),
+    Verb(Orders.ended_parts, reads=True),
+    Verb(Orders.paid_back, reads=True),
+    Verb(Orders.move_units),
+    Verb(Orders.preview, reads=True),
+    Verb(Orders.ship),
+    Verb(Orders.arrived),
+    Verb(Orders.return_),
+    Verb(Orders.withdraw),
+    Verb(OrderRemarks.add_note),
+    Verb(OrderRemarks.remarks, reads=True),
+    Verb(OrderRemarks.note_refusal),
+    Verb(SoldOrders.sold, reads=True),
+    Verb(SoldOrders.sold_after, reads=True),
 ]

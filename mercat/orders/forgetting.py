@@ -23,9 +23,12 @@ class OldOrders:
 
     @on(AccountErased)
     async def remember_erased(self, db: asyncpg.Connection, events: list[AccountErased]) -> None:
-        """Note whose orders are to be forgotten when their time has come."""
+        """Note whose orders are to be forgotten when their time has come.
+
+        What they bought before from another shop forgets them at once, for it is only a copy."""
         people = [person for event in events for person in event.people]
         await db.execute(queries.remember_erased, people, clock.now())
+        await db.execute(queries.forget_old, [event.email.lower() for event in events if event.email])
 
     async def keep_forgetting(self) -> None:
         """Forget whose time has come, then rest an hour."""

@@ -5,8 +5,19 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from mercat.events import OrderLine
-from mercat.ids import CartId, CheckoutId, LineId, NoteId, OfferId, OrderId, ProductId, SellerId, UserId
+from mercat.events import AppliedDiscount, GiftCardsBought, OrderLine
+from mercat.ids import (
+    CartId,
+    CheckoutId,
+    ImportedOrderId,
+    LineId,
+    NoteId,
+    OfferId,
+    OrderId,
+    ProductId,
+    SellerId,
+    UserId,
+)
 from mercat.kit.refusals import Conflict
 from mercat.quantity import Quantity
 
@@ -18,13 +29,17 @@ OrderNumber = Annotated[str, Meta(min_length=1, max_length=40)]
 """The number of an order as people write it."""
 
 
-class PartDelivery(Struct, frozen=True, kw_only=True):
-    """How one seller's part of an order travels, and what that costs."""
+class PartDelivery(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How one seller's part of an order travels, what that costs its shopper, what the shop pays of it
+    (`waived`), and its tax; `shop_tax`: that within what the shop pays."""
 
     seller_id: SellerId
     shipping: int
     shipping_method: str
     estimated_delivery: date | None = None
+    waived: int = 0
+    tax: int = 0
+    shop_tax: int = 0
 
 
 class NewOrder(Struct, frozen=True, kw_only=True):
@@ -48,6 +63,13 @@ class NewOrder(Struct, frozen=True, kw_only=True):
     address: dict[str, str]
     placed_at: datetime
     parts: list[PartDelivery] = []
+    tax_included: bool = False
+    discounts: list[AppliedDiscount] = []
+    rounding: str = "half_up"
+    taxed_by: str = "total"
+    tax_note: str = ""
+    """Why it has no tax: `rate_unknown`, `reverse_charge` or `exempt`."""
+    gift_cards: GiftCardsBought | None = None
 
 
 class OrderLineView(Struct, frozen=True, kw_only=True):
@@ -69,6 +91,8 @@ class OrderLineView(Struct, frozen=True, kw_only=True):
     cancelled: int = 0
     coming_back: int = 0
     refunded: int = 0
+    discount: int = 0
+    tax: int = 0
 
     @property
     def left(self) -> int:
@@ -119,6 +143,9 @@ class Order(Struct, frozen=True, kw_only=True):
     lines: list[OrderLineView]
     history: list[Happening]
     parts: list[Part] = []
+    tax_included: bool = False
+    discounts: list[AppliedDiscount] = []
+    tax_note: str = ""
 
 
 class OrderSummary(Struct, frozen=True, kw_only=True):
@@ -133,6 +160,14 @@ class OrderSummary(Struct, frozen=True, kw_only=True):
     item_count: int = 0
     title: str = ""
     image_url: str = ""
+
+
+class EndedPart(Struct, frozen=True):
+    """A seller's part of an order that nothing more is sent of: it has arrived, or was cancelled."""
+
+    order_id: OrderId
+    seller_id: SellerId
+    status: Literal["delivered", "cancelled"]
 
 
 class OrderPage(Struct, frozen=True):
@@ -170,6 +205,8 @@ class UnitMove(Struct, frozen=True, kw_only=True):
     seller_id: SellerId | None = None
     amount: int | None = None
     """Of a refund that is of no unit."""
+    spared: dict[SellerId, int] = {}
+    """What of each part a refund of an amount leaves: gift cards are paid back by their units."""
     withheld: int = 0
     """What is kept of the price of units that came back."""
     pays_delivery: bool = False
@@ -188,13 +225,17 @@ class Goods(Struct, frozen=True):
 
 
 class OwedPart(Struct, frozen=True, kw_only=True):
-    """What is owed to the shopper of a seller's part: `amount` = price - discount + tax + shipping."""
+    """What is owed to the shopper of a seller's part: `amount` = price - discount + tax + shipping.
+
+    Price and shipping are without tax, and so is what the shop bears of the discount; `seller_discount`: what
+    the seller bears of it."""
 
     seller_id: SellerId
     price: int = 0
     discount: int = 0
     tax: int = 0
     shipping: int = 0
+    seller_discount: int = 0
 
     @property
     def amount(self) -> int:
@@ -229,6 +270,43 @@ class Bill(Struct, frozen=True):
     currency: str
     parts: list[OwedPart]
     paid_back: list[PaidBack]
+
+
+class SoldLine(Struct, frozen=True, kw_only=True):
+    """A line of an order as it was sold: what it cost, and its shares of discount, tax and delivery. `tax`:
+    all of it, whether it was added to the price or is in it."""
+
+    order_line_id: LineId
+    product_id: ProductId
+    offer_id: OfferId
+    seller_id: SellerId
+    quantity: int
+    gross: int
+    discount: int = 0
+    tax: int = 0
+    shipping: int = 0
+
+
+class UnitsMoved(Struct, frozen=True, kw_only=True):
+    """What was decided of units of an order, under a reference: `cancelled`, `returned` or `refunded`."""
+
+    reference: str
+    what: str
+    at: datetime
+    owed: Owed
+
+
+class SoldOrder(Struct, frozen=True, kw_only=True):
+    """An order as reports count it. `country`: where it went; empty where it was forgotten."""
+
+    order_id: OrderId
+    user_id: UserId
+    currency: str
+    country: str
+    placed_at: datetime
+    tax_included: bool = False
+    lines: list[SoldLine]
+    moves: list[UnitsMoved] = []
 
 
 NOTE_MAX = 2_000
@@ -266,6 +344,49 @@ class WhatWasRefused(Struct, frozen=True):
 class Remarks(Struct, frozen=True):
     notes: list[OrderNote]
     refusals: list[WhatWasRefused]
+
+
+OldNumber = Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+class OldOrderLine(Struct, frozen=True):
+    """A line of an order of a former shop; `total` without what was taken off of the whole order."""
+
+    title: str
+    quantity: int
+    unit_price: int
+    sku: str = ""
+
+
+class OldOrder(Struct, frozen=True, kw_only=True):
+    """An order of a former shop, as its file says. Nothing is reckoned from it."""
+
+    number: OldNumber
+    email: str
+    placed_at: datetime
+    status: str
+    currency: str
+    subtotal: int = 0
+    discount: int = 0
+    shipping: int = 0
+    tax: int = 0
+    total: int
+    address: dict[str, str] = {}
+    lines: list[OldOrderLine] = []
+
+
+class ImportedOrder(OldOrder, frozen=True, kw_only=True):
+    """One that is kept here, to be read."""
+
+    imported_order_id: ImportedOrderId
+
+
+class OldOrdersTaken(Struct, frozen=True):
+    """How many of a batch are new, say something else now, or are as they were."""
+
+    added: int
+    changed: int
+    unchanged: int
 
 
 class NotCancellable(Conflict):

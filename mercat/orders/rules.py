@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mercat import money
-from mercat.events import OrderPlaced
+from mercat.events import OrderPlaced, PartShipping
 from mercat.ids import LineId, OfferId, ProductId, SellerId
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.orders.messages import (
@@ -41,6 +41,10 @@ class LineState(NamedTuple):
     coming_back: int = 0
     refunded: int = 0
     product_id: ProductId = ProductId(0)
+    discount: int = 0
+    seller_discount: int = 0
+    tax: int | None = None
+    shop_tax: int = 0
 
     @property
     def left(self) -> int:
@@ -56,12 +60,16 @@ Lines = dict[LineId, LineState]
 
 
 class Shares(NamedTuple):
-    """Amounts of a part of an order: what it cost, what was paid back of it, or what is owed."""
+    """Amounts of a part of an order: what it cost, what was paid back of it, or what is owed.
+
+    Price and shipping are without tax, and so is what the shop bears of the discount; `seller_discount`: what
+    the seller bears of it."""
 
     price: int = 0
     discount: int = 0
     tax: int = 0
     shipping: int = 0
+    seller_discount: int = 0
 
     @property
     def amount(self) -> int:
@@ -78,15 +86,16 @@ BySeller = dict[SellerId, Shares]
 
 
 class Amounts(NamedTuple):
-    """What an order came to. `tax`: what was added to its prices. `delivery`: what that of each seller's part
-    costs, where checkout said so."""
+    """What an order came to. `parts`: what the delivery of each seller's part costs, where checkout said so;
+    `tax_included`: whether prices and deliveries have their tax in them."""
 
     currency: str
     subtotal: int
     discount: int
     tax: int
     shipping: int = 0
-    delivery: Mapping[SellerId, int] = {}
+    parts: Mapping[SellerId, PartShipping] = {}
+    tax_included: bool = False
 
 
 class OrderState(NamedTuple):
@@ -202,13 +211,16 @@ def _refund(state: OrderState, asked: UnitMove) -> UnitDecision:
     if not left:
         raise NotFound("You have no such order.")
     if asked.amount is not None:
-        whole = sum(part.amount for part in left.values())
+        most = [max(0, part.amount - asked.spared.get(each, 0)) for each, part in left.items()]
+        whole = sum(most)
         if asked.amount > whole:
-            raise ExceedsCaptured(pointer="/amount", left=whole)
-        amounts = money.allocate(asked.amount, [part.amount for part in left.values()])
+            words = "Gift cards are paid back by their units, which takes them." if asked.spared else ""
+            raise ExceedsCaptured(words, pointer="/amount", left=whole)
+        amounts = money.allocate(asked.amount, most)
         owed = {
             seller_id: part_of(part, amount)
             for (seller_id, part), amount in zip(left.items(), amounts, strict=True)
+            if amount or (asked.amount == whole and not part.amount)
         }
         return UnitDecision(state.lines, Owed(parts=_owed_parts(owed)))
     if not asked.lines:
@@ -272,17 +284,69 @@ def share(amount: int, of: int, before: int, after: int, step: int = 1) -> int:
 
 def paid(amounts: Amounts, lines: Lines) -> BySeller:
     """Part what an order came to by seller, in the order of their first lines."""
+    parts = _goods_of(amounts, lines)
+    return {seller_id: parts[seller_id].plus(each) for seller_id, each in deliveries(amounts, parts).items()}
+
+
+def deliveries(amounts: Amounts, goods: BySeller) -> BySeller:
+    """Answer what the delivery of each seller's part costs; what the shop pays of it is a discount."""
+    if set(amounts.parts) != set(goods):  # of release 0.1.0
+        shares = _allocate(amounts.shipping, [part.price for part in goods.values()], amounts.currency)
+        return {seller_id: Shares(shipping=share) for seller_id, share in zip(goods, shares, strict=True)}
+    return {
+        seller_id: Shares(
+            discount=part.waived - part.shop_tax,
+            tax=part.tax,
+            shipping=part.amount + part.waived - part.shop_tax - (part.tax if amounts.tax_included else 0),
+        )
+        for seller_id in goods
+        if (part := amounts.parts[seller_id])
+    }
+
+
+def shipping_by_part(amounts: Amounts, lines: Lines) -> dict[SellerId, int]:
+    """Answer what the shopper paid for the delivery of each seller's part."""
+    costs_of = deliveries(amounts, _goods_of(amounts, lines))
+    return {
+        seller_id: amounts.parts[seller_id].amount if seller_id in amounts.parts else cost.shipping
+        for seller_id, cost in costs_of.items()
+    }
+
+
+def _goods_of(amounts: Amounts, lines: Lines) -> BySeller:
     parts: BySeller = {}
     for line, part in zip(lines.values(), _by_line(amounts, lines).values(), strict=True):
         parts[line.seller_id] = parts.get(line.seller_id, Shares()).plus(part)
-    if set(amounts.delivery) == set(parts):
-        shares = [amounts.delivery[seller_id] for seller_id in parts]
-    else:
-        shares = _allocate(amounts.shipping, [part.price for part in parts.values()], amounts.currency)
-    return {
-        seller_id: part._replace(shipping=shipping)
-        for (seller_id, part), shipping in zip(parts.items(), shares, strict=True)
-    }
+    return parts
+
+
+def sold_lines(amounts: Amounts, lines: Lines) -> dict[LineId, Shares]:
+    """Part what an order says of itself by line: its subtotal, discount, tax and delivery as the shopper paid
+    them, whether the tax is in the prices or not. Together the lines are the order."""
+    prices = {line_id: line.unit_price * line.quantity for line_id, line in lines.items()}
+    goods = _by_line(amounts, lines)
+    told = {line.seller_id for line in lines.values()} <= set(amounts.parts)
+    parts: Mapping[SellerId, PartShipping] = amounts.parts if told else {}
+    taxes, shippings = {n: part.tax for n, part in goods.items()}, dict.fromkeys(lines, 0)
+    for seller_id, part in parts.items():
+        own = [line_id for line_id, line in lines.items() if line.seller_id == seller_id]
+        for amount, into in ((part.tax, taxes), (part.amount, shippings)):
+            _spread(amount, own, prices, into)
+    discounts = {n: part.discount + lines[n].shop_tax for n, part in goods.items()}
+    wholes = ((amounts.discount, discounts), (amounts.tax, taxes), (amounts.shipping, shippings))
+    for whole, into in wholes:  # what no line says is everybody's
+        _spread(whole - sum(into.values()), list(lines), prices, into)
+    return {n: Shares(prices[n], discounts[n], taxes[n], shippings[n]) for n in lines}
+
+
+def _spread(
+    amount: int, among: Sequence[LineId], prices: Mapping[LineId, int], into: dict[LineId, int]
+) -> None:
+    """Add an amount to lines by what they cost; evenly where they cost nothing."""
+    weights = [prices[line_id] for line_id in among]
+    shares = money.allocate(abs(amount), weights if any(weights) else [1] * len(weights))
+    for line_id, share_ in zip(among, shares, strict=True):
+        into[line_id] += share_ if amount >= 0 else -share_
 
 
 def costs(amounts: Amounts, lines: Lines) -> list[OwedPart]:
@@ -292,17 +356,38 @@ def costs(amounts: Amounts, lines: Lines) -> list[OwedPart]:
 
 def costs_as_placed(placed: OrderPlaced) -> list[OwedPart]:
     """List what each seller's part cost of an order that was just placed; the same as its rows say."""
-    tax = placed.total - placed.subtotal + placed.discount - placed.shipping  # what was added to the prices
-    if len({line.seller_id for line in placed.lines}) == 1:
-        whole = Shares(placed.subtotal, placed.discount, tax, placed.shipping)
-        return [_as_owed(placed.lines[0].seller_id, whole)]
-    delivery = {part.seller_id: part.amount for part in placed.part_shipping or []}
-    amounts = Amounts(placed.currency, placed.subtotal, placed.discount, tax, placed.shipping, delivery)
+    return costs(*as_placed(placed))
+
+
+def as_placed(placed: OrderPlaced) -> tuple[Amounts, Lines]:
+    """Answer what an order that was just placed came to, and its lines; the same as its rows say."""
+    amounts = Amounts(
+        placed.currency,
+        placed.subtotal,
+        placed.discount,
+        placed.tax,
+        placed.shipping,
+        {part.seller_id: part for part in placed.part_shipping or []},
+        placed.tax_included,
+    )
     lines = {
-        line.order_line_id: LineState(line.offer_id, line.seller_id, line.quantity, 0, 0, 0, line.unit_price)
+        line.order_line_id: LineState(
+            line.offer_id,
+            line.seller_id,
+            line.quantity,
+            0,
+            0,
+            0,
+            line.unit_price,
+            product_id=line.product_id,
+            discount=line.discount,
+            seller_discount=line.seller_discount,
+            tax=line.tax,
+            shop_tax=line.shop_tax,
+        )
         for line in sorted(placed.lines, key=lambda line: line.order_line_id)
     }
-    return costs(amounts, lines)
+    return amounts, lines
 
 
 def part_of(whole: Shares, amount: int) -> Shares:
@@ -311,14 +396,21 @@ def part_of(whole: Shares, amount: int) -> Shares:
         return whole
     discount = whole.discount * amount // whole.amount
     price, tax, shipping = money.allocate(amount + discount, [whole.price, whole.tax, whole.shipping])
-    return Shares(price, discount, tax, shipping)
+    return Shares(price, discount, tax, shipping, _borne(whole, discount))
+
+
+def _borne(whole: Shares, discount: int, step: int = 1) -> int:
+    """Answer what the seller bears of so much of a discount."""
+    if not whole.discount:
+        return 0
+    return discount * whole.seller_discount // whole.discount // step * step
 
 
 def owed_of(parts: Iterable[OwedPart]) -> BySeller:
     """Add up by seller what decisions came to."""
     given: BySeller = {}
     for part in parts:
-        more = Shares(part.price, part.discount, part.tax, part.shipping)
+        more = Shares(part.price, part.discount, part.tax, part.shipping, part.seller_discount)
         given[part.seller_id] = given.get(part.seller_id, Shares()).plus(more)
     return given
 
@@ -414,8 +506,18 @@ def _all_back(lines: Lines) -> set[SellerId]:
 
 
 def _by_line(amounts: Amounts, lines: Lines) -> dict[LineId, Shares]:
-    """Part an order's discount and tax by line, by what each cost."""
+    """Answer what each line cost; where it does not say, with its share of the order's discount and tax."""
     prices = [line.unit_price * line.quantity for line in lines.values()]
+    if all(line.tax is not None for line in lines.values()):
+        return {
+            line_id: Shares(
+                price - line.shop_tax - ((line.tax or 0) if amounts.tax_included else 0),
+                line.discount - line.shop_tax,
+                line.tax or 0,
+                seller_discount=line.seller_discount,
+            )
+            for (line_id, line), price in zip(lines.items(), prices, strict=True)
+        }
     discounts = _allocate(amounts.discount, prices, amounts.currency)
     taxes = _allocate(amounts.tax, prices, amounts.currency)
     return {
@@ -438,10 +540,16 @@ def _due(state: OrderState, after: Lines) -> BySeller:
         if line.refunded == before:
             continue
         marks = line.quantity, before, line.refunded, step
+        tax, discount = share(whole.tax, *marks), share(whole.discount, *marks)
+        until, since = (
+            share(whole.discount, line.quantity, 0, mark, step) for mark in (line.refunded, before)
+        )
+        price = line.unit_price * (line.refunded - before) - share(line.shop_tax, *marks)
         units = Shares(
-            line.unit_price * (line.refunded - before),
-            share(whole.discount, *marks),
-            share(whole.tax, *marks),
+            price - tax if state.amounts.tax_included else price,
+            discount,
+            tax,
+            seller_discount=_borne(whole, until, step) - _borne(whole, since, step),
         )
         due[line.seller_id] = due.get(line.seller_id, Shares()).plus(units)
     return due
@@ -464,9 +572,10 @@ def _owing(
 ) -> UnitDecision:
     """Answer what a move owes: what its units cost, and these parts' delivery; never more than is left."""
     due, left = _due(state, after), _left(state)
-    cost = paid(state.amounts, state.lines)
-    for seller_id in delivery:
-        due[seller_id] = due.get(seller_id, Shares()).plus(Shares(shipping=cost[seller_id].shipping))
+    if delivery := set(delivery):
+        cost = deliveries(state.amounts, _goods_of(state.amounts, state.lines))
+        for seller_id in delivery:
+            due[seller_id] = due.get(seller_id, Shares()).plus(cost[seller_id])
     owed = {seller_id: _still_there(part, left[seller_id]) for seller_id, part in due.items()}
     if withheld:
         whole = sum(part.amount for part in owed.values())
@@ -484,7 +593,7 @@ def _owing(
 def _still_there(due: Shares, left: Shares) -> Shares:
     """Answer what of an amount that is due was not paid back by other ways: as it is due where each account
     has that much, else by share."""
-    amount = min(due.amount, left.amount)
+    amount = max(0, min(due.amount, left.amount))  # what was rounded up before is due less than nothing
     if amount == due.amount and all(0 <= part <= whole for part, whole in zip(due, left, strict=True)):
         return due
     return part_of(left, amount)
@@ -505,10 +614,15 @@ def _goods(lines: Lines, units: Iterable[LineQuantity]) -> list[Goods]:
 
 
 def _owed_parts(by_seller: BySeller) -> list[OwedPart]:
-    return [_as_owed(seller_id, part) for seller_id, part in by_seller.items() if part.amount]
+    return [_as_owed(seller_id, part) for seller_id, part in by_seller.items() if any(part)]
 
 
 def _as_owed(seller_id: SellerId, part: Shares) -> OwedPart:
     return OwedPart(
-        seller_id=seller_id, price=part.price, discount=part.discount, tax=part.tax, shipping=part.shipping
+        seller_id=seller_id,
+        price=part.price,
+        discount=part.discount,
+        tax=part.tax,
+        shipping=part.shipping,
+        seller_discount=part.seller_discount,
     )

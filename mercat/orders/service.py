@@ -1,7 +1,7 @@
 """The verbs of orders."""
 
 import asyncio
-from typing import Annotated, Any, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import asyncpg
 import msgspec
@@ -10,6 +10,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from mercat import ids
 from mercat.events import (
+    AppliedDiscount,
     CancelledUnits,
     Event,
     OrderCancelled,
@@ -18,7 +19,6 @@ from mercat.events import (
     OrderPlaced,
     ParcelMoved,
     PartChanged,
-    PartShipping,
     ProductsRefunded,
     ReturnApproved,
     ReturnRefunded,
@@ -31,12 +31,12 @@ from mercat.kit import codec, metrics, sql
 from mercat.kit.batching import set_verb
 from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound
-from mercat.kit.rpc import IN_BODY
 from mercat.orders import rules
 from mercat.orders.forgetting import OldOrders
+from mercat.orders.imported import ImportedOrders
 from mercat.orders.messages import (
     Bill,
-    Goods,
+    EndedPart,
     Happening,
     LineQuantity,
     NewOrder,
@@ -54,12 +54,16 @@ from mercat.orders.messages import (
     PartDelivery,
     UnitMove,
 )
+from mercat.orders.moved import amounts_of, decided, shipping_of
 from mercat.orders.remarks import OrderRemarks
+from mercat.orders.sold import SoldOrders
 
 queries = sql.load("mercat.orders")
 log = structlog.get_logger("mercat.orders")
 _LAST = 2**63 - 1
 _ROWS_MAX = 1_500
+COUNT_MAX = 10_000
+"""So many orders of a status are counted at most."""
 _NUMBERED_AT_ONCE = 1_000
 _NUMBERING_REST_S = 600
 _OWING = ("cancelled", "returned", "refunded")
@@ -90,31 +94,30 @@ class _Happened(NamedTuple):
     detail: str
 
 
-class _OldReturn(msgspec.Struct, frozen=True):
-    """What release 0.1.0 wrote of a return."""
-
-    goods: list[Goods]
-    tax: int
-    discount: int = 0
-
-
 class Orders:
     """Orders and what is decided of them, each decision under the lock of the order's row."""
 
     def __init__(self, db: asyncpg.Pool, legal_term_days: int = 3_650) -> None:
         self._db = db
         self.forgetting = OldOrders(db, legal_term_days)
+        self.old = ImportedOrders(db)
+        self.take_old = self.old.take_old
+        self.old_of = self.old.old_of
+        self.find_old = self.old.find_old
         self.beside = OrderRemarks(db)
         self.add_note = self.beside.add_note
         self.remarks = self.beside.remarks
         self.note_refusal = self.beside.note_refusal
+        self.reported = SoldOrders(db)
+        self.sold = self.reported.sold
+        self.sold_after = self.reported.sold_after
 
     @set_verb(_ROWS_MAX, weigh=lambda order: 1 + len(order.lines))
     async def create_many(self, orders: list[NewOrder]) -> list[bool]:
         """Place paid orders, each once; False for one that was given up before."""
         heads = [_head_row(order) for order in orders]
         lines = [_line_row(order, line) for order in orders for line in order.lines]
-        rows = await self._db.fetch(queries.create_many, *sql.columns(heads), *sql.columns(lines, 11))
+        rows = await self._db.fetch(queries.create_many, *sql.columns(heads), *sql.columns(lines, 15))
         made = {row[0] for row in rows}
         metrics.orders_placed.inc(len(made))
         metrics.order_value.labels(orders[0].currency).inc(
@@ -155,18 +158,13 @@ class Orders:
         row = await self._db.fetchrow(queries.order, order_id.bucket, order_id, user_ids, seller_id)
         if row is None:
             raise NotFound("There is no such order.")
-        placed = Happening("confirmed", "shopper", row["created_at"])
-        lines = codec.decode(row["lines"], list[OrderLineView])
-        return sql.row(
-            Order,
-            {
-                **row,
-                "address": msgspec.json.decode(row["address"]),
-                "lines": lines,
-                "history": [placed, *codec.decode(row["history"], list[Happening])],
-                "parts": _parts(row, lines),
-            },
-        )
+        return _order(row, codec.decode(row["history"], list[Happening]))
+
+    async def exported(self, before: OrderId | None = None, limit: int = 200) -> list[Order]:
+        """Answer everybody's orders with their lines, the newest first, a page at a time; of what happened
+        only that they were placed."""
+        rows = await self._db.fetch(queries.exported, before or _LAST, limit)
+        return [_order(row, []) for row in rows]
 
     async def bill(self, order_id: OrderId) -> Bill:
         """Answer what each seller's part of an order cost, and what was decided to be paid back of it."""
@@ -174,15 +172,13 @@ class Orders:
             order = await db.fetchrow(queries.bill, order_id.bucket, order_id)
             if order is None:
                 raise NotFound("There is no such order.")
-            amounts, lines = _amounts(order), await _lines(db, order_id)
+            amounts, lines = amounts_of(order), await _lines(db, order_id)
             rows = await db.fetch(queries.decisions, order_id.bucket, order_id, "")
         state = rules.OrderState(order["status"], amounts, lines, {})
-        paid_back = [
-            PaidBack(row["reference"], _decided(row, state)) for row in rows if row["what"] in _OWING
-        ]
+        paid_back = [PaidBack(row["reference"], decided(row, state)) for row in rows if row["what"] in _OWING]
         return Bill(amounts.currency, rules.costs(amounts, lines), paid_back)
 
-    async def find(self, number: int, email: Annotated[str, IN_BODY]) -> None:
+    async def find(self, number: int, email: str) -> None:
         """Tell that somebody wants the letter of an order again, if it has this number and went to this
         address; say nothing of whether it did."""
         await self._db.execute(queries.find, number, email.strip().lower(), ids.new(LinkId))
@@ -201,6 +197,11 @@ class Orders:
         rows = await self._db.fetch(queries.list_of, buckets, user_ids, before, limit + 1, (page - 1) * limit)
         total = await self._db.fetchval(queries.count_of, buckets, user_ids)
         return _page(rows, limit, total)
+
+    async def counts(self) -> dict[str, int]:
+        """Count everybody's orders by status; of a status with more than `COUNT_MAX` there is no number."""
+        rows = await self._db.fetch(queries.counts, get_args(OrderStatus), COUNT_MAX + 1)
+        return {row["status"]: row["orders"] for row in rows if row["orders"] <= COUNT_MAX}
 
     async def newest(
         self,
@@ -226,6 +227,16 @@ class Orders:
         rows = await self._db.fetch(queries.among, *sql.columns(known, 2), number, status, since or 0)
         return sql.rows(OrderSummary, rows)
 
+    async def ended_parts(self, order_ids: list[OrderId]) -> list[EndedPart]:
+        """List the sellers' parts of these orders that nothing more is sent of."""
+        known = [(order_id.bucket, int(order_id)) for order_id in order_ids]
+        return sql.rows(EndedPart, await self._db.fetch(queries.ended_parts, *sql.columns(known, 2)))
+
+    async def paid_back(self, order_ids: list[OrderId]) -> list[OrderId]:
+        """List those of these orders of which every unit was paid back without being cancelled."""
+        known = [(order_id.bucket, int(order_id)) for order_id in order_ids]
+        return [OrderId(row[0]) for row in await self._db.fetch(queries.paid_back, *sql.columns(known, 2))]
+
     async def move_units(self, order_id: OrderId, move: UnitMove) -> Owed:
         """Decide what becomes of units of an order, once a reference: they are cancelled, announced to come
         back, taken back, or paid back where they are. Answer what that owes, the same again.
@@ -250,7 +261,7 @@ class Orders:
             if known is not None:
                 if known["what"] == "withdrawn":
                     raise rules.REFUSED[move.kind]("This was given up before it was decided. Ask again.")
-                return _decided(known, state)
+                return decided(known, state)
             after, owed = rules.move(state, move)
             if move.kind == "cancel" and not owed.goods:
                 return owed  # nothing was left of it
@@ -332,7 +343,7 @@ class Orders:
             if known is not None:
                 if known["what"] == "withdrawn":
                     raise NotReturnable
-                return _decided(known, state)
+                return decided(known, state)
             after, owed = rules.take_back(state.status, state.amounts, state.lines, lines, state.given)
             happened = _Happened(reference, "returned", "shopper", codec.inner_text(owed))
             await self._settle(db, order_id, order, (state.lines, after), happened)
@@ -379,10 +390,10 @@ class Orders:
         self, db: Any, order_id: OrderId, order: Any, reference: str
     ) -> tuple[rules.OrderState, Any]:
         """Read what is decided from, and what was decided under this reference already."""
-        lines, amounts = await _lines(db, order_id), _amounts(order)
+        lines, amounts = await _lines(db, order_id), amounts_of(order)
         rows = await db.fetch(queries.decisions, order_id.bucket, order_id, reference)
         state = rules.OrderState(order["status"], amounts, lines, {})
-        paid_back = [part for row in rows if row["what"] in _OWING for part in _decided(row, state).parts]
+        paid_back = [part for row in rows if row["what"] in _OWING for part in decided(row, state).parts]
         known = next((row for row in rows if row["reference"] == reference), None)
         return state._replace(given=rules.owed_of(paid_back)), known
 
@@ -443,6 +454,11 @@ def _head_row(order: NewOrder) -> tuple[Any, ...]:
         codec.text(order.address),
         order.placed_at,
         codec.text(order.parts) if order.parts else None,
+        order.tax_included,
+        codec.text(order.discounts) if order.discounts else None,
+        order.rounding,
+        order.taxed_by,
+        order.tax_note,
         codec.inner_text(_placed(order)).removesuffix("null}"),
     )
 
@@ -460,6 +476,26 @@ def _line_row(order: NewOrder, line: OrderLine) -> tuple[Any, ...]:
         line.quantity,
         line.unit_price,
         line.total,
+        line.discount,
+        line.seller_discount,
+        line.tax,
+        line.shop_tax,
+    )
+
+
+def _order(row: Any, history: list[Happening]) -> Order:
+    placed = Happening("confirmed", "shopper", row["created_at"])
+    lines = codec.decode(row["lines"], list[OrderLineView])
+    return sql.row(
+        Order,
+        {
+            **row,
+            "address": msgspec.json.decode(row["address"]),
+            "lines": lines,
+            "history": [placed, *history],
+            "parts": _parts(row, lines),
+            "discounts": codec.decode(row["discounts"] or "[]", list[AppliedDiscount]),
+        },
     )
 
 
@@ -481,34 +517,16 @@ def _line_state(row: Any) -> rules.LineState:
         row["coming_back"],
         row["refunded"],
         ids.ProductId(row["product_id"]),
+        row["discount"],
+        row["seller_discount"],
+        row["tax"],
+        row["shop_tax"],
     )
 
 
 def _counters(line_id: LineId, line: rules.LineState) -> tuple[int, ...]:
     moved = line.shipped, line.delivered, line.returned, line.cancelled, line.coming_back, line.refunded
     return line_id, *moved
-
-
-def _amounts(order: Any) -> rules.Amounts:
-    parts = codec.decode(order["parts"], list[PartDelivery]) if order["parts"] else []
-    return rules.Amounts(
-        order["currency"],
-        order["subtotal"],
-        order["discount"],
-        order["tax"],
-        order["shipping"],
-        {part.seller_id: part.shipping for part in parts},
-    )
-
-
-def _decided(row: Any, state: rules.OrderState) -> Owed:
-    """Read what a decision came to, as this release wrote it or the one before."""
-    if row["detail"] == "{}":
-        return rules.everything(state.amounts, state.lines)
-    if row["what"] == "returned" and '"parts"' not in row["detail"]:
-        old = codec.decode(row["detail"], _OldReturn)
-        return rules.of_old_return(old.goods, old.tax, old.discount)
-    return codec.decode(row["detail"], Owed)
 
 
 def _parts(order: Any, lines: list[OrderLineView]) -> list[Part]:
@@ -528,14 +546,13 @@ def _parts(order: Any, lines: list[OrderLineView]) -> list[Part]:
         )
         for line in lines
     }
-    amounts = _amounts({**order, "tax": order["added_tax"]})
-    shares, each = rules.paid(amounts, states), rules.statuses(states)
+    shares, each = rules.shipping_by_part(amounts_of(order), states), rules.statuses(states)
     return [
         Part(
             part_id=f"{order['order_id']}-{n}",
             seller_id=seller_id,
             status="cancelled" if order["status"] == "cancelled" else each[seller_id],
-            shipping=share.shipping,
+            shipping=share,
             shipping_method=travels[seller_id].shipping_method if travels else order["shipping_method"],
             estimated_delivery=(
                 travels[seller_id].estimated_delivery if travels else order["estimated_delivery"]
@@ -615,7 +632,11 @@ def _placed(order: NewOrder) -> OrderPlaced:
         shipping_method=order.shipping_method,
         estimated_delivery=order.estimated_delivery.isoformat(),
         address=order.address,
-        part_shipping=[PartShipping(part.seller_id, part.shipping) for part in order.parts],
+        part_shipping=[shipping_of(part) for part in order.parts],
+        tax_included=order.tax_included,
+        discounts=order.discounts,
+        tax_note=order.tax_note,
+        gift_cards=order.gift_cards,
     )
 
 

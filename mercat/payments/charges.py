@@ -1,5 +1,6 @@
 """Charges: captured once a checkout, voided, and what was authorised and never captured."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -21,9 +22,12 @@ from mercat.payments.messages import (
     PaymentDeclined,
     PaymentUnavailable,
     RefundRequest,
+    Tender,
+    VoidedPurchase,
 )
 from mercat.payments.provider import ChargeRequest, ChargeResult, Provider, time_limit
 from mercat.payments.refunds import Refunds
+from mercat.payments.stored_value import StoredValue
 from mercat.settings import Settings
 
 queries = sql.load("mercat.payments")
@@ -39,29 +43,44 @@ class _Record(NamedTuple):
     checkout_id: int
     order_id: int
     amount: int
+    tendered: int
     currency: str
     status: str
     reason: str
     parts: str
+    kept: str
     accounts: str
     amounts: str
 
 
 class Charges:
     def __init__(
-        self, db: asyncpg.Pool, provider: Provider, settings: Settings, attempts: Attempts, refunds: Refunds
+        self,
+        db: asyncpg.Pool,
+        provider: Provider,
+        settings: Settings,
+        attempts: Attempts,
+        refunds: Refunds,
+        values: StoredValue,
     ) -> None:
         self._db = db
         self._provider = provider
         self._settings = settings
         self._attempts = attempts
         self._refunds = refunds
+        self._values = values
         self._key = settings.key("payments")
 
     async def charge(self, charge: Charge) -> Paid:
         """Capture, once a checkout; see `Payments.charge`.
 
         No connection of the database is held while the provider is asked."""
+        if charge.by_card == 0:
+            [paid] = await self.charge_many([charge])
+            if not paid:
+                raise PaymentDeclined
+            payment = await self._payment(charge.checkout_id)
+            return Paid(PaymentId(payment["payment_id"]))
         request = _request(charge)
         known = await self._known(request, charge)
         if known.status and known.status != "action_required":
@@ -70,26 +89,29 @@ class Charges:
         status = _STATUS.get(result.state, "declined")
         [(payment_id, status)] = await self._record_many([self._as_record(charge, status, reason)])
         if status == "void" and result.state == "captured":
-            await self.void(charge.checkout_id, charge.order_id)
+            await self.void(charge.checkout_id, charge.order_id, charge.tenders)
         return self._answer(payment_id, status, reason, charge.checkout_id, result.url)
 
     @set_verb()
     async def charge_many(self, charges: list[Charge]) -> list[bool]:
         """Capture those that the provider takes together; see `Payments.charge_many`."""
         together = [
-            charge for charge in charges if not charge.again and self._provider.takes_together(charge.token)
+            charge
+            for charge in charges
+            if charge.by_card and not charge.again and self._provider.takes_together(charge.token)
         ]
         results = await self._provider.authorise_many([_request(charge) for charge in together])
         captured = [
             charge for charge, result in zip(together, results, strict=True) if result.state == "captured"
         ]
+        captured += [charge for charge in charges if charge.by_card == 0]  # no provider is asked for nothing
         stored = await self._record_many([self._as_record(charge, "captured", "") for charge in captured])
         paid: set[int] = set()
         for charge, (_, status) in zip(captured, stored, strict=True):
             if status == "captured":
                 paid.add(charge.checkout_id)
-            else:  # it was given up meanwhile
-                await self.void(charge.checkout_id, charge.order_id)
+            elif charge.by_card:  # it was given up meanwhile
+                await self.void(charge.checkout_id, charge.order_id, charge.tenders)
         return [charge.checkout_id in paid for charge in charges]
 
     async def _known(self, request: ChargeRequest, charge: Charge) -> KnownCharge:
@@ -140,14 +162,28 @@ class Charges:
             return result
         return await self._provider.capture(request, result.reference or reference)
 
-    async def void(self, checkout_id: CheckoutId, order_id: OrderId) -> None:
-        """Release what was authorised, refund what was captured; a charge that comes later is undone too."""
+    async def void_tendered(self, purchase: VoidedPurchase) -> None:
+        """Undo a purchase that is paid by gift cards or store credit too; see `Payments.void_tendered`."""
+        await self.void(purchase.checkout_id, purchase.order_id, purchase.tenders, by_card=purchase.by_card)
+
+    async def void(
+        self,
+        checkout_id: CheckoutId,
+        order_id: OrderId,
+        tenders: Sequence[Tender] | None = (),
+        *,
+        by_card: bool = True,
+    ) -> None:
+        """Release what was authorised and held, refund what was captured; a charge that comes later is undone
+        too. `tenders`: None where they are not known."""
         currency = self._settings.currency
         await self._db.execute(queries.insert_tombstone, ids.new(PaymentId), checkout_id, order_id, currency)
         payment = await self._payment(checkout_id)
         assert payment is not None
         if payment["status"] != "captured":
-            result = await self._cancelled(checkout_id, order_id)
+            result = ChargeResult("unknown")
+            if by_card:
+                result = await self._cancelled(checkout_id, order_id)
             if result.state == "captured":
                 await self._db.execute(queries.book_found_charge, checkout_id, result.amount)
             else:
@@ -157,6 +193,7 @@ class Charges:
         if payment["status"] == "captured":
             whole = RefundRequest(f"void/{int(checkout_id)}", payment["amount"])
             await self._refunds.make(payment["payment_id"], whole)
+        await self._values.give_back(checkout_id, tenders)
 
     async def _cancelled(self, checkout_id: CheckoutId, order_id: OrderId) -> ChargeResult:
         request, reference = None, ""
@@ -190,7 +227,7 @@ class Charges:
 
     async def _could_void(self, checkout_id: int, order_id: int) -> bool:
         try:
-            await self.void(CheckoutId(checkout_id), OrderId(order_id))
+            await self.void(CheckoutId(checkout_id), OrderId(order_id), None)
         except (Refusal, *AWAY) as error:
             log.warning(
                 "an old authorisation could not be voided yet", checkout=checkout_id, reason=repr(error)
@@ -230,17 +267,22 @@ class Charges:
             charge.checkout_id,
             charge.order_id,
             charge.amount,
+            charge.tendered,
             charge.currency,
             status,
             reason,
             msgspec.json.encode(rules.gross(charge)).decode(),
+            msgspec.json.encode(rules.kept(charge, self._settings.commission_ppm)).decode(),
             "{" + ",".join(accounts) + "}",
             "{" + ",".join(map(str, amounts)) + "}",
         )
 
     @set_verb()
     async def _record_many(self, records: list[_Record]) -> list[tuple[int, str]]:
-        rows = await self._db.fetch(queries.record_charges, *sql.columns(records))
+        if any(record.tendered for record in records):
+            rows = await self._record_and_take(records)
+        else:
+            rows = await self._db.fetch(queries.record_charges, *sql.columns(records))
         stored: dict[int, tuple[int, str]] = {row[0]: (row[1], row[2]) for row in rows}
         if len(stored) < len(records):
             known = [record.checkout_id for record in records if record.checkout_id not in stored]
@@ -248,6 +290,16 @@ class Charges:
                 stored[row["checkout_id"]] = (row["payment_id"], row["status"])
         return [stored[record.checkout_id] for record in records]
 
+    async def _record_and_take(self, records: list[_Record]) -> list[Any]:
+        """Record charges, and take with those that are captured what was held for them."""
+        tendered = {record.checkout_id: record.tendered for record in records if record.tendered}
+        async with self._db.acquire() as db, db.transaction():
+            rows = await db.fetch(queries.record_charges, *sql.columns(records))
+            due = {row[0]: tendered[row[0]] for row in rows if row[2] == "captured" and row[0] in tendered}
+            if due:
+                await self._values.take(db, due)
+        return rows
+
 
 def _request(charge: Charge) -> ChargeRequest:
-    return ChargeRequest(charge.checkout_id, charge.order_id, charge.amount, charge.currency, charge.token)
+    return ChargeRequest(charge.checkout_id, charge.order_id, charge.by_card, charge.currency, charge.token)

@@ -57,6 +57,10 @@ class WebhookEvent(NamedTuple):
     refund_id: RefundId | None = None
 
 
+ASKS = ("customer", "attach", "authorise", "authorise_many", "capture", "look_up", "cancel", "refund")
+"""What is asked of a provider, as `Provider` names it."""
+
+
 class ListedCharge(NamedTuple):
     """A charge in the provider's books. Amounts in minor units."""
 

@@ -1,13 +1,15 @@
 import asyncio
-from typing import Annotated
 
 import asyncpg
 
 from mercat.ids import CaseId, CheckoutId, OrderId, UserId
 from mercat.kit import codec, sql
-from mercat.kit.rpc import IN_BODY
 from mercat.payments.attempts import Attempts
+from mercat.payments.booked import BookedOrders
 from mercat.payments.charges import Charges
+from mercat.payments.commissions import Commissions
+from mercat.payments.earnings import Earnings
+from mercat.payments.filling import Filling
 from mercat.payments.kept_cards import KeptCards
 from mercat.payments.messages import (
     CASES_MAX,
@@ -20,17 +22,25 @@ from mercat.payments.messages import (
     Charge,
     KeptCard,
     Paid,
+    PaidTender,
     Payment,
     Reconciled,
     ReconciliationCase,
     Refund,
     RefundRequest,
+    VoidedPurchase,
     Webhook,
     WebhookReceipt,
 )
+from mercat.payments.payout_accounts import PayoutAccounts
+from mercat.payments.payout_provider import PayoutProvider
+from mercat.payments.payout_providers.sandbox import SandboxTransfers
+from mercat.payments.payouts import Payouts
 from mercat.payments.provider import Provider
 from mercat.payments.reconciliation import Reconciliation
 from mercat.payments.refunds import Refunds
+from mercat.payments.sold_gift_cards import SoldGiftCards
+from mercat.payments.stored_value import StoredValue
 from mercat.payments.webhooks import Webhooks
 from mercat.settings import Settings
 
@@ -40,19 +50,65 @@ queries = sql.load("mercat.payments")
 class Payments:
     """The verbs of payments; each subject is a part of its own."""
 
-    def __init__(self, db: asyncpg.Pool, provider: Provider, settings: Settings) -> None:
+    unhurried = True
+
+    def __init__(
+        self,
+        db: asyncpg.Pool,
+        provider: Provider,
+        settings: Settings,
+        transfers: PayoutProvider | None = None,
+        *,
+        real_money: bool = False,
+    ) -> None:
+        """`transfers`: who pays sellers out, the sandbox where nobody is named; `real_money`: whether
+        shoppers pay any."""
         self._db = db
         self._provider = provider
         attempts = self._attempts = Attempts(db)
         self._kept_cards = KeptCards(db, provider, settings)
-        self._refunds = Refunds(db, provider, settings, attempts)
-        self._charges = Charges(db, provider, settings, attempts, self._refunds)
+        self.stored_value = values = StoredValue(db, settings)
+        self._refunds = Refunds(db, provider, settings, attempts, values)
+        self._charges = Charges(db, provider, settings, attempts, self._refunds, values)
         self._reconciliation = Reconciliation(db, provider, settings, attempts)
         self._webhooks = Webhooks(db, provider, settings, self._reconciliation)
+        self.make_gift_card = values.make_gift_card
+        self.gift_cards = values.gift_cards
+        self.sold_gift_cards = sold = SoldGiftCards(db, settings)
+        self.issue_sold = sold.issue_sold
+        self.sold_of = sold.sold_of
+        self.stop_sold = sold.stop_sold
+        self.let_sold_be = sold.let_sold_be
+        self.void_sold = sold.void_sold
+        self.set_gift_card_status = values.set_gift_card_status
+        self.find_gift_card = values.find_gift_card
+        self.spendable = values.spendable
+        self.hold_many = values.hold_many
+        self.grant_store_credit = values.grant_store_credit
+        self.store_credit = values.store_credit
+        self.reported = BookedOrders(db)
+        self.booked = self.reported.booked
+        transfers = transfers or SandboxTransfers(db)
+        commissions, accounts = Commissions(db, settings), PayoutAccounts(db, transfers)
+        self.earnings = Earnings(db, settings)
+        self.filling = Filling(db, settings)
+        self.paying_out = Payouts(db, transfers, settings, real_money=real_money)
+
+        self.commission_rules = commissions.commission_rules
+        self.set_commission_rules = commissions.set_commission_rules
+        self.seller_balances = self.earnings.seller_balances
+        self.unpaid_lines = self.earnings.unpaid_lines
+        self.payouts = self.paying_out.payouts
+        self.payout_counts = self.paying_out.payout_counts
+        self.statement = self.paying_out.statement
+        self.statement_lines = self.paying_out.statement_lines
+        self.run_payouts = self.paying_out.run_payouts
+        self.payout_account = accounts.payout_account
+        self.set_payout_account = accounts.set_payout_account
 
     # -- cards, charges and refunds
 
-    async def keep_card(self, token: Annotated[str, IN_BODY], user_id: UserId | None = None) -> KeptCard:
+    async def keep_card(self, token: str, user_id: UserId | None = None) -> KeptCard:
         """Keep a card: for a user for any number of charges; for nobody, for as many as the provider allows.
 
         Invalid for what is no token of the provider's, and for a card that it does not take."""
@@ -71,6 +127,11 @@ class Payments:
     async def void(self, checkout_id: CheckoutId, order_id: OrderId) -> None:
         """Release what was authorised, refund what was captured; a charge that comes later is undone too."""
         await self._charges.void(checkout_id, order_id)
+
+    async def void_tendered(self, purchase: VoidedPurchase) -> None:
+        """Void a purchase that gift cards or store credit pay too: what is held for it goes back, and nothing
+        is held for it any more."""
+        await self._charges.void_tendered(purchase)
 
     async def refund(self, order_id: OrderId, refund: RefundRequest) -> Refund:
         """Pay back a part of what an order paid, once a reference; RefundTooLarge beyond what is left."""
@@ -92,7 +153,15 @@ class Payments:
         """List an order's payments with their refunds."""
         rows = await self._db.fetch(queries.of_order, order_id)
         return [
-            sql.row(Payment, {**row, "refunds": codec.decode(row["refunds"], list[Refund])}) for row in rows
+            sql.row(
+                Payment,
+                {
+                    **row,
+                    "refunds": codec.decode(row["refunds"], list[Refund]),
+                    "tenders": codec.decode(row["tenders"], list[PaidTender]),
+                },
+            )
+            for row in rows
         ]
 
     async def trial_balance(self, sellers_together: bool = False) -> list[Balance]:

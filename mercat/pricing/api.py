@@ -1,10 +1,17 @@
 """The routes of pricing."""
 
-from mercat.kit.rpc import Route
+from mercat.kit.verbs import Verb
 from mercat.pricing.service import Pricing
 
 API = [
-    Route("POST", "/totals", Pricing.total),
-    Route("POST", "/quotes", Pricing.seal),
-    Route("POST", "/honoured", Pricing.honour),
+    Verb(Pricing.total, reads=True),
+    Verb(Pricing.seal, reads=True),
+    Verb(Pricing.honour),
+    Verb(Pricing.includes_tax, reads=True),
+    Verb(Pricing.tax_rules, reads=True),
+    Verb(Pricing.set_tax_rules),
+    Verb(Pricing.sold_without_rate, reads=True),
+    Verb(Pricing.tax_exemptions, reads=True),
+    Verb(Pricing.exempt_from_tax),
+    Verb(Pricing.tax_again),
 ]

@@ -1,11 +1,13 @@
-from mercat.kit.rpc import Route
+from mercat.kit.verbs import Verb
 from mercat.recommendations.service import Recommendations
 
 API = [
-    Route("GET", "/products/{product_id}/bought-together", Recommendations.bought_together),
-    Route("GET", "/products/{product_id}/around", Recommendations.around),
-    Route("GET", "/products/{product_id}/similar", Recommendations.similar),
-    Route("POST", "/goes-with", Recommendations.goes_with),
-    Route("GET", "/people/{user_id}/for-you", Recommendations.for_you),
-    Route("GET", "/popular", Recommendations.popular),
+    Verb(Recommendations.bought_together, reads=True),
+    Verb(Recommendations.around, reads=True),
+    Verb(Recommendations.similar, reads=True),
+    Verb(Recommendations.goes_with, reads=True),
+    Verb(Recommendations.for_you, reads=True),
+    Verb(Recommendations.popular, reads=True),
+    Verb(Recommendations.popular_near, reads=True),
+    Verb(Recommendations.for_sale, reads=True),
 ]

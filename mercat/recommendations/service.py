@@ -1,26 +1,23 @@
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
-from itertools import islice
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import asyncpg
 
-from mercat.events import OrderPlaced, ProductChanged
+from mercat import ids
 from mercat.ids import ProductId, UserId
-from mercat.kit import sql
-from mercat.kit.event_log import on
+from mercat.kit import clock, sql
 from mercat.kit.refusals import Invalid
 from mercat.recommendations import rules
-from mercat.recommendations.messages import SHELF_MAX
+from mercat.recommendations.learning import Learning
+from mercat.recommendations.messages import SHELF_MAX, CountryCode
 
 queries = sql.load("mercat.recommendations")
-_COMPANIONS_MAX = 2_000
-"""Pairs weighed for an answer, shared among the products it starts from."""
+_COMPANIONS_MAX, _COMPANIONS_MIN = 1_000, 20
+"""Pairs weighed for an answer, shared among the products it starts from; so many of each at least."""
 _RECENT_MAX = _LIKE_MAX = 20
 _CANDIDATES_MAX = 500
 """Companions of which a varied shelf is chosen."""
-_PAIRS_MAX = 20_000
-"""Pairs counted by one statement."""
 Source = Callable[[list[int], int], Awaitable[list[int]]]
 
 
@@ -29,6 +26,7 @@ class Recommendations:
 
     def __init__(self, db: asyncpg.Pool) -> None:
         self._db = db
+        self.learning = Learning()
 
     async def bought_together(self, product_id: ProductId, limit: int = 12) -> list[ProductId]:
         """Recommend what is bought with a product, or with its like: few of any one category."""
@@ -48,10 +46,13 @@ class Recommendations:
         like = await _shelf(limit, [product_id, *together], self._similar_to(product_id))
         return (together + like)[:limit]
 
-    async def goes_with(self, product_ids: list[ProductId], limit: int = 12) -> list[ProductId]:
-        """Recommend what is bought with all of these, such as a cart; otherwise what is popular."""
+    async def goes_with(
+        self, product_ids: list[ProductId], limit: int = 12, user_id: UserId | None = None
+    ) -> list[ProductId]:
+        """Recommend what is bought with all of these, such as a cart, and what its owner buys again first;
+        otherwise what is popular."""
         given = list(dict.fromkeys(product_ids))
-        together = self._bought_with(given[: rules.BASKET_MAX])
+        together = self._bought_with(given[: rules.BASKET_MAX], user_id)
         return await _shelf(limit, given, together, self._popular, self._well_rated)
 
     async def similar(self, product_id: ProductId, limit: int = 12) -> list[ProductId]:
@@ -73,45 +74,42 @@ class Recommendations:
         return await _shelf(limit, bought, *sources)
 
     async def popular(self, limit: int = 12) -> list[ProductId]:
-        """Recommend what most orders had; before there are any, what is rated best."""
+        """Recommend what most orders had lately; before there are any, what is rated best."""
         return await _shelf(limit, [], self._popular, self._well_rated)
 
-    @on(OrderPlaced)
-    async def learn(self, db: asyncpg.Connection, events: list[OrderPlaced]) -> None:
-        """Count each order once, however often its fact comes."""
-        baskets = {event.order_id: rules.basket(event) for event in events}
-        told = [(event.user_id, event.order_id, _array(baskets[event.order_id])) for event in events]
-        known = await db.fetch(queries.remember_baskets, *sql.columns(told))
-        fresh = [baskets[row["order_id"]] for row in known]
-        if not fresh:
-            return
-        await db.execute(queries.count_sold, *sql.columns(rules.orders_by_product(fresh).items()))
-        for pairs in _chunks((*pair, orders) for pair, orders in rules.orders_by_pair(fresh).items()):
-            await db.execute(queries.count_pairs, *sql.columns(pairs))
+    async def popular_near(self, country: CountryCode, limit: int = 12) -> list[ProductId]:
+        """Recommend what most orders had lately that went to this country; nothing where none did."""
 
-    @on(ProductChanged)
-    async def know_products(self, db: asyncpg.Connection, events: list[ProductChanged]) -> None:
-        newest: dict[ProductId, ProductChanged] = {}
-        for event in events:
-            if event.product_id not in newest or newest[event.product_id].version < event.version:
-                newest[event.product_id] = event
-        await db.execute(queries.know_products, *sql.columns(map(_product, newest.values())))
+        async def near(left_out: list[int], most: int) -> list[int]:
+            return _ids(await self._db.fetch(queries.popular_in, country, left_out, most))
 
-    def _bought_with(self, given: Iterable[int]) -> Source:
-        products = list(given)
+        return await _shelf(limit, [], near)
 
+    async def for_sale(self, product_ids: list[ProductId], limit: int = 12) -> list[ProductId]:
+        """Answer which of these are in stock, in their order: what somebody viewed, as their browser says."""
+        _check(limit)
+        given = list(dict.fromkeys(product_ids))[:SHELF_MAX]
+        return [ProductId(each) for each in _ids(await self._db.fetch(queries.in_stock, given, limit))]
+
+    def _bought_with(self, given: Sequence[int], user_id: UserId | None = None) -> Source:
         async def source(left_out: list[int], limit: int) -> list[int]:
-            companions = _COMPANIONS_MAX // max(1, len(products))
-            return _ids(await self._db.fetch(queries.together, products, left_out, limit, companions))
+            return [product for product, _ in await self._companions(given, left_out, limit, user_id)]
 
         return source
 
-    async def _companions(self, given: list[int], left_out: list[int]) -> list[tuple[int, str]]:
+    async def _companions(
+        self,
+        given: Sequence[int],
+        left_out: list[int],
+        limit: int = _CANDIDATES_MAX,
+        user_id: UserId | None = None,
+    ) -> list[tuple[int, str]]:
         """List what is bought with any of these, with its category."""
         if not given:
             return []
-        weighed = _COMPANIONS_MAX // len(given)
-        rows = await self._db.fetch(queries.together, given, left_out, _CANDIDATES_MAX, weighed)
+        weighed = max(_COMPANIONS_MIN, _COMPANIONS_MAX // len(given))
+        now = ids.first_of(clock.now())
+        rows = await self._db.fetch(queries.together, given, left_out, limit, weighed, user_id, now)
         return [(row["product_id"], row["category"]) for row in rows]
 
     def _similar_to(self, product_id: int) -> Source:
@@ -145,28 +143,3 @@ def _check(limit: int) -> None:
 
 def _ids(rows: Iterable[Any]) -> list[int]:
     return [row["product_id"] for row in rows]
-
-
-def _array(products: list[int]) -> str:
-    return "{" + ",".join(map(str, products)) + "}"
-
-
-def _product(event: ProductChanged) -> tuple[Any, ...]:
-    known = event.document
-    if known is None:
-        return event.product_id, event.version, "", "", 0, 0.0, 0, False
-    return (
-        event.product_id,
-        event.version,
-        known.category,
-        known.brand or "",
-        known.price,
-        known.rating,
-        known.review_count,
-        known.in_stock,
-    )
-
-
-def _chunks(rows: Iterable[tuple[Any, ...]]) -> Iterable[list[tuple[Any, ...]]]:
-    rest = iter(rows)
-    return iter(lambda: list(islice(rest, _PAIRS_MAX)), [])

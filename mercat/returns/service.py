@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Any
 
 import asyncpg
 
 from mercat.ids import LineId, OrderId, ReturnId, SellerId
 from mercat.kit import clock, codec, sql
 from mercat.kit.refusals import NotFound
-from mercat.kit.rpc import IN_BODY
 from mercat.returns import rules
 from mercat.returns.messages import (
     Decider,
@@ -119,7 +118,7 @@ class Returns:
         return back
 
     async def refuse(
-        self, return_id: ReturnId, why: Annotated[ReturnWhy, IN_BODY], seller_id: SellerId | None = None
+        self, return_id: ReturnId, why: ReturnWhy, seller_id: SellerId | None = None
     ) -> GoodsReturn:
         """Refuse a return that nobody has approved; again, for the same reason, changes nothing."""
         await self._db.execute(queries.refuse, return_id, seller_id, _who(seller_id), why, clock.now())

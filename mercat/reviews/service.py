@@ -1,7 +1,7 @@
 import asyncio
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -19,7 +19,7 @@ from mercat.kit import clock, sql
 from mercat.kit.batching import Coalescer
 from mercat.kit.event_log import on
 from mercat.kit.refusals import Invalid, NotFound
-from mercat.kit.rpc import IN_BODY, Caller
+from mercat.kit.rpc import Caller
 from mercat.kit.text import normal_text
 from mercat.reviews.messages import (
     AlreadyReviewed,
@@ -172,7 +172,7 @@ class Reviews:
         """Answer a review as the one who sells the product: who asks has seen that they do."""
         return self._found(await self._db.fetchrow(queries.reply, review_id, reply.body.strip(), clock.now()))
 
-    async def hide(self, review_id: ReviewId, why: Annotated[ReportWhy, IN_BODY]) -> ModeratedReview:
+    async def hide(self, review_id: ReviewId, why: ReportWhy) -> ModeratedReview:
         """Show a review to nobody, and take its stars out; again changes nothing."""
         await self._db.execute(queries.hide, review_id, why, clock.now())
         return await self.moderated(review_id)

@@ -102,6 +102,7 @@ class QueryExecutor:
         self._searcher = searcher
         self._reranker, self._rows = reranker, rows
         self._sold_out: SoldOutPolicy = sold_out
+        self._learnt = True
         self._facets = FacetCounter(
             searcher,
             reranker.facet_chooser if reranker else FacetChooser(),
@@ -116,6 +117,7 @@ class QueryExecutor:
         """Find a page of products. Refuses with `Invalid` a page that does not exist and a foreign cursor."""
         if not (1 <= query.page <= PAGE_MAX and 1 <= query.limit <= PAGE_SIZE_MAX):
             raise Invalid("Pages are counted from 1 to 1,000, of at most 100 products.", pointer="/page")
+        self._learnt = query.learnt
         words = parse(query.q)
         if not words:
             return self._page(query, None if not query.q.strip() else NO_TEXT)
@@ -361,7 +363,9 @@ class QueryExecutor:
         """Return the places of the candidates, the best first: by score and boosts."""
         assert self._reranker
         assert self._rows
-        scores = self._reranker.scores(self._searcher, self._rows, text.words, candidates, filters)
+        scores = self._reranker.scores(
+            self._searcher, self._rows, text.words, candidates, filters, learnt=self._learnt
+        )
         if boosts := self._reranker.rules.boosts_of(text.words):
             scores = scores + boost_gains(self._searcher, boosts, candidates).sum(0)
         order: list[int] = np.argsort(-scores, kind="stable").tolist()

@@ -3,10 +3,11 @@
 from datetime import date, datetime
 from typing import Annotated, Literal, get_args
 
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Raw, Struct, structs
 
+from mercat.events import ComingPrice
 from mercat.ids import ProductId, RuleChangeId, RuleId, SellerId
-from mercat.kit import codec
+from mercat.kit import clock, codec
 from mercat.kit.refusals import Conflict
 
 SearchSort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
@@ -48,6 +49,8 @@ class SearchQuery(Struct, frozen=True, kw_only=True):
     attributes: AttributeFilters = {}
     seller_id: SellerId | None = None
     sort: SearchSort = "relevance"
+    learnt: bool = True
+    """Whether what the ranker learnt counts; without it words, rating and sales decide."""
     page: PageNumber = 1
     limit: PageSize = 20
     cursor: str | None = None
@@ -62,7 +65,7 @@ class CardSeller(Struct, frozen=True):
 
 
 class ProductCard(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A product in a list, as the index stores it. The price is in minor units."""
+    """A product in a list. The price is in minor units; `was_price`: before a reduction."""
 
     product_id: ProductId
     title: str
@@ -76,6 +79,26 @@ class ProductCard(Struct, frozen=True, kw_only=True, omit_defaults=True):
     category: str
     brand: str | None
     external_id: str | None = None
+    was_price: int | None = None
+
+
+class IndexedCard(ProductCard, frozen=True, kw_only=True, omit_defaults=True):
+    """A card as the index stores it, with what it will cost where sales begin or end."""
+
+    coming_prices: list[ComingPrice] = []
+
+    def at(self, now: datetime) -> "IndexedCard":
+        """Return the card with the price of a time, and what comes after it."""
+        come = [each for each in self.coming_prices if each.at <= now]
+        if not come:
+            return self
+        coming = self.coming_prices[len(come) :]
+        return structs.replace(self, price=come[-1].price, was_price=come[-1].was_price, coming_prices=coming)
+
+    @property
+    def until(self) -> datetime | None:
+        """Say how long the price holds; none: nobody knows of a change."""
+        return self.coming_prices[0].at if self.coming_prices else None
 
 
 class FacetCount(Struct, frozen=True):
@@ -148,9 +171,10 @@ class SearchResults(Struct, frozen=True, kw_only=True):
     all_words: int | None = None
     """How many products have all the words, where that is few and the others have most of them."""
 
-    def cards(self) -> list[ProductCard]:
-        """Decode the products."""
-        return [codec.decode(bytes(card), ProductCard) for card in self.results]
+    def cards(self) -> list[IndexedCard]:
+        """Decode the products, with the prices of now."""
+        now = clock.now()
+        return [codec.decode(bytes(card), IndexedCard).at(now) for card in self.results]
 
 
 class RankingReasons(Struct, frozen=True):

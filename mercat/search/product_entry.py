@@ -13,7 +13,7 @@ from mercat.events import Document
 from mercat.kit import codec
 from mercat.search.category_stats import CATEGORY_SEPARATOR
 from mercat.search.facets.ranges import RATING_STEPS, price_ranges
-from mercat.search.messages import CardSeller, ProductCard
+from mercat.search.messages import CardSeller, IndexedCard
 from mercat.search.product_rows import ROW
 from mercat.search.query.analyze import normal
 
@@ -30,7 +30,7 @@ _USUAL_RATING, _USUAL_VOTES = 3.5, 20
 _GOLDEN = 0x9E37_79B9_7F4A_7C15  # 2**64 / golden ratio: Fibonacci hashing (Knuth, TAOCP 3, 6.4)
 
 
-def index_form(schema: object, card: type[msgspec.Struct] = ProductCard) -> str:
+def index_form(schema: object, card: type[msgspec.Struct] = IndexedCard) -> str:
     """Fingerprint everything that an index stores of a product: the engine's own `schema`, the fields of the
     card and of what is in it, those of the ranker's rows, how texts become words, and the ranges that are
     counted by."""
@@ -49,9 +49,9 @@ def _is_struct(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
-def product_card(product: Document) -> ProductCard:
+def product_card(product: Document) -> IndexedCard:
     """Return what lists show of a product."""
-    return ProductCard(
+    return IndexedCard(
         product_id=product.product_id,
         title=product.title,
         price=product.price,
@@ -64,6 +64,8 @@ def product_card(product: Document) -> ProductCard:
         category=product.category,
         brand=product.brand,
         external_id=product.external_id,
+        was_price=product.was_price,
+        coming_prices=product.coming_prices,
     )
 
 

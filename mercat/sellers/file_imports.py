@@ -1,9 +1,10 @@
-"""Files that sellers send: kept, taken in by the back process, carried on after a crash, reported."""
+"""Files and new prices that sellers send: kept, taken in by the back process, carried on, reported."""
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +13,34 @@ import structlog
 
 from mercat import ids
 from mercat.catalog import (
+    Catalog,
     ImportBatch,
     Imported,
     ImportProgress,
     ImportRow,
+    NoPriceChanges,
     NoSuchFormat,
     NotProducts,
+    PricePreview,
     RowNote,
+    UndoCounts,
     check_format,
     import_file,
 )
-from mercat.ids import ImportId, SellerId
-from mercat.kit import codec, sql
-from mercat.kit.refusals import NotFound
+from mercat.ids import ImportId, SellerId, first_of
+from mercat.inventory import Inventory
+from mercat.kit import clock, codec, sql
+from mercat.kit.refusals import NotFound, Stale
 from mercat.sellers.messages import (
+    PRICE_EDIT,
     PROBLEMS_MAX,
     FileImport,
     ImportCounts,
+    ImportKey,
     ImportProblem,
     NewImport,
+    NewPriceEdit,
+    NotUndoable,
     TooManyImports,
 )
 from mercat.settings import Settings
@@ -42,34 +52,59 @@ _ATTEMPTS_MAX = 5
 _IDLE_S = 0.5
 _LEASE_S = 30
 _BEAT_S = 5
+UNDO_DAYS = 30
+"""How long what an import changed can be put back."""
 ListMany = Callable[[SellerId, ImportBatch], Awaitable[Imported]]
 
 
 class FileImports:
     """Imports of files, each by one process at a time: its lease lapses when the process dies."""
 
-    def __init__(self, db: asyncpg.Pool, list_many: ListMany, settings: Settings) -> None:
+    def __init__(
+        self,
+        db: asyncpg.Pool,
+        list_many: ListMany,
+        catalog: Catalog,
+        inventory: Inventory,
+        settings: Settings,
+    ) -> None:
         self._db = db
         self._list_many = list_many
+        self._catalog = catalog
+        self._inventory = inventory
         self._settings = settings
 
     async def start_import(self, seller_id: SellerId, given: NewImport) -> ImportId:
         """Keep a file to be taken in; NoSuchFormat, or TooManyImports while as many wait."""
         check_format(given.format)
-        made = await self._db.fetchval(
-            queries.add_import,
-            ids.new(ImportId),
-            seller_id,
-            given.file,
-            given.format,
-            given.dry_run,
-            given.content,
-            len(given.content),
-            _WAITING_MAX,
-        )
-        if made is None:
-            raise TooManyImports
-        return ImportId(made)
+        kept = (given.file, given.format, given.dry_run, given.content, len(given.content))
+        return await self._add(seller_id, *kept)
+
+    async def _add(self, seller_id: SellerId, *kept: object, key: str | None = None) -> ImportId:
+        asked = (ids.new(ImportId), seller_id, *kept, _WAITING_MAX, key)
+        if made := await self._db.fetchval(queries.add_import, *asked):
+            return ImportId(made)
+        if key and (made := await self._db.fetchval(queries.import_by_key, seller_id, key)):
+            return ImportId(made)
+        raise TooManyImports
+
+    async def start_price_edit(
+        self, seller_id: SellerId, given: NewPriceEdit, key: ImportKey | None = None
+    ) -> ImportId:
+        """Keep new prices to be set in the background, with a report and an undo as a file has.
+
+        Stale where a price is another than when it was looked at, NoPriceChanges where none would be another,
+        TooManyImports. The same `key` of the caller again starts nothing new."""
+        if key and (made := await self._db.fetchval(queries.import_by_key, seller_id, key)):
+            return ImportId(made)
+        preview = await self._catalog.preview_prices(seller_id, given.edit)
+        if preview.mark != given.seen:
+            raise Stale("A price changed after you looked. Look again, then change them.")
+        if not preview.changed:
+            raise NoPriceChanges
+        content = codec.encode(preview)
+        kept = (given.name, PRICE_EDIT, False, content, len(content))
+        return await self._add(seller_id, *kept, key=key)
 
     async def file_import(self, seller_id: SellerId, import_id: ImportId) -> FileImport:
         """Answer how far an import is, and what became of its rows."""
@@ -84,16 +119,78 @@ class FileImports:
         """List a seller's imports without their problems, the newest first."""
         return [_shown(row) for row in await self._db.fetch(queries.imports_of, seller_id, after, limit)]
 
+    async def undo_import(self, seller_id: SellerId, import_id: ImportId) -> FileImport:
+        """Begin to put back what an import changed; the back process carries it out. Again changes nothing.
+
+        NotUndoable for one that is under way, only checked, or older than a month."""
+        found = await self.file_import(seller_id, import_id)
+        if found.status in ("undoing", "undone"):
+            return found
+        if found.dry_run:
+            raise NotUndoable("This file was only checked: it changed nothing.")
+        if found.finished_at is None:
+            raise NotUndoable("This file is still being taken. Undo it when it is done.")
+        if found.created_at < clock.now() - timedelta(days=UNDO_DAYS):
+            raise NotUndoable(f"What an import changed is kept for {UNDO_DAYS} days.")
+        await self._db.execute(queries.begin_undo, import_id, seller_id)
+        return await self.file_import(seller_id, import_id)
+
+    async def put_back(self, import_id: ImportId) -> UndoCounts:
+        """Put back what an import changed, where nobody has changed it since: first the goods, then stock.
+
+        Each step is taken once: a process that dies goes on where it was."""
+        goods = await self._catalog.undo_import(import_id)
+        shelves = await self._inventory.uncount(f"import/{int(import_id)}/")
+        return UndoCounts(
+            put_back=goods.put_back + shelves.put_back,
+            changed_since=goods.changed_since + shelves.changed_since,
+            since=goods.since,
+        )
+
+    async def forget_old_imports(self) -> None:
+        """Forget what imports changed that cannot be put back any more."""
+        await self._catalog.forget_imports(ImportId(first_of(clock.now() - timedelta(days=UNDO_DAYS + 1))))
+
     async def keep_importing(self) -> None:
-        """Take in what waits, one file after another: for the back process."""
+        """Take in what waits, one file after another, and put back: for the back process."""
         row = await self._db.fetchrow(queries.claim_import, _LEASE_S)
         if row is None:
             await asyncio.sleep(_IDLE_S)
+        elif row["status"] == "undoing":
+            beat = asyncio.create_task(_beats(self._db, ImportId(row["import_id"]), lambda: None))
+            async with _stopped(beat):
+                counts = await self.put_back(ImportId(row["import_id"]))
+            await self._db.execute(queries.finish_undo, row["import_id"], codec.text(counts))
         elif row["attempts"] > _ATTEMPTS_MAX:
             words = "The shop could not read this file to its end. Send it in smaller parts."
             await self._db.execute(queries.finish_import, row["import_id"], "failed", words, "", "{}", "[]")
+        elif row["format"] == PRICE_EDIT:
+            await self._edit_prices(row)
         else:
             await _Running(self._db, self._list_many, self._settings, row).carry_out()
+            await self.forget_old_imports()
+
+    async def _edit_prices(self, row: Any) -> None:
+        """Set the prices of an edit: those that were changed before a process died are counted again."""
+        import_id, preview = ImportId(row["import_id"]), codec.decode(row["content"], PricePreview)
+        wanted = [each for each in preview.offers if each.is_other]
+        beat = asyncio.create_task(_beats(self._db, import_id, lambda: None))
+        async with _stopped(beat):
+            edited = await self._catalog.edit_prices(SellerId(row["seller_id"]), import_id, wanted)
+        refused = [*preview.refused, *edited.refused]
+        counts = ImportCounts(
+            read=row["size"],
+            rows=len(preview.offers),
+            changed=edited.changed,
+            unchanged=len(preview.offers) - edited.changed - len(refused),
+            refused=len(refused),
+        )
+        problems = [
+            ImportProblem(row=n, column="price", code=each.code, detail=f"{each.title}: {each.why}")
+            for n, each in enumerate(refused, 1)
+        ]
+        kept = (codec.text(counts), codec.text(problems))
+        await self._db.execute(queries.finish_import, import_id, "done", "", "", *kept)
 
 
 class _Running:
@@ -111,8 +208,8 @@ class _Running:
 
     async def carry_out(self) -> None:
         loop = asyncio.get_running_loop()
-        beat = asyncio.create_task(self._beat())
-        try:
+        beat = asyncio.create_task(_beats(self._db, self._import_id, lambda: self._far))
+        async with _stopped(beat):
             with tempfile.NamedTemporaryFile(prefix="mercat-import-") as kept:
                 kept.write(self._row["content"])
                 kept.flush()
@@ -123,10 +220,6 @@ class _Running:
                     await self._finish("failed", words, None)
                     return
             await self._finish("done", "", done)
-        finally:
-            beat.cancel()
-            with suppress(asyncio.CancelledError):
-                await beat
 
     def _read(self, file: Path, loop: asyncio.AbstractEventLoop) -> ImportProgress:
         async def take(_: str, rows: list[ImportRow]) -> Imported:
@@ -156,6 +249,7 @@ class _Running:
             categories="ask",
             overrules=True,
             reference=f"import/{int(self._import_id)}/{n}",
+            import_id=self._import_id,
             dry_run=self._row["dry_run"],
         )
         imported = await self._list_many(SellerId(self._row["seller_id"]), batch)
@@ -169,13 +263,6 @@ class _Running:
     def _progress(self, far: ImportProgress) -> None:
         self._far = far
 
-    async def _beat(self) -> None:
-        """Keep the lease, and say how far it is."""
-        while True:
-            counts = codec.text(_counts(self._far)) if self._far else "{}"
-            await self._db.execute(queries.import_goes_on, self._import_id, _LEASE_S, counts)
-            await asyncio.sleep(_BEAT_S if self._far is None else 1)
-
     async def _finish(self, status: str, detail: str, done: ImportProgress | None) -> None:
         counts = codec.text(_counts(done)) if done else "{}"
         found = done.format if done else ""
@@ -184,6 +271,26 @@ class _Running:
         await self._db.execute(
             queries.finish_import, self._import_id, status, detail, found, counts, problems
         )
+
+
+async def _beats(db: asyncpg.Pool, import_id: ImportId, far: Callable[[], ImportProgress | None]) -> None:
+    """Keep the lease, and say how far it is."""
+    while True:
+        progress = far()
+        counts = codec.text(_counts(progress)) if progress else None
+        await db.execute(queries.import_goes_on, import_id, _LEASE_S, counts)
+        await asyncio.sleep(1 if progress else _BEAT_S)
+
+
+@asynccontextmanager
+async def _stopped(task: asyncio.Task[None]) -> AsyncGenerator[None]:
+    """Stop a task at the end."""
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def _counts(far: ImportProgress) -> ImportCounts:
@@ -211,6 +318,7 @@ def _shown(row: Any) -> FileImport:
         detail=row["detail"],
         counts=counts,
         problems=codec.decode(row["problems"], list[ImportProblem]),
+        undone=codec.decode(row["undone"], UndoCounts) if row["undone"] else None,
         created_at=row["created_at"],
         finished_at=row["finished_at"],
     )

@@ -6,7 +6,7 @@ from zlib import crc32
 
 from msgspec import Meta, Struct
 
-from mercat.catalog import Listing
+from mercat.catalog import Listing, PriceEdit, UndoCounts
 from mercat.ids import ImportId, SellerId, UserId
 from mercat.inventory import Stock
 from mercat.kit.refusals import Conflict
@@ -46,6 +46,22 @@ class NewImport(Struct, frozen=True):
     dry_run: bool = False
 
 
+PRICE_EDIT = "prices"
+"""The format of a price edit among the imports: no file has it."""
+PREVIEW_MARK_MAX = 64
+ImportKey = Annotated[str, Meta(max_length=300)]
+"""Of the caller, a seller and a request: whoever sends it again means the same."""
+
+
+class NewPriceEdit(Struct, frozen=True, kw_only=True):
+    """Prices of many offers that a seller changes at once, as they saw them beforehand: `seen` is the mark of
+    that preview. `name` is what the edit is called among their files."""
+
+    edit: PriceEdit
+    seen: Annotated[str, Meta(max_length=PREVIEW_MARK_MAX)]
+    name: Annotated[str, Meta(max_length=FILE_NAME_MAX)]
+
+
 class ImportProblem(Struct, frozen=True):
     """What is wrong with a row of a file: `row` is its line, where the heading is line 1."""
 
@@ -80,12 +96,17 @@ class FileImport(Struct, frozen=True, kw_only=True):
     detail: str
     counts: ImportCounts
     problems: list[ImportProblem]
+    undone: UndoCounts | None
     created_at: datetime
     finished_at: datetime | None
 
 
 class TooManyImports(Conflict):
     """Five files of yours wait already. Send the next when one of them is done."""
+
+
+class NotUndoable(Conflict):
+    """This import cannot be put back."""
 
 
 class SellerListing(Struct, frozen=True):

@@ -59,36 +59,49 @@ from adopted;
 -- name: sellers(seller_ids)
 select seller_id, user_id, name, status, since, reason, own, version from sellers.seller where seller_id = any(:seller_ids::bigint[]);
 
--- name: add_import(import_id, seller_id, file, format, dry_run, content, size, most)
--- Nothing where as many wait already.
-insert into sellers.import (import_id, seller_id, file, format, dry_run, content, size)
-select :import_id, :seller_id, :file, :format, :dry_run, :content, :size
+-- name: add_import(import_id, seller_id, file, format, dry_run, content, size, most, key)
+-- Nothing where as many wait already, or the key was used.
+insert into sellers.import (import_id, seller_id, file, format, dry_run, content, size, key)
+select :import_id, :seller_id, :file, :format, :dry_run, :content, :size, :key
 where (select count(*) from sellers.import where seller_id = :seller_id and status in ('queued', 'running')) < :most
+on conflict (seller_id, key) where key is not null do nothing
 returning import_id;
 
+-- name: import_by_key(seller_id, key)
+select import_id from sellers.import where seller_id = :seller_id and key = :key;
+
 -- name: file_import(seller_id, import_id)
-select import_id, file, format, dry_run, size, status, detail, progress::text, problems::text, created_at, finished_at
+select import_id, file, format, dry_run, size, status, detail, progress::text, problems::text, undone::text, created_at,
+    finished_at
 from sellers.import where import_id = :import_id and seller_id = :seller_id;
 
 -- name: imports_of(seller_id, after, most)
-select import_id, file, format, dry_run, size, status, detail, progress::text, '[]' as problems, created_at, finished_at
+select import_id, file, format, dry_run, size, status, detail, progress::text, '[]' as problems, undone::text, created_at,
+    finished_at
 from sellers.import where seller_id = :seller_id and (:after::bigint is null or import_id < :after)
 order by import_id desc limit :most;
 
 -- name: claim_import(lease_s)
 -- The eldest that nobody works on: it waits, or who worked on it has died.
-update sellers.import set status = 'running', attempts = attempts + 1,
+update sellers.import set status = case when status = 'undoing' then status else 'running' end, attempts = attempts + 1,
     lease_until = now() + make_interval(secs => :lease_s)
 where import_id = (
     select import_id from sellers.import
-    where status in ('queued', 'running') and lease_until < now()
+    where status in ('queued', 'running', 'undoing') and lease_until < now()
     order by import_id limit 1 for update skip locked
 )
-returning import_id, seller_id, file, format, dry_run, content, attempts;
+returning import_id, seller_id, file, format, dry_run, content, size, attempts, status;
+
+-- name: begin_undo(import_id, seller_id)
+update sellers.import set status = 'undoing', attempts = 0, lease_until = '-infinity'
+where import_id = :import_id and seller_id = :seller_id and status in ('done', 'failed');
+
+-- name: finish_undo(import_id, undone)
+update sellers.import set status = 'undone', undone = :undone::jsonb where import_id = :import_id and status = 'undoing';
 
 -- name: import_goes_on(import_id, lease_s, progress)
-update sellers.import set lease_until = now() + make_interval(secs => :lease_s), progress = :progress::jsonb
-where import_id = :import_id and status = 'running';
+update sellers.import set lease_until = now() + make_interval(secs => :lease_s), progress = coalesce(:progress::jsonb, progress)
+where import_id = :import_id and status in ('running', 'undoing');
 
 -- name: kept_batch(import_id, n)
 select result from sellers.import_batch where import_id = :import_id and n = :n;

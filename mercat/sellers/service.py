@@ -1,5 +1,3 @@
-from typing import Annotated
-
 import asyncpg
 from msgspec import UnsetType
 from msgspec.structs import replace
@@ -24,7 +22,6 @@ from mercat.inventory import Inventory, Line, ShelfCount, StockQuantity
 from mercat.kit import sql
 from mercat.kit.event_log import on
 from mercat.kit.refusals import ConditionMissing, NotFound, Stale
-from mercat.kit.rpc import IN_BODY
 from mercat.sellers.file_imports import FileImports
 from mercat.sellers.messages import (
     AlreadySeller,
@@ -47,10 +44,14 @@ class Sellers:
         self._catalog = catalog
         self._inventory = inventory
         self._settings = settings
-        self.imports = FileImports(db, self.list_many, settings)
+        self.imports = FileImports(db, self.list_many, catalog, inventory, settings)
         self.start_import = self.imports.start_import
+        self.start_price_edit = self.imports.start_price_edit
         self.file_import = self.imports.file_import
         self.file_imports = self.imports.file_imports
+        self.undo_import = self.imports.undo_import
+        self.put_back = self.imports.put_back
+        self.forget_old_imports = self.imports.forget_old_imports
 
     async def list_product(
         self,
@@ -167,7 +168,7 @@ class Sellers:
             await self._tell_catalog(made, is_open=False)
         return made.seller_id
 
-    async def by_name(self, name: Annotated[str, IN_BODY], user_id: UserId | None = None) -> SellerId:
+    async def by_name(self, name: str, user_id: UserId | None = None) -> SellerId:
         """Return the seller of this name, made if there is none: for operators, who act for it until it has
         somebody.
 
@@ -181,6 +182,13 @@ class Sellers:
         if standing and await self._db.fetchrow(queries.adopt, standing["seller_id"], user_id):
             return SellerId(standing["seller_id"])
         raise NameTaken(pointer="/name")
+
+    async def named(self, name: str) -> SellerId:
+        """Find the seller of this name; NotFound where there is none."""
+        row = await self._db.fetchrow(queries.by_name, name, look_of(name))
+        if row is None or row["name"].casefold() != name.strip().casefold():
+            raise NotFound(f"There is no seller {name}.")
+        return SellerId(row["seller_id"])
 
     async def own(self) -> SellerId:
         """Return the shop's own seller, made when it is first asked for."""
@@ -206,7 +214,7 @@ class Sellers:
         """Let a seller in, or in again: their goods are for sale."""
         return await self._become(seller_id, "active")
 
-    async def suspend(self, seller_id: SellerId, reason: Annotated[SuspensionReason, IN_BODY]) -> Seller:
+    async def suspend(self, seller_id: SellerId, reason: SuspensionReason) -> Seller:
         """Take a seller's goods off sale. They still see their desk, and ship what was bought."""
         return await self._become(seller_id, "suspended", reason)
 

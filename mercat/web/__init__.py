@@ -10,6 +10,8 @@ A handler translates and decides nothing: HTTP status, JSON shapes and decimal a
     errors.py       how a refusal is told to people
     lanes.py        who may begin now, and who would wait too long; networks.py: who is at the other end
     connections.py  what a network holds open; bodies.py: what it is still sending
+    probes.py       whether a process lives and can work, and its metrics
+    draining.py     how a process ends without losing a request
     compression.py  the smallest form of an answer that its asker reads
     origin.py       what comes from our own pages, and what does not; cors.py: which other sites may ask
     cache.py        who may keep an answer, for how long; pages that this process keeps
@@ -25,20 +27,30 @@ No page needs a script, but for the payment provider's own field for a new card.
 """
 
 from mercat.web.connections import Connections
+from mercat.web.draining import LastAnswers
+from mercat.web.exported import FILES, export_of
 from mercat.web.middleware import Middleware
 from mercat.web.networks import Proxies
 from mercat.web.openapi import markdown, refusals
 from mercat.web.presenter import present_checkout
+from mercat.web.probes import neighbour_asking, probe_endpoints
+from mercat.web.router import Endpoint
 from mercat.web.routes import PREFIX, TABLE, application
 
 __all__ = [
+    "FILES",
     "PREFIX",
     "TABLE",
     "Connections",
+    "Endpoint",
+    "LastAnswers",
     "Middleware",
     "Proxies",
     "application",
+    "export_of",
     "markdown",
+    "neighbour_asking",
     "present_checkout",
+    "probe_endpoints",
     "refusals",
 ]

@@ -1,11 +1,13 @@
 """An account: name and sign-in, and where one is signed in; the page that shows all of it."""
 
+from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta, Struct, structs
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mercat import money
 from mercat.accounts import (
     PASSWORD_MAX,
     AccountDetails,
@@ -19,14 +21,19 @@ from mercat.ids import SessionId
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
 from mercat.notifications import Choices
+from mercat.payments import StoreCredit
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.errors import message_of
 from mercat.web.forms import Form, FormErrors, errors_of, id_of, read_form
 from mercat.web.pages import Pages
+from mercat.web.places import served_places
 from mercat.web.router import Endpoint, PublicRoute
+from mercat.web.schemas import Amount
 from mercat.web.session import member_of, token_of
+from mercat.web.tiles import shelf
 
+_A_SHELF = 5
 CurrentPassword = Annotated[str, Meta(max_length=PASSWORD_MAX)]
 
 
@@ -78,8 +85,44 @@ _SAID = {
 }
 
 
+CREDIT_WORDS = {
+    "issued": "From the shop",
+    "held": "For an order",
+    "given_back": "The order was not placed",
+    "refunded": "Paid back",
+}
+"""Why store credit changed."""
+
+
 def _person_change(change: AccountChange, token: str) -> PersonChange:
     return PersonChange(change.name, change.email, change.password, change.current_password, token)
+
+
+class ValueEntryShown(Struct, frozen=True, kw_only=True):
+    at: datetime
+    kind: str
+    amount: Amount
+    note: str
+
+
+class StoreCreditShown(Struct, frozen=True, kw_only=True):
+    balance: Amount
+    currency: str
+    entries: list[ValueEntryShown]
+
+
+def store_credit_shown(credit: StoreCredit) -> StoreCreditShown:
+    """Show somebody's store credit, the newest change first."""
+    return StoreCreditShown(
+        balance=money.shown(credit.balance, credit.currency),
+        currency=credit.currency,
+        entries=[
+            ValueEntryShown(
+                at=each.at, kind=each.kind, amount=money.shown(each.amount, credit.currency), note=each.note
+            )
+            for each in credit.entries
+        ],
+    )
 
 
 class AccountApi:
@@ -97,8 +140,13 @@ class AccountApi:
         once the link in its letter was followed, and the old one is told."""
         return await self._shop.accounts.change(caller.user_id, _person_change(change, token_of(request)))
 
+    async def store_credit(self, caller: Caller) -> StoreCreditShown:
+        """Show what one may spend here besides money, and how that came about."""
+        return store_credit_shown(await self._shop.payments.store_credit(caller.user_id))
+
 
 API = [
+    PublicRoute("GET", "/account/store-credit", AccountApi.store_credit, tag="People", needs="member"),
     PublicRoute("GET", "/account", AccountApi.account, tag="People", needs="member"),
     PublicRoute(
         "PATCH",
@@ -151,8 +199,11 @@ class AccountPages:
             addresses=await accounts.addresses(caller.user_id),
             methods=await accounts.payment_methods(caller.user_id),
             cards=rendering.cards(self._shop.settings),
-            countries=rendering.COUNTRIES,
+            credit=await self._shop.payments.store_credit(caller.user_id),
+            credit_words=CREDIT_WORDS,
+            countries=await served_places(self._shop),
             letters=await letter_choices(self._shop, caller),
+            mine=await shelf(self._shop, self._shop.recommendations.for_you(caller.user_id, _A_SHELF)),
             form=form,
             refused=message_of(refused) if refused else None,
         )

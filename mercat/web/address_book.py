@@ -9,10 +9,10 @@ from mercat.ids import AddressId, PaymentMethodId
 from mercat.kit.refusals import Invalid, Refusal
 from mercat.kit.rpc import Caller
 from mercat.shop import Shop
-from mercat.web import rendering
 from mercat.web.account import AccountPages
 from mercat.web.forms import Form, FormErrors, errors_of, id_of, read_form
 from mercat.web.pages import Pages
+from mercat.web.places import served_places
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.session import member_of
 
@@ -178,7 +178,7 @@ class AddressBookPages:
             422 if form.errors else 200,
             address=address,
             form=form,
-            countries=rendering.COUNTRIES,
+            countries=await served_places(self._shop),
         )
 
     async def change_address(self, request: Request) -> Response:

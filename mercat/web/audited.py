@@ -12,16 +12,27 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mercat.auditlog import DOCUMENT_MAX, AuditLog, NewEntry
+from mercat.auditlog import AuditLog, NewEntry
 from mercat.kit.http import answered, read_body
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
 from mercat.web.cache import Handler
 from mercat.web.context import Authenticate
+from mercat.web.differences import difference, fitting
 from mercat.web.router import Endpoint
 
 _SECRETS = frozenset(
-    {"password", "current_password", "secret", "token", "key", "csrf", "recovery_codes", "code", "codes"}
+    {
+        "password",
+        "current_password",
+        "secret",
+        "token",
+        "key",
+        "csrf",
+        "recovery_codes",
+        "codes",
+        "account",
+    }
 )
 _PERSONAL = frozenset(
     {
@@ -29,6 +40,8 @@ _PERSONAL = frozenset(
         *("notes", "text", "comment", "decisions"),
     }
 )
+_SECRET_CODES = ("/gift-cards", "/two-factor", "/signin", "/sessions")
+"""Here a `code` is as good as money, or as a password; elsewhere it is what something is called."""
 _ABOUT_PEOPLE = ("/operator/people", "/operator/orders", "/operator/returns")
 """Of these the log keeps what was decided, not who people are: they may have themselves forgotten."""
 
@@ -36,11 +49,19 @@ _ABOUT_PEOPLE = ("/operator/people", "/operator/orders", "/operator/returns")
 class Audited:
     """Wraps the handlers that change something, for when an operator calls them."""
 
-    def __init__(self, log: AuditLog, authenticate: Authenticate, readers: Iterable[Endpoint] = ()) -> None:
-        """`readers`: what shows a thing at an address, by which before and after are read."""
+    def __init__(
+        self,
+        log: AuditLog,
+        authenticate: Authenticate,
+        readers: Iterable[Endpoint] = (),
+        documents: Iterable[str] = (),
+    ) -> None:
+        """`readers`: what shows a thing at an address, by which before and after are read; `documents`:
+        the addresses that are one thing as a whole."""
         self._log = log
         self._authenticate = authenticate
         self._readers = {tuple(each.path.split("/")): each.handler for each in readers}
+        self._documents = frozenset(documents)
 
     def wrap(self, name: str, path: str, handler: Handler) -> Handler:
         """Make a handler that logs what an operator changes at this path; for others it is the handler."""
@@ -65,16 +86,17 @@ class Audited:
     ) -> Response:
         address = "/".join(request.url.path.split("/")[:depth])
         subject = address.removeprefix("/api/v1")  # by whichever door: the same thing
-        personal = any(part in subject for part in _ABOUT_PEOPLE)
+        hidden = _hidden_at(subject)
         body = await read_body(request, needed=False)
+        before = await _read(reader, address, request, hidden)
         entry_id = await self._log.begin(
             NewEntry(
                 user_id=caller.user_id,
                 who=caller.email or caller.name,
                 what=name,
                 subject=subject,
-                asked=_safe(body, personal=personal),
-                before=await _read(reader, address, request, personal=personal),
+                asked=_kept(_safe(body, hidden)),
+                before=_kept(before),
             )
         )
         try:
@@ -84,8 +106,8 @@ class Audited:
             raise
         after = ""
         if response.status_code < 400:
-            after = await _read(reader, address, request, personal=personal)
-            after = after or _safe(bytes(response.body), personal=personal)
+            shown = await _read(reader, address, request, hidden)
+            after = _kept(_safe(bytes(response.body), hidden)) if shown is None else difference(before, shown)
         await self._log.finish(entry_id, response.status_code, after)
         return response
 
@@ -95,12 +117,19 @@ class Audited:
         for depth in range(len(parts), 1, -1):
             if parts[depth - 1].startswith("{"):
                 return self._readers.get(parts[:depth]), depth
-        return None, len(parts)
+        return (self._readers.get(parts) if path in self._documents else None), len(parts)
 
 
-async def _read(reader: Handler | None, address: str, request: Request, *, personal: bool) -> str:
+def _hidden_at(subject: str) -> frozenset[str]:
+    """Say which members are not kept of what is changed here."""
+    hidden = _SECRETS | _PERSONAL if any(part in subject for part in _ABOUT_PEOPLE) else _SECRETS
+    return hidden | {"code"} if any(part in subject for part in _SECRET_CODES) else hidden
+
+
+async def _read(reader: Handler | None, address: str, request: Request, hidden: frozenset[str]) -> Any:
+    """Answer what the API shows of a thing; None where it shows nothing."""
     if reader is None:
-        return ""
+        return None
     names = request.path_params
     scope = {
         **request.scope,
@@ -110,22 +139,26 @@ async def _read(reader: Handler | None, address: str, request: Request, *, perso
         "path_params": {name: value for name, value in names.items() if f"/{value}" in address},
     }
     response = await answered(reader, Request(scope))
-    return _safe(bytes(response.body), personal=personal) if response.status_code == 200 else ""
+    return _safe(bytes(response.body), hidden) if response.status_code == 200 else None
 
 
-def _safe(body: bytes, *, personal: bool) -> str:
-    """Keep JSON without secrets, and without what says who people are where that is asked."""
-    if not body:
-        return ""
+def _kept(document: Any) -> str:
+    return "" if document is None else fitting(document)
+
+
+def _safe(body: bytes, hidden: frozenset[str]) -> Any:
+    """Read JSON, or a form, without what is hidden; None where there is nothing."""
+    if not body or body.startswith(b"--"):  # a file in parts
+        return None
     try:
         document = msgspec.json.decode(body)
+    except RecursionError:  # nothing that was taken is nested so deeply
+        return ""
     except msgspec.DecodeError:
         document = dict(
             parse_qsl(body.decode("utf-8", "replace"))
         )  # a form; of anything else nothing is left
-    hidden = _SECRETS | _PERSONAL if personal else _SECRETS
-    kept = msgspec.json.encode(_without(document, hidden)).decode()
-    return kept if len(kept) <= DOCUMENT_MAX else ""
+    return _without(document, hidden)
 
 
 def _without(value: Any, hidden: frozenset[str]) -> Any:

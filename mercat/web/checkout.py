@@ -10,9 +10,10 @@ from msgspec import Meta, Raw, Struct, field, structs
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mercat import addresses as places
 from mercat import money
 from mercat.accounts import CARD_TOKEN_MAX, Address, Email, NewAddress, is_same_address
-from mercat.cart import CartView, with_held
+from mercat.cart import CartView, TypedGiftCard, with_held
 from mercat.checkout import (
     FLASH_PASS_MAX,
     Buy,
@@ -22,33 +23,49 @@ from mercat.checkout import (
     CheckoutKey,
     CheckoutOutcome,
     Confirmed,
+    Destination,
+    GiftMessage,
+    GiftName,
+    GiftTo,
     MethodCode,
     NewCard,
+    PayingValue,
     Pending,
     PriceChanged,
     QuoteId,
     Refused,
+    destination_of,
 )
-from mercat.fulfilment import ShippingMethod
-from mercat.ids import AddressId, CheckoutId, OrderId, PaymentMethodId
+from mercat.events import AppliedDiscount
+from mercat.fulfilment import PickupPoint, ShippingMethod
+from mercat.ids import AddressId, CheckoutId, OrderId, PaymentMethodId, SellerId
 from mercat.kit import codec
 from mercat.kit.http import Answer
 from mercat.kit.refusals import BadRequest, NotFound, Refusal
 from mercat.kit.rpc import Caller
-from mercat.payments import NextAction, declaration
-from mercat.pricing import PricedBasket, PricedLine
+from mercat.payments import GiftCode, NextAction, declaration
+from mercat.pricing import TaxNote, Totals
 from mercat.shop import Shop
 from mercat.web import rendering
-from mercat.web.cart import held_for, problem_texts
+from mercat.web.cart import held_for, problem_texts, savings
 from mercat.web.checkout_messages import UNMOVED, checkout_message
 from mercat.web.context import allow
 from mercat.web.errors import RefusalMessage
 from mercat.web.forms import Form, FormErrors, id_of, read_form
 from mercat.web.idempotency import FORM_KEY_MAX, form_key, key_of
 from mercat.web.pages import Pages
+from mercat.web.places import served_places
+from mercat.web.prices import (
+    CodeShown,
+    DiscountShown,
+    PartPriceShown,
+    codes_shown,
+    discounts_shown,
+    parts_priced,
+)
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, Price, is_given, minor
-from mercat.web.session import caller_of
+from mercat.web.session import caller_of, network_of
 
 _ASK_KEPT_S = 86_400
 _NOTHING_BEGAN = (400, 401, 403, 404, 409, 422)
@@ -56,8 +73,20 @@ _NOTHING_BEGAN = (400, 401, 403, 404, 409, 422)
 _IN_PROGRESS = CheckoutAnswer(Pending(), 202, b"")
 _CARD_POINTER = "/token"
 """What checkout points to where it does not take a new card."""
+_NO_CARD = "none"
+"""What a form says where gift cards and store credit pay all."""
 _NEW_CARD = "new:"
 """How a form begins what it says of a card from the provider's own field; the token follows."""
+
+
+class PartMethodShown(Struct, frozen=True, kw_only=True):
+    """How one seller's part travels: where the seller does not have the method, by their cheapest."""
+
+    seller_id: SellerId
+    code: str
+    name: str
+    price: Amount
+    estimated_delivery: date
 
 
 class MethodShown(Struct, frozen=True, kw_only=True):
@@ -66,6 +95,8 @@ class MethodShown(Struct, frozen=True, kw_only=True):
     price: Amount
     currency: str
     estimated_delivery: date
+    parts: list[PartMethodShown]
+    pickup: PickupPoint | None
 
 
 class MethodsShown(Struct, frozen=True):
@@ -83,17 +114,28 @@ class QuoteShown(Struct, frozen=True, kw_only=True):
     discount: Amount
     shipping: Amount
     tax: Amount
+    tax_included: bool
+    tax_note: TaxNote
+    """Why there is no tax: nobody knows the rate, the buyer owes it (reverse charge), or is free of it."""
     total: Amount
     currency: str
+    discounts: list[DiscountShown]
+    codes: list[CodeShown]
+    parts: list[PartPriceShown]
     expires_at: datetime
 
 
-class CheckoutAsk(Struct, frozen=True):
+class CheckoutAsk(Struct, frozen=True, kw_only=True):
     shipping_address_id: AddressId
-    payment_method_id: PaymentMethodId
+    payment_method_id: PaymentMethodId | None = None
+    """May be left out where gift cards and store credit pay all of it."""
     shipping_method: MethodCode
+    use_store_credit: bool = False
+    """What gift cards leave is paid from store credit before the card."""
     quote_id: QuoteId | None = None
     email: Email | None = None
+    gift_to: GiftTo | None = None
+    """Who gets the gift cards of the cart, by letter; who buys does, where nobody is named."""
     expected_total: Price = field(default_factory=lambda: Raw(b"null"))
 
 
@@ -124,9 +166,9 @@ class CheckoutApi:
         self._shop = shop
 
     async def shipping_methods(self, caller: Caller, address_id: AddressId) -> MethodsShown:
-        """List how an order can reach an address, for how much, and when."""
+        """List how what is in the cart can reach an address, for how much, and when."""
         address = await self._shop.accounts.address(caller.user_id, address_id)
-        methods = await self._shop.fulfilment.methods(address.country, address.region or "")
+        methods = await self._shop.checkout.shipping_methods(caller, destination_of(address))
         return MethodsShown(
             [
                 MethodShown(
@@ -135,6 +177,17 @@ class CheckoutApi:
                     price=money.shown(method.price, method.currency),
                     currency=method.currency,
                     estimated_delivery=method.estimated_delivery,
+                    parts=[
+                        PartMethodShown(
+                            seller_id=part.seller_id,
+                            code=part.code,
+                            name=part.name,
+                            price=money.shown(part.price, method.currency),
+                            estimated_delivery=part.estimated_delivery,
+                        )
+                        for part in method.parts
+                    ],
+                    pickup=method.pickup,
                 )
                 for method in methods
             ]
@@ -143,15 +196,20 @@ class CheckoutApi:
     async def quote(self, caller: Caller, ask: QuoteAsk) -> QuoteShown:
         """Quote what the cart costs, sent there that way: honoured until it expires."""
         quote = await self._shop.checkout.quote(caller, ask.shipping_address_id, ask.shipping_method)
-        shown = quote.currency
+        totals, currency = quote.totals, quote.currency
         return QuoteShown(
             quote_id=quote.quote_id,
-            subtotal=money.shown(quote.subtotal, shown),
-            discount=money.shown(quote.discount, shown),
-            shipping=money.shown(quote.shipping, shown),
-            tax=money.shown(quote.tax, shown),
-            total=money.shown(quote.total, shown),
-            currency=shown,
+            subtotal=money.shown(totals.subtotal, currency),
+            discount=money.shown(totals.discount, currency),
+            shipping=money.shown(totals.shipping, currency),
+            tax=money.shown(totals.tax, currency),
+            tax_included=totals.tax_included,
+            tax_note=totals.tax_note,
+            total=money.shown(totals.total, currency),
+            currency=currency,
+            discounts=discounts_shown(totals.discounts, currency),
+            codes=codes_shown(quote.codes),
+            parts=parts_priced(totals, currency),
             expires_at=quote.expires_at,
         )
 
@@ -169,6 +227,8 @@ class CheckoutApi:
             email=ask.email,
             flash_pass=_flash_pass(request),
             expected_total=minor(expected, currency, "/expected_total") if is_given(expected) else None,
+            use_store_credit=ask.use_store_credit,
+            gift_to=ask.gift_to,
         )
         try:
             return _checkout_answer(await self._shop.checkout.buy(caller, key, buy))
@@ -221,7 +281,14 @@ API = [
         CheckoutApi.quote,
         tag="Buying",
         needs="guest",
-        refuses=["not_found", "cart_empty", "address_not_served"],
+        refuses=[
+            "not_found",
+            "cart_empty",
+            "address_not_served",
+            "quantity_refused",
+            "customer_limit",
+            "other_currency",
+        ],
     ),
     PublicRoute(
         "POST",
@@ -246,6 +313,9 @@ API = [
             "payment_unavailable",
             "not_found",
             "out_of_stock",
+            "quantity_refused",
+            "customer_limit",
+            "other_currency",
             "price_changed",
             "quote_expired",
             "checkout_in_progress",
@@ -268,6 +338,9 @@ API = [
             "payment_declined",
             "payment_unavailable",
             "out_of_stock",
+            "quantity_refused",
+            "customer_limit",
+            "other_currency",
             "checkout_in_progress",
         ],
     ),
@@ -284,6 +357,9 @@ API = [
             "payment_declined",
             "payment_unavailable",
             "out_of_stock",
+            "quantity_refused",
+            "customer_limit",
+            "other_currency",
             "checkout_in_progress",
         ],
     ),
@@ -291,15 +367,26 @@ API = [
 
 
 class CheckoutTotals(NamedTuple):
-    """What a page says an order would cost."""
+    """What a page says an order would cost; without an address `tax` is None and not in the total."""
 
     subtotal: int
     discount: int
+    discounts: list[AppliedDiscount]
     shipping: int
-    tax: int
+    tax: int | None
+    tax_included: bool
     total: int
     currency: str
-    quote_id: str | None
+    quote_id: str | None = None
+    tax_note: str = ""
+
+
+class Paying(NamedTuple):
+    """What gift cards and store credit pay, and what is left for the card; `credit`: store credit may."""
+
+    parts: list[PayingValue]
+    by_card: int | None
+    credit: bool
 
 
 class CheckoutForm(Struct, frozen=True, kw_only=True):
@@ -312,13 +399,28 @@ class CheckoutForm(Struct, frozen=True, kw_only=True):
     keep: bool = False
     quote_id: QuoteId | None = None
     seen_total: Annotated[int, Meta(ge=0, le=money.MINOR_MAX)] | None = None
+    credit: bool = False
+    """Whether store credit pays what it can."""
+    seen_by_card: Annotated[int, Meta(ge=0, le=money.MINOR_MAX)] | None = None
+    gift_email: Email | None = None
+    """Who gets the gift cards of the cart."""
+    gift_name: GiftName | None = None
+    gift_message: GiftMessage | None = None
+
+    @property
+    def gift_to(self) -> GiftTo | None:
+        return GiftTo(self.gift_email, self.gift_name, self.gift_message) if self.gift_email else None
+
+
+class GiftCodeForm(Struct, frozen=True):
+    gift_code: Annotated[GiftCode, Meta(extra={"words": "Type the code of the gift card."})]
 
 
 class GuestCheckoutForm(CheckoutForm, frozen=True, kw_only=True):
     email: Email
 
 
-_FORM = (GuestCheckoutForm, NewAddress)
+_FORM = (GuestCheckoutForm, NewAddress, GiftCodeForm)
 
 
 class CheckoutPages:
@@ -357,6 +459,28 @@ class CheckoutPages:
             return self._pages.redirect(request, "/cart")
         return await self._page(request, caller, form, key=form_key(form))
 
+    async def add_gift_card(self, request: Request) -> Response:
+        """Let a gift card pay, and show the page again with what was filled in so far."""
+        form = await self._pages.form(request)
+        caller = await caller_of(request)
+        if caller is None:
+            return self._pages.redirect(request, "/cart")
+        return await self._with_gift_card(request, caller, form)
+
+    async def _with_gift_card(self, request: Request, caller: Caller, form: dict[str, str]) -> Response:
+        asked = read_form(form, GiftCodeForm)
+        errors, status = None, 200
+        if isinstance(asked, FormErrors):
+            errors, status = asked, 422
+        else:
+            try:
+                typed = TypedGiftCard(asked.gift_code, network_of(request))
+                await self._shop.cart.add_gift_card(caller.user_id, typed)
+                form.pop("gift_code", None)
+            except Refusal as refused:
+                errors, status = FormErrors(gift_code=str(refused)), refused.status
+        return await self._page(request, caller, form, errors=errors, key=form.get("key"), status=status)
+
     async def buy(self, request: Request) -> Response:
         form = await self._pages.form(request)
         caller = await caller_of(request)
@@ -364,6 +488,8 @@ class CheckoutPages:
             return self._pages.redirect(request, "/cart")
         key = form_key(form)
         ask = await self._asked(caller, key)
+        if ask is None and form.get("gift_code", "").strip():  # typed, and not used yet
+            return await self._with_gift_card(request, caller, form)
         if ask is None:
             ask = await self._ask(caller, form)
             if isinstance(ask, FormErrors):
@@ -467,24 +593,21 @@ class CheckoutPages:
             return self._pages.redirect(request, "/cart")
         addresses = await self._shop.accounts.addresses(caller.user_id)
         saved = await self._shop.accounts.payment_methods(caller.user_id)
-        form = {
-            "address": str(addresses[0].address_id) if addresses else "",
-            "country": "US",
-            "method": "",
-        } | given
+        first = str(addresses[0].address_id) if addresses else ""
+        form = {"address": first, "country": self._shop.settings.home_country, "method": ""} | given
         offered = [*(str(each.payment_method_id) for each in saved), *(token for token, _, _ in self._cards)]
         form["card"], entered = self._chosen_card(form.get("card", ""), offered, tried=status == 402)
         chosen = next((each for each in addresses if str(each.address_id) == form["address"]), None)
-        if chosen:
-            country, region = chosen.country, chosen.region or ""
-        else:
-            form["address"] = ""
-            country, region = form["country"], form.get("region", "")
-        methods = await self._methods(country, region)
+        form["address"] = form["address"] if chosen else ""
+        place = destination_of(chosen) if chosen else _typed_destination(form)
+        methods, unserved = await self._methods(caller, place)
         if form["method"] not in {method.code for method in methods}:
             form["method"] = methods[0].code if methods else ""
         method = next((each for each in methods if each.code == form["method"]), None)
-        due = await self._due(caller, view, chosen, method, country, region) if method else None
+        due = await self._due(caller, view, chosen, method, place) if method else None
+        paying = await self._paying(caller, due, credit=form.get("credit", "" if "key" in given else "yes"))
+        if paying.by_card == 0 and due and due.tax is not None:
+            form["card"] = _NO_CARD
         if self._card_field:
             allow(request, self._card_field.policy)
         return await self._pages.page(
@@ -500,28 +623,47 @@ class CheckoutPages:
             person=None if caller.guest else caller.email,
             addresses=addresses,
             methods=methods,
+            unserved=unserved,
+            sellers=await self._senders(methods),
             saved=saved,
             cards=[each for each in self._cards if each[0] not in {card.token for card in saved}],
             entered=entered,
             card_field=self._card_field,
-            countries=rendering.COUNTRIES,
+            countries=await served_places(self._shop),
             quote=due,
+            savings=await savings(self._shop, caller, "checkout"),
+            paying=paying,
             key=key or uuid.uuid4().hex,
         )
+
+    async def _paying(self, caller: Caller, due: CheckoutTotals | None, *, credit: str) -> Paying:
+        total = due.total if due else 0
+        parts = await self._shop.checkout.payable(caller, total, bool(credit))
+        return Paying(parts, total - sum(each.amount for each in parts) if due else None, bool(credit))
 
     def _chosen_card(self, card: str, offered: list[str], *, tried: bool) -> tuple[str, str]:
         """Choose the card that is shown as chosen, and what was typed into the card field: it is offered
         until it was tried, since it may be good for one purchase."""
-        entered = card if self._card_field and card not in ("", _NEW_CARD, *offered) and not tried else ""
+        entered = (
+            card if self._card_field and card not in ("", _NEW_CARD, _NO_CARD, *offered) and not tried else ""
+        )
         if entered or card in offered or card == _NEW_CARD:
             return card, entered
         return next(iter(offered), _NEW_CARD), ""
 
-    async def _methods(self, country: str, region: str) -> list[ShippingMethod]:
+    async def _methods(
+        self, caller: Caller, place: Destination
+    ) -> tuple[list[ShippingMethod], Refusal | None]:
+        """List the ways to a place; or none, and why: the page says so beside the country."""
         try:
-            return list(await self._shop.fulfilment.methods(country, region))
-        except Refusal:
-            return []  # not served: the page says so beside the country
+            return await self._shop.checkout.shipping_methods(caller, place), None
+        except Refusal as refused:
+            return [], refused
+
+    async def _senders(self, methods: list[ShippingMethod]) -> dict[SellerId, str]:
+        """Name the sellers of a cart, where there are several."""
+        sellers = [part.seller_id for part in methods[0].parts] if methods else []
+        return await self._shop.sellers.names(sellers) if len(sellers) > 1 else {}
 
     async def _due(
         self,
@@ -529,8 +671,7 @@ class CheckoutPages:
         view: CartView,
         chosen: Address | None,
         method: ShippingMethod,
-        country: str,
-        region: str,
+        place: Destination,
     ) -> CheckoutTotals | None:
         """Quote for an address that is known, which is honoured; else add up what it comes to now."""
         if chosen and not view.problems:
@@ -538,21 +679,12 @@ class CheckoutPages:
                 quote = await self._shop.checkout.quote(caller, chosen.address_id, method.code)
             except Refusal:
                 return None
-            return CheckoutTotals(
-                quote.subtotal,
-                quote.discount,
-                quote.shipping,
-                quote.tax,
-                quote.total,
-                quote.currency,
-                quote.quote_id,
-            )
-        lines = [PricedLine(item.offer_id, item.quantity, item.price) for item in view.items]
-        basket = PricedBasket(lines, method.price, view.currency, country, region)
-        due = await self._shop.pricing.total(basket)
-        return CheckoutTotals(
-            due.subtotal, due.discount, due.shipping, due.tax, due.total, view.currency, None
-        )
+            return _due_of(quote.totals, view.currency, quote.quote_id)
+        due = _due_of(await self._shop.checkout.estimate(caller, place, method.code), view.currency)
+        needs_region = bool(places.regions(place.country))
+        if chosen or place.region or not needs_region:
+            return due
+        return due._replace(tax=None, total=due.total if due.tax_included else due.total - (due.tax or 0))
 
     async def _ask(self, caller: Caller, form: dict[str, str]) -> BuyWith | FormErrors:
         """Read the form as checkout takes it."""
@@ -566,7 +698,7 @@ class CheckoutPages:
         if errors or isinstance(asked, FormErrors) or isinstance(new, FormErrors):
             return errors
         card = self._card(asked)
-        if card is None:
+        if card is None and asked.card != _NO_CARD:
             form.pop("card")
             return FormErrors(card="Choose a card.")
         return BuyWith(
@@ -579,6 +711,9 @@ class CheckoutPages:
             email=asked.email if isinstance(asked, GuestCheckoutForm) else None,
             flash_pass=await self._flash_pass(caller),
             expected_total=asked.seen_total,
+            use_store_credit=asked.credit and not caller.guest,
+            expected_by_card=asked.seen_by_card,
+            gift_to=asked.gift_to,
         )
 
     def _card(self, asked: CheckoutForm) -> NewCard | PaymentMethodId | None:
@@ -595,6 +730,10 @@ class CheckoutPages:
         """Fill in what was asked for; what was new may be kept by now, and is chosen then. A card that was
         declined is not."""
         given = {"method": ask.shipping_method, "email": ask.email or ""}
+        given["credit"] = "yes" if ask.use_store_credit else ""
+        if ask.gift_to:
+            said = msgspec.structs.asdict(ask.gift_to).items()
+            given |= {f"gift_{name}": value for name, value in said if value}
         address, card = ask.shipping_address_id, str(ask.payment_method_id or "")
         if ask.new_address:
             given |= {name: value or "" for name, value in msgspec.structs.asdict(ask.new_address).items()}
@@ -663,6 +802,25 @@ class CheckoutPages:
             return None
 
 
+def _due_of(totals: Totals, currency: str, quote_id: str | None = None) -> CheckoutTotals:
+    return CheckoutTotals(
+        totals.subtotal,
+        totals.discount,
+        totals.discounts,
+        totals.shipping,
+        totals.tax,
+        totals.tax_included,
+        totals.total,
+        currency,
+        quote_id,
+        totals.tax_note,
+    )
+
+
+def _typed_destination(form: dict[str, str]) -> Destination:
+    return Destination(form["country"], form.get("region", ""), form.get("postal_code", ""))
+
+
 def _errors(read: object) -> dict[str, str]:
     return read if isinstance(read, FormErrors) else {}
 
@@ -689,6 +847,7 @@ def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
         pages.route("/checkout", checkout.checkout),
         pages.route("/checkout", checkout.buy, "POST"),
         pages.route("/checkout/totals", checkout.totals, "POST"),
+        pages.route("/checkout/gift-cards", checkout.add_gift_card, "POST"),
         pages.route("/checkout/pending/{key}", checkout.pending),
         pages.route("/checkout/pending/{key}/abandon", checkout.abandon, "POST"),
         pages.route("/checkout/back/{checkout}", checkout.back),

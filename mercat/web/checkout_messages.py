@@ -17,6 +17,9 @@ _NOT_YOUR_TURN = RefusalMessage(
 _NOT_FROM_THIS_SALE = RefusalMessage(
     "Not from this flash sale", _DETAIL, UNMOVED, "Take it out of your cart to buy the rest."
 )
+_NOT_IN_THIS_QUANTITY = RefusalMessage(
+    "Not in this quantity", _DETAIL, UNMOVED, "Change the quantity in your cart, then come back."
+)
 _OUR_FAULT = RefusalMessage(
     "Something went wrong on our side",
     _DETAIL,
@@ -48,6 +51,8 @@ _MESSAGES = {
         UNMOVED,
         "Lower the quantity or remove it in your cart, then come back.",
     ),
+    "quantity_refused": _NOT_IN_THIS_QUANTITY,
+    "customer_limit": _NOT_IN_THIS_QUANTITY,
     "price_changed": RefusalMessage(
         "The total has changed",
         "The total you saw is not the total of now: a price, the tax or the delivery changed.",
@@ -59,6 +64,12 @@ _MESSAGES = {
         "That time is over, or the cart changed, so it was worked out anew.",
         UNMOVED,
         "Look at the total below. If you agree, press the button again.",
+    ),
+    "gift_card_spent": RefusalMessage(
+        "Your gift card or store credit pays less than you saw",
+        "There is less on it than a moment ago, or you chose to keep your store credit.",
+        UNMOVED,
+        "Look at what is left to pay by card. If you agree, press the button again.",
     ),
     "address_not_served": RefusalMessage(
         "We do not deliver to this address yet",

@@ -54,6 +54,43 @@ class Connections:
                     connection.close()
         return closed
 
+    def used_within(self, seconds: float) -> bool:
+        """Say whether anything came or went on some connection within the last seconds."""
+        if sys.platform != "linux":
+            return False
+        used = False
+        for _, connection in self._open():
+            with connection:
+                used = used or _idle_s(connection) < seconds
+        return used
+
+    def stop_accepting(self) -> None:
+        """Leave connections that come to the other holders of the listening socket: nobody comes to the one
+        that takes its place here. The server itself could only be told to close what it has as well."""
+        if sys.platform != "linux":
+            return
+        with socket.socket() as nowhere:
+            nowhere.bind(("127.0.0.1", 0))
+            nowhere.listen(1)
+            nowhere.setblocking(False)
+            for name in os.listdir(_FILES):
+                if int(name) != nowhere.fileno() and self._listens(int(name)):
+                    os.dup2(nowhere.fileno(), int(name), inheritable=False)
+
+    def _listens(self, number: int) -> bool:
+        try:
+            handle = socket.socket(fileno=os.dup(number))
+        except OSError:
+            return False
+        with handle:
+            try:
+                return (
+                    handle.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
+                    and handle.getsockname()[1] == self._port
+                )
+            except (OSError, IndexError):
+                return False
+
     def _open(self) -> Iterator[tuple[str, socket.socket]]:
         """Yield address and a second handle of each connection that counts; who gets it closes it."""
         for name in os.listdir(_FILES):

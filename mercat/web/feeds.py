@@ -1,12 +1,16 @@
 """Feeds of goods for others to show: Google Merchant Center's, streamed however many there are."""
 
 from collections.abc import AsyncIterator
+from email.utils import format_datetime
 from xml.sax.saxutils import escape
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from mercat.catalog import Offer
 from mercat.events import Document
+from mercat.ids import ProductId
+from mercat.search import SearchQuery
 from mercat.shop import Shop, every_product
 from mercat.web import rendering
 from mercat.web.cache import SELDOM_CHANGED
@@ -15,6 +19,7 @@ from mercat.web.router import Endpoint
 
 _TITLE_MAX, _TEXT_MAX = 150, 5_000
 """What Google takes; the rest of a text is cut."""
+_NEW, _SUMMARY_MAX = 50, 1_000
 _NO_XML = {n: " " for n in range(32) if chr(n) not in "\t\n\r"}
 
 
@@ -40,12 +45,44 @@ class FeedPages:
             f"<title>{name}</title><link>{_text(origin)}/</link><description>{name}</description>\n"
         )
         async for page in every_product(self._shop.catalog):
-            yield "".join(_item(each.document, origin) for each in page if each.document)
+            goods = [each.document for each in page if each.document]
+            offers = await self._shop.catalog.offers([each.offer_id for each in goods])
+            yield "".join(_item(each, offers.get(each.offer_id), origin) for each in goods)
         yield "</channel></rss>\n"
 
+    async def new(self, request: Request) -> Response:
+        """Send what is new in the shop as RSS 2.0, the newest first."""
+        origin = self._pages.origin(request) or self._shop.settings.link("")
+        found = await self._shop.search.find(SearchQuery(sort="newest", limit=_NEW))
+        ids = [ProductId(card.product_id) for card in found.cards()]
+        goods = await self._shop.catalog.cards(ids)
+        name = _text(self._shop.settings.shop_name)
+        items = "".join(_new_item(each, origin) for each in goods)
+        feed = (
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            '<rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom"><channel>'
+            f"<title>{name}: new</title><link>{_text(origin)}/</link><description>What is new</description>"
+            f'<atom:link href="{_text(origin)}/feeds/new.xml" rel="self" type="application/rss+xml"/>\n'
+            f"{items}</channel></rss>\n"
+        )
+        headers = {"Cache-Control": SELDOM_CHANGED}
+        return Response(feed, headers=headers, media_type="application/rss+xml; charset=utf-8")
 
-def _item(product: Document, origin: str) -> str:
-    """Write a product. Source: Google Merchant Center, Product data specification."""
+
+def _new_item(product: Document, origin: str) -> str:
+    link = _text(origin + rendering.href(product))
+    fields = {
+        "title": product.title,
+        "description": (product.description or product.title)[:_SUMMARY_MAX],
+        "pubDate": format_datetime(product.created_at),
+        "category": " > ".join(product.category_names),
+    }
+    lines = "".join(f"<{name}>{_text(value)}</{name}>" for name, value in fields.items() if value)
+    return f'<item>{lines}<link>{link}</link><guid isPermaLink="false">{product.product_id}</guid></item>\n'
+
+
+def _item(product: Document, offer: Offer | None, origin: str) -> str:
+    """Write a product with its featured offer. Source: Google Merchant Center, Product data specification."""
     picture = product.image_url
     fields = {
         "g:id": str(product.product_id),
@@ -53,14 +90,19 @@ def _item(product: Document, origin: str) -> str:
         "description": (product.description or product.title)[:_TEXT_MAX],
         "link": origin + rendering.href(product),
         "g:image_link": origin + picture if picture.startswith("/") else picture,
-        "g:price": f"{rendering.decimal(product.price, product.currency)} {product.currency}",
+        "g:price": _price(product.was_price or product.price, product.currency),
+        "g:sale_price": _price(product.price, product.currency) if product.was_price else "",
         "g:availability": "in_stock" if product.in_stock else "out_of_stock",
-        "g:condition": "new",
+        "g:condition": offer.condition if offer else "new",
         "g:brand": product.brand or product.seller_name,
         "g:product_type": " > ".join(product.category_names),
     }
     lines = "".join(f"<{name}>{_text(value)}</{name}>" for name, value in fields.items() if value)
     return f"<item>{lines}</item>\n"
+
+
+def _price(amount: int, currency: str) -> str:
+    return f"{rendering.decimal(amount, currency)} {currency}"
 
 
 def _text(value: str) -> str:
@@ -69,4 +111,7 @@ def _text(value: str) -> str:
 
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     feeds = FeedPages(pages, shop)
-    return [pages.route("/feeds/google.xml", feeds.google)]
+    return [
+        pages.route("/feeds/google.xml", feeds.google),
+        pages.route("/feeds/new.xml", feeds.new),
+    ]

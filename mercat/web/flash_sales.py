@@ -5,6 +5,7 @@ document, which any cache may hand out, and computes all else from its own numbe
 comes again when it is somebody's turn.
 """
 
+from decimal import Decimal
 from math import ceil
 
 import msgspec
@@ -12,6 +13,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mercat import money
 from mercat.flashsale import Certified, QueuePlace, Sale
 from mercat.kit import clock
 from mercat.kit.http import Answer
@@ -144,6 +146,8 @@ class FlashSalePages:
             said=STATES[sale.state],
             product=product,
             offer=offers.get(sale.offer_id),
+            price=_minor(sale, sale.price),
+            was=_minor(sale, sale.was_price),
             begins=_begins(sale),
         )
 
@@ -211,6 +215,10 @@ class FlashSalePages:
 
     async def _sale(self, request: Request) -> Sale:
         return await self._shop.flashsale.sale(request.path_params["sale_id"])
+
+
+def _minor(sale: Sale, amount: float | None) -> int:
+    return money.minor(Decimal(str(amount)), sale.currency) if amount and sale.currency else 0
 
 
 def odds(sale: Sale, ahead: int) -> str:

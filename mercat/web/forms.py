@@ -25,7 +25,7 @@ from starlette.requests import Request
 
 from mercat import money
 from mercat.ids import Id
-from mercat.kit import codec
+from mercat.kit import codec, moments
 from mercat.kit.http import BODY, BODY_BYTES_MAX, check_encoded
 from mercat.kit.refusals import BadRequest, NotFound, Refusal, TooLarge, UnsupportedMediaType
 from mercat.web.field_rules import SECRETS, FieldRule, bare, rules_of
@@ -132,7 +132,8 @@ def read_form(form: Mapping[str, Any], kind: type[Asked], *, currency: str = "US
             continue
         try:
             value = _converted(rule, typed, currency)
-            codec.convert(value, rule.type)
+            if moments.is_beyond(codec.convert(value, rule.type)):
+                errors[rule.name] = moments.WORDS
             given[rule.name] = value
         except (ValueError, InvalidOperation, msgspec.ValidationError):
             errors[rule.name] = _words(rule, typed, currency)
@@ -210,7 +211,7 @@ def _match(pattern: re.Pattern[str], typed: str) -> str:
 def _words(rule: FieldRule, typed: Any, currency: str) -> str:
     """Say what would fit."""
     if rule.money:
-        example = f"{12.5:.{money.exponent(currency)}f}"
+        example = f"{12.5 * money.magnitude(currency):.{money.exponent(currency)}f}"
         return rule.words or f"A price is a number such as {example}, and not below 0."
     if typed == "":
         return rule.words or rule.fits or "Fill this in."

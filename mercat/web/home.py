@@ -11,7 +11,7 @@ from mercat.web.optional import unless_away
 from mercat.web.pages import Pages
 from mercat.web.results import words_of
 from mercat.web.router import Endpoint
-from mercat.web.tiles import listed, shelf
+from mercat.web.tiles import hold_until, listed, shelf
 
 _A_SHELF = 5
 _WINDOW_MIN = 6
@@ -48,6 +48,7 @@ class HomePages:
             cheap=bargains,
             cheap_words=words_of("price", lowest.value, self._currency),
             cheap_range=lowest.value,
+            holds_until=hold_until(window, rated, newest, bargains),
         )
 
     async def help(self, request: Request) -> Response:

@@ -52,6 +52,8 @@ class Kept(msgspec.Struct, frozen=True):
     status: int = 0
     headers: dict[str, str] = {}
     body: str = ""
+    secret: bool = False
+    """The answer is not kept: who asks again is answered by the verb, which knows the key too."""
 
 
 def key_of(request: Request) -> str | None:
@@ -78,9 +80,10 @@ class Replays:
         self._store = store
         self._authenticate = authenticate
 
-    def wrap(self, name: str, handler: Handler, *, anybody: bool = False) -> Handler:
+    def wrap(self, name: str, handler: Handler, *, anybody: bool = False, secret: bool = False) -> Handler:
         """Make a handler that answers a key it has answered with what it said then. `anybody`: the route
-        is open to who has no session; their key counts with the very same request only."""
+        is open to who has no session; their key counts with the very same request only. `secret`: what it
+        says is not kept, but for what it was asked."""
 
         async def answer(request: Request) -> Response:
             key = key_of(request)
@@ -92,7 +95,8 @@ class Replays:
             target = f"{request.url.path}?{request.url.query}\n{acting}".encode()
             fingerprint = blake2b(target + body, digest_size=16).hexdigest()
             whose = str(int(caller.user_id)) if caller else fingerprint
-            return await self._once(f"once:{whose}:{name}:{key}", fingerprint, request, body, handler)
+            place = f"once:{whose}:{name}:{key}"
+            return await self._once(place, Kept(fingerprint, secret=secret), request, body, handler)
 
         async def keyed(request: Request) -> Response:
             if "idempotency-key" not in request.headers:
@@ -102,24 +106,29 @@ class Replays:
         return keyed
 
     async def _once(
-        self, place: str, fingerprint: str, request: Request, body: bytes, handler: Handler
+        self, place: str, asked: Kept, request: Request, body: bytes, handler: Handler
     ) -> Response:
-        running = msgspec.json.encode(Kept(fingerprint))
+        running = msgspec.json.encode(asked)
         found = await self._store.run(_BEGIN, [place], [running, RUNNING_S * 1000])
         if found:
-            return _replay(msgspec.json.decode(found, type=Kept), fingerprint)
+            kept = msgspec.json.decode(found, type=Kept)
+            if not (kept.secret and kept.status and kept.fingerprint == asked.fingerprint):
+                return _replay(kept, asked.fingerprint)
         try:
             response = await handler(Request(request.scope, _receive_again(body)))
         except asyncio.CancelledError:
             await self._store.do("DEL", place)
             raise
         if _final(response):
-            kept = Kept(
-                fingerprint,
-                response.status_code,
-                {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers},
-                b64encode(bytes(response.body)).decode(),
-            )
+            kept = msgspec.structs.replace(asked, status=response.status_code)
+            if not asked.secret:
+                kept = msgspec.structs.replace(
+                    kept,
+                    headers={
+                        name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers
+                    },
+                    body=b64encode(bytes(response.body)).decode(),
+                )
             await self._store.do("SET", place, msgspec.json.encode(kept), "EX", KEPT_S)
         else:
             await self._store.do("DEL", place)

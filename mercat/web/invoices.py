@@ -76,7 +76,9 @@ async def print_invoices(
         raise NotFound("There is no such paper of this order.")
     numbers = {paper.seller_id: paper.number for paper in papers if paper.kind == "invoice"}
     shop_name = shop.settings.shop_name
-    content = await written(lambda: invoices_pdf(shop_name, order, chosen, numbers))
+    payments = await shop.payments.of_order(order.order_id)
+    tenders = [tender for payment in payments for tender in payment.tenders]
+    content = await written(lambda: invoices_pdf(shop_name, order, chosen, numbers, tenders))
     return _pdf(content, order, "credit-note" if refund_id else "invoice")
 
 

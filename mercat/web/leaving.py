@@ -24,10 +24,18 @@ from mercat.kit.rpc import Caller
 from mercat.orders import Order
 from mercat.reviews import Review
 from mercat.shop import Shop
-from mercat.web.account import AccountPages, LeaveForm, changing_form, letter_choices
+from mercat.web.account import (
+    AccountPages,
+    LeaveForm,
+    StoreCreditShown,
+    changing_form,
+    letter_choices,
+    store_credit_shown,
+)
 from mercat.web.cart import CartApi, CartShown
 from mercat.web.errors import message_of
 from mercat.web.forms import FormErrors, errors_of, id_of, read_form
+from mercat.web.imported_orders import ImportedOrderShown, bought_before, imported_shown
 from mercat.web.order_shown import OrderKey, order_of
 from mercat.web.orders import OrdersApi, OrderShown
 from mercat.web.pages import Pages
@@ -69,7 +77,9 @@ class AccountExported(Struct, frozen=True, kw_only=True):
     sessions: list[RunningSession]
     addresses: list[Address]
     payment_methods: list[PaymentMethod]
+    store_credit: StoreCreditShown
     orders: list[OrderShown]
+    imported_orders: list[ImportedOrderShown]
     reviews: list[Review]
     wishlist: list[WishShown]
     cart: CartShown
@@ -104,7 +114,9 @@ class LeavingApi:
             sessions=await shop.accounts.sessions(user_id, token),
             addresses=await shop.accounts.addresses(user_id),
             payment_methods=await shop.accounts.payment_methods(user_id),
+            store_credit=store_credit_shown(await shop.payments.store_credit(user_id)),
             orders=await self._all_orders(caller),
+            imported_orders=[imported_shown(each) for each in await bought_before(shop, caller)],
             reviews=await shop.reviews.of_people(people),
             wishlist=(await self._wishlist.wishlist(caller)).items,
             cart=await self._cart.cart(caller),

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from math import ceil
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from starlette.requests import Request
@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mercat.ids import UserId
+from mercat.kit import metrics
 from mercat.kit.batching import Coalescer
 from mercat.kit.breaker import Breaker
 from mercat.kit.http import BODY, problem
@@ -35,23 +36,24 @@ from mercat.kit.refusals import (
 from mercat.kit.rpc import Caller
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
+from mercat.web.access_log import AccessLog
 from mercat.web.acting import Act
 from mercat.web.bodies import Bodies, RequestTimeout, whole
 from mercat.web.compression import BYTES_MIN, Compressor, coding_for, is_compressible
 from mercat.web.context import RequestContext, context_of, cookie_name
 from mercat.web.cors import Cors
-from mercat.web.lanes import DEAR, Lane, Lanes
+from mercat.web.lanes import DEAR, Lane, Lanes, lane_of
+from mercat.web.looks import Looks
 from mercat.web.networks import Proxies, is_loopback, network_of
 from mercat.web.origin import from_our_page, host_name
 from mercat.web.session import COOKIE
-
-log = structlog.get_logger("mercat.access")
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _TOKENS_MAX = 50_000
 _ETAG_BYTES_MAX = 1_000_000
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FILES = frozenset({"/api/v1/seller/imports", "/api/v1/media", "/desk/upload"})
+_PICTURES_OF = re.compile(r"/desk/products/[^/]+/pictures/new")
 """Where files are sent, which may be large."""
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 """What may have a body in HTTP/2 without saying how long it is."""
@@ -95,8 +97,8 @@ class Who(Protocol):
 class Middleware:
     """Ask the application behind it only what may come in.
 
-    `who` says whose a session's token is, `act` for whom they act; `cache` counts requests; `turn_away` tells
-    who may not come in."""
+    `who` says whose a session's token is, `act` for whom they act; `cache` counts requests, `looks` what is
+    looked at; `turn_away` tells who may not come in."""
 
     def __init__(
         self,
@@ -106,8 +108,10 @@ class Middleware:
         cache: Store,
         turn_away: TurnAway = _as_problem,
         act: Act | None = None,
+        looks: Looks | None = None,
     ) -> None:
         self._app = app
+        self._looks = looks
         self._account = Limit(settings.account_rate, settings.account_burst)
         self._address = Limit(settings.address_rate, settings.address_burst)
         self._dear = Limit(settings.dear_rate, settings.dear_burst)
@@ -125,7 +129,6 @@ class Middleware:
         self._secure = settings.secure_cookies
         self._cookie_start = f"{cookie_name(COOKIE, secure=self._secure)}=".encode()
         self._cors = Cors(settings.cors_origins)
-        self._logs_requests = settings.log_level.lower() == "debug"
         headers = dict(_SECURITY)
         if self._secure:
             headers["strict-transport-security"] = "max-age=31536000; includeSubDomains"
@@ -138,7 +141,9 @@ class Middleware:
                 ("dear", self._dear),
             )
         }
-        self._turn_away = turn_away
+        self._turn_away = _counted(turn_away)
+        self._pages = _PageCounts()
+        self._access = AccessLog() if settings.access_log else None
         self._who = who
         self._act = act
         self._take = RequestLimits(Limits(cache)).take
@@ -157,7 +162,6 @@ class Middleware:
             bearer=given.bearer,
             secure=self._secure,
         )
-        structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id.decode())
         reply = _Reply(self._headers, context, scope["method"], given, self._compressor, send)
         if refusal := self._host_refusal(scope, given.hosts):
@@ -174,7 +178,7 @@ class Middleware:
                     network_of(address),
                     given.length,
                     loopback=is_loopback(address),
-                    is_file=scope["path"] in _FILES,
+                    is_file=scope["path"] in _FILES or bool(_PICTURES_OF.fullmatch(scope["path"])),
                 )
             except (RequestTimeout, TooManyRequests, Overloaded) as refusal:
                 reply.more.append((b"connection", b"close"))
@@ -196,6 +200,7 @@ class Middleware:
     async def _serve(self, scope: Scope, receive: Receive, reply: "_Reply", lane: Lane | None) -> None:
         """Ask the application, once the limits allow it and the lane has room."""
         self._requests += 1
+        arrived = time.perf_counter()
         try:
             try:
                 await self._count(scope, reply, dear=lane is not None and lane.name in DEAR)
@@ -209,14 +214,12 @@ class Middleware:
         finally:
             self._requests -= 1
             reply.leave()
-            if self._logs_requests:
-                log.debug(
-                    "answered",
-                    method=scope["method"],
-                    path=scope["path"],
-                    status=reply.status,
-                    ms=round((time.perf_counter() - reply.began) * 1000, 1) if reply.began else 0,
-                )
+            if self._looks:
+                self._looks.note(scope, reply.status, reply.shown, reply.location)
+            if lane and scope["path"][:5] != "/api/" and reply.began:  # a route of the API counts itself
+                self._pages.note(lane.name, reply.status, time.perf_counter() - arrived)
+            if self._access:
+                self._access.write(scope, reply.status, time.perf_counter() - arrived)
 
     def _answered_at_once(
         self, scope: Scope, given: "_RequestHeaders", context: RequestContext, reply: "_Reply"
@@ -305,6 +308,34 @@ class Middleware:
             reply.more.append((b"ratelimit-policy", self._policies[name]))
             reply.more.append((b"ratelimit", remaining))
         _refuse_empty(verdicts)
+
+
+def _counted(turn_away: TurnAway) -> TurnAway:
+    """Count what the door refuses."""
+
+    def told(scope: Scope, refusal: Refusal) -> ASGIApp:
+        reading = scope["method"] in _SAFE
+        metrics.turned_away.labels(lane_of(scope["path"], reading=reading), refusal.code()).inc()
+        return turn_away(scope, refusal)
+
+    return told
+
+
+class _PageCounts:
+    """Metrics of pages, each looked up once."""
+
+    def __init__(self) -> None:
+        self._answers: dict[tuple[str, int], Any] = {}
+        self._seconds: dict[str, Any] = {}
+
+    def note(self, kind: str, status: int, seconds: float) -> None:
+        """Count an answer."""
+        answers = self._answers.get((kind, status))
+        if answers is None:
+            answers = self._answers[kind, status] = metrics.pages.labels(kind, str(status))
+            self._seconds[kind] = metrics.page_seconds.labels(kind)
+        answers.inc()
+        self._seconds[kind].observe(seconds)
 
 
 class RequestLimits:
@@ -425,9 +456,11 @@ class _Reply:
         "_type",
         "began",
         "lane",
+        "location",
         "more",
         "reading",
         "shared",
+        "shown",
         "status",
     )
 
@@ -454,6 +487,8 @@ class _Reply:
         self.shared: Headers = []
         """What other sites' pages are told of whether they may read this."""
         self.status = 0
+        self.shown = self.location = b""
+        """What a search showed, and where an answer leads: for who counts what visitors look at."""
         self.lane: Lane | None = None
         self.began = 0.0
 
@@ -491,7 +526,11 @@ class _Reply:
         """Note what the answer says of itself, and add what every answer carries."""
         self.status = start["status"]
         for name, value in start["headers"]:
-            if name == b"etag":
+            if name == b"mercat-shown":
+                self.shown = value
+            elif name == b"location":
+                self.location = value
+            elif name == b"etag":
                 self._etag = value
             elif name == b"content-type":
                 self._type = value
@@ -500,6 +539,8 @@ class _Reply:
             elif name == b"cache-control":
                 self._public = value.startswith(b"public")
         context = self._context
+        if self.shown:
+            start["headers"] = [each for each in start["headers"] if each[0] != b"mercat-shown"]
         start["headers"] = [
             *start["headers"],
             *(_with(context.directives, self._base) if context.directives else self._base),

@@ -1,6 +1,8 @@
 """Units that sellers and operators cancel, and money that they give back without goods."""
 
-from msgspec import Raw, Struct, field
+from typing import Literal
+
+from msgspec import Raw, Struct, field, structs
 from starlette.requests import Request
 
 from mercat import money
@@ -37,6 +39,8 @@ class RefundBody(Struct, frozen=True, kw_only=True):
     lines: OrderLines | None = None
     amount: Price = field(default_factory=lambda: Raw(b"null"))
     reason: Reason
+    to: Literal["store_credit"] | None = None
+    """Where it goes: back to where the payment came from, or to the person's store credit."""
 
 
 WHOLE = CancelBody()
@@ -95,14 +99,21 @@ class MoneyBackApi:
         amount = minor(body.amount, currency, "/amount") if by_amount else None
         if amount == 0:
             raise Invalid("A refund is more than nothing.", pointer="/amount")
-        ask = RefundAsk(lines=body.lines, amount=amount, reason=body.reason, once=key)
+        ask = RefundAsk(
+            lines=body.lines,
+            amount=amount,
+            reason=body.reason,
+            once=key,
+            to_store_credit=body.to == "store_credit",
+        )
         try:
             refund = await self._shop.checkout.refund(caller, order_id, ask, by)
         except ExceedsCaptured as exceeds:
             left = exceeds.facts.get("left")
             facts = exceeds.facts if left is None else exceeds.facts | {"left": money.shown(left, currency)}
             raise ExceedsCaptured(str(exceeds), **facts) from None
-        return refund_shown(refund, currency)
+        shown = refund_shown(refund, currency)
+        return structs.replace(shown, to=body.to) if body.to else shown
 
 
 API = [
@@ -133,7 +144,7 @@ API = [
         tag="Selling",
         needs="seller",
         keyed=True,
-        refuses=["bad_request", "exceeds_captured", "key_reused"],
+        refuses=["bad_request", "exceeds_captured", "gift_card_spent", "key_reused", "no_account"],
     ),
     PublicRoute(
         "POST",
@@ -142,6 +153,6 @@ API = [
         tag="Running the shop",
         needs="operator",
         keyed=True,
-        refuses=["bad_request", "exceeds_captured", "key_reused"],
+        refuses=["bad_request", "exceeds_captured", "gift_card_spent", "key_reused", "no_account"],
     ),
 ]

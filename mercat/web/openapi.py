@@ -275,6 +275,8 @@ def _responses(route: PublicRoute, schema_of: dict[Any, Schema], links: dict[str
         answer["links"] = followed
     if route.shows not in (None, type(None)):
         answer["content"] = {"application/json": {"schema": schema_of[route.shows]}}
+        for kind in route.or_answers.split(", ") if route.or_answers else ():
+            answer["content"][kind] = {"schema": {"type": "string"}}
     elif route.answers != "application/json":
         answer["content"] = {route.answers: {"schema": {"type": "string", "format": "binary"}}}
     responses: Schema = {str(status): answer for status in (route.status, *route.also)}

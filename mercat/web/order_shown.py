@@ -2,10 +2,11 @@
 
 import asyncio
 import hmac
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from mercat import money
 from mercat.fulfilment import Shipment
@@ -13,10 +14,11 @@ from mercat.ids import LineId, OfferId, OrderId, PaymentId, ProductId, RefundId,
 from mercat.kit.refusals import SignInFirst
 from mercat.kit.rpc import Caller
 from mercat.kit.signing import link_key
-from mercat.orders import Order, OrderLineView, Part
-from mercat.payments import Payment, Refund
+from mercat.orders import Order, OrderLineView, Owed, Part
+from mercat.payments import Payment, Refund, TenderKind
 from mercat.settings import Settings
 from mercat.shop import Shop
+from mercat.web.prices import DiscountShown, discounts_shown
 from mercat.web.schemas import Amount, SellerShown
 from mercat.web.shipments import ShipmentShown, shipment_shown
 
@@ -40,6 +42,8 @@ class OrderLineShown(Struct, frozen=True, kw_only=True):
     refunded: int
     unit_price: Amount
     total: Amount
+    discount: Amount
+    tax: Amount
 
 
 class PartShown(Struct, frozen=True, kw_only=True):
@@ -68,11 +72,16 @@ class RefundShown(Struct, frozen=True, kw_only=True):
     amount: Amount
     status: str
     kind: str
+    to: TenderKind = "card"
+    """Where it went: back to where the payment came from, or to store credit."""
     at: datetime | None
 
 
 class PaymentShown(Struct, frozen=True, kw_only=True):
     payment_id: PaymentId
+    kind: TenderKind
+    last4: str
+    """Of a gift card: the end of its code."""
     status: str
     amount: Amount
     currency: str
@@ -93,8 +102,11 @@ class OrderShown(Struct, frozen=True, kw_only=True):
     discount: Amount
     shipping: Amount
     tax: Amount
+    tax_included: bool
+    tax_note: str
     total: Amount
     currency: str
+    discounts: list[DiscountShown]
     shipping_method: str
     estimated_delivery: date | None
     shipping_address: dict[str, str]
@@ -136,7 +148,9 @@ async def order_shown(shop: Shop, order: Order) -> OrderShown:
         shop.sellers.names([part.seller_id for part in order.parts]),
     )
     currency = order.currency
-    refunds = [refund_shown(refund, currency) for payment in payments for refund in payment.refunds]
+    refunds = [
+        part for payment in payments for refund in payment.refunds for part in refund_parts(refund, currency)
+    ]
     return OrderShown(
         order_id=order.order_id,
         number=number_shown(order.number),
@@ -145,6 +159,9 @@ async def order_shown(shop: Shop, order: Order) -> OrderShown:
         discount=money.shown(order.discount, currency),
         shipping=money.shown(order.shipping, currency),
         tax=money.shown(order.tax, currency),
+        tax_included=order.tax_included,
+        tax_note=order.tax_note,
+        discounts=discounts_shown(order.discounts, currency),
         total=money.shown(order.total, currency),
         currency=currency,
         shipping_method=order.shipping_method,
@@ -153,7 +170,7 @@ async def order_shown(shop: Shop, order: Order) -> OrderShown:
         created_at=order.created_at,
         lines=[_line_shown(line, currency) for line in order.lines],
         parts=[part_shown(order, part, shipments, names.get(part.seller_id, "")) for part in order.parts],
-        payments=[_payment_shown(payment) for payment in payments],
+        payments=[part for payment in payments for part in payment_parts(payment)],
         refunds=refunds,
         shipments=[shipment_shown(shipment) for shipment in shipments],
         history=[OrderEventShown(past.what, past.who, past.at) for past in order.history],
@@ -196,6 +213,14 @@ def part_shown(order: Order, part: Part, shipments: list[Shipment], name: str) -
     )
 
 
+def sums_of(owed: Owed) -> dict[str, int]:
+    """Add up what is owed, for a page that says how it is reckoned."""
+    return {
+        name: sum(getattr(part, name) for part in owed.parts)
+        for name in ("price", "discount", "tax", "shipping")
+    }
+
+
 def refund_shown(refund: Refund, currency: str) -> RefundShown:
     """Show a refund and what it is for."""
     return RefundShown(
@@ -205,6 +230,54 @@ def refund_shown(refund: Refund, currency: str) -> RefundShown:
         kind=_REFUND_KINDS.get(refund.reference.partition("/")[0], "refund"),
         at=refund.at,
     )
+
+
+def refund_parts(refund: Refund, currency: str) -> list[RefundShown]:
+    """Show a refund by where it went: to the card, to gift cards, to store credit."""
+    whole = refund_shown(refund, currency)
+    if not refund.tenders:
+        return [whole]
+    parts: list[tuple[TenderKind, int, str]] = [
+        (tender.kind, tender.amount, "done") for tender in refund.tenders
+    ]
+    if refund.to_card:
+        parts.insert(0, ("card", refund.to_card, refund.status))
+    return [
+        structs.replace(whole, to=kind, amount=money.shown(amount, currency), status=status)
+        for kind, amount, status in parts
+    ]
+
+
+def payment_parts(payment: Payment) -> list[PaymentShown]:
+    """Show a payment by what paid: the card, gift cards, store credit."""
+    refunds = [part for refund in payment.refunds for part in refund_parts(refund, payment.currency)]
+
+    def shown(
+        payment_id: PaymentId, kind: TenderKind, last4: str, amount: int, refunded: int
+    ) -> PaymentShown:
+        status = payment.status
+        if payment.tenders and status != "action_required":
+            back = "refunded" if refunded >= amount else "partially_refunded"
+            status = back if refunded else "captured"
+        return PaymentShown(
+            payment_id=payment_id,
+            kind=kind,
+            last4=last4,
+            status=status,
+            amount=money.shown(amount, payment.currency),
+            currency=payment.currency,
+            refunds=[each for each in refunds if each.to == kind],
+        )
+
+    parts: list[PaymentShown] = []
+    if payment.by_card or not payment.tenders:
+        by_tenders = sum(tender.refunded for tender in payment.tenders)
+        failed = sum(each.to_card for each in payment.refunds if each.status == "failed")
+        refunded = payment.refunded - by_tenders - failed
+        parts.append(shown(payment.payment_id, "card", "", payment.by_card, refunded))
+    for tender in payment.tenders:
+        parts.append(shown(tender.payment_id, tender.kind, tender.last4, tender.amount, tender.refunded))
+    return parts
 
 
 def _line_shown(line: OrderLineView, currency: str) -> OrderLineShown:
@@ -224,14 +297,13 @@ def _line_shown(line: OrderLineView, currency: str) -> OrderLineShown:
         refunded=line.refunded,
         unit_price=money.shown(line.unit_price, currency),
         total=money.shown(line.total, currency),
+        discount=money.shown(line.discount, currency),
+        tax=money.shown(line.tax, currency),
     )
 
 
-def _payment_shown(payment: Payment) -> PaymentShown:
-    return PaymentShown(
-        payment_id=payment.payment_id,
-        status=payment.status,
-        amount=money.shown(payment.amount, payment.currency),
-        currency=payment.currency,
-        refunds=[refund_shown(refund, payment.currency) for refund in payment.refunds],
-    )
+async def numbers_of(shop: Shop, order_ids: Iterable[OrderId | None]) -> dict[int, str]:
+    """Look up what people say for these orders."""
+    known = sorted({order_id for order_id in order_ids if order_id})
+    orders = await shop.orders.among(known) if known else []
+    return {order.order_id: number for order in orders if (number := number_shown(order.number))}

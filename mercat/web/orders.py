@@ -24,8 +24,17 @@ from mercat.web import rendering
 from mercat.web.errors import RefusalMessage
 from mercat.web.forms import Form, FormErrors, id_of, number_in, read_form
 from mercat.web.idempotency import form_key
+from mercat.web.imported_orders import bought_before
 from mercat.web.money_back import WHOLE, CancelBody, cancel_ask
-from mercat.web.order_shown import OrderKey, OrderShown, has_key, order_of, order_shown, shopper_of
+from mercat.web.order_shown import (
+    OrderKey,
+    OrderShown,
+    has_key,
+    order_of,
+    order_shown,
+    shopper_of,
+    sums_of,
+)
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, Cursor, PageLimit, PageNumber
@@ -205,6 +214,7 @@ class OrderPages:
             pages=max(1, -(-total // _A_PAGE)),
             page_url="/orders?page={}".format,
             guest=caller is None or caller.guest,
+            before=await bought_before(self._shop, caller) if page == 1 else [],
         )
 
     async def find(self, request: Request) -> Response:
@@ -285,6 +295,8 @@ class OrderPages:
             return await self.order(request, status=422, form=form)
         ask = CancelAsk(asked.lines, asked.reason, form_key(given))
         try:
+            if given.get("step") == "preview":
+                return await self._preview_cancel(request, order, ask)
             await self._shop.checkout.cancel(shopper_of(self._shop, caller, order, key), order_id, ask)
         except Refusal as refusal:
             words = RefusalMessage(
@@ -295,6 +307,26 @@ class OrderPages:
             )
             return await self.order(request, words, refusal.status)
         return self._pages.redirect(request, f"/orders/{order_id}" + (f"?key={key}" if key else ""))
+
+    async def _preview_cancel(self, request: Request, order: Order, ask: CancelAsk) -> Response:
+        """Show what a cancellation would pay back, before it is pressed."""
+        owed = await self._shop.checkout.preview_cancel(order.order_id, ask.lines or [])
+        key, wanted = (
+            request.query_params.get("key"),
+            {each.order_line_id: each.quantity for each in owed.goods},
+        )
+        return await self._pages.page(
+            request,
+            "cancel_preview.html",
+            order=order,
+            number=number_shown(order.number) or order.order_id,
+            order_key=f"?key={key}" if key else "",
+            lines=[(line, n) for line in order.lines if (n := wanted.get(line.order_line_id))],
+            reason=ask.reason,
+            owed=owed,
+            sums=sums_of(owed),
+            key=ask.once,
+        )
 
     async def buy_again(self, request: Request) -> Response:
         """Put what was ordered into the cart, as far as it is for sale, and show it."""

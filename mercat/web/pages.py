@@ -1,6 +1,7 @@
 """How a page, a fragment or a refusal is rendered and sent, for one person or for everybody."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +20,7 @@ from mercat.web.cache import PRIVATE, Handler, PageCache, public_headers
 from mercat.web.category_tree import CategoryTree
 from mercat.web.context import context_of
 from mercat.web.errors import error_page, title_of, wait_s
+from mercat.web.exposure import Experiments
 from mercat.web.forms import read_body
 from mercat.web.origin import Csrf, Origins
 from mercat.web.router import API, Endpoint
@@ -46,6 +48,8 @@ class Pages:
         self.cache = PageCache()
         self.csrf = Csrf(secret, secure=secure)
         self.statics = rendering.Statics([provider.card_field.script] if provider.card_field else [])
+        self.experiments: Experiments | None = None
+        """Which ways visitors are shown; None: nobody takes part in any."""
         self._templates = rendering.environment(self.statics, self.csrf.token, provider)
         self._bare = lru_cache(maxsize=_TURNED_AWAY_MAX)(self._render_bare)
         self._turned_away = lru_cache(maxsize=_TURNED_AWAY_MAX)(self._problem_of)
@@ -73,6 +77,14 @@ class Pages:
         file = form.get(name)
         return await file.read() if isinstance(file, UploadFile) else b""
 
+    async def uploads(self, request: Request, name: str) -> list[UploadFile]:
+        """Read the files of a form's field."""
+        form = await read_body(request)
+        given = form.get("csrf")
+        self.csrf.check(request, given if isinstance(given, str) else "")
+        files = [each for each in form.getlist(name) if isinstance(each, UploadFile)]
+        return [each for each in files if each.filename or each.size]
+
     # -- what they get
 
     async def page(self, request: Request, name: str, /, status: int = 200, **shown: Any) -> Response:
@@ -80,11 +92,21 @@ class Pages:
         return self._private(request, HTMLResponse(await self._render(request, name, shown), status))
 
     async def public(
-        self, request: Request, name: str, /, keys: Sequence[str], status: int = 200, **shown: Any
+        self,
+        request: Request,
+        name: str,
+        /,
+        keys: Sequence[str],
+        status: int = 200,
+        holds_until: datetime | None = None,
+        **shown: Any,
     ) -> Response:
-        """Send a page that is the same for all: caches may keep it, and purge it by any of `keys`."""
+        """Send a page that is the same for all: caches may keep it, and purge it by any of `keys`.
+
+        `holds_until`: when a price on it is another one."""
         content = await self._render(request, name, {"request": None, **shown})
-        return HTMLResponse(content, status, public_headers(*keys))
+        request.state.holds_until = holds_until
+        return HTMLResponse(content, status, public_headers(*keys, until=holds_until))
 
     def fragment(self, request: Request, name: str, /, status: int = 200, **shown: Any) -> Response:
         """Send a piece of a page, for this person only."""

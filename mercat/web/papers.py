@@ -10,6 +10,7 @@ from mercat import addresses, money
 from mercat.ids import SellerId, number_shown
 from mercat.invoices import Paper
 from mercat.orders import Order, OrderLineView
+from mercat.payments import PaidTender
 from mercat.web import rendering
 from mercat.web.pdf import ON_LETTER, Column, Sheets
 
@@ -22,9 +23,16 @@ _CAUSES = {
 }
 
 
-def invoices_pdf(shop: str, order: Order, papers: Sequence[Paper], numbers: dict[SellerId, int]) -> bytes:
+def invoices_pdf(
+    shop: str,
+    order: Order,
+    papers: Sequence[Paper],
+    numbers: dict[SellerId, int],
+    tenders: Sequence[PaidTender] = (),
+) -> bytes:
     """Write these papers of an order, each on sheets of its own. `numbers`: of each seller's invoice, for
-    the credit notes that refer to it."""
+    the credit notes that refer to it. `tenders`: what of the order gift cards and store credit paid, which
+    takes nothing off what it cost (2006/112/EC art. 30b)."""
     sheets = _sheets(f"Invoice of order {_number(order)}", shop, order)
     for paper in papers:
         sheets.begin(f"{paper_name(paper)}, {paper.seller_name}")
@@ -38,6 +46,10 @@ def invoices_pdf(shop: str, order: Order, papers: Sequence[Paper], numbers: dict
             _write_units(sheets, order, paper)
         sheets.gap()
         sheets.sums(_sums(order, paper))
+        if paper.kind == "invoice" and tenders:
+            sheets.gap()
+            for words in _paid_by(order, tenders):
+                sheets.text(words)
     return sheets.finish()
 
 
@@ -92,6 +104,7 @@ def _buyer(order: Order) -> list[str]:
         address.get("name", ""),
         *addresses.lines(address),
         rendering.country(address.get("country", "")),
+        f"VAT number {address['vat_number']}" if address.get("vat_number") else "",
     ]
     return [line for line in lines if line]
 
@@ -137,6 +150,16 @@ def _write_units(sheets: Sheets, order: Order, paper: Paper) -> None:
         sheets.table([Column("What", 6), Column("Quantity", 1.3, True)], rows)
 
 
+def _paid_by(order: Order, tenders: Sequence[PaidTender]) -> list[str]:
+    total = money.words(order.total, order.currency)
+    names = {"gift_card": "gift card •••• {}", "store_credit": "store credit"}
+    return [
+        f"Of the {total} of order {_number(order)}, {money.words(each.amount, order.currency)} was paid by "
+        f"{names[each.kind].format(each.last4)}."
+        for each in tenders
+    ]
+
+
 def _sums(order: Order, paper: Paper) -> list[tuple[str, str]]:
     """List the amounts of a paper, the last one of all of it."""
 
@@ -148,7 +171,7 @@ def _sums(order: Order, paper: Paper) -> list[tuple[str, str]]:
         rows.append(("Discount", said(-paper.discount)))
     if paper.shipping or paper.kind == "invoice":
         rows.append(("Delivery", said(paper.shipping)))
-    rows.append(("Tax", said(paper.tax)))
+    rows.append((rendering.TAX_NOTES.get(order.tax_note, "Tax"), said(paper.tax)))
     paid = f"Total, paid on {rendering.day_of(order.created_at)}"
     return [*rows, (paid if paper.kind == "invoice" else "Paid back", said(paper.total))]
 

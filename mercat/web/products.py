@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from msgspec import UNSET, Struct, UnsetType
@@ -11,31 +11,33 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat import money
-from mercat.catalog import Condition, Product, ProductOffer, ProductTexts, Variant, texts_of
-from mercat.fulfilment import ShippingMethod
+from mercat.catalog import Condition, Product, ProductOffer, ProductTexts, QuantityRules, Variant, texts_of
+from mercat.countries import says_lowest_price
+from mercat.fulfilment import AddressNotServed, PartToSend, ShippingMethod
 from mercat.ids import OfferId, ProductId, SkuId
 from mercat.kit.http import Answer
 from mercat.kit.refusals import NotFound
-from mercat.reviews import Review, ReviewPage
+from mercat.promotions import PricedGoods, PromotionOnGoods
+from mercat.reviews import ReviewPage
 from mercat.shop import Shop
 from mercat.web import rendering
-from mercat.web.cache import public_answer
+from mercat.web.cache import public_answer, soonest
 from mercat.web.cart import AddItem
+from mercat.web.category_tree import CategoryNode
 from mercat.web.forms import Form, id_of
+from mercat.web.linked import LinkedProduct, breadcrumbs
 from mercat.web.optional import unless_away
 from mercat.web.pages import Pages
 from mercat.web.reviews import ProductReviewShown, review_shown
 from mercat.web.router import Endpoint, PublicRoute
-from mercat.web.schemas import Amount, SellerShown
-from mercat.web.tiles import shelf
+from mercat.web.schemas import Amount, SalePriceShown, SellerShown, amount_shown, sale_shown
+from mercat.web.tiles import hold_until, shelf
 
 REVIEWS_ON_PRODUCT = 5
 _CACHED_S = 2.0
 _CACHED_MAX = 2_000
 _REVIEWS = 10
 _A_SHELF = 5
-_LINKED_LETTERS_MAX = 1_000
-"""Of a text, for search engines."""
 
 
 class ImageShown(Struct, frozen=True):
@@ -51,6 +53,14 @@ class OfferShown(Struct, frozen=True):
     in_stock: bool
     seller: SellerShown
     condition: Condition
+    was_price: Amount | None
+    """What it cost before a reduction."""
+    compare_at_price: Amount | None
+    sale: SalePriceShown | None
+    """The sale that its price is of."""
+    lowest_price_30_days: Amount | None
+    """Of the thirty days before the reduction began; none where there is no reduction."""
+    quantity_rules: QuantityRules | None
 
 
 class VariantShown(Struct, frozen=True):
@@ -71,6 +81,8 @@ class ProductShown(ProductTexts, frozen=True, kw_only=True):
     product_id: ProductId
     offer_id: OfferId | None
     price: Amount | None
+    was_price: Amount | None
+    lowest_price_30_days: Amount | None
     currency: str
     rating: float
     review_count: int
@@ -111,11 +123,12 @@ class ProductsApi:
         product = await self._shop.catalog.product(product_id)
         kept = self._cached.get(product_id)
         now = time.monotonic()
-        if kept and kept.product is product and now < kept.until:
+        if kept and kept.product is product and now < kept.until and product.flips_at is None:
             return kept.answer
         asked = self._shop.reviews.newest(product_id, REVIEWS_ON_PRODUCT)
         reviews = await self._shop.breakers["reviews"].ask(asked, ReviewPage([], 0))
-        answer = public_answer(_product_shown(product, reviews), product_id, f"category/{product.category}")
+        keys = product_id, f"category/{product.category}"
+        answer = public_answer(_product_shown(product, reviews), *keys, until=product.flips_at)
         if len(self._cached) >= _CACHED_MAX:
             self._cached.clear()
         self._cached[product_id] = _CachedAnswer(product, now + _CACHED_S, answer)
@@ -127,7 +140,9 @@ def _product_shown(product: Product, reviews: ReviewPage) -> ProductShown:
         product_id=product.product_id,
         offer_id=product.offer_id,
         **texts_of(product),
-        price=None if product.price is None else money.shown(product.price, product.currency),
+        price=amount_shown(product.price, product.currency),
+        was_price=amount_shown(product.was_price, product.currency),
+        lowest_price_30_days=amount_shown(product.lowest_price_30_days, product.currency),
         currency=product.currency,
         rating=product.rating,
         review_count=product.review_count,
@@ -168,12 +183,62 @@ def _offer_shown(offer: ProductOffer) -> OfferShown:
         in_stock=offer.in_stock,
         seller=SellerShown(offer.seller_id, offer.seller_name),
         condition=offer.condition,
+        was_price=amount_shown(offer.was_price, offer.currency),
+        compare_at_price=amount_shown(offer.compare_at_price, offer.currency),
+        sale=_running(offer),
+        lowest_price_30_days=amount_shown(offer.lowest_price_30_days, offer.currency),
+        quantity_rules=offer.quantity_rules,
     )
+
+
+def _running(offer: ProductOffer) -> SalePriceShown | None:
+    """Show the sale that an offer's price is of; what is planned is nobody else's business."""
+    sale = offer.sale
+    if sale is None or offer.price == offer.regular_price or offer.price != sale.price:
+        return None
+    return sale_shown(sale, offer.currency)
 
 
 API = [
     PublicRoute("GET", "/products/{product_id}", ProductsApi.product, tag="Browsing", shows=ProductShown),
 ]
+
+
+_COLOURS = {
+    "black": "#111111",
+    "white": "#ffffff",
+    "grey": "#808080",
+    "gray": "#808080",
+    "silver": "#c0c0c0",
+    "red": "#d01c1f",
+    "burgundy": "#7a1f2b",
+    "pink": "#f49ac1",
+    "orange": "#f57c1f",
+    "coral": "#ff7f50",
+    "yellow": "#f7d117",
+    "gold": "#d4af37",
+    "beige": "#e8d9b5",
+    "cream": "#f7f0d8",
+    "brown": "#6f4a2d",
+    "tan": "#d2b48c",
+    "green": "#2e8b3d",
+    "olive": "#6b7a2a",
+    "mint": "#a8e0c2",
+    "teal": "#12807a",
+    "turquoise": "#35c7c0",
+    "blue": "#1f5fc4",
+    "navy": "#14274e",
+    "purple": "#6a3d9a",
+    "violet": "#7f5bd6",
+    "lilac": "#c8a2c8",
+}
+COLOUR_NAMES = frozenset({"color", "colour", "finish"})
+
+
+def colour_of(value: str) -> str:
+    """Say in which colour a value is shown: `Forest green` is green; "" where its words are no colour."""
+    found = [_COLOURS[word] for word in value.casefold().replace("-", " ").split() if word in _COLOURS]
+    return found[-1] if len(found) == 1 else ""
 
 
 class VariantOption(NamedTuple):
@@ -187,16 +252,18 @@ class ProductPages:
     def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
+        settings = shop.settings
+        self._says_lowest = says_lowest_price(settings.lowest_price, settings.currency)
 
     async def product(self, request: Request) -> Response:
         product_id: ProductId = id_of(request.path_params["product_id"], ProductId)
         breaker, none = self._shop.breakers["reviews"], None
-        product, page, together, similar, delivery = await asyncio.gather(
+        product, page, together, similar, with_tax = await asyncio.gather(
             self._shop.catalog.product(product_id),
             breaker.ask(self._shop.reviews.newest(product_id, _REVIEWS), none),
             shelf(self._shop, self._shop.recommendations.bought_together(product_id, _A_SHELF)),
             shelf(self._shop, self._shop.recommendations.similar(product_id, _A_SHELF)),
-            self._delivery(),
+            unless_away(self._shop.pricing.includes_tax(self._shop.settings.home_country)),
         )
         variant = _variant(product, request.query_params.get("variant"))
         offers = variant.offers if variant else product.offers
@@ -208,6 +275,9 @@ class ProductPages:
         images = [{"url": url, "alt": alt} for url, alt in {image.url: image.alt for image in shown}.items()]
         origin = self._pages.origin(request)
         category = (await self._pages.categories.all()).get(product.category)
+        delivery = await self._delivery(offer) if offer else None
+        linked = LinkedProduct(product, origin + canonical, origin)
+        linked.set_terms(delivery, self._shop.settings.home_country, self._shop.settings.return_days)
         return await self._pages.public(
             request,
             "product.html",
@@ -220,6 +290,7 @@ class ProductPages:
             path=category.path if category else [],
             department=category.path[0].slug if category else None,
             delivery=delivery,
+            with_tax=with_tax,
             flash=await self._flash(offer.offer_id) if offer else None,
             # What is chosen above is not told again as if it were fixed.
             details={
@@ -229,9 +300,15 @@ class ProductPages:
             reviews=page.reviews if page else [],
             together=together,
             similar=[each for each in similar if each not in together],
-            linked=_linked(product, offer, images, page.reviews if page else [], origin + canonical, origin),
+            linked=[
+                linked.described(variant, offer, images, page.reviews if page else []),
+                breadcrumbs(category.path if category else [], product.title, origin + canonical, origin),
+            ],
             canonical=canonical,
             form=Form(AddItem),
+            promotions=await self._promotions(product, offer, category.path if category else ()),
+            lowest=offer.lowest_price_30_days if offer and self._says_lowest else None,
+            holds_until=soonest(product.flips_at, hold_until(together, similar)),
         )
 
     async def _flash(self, offer_id: OfferId) -> str | None:
@@ -239,8 +316,32 @@ class ProductPages:
         watched = await unless_away(self._shop.flashsale.sale_offers()) or ()
         return next((each.sale_id for each in watched if each.offer_id == offer_id), None)
 
-    async def _delivery(self) -> ShippingMethod | None:
-        return next(iter(await unless_away(self._shop.fulfilment.methods("US", "")) or ()), None)
+    async def _promotions(
+        self, product: Product, offer: ProductOffer | None, path: Sequence[CategoryNode]
+    ) -> Sequence[PromotionOnGoods]:
+        """List what is taken off this in a cart by itself."""
+        if offer is None:
+            return ()
+        goods = PricedGoods(
+            offer.offer_id,
+            product.product_id,
+            offer.seller_id,
+            1,
+            offer.price,
+            [each.slug for each in path],
+            product.brand,
+            product.tags,
+        )
+        return await unless_away(self._shop.promotions.on_goods(goods)) or ()
+
+    async def _delivery(self, offer: ProductOffer) -> ShippingMethod | None:
+        """Find the cheapest way to the shop's home country for one of this; None where there is none."""
+        parcel = [PartToSend(offer.seller_id, offer.price, 1)]
+        asked = self._shop.fulfilment.methods(self._shop.settings.home_country, "", parcel)
+        try:
+            return next(iter(await unless_away(asked) or ()), None)
+        except AddressNotServed:
+            return None
 
 
 def _variant(product: Product, asked: str | None) -> Variant | None:
@@ -258,7 +359,8 @@ def _variant(product: Product, asked: str | None) -> Variant | None:
 
 
 def _options(product: Product, here: Variant | None, canonical: str) -> list[VariantOption]:
-    """List each option with its values, each a link to the variant that differs from this one least."""
+    """List each option with its values, each a link to the variant that differs from this one least, with a
+    swatch where its pictures or its colours tell the values apart."""
     if here is None:
         return []
     options: list[VariantOption] = []
@@ -276,8 +378,12 @@ def _options(product: Product, here: Variant | None, canonical: str) -> list[Var
                     "url": f"{canonical}?variant={nearest.sku_id}",
                     "here": here.options.get(name) == value,
                     "gone": not any(offer.in_stock for offer in nearest.offers),
+                    "image": nearest.images[0].url if nearest.images else "",
+                    "colour": colour_of(value) if name.casefold() in COLOUR_NAMES else "",
                 }
             )
+        if len({each["image"] for each in choices}) < len(choices):  # a picture tells these values apart
+            choices = [each | {"image": ""} for each in choices]
         options.append(VariantOption(name, choices))
     return options
 
@@ -290,55 +396,6 @@ def _histogram(counts: Sequence[int]) -> list[tuple[int, int, int]]:
         if total
         else []
     )
-
-
-def _linked(
-    product: Product,
-    offer: ProductOffer | None,
-    images: list[dict[str, str]],
-    reviews: list[Review],
-    url: str,
-    origin: str,
-) -> dict[str, Any]:
-    """Describe the product as schema.org does."""
-    shown: dict[str, Any] = {
-        "@context": "https://schema.org",
-        "@type": "Product",
-        "name": product.title,
-        "description": product.description[:_LINKED_LETTERS_MAX],
-        "sku": str(product.product_id),
-        "url": url,
-        "image": [rendering.absolute(image["url"], origin) for image in images],
-    }
-    if product.brand:
-        shown["brand"] = {"@type": "Brand", "name": product.brand}
-    if offer:
-        shown["offers"] = {
-            "@type": "Offer",
-            "price": rendering.decimal(offer.price, offer.currency),
-            "priceCurrency": offer.currency,
-            "availability": f"https://schema.org/{'InStock' if offer.in_stock else 'OutOfStock'}",
-            "seller": {"@type": "Organization", "name": offer.seller_name},
-            "url": url,
-        }
-    if product.review_count:
-        shown["aggregateRating"] = {
-            "@type": "AggregateRating",
-            "ratingValue": round(product.rating, 1),
-            "reviewCount": product.review_count,
-        }
-    if reviews:
-        shown["review"] = [
-            {
-                "@type": "Review",
-                "reviewRating": {"@type": "Rating", "ratingValue": each.stars},
-                "author": {"@type": "Person", "name": each.author or "A buyer"},
-                "reviewBody": each.body[:_LINKED_LETTERS_MAX],
-                "datePublished": date.isoformat(each.written_at.date()),
-            }
-            for each in reviews[:3]
-        ]
-    return shown
 
 
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -12,7 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from mercat import addresses, money
+from mercat.addresses import country_name
 from mercat.countries import SERVED
+from mercat.events import AppliedDiscount
 from mercat.ids import number_shown
 from mercat.kit import clock
 from mercat.media import sizes_of
@@ -44,6 +47,12 @@ _STATES = {
     "return_received": ("good", "Arrived"),
     "return_refunded": ("good", "Paid back"),
     "return_closed": ("", "Closed"),
+    "payout_pending": ("warn", "Under way"),
+    "payout_paid": ("good", "Paid"),
+    "payout_failed": ("bad", "Failed"),
+    "money_pending": ("", "Pending"),
+    "money_available": ("good", "Available"),
+    "money_reserved": ("warn", "Reserved"),
     "preparing": ("", "Being packed"),
     "active": ("good", "On sale"),
     "person_active": ("good", "Active"),
@@ -64,6 +73,10 @@ _STATES = {
     "half_open": ("warn", "Trying again"),
     "open": ("bad", "Open"),
 }
+
+
+TAX_NOTES = {"reverse_charge": "Reverse charge: tax is owed by the buyer", "exempt": "Tax (exempt)"}
+"""What stands beside the tax of who pays none."""
 
 
 def state(status: str) -> str:
@@ -139,6 +152,11 @@ def decimal(amount: int, currency: str) -> str:
     return f"{amount / 10**digits:.{digits}f}"
 
 
+def saving(price: int, was_price: int) -> int:
+    """Return by how many whole per cent a price is lower than before."""
+    return (was_price - price) * 100 // was_price if was_price > 0 else 0
+
+
 def absolute(url: str, origin: str) -> str:
     return origin + url if url.startswith("/") else url
 
@@ -195,7 +213,8 @@ def device(agent: str) -> str:
 
 
 def country(code: str) -> str:
-    return dict(COUNTRIES).get(code, code)
+    known = SERVED.get(code)
+    return known.name if known else country_name(code)
 
 
 def cards(settings: Settings) -> list[tuple[str, str, str]]:
@@ -203,6 +222,13 @@ def cards(settings: Settings) -> list[tuple[str, str, str]]:
     if not settings.dev_pages:
         return []
     return [(card.token, card.name, card.effect) for card in declaration(settings).test_cards]
+
+
+def because(discount: AppliedDiscount) -> str:
+    """Say in plain words what was taken off, and why."""
+    words = discount.words or "Taken off"
+    said = words[0].upper() + words[1:]
+    return f"{said}, because of {discount.code}" if discount.code else said
 
 
 def card(method: Any) -> str:
@@ -252,7 +278,9 @@ class Statics:
         return self._files.get(name)
 
 
+@cache
 def _static(path: Path) -> Static:
+    """Read and compress a file, once a process."""
     content = path.read_bytes()
     tag = blake2b(content, digest_size=6).hexdigest()
     return Static(every_form(content), _TYPES[path.suffix], tag)
@@ -281,6 +309,7 @@ def environment(
         "absolute": absolute,
         "address": address,
         "badge": badge,
+        "because": because,
         "card": card,
         "country": country,
         "date": day_of,
@@ -295,6 +324,7 @@ def environment(
         "amount": amount,
         "paragraphs": paragraphs,
         "order_number": number_shown,
+        "saving": saving,
         "short": short,
         "shown_at": shown_at,
         "sizes": sizes_of,

@@ -18,7 +18,7 @@ from mercat.shop import Shop
 from mercat.web.errors import RefusalMessage, message_of
 from mercat.web.forms import Form, FormErrors, id_of, read_form
 from mercat.web.idempotency import form_key, key_of
-from mercat.web.order_shown import OrderKey, has_key, order_of
+from mercat.web.order_shown import OrderKey, has_key, order_of, sums_of
 from mercat.web.orders import TimelineStep
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
@@ -335,12 +335,7 @@ class ReturnPages:
             lines=[(lines[each.order_line_id], each.quantity) for each in asked.lines],
             reason=REASONS[asked.reason],
             owed=owed,
-            sums={
-                "price": sum(part.price for part in owed.parts),
-                "discount": sum(part.discount for part in owed.parts),
-                "tax": sum(part.tax for part in owed.parts),
-                "shipping": sum(part.shipping for part in owed.parts),
-            },
+            sums=sums_of(owed),
             key=key,
         )
 

@@ -12,9 +12,11 @@ from starlette.types import Receive, Scope, Send
 from mercat.accounts import Scope as KeyScope
 from mercat.kit.http import check_encoded, problem, refusal_of
 from mercat.kit.refusals import Invalid, MethodNotAllowed, NotFound, Refusal
-from mercat.kit.rpc import Needs, Route
+from mercat.kit.rpc import JSON, Needs, Route
 from mercat.web.cache import PRIVATE, Handler
 
+ROUTE = "mercat.route"
+"""Where a scope has the path of its route, with names for values."""
 API = "/api/"
 """Below this a refusal is a problem document; elsewhere it is a page."""
 
@@ -65,12 +67,12 @@ class PublicRoute(Route):
         uploads: bool = False,
         scopes: Sequence[KeyScope] = (),
         location: str = "",
-        answers: str = "application/json",
+        answers: str = JSON,
     ) -> None:
         answered = status or (201 if verb == "POST" else 200)
         super().__init__(verb, path, method, needs=needs, status=answered, scopes=scopes, answers=answers)
         self.tag: Tag = tag
-        self.shows = (shows or self.answer) if answers == "application/json" else None
+        self.shows = (shows or self.answer) if self.answers == JSON else None
         self.refuses = refuses
         self.also = also
         self.keyed = keyed
@@ -84,10 +86,12 @@ class PublicRoute(Route):
         return self.verb != "GET" and (self.keyed or self.name not in UNKEYED)
 
 
-UNKEYED = frozenset(
-    {"buy", "sign_in", "guest", "sign_out", "provider_notice", "begin_two_factor", "make_api_key"}
-)
+UNKEYED = frozenset({"buy", "sign_in", "guest", "sign_out", "provider_notice", "begin_two_factor"})
 """Checkout keeps keys of its own, a notice has an id, and a secret is not kept in the open."""
+
+
+SECRET = frozenset({"make_api_key", "make_gift_card", "add_webhook"})
+"""Their answers have a secret, so none is kept: the same key asks the verb again, which makes nothing new."""
 
 
 class Endpoint(NamedTuple):
@@ -101,9 +105,20 @@ class Endpoint(NamedTuple):
 class _Node:
     """A segment of paths: what may follow it, and who answers where a path ends here."""
 
-    __slots__ = ("handlers", "literal", "parameter", "parameter_name", "rest", "rest_from", "rest_name")
+    __slots__ = (
+        "handlers",
+        "literal",
+        "parameter",
+        "parameter_name",
+        "path",
+        "rest",
+        "rest_from",
+        "rest_name",
+    )
 
     def __init__(self) -> None:
+        self.path = ""
+        """As its route has it: no value of a parameter is in it."""
         self.literal: dict[str, _Node] = {}
         self.parameter: _Node | None = None
         self.parameter_name = ""
@@ -148,6 +163,7 @@ class Router:
         if endpoint.verb in node.handlers:
             raise ValueError(f"{endpoint.verb} {endpoint.path} is there twice")
         node.handlers[endpoint.verb] = endpoint.handler
+        node.path = endpoint.path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
@@ -178,6 +194,7 @@ class Router:
         if handler is None:
             return partial(self._other_method, node)
         scope["path_params"] = parameters
+        scope[ROUTE] = node.path
         return handler
 
     async def _other_method(self, node: _Node, request: Request) -> Response:

@@ -1,7 +1,6 @@
 """All routes: the one table of the API, the pages, what stands at the root; and the application."""
 
-import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -10,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.catalog import Catalog
-from mercat.kit import codec, metrics
-from mercat.kit.refusals import Forbidden
+from mercat.ids import OrderId, ProductId
+from mercat.kit import codec
+from mercat.kit.host import for_ever
 from mercat.kit.rpc import serve
 from mercat.payments import declaration
-from mercat.settings import Secret
 from mercat.shop import Shop
 from mercat.web import (
     account,
@@ -23,9 +22,11 @@ from mercat.web import (
     cart,
     categories,
     checkout,
+    exports,
     feeds,
     flash_sales,
     home,
+    imported_orders,
     invoices,
     leaving,
     letter_choices,
@@ -35,13 +36,19 @@ from mercat.web import (
     orders,
     payment_webhooks,
     products,
+    promotion_pages,
+    promotions,
     recommendations,
     recovery,
+    report_pages,
+    reports,
     returns,
     reviews,
     robots,
+    saved_reports,
     search,
     sessions,
+    shipping_zones,
     two_factor,
     well_known,
     wishlist,
@@ -51,17 +58,43 @@ from mercat.web.audited import Audited
 from mercat.web.cache import Handler
 from mercat.web.category_tree import CategoryTree
 from mercat.web.context import context_of
-from mercat.web.desk import api_keys, listings, low_stock, sellers, upload
+from mercat.web.desk import (
+    api_keys,
+    listings,
+    low_stock,
+    pictures,
+    price_edits,
+    prices,
+    sellers,
+    upload,
+    variant_grid,
+)
 from mercat.web.desk import invoices as seller_invoices
+from mercat.web.desk import money as seller_money
 from mercat.web.desk import orders as seller_orders
 from mercat.web.desk import products as seller_products
 from mercat.web.desk import returns as seller_returns
+from mercat.web.desk import shipping as seller_shipping
 from mercat.web.desk import webhooks as seller_webhooks
+from mercat.web.exposure import Experiments
 from mercat.web.idempotency import Replays
+from mercat.web.looks import Looks, ProductsOf
 from mercat.web.middleware import Middleware
-from mercat.web.networks import is_loopback
+from mercat.web.moved import FormerAddresses
 from mercat.web.openapi import ApiDocs
-from mercat.web.operator import audit_log, flash, laws, money, overview, parked, search_rules
+from mercat.web.operator import (
+    audit_log,
+    commissions,
+    experiments,
+    flash,
+    gift_cards,
+    laws,
+    money,
+    overview,
+    parked,
+    payouts,
+    search_rules,
+)
 from mercat.web.operator import categories as operator_categories
 from mercat.web.operator import letters as operator_letters
 from mercat.web.operator import orders as operator_orders
@@ -70,10 +103,13 @@ from mercat.web.operator import products as operator_products
 from mercat.web.operator import returns as operator_returns
 from mercat.web.operator import reviews as operator_reviews
 from mercat.web.operator import sellers as operator_sellers
+from mercat.web.operator import shipping as operator_shipping
+from mercat.web.operator import tax as operator_tax
 from mercat.web.operator.laws import Audit
 from mercat.web.origin import Origins
 from mercat.web.pages import Pages
-from mercat.web.router import UNKEYED, Endpoint, PublicRoute, Router
+from mercat.web.probes import Asker, Ready, probe_endpoints
+from mercat.web.router import SECRET, UNKEYED, Endpoint, PublicRoute, Router
 from mercat.web.session import api_caller, caller_of
 
 PREFIX = "/api/v1"
@@ -82,9 +118,12 @@ _NOUNS: list[tuple[list[PublicRoute], ServiceOfRoutes]] = [
     (categories.API, lambda shop, tree: categories.CategoriesApi(tree)),
     (search.API, lambda shop, tree: search.SearchApi(shop, tree)),
     (products.API, lambda shop, tree: products.ProductsApi(shop)),
+    (promotions.OPERATOR_API, lambda shop, tree: promotions.OperatorPromotionsApi(shop, tree)),
+    (promotions.SELLER_API, lambda shop, tree: promotions.SellerPromotionsApi(shop, tree)),
     (cart.API, lambda shop, tree: cart.CartApi(shop)),
     (checkout.API, lambda shop, tree: checkout.CheckoutApi(shop)),
     (orders.API, lambda shop, tree: orders.OrdersApi(shop)),
+    (imported_orders.API, lambda shop, tree: imported_orders.ImportedOrdersApi(shop)),
     (returns.API, lambda shop, tree: returns.ReturnsApi(shop)),
     (invoices.API, lambda shop, tree: invoices.InvoicesApi(shop)),
     (money_back.API, lambda shop, tree: money_back.MoneyBackApi(shop)),
@@ -100,8 +139,12 @@ _NOUNS: list[tuple[list[PublicRoute], ServiceOfRoutes]] = [
     (reviews.API, lambda shop, tree: reviews.ReviewsApi(shop)),
     (wishlist.API, lambda shop, tree: wishlist.WishlistApi(shop)),
     (recommendations.API, lambda shop, tree: recommendations.RecommendationsApi(shop)),
+    (operator_tax.API, lambda shop, tree: operator_tax.TaxApi(shop)),
+    (shipping_zones.API, lambda shop, tree: shipping_zones.ShippingZonesApi(shop)),
     (sellers.API, lambda shop, tree: sellers.SellersApi(shop)),
     (upload.API, lambda shop, tree: upload.SellerImportsApi(shop)),
+    (price_edits.API, lambda shop, tree: price_edits.PriceEditsApi(shop)),
+    (exports.API, lambda shop, tree: exports.ExportsApi(shop)),
     (api_keys.API, lambda shop, tree: api_keys.ApiKeysApi(shop)),
     (operator_categories.API, lambda shop, tree: operator_categories.OperatorCategoriesApi(shop, tree)),
     (operator_sellers.API, lambda shop, tree: operator_sellers.OperatorSellersApi(shop)),
@@ -111,6 +154,10 @@ _NOUNS: list[tuple[list[PublicRoute], ServiceOfRoutes]] = [
     (media.API, lambda shop, tree: media.MediaApi(shop)),
     (seller_orders.API, lambda shop, tree: seller_orders.SellerOrdersApi(shop)),
     (seller_invoices.API, lambda shop, tree: seller_invoices.SellerInvoicesApi(shop)),
+    (seller_money.API, lambda shop, tree: seller_money.SellerMoneyApi(shop)),
+    (payouts.API, lambda shop, tree: payouts.PayoutsApi(shop)),
+    (commissions.API, lambda shop, tree: commissions.CommissionsApi(shop)),
+    (experiments.API, lambda shop, tree: experiments.ExperimentsApi(shop)),
     (seller_returns.API, lambda shop, tree: seller_returns.SellerReturnsApi(shop)),
     (operator_returns.API, lambda shop, tree: operator_returns.OperatorReturnsApi(shop)),
     (seller_webhooks.API, lambda shop, tree: seller_webhooks.SellerWebhooksApi(shop)),
@@ -120,11 +167,16 @@ _NOUNS: list[tuple[list[PublicRoute], ServiceOfRoutes]] = [
     (operator_orders.API, lambda shop, tree: operator_orders.EverybodysOrdersApi(shop)),
     (operator_products.API, lambda shop, tree: operator_products.EverybodysProductsApi(shop)),
     (operator_people.API, lambda shop, tree: operator_people.PeopleApi(shop)),
+    (gift_cards.API, lambda shop, tree: gift_cards.GiftCardsApi(shop)),
+    (reports.API, lambda shop, tree: reports.ReportsApi(shop)),
+    (saved_reports.API, lambda shop, tree: saved_reports.SavedReportsApi(shop)),
     (operator_letters.API, lambda shop, tree: operator_letters.FailedLettersApi(shop)),
 ]
 """Each noun's rows of the API's table, and what answers them: the one list of both."""
 TABLE = [route for table, _ in _NOUNS for route in table]
 PAGES = (
+    report_pages,
+    saved_reports,
     home,
     categories,
     search,
@@ -144,6 +196,7 @@ PAGES = (
     recovery,
     reviews,
     wishlist,
+    recommendations,
     flash_sales,
     feeds,
     robots,
@@ -152,14 +205,27 @@ PAGES = (
     sellers,
     seller_products,
     low_stock,
+    prices,
+    price_edits,
     listings,
+    pictures,
+    variant_grid,
     upload,
+    exports,
     seller_orders,
     seller_invoices,
+    seller_money,
+    payouts,
+    commissions,
+    experiments,
     api_keys,
     seller_returns,
+    seller_shipping,
     seller_webhooks,
+    operator_shipping,
+    operator_tax,
     operator_orders,
+    imported_orders,
     operator_people,
     operator_products,
     operator_letters,
@@ -167,8 +233,10 @@ PAGES = (
     operator_sellers,
     operator_returns,
     search_rules,
+    promotion_pages,
     flash,
     money,
+    gift_cards,
     parked,
     operator_reviews,
     audit_log,
@@ -176,8 +244,6 @@ PAGES = (
 
 _DESKS = frozenset({"seller", "operator"})
 """What is needed for what operators do, for themselves or for a seller."""
-
-Ready = Callable[[], Awaitable[dict[str, bool]]]
 
 
 def application(
@@ -188,6 +254,8 @@ def application(
     `ready` says of each thing that selling needs whether it is there; `events` reads how far followers are
     and `audit` checks the laws, for the operator's desk; `draw` makes pictures of what came without."""
     settings = shop.settings
+    looks = Looks(shop.host.store, shop.analytics.tell_looks, _products_of(shop))
+    shop.host.start(for_ever("looks of visitors", looks.keep_telling))
     pages = Pages(
         CategoryTree(shop),
         settings.key("forms"),
@@ -195,26 +263,43 @@ def application(
         origins=Origins(settings.origin(), settings.host),
         secure=settings.secure_cookies,
     )
+    pages.experiments = Experiments(shop.analytics.running_experiments, looks)
     if isinstance(catalog := cast(object, shop.catalog), Catalog):
         catalog.on_change(pages.cache.forget)  # one elsewhere does not call back: pages age by themselves
     api = _served(shop, pages.categories)
-    forms = Audited(shop.auditlog, caller_of, _readers(api, PREFIX))
+    forms = Audited(shop.auditlog, caller_of, _readers(api, PREFIX), _documents(api, PREFIX))
     endpoints = [
         *_api(shop, api),
         *(_audited(forms, endpoint) for noun in PAGES for endpoint in noun.page_routes(pages, shop)),
         *media.page_routes(pages, shop, draw),
         *overview.page_routes(pages, shop, events),
         *laws.page_routes(pages, audit),
-        *_root(ready, settings.metrics_key),
+        *probe_endpoints(ready, settings.metrics_key, _asking),
     ]
     return Middleware(
-        Router(endpoints, pages.refused),
+        Router(endpoints, FormerAddresses(pages, shop).refused),
         settings,
         shop.accounts.who,
         shop.host.cache,
         pages.turn_away,
         acting(shop),
+        looks,
     )
+
+
+def _asking(request: Request) -> Asker:
+    return Asker(context_of(request).token, request.scope["mercat.address"])
+
+
+def _products_of(shop: Shop) -> ProductsOf:
+    async def products_of(order_ids: list[OrderId]) -> dict[str, list[ProductId]]:
+        orders = await shop.orders.sold(order_ids)
+        return {
+            str(order.order_id): list(dict.fromkeys(line.product_id for line in order.lines))
+            for order in orders
+        }
+
+    return products_of
 
 
 Served = list[tuple[PublicRoute, Endpoint]]
@@ -222,11 +307,9 @@ Served = list[tuple[PublicRoute, Endpoint]]
 
 def _served(shop: Shop, tree: CategoryTree) -> Served:
     return [
-        (route, Endpoint(route.verb, endpoint.path, endpoint.endpoint))
+        (route, Endpoint(route.verb, PREFIX + route.path, handler))
         for table, make in _NOUNS
-        for route, endpoint in zip(
-            table, serve(table, make(shop, tree), prefix=PREFIX, authenticate=api_caller), strict=True
-        )
+        for route, handler in zip(table, serve(table, make(shop, tree), api_caller, PREFIX), strict=True)
     ]
 
 
@@ -239,16 +322,27 @@ def _readers(served: Served, prefix: str = "") -> list[Endpoint]:
     ]
 
 
+def _documents(served: Served, prefix: str = "") -> list[str]:
+    """List the addresses that are put as a whole, without this prefix."""
+    return [
+        endpoint.path.removeprefix(prefix)
+        for route, endpoint in served
+        if route.verb == "PUT" and "{" not in endpoint.path
+    ]
+
+
 def _api(shop: Shop, served: Served) -> list[Endpoint]:
     replays = Replays(shop.host.store, api_caller)
     endpoints: list[Endpoint] = []
-    audited = Audited(shop.auditlog, api_caller, _readers(served))
+    audited = Audited(shop.auditlog, api_caller, _readers(served), _documents(served))
     for route, endpoint in served:
         handler: Handler = endpoint.handler
         if route.verb != "GET" and route.needs in _DESKS:
             handler = audited.wrap(route.name, endpoint.path, handler)
         if route.verb != "GET" and route.name not in UNKEYED:
-            handler = replays.wrap(route.name, handler, anybody=route.needs == "nobody")
+            handler = replays.wrap(
+                route.name, handler, anybody=route.needs == "nobody", secret=route.name in SECRET
+            )
         if route.location:
             handler = located(PREFIX + route.location, handler)
         endpoints.append(endpoint._replace(handler=handler))
@@ -280,32 +374,3 @@ def located(location: str, handler: Handler) -> Handler:
         return response
 
     return answer
-
-
-def _root(ready: Ready, metrics_key: Secret) -> list[Endpoint]:
-    key = metrics_key.reveal().encode()
-
-    async def health(request: Request) -> Response:
-        return Response(b'{"status":"ok"}', media_type="application/json")
-
-    async def is_ready(request: Request) -> Response:
-        parts = await ready()
-        status = 200 if all(parts.values()) else 503
-        return Response(codec.encode(parts), status, media_type="application/json")
-
-    async def all_metrics(request: Request) -> Response:
-        if key:
-            allowed = hmac.compare_digest(context_of(request).token.encode(), key)
-        else:
-            allowed = (
-                is_loopback(request.scope["mercat.address"]) and "x-forwarded-for" not in request.headers
-            )
-        if not allowed:
-            raise Forbidden("Metrics are for this shop's own monitoring.")
-        return Response(metrics.metrics(), media_type="text/plain; version=0.0.4")
-
-    return [
-        Endpoint("GET", "/health", health),
-        Endpoint("GET", "/ready", is_ready),
-        Endpoint("GET", "/metrics", all_metrics),
-    ]

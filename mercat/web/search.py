@@ -4,19 +4,19 @@ from decimal import Decimal
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
-from msgspec import Meta, Raw, Struct, field, structs
+from msgspec import Meta, Struct, field, structs
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from mercat import money
-from mercat.kit import codec
+from mercat.kit import clock, codec
 from mercat.kit.http import Answer
 from mercat.search import (
     AttributeFilters,
     Explanation,
     Facets,
+    IndexedCard,
     PriceExtremes,
-    ProductCard,
     RelaxedQuery,
     SearchQuery,
     SearchResults,
@@ -25,6 +25,7 @@ from mercat.search import (
 from mercat.shop import Shop
 from mercat.web.cache import public_answer, public_headers
 from mercat.web.category_tree import CategoryMoved, CategoryNode, CategoryTree
+from mercat.web.looks import SHOWN, shown_header
 from mercat.web.pages import Pages
 from mercat.web.products import PlaceShown
 from mercat.web.results import (
@@ -45,10 +46,11 @@ from mercat.web.schemas import (
     Paging,
     ProductCardShown,
     SearchWords,
+    ShownCards,
     minor,
     shown_cards,
 )
-from mercat.web.tiles import ProductTile, listed, tile
+from mercat.web.tiles import ProductTile, hold_until, listed, tile
 
 _RESULTS_CACHED_MAX = 500
 _INSTEAD = 8
@@ -126,7 +128,7 @@ class SearchApi:
     def __init__(self, shop: Shop, categories: CategoryTree) -> None:
         self._shop = shop
         self._categories = categories
-        self._shown_of: dict[int, tuple[SearchResults, list[Raw]]] = {}
+        self._shown_of: dict[int, tuple[SearchResults, ShownCards, str]] = {}
 
     async def products(self, ask: ProductsAsk) -> Answer:
         """List products for sale, of one category with all below it, or of all. A category that was renamed
@@ -149,7 +151,8 @@ class SearchApi:
             )
         )
         keys = ["products", f"category/{ask.category}"] if ask.category else ["products"]
-        return public_answer(self._page(found, "products"), *keys)
+        cards = self._shown(found)
+        return public_answer(_page(found, "products", cards), *keys, until=cards.until)
 
     async def search(self, ask: SearchAsk) -> Answer:
         """Find products that have the words and pass the filters; each facet counts what it would leave."""
@@ -174,39 +177,39 @@ class SearchApi:
                 cursor=ask.cursor,
             )
         )
-        shown = self._page(found, "results") | {
+        _, cards, header = self._known(found)
+        shown = _page(found, "results", cards) | {
             "facets": _facets_shown(found.facets, currency),
             "relaxed": found.relaxed,
             "relaxed_query": found.relaxed.q if found.relaxed else None,
             "did_you_mean": found.did_you_mean,
             "all_words": found.all_words,
         }
-        return public_answer(shown, "search")
+        answer = public_answer(shown, "search", until=cards.until)
+        if ask.q:
+            answer.headers[SHOWN] = header
+        return answer
 
-    def _page(self, found: SearchResults, name: str) -> dict[str, object]:
-        """Show a page of cards under this name."""
-        return {
-            name: self._shown(found),
-            "total": found.total,
-            "page": found.page,
-            "total_pages": found.total_pages,
-            "next_cursor": found.next_cursor,
-        }
+    def _shown(self, found: SearchResults) -> ShownCards:
+        return self._known(found)[1]
 
-    def _shown(self, found: SearchResults) -> list[Raw]:
-        """Return the public cards of results. Search answers a repeated query with the same object."""
+    def _known(self, found: SearchResults) -> tuple[SearchResults, ShownCards, str]:
+        """Return the public cards of results, and what is counted of them. Search answers a repeated query
+        with the same object."""
         known = self._shown_of.get(id(found))
-        if known is None or known[0] is not found:
+        if known is None or known[0] is not found or known[1].until is not None:
             if len(self._shown_of) >= _RESULTS_CACHED_MAX:
                 self._shown_of.clear()
-            known = self._shown_of[id(found)] = found, shown_cards(found.results)
-        return known[1]
+            header = shown_header(_count(found), [each.product_id for each in found.cards()])
+            known = self._shown_of[id(found)] = found, shown_cards(found.results), header
+        return known
 
     async def suggest(self, q: SearchWords = "", limit: FewLimit = 8) -> Answer:
         """Suggest what the first letters may become: words, products, categories, brands, past searches."""
         asked = self._shop.search.suggest(q, limit)
         found = await self._shop.breakers["search"].ask(asked, Suggestions([], [], [], []))
-        return public_answer(structs.replace(found, products=shown_cards(found.products)), "search")
+        shown = shown_cards(found.products)
+        return public_answer(structs.replace(found, products=shown.cards), "search", until=shown.until)
 
     async def explain(self, q: SearchWords = "", limit: FewLimit = 8) -> Explanation:
         """Explain why search puts the first products first: each one's numbers, for operators."""
@@ -226,6 +229,22 @@ API = [
     PublicRoute("GET", "/search/explain", SearchApi.explain, tag="Browsing", needs="operator"),
     PublicRoute("GET", "/search/suggest", SearchApi.suggest, tag="Browsing", shows=SuggestionsShown),
 ]
+
+
+def _page(found: SearchResults, name: str, cards: ShownCards) -> dict[str, object]:
+    """Show a page of cards under this name."""
+    return {
+        name: cards.cards,
+        "total": found.total,
+        "page": found.page,
+        "total_pages": found.total_pages,
+        "next_cursor": found.next_cursor,
+    }
+
+
+def _count(found: SearchResults) -> int:
+    """Count what has the words that were asked for: what came instead of it is not that."""
+    return 0 if found.relaxed else found.total
 
 
 def _facets_shown(facets: Facets, currency: str) -> FacetsShown:
@@ -261,6 +280,7 @@ class SearchPages:
         self._shop = shop
         self._categories = pages.categories
         self._currency = shop.settings.currency
+        self._same_for_all = pages.cache.wrap(self._found)
 
     async def category(self, request: Request) -> Response:
         slug = request.path_params["slug"]
@@ -272,15 +292,30 @@ class SearchPages:
         return await self._listing(request, ListingQuery(request, f"/c/{slug}", self._currency), category)
 
     async def search(self, request: Request) -> Response:
-        return await self._listing(request, ListingQuery(request, "/search", self._currency), None)
+        """Show what was found, the same for all but while rankers are compared."""
+        experiments = self._pages.experiments
+        shown = await experiments.exposure(request, "search_ranking") if experiments else None
+        if shown is None:
+            return await self._same_for_all(request)
+        return shown.of(await self._found(request, learnt=shown.arm == "A"))
+
+    async def _found(self, request: Request, *, learnt: bool = True) -> Response:
+        asked = ListingQuery(request, "/search", self._currency)
+        return await self._listing(request, asked, None, learnt=learnt)
 
     async def _listing(
-        self, request: Request, asked: ListingQuery, category: CategoryNode | None
+        self,
+        request: Request,
+        asked: ListingQuery,
+        category: CategoryNode | None,
+        *,
+        learnt: bool = True,
     ) -> Response:
-        found = await self._shop.search.find(asked.query(category.slug if category else None))
+        query = asked.query(category.slug if category else None)
+        found = await self._shop.search.find(structs.replace(query, learnt=learnt))
         products = [tile(card) for card in found.cards()]
         keys = ["products", f"category/{category.slug}"] if category else ["search"]
-        return await self._pages.public(
+        page = await self._pages.public(
             request,
             "listing.html",
             [*keys, *(str(each.product_id) for each in products)],
@@ -301,8 +336,12 @@ class SearchPages:
             meant=None if found.relaxed else _search_link(found.did_you_mean),
             all_words=found.all_words,
             price_ends=price_ends(found, self._currency),
+            holds_until=hold_until(products),
             **asked.shown(),
         )
+        if asked.q:
+            page.headers[SHOWN] = shown_header(_count(found), [each.product_id for each in products])
+        return page
 
     async def _relaxed(
         self,
@@ -347,15 +386,17 @@ class SearchPages:
         found = Suggestions([], [], [], [])
         if len(words) >= _SUGGEST_LETTERS_MIN:
             found = await self._shop.breakers["search"].ask(self._shop.search.suggest(words, 5), found)
+        now = clock.now()
+        products = [tile(codec.decode(bytes(card), IndexedCard).at(now)) for card in found.products]
         response = self._pages.fragment(
             request,
             "suggest.html",
             words=list(dict.fromkeys([*found.queries[:3], *found.words]))[:6],
             brands=found.brands[:2],
             categories=found.categories[:2],
-            products=[tile(codec.decode(bytes(card), ProductCard)) for card in found.products],
+            products=products,
         )
-        response.headers.update(public_headers("search"))
+        response.headers.update(public_headers("search", until=hold_until(products)))
         return response
 
 
@@ -373,6 +414,6 @@ def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     search = SearchPages(pages, shop)
     return [
         pages.route("/c/{slug}", search.category, shared=True),
-        pages.route("/search", search.search, shared=True),
+        pages.route("/search", search.search),
         pages.route("/fragments/suggest", search.suggest),
     ]

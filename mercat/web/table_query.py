@@ -6,6 +6,7 @@ it. The file is streamed page by page, so it has every row that the table has.""
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, urlencode
@@ -16,8 +17,8 @@ Row = TypeVar("Row")
 CHOICE_MAX = 100
 """Letters of what is asked for: longer ones are cut."""
 FILE_PAGE = 500
-FILE_ROWS_MAX = 1_000_000
-"""What spreadsheets take."""
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+"""Begins what a spreadsheet takes for a formula, however many apostrophes stand before it."""
 TableQuery = dict[str, str]
 """What of a table is asked for, by name; what is not asked for is not there."""
 AFTER: dict[str, tuple[str, ...]] = {"after": ()}
@@ -109,7 +110,7 @@ async def every_page(
 ) -> AsyncIterator[Sequence[Row]]:
     """Yield them page by page."""
     last: Row | None = None
-    for _ in range(FILE_ROWS_MAX // page):
+    while True:
         rows = await ask(last, page)
         yield rows
         if len(rows) < page:
@@ -120,13 +121,14 @@ async def every_page(
 def as_csv(name: str, head: Sequence[str], rows: AsyncIterator[Sequence[Any]]) -> Response:
     """Stream rows as a CSV file."""
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
-    return StreamingResponse(_lines(head, rows), headers=headers, media_type="text/csv; charset=utf-8")
+    return StreamingResponse(csv_lines(head, rows), headers=headers, media_type="text/csv; charset=utf-8")
 
 
-async def _lines(head: Sequence[str], rows: AsyncIterator[Sequence[Any]]) -> AsyncIterator[bytes]:
+async def csv_lines(head: Sequence[str], rows: AsyncIterator[Sequence[Any]]) -> AsyncIterator[bytes]:
+    """Write rows as CSV under a heading, some hundred lines at a time."""
     waiting = [_line(head)]
     async for row in rows:
-        waiting.append(_line([_cell(value) for value in row]))
+        waiting.append(_line([defused(value) for value in row]))
         if len(waiting) >= FILE_PAGE:
             yield b"".join(waiting)
             waiting.clear()
@@ -139,6 +141,7 @@ def _line(cells: Sequence[Any]) -> bytes:
     return file.getvalue().encode()
 
 
-def _cell(value: Any) -> Any:
-    """Write text that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+def defused(value: Any) -> Any:
+    """Write a text that no spreadsheet takes for a formula, with an apostrophe before it; an import takes
+    away just that one."""
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value

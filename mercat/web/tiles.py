@@ -1,12 +1,14 @@
 """A product as lists show it, and the short lists of pages."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from mercat.events import Document
 from mercat.ids import ProductId
-from mercat.search import ProductCard, SearchQuery
+from mercat.search import IndexedCard, SearchQuery
 from mercat.shop import Shop
+from mercat.web.cache import soonest
 
 
 class ProductTile(NamedTuple):
@@ -21,9 +23,13 @@ class ProductTile(NamedTuple):
     image_url: str
     in_stock: bool
     seller_name: str
+    was_price: int | None
+    until: datetime | None
+    """When a sale of it begins or ends next."""
 
 
-def tile(product: ProductCard | Document) -> ProductTile:
+def tile(product: IndexedCard | Document) -> ProductTile:
+    coming = product.coming_prices
     return ProductTile(
         product.product_id,
         product.title,
@@ -33,8 +39,15 @@ def tile(product: ProductCard | Document) -> ProductTile:
         product.review_count,
         product.image_url,
         product.in_stock,
-        product.seller.name if isinstance(product, ProductCard) else product.seller_name,
+        product.seller.name if isinstance(product, IndexedCard) else product.seller_name,
+        product.was_price,
+        coming[0].at if coming else None,
     )
+
+
+def hold_until(*lists: Sequence[ProductTile]) -> datetime | None:
+    """Say how long the prices of tiles hold, where that is known."""
+    return soonest(*(each.until for tiles in lists for each in tiles))
 
 
 async def recommended(shop: Shop, wanted: Awaitable[list[ProductId]]) -> list[Document]:

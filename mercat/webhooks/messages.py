@@ -16,6 +16,8 @@ EventName = Literal[
     "return.requested",
     "return.received",
     "refund.paid",
+    "payout.paid",
+    "payout.failed",
     "stock.low",
     "product.changed",
 ]

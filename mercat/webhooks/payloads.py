@@ -9,6 +9,8 @@ from mercat.events import (
     Event,
     OrderPlaced,
     ParcelMoved,
+    PayoutFailed,
+    PayoutPaid,
     ProductChanged,
     RefundPaid,
     ReturnReceived,
@@ -142,6 +144,20 @@ def refund_paid(fact: RefundPaid) -> list[Payload]:
     ]
 
 
+def payout_ended(fact: PayoutPaid | PayoutFailed) -> list[Payload]:
+    """Tell a seller that a payout was paid, or came back; the statement says what it is made of."""
+    data: dict[str, Any] = {
+        "payout_id": fact.payout_id,
+        "amount": money.shown(fact.amount, fact.currency),
+        "currency": fact.currency,
+        "account": fact.account,
+    }
+    name: EventName = "payout.paid"
+    if isinstance(fact, PayoutFailed):
+        name, data["reason"] = "payout.failed", fact.reason
+    return [Payload(fact.seller_id, name, fact.payout_id, f"{name}/{int(fact.payout_id)}", data)]
+
+
 def parcel_moved(fact: ParcelMoved) -> list[Payload]:
     """Tell a seller that a parcel was handed over or has arrived; nothing of the way between."""
     names: dict[str, EventName] = {"shipped": "part.shipped", "delivered": "part.delivered"}
@@ -208,4 +224,6 @@ _TOLD: dict[type[Event], Callable[[Any], list[Payload]]] = {
     ReturnRequested: return_requested,
     ReturnReceived: return_received,
     RefundPaid: refund_paid,
+    PayoutPaid: payout_ended,
+    PayoutFailed: payout_ended,
 }

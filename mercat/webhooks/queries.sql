@@ -1,11 +1,17 @@
--- name: add(webhook_id, seller_id, url, events, now)
--- In the lowest slot that is free; none is a row that is not made.
-insert into webhooks.receiver (webhook_id, seller_id, slot, url, events, made_at)
-select :webhook_id, :seller_id, min(slot), :url, :events::text[], :now
-from generate_series(1, 10) slot
-where not exists (select from webhooks.receiver r where r.seller_id = :seller_id and r.slot = slot.slot)
-having min(slot) is not null
-returning webhook_id;
+-- name: add(webhook_id, seller_id, url, events, now, once)
+-- In the lowest slot that is free; none is a row that is not made. What was added under this key stands.
+with standing as (
+    select webhook_id from webhooks.receiver where seller_id = :seller_id::bigint and once = :once::bytea
+), made as (
+    insert into webhooks.receiver (webhook_id, seller_id, slot, url, events, made_at, once)
+    select :webhook_id, :seller_id, min(slot), :url, :events::text[], :now, :once
+    from generate_series(1, 10) slot
+    where not exists (select from webhooks.receiver r where r.seller_id = :seller_id and r.slot = slot.slot)
+        and not exists (select from standing)
+    having min(slot) is not null
+    returning webhook_id
+)
+select webhook_id from standing union all select webhook_id from made;
 
 -- name: of_seller(seller_id)
 select webhook_id, url, events, made_at, gone_at from webhooks.receiver where seller_id = :seller_id

@@ -25,6 +25,8 @@ from mercat.events import (
     Event,
     OrderPlaced,
     ParcelMoved,
+    PayoutFailed,
+    PayoutPaid,
     ProductChanged,
     RefundPaid,
     ReturnReceived,
@@ -35,6 +37,7 @@ from mercat.events import (
 from mercat.ids import DeliveryId, OfferId, SellerId, WebhookId
 from mercat.kit import clock, codec, outbound, sql
 from mercat.kit.event_log import on
+from mercat.kit.once import OnceKey, once_of
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.settings import Settings
 from mercat.webhooks.messages import Delivery, NewWebhook, SellerWebhook, WebhookLimit, WebhookMade
@@ -70,20 +73,19 @@ class OutgoingWebhooks:
         self._allowed = outbound.networks(settings.webhook_networks)
         self._serving: dict[WebhookId, asyncio.Task[None]] = {}
 
-    async def add(self, seller_id: SellerId, asked: NewWebhook) -> WebhookMade:
+    async def add(self, seller_id: SellerId, asked: NewWebhook, once: OnceKey = "") -> WebhookMade:
         """Add an address of a seller; refuses one that is not on the internet. The secret is derived from the
-        id with the shop's key, so none is kept."""
+        id with the shop's key, so none is kept. The same again under the same `once` is the same webhook."""
         await self._check(asked.url)
-        webhook_id = ids.new(WebhookId)
+        said, events = once_of(once, asked), sorted(set(asked.events))
+        given = (ids.new(WebhookId), seller_id, asked.url, events, clock.now(), said)
         try:
-            made = await self._db.fetchval(
-                queries.add, webhook_id, seller_id, asked.url, sorted(set(asked.events)), clock.now()
-            )
-        except asyncpg.UniqueViolationError:  # two at once took one slot
-            return await self.add(seller_id, asked)
+            made = await self._db.fetchval(queries.add, *given)
+        except asyncpg.UniqueViolationError:  # two at once took one slot, or had one key
+            return await self.add(seller_id, asked, once)
         if made is None:
             raise WebhookLimit
-        return WebhookMade(webhook_id, self._secret(webhook_id))
+        return WebhookMade(WebhookId(made), self._secret(WebhookId(made)))
 
     async def of_seller(self, seller_id: SellerId) -> list[SellerWebhook]:
         """List a seller's webhooks, the newest first."""
@@ -126,6 +128,8 @@ class OutgoingWebhooks:
         ReturnRequested,
         ReturnReceived,
         RefundPaid,
+        PayoutPaid,
+        PayoutFailed,
     )
     async def follow(self, db: PoolConnectionProxy, facts: list[Event]) -> None:
         """Write down what each webhook is to hear of these facts, each once."""

@@ -1,5 +1,3 @@
-from typing import Annotated
-
 import asyncpg
 
 from mercat import ids
@@ -8,7 +6,6 @@ from mercat.ids import ProductId, UserId, WishlistId
 from mercat.kit import clock, sql
 from mercat.kit.event_log import on
 from mercat.kit.refusals import NotFound
-from mercat.kit.rpc import IN_BODY
 from mercat.kit.signing import seal, unseal
 from mercat.settings import Settings
 from mercat.wishlist.messages import (
@@ -53,7 +50,7 @@ class Wishlist:
         else:
             _found(await self._db.fetchrow(queries.alert, user_id, wishlist_id, on))
 
-    async def add(self, user_id: UserId, name: Annotated[WishlistName, IN_BODY]) -> NamedList:
+    async def add(self, user_id: UserId, name: WishlistName) -> NamedList:
         """Make another list; WishlistLimit beyond 20."""
         wishlist_id = ids.new(WishlistId)
         try:
@@ -64,9 +61,7 @@ class Wishlist:
             raise WishlistLimit
         return self._list(wishlist_id, name.strip(), 0)
 
-    async def rename(
-        self, user_id: UserId, wishlist_id: WishlistId, name: Annotated[WishlistName, IN_BODY]
-    ) -> NamedList:
+    async def rename(self, user_id: UserId, wishlist_id: WishlistId, name: WishlistName) -> NamedList:
         """Call a list something else; NotFound for another's."""
         _other_than_first(user_id, wishlist_id)
         row = await self._db.fetchrow(queries.rename, user_id, wishlist_id, name.strip())
@@ -106,7 +101,7 @@ class Wishlist:
         await self._db.execute(queries.drop_from, user_id, wishlist_id, product_id)
         _found(await self._db.fetchrow(queries.owned, user_id, wishlist_id))
 
-    async def shared(self, token: Annotated[str, IN_BODY]) -> SharedList:
+    async def shared(self, token: str) -> SharedList:
         """Show a list to who has its link; NotFound for a link that is none."""
         sealed = unseal(self._key, token, int)
         if sealed is None:

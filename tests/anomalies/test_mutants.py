@@ -34,6 +34,13 @@ MUTANTS = {
         "from unnest($1::bigint[]) c where false",
         _TAKES_OVER,
     ),
+    "gives a gift card back without a tombstone": (
+        "payments.give_back_values",
+        "where (select count(*) from locked) >= 0",
+        "where (select count(*) from locked) >= 0"
+        " and exists (select from payments.tender x where x.checkout_id = c)",
+        races.test_who_takes_over_a_purchase_spends_its_gift_card_once_or_gives_it_back,
+    ),
     "cancels what has shipped": (
         "orders.lines",
         "quantity, shipped, delivered",

@@ -10,12 +10,16 @@ from scene import GIVEN_UP, LAPSED, WALKED_AWAY, Scene
 
 from mercat import ids
 from mercat.app import build_shop
+from mercat.cart import TypedGiftCard
 from mercat.checkout import CancelAsk, CartEmpty, CheckoutInProgress, KeyReused, PriceChanged, RefundAsk, Ship
 from mercat.checkout.messages import LineQuantity
+from mercat.events import ReturnRequested
+from mercat.kit.event_log import deliver
 from mercat.kit.refusals import NotFound
 from mercat.kit.rpc import Caller
 from mercat.orders import NotCancellable, NotShippable
-from mercat.payments import ChallengeOutcome, Webhook
+from mercat.payments import ChallengeOutcome, NewGiftCard, SpendableOf, Webhook
+from mercat.payments.earnings import book_captures
 from mercat.payments.messages import RefundRequest
 
 
@@ -94,6 +98,62 @@ async def test_of_the_last_units_one_buyer_gets_them_and_the_other_pays_nothing(
         ], check
 
     await two.race(scenes)
+
+
+async def gifted(scene, shop, amount):
+    """Somebody with a gift card in the cart, which pays before the card does."""
+    made = await shop.payments.make_gift_card(NewGiftCard(amount, "USD"))
+    await shop.cart.add_gift_card(scene.ann.user_id, TypedGiftCard(made.code))
+    return made
+
+
+async def left_on(shop, gift):
+    [value] = await shop.payments.spendable(SpendableOf([gift.gift_card_id]))
+    return value.balance
+
+
+async def test_two_sessions_that_race_for_one_gift_card_spend_it_once(two):
+    async def scenes():
+        scene, other = await two.scene(), await two.scene()
+        gift = await gifted(scene, two.one, 2_000)
+        await two.one.cart.add_gift_card(other.ann.user_id, TypedGiftCard(gift.code))
+        asks = await scene.ask(), await other.ask()
+
+        async def check(*results):
+            allowed(results, 201, 409)
+            assert 201 in statuses(results), results
+            spent = await two.db.fetch(
+                "select amount from payments.tender where value_id = $1 and state = 'taken'",
+                gift.gift_card_id,
+            )
+            assert [row["amount"] for row in spent] == [2_000]
+            assert await left_on(two.one, gift) == 0
+
+        return [
+            two.one.checkout.buy(scene.ann, "k", asks[0]),
+            two.two.checkout.buy(other.ann, "k", asks[1]),
+        ], check
+
+    await two.race(scenes)
+
+
+async def test_who_takes_over_a_purchase_spends_its_gift_card_once_or_gives_it_back(two):
+    async def scenes():
+        scene = await two.scene()
+        gift = await gifted(scene, two.one, 2_000)
+        ask = await scene.ask()
+
+        async def check(said, _):
+            allowed([said], 201, 402, 409, CheckoutInProgress)
+            assert await two.db.fetchval("select count(*) from checkout.running") == 0, "nobody ended it"
+            [answer] = await scene.answers()
+            bought = answer["status"] == 201
+            assert await left_on(two.one, gift) == (0 if bought else 2_000)
+            assert (await scene.charged(), len(await scene.orders())) == (bought, bought)
+
+        return [two.one.checkout.buy(scene.ann, "k", ask), two.two.checkout.recovery.recover()], check
+
+    await two.race(scenes, ahead=(LAPSED, GIVEN_UP), limit=40)
 
 
 async def test_two_tabs_with_keys_of_their_own_buy_a_cart_once(two):
@@ -541,5 +601,104 @@ async def test_one_refund_key_pressed_twice_is_one_refund(two):
         return [
             shop.checkout.refund(olga, order.order_id, some, "operator") for shop in (two.one, two.two)
         ], check
+
+    await two.race(scenes)
+
+
+# -- sellers' money
+
+
+async def _earned(scene, shop):
+    """Two tins that were bought and have arrived, whose money may be paid out."""
+    order = await bought(scene, shop)
+    checkout_id = await scene.db.fetchval(
+        "select checkout_id from orders.orders where order_id = $1", order.order_id
+    )
+    async with shop.payments._db.acquire() as db:
+        await book_captures(db, [checkout_id])
+    await scene.db.execute(
+        "insert into payments.seller_part (order_id, seller_id, available_at)"
+        " select distinct order_id, seller_id, now() - interval '1 day' from payments.seller_line"
+        " where order_id = $1",
+        order.order_id,
+    )
+    return order
+
+
+async def _paid(scene):
+    rows = await scene.db.fetch(
+        "select p.amount, p.status, s.state from payments.payout p"
+        " left join payments.sandbox_transfer s on s.key = p.payout_id where p.seller_id = $1",
+        int(scene.seller),
+    )
+    return [tuple(row) for row in rows]
+
+
+async def test_two_runs_of_payouts_pay_a_seller_once(two):
+    async def scenes():
+        scene = await two.scene()
+        await _earned(scene, two.one)
+
+        async def check(*results):
+            assert await _paid(scene) == [(2_299, "paid", "paid")], results
+
+        return [
+            two.one.payments.run_payouts(False, scene.seller),
+            two.two.payments.run_payouts(False, scene.seller),
+        ], check
+
+    await two.race(scenes)
+
+
+async def test_a_refund_beside_a_payout_is_taken_from_it_or_owed(two):
+    async def scenes():
+        scene = await two.scene()
+        order = await _earned(scene, two.one)
+        back = RefundRequest(f"refund/{order.order_id}", 1_000)
+
+        async def check(*results):
+            [(amount, status, _)] = await _paid(scene)
+            balance = (await two.one.payments.seller_balances([scene.seller]))[scene.seller]
+            left = balance.pending + balance.available + balance.reserved
+            refunded = 2_299 - amount - left
+            assert status == "paid"
+            assert 0 < refunded < 1_000, results
+            assert left in (0, -refunded)
+
+        return [
+            two.one.payments.refund(order.order_id, back),
+            two.two.payments.run_payouts(False, scene.seller),
+        ], check
+
+    await two.race(scenes, apart_from=UNDECIDED)
+
+
+async def test_a_return_beside_a_payout_holds_it_back_or_as_much_of_what_comes(two):
+    async def scenes():
+        scene = await two.scene()
+        order = await _earned(scene, two.one)
+        asked = ReturnRequested(
+            return_id=ids.new(ids.ReturnId),
+            order_id=order.order_id,
+            user_id=scene.ann.user_id,
+            seller_id=scene.seller,
+            seller_name="Bob's",
+            reason="other",
+            comment="",
+            lines=[],
+            approved=False,
+        )
+
+        async def follows():
+            async with two.two.payments._db.acquire() as db, db.transaction():
+                await deliver(db, [asked], [two.two.payments])
+
+        async def check(*results):
+            balance = (await two.one.payments.seller_balances([scene.seller]))[scene.seller]
+            paid = await _paid(scene)
+            assert balance.reserved == 2_299, results
+            assert (balance.available, paid) in ((0, []), (-2_299, [(2_299, "paid", "paid")]))
+
+        return [two.one.payments.run_payouts(False, scene.seller), follows()], check
 
     await two.race(scenes)

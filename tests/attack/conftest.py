@@ -27,9 +27,10 @@ async def opened(settings: Settings) -> AsyncIterator[Open]:
             with socket.socket() as free:
                 free.bind(("127.0.0.1", 0))
                 port: int = free.getsockname()[1]
-            shop = await build_shop(msgspec.structs.replace(settings, port=port, **more), stack)
+            told = msgspec.structs.replace(settings, host="127.0.0.1", port=port, **more)
+            shop = await build_shop(told, stack)
             await shop.search.rebuild(every_product(shop.catalog))
-            server = public_server(await public_app(shop), "127.0.0.1", port)
+            server = public_server(await public_app(shop), told)
             serving = asyncio.create_task(server.serve())
             stack.push_async_callback(_stop, server, serving)
             async with asyncio.timeout(20):

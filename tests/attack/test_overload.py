@@ -8,6 +8,7 @@ import httpx
 import pytest
 from attack.conftest import Open
 
+from mercat.search import SearchQuery, SearchResults
 from mercat.web import lanes
 from mercat.web.lanes import LaneRules
 
@@ -19,7 +20,14 @@ async def test_a_crowd_at_search_keeps_neither_carts_nor_probes_waiting(
 ) -> None:
     rules = {**lanes.RULES, "search": LaneRules(at_once=2, wait_s=0.05, answer_s=0.5)}
     monkeypatch.setattr(lanes, "RULES", rules)
-    port, _ = await opened()
+    port, shop = await opened()
+    find, let_go = shop.search.find, asyncio.Event()
+
+    async def held(query: SearchQuery) -> SearchResults:
+        await let_go.wait()
+        return await find(query)
+
+    monkeypatch.setattr(shop.search, "find", held)
     limits = httpx.Limits(max_connections=CROWD + 20)
     base = f"http://127.0.0.1:{port}"
     async with AsyncExitStack() as stack:
@@ -34,6 +42,8 @@ async def test_a_crowd_at_search_keeps_neither_carts_nor_probes_waiting(
             *(http.get(path, headers=bearer) for path in ("/api/v1/cart", "/health", "/api/v1/categories"))
         )
         assert [said.status_code for said in others] == [200, 200, 200]
+        await asyncio.wait(crowd, return_when=asyncio.FIRST_COMPLETED)
+        let_go.set()
         answers = await asyncio.gather(*crowd)
         statuses = Counter(said.status_code for said in answers)
         assert statuses.keys() == {200, 503}, statuses

@@ -4,7 +4,15 @@ import re
 
 import pytest
 from browser.conftest import DESK, PHONE
-from browser.steps import choose_card, fill_in, open_a_product, press_until_ordered, put_in_cart, sign_in
+from browser.steps import (
+    TOTAL_IS_NEW,
+    choose_card,
+    fill_in,
+    open_a_product,
+    press_until_ordered,
+    put_in_cart,
+    sign_in,
+)
 from playwright.sync_api import expect
 
 
@@ -94,7 +102,7 @@ def test_the_keyboard_is_enough(visit):
     tab_to("#due button")
     page.keyboard.press("Enter")
     expect(page.locator("#refused, .way").first).to_be_visible()
-    if page.get_by_text("The total has changed").count():
+    if page.get_by_text(TOTAL_IS_NEW).count():
         tab_to("#due button")
         page.keyboard.press("Enter")
     page.wait_for_url(re.compile("/orders/ord_"))
@@ -155,7 +163,7 @@ def test_a_form_sent_twice_orders_once(visit):
     page.goto("/checkout")
     fill_in(page)
     page.locator("#due button").click()  # the tax of the address is not in the total yet
-    expect(page.get_by_text("The total has changed")).to_be_visible()
+    expect(page.get_by_text(TOTAL_IS_NEW)).to_be_visible()
     fields = {}
     for each in page.locator("main form :is(input:not([type=radio]), input:checked, select)").all():
         fields[each.get_attribute("name")] = each.input_value()
@@ -221,6 +229,9 @@ def test_an_order_can_be_cancelled_until_it_ships(visit):
     fill_in(page, None)
     press_until_ordered(page)
     page.get_by_text("Cancel this order").click()
+    page.get_by_role("button", name="See what you get back").click()
+    paid = page.locator(".sums .total dd").inner_text()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"{paid} back")
     page.get_by_role("button", name="Cancel and refund me").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Cancelled and refunded")
 

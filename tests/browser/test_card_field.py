@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from browser.conftest import DESK, PHONE
-from browser.steps import fill_in, press_until_ordered, sign_in
+from browser.steps import TOTAL_IS_NEW, fill_in, press_until_ordered, sign_in
 from playwright.sync_api import expect
 from scene import Scene
 
@@ -234,7 +234,7 @@ def test_a_card_that_the_bank_declines_is_typed_anew(come):
     page.locator("#due button").click()
     refused = page.locator("#refused")
     expect(refused).to_be_visible()
-    if page.get_by_text("The total has changed").count():
+    if page.get_by_text(TOTAL_IS_NEW).count():
         expect(page.get_by_label("The card you entered")).to_be_checked()
         page.locator("#due button").click()
     expect(refused).to_contain_text("not enough money on this card")
@@ -253,7 +253,7 @@ def test_the_bank_may_ask_first(come, says):
     site.typed = ["pm_card_authenticationRequired", says]
     page.locator("#due button").click()
     expect(page.locator("#refused, #pending").first).to_be_visible()
-    if page.get_by_text("The total has changed").count():
+    if page.get_by_text(TOTAL_IS_NEW).count():
         page.locator("#due button").click()
     page.get_by_role("link", name="Continue at your bank").click()
     if says == "yes":

@@ -40,6 +40,7 @@ def test_who_bought_sold_or_runs_the_shop_prints_the_papers(visit, faults, width
     [invoice] = printed(page, "Invoice (PDF)")
     assert title[:20] in " ".join(invoice.split())
     page.get_by_text("Cancel this order").click()
+    page.get_by_role("button", name="See what you get back").click()
     page.get_by_role("button", name="Cancel and refund me").click()
     expect(page.get_by_role("link", name=re.compile("Credit note"))).to_be_visible()
     assert printed(page, re.compile("Credit note"))[0].startswith("Credit note")

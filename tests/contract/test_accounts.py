@@ -6,11 +6,9 @@ import time
 from datetime import timedelta
 from hashlib import sha256
 
-import httpx
 import msgspec
 import pytest
-from both_ways import WAYS, reached
-from starlette.applications import Starlette
+from both_ways import WAYS, at_the_other_end, reached
 
 from mercat import ids
 from mercat.accounts import (
@@ -34,7 +32,6 @@ from mercat.events import AccountOpened, AccountOpenedAgain
 from mercat.ids import AddressId, LinkId, PaymentMethodId, SellerId, UserId
 from mercat.kit import clock, codec
 from mercat.kit.refusals import Invalid, NotFound, SignInFirst, TooManyRequests
-from mercat.kit.rpc import serve
 from mercat.kit.signing import seal
 
 ANN = NewPerson("ann@shop.example", "correct horse", "Ann")
@@ -394,12 +391,11 @@ async def test_an_address_is_read_back_as_it_was_given(accounts):
     ],
 )
 async def test_an_address_has_limits_and_the_refusal_names_the_field(local, field, value):
-    app = httpx.ASGITransport(Starlette(routes=serve(API, local)))
     user = ids.new(UserId)
-    given = codec.encode({**msgspec.structs.asdict(HOME), field: value})
-    async with httpx.AsyncClient(transport=app, base_url="http://accounts") as http:
-        answer = await http.post(f"/people/{user}/addresses", content=given)
-    assert (answer.status_code, answer.json()["pointer"]) == (422, f"/{field}")
+    asked = {"user_id": user, "address": {**msgspec.structs.asdict(HOME), field: value}}
+    async with at_the_other_end(API, local) as http:
+        [answer] = (await http.post("/_many/add_address", content=codec.encode([asked]))).json()
+    assert (answer["problem"]["code"], answer["problem"]["pointer"]) == ("invalid", f"/{field}")
     assert await local.addresses(user) == []
 
 

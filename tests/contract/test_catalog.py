@@ -2,10 +2,12 @@
 
 import asyncio
 from contextlib import suppress
+from typing import Any
 
 import httpx
 import msgspec
 import pytest
+from both_ways import posts_to
 from starlette.applications import Starlette
 
 from mercat import ids
@@ -24,7 +26,7 @@ from mercat.events import ProductChanged, RatingChanged, StockChanged
 from mercat.ids import OfferId, ProductId, SellerId
 from mercat.kit.event_log import deliver
 from mercat.kit.refusals import Invalid, NotFound
-from mercat.kit.rpc import remote, serve
+from mercat.kit.stand_ins import remote, serve_asks
 from mercat.kit.valkey import Store
 
 BOB, EVE = SellerId(7), SellerId(8)
@@ -53,9 +55,9 @@ async def catalog(request, local):
     if request.param == "in process":
         yield local
     else:
-        app = httpx.ASGITransport(Starlette(routes=serve(API, local)))
+        app = httpx.ASGITransport(Starlette(routes=serve_asks(API, local)))
         async with httpx.AsyncClient(transport=app, base_url="http://catalog") as http:
-            yield remote(Catalog, API, http)
+            yield remote(Catalog, API, posts_to(http))
 
 
 @pytest.fixture
@@ -506,6 +508,61 @@ async def test_a_cache_that_is_away_costs_no_answer(pool, settings):
     await catalog.change_offer(BOB, listed.offer_id, 999)
     assert (await catalog.product(listed.product_id)).price == 999
     await nobody.close()
+
+
+class Slow:
+    """A database that holds back what the first reader of a product has read."""
+
+    def __init__(self, db):
+        self._db = db
+        self.has_read, self.may_go_on = asyncio.Event(), asyncio.Event()
+
+    def __getattr__(self, name):
+        return getattr(self._db, name)
+
+    async def fetchrow(self, *asked):
+        row = await self._db.fetchrow(*asked)
+        if not self.has_read.is_set():
+            self.has_read.set()
+            await self.may_go_on.wait()
+        return row
+
+
+@pytest.mark.parametrize("told", ["cleared", "kept by another", "by word alone"])
+async def test_who_is_slow_never_puts_an_older_product_into_the_caches(pool, cache, settings, local, told):
+    """Read before a change and kept after it: neither others nor the slow one itself see it again."""
+    listed = await local.create(BOB, "Bob's", TEA)
+    slow: Any = Slow(await pool("catalog"))
+    late, other = Catalog(slow, cache, settings), Catalog(await pool("catalog"), cache, settings)
+    reading = asyncio.create_task(late.product(listed.product_id))
+    await slow.has_read.wait()
+    if told == "cleared":
+        await local.change_offer(BOB, listed.offer_id, 999)
+    else:  # the change is committed, and nobody has been told yet but one who reads
+        nobody = Store("unix:///tmp/mercat-nobody-is-here.sock")
+        await Catalog(await pool("catalog"), nobody, settings).change_offer(BOB, listed.offer_id, 999)
+        await nobody.close()
+        if told == "kept by another":
+            assert (await other.product(listed.product_id)).price == 999
+        else:
+            assert (await late.product(listed.product_id)).price == 999
+    slow.may_go_on.set()
+    assert (await reading).price == 799  # it asked before
+    for reader in (late, other, Catalog(await pool("catalog"), cache, settings)):
+        assert (await reader.product(listed.product_id)).price == 999
+
+
+async def test_a_process_that_has_seen_a_version_asks_for_no_older_one(pool, cache, settings, local):
+    """The shared cache lost what it knew: an older product in it is passed by."""
+    listed = await local.create(BOB, "Bob's", TEA)
+    short = msgspec.structs.replace(settings, product_cache_s=0)
+    reader = Catalog(await pool("catalog"), cache, short)
+    await Catalog(await pool("catalog"), cache, settings).product(listed.product_id)
+    older = await cache.do("GET", f"product:{listed.product_id}")
+    await local.change_offer(BOB, listed.offer_id, 999)
+    assert (await reader.product(listed.product_id)).price == 999
+    await cache.do("SET", f"product:{listed.product_id}", older)
+    assert (await reader.product(listed.product_id)).price == 999
 
 
 async def test_a_seller_sees_a_product_as_it_stands_and_changes_it(catalog):

@@ -11,6 +11,7 @@ from both_ways import WAYS, reached
 from scene import GIVEN_UP, HOME, LAPSED, WALKED_AWAY, Scene
 
 from mercat import ids
+from mercat.accounts import AddressChange
 from mercat.app import build_shop
 from mercat.checkout import (
     API,
@@ -181,6 +182,16 @@ async def test_what_is_refused_before_it_begins_is_not_remembered(scene, checkou
     assert (
         await checkout.buy(scene.ann, "k1", msgspec.structs.replace(ask, expected_total=2_624))
     ).status == 201
+
+
+async def test_a_quote_does_not_hold_where_its_address_became_another(scene, checkout):
+    ask = await scene.ask()
+    quote = await checkout.quote(scene.ann, ask.shipping_address_id, "standard")
+    moved = AddressChange(city="Portland", region="OR", postal_code="97201")
+    await scene.shop.accounts.change_address(scene.ann.user_id, ask.shipping_address_id, moved)
+    with pytest.raises(QuoteExpired):
+        await checkout.buy(scene.ann, "k1", msgspec.structs.replace(ask, quote_id=quote.quote_id))
+    await scene.must_have_bought_nothing()
 
 
 async def test_a_quote_is_honoured_for_what_it_says(scene, checkout, clock_ahead):

@@ -38,3 +38,15 @@ async def test_googles_feed_has_all_that_is_for_sale_and_nothing_else(people):
     assert (pot.findtext(G + "image_link") or "").startswith("http")
     assert found["Pot <4> & Co"].findtext(G + "availability") == "out_of_stock"
     assert "Pot <7> & Co" not in found
+    assert {item.findtext(G + "condition") for item in items} == {"new"}
+
+
+async def test_googles_feed_says_the_condition_of_the_offer_that_is_featured(people, db):
+    seller = await people.shop.sellers.by_name("Feeder")
+    row = ImportRow(external_id="1", title="Pot", variants=[ImportVariant(1_250, 3)])
+    await people.shop.sellers.list_many(seller, ImportBatch(rows=[row]))
+    await db.execute("update catalog.offer set condition = 'refurbished'")
+    [item] = ElementTree.fromstring((await people.nobody.get("/feeds/google.xml")).content).findall(
+        "channel/item"
+    )
+    assert item.findtext(G + "condition") == "refurbished"

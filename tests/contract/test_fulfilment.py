@@ -11,7 +11,8 @@ from mercat import ids
 from mercat.countries import SERVED
 from mercat.events import OrderCancelled, OrderLine, OrderPlaced
 from mercat.fulfilment import API, AddressNotServed, Fulfilment, OutOfOrder
-from mercat.fulfilment.rules import PROGRESS, arrives
+from mercat.fulfilment.days import arrives
+from mercat.fulfilment.rules import PROGRESS
 from mercat.fulfilment.service import queries
 from mercat.kit import clock
 from mercat.kit.event_log import deliver

@@ -109,8 +109,9 @@ def test_everywhere_express_is_sooner_and_dearer():
         assert 0 < express.days < standard.days
 
 
-def test_a_list_price_is_the_same_figure_in_every_currency():
-    assert (price(499, "USD"), price(499, "JPY"), price(499, "KWD")) == (499, 4, 4_990)
+def test_a_list_price_has_the_magnitude_of_its_currency():
+    assert (price(499, "USD"), price(499, "JPY"), price(499, "KWD")) == (499, 499, 4_990)
+    assert (price(499, "SEK"), price(1_999, "KRW")) == (4_990, 19_990)
 
 
 async def test_handed_over_by_many_at_once_it_is_one_parcel(fulfilment, told):

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mercat.catalog import BadField
+from mercat.catalog import FORMATS, BadField
 from mercat.catalog.amounts import NotAnAmount, parse
 from mercat.catalog.columns import Columns
 from mercat.catalog.file_rows import BrokenFile, column_name, read_rows
 from mercat.catalog.formatted import html_text
+from mercat.web.table_query import defused
 
 WANTED = [
     {"external_id": "a", "title": "Tee, “été”", "price": "12.50"},
@@ -109,7 +110,7 @@ def test_no_row_is_lost_in_silence(rows, delimiter, encoding, end):
     writer = csv.writer(out, delimiter=delimiter, lineterminator=end)
     writer.writerow(["id", "title", "price", "status"])
     for row in rows:
-        writer.writerow([*row, "end"])
+        writer.writerow([*map(defused, row), "end"])
     got, problems, _ = read(out.getvalue().encode(encoding))
     assert len(got) + len(problems) >= len(rows)
     if not problems:
@@ -125,6 +126,46 @@ def test_every_line_of_a_malformed_file_is_read_or_named(cells):
     rows, problems, _ = read(content.encode())
     seen = "".join(str(value) for row in rows for value in row.values())
     assert {"id": "sound", "title": "Pot", "price": "5"} in rows or problems or "sound" not in seen
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("=1+1", "=1+1"),
+        ("'=1+1", "=1+1"),
+        ("''=1+1", "'=1+1"),
+        ("'+49 30", "+49 30"),
+        ("'tis", "'tis"),
+        ("'", "'"),
+        ("-5 C", "-5 C"),
+    ],
+)
+def test_a_cell_as_anybody_writes_it_loses_the_apostrophe_before_a_formula_alone(raw, text):
+    rows, problems, _ = read(f"id,title,price\n1,{raw},5\n".encode())
+    assert (rows, problems) == ([{"id": "1", "title": text, "price": "5"}], [])
+
+
+@pytest.mark.parametrize("cell", ['{"a":' * 3_000, '{"a":' * 3_000 + "1" + "}" * 3_000])
+@pytest.mark.parametrize("field", ["attributes", "options"])
+def test_a_cell_that_is_nested_too_deeply_refuses_its_row(cell, field):
+    row = Columns({"attributes": cell, "options": cell})
+    with pytest.raises(BadField, match="is nested too deeply"):
+        row.attributes() if field == "attributes" else row.choices()
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "picture"),
+    [
+        ("openmage", {"sku": "a", "name": "Pot", "price": "5"}, "media_image"),
+        ("shopify", {"handle": "a", "title": "Pot", "variant_price": "5"}, "image_src"),
+    ],
+)
+def test_pictures_beyond_the_limit_are_left_out_and_that_is_said(kind, first, picture):
+    row, *others = [Columns({picture: f"https://img.example/{n}.png"}) for n in range(60)]
+    row.raw |= first
+    row.rows = [row, *others]
+    assert len(FORMATS[kind].read(row).images) == 50
+    assert [cut.reason for cut in row.cuts] == ["has 60 entries; the first 50 were kept"]
 
 
 def test_headings_are_known_whatever_their_case_and_doubles_are_said():

@@ -45,7 +45,7 @@ moss-tee,,,,,,,,,,,,,,,,,,{IMG}label.jpg,3,,
                 "active",
                 "Fernhill",
                 ["Apparel", "Shirts"],
-                ["moss.jpg", "moss-s.jpg", "back.jpg", "label.jpg"],
+                ["moss.jpg", "back.jpg", "label.jpg"],
                 [
                     ({"Colour": "Moss", "Size": "S"}, 101_950, 4),
                     ({"Colour": "Moss", "Size": "M"}, 1_950, None),
@@ -68,7 +68,7 @@ Heron Rug,heron-rug,,Tarn,,,,FALSE,Active,HR,,Title,Default Title,,120.00,,shopi
                 "active",
                 "Tarn",
                 ["Home", "Lamps"],
-                ["fox.jpg", "fox-b.jpg"],
+                ["fox.jpg"],
                 [({"Finish": "Rust"}, 4_500, 3), ({"Finish": "Black"}, 4_750, 2)],
             ),
             "heron-rug": ("Heron Rug", "draft", "Tarn", ["uncategorised"], [], [({}, 12_000, 1)]),
@@ -92,7 +92,7 @@ ID,Type,SKU,Name,Published,Is featured?,Visibility in catalog,Short description,
                 None,
                 ["Home", "Seats"],
                 ["bean.jpg", "bean2.jpg"],
-                [({}, 3_000, 12)],
+                [({}, 3_500, 12)],
             ),
             "HOOD": (
                 "Hood",
@@ -306,7 +306,7 @@ sq2,v3,PHYSICAL,store,mole-sock,Mole Sock,,MS,,,14.00,0.00,No,1,,,No,
                 None,
                 ["Socks", "Warm ones"],
                 ["vole.jpg", "vole2.jpg"],
-                [({"Size": "S"}, 1_200, 9), ({"Size": "L"}, 1_000, None)],
+                [({"Size": "S"}, 1_200, 9), ({"Size": "L"}, 1_300, None)],
             ),
             "sq2": ("Mole Sock", "draft", None, ["uncategorised"], [], [({}, 1_400, 1)]),
         },
@@ -325,7 +325,7 @@ sq2,v3,PHYSICAL,store,mole-sock,Mole Sock,,MS,,,14.00,0.00,No,1,,,No,
                 "Tarn",
                 ["Apparel", "Tees"],
                 ["s.jpg", "s2.jpg", "s3.jpg", "m.jpg"],
-                [({"Size": "S"}, 119_560, None), ({"Size": "M"}, 1_500, None)],
+                [({"Size": "S"}, 119_560, None), ({"Size": "M"}, 2_000, None)],
             )
         },
         left_out=1,
@@ -416,6 +416,129 @@ F2,Yew Wreath,Fresh,in stock,new,19.00 USD,https://x.example,{IMG}yew.jpg,Fernhi
             "BELT": ("Larch Belt", "draft", None, ["uncategorised"], [], [({}, 1_500, None)]),
         },
         name="products.json",
+    ),
+    "Amazon flat file": Sample(
+        "Amazon listings",
+        f"""\
+TemplateType=fptcustom\tVersion=2024.01\tThe top 3 rows are for Amazon.com use only.\t\t\t\t\t\t\t\t\t\t
+Product Type\tSeller SKU\tProduct Name\tBrand Name\tProduct ID\tProduct ID Type\tPrice\tQuantity\tParentage\tParent SKU\tVariation Theme\tSize\tMain Image URL
+feed_product_type\titem_sku\titem_name\tbrand_name\texternal_product_id\texternal_product_id_type\tstandard_price\tquantity\tparent_child\tparent_sku\tvariation_theme\tsize_name\tmain_image_url
+shirt\tSHIRT\tLarch Shirt\tTarn\t\t\t\t\tParent\t\tSize\t\t{IMG}shirt.jpg
+shirt\tSHIRT-S\tLarch Shirt S\tTarn\t4006381333931\tEAN\t19.99\t4\tChild\tSHIRT\tSize\tS\t{IMG}s.jpg
+shirt\tSHIRT-M\tLarch Shirt M\tTarn\tB000000001\tASIN\t21\t0\tChild\tSHIRT\tSize\tM\t
+mug\tMUG-1\tRiver Mug\tFern\t\t\t8.50\t12\t\t\t\t\t{IMG}mug.jpg
+""",
+        {
+            "SHIRT": (
+                "Larch Shirt",
+                "active",
+                "Tarn",
+                ["shirt"],
+                ["shirt.jpg", "s.jpg"],
+                [({"Size": "S"}, 1_999, 4), ({"Size": "M"}, 2_100, None)],
+            ),
+            "MUG-1": ("River Mug", "active", "Fern", ["mug"], ["mug.jpg"], [({}, 850, 12)]),
+        },
+        name="flat.txt",
+    ),
+    "Amazon listings report": Sample(
+        "Amazon listings",
+        """\
+item-name\titem-description\tlisting-id\tseller-sku\tprice\tquantity\topen-date\timage-url\tasin1\tproduct-id\tproduct-id-type\tstatus
+River Mug\tHolds tea\t0101\tMUG-1\t8.50\t12\t2024-01-01\t\tB000000001\tB000000001\t1\tActive
+Old Mug\t\t0102\tMUG-2\t7\t0\t2024-01-01\t\tB000000002\tB000000002\t1\tInactive
+""",
+        {
+            "MUG-1": ("River Mug", "active", None, ["uncategorised"], [], [({}, 850, 12)]),
+            "MUG-2": ("Old Mug", "draft", None, ["uncategorised"], [], [({}, 700, None)]),
+        },
+        name="report.txt",
+    ),
+    "Open Food Facts": Sample(
+        "Open Food Facts",
+        f"""\
+code\turl\tproduct_name\tgeneric_name\tquantity\tbrands\tcategories\tingredients_text\tnutriscore_grade\timage_url
+4006381333931\thttps://x.example\tHazel Spread\tSweet\t400 g\tFern,Tarn\tSpreads, Sweet spreads, Hazelnut spreads\tSugar, hazelnuts\te\t{IMG}hazel.jpg
+12\t\t\t\t\t\t\t\t\t
+""",
+        {
+            "4006381333931": (
+                "Hazel Spread",
+                "draft",
+                "Fern",
+                ["Spreads", "Hazelnut spreads"],
+                ["hazel.jpg"],
+                [({}, 0, None)],
+            ),
+        },
+        left_out=1,
+        name="food.tsv",
+    ),
+    "Best Buy": Sample(
+        "Best Buy products",
+        json.dumps(
+            [
+                {
+                    "sku": 43900,
+                    "name": "Fern Battery",
+                    "type": "HardGood",
+                    "price": 5.49,
+                    "upc": "041333424019",
+                    "category": [{"id": "pcmcat1", "name": "Power"}, {"id": "pcmcat2", "name": "Batteries"}],
+                    "shipping": 5.49,
+                    "description": "Long lasting",
+                    "manufacturer": "Fern",
+                    "model": "MN2400B4Z",
+                    "image": f"{IMG}battery.jpg",
+                },
+                {
+                    "sku": 43901,
+                    "name": "Old Radio",
+                    "regularPrice": 30,
+                    "salePrice": 25.5,
+                    "active": False,
+                    "category": [],
+                    "manufacturer": "Tarn",
+                    "upc": "",
+                },
+            ],
+            indent=1,
+        ),
+        {
+            "43900": (
+                "Fern Battery",
+                "active",
+                "Fern",
+                ["Power", "Batteries"],
+                ["battery.jpg"],
+                [({}, 549, None)],
+            ),
+            "43901": ("Old Radio", "draft", "Tarn", ["uncategorised"], [], [({}, 2_550, None)]),
+        },
+        name="products.json",
+    ),
+    "OpenMage": Sample(
+        "OpenMage products",
+        f"""\
+sku,_store,_attribute_set,_type,_category,_root_category,name,description,price,special_price,status,visibility,qty,is_in_stock,image,manufacturer,url_key,_media_image,_super_products_sku,_super_attribute_code,_super_attribute_option
+JAR-S,,Default,simple,,,Jar S,,9.5000,,1,1,7.0000,1,,,,,,,
+JAR-L,,Default,simple,,,Jar L,,14.0000,,1,1,3.0000,0,,,,,,,
+JAR,,Default,configurable,Kitchen/Jars,Default,Jar,<b>Clear</b>,9.5,,1,4,0,1,{IMG}jar.jpg,Ode,jar,{IMG}jar.jpg,JAR-S,size,S
+,,,,Kitchen,Default,,,,,,,,,,,,{IMG}jar2.jpg,JAR-L,size,L
+,de,,,,,Glas,,,,,,,,,,,,,,
+PAN,,Default,simple,Kitchen,Default,Pan,,20,15.5,2,4,5,1,,,pan,,,,
+""",
+        {
+            "JAR": (
+                "Jar",
+                "active",
+                "Ode",
+                ["Kitchen", "Jars"],
+                ["jar.jpg", "jar2.jpg"],
+                [({"Size": "S"}, 950, 7), ({"Size": "L"}, 1_400, None)],
+            ),
+            "PAN": ("Pan", "draft", None, ["Kitchen"], [], [({}, 2_000, 5)]),
+        },
     ),
 }
 

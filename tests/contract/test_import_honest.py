@@ -57,7 +57,7 @@ async def test_headings_of_any_case_are_known_and_others_are_named_with_the_near
     assert (got.products[0].variants[0].price, got.products[0].variants[0].quantity) == (500, None)
     assert got.done.remarks == (
         "1 without a stock in the file: they have none, or what --stock says.",
-        "Columns that are not used: Quantiy (is it quantity?), Weight.",
+        "Columns that are not used: Quantiy (is it quantity?), Weight (is it weight_g?).",
     )
 
 

@@ -5,6 +5,7 @@ import random
 
 import httpx
 import pytest
+from both_ways import posts_to
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
@@ -13,7 +14,7 @@ from mercat import ids
 from mercat.inventory import API, Hold, Inventory, Line, Short, StockCount
 from mercat.inventory.rules import ReservationAsk, share_out
 from mercat.kit.refusals import NotFound, Stale
-from mercat.kit.rpc import remote, serve
+from mercat.kit.stand_ins import remote, serve_asks
 
 TEA, CUP = ids.OfferId(101), ids.OfferId(102)
 BOB = ids.SellerId(7)
@@ -31,9 +32,9 @@ async def inventory(request, local):
     if request.param == "in process":
         yield local
     else:
-        app = httpx.ASGITransport(Starlette(routes=serve(API, local)))
+        app = httpx.ASGITransport(Starlette(routes=serve_asks(API, local)))
         async with httpx.AsyncClient(transport=app, base_url="http://inventory") as http:
-            yield remote(Inventory, API, http)
+            yield remote(Inventory, API, posts_to(http))
 
 
 async def reserve(inventory, checkout_id, *lines):

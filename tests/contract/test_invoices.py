@@ -244,7 +244,7 @@ async def test_what_is_told_of_an_order_parts_it_as_its_rows_do(scene):
         currency=order.currency,
         placed_at=order.created_at,
         lines=[
-            OrderLine(**{n: getattr(line, n) for n in OrderLine.__struct_fields__ if n != "event"})
+            OrderLine(**{n: getattr(line, n) for n in OrderLine.__struct_fields__ if hasattr(line, n)})
             for line in order.lines
         ],
     )

@@ -61,6 +61,16 @@ FACTS: dict[str, events.Event] = {
     "return_refunded": events.ReturnRefunded(
         **BACK, amount=750, currency="USD", withheld=250, withheld_because=NASTY
     ),
+    "gift_card": events.GiftCardSold(
+        gift_card_id=ids.GiftCardId(9),
+        order_id=ids.OrderId(1),
+        amount=2_500,
+        currency="USD",
+        email="gran@example.com",
+        name=NASTY,
+        message=NASTY,
+        sender=NASTY,
+    ),
     "welcome": events.AccountOpened(**PERSON, link_id=ids.LinkId(9)),
     "already_registered": events.AccountOpenedAgain(**PERSON, notice_id=ids.LinkId(9)),
 }
@@ -135,3 +145,25 @@ def test_every_kind_has_words_and_needs_no_other_file():
         path.stem for path in Path(letters.__file__).parent.glob("*.txt") if not path.stem.startswith("_")
     }
     assert there == set(KINDS)
+
+
+OWN = f"/media/{'a' * 32}.png"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (OWN, f"https://shop.example/media/{'a' * 32}-192.jpg"),
+        ("https://elsewhere.example/a.png", ""),
+        ("/media/art/prod_1.svg", ""),
+        ("", ""),
+    ],
+)
+def test_what_was_bought_has_our_own_picture_by_its_whole_address(settings, url, shown):
+    told = msgspec.structs.replace(settings, public_url="https://shop.example")
+    placed = msgspec.structs.replace(PLACED, lines=[msgspec.structs.replace(LINE, image_url=url)])
+    letter = write(told, "order_confirmed", KINDS["order_confirmed"], codec.text(placed), None)
+    pictures = re.findall(r'<img src="([^"]*)" alt="([^"]+)"', letter.html)
+    assert [address for address, _ in pictures] == ([shown] if shown else [])
+    assert all("alert" in alt and "<" not in alt for _, alt in pictures)
+    assert "<img" not in letter.body

@@ -7,9 +7,9 @@ from typing import get_args
 import httpx
 import msgspec
 import pytest
-from both_ways import WAYS, reached
+from both_ways import WAYS, posts_to, reached
+from starlette.applications import Starlette
 
-from mercat import app
 from mercat.app import build_shop
 from mercat.catalog import ImportBatch, ImportRow, ImportVariant, NewProduct
 from mercat.cli.open_demo import ImportOptions, import_files, rows
@@ -212,11 +212,9 @@ async def test_how_many_may_be_listed_is_what_may_be_counted(shop, bob):
 @pytest.mark.parametrize("apart", ["catalog", "inventory", "sellers"])
 async def test_an_import_into_a_shop_of_several_processes(settings, monkeypatch, apart, shop, imported):
     """`mercat import` where one of those it needs lives elsewhere: the same products, offers and stock."""
-    transport = httpx.ASGITransport(app.internal_app(shop))
-    client = httpx.AsyncClient
-    monkeypatch.setattr(
-        "mercat.kit.host.httpx.AsyncClient", lambda **more: client(transport=transport, **more)
-    )
+    transport = httpx.ASGITransport(Starlette(routes=shop.host.internal_routes()))
+    elsewhere = httpx.AsyncClient(transport=transport, base_url=f"http://elsewhere/internal/{apart}")
+    monkeypatch.setattr("mercat.kit.host.Neighbour.__call__", lambda _, *sent: posts_to(elsewhere)(*sent))
     away = msgspec.structs.replace(settings, addresses={apart: "http://elsewhere"})
     async with AsyncExitStack() as stack:
         parted = await build_shop(away, stack)

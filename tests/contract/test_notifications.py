@@ -12,6 +12,7 @@ import httpx
 import msgspec
 import pytest
 from aiosmtpd.controller import Controller
+from both_ways import posts_to
 from starlette.applications import Starlette
 
 from mercat import ids
@@ -30,7 +31,7 @@ from mercat.ids import LineId, OrderId, ShipmentId, UserId
 from mercat.kit import clock, codec
 from mercat.kit.event_log import deliver
 from mercat.kit.refusals import Invalid, NotFound
-from mercat.kit.rpc import remote, serve
+from mercat.kit.stand_ins import remote, serve_asks
 from mercat.notifications import API, Notifications
 from mercat.notifications.letters._wished import WishedProduct
 from mercat.notifications.smtp import ServerUnreachable
@@ -55,9 +56,9 @@ async def notifications(request, local):
     if request.param == "in process":
         yield local
     else:
-        app = httpx.ASGITransport(Starlette(routes=serve(API, local)))
+        app = httpx.ASGITransport(Starlette(routes=serve_asks(API, local)))
         async with httpx.AsyncClient(transport=app, base_url="http://notifications") as http:
-            yield remote(Notifications, API, http)
+            yield remote(Notifications, API, posts_to(http))
 
 
 @pytest.fixture

@@ -6,13 +6,14 @@ import asyncpg
 import httpx
 import msgspec
 import pytest
+from both_ways import posts_to
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 
 from mercat import ids
 from mercat.kit.refusals import Invalid, NotFound
-from mercat.kit.rpc import remote, serve
+from mercat.kit.stand_ins import remote, serve_asks
 from mercat.payments import (
     API,
     ChallengeOutcome,
@@ -53,9 +54,9 @@ async def payments(request, local):
     if request.param == "in process":
         yield local
     else:
-        app = httpx.ASGITransport(Starlette(routes=serve(API, local)))
+        app = httpx.ASGITransport(Starlette(routes=serve_asks(API, local)))
         async with httpx.AsyncClient(transport=app, base_url="http://payments") as http:
-            yield remote(Payments, API, http)
+            yield remote(Payments, API, posts_to(http))
 
 
 def charge(token="tok_visa", amount=10_000):
@@ -180,6 +181,64 @@ async def test_one_refund_asked_for_by_many_at_once_is_one(payments):
     )
     assert len({refund.refund_id for refund in refunds}) == 1
     assert set((await balances(payments)).values()) == {0}
+
+
+def free_charge(token="tok_declined", borne=0):
+    """Charge nothing for goods of 100.00, of which the seller bears some and the shop the rest."""
+    return Charge(
+        checkout_id=ids.new(ids.CheckoutId),
+        order_id=ids.new(ids.OrderId),
+        amount=0,
+        currency="USD",
+        token=token,
+        sellers=[SellerPart(BOB, 10_000 - borne)],
+    )
+
+
+async def test_a_charge_of_nothing_is_captured_and_no_provider_is_asked(payments, db):
+    alone, *together = (free_charge() for _ in range(3))
+    for _ in range(2):
+        await payments.charge(alone)
+        assert await payments.charge_many([*together, charge("tok_declined")]) == [True, True, False]
+    for ask in (alone, *together):
+        [payment] = await payments.of_order(ask.order_id)
+        assert (payment.status, payment.amount) == ("captured", 0)
+    assert await db.fetchval("select count(*) from payments.sandbox_charge where amount = 0") == 0
+    assert (await balances(payments))["discounts"] == 30_000
+    assert (await payments.reconcile()).differences == 0
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_charge_of_nothing_is_undone_account_by_account(payments, late):
+    ask = free_charge()
+    if not late:
+        await payments.charge(ask)
+    for _ in range(2):
+        await payments.void(ask.checkout_id, ask.order_id)
+    if late:
+        with pytest.raises(PaymentDeclined):
+            await payments.charge(ask)
+    assert set((await balances(payments)).values()) <= {0}
+
+
+@pytest.mark.parametrize("borne", [0, 4_000, 10_000])
+async def test_a_refund_of_nothing_gives_back_who_got_and_who_gave(payments, borne):
+    ask = free_charge(borne=borne)
+    await payments.charge(ask)
+    for n, share in enumerate([2, 8]):
+        price, given = (10_000 - borne) * share // 10, (10_000 - borne) * share // 10
+        back = RefundRequest(f"return/{n}", 0, [SellerPart(BOB, price)], discount=given)
+        refunds = [await payments.refund(ask.order_id, back) for _ in range(2)]
+        assert {(refund.amount, refund.status) for refund in refunds} == {(0, "done")}
+    assert set((await balances(payments)).values()) == {0}
+
+
+async def test_a_refund_of_nothing_of_nobody_is_refused(payments):
+    ask = charge()
+    await payments.charge(ask)
+    for amount in (0, -1):
+        with pytest.raises(Invalid):
+            await payments.refund(ask.order_id, RefundRequest(f"refund/{amount}", amount))
 
 
 async def test_a_reference_is_of_one_payment(payments):

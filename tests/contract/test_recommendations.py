@@ -1,19 +1,21 @@
 """What recommendations promise, whether they live in this process or behind HTTP."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
+import msgspec
 import pytest
+from both_ways import posts_to
 from starlette.applications import Starlette
 
 from mercat import ids
-from mercat.events import Document, OrderLine, OrderPlaced, ProductChanged
+from mercat.events import Document, Look, OrderLine, OrderPlaced, ProductChanged, ThingsLookedAt
 from mercat.ids import OrderId, ProductId, UserId
 from mercat.kit.event_log import deliver
 from mercat.kit.refusals import Invalid
-from mercat.kit.rpc import remote, serve
-from mercat.recommendations import API, Recommendations
-from mercat.recommendations.rules import BASKET_MAX, basket, orders_by_pair, orders_by_product
+from mercat.kit.stand_ins import remote, serve_asks
+from mercat.recommendations import API, Recommendations, rules
+from mercat.recommendations.rules import BASKET_MAX
 
 ANN, BOB, EVE = UserId(11), UserId(12), UserId(13)
 TEA, CUP, POT, MILK, SPOON, LAMP = map(ProductId, range(1, 7))
@@ -73,14 +75,14 @@ async def local(pool):
 
 @pytest.fixture
 async def http(local):
-    app = httpx.ASGITransport(Starlette(routes=serve(API, local)))
+    app = httpx.ASGITransport(Starlette(routes=serve_asks(API, local)))
     async with httpx.AsyncClient(transport=app, base_url="http://recommendations") as http:
         yield http
 
 
 @pytest.fixture(params=["in process", "over http"])
 def shelves(request, local, http):
-    return local if request.param == "in process" else remote(Recommendations, API, http)
+    return local if request.param == "in process" else remote(Recommendations, API, posts_to(http))
 
 
 @pytest.fixture
@@ -253,6 +255,99 @@ async def test_a_huge_order_teaches_by_its_first_fifty_products(shelves, heard, 
 
 
 def test_counting_is_plain():
-    assert basket(placed(1, ANN, CUP, TEA, CUP)) == [CUP, TEA]
-    assert orders_by_product([[1, 2], [2]]) == {1: 1, 2: 2}
-    assert orders_by_pair([[3, 1, 2], [2, 1], [1]]) == {(1, 2): 2, (1, 3): 1, (2, 3): 1}
+    one, two = rules.lesson(placed(1, ANN, CUP, TEA, CUP)), rules.lesson(placed(2, ANN, TEA))
+    assert one.basket == [CUP, TEA]
+    assert {each: counted.orders for each, counted in rules.sold([one, two]).items()} == {CUP: 1, TEA: 2}
+    assert {pair: counted.orders for pair, counted in rules.met([one, two]).items()} == {(TEA, CUP): 1}
+
+
+def test_a_large_order_says_less_of_any_two_and_an_old_one_less_than_a_new():
+    small, large = rules.lesson(placed(1, ANN, TEA, CUP)), rules.lesson(placed(2, ANN, TEA, CUP, POT, MILK))
+    old = rules.lesson(msgspec.structs.replace(placed(3, ANN, TEA, CUP), placed_at=NOON - rules.HALF_LIFE))
+    weights = [rules.met([each])[TEA, CUP].weight for each in (small, large, old)]
+    assert weights[1] == pytest.approx(weights[0] / 3**rules.SIZE_POWER)
+    assert weights[2] == pytest.approx(weights[0] / 2)
+
+
+async def test_what_was_bought_with_it_lately_comes_before_what_was_long_ago(shelves, heard, catalogue):
+    long_ago = NOON - timedelta(days=3 * 365)
+    then = [
+        msgspec.structs.replace(placed(n, ANN, TEA, CUP), placed_at=long_ago, order_id=OrderId(n))
+        for n in range(1, 4)
+    ]
+    await heard(*then, placed(9, BOB, TEA, POT))
+    assert await shelves.bought_together(TEA) == [POT, CUP]
+    assert (await shelves.popular(2))[0] == TEA
+    assert (await shelves.popular(3))[1] == POT
+
+
+async def test_who_bought_it_before_is_told_first_of_it(shelves, heard, catalogue):
+    await heard(placed(1, BOB, TEA, CUP), placed(2, BOB, TEA, CUP), placed(3, EVE, TEA, POT))
+    assert (await shelves.goes_with([TEA], 2)) == [CUP, POT]
+    assert (await shelves.goes_with([TEA], 2, EVE)) == [POT, CUP]
+    assert (await shelves.goes_with([TEA], 2, ANN)) == [CUP, POT]
+
+
+async def test_what_sells_near_somebody_is_of_orders_to_their_country(shelves, heard, catalogue):
+    def to(country, order, *products):
+        return msgspec.structs.replace(placed(order, ANN, *products), address={"country": country})
+
+    await heard(
+        to("DE", 1, TEA), to("DE", 2, TEA, CUP), to("FR", 3, LAMP), to("FR", 4, LAMP), placed(5, ANN, POT)
+    )
+    assert await shelves.popular_near("DE") == [TEA, CUP]
+    assert await shelves.popular_near("FR") == [LAMP]
+    assert await shelves.popular_near("JP") == []
+    assert (await shelves.popular(1)) == [TEA]
+
+
+async def test_what_somebody_viewed_is_shown_as_far_as_it_is_for_sale(shelves, heard, catalogue):
+    await heard(product(CUP, 2, in_stock=False))
+    assert await shelves.for_sale([POT, CUP, TEA, POT, ProductId(99)]) == [POT, TEA]
+    assert await shelves.for_sale([POT, TEA], 1) == [POT]
+    assert await shelves.for_sale([]) == []
+
+
+def viewed(batch, *looks):
+    told = [Look(1, "view", visitor, "phone", ProductId(each)) for visitor, each in looks]
+    return ThingsLookedAt(batch_id=ids.BatchId(batch), looks=told)
+
+
+async def test_what_visitors_look_at_one_after_the_other_stands_nearer(shelves, heard, db):
+    given = [ProductId(n) for n in range(1, 301)]
+    await heard(*(product(each, category="tea", price=1_000 + int(each)) for each in given))
+    far = given[-1]
+    assert far not in await shelves.similar(TEA, 20)
+    told = [viewed(n, (n, TEA), (n, far)) for n in range(1, 40)]
+    await heard(*told[:20])
+    await heard(*told[20:], *told)
+    await heard(*told)
+    assert (await shelves.similar(TEA, 20))[0] == far
+    seen = "select visitors from recommendations.viewed where product_id = $1 and other_id = $2"
+    assert await db.fetchval(seen, TEA, far) == await db.fetchval(seen, far, TEA) == 39, "once each"
+
+
+async def test_a_visit_goes_on_over_batches_and_is_forgotten_after_a_day(heard, catalogue, db):
+    await heard(viewed(1, (7, TEA)))
+    await heard(viewed(2, (7, CUP), (8, POT)))
+    assert await db.fetchval("select visitors from recommendations.viewed where product_id = $1", TEA) == 1
+    await db.execute("update recommendations.visit set day = day - 2")
+    await heard(viewed(3, (9, POT)))
+    assert await db.fetchval("select array_agg(visitor) from recommendations.visit") == [9]
+
+
+async def test_a_new_product_stands_beside_what_its_title_says_it_is(shelves, heard):
+    new, mug, lamp, kettle = (ProductId(n) for n in range(101, 105))
+    for each, title, price in (
+        (new, "Enamel camping mug, blue", 1_000),
+        (lamp, "Reading lamp with clip", 1_000),
+        (kettle, "Whistling kettle", 1_001),
+        (mug, "Enamel camping mug, green", 1_500),
+    ):
+        told = product(each, category="kettles" if each == kettle else "uncategorised", price=price)
+        assert told.document
+        document = msgspec.structs.replace(told.document, title=title)
+        await heard(msgspec.structs.replace(told, document=document))
+    assert (await shelves.similar(new))[0] == mug
+    await heard(placed(1, ANN, mug, kettle))
+    assert (await shelves.bought_together(new))[0] == kettle, "what its like was bought with"

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import httpx
 import msgspec
 import pytest
+from both_ways import posts_to
 from search_engines import lose
 from search_products import batches, gone, product
 from starlette.applications import Starlette
@@ -14,8 +15,8 @@ from mercat.ids import ProductId, SellerId
 from mercat.kit import codec
 from mercat.kit.event_log import Follower, Notifier, Relay, deliver, open_slot
 from mercat.kit.refusals import Invalid, Unavailable
-from mercat.kit.rpc import remote, serve
-from mercat.search import API, CardSeller, FacetCount, ProductCard, RelaxedQuery, Search, SearchQuery
+from mercat.kit.stand_ins import remote, serve_asks
+from mercat.search import API, CardSeller, FacetCount, IndexedCard, RelaxedQuery, Search, SearchQuery
 from mercat.search.engines.tantivy import TantivyWriter
 
 
@@ -38,9 +39,9 @@ async def search(request, local):
     if request.param == "in process":
         yield local
     else:
-        app = httpx.ASGITransport(Starlette(routes=serve(API, local)))
+        app = httpx.ASGITransport(Starlette(routes=serve_asks(API, local)))
         async with httpx.AsyncClient(transport=app, base_url="http://search") as http:
-            yield remote(Search, API, http)
+            yield remote(Search, API, posts_to(http))
 
 
 async def tell(search, *facts):
@@ -79,7 +80,7 @@ async def test_a_product_is_found_as_it_was_told(local, search):
 
     found = await until(search, SearchQuery(q="green tea"), lambda found: found.total)
     assert found.cards() == [
-        ProductCard(
+        IndexedCard(
             product_id=ProductId(1),
             title="Green tea",
             price=7_999,

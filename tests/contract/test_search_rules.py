@@ -6,13 +6,15 @@ from datetime import UTC, date, datetime, timedelta
 import asyncpg
 import httpx
 import pytest
+from both_ways import posts_to
 from search_products import product, put
 from starlette.applications import Starlette
 
 from mercat import ids
 from mercat.ids import ProductId, RuleChangeId, RuleId, UserId
 from mercat.kit.refusals import Invalid, NotFound
-from mercat.kit.rpc import Caller, remote, serve
+from mercat.kit.rpc import Caller
+from mercat.kit.stand_ins import remote, serve_asks
 from mercat.search import API, Rule, Search, SearchQuery, TooManyRules
 
 OPS = Caller(UserId(7), frozenset({"operator"}), name="Olga")
@@ -45,9 +47,9 @@ def search(workers):
 
 @pytest.fixture
 async def elsewhere(workers):
-    app = httpx.ASGITransport(Starlette(routes=serve(API, workers[1])))
+    app = httpx.ASGITransport(Starlette(routes=serve_asks(API, workers[1])))
     async with httpx.AsyncClient(transport=app, base_url="http://search") as http:
-        yield remote(Search, API, http)
+        yield remote(Search, API, posts_to(http))
 
 
 async def numbers(search, q="tea", **more):

@@ -12,6 +12,7 @@ import stripe as library
 
 from mercat import ids
 from mercat.kit.refusals import Invalid, Unavailable
+from mercat.kit.stripe_amounts import NotChargeable, from_stripe, to_stripe
 from mercat.lab.bench.stripe_double import SECRET, StripeDouble
 from mercat.payments import (
     BadSignature,
@@ -26,7 +27,7 @@ from mercat.payments import (
 from mercat.payments.messages import PaymentUnavailable, RefundTooLarge
 from mercat.payments.provider import ChargeRequest, ProviderUnreachable
 from mercat.payments.providers.stripe import StripeSettings
-from mercat.payments.providers.stripe.adapter import NotChargeable, Stripe, from_stripe, to_stripe
+from mercat.payments.providers.stripe.adapter import Stripe
 from mercat.settings import Secret, WrongSetting, load
 
 BOB = ids.SellerId(7)

@@ -80,12 +80,12 @@ class Shop:
     def __init__(self, settings: Settings, cache: Store, store: Store) -> None:
         self.shelf = Shelf()
         replays = Replays(store, caller_of)
-        served = serve(API, self.shelf, prefix="/api/v1", authenticate=caller_of)
+        served = serve(API, self.shelf, caller_of, "/api/v1")
         router = Router(
             [
                 *(
-                    Endpoint(route.verb, f"/api/v1{route.path}", replays.wrap(route.name, each.endpoint))
-                    for route, each in zip(API, served, strict=True)
+                    Endpoint(route.verb, f"/api/v1{route.path}", replays.wrap(route.name, handler))
+                    for route, handler in zip(API, served, strict=True)
                 ),
                 Endpoint("GET", "/stream", stream),
                 Endpoint("GET", "/broken", broken),

@@ -22,7 +22,30 @@ RECEIVED = {
     "lines": [{"order_line_id": "oli_0000000000001", "quantity": 1, "condition": "sellable"}],
     "withheld": {"amount": 1, "reason": "It was used."},
 }
+PROMOTION = {"name": "Ten off", "then": {"percent": 10}}
+ZONES = {
+    "zones": [
+        {
+            "name": "Home",
+            "countries": ["US"],
+            "methods": [{"code": "standard", "name": "Standard", "price": 5, "days": 3}],
+        }
+    ]
+}
 BODIES: dict[str, dict[str, Any]] = {
+    "add_promotion": PROMOTION,
+    "change_promotion": {"name": "Eleven off"},
+    "add_own_promotion": PROMOTION,
+    "change_own_promotion": {"name": "Eleven off"},
+    "preview": {"items": [{"offer_id": "off_0000000000001", "quantity": 1}]},
+    "make_codes": {"count": 1},
+    "make_own_codes": {"count": 1},
+    "set_groups": {"groups": ["staff"]},
+    "add_code": {"code": "TEN"},
+    "set_tax_rates": {"rates": [{"country": "US", "rate": 0.05, "shipping_taxed": False, "included": False}]},
+    "exempt_from_tax": {"reason": "A charity."},
+    "set_shipping_zones": ZONES,
+    "set_shipping_profile": ZONES,
     "edit_review": {"stars": 4},
     "report_review": {"reason": "Rude."},
     "reply_to_review": {"body": "Thank you."},
@@ -34,6 +57,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "add_webhook": {"url": "https://example.com/hook", "events": ["order.placed"]},
     "add_item": {"product_id": "prod_0000000000001", "quantity": 1},
     "change_item": {"quantity": 1},
+    "add_gift_card": {"code": "0000-0000-0000-0000-0000"},
+    "make_gift_card": {"amount": 20, "currency": "USD"},
+    "give_store_credit": {"amount": 5, "reason": "A late parcel."},
     "quote": {"shipping_address_id": "adr_0000000000001", "shipping_method": "standard"},
     "buy": {
         "shipping_address_id": "adr_0000000000001",
@@ -63,6 +89,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "end_two_factor": {"code": "000000"},
     "choose_notifications": {"wanted": {"price_drop": False}},
     "leave": {"current_password": "wrong"},
+    "preview_prices": {"price": {"percent": -10}},
+    "edit_prices": {"price": {"percent": -10}, "seen": "0"},
     "make_api_key": {"name": "warehouse", "scopes": ["webhooks"]},
     "reset_password": {"password": "correct horse"},
     "add_address": {
@@ -102,6 +130,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "change_offer": {"price": 3, "status": "paused"},
     "count_stock": {"quantity": 3},
     "set_low_mark": {"low_mark": 3},
+    "preview_fees": {"price": 10, "category": ""},
+    "set_payout_account": {"holder": "Bob", "account": "000123456789", "bank": "BANKUS33"},
+    "run_payouts": {"dry_run": True},
+    "start_experiment": {"name": "Two rankers", "subject": "search_ranking"},
+    "save_operator_view": {"name": "Sales", "report": "sales"},
+    "save_seller_view": {"name": "Sales", "report": "sales"},
+    "set_commissions": {"rules": [{"rate": 0.1}]},
     "moderate_product": {"hidden": True, "reason": "It was recalled.", "category": "cups"},
     "note_order": {"text": "She called."},
     "ship": {

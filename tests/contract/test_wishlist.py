@@ -4,11 +4,12 @@ import asyncio
 
 import httpx
 import pytest
+from both_ways import posts_to
 from starlette.applications import Starlette
 
 from mercat.ids import ProductId, UserId
-from mercat.kit.refusals import NotFound
-from mercat.kit.rpc import remote, serve
+from mercat.kit.refusals import Invalid, NotFound
+from mercat.kit.stand_ins import remote, serve_asks
 from mercat.wishlist import (
     API,
     FIRST_NAME,
@@ -30,14 +31,14 @@ async def local(pool, settings):
 
 @pytest.fixture
 async def http(local):
-    app = httpx.ASGITransport(Starlette(routes=serve(API, local)))
+    app = httpx.ASGITransport(Starlette(routes=serve_asks(API, local)))
     async with httpx.AsyncClient(transport=app, base_url="http://wishlist") as http:
         yield http
 
 
 @pytest.fixture(params=["in process", "over http"])
 def wishlist(request, local, http):
-    return local if request.param == "in process" else remote(Wishlist, API, http)
+    return local if request.param == "in process" else remote(Wishlist, API, posts_to(http))
 
 
 async def kept(wishlist, user=ANN):
@@ -91,8 +92,9 @@ async def test_the_count_follows_a_crowd_of_puts_and_drops(wishlist, db):
 
 
 async def test_an_id_that_cannot_be_names_nothing(http):
-    answer = await http.put("/people/usr_0000000000001/items/nonsense")
-    assert (answer.status_code, answer.json()["code"]) == (404, NotFound.code())
+    asked = {"user_id": str(ANN), "product_id": "nonsense"}
+    [answer] = (await http.post("/_many/put", json=[asked])).json()
+    assert answer["problem"]["code"] == Invalid.code()
 
 
 async def test_lists_have_names_and_are_their_owners_alone(wishlist):

@@ -15,7 +15,7 @@ import pytest
 import valkey
 from valkey.exceptions import ValkeyError
 
-from mercat.embedded import Connection, Home, temporary
+from mercat.embedded import RELOAD, Connection, Home, temporary
 from mercat.embedded.home import read_json
 from mercat.embedded.processes import Process, wait_until, working_in
 
@@ -153,9 +153,35 @@ def test_it_opens_drains_its_workers_and_stops_its_engines_last(home: Home) -> N
     assert not (home.path / "shop.json").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_other_ways_to_ask_it_to_stop(home: Home, number: signal.Signals) -> None:
-    Shop(home).opens().stop(number)
+def test_another_way_to_ask_it_to_stop(home: Home) -> None:
+    Shop(home).opens().stop(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, RELOAD])
+def test_workers_are_replaced_by_new_ones_which_are_ready_first(home: Home, number: signal.Signals) -> None:
+    shop = Shop(home).opens()
+    former = Process.of(shop.pid("worker"))
+    shop.process.send_signal(number)
+    assert wait_until(lambda: shop.connection.reloads == 1, 20)
+    assert former
+    assert not former.lives()
+    assert (home.path / "drained").exists()
+    assert shop.answers("worker")
+    assert "The workers are replaced." in shop.stop()
+
+
+def test_a_worker_that_cannot_be_replaced_stays(home: Home) -> None:
+    breakable = WORKER.replace(
+        "\ndef drain", "(home.path / 'broken').exists() and sys.exit('broken')\n\ndef drain"
+    )
+    shop = Shop(home, breakable).opens()
+    former = Process.of(shop.pid("worker"))
+    (home.path / "broken").touch()
+    shop.process.send_signal(RELOAD)
+    assert wait_until(lambda: bool(shop.connection.reload_trouble), 20)
+    assert former
+    assert former.lives()
+    assert "The former workers go on." in shop.stop()
 
 
 def test_a_second_ctrl_c_does_not_wait_for_a_worker_that_will_not_stop(home: Home) -> None:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import httpx
-from journeys.people import Person, code
+from journeys.people import Person, code, until
 
 from mercat.embedded import temporary
 from mercat.lab.bench.shop import serving
@@ -14,9 +14,9 @@ from mercat.lab.bench.shop import serving
 PASSWORD = "a horse of a different colour"
 
 
-async def mercat(folder, *arguments, typed="", good=True):
+async def mercat(folder, *arguments, typed="", good=True, group="operator"):
     run = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "mercat", "operator", *arguments, "--data", str(folder)),
+        *(sys.executable, "-m", "mercat", group, *arguments, "--data", str(folder)),
         env={**os.environ, "COLUMNS": "120"},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -57,6 +57,17 @@ async def test_a_shop_without_the_demo_gets_its_first_operator_at_the_terminal()
             await mercat(folder, "revoke", "otto@example.com")
             assert code(await otto.ask("GET", "/search/rules")) == (403, "forbidden")
             assert "Nobody has" in await mercat(folder, "grant", "nobody@example.com", good=False)
+            rates = folder / "rates.csv"
+            rates.write_text("country,rate,included\nUS,lots,no\n")
+            assert "line 2" in await mercat(folder, "import", str(rates), group="tax", good=False)
+            rates.write_text("country,subdivision,rate,shipping_taxed,included\nUS,TX,0.0825,yes,no\n")
+            assert "from now on: 1, of US" in await mercat(folder, "import", str(rates), group="tax")
+
+            async def taxed() -> bool:
+                kept = (await olga.get("/operator/tax-rates"))["rates"]
+                return [(each["subdivision"], each["rate"]) for each in kept] == [("TX", 0.0825)]
+
+            await until(taxed)
         assert hint in (folder / "serve.log").read_text()
         async with serving(folder):
             pass

@@ -83,7 +83,8 @@ async def test_shipping_and_tax_depend_on_where_it_goes(town, bea):
     for way, price in prices.items():
         asked = {"shipping_address_id": abroad["address_id"], "shipping_method": way}
         quote = await gus.post("/quotes", asked)
-        assert (quote["subtotal"], quote["shipping"], quote["tax"]) == (20.0, price, 4.0)
+        assert (quote["subtotal"], quote["shipping"], quote["tax_included"]) == (20.0, price, True)
+        assert quote["tax"] == round((20.0 + price) / 6, 2)  # 20 % in it
 
 
 async def test_what_is_not_for_sale_any_more_is_not_sold(town, bea):

@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 
 from mercat import events
+from mercat.cli.main import COMMANDS
 from mercat.lab.docs import DOCS, glossary, pages
 from mercat.lab.docs.source import fields_of
 from mercat.settings import Settings
@@ -14,7 +15,7 @@ from mercat.shop import SERVICES
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-GENERATED = {"api.md", "events.md", "settings.md"}
+GENERATED = {"api.md", "events.md", "metrics.md", "settings.md"}
 HISTORY = {"CHANGELOG.md"}
 CELL_WORDS_MAX = 25
 ARCHITECTURE_LINES_MAX = 60
@@ -61,6 +62,34 @@ def test_cells_of_tables_are_phrases(page):
 
 def test_architecture_is_one_page():
     assert len((ROOT / "ARCHITECTURE.md").read_text().splitlines()) <= ARCHITECTURE_LINES_MAX
+
+
+def test_readme_has_every_command():
+    said = set(re.findall(r"`mercat ([a-z]+)", (ROOT / "README.md").read_text()))
+    assert COMMANDS.keys() - said == set()
+
+
+def test_every_picture_of_the_documents_is_shown():
+    shown = {name for page in PAGES for name in re.findall(r"images/([\w-]+\.png)", page.read_text())}
+    assert {path.name for path in (ROOT / "docs" / "images").iterdir()} == shown
+
+
+def test_the_changelog_says_each_subject_once_in_a_release():
+    for release in (ROOT / "CHANGELOG.md").read_text().split("\n## "):
+        subjects = re.findall(r"^### (.*)$", release, re.MULTILINE)
+        assert len(subjects) == len({*subjects}), release[:20]
+
+
+def test_architecture_has_every_service_above_those_it_asks():
+    """A service asks what stands lower; one that asks nobody stands where that is said."""
+    lines = [line for line in (ROOT / "ARCHITECTURE.md").read_text().splitlines() if line.startswith("    ")]
+    words = [(n, word) for n, line in enumerate(lines) for word in line.split("     ")[0].split()]
+    places = {word: n for n, word in words if word in SERVICES}
+    nobody = next(n for n, line in enumerate(lines) if "ask nobody" in line)
+    assert places.keys() == SERVICES.keys()
+    for name, service in SERVICES.items():
+        assert all(places[asked] > places[name] for asked in service.asks), name
+        assert (places[name] in (nobody - 1, nobody)) == (not service.asks), name
 
 
 @pytest.mark.parametrize("folder", ["why", "how-to"])

@@ -241,6 +241,18 @@ def test_every_picture_of_the_shop_is_drawn_from_its_address_alone(shop):
             assert colours[seed % len(colours)] == row.attributes["Colour"]
 
 
+def test_a_variant_has_the_picture_of_its_colour(shop):
+    seen = 0
+    for row in shop:
+        for variant in row.variants:
+            assert bool(variant.image_urls) == ("Colour" in row.options)
+            if variant.image_urls:
+                place = row.options["Colour"].index(variant.options["Colour"])
+                assert variant.image_urls == [row.image_urls[place]]
+                seen += 1
+    assert seen > 100
+
+
 def test_every_kind_of_goods_has_a_silhouette_of_its_own():
     for department in DEPARTMENTS:
         for kind in department.kinds:

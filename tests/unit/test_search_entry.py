@@ -9,9 +9,11 @@ from mercat.kit import codec
 from mercat.search import SEARCH_SORTS, ProductCard, price_range, price_ranges
 from mercat.search.consistency import difference
 from mercat.search.engines import opensearch, tantivy
+from mercat.search.engines.choose import index_store
 from mercat.search.facets.ranges import count_ranges, count_ratings, price_rating_bucket
 from mercat.search.messages import CardSeller
 from mercat.search.product_entry import card_json, index_form
+from mercat.settings import WrongSetting, load
 from mercat.web.schemas import card, shown_cards
 
 
@@ -42,7 +44,10 @@ def test_the_form_changes_with_every_field_of_a_card_and_of_what_is_in_it():
 
 @pytest.mark.parametrize(
     ("engine", "schema"),
-    [(tantivy, tantivy.FIELDS), (opensearch, (opensearch.MAPPING, opensearch.SETTINGS))],
+    [
+        (tantivy, tantivy.FIELDS),
+        (opensearch, (opensearch.MAPPING, opensearch.layout_of() | opensearch.SETTINGS)),
+    ],
 )
 def test_the_form_of_an_engine_covers_cards_and_schema(engine, schema):
     assert index_form(schema) == engine.FORM
@@ -127,6 +132,37 @@ def test_how_an_index_differs(change, version, card, kind):
 )
 def test_the_public_card_of_the_index_is_that_of_the_catalogue(price, currency, shown):
     here = document(1, price=price, currency=currency, brand="Acme", external_id="ext-1")
-    (public,) = shown_cards([msgspec.Raw(card_json(here))])
+    [public] = shown_cards([msgspec.Raw(card_json(here))]).cards
     assert msgspec.json.decode(public) == msgspec.json.decode(codec.encode(card(here)))
     assert msgspec.json.decode(public)["price"] == shown
+
+
+@pytest.mark.parametrize(
+    ("told", "laid_out"),
+    [
+        ({}, {"number_of_shards": 1, "auto_expand_replicas": "0-1"}),
+        (
+            {"MERCAT_OPENSEARCH_SHARDS": "24", "MERCAT_OPENSEARCH_REPLICAS": "2"},
+            {"number_of_shards": 24, "number_of_replicas": 2},
+        ),
+        ({"MERCAT_OPENSEARCH_REPLICAS": "0"}, {"number_of_shards": 1, "number_of_replicas": 0}),
+    ],
+)
+def test_an_index_of_opensearch_is_laid_out_as_settings_say_and_its_form_stays(told, laid_out, monkeypatch):
+    store = index_store(load({"MERCAT_OPENSEARCH_URL": "http://127.0.0.1:9", **told}))
+    assert isinstance(store, opensearch.OpenSearchStore)
+    sent = []
+    monkeypatch.setattr(store.http, "ask", lambda *asked: sent.append(asked))
+    path = f"{store.alias}-1"
+    store.writer(path, create=True)
+    [(verb, address, body, _)] = sent
+    assert (verb, address) == ("PUT", f"/{path}")
+    assert body["settings"] == opensearch.SETTINGS | laid_out
+    assert store.alias == f"mercat-{opensearch.FORM}"
+
+
+@pytest.mark.parametrize("wrong", ["OPENSEARCH_SHARDS=0", "OPENSEARCH_SHARDS=2000", "OPENSEARCH_REPLICAS=-2"])
+def test_a_layout_that_cannot_be_stops_the_start(wrong):
+    name, value = f"MERCAT_{wrong}".split("=")
+    with pytest.raises(WrongSetting, match=name):
+        load({name: value})

@@ -4,11 +4,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mercat.catalog.columns import Columns, Format, RowKeys, choices
+from mercat.catalog.columns import Columns, Format, PriceColumns, RowKeys, choices
 from mercat.catalog.messages import BRAND_MAX, EXTERNAL_ID_MAX, ImportRow, ImportVariant
 
 _KIND = ("item", "item_type")
 _PICTURE = re.compile(r"product_image_(?:url|file)_\d+|internal_image_url_export|image_url_import|image_url")
+_PRICES = PriceColumns("price", "sale_price", "retail_price")
+_BARCODES = ("upc_ean", "global_trade_number", "product_upc_ean", "gps_global_trade_item_number")
 _OPTION_V3 = re.compile(r"Name=(?P<name>[^|]*)\|Value=(?P<value>[^|]*)")
 _OPTION_V2 = re.compile(r"\[\w+\](?P<name>[^=,]+)=(?P<value>[^,:]+)")
 
@@ -18,19 +20,23 @@ def read(row: Columns) -> ImportRow:
     currency = row.currency()
     head = next((each for each in row.rows if _kind(each.raw) == "product"), row)
     skus = [each for each in row.rows if _kind(each.raw) in ("variant", "sku")]
-    price = head.decimal("price", currency)
+    prices = head.prices(currency, _PRICES)
     tracked = head.text(head.first("inventory_tracking", "track_inventory")).casefold()
 
     def variant(each: Columns) -> ImportVariant:
         quantity = each.quantity(each.first("current_stock", "current_stock_level"))
+        own = each.prices(currency, _PRICES)
         return ImportVariant(
-            each.decimal("price", currency) or price,
-            None if tracked in ("none", "off", "") and not quantity else quantity,
-            each.option_pairs(_options(each)),
-            each.text(each.first("sku", "product_code_sku"), EXTERNAL_ID_MAX),
+            quantity=None if tracked in ("none", "off", "") and not quantity else quantity,
+            options=each.option_pairs(_options(each)),
+            sku=each.text(each.first("sku", "product_code_sku"), EXTERNAL_ID_MAX),
+            gtin=each.gtin(each.first(*_BARCODES)),
+            images=each.images("variant_image_url"),
+            **(prices if own["price"] in (0, prices["price"]) and not own["sale"] else own),
         )
 
     variants = row.variants(variant, skus or [head])
+    path = head.paths(head.first("categories", "category"), ";")
     visible = head.yes(head.first("is_visible", "product_visible"))
     pictures = [name for name in row.raw if _PICTURE.fullmatch(name)]
     return ImportRow(
@@ -38,13 +44,20 @@ def read(row: Columns) -> ImportRow:
         title=head.title(head.first("name", "product_name")).removeprefix("[Sample] "),
         description=head.description(head.first("description", "product_description")),
         brand=head.text(head.first("brand_name", "brand"), BRAND_MAX) or None,
-        category_path=head.paths(head.first("categories", "category"), ";"),
+        category_path=[] if _is_numbers(path) else path,
         currency=currency,
         status="active" if visible else "draft",
         options=choices(variants),
         variants=variants,
         images=row.all_images(*pictures) if pictures else [],
+        former_paths=head.former(head.text("product_url").rstrip("/")),
+        **head.seo(head.first("page_title", "meta_title"), "meta_description"),
     )
+
+
+def _is_numbers(path: list[str]) -> bool:
+    """Say whether an export has the ids of categories for their names."""
+    return all(name.isdigit() for name in path)
 
 
 def _options(row: Columns) -> list[tuple[str, str]]:

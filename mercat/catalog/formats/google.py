@@ -3,18 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mercat.catalog.columns import Columns, Format, RowKeys, choices
+from mercat.catalog.columns import Columns, Format, PriceColumns, RowKeys, choices
 from mercat.catalog.messages import BRAND_MAX, EXTERNAL_ID_MAX, ImportRow, ImportVariant
 
 _CHOICES = ("color", "size", "material", "pattern", "size_type", "age_group", "gender")
 _STOCK = ("quantity_to_sell_on_facebook", "sell_on_google_quantity", "quantity", "inventory")
+_PRICES = PriceColumns("price", span="sale_price_effective_date")
 _SOLD_OUT = ("out of stock", "out_of_stock", "discontinued")
 
 
 def read(row: Columns) -> ImportRow:
     """Read the items of one group as variants, which what they differ in tells apart.
 
-    `in stock` is no number. A sale price without dates counts as the price."""
+    `in stock` is no number."""
     currency = row.currency()
     different = [
         name
@@ -25,13 +26,16 @@ def read(row: Columns) -> ImportRow:
     ]
 
     def variant(each: Columns) -> ImportVariant:
-        sale = "" if each.text("sale_price_effective_date") else each.text("sale_price")
         sold_out = each.text("availability").casefold() in _SOLD_OUT
         return ImportVariant(
-            each.decimal("sale_price" if sale else "price", currency),
-            0 if sold_out else each.quantity(each.first(*_STOCK)),
-            each.option_pairs((name.replace("_", " ").capitalize(), each.text(name)) for name in different),
-            each.text("id", EXTERNAL_ID_MAX),
+            quantity=0 if sold_out else each.quantity(each.first(*_STOCK)),
+            options=each.option_pairs(
+                (name.replace("_", " ").capitalize(), each.text(name)) for name in different
+            ),
+            sku=each.text("id", EXTERNAL_ID_MAX),
+            gtin=each.gtin("gtin"),
+            images=each.images("image_link")[:1] if len(row.rows) > 1 else [],
+            **each.prices(currency, _PRICES),
         )
 
     variants = row.variants(variant)
@@ -45,6 +49,7 @@ def read(row: Columns) -> ImportRow:
         title=row.title(),
         description=row.description(row.first("description", "rich_text_description")),
         brand=row.text("brand", BRAND_MAX) or None,
+        tax_class=row.tax_class("tax_category"),
         category_path=[] if row.text(kind).isdigit() else row.paths(kind),
         currency=currency,
         status=hidden,

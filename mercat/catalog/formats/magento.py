@@ -4,10 +4,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mercat.catalog.columns import Columns, Format, RowKeys, choices
+from mercat.catalog.columns import Columns, Format, PriceColumns, RowKeys, choices
 from mercat.catalog.messages import BRAND_MAX, ImportRow, ImportVariant
 
 _PAIR = re.compile(r",(?=[a-z][a-z0-9_]*=)")
+_PRICES = PriceColumns(
+    "price", "special_price", "msrp", starts="special_price_from_date", ends="special_price_to_date"
+)
 _MAKERS = ("brand", "manufacturer")
 
 
@@ -23,16 +26,15 @@ def read(row: Columns) -> ImportRow:
 
     def variant(each: Columns) -> ImportVariant:
         sku = each.external_id("sku")
-        special = each.decimal("special_price", currency)
-        dated = each.text("special_price_from_date") or each.text("special_price_to_date")
         quantity = each.quantity("qty")
         if quantity is not None and each.text("is_in_stock") and not each.yes("is_in_stock"):
             quantity = 0
         return ImportVariant(
-            special if special and not dated else each.decimal("price", currency),
-            quantity,
-            each.option_pairs(chosen.get(sku, {}).items()),
-            sku,
+            quantity=quantity,
+            options=each.option_pairs(chosen.get(sku, {}).items()),
+            sku=sku,
+            images=each.images(each.first("base_image", "image"))[:1] if each is not head else [],
+            **each.prices(currency, _PRICES),
         )
 
     children = [each for each in own if each.text("sku") in chosen and _on_sale(each)]
@@ -54,6 +56,8 @@ def read(row: Columns) -> ImportRow:
         options=choices(variants),
         variants=variants,
         images=head.images(head.first("base_image", "image"), "additional_images"),
+        former_paths=head.former(f"{key}.html", key) if (key := head.text("url_key")) else [],
+        **head.seo("meta_title", "meta_description"),
     )
 
 

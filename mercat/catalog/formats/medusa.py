@@ -35,6 +35,7 @@ def read(row: Columns) -> ImportRow:
             each.quantity("variant_inventory_quantity"),
             each.option_pairs((each.text(f"{name}_name"), each.text(f"{name}_value")) for name in options),
             each.text("variant_sku", EXTERNAL_ID_MAX),
+            gtin=each.gtin(each.first("variant_barcode", "variant_ean", "variant_upc")),
         )
 
     variants = row.variants(variant)

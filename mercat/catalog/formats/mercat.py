@@ -1,12 +1,8 @@
 """Mercat's own products, as `mercat generate` writes them: with variants, pictures and ratings."""
 
-from typing import Any, cast
-
 from mercat.catalog.columns import BadField, Columns, Format, rating_of
-from mercat.catalog.formatted import plain_text
 from mercat.catalog.messages import (
     EXTERNAL_ID_MAX,
-    OPTION_MAX,
     VARIANTS_MAX,
     ImportRow,
     ImportVariant,
@@ -19,19 +15,23 @@ def read(row: Columns) -> ImportRow:
     histogram = row.histogram("rating_histogram")
     rating, count = rating_of(histogram)
     variants = _variants(row)
+    images = row.image_list("image_urls")
     return ImportRow(
         external_id=row.external_id("external_id"),
         title=row.title(),
         description=row.description(),
         brand=row.brand(),
+        tax_class=row.tax_class(),
         category_path=row.category_path("category_path"),
         currency=row.currency(),
         status=row.status(),
         attributes=row.attributes(),
         tags=row.tags(),
-        options=_choices(row),
+        options=row.choices(),
         variants=variants,
-        images=row.image_list("image_urls"),
+        images=images,
+        alts=row.alts("image_alts", images),
+        **row.seo("seo_title", "seo_description"),
         rating=rating,
         review_count=count,
         histogram=histogram,
@@ -40,26 +40,22 @@ def read(row: Columns) -> ImportRow:
     )
 
 
-def _choices(row: Columns) -> dict[str, list[str]]:
-    """Read what can be chosen: by each option's name its values."""
-    given: object = row.get("options") or {}
-    if not isinstance(given, dict):
-        raise BadField("options", "is not an object")
-    choices = Columns(cast(dict[str, Any], given))
-    found = {
-        plain_text(name)[:OPTION_MAX]: choices.texts(name, OPTION_MAX, VARIANTS_MAX) for name in choices.raw
-    }
-    row.cuts += choices.cuts
-    return found
-
-
 def _variants(row: Columns) -> list[ImportVariant]:
     variants: list[ImportVariant] = []
     for n, each in enumerate(row.objects("variants", VARIANTS_MAX, "variants")):
         try:
             variants.append(
                 ImportVariant(
-                    each.minor("price"), each.quantity(), each.options(), each.text("sku", EXTERNAL_ID_MAX)
+                    each.minor("price"),
+                    each.quantity(),
+                    each.options(),
+                    each.text("sku", EXTERNAL_ID_MAX),
+                    each.status() if each.text("status") else None,
+                    each.gtin("gtin"),
+                    each.minor("compare_at_price") or None,
+                    each.grams("weight_g"),
+                    each.image_list("image_urls"),
+                    each.sale("sale_price", "sale_from", "sale_until"),
                 )
             )
         except BadField as error:

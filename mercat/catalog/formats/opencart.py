@@ -28,9 +28,16 @@ def read(row: Columns) -> ImportRow:
                 row.decimal("price", currency),
                 row.quantity(),
                 sku=row.text(row.first("sku", "model"), EXTERNAL_ID_MAX),
+                gtin=row.gtin(row.first("ean", "upc", "jan", "isbn")),
+                weight_g=row.weight("weight", row.text("weight_unit")),
             )
         ],
         images=row.images(row.first("image_name", "image"), "additional_images"),
+        former_paths=row.former(
+            f"/index.php?route=product/product&product_id={row.text('product_id')}",
+            row.text(row.first("seo_keyword", _translated(row, "seo_keyword"))),
+        ),
+        **row.seo(_translated(row, "meta_title"), _translated(row, "meta_description")),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mercat.catalog.columns import BadField, Columns, Format
+from mercat.catalog.columns import BadField, Columns, Format, PriceColumns
 from mercat.catalog.messages import EXTERNAL_ID_MAX, TITLE_MAX, ImportRow, ImportVariant
 from mercat.kit.text import seen_line
 
@@ -11,15 +11,23 @@ _FIELDS = {
     "title": ("title",),
     "description": ("description",),
     "brand": ("brand",),
+    "tax_class": ("tax_class",),
     "category": ("category",),
     "currency": ("currency",),
     "status": ("status",),
     "tags": ("tags",),
     "price": ("price",),
+    "compare_at_price": ("compare_at_price",),
+    "sale": ("sale_price",),
     "quantity": ("quantity",),
     "images": ("image_url", "image"),
+    "gtin": ("gtin",),
+    "weight_g": ("weight_g",),
+    "variant_images": ("variant_image_url",),
+    "seo": ("seo_title", "seo_description", "former_address"),
 }
 """What a row may say of a product, and the columns that say it."""
+_PRICES = PriceColumns("price", starts="sale_from", ends="sale_until", partly=True)
 _NONE: tuple[Any, ...] = (None, "", [], {})
 
 
@@ -40,24 +48,35 @@ def read_as(row: Columns, variants: list[ImportVariant]) -> ImportRow:
         texts["title"] = seen_line(external_id or sku)[:TITLE_MAX]
         if not given or not texts["title"]:
             raise BadField("title", "is missing")
-    listed = isinstance(row.get("category"), list)
+    images = row.images("image_url", "image")
     return ImportRow(
         external_id=external_id,
         **texts,
-        category_path=row.category_path("category") if listed else row.paths("category"),
+        category_path=row.paths("category"),
         currency=row.currency(),
         status=row.status(),
         attributes=row.attributes("attributes."),
         tags=row.tags(),
         variants=variants,
-        images=row.images("image_url", "image"),
+        images=images,
+        alts=row.alts("image_alt", images),
+        former_paths=row.former(*row.text("former_address").split()),
+        **row.seo("seo_title", "seo_description"),
         given=given,
     )
 
 
 def variant_of(row: Columns, currency: str, sku: str, options: dict[str, str] | None = None) -> ImportVariant:
-    """Read the price and the stock of a row."""
-    return ImportVariant(row.decimal("price", currency), row.quantity(), options or {}, sku)
+    """Read the prices and the stock of a row, and what else is of one variant."""
+    return ImportVariant(
+        quantity=row.quantity(),
+        options=options or {},
+        sku=sku,
+        gtin=row.gtin("gtin"),
+        weight_g=row.grams("weight_g"),
+        images=row.images("variant_image_url"),
+        **row.prices(currency, _PRICES),
+    )
 
 
 def given_of(row: Columns) -> frozenset[str]:

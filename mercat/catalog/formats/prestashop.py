@@ -1,43 +1,125 @@
-"""PrestaShop's product CSV (thirty bees'): the list that its desk exports, and the form that it imports."""
+"""PrestaShop's product CSV (thirty bees'): the list that its desk exports, and the form that it imports; with
+its combinations file, whose rows are the variants of the products beside it."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from mercat.catalog.columns import Columns, Format
-from mercat.catalog.messages import BRAND_MAX, EXTERNAL_ID_MAX, ImportRow, ImportVariant
+from mercat.catalog.columns import BadField, Columns, Format, RowKeys, choices
+from mercat.catalog.messages import BRAND_MAX, EXTERNAL_ID_MAX, ImportRow, ImportVariant, SalePrice
 
 _NAMES = ("name", "product_name")
-_BEFORE_TAX = ("price_tax_excluded", "price_tax_excl", "price_tax_excluded_or_price_tax_included", "price")
+_BEFORE_TAX = (
+    "price_tax_excluded",
+    "price_tax_excl",
+    "price_tax_excluded_or_price_tax_included",
+    "base_price",
+    "price",
+)
 _WITH_TAX = ("price_tax_included", "price_tax_incl", "final_price")
 _PICTURES = ("image_urls_x_y_z", "image_urls", "image")
+_BARCODES = ("ean13", "ean_13", "ean", "upc")
+_CHOSEN_BY = "attribute_name_type_position"
+_CHOICES = "value_value_position"
+_PLACE = re.compile(r":\d+$")
 
 
 def read(row: Columns) -> ImportRow:
-    """Read a product with one variant. The price with tax counts where there is one.
+    """Read a product; its combinations are its variants. The price with tax counts where there is one.
 
     Features such as `Material:Cotton:1, Cut:Slim:2` are attributes; the last category named is its own."""
-    currency = row.currency()
-    features = [part.split(":") for part in row.text(_features(row)).split(",") if ":" in part]
+    head = next((each for each in row.rows if not is_combination(each.raw)), None)
+    if head is None:
+        raise BadField("product_id", f"{row.text(_number(row))} is of no product in this import")
+    currency = head.currency()
+    price = head.decimal(head.first(*_WITH_TAX), currency) or head.decimal(head.first(*_BEFORE_TAX), currency)
+    sale = _sale(head, price, currency)
+
+    def variant(each: Columns) -> ImportVariant:
+        own = price if each is head else max(0, price + _impact(each, currency))
+        return ImportVariant(
+            own,
+            each.quantity(),
+            each.option_pairs(_pairs(each)) if each is not head else {},
+            each.text("reference", EXTERNAL_ID_MAX),
+            gtin=each.gtin(each.first(*_BARCODES)),
+            images=each.images(each.first(*_PICTURES)) if each is not head else [],
+            sale=SalePrice(price=sale[0] + own - price, begins_at=sale[1], ends_at=sale[2])
+            if sale and sale[0] + own > price
+            else None,
+        )
+
+    combinations = [each for each in row.rows if is_combination(each.raw)]
+    variants = row.variants(variant, combinations or [head])
+    features = [part.split(":") for part in head.text(_features(head)).split(",") if ":" in part]
+    images = head.images(head.first(*_PICTURES))
+    alts = [part.strip() for part in head.text("image_alt_texts_x_y_z").split(",") if part.strip()]
     return ImportRow(
-        external_id=row.external_id(row.first("product_id", "id", "reference", *_NAMES)),
-        title=row.title(row.first(*_NAMES)),
-        description=row.description(row.first("description", "short_description", "summary")),
-        brand=row.text(row.first("manufacturer", "brand"), BRAND_MAX) or None,
-        category_path=_category(row),
+        external_id=head.external_id(_number(head)),
+        title=head.title(head.first(*_NAMES)),
+        description=head.description(head.first("description", "short_description", "summary")),
+        brand=head.text(head.first("manufacturer", "brand"), BRAND_MAX) or None,
+        category_path=_category(head),
         currency=currency,
-        status="active" if row.yes(row.first("active_0_1", "active", "status")) else "draft",
-        attributes=row.attribute_pairs((part[0].strip(), part[1].strip()) for part in features),
-        tags=row.tags(row.first("tags_x_y_z", "tags")),
-        variants=[
-            ImportVariant(
-                row.decimal(row.first(*_WITH_TAX), currency)
-                or row.decimal(row.first(*_BEFORE_TAX), currency),
-                row.quantity(),
-                sku=row.text("reference", EXTERNAL_ID_MAX),
-            )
-        ],
-        images=row.images(row.first(*_PICTURES)),
+        status="active" if _is_sold(head) else "draft",
+        attributes=head.attribute_pairs((part[0].strip(), part[1].strip()) for part in features),
+        tags=head.tags(head.first("tags_x_y_z", "tags")),
+        options=choices(variants),
+        variants=variants,
+        images=images,
+        alts=dict(zip(images, alts, strict=False)),
+        former_paths=_paths(head),
+        **head.seo("meta_title", "meta_description"),
     )
+
+
+def is_combination(raw: Mapping[str, Any]) -> bool:
+    """Say whether a row is a variant, of a file of combinations."""
+    return _CHOSEN_BY in raw
+
+
+def _is_sold(row: Columns) -> bool:
+    """Say whether it is active, seen somewhere, and may be ordered."""
+    active = row.yes(row.first("active_0_1", "active", "status"))
+    ordered = row.yes("available_for_order_0_no_1_yes")
+    return active and ordered and row.text("visibility").casefold() != "none"
+
+
+def _impact(row: Columns, currency: str) -> int:
+    """Read what a combination costs more than its product, or less."""
+    text = row.text("impact_on_price")
+    less = text.startswith("-")
+    amount = Columns({"impact_on_price": text.removeprefix("-")}).decimal("impact_on_price", currency)
+    return -amount if less else amount
+
+
+def _pairs(row: Columns) -> list[tuple[str, str]]:
+    """Read `Size:select:0, Colour:color:1` with `S:0, Moss:1`."""
+    names = [part.split(":")[0].strip() for part in row.text(_CHOSEN_BY).split(",")]
+    values = [_PLACE.sub("", part.strip()) for part in row.text(_CHOICES).split(",")]
+    if len(names) != len(values):
+        raise BadField(_CHOICES, f"has {len(values)} values for {len(names)} attributes")
+    return list(zip(names, values, strict=True))
+
+
+def _sale(row: Columns, price: int, currency: str) -> tuple[int, Any, Any] | None:
+    """Read what it costs with its discount, of an amount or so many per cent, and from when until when."""
+    off, percent = row.decimal("discount_amount", currency), row.text("discount_percent").rstrip("% ")
+    if percent.isdigit():
+        off = off or price * min(int(percent), 100) // 100
+    starts, ends = "discount_from_yyyy_mm_dd", "discount_to_yyyy_mm_dd"
+    times = [None if row.text(each).startswith("0000") else row.date(each) for each in (starts, ends)]
+    return (price - off, times[0], times[1]) if 0 < off < price else None
+
+
+def _number(row: Columns) -> str:
+    return row.first("product_id", "id", "product_reference", "reference", *_NAMES)
+
+
+def _paths(row: Columns) -> list[str]:
+    key = row.text(row.first("url_rewritten", "friendly_url", "link_rewrite"))
+    number = row.text(row.first("product_id", "id"))
+    return row.former(f"{number}-{key}.html", f"{key}.html") if key else []
 
 
 def _features(row: Columns) -> str:
@@ -53,7 +135,16 @@ def _category(row: Columns) -> list[str]:
 
 def _knows(raw: Mapping[str, Any]) -> bool:
     named = any(name in raw for name in _NAMES)
-    return named and ("active_0_1" in raw or any(name in raw for name in (*_BEFORE_TAX[:3], *_WITH_TAX[:2])))
+    priced = any(name in raw for name in (*_BEFORE_TAX[:4], *_WITH_TAX))
+    return is_combination(raw) or (named and ("active_0_1" in raw or priced))
 
 
-FORMAT = Format("PrestaShop products", _knows, read)
+def _keys(raw: Mapping[str, Any]) -> RowKeys:
+    """Name a product by its number, and by its reference where its combinations know it by that alone."""
+    names = ("product_id", "id", "product_reference", "reference", *_NAMES)
+    number = next((text for name in names if (text := str(raw.get(name) or "").strip())), "")
+    reference = str(raw.get("reference") or "").strip()
+    return RowKeys(number, [] if is_combination(raw) or not reference else [reference])
+
+
+FORMAT = Format("PrestaShop products", _knows, read, _keys, adds=is_combination)

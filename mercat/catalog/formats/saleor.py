@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from mercat.catalog.columns import BadField, Columns, Format, RowKeys, choices
 from mercat.catalog.messages import BRAND_MAX, EXTERNAL_ID_MAX, ImportRow, ImportVariant
 
@@ -44,7 +46,7 @@ def read(row: Columns) -> ImportRow:
     return ImportRow(
         external_id=row.external_id("id"),
         title=row.title("name"),
-        description=row.description(row.first("description_as_str", "description")),
+        description=_description(row),
         brand=brand[:BRAND_MAX] or None,
         category_path=[name.replace("-", " ").capitalize() for name in row.paths(_category(row))],
         currency=currency,
@@ -54,6 +56,41 @@ def read(row: Columns) -> ImportRow:
         variants=variants,
         images=row.all_images(*_PICTURES),
     )
+
+
+def _description(row: Columns) -> str:
+    """Read a description, which Saleor keeps as the blocks of its editor (https://editorjs.io), as HTML."""
+    field = row.first("description_as_str", "description")
+    text = row.text(field)
+    if not text.startswith("{"):
+        return row.description(field)
+    try:
+        blocks = msgspec.json.decode(text, type=_Blocks).blocks
+    except msgspec.MsgspecError:
+        return row.description(field)
+    return Columns({"description": "".join(map(_html, blocks))}).description()
+
+
+def _html(block: "_Block") -> str:
+    said = block.data
+    if said.items:
+        return "<ul>" + "".join(f"<li>{item}</li>" for item in said.items) + "</ul>"
+    tag = "h3" if block.type == "header" else "p"
+    return f"<{tag}>{said.text}</{tag}>" if said.text else ""
+
+
+class _Said(msgspec.Struct):
+    text: str = ""
+    items: list[str] = []
+
+
+class _Block(msgspec.Struct):
+    type: str = ""
+    data: _Said = msgspec.field(default_factory=_Said)
+
+
+class _Blocks(msgspec.Struct):
+    blocks: list[_Block] = []
 
 
 def _codes(channel: str) -> tuple[str, str]:

@@ -29,6 +29,7 @@ def read(row: Columns) -> ImportRow:
             0 if sold_out else level.quantity("value"),
             each.option_pairs((name.capitalize(), each.text(name)) for name in _CHOICES) if members else {},
             each.text(each.first("sku", "productid", "mpn"), EXTERNAL_ID_MAX),
+            gtin=each.gtin(each.first("gtin", "gtin13", "gtin14", "gtin12", "gtin8")),
         )
 
     variants = row.variants(variant, parts)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mercat.catalog.columns import Columns, Format, RowKeys, choices
+from mercat.catalog.columns import Columns, Format, PriceColumns, RowKeys, choices
 from mercat.catalog.messages import EXTERNAL_ID_MAX, ImportRow, ImportVariant
 
 _OPTIONS = 6
@@ -21,10 +21,10 @@ def read(row: Columns) -> ImportRow:
         on_sale = each.yes("on_sale", default=False)
         unlimited = each.text("stock").casefold() == "unlimited"
         return ImportVariant(
-            each.decimal("sale_price" if on_sale else "price", currency),
-            None if unlimited else each.quantity("stock"),
-            each.option_pairs(options),
-            each.text("sku", EXTERNAL_ID_MAX),
+            quantity=None if unlimited else each.quantity("stock"),
+            options=each.option_pairs(options),
+            sku=each.text("sku", EXTERNAL_ID_MAX),
+            **each.prices(currency, PriceColumns("price", "sale_price" if on_sale else "")),
         )
 
     variants = row.variants(variant)
@@ -42,7 +42,14 @@ def read(row: Columns) -> ImportRow:
         options=choices(variants),
         variants=variants,
         images=row.all_images("hosted_image_urls"),
+        former_paths=_paths(row),
     )
+
+
+def _paths(row: Columns) -> list[str]:
+    page = next((row.text(name) for name in row.raw if name.startswith("product_page")), "")
+    key = row.text("product_url")
+    return row.former(f"/{page}/p/{key}") if page and key else []
 
 
 def _product_id(raw: Mapping[str, Any]) -> str:

@@ -28,7 +28,8 @@ def read(row: Columns) -> ImportRow:
     given = product.given or frozenset[str]()
     for each in row.rows[1:]:
         given |= plain.given_of(each)
-    return replace(product, options=choices(variants), given=given - {"status"})
+    options = row.choices() or choices(variants)
+    return replace(product, options=options, given=given - {"status"})
 
 
 def _knows(raw: Mapping[str, Any]) -> bool:

@@ -1,46 +1,86 @@
-"""Wix's product CSV: a row for each product, and one for each variant that differs from it."""
+"""Wix's product CSV, by older and newer headings: a row for each product, one for each variant."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from mercat.catalog.columns import Columns, Format, RowKeys, choices
-from mercat.catalog.messages import BRAND_MAX, EXTERNAL_ID_MAX, IMAGE_URL_MAX, ImportRow, ImportVariant
+from mercat.catalog.messages import (
+    BRAND_MAX,
+    EXTERNAL_ID_MAX,
+    IMAGE_URL_MAX,
+    IMAGES_MAX,
+    ImportRow,
+    ImportVariant,
+    SalePrice,
+)
+from mercat.catalog.rules import slug_of
 
 _OPTIONS = 6
 _MEDIA = "https://static.wixstatic.com/media/"
+_VALUES = ("productoptiondescription", "productoptionchoices")
+_SOLD_OUT = ("outofstock", "out_of_stock")
+_UNCOUNTED = ("instock", "in_stock")
 
 
 def read(row: Columns) -> ImportRow:
-    """Read a product; a variant's price is the product's with its surcharge. `InStock` is no number."""
+    """Read a product. Older files add a variant's surcharge to the price, and take a discount off for as long
+    as it stands; newer ones say each variant's price. `InStock` is no number."""
     currency = row.currency()
     head = next((each for each in row.rows if not _is_variant(each.raw)), row)
-    names = [head.text(f"productoptionname{n}") for n in range(1, _OPTIONS + 1)]
-    price = head.decimal("price", currency)
+    names = [head.text(each) for each in _numbered(head, "productoptionname")]
+    base = head.decimal("price", currency)
 
     def variant(each: Columns) -> ImportVariant:
-        values = [each.text(f"productoptiondescription{n}") for n in range(1, _OPTIONS + 1)]
+        values = [each.text(name) for name in _numbered(each, *_VALUES)]
         texts = [value.rpartition(":")[2] if value.startswith("#") else value for value in values]
+        price = (each.decimal("price", currency) or base) + each.decimal("surcharge", currency)
+        compared = each.decimal("strikethroughprice", currency)
         return ImportVariant(
-            price + each.decimal("surcharge", currency),
+            price,
             _stock(each),
             each.option_pairs(zip(names, texts, strict=True)) if each is not head else {},
             each.text("sku", EXTERNAL_ID_MAX),
+            gtin=each.gtin("barcode"),
+            compare_at_price=compared if compared > price else None,
+            sale=_discounted(head, price, currency),
         )
 
-    variants = row.variants(variant, [each for each in row.rows if each is not head] or [head])
-    pictures = [_MEDIA + name if "/" not in name else name for name in _listed(head, "productimageurl")]
+    variants = row.variants(variant, [each for each in row.rows if _is_variant(each.raw)] or [head])
+    pictures = [
+        (name if "/" in name else _MEDIA + name)[:IMAGE_URL_MAX]
+        for name in _listed(head, head.first("productimageurl", "media"))[:IMAGES_MAX]
+    ]
     return ImportRow(
-        external_id=head.external_id("handleid"),
+        former_paths=head.former(f"/product-page/{slug_of(head.title('name'))}"),
+        external_id=head.external_id(head.first("handleid", "handle")),
         title=head.title("name"),
-        description=head.description(),
+        description=head.description(head.first("description", "plaindescription")),
         brand=head.text("brand", BRAND_MAX) or None,
         category_path=head.category_path("collection", _listed(head, "collection")[:1]),
         currency=currency,
         status="active" if head.yes("visible") else "draft",
         options=choices(variants),
         variants=variants,
-        images=Columns({"images": [each[:IMAGE_URL_MAX] for each in pictures][:50]}).image_list("images"),
+        images=Columns({"images": pictures}).image_list("images"),
     )
+
+
+def _discounted(head: Columns, price: int, currency: str) -> SalePrice | None:
+    """Take a discount of so many per cent, or of an amount, off a price; None where it takes nothing off."""
+    mode, value = head.text("discountmode").casefold(), "discountvalue"
+    if mode == "percent":
+        reduced = price - price * min(head.whole(value), 100) // 100
+    else:
+        reduced = price - head.decimal(value, currency)
+    return SalePrice(price=reduced) if 0 < reduced < price else None
+
+
+def _numbered(row: Columns, *names: str) -> list[str]:
+    """Name the columns of each option, `NAME1` of older files and `NAME[1]` of newer ones."""
+    return [
+        row.first(*(each for name in names for each in (f"{name}{n}", f"{name}_{n}")))
+        for n in range(1, _OPTIONS + 1)
+    ]
 
 
 def _listed(row: Columns, field: str) -> list[str]:
@@ -49,7 +89,7 @@ def _listed(row: Columns, field: str) -> list[str]:
 
 def _stock(row: Columns) -> int | None:
     word = row.text("inventory").casefold()
-    return 0 if word == "outofstock" else None if word == "instock" else row.quantity("inventory")
+    return 0 if word in _SOLD_OUT else None if word in _UNCOUNTED else row.quantity("inventory")
 
 
 def _is_variant(raw: Mapping[str, Any]) -> bool:
@@ -57,7 +97,9 @@ def _is_variant(raw: Mapping[str, Any]) -> bool:
 
 
 def _keys(raw: Mapping[str, Any]) -> RowKeys:
-    return RowKeys(str(raw.get("handleid") or ""))
+    return RowKeys(str(raw.get("handleid") or raw.get("handle") or ""))
 
 
-FORMAT = Format("Wix products", lambda raw: "handleid" in raw and "fieldtype" in raw, read, _keys)
+FORMAT = Format(
+    "Wix products", lambda raw: "fieldtype" in raw and ("handleid" in raw or "handle" in raw), read, _keys
+)

@@ -4,17 +4,22 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mercat.catalog.columns import BadField, Columns, Format, RowKeys, choices
+from mercat.catalog.columns import BadField, Columns, Format, PriceColumns, RowKeys, choices
 from mercat.catalog.messages import BRAND_MAX, EXTERNAL_ID_MAX, ImportRow, ImportVariant
+from mercat.catalog.rules import slug_of
 
 _ATTRIBUTE = re.compile(r"attribute_(\d+)_name")
+_PRICES = PriceColumns("regular_price", starts="date_sale_price_starts", ends="date_sale_price_ends")
+_WEIGHT = re.compile(r"weight_(\w+)")
+_NOT_SOLD = ("external", "grouped")
+"""Kinds that are sold elsewhere, or only bring others together."""
 _COMMA = re.compile(r"(?<!\\),\s*")
 
 
 def read(row: Columns) -> ImportRow:
     """Read a product: variations are its variants, and a product without any is its own.
 
-    A sale price without dates counts as the price. Of several categories the deepest path counts."""
+    Of several categories the deepest path counts."""
     head = next((each for each in row.rows if not _is_variation(each.raw)), None)
     if head is None:
         raise BadField("parent", f"{row.text('parent')} is not in this file")
@@ -26,13 +31,14 @@ def read(row: Columns) -> ImportRow:
         pairs = [
             (each.text(f"attribute_{n}_name"), each.text(f"attribute_{n}_value_s")) for n in _numbers(each)
         ]
-        sale = each.decimal("sale_price", currency)
-        dated = each.text("date_sale_price_starts") or each.text("date_sale_price_ends")
         return ImportVariant(
-            sale if sale and not dated else each.decimal("regular_price", currency),
-            _stock(each),
-            each.option_pairs(pairs) if each is not head else {},
-            each.text("sku", EXTERNAL_ID_MAX),
+            quantity=_stock(each),
+            options=each.option_pairs(pairs) if each is not head else {},
+            sku=each.text("sku", EXTERNAL_ID_MAX),
+            gtin=each.gtin("gtin_upc_ean_or_isbn"),
+            weight_g=_weight(each),
+            images=each.images("images")[:1] if each is not head else [],
+            **each.prices(currency, _PRICES),
         )
 
     on_sale = [each for each in variations if each.text("published") != "0"]
@@ -40,13 +46,14 @@ def read(row: Columns) -> ImportRow:
     options = choices(variants)
     facts = [(name, head.text(f"attribute_{n}_value_s")) for n, name in named if name not in options]
     status = "active" if head.text("published", 10) in ("", "1") else "draft"
-    if head.text("visibility_in_catalog") == "hidden":
+    if head.text("visibility_in_catalog") == "hidden" or head.text("type").startswith(_NOT_SOLD):
         status = "draft"
     return ImportRow(
         external_id=head.external_id(head.first("sku", "id")),
         title=head.title("name"),
-        description=head.description(head.first("description", "short_description")),
+        description=head.description(head.first("description", "short_description")).replace("\\n", "\n"),
         brand=head.text(head.first("brands", "brand"), BRAND_MAX) or None,
+        tax_class=head.tax_class(),
         category_path=_category(head),
         currency=currency,
         status=status,
@@ -55,6 +62,11 @@ def read(row: Columns) -> ImportRow:
         options=options,
         variants=variants,
         images=row.all_images("images"),
+        former_paths=head.former(f"/product/{slug_of(head.title('name'))}"),
+        **head.seo(
+            head.first("meta_yoast_wpseo_title", "meta_rank_math_title"),
+            head.first("meta_yoast_wpseo_metadesc", "meta_rank_math_description"),
+        ),
     )
 
 
@@ -63,6 +75,12 @@ def _stock(row: Columns) -> int | None:
     quantity = row.quantity("stock")
     sold_out = row.text("in_stock").casefold() in ("0", "no", "false", "outofstock")
     return 0 if quantity is None and sold_out else quantity
+
+
+def _weight(row: Columns) -> int | None:
+    """Read a weight in the unit that the heading says, as in `Weight (kg)`."""
+    found = next((found for name in row.raw if (found := _WEIGHT.fullmatch(name))), None)
+    return row.weight(found[0], found[1]) if found else None
 
 
 def _category(row: Columns) -> list[str]:

@@ -23,13 +23,13 @@ async def importing(seconds: float) -> Report:
     column of one table; and again, when nothing changes. `seconds` does not matter here."""
     with tempfile.TemporaryDirectory(prefix="mercat-bench-") as folder:
         file = Path(folder, "products.jsonl")
-        _mercat("generate", "--products", str(_PRODUCTS), "--out", str(file))
+        mercat("generate", "--products", str(_PRODUCTS), "--out", str(file))
         async with opened() as shop:
             floor = await _copied(shop, file)
             before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-            first = _mercat("import", str(file), "--data", shop.data)
+            first = mercat("import", str(file), "--data", shop.data)
             peak = max(before, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-            again = _mercat("import", str(file), "--data", shop.data)
+            again = mercat("import", str(file), "--data", shop.data)
             findings = await audited(shop)
     return Report(
         name="import",
@@ -47,7 +47,8 @@ async def importing(seconds: float) -> Report:
     )
 
 
-def _mercat(*arguments: str) -> float:
+def mercat(*arguments: str) -> float:
+    """Run a command and return how many seconds it took."""
     began = time.perf_counter()
     command = [sys.executable, "-m", "mercat", *arguments]
     subprocess.run(command, check=True, env=dict(os.environ), stdout=subprocess.DEVNULL)

@@ -17,7 +17,7 @@ from mercat.lab.bench.checkout import ShopperPool, invite, stock_shelves
 from mercat.lab.bench.shop import opened, staff
 
 _AT_ONCE = 512
-_TEMPLATE = 5_000
+TEMPLATE = 5_000
 _START = datetime(2027, 1, 1, tzinfo=UTC)
 _APART = ids.first_of(_START + timedelta(minutes=1)) - ids.first_of(_START)
 """A minute in an id."""
@@ -77,7 +77,7 @@ async def main(orders: int, seconds: float) -> None:
 
         before = await best()
         owner = await asyncpg.connect(**connection.postgres())
-        await _copy(owner, orders)
+        await copy_orders(owner, orders)
         after = await best()
         orders_held = await owner.fetchval("select count(*) from orders.orders")
         filling.cancel()
@@ -95,17 +95,18 @@ async def main(orders: int, seconds: float) -> None:
     )
 
 
-async def _copy(owner: asyncpg.Connection, orders: int) -> None:
+async def copy_orders(owner: asyncpg.Connection, orders: int, first: int = 1) -> None:
+    """Copy some thousand orders until there are so many more. `first`: the number of the first copy."""
     await owner.execute(
-        "create temp table chosen as select checkout_id as id, bucket, order_id "
-        f"from orders.orders limit {_TEMPLATE}"
+        "create temp table if not exists chosen as select checkout_id as id, bucket, order_id "
+        f"from orders.orders limit {TEMPLATE}"
     )
-    await owner.execute("create index on chosen (id); analyze chosen")
+    await owner.execute("create index if not exists chosen_id on chosen (id); analyze chosen")
     await owner.execute("create index copied on orders.orders (checkout_id)")
-    for copy in range(1, orders // _TEMPLATE + 1):
+    for copy in range(first, first + orders // TEMPLATE):
         await owner.execute(_COPIES.format(apart=copy * _APART, copy=copy))
         if copy % 20 == 0:
-            sys.stderr.write(f"{copy * _TEMPLATE:,} orders copied\n")
+            sys.stderr.write(f"{copy * TEMPLATE:,} orders copied\n")
     await owner.execute("drop index orders.copied")
     await owner.execute("vacuum analyze")
 

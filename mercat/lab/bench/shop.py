@@ -38,7 +38,7 @@ async def serving(
     folder: Path, workers: int = 2, demo: bool = False, more: Mapping[str, str] | None = None
 ) -> AsyncGenerator[Connection]:
     """Open the shop of a folder, and close it at the end. `more`: settings, as environment."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "mercat", "serve", "--data", str(folder)]
     command += ["--port", str(port), "--workers", str(workers), "--demo" if demo else "--no-demo"]
     log = Path(folder, "serve.log").open("wb")
@@ -73,7 +73,8 @@ async def _until_ready(port: int, shop: asyncio.subprocess.Process, log: Path) -
             await asyncio.sleep(0.1)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port of this machine on which nobody listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
@@ -98,29 +99,34 @@ async def audited(connection: Connection) -> list[Finding]:
         await reader.close()
 
 
+def cpu_of(process: int) -> float:
+    """Return the CPU time so far of a process, in seconds."""
+    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def cpu_s(part: str) -> float:
     """Sum the CPU time so far of all processes below this one whose command ends in `part`."""
-    ticks = 0
-    for process in _below():
+    total = 0.0
+    for process in children():
         with suppress(OSError):
             command = Path(f"/proc/{process}/cmdline").read_text().rstrip("\0").replace("\0", " ")
             if command.endswith(part):
-                fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
-                ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+                total += cpu_of(process)
+    return total
 
 
 def memory_mb() -> float:
     """Sum the PSS of all processes below this one, engines too."""
     total = 0
-    for process in _below():
+    for process in children():
         with suppress(OSError):
             rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
             total += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
     return round(total / 1024, 1)
 
 
-def _below() -> list[int]:
+def children() -> list[int]:
     """All processes that this one started, and theirs."""
     found: list[int] = []
     below = [os.getpid()]
@@ -131,7 +137,7 @@ def _below() -> list[int]:
                 int(stat.parent.name)
             )
     while below:
-        children = parents.get(below.pop(), [])
-        below += children
-        found += children
+        direct = parents.get(below.pop(), [])
+        below += direct
+        found += direct
     return found

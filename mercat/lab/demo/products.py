@@ -41,11 +41,13 @@ _SHAPES = (
 _ARTICLE = re.compile(r"\b([Aa]) (?=[aeiAEI]|[oO](?!ne\b)|[uU](?![sS]))")
 
 
-class VariantRow(Struct):
+class VariantRow(Struct, omit_defaults=True):
     options: dict[str, str]
     price: int
     quantity: int
     sku: str
+    image_urls: list[str] = []
+    """Its picture in its own colour, where the product comes in several."""
 
 
 class ProductRow(Struct):
@@ -71,12 +73,13 @@ class ProductRow(Struct):
 
 class _Choice(Struct):
     """What was drawn for the attributes of one product; `lifts` are the variants' prices by option, `tints`
-    the colours it comes in."""
+    the colours it comes in, `colour` the option that chooses among these."""
 
     attributes: dict[str, Value]
     options: dict[str, list[str]]
     lifts: list[list[float]]
     tints: list[str]
+    colour: str
     units: float
 
 
@@ -115,6 +118,11 @@ class _Workshop:
         variants = self._variants(external_id, choice)
         tag = int(rand() * (len(kind.tags) - 1))
         histogram = self._histogram()
+        images = self._images(external_id, kind.picture, looks, choice.tints)
+        if choice.colour:
+            own = dict(zip(choice.options[choice.colour], images, strict=False))
+            for variant in variants:
+                variant.image_urls = [own[variant.options[choice.colour]]]
         return ProductRow(
             external_id,
             title,
@@ -127,7 +135,7 @@ class _Workshop:
             [fill["noun"], *kind.tags[tag : tag + 2]],
             choice.options,
             variants,
-            self._images(external_id, kind.picture, looks, choice.tints),
+            images,
             histogram,
             _DAYS[int(rand() * len(_DAYS))],
             self.seller_slots[int(rand() * SLOTS)],
@@ -165,7 +173,7 @@ class _Workshop:
         attributes: dict[str, Value] = {}
         options: dict[str, list[str]] = {}
         lifts: list[list[float]] = []
-        tints = [_PLAIN]
+        tints, colour = [_PLAIN], ""
         fancy = 0.86 + len(fill["brand"]) * 5 % 7 * 0.06
         units = exp(kind.location + kind.spread * self.random.gauss(0, 1)) * fancy
         room = VARIANTS_MAX
@@ -183,12 +191,13 @@ class _Workshop:
                 run = [first]
             if template.colours:
                 tints = [str(values[each]) for each in run]
+                colour = template.option if template.option in options else ""
             if template.label:
                 attributes[template.label] = values[first]
             units *= template.factors[first]
             title, sentence, start = template.keys
             fill[title], fill[sentence], fill[start] = template.texts[first]
-        return _Choice(attributes, options, lifts, tints, units)
+        return _Choice(attributes, options, lifts, tints, colour, units)
 
     def _range(self, kind: ReadyKind, maker: int, place: int) -> str:
         """Name the range of a brand's so-manieth thing: each is used once before any comes again."""

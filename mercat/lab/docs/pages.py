@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mercat.lab.docs import events_page, glossary, settings_page
+from mercat.lab.docs import events_page, glossary, metrics_page, settings_page
 from mercat.web import PREFIX, TABLE, markdown
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -14,5 +14,6 @@ def pages() -> dict[str, str]:
         "api.md": markdown(TABLE, PREFIX),
         "events.md": events_page.markdown(),
         "settings.md": settings_page.markdown(),
+        "metrics.md": metrics_page.markdown(),
         "glossary.md": glossary.markdown((DOCS / "glossary.md").read_text()),
     }

@@ -1,4 +1,4 @@
-"""docs/settings.md, from the docstrings of `mercat.settings` and of the payment providers' own settings."""
+"""docs/settings.md, from the docstrings of `mercat.settings` and of the providers' own settings."""
 
 import inspect
 from collections.abc import Iterable
@@ -8,6 +8,7 @@ from typing import Any
 from mercat import settings
 from mercat.lab.docs.source import SourceField, fields_of
 from mercat.payments import PROVIDERS
+from mercat.pricing import TAX_PROVIDERS
 
 _WRITTEN = "This page is written by `python -m mercat.lab.docs` from `mercat/settings.py`."
 
@@ -18,9 +19,10 @@ def markdown() -> str:
     parts = ["# Settings", "", first, "", *[line for paragraph in more for line in (paragraph, "")], _WRITTEN]
     for section, rows in groupby(fields_of(settings.Settings), lambda field: field.section):
         parts += _table(section, settings.Settings, [row for row in rows if row.name != "variables"])
-    for name, module in PROVIDERS.items():
-        own = module.OWN_SETTINGS
-        parts += _table(f"Payments by {name}", own, fields_of(own))
+    for what, providers in (("Payments", PROVIDERS), ("Taxes", TAX_PROVIDERS)):
+        for name, module in providers.items():
+            own = module.OWN_SETTINGS
+            parts += _table(f"{what} by {name}", own, fields_of(own))
     return "\n".join(parts) + "\n"
 
 

@@ -107,9 +107,19 @@ class SimulatedProcess:
             mutation.spoil(shop)
 
     async def look_at_sales(self) -> None:
-        """Look at the sales once a seed: both would look again by the machine's clock."""
-        flashsale, gate = cast(Any, self.shop.flashsale), cast(Any, self.shop.checkout.gate)
-        for snapshot in (flashsale._sales._standing, gate._offers):
+        """Look at sales, promotions, zones, taxes and commissions once a seed: all would look again by the
+        machine's clock."""
+        shop = cast(Any, self.shop)
+        commissions = shop.checkout.preparation._commissions
+        for snapshot in (
+            shop.flashsale._sales._standing,
+            shop.checkout.gate._offers,
+            shop.promotions._standing,
+            shop.fulfilment._profiles,
+            shop.pricing._tax._known,
+            commissions._rules,
+            commissions._parents,
+        ):
             snapshot.forget()
             await snapshot.get()
             snapshot._due = math.inf

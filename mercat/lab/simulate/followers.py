@@ -21,7 +21,7 @@ from mercat.kit.event_log import (
 from mercat.lab.simulate.faults import Crash, FaultyPool, SimulatedProcess
 
 SLOT = "simulation"
-_OUTSIDE = ("search",)  # writes a folder, not a database
+_OUTSIDE = ("search", "analytics")  # they write files, not a database
 _PEEK = """/* mercat.slot.peek */
 select data from pg_logical_slot_peek_binary_changes($1::text::name, null, null,
     'proto_version', '1', 'publication_names', 'relay', 'messages', 'true')"""

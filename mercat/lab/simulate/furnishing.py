@@ -1,10 +1,12 @@
 """What a seed's shop sells, and who wants it: shoppers with carts and cards, and too little stock."""
 
 import random
+import uuid
 from datetime import datetime
 from typing import NamedTuple
 
 from mercat.accounts import NewAddress
+from mercat.cart import TypedGiftCard
 from mercat.catalog import NewProduct
 from mercat.checkout import Buy
 from mercat.flashsale import NewSale, gate_key
@@ -12,6 +14,8 @@ from mercat.ids import OfferId, SellerId
 from mercat.inventory import Line
 from mercat.kit.rpc import Caller
 from mercat.lab.simulate.stage import Stage
+from mercat.payments import NewGiftCard
+from mercat.promotions import NewPromotion
 
 _SHOPPERS = 8
 _CARDS = (
@@ -20,6 +24,10 @@ _CARDS = (
 )
 _FLASH = 0.5
 """Of the shoppers so many want what is on sale."""
+_GIFTED = 0.25
+"""So many have a gift card, each their own: who races for one is in the tests of races."""
+_COUPONS = 0.6
+"""So many have the code of a promotion that few may use."""
 _HOME = NewAddress(
     name="Ann", line1="1 Long Street", city="Springfield", region="OR", postal_code="97477", country="US"
 )
@@ -44,6 +52,11 @@ async def furnish(stage: Stage, seed: int, dice: random.Random, now: datetime) -
         stock = dice.choice((dice.randint(1, 5), dice.randint(5, 12)))
         await shop.inventory.receive(f"simulation/{offer_id}", [Line(offer_id, stock)], seller_id)
         offers.append((seller_id, offer_id))
+    gifts = random.Random(f"{seed}/gift cards")
+    coupons = random.Random(f"{seed}/promotions")
+    few = f"FEW{seed}-{uuid.uuid4().hex[:8]}"  # a seed may be run again in the same database
+    coupon = NewPromotion(name="A few", then={"percent": 20}, code=few, limit=coupons.randint(1, 3))
+    await shop.promotions.add(coupon)
     flash, sale = await _open_a_sale(stage, sellers[0], dice, now)
     for n in range(_SHOPPERS):
         user_id = (await shop.accounts.guest()).user_id
@@ -55,6 +68,12 @@ async def furnish(stage: Stage, seed: int, dice: random.Random, now: datetime) -
             await shop.cart.add(user_id, offer_id, dice.randint(1, 2))
         address_id = await shop.accounts.add_address(user_id, _HOME)
         method_id = await shop.accounts.add_payment_method(user_id, dice.choice(_CARDS))
+        if gifts.random() < _GIFTED:
+            card = NewGiftCard(gifts.choice((900, 2_500, 20_000)), stage.settings.currency)
+            code = (await shop.payments.make_gift_card(card)).code
+            await shop.cart.add_gift_card(user_id, TypedGiftCard(code))
+        if coupons.random() < _COUPONS:
+            await shop.cart.add_code(user_id, few)
         ask = Buy(address_id, method_id, "standard", email="ann@example.com")
         asks[f"{seed}/{n}"] = (Caller(user_id), ask)
     return Furniture(asks, offers, sale)

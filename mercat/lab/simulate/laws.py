@@ -108,6 +108,7 @@ select count(*) from (
 _NOTHING_LEFT = {
     "nothing is left undecided": "select count(*) from checkout.running",
     "nothing is left held": "select count(*) from inventory.reservation where state = 'held'",
+    "nothing of a gift card is left held": "select count(*) from payments.tender where state = 'held'",
     "what was begun for an order is done": "select count(*) from checkout.undoing where done_at is null",
     "no return is left between two states": "select count(*) from returns.return where status = 'received'",
     "every webhook is followed": "select count(*) from payments.notice where done_at is null",

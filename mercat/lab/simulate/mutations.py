@@ -147,6 +147,18 @@ def _pay_when_asked(shop: Shop) -> None:
     _replace(goods_back, "_ask", ask)
 
 
+def _discount_again(shop: Shop) -> None:
+    """Pay back what units cost without what was taken off them."""
+    real = shop.payments.refund
+
+    async def refund(order_id: OrderId, request: RefundRequest) -> Refund:
+        if request.discount:
+            request = structs.replace(request, amount=request.amount + request.discount, discount=0)
+        return await real(order_id, request)
+
+    _replace(shop.payments, "refund", refund)
+
+
 def _forget_keys(shop: Shop) -> None:
     checkout: Any = shop.checkout
     real = checkout.refund
@@ -288,6 +300,21 @@ MUTATIONS: dict[str, Mutation] = {
         "a refund has no credit note",
         rewrites={
             "invoices.issue": (("where p.order_id is null", "where p.order_id is null and refund_id = 0"),)
+        },
+    ),
+    "kept-use": Mutation(
+        "what a refused purchase used of a promotion is never given back",
+        rewrites={"promotions.give_back": (("and r.state = 'used'\n", "and false\n"),)},
+    ),
+    "discount-twice": Mutation("what was taken off goods is paid back with them", spoil=_discount_again),
+    "spent-by-refused": Mutation(
+        "a gift card is spent by an order that was refused",
+        rewrites={
+            "payments.give_back_values": (
+                ("set state = 'given_back' where", "set state = 'taken' where"),
+                ("from marked where before = 'held' group", "from marked where false group"),
+                ("from marked where before = 'held'", "from marked where false"),
+            )
         },
     ),
     "answer-before-commit": Mutation("a final answer is given before it is stored", spoil=_answer_first),

@@ -1,6 +1,6 @@
 """What letters about a parcel have in common."""
 
-from mercat.events import OrderPlaced, ParcelMoved
+from mercat.events import OrderLine, OrderPlaced, ParcelMoved
 from mercat.notifications.letter import LetterKind
 
 
@@ -15,9 +15,9 @@ def parcel_letter(status: str) -> LetterKind[ParcelMoved]:
     )
 
 
-def contents(parcel: ParcelMoved, order: OrderPlaced | None) -> list[tuple[int, str]]:
+def contents(parcel: ParcelMoved, order: OrderPlaced | None) -> list[tuple[int, OrderLine]]:
     """List how many of what are in a parcel."""
-    titles = {line.order_line_id: line.title for line in order.lines} if order else {}
+    known = {line.order_line_id: line for line in order.lines} if order else {}
     return [
-        (line.quantity, titles[line.order_line_id]) for line in parcel.lines if line.order_line_id in titles
+        (line.quantity, known[line.order_line_id]) for line in parcel.lines if line.order_line_id in known
     ]

@@ -14,7 +14,7 @@ import hashlib
 import math
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -102,8 +102,6 @@ MAPPING: dict[str, Any] = {
     },
 }
 SETTINGS: dict[str, Any] = {
-    "number_of_shards": 1,
-    "auto_expand_replicas": "0-1",
     "max_result_window": RESULT_WINDOW,
     "similarity": {"default": {"type": "BM25", "k1": 1.2, "b": 0.75}},
     "analysis": {
@@ -115,7 +113,16 @@ SETTINGS: dict[str, Any] = {
         },
     },
 }
-FORM = product_entry.index_form((MAPPING, SETTINGS))
+
+
+def layout_of(shards: int = 1, replicas: int = -1) -> dict[str, Any]:
+    """Say how a new index is laid out over machines; -1 replicas: one, where there is a second machine."""
+    copies = {"auto_expand_replicas": "0-1"} if replicas < 0 else {"number_of_replicas": replicas}
+    return {"number_of_shards": shards, **copies}
+
+
+FORM = product_entry.index_form((MAPPING, layout_of() | SETTINGS))
+"""Of documents: how an index is laid out does not change it, and who changes that rebuilds when they like."""
 
 
 class NoSuchIndex(Exception):
@@ -179,8 +186,10 @@ class OpenSearchStore:
 
     remote = True
 
-    def __init__(self, url: str, name: str = "mercat") -> None:
+    def __init__(self, url: str, name: str = "mercat", layout: Mapping[str, Any] | None = None) -> None:
+        """`layout`: of indexes that are made from now on (`layout_of`)."""
         self.http = OpenSearchClient(url)
+        self._layout = layout or layout_of()
         self.name, self.alias = name, f"{name}-{FORM}"
 
     def reader(self) -> "OpenSearchReader":
@@ -188,7 +197,7 @@ class OpenSearchStore:
 
     def writer(self, path: str, *, create: bool = False) -> "OpenSearchWriter":
         if create:
-            body = {"settings": SETTINGS, "mappings": MAPPING}
+            body = {"settings": {**SETTINGS, **self._layout}, "mappings": MAPPING}
             self.http.ask("PUT", f"/{path}", body, _WRITE_S)
         return OpenSearchWriter(self, path)
 

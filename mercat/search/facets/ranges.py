@@ -150,6 +150,7 @@ def ranges_of(counts: Mapping[float, int]) -> list[tuple[NumberRange, int]]:
     return [(each, after - start) for each, (start, after) in zip(ranges, pairwise(before), strict=True)]
 
 
+@lru_cache(20_000)
 def _roundest(low: float, high: float) -> float:
     """Return the roundest number from `low` to `high`."""
     if low <= 0 <= high:
@@ -164,5 +165,6 @@ def _roundest(low: float, high: float) -> float:
     return high
 
 
+@lru_cache(20_000)
 def _shown(number: float | None) -> str:
     return "" if number is None else f"{number:.12g}" if abs(number) < 1e12 else str(int(number))

@@ -36,7 +36,7 @@ def decode_cursor(encoded: str, sort: SearchSort) -> SearchCursor:
     try:
         packed = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
         cursor = msgspec.json.decode(packed, type=SearchCursor)
-    except (ValueError, binascii.Error):
+    except (ValueError, binascii.Error, RecursionError):
         raise Invalid("This is not a cursor of ours.", pointer="/cursor") from None
     if cursor.sort != sort:
         raise Invalid("This cursor belongs to another sort.", pointer="/cursor")

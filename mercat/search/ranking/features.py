@@ -59,6 +59,9 @@ _FIELD_WEIGHTS = {"title": 3.0, "prose": 2.0, "kind": 2.0, "brand": 1.0, "tags":
 _ALL_IN_TITLE, _IN_A_ROW = 0.5, 1.0
 """How much all words in the title, and those in a row, add to `score`."""
 _BEST_FOR_CENTROID = 20
+_THING_VALUES = np.array([-1.0, 1.0, 1.5, 2.0, 0.0])
+"""Of a thing that is named: something else, another word of the query, what another phrasing asks for, what
+is asked for; none is named."""
 Column = Any
 """A numpy array with a number a candidate; where two are compared, the axes are named."""
 FeatureTable = NDArray[np.float32]
@@ -76,20 +79,14 @@ class RankingQuery:
 
 
 class _Matches(NamedTuple):
-    """Where the words are, by candidate and word: their places in title and prose, whether other fields have
-    them."""
+    """Where the words are, by candidate and word: their places in title and prose and how often they are
+    there, and whether each field has them."""
 
-    title: Column
-    prose: Column
-    kind: Column
-    brand: Column
-    details: Column
-    tags: Column
-
-    def by_word(self) -> dict[str, Column]:
-        """Tell for each field whether it has the word."""
-        title, prose, *others = self
-        return dict(zip(self._fields, (title.any(2), prose.any(2), *others), strict=True))
+    title_places: Column
+    prose_places: Column
+    title_often: Column
+    prose_often: Column
+    by_field: dict[str, Column]
 
 
 class _Candidates(NamedTuple):
@@ -122,13 +119,9 @@ def features(query: RankingQuery, rows: Rows, stats: CategoryStats) -> dict[str,
     """Compute every candidate's features, by name. Changes `rows`: the shop's words become the shopper's."""
     found = _candidates(query, rows, stats)
     phrasings = [found.own, *(word_hashes(each) for each in query.rewritings)]
-    equivalent = [
-        each for each, same in zip(phrasings, (True, *query.rewritings.values()), strict=True) if same
-    ]
     f: dict[str, Column] = {}
     _word_features(f, found)
-    f["says_it"] = _best_coverage(phrasings, rows)
-    f["says_the_same"] = _best_coverage(equivalent, rows)
+    f["says_it"], f["says_the_same"] = _best_coverage(query, found, phrasings)
     _position_features(f, found.matches)
     _frequency_features(f, found)
     _score_features(f, found)
@@ -159,13 +152,22 @@ def _candidates(query: RankingQuery, rows: Rows, stats: CategoryStats) -> _Candi
 
 
 def _matches(rows: Rows, own: Column) -> _Matches:
-    others = (_where(rows[field], own).any(2) for field in ("category_name", "brand", "details", "tags"))
-    return _Matches(_where(rows["title"], own), _where(rows["prose"], own), *others)
+    title, prose = _where(rows["title"], own), _where(rows["prose"], own)
+    title_often, prose_often = _count(title), _count(prose)
+    has = {"title": title_often > 0, "prose": prose_often > 0}
+    for name in ("kind", "brand", "details", "tags"):
+        has[name] = _where(rows["category_name" if name == "kind" else name], own).any(2)
+    return _Matches(title, prose, title_often, prose_often, has)
 
 
 def _where(texts: Column, own: Column) -> Column:
     """Compare texts with words: product, word asked, place -> whether the word is there."""
     return texts[:, None, :] == own[None, :, None]
+
+
+def _count(places: Column) -> Column:
+    """Count the places along the last axis; a byte a place adds up several times as fast as a number."""
+    return np.add.reduce(places.view(np.uint8), 2, np.uint8).astype(np.int64)
 
 
 def _shop_words(
@@ -190,7 +192,7 @@ def _shop_words(
 
 def _word_features(f: dict[str, Column], found: _Candidates) -> None:
     """Compute which share of the words each field has, and all of them together."""
-    has, weight = found.matches.by_word(), found.weight
+    has, weight = found.matches.by_field, found.weight
     for field, in_field in has.items():
         f[f"{field}_has"] = in_field @ weight
     main: Column = has["title"] | has["prose"] | has["kind"] | has["brand"] | has["tags"]
@@ -200,19 +202,24 @@ def _word_features(f: dict[str, Column], found: _Candidates) -> None:
     f["title_says_all"] = either.all(1) * 1.0
 
 
-def _best_coverage(phrasings: list[Column], rows: Rows) -> Column:
-    """Return the share of the words that the product has, by the phrasing that suits it best."""
-    best = np.zeros(len(rows))
-    for phrasing in phrasings:
-        has = np.stack([_where(rows[field], phrasing).any(2) for field in _TEXT_FIELDS]).any(0)
-        best = np.maximum(best, has.mean(1))
-    return best
+def _best_coverage(query: RankingQuery, found: _Candidates, phrasings: list[Column]) -> tuple[Column, Column]:
+    """Return the share of the words that the product has, by the phrasing that suits it best: of all, and of
+    those that mean the same."""
+    own = np.logical_or.reduce([*found.matches.by_field.values()]).mean(1)
+    best, best_equivalent = own, own
+    for phrasing, same in zip(phrasings[1:], query.rewritings.values(), strict=True):
+        has = np.logical_or.reduce([_where(found.rows[field], phrasing).any(2) for field in _TEXT_FIELDS])
+        share = has.mean(1)
+        best = np.maximum(best, share)
+        if same:
+            best_equivalent = np.maximum(best_equivalent, share)
+    return best, best_equivalent
 
 
 def _position_features(f: dict[str, Column], matches: _Matches) -> None:
     """Compute where in title and prose the words first are; behind the end where they are not."""
-    for field, places in (("title", matches.title), ("prose", matches.prose)):
-        first = cast(Any, np.where(places.any(2), places.argmax(2), places.shape[2]))
+    for field, places in (("title", matches.title_places), ("prose", matches.prose_places)):
+        first = cast(Any, np.where(matches.by_field[field], places.argmax(2), places.shape[2]))
         f[f"{field}_first"], f[f"{field}_last_word_at"] = first.min(1) * 1.0, first[:, -1] * 1.0
 
 
@@ -221,9 +228,9 @@ def _frequency_features(f: dict[str, Column], found: _Candidates) -> None:
     Source: Robertson and Zaragoza (2009); lengths are compared among the candidates."""
     weight = found.weight
     title_words, prose_words = _lengths(found.rows)
-    often, often_prose = found.matches.title.sum(2), found.matches.prose.sum(2)
+    often, often_prose = found.matches.title_often, found.matches.prose_often
     f["title_often"], f["prose_often"] = often @ weight, often_prose @ weight
-    whole = 3 * often + often_prose + _where(found.names, found.own).sum(2)
+    whole = 3 * often + often_prose + _count(_where(found.names, found.own))
     length = 3 * title_words + prose_words + (found.names > 0).sum(1)
     f["bm_one"] = _bm25(whole, length, 0.6, 0.3) @ weight
     f["bm_title"] = _bm25(often, title_words, 1.2, 0.75) @ weight
@@ -233,7 +240,8 @@ def _frequency_features(f: dict[str, Column], found: _Candidates) -> None:
 
 def _score_features(f: dict[str, Column], found: _Candidates) -> None:
     """Compute the weighted score of the fields, and each candidate's place by it."""
-    f["title_row"], f["prose_row"] = _in_a_row(found.matches.title), _in_a_row(found.matches.prose)
+    matches = found.matches
+    f["title_row"], f["prose_row"] = _in_a_row(matches.title_places), _in_a_row(matches.prose_places)
     f["score"] = found.score
     f["score_of_best"] = f["score"] / max(float(f["score"].max()), 1e-6)
     order = np.argsort(-f["score"], kind="stable")
@@ -244,14 +252,14 @@ def _score_features(f: dict[str, Column], found: _Candidates) -> None:
 def _score(matches: _Matches, rows: Rows, rarity: Column) -> Column:
     """Score how well the fields have the words as they were asked: BM25 of title and prose, by weight."""
     title_words, prose_words = _lengths(rows)
-    title = _bm25(matches.title.sum(2), title_words, 1.2, 0.75)
-    prose = _bm25(matches.prose.sum(2), prose_words, 1.2, 0.75)
+    title = _bm25(matches.title_often, title_words, 1.2, 0.75)
+    prose = _bm25(matches.prose_often, prose_words, 1.2, 0.75)
     score = _FIELD_WEIGHTS["title"] * (title @ rarity) + _FIELD_WEIGHTS["prose"] * (prose @ rarity)
-    for field, has in (("kind", matches.kind), ("brand", matches.brand), ("tags", matches.tags)):
-        score = score + _FIELD_WEIGHTS[field] * (has @ rarity)
+    for field in ("kind", "brand", "tags"):
+        score = score + _FIELD_WEIGHTS[field] * (matches.by_field[field] @ rarity)
     if len(rarity) > 1:
-        whole = title @ rarity * matches.title.any(2).all(1) * _ALL_IN_TITLE
-        row = (_in_a_row(matches.title) == 1) * rarity.sum() * _IN_A_ROW
+        whole = title @ rarity * matches.by_field["title"].all(1) * _ALL_IN_TITLE
+        row = (_in_a_row(matches.title_places) == 1) * rarity.sum() * _IN_A_ROW
         score = score + _FIELD_WEIGHTS["title"] * (whole + row)
     return score
 
@@ -293,7 +301,7 @@ def _category_name_features(f: dict[str, Column], found: _Candidates) -> None:
 def _accessory_features(f: dict[str, Column], found: _Candidates) -> None:
     """Compute whether title, text and category name accessories that were not asked for."""
     accessory = ACCESSORY_WORDS & ~_asked_table(found.own)
-    title, prose, in_title = found.rows["title"], found.rows["prose"], found.matches.title
+    title, prose, in_title = found.rows["title"], found.rows["prose"], found.matches.title_places
     after_for = _after(_BEFORE_ACCESSORY_OF[title])
     accessories = accessory[title]
     f["kind_accessory"] = np.where(found.has_category, accessory[found.heads] * 1.0, -1.0)
@@ -307,7 +315,8 @@ def _accessory_features(f: dict[str, Column], found: _Candidates) -> None:
 
 def _after(marks: Column) -> Column:
     """Mark the places that have a mark before them."""
-    return (np.cumsum(marks, 1) - marks) > 0
+    first = cast(Any, np.where(marks.any(1), marks.argmax(1), marks.shape[1]))
+    return cast(Column, np.arange(marks.shape[1]) > first[:, None])
 
 
 def _goes_with(head: Column, accessories: Column, after_for: Column) -> Column:
@@ -331,7 +340,7 @@ def _category_vote_features(f: dict[str, Column], found: _Candidates) -> None:
     here = np.bincount(category, minlength=len(shares))
     f["votes"] = voted[category]
     f["lift"] = np.log((voted + 1e-4) / (shares + 1e-4))[category]
-    all_in_title = found.matches.title.any(2).all(1) * 1.0
+    all_in_title = found.matches.by_field["title"].all(1) * 1.0
     say_it = np.bincount(category, weights=all_in_title, minlength=len(shares))
     f["kind_says_it"] = (say_it / np.maximum(here, 1))[category]
 
@@ -375,17 +384,15 @@ def _category_match_features(f: dict[str, Column], found: _Candidates, phrasings
 def _named_thing_features(f: dict[str, Column], found: _Candidates, phrasings: list[Column]) -> None:
     """Compute whether the things that title and prose name are the thing asked for: 2 it is, 1.5 by another
     phrasing, 1 another word of the query, 0 none is named, -1 something else. Uses `same_kind`."""
-    heads_asked, all_asked = np.zeros(WORD_HASHES, np.bool_), np.zeros(WORD_HASHES, np.bool_)
-    heads_asked[[phrasing[-1] for phrasing in phrasings]] = True
-    all_asked[np.concatenate(phrasings)] = True
+    means = np.zeros(WORD_HASHES, np.uint8)
+    for meaning, words in enumerate(
+        (np.concatenate(phrasings), [each[-1] for each in phrasings], found.own[-1], 0), 1
+    ):
+        means[words] = meaning
     for field, width in (("title", _TITLE_HEAD), ("prose", _PROSE_HEAD)):
         first, last, run = _things_named(found.rows[field][:, :width], found.stats.product_words)
         for name, thing in (("first_thing", first), ("last_thing", last), ("thing", run)):
-            f[f"{field}_{name}"] = np.select(
-                [thing == 0, thing == found.own[-1], heads_asked[thing], all_asked[thing]],
-                [0.0, 2.0, 1.5, 1.0],
-                -1.0,
-            )
+            f[f"{field}_{name}"] = _THING_VALUES[means[thing]]
         if field == "title":
             agrees = np.where(found.heads == run, 1.0, -1.0)
             f["kind_is_thing"] = np.where(found.has_category & (run > 0), agrees, 0.0)

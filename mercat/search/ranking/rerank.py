@@ -19,6 +19,7 @@ from mercat.search.category_stats import CATEGORIES_MAX, CategoryStats, category
 from mercat.search.engine import Clause, Hit, IndexSearcher, ProductRowReader, TermsWanted, row_numbers
 from mercat.search.facets.choose import FacetChooser
 from mercat.search.merchandising.rules import ActiveRules
+from mercat.search.product_rows import Rows
 from mercat.search.query import synonyms
 from mercat.search.query.parse import QueryWord
 from mercat.search.query.synonyms import Synonyms, load_synonyms
@@ -62,7 +63,7 @@ class Reranker:
         self._synonyms_checked = self._stats_read = float("-inf")
         self._synonyms_version: object = None
         self._stats = CategoryStats()
-        self._scores = ExpiringCache[tuple[str, bytes], _CachedScores](_SCORES_MAX)
+        self._scores = ExpiringCache[tuple[str, bytes, bool], _CachedScores](_SCORES_MAX)
         self.facet_chooser = FacetChooser()
         self.rules = ActiveRules()
 
@@ -102,15 +103,14 @@ class Reranker:
         )
 
     def features_and_scores(
-        self, searcher: IndexSearcher, rows: ProductRowReader, words: Sequence[QueryWord], hits: Sequence[Hit]
+        self, searcher: IndexSearcher, rows: Rows, words: Sequence[QueryWord], *, learnt: bool = True
     ) -> tuple[dict[str, Column], Column]:
-        """Compute every candidate's features, and the score that they make."""
+        """Compute the features of every candidate, given their rows, and the score that they make; `learnt`:
+        with the learnt ranker."""
         query = self.ranking_query(searcher, words)
-        found = features.features(
-            query, rows.read(row_numbers(searcher, hits)), self._category_stats(searcher)
-        )
+        found = features.features(query, rows, self._category_stats(searcher))
         score = features.prior(found)
-        ranker = self._load_ranker()
+        ranker = self._load_ranker() if learnt else None
         if ranker:
             score = score + ranker.correction(features.feature_table(found, ranker.features))
         return found, score + features.bonus(found)
@@ -122,6 +122,8 @@ class Reranker:
         words: Sequence[QueryWord],
         hits: Sequence[Hit],
         filters: bytes = b"",
+        *,
+        learnt: bool = True,
     ) -> Column:
         """Score each candidate. What has all the words scores higher than what has not. `filters`: what the
         candidates were narrowed by.
@@ -130,14 +132,15 @@ class Reranker:
         changed makes no other row, so a busy index does not bring every query back."""
         if not hits:
             return np.zeros(0)
-        numbers = np.array(row_numbers(searcher, hits))
-        key = (" ".join(word.written for word in words), filters)
+        wanted = row_numbers(searcher, hits)
+        numbers = np.array(wanted)
+        key = (" ".join(word.written for word in words), filters, learnt)
         cached = self._scores.get(key)
         if cached and cached.reader is rows:
             at = np.minimum(np.searchsorted(cached.rows, numbers), len(cached.rows) - 1)
             if bool((cached.rows[at] == numbers).all()):
                 return cached.scores[at]
-        _, scores = self.features_and_scores(searcher, rows, words, hits)
+        _, scores = self.features_and_scores(searcher, rows.read(wanted), words, learnt=learnt)
         by_row = np.argsort(numbers)
         fresh = _CachedScores(rows, numbers[by_row], scores[by_row].astype(np.float32))
         self._scores.put(key, fresh, _SCORES_TTL_S)
@@ -147,7 +150,7 @@ class Reranker:
         self, searcher: IndexSearcher, rows: ProductRowReader, words: Sequence[QueryWord], hits: Sequence[Hit]
     ) -> Iterator[ScoredCandidate]:
         """Yield the candidates with what their scores are made of, the best first."""
-        found, scores = self.features_and_scores(searcher, rows, words, hits)
+        found, scores = self.features_and_scores(searcher, rows.read(row_numbers(searcher, hits)), words)
         unlearnt = features.prior(found) + features.bonus(found)
         for place in np.argsort(-scores, kind="stable").tolist():
             yield ScoredCandidate(

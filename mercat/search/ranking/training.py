@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from mercat.kit import codec
-from mercat.search.engine import IndexStore
+from mercat.search.engine import IndexStore, row_numbers
 from mercat.search.execute import QueryExecutor
 from mercat.search.messages import ProductCard
 from mercat.search.query import analyze
@@ -118,7 +118,8 @@ def judged_queries(
         if not hits:
             continue
         products = [_judged_id(codec.decode(card, ProductCard)) for card in searcher.cards(hits)]
-        found, _ = reranker.features_and_scores(searcher, reader.rows, words, hits)
+        rows = reader.rows.read(row_numbers(searcher, hits))
+        found, _ = reranker.features_and_scores(searcher, rows, words)
         made[query_id] = JudgedQuery(query, grades.get(query_id, {}), products, found)
     return made
 

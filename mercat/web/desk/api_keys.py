@@ -13,6 +13,7 @@ from mercat.web.desk.page import desk_page, seller_of
 from mercat.web.desk.products import seller_id_of
 from mercat.web.errors import message_of
 from mercat.web.forms import Form, FormErrors, id_of, read_form
+from mercat.web.idempotency import form_key, key_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 
@@ -47,9 +48,13 @@ class ApiKeysApi:
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
-    async def make_api_key(self, caller: Caller, asked: NewApiKey) -> MadeApiKey:
-        """Make a key for a program, which sends it as `Authorization: Bearer mk_…`. It is shown once."""
-        return await self._shop.accounts.make_api_key(seller_id_of(caller), caller.user_id, asked)
+    async def make_api_key(self, caller: Caller, asked: NewApiKey, request: Request) -> MadeApiKey:
+        """Make a key for a program, which sends it as `Authorization: Bearer mk_…`. It is shown once, and
+        again only to who asks again with the same Idempotency-Key."""
+        key = key_of(request)
+        return await self._shop.accounts.make_api_key(
+            seller_id_of(caller), caller.user_id, asked, f"api/{key}" if key else ""
+        )
 
     async def api_keys(self, caller: Caller) -> ApiKeysShown:
         """List one's own keys, the newest first, and when each was used last."""
@@ -68,7 +73,7 @@ API = [
         ApiKeysApi.make_api_key,
         tag="Selling",
         needs="seller",
-        refuses=["too_many"],
+        refuses=["too_many", "api_key_ended"],
     ),
     PublicRoute("GET", "/seller/api-keys", ApiKeysApi.api_keys, tag="Selling", needs="seller"),
     PublicRoute(
@@ -104,6 +109,7 @@ class ApiKeyPages:
             keys=await self._shop.accounts.api_keys(seller_id),
             made=made,
             form=form,
+            key=form_key({} if made or refused else form.given),
             scopes=list(_SCOPES.items()),
             chosen=chosen,
             refused=message_of(refused) if refused else None,
@@ -120,7 +126,8 @@ class ApiKeyPages:
             return await self.keys(request, Form(ApiKeyForm, form, asked), chosen=chosen)
         try:
             new = NewApiKey(asked.name, asked.scopes)
-            made = await self._shop.accounts.make_api_key(seller_id, caller.user_id, new)
+            once = f"form/{form_key(form)}"
+            made = await self._shop.accounts.make_api_key(seller_id, caller.user_id, new, once)
         except Refusal as refused:
             return await self.keys(request, Form(ApiKeyForm, form), refused=refused, chosen=chosen)
         return await self.keys(request, made=made)

@@ -31,6 +31,7 @@ from mercat.catalog import (
     OptionName,
     OptionValues,
     ProductChange,
+    QuantityRules,
     SellerSku,
     Status,
     VariantOptions,
@@ -53,7 +54,20 @@ from mercat.web.forms import Form, FormErrors, errors_of, id_of
 from mercat.web.idempotency import form_key, key_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
-from mercat.web.schemas import Amount, PageLimit, Price, SearchWords, is_given, minor
+from mercat.web.schemas import (
+    Amount,
+    PageLimit,
+    Price,
+    SaleAsk,
+    SalePriceShown,
+    SearchWords,
+    amount_shown,
+    is_given,
+    minor,
+    optional_minor,
+    sale_asked,
+    sale_shown,
+)
 
 _NONE = Raw(b"null")
 
@@ -81,6 +95,8 @@ class VariantAsk(Struct, frozen=True, kw_only=True):
     gtin: Gtin | UnsetType | None = UNSET
     price: Price = field(default_factory=_no_price)
     compare_at_price: Price | UnsetType = UNSET
+    sale: SaleAsk | UnsetType | None = UNSET
+    quantity_rules: QuantityRules | UnsetType | None = UNSET
     quantity: StockQuantity | UnsetType = UNSET
     weight_g: Grams | UnsetType | None = UNSET
     images: Images | UnsetType = UNSET
@@ -97,6 +113,8 @@ class ListingAsk(GivenTexts, frozen=True, kw_only=True):
     currency: CurrencyCode | None = None
     price: Price = field(default_factory=_no_price)
     compare_at_price: Price | UnsetType = UNSET
+    sale: SaleAsk | UnsetType | None = UNSET
+    quantity_rules: QuantityRules | UnsetType | None = UNSET
     quantity: StockQuantity | UnsetType = UNSET
     sku: SellerSku | UnsetType | None = UNSET
     gtin: Gtin | UnsetType | None = UNSET
@@ -121,6 +139,8 @@ class ListingChangeAsk(ChangedTexts, frozen=True, kw_only=True):
     variants: Annotated[list[VariantAsk], Meta(min_length=1, max_length=VARIANTS_MAX)] | UnsetType = UNSET
     price: Price = field(default_factory=_no_price)
     compare_at_price: Price | UnsetType = UNSET
+    sale: SaleAsk | UnsetType | None = UNSET
+    quantity_rules: QuantityRules | UnsetType | None = UNSET
     quantity: StockQuantity | UnsetType = UNSET
     sku: SellerSku | UnsetType | None = UNSET
     gtin: Gtin | UnsetType | None = UNSET
@@ -151,6 +171,8 @@ class SellerVariantShown(Struct, frozen=True, kw_only=True):
     options: dict[str, str]
     price: Amount
     compare_at_price: Amount | None
+    sale: SalePriceShown | None
+    quantity_rules: QuantityRules | None
     currency: str
     quantity: int
     available: int
@@ -170,6 +192,9 @@ class SellerProductShown(GivenTexts, frozen=True, kw_only=True):
     category: str
     status: ListingStatus
     price: Amount
+    compare_at_price: Amount | None
+    sale: SalePriceShown | None
+    quantity_rules: QuantityRules | None
     currency: str
     quantity: int
     attributes: dict[str, Attribute]
@@ -344,12 +369,10 @@ def _prices(asked: VariantAsk | ListingAsk | ListingChangeAsk, currency: str, at
     found: dict[str, Any] = {}
     if is_given(asked.price):
         found["price"] = minor(asked.price, currency, f"{at}/price")
-    if not isinstance(asked.compare_at_price, UnsetType):
-        compared = asked.compare_at_price
-        found["compare_at_price"] = (
-            minor(compared, currency, f"{at}/compare_at_price") or None if is_given(compared) else None
-        )
-    return found
+    found["compare_at_price"] = optional_minor(asked.compare_at_price, currency, f"{at}/compare_at_price")
+    found["sale"] = sale_asked(asked.sale, currency, at)
+    found["quantity_rules"] = asked.quantity_rules
+    return {name: value for name, value in found.items() if value is not UNSET}
 
 
 def _own(asked: ListingAsk | ListingChangeAsk, currency: str) -> dict[str, Any]:
@@ -379,6 +402,7 @@ def _change(
 ) -> ProductChange:
     """Read a change; what a product says of price and stock itself (`own`) is said of its one variant."""
     variants: Any = asked.variants
+    of_one = variants is UNSET and bool(own)
     if variants is not UNSET:
         variants = [_given(each, currency, f"/variants/{n}", pictures) for n, each in enumerate(variants)]
     elif own:
@@ -394,6 +418,7 @@ def _change(
         status=asked.status,
         options=UNSET if isinstance(asked.options, UnsetType) else _options(asked.options),
         variants=variants,
+        at="" if of_one else "/variants",
     )
 
 
@@ -447,6 +472,9 @@ def _answer(product_id: ProductId, standing: SellerListing) -> Answer:
         category=listing.category,
         status=listing.status,
         price=cheapest.price,
+        compare_at_price=cheapest.compare_at_price,
+        sale=cheapest.sale,
+        quantity_rules=cheapest.quantity_rules,
         currency=cheapest.currency,
         quantity=sum(each.quantity for each in variants),
         attributes=listing.attributes,
@@ -461,7 +489,6 @@ def _answer(product_id: ProductId, standing: SellerListing) -> Answer:
 
 
 def _variant_shown(variant: ListedVariant, shelf: Stock | None, images: list[Image]) -> SellerVariantShown:
-    compared = variant.compare_at_price
     own = variant.images or images
     return SellerVariantShown(
         sku_id=variant.sku_id,
@@ -470,7 +497,9 @@ def _variant_shown(variant: ListedVariant, shelf: Stock | None, images: list[Ima
         gtin=variant.gtin,
         options=variant.options,
         price=money.shown(variant.price, variant.currency),
-        compare_at_price=None if compared is None else money.shown(compared, variant.currency),
+        compare_at_price=amount_shown(variant.compare_at_price, variant.currency),
+        sale=sale_shown(variant.sale, variant.currency),
+        quantity_rules=variant.quantity_rules,
         currency=variant.currency,
         quantity=shelf.on_hand if shelf else 0,
         available=shelf.available if shelf else 0,
@@ -518,6 +547,7 @@ API = [
         scopes=["catalog:write"],
         shows=SellerProductShown,
         refuses=["condition_missing", "stale", "sku_taken", "gone"],
+        headers={"If-Match": "The ETag of what was seen: it is changed only if it is still that."},
     ),
     PublicRoute(
         "DELETE",

@@ -20,6 +20,7 @@ from mercat.web.desk.page import A_PAGE, DONE, desk_page, seller_of
 from mercat.web.desk.products import seller_id_of
 from mercat.web.errors import RefusalMessage, message_of
 from mercat.web.forms import Form, FormErrors, id_of, read_form
+from mercat.web.order_shown import numbers_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, PageLimit
@@ -193,6 +194,7 @@ class SellerOrderPages:
         orders = await self._orders(seller_id, chosen, id_of(after, OrderId) if after else None, A_PAGE)
         last = orders[-1].order_id if len(orders) == A_PAGE else None
         counts = await self._shop.fulfilment.counts_of_seller(seller_id)
+        numbers = await numbers_of(self._shop, (order.order_id for order in orders))
         back = await self._shop.returns.counts(seller_id)
         counts[_BACK] = sum(back.get(each, 0) for each in _OPEN_RETURNS)
         return await desk_page(
@@ -202,7 +204,7 @@ class SellerOrderPages:
             "orders",
             seller_id,
             status,
-            orders=[_order_row(order) for order in orders],
+            orders=[_order_row(order, numbers) for order in orders],
             chosen=chosen,
             asked=bool(chosen.get("q")),
             words_max=CHOICE_MAX,
@@ -320,7 +322,7 @@ def _cells(order: SellerOrder) -> list[list[Any]]:
     ]
 
 
-def _order_row(order: SellerOrder) -> dict[str, Any]:
+def _order_row(order: SellerOrder, numbers: Mapping[int, str]) -> dict[str, Any]:
     """Show an order as the packing table needs it: what is left to ship, and what each parcel may do next."""
     lines = [
         {
@@ -335,6 +337,7 @@ def _order_row(order: SellerOrder) -> dict[str, Any]:
     ]
     return {
         "order_id": order.order_id,
+        "number": numbers.get(order.order_id) or rendering.short(order.order_id),
         "placed_at": order.placed_at,
         "status": order.status,
         "address": order.address,

@@ -18,6 +18,7 @@ DONE = {
     "listed": "It is on sale. Shoppers find it within a second.",
     "listing": "Saved. Shoppers see it so within a second.",
     "status": "Done: shoppers see it so from now on.",
+    "payout_account": "Saved. The next payout goes there.",
     "invoices": "Saved. It stands on the invoices that are issued from now on.",
     "shipped": "Shipped. The buyer sees the parcel and its tracking number.",
     "marked": "Marked. The buyer sees it on the order.",
@@ -36,9 +37,11 @@ async def seller_of(request: Request) -> tuple[Caller, SellerId]:
 
 
 async def desk_page(
-    pages: Pages, shop: Shop, request: Request, here: str, seller_id: SellerId, status: int, **shown: Any
+    pages: Pages, shop: Shop, request: Request, here: str, seller_id: SellerId, status: int, /, **shown: Any
 ) -> Response:
-    """Send a page of a seller's desk; `here` is its place in the desk's menu."""
+    """Send a page of a seller's desk; `here` is its place in the desk's menu, and names its `template` where
+    none is given."""
     seller = await shop.sellers.seller(seller_id)
     base: dict[str, Any] = {"desk": "seller", "desk_name": seller.name, "here": here, "seller": seller}
-    return await pages.page(request, f"desk_{here}.html", status, **(base | shown))
+    name = shown.pop("template", f"desk_{here}.html")
+    return await pages.page(request, name, status, **(base | shown))

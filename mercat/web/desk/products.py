@@ -3,7 +3,7 @@
 from typing import Any, Literal, NamedTuple, cast, get_args
 from urllib.parse import urlencode
 
-from msgspec import Raw, Struct, field
+from msgspec import UNSET, Raw, Struct, UnsetType, field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,6 +15,8 @@ from mercat.catalog import (
     Offer,
     OfferReason,
     OfferSort,
+    OfferTerms,
+    QuantityRules,
     SellerSku,
     Status,
 )
@@ -34,7 +36,19 @@ from mercat.web.forms import Form, FormErrors, errors_of, id_of, read_form
 from mercat.web.idempotency import key_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
-from mercat.web.schemas import Amount, PageLimit, Price, is_given, minor
+from mercat.web.schemas import (
+    Amount,
+    PageLimit,
+    Price,
+    SaleAsk,
+    SalePriceShown,
+    amount_shown,
+    is_given,
+    minor,
+    optional_minor,
+    sale_asked,
+    sale_shown,
+)
 from mercat.web.table_query import AFTER, CHOICE_MAX, TableQuery, as_csv, choice, every, link
 
 _VERSION_DIGITS_MAX = 18
@@ -49,8 +63,13 @@ _SORTS: dict[OfferSort, str] = {
 
 
 class OfferChange(Struct, frozen=True):
+    """What is otherwise from now on; what is not sent stays, and null takes away."""
+
     price: Price = field(default_factory=lambda: Raw(b"null"))
     status: Literal["active", "paused", "draft"] | None = None
+    compare_at_price: Price | UnsetType = UNSET
+    sale: SaleAsk | UnsetType | None = UNSET
+    quantity_rules: QuantityRules | UnsetType | None = UNSET
 
 
 class OfferAsk(Struct, frozen=True, kw_only=True):
@@ -63,6 +82,9 @@ class OfferAsk(Struct, frozen=True, kw_only=True):
     sku_id: SkuId | None = None
     condition: Condition = "new"
     sku: SellerSku | None = None
+    compare_at_price: Price | UnsetType = UNSET
+    sale: SaleAsk | None = None
+    quantity_rules: QuantityRules | None = None
 
 
 class OfferMade(Struct, frozen=True):
@@ -80,6 +102,12 @@ class SellerOfferShown(Struct, frozen=True, kw_only=True):
     product_id: ProductId
     title: str
     price: Amount
+    """The regular one."""
+    price_now: Amount
+    """What is paid now."""
+    compare_at_price: Amount | None
+    sale: SalePriceShown | None
+    quantity_rules: QuantityRules | None
     currency: str
     status: str
     quantity: int
@@ -122,15 +150,18 @@ class SellerProductsApi:
 
     async def offer_product(self, caller: Caller, offer: OfferAsk, request: Request) -> OfferMade:
         """Offer what another seller lists, with so many in stock, new, used or refurbished."""
-        key = key_of(request)
+        key, currency = key_of(request), self._shop.settings.currency
         asked = NewOffer(
             product_id=offer.product_id,
             gtin=offer.gtin,
             sku_id=offer.sku_id,
-            price=minor(offer.price, self._shop.settings.currency, "/price"),
+            price=minor(offer.price, currency, "/price"),
             quantity=offer.quantity,
             condition=offer.condition,
             sku=offer.sku,
+            compare_at_price=optional_minor(offer.compare_at_price, currency, "/compare_at_price") or None,
+            sale=sale_asked(offer.sale, currency) or None,
+            quantity_rules=offer.quantity_rules,
         )
         made = await self._shop.sellers.offer_product(
             seller_id_of(caller), asked, f"offer/{key}" if key else None
@@ -150,12 +181,15 @@ class SellerProductsApi:
         )
 
     async def change_offer(self, caller: Caller, offer_id: OfferId, change: OfferChange) -> SellerOfferShown:
-        """Set another price, or put an offer on sale, pause it, make it a draft: at once."""
-        seller_id = seller_id_of(caller)
-        price = (
-            minor(change.price, self._shop.settings.currency, "/price") if is_given(change.price) else None
+        """Set another price, a sale that begins and ends by itself, or another status: at once."""
+        seller_id, currency = seller_id_of(caller), self._shop.settings.currency
+        price = minor(change.price, currency, "/price") if is_given(change.price) else None
+        terms = OfferTerms(
+            compare_at_price=optional_minor(change.compare_at_price, currency, "/compare_at_price"),
+            sale=sale_asked(change.sale, currency),
+            quantity_rules=change.quantity_rules,
         )
-        offer = await self._shop.catalog.change_offer(seller_id, offer_id, price, change.status)
+        offer = await self._shop.catalog.change_offer(seller_id, offer_id, price, change.status, terms)
         [shelf] = await self._shop.inventory.owned(seller_id, [offer_id]) or [None]
         return _offer_shown(offer, shelf)
 
@@ -188,7 +222,11 @@ def _offer_shown(offer: Offer, stock: Stock | None) -> SellerOfferShown:
         offer_id=offer.offer_id,
         product_id=offer.product_id,
         title=offer.title,
-        price=money.shown(offer.price, offer.currency),
+        price=money.shown(offer.regular_price, offer.currency),
+        price_now=money.shown(offer.price, offer.currency),
+        compare_at_price=amount_shown(offer.compare_at_price, offer.currency),
+        sale=sale_shown(offer.sale, offer.currency),
+        quantity_rules=offer.quantity_rules,
         currency=offer.currency,
         status=offer.status,
         quantity=stock.on_hand if stock else 0,
@@ -270,6 +308,7 @@ API = [
         scopes=["stock:write"],
         shows=StockShown,
         refuses=["condition_missing", "stale"],
+        headers={"If-Match": "The ETag of the stock that was counted, where there is some already."},
     ),
 ]
 
@@ -288,6 +327,8 @@ class OfferRow(NamedTuple):
     reserved: int
     version: int
     hidden_because: str
+    price_now: int
+    was_price: int | None
 
 
 class PriceForm(Struct, frozen=True):
@@ -340,6 +381,7 @@ class SellerProductPages:
             back=urlencode({**chosen, "after": after}) if after else urlencode(chosen),
             more=link("/desk", chosen, after=last) if last else None,
             file=link("/desk/products.csv", chosen),
+            prices=link("/desk/price-edits", {name: each for name, each in chosen.items() if name != "sort"}),
             currency=self._currency,
             words_max=CHOICE_MAX,
             sorts=[("" if sort == _SORT else sort, words) for sort, words in _SORTS.items()],
@@ -417,13 +459,15 @@ def _row(offer: Offer, stock: Stock | None) -> OfferRow:
         offer.product_id,
         offer.title,
         offer.image_url,
-        offer.price,
+        offer.regular_price,
         offer.currency,
         offer.status,
         stock.on_hand if stock else 0,
         stock.reserved if stock else 0,
         stock.version if stock else 0,
         offer.hidden_because,
+        offer.price,
+        offer.was_price,
     )
 
 

@@ -28,6 +28,7 @@ from mercat.web.desk.page import A_PAGE, DONE, seller_of
 from mercat.web.desk.products import seller_id_of
 from mercat.web.errors import message_of
 from mercat.web.forms import MONEY, Form, FormErrors, id_of, read_form
+from mercat.web.order_shown import numbers_of
 from mercat.web.pages import Pages
 from mercat.web.returns import REASONS, ReturnShown, return_shown
 from mercat.web.router import Endpoint, PublicRoute
@@ -215,6 +216,7 @@ class ReturnDeskPages:
             here="returns",
             path=self._path,
             returns=page.returns,
+            numbers=await numbers_of(self._shop, (back.order_id for back in page.returns)),
             tabs=[(value, words, counts.get(value, 0)) for value, words in tabs.items()],
             shown=status,
             reasons=REASONS,

@@ -7,9 +7,10 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mercat.catalog import ChangedSince
 from mercat.ids import ImportId
 from mercat.kit.http import Answer
-from mercat.kit.refusals import Invalid, Refusal
+from mercat.kit.refusals import Invalid, NotFound, Refusal
 from mercat.kit.rpc import Caller
 from mercat.sellers import FILE_NAME_MAX, FileImport, ImportProblem, NewImport
 from mercat.shop import Shop
@@ -28,6 +29,16 @@ _KNOWN = frozenset({"file", "dry_run", "format", "csrf"})
 
 class ImportStarted(Struct, frozen=True):
     import_id: ImportId
+
+
+class UndoShown(Struct, frozen=True):
+    """How many things that an import changed were put back, and how many somebody has changed since: of these
+    only what is as the import left it."""
+
+    put_back: int
+    changed_since: int
+    since: list[ChangedSince] = []
+    """The first hundred of the latter."""
 
 
 class ImportShown(Struct, frozen=True):
@@ -49,6 +60,7 @@ class ImportShown(Struct, frozen=True):
     problems: list[ImportProblem]
     remarks: list[str]
     detail: str
+    undone: UndoShown | None
     created_at: datetime
     finished_at: datetime | None
 
@@ -73,8 +85,13 @@ class SellerImportsApi:
         return Answer(ImportStarted(import_id), 202)
 
     async def seller_import(self, caller: Caller, import_id: ImportId) -> ImportShown:
-        """Show how far an import is; `status` ends as `done` or `failed`."""
+        """Show how far an import is; `status` ends as `done` or `failed`, or as `undone`."""
         return _shown(await self._shop.sellers.file_import(seller_id_of(caller), import_id))
+
+    async def undo_import(self, caller: Caller, import_id: ImportId) -> ImportShown:
+        """Put back what an import changed, where nobody has changed it since; what it added is archived. It
+        is done in the background: `status` ends as `undone`. Again it changes nothing."""
+        return _shown(await self._shop.sellers.undo_import(seller_id_of(caller), import_id))
 
     async def seller_imports(
         self, caller: Caller, limit: PageLimit = 20, cursor: ImportId | None = None
@@ -125,6 +142,7 @@ def _shown(each: FileImport) -> ImportShown:
         each.problems,
         counts.remarks,
         each.detail,
+        each.undone and UndoShown(each.undone.put_back, each.undone.changed_since, each.undone.since),
         each.created_at,
         each.finished_at,
     )
@@ -159,6 +177,16 @@ API = [
         scopes=["catalog:read"],
         refuses=["not_found"],
     ),
+    PublicRoute(
+        "POST",
+        "/seller/imports/{import_id}/undo",
+        SellerImportsApi.undo_import,
+        tag="Selling",
+        needs="seller",
+        scopes=["catalog:write"],
+        status=202,
+        refuses=["not_found", "not_undoable"],
+    ),
 ]
 
 
@@ -192,14 +220,34 @@ class UploadPages:
             return await self.upload(request, refused)
         return self._pages.redirect(request, f"/desk/upload/{import_id}")
 
-    async def report(self, request: Request) -> Response:
+    async def report(self, request: Request, refused: Refusal | None = None) -> Response:
         """Show one import: it comes again by itself while it is under way."""
         _, seller_id = await seller_of(request)
         import_id = id_of(request.path_params["import_id"], ImportId)
         shown = await self._shop.sellers.file_import(seller_id, import_id)
         return await desk_page(
-            self._pages, self._shop, request, "import", seller_id, 200, each=shown, counts=shown.counts
+            self._pages,
+            self._shop,
+            request,
+            "import",
+            seller_id,
+            refused.status if refused else 200,
+            each=shown,
+            counts=shown.counts,
+            refused=message_of(refused) if refused else None,
         )
+
+    async def undo(self, request: Request) -> Response:
+        await self._pages.form(request)
+        _, seller_id = await seller_of(request)
+        import_id = id_of(request.path_params["import_id"], ImportId)
+        try:
+            await self._shop.sellers.undo_import(seller_id, import_id)
+        except NotFound:
+            raise
+        except Refusal as refused:
+            return await self.report(request, refused)
+        return self._pages.redirect(request, f"/desk/upload/{import_id}")
 
 
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
@@ -208,4 +256,5 @@ def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
         pages.route("/desk/upload", upload.upload),
         pages.route("/desk/upload", upload.take_file, "POST"),
         pages.route("/desk/upload/{import_id}", upload.report),
+        pages.route("/desk/upload/{import_id}/undo", upload.undo, "POST"),
     ]

@@ -15,6 +15,7 @@ from mercat.web.desk.page import A_PAGE, desk_page, seller_of
 from mercat.web.desk.products import seller_id_of
 from mercat.web.errors import RefusalMessage, message_of
 from mercat.web.forms import Form, FormErrors, id_of, read_form
+from mercat.web.idempotency import form_key, key_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import PageLimit
@@ -87,9 +88,10 @@ class SellerWebhooksApi:
             ]
         )
 
-    async def add_webhook(self, caller: Caller, webhook: NewWebhook) -> WebhookCreated:
+    async def add_webhook(self, caller: Caller, webhook: NewWebhook, request: Request) -> WebhookCreated:
         """Have events sent to an address: signed as Standard Webhooks says, tried for three days."""
-        made = await self._shop.webhooks.add(seller_id_of(caller), webhook)
+        key = key_of(request)
+        made = await self._shop.webhooks.add(seller_id_of(caller), webhook, f"api/{key}" if key else "")
         return WebhookCreated(made.webhook_id, made.secret)
 
     async def remove_webhook(self, caller: Caller, webhook_id: WebhookId) -> WebhookRemoved:
@@ -209,7 +211,7 @@ class WebhookPages:
             return await self._page(request, seller_id, 422, form=Form(WebhookUrlAsked, form, asked))
         try:
             webhook = NewWebhook(asked.url, chosen or [*WEBHOOK_EVENTS])
-            made = await self._shop.webhooks.add(seller_id, webhook)
+            made = await self._shop.webhooks.add(seller_id, webhook, f"form/{form_key(form)}")
         except Refusal as refused:
             shown = Form(WebhookUrlAsked, form)
             return await self._page(
@@ -277,6 +279,7 @@ class WebhookPages:
             webhooks=await self._shop.webhooks.of_seller(seller_id),
             events=WEBHOOK_EVENTS,
             form=form or Form(WebhookUrlAsked),
+            key=form_key(form.given if form else {}),
             refused=refused,
             secret=secret,
             said=_SAID.get(request.query_params.get("said", "")),

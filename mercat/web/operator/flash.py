@@ -1,16 +1,12 @@
 """The control room of a flash sale: how it goes, and what can be done about it."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from mercat.flashsale import Act, Sale, SaleOverview
-from mercat.kit.db_errors import AWAY
-from mercat.kit.refusals import Overloaded, Refusal
+from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
 from mercat.shop import Shop
 from mercat.web.errors import message_of
@@ -19,10 +15,10 @@ from mercat.web.forms import Form, FormErrors, errors_of, read_form
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint
 from mercat.web.session import with_role
+from mercat.web.streams import Streams
 
 _WATCHING_MAX = 20
 """Streams that a worker keeps open at once."""
-_WATCHED_S = 60
 
 
 class RoomAction(NamedTuple):
@@ -40,8 +36,7 @@ class ControlRoom:
     def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
-        self._closing = shop.host.closing
-        self._watching = 0
+        self._streams = Streams(shop.host.closing, _WATCHING_MAX)
 
     async def sales(self, request: Request) -> Response:
         caller = await with_role(request, "operator")
@@ -71,38 +66,17 @@ class ControlRoom:
         await with_role(request, "operator")
         sale_id = request.path_params["sale_id"]
         await self._shop.flashsale.sale(sale_id)  # raises NotFound before the answer begins
-        if self._watching >= _WATCHING_MAX:
-            raise Overloaded
-        headers = {"X-Accel-Buffering": "no"}
-        return StreamingResponse(self._told(sale_id), headers=headers, media_type="text/event-stream")
 
-    async def _told(self, sale_id: str) -> AsyncIterator[bytes]:
-        """Yield events for a minute: then the browser asks again, and whether it may is checked anew."""
-        self._watching += 1
-        told: dict[str, str] = {}
-        try:
-            yield b"retry: 1000\n\n"
-            for _ in range(_WATCHED_S):
-                try:
-                    room = await self._shop.flashsale.overview(sale_id)
-                except (Refusal, *AWAY):
-                    return  # the browser asks again
-                shown = _shown(room)
-                now = {
-                    "state": f"{room.sale.state}\n{STATES[room.sale.state]}",
-                    "now": self._pages.render_fragment("flash_now.html", **shown),
-                    "done": self._pages.render_fragment("flash_done.html", **shown),
-                }
-                for part, content in now.items():
-                    if told.get(part) != content:
-                        yield _event(part, content)
-                told = now
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(1):
-                        await self._closing.wait()
-                        return
-        finally:
-            self._watching -= 1
+        async def parts() -> dict[str, str]:
+            room = await self._shop.flashsale.overview(sale_id)
+            shown = _shown(room)
+            return {
+                "state": f"{room.sale.state}\n{STATES[room.sale.state]}",
+                "now": self._pages.render_fragment("flash_now.html", **shown),
+                "done": self._pages.render_fragment("flash_done.html", **shown),
+            }
+
+        return self._streams.answer(parts)
 
     async def act(self, request: Request) -> Response:
         form = await self._pages.form(request)
@@ -144,12 +118,6 @@ def _shown(room: SaleOverview) -> dict[str, Any]:
     ]
     slowed = room.rate and sale.rate < room.rate * 0.99 and sale.state == "open"
     return {"sale": sale, "room": room, "tallies": tallies, "slowed": slowed}
-
-
-def _event(name: str, content: str) -> bytes:
-    """Write a server-sent event (WHATWG HTML, 9.2.6)."""
-    lines = "".join(f"data: {line}\n" for line in content.splitlines())
-    return f"event: {name}\n{lines}\n".encode()
 
 
 def _actions(sale: Sale) -> list[RoomAction]:

@@ -39,7 +39,11 @@ _ACCOUNTS = {
     "tax": "Tax collected",
     "discounts": "Given away as discounts",
     "refunds": "Refunds decided, not yet paid back",
+    "payouts": "Payouts decided, not yet transferred",
     "shopper": "Held for shoppers without an order",
+    "gift_cards": "Owed to holders of gift cards",
+    "store_credit": "Owed as store credit",
+    "credit_issued": "Put on gift cards and store credit",
 }
 _SORTS: tuple[CaseSort, ...] = get_args(CaseSort)
 _COLUMNS = [("opened", "Opened"), ("kind", "What differs"), ("ours", "Ours"), ("theirs", "Theirs")]

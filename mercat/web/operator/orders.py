@@ -4,7 +4,7 @@ same as a file."""
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, time
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, Any, NamedTuple, cast, get_args
 
 from msgspec import Meta, Struct, field
 from starlette.requests import Request
@@ -12,12 +12,22 @@ from starlette.responses import Response
 
 from mercat import ids, money
 from mercat.checkout import CancelAsk, Reason, RefundAsk
-from mercat.ids import NoteId, OrderId, SellerId, UserId, number_shown, parse_number
+from mercat.ids import LineId, NoteId, OrderId, SellerId, UserId, number_shown, parse_number
 from mercat.kit.refusals import NotFound, Refusal
 from mercat.kit.rpc import Caller, Filters
 from mercat.money import MINOR_MAX
 from mercat.notifications import Mail
-from mercat.orders import LineQuantity, NewNote, NoteText, OrderNote, OrderStatus, OrderSummary
+from mercat.orders import (
+    LineQuantity,
+    NewNote,
+    NoteText,
+    Order,
+    OrderLineView,
+    OrderNote,
+    OrderStatus,
+    OrderSummary,
+)
+from mercat.quantity import Quantity
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.errors import RefusalMessage, message_of
@@ -30,11 +40,19 @@ from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, PageLimit
 from mercat.web.session import with_role
-from mercat.web.table_query import FILE_PAGE, FILE_ROWS_MAX, TableQuery, as_csv, choice, link
+from mercat.web.table_query import FILE_PAGE, TableQuery, as_csv, choice, link, tabs
 
 _A_PAGE = 50
 _DONE = {"sent": "The letter goes out once more.", "noted": "Noted."}
 MAIL_NUMBER_MAX = 2**31 - 1
+_TABS: dict[str, str] = {
+    "": "All",
+    "confirmed": "Confirmed",
+    "partially_shipped": "Partially shipped",
+    "shipped": "Shipped",
+    "delivered": "Delivered",
+    "cancelled": "Cancelled",
+}
 _ORDERS: dict[str, tuple[str, ...]] = {"status": get_args(OrderStatus), "q": (), "seller": ()}
 OrderWords = Annotated[str, Meta(max_length=200)]
 
@@ -258,11 +276,32 @@ API = [
 ]
 
 
+def _left(order: Order) -> list[LineQuantity]:
+    return [LineQuantity(line.order_line_id, line.left) for line in order.lines if line.left]
+
+
 class RefundForm(Struct, frozen=True):
     """What an operator gives back without goods."""
 
     amount: Annotated[int, Meta(ge=1, le=MINOR_MAX), MONEY]
     reason: Reason
+
+
+class GiftCardsBackForm(Struct, frozen=True):
+    """So many gift cards of a line that are paid back, which takes them."""
+
+    line: LineId
+    units: Quantity
+    reason: Reason
+
+
+class GiftCardsOfLine(NamedTuple):
+    """The gift cards that a line of an order is: how many are whole, spent in part or wholly, and void."""
+
+    line: OrderLineView
+    whole: int
+    spent: int
+    void: int
 
 
 class EverybodysOrdersPages:
@@ -277,6 +316,7 @@ class EverybodysOrdersPages:
         chosen, before = choice(request.query_params, _ORDERS), request.query_params.get("before")
         asked = _asked(chosen, id_of(before, OrderId) if before else None, _A_PAGE)
         orders, following = await find_orders(self._shop, asked)
+        counts = {} if len(chosen) > ("status" in chosen) else await self._shop.orders.counts()
         return await operator_page(
             self._pages,
             request,
@@ -284,7 +324,7 @@ class EverybodysOrdersPages:
             "operator_orders.html",
             orders=[(each, number_shown(each.number) or str(each.order_id)) for each in orders],
             chosen=chosen,
-            statuses=_ORDERS["status"],
+            tabs=tabs("/operator/orders", chosen, "status", _TABS, counts),
             more=link("/operator/orders", chosen, before=following) if following else None,
             file=link("/operator/orders.csv", chosen),
         )
@@ -302,6 +342,7 @@ class EverybodysOrdersPages:
         form: Form | None = None,
         refused: RefusalMessage | None = None,
         note_form: Form | None = None,
+        cards_form: Form | None = None,
     ) -> Response:
         await with_role(request, "operator")
         order_id = id_of(request.path_params["order_id"], OrderId)
@@ -309,12 +350,14 @@ class EverybodysOrdersPages:
         shown = await order_shown(self._shop, order)
         remarks = await self._shop.orders.remarks(order_id)
         form, note_form = form or Form(RefundForm), note_form or Form(NoteAsk)
+        cards_form = cards_form or Form(GiftCardsBackForm)
+        errors = [*form.errors, *note_form.errors, *cards_form.errors]
         return await operator_page(
             self._pages,
             request,
             "orders",
             "operator_order.html",
-            status=422 if form.errors or note_form.errors or refused else 200,
+            status=422 if errors or refused else 200,
             order=order,
             decisions=decisions(order, remarks),
             notes=remarks.notes,
@@ -324,7 +367,10 @@ class EverybodysOrdersPages:
             parts=shown.parts,
             payments=shown.payments,
             left=sum(line.left for line in order.lines),
+            gives_back=await self._gives_back(order),
             letters=await _letters(self._shop, order_id),
+            gift_cards=await self._gift_cards(order),
+            cards_form=cards_form,
             form=form,
             once=form_key(form.given),
             refused=refused,
@@ -335,7 +381,7 @@ class EverybodysOrdersPages:
         caller = await with_role(request, "operator")
         order_id = id_of(request.path_params["order_id"], OrderId)
         order = await self._shop.orders.order(order_id, None)
-        left = [LineQuantity(line.order_line_id, line.left) for line in order.lines if line.left]
+        left = _left(order)
         if not left:
             return self._pages.redirect(request, f"/operator/orders/{order_id}")
         ask = CancelAsk(left, once=form_key(form))
@@ -343,6 +389,40 @@ class EverybodysOrdersPages:
             await self._shop.checkout.cancel(caller, order_id, ask, "operator")
         except Refusal as refused:
             return await self.order(request, None, message_of(refused))
+        return self._pages.redirect(request, f"/operator/orders/{order_id}")
+
+    async def _gives_back(self, order: Order) -> int:
+        """Say what cancelling all that has not shipped would pay back."""
+        left = _left(order)
+        return (await self._shop.checkout.preview_cancel(order.order_id, left)).amount if left else 0
+
+    async def _gift_cards(self, order: Order) -> list[GiftCardsOfLine]:
+        """Count the gift cards among the goods of an order, by line."""
+        cards = await self._shop.payments.sold_of(order.order_id)
+        found: list[GiftCardsOfLine] = []
+        for line in order.lines:
+            own = [card for card in cards if card.order_line_id == line.order_line_id]
+            if own:
+                void = sum(card.is_void for card in own)
+                spent = sum(card.balance < card.initial and not card.is_void for card in own)
+                found.append(GiftCardsOfLine(line, len(own) - void - spent, spent, void))
+        return found
+
+    async def refund_gift_cards(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        caller = await with_role(request, "operator")
+        order_id = id_of(request.path_params["order_id"], OrderId)
+        asked = read_form(form, GiftCardsBackForm)
+        if isinstance(asked, FormErrors):
+            shown = Form(GiftCardsBackForm, form, asked, at=form.get("line", ""))
+            return await self.order(request, cards_form=shown)
+        units = [LineQuantity(asked.line, asked.units)]
+        ask = RefundAsk(lines=units, reason=asked.reason, once=form_key(form))
+        try:
+            await self._shop.checkout.refund(caller, order_id, ask, "operator")
+        except Refusal as refused:
+            shown = Form(GiftCardsBackForm, form, at=form.get("line", ""))
+            return await self.order(request, None, message_of(refused), cards_form=shown)
         return self._pages.redirect(request, f"/operator/orders/{order_id}")
 
     async def refund(self, request: Request) -> Response:
@@ -383,7 +463,7 @@ class EverybodysOrdersPages:
     async def _all(self, chosen: TableQuery) -> AsyncIterator[OrderSummary]:
         """Yield what the table has; a page of found ones may be short, so what follows says where it ends."""
         before: OrderId | None = None
-        for _ in range(FILE_ROWS_MAX // FILE_PAGE):
+        while True:
             orders, before = await find_orders(self._shop, _asked(chosen, before, FILE_PAGE))
             for order in orders:
                 yield order
@@ -421,6 +501,7 @@ def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
         pages.route("/operator/orders/{order_id}", desk.order),
         pages.route("/operator/orders/{order_id}/cancel", desk.cancel, "POST"),
         pages.route("/operator/orders/{order_id}/refund", desk.refund, "POST"),
+        pages.route("/operator/orders/{order_id}/refund-gift-cards", desk.refund_gift_cards, "POST"),
         pages.route("/operator/orders/{order_id}/letters", desk.send_again, "POST"),
         pages.route("/operator/orders/{order_id}/notes", desk.note, "POST"),
     ]

@@ -1,9 +1,9 @@
 """People on the operator's desk: found, kept out, forgotten, and who else runs the shop."""
 
 from datetime import datetime
-from typing import Literal, cast, get_args
+from typing import Annotated, Literal, cast, get_args
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import asdict
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,9 +14,12 @@ from mercat.ids import OrderId, SellerId, UserId, number_shown
 from mercat.kit.refusals import NotFound, Refusal
 from mercat.kit.rpc import Caller
 from mercat.orders import OrderPage
+from mercat.payments import CreditReason, GrantedCredit
 from mercat.shop import Shop
+from mercat.web.account import CREDIT_WORDS
 from mercat.web.errors import message_of
-from mercat.web.forms import id_of
+from mercat.web.forms import MONEY, Form, FormErrors, id_of, read_form
+from mercat.web.idempotency import form_key
 from mercat.web.leaving import Forgotten
 from mercat.web.operator.page import operator_page
 from mercat.web.pages import Pages
@@ -31,6 +34,7 @@ _DONE = {
     "disabled": "They are out: no session goes on, and none begins.",
     "enabled": "They can sign in again.",
     "operator": "They run the shop too, at once.",
+    "credit": "Their store credit is changed.",
     "no-operator": "They do not run the shop any more.",
     "erased": "They are forgotten. Orders and books keep amounts and tax.",
 }
@@ -198,6 +202,13 @@ API = [
 ]
 
 
+class CreditForm(Struct, frozen=True):
+    """What is given, or with a minus taken."""
+
+    amount: Annotated[int, Meta(ge=-money.MINOR_MAX, le=money.MINOR_MAX), MONEY]
+    reason: CreditReason
+
+
 class PeoplePages:
     """People as a table, and one with what can be done."""
 
@@ -228,7 +239,9 @@ class PeoplePages:
             said=_DONE.get(request.query_params.get("said", "")),
         )
 
-    async def person(self, request: Request, refused: Refusal | None = None) -> Response:
+    async def person(
+        self, request: Request, refused: Refusal | None = None, form: Form | None = None
+    ) -> Response:
         caller = await with_role(request, "operator")
         user_id = id_of(request.path_params["user_id"], UserId)
         person = await self._shop.accounts.found_person(user_id)
@@ -238,7 +251,11 @@ class PeoplePages:
             request,
             "people",
             "operator_person.html",
-            status=refused.status if refused else 200,
+            status=refused.status if refused else (422 if form and form.errors else 200),
+            form=form or Form(CreditForm),
+            once=form_key(form.given if form else {}),
+            credit=await self._shop.payments.store_credit(user_id),
+            credit_words=CREDIT_WORDS,
             person=_row(person),
             disabled_at=person.disabled_at,
             oneself=caller.user_id == user_id,
@@ -283,6 +300,20 @@ class PeoplePages:
             return await self.person(request, refused)
         return self._back(request, user_id, "no-operator")
 
+    async def give_store_credit(self, request: Request) -> Response:
+        given = await self._pages.form(request)
+        await with_role(request, "operator")
+        user_id = id_of(request.path_params["user_id"], UserId)
+        asked = read_form(given, CreditForm, currency=self._shop.settings.currency)
+        if isinstance(asked, FormErrors):
+            return await self.person(request, form=Form(CreditForm, given, asked))
+        try:
+            grant = GrantedCredit(user_id, asked.amount, asked.reason, form_key(given))
+            await self._shop.payments.grant_store_credit(grant)
+        except Refusal as refused:
+            return await self.person(request, refused, Form(CreditForm, given))
+        return self._back(request, user_id, "credit")
+
     async def _asked(self, request: Request) -> tuple[Caller, UserId]:
         await self._pages.form(request)
         caller = await with_role(request, "operator")
@@ -299,6 +330,7 @@ def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
         pages.route("/operator/people/{user_id}", desk.person),
         pages.route("/operator/people/{user_id}/disable", desk.disable, "POST"),
         pages.route("/operator/people/{user_id}/enable", desk.enable, "POST"),
+        pages.route("/operator/people/{user_id}/store-credit", desk.give_store_credit, "POST"),
         pages.route("/operator/people/{user_id}/erase", desk.erase, "POST"),
         pages.route("/operator/people/{user_id}/operator", desk.give_role, "POST"),
         pages.route("/operator/people/{user_id}/no-operator", desk.take_role, "POST"),

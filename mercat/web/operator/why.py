@@ -43,6 +43,14 @@ _RULES = {
     "return_refunded": NamedRule("Return paid back", "What came back is paid to where it was paid from."),
     "refunded": NamedRule("Refunded without goods", "Never more than was captured and not paid back."),
 }
+TAXED = {
+    "by_provider": "Its tax is what the tax provider said.",
+    "provider_away": "The tax provider did not answer: its tax is by the shop's own rates.",
+    "rate_unknown": "It has no tax: no rate is known where it goes.",
+    "reverse_charge": "It has no tax: its buyer owes it (reverse charge).",
+    "exempt": "It has no tax: its buyer is free of it.",
+}
+"""How an order was taxed, where that is not by the shop's own rates."""
 _REFUSED = {
     "not_cancellable": NamedRule("Cancelling was refused", "What is on its way is not cancelled."),
     "not_returnable": NamedRule(
@@ -79,12 +87,12 @@ class Decision(Struct, frozen=True, kw_only=True):
 
 def decisions(order: Order, remarks: Remarks) -> list[Decision]:
     """List what was decided about an order, and what was refused, as it happened."""
-    every = [_done(each, order.currency) for each in order.history]
+    every = [_done(each, order) for each in order.history]
     every += [_refused(each) for each in remarks.refusals]
     return sorted(every, key=lambda each: each.at)
 
 
-def _done(happened: Happening, currency: str) -> Decision:
+def _done(happened: Happening, order: Order) -> Decision:
     known = _RULES.get(happened.what) or NamedRule(happened.what.replace("_", " ").capitalize(), "")
     return Decision(
         at=happened.at,
@@ -92,8 +100,10 @@ def _done(happened: Happening, currency: str) -> Decision:
         what=known.what,
         outcome="done",
         rule=known.rule,
-        why=str(happened.detail.get("reason", "")),
-        refund=_reckoning(happened.detail, currency),
+        why=TAXED.get(order.tax_note, "")
+        if happened.what == "confirmed"
+        else str(happened.detail.get("reason", "")),
+        refund=_reckoning(happened.detail, order.currency),
     )
 
 

@@ -19,6 +19,21 @@
     });
   });
 
+  // Files that are dropped on a form are its files; without a script its field takes them.
+  const dropped = (event) => event.dataTransfer?.types.includes("Files") && event.target.closest?.("[data-drop]");
+  for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
+    document.addEventListener(kind, (event) => {
+      const form = dropped(event);
+      if (!form) return;
+      event.preventDefault();
+      form.classList.toggle("over", kind === "dragenter" || kind === "dragover");
+      const field = form.querySelector("input[type=file]");
+      if (kind !== "drop" || !field) return;
+      field.files = event.dataTransfer.files;
+      form.requestSubmit();
+    });
+  }
+
   // Back from the next page, the browser may show this one as it was left: pressed.
   window.addEventListener("pageshow", (event) => {
     if (!event.persisted) return;
@@ -51,6 +66,33 @@
     if (verb !== "get" || !formData) return;
     for (const name of new Set(formData.keys())) if (formData.getAll(name).every((value) => value === "")) formData.delete(name);
   });
+
+  // What was viewed stays in this browser: it is sent along where shelves are asked for, and kept nowhere else.
+  const VIEWED_MAX = 12;
+  const viewed = (change) => {
+    try {
+      if (change) localStorage.setItem("viewed", JSON.stringify(change));
+      const kept = JSON.parse(localStorage.getItem("viewed") || "[]");
+      return Array.isArray(kept) ? kept.filter((each) => typeof each === "string") : [];
+    } catch {
+      return [];
+    }
+  };
+  const viewing = document.querySelector("[data-viewing]")?.dataset.viewing;
+  document.addEventListener("htmx:configRequest", (event) => {
+    const { path, parameters } = event.detail;
+    if (path === "/fragments/shelves" || path === "/fragments/viewed") {
+      parameters.viewed = viewed().filter((each) => each !== viewing).join(",");
+    }
+  });
+  if (viewing) viewed([viewing, ...viewed().filter((each) => each !== viewing)].slice(0, VIEWED_MAX));
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-forget-viewed]")) return;
+    viewed([]);
+    const shelf = document.getElementById("viewed");
+    shelf.replaceChildren(Object.assign(document.createElement("p"), { textContent: "Forgotten.", role: "status" }));
+  });
+  document.addEventListener("submit", (event) => event.target.getAttribute("action") === "/signout" && viewed([]));
 
   const line = () => {
     const word = document.getElementById("offline");

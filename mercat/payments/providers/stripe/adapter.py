@@ -16,10 +16,10 @@ import msgspec
 import stripe
 from stripe import StripeClient
 
-from mercat import money
 from mercat.ids import CheckoutId, RefundId, UserId, made_at, parse
 from mercat.kit import clock
 from mercat.kit.refusals import Invalid, NotFound
+from mercat.kit.stripe_amounts import NotChargeable, from_stripe, to_stripe
 from mercat.payments.messages import KeptCard
 from mercat.payments.provider import (
     BadSignature,
@@ -39,12 +39,6 @@ _KEY_LIFETIME = timedelta(hours=23)
 _IN_FLIGHT = timedelta(minutes=10)
 _PAGES_MAX = 2
 _PAGE = 100
-# https://docs.stripe.com/currencies: what Stripe counts in whole units, and the two that have no fraction
-# in ISO 4217 but two decimals there, which must be 00.
-_WHOLE = frozenset(
-    ["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"]
-)
-_AS_HUNDREDTHS = frozenset(("ISK", "UGX"))
 _STATES: dict[str, ChargeState] = {
     "succeeded": "captured",
     "requires_capture": "authorised",
@@ -61,29 +55,6 @@ _BRANDS = {"amex": "American Express", "jcb": "JCB", "unionpay": "UnionPay"}
 stripe.enable_telemetry = False
 OurId = TypeVar("OurId", CheckoutId, RefundId)
 _signatures: Any = stripe.WebhookSignature  # its decorators hide from a checker what it is
-
-
-class NotChargeable(ValueError):
-    """Stripe cannot charge this amount in this currency."""
-
-
-def to_stripe(amount: int, currency: str) -> int:
-    """Convert minor units to what Stripe counts in.
-
-    Of three decimals the last must be 0: NotChargeable otherwise."""
-    if currency in _AS_HUNDREDTHS:
-        return amount * 100
-    digits = money.exponent(currency)
-    if digits == 3 and amount % 10:
-        raise NotChargeable(f"Stripe charges {currency} in steps of 0.010")
-    if (digits == 0) != (currency in _WHOLE):
-        raise NotChargeable(f"it is not known how Stripe counts {currency}")
-    return amount
-
-
-def from_stripe(amount: int, currency: str) -> int:
-    """Convert what Stripe counts in to minor units."""
-    return amount // 100 if currency in _AS_HUNDREDTHS else amount
 
 
 class Stripe:

@@ -56,7 +56,7 @@
 
   // Before the one press of `data-once` counts: it is let through with the token in the form.
   form.addEventListener("submit", async (event) => {
-    if (!choice.checked || passing || form.dataset.sent) return;
+    if (!choice.checked || passing || form.dataset.sent || event.submitter?.formNoValidate) return;
     event.preventDefault();
     event.stopPropagation();
     if (asking) return;

@@ -1,0 +1,76 @@
+"""Analytics: what was sold and looked at, as facts in an engine of its own, and reports about them.
+
+It follows the event log, so it is a moment behind and says how far. Others import from here only."""
+
+from mercat.analytics.api import API
+from mercat.analytics.experiments import arm_of, mark
+from mercat.analytics.keeper import FactSources
+from mercat.analytics.messages import (
+    EXPERIMENTS_MAX,
+    ROWS_MAX,
+    SUBJECTS,
+    TIMES,
+    Arm,
+    ArmName,
+    Compared,
+    CompareWith,
+    Experiment,
+    ExperimentName,
+    ExperimentResult,
+    GroupBy,
+    LeastEffect,
+    NewExperiment,
+    NewView,
+    Rebuilt,
+    ReportAnswer,
+    ReportAsk,
+    ReportName,
+    Row,
+    RowLimit,
+    SavedView,
+    Subject,
+    TimeZone,
+    Verdict,
+    ViewName,
+)
+from mercat.analytics.reports import SUMS
+from mercat.analytics.service import KEEPER_API, Analytics, ExperimentRunning, TooManyViews, socket_of
+
+__all__ = [
+    "API",
+    "EXPERIMENTS_MAX",
+    "KEEPER_API",
+    "ROWS_MAX",
+    "SUBJECTS",
+    "SUMS",
+    "TIMES",
+    "Analytics",
+    "Arm",
+    "ArmName",
+    "CompareWith",
+    "Compared",
+    "Experiment",
+    "ExperimentName",
+    "ExperimentResult",
+    "ExperimentRunning",
+    "FactSources",
+    "GroupBy",
+    "LeastEffect",
+    "NewExperiment",
+    "NewView",
+    "Rebuilt",
+    "ReportAnswer",
+    "ReportAsk",
+    "ReportName",
+    "Row",
+    "RowLimit",
+    "SavedView",
+    "Subject",
+    "TimeZone",
+    "TooManyViews",
+    "Verdict",
+    "ViewName",
+    "arm_of",
+    "mark",
+    "socket_of",
+]

@@ -1,0 +1,438 @@
+-- Every statement of the engine. A `{piece}` is another statement of this file, `{name:Type}` a parameter.
+-- Rows are kept in tables that keep the newest of a key (`…_rows`, `told`); what is asked reads views of them.
+-- name: schema
+create table if not exists told (
+    kind LowCardinality(String), source Int64, line Int64, happened DateTime64(6, 'UTC'),
+    quarter Int64 materialized intDiv(toUnixTimestamp64Micro(happened), 900000000), order_id Int64, seller Int64,
+    product Int64, offer Int64, category String, country LowCardinality(String), channel LowCardinality(String),
+    buyer Int64, units Int32, cancelled Int32, returned Int32, gross Int64, discount Int64, tax Int64, shipping Int64,
+    commission Int64, refunds Int64, refunded_goods Int64, first Int8, first_seller Int8, first_category Int8,
+    first_product Int8, first_seller_category Int8, first_seller_product Int8, position Int64,
+    index by_moment happened type minmax
+)
+engine = ReplacingMergeTree(position) order by (order_id, kind, source, line)
+settings non_replicated_deduplication_window = 1000;
+create table if not exists product_rows (
+    product Int64, title String, category String, category_name String, seller Int64, version Int64
+)
+engine = ReplacingMergeTree(version) order by product
+settings non_replicated_deduplication_window = 1000;
+create table if not exists look_rows (
+    batch Int64, number Int32, happened DateTime64(6, 'UTC'), what LowCardinality(String), visitor Int64,
+    device LowCardinality(String), product Int64, words String, found Int32, shown Array(Int64)
+)
+engine = ReplacingMergeTree order by (toDate(happened), batch, number)
+settings non_replicated_deduplication_window = 1000;
+create table if not exists searched_rows (
+    batch Int64, number Int32, happened DateTime64(6, 'UTC'), visitor Int64, words String, found Int32,
+    shown Array(Int64), place Nullable(Int64), bought Bool, version Int64
+)
+engine = ReplacingMergeTree(version) order by (toDate(happened), batch, number);
+create table if not exists settled_rows (day Date, done Bool, version Int64)
+engine = ReplacingMergeTree(version) order by day;
+create or replace view fact as select *, quarter from told final where kind <> 'position';
+create or replace view product as select * from product_rows final;
+create or replace view look as select * from look_rows final;
+create or replace view settled as select day from settled_rows final where done;
+create or replace view searched as
+select * except version from searched_rows final where toDate(happened) in (select day from settled)
+
+-- name: make_database
+create database if not exists {database:Identifier}
+
+-- name: now
+told
+
+-- name: anew
+told_anew
+
+-- name: position
+-- The position is a row beside the facts, of the order 0: one insert writes both, it last.
+select maxOrNull(position) as position from told where order_id = 0 and kind = 'position'
+
+-- name: lose_anew
+drop table if exists told_anew
+
+-- name: make_anew
+create table told_anew as told
+
+-- name: exchange
+exchange tables told and told_anew
+
+-- name: facts_here
+select kind, source, line from {into}
+where order_id >= {least:Int64} and order_id <= {most:Int64} and order_id in {orders:Array(Int64)}
+
+-- name: take_facts
+insert into {into}
+
+-- name: take_products
+insert into product_rows
+
+-- name: take_looks
+insert into look_rows
+
+-- name: looks_here
+select batch, number from look_rows
+where toDate(happened) in {days:Array(Date)} and batch in {batches:Array(Int64)}
+
+-- name: unsettle
+-- Looks that come late belong to a day that was settled without them: it is asked of the looks again.
+insert into settled_rows
+select day, false, (select max(version) from settled_rows) + 1 from settled where day in {days:Array(Date)}
+
+-- name: days_to_settle
+select distinct toDate(happened) as day from look
+where happened < toDateTime64({before:Date}, 6, 'UTC') and toDate(happened) not in (select day from settled)
+order by 1
+limit 31
+
+-- name: settle
+insert into searched_rows (batch, number, happened, visitor, words, found, shown, place, bought, version)
+with {outcomes}
+select batch, number, happened, visitor, words, found, shown, place, bought,
+    (select max(version) from settled_rows) + 1
+from outcomes
+
+-- name: settled
+insert into settled_rows select {day:Date}, true, (select max(version) from settled_rows) + 1
+
+-- name: forget_looks
+delete from look_rows where happened < toDateTime64({before:Date}, 6, 'UTC')
+
+-- name: forget_searched
+delete from searched_rows where happened < toDateTime64({before:Date}, 6, 'UTC')
+
+-- name: forget_settled
+delete from settled_rows where day < {before:Date}
+
+-- name: days
+-- What each day (UTC) comes to, by seller and in all (seller 0), as the audit compares it with the books.
+select toDate(f.happened) as day, f.seller as seller_id,
+    if(grouping(f.seller) = 1, sum(f.first), sum(f.first_seller)) as orders, sum(f.units) as units,
+    sum(f.gross) as gross, sum(f.discount) as discount, sum(f.tax) as tax, sum(f.shipping) as shipping,
+    sum(f.commission) as commission, sum(f.cancelled) as cancelled, sum(f.refunds) as refunds
+from fact f
+where {every:Bool} or toDate(f.happened) in {days:Array(Date)}
+group by grouping sets ((day, f.seller), (day))
+
+-- name: sums
+sum(f.units) as units, sum(f.gross) as gross, sum(f.discount) as discount, sum(f.refunds) as refunds, sum(f.tax) as tax,
+sum(f.shipping) as shipping, sum(f.commission) as commission,
+sum(f.gross) - sum(f.discount) - sum(f.refunded_goods) as net, sum(f.refunded_goods) as refunded_goods,
+sum(f.cancelled) as cancelled_units, sum(f.returned) as returned_units
+
+-- name: sums_of_sums
+sum(q.orders) as orders, sum(q.units) as units, sum(q.gross) as gross, sum(q.discount) as discount,
+sum(q.refunds) as refunds, sum(q.tax) as tax, sum(q.shipping) as shipping, sum(q.commission) as commission,
+sum(q.net) as net, sum(q.refunded_goods) as refunded_goods, sum(q.cancelled_units) as cancelled_units,
+sum(q.returned_units) as returned_units
+
+-- name: everybody
+true
+
+-- name: one_seller
+f.seller = {seller:Int64}
+
+-- name: in_time
+f.happened >= {since:DateTime64(6, 'UTC')} and f.happened < {until:DateTime64(6, 'UTC')}
+
+-- name: looked_in_time
+happened >= {since:DateTime64(6, 'UTC')} and happened < {until:DateTime64(6, 'UTC')}
+
+-- name: money
+select {key} as key, sum({orders}) as orders, {sums}
+from fact f
+where {in_time} and {whose}
+group by key
+order by gross desc, key
+limit {most:UInt32}
+
+-- name: money_by_product
+-- Of many products the first are found by one sum, and the other sums are of those alone.
+with best as (
+    select f.product as product from fact f
+    where {in_time} and {whose}
+    group by f.product
+    order by sum(f.gross) desc, f.product
+    limit {most:UInt32}
+)
+select f.product as key, sum({orders}) as orders, {sums}
+from fact f
+where {in_time} and {whose} and f.product in (select product from best)
+group by key
+order by gross desc, key
+
+-- name: money_by_time
+with quarters as (
+    select f.quarter as quarter, sum({orders}) as orders, {sums}
+    from fact f
+    where {in_time} and {whose}
+    group by f.quarter
+)
+select toDateTime64(dateTrunc({by:String}, addSeconds(toDateTime(q.quarter * 900, 'UTC'),
+        timezoneOffset(toTimeZone(toDateTime(q.quarter * 900, 'UTC'), {tz:String})))), 0, 'UTC') as key, {sums_of_sums}
+from quarters q
+group by key
+order by key
+
+-- name: money_totals
+select sum({orders}) as orders, {sums}
+from fact f
+where {in_time} and {whose}
+
+-- name: key_seller
+f.seller
+
+-- name: key_category
+f.category
+
+-- name: key_product
+f.product
+
+-- name: key_country
+f.country
+
+-- name: key_channel
+f.channel
+
+-- name: orders_first
+f.first
+
+-- name: orders_first_seller
+f.first_seller
+
+-- name: orders_first_category
+f.first_category
+
+-- name: orders_first_product
+f.first_product
+
+-- name: orders_first_seller_category
+f.first_seller_category
+
+-- name: orders_first_seller_product
+f.first_seller_product
+
+-- name: product_names
+select product, title, category, category_name from product where product in {products:Array(Int64)}
+
+-- name: category_names
+select category, any(category_name) as category_name from product
+where category in {categories:Array(String)} group by category
+
+-- name: bounds
+select minOrNull(f.happened) as first, maxOrNull(f.happened) as last from fact f where {whose}
+
+-- name: looks_everybody
+true
+
+-- name: looks_one_seller
+product in (select product from product where seller = {seller:Int64})
+
+-- name: outcomes
+-- A search is clicked where its visitor looked at something it showed within half an hour, and bought where they
+-- ordered that on the same day; what was shown by several searches counts for the latest before the look.
+s as (
+    select batch, number, happened, visitor, words, found, shown
+    from look
+    where what = 'search' and {looked} and {shown_to}
+), seen as (
+    select batch, number, happened, visitor, product from look
+    where what = 'view' and {looked_after}
+), clicked as (
+    select v.batch as view_batch, v.number as view_number, argMax(s.batch, s.happened) as batch,
+        argMax(s.number, s.happened) as number, any(v.visitor) as visitor, any(v.product) as product,
+        argMax(toInt64(indexOf(s.shown, v.product)), s.happened) as place
+    from seen v join s on s.visitor = v.visitor
+    where v.happened >= s.happened and v.happened <= addMinutes(s.happened, 30) and has(s.shown, v.product)
+    group by v.batch, v.number
+), ordered as (
+    select distinct visitor, product, true as bought from look where what = 'order' and {looked_after}
+), of_search as (
+    select c.batch as batch, c.number as number, min(c.place) as place, max(o.bought is not null) as bought
+    from clicked c left join ordered o on o.visitor = c.visitor and o.product = c.product
+    group by c.batch, c.number
+), outcomes as (
+    select s.batch as batch, s.number as number, s.happened as happened, s.visitor as visitor, s.words as words,
+        s.found as found, s.shown as shown, c.place as place, coalesce(c.bought, 0) = 1 as bought
+    from s left join of_search c on c.batch = s.batch and c.number = s.number
+)
+
+-- name: on_the_day
+toDate(happened) = {day:Date}
+
+-- name: not_settled
+{looked_in_time} and toDate(happened) not in (select day from settled)
+
+-- name: not_settled_after
+happened >= {since:DateTime64(6, 'UTC')} and happened < addDays({until:DateTime64(6, 'UTC')}, 1)
+    and toDate(happened) not in (select day from settled)
+
+-- name: search_sums
+count() as searches, uniqExact(visitor) as visitors, countIf(found = 0) as no_result, count(place) as clicks,
+floor(clicks / searches * 10000 + 0.5) / 10000 as click_rate, countIf(bought) as bought_in_all,
+floor(bought_in_all / searches * 10000 + 0.5) / 10000 as buy_rate, floor(avg(place) * 100 + 0.5) / 100 as position
+
+-- name: searches
+-- Of days that are long over it is known what came of each search: a visitor's number is of one day.
+with {outcomes}, every as (
+    select happened, visitor, words, found, place, bought from outcomes
+    union all
+    select happened, visitor, words, found, place, bought from searched
+    where {looked_in_time} and {shown_to}
+), counted as (
+    select {search_key} as key, false as whole, {search_sums} from every group by key
+    order by searches desc, key
+    limit {most:UInt32}
+), all_together as (
+    select any({search_key}) as key, true as whole, {search_sums} from every
+)
+select key, whole, searches, visitors, no_result, clicks, click_rate, bought_in_all as bought, buy_rate, position
+from (select * from all_together union all select * from counted)
+order by whole desc, searches desc, key
+
+-- name: key_words
+words
+
+-- name: key_time
+toDateTime64(dateTrunc({by:String},
+    addSeconds(happened, timezoneOffset(toTimeZone(happened, {tz:String})))), 0, 'UTC')
+
+-- name: shown_everybody
+true
+
+-- name: shown_one_seller
+hasAny(shown, (select groupArray(product) from product where seller = {seller:Int64}))
+
+-- name: funnel
+-- How far each visitor of a day came: who did a later step has come past the earlier ones.
+with steps as (
+    select visitor, any(device) as device, min(l.happened) as happened,
+        max(multiIf(what = 'view', 2, what = 'cart', 3, what = 'checkout', 4, what = 'order', 5, 1)) as reached
+    from look l
+    where l.happened >= {since:DateTime64(6, 'UTC')} and l.happened < {until:DateTime64(6, 'UTC')}
+        and what <> 'exposed' and {visitors}
+    group by visitor
+)
+select {funnel_key} as key, count() as visits, countIf(reached >= 2) as viewed, countIf(reached >= 3) as added,
+    countIf(reached >= 4) as checkouts, countIf(reached >= 5) as bought
+from steps
+group by key
+order by key
+
+-- name: visitors_everybody
+true
+
+-- name: visitors_one_seller
+visitor in (select visitor from look where {looked_in_time} and what = 'view'
+    and product in (select product from product where seller = {seller:Int64}))
+and (what <> 'order' or product in (select product from product where seller = {seller:Int64}))
+
+-- name: funnel_device
+device
+
+-- name: funnel_time
+toDateTime64(dateTrunc({by:String},
+    addSeconds(happened, timezoneOffset(toTimeZone(happened, {tz:String})))), 0, 'UTC')
+
+-- name: arms
+-- What came of each way of experiments: an order counts from the moment its visitor was shown the way.
+with shown as (
+    select words as arm, visitor, min(l.happened) as first, count() as answers from look l
+    where what = 'exposed' and l.happened >= {since:DateTime64(6, 'UTC')} and words in {arms:Array(String)}
+    group by arm, visitor
+), late as (
+    select words as arm, quantile(0.95)(found) / 1000 as latency_ms from look
+    where what = 'exposed' and happened >= {since:DateTime64(6, 'UTC')} and words in {arms:Array(String)}
+    group by arm
+), ordered as (
+    select visitor, max(l.happened) as last from look l
+    where what = 'order' and l.happened >= {since:DateTime64(6, 'UTC')} group by visitor
+)
+select s.arm as arm, count() as visitors, countIf(coalesce(o.last >= s.first, false)) as bought,
+    sum(s.answers) as answers, any(l.latency_ms) as latency_ms
+from shown s join late l on l.arm = s.arm left join ordered o on o.visitor = s.visitor
+group by s.arm
+order by arm
+
+-- name: products_seen
+-- What was looked at and what was sold, a product a row.
+with best as (
+    select product from (select f.product as product from fact f where {in_time} and {whose}
+        group by f.product order by sum(f.gross) desc, f.product limit {most:UInt32})
+    union distinct
+    select product from (select product from look where {looked_in_time} and what = 'view' and {looks}
+        group by product order by count() desc, product limit {most:UInt32})
+), seen as (
+    select product, countIf(what = 'view') as views, uniqExactIf(visitor, what = 'view') as visitors,
+        uniqExactIf(visitor, what = 'order') as buyers
+    from look
+    where {looked_in_time} and what in ('view', 'order') and product in (select product from best) and {looks}
+    group by product
+), sold as (
+    select f.product as product, sum({orders}) as orders, {sums}
+    from fact f
+    where {in_time} and {whose} and f.product in (select product from best)
+    group by f.product
+)
+select coalesce(m.product, v.product) as key, coalesce(v.views, 0) as views, coalesce(v.visitors, 0) as visitors,
+    if(v.visitors > 0, floor(least(v.buyers, v.visitors) / v.visitors * 10000 + 0.5) / 10000, null) as conversion,
+    m.orders as orders, m.units as units, m.gross as gross, m.discount as discount, m.refunds as refunds, m.tax as tax,
+    m.shipping as shipping, m.commission as commission, m.net as net, m.refunded_goods as refunded_goods,
+    m.cancelled_units as cancelled_units, m.returned_units as returned_units
+from sold m full join seen v on v.product = m.product
+order by coalesce(m.gross, 0) desc, views desc, key
+limit {most:UInt32}
+
+-- name: views_in_all
+select count() as views, uniqExact(visitor) as visitors
+from look
+where {looked_in_time} and what = 'view' and {looks}
+
+-- name: month
+toStartOfMonth(addSeconds(f.happened, timezoneOffset(toTimeZone(f.happened, {tz:String}))))
+
+-- name: cohorts
+-- Buyers by the month of their first order, and who of them bought again how many months later.
+with bought as (
+    select f.buyer as buyer, {month} as month, max(f.kind = 'sold') as again, sum({orders}) as orders, {sums}
+    from fact f
+    where {whose}
+    group by buyer, month
+), firsts as (
+    select buyer, min(month) as cohort from bought where again group by buyer
+), sizes as (
+    select cohort, count() as size from firsts group by cohort
+)
+select toDateTime64(a.cohort, 0, 'UTC') as key, dateDiff('month', a.cohort, q.month) as months_later,
+    countIf(q.again) as buyers, any(z.size) as cohort_size,
+    floor(countIf(q.again) / any(z.size) * 10000 + 0.5) / 10000 as retention, sum(q.orders) as orders,
+    sum(q.units) as units, sum(q.gross) as gross, sum(q.discount) as discount, sum(q.refunds) as refunds,
+    sum(q.tax) as tax, sum(q.shipping) as shipping, sum(q.commission) as commission, sum(q.net) as net
+from bought q join firsts a on a.buyer = q.buyer join sizes z on z.cohort = a.cohort
+where toYYYYMM(q.month) >= toYYYYMM({since:DateTime64(6, 'UTC')})
+    and toDateTime64(a.cohort, 6, 'UTC') < {until:DateTime64(6, 'UTC')}
+group by a.cohort, q.month
+order by key, months_later
+limit {most:UInt32}
+
+-- name: new_buyers
+-- Who bought for the first time in the months of the report, with no limit.
+select count() as buyers
+from (
+    select min({month}) as cohort
+    from fact f
+    where f.kind = 'sold' and {whose}
+    group by f.buyer
+)
+where toYYYYMM(cohort) >= toYYYYMM({since:DateTime64(6, 'UTC')})
+    and toDateTime64(cohort, 6, 'UTC') < {until:DateTime64(6, 'UTC')}
+
+-- name: offers_sold
+select f.offer as offer_id, any(f.product) as product_id, any(f.seller) as seller_id, sum({orders}) as orders, {sums}
+from fact f
+where {in_time} and {whose}
+group by offer_id
+order by units desc, offer_id
+limit {most:UInt32}

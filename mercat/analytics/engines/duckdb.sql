@@ -1,0 +1,419 @@
+-- Every statement of the engine. A `{piece}` is another statement of this file.
+-- name: schema
+create table if not exists fact (
+    kind varchar not null, source bigint not null, line bigint not null, happened timestamp not null,
+    quarter integer not null, order_id bigint not null, seller bigint not null, product bigint not null,
+    offer bigint not null, category varchar not null, country varchar not null, channel varchar not null,
+    buyer bigint not null, units integer not null, cancelled integer not null, returned integer not null,
+    gross bigint not null, discount bigint not null, tax bigint not null, shipping bigint not null,
+    commission bigint not null, refunds bigint not null, refunded_goods bigint not null, first tinyint not null,
+    first_seller tinyint not null, first_category tinyint not null, first_product tinyint not null,
+    first_seller_category tinyint not null, first_seller_product tinyint not null
+);
+create table if not exists product (
+    product bigint primary key, title varchar not null, category varchar not null, category_name varchar not null,
+    seller bigint not null, version bigint not null
+);
+create table if not exists look (
+    batch bigint not null, number integer not null, happened timestamp not null, quarter integer not null,
+    what varchar not null, visitor bigint not null, device varchar not null, product bigint not null,
+    words varchar not null, found integer not null, shown bigint[] not null
+);
+create table if not exists reached (position bigint not null);
+create table if not exists searched (
+    batch bigint not null, number integer not null, happened timestamp not null, visitor bigint not null,
+    words varchar not null, found integer not null, shown bigint[] not null, place bigint, bought boolean not null
+);
+create table if not exists settled (day date primary key)
+
+-- name: position
+select position from reached
+
+-- name: forget_position
+delete from reached
+
+-- name: move_on
+insert into reached values ($position)
+
+-- name: forget_facts
+delete from fact
+
+-- name: facts_here
+-- An order's facts lie between its id and itself: only those are looked through.
+select kind, source, line from fact
+where order_id between $least and $most and order_id in (select unnest($orders::bigint[]))
+
+-- name: take_facts
+-- `told` has a column of numbers a field: read so, a fact costs an eighth of what it does as JSON.
+insert into fact by name
+select *, (epoch(happened) // 900)::integer as quarter from told
+
+-- name: take_products
+insert into product by name
+select distinct on (product) * from (select unnest(from_json($rows, $shape), recursive := true))
+order by product, version desc
+on conflict (product) do update set title = excluded.title, category = excluded.category,
+    category_name = excluded.category_name, seller = excluded.seller, version = excluded.version
+where excluded.version > product.version
+
+-- name: take_looks
+with told as (
+    select unnest(from_json($rows, $shape), recursive := true)
+)
+insert into look by name
+select t.*, (epoch(t.happened) // 900)::integer as quarter
+from told t
+where not exists (select 1 from look l where l.batch = t.batch)
+returning happened::date
+
+-- name: latest_settled
+select max(day) from settled
+
+-- name: unsettle
+-- Looks that come late belong to a day that was settled without them.
+delete from settled where day in (select unnest($days::date[]))
+
+-- name: unsettle_searches
+delete from searched where happened::date in (select unnest($days::date[]))
+
+-- name: days_to_settle
+select distinct happened::date as day from look
+where happened < $before and happened::date not in (select day from settled)
+order by 1
+limit 31
+
+-- name: settle
+insert into searched by name
+with {outcomes}
+select * from outcomes
+
+-- name: settled
+insert into settled values ($day)
+
+-- name: forget_looks
+delete from look where happened < $before
+
+-- name: forget_searched
+delete from searched where happened < $before
+
+-- name: forget_settled
+delete from settled where day < $before::date
+
+-- name: days
+-- What each day (UTC) comes to, by seller and in all (seller 0), as the audit compares it with the books.
+select happened::date as day, coalesce(seller, 0) as seller_id,
+    (case when grouping(seller) = 1 then sum(first) else sum(first_seller) end)::bigint as orders, sum(units)::bigint as units,
+    sum(gross)::bigint as gross, sum(discount)::bigint as discount, sum(tax)::bigint as tax,
+    sum(shipping)::bigint as shipping, sum(commission)::bigint as commission, sum(cancelled)::bigint as cancelled,
+    sum(refunds)::bigint as refunds
+from fact
+where $every or happened::date in (select unnest($days::date[]))
+group by grouping sets ((happened::date, seller), (happened::date))
+
+-- name: sums
+sum(units)::bigint as units, sum(gross)::bigint as gross, sum(discount)::bigint as discount,
+sum(refunds)::bigint as refunds, sum(tax)::bigint as tax, sum(shipping)::bigint as shipping,
+sum(commission)::bigint as commission, (sum(gross) - sum(discount) - sum(refunded_goods))::bigint as net,
+sum(refunded_goods)::bigint as refunded_goods, sum(cancelled)::bigint as cancelled_units,
+sum(returned)::bigint as returned_units
+
+-- name: everybody
+true
+
+-- name: one_seller
+seller = $seller
+
+-- name: money
+-- By a moment of time the facts are added up by quarters of an hour first, and these by local time: offsets from UTC
+-- are multiples of that.
+select {key} as key, sum({orders})::bigint as orders, {sums}
+from fact
+where happened >= $since and happened < $until and {whose}
+group by 1
+order by gross desc, 1
+limit $most
+
+-- name: money_by_product
+-- Of many products the first are found by one sum, and the other sums are of those alone.
+with best as (
+    select product, sum(gross) as gross from fact
+    where happened >= $since and happened < $until and {whose}
+    group by 1
+    order by gross desc, 1
+    limit $most
+)
+select product as key, sum({orders})::bigint as orders, {sums}
+from fact
+where happened >= $since and happened < $until and {whose} and product in (select product from best)
+group by 1
+order by gross desc, 1
+
+-- name: money_by_time
+with quarters as (
+    select quarter, sum({orders})::bigint as orders, {sums}
+    from fact
+    where happened >= $since and happened < $until and {whose}
+    group by 1
+)
+select date_trunc($by, timezone($tz, to_timestamp(quarter::bigint * 900))) as key,
+    sum(orders)::bigint as orders, sum(units)::bigint as units, sum(gross)::bigint as gross,
+    sum(discount)::bigint as discount, sum(refunds)::bigint as refunds, sum(tax)::bigint as tax,
+    sum(shipping)::bigint as shipping, sum(commission)::bigint as commission, sum(net)::bigint as net,
+    sum(refunded_goods)::bigint as refunded_goods, sum(cancelled_units)::bigint as cancelled_units,
+    sum(returned_units)::bigint as returned_units
+from quarters
+group by 1
+order by 1
+
+-- name: money_totals
+select sum({orders})::bigint as orders, {sums}
+from fact
+where happened >= $since and happened < $until and {whose}
+
+-- name: key_seller
+seller
+
+-- name: key_category
+category
+
+-- name: key_product
+product
+
+-- name: key_country
+country
+
+-- name: key_channel
+channel
+
+-- name: orders_first
+first
+
+-- name: orders_first_seller
+first_seller
+
+-- name: orders_first_category
+first_category
+
+-- name: orders_first_product
+first_product
+
+-- name: orders_first_seller_category
+first_seller_category
+
+-- name: orders_first_seller_product
+first_seller_product
+
+-- name: product_names
+select product, title, category, category_name from product where product in (select unnest($products::bigint[]))
+
+-- name: category_names
+select category, any_value(category_name) as category_name from product
+where category in (select unnest($categories::varchar[])) group by 1
+
+-- name: bounds
+select min(happened) as first, max(happened) as last from fact where {whose}
+
+-- name: looks_everybody
+true
+
+-- name: looks_one_seller
+product in (select product from product where seller = $seller)
+
+-- name: outcomes
+-- A search is clicked where its visitor looked at something it showed within half an hour, and bought where they
+-- ordered that on the same day; what was shown by several searches counts for the latest before the look.
+s as (
+    select batch, number, happened, visitor, words, found, shown
+    from look
+    where what = 'search' and {looked} and {shown_to}
+), seen as (
+    select batch, number, happened, visitor, product from look
+    where what = 'view' and {looked_after}
+), clicked as (
+    select v.batch as view_batch, v.number as view_number, arg_max(s.batch, s.happened) as batch,
+        arg_max(s.number, s.happened) as number, any_value(v.visitor) as visitor, any_value(v.product) as product,
+        arg_max(list_position(s.shown, v.product), s.happened) as place
+    from seen v join s on s.visitor = v.visitor and v.happened between s.happened and s.happened + interval 30 minute
+        and list_contains(s.shown, v.product)
+    group by 1, 2
+), of_search as (
+    select c.batch, c.number, min(c.place) as place, bool_or(o.visitor is not null) as bought
+    from clicked c
+    left join (select distinct visitor, product from look where what = 'order' and {looked_after}) o
+        on o.visitor = c.visitor and o.product = c.product
+    group by 1, 2
+), outcomes as (
+    select s.*, c.place, coalesce(c.bought, false) as bought
+    from s left join of_search c on c.batch = s.batch and c.number = s.number
+)
+
+-- name: on_the_day
+happened::date = $day
+
+-- name: not_settled
+happened >= $since and happened < $until and happened::date not in (select day from settled)
+
+-- name: not_settled_after
+happened >= $since and happened < $until + interval 1 day and happened::date not in (select day from settled)
+
+-- name: searches
+-- Of days that are long over it is known what came of each search: a visitor's number is of one day.
+with {outcomes}, every as (
+    select happened, visitor, words, found, place, bought from outcomes
+    union all
+    select happened, visitor, words, found, place, bought from searched
+    where happened >= $since and happened < $until and {shown_to}
+)
+select {search_key} as key, grouping(key) = 1 as whole, count(*)::bigint as searches,
+    count(distinct visitor)::bigint as visitors,
+    count(*) filter (where found = 0)::bigint as no_result, count(place)::bigint as clicks,
+    round(count(place) / count(*), 4) as click_rate, count(*) filter (where bought)::bigint as bought,
+    round(count(*) filter (where bought) / count(*), 4) as buy_rate, round(avg(place), 2) as position
+from every
+group by grouping sets ((key), ())
+order by whole desc, searches desc, 1
+limit $most + 1
+
+-- name: key_words
+words
+
+-- name: key_time
+date_trunc($by, timezone($tz, happened at time zone 'UTC'))
+
+-- name: shown_everybody
+true
+
+-- name: shown_one_seller
+list_has_any(shown, (select coalesce(list(product), []) from product where seller = $seller))
+
+-- name: funnel
+-- How far each visitor of a day came: who did a later step has come past the earlier ones.
+with steps as (
+    select visitor, any_value(device) as device, min(happened) as happened, max(case what when 'view' then 2
+        when 'cart' then 3 when 'checkout' then 4 when 'order' then 5 else 1 end) as reached
+    from look
+    where happened >= $since and happened < $until and what <> 'exposed' and {visitors}
+    group by visitor
+)
+select {funnel_key} as key, count(*)::bigint as visits, count(*) filter (where reached >= 2)::bigint as viewed,
+    count(*) filter (where reached >= 3)::bigint as added, count(*) filter (where reached >= 4)::bigint as checkouts,
+    count(*) filter (where reached >= 5)::bigint as bought
+from steps
+group by 1
+order by 1
+
+-- name: visitors_everybody
+true
+
+-- name: visitors_one_seller
+visitor in (select visitor from look where happened >= $since and happened < $until and what = 'view'
+    and product in (select product from product where seller = $seller))
+and (what <> 'order' or product in (select product from product where seller = $seller))
+
+-- name: funnel_device
+device
+
+-- name: funnel_time
+date_trunc($by, timezone($tz, happened at time zone 'UTC'))
+
+-- name: arms
+-- What came of each way of experiments: an order counts from the moment its visitor was shown the way.
+with shown as (
+    select words as arm, visitor, min(happened) as first, count(*) as answers from look
+    where what = 'exposed' and happened >= $since and words in (select unnest($arms::varchar[]))
+    group by 1, 2
+), late as (
+    select words as arm, quantile_cont(found, 0.95) / 1000 as latency_ms from look
+    where what = 'exposed' and happened >= $since and words in (select unnest($arms::varchar[]))
+    group by 1
+), ordered as (
+    select visitor, max(happened) as last from look where what = 'order' and happened >= $since group by 1
+)
+select s.arm, count(*)::bigint as visitors, count(*) filter (where o.last >= s.first)::bigint as bought,
+    sum(s.answers)::bigint as answers, any_value(l.latency_ms)::double as latency_ms
+from shown s join late l on l.arm = s.arm left join ordered o on o.visitor = s.visitor
+group by 1
+order by 1
+
+-- name: products_seen
+-- What was looked at and what was sold, a product a row.
+with best as (
+    (select product from fact where happened >= $since and happened < $until and {whose}
+        group by 1 order by sum(gross) desc, 1 limit $most)
+    union
+    (select product from look where happened >= $since and happened < $until and what = 'view' and {looks}
+        group by 1 order by count(*) desc, 1 limit $most)
+), seen as (
+    select product, count(*) filter (where what = 'view') as views,
+        count(distinct visitor) filter (where what = 'view') as visitors,
+        count(distinct visitor) filter (where what = 'order') as buyers
+    from look
+    where happened >= $since and happened < $until and what in ('view', 'order')
+        and product in (select product from best) and {looks}
+    group by 1
+), sold as (
+    select product, sum({orders})::bigint as orders, {sums}
+    from fact
+    where happened >= $since and happened < $until and {whose} and product in (select product from best)
+    group by 1
+)
+select coalesce(m.product, v.product) as key, coalesce(v.views, 0)::bigint as views,
+    coalesce(v.visitors, 0)::bigint as visitors,
+    case when v.visitors > 0 then round(least(v.buyers, v.visitors) / v.visitors, 4) end as conversion,
+    m.* exclude (product)
+from sold m full join seen v on v.product = m.product
+order by coalesce(m.gross, 0) desc, views desc, 1
+limit $most
+
+-- name: views_in_all
+select count(*) filter (where what = 'view')::bigint as views,
+    count(distinct visitor) filter (where what = 'view')::bigint as visitors
+from look
+where happened >= $since and happened < $until and what = 'view' and {looks}
+
+-- name: cohorts
+-- Buyers by the month of their first order, and who of them bought again how many months later.
+with months as (
+    select quarter, date_trunc('month', timezone($tz, to_timestamp(quarter::bigint * 900))) as month
+    from (select distinct quarter from fact)
+), bought as (
+    select buyer, month, bool_or(kind = 'sold') as again, sum({orders})::bigint as orders, {sums}
+    from fact join months using (quarter)
+    where {whose}
+    group by 1, 2
+), firsts as (
+    select buyer, min(month) as cohort from bought where again group by 1
+), sizes as (
+    select cohort, count(*) as size from firsts group by 1
+)
+select f.cohort as key, date_diff('month', f.cohort, b.month) as months_later,
+    count(*) filter (where b.again)::bigint as buyers, any_value(z.size)::bigint as cohort_size,
+    round(count(*) filter (where b.again) / any_value(z.size), 4) as retention,
+    sum(b.orders)::bigint as orders, sum(b.units)::bigint as units, sum(b.gross)::bigint as gross,
+    sum(b.discount)::bigint as discount, sum(b.refunds)::bigint as refunds, sum(b.tax)::bigint as tax,
+    sum(b.shipping)::bigint as shipping, sum(b.commission)::bigint as commission, sum(b.net)::bigint as net
+from bought b join firsts f using (buyer) join sizes z on z.cohort = f.cohort
+where b.month >= date_trunc('month', $since) and f.cohort < $until
+group by 1, 2
+order by 1, 2
+limit $most
+
+-- name: new_buyers
+-- Who bought for the first time in the months of the report, with no limit.
+select count(*)::bigint as buyers
+from (
+    select min(date_trunc('month', timezone($tz, to_timestamp(quarter::bigint * 900)))) as cohort
+    from fact
+    where kind = 'sold' and {whose}
+    group by buyer
+)
+where cohort >= date_trunc('month', $since) and cohort < $until
+
+-- name: offers_sold
+select offer as offer_id, any_value(product) as product_id, any_value(seller) as seller_id,
+    sum({orders})::bigint as orders, {sums}
+from fact
+where happened >= $since and happened < $until and {whose}
+group by 1
+order by units desc
+limit $most

@@ -1,0 +1,57 @@
+"""Products as Best Buy's API and its open data set have them: JSON lines or an array of them."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from mercat.catalog.columns import Columns, Format
+from mercat.catalog.messages import BRAND_MAX, EXTERNAL_ID_MAX, ImportRow, ImportVariant
+
+
+def read(row: Columns) -> ImportRow:
+    """Read a product with one variant; prices are decimals. `active` and `onlineavailability` say what is for
+    sale, and how many there are nobody says."""
+    currency = row.currency()
+    regular = row.decimal(row.first("regularprice", "price", "saleprice"), currency)
+    price = row.decimal(row.first("saleprice", "price", "regularprice"), currency)
+    sold_out = row.get("onlineavailability") is False
+    active = row.get("active") is not False
+    facts = [(name, row.text(field)) for field, name in _FACTS.items() if isinstance(row.get(field), str)]
+    return ImportRow(
+        external_id=row.external_id("sku"),
+        title=row.title("name"),
+        description=row.description(row.first("longdescription", "description", "shortdescription")),
+        brand=row.text("manufacturer", BRAND_MAX) or None,
+        category_path=row.category_path("category", _path(row)),
+        currency=currency,
+        status="active" if active else "draft",
+        attributes=row.attribute_pairs(facts),
+        variants=[
+            ImportVariant(
+                price,
+                0 if sold_out else None,
+                sku=row.text("sku", EXTERNAL_ID_MAX),
+                gtin=row.gtin("upc"),
+                compare_at_price=regular if regular > price else None,
+            )
+        ],
+        images=row.images(row.first("largeimage", "image", "mediumimage")),
+    )
+
+
+_FACTS = {"modelnumber": "Model", "model": "Model", "color": "Color", "type": "Type"}
+
+
+def _path(row: Columns) -> list[str]:
+    """Read the names of `[{"id": …, "name": …}]`; the shop's own is left out."""
+    given: Any = row.get("category") or row.get("categorypath") or []
+    parts = cast(list[Any], given) if isinstance(given, list) else []
+    names = [str(cast(Mapping[str, Any], each).get("name", "")) for each in parts if isinstance(each, dict)]
+    return [name for name in names if name and name != "Best Buy"]
+
+
+def _knows(raw: Mapping[str, Any]) -> bool:
+    listed = isinstance(raw.get("category"), list) or isinstance(raw.get("categorypath"), list)
+    return "sku" in raw and "name" in raw and listed and ("manufacturer" in raw or "upc" in raw)
+
+
+FORMAT = Format("Best Buy products", _knows, read)

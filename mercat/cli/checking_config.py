@@ -1,0 +1,223 @@
+"""`mercat check --config`: asks every engine and process that a file names, and changes nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import httpx
+
+from mercat.cli.checking import Check, Level, misspelt, of_migrations
+from mercat.cli.options import with_config
+from mercat.cli.supervise import connections_for
+from mercat.kit.db_errors import AWAY
+from mercat.kit.event_log import SLOT
+from mercat.kit.neighbours import Neighbour, call_key
+from mercat.kit.refusals import Refusal, Unavailable
+from mercat.kit.valkey import Store
+from mercat.payments import declaration
+from mercat.settings import Settings, WrongSetting, load
+from mercat.shop import SERVICES
+
+_CLOCKS_APART_S = 5
+_ANSWERS_WITHIN_S = 5.0
+
+
+def look_over_config(config: Path) -> list[Check]:
+    """Look at all that a file names."""
+    try:
+        settings = load(with_config(config))
+        declaration(settings)
+    except WrongSetting as wrong:
+        return [Check("settings", "wrong", str(wrong), "Correct the file, or the variable.")]
+    found = [*misspelt(settings), *of_file(settings)]
+    return [*found, *asyncio.run(_of_engines(settings))]
+
+
+def of_file(settings: Settings) -> Iterator[Check]:
+    """Look at what contradicts itself before anything is asked."""
+    if settings.has_default_secret:
+        said = "The secret key is the one that everybody knows: whoever reaches a port is one of the shop."
+        yield Check("secret", "wrong", said, "Name a file with a secret by secret_key_file.")
+    else:
+        yield Check("secret", "fine", "The shop has a secret of its own.")
+    for unknown in sorted(settings.addresses.keys() - SERVICES.keys()):
+        yield Check("services", "wrong", f"There is no service {unknown!r}.", "Correct its name.")
+    if settings.store_url == settings.cache_url:
+        said = "Store and cache are one Valkey: one keeps everything, the other forgets what it likes."
+        yield Check("valkey", "wrong", said, "Give each a server of its own.")
+    if not settings.opensearch_url:
+        said = "The search index is in the data folder: on several machines each would have its own."
+        yield Check("search", "look", said, "Give [search] opensearch, unless all runs on one machine.")
+
+
+async def _of_engines(settings: Settings) -> list[Check]:
+    looks: list[tuple[str, Callable[[Settings], AsyncIterator[Check]]]] = [
+        ("postgres", _of_postgres),
+        ("ids", _of_ids),
+        ("store", lambda settings: _of_valkey("store", settings.store_url, keeps=True)),
+        ("cache", lambda settings: _of_valkey("cache", settings.cache_url, keeps=False)),
+        ("search", _of_opensearch),
+        ("analytics", _of_clickhouse),
+        ("services", _of_services),
+    ]
+    found = await asyncio.gather(*(_looked(what, look(settings)) for what, look in looks))
+    return [each for part in found for each in part]
+
+
+async def _looked(what: str, look: AsyncIterator[Check]) -> list[Check]:
+    found: list[Check] = []
+    try:
+        async with asyncio.timeout(3 * _ANSWERS_WITHIN_S):
+            async for each in look:
+                found.append(each)
+    except (*AWAY, asyncpg.PostgresError, httpx.HTTPError, Refusal, WrongSetting) as error:
+        reason = str(error.__cause__ or error) or type(error).__name__
+        found.append(Check(what, "wrong", f"It does not answer: {reason[:200]}", "See that it runs."))
+    return found
+
+
+async def _of_postgres(settings: Settings) -> AsyncIterator[Check]:
+    reader = await asyncpg.connect(
+        **settings.database(),
+        user="mercat_audit",
+        password=settings.secret("mercat_audit"),
+        timeout=_ANSWERS_WITHIN_S,
+    )
+    try:
+        for each in await of_migrations(reader):
+            yield each
+        yield _wal_level(await reader.fetchval("show wal_level"))
+        yield _slot(await reader.fetch("select slot_name, active from pg_replication_slots"))
+        yield _connections(int(await reader.fetchval("show max_connections")), settings.pool_size)
+        yield _clock(await reader.fetchval("select clock_timestamp()"))
+    finally:
+        await reader.close()
+
+
+def _wal_level(level: str) -> Check:
+    if level == "logical":
+        return Check("postgres", "fine", "Its log can be read for events.")
+    return Check("postgres", "wrong", f"wal_level is {level}: no event is told.", "Set wal_level = logical.")
+
+
+def _slot(rows: Sequence[asyncpg.Record]) -> Check:
+    active = {row["slot_name"]: row["active"] for row in rows}
+    if SLOT not in active:
+        return Check("relay", "wrong", f"The slot {SLOT} is gone.", "mercat migrate --config FILE")
+    if not active[SLOT]:
+        return Check("relay", "look", "No relay reads events.", "mercat work relay --config FILE")
+    return Check("relay", "fine", "A relay reads events.")
+
+
+def _connections(most: int, pool_size: int) -> Check:
+    of_all = connections_for(1, pool_size)
+    said = (
+        f"It takes {most:,} connections; a web and a back process with all services open {of_all:,} at most."
+    )
+    if most >= of_all:
+        return Check("postgres", "fine", said)
+    return Check("postgres", "look", said, "Raise max_connections, or lower pool_size.")
+
+
+def _clock(there: datetime) -> Check:
+    apart = abs((datetime.now(UTC) - there).total_seconds())
+    said = f"The clocks of PostgreSQL and this machine are {apart:.1f} s apart."
+    if apart < _CLOCKS_APART_S:
+        return Check("clock", "fine", said)
+    return Check("clock", "wrong", said, "Keep the clocks of all machines, by chrony or systemd-timesyncd.")
+
+
+async def _of_ids(settings: Settings) -> AsyncIterator[Check]:
+    numbers = await asyncpg.connect(
+        **settings.id_database(),
+        user="mercat_events",
+        password=settings.secret("mercat_events"),
+        timeout=_ANSWERS_WITHIN_S,
+    )
+    try:
+        free = await numbers.fetchval(
+            "select count(*) from events.id_number where until < now() and spent_until < now()"
+        )
+    finally:
+        await numbers.close()
+    level: Level = "fine" if free else "wrong"
+    yield Check(
+        "ids", level, f"{free} of 256 worker numbers are free.", "" if free else "Stop some processes."
+    )
+
+
+async def _of_valkey(what: str, url: str, *, keeps: bool) -> AsyncIterator[Check]:
+    store = Store(url)
+    try:
+        async with asyncio.timeout(_ANSWERS_WITHIN_S):
+            client: Any = store.client  # its methods have no types
+            about: dict[str, Any] = await client.info()
+    except Exception as error:  # its client raises many kinds
+        raise Unavailable from error
+    finally:
+        await store.close()
+    version = about.get("valkey_version") or about.get("redis_version")
+    if about.get("cluster_enabled"):
+        said = "It is a cluster, for which the shop's scripts are not written yet."
+        yield Check(what, "wrong", said, "Give a single server, with a replica that takes over.")
+    elif about.get("role") != "master":
+        yield Check(
+            what, "wrong", f"It is a {about.get('role')}, which takes no writes.", "Name its primary."
+        )
+    elif keeps and (about.get("maxmemory_policy") != "noeviction" or not about.get("aof_enabled")):
+        said = "It may lose carts and sessions: it evicts, or writes no append-only file."
+        yield Check(what, "wrong", said, "Set appendonly yes and maxmemory-policy noeviction.")
+    else:
+        yield Check(what, "fine", f"Valkey {version}, as it should be.")
+
+
+async def _of_opensearch(settings: Settings) -> AsyncIterator[Check]:
+    if not settings.opensearch_url:
+        return
+    async with httpx.AsyncClient(timeout=_ANSWERS_WITHIN_S) as http:
+        answer = await http.get(settings.opensearch_url)
+    if answer.status_code != HTTPStatus.OK:
+        said = f"OpenSearch answers {answer.status_code}."
+        yield Check("search", "wrong", said, "See its user and password in the URL.")
+        return
+    about = answer.json().get("version", {})
+    yield Check("search", "fine", f"{about.get('distribution', 'OpenSearch')} {about.get('number')}.")
+
+
+async def _of_clickhouse(settings: Settings) -> AsyncIterator[Check]:
+    """Ask the ClickHouse for its version; the database may be made yet."""
+    if not settings.clickhouse_url:
+        return
+    parts = urlsplit(settings.clickhouse_url)
+    address = urlunsplit((parts.scheme, parts.netloc, "/", "", ""))
+    async with httpx.AsyncClient(timeout=_ANSWERS_WITHIN_S) as http:
+        answer = await http.post(address, content=b"select version()")
+    if answer.status_code != HTTPStatus.OK:
+        said = f"ClickHouse answers {answer.status_code}."
+        yield Check("analytics", "wrong", said, "See its user and password in the URL.")
+        return
+    yield Check("analytics", "fine", f"ClickHouse {answer.text.strip()}.")
+
+
+async def _of_services(settings: Settings) -> AsyncIterator[Check]:
+    for name, url in sorted(settings.addresses.items()):
+        if name not in SERVICES:
+            continue
+        neighbour = Neighbour(name, f"{url.rstrip('/')}/internal/{name}", call_key(settings))
+        try:
+            reply = await neighbour("/_many/-", b"[]", _ANSWERS_WITHIN_S)
+        finally:
+            await neighbour.close()
+        if reply.status == HTTPStatus.NOT_FOUND:  # signed rightly, and there is no such verb
+            yield Check("services", "fine", f"{name} answers at {url}.")
+        elif reply.status == HTTPStatus.UNAUTHORIZED:
+            said = f"{name} at {url} has another secret, or a clock that is a minute away."
+            yield Check("services", "wrong", said, "Give all processes one secret, and keep their clocks.")
+        else:
+            said = f"What answers at {url} is no {name}: {reply.status}."
+            yield Check("services", "wrong", said, f"mercat work web --only {name} there.")

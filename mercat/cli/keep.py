@@ -1,0 +1,134 @@
+"""`mercat backup` and `restore`: copies of a shop, and shops made of them."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import asyncpg
+import typer
+
+from mercat.cli.options import HERE, Data, opened_shop
+from mercat.embedded import Home, Trouble
+from mercat.embedded import archive as archives
+from mercat.embedded.backup import Restored, back_up, drop_slot, prune, streams, told_in_log
+from mercat.embedded.backup import restore as restore_shop
+from mercat.kit.event_log import Notifier, Relay, WalEvent, open_slot
+
+commands = typer.Typer()
+Backups = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the backups, on another disk.")]
+
+
+@commands.command()
+def backup(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DIR", help="The folder of the backups, on another disk; not asked with --stop."
+        ),
+    ] = None,
+    data: Data = HERE,
+    keep: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Remove all backups but the newest N, and the log before.")
+    ] = 1_000,
+    stop: Annotated[bool, typer.Option("--stop", help="Keep no log there any more; make no backup.")] = False,
+) -> None:
+    """Copy the shop while it sells, and keep its log there from then on: any later second can be restored."""
+    with opened_shop(data, "backup") as shop:
+        home = Home(data)
+        if stop:
+            # What is recorded goes first: a supervisor that looks would receive it again.
+            archives.forget(home)
+            archives.tell_supervisor(shop)
+            drop_slot(shop)
+            _say("The shop keeps no log elsewhere any more. What is there can be restored.")
+            return
+        if folder is None:
+            raise Trouble("Say where the backup goes: mercat backup DIR")
+        made = back_up(home, shop, folder, version("mercat"), _say)
+        _say(f"The backup is {made}. It has the shop's secret key: guard it like the shop.")
+        for gone in prune(folder, keep):
+            _say(f"Removed: {gone}")
+        if streams(shop):
+            _say(f"Every commit goes to {folder.absolute() / 'wal'} from now on.")
+        elif shop.port:
+            raise Trouble(
+                f"The backup is made, but later commits do not reach {folder.absolute() / 'wal'}: the open "
+                "shop cannot write there. See its log for `WAL archive`, and what its unit lets it write."
+            )
+        else:
+            _say(f"Commits go to {folder.absolute() / 'wal'} once `mercat serve` has opened the shop.")
+
+
+@commands.command()
+def restore(
+    folder: Backups,
+    data: Annotated[
+        Path, typer.Option("--data", metavar="NEW", help="A folder that is not there yet, for the shop.")
+    ],
+    to_time: Annotated[
+        str, typer.Option(metavar="T", help="A time, as 2026-11-29T20:15:00Z (UTC if it does not say).")
+    ] = "",
+) -> None:
+    """Make a shop of a backup and the log since: as it was at a second, or as late as the log goes."""
+    to = _time(to_time) if to_time else None
+    if Home.made(data):
+        raise Trouble(f"There is a shop in {data} already. Choose an empty folder with --data.")
+    recovered: list[int] = []
+    restored = restore_shop(
+        folder, Home(data), to, lambda shop: recovered.append(asyncio.run(_tell_what_was_told(shop))), _say
+    )
+    last = f"{restored.last_commit:%Y-%m-%d %H:%M:%S.%f} UTC" if restored.last_commit else "the backup's"
+    _say(
+        f"The shop in {data} is as it was{f' at {to.isoformat()}' if to else ''}; its last change is {last}."
+    )
+    _say(f"Events that had been told and not yet passed on: {sum(recovered):,}, now in the log.")
+    _say("What was bought or changed later is not in it. What the payment provider did later it keeps: run")
+    _say(f"  mercat audit --data {data}")
+    _say(f"  mercat reconcile --data {data}   once it is open and the provider is a real one")
+    _say(f"  mercat serve --data {data}       its search index is made anew by itself")
+
+
+async def _tell_what_was_told(restored: Restored) -> int:
+    """Append to the log of events what its relay would have, had the shop not died; return how many."""
+    async with asyncpg.create_pool(**restored.shop.postgres(), min_size=0, max_size=2) as db:
+        relay = Relay(db, {}, Notifier())
+        reached = before = await relay.reached()
+        since = await db.fetchval("select commit::text from events.relayed")
+        reading = _Reading(WalEvent(*each) for each in told_in_log(restored, since))
+        while not reading.emptied:
+            reached = await relay.carry(None, reading, reached)
+        await open_slot(db)
+        return reached.last_id - before.last_id
+
+
+class _Reading:
+    """Events as the relay takes them."""
+
+    def __init__(self, events: Iterator[WalEvent]) -> None:
+        self._events = events
+        self.emptied = False
+
+    def take(self, cursor: Any, most: int) -> list[WalEvent]:
+        """Return the next events, up to so many."""
+        taken = list(islice(self._events, most))
+        self.emptied = len(taken) < most
+        return taken
+
+
+def _time(said: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(said)
+    except ValueError:
+        raise Trouble(f"{said!r} is no time. Write it as 2026-11-29T20:15:00Z.") from None
+    time = time if time.tzinfo else time.replace(tzinfo=UTC)
+    if time > datetime.now(UTC):
+        raise Trouble(f"{said} has not come yet.")
+    return time
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)

@@ -1,0 +1,207 @@
+"""What the delivery of each part costs by zones, and what a cart is offered: decisions without IO."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from functools import lru_cache
+from typing import NamedTuple
+
+from msgspec import structs
+
+from mercat import money
+from mercat.addresses import is_country, known_region, region_code, regions
+from mercat.countries import SERVED
+from mercat.fulfilment.days import arrives, has_holidays
+from mercat.fulfilment.messages import (
+    SHOP,
+    DeliveryRate,
+    DeliveryZone,
+    PartRate,
+    PartToSend,
+    ShippingMethod,
+    ShippingProfile,
+)
+from mercat.fulfilment.rates import rates
+from mercat.fulfilment.rules import price
+from mercat.ids import SellerId
+from mercat.kit import clock
+from mercat.kit.refusals import Invalid
+
+Profiles = Mapping[SellerId, ShippingProfile]
+_KILOGRAM = 1_000
+_KNOWN_MAX = 4_096
+
+
+class Way(NamedTuple):
+    """How a part can travel, and what that costs."""
+
+    rate: DeliveryRate
+    price: int
+
+
+def built_in(currency: str) -> list[DeliveryZone]:
+    """Answer the zones of a shop that has set none: those of its built-in rates."""
+    zones: dict[tuple[DeliveryRate, ...], list[str]] = {}
+    for code, country in SERVED.items():
+        known = tuple(
+            DeliveryRate(code=method, name=name, price=price(rate.cents, currency), days=rate.days)
+            for method, name, rate in rates(country, "")
+        )
+        zones.setdefault(known, []).append(code)
+    return [
+        DeliveryZone(name=SERVED[codes[0]].zone.capitalize(), countries=codes, methods=list(known))
+        for known, codes in zones.items()
+    ]
+
+
+def zone_of(zones: Iterable[DeliveryZone], country: str, region: str) -> DeliveryZone | None:
+    """Find the zone of a place: one of its subdivision before one of its country, then the first."""
+    wide = None
+    for zone in zones:
+        if country in zone.countries:
+            if region and region in zone.subdivisions:
+                return zone
+            if not zone.subdivisions and wide is None:
+                wide = zone
+    return wide
+
+
+def zone_for(
+    profiles: Profiles, currency: str, seller_id: SellerId, country: str, region: str
+) -> DeliveryZone | None:
+    """Find what counts for a part: the seller's own zone, else the shop's; built-in rates where the shop has
+    set no zones."""
+    own, shop = profiles.get(seller_id), profiles.get(SHOP)
+    found = zone_of(own.zones, country, region) if own else None
+    if found or shop:
+        return found or (zone_of(shop.zones, country, region) if shop else None)
+    return _built_in_zone(country, region, currency)
+
+
+@lru_cache(_KNOWN_MAX)
+def _built_in_zone(country: str, region: str, currency: str) -> DeliveryZone | None:
+    destination = SERVED.get(country)
+    if destination is None:
+        return None
+    methods = [
+        DeliveryRate(code=code, name=name, price=price(rate.cents, currency), days=rate.days)
+        for code, name, rate in rates(destination, region)
+    ]
+    return DeliveryZone(name="Built in", countries=[country], methods=methods)
+
+
+def served_by(profiles: Profiles, seller_id: SellerId) -> list[str]:
+    """List the countries that a seller's goods go to, some of them perhaps in part."""
+    own, shop = profiles.get(seller_id), profiles.get(SHOP)
+    zones = [*(own.zones if own else ()), *(shop.zones if shop else ())]
+    return sorted({country for zone in zones for country in zone.countries} | (set() if shop else {*SERVED}))
+
+
+def served(profiles: Profiles) -> list[str]:
+    """List the countries that somebody sends to."""
+    return sorted({country for seller_id in {SHOP, *profiles} for country in served_by(profiles, seller_id)})
+
+
+def ways_of(part: PartToSend, zone: DeliveryZone, currency: str) -> list[Way]:
+    """List how a part can travel, the cheapest first; not what it is too heavy for."""
+    ways = [
+        Way(rate, _price_of(rate, part, money.step(currency)))
+        for rate in zone.methods
+        if rate.max_weight_g is None or part.weight_g <= rate.max_weight_g
+    ]
+    return sorted(ways, key=lambda way: (way.price, way.rate.days))
+
+
+def offered(
+    parts: Sequence[PartToSend],
+    ways: Sequence[Sequence[Way]],
+    leaving: Sequence[date],
+    country: str,
+    currency: str,
+) -> list[ShippingMethod]:
+    """List what a cart is offered: every method that a part has, the cheapest first.
+
+    A part whose seller does not have that method travels by its own cheapest one that is brought."""
+    methods: list[ShippingMethod] = []
+    for code in dict.fromkeys(way.rate.code for each in ways for way in each):
+        chosen = [_nearest(each, code) for each in ways]
+        name, days, pickup = next(
+            (way.rate.name, way.rate.days, way.rate.pickup) for way in chosen if way.rate.code == code
+        )
+        rated = [
+            PartRate(
+                part.seller_id,
+                way.price,
+                arrives(leaves, way.rate.days, country),
+                way.rate.code,
+                way.rate.name,
+            )
+            for part, way, leaves in zip(parts, chosen, leaving, strict=True)
+        ]
+        methods.append(
+            ShippingMethod(
+                code=code,
+                name=name,
+                price=sum(each.price for each in rated),
+                currency=currency,
+                estimated_delivery=max(each.estimated_delivery for each in rated),
+                days=days,
+                parts=rated,
+                pickup=pickup,
+            )
+        )
+    return sorted(methods, key=lambda method: (method.price, method.estimated_delivery))
+
+
+def _nearest(ways: Sequence[Way], code: str) -> Way:
+    same = (way for way in ways if way.rate.code == code)
+    brought = (way for way in ways if way.rate.pickup is None)
+    return next(same, None) or next(brought, ways[0])
+
+
+def _price_of(rate: DeliveryRate, part: PartToSend, step: int) -> int:
+    if not part.units:
+        return 0
+    if rate.free_above is not None and part.amount >= rate.free_above:
+        return 0
+    by_weight, rest = divmod(rate.per_kg * part.weight_g, _KILOGRAM * step)
+    by_weight += 2 * rest >= _KILOGRAM * step
+    return rate.price + by_weight * step + rate.per_item * part.units
+
+
+def checked(profile: ShippingProfile) -> ShippingProfile:
+    """Bring a profile into its form; Invalid points to what cannot be."""
+    if clock.time_zone(profile.time_zone) is None:
+        raise Invalid("This is no time zone, as Europe/Vienna is.", pointer="/time_zone")
+    kept = profile.holidays
+    if isinstance(kept, str) and not has_holidays(kept):
+        raise Invalid(
+            "The holidays of this country are not known: list the days instead.", pointer="/holidays"
+        )
+    zones = [_checked_zone(zone, f"/zones/{n}") for n, zone in enumerate(profile.zones)]
+    return structs.replace(profile, zones=zones, holidays=kept.upper() if isinstance(kept, str) else kept)
+
+
+def _checked_zone(zone: DeliveryZone, at: str) -> DeliveryZone:
+    countries = list(dict.fromkeys(each.upper() for each in zone.countries))
+    for n, country in enumerate(zone.countries):
+        if not is_country(country):
+            raise Invalid("There is no such country (ISO 3166-1).", pointer=f"{at}/countries/{n}")
+    subdivisions = [
+        _subdivision(each, countries, f"{at}/subdivisions/{n}") for n, each in enumerate(zone.subdivisions)
+    ]
+    codes: set[str] = set()
+    for n, method in enumerate(zone.methods):
+        if method.code in codes:
+            raise Invalid("This code is in the zone already.", pointer=f"{at}/methods/{n}/code")
+        codes.add(method.code)
+    return structs.replace(zone, countries=countries, subdivisions=list(dict.fromkeys(subdivisions)))
+
+
+def _subdivision(given: str, countries: Sequence[str], at: str) -> str:
+    listed = [country for country in countries if regions(country)]
+    for country in listed:
+        if code := region_code(country, given):
+            return code
+    if len(listed) == len(countries):
+        raise Invalid("There is no such state, province or prefecture.", pointer=at)
+    return known_region(next(each for each in countries if each not in listed), given)

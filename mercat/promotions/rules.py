@@ -1,0 +1,503 @@
+"""What promotions take off a basket, and why others do not. Decisions without IO.
+
+The order is declared: the higher priority first, and of one priority the older. Each takes what it takes of
+what those before it left. One that does not combine stands alone: of all that combine together, and each of
+the others by itself, that is taken which saves the shopper the most; where that is the same, all together,
+then the first. No order of lines matters, and no price falls below nothing.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from mercat import money
+from mercat.events import AppliedDiscount
+from mercat.ids import CheckoutId, PromotionId, SellerId, UserId
+from mercat.kit.people import hashed_email
+from mercat.kit.text import normal_code
+from mercat.pricing import Reduction
+from mercat.promotions import wording
+from mercat.promotions.benefits import BENEFITS
+from mercat.promotions.conditions import CONDITIONS
+from mercat.promotions.kinds import Reducible, ShopperFacts, read_terms
+from mercat.promotions.messages import (
+    CodeState,
+    Gift,
+    PricedGoods,
+    Promotion,
+    PromotionOnGoods,
+    PromotionState,
+    Redeem,
+    Reduced,
+    ReductionAsk,
+    Tried,
+    Use,
+    UsedUp,
+    Why,
+)
+
+TRIED_MAX = 40
+"""Promotions that an order keeps of those that were looked at."""
+FIRST_ORDERS = PromotionId(0)
+"""Under which it is counted who has had what is for a first order."""
+
+
+class LiveRule(NamedTuple):
+    """A promotion with its terms as they are read: each condition and the benefit with its value."""
+
+    promotion: Promotion
+    of_lines: list[tuple[Any, Any]]
+    of_baskets: list[tuple[Any, Any]]
+    benefit: Any
+    value: Any
+    words: str = ""
+    """What it does, for shoppers."""
+
+    @property
+    def order(self) -> tuple[int, int]:
+        return -self.promotion.priority, self.promotion.promotion_id
+
+
+class KnownCode(Struct, frozen=True):
+    """A code that exists: whose, whether it is used, and whether its promotion has ended."""
+
+    shown: str
+    promotion_id: PromotionId
+    single_use: bool = False
+    used: bool = False
+    ended: bool = False
+
+
+class Known(NamedTuple):
+    """What is looked up for a basket: its codes by their compared form, and how often its shopper used what
+    is limited by person."""
+
+    codes: Mapping[str, KnownCode] = {}
+    uses: Mapping[PromotionId, int] = {}
+    shopper: ShopperFacts = ShopperFacts()
+
+
+class _Candidate(NamedTuple):
+    """A promotion for a basket: the lines that are meant, and the code that asked for it."""
+
+    rule: LiveRule
+    lines: list[int]
+    code: KnownCode | None
+
+
+class _Step(NamedTuple):
+    """What a candidate takes off each line and each delivery, or why it takes nothing."""
+
+    candidate: _Candidate
+    lines: list[int]
+    parts: list[int]
+    why: Why | None = None
+
+    @property
+    def amount(self) -> int:
+        return sum(self.lines) + sum(self.parts)
+
+    @property
+    def gives(self) -> bool:
+        return getattr(self.candidate.rule.benefit, "GIVES", False)
+
+
+def live(promotion: Promotion, currency: str = "USD") -> LiveRule:
+    """Read a promotion's terms; Invalid for what they cannot be."""
+    when = read_terms(CONDITIONS, promotion.when, "/when")
+    then = read_terms(BENEFITS, promotion.then, "/then")
+    [(name, value)] = then.items()
+    conditions = [(CONDITIONS[each], given) for each, given in when.items()]
+    return LiveRule(
+        promotion,
+        [each for each in conditions if hasattr(each[0], "fits")],
+        [each for each in conditions if hasattr(each[0], "holds")],
+        BENEFITS[name],
+        value,
+        wording.does_in_words(promotion, currency),
+    )
+
+
+def apply(
+    rules: Sequence[LiveRule], ask: ReductionAsk, known: Known, currency: str, now: datetime
+) -> Reduced:
+    """Answer what these promotions take off a basket, and what became of each code and rule."""
+    why: dict[PromotionId, Why] = {}
+    candidates, codes, looked_at = _candidates(rules, ask, known, now, why)
+    best = _best(candidates, ask, known, currency)
+    for step in best:
+        if step.why:
+            why[step.candidate.rule.promotion.promotion_id] = step.why
+    taken = {step.candidate.rule.promotion.promotion_id: step for step in best if not step.why}
+    for each in candidates:
+        if (promotion_id := each.rule.promotion.promotion_id) not in taken:
+            why.setdefault(promotion_id, "does_not_combine")
+    tried = [
+        Tried(
+            promotion_id,
+            taken[promotion_id].amount if promotion_id in taken else 0,
+            why.get(promotion_id),
+            code.shown if code else "",
+        )
+        for promotion_id, code in looked_at.items()
+    ]
+    return Reduced(
+        [_reduction(step) for step in taken.values() if not step.gives],
+        [_code_state(given, known, why, taken, codes) for given in ask.codes],
+        [use for step in taken.values() if (use := _use(step))],
+        sorted(tried, key=lambda each: each.why is not None)[:TRIED_MAX],
+        _free_from(rules, ask, known, now),
+        [_gift(step) for step in taken.values() if step.gives],
+    )
+
+
+def _candidates(
+    rules: Sequence[LiveRule],
+    ask: ReductionAsk,
+    known: Known,
+    now: datetime,
+    why: dict[PromotionId, Why],
+) -> tuple[list[_Candidate], dict[str, Why], dict[PromotionId, KnownCode | None]]:
+    """Sort out which promotions may apply; note why of those that may not, by promotion and by code."""
+    by_promotion: dict[PromotionId, KnownCode] = {}
+    codes: dict[str, Why] = {}
+    for given in dict.fromkeys(map(normal_code, ask.codes)):
+        found = known.codes.get(given)
+        if found is None:
+            codes[given] = "code_unknown"
+        elif found.used:
+            codes[given] = "code_used_up"
+        elif found.promotion_id in by_promotion:
+            codes[given] = "does_not_combine"
+        else:
+            by_promotion[found.promotion_id] = found
+    sellers = {line.seller_id for line in ask.goods}
+    candidates: list[_Candidate] = []
+    looked_at: dict[PromotionId, KnownCode | None] = {}
+    for rule in sorted(rules, key=lambda each: each.order):
+        promotion = rule.promotion
+        code = by_promotion.get(promotion.promotion_id)
+        automatic = promotion.code is None and not promotion.has_codes
+        if code is None and not (automatic and _is_live(promotion, now) and _concerns(promotion, sellers)):
+            continue
+        looked_at[promotion.promotion_id] = code
+        lines = _meant(rule, ask.goods)
+        refused = _refusal(rule, [ask.goods[n] for n in lines], known, now)
+        if refused:
+            why[promotion.promotion_id] = refused
+        else:
+            candidates.append(_Candidate(rule, lines, code))
+    for given, found in known.codes.items():
+        if found.promotion_id not in looked_at:  # of a promotion that is over for long
+            codes.setdefault(given, "code_expired")
+    return candidates, codes, looked_at
+
+
+def has_ended(promotion: Promotion, now: datetime) -> bool:
+    return promotion.ends_at is not None and promotion.ends_at <= now
+
+
+def state_of(promotion: Promotion, now: datetime) -> PromotionState:
+    """Say whether a promotion is live, scheduled or ended."""
+    if has_ended(promotion, now):
+        return "ended"
+    return "scheduled" if promotion.starts_at is not None and now < promotion.starts_at else "live"
+
+
+def on_goods(
+    rules: Sequence[LiveRule], goods: PricedGoods, currency: str, now: datetime
+) -> list[PromotionOnGoods]:
+    """List what applies to goods by itself now, in its order: what it does, and what it asks for."""
+    return [
+        PromotionOnGoods(rule.promotion.name, rule.words, wording.asks_in_words(rule.promotion, currency))
+        for rule in sorted(rules, key=lambda each: each.order)
+        if _is_public(rule.promotion) and _is_live(rule.promotion, now) and _meant(rule, [goods])
+    ]
+
+
+def _is_public(promotion: Promotion) -> bool:
+    """Say whether a promotion may apply for anybody, without a code."""
+    coded = promotion.code is not None or promotion.has_codes
+    used_up = (promotion.limit is not None and promotion.uses >= promotion.limit) or (
+        promotion.budget is not None and promotion.spent >= promotion.budget
+    )
+    return not coded and not used_up and "customer_group" not in promotion.when
+
+
+def _is_live(promotion: Promotion, now: datetime) -> bool:
+    return state_of(promotion, now) == "live"
+
+
+def _concerns(promotion: Promotion, sellers: Iterable[SellerId]) -> bool:
+    return promotion.seller_id is None or promotion.seller_id in sellers
+
+
+def _meant(rule: LiveRule, goods: Sequence[PricedGoods]) -> list[int]:
+    """Answer which lines a promotion is about; a seller's, their own alone."""
+    seller_id = rule.promotion.seller_id
+    return [
+        n
+        for n, line in enumerate(goods)
+        if seller_id in (None, line.seller_id)
+        and not line.is_money
+        and all(kind.fits(value, line) for kind, value in rule.of_lines)
+    ]
+
+
+def _refusal(rule: LiveRule, matching: list[PricedGoods], known: Known, now: datetime) -> Why | None:
+    """Say why a promotion does not apply to these lines of this shopper; None where it does."""
+    promotion = rule.promotion
+    state = state_of(promotion, now)
+    if state != "live":
+        return "code_expired" if state == "ended" else "code_unknown"
+    most, budget = promotion.limit, promotion.budget
+    by_person = promotion.limit_per_customer
+    used_up = (
+        (most is not None and promotion.uses >= most)
+        or (budget is not None and promotion.spent >= budget)
+        or (by_person is not None and known.uses.get(promotion.promotion_id, 0) >= by_person)
+    )
+    if used_up:
+        return "code_used_up"
+    if not matching:
+        return "not_for_these_goods"
+    return next(
+        (
+            kind.WHY
+            for kind, value in sorted(rule.of_baskets, key=lambda each: each[0].NAME)
+            if not kind.holds(value, matching, known.shopper)
+        ),
+        None,
+    )
+
+
+def _best(candidates: list[_Candidate], ask: ReductionAsk, known: Known, currency: str) -> list[_Step]:
+    """Choose among what combines, all together, and each of the others by itself."""
+    together = [each for each in candidates if each.rule.promotion.combines]
+    plans = [together, *([each] for each in candidates if not each.rule.promotion.combines)]
+    none: list[_Step] = []
+    carried_out = [_carry_out(plan, ask, currency) for plan in plans if plan]
+    return max(carried_out, key=_saving, default=none)
+
+
+def _saving(steps: list[_Step]) -> int:
+    return sum(step.amount for step in steps)
+
+
+def _carry_out(plan: list[_Candidate], ask: ReductionAsk, currency: str) -> list[_Step]:
+    """Take each one's benefit of what those before it left."""
+    left = [line.unit_price * line.quantity for line in ask.goods]
+    parts = ask.parts or []
+    parts_left = [part.shipping for part in parts]
+    steps: list[_Step] = []
+    for each in plan:
+        rule, sellers = each.rule, {ask.goods[n].seller_id for n in each.lines}
+        reached = [n for n, part in enumerate(parts) if part.seller_id in sellers]
+        taken = rule.benefit.take(
+            rule.value,
+            Reducible(
+                [ask.goods[n] for n in each.lines],
+                [left[n] for n in each.lines],
+                [parts_left[n] for n in reached],
+                money.step(currency),
+            ),
+        )
+        lines, waived = [0] * len(left), [0] * len(parts_left)
+        for n, off in zip(each.lines, taken.lines, strict=False):
+            lines[n] = off
+        for n, off in zip(reached, taken.parts, strict=False):
+            waived[n] = off
+        step = _Step(each, lines, waived)
+        budget = rule.promotion.budget
+        unknown = ask.parts is None and getattr(rule.benefit, "DELIVERY", False)
+        if budget is not None and rule.promotion.spent + step.amount > budget:
+            step = _nothing(step, "code_used_up")
+        elif not step.amount and not unknown and not step.gives:
+            step = _nothing(step, "does_not_combine" if steps else "not_for_these_goods")
+        for n, off in enumerate(step.lines):
+            left[n] -= off
+        for n, off in enumerate(step.parts):
+            parts_left[n] -= off
+        steps.append(step)
+    return steps
+
+
+def _nothing(step: _Step, why: Why) -> _Step:
+    return _Step(step.candidate, [0] * len(step.lines), [0] * len(step.parts), why)
+
+
+def _reduction(step: _Step) -> Reduction:
+    return Reduction(_shown(step), step.lines, step.parts, step.candidate.rule.promotion.by_seller)
+
+
+def _gift(step: _Step) -> Gift:
+    rule = step.candidate.rule
+    promotion = rule.promotion
+    return Gift(rule.value.offer_id, _shown(step), promotion.by_seller, promotion.seller_id)
+
+
+def _shown(step: _Step) -> AppliedDiscount:
+    promotion, code = step.candidate.rule.promotion, step.candidate.code
+    return AppliedDiscount(
+        promotion.promotion_id,
+        promotion.name,
+        code.shown if code else None,
+        sum(step.lines),
+        sum(step.parts),
+        step.candidate.rule.words,
+    )
+
+
+def _use(step: _Step) -> Use | None:
+    """Answer what has to be counted of an applied promotion; None where nothing has."""
+    promotion, code = step.candidate.rule.promotion, step.candidate.code
+    single = bool(code and code.single_use)
+    if not (promotion.limited or single):
+        return None
+    return Use(promotion.promotion_id, step.amount, code.shown if code and single else "", promotion.name)
+
+
+def _code_state(
+    given: str,
+    known: Known,
+    why: Mapping[PromotionId, Why],
+    taken: Mapping[PromotionId, _Step],
+    codes: Mapping[str, Why],
+) -> CodeState:
+    compared = normal_code(given)
+    found = known.codes.get(compared)
+    shown = found.shown if found else given
+    if refused := codes.get(compared):
+        return CodeState(shown, False, refused)
+    assert found
+    if found.promotion_id in taken:
+        return CodeState(shown, True)
+    return CodeState(shown, False, why.get(found.promotion_id, "code_expired"))
+
+
+def _free_from(rules: Sequence[LiveRule], ask: ReductionAsk, known: Known, now: datetime) -> int | None:
+    """Answer how much is missing for the nearest free delivery that asks for a subtotal and no code."""
+    missing: list[int] = []
+    for rule in rules:
+        promotion = rule.promotion
+        least = promotion.when.get("min_subtotal")
+        automatic = promotion.code is None and not promotion.has_codes
+        if not (
+            least and automatic and getattr(rule.benefit, "DELIVERY", False) and _is_live(promotion, now)
+        ):
+            continue
+        matching = [ask.goods[n] for n in _meant(rule, ask.goods)]
+        others = [each for each in rule.of_baskets if each[0].NAME != "min_subtotal"]
+        there = sum(line.unit_price * line.quantity for line in matching)
+        if matching and not _refusal(rule._replace(of_baskets=others), matching, known, now):
+            missing.append(max(0, least - there))
+    return min(missing, default=None)
+
+
+# -- uses that are counted
+
+
+def persons(key: bytes, user_id: UserId, email: str | None) -> list[str]:
+    """Answer as whom a buyer is counted: their account or session, and their e-mail address, hashed."""
+    found = [f"u:{int(user_id)}"]
+    if email and normal_code(email):
+        found.append("e:" + hashed_email(key, email).hex())
+    return found
+
+
+class Counted(NamedTuple):
+    """A promotion's counts and limits as they are under its lock."""
+
+    uses: int
+    spent: int
+    limit: int | None
+    limit_per_customer: int | None
+    budget: int | None
+    first_order: bool
+
+
+PersonUses = Mapping[tuple[PromotionId, str], int]
+
+
+class UseCounts(NamedTuple):
+    """What redemptions are decided by, read under locks: promotions, codes with whose they are, how often
+    people used what is limited by person, and who has bought."""
+
+    promotions: Mapping[PromotionId, Counted]
+    codes: Mapping[str, CheckoutId | None]
+    used: PersonUses
+    bought: Collection[str] = ()
+
+
+def grant(
+    asks: Sequence[Redeem], people_of: Sequence[Sequence[str]], known: UseCounts
+) -> list[UsedUp | None]:
+    """Decide, one purchase after the other, who may use what they ask for; None: all of it."""
+    now = dict(known.promotions)
+    free: dict[str, CheckoutId | None] = {code: None for code, taken in known.codes.items() if taken is None}
+    by_person = dict(known.used)
+    at_this_moment = UseCounts(now, free, by_person, known.bought)
+    decided: list[UsedUp | None] = []
+    for ask, people in zip(asks, people_of, strict=True):
+        refused = next(
+            (
+                UsedUp(use.promotion_id, use.name, use.code, why)
+                for use in ask.uses
+                if (why := _why_not(use, people, at_this_moment))
+            ),
+            None,
+        )
+        decided.append(refused)
+        if refused:
+            continue
+        for use in ask.uses:
+            counted = now[use.promotion_id]
+            now[use.promotion_id] = counted._replace(uses=counted.uses + 1, spent=counted.spent + use.amount)
+            free.pop(normal_code(use.code), None)
+        for person, promotion_id in person_counts(ask.uses, known.promotions, people):
+            key = promotion_id, person
+            by_person[key] = by_person.get(key, 0) + 1
+    return decided
+
+
+def person_counts(
+    uses: Sequence[Use], counts: Mapping[PromotionId, Counted], people: Sequence[str]
+) -> dict[tuple[str, PromotionId], int]:
+    """Answer what is counted by person for a purchase, each once, and the most that may be."""
+    return {
+        (person, promotion_id): most
+        for use in uses
+        for person, promotion_id, most in person_limits(use, counts[use.promotion_id], people)
+    }
+
+
+def person_limits(use: Use, counted: Counted, people: Sequence[str]) -> list[tuple[str, PromotionId, int]]:
+    """List as whom and under which promotion a use counts by person, and the most that may be."""
+    found: list[tuple[str, PromotionId, int]] = []
+    for person in people:
+        if counted.limit_per_customer is not None:
+            found.append((person, use.promotion_id, counted.limit_per_customer))
+        if counted.first_order:
+            found.append((person, FIRST_ORDERS, 1))
+    return found
+
+
+def _why_not(use: Use, people: Sequence[str], known: UseCounts) -> Why | None:
+    """Say why people may not use something now; None where they may."""
+    counted = known.promotions.get(use.promotion_id)
+    if counted is None:
+        return "code_used_up"
+    if counted.first_order and not set(people).isdisjoint(known.bought):
+        return "not_for_you"
+    may = (
+        (counted.limit is None or counted.uses < counted.limit)
+        and (counted.budget is None or counted.spent + use.amount <= counted.budget)
+        and (not use.code or normal_code(use.code) in known.codes)
+        and all(
+            known.used.get((promotion_id, person), 0) < most
+            for person, promotion_id, most in person_limits(use, counted, people)
+        )
+    )
+    return None if may else "code_used_up"

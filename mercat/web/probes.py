@@ -1,0 +1,58 @@
+"""What every process answers about itself: whether it lives, whether it can do its work, its metrics."""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mercat.kit import codec, metrics
+from mercat.kit.refusals import Forbidden
+from mercat.settings import Secret
+from mercat.web.networks import is_loopback
+from mercat.web.router import Endpoint
+
+Ready = Callable[[], Awaitable[dict[str, bool]]]
+
+
+class Asker(NamedTuple):
+    """Who asks: the bearer token that they bring, and the address that they come from."""
+
+    token: str
+    address: str
+
+
+def neighbour_asking(request: Request) -> Asker:
+    """Say who asks an internal process, which has no proxy before it."""
+    bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
+    return Asker(bearer, request.client.host if request.client else "")
+
+
+def probe_endpoints(ready: Ready, metrics_key: Secret, asking: Callable[[Request], Asker]) -> list[Endpoint]:
+    """Make `/health`, `/ready` and `/metrics`. Without a key only this machine may read the last one."""
+    key = metrics_key.reveal().encode()
+
+    async def health(request: Request) -> Response:
+        return Response(b'{"status":"ok"}', media_type="application/json")
+
+    async def is_ready(request: Request) -> Response:
+        parts = await ready()
+        status = 200 if all(parts.values()) else 503
+        return Response(codec.encode(parts), status, media_type="application/json")
+
+    async def all_metrics(request: Request) -> Response:
+        asker = asking(request)
+        if key:
+            allowed = hmac.compare_digest(asker.token.encode(), key)
+        else:
+            allowed = is_loopback(asker.address) and "x-forwarded-for" not in request.headers
+        if not allowed:
+            raise Forbidden("Metrics are for this shop's own monitoring.")
+        return Response(metrics.metrics(), media_type="text/plain; version=0.0.4")
+
+    return [
+        Endpoint("GET", "/health", health),
+        Endpoint("GET", "/ready", is_ready),
+        Endpoint("GET", "/metrics", all_metrics),
+    ]

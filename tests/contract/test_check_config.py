@@ -1,0 +1,92 @@
+"""`mercat check --config` asks everything that a file names, says what contradicts, and changes nothing."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import msgspec
+import pytest
+from contract.test_stand_ins import listening
+
+from mercat.app import build_shop, internal_app
+from mercat.cli.checking_config import look_over_config
+from mercat.kit.event_log import open_slot
+
+NOBODY = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def looked_at(settings, tmp_path):
+    async def looked_at(sections="", **more):
+        told = {
+            "secret_key": settings.secret_key,
+            "postgres_host": settings.postgres_host,
+            "postgres_port": settings.postgres_port,
+            "postgres_database": settings.postgres_database,
+            "store_url": settings.store_url,
+            "cache_url": settings.cache_url,
+            "data": str(tmp_path),
+            **more,
+        }
+        lines = [f"{name} = {msgspec.json.encode(value).decode()}" for name, value in told.items()]
+        (file := Path(tmp_path, "shop.toml")).write_text("\n".join([*lines, sections]))
+        found = await asyncio.to_thread(look_over_config, file)
+        said: dict[tuple[str, str], str] = {}
+        for each in found:
+            said[each.what, each.level] = f"{said.get((each.what, each.level), '')} {each.said}".strip()
+        return said
+
+    return looked_at
+
+
+async def test_a_shop_that_is_well_is_found_so(looked_at, db, settings):
+    await open_slot(db)
+    found = await looked_at()
+    assert {what for what, level in found if level == "wrong"} == set(), found
+    assert {what for what, level in found if level == "fine"} == {
+        "secret",
+        "postgres",
+        "versions",
+        "clock",
+        "ids",
+        "store",
+        "cache",
+    }
+    assert "256 of 256" in found["ids", "fine"]
+    assert found["relay", "look"] == "No relay reads events."
+    assert "index is in the data folder" in found["search", "look"]
+    assert await db.fetchval("select count(*) from events.id_number where holder is not null") == 0
+
+
+async def test_what_contradicts_is_named(looked_at, settings):
+    found = await looked_at(
+        f'[services]\nreviews = "{NOBODY}"\nrewiews = "{NOBODY}"',
+        store_url=settings.cache_url,
+        pool_sise=3,
+        postgres_database="nowhere",
+        secret_key="development",
+    )
+    assert "MERCAT_POOL_SIZE" in found["settings", "look"]
+    assert "everybody knows" in found["secret", "wrong"]
+    assert "are one Valkey" in found["valkey", "wrong"]
+    assert "evicts" in found["store", "wrong"]
+    assert "does not answer" in found["postgres", "wrong"]
+    assert "does not answer" in found["ids", "wrong"]
+    assert "no service 'rewiews'" in found["services", "wrong"]
+    assert "does not answer" in found["services", "wrong"]
+
+
+async def test_a_neighbour_is_asked_whether_it_knows_us(looked_at, settings, db):
+    await open_slot(db)
+
+    async with AsyncExitStack() as stack:
+        shop = await build_shop(msgspec.structs.replace(settings, services="reviews"), stack)
+        http = await stack.enter_async_context(listening(internal_app(shop)))
+        services = f'[services]\nreviews = "{http.base_url}"'
+        assert "reviews answers at" in (await looked_at(services))["services", "fine"]
+        stranger = await looked_at(services, secret_key="another")
+        assert "another secret" in stranger["services", "wrong"]
+
+
+async def test_a_file_that_cannot_be_is_said(looked_at):
+    assert "[log] is not built" in (await looked_at('[log]\nkafka = "k1"'))["settings", "wrong"]

@@ -1,0 +1,137 @@
+"""The desks' editors of delivery and tax, by forms alone, and what shoppers see of it."""
+
+from house import house as house
+from house import opened as opened
+from trade import WIEN
+from trade import trade as trade
+
+ROW = {"title-0": "Post", "code-0": "standard", "price-0": "5.00", "days-0": "3"}
+
+
+async def test_an_operator_adds_changes_and_removes_a_zone(trade):
+    page = await trade.olga.page("/operator/shipping")
+    assert "These are the rates that the shop comes with" in page
+    at = "/operator/shipping/zones/new"
+    page = await trade.olga.send(at, at, 422, name="Alps", **ROW | {"price-0": "5.001"})
+    assert "Tick a country, or write its code." in page
+    assert "A price is a number such as" in page
+    page = await trade.olga.send(at, at, 422, name="Alps", others="XX", **ROW)
+    assert "There is no such country" in page
+    page = await trade.olga.send(
+        at, at, name="Alps", others="LI", subdivisions="", **ROW, **{"in-AT": "1", "per_kg-0": "1.00"}
+    )
+    assert "Saved. Every price is by it from now on." in page
+    shown = await trade.olga.api("GET", "/operator/shipping-zones", 200)
+    assert shown["built_in"] is False
+    assert shown["zones"][-1]["countries"] == ["AT", "LI"]
+    assert shown["zones"][-1]["methods"][0]["per_kg"] == 1.0
+    last = f"/operator/shipping/zones/{len(shown['zones']) - 1}"
+    more = {"title-1": "Corner", "code-1": "corner", "price-1": "0", "days-1": "1", "pickup_name-1": "Corner"}
+    await trade.olga.send(last, last, name="Alps", **ROW, **{"in-AT": "1"}, **more)
+    shown = await trade.olga.api("GET", "/operator/shipping-zones", 200)
+    assert [rate["code"] for rate in shown["zones"][-1]["methods"]] == ["standard", "corner"]
+    page = await trade.olga.page("/operator/shipping?country=AT&weight_g=500&amount=20&units=1")
+    assert "Corner" in page
+    await trade.olga.send(last, f"{last}/remove")
+    assert (
+        len((await trade.olga.api("GET", "/operator/shipping-zones", 200))["zones"])
+        == len(shown["zones"]) - 1
+    )
+    assert "/operator/shipping" in await trade.olga.page("/operator/audit-log")
+
+
+async def test_who_saves_what_somebody_else_changed_meanwhile_is_told(trade):
+    page = await trade.bob.page("/desk/shipping")
+    assert "Your parcels cost what the shop says." in page
+    at = "/desk/shipping/zones/new"
+    before = await trade.bob.page(at)
+    await trade.bob.send(at, at, name="Home", **ROW, **{"in-US": "1"})
+    seen = before.split('name="seen" value="')[1].split('"')[0]
+    page = await trade.bob.send(at, at, 409, name="Again", seen=seen, **ROW, **{"in-US": "1"})
+    assert "Somebody else changed this meanwhile" in page
+    assert len((await trade.bob.api("GET", "/seller/shipping-profile", 200))["zones"]) == 1
+
+
+async def test_a_seller_says_how_long_they_pack(trade):
+    at = "/desk/shipping/handling"
+    page = await trade.bob.send("/desk/shipping", at, 422, handling_days="2", cut_off="9", time_zone="UTC")
+    assert "A time such as 14:00." in page
+    page = await trade.bob.send("/desk/shipping", at, 422, time_zone="UTC", holidays="soon and later")
+    assert "A country&#39;s code, or days" in page
+    await trade.bob.send(
+        "/desk/shipping", at, handling_days="2", cut_off="14:00", time_zone="Europe/Vienna", holidays="at"
+    )
+    kept = await trade.bob.api("GET", "/seller/shipping-profile", 200)
+    assert (kept["handling_days"], kept["cut_off"], kept["holidays"]) == (2, "14:00", "AT")
+
+
+async def test_checkout_shows_each_part_with_its_day_and_where_is_served(trade):
+    bike = {"code": "bike", "name": "Bike", "price": 2.5, "days": 0}
+    mine = {"zones": [{"name": "Home", "countries": ["US"], "methods": [bike]}]}
+    await trade.bob.api("PUT", "/seller/shipping-profile", 200, mine)
+    await trade.puts(await trade.lists(trade.bob))
+    await trade.puts(await trade.lists(trade.eve, title="Another cup"))
+    await trade.lives()
+    page = await trade.ann.page("/checkout")
+    assert "Bob&#39;s: Bike" in page
+    assert "Eve&#39;s: Standard delivery" in page
+    await trade.olga.api(
+        "PUT", "/operator/shipping-zones", 200, {"zones": [mine["zones"][0] | {"countries": ["CA"]}]}
+    )
+    page = await trade.ann.page("/checkout")
+    assert "We do not deliver to United States yet." in page
+    assert "we deliver to Canada" in page
+
+
+async def test_forms_offer_the_countries_that_somebody_sends_to(trade):
+    post = {"code": "standard", "name": "Post", "price": 5.0, "days": 3}
+    zones = [{"name": "Zone", "countries": ["BR", "AT"], "methods": [post]}]
+    await trade.olga.api("PUT", "/operator/shipping-zones", 200, {"zones": zones})
+    zones = [{"name": "Mine", "countries": ["LI"], "methods": [post]}]
+    await trade.bob.api("PUT", "/seller/shipping-profile", 200, {"zones": zones})
+    await trade.puts(await trade.lists(trade.bob))
+    page = await trade.ann.page("/checkout")
+    for name in ("Brazil", "Austria", "Liechtenstein"):
+        assert f">{name}</option>" in page
+    assert ">Germany</option>" not in page
+
+
+async def test_a_product_says_what_its_own_delivery_costs_and_whether_tax_is_in_it(trade):
+    bike = {"code": "bike", "name": "Bike", "price": 2.5, "days": 0}
+    zones = {"zones": [{"name": "Home", "countries": ["US"], "methods": [bike]}]}
+    await trade.bob.api("PUT", "/seller/shipping-profile", 200, zones)
+    listed = await trade.bob.api(
+        "POST",
+        "/seller/products",
+        201,
+        {"title": "Tea", "description": "", "category": "cups", "price": 5, "currency": "USD", "quantity": 1},
+    )
+    page = await trade.ann.page(f"/p/{listed['product_id']}")
+    assert "Bike, $2.50" in page
+    assert "plus tax" in page
+
+
+async def test_rates_of_tax_are_previewed_and_imported(trade):
+    page = await trade.olga.page("/operator/tax?country=AT&amount=120")
+    assert "Tax $20.00, in the price: the shopper pays $120.00." in page
+    page = await trade.olga.page("/operator/tax")
+    assert "each with its source and day" in page
+    content = await trade.olga.page("/operator/tax")
+    csrf = content.split('name="csrf" value="')[1].split('"')[0]
+
+    async def imports(text):
+        return await trade.olga.http.post(
+            "/operator/tax", data={"csrf": csrf}, files={"file": ("rates.csv", text)}, follow_redirects=True
+        )
+
+    wrong = await imports(b"country,rate,included\nUS,lots,no\n")
+    assert wrong.status_code == 422
+    assert "line 2" in wrong.text
+    right = await imports(b"country,rate,included\nUS,0.05,no\n")
+    assert "The rates of the file stand from now on." in right.text
+    [rate] = (await trade.olga.api("GET", "/operator/tax-rates", 200))["rates"]
+    assert (rate["country"], rate["rate"]) == ("US", 0.05)
+    assert "No rate is known there." in await trade.olga.page("/operator/tax?country=AT&amount=120")
+    wien = await trade.ann.api("POST", "/addresses", 201, WIEN)
+    await trade.puts(await trade.lists(trade.bob))
+    assert (await trade.quote(wien["address_id"]))["tax_note"] == "rate_unknown"

@@ -1,0 +1,320 @@
+"""Small files of invented goods in the dialects of other shops: each with all that is read of it."""
+
+# ruff: noqa: E501  rows of exports are as long as they are
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from mercat.catalog import ImportProgress, ImportRow, RowNote, adds_to_others, import_file
+from mercat.catalog.messages import Imported
+
+IMG = "https://img.example/"
+
+
+class Read(NamedTuple):
+    products: list[ImportRow]
+    notes: list[RowNote]
+    done: ImportProgress
+
+    def __getitem__(self, external_id: Any) -> Any:
+        return next(each for each in self.products if each.external_id == external_id)
+
+
+async def read(folder: Path, *contents: str | bytes, currency: str = "USD") -> Read:
+    """What is read of the first file, with the others beside it."""
+    files: list[Path] = []
+    for n, content in enumerate(contents):
+        files.append(folder / f"file-{n}.csv")
+        files[-1].write_bytes(content.encode() if isinstance(content, str) else content)
+    products: list[ImportRow] = []
+    notes: list[RowNote] = []
+
+    async def take(seller: str, rows: list[ImportRow]) -> Imported:
+        products.extend(rows)
+        return Imported(added=len(rows))
+
+    done = await import_file(
+        files[0],
+        take,
+        seller="A",
+        note=notes.append,
+        progress=lambda far: None,
+        currency=currency,
+        beside=files[1:],
+    )
+    return Read(products, notes, done)
+
+
+def variants(product: ImportRow, *fields: str) -> list[tuple[Any, ...]]:
+    return [tuple(getattr(each, name) for name in fields) for each in product.variants]
+
+
+def sale_prices(product: ImportRow) -> list[int | None]:
+    return [each.sale.price if each.sale else None for each in product.variants]
+
+
+async def test_woocommerce_variations_bring_their_pictures_weights_and_sales(tmp_path):
+    read_ = await read(
+        tmp_path,
+        f"""\
+ID,Type,SKU,"GTIN, UPC, EAN, or ISBN",Name,Published,"Visibility in catalog",Description,"Date sale price starts","Date sale price ends","In stock?",Stock,"Weight (kg)","Sale price","Regular price",Images,Parent,"Attribute 1 name","Attribute 1 value(s)"
+44,variable,neck,,Neck,1,visible,One\\nTwo,,,1,,,,,"{IMG}v1.jpg, {IMG}v2.jpg",,Color,"Red, Green"
+60,variation,neck-red,5901234123457,Neck - Red,1,visible,,2026-11-01 00:00:00,2026-12-01 00:00:00,1,7,0.4,18,20,{IMG}vr.jpg,neck,Color,Red
+61,variation,,,Neck - Green,1,visible,,,,0,0,,,20,{IMG}vg.jpg,neck,Color,Green
+70,external,wp,,Pennant,1,visible,,,,1,,,,11.05,{IMG}p.jpg,,,
+71,grouped,set,,Set,1,visible,,,,1,,,,,,,,
+72,"simple, virtual",song,,Song,1,search,,,,1,3,,,3,,,,
+""",
+    )
+    neck = read_["neck"]
+    assert neck.description == "One\nTwo"
+    assert variants(neck, "sku", "price", "quantity", "weight_g", "images", "gtin") == [
+        ("neck-red", 2_000, 7, 400, [f"{IMG}vr.jpg"], "5901234123457"),
+        ("", 2_000, 0, None, [f"{IMG}vg.jpg"], None),
+    ]
+    sale = neck.variants[0].sale
+    assert (sale.price, sale.begins_at, sale.ends_at) == (
+        1_800,
+        datetime(2026, 11, 1, tzinfo=UTC),
+        datetime(2026, 12, 1, tzinfo=UTC),
+    )
+    states = {each.external_id: each.status for each in read_.products}
+    assert states == {"neck": "active", "wp": "draft", "set": "draft", "song": "active"}
+    assert not read_.notes
+
+
+async def test_magento_variants_have_the_pictures_of_their_simple_products(tmp_path):
+    read_ = await read(
+        tmp_path,
+        f"""\
+sku,store_view_code,attribute_set_code,product_type,categories,name,product_online,visibility,price,base_image,additional_attributes,qty,is_in_stock,configurable_variations
+B-R,,Bottom,simple,Default Category/Gear,Bag Red,1,Not Visible Individually,34.000000,{IMG}r.jpg,color=Red,100.0000,1,
+B,,Bottom,configurable,Default Category/Gear,Bag,1,"Catalog, Search",,{IMG}b.jpg,,0,1,"sku=B-R,color=Red"
+""",
+    )
+    assert variants(read_["B"], "options", "price", "images") == [({"Color": "Red"}, 3_400, [f"{IMG}r.jpg"])]
+
+
+BIGCOMMERCE = f"""\
+Item,ID,Name,Type,SKU,Options,Inventory Tracking,Current Stock,Low Stock,Price,Cost Price,Retail Price,Sale Price,Categories,Description,Product URL,UPC/EAN,Is Visible,Variant Image URL,Internal Image URL (Export),Image URL (Import)
+Product,77,Tray Table,physical,TT,,variant,0,0,225,,250,199,12;14,<p>T</p>,/tray-table/,,TRUE,,,
+Variant,78,,,TT-B,Type=Rectangles|Name=Color|Value=Black,,12,0,225,,,,,,,4006381333931,,{IMG}b.jpg,,
+Variant,79,,,TT-W,Type=Rectangles|Name=Color|Value=White,,2,0,230,,,,,,,,,{IMG}w.jpg,,
+Image,5,,,,,,,,,,,,,,,,,,{IMG}one.jpg,{IMG}two.jpg
+Product,80,Plain,physical,PL,,none,0,0,10,,,,Shop All;Garden/Pots,,/plain/,,FALSE,,,
+"""
+
+
+async def test_bigcommerce_says_sales_barcodes_and_pictures_of_variants(tmp_path):
+    read_ = await read(tmp_path, BIGCOMMERCE)
+    table = read_["77"]
+    assert variants(table, "sku", "price", "compare_at_price", "quantity", "gtin", "images") == [
+        ("TT-B", 22_500, 25_000, 12, "4006381333931", [f"{IMG}b.jpg"]),
+        ("TT-W", 23_000, None, 2, None, [f"{IMG}w.jpg"]),
+    ]
+    assert sale_prices(table) == [19_900, None]
+    assert table.category_path == []  # its file has numbers for names
+    assert table.images == [f"{IMG}one.jpg", f"{IMG}two.jpg"]
+    assert (read_["80"].category_path, read_["80"].status) == (["Garden", "Pots"], "draft")
+
+
+async def test_opencart_says_barcodes_and_weights(tmp_path):
+    read_ = await read(
+        tmp_path,
+        """\
+product_id,name(en-gb),categories,sku,upc,ean,quantity,model,manufacturer,image_name,price,weight,weight_unit,status,description(en-gb)
+42,Cinema,"20,28",,,4006381333931,990,P15,Ode,catalog/demo/a.jpg,100.0000,2.00,lb,true,&lt;p&gt;Big&lt;/p&gt;
+""",
+    )
+    assert variants(read_["42"], "sku", "gtin", "weight_g") == [("P15", "4006381333931", 907)]
+    assert (read_["42"].description, read_["42"].category_path) == ("<p>Big</p>", [])
+
+
+async def test_squarespace_sales_keep_the_price_that_they_reduce(tmp_path):
+    read_ = await read(
+        tmp_path,
+        """\
+Product ID [Non Editable],Variant ID [Non Editable],Product Type [Non Editable],Product Page,Product URL,Title,Description,SKU,Option Name 1,Option Value 1,Price,Sale Price,On Sale,Stock,Categories,Tags,Visible,Hosted Image URLs
+aaa,v1,PHYSICAL,shop,linen-shirt,Linen Shirt,,LS-S,Size,S,60.00,45.00,Yes,4,/tops,,Yes,
+,v2,,,,,,LS-M,,M,60.00,45.00,No,Unlimited,,,,
+""",
+    )
+    assert variants(read_["aaa"], "price", "quantity") == [(6_000, 4), (6_000, None)]
+    assert sale_prices(read_["aaa"]) == [4_500, None]
+
+
+async def test_wix_discounts_are_sales_and_its_newer_headings_are_known(tmp_path):
+    older = await read(
+        tmp_path,
+        """\
+handleId,fieldType,name,description,productImageUrl,collection,sku,ribbon,price,surcharge,visible,discountMode,discountValue,inventory,weight,productOptionName1,productOptionType1,productOptionDescription1
+hat,Product,Sun Hat,,abc~mv2.jpg,Hats,SH,,20,,true,PERCENT,10,InStock,,Color,COLOR,#ff0000:Red;#0000ff:Blue
+hat,Variant,,,,,SH-R,,,0,true,,,3,,,,#ff0000:Red
+hat,Variant,,,,,SH-B,,,2.5,true,,,0,,,,#0000ff:Blue
+cap,Product,Cap,,,,,,15,,true,AMOUNT,5,7,,,,
+""",
+    )
+    assert variants(older["hat"], "price", "quantity", "options") == [
+        (2_000, 3, {"Color": "Red"}),
+        (2_250, 0, {"Color": "Blue"}),
+    ]
+    assert sale_prices(older["hat"]) == [1_800, 2_025]
+    assert sale_prices(older["cap"]) == [1_000]
+    newer = await read(
+        tmp_path,
+        f"""\
+handle,fieldType,name,visible,plainDescription,media,brand,price,strikethroughPrice,inventory,sku,barcode,productOptionName[1],productOptionType[1],productOptionChoices[1]
+cup,PRODUCT,Cup,TRUE,<p>Cup</p>,{IMG}c.jpg;{IMG}c2.jpg,Solis,12,15,,,,Color,SWATCH_CHOICES,#112233:Navy;#ffffff:White
+cup,VARIANT,,,,,,12,15,4,C-N,4006381333931,Color,,#112233:Navy
+cup,VARIANT,,,,,,13,,OUT_OF_STOCK,C-W,,Color,,#ffffff:White
+""",
+    )
+    cup = newer["cup"]
+    assert newer.done.format == "Wix products"
+    assert (cup.title, cup.description, cup.images) == ("Cup", "<p>Cup</p>", [f"{IMG}c.jpg", f"{IMG}c2.jpg"])
+    assert variants(cup, "sku", "price", "compare_at_price", "quantity", "gtin", "options") == [
+        ("C-N", 1_200, 1_500, 4, "4006381333931", {"Color": "Navy"}),
+        ("C-W", 1_300, None, 0, None, {"Color": "White"}),
+    ]
+
+
+async def test_items_of_a_google_group_keep_their_pictures(tmp_path):
+    item = "<item><title>Tee</title><g:id>{0}</g:id><g:item_group_id>TE</g:item_group_id><g:color>{0}</g:color><g:image_link>{1}{0}.png</g:image_link><g:availability>in stock</g:availability><g:price>10 USD</g:price></item>"
+    read_ = await read(
+        tmp_path,
+        '<?xml version="1.0"?>\n<rss xmlns:g="http://base.google.com/ns/1.0" version="2.0"><channel>'
+        + item.format("Red", IMG)
+        + item.format("Blue", IMG)
+        + "</channel></rss>",
+    )
+    assert variants(read_["TE"], "options", "images") == [
+        ({"Color": "Red"}, [f"{IMG}Red.png"]),
+        ({"Color": "Blue"}, [f"{IMG}Blue.png"]),
+    ]
+
+
+async def test_saleor_descriptions_are_blocks_of_its_editor(tmp_path):
+    blocks = '{""blocks"": [{""type"": ""header"", ""data"": {""text"": ""Soft""}}, {""type"": ""paragraph"", ""data"": {""text"": ""A <b>tee</b>""}}, {""type"": ""list"", ""data"": {""items"": [""one"", ""two""]}}, {""type"": ""image"", ""data"": {}}]}'
+    read_ = await read(
+        tmp_path,
+        f"""\
+id,name,description,category,variant sku,us (channel price amount),us (channel currency code),us (channel published),Main (warehouse quantity)
+A,Tee,"{blocks}",tees,T-S,90.0,USD,True,3
+""",
+    )
+    assert read_["A"].description == "<h3>Soft</h3><p>A <b>tee</b></p><ul><li>one</li><li>two</li></ul>"
+
+
+LAMP = '{"@type":"Product","sku":"L1","name":"Lamp","offers":{"@type":"Offer","price":"19.90","priceCurrency":"USD"}}'
+LISTS = {
+    "a graph": f'{{"@context":"https://schema.org","@graph":[{LAMP},{{"@type":"WebSite","name":"x"}}]}}',
+    "a list of items": f'{{"@type":"ItemList","itemListElement":[{{"@type":"ListItem","position":1,"item":{LAMP}}}]}}',
+    "products": f'{{"products":[{LAMP}],"total":1}}',
+    "products over lines": f'{{\n  "products": [\n    {LAMP}\n  ]\n}}\n',
+}
+
+
+@pytest.mark.parametrize("kind", LISTS)
+async def test_an_object_that_only_holds_a_list_of_products_is_that_list(tmp_path, kind):
+    read_ = await read(tmp_path, LISTS[kind])
+    assert [(each.external_id, each.variants[0].price) for each in read_.products] == [("L1", 1_990)]
+    assert read_.done.format == "schema.org products"
+    assert not read_.notes
+
+
+async def test_items_on_one_line_are_gathered_as_well(tmp_path):
+    item = '{{"id":"{0}","item_group_id":"G","title":"Tee","color":"{0}","image_link":"","availability":"in stock","price":"5 USD"}}'
+    read_ = await read(tmp_path, f'{{"items":[{item.format("Red")},{item.format("Blue")}]}}')
+    assert variants(read_["G"], "sku", "price") == [("Red", 500), ("Blue", 500)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+async def test_lines_that_end_as_on_an_old_macintosh_are_read_to_the_end(tmp_path, encoding):
+    text = "external_id,title,price,quantity\rc1,One,5,1\rc2,Two,6,2\r"
+    read_ = await read(tmp_path, text.encode(encoding))
+    assert [each.title for each in read_.products] == ["One", "Two"]
+    assert read_.done.taken == 2
+
+
+async def test_numbers_that_can_mean_one_thing_are_read(tmp_path):
+    rows = "external_id;title;price;quantity\na;A;12,--;12,0\nb;B;12.-;3,00\nc;C;12;12,000\n"
+    dollars = await read(tmp_path, rows)
+    assert [variants(each, "price", "quantity") for each in dollars.products] == [[(1_200, 12)], [(1_200, 3)]]
+    assert [(note.line, note.field) for note in dollars.notes] == [(4, "quantity")]
+    yen = await read(
+        tmp_path, 'external_id,title,price\na,A,"¥1,200"\nb,B,1.200\nc,C,"1,234,500"\n', currency="JPY"
+    )
+    assert [each.variants[0].price for each in yen.products] == [1_200, 1_200, 1_234_500]
+
+
+PRESTASHOP = f"""\
+Product ID;Active (0/1);Name *;Categories (x,y,z...);Price tax excluded;Discount amount;Discount percent;Discount from (yyyy-mm-dd);Discount to (yyyy-mm-dd);Reference #;EAN13;Quantity;Visibility;Available for order (0 = No, 1 = Yes);Image URLs (x,y,z...);Image alt texts (x,y,z...)
+1;1;Player;Home,Sound;49;5;;2026-06-01;2028-12-31;pl;4006381333931;100;both;1;"{IMG}p1.jpg,{IMG}p2.jpg";Front,Back
+2;1;Unseen;Home;10;;;;;un;;4;none;1;;
+3;1;Shown only;Home;10;;20;0000-00-00;0000-00-00;so;;4;both;0;;
+""".replace("Home,Sound", '"Home,Sound"').replace("Front,Back", '"Front,Back"')
+COMBINATIONS = f"""\
+Product ID*;Product Reference;Attribute (Name:Type:Position)*;Value (Value:Position)*;Reference;EAN13;Impact on price;Quantity;Image URLs (x,y,z...)
+1;pl;"Color:color:0, Size:select:1";"Moss:0, 8 GB:0";pl-m8;5901234123457;0;50;{IMG}m.jpg
+1;pl;"Color:color:0, Size:select:1";"Blue:1, 16 GB:1";pl-b16;;20.5;3;
+1;pl;"Color:color:0, Size:select:1";"Blue:1, 4 GB:1";pl-b4;;-9.5;x;
+1;pl;Color:color:0;"Blue:1, 4 GB:1";pl-b5;;0;1;
+9;gone;Color:color:0;Red:0;gone-r;;0;1;
+"""
+
+
+async def test_prestashop_products_say_discounts_and_whether_they_are_sold(tmp_path):
+    read_ = await read(tmp_path, PRESTASHOP)
+    assert {each.external_id: each.status for each in read_.products} == {
+        "1": "active",
+        "2": "draft",
+        "3": "draft",
+    }
+    assert sale_prices(read_["1"]) == [4_400]
+    assert sale_prices(read_["3"]) == [800]
+    assert read_["1"].alts == {f"{IMG}p1.jpg": "Front", f"{IMG}p2.jpg": "Back"}
+
+
+async def test_prestashop_combinations_are_the_variants_of_the_products_beside_them(tmp_path):
+    read_ = await read(tmp_path, PRESTASHOP, COMBINATIONS)
+    player = read_["1"]
+    assert (player.title, player.options) == (
+        "Player",
+        {"Color": ["Moss", "Blue"], "Size": ["8 GB", "16 GB"]},
+    )
+    assert variants(player, "sku", "options", "price", "quantity", "gtin", "images") == [
+        ("pl-m8", {"Color": "Moss", "Size": "8 GB"}, 4_900, 50, "5901234123457", [f"{IMG}m.jpg"]),
+        ("pl-b16", {"Color": "Blue", "Size": "16 GB"}, 6_950, 3, None, []),
+    ]
+    assert sale_prices(player) == [4_400, 6_450]
+    assert variants(read_["3"], "sku", "price") == [("so", 1_000)]
+    lost = [(note.file, note.line, note.field) for note in read_.notes if note.left_out]
+    assert lost == [
+        ("file-1.csv", 4, "quantity"),
+        ("file-1.csv", 5, "value_value_position"),
+        ("file-1.csv", 6, "product_id"),
+    ]
+
+
+async def test_a_file_of_combinations_is_known_as_one_that_adds(tmp_path):
+    await read(tmp_path, PRESTASHOP, COMBINATIONS)
+    assert not adds_to_others(tmp_path / "file-0.csv")
+    assert adds_to_others(tmp_path / "file-1.csv")
+    assert not adds_to_others(tmp_path / "missing.csv")
+
+
+async def test_the_list_of_thirty_bees_is_known(tmp_path):
+    read_ = await read(
+        tmp_path,
+        f"""\
+Product ID;Image;Name;Reference;Category;Base price;Final price;Quantity;Status;Position
+7;{IMG}7.jpg;Clay Pot;CP;Home;10.000000;12.10;4;1;0
+8;;Old Pot;OP;Home;10.000000;12.10;0;0;1
+""",
+    )
+    assert read_.done.format == "PrestaShop products"
+    assert variants(read_["7"], "sku", "price", "quantity") == [("CP", 1_210, 4)]
+    assert {each.external_id: each.status for each in read_.products} == {"7": "active", "8": "draft"}

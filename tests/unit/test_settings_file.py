@@ -1,0 +1,135 @@
+"""One file of settings for all processes of a shop: what it says they get, what it cannot say is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from mercat import settings_file
+from mercat.settings import Settings, WrongSetting, load
+
+WHOLE = """
+public_url = "https://shop.example"
+secret_key_file = "{folder}/secret"
+secure_cookies = true
+pool_size = 2
+stripe_key_file = "{folder}/stripe"
+
+[postgres]
+main = "postgresql://pg-main:6432/shop"
+owner = "postgres"
+owner_password_file = "{folder}/owner"
+
+[valkey]
+store_file = "{folder}/store"
+cache = ["valkey://v2:6379"]
+
+[search]
+opensearch = ["http://os1:9200"]
+index = "shop"
+shards = 24
+replicas = 1
+
+[ids]
+url = "postgresql://pg-ids/numbers"
+
+[services]
+inventory = "http://inventory:8000"
+orders = "http://inventory:8000"
+"""
+
+
+@pytest.fixture
+def told(tmp_path: Path):
+    def told(text: str = WHOLE, **variables: str) -> Settings:
+        for name, value in {
+            "secret": "s" * 64 + "\n",
+            "stripe": "sk_x",
+            "owner": "o w",
+            "store": "valkey://v1:1",
+        }.items():
+            (tmp_path / name).write_text(value)
+        (file := tmp_path / "shop.toml").write_text(text.format(folder=tmp_path))
+        return load({"MERCAT_CONFIG": str(file), **variables})
+
+    return told
+
+
+def test_a_file_says_everything(told):
+    settings = told()
+    assert settings.secret_key == "s" * 64
+    assert settings.database() == {"host": "pg-main", "port": 6432, "database": "shop"}
+    assert settings.owner() == {**settings.database(), "user": "postgres", "password": "o w"}
+    assert (settings.store_url, settings.cache_url) == ("valkey://v1:1", "valkey://v2:6379")
+    assert (settings.opensearch_url, settings.opensearch_index) == ("http://os1:9200", "shop")
+    assert (settings.opensearch_shards, settings.opensearch_replicas) == (24, 1)
+    assert settings.id_database() == {"host": "pg-ids", "port": 5432, "database": "numbers"}
+    assert settings.addresses == {"inventory": "http://inventory:8000", "orders": "http://inventory:8000"}
+    assert (settings.secure_cookies, settings.pool_size) == (True, 2)
+    assert settings.variables["stripe_key"].reveal() == "sk_x"
+    assert "sk_x" not in repr(settings)
+
+
+def test_a_variable_wins_over_the_file_and_over_the_file_of_a_value(told):
+    settings = told(
+        MERCAT_POOL_SIZE="7",
+        MERCAT_SECRET_KEY="another",
+        MERCAT_INVENTORY_URL="http://there",
+        MERCAT_STORE_URL="valkey://v9:9",
+    )
+    assert (settings.pool_size, settings.secret_key, settings.store_url) == (7, "another", "valkey://v9:9")
+    assert settings.addresses["inventory"] == "http://there"
+
+
+def test_a_variable_can_name_a_file_too(tmp_path):
+    (tmp_path / "key").write_text("from a file\n")
+    assert load({"MERCAT_SECRET_KEY_FILE": str(tmp_path / "key")}).secret_key == "from a file"
+    with pytest.raises(WrongSetting, match="MERCAT_SECRET_KEY and MERCAT_SECRET_KEY_FILE"):
+        load({"MERCAT_SECRET_KEY_FILE": str(tmp_path / "key"), "MERCAT_SECRET_KEY": "x"})
+    with pytest.raises(WrongSetting, match="MERCAT_SMTP_URL_FILE"):
+        load({"MERCAT_SMTP_URL_FILE": str(tmp_path / "none")})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("pool_size = ", "is no TOML"),
+        ('pool_size = "many"', "MERCAT_POOL_SIZE"),
+        ("hosts = {{a = 1}}", r"no section \[hosts\]"),
+        ("[databases]", r"no section \[databases\]"),
+        ('[log]\nkafka = ["k1:9092"]', r"\[log\] is not built"),
+        ("[orders.shards]\na = 1", r"\[orders\] is not built"),
+        ('[media]\ns3 = "x"', r"\[media\] is not built"),
+        ('[analytics]\nengine = "x"', "analytics.engine is no setting"),
+        ('[postgres]\ncatalog = "postgresql://x/y"', "service's own database is not built"),
+        ('[postgres]\nmain = "mysql://x/y"', "postgres.main is no address"),
+        ('[postgres]\nmain = "postgresql://x:port/y"', "postgres.main"),
+        ('[postgres]\nmain = "postgresql://me:secret@x/y"', "roles and passwords are derived"),
+        ('[postgres]\ntls = "perhaps"', "MERCAT_POSTGRES_TLS"),
+        ('[valkey]\nstore = ["valkey://a", "valkey://b"]', "valkey.store: several are not built"),
+        ('[valkey]\nstorage = "valkey://a"', "valkey.storage is no setting"),
+        ("[search]\nslices = 24", "search.slices is no setting"),
+        ("[services]\ncart = {{url = 1}}", "services.cart is neither text nor a number"),
+    ],
+)
+def test_what_the_file_cannot_say_is_refused_where_it_stands(told, text, said):
+    with pytest.raises(WrongSetting, match=said):
+        told(text)
+
+
+def test_a_file_that_is_not_there_is_named():
+    with pytest.raises(WrongSetting, match=r"/nowhere/shop\.toml"):
+        load({"MERCAT_CONFIG": "/nowhere/shop.toml"})
+
+
+def test_every_plain_key_is_a_setting():
+    """None that does nothing."""
+    named = {setting for keys in settings_file._PLAIN.values() for setting in keys.values()}
+    assert {name.removesuffix("_file") for name in named} <= {*Settings.__struct_fields__}
+
+
+def test_tls_is_asked_of_every_connection():
+    settings = load({"MERCAT_POSTGRES_TLS": "verify-full", "MERCAT_POSTGRES_HOST": "pg"})
+    assert settings.database()["ssl"].check_hostname
+    assert settings.replication()["sslmode"] == "verify-full"
+    assert "ssl" not in load({}).database()
+    assert not load({"MERCAT_POSTGRES_TLS": "require"}).database()["ssl"].check_hostname
