@@ -10,7 +10,7 @@ STAGES := $(BIN)/python scripts/stages.py
 DEMO_FLAG := $(if $(filter 0 no false,$(DEMO)),--no-demo,--demo)
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test test-scale check coverage hooks format bench chromium varnish opensearch clients proxies setup setup-test clean
+.PHONY: help run dev test test-browser test-scale check coverage hooks format bench chromium varnish opensearch clients proxies setup setup-test clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,11 +22,14 @@ dev: setup-test  ## the shop as `make run` opens it, which takes up changes of c
 	@MERCAT_RELOAD=true exec $(BIN)/mercat serve --workers 1 --port $(PORT) --data "$(DATA)" $(DEMO_FLAG)
 
 test: setup-test  ## all checks and tests, each stage with its time; T=faults/test_supervisor.py for some tests only
-	@$(MAKE) --no-print-directory chromium || echo "The browser tests will be skipped."
 	@if [ -n "$(T)" ]; then $(BIN)/pytest tests/$(T); else $(STAGES) check test; fi
 
-test-scale: setup-test  ## tests that take minutes: generated clients, stories of the API, an upgrade under load
-	@$(BIN)/pytest -m scale tests
+test-browser: setup-test  ## the pages in Chromium: what people do, how it looks, what keyboards and screen readers find
+	@$(MAKE) --no-print-directory chromium || echo "The browser tests will be skipped."
+	@$(STAGES) browser
+
+test-scale: setup-test  ## tests that take minutes: many seeds of the simulator, kills of whole shops, generated clients, upgrades
+	@$(BIN)/pytest -m scale --timeout 1800 tests
 
 check: setup-test  ## lock file, style, who may import whom, generated docs, wheel, known vulnerabilities, types
 	@$(STAGES) check

@@ -16,8 +16,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 BIN = ROOT / ".venv" / "bin"
 SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
-ALONE = ["browser", "faults"]
-"""Tests that drive a browser, and tests that time how soon what they kill is back."""
+ALONE = ["faults"]
+"""Tests that time how soon what they kill is back."""
+BROWSER = ["browser"]
+"""Tests that need Chromium: `make test-browser`."""
 FAST = ["tidy", "unit"]
 
 
@@ -27,9 +29,9 @@ def tool(name: str, *arguments: str) -> list[str]:
 
 
 def rest() -> list[str]:
-    """List the folders of tests that are neither fast nor run alone."""
+    """List the folders of tests that are neither fast nor run alone nor need a browser."""
     folders = {path.parent.relative_to(ROOT / "tests").parts[0] for path in ROOT.glob("tests/*/**/test_*.py")}
-    return sorted(folders - {*FAST, *ALONE})
+    return sorted(folders - {*FAST, *ALONE, *BROWSER})
 
 
 def tests(*folders: str) -> list[str]:
@@ -52,10 +54,13 @@ TEST = {
     "tests": tool("pytest", *SIDE_BY_SIDE, *tests(*rest())),
     "tests alone": tool("pytest", *tests(*ALONE)),
 }
+BROWSERS = {
+    "tests in a browser": tool("pytest", *tests(*BROWSER)),
+}
 COVERAGE = {
     "coverage": tool("pytest", "-q", *SIDE_BY_SIDE, "--cov", *tests("unit", "contract")),
 }
-STAGES = CHECK | TEST | COVERAGE
+STAGES = CHECK | TEST | BROWSERS | COVERAGE
 
 
 def run(name: str) -> int:
@@ -69,7 +74,7 @@ def run(name: str) -> int:
 
 def main(names: list[str]) -> int:
     """Run the stages named, up to the first that fails; return its exit code."""
-    groups = {"check": list(CHECK), "test": list(TEST)}
+    groups = {"check": list(CHECK), "test": list(TEST), "browser": list(BROWSERS)}
     for name in [stage for given in names for stage in groups.get(given, [given])]:
         if code := run(name):
             return code

@@ -142,6 +142,10 @@ select user_id, email, name, password, roles, seller_id from accounts.person whe
 select user_id, email, name, password, roles, seller_id, email_verified_at, opened_at, disabled_at
 from accounts.person where user_id = :user_id;
 
+-- name: hold_person(user_id)
+select user_id, email, name, password, roles, seller_id, email_verified_at, opened_at, disabled_at
+from accounts.person where user_id = :user_id for no key update;
+
 -- name: contacts(user_ids)
 -- Who is disabled is written to as a seller alone: their goods may still be on sale.
 select user_id, email from accounts.person

@@ -66,12 +66,7 @@ class Sessions:
         return session
 
     async def _standing(self, user_id: UserId) -> Any:
-        person = await self._db.fetchrow(queries.by_id, user_id)
-        if person is None:
-            raise SignInFirst
-        if person["disabled_at"] is not None:
-            raise AccountDisabled
-        return person
+        return _active(await self._db.fetchrow(queries.by_id, user_id))
 
     async def guest(self) -> Session:
         """Start a session for somebody who has not signed in; no row is written."""
@@ -198,17 +193,14 @@ class Sessions:
 
     async def settle(self, user_id: UserId) -> None:
         """Bring somebody's sessions up to what PostgreSQL says of them; none of who is disabled or gone goes
-        on. What is decided while this writes is read again, so that the last to write knows it."""
-        seen: Caller | None = None
-        while True:
+        on. The person is held meanwhile: what is decided about them waits, and is written after this."""
+        async with self._db.acquire() as db, db.transaction():
             try:
-                now = caller_of(await self._standing(user_id))
+                now = caller_of(_active(await db.fetchrow(queries.hold_person, user_id)))
             except (SignInFirst, AccountDisabled):
-                return await self.end_all(user_id)
-            if now == seen:
-                return None
-            await self.update_all(now)
-            seen = now
+                await self.end_all(user_id)
+            else:
+                await self.update_all(now)
 
     async def update_all(self, caller: Caller) -> None:
         """Bring somebody's sessions up to what is true of them now."""
@@ -229,6 +221,15 @@ class Sessions:
         ours, devices = _names(user_id)
         await self._store.do("SREM", ours, key)
         await self._store.do("HDEL", devices, key, f"{key}/seen")
+
+
+def _active(person: Any) -> Any:
+    """Return who was read; SignInFirst where they are gone, AccountDisabled where they may not sign in."""
+    if person is None:
+        raise SignInFirst
+    if person["disabled_at"] is not None:
+        raise AccountDisabled
+    return person
 
 
 def _names(user_id: UserId) -> tuple[str, str]:

@@ -39,15 +39,20 @@ class PictureFetching:
 
     async def keep_fetching(self) -> None:
         """Fetch what is due, some at a time; rest where nothing is."""
+        if not await self.fetch_due():
+            await asyncio.sleep(_IDLE_S)
+
+    async def fetch_due(self) -> bool:
+        """Fetch some of what is due; tell whether anything was."""
         due = await self._catalog.due_pictures(_AT_ONCE)
         if not due:
-            await asyncio.sleep(_IDLE_S)
-            return
+            return False
         async with outbound.client(self._allowed, timeout_s=_TIMEOUT_S) as http:
             ended = await asyncio.gather(*(self._fetch(http, each) for each in due), return_exceptions=True)
         for error in ended:
             if isinstance(error, Exception):  # of one picture; it is due again, and the others were fetched
                 log.error("fetching a picture failed", exc_info=error)
+        return True
 
     async def _fetch(self, http: httpx.AsyncClient, picture: PictureElsewhere) -> None:
         """Fetch one, and show it from here; a failure is noted."""

@@ -135,7 +135,7 @@ def die_fetching(settings, where):
             await shop.host.lease_worker()
             fetching = PictureFetching(shop.media, shop.catalog, settings)
             for _ in range(4):
-                await fetching.keep_fetching()
+                await fetching.fetch_due()
 
     if where == "once it is kept":
         add = Media.add
@@ -224,7 +224,7 @@ async def test_killed_while_it_fetches_a_picture_it_is_fetched_once(settings, db
         killed(die_fetching, settings, where)
         assert await db.fetchval("select count(*) from catalog.picture_elsewhere") == 1
         await db.execute("update catalog.picture_elsewhere set due_at = now()")  # its minute is over
-        await PictureFetching(shop.media, shop.catalog, settings).keep_fetching()
+        await PictureFetching(shop.media, shop.catalog, settings).fetch_due()
         [product] = await shop.catalog.exported(ProductId(0))
     assert [image.url.startswith("/media/") for image in product.images] == [True]
     assert await db.fetchval("select count(*) from media.medium") == 1

@@ -258,7 +258,14 @@ async def test_who_is_disabled_is_written_to_as_a_seller_alone(house):
     assert [each.email for each in await accounts.operator_contacts()] == [OLGA["email"]]
 
 
-async def test_a_role_that_is_taken_while_somebody_renames_themselves_does_not_come_back(house, monkeypatch):
+_WAITING = """
+select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+"""
+
+
+async def test_a_role_that_is_taken_while_somebody_renames_themselves_does_not_come_back(
+    house, db, monkeypatch
+):
     await operator(house)
     otto = await operator(house, OTTO)
     who = ids.parse(UserId, await user_id(otto))
@@ -267,9 +274,12 @@ async def test_a_role_that_is_taken_while_somebody_renames_themselves_does_not_c
 
     async def late(caller):
         monkeypatch.setattr(accounts.running, "update_all", write)
-        await accounts.make_operator(who, given=False)  # it is over before the sessions are written
+        taken.append(asyncio.create_task(accounts.make_operator(who, given=False)))
+        await until(lambda: db.fetchval(_WAITING))
         await write(caller)
 
+    taken: list[asyncio.Task] = []
     monkeypatch.setattr(accounts.running, "update_all", late)
     await otto.api("PATCH", "/account", 200, {"name": "Otto the Second"})
+    await taken[0]
     await otto.api("GET", "/operator/people", 403)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from house import House, Visitor
 from house import opened as opened
 from journeys.people import HOME, new_key
@@ -176,6 +177,7 @@ async def test_an_invoice_in_yen_has_no_decimals_and_adds_up(opened, db):
         assert "." not in "".join(line for line in (invoice + credit).splitlines() if line.startswith("¥"))
 
 
+@pytest.mark.scale
 async def test_two_hundred_lines_go_on_page_after_page_with_their_headings(opened, db):
     async with opened() as house:
         bob = await seller_of(house)

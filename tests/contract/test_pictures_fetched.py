@@ -87,7 +87,7 @@ async def fetched(settings, elsewhere, db):
             await shop.sellers.list_many(seller, batch)
             fetching = PictureFetching(shop.media, shop.catalog, more)
             for _ in range(4):
-                await asyncio.wait_for(fetching.keep_fetching(), 60)
+                await asyncio.wait_for(fetching.fetch_due(), 60)
             [product] = await shop.catalog.exported(ProductId(0))
             again = await shop.sellers.list_many(seller, msgspec.structs.replace(batch, overrules=True))
             assert (again.added, again.changed) == (0, 0), "the same file finds its pictures again"

@@ -237,6 +237,7 @@ print("whole")
 """
 
 
+@pytest.mark.scale
 @pytest.mark.parametrize("anew", [False, True])
 def test_who_is_killed_after_any_request_to_clickhouse_and_begins_again_comes_to_the_same(anew):
     before, after = (1, 500), (2, 1_000)

@@ -7,7 +7,7 @@ import pytest
 from mercat.web import routes
 from mercat.web.router import Router
 
-_STREAMS = ("/events", ".csv", ".jsonl")
+_STREAMS = ("/events", "/live", ".csv", ".jsonl")
 """What goes on for long, or is a file."""
 _ASKS_MORE = {"/operator/search/new"}
 """Without a query there is no such page."""

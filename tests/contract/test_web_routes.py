@@ -13,6 +13,7 @@ from openapi_spec_validator import validate
 
 from mercat import web
 from mercat.ids import CheckoutId, Id
+from mercat.kit.http import BODY_BYTES_MAX
 from mercat.kit.refusals import Refusal
 from mercat.web.openapi import document, markdown, refusals
 from mercat.web.router import PublicRoute
@@ -350,7 +351,7 @@ async def test_bad_bodies(people: Any) -> None:
             )
         nested = b'{"deep": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
         assert (await send(client, route, content=nested)).status_code == 422, named(route)
-        large = await send(client, route, content=b'{"x": "' + b"x" * 10_000_000 + b'"}')
+        large = await send(client, route, content=b'{"x": "' + b"x" * BODY_BYTES_MAX + b'"}')
         check(large, named(route))
         assert (large.status_code, large.json()["code"]) == (413, "too_large")
         check(await send(client, route, headers={"content-type": "text/xml"}), named(route))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from waiting import until
 
 from mercat.lab.bench import faults as scene
@@ -14,6 +15,7 @@ SHOPPERS = 40
 MORE = "lease_s = 3\n"
 
 
+@pytest.mark.scale
 async def test_whichever_process_is_killed_no_order_is_lost_or_doubled(tmp_path: Path):
     tmp_path.chmod(0o755)
     async with split(tmp_path, MORE) as shop:

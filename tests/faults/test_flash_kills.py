@@ -10,6 +10,7 @@ from pathlib import Path
 
 import asyncpg
 import httpx
+import pytest
 
 from mercat.app import certify
 from mercat.flashsale import NewSale
@@ -77,6 +78,7 @@ class Person:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.scale
 async def test_the_sale_completes_whatever_is_killed(tmp_path: Path):
     tmp_path.chmod(0o755)
     async with serving(tmp_path, more={"MERCAT_LEASE_S": LEASE_S}) as connection:

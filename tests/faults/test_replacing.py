@@ -3,6 +3,7 @@
 import os
 import signal
 
+import pytest
 from waiting import until
 
 from mercat.embedded import Connection
@@ -18,6 +19,7 @@ def workers(shop: Connection) -> set[Process]:
     return {process for process in found if process}
 
 
+@pytest.mark.scale
 async def test_no_request_is_lost_while_workers_are_replaced_or_ended():
     async with opened() as shop:
         clients = Clients(shop.port, pause_s=0.02)

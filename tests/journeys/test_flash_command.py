@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
+import pytest
 from journeys.people import new_key, ok, until
 
 from mercat.kit.batching import AT_ONCE
@@ -25,6 +26,7 @@ async def _mercat(shop, *arguments, good=True):
     return said
 
 
+@pytest.mark.scale
 async def test_a_sale_from_the_plan_to_the_certificate(town, bea, open_shop, tmp_path):
     name = f"t{new_key()[:12]}"
     tea = await bea.lists("Tea of the first harvest", quantity=3)

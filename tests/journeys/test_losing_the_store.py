@@ -1,6 +1,7 @@
 """Valkey loses everything between putting in and buying."""
 
 import httpx
+import pytest
 from journeys.people import Town, code, ok, until
 
 from mercat import settings
@@ -8,6 +9,7 @@ from mercat.kit.valkey import Store
 from mercat.lab.bench.shop import audited, opened
 
 
+@pytest.mark.scale
 async def test_carts_guests_and_places_in_line_come_back():
     async with opened(workers=1, demo=True) as shop:
         base = f"http://127.0.0.1:{shop.port}/api/v1"

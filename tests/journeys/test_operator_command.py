@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 from journeys.people import Person, code, until
 
 from mercat.embedded import temporary
@@ -34,6 +35,7 @@ async def signed_in(shop, email):
     return Person(http, session["token"])
 
 
+@pytest.mark.scale
 async def test_a_shop_without_the_demo_gets_its_first_operator_at_the_terminal():
     with temporary() as home:
         folder = Path(home.path)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from commands import mercat
 from journeys.people import Seller, Town, new_key, until
 
@@ -54,6 +55,7 @@ async def _sells(http: httpx.AsyncClient) -> Seller:
     return bea
 
 
+@pytest.mark.scale
 async def test_payouts_are_planned_run_and_listed_at_the_terminal():
     with temporary() as home:
         folder = Path(home.path)
