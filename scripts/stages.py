@@ -16,6 +16,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 BIN = ROOT / ".venv" / "bin"
 SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+ONE_BY_ONE = ["-n", "3", "--dist", "loadgroup", "--no-loadscope-reorder"]
+"""Each test wherever there is room, those of the open shop in one process. They wait for engines a third of
+their time."""
 ALONE = ["faults"]
 """Tests that time how soon what they kill is back."""
 BROWSER = ["browser"]
@@ -29,9 +32,11 @@ def tool(name: str, *arguments: str) -> list[str]:
 
 
 def rest() -> list[str]:
-    """List the folders of tests that are neither fast nor run alone nor need a browser."""
+    """List the folders of tests that are neither fast nor run alone nor need a browser.
+
+    Journeys are the longest that one process does, so they come first."""
     folders = {path.parent.relative_to(ROOT / "tests").parts[0] for path in ROOT.glob("tests/*/**/test_*.py")}
-    return sorted(folders - {*FAST, *ALONE, *BROWSER})
+    return sorted(folders - {*FAST, *ALONE, *BROWSER}, key=lambda folder: (folder != "journeys", folder))
 
 
 def tests(*folders: str) -> list[str]:
@@ -51,7 +56,7 @@ CHECK = {
 }
 TEST = {
     "fast tests": tool("pytest", "-q", *SIDE_BY_SIDE, *tests(*FAST)),
-    "tests": tool("pytest", *SIDE_BY_SIDE, *tests(*rest())),
+    "tests": tool("pytest", *ONE_BY_ONE, *tests(*rest())),
     "tests alone": tool("pytest", *tests(*ALONE)),
 }
 BROWSERS = {

@@ -43,6 +43,14 @@ rendering.Environment = partial(
 ids.work_as(0)  # of tests: the last one to be leased
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one process run all tests of the open shop: to open one takes a quarter of a minute of CPU."""
+    for item in items:
+        if "open_shop" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("open shop"))
+
+
 def pytest_collection_finish() -> None:
     """Keep the collector of garbage away from all that is imported: it took a sixth of the time."""
     gc.collect()
