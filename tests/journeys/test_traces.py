@@ -1,16 +1,22 @@
 """A trace leads from the door to whoever hears of an order later, and says nothing of a person."""
 
+import asyncio
+import json
 import secrets
 import socket
+import threading
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
 from house import House, Opened
 from house import opened as opened
+from msgspec.structs import replace
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -157,3 +163,58 @@ async def test_off_no_span_is_made(opened: Opened, spans):
         assert not [name for name in vars(house.shop.orders) if name == "create_many"], "no verb is wrapped"
     assert provider_spans() == []
     assert tracing.headers() == {}
+
+
+class Collector(BaseHTTPRequestHandler):
+    """Takes spans as a collector of OpenTelemetry does, over HTTP."""
+
+    asked: ClassVar[list[tuple[str, bytes]]] = []
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.asked.append((self.path, body))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@pytest.fixture
+def collector() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    Collector.asked.clear()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    tracing.use(None)
+
+
+async def test_spans_arrive_where_the_setting_says(opened: Opened, settings, collector):
+    tracing.set_up(replace(settings, otlp_endpoint=collector, trace_share=1.0), "web")
+    async with opened() as house:
+        await (await house.visitor()).api("GET", "/categories", 200)
+    await asyncio.to_thread(tracing.shut_down)
+    assert {path for path, _ in Collector.asked} == {"/v1/traces"}
+    sent = [ExportTraceServiceRequest.FromString(body) for _, body in Collector.asked]
+    whole = [each for request in sent for each in request.resource_spans]
+    about = {each.key: each.value.string_value for each in whole[0].resource.attributes}
+    assert (about["service.name"], about["mercat.part"]) == ("mercat", "web")
+    names = {span.name for each in whole for scope in each.scope_spans for span in scope.spans}
+    assert "catalog.categories" in names
+
+
+async def test_the_access_log_says_which_route_and_nothing_of_who_asked(opened: Opened, capsys):
+    async with opened(access_log=True) as house:
+        visitor = await house.visitor(agent="Annabel's browser")
+        await visitor.http.get("/orders/ord_0000000000?key=a-secret-key&email=annabel@shop.example")
+        await visitor.api("GET", "/no/such/path/annabel", 404)
+    told = [line for line in capsys.readouterr().err.splitlines() if '"answered"' in line]
+    page, nothing = map(json.loads, told)
+    assert (page["method"], page["route"]) == ("GET", "/orders/{order_id}")
+    assert page["status"] in (303, 404)
+    assert page["request_id"]
+    assert (nothing["route"], nothing["status"]) == ("", 404)
+    text = "\n".join(told).lower()
+    assert [word for word in ("annabel", "secret", "127.0.0.1", "ord_") if word in text] == []
