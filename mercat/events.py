@@ -2,11 +2,13 @@
 
 An event is told by the statement that makes it true: `events.tell` writes it into PostgreSQL's write-ahead
 log. The relay moves it to the event log in the order of commits, and every service with a method
-`@on(TheEvent)` follows from a position of its own. Fields are only ever added. Where a subject has a
-`version`, it was raised under the row's lock: an older one never overwrites a newer. Ids are numbers or
-their shown form (`prod_…`); amounts are integers of minor units.
+`@on(TheEvent)` follows from a position of its own. The log is in PostgreSQL, or in Kafka; there only what is
+told of one bucket of ids stays in order, so each event names its key. Fields are only ever added. Where a
+subject has a `version`, it was raised under the row's lock: an older one never overwrites a newer. Ids are
+numbers or their shown form (`prod_…`); amounts are integers of minor units.
 
-- What was rolled back was never told; what was committed is told once, and in the order of commits.
+- What was rolled back was never told; what was committed is told once, and what is of one key in the order of
+  commits. What is told of another key may come earlier or later.
 - A follower commits its work together with its position. Work outside PostgreSQL (the search index, mail)
   comes first and the position after it, so an event may come twice: `version` says which is newer.
 - An event that a follower cannot digest is tried five times, then parked in `events.parked` with the reason;
@@ -15,7 +17,7 @@ their shown form (`prod_…`); amounts are integers of minor units.
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
@@ -48,6 +50,10 @@ StockQuantity = Annotated[int, msgspec.Meta(ge=0, le=STOCK_MAX)]
 
 class Event(msgspec.Struct, frozen=True, tag_field="event", kw_only=True):
     """Something that happened. The tag is its name on the wire: renaming a class breaks history."""
+
+    key: ClassVar[str]
+    """The field with the id of what it is about. Events of one bucket stay in order, whatever the log is; of
+    several ids (a list) each follows what was told of that id before. It never changes."""
 
 
 class ComingPrice(msgspec.Struct, frozen=True):
@@ -97,6 +103,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 class ProductChanged(Event, frozen=True, kw_only=True):
     """A product, its offers, its state of stock or its rating changed."""
 
+    key = "product_id"
+
     product_id: ProductId
     version: int
     document: Document | None = None
@@ -111,6 +119,8 @@ class ListedOffer(msgspec.Struct, frozen=True):
 class OffersListed(Event, frozen=True, kw_only=True):
     """New offers were listed, with so many units each. `reference`: the delivery that brings them, once."""
 
+    key = "seller_id"
+
     reference: str
     seller_id: SellerId
     offers: list[ListedOffer]
@@ -118,6 +128,8 @@ class OffersListed(Event, frozen=True, kw_only=True):
 
 class StockChanged(Event, frozen=True, kw_only=True):
     """An offer ran out, came back, or fell to its low mark; it is told at those crossings only."""
+
+    key = "offer_id"
 
     offer_id: OfferId
     version: int
@@ -185,6 +197,8 @@ class GiftCardsBought(msgspec.Struct, frozen=True, omit_defaults=True):
 class OrderPlaced(Event, frozen=True, kw_only=True):
     """An order was paid and confirmed: the one event of buying."""
 
+    key = "order_id"
+
     order_id: OrderId
     checkout_id: CheckoutId
     cart_id: CartId
@@ -216,6 +230,8 @@ class OrderPlaced(Event, frozen=True, kw_only=True):
 class GiftCardSold(Event, frozen=True, kw_only=True):
     """A gift card that was bought was made. Its code is in no event: it follows from the card's id."""
 
+    key = "order_id"
+
     gift_card_id: GiftCardId
     order_id: OrderId
     amount: int
@@ -229,6 +245,8 @@ class GiftCardSold(Event, frozen=True, kw_only=True):
 class OrderCancelled(Event, frozen=True, kw_only=True):
     """Every unit of a confirmed order was cancelled; what was told of each stands in `UnitsCancelled`."""
 
+    key = "order_id"
+
     order_id: OrderId
     user_id: UserId
     email: str = ""
@@ -241,6 +259,8 @@ class OrderCancelled(Event, frozen=True, kw_only=True):
 class OrderNotPlaced(Event, frozen=True, kw_only=True):
     """An order was paid and could not be stored: it is given up, and the money goes back."""
 
+    key = "order_id"
+
     order_id: OrderId
     checkout_id: CheckoutId
     user_id: UserId
@@ -252,6 +272,8 @@ class OrderNotPlaced(Event, frozen=True, kw_only=True):
 class PaymentNotConfirmed(Event, frozen=True, kw_only=True):
     """Somebody walked away from their bank's page: nothing was charged, and the purchase is over."""
 
+    key = "checkout_id"
+
     checkout_id: CheckoutId
     user_id: UserId
     email: str
@@ -261,6 +283,8 @@ class PaymentNotConfirmed(Event, frozen=True, kw_only=True):
 
 class OrderLinkAsked(Event, frozen=True, kw_only=True):
     """Somebody who knows an order's number and address wants its letter again."""
+
+    key = "order_id"
 
     notice_id: LinkId
     order_id: OrderId
@@ -281,6 +305,8 @@ class CancelledUnits(msgspec.Struct, frozen=True, kw_only=True):
 class UnitsCancelled(Event, frozen=True, kw_only=True):
     """Units of an order were cancelled before they were shipped, by its shopper, a seller or an operator."""
 
+    key = "order_id"
+
     cancellation_id: CancellationId
     order_id: OrderId
     user_id: UserId
@@ -298,6 +324,8 @@ class UnitsCancelled(Event, frozen=True, kw_only=True):
 class PartChanged(Event, frozen=True, kw_only=True):
     """A seller's part of an order came to another status."""
 
+    key = "order_id"
+
     order_id: OrderId
     user_id: UserId
     seller_id: SellerId
@@ -308,6 +336,8 @@ class PartChanged(Event, frozen=True, kw_only=True):
 class ProductsRefunded(Event, frozen=True, kw_only=True):
     """Every unit of these products in an order was paid back: cancelled, come back, or left where it was."""
 
+    key = "order_id"
+
     order_id: OrderId
     user_id: UserId
     product_ids: list[ProductId]
@@ -315,6 +345,8 @@ class ProductsRefunded(Event, frozen=True, kw_only=True):
 
 class RefundPaid(Event, frozen=True, kw_only=True):
     """A refund was paid by the bank."""
+
+    key = "order_id"
 
     refund_id: RefundId
     order_id: OrderId
@@ -329,6 +361,8 @@ class RefundPaid(Event, frozen=True, kw_only=True):
 class RefundFailed(Event, frozen=True, kw_only=True):
     """The bank could not pay a refund: it is owed still, and an operator has a case."""
 
+    key = "order_id"
+
     refund_id: RefundId
     order_id: OrderId
     amount: int
@@ -337,6 +371,8 @@ class RefundFailed(Event, frozen=True, kw_only=True):
 
 class PayoutPaid(Event, frozen=True, kw_only=True):
     """A seller was paid out. `account`: where to, but for its last digits hidden."""
+
+    key = "seller_id"
 
     payout_id: PayoutId
     seller_id: SellerId
@@ -347,6 +383,8 @@ class PayoutPaid(Event, frozen=True, kw_only=True):
 
 class PayoutFailed(Event, frozen=True, kw_only=True):
     """A payout was not taken by the bank: the money is available again, and waits for another account."""
+
+    key = "seller_id"
 
     payout_id: PayoutId
     seller_id: SellerId
@@ -366,6 +404,8 @@ class ShipmentLine(msgspec.Struct, frozen=True):
 class ParcelMoved(Event, frozen=True, kw_only=True):
     """A parcel was handed over (`shipped`) or seen on its way."""
 
+    key = "order_id"
+
     shipment_id: ShipmentId
     order_id: OrderId
     user_id: UserId
@@ -382,6 +422,8 @@ class ParcelMoved(Event, frozen=True, kw_only=True):
 
 class OrderDelivered(Event, frozen=True, kw_only=True):
     """Every unit of the order that was not cancelled has arrived."""
+
+    key = "order_id"
 
     order_id: OrderId
     user_id: UserId
@@ -402,6 +444,8 @@ class ReturnLine(msgspec.Struct, frozen=True, kw_only=True):
 class ReturnRequested(Event, frozen=True, kw_only=True):
     """Somebody wants to send goods of one seller back."""
 
+    key = "order_id"
+
     return_id: ReturnId
     order_id: OrderId
     user_id: UserId
@@ -419,6 +463,8 @@ class ReturnRequested(Event, frozen=True, kw_only=True):
 class ReturnApproved(Event, frozen=True, kw_only=True):
     """Goods may be sent back."""
 
+    key = "order_id"
+
     return_id: ReturnId
     order_id: OrderId
     user_id: UserId
@@ -430,6 +476,8 @@ class ReturnApproved(Event, frozen=True, kw_only=True):
 
 class ReturnRefused(Event, frozen=True, kw_only=True):
     """Goods may not be sent back."""
+
+    key = "order_id"
 
     return_id: ReturnId
     order_id: OrderId
@@ -443,6 +491,8 @@ class ReturnRefused(Event, frozen=True, kw_only=True):
 class ReturnSent(Event, frozen=True, kw_only=True):
     """Goods are on their way back."""
 
+    key = "order_id"
+
     return_id: ReturnId
     order_id: OrderId
     user_id: UserId
@@ -455,6 +505,8 @@ class ReturnSent(Event, frozen=True, kw_only=True):
 class ReturnReceived(Event, frozen=True, kw_only=True):
     """Goods came back, each unit in one condition."""
 
+    key = "order_id"
+
     return_id: ReturnId
     order_id: OrderId
     user_id: UserId
@@ -466,6 +518,8 @@ class ReturnReceived(Event, frozen=True, kw_only=True):
 
 class ReturnRefunded(Event, frozen=True, kw_only=True):
     """What came back was paid back."""
+
+    key = "order_id"
 
     return_id: ReturnId
     order_id: OrderId
@@ -481,6 +535,8 @@ class ReturnRefunded(Event, frozen=True, kw_only=True):
 class ReturnClosed(Event, frozen=True, kw_only=True):
     """A return ended without money: its shopper withdrew it, or nothing that came is paid."""
 
+    key = "order_id"
+
     return_id: ReturnId
     order_id: OrderId
     user_id: UserId
@@ -492,6 +548,8 @@ class ReturnClosed(Event, frozen=True, kw_only=True):
 class PriceDropped(Event, frozen=True, kw_only=True):
     """A product on wishlists costs less than when its price last stood still for a day; told once a day."""
 
+    key = "product_id"
+
     product_id: ProductId
     version: int
     price: int
@@ -502,12 +560,16 @@ class PriceDropped(Event, frozen=True, kw_only=True):
 class BackInStock(Event, frozen=True, kw_only=True):
     """A product on wishlists can be bought again; told once a day."""
 
+    key = "product_id"
+
     product_id: ProductId
     version: int
 
 
 class ReviewWritten(Event, frozen=True, kw_only=True):
     """A buyer wrote a review."""
+
+    key = "product_id"
 
     review_id: ReviewId
     product_id: ProductId
@@ -521,6 +583,8 @@ class ReviewWritten(Event, frozen=True, kw_only=True):
 class RatingChanged(Event, frozen=True, kw_only=True):
     """The mean of a product's reviews changed."""
 
+    key = "product_id"
+
     product_id: ProductId
     version: int
     rating: float
@@ -532,6 +596,8 @@ class RatingChanged(Event, frozen=True, kw_only=True):
 class SellerRegistered(Event, frozen=True, kw_only=True):
     """Somebody with an account became a seller."""
 
+    key = "seller_id"
+
     seller_id: SellerId
     user_id: UserId
     name: str
@@ -540,6 +606,8 @@ class SellerRegistered(Event, frozen=True, kw_only=True):
 class SellerStatusChanged(Event, frozen=True, kw_only=True):
     """A seller was let in, suspended, or began and waits to be let in."""
 
+    key = "seller_id"
+
     seller_id: SellerId
     status: str
     version: int
@@ -547,6 +615,8 @@ class SellerStatusChanged(Event, frozen=True, kw_only=True):
 
 class AccountOpened(Event, frozen=True, kw_only=True):
     """Somebody registered."""
+
+    key = "user_id"
 
     user_id: UserId
     email: str
@@ -558,6 +628,8 @@ class AccountOpened(Event, frozen=True, kw_only=True):
 class AccountOpenedAgain(Event, frozen=True, kw_only=True):
     """Somebody tried to register with the e-mail address of an account, or to move theirs to it."""
 
+    key = "user_id"
+
     notice_id: LinkId
     user_id: UserId
     email: str
@@ -566,6 +638,8 @@ class AccountOpenedAgain(Event, frozen=True, kw_only=True):
 
 class PasswordResetAsked(Event, frozen=True, kw_only=True):
     """Somebody forgot the password of an account."""
+
+    key = "user_id"
 
     link_id: LinkId
     user_id: UserId
@@ -576,6 +650,8 @@ class PasswordResetAsked(Event, frozen=True, kw_only=True):
 class PersonInvited(Event, frozen=True, kw_only=True):
     """Somebody who bought in the former shop has an account now, and sets its password by a link."""
 
+    key = "user_id"
+
     link_id: LinkId
     user_id: UserId
     email: str
@@ -585,6 +661,8 @@ class PersonInvited(Event, frozen=True, kw_only=True):
 class EmailConfirmationAsked(Event, frozen=True, kw_only=True):
     """An e-mail address of an account, or its next one, is to be confirmed."""
 
+    key = "user_id"
+
     link_id: LinkId
     user_id: UserId
     email: str
@@ -593,6 +671,8 @@ class EmailConfirmationAsked(Event, frozen=True, kw_only=True):
 
 class SignInChanged(Event, frozen=True, kw_only=True):
     """How a person signs in changed, or is about to; `email` is where they are told."""
+
+    key = "user_id"
 
     notice_id: LinkId
     user_id: UserId
@@ -606,6 +686,8 @@ class SignInChanged(Event, frozen=True, kw_only=True):
 class AccountErased(Event, frozen=True, kw_only=True):
     """Somebody is to be forgotten. Orders keep what the law asks for until its term has passed."""
 
+    key = "people"
+
     user_id: UserId
     people: list[UserId]
     """The person, and the guests they were."""
@@ -617,11 +699,15 @@ class AccountErased(Event, frozen=True, kw_only=True):
 class StandingChanged(Event, frozen=True, kw_only=True):
     """An operator has disabled somebody, or said whether they are one too: their sessions follow."""
 
+    key = "user_id"
+
     user_id: UserId
 
 
 class OrderForgotten(Event, frozen=True, kw_only=True):
     """An order does not know any more who bought it, nor where it went."""
+
+    key = "order_id"
 
     order_id: OrderId
     checkout_id: CheckoutId
@@ -653,12 +739,16 @@ class Look(msgspec.Struct, frozen=True, array_like=True):
 class ThingsLookedAt(Event, frozen=True, kw_only=True):
     """Visitors looked at things: what a worker gathered in two seconds."""
 
+    key = "batch_id"
+
     batch_id: BatchId
     looks: list[Look]
 
 
 class ReportWeekOver(Event, frozen=True, kw_only=True):
     """A week of a report that somebody has saved is over: what it came to, beside the week before."""
+
+    key = "user_id"
 
     view_id: ViewId
     user_id: UserId

@@ -26,7 +26,7 @@ from mercat import events, ids
 from mercat.accounts import guarding
 from mercat.embedded import Connection, temporary
 from mercat.embedded import engines as started
-from mercat.kit import codec, event_log
+from mercat.kit import codec, wal
 from mercat.kit.clock import clock
 from mercat.kit.host import Host
 from mercat.kit.valkey import Store
@@ -192,7 +192,7 @@ async def told(settings: Settings, db: asyncpg.Pool) -> Callable[[], Awaitable[l
     """What the shop has told since the test began: read from the WAL, and decoded strictly, so that the SQL
     which tells a fact and the class that names it cannot drift apart."""
     slot = "told"
-    await event_log.open_slot(db, slot)
+    await wal.open_slot(db, slot)
     decoder: Decoder[events.AnyEvent] = codec.decoder(cast(Any, events.AnyEvent))
     heard: list[events.AnyEvent] = []
 

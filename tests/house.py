@@ -14,7 +14,7 @@ from journeys.people import until
 from mercat import app
 from mercat.app import build_shop
 from mercat.catalog import CategoryExists
-from mercat.kit.event_log import open_slot
+from mercat.kit.wal import open_slot
 from mercat.settings import Settings
 from mercat.shop import run_background
 from mercat.web.routes import PREFIX

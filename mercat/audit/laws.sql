@@ -454,13 +454,7 @@ from given g left join papers p using (seller_id, kind);
 -- Since there are any; what was paid within the last minute may still be on its way, and more while the relay or who
 -- follows the log is behind.
 with followed as (
-    select not exists (
-        select from events.log l where l.at < now() - interval '1 minute'
-            and l.id > coalesce((select at from events.position where follower = 'invoices'), 0)
-    ) and not exists (
-        select from pg_replication_slots where slot_name = 'mercat'
-            and pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn) > 64 * 1024 * 1024
-    ) as is_so
+    select events.has_followed('invoices') as is_so
 ), part as (
     select distinct o.order_id, l.seller_id
     from followed join orders.orders o on is_so and o.placed_at > (select min(issued_at) from invoices.paper)
@@ -474,13 +468,7 @@ from part left join invoices.paper p on p.order_id = part.order_id and p.seller_
 -- law: every refund that was paid has its credit notes
 -- Of an order of an earlier release they are issued with its invoice. What is on its way: as above.
 with followed as (
-    select not exists (
-        select from events.log l where l.at < now() - interval '1 minute'
-            and l.id > coalesce((select at from events.position where follower = 'invoices'), 0)
-    ) and not exists (
-        select from pg_replication_slots where slot_name = 'mercat'
-            and pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn) > 64 * 1024 * 1024
-    ) as is_so
+    select events.has_followed('invoices') as is_so
 ), credited as (
     select refund_id, sum(price - discount + tax + shipping) as amount
     from invoices.paper where kind = 'credit_note' group by 1
@@ -606,13 +594,7 @@ from amounts a left join catalog.shop s on true;
 -- Lines of what was captured within the last minute may still be on their way, and more while the relay or who follows
 -- the log is behind, while a purchase runs, or while those of an earlier release are being written.
 with followed as (
-    select not exists (
-        select from events.log l where l.at < now() - interval '1 minute'
-            and l.id > coalesce((select at from events.position where follower = 'payments'), 0)
-    ) and not exists (
-        select from pg_replication_slots where slot_name = 'mercat'
-            and pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn) > 64 * 1024 * 1024
-    ) as is_so
+    select events.has_followed('payments') as is_so
 ), on_the_way as (
     select e.reference from followed, payments.entry e join payments.payment p on p.checkout_id = e.reference
     where e.kind = 'capture'

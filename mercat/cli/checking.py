@@ -28,7 +28,7 @@ from mercat.embedded.archive import SLOT as ARCHIVE_SLOT
 from mercat.embedded.archive import Archive
 from mercat.embedded.backup import backups_in
 from mercat.embedded.processes import environment_below
-from mercat.kit.event_log import SLOT
+from mercat.kit.wal import SLOT
 from mercat.migrations import migrations_in
 from mercat.payments import declaration
 from mercat.settings import Settings, WrongSetting, load

@@ -16,7 +16,9 @@ from mercat.embedded import Home, Trouble
 from mercat.embedded import archive as archives
 from mercat.embedded.backup import Restored, back_up, drop_slot, prune, streams, told_in_log
 from mercat.embedded.backup import restore as restore_shop
-from mercat.kit.event_log import Notifier, Relay, WalEvent, open_slot
+from mercat.kit.event_log import Relay
+from mercat.kit.postgres_log import PostgresLog
+from mercat.kit.wal import WalEvent, open_slot
 
 commands = typer.Typer()
 Backups = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the backups, on another disk.")]
@@ -95,8 +97,9 @@ def restore(
 async def _tell_what_was_told(restored: Restored) -> int:
     """Append to the log of events what its relay would have, had the shop not died; return how many."""
     async with asyncpg.create_pool(**restored.shop.postgres(), min_size=0, max_size=2) as db:
-        relay = Relay(db, {}, Notifier())
-        reached = before = await relay.reached()
+        log = PostgresLog(db)
+        relay = Relay(db, log, {})
+        reached = before = await log.reached()
         since = await db.fetchval("select commit::text from events.relayed")
         reading = _Reading(WalEvent(*each) for each in told_in_log(restored, since))
         while not reading.emptied:

@@ -15,7 +15,7 @@ from mercat.catalog import own_currency
 from mercat.cli.options import HERE, Data, MaybeConfig, opened_shop, with_config
 from mercat.cli.supervise import ServeOptions
 from mercat.embedded import RELOAD, Home, Trouble, connected, programs
-from mercat.kit.event_log import open_slot
+from mercat.kit.wal import open_slot
 from mercat.migrations import CannotMigrate
 from mercat.migrations import migrate as migrate_schemas
 

@@ -48,7 +48,7 @@ _BEFORE = 4
 """So many segments before the last one that was relayed are looked through for events, too: a transaction
 tells before it is committed."""
 _RELAY = "mercat"
-"""The slot of the relay: `kit.event_log.SLOT`."""
+"""The slot of the relay: `kit.wal.SLOT`."""
 
 
 @dataclass(frozen=True)

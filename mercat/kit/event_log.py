@@ -1,14 +1,14 @@
 """The event log: what a transaction told reaches followers once it is committed, in the order of the commits.
 
-A statement tells an event with `events.tell(kind, body)`, which puts it into PostgreSQL's write-ahead log: no
-outbox table, and what is rolled back was never told. The relay streams the WAL through a replication
-slot and appends to `events.log`; followers read on from their positions. (At scale it appends to Kafka.)
+A statement tells an event with `events.tell(kind, body)`, which puts it into PostgreSQL's write-ahead
+log: no outbox table, and what is rolled back was never told. The relay streams the WAL through a replication
+slot and appends to a `Log`; followers read on from their places. The log is a table (`kit.postgres_log`), or
+Kafka where a setting says so (`kit.kafka_log`): neither relay nor followers know which.
 """
 
 import asyncio
-import struct
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import asyncpg
@@ -20,31 +20,21 @@ from mercat.events import AnyEvent, Event
 from mercat.kit import codec, metrics, sql, tracing
 from mercat.kit.composition import parts_of
 from mercat.kit.db_errors import AWAY
+from mercat.kit.wal import SLOT, Transactions, WalEvent, WalReader, open_slot, readable
 
 Method = TypeVar("Method", bound=Callable[..., Awaitable[None]])
 queries = sql.load("mercat.kit")
 log = structlog.get_logger("mercat.log")
 _decoder: Any = codec.decoder(cast(type[Any], AnyEvent))
-_FACTS_MAX = 2_000
-_GATHER_S = 0.04  # what comes meanwhile is one batch and one commit; far inside the second that is promised
+BATCH_MAX = 2_000
+GATHER_S = 0.04
+"""What comes meanwhile is one batch and one commit; far inside the second that is promised."""
 _UNHURRIED_S = 1.0
 _RECENT_MAX = 6_000
 _LINKED_MAX = 128
 _SILENT_S = 1.0
-_LOOKS_AGAIN_S = 2.0  # for who missed that the log has grown
 _TRIES = 5
-PARTITION = 1_000_000
-SLOT = "mercat"
-"""The replication slot of the relay."""
-
-
-class WalEvent(NamedTuple):
-    """An event as the WAL has it: the end of its commit, and its number within that commit."""
-
-    commit: int
-    number: int
-    kind: str
-    body: str
+_STUCK_S = 30.0
 
 
 class Position(NamedTuple):
@@ -55,29 +45,84 @@ class Position(NamedTuple):
     last_id: int
 
 
-class Reading(Protocol):
-    """Where the relay takes events from."""
+Places = Mapping[int, int]
+"""How far a follower is in each partition of the log, in whatever that counts. PostgreSQL's has one, 0."""
 
-    def take(self, cursor: Any, most: int) -> list[WalEvent]: ...
+
+class LoggedEvent(NamedTuple):
+    """An event in the log: its number, kind and body, and the place in its partition that is behind it."""
+
+    number: int
+    kind: str
+    body: str
+    partition: int
+    place: int
+
+
+class Reading(NamedTuple):
+    """What a follower reads at once: rows, those of a partition in its order, and how far that is. `full`: a
+    whole batch waits already."""
+
+    rows: Sequence[LoggedEvent]
+    to: Places
+    full: bool
+
+
+class FactsGone(Exception):
+    """Facts that a follower has not read are not in the log any more; the message says which and why."""
+
+
+class Log(Protocol):
+    """Where events are kept for their followers, those of one key in the order of their commits."""
+
+    recent: "RecentEvents"
+    gather_s: float
+    """How long the relay gathers before it appends again: what an append costs is shared by what came."""
+
+    async def reached(self) -> Position:
+        """Open the log for the relay, the only one that appends from here on; return what it holds."""
+        ...
+
+    async def append(self, facts: Sequence[WalEvent], reached: Position) -> Position:
+        """Append events and, in one transaction with them, that they are there; return what it holds then. An
+        error leaves that open: `reached` says it."""
+        ...
+
+    async def tidy(self, followers: Collection[str]) -> None:
+        """Drop what all these followers have passed, where nothing else does."""
+        ...
+
+    def reader(self, follower: str, kinds: Collection[str]) -> "LogReader":
+        """Make the reader of one follower, for these kinds of events."""
+        ...
+
+
+class LogReader(Protocol):
+    """One follower's way through the log."""
+
+    async def open(self, places: Places) -> None:
+        """Go to these places."""
+        ...
+
+    async def after(self, places: Places) -> Reading | None:
+        """Return what is next; FactsGone where it is not there any more."""
+        ...
+
+    async def grown(self, places: Places) -> None:
+        """Wait until there may be more."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class Relay:
     """Moves events from the WAL to the log. One a shop (`kit.locks`); the slot lets no second one read."""
 
-    def __init__(
-        self,
-        db: asyncpg.Pool,
-        replication: dict[str, Any],
-        wake: "Notifier",
-        slot: str = SLOT,
-        recent: "RecentEvents | None" = None,
-    ) -> None:
+    def __init__(self, db: asyncpg.Pool, log_: Log, replication: dict[str, Any], slot: str = SLOT) -> None:
         self._db = db
+        self._log = log_
         self._replication = replication
-        self._notifier = wake
-        self._recent = recent or RecentEvents()
         self._slot = slot
-        self._partitions: set[int] = set()
 
     async def run(self) -> None:
         """Relay for ever; start again after any failure."""
@@ -89,31 +134,24 @@ class Relay:
                 log.warning("the relay starts again", reason=str(error).strip()[:200])
                 await asyncio.sleep(0.2)
 
-    async def reached(self) -> "Position":
-        """Return what the log holds already."""
-        commit, facts, last_id = await self._db.fetchrow(queries.relayed) or ("0/0", 0, 0)
-        return Position(_lsn(commit), facts, last_id)
-
-    async def carry(self, cursor: Any, reading: "Reading", reached: "Position") -> "Position":
-        """Append what has come since, once, and wake the followers; return the new position."""
-        batch = reading.take(cursor, _FACTS_MAX)
+    async def carry(self, cursor: Any, reading: WalReader, reached: Position) -> Position:
+        """Append what has come since, once; return the new position."""
+        batch = reading.take(cursor, BATCH_MAX)
         fresh = [fact for fact in batch if (fact.commit, fact.number) > (reached.commit, reached.number)]
         if not fresh:
             return reached
         if tracing.tracer is None:
-            last_id = await self._append(fresh, reached.last_id)
+            reached = await self._log.append(fresh, reached)
         else:
             events = [_decoder.decode(fact.body) for fact in fresh[:_LINKED_MAX]]
             links = await tracing.where_made(tracing.orders_in(events))
             with tracing.alone("relay", tracing.SpanKind.CONSUMER, links, mercat__events=len(fresh)):
-                last_id = await self._append(fresh, reached.last_id)
+                reached = await self._log.append(fresh, reached)
         metrics.facts_relayed.inc(len(fresh))
-        self._recent.append(last_id - len(fresh) + 1, fresh)
-        self._notifier.ring(last_id)
-        return Position(fresh[-1].commit, fresh[-1].number, last_id)
+        return reached
 
     async def _stream(self) -> None:
-        reached = await self.reached()
+        reached = await self._log.reached()
         connection: Any = await asyncio.to_thread(
             psycopg2.connect,
             connection_factory=psycopg2.extras.LogicalReplicationConnection,
@@ -130,139 +168,14 @@ class Relay:
             while True:
                 before, reached = reached, await self.carry(cursor, reading, reached)
                 if reached != before:
-                    await asyncio.sleep(_GATHER_S / 2)
+                    await asyncio.sleep(self._log.gather_s)
                 if reading.emptied:
                     confirmed = reading.ended if reading.inside else max(reading.ended, cursor.wal_end)
                     cursor.send_feedback(flush_lsn=confirmed)
-                    if not await _readable(connection.fileno(), 2.0):
+                    if not await readable(connection.fileno(), 2.0):
                         cursor.send_feedback(flush_lsn=confirmed, reply=True)
         finally:
             connection.close()
-
-    async def _append(self, facts: list[WalEvent], last_id: int) -> int:
-        ids = range(last_id + 1, last_id + len(facts) + 1)
-        await self.make_partitions(ids[-1])
-        last = facts[-1]
-        kinds, bodies = [fact.kind for fact in facts], [fact.body for fact in facts]
-        await self._db.execute(
-            queries.append, list(ids), kinds, bodies, shown(last.commit), last.number, ids[-1]
-        )
-        return ids[-1]
-
-    async def make_partitions(self, up_to: int) -> None:
-        """Make the partition of id `up_to`, and the next one."""
-        for number in (up_to // PARTITION, up_to // PARTITION + 1):
-            if number not in self._partitions:
-                low, high = number * PARTITION, (number + 1) * PARTITION
-                await self._db.execute(
-                    f"create table if not exists events.log_{number:06d} partition of events.log "
-                    f"for values from ({low}) to ({high})"
-                )
-                self._partitions.add(number)
-
-
-class Transactions:
-    """A reader of pgoutput: Begin 'B', Message 'M', Commit 'C'.
-
-    Source: PostgreSQL manual, Logical Replication Message Formats."""
-
-    def __init__(self) -> None:
-        self.inside = False
-        self.emptied = False
-        self.ended = 0
-        self._commit = 0
-        self._number = 0
-
-    def take(self, cursor: Any, most: int) -> list[WalEvent]:
-        """Read what has come, up to so many; `emptied` says that there is no more for now."""
-        facts: list[WalEvent] = []
-        self.emptied = False
-        while len(facts) < most:
-            message = cursor.read_message()
-            if message is None:
-                self.emptied = True
-                break
-            data: bytes = message.payload
-            tag = data[:1]
-            if tag == b"B":
-                self.inside, self._number = True, 0
-                (self._commit,) = struct.unpack_from(">Q", data, 1)
-            elif tag == b"M":
-                kind, _, content = data[10:].partition(b"\0")
-                self._number += 1
-                facts.append(WalEvent(self._commit, self._number, kind.decode(), content[4:].decode()))
-            elif tag == b"C":
-                self.inside = False
-                (self.ended,) = struct.unpack_from(">Q", data, 10)
-        return facts
-
-
-def _lsn(shown: str) -> int:
-    high, _, low = shown.partition("/")
-    return int(high, 16) << 32 | int(low, 16)
-
-
-def shown(lsn: int) -> str:
-    """Write a place in the WAL as PostgreSQL does."""
-    return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}"
-
-
-async def open_slot(db: asyncpg.Pool | asyncpg.Connection, slot: str = SLOT) -> None:
-    """Make PostgreSQL keep its write-ahead log until the relay has read it: from here on no event is lost."""
-    if not await db.fetchval(queries.slot_exists, slot):
-        await db.execute(queries.open_slot, slot)
-
-
-async def drop_partitions(db: asyncpg.Pool, followers: Collection[str]) -> None:
-    """Drop the partitions that all these followers have passed: every one of the shop, also those that run in
-    another process or have not begun."""
-    slowest = await db.fetchval(queries.slowest, list(followers))
-    for row in await db.fetch(queries.partitions):
-        if (int(row["name"].removeprefix("log_")) + 1) * PARTITION <= slowest:
-            await db.execute(f"drop table events.{row['name']}")
-
-
-async def _readable(number: int, seconds: float) -> bool:
-    """Wait until there is something to read, at most so long; say whether there is.
-
-    The socket is watched only meanwhile: a reader that stayed would wake the loop without end while what
-    came is being written."""
-    loop = asyncio.get_running_loop()
-    readable = asyncio.Event()
-    loop.add_reader(number, readable.set)
-    try:
-        await _wait(readable, seconds)
-    finally:
-        loop.remove_reader(number)
-    return readable.is_set()
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    # Not wait_for: before Python 3.12 it can swallow a cancellation.
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return
-
-
-class Notifier:
-    """Tells followers that the log has grown, and how far."""
-
-    def __init__(self) -> None:
-        self.last_id = 0
-        self._grown: asyncio.Event = asyncio.Event()
-
-    def ring(self, last_id: int) -> None:
-        """Wake whoever waits: the log has grown up to this id."""
-        self.last_id = last_id
-        self._grown.set()
-        self._grown = asyncio.Event()
-
-    async def beyond(self, position: int, seconds: float) -> None:
-        """Wait until the log has grown beyond a position, at most so long."""
-        if self.last_id <= position:
-            await _wait(self._grown, seconds)
 
 
 def on(*kinds: type[Event], outside: bool = False, numbered: bool = False) -> Callable[[Method], Method]:
@@ -284,16 +197,12 @@ def on(*kinds: type[Event], outside: bool = False, numbered: bool = False) -> Ca
     return mark
 
 
-Row = tuple[int, str, str]
-"""An event in the log: its number, kind and body."""
-
-
 class RecentEvents:
     """The newest events, which the relay leaves here for the followers of its process: they need not
     fetch them from the log, nor each decode them. What is not here any more stands in the log."""
 
     def __init__(self) -> None:
-        self._rows: dict[int, Row] = {}
+        self._rows: dict[int, LoggedEvent] = {}
         self._decoded: dict[int, AnyEvent] = {}
         self.last = 0
 
@@ -303,16 +212,16 @@ class RecentEvents:
             self._rows.clear()
             self._decoded.clear()
         for number, fact in enumerate(facts, first):
-            self._rows[number] = (number, fact.kind, fact.body)
+            self._rows[number] = LoggedEvent(number, fact.kind, fact.body, 0, number)
         self.last = first + len(facts) - 1
 
-    def after(self, position: int) -> list[Row] | None:
+    def after(self, position: int) -> list[LoggedEvent] | None:
         """Return what follows a position, up to a batch; None where the log has to be asked."""
         if position + 1 not in self._rows:
             return None
-        return [self._rows[n] for n in range(position + 1, min(self.last, position + _FACTS_MAX) + 1)]
+        return [self._rows[n] for n in range(position + 1, min(self.last, position + BATCH_MAX) + 1)]
 
-    def read(self, fact: int, body: str) -> AnyEvent:
+    def read(self, fact: int, body: str | bytes) -> AnyEvent:
         """Decode an event, once for all followers."""
         event = self._decoded.get(fact)
         if event is None:
@@ -322,110 +231,134 @@ class RecentEvents:
         return event
 
 
+class _Overtaken(Exception):
+    """Another process told this service first: what was read is not ours to digest."""
+
+
 class Follower:
-    """One service's reader of the log. A failing one delays no other."""
+    """One service's reader of the log. A failing one delays no other.
+
+    It takes events of several keys in any order, those of one key in theirs. Its places stand in
+    PostgreSQL and move with its work by compare and set, so of two that run at once one loses, and nothing is
+    done twice."""
 
     def __init__(
         self,
         name: str,
         service: object,
         db: asyncpg.Pool,
-        reader: asyncpg.Pool,
-        recent: RecentEvents | None = None,
+        events: asyncpg.Pool,
+        log_: Log,
+        refill: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
-        """`db`: the service's own pool; `reader`: one that may read the log. A service that counts, and is
-        `unhurried`, rests a second after its work: what many facts change is then written once. Where a whole
-        batch waits, there is nothing to rest for."""
+        """`db`: the service's own pool; `events`: knows the places of all. A service that counts, and is
+        `unhurried`, rests a second after its work: what many facts change is then written once. Where a
+        whole batch waits, there is nothing to rest for. `refill`: makes good for facts that are gone, from
+        who owns them."""
         self.name = name
-        self._rest_s = _UNHURRIED_S if getattr(service, "unhurried", False) else _GATHER_S
+        self._rest_s = _UNHURRIED_S if getattr(service, "unhurried", False) else GATHER_S
         self._db = db
-        self._reader = reader
-        self._recent = recent or RecentEvents()
+        self._events = events
+        self._refill = refill
         self._consumers = consumers(service)
-        self._kinds = [event.__name__ for event in self._consumers]
-        self._position: int | None = None
-        self._stored = 0
+        self._recent = log_.recent
+        self._reader = log_.reader(name, {event.__name__ for event in self._consumers})
+        self._places: dict[int, int] | None = None
+        self._stored: dict[int, int] = {}
         self._stored_at = 0.0
+        self._full = False
 
-    async def run(self, notifier: Notifier) -> None:
+    async def run(self) -> None:
         """Follow for ever: whenever the log grows, and every two seconds by itself."""
-        while True:
-            try:
-                moved = await self.step()
-            except Exception as error:
-                log.warning("a follower tries again", follower=self.name, reason=repr(error)[:200])
-                self._position = None
-                await asyncio.sleep(0.5)
-                continue
-            if moved:
-                full = notifier.last_id - (self._position or 0) >= _FACTS_MAX
-                await asyncio.sleep(_GATHER_S if full else self._rest_s)
-            else:
-                await self.rest()
-                await notifier.beyond(self._position or 0, _LOOKS_AGAIN_S)
-                await asyncio.sleep(_GATHER_S)
+        try:
+            while True:
+                try:
+                    await self._go_on()
+                except FactsGone as gone:
+                    log.error("a follower stands still", follower=self.name, reason=str(gone))
+                    self._places = None
+                    await asyncio.sleep(_STUCK_S)
+                except Exception as error:
+                    log.warning("a follower tries again", follower=self.name, reason=repr(error)[:200])
+                    self._places = None
+                    await asyncio.sleep(0.5)
+        finally:
+            self._reader.close()
+
+    async def _go_on(self) -> None:
+        if await self.step():
+            await asyncio.sleep(GATHER_S if self._full else self._rest_s)
+        else:
+            await self.rest()
+            await self._reader.grown(self._places or {})
 
     async def rest(self) -> None:
-        """Store the position that was reached without work of its own, so that others can see it."""
-        if self._position is not None and self._position != self._stored:
-            await self._commit([], self._position)
+        """Store the places that were reached without work of its own, so that others can see them."""
+        if self._places is not None and self._places != self._stored:
+            await self._digest([], self._places)
 
     async def step(self) -> bool:
         """Digest what is next; return False when there is nothing."""
-        if self._position is None:
-            self._stored = int(await self._reader.fetchval(queries.position, self.name))
-            self._position = self._stored
-        held = self._recent.after(self._position)
-        if held:
-            rows, to = [row for row in held if row[1] in self._kinds], held[-1][0]
-            metrics.follower_lag.labels(self.name).set(self._recent.last - self._position)
-        else:
-            rows, to = await self._from_log(self._position)
-            if to <= self._position:
-                return False
-        if not rows and asyncio.get_running_loop().time() - self._stored_at < _SILENT_S:
-            self._position = to  # nothing of ours: remembered here, written with the next work or in a second
+        try:
+            if self._places is None:
+                found = await self._events.fetch(queries.places, self.name)
+                self._stored = {row["partition"]: row["at"] for row in found}
+                await self._reader.open(self._stored)
+                self._places = dict(self._stored)
+            batch = await self._reader.after(self._places)
+        except FactsGone as gone:
+            if self._refill is None:
+                raise
+            log.warning("a follower is filled anew", follower=self.name, reason=str(gone))
+            await self._refill()
+            await self._events.execute(queries.begin_anew, self.name)
+            self._places = None
             return True
-        await self._digest(rows, to)
+        if batch is None:
+            return False
+        self._full = batch.full
+        if not batch.rows and asyncio.get_running_loop().time() - self._stored_at < _SILENT_S:
+            # Nothing of ours: it is remembered here, and written with the next work or in a second.
+            self._places |= batch.to
+            return True
+        await self._digest(batch.rows, batch.to)
         return True
 
-    async def _from_log(self, position: int) -> tuple[list[Row], int]:
-        _, _, last = await self._reader.fetchrow(queries.relayed) or ("", 0, 0)
-        metrics.follower_lag.labels(self.name).set(last - position)
-        if last <= position:
-            return [], last
-        found = await self._reader.fetch(queries.read_on, position, last, self._kinds, _FACTS_MAX)
-        rows = [(row["id"], row["kind"], row["body"]) for row in found]
-        return rows, rows[-1][0] if len(rows) == _FACTS_MAX else last
+    async def _digest(self, rows: Sequence[LoggedEvent], to: Places) -> None:
+        """Digest a batch, unless another process has."""
+        try:
+            await self._try(rows, to)
+        except _Overtaken:
+            self._places = None
 
-    async def _digest(self, rows: list[Row], to: int, tries: int = 1) -> None:
+    async def _try(self, rows: Sequence[LoggedEvent], to: Places, tries: int = 1) -> None:
         """Digest a batch; halve one that fails, down to the one event, which is parked after five tries."""
         try:
             await self._commit(rows, to)
             return
-        except AWAY:
+        except (*AWAY, _Overtaken):
             raise
         except Exception as error:
             if len(rows) > 1:
-                middle = len(rows) // 2
-                await self._digest(rows[:middle], rows[middle - 1][0])
-                await self._digest(rows[middle:], to)
+                half = rows[: len(rows) // 2]
+                await self._try(half, {row.partition: row.place for row in half})
+                await self._try(rows[len(half) :], to)
             elif rows and tries < _TRIES:
                 await asyncio.sleep(0.05 * tries)
-                await self._digest(rows, to, tries + 1)
+                await self._try(rows, to, tries + 1)
             elif rows:
-                fact, kind, body = rows[0]
-                await self._reader.execute(queries.park, self.name, fact, kind, body, repr(error)[:1_000])
+                number, kind, body, *_ = rows[0]
+                await self._events.execute(queries.park, self.name, number, kind, body, repr(error)[:1_000])
                 metrics.facts_parked.labels(self.name).inc()
                 log.error(
-                    "a fact was parked", follower=self.name, fact=fact, kind=kind, reason=repr(error)[:300]
+                    "a fact was parked", follower=self.name, fact=number, kind=kind, reason=repr(error)[:300]
                 )
                 await self._commit([], to)
             else:
                 raise
 
-    async def _commit(self, rows: list[Row], to: int) -> None:
-        events = [self._recent.read(fact, body) for fact, _, body in rows]
+    async def _commit(self, rows: Sequence[LoggedEvent], to: Places) -> None:
+        events = [self._recent.read(row.number, row.body) for row in rows]
         if tracing.tracer is None or not events:
             await self._follow(rows, events, to)
             return
@@ -434,22 +367,24 @@ class Follower:
         with tracing.alone(f"follow {self.name}", kind, links, mercat__events=len(events)):
             await self._follow(rows, events, to)
 
-    async def _follow(self, rows: list[Row], events: list[AnyEvent], to: int) -> None:
+    async def _follow(self, rows: Sequence[LoggedEvent], events: list[AnyEvent], to: Places) -> None:
         by_type: dict[type[Event], list[Event]] = defaultdict(list)
         for event in events:
             by_type[type(event)].append(event)
-        await self._tell_numbered([(fact, event) for (fact, _, _), event in zip(rows, events, strict=True)])
+        await self._tell_numbered([(row.number, event) for row, event in zip(rows, events, strict=True)])
         for event, method in self._consumers.items():
             if method.outside and not method.numbered and event in by_type:
                 await method(by_type[event])
+        reached = {**(self._places or {}), **to}
+        moved = {each: place for each, place in reached.items() if self._stored.get(each) != place}
+        was = [self._stored.get(each, 0) for each in moved]
         async with self._db.acquire() as connection, connection.transaction():
-            if not await connection.fetchval(queries.move_on, self.name, self._stored, to):
-                self._position = None  # another process told this service first
-                return
+            if not await connection.fetchval(queries.move_on, self.name, [*moved], was, [*moved.values()]):
+                raise _Overtaken
             for event, method in self._consumers.items():
                 if not method.outside and event in by_type:
                     await method(connection, by_type[event])
-        self._position = self._stored = to
+        self._places, self._stored = reached, dict(reached)
         self._stored_at = asyncio.get_running_loop().time()
 
     async def _tell_numbered(self, events: list[tuple[int, Event]]) -> None:

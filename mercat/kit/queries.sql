@@ -5,7 +5,7 @@ select exists (select from pg_replication_slots where slot_name = :slot::text);
 select pg_create_logical_replication_slot(:slot::text::name, 'pgoutput');
 
 -- name: relayed
-select commit::text, facts, last_id from events.relayed;
+select commit::text, facts, last_id, closed from events.relayed;
 
 -- name: partitions
 select c.relname::text as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
@@ -28,12 +28,31 @@ where l.id > :after and l.id <= :last and l.kind = any(:kinds)
 order by l.id
 limit :most;
 
--- name: position(follower)
-select coalesce((select at from events.position where follower = :follower), 0);
+-- name: close_log
+-- Close PostgreSQL's log, where the one in Kafka begins; return where.
+update events.relayed set closed = last_id where closed is null;
 
--- name: move_on(follower, from, to)
+-- name: database_known
+select system_identifier || '/' || current_database() as name, pg_current_wal_flush_lsn()::text as reached
+from pg_control_system();
+
+-- name: note_ends(places)
+-- Of what is older than an hour the first of each hour stays, as long as Kafka keeps facts.
+with forgotten as (
+    delete from events.ends e where e.at < now() - interval '8 days' or e.at < now() - interval '1 hour' and exists (
+        select from events.ends f where f.at < e.at and f.at >= date_trunc('hour', e.at))
+)
+insert into events.ends (places) values (:places);
+
+-- name: places(follower)
+select partition, at from events.position where follower = :follower;
+
+-- name: move_on(follower, partitions, from, to)
 -- Takes the follower from where it read to where it has got to, unless another process was quicker.
-select events.move_on(:follower, :from, :to);
+select events.move_on(:follower, :partitions::int[], :from::bigint[], :to::bigint[]);
+
+-- name: begin_anew(follower)
+delete from events.position where follower = :follower and partition > 0;
 
 -- name: park(follower, id, kind, body, reason)
 insert into events.parked (follower, id, kind, body, reason)
@@ -42,7 +61,7 @@ values (:follower, :id, :kind, :body, :reason) on conflict do nothing;
 -- name: slowest(followers)
 -- Where the slowest of them is: at the beginning, as long as one of them has not begun.
 select coalesce(min(coalesce(p.at, 0)), 0)
-from unnest(:followers::text[]) f (name) left join events.position p on p.follower = f.name;
+from unnest(:followers::text[]) f (name) left join events.position p on p.follower = f.name and p.partition = 0;
 
 -- name: try_lock(name)
 select pg_try_advisory_lock(hashtextextended(:name::text, 0));
@@ -55,14 +74,23 @@ select coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn), 0)::
 from pg_replication_slots where slot_name = :slot::text;
 
 -- name: lags
-select p.follower, p.at, r.last_id - p.at as behind, (select count(*) from events.parked k where k.follower = p.follower) as parked
-from events.position p cross join events.relayed r
+-- Of a log in Kafka a place counts, and there are some more of them than facts.
+select p.follower, p.at, r.last_id - p.at + k.behind as behind,
+    (select count(*) from events.parked k where k.follower = p.follower) as parked
+from (
+    select follower, coalesce(max(at) filter (where partition = 0), 0) as at from events.position group by follower
+) p cross join events.relayed r cross join lateral (
+    select coalesce(sum(greatest(u.place - coalesce(q.at, 0), 0)), 0)::bigint as behind
+    from (select places from events.ends order by at desc limit 1) e
+    cross join unnest(e.places) with ordinality as u (place, partition)
+    left join events.position q on q.follower = p.follower and q.partition = u.partition
+) k
 order by p.follower;
 
 -- name: behind
 -- How old the oldest fact is that a follower has not digested.
-select p.follower, coalesce(extract(epoch from now() - l.at), 0)::float8 as seconds
-from events.position p left join events.log l on l.id = p.at + 1;
+select follower, coalesce(extract(epoch from now() - events.undigested_since(follower)), 0)::float8 as seconds
+from (select distinct follower from events.position) p;
 
 -- name: archive_slot(slot)
 select coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint as held, active
@@ -72,11 +100,14 @@ from pg_replication_slots where slot_name = :slot::text;
 select count(pg_drop_replication_slot(slot_name)) from pg_replication_slots where slot_name = :slot::text and not active;
 
 -- name: standing(follower, kinds)
--- Where a follower is, and when the oldest event of its kinds was told that it has not digested.
-select coalesce(p.at, 0) as at, (
+-- Where a follower is, and when the oldest event of its kinds was told that it has not digested. In Kafka nothing has
+-- one number: nobody is said to be at the end there, and it is known up to when all was digested.
+select case when r.closed is null then coalesce(p.at, 0) else -1 end as at, coalesce((
     select l.at from events.log l where l.id > coalesce(p.at, 0) and l.kind = any(:kinds) order by l.id limit 1
-) as oldest, now() as now
-from events.relayed r left join events.position p on p.follower = :follower;
+), case when r.closed is not null then
+    coalesce(events.undigested_since(:follower), (select max(at) from events.ends), now())
+end) as oldest, now() as now
+from events.relayed r left join events.position p on p.follower = :follower and p.partition = 0;
 
 -- name: lease_number(holder)
 -- From the highest on, where the previous release, which leases from the lowest, comes last. It counts four of

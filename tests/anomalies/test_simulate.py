@@ -14,7 +14,9 @@ from mercat.checkout import Neighbours
 from mercat.checkout.customer_limits import CustomerLimits
 from mercat.checkout.saga import Decision, Ending, Saga
 from mercat.cli import lab
+from mercat.kit.event_keys import keys_of
 from mercat.lab.simulate import MUTATIONS, sweep, without_constraints
+from mercat.lab.simulate.shuffled import PARTITIONS
 from mercat.web import present_checkout
 
 
@@ -35,6 +37,16 @@ async def test_purchases_that_break_off_anywhere_end_well(settings):
     assert report["largest_set"] > 3, "purchases pass their steps in sets of many"
     for what in ("bought", "refused", "cancelled", "shipped", "returned"):
         assert report[what] > 5, report
+
+
+@pytest.mark.scale
+async def test_followers_are_right_whatever_order_partitions_come_in(settings):
+    def by_key(kind, body):
+        return min(keys_of(kind, body, PARTITIONS)) + 1
+
+    report = await sweep(settings, 1, 20, partition_of=by_key)
+    assert report["violations"] == 0, report
+    assert report["cancelled"] > 5
 
 
 async def test_a_seed_does_the_same_again(settings):

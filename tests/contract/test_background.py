@@ -13,12 +13,14 @@ from waiting import until
 from mercat import ids
 from mercat.app import build_shop
 from mercat.events import RatingChanged
-from mercat.kit import codec, event_log
+from mercat.kit import codec, postgres_log
 from mercat.kit.db_errors import AWAY
-from mercat.kit.event_log import consumers, drop_partitions, open_slot
+from mercat.kit.event_log import consumers
 from mercat.kit.host import queries
 from mercat.kit.locks import Locks
+from mercat.kit.postgres_log import drop_partitions
 from mercat.kit.refusals import Unavailable
+from mercat.kit.wal import open_slot
 from mercat.kit.worker_ids import WorkerLease
 from mercat.settings import WrongSetting
 from mercat.shop import FOLLOWERS, run_background
@@ -36,10 +38,9 @@ async def test_the_list_of_followers_is_who_follows(settings):
 
 
 async def test_a_partition_stays_until_every_follower_of_the_shop_has_passed_it(pool, db, monkeypatch):
-    monkeypatch.setattr(event_log, "PARTITION", 10)
+    monkeypatch.setattr(postgres_log, "PARTITION", 10)
     events = await pool("events")
-    relay = event_log.Relay(events, {}, event_log.Notifier())
-    await relay.make_partitions(1)
+    await postgres_log.PostgresLog(events).make_partitions(1)
     assert len(await db.fetch(queries.partitions)) == 2
     await db.execute("insert into events.position values ('reviews', 1000)")
     await drop_partitions(events, FOLLOWERS)  # most have not begun
@@ -87,7 +88,7 @@ async def test_followers_of_another_process_hear_of_a_fact_within_a_second(setti
         heard = "select count(*) = 1 from events.position where follower = 'catalog' and at >= $1"
         await until(lambda: db.fetchval(heard, 1))
         # By themselves they look again only after so long.
-        monkeypatch.setattr(event_log, "_LOOKS_AGAIN_S", 3_600.0)
+        monkeypatch.setattr(postgres_log, "_LOOKS_AGAIN_S", 3_600.0)
         await until(lambda: db.fetchval(heard, 1))
         for number in range(2, 5):
             await tell(db, number)

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from random import Random
 
 import pytest
 from waiting import until
@@ -9,7 +10,11 @@ from waiting import until
 from mercat import ids
 from mercat.events import OrderDelivered, RatingChanged
 from mercat.kit import codec
-from mercat.kit.event_log import Follower, Notifier, Relay, on, open_slot
+from mercat.kit.event_keys import keys_of
+from mercat.kit.event_log import Follower, Relay, on
+from mercat.kit.postgres_log import PostgresLog
+from mercat.kit.wal import WalEvent, open_slot
+from mercat.lab.simulate.shuffled import PARTITIONS, ShuffledLog
 
 TEA, CUP = ids.ProductId(1), ids.ProductId(2)
 
@@ -41,7 +46,7 @@ async def events_pool(pool):
 def relaying(settings, events_pool):
     @asynccontextmanager
     async def relaying():
-        relay = Relay(events_pool, settings.replication(), Notifier(), slot="relay")
+        relay = Relay(events_pool, PostgresLog(events_pool), settings.replication(), slot="relay")
         await open_slot(events_pool, "relay")
         task = asyncio.create_task(relay.run())
         yield
@@ -54,7 +59,7 @@ def relaying(settings, events_pool):
 @pytest.fixture
 async def follower(events_pool):
     async def follower(service, name="reviews"):
-        return Follower(name, service, events_pool, events_pool)
+        return Follower(name, service, events_pool, events_pool, PostgresLog(events_pool))
 
     return follower
 
@@ -182,8 +187,7 @@ async def test_who_is_unhurried_hears_the_first_at_once_and_rests_after_it(
     monkeypatch.setattr("mercat.kit.event_log._UNHURRIED_S", 3_600.0)
     counting, prompt = Counting(), Listener()
     followers = [await follower(counting, "recommendations"), await follower(prompt)]
-    notifier = Notifier()
-    tasks = [asyncio.create_task(each.run(notifier)) for each in followers]
+    tasks = [asyncio.create_task(each.run()) for each in followers]
 
     async def heard(listener, count):
         return len(listener.heard) >= count
@@ -198,3 +202,40 @@ async def test_who_is_unhurried_hears_the_first_at_once_and_rests_after_it(
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+KEYS = [ids.ProductId(bucket << 12) for bucket in range(12)]
+
+
+class Clumsy:
+    """Remembers what it heard; of several facts it can make nothing now and then."""
+
+    def __init__(self, dice):
+        self.dice, self.heard = dice, []
+
+    @on(RatingChanged)
+    async def hear(self, db, events):
+        if len(events) > 1 and self.dice.random() < 0.3:
+            raise RuntimeError("too much at once")
+        self.heard += [(each.product_id, each.version) for each in events]
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_each_key_is_heard_once_and_in_order_whatever_order_partitions_come_in(db, events_pool, seed):
+    """By two followers at once, one of which is replaced again and again, and work that fails."""
+    dice = Random(seed)
+    told = [(key, version) for version in range(1, 11) for key in KEYS]
+    log = ShuffledLog(events_pool, lambda kind, body: min(keys_of(kind, body, PARTITIONS)) + 1, dice)
+    events = [RatingChanged(product_id=key, version=n, rating=5, review_count=1) for key, n in told]
+    facts = [WalEvent(1, n, "RatingChanged", codec.text(event)) for n, event in enumerate(events, 1)]
+    await log.append(facts, await log.reached())
+    clumsy = Clumsy(dice)
+    followers = [Follower("reviews", clumsy, events_pool, events_pool, log) for _ in range(2)]
+    while await db.fetchval("select events.undigested_since('reviews')"):
+        await asyncio.gather(*(follower.step() for follower in followers))
+        followers[0] = Follower("reviews", clumsy, events_pool, events_pool, log)
+        await followers[1].rest()
+    assert clumsy.heard != told
+    for key in KEYS:
+        assert [version for heard, version in clumsy.heard if heard == key] == list(range(1, 11))
+    assert await db.fetchval("select count(*) from events.parked") == 0

@@ -13,9 +13,11 @@ from starlette.applications import Starlette
 
 from mercat.ids import ProductId, SellerId
 from mercat.kit import codec
-from mercat.kit.event_log import Follower, Notifier, Relay, deliver, open_slot
+from mercat.kit.event_log import Follower, Relay, deliver
+from mercat.kit.postgres_log import PostgresLog
 from mercat.kit.refusals import Invalid, Unavailable
 from mercat.kit.stand_ins import remote, serve_asks
+from mercat.kit.wal import open_slot
 from mercat.search import API, CardSeller, FacetCount, IndexedCard, RelaxedQuery, Search, SearchQuery
 from mercat.search.engines.tantivy import TantivyWriter
 
@@ -255,11 +257,12 @@ async def test_a_rebuild_that_fails_leaves_the_index_as_it_was(local):
 
 
 async def test_facts_reach_the_index_through_the_log(local, settings, db, pool):
-    events, bell = await pool("events"), Notifier()
-    relay = Relay(events, settings.replication(), bell, slot="relay")
+    events = await pool("events")
+    log = PostgresLog(events)
+    relay = Relay(events, log, settings.replication(), slot="relay")
     await open_slot(events, "relay")
-    follower = Follower("search", local, await pool("search"), events)
-    working = [asyncio.create_task(work) for work in (relay.run(), follower.run(bell))]
+    follower = Follower("search", local, await pool("search"), events, log)
+    working = [asyncio.create_task(work) for work in (relay.run(), follower.run())]
     for fact in (TEA, CUP, gone(2, version=2)):
         await db.execute("select events.tell_json($1, $2)", type(fact).__name__, codec.text(fact))
     async with asyncio.timeout(10):

@@ -4,11 +4,14 @@ import ast
 import re
 from importlib import import_module
 from pathlib import Path
+from typing import get_args
 
 import asyncpg
 import pytest
 
-from mercat.kit import sql
+from mercat.events import AnyEvent
+from mercat.ids import Id
+from mercat.kit import codec, sql
 from mercat.migrations import SCHEMAS
 from mercat.payments import PROVIDERS
 from mercat.shop import SERVICES
@@ -56,6 +59,14 @@ def test_a_payment_provider_is_named_in_its_own_folder_and_in_the_list():
 
 def test_every_service_that_keeps_something_has_migrations():
     assert {*SCHEMAS} == {name for name, service in SERVICES.items() if not service.stateless}
+
+
+@pytest.mark.parametrize("event", get_args(AnyEvent), ids=lambda event: event.__name__)
+def test_every_event_has_a_key_that_is_an_id_of_its_own(event):
+    [field] = [each for each in codec.fields_of(event) if each.name == event.key]
+    [kind] = get_args(field.type) or [field.type]
+    assert issubclass(kind, Id)
+    assert field.required, "what was told long ago has it too"
 
 
 @pytest.mark.parametrize("service", SCHEMAS)

@@ -25,7 +25,7 @@ def markdown() -> str:
         followers = [name for name in SERVICES if f"@on({kind.__name__}" in _source(name, "py")]
         tellers, followed = ", ".join(_tellers(kind.__name__)), ", ".join(followers) or "nobody"
         parts += ["", f"## {kind.__name__}", "", _sentence(kind), ""]
-        parts += [f"Told by {tellers}; followed by {followed}.", "", *_fields(kind)]
+        parts += [f"Told by {tellers}; followed by {followed}. Its key is `{kind.key}`.", "", *_fields(kind)]
     parts += ["", "## What they are made of"]
     for kind in _PARTS:
         parts += ["", f"### {kind.__name__}", "", _sentence(kind), "", *_fields(kind)]

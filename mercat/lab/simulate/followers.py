@@ -2,22 +2,16 @@
 the slot as they would over a replication connection."""
 
 from collections import deque
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
 
 from mercat.kit.db_errors import AWAY
-from mercat.kit.event_log import (
-    Follower,
-    Notifier,
-    RecentEvents,
-    Relay,
-    Transactions,
-    consumers,
-    open_slot,
-    shown,
-)
+from mercat.kit.event_log import Follower, Relay, consumers
+from mercat.kit.postgres_log import PostgresLog
+from mercat.kit.wal import Transactions, open_slot, shown
 from mercat.lab.simulate.faults import Crash, FaultyPool, SimulatedProcess
 
 SLOT = "simulation"
@@ -50,6 +44,8 @@ class BackWorker:
     ) -> None:
         self._process = process
         self._events: Any = FaultyPool(events, process, gone=DeadFollower)
+        self.shuffled: Callable[[Any], PostgresLog] = PostgresLog
+        """Makes the log that followers read."""
         self._pools = {name: FaultyPool(pool, process, gone=DeadFollower) for name, pool in pools.items()}
 
     @classmethod
@@ -64,10 +60,11 @@ class BackWorker:
 
     async def relay(self) -> None:
         """Carry facts from the slot to the log, until nothing is left or something breaks."""
-        relay = Relay(self._events, {}, Notifier(), SLOT)
+        log = PostgresLog(self._events)
+        relay = Relay(self._events, log, {}, SLOT)
         try:
-            await relay.make_partitions(1)
-            reached = await relay.reached()
+            await log.make_partitions(1)
+            reached = await log.reached()
             rows = await self._events.fetch(_PEEK, SLOT)
             reading = Transactions()
             await relay.carry(_Wire([row["data"] for row in rows]), reading, reached)
@@ -80,7 +77,8 @@ class BackWorker:
         """Run every follower as far as the log goes."""
         for name, pool in self._pools.items():
             service: Any = self._process.shop.host.here[name]
-            follower: Any = Follower(name, service, pool, self._events, RecentEvents())  # type: ignore[arg-type]
+            log = self.shuffled(self._events)
+            follower: Any = Follower(name, service, pool, self._events, log)  # type: ignore[arg-type]
             try:
                 while await follower.step():
                     pass

@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from hashlib import blake2b
+from random import Random
 from time import perf_counter
 from typing import Any
 
@@ -15,6 +17,7 @@ from mercat.lab.simulate.faults import MOMENTS, Point
 from mercat.lab.simulate.laws import PROMISES
 from mercat.lab.simulate.mutations import MUTATIONS
 from mercat.lab.simulate.run import Run
+from mercat.lab.simulate.shuffled import PartitionOf, ShuffledLog
 from mercat.lab.simulate.stage import Stage
 from mercat.migrations import migrate
 from mercat.settings import Secret, Settings, load
@@ -52,8 +55,15 @@ async def without_constraints(owner: Any, plant: str | None) -> AsyncGenerator[N
             await owner.execute(f"alter table {table} add constraint {name} {definition} not valid")
 
 
-async def sweep(settings: Settings, seed: int, seeds: int, plant: str | None = None) -> dict[str, Any]:
-    """Run seeds one after another in a database that is there."""
+async def sweep(
+    settings: Settings,
+    seed: int,
+    seeds: int,
+    plant: str | None = None,
+    partition_of: PartitionOf | None = None,
+) -> dict[str, Any]:
+    """Run seeds one after another in a database that is there. `partition_of`: followers get the events of
+    different partitions in any order."""
     settings = msgspec.structs.replace(settings, variables={"sandbox_hang_s": Secret("0")})
     met: set[Point] = set()
     passed: set[str] = set()
@@ -67,6 +77,9 @@ async def sweep(settings: Settings, seed: int, seeds: int, plant: str | None = N
         Stage.set(settings, stack, MUTATIONS[plant] if plant else None) as stage,
     ):
         for number in range(seed, seed + seeds):
+            if partition_of:
+                for back in stage.backs:
+                    back.shuffled = partial(ShuffledLog, partition_of=partition_of, dice=Random(number))
             run = Run(stage, number)
             broken = await run.through()
             met |= run.plan.met

@@ -1,0 +1,138 @@
+"""The event log in PostgreSQL: the table `events.log`, in the order of all commits. It is partition 0."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+
+import asyncpg
+
+from mercat.kit import metrics, sql
+from mercat.kit.event_log import BATCH_MAX, GATHER_S, LoggedEvent, Places, Position, Reading, RecentEvents
+from mercat.kit.wal import WalEvent, lsn_of, shown, wait
+
+queries = sql.load("mercat.kit")
+PARTITION = 1_000_000
+_LOOKS_AGAIN_S = 2.0  # for who missed that the log has grown
+
+
+class LogClosed(ConnectionError):
+    """The log of this shop goes on in Kafka: set `MERCAT_KAFKA_URL` here too."""
+
+
+class Notifier:
+    """Tells followers that the log has grown, and how far."""
+
+    def __init__(self) -> None:
+        self.last_id = 0
+        self._grown: asyncio.Event = asyncio.Event()
+
+    def ring(self, last_id: int) -> None:
+        """Wake whoever waits: the log has grown up to this id."""
+        self.last_id = last_id
+        self._grown.set()
+        self._grown = asyncio.Event()
+
+    async def beyond(self, position: int, seconds: float) -> None:
+        """Wait until the log has grown beyond a position, at most so long."""
+        if self.last_id <= position:
+            await wait(self._grown, seconds)
+
+
+class PostgresLog:
+    """The log of a process, and what its relay leaves for the followers beside it."""
+
+    gather_s = GATHER_S / 2
+
+    def __init__(self, db: asyncpg.Pool, notifier: Notifier | None = None) -> None:
+        self.db = db
+        self.notifier = notifier or Notifier()
+        self.recent = RecentEvents()
+        self._partitions: set[int] = set()
+
+    async def reached(self) -> Position:
+        """Return what the log holds already."""
+        commit, facts, last_id, closed = await self.db.fetchrow(queries.relayed) or ("0/0", 0, 0, None)
+        if closed is not None:
+            raise LogClosed(LogClosed.__doc__)
+        return Position(lsn_of(commit), facts, last_id)
+
+    async def append(self, facts: Sequence[WalEvent], reached: Position) -> Position:
+        """Append events, and wake the followers."""
+        first, last = reached.last_id + 1, facts[-1]
+        last_id = reached.last_id + len(facts)
+        await self.make_partitions(last_id)
+        kinds, bodies = [fact.kind for fact in facts], [fact.body for fact in facts]
+        ids = list(range(first, last_id + 1))
+        await self.db.execute(queries.append, ids, kinds, bodies, shown(last.commit), last.number, last_id)
+        self.recent.append(first, facts)
+        self.notifier.ring(last_id)
+        return Position(last.commit, last.number, last_id)
+
+    async def tidy(self, followers: Collection[str]) -> None:
+        """Drop the partitions of the table that these followers have passed."""
+        await drop_partitions(self.db, followers)
+
+    def reader(self, follower: str, kinds: Collection[str]) -> "PostgresReader":
+        """Make the reader of a follower."""
+        return PostgresReader(self, follower, kinds)
+
+    async def make_partitions(self, up_to: int) -> None:
+        """Make the partition of id `up_to`, and the next one."""
+        for number in (up_to // PARTITION, up_to // PARTITION + 1):
+            if number not in self._partitions:
+                low, high = number * PARTITION, (number + 1) * PARTITION
+                await self.db.execute(
+                    f"create table if not exists events.log_{number:06d} partition of events.log "
+                    f"for values from ({low}) to ({high})"
+                )
+                self._partitions.add(number)
+
+
+class PostgresReader:
+    """Reads from what the relay has left in this process, or from the table."""
+
+    def __init__(self, log: PostgresLog, follower: str, kinds: Collection[str]) -> None:
+        self._log = log
+        self._lag = metrics.follower_lag.labels(follower)
+        self._kinds = frozenset(kinds)
+
+    async def open(self, places: Places) -> None:
+        """Nothing is to be opened."""
+
+    async def after(self, places: Places) -> Reading | None:
+        """Return what is next, up to a batch."""
+        position = places.get(0, 0)
+        held = self._log.recent.after(position)
+        if held:
+            rows, to = [row for row in held if row.kind in self._kinds], held[-1].number
+            self._lag.set(self._log.recent.last - position)
+        else:
+            rows, to = await self._from_table(position)
+            if to <= position:
+                return None
+        return Reading(rows, {0: to}, full=self._log.notifier.last_id - to >= BATCH_MAX)
+
+    async def grown(self, places: Places) -> None:
+        """Wait until the relay says that there is more, or for two seconds."""
+        await self._log.notifier.beyond(places.get(0, 0), _LOOKS_AGAIN_S)
+        await asyncio.sleep(GATHER_S)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    async def _from_table(self, position: int) -> tuple[list[LoggedEvent], int]:
+        _, _, last, _ = await self._log.db.fetchrow(queries.relayed) or ("", 0, 0, None)
+        self._lag.set(last - position)
+        if last <= position:
+            return [], last
+        found = await self._log.db.fetch(queries.read_on, position, last, [*self._kinds], BATCH_MAX)
+        rows = [LoggedEvent(row["id"], row["kind"], row["body"], 0, row["id"]) for row in found]
+        return rows, rows[-1].number if len(rows) == BATCH_MAX else last
+
+
+async def drop_partitions(db: asyncpg.Pool, followers: Collection[str]) -> None:
+    """Drop the partitions that all these followers have passed: every one of the shop, also those that run in
+    another process or have not begun."""
+    slowest = await db.fetchval(queries.slowest, list(followers))
+    for row in await db.fetch(queries.partitions):
+        if (int(row["name"].removeprefix("log_")) + 1) * PARTITION <= slowest:
+            await db.execute(f"drop table events.{row['name']}")
