@@ -10,7 +10,7 @@ STAGES := $(BIN)/python scripts/stages.py
 DEMO_FLAG := $(if $(filter 0 no false,$(DEMO)),--no-demo,--demo)
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test test-browser test-scale check coverage hooks format bench chromium varnish opensearch clients proxies setup setup-test clean
+.PHONY: help run dev test test-browser test-scale check coverage hooks format bench chromium varnish opensearch kafka clients proxies setup setup-test clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ bench: setup  ## measure: NAME=browse, checkout, search, import; restarts: ten o
 opensearch:  ## prepare an OpenSearch to search with and to test against (needs a JDK 21+ and Maven)
 	@scripts/opensearch/prepare
 
+kafka:  ## prepare a Kafka broker for the event log and its tests (needs Java 17+ and Maven)
+	@scripts/kafka/prepare
+
 chromium:  ## the browser for the browser tests, where root and apt can install it
 	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; then :; \
 	elif [ "$$(id -u)" != 0 ]; then echo "Chromium is not installed, and only root can install it."; exit 1; \
@@ -81,5 +84,5 @@ setup-test:
 	@scripts/setup test
 
 clean:  ## remove what can be made again (.venv, .tools, caches); the shop's data stays
-	rm -rf .venv .tools .opensearch .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .tools .opensearch .kafka .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

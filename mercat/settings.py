@@ -8,10 +8,10 @@ seconds; "ppm" is parts per million (8.25 % is 82500).
 page by its name in small letters, and sections that say where things are: see [growing.md](growing.md).
 
 Secrets come from the environment or from files, never from arguments: `MERCAT_SECRET_KEY`, the keys of the
-payment provider, and the passwords inside `MERCAT_STORE_URL`, `MERCAT_CACHE_URL`, `MERCAT_OPENSEARCH_URL`,
-`MERCAT_CLICKHOUSE_URL` and `MERCAT_SMTP_URL`. Each setting can be in a file that `MERCAT_<NAME>_FILE`
-names. None is ever written to a log or kept in the repository. `mercat serve` makes a secret key for each
-shop and keeps it in the shop's folder, readable by its owner only.
+payment provider, and the passwords inside `MERCAT_STORE_URL`, `MERCAT_CACHE_URL`, `MERCAT_KAFKA_URL`,
+`MERCAT_OPENSEARCH_URL`, `MERCAT_CLICKHOUSE_URL` and `MERCAT_SMTP_URL`. Each setting can be in a file that
+`MERCAT_<NAME>_FILE` names. None is ever written to a log or kept in the repository. `mercat serve` makes a
+secret key for each shop and keeps it in the shop's folder, readable by its owner only.
 """
 
 import hmac
@@ -22,7 +22,7 @@ from hashlib import sha256
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -71,6 +71,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The Valkey that keeps carts and sessions: append-only, never evicts."""
     cache_url: str = "unix:///tmp/mercat-cache.sock"
     """The Valkey that may forget: products, limits."""
+    kafka_url: str = ""
+    """The Kafka that keeps the event log, `kafka[s]://[user:password@]host:port[,host:port…]`; with a user by
+    SCRAM-SHA-512. Needs `pip install mercat[kafka]`. Empty: the log is in PostgreSQL."""
+    kafka_topic: str = "mercat"
+    """What this shop's topics there begin with: `<name>.facts` and `<name>.reached`. One for each shop."""
+    kafka_tls_root: str = ""
+    """A file with the certificate (PEM) that the brokers' own come from. Empty: those of the system."""
     opensearch_url: str = ""
     """The OpenSearch that search runs on, `http[s]://[user:password@]host:port`. Empty: an index in the
     shop's folder."""
@@ -372,6 +379,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "user": "mercat_events",
             "password": self.secret("mercat_events"),
         }
+
+    def kafka(self) -> dict[str, Any]:
+        """Return what a client of Kafka needs to connect."""
+        scheme, _, place = self.kafka_url.partition("://")
+        who, _, brokers = place.rstrip("/").rpartition("@")
+        if scheme not in ("kafka", "kafkas") or not brokers or "/" in brokers:
+            raise WrongSetting("MERCAT_KAFKA_URL is no address of brokers, kafka[s]://host:port,host:port.")
+        told: dict[str, Any] = {"bootstrap.servers": brokers}
+        if self.kafka_tls_root:
+            told["ssl.ca.location"] = self.kafka_tls_root
+        if who:
+            user, _, password = who.partition(":")
+            told |= {"sasl.username": unquote(user), "sasl.password": unquote(password)}
+            told["sasl.mechanisms"] = "SCRAM-SHA-512"
+        protocol = ("sasl_" if who else "") + ("ssl" if scheme == "kafkas" else "plaintext")
+        return told | {"security.protocol": protocol}
 
     def secret(self, name: str) -> str:
         """Derive a password or key for a name from the one secret (HMAC-SHA-256), as 64 hexadecimal

@@ -28,6 +28,12 @@ _PLAIN: dict[str, dict[str, str]] = {
         "cache": "cache_url",
         "cache_file": "cache_url_file",
     },
+    "log": {
+        "kafka": "kafka_url",
+        "kafka_file": "kafka_url_file",
+        "topic": "kafka_topic",
+        "tls_root": "kafka_tls_root",
+    },
     "search": {
         "opensearch": "opensearch_url",
         "opensearch_file": "opensearch_url_file",
@@ -40,7 +46,6 @@ _PLAIN: dict[str, dict[str, str]] = {
 }
 """Of each section: its keys, and the settings that they are."""
 _NOT_BUILT = {
-    "log": "the event log is in PostgreSQL",
     "orders": "orders are in the one database of the shop",
     "media": "pictures in S3 are set at the top level, by media_s3_url",
 }
@@ -87,7 +92,7 @@ def _section(section: str, given: Mapping[str, Any]) -> dict[str, str]:
         if section == "postgres" and key == "main":
             found |= _database(where, _text(where, value))
         elif key in known:
-            found[known[key]] = _text(where, value)
+            found[known[key]] = _brokers(where, value) if where == "log.kafka" else _text(where, value)
         elif section == "postgres" and not key.startswith("tls"):
             raise WrongFile(f"{where}: a service's own database is not built. All are in postgres.main.")
         else:
@@ -110,6 +115,13 @@ def _database(where: str, url: str) -> dict[str, str]:
         )
     database = parts.path.strip("/") or "mercat"
     return {"postgres_host": parts.hostname, "postgres_port": str(port), "postgres_database": database}
+
+
+def _brokers(where: str, value: Any) -> str:
+    """Write a list of brokers, `host:port` each, as one address."""
+    if isinstance(value, list) and all(isinstance(each, str) and "/" not in each for each in value):  # pyright: ignore[reportUnknownVariableType]
+        return f"kafka://{','.join(value)}" if value else ""  # pyright: ignore[reportUnknownArgumentType]
+    return _text(where, value)
 
 
 def _text(where: str, value: Any) -> str:

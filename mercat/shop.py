@@ -43,7 +43,7 @@ from mercat.events import ProductChanged
 from mercat.ids import OrderId, ProductId, SellerId
 from mercat.kit import tracing
 from mercat.kit.breaker import Breaker
-from mercat.kit.host import Duty, Host
+from mercat.kit.host import Duty, Host, Refill
 from mercat.kit.verbs import Verb
 from mercat.settings import EVERYTHING, Settings, WrongSetting
 
@@ -97,7 +97,8 @@ class Service:
     `asks` names, which stand before it. `dispensable`: pages do without it, behind a breaker.
     `on_checkout_path`: a purchase passes it, so its connections are opened before a sale. `stateless`: it
     keeps nothing, so it lives in every process that asks it, unless a setting gives its address. `follows`:
-    it reads the event log. `duties`: what one back process at a time does for ever, by name."""
+    it reads the event log. `duties`: what one back process at a time does for ever, by name. `refill`: how it
+    makes good for events that it had not read when they were gone from the log."""
 
     kind: type[Any]
     verbs: list[Verb]
@@ -108,6 +109,7 @@ class Service:
     stateless: bool = False
     follows: bool = True
     duties: Callable[[Shop], dict[str, Duty]] = lambda _: {}
+    refill: Callable[[Shop], Refill] | None = None
 
 
 def make_pricing(host: Host, db: asyncpg.Pool) -> pricing.Pricing:
@@ -247,6 +249,7 @@ SERVICES: dict[str, Service] = {
         _make_search,
         dispensable=True,
         duties=lambda shop: {"search index": lambda: shop.search.keep(lambda: every_product(shop.catalog))},
+        refill=lambda shop: lambda: shop.search.rebuild(every_product(shop.catalog)),
     ),
     "inventory": Service(
         inventory.Inventory,
@@ -402,6 +405,7 @@ SERVICES: dict[str, Service] = {
         asks=("catalog", "inventory", "orders", "payments", "sellers"),
         dispensable=True,
         duties=lambda shop: {"facts of reports": shop.analytics.keeper.keep},
+        refill=lambda shop: shop.analytics.keeper.rebuild,
     ),
     "webhooks": Service(
         webhooks.OutgoingWebhooks,
@@ -492,4 +496,6 @@ async def run_background(shop: Shop, *, relays: bool = True, follows: bool = Tru
         if name in shop.host.here and follows:
             for duty, work in service.duties(shop).items():
                 shop.host.duty(name, duty, work)
+            if service.refill:
+                shop.host.refill(name, service.refill(shop))
     await shop.host.run_background(FOLLOWERS, relays=relays, follows=follows)

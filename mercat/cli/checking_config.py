@@ -15,16 +15,18 @@ from mercat.cli.checking import Check, Level, misspelt, of_migrations
 from mercat.cli.options import with_config
 from mercat.cli.supervise import connections_for
 from mercat.kit.db_errors import AWAY
-from mercat.kit.event_log import SLOT
 from mercat.kit.neighbours import Neighbour, call_key
 from mercat.kit.refusals import Refusal, Unavailable
 from mercat.kit.valkey import Store
+from mercat.kit.wal import SLOT
 from mercat.payments import declaration
 from mercat.settings import Settings, WrongSetting, load
 from mercat.shop import SERVICES
 
 _CLOCKS_APART_S = 5
 _ANSWERS_WITHIN_S = 5.0
+_REMEMBERS_DAYS = 3
+_COPIES = 2
 
 
 def look_over_config(config: Path) -> list[Check]:
@@ -61,6 +63,7 @@ async def _of_engines(settings: Settings) -> list[Check]:
         ("ids", _of_ids),
         ("store", lambda settings: _of_valkey("store", settings.store_url, keeps=True)),
         ("cache", lambda settings: _of_valkey("cache", settings.cache_url, keeps=False)),
+        ("log", _of_kafka),
         ("search", _of_opensearch),
         ("analytics", _of_clickhouse),
         ("services", _of_services),
@@ -92,6 +95,9 @@ async def _of_postgres(settings: Settings) -> AsyncIterator[Check]:
         for each in await of_migrations(reader):
             yield each
         yield _wal_level(await reader.fetchval("show wal_level"))
+        if not settings.kafka_url and await reader.fetchval("select closed from events.relayed") is not None:
+            said = "The event log of this shop goes on in Kafka, and these settings have none."
+            yield Check("log", "wrong", said, "Give [log] kafka.")
         yield _slot(await reader.fetch("select slot_name, active from pg_replication_slots"))
         yield _connections(int(await reader.fetchval("show max_connections")), settings.pool_size)
         yield _clock(await reader.fetchval("select clock_timestamp()"))
@@ -174,6 +180,33 @@ async def _of_valkey(what: str, url: str, *, keeps: bool) -> AsyncIterator[Check
         yield Check(what, "wrong", said, "Set appendonly yes and maxmemory-policy noeviction.")
     else:
         yield Check(what, "fine", f"Valkey {version}, as it should be.")
+
+
+async def _of_kafka(settings: Settings) -> AsyncIterator[Check]:
+    """Ask the brokers for the topic of facts, which the relay makes."""
+    if not settings.kafka_url:
+        return
+    try:
+        from mercat.kit.kafka_log import KafkaAway, look_at
+    except ImportError:
+        yield Check("log", "wrong", "Kafka's client is not installed.", "pip install 'mercat[kafka]'")
+        return
+    try:
+        brokers, topic = await look_at(settings.kafka(), settings.kafka_topic)
+    except KafkaAway as away:
+        yield Check("log", "wrong", f"Kafka does not answer: {away}"[:200], "See that its brokers run.")
+        return
+    said = f"Kafka, {brokers} brokers; "
+    if topic is None:
+        yield Check("log", "look", f"{said}there is no topic yet.", "mercat work relay --config FILE")
+    elif topic.forgets_after_days < _REMEMBERS_DAYS:
+        said += f"it forgets facts after {topic.forgets_after_days:.1f} days, read or not."
+        yield Check("log", "look", said, f"Set retention.ms of the topic to {_REMEMBERS_DAYS} days or more.")
+    elif topic.copies < _COPIES:
+        said += f"{topic.copies} copies of {topic.partitions} partitions: a disk that dies takes facts along."
+        yield Check("log", "look", said, "Three brokers, and a topic with three copies.")
+    else:
+        yield Check("log", "fine", f"{said}{topic.copies} copies of {topic.partitions} partitions.")
 
 
 async def _of_opensearch(settings: Settings) -> AsyncIterator[Check]:

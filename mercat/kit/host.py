@@ -15,12 +15,14 @@ from mercat.kit import database, metrics, sql, tracing
 from mercat.kit.batching import Coalescer, Sets
 from mercat.kit.composition import parts_of
 from mercat.kit.db_errors import AWAY
-from mercat.kit.event_log import SLOT, Follower, Notifier, RecentEvents, Relay, consumers, drop_partitions
+from mercat.kit.event_log import Follower, Log, Relay, consumers
 from mercat.kit.locks import Locks
 from mercat.kit.neighbours import Neighbour, call_key
+from mercat.kit.postgres_log import Notifier, PostgresLog
 from mercat.kit.stand_ins import nowhere, path_of, remote, serve_asks
 from mercat.kit.valkey import Store
 from mercat.kit.verbs import Verb
+from mercat.kit.wal import SLOT
 from mercat.kit.worker_ids import WorkerLease
 from mercat.settings import Settings
 
@@ -28,6 +30,8 @@ Service = TypeVar("Service")
 Endless = Coroutine[Any, Any, None]
 Duty = Callable[[], Endless]
 """Work that is begun again whenever it ends."""
+Refill = Callable[[], Coroutine[Any, Any, object]]
+"""Reads anew from who owns it what a service learns from events."""
 queries = sql.load("mercat.kit")
 log = structlog.get_logger("mercat.host")
 
@@ -55,6 +59,7 @@ class Host:
         tracing.keep_orders_in(self.cache)
         self._pools: dict[str, asyncpg.Pool] = {}
         self._duties: dict[str, list[tuple[str, Duty]]] = {}
+        self._refills: dict[str, Refill] = {}
         self._lease: WorkerLease | None = None
         stack.push_async_callback(self._hand_back_number)  # first, so last: ids are made until all is drained
         stack.push_async_callback(self.store.close)
@@ -122,6 +127,10 @@ class Host:
         """Note something that a service does for ever in one process: recovery, clearing away."""
         self._duties.setdefault(service, []).append((name, work))
 
+    def refill(self, service: str, work: Refill) -> None:
+        """Note how a service makes good for events that are not in the log any more."""
+        self._refills[service] = work
+
     async def lags(self) -> list[Any]:
         """Return how far each follower is behind, and how much it has parked."""
         return list(await (await self.pool("events")).fetch(queries.lags))
@@ -170,12 +179,13 @@ class Host:
         """Start the relay, or followers and duties of the services here, or both: each in one process of the
         shop at a time. `followers`: all of the shop, whose events must be kept."""
         events = await self.pool("events")
-        notifier, recent = Notifier(), RecentEvents()
+        notifier = Notifier()
+        log_ = self._event_log(events, notifier)
         locks = Locks(self._connect_for_locks, notifier.ring)
         self.start(locks.keep())
         if relays:
-            relay = Relay(events, self.settings.replication(), notifier, recent=recent)
-            tidy = partial(_tidy_log, events, followers)
+            relay = Relay(events, log_, self.settings.replication())
+            tidy = partial(_tidy_log, events, log_, followers)
             self.start(locks.alone("relay", lambda: [relay.run(), for_ever("log partitions", tidy)]))
         for name, service in self.here.items() if follows else ():
             pool = await self.pool(name)
@@ -183,11 +193,22 @@ class Host:
             def work(name: str = name, service: object = service, pool: asyncpg.Pool = pool) -> list[Endless]:
                 tasks: list[Endless] = [for_ever(duty, work) for duty, work in self._duties.get(name, ())]
                 if consumers(service):
-                    tasks.append(Follower(name, service, pool, events, recent).run(notifier))
+                    refill = self._refills.get(name)
+                    tasks.append(Follower(name, service, pool, events, log_, refill).run())
                 return tasks
 
             if name in self._duties or consumers(service):
                 self.start(locks.alone(f"back {name}", work))
+
+    def _event_log(self, events: asyncpg.Pool, notifier: Notifier) -> Log:
+        in_postgres = PostgresLog(events, notifier)
+        if not self.settings.kafka_url:
+            return in_postgres
+        try:
+            from mercat.kit.kafka_log import KafkaLog
+        except ImportError:
+            raise SystemExit("MERCAT_KAFKA_URL needs Kafka's client: pip install 'mercat[kafka]'.") from None
+        return KafkaLog(self.settings.kafka(), self.settings.kafka_topic, in_postgres)
 
     async def _connect_for_locks(self) -> asyncpg.Connection:
         return await asyncpg.connect(
@@ -199,11 +220,11 @@ class Host:
         )
 
 
-async def _tidy_log(events: asyncpg.Pool, followers: Collection[str]) -> None:
-    await drop_partitions(events, followers)
+async def _tidy_log(events: asyncpg.Pool, log_: Log, followers: Collection[str]) -> None:
     metrics.slot_lag.set(await events.fetchval(queries.slot_lag, SLOT) or 0)
     for row in await events.fetch(queries.behind):
         metrics.follower_behind.labels(row["follower"]).set(row["seconds"])
+    await log_.tidy(followers)
     await asyncio.sleep(10)
 
 

@@ -10,7 +10,7 @@ from contract.test_stand_ins import listening
 
 from mercat.app import build_shop, internal_app
 from mercat.cli.checking_config import look_over_config
-from mercat.kit.event_log import open_slot
+from mercat.kit.wal import open_slot
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -89,4 +89,11 @@ async def test_a_neighbour_is_asked_whether_it_knows_us(looked_at, settings, db)
 
 
 async def test_a_file_that_cannot_be_is_said(looked_at):
-    assert "[log] is not built" in (await looked_at('[log]\nkafka = "k1"'))["settings", "wrong"]
+    assert "[orders] is not built" in (await looked_at("[orders]\nshards = 4"))["settings", "wrong"]
+
+
+async def test_a_log_that_is_in_kafka_is_missed(looked_at, db):
+    await open_slot(db)
+    await db.execute("update events.relayed set closed = last_id")
+    assert "goes on in Kafka" in (await looked_at())["log", "wrong"]
+    await db.execute("update events.relayed set closed = null")

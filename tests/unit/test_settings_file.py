@@ -23,6 +23,10 @@ owner_password_file = "{folder}/owner"
 store_file = "{folder}/store"
 cache = ["valkey://v2:6379"]
 
+[log]
+kafka = ["k1:9092", "k2:9092"]
+topic = "shop"
+
 [search]
 opensearch = ["http://os1:9200"]
 index = "shop"
@@ -62,6 +66,8 @@ def test_a_file_says_everything(told):
     assert (settings.store_url, settings.cache_url) == ("valkey://v1:1", "valkey://v2:6379")
     assert (settings.opensearch_url, settings.opensearch_index) == ("http://os1:9200", "shop")
     assert (settings.opensearch_shards, settings.opensearch_replicas) == (24, 1)
+    assert (settings.kafka_url, settings.kafka_topic) == ("kafka://k1:9092,k2:9092", "shop")
+    assert settings.kafka() == {"bootstrap.servers": "k1:9092,k2:9092", "security.protocol": "plaintext"}
     assert settings.id_database() == {"host": "pg-ids", "port": 5432, "database": "numbers"}
     assert settings.addresses == {"inventory": "http://inventory:8000", "orders": "http://inventory:8000"}
     assert (settings.secure_cookies, settings.pool_size) == (True, 2)
@@ -96,7 +102,8 @@ def test_a_variable_can_name_a_file_too(tmp_path):
         ('pool_size = "many"', "MERCAT_POOL_SIZE"),
         ("hosts = {{a = 1}}", r"no section \[hosts\]"),
         ("[databases]", r"no section \[databases\]"),
-        ('[log]\nkafka = ["k1:9092"]', r"\[log\] is not built"),
+        ('[log]\nkafka = ["kafka://k1:9092", "k2:9092"]', "several are not built"),
+        ('[log]\nbroker = "k1:9092"', "log.broker is no setting"),
         ("[orders.shards]\na = 1", r"\[orders\] is not built"),
         ('[media]\ns3 = "x"', r"\[media\] is not built"),
         ('[analytics]\nengine = "x"', "analytics.engine is no setting"),
@@ -133,3 +140,18 @@ def test_tls_is_asked_of_every_connection():
     assert settings.replication()["sslmode"] == "verify-full"
     assert "ssl" not in load({}).database()
     assert not load({"MERCAT_POSTGRES_TLS": "require"}).database()["ssl"].check_hostname
+
+
+def test_kafka_is_reached_with_tls_and_a_user_whose_password_is_in_a_file(told, tmp_path):
+    (tmp_path / "kafka").write_text("kafkas://mercat:a%2Fb@k1:9093,k2:9093")
+    settings = told('[log]\nkafka_file = "{folder}/kafka"\ntls_root = "/etc/ssl/kafka.pem"')
+    assert settings.kafka() == {
+        "bootstrap.servers": "k1:9093,k2:9093",
+        "security.protocol": "sasl_ssl",
+        "ssl.ca.location": "/etc/ssl/kafka.pem",
+        "sasl.mechanisms": "SCRAM-SHA-512",
+        "sasl.username": "mercat",
+        "sasl.password": "a/b",
+    }
+    with pytest.raises(WrongSetting, match="MERCAT_KAFKA_URL"):
+        load({"MERCAT_KAFKA_URL": "k1:9092"}).kafka()

@@ -49,6 +49,13 @@ ALARMS = (
     ),
     Alarm("MercatDiskFull", "min(mercat_disk_free_bytes) < 2e9", "5m", "page", "Less than 2 GB are free."),
     Alarm(
+        "MercatFollowerStands",
+        "max(mercat_follower_behind_seconds) > 2 * 86400",
+        "10m",
+        "page",
+        "A follower is two days behind: a log in Kafka keeps facts for seven.",
+    ),
+    Alarm(
         "MercatParked",
         "sum by (follower) (increase(mercat_facts_parked_total[15m])) > 0",
         "0m",
