@@ -232,14 +232,14 @@ class Fulfilment:
             for line in event.lines:
                 if line.order_line_id not in by_letter:
                     by_seller[line.seller_id].append(line)
-            address = codec.text(event.address)
+            address = codec.inner_text(event.address)
             rows += [
                 (
                     seller,
                     event.order_id,
                     event.placed_at,
                     event.currency,
-                    codec.text([_line(line) for line in lines]),
+                    codec.inner_text([_line(line) for line in lines]),
                     address,
                     event.estimated_delivery,
                 )

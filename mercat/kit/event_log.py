@@ -442,15 +442,28 @@ class Follower:
         for event, method in self._consumers.items():
             if method.outside and not method.numbered and event in by_type:
                 await method(by_type[event])
-        async with self._db.acquire() as connection, connection.transaction():
-            if not await connection.fetchval(queries.move_on, self.name, self._stored, to):
-                self._position = None  # another process told this service first
-                return
-            for event, method in self._consumers.items():
-                if not method.outside and event in by_type:
-                    await method(connection, by_type[event])
+        inside = [
+            (method, by_type[event])
+            for event, method in self._consumers.items()
+            if not method.outside and event in by_type
+        ]
+        if not await self._move_on(inside, to):
+            self._position = None  # another process told this service first
+            return
         self._position = self._stored = to
         self._stored_at = asyncio.get_running_loop().time()
+
+    async def _move_on(self, inside: list[tuple[Any, list[Event]]], to: int) -> bool:
+        """Move the position together with work in PostgreSQL; alone it is one statement."""
+        moved = queries.move_on, self.name, self._stored, to
+        if not inside:
+            return bool(await self._db.fetchval(*moved))
+        async with self._db.acquire() as connection, connection.transaction():
+            if not await connection.fetchval(*moved):
+                return False
+            for method, events in inside:
+                await method(connection, events)
+        return True
 
     async def _tell_numbered(self, events: list[tuple[int, Event]]) -> None:
         for method in {method: None for method in self._consumers.values() if method.numbered}:
