@@ -618,7 +618,7 @@ with followed as (
     where e.kind = 'capture'
         and (not is_so or e.at > now() - interval '1 minute'
             or exists (select from checkout.running r where r.checkout_id = e.reference))
-        and not exists (select from payments.seller_line l where l.order_id = p.order_id and l.reference = e.reference)
+        and not exists (select from payments.earning l where l.order_id = p.order_id and l.reference = e.reference)
 ), account as (
     select split_part(u.account, ':', 2)::bigint as seller_id, e.currency, -sum(u.amount) as balance
     from payments.entry e, unnest(e.accounts, e.amounts) as u (account, amount)

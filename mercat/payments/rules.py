@@ -55,9 +55,9 @@ def _kept(part: SellerPart, commission_ppm: int) -> tuple[int, int]:
     return within(part.amount, ours, part.fee)
 
 
-def capture(charge: Charge, commission_ppm: int) -> Postings:
-    """Debit the provider, and what gift cards and store credit pay; credit sellers (goods less commission),
-    commission and tax."""
+def capture(charge: Charge, kept: Kept) -> Postings:
+    """Debit the provider, and what gift cards and store credit pay; credit sellers (goods less what is kept of
+    them), commission and tax."""
     accounts, amounts = ["provider"], [charge.by_card]
     for kind, account in ACCOUNT_OF.items():
         if tendered := sum(tender.amount for tender in charge.tenders if tender.kind == kind):
@@ -66,10 +66,11 @@ def capture(charge: Charge, commission_ppm: int) -> Postings:
     commission = 0
     whole = charge.shipping + charge.tax
     for part in charge.sellers:
-        ours = sum(_kept(part, commission_ppm))
+        account = f"seller:{int(part.seller_id)}"
+        ours = sum(kept[account])
         commission += ours
         whole += part.amount + part.delivery
-        accounts.append(f"seller:{int(part.seller_id)}")
+        accounts.append(account)
         amounts.append(ours - part.amount)
         if part.delivery:
             accounts.append(f"delivery:{int(part.seller_id)}")
