@@ -127,7 +127,7 @@ class StockChanged(Event, frozen=True, kw_only=True):
     """Whether it fell to its low mark now: once a fall."""
 
 
-class OrderLine(msgspec.Struct, frozen=True, kw_only=True):
+class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """So many units of one offer in an order: `total` is what they cost, before the discount."""
 
     order_line_id: LineId
@@ -182,7 +182,7 @@ class GiftCardsBought(msgspec.Struct, frozen=True, omit_defaults=True):
     sender: str = ""
 
 
-class OrderPlaced(Event, frozen=True, kw_only=True):
+class OrderPlaced(Event, frozen=True, kw_only=True, omit_defaults=True):
     """An order was paid and confirmed: the one event of buying."""
 
     order_id: OrderId

@@ -63,16 +63,21 @@ class Fulfilment:
         self._profiles = Snapshot(self._read_profiles, _FRESH_S)
 
     async def methods(
-        self, country: str, region: str = "", parts: list[PartToSend] = _NO_PARTS
+        self,
+        country: str,
+        region: str = "",
+        parts: list[PartToSend] = _NO_PARTS,
+        code: str | None = None,
     ) -> list[ShippingMethod]:
         """List the ways to a destination, the cheapest first; AddressNotServed where there is none.
 
-        Each seller's part is priced by itself; without any, a method costs what one of the shop would."""
+        Each seller's part is priced by itself; without any, a method costs what one of the shop would. `code`:
+        that method alone, if there is one."""
         country, region = country.upper(), known_region(country, region)
         asked, profiles, now = parts or _ONE_PART, await self._profiles.get(), clock.now()
         ways = [self._ways(profiles, part, country, region) for part in asked]
         leaving = [days.leaves(now, _handling(profiles, part.seller_id)) for part in asked]
-        methods = zones.offered(asked, ways, leaving, country, self._currency)
+        methods = zones.offered(asked, ways, leaving, country, self._currency, code)
         return methods if parts else [structs.replace(method, parts=[]) for method in methods]
 
     async def countries(self) -> list[str]:

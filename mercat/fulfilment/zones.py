@@ -117,12 +117,15 @@ def offered(
     leaving: Sequence[date],
     country: str,
     currency: str,
+    wanted: str | None = None,
 ) -> list[ShippingMethod]:
-    """List what a cart is offered: every method that a part has, the cheapest first.
+    """List what a cart is offered: every method that a part has, or the one that is `wanted`; the cheapest first.
 
     A part whose seller does not have that method travels by its own cheapest one that is brought."""
     methods: list[ShippingMethod] = []
     for code in dict.fromkeys(way.rate.code for each in ways for way in each):
+        if wanted not in (None, code):
+            continue
         chosen = [_nearest(each, code) for each in ways]
         name, days, pickup = next(
             (way.rate.name, way.rate.days, way.rate.pickup) for way in chosen if way.rate.code == code

@@ -42,7 +42,7 @@ class PartDelivery(Struct, frozen=True, kw_only=True, omit_defaults=True):
     shop_tax: int = 0
 
 
-class NewOrder(Struct, frozen=True, kw_only=True):
+class NewOrder(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An order as checkout decided it: paid, and nothing left to look up. `parts`: how each seller's part
     travels; where there are none, they share the order's delivery by what they cost."""
 
