@@ -344,6 +344,8 @@ class Follower:
         self._consumers = consumers(service)
         self._kinds = [event.__name__ for event in self._consumers]
         self._position: int | None = None
+        self._at_end = False
+        """Whether the last step read all that the log had."""
         self._stored = 0
         self._stored_at = 0.0
 
@@ -360,7 +362,8 @@ class Follower:
             if moved:
                 full = notifier.last_id - (self._position or 0) >= _FACTS_MAX
                 await asyncio.sleep(_GATHER_S if full else self._rest_s)
-            else:
+            if not moved or (self._at_end and notifier.last_id <= (self._position or 0)):
+                # The log is not asked what the relay tells.
                 await self.rest()
                 await notifier.beyond(self._position or 0, _LOOKS_AGAIN_S)
                 await asyncio.sleep(_GATHER_S)
@@ -378,6 +381,7 @@ class Follower:
         held = self._recent.after(self._position)
         if held:
             rows, to = [row for row in held if row[1] in self._kinds], held[-1][0]
+            self._at_end = to == self._recent.last
             metrics.follower_lag.labels(self.name).set(self._recent.last - self._position)
         else:
             rows, to = await self._from_log(self._position)
@@ -396,7 +400,8 @@ class Follower:
             return [], last
         found = await self._reader.fetch(queries.read_on, position, last, self._kinds, _FACTS_MAX)
         rows = [(row["id"], row["kind"], row["body"]) for row in found]
-        return rows, rows[-1][0] if len(rows) == _FACTS_MAX else last
+        self._at_end = len(rows) < _FACTS_MAX
+        return rows, last if self._at_end else rows[-1][0]
 
     async def _digest(self, rows: list[Row], to: int, tries: int = 1) -> None:
         """Digest a batch; halve one that fails, down to the one event, which is parked after five tries."""

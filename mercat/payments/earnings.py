@@ -1,7 +1,8 @@
 """What sellers earned, line by line, and from when on it may be paid out.
 
-Lines follow the journal: those of a capture and of a refund are written with their entry, in its transaction. A
-row has all lines of a seller by one entry, as arrays; `payments.seller_line` shows them one by one.
+Lines follow the journal: those of a capture and of a refund are written with their entry, in its
+transaction. A row has all lines of a seller by one entry, as arrays; `payments.seller_line` shows them one by
+one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,8 +33,8 @@ from mercat.settings import Settings
 queries = sql.load("mercat.payments")
 Connection = asyncpg.Connection | PoolConnectionProxy
 Earned = tuple[int, int, int, str, str, str]
-"""What a seller earned by a capture or a refund: order, seller, reference and currency, and the kinds and amounts
-of its lines as array literals."""
+"""What a seller earned by a capture or a refund: order, seller, reference and currency, and the kinds and
+amounts of its lines as array literals."""
 _Booked = tuple[int, int, int, str, str, str, Any]
 _ReturnOver = ReturnRefused | ReturnRefunded | ReturnClosed
 

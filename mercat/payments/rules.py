@@ -56,8 +56,8 @@ def _kept(part: SellerPart, commission_ppm: int) -> tuple[int, int]:
 
 
 def capture(charge: Charge, kept: Kept) -> Postings:
-    """Debit the provider, and what gift cards and store credit pay; credit sellers (goods less what is kept of
-    them), commission and tax."""
+    """Debit the provider, and what gift cards and store credit pay; credit sellers (goods less what the shop
+    keeps of them), commission and tax."""
     accounts, amounts = ["provider"], [charge.by_card]
     for kind, account in ACCOUNT_OF.items():
         if tendered := sum(tender.amount for tender in charge.tenders if tender.kind == kind):
