@@ -159,6 +159,13 @@ class PartShipping(msgspec.Struct, frozen=True, omit_defaults=True):
     shop_tax: int = 0
 
 
+class SellerCommission(msgspec.Struct, frozen=True):
+    """What the shop keeps of a seller's goods in an order: commission and fees."""
+
+    seller_id: SellerId
+    amount: int
+
+
 class AppliedDiscount(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a promotion took off: of goods (`amount`), and of deliveries (`shipping`); `words`: what it does,
     for shoppers."""
@@ -209,6 +216,8 @@ class OrderPlaced(Event, frozen=True, kw_only=True, omit_defaults=True):
     """Why it has no tax: `rate_unknown`, `reverse_charge` or `exempt`. Or whose word the tax is:
     `by_provider`, or `provider_away`: that of the shop's own rates, since the provider did not answer."""
     gift_cards: GiftCardsBought | None = None
+    commissions: list[SellerCommission] | None = None
+    """None where it is not known here whether it was charged so: payments know."""
     number: int | None = None
     """What people say; ids are for programs."""
 

@@ -32,6 +32,7 @@ from mercat.checkout.messages import (
 from mercat.checkout.neighbours import Neighbours
 from mercat.checkout.purchase import Wanted
 from mercat.checkout.rules import destination_of
+from mercat.events import SellerCommission
 from mercat.fulfilment import ShippingMethod
 from mercat.ids import (
     AddressId,
@@ -49,7 +50,7 @@ from mercat.kit.rpc import Caller
 from mercat.kit.text import normal_text
 from mercat.money import GIFT_CARD_CLASS
 from mercat.orders import NewOrder
-from mercat.payments import CommissionTable, GiftCardSpent, Spendable, SpendableOf, Tender
+from mercat.payments import CommissionTable, GiftCardSpent, Spendable, SpendableOf, Tender, kept_of_part
 from mercat.pricing import PartPrice, PricedBasket, PricedLine, Quoted, QuoteExpired, Totals
 from mercat.promotions import Gift, Reduced, ReductionAsk, Tried
 from mercat.settings import Settings, named
@@ -274,6 +275,11 @@ class Preparation:
         tenders = _tenders(draft.wanted, draft.basket, given.spendable, totals.total)
         bucket = caller.user_id.bucket
         bought = rules.order_lines(lines, totals, given.offers, bucket)
+        sellers_remit = not rules.shop_remits(self._shop_remits, draft.place)
+        sellers = given.commissions.decided(
+            rules.seller_parts(bought, totals, sellers_remit=sellers_remit),
+            rules.sold(bought, totals, given.offers),
+        )
         order = NewOrder(
             order_id=ids.new(OrderId, bucket),
             user_id=caller.user_id,
@@ -298,11 +304,7 @@ class Preparation:
             taxed_by=totals.taxed_by,
             tax_note=totals.tax_note,
             gift_cards=rules.gift_cards_bought(lines, bought, ask.gift_to, draft.email, draft.address.name),
-        )
-        sellers_remit = not rules.shop_remits(self._shop_remits, draft.place)
-        sellers = given.commissions.decided(
-            rules.seller_parts(bought, totals, sellers_remit=sellers_remit),
-            rules.sold(bought, totals, given.offers),
+            commissions=[SellerCommission(part.seller_id, sum(kept_of_part(part))) for part in sellers],
         )
         return PendingOrder(
             order,

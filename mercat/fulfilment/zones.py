@@ -161,9 +161,10 @@ def offered(
 
 
 def _nearest(ways: Sequence[Way], code: str) -> Way:
-    same = (way for way in ways if way.rate.code == code)
-    brought = (way for way in ways if way.rate.pickup is None)
-    return next(same, None) or next(brought, ways[0])
+    for way in ways:
+        if way.rate.code == code:
+            return way
+    return next((way for way in ways if way.rate.pickup is None), ways[0])
 
 
 def _price_of(rate: DeliveryRate, part: PartToSend, step: int) -> int:

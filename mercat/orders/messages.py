@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from mercat.events import AppliedDiscount, GiftCardsBought, OrderLine
+from mercat.events import AppliedDiscount, GiftCardsBought, OrderLine, SellerCommission
 from mercat.ids import (
     CartId,
     CheckoutId,
@@ -70,6 +70,7 @@ class NewOrder(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tax_note: str = ""
     """Why it has no tax: `rate_unknown`, `reverse_charge` or `exempt`."""
     gift_cards: GiftCardsBought | None = None
+    commissions: list[SellerCommission] | None = None
 
 
 class OrderLineView(Struct, frozen=True, kw_only=True):

@@ -637,6 +637,7 @@ def _placed(order: NewOrder) -> OrderPlaced:
         discounts=order.discounts,
         tax_note=order.tax_note,
         gift_cards=order.gift_cards,
+        commissions=order.commissions,
     )
 
 

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mercat import money
-from mercat.payments.commission_table import within
-from mercat.payments.messages import CaseKind, Charge, LineKind, RefundRequest, SellerPart, ValueKind
+from mercat.payments.commission_table import kept_of_part
+from mercat.payments.messages import CaseKind, Charge, LineKind, RefundRequest, ValueKind
 from mercat.payments.provider import ListedCharge
 
 Postings = tuple[list[str], list[int]]
@@ -47,12 +47,7 @@ class Captured(NamedTuple):
 
 def kept(charge: Charge, commission_ppm: int) -> Kept:
     """Return what the shop keeps of each seller's part: never more than the part."""
-    return {f"seller:{int(part.seller_id)}": _kept(part, commission_ppm) for part in charge.sellers}
-
-
-def _kept(part: SellerPart, commission_ppm: int) -> tuple[int, int]:
-    ours = money.tax(part.amount, commission_ppm) if part.commission is None else part.commission
-    return within(part.amount, ours, part.fee)
+    return {f"seller:{int(part.seller_id)}": kept_of_part(part, commission_ppm) for part in charge.sellers}
 
 
 def capture(charge: Charge, kept: Kept) -> Postings:
