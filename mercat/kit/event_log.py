@@ -259,10 +259,11 @@ class Notifier:
         self._grown.set()
         self._grown = asyncio.Event()
 
-    async def beyond(self, position: int, seconds: float) -> None:
-        """Wait until the log has grown beyond a position, at most so long."""
+    async def beyond(self, position: int, seconds: float) -> bool:
+        """Wait until the log has grown beyond a position, at most so long; say whether it has."""
         if self.last_id <= position:
             await _wait(self._grown, seconds)
+        return self.last_id > position
 
 
 def on(*kinds: type[Event], outside: bool = False, numbered: bool = False) -> Callable[[Method], Method]:
@@ -363,9 +364,10 @@ class Follower:
                 full = notifier.last_id - (self._position or 0) >= _FACTS_MAX
                 await asyncio.sleep(_GATHER_S if full else self._rest_s)
             if not moved or (self._at_end and notifier.last_id <= (self._position or 0)):
-                # The log is not asked what the relay tells.
-                await self.rest()
-                await notifier.beyond(self._position or 0, _LOOKS_AGAIN_S)
+                # The log is not asked what the relay tells, and in a busy one nobody writes down each step.
+                if not await notifier.beyond(self._position or 0, _SILENT_S):
+                    await self.rest()
+                    await notifier.beyond(self._position or 0, _LOOKS_AGAIN_S - _SILENT_S)
                 await asyncio.sleep(_GATHER_S)
 
     async def rest(self) -> None:
