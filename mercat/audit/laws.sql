@@ -603,8 +603,9 @@ select count(*) as checked, count(*) filter (where a.currency <> s.currency) as 
 from amounts a left join catalog.shop s on true;
 
 -- law: a seller's account is what is pending, available and reserved
--- Lines of what was captured within the last minute may still be on their way, and more while the relay or who follows
--- the log is behind, while a purchase runs, or while those of an earlier release are being written.
+-- Lines are written with the capture, but for one by a worker of an earlier release: of the last minute they may still be
+-- on their way, and more while the relay or who follows the log is behind, while a purchase runs, or while what that
+-- release left is being written.
 with followed as (
     select not exists (
         select from events.log l where l.at < now() - interval '1 minute'
