@@ -139,7 +139,7 @@ class StockChanged(Event, frozen=True, kw_only=True):
     """Whether it fell to its low mark now: once a fall."""
 
 
-class OrderLine(msgspec.Struct, frozen=True, kw_only=True):
+class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """So many units of one offer in an order: `total` is what they cost, before the discount."""
 
     order_line_id: LineId
@@ -171,6 +171,13 @@ class PartShipping(msgspec.Struct, frozen=True, omit_defaults=True):
     shop_tax: int = 0
 
 
+class SellerCommission(msgspec.Struct, frozen=True):
+    """What the shop keeps of a seller's goods in an order: commission and fees."""
+
+    seller_id: SellerId
+    amount: int
+
+
 class AppliedDiscount(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a promotion took off: of goods (`amount`), and of deliveries (`shipping`); `words`: what it does,
     for shoppers."""
@@ -194,7 +201,7 @@ class GiftCardsBought(msgspec.Struct, frozen=True, omit_defaults=True):
     sender: str = ""
 
 
-class OrderPlaced(Event, frozen=True, kw_only=True):
+class OrderPlaced(Event, frozen=True, kw_only=True, omit_defaults=True):
     """An order was paid and confirmed: the one event of buying."""
 
     key = "order_id"
@@ -223,6 +230,8 @@ class OrderPlaced(Event, frozen=True, kw_only=True):
     """Why it has no tax: `rate_unknown`, `reverse_charge` or `exempt`. Or whose word the tax is:
     `by_provider`, or `provider_away`: that of the shop's own rates, since the provider did not answer."""
     gift_cards: GiftCardsBought | None = None
+    commissions: list[SellerCommission] | None = None
+    """None where it is not known here whether it was charged so: payments know."""
     number: int | None = None
     """What people say; ids are for programs."""
 

@@ -80,8 +80,10 @@ def allocate(amount: int, weights: Sequence[int]) -> list[int]:
 
     By the largest remainder (Hamilton's method), the earlier part first where remainders tie."""
     total = sum(weights)
-    if total == 0:
+    if total == 0 or amount == 0:
         return [0] * len(weights)
+    if len(weights) == 1:
+        return [amount]
     shares = [divmod(amount * weight, total) for weight in weights]
     parts = [whole for whole, _ in shares]
     by_remainder = sorted(range(len(parts)), key=lambda i: (-shares[i][1], i))

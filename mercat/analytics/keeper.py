@@ -333,7 +333,8 @@ class Keeper:
             for each in every
             if not isinstance(each, OrderPlaced) and (order_id := getattr(each, "order_id", None))
         }
-        booked = await self._booked([*placed, *touched])
+        booked = {order_id: told for order_id in placed if (told := _told_of(placed[order_id]))}
+        booked |= await self._booked([*(placed.keys() - booked.keys()), *touched])
         touched |= {order_id for order_id in placed if order_id in booked and booked[order_id].refunds}
         orders = [sold_as_placed(placed[order_id]) for order_id in placed if order_id not in touched]
         orders += await self._sources.orders.sold(sorted(touched)) if touched else []
@@ -414,6 +415,17 @@ class Keeper:
 
     async def _in(self, threads: ThreadPoolExecutor, work: Callable[[], Answer]) -> Answer:
         return await asyncio.get_running_loop().run_in_executor(threads, work)
+
+
+def _told_of(placed: OrderPlaced) -> BookedOrder | None:
+    """Answer what was booked for an order that was just placed, where its event says it. What was paid back
+    since is told after it."""
+    if placed.commissions is None:
+        return None
+    commissions = {each.seller_id: each.amount for each in placed.commissions}
+    return BookedOrder(
+        order_id=placed.order_id, commission=sum(commissions.values()), commissions=commissions
+    )
 
 
 def _week_over(

@@ -279,8 +279,8 @@ insert into catalog.offer (offer_id, sku_id, product_id, seller_id, seller_name,
 values (-1, -1, -1, -1, '', 100, 'XXX', 'active');
 
 -- break: a seller's account is what is pending, available and reserved
-insert into payments.seller_line (order_id, seller_id, reference, kind, amount, currency, at)
-values (-1, -1, -1, 'sale', 100, 'USD', now());
+insert into payments.earning (order_id, seller_id, reference, kinds, amounts, currency, at)
+values (-1, -1, -1, '{sale}', '{100}', 'USD', now());
 
 -- break: a statement's lines add up to its payout
 insert into payments.payee (seller_id) values (-1);
@@ -303,15 +303,15 @@ insert into payments.payee (seller_id) values (-1);
 insert into payments.payout (payout_id, seller_id, run, amount, currency, destination, account, made_at)
 values (-1, -1, 'x', 100, 'USD', 'x', 'x', now());
 insert into payments.seller_part (order_id, seller_id) values (-1, -1);
-insert into payments.seller_line (order_id, seller_id, reference, kind, amount, currency, at, payout_id)
-values (-1, -1, -1, 'sale', 100, 'USD', now(), -1);
+insert into payments.earning (order_id, seller_id, reference, kinds, amounts, currency, at, payout_id)
+values (-1, -1, -1, '{sale}', '{100}', 'USD', now(), -1);
 
 -- break: one transfer a payout
 insert into payments.sandbox_transfer (key, amount, currency, destination, state) values (-1, 100, 'USD', 'x', 'paid');
 
 -- break: no more commission comes back than was taken
-insert into payments.seller_line (order_id, seller_id, reference, kind, amount, currency, at)
-values (-1, -1, -1, 'commission', 100, 'USD', now());
+insert into payments.earning (order_id, seller_id, reference, kinds, amounts, currency, at)
+values (-1, -1, -1, '{commission}', '{100}', 'USD', now());
 
 -- break: promotions are used within their limits, as often as their redemptions say
 insert into promotions.promotion (promotion_id, name, has_codes, rule, combines, by_seller, priority, uses, created_at)

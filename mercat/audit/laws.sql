@@ -591,8 +591,9 @@ select count(*) as checked, count(*) filter (where a.currency <> s.currency) as 
 from amounts a left join catalog.shop s on true;
 
 -- law: a seller's account is what is pending, available and reserved
--- Lines of what was captured within the last minute may still be on their way, and more while the relay or who follows
--- the log is behind, while a purchase runs, or while those of an earlier release are being written.
+-- Lines are written with the capture, but for one by a worker of an earlier release: of the last minute they may still be
+-- on their way, and more while the relay or who follows the log is behind, while a purchase runs, or while what that
+-- release left is being written.
 with followed as (
     select events.has_followed('payments') as is_so
 ), on_the_way as (
@@ -600,7 +601,7 @@ with followed as (
     where e.kind = 'capture'
         and (not is_so or e.at > now() - interval '1 minute'
             or exists (select from checkout.running r where r.checkout_id = e.reference))
-        and not exists (select from payments.seller_line l where l.order_id = p.order_id and l.reference = e.reference)
+        and not exists (select from payments.earning l where l.order_id = p.order_id and l.reference = e.reference)
 ), account as (
     select split_part(u.account, ':', 2)::bigint as seller_id, e.currency, -sum(u.amount) as balance
     from payments.entry e, unnest(e.accounts, e.amounts) as u (account, amount)

@@ -173,7 +173,7 @@ class PayingValue(Struct, frozen=True):
     amount: int
 
 
-class PendingOrder(Struct, frozen=True):
+class PendingOrder(Struct, frozen=True, omit_defaults=True):
     """A purchase as it was begun: all that the later steps need, so that none looks anything up again."""
 
     order: NewOrder

@@ -32,6 +32,7 @@ from mercat.checkout.messages import (
 from mercat.checkout.neighbours import Neighbours
 from mercat.checkout.purchase import Wanted
 from mercat.checkout.rules import destination_of
+from mercat.events import SellerCommission
 from mercat.fulfilment import ShippingMethod
 from mercat.ids import (
     AddressId,
@@ -49,7 +50,7 @@ from mercat.kit.rpc import Caller
 from mercat.kit.text import normal_text
 from mercat.money import GIFT_CARD_CLASS
 from mercat.orders import NewOrder
-from mercat.payments import CommissionTable, GiftCardSpent, Spendable, SpendableOf, Tender
+from mercat.payments import CommissionTable, GiftCardSpent, Spendable, SpendableOf, Tender, kept_of_part
 from mercat.pricing import PartPrice, PricedBasket, PricedLine, Quoted, QuoteExpired, Totals
 from mercat.promotions import Gift, Reduced, ReductionAsk, Tried
 from mercat.settings import Settings, named
@@ -195,7 +196,7 @@ class Preparation:
     ) -> list[Reduced]:
         """Answer what promotions take off each purchase that has no quote."""
         asks = {
-            n: each.reducing(offers).ask(each.method, destination_of(each.address))
+            n: each.reducing(offers).ask(each.method, each.place)
             for n, each in enumerate(drafts)
             if not isinstance(each, Refusal) and each.quoted is None
         }
@@ -251,7 +252,9 @@ class Preparation:
         quoted = await self._honoured(caller, ask, basket, destination) if ask.quote_id else None
         lines = quoted.lines if quoted else rules.priced(basket, offers)
         method = await self._method(destination, ask.shipping_method, lines, offers)
-        return _Draft(wanted, basket, place.address, place.card or "", email, quoted, lines, method)
+        return _Draft(
+            wanted, basket, place.address, destination, place.card or "", email, quoted, lines, method
+        )
 
     async def _order_of(self, draft: "_Draft", given: Given, reduced: Reduced) -> PendingOrder:
         caller, ask = draft.wanted.caller, draft.wanted.ask
@@ -259,7 +262,7 @@ class Preparation:
         if quoted:
             totals, held = quoted.totals, _held(quoted)
         else:
-            place = destination_of(draft.address)
+            place = draft.place
             if reduced.reductions and any(not part.price for part in method.parts):
                 # What is taken off may leave a part below what its delivery is free from.
                 reducing = draft.reducing(given.offers)
@@ -272,6 +275,11 @@ class Preparation:
         tenders = _tenders(draft.wanted, draft.basket, given.spendable, totals.total)
         bucket = caller.user_id.bucket
         bought = rules.order_lines(lines, totals, given.offers, bucket)
+        sellers_remit = not rules.shop_remits(self._shop_remits, draft.place)
+        sellers = given.commissions.decided(
+            rules.seller_parts(bought, totals, sellers_remit=sellers_remit),
+            rules.sold(bought, totals, given.offers),
+        )
         order = NewOrder(
             order_id=ids.new(OrderId, bucket),
             user_id=caller.user_id,
@@ -296,11 +304,7 @@ class Preparation:
             taxed_by=totals.taxed_by,
             tax_note=totals.tax_note,
             gift_cards=rules.gift_cards_bought(lines, bought, ask.gift_to, draft.email, draft.address.name),
-        )
-        sellers_remit = not rules.shop_remits(self._shop_remits, destination_of(draft.address))
-        sellers = given.commissions.decided(
-            rules.seller_parts(bought, totals, sellers_remit=sellers_remit),
-            rules.sold(bought, totals, given.offers),
+            commissions=[SellerCommission(part.seller_id, sum(kept_of_part(part))) for part in sellers],
         )
         return PendingOrder(
             order,
@@ -398,10 +402,15 @@ class Preparation:
         return method, reduced
 
     async def _methods(
-        self, place: Destination, lines: list[PricedLine], offers: rules.Offers, off: Sequence[int] = ()
+        self,
+        place: Destination,
+        lines: list[PricedLine],
+        offers: rules.Offers,
+        off: Sequence[int] = (),
+        code: str | None = None,
     ) -> list[ShippingMethod]:
         parts = rules.parts_to_send(lines, offers, self._settings.unknown_weight_g, off)
-        return await self._fulfilment.methods(place.country, place.region, parts)
+        return await self._fulfilment.methods(place.country, place.region, parts, code)
 
     async def _method(
         self,
@@ -411,7 +420,7 @@ class Preparation:
         offers: rules.Offers,
         off: Sequence[int] = (),
     ) -> ShippingMethod:
-        for method in await self._methods(place, lines, offers, off):
+        for method in await self._methods(place, lines, offers, off, code):
             if method.code == code:
                 return method
         raise Invalid("There is no such shipping method for this address.", pointer="/shipping_method")
@@ -439,6 +448,7 @@ class _Draft(NamedTuple):
     wanted: Wanted
     basket: Basket
     address: Address
+    place: Destination
     card: str
     email: str
     quoted: Quoted | None

@@ -3,6 +3,8 @@
 from functools import cached_property
 from typing import NamedTuple
 
+from msgspec import structs
+
 from mercat.checkout.messages import Buy, CheckoutAnswer, PendingOrder, Refused
 from mercat.ids import CheckoutId
 from mercat.inventory import Line
@@ -47,9 +49,12 @@ class Purchase(Member[CheckoutAnswer]):
     def standing(
         cls, record: PendingOrder, fence: int, direction: str | None = None, refusal: Refused | None = None
     ) -> "Purchase":
-        """Make one of what the database says of it, for who took it over."""
+        """Make one of what the database says of it, for who took it over.
+
+        Who charged it may be a worker of an earlier release, so what the shop keeps of it is not told."""
         purchase = cls()
-        purchase.record, purchase.fence = record, fence
+        order = structs.replace(record.order, commissions=None)
+        purchase.record, purchase.fence = structs.replace(record, order=order), fence
         purchase.again, purchase.paid = True, direction == "forward"
         if direction == "undo":
             purchase.refusal = refusal or Refused.by(PaymentUnavailable())

@@ -63,16 +63,21 @@ class Fulfilment:
         self._profiles = Snapshot(self._read_profiles, _FRESH_S)
 
     async def methods(
-        self, country: str, region: str = "", parts: list[PartToSend] = _NO_PARTS
+        self,
+        country: str,
+        region: str = "",
+        parts: list[PartToSend] = _NO_PARTS,
+        code: str | None = None,
     ) -> list[ShippingMethod]:
         """List the ways to a destination, the cheapest first; AddressNotServed where there is none.
 
-        Each seller's part is priced by itself; without any, a method costs what one of the shop would."""
+        Each seller's part is priced by itself; without any, a method costs what one of the shop would.
+        `code`: that method alone, if there is one."""
         country, region = country.upper(), known_region(country, region)
         asked, profiles, now = parts or _ONE_PART, await self._profiles.get(), clock.now()
-        ways = [self._ways(profiles, part, country, region) for part in asked]
+        ways = [self._ways(profiles, part, country, region, code) for part in asked]
         leaving = [days.leaves(now, _handling(profiles, part.seller_id)) for part in asked]
-        methods = zones.offered(asked, ways, leaving, country, self._currency)
+        methods = zones.offered(asked, ways, leaving, country, self._currency, code)
         return methods if parts else [structs.replace(method, parts=[]) for method in methods]
 
     async def countries(self) -> list[str]:
@@ -93,9 +98,11 @@ class Fulfilment:
         await asyncio.sleep(_FRESH_S)  # as long as another process may go by what it read before
         return kept
 
-    def _ways(self, profiles: zones.Profiles, part: PartToSend, country: str, region: str) -> list[zones.Way]:
+    def _ways(
+        self, profiles: zones.Profiles, part: PartToSend, country: str, region: str, code: str | None
+    ) -> list[zones.Way]:
         zone = zones.zone_for(profiles, self._currency, part.seller_id, country, region)
-        ways = zones.ways_of(part, zone, self._currency) if zone else []
+        ways = zones.ways_of(part, zone, self._currency, code) if zone else []
         if ways:
             return ways
         served = zones.served_by(profiles, part.seller_id)
@@ -232,14 +239,14 @@ class Fulfilment:
             for line in event.lines:
                 if line.order_line_id not in by_letter:
                     by_seller[line.seller_id].append(line)
-            address = codec.text(event.address)
+            address = codec.inner_text(event.address)
             rows += [
                 (
                     seller,
                     event.order_id,
                     event.placed_at,
                     event.currency,
-                    codec.text([_line(line) for line in lines]),
+                    codec.inner_text([_line(line) for line in lines]),
                     address,
                     event.estimated_delivery,
                 )

@@ -101,14 +101,18 @@ def served(profiles: Profiles) -> list[str]:
     return sorted({country for seller_id in {SHOP, *profiles} for country in served_by(profiles, seller_id)})
 
 
-def ways_of(part: PartToSend, zone: DeliveryZone, currency: str) -> list[Way]:
-    """List how a part can travel, the cheapest first; not what it is too heavy for."""
-    ways = [
-        Way(rate, _price_of(rate, part, money.step(currency)))
-        for rate in zone.methods
-        if rate.max_weight_g is None or part.weight_g <= rate.max_weight_g
+def ways_of(part: PartToSend, zone: DeliveryZone, currency: str, wanted: str | None = None) -> list[Way]:
+    """List how a part can travel, the cheapest first; not what it is too heavy for. Where it can travel as is
+    `wanted`, that alone."""
+    fitting = [
+        rate for rate in zone.methods if rate.max_weight_g is None or part.weight_g <= rate.max_weight_g
     ]
-    return sorted(ways, key=lambda way: (way.price, way.rate.days))
+    rates = [rate for rate in fitting if rate.code == wanted] or fitting
+    step = money.step(currency)
+    return sorted(
+        [Way(rate, _price_of(rate, part, step)) for rate in rates],
+        key=lambda way: (way.price, way.rate.days),
+    )
 
 
 def offered(
@@ -117,12 +121,16 @@ def offered(
     leaving: Sequence[date],
     country: str,
     currency: str,
+    wanted: str | None = None,
 ) -> list[ShippingMethod]:
-    """List what a cart is offered: every method that a part has, the cheapest first.
+    """List what a cart is offered: every method that a part has, or the one that is `wanted`; the cheapest
+    first.
 
     A part whose seller does not have that method travels by its own cheapest one that is brought."""
     methods: list[ShippingMethod] = []
     for code in dict.fromkeys(way.rate.code for each in ways for way in each):
+        if wanted not in (None, code):
+            continue
         chosen = [_nearest(each, code) for each in ways]
         name, days, pickup = next(
             (way.rate.name, way.rate.days, way.rate.pickup) for way in chosen if way.rate.code == code
@@ -153,9 +161,10 @@ def offered(
 
 
 def _nearest(ways: Sequence[Way], code: str) -> Way:
-    same = (way for way in ways if way.rate.code == code)
-    brought = (way for way in ways if way.rate.pickup is None)
-    return next(same, None) or next(brought, ways[0])
+    for way in ways:
+        if way.rate.code == code:
+            return way
+    return next((way for way in ways if way.rate.pickup is None), ways[0])
 
 
 def _price_of(rate: DeliveryRate, part: PartToSend, step: int) -> int:

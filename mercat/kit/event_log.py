@@ -61,11 +61,12 @@ class LoggedEvent(NamedTuple):
 
 class Reading(NamedTuple):
     """What a follower reads at once: rows, those of a partition in its order, and how far that is. `full`: a
-    whole batch waits already."""
+    whole batch waits already; `ended`: the log had no more, and says when it has."""
 
     rows: Sequence[LoggedEvent]
     to: Places
     full: bool
+    ended: bool
 
 
 class FactsGone(Exception):
@@ -108,8 +109,8 @@ class LogReader(Protocol):
         """Return what is next; FactsGone where it is not there any more."""
         ...
 
-    async def grown(self, places: Places) -> None:
-        """Wait until there may be more."""
+    async def grown(self, places: Places) -> bool:
+        """Wait for more, for a while; say whether there is some for sure."""
         ...
 
     def close(self) -> None: ...
@@ -266,7 +267,7 @@ class Follower:
         self._places: dict[int, int] | None = None
         self._stored: dict[int, int] = {}
         self._stored_at = 0.0
-        self._full = False
+        self._full = self._ended = False
 
     async def run(self) -> None:
         """Follow for ever: whenever the log grows, and every two seconds by itself."""
@@ -286,9 +287,11 @@ class Follower:
             self._reader.close()
 
     async def _go_on(self) -> None:
-        if await self.step():
+        moved = await self.step()
+        if moved:
             await asyncio.sleep(GATHER_S if self._full else self._rest_s)
-        else:
+        # A log that says when it grows is not asked, and in a busy one nobody writes down each step.
+        if (not moved or self._ended) and not await self._reader.grown(self._places or {}):
             await self.rest()
             await self._reader.grown(self._places or {})
 
@@ -316,7 +319,7 @@ class Follower:
             return True
         if batch is None:
             return False
-        self._full = batch.full
+        self._full, self._ended = batch.full, batch.ended
         if not batch.rows and asyncio.get_running_loop().time() - self._stored_at < _SILENT_S:
             # Nothing of ours: it is remembered here, and written with the next work or in a second.
             self._places |= batch.to
@@ -378,14 +381,27 @@ class Follower:
         reached = {**(self._places or {}), **to}
         moved = {each: place for each, place in reached.items() if self._stored.get(each) != place}
         was = [self._stored.get(each, 0) for each in moved]
-        async with self._db.acquire() as connection, connection.transaction():
-            if not await connection.fetchval(queries.move_on, self.name, [*moved], was, [*moved.values()]):
-                raise _Overtaken
-            for event, method in self._consumers.items():
-                if not method.outside and event in by_type:
-                    await method(connection, by_type[event])
+        inside = [
+            (method, by_type[event])
+            for event, method in self._consumers.items()
+            if not method.outside and event in by_type
+        ]
+        await self._move_on(inside, [*moved], was, [*moved.values()])
         self._places, self._stored = reached, dict(reached)
         self._stored_at = asyncio.get_running_loop().time()
+
+    async def _move_on(self, inside: list[tuple[Any, list[Event]]], *places: list[int]) -> None:
+        """Move the places (partitions, from where, to where) together with work in PostgreSQL; alone that is
+        one statement."""
+        if not inside:
+            if not await self._db.fetchval(queries.move_on, self.name, *places):
+                raise _Overtaken
+            return
+        async with self._db.acquire() as connection, connection.transaction():
+            if not await connection.fetchval(queries.move_on, self.name, *places):
+                raise _Overtaken
+            for method, events in inside:
+                await method(connection, events)
 
     async def _tell_numbered(self, events: list[tuple[int, Event]]) -> None:
         for method in {method: None for method in self._consumers.values() if method.numbered}:

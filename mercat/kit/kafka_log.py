@@ -277,15 +277,16 @@ class KafkaReader:
         messages = self._consumer.consume(BATCH_MAX, 0)
         rows, to = self._read(messages)
         moved = {each: place for each, place in to.items() if place != places.get(each, 0)}
-        return Reading(rows, moved, full=len(messages) == BATCH_MAX) if moved else None
+        full = len(messages) == BATCH_MAX
+        return Reading(rows, moved, full, ended=False) if moved else None
 
-    async def grown(self, places: Places) -> None:
-        """Wait until there may be more: its client reads ahead, so to ask it costs little."""
+    async def grown(self, places: Places) -> bool:
+        """Wait a moment: its client reads ahead, so to ask it costs little, and only that tells."""
         if not self._passed:
-            await self._former.grown(places)
-        else:
-            self._tell_tools(places)
-            await asyncio.sleep(2 * GATHER_S)
+            return await self._former.grown(places)
+        self._tell_tools(places)
+        await asyncio.sleep(2 * GATHER_S)
+        return False
 
     def close(self) -> None:
         """Give the consumer back; that can wait for the network, so nobody waits for it."""

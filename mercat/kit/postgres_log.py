@@ -11,7 +11,8 @@ from mercat.kit.wal import WalEvent, lsn_of, shown, wait
 
 queries = sql.load("mercat.kit")
 PARTITION = 1_000_000
-_LOOKS_AGAIN_S = 2.0  # for who missed that the log has grown
+_WAITS_S = 1.0
+"""For who may have missed that the log has grown, twice so long."""
 
 
 class LogClosed(ConnectionError):
@@ -31,10 +32,11 @@ class Notifier:
         self._grown.set()
         self._grown = asyncio.Event()
 
-    async def beyond(self, position: int, seconds: float) -> None:
-        """Wait until the log has grown beyond a position, at most so long."""
+    async def beyond(self, position: int, seconds: float) -> bool:
+        """Wait until the log has grown beyond a position, at most so long; say whether it has."""
         if self.last_id <= position:
             await wait(self._grown, seconds)
+        return self.last_id > position
 
 
 class PostgresLog:
@@ -104,17 +106,23 @@ class PostgresReader:
         held = self._log.recent.after(position)
         if held:
             rows, to = [row for row in held if row.kind in self._kinds], held[-1].number
+            ended = to == self._log.recent.last
             self._lag.set(self._log.recent.last - position)
         else:
             rows, to = await self._from_table(position)
             if to <= position:
                 return None
-        return Reading(rows, {0: to}, full=self._log.notifier.last_id - to >= BATCH_MAX)
+            ended = len(rows) < BATCH_MAX
+        return Reading(rows, {0: to}, self._log.notifier.last_id - to >= BATCH_MAX, ended)
 
-    async def grown(self, places: Places) -> None:
-        """Wait until the relay says that there is more, or for two seconds."""
-        await self._log.notifier.beyond(places.get(0, 0), _LOOKS_AGAIN_S)
+    async def grown(self, places: Places) -> bool:
+        """Wait until the relay says that there is more, for a second at most."""
+        place, notifier = places.get(0, 0), self._log.notifier
+        if notifier.last_id > place:
+            return True
+        grown = await notifier.beyond(place, _WAITS_S)
         await asyncio.sleep(GATHER_S)
+        return grown
 
     def close(self) -> None:
         """Nothing is open."""

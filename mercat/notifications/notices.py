@@ -75,7 +75,7 @@ class Notices:
             if lookup.gathers or not about:
                 about.append(note.about)
         rows = [
-            (name, *key, codec.text(about[:GATHERED_MAX]), len(about))
+            (name, *key, codec.inner_text(about[:GATHERED_MAX]), len(about))
             for key, about in sorted(gathered.items())
         ]
         due_at = now + timedelta(seconds=lookup.delay_s(self._settings))

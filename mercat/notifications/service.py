@@ -99,7 +99,7 @@ class Notifications:
                 kind.order_id(fact),
                 kind.email(fact),
                 None,
-                codec.text(fact),
+                codec.inner_text(fact),
             )
             for name, kind in KINDS.items()
             for fact in events
@@ -114,6 +114,6 @@ class Notifications:
         """Burn the letters to people who are to be forgotten, and those of their orders."""
         await db.execute(queries.alone)
         for event in events:
-            people = [str(person) for person in event.people]
             numbers = [int(person) for person in event.people]
+            people = [*map(str, event.people), *map(str, numbers)]  # as letters and notices have them
             await db.execute(queries.forget_people, event.email, event.guest, people, numbers)

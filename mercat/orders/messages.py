@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from mercat.events import AppliedDiscount, GiftCardsBought, OrderLine
+from mercat.events import AppliedDiscount, GiftCardsBought, OrderLine, SellerCommission
 from mercat.ids import (
     CartId,
     CheckoutId,
@@ -42,7 +42,7 @@ class PartDelivery(Struct, frozen=True, kw_only=True, omit_defaults=True):
     shop_tax: int = 0
 
 
-class NewOrder(Struct, frozen=True, kw_only=True):
+class NewOrder(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An order as checkout decided it: paid, and nothing left to look up. `parts`: how each seller's part
     travels; where there are none, they share the order's delivery by what they cost."""
 
@@ -70,6 +70,7 @@ class NewOrder(Struct, frozen=True, kw_only=True):
     tax_note: str = ""
     """Why it has no tax: `rate_unknown`, `reverse_charge` or `exempt`."""
     gift_cards: GiftCardsBought | None = None
+    commissions: list[SellerCommission] | None = None
 
 
 class OrderLineView(Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 --     applied_discounts, roundings, taxed_bys, tax_notes, facts,
 --     line_buckets, line_order_ids, order_line_ids, product_ids, offer_ids, seller_ids, titles, image_urls,
 --     quantities, unit_prices, line_totals, line_discounts, seller_discounts, line_taxes, shop_taxes)
--- Orders with their lines and the one fact of buying, whose last member, the number, is added here. What was refused
+-- Orders with their lines and the one fact of buying, to which the number is added here. What was refused
 -- before stays refused.
 with asked as materialized (
     select a.*, nextval('orders.number') as number
@@ -41,7 +41,7 @@ with asked as materialized (
             unit_price, total, discount, seller_discount, tax, shop_tax), fresh
     where l.order_id = any (fresh.ids)
 )
-select a.order_id, events.tell_json('OrderPlaced', a.fact || a.number || '}') as told
+select a.order_id, events.tell_json('OrderPlaced', a.fact || ',"number":' || a.number || '}') as told
 from asked a, fresh
 where a.order_id = any (fresh.ids);
 

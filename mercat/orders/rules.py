@@ -343,6 +343,8 @@ def _spread(
     amount: int, among: Sequence[LineId], prices: Mapping[LineId, int], into: dict[LineId, int]
 ) -> None:
     """Add an amount to lines by what they cost; evenly where they cost nothing."""
+    if not amount:
+        return
     weights = [prices[line_id] for line_id in among]
     shares = money.allocate(abs(amount), weights if any(weights) else [1] * len(weights))
     for line_id, share_ in zip(among, shares, strict=True):

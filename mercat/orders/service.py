@@ -453,13 +453,13 @@ def _head_row(order: NewOrder) -> tuple[Any, ...]:
         order.estimated_delivery,
         codec.text(order.address),
         order.placed_at,
-        codec.text(order.parts) if order.parts else None,
+        codec.inner_text(order.parts) if order.parts else None,
         order.tax_included,
         codec.text(order.discounts) if order.discounts else None,
         order.rounding,
         order.taxed_by,
         order.tax_note,
-        codec.inner_text(_placed(order)).removesuffix("null}"),
+        codec.inner_text(_placed(order)).removesuffix("}"),
     )
 
 
@@ -637,6 +637,7 @@ def _placed(order: NewOrder) -> OrderPlaced:
         discounts=order.discounts,
         tax_note=order.tax_note,
         gift_cards=order.gift_cards,
+        commissions=order.commissions,
     )
 
 

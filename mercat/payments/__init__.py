@@ -6,7 +6,7 @@ held before it is charged, taken in the transaction of the capture. Others impor
 """
 
 from mercat.payments.api import API
-from mercat.payments.commission_table import CommissionTable, Sold
+from mercat.payments.commission_table import CommissionTable, Sold, kept_of_part
 from mercat.payments.messages import (
     GIFT_CODE_MAX,
     RULES_MAX,
@@ -164,4 +164,5 @@ __all__ = [
     "connect",
     "connect_payouts",
     "declaration",
+    "kept_of_part",
 ]

@@ -15,6 +15,7 @@ from mercat.kit.batching import AWAY, set_verb
 from mercat.kit.refusals import NotFound, Refusal, Unavailable
 from mercat.payments import rules
 from mercat.payments.attempts import Attempts, KnownCharge
+from mercat.payments.earnings import Earned, earned_by
 from mercat.payments.messages import (
     Charge,
     NextAction,
@@ -51,6 +52,8 @@ class _Record(NamedTuple):
     kept: str
     accounts: str
     amounts: str
+    earned: list[Earned]
+    """Not of the payment's row: what sellers earned by it."""
 
 
 class Charges:
@@ -261,7 +264,15 @@ class Charges:
         return await self._db.fetchrow(queries.of_checkouts, [checkout_id])
 
     def _as_record(self, charge: Charge, status: str, reason: str) -> _Record:
-        accounts, amounts = rules.capture(charge, self._settings.commission_ppm)
+        kept = rules.kept(charge, self._settings.commission_ppm)
+        gross = rules.gross(charge)
+        accounts, amounts = rules.capture(charge, kept)
+        earned: list[Earned] = []
+        if status == "captured":
+            lines = rules.lines_of_capture(
+                rules.Captured(dict(zip(accounts, amounts, strict=True)), gross, kept)
+            )
+            earned = earned_by(charge.order_id, charge.checkout_id, charge.currency, lines)
         return _Record(
             ids.new(PaymentId, charge.order_id.bucket),
             charge.checkout_id,
@@ -271,10 +282,11 @@ class Charges:
             charge.currency,
             status,
             reason,
-            msgspec.json.encode(rules.gross(charge)).decode(),
-            msgspec.json.encode(rules.kept(charge, self._settings.commission_ppm)).decode(),
+            msgspec.json.encode(gross).decode(),
+            msgspec.json.encode(kept).decode(),
             "{" + ",".join(accounts) + "}",
             "{" + ",".join(map(str, amounts)) + "}",
+            earned,
         )
 
     @set_verb()
@@ -282,7 +294,7 @@ class Charges:
         if any(record.tendered for record in records):
             rows = await self._record_and_take(records)
         else:
-            rows = await self._db.fetch(queries.record_charges, *sql.columns(records))
+            rows = await self._db.fetch(queries.record_charges, *_columns(records))
         stored: dict[int, tuple[int, str]] = {row[0]: (row[1], row[2]) for row in rows}
         if len(stored) < len(records):
             known = [record.checkout_id for record in records if record.checkout_id not in stored]
@@ -294,11 +306,16 @@ class Charges:
         """Record charges, and take with those that are captured what was held for them."""
         tendered = {record.checkout_id: record.tendered for record in records if record.tendered}
         async with self._db.acquire() as db, db.transaction():
-            rows = await db.fetch(queries.record_charges, *sql.columns(records))
+            rows = await db.fetch(queries.record_charges, *_columns(records))
             due = {row[0]: tendered[row[0]] for row in rows if row[2] == "captured" and row[0] in tendered}
             if due:
                 await self._values.take(db, due)
         return rows
+
+
+def _columns(records: list[_Record]) -> list[list[Any]]:
+    earned = [each for record in records for each in record.earned]
+    return [*sql.columns(record[:-1] for record in records), *sql.columns(earned, 6)]
 
 
 def _request(charge: Charge) -> ChargeRequest:

@@ -18,6 +18,13 @@ def within(amount: int, commission: int, fee: int) -> tuple[int, int]:
     return ours, min(fee, amount - ours)
 
 
+def kept_of_part(part: SellerPart, default_ppm: int = 0) -> tuple[int, int]:
+    """Answer the commission and the fixed fee that the shop keeps of a seller's part; at the default rate
+    where that was not decided."""
+    ours = money.tax(part.amount, default_ppm) if part.commission is None else part.commission
+    return within(part.amount, ours, part.fee)
+
+
 class Sold(NamedTuple):
     """Units of one thing in a purchase."""
 

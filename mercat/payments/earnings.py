@@ -1,10 +1,11 @@
 """What sellers earned, line by line, and from when on it may be paid out.
 
-Lines follow the journal: those of a capture are written when its order is told, those of a refund with the
-refund, in its transaction. So a balance is what the journal says as soon as the log was followed that far.
+Lines follow the journal: those of a capture and of a refund are written with their entry, in its
+transaction. A row has all lines of a seller by one entry, as arrays; `payments.seller_line` shows them one by
+one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -31,6 +32,10 @@ from mercat.settings import Settings
 
 queries = sql.load("mercat.payments")
 Connection = asyncpg.Connection | PoolConnectionProxy
+Earned = tuple[int, int, int, str, str, str]
+"""What a seller earned by a capture or a refund: order, seller, reference and currency, and the kinds and
+amounts of its lines as array literals."""
+_Booked = tuple[int, int, int, str, str, str, Any]
 _ReturnOver = ReturnRefused | ReturnRefunded | ReturnClosed
 
 
@@ -59,8 +64,10 @@ class Earnings:
 
     @on(OrderPlaced)
     async def book_sales(self, db: asyncpg.Connection, events: list[OrderPlaced]) -> None:
-        """Write the lines of what was captured for these orders."""
-        await book_captures(db, [event.checkout_id for event in events])
+        """Write the lines of what a worker of an earlier release captured for these orders."""
+        told = [(event.order_id, event.checkout_id) for event in events]
+        if missing := await db.fetch(queries.not_earned, *sql.columns(told)):
+            await book_captures(db, [row["checkout_id"] for row in missing])
 
     @on(RefundPaid)
     async def book_paid_back(self, db: asyncpg.Connection, events: list[RefundPaid]) -> None:
@@ -111,38 +118,44 @@ class Earnings:
 
 async def book_captures(db: Connection, checkout_ids: Sequence[int]) -> None:
     """Write the lines of these captures, where they are not there yet."""
-    rows: list[tuple[Any, ...]] = []
+    rows: list[_Booked] = []
     for payment in await db.fetch(queries.captures_of, list(checkout_ids)):
-        for seller_id, kind, amount in rules.lines_of_capture(captured_of(payment)):
-            rows.append(
-                (
-                    payment["order_id"],
-                    seller_id,
-                    payment["checkout_id"],
-                    kind,
-                    amount,
-                    payment["currency"],
-                    payment["at"],
-                )
-            )
+        lines = rules.lines_of_capture(captured_of(payment))
+        of = payment["order_id"], payment["checkout_id"], payment["currency"]
+        rows += [(*earned, payment["at"]) for earned in earned_by(*of, lines)]
     if rows:
-        await db.execute(queries.book_lines, *sql.columns(rows))
+        await db.execute(queries.book_earnings, *sql.columns(rows))
 
 
 async def book_refunds(db: Connection, order_ids: Sequence[int]) -> None:
     """Write the lines of all refunds of these orders, where they are not there yet."""
-    lines: list[tuple[Any, ...]] = []
+    rows: list[_Booked] = []
     before: dict[int, rules.Split] = {}
     for row in await db.fetch(queries.refunds_of, list(order_ids)):
         earlier = before.setdefault(row["payment_id"], {})
         parts = msgspec.json.decode(row["refund_parts"], type=dict[str, int])
         postings = dict(zip(row["refund_accounts"], row["refund_amounts"], strict=True))
-        for seller_id, kind, amount in rules.lines_of_refund(captured_of(row), earlier, parts, postings):
-            booked = row["order_id"], seller_id, row["refund_id"], kind, amount, row["currency"]
-            lines.append((*booked, row["refund_at"]))
+        lines = rules.lines_of_refund(captured_of(row), earlier, parts, postings)
+        of = row["order_id"], row["refund_id"], row["currency"]
+        rows += [(*earned, row["refund_at"]) for earned in earned_by(*of, lines)]
         for account, amount in parts.items():
             earlier[account] = earlier.get(account, 0) + amount
-    await db.execute(queries.book_lines, *sql.columns(lines, 7))
+    await db.execute(queries.book_earnings, *sql.columns(rows, 7))
+
+
+def earned_by(
+    order_id: int, reference: int, currency: str, lines: Iterable[rules.BookedLine]
+) -> list[Earned]:
+    """Put the lines that a capture or a refund makes into one row a seller."""
+    sellers: dict[int, tuple[list[str], list[str]]] = {}
+    for seller_id, kind, amount in lines:
+        kinds, amounts = sellers.setdefault(seller_id, ([], []))
+        kinds.append(kind)
+        amounts.append(str(amount))
+    return [
+        (order_id, seller_id, reference, currency, "{" + ",".join(kinds) + "}", "{" + ",".join(amounts) + "}")
+        for seller_id, (kinds, amounts) in sellers.items()
+    ]
 
 
 def captured_of(payment: Any) -> rules.Captured:

@@ -29,7 +29,7 @@ CaseNote = Annotated[
 ]
 
 
-class SellerPart(Struct, frozen=True):
+class SellerPart(Struct, frozen=True, omit_defaults=True):
     """What of a payment is for one seller: for their goods, before commission, and for the delivery.
 
     `commission` and `fee`: what the shop keeps of the goods, decided when the purchase began; none: at the

@@ -1,6 +1,8 @@
 -- name: record_charges(payment_ids, checkout_ids, order_ids, amounts, tendereds, currencies, statuses, reasons, parts,
---     kept, entry_accounts, entry_amounts)
--- What the provider said of each charge, with its journal entry; an answer that stands already is the answer.
+--     kept, entry_accounts, entry_amounts, earned_order_ids, earned_seller_ids, earned_checkout_ids, earned_currencies,
+--     earned_kinds, earned_amounts)
+-- What the provider said of each charge, with its journal entry and what sellers earned by it; an answer that stands
+-- already is the answer.
 with asked as materialized (
     select distinct on (checkout_id) * from unnest(:payment_ids::bigint[], :checkout_ids::bigint[],
         :order_ids::bigint[], :amounts::bigint[], :tendereds::bigint[], :currencies::text[], :statuses::text[],
@@ -19,6 +21,13 @@ with asked as materialized (
     insert into payments.entry (kind, reference, currency, accounts, amounts)
     select 'capture', a.checkout_id, a.currency, a.accounts::text[], a.amounts::bigint[]
     from asked a where a.status = 'captured' and a.checkout_id = any (array(select checkout_id from recorded))
+), earned as (
+    insert into payments.earning (order_id, seller_id, reference, currency, kinds, amounts, at)
+    select order_id, seller_id, checkout_id, currency, kinds::text[], amounts::bigint[], now()
+    from unnest(:earned_order_ids::bigint[], :earned_seller_ids::bigint[], :earned_checkout_ids::bigint[],
+        :earned_currencies::text[], :earned_kinds::text[], :earned_amounts::text[])
+        as e (order_id, seller_id, checkout_id, currency, kinds, amounts)
+    where checkout_id = any (array(select checkout_id from recorded))
 )
 select checkout_id, payment_id, status from recorded;
 
@@ -587,21 +596,29 @@ cross join lateral (
     where e.reference = a.checkout_id and e.kind = 'capture' limit 1
 ) e
 left join lateral (
-    select true as booked from payments.seller_line l
-    where l.order_id = p.order_id and l.reference = a.checkout_id limit 1
-) l on true
-where l.booked is null;
+    select true as booked from payments.earning e
+    where e.order_id = p.order_id and e.reference = a.checkout_id limit 1
+) b on true
+where b.booked is null;
 
--- name: book_lines(order_ids, seller_ids, entry_references, kinds, amounts, currencies, times)
--- What is booked already stays as it is.
-with asked as materialized (
-    select * from unnest(:order_ids::bigint[], :seller_ids::bigint[], :entry_references::bigint[], :kinds::text[],
-        :amounts::bigint[], :currencies::text[], :times::timestamptz[]) with ordinality
-        as a (order_id, seller_id, reference, kind, amount, currency, at, n)
-)
-insert into payments.seller_line (order_id, seller_id, reference, kind, amount, currency, at)
-select order_id, seller_id, reference, kind, amount, currency, at from asked order by order_id, seller_id, reference, n
+-- name: book_earnings(order_ids, seller_ids, entry_references, currencies, kinds, amounts, times)
+-- What is booked already stays as it is. The arrays of each are array literals.
+insert into payments.earning (order_id, seller_id, reference, currency, kinds, amounts, at)
+select order_id, seller_id, reference, currency, kinds::text[], amounts::bigint[], at
+from unnest(:order_ids::bigint[], :seller_ids::bigint[], :entry_references::bigint[], :currencies::text[],
+    :kinds::text[], :amounts::text[], :times::timestamptz[])
+    as a (order_id, seller_id, reference, currency, kinds, amounts, at)
+order by order_id, seller_id, reference
 on conflict do nothing;
+
+-- name: not_earned(order_ids, checkout_ids)
+-- Purchases of which sellers have no lines: a worker of an earlier release captured them.
+select a.checkout_id from unnest(:order_ids::bigint[], :checkout_ids::bigint[]) as a (order_id, checkout_id)
+left join lateral (
+    select true as booked from payments.earning e
+    where e.order_id = a.order_id and e.reference = a.checkout_id limit 1
+) e on true
+where e.booked is null;
 
 -- name: release_parts(order_ids, seller_ids, times)
 -- From when on money may be paid out is said once.
@@ -650,14 +667,14 @@ with worth as (
     from payments.open_return r join payments.seller_line l using (order_id, seller_id)
     where r.return_id = any(:return_ids::bigint[]) and not r.ended and l.payout_id is not null
         and l.kind not in ('reserve', 'release')
-        and not exists (select from payments.seller_line h where h.order_id = r.order_id and h.seller_id = r.seller_id
-            and h.kind = 'release' and h.payout_id is null)
+        and not exists (select from payments.earning h where h.order_id = r.order_id and h.seller_id = r.seller_id
+            and h.release and h.payout_id is null)
     group by 1, 2, 3, 4
 ), once as (
     select distinct on (order_id, seller_id) * from worth where amount > 0 order by order_id, seller_id, return_id
 )
-insert into payments.seller_line (order_id, seller_id, reference, kind, amount, currency, at)
-select order_id, seller_id, return_id, kind, amount * sign, currency, :now
+insert into payments.earning (order_id, seller_id, reference, release, currency, kinds, amounts, at)
+select order_id, seller_id, return_id, kind = 'release', currency, array[kind], array[amount * sign], :now
 from once, (values ('reserve', -1), ('release', 1)) as two (kind, sign)
 on conflict do nothing;
 
@@ -677,18 +694,19 @@ select l.line_id, l.kind, nullif(l.order_id, 0) as order_id, l.reference, l.amou
 from payments.seller_line l left join payments.seller_part p using (order_id, seller_id)
 cross join lateral (select payments.state_of(l.kind, l.order_id, p.held, p.available_at, :now) as state) s
 where l.payout_id is null and l.seller_id = :seller_id and l.currency = :currency
-    and (:state::text is null or s.state = :state) and (:after::bigint is null or l.line_id < :after)
-order by l.line_id desc limit :limit_to;
+    and (:state::text is null or s.state = :state)
+    and (:after::bigint is null or l.earning_id <= :after / 16 and l.line_id < :after)
+order by l.earning_id desc, l.line_id desc limit :limit_to;
 
 -- name: due_payouts(currency, now, seller_id, after, limit_to)
 -- What is available to the next sellers who have anything that was not paid out, and whether they can be paid. Sellers
 -- are found by steps through the index, so that a page costs what its own lines cost.
 with recursive page as (
-    select (select min(l.seller_id) from payments.seller_line l where l.payout_id is null and l.seller_id > :after
-        and (:seller_id::bigint is null or l.seller_id = :seller_id)) as seller_id, 1 as n
+    select (select min(e.seller_id) from payments.earning e where e.payout_id is null and e.seller_id > :after
+        and (:seller_id::bigint is null or e.seller_id = :seller_id)) as seller_id, 1 as n
     union all
-    select (select min(l.seller_id) from payments.seller_line l where l.payout_id is null and l.seller_id > page.seller_id
-        and (:seller_id is null or l.seller_id = :seller_id)), n + 1
+    select (select min(e.seller_id) from payments.earning e where e.payout_id is null and e.seller_id > page.seller_id
+        and (:seller_id is null or e.seller_id = :seller_id)), n + 1
     from page where page.seller_id is not null and n < :limit_to
 )
 select s.seller_id, d.amount, y.destination, coalesce(y.refused, false) as refused,
@@ -706,17 +724,19 @@ where s.seller_id is not null order by s.seller_id;
 -- name: pay_out(payout_id, seller_id, run, currency, destination, account, now)
 -- Takes what is available now, as one payout with its entry. The payee's row is locked; who takes less than there must
 -- be rolls it back.
-with taken as (
-    update payments.seller_line t set payout_id = :payout_id
+with rows as (
+    update payments.earning t set payout_id = :payout_id
     from (
-        select l.line_id, l.order_id, l.seller_id, l.reference, l.kind
-        from payments.seller_line l left join payments.seller_part p using (order_id, seller_id)
-        where l.seller_id = :seller_id and l.payout_id is null and l.currency = :currency
-            and payments.state_of(l.kind, l.order_id, p.held, p.available_at, :now) = 'available'
+        select e.order_id, e.seller_id, e.reference, e.release
+        from payments.earning e left join payments.seller_part p using (order_id, seller_id)
+        where e.seller_id = :seller_id and e.payout_id is null and e.currency = :currency
+            and payments.state_of(e.kinds[1], e.order_id, p.held, p.available_at, :now) = 'available'
     ) a
-    where t.order_id = a.order_id and t.seller_id = a.seller_id and t.reference = a.reference and t.kind = a.kind
-        and t.payout_id is null
-    returning t.amount, t.kind
+    where t.order_id = a.order_id and t.seller_id = a.seller_id and t.reference = a.reference
+        and t.release = a.release and t.payout_id is null
+    returning t.kinds, t.amounts
+), taken as (
+    select l.amount, l.kind from rows, unnest(kinds, amounts) as l (kind, amount)
 ), beside as (
     select coalesce(sum(amount) filter (where kind = 'delivery'), 0)::bigint as delivery,
         coalesce(sum(amount) filter (where kind = 'tax'), 0)::bigint as tax
@@ -770,8 +790,9 @@ from payments.seller_line where payout_id = :payout_id group by 1 order by 1;
 -- Of a seller, theirs alone.
 select line_id, kind, nullif(order_id, 0) as order_id, reference, amount, currency, at
 from payments.seller_line
-where payout_id = :payout_id and (:seller_id::bigint is null or seller_id = :seller_id) and line_id > :after
-order by line_id limit :limit_to;
+where payout_id = :payout_id and (:seller_id::bigint is null or seller_id = :seller_id)
+    and earning_id >= :after::bigint / 16 and line_id > :after
+order by earning_id, line_id limit :limit_to;
 
 -- name: finish_payout(payout_id, transfer, now)
 -- Once, whoever says so: the transfer is booked and told with it.
@@ -797,8 +818,8 @@ with failed as (
     select 'payout_failed', payout_id, currency, array['payouts', 'seller:' || seller_id], array[amount, -amount]
     from failed
 ), back as (
-    insert into payments.seller_line (order_id, seller_id, reference, kind, amount, currency, at)
-    select 0, seller_id, payout_id, 'payout_failed', amount, currency, :now from failed
+    insert into payments.earning (order_id, seller_id, reference, currency, kinds, amounts, at)
+    select 0, seller_id, payout_id, currency, array['payout_failed'], array[amount], :now from failed
 ), refused as (
     update payments.payee y set refused = true from failed f
     where y.seller_id = f.seller_id and y.destination = f.destination
@@ -871,8 +892,8 @@ where p.order_id = any(:order_ids::bigint[]) and p.status = 'captured' order by 
 -- name: release_orders(order_ids, now)
 -- Orders of which everything was paid back wait for nothing.
 insert into payments.seller_part as p (order_id, seller_id, available_at)
-select distinct l.order_id, l.seller_id, :now::timestamptz from payments.seller_line l
-where l.order_id = any(:order_ids::bigint[]) order by 1, 2
+select distinct e.order_id, e.seller_id, :now::timestamptz from payments.earning e
+where e.order_id = any(:order_ids::bigint[]) order by 1, 2
 on conflict (order_id, seller_id) do update set available_at = excluded.available_at where p.available_at is null;
 
 -- name: set_filled(before, after, done)
@@ -881,4 +902,4 @@ update payments.filled set after = :after, done = :done where after = :before an
 -- name: refunds_without_lines(refund_ids)
 select p.checkout_id from payments.refund r join payments.payment p using (payment_id)
 where r.refund_id = any(:refund_ids::bigint[]) and not exists (
-    select from payments.seller_line l where l.order_id = p.order_id and l.reference = r.refund_id);
+    select from payments.earning e where e.order_id = p.order_id and e.reference = r.refund_id);

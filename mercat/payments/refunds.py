@@ -11,7 +11,7 @@ from mercat.kit import clock, sql
 from mercat.kit.refusals import Invalid, NotFound, Unavailable
 from mercat.payments import rules
 from mercat.payments.attempts import Attempts
-from mercat.payments.earnings import book_captures, captured_of
+from mercat.payments.earnings import book_captures, captured_of, earned_by
 from mercat.payments.messages import Refund, RefundRequest, RefundTooLarge
 from mercat.payments.provider import ChargeRequest, Provider, time_limit
 from mercat.payments.stored_value import StoredValue
@@ -160,8 +160,6 @@ class Refunds:
     ) -> None:
         """Write what a refund means for its sellers beside what they earned, which may not be there yet."""
         await book_captures(db, [payment["checkout_id"]])
-        now, order_id, currency = clock.now(), payment["order_id"], payment["currency"]
-        rows = [
-            (order_id, seller_id, refund_id, kind, amount, currency, now) for seller_id, kind, amount in lines
-        ]
-        await db.execute(queries.book_lines, *sql.columns(rows, 7))
+        of = payment["order_id"], refund_id, payment["currency"]
+        rows = [(*earned, clock.now()) for earned in earned_by(*of, lines)]
+        await db.execute(queries.book_earnings, *sql.columns(rows, 7))

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mercat import money
-from mercat.payments.commission_table import within
-from mercat.payments.messages import CaseKind, Charge, LineKind, RefundRequest, SellerPart, ValueKind
+from mercat.payments.commission_table import kept_of_part
+from mercat.payments.messages import CaseKind, Charge, LineKind, RefundRequest, ValueKind
 from mercat.payments.provider import ListedCharge
 
 Postings = tuple[list[str], list[int]]
@@ -47,17 +47,12 @@ class Captured(NamedTuple):
 
 def kept(charge: Charge, commission_ppm: int) -> Kept:
     """Return what the shop keeps of each seller's part: never more than the part."""
-    return {f"seller:{int(part.seller_id)}": _kept(part, commission_ppm) for part in charge.sellers}
+    return {f"seller:{int(part.seller_id)}": kept_of_part(part, commission_ppm) for part in charge.sellers}
 
 
-def _kept(part: SellerPart, commission_ppm: int) -> tuple[int, int]:
-    ours = money.tax(part.amount, commission_ppm) if part.commission is None else part.commission
-    return within(part.amount, ours, part.fee)
-
-
-def capture(charge: Charge, commission_ppm: int) -> Postings:
-    """Debit the provider, and what gift cards and store credit pay; credit sellers (goods less commission),
-    commission and tax."""
+def capture(charge: Charge, kept: Kept) -> Postings:
+    """Debit the provider, and what gift cards and store credit pay; credit sellers (goods less what the shop
+    keeps of them), commission and tax."""
     accounts, amounts = ["provider"], [charge.by_card]
     for kind, account in ACCOUNT_OF.items():
         if tendered := sum(tender.amount for tender in charge.tenders if tender.kind == kind):
@@ -66,10 +61,11 @@ def capture(charge: Charge, commission_ppm: int) -> Postings:
     commission = 0
     whole = charge.shipping + charge.tax
     for part in charge.sellers:
-        ours = sum(_kept(part, commission_ppm))
+        account = f"seller:{int(part.seller_id)}"
+        ours = sum(kept[account])
         commission += ours
         whole += part.amount + part.delivery
-        accounts.append(f"seller:{int(part.seller_id)}")
+        accounts.append(account)
         amounts.append(ours - part.amount)
         if part.delivery:
             accounts.append(f"delivery:{int(part.seller_id)}")

@@ -26,6 +26,8 @@ class Pricing:
     """Totals, quotes that are signed rather than stored, and the rates of tax. With a `provider` that
     says what tax is owed, and the rates stand in for it."""
 
+    unhurried = True  # of the log it looks at every order, and hardly any has something for it
+
     def __init__(self, db: asyncpg.Pool, settings: Settings, provider: TaxProvider | None = None) -> None:
         self._settings = settings
         self._key = settings.key("quotes")

@@ -77,6 +77,8 @@ class StandingRules(NamedTuple):
 class Promotions:
     """What may be taken off prices, by the shop and by sellers."""
 
+    unhurried = True
+
     def __init__(self, db: asyncpg.Pool, orders: Orders, settings: Settings) -> None:
         self._db = db
         self._currency = settings.currency

@@ -88,7 +88,7 @@ async def test_followers_of_another_process_hear_of_a_fact_within_a_second(setti
         heard = "select count(*) = 1 from events.position where follower = 'catalog' and at >= $1"
         await until(lambda: db.fetchval(heard, 1))
         # By themselves they look again only after so long.
-        monkeypatch.setattr(postgres_log, "_LOOKS_AGAIN_S", 3_600.0)
+        monkeypatch.setattr(postgres_log, "_WAITS_S", 3_600.0)
         await until(lambda: db.fetchval(heard, 1))
         for number in range(2, 5):
             await tell(db, number)

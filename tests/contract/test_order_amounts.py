@@ -14,7 +14,7 @@ from mercat.kit import clock
 from mercat.orders import ExceedsCaptured, LineQuantity, NotCancellable, UnitMove
 from mercat.orders.rules import Amounts, LineState, OrderState, costs_as_placed, move, owed_of
 from mercat.payments import Charge
-from mercat.payments.rules import Captured, capture, gross, refund, split
+from mercat.payments.rules import Captured, capture, gross, kept, refund, split
 from mercat.pricing import PartPrice, PricedBasket, PricedLine, Reduction
 from mercat.pricing.rules import TaxRates, total
 
@@ -144,7 +144,7 @@ def test_what_is_paid_back_in_any_order_is_what_was_paid_account_by_account(
     raw, deliveries, taken, currency, included, data
 ):
     placed, charge = bought(raw, deliveries, taken, currency, included)
-    accounts, amounts = capture(charge, 100_000)
+    accounts, amounts = capture(charge, kept(charge, 100_000))
     captured = Captured(dict(zip(accounts, amounts, strict=True)), gross(charge))
     assert sum(amounts) == 0
     for part, owed in zip(charge.sellers, costs_as_placed(placed), strict=True):
@@ -190,7 +190,7 @@ def test_what_the_shop_gives_away_changes_nothing_for_sellers(raw, deliveries, t
 
 def test_half_of_a_price_with_tax_is_the_shops_gift_without_tax():
     placed, charge = bought([(1, 11_900, BOB)], (0, 0), [(5_950, 0, False)], "USD", True)
-    accounts, amounts = capture(charge, 0)
+    accounts, amounts = capture(charge, kept(charge, 0))
     assert dict(zip(accounts, amounts, strict=True)) == {
         "provider": 5_950,
         "seller:7": -10_000,

@@ -573,7 +573,7 @@ async def test_what_an_earlier_release_captured_and_paid_back_gets_its_lines(sce
     await others[0].checkout.cancel(others[0].ann, others[0].order_id, CancelAsk(once="x"))
     wanted = "select order_id, seller_id, kind, amount from payments.seller_line order by 1, 2, reference, 3"
     before = await scene.db.fetch(wanted)
-    await scene.db.execute("delete from payments.seller_line; delete from payments.seller_part")
+    await scene.db.execute("delete from payments.earning; delete from payments.seller_part")
     await scene.db.execute("update payments.payment set kept = null; update payments.filled set done = false")
     parts = [(scene.order_id, scene.seller, "delivered"), (others[0].order_id, scene.seller, "cancelled")]
 
@@ -602,7 +602,7 @@ async def test_orders_say_which_parts_are_at_their_end(scene):
 async def test_a_refund_that_a_worker_of_an_earlier_release_booked_gets_its_lines(scene):
     await scene.gives_back(300)
     row = await scene.db.fetchrow("select refund_id, amount from payments.refund")
-    await scene.db.execute("delete from payments.seller_line where reference = $1", row["refund_id"])
+    await scene.db.execute("delete from payments.earning where reference = $1", row["refund_id"])
     paid = RefundPaid(
         refund_id=ids.RefundId(row["refund_id"]),
         order_id=scene.order_id,

@@ -46,11 +46,11 @@ class ShuffledReader(PostgresReader):
                 waiting.setdefault(partition, []).append(told)
         if not waiting:
             to = {each: int(found[-1]["last_id"]) for each in range(PARTITIONS + 1)} if found else {}
-            return Reading([], to, full=False) if to else None
+            return Reading([], to, full=False, ended=False) if to else None
         chosen = dice.sample(sorted(waiting), dice.randint(1, len(waiting)))
         parts = [waiting[each][: dice.randint(1, len(waiting[each]))] for each in chosen]
         turns = [part for part in parts for _ in part]
         dice.shuffle(turns)
         rows = [part.pop(0) for part in turns]
         to = {row.partition: row.place for row in rows}
-        return Reading([row for row in rows if row.kind in self._kinds], to, False)
+        return Reading([row for row in rows if row.kind in self._kinds], to, full=False, ended=False)
