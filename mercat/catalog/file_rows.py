@@ -4,13 +4,16 @@ import csv
 import gzip
 import io
 import re
+import shutil
 import unicodedata
 import zipfile
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import date
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
@@ -23,6 +26,9 @@ _LINE_MAX = 4_000_000
 _LONG = f"is longer than {_LINE_MAX // 1_000_000} MB"
 _LOOKED_AT = 64_000
 _WORKBOOK_MAX = 300_000_000
+_PACKED_MAX = 20
+"""Files of a zip that are read."""
+_UNPACKED_MAX = 2_000_000_000
 _HEADING_WITHIN = 12
 """Lines of titles and comments that may stand before a heading."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -108,9 +114,11 @@ def _is_workbook(raw: io.BufferedReader) -> bool:
     with zipfile.ZipFile(raw) as archive:
         parts = archive.infolist()
     raw.seek(0)
+    if not any(each.filename.startswith("xl/") for each in parts):
+        return False
     if sum(each.file_size for each in parts) > _WORKBOOK_MAX:
         raise BrokenFile("it unpacks to more than 300 MB; send it in parts")
-    return any(each.filename.startswith("xl/") for each in parts)
+    return True
 
 
 def _sheet(raw: io.BufferedReader, remark: Remark) -> Iterator[NumberedRow]:
@@ -159,14 +167,42 @@ def _unpacked(raw: io.BufferedReader) -> Any:
     if start != b"PK\x03\x04":
         return raw
     archive = zipfile.ZipFile(raw)
-    names = [each.filename for each in archive.infolist() if not each.is_dir()]
-    names = [name for name in names if not name.startswith("__MACOSX/") and "/." not in f"/{name}"]
+    names = _files_of(archive)
     if len(names) != 1:
         raise BrokenFile(f"it holds {len(names)} files where one is read; unpack it")
     try:
         return archive.open(names[0])
     except (RuntimeError, NotImplementedError):  # zipfile's words for a password and an unknown method
         raise BrokenFile("it is packed with a password or in an unknown way; unpack it") from None
+
+
+def _files_of(archive: zipfile.ZipFile) -> list[str]:
+    """List the files of a zip, without what a desktop puts beside them."""
+    names = [each.filename for each in archive.infolist() if not each.is_dir()]
+    return [name for name in names if not name.startswith("__MACOSX/") and "/." not in f"/{name}"]
+
+
+def unpack_several(file: Path, into: Path) -> list[Path]:
+    """Unpack a zip of several files, such as products and their combinations, into an empty folder. What is
+    anything else is answered as it is, and so is a zip that cannot be read: reading it says why."""
+    unread = (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error, EOFError, BrokenFile)
+    with suppress(*unread):
+        with file.open("rb") as raw:
+            if raw.peek(4)[:4] != b"PK\x03\x04" or _is_workbook(raw):
+                return [file]
+            archive = zipfile.ZipFile(raw)
+            names = _files_of(archive)
+            size = sum(each.file_size for each in archive.infolist())
+            if not 1 < len(names) <= _PACKED_MAX or size > _UNPACKED_MAX:
+                return [file]
+            unpacked = [into / name.rpartition("/")[2] for name in names]
+            if len(set(unpacked)) < len(names):
+                return [file]
+            for name, path in zip(names, unpacked, strict=True):
+                with archive.open(name) as packed, path.open("wb") as kept:
+                    shutil.copyfileobj(packed, kept)
+            return unpacked
+    return [file]
 
 
 def _lines(stream: Any, remark: Remark) -> Iterator[tuple[int, bytes]]:

@@ -13,7 +13,7 @@ from typing import IO, Any, NamedTuple
 from msgspec.structs import replace
 
 from mercat.catalog.columns import BadField, Columns
-from mercat.catalog.file_rows import BrokenFile, NumberedRow, column_name, read_rows
+from mercat.catalog.file_rows import BrokenFile, NumberedRow, column_name, read_rows, unpack_several
 from mercat.catalog.formats import Format, named_format, plain, recognise
 from mercat.catalog.gathering import ROWS_MAX, Gathered, gather
 from mercat.catalog.messages import Imported, ImportRow
@@ -33,6 +33,9 @@ _LINES_A_FILE = 10**12
 """A line's number above it is of a file beside."""
 _NAMED = 20
 _UNUSED_MAX = 200
+
+
+ONLY_ADDS = "holds variants of products: send the file of the products beside it."
 
 
 class RowNote(NamedTuple):
@@ -130,6 +133,24 @@ async def import_file(  # noqa: PLR0913  - the options of the command
         except BrokenFile as broken:
             work.breaks_off(broken)
         return await work.finish(reading, remarks)
+
+
+class GivenFiles(NamedTuple):
+    """Files of products, and those that add to them."""
+
+    whole: list[Path]
+    adding: list[Path]
+
+
+def sorted_files(files: Iterable[Path], into: Path) -> GivenFiles:
+    """Tell files of products from those that add to them; zips of several files are unpacked `into` a folder."""
+    found = GivenFiles([], [])
+    for n, file in enumerate(files):
+        folder = into / str(n)
+        folder.mkdir()
+        for each in unpack_several(file, folder):
+            (found.adding if adds_to_others(each) else found.whole).append(each)
+    return found
 
 
 def adds_to_others(file: Path) -> bool:

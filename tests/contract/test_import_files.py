@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from mercat.catalog import ImportProgress, ImportRow, RowNote, adds_to_others, import_file
+from mercat.catalog import ImportProgress, ImportRow, RowNote, import_file, sorted_files
 from mercat.catalog.messages import Imported
 
 IMG = "https://img.example/"
@@ -301,9 +301,9 @@ async def test_prestashop_combinations_are_the_variants_of_the_products_beside_t
 
 async def test_a_file_of_combinations_is_known_as_one_that_adds(tmp_path):
     await read(tmp_path, PRESTASHOP, COMBINATIONS)
-    assert not adds_to_others(tmp_path / "file-0.csv")
-    assert adds_to_others(tmp_path / "file-1.csv")
-    assert not adds_to_others(tmp_path / "missing.csv")
+    products, adding, missing = (tmp_path / name for name in ("file-0.csv", "file-1.csv", "missing.csv"))
+    given = sorted_files([adding, missing, products], tmp_path)
+    assert given == ([missing, products], [adding])
 
 
 async def test_the_list_of_thirty_bees_is_known(tmp_path):
