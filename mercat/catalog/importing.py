@@ -374,7 +374,8 @@ class _FileImport:
             self._leave_out(line, error)
         for cut in dict.fromkeys(columns.cuts):
             self._say(columns.line, cut.field, cut.reason, "cut", left_out=False)
-        self._without_stock += sum(variant.quantity is None for variant in product.variants)
+        if product.given is None or "title" in product.given:  # an update leaves the stock as it is
+            self._without_stock += sum(variant.quantity is None for variant in product.variants)
         if product.currency != reading.currency and any(variant.price for variant in product.variants):
             self._foreign[product.currency] += 1
         self._waiting.setdefault(name, []).append((columns.line, product))
