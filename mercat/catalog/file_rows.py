@@ -24,7 +24,8 @@ from mercat.catalog.columns import BadField
 
 _LINE_MAX = 4_000_000
 _LONG = f"is longer than {_LINE_MAX // 1_000_000} MB"
-_LOOKED_AT = 64_000
+LOOKED_AT = 64_000
+"""Bytes of a file by which it is told what it is: open it with a buffer as large, for what is looked at is what is in it."""
 _WORKBOOK_MAX = 300_000_000
 _PACKED_MAX = 20
 """Files of a zip that are read."""
@@ -39,9 +40,11 @@ _USUAL = re.compile(
     r"|description|handle|handleid|html|id|link|name|price|quantity|sku|slug|status|stock|tags|title|type|url)"
 )
 """Names that a heading has and a title line has not."""
+_USUAL_NAMES = 2
 _TEMPLATE = re.compile(r'"?TemplateType=', re.IGNORECASE)
 _ADJACENT = re.compile(rb"[\x80-\xff]{2,}")
 _LONE_CR = re.compile(rb"\r(?!\n)")
+_QUOTE_OR_END = re.compile(rb'"|\r\n|\r(?=.)|\n', re.DOTALL)
 _HIGH = re.compile(rb"[\x80-\xff]")
 _OWN_NAME = re.compile(r"(attribute|option)s?\.(?=\S)", re.IGNORECASE)
 _JSON_SIGN = re.compile(rb'["\\{}]')
@@ -122,24 +125,28 @@ def _is_workbook(raw: io.BufferedReader) -> bool:
 
 
 def _sheet(raw: io.BufferedReader, remark: Remark) -> Iterator[NumberedRow]:
-    """Yield the rows of the first sheet that has any."""
+    """Yield the rows of the first sheet whose heading is one of products, else of the first that has any:
+    templates begin with a sheet of instructions."""
+    read: list[tuple[str, list[list[Any]], int]] = []
     try:
         book = CalamineWorkbook.from_filelike(raw)
-        sheets = ((name, book.get_sheet_by_name(name).to_python(False)) for name in book.sheet_names)
-        none: tuple[str, list[list[Any]]] = ("", [])
-        name, cells = next(((name, cells) for name, cells in sheets if any(map(any, cells))), none)
+        for name in book.sheet_names:
+            cells = book.get_sheet_by_name(name).to_python(False)
+            heading = _sheet_heading(cells)
+            if heading is None:
+                continue
+            read.append((name, cells, heading[0]))
+            if _usual(heading[1].names) >= _USUAL_NAMES:
+                read = read[-1:]
+                break
     except (CalamineError, ZipError) as error:
         raise BrokenFile(f"it is a spreadsheet that cannot be read ({error})") from None
+    if not read:
+        return
+    name, cells, place = read[0]
     if len(book.sheet_names) > 1:
         remark(f"It has {len(book.sheet_names)} sheets: “{name}” was read.")
     rows = [[_cell_text(cell) for cell in row] for row in cells]
-    if not rows:
-        return
-    ahead = [",".join(f'"{cell.replace(chr(34), "")}"' for cell in row) for row in rows[:_HEADING_WITHIN]]
-    heading = _heading([line.replace("\n", " ") if line.strip(',"') else "" for line in ahead])
-    if heading is None:
-        return
-    place, _ = heading
     names = [name.strip() for name in rows[place]]
     while names and not names[-1]:
         names.pop()
@@ -147,6 +154,13 @@ def _sheet(raw: io.BufferedReader, remark: Remark) -> Iterator[NumberedRow]:
     for number, row in enumerate(rows[place + 1 :], place + 2):
         if any(row):
             yield number, dict(zip(names, row, strict=False))
+
+
+def _sheet_heading(cells: list[list[Any]]) -> "tuple[int, _Dialect] | None":
+    """Find the row that names the columns; None where no row says anything."""
+    ahead = [[_cell_text(cell).replace('"', "") for cell in row] for row in cells[:_HEADING_WITHIN]]
+    lines = [",".join(f'"{cell}"' for cell in row).replace("\n", " ") if any(row) else "" for row in ahead]
+    return _heading(lines)
 
 
 def _cell_text(cell: object) -> str:
@@ -182,9 +196,15 @@ def _files_of(archive: zipfile.ZipFile) -> list[str]:
     return [name for name in names if not name.startswith("__MACOSX/") and "/." not in f"/{name}"]
 
 
+def _is_packed(archive: zipfile.ZipFile, name: str) -> bool:
+    with archive.open(name) as member:
+        return member.read(4).startswith((b"PK\x03\x04", b"\x1f\x8b"))
+
+
 def unpack_several(file: Path, into: Path) -> list[Path]:
-    """Unpack a zip of several files, such as products and their combinations, into an empty folder. What is
-    anything else is answered as it is, and so is a zip that cannot be read: reading it says why."""
+    """Unpack a zip of several files, such as products and their combinations, or of a file that is packed
+    itself, such as a spreadsheet, into an empty folder. What is anything else is answered as it is, and so is a
+    zip that cannot be read: reading it says why."""
     unread = (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error, EOFError, BrokenFile)
     with suppress(*unread):
         with file.open("rb") as raw:
@@ -193,7 +213,9 @@ def unpack_several(file: Path, into: Path) -> list[Path]:
             archive = zipfile.ZipFile(raw)
             names = _files_of(archive)
             size = sum(each.file_size for each in archive.infolist())
-            if not 1 < len(names) <= _PACKED_MAX or size > _UNPACKED_MAX:
+            if len(names) > _PACKED_MAX or size > _UNPACKED_MAX:
+                return [file]
+            if len(names) == 1 and not _is_packed(archive, names[0]):
                 return [file]
             unpacked = [into / name.rpartition("/")[2] for name in names]
             if len(set(unpacked)) < len(names):
@@ -208,15 +230,26 @@ def unpack_several(file: Path, into: Path) -> list[Path]:
 def _lines(stream: Any, remark: Remark) -> Iterator[tuple[int, bytes]]:
     """Yield numbered lines in UTF-8 (or in a code page without wide characters), however they end."""
     buffered = stream if hasattr(stream, "peek") else io.BufferedReader(stream)
-    start = buffered.peek(_LOOKED_AT)[:_LOOKED_AT]
+    start = buffered.peek(LOOKED_AT)[:LOOKED_AT]
     encoding = _wide_encoding(start)
     if encoding:
         remark(f"It was read as {encoding.upper()}.")
         return _recoded(io.TextIOWrapper(buffered, encoding, errors="replace", newline=None), "replace")
-    if len(_LONE_CR.findall(start)) > start.count(b"\n"):
+    if len(_LONE_CR.findall(start)) > start.count(b"\n") or _first_end(start) == b"\r":
         kept = "surrogateescape"
         return _recoded(io.TextIOWrapper(buffered, "utf-8", errors=kept, newline=None), kept)
     return _numbered(lambda: buffered.readline(_LINE_MAX))
+
+
+def _first_end(start: bytes) -> bytes:
+    """Answer what ends the first line, not counting line ends within quotes."""
+    quoted = False
+    for found in _QUOTE_OR_END.finditer(start):
+        if found[0] == b'"':
+            quoted = not quoted
+        elif not quoted:
+            return found[0]
+    return b""
 
 
 def _recoded(text: io.TextIOWrapper, errors: str) -> Iterator[tuple[int, bytes]]:
@@ -241,6 +274,8 @@ def _numbered(readline: Callable[[], bytes]) -> Iterator[tuple[int, bytes]]:
 
 def _wide_encoding(start: bytes) -> str:
     """Recognise UTF-16 by its mark, or by the zero of every second byte."""
+    if start[:4] in (b"\xff\xfe\0\0", b"\0\0\xfe\xff"):
+        return "utf-32"
     if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16" if len(start) > 3 and 0 in start[2:6] else ""
     sample = start[:400]
@@ -363,7 +398,7 @@ def _xml(lines: Iterator[tuple[int, bytes]]) -> Iterator[NumberedRow]:
     commas. A declaration of a document type is refused: it can define texts that grow without bounds."""
     parser: XMLPullParser[Any] = XMLPullParser(["start", "end"])
     above: list[Element] = []
-    began = 1
+    began, found = 1, False
     for number, line in lines:
         if b"<!DOCTYPE" in line or b"<!ENTITY" in line:
             raise BrokenFile("it declares a document type, which is not read")
@@ -380,11 +415,14 @@ def _xml(lines: Iterator[tuple[int, bytes]]) -> Iterator[NumberedRow]:
                 continue
             above.pop()
             if item:
+                found = True
                 yield began, _fields(element)
             if item and above:
                 above[-1].remove(element)
     if above:
         raise EOFError
+    if not found:
+        raise BrokenFile("it is XML without an item or entry, which a feed of products has")
 
 
 def _fields(item: Element) -> dict[str, Any]:
@@ -408,7 +446,7 @@ def _csv(lines: Iterator[tuple[int, bytes]], remark: Remark) -> Iterator[Numbere
     csv.field_size_limit(_LINE_MAX)
     decoder = _Decoder(remark)
     ahead = list(islice(lines, _HEADING_WITHIN))
-    texts = [decoder.text(number, line[:_LOOKED_AT]) or "" for number, line in ahead]
+    texts = [decoder.text(number, line[:LOOKED_AT]) or "" for number, line in ahead]
     found = _heading(texts)
     if found is None:
         return
@@ -468,7 +506,7 @@ def _heading(texts: list[str]) -> tuple[int, _Dialect] | None:
     if texts and _TEMPLATE.match(texts[0]):  # its names for people stand before those for machines
         found = [each for each in found if "item_sku" in each[1].names] or found
     for n, dialect in found:
-        if _usual(dialect.names) >= 2:
+        if _usual(dialect.names) >= _USUAL_NAMES:
             return n, dialect
     rows = [each for each in found if not texts[each[0]].lstrip().startswith("#")] or found
     most = max((_filled(dialect.names) for _, dialect in rows), default=0)

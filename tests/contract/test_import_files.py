@@ -2,13 +2,15 @@
 
 # ruff: noqa: E501  rows of exports are as long as they are
 
+import gzip
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from mercat.catalog import ImportProgress, ImportRow, RowNote, import_file, sorted_files
+from mercat.catalog import ImportProgress, ImportRow, NotProducts, RowNote, import_file, sorted_files
 from mercat.catalog.messages import Imported
 
 IMG = "https://img.example/"
@@ -318,3 +320,70 @@ Product ID;Image;Name;Reference;Category;Base price;Final price;Quantity;Status;
     assert read_.done.format == "PrestaShop products"
     assert variants(read_["7"], "sku", "price", "quantity") == [("CP", 1_210, 4)]
     assert {each.external_id: each.status for each in read_.products} == {"7": "active", "8": "draft"}
+
+
+async def test_one_sku_at_several_variants_loses_none_of_them(tmp_path):
+    read_ = await read(
+        tmp_path,
+        """\
+Handle,Title,Option1 Name,Option1 Value,Variant SKU,Variant Price,Variant Grams,Variant Compare At Price,Variant Inventory Tracker,Variant Inventory Qty
+pouch,Pouch,Lining,Stripes,FALL,45.00,141.7476156,N/A,shopify,2
+pouch,,,Plain,FALL,49.00,,,shopify,N/A
+pouch,,,Plain,FALL,49.00,,,shopify,1
+""",
+    )
+    assert variants(read_["pouch"], "sku", "options", "price", "weight_g", "quantity") == [
+        ("FALL", {"Lining": "Stripes"}, 4_500, 142, 2),
+        ("", {"Lining": "Plain"}, 4_900, None, None),
+    ]
+    assert [(note.line, note.field, note.left_out) for note in read_.notes] == [(4, "", True), (2, "sku", False)]
+
+
+async def test_the_currency_of_a_feed_is_that_of_its_prices(tmp_path):
+    heading = "id,title,price,image_link,item_group_id,gender,size"
+    read_ = await read(
+        tmp_path,
+        f"""\
+{heading}
+a,Rug,"1,249.00 SEK",{IMG}a.jpg,,,
+b,Bag,"$2,030",{IMG}b.jpg,g,female,M
+c,Cap, USD,{IMG}c.jpg,,,
+d,Cup,"2,030",{IMG}d.jpg,,,
+""",
+    )
+    told = {each.external_id: (each.currency, each.variants[0].price) for each in read_.products}
+    assert told == {"a": ("SEK", 124_900), "g": ("USD", 203_000), "c": ("USD", 0)}
+    assert (read_["g"].options, read_["g"].attributes) == ({"Size": ["M"]}, {"Gender": "female"})
+    assert [(note.line, note.reason) for note in read_.notes] == [(5, "could be 2030 or 2.030: “2,030”")]
+
+
+async def test_woocommerce_without_numbers_is_known_by_name_and_its_hours_may_have_one_digit(tmp_path):
+    read_ = await read(
+        tmp_path,
+        """\
+Type,SKU,Name,Published,Date sale price ends,Sale price,Regular price
+simple,,Logo,1,2030-01-01 0:00:00,18,20
+external,,Suite,1,,,199
+""",
+    )
+    assert [(each.external_id, each.status) for each in read_.products] == [("Logo", "active"), ("Suite", "draft")]
+    assert read_["Logo"].variants[0].sale.ends_at == datetime(2030, 1, 1, tzinfo=UTC)
+
+
+async def test_lines_that_end_in_a_return_are_told_from_those_within_quotes(tmp_path):
+    read_ = await read(tmp_path, 'external_id,title,description,price\r1,Mug,"Two\nlines\nof it",5\r2,Cup,,6\r')
+    assert [(each.title, each.description) for each in read_.products] == [("Mug", "Two\nlines\nof it"), ("Cup", "")]
+
+
+async def test_xml_without_products_says_so(tmp_path):
+    with pytest.raises(NotProducts, match="XML without an item or entry"):
+        await read(tmp_path, "<yml_catalog><shop><offers><offer/></offers></shop></yml_catalog>")
+
+
+def test_a_packed_file_in_a_zip_is_unpacked(tmp_path):
+    inner = gzip.compress(b"external_id,title\n1,Mug\n")
+    packed = tmp_path / "goods.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("goods.csv.gz", inner)
+    [found] = sorted_files([packed], tmp_path).whole
+    assert (found.name, found.read_bytes()) == ("goods.csv.gz", inner)
