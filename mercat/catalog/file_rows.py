@@ -54,6 +54,9 @@ _SAYS_NOTHING = frozenset(
 )
 """What may stand beside a list of products, and is none of them."""
 _NO_NAME = re.compile(r"[^\w.]+")
+_AMAZON = re.compile(r"([a-z_][a-z0-9_.]*)(?:\[[^\]]*\])*#([0-9]+)((?:\.[a-z0-9_#]+)*)")
+"""As in `item_name[marketplace_id=X][language_tag=en_US]#1.value`."""
+_AMAZON_ROW = re.compile(r"(attribute|data)Row=([0-9]{1,2})")
 _METAFIELD = re.compile(r"(.*\S)\s*\((product\.metafields\.[^()]*)\)\s*", re.IGNORECASE)
 _DEFUSED = re.compile(r"'+[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """A cell that a spreadsheet would take for a formula, but for the apostrophes before it."""
@@ -68,9 +71,11 @@ class BrokenFile(Exception):
 def column_name(heading: str) -> str:
     """Reduce a heading to a name that ignores case, spaces and signs: "Body (HTML) " is `body_html`.
 
-    What follows `attributes.` or `option.` is a name of its own and stays as it is, and so does what stands
+    Amazon's `bullet_point[language_tag=en_US]#2.value` is `bullet_point2`. What follows `attributes.` or `option.` is a name of its own and stays as it is, and so does what stands
     before a metafield of Shopify."""
     heading = heading.strip()
+    if own := _AMAZON.fullmatch(heading):
+        return f"{own[1]}{own[2] if own[2] != '1' else ''}{re.sub(r'#[0-9]+', '', own[3]).removesuffix('.value')}"
     if own := _OWN_NAME.match(heading):
         kind = "attributes" if own[1].casefold() == "attribute" else "option"
         return f"{kind}.{heading[own.end() :].strip()}"
@@ -136,7 +141,7 @@ def _sheet(raw: io.BufferedReader, remark: Remark) -> Iterator[NumberedRow]:
             if heading is None:
                 continue
             read.append((name, cells, heading[0]))
-            if _usual(heading[1].names) >= _USUAL_NAMES:
+            if _usual(heading[1].names) >= _USUAL_NAMES or _template_rows(_first_cell(cells)):
                 read = read[-1:]
                 break
     except (CalamineError, ZipError) as error:
@@ -151,9 +156,14 @@ def _sheet(raw: io.BufferedReader, remark: Remark) -> Iterator[NumberedRow]:
     while names and not names[-1]:
         names.pop()
     names = _told_apart(names, remark)
+    _, begins = _template_rows(_first_cell(cells)) or (0, 0)
     for number, row in enumerate(rows[place + 1 :], place + 2):
-        if any(row):
+        if any(row) and number >= begins:
             yield number, dict(zip(names, row, strict=False))
+
+
+def _first_cell(cells: list[list[Any]]) -> str:
+    return " ".join(map(str, filter(None, cells[0]))) if cells else ""
 
 
 def _sheet_heading(cells: list[list[Any]]) -> "tuple[int, _Dialect] | None":
@@ -454,6 +464,7 @@ def _csv(lines: Iterator[tuple[int, bytes]], remark: Remark) -> Iterator[Numbere
     if place:
         remark(f"The heading is line {ahead[place][0]}; what stands before it was skipped.")
     records = _Records(chain(ahead[place:], lines), decoder, dialect.delimiter)
+    _, begins = _template_rows(texts[0]) or (0, 0)
     heading = next(iter(records), None)
     if heading is None:
         return
@@ -466,6 +477,8 @@ def _csv(lines: Iterator[tuple[int, bytes]], remark: Remark) -> Iterator[Numbere
     names = _told_apart(names, remark)
     count = len(names)
     for line, row in records:
+        if line < begins:
+            continue
         if isinstance(row, BadField):
             yield line, row
             continue
@@ -503,14 +516,25 @@ def _heading(texts: list[str]) -> tuple[int, _Dialect] | None:
             continue
         tried = [_Dialect(each, _cells(text, each)) for each in named or _DELIMITERS]
         found.append((n, max(tried, key=lambda each: (_usual(each.names), len(each.names)))))
-    if texts and _TEMPLATE.match(texts[0]):  # its names for people stand before those for machines
-        found = [each for each in found if "item_sku" in each[1].names] or found
+    if texts and (rows := _template_rows(texts[0])):  # names for people stand before those for machines
+        place, _ = rows
+        found = [each for each in found if each[0] == place - 1 or "item_sku" in each[1].names] or found
+        return found[0] if found else None
     for n, dialect in found:
         if _usual(dialect.names) >= _USUAL_NAMES:
             return n, dialect
     rows = [each for each in found if not texts[each[0]].lstrip().startswith("#")] or found
     most = max((_filled(dialect.names) for _, dialect in rows), default=0)
     return next((each for each in rows if _filled(each[1].names) * 2 >= most), None)
+
+
+def _template_rows(first: str) -> tuple[int, int] | None:
+    """Say which row of a template of Amazon's names the columns, and where its products begin, as far as its
+    first row says so (0 where it does not); None for other files."""
+    if "attributeRow=" not in first and not _TEMPLATE.match(first):
+        return None
+    told = {name: int(number) for name, number in _AMAZON_ROW.findall(first)}
+    return told.get("attribute", 0), told.get("data", 0)
 
 
 def _cells(text: str, delimiter: str) -> list[str]:

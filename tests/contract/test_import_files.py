@@ -387,3 +387,27 @@ def test_a_packed_file_in_a_zip_is_unpacked(tmp_path):
         archive.writestr("goods.csv.gz", inner)
     [found] = sorted_files([packed], tmp_path).whole
     assert (found.name, found.read_bytes()) == ("goods.csv.gz", inner)
+
+
+async def test_amazons_templates_since_2024_say_in_which_rows_they_stand(tmp_path):
+    at, us = "[marketplace_id=A]", "[marketplace_id=A][language_tag=en_US]"
+    names = f"contribution_sku#1.value\tproduct_type#1.value\titem_name{us}#1.value\tparentage_level{at}#1.value\tchild_parent_sku_relationship{at}#1.parent_sku\tvariation_theme#1.name\tcolor{us}#1.value\tbullet_point{us}#1.value\tbullet_point{us}#2.value\tfulfillment_availability#1.quantity\tpurchasable_offer{at}[audience=ALL]#1.our_price#1.schedule#1.value_with_tax\tmain_product_image_locator{at}#1.media_location"
+    read_ = await read(
+        tmp_path,
+        f"""\
+settings=attributeRow=3&contentLanguageTag=en_US&dataRow=5&labelRow=2
+SKU\tProduct Type\tItem Name\tParentage\tParent\tTheme\tColor\tPoint\tPoint\tQuantity\tPrice\tImage
+{names}
+ABC123\tTENT\tExample\t\t\t\t\t\t\t1\t1.00\t
+tent\tTENT\tTent\tParent\t\tCOLOR\t\tLight\tDry\t\t\t{IMG}t.jpg
+tent-g\tTENT\tTent, green\tChild\ttent\tCOLOR\tGreen\t\t\t4\t99.50\t{IMG}g.jpg
+tent-r\tTENT\tTent, red\tChild\ttent\tCOLOR\tRed\t\t\t0\t89.50\t
+""",
+    )
+    assert (read_.done.format, [each.title for each in read_.products]) == ("Amazon listings", ["Tent"])
+    assert variants(read_["tent"], "sku", "options", "price", "quantity") == [
+        ("tent-g", {"Color": "Green"}, 9_950, 4),
+        ("tent-r", {"Color": "Red"}, 8_950, 0),
+    ]
+    assert read_["tent"].attributes == {"Feature 1": "Light", "Feature 2": "Dry"}
+    assert read_["tent"].images == [f"{IMG}t.jpg", f"{IMG}g.jpg"]
