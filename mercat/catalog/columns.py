@@ -71,6 +71,9 @@ _NOT_ON_SALE = _words(
     " unpublished trash future discontinued staging deleted unavailable unlisted"
 )
 _SELLER_NAME_MAX = 100
+_WITH_NOON = re.compile(
+    r"(\d\d?)/(\d\d?)/(\d\d|\d{4}),? (\d\d?):(\d\d)[ \u202f]?([AP])M", re.IGNORECASE
+)
 _SHORT_HOUR = re.compile(r"^(\d{4}-\d\d-\d\d)[ T](\d:)")
 _DAY = re.compile(r"\d{4}-?\d\d-?\d\d")
 _NO_CODE = re.compile(r"[^a-z0-9_-]+")
@@ -283,7 +286,10 @@ class Columns:
         if self.is_list(field):
             return self.texts(field, TAG_MAX, TAGS_MAX)
         text = self.text(field)
-        tags = [tag.strip() for tag in text.split(",") if tag.strip()] if text else []
+        return self.listed_tags(field, [tag.strip() for tag in text.split(",") if tag.strip()] if text else [])
+
+    def listed_tags(self, field: str, tags: list[str]) -> list[str]:
+        """Keep tags within their limits."""
         return [self._short(field, tag, TAG_MAX) for tag in self.few(field, tags, TAGS_MAX)]
 
     def category_path(self, field: str, names: list[str] | None = None) -> list[str]:
@@ -464,7 +470,7 @@ class Columns:
         if not text.strip():
             return None
         try:
-            moment = datetime.fromisoformat(_SHORT_HOUR.sub(r"\1 0\2", text.strip()))
+            moment = _american(text) or datetime.fromisoformat(_SHORT_HOUR.sub(r"\1 0\2", text.strip()))
         except ValueError:
             raise BadField(field, f"is not a time such as 2026-11-23T09:00Z{_quoted(text)}") from None
         if not 1000 <= moment.year <= 9000:
@@ -700,6 +706,17 @@ def _split(text: str, sign: str) -> list[str]:
 def _chosen_otherwise(variant: ImportVariant, others: Iterable[ImportVariant]) -> bool:
     """Say whether a variant is chosen by options that none of the others has."""
     return bool(variant.options) and all(variant.options != each.options for each in others)
+
+
+def _american(text: str) -> datetime | None:
+    """Read a time as Magento writes it, such as `12/26/18, 5:05 AM`: the month stands first where there is an
+    AM or PM."""
+    found = _WITH_NOON.fullmatch(text.strip())
+    if found is None:
+        return None
+    month, day, year, hour, minute = map(int, found.groups()[:5])
+    hour = hour % 12 + (12 if found[6].upper() == "P" else 0)
+    return datetime(year + 2000 if year < 100 else year, month, day, hour, minute, tzinfo=UTC)
 
 
 def _whole(value: Any) -> int | None:

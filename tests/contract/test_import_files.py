@@ -411,3 +411,36 @@ tent-r\tTENT\tTent, red\tChild\ttent\tCOLOR\tRed\t\t\t0\t89.50\t
     ]
     assert read_["tent"].attributes == {"Feature 1": "Light", "Feature 2": "Dry"}
     assert read_["tent"].images == [f"{IMG}t.jpg", f"{IMG}g.jpg"]
+
+
+async def test_lists_in_a_cell_of_thirty_bees_have_semicolons(tmp_path):
+    products = f"""\
+Product ID,Active (0/1),Name *,Categories (x;y;z...),Price tax excluded or Price tax included,Discount percent,Reference #,Quantity,Tags (x;y;z...),Image URLs (x;y;z...),Feature(Name:Value:Position)
+1,1,Player,Home; Sound,100,5.5,pl,3,small; loud,{IMG}1.jpg; {IMG}2.jpg,Weight:90 g:0; Cut:Round, flat:1
+""".replace("Round, flat:1", "Round:1")
+    combinations = f"""\
+Product ID*,Attribute (Name:Type:Position)*,Value (Value:Position)*,Reference,Impact on price,Quantity,Image URL
+1,Color:color:0; Disk:select:1,Blue:0; 16GB:1,pl-b,40,2,{IMG}b.jpg
+"""
+    player = (await read(tmp_path, products, combinations))["1"]
+    assert (player.tags, player.category_path) == (["small", "loud"], ["Sound"])
+    assert (player.images, player.attributes) == ([f"{IMG}1.jpg", f"{IMG}2.jpg"], {"Weight": "90 g", "Cut": "Round"})
+    assert variants(player, "sku", "options", "price", "images") == [
+        ("pl-b", {"Color": "Blue", "Disk": "16GB"}, 14_000, [f"{IMG}b.jpg"]),
+    ]
+    assert sale_prices(player) == [13_230]
+
+
+async def test_magentos_times_have_a_month_first_and_noon(tmp_path):
+    read_ = await read(
+        tmp_path,
+        """\
+sku,attribute_set_code,product_type,name,price,special_price,special_price_from_date,special_price_to_date,product_online,visibility
+m,Default,simple,Mug,12.0000,10,"12/26/25, 5:05 AM","1/2/30, 12:00 AM",1,"Catalog, Search"
+""",
+    )
+    sale = read_["m"].variants[0].sale
+    assert (sale.begins_at, sale.ends_at) == (
+        datetime(2025, 12, 26, 5, 5, tzinfo=UTC),
+        datetime(2030, 1, 2, tzinfo=UTC),
+    )
