@@ -252,9 +252,7 @@ SERVICES: dict[str, Service] = {
     "media": Service(
         media.Media,
         media.API,
-        lambda host, db, shop: media.Media(
-            db, media.storage_of(host.settings), shop.catalog, shop.sellers
-        ),
+        lambda host, db, shop: media.Media(db, media.storage_of(host.settings), shop.catalog, shop.sellers),
         asks=("catalog", "sellers"),
         follows=False,
         duties=lambda shop: {

@@ -71,9 +71,7 @@ _NOT_ON_SALE = _words(
     " unpublished trash future discontinued staging deleted unavailable unlisted"
 )
 _SELLER_NAME_MAX = 100
-_WITH_NOON = re.compile(
-    r"(\d\d?)/(\d\d?)/(\d\d|\d{4}),? (\d\d?):(\d\d)[ \u202f]?([AP])M", re.IGNORECASE
-)
+_WITH_NOON = re.compile(r"(\d\d?)/(\d\d?)/(\d\d|\d{4}),? (\d\d?):(\d\d)[ \u202f]?([AP])M", re.IGNORECASE)
 _SHORT_HOUR = re.compile(r"^(\d{4}-\d\d-\d\d)[ T](\d:)")
 _DAY = re.compile(r"\d{4}-?\d\d-?\d\d")
 _NO_CODE = re.compile(r"[^a-z0-9_-]+")
@@ -158,7 +156,9 @@ class Columns:
             try:
                 variant = read(row)
                 if key_of(variant) in found and _chosen_otherwise(variant, found.values()):
-                    row.cuts.append(Cut("sku", f"stands at another variant already{_quoted(variant.sku)}: left out"))
+                    row.cuts.append(
+                        Cut("sku", f"stands at another variant already{_quoted(variant.sku)}: left out")
+                    )
                     variant = replace(variant, sku="")
                 if key_of(variant) in found:
                     raise BadField("", "is not told apart from another variant: it needs a SKU or options")
@@ -286,7 +286,9 @@ class Columns:
         if self.is_list(field):
             return self.texts(field, TAG_MAX, TAGS_MAX)
         text = self.text(field)
-        return self.listed_tags(field, [tag.strip() for tag in text.split(",") if tag.strip()] if text else [])
+        return self.listed_tags(
+            field, [tag.strip() for tag in text.split(",") if tag.strip()] if text else []
+        )
 
     def listed_tags(self, field: str, tags: list[str]) -> list[str]:
         """Keep tags within their limits."""

@@ -25,7 +25,7 @@ from mercat.catalog.columns import BadField
 _LINE_MAX = 4_000_000
 _LONG = f"is longer than {_LINE_MAX // 1_000_000} MB"
 LOOKED_AT = 64_000
-"""Bytes of a file by which it is told what it is: open it with a buffer as large, for what is looked at is what is in it."""
+"""Bytes of a file by which it is told what it is. Open it with a buffer as large: no more can be seen."""
 _WORKBOOK_MAX = 300_000_000
 _PACKED_MAX = 20
 """Files of a zip that are read."""
@@ -56,6 +56,7 @@ _SAYS_NOTHING = frozenset(
 _NO_NAME = re.compile(r"[^\w.]+")
 _AMAZON = re.compile(r"([a-z_][a-z0-9_.]*)(?:\[[^\]]*\])*#([0-9]+)((?:\.[a-z0-9_#]+)*)")
 """As in `item_name[marketplace_id=X][language_tag=en_US]#1.value`."""
+_AMAZON_NTH = re.compile(r"#[0-9]+")
 _AMAZON_ROW = re.compile(r"(attribute|data)Row=([0-9]{1,2})")
 _METAFIELD = re.compile(r"(.*\S)\s*\((product\.metafields\.[^()]*)\)\s*", re.IGNORECASE)
 _DEFUSED = re.compile(r"'+[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
@@ -71,11 +72,12 @@ class BrokenFile(Exception):
 def column_name(heading: str) -> str:
     """Reduce a heading to a name that ignores case, spaces and signs: "Body (HTML) " is `body_html`.
 
-    Amazon's `bullet_point[language_tag=en_US]#2.value` is `bullet_point2`. What follows `attributes.` or `option.` is a name of its own and stays as it is, and so does what stands
-    before a metafield of Shopify."""
+    Amazon's `bullet_point[language_tag=en]#2.value` is `bullet_point2`. What follows `attributes.` or
+    `option.` is a name of its own and stays as it is; so does what stands before a metafield of Shopify."""
     heading = heading.strip()
     if own := _AMAZON.fullmatch(heading):
-        return f"{own[1]}{own[2] if own[2] != '1' else ''}{re.sub(r'#[0-9]+', '', own[3]).removesuffix('.value')}"
+        part = _AMAZON_NTH.sub("", own[3]).removesuffix(".value")
+        return own[1] + (own[2] if own[2] != "1" else "") + part
     if own := _OWN_NAME.match(heading):
         kind = "attributes" if own[1].casefold() == "attribute" else "option"
         return f"{kind}.{heading[own.end() :].strip()}"
@@ -213,27 +215,34 @@ def _is_packed(archive: zipfile.ZipFile, name: str) -> bool:
 
 def unpack_several(file: Path, into: Path) -> list[Path]:
     """Unpack a zip of several files, such as products and their combinations, or of a file that is packed
-    itself, such as a spreadsheet, into an empty folder. What is anything else is answered as it is, and so is a
-    zip that cannot be read: reading it says why."""
-    unread = (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error, EOFError, BrokenFile)
-    with suppress(*unread):
-        with file.open("rb") as raw:
-            if raw.peek(4)[:4] != b"PK\x03\x04" or _is_workbook(raw):
-                return [file]
-            archive = zipfile.ZipFile(raw)
-            names = _files_of(archive)
-            size = sum(each.file_size for each in archive.infolist())
-            if len(names) > _PACKED_MAX or size > _UNPACKED_MAX:
-                return [file]
-            if len(names) == 1 and not _is_packed(archive, names[0]):
-                return [file]
-            unpacked = [into / name.rpartition("/")[2] for name in names]
-            if len(set(unpacked)) < len(names):
-                return [file]
-            for name, path in zip(names, unpacked, strict=True):
-                with archive.open(name) as packed, path.open("wb") as kept:
-                    shutil.copyfileobj(packed, kept)
-            return unpacked
+    itself, such as a spreadsheet, into an empty folder. What is anything else is answered as it is, and so is
+    a zip that cannot be read: reading it says why."""
+    unread = (
+        OSError,
+        zipfile.BadZipFile,
+        RuntimeError,
+        NotImplementedError,
+        zlib.error,
+        EOFError,
+        BrokenFile,
+    )
+    with suppress(*unread), file.open("rb") as raw:
+        if raw.peek(4)[:4] != b"PK\x03\x04" or _is_workbook(raw):
+            return [file]
+        archive = zipfile.ZipFile(raw)
+        names = _files_of(archive)
+        size = sum(each.file_size for each in archive.infolist())
+        if len(names) > _PACKED_MAX or size > _UNPACKED_MAX:
+            return [file]
+        if len(names) == 1 and not _is_packed(archive, names[0]):
+            return [file]
+        unpacked = [into / name.rpartition("/")[2] for name in names]
+        if len(set(unpacked)) < len(names):
+            return [file]
+        for name, path in zip(names, unpacked, strict=True):
+            with archive.open(name) as packed, path.open("wb") as kept:
+                shutil.copyfileobj(packed, kept)
+        return unpacked
     return [file]
 
 

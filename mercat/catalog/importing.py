@@ -150,7 +150,7 @@ class GivenFiles(NamedTuple):
 
 
 def sorted_files(files: Iterable[Path], into: Path) -> GivenFiles:
-    """Tell files of products from those that add to them; zips of several files are unpacked `into` a folder."""
+    """Tell files of products from those that add to them; zips of several files are unpacked into `into`."""
     found = GivenFiles([], [])
     for n, file in enumerate(files):
         folder = into / str(n)

@@ -234,9 +234,7 @@ async def import_files(
     with tempfile.TemporaryDirectory(prefix="mercat-import-") as folder:
         given = await asyncio.to_thread(sorted_files, files, Path(folder))
         if not given.whole:
-            done += [
-                ImportProgress(file, 0, 0, unusable=f"{file.name} {ONLY_ADDS}") for file in given.adding
-            ]
+            done += [ImportProgress(file, 0, 0, unusable=f"{file.name} {ONLY_ADDS}") for file in given.adding]
         for file in given.whole:
             done.append(await asyncio.to_thread(_read_or_say_why_not, read, file))
     if not options.dry_run:

@@ -1,7 +1,7 @@
 """The addresses of pictures: `/media/HASHxTINT.jpg`, and `/media/HASHxTINT-400.webp` at most 400 wide.
 
-The tint is the picture in nine colours. It is part of the name, so that whoever has the address of a picture can
-show something of it at once, without asking anybody."""
+The tint is the picture in nine colours. It is part of the name, so that whoever has the address of a picture
+can show something of it at once, without asking anybody."""
 
 import re
 import struct
@@ -45,7 +45,7 @@ def read_name(name: str) -> PictureName | None:
 
 @lru_cache(maxsize=10_000)
 def tint_of(url: str) -> str:
-    """Draw the nine colours of a picture of the shop's own as a `data:` address; "" where its name has none."""
+    """Draw the nine colours of a picture of the shop's own as a `data:` address; "" where there are none."""
     name = read_name(url.removeprefix(_PREFIX)) if url.startswith(_PREFIX) else None
     _, _, tint = name.stem.partition("x") if name else ("", "", "")
     if not tint:

@@ -46,7 +46,7 @@ class SafePicture(NamedTuple):
     width: int
     height: int
     tint: str
-    """Its colours in three rows of three, as hexadecimal digits of red, green and blue; "" where one sees through."""
+    """Nine colours, a hexadecimal digit each of red, green and blue; "" where one sees through."""
 
 
 def made_safe(content: bytes) -> SafePicture:

@@ -8,10 +8,9 @@ from hashlib import sha256
 from typing import Any
 
 import asyncpg
-
-from mercat import ids
 from msgspec.structs import replace
 
+from mercat import ids
 from mercat.catalog import DRAWN, IMAGES_MAX, Catalog, ListingKey, NewProduct, ProductChange
 from mercat.ids import MediaId, ProductId, SellerId
 from mercat.kit import clock, sql
@@ -61,8 +60,8 @@ class Media:
         return await self._add(content, seller_id or _SHOP, alt)
 
     async def add_drafts(self, seller_id: SellerId, given: list[GivenPicture]) -> TakenPictures:
-        """Take pictures in for a product that is not listed yet. They go after a week unless
-        `list_product` keeps them. What a seller has already is no draft."""
+        """Take pictures in for a product that is not listed yet. They go after a week unless `list_product`
+        keeps them. What a seller has already is no draft."""
         return await self._take(seller_id, given, clock.now() + timedelta(days=_DRAFT_DAYS))
 
     async def list_product(
@@ -73,11 +72,11 @@ class Media:
         key: ListingKey | None,
         pictures: ProductPictures,
     ) -> TakenPictures:
-        """List a product as `Sellers.list_product` does, with its drafts and with files that come along; where
-        one of these is no picture it is not listed, and the others are drafts.
+        """List a product as `Sellers.list_product` does, with its drafts and with files that come along.
+        Where one of these is no picture it is not listed, and the others are drafts.
 
-        The drafts are kept before it is listed: after a crash in between they stay, and harm nobody. Again, with
-        the same key, it lists nothing new. PictureGone where a draft is not there any more."""
+        The drafts are kept before it is listed: after a crash in between they stay, and harm nobody. Again,
+        with the same key, it lists nothing new. PictureGone where a draft is not there any more."""
         if len(pictures.alts) + len(pictures.given) > IMAGES_MAX:
             raise Invalid(f"A product has at most {IMAGES_MAX} pictures.", pointer="/file")
         taken = await self.add_drafts(seller_id, pictures.given)
@@ -163,9 +162,7 @@ class Media:
                 taken.not_taken.append(NotTaken(each.name[:FILE_NAME_MAX], str(refused)))
         return taken
 
-    async def _add(
-        self, content: bytes, owner: int, alt: Alt, draft_until: datetime | None = None
-    ) -> Medium:
+    async def _add(self, content: bytes, owner: int, alt: Alt, draft_until: datetime | None = None) -> Medium:
         """Keep a picture and who gave it. One that is let go meanwhile (`forget_drafts`) is kept anew."""
         digest = sha256(content).digest()
         while True:

@@ -217,8 +217,8 @@ class _Running:
         async with _stopped(beat):
             with tempfile.TemporaryDirectory(prefix="mercat-import-") as folder:
                 kept = Path(folder, _KEPT_AS)
-                kept.write_bytes(self._row["content"])
                 try:
+                    await asyncio.to_thread(kept.write_bytes, self._row["content"])
                     done = await asyncio.to_thread(self._read, kept, loop)
                 except (NotProducts, NoSuchFormat) as refused:
                     await self._finish("failed", str(refused).replace(_KEPT_AS, self._row["file"]), None)

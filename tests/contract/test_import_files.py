@@ -336,7 +336,10 @@ pouch,,,Plain,FALL,49.00,,,shopify,1
         ("FALL", {"Lining": "Stripes"}, 4_500, 142, 2),
         ("", {"Lining": "Plain"}, 4_900, None, None),
     ]
-    assert [(note.line, note.field, note.left_out) for note in read_.notes] == [(4, "", True), (2, "sku", False)]
+    assert [(note.line, note.field, note.left_out) for note in read_.notes] == [
+        (4, "", True),
+        (2, "sku", False),
+    ]
 
 
 async def test_the_currency_of_a_feed_is_that_of_its_prices(tmp_path):
@@ -366,13 +369,21 @@ simple,,Logo,1,2030-01-01 0:00:00,18,20
 external,,Suite,1,,,199
 """,
     )
-    assert [(each.external_id, each.status) for each in read_.products] == [("Logo", "active"), ("Suite", "draft")]
+    assert [(each.external_id, each.status) for each in read_.products] == [
+        ("Logo", "active"),
+        ("Suite", "draft"),
+    ]
     assert read_["Logo"].variants[0].sale.ends_at == datetime(2030, 1, 1, tzinfo=UTC)
 
 
 async def test_lines_that_end_in_a_return_are_told_from_those_within_quotes(tmp_path):
-    read_ = await read(tmp_path, 'external_id,title,description,price\r1,Mug,"Two\nlines\nof it",5\r2,Cup,,6\r')
-    assert [(each.title, each.description) for each in read_.products] == [("Mug", "Two\nlines\nof it"), ("Cup", "")]
+    read_ = await read(
+        tmp_path, 'external_id,title,description,price\r1,Mug,"Two\nlines\nof it",5\r2,Cup,,6\r'
+    )
+    assert [(each.title, each.description) for each in read_.products] == [
+        ("Mug", "Two\nlines\nof it"),
+        ("Cup", ""),
+    ]
 
 
 async def test_xml_without_products_says_so(tmp_path):
@@ -424,7 +435,10 @@ Product ID*,Attribute (Name:Type:Position)*,Value (Value:Position)*,Reference,Im
 """
     player = (await read(tmp_path, products, combinations))["1"]
     assert (player.tags, player.category_path) == (["small", "loud"], ["Sound"])
-    assert (player.images, player.attributes) == ([f"{IMG}1.jpg", f"{IMG}2.jpg"], {"Weight": "90 g", "Cut": "Round"})
+    assert (player.images, player.attributes) == (
+        [f"{IMG}1.jpg", f"{IMG}2.jpg"],
+        {"Weight": "90 g", "Cut": "Round"},
+    )
     assert variants(player, "sku", "options", "price", "images") == [
         ("pl-b", {"Color": "Blue", "Disk": "16GB"}, 14_000, [f"{IMG}b.jpg"]),
     ]

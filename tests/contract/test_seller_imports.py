@@ -147,7 +147,9 @@ def workbook(*rows):
     return file.getvalue()
 
 
-PRESTASHOP = "Product ID;Active (0/1);Name *;Price tax excluded;Categories (x,y,z...)\n1;1;Player;49;Kitchen\n"
+PRESTASHOP = (
+    "Product ID;Active (0/1);Name *;Price tax excluded;Categories (x,y,z...)\n1;1;Player;49;Kitchen\n"
+)
 COMBINATIONS = """\
 Product ID*;Attribute (Name:Type:Position)*;Value (Value:Position)*;Reference;Impact on price;Quantity
 1;Size:select:0;Small:0;p-s;0;3
@@ -178,6 +180,7 @@ async def test_combinations_come_beside_their_products_or_in_one_zip(people):
     again = await sends(people, packed.getvalue(), "export.zip")
     assert counts(again) == [4, 0, 0, 1, 1]
     alone = await sends(people, COMBINATIONS, "combinations.csv")
-    assert alone["status"] == "failed" and "combinations.csv holds variants" in alone["detail"]
+    assert alone["status"] == "failed"
+    assert "combinations.csv holds variants" in alone["detail"]
     two = await people.seller.post(PATH, files=[("file", (each, PRESTASHOP)) for each in ("a.csv", "b.csv")])
     assert "a.csv, b.csv are 2 files" in (await ended(people, two))["detail"]

@@ -91,7 +91,9 @@ def _is_parent(raw: Mapping[str, Any]) -> bool:
 
 def _gtin(row: Columns) -> str | None:
     """Read a barcode: an ASIN is none."""
-    kind = row.text(row.first("external_product_id_type", "product_id_type", f"{_IDENTIFIER}.type")).casefold()
+    kind = row.text(
+        row.first("external_product_id_type", "product_id_type", f"{_IDENTIFIER}.type")
+    ).casefold()
     field = row.first("external_product_id", "product_id", _IDENTIFIER)
     return None if kind in ("asin", "1") or not row.text(field).isdigit() else row.gtin(field)
 

@@ -25,9 +25,7 @@ def read(row: Columns) -> ImportRow:
         for name in _CHOICES
         if row.raw.get("item_group_id")
         and any(each.text(name) for each in row.rows)
-        and (
-            name in _TELL_APART if len(row.rows) == 1 else len({each.text(name) for each in row.rows}) > 1
-        )
+        and (name in _TELL_APART if len(row.rows) == 1 else len({each.text(name) for each in row.rows}) > 1)
     ]
 
     def variant(each: Columns) -> ImportVariant:

@@ -46,7 +46,7 @@ def code_keys(code: str) -> Iterator[str]:
 
 
 def _barcode_of_isbn(key: str) -> str:
-    """Write an ISBN of ten digits as the barcode that its book has; "" for what is none (ISO 2108, mod 11)."""
+    """Write an ISBN of ten digits as its book's barcode; "" for what is none (ISO 2108, mod 11)."""
     if not _ISBN_10.fullmatch(key):
         return ""
     if sum((10 - n) * (10 if each == "x" else int(each)) for n, each in enumerate(key)) % 11:

@@ -9,10 +9,10 @@ from starlette.responses import Response
 from mercat.catalog import IMAGES_MAX
 from mercat.ids import MediaId, SellerId
 from mercat.kit.refusals import Invalid, KeyReused, Refusal
-from mercat.media import UPLOAD_BYTES_MAX, Alt, GivenPicture, Medium, NotTaken, PictureGone, ProductPictures
+from mercat.media import UPLOAD_BYTES_MAX, Alt, GivenPicture, Medium, NotTaken, ProductPictures
 from mercat.shop import Shop
 from mercat.web.desk.listing_form import NewListingForm, read_new
-from mercat.web.desk.page import DONE, desk_page, departments, seller_of
+from mercat.web.desk.page import DONE, departments, desk_page, seller_of
 from mercat.web.errors import message_of
 from mercat.web.forms import Form, FormErrors, errors_of, id_of, read_form
 from mercat.web.idempotency import form_key
@@ -67,7 +67,7 @@ class NewProductPages:
         )
 
     async def pictures(self, request: Request) -> Response:
-        """Take pictures in, or one out, and show the form as it was typed. The same file again is the same."""
+        """Take pictures in, or one out, and show the form as it was typed. The same file is the same."""
         given, form = await self._sent(request)
         _, seller_id = await seller_of(request)
         typed = Form((NewListingForm, AltForm), form)

@@ -80,8 +80,8 @@ class SellerImportsApi:
 
     async def start_import(self, caller: Caller, request: Request) -> Answer:
         """Send a file of products as multipart/form-data: `file`, and if you like `dry_run=true` and
-        `format`; PrestaShop's combinations are a `file` more. CSV, TSV, JSON lines, XLSX, XML; it is taken in the background. A product that is there is
-        changed as far as its row says."""
+        `format`; PrestaShop's combinations are a `file` more. CSV, TSV, JSON lines, XLSX, XML; it is taken in
+        the background. A product that is there is changed as far as its row says."""
         given = await _given(request)
         import_id = await self._shop.sellers.start_import(seller_id_of(caller), given)
         return Answer(ImportStarted(import_id), 202)
