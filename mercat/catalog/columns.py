@@ -72,6 +72,8 @@ _NOT_ON_SALE = _words(
 )
 _SELLER_NAME_MAX = 100
 _WITH_NOON = re.compile(r"(\d\d?)/(\d\d?)/(\d\d|\d{4}),? (\d\d?):(\d\d)[ \u202f]?([AP])M", re.IGNORECASE)
+_PERCENT = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?")
+_ALL = 10_000
 _SHORT_HOUR = re.compile(r"^(\d{4}-\d\d-\d\d)[ T](\d:)")
 _DAY = re.compile(r"\d{4}-?\d\d-?\d\d")
 _NO_CODE = re.compile(r"[^a-z0-9_-]+")
@@ -438,6 +440,12 @@ class Columns:
         if price < 0:
             raise BadField(field, f"is negative{_quoted(value)}")
         return price
+
+    def percent(self, field: str) -> int:
+        """Read so many per cent in hundredths: `5.5 %` is 550. 0 for what is none, or more than all."""
+        text = self.text(field).rstrip("% ").replace(",", ".")
+        hundredths = int(Decimal(text) * 100) if _PERCENT.fullmatch(text) else 0
+        return hundredths if hundredths <= _ALL else 0
 
     def prices(self, currency: str, named: PriceColumns) -> dict[str, Any]:
         """Read what a variant costs, for an ImportVariant: regularly, in a sale, compared.

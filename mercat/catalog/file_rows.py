@@ -24,8 +24,7 @@ from mercat.catalog.columns import BadField
 
 _LINE_MAX = 4_000_000
 _LONG = f"is longer than {_LINE_MAX // 1_000_000} MB"
-LOOKED_AT = 64_000
-"""Bytes of a file by which it is told what it is. Open it with a buffer as large: no more can be seen."""
+_LOOKED_AT = 64_000
 _WORKBOOK_MAX = 300_000_000
 _PACKED_MAX = 20
 """Files of a zip that are read."""
@@ -85,6 +84,11 @@ def column_name(heading: str) -> str:
         return f"{own[1]}_{own[2].casefold()}"
     heading = unicodedata.normalize("NFKC", heading)
     return _NO_NAME.sub("_", heading.casefold()).strip("_.")
+
+
+def opened(file: Path) -> io.BufferedReader:
+    """Open a file to be read by `read_rows`, which tells what it is by the beginning in the buffer."""
+    return io.BufferedReader(io.FileIO(file), _LOOKED_AT)
 
 
 def read_rows(raw: io.BufferedReader, remark: Remark = lambda said: None) -> Iterator[NumberedRow]:
@@ -165,7 +169,7 @@ def _sheet(raw: io.BufferedReader, remark: Remark) -> Iterator[NumberedRow]:
 
 
 def _first_cell(cells: list[list[Any]]) -> str:
-    return " ".join(map(str, filter(None, cells[0]))) if cells else ""
+    return " ".join(str(cell) for cell in cells[0] if cell) if cells else ""
 
 
 def _sheet_heading(cells: list[list[Any]]) -> "tuple[int, _Dialect] | None":
@@ -249,7 +253,7 @@ def unpack_several(file: Path, into: Path) -> list[Path]:
 def _lines(stream: Any, remark: Remark) -> Iterator[tuple[int, bytes]]:
     """Yield numbered lines in UTF-8 (or in a code page without wide characters), however they end."""
     buffered = stream if hasattr(stream, "peek") else io.BufferedReader(stream)
-    start = buffered.peek(LOOKED_AT)[:LOOKED_AT]
+    start = buffered.peek(_LOOKED_AT)[:_LOOKED_AT]
     encoding = _wide_encoding(start)
     if encoding:
         remark(f"It was read as {encoding.upper()}.")
@@ -465,7 +469,7 @@ def _csv(lines: Iterator[tuple[int, bytes]], remark: Remark) -> Iterator[Numbere
     csv.field_size_limit(_LINE_MAX)
     decoder = _Decoder(remark)
     ahead = list(islice(lines, _HEADING_WITHIN))
-    texts = [decoder.text(number, line[:LOOKED_AT]) or "" for number, line in ahead]
+    texts = [decoder.text(number, line[:_LOOKED_AT]) or "" for number, line in ahead]
     found = _heading(texts)
     if found is None:
         return

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from mercat.catalog.columns import BadField, Columns
 from mercat.catalog.file_rows import (
-    LOOKED_AT,
     BrokenFile,
     NumberedRow,
     column_name,
+    opened,
     read_rows,
     unpack_several,
 )
@@ -118,7 +118,7 @@ async def import_file(  # noqa: PLR0913  - the options of the command
     format that is guessed otherwise. Raises NotProducts."""
     remarks: list[str] = []
     names = _Names(rename or {})
-    with file.open("rb", LOOKED_AT) as raw, closing(_Seen()) as seen:
+    with opened(file) as raw, closing(_Seen()) as seen:
         given = read_rows(raw, remarks.append)
         work = _FileImport(file, raw, take, note, progress, names)
         work.beside = beside
@@ -163,7 +163,7 @@ def sorted_files(files: Iterable[Path], into: Path) -> GivenFiles:
 def adds_to_others(file: Path) -> bool:
     """Say whether a file holds what adds to products of another one, such as PrestaShop's combinations."""
     names = _Names({})
-    with suppress(BrokenFile, OSError), file.open("rb", LOOKED_AT) as raw:
+    with suppress(BrokenFile, OSError), opened(file) as raw:
         head = [row for _, row in map(names.apply, islice(read_rows(raw), _LOOKED_AT))]
         rows = [row for row in head if not isinstance(row, BadField)]
         kind = recognise(rows)
@@ -174,7 +174,7 @@ def adds_to_others(file: Path) -> bool:
 def _rows_of(files: Sequence[Path]) -> Iterator[NumberedRow]:
     """Read the rows of files beside the first one; their lines begin at `_LINES_A_FILE`, twice that …"""
     for n, file in enumerate(files, 1):
-        with file.open("rb", LOOKED_AT) as raw:
+        with opened(file) as raw:
             for line, row in read_rows(raw):
                 yield n * _LINES_A_FILE + line, row
 

@@ -3,7 +3,6 @@ its combinations file, whose rows are the variants of the products beside it."""
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from mercat.catalog.columns import BadField, Columns, Format, RowKeys, choices
@@ -22,7 +21,6 @@ _PICTURES = ("image_urls_x_y_z", "image_urls", "image_url", "image")
 _BARCODES = ("ean13", "ean_13", "ean", "upc")
 _CHOSEN_BY = "attribute_name_type_position"
 _CHOICES = "value_value_position"
-_PERCENT = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{1,6})?")
 _PLACE = re.compile(r":\d+$")
 
 
@@ -103,9 +101,7 @@ def _pairs(row: Columns) -> list[tuple[str, str]]:
 
 def _sale(row: Columns, price: int, currency: str) -> SalePrice | None:
     """Read what a price is with the discount, of an amount or so many per cent, and from when until when."""
-    off, percent = row.decimal("discount_amount", currency), row.text("discount_percent").rstrip("% ")
-    if _PERCENT.fullmatch(percent):
-        off = off or int(price * min(Decimal(percent.replace(",", ".")), 100) / 100)
+    off = row.decimal("discount_amount", currency) or price * row.percent("discount_percent") // 10_000
     starts, ends = "discount_from_yyyy_mm_dd", "discount_to_yyyy_mm_dd"
     times = [None if row.text(each).startswith("0000") else row.date(each) for each in (starts, ends)]
     return SalePrice(price=price - off, begins_at=times[0], ends_at=times[1]) if 0 < off < price else None
