@@ -5,9 +5,11 @@ from base64 import b64decode
 from io import BytesIO
 
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 
 from mercat.catalog import NewProduct
+from mercat.kit.refusals import Refusal
 from mercat.media import GivenPicture, PictureGone, ProductPictures, tint_of
 from mercat.web.routes import PREFIX
 
@@ -212,7 +214,7 @@ async def test_pictures_that_nobody_lists_go_after_a_week_and_come_again(people,
 
 
 async def test_a_picture_has_its_nine_colours_in_its_address_and_shows_them_at_once(people):
-    made = await uploaded(people.seller, picture(colour=(255, 0, 17)))
+    made = await uploaded(people.seller, picture(colour="#ff0011"))
     assert made["url"].endswith("x" + 9 * "f01" + ".jpg")
     drawn = Image.open(BytesIO(b64decode(tint_of(made["url"]).partition("base64,")[2])))
     assert (drawn.size, drawn.getpixel((1, 1))) == ((3, 3), (255, 0, 17))
@@ -230,3 +232,18 @@ def see_through_picture():
     out = BytesIO()
     Image.new("RGBA", (40, 40), (0, 0, 0, 0)).save(out, "PNG")
     return out.getvalue()
+
+
+async def test_a_picture_outlives_a_listing_that_was_cut_off(people, db):
+    """It is kept before the product is listed: what dies in between loses nothing, and comes again."""
+    media, bob = people.shop.media, await db.fetchval("select seller_id from sellers.seller order by 1 desc")
+    [red] = (await media.add_drafts(bob, [GivenPicture("red.jpg", picture())])).media
+    pictures = ProductPictures({red.media_id: "Red"}, [])
+    with pytest.raises(Refusal):
+        await media.list_product(bob, replace(NEW, category="not-there"), 1, "key", pictures)
+    await db.execute("update media.holder set draft_until = draft_until - interval '8 days'")
+    assert await media.forget_drafts() == 0
+    for _ in range(2):
+        await media.list_product(bob, NEW, 1, "key", pictures)
+    [listed] = (await people.seller.get(PRODUCTS)).json()["products"]
+    assert listed["image_url"] == red.url
