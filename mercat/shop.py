@@ -231,18 +231,6 @@ SERVICES: dict[str, Service] = {
             "former prices": shop.catalog.retelling.keep_pruning,
         },
     ),
-    "media": Service(
-        media.Media,
-        media.API,
-        lambda host, db, shop: media.Media(db, media.storage_of(host.settings), shop.catalog),
-        asks=("catalog",),
-        follows=False,
-        duties=lambda shop: {
-            "pictures of imports": media.PictureFetching(
-                shop.media, shop.catalog, shop.settings
-            ).keep_fetching
-        },
-    ),
     "search": Service(
         search.Search,
         search.API,
@@ -263,6 +251,19 @@ SERVICES: dict[str, Service] = {
         lambda host, db, shop: sellers.Sellers(db, shop.catalog, shop.inventory, host.settings),
         duties=lambda shop: {"files of sellers": shop.sellers.imports.keep_importing},
         asks=("catalog", "inventory"),
+    ),
+    "media": Service(
+        media.Media,
+        media.API,
+        lambda host, db, shop: media.Media(db, media.storage_of(host.settings), shop.catalog, shop.sellers),
+        asks=("catalog", "sellers"),
+        follows=False,
+        duties=lambda shop: {
+            "pictures of imports": media.PictureFetching(
+                shop.media, shop.catalog, shop.settings
+            ).keep_fetching,
+            "pictures of no product": shop.media.keep_tidy,
+        },
     ),
     "payments": Service(
         payments.Payments,

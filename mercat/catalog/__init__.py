@@ -28,12 +28,13 @@ from mercat.catalog.formats import FORMATS, NoSuchFormat, check_format, recognis
 from mercat.catalog.formatted import line_source
 from mercat.catalog.gathering import Gathered, gather
 from mercat.catalog.importing import (
+    ONLY_ADDS,
     CategoryMap,
     ImportProgress,
     NotProducts,
     RowNote,
-    adds_to_others,
     import_file,
+    sorted_files,
 )
 from mercat.catalog.messages import (
     FORMER_PATH_MAX,
@@ -147,6 +148,7 @@ __all__ = [
     "FORMATS",
     "FORMER_PATH_MAX",
     "IMAGES_MAX",
+    "ONLY_ADDS",
     "PRICE_EDIT_MAX",
     "VARIANTS_MAX",
     "AnyProduct",
@@ -255,7 +257,6 @@ __all__ = [
     "Variant",
     "VariantOptions",
     "WholeAttribute",
-    "adds_to_others",
     "check_currency",
     "check_format",
     "column_name",
@@ -272,5 +273,6 @@ __all__ = [
     "quantity_problem",
     "read_rows",
     "recognise",
+    "sorted_files",
     "texts_of",
 ]

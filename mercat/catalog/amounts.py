@@ -30,12 +30,30 @@ _PLAIN = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,20})?")
 _NO_CENTS = re.compile(r"(?<=\d)[.,][-\u2013\u2014]{1,2}(?=\s|$)")
 """As in `12.-` and `12,--`."""
 _THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:(?:,\d{3})+|(?:\.\d{3})+)(?![\d.,])")
+_BY_COMMAS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
 _COMMA_DECIMALS = re.compile(r"(\d+),(\d{1,2}|\d{4,6})")
 _GROUPED = re.compile(r"(\d{1,3}(?:([ ,.'])\d{3})(?:\2\d{3})*)(?:([.,])(\d{1,6}))?")
 
 
+_CODE = re.compile(r"([A-Z]{3})[\s\u00a0]*[0-9].*|.*[0-9][\s\u00a0]*([A-Z]{3})", re.DOTALL)
+_WITH_SIGN_BEFORE = re.compile(r"(?:US|CA|AU|NZ|HK|A|C)?[$\u00a3][\s\u00a0]?")
+"""Where these stand before an amount, thousands are told apart by commas."""
+
+
 class NotAnAmount(Exception):
     """A text that is no amount, or could be two; says which."""
+
+
+def is_currency(text: str) -> bool:
+    """Say whether a text is a currency's code or sign alone, of an amount that is not there."""
+    mark = text.strip()
+    return mark in _SIGNS or bool(re.fullmatch(r"[A-Z]{3}", mark))
+
+
+def currency_named(text: str) -> str:
+    """Answer the currency that an amount names by its code, as in `195.6 EUR`; "" where it names none."""
+    found = _CODE.fullmatch(text.strip())
+    return found[1] or found[2] if found else ""
 
 
 def parse(text: str, *, whole: bool = False) -> tuple[Decimal, tuple[str, ...]]:
@@ -56,6 +74,8 @@ def parse(text: str, *, whole: bool = False) -> tuple[Decimal, tuple[str, ...]]:
         raise NotAnAmount("is not a number such as 79.99")
     named = _currencies(parts["before"]) or _currencies(body["after"].strip())
     number = re.sub(r"[\u00a0\u202f]", " ", body["number"]).replace("\u2019", "'").strip()
+    if _WITH_SIGN_BEFORE.fullmatch(parts["before"].strip()) and _BY_COMMAS.fullmatch(number):
+        number = number.replace(",", "")
     amount = _number(number)
     return (-amount if parts["minus"] or body["minus"] else amount), named
 

@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
+from msgspec.structs import replace
 
 from mercat import money
 from mercat.catalog import amounts
@@ -57,7 +58,9 @@ def _words(text: str) -> frozenset[str]:
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _WHOLE = re.compile(r"([+-]?[0-9]+)(?:[.,]0{1,2}|[.,]0{4,})?")
 """`12.000` and `12,000` could be twelve or twelve thousand."""
-_GRAMS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
+_GRAMS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,20})?")
+_NOTHING = frozenset(("n/a", "#n/a", "null", "none", "-", "\u2013", "\u2014"))
+"""What a spreadsheet or a program writes into a cell of numbers that has none."""
 _GRAMS_IN = {"g": 1.0, "kg": 1_000.0, "lb": 453.59237, "lbs": 453.59237, "oz": 28.349523125}
 _LOADABLE = ("http://", "https://", "/media/")
 _NEXT_URL = re.compile(r"[\s,;|]+(?=https?://|/media/|[^\s,;|/:]+\.[a-zA-Z]{3,4}(?:[\s,;|]|$))|[,;|\s]+$")
@@ -68,6 +71,10 @@ _NOT_ON_SALE = _words(
     " unpublished trash future discontinued staging deleted unavailable unlisted"
 )
 _SELLER_NAME_MAX = 100
+_WITH_NOON = re.compile(r"(\d\d?)/(\d\d?)/(\d\d|\d{4}),? (\d\d?):(\d\d)[ \u202f]?([AP])M", re.IGNORECASE)
+_PERCENT = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?")
+_ALL = 10_000
+_SHORT_HOUR = re.compile(r"^(\d{4}-\d\d-\d\d)[ T](\d:)")
 _DAY = re.compile(r"\d{4}-?\d\d-?\d\d")
 _NO_CODE = re.compile(r"[^a-z0-9_-]+")
 _STANDARD_TAX = _words("standard default parent taxable taxable-goods") | {""}
@@ -150,6 +157,11 @@ class Columns:
         for row in self.rows if rows is None else rows:
             try:
                 variant = read(row)
+                if key_of(variant) in found and _chosen_otherwise(variant, found.values()):
+                    row.cuts.append(
+                        Cut("sku", f"stands at another variant already{_quoted(variant.sku)}: left out")
+                    )
+                    variant = replace(variant, sku="")
                 if key_of(variant) in found:
                     raise BadField("", "is not told apart from another variant: it needs a SKU or options")
                 if len(found) >= VARIANTS_MAX:
@@ -276,7 +288,12 @@ class Columns:
         if self.is_list(field):
             return self.texts(field, TAG_MAX, TAGS_MAX)
         text = self.text(field)
-        tags = [tag.strip() for tag in text.split(",") if tag.strip()] if text else []
+        return self.listed_tags(
+            field, [tag.strip() for tag in text.split(",") if tag.strip()] if text else []
+        )
+
+    def listed_tags(self, field: str, tags: list[str]) -> list[str]:
+        """Keep tags within their limits."""
         return [self._short(field, tag, TAG_MAX) for tag in self.few(field, tags, TAGS_MAX)]
 
     def category_path(self, field: str, names: list[str] | None = None) -> list[str]:
@@ -372,10 +389,17 @@ class Columns:
 
     # -- numbers
 
+    def number(self, field: str) -> Any:
+        """Answer a field that is to be a number; None where it is empty, or says so as in `N/A`."""
+        value = self.get(field)
+        if isinstance(value, str) and (not value.strip() or value.strip().casefold() in _NOTHING):
+            return None
+        return value
+
     def whole(self, field: str, most: int = COUNT_MAX, what: str = "a whole number") -> int:
         """Read a count or an amount; 0 where there is none. `12.0` is 12; a text such as `1e3` is refused."""
-        value = self.get(field)
-        if value is None or (isinstance(value, str) and not value.strip()):
+        value = self.number(field)
+        if value is None:
             return 0
         number = _whole(value)
         if number is None:
@@ -395,8 +419,8 @@ class Columns:
 
         0 where there is none. What could mean two amounts is refused, and so is a price in another
         currency."""
-        value = self.get(field)
-        if value is None or (isinstance(value, str) and not value.strip()):
+        value = self.number(field)
+        if value is None or (isinstance(value, str) and amounts.is_currency(value)):
             return 0
         try:
             if isinstance(value, str):
@@ -416,6 +440,12 @@ class Columns:
         if price < 0:
             raise BadField(field, f"is negative{_quoted(value)}")
         return price
+
+    def percent(self, field: str) -> int:
+        """Read so many per cent in hundredths: `5.5 %` is 550. 0 for what is none, or more than all."""
+        text = self.text(field).rstrip("% ").replace(",", ".")
+        hundredths = int(Decimal(text) * 100) if _PERCENT.fullmatch(text) else 0
+        return hundredths if hundredths <= _ALL else 0
 
     def prices(self, currency: str, named: PriceColumns) -> dict[str, Any]:
         """Read what a variant costs, for an ImportVariant: regularly, in a sale, compared.
@@ -450,7 +480,7 @@ class Columns:
         if not text.strip():
             return None
         try:
-            moment = datetime.fromisoformat(text.strip())
+            moment = _american(text) or datetime.fromisoformat(_SHORT_HOUR.sub(r"\1 0\2", text.strip()))
         except ValueError:
             raise BadField(field, f"is not a time such as 2026-11-23T09:00Z{_quoted(text)}") from None
         if not 1000 <= moment.year <= 9000:
@@ -460,22 +490,21 @@ class Columns:
 
     def quantity(self, field: str = "quantity") -> int | None:
         """Read units in stock; None where the file does not say."""
-        value = self.get(field)
-        return None if value is None or value == "" else self.whole(field, STOCK_MAX)
+        return None if self.number(field) is None else self.whole(field, STOCK_MAX)
 
     def gtin(self, field: str) -> str | None:
         """Read a barcode (EAN, UPC, ISBN-13); one whose digits do not fit is left out, and said."""
         text = self.text(field).lstrip("'")
-        if not text:
+        if not text or text.casefold() in _NOTHING:
             return None
-        if digits := gtin_digits(text):
+        if digits := gtin_digits(text.removesuffix(".0")):
             return digits
         self.cuts.append(Cut(field, f"is no GTIN{_quoted(text)}: left out"))
         return None
 
     def grams(self, field: str) -> int | None:
         """Read a weight in whole grams; None where there is none or it is not a number."""
-        text = self.text(field)
+        text = self.text(field) if self.number(field) is not None else ""
         grams = round(float(text)) if _GRAMS.fullmatch(text) else 0 if not text else -1
         if 0 < grams <= GRAMS_MAX:
             return grams
@@ -682,6 +711,22 @@ def _split(text: str, sign: str) -> list[str]:
     if "\\" not in text:
         return [part for part in text.split(sign) if part.strip()]
     return [part for part in re.split(rf"(?<!\\){re.escape(sign)}", text) if part.strip()]
+
+
+def _chosen_otherwise(variant: ImportVariant, others: Iterable[ImportVariant]) -> bool:
+    """Say whether a variant is chosen by options that none of the others has."""
+    return bool(variant.options) and all(variant.options != each.options for each in others)
+
+
+def _american(text: str) -> datetime | None:
+    """Read a time as Magento writes it, such as `12/26/18, 5:05 AM`: the month stands first where there is an
+    AM or PM."""
+    found = _WITH_NOON.fullmatch(text.strip())
+    if found is None:
+        return None
+    month, day, year, hour, minute = map(int, found.groups()[:5])
+    hour = hour % 12 + (12 if found[6].upper() == "P" else 0)
+    return datetime(year + 2000 if year < 100 else year, month, day, hour, minute, tzinfo=UTC)
 
 
 def _whole(value: Any) -> int | None:

@@ -4,13 +4,16 @@ import csv
 import gzip
 import io
 import re
+import shutil
 import unicodedata
 import zipfile
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import date
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
@@ -23,6 +26,9 @@ _LINE_MAX = 4_000_000
 _LONG = f"is longer than {_LINE_MAX // 1_000_000} MB"
 _LOOKED_AT = 64_000
 _WORKBOOK_MAX = 300_000_000
+_PACKED_MAX = 20
+"""Files of a zip that are read."""
+_UNPACKED_MAX = 2_000_000_000
 _HEADING_WITHIN = 12
 """Lines of titles and comments that may stand before a heading."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -33,9 +39,11 @@ _USUAL = re.compile(
     r"|description|handle|handleid|html|id|link|name|price|quantity|sku|slug|status|stock|tags|title|type|url)"
 )
 """Names that a heading has and a title line has not."""
+_USUAL_NAMES = 2
 _TEMPLATE = re.compile(r'"?TemplateType=', re.IGNORECASE)
 _ADJACENT = re.compile(rb"[\x80-\xff]{2,}")
 _LONE_CR = re.compile(rb"\r(?!\n)")
+_QUOTE_OR_END = re.compile(rb'"|\r\n|\r(?=.)|\n', re.DOTALL)
 _HIGH = re.compile(rb"[\x80-\xff]")
 _OWN_NAME = re.compile(r"(attribute|option)s?\.(?=\S)", re.IGNORECASE)
 _JSON_SIGN = re.compile(rb'["\\{}]')
@@ -45,6 +53,10 @@ _SAYS_NOTHING = frozenset(
 )
 """What may stand beside a list of products, and is none of them."""
 _NO_NAME = re.compile(r"[^\w.]+")
+_AMAZON = re.compile(r"([a-z_][a-z0-9_.]*)(?:\[[^\]]*\])*#([0-9]+)((?:\.[a-z0-9_#]+)*)")
+"""As in `item_name[marketplace_id=X][language_tag=en_US]#1.value`."""
+_AMAZON_NTH = re.compile(r"#[0-9]+")
+_AMAZON_ROW = re.compile(r"(attribute|data)Row=([0-9]{1,2})")
 _METAFIELD = re.compile(r"(.*\S)\s*\((product\.metafields\.[^()]*)\)\s*", re.IGNORECASE)
 _DEFUSED = re.compile(r"'+[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """A cell that a spreadsheet would take for a formula, but for the apostrophes before it."""
@@ -59,9 +71,12 @@ class BrokenFile(Exception):
 def column_name(heading: str) -> str:
     """Reduce a heading to a name that ignores case, spaces and signs: "Body (HTML) " is `body_html`.
 
-    What follows `attributes.` or `option.` is a name of its own and stays as it is, and so does what stands
-    before a metafield of Shopify."""
+    Amazon's `bullet_point[language_tag=en]#2.value` is `bullet_point2`. What follows `attributes.` or
+    `option.` is a name of its own and stays as it is; so does what stands before a metafield of Shopify."""
     heading = heading.strip()
+    if own := _AMAZON.fullmatch(heading):
+        part = _AMAZON_NTH.sub("", own[3]).removesuffix(".value")
+        return own[1] + (own[2] if own[2] != "1" else "") + part
     if own := _OWN_NAME.match(heading):
         kind = "attributes" if own[1].casefold() == "attribute" else "option"
         return f"{kind}.{heading[own.end() :].strip()}"
@@ -69,6 +84,11 @@ def column_name(heading: str) -> str:
         return f"{own[1]}_{own[2].casefold()}"
     heading = unicodedata.normalize("NFKC", heading)
     return _NO_NAME.sub("_", heading.casefold()).strip("_.")
+
+
+def opened(file: Path) -> io.BufferedReader:
+    """Open a file to be read by `read_rows`, which tells what it is by the beginning in the buffer."""
+    return io.BufferedReader(io.FileIO(file), _LOOKED_AT)
 
 
 def read_rows(raw: io.BufferedReader, remark: Remark = lambda said: None) -> Iterator[NumberedRow]:
@@ -108,37 +128,55 @@ def _is_workbook(raw: io.BufferedReader) -> bool:
     with zipfile.ZipFile(raw) as archive:
         parts = archive.infolist()
     raw.seek(0)
+    if not any(each.filename.startswith("xl/") for each in parts):
+        return False
     if sum(each.file_size for each in parts) > _WORKBOOK_MAX:
         raise BrokenFile("it unpacks to more than 300 MB; send it in parts")
-    return any(each.filename.startswith("xl/") for each in parts)
+    return True
 
 
 def _sheet(raw: io.BufferedReader, remark: Remark) -> Iterator[NumberedRow]:
-    """Yield the rows of the first sheet that has any."""
+    """Yield the rows of the first sheet whose heading is one of products, else of the first that has any:
+    templates begin with a sheet of instructions."""
+    read: list[tuple[str, list[list[Any]], int]] = []
     try:
         book = CalamineWorkbook.from_filelike(raw)
-        sheets = ((name, book.get_sheet_by_name(name).to_python(False)) for name in book.sheet_names)
-        none: tuple[str, list[list[Any]]] = ("", [])
-        name, cells = next(((name, cells) for name, cells in sheets if any(map(any, cells))), none)
+        for name in book.sheet_names:
+            cells = book.get_sheet_by_name(name).to_python(False)
+            heading = _sheet_heading(cells)
+            if heading is None:
+                continue
+            read.append((name, cells, heading[0]))
+            if _usual(heading[1].names) >= _USUAL_NAMES or _template_rows(_first_cell(cells)):
+                read = read[-1:]
+                break
     except (CalamineError, ZipError) as error:
         raise BrokenFile(f"it is a spreadsheet that cannot be read ({error})") from None
+    if not read:
+        return
+    name, cells, place = read[0]
     if len(book.sheet_names) > 1:
         remark(f"It has {len(book.sheet_names)} sheets: “{name}” was read.")
     rows = [[_cell_text(cell) for cell in row] for row in cells]
-    if not rows:
-        return
-    ahead = [",".join(f'"{cell.replace(chr(34), "")}"' for cell in row) for row in rows[:_HEADING_WITHIN]]
-    heading = _heading([line.replace("\n", " ") if line.strip(',"') else "" for line in ahead])
-    if heading is None:
-        return
-    place, _ = heading
     names = [name.strip() for name in rows[place]]
     while names and not names[-1]:
         names.pop()
     names = _told_apart(names, remark)
+    _, begins = _template_rows(_first_cell(cells)) or (0, 0)
     for number, row in enumerate(rows[place + 1 :], place + 2):
-        if any(row):
+        if any(row) and number >= begins:
             yield number, dict(zip(names, row, strict=False))
+
+
+def _first_cell(cells: list[list[Any]]) -> str:
+    return " ".join(str(cell) for cell in cells[0] if cell) if cells else ""
+
+
+def _sheet_heading(cells: list[list[Any]]) -> "tuple[int, _Dialect] | None":
+    """Find the row that names the columns; None where no row says anything."""
+    ahead = [[_cell_text(cell).replace('"', "") for cell in row] for row in cells[:_HEADING_WITHIN]]
+    lines = [",".join(f'"{cell}"' for cell in row).replace("\n", " ") if any(row) else "" for row in ahead]
+    return _heading(lines)
 
 
 def _cell_text(cell: object) -> str:
@@ -159,14 +197,57 @@ def _unpacked(raw: io.BufferedReader) -> Any:
     if start != b"PK\x03\x04":
         return raw
     archive = zipfile.ZipFile(raw)
-    names = [each.filename for each in archive.infolist() if not each.is_dir()]
-    names = [name for name in names if not name.startswith("__MACOSX/") and "/." not in f"/{name}"]
+    names = _files_of(archive)
     if len(names) != 1:
         raise BrokenFile(f"it holds {len(names)} files where one is read; unpack it")
     try:
         return archive.open(names[0])
     except (RuntimeError, NotImplementedError):  # zipfile's words for a password and an unknown method
         raise BrokenFile("it is packed with a password or in an unknown way; unpack it") from None
+
+
+def _files_of(archive: zipfile.ZipFile) -> list[str]:
+    """List the files of a zip, without what a desktop puts beside them."""
+    names = [each.filename for each in archive.infolist() if not each.is_dir()]
+    return [name for name in names if not name.startswith("__MACOSX/") and "/." not in f"/{name}"]
+
+
+def _is_packed(archive: zipfile.ZipFile, name: str) -> bool:
+    with archive.open(name) as member:
+        return member.read(4).startswith((b"PK\x03\x04", b"\x1f\x8b"))
+
+
+def unpack_several(file: Path, into: Path) -> list[Path]:
+    """Unpack a zip of several files, such as products and their combinations, or of a file that is packed
+    itself, such as a spreadsheet, into an empty folder. What is anything else is answered as it is, and so is
+    a zip that cannot be read: reading it says why."""
+    unread = (
+        OSError,
+        zipfile.BadZipFile,
+        RuntimeError,
+        NotImplementedError,
+        zlib.error,
+        EOFError,
+        BrokenFile,
+    )
+    with suppress(*unread), file.open("rb") as raw:
+        if raw.peek(4)[:4] != b"PK\x03\x04" or _is_workbook(raw):
+            return [file]
+        archive = zipfile.ZipFile(raw)
+        names = _files_of(archive)
+        size = sum(each.file_size for each in archive.infolist())
+        if len(names) > _PACKED_MAX or size > _UNPACKED_MAX:
+            return [file]
+        if len(names) == 1 and not _is_packed(archive, names[0]):
+            return [file]
+        unpacked = [into / name.rpartition("/")[2] for name in names]
+        if len(set(unpacked)) < len(names):
+            return [file]
+        for name, path in zip(names, unpacked, strict=True):
+            with archive.open(name) as packed, path.open("wb") as kept:
+                shutil.copyfileobj(packed, kept)
+        return unpacked
+    return [file]
 
 
 def _lines(stream: Any, remark: Remark) -> Iterator[tuple[int, bytes]]:
@@ -177,10 +258,21 @@ def _lines(stream: Any, remark: Remark) -> Iterator[tuple[int, bytes]]:
     if encoding:
         remark(f"It was read as {encoding.upper()}.")
         return _recoded(io.TextIOWrapper(buffered, encoding, errors="replace", newline=None), "replace")
-    if len(_LONE_CR.findall(start)) > start.count(b"\n"):
+    if len(_LONE_CR.findall(start)) > start.count(b"\n") or _first_end(start) == b"\r":
         kept = "surrogateescape"
         return _recoded(io.TextIOWrapper(buffered, "utf-8", errors=kept, newline=None), kept)
     return _numbered(lambda: buffered.readline(_LINE_MAX))
+
+
+def _first_end(start: bytes) -> bytes:
+    """Answer what ends the first line, not counting line ends within quotes."""
+    quoted = False
+    for found in _QUOTE_OR_END.finditer(start):
+        if found[0] == b'"':
+            quoted = not quoted
+        elif not quoted:
+            return found[0]
+    return b""
 
 
 def _recoded(text: io.TextIOWrapper, errors: str) -> Iterator[tuple[int, bytes]]:
@@ -205,6 +297,8 @@ def _numbered(readline: Callable[[], bytes]) -> Iterator[tuple[int, bytes]]:
 
 def _wide_encoding(start: bytes) -> str:
     """Recognise UTF-16 by its mark, or by the zero of every second byte."""
+    if start[:4] in (b"\xff\xfe\0\0", b"\0\0\xfe\xff"):
+        return "utf-32"
     if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16" if len(start) > 3 and 0 in start[2:6] else ""
     sample = start[:400]
@@ -327,7 +421,7 @@ def _xml(lines: Iterator[tuple[int, bytes]]) -> Iterator[NumberedRow]:
     commas. A declaration of a document type is refused: it can define texts that grow without bounds."""
     parser: XMLPullParser[Any] = XMLPullParser(["start", "end"])
     above: list[Element] = []
-    began = 1
+    began, found = 1, False
     for number, line in lines:
         if b"<!DOCTYPE" in line or b"<!ENTITY" in line:
             raise BrokenFile("it declares a document type, which is not read")
@@ -344,11 +438,14 @@ def _xml(lines: Iterator[tuple[int, bytes]]) -> Iterator[NumberedRow]:
                 continue
             above.pop()
             if item:
+                found = True
                 yield began, _fields(element)
             if item and above:
                 above[-1].remove(element)
     if above:
         raise EOFError
+    if not found:
+        raise BrokenFile("it is XML without an item or entry, which a feed of products has")
 
 
 def _fields(item: Element) -> dict[str, Any]:
@@ -380,6 +477,7 @@ def _csv(lines: Iterator[tuple[int, bytes]], remark: Remark) -> Iterator[Numbere
     if place:
         remark(f"The heading is line {ahead[place][0]}; what stands before it was skipped.")
     records = _Records(chain(ahead[place:], lines), decoder, dialect.delimiter)
+    _, begins = _template_rows(texts[0]) or (0, 0)
     heading = next(iter(records), None)
     if heading is None:
         return
@@ -392,6 +490,8 @@ def _csv(lines: Iterator[tuple[int, bytes]], remark: Remark) -> Iterator[Numbere
     names = _told_apart(names, remark)
     count = len(names)
     for line, row in records:
+        if line < begins:
+            continue
         if isinstance(row, BadField):
             yield line, row
             continue
@@ -429,14 +529,25 @@ def _heading(texts: list[str]) -> tuple[int, _Dialect] | None:
             continue
         tried = [_Dialect(each, _cells(text, each)) for each in named or _DELIMITERS]
         found.append((n, max(tried, key=lambda each: (_usual(each.names), len(each.names)))))
-    if texts and _TEMPLATE.match(texts[0]):  # its names for people stand before those for machines
-        found = [each for each in found if "item_sku" in each[1].names] or found
+    if texts and (rows := _template_rows(texts[0])):  # names for people stand before those for machines
+        place, _ = rows
+        found = [each for each in found if each[0] == place - 1 or "item_sku" in each[1].names] or found
+        return found[0] if found else None
     for n, dialect in found:
-        if _usual(dialect.names) >= 2:
+        if _usual(dialect.names) >= _USUAL_NAMES:
             return n, dialect
     rows = [each for each in found if not texts[each[0]].lstrip().startswith("#")] or found
     most = max((_filled(dialect.names) for _, dialect in rows), default=0)
     return next((each for each in rows if _filled(each[1].names) * 2 >= most), None)
+
+
+def _template_rows(first: str) -> tuple[int, int] | None:
+    """Say which row of a template of Amazon's names the columns, and where its products begin, as far as its
+    first row says so (0 where it does not); None for other files."""
+    if "attributeRow=" not in first and not _TEMPLATE.match(first):
+        return None
+    told = {name: int(number) for name, number in _AMAZON_ROW.findall(first)}
+    return told.get("attribute", 0), told.get("data", 0)
 
 
 def _cells(text: str, delimiter: str) -> list[str]:

@@ -13,7 +13,14 @@ from typing import IO, Any, NamedTuple
 from msgspec.structs import replace
 
 from mercat.catalog.columns import BadField, Columns
-from mercat.catalog.file_rows import BrokenFile, NumberedRow, column_name, read_rows
+from mercat.catalog.file_rows import (
+    BrokenFile,
+    NumberedRow,
+    column_name,
+    opened,
+    read_rows,
+    unpack_several,
+)
 from mercat.catalog.formats import Format, named_format, plain, recognise
 from mercat.catalog.gathering import ROWS_MAX, Gathered, gather
 from mercat.catalog.messages import Imported, ImportRow
@@ -33,6 +40,9 @@ _LINES_A_FILE = 10**12
 """A line's number above it is of a file beside."""
 _NAMED = 20
 _UNUSED_MAX = 200
+
+
+ONLY_ADDS = "holds variants of products: send the file of the products beside it."
 
 
 class RowNote(NamedTuple):
@@ -108,7 +118,7 @@ async def import_file(  # noqa: PLR0913  - the options of the command
     format that is guessed otherwise. Raises NotProducts."""
     remarks: list[str] = []
     names = _Names(rename or {})
-    with file.open("rb") as raw, closing(_Seen()) as seen:
+    with opened(file) as raw, closing(_Seen()) as seen:
         given = read_rows(raw, remarks.append)
         work = _FileImport(file, raw, take, note, progress, names)
         work.beside = beside
@@ -132,10 +142,28 @@ async def import_file(  # noqa: PLR0913  - the options of the command
         return await work.finish(reading, remarks)
 
 
+class GivenFiles(NamedTuple):
+    """Files of products, and those that add to them."""
+
+    whole: list[Path]
+    adding: list[Path]
+
+
+def sorted_files(files: Iterable[Path], into: Path) -> GivenFiles:
+    """Tell files of products from those that add to them; zips of several files are unpacked into `into`."""
+    found = GivenFiles([], [])
+    for n, file in enumerate(files):
+        folder = into / str(n)
+        folder.mkdir()
+        for each in unpack_several(file, folder):
+            (found.adding if adds_to_others(each) else found.whole).append(each)
+    return found
+
+
 def adds_to_others(file: Path) -> bool:
     """Say whether a file holds what adds to products of another one, such as PrestaShop's combinations."""
     names = _Names({})
-    with suppress(BrokenFile, OSError), file.open("rb") as raw:
+    with suppress(BrokenFile, OSError), opened(file) as raw:
         head = [row for _, row in map(names.apply, islice(read_rows(raw), _LOOKED_AT))]
         rows = [row for row in head if not isinstance(row, BadField)]
         kind = recognise(rows)
@@ -146,7 +174,7 @@ def adds_to_others(file: Path) -> bool:
 def _rows_of(files: Sequence[Path]) -> Iterator[NumberedRow]:
     """Read the rows of files beside the first one; their lines begin at `_LINES_A_FILE`, twice that …"""
     for n, file in enumerate(files, 1):
-        with file.open("rb") as raw:
+        with opened(file) as raw:
             for line, row in read_rows(raw):
                 yield n * _LINES_A_FILE + line, row
 
@@ -353,7 +381,8 @@ class _FileImport:
             self._leave_out(line, error)
         for cut in dict.fromkeys(columns.cuts):
             self._say(columns.line, cut.field, cut.reason, "cut", left_out=False)
-        self._without_stock += sum(variant.quantity is None for variant in product.variants)
+        if product.given is None or "title" in product.given:  # an update leaves the stock as it is
+            self._without_stock += sum(variant.quantity is None for variant in product.variants)
         if product.currency != reading.currency and any(variant.price for variant in product.variants):
             self._foreign[product.currency] += 1
         self._waiting.setdefault(name, []).append((columns.line, product))

@@ -159,7 +159,8 @@ class Imports:
             await db.execute(queries.lock, known)
             repricing, others = await self._repriced(db, placed, refused)
             known = [row.product_id for row, _ in others if row.product_id is not None]
-            standing = {row["product_id"]: row for row in await db.fetch(queries.standing, known)}
+            found = await db.fetch(queries.standing, known) if known else []
+            standing = {row["product_id"]: row for row in found}
             for row, category_id in others:
                 try:
                     staging.add(row, category_id, standing.get(row.product_id))
@@ -258,7 +259,9 @@ class Imports:
         self, seller_id: SellerId, external: list[str], own: list[int], skus: list[str]
     ) -> dict[tuple[str, str], tuple[ProductId, bytes | None]]:
         """Find a seller's products by what rows call them."""
-        rows: list[Any] = await self._db.fetch(queries.known, seller_id, external, own)
+        rows: list[Any] = []
+        if external or own:
+            rows += await self._db.fetch(queries.known, seller_id, external, own)
         if skus:
             rows += await self._db.fetch(queries.known_by_sku, seller_id, skus)
         return products_by_name(cast(list[Mapping[str, Any]], rows))

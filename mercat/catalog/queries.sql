@@ -126,7 +126,7 @@ where o.seller_id = :seller_id and o.sku = any(:keys::text[]) and o.status <> 'a
 union all
 select 'sku', k.key, p.product_id, p.content
 from catalog.sku k join catalog.product p using (product_id)
-where k.key = any(:keys::text[]) and p.seller_id = :seller_id;
+where k.key = any(:keys::text[]) and k.key <> '' and p.seller_id = :seller_id;
 
 -- name: standing(product_ids)
 -- Products as they are, for rows of files that say only some of it.

@@ -14,7 +14,7 @@ from typing import IO, Annotated, Any, NamedTuple, cast
 import msgspec
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from mercat import catalog, ids, settings
 from mercat.app import build_shop
@@ -73,10 +73,11 @@ async def _import(connection: Connection, files: Sequence[Path], ask: ImportAsk,
     began = time.perf_counter()
     with _opened(report) as written, _bars() as bars:
         notes = _Notes(written, bars)
-        tasks = {file: bars.add_task(file.name, total=_size(file), start=False) for file in files}
+        tasks: dict[Path, TaskID] = {}
 
         def progress(far: catalog.ImportProgress) -> None:
-            bars.start_task(tasks[far.file])
+            if far.file not in tasks:
+                tasks[far.file] = bars.add_task(far.file.name, total=far.size or None)
             bars.update(tasks[far.file], completed=far.read)
 
         async with AsyncExitStack() as stack:
@@ -150,14 +151,6 @@ def _summarise(done: catalog.ImportProgress, dry_run: bool) -> None:
         _console.print(f"{done.file.name}: {remark}", soft_wrap=True)
     if done.broken:
         _console.print(f"{done.file.name}: {done.broken}.", style="red", soft_wrap=True)
-
-
-def _size(file: Path) -> int | None:
-    """Measure a file; None where it is not there or empty."""
-    try:
-        return file.stat().st_size or None
-    except OSError:
-        return None
 
 
 def _opened(report: Path) -> IO[bytes]:

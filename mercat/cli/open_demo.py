@@ -8,6 +8,7 @@ import asyncio
 import csv
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -23,6 +24,7 @@ from msgspec.structs import replace
 from mercat import money, settings
 from mercat.app import build_shop
 from mercat.catalog import (
+    ONLY_ADDS,
     CategoryMaking,
     CategoryMap,
     Columns,
@@ -32,11 +34,11 @@ from mercat.catalog import (
     ImportRow,
     NotProducts,
     RowNote,
-    adds_to_others,
     import_file,
     path_key,
     path_names,
     recognise,
+    sorted_files,
 )
 from mercat.flashsale import NewSale
 from mercat.ids import ImportId, ProductId, SellerId, UserId
@@ -196,7 +198,8 @@ async def import_files(
 ) -> list[ImportProgress]:
     """Take files of products, one after another; one that cannot be used says so and stops no other.
 
-    A file that only adds to products, such as their combinations, is read beside each of the others."""
+    A file that only adds to products, such as their combinations, is read beside each of the others. A zip of
+    several files is those files."""
     known: dict[str, SellerId] = {}
     batches = count(1)
 
@@ -225,16 +228,15 @@ async def import_files(
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(take(name, rows), here))
 
     def read(file: Path) -> ImportProgress:
-        return _read_file(file, take_here, options, shop.settings.currency, note, progress, adding)
+        return _read_file(file, take_here, options, shop.settings.currency, note, progress, given.adding)
 
     done: list[ImportProgress] = []
-    adding = [file for file in files if await asyncio.to_thread(adds_to_others, file)]
-    whole = [file for file in files if file not in adding]
-    if not whole:
-        words = "holds variants of products: name the file of the products beside it."
-        done += [ImportProgress(file, 0, 0, unusable=f"{file.name} {words}") for file in adding]
-    for file in whole:
-        done.append(await asyncio.to_thread(_read_or_say_why_not, read, file))
+    with tempfile.TemporaryDirectory(prefix="mercat-import-") as folder:
+        given = await asyncio.to_thread(sorted_files, files, Path(folder))
+        if not given.whole:
+            done += [ImportProgress(file, 0, 0, unusable=f"{file.name} {ONLY_ADDS}") for file in given.adding]
+        for file in given.whole:
+            done.append(await asyncio.to_thread(_read_or_say_why_not, read, file))
     if not options.dry_run:
         await start_ratings(shop)  # also where nothing is new: a run that was cut off may have stopped before
     return done

@@ -6,10 +6,20 @@ fetching.py   pictures of imports, fetched in the background
 storage.py    where the files lie: a folder, or a bucket (s3.py)
 """
 
-from mercat.kit.picture_names import UPLOAD_BYTES_MAX, sizes_of
+from mercat.kit.picture_names import UPLOAD_BYTES_MAX, sizes_of, tint_of
 from mercat.media.api import API
 from mercat.media.fetching import PictureFetching
-from mercat.media.messages import Alt, GivenPicture, Medium, NotAPicture, NotTaken, Picture
+from mercat.media.messages import (
+    Alt,
+    GivenPicture,
+    Medium,
+    NotAPicture,
+    NotTaken,
+    Picture,
+    PictureGone,
+    ProductPictures,
+    TakenPictures,
+)
 from mercat.media.service import Media
 from mercat.media.storage import storage_of
 
@@ -24,6 +34,10 @@ __all__ = [
     "NotTaken",
     "Picture",
     "PictureFetching",
+    "PictureGone",
+    "ProductPictures",
+    "TakenPictures",
     "sizes_of",
     "storage_of",
+    "tint_of",
 ]

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from mercat.ids import MediaId
-from mercat.kit.refusals import Invalid
+from mercat.kit.refusals import Invalid, NotFound
 
 ALT_MAX = 500
 FILE_NAME_MAX = 60
@@ -45,5 +45,24 @@ class NotTaken(Struct, frozen=True):
     reason: str
 
 
+class ProductPictures(Struct, frozen=True):
+    """The pictures of a product that is listed: what is there already with what each shows, in their order,
+    and files behind them."""
+
+    alts: dict[MediaId, Alt]
+    given: list[GivenPicture]
+
+
+class TakenPictures(Struct, frozen=True):
+    """What became of files that were given as pictures."""
+
+    media: list[Medium]
+    not_taken: list[NotTaken]
+
+
 class NotAPicture(Invalid):
     """This is no picture that we can show: send a JPEG, PNG, WebP, AVIF or GIF."""
+
+
+class PictureGone(NotFound):
+    """A picture that you sent is not here any more: send it again."""

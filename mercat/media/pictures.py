@@ -45,6 +45,8 @@ class SafePicture(NamedTuple):
     kind: str
     width: int
     height: int
+    tint: str
+    """Nine colours, a hexadecimal digit each of red, green and blue; "" where one sees through."""
 
 
 def made_safe(content: bytes) -> SafePicture:
@@ -65,11 +67,19 @@ def made_safe(content: bytes) -> SafePicture:
                 shown = shown.convert("RGB")
             shown = _in_srgb(shown, image.info.get("icc_profile"))
             shown.thumbnail((SIDE_MAX, SIDE_MAX))
-            return SafePicture(_written(shown, kind, _KEPT_WAYS.get(kind, {})), kind, *shown.size)
+            written = _written(shown, kind, _KEPT_WAYS.get(kind, {}))
+            return SafePicture(written, kind, *shown.size, _tint(shown))
     except NotAPicture:
         raise
     except Exception as error:  # decoders raise whatever they like of hostile bytes
         raise NotAPicture(pointer="/file") from error
+
+
+def _tint(image: Image.Image) -> str:
+    if image.has_transparency_data:
+        return ""
+    small = image.convert("RGB").resize((3, 3), Image.Resampling.BOX)
+    return "".join(f"{each >> 4:x}" for each in small.tobytes())
 
 
 def resized(content: bytes, width: int, kind: str) -> bytes:

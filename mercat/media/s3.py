@@ -73,6 +73,11 @@ class Bucket:
             headers["content-type"] = TYPES[known.kind]
         self._ask("PUT", name, headers, content)
 
+    def remove(self, names: list[str]) -> None:
+        """Remove files; those that are not there are as good as removed. Raises Unavailable."""
+        for name in names:
+            self._ask("DELETE", name, {}, b"")
+
     def _ask(self, method: str, name: str, headers: dict[str, str], content: bytes) -> httpx.Response:
         """Ask up to three times; Unavailable where the bucket does not answer as it should."""
         url = f"{self._root}/{quote(name)}"
@@ -85,7 +90,7 @@ class Bucket:
                 reason = type(error).__name__
                 continue
             if answer.is_success or answer.status_code in (
-                _NOT_FOUND if method == "GET" else _THERE_ALREADY,
+                _THERE_ALREADY if method == "PUT" else _NOT_FOUND,
             ):
                 return answer
             reason = f"status {answer.status_code}"

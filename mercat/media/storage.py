@@ -11,11 +11,13 @@ from mercat.settings import Settings
 
 
 class Storage(Protocol):
-    """Keeps files by name. A name always has the same bytes. Both methods block: call them in a thread."""
+    """Keeps files by name. A name always has the same bytes. The methods block: call them in a thread."""
 
     def get(self, name: str) -> bytes | None: ...
 
     def put(self, name: str, content: bytes) -> None: ...
+
+    def remove(self, names: list[str]) -> None: ...
 
 
 class Folder:
@@ -43,6 +45,11 @@ class Folder:
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
+
+    def remove(self, names: list[str]) -> None:
+        """Remove files; those that are not there are as good as removed."""
+        for name in names:
+            self._path(name).unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
         return self._root / name[:2] / name

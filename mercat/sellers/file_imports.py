@@ -13,6 +13,7 @@ import structlog
 
 from mercat import ids
 from mercat.catalog import (
+    ONLY_ADDS,
     Catalog,
     ImportBatch,
     Imported,
@@ -26,6 +27,7 @@ from mercat.catalog import (
     UndoCounts,
     check_format,
     import_file,
+    sorted_files,
 )
 from mercat.ids import ImportId, SellerId, first_of
 from mercat.inventory import Inventory
@@ -52,6 +54,7 @@ _ATTEMPTS_MAX = 5
 _IDLE_S = 0.5
 _LEASE_S = 30
 _BEAT_S = 5
+_KEPT_AS = "the-file-that-was-sent"
 UNDO_DAYS = 30
 """How long what an import changed can be put back."""
 ListMany = Callable[[SellerId, ImportBatch], Awaitable[Imported]]
@@ -205,19 +208,20 @@ class _Running:
         self._n = 0
         self._problems: list[ImportProblem] = []
         self._far: ImportProgress | None = None
+        self._main = ""
+        """The name of the file whose products others add to."""
 
     async def carry_out(self) -> None:
         loop = asyncio.get_running_loop()
         beat = asyncio.create_task(_beats(self._db, self._import_id, lambda: self._far))
         async with _stopped(beat):
-            with tempfile.NamedTemporaryFile(prefix="mercat-import-") as kept:
-                kept.write(self._row["content"])
-                kept.flush()
+            with tempfile.TemporaryDirectory(prefix="mercat-import-") as folder:
+                kept = Path(folder, _KEPT_AS)
                 try:
-                    done = await asyncio.to_thread(self._read, Path(kept.name), loop)
+                    await asyncio.to_thread(kept.write_bytes, self._row["content"])
+                    done = await asyncio.to_thread(self._read, kept, loop)
                 except (NotProducts, NoSuchFormat) as refused:
-                    words = str(refused).replace(Path(kept.name).name, self._row["file"])
-                    await self._finish("failed", words, None)
+                    await self._finish("failed", str(refused).replace(_KEPT_AS, self._row["file"]), None)
                     return
             await self._finish("done", "", done)
 
@@ -226,15 +230,22 @@ class _Running:
             taken = asyncio.run_coroutine_threadsafe(self._take(rows), loop)
             return await asyncio.wrap_future(taken)
 
+        given = sorted_files([file], file.parent)
+        if not given.whole:
+            raise NotProducts(f"{_KEPT_AS} {ONLY_ADDS}")
+        if len(given.whole) > 1:
+            names = ", ".join(each.name for each in given.whole)
+            raise NotProducts(f"{names} are {len(given.whole)} files of products: send one after another.")
         return asyncio.run(
             import_file(
-                file,
+                given.whole[0],
                 take,
                 seller="-",
                 note=self._note,
                 progress=self._progress,
                 currency=self._settings.currency,
                 kind=self._row["format"],
+                beside=given.adding,
             )
         )
 
@@ -258,9 +269,11 @@ class _Running:
 
     def _note(self, note: RowNote) -> None:
         if len(self._problems) < PROBLEMS_MAX:
-            self._problems.append(ImportProblem(note.line, note.column, note.code, note.reason))
+            beside = "" if self._main in ("", note.file) else f"{note.file}: "
+            self._problems.append(ImportProblem(note.line, note.column, note.code, beside + note.reason))
 
     def _progress(self, far: ImportProgress) -> None:
+        self._main = far.file.name
         self._far = far
 
     async def _finish(self, status: str, detail: str, done: ImportProgress | None) -> None:

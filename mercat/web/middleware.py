@@ -52,7 +52,9 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _TOKENS_MAX = 50_000
 _ETAG_BYTES_MAX = 1_000_000
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_FILES = frozenset({"/api/v1/seller/imports", "/api/v1/media", "/desk/upload"})
+_FILES = frozenset(
+    {"/api/v1/seller/imports", "/api/v1/media", "/desk/upload", "/desk/new", "/desk/new/pictures"}
+)
 _PICTURES_OF = re.compile(r"/desk/products/[^/]+/pictures/new")
 """Where files are sent, which may be large."""
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})

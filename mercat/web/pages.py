@@ -78,7 +78,7 @@ class Pages:
         return await file.read() if isinstance(file, UploadFile) else b""
 
     async def uploads(self, request: Request, name: str) -> list[UploadFile]:
-        """Read the files of a form's field."""
+        """Read the files of a form's field; `form` reads its others."""
         form = await read_body(request)
         given = form.get("csrf")
         self.csrf.check(request, given if isinstance(given, str) else "")

@@ -18,7 +18,7 @@ from mercat.countries import SERVED
 from mercat.events import AppliedDiscount
 from mercat.ids import number_shown
 from mercat.kit import clock
-from mercat.media import sizes_of
+from mercat.media import sizes_of, tint_of
 from mercat.payments import ProviderDeclaration, declaration
 from mercat.settings import Settings
 from mercat.web.compression import every_form
@@ -328,6 +328,7 @@ def environment(
         "short": short,
         "shown_at": shown_at,
         "sizes": sizes_of,
+        "tint": tint_of,
         "state": state,
         "window": window,
         "words": low,

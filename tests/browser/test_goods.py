@@ -1,5 +1,6 @@
 """A seller's pictures and variants, by mouse, by drag and without a script; then the shopper chooses."""
 
+import re
 import uuid
 from io import BytesIO
 
@@ -169,3 +170,45 @@ def test_many_prices_are_seen_changed_and_put_back(visit, width, faults):
     bob.goto("/desk")
     expect(bob.get_by_label(f"Price of {title}")).to_have_value("20.00")
     assert faults(bob) == []
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_new_product_has_its_pictures_before_it_is_listed(visit, scripts, faults):
+    bob = visit(scripts=scripts)
+    sign_in(bob, "bob", "/desk/new")
+    title = f"Tee {uuid.uuid4().hex[:8]}"
+    bob.get_by_label("Title").fill(title)
+    bob.get_by_label("Description").fill("Soft.")
+    if scripts:
+        bob.evaluate(
+            """([red, blue]) => {
+                const files = new DataTransfer();
+                for (const bytes of [red, blue])
+                    files.items.add(new File([new Uint8Array(bytes)], "a.jpg", { type: "image/jpeg" }));
+                const event = { bubbles: true, cancelable: true, dataTransfer: files };
+                document.querySelector("[data-drop]").dispatchEvent(new DragEvent("drop", event));
+            }""",
+            [list(picture(each)["buffer"]) for each in ("red", "blue")],
+        )
+    else:
+        bob.get_by_label("Choose pictures").set_input_files([picture("red"), picture("blue")])
+        bob.get_by_role("button", name="Upload").click()
+    expect(bob.get_by_label("What picture 1 shows")).to_be_focused()
+    expect(bob.get_by_label("Title")).to_have_value(title)
+    bob.get_by_label("What picture 2 shows").fill("A blue tee")
+    bob.get_by_role("button", name="Remove picture 1").click()
+    expect(bob.get_by_label("What picture 1 shows")).to_have_value("A blue tee")
+    expect(bob.get_by_label("What picture 2 shows")).to_have_count(0)
+    if scripts:
+        assert faults(bob) == []
+        bob.set_viewport_size({"width": PHONE, "height": 900})
+        assert faults(bob) == []
+    bob.get_by_label("More pictures").set_input_files([picture("green")])
+    bob.get_by_label("Price").fill("20")
+    bob.get_by_label("How many are there").fill("3")
+    bob.get_by_label("Title").press("Enter")
+    bob.wait_for_url("**/desk?said=listed")
+    bob.get_by_role("link", name=title, exact=True).click()
+    expect(bob.locator("#picture-1 img")).to_have_attribute("alt", "A blue tee")
+    expect(bob.locator("#picture-1 .tint image")).to_have_attribute("href", re.compile("^data:image/png"))
+    expect(bob.locator("#picture-2 img")).to_have_count(1)

@@ -2,13 +2,15 @@
 
 # ruff: noqa: E501  rows of exports are as long as they are
 
+import gzip
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from mercat.catalog import ImportProgress, ImportRow, RowNote, adds_to_others, import_file
+from mercat.catalog import ImportProgress, ImportRow, NotProducts, RowNote, import_file, sorted_files
 from mercat.catalog.messages import Imported
 
 IMG = "https://img.example/"
@@ -301,9 +303,9 @@ async def test_prestashop_combinations_are_the_variants_of_the_products_beside_t
 
 async def test_a_file_of_combinations_is_known_as_one_that_adds(tmp_path):
     await read(tmp_path, PRESTASHOP, COMBINATIONS)
-    assert not adds_to_others(tmp_path / "file-0.csv")
-    assert adds_to_others(tmp_path / "file-1.csv")
-    assert not adds_to_others(tmp_path / "missing.csv")
+    products, adding, missing = (tmp_path / name for name in ("file-0.csv", "file-1.csv", "missing.csv"))
+    given = sorted_files([adding, missing, products], tmp_path)
+    assert given == ([missing, products], [adding])
 
 
 async def test_the_list_of_thirty_bees_is_known(tmp_path):
@@ -318,3 +320,141 @@ Product ID;Image;Name;Reference;Category;Base price;Final price;Quantity;Status;
     assert read_.done.format == "PrestaShop products"
     assert variants(read_["7"], "sku", "price", "quantity") == [("CP", 1_210, 4)]
     assert {each.external_id: each.status for each in read_.products} == {"7": "active", "8": "draft"}
+
+
+async def test_one_sku_at_several_variants_loses_none_of_them(tmp_path):
+    read_ = await read(
+        tmp_path,
+        """\
+Handle,Title,Option1 Name,Option1 Value,Variant SKU,Variant Price,Variant Grams,Variant Compare At Price,Variant Inventory Tracker,Variant Inventory Qty
+pouch,Pouch,Lining,Stripes,FALL,45.00,141.7476156,N/A,shopify,2
+pouch,,,Plain,FALL,49.00,,,shopify,N/A
+pouch,,,Plain,FALL,49.00,,,shopify,1
+""",
+    )
+    assert variants(read_["pouch"], "sku", "options", "price", "weight_g", "quantity") == [
+        ("FALL", {"Lining": "Stripes"}, 4_500, 142, 2),
+        ("", {"Lining": "Plain"}, 4_900, None, None),
+    ]
+    assert [(note.line, note.field, note.left_out) for note in read_.notes] == [
+        (4, "", True),
+        (2, "sku", False),
+    ]
+
+
+async def test_the_currency_of_a_feed_is_that_of_its_prices(tmp_path):
+    heading = "id,title,price,image_link,item_group_id,gender,size"
+    read_ = await read(
+        tmp_path,
+        f"""\
+{heading}
+a,Rug,"1,249.00 SEK",{IMG}a.jpg,,,
+b,Bag,"$2,030",{IMG}b.jpg,g,female,M
+c,Cap, USD,{IMG}c.jpg,,,
+d,Cup,"2,030",{IMG}d.jpg,,,
+""",
+    )
+    told = {each.external_id: (each.currency, each.variants[0].price) for each in read_.products}
+    assert told == {"a": ("SEK", 124_900), "g": ("USD", 203_000), "c": ("USD", 0)}
+    assert (read_["g"].options, read_["g"].attributes) == ({"Size": ["M"]}, {"Gender": "female"})
+    assert [(note.line, note.reason) for note in read_.notes] == [(5, "could be 2030 or 2.030: “2,030”")]
+
+
+async def test_woocommerce_without_numbers_is_known_by_name_and_its_hours_may_have_one_digit(tmp_path):
+    read_ = await read(
+        tmp_path,
+        """\
+Type,SKU,Name,Published,Date sale price ends,Sale price,Regular price
+simple,,Logo,1,2030-01-01 0:00:00,18,20
+external,,Suite,1,,,199
+""",
+    )
+    assert [(each.external_id, each.status) for each in read_.products] == [
+        ("Logo", "active"),
+        ("Suite", "draft"),
+    ]
+    assert read_["Logo"].variants[0].sale.ends_at == datetime(2030, 1, 1, tzinfo=UTC)
+
+
+async def test_lines_that_end_in_a_return_are_told_from_those_within_quotes(tmp_path):
+    read_ = await read(
+        tmp_path, 'external_id,title,description,price\r1,Mug,"Two\nlines\nof it",5\r2,Cup,,6\r'
+    )
+    assert [(each.title, each.description) for each in read_.products] == [
+        ("Mug", "Two\nlines\nof it"),
+        ("Cup", ""),
+    ]
+
+
+async def test_xml_without_products_says_so(tmp_path):
+    with pytest.raises(NotProducts, match="XML without an item or entry"):
+        await read(tmp_path, "<yml_catalog><shop><offers><offer/></offers></shop></yml_catalog>")
+
+
+def test_a_packed_file_in_a_zip_is_unpacked(tmp_path):
+    inner = gzip.compress(b"external_id,title\n1,Mug\n")
+    packed = tmp_path / "goods.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("goods.csv.gz", inner)
+    [found] = sorted_files([packed], tmp_path).whole
+    assert (found.name, found.read_bytes()) == ("goods.csv.gz", inner)
+
+
+async def test_amazons_templates_since_2024_say_in_which_rows_they_stand(tmp_path):
+    at, us = "[marketplace_id=A]", "[marketplace_id=A][language_tag=en_US]"
+    names = f"contribution_sku#1.value\tproduct_type#1.value\titem_name{us}#1.value\tparentage_level{at}#1.value\tchild_parent_sku_relationship{at}#1.parent_sku\tvariation_theme#1.name\tcolor{us}#1.value\tbullet_point{us}#1.value\tbullet_point{us}#2.value\tfulfillment_availability#1.quantity\tpurchasable_offer{at}[audience=ALL]#1.our_price#1.schedule#1.value_with_tax\tmain_product_image_locator{at}#1.media_location"
+    read_ = await read(
+        tmp_path,
+        f"""\
+settings=attributeRow=3&contentLanguageTag=en_US&dataRow=5&labelRow=2
+SKU\tProduct Type\tItem Name\tParentage\tParent\tTheme\tColor\tPoint\tPoint\tQuantity\tPrice\tImage
+{names}
+ABC123\tTENT\tExample\t\t\t\t\t\t\t1\t1.00\t
+tent\tTENT\tTent\tParent\t\tCOLOR\t\tLight\tDry\t\t\t{IMG}t.jpg
+tent-g\tTENT\tTent, green\tChild\ttent\tCOLOR\tGreen\t\t\t4\t99.50\t{IMG}g.jpg
+tent-r\tTENT\tTent, red\tChild\ttent\tCOLOR\tRed\t\t\t0\t89.50\t
+""",
+    )
+    assert (read_.done.format, [each.title for each in read_.products]) == ("Amazon listings", ["Tent"])
+    assert variants(read_["tent"], "sku", "options", "price", "quantity") == [
+        ("tent-g", {"Color": "Green"}, 9_950, 4),
+        ("tent-r", {"Color": "Red"}, 8_950, 0),
+    ]
+    assert read_["tent"].attributes == {"Feature 1": "Light", "Feature 2": "Dry"}
+    assert read_["tent"].images == [f"{IMG}t.jpg", f"{IMG}g.jpg"]
+
+
+async def test_lists_in_a_cell_of_thirty_bees_have_semicolons(tmp_path):
+    products = f"""\
+Product ID,Active (0/1),Name *,Categories (x;y;z...),Price tax excluded or Price tax included,Discount percent,Reference #,Quantity,Tags (x;y;z...),Image URLs (x;y;z...),Feature(Name:Value:Position)
+1,1,Player,Home; Sound,100,5.5,pl,3,small; loud,{IMG}1.jpg; {IMG}2.jpg,Weight:90 g:0; Cut:Round, flat:1
+""".replace("Round, flat:1", "Round:1")
+    combinations = f"""\
+Product ID*,Attribute (Name:Type:Position)*,Value (Value:Position)*,Reference,Impact on price,Quantity,Image URL
+1,Color:color:0; Disk:select:1,Blue:0; 16GB:1,pl-b,40,2,{IMG}b.jpg
+"""
+    player = (await read(tmp_path, products, combinations))["1"]
+    assert (player.tags, player.category_path) == (["small", "loud"], ["Sound"])
+    assert (player.images, player.attributes) == (
+        [f"{IMG}1.jpg", f"{IMG}2.jpg"],
+        {"Weight": "90 g", "Cut": "Round"},
+    )
+    assert variants(player, "sku", "options", "price", "images") == [
+        ("pl-b", {"Color": "Blue", "Disk": "16GB"}, 14_000, [f"{IMG}b.jpg"]),
+    ]
+    assert sale_prices(player) == [13_230]
+
+
+async def test_magentos_times_have_a_month_first_and_noon(tmp_path):
+    read_ = await read(
+        tmp_path,
+        """\
+sku,attribute_set_code,product_type,name,price,special_price,special_price_from_date,special_price_to_date,product_online,visibility
+m,Default,simple,Mug,12.0000,10,"12/26/25, 5:05 AM","1/2/30, 12:00 AM",1,"Catalog, Search"
+""",
+    )
+    sale = read_["m"].variants[0].sale
+    assert (sale.begins_at, sale.ends_at) == (
+        datetime(2025, 12, 26, 5, 5, tzinfo=UTC),
+        datetime(2030, 1, 2, tzinfo=UTC),
+    )

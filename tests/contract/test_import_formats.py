@@ -326,9 +326,9 @@ sq2,v3,PHYSICAL,store,mole-sock,Mole Sock,,MS,,,14.00,0.00,No,1,,,No,
                 ["Apparel", "Tees"],
                 ["s.jpg", "s2.jpg", "s3.jpg", "m.jpg"],
                 [({"Size": "S"}, 119_560, None), ({"Size": "M"}, 2_000, None)],
-            )
+            ),
+            "C-1": ("Sedge Cap", "draft", None, ["uncategorised"], ["c.jpg"], [({}, 2_000, None)]),
         },
-        left_out=1,
         name="feed.tsv",
     ),
     "Google Merchant as XML": Sample(

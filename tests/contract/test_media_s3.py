@@ -105,7 +105,7 @@ async def test_a_shops_pictures_and_their_sizes_lie_in_the_bucket(server, settin
         media_s3_secret_key=Secret(KEY.secret_key),
     )
     storage: Any = storage_of(settings)
-    shop = Media(db, storage, cast(Any, None))
+    shop = Media(db, storage, cast(Any, None), cast(Any, None))
     out = BytesIO()
     Image.new("RGB", (900, 600), "teal").save(out, "JPEG")
     made = await shop.add(out.getvalue())

@@ -71,6 +71,7 @@ GTINS = [
         ("978-0-14-044913-6", "A novel"),
         ("96385074", "Salt"),
         ("00000096385074", "Salt"),
+        ("0-14-044913-2", "A novel"),
     ],
 )
 async def test_a_barcode_is_found_with_and_without_leading_zeros(shop, q, title):

@@ -15,14 +15,18 @@ async def sends(people, content, name="goods.csv", **more):
     content = content.encode() if isinstance(content, str) else content
     answer = await people.seller.post(PATH, files={"file": (name, content)}, data=more)
     assert answer.status_code == 202, answer.text
-    import_id = answer.json()["import_id"]
+    return await ended(people, answer)
+
+
+async def ended(people, started):
+    import_id = started.json()["import_id"]
     found = {}
 
-    async def ended():
+    async def is_over():
         found.update((await people.seller.get(f"{PATH}/{import_id}")).json())
         return found["status"] in ("done", "failed")
 
-    await until(ended, within=60)
+    await until(is_over, within=60)
     return found
 
 
@@ -141,3 +145,42 @@ def workbook(*rows):
         for name, text in parts.items():
             archive.writestr(name, text)
     return file.getvalue()
+
+
+PRESTASHOP = (
+    "Product ID;Active (0/1);Name *;Price tax excluded;Categories (x,y,z...)\n1;1;Player;49;Kitchen\n"
+)
+COMBINATIONS = """\
+Product ID*;Attribute (Name:Type:Position)*;Value (Value:Position)*;Reference;Impact on price;Quantity
+1;Size:select:0;Small:0;p-s;0;3
+1;Size:select:0;Large:1;p-l;20.5;x
+1;Size:select:0;Huge:2;p-h;30;2
+"""
+
+
+async def test_combinations_come_beside_their_products_or_in_one_zip(people):
+    files = [("file", ("products.csv", PRESTASHOP)), ("file", ("combinations.csv", COMBINATIONS))]
+    started = await people.seller.post(PATH, files=files)
+    assert started.status_code == 202, started.text
+    report = await ended(people, started)
+    assert (report["status"], report["file"], counts(report)) == (
+        "done", "products.csv, combinations.csv", [4, 1, 0, 0, 1],
+    )  # fmt: skip
+    assert [(each["row"], each["detail"][:18]) for each in report["problems"]] == [(3, "combinations.csv: ")]
+    listed = (await people.seller.get(f"{PREFIX}/seller/products")).json()["products"]
+    shown = (await people.seller.get(f"{PREFIX}/seller/products/{listed[0]['product_id']}")).json()
+    assert [(each["sku"], each["price"], each["quantity"]) for each in shown["variants"]] == [
+        ("p-s", 49, 3),
+        ("p-h", 79, 2),
+    ]
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for _, (name, content) in files:
+            archive.writestr(f"export/{name}", content)
+    again = await sends(people, packed.getvalue(), "export.zip")
+    assert counts(again) == [4, 0, 0, 1, 1]
+    alone = await sends(people, COMBINATIONS, "combinations.csv")
+    assert alone["status"] == "failed"
+    assert "combinations.csv holds variants" in alone["detail"]
+    two = await people.seller.post(PATH, files=[("file", (each, PRESTASHOP)) for each in ("a.csv", "b.csv")])
+    assert "a.csv, b.csv are 2 files" in (await ended(people, two))["detail"]

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mercat.catalog.amounts import currency_named
 from mercat.catalog.columns import Columns, Format, PriceColumns, RowKeys, choices
 from mercat.catalog.messages import BRAND_MAX, EXTERNAL_ID_MAX, ImportRow, ImportVariant
 
 _CHOICES = ("color", "size", "material", "pattern", "size_type", "age_group", "gender")
+_TELL_APART = _CHOICES[:4]
+"""What one item of a group alone may be chosen by, until its others come."""
 _STOCK = ("quantity_to_sell_on_facebook", "sell_on_google_quantity", "quantity", "inventory")
 _PRICES = PriceColumns("price", span="sale_price_effective_date")
 _SOLD_OUT = ("out of stock", "out_of_stock", "discontinued")
@@ -16,13 +19,13 @@ def read(row: Columns) -> ImportRow:
     """Read the items of one group as variants, which what they differ in tells apart.
 
     `in stock` is no number."""
-    currency = row.currency()
+    currency = row.currency(currency_named(row.text("price")))
     different = [
         name
         for name in _CHOICES
         if row.raw.get("item_group_id")
         and any(each.text(name) for each in row.rows)
-        and (len(row.rows) == 1 or len({each.text(name) for each in row.rows}) > 1)
+        and (name in _TELL_APART if len(row.rows) == 1 else len({each.text(name) for each in row.rows}) > 1)
     ]
 
     def variant(each: Columns) -> ImportVariant:
@@ -41,7 +44,9 @@ def read(row: Columns) -> ImportRow:
     variants = row.variants(variant)
     kind = row.first("product_type", "google_product_category", "fb_product_category")
     pairs = [
-        (name.capitalize(), row.text(name)) for name in (*_CHOICES, "gtin", "mpn") if name not in different
+        (name.replace("_", " ").capitalize(), row.text(name))
+        for name in (*_CHOICES, "gtin", "mpn")
+        if name not in different
     ]
     hidden = row.status(row.first("status", "visibility"))
     return ImportRow(

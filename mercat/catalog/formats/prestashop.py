@@ -17,7 +17,7 @@ _BEFORE_TAX = (
     "price",
 )
 _WITH_TAX = ("price_tax_included", "price_tax_incl", "final_price")
-_PICTURES = ("image_urls_x_y_z", "image_urls", "image")
+_PICTURES = ("image_urls_x_y_z", "image_urls", "image_url", "image")
 _BARCODES = ("ean13", "ean_13", "ean", "upc")
 _CHOSEN_BY = "attribute_name_type_position"
 _CHOICES = "value_value_position"
@@ -33,7 +33,6 @@ def read(row: Columns) -> ImportRow:
         raise BadField("product_id", f"{row.text(_number(row))} is of no product in this import")
     currency = head.currency()
     price = head.decimal(head.first(*_WITH_TAX), currency) or head.decimal(head.first(*_BEFORE_TAX), currency)
-    sale = _sale(head, price, currency)
 
     def variant(each: Columns) -> ImportVariant:
         own = price if each is head else max(0, price + _impact(each, currency))
@@ -44,16 +43,14 @@ def read(row: Columns) -> ImportRow:
             each.text("reference", EXTERNAL_ID_MAX),
             gtin=each.gtin(each.first(*_BARCODES)),
             images=each.images(each.first(*_PICTURES)) if each is not head else [],
-            sale=SalePrice(price=sale[0] + own - price, begins_at=sale[1], ends_at=sale[2])
-            if sale and sale[0] + own > price
-            else None,
+            sale=_sale(head, own, currency),
         )
 
     combinations = [each for each in row.rows if is_combination(each.raw)]
     variants = row.variants(variant, combinations or [head])
-    features = [part.split(":") for part in head.text(_features(head)).split(",") if ":" in part]
+    features = [part.split(":") for part in _several(head.text(_features(head))) if ":" in part]
     images = head.images(head.first(*_PICTURES))
-    alts = [part.strip() for part in head.text("image_alt_texts_x_y_z").split(",") if part.strip()]
+    alts = _several(head.text("image_alt_texts_x_y_z"))
     return ImportRow(
         external_id=head.external_id(_number(head)),
         title=head.title(head.first(*_NAMES)),
@@ -63,7 +60,7 @@ def read(row: Columns) -> ImportRow:
         currency=currency,
         status="active" if _is_sold(head) else "draft",
         attributes=head.attribute_pairs((part[0].strip(), part[1].strip()) for part in features),
-        tags=head.tags(head.first("tags_x_y_z", "tags")),
+        tags=head.listed_tags("tags_x_y_z", _several(head.text(head.first("tags_x_y_z", "tags")))),
         options=choices(variants),
         variants=variants,
         images=images,
@@ -95,21 +92,19 @@ def _impact(row: Columns, currency: str) -> int:
 
 def _pairs(row: Columns) -> list[tuple[str, str]]:
     """Read `Size:select:0, Colour:color:1` with `S:0, Moss:1`."""
-    names = [part.split(":")[0].strip() for part in row.text(_CHOSEN_BY).split(",")]
-    values = [_PLACE.sub("", part.strip()) for part in row.text(_CHOICES).split(",")]
+    names = [part.split(":")[0].strip() for part in _several(row.text(_CHOSEN_BY))]
+    values = [_PLACE.sub("", part) for part in _several(row.text(_CHOICES))]
     if len(names) != len(values):
         raise BadField(_CHOICES, f"has {len(values)} values for {len(names)} attributes")
     return list(zip(names, values, strict=True))
 
 
-def _sale(row: Columns, price: int, currency: str) -> tuple[int, Any, Any] | None:
-    """Read what it costs with its discount, of an amount or so many per cent, and from when until when."""
-    off, percent = row.decimal("discount_amount", currency), row.text("discount_percent").rstrip("% ")
-    if percent.isdigit():
-        off = off or price * min(int(percent), 100) // 100
+def _sale(row: Columns, price: int, currency: str) -> SalePrice | None:
+    """Read what a price is with the discount, of an amount or so many per cent, and from when until when."""
+    off = row.decimal("discount_amount", currency) or price * row.percent("discount_percent") // 10_000
     starts, ends = "discount_from_yyyy_mm_dd", "discount_to_yyyy_mm_dd"
     times = [None if row.text(each).startswith("0000") else row.date(each) for each in (starts, ends)]
-    return (price - off, times[0], times[1]) if 0 < off < price else None
+    return SalePrice(price=price - off, begins_at=times[0], ends_at=times[1]) if 0 < off < price else None
 
 
 def _number(row: Columns) -> str:
@@ -128,9 +123,15 @@ def _features(row: Columns) -> str:
 
 def _category(row: Columns) -> list[str]:
     field = row.first("categories_x_y_z", "categories", "category")
-    names = [name.strip() for name in row.text(field).split(",") if name.strip()]
+    names = _several(row.text(field))
     last = Columns({"path": names[-1]}).paths("path") if names else []
     return row.category_path(field, last[1:] if last[:1] == ["Home"] and len(last) > 1 else last)
+
+
+def _several(text: str) -> list[str]:
+    """Read a list in a cell: with semicolons in between where there are any, as thirty bees has it, else
+    commas."""
+    return [part for each in text.split(";" if ";" in text else ",") if (part := each.strip())]
 
 
 def _knows(raw: Mapping[str, Any]) -> bool:

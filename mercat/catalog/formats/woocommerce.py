@@ -49,7 +49,7 @@ def read(row: Columns) -> ImportRow:
     if head.text("visibility_in_catalog") == "hidden" or head.text("type").startswith(_NOT_SOLD):
         status = "draft"
     return ImportRow(
-        external_id=head.external_id(head.first("sku", "id")),
+        external_id=head.external_id(head.first("sku", "id", "name")),
         title=head.title("name"),
         description=head.description(head.first("description", "short_description")).replace("\\n", "\n"),
         brand=head.text(head.first("brands", "brand"), BRAND_MAX) or None,
@@ -99,7 +99,7 @@ def _is_variation(raw: Mapping[str, Any]) -> bool:
 def _keys(raw: Mapping[str, Any]) -> RowKeys:
     if _is_variation(raw):
         return RowKeys(str(raw.get("parent") or ""))
-    number = f"id:{raw.get('id') or ''}"
+    number = f"id:{raw['id']}" if raw.get("id") else f"name:{raw.get('name') or ''}"
     return RowKeys(str(raw.get("sku") or number), [number] if raw.get("id") else [])
 
 

@@ -1,5 +1,6 @@
 """An import of generated products, again without changes, beside `COPY` of the same lines."""
 
+import csv
 import json
 import os
 import resource
@@ -20,7 +21,8 @@ _PRODUCTS = 40_000
 
 async def importing(seconds: float) -> Report:
     """`mercat import` of 40,000 generated products into an empty shop, beside COPY of the same lines into one
-    column of one table; and again, when nothing changes. `seconds` does not matter here."""
+    column of one table; again, when nothing changes; and a file of new
+    prices by SKU. `seconds` does not matter here."""
     with tempfile.TemporaryDirectory(prefix="mercat-bench-") as folder:
         file = Path(folder, "products.jsonl")
         mercat("generate", "--products", str(_PRODUCTS), "--out", str(file))
@@ -30,6 +32,9 @@ async def importing(seconds: float) -> Report:
             first = mercat("import", str(file), "--data", shop.data)
             peak = max(before, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
             again = mercat("import", str(file), "--data", shop.data)
+            prices = Path(folder, "prices.csv")
+            rows = _new_prices(file, prices)
+            update = mercat("import", str(prices), "--data", shop.data)
             findings = await audited(shop)
     return Report(
         name="import",
@@ -42,9 +47,24 @@ async def importing(seconds: float) -> Report:
         more={
             "seconds": round(first, 2),
             "seconds_again": round(again, 2),
+            "updates_per_s": round(rows / update),
             "peak_mb": round(peak / 1_024, 1),
         },
     )
+
+
+def _new_prices(products: Path, file: Path) -> int:
+    """Write another price for each SKU of the products; answer how many."""
+    rows = 0
+    with products.open() as lines, file.open("w", newline="") as out:
+        table = csv.writer(out)
+        table.writerow(["seller", "sku", "price"])
+        for product in map(json.loads, lines):
+            for each in product["variants"]:
+                if each.get("sku"):
+                    table.writerow([product["seller"], each["sku"], f"{each['price'] / 100 + 1:.2f}"])
+                    rows += 1
+    return rows
 
 
 def mercat(*arguments: str) -> float:

@@ -1,7 +1,7 @@
 """Codes: SKUs, GTINs, part numbers and ids of other shops, by which a product is named exactly.
 
 A code is compared by its letters and digits alone, so `TEE-S-RED` is `tee s red`; a number of a barcode's
-length also without leading zeros, which spreadsheets cut off."""
+length also without leading zeros, which spreadsheets cut off; an ISBN of ten digits also as its barcode."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -18,6 +18,7 @@ _BARCODE_DIGITS_MIN = 8
 _NUMBER_DIGITS_MIN = 6
 _TITLES_MAX = 10
 """What more titles say is a word: who asks for a "laptop" does not mean the one product with this SKU."""
+_ISBN_10 = re.compile(r"[0-9]{9}[0-9x]", re.ASCII)
 _SEPARATOR = re.compile(r"(?<=\w)[^\w\s]+(?=\w)")
 _CODE_NAME = re.compile(
     r"(gtin|ean|upc|isbn)(8|10|12|13|14|code)?|barcode|jan|sku|mpn|(manufacturer)?partnumber"
@@ -40,6 +41,18 @@ def code_keys(code: str) -> Iterator[str]:
         yield key
     if len(key) >= _BARCODE_DIGITS_MIN and key.isdigit() and key[0] == "0" and (number := key.lstrip("0")):
         yield number
+    if barcode := _barcode_of_isbn(key):
+        yield barcode
+
+
+def _barcode_of_isbn(key: str) -> str:
+    """Write an ISBN of ten digits as its book's barcode; "" for what is none (ISO 2108, mod 11)."""
+    if not _ISBN_10.fullmatch(key):
+        return ""
+    if sum((10 - n) * (10 if each == "x" else int(each)) for n, each in enumerate(key)) % 11:
+        return ""
+    digits = f"978{key[:9]}"
+    return digits + str(-sum(int(each) * (3 if n % 2 else 1) for n, each in enumerate(digits)) % 10)
 
 
 def codes_of(product: Document) -> list[str]:

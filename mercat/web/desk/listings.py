@@ -41,17 +41,17 @@ from mercat.catalog import (
 from mercat.ids import MediaId, OfferId, ProductId, SkuId
 from mercat.inventory import Stock, StockQuantity
 from mercat.kit.http import Answer
-from mercat.kit.refusals import Invalid, KeyReused, NotFound, Refusal, Stale
+from mercat.kit.refusals import Invalid, NotFound, Refusal, Stale
 from mercat.kit.rpc import Caller
 from mercat.media import Medium
 from mercat.sellers import SellerListing
 from mercat.shop import Shop
-from mercat.web.desk.listing_form import EditListingForm, NewListingForm, as_form, read_change, read_new
-from mercat.web.desk.page import DONE, desk_page, seller_of
+from mercat.web.desk.listing_form import EditListingForm, as_form, read_change
+from mercat.web.desk.page import departments, desk_page, seller_of
 from mercat.web.desk.products import seller_id_of
 from mercat.web.errors import message_of
 from mercat.web.forms import Form, FormErrors, errors_of, id_of
-from mercat.web.idempotency import form_key, key_of
+from mercat.web.idempotency import key_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import (
@@ -565,45 +565,7 @@ class SellerListingPages:
 
     def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
-        self._categories = pages.categories
         self._shop = shop
-        self._currency = shop.settings.currency
-
-    async def new(
-        self, request: Request, form: Form | None = None, refused: Refusal | None = None
-    ) -> Response:
-        _, seller_id = await seller_of(request)
-        form = form or Form(NewListingForm)
-        return await desk_page(
-            self._pages,
-            self._shop,
-            request,
-            "new",
-            seller_id,
-            refused.status if refused else (422 if form.errors else 200),
-            form=form,
-            key=form_key(form.given),
-            categories=await self._departments(),
-            currency=self._currency,
-            said=DONE.get(request.query_params.get("said", "")),
-            refused=message_of(refused) if refused and not form.errors else None,
-        )
-
-    async def list_product(self, request: Request) -> Response:
-        form = await self._pages.form(request)
-        _, seller_id = await seller_of(request)
-        asked = read_new(form, self._currency)
-        if isinstance(asked, FormErrors):
-            return await self.new(request, Form(NewListingForm, form, asked))
-        product, quantity = asked
-        try:
-            await self._shop.sellers.list_product(seller_id, product, quantity, f"form/{form_key(form)}")
-        except KeyReused:
-            words = "A product was listed from this page already. Press again to list this one too."
-            return await self.new(request, Form(NewListingForm, form | {"key": ""}), KeyReused(words))
-        except Refusal as refused:
-            return await self.new(request, Form(NewListingForm, form, errors_of(refused)), refused)
-        return self._pages.redirect(request, "/desk?said=listed")
 
     async def edit(
         self, request: Request, form: Form | None = None, refused: Refusal | None = None
@@ -624,7 +586,7 @@ class SellerListingPages:
             hidden_because=listing.hidden_because,
             form=form,
             seen=listing.mark,
-            categories=await self._departments(),
+            categories=await departments(self._pages),
             refused=message_of(refused) if refused and not form.errors else None,
         )
 
@@ -646,17 +608,10 @@ class SellerListingPages:
             return await self.edit(request, Form(EditListingForm, form, errors_of(refused)), refused)
         return self._pages.redirect(request, "/desk?said=listing")
 
-    async def _departments(self) -> list[tuple[str, str]]:
-        """Slug and name of every category, to choose from."""
-        categories = (await self._categories.all()).values()
-        return sorted(((each.slug, each.name) for each in categories), key=lambda each: each[1])
-
 
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     desk = SellerListingPages(pages, shop)
     return [
         pages.route("/desk/products/{product_id}", desk.edit),
         pages.route("/desk/products/{product_id}", desk.save, "POST"),
-        pages.route("/desk/new", desk.new),
-        pages.route("/desk/new", desk.list_product, "POST"),
     ]

@@ -36,6 +36,12 @@ async def seller_of(request: Request) -> tuple[Caller, SellerId]:
     return caller, caller.seller_id
 
 
+async def departments(pages: Pages) -> list[tuple[str, str]]:
+    """Slug and name of every category, to choose from."""
+    categories = (await pages.categories.all()).values()
+    return sorted(((each.slug, each.name) for each in categories), key=lambda each: each[1])
+
+
 async def desk_page(
     pages: Pages, shop: Shop, request: Request, here: str, seller_id: SellerId, status: int, /, **shown: Any
 ) -> Response:

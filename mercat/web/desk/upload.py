@@ -1,5 +1,7 @@
 """Files of products that sellers send: by the API and at the desk, each with its progress and its report."""
 
+import io
+import zipfile
 from datetime import datetime
 
 from msgspec import Struct
@@ -78,8 +80,8 @@ class SellerImportsApi:
 
     async def start_import(self, caller: Caller, request: Request) -> Answer:
         """Send a file of products as multipart/form-data: `file`, and if you like `dry_run=true` and
-        `format`. CSV, TSV, JSON lines, XLSX, XML; it is taken in the background. A product that is there is
-        changed as far as its row says."""
+        `format`; PrestaShop's combinations are a `file` more. CSV, TSV, JSON lines, XLSX, XML; it is taken in
+        the background. A product that is there is changed as far as its row says."""
         given = await _given(request)
         import_id = await self._shop.sellers.start_import(seller_id_of(caller), given)
         return Answer(ImportStarted(import_id), 202)
@@ -107,20 +109,34 @@ async def _given(request: Request) -> NewImport:
     for name in form:
         if name not in _KNOWN:
             raise Invalid(f"There is no `{name[:FILE_NAME_MAX]}` here.", pointer=f"/{name}")
-    file = form.get("file")
-    if not isinstance(file, UploadFile):
+    files = [each for each in form.getlist("file") if isinstance(each, UploadFile)]
+    if not files:
         raise Invalid("Send a file as `file` in multipart/form-data.", pointer="/file")
+    given = [((each.filename or "file")[:FILE_NAME_MAX], await _whole(each)) for each in files]
+    format_, dry_run = form.get("format"), form.get("dry_run")
+    return NewImport(
+        ", ".join(name for name, _ in given)[:FILE_NAME_MAX],
+        given[0][1] if len(given) == 1 else _packed(given),
+        format_.strip() if isinstance(format_, str) else "",
+        isinstance(dry_run, str) and dry_run.strip().lower() in _YES,
+    )
+
+
+async def _whole(file: UploadFile) -> bytes:
     await file.seek(0)
     content = await file.read()
     if not content:
         raise Invalid("The file is empty.", pointer="/file")
-    format_, dry_run = form.get("format"), form.get("dry_run")
-    return NewImport(
-        (file.filename or "file")[:FILE_NAME_MAX],
-        content,
-        format_.strip() if isinstance(format_, str) else "",
-        isinstance(dry_run, str) and dry_run.strip().lower() in _YES,
-    )
+    return content
+
+
+def _packed(files: list[tuple[str, bytes]]) -> bytes:
+    """Put files that belong together into one, as they would come in a zip."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in files:
+            archive.writestr(name.replace("\\", "/").rpartition("/")[2] or "file", content)
+    return packed.getvalue()
 
 
 def _shown(each: FileImport) -> ImportShown:

@@ -19,18 +19,18 @@
     });
   });
 
-  // Files that are dropped on a form are its files; without a script its field takes them.
+  // Files that are dropped here go into the field that is here, and are sent by its button.
   const dropped = (event) => event.dataTransfer?.types.includes("Files") && event.target.closest?.("[data-drop]");
   for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
     document.addEventListener(kind, (event) => {
-      const form = dropped(event);
-      if (!form) return;
+      const zone = dropped(event);
+      if (!zone) return;
       event.preventDefault();
-      form.classList.toggle("over", kind === "dragenter" || kind === "dragover");
-      const field = form.querySelector("input[type=file]");
+      zone.classList.toggle("over", kind === "dragenter" || kind === "dragover");
+      const field = zone.querySelector("input[type=file]");
       if (kind !== "drop" || !field) return;
       field.files = event.dataTransfer.files;
-      form.requestSubmit();
+      field.form.requestSubmit(zone.querySelector("button:not([name])"));
     });
   }
 
