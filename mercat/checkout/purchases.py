@@ -243,6 +243,11 @@ class Purchases:
             for row, order in zip(rows, orders, strict=True)
         ]
 
+    async def adopt(self, guest_id: UserId, user_id: UserId) -> None:
+        """Let the purchases of a guest answer to the member they became, by the same keys: what waits for its
+        bank is followed and left as before, and nothing is bought twice. Again changes nothing."""
+        await self._db.execute(queries.adopt, guest_id, user_id)
+
     async def explain(self, checkout_id: CheckoutId) -> list[Explained]:
         """List the promotions that were looked at for a purchase, and what came of each."""
         row = await self._db.fetchrow(queries.by_id, checkout_id)

@@ -159,7 +159,9 @@ def _cancel(state: OrderState, asked: UnitMove) -> UnitDecision:
         line = after[part.order_line_id]
         if part.quantity > line.left:
             raise NotCancellable(
-                pointer="/lines", lines=[_cancellable(state.lines, each.order_line_id) for each in wanted]
+                "" if line.shipped else f"Only {line.left} of this can still be cancelled.",
+                pointer="/lines",
+                lines=[_cancellable(state.lines, each.order_line_id) for each in wanted],
             )
         after[part.order_line_id] = line._replace(
             cancelled=line.cancelled + part.quantity, refunded=line.paid_back(part.quantity)

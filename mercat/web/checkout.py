@@ -330,7 +330,6 @@ API = [
         CheckoutApi.follow,
         tag="Buying",
         needs="guest",
-        status=201,
         shows=CheckoutShown,
         also=[202],
         refuses=[
