@@ -256,6 +256,8 @@ def _plain(route: Route, given: Mapping[str, Any]) -> dict[str, Any]:
         except msgspec.ValidationError:
             raise NotFound from None  # an id that cannot exist names nothing
     if route.plain.__struct_fields__:
+        for field in codec.fields_of(route.plain):
+            _check_whole(field, given.get(field.encode_name))
         try:
             found |= msgspec.structs.asdict(codec.convert(given, route.plain, strict=False))
         except msgspec.ValidationError as error:
@@ -282,8 +284,8 @@ def _filters(kind: Any, request: Request) -> Any:
         values = said.getlist(field.encode_name)
         if field.encode_name.endswith("]"):
             values = [value for value in values if value]
-        if values and _is_whole(field.type) and not _WHOLE.fullmatch(values[-1]):
-            raise Invalid("Give a whole number here.", pointer=f"/{field.encode_name}")
+        if values:
+            _check_whole(field, values[-1])
         if values:
             given[field.encode_name] = values if _is_list(field.type) else values[-1]
     try:
@@ -298,6 +300,12 @@ def _named(beginning: str, said: QueryParams) -> dict[str, list[str]]:
         if value and name.startswith(beginning) and name.endswith("]"):
             found.setdefault(name[len(beginning) : -1], []).append(value)
     return found
+
+
+def _check_whole(field: msgspec.structs.FieldInfo, value: object) -> None:
+    """Refuse what stands for a whole number in JSON or Python, and is none as people write it: `1e1`."""
+    if isinstance(value, str) and _is_whole(field.type) and not _WHOLE.fullmatch(value):
+        raise Invalid("Give a whole number here.", pointer=f"/{field.encode_name}")
 
 
 @cache

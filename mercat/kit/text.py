@@ -26,11 +26,14 @@ LINE = rf"^[^{_HIDDEN}]*{_END}"
 """A line of text, which may be empty."""
 SEEN_LINE = rf"^{_SEEN}[^{_HIDDEN}]*{_END}"
 """A line of text of which something can be seen: a name, a title."""
+PROSE = rf"^[^{_HIDDEN_IN_PROSE}]*{_END}"
+"""Lines of text, which may be empty."""
 SEEN_PROSE = rf"^{_SEEN}[^{_HIDDEN_IN_PROSE}]*{_END}"
 """Lines of text of which something can be seen."""
 
 _WORDS: dict[str, str] = {
     LINE: "A text has no control characters, and none that turn the direction of writing.",
+    PROSE: "A text has no control characters, and none that turn the direction of writing.",
     SEEN_LINE: "Write something that can be seen, without control characters.",
     SEEN_PROSE: "Write something that can be seen, without control characters.",
 }
