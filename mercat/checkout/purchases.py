@@ -6,6 +6,7 @@ from hashlib import blake2b
 from typing import Any, TypeVar
 
 import asyncpg
+import structlog
 from msgspec import structs
 
 from mercat.accounts import NewAddress, is_same_address
@@ -41,6 +42,7 @@ from mercat.settings import Settings
 
 T = TypeVar("T")
 queries = sql.load("mercat.checkout")
+log = structlog.get_logger("mercat.checkout")
 _KEY_MAX = 255
 _PATIENCE_S = 10.0
 _UNUSED = b',"use_store_credit":false,"expected_by_card":null}'
@@ -299,6 +301,14 @@ class Purchases:
             if purchase.fence and (answer := await self._stored(purchase.checkout_id)):
                 return answer
             raise
+        except Refusal:
+            raise
+        except Exception:
+            if not purchase.fence:
+                raise
+            # It has begun, so money may have moved: recovery goes on with it, and the shopper looks again.
+            log.exception("a purchase broke off", order=str(purchase.order.order_id))
+            return self._saga.answer(Pending(purchase.order.order_id))
         left = until - asyncio.get_running_loop().time()
         if left > 0:  # else a provider that hangs has used it up: recovery goes on, the shopper looks again
             try:
