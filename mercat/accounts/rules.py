@@ -25,7 +25,7 @@ from mercat.accounts.messages import (
     PaymentMethod,
     PersonChange,
 )
-from mercat.addresses import AddressProblem, is_country, region_and_postal_code
+from mercat.addresses import AddressProblem, region_and_postal_code
 from mercat.ids import SellerId, UserId
 from mercat.kit.refusals import Invalid
 from mercat.kit.rpc import Caller
@@ -156,8 +156,6 @@ def checked_address(address: NewAddress) -> NewAddress:
         if not given[name]:
             raise Invalid("Write something that can be seen.", pointer=f"/{name}")
     country = given["country"].upper()
-    if not is_country(country):
-        raise Invalid("There is no such country (ISO 3166-1).", pointer="/country")
     found = region_and_postal_code(country, given["region"], given["postal_code"])
     if isinstance(found, AddressProblem):
         raise Invalid(found.words, pointer=f"/{found.field}")
