@@ -428,13 +428,13 @@ class _RequestHeaders:
             elif name == b"sec-fetch-site":
                 self.fetch_site = value
         if self.codings:
-            self.length = (self.length and b"both") or b"chunked"
+            self.length = b"chunked"
         if cookie and not self.bearer:
             self.token = _session_token(cookie, cookie_start)
 
     def malformed(self) -> Refusal | None:
         """Refuse a body of which two readers might see two ends (RFC 9112, 6.3)."""
-        if not self.codings or (self.codings == [b"chunked"] and self.length == b"chunked"):
+        if self.codings in ([], [b"chunked"]):
             return None
         return BadRequest("Send a body with its Content-Length, or with Transfer-Encoding: chunked alone.")
 
