@@ -89,11 +89,11 @@ Alts = dict[ImageUrl, Annotated[str, Meta(max_length=TITLE_MAX)]]
 Tags = Annotated[list[Annotated[str, Meta(min_length=1, max_length=TAG_MAX)]], Meta(max_length=TAGS_MAX)]
 ExternalId = Annotated[str, Meta(max_length=EXTERNAL_ID_MAX)]
 OptionText = Annotated[str, Meta(max_length=OPTION_MAX)]
-OptionName = Annotated[str, Meta(min_length=1, max_length=OPTION_MAX, pattern=SEEN_LINE)]
+OptionName = Annotated[str, Meta(min_length=1, max_length=OPTION_MAX, pattern=r"\S")]
 OptionValues = Annotated[list[OptionName], Meta(max_length=VARIANTS_MAX)]
 Options = Annotated[dict[OptionName, OptionValues], Meta(max_length=OPTIONS_MAX)]
 VariantOptions = Annotated[dict[OptionName, OptionName], Meta(max_length=OPTIONS_MAX)]
-SellerSku = Annotated[str, Meta(min_length=1, max_length=SKU_MAX, pattern=SEEN_LINE)]
+SellerSku = Annotated[str, Meta(min_length=1, max_length=SKU_MAX, pattern=r"\S")]
 Gtin = Annotated[str, Meta(min_length=1, max_length=GTIN_MAX, pattern=r"^[0-9 -]+$")]
 """An EAN, UPC or ISBN-13: 8, 12, 13 or 14 digits, the last a check digit."""
 Grams = Annotated[int, Meta(ge=0, le=GRAMS_MAX)]
@@ -699,6 +699,8 @@ class ImportRow(GivenTexts, frozen=True, kw_only=True):
     """A product from elsewhere, as every format is read into it. Whole numbers among the attributes stay
     whole."""
 
+    brand: Annotated[str, Meta(max_length=BRAND_MAX)] | None = None
+    """Of a file it may look odd: a row is not refused for it."""
     external_id: ExternalId
     description: Description = ""
     category_path: Annotated[
