@@ -390,9 +390,15 @@ SERVICES: dict[str, Service] = {
         membership.Membership,
         membership.API,
         lambda host, db, shop: membership.Membership(
-            shop.accounts, shop.cart, shop.flashsale, shop.reviews, shop.sellers, shop.wishlist
+            shop.accounts,
+            shop.cart,
+            shop.checkout,
+            shop.flashsale,
+            shop.reviews,
+            shop.sellers,
+            shop.wishlist,
         ),
-        asks=("accounts", "cart", "flashsale", "reviews", "sellers", "wishlist"),
+        asks=("accounts", "cart", "checkout", "flashsale", "reviews", "sellers", "wishlist"),
         stateless=True,
         follows=False,
     ),

@@ -65,6 +65,8 @@ class AddressBook:
             default: bool | None = given.pop("default", None)
             former = sql.row(Address, row)
             fields = {name: getattr(former, name) for name in NewAddress.__struct_fields__}
+            if given.get("country", former.country).upper() != former.country:
+                fields["region"] = None  # it is none of the other country's
             kept = checked_address(NewAddress(**(fields | given)))
             await db.execute(queries.change_address, address_id, *structs.astuple(kept))
             if default:

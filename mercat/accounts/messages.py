@@ -7,11 +7,11 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from mercat.ids import AddressId, ApiKeyId, PaymentMethodId, SellerId, SessionId, UserId
 from mercat.kit.refusals import Conflict, Forbidden, NotFound, SignInFirst
-from mercat.kit.text import LINE, SEEN_LINE
+from mercat.kit.text import LINE, SEEN_LINE, with_words
 
 EMAIL_MAX = 254  # RFC 5321, 4.5.3.1.3
-EMAIL_PATTERN = r"^[^@\s]+@[^@\s]+\.[^@\s]+(?![\s\S])"
 EMAIL_PROBLEM = "Write an e-mail address, such as ann@example.com."
+EMAIL_PATTERN = with_words(r"^[^@\s]+@[^@\s]+\.[^@\s]+(?![\s\S])", EMAIL_PROBLEM)
 Email = Annotated[str, Meta(max_length=EMAIL_MAX, pattern=EMAIL_PATTERN, extra={"words": EMAIL_PROBLEM})]
 PASSWORD_MIN, PASSWORD_MAX = 8, 200
 Password = Annotated[str, Meta(min_length=PASSWORD_MIN, max_length=PASSWORD_MAX)]
@@ -22,7 +22,8 @@ Maybe = Annotated[str, Meta(max_length=200, pattern=LINE)]
 PostalCode = Annotated[str, Meta(max_length=20, pattern=LINE)]
 VatNumber = Annotated[str, Meta(max_length=20, pattern=LINE)]
 """The VAT number of a business in the EU; elsewhere it is not kept."""
-CountryCode = Annotated[str, Meta(pattern=r"^[A-Za-z]{2}$")]
+_COUNTRY = with_words(r"^[A-Za-z]{2}$", "Give the two letters of a country, such as AT (ISO 3166-1).")
+CountryCode = Annotated[str, Meta(pattern=_COUNTRY)]
 Phone = Annotated[str, Meta(max_length=40, pattern=LINE)]
 NETWORK_MAX = 64
 AGENT_MAX = 300
@@ -106,7 +107,7 @@ class NewAddress(Struct, frozen=True, kw_only=True):
     line2: Maybe | None = None
     city: Annotated[Text, Meta(extra={"words": "Write the city."})]
     region: Maybe | None = None
-    postal_code: PostalCode = ""
+    postal_code: PostalCode | None = ""
     country: Annotated[CountryCode, Meta(extra={"words": "Choose a country."})]
     phone: Phone | None = None
     vat_number: VatNumber | None = None
@@ -130,7 +131,7 @@ class AddressChange(Struct, frozen=True, kw_only=True):
     line2: Maybe | UnsetType | None = UNSET
     city: Text | UnsetType = UNSET
     region: Maybe | UnsetType | None = UNSET
-    postal_code: PostalCode | UnsetType = UNSET
+    postal_code: PostalCode | UnsetType | None = UNSET
     country: CountryCode | UnsetType = UNSET
     phone: Phone | UnsetType | None = UNSET
     vat_number: VatNumber | UnsetType | None = UNSET

@@ -5,7 +5,9 @@ import binascii
 import hmac
 import secrets
 import unicodedata
+from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -107,12 +109,38 @@ def password_problem(password: str, email: str) -> str | None:
         return f"A password has {PASSWORD_MIN} to {PASSWORD_MAX} characters."
     if not normal_text(password):
         return "A password of spaces alone is easy to guess. A short sentence is good."
-    typed = password.strip().casefold()
+    typed = unicodedata.normalize("NFKC", password).strip().casefold()
     if typed in (email.casefold(), email.casefold().partition("@")[0]):
         return "Your e-mail address is easy to guess as a password. A short sentence is good."
-    if typed in _common_passwords():
+    if any(each in _common_passwords() for each in _tried_with(typed)):
         return "Very many people have this password, so it is tried first. A short sentence is good."
+    if _is_pattern(typed):
+        return "A password that repeats or counts on is easy to guess. A short sentence is good."
     return None
+
+
+def _tried_with(password: str) -> Iterator[str]:
+    """Yield the words that who guesses passwords turns into this one: wide letters, accents, blanks between
+    letters, what stands there twice, digits and signs at the end."""
+    yield password
+    plain = unicodedata.normalize("NFKD", password)
+    plain = "".join(each for each in plain if not unicodedata.combining(each) and not each.isspace())
+    yield plain
+    yield plain[: (plain + plain).find(plain, 1)]
+    if len(stem := plain.rstrip("0123456789!?.*#_-")) >= _STEM_MIN:
+        yield stem
+
+
+def _is_pattern(password: str) -> bool:
+    """Say whether a password repeats a short piece, or counts up or down, as in `abababab` and `12345678`."""
+    if (password + password).find(password, 1) < PASSWORD_MIN:
+        return True
+    steps = {ord(b) - ord(a) for a, b in pairwise(password)}
+    return steps <= {1, -9} or steps <= {-1, 9}
+
+
+_STEM_MIN = 4
+"""Of fewer letters a word is no word."""
 
 
 @cache

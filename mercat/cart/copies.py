@@ -78,7 +78,8 @@ class CartCopies:
         """Drop the carts of people who are to be forgotten."""
         people = [person for event in events for person in event.people]
         for person in people:
-            await self._store.do("DEL", *keys_of(person)[:2])
+            lines, cart_id, _, into = keys_of(person)
+            await self._store.do("DEL", lines, cart_id, into)
         await db.execute(queries.forget_people, people)
 
     def _lines_json(self, parts: Sequence[bytes]) -> str:

@@ -1,7 +1,8 @@
 """What happens to a cart in Valkey, each an atomic script in Lua.
 
-KEYS of all: the cart, its id, the set of changed carts (`keys_of`). A cart without an id is one that Valkey
-does not know (new, or lost): scripts answer nil then, and the caller rebuilds it first.
+KEYS of all: the cart, its id, the set of changed carts, and whose cart has what was in it (`keys_of`). A
+cart without an id is one that Valkey does not know (new, or lost): scripts answer nil then, and the caller
+rebuilds it first.
 """
 
 from mercat.ids import UserId
@@ -13,8 +14,9 @@ CHANGED_CARTS = "carts:changed"
 
 
 def keys_of(user: UserId | str) -> list[str]:
-    """List the keys of a person's cart: its lines, its id, the set of changed carts."""
-    return [f"cart:{user}", f"cart_id:{user}", CHANGED_CARTS]
+    """List the keys of a person's cart: its lines, its id, the set of changed carts, and whose cart has what
+    was in it, where it was a guest's."""
+    return [f"cart:{user}", f"cart_id:{user}", CHANGED_CARTS, f"cart_into:{user}"]
 
 
 _CHANGED = """
@@ -106,33 +108,43 @@ SPEND = (
     + _READ
     + """
 if redis.call('GET', KEYS[2]) ~= ARGV[3] then return 0 end
-for i = 5, #ARGV, 2 do
-  local old = redis.call('HGET', KEYS[1], ARGV[i])
-  if old then
-    local line = read(old)
-    if line then line.qty = line.qty - tonumber(ARGV[i + 1]) end
-    if line and line.qty > 0 then
-      redis.call('HSET', KEYS[1], ARGV[i], cjson.encode(line))
-    else
-      redis.call('HDEL', KEYS[1], ARGV[i])
-    end
+local into = redis.call('GET', KEYS[4])
+if into and not KEYS[5] then return into end
+local function take(cart, field, qty)
+  local old = redis.call('HGET', cart, field)
+  if not old then return qty end
+  local line = read(old)
+  local left = line and line.qty - qty or 0
+  if left > 0 then
+    line.qty = left
+    redis.call('HSET', cart, field, cjson.encode(line))
+  else
+    redis.call('HDEL', cart, field)
   end
+  return -left
+end
+for i = 5, #ARGV, 2 do
+  local missing = take(KEYS[1], ARGV[i], tonumber(ARGV[i + 1]))
+  if into and missing > 0 then take(KEYS[5], ARGV[i], missing) end
 end
 redis.call('HDEL', KEYS[1], 'codes')
 redis.call('SET', KEYS[2], ARGV[4])
 changed(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2])
+if into then changed(KEYS[5], KEYS[6], KEYS[3], into, ARGV[2]) end
 return 1
 """
 )
-"""ARGV: user, ttl, the id that is spent, the next id, then field and quantity pairs that were bought."""
+"""ARGV: user, ttl, the id that is spent, the next id, then field and quantity pairs that were bought. That of
+a guest who has become a member since answers the member: asked again with the keys of the member's cart too,
+it takes out of that one what is not in the guest's."""
 
 MERGE = (
     _CHANGED
     + _READ
     + """
 if redis.call('EXISTS', KEYS[2]) == 0 then return nil end
-local lines = redis.call('HGETALL', KEYS[4])
-local codes = redis.call('HGET', KEYS[4], 'codes')
+local lines = redis.call('HGETALL', KEYS[5])
+local codes = redis.call('HGET', KEYS[5], 'codes')
 if codes then
   local mine = redis.call('HGET', KEYS[1], 'codes')
   local all = mine and cjson.decode(mine) or {}
@@ -153,14 +165,15 @@ for i = 1, #lines, 2 do
   if line then redis.call('HSET', KEYS[1], lines[i], cjson.encode(line)) end
 end
 if #lines > 0 then
-  redis.call('DEL', KEYS[4])
-  changed(KEYS[4], KEYS[5], KEYS[3], ARGV[3], ARGV[2])
+  redis.call('DEL', KEYS[5])
+  redis.call('SET', KEYS[8], ARGV[1], 'EX', ARGV[2])
+  changed(KEYS[5], KEYS[6], KEYS[3], ARGV[3], ARGV[2])
   changed(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2])
 end
 return #lines / 2
 """
 )
-"""Moves another cart's lines and codes. KEYS also: that cart, its id. ARGV: user, ttl, other user, most a
+"""Moves another cart's lines and codes. KEYS also: those of that cart. ARGV: user, ttl, other user, most a
 line, most codes."""
 
 SET_CODES = (

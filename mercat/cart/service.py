@@ -174,8 +174,8 @@ class Cart:
     async def merge(self, guest: UserId, member: UserId) -> None:
         """Move everything in the guest's cart to the member's, once; quantities are added."""
         await self.basket(guest)  # a guest's cart that Valkey lost comes back first
-        other = keys_of(guest)[:2]
-        await self._run(scripts.MERGE, member, str(guest), QUANTITY_MAX, CODES_MAX, more_keys=other)
+        args = str(guest), QUANTITY_MAX, CODES_MAX
+        await self._run(scripts.MERGE, member, *args, more_keys=keys_of(guest))
 
     async def add_code(self, user_id: UserId, code: str) -> None:
         """Keep a code with the cart, whatever it is good for; one that is there already is there once."""
@@ -213,9 +213,13 @@ class Cart:
 
     async def spend_many(self, spent: list[Spent]) -> list[None]:
         """Take out of each cart what an order bought of it: its id is spent, the rest goes on under the next
-        id."""
+        id. What was merged into a member's cart meanwhile is taken out there."""
         asks = [(each.user_id, _spending(each)) for each in spent]
-        await self._run_many(scripts.SPEND, asks)
+        answers = await self._run_many(scripts.SPEND, asks)
+        for (guest, args), answer in zip(asks, answers, strict=True):
+            if isinstance(answer, bytes):
+                member = keys_of(answer.decode())
+                await self._run(scripts.SPEND, guest, *args, more_keys=member)
         return [None] * len(spent)
 
     async def _put(self, user_id: UserId, offer: Offer, quantity: int) -> bool:

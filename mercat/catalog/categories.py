@@ -58,13 +58,17 @@ class Categories:
         return _category(row)
 
     async def id_of(self, given: str) -> CategoryId:
-        """Find the category of this slug, name or path; CategoryUnknown(closest) where there is none."""
+        """Find the category of this slug, name or path, or of a slug that it had; CategoryUnknown(closest)
+        where there is none. What is remembered may have been merged by another process meanwhile."""
         if not given.strip() or given == UNCATEGORISED:
             return CategoryId(0)
         for _ in range(2):
-            if (found := self._found(given.strip())) is not None:
+            found = self._found(given.strip())
+            if found is not None and await self._db.fetchval(queries.category_is_there, found):
                 return found
             await self._read()
+        if former := await self._db.fetchrow(queries.moved_category, given.strip()):
+            return CategoryId(former["category_id"])
         raise self.unknown(given)
 
     async def known(self, paths: Iterable[Path]) -> dict[Path, CategoryId]:

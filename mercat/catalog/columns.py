@@ -185,6 +185,8 @@ class Columns:
         if not isinstance(value, str):
             value = self._as_text(field, value)
         text = plain_text(value) if value else ""
+        if most < DESCRIPTION_MAX and not text.isprintable():
+            text = seen_line(text)
         if needed and not text:
             raise BadField(field, "is missing")
         if len(text) <= most:

@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from mercat.events import StockQuantity
 from mercat.ids import CategoryId, ImportId, OfferId, ProductId, SellerId, SkuId
 from mercat.kit.refusals import Conflict, Invalid
-from mercat.kit.text import SEEN_LINE
+from mercat.kit.text import LINE, SEEN_LINE, with_words
 from mercat.money import MINOR_MAX
 from mercat.quantity import QUANTITY_MAX, Quantity
 
@@ -60,7 +60,7 @@ ImportStatus = Literal["active", "paused", "draft"]
 OfferSort = Literal["newest", "cheapest", "dearest"]
 Title = Annotated[str, Meta(min_length=1, max_length=TITLE_MAX, pattern=SEEN_LINE)]
 Description = Annotated[str, Meta(max_length=DESCRIPTION_MAX)]
-Brand = Annotated[str, Meta(max_length=BRAND_MAX)]
+Brand = Annotated[str, Meta(max_length=BRAND_MAX, pattern=LINE)]
 TAX_CLASS_MAX = 30
 TaxClass = Annotated[str, Meta(max_length=TAX_CLASS_MAX, pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 """A short code of tables of tax, such as `food`; goods without one are taxed at the standard rate."""
@@ -71,7 +71,8 @@ CategoryPath = Annotated[list[CategoryTitle], Meta(min_length=1, max_length=CATE
 CategoryMaking = Literal["create", "refuse", "ask"]
 """What becomes of categories that a file brings and the shop does not have: they are made; their rows are
 refused; or these are refused and the names wait for an operator."""
-CurrencyCode = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
+_CURRENCY = with_words(r"^[A-Z]{3}$", "Give the three letters of a currency, such as USD (ISO 4217).")
+CurrencyCode = Annotated[str, Meta(pattern=_CURRENCY)]
 MinorPrice = Annotated[int, Meta(ge=0, le=MINOR_MAX)]
 SoldAt = Annotated[int, Meta(gt=0, le=MINOR_MAX)]
 Attribute = str | float | bool
@@ -80,7 +81,8 @@ WholeAttribute = str | int | float | bool
 AttributeName = Annotated[str, Meta(min_length=1, max_length=ATTRIBUTE_NAME_MAX)]
 AttributeText = Annotated[str, Meta(max_length=ATTRIBUTE_TEXT_MAX)]
 Attributes = Annotated[dict[AttributeName, AttributeText | float | bool], Meta(max_length=ATTRIBUTES_MAX)]
-ImageUrl = Annotated[str, Meta(max_length=IMAGE_URL_MAX, pattern=r"^(https?://|/)")]
+_IMAGE = with_words(r"^(https?://|/)", "Give the address of a picture: https://… or one of POST /media.")
+ImageUrl = Annotated[str, Meta(max_length=IMAGE_URL_MAX, pattern=_IMAGE)]
 Images = Annotated[list[ImageUrl], Meta(max_length=IMAGES_MAX)]
 Alts = dict[ImageUrl, Annotated[str, Meta(max_length=TITLE_MAX)]]
 """By a picture's address what is said to who cannot see it; the product's title where it is not there."""
@@ -697,6 +699,8 @@ class ImportRow(GivenTexts, frozen=True, kw_only=True):
     """A product from elsewhere, as every format is read into it. Whole numbers among the attributes stay
     whole."""
 
+    brand: Annotated[str, Meta(max_length=BRAND_MAX)] | None = None
+    """Of a file it may look odd: a row is not refused for it."""
     external_id: ExternalId
     description: Description = ""
     category_path: Annotated[

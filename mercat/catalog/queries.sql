@@ -8,6 +8,9 @@ select key, category_id from catalog.category_alias;
 -- Whoever changes the tree does it alone; products go on being put into it.
 lock table catalog.category in share row exclusive mode;
 
+-- name: category_is_there(category_id)
+select exists (select from catalog.category where category_id = :category_id);
+
 -- name: category_in_use(category_id)
 select exists (select from catalog.product where category_id = :category_id)
     or exists (select from catalog.category where parent_id = :category_id) as in_use;

@@ -26,6 +26,7 @@ API = [
     Verb(Purchases.follow),
     Verb(Purchases.abandon),
     Verb(Purchases.waiting, reads=True),
+    Verb(Purchases.adopt),
     Verb(Purchases.challenged, reads=True),
     Verb(Purchases.challenge),
     Verb(PastPurchases.outcomes, reads=True),

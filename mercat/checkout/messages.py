@@ -11,7 +11,7 @@ from mercat.fulfilment import ParcelStatus
 from mercat.ids import AddressId, CheckoutId, OfferId, OrderId, PaymentMethodId, ProductId, PromotionId
 from mercat.inventory import Line
 from mercat.kit.refusals import Conflict, Forbidden, Invalid, Refusal
-from mercat.kit.text import LINE, SEEN_PROSE
+from mercat.kit.text import LINE, PROSE, SEEN_LINE, SEEN_PROSE
 from mercat.money import MINOR_MAX
 from mercat.orders import LineQuantity, NewOrder, OrderLineView
 from mercat.payments import NextAction, SellerPart, Spendable, Tender
@@ -267,21 +267,21 @@ class Ship(Struct, frozen=True):
 
     order_id: OrderId
     lines: Annotated[list[LineQuantity], Meta(min_length=1, max_length=500)]
-    carrier: Annotated[str, Meta(min_length=1, max_length=80)]
-    tracking_number: Annotated[str, Meta(min_length=1, max_length=80)]
+    carrier: Annotated[str, Meta(min_length=1, max_length=80, pattern=SEEN_LINE)]
+    tracking_number: Annotated[str, Meta(min_length=1, max_length=80, pattern=SEEN_LINE)]
 
 
 class Track(Struct, frozen=True):
     """What a carrier saw of a parcel."""
 
     status: ParcelStatus
-    location: Annotated[str, Meta(max_length=200)] | None = None
+    location: Annotated[str, Meta(max_length=200, pattern=LINE)] | None = None
     at: datetime | None = None
 
 
 OrderLines = Annotated[list[LineQuantity], Meta(min_length=1, max_length=500)]
-Why = Annotated[str, Meta(max_length=1_000)]
-Reason = Annotated[Why, Meta(min_length=1, pattern=r"\S", extra={"words": "Say why."})]
+Why = Annotated[str, Meta(max_length=1_000, pattern=PROSE)]
+Reason = Annotated[str, Meta(min_length=1, max_length=1_000, pattern=SEEN_PROSE, extra={"words": "Say why."})]
 Party = Literal["shopper", "seller", "operator"]
 Staff = Literal["seller", "operator"]
 Once = Annotated[str, Meta(max_length=300)]

@@ -471,6 +471,12 @@ def _gift_in_cart(gift: Gift, offer: Offer) -> GiftInCart:
     )
 
 
+_EMPTY = (
+    "A gift card in the cart has nothing on it any more. Nothing was charged: take it out of the cart, then "
+    "order again."
+)
+
+
 def _held(quoted: Quoted) -> Held:
     return codec.decode(quoted.held, Held) if quoted.held else Held()
 
@@ -482,13 +488,19 @@ def explained(tried: Tried, names: dict[PromotionId, str]) -> Explained:
 
 
 def _tenders(wanted: Wanted, basket: Basket, spendable: list[Spendable], total: int) -> list[Tender]:
-    """Say what gift cards and store credit pay of a total; Invalid where nothing pays the rest."""
+    """Say what gift cards and store credit pay of a total; Invalid where nothing pays the rest.
+
+    Whoever does not say what the card may pay at most is not charged for a gift card that was emptied since
+    it came into the cart: GiftCardSpent."""
     ask, person = wanted.ask, wanted.caller.user_id if wanted.ask.use_store_credit else None
     own = [each for each in spendable if each.kind == "gift_card" or each.user_id == person]
     tenders = rules.tenders(total, basket.gift_cards, own)
     by_card = total - sum(tender.amount for tender in tenders)
     if ask.expected_by_card is not None and by_card > ask.expected_by_card:
         raise GiftCardSpent
+    good_for = {each.value_id for each in own if each.usable and each.balance}
+    if by_card and ask.expected_by_card is None and not good_for.issuperset(basket.gift_cards):
+        raise GiftCardSpent(_EMPTY)
     if by_card and ask.payment_method_id is None:
         words = "Choose a card: your gift cards and store credit do not pay all of it." if tenders else ""
         raise Invalid(words or "Choose a card.", pointer="/payment_method_id")

@@ -6,6 +6,7 @@ from hashlib import blake2b
 from typing import Any, TypeVar
 
 import asyncpg
+import structlog
 from msgspec import structs
 
 from mercat.accounts import NewAddress, is_same_address
@@ -41,6 +42,7 @@ from mercat.settings import Settings
 
 T = TypeVar("T")
 queries = sql.load("mercat.checkout")
+log = structlog.get_logger("mercat.checkout")
 _KEY_MAX = 255
 _PATIENCE_S = 10.0
 _UNUSED = b',"use_store_credit":false,"expected_by_card":null}'
@@ -243,6 +245,11 @@ class Purchases:
             for row, order in zip(rows, orders, strict=True)
         ]
 
+    async def adopt(self, guest_id: UserId, user_id: UserId) -> None:
+        """Let the purchases of a guest answer to the member they became, by the same keys: what waits for its
+        bank is followed and left as before, and nothing is bought twice. Again changes nothing."""
+        await self._db.execute(queries.adopt, guest_id, user_id)
+
     async def explain(self, checkout_id: CheckoutId) -> list[Explained]:
         """List the promotions that were looked at for a purchase, and what came of each."""
         row = await self._db.fetchrow(queries.by_id, checkout_id)
@@ -294,6 +301,14 @@ class Purchases:
             if purchase.fence and (answer := await self._stored(purchase.checkout_id)):
                 return answer
             raise
+        except Refusal:
+            raise
+        except Exception:
+            if not purchase.fence:
+                raise
+            # It has begun, so money may have moved: recovery goes on with it, and the shopper looks again.
+            log.exception("a purchase broke off", order=str(purchase.order.order_id))
+            return self._saga.answer(Pending(purchase.order.order_id))
         left = until - asyncio.get_running_loop().time()
         if left > 0:  # else a provider that hangs has used it up: recovery goes on, the shopper looks again
             try:

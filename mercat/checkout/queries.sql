@@ -35,6 +35,12 @@ where c.cart_id = :cart_id;
 select c.key, c.record::text from checkout.checkout c join checkout.running r on r.checkout_id = c.checkout_id
 where c.user_id = :user_id and r.waits_until is not null and r.direction is null order by c.checkout_id;
 
+-- name: adopt(guest_id, user_id)
+-- A guest's purchases answer to the member; a key that the member has used stays theirs.
+update checkout.checkout c set user_id = :user_id
+where c.user_id = :guest_id and not exists (
+    select from checkout.checkout own where own.user_id = :user_id and own.key = c.key);
+
 -- name: take_over(checkout_id, now, lease, fence)
 -- The lease of one checkout, if it is free: nobody works on it, or it waits for the shopper.
 update checkout.running set fence = fence + 1, lease_until = :now::timestamptz + :lease::interval, tries = tries + 1

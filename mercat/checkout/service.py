@@ -27,7 +27,7 @@ class Checkout:
 
     unhurried = True  # of the log it looks at every order, and hardly any has something for it
 
-    def __init__(
+    def __init__(  # noqa: PLR0915  - a line a verb
         self, db: asyncpg.Pool, neighbours: Neighbours, settings: Settings, present: Present
     ) -> None:
         self.limits = CustomerLimits(db, settings)
@@ -60,6 +60,7 @@ class Checkout:
         self.follow = self.purchases.follow
         self.abandon = self.purchases.abandon
         self.waiting = self.purchases.waiting
+        self.adopt = self.purchases.adopt
         self.challenge = self.purchases.challenge
         self.challenged = self.purchases.challenged
         self.outcomes = self.past.outcomes

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from mercat.kit import codec
 from mercat.kit.db_errors import AWAY, WRONG_VALUE
 from mercat.kit.refusals import BadRequest, Invalid, Refusal, TooLarge, Unavailable
-from mercat.kit.text import pattern_words
+from mercat.kit.text import plain_problem
 
 log = structlog.get_logger("mercat.http")
 BODY_BYTES_MAX = 1_000_000
@@ -72,15 +72,15 @@ def malformed(error: Exception) -> Invalid:
     to what has it."""
     said = str(error)
     what, _, place = said.partition(" - at `")
-    what = pattern_words(what) or what
+    words = plain_problem(what)
     if not place:
         missing = re.search(r"missing required field `(.*?)`", said)
-        return Invalid(said, pointer=f"/{missing[1]}" if missing else "")
+        return Invalid(words, pointer=f"/{missing[1]}" if missing else "")
     path = place.rstrip("`").rpartition("`")[2].removeprefix("$").replace("[...]", "")
     pointer = re.sub(r"\[(\d+)\]", r"/\1", path).replace(".", "/")
     if missing := re.search(r"missing required field `(.*?)`", what):
         pointer += f"/{missing[1]}"
-    return Invalid(what, pointer=pointer)
+    return Invalid(words, pointer=pointer)
 
 
 async def read_body(request: Request, *, needed: bool = True, most: int = BODY_BYTES_MAX) -> bytes:

@@ -6,9 +6,10 @@
 """
 
 import inspect
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, get_origin
 
@@ -23,6 +24,7 @@ from mercat.kit.expected import Members, Parameters, check_media_types
 from mercat.kit.http import BODY_BYTES_MAX, answered, malformed, read_body, respond
 from mercat.kit.moments import check_times, has_times
 from mercat.kit.refusals import Forbidden, Invalid, NotFound, ScopeMissing, SignInFirst
+from mercat.kit.text import plain_problem
 from mercat.kit.verbs import Verb
 
 Service = TypeVar("Service")
@@ -30,6 +32,7 @@ Place = Literal["path", "query", "filters", "body", "caller", "request"]
 Needs = Literal["nobody", "guest", "member", "seller", "operator"]
 JSON = "application/json"
 _ANY_NAME = "NAME]"
+_WHOLE = re.compile(r"-?[0-9]+")
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -253,6 +256,8 @@ def _plain(route: Route, given: Mapping[str, Any]) -> dict[str, Any]:
         except msgspec.ValidationError:
             raise NotFound from None  # an id that cannot exist names nothing
     if route.plain.__struct_fields__:
+        for field in codec.fields_of(route.plain):
+            _check_whole(field, given.get(field.encode_name))
         try:
             found |= msgspec.structs.asdict(codec.convert(given, route.plain, strict=False))
         except msgspec.ValidationError as error:
@@ -271,13 +276,16 @@ def _filters(kind: Any, request: Request) -> Any:
             try:
                 codec.convert(named, field.type)
             except msgspec.ValidationError as error:
-                raise Invalid(str(error).split(" - at")[0], pointer=f"/{field.encode_name}") from None
+                words = plain_problem(str(error).split(" - at")[0])
+                raise Invalid(words, pointer=f"/{field.encode_name}") from None
             if named:
                 given[field.encode_name] = named
             continue
         values = said.getlist(field.encode_name)
         if field.encode_name.endswith("]"):
             values = [value for value in values if value]
+        if values:
+            _check_whole(field, values[-1])
         if values:
             given[field.encode_name] = values if _is_list(field.type) else values[-1]
     try:
@@ -292,6 +300,23 @@ def _named(beginning: str, said: QueryParams) -> dict[str, list[str]]:
         if value and name.startswith(beginning) and name.endswith("]"):
             found.setdefault(name[len(beginning) : -1], []).append(value)
     return found
+
+
+def _check_whole(field: msgspec.structs.FieldInfo, value: object) -> None:
+    """Refuse what stands for a whole number in JSON or Python, and is none as people write it: `1e1`."""
+    if isinstance(value, str) and _is_whole(field.type) and not _WHOLE.fullmatch(value):
+        raise Invalid("Give a whole number here.", pointer=f"/{field.encode_name}")
+
+
+@cache
+def _is_whole(hint: Any) -> bool:
+    kind = msgspec.inspect.type_info(hint)
+    kinds = kind.types if isinstance(kind, msgspec.inspect.UnionType) else [kind]
+    return any(isinstance(_bare(each), msgspec.inspect.IntType) for each in kinds)
+
+
+def _bare(kind: msgspec.inspect.Type) -> msgspec.inspect.Type:
+    return kind.type if isinstance(kind, msgspec.inspect.Metadata) else kind
 
 
 def _is_list(hint: Any) -> bool:

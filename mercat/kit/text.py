@@ -26,19 +26,70 @@ LINE = rf"^[^{_HIDDEN}]*{_END}"
 """A line of text, which may be empty."""
 SEEN_LINE = rf"^{_SEEN}[^{_HIDDEN}]*{_END}"
 """A line of text of which something can be seen: a name, a title."""
+PROSE = rf"^[^{_HIDDEN_IN_PROSE}]*{_END}"
+"""Lines of text, which may be empty."""
 SEEN_PROSE = rf"^{_SEEN}[^{_HIDDEN_IN_PROSE}]*{_END}"
 """Lines of text of which something can be seen."""
 
-_WORDS = {
+_WORDS: dict[str, str] = {
     LINE: "A text has no control characters, and none that turn the direction of writing.",
+    PROSE: "A text has no control characters, and none that turn the direction of writing.",
     SEEN_LINE: "Write something that can be seen, without control characters.",
     SEEN_PROSE: "Write something that can be seen, without control characters.",
 }
 
 
-def pattern_words(problem: str) -> str | None:
-    """Say in plain words that a text does not match one of these patterns; None where it is another one."""
-    return next((words for pattern, words in _WORDS.items() if repr(pattern) in problem), None)
+_KINDS = {
+    "str": "a text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+_PLAIN: list[tuple[str, str]] = [
+    (r"Object missing required field `(.*)`", r"`\1` is missing."),
+    (r"Expected `str` of length >= 1", "Write something here."),
+    (r"Expected `str` of length >= (.*)", r"Write at least \1 characters."),
+    (r"Expected `str` of length <= (.*)", r"Write at most \1 characters."),
+    (r"Expected `(?:array|object)` of length >= (.*)", r"Name at least \1."),
+    (r"Expected `(?:array|object)` of length <= (.*)", r"Name at most \1."),
+    (r"Expected `int` >= (.*)", r"Give a whole number of at least \1."),
+    (r"Expected `int` <= (.*)", r"Give a whole number of at most \1."),
+    (r"Expected `float` >= (.*)", r"Give a number of at least \1."),
+    (r"Expected `float` <= (.*)", r"Give a number of at most \1."),
+    (r"Expected `(?:int|float)` > (.*)", r"Give a number above \1."),
+    (r"Expected `(?:int|float)` < (.*)", r"Give a number below \1."),
+    (r"Invalid enum value (.*)", r"\1 is none of what can stand here; /api/v1/docs lists it."),
+    (r"Invalid RFC3339 encoded datetime", "Write a time as in 2026-11-30T12:00:00Z."),
+    (r"Invalid RFC3339 encoded date", "Write a day as in 2026-11-30."),
+    (r"'utf-8' codec .*", "This is not UTF-8."),
+    (r"Expected `str` matching regex .*", "This is not written as it has to be; /api/v1/docs says how."),
+]
+"""What a decoder says of a value, as a pattern, and the same for people."""
+
+
+def with_words(pattern: str, words: str) -> str:
+    """Answer the pattern of a text, once it is known how people are told of it."""
+    _WORDS[pattern] = words
+    return pattern
+
+
+def plain_problem(problem: str) -> str:
+    """Say in plain words what a decoder says of a value: what is wrong with it, and what to do."""
+    for pattern, words in _WORDS.items():
+        if repr(pattern) in problem:
+            return words
+    if found := re.fullmatch(r"Expected `(.*)`, got `(.*)`", problem):
+        wanted, got = (
+            " or ".join(_KINDS.get(kind, kind) for kind in each.split(" | ")) for each in found.groups()
+        )
+        return f"Give {wanted} here, not {got}."
+    for pattern, words in _PLAIN:
+        if found := re.fullmatch(pattern, problem):
+            return found.expand(words)
+    return problem
 
 
 def normal_text(text: str) -> str:

@@ -1,6 +1,7 @@
 from mercat import ids
 from mercat.accounts import Accounts, Credentials, EmailTaken, NewPerson, Session
 from mercat.cart import Cart
+from mercat.checkout import Checkout
 from mercat.flashsale import FlashSales
 from mercat.ids import SellerId, UserId
 from mercat.kit.db_errors import AWAY
@@ -17,6 +18,7 @@ class Membership:
         self,
         accounts: Accounts,
         cart: Cart,
+        checkout: Checkout,
         flashsale: FlashSales,
         reviews: Reviews,
         sellers: Sellers,
@@ -24,6 +26,7 @@ class Membership:
     ) -> None:
         self._accounts = accounts
         self._cart = cart
+        self._checkout = checkout
         self._flashsale = flashsale
         self._reviews = reviews
         self._sellers = sellers
@@ -98,8 +101,8 @@ class Membership:
         return session
 
     async def _bring_along(self, caller: Caller | None, user_id: UserId) -> bool:
-        """Hand over to their account what a guest has: cart, places in queues, wishlist, the right to review,
-        orders and addresses.
+        """Hand over to their account what a guest has: cart, purchases that run, places in queues, wishlist,
+        the right to review, orders and addresses.
 
         Answers whether all of it came: signing in does not wait for what a shop can do without. Where that
         cannot be reached the guest's session stays, so that the next sign-in can bring it. The claim comes
@@ -108,7 +111,8 @@ class Membership:
             return True
         guest_id, everything = caller.user_id, True
         await self._cart.merge(guest_id, user_id)
-        for adopt in (self._flashsale.adopt, self._wishlist.adopt, self._reviews.adopt):
+        services = self._checkout, self._flashsale, self._wishlist, self._reviews
+        for adopt in (service.adopt for service in services):
             try:
                 await adopt(guest_id, user_id)
             except (Overloaded, *AWAY):

@@ -159,7 +159,9 @@ def _cancel(state: OrderState, asked: UnitMove) -> UnitDecision:
         line = after[part.order_line_id]
         if part.quantity > line.left:
             raise NotCancellable(
-                pointer="/lines", lines=[_cancellable(state.lines, each.order_line_id) for each in wanted]
+                "" if line.shipped else f"Only {line.left} of this can still be cancelled.",
+                pointer="/lines",
+                lines=[_cancellable(state.lines, each.order_line_id) for each in wanted],
             )
         after[part.order_line_id] = line._replace(
             cancelled=line.cancelled + part.quantity, refunded=line.paid_back(part.quantity)
@@ -203,8 +205,9 @@ def _receive_return(state: OrderState, asked: UnitMove) -> UnitDecision:
 
 
 def _refund(state: OrderState, asked: UnitMove) -> UnitDecision:
-    """Pay back units that stay where they are, or an amount that is of no unit. ExceedsCaptured beyond what
-    is left: of the order, or of a seller's part where the seller asks."""
+    """Pay back units that stay where they are, or an amount that is of no unit, unless it is the last of a
+    part: then all its units are paid back. ExceedsCaptured beyond what is left: of the order, or of a
+    seller's part where the seller asks."""
     left = _left(state)
     if asked.seller_id is not None:
         left = {seller_id: part for seller_id, part in left.items() if seller_id == asked.seller_id}
@@ -222,7 +225,19 @@ def _refund(state: OrderState, asked: UnitMove) -> UnitDecision:
             for (seller_id, part), amount in zip(left.items(), amounts, strict=True)
             if amount or (asked.amount == whole and not part.amount)
         }
-        return UnitDecision(state.lines, Owed(parts=_owed_parts(owed)))
+        paid_whole = {seller_id for seller_id, part in owed.items() if part == left[seller_id]}
+        units = [
+            LineQuantity(n, line.quantity - line.refunded)
+            for n, line in state.lines.items()
+            if line.seller_id in paid_whole and line.refunded < line.quantity
+        ]
+        after = state.lines | {
+            each.order_line_id: state.lines[each.order_line_id]._replace(
+                refunded=state.lines[each.order_line_id].quantity
+            )
+            for each in units
+        }
+        return UnitDecision(after, Owed(goods=_goods(state.lines, units), parts=_owed_parts(owed)))
     if not asked.lines:
         raise Invalid("Say which units, or how much.", pointer="/amount")
     after = _asked_lines(state.lines, asked)

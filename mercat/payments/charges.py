@@ -34,6 +34,7 @@ from mercat.settings import Settings
 queries = sql.load("mercat.payments")
 log = structlog.get_logger("mercat.payments")
 _STALE_MAX = 100
+_UNAPPROVED = "You or your bank did not approve this payment. Nothing was charged."
 _STATUS = {"captured": "captured", "challenged": "action_required"}
 
 
@@ -255,7 +256,8 @@ class Charges:
             return Paid(PaymentId(payment_id), NextAction("three_d_secure", url))
         if reason == "unavailable":
             raise PaymentUnavailable
-        raise PaymentDeclined(reason=reason or "card_declined")
+        words = _UNAPPROVED if reason == "authentication_failed" else ""
+        raise PaymentDeclined(words, reason=reason or "card_declined")
 
     def _time_limit(self) -> Any:
         return time_limit(self._provider, self._settings.provider_timeout_s)

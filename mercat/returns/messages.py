@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 from mercat.ids import LineId, OfferId, OrderId, ProductId, ReturnId, SellerId, UserId
 from mercat.kit.refusals import Conflict
+from mercat.kit.text import PROSE, SEEN_LINE, SEEN_PROSE
 from mercat.quantity import Quantity
 
 ReturnStatus = Literal["requested", "approved", "refused", "in_transit", "received", "refunded", "closed"]
@@ -19,12 +20,12 @@ SELLERS_REASONS: frozenset[ReturnReason] = frozenset({"damaged", "wrong_item", "
 """The seller's fault: once all of their part is back, its delivery is paid back, too."""
 RETURN_LINES_MAX = 500
 RETURN_TEXT_MAX = 1_000
-ReturnComment = Annotated[str, Meta(max_length=RETURN_TEXT_MAX)]
+ReturnComment = Annotated[str, Meta(max_length=RETURN_TEXT_MAX, pattern=PROSE)]
 ReturnWhy = Annotated[
-    str, Meta(min_length=1, max_length=RETURN_TEXT_MAX, pattern=r"\S", extra={"words": "Say why."})
+    str, Meta(min_length=1, max_length=RETURN_TEXT_MAX, pattern=SEEN_PROSE, extra={"words": "Say why."})
 ]
-ReturnCarrier = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"\S")]
-ReturnTracking = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"\S")]
+ReturnCarrier = Annotated[str, Meta(min_length=1, max_length=80, pattern=SEEN_LINE)]
+ReturnTracking = Annotated[str, Meta(min_length=1, max_length=80, pattern=SEEN_LINE)]
 
 
 class ReturnedLine(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct, field
 
 from mercat.ids import ProductId, ReviewId, UserId
 from mercat.kit.refusals import Conflict, Forbidden
-from mercat.kit.text import LINE, SEEN_PROSE
+from mercat.kit.text import LINE, PROSE, SEEN_PROSE
 
 Stars = Annotated[int, Meta(ge=1, le=5, extra={"words": "Choose how many stars."})]
 Title = Annotated[str, Meta(max_length=200, pattern=LINE)]
@@ -16,7 +16,7 @@ Histogram = Annotated[list[Annotated[int, Meta(ge=0, le=10**12)]], Meta(min_leng
 """How many gave one, two, three, four and five stars."""
 Sort = Literal["newest", "helpful", "stars"]
 ReviewStatus = Literal["reported", "hidden", "all"]
-ReportWhy = Annotated[str, Meta(max_length=500)]
+ReportWhy = Annotated[str, Meta(max_length=500, pattern=PROSE)]
 
 
 class NewReview(Struct, frozen=True):

@@ -10,7 +10,7 @@ from mercat.catalog import Listing, PriceEdit, UndoCounts
 from mercat.ids import ImportId, SellerId, UserId
 from mercat.inventory import Stock
 from mercat.kit.refusals import Conflict
-from mercat.kit.text import SEEN_LINE
+from mercat.kit.text import SEEN_LINE, SEEN_PROSE
 
 SELLER_NAME_MAX = 100
 SellerName = Annotated[str, Meta(min_length=1, max_length=SELLER_NAME_MAX, pattern=SEEN_LINE)]
@@ -20,7 +20,7 @@ PROBLEMS_MAX = 1_000
 """Of one file that are kept; the others are only counted."""
 
 
-SuspensionReason = Annotated[str, Meta(min_length=1, max_length=REASON_MAX, pattern=r"\S")]
+SuspensionReason = Annotated[str, Meta(min_length=1, max_length=REASON_MAX, pattern=SEEN_PROSE)]
 SellerStatus = Literal["pending", "active", "suspended"]
 
 

@@ -10,6 +10,11 @@ from mercat.kit.refusals import Invalid
 from mercat.kit.text import is_line, normal_text
 from mercat.sellers.messages import SELLER_NAME_MAX
 
+_MARKS = str.maketrans("", "", "™®©℠℗")
+_OUR_WORDS = (
+    *("official", "support", "team", "staff", "admin", "help", "helpdesk"),
+    *("customer", "service", "care", "security", "the"),
+)
 _SAME = str.maketrans({"0": "o", "1": "l", "i": "l"})
 
 
@@ -28,9 +33,17 @@ def look_of(name: str) -> str | None:
     width, and letters of other scripts that look like Latin ones. None where it has no letters.
 
     Source: Unicode Technical Standard 39, confusables."""
-    latin = "".join(_latin(each) for each in unicodedata.normalize("NFKC", name))
+    unmarked = name.translate(_MARKS)
+    latin = "".join(_latin(each) for each in unicodedata.normalize("NFKC", unmarked))
     bare = (each for each in unicodedata.normalize("NFKD", latin.casefold()) if each.isalnum())
     return "".join(bare).translate(_SAME).replace("rn", "m").replace("vv", "w") or None
+
+
+def is_the_shops(name: str, shop_name: str) -> bool:
+    """Say whether a name looks like the shop's own, alone or with what only the shop's people would call
+    themselves: "Mercat Support"."""
+    words = [word for word in name.split() if look_of(word) not in set(map(look_of, _OUR_WORDS))]
+    return look_of("".join(words) or name) == look_of(shop_name)
 
 
 def _latin(letter: str) -> str:

@@ -32,7 +32,7 @@ from mercat.sellers.messages import (
     SellerStatus,
     SuspensionReason,
 )
-from mercat.sellers.rules import checked_name, look_of
+from mercat.sellers.rules import checked_name, is_the_shops, look_of
 from mercat.settings import Settings
 
 queries = sql.load("mercat.sellers")
@@ -156,7 +156,7 @@ class Sellers:
         name = checked_name(name)
         if standing := await self.of_user(user_id):
             return standing.seller_id
-        if look_of(name) == look_of(self._settings.shop_name):
+        if is_the_shops(name, self._settings.shop_name):
             raise NameTaken(pointer="/name")
         status: SellerStatus = "active" if self._settings.seller_approval == "auto" else "pending"
         made = await self._add(user_id, name, status)

@@ -232,7 +232,7 @@ def _cart_shown(view: CartView, reduced: Reduced) -> CartShown:
         total=money.shown(view.subtotal - discount, currency),
         free_delivery_in=None if missing is None else money.shown(missing, currency),
         currency=currency,
-        item_count=view.item_count,
+        item_count=sum(item.quantity for item in view.items),
         problems=[
             CartProblem(
                 code=problem.code,

@@ -166,7 +166,7 @@ class Middleware:
         )
         structlog.contextvars.bind_contextvars(request_id=request_id.decode())
         reply = _Reply(self._headers, context, scope["method"], given, self._compressor, send)
-        if refusal := self._host_refusal(scope, given.hosts):
+        if refusal := self._host_refusal(scope, given.hosts) or given.malformed():
             await self._turn_away(scope, refusal)(scope, receive, reply)
             return
         client = scope.get("client")
@@ -376,6 +376,7 @@ class _RequestHeaders:
     __slots__ = (
         "accept_encoding",
         "bearer",
+        "codings",
         "cookie",
         "fetch_site",
         "forwarded_for",
@@ -394,6 +395,7 @@ class _RequestHeaders:
         self.fetch_site = self.origin = b""
         self.hosts: list[bytes] = []
         self.forwarded_for: list[bytes] = []
+        self.codings: list[bytes] = []
         self.length = b""
         """Of the body in bytes; empty: there is none, `chunked`: it is not said."""
         self.cookie = False
@@ -420,15 +422,23 @@ class _RequestHeaders:
                 if value != b"0":
                     self.length = value
             elif name == b"transfer-encoding":
-                self.length = b"chunked"
+                self.codings.append(value.strip().lower())
             elif name == b"x-forwarded-for":
                 self.forwarded_for.append(value)
             elif name == b"origin":
                 self.origin = value
             elif name == b"sec-fetch-site":
                 self.fetch_site = value
+        if self.codings:
+            self.length = b"chunked"
         if cookie and not self.bearer:
             self.token = _session_token(cookie, cookie_start)
+
+    def malformed(self) -> Refusal | None:
+        """Refuse a body of which two readers might see two ends (RFC 9112, 6.3)."""
+        if self.codings in ([], [b"chunked"]):
+            return None
+        return BadRequest("Send a body with its Content-Length, or with Transfer-Encoding: chunked alone.")
 
 
 def _session_token(cookies: bytes, cookie_start: bytes) -> str:

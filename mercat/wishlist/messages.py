@@ -7,11 +7,14 @@ from msgspec import Meta, Struct
 
 from mercat.ids import ProductId, UserId, WishlistId
 from mercat.kit.refusals import Conflict
+from mercat.kit.text import SEEN_LINE
 
 ITEMS_MAX = 1_000
 FIRST_NAME = "Wishlist"
 """What the list is called that everybody has."""
-WishlistName = Annotated[str, Meta(max_length=100, pattern=r"\S", extra={"words": "Give the list a name."})]
+WishlistName = Annotated[
+    str, Meta(max_length=100, pattern=SEEN_LINE, extra={"words": "Give the list a name."})
+]
 
 
 class Item(Struct, frozen=True):

@@ -78,3 +78,14 @@ async def test_a_request_without_one_proper_host_is_400(opened: Open, hosts: byt
         writer.write(b"GET /help HTTP/1.1\r\n" + hosts + b"Connection: close\r\n\r\n")
         assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
         writer.close()
+
+
+@pytest.mark.parametrize("coding", [b"identity, chunked", b"gzip", b"chunked\r\nTransfer-Encoding: chunked"])
+async def test_a_body_of_which_two_readers_might_see_two_ends_is_400(opened: Open, coding: bytes) -> None:
+    port, _ = await opened()
+    async with asyncio.timeout(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = b"POST /api/v1/sessions HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+        writer.write(head + b"Transfer-Encoding: " + coding + b"\r\n\r\n2\r\n{}\r\n0\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+        writer.close()

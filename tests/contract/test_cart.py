@@ -118,6 +118,20 @@ async def test_a_guests_cart_moves_once(cart, goods, ann):
     assert quantities(await cart.basket(ann)) == {tea: 9_999, cup: 3}
 
 
+async def test_what_a_guest_bought_is_out_of_the_cart_that_theirs_was_merged_into(cart, goods, ann):
+    tea, cup, _ = (each.offer_id for each in goods)
+    guest = ids.new(ids.UserId)
+    await cart.add(guest, tea, 2)
+    await cart.add(ann, tea, 1)
+    bought = await cart.basket(guest)
+    await cart.merge(guest, ann)  # they signed in while the purchase ran
+    await cart.add(guest, cup, 1)
+    for _ in range(2):
+        await cart.spend_many([Spent(guest, bought.cart_id, [Line(tea, 2), Line(cup, 1)])])
+        assert quantities(await cart.basket(ann)) == {tea: 1}
+        assert (await cart.basket(guest)).lines == []
+
+
 async def test_what_was_bought_is_out_and_the_rest_goes_on_under_another_id(cart, goods, ann):
     tea, cup, pot = (each.offer_id for each in goods)
     await cart.add(ann, tea, 3)

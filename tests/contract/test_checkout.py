@@ -505,6 +505,22 @@ async def test_an_order_that_cannot_be_stored_after_payment_is_paid_back_within_
     assert said_to.total > 0
 
 
+async def test_a_purchase_that_breaks_off_once_it_has_begun_is_undecided_and_not_said_to_be_undone(
+    scene, clock_ahead
+):
+    ask = await scene.ask()
+    await scene.db.execute("revoke insert on checkout.answer from mercat_checkout")
+    try:
+        said = await scene.checkout.buy(scene.ann, "k1", ask)
+    finally:
+        await scene.db.execute("grant insert on checkout.answer to mercat_checkout")
+    assert (said.status, await scene.charged()) == (202, 1)
+    clock_ahead(LAPSED)
+    await scene.checkout.recovery.recover()
+    assert (await scene.checkout.buy(scene.ann, "k1", ask)).status == 201
+    await scene.must_have_bought()
+
+
 async def test_an_order_that_was_stored_is_not_given_up_when_its_answer_was_lost(scene, clock_ahead):
     ask = await _crashes(scene, await scene.ask(), "_orders", "create_many", "after")
     await scene.db.execute(ERRORS["revoked insert"][0])

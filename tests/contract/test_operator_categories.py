@@ -89,13 +89,15 @@ async def test_a_category_is_renamed_moved_and_merged_and_its_products_and_addre
     for former in ("phones", "telephones"):
         assert (await people.nobody.get(f"/c/{former}")).headers["location"] == "/c/gadgets"
     assert (await people.nobody.get("/c/cases")).headers["location"] == "/c/gadgets-cases"
+    await lists(people, "telephones")
+    await counted(gadgets=5, gadgets_cases=3)
     # What files call it is found as before.
     seller = await people.shop.sellers.by_name("Files")
     row = ImportRow(
         external_id="1", title="x", category_path=["PHONES", "Cases"], variants=[ImportVariant(100)]
     )
     await people.shop.sellers.list_many(seller, ImportBatch(rows=[row]))
-    await counted(gadgets=5, gadgets_cases=4)
+    await counted(gadgets=6, gadgets_cases=4)
 
 
 async def test_an_empty_category_goes_and_a_full_one_stays(people):
@@ -107,6 +109,7 @@ async def test_an_empty_category_goes_and_a_full_one_stays(people):
     assert (await people.operator.delete(path)).status_code == 200
     assert (await people.operator.delete(path)).status_code == 404
     assert (await people.nobody.get("/c/empty")).status_code == 404
+    assert (await lists(people, "empty", 422))["code"] == "category_unknown"
 
 
 async def test_the_desk_shows_the_tree_and_what_can_be_done(people):

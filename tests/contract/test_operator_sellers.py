@@ -93,7 +93,10 @@ async def _is(value, wanted):
     return await value == wanted
 
 
-@pytest.mark.parametrize("name", ["BOB'S", " bob s", "B0b's", "Bo\u200bb\u2019s", "MERCAT"])
+@pytest.mark.parametrize(
+    "name",
+    ["BOB'S", " bob s", "B0b's", "Bo\u200bb\u2019s", "MERCAT", "Mer\u0441at\u2122", "The Mercat Support"],
+)
 async def test_names_that_look_alike_are_taken(people, name):
     refused = await people.shopper.post(f"{PREFIX}/sellers", json={"name": name})
     assert (refused.status_code, refused.json()["code"]) == (409, "name_taken")

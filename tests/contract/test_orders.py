@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mercat import ids, money
-from mercat.events import OrderLine, ParcelMoved, ShipmentLine
+from mercat.events import OrderLine, ParcelMoved, ProductsRefunded, ShipmentLine
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.orders import (
     API,
@@ -487,6 +487,23 @@ async def test_a_refund_without_goods_never_exceeds_what_is_left(orders):
     assert some.amount + units.amount + rest.amount == order.total
     with pytest.raises(ExceedsCaptured):
         await orders.move_units(order.order_id, moving(order, "refund", amount=1, who="operator"))
+
+
+async def test_the_last_cent_of_a_part_pays_back_its_units_and_no_cent_before(orders, told):
+    order = await placed(orders, 2, 1)
+    part_of_bob = 2_000 + 67 + 333
+    for amount, refunded in ((part_of_bob - 1, [0, 0]), (1, [2, 0])):
+        ask = moving(order, "refund", amount=amount, seller_id=BOB, who="seller")
+        assert (await orders.move_units(order.order_id, ask)).amount == amount
+        lines = (await orders.order(order.order_id, [order.user_id])).lines
+        assert [line.refunded for line in lines] == refunded
+    await orders.move_units(
+        order.order_id, moving(order, "refund", amount=order.total - part_of_bob, who="operator")
+    )
+    lines = (await orders.order(order.order_id, [order.user_id])).lines
+    assert [line.refunded for line in lines] == [line.quantity for line in lines]
+    refunded = [event.product_ids for event in await told() if isinstance(event, ProductsRefunded)]
+    assert refunded == [[order.lines[0].product_id], [order.lines[1].product_id]]
 
 
 async def test_what_was_paid_back_before_it_came_back_is_not_paid_again(orders):

@@ -30,7 +30,7 @@ async def test_a_gift_comes_along_in_cart_quote_and_order(market, db):
     assert gifts(await market.puts(tea)) == []
     cart = await market.puts(tea)
     assert gifts(cart) == [(spoon, 1, 4.0)]
-    assert (cart["subtotal"], cart["discount"], cart["total"]) == (24.0, 4.0, 20.0)
+    assert (cart["subtotal"], cart["discount"], cart["total"], cart["item_count"]) == (24.0, 4.0, 20.0, 3)
     way = await market.way(region="OR", city="Portland", postal_code="97201")
     quote = await market.quote(way)
     assert (quote["subtotal"], quote["discount"]) == (24.0, 4.0)

@@ -62,6 +62,9 @@ async def test_a_file_is_taken_and_its_bad_rows_are_named(people):
 async def test_what_a_file_says_is_changed_and_the_rest_stays(people):
     await sends(people, f"{HEADING}\n1,Mug,9.50,4,Kitchen,\n2,Cup,3,7,Cups,\n")
     update = "external_id,price,quantity\n1,8,9\n2,3,7\n"
+    part = {"file": ("a.csv", update)}
+    refused = await people.seller.post(PATH, files=part, data={"dry_run": "maybe"})
+    assert (refused.status_code, refused.json()["pointer"]) == (422, "/dry_run")
     checked = await sends(people, update, dry_run="true")
     assert counts(checked) == [2, 0, 1, 1, 0]
     assert (await offers(people))["Mug"] == (9.5, 4)

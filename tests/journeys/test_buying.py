@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import pytest
-from journeys.people import BAHIA, code, new_key, ok, until
+from journeys.people import BAHIA, Person, code, new_key, ok, until
 
 
 async def test_a_guest_buys_and_is_written_to_once(town, bea):
@@ -202,6 +202,22 @@ async def test_a_bank_that_asks_and_is_told_yes(town, bea):
     await town.http.post(url, json={"outcome": "fail"})  # too late to change one's mind there
     assert (await gus.order(done["order_id"]))["status"] == "confirmed"
     assert (await gus.cart())["items"] == []
+    assert await bea.stock(tea["offer_id"]) == 0
+
+
+async def test_who_signs_in_while_their_bank_asks_buys_once(town, bea):
+    gus, tea, key, waiting = await _asked_by_the_bank(town, bea)
+    account = {"email": gus.email, "password": "a long walk home"}
+    await gus.post("/accounts", account | {"name": "Gus"})
+    session = await gus.post("/sessions", account)
+    member = Person(town.http, session["token"], gus.email)
+    member.way = gus.way
+    assert ok(await member.tries_to_buy(key), 202)["next_action"] == waiting["next_action"]
+    ok(await town.http.post(waiting["next_action"]["url"], json={"outcome": "approve"}))
+    for again in (await member.tries_to_buy(key), await member.ask("GET", f"/orders/checkout/{key}")):
+        assert ok(again, 200, 201)["order_id"] == waiting["order_id"]
+    assert (await member.cart())["items"] == []
+    assert (await member.get("/orders"))["total"] == 1
     assert await bea.stock(tea["offer_id"]) == 0
 
 

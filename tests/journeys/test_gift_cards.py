@@ -146,6 +146,20 @@ async def test_two_who_race_for_one_gift_card_spend_it_once(town, bea, olga):
     assert await left_on(olga, gift) == pytest.approx(25 - bought[0])
 
 
+async def test_who_reckons_with_a_gift_card_that_was_emptied_is_not_charged_instead(town, bea, olga):
+    tea = await bea.lists(price=15.0)
+    gift = await gift_card(olga, 25)
+    first, second = [await (await town.guest()).ready() for _ in range(2)]
+    for gus in (first, second):
+        await gus.puts(tea["offer_id"])
+        await gus.post("/cart/gift-cards", {"code": gift["code"]})
+    await first.buys()
+    ok(await olga.ask("POST", f"/operator/gift-cards/{gift['gift_card_id']}/disable"))
+    assert code(await second.tries_to_buy()) == (409, "gift_card_spent")
+    ok(await second.ask("DELETE", f"/cart/gift-cards/{gift['gift_card_id']}"))
+    assert [each["kind"] for each in (await second.buys())["payments"]] == ["card"]
+
+
 async def test_a_gift_card_leaves_the_cart_by_its_id_or_its_end(town, olga):
     first, second = await gift_card(olga), await gift_card(olga, 5)
     gus = await town.guest()

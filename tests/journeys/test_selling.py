@@ -22,6 +22,10 @@ async def test_stock_is_counted_at_the_version_that_was_seen(town, bea):
     assert code(await bea.ask("PUT", path, {"quantity": 9}, if_match=seen)) == (412, "stale")
     assert code(await bea.ask("PUT", path, {"quantity": 9}, if_match='"other"')) == (412, "stale")
     seen = counted.headers["etag"]
+    for meant in (f'"other", {seen}', "*"):
+        counted = await bea.ask("PUT", path, {"quantity": 4}, if_match=meant)
+        assert ok(counted)["available"] == 4
+        seen = counted.headers["etag"]
     gus = await (await town.guest()).ready()
     await gus.puts(tea["offer_id"])
     await gus.buys()

@@ -1,10 +1,15 @@
 """Text in one form: composed, trimmed, and empty where nothing can be seen."""
 
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Meta
 
-from mercat.kit.text import normal_text
+from mercat.kit.text import normal_text, plain_problem
 
 
 @pytest.mark.parametrize(
@@ -27,3 +32,23 @@ def test_what_is_kept_of_what_was_typed(typed, kept):
 @given(st.text())
 def test_a_text_in_normal_form_stays_as_it_is(text):
     assert normal_text(normal_text(text)) == normal_text(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "words"),
+    [
+        ("", Annotated[str, Meta(min_length=1)], "Write something here."),
+        ("abc", Annotated[str, Meta(max_length=2)], "Write at most 2 characters."),
+        ([], Annotated[list[int], Meta(min_length=1)], "Name at least 1."),
+        (6, Annotated[int, Meta(le=5)], "Give a whole number of at most 5."),
+        (0.0, Annotated[float, Meta(gt=0)], "Give a number above 0.0."),
+        ("5", int, "Give a whole number here, not a text."),
+        (True, int | None, "Give a whole number or null here, not true or false."),
+        ("yesterday", datetime, "Write a time as in 2026-11-30T12:00:00Z."),
+        ("x", Literal["a", "b"], "'x' is none of what can stand here; /api/v1/docs lists it."),
+    ],
+)
+def test_what_does_not_fit_is_said_in_plain_words_with_what_does(value, kind, words):
+    with pytest.raises(msgspec.ValidationError) as refused:
+        msgspec.convert(value, kind)
+    assert plain_problem(str(refused.value)) == words

@@ -387,7 +387,7 @@ def _check_own(listing: ListingAsk, own: Mapping[str, Any]) -> None:
         raise Invalid("Say which variants there are of these options.", pointer="/variants")
     for name in ("price", "quantity"):
         if name not in own:
-            raise Invalid(f"Object missing required field `{name}`", pointer=f"/{name}")
+            raise Invalid(f"`{name}` is missing.", pointer=f"/{name}")
 
 
 def _options(asked: list[OptionAsk]) -> dict[str, list[str]]:

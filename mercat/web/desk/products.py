@@ -206,8 +206,14 @@ class SellerProductsApi:
         try:
             version = version_of(request.headers.get("if-match"))
         except Stale:
-            await self.stock(caller, offer_id)  # NotFound, where it is another's
-            raise
+            # NotFound, where it is another's; else one of several that may be meant.
+            [stock] = await self._shop.inventory.owned(seller_id_of(caller), [offer_id]) or [None]
+            if stock is None:
+                raise NotFound("You have no such offer.") from None
+            tags = [each.strip() for each in request.headers["if-match"].split(",")]
+            if tags != ["*"] and f'"{stock.version}"' not in tags:
+                raise
+            version = stock.version
         return _stock_shown(await self._shop.inventory.count(seller_id_of(caller), offer_id, version, count))
 
 

@@ -25,6 +25,7 @@ from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import PageLimit
 
 _YES = frozenset({"1", "true", "on", "yes"})
+_NO = frozenset({"", "0", "false", "off", "no"})
 _LISTED = 20
 _KNOWN = frozenset({"file", "dry_run", "format", "csrf"})
 
@@ -114,11 +115,14 @@ async def _given(request: Request) -> NewImport:
         raise Invalid("Send a file as `file` in multipart/form-data.", pointer="/file")
     given = [((each.filename or "file")[:FILE_NAME_MAX], await _whole(each)) for each in files]
     format_, dry_run = form.get("format"), form.get("dry_run")
+    said = dry_run.strip().lower() if isinstance(dry_run, str) else ""
+    if said not in _YES | _NO:
+        raise Invalid("Say `true` or `false`.", pointer="/dry_run")
     return NewImport(
         ", ".join(name for name, _ in given)[:FILE_NAME_MAX],
         given[0][1] if len(given) == 1 else _packed(given),
         format_.strip() if isinstance(format_, str) else "",
-        isinstance(dry_run, str) and dry_run.strip().lower() in _YES,
+        said in _YES,
     )
 
 
