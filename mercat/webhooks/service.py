@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import httpx
 import structlog
+from asyncpg.pool import PoolConnectionProxy
 
 from mercat import ids
 from mercat.catalog import Catalog, Offer
@@ -129,12 +130,10 @@ class OutgoingWebhooks:
         RefundPaid,
         PayoutPaid,
         PayoutFailed,
-        outside=True,
     )
-    async def follow(self, facts: list[Event]) -> None:
-        """Write down what each webhook is to hear of these facts, each once, however often they come; mostly
-        there is none that wants any."""
-        wanted = _wanted(await self._db.fetch(queries.wanted))
+    async def follow(self, db: PoolConnectionProxy, facts: list[Event]) -> None:
+        """Write down what each webhook is to hear of these facts, each once."""
+        wanted = _wanted(await db.fetch(queries.wanted))
         if not wanted:
             return
         offers = await self._offers(facts)
@@ -143,7 +142,7 @@ class OutgoingWebhooks:
             row for payload in heard for row in _rows(payload, wanted.get(payload.seller_id, []), clock.now())
         ]
         if rows:
-            await self._put(rows)
+            await db.execute(queries.put, *sql.columns(rows, 6), clock.now())
 
     async def keep_delivering(self) -> None:
         """Serve each receiver for which something is due by a task of its own, then rest."""
