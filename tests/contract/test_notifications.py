@@ -570,7 +570,7 @@ async def test_an_order_that_is_told_twice_is_packed_once(local, hear, db):
     await hear(local, placed())
     await hear(local, placed(OrderId(3)))
     facts, count = await db.fetchrow("select facts, facts_count from notifications.notice")
-    assert [each["order_id"] for each in json.loads(facts)] == [str(ORDER), str(OTHER), str(OrderId(3))]
+    assert [each["order_id"] for each in json.loads(facts)] == [ORDER, OTHER, 3]
     assert count == 3
 
 
