@@ -361,8 +361,11 @@ where o.offer_id <> s.offer_id;
 
 -- name: tell(product_ids, now)
 -- Raises the version of these products and tells each of them whole, once. A statement before has locked them, so
--- that this one reads what the last writer left.
-with locked as materialized (
+-- that this one reads what the last writer left. Documents are made first, and once: where the planner takes the tables for
+-- empty, it would make all of them again for each product.
+with documents as materialized (
+    select * from catalog.documents(:product_ids::bigint[], :now)
+), locked as materialized (
     select product_id from catalog.product where product_id = any(:product_ids::bigint[])
     order by product_id for update
 ), raised as (
@@ -371,7 +374,7 @@ with locked as materialized (
 )
 select count(events.tell_json('ProductChanged', jsonb_build_object('event', 'ProductChanged',
     'product_id', r.product_id, 'version', r.version, 'document', d.document)::text)) as told
-from raised r left join catalog.documents(:product_ids::bigint[], :now) d using (product_id);
+from raised r left join documents d using (product_id);
 
 -- name: due_flips(now, most)
 -- Products of which a sale has begun or ended since they were told.
@@ -665,8 +668,9 @@ from catalog.product p join catalog.category c using (category_id)
 where p.product_id = :product_id;
 
 -- name: cards(product_ids, now)
+with documents as materialized (select * from catalog.documents(:product_ids::bigint[], :now))
 select p.product_id, d.document::text as document
-from catalog.product p left join catalog.documents(:product_ids::bigint[], :now) d using (product_id)
+from catalog.product p left join documents d using (product_id)
 where p.product_id = any(:product_ids::bigint[]);
 
 -- name: names(product_ids)
@@ -681,9 +685,11 @@ where p.product_id = any(:product_ids::bigint[]);
 -- name: documents(after, most, now)
 with page as (
     select product_id, version from catalog.product where product_id > :after order by product_id limit :most
+), documents as materialized (
+    select * from catalog.documents(array(select product_id from page), :now)
 )
 select p.product_id, p.version, d.document::text as document
-from page p left join catalog.documents(array(select product_id from page), :now) d using (product_id)
+from page p left join documents d using (product_id)
 order by p.product_id;
 
 -- name: stock_changed(offer_ids, versions, available)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from datetime import UTC, datetime
 
 import asyncpg
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from mercat.catalog import Catalog, ImportBatch, ImportRow, ImportVariant, NewProduct
 from mercat.events import ProductChanged, RatingChanged, StockChanged
 from mercat.ids import SellerId
+from mercat.kit import sql
 from mercat.kit.event_log import deliver
 
 BOB = SellerId(7)
+queries = sql.load("mercat.catalog")
 
 
 @pytest.fixture
@@ -182,3 +185,19 @@ async def test_the_database_itself_refuses_what_makes_no_sense(catalog, db, chan
     await catalog.create(BOB, "Bob's", NewProduct(title="Tea", price=500))
     with pytest.raises(asyncpg.CheckViolationError):
         await db.execute(f"update catalog.offer set {change}")
+
+
+_FOR_EMPTY = "update pg_class set reltuples = 0, relpages = 100 where relname in ('product', 'offer')"
+_MADE = "select calls from pg_stat_xact_user_functions where funcname = 'featured'"
+
+
+@pytest.mark.parametrize("name", ["tell", "cards", "documents"])
+async def test_where_the_planner_takes_tables_for_empty_each_document_is_made_once(catalog, db, name):
+    await take(catalog, *(mug(f"mug{n}", (500, 5)) for n in range(40)))
+    products, now = sorted(await offers_of(catalog)), datetime.now(UTC)
+    given = [0, 1_000, now] if name == "documents" else [products, now]
+    async with db.acquire() as owner, owner.transaction():
+        await owner.execute("set local track_functions = 'all'")
+        await owner.execute(_FOR_EMPTY)
+        assert await owner.fetch(getattr(queries, name), *given)
+        assert 40 <= await owner.fetchval(_MADE) <= 120
