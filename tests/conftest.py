@@ -21,6 +21,7 @@ import pytest
 from argon2 import PasswordHasher
 from kept_connections import keep_connections, kept_processes
 from msgspec.json import Decoder
+from xdist.scheduler import LoadScopeScheduling
 
 from mercat import events, ids
 from mercat.accounts import guarding
@@ -43,12 +44,18 @@ rendering.Environment = partial(
 ids.work_as(0)  # of tests: the last one to be leased
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one process run all tests of the open shop: to open one takes a quarter of a minute of CPU."""
-    for item in items:
-        if "open_shop" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("open shop"))
+class JourneysTogether(LoadScopeScheduling):
+    """Runs all journeys in one process, for a shop that is open for them takes a quarter of a minute of CPU;
+    any other test wherever there is room."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "journeys" if nodeid.startswith("tests/journeys/") else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """Share out tests by test, not by file, where `--dist loadgroup` says so."""
+    return JourneysTogether(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 def pytest_collection_finish() -> None:
