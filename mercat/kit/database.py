@@ -14,12 +14,16 @@ patches.send_only_lists_as_arrays()
 
 class PooledConnection(asyncpg.Connection):
     """A connection that is handed back without a round trip: ours leave no settings, locks or cursors
-    behind."""
+    behind. Only where a statement failed does it end what that began on the server."""
+
+    unfinished = False
 
     def get_reset_query(self) -> str:
-        return ""
+        query, self.unfinished = "select" if self.unfinished else "", False
+        return query
 
 
+patches.end_what_failed(PooledConnection)
 patches.remember_types(PooledConnection)
 
 

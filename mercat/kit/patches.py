@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArgumentError",
+    "end_what_failed",
     "keep_process_id",
     "keep_struct_types_at_exit",
     "pack_commands_in_c",
@@ -53,6 +54,26 @@ def send_only_lists_as_arrays() -> None:
     for name in ("IterableABC", "SizedABC"):
         if hasattr(protocol, name):
             setattr(protocol, name, (list, tuple))
+
+
+def end_what_failed(kind: Any) -> None:
+    """Make connections of this class note in `unfinished` that a statement failed.
+
+    asyncpg 0.32.0 prepares a statement with a flush, not a sync. One that is cancelled before it is executed,
+    or whose arguments cannot be encoded, leaves the server within a transaction that holds its tables until
+    the next statement: a partition of the log was not dropped, and nobody read or wrote the log behind that.
+    asyncpg relies on its reset query for this, which costs a round trip each time."""
+    execute: Any = getattr(kind, "_do_execute", None)
+
+    async def do_execute(self: Any, *given: Any, **named: Any) -> Any:
+        try:
+            return await execute(self, *given, **named)
+        except BaseException:
+            self.unfinished = True
+            raise
+
+    if execute is not None:
+        kind._do_execute = do_execute
 
 
 def remember_types(kind: Any) -> None:
