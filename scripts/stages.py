@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 BIN = ROOT / ".venv" / "bin"
 SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
-ONE_BY_ONE = ["-n", "3", "--dist", "loadgroup", "--no-loadscope-reorder"]
+ONE_BY_ONE = ["-n", "4", "--dist", "loadgroup", "--no-loadscope-reorder"]
 """Each test wherever there is room, journeys in one process (tests/conftest.py). A third of their time they
 wait for engines."""
 ALONE = ["faults"]

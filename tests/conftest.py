@@ -44,18 +44,20 @@ rendering.Environment = partial(
 ids.work_as(0)  # of tests: the last one to be leased
 
 
-class JourneysTogether(LoadScopeScheduling):
-    """Runs all journeys in one process, for a shop that is open for them takes a quarter of a minute of CPU;
-    any other test wherever there is room."""
+class EnginesShared(LoadScopeScheduling):
+    """Runs all journeys in one process, since to open their shop takes a quarter of a minute of CPU, and what
+    asks ClickHouse in one; any other test wherever there is room."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "journeys" if nodeid.startswith("tests/journeys/") else nodeid
+        if nodeid.startswith("tests/journeys/"):
+            return "journeys"
+        return "clickhouse" if "[clickhouse" in nodeid else nodeid
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
     """Share out tests by test, not by file, where `--dist loadgroup` says so."""
-    return JourneysTogether(config, log) if config.getvalue("dist") == "loadgroup" else None
+    return EnginesShared(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 def pytest_collection_finish() -> None:

@@ -28,15 +28,16 @@ def quiet():
     structlog.reset_defaults()
 
 
-async def test_purchases_that_break_off_anywhere_end_well(settings):
-    report = await sweep(settings, 1, 60)
+@pytest.mark.parametrize("seeds", [15, pytest.param(200, marks=pytest.mark.scale)])
+async def test_purchases_that_break_off_anywhere_end_well(settings, seeds):
+    report = await sweep(settings, 1, seeds)
     assert report["violations"] == 0, report
-    assert report["seeds"] == 60
-    assert report["crash_points"] >= 100
+    assert report["seeds"] == seeds
+    assert report["crash_points"] >= 2 * seeds
     assert report["possible_points"] >= 50
     assert report["largest_set"] > 3, "purchases pass their steps in sets of many"
     for what in ("bought", "refused", "cancelled", "shipped", "returned"):
-        assert report[what] > 5, report
+        assert report[what] > 0, report
 
 
 @pytest.mark.scale
@@ -55,12 +56,17 @@ async def test_a_seed_does_the_same_again(settings):
 
 
 _QUIET_UNTIL = {
+    "forgotten-key": 14,
     "forgotten-return": 14,
-    "list-left-behind": 25,
-    "live-price": 7,
+    "list-left-behind": 27,
+    "live-price": 9,
     "no-tombstone": 33,
-    "no-version-test": 74,
-    "told-twice": 20,
+    "no-version-test": 20,
+    "paid-each-time": 6,
+    "put-back-twice": 9,
+    "spent-by-refused": 13,
+    "told-twice": 29,
+    "uncounted-refund": 6,
 }
 """Seeds before these find nothing; all from 1 on takes a minute."""
 
