@@ -26,11 +26,14 @@ def arrives(leaves: date, days: int, country: str = "") -> date:
     Carriers rest on public holidays of the country they bring it to, and on Sundays; where the weekend has no
     Sunday, on the weekend."""
     known = _holidays_of(country)
-    rests: Collection[int] = known.weekend if known and _SUNDAY not in known.weekend else _SUNDAYS
+    closed: Collection[date] = () if known is None else known
+    rests: Collection[int] = _SUNDAYS
+    if known is not None and _SUNDAY not in known.weekend:
+        rests = known.weekend
     day = leaves
     while days:
         day += _A_DAY
-        if day.weekday() not in rests and not (known and day in known):
+        if day.weekday() not in rests and day not in closed:
             days -= 1
     return day
 
@@ -66,7 +69,8 @@ def _is_working_day(day: date, profile: ShippingProfile) -> bool:
 
 @cache
 def _holidays_of(country: str) -> HolidayBase | None:
-    """Find the calendar of a country; None where the library has none."""
+    """Find the calendar of a country; None where the library has none. One that was never asked is empty, and so
+    false: it works out a year when it is asked for a day of it."""
     try:
         return country_holidays(country) if country else None
     except NotImplementedError:
