@@ -69,8 +69,9 @@ def _is_working_day(day: date, profile: ShippingProfile) -> bool:
 
 @cache
 def _holidays_of(country: str) -> HolidayBase | None:
-    """Find the calendar of a country; None where the library has none. One that was never asked is empty, and so
-    false: it works out a year when it is asked for a day of it."""
+    """Find the calendar of a country; None where the library has none.
+
+    One that was never asked is empty, and so false: it works out a year when it is asked for a day of it."""
     try:
         return country_holidays(country) if country else None
     except NotImplementedError:
