@@ -15,8 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 BIN = ROOT / ".venv" / "bin"
-SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
-ONE_BY_ONE = ["-n", "4", "--dist", "loadgroup", "--no-loadscope-reorder"]
+BY_FILE = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+BY_TEST = ["-n", "4", "--dist", "loadgroup", "--no-loadscope-reorder"]
 """Each test wherever there is room, journeys in one process (tests/conftest.py). A third of their time they
 wait for engines."""
 ALONE = ["faults"]
@@ -55,15 +55,15 @@ CHECK = {
     "types": tool("pyright"),
 }
 TEST = {
-    "fast tests": tool("pytest", "-q", *SIDE_BY_SIDE, *tests(*FAST)),
-    "tests": tool("pytest", *ONE_BY_ONE, *tests(*rest())),
+    "fast tests": tool("pytest", "-q", *BY_FILE, *tests(*FAST)),
+    "tests": tool("pytest", *BY_TEST, *tests(*rest())),
     "tests alone": tool("pytest", *tests(*ALONE)),
 }
 BROWSERS = {
     "tests in a browser": tool("pytest", *tests(*BROWSER)),
 }
 COVERAGE = {
-    "coverage": tool("pytest", "-q", *SIDE_BY_SIDE, "--cov", *tests("unit", "contract")),
+    "coverage": tool("pytest", "-q", *BY_FILE, "--cov", *tests("unit", "contract")),
 }
 STAGES = CHECK | TEST | BROWSERS | COVERAGE
 
