@@ -2,14 +2,14 @@
 the slot as they would over a replication connection."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
 
 from mercat.kit.db_errors import AWAY
-from mercat.kit.event_log import Follower, Relay, consumers
+from mercat.kit.event_log import Follower, LoggedEvent, Places, Relay, consumers
 from mercat.kit.postgres_log import PostgresLog
 from mercat.kit.wal import Transactions, open_slot, shown
 from mercat.lab.simulate.faults import Crash, FaultyPool, SimulatedProcess
@@ -24,6 +24,17 @@ _CONFIRM = "/* mercat.slot.confirm */ select pg_replication_slot_advance($1::tex
 
 class DeadFollower(Crash, asyncpg.PostgresConnectionError):
     """A follower that dies takes it as the database being away, and so does nothing more."""
+
+
+class MortalFollower(Follower):
+    """A follower that dies with its process, also where that happens in a neighbour which it asks: it would
+    try again for half a second otherwise, and others would be through before."""
+
+    async def _commit(self, rows: Sequence[LoggedEvent], to: Places) -> None:
+        try:
+            await super()._commit(rows, to)
+        except Crash as crash:
+            raise DeadFollower from crash
 
 
 class _Wire:
@@ -78,7 +89,7 @@ class BackWorker:
         for name, pool in self._pools.items():
             service: Any = self._process.shop.host.here[name]
             log = self.shuffled(self._events)
-            follower: Any = Follower(name, service, pool, self._events, log)  # type: ignore[arg-type]
+            follower: Any = MortalFollower(name, service, pool, self._events, log)  # type: ignore[arg-type]
             try:
                 while await follower.step():
                     pass
