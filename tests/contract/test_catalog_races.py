@@ -205,8 +205,9 @@ async def test_where_the_planner_takes_tables_for_empty_each_document_is_made_on
 
 
 _NEARLY_EMPTY = (
-    "update pg_class c set relpages = given.pages, reltuples = given.rows from (values ('product', 30, 1300), "
-    "('offer', 5, 2), ('sku', 30, 0), ('category', 1, 0)) given (name, pages, rows) where c.relname = given.name"
+    "update pg_class set relpages = pages, reltuples = rows from (values "
+    "('product', 30, 1300), ('offer', 5, 2), ('sku', 30, 0), ('category', 1, 0)) given (name, pages, rows) "
+    "where relname = name"
 )
 
 
