@@ -332,6 +332,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Private networks that pictures of imports may be fetched from, between spaces. Empty: none, and not
     this machine either."""
 
+    # Backups
+    backup_s3_endpoint: str = ""
+    """Where the bucket of `mercat backup s3://BUCKET/FOLDER` is, as in `https://s3.example`. Empty: at
+    Amazon, in the region."""
+    backup_s3_region: str = "us-east-1"
+    """That bucket's region."""
+    backup_s3_access_key: str = ""
+    """The name of the key that may list, read and write that bucket."""
+    backup_s3_secret_key: Secret = Secret()
+    """That key."""
+
     variables: dict[str, Secret] = {}
     """Every other `MERCAT_<NAME>`, by its name in small letters: for parts with settings of their own."""
 

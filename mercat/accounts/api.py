@@ -32,6 +32,7 @@ API = [
     Verb(People.ask_confirmation),
     Verb(People.confirm_email),
     Verb(People.ask_reset),
+    Verb(People.check_reset_link, reads=True),
     Verb(People.reset_password),
     Verb(People.create_operator),
     Verb(Operators.set_operator),

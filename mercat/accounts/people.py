@@ -264,9 +264,7 @@ class People:
 
         LinkExpired; Invalid leaves the link good."""
         link_id, now = self._link(reset.token), clock.now()
-        person = await self._db.fetchrow(queries.person_of_link, link_id, "reset", now)
-        if person is None:
-            raise LinkExpired
+        person = await self._of_reset_link(link_id)
         password = normal_password(reset.password)
         if problem := password_problem(password, person["email"]):
             raise Invalid(problem, pointer="/password")
@@ -277,6 +275,16 @@ class People:
         if row is None:
             raise LinkExpired
         await self._sessions.end_all(UserId(row["user_id"]))
+
+    async def check_reset_link(self, token: str) -> None:
+        """Say by LinkExpired, before anybody has thought of a password, that a letter's link sets none."""
+        await self._of_reset_link(self._link(token))
+
+    async def _of_reset_link(self, link_id: LinkId) -> asyncpg.Record:
+        person = await self._db.fetchrow(queries.person_of_link, link_id, "reset", clock.now())
+        if person is None:
+            raise LinkExpired
+        return person
 
     def _link(self, token: str) -> LinkId:
         link_id = unseal(self._links, token, LinkId)

@@ -45,6 +45,7 @@ class Accounts:
         self.ask_confirmation = self.members.ask_confirmation
         self.confirm_email = self.members.confirm_email
         self.ask_reset = self.members.ask_reset
+        self.check_reset_link = self.members.check_reset_link
         self.reset_password = self.members.reset_password
         self.leave = self.members.leave
         self.erase_guest = self.members.erase_guest

@@ -279,14 +279,15 @@ def of_backups(kept: Archive | None, now: datetime) -> Iterator[Check]:
         return
     whole = backups_in(kept.folder) if kept.folder.exists() else {}
     if not whole:
-        said = f"There is none left in {kept.folder}."
-        yield Check("backup", "wrong", said, f"mercat backup {kept.folder}")
+        said = f"There is none left in {kept}."
+        yield Check("backup", "wrong", said, f"mercat backup {kept}")
         return
     newest = [*whole.values()][-1].ended
     level: Level = "look" if now - newest > timedelta(days=_BACKUP_DAYS) else "fine"
-    said = f"{len(whole)} in {kept.folder}, the newest of {newest:%Y-%m-%d %H:%M} UTC."
-    yield Check("backup", level, said, "" if level == "fine" else f"mercat backup {kept.folder}")
-    yield of_disk(kept.folder)
+    said = f"{len(whole)} in {kept}, the newest of {newest:%Y-%m-%d %H:%M} UTC."
+    yield Check("backup", level, said, "" if level == "fine" else f"mercat backup {kept}")
+    if not kept.bucket:
+        yield of_disk(kept.folder)
 
 
 async def _of_database(shop: Connection, *, serves: bool, archived: bool) -> list[Check]:

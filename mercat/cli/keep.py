@@ -1,7 +1,9 @@
 """`mercat backup` and `restore`: copies of a shop, and shops made of them."""
 
 import asyncio
-from collections.abc import Iterator
+import contextlib
+import tempfile
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import islice
@@ -11,27 +13,28 @@ from typing import Annotated, Any
 import asyncpg
 import typer
 
+from mercat import settings
 from mercat.cli.options import HERE, Data, opened_shop
 from mercat.embedded import Home, Trouble
 from mercat.embedded import archive as archives
+from mercat.embedded.archive import BUCKETS, Archive
 from mercat.embedded.backup import Restored, back_up, drop_slot, prune, streams, told_in_log
 from mercat.embedded.backup import restore as restore_shop
+from mercat.embedded.mirror import Mirror
 from mercat.kit.event_log import Relay
 from mercat.kit.postgres_log import PostgresLog
 from mercat.kit.wal import WalEvent, open_slot
 
 commands = typer.Typer()
-Backups = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the backups, on another disk.")]
+_WHERE = "The folder of the backups, on another disk, or a bucket: s3://BUCKET/FOLDER."
+Backups = Annotated[str, typer.Argument(metavar="DIR", help=_WHERE)]
 
 
 @commands.command()
 def backup(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="DIR", help="The folder of the backups, on another disk; not asked with --stop."
-        ),
-    ] = None,
+    where: Annotated[
+        str, typer.Argument(metavar="DIR", help=f"{_WHERE} Not asked with --stop.", show_default=False)
+    ] = "",
     data: Data = HERE,
     keep: Annotated[
         int, typer.Option(min=1, metavar="N", help="Remove all backups but the newest N, and the log before.")
@@ -48,26 +51,37 @@ def backup(
             drop_slot(shop)
             _say("The shop keeps no log elsewhere any more. What is there can be restored.")
             return
-        if folder is None:
+        if not where:
             raise Trouble("Say where the backup goes: mercat backup DIR")
-        made = back_up(home, shop, folder, version("mercat"), _say)
-        _say(f"The backup is {made}. It has the shop's secret key: guard it like the shop.")
-        for gone in prune(folder, keep):
-            _say(f"Removed: {gone}")
+        kept = Archive.at(where, data)
+        mirror = Mirror.of(kept.bucket, settings.load()) if kept.bucket else None
+        if mirror:
+            mirror.fetch_records(kept.folder)
+        made = back_up(home, shop, kept, version("mercat"), _say)
+        gone = prune(kept.folder, keep)
+        if mirror:
+            mirror.send_bases(kept)
+            mirror.send(kept, data)
+            mirror.prune(kept.folder)
+        place = kept.bucket or made
+        _say(f"The backup is {place}. It has the shop's secret key: guard it like the shop.")
+        for path in gone:
+            _say(f"Removed: {path}")
+        log = f"{kept}/wal"
         if streams(shop):
-            _say(f"Every commit goes to {folder.absolute() / 'wal'} from now on.")
+            _say(f"Every commit goes to {log} from now on.")
         elif shop.port:
             raise Trouble(
-                f"The backup is made, but later commits do not reach {folder.absolute() / 'wal'}: the open "
+                f"The backup is made, but later commits do not reach {kept.folder / 'wal'}: the open "
                 "shop cannot write there. See its log for `WAL archive`, and what its unit lets it write."
             )
         else:
-            _say(f"Commits go to {folder.absolute() / 'wal'} once `mercat serve` has opened the shop.")
+            _say(f"Commits go to {log} once `mercat serve` has opened the shop.")
 
 
 @commands.command()
 def restore(
-    folder: Backups,
+    where: Backups,
     data: Annotated[
         Path, typer.Option("--data", metavar="NEW", help="A folder that is not there yet, for the shop.")
     ],
@@ -80,9 +94,14 @@ def restore(
     if Home.made(data):
         raise Trouble(f"There is a shop in {data} already. Choose an empty folder with --data.")
     recovered: list[int] = []
-    restored = restore_shop(
-        folder, Home(data), to, lambda shop: recovered.append(asyncio.run(_tell_what_was_told(shop))), _say
-    )
+    with _here(where, data, to) as folder:
+        restored = restore_shop(
+            folder,
+            Home(data),
+            to,
+            lambda shop: recovered.append(asyncio.run(_tell_what_was_told(shop))),
+            _say,
+        )
     last = f"{restored.last_commit:%Y-%m-%d %H:%M:%S.%f} UTC" if restored.last_commit else "the backup's"
     _say(
         f"The shop in {data} is as it was{f' at {to.isoformat()}' if to else ''}; its last change is {last}."
@@ -92,6 +111,18 @@ def restore(
     _say(f"  mercat audit --data {data}")
     _say(f"  mercat reconcile --data {data}   once it is open and the provider is a real one")
     _say(f"  mercat serve --data {data}       its search index is made anew by itself")
+
+
+@contextlib.contextmanager
+def _here(where: str, data: Path, to: datetime | None) -> Generator[Path]:
+    """Give the folder of the backups; a bucket is fetched into one that is removed afterwards."""
+    if not where.startswith(BUCKETS):
+        yield Path(where).absolute()
+        return
+    data.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{data.name}.fetched.", dir=data.absolute().parent) as folder:
+        Mirror.of(where.rstrip("/"), settings.load()).fetch(Path(folder), to, _say)
+        yield Path(folder)
 
 
 async def _tell_what_was_told(restored: Restored) -> int:

@@ -5,12 +5,14 @@ import shutil
 from collections import defaultdict
 from datetime import UTC, datetime
 from math import inf
+from pathlib import Path
 
 import structlog
 
 from mercat.embedded import Home, Trouble
 from mercat.embedded.archive import SLOT, Archive, Looked, holds_too_much
 from mercat.embedded.backup import backups_in
+from mercat.embedded.mirror import Mirror
 from mercat.kit import metrics
 from mercat.kit.host import queries
 from mercat.shop import Shop
@@ -20,11 +22,12 @@ _EVERY_S = 15
 
 
 class LookingAfter:
-    """Measures, then copies new pictures to where backups are kept, if they are."""
+    """Measures, then copies to where backups are kept what does not get there by itself, if they are."""
 
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
         self._looked: dict[Archive, Looked] = defaultdict(dict)
+        self._mirrors: dict[Archive, Mirror] = {}
         self._complaint = ""
 
     async def keep_looking(self) -> None:
@@ -47,12 +50,22 @@ class LookingAfter:
         await self._measure_log()
         complaint = ""
         try:
-            await asyncio.to_thread(kept.keep_media, data, self._looked[kept])
+            await asyncio.to_thread(self._keep, kept, data)
         except Trouble as trouble:
             complaint = str(trouble)
+            if kept.bucket:
+                metrics.archive_stopped.set(1)
         if complaint and complaint != self._complaint:
-            log.error("pictures are not copied to the backups", reason=complaint)
+            log.error("the backups do not get what is new", reason=complaint)
         self._complaint = complaint
+
+    def _keep(self, kept: Archive, data: Path) -> None:
+        if not kept.bucket:
+            kept.keep_media(data, self._looked[kept])
+            return
+        if kept not in self._mirrors:
+            self._mirrors[kept] = Mirror.of(kept.bucket, self._shop.settings)
+        self._mirrors[kept].send(kept, data)
 
     async def _measure_log(self) -> None:
         """Measure what waits for the archive; let it go where it would fill the shop's own disk."""

@@ -19,6 +19,8 @@ _JUST_NOW_NS = 2 * 10**9
 """A folder that changed so short a time ago may change again without showing another time."""
 SLOT = "mercat_archive"
 """PostgreSQL keeps what this replication slot has not yet sent to the archive."""
+BUCKETS = "s3://"
+"""So begins the address of a bucket of backups."""
 LOOK_AGAIN = signal.SIGUSR1
 """Tells a supervisor that the record of its archive has changed."""
 
@@ -28,12 +30,24 @@ class Archive:
     """A folder of backups that the shop adds its log and its new pictures to."""
 
     folder: Path
+    bucket: str = ""
+    """Where all of it is sent, as `s3://BUCKET/FOLDER`: the folder is only on the way there."""
+
+    @classmethod
+    def at(cls, where: str, data: Path) -> "Archive":
+        """Name an archive: a folder, or a bucket by its address."""
+        if where.startswith(BUCKETS):
+            return cls(data.absolute() / "to_bucket", where.rstrip("/"))
+        return cls(Path(where).absolute())
 
     @classmethod
     def of(cls, data: Path) -> "Archive | None":
         """Return the archive that `mercat backup` recorded for this shop."""
-        recorded = read_json(data / "archive.json").get("folder")
-        return cls(Path(recorded)) if recorded else None
+        recorded = read_json(data / "archive.json")
+        return cls(Path(recorded["folder"]), recorded.get("bucket", "")) if recorded else None
+
+    def __str__(self) -> str:
+        return self.bucket or str(self.folder)
 
     @property
     def wal(self) -> Path:
@@ -45,7 +59,9 @@ class Archive:
 
     def record(self, home: Home) -> None:
         """Make this the shop's archive from now on."""
-        write_private(home.path / "archive.json", json.dumps({"folder": str(self.folder)}))
+        write_private(
+            home.path / "archive.json", json.dumps({"folder": str(self.folder), "bucket": self.bucket})
+        )
 
     def command(self) -> list[str]:
         """Return the command that receives the log for as long as PostgreSQL runs."""

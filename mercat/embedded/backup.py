@@ -74,12 +74,11 @@ def backups_in(folder: Path) -> dict[Path, Backup]:
     return dict(sorted(found.items(), key=lambda pair: pair[1].ended))
 
 
-def back_up(home: Home, shop: Connection, folder: Path, version: str, say: Say) -> Path:
-    """Make a base backup in a folder, which is the shop's archive from now on; return where it is."""
-    folder = folder.absolute()
-    if folder.is_relative_to(home.path):
+def back_up(home: Home, shop: Connection, kept: Archive, version: str, say: Say) -> Path:
+    """Make a base backup in an archive, which is the shop's from now on; return where it is."""
+    folder = kept.folder
+    if folder.is_relative_to(home.path) and not kept.bucket:
         raise Trouble(f"{folder} is inside the shop's own folder. Choose another one, on another disk.")
-    kept = Archive(folder)
     for made in (folder, folder / "base", kept.wal, kept.media):
         _make(made)
     with _alone(folder):
@@ -135,7 +134,8 @@ def _copy(home: Home, shop: Connection, kept: Archive, version: str, say: Say) -
         for path in (home.path / "search").glob(pattern):
             _make(part / "search")
             shutil.copyfile(path, part / "search" / path.name)
-    say(f"Pictures: {kept.keep_media(home.path):,} copied, new ones follow by themselves.")
+    if not kept.bucket:
+        say(f"Pictures: {kept.keep_media(home.path):,} copied, new ones follow by themselves.")
     say("Carts stand in the database. The search index is not copied: it is made anew from the catalogue.")
     start = (part / "postgres" / "backup_label").read_text()
     [segment] = re.findall(r"\(file ([0-9A-F]{24})\)", start)
@@ -160,7 +160,7 @@ def prune(folder: Path, keep: int) -> list[Path]:
         shutil.rmtree(path)
     if gone:
         oldest = whole[-keep][1].start_segment
-        for log in _logs(folder):
+        for log in logs_of(folder):
             subprocess.run([programs() / "pg_archivecleanup", log, oldest], check=True)
             if log.name != "wal" and not any(_SEGMENT.match(each.name) for each in log.iterdir()):
                 shutil.rmtree(log)
@@ -188,7 +188,7 @@ def restore(
     `finish` is called while its database is open, once it has been rolled on."""
     if Home.made(home.path):
         raise Trouble(f"There is a shop in {home.path} already. Choose an empty folder with --data.")
-    path, backup = _newest_before(folder, to)
+    path, backup = newest_before(folder, to)
     with home.being_restored():
         return _restore(path, backup, home, to, finish, say)
 
@@ -264,7 +264,7 @@ def told_in_log(restored: Restored, since: str) -> Iterator[tuple[int, int, str,
         "-t",
         restored.timeline,
         "-s",
-        _shown(_start_of(start.name)),
+        _shown(start_of(start.name)),
     ]
     command += ["-e", restored.replayed, "-r", "LogicalMessage", "-r", "Transaction"]
     with (
@@ -324,7 +324,8 @@ def _check_whole(files: Path) -> None:
             raise Trouble(f"The backup is damaged: {files / name} is not what was copied. Take another one.")
 
 
-def _newest_before(folder: Path, to: datetime | None) -> tuple[Path, Backup]:
+def newest_before(folder: Path, to: datetime | None) -> tuple[Path, Backup]:
+    """Choose the backup that a restore to that time begins with; Trouble where there is none."""
     whole = backups_in(folder)
     if not whole:
         raise Trouble(f"There is no backup in {folder}. `mercat backup {folder}` makes one.")
@@ -335,7 +336,7 @@ def _newest_before(folder: Path, to: datetime | None) -> tuple[Path, Backup]:
     return fitting[-1]
 
 
-def _logs(folder: Path) -> list[Path]:
+def logs_of(folder: Path) -> list[Path]:
     """List the logs of an archive, the oldest first: those that ended, and the one that is received."""
     return [*sorted(folder.glob("wal-*")), *folder.glob("wal")]
 
@@ -346,20 +347,26 @@ def _gather(folder: Path, base: Path, backup: Backup, log: Path) -> None:
     What was not passed on when it was made lies beside it; the archive has some of that, longer."""
     log.mkdir(mode=0o700)
     unread = base / "wal"
-    first = _start_of(backup.start_segment) - _BEFORE * SEGMENT_BYTES
+    first = first_needed(backup)
     for path in sorted(unread.iterdir()) if unread.exists() else ():
-        first = min(first, _start_of(path.name))
+        first = min(first, start_of(path.name))
         shutil.copyfile(path, log / path.name)
-    for path in (each for wal in _logs(folder) for each in sorted(wal.iterdir())):
+    for path in (each for wal in logs_of(folder) for each in sorted(wal.iterdir())):
         name = path.name.removesuffix(".partial")
-        if name.endswith(".history") or (_SEGMENT.fullmatch(name) and _start_of(name) >= first):
+        if name.endswith(".history") or (_SEGMENT.fullmatch(name) and start_of(name) >= first):
             shutil.copyfile(path, log / name)
     for path in (log.parent / "pg_wal").iterdir():  # what the backup itself brought along
         if _SEGMENT.fullmatch(path.name) and not (log / path.name).exists():
             shutil.copyfile(path, log / path.name)
 
 
-def _start_of(segment: str) -> int:
+def first_needed(backup: Backup) -> int:
+    """Say from which place on an archive's log is wanted beside what lies in the backup itself."""
+    return start_of(backup.start_segment) - _BEFORE * SEGMENT_BYTES
+
+
+def start_of(segment: str) -> int:
+    """Say at which place of the log a segment begins."""
     return int(segment[8:16], 16) << 32 | int(segment[16:], 16) * SEGMENT_BYTES
 
 

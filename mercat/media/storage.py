@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from mercat.media.s3 import Bucket, S3Key
+from mercat.kit.s3 import Bucket, S3Key
 from mercat.settings import Settings
 
 

@@ -4,7 +4,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mercat.accounts import Email, Password, PasswordReset, ResetAsk
+from mercat.accounts import Email, LinkExpired, Password, PasswordReset, ResetAsk
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
 from mercat.shop import Shop
@@ -105,6 +105,10 @@ class RecoveryPages:
         return await self._page(request, "forgot", Form(ForgottenPassword), done=asked.email)
 
     async def reset(self, request: Request) -> Response:
+        try:
+            await self._shop.accounts.check_reset_link(request.path_params["token"])
+        except LinkExpired as refused:
+            return await self._page(request, "reset", Form(NewPassword), refused)
         return await self._page(request, "reset", Form(NewPassword))
 
     async def reset_password(self, request: Request) -> Response:
@@ -146,6 +150,7 @@ class RecoveryPages:
             form=form,
             done=done,
             refused=message_of(refused) if refused else None,
+            expired=step == "reset" and isinstance(refused, LinkExpired),
         )
 
 

@@ -1,6 +1,7 @@
 """Follows a page of docs/how-to: its blocks are applied to a copy of the repository, as a reader would.
 
-A block stands under a line that begins with its file in backticks. `(new)` after the name makes the file, a
+A block stands under a line that begins with its file in backticks, `NNNN` of which is the next number in its
+folder. `(new)` after the name makes the file, a
 block of `diff` changes it: lines that begin with a space or a minus must stand there together, once, and
 those that begin with a plus take the place of the minuses. Other blocks (`sh`) are for people.
 """
@@ -40,6 +41,8 @@ def follow(page: str, root: Path) -> set[str]:
     touched: set[str] = set()
     for step in steps(page):
         path = root / step.file
+        if "NNNN" in path.name:
+            path = path.with_name(path.name.replace("NNNN", f"{len([*path.parent.glob('*.sql')]) + 1:04}"))
         if step.new:
             assert not path.exists(), f"{step.file} is there already"
             path.parent.mkdir(parents=True, exist_ok=True)

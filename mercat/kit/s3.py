@@ -1,11 +1,12 @@
-"""Files of pictures in a bucket that speaks S3: get and put, signed by hand (AWS Signature Version 4)."""
+"""Files in a bucket that speaks S3: get, put, list, remove, signed by hand (AWS Signature Version 4)."""
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
+from xml.etree import ElementTree
 
 import httpx
 
@@ -56,7 +57,10 @@ class Bucket:
     """Files in a bucket, addressed by path as in `https://host/bucket/folder`, which every server knows."""
 
     def __init__(self, url: str, key: S3Key) -> None:
-        self._root = url.rstrip("/")
+        parts = urlsplit(url)
+        bucket, _, folder = parts.path.strip("/").partition("/")
+        self._root = f"{parts.scheme}://{parts.netloc}/{bucket}"
+        self._folder = f"{folder}/" if folder else ""
         self._key = key
         self._http = httpx.Client(timeout=_TIMEOUT_S, follow_redirects=False)
 
@@ -73,14 +77,35 @@ class Bucket:
             headers["content-type"] = TYPES[known.kind]
         self._ask("PUT", name, headers, content)
 
+    def replace(self, name: str, content: bytes) -> None:
+        """Write a file whole or not at all, over one that is there."""
+        self._ask("PUT", name, {}, content)
+
+    def names(self, beginning: str = "") -> Iterator[str]:
+        """List the files whose names begin so, a thousand an ask.
+
+        Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html"""
+        query = {"list-type": "2", "prefix": self._folder + beginning}
+        while True:
+            content = self._call("GET", f"{self._root}?{_query(query)}", {}, b"").content
+            listed = ElementTree.fromstring(content)
+            for key in listed.iterfind("{*}Contents/{*}Key"):
+                yield (key.text or "").removeprefix(self._folder)
+            going_on = listed.findtext("{*}NextContinuationToken")
+            if not going_on:
+                return
+            query["continuation-token"] = going_on
+
     def remove(self, names: list[str]) -> None:
         """Remove files; those that are not there are as good as removed. Raises Unavailable."""
         for name in names:
             self._ask("DELETE", name, {}, b"")
 
     def _ask(self, method: str, name: str, headers: dict[str, str], content: bytes) -> httpx.Response:
+        return self._call(method, f"{self._root}/{quote(self._folder + name)}", headers, content)
+
+    def _call(self, method: str, url: str, headers: dict[str, str], content: bytes) -> httpx.Response:
         """Ask up to three times; Unavailable where the bucket does not answer as it should."""
-        url = f"{self._root}/{quote(name)}"
         reason = ""
         for _ in range(_TRIES):
             asked = signed(method, url, headers, content, self._key, datetime.now(UTC))
@@ -96,4 +121,9 @@ class Bucket:
             reason = f"status {answer.status_code}"
             if answer.is_client_error and answer.status_code != _CONFLICT:
                 break
-        raise Unavailable(f"The bucket of pictures does not answer ({reason}).")
+        raise Unavailable(f"The bucket does not answer ({reason}).")
+
+
+def _query(given: Mapping[str, str]) -> str:
+    """Write a query as it is signed: by name, and nothing but letters, digits and -_.~ as they are."""
+    return urlencode(sorted(given.items()), quote_via=quote, safe="-_.~")
