@@ -12,8 +12,7 @@ from starlette.responses import Response
 
 from mercat.kit import codec
 from mercat.kit.db_errors import AWAY, WRONG_VALUE
-from mercat.kit.refusals import BadRequest, Invalid, Refusal, TooLarge, Unavailable
-from mercat.kit.text import plain_problem
+from mercat.kit.refusals import BadRequest, Invalid, Refusal, TooLarge, Unavailable, malformed
 
 log = structlog.get_logger("mercat.http")
 BODY_BYTES_MAX = 1_000_000
@@ -63,24 +62,6 @@ def refusal_of(error: Exception, path: str) -> Refusal:
         return Unavailable()
     log.error("a request failed", path=path, exc_info=error)
     return Refusal()
-
-
-def malformed(error: Exception) -> Invalid:
-    """Turn a decoding error into a refusal that points to the field.
-
-    `…- at `$.quantity`` is `/quantity`; what is said of a key (`…- at `key` in `$.attributes``) points
-    to what has it."""
-    said = str(error)
-    what, _, place = said.partition(" - at `")
-    words = plain_problem(what)
-    if not place:
-        missing = re.search(r"missing required field `(.*?)`", said)
-        return Invalid(words, pointer=f"/{missing[1]}" if missing else "")
-    path = place.rstrip("`").rpartition("`")[2].removeprefix("$").replace("[...]", "")
-    pointer = re.sub(r"\[(\d+)\]", r"/\1", path).replace(".", "/")
-    if missing := re.search(r"missing required field `(.*?)`", what):
-        pointer += f"/{missing[1]}"
-    return Invalid(words, pointer=pointer)
 
 
 async def read_body(request: Request, *, needed: bool = True, most: int = BODY_BYTES_MAX) -> bytes:

@@ -8,6 +8,8 @@ is raised is a bug: it is logged, and the caller learns only that something went
 import re
 from typing import Any, ClassVar
 
+from mercat.kit.text import plain_problem
+
 
 class Refusal(Exception):
     """Something went wrong on our side. Nothing was changed; please try again."""
@@ -18,8 +20,12 @@ class Refusal(Exception):
     def __init__(self, message: str = "", **facts: Any) -> None:
         """Say `message` instead of the docstring; facts stand beside the code in the problem document, as
         `pointer="/quantity"` or `available=3`."""
-        super().__init__(message or (type(self).__doc__ or "").strip())
+        super().__init__(message or self._words())
         self.facts = facts
+
+    @classmethod
+    def _words(cls) -> str:
+        return " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())
 
     @classmethod
     def code(cls) -> str:
@@ -38,7 +44,7 @@ class Refusal(Exception):
         """Make the problem document (RFC 9457): `{"type", "title", "status", "detail", "code", …facts}`."""
         return {
             "type": f"/problems/{self.code()}",
-            "title": (type(self).__doc__ or "").strip().split("\n")[0],
+            "title": self._words(),
             "status": self.status,
             "detail": str(self),
             "code": self.code(),
@@ -164,3 +170,21 @@ class Overloaded(Refusal):
 
 class Unavailable(Overloaded):
     """A part of the shop is restarting. Nothing is lost; try again shortly."""
+
+
+def malformed(error: Exception) -> Invalid:
+    """Turn a decoding error into a refusal that points to the field.
+
+    `…- at `$.quantity`` is `/quantity`; what is said of a key (`…- at `key` in `$.attributes``) points
+    to what has it."""
+    said = str(error)
+    what, _, place = said.partition(" - at `")
+    words = plain_problem(what)
+    if not place:
+        missing = re.search(r"missing required field `(.*?)`", said)
+        return Invalid(words, pointer=f"/{missing[1]}" if missing else "")
+    path = place.rstrip("`").rpartition("`")[2].removeprefix("$").replace("[...]", "")
+    pointer = re.sub(r"\[(\d+)\]", r"/\1", path).replace(".", "/")
+    if missing := re.search(r"missing required field `(.*?)`", what):
+        pointer += f"/{missing[1]}"
+    return Invalid(words, pointer=pointer)

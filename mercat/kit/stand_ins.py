@@ -20,8 +20,8 @@ from starlette.routing import Route as Endpoint
 
 from mercat.kit import codec, deadline, metrics
 from mercat.kit.batching import Coalescer
-from mercat.kit.http import answered, check_nul, malformed, read_bytes, refusal_of
-from mercat.kit.refusals import Invalid, Refusal, TooLarge, Unavailable
+from mercat.kit.http import answered, check_nul, read_bytes, refusal_of
+from mercat.kit.refusals import Invalid, Refusal, TooLarge, Unavailable, malformed
 from mercat.kit.verbs import Verb
 
 Service = TypeVar("Service")

@@ -15,7 +15,7 @@ import msgspec
 
 from mercat import money
 from mercat.kit import codec
-from mercat.kit.refusals import Invalid
+from mercat.kit.refusals import Invalid, malformed
 from mercat.promotions.messages import PricedGoods
 
 
@@ -74,7 +74,8 @@ def read_terms(kinds: Mapping[str, Any], terms: Mapping[str, Any], at: str) -> d
         try:
             read[name] = codec.convert(given, kind.Value)
         except msgspec.ValidationError as error:
-            raise Invalid(str(error), pointer=f"{at}/{name}") from None
+            wrong = malformed(error)
+            raise Invalid(str(wrong), pointer=f"{at}/{name}{wrong.facts['pointer']}") from None
     return read
 
 

@@ -250,6 +250,8 @@ async def test_groups_are_set_by_operators(market):
         ({"then": {"free_shipping": False}}, "/then/free_shipping"),
         ({"then": {"percents": 10}}, "/then/percents"),
         ({"then": {"amount": 1.005}}, "/then/amount"),
+        ({"then": {"buy": {"quantity": 0, "get": 1, "percent": 100}}}, "/then/buy/quantity"),
+        ({"then": {"percent": 10}, "when": {"country": ["US", "XX"]}}, "/when/country"),
         ({"then": {"percent": 10}, "when": {"colour": ["red"]}}, "/when/colour"),
         ({"then": {"percent": 10}, "when": {"brand": "Porter"}}, "/when/brand"),
         ({"then": {"percent": 10}, "when": {"category": ["teas and more"]}}, "/when/category"),

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from mercat.addresses import is_country
 from mercat.promotions.kinds import ShopperFacts
 from mercat.promotions.messages import MEMBERS_MAX, CountryCode, PricedGoods
 
@@ -16,3 +17,9 @@ Value = Annotated[list[CountryCode], Meta(min_length=1, max_length=MEMBERS_MAX)]
 def holds(value: list[str], matching: Sequence[PricedGoods], shopper: ShopperFacts) -> bool:
     """Say whether things go to one of these countries."""
     return shopper.country is None or shopper.country in value
+
+
+def problem(value: list[str]) -> str | None:
+    """Say what is no country."""
+    unknown = [code for code in value if not is_country(code)]
+    return f"There is no country {unknown[0]} (ISO 3166-1)." if unknown else None
