@@ -67,6 +67,7 @@ class Listings:
         self._categories = categories
         self._changes = changes
         self._currency = settings.currency
+        self._fetches = settings.fetch_pictures
 
     async def create(
         self,
@@ -109,7 +110,7 @@ class Listings:
                 return await _listed_before(db, seller_id, key, content)
             await _insert(db, owner, product, category_id, options)
             await _write_variants(db, owner, plan, at)
-            await db.execute(queries.tell, [owner.product_id], clock.now())
+            await self._tell(db, owner.product_id)
             stock = _units(plan)
             if stock:
                 await _tell_stock(db, f"listed/{int(offers[0])}", seller_id, stock)
@@ -172,7 +173,7 @@ class Listings:
                 return Changed(offers=[each.variant.offer_id for each in plan or []])
             if seen is not None and before.mark != seen:
                 raise Stale("This listing was changed meanwhile.")
-            await db.execute(queries.tell, [product_id], clock.now())
+            await self._tell(db, product_id)
             stock = {each.variant.offer_id: each.quantity or 0 for each in plan or [] if each.is_new}
             reference = f"listed/{int(next(iter(stock)))}" if stock else ""
             if stock:
@@ -189,6 +190,12 @@ class Listings:
                 return
             await db.execute(queries.tell, [product_id], clock.now())
         await self._changes.clear_caches([product_id])
+
+    async def _tell(self, db: PoolConnectionProxy, product_id: ProductId) -> None:
+        """Tell of a product that was given, and have its pictures from elsewhere fetched."""
+        await db.execute(queries.tell, [product_id], clock.now())
+        if self._fetches:
+            await db.execute(queries.note_pictures, [product_id])
 
     def _plan(self, before: Listing, change: ProductChange) -> list[PlannedVariant] | None:
         """Say which variants there will be; None where those that stand stay as they are."""
@@ -235,7 +242,7 @@ def _images(before: Listing, change: ProductChange, product_id: ProductId, title
     what is said of it to who cannot see it."""
     if isinstance(change.images, UnsetType):
         return before.images
-    standing = {image.url: image for image in before.images}
+    standing = {image.source: image for image in before.images} | {each.url: each for each in before.images}
     found = [standing.get(url) or Image(url, title) for url in change.images]
     images = [structs.replace(image, alt=change.alts.get(image.url) or image.alt) for image in found]
     return images or [drawn_image(product_id, title)]

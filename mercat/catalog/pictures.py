@@ -1,4 +1,4 @@
-"""Pictures that imports left elsewhere: which are to be fetched, and where they are once they were."""
+"""Pictures that are elsewhere: which are to be fetched, and where they are once they were."""
 
 import asyncpg
 

@@ -12,7 +12,7 @@ import pytest
 from contract.test_exports import PNG
 
 from mercat.app import build_shop
-from mercat.catalog import ImportBatch, ImportRow, ImportVariant
+from mercat.catalog import ImportBatch, ImportRow, ImportVariant, NewProduct, ProductChange
 from mercat.ids import ImportId, ProductId
 from mercat.media import PictureFetching
 
@@ -103,6 +103,25 @@ async def test_pictures_come_into_the_shop_and_keep_their_source(fetched, elsewh
     assert product.images[0].alt == "A red pot"
     assert product.variants[0].images[0].url == product.images[0].url
     assert not await db.fetchval("select count(*) from catalog.picture_elsewhere")
+
+
+async def test_pictures_that_a_seller_gives_by_their_address_come_too(settings, elsewhere, db):
+    more = msgspec.structs.replace(settings, fetch_pictures=True, picture_networks="127.0.0.0/8")
+    async with AsyncExitStack() as stack:
+        shop = await build_shop(more, stack)
+        seller = await shop.sellers.by_name("Mover")
+        fetching = PictureFetching(shop.media, shop.catalog, more)
+        given = [f"{elsewhere}/a.png", f"{elsewhere}/b.png"]
+        pot = NewProduct(title="Pot", price=500, images=given[:1])
+        product_id = (await shop.catalog.create(seller, "Mover", pot)).product_id
+        await asyncio.wait_for(fetching.fetch_due(), 60)
+        for _ in range(2):
+            await shop.catalog.change_product(seller, product_id, ProductChange(images=given))
+            await asyncio.wait_for(fetching.fetch_due(), 60)
+            images = (await shop.catalog.listing(seller, product_id)).images
+            assert [image.source for image in images] == given
+            assert all(image.url.startswith("/media/") for image in images)
+        assert not await db.fetchval("select count(*) from catalog.picture_elsewhere")
 
 
 async def test_what_cannot_be_had_stays_where_it_is(fetched, elsewhere, db):
