@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, TypeVar
 
@@ -248,7 +249,10 @@ class Purchases:
     async def adopt(self, guest_id: UserId, user_id: UserId) -> None:
         """Let the purchases of a guest answer to the member they became, by the same keys: what waits for its
         bank is followed and left as before, and nothing is bought twice. Again changes nothing."""
-        await self._db.execute(queries.adopt, guest_id, user_id)
+        while True:
+            with suppress(asyncpg.UniqueViolationError):  # the member used one of the keys meanwhile
+                await self._db.execute(queries.adopt, guest_id, user_id)
+                return
 
     async def explain(self, checkout_id: CheckoutId) -> list[Explained]:
         """List the promotions that were looked at for a purchase, and what came of each."""

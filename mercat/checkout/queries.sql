@@ -37,9 +37,12 @@ where c.user_id = :user_id and r.waits_until is not null and r.direction is null
 
 -- name: adopt(guest_id, user_id)
 -- A guest's purchases answer to the member; a key that the member has used stays theirs.
-update checkout.checkout c set user_id = :user_id
-where c.user_id = :guest_id and not exists (
-    select from checkout.checkout own where own.user_id = :user_id and own.key = c.key);
+with guests as materialized (
+    select c.checkout_id from checkout.checkout c where c.user_id = :guest_id and not exists (
+        select from checkout.checkout own where own.user_id = :user_id and own.key = c.key)
+    order by c.checkout_id for update
+)
+update checkout.checkout c set user_id = :user_id from guests g where c.checkout_id = g.checkout_id;
 
 -- name: take_over(checkout_id, now, lease, fence)
 -- The lease of one checkout, if it is free: nobody works on it, or it waits for the shopper.

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from both_ways import WAYS, reached
 from flash_scene import SALE, Scene
+from waiting import until
 
 from mercat.accounts import NewPerson, WrongPassword
 from mercat.app import build_shop
+from mercat.ids import UserId
 from mercat.kit.refusals import NotFound, SignInFirst, Unavailable
 from mercat.membership import API, JoinRequest, Membership, SignInRequest
 from mercat.sellers import NameTaken
@@ -245,3 +247,28 @@ async def test_a_guest_becomes_no_seller(scene):
     with pytest.raises(SignInFirst):
         await scene.shop.membership.become_seller(await scene.shop.accounts.who(guest.token), "Gus")
     assert await scene.db.fetchval("select count(*) from sellers.seller") == 0
+
+
+_BEGUN = (
+    "insert into checkout.checkout (checkout_id, user_id, key, fingerprint, record, begun_at) "
+    "values ($1, $2, $3, '', '{}', now())"
+)
+_WAITS = (
+    "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%checkout.adopt%'"
+)
+
+
+async def test_a_key_that_the_member_uses_at_the_same_moment_stays_theirs(scene, db):
+    """A purchase that begins while the same person signs in made that fail, on the key they had both used."""
+    guest, member = UserId(1), UserId(2)
+    for number, key in ((11, "one"), (12, "two")):
+        await db.execute(_BEGUN, number, guest, key)
+    async with db.acquire() as other, other.transaction():
+        await other.execute(_BEGUN, 21, member, "one")
+        adopting = asyncio.create_task(scene.shop.checkout.adopt(guest, member))
+        await until(lambda: db.fetchval(_WAITS))
+    await adopting
+    rows = await db.fetch(
+        "select key, user_id from checkout.checkout where checkout_id in (11, 12) order by key"
+    )
+    assert [tuple(row) for row in rows] == [("one", guest), ("two", member)]
