@@ -35,7 +35,7 @@ from mercat.kit import sql
 from mercat.migrations.roles import grant_all, grant_new
 from mercat.settings import Settings
 
-__all__ = ["SCHEMAS", "CannotMigrate", "Migration", "apply", "migrate", "migrations_in"]
+__all__ = ["SCHEMAS", "CannotMigrate", "Migration", "apply", "apply_alone", "migrate", "migrations_in"]
 
 _HERE = Path(__file__).parent
 _EVENTS = "events"
@@ -104,6 +104,12 @@ async def migrate(owner: asyncpg.Connection, settings: Settings) -> None:
         await apply(owner, migrations_in())
         async with owner.transaction():
             await grant_all(owner, settings, SCHEMAS)
+
+
+async def apply_alone(owner: asyncpg.Connection, migrations: Sequence[Migration]) -> None:
+    """Apply the migrations that a database has not had, while nobody else does."""
+    async with _alone(owner):
+        await apply(owner, migrations)
 
 
 async def apply(owner: asyncpg.Connection, migrations: Sequence[Migration]) -> None:

@@ -1,0 +1,256 @@
+"""Orders on several databases: each where its bucket is, wherever that is by now, and listed as from one."""
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+
+import msgspec
+import pytest
+from contract.test_orders import BOB, all_of, cancels, new_order, parcel, status
+from shard_databases import BUCKETS, furnish, owners, several
+from waiting import until
+
+from mercat import ids
+from mercat.app import build_shop
+from mercat.events import AccountErased
+from mercat.kit import codec
+from mercat.kit.refusals import NotFound, Unavailable
+from mercat.kit.wal import SLOT, open_slot
+from mercat.orders import API, NewNote, NotCancellable, SomeNotPlaced
+from mercat.orders.here import ELSEWHERE
+from mercat.orders.shards import OrdersOverShards
+from mercat.shop import run_background
+
+
+@pytest.fixture(scope="session")
+def several_settings(engines, furnished):
+    settings = several(furnished[0], engines)
+    asyncio.run(furnish(settings, engines))
+    return settings
+
+
+@pytest.fixture
+async def databases(engines, several_settings):
+    """The three databases, without orders, and with the buckets that they had at first."""
+    async with AsyncExitStack() as stack:
+        pools = await owners(engines, stack)
+        for pool, (first, last) in zip(pools, BUCKETS.values(), strict=True):
+            await pool.execute(
+                "truncate orders.orders, orders.line, orders.history, orders.refusal, orders.erased"
+            )
+            await gives(pool, f"[{first},{last}]")
+        await pools[0].execute("select pg_drop_replication_slot(slot_name) from pg_replication_slots")
+        for pool, slot in zip(pools, (SLOT, "mercat_b", "mercat_c"), strict=True):
+            await open_slot(pool, slot)
+        yield pools
+
+
+@pytest.fixture
+async def shop(several_settings, databases, tmp_path):
+    async with AsyncExitStack() as stack:
+        yield await build_shop(msgspec.structs.replace(several_settings, data=tmp_path), stack)
+
+
+@pytest.fixture
+async def orders(shop):
+    return shop.orders
+
+
+async def gives(pool, ranges):
+    await pool.execute("update orders.here set buckets = $1::text::int4multirange", f"{{{ranges}}}")
+
+
+async def counted(databases):
+    return [await pool.fetchval("select count(*) from orders.orders") for pool in databases]
+
+
+def user_of(place):
+    first, last = BUCKETS[place]
+    return ids.new(ids.UserId, random.randint(first, last))
+
+
+def test_every_verb_has_its_way():
+    assert [verb.name for verb in API if not callable(getattr(OrdersOverShards, verb.name, None))] == [
+        "take_old",
+        "find_old",
+        "old_of",
+    ]  # of the shop's own database
+
+
+async def test_an_order_is_where_its_bucket_is_and_everything_happens_to_it_there(orders, databases):
+    made = [new_order(user_of(place)) for place in ("main", "b", "c", "c")]
+    assert await orders.create_many(made) == [True] * 4
+    assert await orders.create_many(made) == [True] * 4
+    assert await counted(databases) == [1, 1, 2]
+    for order in made:
+        assert (await orders.order(order.order_id, [order.user_id])).total == order.total
+        shipment = parcel(order)
+        assert await orders.ship(order.order_id, BOB, shipment, all_of(order, BOB)) == order.user_id
+        with pytest.raises(NotCancellable):
+            await cancels(orders, order)
+        await orders.arrived(order.order_id, shipment, all_of(order, BOB))
+        assert await status(orders, order) == "partially_shipped"
+        note = NewNote(user_id=order.user_id, who="Olga", text="Looked at.", once="1")
+        await orders.add_note(order.order_id, note)
+        remarks = await orders.remarks(order.order_id)
+        assert [each.text for each in remarks.notes] == ["Looked at."]
+        assert [each.code for each in remarks.refusals] == ["not_cancellable"]
+    numbers = [(await orders.order(order.order_id, None)).number for order in made]
+    assert len({*numbers}) == 4
+    with pytest.raises(NotFound):
+        await orders.order(new_order(user_of("b")).order_id, None)
+
+
+async def test_what_was_given_up_in_another_database_is_never_made(orders):
+    given_up, made = new_order(user_of("c")), new_order(user_of("b"))
+    await orders.refuse(given_up)
+    assert await orders.create_many([given_up, made]) == [False, True]
+    with pytest.raises(NotCancellable):
+        await orders.refuse(made)
+
+
+async def test_a_database_refuses_what_is_not_its_own_and_the_right_one_is_asked(orders, databases):
+    main, b, _ = databases
+    order = new_order(user_of("b"))
+    with pytest.raises(ELSEWHERE):
+        await orders.main.create_many([order])
+    with pytest.raises(ELSEWHERE):  # else it could be made after it was given up
+        await orders.main.refuse(order)
+    await gives(b, "[401,799]")
+    moved = new_order(ids.new(ids.UserId, 400))
+    trying = asyncio.create_task(orders.create_many([moved, order]))  # for now nobody has one of them
+    async with asyncio.timeout(5):
+        while not await b.fetchval("select count(*) from orders.orders"):
+            await asyncio.sleep(0)
+    await gives(main, "[0,400]")
+    assert await trying == [True, True]
+    assert await counted(databases) == [1, 1, 0]
+    await cancels(orders, moved)
+    assert await status(orders, moved) == "cancelled"
+
+
+async def test_who_writes_keeps_a_bucket_until_it_is_done(orders, databases):
+    _, b, _ = databases
+    order = new_order(user_of("b"))
+    await orders.create_many([order])
+    async with b.acquire() as writer, b.acquire() as mover:
+        writing = writer.transaction()
+        await writing.start()
+        await writer.execute("update orders.orders set status = 'shipped'")
+        taking = asyncio.create_task(mover.execute("update orders.here set buckets = '{}'"))
+        waiting = (
+            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%here%'"
+        )
+        async with asyncio.timeout(5):
+            while not await b.fetchval(waiting):
+                await asyncio.sleep(0)
+        assert not taking.done()
+        await writing.commit()
+        await taking
+        with pytest.raises(ELSEWHERE):
+            await writer.execute("update orders.orders set status = 'delivered'")
+
+
+async def test_people_with_orders_in_several_databases_see_one_list(orders):
+    ann = [user_of("main"), user_of("b"), user_of("c")]  # a member, and the guests she was
+    made = [new_order(random.choice(ann)) for _ in range(23)]
+    await orders.create_many(made)
+    newest = sorted((order.order_id for order in made), reverse=True)
+    seen, cursor = [], None
+    while True:
+        page = await orders.list_of(ann, limit=4, cursor=cursor)
+        seen += [each.order_id for each in page.orders]
+        assert page.total == 23
+        if not (cursor := page.next_cursor):
+            break
+    assert seen == newest
+    pages = [await orders.list_of(ann, n, 10) for n in (1, 2, 3, 4)]
+    assert [each.order_id for page in pages for each in page.orders] == newest
+    only = await orders.list_of([ann[1]], limit=100)
+    assert {each.order_id for each in only.orders} == {
+        each.order_id for each in made if each.user_id == ann[1]
+    }
+
+
+async def test_everybodys_orders_are_listed_and_read_as_from_one_database(orders):
+    made = [new_order(user_of(random.choice("bc"))) for _ in range(9)] + [new_order(user_of("main"))]
+    await orders.create_many(made)
+    await cancels(orders, made[0])
+    newest = sorted((order.order_id for order in made), reverse=True)
+    first = await orders.newest(limit=4)
+    rest = await orders.newest(first.orders[-1].order_id, limit=50)
+    assert [each.order_id for each in [*first.orders, *rest.orders]] == newest
+    assert (first.next_cursor is not None, rest.next_cursor) == (True, None)
+    assert [each.order_id for each in (await orders.newest(status="cancelled")).orders] == [made[0].order_id]
+    assert await orders.counts() | {} == {
+        **dict.fromkeys(await orders.counts(), 0),
+        "confirmed": 9,
+        "cancelled": 1,
+    }
+    number = (await orders.order(made[1].order_id, None)).number
+    found = await orders.among([made[2].order_id, made[-1].order_id], number)
+    assert {each.order_id for each in found} == {made[1].order_id, made[2].order_id, made[-1].order_id}
+    assert [each.order_id for each in await orders.exported(newest[2], limit=5)] == newest[3:8]
+    sold, after = [], None
+    while page := await orders.sold_after(after, 2):
+        after = page[-1].order_id
+        sold += page
+    assert [each.order_id for each in sold] == sorted(newest, key=lambda each: (each.bucket, each))
+    assert {each.order_id for each in await orders.sold(newest)} == {*newest}
+    assert await orders.missing() == []
+
+
+async def test_what_is_told_in_any_database_is_in_the_log_and_followed_where_the_order_is(shop, databases):
+    main, *_ = databases
+    last = await main.fetchval("select last_id from events.relayed")
+    await run_background(shop)
+    made = [new_order(user_of(place)) for place in BUCKETS for _ in range(20)]
+    await asyncio.gather(*(shop.orders.create_many([order]) for order in made))
+    told = (
+        "select count(*) from events.log where id > $1 and kind = 'OrderPlaced' "
+        "and (body::json ->> 'order_id')::bigint = any($2)"
+    )
+
+    async def all_told():
+        return await main.fetchval(told, last, [order.order_id for order in made]) >= len(made)
+
+    await until(all_told, 20)
+    assert await main.fetchval(told, last, [order.order_id for order in made]) == len(made)
+    assert await main.fetchval("select last_id from events.relayed") == await main.fetchval(
+        "select max(id) from events.log"
+    )
+    erased = [made[0].user_id, made[25].user_id, made[45].user_id]
+    fact = AccountErased(user_id=erased[0], people=erased)
+    await main.execute("select events.tell_json('AccountErased', $1)", codec.inner_text(fact))
+
+    async def remembered():
+        return [await pool.fetchval("select array_agg(user_id) from orders.erased") for pool in databases]
+
+    async def everywhere():
+        return None not in await remembered()
+
+    await until(everywhere, 20)
+    assert await remembered() == [[each] for each in erased]
+
+
+async def test_a_database_that_is_away_hurts_its_own_orders_alone(several_settings, databases, tmp_path):
+    nowhere = several_settings.orders_shards.rpartition(" ")[0] + " postgresql://127.0.0.1:9/several_c"
+    settings = msgspec.structs.replace(several_settings, orders_shards=nowhere, data=tmp_path)
+    async with AsyncExitStack() as stack:
+        orders = (await build_shop(settings, stack)).orders
+        made = [new_order(user_of(place)) for place in BUCKETS]
+        with pytest.raises(SomeNotPlaced) as some:
+            await orders.create_many(made)
+        assert some.value.facts["answers"] == [True, True, None]
+        with pytest.raises(Unavailable):
+            await orders.create_many(made[2:])
+        with pytest.raises(Unavailable):
+            await orders.list_of([made[2].user_id])
+        await cancels(orders, made[0])
+        assert await status(orders, made[1]) == "confirmed"
+        assert (await orders.list_of([made[1].user_id])).total == 1
+        assert await orders.missing() == ["c"]
+        assert len((await orders.newest()).orders) == 2
+        assert await orders.counts() == {}
+        with pytest.raises(Unavailable):  # a file that lacks some would be believed
+            await orders.exported()
