@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import asyncpg
 
+from mercat.ids import BUCKETS
 from mercat.kit import sql
 from mercat.kit.wal import open_slot
 from mercat.migrations import CannotMigrate, apply_alone, migrations_in
@@ -84,7 +85,7 @@ async def _share_out(claims: Sequence[_Claim]) -> None:
 
 async def _check_nothing_outside(claim: _Claim) -> None:
     """Refuse to leave orders behind in a database that is to be without their buckets."""
-    firsts = [*(begin for begin, _ in claim.ranges), 1 << 14]
+    firsts = [*(begin for begin, _ in claim.ranges), BUCKETS]
     ends = [0, *(end for _, end in claim.ranges)]
     for begin, end in zip(ends, firsts, strict=True):
         if await claim.owner.fetchval(queries.has_orders, begin, end):

@@ -12,10 +12,14 @@ from waiting import until
 
 from mercat import ids
 from mercat.app import build_shop
+from mercat.audit import audit_shop
+from mercat.cli.checking_config import look_over_config
 from mercat.events import AccountErased
 from mercat.kit import codec
 from mercat.kit.refusals import NotFound, Unavailable
 from mercat.kit.wal import SLOT, open_slot
+from mercat.migrations import CannotMigrate
+from mercat.migrations.sharding import migrate_shards
 from mercat.orders import API, NewNote, NotCancellable, SomeNotPlaced
 from mercat.orders.here import ELSEWHERE
 from mercat.orders.shards import OrdersOverShards
@@ -254,3 +258,64 @@ async def test_a_database_that_is_away_hurts_its_own_orders_alone(several_settin
         assert await orders.counts() == {}
         with pytest.raises(Unavailable):  # a file that lacks some would be believed
             await orders.exported()
+
+
+async def test_the_audit_reads_the_orders_of_all_databases(several_settings, orders, databases):
+    made = [new_order(user_of(place)) for place in (*BUCKETS, "c")]
+    await orders.create_many(made)
+    law, unpaid = "order lines add up to the order", "an order has one captured payment of its total"
+    found = {each.law: each for each in await audit_shop(several_settings)}
+    assert (found[law].checked, found[law].violations) == (4, 0)
+    assert (found[unpaid].checked, found[unpaid].violations) == (4, 4)  # nobody was asked for money
+    await databases[2].execute(
+        "delete from orders.line where order_line_id = $1", made[3].lines[0].order_line_id
+    )
+    await gives(databases[1], "[900,1000]")  # what is left of other buckets there is not counted again
+    found = {each.law: each for each in await audit_shop(several_settings)}
+    assert (found[law].checked, found[law].violations) == (3, 1)
+
+
+async def test_what_is_looked_over_says_which_database_has_what_and_what_contradicts(
+    several_settings, databases, tmp_path
+):
+    def said(shards=several_settings.orders_shards):
+        told = {
+            name: getattr(several_settings, name)
+            for name in ("secret_key", "postgres_host", "postgres_database", "store_url", "cache_url")
+        }
+        lines = [f"{name} = {msgspec.json.encode(value).decode()}" for name, value in told.items()]
+        (file := tmp_path / "shop.toml").write_text("\n".join([*lines, f'orders_shards = "{shards}"']))
+        return {(each.what, each.level): each.said for each in look_over_config(file)}
+
+    found = await asyncio.to_thread(said)
+    assert found["orders c", "fine"] == "It has the buckets {[800,1024)}."
+    assert found["orders", "fine"] == "Each bucket is in one database."
+    await gives(databases[1], "[399,600]")
+    found = await asyncio.to_thread(said)
+    assert found["orders", "wrong"].startswith("199 buckets are in no database, and 1 in several")
+    found = await asyncio.to_thread(said, several_settings.orders_shards.replace("several_c", "several_b"))
+    assert found["orders c", "wrong"] == "It is b."
+    nowhere = several_settings.orders_shards.rpartition(" ")[0] + " postgresql://127.0.0.1:9/several_c"
+    assert "does not answer" in (await asyncio.to_thread(said, nowhere))["orders c", "wrong"]
+
+
+async def test_a_database_keeps_what_it_has_and_a_new_one_cannot_take_it(several_settings, orders, databases):
+    await orders.create_many([new_order(user_of("c"))])
+    other = several_settings.orders_shards.replace("main 0-399", "main 0-9").replace("b 400-799", "b 10-799")
+    await migrate_shards(
+        msgspec.structs.replace(several_settings, orders_shards=other)
+    )  # which they had before
+    assert [await pool.fetchval("select buckets::text from orders.here") for pool in databases] == [
+        "{[0,400)}",
+        "{[400,800)}",
+        "{[800,1024)}",
+    ]
+    await databases[2].execute("update orders.here set shard = null")
+    without = several_settings.orders_shards.replace("c 800-1023", "c -").replace("0-399", "0-399,800-1023")
+    taken = msgspec.structs.replace(several_settings, orders_shards=without)
+    with pytest.raises(CannotMigrate, match="bucket 800 is in none"):
+        await migrate_shards(taken)
+    await gives(databases[0], "[0,399],[800,1023]")
+    with pytest.raises(CannotMigrate, match="c has orders of buckets 0 to 1023"):
+        await migrate_shards(taken)
+    await databases[2].execute("update orders.here set shard = 'c'")
