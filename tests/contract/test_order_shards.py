@@ -20,7 +20,7 @@ from mercat.kit.refusals import NotFound, Unavailable
 from mercat.kit.wal import SLOT, open_slot
 from mercat.migrations import CannotMigrate
 from mercat.migrations.sharding import migrate_shards
-from mercat.orders import API, NewNote, NotCancellable, SomeNotPlaced
+from mercat.orders import API, NewNote, NotCancellable, Orders, SomeNotPlaced
 from mercat.orders.here import ELSEWHERE
 from mercat.orders.shards import OrdersOverShards
 from mercat.shop import run_background
@@ -71,6 +71,17 @@ async def counted(databases):
 def user_of(place):
     first, last = BUCKETS[place]
     return ids.new(ids.UserId, random.randint(first, last))
+
+
+async def test_a_shop_with_one_database_has_plain_orders_and_no_trigger(settings, db):
+    async with AsyncExitStack() as stack:
+        orders = (await build_shop(settings, stack)).orders
+        assert type(orders) is Orders
+        assert await orders.create_many([new_order(user_of(place)) for place in BUCKETS]) == [True] * 3
+    assert (
+        await db.fetchval("select count(*) from pg_trigger where tgname in ('insert_here', 'update_here')")
+        == 0
+    )
 
 
 def test_every_verb_has_its_way():
