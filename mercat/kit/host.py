@@ -192,7 +192,8 @@ class Host:
         shop at a time. `followers`: all of the shop, whose events must be kept."""
         events = await self.pool("events")
         notifier = Notifier()
-        log_ = self._event_log(events, notifier)
+        in_postgres = PostgresLog(events, notifier, MAIN if self.settings.shards() else "")
+        log_ = self._event_log(in_postgres)
         locks = Locks(self._connect_for_locks, notifier.ring)
         self.start(locks.keep())
         if relays:
@@ -200,7 +201,7 @@ class Host:
             tidy = partial(_tidy_log, events, log_, followers)
             self.start(locks.alone("relay", lambda: [relay.run(), for_ever("log partitions", tidy)]))
             for place in self.settings.shards()[1:]:
-                self.start(locks.alone(f"relay {place.name}", await self._relaying_from(place, log_)))
+                self.start(locks.alone(f"relay {place.name}", await self._relaying_from(place, in_postgres)))
         for name, service in self.here.items() if follows else ():
             pool = await self.pool(name)
             elsewhere = [
@@ -225,23 +226,25 @@ class Host:
             if name in self._duties or consumers(service):
                 self.start(locks.alone(f"back {name}", work))
 
-    async def _relaying_from(self, place: ShardPlace, log_: Log) -> Work:
+    async def _relaying_from(self, place: ShardPlace, former: PostgresLog) -> Work:
         """Make the relay of another database of orders: what is told there goes into the one log."""
-        assert isinstance(log_, PostgresLog), "settings that say otherwise are refused"
         events = await self.pool("events", place)
-        relay = Relay(events, log_.of(place.name), self.settings.at(place).replication(), place.slot)
-        note = partial(_note_places, events, log_.db, place.name)
+        log_ = self._event_log(former.of(place.name), place.name, events)
+        relay = Relay(events, log_, self.settings.at(place).replication(), place.slot)
+        note = partial(_note_places, events, former.db, place.name)
         return lambda: [relay.run(), for_ever(f"places of {place.name}", note)]
 
-    def _event_log(self, events: asyncpg.Pool, notifier: Notifier) -> Log:
-        in_postgres = PostgresLog(events, notifier, MAIN if self.settings.shards() else "")
+    def _event_log(
+        self, in_postgres: PostgresLog, source: str = MAIN, told_in: asyncpg.Pool | None = None
+    ) -> Log:
+        """Return the log that a relay of this database appends to."""
         if not self.settings.kafka_url:
             return in_postgres
         try:
             from mercat.kit.kafka_log import KafkaLog
         except ImportError:
             raise SystemExit("MERCAT_KAFKA_URL needs Kafka's client: pip install 'mercat[kafka]'.") from None
-        return KafkaLog(self.settings.kafka(), self.settings.kafka_topic, in_postgres)
+        return KafkaLog(self.settings.kafka(), self.settings.kafka_topic, in_postgres, source, told_in)
 
     async def _connect_for_locks(self) -> asyncpg.Connection:
         return await asyncpg.connect(
@@ -262,7 +265,8 @@ async def _note_places(there: asyncpg.Pool, here: asyncpg.Pool, place: str) -> N
     """Note where followers in another database are: what they have not read is kept, and people see it."""
     rows = await there.fetch(queries.places_of_all)
     names = [follower_at(row["follower"], place) for row in rows]
-    await here.execute(queries.note_places, names, [row["at"] for row in rows])
+    partitions, ats = [row["partition"] for row in rows], [row["at"] for row in rows]
+    await here.execute(queries.note_places, names, partitions, ats)
     await asyncio.sleep(10)
 
 

@@ -46,10 +46,11 @@ with ended as (
 select last_id from ended, lateral (select pg_notify('mercat_log', last_id::text)) told;
 
 -- name: places_of_all
-select follower, at from events.position where partition = 0;
+select follower, partition, at from events.position;
 
--- name: note_places(followers, ats)
-insert into events.position (follower, at) select * from unnest(:followers::text[], :ats::bigint[])
+-- name: note_places(followers, partitions, ats)
+insert into events.position (follower, partition, at)
+select * from unnest(:followers::text[], :partitions::int[], :ats::bigint[])
 on conflict (follower, partition) do update set at = excluded.at;
 
 -- name: read_on(after, last, kinds, most)

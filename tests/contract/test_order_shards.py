@@ -7,7 +7,9 @@ from contextlib import AsyncExitStack
 import msgspec
 import pytest
 from contract.test_orders import BOB, all_of, cancels, new_order, parcel, status
-from shard_databases import BUCKETS, furnish, owners, several
+from shard_databases import BUCKETS, gives, user_of
+from shard_databases import databases as databases
+from shard_databases import several_settings as several_settings
 from waiting import until
 
 from mercat import ids
@@ -17,36 +19,12 @@ from mercat.cli.checking_config import look_over_config
 from mercat.events import AccountErased
 from mercat.kit import codec
 from mercat.kit.refusals import NotFound, Unavailable
-from mercat.kit.wal import SLOT, open_slot
 from mercat.migrations import CannotMigrate
 from mercat.migrations.sharding import migrate_shards
 from mercat.orders import API, NewNote, NotCancellable, Orders, SomeNotPlaced
 from mercat.orders.here import ELSEWHERE
 from mercat.orders.shards import OrdersOverShards
 from mercat.shop import run_background
-
-
-@pytest.fixture(scope="session")
-def several_settings(engines, furnished):
-    settings = several(furnished[0], engines)
-    asyncio.run(furnish(settings, engines))
-    return settings
-
-
-@pytest.fixture
-async def databases(engines, several_settings):
-    """The three databases, without orders, and with the buckets that they had at first."""
-    async with AsyncExitStack() as stack:
-        pools = await owners(engines, stack)
-        for pool, (first, last) in zip(pools, BUCKETS.values(), strict=True):
-            await pool.execute(
-                "truncate orders.orders, orders.line, orders.history, orders.refusal, orders.erased"
-            )
-            await gives(pool, f"[{first},{last}]")
-        await pools[0].execute("select pg_drop_replication_slot(slot_name) from pg_replication_slots")
-        for pool, slot in zip(pools, (SLOT, "mercat_b", "mercat_c"), strict=True):
-            await open_slot(pool, slot)
-        yield pools
 
 
 @pytest.fixture
@@ -60,17 +38,8 @@ async def orders(shop):
     return shop.orders
 
 
-async def gives(pool, ranges):
-    await pool.execute("update orders.here set buckets = $1::text::int4multirange", f"{{{ranges}}}")
-
-
 async def counted(databases):
     return [await pool.fetchval("select count(*) from orders.orders") for pool in databases]
-
-
-def user_of(place):
-    first, last = BUCKETS[place]
-    return ids.new(ids.UserId, random.randint(first, last))
 
 
 async def test_a_shop_with_one_database_has_plain_orders_and_no_trigger(settings, db):

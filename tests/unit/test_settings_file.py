@@ -110,7 +110,6 @@ def test_a_variable_can_name_a_file_too(tmp_path):
         ('[orders.shards]\nmain = "0-9,9-1023"', "bucket 9 is in two"),
         ('[orders.shards]\nmain = "0-1024"', "'0-1024' are no buckets of main"),
         ('[orders.shards.main]\nhost = "x"', "orders.shards.main.host is no setting"),
-        ('[orders.shards]\nmain = "0-1023"\n[log]\nkafka = "kafka://k1:9092"', "together are not built"),
         ('[media]\ns3 = "x"', r"\[media\] is not built"),
         ('[analytics]\nengine = "x"', "analytics.engine is no setting"),
         ('[postgres]\ncatalog = "postgresql://x/y"', "service's own database is not built"),
