@@ -231,7 +231,7 @@ class Host:
         events = await self.pool("events", place)
         log_ = self._event_log(former.of(place.name), place.name, events)
         relay = Relay(events, log_, self.settings.at(place).replication(), place.slot)
-        note = partial(_note_places, events, former.db, place.name)
+        note = partial(_note_places, events, former.db, place)
         return lambda: [relay.run(), for_ever(f"places of {place.name}", note)]
 
     def _event_log(
@@ -261,10 +261,12 @@ def follower_at(follower: str, place: str) -> str:
     return f"{follower}@{place}"
 
 
-async def _note_places(there: asyncpg.Pool, here: asyncpg.Pool, place: str) -> None:
+async def _note_places(there: asyncpg.Pool, here: asyncpg.Pool, place: ShardPlace) -> None:
     """Note where followers in another database are: what they have not read is kept, and people see it."""
+    lag = await there.fetchval(queries.slot_lag, place.slot)
+    metrics.orders_slot_lag.labels(place.name).set(lag or 0)
     rows = await there.fetch(queries.places_of_all)
-    names = [follower_at(row["follower"], place) for row in rows]
+    names = [follower_at(row["follower"], place.name) for row in rows]
     partitions, ats = [row["partition"] for row in rows], [row["at"] for row in rows]
     await here.execute(queries.note_places, names, partitions, ats)
     await asyncio.sleep(10)

@@ -15,6 +15,7 @@ import asyncpg
 import structlog
 
 from mercat.ids import OrderId, UserId
+from mercat.kit import metrics
 from mercat.kit.db_errors import AWAY, unavailable_where_away
 from mercat.kit.refusals import Unavailable
 from mercat.kit.verbs import Verb
@@ -65,6 +66,7 @@ class Shard:
                     return await work(self.orders)
         except Unavailable as away:
             log.warning("a database of orders is away", shard=self.name, reason=repr(away.__cause__)[:200])
+            metrics.orders_away.labels(self.name).set(1)
             self._returning = asyncio.create_task(self._until_it_answers())
             raise
 
@@ -83,6 +85,7 @@ class Shard:
             with suppress(*AWAY):
                 async with asyncio.timeout(_LISTS_WITHIN_S):
                     await all_own(self.db)
+                    metrics.orders_away.labels(self.name).set(0)
                     return
 
 
