@@ -4,6 +4,7 @@ import asyncio
 import random
 from contextlib import AsyncExitStack
 
+import httpx
 import msgspec
 import pytest
 from contract.test_orders import BOB, all_of, cancels, new_order, parcel, status
@@ -13,7 +14,7 @@ from shard_databases import several_settings as several_settings
 from waiting import until
 
 from mercat import ids
-from mercat.app import build_shop
+from mercat.app import build_shop, public_app
 from mercat.audit import audit_shop
 from mercat.cli.checking_config import look_over_config
 from mercat.events import AccountErased
@@ -238,6 +239,30 @@ async def test_a_database_that_is_away_hurts_its_own_orders_alone(several_settin
         assert await orders.counts() == {}
         with pytest.raises(Unavailable):  # a file that lacks some would be believed
             await orders.exported()
+
+
+async def test_operators_and_probes_are_told_which_database_is_away(several_settings, databases, tmp_path):
+    nowhere = several_settings.orders_shards.rpartition(" ")[0] + " postgresql://127.0.0.1:9/several_c"
+    settings = msgspec.structs.replace(several_settings, orders_shards=nowhere, data=tmp_path)
+    async with AsyncExitStack() as stack:
+        shop = await build_shop(settings, stack)
+        transport = httpx.ASGITransport(await public_app(shop), raise_app_exceptions=False)
+        http = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://shop"))
+        olga = {"email": f"olga{ids.new(ids.NoteId)}@example.com", "password": "mercat-test", "name": "Olga"}
+        opened = (await http.post("/api/v1/accounts", json=olga)).json()
+        await shop.accounts.grant(ids.parse(ids.UserId, opened["user_id"]), "operator")
+        del olga["name"]
+        token = (await http.post("/api/v1/sessions", json=olga)).json()["token"]
+        made = new_order(user_of("b"))
+        await shop.orders.create_many([made])
+        bearer = {"authorization": f"Bearer {token}"}
+        listed = (await http.get("/api/v1/operator/orders", headers=bearer)).json()
+        assert [each["order_id"] for each in listed["orders"]] == [str(made.order_id)]
+        assert listed["missing"] == ["c"]
+        page = await http.get("/operator/orders")
+        assert "Not all orders are here: c does not answer at the moment." in page.text
+        assert (await http.get("/operator/orders.csv")).status_code == 503
+        assert (await http.get("/health")).json() == {"status": "ok", "orders_missing": ["c"]}
 
 
 async def test_the_audit_reads_the_orders_of_all_databases(several_settings, orders, databases):
