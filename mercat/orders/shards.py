@@ -58,16 +58,19 @@ class Shard:
         self, work: Callable[[Orders], Awaitable[Answer]], within_s: float = _ANSWERS_WITHIN_S
     ) -> Answer:
         """Ask something; Unavailable while it does not answer: then it may have happened, or not."""
-        if self._returning and not self._returning.done():
+        if self._away:
             raise Unavailable
         try:
             with unavailable_where_away():
                 async with asyncio.timeout(within_s):
                     return await work(self.orders)
         except Unavailable as away:
-            log.warning("a database of orders is away", shard=self.name, reason=repr(away.__cause__)[:200])
-            metrics.orders_away.labels(self.name).set(1)
-            self._returning = asyncio.create_task(self._until_it_answers())
+            if not self._away:  # else another ask has found it so meanwhile
+                log.warning(
+                    "a database of orders is away", shard=self.name, reason=repr(away.__cause__)[:200]
+                )
+                metrics.orders_away.labels(self.name).set(1)
+                self._returning = asyncio.create_task(self._until_it_answers())
             raise
 
     async def has(self, buckets: Iterable[int], within_s: float = _ANSWERS_WITHIN_S) -> set[int]:
@@ -79,10 +82,14 @@ class Shard:
         if self._returning:
             self._returning.cancel()
 
+    @property
+    def _away(self) -> bool:
+        return self._returning is not None and not self._returning.done()
+
     async def _until_it_answers(self) -> None:
         while True:
             await asyncio.sleep(_ASKED_AGAIN_S)
-            with suppress(*AWAY):
+            with suppress(*AWAY, asyncpg.PostgresError):
                 async with asyncio.timeout(_LISTS_WITHIN_S):
                     await all_own(self.db)
                     metrics.orders_away.labels(self.name).set(0)

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 import httpx
 import msgspec
 import pytest
+from both_ways import WAYS, reached
 from contract.test_orders import BOB, all_of, cancels, new_order, parcel, status
 from shard_databases import BUCKETS, gives, user_of
 from shard_databases import databases as databases
@@ -224,9 +225,11 @@ async def test_a_database_that_is_away_hurts_its_own_orders_alone(several_settin
     async with AsyncExitStack() as stack:
         orders = (await build_shop(settings, stack)).orders
         made = [new_order(user_of(place)) for place in BUCKETS]
-        with pytest.raises(SomeNotPlaced) as some:
-            await orders.create_many(made)
-        assert some.value.facts["answers"] == [True, True, None]
+        for way in WAYS:
+            async with reached(way, Orders, API, orders) as asked:
+                with pytest.raises(SomeNotPlaced) as some:
+                    await asked.create_many(made)
+                assert some.value.facts["answers"] == [True, True, None]
         with pytest.raises(Unavailable):
             await orders.create_many(made[2:])
         with pytest.raises(Unavailable):
