@@ -64,7 +64,7 @@ def check_each_once(ranges: list[tuple[int, int]]) -> None:
 def _place(name: str = "", buckets: str = "", url: str = "", *more: str) -> ShardPlace:
     if not _NAME.fullmatch(name) or not buckets or more:
         raise WrongPlaces(f"{name!r} is no `name 0-511 postgresql://host:5432/database`")
-    ranges = () if buckets == "-" else tuple(_range(name, each) for each in buckets.split(","))
+    ranges = () if buckets == "-" else tuple(sorted(_range(name, each) for each in buckets.split(",")))
     if name == MAIN:
         if url:
             raise WrongPlaces(f"{MAIN} is the shop's own database, whose address stands elsewhere")

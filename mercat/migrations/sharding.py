@@ -11,7 +11,7 @@ import asyncpg
 from mercat.ids import BUCKETS
 from mercat.kit import sql
 from mercat.kit.wal import open_slot
-from mercat.migrations import CannotMigrate, apply_alone, migrations_in
+from mercat.migrations import CannotMigrate, alone, apply_alone, migrations_in
 from mercat.migrations.roles import grant_all
 from mercat.settings import Settings
 from mercat.shard_places import MAIN, PLACES_MAX, ShardPlace, WrongPlaces, check_each_once
@@ -42,10 +42,10 @@ async def migrate_shards(settings: Settings) -> None:
                 await apply_alone(owner, migrations)
                 async with owner.transaction():
                     await grant_all(owner, settings.at(place), SHARD_SCHEMAS)
-        await _share_out([await _claim(*each) for each in zip(places, owners, strict=True)])
-        for place, owner in zip(places, owners, strict=True):
-            if place.name != MAIN:
-                await open_slot(owner, place.slot)
+                await open_slot(owner, place.slot)  # before the first order
+        if places:
+            async with alone(owners[0]):
+                await _share_out([await _claim(*each) for each in zip(places, owners, strict=True)])
 
 
 @asynccontextmanager
