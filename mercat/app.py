@@ -5,12 +5,11 @@ from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from functools import partial
 
-import asyncpg
 from starlette.applications import Starlette
 from starlette.routing import Route
 
 from mercat import flashsale, web
-from mercat.audit import Finding, audit
+from mercat.audit import audit_shop
 from mercat.kit.batching import AT_ONCE
 from mercat.kit.database import warm
 from mercat.kit.host import Host, for_ever
@@ -70,14 +69,14 @@ async def public_app(shop: Shop) -> web.Middleware:
         shop,
         ready=lambda: ready(shop),
         events=await host.pool("events"),
-        audit=lambda: audit_of(settings),
+        audit=lambda: audit_shop(settings),
         draw=draw_from_path,
     )
 
 
 async def certify(shop: Shop, sale_id: str) -> flashsale.Certified:
     """Sign the certificate of a sale, with what the audit finds of it."""
-    found = await audit_of(shop.settings)
+    found = await audit_shop(shop.settings)
     laws = [
         flashsale.LawCheck(each.law, each.checked, each.violations)
         for each in found
@@ -142,14 +141,3 @@ async def _answers(part: Awaitable[object]) -> bool:
     except Exception:
         return False
     return True
-
-
-async def audit_of(settings: Settings) -> list[Finding]:
-    """Check the laws over live data, by the role that can only read."""
-    reader = await asyncpg.connect(
-        **settings.database(), user="mercat_audit", password=settings.secret("mercat_audit")
-    )
-    try:
-        return await audit(reader)
-    finally:
-        await reader.close()

@@ -27,6 +27,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from mercat import settings_file
+from mercat.shard_places import ShardPlace, WrongPlaces, read_places
 
 Part = TypeVar("Part")
 EVERYTHING = "*"
@@ -67,6 +68,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Whether connections to PostgreSQL are encrypted, and whether its certificate has to be right."""
     postgres_tls_root: str = ""
     """A file with the certificate (PEM) that PostgreSQL's own comes from. Empty: those of the system."""
+    orders_shards: str = ""
+    """Which databases have which buckets of orders, to begin with: `main 0-511; orders_1 512-1023
+    postgresql://host:5432/mercat`. `main` is the shop's own. Empty: it has all of them."""
     store_url: str = "unix:///tmp/mercat-store.sock"
     """The Valkey that keeps carts and sessions: append-only, never evicts."""
     cache_url: str = "unix:///tmp/mercat-cache.sock"
@@ -391,6 +395,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "password": self.secret("mercat_events"),
         }
 
+    def shards(self) -> list[ShardPlace]:
+        """Return the databases of orders, the shop's own first; none where that has all of them."""
+        try:
+            return read_places(self.orders_shards)
+        except WrongPlaces as wrong:
+            raise WrongSetting(f"MERCAT_ORDERS_SHARDS cannot be that: {wrong}.") from None
+
+    def at(self, place: ShardPlace) -> "Settings":
+        """Return the settings of who works on another database of orders."""
+        if not place.host:
+            return self
+        where = {"postgres_host": place.host, "postgres_port": place.port}
+        return msgspec.structs.replace(self, **where, postgres_database=place.database)
+
     def kafka(self) -> dict[str, Any]:
         """Return what a client of Kafka needs to connect."""
         scheme, _, place = self.kafka_url.partition("://")
@@ -486,6 +504,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
             ip_network(proxy, strict=False)
         except ValueError as error:
             raise WrongSetting(f"MERCAT_PROXIES cannot be {settings.proxies!r}: {error}.") from None
+    settings.shards()  # which says what is wrong with them
     return settings
 
 

@@ -46,7 +46,6 @@ _PLAIN: dict[str, dict[str, str]] = {
 }
 """Of each section: its keys, and the settings that they are."""
 _NOT_BUILT = {
-    "orders": "orders are in the one database of the shop",
     "media": "pictures in S3 are set at the top level, by media_s3_url",
 }
 """Sections that a larger shop will have, and how things are without them."""
@@ -77,11 +76,30 @@ def _flat(given: Mapping[str, Any]) -> dict[str, str]:
             found |= {f"{service}_url": _text(f"services.{service}", url) for service, url in section.items()}
         elif name in _NOT_BUILT:
             raise WrongFile(f"[{name}] is not built: {_NOT_BUILT[name]}. Leave it out.")
+        elif name == "orders":
+            found |= _orders(section)
         elif name in _PLAIN:
             found |= _section(name, section)
         else:
-            raise WrongFile(f"there is no section [{name}]. There are: services, {', '.join(_PLAIN)}.")
+            raise WrongFile(
+                f"there is no section [{name}]. There are: services, orders, {', '.join(_PLAIN)}."
+            )
     return found
+
+
+def _orders(section: Mapping[str, Any]) -> dict[str, str]:
+    """Write the databases of orders in one line, as a variable has them."""
+    if {*section} != {"shards"} or not isinstance(section["shards"], dict):
+        raise WrongFile("[orders] has [orders.shards], and nothing else.")
+    told: list[str] = []
+    for name, place in cast(dict[str, Any], section["shards"]).items():
+        where = f"orders.shards.{name}"
+        given = cast(dict[str, Any], place) if isinstance(place, dict) else {"buckets": place}
+        if unknown := given.keys() - {"url", "buckets"}:
+            raise WrongFile(f"{where}.{min(unknown)} is no setting. There are: url, buckets.")
+        buckets = _text(where, given.get("buckets", "")).replace(" ", "") or "-"
+        told.append(f"{name} {buckets} {_text(where, given.get('url', ''))}".strip())
+    return {"orders_shards": "; ".join(told)}
 
 
 def _section(section: str, given: Mapping[str, Any]) -> dict[str, str]:

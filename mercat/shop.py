@@ -43,7 +43,7 @@ from mercat.events import ProductChanged
 from mercat.ids import OrderId, ProductId, SellerId
 from mercat.kit import tracing
 from mercat.kit.breaker import Breaker
-from mercat.kit.host import Duty, Host, Refill
+from mercat.kit.host import Duty, Host, Refill, follower_at
 from mercat.kit.verbs import Verb
 from mercat.settings import EVERYTHING, Settings, WrongSetting
 
@@ -152,6 +152,32 @@ def _make_accounts(host: Host, db: asyncpg.Pool, _: Shop) -> accounts.Accounts:
     cards = payments.declaration(host.settings).test_cards
     labels = {card.token: accounts.CardLabel(card.brand, card.last4, card.label) for card in cards}
     return accounts.Accounts(db, host.store, host.settings, labels)
+
+
+def _make_orders(host: Host, db: asyncpg.Pool, _: Shop) -> orders.Orders:
+    """Make orders; where a setting says so, over several databases."""
+    term, places = host.settings.legal_term_days, host.settings.shards()
+    if not places:
+        return orders.Orders(db, term)
+    shards: list[orders.Shard] = []
+    for place in places:
+        pool = host.pool_at("orders", place)
+        part = orders.Orders(pool, term)
+        shard = orders.Shard(place.name, part, pool)
+        shards.append(shard)
+        host.stack.callback(shard.close)
+        if place.host:
+            host.follow_elsewhere("orders", place, part)
+    hint = {n: place.name for place in places for begin, end in place.ranges for n in range(begin, end)}
+    return orders.over_shards(shards, hint)
+
+
+def _order_duties(shop: Shop) -> dict[str, Duty]:
+    duties: dict[str, Duty] = {}
+    for name, part in orders.each_database(shop.orders).items():
+        duties[f"numbers of old orders {name}".strip()] = part.keep_numbering
+        duties[f"people to forget {name}".strip()] = part.forgetting.keep_forgetting
+    return duties
 
 
 def _make_search(host: Host, db: asyncpg.Pool, _: Shop) -> search.Search:
@@ -280,12 +306,9 @@ SERVICES: dict[str, Service] = {
     "orders": Service(
         orders.Orders,
         orders.API,
-        lambda host, db, shop: orders.Orders(db, host.settings.legal_term_days),
+        _make_orders,
         on_checkout_path=True,
-        duties=lambda shop: {
-            "numbers of old orders": shop.orders.keep_numbering,
-            "people to forget": shop.orders.forgetting.keep_forgetting,
-        },
+        duties=_order_duties,
     ),
     "pricing": Service(
         pricing.Pricing,
@@ -475,6 +498,8 @@ async def build_services(settings: Settings, stack: AsyncExitStack, present: Pre
     host = Host(settings, stack)
     host.settings = await catalog.own_currency(await host.pool("catalog"), settings)
     shop = Shop(host, present)
+    for place in host.settings.shards():
+        await host.pool("orders", place)
     for name, service in SERVICES.items():
         setattr(shop, name, await _placed(host, shop, name, service))
     shop.checkout.gate = flashsale.CheckoutGate(shop.flashsale)
@@ -505,4 +530,5 @@ async def run_background(shop: Shop, *, relays: bool = True, follows: bool = Tru
                 shop.host.duty(name, duty, work)
             if service.refill:
                 shop.host.refill(name, service.refill(shop))
-    await shop.host.run_background(FOLLOWERS, relays=relays, follows=follows)
+    elsewhere = {follower_at("orders", place.name) for place in shop.settings.shards()[1:]}
+    await shop.host.run_background(FOLLOWERS | elsewhere, relays=relays, follows=follows)

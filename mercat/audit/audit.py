@@ -50,7 +50,7 @@ def _named(file: str) -> list[tuple[str, str]]:
 async def audit(db: asyncpg.Connection, chosen: Sequence[Law] | None = None) -> list[Finding]:
     """Check all laws over one snapshot of live data."""
     async with db.transaction(isolation="repeatable_read", readonly=chosen is None):
-        return [await _check(db, law) for law in chosen or laws()]
+        return [await check(db, law) for law in chosen or laws()]
 
 
 class Account(Struct, frozen=True):
@@ -68,7 +68,8 @@ async def trial_balance(db: asyncpg.Connection) -> list[Account]:
     return [Account(*row) for row in rows]
 
 
-async def _check(db: asyncpg.Connection, law: Law) -> Finding:
+async def check(db: asyncpg.Connection, law: Law) -> Finding:
+    """Check one law."""
     row = await db.fetchrow(law.statement)
     assert row is not None
     return Finding(law.name, row["checked"], row["violations"])
@@ -85,9 +86,9 @@ async def prove(owner: asyncpg.Connection) -> list[Finding]:
         try:
             await owner.execute("set local session_replication_role = replica")
             await owner.execute("set local lock_timeout = '5s'")
-            before = await _check(owner, law)
+            before = await check(owner, law)
             await owner.execute(broken[law.name])
-            after = await _check(owner, law)
+            after = await check(owner, law)
             findings.append(Finding(law.name, after.checked, after.violations - before.violations))
         finally:
             await damage.rollback()

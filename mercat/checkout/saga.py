@@ -33,8 +33,8 @@ from mercat.ids import GiftCardId
 from mercat.inventory import Hold, OutOfStock, Short
 from mercat.kit import clock, codec, metrics, sql, tracing
 from mercat.kit.batching import Sets, set_verb, through
-from mercat.kit.refusals import NotFound, Overloaded, Refusal
-from mercat.orders import NewOrder, NotCancellable
+from mercat.kit.refusals import NotFound, Overloaded, Refusal, Unavailable
+from mercat.orders import NewOrder, NotCancellable, SomeNotPlaced
 from mercat.payments import (
     Charge,
     GiftCardSpent,
@@ -166,6 +166,11 @@ class Saga:
             if tracing.tracer is not None:
                 await tracing.remember_orders(each.order.order_id for each in new)
             placed = await self._orders.create_many([each.order for each in new])
+        except SomeNotPlaced as some:  # the others go on
+            placed = some.facts["answers"]
+            for purchase, made in zip(new, placed, strict=True):
+                if made is None:
+                    purchase.fail(Unavailable())
         except Overloaded:
             raise  # it may be stored in a moment
         except Exception:
@@ -175,7 +180,7 @@ class Saga:
             new[0].go_on(self.give_up)
             return
         for purchase, made in zip(new, placed, strict=True):
-            if not made:
+            if made is False:
                 purchase.go_on(self._turn_back)
 
     async def _hand_over(self, purchases: list[Purchase]) -> None:

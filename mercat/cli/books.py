@@ -15,10 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 from mercat import settings
-from mercat.audit import Account, Finding, audit, prove, trial_balance
+from mercat.audit import Account, Finding, audit_shop, prove, trial_balance
 from mercat.cli.options import HERE, AsJson, Data, opened_shop, show_report
-from mercat.embedded import Connection
+from mercat.embedded import Connection, Trouble
 from mercat.kit.host import Host
+from mercat.kit.refusals import Unavailable
 from mercat.money import words
 from mercat.payments import Reconciled
 from mercat.search import count_stale, index_store
@@ -78,9 +79,14 @@ def _sum(findings: Sequence[Finding]) -> int:
 
 
 async def _audit(shop: Connection) -> tuple[list[Finding], list[Account]]:
+    told = settings.load({**os.environ, **shop.environment()})
+    try:
+        found = await audit_shop(told)
+    except Unavailable as away:
+        raise Trouble(str(away)) from None
     reader = await asyncpg.connect(**shop.postgres("mercat_audit"))
     try:
-        return [*await audit(reader), *await _index(shop, reader)], await trial_balance(reader)
+        return [*found, *await _index(shop, reader)], await trial_balance(reader)
     finally:
         await reader.close()
 

@@ -1,8 +1,10 @@
 """`mercat check --config`: asks every engine and process that a file names, and changes nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,17 @@ import httpx
 from mercat.cli.checking import Check, Level, misspelt, of_migrations
 from mercat.cli.options import with_config
 from mercat.cli.supervise import connections_for
+from mercat.ids import BUCKETS
 from mercat.kit.db_errors import AWAY
 from mercat.kit.neighbours import Neighbour, call_key
 from mercat.kit.refusals import Refusal, Unavailable
 from mercat.kit.valkey import Store
 from mercat.kit.wal import SLOT
+from mercat.migrations import migrations_in
+from mercat.migrations.sharding import SHARD_SCHEMAS
 from mercat.payments import declaration
 from mercat.settings import Settings, WrongSetting, load
+from mercat.shard_places import ShardPlace
 from mercat.shop import SERVICES
 
 _CLOCKS_APART_S = 5
@@ -60,6 +66,8 @@ def of_file(settings: Settings) -> Iterator[Check]:
 async def _of_engines(settings: Settings) -> list[Check]:
     looks: list[tuple[str, Callable[[Settings], AsyncIterator[Check]]]] = [
         ("postgres", _of_postgres),
+        *((f"orders {place.name}", partial(_of_shard, place=place)) for place in settings.shards()),
+        ("orders", _of_buckets),
         ("ids", _of_ids),
         ("store", lambda settings: _of_valkey("store", settings.store_url, keeps=True)),
         ("cache", lambda settings: _of_valkey("cache", settings.cache_url, keeps=False)),
@@ -85,13 +93,7 @@ async def _looked(what: str, look: AsyncIterator[Check]) -> list[Check]:
 
 
 async def _of_postgres(settings: Settings) -> AsyncIterator[Check]:
-    reader = await asyncpg.connect(
-        **settings.database(),
-        user="mercat_audit",
-        password=settings.secret("mercat_audit"),
-        timeout=_ANSWERS_WITHIN_S,
-    )
-    try:
+    async with _reading(settings) as reader:
         for each in await of_migrations(reader):
             yield each
         yield _wal_level(await reader.fetchval("show wal_level"))
@@ -101,6 +103,59 @@ async def _of_postgres(settings: Settings) -> AsyncIterator[Check]:
         yield _slot(await reader.fetch("select slot_name, active from pg_replication_slots"))
         yield _connections(int(await reader.fetchval("show max_connections")), settings.pool_size)
         yield _clock(await reader.fetchval("select clock_timestamp()"))
+
+
+async def _of_shard(settings: Settings, place: ShardPlace) -> AsyncIterator[Check]:
+    """Ask a database of orders for its version, its buckets and its relay."""
+    what, own = f"orders {place.name}", not place.host
+    async with _reading(settings.at(place)) as reader:
+        if not own:
+            had = {*await reader.fetch("select service, number from migrations.applied")}
+            services = {"events", *SHARD_SCHEMAS}
+            wanted = {(each.service, each.number) for each in migrations_in() if each.service in services}
+            if {(row["service"], row["number"]) for row in had} != wanted:
+                yield Check(what, "look", "It is of another version.", "mercat migrate --config FILE")
+                return
+            yield _wal_level(await reader.fetchval("show wal_level"))
+            yield _slot(await reader.fetch("select slot_name, active from pg_replication_slots"), place.slot)
+        shard, buckets = await reader.fetchrow("select shard, buckets::text from orders.here") or ("", "")
+        if shard == place.name:
+            yield Check(what, "fine", f"It has the buckets {buckets}.")
+        else:
+            said = f"It is {shard}." if shard else "It was given no buckets yet."
+            yield Check(what, "wrong", said, "mercat migrate --config FILE, or another address.")
+
+
+async def _of_buckets(settings: Settings) -> AsyncIterator[Check]:
+    """See that each bucket is in one database, as they say themselves."""
+    found: list[int] = []
+    for place in settings.shards():
+        async with _reading(settings.at(place)) as reader:
+            rows = await reader.fetch(
+                "select generate_series(lower(r), upper(r) - 1) from orders.here, unnest(buckets) u (r)"
+            )
+            found += [row[0] for row in rows]
+    if not found:
+        return
+    twice, nowhere = len(found) - len({*found}), BUCKETS - len({*found})
+    if twice or nowhere:
+        said = f"{nowhere} buckets are in no database, and {twice} in several: nobody buys there."
+        yield Check("orders", "wrong", said, "Correct orders.here in the database that is wrong.")
+    else:
+        yield Check("orders", "fine", "Each bucket is in one database.")
+
+
+@asynccontextmanager
+async def _reading(settings: Settings) -> AsyncGenerator[asyncpg.Connection]:
+    """Connect by the role that can only read."""
+    reader = await asyncpg.connect(
+        **settings.database(),
+        user="mercat_audit",
+        password=settings.secret("mercat_audit"),
+        timeout=_ANSWERS_WITHIN_S,
+    )
+    try:
+        yield reader
     finally:
         await reader.close()
 
@@ -111,11 +166,11 @@ def _wal_level(level: str) -> Check:
     return Check("postgres", "wrong", f"wal_level is {level}: no event is told.", "Set wal_level = logical.")
 
 
-def _slot(rows: Sequence[asyncpg.Record]) -> Check:
+def _slot(rows: Sequence[asyncpg.Record], slot: str = SLOT) -> Check:
     active = {row["slot_name"]: row["active"] for row in rows}
-    if SLOT not in active:
-        return Check("relay", "wrong", f"The slot {SLOT} is gone.", "mercat migrate --config FILE")
-    if not active[SLOT]:
+    if slot not in active:
+        return Check("relay", "wrong", f"The slot {slot} is gone.", "mercat migrate --config FILE")
+    if not active[slot]:
         return Check("relay", "look", "No relay reads events.", "mercat work relay --config FILE")
     return Check("relay", "fine", "A relay reads events.")
 

@@ -18,6 +18,7 @@ from mercat.embedded import RELOAD, Home, Trouble, connected, programs
 from mercat.kit.wal import open_slot
 from mercat.migrations import CannotMigrate
 from mercat.migrations import migrate as migrate_schemas
+from mercat.migrations.sharding import migrate_shards
 
 commands = typer.Typer()
 _RELOADED_WITHIN_S = 300
@@ -102,6 +103,7 @@ def migrate(
             await migrate_schemas(owner, told)
             await own_currency(owner, told)
             await open_slot(owner)
+            await migrate_shards(told)
         except CannotMigrate as error:
             raise Trouble(str(error)) from None
         finally:

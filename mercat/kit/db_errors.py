@@ -1,5 +1,8 @@
 """Which errors of PostgreSQL's client mean what, and what a caller is told then."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 import asyncpg
 
 from mercat.kit.patches import ArgumentError
@@ -28,3 +31,14 @@ def unavailable(error: BaseException) -> Unavailable:
     away = Unavailable()
     away.__cause__ = error
     return away
+
+
+@contextmanager
+def unavailable_where_away() -> Generator[None]:
+    """Raise Unavailable where the database is away."""
+    try:
+        yield
+    except WRONG_VALUE:
+        raise
+    except AWAY as error:
+        raise unavailable(error) from error

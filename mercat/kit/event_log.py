@@ -20,6 +20,7 @@ from mercat.events import AnyEvent, Event
 from mercat.kit import codec, metrics, sql, tracing
 from mercat.kit.composition import parts_of
 from mercat.kit.db_errors import AWAY
+from mercat.kit.refusals import Unavailable
 from mercat.kit.wal import SLOT, Transactions, WalEvent, WalReader, open_slot, readable
 
 Method = TypeVar("Method", bound=Callable[..., Awaitable[None]])
@@ -339,7 +340,7 @@ class Follower:
         try:
             await self._commit(rows, to)
             return
-        except (*AWAY, _Overtaken):
+        except (*AWAY, Unavailable, _Overtaken):  # also a neighbour: what waits for it is not broken
             raise
         except Exception as error:
             if len(rows) > 1:

@@ -16,7 +16,7 @@ from mercat.kit.batching import Coalescer, Sets
 from mercat.kit.composition import parts_of
 from mercat.kit.db_errors import AWAY
 from mercat.kit.event_log import Follower, Log, Relay, consumers
-from mercat.kit.locks import Locks
+from mercat.kit.locks import Locks, Work
 from mercat.kit.neighbours import Neighbour, call_key
 from mercat.kit.postgres_log import Notifier, PostgresLog
 from mercat.kit.stand_ins import nowhere, path_of, remote, serve_asks
@@ -25,6 +25,7 @@ from mercat.kit.verbs import Verb
 from mercat.kit.wal import SLOT
 from mercat.kit.worker_ids import WorkerLease
 from mercat.settings import Settings
+from mercat.shard_places import MAIN, ShardPlace
 
 Service = TypeVar("Service")
 Endless = Coroutine[Any, Any, None]
@@ -32,6 +33,7 @@ Duty = Callable[[], Endless]
 """Work that is begun again whenever it ends."""
 Refill = Callable[[], Coroutine[Any, Any, object]]
 """Reads anew from who owns it what a service learns from events."""
+HOME = ShardPlace(MAIN, ())
 queries = sql.load("mercat.kit")
 log = structlog.get_logger("mercat.host")
 
@@ -57,7 +59,8 @@ class Host:
         self.store = Store(settings.store_url)
         self.cache = Store(settings.cache_url)
         tracing.keep_orders_in(self.cache)
-        self._pools: dict[str, asyncpg.Pool] = {}
+        self._pools: dict[tuple[str, str], asyncpg.Pool] = {}
+        self._elsewhere: list[tuple[str, ShardPlace, object]] = []
         self._duties: dict[str, list[tuple[str, Duty]]] = {}
         self._refills: dict[str, Refill] = {}
         self._lease: WorkerLease | None = None
@@ -65,19 +68,24 @@ class Host:
         stack.push_async_callback(self.store.close)
         stack.push_async_callback(self.cache.close)
 
-    async def pool(self, service: str) -> asyncpg.Pool:
-        """Return the service's own pool, by its own role."""
-        if service not in self._pools:
+    async def pool(self, service: str, place: ShardPlace = HOME) -> asyncpg.Pool:
+        """Return the service's own pool, by its own role; `place`: of which database, if several have its
+        schema."""
+        if (service, place.name) not in self._pools:
             role = f"mercat_{service}"
             pool = await database.open_pool(
-                self.settings.database(),
+                self.settings.at(place).database(),
                 role=role,
                 password=self.settings.secret(role),
                 most=self.settings.pool_size,
             )
-            self._pools[service] = pool
+            self._pools[service, place.name] = pool
             self.stack.push_async_callback(_close, pool)
-        return self._pools[service]
+        return self._pools[service, place.name]
+
+    def pool_at(self, service: str, place: ShardPlace) -> asyncpg.Pool:
+        """Return a pool that is there already."""
+        return self._pools[service, place.name]
 
     async def place(
         self,
@@ -131,6 +139,10 @@ class Host:
         """Note how a service makes good for events that are not in the log any more."""
         self._refills[service] = work
 
+    def follow_elsewhere(self, service: str, place: ShardPlace, part: object) -> None:
+        """Note a part of a service that works in another database, and keeps its place in the log there."""
+        self._elsewhere.append((service, place, part))
+
     async def lags(self) -> list[Any]:
         """Return how far each follower is behind, and how much it has parked."""
         return list(await (await self.pool("events")).fetch(queries.lags))
@@ -180,35 +192,59 @@ class Host:
         shop at a time. `followers`: all of the shop, whose events must be kept."""
         events = await self.pool("events")
         notifier = Notifier()
-        log_ = self._event_log(events, notifier)
+        in_postgres = PostgresLog(events, notifier, MAIN if self.settings.shards() else "")
+        log_ = self._event_log(in_postgres)
         locks = Locks(self._connect_for_locks, notifier.ring)
         self.start(locks.keep())
         if relays:
             relay = Relay(events, log_, self.settings.replication())
             tidy = partial(_tidy_log, events, log_, followers)
             self.start(locks.alone("relay", lambda: [relay.run(), for_ever("log partitions", tidy)]))
+            for place in self.settings.shards()[1:]:
+                self.start(locks.alone(f"relay {place.name}", await self._relaying_from(place, in_postgres)))
         for name, service in self.here.items() if follows else ():
             pool = await self.pool(name)
+            elsewhere = [
+                (part, await self.pool(name, place), await self.pool("events", place))
+                for whose, place, part in self._elsewhere
+                if whose == name
+            ]
 
-            def work(name: str = name, service: object = service, pool: asyncpg.Pool = pool) -> list[Endless]:
+            def work(
+                name: str = name,
+                service: object = service,
+                pool: asyncpg.Pool = pool,
+                elsewhere: list[tuple[object, asyncpg.Pool, asyncpg.Pool]] = elsewhere,
+            ) -> list[Endless]:
                 tasks: list[Endless] = [for_ever(duty, work) for duty, work in self._duties.get(name, ())]
                 if consumers(service):
                     refill = self._refills.get(name)
                     tasks.append(Follower(name, service, pool, events, log_, refill).run())
+                tasks += [Follower(name, part, own, places, log_).run() for part, own, places in elsewhere]
                 return tasks
 
             if name in self._duties or consumers(service):
                 self.start(locks.alone(f"back {name}", work))
 
-    def _event_log(self, events: asyncpg.Pool, notifier: Notifier) -> Log:
-        in_postgres = PostgresLog(events, notifier)
+    async def _relaying_from(self, place: ShardPlace, former: PostgresLog) -> Work:
+        """Make the relay of another database of orders: what is told there goes into the one log."""
+        events = await self.pool("events", place)
+        log_ = self._event_log(former.of(place.name), place.name, events)
+        relay = Relay(events, log_, self.settings.at(place).replication(), place.slot)
+        note = partial(_note_places, events, former.db, place)
+        return lambda: [relay.run(), for_ever(f"places of {place.name}", note)]
+
+    def _event_log(
+        self, in_postgres: PostgresLog, source: str = MAIN, told_in: asyncpg.Pool | None = None
+    ) -> Log:
+        """Return the log that a relay of this database appends to."""
         if not self.settings.kafka_url:
             return in_postgres
         try:
             from mercat.kit.kafka_log import KafkaLog
         except ImportError:
             raise SystemExit("MERCAT_KAFKA_URL needs Kafka's client: pip install 'mercat[kafka]'.") from None
-        return KafkaLog(self.settings.kafka(), self.settings.kafka_topic, in_postgres)
+        return KafkaLog(self.settings.kafka(), self.settings.kafka_topic, in_postgres, source, told_in)
 
     async def _connect_for_locks(self) -> asyncpg.Connection:
         return await asyncpg.connect(
@@ -218,6 +254,22 @@ class Host:
             timeout=5,
             server_settings={"application_name": "mercat_locks"},
         )
+
+
+def follower_at(follower: str, place: str) -> str:
+    """Name the follower of a part in another database, as the shop's own notes where it is."""
+    return f"{follower}@{place}"
+
+
+async def _note_places(there: asyncpg.Pool, here: asyncpg.Pool, place: ShardPlace) -> None:
+    """Note where followers in another database are: what they have not read is kept, and people see it."""
+    lag = await there.fetchval(queries.slot_lag, place.slot)
+    metrics.orders_slot_lag.labels(place.name).set(lag or 0)
+    rows = await there.fetch(queries.places_of_all)
+    names = [follower_at(row["follower"], place.name) for row in rows]
+    partitions, ats = [row["partition"] for row in rows], [row["at"] for row in rows]
+    await here.execute(queries.note_places, names, partitions, ats)
+    await asyncio.sleep(10)
 
 
 async def _tidy_log(events: asyncpg.Pool, log_: Log, followers: Collection[str]) -> None:

@@ -13,7 +13,9 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple, TypeVar, cast
+from zlib import crc32
 
+import asyncpg
 import confluent_kafka as kafka
 import msgspec
 from confluent_kafka.admin import AdminClient
@@ -26,6 +28,7 @@ from mercat.kit.event_keys import keys_of
 from mercat.kit.event_log import BATCH_MAX, GATHER_S, FactsGone, LoggedEvent, Places, Position, Reading
 from mercat.kit.postgres_log import PostgresLog
 from mercat.kit.wal import WalEvent, lsn_of
+from mercat.shard_places import MAIN
 
 Answer = TypeVar("Answer")
 queries = sql.load("mercat.kit")
@@ -44,7 +47,14 @@ _OPENS_S = 30.0
 _COMMITS_S = 20.0
 _TRANSACTION_MS = 20_000
 _TELLS_TOOLS_EVERY_S = 5.0
+_NUMBERS = 1 << 48  # of the events of one source
+_SOURCES = 1 << 14
 _LATEST_MAX = 100  # offsets at the end of `reached` among which the last record of a source surely is
+
+
+def _numbers_of(source: str) -> int:
+    """Return where the numbers begin of events that another database than the shop's own tells."""
+    return (1 + crc32(source.encode()) % _SOURCES) * _NUMBERS
 
 
 class KafkaAway(ConnectionError):
@@ -52,18 +62,25 @@ class KafkaAway(ConnectionError):
 
 
 class KafkaLog:
-    """The log of a process. `source`: which PostgreSQL its relay reads; `former`: the log in there."""
+    """The log of a process. `former`: the one in the shop's PostgreSQL; `source`: which database its relay
+    reads, and `told_in`, where that is another one."""
 
     gather_s = 0.1  # a transaction costs the brokers a marker in each partition that it writes to
 
     def __init__(
-        self, connection: dict[str, Any], name: str, former: PostgresLog, source: str = "main"
+        self,
+        connection: dict[str, Any],
+        name: str,
+        former: PostgresLog,
+        source: str = MAIN,
+        told_in: asyncpg.Pool | None = None,
     ) -> None:
         self.connection = connection | {"log_level": 2, "reconnect.backoff.max.ms": 1_000}
         self.facts, self._reached = f"{name}.facts", f"{name}.reached"
         self.former = former
         self.recent = former.recent
         self._source = source
+        self._told_in = told_in or former.db
         self._producer: kafka.Producer | None = None
         self._partitions = 0
         self._counting = asyncio.Lock()
@@ -77,7 +94,7 @@ class KafkaLog:
 
         After any error the relay comes here again, with another producer: one that has failed within a
         transaction can fail in each that follows."""
-        known = await self.former.db.fetchrow(queries.database_known)
+        known = await self._told_in.fetchrow(queries.database_known)
         assert known is not None
         held = await self._asked(partial(self._open, known["name"]))
         if held and held.commit > lsn_of(known["reached"]):
@@ -87,8 +104,9 @@ class KafkaLog:
         await self.former.db.execute(queries.close_log)
         if held:
             return held
-        commit, facts, last_id, _ = await self.former.db.fetchrow(queries.relayed) or ("0/0", 0, 0, None)
-        return Position(lsn_of(commit), facts, last_id)
+        row = await self.former.db.fetchrow(queries.relayed_of, self._source)
+        commit, facts, last_id, _ = row or ("0/0", 0, 0, None)
+        return Position(lsn_of(commit), facts, last_id if self._source == MAIN else _numbers_of(self._source))
 
     async def append(self, facts: Sequence[WalEvent], reached: Position) -> Position:
         """Append events and how far they reach, in one transaction of Kafka's."""

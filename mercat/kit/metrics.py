@@ -66,6 +66,18 @@ follower_behind = Gauge(
     multiprocess_mode="mostrecent",
 )
 slot_lag = Gauge("mercat_slot_lag_bytes", "WAL that waits for the relay.", multiprocess_mode="mostrecent")
+orders_slot_lag = Gauge(
+    "mercat_orders_slot_lag_bytes",
+    "The same of each other database of orders.",
+    ["database"],
+    multiprocess_mode="mostrecent",
+)
+orders_away = Gauge(
+    "mercat_orders_away",
+    "1 while a database of orders, of several, does not answer, else 0.",
+    ["database"],
+    multiprocess_mode="mostrecent",
+)
 searches = Counter(
     "mercat_searches_total", "Searches answered: from the index, or as they were a moment ago.", ["how"]
 )

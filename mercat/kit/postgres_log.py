@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 
 import asyncpg
 
@@ -40,19 +41,30 @@ class Notifier:
 
 
 class PostgresLog:
-    """The log of a process, and what its relay leaves for the followers beside it."""
+    """The log of a process, and what its relay leaves for the followers beside it.
+
+    `source`: the database that its relay reads, where there are several. Then the log gives the numbers, for
+    all of them append."""
 
     gather_s = GATHER_S / 2
 
-    def __init__(self, db: asyncpg.Pool, notifier: Notifier | None = None) -> None:
+    def __init__(self, db: asyncpg.Pool, notifier: Notifier | None = None, source: str = "") -> None:
         self.db = db
         self.notifier = notifier or Notifier()
         self.recent = RecentEvents()
+        self._source = source
         self._partitions: set[int] = set()
+
+    def of(self, source: str) -> "PostgresLog":
+        """Return the same log for the relay of another database."""
+        same = PostgresLog(self.db, self.notifier, source)
+        same.recent = self.recent
+        return same
 
     async def reached(self) -> Position:
         """Return what the log holds already."""
-        commit, facts, last_id, closed = await self.db.fetchrow(queries.relayed) or ("0/0", 0, 0, None)
+        asked = (queries.relayed_of, self._source) if self._source else (queries.relayed,)
+        commit, facts, last_id, closed = await self.db.fetchrow(*asked) or ("0/0", 0, 0, None)
         if closed is not None:
             raise LogClosed(LogClosed.__doc__)
         return Position(lsn_of(commit), facts, last_id)
@@ -63,6 +75,14 @@ class PostgresLog:
         last_id = reached.last_id + len(facts)
         await self.make_partitions(last_id)
         kinds, bodies = [fact.kind for fact in facts], [fact.body for fact in facts]
+        if self._source:
+            commit = shown(last.commit)
+            last_id = await self.db.fetchval(
+                queries.append_of, self._source, kinds, bodies, commit, last.number
+            )
+            self.recent.append(last_id - len(facts) + 1, facts)
+            self.notifier.ring(max(self.notifier.last_id, last_id))
+            return Position(last.commit, last.number, last_id)
         ids = list(range(first, last_id + 1))
         await self.db.execute(queries.append, ids, kinds, bodies, shown(last.commit), last.number, last_id)
         self.recent.append(first, facts)
@@ -82,10 +102,11 @@ class PostgresLog:
         for number in (up_to // PARTITION, up_to // PARTITION + 1):
             if number not in self._partitions:
                 low, high = number * PARTITION, (number + 1) * PARTITION
-                await self.db.execute(
-                    f"create table if not exists events.log_{number:06d} partition of events.log "
-                    f"for values from ({low}) to ({high})"
-                )
+                with suppress(asyncpg.DuplicateTableError, asyncpg.UniqueViolationError):  # another relay's
+                    await self.db.execute(
+                        f"create table if not exists events.log_{number:06d} partition of events.log "
+                        f"for values from ({low}) to ({high})"
+                    )
                 self._partitions.add(number)
 
 

@@ -21,6 +21,38 @@ with appended as (
 update events.relayed set commit = :commit::text::pg_lsn, facts = :facts, last_id = :last_id
 returning pg_notify('mercat_log', last_id::text);
 
+-- name: relayed_of(source)
+-- The shop's own database is `main`, whose place is beside the end of the log.
+select coalesce(s.commit, case when :source = 'main' then r.commit else '0/0' end)::text,
+    coalesce(s.facts, case when :source = 'main' then r.facts else 0 end), r.last_id, r.closed
+from events.relayed r left join events.source s on s.name = :source;
+
+-- name: append_of(source, kinds, bodies, commit, facts)
+-- The same where several relays append: the row of the log's end gives the numbers, and they wait for it.
+with ended as (
+    update events.relayed set last_id = last_id + cardinality(:kinds::text[]),
+        commit = case when :source = 'main' then :commit::text::pg_lsn else commit end,
+        facts = case when :source = 'main' then :facts else facts end
+    returning last_id
+), reached as (
+    insert into events.source as s (name, commit, facts)
+    select :source, :commit::text::pg_lsn, :facts where :source <> 'main'
+    on conflict (name) do update set commit = excluded.commit, facts = excluded.facts
+), appended as (
+    insert into events.log (id, kind, body)
+    select e.last_id - cardinality(:kinds::text[]) + u.n, u.kind, u.body
+    from ended e, unnest(:kinds::text[], :bodies::text[]) with ordinality as u (kind, body, n)
+)
+select last_id from ended, lateral (select pg_notify('mercat_log', last_id::text)) told;
+
+-- name: places_of_all
+select follower, partition, at from events.position;
+
+-- name: note_places(followers, partitions, ats)
+insert into events.position (follower, partition, at)
+select * from unnest(:followers::text[], :partitions::int[], :ats::bigint[])
+on conflict (follower, partition) do update set at = excluded.at;
+
 -- name: read_on(after, last, kinds, most)
 select l.id, l.kind, l.body
 from events.log l

@@ -35,7 +35,16 @@ from mercat.kit import sql
 from mercat.migrations.roles import grant_all, grant_new
 from mercat.settings import Settings
 
-__all__ = ["SCHEMAS", "CannotMigrate", "Migration", "apply", "migrate", "migrations_in"]
+__all__ = [
+    "SCHEMAS",
+    "CannotMigrate",
+    "Migration",
+    "alone",
+    "apply",
+    "apply_alone",
+    "migrate",
+    "migrations_in",
+]
 
 _HERE = Path(__file__).parent
 _EVENTS = "events"
@@ -100,10 +109,16 @@ async def migrate(owner: asyncpg.Connection, settings: Settings) -> None:
     """Bring a database to this version: schemas, then roles and grants. Doing it again changes nothing.
 
     `owner` owns the database and is a superuser. CannotMigrate leaves what was applied before in place."""
-    async with _alone(owner):
+    async with alone(owner):
         await apply(owner, migrations_in())
         async with owner.transaction():
             await grant_all(owner, settings, SCHEMAS)
+
+
+async def apply_alone(owner: asyncpg.Connection, migrations: Sequence[Migration]) -> None:
+    """Apply the migrations that a database has not had, while nobody else does."""
+    async with alone(owner):
+        await apply(owner, migrations)
 
 
 async def apply(owner: asyncpg.Connection, migrations: Sequence[Migration]) -> None:
@@ -156,7 +171,7 @@ def _check(recorded: dict[tuple[str, int], tuple[str, str]], migrations: Iterabl
 
 
 @asynccontextmanager
-async def _alone(owner: asyncpg.Connection) -> AsyncGenerator[None]:
+async def alone(owner: asyncpg.Connection) -> AsyncGenerator[None]:
     """Hold the lock of migrations for as long as the block runs.
 
     It is tried again and again, not waited for: a statement that waits holds a snapshot, and whoever has the

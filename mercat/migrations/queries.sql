@@ -16,3 +16,16 @@ values (:service, :number, :name, :checksum);
 
 -- name: has_role(role)
 select exists (select from pg_roles where rolname = :role);
+
+-- name: here
+select h.shard, h.place, lower(r.buckets) as first, upper(r.buckets) as end
+from orders.here h left join lateral unnest(h.buckets) r (buckets) on true order by first;
+
+-- name: last_number
+select last_value from orders.number;
+
+-- name: has_orders(first, end)
+select exists (select from orders.orders where bucket >= :first and bucket < :end);
+
+-- name: become(shard, place, buckets, first_number)
+select orders.become_one_of_several(:shard, :place, :buckets::text::int4multirange, :first_number);

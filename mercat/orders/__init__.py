@@ -38,12 +38,14 @@ from mercat.orders.messages import (
     Remarks,
     SoldLine,
     SoldOrder,
+    SomeNotPlaced,
     UnitMove,
     UnitsMoved,
     WhatWasRefused,
 )
 from mercat.orders.rules import costs_as_placed
 from mercat.orders.service import Orders
+from mercat.orders.shards import Shard, each_database, over_shards
 from mercat.orders.sold import sold_as_placed
 
 __all__ = [
@@ -79,11 +81,15 @@ __all__ = [
     "Part",
     "PartDelivery",
     "Remarks",
+    "Shard",
     "SoldLine",
     "SoldOrder",
+    "SomeNotPlaced",
     "UnitMove",
     "UnitsMoved",
     "WhatWasRefused",
     "costs_as_placed",
+    "each_database",
+    "over_shards",
     "sold_as_placed",
 ]

@@ -16,6 +16,7 @@ API = [
     Verb(Orders.counts, reads=True),
     Verb(Orders.newest, reads=True),
     Verb(Orders.exported, reads=True),
+    Verb(Orders.missing, reads=True),
     Verb(ImportedOrders.take_old),
     Verb(ImportedOrders.find_old, reads=True),
     Verb(ImportedOrders.old_of, reads=True),

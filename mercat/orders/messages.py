@@ -18,7 +18,7 @@ from mercat.ids import (
     SellerId,
     UserId,
 )
-from mercat.kit.refusals import Conflict
+from mercat.kit.refusals import Conflict, Unavailable
 from mercat.quantity import Quantity
 
 OrderStatus = Literal["confirmed", "partially_shipped", "shipped", "delivered", "cancelled"]
@@ -404,3 +404,7 @@ class NotShippable(Conflict):
 
 class NotReturnable(Conflict):
     """Only what has been shipped and not yet returned can be returned."""
+
+
+class SomeNotPlaced(Unavailable):
+    """Some of these orders may not be placed: their database does not answer. Try again shortly."""

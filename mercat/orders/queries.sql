@@ -187,7 +187,9 @@ returning o.order_id;
 
 -- name: remember_erased(user_ids, now)
 insert into orders.erased (bucket, user_id, erased_at)
-select (user_id >> 12) & 1023, user_id, :now from unnest(:user_ids::bigint[]) as told (user_id)
+select bucket, user_id, :now
+from unnest(:user_ids::bigint[]) as told (user_id), lateral (select ((user_id >> 12) & 1023)::int) of_user (bucket)
+join orders.here h on h.buckets @> bucket
 on conflict do nothing;
 
 -- name: forget_due(before, limit_to)
@@ -317,3 +319,12 @@ where o.status <> 'cancelled' group by 1 having bool_and(l.refunded >= l.quantit
 select l.order_id, l.seller_id, case when bool_and(l.cancelled = l.quantity) then 'cancelled' else 'delivered' end as status
 from unnest(:buckets::int[], :order_ids::bigint[]) as a (bucket, order_id) join orders.line l using (bucket, order_id)
 group by 1, 2 having bool_and(l.delivered = l.quantity - l.cancelled);
+
+-- name: own(buckets)
+select bucket from unnest(:buckets::int[]) as asked (bucket) join orders.here h on h.buckets @> bucket;
+
+-- name: all_own
+-- Nothing of a database that is new: it has been given nothing yet.
+select generate_series(lower(r.buckets), upper(r.buckets) - 1) as bucket
+from orders.here h, unnest(h.buckets) r (buckets)
+where h.shard is not null;

@@ -11,6 +11,7 @@ from mercat import ids
 from mercat.ids import NoteId, OrderId
 from mercat.kit import clock, sql
 from mercat.kit.refusals import NotFound
+from mercat.orders.here import ELSEWHERE
 from mercat.orders.messages import (
     ExceedsCaptured,
     NewNote,
@@ -55,6 +56,8 @@ class OrderRemarks:
         asked: tuple[Any, ...] = (order_id.bucket, order_id, reference, clock.now(), who, what, code, words)
         try:
             await self._db.execute(queries.note_refusal, *asked, _REFUSALS_MAX)
+        except ELSEWHERE:
+            raise
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             log.warning("a refusal was not kept", order=str(order_id), reason=repr(error))
 

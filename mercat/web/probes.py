@@ -1,5 +1,6 @@
 """What every process answers about itself: whether it lives, whether it can do its work, its metrics."""
 
+import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -8,12 +9,36 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.kit import codec, metrics
-from mercat.kit.refusals import Forbidden
+from mercat.kit.refusals import Forbidden, Overloaded
 from mercat.settings import Secret
+from mercat.shop import Shop
 from mercat.web.networks import is_loopback
 from mercat.web.router import Endpoint
 
 Ready = Callable[[], Awaitable[dict[str, bool]]]
+Missing = Callable[[], Awaitable[list[str]]]
+"""Says which databases of orders do not answer."""
+
+
+_SAYS_WITHIN_S = 1.0
+
+
+async def nothing_missing() -> list[str]:
+    """Say so of a shop that has one database."""
+    return []
+
+
+def missing_of(shop: Shop) -> Missing:
+    """Make what says which of a shop's databases of orders do not answer, as far as it is known in time."""
+
+    async def missing() -> list[str]:
+        try:
+            async with asyncio.timeout(_SAYS_WITHIN_S):
+                return await shop.orders.missing()
+        except (TimeoutError, Overloaded):
+            return []
+
+    return missing if shop.settings.shards() else nothing_missing
 
 
 class Asker(NamedTuple):
@@ -29,11 +54,21 @@ def neighbour_asking(request: Request) -> Asker:
     return Asker(bearer, request.client.host if request.client else "")
 
 
-def probe_endpoints(ready: Ready, metrics_key: Secret, asking: Callable[[Request], Asker]) -> list[Endpoint]:
-    """Make `/health`, `/ready` and `/metrics`. Without a key only this machine may read the last one."""
+def probe_endpoints(
+    ready: Ready,
+    metrics_key: Secret,
+    asking: Callable[[Request], Asker],
+    missing: Missing = nothing_missing,
+) -> list[Endpoint]:
+    """Make `/health`, `/ready` and `/metrics`. Without a key only this machine may read the last one.
+
+    A process lives, and is ready, also while one of several databases of orders is away: it only says so."""
     key = metrics_key.reveal().encode()
 
     async def health(request: Request) -> Response:
+        if away := await missing():
+            content = codec.encode({"status": "ok", "orders_missing": away})
+            return Response(content, media_type="application/json")
         return Response(b'{"status":"ok"}', media_type="application/json")
 
     async def is_ready(request: Request) -> Response:

@@ -109,7 +109,7 @@ from mercat.web.operator import tax as operator_tax
 from mercat.web.operator.laws import Audit
 from mercat.web.origin import Origins
 from mercat.web.pages import Pages
-from mercat.web.probes import Asker, Ready, probe_endpoints
+from mercat.web.probes import Asker, Ready, missing_of, probe_endpoints
 from mercat.web.router import SECRET, UNKEYED, Endpoint, PublicRoute, Router
 from mercat.web.session import api_caller, caller_of
 
@@ -276,7 +276,7 @@ def application(
         *media.page_routes(pages, shop, draw),
         *overview.page_routes(pages, shop, events),
         *laws.page_routes(pages, audit),
-        *probe_endpoints(ready, settings.metrics_key, _asking),
+        *probe_endpoints(ready, settings.metrics_key, _asking, missing_of(shop)),
     ]
     return Middleware(
         Router(endpoints, FormerAddresses(pages, shop).refused),

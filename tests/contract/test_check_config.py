@@ -89,7 +89,7 @@ async def test_a_neighbour_is_asked_whether_it_knows_us(looked_at, settings, db)
 
 
 async def test_a_file_that_cannot_be_is_said(looked_at):
-    assert "[orders] is not built" in (await looked_at("[orders]\nshards = 4"))["settings", "wrong"]
+    assert "[orders] has [orders.shards]" in (await looked_at("[orders]\nshards = 4"))["settings", "wrong"]
 
 
 async def test_a_log_that_is_in_kafka_is_missed(looked_at, db):

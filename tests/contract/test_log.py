@@ -13,6 +13,7 @@ from mercat.kit import codec
 from mercat.kit.event_keys import keys_of
 from mercat.kit.event_log import Follower, Relay, on
 from mercat.kit.postgres_log import PostgresLog
+from mercat.kit.refusals import Unavailable
 from mercat.kit.wal import WalEvent, open_slot
 from mercat.lab.simulate.shuffled import PARTITIONS, ShuffledLog
 
@@ -158,6 +159,55 @@ async def test_a_follower_that_fails_is_told_again_and_then_parks_the_one_fact(d
         pass
     assert listener.heard == [CUP, ids.ProductId(3)]
     assert "too hot" in await db.fetchval("select reason from events.parked")
+
+
+async def test_a_follower_waits_for_a_neighbour_that_is_away_and_parks_nothing(db, relaying, follower):
+    class Asking(Listener):
+        away = True
+
+        @on(RatingChanged)
+        async def hear(self, db, events):
+            if self.away:
+                raise Unavailable
+            await super().hear(db, events)
+
+    async with relaying():
+        await tell(db, fact(CUP), fact(TEA))
+        await until(lambda: db.fetchval("select count(*) = 2 from events.log"))
+
+    listener = Asking()
+    following = await follower(listener)
+    with pytest.raises(Unavailable):
+        await following.step()
+    listener.away = False
+    assert await following.step()
+    assert listener.heard == [CUP, TEA]
+    assert await db.fetchval("select count(*) from events.parked") == 0
+
+
+async def test_relays_of_several_databases_append_to_one_log_without_gaps(db, events_pool):
+    await open_slot(events_pool)
+    log_ = PostgresLog(events_pool, source="main")
+    logs = [log_, log_.of("b"), PostgresLog(events_pool, source="c")]
+    reached = [await each.reached() for each in logs]
+
+    async def append(n):
+        for commit in range(1, 21):
+            facts = [
+                WalEvent(commit, k, "RatingChanged", f"{n}/{commit}/{k}") for k in range(1, commit % 3 + 2)
+            ]
+            reached[n] = await logs[n].append(facts, reached[n])
+
+    await asyncio.gather(*map(append, range(3)))
+    rows = await db.fetch("select id, body from events.log order by id")
+    assert [row["id"] for row in rows] == [*range(1, len(rows) + 1)]
+    for n in range(3):
+        told = [
+            tuple(map(int, row["body"].split("/")[1:])) for row in rows if row["body"].startswith(f"{n}/")
+        ]
+        assert told == [(commit, k) for commit in range(1, 21) for k in range(1, commit % 3 + 2)]
+        known = await PostgresLog(events_pool, source=("main", "b", "c")[n]).reached()
+        assert known == (20, 3, len(rows))
 
 
 async def test_work_outside_the_database_comes_before_the_position(db, relaying, follower):

@@ -6,7 +6,7 @@ import random
 import signal
 import subprocess
 import sys
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +14,16 @@ import asyncpg
 import confluent_kafka as kafka
 import msgspec
 import pytest
+from contract.test_orders import new_order
 from kafka_broker import Broker, broker, free_port
+from shard_databases import BUCKETS, user_of
+from shard_databases import databases as databases
+from shard_databases import several_settings as several_settings
 from waiting import until
 
 from mercat import ids
-from mercat.events import RatingChanged
+from mercat.app import build_shop
+from mercat.events import OrderPlaced, RatingChanged
 from mercat.kit import codec
 from mercat.kit.event_log import FactsGone, Follower, Relay, on
 from mercat.kit.kafka_log import FactsTopic, KafkaAway, KafkaLog, look_at
@@ -148,6 +153,7 @@ class RelayProcess:
             "DATA": settings.data,
             "KAFKA_URL": settings.kafka_url,
             "KAFKA_TOPIC": settings.kafka_topic,
+            "ORDERS_SHARDS": settings.orders_shards,
             "PORT": free_port(),
         }
         environment = os.environ | {f"MERCAT_{name}": str(value) for name, value in given.items()}
@@ -191,6 +197,60 @@ async def test_facts_are_heard_once_and_in_order_whoever_dies(on_kafka, node, db
     finally:
         for relay in relays:
             relay.end()
+
+
+class Buyers:
+    """Writes down which orders it is told of."""
+
+    @on(OrderPlaced)
+    async def hear(self, db, events):
+        rows = [(int(each.order_id), int(each.user_id)) for each in events]
+        await db.executemany("insert into events.bought (order_id, user_id) values ($1, $2)", rows)
+
+
+async def test_orders_of_several_databases_are_heard_once_and_in_order(
+    several_settings, databases, node, tmp_path
+):
+    """Each database has its relay into the one topic; both processes that run them are killed in turn."""
+    settings = msgspec.structs.replace(
+        several_settings, kafka_url=f"kafka://{node.address}", kafka_topic=node.new_topic(), data=tmp_path
+    )
+    main, *_ = databases
+    await main.execute("drop table if exists events.bought")
+    await main.execute("create table events.bought (n bigserial, order_id bigint, user_id bigint)")
+    await main.execute("grant all on events.bought, events.bought_n_seq to mercat_events")
+    await main.execute("delete from events.position; update events.relayed set closed = null")
+    relays = [RelayProcess(settings), RelayProcess(settings)]
+    people, made = [user_of(place) for place in BUCKETS for _ in range(4)], []
+    try:
+        async with AsyncExitStack() as stack:
+            shop = await build_shop(settings, stack)
+            events = await shop.host.pool("events")
+            follower = Follower("reviews", Buyers(), events, events, log_of(settings, events))
+
+            async def all_heard():
+                return await main.fetchval("select count(*) >= $1 from events.bought", len(made))
+
+            async with running(follower.run()):
+                for n in range(60):
+                    orders = [new_order(random.choice(people)) for _ in range(10)]
+                    assert all(await shop.orders.create_many(orders))
+                    made += orders
+                    if n in (20, 40):
+                        relays.pop(0).end()
+                        relays.append(RelayProcess(settings))
+                    await asyncio.sleep(0.05)
+                await until(all_heard, 60)
+                heard = await main.fetch("select order_id, user_id from events.bought order by n")
+        for person in people:
+            theirs = [order.order_id for order in made if order.user_id == person]
+            assert [row["order_id"] for row in heard if row["user_id"] == person] == theirs
+        assert await main.fetchval("select count(*) from events.parked") == 0
+    finally:
+        for relay in relays:
+            relay.end()
+        await main.execute("update events.relayed set closed = null; delete from events.position")
+        await main.execute("drop table events.bought")
 
 
 async def test_an_older_relay_is_fenced(on_kafka, events):

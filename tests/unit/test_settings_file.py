@@ -104,7 +104,12 @@ def test_a_variable_can_name_a_file_too(tmp_path):
         ("[databases]", r"no section \[databases\]"),
         ('[log]\nkafka = ["kafka://k1:9092", "k2:9092"]', "several are not built"),
         ('[log]\nbroker = "k1:9092"', "log.broker is no setting"),
-        ("[orders.shards]\na = 1", r"\[orders\] is not built"),
+        ("[orders]\nshards = 4", r"\[orders\] has \[orders.shards\]"),
+        ('[orders.shards]\nb = "0-1023"', "the address of b is no postgresql"),
+        ('[orders.shards]\nmain = "0-511"', "bucket 512 is in none"),
+        ('[orders.shards]\nmain = "0-9,9-1023"', "bucket 9 is in two"),
+        ('[orders.shards]\nmain = "0-1024"', "'0-1024' are no buckets of main"),
+        ('[orders.shards.main]\nhost = "x"', "orders.shards.main.host is no setting"),
         ('[media]\ns3 = "x"', r"\[media\] is not built"),
         ('[analytics]\nengine = "x"', "analytics.engine is no setting"),
         ('[postgres]\ncatalog = "postgresql://x/y"', "service's own database is not built"),
@@ -155,3 +160,19 @@ def test_kafka_is_reached_with_tls_and_a_user_whose_password_is_in_a_file(told, 
     }
     with pytest.raises(WrongSetting, match="MERCAT_KAFKA_URL"):
         load({"MERCAT_KAFKA_URL": "k1:9092"}).kafka()
+
+
+def test_databases_of_orders_are_places_with_buckets_the_shops_own_first(told):
+    settings = told(
+        """
+[orders.shards]
+b = {{url = "postgresql://pg-b:6432/orders", buckets = "512-767, 1000-1023"}}
+main = "0-511,768-999"
+c = {{url = "postgresql://%2Ftmp%2Fsocket/mercat"}}
+"""
+    )
+    main, b, c = settings.shards()
+    assert (main.name, main.ranges, settings.at(main)) == ("main", ((0, 512), (768, 1_000)), settings)
+    assert b == ("b", ((512, 768), (1_000, 1_024)), "pg-b", 6432, "orders")
+    assert (c.ranges, settings.at(c).database()["host"], c.slot) == ((), "/tmp/socket", "mercat_c")
+    assert load({}).shards() == []

@@ -25,7 +25,20 @@ ALARMS = (
         "ticket",
         "More come of this kind than the shop can serve.",
     ),
-    Alarm("MercatSlotLag", "max(mercat_slot_lag_bytes) > 1e9", "5m", "page", "The relay reads no log."),
+    Alarm(
+        "MercatSlotLag",
+        "max(mercat_slot_lag_bytes) > 1e9 or max(mercat_orders_slot_lag_bytes) > 1e9",
+        "5m",
+        "page",
+        "The relay reads no log.",
+    ),
+    Alarm(
+        "MercatOrdersAway",
+        "max by (database) (mercat_orders_away) > 0",
+        "1m",
+        "page",
+        "A database of orders does not answer: its buyers cannot buy.",
+    ),
     Alarm(
         "MercatArchiveLag",
         "max(mercat_archive_lag_bytes) > 1e9",

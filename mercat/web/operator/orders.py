@@ -13,7 +13,7 @@ from starlette.responses import Response
 from mercat import ids, money
 from mercat.checkout import CancelAsk, Reason, RefundAsk
 from mercat.ids import LineId, NoteId, OrderId, SellerId, UserId, number_shown, parse_number
-from mercat.kit.refusals import NotFound, Refusal
+from mercat.kit.refusals import NotFound, Refusal, Unavailable
 from mercat.kit.rpc import Caller, Filters
 from mercat.money import MINOR_MAX
 from mercat.notifications import Mail
@@ -81,6 +81,8 @@ class AnyOrderShown(Struct, frozen=True, kw_only=True):
 class AnyOrdersShown(Struct, frozen=True):
     orders: list[AnyOrderShown]
     next_cursor: OrderId | None
+    missing: list[str] = []
+    """Databases of orders that do not answer at the moment: theirs are not in the list."""
 
 
 class LetterShown(Struct, frozen=True, kw_only=True):
@@ -141,6 +143,7 @@ class EverybodysOrdersApi:
                 for order in orders
             ],
             following,
+            await self._shop.orders.missing(),
         )
 
     async def anybodys_order(self, caller: Caller, order_id: OrderId) -> OperatorOrderShown:
@@ -323,6 +326,7 @@ class EverybodysOrdersPages:
             "orders",
             "operator_orders.html",
             orders=[(each, number_shown(each.number) or str(each.order_id)) for each in orders],
+            missing=await self._shop.orders.missing(),
             chosen=chosen,
             tabs=tabs("/operator/orders", chosen, "status", _TABS, counts),
             more=link("/operator/orders", chosen, before=following) if following else None,
@@ -330,8 +334,10 @@ class EverybodysOrdersPages:
         )
 
     async def export(self, request: Request) -> Response:
-        """Send orders as a CSV file: those that the table would show."""
+        """Send orders as a CSV file: those that the table would show. Unavailable where some are missing."""
         await with_role(request, "operator")
+        if await self._shop.orders.missing():
+            raise Unavailable
         chosen = choice(request.query_params, _ORDERS)
         head = ["order_id", "number", "placed_at", "status", "total", "currency"]
         return as_csv("orders.csv", head, (_cells(each) async for each in self._all(chosen)))
