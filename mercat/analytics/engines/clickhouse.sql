@@ -420,6 +420,44 @@ toDateTime64(dateTrunc({by:String}, addSeconds(toDateTime(q.earlier * 900, 'UTC'
 toDateTime64(addSeconds(dateTrunc('hour', addSeconds(toDateTime(q.earlier * 900, 'UTC'), {earlier_offset})),
     -{earlier_offset}), 0, 'UTC')
 
+-- name: asked_most
+select w.words as words from search_words w
+where w.day >= {since:Date} and w.day < {until:Date} and w.words <> '…'
+group by w.words
+having sum(w.clicks) >= {clicks:Int64}
+order by sum(w.searches) desc, w.words
+limit {most:UInt32}
+
+-- name: learnt_days
+-- Of four days three teach, and one is held out.
+happened >= toDateTime64({since:Date}, 6, 'UTC') and happened < toDateTime64({until:Date}, 6, 'UTC')
+    and (toInt64(toDate(happened)) % 4 = 3) = {held_out:Bool}
+
+-- name: choices
+-- How often which product was shown at which place, clicked there, and ordered that day by who clicked it.
+with {outcomes}, kept as (
+    select k.words as words, k.batch as batch, k.number as number, arraySlice(k.shown, 1, {places:UInt32}) as shown
+    from s k where k.words in {words:Array(String)}
+), showings as (
+    select a.words as words, a.at.1 as product, toInt64(a.at.2) as place, count() as times
+    from (select words, arrayJoin(arrayZip(shown, arrayEnumerate(shown))) as at from kept) a
+    group by words, product, place
+), chosen as (
+    select distinct k.words as words, c.product as product, c.place as place, c.batch as batch, c.number as number,
+        coalesce(o.bought, false) as took
+    from clicked c
+    join kept k on k.batch = c.batch and k.number = c.number
+    left join ordered o on o.visitor = c.visitor and o.product = c.product
+), counted as (
+    select n.words as words, n.product as product, n.place as place, count() as clicks, countIf(n.took) as orders
+    from chosen n group by words, product, place
+)
+select h.words as words, h.product as product, h.place as place, h.times as shown, coalesce(c.clicks, 0) as clicked,
+    coalesce(c.orders, 0) as bought
+from showings h left join counted c on c.words = h.words and c.product = h.product and c.place = h.place
+order by shown desc, words, product, place
+limit {most:UInt32}
+
 -- name: shown_everybody
 true
 

@@ -379,6 +379,41 @@ date_trunc($by, timezone($tz, to_timestamp(quarter::bigint * 900)))
 timezone('UTC', to_timestamp(quarter::bigint * 900)) - (timezone($tz, to_timestamp(quarter::bigint * 900))
     - date_trunc('hour', timezone($tz, to_timestamp(quarter::bigint * 900))))
 
+-- name: asked_most
+select words from search_words
+where day >= $since and day < $until and words <> '…'
+group by words
+having sum(clicks) >= $clicks
+order by sum(searches) desc, words
+limit $most
+
+-- name: learnt_days
+-- Of four days three teach, and one is held out.
+happened >= $since and happened < $until and (epoch_us(happened) // 86400000000 % 4 = 3) = $held_out
+
+-- name: choices
+-- How often which product was shown at which place, clicked there, and ordered that day by who clicked it.
+with {outcomes}, kept as (
+    select words, batch, number, shown[:$places] as shown from s where words in (select unnest($words::varchar[]))
+), showings as (
+    select words, product, place, count(*) as shown
+    from (select words, unnest(shown) as product, generate_subscripts(shown, 1) as place from kept)
+    group by 1, 2, 3
+), chosen as (
+    select distinct k.words, c.product, c.place, c.batch, c.number, o.visitor is not null as bought
+    from clicked c
+    join kept k on k.batch = c.batch and k.number = c.number
+    left join (select distinct visitor, product from look where what = 'order' and {looked_after}) o
+        on o.visitor = c.visitor and o.product = c.product
+), counted as (
+    select words, product, place, count(*) as clicked, count(*) filter (where bought) as bought from chosen group by 1, 2, 3
+)
+select s.words, s.product, s.place, s.shown, coalesce(c.clicked, 0)::bigint as clicked,
+    coalesce(c.bought, 0)::bigint as bought
+from showings s left join counted c on c.words = s.words and c.product = s.product and c.place = s.place
+order by s.shown desc, 1, 2, 3
+limit $most
+
 -- name: shown_everybody
 true
 
