@@ -5,14 +5,20 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from random import Random
+from typing import Any
 
 import pytest
 from contract.test_analytics_engine import noted
+from contract.test_reports import BOB, OLGA, engine_opened
 from fact_engines import engine as engine
+from house import house as house
+from house import opened as opened
+from journeys.people import until
 from search_products import product, put
 
+from mercat import ids
 from mercat.analytics.engine import Batch
 from mercat.ids import ProductId
 from mercat.search import Choice, Search, SearchQuery
@@ -163,3 +169,50 @@ def test_facts_tell_what_was_shown_where_and_what_was_chosen(engine):
     rows = {held_out: engine.ask("choices", asked | {"held_out": held_out}) for held_out in (False, True)}
     assert [tuple(row.values()) for row in rows[True]] == [("cup", 5, 1, 6, 0, 0), ("cup", 6, 2, 6, 3, 1)]
     assert [tuple(row.values()) for row in rows[False]] == [("cup", 5, 1, 18, 0, 0), ("cup", 6, 2, 18, 9, 3)]
+
+
+async def test_clicks_reach_searches_and_an_operator_sees_it_and_takes_it_back(house):
+    bob, olga = await house.member(BOB), await house.member(OLGA)
+    await house.shop.accounts.set_operator(OLGA["email"], given=True)
+    await bob.api("POST", "/sellers", 201, {"name": "Bob's"})
+    for name in COLOURS[:6]:
+        mug = {"title": f"Mug {name}", "description": "", "category": "cups", "price": 5, "quantity": 9}
+        await bob.api("POST", "/seller/products", 201, mug | {"currency": "USD"})
+
+    async def found() -> list[int]:
+        return [int(each.product_id) for each in (await house.shop.search.find(SearchQuery(q="mug"))).cards()]
+
+    async def all_found() -> bool:
+        return len(await found()) == 6
+
+    await until(all_found, 20)
+    await engine_opened(house)
+    assert await house.shop.analytics.learn() is None
+
+    shown = await found()
+    midnight = datetime.combine(datetime.now(UTC) - timedelta(days=12), time(), UTC)
+    looks = []
+    for number in range(800):
+        one = shown[0 if number % 20 == 0 else 4]
+        searched = midnight + timedelta(days=number % 8, minutes=number)
+        told = {"words": "mugs", "found": 6, "shown": shown, "visitor": number}
+        looks.append(noted(9, 2 * number, 0, "search", happened=searched, **told))
+        if number % 2 == 0:
+            viewed = searched + timedelta(seconds=9)
+            looks.append(noted(9, 2 * number + 1, 0, "view", visitor=number, product=one, happened=viewed))
+    keeper: Any = house.shop.analytics.keeper
+    async with keeper._writing:
+        position = 1 + (await keeper._in(keeper._write, keeper._engine.position) or 0)
+        await keeper._in(keeper._write, lambda: keeper._engine.append(Batch(looks=looks), position))
+    await keeper._settle(datetime.now(UTC).date())
+    learnt = await house.shop.analytics.learn()
+    assert (learnt.state, learnt.searches) == ("served", 1)
+
+    [seen] = (await olga.api("GET", "/search/learnt", 200))["learnt"]
+    assert seen["learnt_id"] == str(learnt.learnt_id)
+    assert "It is served." in await olga.page("/operator/search")
+    said = await olga.send("/operator/search", f"/operator/search/learnt/{learnt.learnt_id}/take-back")
+    assert "An operator took it back." in said
+    again = await olga.api("POST", f"/search/learnt/{learnt.learnt_id}/take-back", 201)
+    assert again["learnt"][0]["state"] == "kept_out"
+    await olga.api("POST", f"/search/learnt/{ids.new(ids.LearntId, 0)}/take-back", 404)
