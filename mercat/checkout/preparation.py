@@ -305,6 +305,7 @@ class Preparation:
             tax_note=totals.tax_note,
             gift_cards=rules.gift_cards_bought(lines, bought, ask.gift_to, draft.email, draft.address.name),
             commissions=[SellerCommission(part.seller_id, sum(kept_of_part(part))) for part in sellers],
+            channel=draft.wanted.channel,
         )
         return PendingOrder(
             order,
