@@ -234,6 +234,8 @@ class OrderPlaced(Event, frozen=True, kw_only=True, omit_defaults=True):
     """None where it is not known here whether it was charged so: payments know."""
     number: int | None = None
     """What people say; ids are for programs."""
+    channel: str = "web"
+    """By what it came: `web`, a page of the shop, or `api`."""
 
 
 class GiftCardSold(Event, frozen=True, kw_only=True):

@@ -205,6 +205,10 @@ class RuleChangeId(Id):
     prefix = "rch"
 
 
+class LearntId(Id):
+    prefix = "lrn"
+
+
 _NUMBERED = "M-"
 
 

@@ -219,6 +219,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     search_sold_out: Literal["among_others", "last", "hidden"] = "among_others"
     """Where products go that are sold out: `among_others`, `last` (in searches by relevance) or `hidden`
     (found by `filters[in_stock]=false` only)."""
+    search_learns: bool = True
+    """Whether searches learn from clicks and orders, once a day; a worse order is never served."""
     home_country: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}$")] = "US"
     """The country the shop sells from (ISO 3166-1): whether its product pages say "tax included", and where
     a business of another member state of the EU owes the tax itself (reverse charge)."""

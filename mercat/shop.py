@@ -233,6 +233,7 @@ def _make_analytics(host: Host, db: asyncpg.Pool, shop: Shop) -> analytics.Analy
         catalog=shop.catalog,
         sellers=shop.sellers,
         inventory=shop.inventory,
+        search=shop.search,
     )
     made = analytics.Analytics(host, db, sources)
     host.stack.push_async_callback(made.close)
@@ -432,7 +433,7 @@ SERVICES: dict[str, Service] = {
         analytics.Analytics,
         analytics.API,
         _make_analytics,
-        asks=("catalog", "inventory", "orders", "payments", "sellers"),
+        asks=("catalog", "inventory", "orders", "payments", "search", "sellers"),
         dispensable=True,
         duties=lambda shop: {"facts of reports": shop.analytics.keeper.keep},
         refill=lambda shop: shop.analytics.keeper.rebuild,

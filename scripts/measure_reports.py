@@ -22,7 +22,7 @@ LINES_FACTS = """
 insert into fact by name
 select 'sold' as kind, i // 5 * 2 + (i % 5) // 3 as source, i as line,
     timestamp '2026-03-01' + to_milliseconds((i * 4147)::bigint) as happened,
-    (epoch(timestamp '2026-03-01' + to_milliseconds((i * 4147)::bigint)) // 900)::integer as quarter,
+    (epoch_us(timestamp '2026-03-01' + to_milliseconds((i * 4147)::bigint)) // 900000000)::integer as quarter,
     i // 5 * 2 + (i % 5) // 3 as order_id, (hash(i * 3) % 1000)::bigint + 1 as seller,
     (hash(i * 7) % 50000)::bigint as product, (hash(i * 7) % 50000)::bigint as offer,
     'category-' || (hash(i * 7) % 50000 % 200) as category,
@@ -40,7 +40,7 @@ LOOKS_ROWS = """
 insert into look by name
 select i // 1000 as batch, (i % 1000)::int as number,
     timestamp '2026-11-01' + to_milliseconds((i * 1200)::bigint) as happened,
-    (epoch(timestamp '2026-11-01' + to_milliseconds((i * 1200)::bigint)) // 900)::integer as quarter,
+    (epoch_us(timestamp '2026-11-01' + to_milliseconds((i * 1200)::bigint)) // 900000000)::integer as quarter,
     (['view', 'view', 'view', 'view', 'search', 'search', 'cart', 'checkout', 'order', 'view'])
         [1 + (hash(i * 3) % 10)::int] as what,
     (hash(i // 40 * 4 + i % 4) % 500000)::bigint as visitor,

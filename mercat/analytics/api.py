@@ -6,6 +6,7 @@ from mercat.kit.verbs import Verb
 API = [
     Verb(Analytics.report, reads=True),
     Verb(Analytics.rebuild),
+    Verb(Analytics.learn),
     Verb(Analytics.tell_looks),
     Verb(Analytics.start_experiment),
     Verb(Analytics.stop_experiment),

@@ -18,7 +18,6 @@ from mercat.ids import LineId, ProductId
 from mercat.orders import Owed, OwedPart, SoldLine, SoldOrder, UnitsMoved
 from mercat.payments import BookedOrder, RefundBooked
 
-CHANNEL = "web"
 _RECEIVED = "/received"
 _UNKNOWN = "uncategorised"
 _KNOWN_MAX = 50_000
@@ -89,7 +88,7 @@ def _common(order: SoldOrder, line: SoldLine, shelves: Shelves, buyer: int) -> d
         "offer": int(line.offer_id),
         "category": shelf.category if shelf else _UNKNOWN,
         "country": order.country or "??",
-        "channel": CHANNEL,
+        "channel": order.channel,
         "buyer": buyer,
     }
 

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import asyncpg
 import structlog
 
+from mercat import ids
 from mercat.analytics import periods, reports
 from mercat.analytics.engine import Batch, FactEngine, ProductNamed
 from mercat.analytics.experiments import arms_of, guard, mark
@@ -31,14 +32,15 @@ from mercat.events import (
     ThingsLookedAt,
     UnitsCancelled,
 )
-from mercat.ids import OfferId, OrderId, ProductId, SellerId
+from mercat.ids import LearntId, OfferId, OrderId, ProductId, SellerId
 from mercat.inventory import Inventory
 from mercat.kit import clock, codec, sql
 from mercat.kit.event_log import on
 from mercat.kit.host import Standing
-from mercat.kit.refusals import Refusal
+from mercat.kit.refusals import Refusal, Unavailable
 from mercat.orders import Orders, SoldOrder, sold_as_placed
 from mercat.payments import BookedOrder, Payments
+from mercat.search import CHOICES_MAX, Choice, LearntOrder, Search
 from mercat.sellers import Sellers
 from mercat.settings import Settings
 
@@ -50,6 +52,9 @@ _OPENED_WITHIN_S = 20
 _DIGEST_S = 2.0
 _EVERY_DIGEST_S = 3_600
 _GUARD_S = 30.0
+_LEARNS_FIRST_S, _LEARNS_EVERY_S = 3_600, 86_400
+_LEARNT_DAYS, _LEARNT_SEARCHES, _LEARNT_CLICKS, _LEARNT_PLACES = 60, 500, 20, 24
+"""What is learnt from: so many days and searches, each clicked so often, and so many places of a list."""
 _VIEWS_AT_ONCE = 100
 _TOLD_AGAIN = timedelta(hours=1)
 _TOLD_SUMS = ("orders", "units", "gross", "discount", "refunds", "net")
@@ -69,6 +74,7 @@ class FactSources(NamedTuple):
     catalog: Catalog
     sellers: Sellers
     inventory: Inventory
+    search: Search
 
 
 class Keeper:
@@ -102,6 +108,8 @@ class Keeper:
         self._every = True
         self._digested_at = self._guarded_at = float("-inf")
         self._guard_s = _GUARD_S
+        self._learns = settings.search_learns
+        self._learns_at: float | None = None
 
     @property
     def is_open(self) -> bool:
@@ -172,6 +180,32 @@ class Keeper:
             self._every = True
         return Rebuilt(orders, facts)
 
+    async def learn(self) -> LearntOrder | None:
+        """Let searches learn from what shoppers chose of late; None where nothing was chosen often enough."""
+        today = (await self._standing()).now.astimezone(UTC).date()
+        asked: dict[str, Any] = {
+            "since": today - timedelta(days=_LEARNT_DAYS),
+            "until": today - timedelta(days=1),
+            "clicks": _LEARNT_CLICKS,
+            "most": _LEARNT_SEARCHES,
+            "places": _LEARNT_PLACES,
+            "looked": "learnt_days",
+            "looked_after": "learnt_days",
+        }
+        engine = self._opened_engine()
+        words = await self._in(self._read, lambda: engine.ask("asked_most", asked))
+        if not words:
+            return None
+        asked |= {"words": [row["words"] for row in words], "most": CHOICES_MAX}
+
+        async def choices(*, held_out: bool) -> list[Choice]:
+            given = asked | {"held_out": held_out}
+            rows = await self._in(self._read, lambda: engine.ask("choices", given))
+            return [Choice(**row) for row in rows]
+
+        taught = await choices(held_out=False)
+        return await self._sources.search.learn(taught, await choices(held_out=True), ids.new(LearntId, 0))
+
     # -- what it does by itself
 
     @on(
@@ -208,6 +242,7 @@ class Keeper:
             await self.digest()
             await self.guard()
             await self.tell_weeks()
+            await self._learn_daily()
             await asyncio.sleep(_DIGEST_S)
 
     async def open(self) -> None:
@@ -257,6 +292,18 @@ class Keeper:
             if because := guard(*arms_of(each.experiment_id, found)):
                 log.warning("an experiment was stopped", experiment=each.name, reason=because)
                 await self._db.execute(queries.stop_experiment, each.experiment_id, because, clock.now())
+
+    async def _learn_daily(self) -> None:
+        """Let searches learn once a day, and not in the hour in which the shop was opened."""
+        now = asyncio.get_running_loop().time()
+        self._learns_at = self._learns_at or now + _LEARNS_FIRST_S
+        if not self._learns or now < self._learns_at:
+            return
+        self._learns_at = now + _LEARNS_EVERY_S
+        try:
+            await self.learn()
+        except (Unavailable, ConnectionError) as away:
+            log.warning("searches could not learn", reason=repr(away))
 
     async def tell_weeks(self) -> None:
         """Tell of the weeks that are over of reports that people have saved; each once, whoever dies when. Of

@@ -60,11 +60,13 @@ class Rebuilt(Struct, frozen=True):
     facts: int
 
 
-Subject = Literal["search_ranking", "for_you_shelf"]
-"""What two ways are compared of: the order of found products, or the shelf "For you"."""
+Subject = Literal["search_ranking", "for_you_shelf", "results_layout"]
+"""What two ways are compared of: the order of found products, the shelf "For you", or the page of what was
+found."""
 ArmName = Literal["A", "B"]
 SUBJECTS: dict[Subject, tuple[str, str, str]] = {
     "search_ranking": ("Order of found products", "with what the ranker learnt", "without it"),
+    "results_layout": ("Page of found products", "pictures side by side", "larger pictures"),
     "for_you_shelf": ("Shelf “For you”", "after past purchases", "what sells near"),
 }
 """Of each subject: its name, and what A and B are; A is how things are without an experiment."""

@@ -71,6 +71,8 @@ class Question(NamedTuple):
             "sums": "sums",
             "orders": _orders(self.ask.seller_id is not None, self.by),
             "key": f"key_{self.by}",
+            "quarter_key": "quarter_hour" if self.by == "hour" else "quarter_time",
+            "earlier_key": "earlier_hour" if self.by == "hour" else "earlier_time",
         }
 
     def days(self) -> float:
@@ -140,14 +142,16 @@ def _by_time(question: Question) -> list[Row]:
 
 
 def _stepped(question: Question, found: list[Row], nothing: Row) -> list[Row]:
-    """Make a row of each step of time, of those in which nothing happened too."""
+    """Make a row of each step of time, of those in which nothing happened too. Hours have UTC as their
+    key, other steps local time."""
     by = question.by
     assert by is not None
     rows = {row.pop("key"): row for row in found}
     first, last = (min(rows), max(rows)) if rows else (datetime.min, datetime.min)
     known = rows or (question.period.since and question.period.until)
-    every = periods.steps(question.period, by, first, last) if known else []
-    return [{by: periods.shown(at, by)} | nothing | rows.get(at, {}) for at in every or sorted(rows)]
+    zone = periods.zone_of(question.ask.tz)
+    every = periods.steps(question.period, by, first, last, zone) if known else []
+    return [{by: periods.shown(at, by, zone)} | nothing | rows.get(at, {}) for at in every or sorted(rows)]
 
 
 def _labelled(question: Question, rows: list[Row]) -> list[Row]:
@@ -194,12 +198,18 @@ def _averaged(row: Row) -> Row:
 def _searches(question: Question) -> tuple[list[Row], Row]:
     """Report what was searched for: by words, or by time."""
     by = question.by
-    shown_to = "shown_one_seller" if question.ask.seller_id else "shown_everybody"
-    key = "key_time" if by in TIMES else "key_words"
+    timed = by in TIMES
+    whose = "one_seller" if question.ask.seller_id else "everybody"
+    whole_since, whole_until = _whole(question, timed=timed)
     whole, *rows = question.asked(
         "searches",
-        shown_to=shown_to,
-        search_key=key,
+        shown_to=f"shown_{whose}",
+        shown_then_to=f"shown_then_{whose}",
+        search_key=_time_key(by) if timed else "key_words",
+        search_key_back="time_back" if timed else "words_back",
+        summed_searches="summed_time" if timed else "summed_words",
+        whole_since=whole_since,
+        whole_until=whole_until,
         outcomes="outcomes",
         looked="not_settled",
         looked_after="not_settled_after",
@@ -208,9 +218,25 @@ def _searches(question: Question) -> tuple[list[Row], Row]:
     totals |= {name: whole[name] for name in _NO_SEARCHES} if whole["searches"] else _NO_SEARCHES
     for row in rows:
         del row["whole"]
-    if by in TIMES:
+    if timed:
         return _stepped(question, rows, _NO_SEARCHES), totals
     return [{"words": row.pop("key")} | row for row in rows], totals
+
+
+def _time_key(by: str | None) -> str:
+    return "key_hour" if by == "hour" else "key_time"
+
+
+def _whole(question: Question, *, timed: bool) -> tuple[datetime, datetime]:
+    """Say of which part of the period sums of searches are read: quarters of an hour where it is by time,
+    else the days (UTC) that lie in it whole. None of a seller's: sums are of the shop."""
+    since, until = question.period.bounds(periods.zone_of(question.ask.tz))
+    if question.ask.seller_id:
+        return since, since
+    if timed:
+        return since, until
+    whole_since, whole_until = periods.whole_days(since, until)
+    return whole_since, max(whole_since, whole_until)
 
 
 def _funnel(question: Question) -> tuple[list[Row], Row]:
@@ -221,7 +247,7 @@ def _funnel(question: Question) -> tuple[list[Row], Row]:
     _, money_totals = _totals(question)
     totals["conversion"] = _rate(totals["bought"], totals["visits"])
     if question.ask.by in TIMES:
-        rows = question.asked("funnel", visitors=visitors, funnel_key="funnel_time")
+        rows = question.asked("funnel", visitors=visitors, funnel_key=_time_key(question.by))
         for row in rows:
             row["conversion"] = _rate(row["bought"], row["visits"])
         return _stepped(question, rows, dict.fromkeys((*_STEPS, "conversion"), 0)), money_totals | totals
@@ -256,7 +282,7 @@ def _cohorts(question: Question) -> tuple[list[Row], Row]:
     """Report who bought again, by the month in which they bought first."""
     rows = question.asked("cohorts")
     _, totals = _totals(question)
-    shown: list[Row] = [{"cohort": periods.shown(row.pop("key"), "month")} | row for row in rows]
+    shown: list[Row] = [{"cohort": periods.shown(row.pop("key"), "month", UTC)} | row for row in rows]
     [buyers] = question.asked("new_buyers")
     return shown, totals | buyers
 

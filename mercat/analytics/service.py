@@ -29,12 +29,14 @@ from mercat.kit.neighbours import Neighbour, call_key
 from mercat.kit.refusals import Conflict, NotFound, Unavailable
 from mercat.kit.stand_ins import remote
 from mercat.kit.verbs import Verb
+from mercat.search import LearntOrder
 from mercat.settings import Settings
 
 queries = sql.load("mercat.analytics")
 KEEPER_API = [
     Verb(Keeper.report, reads=True),
     Verb(Keeper.rebuild),
+    Verb(Keeper.learn),
     Verb(Keeper.arms, reads=True),
 ]
 """What the process with the engine answers to the others of its machine."""
@@ -97,6 +99,10 @@ class Analytics:
     async def rebuild(self) -> Rebuilt:
         """Read all facts of money anew from the services that own them."""
         return await self._asked().rebuild()
+
+    async def learn(self) -> LearntOrder | None:
+        """Let searches learn from clicks and orders now; None where nothing was chosen often enough."""
+        return await self._asked().learn()
 
     async def start_experiment(
         self, new: NewExperiment, experiment_id: ExperimentId | None = None

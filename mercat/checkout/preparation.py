@@ -262,13 +262,12 @@ class Preparation:
         if quoted:
             totals, held = quoted.totals, _held(quoted)
         else:
-            place = draft.place
             if reduced.reductions and any(not part.price for part in method.parts):
                 # What is taken off may leave a part below what its delivery is free from.
                 reducing = draft.reducing(given.offers)
-                method, reduced = await self._delivered(reducing, place, ask.shipping_method)
+                method, reduced = await self._delivered(reducing, draft.place, ask.shipping_method)
             lines, _, reduced = await self._given(lines, given.offers, reduced)
-            totals = await self._total(caller.user_id, lines, place, method, reduced)
+            totals = await self._total(caller.user_id, lines, draft.place, method, reduced)
             held = Held([], reduced.uses, reduced.tried)
         if ask.expected_total is not None and ask.expected_total != totals.total:
             raise PriceChanged(expected_total=ask.expected_total, total=totals.total)
@@ -305,6 +304,7 @@ class Preparation:
             tax_note=totals.tax_note,
             gift_cards=rules.gift_cards_bought(lines, bought, ask.gift_to, draft.email, draft.address.name),
             commissions=[SellerCommission(part.seller_id, sum(kept_of_part(part))) for part in sellers],
+            channel=draft.wanted.channel,
         )
         return PendingOrder(
             order,

@@ -10,7 +10,7 @@ from mercat.ids import CheckoutId
 from mercat.inventory import Line
 from mercat.kit.batching import Member
 from mercat.kit.rpc import Caller
-from mercat.orders import NewOrder
+from mercat.orders import Channel, NewOrder
 from mercat.payments import PaymentUnavailable, Tender
 
 
@@ -23,6 +23,7 @@ class Wanted(NamedTuple):
     fingerprint: bytes
     keep_card: bool = False
     """Whether the card is kept once it has paid."""
+    channel: Channel = "web"
 
 
 class Purchase(Member[CheckoutAnswer]):

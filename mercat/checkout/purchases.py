@@ -74,9 +74,11 @@ class Purchases:
         self._sets: Sets[Purchase] = Sets(self._buy_many, at_once=settings.purchase_sets)
 
     async def buy(self, caller: Caller, key: str, ask: Buy) -> CheckoutAnswer:
-        """Buy what is in the caller's cart, once a key. A key's answer never changes once it is final."""
+        """Buy what is in the caller's cart, once a key. A key's answer never changes once it is final.
+
+        Programs buy so, pages by `buy_with`: by that reports tell what came by the API."""
         _check_key(key)
-        return await self._buy(caller, key, ask, _fingerprint(ask))
+        return await self._buy(Wanted(caller, key, ask, _fingerprint(ask), channel="api"))
 
     async def buy_with(self, caller: Caller, key: str, ask: BuyWith) -> CheckoutAnswer:
         """Save what is new of the address and the card, then buy what is in the cart with them, once a key.
@@ -106,7 +108,7 @@ class Purchases:
             ask.gift_to,
         )
         keep = ask.new_card is not None and not ask.new_card.single_use and not caller.guest
-        return await self._buy(caller, key, buy, fingerprint, keep_card=keep)
+        return await self._buy(Wanted(caller, key, buy, fingerprint, keep))
 
     async def _address(self, caller: Caller, known: AddressId | None, new: NewAddress | None) -> AddressId:
         if new:
@@ -118,10 +120,7 @@ class Purchases:
             raise Invalid("Choose an address.", pointer="/shipping_address_id")
         return known
 
-    async def _buy(
-        self, caller: Caller, key: str, ask: Buy, fingerprint: bytes, keep_card: bool = False
-    ) -> CheckoutAnswer:
-        wanted = Wanted(caller, key, ask, fingerprint, keep_card)
+    async def _buy(self, wanted: Wanted) -> CheckoutAnswer:
         return await self._patiently(self._sets, Purchase.new(wanted))
 
     async def _buy_many(self, purchases: list[Purchase]) -> None:
@@ -348,7 +347,7 @@ class Purchases:
         other = await self._db.fetchrow(queries.of_cart, order.cart_id)
         if other and other["waits"]:
             await self._again(other, other["fingerprint"], _abandoned())
-            return await self._buy(*purchase.wanted)
+            return await self._buy(purchase.wanted)
         if other and other["confirmed"]:
             bought = codec.decode(other["record"], PendingOrder).order
             lines = [Line(line.offer_id, line.quantity) for line in bought.lines]

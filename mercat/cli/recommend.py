@@ -16,6 +16,8 @@ from mercat.embedded import Trouble
 from mercat.lab import shelf_quality
 
 _console = Console(stderr=True)
+_SHELF_MS = 5.0
+"""What a shelf may take."""
 commands = typer.Typer(name="recommend", help="Measure shelves.", no_args_is_help=True)
 
 
@@ -78,6 +80,11 @@ def _show(report: dict[str, Any]) -> None:
     for step, scores in report["steps"].items():
         table.add_row(step, *(f"{scores[name]:.3f}" for name in names))
     _console.print(table)
+    timed = Table("shelf", "CPU ms an answer")
+    for name, spent in report["cpu_ms"].items():
+        over = f", over {_SHELF_MS:.0f}" if spent > _SHELF_MS else ""
+        timed.add_row(name, f"{spent:.2f}{over}")
+    _console.print(timed)
     _console.print(
         f"{report['learnt']:,} orders taught in {report['learnt_in_s']} s; {report['tasks']:,} tasks, "
         f"answered in {report['answer_p50_ms']} ms (p99 {report['answer_p99_ms']} ms)."

@@ -5,7 +5,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,18 +16,22 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mercat import settings
+from mercat import ids, settings
 from mercat.app import build_shop
+from mercat.cli.flash import in_shop
 from mercat.cli.options import HERE, AsJson, Data, needs_shop, opened_shop
 from mercat.embedded import Connection, Trouble
 from mercat.ids import ProductId
+from mercat.kit import codec
 from mercat.kit.refusals import Refusal
-from mercat.search import IndexStore, compare_with_catalogue, index_store, training
-from mercat.shop import every_product
+from mercat.search import IndexStore, LearntOrder, compare_with_catalogue, index_store, training
+from mercat.shop import Shop, every_product
 
 _console = Console(stderr=True)
 _SHOWN = 20
 Read = TypeVar("Read")
+Answer = TypeVar("Answer")
+_STATES = {"served": "is served", "former": "was served", "kept_out": "is kept out:"}
 
 
 def _store(folder: Path) -> IndexStore:
@@ -186,6 +190,56 @@ def search_verify(
     """Compare this shop's index with its catalogue, and say what differs."""
     with opened_shop(data, "search verify") as shop:
         raise typer.Exit(verify(shop, every, mend=mend, as_json=as_json))
+
+
+@commands.command("learn")
+def search_learn(data: Data = HERE, as_json: AsJson = False) -> None:
+    """Learn from clicks and orders now, as the shop does each day by itself; what is worse is kept out."""
+    learnt = _asked(data, "search learn", lambda shop: shop.analytics.learn())
+    if as_json:
+        typer.echo(codec.encode(learnt))
+    elif learnt is None:
+        typer.echo("Nothing was chosen often enough so far, in searches of days that are over.")
+    else:
+        _say_learnt(learnt)
+
+
+@commands.command("learnt")
+def search_learnt(data: Data = HERE, as_json: AsJson = False) -> None:
+    """List what was learnt from clicks and orders, the newest first, and why something is not served."""
+    every = _asked(data, "search learnt", lambda shop: shop.search.learnt())
+    if as_json:
+        typer.echo(codec.encode(every))
+        return
+    for each in every:
+        _say_learnt(each)
+
+
+@commands.command("unlearn")
+def search_unlearn(learnt: str, data: Data = HERE) -> None:
+    """Serve what was served before LEARNT (`lrn_…`), or nothing learnt; within a second or two."""
+    try:
+        learnt_id = ids.parse(ids.LearntId, learnt)
+    except ValueError:
+        raise Trouble(f"{learnt} is none of what `mercat search learnt` lists.") from None
+    _asked(data, "search unlearn", lambda shop: shop.search.take_back(learnt_id))
+
+
+def _asked(data: Path, name: str, ask: Callable[[Shop], Awaitable[Answer]]) -> Answer:
+    with opened_shop(data, name) as connection:
+        return in_shop(connection, ask)
+
+
+def _say_learnt(learnt: LearntOrder) -> None:
+    typer.echo(
+        f"{learnt.learnt_id}  {learnt.at:%Y-%m-%d %H:%M}  {_STATES[learnt.state]}  {learnt.why}".rstrip()
+    )
+    for what, before, after in (
+        ("of what was chosen stands first", learnt.chosen_before, learnt.chosen_after),
+        ("of judged queries", learnt.judged_before, learnt.judged_after),
+    ):
+        if before is not None and after is not None:
+            typer.echo(f"  {before:.3f} -> {after:.3f} {what}, for {learnt.searches:,} searches")
 
 
 @commands.command("train")

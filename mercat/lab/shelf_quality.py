@@ -14,7 +14,7 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
@@ -31,6 +31,7 @@ from mercat import ids
 from mercat.events import AnyEvent, Document, OrderLine, OrderPlaced, ProductChanged
 from mercat.kit import clock, database
 from mercat.kit.event_log import deliver
+from mercat.lab.bench.shop import cpu_of
 from mercat.migrations import migrate
 from mercat.recommendations import Recommendations, words
 from mercat.settings import Settings
@@ -41,6 +42,7 @@ _GIVEN_MAX = 50
 _ANSWER = 100
 _TOGETHER_MAX = 8_000
 _TEST_DAYS = 30
+_TIMED_MAX = 300
 _PRODUCT = re.compile(r"\d{5}")
 """A stock code of something that is sold: others are postage, fees and corrections."""
 Progress = Callable[[str, int, int], None]
@@ -114,6 +116,7 @@ async def evaluate(split: Split, db: asyncpg.Pool, progress: Progress) -> dict[s
         learnt_in = await shelves.learn(progress)
         runs["mercat"], took = await shelves.answer(progress, of_customers=False)
         runs["mercat, known customer"], _ = await shelves.answer(progress, of_customers=True)
+        cpu_ms = await shelves.cpu_ms(progress)
     finally:
         clock.clock.drive(None)
     return {
@@ -122,6 +125,7 @@ async def evaluate(split: Split, db: asyncpg.Pool, progress: Progress) -> dict[s
         "learnt_in_s": round(learnt_in, 1),
         "answer_p50_ms": round(sorted(took)[len(took) // 2] * 1_000, 2),
         "answer_p99_ms": round(sorted(took)[len(took) * 99 // 100] * 1_000, 2),
+        "cpu_ms": cpu_ms,
         "steps": {name: _scored(split, run) for name, run in runs.items()},
     }
 
@@ -184,6 +188,33 @@ class _Shelves:
             run[task.invoice] = [self._codes[product] for product in answer]
             progress("answers", done, len(self._split.tasks))
         return run, took
+
+    async def cpu_ms(self, progress: Progress) -> dict[str, float]:
+        """Measure the CPU time of an answer of each shelf as pages ask for it, of this process and of the
+        database's sessions."""
+        service, tasks = self._service, self._split.tasks[:_TIMED_MAX]
+        given = [[ids.ProductId(self._numbers[code]) for code in task.given] for task in tasks]
+        people = [_person(task.customer) for task in tasks]
+        shelves: dict[str, Callable[[int], Awaitable[Any]]] = {
+            "bought together": lambda number: service.bought_together(given[number][0]),
+            "similar products": lambda number: service.similar(given[number][0]),
+            "goes with your cart": lambda number: service.goes_with(given[number], user_id=people[number]),
+            "for you": lambda number: service.for_you(people[number]),
+            "popular near you": lambda number: service.popular_near("US"),
+        }
+        spent: dict[str, float] = {}
+        for name, ask in shelves.items():
+            await ask(0)
+            before = await self._cpu_s()
+            for number in range(len(tasks)):
+                await ask(number)
+                progress(name, number + 1, len(tasks))
+            spent[name] = round((await self._cpu_s() - before) / len(tasks) * 1_000, 2)
+        return spent
+
+    async def _cpu_s(self) -> float:
+        sessions = await self._db.fetch("select pid from pg_stat_activity where usename = current_user")
+        return time.process_time() + sum(cpu_of(row["pid"]) for row in sessions)
 
     async def _tell(self, events: Sequence[AnyEvent], told: Callable[[int], None]) -> None:
         for first in range(0, len(events), _BATCH):

@@ -8,6 +8,7 @@ from mercat.orders.api import API
 from mercat.orders.messages import (
     Actor,
     Bill,
+    Channel,
     EndedPart,
     ExceedsCaptured,
     Goods,
@@ -52,6 +53,7 @@ __all__ = [
     "API",
     "Actor",
     "Bill",
+    "Channel",
     "EndedPart",
     "ExceedsCaptured",
     "Goods",

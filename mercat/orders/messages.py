@@ -42,6 +42,10 @@ class PartDelivery(Struct, frozen=True, kw_only=True, omit_defaults=True):
     shop_tax: int = 0
 
 
+Channel = Literal["web", "api"]
+"""By what an order came: a page of the shop, or a program that asks the API."""
+
+
 class NewOrder(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An order as checkout decided it: paid, and nothing left to look up. `parts`: how each seller's part
     travels; where there are none, they share the order's delivery by what they cost."""
@@ -71,6 +75,7 @@ class NewOrder(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why it has no tax: `rate_unknown`, `reverse_charge` or `exempt`."""
     gift_cards: GiftCardsBought | None = None
     commissions: list[SellerCommission] | None = None
+    channel: Channel = "web"
 
 
 class OrderLineView(Struct, frozen=True, kw_only=True):
@@ -305,6 +310,7 @@ class SoldOrder(Struct, frozen=True, kw_only=True):
     currency: str
     country: str
     placed_at: datetime
+    channel: str = "web"
     tax_included: bool = False
     lines: list[SoldLine]
     moves: list[UnitsMoved] = []

@@ -1,6 +1,6 @@
 -- name: create_many(buckets, order_ids, user_ids, checkout_ids, cart_ids, emails, subtotals, discounts, shippings,
 --     taxes, totals, currencies, shipping_methods, estimated_deliveries, addresses, placed_ats, parts, tax_included,
---     applied_discounts, roundings, taxed_bys, tax_notes, facts,
+--     applied_discounts, roundings, taxed_bys, tax_notes, channels, facts,
 --     line_buckets, line_order_ids, order_line_ids, product_ids, offer_ids, seller_ids, titles, image_urls,
 --     quantities, unit_prices, line_totals, line_discounts, seller_discounts, line_taxes, shop_taxes)
 -- Orders with their lines and the one fact of buying, to which the number is added here. What was refused
@@ -11,17 +11,19 @@ with asked as materialized (
         :cart_ids::bigint[], :emails::text[], :subtotals::bigint[], :discounts::bigint[], :shippings::bigint[],
         :taxes::bigint[], :totals::bigint[], :currencies::text[], :shipping_methods::text[],
         :estimated_deliveries::date[], :addresses::text[], :placed_ats::timestamptz[], :parts::text[], :tax_included::bool[],
-        :applied_discounts::text[], :roundings::text[], :taxed_bys::text[], :tax_notes::text[], :facts::text[])
+        :applied_discounts::text[], :roundings::text[], :taxed_bys::text[], :tax_notes::text[], :channels::text[],
+        :facts::text[])
         as a (bucket, order_id, user_id, checkout_id, cart_id, email, subtotal, discount, shipping, tax, total,
             currency, shipping_method, estimated_delivery, address, placed_at, parts, prices_include_tax, discounts,
-            rounding, taxed_by, tax_note, fact)
+            rounding, taxed_by, tax_note, channel, fact)
 ), placed as (
     insert into orders.orders (bucket, order_id, user_id, checkout_id, cart_id, status, email, subtotal, discount,
         shipping, tax, total, currency, shipping_method, estimated_delivery, address, placed_at, parts,
-        prices_include_tax, discounts, rounding, taxed_by, tax_note, number)
+        prices_include_tax, discounts, rounding, taxed_by, tax_note, channel, number)
     select a.bucket, a.order_id, a.user_id, a.checkout_id, a.cart_id, 'confirmed', a.email, a.subtotal, a.discount,
         a.shipping, a.tax, a.total, a.currency, a.shipping_method, a.estimated_delivery, a.address::json, a.placed_at,
-        a.parts::json, a.prices_include_tax, a.discounts::json, a.rounding, a.taxed_by, a.tax_note, a.number
+        a.parts::json, a.prices_include_tax, a.discounts::json, a.rounding, a.taxed_by, a.tax_note, a.channel,
+        a.number
     from asked a
     order by a.bucket, a.order_id
     on conflict do nothing
@@ -287,7 +289,8 @@ update orders.imported_order set email = '', address = '{}' where lower(email) =
 -- name: sold(buckets, order_ids)
 -- Orders as reports count them: their lines as at ordering, and what was decided to be taken back since.
 select o.bucket, o.order_id, o.user_id, o.currency, o.subtotal, o.discount, o.shipping, o.tax,
-    o.prices_include_tax as tax_included, o.status, o.parts::text, o.placed_at, coalesce(o.address ->> 'country', '') as country,
+    o.prices_include_tax as tax_included, o.status, o.parts::text, o.placed_at, o.channel,
+    coalesce(o.address ->> 'country', '') as country,
     (select json_agg(json_build_object('order_line_id', l.order_line_id, 'product_id', l.product_id,
         'offer_id', l.offer_id, 'seller_id', l.seller_id, 'quantity', l.quantity, 'unit_price', l.unit_price,
         'discount', l.discount, 'seller_discount', l.seller_discount, 'tax', l.tax,

@@ -466,6 +466,7 @@ def _head_row(order: NewOrder) -> tuple[Any, ...]:
         order.rounding,
         order.taxed_by,
         order.tax_note,
+        order.channel,
         codec.inner_text(_placed(order)).removesuffix("}"),
     )
 
@@ -645,6 +646,7 @@ def _placed(order: NewOrder) -> OrderPlaced:
         tax_note=order.tax_note,
         gift_cards=order.gift_cards,
         commissions=order.commissions,
+        channel=order.channel,
     )
 
 

@@ -67,6 +67,7 @@ def sold_as_placed(placed: OrderPlaced) -> SoldOrder:
         user_id=placed.user_id,
         currency=placed.currency,
         country=placed.address.get("country", ""),
+        channel=placed.channel,
         tax_included=placed.tax_included,
         placed_at=placed.placed_at,
         lines=[
@@ -96,6 +97,7 @@ def _sold(row: Any) -> SoldOrder:
         user_id=row["user_id"],
         currency=row["currency"],
         country=row["country"],
+        channel=row["channel"],
         tax_included=row["tax_included"],
         placed_at=row["placed_at"],
         lines=[_line(line, shares[line.order_line_id]) for line in lines],

@@ -13,4 +13,7 @@ API = [
     Verb(Search.rule_change_counts, reads=True),
     Verb(Search.put_back_rule),
     Verb(Search.category_counts, reads=True),
+    Verb(Search.learn),
+    Verb(Search.learnt, reads=True),
+    Verb(Search.take_back),
 ]

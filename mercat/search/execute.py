@@ -24,6 +24,7 @@ from mercat.search.facets.choose import FacetChooser
 from mercat.search.facets.count import FacetCache, FacetCounter
 from mercat.search.merchandising.apply import (
     boost_gains,
+    chosen_gains,
     hits_within,
     pinnable,
     pinned_hits,
@@ -368,6 +369,8 @@ class QueryExecutor:
         )
         if boosts := self._reranker.rules.boosts_of(text.words):
             scores = scores + boost_gains(self._searcher, boosts, candidates).sum(0)
+        if self._learnt and (gains := self._reranker.rules.gains_of(text.words)):
+            scores = scores + chosen_gains(self._searcher, gains, candidates)
         order: list[int] = np.argsort(-scores, kind="stable").tolist()
         if self._sold_out == "last":
             in_stock = self._searcher.field_values("in_stock", candidates)
@@ -386,11 +389,13 @@ class QueryExecutor:
         assert self._reranker
         boosts, pins = self._reranker.rules.boosts_of(words), self._pins(words)
         gains = boost_gains(self._searcher, boosts, hits)
+        chosen = chosen_gains(self._searcher, self._reranker.rules.gains_of(words), hits)
         reasons: list[tuple[int, RankingReasons]] = []
         for each in scored:
             boosted = gains[:, each.place]
             rules = [boost.rule_id for boost, gain in zip(boosts, boosted, strict=True) if gain]
-            reasons.append((each.place, _reasons_of(each, float(boosted.sum()), rules)))
+            added = _Added(float(boosted.sum()), float(chosen[each.place]))
+            reasons.append((each.place, _reasons_of(each, added, rules)))
         reasons.sort(key=lambda each: -each[1].score)
         for_sale, last = Clause.term("for_sale", True), self._sold_out == "last"
         pinned = pinned_hits(self._searcher, for_sale, pins, in_stock=last) if pins else []
@@ -416,16 +421,24 @@ _NOT_RANKED = RankingReasons(ProductId(0), "", 0, 0, 0, {}, 0, {})
 """Of a product that is there because it is pinned."""
 
 
-def _reasons_of(scored: ScoredCandidate, boosted: float, rules: list[RuleId]) -> RankingReasons:
+class _Added(NamedTuple):
+    """What is added to a score by boosts, and by what shoppers chose."""
+
+    boosted: float
+    chosen: float
+
+
+def _reasons_of(scored: ScoredCandidate, added: _Added, rules: list[RuleId]) -> RankingReasons:
     return RankingReasons(
         product_id=ProductId(0),
         title="",
-        score=scored.score + boosted,
+        score=scored.score + added.boosted + added.chosen,
         engine=scored.features["bm_one"] or 0.0,
         bonus=scored.score - scored.learnt - sum(scored.prior.values()),
         prior=scored.prior,
         learnt=scored.learnt,
         numbers=scored.features,
-        boosted=boosted,
+        boosted=added.boosted,
+        chosen=added.chosen,
         rules=rules,
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 from msgspec import Meta, Raw, Struct, structs
 
 from mercat.events import ComingPrice
-from mercat.ids import ProductId, RuleChangeId, RuleId, SellerId
+from mercat.ids import LearntId, ProductId, RuleChangeId, RuleId, SellerId
 from mercat.kit import clock, codec
 from mercat.kit.refusals import Conflict
 
@@ -179,8 +179,8 @@ class SearchResults(Struct, frozen=True, kw_only=True):
 
 class RankingReasons(Struct, frozen=True):
     """Why a product is where it is: its score is the sum of the prior's parts, the learnt correction, the
-    bonus (1,000 where it has all the words, 1 where it has them in attributes or as synonyms) and what boosts
-    add. A pinned product is where operators put it."""
+    bonus (1,000 where it has all the words, 1 where it has them in attributes or as synonyms) and what
+    boosts, and clicks and orders, add. A pinned product is where operators put it."""
 
     product_id: ProductId
     title: str
@@ -191,6 +191,8 @@ class RankingReasons(Struct, frozen=True):
     learnt: float
     numbers: dict[str, float | None]
     boosted: float = 0
+    chosen: float = 0
+    """What clicks and orders for these words add."""
     pinned: int | None = None
     rules: list[RuleId] = []
     """The operators' rules that are about it."""
@@ -298,6 +300,43 @@ class RuleChanges(Struct, frozen=True):
     """Changes of rules, the newest first."""
 
     changes: list[RuleChange]
+
+
+# -- what is learnt from clicks and orders
+
+CHOICES_MAX = 100_000
+
+
+class Choice(Struct, frozen=True, array_like=True):
+    """How often searches for words showed a product at a place, and what came of it."""
+
+    words: str
+    product: int
+    place: int
+    shown: int
+    clicked: int
+    bought: int
+
+
+Choices = Annotated[list[Choice], Meta(max_length=CHOICES_MAX)]
+
+
+class LearntOrder(Struct, frozen=True, kw_only=True):
+    """What was learnt at a time, for so many searches: `served`, `former` (it was, until something newer),
+    or `kept_out`, and why.
+
+    `chosen_…`: the share of what shoppers chose that stands first, on days that taught nothing; `judged_…`:
+    of the shop's judged queries. Each before and after."""
+
+    learnt_id: LearntId
+    at: datetime
+    state: Literal["served", "former", "kept_out"]
+    why: str
+    searches: int
+    chosen_before: float | None
+    chosen_after: float | None
+    judged_before: float | None
+    judged_after: float | None
 
 
 class TooManyRules(Conflict):

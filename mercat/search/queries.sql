@@ -6,7 +6,48 @@ order by kind, lower(words), place, rule_id;
 
 -- name: rules_version()
 -- Changes with the rules: every change raises a version, adds a rule or removes one.
-select coalesce(md5(string_agg(rule_id || ':' || version, ',' order by rule_id)), '') from search.rule;
+-- So it does with what was learnt and is served.
+select coalesce(md5(string_agg(rule_id || ':' || version, ',' order by rule_id)), '')
+    || coalesce((select learnt_id::text from search.learnt where state = 'served'), '')
+from search.rule;
+
+-- name: served_gains()
+select gains::text from search.learnt where state = 'served';
+
+-- name: learnt(limit)
+select learnt_id, at, state, why, searches, chosen_before, chosen_after, judged_before, judged_after
+from search.learnt order by learnt_id desc limit :limit;
+
+-- name: keep_learnt(learnt_id, at, state, why, searches, chosen_before, chosen_after, judged_before, judged_after, gains)
+-- What is served takes the place of the former. Repeated, it changes nothing.
+with former as (
+    update search.learnt set state = 'former'
+    where :state = 'served' and state = 'served'
+        and not exists (select from search.learnt l where l.learnt_id = :learnt_id)
+    returning learnt_id
+)
+insert into search.learnt (learnt_id, at, state, why, searches, chosen_before, chosen_after, judged_before,
+    judged_after, gains)
+select :learnt_id, :at, :state, :why, :searches, :chosen_before, :chosen_after, :judged_before, :judged_after,
+    :gains::jsonb
+from (select count(*) from former) as f
+on conflict (learnt_id) do nothing;
+
+-- name: forget_learnt(kept)
+delete from search.learnt where state <> 'served'
+    and learnt_id not in (select learnt_id from search.learnt order by learnt_id desc limit :kept);
+
+-- name: take_back_learnt(learnt_id, why)
+with gone as (
+    update search.learnt set state = 'kept_out', why = :why
+    where learnt_id = :learnt_id and state = 'served'
+    returning learnt_id
+), back as (
+    update search.learnt set state = 'served'
+    where learnt_id = (select max(learnt_id) from search.learnt where state = 'former') and exists (select from gone)
+    returning learnt_id
+)
+select exists (select from search.learnt where learnt_id = :learnt_id) from (select count(*) from back) as b;
 
 -- name: save_rule(rule_id, kind, words, product_id, place, brand, category, factor, other, same, starts_on, ends_on, at, by_id, by_name, new, rules_max, change_id)
 -- Repeated, it changes nothing, and no change is recorded.

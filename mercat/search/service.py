@@ -9,9 +9,10 @@ import asyncpg
 import structlog
 from msgspec import structs
 
+from mercat import ids
 from mercat.events import ProductChanged
-from mercat.ids import RuleChangeId, RuleId
-from mercat.kit import codec, metrics
+from mercat.ids import LearntId, RuleChangeId, RuleId
+from mercat.kit import clock, codec, metrics
 from mercat.kit.event_log import on
 from mercat.kit.refusals import Unavailable
 from mercat.kit.rpc import Caller
@@ -20,11 +21,14 @@ from mercat.search.engines.tantivy import TantivyStore
 from mercat.search.execute import QueryExecutor
 from mercat.search.facets.count import FacetCache
 from mercat.search.indexer import AllProducts, Indexer
+from mercat.search.learnt import LearntStore
 from mercat.search.merchandising.store import CHANGES_PER_PAGE_MAX, RuleStore
 from mercat.search.messages import (
     ALL_CHANGES,
     ChangesAsked,
+    Choices,
     Explanation,
+    LearntOrder,
     Rule,
     RuleChanges,
     Rules,
@@ -35,6 +39,9 @@ from mercat.search.messages import (
     Suggestions,
 )
 from mercat.search.query_log import QueryLog
+from mercat.search.ranking import choices
+from mercat.search.ranking.choices import LearntChoices
+from mercat.search.ranking.guarding import Guarded, guard
 from mercat.search.ranking.rerank import Reranker
 
 log = structlog.get_logger("mercat.search")
@@ -72,6 +79,8 @@ class Search:
         self._store: IndexStore = store or TantivyStore(folder)
         self._reader = self._store.reader()
         self._facet_cache = FacetCache()
+        self._folder = folder
+        self._learnt_store = LearntStore(db) if db else None
         self._reranker = Reranker(folder)
         self._threads = ThreadPoolExecutor(_REMOTE_QUERIES_MAX) if self._store.remote else None
         self._indexer = Indexer(self._store, self._reader)
@@ -174,6 +183,50 @@ class Search:
     async def rule_change_counts(self) -> dict[str, int]:
         """Count the changes by what they were."""
         return await self._stored_rules().change_counts()
+
+    # -- what is learnt from clicks and orders
+
+    async def learn(
+        self, taught: Choices, held_out: Choices, learnt_id: LearntId | None = None
+    ) -> LearntOrder:
+        """Learn from what shoppers chose, and serve it if it pleases more on the days that are held out and
+        does not make worse what people judged. `learnt_id`: a fresh one of the caller's, so that asking twice
+        learns once."""
+        store = self._stored_learnt()
+        learnt, found = await asyncio.to_thread(self._learn, taught, held_out)
+        chosen, judged = found.chosen or (None, None), found.judged or (None, None)
+        order = LearntOrder(
+            learnt_id=learnt_id or ids.new(LearntId, 0),
+            at=clock.now(),
+            state="kept_out" if found.why else "served",
+            why=found.why,
+            searches=len(learnt.gains),
+            chosen_before=chosen[0],
+            chosen_after=chosen[1],
+            judged_before=judged[0],
+            judged_after=judged[1],
+        )
+        log.info("searches learnt from clicks", state=order.state, why=order.why, searches=order.searches)
+        await store.keep(order, learnt.gains)
+        return order
+
+    def _learn(self, taught: Choices, held_out: Choices) -> tuple[LearntChoices, Guarded]:
+        learnt = choices.learn(taught)
+        with engine_errors():
+            return learnt, guard(self._folder, self._store, learnt, held_out)
+
+    async def learnt(self) -> list[LearntOrder]:
+        """List the latest of what was learnt, and whether it is served."""
+        return await self._stored_learnt().every()
+
+    async def take_back(self, learnt_id: LearntId) -> None:
+        """Serve what was served before this was learnt. One that is not served stays as it is."""
+        await self._stored_learnt().back(learnt_id)
+
+    def _stored_learnt(self) -> LearntStore:
+        if self._learnt_store is None:
+            raise Unavailable("Nothing is learnt here.")
+        return self._learnt_store
 
     def _stored_rules(self) -> RuleStore:
         if self._rule_store is None:

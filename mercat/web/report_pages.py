@@ -1,6 +1,7 @@
 """Reports as pages: the homes of both desks with what to do first, and each report with its filters."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
@@ -37,6 +38,7 @@ _PENDING_MAX = 100
 _WATCHING_MAX = 20
 """Streams that a worker keeps open at once."""
 _LIVE_S = 5
+_AN_HOUR = "2026-10-25T02:00"
 _TODAY = ("orders", "units", "gross", "refunds", "net", "average_order")
 TITLES: dict[ReportName, str] = {
     "sales": "Sales",
@@ -394,7 +396,7 @@ def _plots(report: ReportAnswer, ask: ReportAsk, currency: str) -> list[Chart]:
             ask.name,
             _heading(column),
             "",
-            [_short(row[by]) for row in report.rows],
+            _axis([row[by] for row in report.rows]),
             [row[column] for row in report.rows],
             [row[column] for row in before],
             words=(lambda value: _money_words(value, currency)) if is_money else _count_words,
@@ -416,12 +418,21 @@ def _count_words(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
 
 
+def _axis(steps: Sequence[str]) -> list[str]:
+    """Shorten the steps of time for an axis. An hour that comes twice, since clocks were put back, says
+    how far it is from UTC."""
+    hours = Counter(step[: len(_AN_HOUR)] for step in steps)
+    return [
+        _short(step) if hours[step[: len(_AN_HOUR)]] == 1 else step[-len("02:00+01:00") :] for step in steps
+    ]
+
+
 def _short(step: str) -> str:
-    """Shorten a step of time for an axis: 2026-11-29 is 29 Nov."""
+    """Shorten a step of time for an axis: 2026-11-29 is 29 Nov, 2026-10-25T02:00+01:00 is 02:00."""
     try:
         day = date.fromisoformat(step)
     except ValueError:
-        return step[-5:] if "T" in step else step
+        return step[len("2026-10-25T") : len(_AN_HOUR)] if "T" in step else step
     return f"{day.day} {day:%b}"
 
 

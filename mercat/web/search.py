@@ -292,16 +292,21 @@ class SearchPages:
         return await self._listing(request, ListingQuery(request, f"/c/{slug}", self._currency), category)
 
     async def search(self, request: Request) -> Response:
-        """Show what was found, the same for all but while rankers are compared."""
+        """Show what was found, the same for all but while rankers or layouts are compared."""
         experiments = self._pages.experiments
-        shown = await experiments.exposure(request, "search_ranking") if experiments else None
-        if shown is None:
+        ranking = await experiments.exposure(request, "search_ranking") if experiments else None
+        layout = await experiments.exposure(request, "results_layout") if experiments else None
+        if ranking is None and layout is None:
             return await self._same_for_all(request)
-        return shown.of(await self._found(request, learnt=shown.arm == "A"))
+        learnt, large = not ranking or ranking.arm == "A", bool(layout and layout.arm == "B")
+        page = await self._found(request, learnt=learnt, large=large)
+        for shown in (ranking, layout):
+            page = shown.of(page) if shown else page
+        return page
 
-    async def _found(self, request: Request, *, learnt: bool = True) -> Response:
+    async def _found(self, request: Request, *, learnt: bool = True, large: bool = False) -> Response:
         asked = ListingQuery(request, "/search", self._currency)
-        return await self._listing(request, asked, None, learnt=learnt)
+        return await self._listing(request, asked, None, learnt=learnt, large=large)
 
     async def _listing(
         self,
@@ -310,6 +315,7 @@ class SearchPages:
         category: CategoryNode | None,
         *,
         learnt: bool = True,
+        large: bool = False,
     ) -> Response:
         query = asked.query(category.slug if category else None)
         found = await self._shop.search.find(structs.replace(query, learnt=learnt))
@@ -337,6 +343,7 @@ class SearchPages:
             all_words=found.all_words,
             price_ends=price_ends(found, self._currency),
             holds_until=hold_until(products),
+            large=large,
             **asked.shown(),
         )
         if asked.q:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from contract.test_analytics_engine import noted
-from contract.test_reports import OLGA
+from contract.test_reports import BOB, OLGA
 from fact_engines import engine as engine
 from fact_engines import facts as facts
 from house import House
@@ -104,6 +104,34 @@ async def test_a_shelf_can_be_compared_too(house, olga):
         await ann.page("/fragments/shelves")
         [shown] = (await olga.api("GET", PAGE, 200))["experiments"]
         return sum(arm["visitors"] for arm in shown["arms"]) == 1
+
+    await until(counted, 20)
+
+
+async def test_layouts_of_a_page_are_compared_beside_rankers(house, olga):
+    bob = await house.member(BOB)
+    await bob.api("POST", "/sellers", 201, {"name": "Bob's"})
+    cup = {"title": "A cup", "description": "", "category": "cups", "price": 5, "quantity": 9}
+    await bob.api("POST", "/seller/products", 201, cup | {"currency": "USD"})
+    await begun(olga)
+    await begun(olga, "results_layout")
+    layouts: dict[str, set[bool]] = {}
+
+    async def both_seen() -> bool:
+        for number in range(1, 9):
+            ann = await house.visitor(address=f"203.0.113.{number}")
+            answer = await ann.http.get("/search?q=cup")
+            if answer.headers["cache-control"] == "private, no-store" and 'class="grid' in answer.text:
+                layouts.setdefault(str(number), set()).add('class="grid large"' in answer.text)
+        return {True, False} == {each for seen in layouts.values() for each in seen}
+
+    await until(both_seen, 20)
+    assert await both_seen()
+    assert all(len(seen) == 1 for seen in layouts.values()), "a visitor sees one way"
+
+    async def counted() -> bool:
+        shown = (await olga.api("GET", PAGE, 200))["experiments"]
+        return [sum(arm["visitors"] for arm in each["arms"]) for each in shown] == [8, 8]
 
     await until(counted, 20)
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -158,7 +159,7 @@ async def test_what_was_sold_is_reported_to_the_cent_and_to_each_seller_their_ow
 
 
 @pytest.mark.parametrize(
-    ("by", "key"), [("category", "cups"), ("country", "US"), ("channel", "web"), ("product", None)]
+    ("by", "key"), [("category", "cups"), ("country", "US"), ("channel", "api"), ("product", None)]
 )
 async def test_sales_are_told_by_what_they_were_of(sales, by, key):
     await sales.buys(Bob=1, Carl=1)
@@ -169,6 +170,17 @@ async def test_sales_are_told_by_what_they_were_of(sales, by, key):
     if by == "product":
         assert {row["name"] for row in rows} == {"A cup of Bob's", "A cup of Carl's"}
         assert all(row["product"].startswith("prod_") for row in rows)
+
+
+async def test_what_programs_bought_is_told_from_what_pages_sold(desk):
+    await desk.buys(Bob=1)
+    await desk.ann.api("POST", "/cart/items", 200, {"offer_id": desk.offers["Carl's"], "quantity": 2})
+    page = await desk.ann.page("/checkout")
+    sent = {name: re.findall(rf'name="{name}" value="(\w+)"', page)[0] for name in ("address", "method")}
+    assert "Thank you" in await desk.ann.send("/checkout", "/checkout", 200, **sent, card="tok_visa")
+    await desk.counted(orders=2)
+    rows = (await desk.report(query="?by=channel"))["rows"]
+    assert {row["channel"]: row["units"] for row in rows} == {"api": 1, "web": 2}
 
 
 async def test_what_is_paid_back_counts_on_the_day_it_is_paid(sales):
@@ -462,6 +474,7 @@ async def test_facts_are_read_anew_from_who_owns_them(sales):
     order = await sales.buys(Bob=2, Carl=1)
     await sales.ann.api("POST", f"/orders/{order['order_id']}/cancel", 200, {})
     await sales.counted(orders=1, refunds=order["total"])
+    assert [row["channel"] for row in (await sales.report(query="?by=channel"))["rows"]] == ["api"]
     before = await sales.report(query="?by=seller")
     rebuilt = await sales.house.shop.analytics.rebuild()
     assert rebuilt.orders == 1

@@ -45,6 +45,8 @@ async def test_what_always_goes_together_is_found_and_measured_so(pool, tmp_path
     assert 0 < mercat["coverage"] <= 1
     assert 0 < mercat["diversity"] < 1
     assert report["answer_p50_ms"] > 0
+    assert set(report["cpu_ms"]) > {"bought together", "for you"}
+    assert max(report["cpu_ms"].values()) < 50
 
 
 def test_what_takes_back_and_what_is_no_product_neither_teaches_nor_asks(tmp_path):

@@ -97,12 +97,12 @@ class ClickHouseEngine:
     def settle(self, before: date) -> None:
         while days := self.ask("days_to_settle", {"before": before}):
             for row in days:
-                self._run("settle", OF_A_DAY | {"day": row["day"]})
-                self._run("settled", {"day": row["day"]})
+                for name in ("settle", "sum_words", "sum_quarters", "settled"):
+                    self._run(name, OF_A_DAY | {"day": row["day"]})
 
     def forget_looks(self, before: date) -> None:
-        for name in ("forget_looks", "forget_searched", "forget_settled"):
-            self._run(name, {"before": before})
+        for name in ("looks", "searched", "words", "quarters", "settled"):
+            self._run(f"forget_{name}", {"before": before})
 
     def ask(self, name: str, params: Params) -> list[dict[str, Any]]:
         """Answer a question of this engine's statements. Parameters travel in the address, so a list that is

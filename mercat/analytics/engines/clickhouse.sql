@@ -28,14 +28,30 @@ create table if not exists searched_rows (
     shown Array(Int64), place Nullable(Int64), bought Bool, version Int64
 )
 engine = ReplacingMergeTree(version) order by (toDate(happened), batch, number);
-create table if not exists settled_rows (day Date, done Bool, version Int64)
+create table if not exists search_words_rows (
+    day Date, words String, searches Int64, visitors Int64, no_result Int64, clicks Int64, places Int64, bought Int64,
+    version Int64
+)
+engine = ReplacingMergeTree(version) order by (day, words);
+create table if not exists search_quarters_rows (
+    day Date, quarter Int64, earlier Int64, searches Int64, visitors Int64, no_result Int64, clicks Int64,
+    places Int64, bought Int64, version Int64
+)
+engine = ReplacingMergeTree(version) order by (day, quarter, earlier);
+create table if not exists summed_rows (day Date, done Bool, version Int64)
 engine = ReplacingMergeTree(version) order by day;
 create or replace view fact as select *, quarter from told final where kind <> 'position';
 create or replace view product as select * from product_rows final;
 create or replace view look as select * from look_rows final;
-create or replace view settled as select day from settled_rows final where done;
+create or replace view summed as select day from summed_rows final where done;
 create or replace view searched as
-select * except version from searched_rows final where toDate(happened) in (select day from settled)
+select * except version from searched_rows final where toDate(happened) in (select day from summed);
+create or replace view search_words as
+select * except version from search_words_rows final where day in (select day from summed);
+create or replace view search_quarters as
+select * except version from search_quarters_rows final where day in (select day from summed);
+drop view if exists settled;
+drop table if exists settled_rows
 
 -- name: make_database
 create database if not exists {database:Identifier}
@@ -78,12 +94,12 @@ where toDate(happened) in {days:Array(Date)} and batch in {batches:Array(Int64)}
 
 -- name: unsettle
 -- Looks that come late belong to a day that was settled without them: it is asked of the looks again.
-insert into settled_rows
-select day, false, (select max(version) from settled_rows) + 1 from settled where day in {days:Array(Date)}
+insert into summed_rows
+select day, false, (select max(version) from summed_rows) + 1 from summed where day in {days:Array(Date)}
 
 -- name: days_to_settle
 select distinct toDate(happened) as day from look
-where happened < toDateTime64({before:Date}, 6, 'UTC') and toDate(happened) not in (select day from settled)
+where happened < toDateTime64({before:Date}, 6, 'UTC') and toDate(happened) not in (select day from summed)
 order by 1
 limit 31
 
@@ -91,11 +107,35 @@ limit 31
 insert into searched_rows (batch, number, happened, visitor, words, found, shown, place, bought, version)
 with {outcomes}
 select batch, number, happened, visitor, words, found, shown, place, bought,
-    (select max(version) from settled_rows) + 1
+    (select max(version) from summed_rows) + 1
 from outcomes
 
+-- name: sum_words
+insert into search_words_rows (day, words, searches, visitors, no_result, clicks, places, bought, version)
+select {day:Date}, words, {search_sums}, (select max(version) from summed_rows) + 1
+from searched_rows final where toDate(happened) = {day:Date} group by words
+
+-- name: sum_quarters
+-- A visitor counts once in any stretch of a day: where the quarter of an hour in which they searched before lies
+-- outside of it. So that one is kept too (`earlier`; -1: none that day), and quarters can be added up.
+insert into search_quarters_rows
+    (day, quarter, earlier, searches, visitors, no_result, clicks, places, bought, version)
+with of_visitors as (
+    select {quarter} as quarter, visitor as who, {search_sums}
+    from searched_rows final where toDate(happened) = {day:Date} group by quarter, who
+), in_turn as (
+    select *, lagInFrame(quarter, 1, -1) over (
+        partition by who order by quarter rows between unbounded preceding and unbounded following) as earlier
+    from of_visitors
+)
+select {day:Date}, t.quarter, t.earlier, {sums_of_searches}, (select max(version) from summed_rows) + 1
+from in_turn t group by t.quarter, t.earlier
+
+-- name: quarter
+intDiv(toUnixTimestamp64Micro(happened), 900000000)
+
 -- name: settled
-insert into settled_rows select {day:Date}, true, (select max(version) from settled_rows) + 1
+insert into summed_rows select {day:Date}, true, (select max(version) from summed_rows) + 1
 
 -- name: forget_looks
 delete from look_rows where happened < toDateTime64({before:Date}, 6, 'UTC')
@@ -103,8 +143,14 @@ delete from look_rows where happened < toDateTime64({before:Date}, 6, 'UTC')
 -- name: forget_searched
 delete from searched_rows where happened < toDateTime64({before:Date}, 6, 'UTC')
 
+-- name: forget_words
+delete from search_words_rows where day < {before:Date}
+
+-- name: forget_quarters
+delete from search_quarters_rows where day < {before:Date}
+
 -- name: forget_settled
-delete from settled_rows where day < {before:Date}
+delete from summed_rows where day < {before:Date}
 
 -- name: days
 -- What each day (UTC) comes to, by seller and in all (seller 0), as the audit compares it with the books.
@@ -170,8 +216,7 @@ with quarters as (
     where {in_time} and {whose}
     group by f.quarter
 )
-select toDateTime64(dateTrunc({by:String}, addSeconds(toDateTime(q.quarter * 900, 'UTC'),
-        timezoneOffset(toTimeZone(toDateTime(q.quarter * 900, 'UTC'), {tz:String})))), 0, 'UTC') as key, {sums_of_sums}
+select {quarter_key} as key, {sums_of_sums}
 from quarters q
 group by key
 order by key
@@ -236,7 +281,7 @@ product in (select product from product where seller = {seller:Int64})
 s as (
     select batch, number, happened, visitor, words, found, shown
     from look
-    where what = 'search' and {looked} and {shown_to}
+    where what = 'search' and {looked}
 ), seen as (
     select batch, number, happened, visitor, product from look
     where what = 'view' and {looked_after}
@@ -263,34 +308,85 @@ s as (
 toDate(happened) = {day:Date}
 
 -- name: not_settled
-{looked_in_time} and toDate(happened) not in (select day from settled)
+-- A look belongs to the latest search that showed the product, one after the period too.
+happened >= {since:DateTime64(6, 'UTC')} and happened < addMinutes({until:DateTime64(6, 'UTC')}, 30)
+    and toDate(happened) not in (select day from summed)
 
 -- name: not_settled_after
-happened >= {since:DateTime64(6, 'UTC')} and happened < addDays({until:DateTime64(6, 'UTC')}, 1)
-    and toDate(happened) not in (select day from settled)
+happened >= toStartOfDay({since:DateTime64(6, 'UTC')}) and happened < addDays({until:DateTime64(6, 'UTC')}, 1)
+    and toDate(happened) not in (select day from summed)
 
 -- name: search_sums
-count() as searches, uniqExact(visitor) as visitors, countIf(found = 0) as no_result, count(place) as clicks,
-floor(clicks / searches * 10000 + 0.5) / 10000 as click_rate, countIf(bought) as bought_in_all,
-floor(bought_in_all / searches * 10000 + 0.5) / 10000 as buy_rate, floor(avg(place) * 100 + 0.5) / 100 as position
+toInt64(count()) as searches, toInt64(uniqExact(visitor)) as visitors, toInt64(countIf(found = 0)) as no_result,
+toInt64(count(place)) as clicks, toInt64(coalesce(sum(place), 0)) as places, toInt64(countIf(bought)) as in_all_bought
+
+-- name: sums_of_searches
+toInt64(sum(t.searches)) as searches, toInt64(sum(t.visitors)) as visitors, toInt64(sum(t.no_result)) as no_result,
+toInt64(sum(t.clicks)) as clicks, toInt64(sum(t.places)) as places, toInt64(sum(t.in_all_bought)) as in_all_bought
 
 -- name: searches
--- Of days that are long over it is known what came of each search: a visitor's number is of one day.
+-- Of days that are long over it is known what came of each search, and what the days come to: a visitor's number is
+-- of one day. Sums stand for the days between `whole_since` and `whole_until`.
 with {outcomes}, every as (
     select happened, visitor, words, found, place, bought from outcomes
+    where happened < {until:DateTime64(6, 'UTC')} and {shown_to}
     union all
     select happened, visitor, words, found, place, bought from searched
-    where {looked_in_time} and {shown_to}
+    where {looked_in_time} and not {in_whole} and {shown_to}
 ), counted as (
-    select {search_key} as key, false as whole, {search_sums} from every group by key
-    order by searches desc, key
-    limit {most:UInt32}
-), all_together as (
-    select any({search_key}) as key, true as whole, {search_sums} from every
+    select toString({search_key}) as key, false as whole, {search_sums} from every group by key
+    union all
+    select '' as key, true as whole, {search_sums} from every
+    union all
+    select toString(t.key) as key, false as whole, {sums_of_searches} from ({summed_searches}) t group by key
+    union all
+    select '' as key, true as whole, {sums_of_searches} from (
+        select searches, if(earlier < {first_quarter}, q.visitors, 0) as visitors, no_result, clicks, places,
+            bought as in_all_bought
+        from search_quarters q where {quarter_in_whole}
+    ) t
+), added as (
+    select t.key as key, t.whole as whole, {sums_of_searches} from counted t group by key, whole
+), best as (
+    select * from (select * from added where not whole and searches > 0 order by searches desc, key limit {most:UInt32})
+    union all
+    select * from added where whole
 )
-select key, whole, searches, visitors, no_result, clicks, click_rate, bought_in_all as bought, buy_rate, position
-from (select * from all_together union all select * from counted)
-order by whole desc, searches desc, key
+select {search_key_back} as key, whole, searches, visitors, no_result, clicks,
+    if(searches > 0, floor(clicks / searches * 10000 + 0.5) / 10000, null) as click_rate, in_all_bought as bought,
+    if(searches > 0, floor(in_all_bought / searches * 10000 + 0.5) / 10000, null) as buy_rate,
+    if(clicks > 0, floor(places / clicks * 100 + 0.5) / 100, null) as position
+from best b
+order by whole desc, searches desc, b.key
+
+-- name: first_quarter
+intDiv(toUnixTimestamp64Micro({whole_since:DateTime64(6, 'UTC')}), 900000000)
+
+-- name: last_quarter
+intDiv(toUnixTimestamp64Micro({whole_until:DateTime64(6, 'UTC')}), 900000000)
+
+-- name: in_whole
+(happened >= {whole_since:DateTime64(6, 'UTC')} and happened < {whole_until:DateTime64(6, 'UTC')})
+
+-- name: quarter_in_whole
+quarter >= {first_quarter} and quarter < {last_quarter}
+
+-- name: summed_words
+select words as key, searches, visitors, no_result, clicks, places, bought as in_all_bought from search_words
+where day >= toDate({whole_since:DateTime64(6, 'UTC')}) and day < toDate({whole_until:DateTime64(6, 'UTC')})
+
+-- name: summed_time
+select {quarter_key} as key, q.searches as searches,
+    if(q.earlier < {first_quarter} or {earlier_key} <> {quarter_key}, q.visitors, 0) as visitors,
+    q.no_result as no_result, q.clicks as clicks, q.places as places, q.bought as in_all_bought
+from search_quarters q
+where {quarter_in_whole}
+
+-- name: words_back
+b.key
+
+-- name: time_back
+toDateTime64OrNull(b.key, 0, 'UTC')
 
 -- name: key_words
 words
@@ -299,8 +395,72 @@ words
 toDateTime64(dateTrunc({by:String},
     addSeconds(happened, timezoneOffset(toTimeZone(happened, {tz:String})))), 0, 'UTC')
 
+-- name: key_hour
+-- When (UTC) the hour began by the clock that was in force: of the two hours called 02:00 each has its own.
+toDateTime64(addSeconds(dateTrunc('hour', addSeconds(happened, timezoneOffset(toTimeZone(happened, {tz:String})))),
+    -timezoneOffset(toTimeZone(happened, {tz:String}))), 0, 'UTC')
+
+-- name: offset
+timezoneOffset(toTimeZone(toDateTime(q.quarter * 900, 'UTC'), {tz:String}))
+
+-- name: earlier_offset
+timezoneOffset(toTimeZone(toDateTime(q.earlier * 900, 'UTC'), {tz:String}))
+
+-- name: quarter_time
+toDateTime64(dateTrunc({by:String}, addSeconds(toDateTime(q.quarter * 900, 'UTC'), {offset})), 0, 'UTC')
+
+-- name: quarter_hour
+toDateTime64(addSeconds(dateTrunc('hour', addSeconds(toDateTime(q.quarter * 900, 'UTC'), {offset})), -{offset}),
+    0, 'UTC')
+
+-- name: earlier_time
+toDateTime64(dateTrunc({by:String}, addSeconds(toDateTime(q.earlier * 900, 'UTC'), {earlier_offset})), 0, 'UTC')
+
+-- name: earlier_hour
+toDateTime64(addSeconds(dateTrunc('hour', addSeconds(toDateTime(q.earlier * 900, 'UTC'), {earlier_offset})),
+    -{earlier_offset}), 0, 'UTC')
+
+-- name: asked_most
+select w.words as words from search_words w
+where w.day >= {since:Date} and w.day < {until:Date} and w.words <> '…'
+group by w.words
+having sum(w.clicks) >= {clicks:Int64}
+order by sum(w.searches) desc, w.words
+limit {most:UInt32}
+
+-- name: learnt_days
+-- Of four days three teach, and one is held out.
+happened >= toDateTime64({since:Date}, 6, 'UTC') and happened < toDateTime64({until:Date}, 6, 'UTC')
+    and (toInt64(toDate(happened)) % 4 = 3) = {held_out:Bool}
+
+-- name: choices
+-- How often which product was shown at which place, clicked there, and ordered that day by who clicked it.
+with {outcomes}, kept as (
+    select k.words as words, k.batch as batch, k.number as number, arraySlice(k.shown, 1, {places:UInt32}) as shown
+    from s k where k.words in {words:Array(String)}
+), showings as (
+    select a.words as words, a.at.1 as product, toInt64(a.at.2) as place, count() as times
+    from (select words, arrayJoin(arrayZip(shown, arrayEnumerate(shown))) as at from kept) a
+    group by words, product, place
+), chosen as (
+    select distinct k.words as words, c.product as product, c.place as place, c.batch as batch, c.number as number,
+        coalesce(o.bought, false) as took
+    from clicked c
+    join kept k on k.batch = c.batch and k.number = c.number
+    left join ordered o on o.visitor = c.visitor and o.product = c.product
+), counted as (
+    select n.words as words, n.product as product, n.place as place, count() as clicks, countIf(n.took) as orders
+    from chosen n group by words, product, place
+)
+select h.words as words, h.product as product, h.place as place, h.times as shown, coalesce(c.clicks, 0) as clicked,
+    coalesce(c.orders, 0) as bought
+from showings h left join counted c on c.words = h.words and c.product = h.product and c.place = h.place
+order by shown desc, words, product, place
+limit {most:UInt32}
+
 -- name: shown_everybody
 true
+
 
 -- name: shown_one_seller
 hasAny(shown, (select groupArray(product) from product where seller = {seller:Int64}))
@@ -331,10 +491,6 @@ and (what <> 'order' or product in (select product from product where seller = {
 
 -- name: funnel_device
 device
-
--- name: funnel_time
-toDateTime64(dateTrunc({by:String},
-    addSeconds(happened, timezoneOffset(toTimeZone(happened, {tz:String})))), 0, 'UTC')
 
 -- name: arms
 -- What came of each way of experiments: an order counts from the moment its visitor was shown the way.

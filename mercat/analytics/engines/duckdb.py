@@ -6,7 +6,7 @@ reads on without a gap. What comes twice is found by its key among the facts of 
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +28,8 @@ _TYPES = {
     "list": "BIGINT[]",
 }
 FILE = "facts.duckdb"
+_SUMMED = ("searched", "words", "quarters")
+_UNSETTLE = ["unsettle_searches", "unsettle_words", "unsettle_quarters"]
 
 
 class DuckDbEngine:
@@ -51,6 +53,9 @@ class DuckDbEngine:
             self._db.execute(statement)
         row = self._db.execute(self._statements.text("latest_settled")).fetchone()
         self._settled: date | None = row[0] if row else None
+        row = self._db.execute(self._statements.text("open_since")).fetchone()
+        self._open_since: datetime = row[0] if row and row[0] else datetime.max
+        """No look before it is of a day that is not settled: what is asked of such days begins here."""
 
     def position(self) -> int | None:
         row = self._db.execute(self._statements.text("position")).fetchone()
@@ -74,7 +79,7 @@ class DuckDbEngine:
         days = self._take_facts(batch.facts)
         self._take("take_products", ProductNamed, batch.products)
         if batch.looks:
-            self._unsettle({row[0] for row in self._take("take_looks", LookRow, batch.looks)})
+            self._look_back({row[0] for row in self._take("take_looks", LookRow, batch.looks)})
         return days
 
     def finish(self, position: int) -> None:
@@ -92,28 +97,36 @@ class DuckDbEngine:
         ).fetchall():
             for (day,) in days:
                 self._settle(day)
+        self._open_since = max(self._open_since, _midnight(before))
 
     def forget_looks(self, before: date) -> None:
-        self._in_one(["forget_looks", "forget_searched", "forget_settled"], {"before": before})
+        self._in_one([f"forget_{each}" for each in ("looks", *_SUMMED, "settled")], {"before": before})
 
     def ask(self, name: str, params: Params) -> list[dict[str, Any]]:
         """Answer a question of this engine's statements."""
         text = self._statements.text(name, params)
         used = set(_PARAMETER.findall(text))
-        cursor = self._db.cursor().execute(text, {each: params[each] for each in used})
+        known = {"open_since": self._open_since, **params}
+        cursor = self._db.cursor().execute(text, {each: known[each] for each in used})
         names = [column[0] for column in cast("Any", cursor.description)]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def close(self) -> None:
         self._db.close()
 
-    def _unsettle(self, days: set[date]) -> None:
+    def _look_back(self, days: set[date]) -> None:
+        """Take back what was settled of days that looks came for; before they are seen, so that nobody who
+        asks passes them over."""
+        if not days:
+            return
+        self._open_since = min(self._open_since, _midnight(min(days)))
         late = sorted(day for day in days if self._settled and day <= self._settled)
-        for name in ("unsettle", "unsettle_searches") if late else ():
+        for name in ("unsettle", *_UNSETTLE) if late else ():
             self._db.execute(self._statements.text(name), {"days": late})
 
     def _settle(self, day: date) -> None:
-        self._in_one(["unsettle_searches"], {"days": [day]}, ["settle", "settled"], {"day": day})
+        settle = ["settle", "sum_words", "sum_quarters", "settled"]
+        self._in_one(_UNSETTLE, {"days": [day]}, settle, {"day": day})
         self._settled = max(day, self._settled or day)
 
     def _in_one(self, *steps: Any) -> None:
@@ -151,6 +164,10 @@ class DuckDbEngine:
         given = {"rows": codec.text([msgspec.structs.asdict(row) for row in rows]), "shape": _shape(kind)}
         text = self._statements.text(name).replace("$shape", f"'{given.pop('shape')}'")
         return self._db.execute(text, given).fetchall()
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time())
 
 
 def _columns(facts: Sequence[Fact]) -> dict[str, Any]:

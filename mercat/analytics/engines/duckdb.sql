@@ -24,7 +24,18 @@ create table if not exists searched (
     batch bigint not null, number integer not null, happened timestamp not null, visitor bigint not null,
     words varchar not null, found integer not null, shown bigint[] not null, place bigint, bought boolean not null
 );
-create table if not exists settled (day date primary key)
+create table if not exists search_words (
+    day date not null, words varchar not null, searches bigint not null, visitors bigint not null,
+    no_result bigint not null, clicks bigint not null, places bigint not null, bought bigint not null
+);
+create table if not exists search_quarters (
+    day date not null, quarter integer not null, earlier integer not null, searches bigint not null,
+    visitors bigint not null, no_result bigint not null, clicks bigint not null, places bigint not null,
+    bought bigint not null
+);
+create table if not exists summed (day date primary key);
+drop table if exists settled;
+update fact set quarter = epoch_us(happened) // 900000000 where quarter <> epoch_us(happened) // 900000000
 
 -- name: position
 select position from reached
@@ -46,7 +57,7 @@ where order_id between $least and $most and order_id in (select unnest($orders::
 -- name: take_facts
 -- `told` has a column of numbers a field: read so, a fact costs an eighth of what it does as JSON.
 insert into fact by name
-select *, (epoch(happened) // 900)::integer as quarter from told
+select *, (epoch_us(happened) // 900000000)::integer as quarter from told
 
 -- name: take_products
 insert into product by name
@@ -61,24 +72,34 @@ with told as (
     select unnest(from_json($rows, $shape), recursive := true)
 )
 insert into look by name
-select t.*, (epoch(t.happened) // 900)::integer as quarter
+select t.*, (epoch_us(t.happened) // 900000000)::integer as quarter
 from told t
 where not exists (select 1 from look l where l.batch = t.batch)
 returning happened::date
 
 -- name: latest_settled
-select max(day) from settled
+select max(day) from summed
 
 -- name: unsettle
 -- Looks that come late belong to a day that was settled without them.
-delete from settled where day in (select unnest($days::date[]))
+delete from summed where day in (select unnest($days::date[]))
 
 -- name: unsettle_searches
 delete from searched where happened::date in (select unnest($days::date[]))
 
+-- name: unsettle_words
+delete from search_words where day in (select unnest($days::date[]))
+
+-- name: unsettle_quarters
+delete from search_quarters where day in (select unnest($days::date[]))
+
+-- name: open_since
+-- From when on there are looks of days that are not settled.
+select min(happened) from look where happened::date not in (select day from summed)
+
 -- name: days_to_settle
 select distinct happened::date as day from look
-where happened < $before and happened::date not in (select day from settled)
+where happened < $before and happened::date not in (select day from summed)
 order by 1
 limit 31
 
@@ -87,8 +108,24 @@ insert into searched by name
 with {outcomes}
 select * from outcomes
 
+-- name: sum_words
+insert into search_words by name
+select $day as day, words, {search_sums} from searched where happened::date = $day group by words
+
+-- name: sum_quarters
+-- A visitor counts once in any stretch of a day: where the quarter of an hour in which they searched before lies
+-- outside of it. So that one is kept too (`earlier`; -1: none that day), and quarters can be added up.
+insert into search_quarters by name
+with of_visitors as (
+    select (epoch_us(happened) // 900000000)::integer as quarter, visitor, {search_sums}
+    from searched where happened::date = $day group by 1, 2
+), in_turn as (
+    select *, lag(quarter, 1, -1) over (partition by visitor order by quarter) as earlier from of_visitors
+)
+select $day as day, quarter, earlier, {sums_of_searches} from in_turn group by quarter, earlier
+
 -- name: settled
-insert into settled values ($day)
+insert into summed values ($day)
 
 -- name: forget_looks
 delete from look where happened < $before
@@ -96,8 +133,14 @@ delete from look where happened < $before
 -- name: forget_searched
 delete from searched where happened < $before
 
+-- name: forget_words
+delete from search_words where day < $before::date
+
+-- name: forget_quarters
+delete from search_quarters where day < $before::date
+
 -- name: forget_settled
-delete from settled where day < $before::date
+delete from summed where day < $before::date
 
 -- name: days
 -- What each day (UTC) comes to, by seller and in all (seller 0), as the audit compares it with the books.
@@ -155,7 +198,7 @@ with quarters as (
     where happened >= $since and happened < $until and {whose}
     group by 1
 )
-select date_trunc($by, timezone($tz, to_timestamp(quarter::bigint * 900))) as key,
+select {quarter_key} as key,
     sum(orders)::bigint as orders, sum(units)::bigint as units, sum(gross)::bigint as gross,
     sum(discount)::bigint as discount, sum(refunds)::bigint as refunds, sum(tax)::bigint as tax,
     sum(shipping)::bigint as shipping, sum(commission)::bigint as commission, sum(net)::bigint as net,
@@ -225,7 +268,7 @@ product in (select product from product where seller = $seller)
 s as (
     select batch, number, happened, visitor, words, found, shown
     from look
-    where what = 'search' and {looked} and {shown_to}
+    where what = 'search' and {looked}
 ), seen as (
     select batch, number, happened, visitor, product from look
     where what = 'view' and {looked_after}
@@ -251,28 +294,73 @@ s as (
 happened::date = $day
 
 -- name: not_settled
-happened >= $since and happened < $until and happened::date not in (select day from settled)
+-- A look belongs to the latest search that showed the product, one after the period too.
+happened >= $open_since and happened >= $since and happened < $until + interval 30 minute
+    and happened::date not in (select day from summed)
 
 -- name: not_settled_after
-happened >= $since and happened < $until + interval 1 day and happened::date not in (select day from settled)
+happened >= $open_since and happened >= date_trunc('day', $since) and happened < $until + interval 1 day
+    and happened::date not in (select day from summed)
 
 -- name: searches
--- Of days that are long over it is known what came of each search: a visitor's number is of one day.
+-- Of days that are long over it is known what came of each search, and what the days come to: a visitor's number is
+-- of one day. Sums stand for the days between `whole_since` and `whole_until`.
 with {outcomes}, every as (
     select happened, visitor, words, found, place, bought from outcomes
+    where happened < $until and {shown_to}
     union all
     select happened, visitor, words, found, place, bought from searched
-    where happened >= $since and happened < $until and {shown_to}
+    where happened >= $since and happened < $until and not (happened >= $whole_since and happened < $whole_until)
+        and {shown_then_to}
+), counted as (
+    select {search_key} as key, false as whole, {search_sums} from every group by 1
+    union all by name
+    select null as key, true as whole, {search_sums} from every
+    union all by name
+    select key, false as whole, {sums_of_searches} from ({summed_searches}) group by 1
+    union all by name
+    select null as key, true as whole, {sums_of_searches} from (
+        select * replace (case when earlier < epoch_us($whole_since) // 900000000 then visitors else 0 end as visitors)
+        from search_quarters where {in_whole}
+    )
+), added as (
+    select key, whole, {sums_of_searches} from counted group by 1, 2
+), best as (
+    (select * from added where whole)
+    union all
+    (select * from added where not whole and searches > 0 order by searches desc, 1 limit $most)
 )
-select {search_key} as key, grouping(key) = 1 as whole, count(*)::bigint as searches,
-    count(distinct visitor)::bigint as visitors,
-    count(*) filter (where found = 0)::bigint as no_result, count(place)::bigint as clicks,
-    round(count(place) / count(*), 4) as click_rate, count(*) filter (where bought)::bigint as bought,
-    round(count(*) filter (where bought) / count(*), 4) as buy_rate, round(avg(place), 2) as position
-from every
-group by grouping sets ((key), ())
+select key, whole, searches, visitors, no_result, clicks, round(clicks / searches, 4) as click_rate, bought,
+    round(bought / searches, 4) as buy_rate, round(places / nullif(clicks, 0), 2) as position
+from best
 order by whole desc, searches desc, 1
-limit $most + 1
+
+-- name: search_sums
+count(*)::bigint as searches, count(distinct visitor)::bigint as visitors,
+count(*) filter (where found = 0)::bigint as no_result, count(place)::bigint as clicks,
+coalesce(sum(place), 0)::bigint as places, count(*) filter (where bought)::bigint as bought
+
+-- name: sums_of_searches
+coalesce(sum(searches), 0)::bigint as searches, coalesce(sum(visitors), 0)::bigint as visitors,
+coalesce(sum(no_result), 0)::bigint as no_result, coalesce(sum(clicks), 0)::bigint as clicks,
+coalesce(sum(places), 0)::bigint as places, coalesce(sum(bought), 0)::bigint as bought
+
+-- name: in_whole
+quarter >= epoch_us($whole_since) // 900000000 and quarter < epoch_us($whole_until) // 900000000
+
+-- name: summed_words
+select words as key, * from search_words where day >= $whole_since and day < $whole_until
+
+-- name: local_quarters
+select quarter, {quarter_key} as key
+from (select distinct quarter from search_quarters where {in_whole})
+
+-- name: summed_time
+select n.key, s.searches, s.no_result, s.clicks, s.places, s.bought,
+    case when s.earlier < epoch_us($whole_since) // 900000000 or e.key <> n.key then s.visitors else 0 end as visitors
+from search_quarters s
+join ({local_quarters}) n on n.quarter = s.quarter
+left join ({local_quarters}) e on e.quarter = s.earlier
 
 -- name: key_words
 words
@@ -280,11 +368,74 @@ words
 -- name: key_time
 date_trunc($by, timezone($tz, happened at time zone 'UTC'))
 
+-- name: key_hour
+-- When (UTC) the hour began by the clock that was in force: of the two hours called 02:00 each has its own.
+happened - (timezone($tz, happened at time zone 'UTC') - date_trunc('hour', timezone($tz, happened at time zone 'UTC')))
+
+-- name: quarter_time
+date_trunc($by, timezone($tz, to_timestamp(quarter::bigint * 900)))
+
+-- name: quarter_hour
+timezone('UTC', to_timestamp(quarter::bigint * 900)) - (timezone($tz, to_timestamp(quarter::bigint * 900))
+    - date_trunc('hour', timezone($tz, to_timestamp(quarter::bigint * 900))))
+
+-- name: asked_most
+select words from search_words
+where day >= $since and day < $until and words <> '…'
+group by words
+having sum(clicks) >= $clicks
+order by sum(searches) desc, words
+limit $most
+
+-- name: learnt_days
+-- Of four days three teach, and one is held out.
+happened >= $since and happened < $until and (epoch_us(happened) // 86400000000 % 4 = 3) = $held_out
+
+-- name: choices
+-- How often which product was shown at which place, clicked there, and ordered that day by who clicked it.
+with {outcomes}, kept as (
+    select words, batch, number, shown[:$places] as shown from s where words in (select unnest($words::varchar[]))
+), showings as (
+    select words, product, place, count(*) as shown
+    from (select words, unnest(shown) as product, generate_subscripts(shown, 1) as place from kept)
+    group by 1, 2, 3
+), chosen as (
+    select distinct k.words, c.product, c.place, c.batch, c.number, o.visitor is not null as bought
+    from clicked c
+    join kept k on k.batch = c.batch and k.number = c.number
+    left join (select distinct visitor, product from look where what = 'order' and {looked_after}) o
+        on o.visitor = c.visitor and o.product = c.product
+), counted as (
+    select words, product, place, count(*) as clicked, count(*) filter (where bought) as bought from chosen group by 1, 2, 3
+)
+select s.words, s.product, s.place, s.shown, coalesce(c.clicked, 0)::bigint as clicked,
+    coalesce(c.bought, 0)::bigint as bought
+from showings s left join counted c on c.words = s.words and c.product = s.product and c.place = s.place
+order by s.shown desc, 1, 2, 3
+limit $most
+
 -- name: shown_everybody
 true
 
 -- name: shown_one_seller
-list_has_any(shown, (select coalesce(list(product), []) from product where seller = $seller))
+-- Lists are taken apart and looked up together: an eighth of what it takes to look into each.
+row(batch, number) in (
+    select row(batch, number) from (
+        select batch, number, unnest(shown) as product from look where what = 'search' and {looked}
+    )
+    where product in (select product from product where seller = $seller)
+)
+
+-- name: shown_then_one_seller
+row(batch, number) in (
+    select row(batch, number) from (
+        select batch, number, unnest(shown) as product from searched where happened >= $since and happened < $until
+    )
+    where product in (select product from product where seller = $seller)
+)
+
+-- name: shown_then_everybody
+true
 
 -- name: funnel
 -- How far each visitor of a day came: who did a later step has come past the earlier ones.
@@ -312,9 +463,6 @@ and (what <> 'order' or product in (select product from product where seller = $
 
 -- name: funnel_device
 device
-
--- name: funnel_time
-date_trunc($by, timezone($tz, happened at time zone 'UTC'))
 
 -- name: arms
 -- What came of each way of experiments: an order counts from the moment its visitor was shown the way.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 _HEADING = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
-OF_A_DAY = {"looked": "on_the_day", "looked_after": "on_the_day", "shown_to": "shown_everybody"}
+OF_A_DAY = {"looked": "on_the_day", "looked_after": "on_the_day"}
 """The pieces by which a day's searches are written down."""
 _PIECE = re.compile(r"\{(\w+)\}")
 

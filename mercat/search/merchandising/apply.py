@@ -1,6 +1,6 @@
 """Pins and boosts applied to the products found."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -42,6 +42,11 @@ def hits_within(searcher: IndexSearcher, clause: Clause, hits: Sequence[Hit]) ->
     place = {product: at for at, product in enumerate(ids)}
     within = searcher.search(Clause.all_of([with_products(ids), clause]), len(ids))
     return {place[product] for product in product_ids(searcher, within)}
+
+
+def chosen_gains(searcher: IndexSearcher, gains: Mapping[int, float], hits: Sequence[Hit]) -> Column:
+    """Look up what each hit's score gains by what shoppers chose."""
+    return np.array([gains.get(int(each), 0.0) for each in product_ids(searcher, hits)])
 
 
 def boost_gains(searcher: IndexSearcher, boosts: Sequence[Boost], hits: Sequence[Hit]) -> Column:

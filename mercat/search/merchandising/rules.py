@@ -5,7 +5,7 @@ the first ten products of a query are a few points apart. It never lifts what ha
 has all of them."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TypeVar
@@ -20,6 +20,8 @@ from mercat.search.query.synonyms import Stems
 _BOOSTS_PER_QUERY_MAX = 20
 WordsKey = tuple[str, ...]
 """A query's stems, sorted: the same whatever the order and plural of its words."""
+Gains = Mapping[WordsKey, Mapping[int, float]]
+"""By words and product, what is added to its score."""
 Item = TypeVar("Item")
 _TARGETS = ("product_id", "brand", "category")
 _NEEDED: dict[RuleKind, set[str]] = {
@@ -63,6 +65,8 @@ class ActiveRules:
     boosts_everywhere: list[Boost] = field(default_factory=list[Boost])
     synonyms: list[tuple[Stems, Stems]] = field(default_factory=list[tuple[Stems, Stems]])
     """Phrases, and what else they mean."""
+    gains: Gains = field(default_factory=dict[WordsKey, Mapping[int, float]])
+    """What scores of products gain by what shoppers chose; no operator's, but told to all processes alike."""
 
     def pins_of(self, words: Iterable[QueryWord]) -> list[Pin]:
         """Return the pins of a query, by place."""
@@ -72,6 +76,10 @@ class ActiveRules:
         """Return the strongest boosts of a query, those for all queries included."""
         found = [*self.boosts.get(words_key(words), []), *self.boosts_everywhere]
         return sorted(found, key=lambda boost: -abs(boost.gain))[:_BOOSTS_PER_QUERY_MAX]
+
+    def gains_of(self, words: Iterable[QueryWord]) -> Mapping[int, float]:
+        """Return what shoppers chose for these words, as what it adds to scores of products."""
+        return self.gains.get(words_key(words), {}) if self.gains else {}
 
 
 def words_key(words: Iterable[QueryWord]) -> WordsKey:

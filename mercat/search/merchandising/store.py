@@ -15,7 +15,8 @@ from mercat.kit import clock, sql
 from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import NotFound
 from mercat.kit.rpc import Caller
-from mercat.search.merchandising.rules import ActiveRules, active_rules, check_rule
+from mercat.search.learnt import LearntStore
+from mercat.search.merchandising.rules import ActiveRules, Gains, active_rules, check_rule
 from mercat.search.messages import (
     ALL_CHANGES,
     RULES_MAX,
@@ -38,8 +39,10 @@ class RuleStore:
 
     def __init__(self, db: asyncpg.Pool) -> None:
         self._db = db
+        self._learnt = LearntStore(db)
         self._active = ActiveRules()
         self._rules: list[StoredRule] = []
+        self._gains: Gains = {}
         self._version: str | None = None
         self._day: date | None = None
         self._checked = float("-inf")
@@ -60,10 +63,12 @@ class RuleStore:
         try:
             version = await self._db.fetchval(queries.rules_version)
             if version != self._version:
-                self._rules, self._version, self._day = await self.rules(), version, None
+                self._rules, self._gains = await self.rules(), await self._learnt.gains()
+                self._version, self._day = version, None
             today = clock.now().astimezone(UTC).date()
             if today != self._day:
                 self._active, self._day = active_rules(self._rules, today), today
+                self._active.gains = self._gains
         except AWAY as error:
             log.warning("the rules of search cannot be read", reason=repr(error)[:200])
         finally:

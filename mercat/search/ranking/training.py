@@ -117,14 +117,14 @@ def judged_queries(
         words, hits = executor.candidates(query)
         if not hits:
             continue
-        products = [_judged_id(codec.decode(card, ProductCard)) for card in searcher.cards(hits)]
+        products = [judged_id(codec.decode(card, ProductCard)) for card in searcher.cards(hits)]
         rows = reader.rows.read(row_numbers(searcher, hits))
         found, _ = reranker.features_and_scores(searcher, rows, words)
         made[query_id] = JudgedQuery(query, grades.get(query_id, {}), products, found)
     return made
 
 
-def _judged_id(card: ProductCard) -> str:
+def judged_id(card: ProductCard) -> str:
     """Return the id by which judgements name a product: its source's where it has one."""
     return card.external_id or str(card.product_id)
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat import ids
-from mercat.ids import ProductId, RuleChangeId, RuleId
+from mercat.ids import LearntId, ProductId, RuleChangeId, RuleId
 from mercat.kit import clock, codec
 from mercat.kit.refusals import NotFound, Refusal
 from mercat.kit.rpc import Caller
@@ -18,6 +18,7 @@ from mercat.search import (
     PHRASE_MAX,
     BoostFactor,
     ChangesAsked,
+    LearntOrder,
     Phrase,
     PinPlace,
     Rule,
@@ -90,6 +91,10 @@ class SynonymForm(RuleForm, frozen=True, kw_only=True):
 RULE_FORMS: dict[str, type[RuleForm]] = {"pin": PinForm, "boost": BoostForm, "synonym": SynonymForm}
 
 
+class LearntOrders(Struct, frozen=True):
+    learnt: list[LearntOrder]
+
+
 class SearchRulesApi:
     """Rules of searches."""
 
@@ -123,6 +128,16 @@ class SearchRulesApi:
         """Make a rule again what it was before a change."""
         return await self._shop.search.put_back_rule(caller, change_id)
 
+    async def learnt(self) -> LearntOrders:
+        """List what searches learnt from clicks and orders, the newest first: what is served, and why the
+        rest is not."""
+        return LearntOrders(await self._shop.search.learnt())
+
+    async def take_back(self, learnt_id: LearntId) -> LearntOrders:
+        """Serve what was served before this was learnt, within a second or two. Again, it changes nothing."""
+        await self._shop.search.take_back(learnt_id)
+        return await self.learnt()
+
 
 API = [
     PublicRoute("GET", "/search/rules", SearchRulesApi.rules, tag="Merchandising", needs="operator"),
@@ -155,6 +170,14 @@ API = [
         tag="Merchandising",
         needs="operator",
         refuses=["too_many_rules"],
+    ),
+    PublicRoute("GET", "/search/learnt", SearchRulesApi.learnt, tag="Merchandising", needs="operator"),
+    PublicRoute(
+        "POST",
+        "/search/learnt/{learnt_id}/take-back",
+        SearchRulesApi.take_back,
+        tag="Merchandising",
+        needs="operator",
     ),
 ]
 
@@ -210,6 +233,7 @@ class SearchRulePages:
             kinds=KINDS,
             total=len(every),
             changes=[_done(change, names) for change in changes],
+            learnt=(await self._shop.search.learnt())[:_CHANGES],
             refused=message_of(refused) if refused else None,
         )
 
@@ -314,6 +338,12 @@ class SearchRulePages:
             return await self.rules(request, refused)
         return self._pages.redirect(request, "/operator/search")
 
+    async def take_back(self, request: Request) -> Response:
+        await self._pages.form(request)
+        await with_role(request, "operator")
+        await self._shop.search.take_back(id_of(request.path_params["learnt_id"], LearntId))
+        return self._pages.redirect(request, "/operator/search#h-learnt")
+
     async def _read(self, kind: str, form: dict[str, str]) -> Rule | FormErrors:
         """Read a rule from a form. An id, or an address with one in it, names a product."""
         named = _PRODUCT.search(form.get("product_id", ""))
@@ -417,6 +447,7 @@ def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
         pages.route("/operator/search", rules.rules),
         pages.route("/operator/search/new", rules.new),
         pages.route("/operator/search/changes", rules.changes),
+        pages.route("/operator/search/learnt/{learnt_id}/take-back", rules.take_back, "POST"),
         pages.route("/operator/search/changes.csv", rules.export),
         pages.route("/operator/search/changes/{change_id}/put-back", rules.put_back, "POST"),
         pages.route("/operator/search/{rule_id}", rules.edit),
