@@ -41,6 +41,7 @@ from mercat.catalog.importing import (
 from mercat.catalog.messages import (
     FORMER_PATH_MAX,
     IMAGES_MAX,
+    MARKET_COUNTRIES_MAX,
     MARKETS_MAX,
     PRICE_EDIT_MAX,
     VARIANTS_MAX,
@@ -160,6 +161,7 @@ __all__ = [
     "FORMER_PATH_MAX",
     "IMAGES_MAX",
     "MARKETS_MAX",
+    "MARKET_COUNTRIES_MAX",
     "ONLY_ADDS",
     "PRICE_EDIT_MAX",
     "VARIANTS_MAX",

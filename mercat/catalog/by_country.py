@@ -1,6 +1,6 @@
 """What offers, products and cards cost where somebody is: for who shows prices, and who charges them.
 
-Where there are no markets this costs nothing but a look at that once a second.
+Where there are no markets this costs nothing but a look at that twice a second.
 """
 
 from collections.abc import Mapping, Sequence

@@ -28,7 +28,7 @@ from mercat.kit.refusals import Invalid, NotFound
 from mercat.settings import Settings
 
 queries = sql.load("mercat.catalog")
-MARKETS_FRESH_S = 1.0
+MARKETS_FRESH_S = 0.5
 """How long after markets were set somebody may still go by those that were."""
 NewMarkets = Annotated[list[Market], Meta(max_length=MARKETS_MAX)]
 
@@ -99,8 +99,9 @@ class Markets:
         Invalid points to a market that is not there, as `/prices/mars`."""
         codes = sorted(prices)
         for code in codes:
-            if prices[code] % self._step:
-                raise Invalid("The last decimal of this currency must be 0.", pointer=f"/prices/{code}")
+            if prices[code] <= 0 or prices[code] % self._step:
+                words = "A price of its own is more than nothing, and its last decimal one of this currency."
+                raise Invalid(words, pointer=f"/prices/{code}")
         async with self._db.acquire() as db, db.transaction():
             product_id = await db.fetchval(queries.lock_own_offer, seller_id, offer_id)
             if product_id is None:

@@ -905,7 +905,7 @@ class MarketAsk(Struct, frozen=True, array_like=True):
     offers: list[OfferId]
 
 
-class MarketTerm(Struct, frozen=True, array_like=True):
+class MarketTerm(Struct, frozen=True):
     """What of an offer is not as its market says: it has a price of its own there, or one for all (`same`),
     in a flash sale or as a gift card."""
 

@@ -276,16 +276,15 @@ class Preparation:
 
     async def _order_of(self, draft: "_Draft", given: Given, reduced: Reduced) -> PendingOrder:
         caller, ask = draft.wanted.caller, draft.wanted.ask
-        lines, method, quoted = draft.lines, draft.method, draft.quoted
+        lines, method, quoted, place = draft.lines, draft.method, draft.quoted, draft.place
         if quoted:
             totals, held = quoted.totals, _held(quoted)
         else:
-            place = draft.place
             if reduced.reductions and any(not part.price for part in method.parts):
                 # What is taken off may leave a part below what its delivery is free from.
                 reducing = draft.reducing(given.offers)
                 method, reduced = await self._delivered(reducing, place, ask.shipping_method)
-            known = given.offers if await self._prices.market_of(place.country) is None else draft.offers
+            known = await self._known(draft, given)
             lines, _, reduced = await self._given(lines, known, reduced, place.country)
             totals = await self._total(caller.user_id, lines, place, method, reduced)
             held = Held([], reduced.uses, reduced.tried)
@@ -335,6 +334,10 @@ class Preparation:
             uses=held.uses,
             tried=held.tried,
         )
+
+    async def _known(self, draft: "_Draft", given: Given) -> rules.Offers:
+        """Answer the offers that are looked up already at the prices of where a purchase goes."""
+        return given.offers if await self._prices.market_of(draft.place.country) is None else draft.offers
 
     async def _honoured(self, caller: Caller, ask: Buy, basket: Basket, place: Destination) -> Quoted:
         """Honour a quote that is this person's, for this cart as it is, this address as it is and this

@@ -593,12 +593,7 @@ class CheckoutPages:
         waiting = await self._shop.checkout.waiting(caller.user_id)
         addresses = await self._shop.accounts.addresses(caller.user_id)
         saved = await self._shop.accounts.payment_methods(caller.user_id)
-        first = str(addresses[0].address_id) if addresses else ""
-        form = {
-            "address": first,
-            "country": chosen_country(request) or self._shop.settings.home_country,
-            "method": "",
-        } | given
+        form = self._untouched(request, addresses) | given
         offered = [*(str(each.payment_method_id) for each in saved), *(token for token, _, _ in self._cards)]
         form["card"], entered = self._chosen_card(form.get("card", ""), offered, tried=status == 402)
         chosen = next((each for each in addresses if str(each.address_id) == form["address"]), None)
@@ -642,6 +637,15 @@ class CheckoutPages:
             paying=paying,
             key=key or uuid.uuid4().hex,
         )
+
+    def _untouched(self, request: Request, addresses: list[Address]) -> dict[str, str]:
+        """Fill in what is known before anything is typed."""
+        country = chosen_country(request) or self._shop.settings.home_country
+        return {
+            "address": str(addresses[0].address_id) if addresses else "",
+            "country": country,
+            "method": "",
+        }
 
     async def _paying(self, caller: Caller, due: CheckoutTotals | None, *, credit: str) -> Paying:
         total = due.total if due else 0

@@ -34,7 +34,7 @@ class PriceByMarketShown(Struct, frozen=True, kw_only=True):
     """The offer's own price there; null: the market makes it."""
 
 
-class OfferPricesShown(Struct, frozen=True, kw_only=True):
+class PricesByMarketShown(Struct, frozen=True, kw_only=True):
     offer_id: OfferId
     price: Amount
     """What is paid where no market is."""
@@ -48,14 +48,14 @@ class MarketPricesApi:
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
-    async def offer_prices(self, caller: Caller, offer_id: OfferId) -> OfferPricesShown:
+    async def offer_prices(self, caller: Caller, offer_id: OfferId) -> PricesByMarketShown:
         """Show what an offer costs in each market, and where it has a price of its own."""
         own = await self._shop.catalog.own_prices(seller_id_of(caller), offer_id)
         return await self._shown(offer_id, own)
 
     async def set_offer_prices(
         self, caller: Caller, offer_id: OfferId, given: OwnPricesGiven
-    ) -> OfferPricesShown:
+    ) -> PricesByMarketShown:
         """Set where an offer has a price of its own, in place of all that it had. No sale reduces such a
         price."""
         currency = self._shop.settings.currency
@@ -63,9 +63,9 @@ class MarketPricesApi:
         own = await self._shop.catalog.set_own_prices(seller_id_of(caller), offer_id, prices)
         return await self._shown(offer_id, own)
 
-    async def _shown(self, offer_id: OfferId, own: Mapping[str, int]) -> OfferPricesShown:
+    async def _shown(self, offer_id: OfferId, own: Mapping[str, int]) -> PricesByMarketShown:
         offer = (await self._shop.catalog.offers([offer_id]))[offer_id]
-        return OfferPricesShown(
+        return PricesByMarketShown(
             offer_id=offer_id,
             price=money.shown(offer.price, offer.currency),
             currency=offer.currency,

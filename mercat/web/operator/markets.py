@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from mercat import money
 from mercat.catalog import (
+    MARKET_COUNTRIES_MAX,
     MARKETS_MAX,
     Market,
     MarketCode,
@@ -33,12 +34,16 @@ from mercat.web.session import with_role
 
 _PATH = "/operator/markets"
 _HUNDREDTHS = 100
+PERCENT_LEAST, PERCENT_MOST = -99.99, 1_000
+CODES_MAX = 4 * MARKET_COUNTRIES_MAX
+"""Letters of countries, each with a comma and a blank."""
+_CODES = r"^[A-Za-z ,]+$"
 _VERSION_MAX = 2**31 - 1
 _SAID = {"set": "These prices stand from now on.", "removed": "The market is gone."}
 PercentChange = Annotated[
     Raw,
     Meta(
-        extra_json_schema={"type": "number", "minimum": -99.99, "maximum": 1_000},
+        extra_json_schema={"type": "number", "minimum": PERCENT_LEAST, "maximum": PERCENT_MOST},
         description="More, or less with a minus, than everywhere else: 12.5, -5.",
     ),
 ]
@@ -171,8 +176,8 @@ CountryCodes = Annotated[
     str,
     Meta(
         min_length=2,
-        max_length=1_200,
-        pattern=r"^[A-Za-z ,]+$",
+        max_length=CODES_MAX,
+        pattern=_CODES,
         extra={"words": "Countries by their codes, such as DE, AT."},
     ),
 ]
@@ -184,7 +189,7 @@ class MarketForm(Struct, frozen=True, kw_only=True):
     code: MarketCode
     name: MarketName
     countries: CountryCodes
-    percent: Annotated[float, Meta(ge=-99.99, le=1_000)] = 0
+    percent: Annotated[float, Meta(ge=PERCENT_LEAST, le=PERCENT_MOST)] = 0
     round_to: TypedPrice = 0
     less: TypedPrice = 0
 
