@@ -299,6 +299,7 @@ SERVICES: dict[str, Service] = {
         pricing.API,
         lambda host, db, shop: make_pricing(host, db),
         on_checkout_path=True,
+        duties=lambda shop: {"sales for the tax provider": shop.pricing.records.keep_recording},
     ),
     "promotions": Service(
         promotions.Promotions,
