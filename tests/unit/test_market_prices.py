@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 from mercat import money
 from mercat.catalog.market_rules import MarketRule, checked_markets
 from mercat.catalog.messages import Market
+from mercat.ids import OfferId, SellerId
 from mercat.kit.refusals import Invalid
+from mercat.pricing import PartPrice, PricedBasket, PricedLine
+from mercat.pricing.rules import TaxRates, total
 
 
 def rule(currency="USD", **market):
@@ -57,6 +60,22 @@ def test_prices_are_never_turned_round_and_can_be_paid(there, one, other):
     price, was = there.reduced(one, other)
     assert price == low
     assert was is None or was > price
+
+
+@given(rules(), st.lists(st.tuples(st.integers(1, 9_999_999), st.integers(1, 99)), min_size=1, max_size=9))
+def test_a_basket_in_a_market_adds_up(there, goods):
+    currency = {1: "JPY", 10: "KWD"}[there.step]
+    lines = [
+        PricedLine(OfferId(n), quantity, there.price(amount // there.step * there.step), SellerId(n % 3))
+        for n, (amount, quantity) in enumerate(goods)
+    ]
+    basket = PricedBasket(lines, [PartPrice(SellerId(0), 50 * there.step)], currency, "AT")
+    for included in (True, False):
+        totals = total(basket, TaxRates(standard=190_000, included=included))
+        assert totals.subtotal == sum(line.unit_price * line.quantity for line in lines)
+        assert totals.tax == sum(line.tax for line in totals.lines) + sum(part.tax for part in totals.parts)
+        assert totals.total == totals.subtotal + totals.shipping + (0 if included else totals.tax)
+        assert totals.total % there.step == 0
 
 
 @pytest.mark.parametrize(
