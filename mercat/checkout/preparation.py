@@ -360,10 +360,12 @@ class Preparation:
             raise QuoteExpired(pointer="/quote_id")
         return quoted
 
-    async def _offers(self, offer_ids: list[OfferId], country: str = "") -> dict[OfferId, Offer]:
-        """Look offers up, at the prices of a country. Gift cards are the shop's own alone: what others list
-        as such are goods."""
-        offers = await self._prices.offers(country, await self._catalog.offers(offer_ids))
+    async def _offers(self, offer_ids: list[OfferId], country: str | None = None) -> dict[OfferId, Offer]:
+        """Look offers up, at the prices of a country, or at their own. Gift cards are the shop's own alone:
+        what others list as such are goods."""
+        offers = await self._catalog.offers(offer_ids)
+        if country is not None:
+            offers = await self._prices.offers(country, offers)
         cards = [each for each in offers.values() if each.tax_class == GIFT_CARD_CLASS]
         own = await self._sellers.own() if cards else None
         goods = {

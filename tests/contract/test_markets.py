@@ -105,6 +105,19 @@ async def test_a_price_is_the_same_everywhere_to_the_cent(trade, db):
         assert [law for law in await audit(connection) if law.violations] == []
 
 
+async def test_each_country_has_its_own_market_and_no_price_is_moved_twice(trade):
+    cup = await trade.lists(trade.bob, price=10)
+    await sets(trade, EU, {"code": "us", "name": "Home", "countries": ["US"], "percent": 50})
+    for place, price in ((WIEN, 11.99), ({}, 15), (WIEN | {"country": "GB", "postal_code": "E1 6AN"}, 10)):
+        await trade.puts(cup)
+        address = await trade.lives(**place)
+        assert (await trade.quote(address))["subtotal"] == price
+        assert (await trade.buys(address))["subtotal"] == price
+    await trade.puts(cup)
+    assert (await trade.ann.api("GET", "/cart", 200))["subtotal"] == 15
+    assert (await product_of(trade, cup))["price"] == 15
+
+
 async def test_what_a_quote_said_holds_though_the_market_changes(trade):
     cup = await trade.lists(trade.bob, price=10)
     await sets(trade, EU)
