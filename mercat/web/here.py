@@ -93,11 +93,11 @@ async def documents_in(shop: Shop, country: str, products: Sequence[Document]) -
 
 async def cards_in(shop: Shop, country: str, cards: Sequence[Raw]) -> ShownCards | None:
     """Show the cards that search has at the prices of a country; None: they are as everywhere."""
+    if await shop.prices.market_of(country) is None:
+        return None
     now = clock.now()
     indexed = [codec.decode(bytes(each), IndexedCard).at(now) for each in cards]
-    prices = await shop.prices.cards(country, [each.product_id for each in indexed])
-    if prices is None:
-        return None
+    prices = await shop.prices.cards(country, [each.product_id for each in indexed]) or {}
     moved = [
         structs.replace(each, price=found.price, was_price=found.was_price, coming_prices=[])
         if (found := prices.get(each.product_id))

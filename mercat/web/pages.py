@@ -110,12 +110,16 @@ class Pages:
         `holds_until`: when a price on it is another one."""
         content = await self._render(request, name, {"request": None, **shown})
         request.state.holds_until = holds_until
+        return HTMLResponse(content, status, await self.headers(request, *keys, until=holds_until))
+
+    async def headers(self, request: Request, *keys: object, until: datetime | None = None) -> dict[str, str]:
+        """Say who may keep what shows prices: nobody, where it is for who has chosen a country."""
         if COUNTRY in request.cookies:
-            return HTMLResponse(content, status, {"Cache-Control": PRIVATE})
-        headers = public_headers(*keys, until=holds_until)
+            return {"Cache-Control": PRIVATE}
+        headers = public_headers(*keys, until=until)
         if self.prices and await self.prices.all():
             headers["Vary"] = "Cookie"  # else a cache would give it to who has chosen a country
-        return HTMLResponse(content, status, headers)
+        return headers
 
     def fragment(self, request: Request, name: str, /, status: int = 200, **shown: Any) -> Response:
         """Send a piece of a page, for this person only."""

@@ -23,7 +23,7 @@ from mercat.search import (
     Suggestions,
 )
 from mercat.shop import Shop
-from mercat.web.cache import public_answer, public_headers
+from mercat.web.cache import public_answer
 from mercat.web.category_tree import CategoryMoved, CategoryNode, CategoryTree
 from mercat.web.here import ChosenCountry, cards_in, chosen_country, tiles_in
 from mercat.web.looks import SHOWN, shown_header
@@ -154,7 +154,7 @@ class SearchApi:
             )
         )
         keys = ["products", f"category/{ask.category}"] if ask.category else ["products"]
-        cards = await self._here(ask.country, found) or self._known(found)[1]
+        cards = await cards_in(self._shop, ask.country, found.results) or self._known(found)[1]
         return public_answer(_page(found, "products", cards), *keys, until=cards.until)
 
     async def search(self, ask: SearchAsk) -> Answer:
@@ -181,7 +181,7 @@ class SearchApi:
             )
         )
         _, cards, header = self._known(found)
-        cards = await self._here(ask.country, found) or cards
+        cards = await cards_in(self._shop, ask.country, found.results) or cards
         shown = _page(found, "results", cards) | {
             "facets": _facets_shown(found.facets, currency),
             "relaxed": found.relaxed,
@@ -193,12 +193,6 @@ class SearchApi:
         if ask.q:
             answer.headers[SHOWN] = header
         return answer
-
-    async def _here(self, country: str, found: SearchResults) -> ShownCards | None:
-        """Show results at the prices of a country; None: they are as everywhere."""
-        if await self._shop.prices.market_of(country) is None:
-            return None
-        return await cards_in(self._shop, country, found.results)
 
     def _known(self, found: SearchResults) -> tuple[SearchResults, ShownCards, str]:
         """Return the public cards of results, and what is counted of them. Search answers a repeated query
@@ -399,8 +393,7 @@ class SearchPages:
             found = await self._shop.breakers["search"].ask(self._shop.search.suggest(words, 5), found)
         now = clock.now()
         products = [tile(codec.decode(bytes(card), IndexedCard).at(now)) for card in found.products]
-        country = chosen_country(request)
-        [products] = await tiles_in(self._shop, country, products)
+        [products] = await tiles_in(self._shop, chosen_country(request), products)
         response = self._pages.fragment(
             request,
             "suggest.html",
@@ -409,8 +402,7 @@ class SearchPages:
             categories=found.categories[:2],
             products=products,
         )
-        if not country:
-            response.headers.update(public_headers("search", until=hold_until(products)))
+        response.headers.update(await self._pages.headers(request, "search", until=hold_until(products)))
         return response
 
 

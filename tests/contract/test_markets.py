@@ -205,6 +205,7 @@ async def test_who_chooses_a_country_sees_its_prices_on_pages_of_their_own(trade
         return "Cookie" in (await trade.ann.http.get(address)).headers.get("vary", "")
 
     await until(told_to_vary)
+    assert "Cookie" in (await trade.ann.http.get("/fragments/suggest?q=cup")).headers["vary"]
     stranger = await trade.house.visitor()
     home = await stranger.http.get(address)
     assert "$10.00" in home.text
