@@ -158,6 +158,8 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """None: release 0.1.0 told it; its lines share the order's discount and tax by what they cost."""
     shop_tax: int = 0
     """The tax within what the shop bears of the discount, where prices include it: nobody collected it."""
+    tax_class: str = ""
+    """By which it was taxed; "" is the standard rate."""
 
 
 class PartShipping(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -240,8 +240,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tax_provider: str = "tables"
     """Who says what tax an address pays: `tables`, the shop's own rates, or one of the list in
     `mercat/pricing/tax_providers`. While that does not answer the rates do, and the order says so."""
-    tax_timeout_s: float = 2
-    """How long the tax provider may take."""
+    tax_timeout_s: float = 0.8
+    """How long a quote waits for the tax provider; what it said is remembered for five minutes."""
     unknown_weight_g: int = 0
     """What a unit weighs, in grams, where nobody has said it: for delivery by weight."""
     tax_rate_ppm: int = 0

@@ -7,6 +7,7 @@ service, add its entry there and its attribute to `Shop`; docs/how-to has the wh
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import asyncpg
@@ -38,6 +39,7 @@ from mercat import (
     webhooks,
     wishlist,
 )
+from mercat.catalog import PricesByCountry
 from mercat.checkout import Present
 from mercat.events import ProductChanged
 from mercat.ids import OrderId, ProductId, SellerId
@@ -87,6 +89,11 @@ class Shop:
     @property
     def settings(self) -> Settings:
         return self.host.settings
+
+    @cached_property
+    def prices(self) -> PricesByCountry:
+        """Return what turns prices into those of a country."""
+        return PricesByCountry(self.catalog, self.settings)
 
 
 @dataclass(frozen=True)
@@ -316,6 +323,7 @@ SERVICES: dict[str, Service] = {
         pricing.API,
         lambda host, db, shop: make_pricing(host, db),
         on_checkout_path=True,
+        duties=lambda shop: {"sales for the tax provider": shop.pricing.records.keep_recording},
     ),
     "promotions": Service(
         promotions.Promotions,

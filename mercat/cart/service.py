@@ -28,7 +28,7 @@ from mercat.cart.messages import (
 from mercat.cart.rules import applied, lines_today, problems_of
 from mercat.cart.scripts import keys_of
 from mercat.cart.stored import codes_of, split_fields
-from mercat.catalog import Catalog, Offer, check_currency
+from mercat.catalog import Catalog, Offer, PricesByCountry, check_currency
 from mercat.ids import CartId, GiftCardId, OfferId, ProductId, UserId, parse
 from mercat.inventory import Inventory, Line, Stock
 from mercat.kit import clock, codec
@@ -62,23 +62,25 @@ class Cart:
         self._payments = payments
         self._guard = GiftCodeGuard(store, settings)
         self._currency = settings.currency
+        self._prices = PricesByCountry(catalog, settings)
         self.copies = CartCopies(db, store, settings.currency)
 
-    async def add(self, user_id: UserId, offer_id: OfferId, quantity: int) -> CartView:
-        """Add to what is there, and remember the price of now. A line holds at most `QUANTITY_MAX`."""
-        offer = (await self._catalog.offers([offer_id])).get(offer_id)
+    async def add(self, user_id: UserId, offer_id: OfferId, quantity: int, country: str = "") -> CartView:
+        """Add to what is there, and remember the price of now in a country. A line holds at most
+        `QUANTITY_MAX`."""
+        offer = (await self._offers([offer_id], country)).get(offer_id)
         if offer is None:
             raise NotFound("There is no such offer.", pointer="/offer_id")
         check_currency(offer.title, offer.currency, self._currency, "/offer_id")
         if not await self._put(user_id, offer, quantity):
             raise CartFull
-        return await self.show(user_id)
+        return await self.show(user_id, country)
 
-    async def add_missing(self, user_id: UserId, lines: list[Line]) -> int:
+    async def add_missing(self, user_id: UserId, lines: list[Line], country: str = "") -> int:
         """Add what is for sale and not in the cart yet, and say how many lines that were not for sale or had
         no room. Again it changes nothing."""
         there = {line.offer_id for line in (await self.basket(user_id)).lines}
-        offers = await self._catalog.offers([line.offer_id for line in lines])
+        offers = await self._offers([line.offer_id for line in lines], country)
         missing = [line for line in lines if line.offer_id not in there]
         added = 0
         for line in missing:
@@ -87,18 +89,18 @@ class Cart:
                 added += await self._put(user_id, offer, line.quantity)
         return len(missing) - added
 
-    async def change(self, user_id: UserId, item: str, quantity: int) -> CartView:
+    async def change(self, user_id: UserId, item: str, quantity: int, country: str = "") -> CartView:
         """Set a line's quantity; 0 removes it. The line is named by its offer or its product."""
         offer_id = await self._line_of(user_id, item)
         if not await self._run(scripts.CHANGE, user_id, str(offer_id), quantity):
             raise NotFound("The cart has no such line.")
-        return await self.show(user_id)
+        return await self.show(user_id, country)
 
-    async def remove(self, user_id: UserId, item: str) -> CartView:
+    async def remove(self, user_id: UserId, item: str, country: str = "") -> CartView:
         """Take a line out, named by its offer or its product."""
-        return await self.change(user_id, item, 0)
+        return await self.change(user_id, item, 0, country)
 
-    async def add_gift_card(self, user_id: UserId, typed: TypedGiftCard) -> CartView:
+    async def add_gift_card(self, user_id: UserId, typed: TypedGiftCard, country: str = "") -> CartView:
         """Let a gift card pay, named by its code; TooManyRequests for who guesses. Again changes nothing."""
         async with self._guard.guess(user_id, typed.network):
             card = await self._payments.find_gift_card(typed.code)
@@ -108,9 +110,9 @@ class Cart:
                 raise GiftCardsFull
             args = (str(card.value_id), 1, 0, clock.now().isoformat(), 1, LINES_MAX + GIFT_CARDS_MAX)
             await self._run(scripts.ADD, user_id, *args)
-        return await self.show(user_id)
+        return await self.show(user_id, country)
 
-    async def remove_gift_card(self, user_id: UserId, card: str) -> CartView:
+    async def remove_gift_card(self, user_id: UserId, card: str, country: str = "") -> CartView:
         """Take a gift card out, named by its id or its last four letters."""
         there = (await self.basket(user_id)).gift_cards
         known = {str(each): each for each in there}
@@ -118,7 +120,7 @@ class Cart:
             known = {each.last4: each.gift_card_id for each in await self._applied(there, 0)}
         if card not in known or not await self._run(scripts.CHANGE, user_id, str(known[card]), 0):
             raise NotFound("The cart has no such gift card.")
-        return await self.show(user_id)
+        return await self.show(user_id, country)
 
     async def _applied(self, gift_cards: list[GiftCardId], due: int) -> list[AppliedGiftCard]:
         if not gift_cards:
@@ -145,15 +147,15 @@ class Cart:
             codec.decode(codes, list[str]) if codes else [],
         )
 
-    async def show(self, user_id: UserId) -> CartView:
-        """Answer the cart with today's prices, and what stands between it and buying."""
+    async def show(self, user_id: UserId, country: str = "") -> CartView:
+        """Answer the cart with today's prices in a country, and what stands between it and buying."""
         basket = await self.basket(user_id)
         offer_ids = [line.offer_id for line in basket.lines]
         offers: dict[OfferId, Offer] = {}
         stock: dict[OfferId, Stock] = {}
         if offer_ids:
             offers, stock = await asyncio.gather(
-                self._catalog.offers(offer_ids), self._inventory.stock(offer_ids)
+                self._offers(offer_ids, country), self._inventory.stock(offer_ids)
             )
         items = lines_today(basket.lines, offers)
         subtotal = sum(item.line_total for item in items)
@@ -166,6 +168,9 @@ class Cart:
             problems=problems_of(basket.lines, offers, stock),
             gift_cards=await self._applied(basket.gift_cards, subtotal),
         )
+
+    async def _offers(self, offer_ids: list[OfferId], country: str) -> dict[OfferId, Offer]:
+        return await self._prices.offers(country, await self._catalog.offers(offer_ids))
 
     async def count(self, user_id: UserId) -> int:
         """Count how many things are in it: the badge."""

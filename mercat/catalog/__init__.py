@@ -10,6 +10,7 @@
     exports.py     products as they are taken out again
     pictures.py    pictures that imports left elsewhere
     price_edits.py prices of many offers changed at once
+    markets.py     what goods cost by country; by_country.py is for who shows and charges that
     found.py       the map of the site, and where products stood elsewhere
     moderation.py  what operators hide and move
     retelling.py   products told again because their category or seller changed
@@ -21,6 +22,7 @@ version and tells the whole of it once.
 """
 
 from mercat.catalog.api import API
+from mercat.catalog.by_country import PricesByCountry
 from mercat.catalog.columns import BadField, Columns, RowKeys, path_names
 from mercat.catalog.currency import own_currency
 from mercat.catalog.file_rows import BrokenFile, column_name, read_rows
@@ -39,6 +41,8 @@ from mercat.catalog.importing import (
 from mercat.catalog.messages import (
     FORMER_PATH_MAX,
     IMAGES_MAX,
+    MARKET_COUNTRIES_MAX,
+    MARKETS_MAX,
     PRICE_EDIT_MAX,
     VARIANTS_MAX,
     AnyProduct,
@@ -48,6 +52,7 @@ from mercat.catalog.messages import (
     Attributes,
     Brand,
     Breadcrumb,
+    CardPrice,
     Category,
     CategoryChange,
     CategoryDecision,
@@ -94,6 +99,12 @@ from mercat.catalog.messages import (
     ListingKey,
     ListingStatus,
     MappedProduct,
+    Market,
+    MarketCode,
+    MarketCountries,
+    MarketName,
+    MarketsChanged,
+    MarketSet,
     MinorPrice,
     Moderation,
     NewOffer,
@@ -110,6 +121,7 @@ from mercat.catalog.messages import (
     OptionName,
     Options,
     OptionValues,
+    OwnPrices,
     PictureElsewhere,
     PriceEdit,
     PriceMove,
@@ -148,6 +160,8 @@ __all__ = [
     "FORMATS",
     "FORMER_PATH_MAX",
     "IMAGES_MAX",
+    "MARKETS_MAX",
+    "MARKET_COUNTRIES_MAX",
     "ONLY_ADDS",
     "PRICE_EDIT_MAX",
     "VARIANTS_MAX",
@@ -160,6 +174,7 @@ __all__ = [
     "Brand",
     "Breadcrumb",
     "BrokenFile",
+    "CardPrice",
     "Catalog",
     "Category",
     "CategoryChange",
@@ -211,6 +226,12 @@ __all__ = [
     "ListingKey",
     "ListingStatus",
     "MappedProduct",
+    "Market",
+    "MarketCode",
+    "MarketCountries",
+    "MarketName",
+    "MarketSet",
+    "MarketsChanged",
     "MinorPrice",
     "Moderation",
     "NewOffer",
@@ -229,10 +250,12 @@ __all__ = [
     "OptionName",
     "OptionValues",
     "Options",
+    "OwnPrices",
     "PictureElsewhere",
     "PriceEdit",
     "PriceMove",
     "PricePreview",
+    "PricesByCountry",
     "PricesEdited",
     "Product",
     "ProductChange",

@@ -6,6 +6,7 @@ from mercat.catalog.exports import Exports
 from mercat.catalog.found import Outside
 from mercat.catalog.imports import Imports
 from mercat.catalog.listings import Listings
+from mercat.catalog.markets import Markets
 from mercat.catalog.moderation import Moderating
 from mercat.catalog.offers import Offers
 from mercat.catalog.pictures import Pictures
@@ -25,6 +26,12 @@ API = [
     Verb(Offers.offer_standing, reads=True),
     Verb(PriceEdits.preview_prices, reads=True),
     Verb(PriceEdits.edit_prices),
+    Verb(Markets.markets, reads=True),
+    Verb(Markets.set_markets),
+    Verb(Markets.market_terms, reads=True),
+    Verb(Markets.card_prices, reads=True),
+    Verb(Markets.own_prices, reads=True),
+    Verb(Markets.set_own_prices),
     Verb(Moderating.find_products, reads=True),
     Verb(Moderating.found_product, reads=True),
     Verb(Moderating.moderate),

@@ -860,3 +860,73 @@ class Imported(Struct, frozen=True):
     stock: dict[OfferId, int] = {}
     refused: list[RefusedProduct] = []
     counts: list[CountedOffer] = []
+
+
+MARKETS_MAX = 100
+MARKET_COUNTRIES_MAX = 300
+MarketCode = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,29}$",
+        extra={"words": "A short code in small letters, such as eu or latin-america."},
+    ),
+]
+MarketName = Annotated[str, Meta(min_length=1, max_length=80, pattern=SEEN_LINE)]
+MarketCountry = Annotated[
+    str, Meta(pattern=r"^[A-Za-z]{2}$", extra={"words": "Two letters, such as AT (ISO 3166-1)."})
+]
+MarketCountries = Annotated[list[MarketCountry], Meta(min_length=1, max_length=MARKET_COUNTRIES_MAX)]
+
+
+class Market(Struct, frozen=True, kw_only=True):
+    """Countries and how prices become theirs: more or less by hundredths of a percent, then to the nearest
+    multiple of `round_to`, and `less` below that, as 10.00 less 0.01 is 9.99."""
+
+    code: MarketCode
+    name: MarketName
+    countries: MarketCountries
+    percent: Hundredths = 0
+    round_to: MinorPrice = 0
+    """None: a price is as it comes out."""
+    less: MinorPrice = 0
+
+
+class MarketSet(Struct, frozen=True):
+    """All markets; another `version` where they were set since."""
+
+    markets: list[Market]
+    version: int
+
+
+class MarketAsk(Struct, frozen=True, array_like=True):
+    """Which offers are asked about, in which market."""
+
+    market: MarketCode
+    offers: list[OfferId]
+
+
+class MarketTerm(Struct, frozen=True):
+    """What of an offer is not as its market says: it has a price of its own there, or one for all (`same`),
+    in a flash sale or as a gift card."""
+
+    market: str
+    offer_id: OfferId
+    own: int | None
+    same: bool
+
+
+class CardPrice(Struct, frozen=True, array_like=True):
+    """What the featured offer of a product costs in a market; `until`: when that may change, where known."""
+
+    product_id: ProductId
+    price: int
+    was_price: int | None
+    until: datetime | None
+
+
+OwnPrices = Annotated[dict[MarketCode, SoldAt], Meta(max_length=MARKETS_MAX)]
+"""What an offer costs in markets where it has a price of its own, by their codes."""
+
+
+class MarketsChanged(Conflict):
+    """Somebody changed the markets after they were looked at. Look again, then set them."""

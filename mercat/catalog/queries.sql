@@ -954,3 +954,66 @@ with own as (
     returning currency
 )
 select currency from own union all select currency from catalog.shop limit 1;
+
+-- name: markets_version
+select version from catalog.market_set;
+
+-- name: markets
+select m.code, m.name, m.percent, m.round_to, m.less,
+    array(select c.country from catalog.market_country c where c.market = m.code order by c.country) as countries
+from catalog.market m order by m.name, m.code;
+
+-- name: begin_setting_markets(now)
+-- Whoever sets markets waits here for who does it now.
+insert into catalog.market_set as s (changed_at) values (:now)
+on conflict (one) do update set version = s.version + 1, changed_at = excluded.changed_at
+returning version;
+
+-- name: drop_other_markets(codes)
+-- The prices of their own that offers have in a market go with it.
+with gone as (delete from catalog.market where code <> all(:codes::text[]))
+delete from catalog.market_country;
+
+-- name: put_markets(codes, names, percents, round_tos, lesses)
+insert into catalog.market as m (code, name, percent, round_to, less)
+select * from unnest(:codes::text[], :names::text[], :percents::int[], :round_tos::bigint[], :lesses::bigint[])
+on conflict (code) do update set name = excluded.name, percent = excluded.percent, round_to = excluded.round_to,
+    less = excluded.less;
+
+-- name: put_market_countries(countries, markets)
+insert into catalog.market_country (country, market) select * from unnest(:countries::text[], :markets::text[]);
+
+-- name: market_terms(markets, offer_ids)
+-- Of many offers in many markets, those that do not cost what the market makes of their price.
+select a.market, o.offer_id, m.price as own, coalesce(o.flash is not null or p.tax_class = 'gift_card', false) as same
+from unnest(:markets::text[], :offer_ids::bigint[]) as a (market, offer_id)
+    join catalog.offer o on o.offer_id = a.offer_id
+    join catalog.product p on p.product_id = o.product_id
+    left join catalog.market_price m on m.offer_id = a.offer_id and m.market = a.market
+where m.price is not null or o.flash is not null or p.tax_class = 'gift_card';
+
+-- name: featured_prices(market, product_ids, now)
+select f.product_id, f.price, f.compare_at_price, f.sale_price, f.sale_from, f.sale_until, m.price as own,
+    coalesce(f.flash is not null or p.tax_class = 'gift_card', false) as same
+from catalog.product p cross join lateral catalog.featured(p.product_id, :now) f
+    left join catalog.market_price m on m.offer_id = f.offer_id and m.market = :market
+where p.product_id = any(:product_ids::bigint[]) and f.offer_id is not null;
+
+-- name: own_prices(seller_id, offer_id)
+-- Nothing where the offer is not this seller's.
+select o.offer_id, p.market, p.price
+from catalog.offer o left join catalog.market_price p using (offer_id)
+where o.offer_id = :offer_id and o.seller_id = :seller_id and o.status <> 'archived'
+order by p.market;
+
+-- name: lock_own_offer(seller_id, offer_id)
+select product_id from catalog.offer
+where offer_id = :offer_id and seller_id = :seller_id and status <> 'archived' for no key update;
+
+-- name: drop_own_prices(offer_id, markets)
+delete from catalog.market_price where offer_id = :offer_id and market <> all(:markets::text[]);
+
+-- name: put_own_prices(offer_id, markets, prices)
+insert into catalog.market_price as p (offer_id, market, price)
+select :offer_id, m, a from unnest(:markets::text[], :prices::bigint[]) as u (m, a) order by m
+on conflict (offer_id, market) do update set price = excluded.price;

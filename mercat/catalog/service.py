@@ -8,6 +8,7 @@ from mercat.catalog.exports import Exports
 from mercat.catalog.found import Outside
 from mercat.catalog.imports import Imports
 from mercat.catalog.listings import Listings
+from mercat.catalog.markets import Markets
 from mercat.catalog.moderation import Moderating
 from mercat.catalog.offers import Offers
 from mercat.catalog.pictures import Pictures
@@ -30,6 +31,7 @@ class Catalog:
         self._listings = Listings(db, self._categories, self._changes, settings)
         self._moderating = Moderating(db, self._categories, self._changes)
         self._price_edits = PriceEdits(db, self._changes, settings)
+        self._markets = Markets(db, self._changes, settings)
         self._imports = Imports(db, self._categories, settings)
         self._exports = Exports(db)
         self._found = Outside(db)
@@ -49,9 +51,6 @@ class Catalog:
         self.end_flash_price = self._offers.end_flash_price
         self.offer_product = self._offers.offer_product
         self.offer_standing = self._offers.offer_standing
-
-        self.preview_prices = self._price_edits.preview_prices
-        self.edit_prices = self._price_edits.edit_prices
 
         self.find_products = self._moderating.find_products
         self.found_product = self._moderating.found_product
@@ -74,6 +73,7 @@ class Catalog:
         self.decide_category = self._categories.decide_category
 
         self._take_verbs_of_files()
+        self._take_verbs_of_prices()
 
         self.open_seller = self._changes.open_seller
         self.tell_again = self._changes.tell_again
@@ -92,3 +92,13 @@ class Catalog:
         self.site_map = self._found.site_map
         self.former_address = self._found.former_address
         self.exported_names = self._exports.exported_names
+
+    def _take_verbs_of_prices(self) -> None:
+        self.preview_prices = self._price_edits.preview_prices
+        self.edit_prices = self._price_edits.edit_prices
+        self.markets = self._markets.markets
+        self.set_markets = self._markets.set_markets
+        self.market_terms = self._markets.market_terms
+        self.card_prices = self._markets.card_prices
+        self.own_prices = self._markets.own_prices
+        self.set_own_prices = self._markets.set_own_prices

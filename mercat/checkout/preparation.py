@@ -11,7 +11,7 @@ from msgspec import structs
 from mercat import ids
 from mercat.accounts import Address, AddressAndCard, WayToBuy
 from mercat.cart import Basket, BasketLine
-from mercat.catalog import Offer
+from mercat.catalog import Offer, PricesByCountry
 from mercat.checkout import rules
 from mercat.checkout.commissions import StandingCommissions
 from mercat.checkout.customer_limits import CustomerLimits
@@ -81,6 +81,7 @@ class Preparation:
         self._payments = neighbours.payments
         self._commissions = StandingCommissions(neighbours.payments, neighbours.catalog)
         self._sellers = neighbours.sellers
+        self._prices = PricesByCountry(neighbours.catalog, settings)
         self._settings = settings
         self._shop_remits = named(settings.shop_remits_tax)
 
@@ -88,13 +89,14 @@ class Preparation:
         """Quote what the cart costs at this address, honoured until it expires."""
         basket = await self._cart.basket(caller.user_id)
         address = await self._accounts.address(caller.user_id, shipping_address_id)
-        offers = await self._offers([line.offer_id for line in basket.lines])
+        place = destination_of(address)
+        offers = await self._offers([line.offer_id for line in basket.lines], place.country)
         rules.check_for_sale(basket, offers, self._settings.currency)
         await self._limits.check(caller.email or "", rules.limited(basket, offers))
-        lines, place = rules.priced(basket, offers), destination_of(address)
+        lines = rules.priced(basket, offers)
         reducing = _Reducing(caller, lines, offers, basket.codes, caller.email)
         method, reduced = await self._delivered(reducing, place, shipping_method)
-        lines, _, reduced = await self._given(lines, offers, reduced)
+        lines, _, reduced = await self._given(lines, offers, reduced, place.country)
         totals = await self._total(caller.user_id, lines, place, method, reduced)
         expires_at = clock.now() + timedelta(seconds=self._settings.quote_s)
         quoted = Quoted(
@@ -120,31 +122,32 @@ class Preparation:
 
     async def shipping_methods(self, caller: Caller, place: Destination) -> list[ShippingMethod]:
         """List how what is in a cart can reach a place, and what that costs: each seller's part by itself."""
-        lines, offers, codes = await self._lines_of(caller.user_id)
+        lines, offers, codes = await self._lines_of(caller.user_id, place.country)
         off = await self._off(_Reducing(caller, lines, offers, codes, caller.email), place)
         return await self._methods(place, lines, offers, off)
 
     async def estimate(self, caller: Caller, place: Destination, shipping_method: str) -> Totals:
         """Add up what a cart would cost at a place, without what is not for sale. Nothing is promised."""
-        lines, offers, codes = await self._lines_of(caller.user_id)
+        lines, offers, codes = await self._lines_of(caller.user_id, place.country)
         reducing = _Reducing(caller, lines, offers, codes, caller.email)
         method, reduced = await self._delivered(reducing, place, shipping_method)
-        lines, _, reduced = await self._given(lines, offers, reduced)
+        lines, _, reduced = await self._given(lines, offers, reduced, place.country)
         return await self._total(caller.user_id, lines, place, method, reduced)
 
-    async def reduced(self, caller: Caller) -> InCart:
+    async def reduced(self, caller: Caller, country: str = "") -> InCart:
         """Answer what promotions take off a cart before it is known where it goes, what its codes do, and
-        what comes along."""
-        lines, offers, codes = await self._lines_of(caller.user_id)
+        what comes along; at the prices of a country."""
+        lines, offers, codes = await self._lines_of(caller.user_id, country)
         reducing = _Reducing(caller, lines, offers, codes, caller.email)
         [reduced] = await self._promotions.reduce_many([reducing.ask(None, None)])
-        _, offers, reduced = await self._given(lines, offers, reduced)
+        _, offers, reduced = await self._given(lines, offers, reduced, country)
         return InCart(reduced, [_gift_in_cart(each, offers[each.offer_id]) for each in reduced.gifts])
 
     async def preview(self, asked: PreviewBasket) -> Previewed:
         """Answer what somebody new would pay for goods, with what is set up of promotions."""
         place = asked.place
-        offers = await self._offers([line.offer_id for line in asked.lines])
+        country = place.country if place else ""
+        offers = await self._offers([line.offer_id for line in asked.lines], country)
         basket = Basket(CartId(0), [BasketLine(each.offer_id, each.quantity, 0) for each in asked.lines])
         rules.check_for_sale(basket, offers, self._settings.currency)
         lines = rules.priced(basket, offers)
@@ -152,7 +155,7 @@ class Preparation:
         method = methods[0] if methods else None
         reducing = _Reducing(Caller(UserId(0)), lines, offers, asked.codes, None)
         [reduced] = await self._promotions.reduce_many([reducing.ask(method, place)])
-        lines, _, reduced = await self._given(lines, offers, reduced)
+        lines, _, reduced = await self._given(lines, offers, reduced, country)
         subtotal = sum(line.unit_price * line.quantity for line in lines)
         names = await self._promotions.names([each.promotion_id for each in reduced.tried])
         return Previewed(subtotal, reduced, [explained(each, names) for each in reduced.tried])
@@ -170,12 +173,13 @@ class Preparation:
         )
         offer_ids = {line.offer_id for basket in baskets for line in basket.lines}
         offers = await self._offers(list(offer_ids)) if offer_ids else {}
+        there = await self._priced_there(baskets, places, offers)
         spendable = await self._spendable(asks, baskets)
         commissions = await self._commissions.table()
         drafts: list[_Draft | Refusal] = []
-        for wanted, basket, place in zip(asks, baskets, places, strict=True):
+        for wanted, basket, place, here in zip(asks, baskets, places, there, strict=True):
             try:
-                drafts.append(await self._draft(wanted, basket, place, offers))
+                drafts.append(await self._draft(wanted, basket, place, offers if here is None else here))
             except Refusal as refusal:
                 drafts.append(refusal)
         reduced = await self._reduced_many(drafts, offers)
@@ -190,6 +194,20 @@ class Preparation:
             except Refusal as refusal:
                 records.append(refusal)
         return records
+
+    async def _priced_there(
+        self, baskets: list[Basket], places: list[AddressAndCard], offers: dict[OfferId, Offer]
+    ) -> list[rules.Offers | None]:
+        """Answer the offers of each basket at the prices of where it goes; None where that has no market."""
+        if not await self._prices.all():
+            return [None] * len(baskets)
+        asked: dict[int, tuple[str, rules.Offers]] = {}
+        for n, (basket, place) in enumerate(zip(baskets, places, strict=True)):
+            if place.address and await self._prices.market_of(place.address.country):
+                lines = [line.offer_id for line in basket.lines if line.offer_id in offers]
+                asked[n] = place.address.country, {each: offers[each] for each in lines}
+        found = dict(zip(asked, await self._prices.offers_of(list(asked.values())), strict=True))
+        return [found.get(n) for n in range(len(baskets))]
 
     async def _reduced_many(
         self, drafts: "Sequence[_Draft | Refusal]", offers: dict[OfferId, Offer]
@@ -237,7 +255,7 @@ class Preparation:
         return await self._payments.spendable(SpendableOf(gift_cards, people))
 
     async def _draft(
-        self, wanted: Wanted, basket: Basket, place: AddressAndCard, offers: dict[OfferId, Offer]
+        self, wanted: Wanted, basket: Basket, place: AddressAndCard, offers: rules.Offers
     ) -> "_Draft":
         caller, ask = wanted.caller, wanted.ask
         email = caller.email or normal_text(ask.email or "")
@@ -253,21 +271,22 @@ class Preparation:
         lines = quoted.lines if quoted else rules.priced(basket, offers)
         method = await self._method(destination, ask.shipping_method, lines, offers)
         return _Draft(
-            wanted, basket, place.address, destination, place.card or "", email, quoted, lines, method
+            wanted, basket, place.address, destination, place.card or "", email, quoted, lines, method, offers
         )
 
     async def _order_of(self, draft: "_Draft", given: Given, reduced: Reduced) -> PendingOrder:
         caller, ask = draft.wanted.caller, draft.wanted.ask
-        lines, method, quoted = draft.lines, draft.method, draft.quoted
+        lines, method, quoted, place = draft.lines, draft.method, draft.quoted, draft.place
         if quoted:
             totals, held = quoted.totals, _held(quoted)
         else:
             if reduced.reductions and any(not part.price for part in method.parts):
                 # What is taken off may leave a part below what its delivery is free from.
                 reducing = draft.reducing(given.offers)
-                method, reduced = await self._delivered(reducing, draft.place, ask.shipping_method)
-            lines, _, reduced = await self._given(lines, given.offers, reduced)
-            totals = await self._total(caller.user_id, lines, draft.place, method, reduced)
+                method, reduced = await self._delivered(reducing, place, ask.shipping_method)
+            known = await self._known(draft, given)
+            lines, _, reduced = await self._given(lines, known, reduced, place.country)
+            totals = await self._total(caller.user_id, lines, place, method, reduced)
             held = Held([], reduced.uses, reduced.tried)
         if ask.expected_total is not None and ask.expected_total != totals.total:
             raise PriceChanged(expected_total=ask.expected_total, total=totals.total)
@@ -317,6 +336,10 @@ class Preparation:
             tried=held.tried,
         )
 
+    async def _known(self, draft: "_Draft", given: Given) -> rules.Offers:
+        """Answer the offers that are looked up already at the prices of where a purchase goes."""
+        return given.offers if await self._prices.market_of(draft.place.country) is None else draft.offers
+
     async def _honoured(self, caller: Caller, ask: Buy, basket: Basket, place: Destination) -> Quoted:
         """Honour a quote that is this person's, for this cart as it is, this address as it is and this
         delivery."""
@@ -338,9 +361,12 @@ class Preparation:
             raise QuoteExpired(pointer="/quote_id")
         return quoted
 
-    async def _offers(self, offer_ids: list[OfferId]) -> dict[OfferId, Offer]:
-        """Look offers up. Gift cards are the shop's own alone: what others list as such are goods."""
+    async def _offers(self, offer_ids: list[OfferId], country: str | None = None) -> dict[OfferId, Offer]:
+        """Look offers up, at the prices of a country, or at their own. Gift cards are the shop's own alone:
+        what others list as such are goods."""
         offers = await self._catalog.offers(offer_ids)
+        if country is not None:
+            offers = await self._prices.offers(country, offers)
         cards = [each for each in offers.values() if each.tax_class == GIFT_CARD_CLASS]
         own = await self._sellers.own() if cards else None
         goods = {
@@ -348,9 +374,11 @@ class Preparation:
         }
         return {**offers, **goods}
 
-    async def _lines_of(self, user_id: UserId) -> tuple[list[PricedLine], rules.Offers, list[str]]:
+    async def _lines_of(
+        self, user_id: UserId, country: str
+    ) -> tuple[list[PricedLine], rules.Offers, list[str]]:
         basket = await self._cart.basket(user_id)
-        offers = await self._offers([line.offer_id for line in basket.lines]) if basket.lines else {}
+        offers = await self._offers([line.offer_id for line in basket.lines], country) if basket.lines else {}
         return rules.priced(basket, offers), offers, basket.codes
 
     async def _total(
@@ -377,13 +405,13 @@ class Preparation:
         return await self._pricing.total(basket)
 
     async def _given(
-        self, lines: list[PricedLine], offers: rules.Offers, reduced: Reduced
+        self, lines: list[PricedLine], offers: rules.Offers, reduced: Reduced, country: str
     ) -> tuple[list[PricedLine], rules.Offers, Reduced]:
         """Put what comes along for nothing to the lines."""
         if not reduced.gifts:
             return lines, offers, reduced
         missing = [each.offer_id for each in reduced.gifts if each.offer_id not in offers]
-        known = {**offers, **(await self._offers(missing) if missing else {})}
+        known = {**offers, **(await self._offers(missing, country) if missing else {})}
         lines, reduced = rules.with_gifts(lines, known, reduced)
         return lines, known, reduced
 
@@ -454,6 +482,8 @@ class _Draft(NamedTuple):
     quoted: Quoted | None
     lines: list[PricedLine]
     method: ShippingMethod
+    offers: rules.Offers
+    """Of its lines, at the prices of where it goes."""
 
     def reducing(self, offers: rules.Offers) -> _Reducing:
         return _Reducing(self.wanted.caller, self.lines, offers, self.basket.codes, self.email)

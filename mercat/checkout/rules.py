@@ -228,6 +228,7 @@ def order_lines(lines: Sequence[PricedLine], totals: Totals, offers: Offers, buc
             seller_discount=each.seller_discount,
             tax=each.tax,
             shop_tax=each.shop_tax,
+            tax_class=line.tax_class,
         )
         for line, each in zip(lines, totals.lines, strict=True)
         for unit_price in [line.unit_price if each.unit_price is None else each.unit_price]

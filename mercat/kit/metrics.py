@@ -49,6 +49,9 @@ order_value = Counter(
 sold_without_rate = Counter(
     "mercat_orders_without_tax_rate_total", "Orders to where no rate of tax is known."
 )
+tax_records_refused = Counter(
+    "mercat_tax_records_refused_total", "Sales and refunds that the tax provider would not record."
+)
 checkouts_refused = Counter("mercat_checkouts_refused_total", "Checkouts refused, by code.", ["code"])
 checkouts_recovered = Counter("mercat_checkouts_recovered_total", "Checkouts taken over after a crash.")
 facts_relayed = Counter("mercat_facts_relayed_total", "Facts moved from the WAL to the log.")

@@ -2,6 +2,7 @@
 
 from mercat.kit.verbs import Verb
 from mercat.pricing.service import Pricing
+from mercat.pricing.tax_records import TaxRecords
 
 API = [
     Verb(Pricing.total, reads=True),
@@ -11,6 +12,8 @@ API = [
     Verb(Pricing.tax_rules, reads=True),
     Verb(Pricing.set_tax_rules),
     Verb(Pricing.sold_without_rate, reads=True),
+    Verb(TaxRecords.tax_records, reads=True),
+    Verb(TaxRecords.retry_tax_record),
     Verb(Pricing.tax_exemptions, reads=True),
     Verb(Pricing.exempt_from_tax),
     Verb(Pricing.tax_again),

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from mercat.events import AppliedDiscount
-from mercat.ids import AddressId, CartId, OfferId, SellerId, UserId
+from mercat.ids import AddressId, CartId, OfferId, OrderId, SellerId, UserId
 from mercat.kit.refusals import Conflict
 from mercat.kit.text import LINE, SEEN_LINE
 
@@ -71,6 +71,32 @@ class TaxRuleSet(Struct, frozen=True):
     rules: list[TaxRule]
     built_in: bool = False
     version: int = 0
+
+
+TaxRecordKind = Literal["sale", "reversal"]
+TaxRecordStatus = Literal["waiting", "recorded", "refused"]
+TaxRecordKey = Annotated[str, Meta(min_length=1, max_length=100)]
+TAX_RECORDS_MAX = 500
+
+
+class TaxRecord(Struct, frozen=True, kw_only=True):
+    """A sale that the tax provider is told, or what was paid back of it.
+
+    `key` is the order's id or the refund's; `tax` what was charged, `said_tax` what the provider reckoned."""
+
+    key: str
+    order_id: OrderId
+    kind: TaxRecordKind
+    amount: int
+    currency: str
+    status: TaxRecordStatus
+    tries: int
+    made_at: datetime
+    recorded_at: datetime | None
+    reference: str
+    tax: int
+    said_tax: int | None
+    failure: str
 
 
 class TaxExemption(Struct, frozen=True):

@@ -1,10 +1,13 @@
 """The verbs of pricing."""
 
+from typing import Any
+
 import asyncpg
 
 from mercat.ids import UserId
 from mercat.kit import clock, signing
 from mercat.kit.breaker import Breaker
+from mercat.kit.cache import ExpiringCache
 from mercat.pricing import rules
 from mercat.pricing.messages import (
     ExemptBecause,
@@ -19,7 +22,12 @@ from mercat.pricing.messages import (
 )
 from mercat.pricing.tax import TaxBook
 from mercat.pricing.tax_provider import TaxAnswer, TaxProvider, TaxQuestion, TaxUnreachable
+from mercat.pricing.tax_records import TaxRecords
 from mercat.settings import Settings
+
+_ANSWERS_MAX = 10_000
+_REMEMBERED_S = 300.0
+"""How long what the tax provider said of goods and an address is good for the next who asks just that."""
 
 
 class Pricing:
@@ -34,6 +42,10 @@ class Pricing:
         self._tax = TaxBook(db, settings)
         self._provider = provider
         self._breaker = Breaker("tax", timeout_s=settings.tax_timeout_s)
+        self._answers: ExpiringCache[tuple[Any, ...], TaxAnswer] = ExpiringCache(_ANSWERS_MAX)
+        self.records = TaxRecords(db, self._tax, provider)
+        self.tax_records = self.records.tax_records
+        self.retry_tax_record = self.records.retry_tax_record
 
     async def total(self, basket: PricedBasket) -> Totals:
         """Add up what this basket costs at its destination."""
@@ -45,13 +57,18 @@ class Pricing:
     async def _asked(
         self, provider: TaxProvider, basket: PricedBasket, rates: rules.TaxRates
     ) -> rules.TaxRates:
-        """Ask the provider; where it does not answer, the rates stand, and that is said."""
+        """Ask the provider, or remember what it said of the same goods and address some minutes ago; where it
+        does not answer, the rates stand, and that is said."""
         question = rules.tax_question(basket, rates)
         if not any((*question.goods.values(), question.shipping)):
             return rates
-        answer = await self._breaker.ask(_answer(provider, question), None)
+        key = (tuple(sorted(question.goods.items())), *question[1:])
+        answer = self._answers.get(key)
         if answer is None:
-            return rates._replace(note=rates.note or "provider_away")
+            answer = await self._breaker.ask(_answer(provider, question), None)
+            if answer is None:
+                return rates._replace(note=rates.note or "provider_away")
+            self._answers.put(key, answer, _REMEMBERED_S)
         return rates._replace(said=answer, note="by_provider")
 
     async def seal(self, quoted: Quoted) -> str:

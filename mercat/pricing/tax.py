@@ -10,7 +10,6 @@ from msgspec import structs
 from mercat.events import OrderPlaced
 from mercat.ids import UserId
 from mercat.kit import clock, metrics, sql
-from mercat.kit.event_log import on
 from mercat.kit.snapshot import Snapshot
 from mercat.money import GIFT_CARD_CLASS
 from mercat.pricing.messages import (
@@ -111,7 +110,6 @@ class TaxBook:
         await self._db.execute(queries.tax_again, user_id)
         await self._others_know()
 
-    @on(OrderPlaced)
     async def count_sold(self, db: PoolConnectionProxy, events: list[OrderPlaced]) -> None:
         """Count the orders that were sold without a rate, by where they went."""
         sold = [

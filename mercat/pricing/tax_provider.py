@@ -31,8 +31,19 @@ class TaxAnswer(NamedTuple):
     shipping: int
 
 
+class TaxTransaction(NamedTuple):
+    """A sale as a provider has recorded it: what it calls it, and the tax that it reckoned."""
+
+    reference: str
+    tax: int
+
+
 class TaxUnreachable(TimeoutError):
     """The provider did not answer, or cannot say."""
+
+
+class TaxRefused(Exception):
+    """The provider answered that it does not record this; the message says why. To ask again is of no use."""
 
 
 class TaxProvider(Protocol):
@@ -40,6 +51,15 @@ class TaxProvider(Protocol):
 
     async def taxes(self, question: TaxQuestion) -> TaxAnswer:
         """Say what tax is owed."""
+        ...
+
+    async def record(self, key: str, question: TaxQuestion) -> TaxTransaction:
+        """Record a sale, once a key. TaxRefused where it never will; any other error counts as no answer."""
+        ...
+
+    async def reverse(self, key: str, reference: str, amount: int, currency: str, *, whole: bool) -> str:
+        """Reverse so much of a recorded sale, tax included, once a key; `whole`: all of it. Return what the
+        provider calls it; raises as `record` does."""
         ...
 
     async def close(self) -> None: ...

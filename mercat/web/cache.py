@@ -28,6 +28,8 @@ DRAWN = "public, max-age=86400"
 VERSIONED = "public, max-age=31536000, immutable"
 """A file whose address changes when it does."""
 
+COUNTRY = "country"
+"""The cookie by which a visitor says where they are."""
 _FRESH_S = 1.0
 _PAGES_MAX = 1_000
 
@@ -73,7 +75,7 @@ class PageCache:
     """Pages for everybody, each rendered once a second however many ask for it.
 
     Who asks while a page is being rendered waits for that one. A product that changes takes every page that
-    shows it along."""
+    shows it along. Who has said where they are is shown pages of their own."""
 
     def __init__(self) -> None:
         self._pages: dict[str, _Page] = {}
@@ -84,6 +86,8 @@ class PageCache:
         """Make a handler that answers from the cache what this one answered a moment ago."""
 
         async def answer(request: Request) -> Response:
+            if COUNTRY in request.cookies:
+                return await handler(request)
             url = str(request.url)
             page = self._pages.get(url)
             if page and monotonic() < page.until and _holds(page):

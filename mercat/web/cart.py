@@ -25,6 +25,7 @@ from mercat.quantity import QUANTITY_MAX, Quantity
 from mercat.shop import Shop
 from mercat.web.errors import message_of
 from mercat.web.forms import Form, FormErrors, number_in, read_form
+from mercat.web.here import ChosenCountry, chosen_country, country_of, remember_country, tiles_in
 from mercat.web.pages import Pages
 from mercat.web.prices import CodeShown, DiscountShown, codes_shown, discounts_shown
 from mercat.web.rendering import label
@@ -114,52 +115,58 @@ class CartApi:
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
-    async def cart(self, caller: Caller) -> CartShown:
+    async def cart(self, caller: Caller, country: ChosenCountry = "") -> CartShown:
         """Show the cart with today's prices, and what stands between it and buying."""
-        return await self._shown(caller, await self._shop.cart.show(caller.user_id))
+        return await self._shown(caller, await self._shop.cart.show(caller.user_id, country), country)
 
-    async def add_item(self, caller: Caller, item: AddItem) -> CartShown:
+    async def add_item(self, caller: Caller, item: AddItem, country: ChosenCountry = "") -> CartShown:
         """Add to what is in the cart already. A product means its featured offer."""
         offer_id = item.offer_id
         if offer_id is None:
             if item.product_id is None:
                 raise Invalid("Say which product or offer.", pointer="/product_id")
             offer_id = await self._shop.catalog.featured(item.product_id)
-        view = await self._shop.cart.add(caller.user_id, offer_id, item.quantity)
-        return await self._shown(caller, view)
+        view = await self._shop.cart.add(caller.user_id, offer_id, item.quantity, country)
+        return await self._shown(caller, view, country)
 
-    async def change_item(self, caller: Caller, item: str, change: ChangeItem) -> CartShown:
+    async def change_item(
+        self, caller: Caller, item: str, change: ChangeItem, country: ChosenCountry = ""
+    ) -> CartShown:
         """Set a line's quantity; 0 removes it. The line is named by its product or its offer."""
-        view = await self._shop.cart.change(caller.user_id, item, change.quantity)
-        return await self._shown(caller, view)
+        view = await self._shop.cart.change(caller.user_id, item, change.quantity, country)
+        return await self._shown(caller, view, country)
 
-    async def remove_item(self, caller: Caller, item: str) -> CartShown:
+    async def remove_item(self, caller: Caller, item: str, country: ChosenCountry = "") -> CartShown:
         """Remove a line from the cart."""
-        return await self._shown(caller, await self._shop.cart.remove(caller.user_id, item))
+        return await self._shown(caller, await self._shop.cart.remove(caller.user_id, item, country), country)
 
-    async def add_code(self, caller: Caller, ask: AddCode) -> CartShown:
+    async def add_code(self, caller: Caller, ask: AddCode, country: ChosenCountry = "") -> CartShown:
         """Give a code. Whether it takes something off, and why not, stands in `codes[]`."""
         await self._shop.cart.add_code(caller.user_id, ask.code.strip())
-        return await self.cart(caller)
+        return await self.cart(caller, country)
 
-    async def drop_code(self, caller: Caller, code: str) -> CartShown:
+    async def drop_code(self, caller: Caller, code: str, country: ChosenCountry = "") -> CartShown:
         """Take a code out of the cart."""
         await self._shop.cart.drop_code(caller.user_id, code)
-        return await self.cart(caller)
+        return await self.cart(caller, country)
 
-    async def add_gift_card(self, caller: Caller, request: Request, given: GiftCardGiven) -> CartShown:
+    async def add_gift_card(
+        self, caller: Caller, request: Request, given: GiftCardGiven, country: ChosenCountry = ""
+    ) -> CartShown:
         """Let a gift card pay, before the card: named by its code, however it is typed. Again changes
         nothing."""
         typed = TypedGiftCard(given.code, network_of(request))
-        return await self._shown(caller, await self._shop.cart.add_gift_card(caller.user_id, typed))
+        view = await self._shop.cart.add_gift_card(caller.user_id, typed, country)
+        return await self._shown(caller, view, country)
 
-    async def remove_gift_card(self, caller: Caller, card: str) -> CartShown:
+    async def remove_gift_card(self, caller: Caller, card: str, country: ChosenCountry = "") -> CartShown:
         """Take a gift card out, named by its id or the last four letters of its code."""
-        return await self._shown(caller, await self._shop.cart.remove_gift_card(caller.user_id, card))
+        view = await self._shop.cart.remove_gift_card(caller.user_id, card, country)
+        return await self._shown(caller, view, country)
 
-    async def _shown(self, caller: Caller, view: CartView) -> CartShown:
+    async def _shown(self, caller: Caller, view: CartView, country: str) -> CartShown:
         waiting = await self._shop.checkout.waiting(caller.user_id) if view.problems else []
-        found = await self._shop.checkout.reduced(caller)
+        found = await self._shop.checkout.reduced(caller, country)
         view = with_gifts(with_held(view, held_for(waiting)), gift_lines(found.gifts))
         return _cart_shown(view, found.reduced)
 
@@ -339,9 +346,9 @@ class CodeForm(AddCode, frozen=True):
     back: Literal["cart", "checkout"] = "cart"
 
 
-async def savings(shop: Shop, caller: Caller, back: Literal["cart", "checkout"]) -> Savings:
-    """Look up what promotions do for a cart."""
-    found = await shop.checkout.reduced(caller)
+async def savings(shop: Shop, caller: Caller, back: Literal["cart", "checkout"], country: str) -> Savings:
+    """Look up what promotions do for a cart, at the prices of a country."""
+    found = await shop.checkout.reduced(caller, country)
     reduced = found.reduced
     codes = [CodeText(each.code, CODE_WORDS[each.why] if each.why else "") for each in reduced.codes]
     discounts = [each.discount for each in reduced.reductions]
@@ -369,11 +376,12 @@ class CartPages:
     ) -> Response:
         form = form or Form(_FORMS)
         caller = await caller_of(request)
+        country = await country_of(self._shop, request, caller)
         view, waiting = None, []
         if caller:
             waiting = await self._shop.checkout.waiting(caller.user_id)
-            view = with_held(await self._shop.cart.show(caller.user_id), held_for(waiting))
-        saved = await savings(self._shop, caller, "cart") if caller and view and view.items else None
+            view = with_held(await self._shop.cart.show(caller.user_id, country), held_for(waiting))
+        saved = await savings(self._shop, caller, "cart", country) if caller and view and view.items else None
         if view and saved:
             view = with_discount(with_gifts(view, saved.gifts), saved.discount)
         ordered = await self._just_ordered(caller) if caller and view and not view.items else None
@@ -387,19 +395,25 @@ class CartPages:
             waiting=waiting,
             savings=saved,
             ordered=ordered,
-            goes_with=await self._goes_with(caller, view),
+            goes_with=await self._goes_with(caller, view, country),
             left_out=number_in(request.query_params.get("left_out"), 0, 0, LINES_MAX),
             refused=message_of(refused) if refused else None,
         )
+        if country != chosen_country(request):
+            remember_country(response, country, secure=self._shop.settings.secure_cookies)
         if request.headers.get("hx-request"):
             response.headers["HX-Trigger"] = "cart-changed"
         return response
 
-    async def _goes_with(self, caller: Caller | None, view: CartView | None) -> list[ProductTile]:
+    async def _goes_with(
+        self, caller: Caller | None, view: CartView | None, country: str
+    ) -> list[ProductTile]:
         """Show what is bought with what is in the cart; for an empty one, what is popular."""
         given = [item.product_id for item in view.items] if view else []
         owner = caller.user_id if caller else None
-        return await shelf(self._shop, self._shop.recommendations.goes_with(given, _A_SHELF, owner))
+        shown = await shelf(self._shop, self._shop.recommendations.goes_with(given, _A_SHELF, owner))
+        [shown] = await tiles_in(self._shop, country, shown)
+        return shown
 
     async def _just_ordered(self, caller: Caller) -> OrderSummary | None:
         """Find the order that emptied the cart a moment ago, perhaps from another tab."""
@@ -419,7 +433,8 @@ class CartPages:
             offer_id = await self._shop.catalog.featured(item.product_id)
         caller = await caller_of(request) or await guest_session(request, self._shop.accounts)
         try:
-            view = await self._shop.cart.add(caller.user_id, offer_id, item.quantity)
+            country = await country_of(self._shop, request, caller)
+            view = await self._shop.cart.add(caller.user_id, offer_id, item.quantity, country)
         except Conflict as refused:
             return await self._not_added(request, refused)
         if not request.headers.get("hx-request"):

@@ -52,6 +52,7 @@ from mercat.web.checkout_messages import UNMOVED, checkout_message
 from mercat.web.context import allow
 from mercat.web.errors import RefusalMessage
 from mercat.web.forms import Form, FormErrors, id_of, read_form
+from mercat.web.here import chosen_country
 from mercat.web.idempotency import FORM_KEY_MAX, form_key, key_of
 from mercat.web.pages import Pages
 from mercat.web.places import served_places
@@ -590,18 +591,17 @@ class CheckoutPages:
     ) -> Response:
         """Show the page, filled with what was given."""
         waiting = await self._shop.checkout.waiting(caller.user_id)
-        view = with_held(await self._shop.cart.show(caller.user_id), held_for(waiting))
-        if not view.items:
-            return self._pages.redirect(request, "/cart")
         addresses = await self._shop.accounts.addresses(caller.user_id)
         saved = await self._shop.accounts.payment_methods(caller.user_id)
-        first = str(addresses[0].address_id) if addresses else ""
-        form = {"address": first, "country": self._shop.settings.home_country, "method": ""} | given
+        form = self._untouched(request, addresses) | given
         offered = [*(str(each.payment_method_id) for each in saved), *(token for token, _, _ in self._cards)]
         form["card"], entered = self._chosen_card(form.get("card", ""), offered, tried=status == 402)
         chosen = next((each for each in addresses if str(each.address_id) == form["address"]), None)
         form["address"] = form["address"] if chosen else ""
         place = destination_of(chosen) if chosen else _typed_destination(form)
+        view = with_held(await self._shop.cart.show(caller.user_id, place.country), held_for(waiting))
+        if not view.items:
+            return self._pages.redirect(request, "/cart")
         methods, unserved = await self._methods(caller, place)
         if form["method"] not in {method.code for method in methods}:
             form["method"] = methods[0].code if methods else ""
@@ -633,10 +633,19 @@ class CheckoutPages:
             card_field=self._card_field,
             countries=await served_places(self._shop),
             quote=due,
-            savings=await savings(self._shop, caller, "checkout"),
+            savings=await savings(self._shop, caller, "checkout", place.country),
             paying=paying,
             key=key or uuid.uuid4().hex,
         )
+
+    def _untouched(self, request: Request, addresses: list[Address]) -> dict[str, str]:
+        """Fill in what is known before anything is typed."""
+        country = chosen_country(request) or self._shop.settings.home_country
+        return {
+            "address": str(addresses[0].address_id) if addresses else "",
+            "country": country,
+            "method": "",
+        }
 
     async def _paying(self, caller: Caller, due: CheckoutTotals | None, *, credit: str) -> Paying:
         total = due.total if due else 0

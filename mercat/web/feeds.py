@@ -14,6 +14,7 @@ from mercat.search import SearchQuery
 from mercat.shop import Shop, every_product
 from mercat.web import rendering
 from mercat.web.cache import SELDOM_CHANGED
+from mercat.web.here import documents_in
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint
 
@@ -46,6 +47,7 @@ class FeedPages:
         )
         async for page in every_product(self._shop.catalog):
             goods = [each.document for each in page if each.document]
+            goods = await documents_in(self._shop, "", goods)
             offers = await self._shop.catalog.offers([each.offer_id for each in goods])
             yield "".join(_item(each, offers.get(each.offer_id), origin) for each in goods)
         yield "</channel></rss>\n"

@@ -22,6 +22,7 @@ from mercat.kit.rpc import Caller
 from mercat.shop import Shop
 from mercat.web.cache import FLASH_SALE, public_answer
 from mercat.web.errors import RefusalMessage, message_of
+from mercat.web.here import chosen_country
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.session import caller_of, guest_session
@@ -138,6 +139,7 @@ class FlashSalePages:
         sale = await self._sale(request)
         product = await self._shop.catalog.product(sale.product_id)
         offers = await self._shop.catalog.offers([sale.offer_id])
+        offers = await self._shop.prices.offers(chosen_country(request), offers)
         return await self._pages.public(
             request,
             "flash_sale.html",
@@ -184,7 +186,7 @@ class FlashSalePages:
             return self._pages.redirect(request, f"/flash/{sale.sale_id}")
         basket = await self._shop.cart.basket(caller.user_id)
         if sale.offer_id not in {line.offer_id for line in basket.lines}:
-            await self._shop.cart.add(caller.user_id, sale.offer_id, 1)
+            await self._shop.cart.add(caller.user_id, sale.offer_id, 1, chosen_country(request))
         return self._pages.redirect(request, "/checkout")
 
     async def _wait(

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from mercat.search import SearchQuery, price_ranges
 from mercat.shop import Shop
+from mercat.web.here import chosen_country, tiles_in
 from mercat.web.optional import unless_away
 from mercat.web.pages import Pages
 from mercat.web.results import words_of
@@ -35,6 +36,9 @@ class HomePages:
             listed(self._shop, SearchQuery(sort="newest", in_stock=True, limit=_A_SHELF)),
             listed(self._shop, SearchQuery(in_stock=True, price_max=cheap, limit=_A_SHELF)),
             unless_away(self._shop.flashsale.sales()),
+        )
+        popular, rated, newest, bargains = await tiles_in(
+            self._shop, chosen_country(request), popular, rated, newest, bargains
         )
         window = popular if len(popular) >= _WINDOW_MIN else rated + newest
         return await self._pages.public(

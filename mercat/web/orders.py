@@ -23,6 +23,7 @@ from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.errors import RefusalMessage
 from mercat.web.forms import Form, FormErrors, id_of, number_in, read_form
+from mercat.web.here import chosen_country
 from mercat.web.idempotency import form_key
 from mercat.web.imported_orders import bought_before
 from mercat.web.money_back import WHOLE, CancelBody, cancel_ask
@@ -338,7 +339,7 @@ class OrderPages:
             wanted[line.offer_id] = min(wanted.get(line.offer_id, 0) + line.quantity, QUANTITY_MAX)
         caller = caller or await guest_session(request, self._shop.accounts)
         lines = [Line(offer_id, quantity) for offer_id, quantity in wanted.items()]
-        left_out = await self._shop.cart.add_missing(caller.user_id, lines)
+        left_out = await self._shop.cart.add_missing(caller.user_id, lines, chosen_country(request))
         return self._pages.redirect(request, f"/cart?left_out={left_out}" if left_out else "/cart")
 
 

@@ -11,12 +11,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Scope
 
+from mercat.catalog import PricesByCountry
 from mercat.kit.db_errors import AWAY
 from mercat.kit.http import problem
 from mercat.kit.refusals import BadRequest, Refusal, SignInFirst
 from mercat.payments import ProviderDeclaration
 from mercat.web import rendering
-from mercat.web.cache import PRIVATE, Handler, PageCache, public_headers
+from mercat.web.cache import COUNTRY, PRIVATE, Handler, PageCache, public_headers
 from mercat.web.category_tree import CategoryTree
 from mercat.web.context import context_of
 from mercat.web.errors import error_page, title_of, wait_s
@@ -48,6 +49,9 @@ class Pages:
         self.cache = PageCache()
         self.csrf = Csrf(secret, secure=secure)
         self.statics = rendering.Statics([provider.card_field.script] if provider.card_field else [])
+        self.prices: PricesByCountry | None = None
+        """Which markets there are to choose from; None: nobody is asked."""
+        self.home = ""
         self.experiments: Experiments | None = None
         """Which ways visitors are shown; None: nobody takes part in any."""
         self._templates = rendering.environment(self.statics, self.csrf.token, provider)
@@ -106,7 +110,16 @@ class Pages:
         `holds_until`: when a price on it is another one."""
         content = await self._render(request, name, {"request": None, **shown})
         request.state.holds_until = holds_until
-        return HTMLResponse(content, status, public_headers(*keys, until=holds_until))
+        return HTMLResponse(content, status, await self.headers(request, *keys, until=holds_until))
+
+    async def headers(self, request: Request, *keys: object, until: datetime | None = None) -> dict[str, str]:
+        """Say who may keep what shows prices: nobody, where it is for who has chosen a country."""
+        if COUNTRY in request.cookies:
+            return {"Cache-Control": PRIVATE}
+        headers = public_headers(*keys, until=until)
+        if self.prices and await self.prices.all():
+            headers["Vary"] = "Cookie"  # else a cache would give it to who has chosen a country
+        return headers
 
     def fragment(self, request: Request, name: str, /, status: int = 200, **shown: Any) -> Response:
         """Send a piece of a page, for this person only."""
@@ -135,8 +148,17 @@ class Pages:
             "refused": None,
             "problems": {},
             "q": "",
+            "home_country": self.home,
+            "countries_of_markets": await self._countries(),
+            "country_chosen": request.cookies.get(COUNTRY, ""),
         }
         return self._templates.get_template(name).render(**(base | shown))
+
+    async def _countries(self) -> list[tuple[str, str]]:
+        """List the countries of all markets, to choose from."""
+        markets = await self.prices.all() if self.prices else ()
+        codes = {country for market in markets for country in market.countries} - {self.home}
+        return sorted(((code, rendering.country(code)) for code in codes), key=lambda each: each[1])
 
     def _private(self, request: Request, response: Response) -> Response:
         self.csrf.keep(request, response)

@@ -25,6 +25,7 @@ from mercat.web.cache import public_answer, soonest
 from mercat.web.cart import AddItem
 from mercat.web.category_tree import CategoryNode
 from mercat.web.forms import Form, id_of
+from mercat.web.here import ChosenCountry, chosen_country, tiles_in
 from mercat.web.linked import LinkedProduct, breadcrumbs
 from mercat.web.optional import unless_away
 from mercat.web.pages import Pages
@@ -118,21 +119,26 @@ class ProductsApi:
         self._shop = shop
         self._cached: dict[ProductId, _CachedAnswer] = {}
 
-    async def product(self, product_id: ProductId) -> Answer:
+    async def product(self, product_id: ProductId, country: ChosenCountry = "") -> Answer:
         """Show everything about a product: pictures, variants, offers, and the newest reviews."""
         product = await self._shop.catalog.product(product_id)
+        if await self._shop.prices.market_of(country):
+            return await self._answer(await self._shop.prices.product(country, product))
         kept = self._cached.get(product_id)
         now = time.monotonic()
         if kept and kept.product is product and now < kept.until and product.flips_at is None:
             return kept.answer
-        asked = self._shop.reviews.newest(product_id, REVIEWS_ON_PRODUCT)
-        reviews = await self._shop.breakers["reviews"].ask(asked, ReviewPage([], 0))
-        keys = product_id, f"category/{product.category}"
-        answer = public_answer(_product_shown(product, reviews), *keys, until=product.flips_at)
+        answer = await self._answer(product)
         if len(self._cached) >= _CACHED_MAX:
             self._cached.clear()
         self._cached[product_id] = _CachedAnswer(product, now + _CACHED_S, answer)
         return answer
+
+    async def _answer(self, product: Product) -> Answer:
+        asked = self._shop.reviews.newest(product.product_id, REVIEWS_ON_PRODUCT)
+        reviews = await self._shop.breakers["reviews"].ask(asked, ReviewPage([], 0))
+        keys = product.product_id, f"category/{product.category}"
+        return public_answer(_product_shown(product, reviews), *keys, until=product.flips_at)
 
 
 def _product_shown(product: Product, reviews: ReviewPage) -> ProductShown:
@@ -257,14 +263,15 @@ class ProductPages:
 
     async def product(self, request: Request) -> Response:
         product_id: ProductId = id_of(request.path_params["product_id"], ProductId)
-        breaker, none = self._shop.breakers["reviews"], None
+        breaker, none, country = self._shop.breakers["reviews"], None, chosen_country(request)
         product, page, together, similar, with_tax = await asyncio.gather(
-            self._shop.catalog.product(product_id),
+            self._product(product_id, country),
             breaker.ask(self._shop.reviews.newest(product_id, _REVIEWS), none),
             shelf(self._shop, self._shop.recommendations.bought_together(product_id, _A_SHELF)),
             shelf(self._shop, self._shop.recommendations.similar(product_id, _A_SHELF)),
-            unless_away(self._shop.pricing.includes_tax(self._shop.settings.home_country)),
+            unless_away(self._shop.pricing.includes_tax(country or self._shop.settings.home_country)),
         )
+        together, similar = await tiles_in(self._shop, country, together, similar)
         variant = _variant(product, request.query_params.get("variant"))
         offers = variant.offers if variant else product.offers
         offer = offers[0] if offers else None
@@ -275,9 +282,11 @@ class ProductPages:
         images = [{"url": url, "alt": alt} for url, alt in {image.url: image.alt for image in shown}.items()]
         origin = self._pages.origin(request)
         category = (await self._pages.categories.all()).get(product.category)
-        delivery = await self._delivery(offer) if offer else None
+        delivery = await self._delivery(offer, country) if offer else None
         linked = LinkedProduct(product, origin + canonical, origin)
-        linked.set_terms(delivery, self._shop.settings.home_country, self._shop.settings.return_days)
+        linked.set_terms(
+            delivery, country or self._shop.settings.home_country, self._shop.settings.return_days
+        )
         return await self._pages.public(
             request,
             "product.html",
@@ -311,6 +320,9 @@ class ProductPages:
             holds_until=soonest(product.flips_at, hold_until(together, similar)),
         )
 
+    async def _product(self, product_id: ProductId, country: str) -> Product:
+        return await self._shop.prices.product(country, await self._shop.catalog.product(product_id))
+
     async def _flash(self, offer_id: OfferId) -> str | None:
         """Find the sale in which alone this offer is sold, if there is one."""
         watched = await unless_away(self._shop.flashsale.sale_offers()) or ()
@@ -334,10 +346,10 @@ class ProductPages:
         )
         return await unless_away(self._shop.promotions.on_goods(goods)) or ()
 
-    async def _delivery(self, offer: ProductOffer) -> ShippingMethod | None:
-        """Find the cheapest way to the shop's home country for one of this; None where there is none."""
+    async def _delivery(self, offer: ProductOffer, country: str) -> ShippingMethod | None:
+        """Find the cheapest way to a country, or the shop's own, for one of this; None: there is none."""
         parcel = [PartToSend(offer.seller_id, offer.price, 1)]
-        asked = self._shop.fulfilment.methods(self._shop.settings.home_country, "", parcel)
+        asked = self._shop.fulfilment.methods(country or self._shop.settings.home_country, "", parcel)
         try:
             return next(iter(await unless_away(asked) or ()), None)
         except AddressNotServed:

@@ -1,7 +1,7 @@
 """What may please: bought together, popular, after what somebody bought or looked at."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -16,6 +16,7 @@ from mercat.recommendations import CountryCode
 from mercat.shop import Shop
 from mercat.web.cache import public_answer, soonest
 from mercat.web.exposure import Exposure
+from mercat.web.here import ChosenCountry, chosen_country, documents_in, tiles_in
 from mercat.web.optional import unless_away
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
@@ -39,30 +40,40 @@ class RecommendationsApi:
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
-    async def around(self, product_id: ProductId, limit: ShelfLimit = 12) -> Answer:
+    async def around(
+        self, product_id: ProductId, limit: ShelfLimit = 12, country: ChosenCountry = ""
+    ) -> Answer:
         """List what is bought with a product, then what is like it."""
         await self._shop.catalog.product(product_id)
         asked = self._shop.recommendations.around(product_id, limit)
         found = await recommended(self._shop, asked)
         until = soonest(*(each.coming_prices[0].at for each in found if each.coming_prices))
+        found = await documents_in(self._shop, country, found)
         return public_answer(_shelf(found), product_id, "recommendations", until=until)
 
-    async def for_you(self, caller: Caller | None, limit: ShelfLimit = 12) -> ShelfShown:
+    async def for_you(
+        self, caller: Caller | None, limit: ShelfLimit = 12, country: ChosenCountry = ""
+    ) -> ShelfShown:
         """List what may please: after what one bought, or what is popular."""
         recommendations = self._shop.recommendations
         asked = recommendations.for_you(caller.user_id, limit) if caller else recommendations.popular(limit)
-        return _shelf(await recommended(self._shop, asked))
+        return await self._shelf(asked, country)
 
     async def popular_near(self, country: CountryCode, limit: ShelfLimit = 12) -> ShelfShown:
         """List what sold lately to a country; nothing where nothing did."""
-        return _shelf(await recommended(self._shop, self._shop.recommendations.popular_near(country, limit)))
+        return await self._shelf(self._shop.recommendations.popular_near(country, limit), country)
 
-    async def for_cart(self, caller: Caller, limit: ShelfLimit = 12) -> ShelfShown:
+    async def for_cart(
+        self, caller: Caller, limit: ShelfLimit = 12, country: ChosenCountry = ""
+    ) -> ShelfShown:
         """List what is bought with what is in the cart, and what its owner buys again."""
-        view = await self._shop.cart.show(caller.user_id)
+        view = await self._shop.cart.show(caller.user_id, country)
         given = [item.product_id for item in view.items]
         asked = self._shop.recommendations.goes_with(given, limit, caller.user_id)
-        return _shelf(await recommended(self._shop, asked))
+        return await self._shelf(asked, country)
+
+    async def _shelf(self, asked: Awaitable[list[ProductId]], country: str) -> ShelfShown:
+        return _shelf(await documents_in(self._shop, country, await recommended(self._shop, asked)))
 
 
 def _shelf(found: Sequence[Document]) -> ShelfShown:
@@ -116,7 +127,8 @@ class ShelfPages:
         return await experiments.exposure(request, "for_you_shelf") if experiments else None
 
     async def viewed(self, request: Request) -> Response:
-        return self._pages.fragment(request, "shelves.html", viewed=await self._viewed(request))
+        [viewed] = await tiles_in(self._shop, chosen_country(request), await self._viewed(request))
+        return self._pages.fragment(request, "shelves.html", viewed=viewed)
 
     async def _shelves(self, request: Request, shown: Exposure | None) -> dict[str, list[ProductTile]]:
         """Fill the shelves; B of an experiment has what sells near where A has what goes with purchases."""
@@ -125,6 +137,7 @@ class ShelfPages:
         is_near = bool(shown and shown.arm == "B" and near)
         mine = near if is_near else await _for(self._shop, caller)
         near = [] if is_near else near
+        mine, near, viewed = await tiles_in(self._shop, chosen_country(request), mine, near, viewed)
         return {"mine": mine, "near": near, "viewed": viewed}
 
     async def _viewed(self, request: Request) -> list[ProductTile]:

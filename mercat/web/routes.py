@@ -25,6 +25,7 @@ from mercat.web import (
     exports,
     feeds,
     flash_sales,
+    here,
     home,
     imported_orders,
     invoices,
@@ -62,6 +63,7 @@ from mercat.web.desk import (
     api_keys,
     listings,
     low_stock,
+    market_prices,
     new_product,
     pictures,
     price_edits,
@@ -98,6 +100,7 @@ from mercat.web.operator import (
 )
 from mercat.web.operator import categories as operator_categories
 from mercat.web.operator import letters as operator_letters
+from mercat.web.operator import markets as operator_markets
 from mercat.web.operator import orders as operator_orders
 from mercat.web.operator import people as operator_people
 from mercat.web.operator import products as operator_products
@@ -140,6 +143,8 @@ _NOUNS: list[tuple[list[PublicRoute], ServiceOfRoutes]] = [
     (reviews.API, lambda shop, tree: reviews.ReviewsApi(shop)),
     (wishlist.API, lambda shop, tree: wishlist.WishlistApi(shop)),
     (recommendations.API, lambda shop, tree: recommendations.RecommendationsApi(shop)),
+    (operator_markets.API, lambda shop, tree: operator_markets.MarketsApi(shop)),
+    (market_prices.API, lambda shop, tree: market_prices.MarketPricesApi(shop)),
     (operator_tax.API, lambda shop, tree: operator_tax.TaxApi(shop)),
     (shipping_zones.API, lambda shop, tree: shipping_zones.ShippingZonesApi(shop)),
     (sellers.API, lambda shop, tree: sellers.SellersApi(shop)),
@@ -197,6 +202,7 @@ PAGES = (
     recovery,
     reviews,
     wishlist,
+    here,
     recommendations,
     flash_sales,
     feeds,
@@ -226,6 +232,7 @@ PAGES = (
     seller_webhooks,
     operator_shipping,
     operator_tax,
+    operator_markets,
     operator_orders,
     imported_orders,
     operator_people,
@@ -265,6 +272,7 @@ def application(
         origins=Origins(settings.origin(), settings.host),
         secure=settings.secure_cookies,
     )
+    pages.prices, pages.home = shop.prices, settings.home_country
     pages.experiments = Experiments(shop.analytics.running_experiments, looks)
     if isinstance(catalog := cast(object, shop.catalog), Catalog):
         catalog.on_change(pages.cache.forget)  # one elsewhere does not call back: pages age by themselves

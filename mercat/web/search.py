@@ -23,8 +23,9 @@ from mercat.search import (
     Suggestions,
 )
 from mercat.shop import Shop
-from mercat.web.cache import public_answer, public_headers
+from mercat.web.cache import public_answer
 from mercat.web.category_tree import CategoryMoved, CategoryNode, CategoryTree
+from mercat.web.here import ChosenCountry, cards_in, chosen_country, tiles_in
 from mercat.web.looks import SHOWN, shown_header
 from mercat.web.pages import Pages
 from mercat.web.products import PlaceShown
@@ -59,11 +60,13 @@ LeastRating = Annotated[float, Meta(ge=0, le=5)]
 
 
 class ProductsAsk(Paging):
+    country: ChosenCountry = ""
     category: str | None = None
     sort: ListingSort = "relevance"
 
 
 class SearchAsk(Paging):
+    country: ChosenCountry = ""
     q: SearchWords = ""
     price_min: Decimal | None = field(default=None, name="filters[price_min]")
     price_max: Decimal | None = field(default=None, name="filters[price_max]")
@@ -151,7 +154,7 @@ class SearchApi:
             )
         )
         keys = ["products", f"category/{ask.category}"] if ask.category else ["products"]
-        cards = self._shown(found)
+        cards = await cards_in(self._shop, ask.country, found.results) or self._known(found)[1]
         return public_answer(_page(found, "products", cards), *keys, until=cards.until)
 
     async def search(self, ask: SearchAsk) -> Answer:
@@ -178,6 +181,7 @@ class SearchApi:
             )
         )
         _, cards, header = self._known(found)
+        cards = await cards_in(self._shop, ask.country, found.results) or cards
         shown = _page(found, "results", cards) | {
             "facets": _facets_shown(found.facets, currency),
             "relaxed": found.relaxed,
@@ -190,9 +194,6 @@ class SearchApi:
             answer.headers[SHOWN] = header
         return answer
 
-    def _shown(self, found: SearchResults) -> ShownCards:
-        return self._known(found)[1]
-
     def _known(self, found: SearchResults) -> tuple[SearchResults, ShownCards, str]:
         """Return the public cards of results, and what is counted of them. Search answers a repeated query
         with the same object."""
@@ -204,11 +205,11 @@ class SearchApi:
             known = self._shown_of[id(found)] = found, shown_cards(found.results), header
         return known
 
-    async def suggest(self, q: SearchWords = "", limit: FewLimit = 8) -> Answer:
+    async def suggest(self, q: SearchWords = "", limit: FewLimit = 8, country: ChosenCountry = "") -> Answer:
         """Suggest what the first letters may become: words, products, categories, brands, past searches."""
         asked = self._shop.search.suggest(q, limit)
         found = await self._shop.breakers["search"].ask(asked, Suggestions([], [], [], []))
-        shown = shown_cards(found.products)
+        shown = await cards_in(self._shop, country, found.products) or shown_cards(found.products)
         return public_answer(structs.replace(found, products=shown.cards), "search", until=shown.until)
 
     async def explain(self, q: SearchWords = "", limit: FewLimit = 8) -> Explanation:
@@ -319,7 +320,9 @@ class SearchPages:
     ) -> Response:
         query = asked.query(category.slug if category else None)
         found = await self._shop.search.find(structs.replace(query, learnt=learnt))
-        products = [tile(card) for card in found.cards()]
+        [products] = await tiles_in(
+            self._shop, chosen_country(request), [tile(card) for card in found.cards()]
+        )
         keys = ["products", f"category/{category.slug}"] if category else ["search"]
         page = await self._pages.public(
             request,
@@ -338,7 +341,7 @@ class SearchPages:
             found=ListingPage([], 0, 1, 1)
             if found.relaxed
             else ListingPage(products, found.total, asked.page, found.total_pages),
-            relaxed=await self._relaxed(asked, found, products, category),
+            relaxed=await self._relaxed(asked, found, products, category, chosen_country(request)),
             meant=None if found.relaxed else _search_link(found.did_you_mean),
             all_words=found.all_words,
             price_ends=price_ends(found, self._currency),
@@ -356,6 +359,7 @@ class SearchPages:
         found: SearchResults,
         products: list[ProductTile],
         category: CategoryNode | None,
+        country: str,
     ) -> dict[str, Any] | None:
         """Show what there is instead: products with some of the words, or of other categories."""
         if found.relaxed:
@@ -363,6 +367,7 @@ class SearchPages:
         if products or not asked.q or asked.filters or category is None:
             return None
         everywhere = await listed(self._shop, SearchQuery(q=asked.q, limit=_INSTEAD))
+        [everywhere] = await tiles_in(self._shop, country, everywhere)
         return {"q": asked.q, "url": asked.url(base="/search"), "products": everywhere}
 
     async def _children(
@@ -395,6 +400,7 @@ class SearchPages:
             found = await self._shop.breakers["search"].ask(self._shop.search.suggest(words, 5), found)
         now = clock.now()
         products = [tile(codec.decode(bytes(card), IndexedCard).at(now)) for card in found.products]
+        [products] = await tiles_in(self._shop, chosen_country(request), products)
         response = self._pages.fragment(
             request,
             "suggest.html",
@@ -403,7 +409,7 @@ class SearchPages:
             categories=found.categories[:2],
             products=products,
         )
-        response.headers.update(public_headers("search", until=hold_until(products)))
+        response.headers.update(await self._pages.headers(request, "search", until=hold_until(products)))
         return response
 
 

@@ -11,6 +11,7 @@ from mercat.kit.refusals import Unavailable
 from mercat.kit.rpc import Caller
 from mercat.shop import Shop
 from mercat.web.forms import Form, FormErrors, id_of, read_form
+from mercat.web.here import ChosenCountry, chosen_country, documents_in
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import ProductCardShown, card
@@ -76,9 +77,9 @@ class WishlistApi:
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
-    async def wishlist(self, caller: Caller) -> WishlistShown:
+    async def wishlist(self, caller: Caller, country: ChosenCountry = "") -> WishlistShown:
         """List what one keeps to find again, the newest first."""
-        return WishlistShown(await _shown(self._shop, await _items(self._shop, caller)))
+        return WishlistShown(await _shown(self._shop, await _items(self._shop, caller), country))
 
     async def wish(self, caller: Caller, product_id: ProductId) -> Wished:
         """Keep a product. Once more changes nothing."""
@@ -119,10 +120,12 @@ class WishlistApi:
         await self._shop.wishlist.remove(caller.user_id, wishlist_id)
         return ListRemoved(wishlist_id)
 
-    async def wishlist_items(self, caller: Caller, wishlist_id: WishlistId) -> ListItemsShown:
+    async def wishlist_items(
+        self, caller: Caller, wishlist_id: WishlistId, country: ChosenCountry = ""
+    ) -> ListItemsShown:
         """List what is on a wishlist, the newest first."""
         items = await self._shop.wishlist.items_of(caller.user_id, wishlist_id)
-        return ListItemsShown(wishlist_id, await _shown(self._shop, items))
+        return ListItemsShown(wishlist_id, await _shown(self._shop, items, country))
 
     async def put_on_wishlist(self, caller: Caller, wishlist_id: WishlistId, product_id: ProductId) -> Wished:
         """Put a product on a list. Once more changes nothing."""
@@ -138,10 +141,10 @@ class WishlistApi:
         await self._shop.wishlist.drop_from(caller.user_id, wishlist_id, product_id)
         return Wished(product_id, False)
 
-    async def shared_wishlist(self, token: str) -> SharedListShown:
+    async def shared_wishlist(self, token: str, country: ChosenCountry = "") -> SharedListShown:
         """Show a list to who has its link."""
         shared = await self._shop.wishlist.shared(token)
-        return SharedListShown(shared.name, await _shown(self._shop, shared.items))
+        return SharedListShown(shared.name, await _shown(self._shop, shared.items, country))
 
 
 def _list_shown(shop: Shop, named: NamedList) -> NamedListShown:
@@ -149,8 +152,9 @@ def _list_shown(shop: Shop, named: NamedList) -> NamedListShown:
     return NamedListShown(named.wishlist_id, named.name, named.items, url, named.alerts)
 
 
-async def _shown(shop: Shop, items: list[Item]) -> list[WishShown]:
-    documents = await shop.catalog.cards([item.product_id for item in items])
+async def _shown(shop: Shop, items: list[Item], country: str) -> list[WishShown]:
+    found = await shop.catalog.cards([item.product_id for item in items])
+    documents = await documents_in(shop, country, found)
     cards = {document.product_id: card(document) for document in documents}
     return [WishShown(item.product_id, item.added_at, cards.get(item.product_id)) for item in items]
 
@@ -284,7 +288,11 @@ class WishlistPages:
             request,
             "wishlist_shared.html",
             name=shared.name,
-            products=await self._shop.catalog.cards([item.product_id for item in shared.items]),
+            products=await documents_in(
+                self._shop,
+                chosen_country(request),
+                await self._shop.catalog.cards([item.product_id for item in shared.items]),
+            ),
         )
 
     async def _page(
@@ -298,6 +306,7 @@ class WishlistPages:
         lists = await self._shop.wishlist.lists(caller.user_id)
         here = next(each for each in lists if each.wishlist_id == wishlist_id)
         products = await self._shop.catalog.cards([item.product_id for item in items])
+        products = await documents_in(self._shop, chosen_country(request), products)
         there = {product.product_id for product in products}
         away = [item.product_id for item in items if item.product_id not in there]
         return await self._pages.page(

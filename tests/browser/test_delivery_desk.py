@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 from browser.conftest import DESK, PHONE
-from browser.steps import sign_in
+from browser.steps import open_a_product, sign_in
 from playwright.sync_api import expect
 
 
@@ -36,6 +36,46 @@ def test_a_seller_adds_a_zone_sees_what_it_costs_and_removes_it(visit, faults, w
     page.get_by_role("button", name="Remove this zone").click()
     page.wait_for_url("**/desk/shipping?said=removed")
     expect(page.get_by_text(name)).to_have_count(0)
+
+
+def test_a_market_is_made_and_a_visitor_of_it_sees_its_prices(visit, faults):
+    code, path = f"m{uuid.uuid4().hex[:6]}", "/operator/markets"
+    page = visit(DESK, scripts=False, color_scheme="dark")
+    sign_in(page, "ops", path)
+    page.get_by_label("Name", exact=True).fill("Islands")
+    page.get_by_label("Code", exact=True).fill(code)
+    page.get_by_label("Countries", exact=True).fill("NZ")
+    page.get_by_label("Percent more").fill("100")
+    page.get_by_label("Round to a multiple").fill("1000")
+    page.get_by_label("Less (USD)").fill("1")
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_url("**/operator/markets?said=set")
+    try:
+        shopper = visit(PHONE, color_scheme="dark")
+        open_a_product(shopper)
+        address = shopper.url
+        shopper.get_by_label("Prices for").select_option("NZ")
+        shopper.get_by_role("contentinfo").get_by_role("button", name="Show").click()
+        expect(shopper.get_by_label("Prices for")).to_have_value("NZ")
+        there = shopper.locator(".cost").first.inner_text()
+        assert shopper.url == address
+        assert faults(shopper) == []
+        page.goto(f"{path}?product={address}")
+        expect(page.locator("#preview").get_by_role("row").filter(has_text="Islands")).to_contain_text(
+            there.split()[0]
+        )
+        assert faults(page) == []
+        seller = visit(PHONE, scripts=False)
+        sign_in(seller, "bob", "/desk")
+        seller.locator("a[href^='/desk/prices/']").first.click()
+        seller.get_by_label("Islands (USD)").fill("much")
+        seller.get_by_role("button", name="Save the prices of the markets").click()
+        expect(seller.get_by_text("A price is written as 12.50.")).to_be_visible()
+        assert faults(seller) == []
+    finally:
+        page.goto(path)
+        page.get_by_role("button", name="Remove Islands").click()
+        page.wait_for_url("**/operator/markets?said=removed")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

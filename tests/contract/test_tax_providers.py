@@ -8,14 +8,18 @@ import msgspec
 import pytest
 from aiohttp import web
 from house import opened as opened
+from journeys.people import until
 from trade import WIEN, trading
 
 from mercat.audit import audit
-from mercat.ids import OfferId, SellerId, UserId
+from mercat.events import OrderLine, OrderPlaced, RefundPaid
+from mercat.ids import CartId, CheckoutId, LineId, OfferId, OrderId, ProductId, RefundId, SellerId, UserId
+from mercat.kit import clock
+from mercat.kit.event_log import deliver
 from mercat.pricing import PartPrice, PricedBasket, PricedLine, Pricing, tax_declaration
 from mercat.pricing.rules import TaxRates, is_answer, tax_question, total
-from mercat.pricing.tax_provider import TaxAnswer, TaxQuestion
-from mercat.pricing.tax_providers.sandbox import SILENT
+from mercat.pricing.tax_provider import TaxAnswer, TaxQuestion, TaxRefused, TaxTransaction, TaxUnreachable
+from mercat.pricing.tax_providers.sandbox import REFUSES, SILENT
 from mercat.settings import Secret, WrongSetting
 
 BOSTON = {"region": "MA", "postal_code": "02110"}
@@ -110,6 +114,12 @@ class Counting:
         await asyncio.Event().wait()
         raise AssertionError("nobody waits so long")
 
+    async def record(self, key, question) -> TaxTransaction:
+        raise TaxUnreachable
+
+    async def reverse(self, key, reference, amount, currency, *, whole) -> str:
+        raise TaxUnreachable
+
     async def close(self):
         pass
 
@@ -144,14 +154,46 @@ def test_a_provider_that_is_not_known_stops_the_start(settings):
         tax_declaration(msgspec.structs.replace(settings, tax_provider="stripe_tax", variables=codes))
 
 
+async def test_what_it_said_is_remembered_for_the_same_goods_and_address(pool, settings):
+    asked = []
+
+    class Saying(Counting):
+        async def taxes(self, question) -> TaxAnswer:
+            asked.append(question)
+            return TaxAnswer(dict.fromkeys(question.goods, 7), 0)
+
+    pricing = Pricing(await pool("pricing"), settings, Saying())
+    for _ in range(3):
+        assert (await pricing.total(basket((10_000, "")))).tax == 7
+    assert len(asked) == 1
+    await pricing.total(basket((10_001, "")))
+    await pricing.total(basket((10_000, ""), postal_code="02111"))
+    await pricing.total(basket((10_000, ""), shipping=(499,)))
+    assert len(asked) == 4
+
+
 class StripeTaxDouble:
     """Answers calculations in the shape of Stripe's API: 8 % of each line and of the delivery, as whole
-    amounts, a line at a time where it is told to."""
+    amounts, a line at a time where it is told to. What is made of one it keeps by its reference, once."""
 
     def __init__(self):
         self.asked = []
         self.fails = False
         self.a_page = 10
+        self.made = {}
+        self.answers = {}
+
+    async def transact(self, request):
+        """Take a reference once; the same idempotency key again is answered as it was."""
+        given, key = dict(await request.post()), request.headers["idempotency-key"]
+        if key in self.answers:
+            return web.json_response(self.answers[key])
+        if given["reference"] in self.made or self.fails:
+            error = {"type": "invalid_request_error", "message": "no", "code": "taken"}
+            return web.json_response({"error": error}, status=400)
+        self.made[given["reference"]] = given
+        self.answers[key] = {"id": f"tax_{len(self.made)}", "object": "tax.transaction"}
+        return web.json_response(self.answers[key])
 
     async def calculate(self, request):
         given = dict(await request.post())
@@ -200,6 +242,8 @@ async def double() -> AsyncIterator[tuple[StripeTaxDouble, str]]:
     app = web.Application()
     app.router.add_post("/v1/tax/calculations", double.calculate)
     app.router.add_get("/v1/tax/calculations/{id}/line_items", double.more)
+    app.router.add_post("/v1/tax/transactions/create_from_calculation", double.transact)
+    app.router.add_post("/v1/tax/transactions/create_reversal", double.transact)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -253,3 +297,177 @@ async def test_stripe_tax_is_asked_as_its_api_has_it(pool, settings, double, a_p
     stripe.fails = True
     assert (await pricing.total(basket((10_000, "")))).tax_note == "provider_away"
     await provider.close()
+
+
+async def test_stripe_tax_takes_a_sale_once_and_what_is_paid_back_of_it(settings, double):
+    stripe, url = double
+    declared = tax_declaration(told(settings, url))
+    assert declared
+    provider = declared.connect()
+    sold = TaxQuestion({"": 1_000}, 500, "USD", "US", "MA", "02110", False)
+    first, again = [await provider.record("ord_1", sold) for _ in range(2)]
+    assert first == again == ("tax_1", 120)
+    assert await provider.reverse("ref_1", "tax_1", 700, "USD", whole=False) == "tax_2"
+    assert await provider.reverse("ref_2", "tax_1", 0, "USD", whole=True) == "tax_3"
+    assert stripe.made == {
+        "ord_1": {"calculation": "taxcalc_1", "reference": "ord_1"},
+        "ref_1": {
+            "original_transaction": "tax_1",
+            "reference": "ref_1",
+            "mode": "partial",
+            "flat_amount": "-700",
+        },
+        "ref_2": {"original_transaction": "tax_1", "reference": "ref_2", "mode": "full"},
+    }
+    stripe.fails = True
+    with pytest.raises(TaxRefused, match="Stripe: no"):
+        await provider.reverse("ref_3", "tax_1", 1, "USD", whole=False)
+    await provider.close()
+
+
+async def records_of(trade, status="recorded", count=1):
+    """What the provider was told, once there is so much of it, the oldest first."""
+    found = []
+
+    async def told_all():
+        shown = await trade.olga.api("GET", f"/operator/tax-records?status={status}", 200)
+        found[:] = reversed(shown["records"])
+        return len(found) == count
+
+    await until(told_all)
+    return found
+
+
+async def test_a_sale_is_recorded_once_and_reversed_when_it_is_cancelled(opened):
+    async with opened(tax_provider="sandbox") as house:
+        trade = await trading(house)
+        await trade.puts(await trade.lists(trade.bob, price=100))
+        order = await trade.buys(await trade.lives(**BOSTON))
+        [sale] = await records_of(trade)
+        assert (sale["key"], sale["reference"]) == (order["order_id"], f"tax_{order['order_id']}")
+        assert (sale["amount"], sale["tax"], sale["said_tax"]) == (115.49, 10.5, 10.5)
+        await trade.ann.api("POST", f"/orders/{order['order_id']}/cancel", 200)
+        _, reversal = await records_of(trade, count=2)
+        assert (reversal["kind"], reversal["amount"]) == ("reversal", 115.49)
+        assert reversal["reference"] == f"tax_{reversal['key']}"
+
+
+async def test_what_it_refuses_is_seen_and_tried_again_and_what_was_paid_back_waits(opened, pool):
+    async with opened(tax_provider="sandbox") as house:
+        trade = await trading(house)
+        await trade.puts(await trade.lists(trade.bob, price=100))
+        order = await trade.buys(await trade.lives(**BOSTON | {"postal_code": REFUSES}))
+        [sale] = await records_of(trade, "refused")
+        assert "records nothing" in sale["failure"]
+        await trade.ann.api("POST", f"/orders/{order['order_id']}/cancel", 200)
+        await records_of(trade, "waiting")
+        page = await trade.olga.page("/operator/tax")
+        assert "Not recorded by The sandbox" in page
+        db = await pool("pricing")
+        await db.execute(
+            """update pricing.tax_record set asked = jsonb_set(asked, '{5}', '"02110"') where kind = 'sale'"""
+        )
+        await trade.olga.send("/operator/tax", "/operator/tax/recorded")
+        assert [each["kind"] for each in await records_of(trade, count=2)] == ["sale", "reversal"]
+        await trade.olga.api("POST", f"/operator/tax-records/{sale['key']}/retry", 404)
+
+
+async def test_one_that_does_not_answer_is_asked_again_later_and_never_told_twice(pool, settings):
+    class Deaf(Counting):
+        answers = False
+
+        async def record(self, key, question):
+            self.asked += 1
+            if not self.answers:
+                raise TaxUnreachable
+            return TaxTransaction("tax_9", 11)
+
+    deaf, db = Deaf(), await pool("pricing")
+    pricing = Pricing(db, settings, deaf)
+    placed = an_order()
+    for _ in range(2):
+        await deliver(db, [placed], [pricing])
+    assert await pricing.records.record_due() == 1
+    assert await pricing.records.record_due() == 0, "not before a minute has passed"
+    [waiting] = await pricing.tax_records("waiting")
+    assert (waiting.tries, waiting.failure) == (1, "no answer: TaxUnreachable()")
+    deaf.answers = True
+    await db.execute("update pricing.tax_record set due_at = now()")
+    assert await pricing.records.record_due() == 1
+    [recorded] = await pricing.tax_records()
+    assert (recorded.status, recorded.reference, recorded.said_tax, deaf.asked) == (
+        "recorded",
+        "tax_9",
+        11,
+        2,
+    )
+    await deliver(db, [placed], [pricing])
+    assert await pricing.records.record_due() == 0
+
+
+async def test_no_more_is_reversed_than_was_recorded_and_in_the_order_of_the_refunds(pool, settings):
+    reversed_ = []
+
+    class Taking(Counting):
+        async def record(self, key, question):
+            return TaxTransaction("tax_1", 10)
+
+        async def reverse(self, key, reference, amount, currency, *, whole):
+            reversed_.append((reference, amount, whole))
+            return f"tax_{amount}"
+
+    db = await pool("pricing")
+    pricing = Pricing(db, settings, Taking())
+    refunds = [a_refund(1, 50), a_refund(2, 100), a_refund(3, 5)]  # of 110: a gift card was among the goods
+    await deliver(db, [*refunds, an_order()], [pricing])
+    while await pricing.records.record_due():
+        pass
+    assert reversed_ == [("tax_1", 50, False), ("tax_1", 60, False)]
+    assert {each.status for each in await pricing.tax_records()} == {"recorded"}
+    await deliver(db, [msgspec.structs.replace(refunds[0], order_id=OrderId(2))], [pricing])
+    assert len(await pricing.tax_records()) == 4, "nothing is known of that order"
+
+
+async def test_with_the_shops_own_rates_nobody_is_told_anything(pool, settings):
+    db = await pool("pricing")
+    pricing = Pricing(db, settings)
+    await deliver(db, [an_order(), a_refund(1, 50)], [pricing])
+    assert (await pricing.records.record_due(), await pricing.tax_records()) == (0, [])
+
+
+def a_refund(n: int, amount: int) -> RefundPaid:
+    return RefundPaid(
+        refund_id=RefundId(n),
+        order_id=OrderId(1),
+        amount=amount,
+        currency="USD",
+        reference=f"refund/{n}",
+        seller_ids=[],
+    )
+
+
+def an_order() -> OrderPlaced:
+    line = OrderLine(
+        order_line_id=LineId(1),
+        product_id=ProductId(1),
+        offer_id=OfferId(1),
+        seller_id=SellerId(1),
+        title="Cup",
+        quantity=1,
+        unit_price=100,
+        total=100,
+    )
+    return OrderPlaced(
+        order_id=OrderId(1),
+        checkout_id=CheckoutId(1),
+        cart_id=CartId(1),
+        user_id=UserId(1),
+        email="ann@example.com",
+        total=110,
+        currency="USD",
+        lines=[line],
+        placed_at=clock.now(),
+        tax=10,
+        address={"country": "US", "region": "MA", "postal_code": "02110"},
+        tax_note="by_provider",
+    )

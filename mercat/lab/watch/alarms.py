@@ -76,6 +76,13 @@ ALARMS = (
         "An event cannot be followed and was put aside.",
     ),
     Alarm(
+        "MercatTaxRefused",
+        "increase(mercat_tax_records_refused_total[15m]) > 0",
+        "0m",
+        "ticket",
+        "The tax provider does not record a sale or a refund.",
+    ),
+    Alarm(
         "MercatRecovers",
         "sum(rate(mercat_checkouts_recovered_total[10m])) > 0.1",
         "10m",

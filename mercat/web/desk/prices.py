@@ -11,11 +11,12 @@ from starlette.responses import Response
 from mercat.catalog import Offer, OfferTerms, QuantityRules, SalePrice
 from mercat.ids import OfferId, SellerId
 from mercat.kit import clock
-from mercat.kit.refusals import NotFound, Refusal
+from mercat.kit.refusals import Invalid, NotFound, Refusal
 from mercat.quantity import Quantity
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.desk.listing_form import TypedPrice
+from mercat.web.desk.market_prices import PriceInMarket, read_own_prices, rows_of
 from mercat.web.desk.page import desk_page, seller_of
 from mercat.web.errors import message_of
 from mercat.web.forms import Form, FormErrors, errors_of, id_of, read_form
@@ -65,7 +66,11 @@ class PricePages:
         self._currency = shop.settings.currency
 
     async def edit(
-        self, request: Request, form: Form | None = None, refused: Refusal | None = None
+        self,
+        request: Request,
+        form: Form | None = None,
+        refused: Refusal | None = None,
+        market_prices: list[PriceInMarket] | None = None,
     ) -> Response:
         _, seller_id = await seller_of(request)
         offer = await self._offer(request, seller_id)
@@ -76,8 +81,10 @@ class PricePages:
             request,
             "price",
             seller_id,
-            refused.status if refused else (422 if form.errors else 200),
+            refused.status if refused else (422 if form.errors or market_prices else 200),
             offer=offer,
+            market_prices=await rows_of(self._shop, offer) if market_prices is None else market_prices,
+            said="The prices of the markets stand." if request.query_params.get("said") == "markets" else "",
             form=form,
             to_the_second='step="1"',
             currency=self._currency,
@@ -104,6 +111,23 @@ class PricePages:
         response = self._pages.redirect(request, f"/desk?said=price#row-{offer.offer_id}")
         response.set_cookie(ZONE, asked.zone, ZONE_KEPT_S, path="/desk", httponly=True, samesite="lax")
         return response
+
+    async def save_markets(self, request: Request) -> Response:
+        """Save the prices of its own that the offer has in markets."""
+        form = await self._pages.form(request)
+        _, seller_id = await seller_of(request)
+        offer = await self._offer(request, seller_id)
+        prices, errors = read_own_prices(form, offer.currency)
+        if not errors:
+            try:
+                await self._shop.catalog.set_own_prices(seller_id, offer.offer_id, prices)
+            except Invalid as refused:
+                errors = errors_of(refused)
+        if errors:
+            errors = {name.removeprefix("prices/"): words for name, words in errors.items()}
+            rows = await rows_of(self._shop, offer, form, errors)
+            return await self.edit(request, market_prices=rows)
+        return self._pages.redirect(request, f"/desk/prices/{offer.offer_id}?said=markets#markets")
 
     async def _offer(self, request: Request, seller_id: SellerId) -> Offer:
         offer_id: OfferId = id_of(request.path_params["offer_id"], OfferId)
@@ -180,4 +204,5 @@ def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     return [
         pages.route("/desk/prices/{offer_id}", prices.edit),
         pages.route("/desk/prices/{offer_id}", prices.save, "POST"),
+        pages.route("/desk/prices/{offer_id}/markets", prices.save_markets, "POST"),
     ]

@@ -1,5 +1,6 @@
 """Rates of tax on the operator's desk: what they are, a preview, and where was sold to without one."""
 
+from contextlib import suppress
 from datetime import date, datetime
 from typing import Annotated
 
@@ -8,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat import money
-from mercat.ids import OfferId, SellerId, UserId
-from mercat.kit.refusals import Invalid, Refusal
+from mercat.ids import OfferId, OrderId, SellerId, UserId
+from mercat.kit.refusals import Invalid, NotFound, Refusal
 from mercat.pricing import (
     PPM,
+    TAX_RECORDS_MAX,
     TAX_RULES_MAX,
     ExemptBecause,
     PartPrice,
@@ -20,6 +22,10 @@ from mercat.pricing import (
     PricedLine,
     TaxCountry,
     TaxedClass,
+    TaxRecord,
+    TaxRecordKey,
+    TaxRecordKind,
+    TaxRecordStatus,
     TaxRule,
     TaxRuleSet,
     TaxSource,
@@ -36,12 +42,17 @@ from mercat.web.operator.page import operator_page
 from mercat.web.pages import Pages
 from mercat.web.places import served_places
 from mercat.web.router import Endpoint, PublicRoute
-from mercat.web.schemas import number_of
+from mercat.web.schemas import Amount, number_of
 from mercat.web.session import with_role
 
 _PATH = "/operator/tax"
 _SHOWN_MAX = 400
-_SAID = {"imported": "The rates of the file stand from now on.", "taxed": "They pay tax again."}
+_SAID = {
+    "imported": "The rates of the file stand from now on.",
+    "taxed": "They pay tax again.",
+    "recording": "The tax provider is told again, within a second or two.",
+}
+RecordsLimit = Annotated[int, Meta(ge=1, le=TAX_RECORDS_MAX)]
 TaxFraction = Annotated[Raw, Meta(extra_json_schema={"type": "number", "minimum": 0, "maximum": 1})]
 
 
@@ -117,6 +128,36 @@ class TaxedAgain(Struct, frozen=True):
     user_id: UserId
 
 
+class TaxRecordShown(Struct, frozen=True, kw_only=True):
+    """A sale that the tax provider is told, or what was paid back of it."""
+
+    key: str
+    """The order's id, or the refund's."""
+    order_id: OrderId
+    kind: TaxRecordKind
+    amount: Amount
+    tax: Amount
+    """What was charged."""
+    said_tax: Amount | None
+    """What the provider reckoned when it recorded the sale."""
+    currency: str
+    status: TaxRecordStatus
+    reference: str
+    """What the provider calls it."""
+    tries: int
+    failure: str
+    made_at: datetime
+    recorded_at: datetime | None
+
+
+class TaxRecordsShown(Struct, frozen=True):
+    records: list[TaxRecordShown]
+
+
+class TaxRecordTried(Struct, frozen=True):
+    key: str
+
+
 class TaxApi:
     """The rates of tax, and who is free of it."""
 
@@ -149,6 +190,18 @@ class TaxApi:
         await self._shop.accounts.found_person(user_id)
         await self._shop.pricing.tax_again(user_id)
         return TaxedAgain(user_id)
+
+    async def tax_records(
+        self, status: TaxRecordStatus | None = None, limit: RecordsLimit = 100
+    ) -> TaxRecordsShown:
+        """List what the tax provider is told of sales and of what was paid back, the newest first."""
+        found = await self._shop.pricing.tax_records(status, limit)
+        return TaxRecordsShown([_record_shown(each) for each in found])
+
+    async def retry_tax_record(self, key: TaxRecordKey) -> TaxRecordTried:
+        """Tell the tax provider again what it did not record."""
+        await self._shop.pricing.retry_tax_record(key)
+        return TaxRecordTried(key)
 
     async def _shown(self, known: TaxRuleSet) -> TaxRatesShown:
         sold = await self._shop.pricing.sold_without_rate()
@@ -195,7 +248,36 @@ def _rate_shown(rule: TaxRule) -> TaxRateShown:
     )
 
 
+def _record_shown(record: TaxRecord) -> TaxRecordShown:
+    said = None if record.said_tax is None else money.shown(record.said_tax, record.currency)
+    return TaxRecordShown(
+        key=record.key,
+        order_id=record.order_id,
+        kind=record.kind,
+        amount=money.shown(record.amount, record.currency),
+        tax=money.shown(record.tax, record.currency),
+        said_tax=said,
+        currency=record.currency,
+        status=record.status,
+        reference=record.reference,
+        tries=record.tries,
+        failure=record.failure,
+        made_at=record.made_at,
+        recorded_at=record.recorded_at,
+    )
+
+
 API = [
+    PublicRoute("GET", "/operator/tax-records", TaxApi.tax_records, tag="Running the shop", needs="operator"),
+    PublicRoute(
+        "POST",
+        "/operator/tax-records/{key}/retry",
+        TaxApi.retry_tax_record,
+        tag="Running the shop",
+        needs="operator",
+        status=200,
+        refuses=["not_found"],
+    ),
     PublicRoute("GET", "/operator/tax-rates", TaxApi.tax_rates, tag="Running the shop", needs="operator"),
     PublicRoute("PUT", "/operator/tax-rates", TaxApi.set_tax_rates, tag="Running the shop", needs="operator"),
     PublicRoute(
@@ -259,6 +341,7 @@ class TaxPages:
             country_shown=country,
             without_rate=await self._shop.pricing.sold_without_rate(),
             exemptions=await self._shop.pricing.tax_exemptions(),
+            unrecorded=await self._shop.pricing.tax_records("refused") if self._provider else [],
             form=Form(TaxPreviewForm, asked, wanted if isinstance(wanted, FormErrors) else None),
             places=await served_places(self._shop),
             home=self._shop.settings.home_country,
@@ -283,6 +366,13 @@ class TaxPages:
         await self._shop.pricing.tax_again(id_of(form.get("user_id", ""), UserId))
         return self._pages.redirect(request, f"{_PATH}?said=taxed")
 
+    async def record_again(self, request: Request) -> Response:
+        form = await self._pages.form(request)
+        await with_role(request, "operator")
+        with suppress(NotFound):  # another tab was first
+            await self._shop.pricing.retry_tax_record(form.get("key", ""))
+        return self._pages.redirect(request, f"{_PATH}?said=recording")
+
     async def _preview(self, wanted: TaxPreviewForm) -> Totals:
         nobody = SellerId(0)
         line = PricedLine(OfferId(0), 1, wanted.amount, nobody, wanted.tax_class)
@@ -303,4 +393,5 @@ def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
         pages.route(_PATH, tax.tax),
         pages.route(_PATH, tax.upload, "POST"),
         pages.route(f"{_PATH}/taxed", tax.tax_again, "POST"),
+        pages.route(f"{_PATH}/recorded", tax.record_again, "POST"),
     ]

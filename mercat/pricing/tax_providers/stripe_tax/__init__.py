@@ -14,7 +14,7 @@ _CODE = re.compile(r"txcd_[0-9]{8}")
 
 class StripeTaxSettings(Struct, frozen=True, kw_only=True):
     stripe_tax_key: Secret = Secret()
-    """Stripe's secret key, or a restricted one for Tax Calculations. It is never written to a log."""
+    """Stripe's secret key, or a restricted one for Tax Calculations and Transactions. No log has it."""
     stripe_tax_codes: str = ""
     """Stripe's codes of the shop's classes of tax, with commas: `food=txcd_40060003,books=txcd_35010000`.
     Other goods are `txcd_99999999`, tangible goods."""
@@ -34,7 +34,7 @@ def declare(settings: Settings) -> TaxProviderDeclaration:
     def connect() -> TaxProvider:
         from mercat.pricing.tax_providers.stripe_tax.adapter import StripeTax
 
-        return StripeTax(own, codes, settings.tax_timeout_s, settings.requests_at_once)
+        return StripeTax(own, codes, settings.requests_at_once)
 
     return TaxProviderDeclaration("Stripe Tax", connect)
 
