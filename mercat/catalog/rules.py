@@ -40,6 +40,8 @@ DRAWN = "/media/art/"
 UNCATEGORISED = "uncategorised"
 PATH_SIGN = "\x1f"
 """Between the names of a path; no name has it."""
+_KEY_MAX = 600
+"""Of a variant's name by its options; an index has to hold it, with up to four bytes a character."""
 _IDEOGRAPH = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 """A syllable of its own."""
 _OTHER = re.compile(r"[^a-z0-9]+")
@@ -86,7 +88,14 @@ def key_of(variant: ImportVariant) -> str:
 
 def named_by(sku: str, options: Mapping[str, str]) -> str:
     """Name a variant by its SKU, or by what is chosen where it has none."""
-    return sku or "/".join(f"{name}={value}" for name, value in sorted(options.items()))
+    if sku:
+        return sku
+    chosen = "/".join(f"{name}={value}" for name, value in sorted(options.items()))
+    return (
+        chosen
+        if len(chosen) <= _KEY_MAX
+        else f"options={blake2b(chosen.encode(), digest_size=16).hexdigest()}"
+    )
 
 
 def gtin_digits(text: str) -> str:
