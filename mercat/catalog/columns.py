@@ -55,6 +55,10 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+def _is_filled(value: object) -> bool:
+    return value is not None and (not isinstance(value, str) or not value.isspace()) and value != ""
+
+
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _WHOLE = re.compile(r"([+-]?[0-9]+)(?:[.,]0{1,2}|[.,]0{4,})?")
 """`12.000` and `12,000` could be twelve or twelve thousand."""
@@ -147,7 +151,7 @@ class Columns:
     def first(self, *fields: str) -> str:
         """Choose of the names that a field has in versions of a format the one that this row fills."""
         self.used.update(fields)
-        return next((field for field in fields if self.raw.get(field) not in (None, "")), fields[0])
+        return next((field for field in fields if _is_filled(self.raw.get(field))), fields[0])
 
     def variants(
         self, read: "Callable[[Columns], ImportVariant]", rows: "Sequence[Columns] | None" = None

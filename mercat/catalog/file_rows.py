@@ -476,7 +476,8 @@ def _csv(lines: Iterator[tuple[int, bytes]], remark: Remark) -> Iterator[Numbere
     place, dialect = found
     if place:
         remark(f"The heading is line {ahead[place][0]}; what stands before it was skipped.")
-    records = _Records(chain(ahead[place:], lines), decoder, dialect.delimiter)
+    padded = _is_padded(dialect.names)
+    records = _Records(chain(ahead[place:], lines), decoder, dialect.delimiter, padded)
     _, begins = _template_rows(texts[0]) or (0, 0)
     heading = next(iter(records), None)
     if heading is None:
@@ -498,12 +499,18 @@ def _csv(lines: Iterator[tuple[int, bytes]], remark: Remark) -> Iterator[Numbere
         if len(row) > count and any(cell.strip() for cell in row[count:]):
             yield line, BadField("", f"has {len(row)} columns where the heading has {count}")
         elif any(row):
-            yield line, dict(zip(names, map(_cell, row), strict=False))
+            cells = map(str.strip, row) if padded else row
+            yield line, dict(zip(names, map(_cell, cells), strict=False))
 
 
 def _cell(text: str) -> str:
     """Take away the apostrophe that an export writes before what a spreadsheet would take for a formula."""
     return text[1:] if text[:1] == "'" and _DEFUSED.match(text) else text
+
+
+def _is_padded(names: list[str]) -> bool:
+    """Say whether blanks stand around most cells of a heading, as where somebody lines the columns up."""
+    return sum(name != name.strip() for name in names) * 2 >= max(len(names) - 1, 2)
 
 
 def _told_apart(names: list[str], remark: Remark) -> list[str]:
@@ -567,12 +574,17 @@ def _filled(names: list[str]) -> int:
 
 class _Records:
     """Records of CSV with the line each begins on. A quote that is not closed costs its own record alone: it
-    is a BadField at the line that opens it, and the lines after it are read again."""
+    is a BadField at the line that opens it, and the lines after it are read again. `padded`: blanks between a
+    quote and the end of its cell are none of the text."""
 
-    def __init__(self, lines: Iterator[tuple[int, bytes]], decoder: _Decoder, delimiter: str) -> None:
+    def __init__(
+        self, lines: Iterator[tuple[int, bytes]], decoder: _Decoder, delimiter: str, padded: bool = False
+    ) -> None:
         self._lines = lines
         self._decoder = decoder
         self._delimiter = delimiter
+        sign = re.escape(delimiter)
+        self._padding = re.compile(f'(?:^|(?<={sign})) +(?=")|(?<=") +(?={sign}|\r?\n?$)') if padded else None
         self._again: deque[tuple[int, str]] = deque()
         self._record: list[tuple[int, str]] = []
         self._bad: list[tuple[int, BadField]] = []
@@ -625,7 +637,8 @@ class _Records:
         if text is None:
             self._bad.append((number, BadField("", "is not UTF-8: save the file as “CSV UTF-8”")))
             return "\n"
-        return text.replace("\r\n", "\n").rstrip("\r") if "\r" in text else text
+        text = text.replace("\r\n", "\n").rstrip("\r") if "\r" in text else text
+        return self._padding.sub("", text) if self._padding else text
 
     def _broken(self, error: str) -> tuple[int, BadField]:
         """Put back what stands after the line with the open quote; answer what is wrong with that line."""

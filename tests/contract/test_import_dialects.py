@@ -118,6 +118,27 @@ def test_no_row_is_lost_in_silence(rows, delimiter, encoding, end):
         assert [(*row,) for row in rows] == [(row["id"], row["title"], row["price"]) for row in got]
 
 
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.tuples(TEXT, TEXT, TEXT).filter(any), min_size=1, max_size=8),
+    st.sampled_from(",;|"),
+    st.lists(st.integers(0, 4), min_size=8, max_size=8),
+)
+def test_no_row_of_columns_that_are_lined_up_is_lost_in_silence(rows, delimiter, widths):
+    """Blanks before and after quotes are none of the text."""
+    lines = [f"id {delimiter} title {delimiter} price "]
+    for row in rows:
+        cells = ['"' + defused(text).replace('"', '""') + '"' for text in row]
+        lines.append(
+            delimiter.join(" " * widths[n] + cell + " " * widths[-n] for n, cell in enumerate(cells))
+        )
+    got, problems, _ = read("\n".join([*lines, ""]).encode())
+    assert len(got) + len(problems) >= sum(any(map(str.strip, row)) for row in rows)
+    if not problems:
+        kept = [[*map(" ".join, map(str.split, row.values()))] for row in got]
+        assert kept == [[*map(" ".join, map(str.split, row))] for row in rows if any(map(str.strip, row))]
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.text('ab",\n', max_size=8), min_size=1, max_size=8))
 def test_every_line_of_a_malformed_file_is_read_or_named(cells):

@@ -197,6 +197,49 @@ Tern Bowl,tern-bowl,,,,,,TB,9.99,standard,100,false,,
             "tern-bowl": ("Tern Bowl", "active", None, ["uncategorised"], [], [({}, 999, None)]),
         },
     ),
+    "Vendure, as its own samples are lined up": Sample(
+        "Vendure products",
+        f"""\
+name:en   , name:de , slug , description:en , assets              , facets:en                , optionGroups , optionValues:en , optionValues:de , sku  , price , taxCategory , stockOnHand , trackInventory
+Gull Mug  , Möwe    ,      , "Big, ""gull"" " ,"{IMG}gull.jpg"      , "category:Mugs|brand:Ode" ,"colour|size" , "white|big"     , "weiß|groß"     , GM-W , 14.50 , standard    , 8           , true
+          ,         ,      ,                ,                     ,                          ,              , grey|big        , grau|groß       , GM-G , 15.00 , standard    , 0           , true
+Tern Bowl ,         ,      , Deep           ,                     ,                          ,              ,                 ,                 , TB   , 9.99  , standard    , 100         , false
+""",
+        {
+            "Gull Mug": (
+                "Gull Mug",
+                "active",
+                "Ode",
+                ["Mugs"],
+                ["gull.jpg"],
+                [
+                    ({"colour": "white", "size": "big"}, 1_450, 8),
+                    ({"colour": "grey", "size": "big"}, 1_500, None),
+                ],
+            ),
+            "Tern Bowl": ("Tern Bowl", "active", None, ["uncategorised"], [], [({}, 999, None)]),
+        },
+    ),
+    "Vendure, some cells blank": Sample(
+        "Vendure products",
+        """\
+name,slug,description,assets,facets,optionGroups,optionValues,sku     ,price ,taxCategory,stockOnHand,trackInventory
+Foo ,foo ,           ,      ,      ,Kind        ,fiz         ,foo-fiz ,420.69,standard   ,100        ,TRUE
+    ,    ,           ,      ,      ,            ,buz         ,foo-buz ,420.69,standard   ,100        ,TRUE
+Bar ,    ,           ,      ,      ,            ,            ,bar     ,1     ,standard   ,2          ,TRUE
+""",
+        {
+            "foo": (
+                "Foo",
+                "active",
+                None,
+                ["uncategorised"],
+                [],
+                [({"Kind": "fiz"}, 42_069, 100), ({"Kind": "buz"}, 42_069, 100)],
+            ),
+            "Bar": ("Bar", "active", None, ["uncategorised"], [], [({}, 100, 2)]),
+        },
+    ),
     "Saleor": Sample(
         "Saleor products",
         f"""\
