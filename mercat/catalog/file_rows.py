@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date
+from html.entities import name2codepoint
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -21,6 +22,7 @@ import msgspec
 from python_calamine import CalamineError, CalamineWorkbook, ZipError
 
 from mercat.catalog.columns import BadField
+from mercat.catalog.xml_feeds import Items, Offers, feed_of, local_name
 
 _LINE_MAX = 4_000_000
 _LONG = f"is longer than {_LINE_MAX // 1_000_000} MB"
@@ -46,6 +48,13 @@ _LONE_CR = re.compile(rb"\r(?!\n)")
 _QUOTE_OR_END = re.compile(rb'"|\r\n|\r(?=.)|\n', re.DOTALL)
 _HIGH = re.compile(rb"[\x80-\xff]")
 _OWN_NAME = re.compile(r"(attribute|option)s?\.(?=\S)", re.IGNORECASE)
+_DECLARES = re.compile(rb"<!(?:ENTITY|ELEMENT|ATTLIST|NOTATION)|<!DOCTYPE[^>]*\[")
+_ENTITY = re.compile(rb"&([A-Za-z][A-Za-z0-9]{1,9});")
+_OF_XML = ("amp", "lt", "gt", "quot", "apos")
+_WIDE = re.compile(rb"""(<\?xml[^>]*encoding=["'])utf-?(?:16|32)[^"']*""", re.IGNORECASE)
+"""What the first line says of a file that was in it: the lines are in UTF-8 by now."""
+_MARK_MAX = 200
+"""Bytes of a part of a line in which what it declares may begin."""
 _JSON_SIGN = re.compile(rb'["\\{}]')
 _LISTS = ("@graph", "itemListElement", "products", "items")
 _SAYS_NOTHING = frozenset(
@@ -261,7 +270,8 @@ def _lines(stream: Any, remark: Remark) -> Iterator[tuple[int, bytes]]:
     if len(_LONE_CR.findall(start)) > start.count(b"\n") or _first_end(start) == b"\r":
         kept = "surrogateescape"
         return _recoded(io.TextIOWrapper(buffered, "utf-8", errors=kept, newline=None), kept)
-    return _numbered(lambda: buffered.readline(_LINE_MAX))
+    is_xml = start.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1] == b"<"
+    return _numbered(lambda: buffered.readline(_LINE_MAX), whole=is_xml)
 
 
 def _first_end(start: bytes) -> bytes:
@@ -283,8 +293,9 @@ def _recoded(text: io.TextIOWrapper, errors: str) -> Iterator[tuple[int, bytes]]
         text.detach()
 
 
-def _numbered(readline: Callable[[], bytes]) -> Iterator[tuple[int, bytes]]:
-    """Yield numbered lines; of a line that is too long only the beginning, without its end."""
+def _numbered(readline: Callable[[], bytes], *, whole: bool = False) -> Iterator[tuple[int, bytes]]:
+    """Yield numbered lines; of a line that is too long only the beginning, without its end, or all (`whole`)
+    in parts: many a feed is one line."""
     number = 0
     while line := readline():
         number += 1
@@ -293,6 +304,8 @@ def _numbered(readline: Callable[[], bytes]) -> Iterator[tuple[int, bytes]]:
         yield number, line
         while _too_long(line):
             line = readline()
+            if whole:
+                yield number, line
 
 
 def _wide_encoding(start: bytes) -> str:
@@ -417,43 +430,46 @@ def _json_objects(lines: Iterator[tuple[int, bytes]]) -> Iterator[NumberedRow]:
 
 
 def _xml(lines: Iterator[tuple[int, bytes]]) -> Iterator[NumberedRow]:
-    """Read the items of a feed (RSS or Atom) by the names of their elements; what comes again is a list with
-    commas. A declaration of a document type is refused: it can define texts that grow without bounds."""
+    """Read the products of a feed by the names of their elements. A type of document with declarations of its
+    own is refused: they can define texts that grow without bounds."""
     parser: XMLPullParser[Any] = XMLPullParser(["start", "end"])
     above: list[Element] = []
-    began, found = 1, False
+    feed: Items | Offers = Items()
+    began, found, before = 1, False, b""
     for number, line in lines:
-        if b"<!DOCTYPE" in line or b"<!ENTITY" in line:
-            raise BrokenFile("it declares a document type, which is not read")
+        if _DECLARES.search(before + line):
+            raise BrokenFile("it declares a document type of its own, which is not read")
+        before = line[-_MARK_MAX:]
+        line = _WIDE.sub(rb"\1utf-8", line) if number == 1 else line
         try:
-            parser.feed(line)
+            parser.feed(_ENTITY.sub(_by_number, line) if b"&" in line else line)
             events = [*cast(Any, parser.read_events())]
         except ParseError as error:
             raise BrokenFile(f"it is not XML ({error}); what was read before is taken") from None
         for event, element in events:
-            item = element.tag.rpartition("}")[2] in ("item", "entry")
             if event == "start":
-                began = number if item else began
+                feed = feed if above else feed_of(element)
+                began = number if local_name(element) in feed.products else began
                 above.append(element)
                 continue
             above.pop()
-            if item:
-                found = True
-                yield began, _fields(element)
-            if item and above:
+            if local_name(element) not in feed.products:
+                feed.learn(element)
+                continue
+            found = True
+            yield began, feed.fields(element)
+            if above:
                 above[-1].remove(element)
     if above:
         raise EOFError
     if not found:
-        raise BrokenFile("it is XML without an item or entry, which a feed of products has")
+        raise BrokenFile("it is XML without an item, entry or offer, which a feed of products has")
 
 
-def _fields(item: Element) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    for part in item:
-        name, text = part.tag.rpartition("}")[2], (part.text or "").strip()
-        fields[name] = f"{fields[name]},{text}" if fields.get(name) else text
-    return fields
+def _by_number(found: re.Match[bytes]) -> bytes:
+    """Write an entity that HTML has and XML has not, such as `&nbsp;`, by its number, as both have it."""
+    name = found[1].decode()
+    return b"&#%d;" % name2codepoint[name] if name in name2codepoint and name not in _OF_XML else found[0]
 
 
 # -- CSV

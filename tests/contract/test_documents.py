@@ -22,7 +22,8 @@ from catalog.documents($2, $1) d order by d.product_id
 """
 PRODUCT_PAIRS = """
 select catalog.differing(a, b) as noted, catalog.differing(to_jsonb(a) - '{product_id,seller_id,external_id,
-    rating_version,content,version,created_at,changed_at,hidden_at,hidden_because}'::text[], to_jsonb(b)) as differing
+    rating_version,content,version,created_at,changed_at,hidden_at,hidden_because}'::text[], to_jsonb(b))
+    as differing
 from catalog.product a join catalog.product b on b.product_id in (a.product_id + 1, a.product_id + 7)
 """
 OFFER_PAIRS = """

@@ -560,6 +560,42 @@ code\turl\tproduct_name\tgeneric_name\tquantity\tbrands\tcategories\tingredients
         },
         name="products.json",
     ),
+    "Yandex Market": Sample(
+        "Yandex Market YML",
+        f"""\
+<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE yml_catalog SYSTEM "shops.dtd">
+<yml_catalog date="2026-11-01 10:00"><shop><name>Ель</name><currencies><currency id="RUR" rate="1"/></currencies>
+<categories><category id="1">Одежда</category><category id="2" parentId="1">Варежки</category><category id="8" parentId="9">А</category><category id="9" parentId="8">Б</category></categories>
+<offers>
+<offer id="w-1" available="true" group_id="w"><url>https://el.example/varezhki?size=1&amp;x=2</url><price>12,50</price><oldprice>15</oldprice>
+<currencyId>USD</currencyId><categoryId>2</categoryId><picture>{IMG}w1.jpg</picture><picture>{IMG}w1,b.jpg</picture><name>Варежки&nbsp;«Ель»</name>
+<vendor>Ель</vendor><description><![CDATA[<p>Тёплые &amp; мягкие</p>]]></description><param name="Размер" unit="RU">1</param><param name="Цвет">синий</param>
+<param name="Цвет">белый</param><barcode>4006381333931</barcode><weight>0.2</weight><count>3</count></offer>
+<offer id="w-2" available="false" group_id="w"><price>13</price><currencyId>USD</currencyId><categoryId>2</categoryId><picture>{IMG}w2.jpg</picture>
+<name>Варежки «Ель»</name><param name="Размер" unit="RU">2</param><param name="Цвет">синий</param><param name="Цвет">белый</param></offer>
+<offer id="m-1" type="vendor.model" available="true"><price>40</price><currencyId>RUR</currencyId><categoryId>8</categoryId>
+<typePrefix>Чайник</typePrefix><vendor>Тёрн</vendor><model>Т-5</model><description><p>С <b>крышкой</b></p></description>
+<outlets><outlet id="1" instock="4"/><outlet id="2" instock="5"/></outlets></offer>
+<offer id="m-2" disabled="true"><price>7</price><categoryId>77</categoryId><name>Ложка</name></offer>
+<offer id="m-3"><price>7</price><categoryId>1</categoryId></offer>
+</offers></shop></yml_catalog>
+""",
+        {
+            "w": (
+                "Варежки «Ель»",
+                "active",
+                "Ель",
+                ["Одежда", "Варежки"],
+                ["w1.jpg", "w1,b.jpg", "w2.jpg"],
+                [({"Размер (RU)": "1"}, 1_250, 3), ({"Размер (RU)": "2"}, 1_300, None)],
+            ),
+            "m-1": ("Чайник Тёрн Т-5", "draft", "Тёрн", ["Б", "А"], [], [({}, 4_000, 9)]),
+            "m-2": ("Ложка", "draft", None, ["uncategorised"], [], [({}, 700, None)]),
+        },
+        left_out=1,
+        name="catalogue.xml",
+    ),
     "OpenMage": Sample(
         "OpenMage products",
         f"""\
