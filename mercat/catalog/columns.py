@@ -62,6 +62,7 @@ def _is_filled(value: object) -> bool:
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _WHOLE = re.compile(r"([+-]?[0-9]+)(?:[.,]0{1,2}|[.,]0{4,})?")
 """`12.000` and `12,000` could be twelve or twelve thousand."""
+_ROUNDED = re.compile(r"[0-9][.,]?[0-9]*E\+[0-9]{1,2}")
 _GRAMS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,20})?")
 _NOTHING = frozenset(("n/a", "#n/a", "null", "none", "-", "\u2013", "\u2014"))
 """What a spreadsheet or a program writes into a cell of numbers that has none."""
@@ -209,8 +210,11 @@ class Columns:
         return str(value)
 
     def external_id(self, field: str) -> str:
-        """Read the source's own id of the product, which it must have."""
-        return self.text(field, EXTERNAL_ID_MAX, needed=True)
+        """Read the source's own id of the product, which it must have. What a spreadsheet has rounded is none."""
+        text = self.text(field, EXTERNAL_ID_MAX, needed=True)
+        if _ROUNDED.fullmatch(text):
+            raise BadField(field, f"was rounded by a spreadsheet{_quoted(text)}: keep the column as text")
+        return text
 
     def title(self, field: str = "title") -> str:
         """Read the title, which the product must have."""

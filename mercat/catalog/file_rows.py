@@ -22,7 +22,7 @@ import msgspec
 from python_calamine import CalamineError, CalamineWorkbook, ZipError
 
 from mercat.catalog.columns import BadField
-from mercat.catalog.xml_feeds import Items, Offers, feed_of, local_name
+from mercat.catalog.xml_feeds import CatalogueOffers, FeedItems, feed_of, local_name
 
 _LINE_MAX = 4_000_000
 _LONG = f"is longer than {_LINE_MAX // 1_000_000} MB"
@@ -434,7 +434,7 @@ def _xml(lines: Iterator[tuple[int, bytes]]) -> Iterator[NumberedRow]:
     own is refused: they can define texts that grow without bounds."""
     parser: XMLPullParser[Any] = XMLPullParser(["start", "end"])
     above: list[Element] = []
-    feed: Items | Offers = Items()
+    feed: FeedItems | CatalogueOffers = FeedItems()
     began, found, before = 1, False, b""
     for number, line in lines:
         if _DECLARES.search(before + line):

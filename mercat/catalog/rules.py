@@ -91,16 +91,16 @@ def named_by(sku: str, options: Mapping[str, str]) -> str:
     if sku:
         return sku
     chosen = "/".join(f"{name}={value}" for name, value in sorted(options.items()))
-    return (
-        chosen
-        if len(chosen) <= _KEY_MAX
-        else f"options={blake2b(chosen.encode(), digest_size=16).hexdigest()}"
-    )
+    if len(chosen) <= _KEY_MAX:
+        return chosen
+    return f"options={blake2b(chosen.encode(), digest_size=16).hexdigest()}"
 
 
 def gtin_digits(text: str) -> str:
     """Reduce a GTIN (EAN, UPC, ISBN-13) to its digits; nothing where it is none (GS1, mod 10)."""
     digits = text.replace(" ", "").replace("-", "")
+    if len(digits) > max(GTIN_DIGITS):  # as with zeros before it in any number
+        digits = digits.lstrip("0").zfill(min(GTIN_DIGITS))
     if len(digits) not in GTIN_DIGITS or not (digits.isascii() and digits.isdigit()):
         return ""
     weighed = sum(int(each) * (3 if n % 2 else 1) for n, each in enumerate(reversed(digits)))

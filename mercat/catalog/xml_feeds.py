@@ -4,7 +4,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, tostring
 
 
-class Items:
+class FeedItems:
     """Items and entries of RSS and Atom. What comes again in one is a list with commas."""
 
     products = frozenset(("item", "entry"))
@@ -20,7 +20,7 @@ class Items:
         return fields
 
 
-class Offers:
+class CatalogueOffers:
     """Offers of a `yml_catalog`: their attributes and elements by name, `picture` and `param` as lists.
 
     `category_path` are the names from the root that the file's tree has for their `categoryId`."""
@@ -68,9 +68,9 @@ class Offers:
         return [name for name in reversed(found.values()) if name]
 
 
-def feed_of(root: Element) -> Items | Offers:
+def feed_of(root: Element) -> FeedItems | CatalogueOffers:
     """Say what a file holds by its outermost element."""
-    return Offers() if local_name(root) == "yml_catalog" else Items()
+    return CatalogueOffers() if local_name(root) == "yml_catalog" else FeedItems()
 
 
 def local_name(element: Element) -> str:
