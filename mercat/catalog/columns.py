@@ -210,7 +210,7 @@ class Columns:
         return str(value)
 
     def external_id(self, field: str) -> str:
-        """Read the source's own id of the product, which it must have. What a spreadsheet has rounded is none."""
+        """Read the source's own id of the product, which it must have. One that was rounded is none."""
         text = self.text(field, EXTERNAL_ID_MAX, needed=True)
         if _ROUNDED.fullmatch(text):
             raise BadField(field, f"was rounded by a spreadsheet{_quoted(text)}: keep the column as text")

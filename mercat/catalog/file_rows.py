@@ -9,7 +9,7 @@ import unicodedata
 import zipfile
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import date
 from html.entities import name2codepoint
@@ -67,6 +67,7 @@ _AMAZON = re.compile(r"([a-z_][a-z0-9_.]*)(?:\[[^\]]*\])*#([0-9]+)((?:\.[a-z0-9_
 _AMAZON_NTH = re.compile(r"#[0-9]+")
 _AMAZON_ROW = re.compile(r"(attribute|data)Row=([0-9]{1,2})")
 _METAFIELD = re.compile(r"(.*\S)\s*\((product\.metafields\.[^()]*)\)\s*", re.IGNORECASE)
+_JOINS = re.compile(r"(?:\w+_)?id")
 _DEFUSED = re.compile(r"'+[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """A cell that a spreadsheet would take for a formula, but for the apostrophes before it."""
 NumberedRow = tuple[int, dict[str, Any] | BadField]
@@ -164,8 +165,10 @@ def _sheet(raw: io.BufferedReader, remark: Remark) -> Iterator[NumberedRow]:
     if not read:
         return
     name, cells, place = read[0]
+    beside = _beside(book, name, _cell_text(cells[place][0]))
     if len(book.sheet_names) > 1:
-        remark(f"It has {len(book.sheet_names)} sheets: “{name}” was read.")
+        also = f", and what {_listed(beside)} say of its rows" if beside else ""
+        remark(f"It has {len(book.sheet_names)} sheets: “{name}” was read{also}.")
     rows = [[_cell_text(cell) for cell in row] for row in cells]
     names = [name.strip() for name in rows[place]]
     while names and not names[-1]:
@@ -174,7 +177,32 @@ def _sheet(raw: io.BufferedReader, remark: Remark) -> Iterator[NumberedRow]:
     _, begins = _template_rows(_first_cell(cells)) or (0, 0)
     for number, row in enumerate(rows[place + 1 :], place + 2):
         if any(row) and number >= begins:
-            yield number, dict(zip(names, row, strict=False))
+            told = {sheet: said[row[0]] for sheet, said in beside.items() if row[0] in said}
+            yield number, dict(zip(names, row, strict=False)) | told
+
+
+def _beside(book: Any, of: str, key: str) -> dict[str, dict[str, list[dict[str, str]]]]:
+    """Read the sheets whose first column is the products' own id, as OpenCart's pictures and options are: by
+    the sheet's name and that id their rows, by reduced names. Only ids, such as `product_id`, join sheets."""
+    if not _JOINS.fullmatch(column_name(key)):
+        return {}
+    found: dict[str, dict[str, list[dict[str, str]]]] = {}
+    for name in book.sheet_names:
+        if name == of:
+            continue
+        rows = [[_cell_text(cell) for cell in row] for row in book.get_sheet_by_name(name).to_python(False)]
+        if len(rows) < 2 or not rows[0] or column_name(rows[0][0]) != column_name(key):
+            continue
+        headings = [column_name(heading) for heading in rows[0]]
+        for row in rows[1:]:
+            if row[0]:
+                said = found.setdefault(name, {}).setdefault(row[0], [])
+                said.append(dict(zip(headings, row, strict=False)))
+    return found
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " and ".join(f"“{name}”" for name in names)
 
 
 def _first_cell(cells: list[list[Any]]) -> str:
