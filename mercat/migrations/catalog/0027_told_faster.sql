@@ -1,6 +1,7 @@
 -- Change: the documents of many products are made by one plan, without a call for each; what an import changed is
 -- noted without taking whole rows apart; a former price is not checked against its offer, which the trigger that
--- writes it holds.
+-- writes it holds. Pages keep room for the next state of their rows, so that a file of new prices need not write into
+-- every index: what is there gets it as it is changed.
 -- Previous release: calls `document`, which answers as before.
 
 create or replace function catalog.documents(product_ids bigint[], at timestamptz)
@@ -81,3 +82,6 @@ create function catalog.differing(one catalog.product, other catalog.product) re
 $$;
 
 alter table catalog.former_price drop constraint former_price_offer_id_fkey;
+
+alter table catalog.offer set (fillfactor = 60);
+alter table catalog.product set (fillfactor = 60);
