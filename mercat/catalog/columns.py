@@ -55,9 +55,14 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+def _is_filled(value: object) -> bool:
+    return value is not None and (not isinstance(value, str) or not value.isspace()) and value != ""
+
+
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _WHOLE = re.compile(r"([+-]?[0-9]+)(?:[.,]0{1,2}|[.,]0{4,})?")
 """`12.000` and `12,000` could be twelve or twelve thousand."""
+_ROUNDED = re.compile(r"[0-9][.,]?[0-9]*E\+[0-9]{1,2}")
 _GRAMS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,20})?")
 _NOTHING = frozenset(("n/a", "#n/a", "null", "none", "-", "\u2013", "\u2014"))
 """What a spreadsheet or a program writes into a cell of numbers that has none."""
@@ -147,7 +152,7 @@ class Columns:
     def first(self, *fields: str) -> str:
         """Choose of the names that a field has in versions of a format the one that this row fills."""
         self.used.update(fields)
-        return next((field for field in fields if self.raw.get(field) not in (None, "")), fields[0])
+        return next((field for field in fields if _is_filled(self.raw.get(field))), fields[0])
 
     def variants(
         self, read: "Callable[[Columns], ImportVariant]", rows: "Sequence[Columns] | None" = None
@@ -205,8 +210,11 @@ class Columns:
         return str(value)
 
     def external_id(self, field: str) -> str:
-        """Read the source's own id of the product, which it must have."""
-        return self.text(field, EXTERNAL_ID_MAX, needed=True)
+        """Read the source's own id of the product, which it must have. One that was rounded is none."""
+        text = self.text(field, EXTERNAL_ID_MAX, needed=True)
+        if _ROUNDED.fullmatch(text):
+            raise BadField(field, f"was rounded by a spreadsheet{_quoted(text)}: keep the column as text")
+        return text
 
     def title(self, field: str = "title") -> str:
         """Read the title, which the product must have."""

@@ -9,9 +9,10 @@ import unicodedata
 import zipfile
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import date
+from html.entities import name2codepoint
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -21,6 +22,7 @@ import msgspec
 from python_calamine import CalamineError, CalamineWorkbook, ZipError
 
 from mercat.catalog.columns import BadField
+from mercat.catalog.xml_feeds import CatalogueOffers, FeedItems, feed_of, local_name
 
 _LINE_MAX = 4_000_000
 _LONG = f"is longer than {_LINE_MAX // 1_000_000} MB"
@@ -46,6 +48,13 @@ _LONE_CR = re.compile(rb"\r(?!\n)")
 _QUOTE_OR_END = re.compile(rb'"|\r\n|\r(?=.)|\n', re.DOTALL)
 _HIGH = re.compile(rb"[\x80-\xff]")
 _OWN_NAME = re.compile(r"(attribute|option)s?\.(?=\S)", re.IGNORECASE)
+_DECLARES = re.compile(rb"<!(?:ENTITY|ELEMENT|ATTLIST|NOTATION)|<!DOCTYPE[^>]*\[")
+_ENTITY = re.compile(rb"&([A-Za-z][A-Za-z0-9]{1,9});")
+_OF_XML = ("amp", "lt", "gt", "quot", "apos")
+_WIDE = re.compile(rb"""(<\?xml[^>]*encoding=["'])utf-?(?:16|32)[^"']*""", re.IGNORECASE)
+"""What the first line says of a file that was in it: the lines are in UTF-8 by now."""
+_MARK_MAX = 200
+"""Bytes of a part of a line in which what it declares may begin."""
 _JSON_SIGN = re.compile(rb'["\\{}]')
 _LISTS = ("@graph", "itemListElement", "products", "items")
 _SAYS_NOTHING = frozenset(
@@ -58,6 +67,7 @@ _AMAZON = re.compile(r"([a-z_][a-z0-9_.]*)(?:\[[^\]]*\])*#([0-9]+)((?:\.[a-z0-9_
 _AMAZON_NTH = re.compile(r"#[0-9]+")
 _AMAZON_ROW = re.compile(r"(attribute|data)Row=([0-9]{1,2})")
 _METAFIELD = re.compile(r"(.*\S)\s*\((product\.metafields\.[^()]*)\)\s*", re.IGNORECASE)
+_JOINS = re.compile(r"(?:\w+_)?id")
 _DEFUSED = re.compile(r"'+[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """A cell that a spreadsheet would take for a formula, but for the apostrophes before it."""
 NumberedRow = tuple[int, dict[str, Any] | BadField]
@@ -155,8 +165,10 @@ def _sheet(raw: io.BufferedReader, remark: Remark) -> Iterator[NumberedRow]:
     if not read:
         return
     name, cells, place = read[0]
+    beside = _beside(book, name, _cell_text(cells[place][0]))
     if len(book.sheet_names) > 1:
-        remark(f"It has {len(book.sheet_names)} sheets: “{name}” was read.")
+        also = f", and what {_listed(beside)} say of its rows" if beside else ""
+        remark(f"It has {len(book.sheet_names)} sheets: “{name}” was read{also}.")
     rows = [[_cell_text(cell) for cell in row] for row in cells]
     names = [name.strip() for name in rows[place]]
     while names and not names[-1]:
@@ -165,7 +177,32 @@ def _sheet(raw: io.BufferedReader, remark: Remark) -> Iterator[NumberedRow]:
     _, begins = _template_rows(_first_cell(cells)) or (0, 0)
     for number, row in enumerate(rows[place + 1 :], place + 2):
         if any(row) and number >= begins:
-            yield number, dict(zip(names, row, strict=False))
+            told = {sheet: said[row[0]] for sheet, said in beside.items() if row[0] in said}
+            yield number, dict(zip(names, row, strict=False)) | told
+
+
+def _beside(book: Any, of: str, key: str) -> dict[str, dict[str, list[dict[str, str]]]]:
+    """Read the sheets whose first column is the products' own id, as OpenCart's pictures and options are: by
+    the sheet's name and that id their rows, by reduced names. Only ids, such as `product_id`, join sheets."""
+    if not _JOINS.fullmatch(column_name(key)):
+        return {}
+    found: dict[str, dict[str, list[dict[str, str]]]] = {}
+    for name in book.sheet_names:
+        if name == of:
+            continue
+        rows = [[_cell_text(cell) for cell in row] for row in book.get_sheet_by_name(name).to_python(False)]
+        if len(rows) < 2 or not rows[0] or column_name(rows[0][0]) != column_name(key):
+            continue
+        headings = [column_name(heading) for heading in rows[0]]
+        for row in rows[1:]:
+            if row[0]:
+                said = found.setdefault(name, {}).setdefault(row[0], [])
+                said.append(dict(zip(headings, row, strict=False)))
+    return found
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " and ".join(f"“{name}”" for name in names)
 
 
 def _first_cell(cells: list[list[Any]]) -> str:
@@ -261,7 +298,8 @@ def _lines(stream: Any, remark: Remark) -> Iterator[tuple[int, bytes]]:
     if len(_LONE_CR.findall(start)) > start.count(b"\n") or _first_end(start) == b"\r":
         kept = "surrogateescape"
         return _recoded(io.TextIOWrapper(buffered, "utf-8", errors=kept, newline=None), kept)
-    return _numbered(lambda: buffered.readline(_LINE_MAX))
+    is_xml = start.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1] == b"<"
+    return _numbered(lambda: buffered.readline(_LINE_MAX), whole=is_xml)
 
 
 def _first_end(start: bytes) -> bytes:
@@ -283,8 +321,9 @@ def _recoded(text: io.TextIOWrapper, errors: str) -> Iterator[tuple[int, bytes]]
         text.detach()
 
 
-def _numbered(readline: Callable[[], bytes]) -> Iterator[tuple[int, bytes]]:
-    """Yield numbered lines; of a line that is too long only the beginning, without its end."""
+def _numbered(readline: Callable[[], bytes], *, whole: bool = False) -> Iterator[tuple[int, bytes]]:
+    """Yield numbered lines; of a line that is too long only the beginning, without its end, or all (`whole`)
+    in parts: many a feed is one line."""
     number = 0
     while line := readline():
         number += 1
@@ -293,6 +332,8 @@ def _numbered(readline: Callable[[], bytes]) -> Iterator[tuple[int, bytes]]:
         yield number, line
         while _too_long(line):
             line = readline()
+            if whole:
+                yield number, line
 
 
 def _wide_encoding(start: bytes) -> str:
@@ -417,43 +458,46 @@ def _json_objects(lines: Iterator[tuple[int, bytes]]) -> Iterator[NumberedRow]:
 
 
 def _xml(lines: Iterator[tuple[int, bytes]]) -> Iterator[NumberedRow]:
-    """Read the items of a feed (RSS or Atom) by the names of their elements; what comes again is a list with
-    commas. A declaration of a document type is refused: it can define texts that grow without bounds."""
+    """Read the products of a feed by the names of their elements. A type of document with declarations of its
+    own is refused: they can define texts that grow without bounds."""
     parser: XMLPullParser[Any] = XMLPullParser(["start", "end"])
     above: list[Element] = []
-    began, found = 1, False
+    feed: FeedItems | CatalogueOffers = FeedItems()
+    began, found, before = 1, False, b""
     for number, line in lines:
-        if b"<!DOCTYPE" in line or b"<!ENTITY" in line:
-            raise BrokenFile("it declares a document type, which is not read")
+        if _DECLARES.search(before + line):
+            raise BrokenFile("it declares a document type of its own, which is not read")
+        before = line[-_MARK_MAX:]
+        line = _WIDE.sub(rb"\1utf-8", line) if number == 1 else line
         try:
-            parser.feed(line)
+            parser.feed(_ENTITY.sub(_by_number, line) if b"&" in line else line)
             events = [*cast(Any, parser.read_events())]
         except ParseError as error:
             raise BrokenFile(f"it is not XML ({error}); what was read before is taken") from None
         for event, element in events:
-            item = element.tag.rpartition("}")[2] in ("item", "entry")
             if event == "start":
-                began = number if item else began
+                feed = feed if above else feed_of(element)
+                began = number if local_name(element) in feed.products else began
                 above.append(element)
                 continue
             above.pop()
-            if item:
-                found = True
-                yield began, _fields(element)
-            if item and above:
+            if local_name(element) not in feed.products:
+                feed.learn(element)
+                continue
+            found = True
+            yield began, feed.fields(element)
+            if above:
                 above[-1].remove(element)
     if above:
         raise EOFError
     if not found:
-        raise BrokenFile("it is XML without an item or entry, which a feed of products has")
+        raise BrokenFile("it is XML without an item, entry or offer, which a feed of products has")
 
 
-def _fields(item: Element) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    for part in item:
-        name, text = part.tag.rpartition("}")[2], (part.text or "").strip()
-        fields[name] = f"{fields[name]},{text}" if fields.get(name) else text
-    return fields
+def _by_number(found: re.Match[bytes]) -> bytes:
+    """Write an entity that HTML has and XML has not, such as `&nbsp;`, by its number, as both have it."""
+    name = found[1].decode()
+    return b"&#%d;" % name2codepoint[name] if name in name2codepoint and name not in _OF_XML else found[0]
 
 
 # -- CSV
@@ -476,7 +520,8 @@ def _csv(lines: Iterator[tuple[int, bytes]], remark: Remark) -> Iterator[Numbere
     place, dialect = found
     if place:
         remark(f"The heading is line {ahead[place][0]}; what stands before it was skipped.")
-    records = _Records(chain(ahead[place:], lines), decoder, dialect.delimiter)
+    padded = _is_padded(dialect.names)
+    records = _Records(chain(ahead[place:], lines), decoder, dialect.delimiter, padded)
     _, begins = _template_rows(texts[0]) or (0, 0)
     heading = next(iter(records), None)
     if heading is None:
@@ -498,12 +543,18 @@ def _csv(lines: Iterator[tuple[int, bytes]], remark: Remark) -> Iterator[Numbere
         if len(row) > count and any(cell.strip() for cell in row[count:]):
             yield line, BadField("", f"has {len(row)} columns where the heading has {count}")
         elif any(row):
-            yield line, dict(zip(names, map(_cell, row), strict=False))
+            cells = map(str.strip, row) if padded else row
+            yield line, dict(zip(names, map(_cell, cells), strict=False))
 
 
 def _cell(text: str) -> str:
     """Take away the apostrophe that an export writes before what a spreadsheet would take for a formula."""
     return text[1:] if text[:1] == "'" and _DEFUSED.match(text) else text
+
+
+def _is_padded(names: list[str]) -> bool:
+    """Say whether blanks stand around most cells of a heading, as where somebody lines the columns up."""
+    return sum(name != name.strip() for name in names) * 2 >= max(len(names) - 1, 2)
 
 
 def _told_apart(names: list[str], remark: Remark) -> list[str]:
@@ -567,12 +618,17 @@ def _filled(names: list[str]) -> int:
 
 class _Records:
     """Records of CSV with the line each begins on. A quote that is not closed costs its own record alone: it
-    is a BadField at the line that opens it, and the lines after it are read again."""
+    is a BadField at the line that opens it, and the lines after it are read again. `padded`: blanks between a
+    quote and the end of its cell are none of the text."""
 
-    def __init__(self, lines: Iterator[tuple[int, bytes]], decoder: _Decoder, delimiter: str) -> None:
+    def __init__(
+        self, lines: Iterator[tuple[int, bytes]], decoder: _Decoder, delimiter: str, padded: bool = False
+    ) -> None:
         self._lines = lines
         self._decoder = decoder
         self._delimiter = delimiter
+        sign = re.escape(delimiter)
+        self._padding = re.compile(f'(?:^|(?<={sign})) +(?=")|(?<=") +(?={sign}|\r?\n?$)') if padded else None
         self._again: deque[tuple[int, str]] = deque()
         self._record: list[tuple[int, str]] = []
         self._bad: list[tuple[int, BadField]] = []
@@ -625,7 +681,8 @@ class _Records:
         if text is None:
             self._bad.append((number, BadField("", "is not UTF-8: save the file as “CSV UTF-8”")))
             return "\n"
-        return text.replace("\r\n", "\n").rstrip("\r") if "\r" in text else text
+        text = text.replace("\r\n", "\n").rstrip("\r") if "\r" in text else text
+        return self._padding.sub("", text) if self._padding else text
 
     def _broken(self, error: str) -> tuple[int, BadField]:
         """Put back what stands after the line with the open quote; answer what is wrong with that line."""

@@ -66,7 +66,7 @@ def _keep(
                 yield line, row
                 continue
             key, others = keys(row)
-            before = key = key or before or f"line {line}"
+            before = key = key.strip() or before or f"line {line}"
             waiting.append((line, key, msgspec.json.encode(row)))
             if others:
                 members = [(other, key) for other in others if other != key]

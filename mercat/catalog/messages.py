@@ -35,7 +35,7 @@ OPTIONS_MAX = 5
 SKU_MAX = 200
 GTIN_MAX = 20  # as typed, with blanks; 14 digits at most
 GRAMS_MAX = 1_000_000_000
-OPTION_MAX = 50
+OPTION_MAX = 255  # as long as Shopify's
 COUNT_MAX = 2**31 - 1
 LISTING_KEY_MAX = 300
 

@@ -180,8 +180,8 @@ with told as (
     where o.offer_id = s.offer_id and (o.price, o.compare_at_price, catalog.own_sale_of(o), o.currency, o.status)
         is distinct from (s.price, s.compare_at_price, s.sale, s.currency, s.status)
     returning o.product_id, o.offer_id as id,
-        case when :import_id::bigint is not null then catalog.undoable(old) - catalog.in_common(old, new) end as before,
-        case when :import_id::bigint is not null then catalog.undoable(new) - catalog.in_common(old, new) end as after
+        case when :import_id::bigint is not null then catalog.differing(old, new) end as before,
+        case when :import_id::bigint is not null then catalog.differing(new, old) end as after
 ), noted as (
     insert into catalog.import_change as c (import_id, kind, id, before, after)
     select :import_id::bigint, 'offer', id, before, after
@@ -237,8 +237,8 @@ returning p.product_id as id,
     is distinct from (new.title, new.description, new.description_html, new.category_id, new.brand, new.tax_class, new.attributes,
         new.options, new.tags, new.images, new.rating, new.review_count, new.histogram, new.popularity, new.seo_title,
         new.seo_description) as changed,
-    case when :import_id::bigint is not null then catalog.differing(to_jsonb(old) - 'content', to_jsonb(new)) end as before,
-    case when :import_id::bigint is not null then catalog.differing(to_jsonb(new) - 'content', to_jsonb(old)) end as after
+    case when :import_id::bigint is not null then catalog.differing(old, new) end as before,
+    case when :import_id::bigint is not null then catalog.differing(new, old) end as after
 ), noted as (
     insert into catalog.import_change as c (import_id, kind, id, before, after)
     select :import_id::bigint, 'product', id, before, after from written where :import_id::bigint is not null and before <> '{}'
@@ -340,9 +340,9 @@ with taken as (
             and (not o.by_hand or (select bool_or(s.overrules) from staged_offer s where s.product_id = o.product_id))
     returning o.product_id, o.offer_id as id, o.sku_id, old.offer_id is null as added,
         case when :import_id::bigint is null then '{}' when old.offer_id is null then jsonb_build_object('status', 'archived')
-            else catalog.undoable(old) - catalog.in_common(old, new) end as before,
+            else catalog.differing(old, new) end as before,
         case when :import_id::bigint is null then '{}' when old.offer_id is null then jsonb_build_object('status', new.status)
-            else catalog.undoable(new) - catalog.in_common(old, new) end as after
+            else catalog.differing(new, old) end as after
 ), noted as (
     insert into catalog.import_change as c (import_id, kind, id, before, after)
     select :import_id::bigint, 'offer', id, before, after from taken where :import_id::bigint is not null and before <> '{}'

@@ -40,6 +40,8 @@ DRAWN = "/media/art/"
 UNCATEGORISED = "uncategorised"
 PATH_SIGN = "\x1f"
 """Between the names of a path; no name has it."""
+_KEY_MAX = 600
+"""Of a variant's name by its options; an index has to hold it, with up to four bytes a character."""
 _IDEOGRAPH = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 """A syllable of its own."""
 _OTHER = re.compile(r"[^a-z0-9]+")
@@ -86,12 +88,19 @@ def key_of(variant: ImportVariant) -> str:
 
 def named_by(sku: str, options: Mapping[str, str]) -> str:
     """Name a variant by its SKU, or by what is chosen where it has none."""
-    return sku or "/".join(f"{name}={value}" for name, value in sorted(options.items()))
+    if sku:
+        return sku
+    chosen = "/".join(f"{name}={value}" for name, value in sorted(options.items()))
+    if len(chosen) <= _KEY_MAX:
+        return chosen
+    return f"options={blake2b(chosen.encode(), digest_size=16).hexdigest()}"
 
 
 def gtin_digits(text: str) -> str:
     """Reduce a GTIN (EAN, UPC, ISBN-13) to its digits; nothing where it is none (GS1, mod 10)."""
     digits = text.replace(" ", "").replace("-", "")
+    if len(digits) > max(GTIN_DIGITS):  # as with zeros before it in any number
+        digits = digits.lstrip("0").zfill(min(GTIN_DIGITS))
     if len(digits) not in GTIN_DIGITS or not (digits.isascii() and digits.isdigit()):
         return ""
     weighed = sum(int(each) * (3 if n % 2 else 1) for n, each in enumerate(reversed(digits)))

@@ -18,6 +18,7 @@ from mercat.ids import CategoryId, OfferId, ProductId, SellerId, SkuId
 from mercat.kit import clock, codec
 
 _FIELDS = {"category": "category_path"}
+_ONCE_CUT_TO = 50
 _SAID = frozenset({*TEXTS, "category", "attributes", "tags", "images", "currency"})
 """What rows say of a product beside its variants."""
 VARIANT_SAYS = frozenset(
@@ -264,8 +265,9 @@ def placed(variants: list[ImportVariant], skus: list[StandingVariant]) -> list[K
 
 
 def _chosen_by(variant: ImportVariant, skus: list[StandingVariant]) -> StandingVariant | None:
-    """Find the variant that is chosen by the same options."""
-    return next((sku for sku in skus if variant.options and sku.options == variant.options), None)
+    """Find the variant that is chosen by the same options; before 0.2.0 they were cut."""
+    cut = {name[:_ONCE_CUT_TO]: value[:_ONCE_CUT_TO] for name, value in variant.options.items()}
+    return next((sku for sku in skus if variant.options and sku.options in (variant.options, cut)), None)
 
 
 def together(first: Row, second: Row) -> Row:

@@ -212,3 +212,18 @@ def test_a_new_product_has_its_pictures_before_it_is_listed(visit, scripts, faul
     expect(bob.locator("#picture-1 img")).to_have_attribute("alt", "A blue tee")
     expect(bob.locator("#picture-1 .tint image")).to_have_attribute("href", re.compile("^data:image/png"))
     expect(bob.locator("#picture-2 img")).to_have_count(1)
+
+
+def test_long_options_wrap_on_a_phone(visit, faults):
+    """Names and values may have 255 characters, and no blank among them."""
+    word = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
+    page = visit(width=PHONE)
+    title = new_product(page)
+    page.get_by_role("link", name=f"Pictures of {title}").click()
+    page.get_by_role("link", name="Variants", exact=True).click()
+    set_options(page, ((word * 4)[:255], [(word * 5)[n : n + 255] for n in range(2)]))
+    assert not faults(page)
+    page.goto(f"/search?q={title}")
+    page.get_by_role("link", name=title).first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    assert not faults(page)

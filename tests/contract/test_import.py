@@ -5,6 +5,7 @@ import dataclasses
 import gc
 import gzip
 import json
+import random
 import tracemalloc
 from contextlib import AsyncExitStack
 from itertools import islice
@@ -431,8 +432,8 @@ async def test_what_is_too_long_is_cut_and_said_and_can_be_saved_again(importer)
         "tags": ["t" * 300] * 60,
         "category_path": ["c" * 200] * 10,
         "image_urls": [f"https://img.example/{n}.jpg" for n in range(60)],
-        "options": {"o" * 60: ["w" * 60]},
-        "variants": [{"price": 100, "options": {"o" * 60: "w" * 60}}],
+        "options": {"o" * 260: ["w" * 260]},
+        "variants": [{"price": 100, "options": {"o" * 260: "w" * 260}}],
     }
     done = await importer(importer.file("large.jsonl", largest), seller="A")
     assert (done.added, done.left_out) == (1, 0)
@@ -448,8 +449,8 @@ async def test_what_is_too_long_is_cut_and_said_and_can_be_saved_again(importer)
         ("category_path", "has 10 entries; the first 8 were kept"),
         ("category_path", "was cut to 80 characters"),
         ("image_urls", "has 60 entries; the first 50 were kept"),
-        ("options", "was cut to 50 characters"),
-        ("o" * 60, "was cut to 50 characters"),
+        ("options", "was cut to 255 characters"),
+        ("o" * 260, "was cut to 255 characters"),
     }
 
     catalog = importer.shop.catalog
@@ -463,6 +464,40 @@ async def test_what_is_too_long_is_cut_and_said_and_can_be_saved_again(importer)
     said["variants"] = [{"sku_id": each.sku_id, "options": each.options} for each in listing.variants]
     await catalog.change_product(seller, offer.product_id, msgspec.convert(said, ProductChange), listing.mark)
     assert await catalog.listing(seller, offer.product_id) == listing
+
+
+async def test_long_options_are_kept_whole_and_found_again(importer):
+    """They are all that tells variants without a SKU apart; once they were cut."""
+    names = [random_text(n, 255) for n in range(5)]
+    chosen = [{name: random_text(name + str(n), 255) for name in names} for n in range(2)]
+    row = {
+        "external_id": "long",
+        "title": "Sign",
+        "variants": [{"price": 900, "options": each} for each in chosen],
+    }
+    await importer(importer.file("long.jsonl", row), seller="A")
+    again = await importer(importer.file("again.jsonl", row), seller="A")
+    assert (again.unchanged, again.left_out) == (1, 0)
+    seller = await importer.shop.sellers.by_name("A")
+    offer, *_ = await importer.shop.catalog.of_seller(seller)
+    listing = await importer.shop.catalog.listing(seller, offer.product_id)
+    assert [each.options for each in listing.variants] == chosen
+
+    once = [{name[:50]: value[:50] for name, value in each.items()} for each in chosen]
+    row |= {"external_id": "cut", "variants": [{"price": 900, "options": each} for each in once]}
+    await importer(importer.file("cut.jsonl", row), seller="B")
+    row |= {"variants": [{"price": 950, "options": each} for each in chosen]}
+    await importer(importer.file("whole.jsonl", row), seller="B")
+    seller = await importer.shop.sellers.by_name("B")
+    offer, *_ = await importer.shop.catalog.of_seller(seller)
+    listing = await importer.shop.catalog.listing(seller, offer.product_id)
+    assert [(each.options, each.price) for each in listing.variants] == [(each, 950) for each in chosen]
+
+
+def random_text(seed: object, length: int) -> str:
+    """Write a text of characters of four bytes each, which no index makes shorter."""
+    some = random.Random(str(seed))
+    return "".join(chr(some.randrange(0x20000, 0x2A000)) for _ in range(length))
 
 
 async def test_hostile_rows_harm_nobody(importer, shelf):

@@ -4,16 +4,19 @@ import csv
 import gzip
 import io
 import zipfile
+from contextlib import suppress
+from xml.sax.saxutils import escape
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mercat.catalog import FORMATS, BadField
+from mercat.catalog import FORMATS, BadField, recognise
 from mercat.catalog.amounts import NotAnAmount, parse
 from mercat.catalog.columns import Columns
 from mercat.catalog.file_rows import BrokenFile, column_name, read_rows
 from mercat.catalog.formatted import html_text
+from mercat.catalog.gathering import gather
 from mercat.web.table_query import defused
 
 WANTED = [
@@ -93,6 +96,69 @@ def test_an_unclosed_quote_is_named_where_it_opens_and_costs_its_own_line_alone(
     assert problems == [(3, "opens a quote that is never closed")]
 
 
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.text(st.characters(codec="cp1251", exclude_categories=["Cc"]), max_size=12),
+            st.sampled_from(["", "g1", "g2"]),
+            st.sampled_from(["1", "2", "9"]),
+            st.lists(st.sampled_from(["s", "m", "Ё&", "<l>"]), max_size=2),
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "windows-1251"]),
+    st.sampled_from(["", "\n", "\r\n"]),
+    st.booleans(),
+)
+@example([("Чай", "", "1", [])], "utf-16", "", True)
+def test_no_offer_of_a_yml_catalogue_is_lost_in_silence(offers, encoding, end, cdata):
+    """Whatever its code page, its line ends, and how its texts are written: each offer is a row as it was."""
+
+    def told(text):
+        return f"<![CDATA[{text}]]>" if cdata else escape(text)
+
+    parts = [
+        f'<?xml version="1.0" encoding="{encoding.removesuffix("-sig")}"?>{end}<yml_catalog><shop>',
+        '<categories><category id="1">Ж</category><category id="2" parentId="1">Б</category></categories>',
+        "<offers>",
+    ]
+    for n, (name, group, category, params) in enumerate(offers):
+        told_params = "".join(f'<param name="p{i}">{told(each)}</param>' for i, each in enumerate(params))
+        within = f' group_id="{group}"' if group else ""
+        parts.append(
+            f'<offer id="{n}"{within}><name>{told(name)}</name><price>5</price>'
+            f"<categoryId>{category}</categoryId>{told_params}</offer>"
+        )
+    content = end.join([*parts, "</offers></shop></yml_catalog>"]).encode(encoding)
+    got, problems, _ = read(content)
+    assert (len(got), problems) == (len(offers), [])
+    paths = {"1": ["Ж"], "2": ["Ж", "Б"], "9": []}
+    for n, (row, (name, group, category, params)) in enumerate(zip(got, offers, strict=True)):
+        assert (row["id"], row.get("group_id", ""), row["name"]) == (str(n), group, name.strip())
+        assert (row["category_path"], [each["value"] for each in row["param"]]) == (paths[category], params)
+    reduced = [{column_name(name): value for name, value in row.items()} for row in got]
+    assert recognise(reduced) is FORMATS["yml"]
+    for product in gather(enumerate(reduced, 1), FORMATS["yml"].keys):
+        rows = [Columns(row, line) for line, row in product.rows]
+        rows[0].rows = rows
+        with suppress(BadField):  # without a name
+            taken = FORMATS["yml"].read(rows[0])
+            assert len(taken.variants) + len(rows[0].bad) == len(rows)
+
+
+def test_a_feed_that_is_one_long_line_is_read_whole():
+    """Many are; and parts of a line are no way around what a file may declare."""
+    offers = "".join(f'<offer id="{n}"><name>{"x" * 1_000}</name></offer>' for n in range(9_000))
+    rows, problems, _ = read(f"<yml_catalog><offers>{offers}</offers></yml_catalog>".encode())
+    assert (len(rows), problems) == (9_000, [])
+    for before in range(3_999_985, 4_000_001):
+        content = b"<!DOCTYPE a" + b" " * (before - 11) + b'[<!ENTITY b "c">]><a/>'
+        with pytest.raises(BrokenFile, match="it declares a document type"):
+            read(content)
+
+
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r"), max_size=12)
 
 
@@ -116,6 +182,27 @@ def test_no_row_is_lost_in_silence(rows, delimiter, encoding, end):
     if not problems:
         # A line end within a cell may be any that a spreadsheet knows.
         assert [(*row,) for row in rows] == [(row["id"], row["title"], row["price"]) for row in got]
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.tuples(TEXT, TEXT, TEXT).filter(any), min_size=1, max_size=8),
+    st.sampled_from(",;|"),
+    st.lists(st.integers(0, 4), min_size=8, max_size=8),
+)
+def test_no_row_of_columns_that_are_lined_up_is_lost_in_silence(rows, delimiter, widths):
+    """Blanks before and after quotes are none of the text."""
+    lines = [f"id {delimiter} title {delimiter} price "]
+    for row in rows:
+        cells = ['"' + defused(text).replace('"', '""') + '"' for text in row]
+        lines.append(
+            delimiter.join(" " * widths[n] + cell + " " * widths[-n] for n, cell in enumerate(cells))
+        )
+    got, problems, _ = read("\n".join([*lines, ""]).encode())
+    assert len(got) + len(problems) >= sum(any(map(str.strip, row)) for row in rows)
+    if not problems:
+        kept = [[*map(" ".join, map(str.split, row.values()))] for row in got]
+        assert kept == [[*map(" ".join, map(str.split, row))] for row in rows if any(map(str.strip, row))]
 
 
 @settings(max_examples=150, deadline=None)
@@ -192,6 +279,8 @@ def test_a_spreadsheet_and_an_archive_of_many_say_what_to_do():
         (zipped(b"x", "xl/workbook.xml", "a.xml"), "it is a spreadsheet that cannot be read"),
         (zipped(b"x", "a.csv", "b.csv"), "it holds 2 files where one is read; unpack it"),
         (b'<?xml version="1.0"?>\n<!DOCTYPE a [<!ENTITY b "c">]>\n<a/>', "it declares a document type"),
+        (b'<!DOCTYPE a SYSTEM "a.dtd"\n [\n<!ENTITY b "c">]>\n<a/>', "it declares a document type"),
+        (b"<yml_catalog><shop><offers/></shop></yml_catalog>", "it is XML without an item, entry or offer"),
     ):
         with pytest.raises(BrokenFile, match=reason):
             read(content)

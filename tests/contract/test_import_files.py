@@ -9,8 +9,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from spreadsheet import workbook
 
-from mercat.catalog import ImportProgress, ImportRow, NotProducts, RowNote, import_file, sorted_files
+from mercat.catalog import (
+    ImportProgress,
+    ImportRow,
+    NotProducts,
+    RowNote,
+    SalePrice,
+    import_file,
+    sorted_files,
+)
 from mercat.catalog.messages import Imported
 
 IMG = "https://img.example/"
@@ -387,7 +396,7 @@ async def test_lines_that_end_in_a_return_are_told_from_those_within_quotes(tmp_
 
 
 async def test_xml_without_products_says_so(tmp_path):
-    with pytest.raises(NotProducts, match="XML without an item or entry"):
+    with pytest.raises(NotProducts, match="XML without an item, entry or offer"):
         await read(tmp_path, "<yml_catalog><shop><offers><offer/></offers></shop></yml_catalog>")
 
 
@@ -458,3 +467,68 @@ m,Default,simple,Mug,12.0000,10,"12/26/25, 5:05 AM","1/2/30, 12:00 AM",1,"Catalo
         datetime(2025, 12, 26, 5, 5, tzinfo=UTC),
         datetime(2030, 1, 2, tzinfo=UTC),
     )
+
+
+OPENCART = {
+    "Products": [
+        [
+            "product_id",
+            "name(en-gb)",
+            "categories",
+            "sku",
+            "quantity",
+            "model",
+            "image_name",
+            "price",
+            "status",
+        ],
+        ["42", "Fern Tee", "Shirts", "FT", "15", "F-1", IMG + "a.jpg", "10.0000", "true"],
+        ["43", "Moss Tee", "Shirts", "MT", "4", "F-2", "", "20.0000", "true"],
+        ["44", "Two Ways", "Shirts", "TW", "5", "F-3", "", "8.0000", "true"],
+    ],
+    "AdditionalImages": [
+        ["product_id", "image", "sort_order"],
+        ["42", IMG + "b.jpg", "0"],
+        ["42", "catalog/c.jpg", "1"],
+    ],
+    "Specials": [
+        ["product_id", "customer_group", "priority", "price", "date_start", "date_end"],
+        ["43", "Default", "1", "15.0000", "0000-00-00", "2099-01-31"],
+    ],
+    "ProductOptions": [
+        ["product_id", "option", "default_option_value", "required"],
+        ["42", "Size", "", "true"],
+    ],
+    "ProductOptionValues": [
+        ["product_id", "option", "option_value", "quantity", "subtract", "price", "price_prefix"],
+        ["42", "Size", "S", "7", "true", "0.0000", "+"],
+        ["42", "Size", "XL", "8", "true", "2.5000", "+"],
+        ["44", "Size", "S", "5", "true", "0", "+"],
+        ["44", "Colour", "Red", "5", "true", "0", "+"],
+    ],
+    "ProductAttributes": [
+        ["product_id", "attribute_group", "attribute", "text(en-gb)"],
+        ["42", "Cloth", "Made of", "Linen"],
+    ],
+}
+
+
+async def test_the_sheets_of_opencart_are_joined_by_the_products_id(tmp_path):
+    read_ = await read(tmp_path, workbook(OPENCART))
+    fern, moss, two = read_.products
+    assert fern.images == [IMG + "a.jpg", IMG + "b.jpg"]
+    assert fern.attributes == {"Made of": "Linen"}
+    assert [(each.options, each.price, each.quantity) for each in fern.variants] == [
+        ({"Size": "S"}, 1_000, 7),
+        ({"Size": "XL"}, 1_250, 8),
+    ]
+    [plain] = moss.variants
+    assert (plain.price, plain.sale) == (
+        2_000,
+        SalePrice(price=1_500, ends_at=datetime(2099, 1, 31, tzinfo=UTC)),
+    )
+    assert [(each.options, each.quantity) for each in two.variants] == [({}, 5)]
+    assert [(note.line, note.field, note.reason) for note in read_.notes] == [
+        (2, "image", "has a picture without an address that begins with https://: left out"),
+        (4, "options", "has 2 options, of which nobody says what goes together: left out"),
+    ]

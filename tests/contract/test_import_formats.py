@@ -197,6 +197,49 @@ Tern Bowl,tern-bowl,,,,,,TB,9.99,standard,100,false,,
             "tern-bowl": ("Tern Bowl", "active", None, ["uncategorised"], [], [({}, 999, None)]),
         },
     ),
+    "Vendure, as its own samples are lined up": Sample(
+        "Vendure products",
+        f"""\
+name:en   , name:de , slug , description:en , assets              , facets:en                , optionGroups , optionValues:en , optionValues:de , sku  , price , taxCategory , stockOnHand , trackInventory
+Gull Mug  , Möwe    ,      , "Big, ""gull"" " ,"{IMG}gull.jpg"      , "category:Mugs|brand:Ode" ,"colour|size" , "white|big"     , "weiß|groß"     , GM-W , 14.50 , standard    , 8           , true
+          ,         ,      ,                ,                     ,                          ,              , grey|big        , grau|groß       , GM-G , 15.00 , standard    , 0           , true
+Tern Bowl ,         ,      , Deep           ,                     ,                          ,              ,                 ,                 , TB   , 9.99  , standard    , 100         , false
+""",
+        {
+            "Gull Mug": (
+                "Gull Mug",
+                "active",
+                "Ode",
+                ["Mugs"],
+                ["gull.jpg"],
+                [
+                    ({"colour": "white", "size": "big"}, 1_450, 8),
+                    ({"colour": "grey", "size": "big"}, 1_500, None),
+                ],
+            ),
+            "Tern Bowl": ("Tern Bowl", "active", None, ["uncategorised"], [], [({}, 999, None)]),
+        },
+    ),
+    "Vendure, some cells blank": Sample(
+        "Vendure products",
+        """\
+name,slug,description,assets,facets,optionGroups,optionValues,sku     ,price ,taxCategory,stockOnHand,trackInventory
+Foo ,foo ,           ,      ,      ,Kind        ,fiz         ,foo-fiz ,420.69,standard   ,100        ,TRUE
+    ,    ,           ,      ,      ,            ,buz         ,foo-buz ,420.69,standard   ,100        ,TRUE
+Bar ,    ,           ,      ,      ,            ,            ,bar     ,1     ,standard   ,2          ,TRUE
+""",
+        {
+            "foo": (
+                "Foo",
+                "active",
+                None,
+                ["uncategorised"],
+                [],
+                [({"Kind": "fiz"}, 42_069, 100), ({"Kind": "buz"}, 42_069, 100)],
+            ),
+            "Bar": ("Bar", "active", None, ["uncategorised"], [], [({}, 100, 2)]),
+        },
+    ),
     "Saleor": Sample(
         "Saleor products",
         f"""\
@@ -256,6 +299,32 @@ SKU,,[RT]Size=A3,,PF-3,,,,24,,,1,,
                 ["pine.jpg"],
                 [({"Size": "A4"}, 1_800, 7), ({"Size": "A3"}, 2_400, 1)],
             )
+        },
+    ),
+    "BigCommerce 2 without ids, with rules": Sample(
+        "BigCommerce products",
+        """\
+Item Type,Product ID,Product Name,Product Code/SKU,Price,Current Stock Level,Product Visible?,Category,Brand Name,Track Inventory
+Product,,Fern Disc,,20.00,0,Yes,Home/Discs;Home/Sale,Acme,by option
+SKU,,"[RB]Diameter=4"" (100mm),[RB]Center Hole=7/8""-5/8"" bore",FD-4,,5,,,,
+SKU,,"[S]Diameter=5"", large,[CS]Center Hole=Red:#FF0000",FD-5,,6,,,,
+Rule,,"[RB]Diameter=4"" (100mm),Diameter=6"" (150mm)",,[ADD]2.50,,,,,
+Product,,Tarn Disc,,21.00,4,Yes,Home/Discs,Acme,by product
+Rule,,,,,,,,,
+""",
+        {
+            "Fern Disc": (
+                "Fern Disc",
+                "active",
+                "Acme",
+                ["Home", "Discs"],
+                [],
+                [
+                    ({"Diameter": '4" (100mm)', "Center Hole": '7/8"-5/8" bore'}, 2_250, 5),
+                    ({"Diameter": '5", large', "Center Hole": "Red"}, 2_000, 6),
+                ],
+            ),
+            "Tarn Disc": ("Tarn Disc", "active", "Acme", ["Home", "Discs"], [], [({}, 2_100, 4)]),
         },
     ),
     "OpenCart": Sample(
@@ -516,6 +585,42 @@ code\turl\tproduct_name\tgeneric_name\tquantity\tbrands\tcategories\tingredients
             "43901": ("Old Radio", "draft", "Tarn", ["uncategorised"], [], [({}, 2_550, None)]),
         },
         name="products.json",
+    ),
+    "Yandex Market": Sample(
+        "Yandex Market YML",
+        f"""\
+<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE yml_catalog SYSTEM "shops.dtd">
+<yml_catalog date="2026-11-01 10:00"><shop><name>Ель</name><currencies><currency id="RUR" rate="1"/></currencies>
+<categories><category id="1">Одежда</category><category id="2" parentId="1">Варежки</category><category id="8" parentId="9">Ж</category><category id="9" parentId="8">Б</category></categories>
+<offers>
+<offer id="w-1" available="true" group_id="w"><url>https://el.example/varezhki?size=1&amp;x=2</url><price>12,50</price><oldprice>15</oldprice>
+<currencyId>USD</currencyId><categoryId>2</categoryId><picture>{IMG}w1.jpg</picture><picture>{IMG}w1,b.jpg</picture><name>Варежки&nbsp;«Ель»</name>
+<vendor>Ель</vendor><description><![CDATA[<p>Тёплые &amp; мягкие</p>]]></description><param name="Размер" unit="RU">1</param><param name="Цвет">синий</param>
+<param name="Цвет">белый</param><barcode>4006381333931</barcode><weight>0.2</weight><count>3</count></offer>
+<offer id="w-2" available="false" group_id="w"><price>13</price><currencyId>USD</currencyId><categoryId>2</categoryId><picture>{IMG}w2.jpg</picture>
+<name>Варежки «Ель»</name><param name="Размер" unit="RU">2</param><param name="Цвет">синий</param><param name="Цвет">белый</param></offer>
+<offer id="m-1" type="vendor.model" available="true"><price>40</price><currencyId>RUR</currencyId><categoryId>8</categoryId>
+<typePrefix>Чайник</typePrefix><vendor>Тёрн</vendor><model>Ж-5</model><description><p>Есть <b>крышка</b></p></description>
+<outlets><outlet id="1" instock="4"/><outlet id="2" instock="5"/></outlets></offer>
+<offer id="m-2" disabled="true"><price>7</price><categoryId>77</categoryId><name>Ложка</name></offer>
+<offer id="m-3"><price>7</price><categoryId>1</categoryId></offer>
+</offers></shop></yml_catalog>
+""",
+        {
+            "w": (
+                "Варежки «Ель»",
+                "active",
+                "Ель",
+                ["Одежда", "Варежки"],
+                ["w1.jpg", "w1,b.jpg", "w2.jpg"],
+                [({"Размер (RU)": "1"}, 1_250, 3), ({"Размер (RU)": "2"}, 1_300, None)],
+            ),
+            "m-1": ("Чайник Тёрн Ж-5", "draft", "Тёрн", ["Б", "Ж"], [], [({}, 4_000, 9)]),
+            "m-2": ("Ложка", "draft", None, ["uncategorised"], [], [({}, 700, None)]),
+        },
+        left_out=1,
+        name="catalogue.xml",
     ),
     "OpenMage": Sample(
         "OpenMage products",

@@ -4,6 +4,7 @@ import io
 import zipfile
 
 from journeys.people import until
+from spreadsheet import workbook
 
 from mercat.web.routes import PREFIX
 
@@ -79,7 +80,9 @@ async def test_what_a_file_says_is_changed_and_the_rest_stays(people):
 
 
 async def test_a_spreadsheet_says_the_same_as_a_list(people):
-    report = await sends(people, workbook(["external_id", "title", "price"], ["1", "Mug", 9.5]), "a.xlsx")
+    report = await sends(
+        people, workbook({"Goods": [["external_id", "title", "price"], ["1", "Mug", 9.5]]}), "a.xlsx"
+    )
     assert (report["status"], counts(report)) == ("done", [1, 1, 0, 0, 0]), report
     assert (await offers(people))["Mug"] == (9.5, 0)
 
@@ -115,39 +118,6 @@ async def test_one_that_died_is_carried_on_and_counts_as_if_it_had_not(people, d
 
     await until(ended, within=60)
     assert not await db.fetchval("select count(*) from sellers.import_batch")
-
-
-def workbook(*rows):
-    """The smallest spreadsheet, with texts in its cells."""
-    sheet = "".join(
-        "<row>"
-        + "".join(
-            f'<c t="inlineStr"><is><t>{cell}</t></is></c>'
-            if isinstance(cell, str)
-            else f"<c><v>{cell}</v></c>"
-            for cell in row
-        )
-        + "</row>"
-        for row in rows
-    )
-    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-    package = "http://schemas.openxmlformats.org/package/2006"
-    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    parts = {
-        "[Content_Types].xml": f'<Types xmlns="{package}/content-types"/>',
-        "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" '
-        f'Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>'
-        '<sheet name="Goods" sheetId="1" r:id="r1"/></sheets></workbook>',
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" '
-        f'Type="{office}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
-        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{sheet}</sheetData></worksheet>',
-    }
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, text in parts.items():
-            archive.writestr(name, text)
-    return file.getvalue()
 
 
 PRESTASHOP = (

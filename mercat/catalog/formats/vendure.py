@@ -60,7 +60,11 @@ def _is_word(row: Columns) -> bool:
 
 def _keys(raw: Mapping[str, Any]) -> RowKeys:
     names = (each for each in raw if each in ("slug", "name") or each.startswith(("slug_", "name_")))
-    return RowKeys(next((str(raw[name]) for name in names if raw[name]), ""))
+    return RowKeys(next((text for name in names if (text := str(raw[name] or "").strip())), ""))
 
 
-FORMAT = Format("Vendure products", lambda raw: "optiongroups" in raw and "optionvalues" in raw, read, _keys)
+def _knows(raw: Mapping[str, Any]) -> bool:
+    return all(any(each.startswith(name) for each in raw) for name in ("optiongroups", "optionvalues"))
+
+
+FORMAT = Format("Vendure products", _knows, read, _keys)
