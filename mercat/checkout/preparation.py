@@ -276,18 +276,7 @@ class Preparation:
 
     async def _order_of(self, draft: "_Draft", given: Given, reduced: Reduced) -> PendingOrder:
         caller, ask = draft.wanted.caller, draft.wanted.ask
-        lines, method, quoted, place = draft.lines, draft.method, draft.quoted, draft.place
-        if quoted:
-            totals, held = quoted.totals, _held(quoted)
-        else:
-            if reduced.reductions and any(not part.price for part in method.parts):
-                # What is taken off may leave a part below what its delivery is free from.
-                reducing = draft.reducing(given.offers)
-                method, reduced = await self._delivered(reducing, place, ask.shipping_method)
-            known = await self._known(draft, given)
-            lines, _, reduced = await self._given(lines, known, reduced, place.country)
-            totals = await self._total(caller.user_id, lines, place, method, reduced)
-            held = Held([], reduced.uses, reduced.tried)
+        lines, method, totals, held = await self._reckoned(draft, given, reduced)
         if ask.expected_total is not None and ask.expected_total != totals.total:
             raise PriceChanged(expected_total=ask.expected_total, total=totals.total)
         tenders = _tenders(draft.wanted, draft.basket, given.spendable, totals.total)
@@ -335,6 +324,22 @@ class Preparation:
             uses=held.uses,
             tried=held.tried,
         )
+
+    async def _reckoned(
+        self, draft: "_Draft", given: Given, reduced: Reduced
+    ) -> tuple[list[PricedLine], ShippingMethod, Totals, Held]:
+        """Answer what a purchase costs: what its quote says, else what everything costs now."""
+        if draft.quoted:
+            return draft.lines, draft.method, draft.quoted.totals, _held(draft.quoted)
+        caller, method, place = draft.wanted.caller, draft.method, draft.place
+        if reduced.reductions and any(not part.price for part in method.parts):
+            # What is taken off may leave a part below what its delivery is free from.
+            reducing = draft.reducing(given.offers)
+            method, reduced = await self._delivered(reducing, place, draft.wanted.ask.shipping_method)
+        known = await self._known(draft, given)
+        lines, _, reduced = await self._given(draft.lines, known, reduced, place.country)
+        totals = await self._total(caller.user_id, lines, place, method, reduced)
+        return lines, method, totals, Held([], reduced.uses, reduced.tried)
 
     async def _known(self, draft: "_Draft", given: Given) -> rules.Offers:
         """Answer the offers that are looked up already at the prices of where a purchase goes."""
