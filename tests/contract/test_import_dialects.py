@@ -16,7 +16,7 @@ from mercat.catalog.amounts import NotAnAmount, parse
 from mercat.catalog.columns import Columns
 from mercat.catalog.file_rows import BrokenFile, column_name, read_rows
 from mercat.catalog.formatted import html_text
-from mercat.catalog.gathering import gather
+from mercat.catalog.gathering import Gathered, gather
 from mercat.web.table_query import defused
 
 WANTED = [
@@ -140,7 +140,10 @@ def test_no_offer_of_a_yml_catalogue_is_lost_in_silence(offers, encoding, end, c
         assert (row["category_path"], [each["value"] for each in row["param"]]) == (paths[category], params)
     reduced = [{column_name(name): value for name, value in row.items()} for row in got]
     assert recognise(reduced) is FORMATS["yml"]
-    for product in gather(enumerate(reduced, 1), FORMATS["yml"].keys):
+    keys = FORMATS["yml"].keys
+    assert keys
+    for product in gather(enumerate(reduced, 1), keys):
+        assert isinstance(product, Gathered)
         rows = [Columns(row, line) for line, row in product.rows]
         rows[0].rows = rows
         with suppress(BadField):  # without a name

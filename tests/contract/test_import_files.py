@@ -532,3 +532,20 @@ async def test_the_sheets_of_opencart_are_joined_by_the_products_id(tmp_path):
         (2, "image", "has a picture without an address that begins with https://: left out"),
         (4, "options", "has 2 options, of which nobody says what goes together: left out"),
     ]
+
+
+async def test_a_rule_of_bigcommerce_that_is_not_read_is_said(tmp_path):
+    read_ = await read(
+        tmp_path,
+        """\
+Item Type,Product ID,Product Name,Product Code/SKU,Price,Track Inventory
+Product,7,Disc,D,20.00,none
+Rule,,"[RB]Size=9",,[PERCENT]5,
+Rule,,,D,[ADD]5,
+""",
+    )
+    assert [(note.field, note.left_out) for note in read_.notes] == [("price", False)] * 2
+    assert [note.reason for note in read_.notes] == [
+        "has a rule that is not read ([PERCENT]5): prices may be others",
+        "has a rule that is not read ([ADD]5): prices may be others",
+    ]

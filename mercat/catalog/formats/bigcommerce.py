@@ -28,7 +28,11 @@ def read(row: Columns) -> ImportRow:
     prices = head.prices(currency, _PRICES)
     tracked = head.text(head.first("inventory_tracking", "track_inventory")).casefold()
 
-    rules = [found for each in row.rows if _kind(each.raw) == "rule" and (found := _rule(each, currency))]
+    rules: list[_Rule] = []
+    for each in row.rows:
+        if _kind(each.raw) == "rule" and (rule := _rule(each, currency)):
+            rules.append(rule)
+        row.cuts += [cut for cut in each.cuts if cut not in row.cuts]
 
     def variant(each: Columns) -> ImportVariant:
         quantity = each.quantity(each.first("current_stock", "current_stock_level"))
@@ -103,7 +107,7 @@ def _rule(row: Columns, currency: str) -> _Rule | None:
             return _Rule(values, found["how"], amount)
     except BadField:
         pass
-    row.rows[0].cuts.append(Cut("price", f"has a rule that is not read ({text[:40]}): prices may be others"))
+    row.cuts.append(Cut("price", f"has a rule that is not read ({text[:40]}): prices may be others"))
     return None
 
 
