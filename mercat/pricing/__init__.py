@@ -6,7 +6,6 @@ One calculator makes every total. A quote is a signed paper: what the shopper sa
 from mercat.pricing.api import API
 from mercat.pricing.messages import (
     PPM,
-    TAX_RECORDS_MAX,
     TAX_RULES_MAX,
     ExemptBecause,
     LineTotal,
@@ -24,7 +23,6 @@ from mercat.pricing.messages import (
     TaxExemption,
     TaxNote,
     TaxRecord,
-    TaxRecordKey,
     TaxRecordKind,
     TaxRecordStatus,
     TaxRule,
@@ -41,7 +39,6 @@ __all__ = [
     "API",
     "PPM",
     "TAX_PROVIDERS",
-    "TAX_RECORDS_MAX",
     "TAX_RULES_MAX",
     "ExemptBecause",
     "LineTotal",
@@ -59,7 +56,6 @@ __all__ = [
     "TaxExemption",
     "TaxNote",
     "TaxRecord",
-    "TaxRecordKey",
     "TaxRecordKind",
     "TaxRecordStatus",
     "TaxRule",

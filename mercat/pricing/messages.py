@@ -75,7 +75,6 @@ class TaxRuleSet(Struct, frozen=True):
 
 TaxRecordKind = Literal["sale", "reversal"]
 TaxRecordStatus = Literal["waiting", "recorded", "refused"]
-TaxRecordKey = Annotated[str, Meta(min_length=1, max_length=100)]
 TAX_RECORDS_MAX = 500
 
 

@@ -17,7 +17,7 @@ from mercat.kit import clock, codec, metrics, sql
 from mercat.kit.event_log import on
 from mercat.kit.refusals import NotFound
 from mercat.money import GIFT_CARD_CLASS
-from mercat.pricing.messages import TAX_RECORDS_MAX, TaxRecord, TaxRecordKey, TaxRecordStatus
+from mercat.pricing.messages import TAX_RECORDS_MAX, TaxRecord, TaxRecordStatus
 from mercat.pricing.tax import TaxBook
 from mercat.pricing.tax_provider import TaxProvider, TaxQuestion, TaxRefused
 
@@ -90,7 +90,7 @@ class TaxRecords:
         """List what the tax provider is told, the newest first."""
         return sql.rows(TaxRecord, await self._db.fetch(queries.tax_records, status, limit))
 
-    async def retry_tax_record(self, key: TaxRecordKey) -> None:
+    async def retry_tax_record(self, key: str) -> None:
         """Tell the provider again what it did not record; NotFound where there is no such thing."""
         if await self._db.fetchval(queries.retry_tax_record, key, clock.now()) is None:
             raise NotFound("Nothing of this key waits to be recorded.")

@@ -44,6 +44,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "set_groups": {"groups": ["staff"]},
     "add_code": {"code": "TEN"},
     "set_tax_rates": {"rates": [{"country": "US", "rate": 0.05, "shipping_taxed": False, "included": False}]},
+    "set_markets": {"markets": [{"code": "eu", "name": "Euroland", "countries": ["AT"], "percent": 20}]},
+    "set_offer_prices": {"prices": {}},
     "exempt_from_tax": {"reason": "A charity."},
     "set_shipping_zones": ZONES,
     "set_shipping_profile": ZONES,

@@ -457,6 +457,7 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
         "/operator/exports",
         "/operator/gift-cards",
         "/operator/imported-orders",
+        "/operator/markets",
         "/operator/promotions",
         "/operator/report-views",
         "/operator/reports",

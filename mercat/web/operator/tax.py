@@ -13,7 +13,6 @@ from mercat.ids import OfferId, OrderId, SellerId, UserId
 from mercat.kit.refusals import Invalid, NotFound, Refusal
 from mercat.pricing import (
     PPM,
-    TAX_RECORDS_MAX,
     TAX_RULES_MAX,
     ExemptBecause,
     PartPrice,
@@ -23,7 +22,6 @@ from mercat.pricing import (
     TaxCountry,
     TaxedClass,
     TaxRecord,
-    TaxRecordKey,
     TaxRecordKind,
     TaxRecordStatus,
     TaxRule,
@@ -42,7 +40,7 @@ from mercat.web.operator.page import operator_page
 from mercat.web.pages import Pages
 from mercat.web.places import served_places
 from mercat.web.router import Endpoint, PublicRoute
-from mercat.web.schemas import Amount, number_of
+from mercat.web.schemas import Amount, PageLimit, number_of
 from mercat.web.session import with_role
 
 _PATH = "/operator/tax"
@@ -52,7 +50,6 @@ _SAID = {
     "taxed": "They pay tax again.",
     "recording": "The tax provider is told again, within a second or two.",
 }
-RecordsLimit = Annotated[int, Meta(ge=1, le=TAX_RECORDS_MAX)]
 TaxFraction = Annotated[Raw, Meta(extra_json_schema={"type": "number", "minimum": 0, "maximum": 1})]
 
 
@@ -192,13 +189,13 @@ class TaxApi:
         return TaxedAgain(user_id)
 
     async def tax_records(
-        self, status: TaxRecordStatus | None = None, limit: RecordsLimit = 100
+        self, status: TaxRecordStatus | None = None, limit: PageLimit = 100
     ) -> TaxRecordsShown:
         """List what the tax provider is told of sales and of what was paid back, the newest first."""
         found = await self._shop.pricing.tax_records(status, limit)
         return TaxRecordsShown([_record_shown(each) for each in found])
 
-    async def retry_tax_record(self, key: TaxRecordKey) -> TaxRecordTried:
+    async def retry_tax_record(self, key: str) -> TaxRecordTried:
         """Tell the tax provider again what it did not record."""
         await self._shop.pricing.retry_tax_record(key)
         return TaxRecordTried(key)
