@@ -145,7 +145,8 @@ class Keeper:
             for each in experiments
             for arm in get_args(ArmName)
         }
-        since = min(each.started_at for each in experiments).astimezone(UTC).replace(tzinfo=None)
+        first = min(each.started_at for each in experiments)
+        since = first.astimezone(UTC).replace(tzinfo=None, microsecond=0)  # looks know whole seconds
         asked = {"arms": list(named), "since": since}
         rows = await self._in(self._read, lambda: engine.ask("arms", asked))
         return [
