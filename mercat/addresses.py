@@ -93,8 +93,6 @@ def region_and_postal_code(
     """Bring region and postal code into the country's form; or say what is wrong with one of them.
 
     Where a country has no postal codes, what was typed is dropped."""
-    if not is_country(country):
-        return AddressProblem("country", "There is no such country (ISO 3166-1).")
     form = _form(country)
     code = region_code(country, region) if region.strip() else ""
     if code is None:
@@ -104,7 +102,7 @@ def region_and_postal_code(
         return AddressProblem("region", "Addresses in this country need a state, province or prefecture.")
     typed = " ".join(unicodedata.normalize("NFKC", postal_code).upper().split())
     if form.postal_code is None:
-        return code or None, ""
+        return code or None, "" if form.layout else typed
     if not typed and form.needs_postal_code:
         return AddressProblem("postal_code", f"Write the postal code, such as {form.example}.")
     if typed and not form.postal_code.fullmatch(typed):

@@ -32,6 +32,7 @@ PAGES = {
     "c": OPEN,
     "cart": OPEN,
     "checkout": OPEN,
+    "country": OPEN,
     "departments": OPEN,
     "desk": SELLER,
     "dev": OPEN,
@@ -103,7 +104,7 @@ NOBODYS = {
     *("item", "card", "key"),  # a name within one's own cart, or among one's own purchases
     *("token", "code"),  # itself the secret
     *("category_id", "seller_id", "rule_id", "change_id", "mail_id", "user_id", "role", "gift_card_id"),
-    "experiment_id",
+    *("experiment_id", "learnt_id"),
     # the last line: operators' alone
 }
 

@@ -397,7 +397,7 @@ async def test_lines_that_end_in_a_return_are_told_from_those_within_quotes(tmp_
 
 async def test_xml_without_products_says_so(tmp_path):
     with pytest.raises(NotProducts, match="XML without an item, entry or offer"):
-        await read(tmp_path, "<yml_catalog><shop><offers><offer/></offers></shop></yml_catalog>")
+        await read(tmp_path, "<catalog><goods><good/></goods></catalog>")
 
 
 def test_a_packed_file_in_a_zip_is_unpacked(tmp_path):

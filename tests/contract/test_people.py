@@ -123,7 +123,6 @@ async def test_an_address_has_the_form_of_its_country(house, country, region, po
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [
-        ({"country": "XX"}, "/country"),
         ({"region": "Calif."}, "/region"),
         ({"region": "Atlantis"}, "/region"),
         ({"region": None}, "/region"),

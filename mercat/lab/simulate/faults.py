@@ -107,10 +107,11 @@ class SimulatedProcess:
             mutation.spoil(shop)
 
     async def look_at_sales(self) -> None:
-        """Look at sales, promotions, zones, taxes and commissions once a seed: all would look again by the
-        machine's clock."""
+        """Look at sales, promotions, zones, taxes, markets and commissions once a seed: all would look again
+        by the machine's clock."""
         shop = cast(Any, self.shop)
-        commissions = shop.checkout.preparation._commissions
+        preparation = shop.checkout.preparation
+        commissions = preparation._commissions
         for snapshot in (
             shop.flashsale._sales._standing,
             shop.checkout.gate._offers,
@@ -119,6 +120,8 @@ class SimulatedProcess:
             shop.pricing._tax._known,
             commissions._rules,
             commissions._parents,
+            preparation._prices._known,
+            shop.cart._prices._known,
         ):
             snapshot.forget()
             await snapshot.get()
