@@ -51,7 +51,7 @@ async def test_followers_are_right_whatever_order_partitions_come_in(settings):
 
 
 async def test_a_seed_does_the_same_again(settings):
-    assert (await sweep(settings, 41, 8))["run"] == (await sweep(settings, 41, 8))["run"]
+    assert (await sweep(settings, 41, 3))["run"] == (await sweep(settings, 41, 3))["run"]
     assert (await sweep(settings, 41, 1))["run"] != (await sweep(settings, 42, 1))["run"]
 
 

@@ -193,6 +193,7 @@ def test_no_row_is_lost_in_silence(rows, delimiter, encoding, end):
     st.sampled_from(",;|"),
     st.lists(st.integers(0, 4), min_size=8, max_size=8),
 )
+@example([("", "", "\x0c")], ",", [0] * 8)
 def test_no_row_of_columns_that_are_lined_up_is_lost_in_silence(rows, delimiter, widths):
     """Blanks before and after quotes are none of the text."""
     lines = [f"id {delimiter} title {delimiter} price "]
@@ -204,8 +205,11 @@ def test_no_row_of_columns_that_are_lined_up_is_lost_in_silence(rows, delimiter,
     got, problems, _ = read("\n".join([*lines, ""]).encode())
     assert len(got) + len(problems) >= sum(any(map(str.strip, row)) for row in rows)
     if not problems:
-        kept = [[*map(" ".join, map(str.split, row.values()))] for row in got]
-        assert kept == [[*map(" ".join, map(str.split, row))] for row in rows if any(map(str.strip, row))]
+        kept, written = (
+            [[" ".join(text.split()) for text in row] for row in each if any(map(str.strip, row))]
+            for each in ([[*row.values()] for row in got], rows)
+        )
+        assert kept == written
 
 
 @settings(max_examples=150, deadline=None)

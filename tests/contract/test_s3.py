@@ -17,9 +17,10 @@ from msgspec.structs import replace
 from PIL import Image
 
 from mercat.embedded import Trouble
+from mercat.embedded import mirror as mirrors
 from mercat.embedded.archive import Archive
 from mercat.embedded.backup import backups_in
-from mercat.embedded.mirror import PIECE_BYTES, Mirror
+from mercat.embedded.mirror import Mirror
 from mercat.kit.refusals import Unavailable
 from mercat.kit.s3 import Bucket, signed
 from mercat.media import Media, storage_of
@@ -129,7 +130,7 @@ def made(folder, name, number):
     """A base backup as `mercat backup` makes it, with a file of two pieces and a folder without files."""
     base = folder / "base" / name
     (base / "postgres" / "pg_notify").mkdir(parents=True)
-    (base / "postgres" / "big").write_bytes(random.Random(number).randbytes(PIECE_BYTES + 5))
+    (base / "postgres" / "big").write_bytes(random.Random(number).randbytes(mirrors.PIECE_BYTES + 5))
     (base / "secret.key").write_text("a key")
     ended = f"2026-11-{number:02}T00:00:00+00:00"
     record = {"system": "s", "timeline": 1, "start_segment": segment(number), "version": "1"}
@@ -138,8 +139,9 @@ def made(folder, name, number):
 
 
 @pytest.fixture
-def mirror(server, tmp_path):
+def mirror(server, tmp_path, monkeypatch):
     """A bucket for backups, and the archive on the way there of a shop with a picture."""
+    monkeypatch.setattr(mirrors, "PIECE_BYTES", 100_000)
     kept = Archive.at(f"s3://pictures/{secrets.token_hex(4)}/", tmp_path / "shop")
     kept.wal.mkdir(parents=True)
     picture = tmp_path / "shop" / "media" / "ab" / "ab.png"
