@@ -110,19 +110,22 @@ def shelf(db):
     """What stands in the shop, in words that do not depend on ids."""
 
     async def shelf(seller):
-        found = await db.fetch(
-            """
-            select p.external_id, p.title, p.description, p.brand, p.attributes::text, p.options::text,
-                p.tags, c.names as category, p.rating, p.review_count, p.popularity, k.key,
-                k.options::text as variant,
-                o.price, o.currency, o.status, o.in_stock, s.on_hand
-            from catalog.product p join catalog.category c using (category_id)
-            join catalog.sku k using (product_id) join catalog.offer o using (sku_id)
-            left join inventory.stock s using (offer_id)
-            where o.seller_name = $1 order by p.external_id, k.place
-            """,
-            seller,
-        )
+        async with db.acquire() as connection, connection.transaction():
+            # Whatever the planner believes of tables that were empty a moment ago.
+            await connection.execute("set local enable_nestloop = off")
+            found = await connection.fetch(
+                """
+                select p.external_id, p.title, p.description, p.brand, p.attributes::text, p.options::text,
+                    p.tags, c.names as category, p.rating, p.review_count, p.popularity, k.key,
+                    k.options::text as variant,
+                    o.price, o.currency, o.status, o.in_stock, s.on_hand
+                from catalog.product p join catalog.category c using (category_id)
+                join catalog.sku k using (product_id) join catalog.offer o using (sku_id)
+                left join inventory.stock s using (offer_id)
+                where o.seller_name = $1 order by p.external_id, k.place
+                """,
+                seller,
+            )
         return [dict(row) for row in found]
 
     return shelf
