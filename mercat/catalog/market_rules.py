@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from mercat.addresses import is_country
+from mercat.addresses import known_country
 from mercat.catalog.messages import CardPrice, Market, MarketTerm, Offer, Product, ProductOffer
 from mercat.ids import OfferId
 from mercat.kit.refusals import Invalid
@@ -52,10 +52,9 @@ def checked_markets(markets: Sequence[Market], step: int) -> list[Market]:
         if market.code in codes:
             raise Invalid("Another market has this code.", pointer=f"{at}/code")
         codes.add(market.code)
-        countries = [each.upper() for each in market.countries]
-        for place, country in enumerate(countries):
-            if not is_country(country):
-                raise Invalid("There is no such country (ISO 3166-1).", pointer=f"{at}/countries/{place}")
+        countries: list[str] = []
+        for place, given in enumerate(market.countries):
+            countries.append(country := known_country(given, f"{at}/countries/{place}"))
             if country in taken:
                 raise Invalid("A country is in one market.", pointer=f"{at}/countries/{place}")
             taken.add(country)

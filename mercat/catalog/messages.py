@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from mercat.countries import CountryCode
 from mercat.events import StockQuantity
 from mercat.ids import CategoryId, ImportId, OfferId, ProductId, SellerId, SkuId
 from mercat.kit.refusals import Conflict, Invalid
@@ -436,7 +437,8 @@ class OfferTerms(Struct, frozen=True, kw_only=True):
 
 PRICE_EDIT_MAX = 1_000
 """Offers whose prices are changed at once."""
-Hundredths = Annotated[int, Meta(ge=-9_999, le=100_000)]
+HUNDREDTHS_LEAST, HUNDREDTHS_MOST = -9_999, 100_000
+Hundredths = Annotated[int, Meta(ge=HUNDREDTHS_LEAST, le=HUNDREDTHS_MOST)]
 """Of a percent: from a reduction by 99.99 % to eleven times as much."""
 
 
@@ -872,10 +874,7 @@ MarketCode = Annotated[
     ),
 ]
 MarketName = Annotated[str, Meta(min_length=1, max_length=80, pattern=SEEN_LINE)]
-MarketCountry = Annotated[
-    str, Meta(pattern=r"^[A-Za-z]{2}$", extra={"words": "Two letters, such as AT (ISO 3166-1)."})
-]
-MarketCountries = Annotated[list[MarketCountry], Meta(min_length=1, max_length=MARKET_COUNTRIES_MAX)]
+MarketCountries = Annotated[list[CountryCode], Meta(min_length=1, max_length=MARKET_COUNTRIES_MAX)]
 
 
 class Market(Struct, frozen=True, kw_only=True):

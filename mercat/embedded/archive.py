@@ -100,7 +100,7 @@ def copy_new(source: Path, target: Path, looked: Looked | None = None) -> int:
 
     `looked` is what an earlier call has seen: folders that are as they were are not looked through."""
     copied = 0
-    for path in _files(source, {} if looked is None else looked):
+    for path in files_of(source, {} if looked is None else looked):
         there = target / path.relative_to(source)
         if there.exists():
             continue
@@ -117,7 +117,9 @@ def copy_new(source: Path, target: Path, looked: Looked | None = None) -> int:
     return copied
 
 
-def _files(folder: Path, looked: Looked) -> Iterator[Path]:
+def files_of(folder: Path, looked: Looked) -> Iterator[Path]:
+    """Yield the files of a folder, but of those folders in it that are as `looked` has seen them. A folder is
+    seen once its last file was taken."""
     try:
         changed = folder.stat().st_mtime_ns
         before, folders = looked.get(folder, (0, []))
@@ -134,4 +136,4 @@ def _files(folder: Path, looked: Looked) -> Iterator[Path]:
     except FileNotFoundError:
         return  # it went away meanwhile, or was never made
     for each in folders:
-        yield from _files(each, looked)
+        yield from files_of(each, looked)

@@ -11,7 +11,6 @@ On the shop's own disk stay the log that was not sent yet and what is known of e
 import contextlib
 import re
 import shutil
-import sys
 import tarfile
 from collections.abc import Callable, Generator, Iterator
 from datetime import datetime
@@ -19,17 +18,13 @@ from io import RawIOBase
 from pathlib import Path
 from typing import IO, Any, cast
 
-from mercat.embedded.archive import BUCKETS, Archive
+from mercat.embedded.archive import BUCKETS, Archive, Looked, files_of
 from mercat.embedded.backup import Backup, backups_in, first_needed, logs_of, newest_before, start_of
 from mercat.embedded.home import Trouble, write_private
+from mercat.kit import zstd
 from mercat.kit.refusals import Unavailable
 from mercat.kit.s3 import Bucket, S3Key
 from mercat.settings import Settings
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 Say = Callable[[str], None]
 PIECE_BYTES = 16 * 1024 * 1024
@@ -43,7 +38,8 @@ class Mirror:
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
         self._sent: set[str] = set()
-        self._looked = False
+        self._seen: Looked = {}
+        self._listed = False
         self._changed: dict[Path, int] = {}
         """When each segment that is still being written was changed, as it was sent."""
 
@@ -144,12 +140,12 @@ class Mirror:
                 self._changed[path] = changed
 
     def _send_pictures(self, media: Path) -> None:
-        if not self._looked:
+        if not self._listed:
             self._sent.update(self._bucket.names("media/"))
-            self._looked = True
-        for path in media.rglob("*"):
+            self._listed = True
+        for path in files_of(media, self._seen):
             name = f"media/{path.relative_to(media)}"
-            if name not in self._sent and path.is_file() and not path.name.startswith("."):
+            if name not in self._sent:
                 with contextlib.suppress(FileNotFoundError):  # it went away meanwhile
                     self._bucket.put(name, path.read_bytes())
                     self._sent.add(name)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from mercat.countries import CountryCode
 from mercat.ids import LineId, OfferId, OrderId, ProductId, SellerId, ShipmentId
 from mercat.kit.refusals import Conflict, Invalid
 from mercat.kit.text import SEEN_LINE
@@ -45,9 +46,6 @@ RateCode = Annotated[
     ),
 ]
 RateName = Annotated[str, Meta(min_length=1, max_length=80, pattern=SEEN_LINE)]
-CountryCode = Annotated[
-    str, Meta(pattern=r"^[A-Za-z]{2}$", extra={"words": "Two letters, such as AT (ISO 3166-1)."})
-]
 Subdivision = Annotated[str, Meta(min_length=1, max_length=80, pattern=SEEN_LINE)]
 Countries = Annotated[list[CountryCode], Meta(min_length=1, max_length=COUNTRIES_MAX)]
 Subdivisions = Annotated[list[Subdivision], Meta(max_length=SUBDIVISIONS_MAX)]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from mercat import money
-from mercat.addresses import is_country, known_region, region_code, regions
+from mercat.addresses import known_country, known_region, region_code, regions
 from mercat.countries import SERVED
 from mercat.fulfilment.days import arrives, has_holidays
 from mercat.fulfilment.messages import (
@@ -191,10 +191,8 @@ def checked(profile: ShippingProfile) -> ShippingProfile:
 
 
 def _checked_zone(zone: DeliveryZone, at: str) -> DeliveryZone:
-    countries = list(dict.fromkeys(each.upper() for each in zone.countries))
-    for n, country in enumerate(zone.countries):
-        if not is_country(country):
-            raise Invalid("There is no such country (ISO 3166-1).", pointer=f"{at}/countries/{n}")
+    given = enumerate(zone.countries)
+    countries = list(dict.fromkeys(known_country(each, f"{at}/countries/{n}") for n, each in given))
     subdivisions = [
         _subdivision(each, countries, f"{at}/subdivisions/{n}") for n, each in enumerate(zone.subdivisions)
     ]

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from msgspec import structs
 
-from mercat.addresses import is_country, known_region, region_code, regions
+from mercat.addresses import known_country, known_region, region_code, regions
 from mercat.kit.refusals import Invalid
 from mercat.pricing.messages import TAX_RULES_MAX, TaxRule
 
@@ -72,9 +72,7 @@ def checked(rules: Sequence[TaxRule], today: date) -> list[TaxRule]:
 
 
 def _checked(rule: TaxRule, at: str) -> TaxRule:
-    country = rule.country.upper()
-    if not is_country(country):
-        raise Invalid("There is no such country (ISO 3166-1).", pointer=f"{at}/country")
+    country = known_country(rule.country, f"{at}/country")
     subdivision = rule.subdivision.strip()
     if subdivision:
         code = region_code(country, subdivision)

@@ -40,7 +40,6 @@ MoneyOff = Annotated[int, Meta(ge=1, le=MINOR_MAX, extra={"money": True})]
 GroupName = Annotated[
     str, Meta(min_length=1, max_length=60, pattern=SEEN_LINE, extra={"words": "Name the group."})
 ]
-CountryCode = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z", extra={"words": "Two capital letters: DE."})]
 CategorySlug = Annotated[str, Meta(min_length=1, max_length=200)]
 NamedThing = Annotated[str, Meta(min_length=1, max_length=100)]
 Percent = Annotated[float, Meta(gt=0, le=100)]

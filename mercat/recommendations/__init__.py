@@ -5,8 +5,8 @@ product asked about. Others import from here only.
 """
 
 from mercat.recommendations.api import API
-from mercat.recommendations.messages import SHELF_MAX, CountryCode
+from mercat.recommendations.messages import SHELF_MAX
 from mercat.recommendations.rules import words
 from mercat.recommendations.service import Recommendations
 
-__all__ = ["API", "SHELF_MAX", "CountryCode", "Recommendations", "words"]
+__all__ = ["API", "SHELF_MAX", "Recommendations", "words"]

@@ -5,12 +5,13 @@ from typing import Any
 import asyncpg
 
 from mercat import ids
+from mercat.countries import CapitalCode
 from mercat.ids import ProductId, UserId
 from mercat.kit import clock, sql
 from mercat.kit.refusals import Invalid
 from mercat.recommendations import rules
 from mercat.recommendations.learning import Learning
-from mercat.recommendations.messages import SHELF_MAX, CountryCode
+from mercat.recommendations.messages import SHELF_MAX
 
 queries = sql.load("mercat.recommendations")
 _COMPANIONS_MAX, _COMPANIONS_MIN = 1_000, 20
@@ -77,7 +78,7 @@ class Recommendations:
         """Recommend what most orders had lately; before there are any, what is rated best."""
         return await _shelf(limit, [], self._popular, self._well_rated)
 
-    async def popular_near(self, country: CountryCode, limit: int = 12) -> list[ProductId]:
+    async def popular_near(self, country: CapitalCode, limit: int = 12) -> list[ProductId]:
         """Recommend what most orders had lately that went to this country; nothing where none did."""
 
         async def near(left_out: list[int], most: int) -> list[int]:

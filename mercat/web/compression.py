@@ -7,17 +7,13 @@ letter beside words of their own choice (BREACH, 2013).
 
 import asyncio
 import gzip
-import sys
 from collections import OrderedDict
 from functools import lru_cache
 from typing import Any, cast
 
 import brotli  # pyright: ignore[reportMissingTypeStubs]
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from mercat.kit import zstd
 
 BYTES_MIN = 1_000
 """Less fits into one packet whatever is done."""

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat import money
+from mercat.countries import CapitalCode
 from mercat.ids import OfferId, ProductId, PromotionId, SellerId
 from mercat.kit import clock
 from mercat.kit.refusals import Invalid, Refusal
@@ -16,7 +17,6 @@ from mercat.promotions import (
     CategorySlug,
     Code,
     CodesAsk,
-    CountryCode,
     GroupName,
     MoneyOff,
     NamedThing,
@@ -80,7 +80,7 @@ class PromotionForm(Struct, frozen=True, kw_only=True):
     brand: list[NamedThing] = []
     tag: list[NamedThing] = []
     customer_group: list[GroupName] = []
-    country: list[CountryCode] = []
+    country: list[CapitalCode] = []
     min_subtotal: MoneyOff | None = None
     min_quantity: UsesMax | None = None
     first_order: bool = False
@@ -96,7 +96,7 @@ class BasketPreviewForm(Struct, frozen=True):
     """Offers of a basket, one a line, each as often as it is bought."""
 
     offers: list[OfferId]
-    country: CountryCode | None = None
+    country: CapitalCode | None = None
     code: Code | None = None
 
 

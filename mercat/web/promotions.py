@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 from mercat import money
 from mercat.catalog import CategoryUnknown
 from mercat.checkout import Destination, Explained, PreviewBasket
+from mercat.countries import CapitalCode
 from mercat.ids import OfferId, OrderId, PromotionId, SellerId, UserId, parse
 from mercat.inventory import Line
 from mercat.kit import clock
@@ -24,7 +25,6 @@ from mercat.promotions import (
     LISTED_MAX,
     Code,
     CodesAsk,
-    CountryCode,
     FundedBy,
     GroupNames,
     NewPromotion,
@@ -145,7 +145,7 @@ class BasketPreviewAsk(Struct, frozen=True, kw_only=True):
 
     items: Annotated[list[PreviewItem], Meta(min_length=1, max_length=_PREVIEWED_MAX)]
     codes: PreviewCodes = []
-    country: CountryCode | None = None
+    country: CapitalCode | None = None
 
 
 class RuleTried(Struct, frozen=True, kw_only=True):

@@ -8,11 +8,11 @@ from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mercat.countries import CapitalCode
 from mercat.events import Document
 from mercat.ids import ProductId, parse
 from mercat.kit.http import Answer
 from mercat.kit.rpc import Caller
-from mercat.recommendations import CountryCode
 from mercat.shop import Shop
 from mercat.web.cache import public_answer, soonest
 from mercat.web.exposure import Exposure
@@ -59,7 +59,7 @@ class RecommendationsApi:
         asked = recommendations.for_you(caller.user_id, limit) if caller else recommendations.popular(limit)
         return await self._shelf(asked, country)
 
-    async def popular_near(self, country: CountryCode, limit: ShelfLimit = 12) -> ShelfShown:
+    async def popular_near(self, country: CapitalCode, limit: ShelfLimit = 12) -> ShelfShown:
         """List what sold lately to a country; nothing where nothing did."""
         return await self._shelf(self._shop.recommendations.popular_near(country, limit), country)
 

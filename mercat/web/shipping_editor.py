@@ -10,6 +10,7 @@ from msgspec import Meta, Struct, structs
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mercat.countries import CountryCode
 from mercat.fulfilment import (
     COUNTRIES_MAX,
     HOLIDAYS_MAX,
@@ -17,7 +18,6 @@ from mercat.fulfilment import (
     SHOP,
     ZONES_MAX,
     CarrierDays,
-    CountryCode,
     CutOff,
     DeliveryRate,
     DeliveryZone,

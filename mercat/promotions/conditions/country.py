@@ -6,12 +6,13 @@ from typing import Annotated
 from msgspec import Meta
 
 from mercat.addresses import is_country
+from mercat.countries import CapitalCode
 from mercat.promotions.kinds import ShopperFacts
-from mercat.promotions.messages import MEMBERS_MAX, CountryCode, PricedGoods
+from mercat.promotions.messages import MEMBERS_MAX, PricedGoods
 
 NAME = "country"
 WHY = "not_for_you"
-Value = Annotated[list[CountryCode], Meta(min_length=1, max_length=MEMBERS_MAX)]
+Value = Annotated[list[CapitalCode], Meta(min_length=1, max_length=MEMBERS_MAX)]
 
 
 def holds(value: list[str], matching: Sequence[PricedGoods], shopper: ShopperFacts) -> bool:

@@ -11,6 +11,7 @@ from mercat.catalog import MARKETS_MAX, Market, MarketCode, Offer
 from mercat.ids import OfferId
 from mercat.kit.rpc import Caller
 from mercat.shop import Shop
+from mercat.web import rendering
 from mercat.web.desk.products import seller_id_of
 from mercat.web.forms import FormErrors
 from mercat.web.router import PublicRoute
@@ -127,20 +128,17 @@ async def rows_of(
     """List what an offer costs by market, for the form of its price."""
     everywhere = await prices_everywhere(shop, offer)
     own = await shop.catalog.own_prices(offer.seller_id, offer.offer_id) if everywhere else {}
+    written = {code: rendering.decimal(amount, offer.currency) for code, amount in own.items()}
     return [
         PriceInMarket(
             market.code,
             market.name,
             there.price,
-            (typed or {}).get(market.code, _decimal(own.get(market.code), offer.currency)),
+            (typed or {}).get(market.code, written.get(market.code, "")),
             (errors or {}).get(market.code, ""),
         )
         for market, there in everywhere
     ]
-
-
-def _decimal(amount: int | None, currency: str) -> str:
-    return "" if amount is None else str(Decimal(amount).scaleb(-money.exponent(currency)))
 
 
 def read_own_prices(form: Mapping[str, str], currency: str) -> tuple[dict[str, int], FormErrors]:

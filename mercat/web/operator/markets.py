@@ -10,6 +10,8 @@ from starlette.responses import Response
 
 from mercat import money
 from mercat.catalog import (
+    HUNDREDTHS_LEAST,
+    HUNDREDTHS_MOST,
     MARKET_COUNTRIES_MAX,
     MARKETS_MAX,
     Market,
@@ -34,7 +36,7 @@ from mercat.web.session import with_role
 
 _PATH = "/operator/markets"
 _HUNDREDTHS = 100
-PERCENT_LEAST, PERCENT_MOST = -99.99, 1_000
+PERCENT_LEAST, PERCENT_MOST = HUNDREDTHS_LEAST / _HUNDREDTHS, HUNDREDTHS_MOST / _HUNDREDTHS
 CODES_MAX = 4 * MARKET_COUNTRIES_MAX
 """Letters of countries, each with a comma and a blank."""
 _CODES = r"^[A-Za-z ,]+$"
@@ -153,8 +155,8 @@ def _market(given: MarketGiven, at: str, currency: str) -> Market:
 def _hundredths(given: Raw, pointer: str) -> int:
     try:
         number: Decimal = number_of(given) * _HUNDREDTHS
-        if number != number.to_integral_value() or not -9_999 <= number <= 100_000:
-            raise ValueError("it has two decimals, from -99.99 to 1000")
+        if number != number.to_integral_value() or not HUNDREDTHS_LEAST <= number <= HUNDREDTHS_MOST:
+            raise ValueError(f"it has two decimals, from {PERCENT_LEAST} to {PERCENT_MOST:g}")
     except ValueError as error:
         raise Invalid(f"This is no percentage: {error}.", pointer=pointer) from None
     return int(number)
