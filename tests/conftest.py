@@ -76,6 +76,16 @@ _FOR_TESTS = {
 }
 
 
+_OWN = "relnamespace::regnamespace::text !~ '^(pg_|information_schema)'"
+_FORGET_STATISTICS = (
+    f"delete from pg_statistic where starelid in (select oid from pg_class where {_OWN});"
+    "update pg_class set relpages = 0, reltuples = -1 "
+    f"where relkind in ('r', 'i') and reltuples >= 0 and {_OWN};"
+)
+"""The planner knows as much of the tables as in a new shop: what it learnt of another test's rows made one plan
+in some hundred runs N times N."""
+
+
 @pytest.fixture(scope="session")
 def engines() -> Iterator[Connection]:
     """PostgreSQL and both Valkeys, in a folder that goes with them."""
@@ -108,25 +118,49 @@ async def _furnish(engines: Connection, settings: Settings) -> dict[str, list[as
     return seeds
 
 
+@pytest.fixture(scope="session")
+async def owner(
+    engines: Connection, furnished: tuple[Settings, dict[str, list[asyncpg.Record]]]
+) -> AsyncIterator[asyncpg.Connection]:
+    """The connection that empties the database: it knows every table and has a plan to empty it, where a new
+    one would have to read the catalogue first."""
+    _, seeds = furnished
+    owner = await asyncpg.connect(**engines.postgres())
+    again = ""
+    for n, (table, rows) in enumerate(seeds.items()):
+        if rows:
+            columns = list(rows[0].keys())
+            await owner.execute(f"create temp table seeds_{n} (like {table})")
+            await owner.copy_records_to_table(f"seeds_{n}", records=map(tuple, rows), columns=columns)
+            again += f"insert into {table} ({', '.join(columns)}) select {', '.join(columns)} from seeds_{n};"
+    emptying = "".join(f"delete from {table};" for table in seeds)
+    await owner.execute(
+        "create function pg_temp.empty() returns void language plpgsql "  # foreign keys rest: in any order
+        f"set session_replication_role = replica as $$ begin {emptying}{again}{_FORGET_STATISTICS} end $$"
+    )
+    yield owner
+    await owner.close()
+
+
 @pytest.fixture
 async def settings(
-    engines: Connection, furnished: tuple[Settings, dict[str, list[asyncpg.Record]]], tmp_path: Path
+    owner: asyncpg.Connection,
+    furnished: tuple[Settings, dict[str, list[asyncpg.Record]]],
+    tmp_path: Path,
 ) -> AsyncIterator[Settings]:
     """An empty shop: every schema with the rows it was made with, and empty Valkeys.
 
     Emptying takes milliseconds; a database of its own for each test would take a third of a second."""
     keep_connections()
-    settings, seeds = furnished
-    owner = await asyncpg.connect(**engines.postgres())
+    settings, _ = furnished
     await _send_everybody_home(owner)
-    await _empty(owner, seeds)
+    await _empty(owner)
     for url in (settings.store_url, settings.cache_url):
         store = Store(url)
         await store.client.flushall()
         await store.close()
     yield msgspec.structs.replace(settings, data=tmp_path)
     await _send_everybody_home(owner)
-    await owner.close()
 
 
 async def _send_everybody_home(owner: asyncpg.Connection) -> None:
@@ -140,36 +174,13 @@ async def _send_everybody_home(owner: asyncpg.Connection) -> None:
     await owner.execute("select pg_drop_replication_slot(slot_name) from pg_replication_slots")
 
 
-async def _empty(owner: asyncpg.Connection, seeds: dict[str, list[asyncpg.Record]]) -> None:
+async def _empty(owner: asyncpg.Connection) -> None:
     partitions = await owner.fetch(
         "select inhrelid::regclass::text as name from pg_inherits where inhparent = 'events.log'::regclass"
     )
     async with owner.transaction():
-        # Foreign keys rest meanwhile, so the order does not matter.
-        await owner.execute("set local session_replication_role = replica")
-        await owner.execute(
-            "".join(f"drop table {row['name']};" for row in partitions)
-            + "".join(f"delete from {table};" for table in seeds)
-        )
-        for table, rows in seeds.items():
-            if rows:
-                schema, _, name = table.partition(".")
-                await owner.copy_records_to_table(
-                    name, schema_name=schema, records=map(tuple, rows), columns=list(rows[0].keys())
-                )
-        await _forget_statistics(owner)
-
-
-async def _forget_statistics(owner: asyncpg.Connection) -> None:
-    """Let the planner know as much of the tables as in a new shop.
-
-    What it learnt of another test's rows made one plan in some hundred runs N times N."""
-    own = "relnamespace::regnamespace::text !~ '^(pg_|information_schema)'"
-    await owner.execute(
-        "delete from pg_statistic where starelid in (select oid from pg_class where " + own + ");"
-        "update pg_class set relpages = 0, reltuples = -1 where relkind in ('r', 'i') and reltuples >= 0 and "
-        + own
-    )
+        drops = "".join(f"drop table {row['name']};" for row in partitions)
+        await owner.execute(drops + "select pg_temp.empty()")
 
 
 @pytest.fixture
