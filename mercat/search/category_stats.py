@@ -1,5 +1,5 @@
-"""The shop's categories as the ranker sees them: how large each is, the words and the embedding of its name,
-and which words name kinds of products here. Read from the index once a minute, not for each query."""
+"""The shop's categories as the ranker sees them: how large each is, the words of its name, and which words
+name kinds of products here. Read from the index once a minute, not for each query."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from mercat.search.product_rows import category_hash, word_hashes
 from mercat.search.query import analyze
-from mercat.search.ranking import embeddings
 
 CATEGORIES_MAX = 5_000
 _NAME_WORDS = 8
@@ -56,9 +55,6 @@ class CategoryStats:
     names: NDArray[np.uint16] = field(default_factory=lambda: np.zeros((1, _NAME_WORDS), np.uint16))
     heads: NDArray[np.uint16] = field(default_factory=lambda: np.zeros(1, np.uint16))
     """The last word of the name, which says what kind of thing it is: a mouse pad is a pad."""
-    name_embeddings: embeddings.Vector = field(
-        default_factory=lambda: np.zeros((1, embeddings.DIMENSIONS), np.float32)
-    )
     product_words: NDArray[np.bool_] = field(default_factory=lambda: _PRODUCT_WORDS)
     """Which words name kinds of products: the heads of categories, and a list that is the same everywhere."""
 
@@ -83,10 +79,9 @@ def category_stats(counts: dict[str, int], products: int) -> CategoryStats:
     slugs = sorted((slug for slug in slugs if slug != UNCATEGORISED), key=category_hash)
     if not slugs:
         return CategoryStats()
-    written = [slug.replace("-", " ") for slug in slugs]
     names, heads = np.zeros((len(slugs) + 1, _NAME_WORDS), np.uint16), np.zeros(len(slugs) + 1, np.uint16)
-    for row, name in enumerate(written, 1):
-        words = word_hashes(analyze.stems(name)[:_NAME_WORDS])
+    for row, slug in enumerate(slugs, 1):
+        words = word_hashes(analyze.stems(slug.replace("-", " "))[:_NAME_WORDS])
         names[row, : len(words)] = words
         heads[row] = words[-1] if len(words) else 0
     product_words = _PRODUCT_WORDS.copy()
@@ -97,8 +92,5 @@ def category_stats(counts: dict[str, int], products: int) -> CategoryStats:
         shares=np.array([counts.get(UNCATEGORISED, 0), *(counts[slug] for slug in slugs)]) / whole,
         names=names,
         heads=heads,
-        name_embeddings=np.stack(
-            [np.zeros(embeddings.DIMENSIONS, np.float32), *map(embeddings.embed, written)]
-        ),
         product_words=product_words,
     )

@@ -268,6 +268,20 @@ def test_measures():
     assert relevance_metrics(["a"], {"a": 0}) is None
 
 
-def test_folds_keep_plurals_together():
-    fold = training.folds({"1": "bluetooth speaker", "2": "bluetooth speakers", "3": "tea"}, 0)
-    assert fold["1"] == fold["2"]
+def test_folds_keep_plurals_and_what_is_found_in_one_category_together():
+    found_in = {
+        "bluetooth speaker": set(),
+        "bluetooth speakers": {"speakers"},
+        "surround sound": {"speakers", "soundbars"},
+        "tea": {"tea"},
+        "soundbar": {"soundbars"},
+        "mouse": {"mice"},
+    }
+    asked = {
+        query: training.JudgedQuery(query, {}, [], {}, frozenset(kinds)) for query, kinds in found_in.items()
+    }
+    for seed in range(10):
+        fold = training.folds(asked, seed, 2)
+        sound = {fold[query] for query in asked if "sound" in query or "speaker" in query}
+        assert len(sound) == 1, "they are not found by a ranker that learnt of the others"
+        assert set(fold.values()) == {0, 1}, "no fold is empty"

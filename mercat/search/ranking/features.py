@@ -1,10 +1,10 @@
 """Ranking features: what is computed of the few hundred products that the index scored best.
 
 The engine's score knows words only: it puts a tablet's stand above the tablet. Here every candidate gets some
-fifty numbers (where the words are, what kind of thing title and category name, how near the embeddings are),
-a plain prior is made from nine of them, and a learnt ranker corrects the prior. All candidates are computed
-at once; 200 take about a millisecond. Names that begin with `kind` are about the category's name, `prose` is
-the description; the shipped ranker refers to features by these names."""
+thirty numbers (where the words are, what kind of thing title and category name, how near the embeddings are),
+a plain prior is made from nine of them, and a ranker that learnt from fourteen corrects the prior. All
+candidates are computed at once; 200 take about a millisecond. Names that begin with `kind` are about the
+category's name, `prose` is the description; the shipped ranker refers to features by these names."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
@@ -33,22 +33,16 @@ PRIOR = {
 is named, categories of which more is found than elsewhere, titles that end in the thing asked for, and no
 accessories unless they are asked for."""
 LEARNT = (
-    "title_has", "prose_has", "kind_has", "brand_has", "details_has", "tags_has", "has", "has_at_all",
-    "title_says_all", "title_first", "title_last_word_at", "prose_first", "prose_last_word_at",
-    "title_often", "prose_often", "bm_one", "bm_title", "bm_prose", "bm_of_best", "score", "score_of_best",
-    "place", "title_row", "prose_row", "kind_words_asked", "kind_head", "kind_accessory",
-    "accessories_in_title", "accessories_in_prose", "accessory_next", "title_goes_on", "title_after_for",
-    "votes", "lift", "kind_says_it", "near", "nearer", "kind_near", "kind_gap", "kind_order", "near_best",
-    "same_kind", "kind_fits", "says_it", "says_the_same",
-    "title_first_thing", "title_last_thing", "title_thing",
-    "prose_first_thing", "prose_last_thing", "prose_thing", "kind_is_thing", "same_thing", "agree",
-    "goes_with",
+    "kind_has", "brand_has", "details_has", "tags_has",
+    "title_first", "title_last_word_at", "prose_first", "prose_last_word_at",
+    "bm_title", "bm_prose", "score", "place", "kind_words_asked", "kind_fits",
 )  # fmt: skip
-"""The features that a ranker may learn from."""
+"""The features that a ranker may learn from: few, for with some forty more it ranked queries that it had not
+seen no better (docs/why/search-tried.md)."""
 _BEFORE_ACCESSORY_OF = word_table("for with compatible f to")
 """Behind these words a title names what the product goes with, not what it is."""
 _TEXT_FIELDS = ("title", "prose", "category_name", "brand", "details", "tags")
-_TITLE_HEAD, _PROSE_HEAD, _PROSE_START = 20, 16, 24
+_TITLE_HEAD, _PROSE_HEAD = 20, 16
 _RUN_MAX = 3
 _SHOP_WORD_PRODUCTS_MIN, _SHOPPER_WORD_SHARE_MAX, _SHOP_WORD_WEIGHT = 8, 0.1, 0.7
 """The shop's own word for a thing counts 0.7 of the shopper's, where the shop has at least 8 of the thing and
@@ -121,7 +115,7 @@ def features(query: RankingQuery, rows: Rows, stats: CategoryStats) -> dict[str,
     phrasings = [found.own, *(word_hashes(each) for each in query.rewritings)]
     f: dict[str, Column] = {}
     _word_features(f, found)
-    f["says_it"], f["says_the_same"] = _best_coverage(query, found, phrasings)
+    f["says_the_same"] = _best_coverage(query, found, phrasings)
     _position_features(f, found.matches)
     _frequency_features(f, found)
     _score_features(f, found)
@@ -191,29 +185,23 @@ def _shop_words(
 
 
 def _word_features(f: dict[str, Column], found: _Candidates) -> None:
-    """Compute which share of the words each field has, and all of them together."""
+    """Compute which share of the words some fields have, and all of them but the details together."""
     has, weight = found.matches.by_field, found.weight
-    for field, in_field in has.items():
-        f[f"{field}_has"] = in_field @ weight
+    for field in ("kind", "brand", "details", "tags"):
+        f[f"{field}_has"] = has[field] @ weight
     main: Column = has["title"] | has["prose"] | has["kind"] | has["brand"] | has["tags"]
     f["has"] = main @ weight
-    f["has_at_all"] = (main | has["details"]) @ weight
-    either: Column = has["title"] | has["kind"] | has["brand"]
-    f["title_says_all"] = either.all(1) * 1.0
 
 
-def _best_coverage(query: RankingQuery, found: _Candidates, phrasings: list[Column]) -> tuple[Column, Column]:
-    """Return the share of the words that the product has, by the phrasing that suits it best: of all, and of
-    those that mean the same."""
-    own = np.logical_or.reduce([*found.matches.by_field.values()]).mean(1)
-    best, best_equivalent = own, own
+def _best_coverage(query: RankingQuery, found: _Candidates, phrasings: list[Column]) -> Column:
+    """Return the share of the words that the product has, by the phrasing that suits it best of those that
+    mean the same."""
+    best = np.logical_or.reduce([*found.matches.by_field.values()]).mean(1)
     for phrasing, same in zip(phrasings[1:], query.rewritings.values(), strict=True):
-        has = np.logical_or.reduce([_where(found.rows[field], phrasing).any(2) for field in _TEXT_FIELDS])
-        share = has.mean(1)
-        best = np.maximum(best, share)
         if same:
-            best_equivalent = np.maximum(best_equivalent, share)
-    return best, best_equivalent
+            has = np.logical_or.reduce([_where(found.rows[field], phrasing).any(2) for field in _TEXT_FIELDS])
+            best = np.maximum(best, has.mean(1))
+    return best
 
 
 def _position_features(f: dict[str, Column], matches: _Matches) -> None:
@@ -229,7 +217,6 @@ def _frequency_features(f: dict[str, Column], found: _Candidates) -> None:
     weight = found.weight
     title_words, prose_words = _lengths(found.rows)
     often, often_prose = found.matches.title_often, found.matches.prose_often
-    f["title_often"], f["prose_often"] = often @ weight, often_prose @ weight
     whole = 3 * often + often_prose + _count(_where(found.names, found.own))
     length = 3 * title_words + prose_words + (found.names > 0).sum(1)
     f["bm_one"] = _bm25(whole, length, 0.6, 0.3) @ weight
@@ -240,10 +227,7 @@ def _frequency_features(f: dict[str, Column], found: _Candidates) -> None:
 
 def _score_features(f: dict[str, Column], found: _Candidates) -> None:
     """Compute the weighted score of the fields, and each candidate's place by it."""
-    matches = found.matches
-    f["title_row"], f["prose_row"] = _in_a_row(matches.title_places), _in_a_row(matches.prose_places)
     f["score"] = found.score
-    f["score_of_best"] = f["score"] / max(float(f["score"].max()), 1e-6)
     order = np.argsort(-f["score"], kind="stable")
     f["place"] = np.empty(len(order))
     f["place"][order] = np.arange(len(order))
@@ -290,27 +274,21 @@ def _asked_table(own: Column) -> NDArray[np.bool_]:
 
 
 def _category_name_features(f: dict[str, Column], found: _Candidates) -> None:
-    """Compute how much of the category's name was asked for, and whether its head was."""
-    asked, names, heads = _asked_table(found.own), found.names, found.heads
+    """Compute how much of the category's name was asked for."""
+    asked, names = _asked_table(found.own), found.names
     share = asked[names].sum(1) / np.maximum((names > 0).sum(1), 1)
     f["kind_words_asked"] = np.where(found.has_category, share, -1.0)
-    head = (heads == found.own[-1]) * 1.0 + asked[heads] * 0.5
-    f["kind_head"] = np.where(found.has_category, head, -1.0)
 
 
 def _accessory_features(f: dict[str, Column], found: _Candidates) -> None:
-    """Compute whether title, text and category name accessories that were not asked for."""
+    """Compute whether title and category name accessories that were not asked for."""
     accessory = ACCESSORY_WORDS & ~_asked_table(found.own)
-    title, prose, in_title = found.rows["title"], found.rows["prose"], found.matches.title_places
-    after_for = _after(_BEFORE_ACCESSORY_OF[title])
+    title = found.rows["title"]
     accessories = accessory[title]
     f["kind_accessory"] = np.where(found.has_category, accessory[found.heads] * 1.0, -1.0)
     f["accessories_in_title"] = accessories.sum(1) * 1.0
-    f["accessories_in_prose"] = accessory[prose[:, :_PROSE_START]].sum(1) * 1.0
-    f["accessory_next"] = (in_title[:, -1, :-1] & accessories[:, 1:]).any(1) * 1.0
-    f["title_goes_on"] = (in_title[:, -1, :-1] & (title[:, 1:] > 0)).any(1) * 1.0
-    f["goes_with"] = _goes_with(in_title[:, -1], accessories, after_for)
-    f["title_after_for"] = (in_title.any(1) & after_for).any(1) * 1.0
+    after_for = _after(_BEFORE_ACCESSORY_OF[title])
+    f["goes_with"] = _goes_with(found.matches.title_places[:, -1], accessories, after_for)
 
 
 def _after(marks: Column) -> Column:
@@ -331,35 +309,21 @@ def _goes_with(head: Column, accessories: Column, after_for: Column) -> Column:
 
 
 def _category_vote_features(f: dict[str, Column], found: _Candidates) -> None:
-    """Compute how the category does among the candidates: its share of the scores, that beside its share of
-    the shop, and how many of its titles have all the words. Uses `says_the_same`."""
+    """Compute the category's share of the candidates' scores beside its share of the shop. Uses
+    `says_the_same`."""
     category, shares = found.category, found.stats.shares
     votes = f["score"] * (f["says_the_same"] > 0.99)
     votes = votes / max(float(votes.sum()), 1e-6)
     voted = np.bincount(category, weights=votes, minlength=len(shares))
-    here = np.bincount(category, minlength=len(shares))
-    f["votes"] = voted[category]
     f["lift"] = np.log((voted + 1e-4) / (shares + 1e-4))[category]
-    all_in_title = found.matches.by_field["title"].all(1) * 1.0
-    say_it = np.bincount(category, weights=all_in_title, minlength=len(shares))
-    f["kind_says_it"] = (say_it / np.maximum(here, 1))[category]
 
 
 def _embedding_features(f: dict[str, Column], found: _Candidates, words: list[str]) -> None:
-    """Compute how near product and category are to the query by their embeddings, and the product to the best
-    ones."""
-    category = found.category
-    asked = embeddings.embed_words(words)
+    """Compute how near the product is to the query by their embeddings, beside the other candidates, and to
+    the best ones."""
     vectors = embeddings.restore(found.rows["embedding"])
-    f["near"] = vectors @ asked
-    f["nearer"] = (f["near"] - f["near"].mean()) / (f["near"].std() + 1e-6)
-    near_category = found.stats.name_embeddings @ asked
-    near_category[0] = np.nan
-    best = float(np.nanmax(near_category)) if len(near_category) > 1 else 0.0
-    f["kind_near"] = near_category[category]
-    f["kind_gap"] = near_category[category] - best
-    order = np.argsort(np.argsort(-np.nan_to_num(near_category, nan=-9.0))) * 1.0
-    f["kind_order"] = np.where(found.has_category, order[category], np.nan)
+    near = vectors @ embeddings.embed_words(words)
+    f["nearer"] = (near - near.mean()) / (near.std() + 1e-6)
     centroid = vectors[np.argsort(-f["bm_one"], kind="stable")[:_BEST_FOR_CENTROID]].mean(0)
     f["near_best"] = vectors @ (centroid / max(float(np.sqrt(centroid @ centroid)), 1e-6))
 
@@ -383,38 +347,32 @@ def _category_match_features(f: dict[str, Column], found: _Candidates, phrasings
 
 def _named_thing_features(f: dict[str, Column], found: _Candidates, phrasings: list[Column]) -> None:
     """Compute whether the things that title and prose name are the thing asked for: 2 it is, 1.5 by another
-    phrasing, 1 another word of the query, 0 none is named, -1 something else. Uses `same_kind`."""
+    phrasing, 1 another word of the query, 0 none is named, -1 something else."""
     means = np.zeros(WORD_HASHES, np.uint8)
     for meaning, words in enumerate(
         (np.concatenate(phrasings), [each[-1] for each in phrasings], found.own[-1], 0), 1
     ):
         means[words] = meaning
-    for field, width in (("title", _TITLE_HEAD), ("prose", _PROSE_HEAD)):
-        first, last, run = _things_named(found.rows[field][:, :width], found.stats.product_words)
-        for name, thing in (("first_thing", first), ("last_thing", last), ("thing", run)):
-            f[f"{field}_{name}"] = _THING_VALUES[means[thing]]
-        if field == "title":
-            agrees = np.where(found.heads == run, 1.0, -1.0)
-            f["kind_is_thing"] = np.where(found.has_category & (run > 0), agrees, 0.0)
-    f["same_thing"] = f["same_kind"] * (f["title_thing"] >= 1)
-    f["agree"] = f["title_last_thing"] + f["title_thing"] + f["title_first_thing"]
+    in_title, run = _things_named(found.rows["title"][:, :_TITLE_HEAD], found.stats.product_words)
+    in_prose, _ = _things_named(found.rows["prose"][:, :_PROSE_HEAD], found.stats.product_words)
+    f["title_last_thing"], f["title_thing"] = _THING_VALUES[means[in_title]], _THING_VALUES[means[run]]
+    f["prose_last_thing"] = _THING_VALUES[means[in_prose]]
 
 
 def _things_named(texts: Rows, product_words: NDArray[np.bool_]) -> tuple[Column, Column, Column]:
-    """Find the things that a text names, in the part before "for" and "with" where that names one: the first,
-    the last, and the end of the first run (a mouse pad is a pad). 0 where it names none."""
+    """Find the things that a text names, in the part before "for" and "with" where that names one: the last,
+    and the end of the first run (a mouse pad is a pad). 0 where it names none."""
     is_thing = product_words[texts]
     before = is_thing & ~_after(_BEFORE_ACCESSORY_OF[texts])
     is_thing = np.where(before.any(1)[:, None], before, is_thing)
     every, end = np.arange(len(texts)), texts.shape[1] - 1
     none = ~is_thing.any(1)
-    first = is_thing.argmax(1)
     last = end - is_thing[:, ::-1].argmax(1)
-    run = first.copy()
+    run = is_thing.argmax(1)
     for _ in range(_RUN_MAX):
         after = np.minimum(run + 1, end)
         run = cast(Any, np.where(is_thing[every, after], after, run))
-    return tuple(np.where(none, 0, texts[every, at]) for at in (first, last, run))  # type: ignore[return-value]
+    return tuple(np.where(none, 0, texts[every, at]) for at in (last, run))  # type: ignore[return-value]
 
 
 def prior(f: dict[str, Column]) -> Column:

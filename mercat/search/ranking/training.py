@@ -1,11 +1,12 @@
 """Training: a ranker from what people judged, and what it is worth on queries it has not seen.
 
 Candidates nobody judged count as poor. Trees correct the prior, so with few judgements little is lost.
-Cross-validation keeps queries of the same words, whatever their plural, in one fold."""
+Cross-validation keeps queries of the same words, whatever their plural, in one fold, and so those that find
+things of one category: what is measured is how well the ranker carries over to other goods."""
 
 import gzip
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -14,6 +15,7 @@ import msgspec
 import numpy as np
 
 from mercat.kit import codec
+from mercat.search.category_stats import UNCATEGORISED
 from mercat.search.engine import IndexStore, row_numbers
 from mercat.search.execute import QueryExecutor
 from mercat.search.messages import ProductCard
@@ -23,7 +25,7 @@ from mercat.search.ranking.features import LEARNT, Column
 from mercat.search.ranking.metrics import Grades, mean_metrics, relevance_metrics
 from mercat.search.ranking.rerank import Reranker
 
-_FOLDS, _ROUNDS, _BAGS = 5, 110, 2
+_FOLDS, _ROUNDS, _BAGS, _GOOD = 5, 110, 2, 2
 _PARAMETERS: dict[str, Any] = {
     "objective": "lambdarank",
     "learning_rate": 0.05,
@@ -73,6 +75,8 @@ class JudgedQuery:
     grades: Grades
     products: list[str]
     features: dict[str, Column]
+    kinds: frozenset[str] = frozenset()
+    """The categories of the candidates that were judged good."""
 
     def prior(self) -> Column:
         """Compute the prior of each candidate."""
@@ -117,10 +121,14 @@ def judged_queries(
         words, hits = executor.candidates(query)
         if not hits:
             continue
-        products = [judged_id(codec.decode(card, ProductCard)) for card in searcher.cards(hits)]
+        cards = [codec.decode(card, ProductCard) for card in searcher.cards(hits)]
+        judged = grades.get(query_id, {})
+        kinds = {card.category for card in cards if judged.get(judged_id(card), 0) >= _GOOD}
         rows = reader.rows.read(row_numbers(searcher, hits))
         found, _ = reranker.features_and_scores(searcher, rows, words)
-        made[query_id] = JudgedQuery(query, grades.get(query_id, {}), products, found)
+        made[query_id] = JudgedQuery(
+            query, judged, list(map(judged_id, cards)), found, frozenset(kinds - {UNCATEGORISED})
+        )
     return made
 
 
@@ -129,13 +137,29 @@ def judged_id(card: ProductCard) -> str:
     return card.external_id or str(card.product_id)
 
 
-def folds(queries: dict[str, str], seed: int, count: int = _FOLDS) -> dict[str, int]:
-    """Assign a fold to each query; those that differ by plural or order alone are together."""
-    group = {query_id: " ".join(sorted(analyze.stems(query))) for query_id, query in queries.items()}
-    groups = sorted(set(group.values()))
+def folds(judged: Mapping[str, JudgedQuery], seed: int, count: int = _FOLDS) -> dict[str, int]:
+    """Assign a fold to each query, the smallest so far; together are those that differ by plural or order
+    alone, and those whose good products share a category."""
+    groups = _groups(judged)
     random.Random(seed).shuffle(groups)
-    fold = {each: place % count for place, each in enumerate(groups)}
-    return {query_id: fold[group[query_id]] for query_id in queries}
+    fold: dict[str, int] = {}
+    sizes = [0] * count
+    for group in groups:
+        smallest = sizes.index(min(sizes))
+        sizes[smallest] += len(group)
+        fold |= dict.fromkeys(group, smallest)
+    return fold
+
+
+def _groups(judged: Mapping[str, JudgedQuery]) -> list[list[str]]:
+    groups: list[tuple[set[str], list[str]]] = []
+    for query_id, each in judged.items():
+        marks = {*each.kinds, " ".join(sorted(analyze.stems(each.query)))}
+        touching = [group for group in groups if not group[0].isdisjoint(marks)]
+        groups = [group for group in groups if group[0].isdisjoint(marks)]
+        together = [one for _, those in touching for one in those]
+        groups.append((marks.union(*(known for known, _ in touching)), [*together, query_id]))
+    return [queries for _, queries in groups]
 
 
 def train(
@@ -170,11 +194,10 @@ def cross_validate(
     split's rankings. Refuses with `TooFewJudgements`."""
     if not judged:
         raise TooFewJudgements
-    queries = {query_id: each.query for query_id, each in judged.items()}
     metrics: list[dict[str, float]] = []
     rankings: Rankings = {}
     for seed in seeds:
-        fold = folds(queries, seed)
+        fold = folds(judged, seed)
         for held_out in sorted(set(fold.values())):
             ranker = gbdt.Ranker(
                 train([each for query_id, each in judged.items() if fold[query_id] != held_out], names, seed)
