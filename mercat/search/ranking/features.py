@@ -359,7 +359,7 @@ def _named_thing_features(f: dict[str, Column], found: _Candidates, phrasings: l
     f["prose_last_thing"] = _THING_VALUES[means[in_prose]]
 
 
-def _things_named(texts: Rows, product_words: NDArray[np.bool_]) -> tuple[Column, Column, Column]:
+def _things_named(texts: Rows, product_words: NDArray[np.bool_]) -> tuple[Column, Column]:
     """Find the things that a text names, in the part before "for" and "with" where that names one: the last,
     and the end of the first run (a mouse pad is a pad). 0 where it names none."""
     is_thing = product_words[texts]
