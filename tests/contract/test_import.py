@@ -157,6 +157,8 @@ async def test_a_catalogue_of_electronics(importer, shelf):
     [change] = await importer.shop.catalog.documents(ProductId(0))
     assert change.document.image_url == "http://img.example/1.jpg"
     assert change.document.created_at.isoformat() == "2006-07-01T00:00:00+00:00"
+    product = await importer.shop.catalog.product(change.product_id)
+    assert [variant.gtin for variant in product.variants] == ["0882780756328"]
 
 
 async def test_a_retailer_with_a_category_path(importer, shelf):

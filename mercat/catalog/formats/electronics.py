@@ -17,7 +17,7 @@ def read(row: Columns) -> ImportRow:
         currency=row.currency(),
         attributes=row.attributes(),
         tags=[model] if model else [],
-        variants=[ImportVariant(row.minor("price_cents"))],
+        variants=[ImportVariant(row.minor("price_cents"), gtin=row.gtin("ean"))],
         images=row.images("image", "image_high"),
         released=row.date("released"),
     )
