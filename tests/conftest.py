@@ -82,8 +82,8 @@ _FORGET_STATISTICS = (
     "update pg_class set relpages = 0, reltuples = -1 "
     f"where relkind in ('r', 'i') and reltuples >= 0 and {_OWN};"
 )
-"""The planner knows as much of the tables as in a new shop: what it learnt of another test's rows made one plan
-in some hundred runs N times N."""
+"""The planner knows as much of the tables as in a new shop: what it learnt of another test's rows made one
+plan in some hundred runs N times N."""
 
 
 @pytest.fixture(scope="session")

@@ -503,8 +503,8 @@ class Columns:
         return None if self.number(field) is None else self.whole(field, STOCK_MAX)
 
     def gtin(self, field: str) -> str | None:
-        """Read a barcode (EAN, UPC, ISBN-13), of a list the first; one whose digits do not fit is left out, and
-        said."""
+        """Read a barcode (EAN, UPC, ISBN-13), of a list the first; one whose digits do not fit is left out,
+        and said."""
         given = self.get(field)
         if isinstance(given, list):
             return next(filter(None, (gtin_digits(str(each)) for each in given)), None)
