@@ -173,7 +173,8 @@ class Relay:
                     await asyncio.sleep(self._log.gather_s)
                 if reading.emptied:
                     confirmed = reading.ended if reading.inside else max(reading.ended, cursor.wal_end)
-                    cursor.send_feedback(flush_lsn=confirmed)
+                    cursor.send_feedback(flush_lsn=confirmed, force=reading.marked)
+                    reading.marked = False
                     if not await readable(connection.fileno(), 2.0):
                         cursor.send_feedback(flush_lsn=confirmed, reply=True)
         finally:
