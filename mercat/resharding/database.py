@@ -35,6 +35,7 @@ class Move(Struct, frozen=True):
     bucket: int
     state: Literal["leaving", "gone", "coming", "ready", "arrived", "dropped"]
     other: str
+    back: bool
     came_from: str | None
     since_s: float
 

@@ -89,8 +89,9 @@ class Mover:
     async def _begin(self) -> None:
         self._tables = await self._databases[0].tables()
 
-    async def _bring(self, bucket: int, to: Database) -> bool:
-        """Move a bucket, unless it is there; say whether it was elsewhere."""
+    async def _bring(self, bucket: int, to: Database, *, back: bool = False) -> bool:
+        """Move a bucket, unless it is there; say whether it was elsewhere. `back`: where it comes from is
+        forgotten."""
         was = None
         for _ in range(_TRIES):
             owner = await self._owner(bucket)
@@ -103,25 +104,30 @@ class Mover:
             before = await self._move_of(owner, bucket)
             if before and before.state == "leaving" and before.other != to.name:
                 await self._fenced(owner, queries.stay, bucket)
-            await self._hand_over(bucket, owner, to)
+            await self._hand_over(bucket, owner, to, back=back)
         raise CannotMove(f"Bucket {bucket} could not be moved just now. Run it again, or with --back.")
 
     async def _send_back(self, bucket: int) -> bool:
         owner = await self._owner(bucket)
         if owner is None:
             giver, taker = await self._between(bucket)
+            gone = await self._move_of(giver, bucket)
+            if gone and gone.back:
+                return await self._bring(bucket, taker, back=True)
             await taker.db.execute(queries.drop, bucket)
             if not await taker.db.fetchval(queries.has, bucket):
                 await self._fenced(giver, queries.take, bucket, "gone")
                 return True
             owner = taker
         before = await self._move_of(owner, bucket)
+        if before and before.state == "leaving" and before.back:
+            return await self._bring(bucket, self._named[before.other], back=True)
         if before and before.state == "leaving":
             await self._fenced(owner, queries.stay, bucket)
             return True
         if before is None or before.came_from not in self._named:
             return False
-        return await self._bring(bucket, self._named[before.came_from])
+        return await self._bring(bucket, self._named[before.came_from], back=True)
 
     async def _settle(self, bucket: int) -> None:
         """Let one have a bucket that nobody has: where it is whole, or where it was."""
@@ -132,9 +138,9 @@ class Mover:
         else:
             await self._fenced(giver, queries.take, bucket, "gone")
 
-    async def _hand_over(self, bucket: int, source: Database, to: Database) -> None:
+    async def _hand_over(self, bucket: int, source: Database, to: Database, *, back: bool) -> None:
         """Copy a bucket and hand it over; CannotMove where writers or the relay leave no moment."""
-        await self._prepare(bucket, source, to)
+        await self._prepare(bucket, source, to, back=back)
         copier = Copier(bucket, source, to, self._tables)
         copied = 0
         try:
@@ -166,7 +172,7 @@ class Mover:
             "Run it again."
         )
 
-    async def _prepare(self, bucket: int, source: Database, to: Database) -> None:
+    async def _prepare(self, bucket: int, source: Database, to: Database, *, back: bool) -> None:
         """Go on with a copy of this bucket, if one was begun and all was noted since, or begin one."""
         leaving, coming = await self._move_of(source, bucket), await self._move_of(to, bucket)
         if (
@@ -179,8 +185,8 @@ class Mover:
             return
         await to.db.execute(queries.drop, bucket)
         await clear(to, bucket, self._tables)
-        await to.db.execute(queries.come, bucket, source.name)
-        await self._fenced(source, queries.leave, bucket, to.name)
+        await to.db.execute(queries.come, bucket, source.name, back)
+        await self._fenced(source, queries.leave, bucket, to.name, back)
 
     async def _change_owner(self, bucket: int, source: Database, to: Database, copier: Copier) -> int:
         """Hand a bucket over while its writers wait; return how long, in milliseconds.

@@ -18,10 +18,10 @@ select exists (select from orders.here where buckets @> :bucket::int);
 
 -- name: moves
 -- Those of all buckets, with how long ago that was so.
-select bucket, state, other, came_from, extract(epoch from now() - at)::float8 as since_s from orders.moving order by bucket;
+select bucket, state, other, back, came_from, extract(epoch from now() - at)::float8 as since_s from orders.moving order by bucket;
 
 -- name: move_of(bucket)
-select bucket, state, other, came_from, extract(epoch from now() - at)::float8 as since_s
+select bucket, state, other, back, came_from, extract(epoch from now() - at)::float8 as since_s
 from orders.moving where bucket = :bucket::int;
 
 -- name: kept
@@ -36,15 +36,16 @@ group by 1, 2 order by 2, 1;
 -- starved by those who share it.
 lock table orders.here in exclusive mode;
 
--- name: leave(bucket, other)
+-- name: leave(bucket, other, back)
 -- Under the fence: from here on is noted what is written of the bucket. Nothing where it is not here.
 with leaving as (
     update orders.here set leaving = leaving + int4multirange(int4range(:bucket::int, :bucket::int + 1))
     where buckets @> :bucket::int returning true
 )
-insert into orders.moving as m (bucket, state, other)
-select :bucket::int, 'leaving', :other::text from leaving
-on conflict (bucket) do update set state = excluded.state, other = excluded.other, places = null, at = now()
+insert into orders.moving as m (bucket, state, other, back)
+select :bucket::int, 'leaving', :other::text, :back::boolean from leaving
+on conflict (bucket) do update set state = excluded.state, other = excluded.other, back = excluded.back, places = null,
+    at = now()
 returning true;
 
 -- name: stay(bucket)
@@ -53,13 +54,14 @@ with left_off as (
 ), unnoted as (
     delete from orders.changed where bucket = :bucket::int
 )
-update orders.moving set state = 'arrived', other = coalesce(came_from, other), at = now()
+update orders.moving set state = 'arrived', other = coalesce(came_from, other), back = false, at = now()
 where bucket = :bucket::int and state = 'leaving';
 
--- name: come(bucket, other)
-insert into orders.moving as m (bucket, state, other)
-select :bucket::int, 'coming', :other::text where not exists (select from orders.here where buckets @> :bucket::int)
-on conflict (bucket) do update set state = excluded.state, other = excluded.other, came_from = null, places = null, at = now();
+-- name: come(bucket, other, back)
+insert into orders.moving as m (bucket, state, other, back)
+select :bucket::int, 'coming', :other::text, :back::boolean where not exists (select from orders.here where buckets @> :bucket::int)
+on conflict (bucket) do update set state = excluded.state, other = excluded.other, back = excluded.back, came_from = null,
+    places = null, at = now();
 
 -- name: come_still(bucket)
 -- Holds off whoever would take or drop it meanwhile.
@@ -98,8 +100,8 @@ from given where bucket = :bucket::int and state = 'leaving' returning true;
 -- the former owner's was: what it passed by meanwhile was nobody's. It bears an event twice.
 with taken as (
     update orders.moving set state = 'arrived', places = null, at = now(),
-        came_from = case when :from_state = 'ready' then other else came_from end,
-        other = case when :from_state = 'ready' then other else coalesce(came_from, other) end
+        came_from = case when :from_state = 'gone' then came_from when not back then other end,
+        other = case when :from_state = 'gone' then coalesce(came_from, other) else other end, back = false
     where bucket = :bucket::int and state = :from_state returning old.places as places
 ), gone_back as (
     update events.position p set at = least(p.at, coalesce((t.places ->> p.partition::text)::bigint, 0))

@@ -8,9 +8,10 @@ alter table orders.here add column leaving int4multirange not null default '{}';
 -- A bucket has a row where it is going away or gone, and where it is coming, ready to be taken, or has come.
 create table orders.moving (
     bucket    smallint    primary key check (bucket between 0 and 1023),
-    state     text        not null check (state in ('leaving', 'gone', 'coming', 'ready', 'arrived')),
+    state     text        not null check (state in ('leaving', 'gone', 'coming', 'ready', 'arrived', 'dropped')),
     other     text        not null,  -- the database where it goes, or from where it comes
-    came_from text,                  -- the database that had it before this one
+    back      boolean     not null default false,  -- it goes, or comes, back
+    came_from text,                  -- the database that had it before this one, unless it came back
     places    json,                  -- of a ready one: how far that database has followed the log for it
     at        timestamptz not null default now()
 );
