@@ -74,9 +74,9 @@ def move(
 
     moved = _with_databases(work, config, data)
     if back:
-        said = f"{moved:,} buckets are back." if moved else "None of them had been moved."
+        said = f"Buckets that are back: {moved:,}." if moved else "None of them had been moved."
     else:
-        said = f"{moved:,} buckets moved to {to}." if moved else f"All of them are in {to} already."
+        said = f"Buckets moved to {to}: {moved:,}." if moved else f"All of them are in {to} already."
     _console.print(said)
 
 
@@ -98,9 +98,7 @@ def status(config: MaybeConfig = None, data: Data = HERE, as_json: AsJson = Fals
             table.add_row(place.name, place.buckets, f"{place.count:,}", moving)
         _console.print(table)
         if lost or twice:
-            _console.print(
-                f"{lost:,} buckets are in no database, {twice:,} in two: move them again, or back."
-            )
+            _console.print(f"Buckets in no database: {lost:,}, in two: {twice:,}. Move them again, or back.")
     raise typer.Exit(1 if lost or twice else 0)
 
 
