@@ -41,12 +41,13 @@ class Copier:
 
     async def copied(self) -> AsyncIterator[int]:
         """Copy all that is there, in the order of its ids, and yield how many of them each time; go on where
-        an earlier copy has ended."""
+        an earlier copy has ended. What comes after the last whole page is noted, not run after."""
         for key in dict.fromkeys(table.key for table in self._tables):
-            after = await self._last_copied(key)
-            while ids := await self._page(key, after):
-                after = ids[-1]
+            ids = [await self._last_copied(key)]
+            while ids := await self._page(key, ids[-1]):
                 yield len(ids)
+                if len(ids) < PAGE:
+                    break
 
     async def catch_up(self) -> None:
         """Copy again what was written meanwhile, until little is."""
