@@ -131,7 +131,6 @@ async def test_buckets_move_while_people_buy_and_cancel_and_nothing_is_lost(tmp_
         ]
         assert len(waits) >= 2 * BUCKETS - 1
         assert max(waits) < 5_000  # as long as an order's placing waits for its database
-        (tmp_path / "figures").write_text(f"{sorted(waits)[-5:]} of {len(waits)}; {crowd.answers}")
         there = await orders(own) | await orders(of_c)
         assert {*crowd.told.values()} <= there
         assert await orders(of_c) == set()
