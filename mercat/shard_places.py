@@ -49,6 +49,31 @@ def read_places(told: str) -> list[ShardPlace]:
     return places
 
 
+def read_buckets(told: str) -> list[int]:
+    """Read `0-63,100` as buckets, sorted; WrongPlaces for what is none."""
+    found: set[int] = set()
+    for each in told.split(","):
+        first, dash, last = each.strip().partition("-")
+        if not (first.isdecimal() and (last.isdecimal() or not dash) and len(first) < 5 and len(last) < 5):
+            raise WrongPlaces(f"{each!r} are no buckets, as in 0-63,100")
+        begin, end = int(first), int(last or first)
+        if not begin <= end < BUCKETS:
+            raise WrongPlaces(f"{each!r} are no buckets: there are 0 to {BUCKETS - 1}")
+        found |= {*range(begin, end + 1)}
+    return sorted(found)
+
+
+def show_buckets(buckets: list[int]) -> str:
+    """Write sorted buckets as they are read."""
+    ranges: list[list[int]] = []
+    for bucket in buckets:
+        if ranges and ranges[-1][-1] == bucket - 1:
+            ranges[-1][1:] = [bucket]
+        else:
+            ranges.append([bucket])
+    return ",".join("-".join(str(end) for end in each) for each in ranges)
+
+
 def check_each_once(ranges: list[tuple[int, int]]) -> None:
     """Raise WrongPlaces unless each bucket is in one of these ranges, which are sorted."""
     reached = 0

@@ -71,8 +71,10 @@ async def databases(engines, several_settings):
         pools = await owners(engines, stack)
         for pool, (first, last) in zip(pools, BUCKETS.values(), strict=True):
             await pool.execute(
-                "truncate orders.orders, orders.line, orders.history, orders.refusal, orders.erased"
+                "truncate orders.orders, orders.line, orders.history, orders.note, orders.refusal, "
+                "orders.erased, orders.moving, orders.changed"
             )
+            await pool.execute("update orders.here set leaving = '{}'")
             await gives(pool, f"[{first},{last}]")
         await pools[0].execute("select pg_drop_replication_slot(slot_name) from pg_replication_slots")
         for pool, slot in zip(pools, (SLOT, "mercat_b", "mercat_c"), strict=True):

@@ -8,18 +8,28 @@ of them looks like a break, so what looks broken is looked at again, and what st
 import asyncio
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 import asyncpg
 
 from mercat.audit.audit import Finding, Law, audit, check, laws
+from mercat.ids import BUCKETS
 from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Unavailable
 from mercat.settings import Settings
 
 _TABLE = re.compile(r"\borders\.(orders|line|history)\b")
 _TABLES = ("orders", "line", "history")
+_ONE_HOME = "each bucket of orders is in one database"
+_HELD = """
+    select b.bucket, h.buckets @> b.bucket as has, exists (
+            select from orders.orders o where o.bucket = b.bucket)
+        and not exists (select from orders.moving m
+            where m.bucket = b.bucket and m.state in ('gone', 'coming', 'ready', 'dropped')) as orders
+    from orders.here h, generate_series(0, 1023) b (bucket)
+"""
 _LOOKS = 3
 _ANSWERS_WITHIN_S = 5.0
 
@@ -75,7 +85,18 @@ async def _look(readers: Sequence[asyncpg.Connection]) -> list[Finding]:
             await own.execute(f"create index on pg_temp.orders_{table} (order_id)")
             await own.execute(f"analyze pg_temp.orders_{table}")
         copied = [Law(law.name, _TABLE.sub(r"pg_temp.orders_\1", law.statement)) for law in laws()]
-        return [await check(own, law) for law in copied]
+        return [*[await check(own, law) for law in copied], await _one_home(readers)]
+
+
+async def _one_home(readers: Sequence[asyncpg.Connection]) -> Finding:
+    """Check that each bucket is in one database, and that no other has orders of it but as a move says."""
+    homes: Counter[int] = Counter()
+    strays = 0
+    for reader in readers:
+        rows = await reader.fetch(_HELD)
+        homes.update(row["bucket"] for row in rows if row["has"])
+        strays += sum(row["orders"] and not row["has"] for row in rows)
+    return Finding(_ONE_HOME, BUCKETS, sum(homes[each] != 1 for each in range(BUCKETS)) + strays)
 
 
 async def _copy(there: asyncpg.Connection, own: asyncpg.Connection, table: str) -> None:

@@ -140,7 +140,7 @@ async def _of_buckets(settings: Settings) -> AsyncIterator[Check]:
     twice, nowhere = len(found) - len({*found}), BUCKETS - len({*found})
     if twice or nowhere:
         said = f"{nowhere} buckets are in no database, and {twice} in several: nobody buys there."
-        yield Check("orders", "wrong", said, "Correct orders.here in the database that is wrong.")
+        yield Check("orders", "wrong", said, "`mercat shard status` says whether a move was cut off.")
     else:
         yield Check("orders", "fine", "Each bucket is in one database.")
 

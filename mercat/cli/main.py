@@ -37,6 +37,7 @@ COMMANDS = {
     "tax": "tax",
     "recommend": "recommend",
     "search": "search",
+    "shard": "shard",
     "bench": "lab",
     "simulate": "lab",
 }

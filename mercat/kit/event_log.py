@@ -34,6 +34,7 @@ _UNHURRIED_S = 1.0
 _RECENT_MAX = 6_000
 _LINKED_MAX = 128
 _SILENT_S = 1.0
+_LOOKS_S = 1.0
 _TRIES = 5
 _STUCK_S = 30.0
 
@@ -173,7 +174,8 @@ class Relay:
                     await asyncio.sleep(self._log.gather_s)
                 if reading.emptied:
                     confirmed = reading.ended if reading.inside else max(reading.ended, cursor.wal_end)
-                    cursor.send_feedback(flush_lsn=confirmed)
+                    cursor.send_feedback(flush_lsn=confirmed, force=reading.marked)
+                    reading.marked = False
                     if not await readable(connection.fileno(), 2.0):
                         cursor.send_feedback(flush_lsn=confirmed, reply=True)
         finally:
@@ -252,11 +254,12 @@ class Follower:
         events: asyncpg.Pool,
         log_: Log,
         refill: Callable[[], Awaitable[object]] | None = None,
+        goes_back: bool = False,
     ) -> None:
         """`db`: the service's own pool; `events`: knows the places of all. A service that counts, and is
         `unhurried`, rests a second after its work: what many facts change is then written once. Where a
         whole batch waits, there is nothing to rest for. `refill`: makes good for facts that are gone, from
-        who owns them."""
+        who owns them. `goes_back`: somebody else may set it back, so it looks where it stands each second."""
         self.name = name
         self._rest_s = _UNHURRIED_S if getattr(service, "unhurried", False) else GATHER_S
         self._db = db
@@ -269,6 +272,8 @@ class Follower:
         self._stored: dict[int, int] = {}
         self._stored_at = 0.0
         self._full = self._ended = False
+        self._goes_back = goes_back
+        self._looked_at = 0.0
 
     async def run(self) -> None:
         """Follow for ever: whenever the log grows, and every two seconds by itself."""
@@ -304,9 +309,10 @@ class Follower:
     async def step(self) -> bool:
         """Digest what is next; return False when there is nothing."""
         try:
+            if self._goes_back and asyncio.get_running_loop().time() - self._looked_at > _LOOKS_S:
+                await self._look()
             if self._places is None:
-                found = await self._events.fetch(queries.places, self.name)
-                self._stored = {row["partition"]: row["at"] for row in found}
+                self._stored = await self._where()
                 await self._reader.open(self._stored)
                 self._places = dict(self._stored)
             batch = await self._reader.after(self._places)
@@ -327,6 +333,16 @@ class Follower:
             return True
         await self._digest(batch.rows, batch.to)
         return True
+
+    async def _where(self) -> dict[int, int]:
+        found = await self._events.fetch(queries.places, self.name)
+        return {row["partition"]: row["at"] for row in found}
+
+    async def _look(self) -> None:
+        """Begin where it stands, if that is not where it was left."""
+        if self._places is not None and await self._where() != self._stored:
+            self._places = None
+        self._looked_at = asyncio.get_running_loop().time()
 
     async def _digest(self, rows: Sequence[LoggedEvent], to: Places) -> None:
         """Digest a batch, unless another process has."""

@@ -219,8 +219,12 @@ class Host:
                 tasks: list[Endless] = [for_ever(duty, work) for duty, work in self._duties.get(name, ())]
                 if consumers(service):
                     refill = self._refills.get(name)
-                    tasks.append(Follower(name, service, pool, events, log_, refill).run())
-                tasks += [Follower(name, part, own, places, log_).run() for part, own, places in elsewhere]
+                    moves = bool(elsewhere)  # what it follows for may come from another database, or go there
+                    tasks.append(Follower(name, service, pool, events, log_, refill, moves).run())
+                tasks += [
+                    Follower(name, part, own, places, log_, goes_back=True).run()
+                    for part, own, places in elsewhere
+                ]
                 return tasks
 
             if name in self._duties or consumers(service):

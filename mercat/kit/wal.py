@@ -11,6 +11,9 @@ from mercat.kit import sql
 queries = sql.load("mercat.kit")
 SLOT = "mercat"
 """The replication slot of the relay."""
+MARK = "mercat.mark"
+"""The kind of a message that is no event. Once the slot is confirmed beyond it, all that was told before is
+in the log."""
 
 
 class WalEvent(NamedTuple):
@@ -37,8 +40,11 @@ class Transactions:
         self.inside = False
         self.emptied = False
         self.ended = 0
+        self.marked = False
+        """A mark was read: somebody waits for what is confirmed."""
         self._commit = 0
         self._number = 0
+        self._mark = False
 
     def take(self, cursor: Any, most: int) -> list[WalEvent]:
         """Read what has come, up to so many; `emptied` says that there is no more for now."""
@@ -52,15 +58,19 @@ class Transactions:
             data: bytes = message.payload
             tag = data[:1]
             if tag == b"B":
-                self.inside, self._number = True, 0
+                self.inside, self._number, self._mark = True, 0, False
                 (self._commit,) = struct.unpack_from(">Q", data, 1)
             elif tag == b"M":
                 kind, _, content = data[10:].partition(b"\0")
+                if kind == MARK.encode():
+                    self._mark = True
+                    continue
                 self._number += 1
                 facts.append(WalEvent(self._commit, self._number, kind.decode(), content[4:].decode()))
             elif tag == b"C":
                 self.inside = False
                 (self.ended,) = struct.unpack_from(">Q", data, 10)
+                self.marked |= self._mark
         return facts
 
 

@@ -29,3 +29,7 @@ select exists (select from orders.orders where bucket >= :first and bucket < :en
 
 -- name: become(shard, place, buckets, first_number)
 select orders.become_one_of_several(:shard, :place, :buckets::text::int4multirange, :first_number);
+
+-- name: watch_buckets
+-- Also of tables that a migration has added.
+select orders.watch_buckets();

@@ -46,6 +46,8 @@ async def migrate_shards(settings: Settings) -> None:
         if places:
             async with alone(owners[0]):
                 await _share_out([await _claim(*each) for each in zip(places, owners, strict=True)])
+                for owner in owners:
+                    await owner.execute(queries.watch_buckets)
 
 
 @asynccontextmanager
@@ -70,7 +72,8 @@ async def _share_out(claims: Sequence[_Claim]) -> None:
     try:
         check_each_once(sorted(each for claim in claims for each in claim.ranges))
     except WrongPlaces as wrong:
-        raise CannotMigrate(f"With what the databases of orders have already, {wrong}.") from None
+        said = f"With what the databases of orders have already, {wrong}. `mercat shard status` lists them."
+        raise CannotMigrate(said) from None
     new = [claim for claim in claims if claim.shard is None]
     for claim in new:
         await _check_nothing_outside(claim)
@@ -91,5 +94,5 @@ async def _check_nothing_outside(claim: _Claim) -> None:
         if await claim.owner.fetchval(queries.has_orders, begin, end):
             raise CannotMigrate(
                 f"{claim.place.name} has orders of buckets {begin} to {end - 1}, which the settings give to "
-                "another. Leave them where they are: moving buckets is not built."
+                "another. Leave them where they are, and move them afterwards by `mercat shard move`."
             )

@@ -20,3 +20,9 @@ async def own(db: Any, buckets: Iterable[int]) -> set[int]:
 async def all_own(db: asyncpg.Pool) -> set[int]:
     """Return all buckets that a database has."""
     return {row[0] for row in await db.fetch(queries.all_own)}
+
+
+async def stands(db: asyncpg.Pool) -> tuple[str, int]:
+    """Return what changes whenever a database gets or gives buckets, and how many it has."""
+    version, buckets = await db.fetchrow(queries.stands) or ("", 0)
+    return version, buckets

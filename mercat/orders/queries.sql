@@ -94,7 +94,7 @@ select o.order_id, o.number, o.user_id, o.status, o.email, o.subtotal, o.discoun
         'discount', l.discount, 'tax', coalesce(l.tax, 0)) order by l.order_line_id)
         from orders.line l where l.bucket = o.bucket and l.order_id = o.order_id)::text as lines
 from orders.orders o
-where o.order_id < :before and o.status <> 'refused'
+where o.order_id < :before and o.status <> 'refused' and o.bucket::int <@ (select buckets from orders.here)
 order by o.order_id desc limit :most;
 
 -- name: bill(bucket, order_id)
@@ -104,7 +104,8 @@ from orders.orders where bucket = :bucket and order_id = :order_id and status <>
 -- name: find(number, email, notice_id)
 select events.tell('OrderLinkAsked', jsonb_build_object('event', 'OrderLinkAsked', 'notice_id', :notice_id::bigint,
     'order_id', order_id, 'email', email))
-from orders.orders where number = :number and lower(email) = :email and status <> 'refused';
+from orders.orders where number = :number and lower(email) = :email and status <> 'refused'
+    and bucket::int <@ (select buckets from orders.here);
 
 -- name: list_of(buckets, user_ids, before, rows_max, skipped)
 select o.order_id, o.number, o.status, o.total, o.currency, o.placed_at as created_at,
@@ -125,7 +126,8 @@ where bucket = any(:buckets::smallint[]) and user_id = any(:user_ids::bigint[]) 
 -- name: counts(statuses, most)
 -- How many orders have each status, as far as `most`: no further, for of some there are millions.
 select s.status, (select count(*) from (
-    select from orders.orders o where o.status = s.status and o.status <> 'refused' limit :most) counted)::int as orders
+    select from orders.orders o where o.status = s.status and o.status <> 'refused'
+        and o.bucket::int <@ (select buckets from orders.here) limit :most) counted)::int as orders
 from unnest(:statuses::text[]) as s (status);
 
 -- name: newest(statuses, before, rows_max, since)
@@ -134,6 +136,7 @@ select o.order_id, o.number, o.status, o.total, o.currency, o.placed_at as creat
 from unnest(:statuses::text[]) as wanted (status), lateral (
     select * from orders.orders o
     where o.status = wanted.status and o.status <> 'refused' and o.order_id < :before and o.order_id >= :since
+        and o.bucket::int <@ (select buckets from orders.here)
     order by o.order_id desc limit :rows_max
 ) o
 order by o.order_id desc
@@ -181,7 +184,8 @@ from unnest(:kinds::text[], :facts::text[]) with ordinality as t (kind, fact, n)
 -- Orders of an earlier release get their numbers, the oldest first.
 update orders.orders o set number = nextval('orders.number')
 from (
-    select bucket, order_id from orders.orders where number is null
+    select bucket, order_id from orders.orders
+    where number is null and bucket::int <@ (select buckets from orders.here)
     order by order_id limit :rows_max for update skip locked
 ) old
 where o.bucket = old.bucket and o.order_id = old.order_id
@@ -199,7 +203,8 @@ on conflict do nothing;
 with due as (
     select o.bucket, o.order_id from orders.orders o
     join orders.erased e on e.bucket = o.bucket and e.user_id = o.user_id
-    where o.placed_at < :before and (o.email <> '' or o.address::text <> '{}' or exists (
+    where o.bucket::int <@ (select buckets from orders.here) and o.placed_at < :before
+        and (o.email <> '' or o.address::text <> '{}' or exists (
         select from orders.note n where n.bucket = o.bucket and n.order_id = o.order_id))
     order by o.bucket, o.order_id
     limit :limit_to
@@ -221,7 +226,7 @@ select o.order_id, o.number, o.status, o.total, o.currency, o.placed_at as creat
 from (
     select bucket, order_id from unnest(:buckets::smallint[], :order_ids::bigint[]) as a (bucket, order_id)
     union
-    select bucket, order_id from orders.orders where number = :number
+    select bucket, order_id from orders.orders where number = :number and bucket::int <@ (select buckets from orders.here)
 ) wanted
 join orders.orders o using (bucket, order_id)
 where o.status <> 'refused' and (:status::text is null or o.status = :status) and o.order_id >= :since
@@ -307,7 +312,7 @@ where o.status <> 'refused';
 -- name: orders_after(bucket, order_id, rows_max)
 -- Every order in the order of the primary key, which nothing that happens meanwhile changes.
 select bucket, order_id from orders.orders
-where (bucket, order_id) > (:bucket::smallint, :order_id::bigint)
+where (bucket, order_id) > (:bucket::smallint, :order_id::bigint) and bucket::int <@ (select buckets from orders.here)
 order by bucket, order_id
 limit :rows_max;
 
@@ -331,3 +336,8 @@ select bucket from unnest(:buckets::int[]) as asked (bucket) join orders.here h 
 select generate_series(lower(r.buckets), upper(r.buckets) - 1) as bucket
 from orders.here h, unnest(h.buckets) r (buckets)
 where h.shard is not null;
+
+-- name: stands
+-- Which version of its row of buckets a database has, and how many they are.
+select xmin::text as version, (select coalesce(sum(upper(r) - lower(r)), 0) from unnest(buckets) u (r))::int as buckets
+from orders.here;

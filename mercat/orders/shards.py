@@ -14,13 +14,13 @@ from typing import Any, TypeVar, cast
 import asyncpg
 import structlog
 
-from mercat.ids import OrderId, UserId
+from mercat.ids import BUCKETS, OrderId, UserId
 from mercat.kit import metrics
 from mercat.kit.db_errors import AWAY, unavailable_where_away
 from mercat.kit.refusals import Unavailable
 from mercat.kit.verbs import Verb
 from mercat.orders.api import API
-from mercat.orders.here import ELSEWHERE, all_own, own
+from mercat.orders.here import ELSEWHERE, all_own, own, stands
 from mercat.orders.messages import (
     EndedPart,
     NewOrder,
@@ -232,7 +232,10 @@ class OrdersOverShards:
 
     async def find(self, number: int, email: str) -> None:
         """Tell that somebody wants the letter of an order again, wherever it is."""
-        await self._of_those_that_answer(lambda orders: orders.find(number, email))
+        said = [
+            shard.ask(lambda orders: orders.find(number, email), _LISTS_WITHIN_S) for shard in self.shards
+        ]
+        _answers(await asyncio.gather(*said, return_exceptions=True))
 
     async def counts(self) -> dict[str, int]:
         """Count everybody's orders by status; nothing while a database does not answer."""
@@ -302,16 +305,45 @@ class OrdersOverShards:
         return groups
 
     async def _of_those_that_answer(self, ask: Callable[[Orders], Awaitable[Answer]]) -> list[Answer]:
-        said = await asyncio.gather(
-            *(shard.ask(ask, _LISTS_WITHIN_S) for shard in self.shards), return_exceptions=True
-        )
-        for each in said:
-            if isinstance(each, BaseException) and not isinstance(each, Unavailable):
-                raise each
-        return [each for each in said if not isinstance(each, BaseException)]
+        async def answered() -> list[Answer]:
+            said = await asyncio.gather(
+                *(shard.ask(ask, _LISTS_WITHIN_S) for shard in self.shards), return_exceptions=True
+            )
+            return _answers(said)
+
+        found, _ = await self._while_nothing_moves(answered)
+        return found
 
     async def _of_all(self, ask: Callable[[Orders], Awaitable[Answer]]) -> list[Answer]:
-        return await asyncio.gather(*(shard.ask(ask) for shard in self.shards))
+        async def answered() -> list[Answer]:
+            return await asyncio.gather(*(shard.ask(ask) for shard in self.shards))
+
+        found, whole = await self._while_nothing_moves(answered)
+        if not whole:
+            raise Unavailable
+        return found
+
+    async def _while_nothing_moves(
+        self, ask: Callable[[], Awaitable[list[Answer]]]
+    ) -> tuple[list[Answer], bool]:
+        """Ask all databases, again where a bucket was handed over meanwhile: its orders are in one answer,
+        not in two or none. Say whether that is so."""
+        answers: list[Answer] = []
+        for _ in range(_TRIES):
+            before = await self._stands()
+            answers = await ask()
+            whole = len(before) < len(self.shards) or sum(buckets for _, buckets in before) == BUCKETS
+            if whole and before == await self._stands():
+                return answers, True
+            await asyncio.sleep(_TRIED_AGAIN_S)
+        return answers, False
+
+    async def _stands(self) -> list[tuple[str, int]]:
+        said = await asyncio.gather(
+            *(shard.ask(lambda _, shard=shard: stands(shard.db), _LISTS_WITHIN_S) for shard in self.shards),
+            return_exceptions=True,
+        )
+        return _answers(said)
 
     async def _read_anew(self, read: int) -> None:
         """Ask each database what it has, unless that was done since. One that is away keeps what it had."""
@@ -356,6 +388,17 @@ def each_database(orders: Orders) -> dict[str, Orders]:
         if isinstance(over, OrdersOverShards)
         else {"": orders}
     )
+
+
+def _answers(said: Iterable[Answer | BaseException]) -> list[Answer]:
+    """Return the answers of who answered, and raise what is no database that is away."""
+    found: list[Answer] = []
+    for each in said:
+        if not isinstance(each, BaseException):
+            found.append(each)
+        elif not isinstance(each, Unavailable):
+            raise each
+    return found
 
 
 def _bucket(order_id: OrderId) -> int:

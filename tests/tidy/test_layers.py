@@ -17,7 +17,7 @@ ABOVE = [
     {"mercat.shop"},
 ]
 BELOW = [
-    {"mercat.audit", "mercat.lab.demo", "mercat.embedded", "mercat.migrations"},
+    {"mercat.audit", "mercat.lab.demo", "mercat.embedded", "mercat.migrations", "mercat.resharding"},
     {"mercat.kit"},
     {"mercat.settings"},
     {"mercat.events"},
