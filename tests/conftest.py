@@ -21,6 +21,7 @@ import pytest
 from argon2 import PasswordHasher
 from kept_connections import keep_connections, kept_processes
 from msgspec.json import Decoder
+from valkeys import forget_all
 from xdist.scheduler import LoadScopeScheduling
 
 from mercat import events, ids
@@ -31,6 +32,7 @@ from mercat.kit import codec, wal
 from mercat.kit.clock import clock
 from mercat.kit.host import Host
 from mercat.kit.valkey import Store
+from mercat.kit.valkey_cluster import open_store
 from mercat.lab.bench.shop import opened
 from mercat.migrations import migrate
 from mercat.settings import Secret, Settings, load
@@ -121,8 +123,8 @@ async def settings(
     await _send_everybody_home(owner)
     await _empty(owner, seeds)
     for url in (settings.store_url, settings.cache_url):
-        store = Store(url)
-        await store.client.flushall()
+        store = open_store(url)
+        await forget_all(store)
         await store.close()
     yield msgspec.structs.replace(settings, data=tmp_path)
     await _send_everybody_home(owner)

@@ -60,5 +60,4 @@ class CachedProducts:
 
     async def clear(self, product_ids: list[ProductId]) -> None:
         """Forget products that have changed."""
-        keys = [key for product_id in product_ids for key in _keys(product_id)]
-        await self._cache.run(_CLEAR, keys, [_KNOWN_MS])
+        await self._cache.run_each(_CLEAR, [(_keys(product_id), [_KNOWN_MS]) for product_id in product_ids])

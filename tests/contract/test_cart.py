@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 from both_ways import WAYS, reached
+from valkeys import forget_all
 
 from mercat import ids
 from mercat.app import build_shop
@@ -50,7 +51,7 @@ def quantities(basket):
 
 
 async def loses_everything(shop):
-    await shop.host.store.client.flushall()
+    await forget_all(shop.host.store)
 
 
 async def test_adding_adds_to_what_is_there(cart, goods, ann):

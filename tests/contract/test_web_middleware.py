@@ -15,7 +15,7 @@ from mercat.ids import ProductId, UserId
 from mercat.kit.http import Answer
 from mercat.kit.refusals import Conflict
 from mercat.kit.rpc import Caller, Route, serve
-from mercat.kit.valkey import Store
+from mercat.kit.valkey import ValkeyServer
 from mercat.settings import Settings
 from mercat.web.idempotency import Replays
 from mercat.web.middleware import Middleware
@@ -386,7 +386,7 @@ async def test_an_account_is_limited_whatever_its_address(
 
 
 async def test_without_valkey_everybody_passes(settings: Settings, store: Store) -> None:
-    nowhere = Store("unix:///nowhere/cache.sock")
+    nowhere = ValkeyServer("unix:///nowhere/cache.sock")
     shop = Shop(limited(settings, limit_loopback=True), nowhere, store)
     async with shop.client("ann") as ann:
         assert {(await ann.get("/api/v1/mine")).status_code for _ in range(8)} == {200}
